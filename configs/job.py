@@ -1,0 +1,151 @@
+"""A scoring job: what one YAML file says. Only `pipelines/` sees it; every other room gets plain parameters."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from configs.steps import Step
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Csv(_Section):
+    """What a CSV file's text means."""
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    null_values: tuple[str, ...] = ("",)
+
+
+class Source(_Section):
+    """Where rows come from.
+
+    Attributes:
+        paths: files, folders and globs, local or fsspec URLs.
+        key: column that names a row; in every output file and every rejected row.
+        passthrough: columns to copy to the output unchanged, in this order; the key comes first if it is not among them.
+        types: Arrow types of key and pass-through columns; a CSV source must declare them.
+        rows_per_batch: rows that travel together; by default as many as make 64 MiB of network input, at most 65 536.
+    """
+
+    paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    format: Literal["parquet", "csv"] = "parquet"
+    key: str | None = None
+    passthrough: tuple[str, ...] = ()
+    types: dict[str, str] = {}
+    csv: Csv = Csv()
+    rows_per_batch: Count | None = None
+
+    @field_validator("paths", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Key and pass-through columns, in output order."""
+        first = (self.key,) if self.key is not None and self.key not in self.passthrough else ()
+        return (*first, *self.passthrough)
+
+
+class Preprocess(_Section):
+    """What the model package does not already carry: steps that run before its own.
+
+    Attributes:
+        modules: modules from which `function` steps, of the job or of the package, may come.
+    """
+
+    steps: tuple[Step, ...] = ()
+    modules: tuple[str, ...] = ()
+
+    @field_validator("steps")
+    @classmethod
+    def _complete(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        for number, step in enumerate(steps):
+            if not step.is_fitted:
+                raise ValueError(f"step {number} ({step.step}) must state its values; only a model package carries fitted ones")
+        return steps
+
+
+class Model(_Section):
+    """Which model, and how it computes.
+
+    Attributes:
+        device: `cuda` without CUDA is an error; `auto` takes what is there.
+        batch_rows: rows of each mini-batch; the last one is padded to it.
+    """
+
+    package: str
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    batch_rows: Count = 1024
+
+
+class Postprocess(_Section):
+    """Which score columns, and which rows.
+
+    Attributes:
+        activation: `auto` is what the package declares.
+        keep: score columns to write, in this order; see `transforms/postprocess.py` for those that there are.
+        labels: class names instead of the package's.
+        threshold: sigmoid: from this probability on, a row is of the second class.
+        top_k: softmax: length of `top_labels`, `top_classes`, `top_probabilities`.
+        where: rows to keep, for example `probability >= 0.9`; the others are counted as filtered.
+        sort_by: columns, each with ` desc` for descending; the order of rows inside an output file.
+        rename: new names of score columns.
+        dtypes: Arrow types of score columns, by new name.
+        model_columns: write model_name, model_version and model_digest as columns too.
+    """
+
+    activation: Literal["auto", "sigmoid", "softmax", "none"] = "auto"
+    keep: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    top_k: Count = 1
+    where: str | None = None
+    sort_by: tuple[str, ...] = ()
+    rename: dict[str, str] = {}
+    dtypes: dict[str, str] = {}
+    model_columns: bool = False
+
+    @field_validator("sort_by", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+class Sink(_Section):
+    """Where scores go: an output folder, local or an fsspec URL, which may hold many runs."""
+
+    path: str
+    format: Literal["parquet", "csv"] = "parquet"
+    rows_per_file: Count = 1_000_000
+
+
+class Errors(_Section):
+    """How many rejected rows a run may have and still be published: as many as the larger of both allows."""
+
+    max_rejected_rows: Annotated[int, Field(ge=0)] = 0
+    max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 0.0
+
+
+class Job(_Section):
+    """A whole scoring job."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    source: Source
+    preprocess: Preprocess = Preprocess()
+    model: Model
+    postprocess: Postprocess = Postprocess()
+    sink: Sink
+    errors: Errors = Errors()
+
+    @model_validator(mode="after")
+    def _functions_are_allowed(self) -> "Job":
+        for step in self.preprocess.steps:
+            if step.step == "function" and step.module not in self.preprocess.modules:
+                raise ValueError(f"preprocess.steps names {step.function}, but preprocess.modules does not list {step.module}")
+        return self
