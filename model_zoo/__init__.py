@@ -1,0 +1,1 @@
+"""Brains: model packages, the Scorer, architectures, training. No Beam."""

@@ -1,0 +1,96 @@
+"""The networks, by the name that a model card gives them.
+
+Comes in: the card's `builder` and `parameters`. Goes out: a module that is called as `module(**inputs)` and gives
+`dict[str, Tensor]`, one entry per output of the card.
+"""
+
+from collections.abc import Callable, Sequence
+import difflib
+import itertools
+from typing import Any
+
+import torch
+from torch import nn
+
+from configs.errors import ModelError
+
+
+def mlp(in_features: int, hidden: Sequence[int], out_features: int, dropout: float = 0.0) -> nn.Module:
+    """A multi-layer perceptron with ReLU between its layers.
+
+    Called with `x` float32 (rows, in_features). Gives `logit` (rows,) when `out_features` is 1, else `logits` (rows, out_features).
+
+    >>> {name: tuple(tensor.shape) for name, tensor in mlp(3, [4], 1)(x=torch.zeros(2, 3)).items()}
+    {'logit': (2,)}
+    """
+    return _Mlp(in_features, hidden, out_features, dropout)
+
+
+def cnn(channels: int, height: int, width: int, classes: int, widths: Sequence[int]) -> nn.Module:
+    """A small convolutional network: one block per entry of `widths`, the picture halved between blocks, then one linear layer.
+
+    A block is twice (3 x 3 convolution, batch normalisation, ReLU), as in VGG (Simonyan and Zisserman, 2015). Called with `image`
+    float32 (rows, channels, height, width). Gives `logits` (rows, classes).
+
+    >>> {name: tuple(tensor.shape) for name, tensor in cnn(1, 8, 8, 10, [4, 8])(image=torch.zeros(2, 1, 8, 8)).items()}
+    {'logits': (2, 10)}
+    """
+    return _Cnn(channels, height, width, classes, widths)
+
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": cnn, "mlp": mlp}
+
+
+def build(name: str, parameters: dict[str, Any]) -> nn.Module:
+    """The network `name` with fresh weights, drawn from torch's global generator.
+
+    Raises:
+        ModelError: no such builder, or parameters that it does not take.
+    """
+    if name not in BUILDERS:
+        near = difflib.get_close_matches(name, BUILDERS, n=1, cutoff=0.0)[0]
+        raise ModelError(f"builder {name!r} is unknown; did you mean {near!r}? There are {sorted(BUILDERS)}")
+    try:
+        return BUILDERS[name](**parameters)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"builder {name} does not take the parameters {parameters}: {error}") from error
+
+
+class _Mlp(nn.Module):
+    def __init__(self, in_features: int, hidden: Sequence[int], out_features: int, dropout: float) -> None:
+        super().__init__()
+        sizes = [in_features, *hidden]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(sizes):
+            layers += [nn.Linear(before, after), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], out_features))
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        values = self.layers(x)
+        return {"logit": values[:, 0]} if values.shape[1] == 1 else {"logits": values}
+
+
+class _Cnn(nn.Module):
+    def __init__(self, channels: int, height: int, width: int, classes: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        halvings = len(widths) - 1
+        if halvings < 0 or min(height, width) >> halvings < 1:
+            raise ValueError(
+                f"widths must hold 1 entry or more, and not halve {height} x {width} below 1 pixel, got {list(widths)}"
+            )
+        layers: list[nn.Module] = []
+        for before, after in zip([channels, *widths], widths, strict=False):
+            layers += [*_block(before, after), nn.MaxPool2d(2)]
+        self.blocks = nn.Sequential(*layers[:-1])
+        self.head = nn.Linear(widths[-1] * (height >> halvings) * (width >> halvings), classes)
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"logits": self.head(self.blocks(image).flatten(1))}
+
+
+def _block(before: int, after: int) -> list[nn.Module]:
+    def layer(channels: int) -> list[nn.Module]:
+        # No bias: the normalisation right behind it subtracts any constant.
+        return [nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+
+    return layer(before) + layer(after)

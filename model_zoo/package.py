@@ -1,0 +1,217 @@
+"""The model package: a folder that says everything scoring needs to know about a model.
+
+    model.yaml           the card: name, version, builder, contract, smoke tolerance, metrics, sha256 and size of every file
+    weights.safetensors  (or weights.pt, a state dict)
+    preprocess.json      fitted preprocessing steps, in order
+    smoke.parquet        a few rows of input columns with the outputs that they must give
+    profile.parquet      the training data's column and score profile
+
+What comes in: a path or fsspec URL. What goes out: a `Package`, every byte of it checked against the card. A file is read once,
+and what was hashed is what is loaded.
+"""
+
+from dataclasses import dataclass
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+import fsspec
+from fsspec.core import url_to_fs
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+import yaml
+
+from configs.errors import ModelError
+from configs.steps import Scalar, Step
+
+CARD = "model.yaml"
+PREPROCESS = "preprocess.json"
+SMOKE = "smoke.parquet"
+PROFILE = "profile.parquet"
+_STEPS: TypeAdapter[tuple[Step, ...]] = TypeAdapter(tuple[Step, ...])
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputColumn(_Part):
+    """A column that every shard must have, of exactly this Arrow type, and what a missing value in it does.
+
+    Missing is null and, in floating columns, NaN. `error` stops the run, `reject` rejects the row, `fill` puts `fill` in its place.
+    """
+
+    name: str
+    type: str
+    missing: Literal["error", "reject", "fill"]
+    fill: Scalar | None = None
+
+
+class Tensor(_Part):
+    """An array that the network takes or gives: dtype, and shape without the leading rows."""
+
+    dtype: Literal["float32", "float64", "int32", "int64"] = "float32"
+    shape: tuple[int, ...]
+
+
+class FileEntry(_Part):
+    """Content of one file of the package."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: int
+
+
+class ModelCard(_Part):
+    """`model.yaml`.
+
+    Attributes:
+        builder: name of the architecture in `model_zoo.architectures`, called with `parameters`.
+        weights: file of the state dict: `*.safetensors`, `*.pt` or `*.pth`.
+        columns: what every shard must have.
+        inputs, outputs: the network's keyword arguments and results, by name.
+        activation: what turns the (only) output into probabilities.
+        labels: class names by class number; for sigmoid two names, [negative, positive].
+        smoke_tolerance: largest absolute difference of the smoke outputs in float32.
+        libraries: versions that trained the model.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    version: str
+    builder: str
+    parameters: dict[str, Any] = {}
+    weights: str = "weights.safetensors"
+    columns: tuple[InputColumn, ...]
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    activation: Literal["sigmoid", "softmax", "none"] = "none"
+    labels: tuple[str, ...] = ()
+    smoke_tolerance: float = 1e-5
+    metrics: dict[str, Any] = {}
+    libraries: dict[str, str] = {}
+    files: dict[str, FileEntry]
+
+
+@dataclass(frozen=True)
+class Package:
+    """A checked model package in memory.
+
+    Attributes:
+        digest: sha256 of `model.yaml`, which holds the sha256 of every other file: it names the whole package.
+        steps: fitted preprocessing.
+        files: content of every listed file, by name.
+    """
+
+    url: str
+    card: ModelCard
+    digest: str
+    steps: tuple[Step, ...]
+    files: dict[str, bytes]
+
+
+def read_package(url: str, expected_digest: str | None = None) -> Package:
+    """Read and check a whole package.
+
+    Args:
+        url: folder, as path or fsspec URL.
+        expected_digest: refuse a package that is not this one (a worker passes what the launcher saw).
+
+    Raises:
+        ModelError: a file is missing, altered or unlisted, or the card is not valid.
+    """
+    card_bytes = _read(url, CARD)
+    digest = hashlib.sha256(card_bytes).hexdigest()
+    if expected_digest is not None and digest != expected_digest:
+        raise ModelError(f"{url}: the package changed since the run was planned; start the run again")
+    card = _parse_card(url, card_bytes)
+    files = {name: _read_checked(url, name, entry) for name, entry in card.files.items()}
+    for needed in (card.weights, PREPROCESS, SMOKE):
+        if needed not in files:
+            raise ModelError(f"{url}: {CARD} does not list {needed}; write the package again with pipelines.train")
+    _refuse_unlisted(url, card)
+    return Package(url, card, digest, _parse_steps(url, files[PREPROCESS]), files)
+
+
+def write_package(url: str, card: dict[str, Any], steps: tuple[Step, ...], files: dict[str, bytes]) -> str:
+    """Write a package folder, the card last, and return its digest.
+
+    Args:
+        url: folder that must not hold a package yet: packages are immutable.
+        card: fields of ModelCard without `files`.
+        steps: fitted preprocessing.
+        files: weights, smoke batch, profile, by file name.
+
+    Raises:
+        ModelError: the folder holds a package already.
+    """
+    fs, root = url_to_fs(url)
+    if fs.exists(f"{root}/{CARD}"):
+        raise ModelError(f"{url}: holds a model package already, and packages never change; choose another folder or remove it")
+    preprocess = json.dumps(_STEPS.dump_python(steps, mode="json"), indent=1).encode() + b"\n"
+    files = {**files, PREPROCESS: preprocess}
+    fs.makedirs(root, exist_ok=True)
+    for name, content in files.items():
+        fs.pipe_file(f"{root}/{name}", content)
+    entries = {name: FileEntry(sha256=hashlib.sha256(c).hexdigest(), bytes=len(c)) for name, c in sorted(files.items())}
+    checked = ModelCard.model_validate({**card, "files": entries})
+    text = yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=140).encode()
+    fs.pipe_file(f"{root}/{CARD}", text)
+    return hashlib.sha256(text).hexdigest()
+
+
+def smoke_rows(package: Package) -> pa.Table:
+    """The smoke batch: the contract's input columns, then one column `output.<name>` per model output."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(pa.BufferReader(package.files[SMOKE]))
+
+
+def _parse_card(url: str, content: bytes) -> ModelCard:
+    try:
+        return ModelCard.model_validate(yaml.safe_load(content))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise ModelError(f"{url}/{CARD}: not a valid model card: {_first_problem(error)}") from error
+
+
+def _parse_steps(url: str, content: bytes) -> tuple[Step, ...]:
+    try:
+        steps = _STEPS.validate_json(content)
+    except ValidationError as error:
+        raise ModelError(f"{url}/{PREPROCESS}: {_first_problem(error)}") from error
+    for number, step in enumerate(steps):
+        if not step.is_fitted:
+            raise ModelError(f"{url}/{PREPROCESS}: step {number} ({step.step}) is not fitted; train the model again")
+    return steps
+
+
+def _first_problem(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}"
+
+
+def _read(url: str, name: str) -> bytes:
+    try:
+        with fsspec.open(f"{url.rstrip('/')}/{name}", "rb") as file:
+            content: bytes = file.read()
+            return content
+    except FileNotFoundError as error:
+        raise ModelError(f"{url}: no {name} there; model.package must be a folder written by pipelines.train") from error
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"{url}/{name}: cannot be read: {error}") from error
+
+
+def _read_checked(url: str, name: str, entry: FileEntry) -> bytes:
+    if "/" in name or "\\" in name or name.startswith("."):
+        raise ModelError(f"{url}: {CARD} lists {name!r}; a file of a package must be a plain name in its folder")
+    content = _read(url, name)
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise ModelError(f"{url}/{name}: its content is not what {CARD} lists (sha256 differs); restore the package")
+    return content
+
+
+def _refuse_unlisted(url: str, card: ModelCard) -> None:
+    fs, root = url_to_fs(url)
+    present = {path.rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(root, detail=False)}
+    if unlisted := sorted(present - set(card.files) - {CARD}):
+        raise ModelError(f"{url}: holds {unlisted[0]!r}, which {CARD} does not list; remove it")

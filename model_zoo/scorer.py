@@ -1,0 +1,213 @@
+"""A loaded model as a callable on columns: `dict[str, ndarray] -> dict[str, ndarray]`. Knows no Beam.
+
+Rows go through the network in mini-batches of one fixed size, the last one padded, so that a score does not depend on how many rows
+happened to stand beside its row (a matrix product rounds differently for other shapes).
+"""
+
+from dataclasses import dataclass
+import io
+import os
+import threading
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from configs.errors import ModelError
+from model_zoo.architectures import build
+from model_zoo.package import Package, smoke_rows
+
+Arrays = dict[str, np.ndarray]
+Device = Literal["cpu", "cuda", "auto"]
+DType = Literal["float32", "bfloat16"]
+
+# bfloat16 keeps 8 bits of a number: outputs may differ from float32 by about 1 % through a few layers.
+_BFLOAT16_RELATIVE_TOLERANCE = 5e-2
+
+
+@dataclass
+class Scorer:
+    """A network on its device, ready to score.
+
+    Attributes:
+        batch_rows: rows of every mini-batch.
+        threads: torch threads of each calling thread (torch keeps this number per thread).
+        placement: what computes: device, dtype, threads, versions; for the manifest.
+    """
+
+    network: nn.Module
+    package: Package
+    device: torch.device
+    dtype: torch.dtype
+    batch_rows: int
+    threads: int
+    placement: str
+
+    def __post_init__(self) -> None:
+        self._of_thread = threading.local()
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Score rows.
+
+        Args:
+            inputs: one array (rows, *shape) per input of the card, in its dtype.
+
+        Returns:
+            One array (rows, *shape) per output of the card, in its dtype.
+
+        Raises:
+            ModelError: the network's outputs have other names, rows or shapes than the card says.
+        """
+        self._set_threads()
+        rows = _row_count(inputs)
+        outputs = {n: np.empty((rows, *t.shape), dtype=t.dtype) for n, t in self.package.card.outputs.items()}
+        for start in range(0, rows, self.batch_rows):
+            stop = min(start + self.batch_rows, rows)
+            for name, values in self._mini_batch(inputs, start, stop).items():
+                outputs[name][start:stop] = values
+        return outputs
+
+    def _mini_batch(self, inputs: Arrays, start: int, stop: int) -> Arrays:
+        tensors = {name: self._tensor(array[start:stop]) for name, array in inputs.items()}
+        with torch.inference_mode():
+            given = self.network(**tensors)
+        return self._checked(given, stop - start)
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        missing = self.batch_rows - len(array)
+        if missing:
+            array = np.concatenate([array, np.zeros((missing, *array.shape[1:]), dtype=array.dtype)])
+        elif not array.flags.writeable:
+            array = array.copy()
+        tensor = torch.from_numpy(array)
+        return tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
+
+    def _checked(self, given: Any, rows: int) -> Arrays:
+        declared = self.package.card.outputs
+        if not isinstance(given, dict) or set(given) != set(declared):
+            names = sorted(given) if isinstance(given, dict) else type(given).__name__
+            raise ModelError(f"the model gave {names}, but its package declares the outputs {sorted(declared)}")
+        for name, tensor in given.items():
+            expected = (self.batch_rows, *declared[name].shape)
+            if tuple(tensor.shape) != expected:
+                raise ModelError(f"the model's output {name} has shape {tuple(tensor.shape)} instead of {expected}")
+        return {n: t[:rows].to("cpu", getattr(torch, declared[n].dtype)).numpy() for n, t in given.items()}
+
+    def _set_threads(self) -> None:
+        if not getattr(self._of_thread, "is_set", False):
+            torch.set_num_threads(self.threads)
+            self._of_thread.is_set = True
+
+
+def load_scorer(package: Package, device: Device, dtype: DType, batch_rows: int, threads: int) -> Scorer:
+    """Build the network, load its weights, and prove on the smoke batch that it scores as it did when it was packed.
+
+    Raises:
+        ModelError: no such device, weights that do not fit, or a smoke batch that comes out differently.
+    """
+    where = resolve_device(device)
+    torch_dtype = getattr(torch, dtype)
+    network = build(package.card.builder, package.card.parameters)
+    _load_weights(network, package)
+    network.eval().to(where, torch_dtype)
+    placement = f"{_device_name(where)} {dtype}, {threads} thread(s), torch {torch.__version__}"
+    scorer = Scorer(network, package, where, torch_dtype, batch_rows, threads, placement)
+    check_smoke(scorer)
+    return scorer
+
+
+def resolve_device(device: Device) -> torch.device:
+    """The device that is meant: `cuda` without CUDA is an error, `auto` takes CUDA when it is there."""
+    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ModelError("model.device is cuda, but torch finds no CUDA device here; use a GPU worker, or device: cpu or auto")
+    return torch.device("cuda")
+
+
+def threads_for(workers: int) -> int:
+    """Torch threads for each of `workers` workers of this machine, so that together they use every core once."""
+    return max(1, len(os.sched_getaffinity(0)) // max(1, workers)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def check_smoke(scorer: Scorer) -> None:
+    """Score the package's smoke inputs and compare with its smoke outputs.
+
+    Raises:
+        ModelError: an output differs by more than the tolerance; the message says by how much.
+    """
+    inputs, expected = smoke_arrays(scorer.package)
+    try:
+        actual = scorer(inputs)
+    except (ModelError, RuntimeError, TypeError) as error:
+        raise ModelError(f"{scorer.package.url}: the model fails on its own smoke batch: {error}") from error
+    for name, values in expected.items():
+        tolerance = scorer.package.card.smoke_tolerance
+        if scorer.dtype == torch.bfloat16:
+            tolerance = _BFLOAT16_RELATIVE_TOLERANCE * max(1.0, float(np.abs(values).max()))
+        difference = float(np.abs(actual[name].astype(np.float64) - values).max())
+        if not difference <= tolerance:
+            raise ModelError(
+                f"{scorer.package.url}: smoke output {name} differs by {difference:.3g}, more than {tolerance:.3g}, on "
+                f"{scorer.placement}; the weights or the libraries are not those of the package (trained with {scorer.package.card.libraries})"
+            )
+
+
+def smoke_arrays(package: Package) -> tuple[Arrays, Arrays]:
+    """Network inputs (`input.<name>`) and expected outputs (`output.<name>`) of the smoke batch, as arrays (rows, *shape)."""
+    table = smoke_rows(package)
+    card = package.card
+
+    def arrays(prefix: str, tensors: Any) -> Arrays:
+        result = {}
+        for name, tensor in tensors.items():
+            column = table.column(f"{prefix}.{name}").combine_chunks()
+            flat = column.values if tensor.shape else column
+            result[name] = flat.to_numpy(zero_copy_only=False).astype(tensor.dtype).reshape(table.num_rows, *tensor.shape)
+        return result
+
+    try:
+        return arrays("input", card.inputs), arrays("output", card.outputs)
+    except (KeyError, ValueError, AttributeError) as error:
+        raise ModelError(f"{package.url}: the smoke batch does not fit the card: {error}; write the package again") from error
+
+
+def _load_weights(network: nn.Module, package: Package) -> None:
+    name = package.card.weights
+    try:
+        network.load_state_dict(_state_dict(name, package.files[name]))
+    except (RuntimeError, ValueError, EOFError, OSError) as error:
+        raise ModelError(f"{package.url}/{name}: does not hold the weights of {package.card.builder}: {error}") from error
+
+
+def _state_dict(name: str, content: bytes) -> dict[str, torch.Tensor]:
+    import pickle
+
+    if name.endswith(".safetensors"):
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            return load(content)
+        except SafetensorError as error:
+            raise ValueError(str(error)) from error
+    if name.endswith((".pt", ".pth")):
+        try:
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                "it holds more than plain weights, and such a file could run code; save the state dict alone"
+            ) from error
+    raise ModelError(f"weights file {name}: only .safetensors, .pt and .pth state dicts are read; other formats can carry code")
+
+
+def _row_count(inputs: Arrays) -> int:
+    counts = {len(array) for array in inputs.values()}
+    if len(counts) != 1:
+        raise ModelError(f"the model's inputs have {sorted(counts)} rows; they must have the same number")
+    return counts.pop()
+
+
+def _device_name(device: torch.device) -> str:
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else "cpu"
