@@ -1,0 +1,53 @@
+"""Encoded images to arrays: decode with Pillow, resize, normalise."""
+
+import io
+
+import numpy as np
+import pyarrow as pa
+
+from configs.steps import Image
+from transforms.batches import BadRows
+
+
+def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
+    """Decode a binary column.
+
+    Args:
+        encoded: (rows,) of encoded images in any format that Pillow reads.
+        step: target size, mode, and normalisation.
+
+    Returns:
+        float32 (rows, channels, height, width); `(pixel / 255 - mean) / std`.
+
+    Raises:
+        BadRows: rows whose image is missing, broken, or has more than `step.max_pixels` pixels.
+    """
+    channels = 1 if step.mode == "L" else 3
+    pixels = np.empty((len(encoded), step.height, step.width, channels), dtype=np.uint8)
+    reasons: dict[int, Exception] = {}
+    for row, value in enumerate(encoded):
+        try:
+            pixels[row] = _decode_image(value.as_py(), step).reshape(pixels.shape[1:])
+        except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
+            reasons[row] = error
+    if reasons:
+        raise BadRows(reasons)
+    mean = np.asarray(step.mean, dtype=np.float32)
+    factor = np.float32(1.0) / np.asarray(step.std, dtype=np.float32)
+    scaled = (pixels.astype(np.float32) / np.float32(255.0) - mean) * factor
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
+def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
+    import PIL.Image
+
+    if not encoded:
+        raise ValueError("no image")
+    with PIL.Image.open(io.BytesIO(encoded)) as image:
+        width, height = image.size
+        if width * height > step.max_pixels:
+            raise ValueError(f"image of {width} x {height} pixels, more than max_pixels {step.max_pixels}")
+        converted = image.convert(step.mode)
+        if converted.size != (step.width, step.height):
+            converted = converted.resize((step.width, step.height), PIL.Image.Resampling.BILINEAR)
+        return np.asarray(converted)

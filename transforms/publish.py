@@ -1,0 +1,236 @@
+"""WrittenPart -> Published: choose one attempt per unit, balance the books, and make the whole run visible at once.
+
+Every step can be repeated: files get names that carry their content's digest, the manifest is created if absent, and `CURRENT` is
+replaced in one move. So a retried bundle, a second launcher, or a worker that wakes up late cannot change a published run.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+import hashlib
+import json
+import math
+from typing import Any
+
+import apache_beam as beam
+
+from configs.errors import BudgetError, PublishError
+from storage import files
+from storage.layout import RunFolder
+from transforms.batches import WorkUnit, WrittenFile, WrittenPart
+from transforms.read import read_plan
+from transforms.write import read_done_record
+
+
+@dataclass(frozen=True)
+class Published:
+    """The totals of a published run."""
+
+    run_id: str
+    rows_in: int
+    rows_scored: int
+    rows_filtered: int
+    rows_rejected: int
+
+
+@dataclass
+class PublishRun(beam.PTransform):
+    """Publish the run once every unit is written, or nothing at all.
+
+    Attributes:
+        manifest: what the launcher knows about the run (job, model, inputs); files and totals are added.
+        max_rejected_rows, max_rejected_percent: the error budget; with more rejected rows than both allow, nothing is published.
+    """
+
+    run: RunFolder
+    manifest: dict[str, Any]
+    max_rejected_rows: int
+    max_rejected_percent: float
+
+    def expand(self, parts: beam.PCollection[WrittenPart]) -> beam.PCollection[Published]:
+        publish = _Publish(self.run, self.manifest, self.max_rejected_rows, self.max_rejected_percent)
+        return parts | "Together" >> beam.combiners.ToList() | "Publish" >> beam.ParDo(publish)
+
+
+@dataclass
+class _Publish(beam.DoFn):
+    run: RunFolder
+    manifest: dict[str, Any]
+    max_rejected_rows: int
+    max_rejected_percent: float
+
+    def process(self, parts: list[WrittenPart]) -> Iterator[Published]:
+        yield publish_run(self.run, parts, self.manifest, self.max_rejected_rows, self.max_rejected_percent)
+
+
+def publish_run(
+    run: RunFolder, parts: Iterable[WrittenPart], manifest: dict[str, Any], max_rejected_rows: int, max_rejected_percent: float
+) -> Published:
+    """Publish what the done-records and `parts` say was written.
+
+    Raises:
+        PublishError: a unit is missing, the books do not balance, or a run of this id with other content was published first.
+        BudgetError: more rejected rows than allowed.
+    """
+    if files.exists(run.manifest):
+        return announce(run)
+    units = sorted(read_plan(run.plan), key=lambda u: u.index)
+    chosen = choose_parts(run, units, parts)
+    totals = balance(chosen)
+    check_budget(totals, max_rejected_rows, max_rejected_percent, _where_to_look(run, chosen))
+    entries = _move_files(run, chosen)
+    content = {**manifest, **_description(run, chosen, totals, entries)}
+    if not files.create(run.manifest, json.dumps(content, indent=1).encode()):
+        _refuse_other_content(run, content)
+    _remove_strays(run, entries)
+    return announce(run)
+
+
+def announce(run: RunFolder) -> Published:
+    """Point readers at a run whose manifest stands, and drop its temporary files."""
+    content = json.loads(files.read(run.manifest) or b"{}")
+    files.replace(files.join(run.output, "CURRENT"), f"{run.run_id}\n".encode())
+    files.link_folder(files.join(run.output, "current"), f"runs/{run.run_id}")
+    files.remove(run.temporary)
+    rows = content["rows"]
+    return Published(run.run_id, rows["in"], rows["scored"], rows["filtered"], rows["rejected"])
+
+
+def choose_parts(run: RunFolder, units: Sequence[WorkUnit], parts: Iterable[WrittenPart]) -> list[WrittenPart]:
+    """For each unit the parts that cover its rows exactly once: the recorded attempt, else pieces that fit together.
+
+    Raises:
+        PublishError: a unit whose rows are not covered.
+    """
+    of_unit: dict[int, list[WrittenPart]] = {}
+    for part in parts:
+        of_unit.setdefault(part.unit, []).append(part)
+    chosen: list[WrittenPart] = []
+    for unit in units:
+        recorded = read_done_record(run, unit.index)
+        candidates = [recorded] if recorded is not None else of_unit.get(unit.index, [])
+        cover = _cover(candidates, unit.first_row)
+        if cover is None or (unit.rows is not None and sum(p.rows_in for p in cover) != unit.rows):
+            raise PublishError(
+                f"{unit.shard}: unit {unit.index} was not written whole, so nothing is published; run again to complete it"
+            )
+        chosen += cover
+    return chosen
+
+
+def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
+    """Totals of rows in, scored, filtered, rejected.
+
+    Raises:
+        PublishError: a part whose rows in are not the sum of the others.
+    """
+    for part in parts:
+        if part.rows_in != part.rows_scored + part.rows_filtered + part.rows_rejected:
+            raise PublishError(
+                f"unit {part.unit}: {part.rows_in} rows in, but {part.rows_scored} scored + {part.rows_filtered} filtered + "
+                f"{part.rows_rejected} rejected: rows were lost or doubled, so nothing is published"
+            )
+    names = ("in", "scored", "filtered", "rejected")
+    return {name: sum(getattr(p, f"rows_{name}") for p in parts) for name in names}
+
+
+def check_budget(totals: dict[str, int], max_rejected_rows: int, max_rejected_percent: float, where: str = "") -> None:
+    """Refuse a run with more rejected rows than both limits allow.
+
+    Raises:
+        BudgetError: always when over budget.
+    """
+    allowed = max(max_rejected_rows, math.floor(totals["in"] * max_rejected_percent / 100 + 1e-9))
+    if totals["rejected"] > allowed:
+        raise BudgetError(
+            f"{totals['rejected']} of {totals['in']} rows were rejected, but errors.max_rejected_rows is {max_rejected_rows} and "
+            f"errors.max_rejected_percent {max_rejected_percent:g}: nothing is published; {where}"
+        )
+
+
+def _cover(parts: Sequence[WrittenPart], first_row: int) -> list[WrittenPart] | None:
+    """Parts that stand end to end from `first_row` to a part that is the last; parts of fewer pieces first."""
+    for part in sorted((p for p in parts if p.first_row == first_row), key=lambda p: (-p.rows_in, p.attempt)):
+        if part.last:
+            return [part]
+        rest = _cover([p for p in parts if p.first_row > first_row], first_row + part.rows_in) if part.rows_in else None
+        if rest is not None:
+            return [part, *rest]
+    return None
+
+
+def _move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[dict[str, Any]]]:
+    """Give every chosen file its final name, and describe it as the manifest does."""
+    files.make_folder(run.published)
+    entries: dict[str, list[dict[str, Any]]] = {"files": [], "rejected_files": []}
+    by_unit: dict[int, list[WrittenFile]] = {}
+    for part in parts:
+        by_unit.setdefault(part.unit, []).extend(part.scored)
+    for unit, stored in by_unit.items():
+        for number, file in enumerate(stored):
+            middle = f"-{number:03d}" if len(stored) > 1 else ""
+            entries["files"].append(_move(run, file, f"part-{unit:05d}{middle}-{file.sha256[:12]}.{file.path.rsplit('.', 1)[1]}"))
+    for part in parts:
+        for file in part.rejected:
+            files.make_folder(f"{run.published}/rejected")
+            entries["rejected_files"].append(_move(run, file, f"rejected/part-{part.unit:05d}-{file.sha256[:12]}.parquet"))
+    files.sync_folder(run.published)
+    if entries["rejected_files"]:
+        files.sync_folder(f"{run.published}/rejected")
+    return entries
+
+
+def _move(run: RunFolder, file: WrittenFile, name: str) -> dict[str, Any]:
+    try:
+        files.move(files.join(run.attempts, file.path), files.join(run.published, name))
+    except OSError as error:
+        raise PublishError(
+            f"{run.published}/{name}: cannot be published: {error}; nothing has changed for readers; run again"
+        ) from error
+    return {"path": name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+
+
+def _description(
+    run: RunFolder, parts: Sequence[WrittenPart], totals: dict[str, int], entries: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rows": totals,
+        "computed_by": sorted({p.placement for p in parts if p.placement}),
+        "content_sha256": content_sha256(entries["files"] + entries["rejected_files"]),
+        **entries,
+    }
+
+
+def content_sha256(entries: Sequence[dict[str, Any]]) -> str:
+    """One digest for all files of a run: of their names, rows, sizes and digests."""
+    lines = sorted(json.dumps(e, sort_keys=True) for e in entries)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _refuse_other_content(run: RunFolder, content: dict[str, Any]) -> None:
+    standing = json.loads(files.read(run.manifest) or b"{}")
+    if standing.get("content_sha256") != content["content_sha256"]:
+        raise PublishError(
+            f"{run.published}: another launcher published this run first, with other content; the published run stands; "
+            "compare the machines and library versions of both (manifest: computed_by)"
+        )
+
+
+def _remove_strays(run: RunFolder, entries: dict[str, list[dict[str, Any]]]) -> None:
+    """Drop files that an interrupted publication left in the run's folder and that its manifest does not list."""
+    listed = {e["path"] for es in entries.values() for e in es}
+    for name in files.names_in(run.published):
+        if name.startswith("part-") and name not in listed:
+            files.remove(files.join(run.published, name))
+
+
+def _where_to_look(run: RunFolder, parts: Sequence[WrittenPart]) -> str:
+    """The first file of rejected rows, by its place before publication."""
+    names = [f.path for p in parts for f in p.rejected]
+    return (
+        f"the rows, stages and reasons are in {run.attempts}/*-rejected.parquet; mend the input or raise the budget"
+        if names
+        else ""
+    )

@@ -1,0 +1,185 @@
+"""WorkUnit -> RawBatch: the projected columns of one piece of a shard, in order.
+
+A unit that has a done-record is not read again: this is what makes a killed run resume, and a retried bundle cheap.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+import json
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.errors import InputError
+from storage import files
+from storage.layout import RunFolder
+from transforms.batches import BadRows, BatchId, RawBatch, WorkUnit, failed_batch
+from transforms.read_csv import CsvFormat, CsvRows, convert_fields, convert_valid, read_csv_blocks
+from transforms.timing import Timed
+
+
+@dataclass
+class ReadShards(beam.PTransform):
+    """Read the plan's units and their rows.
+
+    Attributes:
+        run: the run, whose plan names the units and whose done-records name those to leave out.
+        schema: the columns to read, with their types.
+        format: `parquet` or `csv`.
+        rows_per_batch: rows of a batch, at most.
+        key: column that a rejected row is remembered by.
+        csv: what the text of a CSV file means.
+    """
+
+    run: RunFolder
+    schema: pa.Schema
+    format: str
+    rows_per_batch: int
+    key: str | None
+    csv: CsvFormat
+
+    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection[RawBatch]:
+        return (
+            root
+            | "Plan" >> beam.Create([self.run.plan])
+            | "Units" >> beam.FlatMap(read_plan).with_output_types(WorkUnit)
+            | "Spread" >> beam.Reshuffle()
+            | "Rows" >> beam.ParDo(_ReadUnits(self.run, self.schema, self.format, self.rows_per_batch, self.key, self.csv))
+        )
+
+
+def read_plan(url: str) -> list[WorkUnit]:
+    """The units of a stored plan, largest first: a local runner deals them out in turn and never moves one again."""
+    content = files.read(url)
+    if content is None:
+        raise InputError(f"{url}: the plan is gone; another run may have published and cleaned up; start the run again")
+    units = [WorkUnit(**u) for u in json.loads(content)["units"]]
+    return sorted(units, key=lambda u: (-u.bytes, u.index))
+
+
+@dataclass
+class _ReadUnits(beam.DoFn):
+    run: RunFolder
+    schema: pa.Schema
+    format: str
+    rows_per_batch: int
+    key: str | None
+    csv: CsvFormat
+
+    def setup(self) -> None:
+        self._timed = Timed("read")
+
+    def process(self, unit: WorkUnit) -> Iterator[RawBatch]:
+        if files.exists(self.run.done_record(unit.index)):
+            return
+        batches = read_unit(unit, self.schema, self.format, self.rows_per_batch, self.key, self.csv)
+        while True:
+            with self._timed(0):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+
+def read_unit(
+    unit: WorkUnit, schema: pa.Schema, format: str, rows_per_batch: int, key: str | None, csv: CsvFormat
+) -> Iterator[RawBatch]:
+    """The rows of one unit, in order; the last batch says so, and an empty unit gives one batch without rows.
+
+    Raises:
+        InputError: the shard changed since the plan was made, or cannot be read.
+    """
+    _check_unchanged(unit)
+    if format == "parquet":
+        yield from _read_parquet(unit, schema, rows_per_batch)
+    else:
+        yield from _read_csv(unit, schema, rows_per_batch, key, csv)
+    _check_unchanged(unit)
+
+
+def _check_unchanged(unit: WorkUnit) -> None:
+    if files.version_of(unit.shard) != unit.version:
+        raise InputError(f"{unit.shard}: changed after the run was planned; start the run again to score the new content")
+
+
+def _read_parquet(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int) -> Iterator[RawBatch]:
+    total = unit.rows or 0
+    done = 0
+    try:
+        for rows in _parquet_batches(unit, schema, rows_per_batch):
+            done += rows.num_rows
+            yield _raw_batch(unit, rows, done - rows.num_rows, last=done == total)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{unit.shard}: cannot be read from row {unit.first_row + done} on: {error}; replace the file") from error
+    if done != total:
+        raise InputError(
+            f"{unit.shard}: its footer promised {total} rows from row {unit.first_row} on, but there are {done}; replace the file"
+        )
+    if total == 0:
+        yield _raw_batch(unit, _empty(schema), 0, last=True)
+
+
+def _parquet_batches(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
+    source = unit.shard if files.is_local(unit.shard) else files.open_read(unit.shard)
+    with pq.ParquetFile(source, page_checksum_verification=True) as file:
+        groups = list(range(unit.first_row_group, unit.first_row_group + unit.row_groups))
+        batches = file.iter_batches(rows_per_batch, row_groups=groups, columns=schema.names, use_threads=False)
+        for rows in batches:
+            yield rows.select(schema.names).replace_schema_metadata(None)
+
+
+def _raw_batch(unit: WorkUnit, rows: pa.RecordBatch, offset: int, last: bool) -> RawBatch:
+    first = unit.first_row + offset
+    numbers = np.arange(first, first + rows.num_rows, dtype=np.int64)
+    return RawBatch(unit, BatchId(unit.shard, first), rows, numbers, last)
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], type=f.type) for f in schema], schema=schema)
+
+
+def _read_csv(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, key: str | None, csv: CsvFormat) -> Iterator[RawBatch]:
+    """One batch behind the reader, because only the end of the file tells which batch is the last."""
+    before: RawBatch | None = None
+    for block in read_csv_blocks(unit.shard, schema.names, csv):
+        for batch in _csv_batches(unit, block, schema, rows_per_batch, key):
+            if before is not None:
+                yield before
+            before = batch
+    yield replace(before, last=True) if before is not None else _raw_batch(unit, _empty(schema), 0, last=True)
+
+
+def _csv_batches(unit: WorkUnit, block: CsvRows, schema: pa.Schema, rows_per_batch: int, key: str | None) -> Iterator[RawBatch]:
+    """A block in pieces of at most `rows_per_batch` rows; rows of the wrong width go with the piece that they precede."""
+    broken = dict(block.broken)
+    for start in range(0, max(1, block.fields.num_rows), rows_per_batch):
+        fields = block.fields.slice(start, rows_per_batch)
+        numbers = block.row_numbers[start : start + rows_per_batch]
+        final = start + rows_per_batch >= block.fields.num_rows
+        here = {n: broken.pop(n) for n in sorted(broken) if final or n < numbers[-1]}
+        yield _typed_batch(unit, fields, numbers, here, schema, key)
+
+
+def _typed_batch(
+    unit: WorkUnit, fields: pa.RecordBatch, numbers: np.ndarray, broken: dict[int, Exception], schema: pa.Schema, key: str | None
+) -> RawBatch:
+    """Fields as bytes to a typed batch; rows of the wrong width, and rows with a malformed value, are rejected."""
+    batch_id = BatchId(unit.shard, min([*numbers[:1].tolist(), *broken], default=0))
+    key_field = schema.field(key) if key is not None else None
+    failed = []
+    if broken:
+        no_keys = None if key_field is None else pa.nulls(len(broken), type=key_field.type)
+        failed.append(failed_batch(batch_id, "read", np.array(sorted(broken)), [broken[n] for n in sorted(broken)], no_keys))
+    try:
+        rows, kept = convert_fields(fields, schema), numbers
+    except BadRows as bad:
+        at = np.array(sorted(bad.reasons))
+        keys = None if key_field is None else convert_valid(fields.column(key).take(pa.array(at)), key_field.type)
+        failed.append(failed_batch(batch_id, "read", numbers[at], [bad.reasons[p] for p in at.tolist()], keys))
+        good = np.delete(np.arange(len(numbers)), at)
+        rows, kept = convert_fields(fields.take(pa.array(good)), schema), numbers[good]
+    except InputError as error:
+        raise InputError(f"{unit.shard}: {error}") from error
+    return RawBatch(unit, batch_id, rows, kept, last=False, failed=tuple(failed))

@@ -1,0 +1,287 @@
+"""ScoredBatch -> WrittenPart: one attempt at a unit, stored under a name of its own.
+
+Files are written, synced, opened again to count their rows, and only then does the unit's done-record name them. The record is
+created if absent: of two attempts at one unit the first stands and the other is removed. A unit's batches are expected in order
+from one bundle; where a runner breaks that, every contiguous piece becomes a part of its own, and publishing puts them together.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+import json
+import time
+from typing import Any, Protocol
+import uuid
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from configs.errors import PublishError
+from storage import files
+from storage.layout import RunFolder
+from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
+from transforms.timing import Timed
+
+_ROW_GROUP_ROWS = 1 << 17
+_PROGRESS_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How scored files look.
+
+    Attributes:
+        format: `parquet` or `csv`.
+        schema: all columns, with the model's name, version and digest as metadata.
+        repeating: columns of Parquet files to dictionary-encode; for numbers that hardly repeat it costs twice the time and space.
+        sort_by: (column, `ascending` or `descending`), the order of rows inside a file.
+        rows_per_file: rows of a file, at most.
+    """
+
+    format: str
+    schema: pa.Schema
+    repeating: tuple[str, ...]
+    sort_by: tuple[tuple[str, str], ...]
+    rows_per_file: int
+
+
+@dataclass
+class WriteShards(beam.PTransform):
+    """Store every unit's scored and rejected rows below the run's temporary folder."""
+
+    run: RunFolder
+    file_format: FileFormat
+
+    def expand(self, batches: beam.PCollection[ScoredBatch]) -> beam.PCollection[WrittenPart]:
+        return batches | beam.ParDo(_WriteUnits(self.run, self.file_format)).with_output_types(WrittenPart)
+
+
+@dataclass
+class _WriteUnits(beam.DoFn):
+    run: RunFolder
+    file_format: FileFormat
+
+    def setup(self) -> None:
+        self._timed = Timed("write")
+
+    def start_bundle(self) -> None:
+        self._open: dict[int, PartWriter] = {}
+
+    def process(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
+        with self._timed(batch.rows_in):
+            parts = list(self._write(batch))
+        yield from parts
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        window = GlobalWindow()
+        for writer in self._open.values():
+            yield WindowedValue(writer.close(last=False), window.max_timestamp(), [window])
+
+    def _write(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
+        writer = self._open.get(batch.unit.index)
+        if writer is not None and writer.next_row != batch.id.first_row:
+            yield writer.close(last=False)
+            writer = None
+        if writer is None:
+            writer = self._open[batch.unit.index] = PartWriter(self.run, batch.unit, batch.id.first_row, self.file_format)
+        writer.write(batch)
+        if batch.last:
+            del self._open[batch.unit.index]
+            yield from finish_unit(self.run, batch.unit, writer.close(last=True))
+
+
+def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[WrittenPart, ...]:
+    """Record a whole unit as done, and return what the record says: another attempt's part if that was recorded before."""
+    if part.first_row != unit.first_row:
+        return (part,)
+    if files.create(run.done_record(unit.index), json.dumps(asdict(part)).encode()):
+        return (part,)
+    recorded = read_done_record(run, unit.index)
+    if recorded is None:
+        return (part,)
+    for file in (*part.scored, *part.rejected):
+        files.remove(files.join(run.attempts, file.path))
+    return (recorded,)
+
+
+def read_done_record(run: RunFolder, unit: int) -> WrittenPart | None:
+    """The part that the unit's done-record names, or None when there is none."""
+    content = files.read(run.done_record(unit))
+    if not content:
+        return None
+    try:
+        fields = json.loads(content)
+        stored: dict[str, Any] = {name: tuple(WrittenFile(**f) for f in fields.pop(name)) for name in ("scored", "rejected")}
+        return WrittenPart(**fields, **stored)
+    except (ValueError, TypeError, KeyError) as error:
+        raise PublishError(f"{run.done_record(unit)}: is not a done-record; remove {run.temporary} and run again") from error
+
+
+class PartWriter:
+    """Writes one attempt at consecutive rows of a unit, as one or more scored files and at most one of rejected rows."""
+
+    def __init__(self, run: RunFolder, unit: WorkUnit, first_row: int, file_format: FileFormat) -> None:
+        self.next_row = first_row
+        self._run, self._unit, self._first_row, self._format = run, unit, first_row, file_format
+        self._attempt = uuid.uuid4().hex[:12]
+        self._scored: list[WrittenFile] = []
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = self._scored_rows = self._filtered = 0
+        self._failed: list[pa.RecordBatch] = []
+        self._placement = ""
+        self._file: _OpenFile | None = None
+        self._noted = time.monotonic()
+        files.make_folder(run.attempts)
+
+    def write(self, batch: ScoredBatch) -> None:
+        """Take the next batch of the unit."""
+        self.next_row += batch.rows_in
+        self._filtered += batch.rows_filtered
+        self._placement = batch.placement
+        self._failed += [f.rows for f in batch.failed]
+        rows = batch.rows
+        while rows.num_rows:
+            here = rows.slice(0, self._format.rows_per_file - self._rows_in_file)
+            self._pending.append(here)
+            self._pending_rows += here.num_rows
+            rows = rows.slice(here.num_rows)
+            if self._rows_in_file == self._format.rows_per_file:
+                self._close_file()
+        if self._pending_rows >= _ROW_GROUP_ROWS and not self._format.sort_by:
+            self._flush()
+        self._note_progress()
+
+    def close(self, last: bool) -> WrittenPart:
+        """Finish the files; `last` says that the unit ends here."""
+        if self._rows_in_file or not self._scored:
+            self._close_file()
+        rejected = self._write_rejected()
+        return WrittenPart(
+            unit=self._unit.index,
+            attempt=self._attempt,
+            first_row=self._first_row,
+            rows_in=self.next_row - self._first_row,
+            rows_scored=sum(f.rows for f in self._scored),
+            rows_filtered=self._filtered,
+            rows_rejected=sum(f.rows for f in rejected),
+            last=last,
+            scored=tuple(self._scored),
+            rejected=rejected,
+            placement=self._placement,
+        )
+
+    @property
+    def _rows_in_file(self) -> int:
+        return self._pending_rows + (self._file.rows if self._file else 0)
+
+    def _flush(self) -> None:
+        table = pa.Table.from_batches(self._pending, schema=self._format.schema.remove_metadata())
+        if self._format.sort_by:
+            table = table.sort_by(list(self._format.sort_by))
+        if self._file is None:
+            name = f"{self._unit.index:07d}-{self._attempt}-{len(self._scored):03d}.{self._format.format}"
+            self._file = _OpenFile(self._run, name, self._format)
+        self._file.write(table)
+        self._pending, self._pending_rows = [], 0
+
+    def _close_file(self) -> None:
+        self._flush()
+        if self._file is not None:
+            self._scored.append(self._file.close())
+            self._file = None
+
+    def _write_rejected(self) -> tuple[WrittenFile, ...]:
+        if not self._failed:
+            return ()
+        table = pa.Table.from_batches(self._failed).sort_by("row")
+        name = f"{self._unit.index:07d}-{self._attempt}-rejected.parquet"
+        file = _OpenFile(self._run, name, FileFormat("parquet", table.schema, (), (), 0))
+        file.write(table)
+        return (file.close(),)
+
+    def _note_progress(self) -> None:
+        """Now and then, leave the number of rows done where the launcher's progress bar looks."""
+        if time.monotonic() - self._noted >= _PROGRESS_SECONDS:
+            self._noted = time.monotonic()
+            rows = self.next_row - self._first_row
+            files.put(files.join(self._run.progress, f"{self._unit.index:07d}-{self._attempt}"), str(rows).encode())
+
+
+class _TableWriter(Protocol):
+    def write_table(self, table: pa.Table) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _OpenFile:
+    """A Parquet or CSV file on its way; `close` syncs it and opens it again to count its rows."""
+
+    def __init__(self, run: RunFolder, name: str, file_format: FileFormat) -> None:
+        self.rows = 0
+        self._url, self._name = files.join(run.attempts, name), name
+        self._format = file_format.format
+        self._stack = ExitStack()
+        self._sink = self._stack.enter_context(files.open_synced(self._url))
+        self._writer = self._table_writer(file_format)
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+        self.rows += table.num_rows
+
+    def close(self) -> WrittenFile:
+        self._writer.close()
+        self._stack.close()
+        stored = count_rows(self._url, self._format)
+        if stored != self.rows:
+            raise PublishError(
+                f"{self._url}: {self.rows} rows were written, but {stored} are in the file; check the disk and run again"
+            )
+        return WrittenFile(self._name, self.rows, self._sink.bytes, self._sink.sha256)
+
+    def _table_writer(self, file_format: FileFormat) -> _TableWriter:
+        sink: Any = pa.PythonFile(self._sink, mode="w")
+        if file_format.format == "csv":
+            return pacsv.CSVWriter(sink, file_format.schema)
+        return pq.ParquetWriter(
+            sink,
+            file_format.schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=list(file_format.repeating),
+            write_page_checksum=True,
+        )
+
+
+def describe_schema(schema: pa.Schema) -> list[dict[str, str]]:
+    """Names and types of columns as a manifest holds them.
+
+    Parquet forgets what the items of a list were called, so lists are told by the type of their items.
+    """
+    return [{"name": field.name, "type": _type_text(field.type)} for field in schema]
+
+
+def _type_text(dtype: pa.DataType) -> str:
+    if pa.types.is_fixed_size_list(dtype):
+        return f"fixed_size_list<{_type_text(dtype.value_type)}>[{dtype.list_size}]"
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
+        return f"{'large_' if pa.types.is_large_list(dtype) else ''}list<{_type_text(dtype.value_type)}>"
+    return str(dtype)
+
+
+def count_rows(url: str, format: str) -> int:
+    """Rows of a stored file, read from the file itself."""
+    with files.open_read(url) as file:
+        if format == "parquet":
+            return int(pq.ParquetFile(file).metadata.num_rows)
+        try:
+            options = pacsv.ParseOptions(newlines_in_values=True)
+            return sum(b.num_rows for b in pacsv.open_csv(file, parse_options=options, convert_options=_AS_TEXT))
+        except pa.ArrowInvalid as error:
+            raise PublishError(f"{url}: cannot be read back: {error}") from error
+
+
+_AS_TEXT = pacsv.ConvertOptions(check_utf8=False, strings_can_be_null=True)
