@@ -1,0 +1,242 @@
+"""From a Job to a Plan: everything decided, frozen and checked before the first worker starts. Writes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+import hashlib
+from importlib.metadata import version
+import json
+import platform
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError, ModelError
+from configs.job import Job
+from configs.steps import Step
+from model_zoo.package import ModelCard, Package, read_package, smoke_rows
+from pipelines.arrow_types import parse_type
+from pipelines.inputs import Shard, cut_into_units, list_shards, read_shards
+from storage import files
+from storage.layout import RunFolder
+from transforms.batches import WorkUnit
+from transforms.postprocess import ScoreColumns, postprocess_rows
+from transforms.preprocess import Missing, ModelInput, preprocess_rows
+from transforms.read_csv import CsvFormat
+from transforms.write import FileFormat, describe_schema
+
+_BATCH_BYTES = 64 << 20
+_MOST_ROWS_PER_BATCH = 1 << 16
+_LIBRARIES = ("apache-beam", "numpy", "pandas", "pillow", "pyarrow", "torch")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, in the words of the transforms."""
+
+    job: Job
+    package: Package
+    run: RunFolder
+    shards: tuple[Shard, ...]
+    units: tuple[WorkUnit, ...]
+    ignored: tuple[str, ...]
+    schema: pa.Schema
+    csv: CsvFormat
+    rows_per_batch: int
+    missing: tuple[Missing, ...]
+    steps: tuple[Step, ...]
+    inputs: dict[str, ModelInput]
+    scores: ScoreColumns
+    keep: tuple[str, ...]
+    file_format: FileFormat
+
+    @property
+    def rows(self) -> int | None:
+        """Input rows, or None when only reading tells (CSV)."""
+        rows = [shard.rows for shard in self.shards]
+        return None if None in rows else sum(r for r in rows if r is not None)
+
+
+def make_plan(job: Job) -> Plan:
+    """Read the model package and the inputs' footers, check that they fit together, and name the run.
+
+    Raises:
+        ModelError, InputError, JobError: what does not fit.
+    """
+    package = read_package(files.absolute(job.model.package))
+    _check_functions(job, package)
+    _check_preprocessing(package)
+    csv = CsvFormat(job.source.csv.delimiter, job.source.csv.null_values)
+    inputs, ignored = list_shards(job.source.paths)
+    shards = read_shards(inputs, job.source.format, _wanted_columns(job, package.card), csv)
+    schema = pa.schema([shards[0].schema.field(n) for n in _column_names(job, package.card)])
+    scores = _score_columns(job, package)
+    keep = job.postprocess.keep if job.postprocess.keep is not None else _default_keep(scores, package.card)
+    run = RunFolder(files.absolute(job.sink.path), run_id(job, package, shards))
+    return Plan(
+        job=job,
+        package=package,
+        run=run,
+        shards=tuple(shards),
+        units=cut_into_units(shards, job.sink.rows_per_file),
+        ignored=tuple(ignored),
+        schema=schema,
+        csv=csv,
+        rows_per_batch=job.source.rows_per_batch or _rows_per_batch(package.card, job.model.batch_rows),
+        missing=tuple(Missing(c.name, c.missing, c.fill) for c in package.card.columns),
+        steps=(*job.preprocess.steps, *package.steps),
+        inputs=_model_inputs(package.card),
+        scores=scores,
+        keep=keep,
+        file_format=_file_format(job, package, schema, scores, keep),
+    )
+
+
+def run_id(job: Job, package: Package, shards: Sequence[Shard]) -> str:
+    """Digest of what decides the output: input files with their versions, model, settings. The same work has the same id."""
+    settings = job.model_dump(
+        mode="json", exclude={"name": True, "errors": True, "source": {"paths"}, "sink": {"path"}, "model": {"package"}}
+    )
+    work = {"inputs": [[s.file.url, s.file.version] for s in shards], "model": package.digest, "settings": settings}
+    return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def manifest_head(plan: Plan) -> dict[str, Any]:
+    """What the launcher knows of the run for its manifest; publishing adds files and totals."""
+    card = plan.package.card
+    return {
+        "format": 1,
+        "job": plan.job.model_dump(mode="json"),
+        "model": {"name": card.name, "version": card.version, "digest": plan.package.digest, "package": plan.package.url},
+        "inputs": [{"url": s.file.url, "bytes": s.file.bytes, "version": s.file.version, "rows": s.rows} for s in plan.shards],
+        "ignored_inputs": list(plan.ignored),
+        "schema": describe_schema(plan.file_format.schema),
+        "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def store_plan(plan: Plan) -> None:
+    """Put the units where the graph reads them; a plan that an interrupted launch left is the same one."""
+    files.create(plan.run.plan, json.dumps({"units": [asdict(u) for u in plan.units]}).encode())
+
+
+def _column_names(job: Job, card: ModelCard) -> list[str]:
+    return list(dict.fromkeys([*(c.name for c in card.columns), *job.source.carried, *job.source.types]))
+
+
+def _wanted_columns(job: Job, card: ModelCard) -> list[pa.Field | str]:
+    types = {c.name: parse_type(c.type, f"model.yaml columns {c.name}") for c in card.columns}
+    for name, text in job.source.types.items():
+        declared = parse_type(text, f"source.types.{name}")
+        if types.setdefault(name, declared) != declared:
+            raise JobError(f"source.types.{name} is {declared}, but the model's contract says {types[name]}; leave it out")
+    names = _column_names(job, card)
+    if job.source.format == "csv" and (untyped := [n for n in names if n not in types]):
+        raise JobError(
+            f"source.types must declare the CSV column {untyped[0]!r}, for example --set source.types.{untyped[0]}=int64"
+        )
+    return [pa.field(n, types[n]) if n in types else n for n in names]
+
+
+def _check_functions(job: Job, package: Package) -> None:
+    for step in package.steps:
+        if step.step == "function" and step.module not in job.preprocess.modules:
+            raise JobError(f"the model package calls {step.function}; list {step.module} in preprocess.modules to allow it")
+
+
+def _check_preprocessing(package: Package) -> None:
+    """Preprocess the smoke batch and compare with what training handed to the network."""
+    smoke = smoke_rows(package).combine_chunks()
+    missing = [Missing(c.name, c.missing, c.fill) for c in package.card.columns]
+    try:
+        rows = smoke.select([c.name for c in package.card.columns]).to_batches()[0]
+        arrays = preprocess_rows(rows, missing, package.steps, _model_inputs(package.card))
+        for name, actual in arrays.items():
+            column = smoke.column(f"input.{name}").combine_chunks()
+            flat = column.values if package.card.inputs[name].shape else column
+            expected = flat.to_numpy(zero_copy_only=False).reshape(actual.shape)
+            if not np.allclose(actual, expected, rtol=1e-5, atol=1e-6):
+                raise ModelError(
+                    f"{package.url}: preprocessing of the smoke batch gives other values of {name} than in training; {_MEND}"
+                )
+    except (KeyError, IndexError, ValueError) as error:
+        raise ModelError(f"{package.url}: the smoke batch does not fit the contract: {error}; {_MEND}") from error
+
+
+_MEND = "pack the model again with these library versions"
+
+
+def _model_inputs(card: ModelCard) -> dict[str, ModelInput]:
+    return {name: ModelInput(t.dtype, t.shape) for name, t in card.inputs.items()}
+
+
+def _rows_per_batch(card: ModelCard, batch_rows: int) -> int:
+    """Rows that make about 64 MiB of network input, in whole mini-batches."""
+    bytes_per_row = sum(np.dtype(t.dtype).itemsize * int(np.prod(t.shape)) for t in card.inputs.values())
+    rows = min(_MOST_ROWS_PER_BATCH, _BATCH_BYTES // max(1, bytes_per_row))
+    return max(batch_rows, rows - rows % batch_rows)
+
+
+def _score_columns(job: Job, package: Package) -> ScoreColumns:
+    post, card = job.postprocess, package.card
+    constants = {"model_name": card.name, "model_version": card.version, "model_digest": package.digest}
+    return ScoreColumns(
+        activation=card.activation if post.activation == "auto" else post.activation,
+        labels=card.labels if post.labels is None else post.labels,
+        threshold=post.threshold,
+        top_k=post.top_k,
+        rename=post.rename,
+        dtypes={name: parse_type(text, f"postprocess.dtypes.{name}") for name, text in post.dtypes.items()},
+        constants=constants if post.model_columns else {},
+    )
+
+
+def _default_keep(scores: ScoreColumns, card: ModelCard) -> tuple[str, ...]:
+    if scores.activation == "none":
+        return tuple(card.outputs)
+    top = ("top_labels", "top_probabilities") if scores.top_k > 1 else ()
+    return ("probability", "label", *top) if scores.labels else ("probability", "class", *top)
+
+
+def _file_format(job: Job, package: Package, schema: pa.Schema, scores: ScoreColumns, keep: tuple[str, ...]) -> FileFormat:
+    """The output's schema, found by taking no rows through postprocessing; refuses what cannot be stored or sorted."""
+    card, carried = package.card, job.source.carried
+    no_rows = schema.empty_table().to_batches(max_chunksize=1) or [pa.RecordBatch.from_pylist([], schema=schema)]
+    outputs = {n: np.empty((0, *t.shape), dtype=t.dtype) for n, t in card.outputs.items()}
+    _check_labels(scores, card)
+    out = postprocess_rows(no_rows[0], outputs, carried, scores, keep, job.postprocess.where).schema
+    names = {"name": card.name, "version": card.version, "digest": package.digest}
+    out = out.with_metadata({f"model.{k}": v for k, v in names.items()})
+    if job.sink.format == "csv" and (nested := [f.name for f in out if pa.types.is_nested(f.type) or pa.types.is_binary(f.type)]):
+        raise JobError(
+            f"sink.format csv cannot hold column {nested[0]!r} of type {out.field(nested[0]).type}; use parquet or leave it out"
+        )
+    repeating = tuple(f.name for f in out if f.name != job.source.key and _is_text(f.type))
+    return FileFormat(job.sink.format, out, repeating, _sort_keys(job.postprocess.sort_by, out), job.sink.rows_per_file)
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    return pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_dictionary(dtype)
+
+
+def _check_labels(scores: ScoreColumns, card: ModelCard) -> None:
+    sizes = [t.shape[-1] if t.shape else 1 for t in card.outputs.values()]
+    classes = 2 if scores.activation == "sigmoid" else sizes[0]
+    if scores.activation != "none" and scores.labels and len(scores.labels) != classes:
+        raise JobError(f"postprocess.labels must name {classes} classes for this model, got {len(scores.labels)}")
+    if scores.activation == "softmax" and scores.top_k > classes:
+        raise JobError(f"postprocess.top_k must be <= {classes}, the model's classes, got {scores.top_k}")
+
+
+def _sort_keys(sort_by: Sequence[str], schema: pa.Schema) -> tuple[tuple[str, str], ...]:
+    keys = []
+    for text in sort_by:
+        name, order = (text[:-5], "descending") if text.endswith(" desc") else (text, "ascending")
+        if name not in schema.names:
+            raise JobError(f"postprocess.sort_by names column {name!r}; the output has {', '.join(schema.names)}")
+        if pa.types.is_nested(schema.field(name).type):
+            raise JobError(f"postprocess.sort_by: column {name!r} of type {schema.field(name).type} has no order")
+        keys.append((name, order))
+    return tuple(keys)

@@ -1,0 +1,172 @@
+"""Score shards with a model: `python -m pipelines.score --config configs/breast_cancer.yaml`.
+
+root | ReadShards | Preprocess | Predict | Postprocess | WriteShards | PublishRun
+"""
+
+import argparse
+from collections.abc import Sequence
+import time
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+import pyarrow as pa
+
+from configs.job import Job
+from configs.load import load, parse_set
+from model_zoo.scorer import load_scorer, resolve_device, threads_for
+from pipelines import report
+from pipelines.command_line import EXIT_STATUSES, Parser, leave, run_program, stop_on_terminate
+from pipelines.plan import Plan, make_plan, manifest_head, store_plan
+from pipelines.progress import RowsDone, shown_progress
+from pipelines.runners import known_flags, refuse_unreachable, runner_options, unknown_flags, workers_per_machine
+from storage import files
+from storage.layout import read_manifest
+from transforms.postprocess import Postprocess, postprocess_rows
+from transforms.predict import Predict, predict_rows
+from transforms.preprocess import Preprocess, preprocess_rows
+from transforms.publish import Published, PublishRun, announce
+from transforms.read import ReadShards, read_unit
+from transforms.timing import NAMESPACE
+from transforms.write import WriteShards
+
+_DEFAULT_CONFIG = "configs/breast_cancer.yaml"
+_DRY_RUN_ROWS = 1_000
+
+
+def build(root: beam.Pipeline, plan: Plan, threads: int) -> beam.PCollection[Published]:
+    """The whole graph."""
+    job = plan.job
+    key = job.source.key
+    read = ReadShards(plan.run, plan.schema, job.source.format, plan.rows_per_batch, key, plan.csv)
+    preprocess = Preprocess(plan.missing, plan.steps, plan.inputs, key)
+    predict = Predict(plan.package.url, plan.package.digest, job.model.device, job.model.dtype, job.model.batch_rows, threads, key)
+    postprocess = Postprocess(job.source.carried, plan.scores, plan.keep, job.postprocess.where, key)
+    write = WriteShards(plan.run, plan.file_format)
+    publish = PublishRun(plan.run, manifest_head(plan), job.errors.max_rejected_rows, job.errors.max_rejected_percent)
+    return root | read | preprocess | predict | postprocess | write | publish
+
+
+def main(argv: Sequence[str]) -> int:
+    """Score as the command line says, and return the exit status."""
+    arguments, flags = _parse(argv)
+    options = runner_options(arguments.runner, flags)
+    job = load(Job, arguments.config, _overrides(arguments))
+    plan = make_plan(job)
+    resolve_device(job.model.device)
+    refuse_unreachable(options, [plan.run.output, *(s.file.url for s in plan.shards[:1]), plan.package.url])
+    if arguments.dry_run:
+        return _dry_run(plan)
+    if files.exists(plan.run.manifest):
+        return _published_before(plan, arguments.quiet)
+    return _run(plan, options, arguments.quiet)
+
+
+def _run(plan: Plan, options: PipelineOptions, quiet: bool) -> int:
+    began = time.perf_counter()
+    store_plan(plan)
+    rows_done = RowsDone(plan.run, plan.units)
+    resumed_rows = rows_done.count()
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline, plan, threads_for(workers_per_machine(options)))
+    with shown_progress(rows_done, plan.rows, quiet):
+        try:
+            result = pipeline.run()
+            result.wait_until_finish()
+        except Exception:
+            if files.exists(plan.run.manifest):  # another launcher of the same work was faster, and cleaned up under this one
+                return _published_before(plan, quiet)
+            raise
+    seconds = time.perf_counter() - began
+    run, manifest = read_manifest(plan.run.output, plan.run.run_id)
+    if not quiet:
+        print(report.final_table(run, manifest, seconds, resumed_rows))
+        print(report.stage_seconds(_counters(result)))
+        print(report.first_rows(run, manifest))
+        print(report.reading_line(plan.run.output, plan.job.sink.format))
+    return 0
+
+
+def _published_before(plan: Plan, quiet: bool) -> int:
+    announce(plan.run)
+    if not quiet:
+        print(f"already published: run {plan.run.run_id}, the same inputs, model and settings; nothing to do")
+        print(report.reading_line(plan.run.output, plan.job.sink.format))
+    return 0
+
+
+def _dry_run(plan: Plan) -> int:
+    """Score a few rows in memory, through the same functions as the graph, and write nothing."""
+    job = plan.job
+    scorer = load_scorer(plan.package, job.model.device, job.model.dtype, job.model.batch_rows, threads_for(1))
+    batch = next(read_unit(plan.units[0], plan.schema, job.source.format, _DRY_RUN_ROWS, job.source.key, plan.csv))
+    began = time.perf_counter()
+    inputs = preprocess_rows(batch.rows, plan.missing, plan.steps, plan.inputs)
+    outputs = predict_rows(scorer, inputs, len(batch))
+    rows = postprocess_rows(batch.rows, outputs, job.source.carried, plan.scores, plan.keep, job.postprocess.where)
+    seconds = time.perf_counter() - began
+    print(report.plan_table(plan))
+    if plan.rows is not None and len(batch):
+        print(f"  estimate: {plan.rows * seconds / len(batch):,.1f} s on one core, from {len(batch):,} rows in {seconds:.3f} s")
+    print(report.shown_rows(pa.Table.from_batches([rows])))
+    print("dry run: everything fits together; nothing was written")
+    return 0
+
+
+def _counters(result: Any) -> dict[str, int]:
+    """Totals of the stages' counters; a runner that keeps none gives none."""
+    counters: dict[str, int] = {}
+    for counter in result.metrics().query()["counters"]:
+        if counter.key.metric.namespace == NAMESPACE:
+            counters[counter.key.metric.name] = counters.get(counter.key.metric.name, 0) + counter.result
+    return counters
+
+
+def _overrides(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    overrides = [parse_set(text) for text in arguments.set]
+    if arguments.input:
+        overrides.append(("source.paths", "[" + ", ".join(_quoted(p) for p in arguments.input) + "]"))
+    if arguments.model:
+        overrides.append(("model.package", _quoted(arguments.model)))
+    if arguments.output:
+        overrides.append(("sink.path", _quoted(arguments.output)))
+    return overrides
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = Parser("pipelines.score", "Score Parquet or CSV shards with a model package and publish the scores.", _EPILOG)
+    what = parser.add_argument_group("what to score")
+    what.add_argument(
+        "--config", default=_DEFAULT_CONFIG, metavar="FILE", help=f"the job, one YAML file (default: {_DEFAULT_CONFIG})"
+    )
+    what.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override one field: --set model.batch_rows=256"
+    )
+    what.add_argument("--input", action="append", metavar="PATH", help="source.paths: file, folder or glob; may be repeated")
+    what.add_argument("--model", metavar="FOLDER", help="model.package")
+    what.add_argument("--output", metavar="FOLDER", help="sink.path")
+    how = parser.add_argument_group("how to run")
+    how.add_argument("--runner", default="DirectRunner", metavar="NAME", help="Beam runner (default: DirectRunner)")
+    how.add_argument("--dry_run", action="store_true", help="plan and check everything, score a few rows in memory, write nothing")
+    how.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    how.add_argument("--debug", action="store_true", help="show tracebacks and the runner's log")
+    arguments, flags = parser.parse_known_args(list(argv))
+    parser.refuse_unknown(unknown_flags(flags), known_flags())
+    return arguments, flags
+
+
+_EPILOG = f"""runner options:
+  Every other flag goes to Beam's runner, and one that Beam does not know is an error. For the DirectRunner:
+    --direct_running_mode   multi_threading (default here), in_memory (one worker), or multi_processing
+    --direct_num_workers    number of workers; 0, the default here, is one per core
+
+{EXIT_STATUSES}"""
+
+
+if __name__ == "__main__":
+    stop_on_terminate()
+    leave(run_program(main))
