@@ -1,0 +1,43 @@
+"""Packaging: what is installed, and with what. Exact versions with hashes are in requirements.lock."""
+
+from setuptools import setup
+
+RUNTIME = [
+    "apache-beam>=2.77,<2.78",
+    "fsspec>=2026.9",
+    "numpy>=2.4,<3",
+    "pandas>=3.1,<4",
+    "pillow>=12,<13",
+    "pyarrow>=25.0.1,<26",
+    "pydantic>=2.14,<3",
+    "pyyaml>=6,<7",
+    "safetensors>=0.6",
+    "scikit-learn>=1.9,<2",
+    "torch>=2.13,<2.14",
+    "tqdm>=4.67,<5",
+]
+EXTRAS = {
+    "s3": ["s3fs>=2026.9"],
+    "gcs": ["gcsfs>=2026.9"],
+    "test": [
+        "duckdb>=1.4",
+        "hypothesis>=6.150,<7",
+        "mypy>=2.4,<3",
+        "pandas-stubs",
+        "psutil>=7",
+        "pytest>=9,<10",
+        "ruff>=0.14",
+        "types-pyyaml",
+        "types-tqdm",
+    ],
+}
+
+setup(
+    name="columnar-batch-prediction",
+    version="0.1.0",
+    description="Offline batch prediction on Apache Beam: columnar, every row accounted for, published whole or not at all.",
+    python_requires=">=3.11,<3.14",
+    packages=["configs", "model_zoo", "pipelines", "storage", "transforms"],
+    install_requires=RUNTIME,
+    extras_require=EXTRAS,
+)
