@@ -1,0 +1,371 @@
+"""The main job, end to end on disk, against a reference without Beam: every row, every column, exact types."""
+
+from collections.abc import Callable
+import json
+from pathlib import Path
+import shutil
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import verify
+from pipelines.command_line import run_program
+from tests.conftest import REPOSITORY, program
+from tests.pipelines.reference import breast_cancer_probability, digits_probabilities
+
+Score = Callable[..., int]
+CSV = ("--set", "source.format=csv", "--set", "source.types.id=int64")
+
+
+def published(output: Path) -> dict[str, bytes]:
+    """Every file of the current run, by name, but for the manifest, which holds times."""
+    run = output / "runs" / (output / "CURRENT").read_text().strip()
+    return {str(p.relative_to(run)): p.read_bytes() for p in sorted(run.rglob("*")) if p.is_file() and p.name != "manifest.json"}
+
+
+def manifest(output: Path) -> dict:
+    return json.loads((output / "current/manifest.json").read_text())
+
+
+def table(output: Path) -> pd.DataFrame:
+    return shards(output / "current")
+
+
+def shards(folder: Path) -> pd.DataFrame:
+    return pd.concat([pd.read_parquet(p) for p in sorted(folder.glob("*.parquet"))]).sort_values("id", ignore_index=True)
+
+
+def test_breast_cancer_scores_equal_the_reference(run_score: Score, tmp_path: Path) -> None:
+    features = "[mean radius, worst area]"
+    assert run_score("--set", f"source.passthrough={features}") == 0
+    scored, rows = table(tmp_path / "scores"), shards(Path("samples/breast_cancer/shards"))
+    expected = breast_cancer_probability(rows, Path("samples/breast_cancer/model"))
+    assert list(scored.columns) == ["id", "mean radius", "worst area", "probability", "label"]
+    for column in ("id", "mean radius", "worst area"):
+        pd.testing.assert_series_equal(scored[column], rows[column])
+    np.testing.assert_allclose(scored["probability"], expected, atol=1e-6)
+    assert scored["label"].tolist() == np.where(expected >= 0.5, "malignant", "benign").tolist()
+    schema = pq.read_schema(next((tmp_path / "scores/current").glob("part-*")))
+    assert schema.types == [pa.int64(), pa.float64(), pa.float64(), pa.float32(), pa.string()]
+    assert schema.metadata[b"model.name"] == b"breast_cancer"
+    assert manifest(tmp_path / "scores")["rows"] == {"in": len(rows), "scored": len(rows), "filtered": 0, "rejected": 0}
+
+
+def test_digits_scores_equal_the_reference(run_score: Score, tmp_path: Path, digits: Path) -> None:
+    paths = ("--config", "configs/digits.yaml", "--model", str(digits / "model"), "--input", str(digits / "shards"))
+    assert run_score(*paths, "--set", "postprocess.keep=[label, probability, probabilities, top_labels, top_probabilities]") == 0
+    scored, rows = table(tmp_path / "scores"), shards(digits / "shards")
+    expected = digits_probabilities(rows, digits / "model")
+    order = np.argsort(-expected, axis=1)[:, :3]
+    assert scored["id"].tolist() == rows["id"].tolist()
+    np.testing.assert_allclose(np.stack(scored["probabilities"]), expected, atol=1e-5)
+    assert scored["label"].tolist() == order[:, 0].astype(str).tolist()
+    assert np.stack(scored["top_labels"]).tolist() == order.astype(str).tolist()
+    np.testing.assert_allclose(scored["probability"], expected.max(axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "least"), [("breast_cancer", 0.95), ("digits", 0.97)])
+def test_published_scores_reach_the_accuracy(name: str, least: float, run_score: Score, tmp_path: Path, request, capsys) -> None:
+    from pipelines import evaluate
+
+    folder: Path = request.getfixturevalue(name)
+    job = ("--config", f"configs/{name}.yaml", "--model", str(folder / "model"), "--input", str(folder / "shards"))
+    assert run_score(*job) == 0
+    label = {"breast_cancer": "diagnosis", "digits": "digit"}[name]
+    joined = table(tmp_path / "scores").merge(pd.read_parquet(folder / "labels.parquet"), on="id", validate="one_to_one")
+    accuracy = (joined["label"] == joined[label]).mean()
+    assert len(joined) == len(shards(folder / "shards"))
+    assert accuracy >= least
+    flags = [
+        "--output",
+        str(tmp_path / "scores"),
+        "--labels",
+        str(folder / "labels.parquet"),
+        "--key",
+        "id",
+        "--label",
+        label,
+        "--json",
+    ]
+    assert run_program(evaluate.main, flags) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == pytest.approx(accuracy)
+
+
+def test_csv_and_parquet_of_the_same_rows_give_the_same_scores(run_score: Score, tmp_path: Path, breast_cancer: Path) -> None:
+    package = ("--model", str(breast_cancer / "model"))
+    assert run_score("--input", str(breast_cancer / "shards"), *package, output=tmp_path / "parquet") == 0
+    assert run_score("--input", str(breast_cancer / "shards_csv"), *package, *CSV, output=tmp_path / "csv") == 0
+    pd.testing.assert_frame_equal(table(tmp_path / "parquet"), table(tmp_path / "csv"), check_exact=True)
+
+
+def test_csv_output_reads_back_as_the_parquet_output(run_score: Score, tmp_path: Path) -> None:
+    assert run_score(output=tmp_path / "parquet") == 0
+    assert run_score("--set", "sink.format=csv", output=tmp_path / "csv") == 0
+    read = f"SELECT id::BIGINT id, probability::FLOAT probability, label FROM read_csv_auto('{tmp_path}/csv/current/*.csv') ORDER BY id"
+    pd.testing.assert_frame_equal(duckdb.sql(read).df(), table(tmp_path / "parquet"), check_dtype=False)
+    assert run_program(verify.main, [str(tmp_path / "csv")]) == 0
+
+
+def test_every_number_and_kind_of_workers_writes_the_same_bytes(run_score: Score, tmp_path: Path) -> None:
+    inputs = sorted(str(p) for p in Path("samples/breast_cancer/shards").glob("*.parquet"))
+    shuffled = [flag for path in (inputs[2], inputs[0], inputs[3], inputs[1]) for flag in ("--input", path)]
+    small = ("--set", "sink.rows_per_file=10", "--set", "source.rows_per_batch=7")
+    assert run_score(*small, "--direct_running_mode=in_memory", output=tmp_path / "expected") == 0
+    expected = published(tmp_path / "expected")
+    assert len(expected) > 8
+    runs = {f"threads{n}": (f"--direct_num_workers={n}",) for n in (1, 2, 4)}
+    runs |= {f"processes{n}": ("--direct_running_mode=multi_processing", f"--direct_num_workers={n}") for n in (2, 4)}
+    runs |= {"shuffled": tuple(shuffled)}
+    for name, flags in runs.items():
+        assert run_score(*small, *flags, output=tmp_path / name) == 0
+        assert published(tmp_path / name) == expected, name
+
+
+def test_the_same_work_again_is_a_no_op_that_says_so(tmp_path: Path) -> None:
+    first = program("pipelines.score", "--output", str(tmp_path / "scores"))
+    assert first.returncode == 0, first.stderr
+    assert "rows/s" in first.stdout
+    assert "duckdb: SELECT * FROM read_parquet(" in first.stdout
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "scores").rglob("part-*")}
+    again = program("pipelines.score", "--output", str(tmp_path / "scores"))
+    assert again.returncode == 0
+    assert "already published" in again.stdout
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "scores").rglob("part-*")} == before
+    assert not list((tmp_path / "scores/_tmp").iterdir())
+
+
+def test_another_setting_is_another_run_and_leaves_the_first_alone(run_score: Score, tmp_path: Path) -> None:
+    assert run_score() == 0
+    first = (tmp_path / "scores/CURRENT").read_text()
+    before = published(tmp_path / "scores")
+    assert run_score("--set", "postprocess.threshold=0.9") == 0
+    assert (tmp_path / "scores/CURRENT").read_text() != first
+    assert run_program(verify.main, [str(tmp_path / "scores"), "--run", first.strip()]) == 0
+    assert run_score() == 0
+    assert (tmp_path / "scores/CURRENT").read_text() == first
+    assert published(tmp_path / "scores") == before
+
+
+def test_in_memory_file_system_for_input_model_and_output(run_score: Score) -> None:
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.put("samples/breast_cancer/model", "/in/model", recursive=True)
+    memory.put("samples/breast_cancer/shards", "/in/shards", recursive=True)
+    try:
+        paths = ("--input", "memory://in/shards/*.parquet", "--model", "memory://in/model")
+        assert run_score(*paths, output="memory://out") == 0
+        assert run_program(verify.main, ["memory://out"]) == 0
+        run = memory.cat_file("/out/CURRENT").decode().strip()
+        rows = sum(pq.read_metadata(memory.open(p)).num_rows for p in memory.glob(f"/out/runs/{run}/part-*.parquet"))
+        assert rows == len(shards(Path("samples/breast_cancer/shards")))
+        assert run_score(*paths, "--direct_running_mode=multi_processing", output="memory://out2") == 2
+    finally:
+        memory.rm("/in", recursive=True)
+        memory.rm("/out", recursive=True)
+
+
+def test_an_empty_shard_gives_an_empty_file_with_the_full_schema(run_score: Score, tmp_path: Path) -> None:
+    schema = pq.read_schema("samples/breast_cancer/shards/part-00000.parquet")
+    pq.write_table(schema.empty_table(), tmp_path / "empty.parquet")
+    assert run_score("--input", str(tmp_path / "empty.parquet")) == 0
+    (part,) = (tmp_path / "scores/current").glob("part-*.parquet")
+    assert pq.read_schema(part).names == ["id", "probability", "label"]
+    assert pq.read_metadata(part).num_rows == 0
+
+
+def test_where_sort_by_rename_dtypes_and_model_columns(run_score: Score, tmp_path: Path) -> None:
+    settings = (
+        "postprocess.where=p >= 0.9",
+        "postprocess.sort_by=[p desc]",
+        "postprocess.rename={probability: p}",
+        "postprocess.dtypes={p: double}",
+        "postprocess.model_columns=true",
+        "postprocess.keep=[probability]",
+    )
+    assert run_score(*(flag for s in settings for flag in ("--set", s))) == 0
+    rows = shards(Path("samples/breast_cancer/shards"))
+    probability = breast_cancer_probability(rows, Path("samples/breast_cancer/model"))
+    kept = set(rows["id"][probability >= 0.9])
+    scored = table(tmp_path / "scores")
+    assert set(scored["id"]) == kept
+    assert list(scored.columns) == ["id", "p", "model_name", "model_version", "model_digest"]
+    assert scored["p"].dtype == np.float64
+    assert manifest(tmp_path / "scores")["rows"] == {
+        "in": len(rows),
+        "scored": len(kept),
+        "filtered": len(rows) - len(kept),
+        "rejected": 0,
+    }
+    for part in (tmp_path / "scores/current").glob("part-*"):
+        assert pq.read_table(part)["p"].to_pylist() == sorted(pq.read_table(part)["p"].to_pylist(), reverse=True)
+
+
+def broken_digits(digits: Path, target: Path, bad: dict[int, bytes | None]) -> list[int]:
+    """Copy the digits shards with some images (by position in shard 1) replaced; return the keys of those rows."""
+    shutil.copytree(digits / "shards", target)
+    path = target / "part-00001.parquet"
+    rows = pq.read_table(path)
+    images = rows["image"].to_pylist()
+    for position, image in bad.items():
+        images[position] = image
+    pq.write_table(rows.set_column(1, "image", pa.array(images, type=pa.binary())), path)
+    return [rows["id"][p].as_py() for p in bad]
+
+
+def test_bad_rows_are_rejected_one_by_one_and_the_books_balance(run_score: Score, tmp_path: Path, digits: Path, capsys) -> None:
+    job = ("--config", "configs/digits.yaml", "--model", str(digits / "model"), "--input")
+    keys = broken_digits(digits, tmp_path / "bad", {3: b"<html>", 40: None, 41: b"\x89PNG\r\n\x1a\n"})
+    assert run_score(*job, str(tmp_path / "bad"), "--set", "errors.max_rejected_rows=2") == 4
+    assert "3 of" in capsys.readouterr().err
+    assert not (tmp_path / "scores/CURRENT").exists()
+    assert run_score(*job, str(tmp_path / "bad"), "--set", "errors.max_rejected_rows=3") == 0
+    assert run_program(verify.main, [str(tmp_path / "scores")]) == 0
+    (rejected,) = (pq.read_table(p) for p in (tmp_path / "scores/current/rejected").glob("*.parquet"))
+    assert rejected["key"].to_pylist() == keys
+    assert rejected["row"].to_pylist() == [3, 40, 41]
+    assert set(rejected["source"].to_pylist()) == {str(tmp_path / "bad/part-00001.parquet")}
+    assert set(rejected["stage"].to_pylist()) == {"preprocess"}
+    assert run_score(*job, str(digits / "shards"), output=tmp_path / "clean") == 0
+    clean = table(tmp_path / "clean")
+    pd.testing.assert_frame_equal(
+        table(tmp_path / "scores"), clean[~clean["id"].isin(keys)].reset_index(drop=True), check_exact=True
+    )
+
+
+def test_malformed_csv_rows_are_rejected_with_their_row_numbers(run_score: Score, tmp_path: Path, breast_cancer: Path) -> None:
+    lines = (breast_cancer / "shards_csv/part-00003.csv").read_text().splitlines()
+    lines[5] = lines[5].replace(",", ",oops", 1)  # data row 4: not a double
+    lines[8] += ",one field more"  # data row 7
+    (tmp_path / "bad.csv").write_text("\n".join(lines) + "\n")
+    job = ("--model", str(breast_cancer / "model"), "--input", str(tmp_path / "bad.csv"), *CSV)
+    assert run_score(*job) == 4
+    assert run_score(*job, "--set", "errors.max_rejected_percent=5") == 0
+    (rejected,) = (pq.read_table(p) for p in (tmp_path / "scores/current/rejected").glob("*.parquet"))
+    assert rejected["row"].to_pylist() == [4, 7]
+    assert rejected["key"].to_pylist() == [int(lines[5].split(",")[0]), None]
+    assert set(rejected["stage"].to_pylist()) == {"read"}
+    assert not any("oops" in m for m in rejected["message"].to_pylist())
+    assert manifest(tmp_path / "scores")["rows"]["scored"] == len(lines) - 3
+
+
+def rewritten(tmp_path: Path, change: Callable[[pa.Table], pa.Table]) -> str:
+    """A copy of the sample shards of which one is changed."""
+    shutil.copytree("samples/breast_cancer/shards", tmp_path / "shards")
+    path = tmp_path / "shards/part-00002.parquet"
+    pq.write_table(change(pq.read_table(path)), path)
+    return str(tmp_path / "shards")
+
+
+REFUSED = {
+    "missing column": (
+        lambda t: t.rename_columns([n.replace("mean area", "mean_area") for n in t.column_names]),
+        "'mean area'; did you mean mean_area?",
+    ),
+    "retyped column": (
+        lambda t: t.set_column(4, "mean area", t["mean area"].cast(pa.string())),
+        "'mean area' is string, but must be double",
+    ),
+    "retyped key": (lambda t: t.set_column(0, "id", t["id"].cast(pa.int32())), "'id' is int32, but must be int64"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_shard_that_breaks_the_contract_is_refused_before_any_work(case: str, run_score: Score, tmp_path: Path, capsys) -> None:
+    change, message = REFUSED[case]
+    assert run_score("--input", rewritten(tmp_path, change)) == 3
+    error = capsys.readouterr().err
+    assert "part-00002.parquet" in error
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "scores").exists()
+
+
+def test_files_that_are_not_shards_are_refused(run_score: Score, tmp_path: Path, capsys) -> None:
+    (tmp_path / "nothing.parquet").touch()
+    (tmp_path / "text.parquet").write_text("id,probability\n1,2\n")
+    for path, words in {"nothing.parquet": "0 bytes", "text.parquet": "not a readable Parquet", "*.pq": "matches no file"}.items():
+        assert run_score("--input", str(tmp_path / path)) == 3
+        assert words in capsys.readouterr().err
+
+
+def test_bad_usage_names_the_nearest(run_score: Score, capsys) -> None:
+    cases = {
+        ("--confg", "x"): "--config",
+        ("--direct_num_worker=2",): "--direct_num_workers",
+        ("--set", "model.batchrows=2"): "batch_rows",
+        ("--set", "postprocess.keep=[probabilty]"): "probability",
+        ("--set", "model.batch_rows=0", "--set", "sink.format=xml"): "sink.format",
+    }
+    for flags, words in cases.items():
+        assert run_score(*flags) == 2, flags
+        assert words in capsys.readouterr().err
+
+
+def test_dry_run_writes_nothing_and_shows_the_plan(tmp_path: Path, capsys) -> None:
+    from pipelines import score
+
+    assert run_program(score.main, ["--dry_run", "--output", str(tmp_path / "scores")]) == 0
+    shown = capsys.readouterr().out
+    assert "nothing was written" in shown
+    assert "probability: float" in shown
+    assert not (tmp_path / "scores").exists()
+
+
+def test_help_explains_options_and_runner_options() -> None:
+    shown = " ".join(program("pipelines.score", "--help").stdout.split())
+    for words in ("--config", "(default: configs/breast_cancer.yaml)", "runner options:", "--direct_num_workers", "exit status:"):
+        assert words in shown
+
+
+def test_verify_finds_what_was_altered(run_score: Score, tmp_path: Path, capsys) -> None:
+    assert run_score() == 0
+    output = tmp_path / "scores"
+    part = next((output / "current").glob("part-*"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    assert run_program(verify.main, [str(output)]) == 3
+    assert "sha256 differs" in capsys.readouterr().err
+    part.unlink()
+    assert run_program(verify.main, [str(output)]) == 3
+    assert "is missing" in capsys.readouterr().err
+
+
+def test_a_swapped_model_is_refused(run_score: Score, tmp_path: Path, capsys) -> None:
+    shutil.copytree("samples/breast_cancer/model", tmp_path / "model")
+    weights = tmp_path / "model/weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert run_score("--model", str(tmp_path / "model")) == 3
+    assert "weights.safetensors" in capsys.readouterr().err
+    assert not (tmp_path / "scores").exists()
+
+
+def test_a_missing_gpu_is_an_error_and_auto_is_not(run_score: Score, capsys) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    assert run_score("--set", "model.device=cuda") == 3
+    assert "cuda" in capsys.readouterr().err
+    assert run_score("--set", "model.device=auto") == 0
+
+
+def test_bfloat16_agrees_with_float32(run_score: Score, tmp_path: Path) -> None:
+    assert run_score(output=tmp_path / "float32") == 0
+    assert run_score("--set", "model.dtype=bfloat16", output=tmp_path / "bfloat16") == 0
+    exact, rough = table(tmp_path / "float32"), table(tmp_path / "bfloat16")
+    assert (exact["label"] == rough["label"]).mean() > 0.97
+    assert "bfloat16" in manifest(tmp_path / "bfloat16")["computed_by"][0]
+    assert not exact["probability"].equals(rough["probability"])
+
+
+def test_the_repository_holds_the_default_job() -> None:
+    assert (REPOSITORY / "configs/breast_cancer.yaml").read_text().startswith("# python -m pipelines.score")
+    assert (REPOSITORY / "configs/digits.yaml").read_text().startswith("# python -m pipelines.train")
