@@ -75,13 +75,13 @@ class Model(_Section):
 
     Attributes:
         device: `cuda` without CUDA is an error; `auto` takes what is there.
-        batch_rows: rows of each mini-batch; the last one is padded to it.
+        batch_rows: rows of each mini-batch, the last one padded; by default as many as make 512 KiB of network input, 32 to 4 096.
     """
 
     package: str
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    batch_rows: Count = 1024
+    batch_rows: Count | None = None
 
 
 class Postprocess(_Section):

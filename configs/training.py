@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from configs.steps import Step
+from configs.steps import Scalar, Step
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -21,14 +21,29 @@ class Data(_Section):
         key: column that names a row.
         label: column to predict.
         labels: its values by class number; for two, [negative, positive].
+        features: columns that the model sees, in this order; by default all others.
         missing: what a missing feature does when the model scores.
+        fill: features whose missing values are replaced instead, each with its value.
     """
 
     dataset: Literal["breast_cancer", "digits"]
     key: str
     label: str
     labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    features: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     missing: Literal["error", "reject"] = "error"
+    fill: dict[str, Scalar] = {}
+
+    @model_validator(mode="after")
+    def _names_fit_together(self) -> "Data":
+        for what, names in (("labels", self.labels), ("features", self.features or ())):
+            if doubles := sorted({n for n in names if names.count(n) > 1}):
+                raise ValueError(f"{what} holds {doubles[0]!r} twice")
+        if self.features is not None and (hidden := {self.key, self.label} & set(self.features)):
+            raise ValueError(f"features must not hold {hidden.pop()!r}: a model that sees key or label learns nothing")
+        if self.features is not None and (unknown := set(self.fill) - set(self.features)):
+            raise ValueError(f"fill names {unknown.pop()!r}, which is not one of features")
+        return self
 
 
 class Split(_Section):
@@ -57,7 +72,13 @@ class Network(_Section):
 
 
 class Training(_Section):
-    """Optimiser, stopping, and the seed of everything random."""
+    """Optimiser, stopping, and the seed of everything random.
+
+    Attributes:
+        momentum: of optimiser `momentum`.
+        weight_decay: decoupled for `adam` (AdamW).
+        patience: epochs without a lower validation loss after which training stops; the best weights are kept.
+    """
 
     optimiser: Literal["sgd", "momentum", "adam"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
@@ -66,7 +87,7 @@ class Training(_Section):
     batch_rows: Count = 32
     epochs: Count = 200
     patience: Count = 20
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # what numpy's generators take
 
 
 class TrainingJob(_Section):

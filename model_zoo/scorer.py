@@ -61,38 +61,36 @@ class Scorer:
         """
         self._set_threads()
         rows = _row_count(inputs)
-        outputs = {n: np.empty((rows, *t.shape), dtype=t.dtype) for n, t in self.package.card.outputs.items()}
-        for start in range(0, rows, self.batch_rows):
-            stop = min(start + self.batch_rows, rows)
-            for name, values in self._mini_batch(inputs, start, stop).items():
-                outputs[name][start:stop] = values
-        return outputs
-
-    def _mini_batch(self, inputs: Arrays, start: int, stop: int) -> Arrays:
-        tensors = {name: self._tensor(array[start:stop]) for name, array in inputs.items()}
+        declared = self.package.card.outputs
+        outputs = {name: torch.empty((rows, *t.shape), dtype=getattr(torch, t.dtype)) for name, t in declared.items()}
         with torch.inference_mode():
-            given = self.network(**tensors)
-        return self._checked(given, stop - start)
+            tensors = {name: self._tensor(array) for name, array in inputs.items()}
+            for start in range(0, rows, self.batch_rows):
+                stop = min(start + self.batch_rows, rows)
+                given = self.network(**{name: self._padded(t[start:stop]) for name, t in tensors.items()})
+                self._check(given)
+                for name, values in outputs.items():
+                    values[start:stop] = given[name][: stop - start]
+        return {name: values.numpy() for name, values in outputs.items()}
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        missing = self.batch_rows - len(array)
-        if missing:
-            array = np.concatenate([array, np.zeros((missing, *array.shape[1:]), dtype=array.dtype)])
-        elif not array.flags.writeable:
-            array = array.copy()
-        tensor = torch.from_numpy(array)
+        """The array on the device, in the network's dtype; shares memory where it can."""
+        tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
         return tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
 
-    def _checked(self, given: Any, rows: int) -> Arrays:
+    def _padded(self, rows: torch.Tensor) -> torch.Tensor:
+        missing = self.batch_rows - len(rows)
+        return torch.cat([rows, rows.new_zeros((missing, *rows.shape[1:]))]) if missing else rows
+
+    def _check(self, given: Any) -> None:
         declared = self.package.card.outputs
-        if not isinstance(given, dict) or set(given) != set(declared):
+        if not isinstance(given, dict) or given.keys() != declared.keys():
             names = sorted(given) if isinstance(given, dict) else type(given).__name__
             raise ModelError(f"the model gave {names}, but its package declares the outputs {sorted(declared)}")
         for name, tensor in given.items():
             expected = (self.batch_rows, *declared[name].shape)
             if tuple(tensor.shape) != expected:
                 raise ModelError(f"the model's output {name} has shape {tuple(tensor.shape)} instead of {expected}")
-        return {n: t[:rows].to("cpu", getattr(torch, declared[n].dtype)).numpy() for n, t in given.items()}
 
     def _set_threads(self) -> None:
         if not getattr(self._of_thread, "is_set", False):

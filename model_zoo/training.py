@@ -98,13 +98,6 @@ def forward(network: nn.Module, inputs: Arrays) -> Arrays:
     return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}
 
 
-def probabilities(outputs: Arrays, activation: Activation) -> np.ndarray:
-    """The only output as float64 probabilities: (rows,) of class 1 for sigmoid, (rows, classes) for softmax."""
-    logits = torch.from_numpy(next(iter(outputs.values()))).double()
-    result: np.ndarray = (torch.sigmoid(logits) if activation == "sigmoid" else torch.softmax(logits, 1)).numpy()
-    return result
-
-
 def _epochs(
     network: nn.Module,
     training: Examples,
@@ -147,7 +140,7 @@ def _train_epoch(
         value = _loss_of(network, training, loss, rows)
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        total += float(value) * len(rows)
+        total += value.item() * len(rows)
     return total / len(training)
 
 

@@ -1,6 +1,7 @@
 """How good published scores are: join them to labels by key, and print the metrics.
 
-python -m pipelines.evaluate --output scores/breast_cancer --labels samples/breast_cancer/labels.parquet --key id --label diagnosis
+For example `python -m pipelines.evaluate --output scores/breast_cancer --labels samples/breast_cancer/labels.parquet --key id
+--label diagnosis`. Scores and labels may be Parquet or CSV; they are read as the types that the run's manifest states.
 """
 
 import argparse
@@ -9,10 +10,15 @@ import json
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 
-from configs.errors import InputError
+from configs.errors import InputError, JobError, VerifyError
+from configs.load import nearest
 from model_zoo.evaluation import evaluate, render
+from pipelines.arrow_types import parse_type
 from pipelines.command_line import Parser, leave, run_program
 from storage import files
 from storage.layout import RunFolder, read_manifest
@@ -22,63 +28,148 @@ def main(argv: Sequence[str]) -> int:
     """Evaluate as the command line says, and return the exit status."""
     arguments = _parse(argv)
     run, manifest = read_manifest(arguments.output)
-    scores = read_scores(run, manifest, [arguments.key, arguments.prediction, arguments.probability])
-    rows = join_labels(scores, read_table(arguments.labels), arguments.key, arguments.label)
-    labels = _labels_in_order(rows[arguments.label], rows[arguments.prediction], arguments.positive)
-    probability = rows[arguments.probability].to_numpy(dtype=np.float64) if len(labels) == 2 else None
-    evaluation = evaluate(
-        rows[arguments.label].astype(str).tolist(), rows[arguments.prediction].astype(str).tolist(), labels, probability
-    )
-    print(json.dumps(evaluation.as_dict()) if arguments.json else render(evaluation))
+    scores = read_scores(run, manifest, arguments.key, arguments.prediction, arguments.probability)
+    key_type = scores.schema.field(arguments.key).type
+    labels = read_table(arguments.labels, {arguments.key: key_type, arguments.label: pa.string()})
+    truth = true_labels(scores.column(arguments.key), labels.column(arguments.key), labels.column(arguments.label), arguments.labels)
+    predicted = as_text(scores.column(arguments.prediction))
+    if predicted.null_count:
+        raise InputError(f"{run.published}: {predicted.null_count} rows have no {arguments.prediction!r}")
+    names = label_order(truth.to_pylist(), predicted.to_pylist(), arguments.classes, manifest)
+    probability = scores.column(arguments.probability) if arguments.probability in scores.column_names else None
+    evaluation = evaluate(truth.to_pylist(), predicted.to_pylist(), names, as_scores(probability, len(names)))
+    print(json.dumps(evaluation.as_dict(), indent=1) if arguments.json else render(evaluation))
     return 0
 
 
-def read_scores(run: RunFolder, manifest: Mapping[str, Any], columns: Sequence[str]) -> pd.DataFrame:
-    """Some columns of every file of a published run.
+def read_scores(run: RunFolder, manifest: Mapping[str, Any], key: str, prediction: str, probability: str) -> pa.Table:
+    """Key, prediction, and (where the run has it) probability of every scored row of a published run.
 
     Raises:
-        InputError: a column that the run does not have.
+        InputError: a column that the run does not have, or no rows.
+        VerifyError: a file that the manifest lists is not there.
     """
-    scores = pd.concat([read_table(f"{run.published}/{entry['path']}") for entry in manifest["files"]], ignore_index=True)
-    for column in columns:
-        if column not in scores:
-            raise InputError(f"{run.published}: has no column {column!r}; there are {', '.join(scores.columns)}")
-    return scores[list(columns)]
+    types = {column["name"]: column["type"] for column in manifest["schema"]}
+    for name in (key, prediction):
+        if name not in types:
+            raise InputError(f"{run.published}: has no column {name!r}{nearest(name, list(types))}")
+    wanted = dict.fromkeys([key, prediction, *([probability] if probability in types else [])])
+    declared = {name: _declared(types[name]) for name in wanted}
+    try:
+        tables = [read_table(f"{run.published}/{entry['path']}", declared) for entry in manifest["files"] if entry["rows"]]
+    except FileNotFoundError as error:
+        raise VerifyError(f"{error.filename or error}: listed in the manifest, but missing; score the input again") from error
+    if not tables:
+        raise InputError(f"{run.published}: has no scored rows to evaluate")
+    return pa.concat_tables(tables)
 
 
-def join_labels(scores: pd.DataFrame, labels: pd.DataFrame, key: str, label: str) -> pd.DataFrame:
-    """Every score with its label.
+def read_table(url: str, columns: Mapping[str, pa.DataType | None]) -> pa.Table:
+    """Some columns of a Parquet or CSV file, told apart by its ending; a CSV file's text is read as the given types.
 
     Raises:
-        InputError: a missing column, a key that stands twice, or a score without a label.
+        InputError: the file cannot be read, or lacks a column.
     """
-    for column in (key, label):
-        if column not in labels:
-            raise InputError(f"--labels: has no column {column!r}; there are {', '.join(labels.columns)}")
-    for what, frame in (("the scores", scores), ("--labels", labels)):
-        if doubles := int(frame[key].duplicated().sum()):
-            raise InputError(f"{what}: {doubles} values of {key!r} stand more than once, so rows cannot be matched")
-    joined = scores.merge(labels[[key, label]], on=key, how="left", suffixes=("_scored", ""))
-    if missing := int(joined[label].isna().sum()):
-        raise InputError(f"--labels: has no label for {missing} of {len(scores)} scored rows")
-    return joined
-
-
-def read_table(url: str) -> pd.DataFrame:
-    """A Parquet or CSV file, by its ending."""
+    read = _read_csv if url.endswith((".csv", ".csv.gz", ".csv.zst")) else _read_parquet
     try:
         with files.open_read(url) as file:
-            return pd.read_csv(file) if url.endswith(".csv") else pd.read_parquet(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{url}: cannot be read: {error}") from error
+            return read(file, columns, url)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"{url}: cannot be read: {error}; it must be a Parquet or CSV file") from error
 
 
-def _labels_in_order(actual: pd.Series, predicted: pd.Series, positive: str | None) -> list[str]:
-    """All labels, sorted; of two, the positive one last."""
-    labels = sorted({*actual.astype(str), *predicted.astype(str)})
-    if positive is not None and positive not in labels:
-        raise InputError(f"--positive {positive}: is none of the labels {', '.join(labels)}")
-    return sorted(labels, key=lambda label: label == positive)
+def true_labels(scored_keys: pa.ChunkedArray, keys: pa.ChunkedArray, labels: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
+    """The label of each scored key, as text.
+
+    Args:
+        where: file of the labels, for errors.
+
+    Raises:
+        InputError: a key that is missing, stands twice, or has no label.
+    """
+    if keys.type != scored_keys.type:
+        try:
+            keys = keys.cast(scored_keys.type)
+        except pa.ArrowException as error:
+            raise InputError(f"{where}: its keys of type {keys.type} cannot be matched with {scored_keys.type}: {error}") from error
+    _refuse_doubles("the scored rows", scored_keys)
+    _refuse_doubles(where, keys)
+    found = as_text(labels).take(pc.index_in(scored_keys, value_set=keys.combine_chunks()))
+    if found.null_count:
+        first = scored_keys.filter(found.is_null())[0].as_py()
+        raise InputError(f"{where}: has no label for {found.null_count} of {len(scored_keys)} scored rows, the first with key {first!r}")
+    return found
+
+
+def label_order(truth: Sequence[str], predicted: Sequence[str], classes: str | None, manifest: Mapping[str, Any]) -> list[str]:
+    """Labels by class number: as the command line says, else as the manifest says, else sorted.
+
+    Raises:
+        InputError: a label that is not among them.
+    """
+    if classes is not None:
+        return [name.strip() for name in classes.split(",")]
+    known = list(manifest["job"]["postprocess"].get("labels") or manifest["model"].get("labels") or [])
+    found = {*truth, *predicted}
+    return known if known and found <= set(known) else sorted(found)
+
+
+def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Labels as text, whatever they were stored as."""
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowException as error:
+        raise InputError(f"labels of type {column.type} cannot be compared as text") from error
+
+
+def as_scores(column: pa.ChunkedArray | None, labels: int) -> np.ndarray | None:
+    """Probabilities (rows,) of the second of two labels, or (rows, labels) from lists; None where the column holds neither."""
+    if column is None or column.null_count:
+        return None
+    if pa.types.is_floating(column.type):
+        return column.to_numpy() if labels == 2 else None
+    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(len(column), -1)
+
+
+def _refuse_doubles(where: str, keys: pa.ChunkedArray) -> None:
+    if keys.null_count:
+        raise InputError(f"{where}: {keys.null_count} rows have no key, so they cannot be matched")
+    if len(keys) != (distinct := pc.count_distinct(keys).as_py()):
+        raise InputError(f"{where}: {len(keys)} keys, but only {distinct} different ones, so rows cannot be matched")
+
+
+def _declared(text: str) -> pa.DataType | None:
+    """The type of a plain column; None for a list, which only Parquet holds."""
+    try:
+        return parse_type(text, "manifest.json schema")
+    except JobError:
+        return None
+
+
+def _read_parquet(file: Any, columns: Mapping[str, pa.DataType | None], url: str) -> pa.Table:
+    parquet = pq.ParquetFile(file)
+    _check_columns(url, columns, parquet.schema_arrow.names)
+    return parquet.read(list(columns))
+
+
+def _read_csv(file: Any, columns: Mapping[str, pa.DataType | None], url: str) -> pa.Table:
+    name = url.rsplit(".", 1)[1]
+    stream = pa.input_stream(file, compression={"gz": "gzip", "zst": "zstd"}.get(name))
+    types = {name: dtype for name, dtype in columns.items() if dtype is not None}
+    table = pacsv.read_csv(
+        stream,
+        parse_options=pacsv.ParseOptions(newlines_in_values=True),
+        convert_options=pacsv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""]),
+    )
+    _check_columns(url, columns, table.column_names)
+    return table.select(list(columns))
+
+
+def _check_columns(url: str, columns: Mapping[str, pa.DataType | None], names: Sequence[str]) -> None:
+    for name in columns:
+        if name not in names:
+            raise InputError(f"{url}: has no column {name!r}{nearest(name, names)}")
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -89,10 +180,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--label", required=True, metavar="COLUMN", help="label column in --labels")
     parser.add_argument("--prediction", default="label", metavar="COLUMN", help="column of predicted labels (default: label)")
     parser.add_argument(
-        "--probability", default="probability", metavar="COLUMN", help="column of probabilities (default: probability)"
+        "--probability",
+        default="probability",
+        metavar="COLUMN",
+        help="column of the second label's probability, or of all labels' as a list, for ROC AUC (default: probability)",
     )
     parser.add_argument(
-        "--positive", metavar="LABEL", help="the label that probabilities are of, when there are two (default: the last)"
+        "--classes", metavar="A,B,...", help="labels by class number; of two, the second is the positive one (default: the model's)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")

@@ -27,6 +27,7 @@ from transforms.read_csv import CsvFormat
 from transforms.write import FileFormat, describe_schema
 
 _BATCH_BYTES = 64 << 20
+_MINI_BATCH_BYTES = 512 << 10
 _MOST_ROWS_PER_BATCH = 1 << 16
 _LIBRARIES = ("apache-beam", "numpy", "pandas", "pillow", "pyarrow", "torch")
 
@@ -43,6 +44,7 @@ class Plan:
     ignored: tuple[str, ...]
     schema: pa.Schema
     csv: CsvFormat
+    batch_rows: int
     rows_per_batch: int
     missing: tuple[Missing, ...]
     steps: tuple[Step, ...]
@@ -73,6 +75,7 @@ def make_plan(job: Job) -> Plan:
     schema = pa.schema([shards[0].schema.field(n) for n in _column_names(job, package.card)])
     scores = _score_columns(job, package)
     keep = job.postprocess.keep if job.postprocess.keep is not None else _default_keep(scores, package.card)
+    batch_rows = job.model.batch_rows or _batch_rows(package.card)
     run = RunFolder(files.absolute(job.sink.path), run_id(job, package, shards))
     return Plan(
         job=job,
@@ -83,7 +86,8 @@ def make_plan(job: Job) -> Plan:
         ignored=tuple(ignored),
         schema=schema,
         csv=csv,
-        rows_per_batch=job.source.rows_per_batch or _rows_per_batch(package.card, job.model.batch_rows),
+        batch_rows=batch_rows,
+        rows_per_batch=job.source.rows_per_batch or _rows_per_batch(package.card, batch_rows),
         missing=tuple(Missing(c.name, c.missing, c.fill) for c in package.card.columns),
         steps=(*job.preprocess.steps, *package.steps),
         inputs=_model_inputs(package.card),
@@ -172,11 +176,20 @@ def _model_inputs(card: ModelCard) -> dict[str, ModelInput]:
     return {name: ModelInput(t.dtype, t.shape) for name, t in card.inputs.items()}
 
 
+def _batch_rows(card: ModelCard) -> int:
+    """Rows of a mini-batch: what stays in a core's cache, and is large enough that the calls do not count."""
+    fitting = max(1, _MINI_BATCH_BYTES // _bytes_per_row(card))
+    return min(4096, max(32, 1 << (fitting.bit_length() - 1)))
+
+
 def _rows_per_batch(card: ModelCard, batch_rows: int) -> int:
     """Rows that make about 64 MiB of network input, in whole mini-batches."""
-    bytes_per_row = sum(np.dtype(t.dtype).itemsize * int(np.prod(t.shape)) for t in card.inputs.values())
-    rows = min(_MOST_ROWS_PER_BATCH, _BATCH_BYTES // max(1, bytes_per_row))
+    rows = min(_MOST_ROWS_PER_BATCH, _BATCH_BYTES // _bytes_per_row(card))
     return max(batch_rows, rows - rows % batch_rows)
+
+
+def _bytes_per_row(card: ModelCard) -> int:
+    return max(1, sum(np.dtype(t.dtype).itemsize * int(np.prod(t.shape)) for t in card.inputs.values()))
 
 
 def _score_columns(job: Job, package: Package) -> ScoreColumns:

@@ -40,7 +40,7 @@ def build(root: beam.Pipeline, plan: Plan, threads: int) -> beam.PCollection[Pub
     key = job.source.key
     read = ReadShards(plan.run, plan.schema, job.source.format, plan.rows_per_batch, key, plan.csv)
     preprocess = Preprocess(plan.missing, plan.steps, plan.inputs, key)
-    predict = Predict(plan.package.url, plan.package.digest, job.model.device, job.model.dtype, job.model.batch_rows, threads, key)
+    predict = Predict(plan.package.url, plan.package.digest, job.model.device, job.model.dtype, plan.batch_rows, threads, key)
     postprocess = Postprocess(job.source.carried, plan.scores, plan.keep, job.postprocess.where, key)
     write = WriteShards(plan.run, plan.file_format)
     publish = PublishRun(plan.run, manifest_head(plan), job.errors.max_rejected_rows, job.errors.max_rejected_percent)
@@ -98,7 +98,7 @@ def _published_before(plan: Plan, quiet: bool) -> int:
 def _dry_run(plan: Plan) -> int:
     """Score a few rows in memory, through the same functions as the graph, and write nothing."""
     job = plan.job
-    scorer = load_scorer(plan.package, job.model.device, job.model.dtype, job.model.batch_rows, threads_for(1))
+    scorer = load_scorer(plan.package, job.model.device, job.model.dtype, plan.batch_rows, threads_for(1))
     batch = next(read_unit(plan.units[0], plan.schema, job.source.format, _DRY_RUN_ROWS, job.source.key, plan.csv))
     began = time.perf_counter()
     inputs = preprocess_rows(batch.rows, plan.missing, plan.steps, plan.inputs)

@@ -1,42 +1,47 @@
 """Train a model on a bundled data set and write everything that scoring needs: package, held-out shards, their labels.
 
-python -m pipelines.train --config configs/train_breast_cancer.yaml
+For example `python -m pipelines.train --config configs/train_breast_cancer.yaml --overwrite`.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 import sys
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from safetensors.torch import save
+from sklearn.model_selection import train_test_split
 from torch import nn
 from tqdm import tqdm
 
-from configs.errors import JobError
-from configs.load import load, parse_set
+from configs.errors import InputError, JobError
+from configs.load import load, nearest, parse_set
 from configs.steps import Step
 from configs.training import TrainingJob
 from model_zoo.datasets import DATASETS
 from model_zoo.evaluation import Evaluation, evaluate, render
 from model_zoo.fitting import fit_steps
-from model_zoo.package import PROFILE, SMOKE, write_package
-from model_zoo.profile import profile_table
-from model_zoo.training import Epoch, Examples, Recipe, forward, probabilities, train
+from model_zoo.package import read_package
+from model_zoo.scorer import load_scorer
+from model_zoo.training import Epoch, Examples, Recipe, forward, train
 from pipelines.command_line import Parser, leave, run_program, stop_on_terminate
-from pipelines.samples import parquet_bytes, write_held_out
+from pipelines.packing import Arrays, Scored, pack
+from pipelines.samples import write_held_out
 from storage import files
-from transforms.columns import apply_steps
+from transforms.batches import BadRows
+from transforms.columns import apply_steps, fill_missing
+from transforms.postprocess import ScoreColumns, score_columns
+from transforms.preprocess import Missing, ModelInput, preprocess_rows
 
-_SMOKE_ROWS = 16
-_LIBRARIES = ("numpy", "pandas", "pillow", "pyarrow", "scikit-learn", "torch")
+_WRITTEN = ("model", "shards", "shards_csv", "labels.parquet")
+_EPOCHS_PER_LINE = 10
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the split: its rows, and what the network is trained or tested on."""
+    """One part of the split: its rows (all columns), the network's inputs (rows, ...), and class numbers int64 (rows,)."""
 
     rows: pa.Table
     examples: Examples
@@ -49,137 +54,148 @@ def main(argv: Sequence[str]) -> int:
     if arguments.output:
         overrides.append(("output", "'" + arguments.output.replace("'", "''") + "'"))
     job = load(TrainingJob, arguments.config, overrides)
-    _make_room(job.output, arguments.overwrite)
-    train_part, validation_part, test_part, steps = _prepare(job)
-    network = _train(job, train_part, validation_part, arguments.quiet)
-    evaluations = {name: _evaluate(job, network, part) for name, part in (("validation", validation_part), ("test", test_part))}
-    digest = _write_package(job, network, steps, train_part, evaluations)
-    written = write_held_out(test_part.rows, job.output, job.data.key, job.data.label, job.shards)
+    _refuse_overwriting(job.output, arguments.overwrite)
+    table = _checked_table(job)
+    parts, steps = prepare(job, table)
+    with _progress(job.training.epochs, arguments.quiet) as on_epoch:
+        network, epochs = _train(job, parts[0], parts[1], on_epoch)
+    evaluations = {name: _evaluate(job, network, part) for name, part in zip(("validation", "test"), parts[1:], strict=True)}
+    digest = _write(job, network, steps, parts, evaluations)
     if not arguments.quiet:
-        for name, evaluation in evaluations.items():
-            print(f"{name}: \n{render(evaluation)}")
-        print(f"model package: {files.join(job.output, 'model')} (digest {digest[:12]})")
-        print("held-out rows: " + ", ".join(written))
+        _report(job, epochs, evaluations, digest)
     return 0
 
 
-def _make_room(output: str, overwrite: bool) -> None:
-    if files.exists(files.join(output, "model/model.yaml")):
-        if not overwrite:
-            raise JobError(
-                f"{output}/model holds a model package, and packages never change; choose another --output, or --overwrite"
-            )
-        for name in ("model", "shards", "shards_csv", "labels.parquet"):
-            files.remove(files.join(output, name))
+def prepare(job: TrainingJob, table: pa.Table) -> tuple[list[Part], tuple[Step, ...]]:
+    """Split the rows into training, validation and test; fit preprocessing on the training rows alone, and apply it to all.
+
+    Raises:
+        InputError: rows that preprocessing does not take.
+    """
+    tables = split(job, table)
+    try:
+        steps, columns = fit_steps(job.preprocess, _feature_columns(job, tables[0]), tables[0].num_rows, apply_steps)
+        inputs = _model_inputs(job, columns)
+        return [_part(job, rows, steps, inputs) for rows in tables], steps
+    except BadRows as bad:
+        position, reason = min(bad.reasons.items())
+        raise InputError(
+            f"data set {job.data.dataset}: preprocessing does not take {len(bad.reasons)} rows, the first at {position} of its part: "
+            f"{reason}; clean the data, or add data.fill or a fill step"
+        ) from bad
 
 
-def _prepare(job: TrainingJob) -> tuple[Part, Part, Part, tuple[Step, ...]]:
-    """Split the data set, fit preprocessing on the training rows alone, and apply it to all."""
-    table = DATASETS[job.data.dataset]()
-    tables = _split(job, table)
-    features = _features(job, table.schema)
-    columns = _columns(tables[0], features)
-    steps, _ = fit_steps(job.preprocess, columns, tables[0].num_rows, apply_steps)
-    train_part, validation_part, test_part = (_part(job, t, features, steps) for t in tables)
-    return train_part, validation_part, test_part, steps
-
-
-def _split(job: TrainingJob, table: pa.Table) -> list[pa.Table]:
-    from sklearn.model_selection import train_test_split
-
+def split(job: TrainingJob, table: pa.Table) -> list[pa.Table]:
+    """Training, validation and test rows, stratified by label, each in the order of the data set."""
     labels = np.array(table.column(job.data.label).to_pylist())
-    everything = np.arange(table.num_rows)
-    rest, test = train_test_split(everything, test_size=job.split.test, stratify=labels, random_state=job.training.seed)
-    share = job.split.validation / (1 - job.split.test)
-    training, validation = train_test_split(rest, test_size=share, stratify=labels[rest], random_state=job.training.seed)
+    seed, share = job.training.seed, job.split.validation / (1 - job.split.test)
+    try:
+        rest, test = train_test_split(np.arange(table.num_rows), test_size=job.split.test, stratify=labels, random_state=seed)
+        training, validation = train_test_split(rest, test_size=share, stratify=labels[rest], random_state=seed)
+    except ValueError as error:
+        raise JobError(f"split does not suit the {table.num_rows} rows of {job.data.dataset}: {error}") from error
     return [table.take(pa.array(np.sort(part))).combine_chunks() for part in (training, validation, test)]
 
 
-def _part(job: TrainingJob, rows: pa.Table, features: Sequence[str], steps: Sequence[Step]) -> Part:
-    columns = apply_steps(steps, _columns(rows, features), rows.num_rows)
-    if missing := [name for name in job.network.inputs if not isinstance(columns.get(name), np.ndarray)]:
-        raise JobError(
-            f"network.inputs names {missing[0]!r}, but preprocessing makes no such array; its columns are {sorted(columns)}"
-        )
-    inputs = {name: np.asarray(columns[name]) for name in job.network.inputs}
+def _checked_table(job: TrainingJob) -> pa.Table:
+    """The data set's key, features in the order of the job, and label."""
+    table = DATASETS[job.data.dataset]()
+    for name in (job.data.key, job.data.label, *(job.data.features or ()), *job.data.fill):
+        if name not in table.column_names:
+            raise JobError(f"data set {job.data.dataset} has no column {name!r}{nearest(name, table.column_names)}")
+    found = set(table.column(job.data.label).to_pylist())
+    if found != set(job.data.labels):
+        raise JobError(f"data.labels must be the values of {job.data.label}: {sorted(found)}, got {list(job.data.labels)}")
+    features = job.data.features or [n for n in table.column_names if n not in (job.data.key, job.data.label)]
+    return table.select([job.data.key, *features, job.data.label])
+
+
+def _features(job: TrainingJob, rows: pa.Table) -> pa.Table:
+    return rows.drop_columns([job.data.key, job.data.label])
+
+
+def _feature_columns(job: TrainingJob, rows: pa.Table) -> dict[str, pa.Array]:
+    """Features with the contract's fills in place, as scoring hands them to the steps."""
+    features = {name: rows.column(name).combine_chunks() for name in _features(job, rows).column_names}
+    return features | {name: fill_missing(features[name], value) for name, value in job.data.fill.items()}
+
+
+def _model_inputs(job: TrainingJob, columns: dict[str, Any]) -> dict[str, ModelInput]:
+    """What the network takes, read off what preprocessing made of the training rows."""
+    if absent := [name for name in job.network.inputs if name not in columns]:
+        raise JobError(f"network.inputs names {absent[0]!r}, but preprocessing gives {sorted(columns)}")
+    arrays = {name: np.asarray(columns[name]) for name in job.network.inputs}
+    return {name: ModelInput(str(array.dtype), array.shape[1:]) for name, array in arrays.items()}
+
+
+def _part(job: TrainingJob, rows: pa.Table, steps: Sequence[Step], inputs: dict[str, ModelInput]) -> Part:
+    """Preprocessed by the very function that scoring uses, missing-value policy included."""
+    features = _features(job, rows)
+    missing = [Missing(n, "fill" if n in job.data.fill else job.data.missing, job.data.fill.get(n)) for n in features.column_names]
+    arrays = preprocess_rows(features.to_batches()[0], missing, steps, inputs)
     numbers = {label: number for number, label in enumerate(job.data.labels)}
     classes = np.array([numbers[v] for v in rows.column(job.data.label).to_pylist()], dtype=np.int64)
-    return Part(rows, Examples(inputs, classes))
+    return Part(rows, Examples(arrays, classes))
 
 
-def _features(job: TrainingJob, schema: pa.Schema) -> list[str]:
-    return [name for name in schema.names if name not in (job.data.key, job.data.label)]
-
-
-def _columns(rows: pa.Table, features: Sequence[str]) -> dict[str, pa.Array]:
-    return {name: rows.column(name).combine_chunks() for name in features}
-
-
-def _train(job: TrainingJob, training: Part, validation: Part, quiet: bool) -> nn.Module:
-    how = job.training
-    with tqdm(total=how.epochs, unit=" epochs", desc="training", disable=quiet or not sys.stderr.isatty()) as bar:
-
-        def on_epoch(epoch: Epoch) -> None:
-            bar.update()
-            bar.set_postfix(train=f"{epoch.training_loss:.4f}", validation=f"{epoch.validation_loss:.4f}")
-            if not quiet and bar.disable and epoch.number % 10 == 0:
-                losses = f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}"
-                print(f"training: epoch {epoch.number}, {losses}", file=sys.stderr)
-
-        network, _ = train(
-            job.network.builder,
-            job.network.parameters,
-            training.examples,
-            validation.examples,
-            job.network.activation,
-            Recipe(**how.model_dump()),
-            on_epoch,
-        )
-    return network
+def _train(
+    job: TrainingJob, training: Part, validation: Part, on_epoch: Callable[[Epoch], None]
+) -> tuple[nn.Module, tuple[Epoch, ...]]:
+    network, recipe = job.network, Recipe(**job.training.model_dump())
+    examples = (training.examples, validation.examples)
+    return train(network.builder, network.parameters, *examples, network.activation, recipe, on_epoch)
 
 
 def _evaluate(job: TrainingJob, network: nn.Module, part: Part) -> Evaluation:
-    scores = probabilities(forward(network, part.examples.inputs), job.network.activation)
-    predicted = (scores >= 0.5).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-    truth = part.rows.column(job.data.label).to_pylist()
-    return evaluate(truth, [job.data.labels[c] for c in predicted], job.data.labels, scores)
+    """Metrics of labels and probabilities that the postprocessing of scoring makes."""
+    wanted = "probability" if job.network.activation == "sigmoid" else "probabilities"
+    outputs: Arrays = forward(network, part.examples.inputs)
+    columns = score_columns(outputs, ScoreColumns(job.network.activation, job.data.labels), [wanted, "label"])
+    scores = columns[wanted].to_numpy() if wanted == "probability" else np.stack(columns[wanted].to_numpy(zero_copy_only=False))
+    return evaluate(part.rows.column(job.data.label).to_pylist(), columns["label"].to_pylist(), job.data.labels, scores)
 
 
-def _write_package(
-    job: TrainingJob, network: nn.Module, steps: tuple[Step, ...], training: Part, evaluations: dict[str, Evaluation]
+def _write(
+    job: TrainingJob, network: nn.Module, steps: tuple[Step, ...], parts: Sequence[Part], evaluations: dict[str, Evaluation]
 ) -> str:
-    features = _features(job, training.rows.schema)
-    smoke = {n: a[:_SMOKE_ROWS] for n, a in training.examples.inputs.items()}
-    outputs = forward(network, smoke)
-    card = {
-        "name": job.name,
-        "version": job.version,
-        "builder": job.network.builder,
-        "parameters": job.network.parameters,
-        "columns": [{"name": n, "type": str(training.rows.schema.field(n).type), "missing": job.data.missing} for n in features],
-        "inputs": {n: {"dtype": str(a.dtype), "shape": list(a.shape[1:])} for n, a in smoke.items()},
-        "outputs": {n: {"dtype": str(a.dtype), "shape": list(a.shape[1:])} for n, a in outputs.items()},
-        "activation": job.network.activation,
-        "labels": list(job.data.labels),
-        "metrics": {name: e.as_dict() for name, e in evaluations.items()},
-        "libraries": {name: version(name) for name in _LIBRARIES},
-    }
-    tensors = {"input": smoke, "output": outputs}
-    smoke_table = training.rows.select(features).slice(0, _SMOKE_ROWS)
-    for prefix, arrays in tensors.items():
-        for name, array in arrays.items():
-            smoke_table = smoke_table.append_column(f"{prefix}.{name}", _as_column(array))
-    contents = {
-        "weights.safetensors": save({n: t.contiguous() for n, t in network.state_dict().items()}),
-        SMOKE: parquet_bytes(smoke_table),
-        PROFILE: parquet_bytes(profile_table(training.rows.select(features), forward(network, training.examples.inputs))),
-    }
-    return write_package(files.join(job.output, "model"), card, steps, contents)
+    """Replace what an earlier training left, then load the package as scoring will: it must pass its own smoke batch."""
+    for name in _WRITTEN:
+        files.remove(files.join(job.output, name))
+    inputs = parts[0].examples.inputs
+    digest = pack(job, network, steps, Scored(_features(job, parts[0].rows), inputs, forward(network, inputs)), evaluations)
+    load_scorer(read_package(files.join(job.output, "model"), digest), "cpu", "float32", batch_rows=256, threads=1)
+    write_held_out(parts[2].rows, job.output, job.data.key, job.data.label, job.shards)
+    return digest
 
 
-def _as_column(array: np.ndarray) -> pa.Array:
-    flat = pa.array(np.ascontiguousarray(array).reshape(-1))
-    return flat if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, int(np.prod(array.shape[1:])))
+def _refuse_overwriting(output: str, overwrite: bool) -> None:
+    standing = [name for name in _WRITTEN if files.exists(files.join(output, name))]
+    if standing and not overwrite:
+        raise JobError(f"{output} holds {standing[0]} already; choose another --output, or replace it with --overwrite")
+
+
+@contextmanager
+def _progress(epochs: int, quiet: bool) -> Iterator[Callable[[Epoch], None]]:
+    """What to call after each epoch: a bar on a terminal, plain lines elsewhere."""
+    with tqdm(total=epochs, unit=" epochs", desc="training", disable=quiet or not sys.stderr.isatty()) as bar:
+
+        def show(epoch: Epoch) -> None:
+            bar.update()
+            bar.set_postfix(training=f"{epoch.training_loss:.4f}", validation=f"{epoch.validation_loss:.4f}")
+            if bar.disable and not quiet and epoch.number % _EPOCHS_PER_LINE == 0:
+                losses = f"training loss {epoch.training_loss:.4f}, validation loss {epoch.validation_loss:.4f}"
+                print(f"epoch {epoch.number} of at most {epochs}: {losses}", file=sys.stderr)
+
+        yield show
+
+
+def _report(job: TrainingJob, epochs: Sequence[Epoch], evaluations: dict[str, Evaluation], digest: str) -> None:
+    best = [e for e in epochs if e.best][-1]
+    print(f"trained {len(epochs)} epochs; kept the weights of epoch {best.number}, validation loss {best.validation_loss:.4f}")
+    for name, evaluation in evaluations.items():
+        print(f"\n{name}\n{render(evaluation)}")
+    print(f"\nmodel package  {files.join(job.output, 'model')}  (digest {digest[:12]})")
+    print(f"held-out rows  {files.join(job.output, 'shards')}")
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

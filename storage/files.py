@@ -104,8 +104,11 @@ def names_in(folder: str) -> list[str]:
         return []
 
 
-def create(url: str, content: bytes) -> bool:
-    """Write a whole file only if there is none: True when written, False when it was there. Atomic and durable."""
+def create(url: str, content: bytes, synced: bool = True) -> bool:
+    """Write a whole file only if there is none: True when written, False when it was there. Atomic, and durable if `synced`.
+
+    Without it a crash of the machine may leave the file missing or empty, for files that can be made again.
+    """
     fs, path = url_to_fs(url)
     if not isinstance(fs, LocalFileSystem):
         try:
@@ -113,14 +116,15 @@ def create(url: str, content: bytes) -> bool:
         except FileExistsError:
             return False
         return True
-    temporary = _write_beside(Path(path), content)
+    temporary = _write_beside(Path(path), content, synced)
     try:
         os.link(temporary, path)
     except FileExistsError:
         return False
     finally:
         temporary.unlink()
-    _sync_folder(Path(path).parent)
+    if synced:
+        _sync_folder(Path(path).parent)
     return True
 
 
@@ -263,11 +267,11 @@ def _matches(fs: Any, path: str) -> list[dict[str, Any]]:
     fs.invalidate_cache()
     if fs.isfile(path):
         return [fs.info(path)]
-    if fs.isdir(path):
-        path = f"{path.rstrip('/')}/*"
-    elif not _GLOB.intersection(path):
-        return []
-    found: dict[str, dict[str, Any]] = fs.glob(path, detail=True)
+    found: dict[str, dict[str, Any]] = {}
+    if fs.isdir(path):  # listed and not globbed: its own name may hold a bracket
+        found = {info["name"]: info for info in fs.ls(path, detail=True) if info["name"].rstrip("/") != path.rstrip("/")}
+    elif _GLOB.intersection(path):
+        found = fs.glob(path, detail=True)
     is_file = os.path.isfile if isinstance(fs, LocalFileSystem) else lambda name: found[name]["type"] == "file"
     return [info for name, info in sorted(found.items()) if is_file(name)]
 
@@ -285,13 +289,14 @@ def _plain(value: Any) -> str:
     return str(value.timestamp() if hasattr(value, "timestamp") else value)
 
 
-def _write_beside(path: Path, content: bytes) -> Path:
+def _write_beside(path: Path, content: bytes, synced: bool = True) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with temporary.open("wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        if synced:
+            os.fsync(file.fileno())
     return temporary
 
 

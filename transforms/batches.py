@@ -77,7 +77,7 @@ def failed_batch(
     return FailedBatch(id, stage, pa.RecordBatch.from_pydict(columns))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: Python writes an exception's traceback
 class BadRows(Exception):
     """Raised by a stage's pure function: rows that it cannot take, by position in the batch, with the reason of each."""
 

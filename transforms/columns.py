@@ -96,6 +96,8 @@ def _(step: Cast, columns: Columns, rows: int) -> dict[str, Column]:
 def _(step: Stack, columns: Columns, rows: int) -> dict[str, Column]:
     """Fill a (width, rows) buffer row by row and hand out its transpose: 7 times faster than filling (rows, width)."""
     parts = [_numpy(_get(columns, name, step)) for name in step.columns]
+    if step.dtype.startswith("int"):  # numpy would wrap or cut what does not fit
+        parts = [_cast(n, p, np.dtype(step.dtype)) for n, p in zip(step.columns, parts, strict=True)]
     buffer = np.empty((sum(1 if p.ndim == 1 else p.shape[1] for p in parts), rows), dtype=step.dtype)
     at = 0
     for part in parts:
@@ -206,7 +208,7 @@ def _cast(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         changed = _changed(values, result)
     if changed.any():
         reason = ValueError(f"column {name!r}: value does not fit {dtype}")
-        raise BadRows({int(p): reason for p in np.flatnonzero(changed)})
+        raise BadRows({int(p): reason for p in np.flatnonzero(changed.reshape(len(changed), -1).any(axis=1))})
     return result
 
 

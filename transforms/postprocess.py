@@ -203,7 +203,10 @@ def _typed(name: str, column: pa.Array, dtype: pa.DataType | None) -> pa.Array:
     except pa.ArrowNotImplementedError as error:
         raise JobError(f"postprocess.dtypes: {name} of type {column.type} cannot become {dtype}") from error
     except pa.ArrowInvalid as error:
-        bad = isolate(len(column), lambda at: column.take(pa.array(at)).cast(dtype))
+        try:
+            bad = isolate(len(column), lambda at: column.take(pa.array(at)).cast(dtype))
+        except pa.ArrowInvalid:
+            raise JobError(f"postprocess.dtypes: {name} of type {column.type} does not fit {dtype} in any row") from error
         raise BadRows({p: ValueError(f"score {name} does not fit {dtype}") for p in (bad.reasons if bad else {})}) from error
 
 

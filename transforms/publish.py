@@ -149,13 +149,17 @@ def check_budget(totals: dict[str, int], max_rejected_rows: int, max_rejected_pe
 
 
 def _cover(parts: Sequence[WrittenPart], first_row: int) -> list[WrittenPart] | None:
-    """Parts that stand end to end from `first_row` to a part that is the last; parts of fewer pieces first."""
-    for part in sorted((p for p in parts if p.first_row == first_row), key=lambda p: (-p.rows_in, p.attempt)):
+    """Parts that stand end to end from `first_row` to a part that is the last; longer parts first."""
+    fitting: dict[int, WrittenPart] = {}
+    for part in sorted(parts, key=lambda p: (-p.first_row, -p.rows_in, p.attempt)):
+        if part.last or (part.rows_in > 0 and part.first_row + part.rows_in in fitting):
+            fitting.setdefault(part.first_row, part)
+    cover: list[WrittenPart] = []
+    while part := fitting.get(first_row):
+        cover.append(part)
         if part.last:
-            return [part]
-        rest = _cover([p for p in parts if p.first_row > first_row], first_row + part.rows_in) if part.rows_in else None
-        if rest is not None:
-            return [part, *rest]
+            return cover
+        first_row += part.rows_in
     return None
 
 

@@ -19,6 +19,8 @@ from transforms.batches import BadRows, BatchId, RawBatch, WorkUnit, failed_batc
 from transforms.read_csv import CsvFormat, CsvRows, convert_fields, convert_valid, read_csv_blocks
 from transforms.timing import Timed
 
+_READ_BYTES = 1 << 20
+
 
 @dataclass
 class ReadShards(beam.PTransform):
@@ -72,7 +74,7 @@ class _ReadUnits(beam.DoFn):
         self._timed = Timed("read")
 
     def process(self, unit: WorkUnit) -> Iterator[RawBatch]:
-        if files.exists(self.run.done_record(unit.index)):
+        if files.read(self.run.done_record(unit.index)):
             return
         batches = read_unit(unit, self.schema, self.format, self.rows_per_batch, self.key, self.csv)
         while True:
@@ -92,11 +94,12 @@ def read_unit(
         InputError: the shard changed since the plan was made, or cannot be read.
     """
     _check_unchanged(unit)
-    if format == "parquet":
-        yield from _read_parquet(unit, schema, rows_per_batch)
-    else:
-        yield from _read_csv(unit, schema, rows_per_batch, key, csv)
-    _check_unchanged(unit)
+    parquet = format == "parquet"
+    batches = _read_parquet(unit, schema, rows_per_batch) if parquet else _read_csv(unit, schema, rows_per_batch, key, csv)
+    for batch in batches:
+        if batch.last:  # before the writer records the unit as done: a retried bundle would not look again
+            _check_unchanged(unit)
+        yield batch
 
 
 def _check_unchanged(unit: WorkUnit) -> None:
@@ -122,12 +125,20 @@ def _read_parquet(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int) -> Ite
 
 
 def _parquet_batches(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
-    source = unit.shard if files.is_local(unit.shard) else files.open_read(unit.shard)
-    with pq.ParquetFile(source, page_checksum_verification=True) as file:
+    with _open_parquet(unit.shard) as file:
         groups = list(range(unit.first_row_group, unit.first_row_group + unit.row_groups))
-        batches = file.iter_batches(rows_per_batch, row_groups=groups, columns=schema.names, use_threads=False)
-        for rows in batches:
+        for rows in file.iter_batches(rows_per_batch, row_groups=groups, columns=schema.names, use_threads=False):
             yield rows.select(schema.names).replace_schema_metadata(None)
+
+
+def _open_parquet(url: str) -> pq.ParquetFile:
+    """A local file is read in small pieces that stay in the cache; a remote one in few large requests.
+
+    Not memory-mapped: a file that is cut short under a map ends the process with SIGBUS.
+    """
+    if files.is_local(url):
+        return pq.ParquetFile(url, buffer_size=_READ_BYTES, page_checksum_verification=True)
+    return pq.ParquetFile(files.open_read(url), pre_buffer=True, page_checksum_verification=True)
 
 
 def _raw_batch(unit: WorkUnit, rows: pa.RecordBatch, offset: int, last: bool) -> RawBatch:

@@ -37,10 +37,10 @@ def where_mask(where: str, columns: Mapping[str, pa.Array], rows: int) -> np.nda
         result = _evaluate(tree, columns, quoted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise JobError(f"postprocess.where: {where}: cannot be compared: {error}") from error
-    if isinstance(result, pa.Scalar):
-        return np.full(rows, bool(result.as_py()))
     if not pa.types.is_boolean(result.type):
         raise JobError(f"postprocess.where: {where}: is a value of type {result.type}, not true or false; compare it")
+    if isinstance(result, pa.Scalar):
+        return np.full(rows, bool(result.as_py()))
     mask: np.ndarray = result.fill_null(False).to_numpy(zero_copy_only=False)
     return mask
 
@@ -96,8 +96,11 @@ def _compare(
     if isinstance(right, ast.Constant) and right.value is None and isinstance(op, ast.Is | ast.IsNot):
         return pc.is_null(value) if isinstance(op, ast.Is) else pc.is_valid(value)
     if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.List | ast.Tuple):
-        options = pa.array([_evaluate(e, columns, quoted).as_py() for e in right.elts]).cast(value.type)
-        found = pc.is_in(value, value_set=options)
+        options = [_evaluate(e, columns, quoted) for e in right.elts]
+        if not all(isinstance(option, pa.Scalar) for option in options):
+            raise JobError(f"postprocess.where: {ast.unparse(right)}: the options of in must be numbers or strings")
+        found = pc.is_in(value, value_set=pa.array([o.as_py() for o in options]).cast(value.type))
+        found = pc.if_else(pc.is_valid(value), found, pa.scalar(None, pa.bool_()))
         return found if isinstance(op, ast.In) else pc.invert(found)
     compare = _COMPARE.get(type(op))
     if compare is None:

@@ -98,7 +98,8 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
     """Record a whole unit as done, and return what the record says: another attempt's part if that was recorded before."""
     if part.first_row != unit.first_row:
         return (part,)
-    if files.create(run.done_record(unit.index), json.dumps(asdict(part)).encode()):
+    files.sync_folder(run.attempts)  # the record may name the files only once their names are durable
+    if files.create(run.done_record(unit.index), json.dumps(asdict(part)).encode(), synced=False):
         return (part,)
     recorded = read_done_record(run, unit.index)
     if recorded is None:

@@ -271,7 +271,7 @@ def main(argv: Sequence[str]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
     summary = report(contenders)
     print(table(summary))
-    lines = {
+    lines: dict[str, object] = {
         name: {"seconds": _spread([r.seconds for r in e.runs]), "peak_mb": _spread([r.peak_bytes / 1e6 for r in e.runs])}
         for name, e in extras.items()
     }

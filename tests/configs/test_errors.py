@@ -1,0 +1,63 @@
+import pickle
+
+from hypothesis import given, strategies as st
+import pytest
+
+from configs import errors
+from configs.errors import BudgetError, InputError, JobError, ModelError, PublishError, Refusal, VerifyError, refusal_in
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(JobError, 2), (InputError, 3), (ModelError, 3), (VerifyError, 3), (BudgetError, 4), (PublishError, 5), (Refusal, 1)],
+)
+def test_every_refusal_has_the_exit_status_of_the_design(error: type[Refusal], status: int) -> None:
+    assert error("x").status == status
+
+
+def test_a_message_is_one_line() -> None:
+    assert str(InputError("a\n  b\tc\r\nd")) == "a b c d"
+
+
+def test_a_refusal_survives_pickling() -> None:
+    again = pickle.loads(pickle.dumps(InputError("a.csv: gone")))
+    assert (type(again), str(again)) == (InputError, "a.csv: gone")
+
+
+def test_the_refusal_is_found_in_a_workers_traceback() -> None:
+    text = (
+        'Traceback (most recent call last):\n  File "read.py", line 3, in process\n'
+        "    raise InputError(message)\nconfigs.errors.InputError: /data/a [b].csv: changed; start again "
+        "[while running 'ReadShards/Rows-ptransform-12']\n\nDuring handling of the above exception ...\n"
+    )
+    found = refusal_in(text)
+    assert (type(found), str(found)) == (InputError, "/data/a [b].csv: changed; start again")
+
+
+def test_the_refusal_is_found_in_text_with_escaped_newlines() -> None:
+    found = refusal_in(r"RuntimeError: 'Traceback\nconfigs.errors.BudgetError: 3 of 9 rows\n\nmore'")
+    assert (type(found), str(found)) == (BudgetError, "3 of 9 rows")
+
+
+def test_the_last_of_several_refusals_counts() -> None:
+    found = refusal_in("configs.errors.ModelError: inner\n...\nconfigs.errors.ModelError: s from row 4: inner [while running 'P']")
+    assert str(found) == "s from row 4: inner"
+
+
+@pytest.mark.parametrize("text", ["", "ValueError: x", "configs.errors.Unheard: x", "myconfigs.errors InputError: x"])
+def test_other_text_holds_no_refusal(text: str) -> None:
+    assert refusal_in(text) is None
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\\["), min_size=1).filter(str.strip))
+def test_any_one_line_message_comes_back_from_the_runners_text(message: str) -> None:
+    error = InputError(message)
+    text = f"Traceback\nconfigs.errors.InputError: {error} [while running 'ReadShards']\n"
+    assert str(refusal_in(text)) == str(error)
+
+
+def test_every_refusal_of_the_module_can_be_found_again() -> None:
+    classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, Refusal) and c is not Refusal]
+    assert len(classes) >= 6
+    for error in classes:
+        assert type(refusal_in(f"configs.errors.{error.__name__}: x")) is error

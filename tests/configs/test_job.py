@@ -1,0 +1,75 @@
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+import pytest
+
+from configs.job import Job
+from configs.load import load
+
+
+def job(**sections: Any) -> Job:
+    fields: dict[str, Any] = {"name": "j", "source": {"paths": "a"}, "model": {"package": "m"}, "sink": {"path": "o"}}
+    return Job.model_validate({**fields, **sections})
+
+
+@pytest.mark.parametrize("path", ["configs/breast_cancer.yaml", "configs/digits.yaml"])
+def test_the_example_jobs_load(path: str) -> None:
+    assert load(Job, path).name in Path(path).stem
+
+
+@pytest.mark.parametrize(
+    ("source", "carried"),
+    [
+        ({"key": "id"}, ("id",)),
+        ({"key": "id", "passthrough": ["a", "b"]}, ("id", "a", "b")),
+        ({"key": "id", "passthrough": ["a", "id"]}, ("a", "id")),
+        ({"passthrough": ["b", "a"]}, ("b", "a")),
+        ({}, ()),
+    ],
+)
+def test_the_key_is_always_carried_and_the_given_order_kept(source: dict[str, Any], carried: tuple[str, ...]) -> None:
+    assert job(source={"paths": "a", **source}).source.carried == carried
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"name": "with space"},
+        {"name": "../x"},
+        {"source": {"paths": []}},
+        {"source": {"paths": "a", "csv": {"delimiter": ",,"}}},
+        {"source": {"paths": "a", "rows_per_batch": 0}},
+        {"model": {"package": "m", "device": "tpu"}},
+        {"model": {"package": "m", "dtype": "float16"}},
+        {"postprocess": {"threshold": 1.5}},
+        {"postprocess": {"top_k": 0}},
+        {"sink": {"path": "o", "rows_per_file": 0}},
+        {"errors": {"max_rejected_rows": -1}},
+        {"errors": {"max_rejected_percent": 100.1}},
+    ],
+)
+def test_values_outside_their_range_are_refused(sections: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        job(**sections)
+
+
+def test_a_job_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        job().name = "other"  # type: ignore[misc]
+
+
+def test_one_sort_column_may_stand_alone() -> None:
+    assert job(postprocess={"sort_by": "p desc"}).postprocess.sort_by == ("p desc",)
+
+
+def test_a_job_step_must_be_complete() -> None:
+    with pytest.raises(ValidationError, match=r"step 1 \(standardise\) must state its values"):
+        job(preprocess={"steps": [{"step": "fill", "columns": ["a"], "values": [0]}, {"step": "standardise", "columns": ["a"]}]})
+
+
+def test_functions_come_from_listed_modules_only() -> None:
+    steps = [{"step": "function", "function": "my.module:f"}]
+    with pytest.raises(ValidationError, match=r"preprocess.modules does not list my\.module"):
+        job(preprocess={"steps": steps, "modules": ["my"]})
+    assert job(preprocess={"steps": steps, "modules": ["my.module"]}).preprocess.steps[0].step == "function"

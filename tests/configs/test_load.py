@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import pytest
+
+from configs.errors import JobError
+from configs.job import Job
+from configs.load import load, nearest, parse_set
+
+JOB = """
+name: demo
+source:
+  paths: data/*.parquet
+  key: id
+model:
+  package: models/demo
+sink:
+  path: scores
+"""
+
+
+@pytest.fixture
+def job_file(tmp_path: Path) -> Path:
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB)
+    return path
+
+
+def problem(path: Path, *overrides: str) -> str:
+    with pytest.raises(JobError) as caught:
+        load(Job, str(path), [parse_set(o) for o in overrides])
+    return str(caught.value)
+
+
+def test_a_job_is_what_the_file_says(job_file: Path) -> None:
+    job = load(Job, str(job_file))
+    assert job.source.paths == ("data/*.parquet",)
+    assert (job.name, job.source.key, job.model.package, job.sink.path) == ("demo", "id", "models/demo", "scores")
+    assert (job.model.device, job.errors.max_rejected_rows, job.sink.rows_per_file) == ("cpu", 0, 1_000_000)
+
+
+def test_set_overrides_in_order_and_parses_yaml(job_file: Path) -> None:
+    overrides = ["model.batch_rows=7", "model.batch_rows=9", "source.paths=[a, b]", "errors.max_rejected_percent=0.5"]
+    job = load(Job, str(job_file), [parse_set(o) for o in overrides])
+    assert (job.model.batch_rows, job.source.paths, job.errors.max_rejected_percent) == (9, ("a", "b"), 0.5)
+
+
+def test_set_makes_sections_that_the_file_lacks(job_file: Path) -> None:
+    assert load(Job, str(job_file), [parse_set("postprocess.rename={probability: p}")]).postprocess.rename == {"probability": "p"}
+
+
+def test_set_keeps_equals_signs_of_the_value(job_file: Path) -> None:
+    assert parse_set("postprocess.where=p == 1") == ("postprocess.where", "p == 1")
+    assert load(Job, str(job_file), [parse_set("postprocess.where=p == 1")]).postprocess.where == "p == 1"
+
+
+@pytest.mark.parametrize("text", ["model.batch_rows", "=3", ""])
+def test_set_without_key_or_value_is_refused(text: str) -> None:
+    with pytest.raises(JobError, match="key.sub=value"):
+        parse_set(text)
+
+
+def test_set_through_a_value_is_refused(job_file: Path) -> None:
+    assert "name is a value, not a section" in problem(job_file, "name.first=x")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("modl.package=x", "modl: unknown key; did you mean model?"),
+        ("model.batchrows=2", "model.batchrows: unknown key; did you mean batch_rows?"),
+        ("source.csv.delimeter=;", "source.csv.delimeter: unknown key; did you mean delimiter?"),
+        ("preprocess.steps=[{step: fill, colums: [a], values: [0]}]", "colums: unknown key; did you mean columns?"),
+        ("preprocess.steps=[{step: stack, columns: [a], onto: x}]", "onto: unknown key; did you mean into?"),
+        ("errors.zzzz=1", "errors.zzzz: unknown key; there are max_rejected_percent, max_rejected_rows"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(job_file: Path, override: str, words: str) -> None:
+    assert words in problem(job_file, override)
+
+
+def test_an_unknown_step_lists_the_steps(job_file: Path) -> None:
+    message = problem(job_file, "preprocess.steps=[{step: fil, columns: [a]}]")
+    assert "'fil'" in message
+    assert "'fill'" in message
+
+
+def test_all_errors_come_at_once(job_file: Path) -> None:
+    message = problem(job_file, "model.batch_rows=0", "sink.format=xml", "sorce.key=x", "errors.max_rejected_percent=101")
+    for words in ("model.batch_rows", "got 0", "sink.format", "'xml'", "sorce: unknown key", "errors.max_rejected_percent"):
+        assert words in message
+
+
+def test_missing_keys_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("name: demo\nsource: {key: id}\n")
+    message = problem(path)
+    for words in ("source.paths: is required", "model: is required", "sink: is required", str(path)):
+        assert words in message
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("name: a\nsource: {paths: x}\nname: b\n", 3), ("source:\n  paths: a\n  key: x\n  paths: b\n", 4)]
+)
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(text)
+    message = problem(path)
+    assert f"line {line}" in message
+    assert "stands twice" in message
+
+
+def test_a_double_key_in_set_is_refused(job_file: Path) -> None:
+    assert "stands twice" in problem(job_file, "postprocess.rename={a: b, a: c}")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"name: [", "not valid YAML"),
+        (b"- a\n- b\n", "must be a mapping of keys to values, got list"),
+        (b"", "must be a mapping of keys to values, got NoneType"),
+        (b"name: \xff\xfe", "cannot be read"),
+        (b"{[a]: 1}: 2\n", "not valid YAML"),
+        (b"name: !!python/object/apply:os.system ['true']\n", "not valid YAML"),
+    ],
+)
+def test_what_is_not_a_yaml_mapping_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_bytes(content)
+    assert words in problem(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    assert "--config must name a YAML file" in problem(tmp_path / "none.yaml")
+    assert "--config must name a YAML file" in problem(tmp_path)
+
+
+def test_merge_keys_work(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB + "errors:\n  <<: {max_rejected_rows: 3, max_rejected_percent: 1}\n  max_rejected_rows: 4\n")
+    errors = load(Job, str(path)).errors
+    assert (errors.max_rejected_rows, errors.max_rejected_percent) == (4, 1.0)
+
+
+def test_nearest_names_one_or_all_or_none() -> None:
+    assert nearest("probabilty", ["probability", "label"]) == "; did you mean probability?"
+    assert nearest("zzz", ["b", "a"]) == "; there are a, b"
+    assert nearest("zzz", [f"column{i}" for i in range(21)]) == ""
+    assert nearest("zzz", []) == ""

@@ -1,0 +1,75 @@
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+import pytest
+
+from configs.steps import Step
+
+STEP: TypeAdapter[Any] = TypeAdapter(Step)
+COMPLETE = [
+    {"step": "fill", "columns": ["a"], "values": [0]},
+    {"step": "scale", "columns": ["a"], "factor": [2.0], "offset": [1.0]},
+    {"step": "standardise", "columns": ["a"], "mean": [2.0], "scale": [1.0]},
+    {"step": "one_hot", "columns": ["a"], "unknown": "zeros", "categories": [["x", "y"]]},
+    {"step": "ordinal", "columns": ["a"], "unknown": "code", "categories": [["x", "y"]]},
+    {"step": "cast", "columns": ["a"], "dtype": "int32"},
+    {"step": "stack", "columns": ["a", "b"], "into": "x"},
+    {"step": "image", "column": "a", "into": "x", "height": 8, "width": 8},
+    {"step": "function", "function": "package.module:f"},
+]
+
+
+@pytest.mark.parametrize("fields", COMPLETE, ids=lambda f: f["step"])
+def test_a_complete_step_is_fitted_and_round_trips_as_json(fields: dict[str, Any]) -> None:
+    step = STEP.validate_python(fields)
+    assert step.is_fitted
+    assert STEP.validate_json(STEP.dump_json(step)) == step
+    assert hash(step) == hash(STEP.validate_python(fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"step": "fill", "columns": ["a"], "strategy": "mean"},
+        {"step": "scale", "columns": ["a"], "factor": [1.0]},
+        {"step": "standardise", "columns": ["a"], "mean": [1.0]},
+        {"step": "one_hot", "columns": ["a"], "unknown": "zeros"},
+        {"step": "ordinal", "columns": ["a"], "unknown": "code"},
+    ],
+    ids=lambda f: f["step"],
+)
+def test_a_step_that_lacks_state_is_not_fitted(fields: dict[str, Any]) -> None:
+    assert not STEP.validate_python(fields).is_fitted
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"step": "fill", "columns": ["a", "b"], "values": [1]}, "2 columns, 1 values"),
+        ({"step": "fill", "columns": ["a"]}, "values is required when strategy is constant"),
+        ({"step": "scale", "columns": ["a"], "factor": [1.0, 2.0], "offset": [0.0]}, "factor must hold one entry per column"),
+        ({"step": "standardise", "columns": ["a"], "mean": [], "scale": [1.0]}, "mean must hold one entry per column"),
+        ({"step": "one_hot", "columns": ["a"], "unknown": "zeros", "categories": []}, "categories must hold one entry"),
+        ({"step": "ordinal", "columns": ["a", "b"], "unknown": "code", "categories": [["x"]]}, "categories must hold one entry"),
+        ({"step": "one_hot", "columns": ["a"], "unknown": "ignore"}, "'error', 'reject' or 'zeros'"),
+        ({"step": "cast", "columns": [], "dtype": "int8"}, "at least 1 item"),
+        ({"step": "cast", "columns": ["a"], "dtype": "uint64"}, "dtype"),
+        ({"step": "image", "column": "a", "into": "x", "height": 0, "width": 1}, "height"),
+        ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "std": [0.0]}, "std must not be 0"),
+        ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "mode": "L", "mean": [0, 0, 0]}, "1 or 1 values"),
+        ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "mean": [0.0, 0.0]}, "1 or 3 values"),
+        ({"step": "function", "function": "no_colon"}, "pattern"),
+        ({"step": "function", "function": "os:_private"}, "pattern"),
+        ({"step": "function", "function": "a.b:c.d"}, "pattern"),
+        ({"step": "stack", "columns": ["a"], "into": "x", "extra": 1}, "Extra inputs"),
+        ({"step": "nothing"}, "does not match any of the expected tags"),
+    ],
+)
+def test_a_step_that_makes_no_sense_is_refused(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=".*") as caught:
+        STEP.validate_python(fields)
+    assert words in str(caught.value)
+
+
+def test_a_functions_module_is_what_stands_before_the_colon() -> None:
+    assert STEP.validate_python({"step": "function", "function": "a.b.c:f"}).module == "a.b.c"

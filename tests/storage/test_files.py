@@ -1,0 +1,282 @@
+from collections.abc import Iterator
+import hashlib
+import os
+from pathlib import Path
+import threading
+import uuid
+
+import fsspec
+from hypothesis import HealthCheck, given, settings, strategies as st
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from storage import files
+
+STRANGE = ["with space", "per%20cent", "100%", "a#b", "a?b", "a[1]", "[x", "a*b", "zürich", "日本", "a:b", "it's", 'q"q', "x{1,2}"]
+
+
+@pytest.fixture(params=["local", "memory"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty folder on a local disk, and one in memory."""
+    if request.param == "local":
+        yield str(tmp_path)
+        return
+    name = f"/{uuid.uuid4().hex}"
+    memory = fsspec.filesystem("memory")
+    memory.makedirs(name)
+    yield f"memory://{name}"
+    if memory.exists(name):
+        memory.rm(name, recursive=True)
+
+
+def names(pattern: str) -> list[str]:
+    return [f.url.rsplit("/", 1)[1] for f in files.list_inputs(pattern)[0]]
+
+
+def test_create_writes_only_what_is_not_there(folder: str) -> None:
+    url = f"{folder}/sub/a.json"
+    assert files.create(url, b"first")
+    assert not files.create(url, b"second")
+    assert files.read(url) == b"first"
+    assert files.names_in(f"{folder}/sub") == ["a.json"]
+
+
+def test_of_many_creators_one_wins_and_the_file_is_whole(tmp_path: Path) -> None:
+    url, won = str(tmp_path / "record"), []
+    start = threading.Barrier(8)
+
+    def race(number: int) -> None:
+        start.wait()
+        if files.create(url, b"%d" % number * 100_000):
+            won.append(number)
+
+    threads = [threading.Thread(target=race, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert files.read(url) == b"%d" % won[0] * 100_000
+    assert os.listdir(tmp_path) == ["record"]
+
+
+def test_replace_writes_whatever_is_there(folder: str) -> None:
+    url = f"{folder}/sub/CURRENT"
+    files.replace(url, b"one")
+    files.replace(url, b"two")
+    assert files.read(url) == b"two"
+    assert files.names_in(f"{folder}/sub") == ["CURRENT"]
+
+
+def test_a_reader_never_sees_half_a_replacement(tmp_path: Path) -> None:
+    url, contents, seen = str(tmp_path / "CURRENT"), [bytes([n]) * 300_000 for n in range(40)], set()
+    files.replace(url, contents[0])
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.add(files.read(url))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for content in contents:
+        files.replace(url, content)
+    done.set()
+    reader.join()
+    assert seen <= set(contents)
+
+
+def test_read_of_nothing_is_none(folder: str) -> None:
+    assert files.read(f"{folder}/none") is None
+    files.put(f"{folder}/file", b"x")
+    if files.is_local(folder):
+        assert files.read(f"{folder}/file/below") is None
+
+
+def test_put_exists_and_remove(folder: str) -> None:
+    url = f"{folder}/progress/unit"
+    assert not files.exists(url)
+    files.put(url, b"1")
+    files.put(url, b"2")
+    assert files.exists(url)
+    assert files.read(url) == b"2"
+    files.remove(f"{folder}/progress")
+    assert not files.exists(url)
+    files.remove(f"{folder}/progress")
+
+
+def test_names_in_a_folder_are_sorted_base_names(folder: str) -> None:
+    for name in ("b", "a b", "c%20#"):
+        files.put(f"{folder}/in/{name}", b"x")
+    files.put(f"{folder}/in/sub/deep", b"x")
+    assert files.names_in(f"{folder}/in") == ["a b", "b", "c%20#", "sub"]
+    assert files.names_in(f"{folder}/in/") == ["a b", "b", "c%20#", "sub"]
+    assert files.names_in(f"{folder}/none") == []
+
+
+def test_move_gives_the_name_and_can_be_repeated(folder: str) -> None:
+    files.put(f"{folder}/attempts/x", b"content")
+    files.make_folder(f"{folder}/runs")
+    for _ in range(3):
+        files.move(f"{folder}/attempts/x", f"{folder}/runs/part-x")
+        assert files.read(f"{folder}/runs/part-x") == b"content"
+
+
+def test_move_of_nothing_is_an_error(folder: str) -> None:
+    files.make_folder(f"{folder}/runs")
+    with pytest.raises(FileNotFoundError):
+        files.move(f"{folder}/attempts/x", f"{folder}/runs/part-x")
+
+
+def test_open_synced_digests_what_was_written(folder: str) -> None:
+    url = f"{folder}/file"
+    with files.open_synced(url) as file:
+        file.write(b"abc")
+        file.write(memoryview(b"defg"))
+        assert file.write(pa.array([1, 2], type=pa.int64()).buffers()[1]) == 16
+        assert file.tell() == 23
+    stored = files.read(url)
+    assert stored is not None
+    assert file.bytes == len(stored) == 23
+    assert file.sha256 == hashlib.sha256(stored).hexdigest() == files.sha256_of(url)
+
+
+def test_open_synced_is_enough_of_a_file_for_parquet(folder: str) -> None:
+    table = pa.table({"a": list(range(1000)), "b": ["x"] * 1000})
+    with files.open_synced(f"{folder}/t.parquet") as file, pq.ParquetWriter(pa.PythonFile(file, mode="w"), table.schema) as writer:
+        writer.write_table(table)
+    with files.open_read(f"{folder}/t.parquet") as stored:
+        assert pq.read_table(stored).equals(table)
+    assert file.sha256 == files.sha256_of(f"{folder}/t.parquet")
+
+
+def test_sha256_of_a_file_longer_than_one_piece(folder: str) -> None:
+    content = os.urandom((1 << 20) + 17)
+    files.put(f"{folder}/long", content)
+    assert files.sha256_of(f"{folder}/long") == hashlib.sha256(content).hexdigest()
+
+
+def test_absolute_paths_and_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert files.absolute("a/b") == str(tmp_path / "a/b")
+    assert files.absolute(f"file://{tmp_path}/a") == str(tmp_path / "a")
+    assert files.absolute("memory://a/b").startswith("memory://")
+    assert files.is_local("a")
+    assert files.is_local("file:///a")
+    assert not files.is_local("memory://a")
+    assert files.join("a/", "b") == files.join("a", "b") == "a/b"
+
+
+def test_a_link_points_where_it_was_last_told(tmp_path: Path) -> None:
+    for run in ("one", "two"):
+        (tmp_path / "runs" / run).mkdir(parents=True)
+        files.link_folder(str(tmp_path / "current"), f"runs/{run}")
+        assert os.readlink(tmp_path / "current") == f"runs/{run}"
+    assert sorted(os.listdir(tmp_path)) == ["current", "runs"]
+    files.link_folder("memory://x/current", "runs/one")
+
+
+def test_list_a_file_a_folder_and_a_glob(folder: str) -> None:
+    for name in ("b.parquet", "a.parquet", "c.csv"):
+        files.put(f"{folder}/in/{name}", b"12345")
+    files.put(f"{folder}/in/sub/d.parquet", b"x")
+    assert names(f"{folder}/in") == names(f"{folder}/in/") == ["a.parquet", "b.parquet", "c.csv"]
+    assert names(f"{folder}/in/*.parquet") == ["a.parquet", "b.parquet"]
+    assert names(f"{folder}/in/[ab].*") == ["a.parquet", "b.parquet"]
+    assert names(f"{folder}/in/?.csv") == ["c.csv"]
+    assert names(f"{folder}/in/**/d.parquet") == ["d.parquet"]
+    assert names(f"{folder}/in/a.parquet") == ["a.parquet"]
+    assert names(f"{folder}/in/none.parquet") == names(f"{folder}/in/*.none") == []
+    (listed,) = files.list_inputs(f"{folder}/in/a.parquet")[0]
+    assert listed.bytes == 5
+    assert listed.url == f"{folder}/in/a.parquet"
+    assert files.read(listed.url) == b"12345"
+
+
+def test_hidden_files_markers_and_checksums_are_left_out_and_said(folder: str) -> None:
+    for name in ("a.csv", ".hidden", "_SUCCESS", "a.csv.crc"):
+        files.put(f"{folder}/in/{name}", b"x")
+    taken, ignored = files.list_inputs(f"{folder}/in")
+    assert [f.url for f in taken] == [f"{folder}/in/a.csv"]
+    left_out = {u.rsplit("/", 1)[1] for u in ignored}
+    assert {"_SUCCESS", "a.csv.crc"} <= left_out <= {"_SUCCESS", "a.csv.crc", ".hidden"}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_file_names_are_listed_and_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.parquet"
+    path.write_bytes(b"content")
+    for pattern in (str(path), str(tmp_path), f"{tmp_path}/*.parquet"):
+        (listed,) = files.list_inputs(pattern)[0]
+        assert listed.url == str(path)
+    assert files.read(listed.url) == b"content"
+    assert files.version_of(listed.url) == listed.version
+    assert files.sha256_of(listed.url) == hashlib.sha256(b"content").hexdigest()
+    with files.open_read(listed.url) as file:
+        assert file.read() == b"content"
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_folder_names_are_listed(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "a.parquet").write_bytes(b"content")
+    assert [f.url for f in files.list_inputs(str(tmp_path / name))[0]] == [str(tmp_path / name / "a.parquet")]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_names_can_be_written(tmp_path: Path, name: str) -> None:
+    url = str(tmp_path / name / "part")
+    assert files.create(url, b"x")
+    assert files.read(url) == b"x"
+    files.move(url, f"{url}-2")
+    assert files.names_in(str(tmp_path / name)) == ["part-2"]
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(name=st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/"), min_size=1, max_size=20))
+def test_any_file_name_is_found_in_its_folder(tmp_path: Path, name: str) -> None:
+    home = tmp_path / uuid.uuid4().hex
+    home.mkdir()
+    (home / f"x{name}").write_bytes(b"1")
+    (listed,) = files.list_inputs(str(home))[0]
+    assert files.read(listed.url) == b"1"
+
+
+def test_symlinks_stand_for_their_targets(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/blob").write_bytes(b"12345")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.parquet").symlink_to("../store/blob")
+    (tmp_path / "linked").symlink_to("in")
+    for pattern in ("in", "in/*.parquet", "in/a.parquet", "linked"):
+        (listed,) = files.list_inputs(str(tmp_path / pattern))[0]
+        assert listed.bytes == 5
+        assert files.read(listed.url) == b"12345"
+    before = files.version_of(str(tmp_path / "in/a.parquet"))
+    (tmp_path / "store/blob").write_bytes(b"123456")
+    assert files.version_of(str(tmp_path / "in/a.parquet")) != before
+
+
+def test_the_version_changes_with_the_file(folder: str) -> None:
+    url = f"{folder}/a"
+    assert files.version_of(url) is None
+    files.put(url, b"one")
+    (listed,) = files.list_inputs(url)[0]
+    assert files.version_of(url) == listed.version
+    files.put(url, b"longer")
+    longer = files.version_of(url)
+    assert longer != listed.version
+    files.remove(url)
+    files.put(url, b"length")
+    assert files.version_of(url) != longer
+
+
+def test_the_version_changes_when_the_old_time_and_size_are_restored(tmp_path: Path) -> None:
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"one")
+    other.write_bytes(b"two")
+    before, stat = files.version_of(str(path)), path.stat()
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other.replace(path)
+    assert files.version_of(str(path)) != before

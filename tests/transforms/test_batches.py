@@ -1,0 +1,236 @@
+from dataclasses import fields, is_dataclass
+import pickle
+from typing import Any
+
+from apache_beam import coders
+from hypothesis import given, settings, strategies as st
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.builders import feature_batch, make_unit, raw_batch, rejected, scored_batch
+from transforms.batches import (
+    BadRows,
+    BatchCoder,
+    BatchId,
+    FeatureBatch,
+    PredictionBatch,
+    RawBatch,
+    ScoredBatch,
+    WrittenFile,
+    WrittenPart,
+    failed_batch,
+    isolate,
+)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal in type and content, arrays and record batches included."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if isinstance(one, pa.RecordBatch):
+        return one.equals(other, check_metadata=True)
+    if is_dataclass(one):
+        return all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    return bool(one == other)
+
+
+def rich_rows(rows: int) -> pa.RecordBatch:
+    """Columns of many types, some with nulls."""
+    numbers = range(rows)
+    columns = {
+        "i": pa.array(numbers, type=pa.int64()),
+        "n": pa.array([None if n % 3 == 0 else n for n in numbers], type=pa.int32()),
+        "s": pa.array([None if n % 5 == 0 else f"é{n}" for n in numbers]),
+        "b": pa.array([bytes([n % 256]) * (n % 4) for n in numbers], type=pa.binary()),
+        "t": pa.array(numbers, type=pa.timestamp("us", tz="UTC")),
+        "l": pa.array([list(range(n % 3)) for n in numbers], type=pa.list_(pa.int8())),
+        "f": pa.FixedSizeListArray.from_arrays(pa.array(np.arange(2 * rows, dtype=np.float32)), 2),
+        "d": pa.array([f"c{n % 3}" for n in numbers]).dictionary_encode(),
+        "o": pa.array([n % 2 == 0 for n in numbers]),
+        "e": pa.array([None] * rows, type=pa.decimal128(10, 2)),
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def edges(rows: pa.RecordBatch) -> list[Any]:
+    unit = make_unit(rows=None)
+    failed = (rejected(unit, 5, [6, 9]),)
+    raw = RawBatch(unit, BatchId("s", 5), rows, np.arange(5, 5 + rows.num_rows), True, failed)
+    arrays = {"x": np.arange(rows.num_rows * 3, dtype=np.float32).reshape(3, -1).T, "y": np.zeros((rows.num_rows, 2, 2), dtype=np.int64)}
+    return [
+        raw,
+        FeatureBatch(raw, arrays),
+        PredictionBatch(raw, arrays, "cpu float32"),
+        ScoredBatch(unit, raw.id, rows, rows.num_rows + 3, 1, failed, False, "cpu"),
+        failed[0],
+        unit,
+        WrittenPart(0, "a", 0, 3, 1, 1, 1, True, (WrittenFile("p", 1, 2, "f"),), (), "cpu"),
+    ]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 50])
+def test_every_edge_round_trips_through_its_coder(rows: int) -> None:
+    for batch in edges(rich_rows(rows)):
+        coder = coders.registry.get_coder(type(batch))
+        assert same(coder.decode(coder.encode(batch)), batch), type(batch)
+        assert same(pickle.loads(pickle.dumps(batch)), batch), type(batch)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+@settings(max_examples=30, deadline=None)
+def test_a_slice_round_trips(start: int, length: int) -> None:
+    for batch in edges(rich_rows(60).slice(start, length)):
+        assert same(BatchCoder().decode(BatchCoder().encode(batch)), batch)
+
+
+@pytest.mark.parametrize("edge", [RawBatch, FeatureBatch, PredictionBatch, ScoredBatch])
+def test_every_batch_edge_has_the_coder(edge: type) -> None:
+    assert isinstance(coders.registry.get_coder(edge), BatchCoder)
+
+
+def test_a_slice_of_a_million_rows_encodes_small() -> None:
+    rows = pa.RecordBatch.from_pydict({"a": np.arange(1_000_000), "s": pa.repeat(pa.scalar("text"), 1_000_000)})
+    whole = raw_batch({"a": [0]}).__class__(make_unit(rows=None), BatchId("s", 0), rows, np.arange(1_000_000), True)
+    piece = RawBatch(whole.unit, BatchId("s", 500_000), rows.slice(500_000, 1_000), whole.row_numbers[500_000:501_000], True)
+    scored = ScoredBatch(whole.unit, piece.id, piece.rows, 1_000, 0, (), True, "cpu")
+    for batch in (piece, FeatureBatch(piece, {}), PredictionBatch(piece, {}, ""), scored):
+        assert len(BatchCoder().encode(batch)) < 50_000, type(batch)
+
+
+def test_the_size_estimate_encodes_nothing_and_is_about_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = RawBatch(make_unit(rows=None), BatchId("s", 0), pa.RecordBatch.from_pydict({"a": np.arange(100_000)}), np.arange(100_000), True)
+    batches = [raw, FeatureBatch(raw, {}), PredictionBatch(raw, {}, ""), ScoredBatch(raw.unit, raw.id, raw.rows, 100_000, 0, (), True, "")]
+
+    def refuse(self: Any, protocol: int = 0) -> Any:
+        raise AssertionError("encoded")
+
+    for edge in (RawBatch, FeatureBatch, PredictionBatch, ScoredBatch):
+        monkeypatch.setattr(edge, "__reduce__", refuse)
+    for batch in batches:
+        assert BatchCoder().estimate_size(batch) == 800_000
+        with pytest.raises(AssertionError, match="encoded"):
+            BatchCoder().encode(batch)
+    half = RawBatch(raw.unit, raw.id, raw.rows.slice(0, 50_000), raw.row_numbers[:50_000], True)
+    assert BatchCoder().estimate_size(half) == 400_000
+
+
+def test_batch_ids_sort_and_print() -> None:
+    ids = [BatchId("b", 0), BatchId("a", 10), BatchId("a", 9)]
+    assert sorted(ids) == [BatchId("a", 9), BatchId("a", 10), BatchId("b", 0)]
+    assert str(BatchId("x/a.parquet", 7)) == "x/a.parquet from row 7"
+
+
+def test_reject_records_the_bad_rows_and_keeps_the_others() -> None:
+    batch = raw_batch({"id": ["a", "b", None, "d"], "v": [1, 2, 3, 4]}, first_row=100, last=False)
+    once = batch.reject(BadRows({2: ValueError("line\n  break"), 0: KeyError("k")}), "preprocess", "id")
+    twice = once.reject(BadRows({1: ValueError("late")}), "predict", "id")
+    assert twice.rows.to_pylist() == [{"id": "b", "v": 2}]
+    assert twice.row_numbers.tolist() == [101]
+    assert (len(twice), twice.rows_in, twice.last, twice.id) == (1, 4, False, batch.id)
+    first, second = twice.failed
+    assert first.rows.to_pylist() == [
+        {"source": "s.parquet", "row": 100, "key": "a", "stage": "preprocess", "error": "KeyError", "message": "'k'"},
+        {"source": "s.parquet", "row": 102, "key": None, "stage": "preprocess", "error": "ValueError", "message": "line break"},
+    ]
+    assert second.rows.to_pylist() == [
+        {"source": "s.parquet", "row": 103, "key": "d", "stage": "predict", "error": "ValueError", "message": "late"}
+    ]
+    assert first.rows.schema == second.rows.schema
+
+
+@given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), min_size=1))))
+def test_reject_splits_rows_and_row_numbers_alike(case: tuple[int, set[int]]) -> None:
+    rows, bad = case
+    batch = raw_batch({"v": np.arange(1_000, 1_000 + rows)}, first_row=1_000)
+    after = batch.reject(BadRows({p: ValueError("x") for p in bad}), "predict", None)
+    assert after.rows["v"].to_pylist() == after.row_numbers.tolist() == [1_000 + p for p in range(rows) if p not in bad]
+    assert after.failed[0].rows["row"].to_pylist() == sorted(1_000 + p for p in bad)
+    assert "key" not in after.failed[0].rows.schema.names
+    assert after.rows_in == rows
+
+
+def test_the_key_of_a_rejected_row_keeps_its_type() -> None:
+    batch = raw_batch({"id": pa.array([1, 2], type=pa.decimal128(5, 2)), "v": [1, 2]})
+    assert batch.reject(BadRows({1: ValueError("x")}), "predict", "id").failed[0].rows.schema.field("key").type == pa.decimal128(5, 2)
+
+
+def test_long_messages_are_cut() -> None:
+    failed = failed_batch(BatchId("s", 0), "read", np.array([0]), [ValueError("x" * 5_000)], None)
+    assert len(failed.rows["message"][0].as_py()) == 2_000
+
+
+def test_books_that_do_not_balance_are_refused_when_a_scored_batch_is_made() -> None:
+    good = scored_batch(make_unit(rows=None), 0, [0, 1], filtered=1, bad=(3,))
+    assert good.rows_in == 4
+    for rows_in, filtered in ((5, 1), (4, 0), (3, 1)):
+        with pytest.raises(AssertionError, match="rows in, but"):
+            ScoredBatch(good.unit, good.id, good.rows, rows_in, filtered, good.failed, True, "")
+
+
+def test_nbytes_of_features_counts_the_arrays() -> None:
+    batch = feature_batch(raw_batch({"a": [1, 2]}), x=np.zeros((2, 3), dtype=np.float32), y=np.zeros(2))
+    assert batch.nbytes == 24 + 16
+
+
+class Attempt:
+    """Fails when one of its bad rows is asked for, and counts the calls."""
+
+    def __init__(self, bad: set[int]) -> None:
+        self.bad, self.calls = bad, 0
+
+    def __call__(self, positions: np.ndarray) -> None:
+        self.calls += 1
+        assert positions.dtype == np.int64
+        if found := self.bad.intersection(positions.tolist()):
+            raise ValueError(f"row {min(found)}")
+
+
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), max_size=7))))
+def test_isolate_finds_exactly_the_bad_rows_in_few_calls(case: tuple[int, set[int]]) -> None:
+    rows, bad = case
+    attempt = Attempt(bad)
+    found = isolate(rows, attempt)
+    assert (set(found.reasons) if found else set()) == bad
+    if found:
+        assert {p: str(r) for p, r in found.reasons.items()} == {p: f"row {p}" for p in bad}
+    assert attempt.calls <= 1 + 2 * len(bad) * int(np.ceil(np.log2(max(2, rows))))
+
+
+def test_isolate_of_one_row_in_65_536_takes_33_calls() -> None:
+    attempt = Attempt({40_000})
+    assert set(isolate(65_536, attempt).reasons) == {40_000}  # type: ignore[union-attr]
+    assert attempt.calls == 33
+
+
+def test_isolate_gives_up_when_nothing_ever_passes() -> None:
+    attempt = Attempt(set(range(1_000)))
+    with pytest.raises(ValueError, match="row 7"):
+        isolate(1_000, attempt)
+    assert attempt.calls < 30
+
+
+def test_isolate_of_a_small_batch_in_which_all_rows_are_bad_names_them_all() -> None:
+    assert set(isolate(7, Attempt(set(range(7)))).reasons) == set(range(7))  # type: ignore[union-attr]
+
+
+def test_isolate_does_not_give_up_once_a_call_passed() -> None:
+    bad = set(range(2, 64))
+    assert set(isolate(64, Attempt(bad)).reasons) == bad  # type: ignore[union-attr]
+
+
+def test_bad_rows_can_pass_a_context_manager() -> None:
+    from contextlib import contextmanager
+
+    @contextmanager
+    def block() -> Any:
+        yield
+
+    with pytest.raises(BadRows), block():
+        raise BadRows({0: ValueError("x")})

@@ -1,0 +1,98 @@
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+import pyarrow as pa
+import pytest
+import torch
+
+from configs.steps import Image
+from transforms.batches import BadRows
+from transforms.images import decode_images
+
+RANDOM = np.random.default_rng(7)
+
+
+def encoded(pixels: np.ndarray, format: str = "PNG") -> bytes:
+    sink = io.BytesIO()
+    Pillow.fromarray(pixels).save(sink, format)
+    return sink.getvalue()
+
+
+def step(**changes: Any) -> Image:
+    return Image.model_validate({"step": "image", "column": "i", "into": "x", "height": 6, "width": 5, "mode": "L", **changes})
+
+
+def column(*images: bytes | None) -> pa.Array:
+    return pa.array(images, type=pa.binary())
+
+
+def test_gray_pixels_are_divided_by_255_and_normalised() -> None:
+    pixels = RANDOM.integers(0, 256, (4, 6, 5), dtype=np.uint8)
+    x = decode_images(column(*map(encoded, pixels)), step(mean=[0.5], std=[0.25]))
+    assert (x.dtype, x.shape, x.flags.c_contiguous) == (np.float32, (4, 1, 6, 5), True)
+    np.testing.assert_allclose(x[:, 0], (pixels / 255 - 0.5) / 0.25, atol=1e-6)
+
+
+def test_rgb_is_channels_first_with_a_mean_and_std_each() -> None:
+    pixels = RANDOM.integers(0, 256, (3, 6, 5, 3), dtype=np.uint8)
+    mean, std = [0.1, 0.2, 0.3], [0.5, 0.6, 0.7]
+    x = decode_images(column(*map(encoded, pixels)), step(mode="RGB", mean=mean, std=std))
+    expected = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    np.testing.assert_allclose(x, expected.numpy(), atol=1e-6)
+
+
+def test_other_modes_become_the_declared_one() -> None:
+    gray = RANDOM.integers(0, 256, (6, 5), dtype=np.uint8)
+    rgba = np.dstack([gray, gray, gray, np.full_like(gray, 255)])
+    same = decode_images(column(encoded(gray), encoded(rgba)), step(mode="RGB"))
+    np.testing.assert_array_equal(same[0], same[1])
+    np.testing.assert_array_equal(same[0, 0], gray.astype(np.float32) / np.float32(255))
+
+
+def test_resizing_is_pillows_bilinear() -> None:
+    pixels = RANDOM.integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    x = decode_images(column(encoded(pixels)), step(mode="RGB"))
+    expected = np.asarray(Pillow.fromarray(pixels).resize((5, 6), Pillow.Resampling.BILINEAR)) / 255
+    np.testing.assert_allclose(x[0].transpose(1, 2, 0), expected, atol=1e-6)
+
+
+def test_jpeg_is_read_too() -> None:
+    pixels = np.full((6, 5, 3), 128, dtype=np.uint8)
+    x = decode_images(column(encoded(pixels, "JPEG")), step(mode="RGB"))
+    np.testing.assert_allclose(x, 128 / 255, atol=0.01)
+
+
+def test_no_rows_give_an_empty_array_of_the_full_shape() -> None:
+    assert decode_images(column(), step(mode="RGB")).shape == (0, 3, 6, 5)
+
+
+def test_a_slice_of_a_column_is_its_own_rows() -> None:
+    pixels = RANDOM.integers(0, 256, (4, 6, 5), dtype=np.uint8)
+    x = decode_images(column(*map(encoded, pixels)).slice(2, 1), step())
+    np.testing.assert_array_equal(x[0, 0], pixels[2] / np.float32(255))
+
+
+def test_missing_broken_cut_and_oversized_images_are_bad_rows() -> None:
+    good = encoded(RANDOM.integers(0, 256, (6, 5), dtype=np.uint8))
+    noise = encoded(RANDOM.integers(0, 256, (64, 64), dtype=np.uint8))
+    large = encoded(np.zeros((101, 100), dtype=np.uint8))
+    with pytest.raises(BadRows) as caught:
+        decode_images(column(good, None, b"", b"<html>", noise[: len(noise) // 2], large, good), step(max_pixels=10_000))
+    reasons = caught.value.reasons
+    assert set(reasons) == {1, 2, 3, 4, 5}
+    assert str(reasons[1]) == str(reasons[2]) == "no image"
+    assert str(reasons[5]) == "image of 100 x 101 pixels, more than max_pixels 10000"
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    """A PNG that says 60 000 x 60 000 and holds nothing: decoding it would take 3.6 GB."""
+    bomb = bytearray(encoded(np.zeros((1, 1), dtype=np.uint8)))
+    bomb[16:24] = (60_000).to_bytes(4, "big") * 2
+    import zlib
+
+    bomb[29:33] = zlib.crc32(bytes(bomb[12:29])).to_bytes(4, "big")
+    with pytest.raises(BadRows) as caught:
+        decode_images(column(bytes(bomb)), step())
+    assert "pixels" in str(caught.value.reasons[0])

@@ -1,0 +1,105 @@
+"""Beam refuses a wrong connection when the graph is built, because every `expand` says what goes in and what comes out."""
+
+from collections.abc import Callable
+import importlib
+import inspect
+import pkgutil
+from typing import Any, get_args, get_type_hints
+
+import apache_beam as beam
+from apache_beam.typehints.decorators import TypeCheckError
+import pyarrow as pa
+import pytest
+
+from configs.steps import Stack
+from storage.layout import RunFolder
+import transforms
+from transforms.batches import FeatureBatch, PredictionBatch, RawBatch, ScoredBatch, WorkUnit, WrittenPart
+from transforms.postprocess import Postprocess, ScoreColumns
+from transforms.predict import Predict
+from transforms.preprocess import Missing, ModelInput, Preprocess
+from transforms.publish import Published, PublishRun
+from transforms.read import ReadShards
+from transforms.read_csv import CsvFormat
+from transforms.write import FileFormat, WriteShards
+
+RUN = RunFolder("memory://nowhere", "run")
+SCHEMA = pa.schema([("id", pa.int64()), ("a", pa.float32())])
+
+MADE: dict[str, Callable[[], beam.PTransform]] = {
+    "ReadShards": lambda: ReadShards(RUN, SCHEMA, "parquet", 10, "id", CsvFormat()),
+    "Preprocess": lambda: Preprocess(
+        (Missing("a", "error"),), (Stack(step="stack", columns=("a",), into="x"),), {"x": ModelInput("float32", (1,))}, "id"
+    ),
+    "Predict": lambda: Predict("nowhere", "0" * 64, "cpu", "float32", 8, 1, "id"),
+    "Postprocess": lambda: Postprocess(("id",), ScoreColumns("sigmoid"), ("probability",), None, "id"),
+    "WriteShards": lambda: WriteShards(RUN, FileFormat("parquet", SCHEMA, (), (), 10)),
+    "PublishRun": lambda: PublishRun(RUN, {}, 0, 0.0),
+}
+TAKES = {
+    "Preprocess": RawBatch,
+    "Predict": FeatureBatch,
+    "Postprocess": PredictionBatch,
+    "WriteShards": ScoredBatch,
+    "PublishRun": WrittenPart,
+}
+GIVES = {
+    "ReadShards": RawBatch,
+    "Preprocess": FeatureBatch,
+    "Predict": PredictionBatch,
+    "Postprocess": ScoredBatch,
+    "WriteShards": WrittenPart,
+    "PublishRun": Published,
+}
+EDGES = (WorkUnit, *TAKES.values(), Published)
+WRONG = [(verb, edge) for verb, taken in TAKES.items() for edge in EDGES if edge is not taken]
+WRONG_PAIRS = [(one, other) for one in MADE for other in TAKES if GIVES[one] is not TAKES[other]]
+
+
+@pytest.mark.parametrize(("verb", "edge"), WRONG, ids=lambda x: getattr(x, "__name__", x))
+def test_a_wrong_element_type_is_refused(verb: str, edge: type) -> None:
+    source = beam.Pipeline() | beam.Create([]).with_output_types(edge)
+    with pytest.raises(TypeCheckError):
+        source | MADE[verb]()
+
+
+@pytest.mark.parametrize(("one", "other"), WRONG_PAIRS)
+def test_a_wrong_connection_is_refused(one: str, other: str) -> None:
+    root = beam.Pipeline()
+    source = root if one == "ReadShards" else root | beam.Create([]).with_output_types(TAKES[one])
+    made = source | MADE[one]()
+    with pytest.raises(TypeCheckError):
+        made | "Next" >> MADE[other]()
+
+
+def test_the_sentence_connects_and_every_edge_has_its_type() -> None:
+    collection: Any = beam.Pipeline()
+    for verb, make in MADE.items():
+        collection = collection | make()
+        assert collection.element_type is GIVES[verb], verb
+
+
+def modules() -> list[Any]:
+    return [importlib.import_module(f"transforms.{m.name}") for m in pkgutil.iter_modules(transforms.__path__)]
+
+
+def test_every_expand_is_annotated() -> None:
+    found = {}
+    for module in modules():
+        for cls in vars(module).values():
+            if inspect.isclass(cls) and issubclass(cls, beam.PTransform) and cls.__module__ == module.__name__:
+                hints = get_type_hints(cls.expand)
+                found[cls.__name__] = (hints[next(n for n in hints if n != "return")], hints["return"])
+    assert set(found) == set(MADE)
+    for name, (taken, given) in found.items():
+        assert get_args(given) == (GIVES[name],), name
+        assert (get_args(taken) == (TAKES[name],)) if name in TAKES else (taken is beam.pvalue.PBegin), name
+
+
+def test_building_the_graph_touches_no_storage() -> None:
+    import fsspec
+
+    for verb, make in MADE.items():
+        source = beam.Pipeline()
+        source | make() if verb == "ReadShards" else source | beam.Create([]).with_output_types(TAKES[verb]) | make()
+    assert not fsspec.filesystem("memory").exists("/nowhere")
