@@ -1,14 +1,15 @@
 """What every program's command line does alike: flags that are not dropped in silence, one plain line per error, exit statuses."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 import logging
 import os
 import signal
 import sys
 import traceback
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 import warnings
 
 from configs.errors import JobError, Refusal, refusal_in
@@ -67,10 +68,40 @@ def stop_on_terminate() -> None:
     """Make SIGTERM end the process at once with status 143; a run stopped so resumes."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        print("terminated: nothing was published; the same command resumes where it stopped", file=sys.stderr, flush=True)
+        print("terminated: nothing was published; the same command resumes where it stopped", file=_terminal(), flush=True)
         os._exit(128 + signum)
 
     signal.signal(signal.SIGTERM, stop)
+
+
+@contextmanager
+def workers_kept_quiet() -> Iterator[TextIO]:
+    """While the block runs, drop what workers and libraries write to stderr, and give the real one; with --debug drop nothing.
+
+    A runner prints the traceback of a failed worker several times, and worker processes log their start; what matters of it comes
+    back as an exception. File descriptor 2 itself is turned away, because worker processes inherit that.
+    """
+    global _kept
+    if logging.getLogger().isEnabledFor(logging.INFO):
+        yield sys.stderr
+        return
+    sys.stderr.flush()
+    with os.fdopen(os.dup(2), "w") as kept, open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        _kept = kept
+        try:
+            yield kept
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept.fileno(), 2)
+            _kept = None
+
+
+_kept: TextIO | None = None
+
+
+def _terminal() -> TextIO:
+    return _kept or sys.stderr
 
 
 def leave(status: int) -> NoReturn:

@@ -31,7 +31,9 @@ def main(argv: Sequence[str]) -> int:
     scores = read_scores(run, manifest, arguments.key, arguments.prediction, arguments.probability)
     key_type = scores.schema.field(arguments.key).type
     labels = read_table(arguments.labels, {arguments.key: key_type, arguments.label: pa.string()})
-    truth = true_labels(scores.column(arguments.key), labels.column(arguments.key), labels.column(arguments.label), arguments.labels)
+    truth = true_labels(
+        scores.column(arguments.key), labels.column(arguments.key), labels.column(arguments.label), arguments.labels
+    )
     predicted = as_text(scores.column(arguments.prediction))
     if predicted.null_count:
         raise InputError(f"{run.published}: {predicted.null_count} rows have no {arguments.prediction!r}")
@@ -97,7 +99,9 @@ def true_labels(scored_keys: pa.ChunkedArray, keys: pa.ChunkedArray, labels: pa.
     found = as_text(labels).take(pc.index_in(scored_keys, value_set=keys.combine_chunks()))
     if found.null_count:
         first = scored_keys.filter(found.is_null())[0].as_py()
-        raise InputError(f"{where}: has no label for {found.null_count} of {len(scored_keys)} scored rows, the first with key {first!r}")
+        raise InputError(
+            f"{where}: has no label for {found.null_count} of {len(scored_keys)} scored rows, the first with key {first!r}"
+        )
     return found
 
 

@@ -12,11 +12,12 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 import pyarrow as pa
 
+from configs.errors import PublishError
 from configs.job import Job
 from configs.load import load, parse_set
 from model_zoo.scorer import load_scorer, resolve_device, threads_for
 from pipelines import report
-from pipelines.command_line import EXIT_STATUSES, Parser, leave, run_program, stop_on_terminate
+from pipelines.command_line import EXIT_STATUSES, Parser, leave, run_program, stop_on_terminate, workers_kept_quiet
 from pipelines.plan import Plan, make_plan, manifest_head, store_plan
 from pipelines.progress import RowsDone, shown_progress
 from pipelines.runners import known_flags, refuse_unreachable, runner_options, unknown_flags, workers_per_machine
@@ -64,12 +65,17 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(plan: Plan, options: PipelineOptions, quiet: bool) -> int:
     began = time.perf_counter()
-    store_plan(plan)
+    try:
+        store_plan(plan)
+    except OSError as error:
+        raise PublishError(
+            f"{plan.run.output}: cannot be written: {error.strerror}; mend the folder, or choose another --output"
+        ) from error
     rows_done = RowsDone(plan.run, plan.units)
     resumed_rows = rows_done.count()
     pipeline = beam.Pipeline(options=options)
     build(pipeline, plan, threads_for(workers_per_machine(options)))
-    with shown_progress(rows_done, plan.rows, quiet):
+    with workers_kept_quiet() as terminal, shown_progress(rows_done, plan.rows, terminal, quiet):
         try:
             result = pipeline.run()
             result.wait_until_finish()

@@ -188,7 +188,7 @@ def remove(url: str) -> None:
 
 def link_folder(link: str, target: str) -> None:
     """On a local disk, point the symbolic link at a folder beside it, atomically; elsewhere nothing."""
-    if not is_local(link):
+    if not is_local(link) or (os.path.islink(link) and os.readlink(link) == target):
         return
     temporary = Path(f"{link}.{uuid.uuid4().hex}")
     temporary.symlink_to(target)

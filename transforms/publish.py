@@ -16,7 +16,7 @@ import apache_beam as beam
 
 from configs.errors import BudgetError, PublishError
 from storage import files
-from storage.layout import RunFolder
+from storage.layout import RunFolder, current_run
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 from transforms.read import read_plan
 from transforms.write import read_done_record
@@ -78,21 +78,24 @@ def publish_run(
     chosen = choose_parts(run, units, parts)
     totals = balance(chosen)
     check_budget(totals, max_rejected_rows, max_rejected_percent, _where_to_look(run, chosen))
-    entries = _move_files(run, chosen)
-    content = {**manifest, **_description(run, chosen, totals, entries)}
-    if not files.create(run.manifest, json.dumps(content, indent=1).encode()):
-        _refuse_other_content(run, content)
-    _remove_strays(run, entries)
-    return announce(run)
+    try:
+        entries = _move_files(run, chosen)
+        content = {**manifest, **_description(run, chosen, totals, entries)}
+        if not files.create(run.manifest, json.dumps(content, indent=1).encode()):
+            _refuse_other_content(run, content)
+        _remove_strays(run, entries)
+        return announce(run)
+    except OSError as error:
+        raise PublishError(f"{run.published}: cannot be published: {error}; mend the folder and run again to resume") from error
 
 
 def announce(run: RunFolder) -> Published:
     """Point readers at a run whose manifest stands, and drop its temporary files."""
-    content = json.loads(files.read(run.manifest) or b"{}")
-    files.replace(files.join(run.output, "CURRENT"), f"{run.run_id}\n".encode())
+    rows = json.loads(files.read(run.manifest) or b"{}")["rows"]
+    if current_run(run.output) != run.run_id:
+        files.replace(files.join(run.output, "CURRENT"), f"{run.run_id}\n".encode())
     files.link_folder(files.join(run.output, "current"), f"runs/{run.run_id}")
     files.remove(run.temporary)
-    rows = content["rows"]
     return Published(run.run_id, rows["in"], rows["scored"], rows["filtered"], rows["rejected"])
 
 
@@ -155,11 +158,11 @@ def _cover(parts: Sequence[WrittenPart], first_row: int) -> list[WrittenPart] | 
         if part.last or (part.rows_in > 0 and part.first_row + part.rows_in in fitting):
             fitting.setdefault(part.first_row, part)
     cover: list[WrittenPart] = []
-    while part := fitting.get(first_row):
-        cover.append(part)
-        if part.last:
+    while (next_part := fitting.get(first_row)) is not None:
+        cover.append(next_part)
+        if next_part.last:
             return cover
-        first_row += part.rows_in
+        first_row += next_part.rows_in
     return None
 
 
@@ -185,12 +188,7 @@ def _move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[
 
 
 def _move(run: RunFolder, file: WrittenFile, name: str) -> dict[str, Any]:
-    try:
-        files.move(files.join(run.attempts, file.path), files.join(run.published, name))
-    except OSError as error:
-        raise PublishError(
-            f"{run.published}/{name}: cannot be published: {error}; nothing has changed for readers; run again"
-        ) from error
+    files.move(files.join(run.attempts, file.path), files.join(run.published, name))
     return {"path": name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
 
 

@@ -6,7 +6,7 @@ from one bundle; where a runner breaks that, every contiguous piece becomes a pa
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 import json
 import time
@@ -28,6 +28,7 @@ from transforms.timing import Timed
 
 _ROW_GROUP_ROWS = 1 << 17
 _PROGRESS_SECONDS = 1.0
+_MEND = "make room or mend the folder, and run again to resume"
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,33 @@ class _WriteUnits(beam.DoFn):
 
     def setup(self) -> None:
         self._timed = Timed("write")
-
-    def start_bundle(self) -> None:
         self._open: dict[int, PartWriter] = {}
 
+    def start_bundle(self) -> None:
+        self._abandon()
+
     def process(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
-        with self._timed(batch.rows_in):
-            parts = list(self._write(batch))
+        try:
+            with self._timed(batch.rows_in):
+                parts = list(self._write(batch))
+        except OSError as error:
+            self._abandon()
+            raise PublishError(f"{self.run.output}: {batch.unit.shard} cannot be stored there: {error}; {_MEND}") from error
         yield from parts
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         window = GlobalWindow()
         for writer in self._open.values():
             yield WindowedValue(writer.close(last=False), window.max_timestamp(), [window])
+
+    def teardown(self) -> None:
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Let go of unfinished files, of this bundle or of one that failed; nobody will name them."""
+        for writer in self._open.values():
+            writer.abandon()
+        self._open = {}
 
     def _write(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
         writer = self._open.get(batch.unit.index)
@@ -155,6 +170,11 @@ class PartWriter:
         if self._pending_rows >= _ROW_GROUP_ROWS and not self._format.sort_by:
             self._flush()
         self._note_progress()
+
+    def abandon(self) -> None:
+        """Close what is open, without a word about errors: the file is not going to be used."""
+        if self._file is not None:
+            self._file.abandon()
 
     def close(self, last: bool) -> WrittenPart:
         """Finish the files; `last` says that the unit ends here."""
@@ -232,6 +252,10 @@ class _OpenFile:
     def write(self, table: pa.Table) -> None:
         self._writer.write_table(table)
         self.rows += table.num_rows
+
+    def abandon(self) -> None:
+        with suppress(OSError):
+            self._stack.close()
 
     def close(self) -> WrittenFile:
         self._writer.close()

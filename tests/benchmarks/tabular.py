@@ -271,12 +271,11 @@ def main(argv: Sequence[str]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
     summary = report(contenders)
     print(table(summary))
-    lines: dict[str, object] = {
-        name: {"seconds": _spread([r.seconds for r in e.runs]), "peak_mb": _spread([r.peak_bytes / 1e6 for r in e.runs])}
-        for name, e in extras.items()
-    }
-    for name, line in lines.items():
-        print(f"{name}: {extras[name].shards.rows:,} rows, {_cell(line['seconds'])} s, peak {_cell(line['peak_mb'])} MB")
+    lines: dict[str, object] = {}
+    for name, extra in extras.items():
+        seconds, peak_mb = _spread([r.seconds for r in extra.runs]), _spread([r.peak_bytes / 1e6 for r in extra.runs])
+        lines[name] = {"seconds": seconds, "peak_mb": peak_mb}
+        print(f"{name}: {extra.shards.rows:,} rows, {_cell(seconds)} s, peak {_cell(peak_mb)} MB")
     if a.memory:
         peak = [median(r.peak_bytes for r in extras[name].runs) for name in ("memory 1x", "memory 4x")]
         lines["memory"] = {"ratio_4x_to_1x": round(peak[1] / peak[0], 4)}

@@ -53,7 +53,7 @@ def _score_shard(shard: Path, network: torch.nn.Module, path: Path) -> None:
         for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
             for i, name in enumerate(COLUMNS):
                 buffer[i, : batch.num_rows] = batch.column(name).to_numpy()
-            logit = torch.cat([network(x) for x in rows_view[: batch.num_rows].split(MODEL_ROWS)])
+            logit = torch.cat([network(x) for x in torch.split(rows_view[: batch.num_rows], MODEL_ROWS)])
             probability = torch.sigmoid(logit[:, 0]).numpy()
             writer.write_batch(pa.record_batch([batch.column("id"), pa.array(probability)], schema=SCHEMA))
 

@@ -63,7 +63,10 @@ def edges(rows: pa.RecordBatch) -> list[Any]:
     unit = make_unit(rows=None)
     failed = (rejected(unit, 5, [6, 9]),)
     raw = RawBatch(unit, BatchId("s", 5), rows, np.arange(5, 5 + rows.num_rows), True, failed)
-    arrays = {"x": np.arange(rows.num_rows * 3, dtype=np.float32).reshape(3, -1).T, "y": np.zeros((rows.num_rows, 2, 2), dtype=np.int64)}
+    arrays = {
+        "x": np.arange(rows.num_rows * 3, dtype=np.float32).reshape(3, -1).T,
+        "y": np.zeros((rows.num_rows, 2, 2), dtype=np.int64),
+    }
     return [
         raw,
         FeatureBatch(raw, arrays),
@@ -105,8 +108,15 @@ def test_a_slice_of_a_million_rows_encodes_small() -> None:
 
 
 def test_the_size_estimate_encodes_nothing_and_is_about_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = RawBatch(make_unit(rows=None), BatchId("s", 0), pa.RecordBatch.from_pydict({"a": np.arange(100_000)}), np.arange(100_000), True)
-    batches = [raw, FeatureBatch(raw, {}), PredictionBatch(raw, {}, ""), ScoredBatch(raw.unit, raw.id, raw.rows, 100_000, 0, (), True, "")]
+    raw = RawBatch(
+        make_unit(rows=None), BatchId("s", 0), pa.RecordBatch.from_pydict({"a": np.arange(100_000)}), np.arange(100_000), True
+    )
+    batches = [
+        raw,
+        FeatureBatch(raw, {}),
+        PredictionBatch(raw, {}, ""),
+        ScoredBatch(raw.unit, raw.id, raw.rows, 100_000, 0, (), True, ""),
+    ]
 
     def refuse(self: Any, protocol: int = 0) -> Any:
         raise AssertionError("encoded")
@@ -158,7 +168,9 @@ def test_reject_splits_rows_and_row_numbers_alike(case: tuple[int, set[int]]) ->
 
 def test_the_key_of_a_rejected_row_keeps_its_type() -> None:
     batch = raw_batch({"id": pa.array([1, 2], type=pa.decimal128(5, 2)), "v": [1, 2]})
-    assert batch.reject(BadRows({1: ValueError("x")}), "predict", "id").failed[0].rows.schema.field("key").type == pa.decimal128(5, 2)
+    assert batch.reject(BadRows({1: ValueError("x")}), "predict", "id").failed[0].rows.schema.field("key").type == pa.decimal128(
+        5, 2
+    )
 
 
 def test_long_messages_are_cut() -> None:

@@ -37,7 +37,9 @@ def test_fill_is_scikit_learns_imputer(strategy: str) -> None:
     holes = np.where(RANDOM.random((50, 3)) < 0.3, np.nan, RANDOM.integers(0, 5, (50, 3)).astype(float))
     imputer = SimpleImputer(strategy=strategy).fit(holes)
     step = Fill(step="fill", columns=tuple("abc"), values=tuple(imputer.statistics_.tolist()))
-    columns = {n: pa.array([None if np.isnan(x) and i % 2 else x for i, x in enumerate(v)]) for n, v in zip("abc", holes.T, strict=True)}
+    columns = {
+        n: pa.array([None if np.isnan(x) and i % 2 else x for i, x in enumerate(v)]) for n, v in zip("abc", holes.T, strict=True)
+    }
     np.testing.assert_array_equal(stacked(apply_steps([step], columns, 50)), imputer.transform(holes))
 
 
@@ -86,7 +88,9 @@ def test_scale_is_scikit_learns_min_max_scaler() -> None:
 
 def test_standardise_is_scikit_learns_scaler() -> None:
     scaler = StandardScaler().fit(TABLE)
-    step = Standardise(step="standardise", columns=tuple("abc"), mean=tuple(scaler.mean_.tolist()), scale=tuple(scaler.scale_.tolist()))
+    step = Standardise(
+        step="standardise", columns=tuple("abc"), mean=tuple(scaler.mean_.tolist()), scale=tuple(scaler.scale_.tolist())
+    )
     np.testing.assert_allclose(stacked(apply_steps([step], arrow(TABLE), 200)), scaler.transform(TABLE), rtol=1e-12)
 
 
@@ -99,7 +103,11 @@ def test_scaling_keeps_float32_widens_integers_and_lets_missing_values_stay_miss
     np.testing.assert_array_equal(result["b"], [2**39 + 0.5, np.nan])
 
 
-CATEGORIES = [(["x", "y", "z"], ["y", "q", "x", None, "z"]), ([1, 5, 9], [5, 7, 1, None, 9]), ([True, False], [False, True, None, None, True])]
+CATEGORIES = [
+    (["x", "y", "z"], ["y", "q", "x", None, "z"]),
+    ([1, 5, 9], [5, 7, 1, None, 9]),
+    ([True, False], [False, True, None, None, True]),
+]
 
 
 @pytest.mark.parametrize(("categories", "values"), CATEGORIES)
@@ -204,7 +212,11 @@ def test_text_is_not_a_number() -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(rows=st.integers(0, 50), widths=st.lists(st.integers(0, 4), min_size=1, max_size=5), dtype=st.sampled_from(["float32", "float64"]))
+@given(
+    rows=st.integers(0, 50),
+    widths=st.lists(st.integers(0, 4), min_size=1, max_size=5),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
 def test_stack_is_numpys_column_stack(rows: int, widths: list[int], dtype: Any) -> None:
     random = np.random.default_rng(rows)
     parts = {f"c{i}": random.integers(-9, 9, (rows, w) if w else rows).astype(np.float64) for i, w in enumerate(widths)}
@@ -241,7 +253,9 @@ def test_steps_run_in_order_and_keep_the_other_columns() -> None:
 
 def test_a_column_that_is_not_there_is_named() -> None:
     with pytest.raises(JobError, match=r"standardise names column 'z', but the columns are \['a', 'b'\]"):
-        apply_step(Standardise(step="standardise", columns=("z",), mean=(0.0,), scale=(1.0,)), {"a": pa.array([1]), "b": pa.array([1])}, 1)
+        apply_step(
+            Standardise(step="standardise", columns=("z",), mean=(0.0,), scale=(1.0,)), {"a": pa.array([1]), "b": pa.array([1])}, 1
+        )
 
 
 def function(name: str, takes: Any = "arrow") -> Function:

@@ -39,7 +39,9 @@ def test_rgb_is_channels_first_with_a_mean_and_std_each() -> None:
     pixels = RANDOM.integers(0, 256, (3, 6, 5, 3), dtype=np.uint8)
     mean, std = [0.1, 0.2, 0.3], [0.5, 0.6, 0.7]
     x = decode_images(column(*map(encoded, pixels)), step(mode="RGB", mean=mean, std=std))
-    expected = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    expected = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(
+        3, 1, 1
+    )
     np.testing.assert_allclose(x, expected.numpy(), atol=1e-6)
 
 

@@ -1,0 +1,185 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+import numpy as np
+import pytest
+import torch
+
+from configs.errors import ModelError
+from model_zoo.package import read_package
+from tests.builders import feature_batch, raw_batch, tiny_network, tiny_package
+from transforms.batches import Arrays, BadRows, FeatureBatch, PredictionBatch
+from transforms.predict import NotFiniteError, Predict, ScorerHandler, predict_batch, predict_rows
+
+X = np.arange(20, dtype=np.float32).reshape(10, 2)
+
+
+def double(inputs: Arrays) -> Arrays:
+    return {"y": inputs["x"].sum(axis=1) * 2}
+
+
+def failing_on(*bad: float) -> Callable[[Arrays], Arrays]:
+    """A model that cannot take rows whose first value is one of `bad`."""
+
+    def score(inputs: Arrays) -> Arrays:
+        if np.isin(inputs["x"][:, 0], bad).any():
+            raise RuntimeError("no such row")
+        return double(inputs)
+
+    return score
+
+
+def batch(x: np.ndarray = X) -> FeatureBatch:
+    return feature_batch(raw_batch({"id": np.arange(len(x)) + 100}, first_row=50), x=x)
+
+
+def bad_rows(score: Callable[[Arrays], Arrays], x: np.ndarray = X) -> dict[int, Exception]:
+    with pytest.raises(BadRows) as caught:
+        predict_rows(score, {"x": x}, len(x))
+    return dict(caught.value.reasons)
+
+
+def test_outputs_are_the_models() -> None:
+    np.testing.assert_array_equal(predict_rows(double, {"x": X}, 10)["y"], X.sum(axis=1) * 2)
+
+
+def test_no_rows_are_scored_too() -> None:
+    assert predict_rows(double, {"x": X[:0]}, 0)["y"].shape == (0,)
+
+
+@pytest.mark.parametrize("rows", [9, 11, 0])
+def test_a_model_that_gives_another_number_of_rows_is_refused(rows: int) -> None:
+    def score(inputs: Arrays) -> Arrays:
+        return {"y": np.zeros(rows)}
+
+    with pytest.raises(ModelError, match=f"gave {rows} rows of y for 10 rows"):
+        predict_rows(score, {"x": X}, 10)
+    with pytest.raises(ModelError, match="s.parquet from row 50: the model gave"):
+        predict_batch(score, batch(), "id")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_rows_with_a_score_that_is_not_finite_are_named(value: float) -> None:
+    def score(inputs: Arrays) -> Arrays:
+        wide = np.zeros((10, 2, 2))
+        wide[3, 1, 0] = value
+        return {"wide": wide, "flat": np.where(np.arange(10) == 7, value, 0.0)}
+
+    reasons = bad_rows(score)
+    assert {p: str(r) for p, r in reasons.items()} == {3: "score wide is not finite", 7: "score flat is not finite"}
+    assert all(isinstance(r, NotFiniteError) for r in reasons.values())
+
+
+def test_the_row_that_the_model_fails_on_is_found() -> None:
+    reasons = bad_rows(failing_on(6, 18))
+    assert {p: str(r) for p, r in reasons.items()} == {3: "no such row", 9: "no such row"}
+
+
+def test_a_model_that_fails_on_every_row_of_a_large_batch_ends_the_run() -> None:
+    with pytest.raises(RuntimeError, match="no such row"):
+        predict_rows(failing_on(*range(200)), {"x": np.arange(200, dtype=np.float32).reshape(100, 2)}, 100)
+
+
+def test_a_refusal_of_the_models_is_no_matter_of_rows() -> None:
+    calls = []
+
+    def score(inputs: Arrays) -> Arrays:
+        calls.append(len(inputs["x"]))
+        raise ModelError("wrong package")
+
+    with pytest.raises(ModelError, match="wrong package"):
+        predict_rows(score, {"x": X}, 10)
+    assert calls == [10]
+
+
+def test_an_error_that_no_half_repeats_is_raised_as_it_is() -> None:
+    def score(inputs: Arrays) -> Arrays:
+        if len(inputs["x"]) > 5:
+            raise MemoryError("out of memory")
+        return double(inputs)
+
+    with pytest.raises(MemoryError, match="out of memory"):
+        predict_rows(score, {"x": X}, 10)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 40).flatmap(
+        lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), max_size=7), st.sets(st.integers(0, n - 1), max_size=5))
+    )
+)
+def test_good_rows_keep_their_scores_and_bad_ones_are_recorded(case: tuple[int, set[int], set[int]]) -> None:
+    rows, failing, not_finite = case
+    x = np.arange(rows * 2, dtype=np.float32).reshape(rows, 2)
+
+    def score(inputs: Arrays) -> Arrays:
+        outputs = failing_on(*(2.0 * r for r in failing))(inputs)
+        return {"y": np.where(np.isin(inputs["x"][:, 0], [2.0 * r for r in not_finite]), np.nan, outputs["y"])}
+
+    scored, outputs = predict_batch(score, batch(x), "id")
+    good = [r for r in range(rows) if r not in failing | not_finite]
+    np.testing.assert_array_equal(outputs["y"], x[good].sum(axis=1) * 2)
+    np.testing.assert_array_equal(scored.inputs["x"], x[good])
+    assert scored.raw.rows["id"].to_pylist() == [100 + r for r in good]
+    records = [r for f in scored.raw.failed for r in f.rows.to_pylist()]
+    assert {r["row"] - 50: r["error"] for r in records} == {
+        **dict.fromkeys(not_finite, "NotFiniteError"),
+        **dict.fromkeys(failing, "RuntimeError"),
+    }
+    assert {r["stage"] for r in records} <= {"predict"}
+    assert [r["key"] for r in records] == [r["row"] + 50 for r in records]
+    assert scored.raw.rows_in == rows
+
+
+def test_a_column_layout_array_is_scored_as_its_rows() -> None:
+    x = np.asfortranarray(X)
+    np.testing.assert_array_equal(predict_batch(failing_on(6), batch(x), "id")[1]["y"], np.delete(X, 3, axis=0).sum(axis=1) * 2)
+
+
+@pytest.fixture
+def handler(tmp_path: Path) -> ScorerHandler:
+    url = tiny_package(tmp_path / "model")
+    return ScorerHandler(url, read_package(url).digest, "cpu", "float32", 8, 1, "id")
+
+
+def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandler) -> None:
+    x = np.random.default_rng(1).standard_normal((20, 3), dtype=np.float32)
+    x[4] = np.nan
+    (result,) = handler.run_inference(batch(x), handler.load_model())  # type: ignore[arg-type]
+    assert isinstance(result, PredictionBatch)
+    with torch.inference_mode():
+        expected = tiny_network()(x=torch.from_numpy(np.delete(x, 4, axis=0)))["logit"].numpy()
+    np.testing.assert_allclose(result.outputs["logit"], expected, rtol=1e-5, atol=1e-6)
+    assert result.raw.failed[0].rows["row"].to_pylist() == [54]
+    assert result.placement.startswith("cpu float32, 1 thread(s), torch ")
+
+
+def test_the_handler_refuses_a_package_that_is_not_the_planned_one(handler: ScorerHandler) -> None:
+    handler.digest = "0" * 64
+    with pytest.raises(ModelError, match="changed since the run was planned"):
+        handler.load_model()
+
+
+def test_the_handler_counts_bytes_without_encoding(handler: ScorerHandler) -> None:
+    assert handler.get_num_bytes(batch()) == X.nbytes  # type: ignore[arg-type]
+
+
+def test_run_inference_gives_every_batch_whole(handler: ScorerHandler) -> None:
+    import apache_beam as beam
+    from apache_beam.testing.test_pipeline import TestPipeline
+    from apache_beam.testing.util import assert_that
+
+    from pipelines.runners import runner_options
+
+    sizes = [5, 0, 17]
+    batches = [batch(np.full((n, 3), n, dtype=np.float32)) for n in sizes]
+
+    def check(results: list[Any]) -> None:
+        assert sorted(len(r.outputs["logit"]) for r in results) == sorted(sizes)
+        assert all(len(r) == len(r.outputs["logit"]) for r in results)
+
+    predict = Predict(handler.package, handler.digest, "cpu", "float32", 8, 1, "id")
+    with TestPipeline(runner="DirectRunner", options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"])) as root:
+        assert_that(root | beam.Create(batches).with_output_types(FeatureBatch) | predict, check)
