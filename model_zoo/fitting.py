@@ -84,7 +84,8 @@ def _fill_value(step: Fill, name: str, column: pa.Array) -> Scalar:
     imputer = SimpleImputer(strategy=step.strategy, missing_values=None if dtype is object else np.nan)
     try:
         value = imputer.fit(np.array(present.to_pylist(), dtype=dtype).reshape(-1, 1)).statistics_[0]
-        scalar: Scalar = pa.scalar(value, type=column.type).as_py()
+        # Not pa.scalar(value, type): it cuts 1.5 down to an integer column's 1 in silence.
+        scalar: Scalar = pa.scalar(value).cast(column.type).as_py()
     except (ValueError, TypeError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise JobError(
             f"preprocess step fill: strategy {step.strategy} does not suit column {name!r} of type {column.type}: {error}"

@@ -148,21 +148,31 @@ def write_package(url: str, card: dict[str, Any], steps: tuple[Step, ...], files
         raise ModelError(f"{url}: holds a model package already, and packages never change; choose another folder or remove it")
     preprocess = json.dumps(_STEPS.dump_python(steps, mode="json"), indent=1).encode() + b"\n"
     files = {**files, PREPROCESS: preprocess}
+    entries = {name: FileEntry(sha256=hashlib.sha256(c).hexdigest(), bytes=len(c)) for name, c in sorted(files.items())}
+    checked = ModelCard.model_validate({**card, "files": entries})
     fs.makedirs(root, exist_ok=True)
     for name, content in files.items():
         fs.pipe_file(f"{root}/{name}", content)
-    entries = {name: FileEntry(sha256=hashlib.sha256(c).hexdigest(), bytes=len(c)) for name, c in sorted(files.items())}
-    checked = ModelCard.model_validate({**card, "files": entries})
     text = yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=140).encode()
     fs.pipe_file(f"{root}/{CARD}", text)
     return hashlib.sha256(text).hexdigest()
 
 
 def smoke_rows(package: Package) -> pa.Table:
-    """The smoke batch: the contract's input columns, then one column `output.<name>` per model output."""
+    """The smoke batch: the contract's input columns, then one column `output.<name>` per model output.
+
+    Raises:
+        ModelError: it is not Parquet, or has no rows and so proves nothing.
+    """
     import pyarrow.parquet as pq
 
-    return pq.read_table(pa.BufferReader(package.files[SMOKE]))
+    try:
+        table = pq.read_table(pa.BufferReader(package.files[SMOKE]))
+    except (pa.ArrowException, OSError) as error:
+        raise ModelError(f"{package.url}/{SMOKE}: is not a readable Parquet file: {error}") from error
+    if table.num_rows == 0:
+        raise ModelError(f"{package.url}/{SMOKE}: has no rows; write the package again with a smoke batch")
+    return table
 
 
 def _parse_card(url: str, content: bytes) -> ModelCard:

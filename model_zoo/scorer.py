@@ -75,7 +75,8 @@ class Scorer:
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         """The array on the device, in the network's dtype; shares memory where it can."""
-        tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+        usable = array.flags.writeable and min(array.strides, default=0) >= 0
+        tensor = torch.from_numpy(array if usable else array.copy())
         return tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
 
     def _padded(self, rows: torch.Tensor) -> torch.Tensor:
@@ -175,7 +176,7 @@ def _load_weights(network: nn.Module, package: Package) -> None:
     name = package.card.weights
     try:
         network.load_state_dict(_state_dict(name, package.files[name]))
-    except (RuntimeError, ValueError, EOFError, OSError) as error:
+    except (RuntimeError, TypeError, AttributeError, ValueError, EOFError, OSError) as error:
         raise ModelError(f"{package.url}/{name}: does not hold the weights of {package.card.builder}: {error}") from error
 
 

@@ -71,7 +71,7 @@ def tiny_package(
     """Write a package of `tiny_network` and return its URL; `contents` replaces or adds files, `changes` fields of the card."""
     network = network if network is not None else tiny_network(features=len(features), hidden=hidden)
     stored = {"weights.safetensors": save(network.state_dict()), SMOKE: smoke_file(network, features), **(contents or {})}
-    if "weights" in changes:
+    if changes.get("weights", "weights.safetensors") != "weights.safetensors":
         stored.pop("weights.safetensors")
     fitted = (Stack(step="stack", columns=features, into="x"),) if steps is None else steps
     write_package(str(url), tiny_card(features, hidden, **changes), fitted, stored)

@@ -223,8 +223,9 @@ def _refuse_other_content(run: RunFolder, content: dict[str, Any]) -> None:
 def _remove_strays(run: RunFolder, entries: dict[str, list[dict[str, Any]]]) -> None:
     """Drop files that an interrupted publication left in the run's folder and that its manifest does not list."""
     listed = {e["path"] for es in entries.values() for e in es}
-    for name in files.names_in(run.published):
-        if name.startswith("part-") and name not in listed:
+    present = [*files.names_in(run.published), *(f"rejected/{name}" for name in files.names_in(f"{run.published}/rejected"))]
+    for name in present:
+        if name.removeprefix("rejected/").startswith("part-") and name not in listed:
             files.remove(files.join(run.published, name))
 
 

@@ -6,6 +6,7 @@ A unit that has a done-record is not read again: this is what makes a killed run
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 import json
+import time
 
 import apache_beam as beam
 import numpy as np
@@ -20,6 +21,7 @@ from transforms.read_csv import CsvFormat, CsvRows, convert_fields, convert_vali
 from transforms.timing import Timed
 
 _READ_BYTES = 1 << 20
+_FETCH_BYTES = 64 << 20
 
 
 @dataclass
@@ -76,13 +78,11 @@ class _ReadUnits(beam.DoFn):
     def process(self, unit: WorkUnit) -> Iterator[RawBatch]:
         if files.read(self.run.done_record(unit.index)):
             return
-        batches = read_unit(unit, self.schema, self.format, self.rows_per_batch, self.key, self.csv)
-        while True:
-            with self._timed(0):
-                batch = next(batches, None)
-            if batch is None:
-                return
+        started = time.perf_counter_ns()
+        for batch in read_unit(unit, self.schema, self.format, self.rows_per_batch, self.key, self.csv):
+            self._timed.add(batch.rows_in, time.perf_counter_ns() - started)
             yield batch
+            started = time.perf_counter_ns()
 
 
 def read_unit(
@@ -126,19 +126,35 @@ def _read_parquet(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int) -> Ite
 
 def _parquet_batches(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
     with _open_parquet(unit.shard) as file:
-        groups = list(range(unit.first_row_group, unit.first_row_group + unit.row_groups))
-        for rows in file.iter_batches(rows_per_batch, row_groups=groups, columns=schema.names, use_threads=False):
-            yield rows.select(schema.names).replace_schema_metadata(None)
+        for groups in _groups_read_together(file.metadata, unit, files.is_local(unit.shard)):
+            for rows in file.iter_batches(rows_per_batch, row_groups=groups, columns=schema.names, use_threads=False):
+                yield rows.select(schema.names).replace_schema_metadata(None)
 
 
 def _open_parquet(url: str) -> pq.ParquetFile:
-    """A local file is read in small pieces that stay in the cache; a remote one in few large requests.
+    """A local file is read in small pieces that stay in the cache; a remote one in few large requests (`pre_buffer`).
 
     Not memory-mapped: a file that is cut short under a map ends the process with SIGBUS.
     """
     if files.is_local(url):
-        return pq.ParquetFile(url, buffer_size=_READ_BYTES, page_checksum_verification=True)
+        return pq.ParquetFile(url, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True)
     return pq.ParquetFile(files.open_read(url), pre_buffer=True, page_checksum_verification=True)
+
+
+def _groups_read_together(metadata: pq.FileMetaData, unit: WorkUnit, local: bool) -> Iterator[list[int]]:
+    """All row groups of the unit; in a remote file, by pieces, because `pre_buffer` keeps all that it fetched until the last row."""
+    groups = list(range(unit.first_row_group, unit.first_row_group + unit.row_groups))
+    if local:
+        yield groups
+        return
+    piece: list[int] = []
+    for group in groups:
+        if piece and sum(metadata.row_group(g).total_byte_size for g in (*piece, group)) > _FETCH_BYTES:
+            yield piece
+            piece = []
+        piece.append(group)
+    if piece:
+        yield piece
 
 
 def _raw_batch(unit: WorkUnit, rows: pa.RecordBatch, offset: int, last: bool) -> RawBatch:

@@ -53,6 +53,8 @@ def read_csv_blocks(url: str, columns: Sequence[str], csv: CsvFormat) -> Iterato
         reader = _open(url, raw, columns, csv, broken)
         first = 0
         for block in _blocks(url, reader):
+            if block.num_rows == 0:  # nothing, or only broken rows: they go with the rows behind them
+                continue
             numbers, first = _row_numbers(first, block.num_rows, broken)
             yield CsvRows(block, numbers, {n: broken.pop(n) for n in sorted(broken) if n < first})
     if broken:

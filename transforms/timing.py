@@ -22,6 +22,10 @@ class Timed:
         """Count one batch of `rows` rows and the time that the block takes."""
         started = time.perf_counter_ns()
         yield
-        self._microseconds.inc((time.perf_counter_ns() - started) // 1_000)
+        self.add(rows, time.perf_counter_ns() - started)
+
+    def add(self, rows: int, nanoseconds: int) -> None:
+        """Count one batch of `rows` rows that took some time."""
+        self._microseconds.inc(nanoseconds // 1_000)
         self._batches.inc()
         self._rows.inc(rows)

@@ -35,7 +35,7 @@ def where_mask(where: str, columns: Mapping[str, pa.Array], rows: int) -> np.nda
     tree, quoted = _parse(where)
     try:
         result = _evaluate(tree, columns, quoted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OverflowError) as error:
         raise JobError(f"postprocess.where: {where}: cannot be compared: {error}") from error
     if not pa.types.is_boolean(result.type):
         raise JobError(f"postprocess.where: {where}: is a value of type {result.type}, not true or false; compare it")
@@ -60,7 +60,7 @@ def _parse(where: str) -> tuple[ast.expr, dict[str, str]]:
         return name
 
     try:
-        return ast.parse(_QUOTED.sub(stand_in, where).strip(), mode="eval").body, quoted
+        return ast.parse(f"({_QUOTED.sub(stand_in, where)}\n)", mode="eval").body, quoted  # in brackets it may span lines
     except SyntaxError as error:
         raise JobError(f"postprocess.where: {where}: not a valid expression; write for example: probability >= 0.9") from error
 

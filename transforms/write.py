@@ -210,7 +210,8 @@ class PartWriter:
         self._pending, self._pending_rows = [], 0
 
     def _close_file(self) -> None:
-        self._flush()
+        if self._pending_rows or self._file is None:  # else it would end with an empty row group
+            self._flush()
         if self._file is not None:
             self._scored.append(self._file.close())
             self._file = None
@@ -304,9 +305,9 @@ def count_rows(url: str, format: str) -> int:
             return int(pq.ParquetFile(file).metadata.num_rows)
         try:
             options = pacsv.ParseOptions(newlines_in_values=True)
-            return sum(b.num_rows for b in pacsv.open_csv(file, parse_options=options, convert_options=_AS_TEXT))
+            names = pacsv.open_csv(file, parse_options=options).schema.names
+            file.seek(0)
+            as_bytes = pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary()))  # else guessed from the first block
+            return sum(b.num_rows for b in pacsv.open_csv(file, parse_options=options, convert_options=as_bytes))
         except pa.ArrowInvalid as error:
             raise PublishError(f"{url}: cannot be read back: {error}") from error
-
-
-_AS_TEXT = pacsv.ConvertOptions(check_utf8=False, strings_can_be_null=True)

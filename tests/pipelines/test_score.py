@@ -1,6 +1,7 @@
 """The main job, end to end on disk, against a reference without Beam: every row, every column, exact types."""
 
 from collections.abc import Callable
+from decimal import Decimal
 import json
 from pathlib import Path
 import shutil
@@ -203,6 +204,44 @@ def test_where_sort_by_rename_dtypes_and_model_columns(run_score: Score, tmp_pat
     }
     for part in (tmp_path / "scores/current").glob("part-*"):
         assert pq.read_table(part)["p"].to_pylist() == sorted(pq.read_table(part)["p"].to_pylist(), reverse=True)
+
+
+def odd_columns(rows: int) -> dict[str, pa.Array]:
+    """Columns whose values or types a careless copy would change."""
+    ny = pa.timestamp("us", tz="America/New_York")
+    fields = {
+        "big": ([2**53 + 1, None, -1], pa.int64()),
+        "unsigned": ([2**64 - 1, 0, None], pa.uint64()),
+        "money": ([Decimal("12345678901234567890123456789.123456789"), None], pa.decimal128(38, 9)),
+        "zoned": ([1_710_054_000_000_000, None, 1_710_057_600_000_000], ny),
+        "nanoseconds": ([1_700_000_000_123_456_789, None], pa.timestamp("ns")),
+        "text": (["x", "", None], pa.large_string()),
+        "list": ([[1, None], [], None], pa.list_(pa.int32())),
+        "struct": ([{"a": 1, "b": "x"}, None], pa.struct([("a", pa.int8()), ("b", pa.string())])),
+        "map": ([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
+        "bytes": ([b"\xff\x00", None, b""], pa.binary()),
+        "float": ([float("nan"), None, -0.0], pa.float64()),
+        "half": ([1.5, None], pa.float16()),
+    }
+    columns = {n: pa.array([v[i % len(v)] for i in range(rows)], type=t) for n, (v, t) in fields.items()}
+    return columns | {"coded": pa.array(["ab"[i % 2] for i in range(rows)]).dictionary_encode()}
+
+
+@pytest.mark.parametrize("setting", ["postprocess.where=probability >= 0", "postprocess.sort_by=[id desc]", "sink.rows_per_file=7"])
+def test_pass_through_columns_keep_their_exact_types_and_values(setting: str, run_score: Score, tmp_path: Path) -> None:
+    rows = pq.read_table("samples/breast_cancer/shards/part-00003.parquet")
+    odd = odd_columns(rows.num_rows)
+    for name, column in odd.items():
+        rows = rows.append_column(name, column)
+    pq.write_table(rows, tmp_path / "odd.parquet", row_group_size=30)
+    carried = f"source.passthrough=[id, {', '.join(odd)}]"
+    assert run_score("--input", str(tmp_path / "odd.parquet"), "--set", carried, "--set", setting) == 0
+    parts = sorted((tmp_path / "scores/current").glob("*.parquet"))
+    actual = pa.concat_tables([pq.read_table(p) for p in parts]).select(["id", *odd]).sort_by("id")
+    expected = pq.read_table(tmp_path / "odd.parquet").select(["id", *odd]).sort_by("id")
+    assert actual.schema.types == expected.schema.types
+    for name in expected.column_names:
+        assert repr(actual[name].to_pylist()) == repr(expected[name].to_pylist()), name
 
 
 def broken_digits(digits: Path, target: Path, bad: dict[int, bytes | None]) -> list[int]:

@@ -144,7 +144,7 @@ def test_anything_else_is_refused(where: str) -> None:
         where_mask(where, COLUMNS, 6)
 
 
-def test_a_number_too_large_for_a_column_is_refused_or_compared() -> None:
+def test_a_number_too_large_for_arrow_is_refused() -> None:
     with pytest.raises(JobError, match="postprocess.where"):
         where_mask(f"n < {2**70}", COLUMNS, 6)
 

@@ -1,0 +1,181 @@
+import hashlib
+from pathlib import Path
+import uuid
+
+import fsspec
+import pytest
+import yaml
+
+from configs.errors import ModelError
+from configs.steps import Fill, Stack
+from model_zoo.package import CARD, PREPROCESS, SMOKE, read_package, smoke_rows, write_package
+from tests.builders import FEATURES, tiny_card, tiny_network, tiny_package
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    return Path(tiny_package(tmp_path / "model"))
+
+
+def refusal(url: Path | str, **arguments: str) -> str:
+    with pytest.raises(ModelError) as caught:
+        read_package(str(url), **arguments)
+    return str(caught.value)
+
+
+def edit_card(package: Path, **changes: object) -> None:
+    card = yaml.safe_load((package / CARD).read_text())
+    (package / CARD).write_text(yaml.safe_dump({**card, **changes}))
+
+
+def test_a_package_is_read_as_it_was_written(tmp_path: Path) -> None:
+    steps = (Fill(step="fill", columns=FEATURES, values=(0.5, 1, "x")), Stack(step="stack", columns=FEATURES, into="x"))
+    extra = {"profile.parquet": b"profile"}
+    url = tiny_package(tmp_path / "model", steps=steps, contents=extra, metrics={"accuracy": 0.5}, labels=["né", "oui"])
+    package = read_package(url)
+    assert package.steps == steps
+    assert package.card.labels == ("né", "oui")
+    assert package.card.metrics == {"accuracy": 0.5}
+    assert set(package.files) == {"weights.safetensors", SMOKE, PREPROCESS, "profile.parquet"}
+    assert package.files["profile.parquet"] == b"profile"
+    for name, entry in package.card.files.items():
+        content = (tmp_path / "model" / name).read_bytes()
+        assert (entry.bytes, entry.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert smoke_rows(package).column_names == ["a", "b", "c", "input.x", "output.logit"]
+
+
+def test_the_digest_is_the_cards_and_names_the_whole_package(tmp_path: Path) -> None:
+    digests = {
+        write_package(str(tmp_path / str(i)), tiny_card(version=version), (), {"weights.safetensors": w, SMOKE: b"s"})
+        for i, (version, w) in enumerate([("1", b"w"), ("1", b"w"), ("2", b"w"), ("1", b"v")])
+    }
+    assert len(digests) == 3
+    assert read_package(str(tmp_path / "0")).digest == hashlib.sha256((tmp_path / "0" / CARD).read_bytes()).hexdigest()
+
+
+def test_another_package_than_the_planned_one_is_refused(package: Path) -> None:
+    digest = read_package(str(package)).digest
+    assert read_package(str(package), expected_digest=digest).digest == digest
+    edit_card(package, version="2")
+    assert "changed since the run was planned" in refusal(package, expected_digest=digest)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", PREPROCESS, SMOKE])
+def test_an_altered_file_is_refused(package: Path, name: str) -> None:
+    content = bytearray((package / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (package / name).write_bytes(content)
+    message = refusal(package)
+    assert name in message
+    assert "sha256 differs" in message
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", PREPROCESS, SMOKE, CARD])
+def test_a_missing_file_is_refused(package: Path, name: str) -> None:
+    (package / name).unlink()
+    assert f"no {name} there" in refusal(package)
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "payload.py", ".hidden", "sub/file"])
+def test_an_unlisted_file_is_refused(package: Path, name: str) -> None:
+    (package / name).parent.mkdir(exist_ok=True)
+    (package / name).write_bytes(b"x")
+    message = refusal(package)
+    assert "does not list" in message
+    assert name.split("/")[0] in message
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", PREPROCESS, SMOKE])
+def test_a_card_that_does_not_list_what_is_needed_is_refused(package: Path, name: str) -> None:
+    files = yaml.safe_load((package / CARD).read_text())["files"]
+    edit_card(package, files={n: e for n, e in files.items() if n != name})
+    assert f"does not list {name}" in refusal(package)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "sub/file", "..\\secret", ".hidden"])
+def test_a_card_that_lists_files_elsewhere_is_refused(package: Path, name: str) -> None:
+    (package.parent / "secret").write_bytes(b"x")
+    files = yaml.safe_load((package / CARD).read_text())["files"]
+    edit_card(package, files={**files, name: {"sha256": hashlib.sha256(b"x").hexdigest(), "bytes": 1}})
+    assert "must be a plain name" in refusal(package)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"colums": []}, "colums"),
+        ({"name": "../x"}, "name"),
+        ({"columns": [{"name": "a", "type": "float"}]}, "columns.0.missing"),
+        ({"columns": [{"name": "a", "type": "float", "missing": "guess"}]}, "columns.0.missing"),
+        ({"activation": "tanh"}, "activation"),
+        ({"inputs": {"x": {"dtype": "float16", "shape": [3]}}}, "inputs.x.dtype"),
+    ],
+)
+def test_a_card_that_is_not_valid_is_refused(package: Path, changes: dict[str, object], words: str) -> None:
+    edit_card(package, **changes)
+    message = refusal(package)
+    assert "not a valid model card" in message
+    assert words in message
+
+
+@pytest.mark.parametrize("content", [b"", b"- a", b"a: [", b"!!python/object/apply:os.system ['true']", b"\xff\xfe\x00"])
+def test_a_card_that_is_not_yaml_of_the_right_shape_is_refused(package: Path, content: bytes) -> None:
+    (package / CARD).write_bytes(content)
+    assert "not a valid model card" in refusal(package)
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (b'[{"step": "standardise", "columns": ["a"]}]', "step 0 (standardise) is not fitted"),
+        (b"[{}]", PREPROCESS),
+        (b"{", PREPROCESS),
+    ],
+)
+def test_preprocessing_that_is_not_fitted_or_not_valid_is_refused(package: Path, steps: bytes, words: str) -> None:
+    (package / PREPROCESS).write_bytes(steps)
+    files = yaml.safe_load((package / CARD).read_text())["files"]
+    edit_card(package, files={**files, PREPROCESS: {"sha256": hashlib.sha256(steps).hexdigest(), "bytes": len(steps)}})
+    assert words in refusal(package)
+
+
+def test_no_package_at_all_is_refused(tmp_path: Path) -> None:
+    assert "no model.yaml there" in refusal(tmp_path)
+    assert "no model.yaml there" in refusal(tmp_path / "none")
+    assert "none" in refusal("nosuchprotocol://none")
+
+
+def test_a_package_is_never_written_over(package: Path) -> None:
+    before = {p.name: p.read_bytes() for p in package.iterdir()}
+    with pytest.raises(ModelError, match="holds a model package already"):
+        tiny_package(package, network=tiny_network(seed=4))
+    assert {p.name: p.read_bytes() for p in package.iterdir()} == before
+
+
+def test_a_card_that_is_not_valid_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="activation"):
+        tiny_package(tmp_path / "model", activation="tanh")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_package_in_another_store(tmp_path: Path) -> None:
+    url = f"memory:///{uuid.uuid4().hex}"
+    try:
+        tiny_package(url)
+        assert read_package(url).card == read_package(tiny_package(tmp_path / "model")).card
+        fsspec.filesystem("memory").pipe_file(url.removeprefix("memory://") + "/stray", b"x")
+        assert "does not list" in refusal(url)
+    finally:
+        fsspec.filesystem("memory").rm(url.removeprefix("memory://"), recursive=True)
+
+
+@pytest.mark.parametrize("name", ["with space", "a#b%20", "a[1]", "日本"])
+def test_strange_folder_names(tmp_path: Path, name: str) -> None:
+    assert read_package(tiny_package(tmp_path / name)).card.name == "tiny"
+
+
+@pytest.mark.parametrize("smoke", [b"not parquet", b""])
+def test_a_smoke_batch_that_is_not_parquet_is_refused(tmp_path: Path, smoke: bytes) -> None:
+    package = read_package(tiny_package(tmp_path / "model", contents={SMOKE: smoke}))
+    with pytest.raises(ModelError, match=r"smoke.parquet"):
+        smoke_rows(package)

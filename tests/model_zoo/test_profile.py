@@ -1,0 +1,47 @@
+import math
+
+import numpy as np
+import pyarrow as pa
+
+from model_zoo.profile import QUANTILE_LEVELS, SCHEMA, profile_table
+
+
+def record(column: pa.Array) -> dict[str, object]:
+    (only,) = profile_table({"c": column}, {}).to_pylist()
+    return only
+
+
+def test_numbers_without_their_missing_values() -> None:
+    values = [1.0, 4.0, 2.5, 4.0]
+    found = record(pa.array([*values, None, math.nan]))
+    assert (found["rows"], found["missing"], found["distinct"], found["values"]) == (6, 2, 3, None)
+    assert (found["mean"], found["min"], found["max"]) == (np.mean(values), 1.0, 4.0)
+    assert found["std"] == np.std(values)
+    assert found["quantiles"] == np.quantile(values, QUANTILE_LEVELS).tolist()
+
+
+def test_infinite_values_do_not_spoil_the_rest() -> None:
+    assert record(pa.array([1.0, math.inf, 3.0]))["mean"] == 2.0
+
+
+def test_binary_values_are_told_by_their_sizes() -> None:
+    found = record(pa.array([b"abc", None, b"a"]))
+    assert (found["type"], found["missing"], found["mean"], found["max"]) == ("binary", 1, 2.0, 3.0)
+
+
+def test_texts_are_told_by_their_most_frequent_values() -> None:
+    found = record(pa.array(["b", "a", "c", None, "c"]).dictionary_encode())
+    assert found["values"] == [{"value": "c", "count": 2}, {"value": "a", "count": 1}, {"value": "b", "count": 1}]
+    assert found["mean"] is None
+
+
+def test_a_column_without_a_value_has_no_numbers() -> None:
+    found = record(pa.array([None, None], pa.float64()))
+    assert (found["missing"], found["distinct"], found["mean"], found["quantiles"]) == (2, 0, None, None)
+
+
+def test_features_then_scores_in_their_order() -> None:
+    table = profile_table({"b": pa.array([1]), "a": pa.array([True])}, {"probability": pa.array([0.5])})
+    assert table.schema == SCHEMA
+    assert table.column("column").to_pylist() == ["b", "a", "probability"]
+    assert table.column("kind").to_pylist() == ["feature", "feature", "score"]

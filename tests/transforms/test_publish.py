@@ -1,0 +1,376 @@
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+import json
+from pathlib import Path
+from typing import Any
+import uuid
+
+import fsspec
+from hypothesis import given, settings, strategies as st
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from configs.errors import BudgetError, PublishError
+from storage import files
+from storage.layout import RunFolder, current_run
+from tests.builders import make_unit, planned_run, scored_batch
+from transforms import publish
+from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
+from transforms.publish import Published, balance, check_budget, choose_parts, content_sha256, publish_run
+from transforms.write import FileFormat, PartWriter, finish_unit
+
+SCHEMA = pa.schema([("id", pa.int64()), ("p", pa.float32())])
+HEAD = {"format": 1, "job": {"name": "demo"}}
+
+
+@pytest.fixture(params=["local", "memory"])
+def output(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "local":
+        yield str(tmp_path / "scores")
+        return
+    name = uuid.uuid4().hex
+    yield f"memory:///{name}"
+    if fsspec.filesystem("memory").exists(f"/{name}"):
+        fsspec.filesystem("memory").rm(f"/{name}", recursive=True)
+
+
+def write(run: RunFolder, unit: WorkUnit, *batches: ScoredBatch, rows_per_file: int = 1_000) -> WrittenPart:
+    """Store one piece of a unit, and record the unit when the piece is all of it."""
+    writer = PartWriter(run, unit, batches[0].id.first_row, FileFormat("parquet", SCHEMA, (), (), rows_per_file))
+    for batch in batches:
+        writer.write(batch)
+    part = writer.close(last=batches[-1].last)
+    return finish_unit(run, unit, part)[0] if part.last else part
+
+
+def two_units(output: str, run_id: str = "run1") -> tuple[RunFolder, list[WrittenPart]]:
+    """Unit 0: 4 scored, 1 filtered; unit 1: 4 scored, 1 rejected."""
+    units = [make_unit(0, 5, "a.parquet"), make_unit(1, 5, "b.parquet")]
+    run = planned_run(output, units, run_id)
+    parts = [
+        write(run, units[0], scored_batch(units[0], 0, [0, 1, 2, 3], filtered=1, last=True), rows_per_file=3),
+        write(run, units[1], scored_batch(units[1], 0, [0, 1, 2, 3], bad=(4,), last=True)),
+    ]
+    return run, parts
+
+
+def tree(url: str) -> dict[str, bytes]:
+    """Content of every file below, by path."""
+    fs, root = fsspec.core.url_to_fs(url)
+    return {p.removeprefix(root).lstrip("/"): fs.cat_file(p) for p in fs.find(root) if fs.isfile(p)}
+
+
+def publish_two(output: str) -> tuple[RunFolder, Published]:
+    run, parts = two_units(output)
+    return run, publish_run(run, parts, HEAD, 1, 0.0)
+
+
+def check_published(output: str, run: RunFolder) -> dict[str, Any]:
+    """What a reader finds by CURRENT -> manifest -> files."""
+    assert current_run(output) == run.run_id
+    manifest: dict[str, Any] = json.loads(files.read(run.manifest) or b"")
+    listed = manifest["files"] + manifest["rejected_files"]
+    for entry in listed:
+        url = f"{run.published}/{entry['path']}"
+        assert files.sha256_of(url) == entry["sha256"]
+        content = files.read(url) or b""
+        assert len(content) == entry["bytes"]
+        assert pq.read_metadata(pa.BufferReader(content)).num_rows == entry["rows"]
+        assert entry["sha256"][:12] in entry["path"]
+    assert set(tree(run.published)) == {e["path"] for e in listed} | {"manifest.json"}
+    assert not files.exists(run.temporary)
+    if files.is_local(output):
+        assert (Path(output) / "current").resolve() == Path(run.published).resolve()
+    return manifest
+
+
+def test_a_run_is_published_whole(output: str) -> None:
+    run, published = publish_two(output)
+    assert published == Published("run1", 10, 8, 1, 1)
+    manifest = check_published(output, run)
+    assert manifest["rows"] == {"in": 10, "scored": 8, "filtered": 1, "rejected": 1}
+    assert [e["rows"] for e in manifest["files"]] == [3, 1, 4]
+    names = [e["path"].rsplit("-", 1)[0] for e in manifest["files"] + manifest["rejected_files"]]
+    assert names == ["part-00000-000", "part-00000-001", "part-00001", "rejected/part-00001"]
+    assert manifest["job"] == {"name": "demo"}
+    assert manifest["computed_by"] == ["cpu float32"]
+    assert manifest["run_id"] == "run1"
+
+
+def test_a_unit_that_was_done_before_needs_no_part(output: str) -> None:
+    run, _ = two_units(output)
+    assert publish_run(run, [], HEAD, 1, 0.0).rows_in == 10
+    check_published(output, run)
+
+
+def test_publishing_twice_changes_nothing(output: str) -> None:
+    run, parts = two_units(output)
+    first = publish_run(run, parts, HEAD, 1, 0.0)
+    before = tree(output)
+    assert publish_run(run, parts, HEAD, 1, 0.0) == first
+    assert publish_run(run, [], {"other": "head"}, 0, 0.0) == first
+    assert tree(output) == before
+
+
+def test_the_next_run_leaves_the_old_one_as_it_was(output: str) -> None:
+    run, _ = publish_two(output)
+    before = tree(run.published)
+    other, parts = two_units(output, "run2")
+    publish_run(other, parts, HEAD, 1, 0.0)
+    check_published(output, other)
+    assert tree(run.published) == before
+    publish_run(run, [], HEAD, 1, 0.0)
+    assert current_run(output) == "run1"
+
+
+def steps_until(run: RunFolder, parts: list[WrittenPart], stop: int) -> None:
+    """The steps of publishing, one by one, up to the `stop`-th: where a crash may be."""
+    chosen = choose_parts(run, [make_unit(0, 5, "a.parquet"), make_unit(1, 5, "b.parquet")], parts)
+    if stop == 0:
+        files.make_folder(run.published)
+        publish._move(run, chosen[0].scored[0], f"part-00000-000-{chosen[0].scored[0].sha256[:12]}.parquet")
+        return
+    entries = publish._move_files(run, chosen)
+    if stop == 1:
+        return
+    content = {**HEAD, **publish._description(run, chosen, balance(chosen), entries)}
+    files.create(run.manifest, json.dumps(content).encode())
+    if stop >= 3:
+        files.replace(f"{run.output}/CURRENT", b"run1\n")
+    if stop >= 4:
+        files.remove(run.attempts)
+
+
+@pytest.mark.parametrize("stop", range(5))
+def test_publishing_goes_on_after_a_crash_between_any_two_steps(output: str, stop: int) -> None:
+    run, parts = two_units(output)
+    steps_until(run, parts, stop)
+    assert publish_run(run, parts if stop % 2 else [], HEAD, 1, 0.0) == Published("run1", 10, 8, 1, 1)
+    check_published(output, run)
+
+
+def test_strays_of_an_interrupted_publication_are_removed(output: str) -> None:
+    run, parts = two_units(output)
+    files.put(f"{run.published}/part-00009-0123456789ab.parquet", b"stray")
+    files.put(f"{run.published}/rejected/part-00009-0123456789ab.parquet", b"stray")
+    publish_run(run, parts, HEAD, 1, 0.0)
+    check_published(output, run)
+
+
+def test_another_content_first_is_refused_and_stands(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another launcher creates the manifest between our look and our own creation."""
+    run, parts = two_units(output)
+    create = files.create
+
+    def late(url: str, content: bytes) -> bool:
+        create(url, json.dumps({**json.loads(content), "content_sha256": "other"}).encode())
+        return create(url, content)
+
+    monkeypatch.setattr(files, "create", late)
+    with pytest.raises(PublishError, match="another launcher published this run first, with other content"):
+        publish_run(run, parts, HEAD, 1, 0.0)
+    assert json.loads(files.read(run.manifest) or b"")["content_sha256"] == "other"
+    assert current_run(output) is None
+
+
+def test_the_same_content_first_is_no_matter(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, parts = two_units(output)
+    create = files.create
+
+    def late(url: str, content: bytes) -> bool:
+        create(url, json.dumps({**json.loads(content), "published_at": "before"}).encode())
+        return create(url, content)
+
+    monkeypatch.setattr(files, "create", late)
+    publish_run(run, parts, HEAD, 1, 0.0)
+    assert check_published(output, run)["published_at"] == "before"
+
+
+def nothing_published(run: RunFolder) -> None:
+    assert current_run(run.output) is None
+    assert files.read(run.manifest) is None
+    assert files.names_in(run.published) == []
+
+
+def test_a_missing_unit_is_refused(output: str) -> None:
+    run, parts = two_units(output)
+    files.remove(run.done_record(1))
+    with pytest.raises(PublishError, match=r"b.parquet: unit 1 was not written whole"):
+        publish_run(run, parts[:1], HEAD, 1, 0.0)
+    nothing_published(run)
+
+
+def test_a_file_that_is_gone_is_refused(output: str) -> None:
+    run, parts = two_units(output)
+    files.remove(f"{run.attempts}/{parts[1].scored[0].path}")
+    with pytest.raises(PublishError, match="cannot be published"):
+        publish_run(run, parts, HEAD, 1, 0.0)
+    assert current_run(output) is None
+    assert files.read(run.manifest) is None
+
+
+def test_books_that_do_not_balance_are_refused(output: str) -> None:
+    run, parts = two_units(output)
+    for change in ({"rows_scored": 3}, {"rows_filtered": 0}, {"rows_rejected": 7}):
+        files.remove(run.done_record(0))
+        files.create(run.done_record(0), json.dumps(asdict(replace(parts[0], **change))).encode())
+        with pytest.raises(PublishError, match="unit 0: 5 rows in, but"):
+            publish_run(run, [], HEAD, 10, 0.0)
+        nothing_published(run)
+
+
+def test_a_unit_of_other_length_than_planned_is_refused(output: str) -> None:
+    run, parts = two_units(output)
+    files.remove(run.done_record(0))
+    files.create(run.done_record(0), json.dumps(asdict(replace(parts[0], rows_in=4, rows_filtered=0))).encode())
+    with pytest.raises(PublishError, match="unit 0 was not written whole"):
+        publish_run(run, [], HEAD, 1, 0.0)
+
+
+def test_over_budget_nothing_is_published_and_the_rejected_rows_can_be_read(output: str) -> None:
+    run, parts = two_units(output)
+    with pytest.raises(BudgetError, match=r"1 of 10 rows were rejected, .*attempts/\*-rejected.parquet"):
+        publish_run(run, parts, HEAD, 0, 9.9)
+    nothing_published(run)
+    assert any(name.endswith("-rejected.parquet") for name in files.names_in(run.attempts))
+    assert publish_run(run, [], HEAD, 0, 10.0).rows_rejected == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "rejected", "absolute", "percent", "passes"),
+    [
+        (10_000, 100, 0, 1.0, True),
+        (10_000, 101, 0, 1.0, False),
+        (10_000, 101, 101, 1.0, True),
+        (10_000, 102, 101, 1.0, False),
+        (10_000, 100, 5, 1.0, True),
+        (10_000, 0, 0, 0.0, True),
+        (10_000, 1, 0, 0.0, False),
+        (99, 1, 0, 1.0, False),
+        (100, 1, 0, 1.0, True),
+        (1_000, 3, 0, 0.3, True),
+        (1_000, 4, 0, 0.3, False),
+        (0, 0, 0, 0.0, True),
+        (7, 7, 0, 100.0, True),
+    ],
+)
+def test_the_budget(rows: int, rejected: int, absolute: int, percent: float, passes: bool) -> None:
+    totals = {"in": rows, "scored": rows - rejected, "filtered": 0, "rejected": rejected}
+    if passes:
+        check_budget(totals, absolute, percent)
+    else:
+        with pytest.raises(BudgetError, match=f"{rejected} of {rows} rows were rejected"):
+            check_budget(totals, absolute, percent)
+
+
+@given(st.integers(1, 100_000), st.integers(0, 10_000))
+def test_the_percentage_is_exact(rows: int, hundredths: int) -> None:
+    allowed = rows * hundredths // 10_000
+    check_budget({"in": rows, "rejected": allowed}, 0, hundredths / 100)
+    if allowed < rows:
+        with pytest.raises(BudgetError):
+            check_budget({"in": rows, "rejected": allowed + 1}, 0, hundredths / 100)
+
+
+def piece(first_row: int, rows: int, last: bool = False, attempt: str = "a", unit: int = 0) -> WrittenPart:
+    return WrittenPart(unit, attempt, first_row, rows, rows, 0, 0, last, (), ())
+
+
+def chosen(parts: list[WrittenPart], rows: int | None = 30, first_row: int = 0) -> list[tuple[int, int]]:
+    run = RunFolder(f"memory:///{uuid.uuid4().hex}", "run1")
+    return [(p.first_row, p.rows_in) for p in choose_parts(run, [make_unit(0, rows, first_row=first_row)], parts)]
+
+
+@pytest.mark.parametrize(
+    ("parts", "cover"),
+    [
+        ([piece(0, 30, True)], [(0, 30)]),
+        ([piece(20, 10, True), piece(0, 20)], [(0, 20), (20, 10)]),
+        ([piece(0, 10), piece(10, 10), piece(20, 10, True), piece(0, 30, True, "b")], [(0, 30)]),
+        ([piece(0, 20), piece(0, 20, attempt="b"), piece(20, 10, True)], [(0, 20), (20, 10)]),
+        ([piece(0, 20), piece(0, 10, attempt="b"), piece(10, 20, True, "b")], [(0, 10), (10, 20)]),
+        ([piece(0, 30), piece(30, 0, True)], [(0, 30), (30, 0)]),
+        ([piece(0, 15), piece(5, 10), piece(15, 15, True)], [(0, 15), (15, 15)]),
+    ],
+)
+def test_pieces_that_cover_a_unit_exactly_once_are_chosen(parts: list[WrittenPart], cover: list[tuple[int, int]]) -> None:
+    assert chosen(parts) == cover
+    assert chosen(parts[::-1]) == cover
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [piece(0, 10), piece(20, 10, True)],
+        [piece(0, 20), piece(15, 15, True)],
+        [piece(5, 25, True)],
+        [piece(0, 30)],
+        [piece(0, 29, True)],
+        [piece(0, 31, True)],
+        [piece(0, 0), piece(0, 0)],
+        [piece(0, 30, True, unit=1)],
+        [piece(0, 10), piece(10, 10), piece(10, 10, attempt="b"), piece(20, 9, True)],
+    ],
+)
+def test_gaps_overlaps_and_wrong_lengths_are_refused(parts: list[WrittenPart]) -> None:
+    with pytest.raises(PublishError, match="not written whole"):
+        chosen(parts)
+
+
+def test_a_unit_of_unknown_length_is_whole_when_a_part_says_that_it_ends() -> None:
+    assert chosen([piece(0, 12), piece(12, 7, True)], rows=None) == [(0, 12), (12, 7)]
+    with pytest.raises(PublishError):
+        chosen([piece(0, 12), piece(12, 7)], rows=None)
+
+
+def test_a_unit_in_the_middle_of_a_shard_starts_at_its_own_first_row() -> None:
+    assert chosen([piece(100, 30, True)], first_row=100) == [(100, 30)]
+    with pytest.raises(PublishError):
+        chosen([piece(0, 30, True)], first_row=100)
+
+
+def test_thousands_of_repeated_pieces_with_a_gap_are_refused_in_no_time() -> None:
+    parts = [piece(n, 1, attempt=a) for n in range(3_000) for a in "abc"]
+    with pytest.raises(PublishError):
+        chosen(parts, 3_001)
+    assert len(chosen([*parts, piece(3_000, 1, True)], 3_001)) == 3_001
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 30), max_size=6).map(lambda cuts: sorted({0, 30, *cuts})), st.randoms())
+def test_any_way_of_cutting_a_unit_is_put_together_again(cuts: list[int], random: Any) -> None:
+    parts = [piece(a, b - a, b == 30, attempt) for a, b in zip(cuts, cuts[1:], strict=False) for attempt in "ab"]
+    random.shuffle(parts)
+    assert chosen(parts) == [(a, b - a) for a, b in zip(cuts, cuts[1:], strict=False)]
+
+
+def test_the_recorded_attempt_goes_before_the_parts(output: str) -> None:
+    run, parts = two_units(output)
+    units = [make_unit(0, 5, "a.parquet"), make_unit(1, 5, "b.parquet")]
+    zombies = [replace(p, attempt="zombie", scored=()) for p in parts]
+    assert choose_parts(run, units, zombies) == parts
+
+
+def test_pieces_are_published_in_row_order(output: str) -> None:
+    unit = make_unit(0, 6)
+    run = planned_run(output, [unit])
+    late = write(run, unit, scored_batch(unit, 3, [3, 4, 5], last=True))
+    early = write(run, unit, scored_batch(unit, 0, [0, 1, 2]))
+    publish_run(run, [late, early], HEAD, 0, 0.0)
+    manifest = check_published(output, run)
+    ids = [
+        i
+        for e in manifest["files"]
+        for i in pq.read_table(pa.BufferReader(files.read(f"{run.published}/{e['path']}") or b""))["id"].to_pylist()
+    ]
+    assert ids == list(range(6))
+
+
+def test_the_digest_of_the_content_does_not_depend_on_order_and_sees_every_field() -> None:
+    entries = [{"path": "a", "rows": 1, "bytes": 2, "sha256": "x"}, {"path": "b", "rows": 3, "bytes": 4, "sha256": "y"}]
+    digest = content_sha256(entries)
+    assert content_sha256(entries[::-1]) == digest
+    for field in ("path", "rows", "bytes", "sha256"):
+        assert content_sha256([{**entries[0], field: 9}, entries[1]]) != digest

@@ -1,0 +1,192 @@
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+import uuid
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from configs.errors import InputError
+from storage import files
+from storage.layout import RunFolder
+from tests.builders import make_unit, parquet, planned_run, unit_of
+from transforms.batches import RawBatch, WorkUnit
+from transforms.read import ReadShards, _ReadUnits, read_plan, read_unit
+from transforms.read_csv import CsvFormat
+
+TABLE = pa.table(
+    {
+        "id": np.arange(1_000),
+        "x": np.arange(1_000) / 4,
+        "unused": ["u"] * 1_000,
+        "s": [None if i % 3 == 0 else f"s{i}" for i in range(1_000)],
+    }
+)
+SCHEMA = pa.schema([TABLE.schema.field(n) for n in ("s", "id", "x")])
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Path:
+    path = tmp_path / "shard.parquet"
+    pq.write_table(TABLE, path, row_group_size=100)
+    return path
+
+
+def read(unit: WorkUnit, rows_per_batch: int = 1_000, schema: pa.Schema = SCHEMA) -> list[RawBatch]:
+    return list(read_unit(unit, schema, "parquet", rows_per_batch, "id", CsvFormat()))
+
+
+@pytest.mark.parametrize("rows_per_batch", [1, 7, 100, 150, 999, 1_000, 5_000])
+def test_a_whole_shard_is_read_in_order_in_batches(shard: Path, rows_per_batch: int) -> None:
+    batches = read(unit_of(shard, 1_000, row_groups=10), rows_per_batch)
+    whole = pa.Table.from_batches([b.rows for b in batches])
+    assert whole.equals(TABLE.select(["s", "id", "x"]))
+    assert whole.schema.equals(SCHEMA, check_metadata=True)
+    assert max(len(b) for b in batches) <= rows_per_batch
+    assert [b.last for b in batches] == [False] * (len(batches) - 1) + [True]
+    assert [b.id.first_row for b in batches] == [int(b.row_numbers[0]) for b in batches]
+    assert np.concatenate([b.row_numbers for b in batches]).tolist() == list(range(1_000))
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 1), (3, 4), (9, 1)])
+def test_a_unit_is_its_row_groups(shard: Path, first: int, count: int) -> None:
+    unit = unit_of(shard, count * 100, first_row_group=first, row_groups=count, first_row=first * 100)
+    batches = read(unit, 64)
+    expected = list(range(first * 100, (first + count) * 100))
+    assert [i for b in batches for i in b.rows["id"].to_pylist()] == expected
+    assert np.concatenate([b.row_numbers for b in batches]).tolist() == expected
+    assert batches[0].id.first_row == first * 100
+    assert sum(b.last for b in batches) == 1
+
+
+@pytest.mark.parametrize("row_groups", [0, 1])
+def test_an_empty_shard_gives_one_empty_batch_of_the_full_schema(tmp_path: Path, row_groups: int) -> None:
+    path = tmp_path / "empty.parquet"
+    with pq.ParquetWriter(path, TABLE.schema) as writer:
+        for _ in range(row_groups):
+            writer.write_table(TABLE.slice(0, 0))
+    groups = pq.read_metadata(path).num_row_groups
+    (batch,) = read(unit_of(path, 0, row_groups=groups))
+    assert (len(batch), batch.last, batch.id.first_row) == (0, True, 0)
+    assert batch.rows.schema.equals(SCHEMA)
+
+
+def test_row_groups_without_rows_in_between(tmp_path: Path) -> None:
+    path = tmp_path / "gaps.parquet"
+    with pq.ParquetWriter(path, TABLE.schema) as writer:
+        for start, rows in ((0, 5), (5, 0), (5, 5), (10, 0)):
+            writer.write_table(TABLE.slice(start, rows))
+    batches = read(unit_of(path, 10, row_groups=pq.read_metadata(path).num_row_groups), 3)
+    assert [i for b in batches for i in b.rows["id"].to_pylist()] == list(range(10))
+    assert [b.last for b in batches][-1]
+    assert sum(b.last for b in batches) == 1
+
+
+def test_a_shard_that_changed_after_planning_is_refused(shard: Path) -> None:
+    unit = unit_of(shard, 1_000, row_groups=10)
+    pq.write_table(TABLE.slice(1), shard)
+    with pytest.raises(InputError, match=r"shard.parquet: changed after the run was planned"):
+        read(unit)
+    shard.unlink()
+    with pytest.raises(InputError, match=r"shard.parquet: changed after the run was planned"):
+        read(unit)
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_a_shard_that_changes_while_it_is_read_never_gives_its_last_batch(tmp_path: Path, format: str) -> None:
+    """The last batch makes the writer record the unit as done."""
+    path = tmp_path / f"shard.{format}"
+    content = parquet(TABLE) if format == "parquet" else b"s,id,x\n" + b"".join(b"s,%d,0.5\n" % i for i in range(1_000))
+    path.write_bytes(content)
+    batches = read_unit(unit_of(path, 1_000 if format == "parquet" else None), SCHEMA, format, 100, "id", CsvFormat())
+    taken = [next(batches)]
+    other = tmp_path / "other"
+    other.write_bytes(content)
+    other.replace(path)
+    with pytest.raises(InputError, match="changed after the run was planned"):
+        taken += batches  # type: ignore[arg-type]
+    assert not any(b.last for b in taken)
+
+
+def test_a_footer_that_promised_other_rows_is_refused(shard: Path) -> None:
+    with pytest.raises(InputError, match=r"promised 1001 rows from row 0 on, but there are 1000"):
+        read(unit_of(shard, 1_001, row_groups=10))
+
+
+def test_a_flipped_bit_in_a_page_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "shard.parquet"
+    pq.write_table(
+        pa.table({"id": np.random.default_rng(1).integers(0, 2**62, 20_000)}),
+        path,
+        compression="none",
+        use_dictionary=False,
+        write_page_checksum=True,
+    )
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"shard.parquet: cannot be read from row \d+ on"):
+        read(unit_of(path, 20_000), schema=pa.schema([("id", pa.int64())]))
+
+
+def test_a_shard_in_another_store() -> None:
+    url, memory = f"memory://{uuid.uuid4().hex}.parquet", fsspec.filesystem("memory")
+    try:
+        files.put(url.replace("memory://", "memory:///"), parquet(TABLE))
+        batches = read(unit_of(url, 1_000), 300)
+        assert pa.Table.from_batches([b.rows for b in batches]).equals(TABLE.select(["s", "id", "x"]))
+    finally:
+        memory.rm("/" + url.removeprefix("memory://"))
+
+
+def test_the_plan_is_dealt_out_largest_first(tmp_path: Path) -> None:
+    units = [make_unit(i, 10, bytes=size) for i, size in enumerate([5, 9, 1, 9])]
+    run = planned_run(str(tmp_path), units)
+    assert [u.index for u in read_plan(run.plan)] == [1, 3, 0, 2]
+    assert sorted(read_plan(run.plan), key=lambda u: u.index) == units
+
+
+def test_a_plan_that_is_gone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the plan is gone"):
+        read_plan(str(tmp_path / "plan.json"))
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[_ReadUnits]:
+    verb = _ReadUnits(RunFolder(str(tmp_path / "out"), "run1"), SCHEMA, "parquet", 100, "id", CsvFormat())
+    verb.setup()
+    yield verb
+
+
+def test_a_unit_that_is_done_is_not_read_again(reader: _ReadUnits, shard: Path) -> None:
+    unit = unit_of(shard, 1_000, row_groups=10, index=4)
+    assert sum(len(b) for b in reader.process(unit)) == 1_000
+    files.create(reader.run.done_record(4), b"{}")
+    assert list(reader.process(unit)) == []
+    assert sum(len(b) for b in reader.process(unit_of(shard, 1_000, row_groups=10, index=3))) == 1_000
+
+
+def test_the_transform_reads_every_unit_of_the_plan(tmp_path: Path, shard: Path) -> None:
+    import apache_beam as beam
+    from apache_beam.testing.test_pipeline import TestPipeline
+    from apache_beam.testing.util import assert_that
+
+    from pipelines.runners import runner_options
+
+    units = [unit_of(shard, 500, index=i, first_row_group=5 * i, row_groups=5, first_row=500 * i) for i in range(2)]
+    run = planned_run(str(tmp_path / "out"), units)
+
+    def check(numbers: list[int]) -> None:
+        assert sorted(numbers) == list(range(1_000))
+
+    with TestPipeline(runner="DirectRunner", options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"])) as root:
+        batches = root | ReadShards(run, SCHEMA, "parquet", 100, "id", CsvFormat())
+        assert_that(batches | beam.FlatMap(lambda b: b.row_numbers.tolist()), check)
+
+
+def test_a_unit_is_plain_json() -> None:
+    unit = make_unit(3, None, "memory://a b.csv")
+    assert WorkUnit(**asdict(unit)) == unit

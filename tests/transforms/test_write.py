@@ -1,0 +1,296 @@
+from collections.abc import Iterator
+from dataclasses import replace
+import hashlib
+from pathlib import Path
+from typing import Any
+import uuid
+
+import duckdb
+import fsspec
+from hypothesis import given, settings, strategies as st
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import pytest
+
+from configs.errors import PublishError
+from storage import files
+from storage.layout import RunFolder
+from tests.builders import make_unit, scored_batch
+from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
+from transforms.write import FileFormat, PartWriter, _WriteUnits, count_rows, describe_schema, finish_unit, read_done_record
+
+SCHEMA = pa.schema([("id", pa.int64()), ("p", pa.float32())], metadata={"model.name": "m", "model.digest": "d"})
+
+
+def file_format(**changes: Any) -> FileFormat:
+    return replace(FileFormat("parquet", SCHEMA, (), (), 1_000), **changes)
+
+
+@pytest.fixture(params=["local", "memory"])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunFolder]:
+    if request.param == "local":
+        yield RunFolder(str(tmp_path), "run1")
+        return
+    name = uuid.uuid4().hex
+    yield RunFolder(f"memory:///{name}", "run1")
+    if fsspec.filesystem("memory").exists(f"/{name}"):
+        fsspec.filesystem("memory").rm(f"/{name}", recursive=True)
+
+
+def write_units(run: RunFolder, batches: list[ScoredBatch], how: FileFormat | None = None) -> list[WrittenPart]:
+    """One bundle: what process and finish_bundle give."""
+    verb = _WriteUnits(run, how or file_format())
+    verb.setup()
+    verb.start_bundle()
+    parts = [part for batch in batches for part in verb.process(batch)]
+    return parts + [v.value for v in verb.finish_bundle()]
+
+
+def stored(run: RunFolder, part: WrittenPart) -> list[pa.Table]:
+    tables = []
+    for file in part.scored:
+        url = f"{run.attempts}/{file.path}"
+        content = files.read(url)
+        assert content is not None
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.sha256)
+        tables.append(
+            pq.read_table(pa.BufferReader(content)) if url.endswith("parquet") else pacsv.read_csv(pa.BufferReader(content))
+        )
+        assert tables[-1].num_rows == file.rows
+    return tables
+
+
+def rejected_rows(run: RunFolder, part: WrittenPart) -> pa.Table:
+    (file,) = part.rejected
+    return pq.read_table(pa.BufferReader(files.read(f"{run.attempts}/{file.path}") or b""))
+
+
+def whole_unit(unit: WorkUnit, sizes: list[int]) -> list[ScoredBatch]:
+    batches, first = [], unit.first_row
+    for number, size in enumerate(sizes):
+        batches.append(scored_batch(unit, first, list(range(first, first + size)), last=number == len(sizes) - 1))
+        first += size
+    return batches
+
+
+def test_a_unit_becomes_one_file_and_a_done_record(run: RunFolder) -> None:
+    unit = make_unit(7, 30)
+    (part,) = write_units(run, whole_unit(unit, [10, 15, 5]))
+    (table,) = stored(run, part)
+    assert table["id"].to_pylist() == list(range(30))
+    assert (part.unit, part.first_row, part.rows_in, part.rows_scored, part.rows_filtered, part.rows_rejected) == (
+        7,
+        0,
+        30,
+        30,
+        0,
+        0,
+    )
+    assert part.last
+    assert part.rejected == ()
+    assert read_done_record(run, 7) == part
+    assert read_done_record(run, 7).placement == "cpu float32"  # type: ignore[union-attr]
+    assert files.names_in(run.attempts) == [part.scored[0].path]
+
+
+def test_files_carry_the_schema_and_the_models_name(run: RunFolder) -> None:
+    (part,) = write_units(run, whole_unit(make_unit(), [3]))
+    (table,) = stored(run, part)
+    assert table.schema.equals(SCHEMA)
+    assert table.schema.metadata[b"model.name"] == b"m"
+
+
+@settings(deadline=None, max_examples=25)
+@given(sizes=st.lists(st.integers(0, 12), min_size=1, max_size=6), rows_per_file=st.integers(1, 15))
+def test_files_hold_at_most_rows_per_file_and_all_rows_in_order(sizes: list[int], rows_per_file: int) -> None:
+    run = RunFolder(f"memory:///{uuid.uuid4().hex}", "run1")
+    (part,) = write_units(run, whole_unit(make_unit(rows=sum(sizes)), sizes), file_format(rows_per_file=rows_per_file))
+    tables = stored(run, part)
+    total = sum(sizes)
+    assert [t.num_rows for t in tables] == [rows_per_file] * (total // rows_per_file) + [total % rows_per_file] * (
+        total % rows_per_file > 0 or total == 0
+    )
+    assert [i for t in tables for i in t["id"].to_pylist()] == list(range(total))
+    assert part.rows_scored == total
+
+
+def test_many_rows_make_several_row_groups(tmp_path: Path) -> None:
+    run, unit, size = RunFolder(str(tmp_path), "run1"), make_unit(), 50_000
+    columns = [{"id": np.arange(i * size, (i + 1) * size), "p": np.zeros(size, dtype=np.float32)} for i in range(6)]
+    batches = [scored_batch(unit, i * size, [], columns=c, last=i == 5) for i, c in enumerate(columns)]
+    (part,) = write_units(run, batches, file_format(rows_per_file=10**6))
+    assert pq.read_metadata(f"{run.attempts}/{part.scored[0].path}").num_row_groups == 2
+    assert stored(run, part)[0]["id"].to_pylist() == list(range(300_000))
+
+
+@pytest.mark.parametrize(
+    ("sort_by", "order"),
+    [((("p", "descending"),), "p desc, row"), ((("s", "ascending"), ("p", "descending")), "s nulls last, p desc, row")],
+)
+def test_sort_by_is_a_stable_sort_inside_each_file(run: RunFolder, sort_by: Any, order: str) -> None:
+    random = np.random.default_rng(2)
+    rows = pa.table(
+        {
+            "row": np.arange(90),
+            "p": random.integers(0, 6, 90),
+            "s": [None if i % 7 == 0 else "xyz"[i % 3] for i in random.integers(0, 99, 90)],
+        }
+    )
+    batches = [
+        scored_batch(
+            make_unit(), i, [], columns={n: rows[n].combine_chunks().slice(i, 30) for n in rows.column_names}, last=i == 60
+        )
+        for i in (0, 30, 60)
+    ]
+    how = FileFormat("parquet", rows.schema, ("s",), sort_by, 40)
+    (part,) = write_units(run, batches, how)
+    for number, table in enumerate(stored(run, part)):
+        expected = duckdb.sql(
+            f"select row from rows where row >= {40 * number} and row < {40 * number + 40} order by {order}"
+        ).fetchnumpy()  # noqa: S608
+        assert table["row"].to_pylist() == expected["row"].tolist()
+
+
+def test_the_same_rows_give_the_same_bytes_however_they_are_cut(run: RunFolder) -> None:
+    digests = set()
+    for sizes in ([30], [10, 20], [1] * 30, [0, 30, 0]):
+        (part,) = write_units(run, whole_unit(make_unit(0), sizes))
+        digests.add(part.scored[0].sha256)
+        files.remove(run.done_record(0))
+    assert len(digests) == 1
+
+
+def test_rejected_rows_have_a_file_of_their_own_in_row_order(run: RunFolder) -> None:
+    unit = make_unit(2, 10, first_row=100)
+    batches = [
+        scored_batch(unit, 100, [100, 103], bad=(102, 101), filtered=1),
+        scored_batch(unit, 105, [], bad=(106, 105), filtered=3, last=True),
+    ]
+    (part,) = write_units(run, batches)
+    assert (part.rows_in, part.rows_scored, part.rows_filtered, part.rows_rejected) == (10, 2, 4, 4)
+    records = rejected_rows(run, part)
+    assert records["row"].to_pylist() == records["key"].to_pylist() == [101, 102, 105, 106]
+    assert set(records["source"].to_pylist()) == {"s.parquet"}
+    assert records["message"].to_pylist() == [f"row {n}" for n in (101, 102, 105, 106)]
+    assert sum(t.num_rows for t in stored(run, part)) == 2
+
+
+def test_an_empty_unit_gives_an_empty_file_with_the_full_schema(run: RunFolder) -> None:
+    (part,) = write_units(run, [scored_batch(make_unit(rows=0), 0, [], last=True)])
+    (table,) = stored(run, part)
+    assert table.num_rows == 0
+    assert table.schema.equals(SCHEMA)
+    assert part.last
+    assert part.rows_in == 0
+
+
+def test_csv_output_is_read_back_by_pandas(run: RunFolder) -> None:
+    texts = ['quote " in', "new\nline", "com,ma", "", None, "007", "é"]
+    columns = {"id": pa.array(range(7)), "s": pa.array(texts), "p": pa.array([0.1, None, 1e-30, 3, 4, 5, 6], type=pa.float32())}
+    schema = pa.RecordBatch.from_pydict(columns).schema
+    (part,) = write_units(
+        run, [scored_batch(make_unit(rows=7), 0, [], columns=columns, last=True)], file_format(format="csv", schema=schema)
+    )
+    with files.open_read(f"{run.attempts}/{part.scored[0].path}") as file:
+        frame = pd.read_csv(file, dtype={"s": "str"}, keep_default_na=False, na_values={"p": [""]})
+    assert frame["id"].tolist() == list(range(7))
+    assert frame["s"].tolist() == [t or "" for t in texts]
+    np.testing.assert_array_equal(frame["p"].astype(np.float32), columns["p"].to_numpy(zero_copy_only=False))
+    assert part.scored[0].rows == 7
+
+
+def test_csv_text_that_looks_like_numbers_for_a_long_while_is_counted(tmp_path: Path) -> None:
+    """A reader that guesses types from the first block would fail on the last row."""
+    run = RunFolder(str(tmp_path), "run1")
+    texts = ["12345"] * 300_000 + ["K1A 0B6"]
+    columns = {"s": pa.array(texts)}
+    how = file_format(format="csv", schema=pa.schema([("s", pa.string())]), rows_per_file=10**6)
+    (part,) = write_units(run, [scored_batch(make_unit(rows=300_001), 0, [], columns=columns, last=True)], how)
+    assert part.rows_scored == 300_001
+
+
+def test_a_unit_of_which_a_bundle_saw_only_a_piece_is_not_done(run: RunFolder) -> None:
+    batches = whole_unit(make_unit(0, 30), [10, 10, 10])
+    (first,) = write_units(run, batches[:2])
+    assert (first.first_row, first.rows_in, first.last) == (0, 20, False)
+    assert read_done_record(run, 0) is None
+    (second,) = write_units(run, batches[2:])
+    assert (second.first_row, second.rows_in, second.last) == (20, 10, True)
+    assert read_done_record(run, 0) is None
+    assert [i for p in (first, second) for t in stored(run, p) for i in t["id"].to_pylist()] == list(range(30))
+
+
+def test_a_gap_inside_a_bundle_starts_a_new_piece(run: RunFolder) -> None:
+    batches = whole_unit(make_unit(0, 30), [10, 10, 10])
+    parts = write_units(run, [batches[0], batches[2]])
+    assert [(p.first_row, p.rows_in, p.last) for p in parts] == [(0, 10, False), (20, 10, True)]
+    assert read_done_record(run, 0) is None
+
+
+def test_units_may_take_turns_in_one_bundle(run: RunFolder) -> None:
+    one, two = whole_unit(make_unit(1, 20), [10, 10]), whole_unit(make_unit(2, 20), [10, 10])
+    parts = write_units(run, [one[0], two[0], one[1], two[1]])
+    assert [(p.unit, p.rows_in, p.last) for p in parts] == [(1, 20, True), (2, 20, True)]
+    assert all(read_done_record(run, n) is not None for n in (1, 2))
+
+
+def test_of_two_attempts_the_first_recorded_stands_and_the_other_is_removed(run: RunFolder) -> None:
+    unit = make_unit(0, 10)
+    batch = scored_batch(unit, 0, list(range(8)), bad=(8, 9), last=True)
+    (first,) = write_units(run, [batch])
+    (second,) = write_units(run, [batch])
+    assert second == first
+    assert second.attempt == first.attempt
+    assert files.names_in(run.attempts) == sorted(f.path for f in (*first.scored, *first.rejected))
+
+
+def test_two_attempts_at_the_same_time(run: RunFolder) -> None:
+    unit = make_unit(0, 10)
+    writers = [PartWriter(run, unit, 0, file_format()) for _ in range(2)]
+    for writer in writers:
+        writer.write(scored_batch(unit, 0, list(range(10)), last=True))
+    parts = [writer.close(last=True) for writer in writers]
+    assert parts[0].attempt != parts[1].attempt
+    (kept,) = {p.attempt for part in reversed(parts) for p in finish_unit(run, unit, part)}
+    assert kept == parts[1].attempt
+    assert files.names_in(run.attempts) == [parts[1].scored[0].path]
+
+
+def test_a_broken_done_record_is_refused(run: RunFolder) -> None:
+    assert read_done_record(run, 0) is None
+    for number, content in enumerate((b"{", b"[]", b'{"unit": 1}')):
+        files.create(run.done_record(number), content)
+        with pytest.raises(PublishError, match="is not a done-record"):
+            read_done_record(run, number)
+
+
+def test_a_file_that_lost_rows_on_its_way_is_refused(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.write.count_rows", lambda url, format: count_rows(url, format) - 1)
+    with pytest.raises(PublishError, match="10 rows were written, but 9 are in the file"):
+        write_units(run, whole_unit(make_unit(), [10]))
+
+
+def test_types_as_the_manifest_tells_them() -> None:
+    schema = pa.schema(
+        [
+            ("a", pa.int64()),
+            ("b", pa.list_(pa.field("item", pa.string()), 3)),
+            ("c", pa.list_(pa.field("element", pa.float32()))),
+            ("d", pa.large_list(pa.list_(pa.int8()))),
+            ("e", pa.timestamp("us", tz="UTC")),
+        ]
+    )
+    described = describe_schema(schema)
+    assert [d["type"] for d in described] == [
+        "int64",
+        "fixed_size_list<string>[3]",
+        "list<float>",
+        "large_list<list<int8>>",
+        "timestamp[us, tz=UTC]",
+    ]
+    sink = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), sink, store_schema=True)
+    assert describe_schema(pq.read_table(sink.getvalue()).schema) == described
