@@ -19,7 +19,7 @@ SCHEMA = pa.schema(
         ("missing", pa.int64()),
         ("distinct", pa.int64()),
         *((name, pa.float64()) for name in _NUMBERS),
-        ("quantiles", pa.list_(pa.float64(), len(QUANTILE_LEVELS))),
+        ("quantiles", pa.list_(pa.float64())),  # not of fixed size: such a column with a null cannot be read back from Parquet
         ("values", pa.list_(pa.struct([("value", pa.string()), ("count", pa.int64())]))),
     ],
     metadata={"quantile_levels": ", ".join(map(str, QUANTILE_LEVELS))},

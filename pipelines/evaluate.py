@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from configs.errors import InputError, JobError, VerifyError
+from configs.errors import InputError, JobError
 from configs.load import nearest
 from model_zoo.evaluation import evaluate, render
 from pipelines.arrow_types import parse_type
@@ -48,8 +48,7 @@ def read_scores(run: RunFolder, manifest: Mapping[str, Any], key: str, predictio
     """Key, prediction, and (where the run has it) probability of every scored row of a published run.
 
     Raises:
-        InputError: a column that the run does not have, or no rows.
-        VerifyError: a file that the manifest lists is not there.
+        InputError: a column that the run does not have, a file that cannot be read, or no rows.
     """
     types = {column["name"]: column["type"] for column in manifest["schema"]}
     for name in (key, prediction):
@@ -57,10 +56,7 @@ def read_scores(run: RunFolder, manifest: Mapping[str, Any], key: str, predictio
             raise InputError(f"{run.published}: has no column {name!r}{nearest(name, list(types))}")
     wanted = dict.fromkeys([key, prediction, *([probability] if probability in types else [])])
     declared = {name: _declared(types[name]) for name in wanted}
-    try:
-        tables = [read_table(f"{run.published}/{entry['path']}", declared) for entry in manifest["files"] if entry["rows"]]
-    except FileNotFoundError as error:
-        raise VerifyError(f"{error.filename or error}: listed in the manifest, but missing; score the input again") from error
+    tables = [read_table(f"{run.published}/{entry['path']}", declared) for entry in manifest["files"] if entry["rows"]]
     if not tables:
         raise InputError(f"{run.published}: has no scored rows to evaluate")
     return pa.concat_tables(tables)

@@ -25,7 +25,10 @@ _EVERYWHERE = ("--no_save_main_session",)
 def runner_options(runner: str, flags: Sequence[str]) -> PipelineOptions:
     """Options of a runner: its profile, then the user's own flags."""
     given = {flag.partition("=")[0] for flag in flags}
-    profile = [f"{flag}={value}" for flag, value in _PROFILES.get(runner, {}).items() if flag not in given]
+    defaults = _PROFILES.get(runner, {})
+    if "--direct_running_mode=in_memory" in flags:
+        defaults = {**defaults, "--direct_num_workers": "1"}
+    profile = [f"{flag}={value}" for flag, value in defaults.items() if flag not in given]
     return PipelineOptions([f"--runner={runner}", *profile, *_EVERYWHERE, *flags])
 
 
@@ -33,10 +36,7 @@ def workers_per_machine(options: PipelineOptions) -> int:
     """How many workers share one machine's cores."""
     if options.view_as(StandardOptions).runner != "DirectRunner":
         return max(1, options.view_as(PortableOptions).sdk_worker_parallelism or 1)
-    direct = options.view_as(DirectOptions)
-    if direct.direct_running_mode == "in_memory":
-        return 1
-    return direct.direct_num_workers or os.cpu_count() or 1
+    return options.view_as(DirectOptions).direct_num_workers or os.cpu_count() or 1
 
 
 def refuse_unreachable(options: PipelineOptions, urls: Sequence[str]) -> None:

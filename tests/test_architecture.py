@@ -84,11 +84,10 @@ def test_no_future_annotations(path: Path) -> None:
     assert not any(name.startswith("__future__") for name in imports(path))
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_module_imports_without_a_warning_of_ours(room: str) -> None:
+def test_every_module_imports_without_a_warning_of_ours() -> None:
     """Warnings are errors, but for those that Beam and its own dependencies raise among themselves."""
-    modules = [module(p) for p in FILES if module(p).startswith(room)]
-    code = f"import warnings, apache_beam, torch, sklearn\nwarnings.simplefilter('error')\nimport {', '.join(modules)}"
+    modules = ", ".join(module(p) for p in FILES)
+    code = f"import warnings, apache_beam, torch, sklearn\nwarnings.simplefilter('error')\nimport {modules}"
     run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 

@@ -55,7 +55,7 @@ def test_set_keeps_equals_signs_of_the_value(job_file: Path) -> None:
 
 @pytest.mark.parametrize("text", ["model.batch_rows", "=3", ""])
 def test_set_without_key_or_value_is_refused(text: str) -> None:
-    with pytest.raises(JobError, match="key.sub=value"):
+    with pytest.raises(JobError, match=r"key\.sub=value"):
         parse_set(text)
 
 

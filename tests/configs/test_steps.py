@@ -66,7 +66,7 @@ def test_a_step_that_lacks_state_is_not_fitted(fields: dict[str, Any]) -> None:
     ],
 )
 def test_a_step_that_makes_no_sense_is_refused(fields: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValidationError, match=".*") as caught:
+    with pytest.raises(ValidationError) as caught:
         STEP.validate_python(fields)
     assert words in str(caught.value)
 

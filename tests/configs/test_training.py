@@ -60,5 +60,5 @@ def test_what_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -
 def test_an_override_and_an_unknown_key() -> None:
     job = load(TrainingJob, EXAMPLES[1], [("training.seed", "7"), ("data.missing", "error")])
     assert (job.training.seed, job.data.missing) == (7, "error")
-    with pytest.raises(JobError, match="training.patients: unknown key; did you mean patience"):
+    with pytest.raises(JobError, match=r"training\.patients: unknown key; did you mean patience"):
         load(TrainingJob, EXAMPLES[1], [("training.patients", "3")])

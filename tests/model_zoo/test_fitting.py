@@ -4,7 +4,8 @@ import json
 import math
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter

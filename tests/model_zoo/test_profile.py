@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from model_zoo.profile import QUANTILE_LEVELS, SCHEMA, profile_table
 
@@ -38,6 +39,13 @@ def test_texts_are_told_by_their_most_frequent_values() -> None:
 def test_a_column_without_a_value_has_no_numbers() -> None:
     found = record(pa.array([None, None], pa.float64()))
     assert (found["missing"], found["distinct"], found["mean"], found["quantiles"]) == (2, 0, None, None)
+
+
+def test_it_survives_parquet() -> None:
+    table = profile_table({"text": pa.array(["x"]), "number": pa.array([1.0])}, {})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    assert pq.read_table(pa.BufferReader(sink.getvalue())).equals(table)
 
 
 def test_features_then_scores_in_their_order() -> None:

@@ -4,7 +4,8 @@ import pickle
 import threading
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -294,7 +295,7 @@ def test_wrong_weights_fail_the_smoke_check_in_bfloat16_too(tmp_path: Path) -> N
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_cuda_without_cuda_is_an_error_and_auto_is_not(package: str) -> None:
-    with pytest.raises(ModelError, match="model.device is cuda, but torch finds no CUDA device"):
+    with pytest.raises(ModelError, match=r"model\.device is cuda, but torch finds no CUDA device"):
         resolve_device("cuda")
     with pytest.raises(ModelError, match="CUDA"):
         load_scorer(read_package(package), "cuda", "float32", 8, 1)

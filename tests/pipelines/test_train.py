@@ -221,7 +221,7 @@ def test_a_training_that_fails_leaves_the_old_model(tmp_path: Path) -> None:
         (["--config", BREAST_CANCER, "--set", "network.inputs=[y]"], 2, "network.inputs names 'y'"),
         (["--config", BREAST_CANCER, "--set", "data.label=diagnoses"], 2, "no column 'diagnoses'; did you mean diagnosis?"),
         (
-            ["--config", BREAST_CANCER, "--set", "data.labels=[no, yes]"],
+            ["--config", BREAST_CANCER, "--set", "data.labels=[good, bad]"],
             2,
             "must be the values of diagnosis: ['benign', 'malignant']",
         ),

@@ -1,6 +1,7 @@
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pandas as pd
 import pyarrow as pa

@@ -2,7 +2,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 import torch
@@ -56,7 +57,7 @@ def test_a_model_that_gives_another_number_of_rows_is_refused(rows: int) -> None
 
     with pytest.raises(ModelError, match=f"gave {rows} rows of y for 10 rows"):
         predict_rows(score, {"x": X}, 10)
-    with pytest.raises(ModelError, match="s.parquet from row 50: the model gave"):
+    with pytest.raises(ModelError, match=r"s\.parquet from row 50: the model gave"):
         predict_batch(score, batch(), "id")
 
 

@@ -1,12 +1,14 @@
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from itertools import pairwise
 import json
 from pathlib import Path
 from typing import Any
 import uuid
 
 import fsspec
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -158,33 +160,29 @@ def test_strays_of_an_interrupted_publication_are_removed(output: str) -> None:
     check_published(output, run)
 
 
-def test_another_content_first_is_refused_and_stands(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another launcher creates the manifest between our look and our own creation."""
+def test_another_content_first_is_refused_and_stands(output: str) -> None:
+    """Another launcher creates the manifest after our look at it: while our parts are still coming in."""
     run, parts = two_units(output)
-    create = files.create
 
-    def late(url: str, content: bytes) -> bool:
-        create(url, json.dumps({**json.loads(content), "content_sha256": "other"}).encode())
-        return create(url, content)
+    def late() -> Iterator[WrittenPart]:
+        yield from parts
+        assert files.create(run.manifest, b'{"content_sha256": "other"}')
 
-    monkeypatch.setattr(files, "create", late)
     with pytest.raises(PublishError, match="another launcher published this run first, with other content"):
-        publish_run(run, parts, HEAD, 1, 0.0)
-    assert json.loads(files.read(run.manifest) or b"")["content_sha256"] == "other"
+        publish_run(run, late(), HEAD, 1, 0.0)
+    assert files.read(run.manifest) == b'{"content_sha256": "other"}'
     assert current_run(output) is None
 
 
-def test_the_same_content_first_is_no_matter(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_content_first_is_no_matter(output: str) -> None:
     run, parts = two_units(output)
-    create = files.create
 
-    def late(url: str, content: bytes) -> bool:
-        create(url, json.dumps({**json.loads(content), "published_at": "before"}).encode())
-        return create(url, content)
+    def late() -> Iterator[WrittenPart]:
+        yield from parts
+        publish_run(run, parts, {**HEAD, "who": "the other"}, 1, 0.0)
 
-    monkeypatch.setattr(files, "create", late)
-    publish_run(run, parts, HEAD, 1, 0.0)
-    assert check_published(output, run)["published_at"] == "before"
+    assert publish_run(run, late(), HEAD, 1, 0.0).rows_in == 10
+    assert check_published(output, run)["who"] == "the other"
 
 
 def nothing_published(run: RunFolder) -> None:
@@ -341,9 +339,9 @@ def test_thousands_of_repeated_pieces_with_a_gap_are_refused_in_no_time() -> Non
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 30), max_size=6).map(lambda cuts: sorted({0, 30, *cuts})), st.randoms())
 def test_any_way_of_cutting_a_unit_is_put_together_again(cuts: list[int], random: Any) -> None:
-    parts = [piece(a, b - a, b == 30, attempt) for a, b in zip(cuts, cuts[1:], strict=False) for attempt in "ab"]
+    parts = [piece(a, b - a, b == 30, attempt) for a, b in pairwise(cuts) for attempt in "ab"]
     random.shuffle(parts)
-    assert chosen(parts) == [(a, b - a) for a, b in zip(cuts, cuts[1:], strict=False)]
+    assert chosen(parts) == [(a, b - a) for a, b in pairwise(cuts)]
 
 
 def test_the_recorded_attempt_goes_before_the_parts(output: str) -> None:

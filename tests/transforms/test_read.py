@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 import uuid
@@ -155,10 +154,10 @@ def test_a_plan_that_is_gone_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[_ReadUnits]:
+def reader(tmp_path: Path) -> _ReadUnits:
     verb = _ReadUnits(RunFolder(str(tmp_path / "out"), "run1"), SCHEMA, "parquet", 100, "id", CsvFormat())
     verb.setup()
-    yield verb
+    return verb
 
 
 def test_a_unit_that_is_done_is_not_read_again(reader: _ReadUnits, shard: Path) -> None:

@@ -7,7 +7,8 @@ import uuid
 
 import duckdb
 import fsspec
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -150,7 +151,7 @@ def test_sort_by_is_a_stable_sort_inside_each_file(run: RunFolder, sort_by: Any,
     for number, table in enumerate(stored(run, part)):
         expected = duckdb.sql(
             f"select row from rows where row >= {40 * number} and row < {40 * number + 40} order by {order}"
-        ).fetchnumpy()  # noqa: S608
+        ).fetchnumpy()
         assert table["row"].to_pylist() == expected["row"].tolist()
 
 
@@ -268,7 +269,7 @@ def test_a_broken_done_record_is_refused(run: RunFolder) -> None:
 
 
 def test_a_file_that_lost_rows_on_its_way_is_refused(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.write.count_rows", lambda url, format: count_rows(url, format) - 1)
+    monkeypatch.setattr("transforms.write.count_rows", lambda url, kind: count_rows(url, kind) - 1)
     with pytest.raises(PublishError, match="10 rows were written, but 9 are in the file"):
         write_units(run, whole_unit(make_unit(), [10]))
 
