@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from configs.errors import JobError, ModelError
 from configs.job import Job
+from configs.load import nearest
 from configs.steps import Step
 from model_zoo.package import ModelCard, Package, read_package, smoke_rows
 from pipelines.arrow_types import parse_type
@@ -219,6 +220,7 @@ def _file_format(job: Job, package: Package, schema: pa.Schema, scores: ScoreCol
     no_rows = schema.empty_table().to_batches(max_chunksize=1) or [pa.RecordBatch.from_pylist([], schema=schema)]
     outputs = {n: np.empty((0, *t.shape), dtype=t.dtype) for n, t in card.outputs.items()}
     _check_labels(scores, card)
+    _check_names(scores, keep)
     out = postprocess_rows(no_rows[0], outputs, carried, scores, keep, job.postprocess.where).schema
     names = {"name": card.name, "version": card.version, "digest": package.digest}
     out = out.with_metadata({f"model.{k}": v for k, v in names.items()})
@@ -232,6 +234,15 @@ def _file_format(job: Job, package: Package, schema: pa.Schema, scores: ScoreCol
 
 def _is_text(dtype: pa.DataType) -> bool:
     return pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_dictionary(dtype)
+
+
+def _check_names(scores: ScoreColumns, keep: Sequence[str]) -> None:
+    """Refuse a new name or dtype for a score column that is not written."""
+    if unknown := sorted(set(scores.rename) - set(keep)):
+        raise JobError(f"postprocess.rename names {unknown[0]!r}, which postprocess.keep does not{nearest(unknown[0], keep)}")
+    written = [scores.rename.get(name, name) for name in keep]
+    if unknown := sorted(set(scores.dtypes) - set(written)):
+        raise JobError(f"postprocess.dtypes names {unknown[0]!r}, which is not a score column{nearest(unknown[0], written)}")
 
 
 def _check_labels(scores: ScoreColumns, card: ModelCard) -> None:

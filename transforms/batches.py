@@ -206,7 +206,8 @@ def isolate(rows: int, attempt: Callable[[np.ndarray], Any], give_up_after: int 
     Args:
         rows: number of rows in the batch.
         attempt: called with row positions (int64); raises when one of them is bad.
-        give_up_after: that many single rows failed and no call ever passed: it is not the rows, and the last error is raised.
+        give_up_after: that many single rows failed, no call ever passed, and as many rows from all over the batch fail too: it is
+            not the rows, and the last error is raised.
     """
     reasons: dict[int, Exception] = {}
     passed = False
@@ -222,9 +223,21 @@ def isolate(rows: int, attempt: Callable[[np.ndarray], Any], give_up_after: int 
                 pending += [positions[middle:], positions[:middle]]
                 continue
             reasons[int(positions[0])] = error
-            if not passed and len(reasons) >= give_up_after:
-                raise
+            if not passed and len(reasons) == give_up_after:
+                if not _any_passes(np.linspace(0, rows - 1, give_up_after, dtype=np.int64), attempt):
+                    raise
+                passed = True
     return BadRows(reasons) if reasons else None
+
+
+def _any_passes(positions: np.ndarray, attempt: Callable[[np.ndarray], Any]) -> bool:
+    for position in positions:
+        try:
+            attempt(np.array([position]))
+        except Exception:  # noqa: BLE001, S112 - the question is whether another row does better
+            continue
+        return True
+    return False
 
 
 class BatchCoder(coders.Coder):

@@ -89,7 +89,7 @@ def _(step: Ordinal, columns: Columns, rows: int) -> dict[str, Column]:
 
 @apply_step.register
 def _(step: Cast, columns: Columns, rows: int) -> dict[str, Column]:
-    return {name: _cast(name, _numpy(_get(columns, name, step)), np.dtype(step.dtype)) for name in step.columns}
+    return {name: cast_array(name, _numpy(_get(columns, name, step)), np.dtype(step.dtype)) for name in step.columns}
 
 
 @apply_step.register
@@ -97,12 +97,15 @@ def _(step: Stack, columns: Columns, rows: int) -> dict[str, Column]:
     """Fill a (width, rows) buffer row by row and hand out its transpose: 7 times faster than filling (rows, width)."""
     parts = [_numpy(_get(columns, name, step)) for name in step.columns]
     if step.dtype.startswith("int"):  # numpy would wrap or cut what does not fit
-        parts = [_cast(n, p, np.dtype(step.dtype)) for n, p in zip(step.columns, parts, strict=True)]
+        parts = [cast_array(n, p, np.dtype(step.dtype)) for n, p in zip(step.columns, parts, strict=True)]
     buffer = np.empty((sum(1 if p.ndim == 1 else p.shape[1] for p in parts), rows), dtype=step.dtype)
     at = 0
-    for part in parts:
+    for name, part in zip(step.columns, parts, strict=True):
         width = 1 if part.ndim == 1 else part.shape[1]
-        buffer[at : at + width] = part.T
+        with np.errstate(over="ignore"):
+            buffer[at : at + width] = part.T
+        if part.dtype.itemsize > buffer.dtype.itemsize and np.isinf(buffer[at : at + width]).any():
+            cast_array(name, part, buffer.dtype)  # names the rows that overflowed, if any was finite before
         at += width
     return {step.into: buffer.T}
 
@@ -144,6 +147,21 @@ def missing_rows(column: pa.Array) -> np.ndarray | None:
 def fill_missing(column: pa.Array, value: Scalar) -> pa.Array:
     """Missing values, null and NaN, replaced; the column's type stays."""
     return _fill(column, value)
+
+
+def cast_array(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """An array (rows, ...) in another dtype; `name` is for the message.
+
+    Raises:
+        BadRows: rows with a value that the dtype cannot hold.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        result = values.astype(dtype)
+        changed = _changed(values, result)
+    if changed.any():
+        reason = ValueError(f"column {name!r}: value does not fit {dtype}")
+        raise BadRows({int(p): reason for p in np.flatnonzero(changed.reshape(len(changed), -1).any(axis=1))})
+    return result
 
 
 def _sum(column: pa.Array) -> np.floating[Any]:
@@ -202,16 +220,6 @@ def _codes(name: str, column: Column, categories: tuple[Scalar, ...], unknown: s
     return codes
 
 
-def _cast(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    with np.errstate(invalid="ignore", over="ignore"):
-        result = values.astype(dtype)
-        changed = _changed(values, result)
-    if changed.any():
-        reason = ValueError(f"column {name!r}: value does not fit {dtype}")
-        raise BadRows({int(p): reason for p in np.flatnonzero(changed.reshape(len(changed), -1).any(axis=1))})
-    return result
-
-
 def _changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Where a cast lost the value: an integer that differs, or a finite float that became infinite."""
     if after.dtype.kind == "f":
@@ -239,9 +247,13 @@ def _call_arrow(step: Function, user_function: Any, table: pa.RecordBatch) -> di
 def _call_pandas(step: Function, user_function: Any, table: pa.RecordBatch) -> dict[str, Column]:
     import pandas as pd
 
-    frame = user_function(table.to_pandas(types_mapper=pd.ArrowDtype))
+    given = table.to_pandas(types_mapper=pd.ArrowDtype)
+    index = given.index
+    frame = user_function(given)
     if not isinstance(frame, pd.DataFrame):
         raise JobError(f"preprocess function {step.function} must return a pandas DataFrame")
+    if len(frame) == len(index) and not frame.index.equals(index):
+        raise JobError(f"preprocess function {step.function} must return the rows in their order; their index was changed")
     result = pa.Table.from_pandas(frame, preserve_index=False)
     return _checked(step, {n: result.column(n).combine_chunks() for n in result.column_names}, table.num_rows)
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from configs.errors import InputError, JobError
 from configs.steps import Scalar, Step
 from transforms.batches import Arrays, BadRows, FeatureBatch, RawBatch
-from transforms.columns import Column, apply_steps, fill_missing, missing_rows
+from transforms.columns import Column, apply_steps, cast_array, fill_missing, missing_rows
 from transforms.timing import Timed
 
 
@@ -128,5 +128,5 @@ def _select(columns: dict[str, Column], inputs: Mapping[str, ModelInput], rows: 
         array = column if isinstance(column, np.ndarray) else column.to_numpy(zero_copy_only=False)
         if array.shape != (rows, *wanted.shape):
             raise JobError(f"preprocessing gives model input {name!r} in shape {array.shape}, not {(rows, *wanted.shape)}")
-        arrays[name] = array.astype(wanted.dtype, copy=False)
+        arrays[name] = array if array.dtype == wanted.dtype else cast_array(name, array, np.dtype(wanted.dtype))
     return arrays

@@ -55,9 +55,13 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others() -> None:
 
 def test_training_leaves_torch_as_it_was() -> None:
     torch.manual_seed(5)
-    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
-    run(recipe(epochs=1))
-    assert torch.get_num_threads() == threads
+    before, state = torch.get_num_threads(), torch.random.get_rng_state()
+    torch.set_num_threads(2)
+    try:
+        run(recipe(epochs=1))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert not torch.are_deterministic_algorithms_enabled()
 

@@ -408,3 +408,10 @@ def test_bfloat16_agrees_with_float32(run_score: Score, tmp_path: Path) -> None:
 def test_the_repository_holds_the_default_job() -> None:
     assert (REPOSITORY / "configs/breast_cancer.yaml").read_text().startswith("# python -m pipelines.score")
     assert (REPOSITORY / "configs/digits.yaml").read_text().startswith("# python -m pipelines.train")
+
+
+def test_names_that_are_not_written_are_refused(run_score: Score, capsys) -> None:
+    assert run_score("--set", "postprocess.rename={probabilty: p}") == 2
+    assert "did you mean probability?" in capsys.readouterr().err
+    assert run_score("--set", "postprocess.dtypes={p: double}") == 2
+    assert "postprocess.dtypes" in capsys.readouterr().err

@@ -216,7 +216,7 @@ def test_isolate_gives_up_when_nothing_ever_passes() -> None:
     attempt = Attempt(set(range(1_000)))
     with pytest.raises(ValueError, match="row 7"):
         isolate(1_000, attempt)
-    assert attempt.calls < 30
+    assert attempt.calls < 40
 
 
 def test_isolate_of_a_small_batch_in_which_all_rows_are_bad_names_them_all() -> None:
@@ -237,3 +237,13 @@ def test_bad_rows_can_pass_a_context_manager() -> None:
 
     with pytest.raises(BadRows), block():
         raise BadRows({0: ValueError("x")})
+
+
+def test_isolate_goes_on_when_only_the_first_rows_are_bad() -> None:
+    def attempt(at: np.ndarray) -> None:
+        if (at < 20).any():
+            raise ValueError("bad")
+
+    bad = isolate(100, attempt)
+    assert bad is not None
+    assert sorted(bad.reasons) == list(range(20))

@@ -307,3 +307,10 @@ def test_a_user_function_that_breaks_its_contract_is_refused(name: str, takes: s
 def test_a_module_that_is_not_there_is_named() -> None:
     with pytest.raises(JobError, match="no_such_module:f cannot be imported"):
         apply_step(Function(step="function", function="no_such_module:f"), {"a": pa.array([1])}, 1)
+
+
+def test_a_float64_that_overflows_float32_rejects_its_row() -> None:
+    columns = {"a": pa.array([1.0, 1e300, float("inf")]), "b": pa.array([1, 2, 3])}
+    with pytest.raises(BadRows) as bad:
+        apply_steps([Stack(step="stack", columns=("a", "b"), into="x")], columns, 3)
+    assert list(bad.value.reasons) == [1]
