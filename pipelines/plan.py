@@ -113,7 +113,13 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
     return {
         "format": 1,
         "job": plan.job.model_dump(mode="json"),
-        "model": {"name": card.name, "version": card.version, "digest": plan.package.digest, "package": plan.package.url},
+        "model": {
+            "name": card.name,
+            "version": card.version,
+            "digest": plan.package.digest,
+            "package": plan.package.url,
+            "labels": list(card.labels),
+        },
         "inputs": [{"url": s.file.url, "bytes": s.file.bytes, "version": s.file.version, "rows": s.rows} for s in plan.shards],
         "ignored_inputs": list(plan.ignored),
         "schema": describe_schema(plan.file_format.schema),

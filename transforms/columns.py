@@ -200,7 +200,10 @@ def _floats(column: Column) -> np.ndarray:
 
 def _fill(column: Column, value: Scalar) -> Column:
     array = _arrow(column)
-    fill = pa.scalar(value, type=array.type)
+    try:
+        fill = pa.scalar(value).cast(array.type)  # a cast refuses 0.5 for an integer column; scalar(value, type) would cut it
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise JobError(f"fill value of type {type(value).__name__} does not fit a column of type {array.type}") from error
     return pc.if_else(pc.is_null(array, nan_is_null=True), fill, array) if missing_rows(array) is not None else array
 
 

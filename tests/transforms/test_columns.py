@@ -314,3 +314,8 @@ def test_a_float64_that_overflows_float32_rejects_its_row() -> None:
     with pytest.raises(BadRows) as bad:
         apply_steps([Stack(step="stack", columns=("a", "b"), into="x")], columns, 3)
     assert list(bad.value.reasons) == [1]
+
+
+def test_a_fill_value_that_the_column_cannot_hold_is_refused() -> None:
+    with pytest.raises(JobError, match="does not fit a column of type int64"):
+        apply_steps([Fill(step="fill", columns=("a",), values=(0.5,))], {"a": pa.array([1, None])}, 2)
