@@ -32,7 +32,7 @@ def test_command_runs_and_answers_agree(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     actual = json.loads(report.read_text())
-    assert actual["largest_difference"].keys() == {"pipeline", "plain", "best", "stock"}
+    assert actual["largest_difference"].keys() == {"pipeline", "plain", "best", "tuned", "stock"}
     assert actual["contenders"]["pipeline"]["work_seconds"]
 
 

@@ -165,7 +165,8 @@ def test_the_sample_in_the_repository_is_what_its_job_writes(breast_cancer: Path
     """Whole rows and contract; weights and metrics may differ in the last bits on another processor."""
     sample = Path("samples/breast_cancer")
     fresh, kept = files_below(breast_cancer), files_below(sample)
-    assert set(kept) == set(fresh)
+    committed = {name for name in fresh if not name.startswith("shards_csv/")}  # CSV shards are made by the job, not kept
+    assert {name for name in kept if not name.startswith("shards_csv/")} == committed
     for name in ("labels.parquet", "model/preprocess.json"):
         assert kept[name] == fresh[name]
     assert held_out(sample).equals(held_out(breast_cancer))
