@@ -4,6 +4,7 @@ Rows go through the network in mini-batches of one fixed size, the last one padd
 happened to stand beside its row (a matrix product rounds differently for other shapes).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 import io
 import os
@@ -32,7 +33,8 @@ class Scorer:
 
     Attributes:
         batch_rows: rows of every mini-batch.
-        threads: torch threads of each calling thread (torch keeps this number per thread).
+        threads: mini-batches that a call scores at the same time on a CPU, each on one torch thread: a wide matrix product that is
+            spread over threads rounds differently, and scores must not depend on how many workers share the machine.
         placement: what computes: device, dtype, threads, versions; for the manifest.
     """
 
@@ -46,6 +48,8 @@ class Scorer:
 
     def __post_init__(self) -> None:
         self._of_thread = threading.local()
+        in_parallel = self.threads > 1 and self.device.type == "cpu"
+        self._pool = ThreadPoolExecutor(self.threads, "scorer") if in_parallel else None
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Score rows.
@@ -59,18 +63,23 @@ class Scorer:
         Raises:
             ModelError: the network's outputs have other names, rows or shapes than the card says.
         """
-        self._set_threads()
         rows = _row_count(inputs)
         declared = self.package.card.outputs
         outputs = {name: torch.empty((rows, *t.shape), dtype=getattr(torch, t.dtype)) for name, t in declared.items()}
         with torch.inference_mode():
             tensors = {name: self._tensor(array) for name, array in inputs.items()}
-            for start in range(0, rows, self.batch_rows):
-                stop = min(start + self.batch_rows, rows)
+
+        def score(start: int) -> None:
+            stop = min(start + self.batch_rows, rows)
+            self._use_one_torch_thread()
+            with torch.inference_mode():
                 given = self.network(**{name: self._padded(t[start:stop]) for name, t in tensors.items()})
                 self._check(given)
                 for name, values in outputs.items():
                     values[start:stop] = given[name][: stop - start]
+
+        for _ in (self._pool.map if self._pool else map)(score, range(0, rows, self.batch_rows)):
+            pass
         return {name: values.numpy() for name, values in outputs.items()}
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
@@ -93,9 +102,10 @@ class Scorer:
             if tuple(tensor.shape) != expected:
                 raise ModelError(f"the model's output {name} has shape {tuple(tensor.shape)} instead of {expected}")
 
-    def _set_threads(self) -> None:
+    def _use_one_torch_thread(self) -> None:
+        """Torch keeps this number per thread; within one mini-batch more threads would sum in another order."""
         if not getattr(self._of_thread, "is_set", False):
-            torch.set_num_threads(self.threads)
+            torch.set_num_threads(1)
             self._of_thread.is_set = True
 
 
@@ -126,7 +136,7 @@ def resolve_device(device: Device) -> torch.device:
 
 
 def threads_for(workers: int) -> int:
-    """Torch threads for each of `workers` workers of this machine, so that together they use every core once."""
+    """Threads for each of `workers` workers of this machine, so that together they use every core once."""
     return max(1, len(os.sched_getaffinity(0)) // max(1, workers)) if hasattr(os, "sched_getaffinity") else 1
 
 
