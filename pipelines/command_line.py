@@ -14,12 +14,19 @@ import warnings
 
 from configs.errors import JobError, Refusal, refusal_in
 from configs.load import nearest
+from pipelines.json_log import JsonFormatter
+from pipelines.run_log import RunLog
 
-EXIT_STATUSES = """exit status:
-  0 published, or published before   1 internal error         2 bad usage or job
-  3 input or model refused           4 error budget exceeded  5 publishing failed
-  130, 143 interrupted
-"""
+EXIT_MEANINGS = {
+    "0": "published, or published before",
+    "1": "internal error",
+    "2": "bad usage or bad job",
+    "3": "input or model refused",
+    "4": "error budget exceeded: nothing published",
+    "5": "publishing failed, or another launcher published other content first",
+    "130, 143": "interrupted; the same command resumes",
+}
+EXIT_STATUSES = "exit status:\n" + "".join(f"  {status.ljust(8)}  {meaning}\n" for status, meaning in EXIT_MEANINGS.items())
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,61 +54,84 @@ class Parser(argparse.ArgumentParser):
 
 
 def run_program(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
-    """Run `main` and turn whatever it raises into one plain line on stderr and an exit status."""
+    """Run `main`, turn whatever it raises into one plain line on stderr and an exit status, and leave the metrics that it asked for."""
+    global _log
+    _log = RunLog()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments
-    _quiet_libraries(debug)
-    try:
-        return main(arguments)
-    except Refusal as refusal:
-        return _fail(refusal, debug, refusal)
-    except KeyboardInterrupt:
-        print("interrupted: nothing was published; the same command resumes where it stopped", file=sys.stderr)
-        return 130
-    except Exception as error:  # noqa: BLE001 - the outermost place: every error ends as one line
-        refusal_inside = refusal_in("".join(traceback.format_exception_only(error)))
-        internal = Refusal(f"internal error: {type(error).__name__}: {_last_line(error)}; run again with --debug for the traceback")
-        return _fail(refusal_inside or internal, debug, error)
+    _quiet_libraries("--debug" in arguments)
+    status = _status_of(main, arguments)
+    _log.measured(status)
+    return status
+
+
+def open_log(argv: Sequence[str]) -> RunLog:
+    """The log that the flags ask for, from now on the one of `run_program`; read before all else, so that a bad flag is in it too."""
+    global _log
+    metrics_file = None if "--dry_run" in argv else _value_of("--metrics_file", argv)
+    _log = RunLog(json=_value_of("--log_format", argv) == "json", quiet="--quiet" in argv, metrics_file=metrics_file)
+    if _log.json:
+        _libraries_in_json()
+    return _log
+
+
+def add_log_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The flags that `open_log` reads."""
+    formats = "what goes to the terminal: text, or one JSON object per line, all on stderr (default: text)"
+    parser.add_argument("--log_format", choices=("text", "json"), default="text", metavar="FORMAT", help=formats)
+    metrics = "leave a metrics file in Prometheus' text format at the end, however the run ends"
+    parser.add_argument("--metrics_file", metavar="FILE", help=metrics)
 
 
 def stop_on_terminate() -> None:
     """Make SIGTERM end the process at once with status 143; a run stopped so resumes."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        print("terminated: nothing was published; the same command resumes where it stopped", file=_terminal(), flush=True)
-        os._exit(128 + signum)
+        status = 128 + signum
+        _log.ended("interrupted", "terminated: nothing was published; the same command resumes where it stopped", status)
+        _log.measured(status)
+        os._exit(status)
 
     signal.signal(signal.SIGTERM, stop)
 
 
 @contextmanager
 def workers_kept_quiet() -> Iterator[TextIO]:
-    """While the block runs, drop what workers and libraries write to stderr, and give the real one; with --debug drop nothing.
+    """While the block runs, drop what workers and libraries write to stderr, but for the run's own log; with --debug drop nothing.
 
     A runner prints the traceback of a failed worker several times, and worker processes log their start; what matters of it comes
-    back as an exception. File descriptor 2 itself is turned away, because worker processes inherit that.
+    back as an exception. File descriptor 2 itself is turned away, because worker processes inherit that. A JSON log is kept free of
+    lines that are not JSON even with --debug; the libraries of this process are in it then.
     """
-    global _kept
-    if logging.getLogger().isEnabledFor(logging.INFO):
-        yield sys.stderr
+    if logging.getLogger().isEnabledFor(logging.INFO) and not _log.json:
+        yield _log.stderr
         return
     sys.stderr.flush()
     with os.fdopen(os.dup(2), "w") as kept, open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
-        _kept = kept
+        _send_logs_to(kept)
         try:
             yield kept
         finally:
             sys.stderr.flush()
             os.dup2(kept.fileno(), 2)
-            _kept = None
+            _send_logs_to(None)
 
 
-_kept: TextIO | None = None
+_log = RunLog()
 
 
-def _terminal() -> TextIO:
-    return _kept or sys.stderr
+def _status_of(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+    try:
+        return main(argv)
+    except Refusal as refusal:
+        return _fail(refusal, refusal)
+    except KeyboardInterrupt:
+        _log.ended("interrupted", "interrupted: nothing was published; the same command resumes where it stopped", 130)
+        return 130
+    except Exception as error:  # noqa: BLE001 - the outermost place: every error ends as one line
+        refusal_inside = refusal_in("".join(traceback.format_exception_only(error)))
+        internal = Refusal(f"internal error: {type(error).__name__}: {_last_line(error)}; run again with --debug for the traceback")
+        return _fail(refusal_inside or internal, error)
 
 
 def leave(status: int) -> NoReturn:
@@ -112,11 +142,22 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _fail(refusal: Refusal, debug: bool, error: Exception) -> int:
-    if debug:
-        traceback.print_exception(error)
-    print(f"error: {refusal}", file=sys.stderr)
+def _fail(refusal: Refusal, error: Exception) -> int:
+    """Say why, and how it ended: refused (2, 3, 4: a retry would end alike) or failed (1, 5: it might not)."""
+    trace = "".join(traceback.format_exception(error)) if logging.getLogger().isEnabledFor(logging.INFO) else None
+    name = type(error if type(refusal) is Refusal else refusal).__name__
+    _log.ended("refused" if refusal.status in (2, 3, 4) else "failed", str(refusal), refusal.status, name, trace)
     return refusal.status
+
+
+def _value_of(flag: str, argv: Sequence[str]) -> str | None:
+    """What argparse will take for the flag's value; None where it will complain."""
+    value = None
+    for word, following in zip(argv, [*argv[1:], None], strict=True):
+        name, equals, text = word.partition("=")
+        if name == flag:
+            value = text if equals else following
+    return value
 
 
 def _last_line(error: Exception) -> str:
@@ -130,3 +171,21 @@ def _quiet_libraries(debug: bool) -> None:
     logging.getLogger().setLevel(logging.INFO if debug else logging.CRITICAL)
     if not debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
+
+
+def _libraries_in_json() -> None:
+    logging.captureWarnings(True)
+    for handler in _own_handlers():
+        handler.setFormatter(JsonFormatter())
+
+
+def _send_logs_to(kept: TextIO | None) -> None:
+    """Where the run's log, and libraries' that share its place, write from now on."""
+    _log.terminal = kept
+    for handler in _own_handlers():
+        handler.setStream(kept or sys.stderr)
+
+
+def _own_handlers() -> Iterator[logging.StreamHandler[TextIO]]:
+    """What `basicConfig` made; others, as those of a test runner, belong to somebody else."""
+    return (h for h in logging.getLogger().handlers if type(h) is logging.StreamHandler)
