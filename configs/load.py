@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 import difflib
-from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
+import fsspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 import yaml
@@ -20,7 +20,7 @@ def load(model: type[T], path: str, overrides: Sequence[Override] = ()) -> T:
     """Read one YAML file as `model`.
 
     Args:
-        path: the file.
+        path: the file, or an fsspec URL.
         overrides: (`a.b`, YAML text of the value), applied in order.
 
     Raises:
@@ -77,8 +77,9 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _u
 
 def _read_yaml(path: str) -> dict[str, Any]:
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with fsspec.open(path) as file:
+            text = file.read().decode()
+    except (OSError, ValueError, ImportError) as error:
         raise JobError(
             f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; --config must name a YAML file"
         ) from error

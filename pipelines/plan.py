@@ -1,7 +1,7 @@
 """From a Job to a Plan: everything decided, frozen and checked before the first worker starts. Writes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 import hashlib
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from pipelines.inputs import Shard, cut_into_units, list_shards, read_shards
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
+from transforms.plan_file import StoredPlan, encode_plan
 from transforms.postprocess import ScoreColumns, postprocess_rows
 from transforms.preprocess import Missing, ModelInput, preprocess_rows
 from transforms.read_csv import CsvFormat
@@ -108,7 +109,7 @@ def run_id(job: Job, package: Package, shards: Sequence[Shard]) -> str:
 
 
 def manifest_head(plan: Plan) -> dict[str, Any]:
-    """What the launcher knows of the run for its manifest; publishing adds files and totals."""
+    """What the launcher knows of the run for its manifest; publishing adds the stored plan's inputs, files and totals."""
     card = plan.package.card
     return {
         "format": 1,
@@ -120,8 +121,6 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
             "package": plan.package.url,
             "labels": list(card.labels),
         },
-        "inputs": [{"url": s.file.url, "bytes": s.file.bytes, "version": s.file.version, "rows": s.rows} for s in plan.shards],
-        "ignored_inputs": list(plan.ignored),
         "schema": describe_schema(plan.file_format.schema),
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -130,7 +129,8 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
 
 def store_plan(plan: Plan) -> None:
     """Put the units where the graph reads them; a plan that an interrupted launch left is the same one."""
-    files.create(plan.run.plan, json.dumps({"units": [asdict(u) for u in plan.units]}).encode())
+    inputs = [{"url": s.file.url, "bytes": s.file.bytes, "version": s.file.version, "rows": s.rows} for s in plan.shards]
+    files.create(plan.run.plan, encode_plan(StoredPlan(plan.units, tuple(inputs), plan.ignored)))
 
 
 def _column_names(job: Job, card: ModelCard) -> list[str]:

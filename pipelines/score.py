@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 import pyarrow as pa
 
 from configs.errors import PublishError
@@ -20,7 +20,9 @@ from pipelines import report
 from pipelines.command_line import EXIT_STATUSES, Parser, leave, run_program, stop_on_terminate, workers_kept_quiet
 from pipelines.plan import Plan, make_plan, manifest_head, store_plan
 from pipelines.progress import RowsDone, shown_progress
-from pipelines.runners import known_flags, refuse_unreachable, runner_options, unknown_flags, workers_per_machine
+from pipelines.runner_checks import refuse_flags, refuse_unreachable, refuse_wrong_options
+from pipelines.runner_flags import known_flags, unknown_flags
+from pipelines.runners import is_cluster, profile_of, python_first_on_path, runner_named, runner_options, workers_per_machine
 from storage import files
 from storage.layout import read_manifest
 from transforms.postprocess import Postprocess, postprocess_rows
@@ -35,13 +37,13 @@ _DEFAULT_CONFIG = "configs/breast_cancer.yaml"
 _DRY_RUN_ROWS = 1_000
 
 
-def build(root: beam.Pipeline, plan: Plan, threads: int) -> beam.PCollection[Published]:
-    """The whole graph."""
+def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Published]:
+    """The whole graph; `workers` of its workers share one machine."""
     job = plan.job
     key = job.source.key
     read = ReadShards(plan.run, plan.schema, job.source.format, plan.rows_per_batch, key, plan.csv)
     preprocess = Preprocess(plan.missing, plan.steps, plan.inputs, key)
-    predict = Predict(plan.package.url, plan.package.digest, job.model.device, job.model.dtype, plan.batch_rows, threads, key)
+    predict = Predict(plan.package.url, plan.package.digest, job.model.device, job.model.dtype, plan.batch_rows, workers, key)
     postprocess = Postprocess(job.source.carried, plan.scores, plan.keep, job.postprocess.where, key)
     write = WriteShards(plan.run, plan.file_format)
     publish = PublishRun(plan.run, manifest_head(plan), job.errors.max_rejected_rows, job.errors.max_rejected_percent)
@@ -51,16 +53,31 @@ def build(root: beam.Pipeline, plan: Plan, threads: int) -> beam.PCollection[Pub
 def main(argv: Sequence[str]) -> int:
     """Score as the command line says, and return the exit status."""
     arguments, flags = _parse(argv)
-    options = runner_options(arguments.runner, flags)
+    options = _options(arguments, flags)
     job = load(Job, arguments.config, _overrides(arguments))
     plan = make_plan(job)
-    resolve_device(job.model.device)
-    refuse_unreachable(options, [plan.run.output, *(s.file.url for s in plan.shards[:1]), plan.package.url])
+    if not is_cluster(options):  # else the machines that matter are others than this one
+        resolve_device(job.model.device)
+    urls = [plan.run.output, *(s.file.url for s in plan.shards[:1]), plan.package.url]
+    refuse_unreachable(options, urls, arguments.shared_filesystem)
     if arguments.dry_run:
         return _dry_run(plan)
     if files.exists(plan.run.manifest):
         return _published_before(plan, arguments.quiet)
     return _run(plan, options, arguments.quiet)
+
+
+def _options(arguments: argparse.Namespace, flags: Sequence[str]) -> PipelineOptions:
+    """The runner's profile and the user's flags, shown, and refused where they cannot work."""
+    refuse_flags(flags)
+    runner = runner_named(arguments.runner)
+    options = runner_options(runner, flags)
+    refuse_wrong_options(options)
+    python_first_on_path()
+    if not arguments.quiet:
+        profile = profile_of(runner, flags)
+        print(f"runner: {runner}, profile {profile.name}: {' '.join(profile.flags)}")
+    return options
 
 
 def _run(plan: Plan, options: PipelineOptions, quiet: bool) -> int:
@@ -74,10 +91,12 @@ def _run(plan: Plan, options: PipelineOptions, quiet: bool) -> int:
     rows_done = RowsDone(plan.run, plan.units)
     resumed_rows = rows_done.count()
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, plan, threads_for(workers_per_machine(options)))
+    build(pipeline, plan, workers_per_machine(options))
     with workers_kept_quiet() as terminal, shown_progress(rows_done, plan.rows, terminal, quiet):
         try:
             result = pipeline.run()
+            if options.view_as(StandardOptions).no_wait_until_finish:
+                return _submitted(plan, result, quiet)
             result.wait_until_finish()
         except Exception:
             if files.exists(plan.run.manifest):  # another launcher of the same work was faster, and cleaned up under this one
@@ -90,6 +109,12 @@ def _run(plan: Plan, options: PipelineOptions, quiet: bool) -> int:
         print(report.stage_seconds(_counters(result)))
         print(report.first_rows(run, manifest))
         print(report.reading_line(plan.run.output, plan.job.sink.format))
+    return 0
+
+
+def _submitted(plan: Plan, result: Any, quiet: bool) -> int:
+    if not quiet:
+        print(f"submitted: job {result.job_id()}; its workers publish run {plan.run.run_id} to {plan.run.output}")
     return 0
 
 
@@ -157,6 +182,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     what.add_argument("--output", metavar="FOLDER", help="sink.path")
     how = parser.add_argument_group("how to run")
     how.add_argument("--runner", default="DirectRunner", metavar="NAME", help="Beam runner (default: DirectRunner)")
+    how.add_argument("--shared_filesystem", action="store_true", help="local paths are mounted on every machine of the cluster")
     how.add_argument("--dry_run", action="store_true", help="plan and check everything, score a few rows in memory, write nothing")
     how.add_argument("--quiet", action="store_true", help="print nothing but errors")
     how.add_argument("--debug", action="store_true", help="show tracebacks and the runner's log")
@@ -166,7 +192,8 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 _EPILOG = f"""runner options:
-  Every other flag goes to Beam's runner, and one that Beam does not know is an error. For the DirectRunner:
+  Runners: DirectRunner, PrismRunner, PortableRunner, FlinkRunner, DataflowRunner. Every other flag goes to the runner; one that it
+  does not know is an error. What a runner needs is set for it, shown, and yields to a flag of yours. For the DirectRunner:
     --direct_running_mode   multi_threading (default here), in_memory (one worker), or multi_processing
     --direct_num_workers    number of workers; 0, the default here, is one per core
 

@@ -1,7 +1,5 @@
 """Small real things that unit tests build on: a model package, units, batches, run folders."""
 
-from dataclasses import asdict
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from model_zoo.package import SMOKE, write_package
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import Arrays, BatchId, FailedBatch, FeatureBatch, RawBatch, ScoredBatch, WorkUnit, failed_batch
+from transforms.plan_file import StoredPlan, encode_plan
 
 FEATURES = ("a", "b", "c")
 
@@ -129,5 +128,6 @@ def scored_batch(
 def planned_run(output: str, units: list[WorkUnit], run_id: str = "run1") -> RunFolder:
     """A run folder whose plan is stored."""
     run = RunFolder(output, run_id)
-    files.create(run.plan, json.dumps({"units": [asdict(u) for u in units]}).encode())
+    inputs = {u.shard: {"url": u.shard, "bytes": u.bytes, "version": u.version, "rows": u.rows} for u in units}
+    files.create(run.plan, encode_plan(StoredPlan(tuple(units), tuple(inputs.values()), ())))
     return run

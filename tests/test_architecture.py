@@ -26,9 +26,9 @@ SIBLINGS = {
     "transforms.columns": {"transforms.images"},
     "transforms.postprocess": {"transforms.where"},
     "transforms.read": {"transforms.read_csv"},
-    "transforms.publish": {"transforms.read", "transforms.write"},
+    "transforms.publish": {"transforms.write"},
 }
-FOUNDATION = {"transforms.batches", "transforms.timing"}
+FOUNDATION = {"transforms.batches", "transforms.plan_file", "transforms.timing"}
 FORBIDDEN = {"configs": {"apache_beam", "torch", "pyarrow"}, "model_zoo": {"apache_beam"}, "storage": {"apache_beam", "torch"}}
 
 

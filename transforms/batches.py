@@ -184,7 +184,8 @@ class WrittenFile:
 class WrittenPart:
     """What one attempt at (a contiguous piece of) a unit left in storage; tiny, the only thing that crosses a shuffle.
 
-    It covers input rows `first_row` to `first_row + rows_in` of the unit; `last` says that the unit ends there.
+    It covers input rows `first_row` to `first_row + rows_in` of the unit; `last` says that the unit ends there. `placement` is what
+    computed it, and `worker` the process that wrote it, as `host:process id`.
     """
 
     unit: int
@@ -198,6 +199,7 @@ class WrittenPart:
     scored: tuple[WrittenFile, ...]
     rejected: tuple[WrittenFile, ...]
     placement: str = field(default="", compare=False)
+    worker: str = field(default="", compare=False)
 
 
 def isolate(rows: int, attempt: Callable[[np.ndarray], Any], give_up_after: int = 8) -> BadRows | None:

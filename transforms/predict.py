@@ -14,7 +14,7 @@ import numpy as np
 
 from configs.errors import ModelError
 from model_zoo.package import read_package
-from model_zoo.scorer import Device, DType, load_scorer
+from model_zoo.scorer import Device, DType, load_scorer, threads_for
 from transforms.batches import Arrays, BadRows, FeatureBatch, PredictionBatch, isolate
 from transforms.timing import Timed
 
@@ -71,18 +71,18 @@ def predict_batch(score: Score, batch: FeatureBatch, key: str | None) -> tuple[F
 
 @dataclass
 class Predict(beam.PTransform):
-    """Score every batch with the package's model, loaded once per worker process."""
+    """Score every batch with the package's model, loaded once per worker process; `workers` of them share one machine's cores."""
 
     package: str
     digest: str
     device: Device
     dtype: DType
     batch_rows: int
-    threads: int
+    workers: int
     key: str | None
 
     def expand(self, batches: beam.PCollection[FeatureBatch]) -> beam.PCollection[PredictionBatch]:
-        handler = ScorerHandler(self.package, self.digest, self.device, self.dtype, self.batch_rows, self.threads, self.key)
+        handler = ScorerHandler(self.package, self.digest, self.device, self.dtype, self.batch_rows, self.workers, self.key)
         return batches | RunInference(handler.with_no_batching()).with_output_types(PredictionBatch)
 
 
@@ -95,12 +95,12 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
     device: Device
     dtype: DType
     batch_rows: int
-    threads: int
+    workers: int
     key: str | None
 
     def load_model(self) -> Any:
         package = read_package(self.package, expected_digest=self.digest)
-        return load_scorer(package, self.device, self.dtype, self.batch_rows, self.threads)
+        return load_scorer(package, self.device, self.dtype, self.batch_rows, threads_for(self.workers))
 
     def run_inference(
         self, batch: Sequence[FeatureBatch], model: Any, inference_args: dict[str, Any] | None = None

@@ -4,13 +4,15 @@ Every step can be repeated: files get names that carry their content's digest, t
 replaced in one move. So a retried bundle, a second launcher, or a worker that wakes up late cannot change a published run.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 import hashlib
 import json
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import apache_beam as beam
 
@@ -18,8 +20,13 @@ from configs.errors import BudgetError, PublishError
 from storage import files
 from storage.layout import RunFolder, current_run
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
-from transforms.read import read_plan
+from transforms.plan_file import read_plan
 from transforms.write import read_done_record
+
+T = TypeVar("T")
+R = TypeVar("R")
+# An object store answers in tens of milliseconds, many requests at a time.
+_REQUESTS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class PublishRun(beam.PTransform):
     """Publish the run once every unit is written, or nothing at all.
 
     Attributes:
-        manifest: what the launcher knows about the run (job, model, inputs); files and totals are added.
+        manifest: what the launcher knows about the run (job, model); the plan's inputs, files and totals are added.
         max_rejected_rows, max_rejected_percent: the error budget; with more rejected rows than both allow, nothing is published.
     """
 
@@ -74,13 +81,14 @@ def publish_run(
     """
     if files.exists(run.manifest):
         return announce(run)
-    units = sorted(read_plan(run.plan), key=lambda u: u.index)
-    chosen = choose_parts(run, units, parts)
+    plan = read_plan(run.plan)
+    chosen = choose_parts(run, plan.units, parts)
     totals = balance(chosen)
     check_budget(totals, max_rejected_rows, max_rejected_percent, _where_to_look(run, chosen))
     try:
         entries = _move_files(run, chosen)
-        content = {**manifest, **_description(run, chosen, totals, entries)}
+        inputs = {"inputs": plan.inputs, "ignored_inputs": plan.ignored_inputs}
+        content = {**manifest, **inputs, **_description(run, chosen, totals, entries)}
         if not files.create(run.manifest, json.dumps(content, indent=1).encode()):
             _refuse_other_content(run, content)
         _remove_strays(run, entries)
@@ -109,8 +117,8 @@ def choose_parts(run: RunFolder, units: Sequence[WorkUnit], parts: Iterable[Writ
     for part in parts:
         of_unit.setdefault(part.unit, []).append(part)
     chosen: list[WrittenPart] = []
-    for unit in units:
-        recorded = read_done_record(run, unit.index)
+    records = _at_once(lambda unit: read_done_record(run, unit.index), units)
+    for unit, recorded in zip(units, records, strict=True):
         candidates = [recorded] if recorded is not None else of_unit.get(unit.index, [])
         cover = _cover(candidates, unit.first_row)
         if cover is None or (unit.rows is not None and sum(p.rows_in for p in cover) != unit.rows):
@@ -168,28 +176,42 @@ def _cover(parts: Sequence[WrittenPart], first_row: int) -> list[WrittenPart] | 
 
 def _move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[dict[str, Any]]]:
     """Give every chosen file its final name, and describe it as the manifest does."""
+    scored, rejected = list(_scored_names(parts)), list(_rejected_names(parts))
     files.make_folder(run.published)
-    entries: dict[str, list[dict[str, Any]]] = {"files": [], "rejected_files": []}
+    if rejected:
+        files.make_folder(f"{run.published}/rejected")
+    entries = {"files": _at_once(lambda f: _move(run, *f), scored), "rejected_files": _at_once(lambda f: _move(run, *f), rejected)}
+    files.sync_folder(run.published)
+    if rejected:
+        files.sync_folder(f"{run.published}/rejected")
+    return entries
+
+
+def _scored_names(parts: Sequence[WrittenPart]) -> Iterator[tuple[WrittenFile, str]]:
     by_unit: dict[int, list[WrittenFile]] = {}
     for part in parts:
         by_unit.setdefault(part.unit, []).extend(part.scored)
     for unit, stored in by_unit.items():
         for number, file in enumerate(stored):
             middle = f"-{number:03d}" if len(stored) > 1 else ""
-            entries["files"].append(_move(run, file, f"part-{unit:05d}{middle}-{file.sha256[:12]}.{file.path.rsplit('.', 1)[1]}"))
+            yield file, f"part-{unit:05d}{middle}-{file.sha256[:12]}.{file.path.rsplit('.', 1)[1]}"
+
+
+def _rejected_names(parts: Sequence[WrittenPart]) -> Iterator[tuple[WrittenFile, str]]:
     for part in parts:
         for file in part.rejected:
-            files.make_folder(f"{run.published}/rejected")
-            entries["rejected_files"].append(_move(run, file, f"rejected/part-{part.unit:05d}-{file.sha256[:12]}.parquet"))
-    files.sync_folder(run.published)
-    if entries["rejected_files"]:
-        files.sync_folder(f"{run.published}/rejected")
-    return entries
+            yield file, f"rejected/part-{part.unit:05d}-{file.sha256[:12]}.parquet"
 
 
 def _move(run: RunFolder, file: WrittenFile, name: str) -> dict[str, Any]:
     files.move(files.join(run.attempts, file.path), files.join(run.published, name))
     return {"path": name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+
+
+def _at_once(call: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Results of storage requests, many at a time, in the order of `items`."""
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        return list(pool.map(call, items))
 
 
 def _description(
@@ -200,6 +222,7 @@ def _description(
         "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "rows": totals,
         "computed_by": sorted({p.placement for p in parts if p.placement}),
+        "workers": dict(sorted(Counter(p.worker for p in parts if p.worker).items())),
         "content_sha256": content_sha256(entries["files"] + entries["rejected_files"]),
         **entries,
     }

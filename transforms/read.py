@@ -5,7 +5,6 @@ A unit that has a done-record is not read again: this is what makes a killed run
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-import json
 import time
 
 import apache_beam as beam
@@ -17,6 +16,7 @@ from configs.errors import InputError
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import BadRows, BatchId, RawBatch, WorkUnit, failed_batch
+from transforms.plan_file import read_plan
 from transforms.read_csv import CsvFormat, CsvRows, convert_fields, convert_valid, read_csv_blocks
 from transforms.timing import Timed
 
@@ -48,19 +48,15 @@ class ReadShards(beam.PTransform):
         return (
             root
             | "Plan" >> beam.Create([self.run.plan])
-            | "Units" >> beam.FlatMap(read_plan).with_output_types(WorkUnit)
+            | "Units" >> beam.FlatMap(units_to_read).with_output_types(WorkUnit)
             | "Spread" >> beam.Reshuffle()
             | "Rows" >> beam.ParDo(_ReadUnits(self.run, self.schema, self.format, self.rows_per_batch, self.key, self.csv))
         )
 
 
-def read_plan(url: str) -> list[WorkUnit]:
+def units_to_read(plan_url: str) -> list[WorkUnit]:
     """The units of a stored plan, largest first: a local runner deals them out in turn and never moves one again."""
-    content = files.read(url)
-    if content is None:
-        raise InputError(f"{url}: the plan is gone; another run may have published and cleaned up; start the run again")
-    units = [WorkUnit(**u) for u in json.loads(content)["units"]]
-    return sorted(units, key=lambda u: (-u.bytes, u.index))
+    return sorted(read_plan(plan_url).units, key=lambda u: (-u.bytes, u.index))
 
 
 @dataclass

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 import json
+import os
+import socket
 import time
 from typing import Any, Protocol
 import uuid
@@ -117,7 +119,7 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
     if files.create(run.done_record(unit.index), json.dumps(asdict(part)).encode(), synced=False):
         return (part,)
     recorded = read_done_record(run, unit.index)
-    if recorded is None:
+    if recorded is None or recorded.attempt == part.attempt:  # ours: a store's answer was lost, and asked for again
         return (part,)
     for file in (*part.scored, *part.rejected):
         files.remove(files.join(run.attempts, file.path))
@@ -193,6 +195,7 @@ class PartWriter:
             scored=tuple(self._scored),
             rejected=rejected,
             placement=self._placement,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
         )
 
     @property

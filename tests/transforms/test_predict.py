@@ -1,4 +1,5 @@
 from collections.abc import Callable
+import os
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_a_column_layout_array_is_scored_as_its_rows() -> None:
 @pytest.fixture
 def handler(tmp_path: Path) -> ScorerHandler:
     url = tiny_package(tmp_path / "model")
-    return ScorerHandler(url, read_package(url).digest, "cpu", "float32", 8, 1, "id")
+    return ScorerHandler(url, read_package(url).digest, "cpu", "float32", 8, os.cpu_count() or 1, "id")
 
 
 def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandler) -> None:
@@ -181,6 +182,6 @@ def test_run_inference_gives_every_batch_whole(handler: ScorerHandler) -> None:
         assert sorted(len(r.outputs["logit"]) for r in results) == sorted(sizes)
         assert all(len(r) == len(r.outputs["logit"]) for r in results)
 
-    predict = Predict(handler.package, handler.digest, "cpu", "float32", 8, 1, "id")
+    predict = Predict(handler.package, handler.digest, "cpu", "float32", 8, os.cpu_count() or 1, "id")
     with TestPipeline(runner="DirectRunner", options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"])) as root:
         assert_that(root | beam.Create(batches).with_output_types(FeatureBatch) | predict, check)

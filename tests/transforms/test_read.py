@@ -13,7 +13,8 @@ from storage import files
 from storage.layout import RunFolder
 from tests.builders import make_unit, parquet, planned_run, unit_of
 from transforms.batches import RawBatch, WorkUnit
-from transforms.read import ReadShards, _ReadUnits, read_plan, read_unit
+from transforms.plan_file import read_plan
+from transforms.read import ReadShards, _ReadUnits, read_unit, units_to_read
 from transforms.read_csv import CsvFormat
 
 TABLE = pa.table(
@@ -144,8 +145,8 @@ def test_a_shard_in_another_store() -> None:
 def test_the_plan_is_dealt_out_largest_first(tmp_path: Path) -> None:
     units = [make_unit(i, 10, bytes=size) for i, size in enumerate([5, 9, 1, 9])]
     run = planned_run(str(tmp_path), units)
-    assert [u.index for u in read_plan(run.plan)] == [1, 3, 0, 2]
-    assert sorted(read_plan(run.plan), key=lambda u: u.index) == units
+    assert [u.index for u in units_to_read(run.plan)] == [1, 3, 0, 2]
+    assert list(read_plan(run.plan).units) == units
 
 
 def test_a_plan_that_is_gone_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""What cannot work on a runner is refused here, before anything is submitted, with the fix."""
+
+from collections.abc import Sequence
+import json
+
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    SetupOptions,
+    StandardOptions,
+    WorkerOptions,
+)
+
+from configs.errors import JobError
+from pipelines.runners import is_cluster
+from storage import files
+
+_NOT_TAKEN = {
+    "--template_location": "a classic template would freeze today's input files into the graph; use the flex template (make "
+    "dataflow-template)",
+    "--streaming": "this is a batch pipeline; leave the flag out",
+    "--save_main_session": "workers import the installed packages; leave the flag out",
+    "--output_executable_path": "a jar would freeze today's input files into the graph; submit the job itself",
+}
+_NO_SECRETS = (
+    "--s3_access_key_id",
+    "--s3_secret_access_key",
+    "--s3_session_token",
+    "--azure_connection_string",
+)
+
+
+def refuse_flags(flags: Sequence[str]) -> None:
+    """Refuse flags of Beam's that this pipeline cannot follow, or that would show a secret.
+
+    Raises:
+        JobError: the first such flag.
+    """
+    spelled = {flag.partition("=")[0] for flag in flags}
+    for flag, reason in _NOT_TAKEN.items():
+        if flag in spelled:
+            raise JobError(f"{flag}: {reason}")
+    for flag in _NO_SECRETS:
+        if flag in spelled:
+            raise JobError(f"{flag}: would be readable in the job's options; put credentials where the store's own library looks")
+
+
+def refuse_wrong_options(options: PipelineOptions) -> None:
+    """Refuse options that would fail, or hang, only after the submission.
+
+    Raises:
+        JobError: the first problem.
+    """
+    runner = options.view_as(StandardOptions).runner
+    if runner == "DataflowRunner":
+        _check_dataflow(options)
+    if runner == "PrismRunner" and options.get_all_options()["prism_location"] is None:
+        raise JobError(
+            "--runner PrismRunner: no prism binary on PATH; give --prism_location, or install one with "
+            "`go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0`"
+        )
+    if runner == "PortableRunner" and not options.view_as(PortableOptions).job_endpoint:
+        raise JobError("--runner PortableRunner: give --job_endpoint=HOST:PORT, where the job service listens")
+    if runner in ("PortableRunner", "FlinkRunner"):
+        _check_environment(options)
+    if options.view_as(StandardOptions).no_wait_until_finish and runner != "DataflowRunner":
+        raise JobError(f"--no_wait_until_finish: {runner} needs this process until the run is published; leave the flag out")
+
+
+def refuse_unreachable(options: PipelineOptions, urls: Sequence[str], shared_filesystem: bool) -> None:
+    """Refuse paths that this runner's workers cannot see.
+
+    Args:
+        urls: input, model package and output.
+        shared_filesystem: the word of the user that every machine mounts the local paths.
+
+    Raises:
+        JobError: `memory://` with workers in other processes; a path of this machine with workers on others.
+    """
+    runner = options.view_as(StandardOptions).runner
+    mode = options.view_as(DirectOptions).direct_running_mode
+    in_process = runner == "DirectRunner" and mode != "multi_processing"
+    for url in urls:
+        if url.startswith("memory://") and not in_process:
+            raise JobError(
+                f"{url}: lives in one process only; use --direct_running_mode=in_memory or multi_threading, or another path"
+            )
+        if is_cluster(options) and files.is_local(url) and not shared_filesystem:
+            mounted = "" if runner == "DataflowRunner" else "; if every worker mounts this folder, say --shared_filesystem"
+            raise JobError(f"{url}: is a path of this machine, which {runner}'s workers cannot see; use gs:// or s3://{mounted}")
+    if shared_filesystem and runner == "DataflowRunner":
+        raise JobError("--shared_filesystem: Dataflow's machines mount no folder of yours; use gs:// paths")
+
+
+def _check_dataflow(options: PipelineOptions) -> None:
+    cloud, workers, setup = options.view_as(GoogleCloudOptions), options.view_as(WorkerOptions), options.view_as(SetupOptions)
+    for flag, value in (("project", cloud.project), ("region", cloud.region), ("temp_location", cloud.temp_location)):
+        if not value:
+            raise JobError(f"--runner DataflowRunner: give --{flag}{'=gs://BUCKET/temp' if flag == 'temp_location' else ''}")
+    if not (workers.sdk_container_image or setup.setup_file or setup.extra_packages):
+        raise JobError(
+            "--runner DataflowRunner: its workers would not have this package; give --sdk_container_image (make "
+            "dataflow-template shows how to build one) or --setup_file=./setup.py"
+        )
+
+
+def _check_environment(options: PipelineOptions) -> None:
+    """A portable runner starts Docker containers unless told otherwise, and a half-told environment hangs."""
+    portable = options.view_as(PortableOptions)
+    kind, config = portable.environment_type, portable.environment_config or portable.environment_options
+    if not kind:
+        raise JobError(
+            "--environment_type: say where Python workers are: EXTERNAL with --environment_config=HOST:PORT of a worker pool, "
+            "PROCESS, or DOCKER with an image that holds this package"
+        )
+    if kind == "LOOPBACK":
+        if is_cluster(options):
+            raise JobError(
+                "--environment_type LOOPBACK: workers beside the launcher serve a runner on this machine only; use EXTERNAL"
+            )
+        return
+    if not config:
+        example = {"EXTERNAL": "HOST:PORT", "PROCESS": '\'{"command": "/path/to/boot"}\'', "DOCKER": "IMAGE"}.get(kind, "...")
+        raise JobError(f"--environment_type {kind}: needs --environment_config={example}")
+    if kind == "PROCESS" and portable.environment_config:
+        try:
+            json.loads(portable.environment_config)["command"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise JobError('--environment_config: for PROCESS it must be JSON with a "command"') from error

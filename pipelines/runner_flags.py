@@ -1,0 +1,81 @@
+"""The flags of Beam's runners: which there are, and what a command line gave; a word that nobody knows is not dropped in silence."""
+
+import argparse
+from collections.abc import Sequence
+from functools import cache
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from configs.errors import JobError
+
+# Flink's job server takes options of its own, which Beam's Python side hands through without knowing them.
+_JOB_SERVER_FLAGS = (
+    "--max_bundle_size",
+    "--max_bundle_time_mills",
+    "--object_reuse",
+    "--operator_chaining",
+    "--number_of_execution_retries",
+    "--execution_retry_delay",
+    "--execution_mode_for_batch",
+    "--flink_conf_dir",
+    "--disable_metrics",
+)
+# Values of these flags add up, so a profile's stand beside the user's.
+LISTED_FLAGS = ("--experiments", "--job_server_jvm_properties", "--dataflow_service_options")
+_OTHER_SPELLINGS = {
+    "--experiment": "--experiments",
+    "--job_server_jvm_property": "--job_server_jvm_properties",
+    "--dataflow_service_option": "--dataflow_service_options",
+    "--job-server-timeout": "--job_server_timeout",
+    "--machine_type": "--worker_machine_type",
+    "--save_main_session": "--no_save_main_session",
+}
+
+
+def name_of(flag: str) -> str:
+    """The name of `--name=value` or `--name`, in its usual spelling.
+
+    >>> name_of("--experiment=a")
+    '--experiments'
+    """
+    name = flag.partition("=")[0]
+    return _OTHER_SPELLINGS.get(name, name)
+
+
+def given_names(flags: Sequence[str]) -> set[str]:
+    """Names of the flags on a command line."""
+    return {name_of(flag) for flag in flags if flag.startswith("--")}
+
+
+@cache
+def known_flags() -> tuple[str, ...]:
+    """Every flag that Beam or a job server knows."""
+    ours = {s for a in _beam_parser()._actions for s in a.option_strings if s.startswith("--")}
+    return tuple(sorted({*ours, *_JOB_SERVER_FLAGS}))
+
+
+def unknown_flags(flags: Sequence[str]) -> list[str]:
+    """Words that Beam would drop with a warning.
+
+    Raises:
+        JobError: a flag of Beam's with a value that it does not take.
+    """
+    left = _beam_parser().parse_known_args(list(flags))[1]
+    return [word for word in left if name_of(word) not in _JOB_SERVER_FLAGS or "=" not in word]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise JobError(f"runner option: {message}")
+
+
+@cache
+def _beam_parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
+    pending: list[type[PipelineOptions]] = [PipelineOptions]
+    while pending:
+        options = pending.pop()
+        pending += options.__subclasses__()
+        if "_add_argparse_args" in vars(options):
+            options._add_argparse_args(parser)
+    return parser
