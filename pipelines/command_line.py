@@ -95,7 +95,7 @@ def stop_on_terminate() -> None:
 
 
 @contextmanager
-def workers_kept_quiet() -> Iterator[TextIO]:
+def workers_kept_quiet() -> Iterator[None]:
     """While the block runs, drop what workers and libraries write to stderr, but for the run's own log; with --debug drop nothing.
 
     A runner prints the traceback of a failed worker several times, and worker processes log their start; what matters of it comes
@@ -103,14 +103,14 @@ def workers_kept_quiet() -> Iterator[TextIO]:
     lines that are not JSON even with --debug; the libraries of this process are in it then.
     """
     if logging.getLogger().isEnabledFor(logging.INFO) and not _log.json:
-        yield _log.stderr
+        yield
         return
     sys.stderr.flush()
     with os.fdopen(os.dup(2), "w") as kept, open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
         _send_logs_to(kept)
         try:
-            yield kept
+            yield
         finally:
             sys.stderr.flush()
             os.dup2(kept.fileno(), 2)

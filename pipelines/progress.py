@@ -5,10 +5,10 @@ from contextlib import contextmanager
 import json
 import threading
 import time
-from typing import TextIO
 
 from tqdm import tqdm
 
+from pipelines.run_log import RunLog
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
@@ -53,14 +53,14 @@ class RowsDone:
 
 
 @contextmanager
-def shown_progress(rows_done: RowsDone, total: int | None, to: TextIO, quiet: bool) -> Iterator[None]:
-    """While the block runs: a bar with rows, rows/s and time left on a terminal, plain lines elsewhere, nothing with `quiet`."""
-    if quiet:
+def shown_progress(rows_done: RowsDone, total: int | None, log: RunLog) -> Iterator[None]:
+    """While the block runs: a bar with rows, rows/s and time left on a terminal, lines of the log elsewhere, nothing when it is quiet."""
+    if log.quiet:
         yield
         return
     stop = threading.Event()
-    show = _bar if to.isatty() else _lines
-    thread = threading.Thread(target=show, args=(rows_done, total, to, stop), daemon=True)
+    show = _bar if log.stderr.isatty() and not log.json else _lines
+    thread = threading.Thread(target=show, args=(rows_done, total, log, stop), daemon=True)
     thread.start()
     try:
         yield
@@ -69,18 +69,20 @@ def shown_progress(rows_done: RowsDone, total: int | None, to: TextIO, quiet: bo
         thread.join()
 
 
-def _bar(rows_done: RowsDone, total: int | None, to: TextIO, stop: threading.Event) -> None:
+def _bar(rows_done: RowsDone, total: int | None, log: RunLog, stop: threading.Event) -> None:
     start = rows_done.count()
-    with tqdm(total=total, initial=start, unit=" rows", unit_scale=True, desc="scoring", file=to, dynamic_ncols=True) as bar:
+    with tqdm(
+        total=total, initial=start, unit=" rows", unit_scale=True, desc="scoring", file=log.stderr, dynamic_ncols=True
+    ) as bar:
         while not stop.wait(_TERMINAL_SECONDS):
             bar.update(max(0, rows_done.count() - bar.n))
 
 
-def _lines(rows_done: RowsDone, total: int | None, to: TextIO, stop: threading.Event) -> None:
+def _lines(rows_done: RowsDone, total: int | None, log: RunLog, stop: threading.Event) -> None:
     start, began = rows_done.count(), time.monotonic()
     while not stop.wait(_PLAIN_SECONDS):
         done = rows_done.count()
         rate = (done - start) / (time.monotonic() - began)
         of = f" of {total:,}" if total is not None else ""
         left = f", {(total - done) / rate:,.0f} s left" if total is not None and rate > 0 else ""
-        print(f"scoring: {done:,}{of} rows, {rate:,.0f} rows/s{left}", file=to, flush=True)
+        log.progress(f"scoring: {done:,}{of} rows, {rate:,.0f} rows/s{left}", done, rate)

@@ -44,6 +44,12 @@ class RunLog:
         """Where lines go that are not results."""
         return self.terminal or sys.stderr
 
+    def tell(self, event: str, message: str) -> None:
+        """One line in either format."""
+        if self.is_for_people:
+            print(redacted(message))
+        self._event(event, message)
+
     def planned(self, run: RunFolder, info: Mapping[str, str], rows: int | None, units: int) -> None:
         """What the run will do; `info` says with which model, version and runner."""
         self.facts.info = {"run_id": run.run_id, **info}
@@ -83,10 +89,6 @@ class RunLog:
             self._write(ERROR, event, message, exit_status=exit_status, seconds=self._seconds(), error=error, traceback=trace)
         else:
             print(redacted(f"{trace or ''}{'error: ' if error else ''}{message}"), file=self.stderr, flush=True)
-
-    def submitted(self, message: str) -> None:
-        """That the run goes on elsewhere, without this program."""
-        self._event("submitted", message, exit_status=0, seconds=self._seconds())
 
     def measured(self, exit_status: int) -> None:
         """Leave the metrics file, if one is wanted. A run is as good without, so that only warns, and the status stays."""

@@ -17,9 +17,19 @@ from configs.job import Job
 from configs.load import load, parse_set
 from model_zoo.scorer import load_scorer, resolve_device, threads_for
 from pipelines import report
-from pipelines.command_line import EXIT_STATUSES, Parser, leave, run_program, stop_on_terminate, workers_kept_quiet
+from pipelines.command_line import (
+    EXIT_STATUSES,
+    Parser,
+    add_log_flags,
+    leave,
+    open_log,
+    run_program,
+    stop_on_terminate,
+    workers_kept_quiet,
+)
 from pipelines.plan import Plan, make_plan, manifest_head, store_plan
 from pipelines.progress import RowsDone, shown_progress
+from pipelines.run_log import RunLog
 from pipelines.runner_checks import refuse_flags, refuse_unreachable, refuse_wrong_options
 from pipelines.runner_flags import known_flags, unknown_flags
 from pipelines.runners import is_cluster, profile_of, python_first_on_path, runner_named, runner_options, workers_per_machine
@@ -52,35 +62,38 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
 
 def main(argv: Sequence[str]) -> int:
     """Score as the command line says, and return the exit status."""
+    log = open_log(argv)
     arguments, flags = _parse(argv)
-    options = _options(arguments, flags)
+    options = _options(arguments, flags, log)
     job = load(Job, arguments.config, _overrides(arguments))
+    log.facts.job = job.name
     plan = make_plan(job)
     if not is_cluster(options):  # else the machines that matter are others than this one
         resolve_device(job.model.device)
     urls = [plan.run.output, *(s.file.url for s in plan.shards[:1]), plan.package.url]
     refuse_unreachable(options, urls, arguments.shared_filesystem)
+    card, runner = plan.package.card, options.view_as(StandardOptions).runner
+    log.planned(plan.run, {"model": card.name, "version": card.version, "runner": runner}, plan.rows, len(plan.units))
     if arguments.dry_run:
         return _dry_run(plan)
     if files.exists(plan.run.manifest):
-        return _published_before(plan, arguments.quiet)
-    return _run(plan, options, arguments.quiet)
+        return _published_before(plan, log)
+    return _run(plan, options, log)
 
 
-def _options(arguments: argparse.Namespace, flags: Sequence[str]) -> PipelineOptions:
+def _options(arguments: argparse.Namespace, flags: Sequence[str], log: RunLog) -> PipelineOptions:
     """The runner's profile and the user's flags, shown, and refused where they cannot work."""
     refuse_flags(flags)
     runner = runner_named(arguments.runner)
     options = runner_options(runner, flags)
     refuse_wrong_options(options)
     python_first_on_path()
-    if not arguments.quiet:
-        profile = profile_of(runner, flags)
-        print(f"runner: {runner}, profile {profile.name}: {' '.join(profile.flags)}")
+    profile = profile_of(runner, flags)
+    log.tell("runner", f"runner: {runner}, profile {profile.name}: {' '.join(profile.flags)}")
     return options
 
 
-def _run(plan: Plan, options: PipelineOptions, quiet: bool) -> int:
+def _run(plan: Plan, options: PipelineOptions, log: RunLog) -> int:
     began = time.perf_counter()
     try:
         store_plan(plan)
@@ -90,37 +103,38 @@ def _run(plan: Plan, options: PipelineOptions, quiet: bool) -> int:
         ) from error
     rows_done = RowsDone(plan.run, plan.units)
     resumed_rows = rows_done.count()
+    log.resumed(resumed_rows)
     pipeline = beam.Pipeline(options=options)
     build(pipeline, plan, workers_per_machine(options))
-    with workers_kept_quiet() as terminal, shown_progress(rows_done, plan.rows, terminal, quiet):
+    with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
         try:
             result = pipeline.run()
             if options.view_as(StandardOptions).no_wait_until_finish:
-                return _submitted(plan, result, quiet)
+                log.tell(
+                    "submitted", f"submitted: job {result.job_id()}; its workers publish run {plan.run.run_id} to {plan.run.output}"
+                )
+                return 0
             result.wait_until_finish()
         except Exception:
             if files.exists(plan.run.manifest):  # another launcher of the same work was faster, and cleaned up under this one
-                return _published_before(plan, quiet)
+                return _published_before(plan, log)
             raise
     seconds = time.perf_counter() - began
     run, manifest = read_manifest(plan.run.output, plan.run.run_id)
-    if not quiet:
+    counters = _counters(result)
+    log.published(run, manifest, seconds, resumed_rows, counters)
+    if log.is_for_people:
         print(report.final_table(run, manifest, seconds, resumed_rows))
-        print(report.stage_seconds(_counters(result)))
+        print(report.stage_seconds(counters))
         print(report.first_rows(run, manifest))
         print(report.reading_line(plan.run.output, plan.job.sink.format))
     return 0
 
 
-def _submitted(plan: Plan, result: Any, quiet: bool) -> int:
-    if not quiet:
-        print(f"submitted: job {result.job_id()}; its workers publish run {plan.run.run_id} to {plan.run.output}")
-    return 0
-
-
-def _published_before(plan: Plan, quiet: bool) -> int:
+def _published_before(plan: Plan, log: RunLog) -> int:
     announce(plan.run)
-    if not quiet:
+    log.already_published(*read_manifest(plan.run.output, plan.run.run_id))
+    if log.is_for_people:
         print(f"already published: run {plan.run.run_id}, the same inputs, model and settings; nothing to do")
         print(report.reading_line(plan.run.output, plan.job.sink.format))
     return 0
@@ -185,6 +199,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     how.add_argument("--shared_filesystem", action="store_true", help="local paths are mounted on every machine of the cluster")
     how.add_argument("--dry_run", action="store_true", help="plan and check everything, score a few rows in memory, write nothing")
     how.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_log_flags(how)
     how.add_argument("--debug", action="store_true", help="show tracebacks and the runner's log")
     arguments, flags = parser.parse_known_args(list(argv))
     parser.refuse_unknown(unknown_flags(flags), known_flags())
