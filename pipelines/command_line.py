@@ -15,6 +15,7 @@ import warnings
 from configs.errors import JobError, Refusal, refusal_in
 from configs.load import nearest
 from pipelines.json_log import JsonFormatter
+from pipelines.leaving import cancel_jobs, leave
 from pipelines.run_log import RunLog
 
 EXIT_MEANINGS = {
@@ -87,9 +88,9 @@ def stop_on_terminate() -> None:
 
     def stop(signum: int, frame: FrameType | None) -> None:
         status = 128 + signum
-        _log.ended("interrupted", "terminated: nothing was published; the same command resumes where it stopped", status)
+        _stopped("terminated", status)
         _log.measured(status)
-        os._exit(status)
+        leave(status)
 
     signal.signal(signal.SIGTERM, stop)
 
@@ -126,7 +127,7 @@ def _status_of(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int
     except Refusal as refusal:
         return _fail(refusal, refusal)
     except KeyboardInterrupt:
-        _log.ended("interrupted", "interrupted: nothing was published; the same command resumes where it stopped", 130)
+        _stopped("interrupted", 130)
         return 130
     except Exception as error:  # noqa: BLE001 - the outermost place: every error ends as one line
         refusal_inside = refusal_in("".join(traceback.format_exception_only(error)))
@@ -134,12 +135,9 @@ def _status_of(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int
         return _fail(refusal_inside or internal, error)
 
 
-def leave(status: int) -> NoReturn:
-    """End the process without waiting for worker threads that a failed or interrupted runner left behind."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    logging.shutdown()
-    os._exit(status)
+def _stopped(how: str, status: int) -> None:
+    outcome = "nothing was published" if cancel_jobs() else "the runner did not confirm that its job ends, so look there"
+    _log.ended("interrupted", f"{how}: {outcome}; the same command resumes where it stopped", status)
 
 
 def _fail(refusal: Refusal, error: Exception) -> int:

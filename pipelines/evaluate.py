@@ -19,7 +19,8 @@ from configs.errors import InputError, JobError
 from configs.load import nearest
 from model_zoo.evaluation import evaluate, render
 from pipelines.arrow_types import parse_type
-from pipelines.command_line import Parser, leave, run_program
+from pipelines.command_line import Parser, run_program
+from pipelines.leaving import leave
 from storage import files
 from storage.layout import RunFolder, read_manifest
 

@@ -122,7 +122,7 @@ def _prism(flags: Sequence[str]) -> tuple[str, ...]:
     """Prism as found on PATH; Beam would download one in silence."""
     found = shutil.which("prism")
     location = (f"--prism_location={found}",) if found else ()
-    return (*location, _LOOPBACK, "--prism_log_level=error", _PATIENT, _QUIET_WORKERS)
+    return (*location, _LOOPBACK, "--prism_log_kind=text", _PATIENT, _QUIET_WORKERS)
 
 
 def _portable(flags: Sequence[str]) -> tuple[str, ...]:

@@ -21,12 +21,12 @@ from pipelines.command_line import (
     EXIT_STATUSES,
     Parser,
     add_log_flags,
-    leave,
     open_log,
     run_program,
     stop_on_terminate,
     workers_kept_quiet,
 )
+from pipelines.leaving import cancelled_when_stopped, leave
 from pipelines.plan import Plan, make_plan, manifest_head, store_plan
 from pipelines.progress import RowsDone, shown_progress
 from pipelines.run_log import RunLog
@@ -114,7 +114,8 @@ def _run(plan: Plan, options: PipelineOptions, log: RunLog) -> int:
                     "submitted", f"submitted: job {result.job_id()}; its workers publish run {plan.run.run_id} to {plan.run.output}"
                 )
                 return 0
-            result.wait_until_finish()
+            with cancelled_when_stopped(result.cancel):
+                result.wait_until_finish()
         except Exception:
             if files.exists(plan.run.manifest):  # another launcher of the same work was faster, and cleaned up under this one
                 return _published_before(plan, log)

@@ -26,7 +26,8 @@ from model_zoo.fitting import fit_steps
 from model_zoo.package import read_package
 from model_zoo.scorer import load_scorer
 from model_zoo.training import Epoch, Examples, Recipe, forward, train
-from pipelines.command_line import Parser, leave, run_program, stop_on_terminate
+from pipelines.command_line import Parser, run_program, stop_on_terminate
+from pipelines.leaving import leave
 from pipelines.packing import Arrays, Scored, pack
 from pipelines.samples import write_held_out
 from storage import files

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.errors import VerifyError
-from pipelines.command_line import EXIT_STATUSES, Parser, leave, run_program
+from pipelines.command_line import EXIT_STATUSES, Parser, run_program
+from pipelines.leaving import leave
 from storage import files
 from storage.layout import RunFolder, current_run, read_manifest
 from transforms.publish import content_sha256

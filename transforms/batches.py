@@ -10,6 +10,7 @@ outputs again needs a Flatten, and the local runner materialises every row that 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 import pickle
+import re
 from typing import Any
 
 from apache_beam import coders
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 Arrays = dict[str, np.ndarray]
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True, order=True)
@@ -284,7 +286,8 @@ def _rebuild(cls: Any, rows: bytes, state: dict[str, Any]) -> Any:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:2000]
+    """The message without addresses of objects: the same bad row leaves the same record in every run."""
+    return _ADDRESS.sub("", " ".join(str(error).split()))[:2000]
 
 
 for _type in (FailedBatch, RawBatch, ScoredBatch):
