@@ -48,14 +48,19 @@ class ReadShards(beam.PTransform):
         return (
             root
             | "Plan" >> beam.Create([self.run.plan])
-            | "Units" >> beam.FlatMap(units_to_read).with_output_types(WorkUnit)
+            | "Units" >> beam.FlatMap(units_to_read, self.run.manifest).with_output_types(WorkUnit)
             | "Spread" >> beam.Reshuffle()
             | "Rows" >> beam.ParDo(_ReadUnits(self.run, self.schema, self.format, self.rows_per_batch, self.key, self.csv))
         )
 
 
-def units_to_read(plan_url: str) -> list[WorkUnit]:
-    """The units of a stored plan, largest first: a local runner deals them out in turn and never moves one again."""
+def units_to_read(plan_url: str, manifest_url: str) -> list[WorkUnit]:
+    """The units of a stored plan, largest first: a local runner deals them out in turn and never moves one again.
+
+    None when the run is published: a runner may lose a worker after that, and then starts the whole graph again.
+    """
+    if files.exists(manifest_url):
+        return []
     return sorted(read_plan(plan_url).units, key=lambda u: (-u.bytes, u.index))
 
 
