@@ -36,6 +36,8 @@ _EVERYWHERE = ("--no_save_main_session",)
 # A job service drops its client after five minutes without a new message, which is one long unit.
 _PATIENT = "--job_server_timeout=86400"
 _QUIET_WORKERS = "--default_sdk_harness_log_level=CRITICAL"
+# A job server in Java reads it too, and refuses a level that is Python's alone.
+_ONLY_ERRORS = "--default_sdk_harness_log_level=ERROR"
 _LOOPBACK = "--environment_type=LOOPBACK"
 _HERE = ("[auto]", "[local]")
 _OVERVIEW_SECONDS = 10
@@ -127,13 +129,13 @@ def _prism(flags: Sequence[str]) -> tuple[str, ...]:
 
 def _portable(flags: Sequence[str]) -> tuple[str, ...]:
     """A job service: where its workers are is for the user to say."""
-    return (_PATIENT, _QUIET_WORKERS)
+    return (_PATIENT, _ONLY_ERRORS)
 
 
 def _flink(flags: Sequence[str]) -> tuple[str, ...]:
     """Whole units in a bundle, and Java 17 allowed to look into what Flink needs."""
     opened = [f"--job_server_jvm_properties=--add-opens=java.base/java.{p}=ALL-UNNAMED" for p in ("lang", "nio", "util", "time")]
-    common = ("--flink_version=1.19", "--max_bundle_time_mills=86400000", _PATIENT, _QUIET_WORKERS, *opened)
+    common = ("--flink_version=1.19", "--max_bundle_time_mills=86400000", _PATIENT, _ONLY_ERRORS, *opened)
     master = _value(flags, "--flink_master") or _HERE[0]
     if master in _HERE:
         cores = os.cpu_count() or 1
