@@ -7,7 +7,7 @@
     profile.parquet      the training data's column and score profile
 
 What comes in: a path or fsspec URL. What goes out: a `Package`, every byte of it checked against the card. A file is read once,
-and what was hashed is what is loaded.
+and what was hashed is what is loaded. Files of a remote package are kept on this machine by their digest (package_cache.py).
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,16 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-import fsspec
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 import yaml
 
 from configs.errors import ModelError
 from configs.steps import Scalar, Step
+from model_zoo.package_cache import cached, keep
 
 CARD = "model.yaml"
 PREPROCESS = "preprocess.json"
@@ -118,16 +120,21 @@ def read_package(url: str, expected_digest: str | None = None) -> Package:
     Raises:
         ModelError: a file is missing, altered or unlisted, or the card is not valid.
     """
-    card_bytes = _read(url, CARD)
+    remote = _is_remote(url)
+    kept = cached(expected_digest) if remote and expected_digest is not None else None
+    card_bytes = _read(url, CARD) if kept is None else kept
     digest = hashlib.sha256(card_bytes).hexdigest()
     if expected_digest is not None and digest != expected_digest:
         raise ModelError(f"{url}: the package changed since the run was planned; start the run again")
     card = _parse_card(url, card_bytes)
-    files = {name: _read_checked(url, name, entry) for name, entry in card.files.items()}
+    files = {name: _read_checked(url, name, entry, remote) for name, entry in card.files.items()}
     for needed in (card.weights, PREPROCESS, SMOKE):
         if needed not in files:
             raise ModelError(f"{url}: {CARD} does not list {needed}; write the package again with pipelines.train")
-    _refuse_unlisted(url, card)
+    if kept is None:
+        _refuse_unlisted(url, card)
+        if remote:
+            keep(card_bytes)
     return Package(url, card, digest, _parse_steps(url, files[PREPROCESS]), files)
 
 
@@ -143,14 +150,15 @@ def write_package(url: str, card: dict[str, Any], steps: tuple[Step, ...], files
     Raises:
         ModelError: the folder holds a package already.
     """
-    fs, root = url_to_fs(url)
+    fs, root = _locate(url)
     if fs.exists(f"{root}/{CARD}"):
         raise ModelError(f"{url}: holds a model package already, and packages never change; choose another folder or remove it")
     preprocess = json.dumps(_STEPS.dump_python(steps, mode="json"), indent=1).encode() + b"\n"
     files = {**files, PREPROCESS: preprocess}
     entries = {name: FileEntry(sha256=hashlib.sha256(c).hexdigest(), bytes=len(c)) for name, c in sorted(files.items())}
     checked = ModelCard.model_validate({**card, "files": entries})
-    fs.makedirs(root, exist_ok=True)
+    if not _is_remote(url):  # an object store has no folders, and would be asked for a bucket
+        fs.makedirs(root, exist_ok=True)
     for name, content in files.items():
         fs.pipe_file(f"{root}/{name}", content)
     text = yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=140).encode()
@@ -200,28 +208,46 @@ def _first_problem(error: Exception) -> str:
     return f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}"
 
 
+def _locate(url: str) -> tuple[Any, str]:
+    return url_to_fs(url, use_listings_cache=False)
+
+
+def _is_remote(url: str) -> bool:
+    """Whether reading it goes over a network."""
+    try:
+        return not isinstance(_locate(url)[0], LocalFileSystem | MemoryFileSystem)
+    except (ValueError, ImportError) as error:
+        raise ModelError(f"{url}: cannot be read: {error}; install the extra for this kind of storage (s3, gcs)") from error
+
+
 def _read(url: str, name: str) -> bytes:
     try:
-        with fsspec.open(f"{url.rstrip('/')}/{name}", "rb") as file:
-            content: bytes = file.read()
-            return content
+        fs, root = _locate(url)
+        content: bytes = fs.cat_file(f"{root.rstrip('/')}/{name}")
     except FileNotFoundError as error:
         raise ModelError(f"{url}: no {name} there; model.package must be a folder written by pipelines.train") from error
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # a store's client has error classes of its own
         raise ModelError(f"{url}/{name}: cannot be read: {error}") from error
+    return content
 
 
-def _read_checked(url: str, name: str, entry: FileEntry) -> bytes:
+def _read_checked(url: str, name: str, entry: FileEntry, remote: bool) -> bytes:
     if "/" in name or "\\" in name or name.startswith("."):
         raise ModelError(f"{url}: {CARD} lists {name!r}; a file of a package must be a plain name in its folder")
+    kept = cached(entry.sha256) if remote else None
+    if kept is not None:
+        return kept
     content = _read(url, name)
     if hashlib.sha256(content).hexdigest() != entry.sha256:
         raise ModelError(f"{url}/{name}: its content is not what {CARD} lists (sha256 differs); restore the package")
+    if remote:
+        keep(content)
     return content
 
 
 def _refuse_unlisted(url: str, card: ModelCard) -> None:
-    fs, root = url_to_fs(url)
-    present = {path.rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(root, detail=False)}
+    fs, root = _locate(url)
+    paths = [path.rstrip("/") for path in fs.ls(root, detail=False)]
+    present = {path.rsplit("/", 1)[-1] for path in paths if path != root.rstrip("/")}
     if unlisted := sorted(present - set(card.files) - {CARD}):
         raise ModelError(f"{url}: holds {unlisted[0]!r}, which {CARD} does not list; remove it")
