@@ -1,0 +1,212 @@
+"""A real standalone Flink cluster on loopback: a JobManager, two TaskManagers, and beside each of those a pool of Python workers.
+
+Every process is a child in the foreground with a process group of its own, so that it can be killed and ended by its own id.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+import json
+import os
+from pathlib import Path
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+from urllib.request import urlopen
+
+import psutil
+import yaml
+
+from tests.conftest import REPOSITORY
+
+SLOTS_EACH = 2
+# Each TaskManager stands for a machine, with a loopback address that its own pool listens on.
+MACHINES = {"tm-0": "127.0.0.2", "tm-1": "127.0.0.3"}
+_START_SECONDS = 180
+_STOP_SECONDS = 20
+# A child that lost the test that started it must not live on.
+_ENDS_WITH_ME = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+
+
+@dataclass
+class Machine:
+    """A TaskManager and the pool whose children are its Python workers."""
+
+    task_manager: subprocess.Popen[bytes]
+    pool: subprocess.Popen[bytes]
+
+    def workers(self) -> list[psutil.Process]:
+        """Its Python workers that run now."""
+        return psutil.Process(self.pool.pid).children()
+
+
+@dataclass
+class Cluster:
+    """A running cluster.
+
+    Attributes:
+        folder: configuration and logs.
+        master: `host:port` of its REST API, for --flink_master.
+        pool: `host:port` of the pool, for --environment_config; on every machine the host is another.
+        machines: by resource id of the TaskManager.
+    """
+
+    home: Path
+    folder: Path
+    master: str
+    pool: str
+    machines: dict[str, Machine] = field(default_factory=dict)
+
+    @property
+    def flags(self) -> list[str]:
+        """What a user gives to run on it."""
+        external = ("--environment_type=EXTERNAL", f"--environment_config={self.pool}")
+        return ["--runner=FlinkRunner", f"--flink_master={self.master}", *external]
+
+    def ask(self, path: str) -> Any:
+        """What its REST API answers to GET."""
+        with urlopen(f"http://{self.master}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def jobs(self) -> list[tuple[str, str]]:
+        """Ids and states of all its jobs, oldest first."""
+        return [(j["jid"], j["state"]) for j in sorted(self.ask("/jobs/overview")["jobs"], key=lambda j: j["start-time"])]
+
+    def restarts(self, job: str) -> int:
+        """How often a job was started again."""
+        return int(self.ask(f"/jobs/{job}/metrics?get=numRestarts")[0]["value"])
+
+    def records_read(self, job: str, vertex: str) -> dict[str, int]:
+        """Records that the vertices with this word in their name got, by TaskManager."""
+        read: dict[str, int] = {}
+        for entry in self.ask(f"/jobs/{job}")["vertices"]:
+            if vertex in entry["name"]:
+                for place in self.ask(f"/jobs/{job}/vertices/{entry['id']}/taskmanagers")["taskmanagers"]:
+                    name = place["taskmanager-id"]
+                    read[name] = read.get(name, 0) + place["metrics"]["read-records"]
+        return read
+
+    def ready(self) -> bool:
+        """Whether every slot is free and every pool listens."""
+        port = int(self.pool.rpartition(":")[2])
+        try:
+            for name in self.machines:
+                socket.create_connection((MACHINES[name], port), timeout=1).close()
+            return bool(self.ask("/overview")["slots-available"] == SLOTS_EACH * len(MACHINES))
+        except OSError:
+            return False
+
+
+@contextmanager
+def running_cluster(home: Path, folder: Path) -> Iterator[Cluster]:
+    """Start a cluster with its configuration and logs in `folder`, and leave nothing of it behind."""
+    rest, rpc, blob = free_ports("127.0.0.1", 3)
+    cluster = Cluster(home, folder, f"localhost:{rest}", f"worker-pool:{free_ports('0.0.0.0', 1)[0]}")  # noqa: S104 - any address
+    _configure(home, folder / "conf", rest, rpc, blob)
+    with ExitStack() as stack:
+        job_manager = stack.enter_context(_flink(cluster, "jobmanager", "jobmanager.sh"))
+        for name in MACHINES:
+            cluster.machines[name] = stack.enter_context(running_machine(cluster, name))
+        wait_until(lambda: cluster.ready() or job_manager.poll() is not None, _START_SECONDS, f"the cluster is up: see {folder}")
+        assert job_manager.poll() is None, f"the JobManager ended: see {folder}"
+        yield cluster
+
+
+@contextmanager
+def running_machine(cluster: Cluster, name: str) -> Iterator[Machine]:
+    """A TaskManager and its pool, as one machine of the cluster runs them."""
+    hosts = cluster.folder / f"{name}.hosts"
+    host, port = cluster.pool.split(":")
+    hosts.write_text(f"127.0.0.1 localhost {socket.gethostname()}\n{MACHINES[name]} {host}\n")
+    options = {"FLINK_ENV_JAVA_OPTS_TM": f"-Djdk.net.hosts.file={hosts}"}
+    pool = [sys.executable, "-m", "tests.flink.pool", f"{MACHINES[name]}:{port}"]
+    with (
+        _started(pool, cluster.folder, f"{name}-pool") as workers,
+        _flink(cluster, name, "taskmanager.sh", "-D", f"taskmanager.resource-id={name}", env=options) as task_manager,
+    ):
+        yield Machine(task_manager, workers)
+
+
+def free_ports(address: str, count: int) -> list[int]:
+    """Ports of an address that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((address, 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Look often until it is so, and fail at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"after {seconds} s it is still not so that {what}"
+        time.sleep(0.05)
+
+
+def stop_group(process: subprocess.Popen[Any]) -> None:
+    """End a process that was started in a session of its own, and all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _configure(home: Path, conf: Path, rest: int, rpc: int, blob: int) -> None:
+    """Flink's own configuration with what is different here: ports, loopback, and a lost TaskManager noticed within seconds."""
+    shutil.copytree(home / "conf", conf)
+    settings = yaml.safe_load((conf / "config.yaml").read_text())
+    settings = {
+        "env": settings["env"],
+        "rest": {"address": "localhost", "bind-address": "localhost", "port": rest},
+        "blob.server.port": blob,
+        "jobmanager": {"rpc": {"address": "localhost", "port": rpc}, "bind-host": "localhost", "memory.process.size": "1g"},
+        "taskmanager": {"host": "localhost", "bind-host": "localhost", "memory.process.size": "1400m"},
+        "taskmanager.numberOfTaskSlots": SLOTS_EACH,
+        "cluster.evenly-spread-out-slots": True,
+        "heartbeat": {"interval": 2_000, "timeout": 15_000},
+        # A restart that comes before a lost TaskManager is noticed asks that one for slots; and a refused run is tried as often.
+        "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 2, "delay": "16 s"}},
+        "io.tmp.dirs": str(conf.parent),
+    }
+    (conf / "config.yaml").write_text(yaml.safe_dump(settings, width=10_000))
+
+
+@contextmanager
+def _flink(
+    cluster: Cluster, name: str, script: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """One of Flink's own scripts in the foreground; it ends as the Java process itself."""
+    folder = str(cluster.folder)
+    places = {"FLINK_CONF_DIR": f"{folder}/conf", "FLINK_LOG_DIR": folder, "FLINK_PID_DIR": folder}
+    command = [str(cluster.home / "bin" / script), "start-foreground", *arguments]
+    with _started(command, cluster.folder, name, {**places, **(env or {})}) as process:
+        yield process
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], folder: Path, name: str, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a group of its own, with its output in a file; the whole group ends with the block."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # pools start workers as `python`
+    with open(folder / f"{name}.out", "ab") as out:
+        process = subprocess.Popen(
+            [*_ENDS_WITH_ME, *command],
+            cwd=REPOSITORY,
+            env={**os.environ, "PATH": path, **(env or {})},
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        stop_group(process)
