@@ -1,0 +1,175 @@
+"""Figures of the scaling benchmark as a page of tables and as a plot; nothing is measured here."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.scaling_limits import limits, per_row_microseconds, per_shard
+
+Figures = dict[str, Any]
+_SHARD_RUNS = {"plan": "dry run", "score": "whole run", "resume": "resume", "nothing": "nothing to do"}
+
+
+def page(figures: Figures, plot: str) -> str:
+    """docs/scaling.md: the tables of what was measured, and what follows from them for a far larger run."""
+    sections = [
+        "# How cost grows",
+        f"Written by `python -m tests.benchmarks.scaling` on {figures['machine']}. Every figure is of a whole program in a process of its "
+        "own, with start-up; where runs were repeated, `median (least..greatest)`. MB are 10^6 bytes.",
+        f"![cost against rows, shards and workers]({plot})",
+    ]
+    for part, section in (("rows", _rows), ("shards", _shards), ("workers", _workers), ("requests", _requests)):
+        if part in figures:
+            sections += section(figures[part])
+    if {"rows", "shards"} <= figures.keys():
+        sections += limits(figures)
+    return "\n\n".join(sections) + "\n"
+
+
+def _rows(figures: Figures) -> Iterator[str]:
+    nothing, *sizes = figures["sizes"]
+    yield "## Rows"
+    yield (
+        "Parquet shards of 8 float32 columns and an int64 id, a network 8-64-1, one score column. Microseconds per row are beyond the "
+        f"start-up, which with no rows at all takes {_cell(nothing['seconds'])} s and {_cell(nothing['peak_mb'])} MB."
+    )
+    heads = ["rows", "shards", "seconds", "rows/s", "µs per row", "CPU µs per row", "peak MB"]
+    yield _table(
+        heads,
+        [
+            [
+                f"{s['rows']:,}",
+                f"{s['shards']:,}",
+                _cell(s["seconds"]),
+                f"{s['rows'] / s['seconds'][0]:,.0f}",
+                f"{per_row_microseconds(s, nothing, 'seconds'):.3f}",
+                f"{per_row_microseconds(s, nothing, 'cpu_seconds'):.3f}",
+                _cell(s["peak_mb"]),
+            ]
+            for s in sizes
+        ],
+    )
+
+
+def _shards(figures: Figures) -> Iterator[str]:
+    one, *sizes = figures["sizes"]
+    yield "## Shards"
+    yield (
+        f"Shards of {figures['rows_per_shard']} rows, one unit of work each. `dry run` is all of planning; `resume` finds every unit done "
+        "by a run that was killed before it published, and publishes (those attempts and done-records are copies of one that the "
+        "project's own writer wrote, not scored); `nothing to do` finds the run published."
+    )
+    runs = {name: title for name, title in _SHARD_RUNS.items() if name in one}
+    rows = [[f"{s['shards']:,}", *(_cell(s[n]["seconds"]) if n in s else "-" for n in runs)] for s in (one, *sizes)]
+    yield _table(["shards", *(f"{title}, s" for title in runs.values())], rows)
+    yield "Beyond one shard, milliseconds per shard:"
+    heads = ["shards", "plan", "score", "skip and choose", "move, manifest", "clean up", "CPU of dry run", "CPU of resume"]
+    yield _table(heads, [[f"{s['shards']:,}", *_milliseconds(s, one)] for s in sizes])
+    yield "Memory of the launcher, which with the DirectRunner is also the only worker, and sizes of what is stored:"
+    heads = ["shards", *(f"{title}, peak MB" for title in runs.values()), "dry run, MB per 10 000", "resume, MB per 10 000"]
+    yield _table(
+        [*heads, "plan.json, bytes per shard", "manifest.json, bytes per shard", "graph, bytes"],
+        [[f"{s['shards']:,}", *_memory(s, one, runs)] for s in sizes],
+    )
+
+
+def _milliseconds(s: Figures, one: Figures) -> Iterator[str]:
+    costs = per_shard(s, one)
+    for name in ("plan", "score", "choose", "move", "clean", "plan_cpu", "resume_cpu"):
+        yield f"{costs[name] * 1e3:.3f}" if name in costs else "-"
+
+
+def _memory(s: Figures, one: Figures, runs: dict[str, str]) -> Iterator[str]:
+    costs = per_shard(s, one)
+    yield from (_cell(s[name]["peak_mb"]) if name in s else "-" for name in runs)
+    yield from (f"{costs[f'{name}_bytes'] * 1e4 / 1e6:.1f}" for name in ("plan", "resume"))
+    yield from (f"{s[name] / s['shards']:,.0f}" for name in ("plan_bytes", "manifest_bytes"))
+    yield f"{s['graph_bytes']:,}"
+
+
+def _workers(figures: Figures) -> Iterator[str]:
+    yield "## Workers"
+    yield (
+        f"{figures['rows']:,} rows in {figures['shards']} shards with the DirectRunner; more workers than cores cannot be faster. "
+        "Peak memory is of all processes together."
+    )
+    rows = [
+        [r["mode"], str(r["workers"]), _cell(r["seconds"]), f"{figures['rows'] / r['seconds'][0]:,.0f}", _cell(r["peak_mb"])]
+        for r in figures["runs"]
+    ]
+    yield _table(["mode", "workers", "seconds", "rows/s", "peak MB"], rows)
+
+
+def _requests(figures: Figures) -> Iterator[str]:
+    yield "## Requests to an object store"
+    yield "Counted at an S3 server on this machine, per shard of one unit; what does not grow with shards is left out."
+    keys = sorted({*figures["plan"], *figures["run"]})
+    rows = [[key, *(f"{figures[name].get(key, 0):g}" for name in ("plan", "run"))] for key in keys]
+    totals = [f"{sum(figures[name].values()):g}" for name in ("plan", "run")]
+    yield _table(["request", "dry run", "whole run"], [*rows, ["together", *totals]])
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---:"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(spread: Sequence[float]) -> str:
+    middle, low, high = (f"{v:,.0f}" if spread[0] >= 100 else f"{v:.1f}" for v in spread)
+    return middle if low == middle == high else f"{middle} ({low}..{high})"
+
+
+def draw(figures: Figures, path: Path) -> None:
+    """One panel for each part that was measured; the same figures give the same file."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams["svg.hashsalt"] = "scaling"
+    panels = [(panel, figures[part]) for part, drawn in _PANELS.items() if part in figures for panel in drawn]
+    figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=(4.2 * max(1, len(panels)), 3.6), squeeze=False)
+    for ax, (panel, measured) in zip(axes[0], panels, strict=False):
+        panel(ax, measured)
+        ax.grid(alpha=0.3)
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    pyplot.close(figure)
+
+
+def _draw_rows(ax: Any, figures: Figures) -> None:
+    rows = [s["rows"] for s in figures["sizes"][1:]]
+    for name, label in (("seconds", "elapsed"), ("cpu_seconds", "CPU")):
+        costs = [per_row_microseconds(s, figures["sizes"][0], name) for s in figures["sizes"][1:]]
+        ax.plot(rows, costs, "o-", label=label)
+    ax.set(xscale="log", ylim=(0, None), xlabel="rows", ylabel="µs per row beyond start-up", title="Cost of a row")
+    ax.legend(frameon=False)
+
+
+def _draw_shards(ax: Any, figures: Figures) -> None:
+    for name, label in _SHARD_RUNS.items():
+        found = [s for s in figures["sizes"][1:] if name in s]
+        ax.plot([s["shards"] for s in found], [s[name]["seconds"][0] for s in found], "o-", label=label)
+    ax.set(xscale="log", yscale="log", xlabel="shards", ylabel="seconds, whole program", title="Shards: time")
+    ax.legend(frameon=False)
+
+
+def _draw_memory(ax: Any, figures: Figures) -> None:
+    for name, label in _SHARD_RUNS.items():
+        found = [s for s in figures["sizes"][1:] if name in s]
+        ax.plot([s["shards"] for s in found], [s[name]["peak_mb"][0] for s in found], "o-", label=label)
+    ax.set(xscale="log", ylim=(0, None), xlabel="shards", ylabel="peak MB", title="Shards: memory of the launcher")
+
+
+def _draw_workers(ax: Any, figures: Figures) -> None:
+    for mode in dict.fromkeys(r["mode"] for r in figures["runs"]):
+        runs = [r for r in figures["runs"] if r["mode"] == mode]
+        ax.plot([r["workers"] for r in runs], [figures["rows"] / r["seconds"][0] / 1e6 for r in runs], "o-", label=mode)
+    counts = sorted({r["workers"] for r in figures["runs"]})
+    ax.set(xticks=counts, ylim=(0, None), xlabel="workers", ylabel="million rows/s, whole program", title="Workers")
+    ax.legend(frameon=False)
+
+
+_PANELS = {"rows": (_draw_rows,), "shards": (_draw_shards, _draw_memory), "workers": (_draw_workers,)}
