@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import re
 import threading
 
+_REFUSAL = b"<Error><Code>InvalidAccessKeyId</Code><Message>The access key does not exist in our records.</Message></Error>"
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 
 
@@ -32,12 +33,14 @@ class Proxy:
 
     Attributes:
         old: (bucket, other bucket) whose listings are shown in place of the first one's.
+        refuses: whether every request is answered as one with wrong credentials.
     """
 
     address: str = ""
     requests: list[str] = field(default_factory=list)
     fault: Fault | None = None
     old: tuple[str, str] | None = None
+    refuses: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def writes(self) -> list[str]:
@@ -73,6 +76,9 @@ def _forwarder(proxy: Proxy, store: str) -> type[BaseHTTPRequestHandler]:
         def _forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fault = self._fault(body)
+            if proxy.refuses:
+                self._answer(403, [("Content-Type", "application/xml")], _REFUSAL)
+                return
             if fault is not None and not fault.after:
                 fault.happens()
                 self.close_connection = True

@@ -1,0 +1,245 @@
+"""The programs with input, model and output in an object store, as a user runs them: each in a process of its own."""
+
+from collections.abc import Callable, Iterator
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import tempfile
+
+import fsspec
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import score, train, verify
+from pipelines.command_line import run_program
+from storage import files
+from storage.layout import RunFolder, current_run
+from tests.conftest import REPOSITORY
+from tests.object_stores.conftest import at, new_bucket
+from tests.object_stores.proxy import Fault, Proxy
+from tests.object_stores.servers import SECRET, Server
+from tests.object_stores.test_publishing import content, watched, whole
+
+SAMPLE = REPOSITORY / "samples/breast_cancer"
+CSV = ("--set", "source.format=csv", "--set", "source.types.id=int64")
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(autouse=True)
+def _machine_without_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def sample(server: Server) -> str:
+    """URL of a bucket with the sample's shards, as Parquet and as CSV, and its model."""
+    url = new_bucket(server)
+    for path in sorted((SAMPLE / "shards").iterdir()):
+        files.put(f"{url}/shards/{path.name}", path.read_bytes())
+        sink = Path(tempfile.mkdtemp()) / "a.csv"
+        pacsv.write_csv(pq.read_table(path), sink)
+        files.put(f"{url}/csv/{path.stem}.csv", sink.read_bytes())
+    for path in sorted((SAMPLE / "model").iterdir()):
+        files.put(f"{url}/model/{path.name}", path.read_bytes())
+    return url
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The sample scored from local disk to local disk."""
+    output = str(tmp_path_factory.mktemp("local"))
+    assert run_program(score.main, ["--output", output, "--quiet"]) == 0
+    return content(RunFolder(output, current_run(output) or ""))
+
+
+@pytest.fixture
+def start(server: Server, sample: str) -> Iterator[Start]:
+    """Start a program in a process group of its own that talks to the store, or to a proxy of it."""
+    started = []
+
+    def run(module: str, *arguments: str, address: str | None = None) -> subprocess.Popen[str]:
+        environment = {**os.environ, **server.environment(address)}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        command = [sys.executable, "-m", module, *arguments]
+        started.append(subprocess.Popen(command, cwd=REPOSITORY, env=environment, start_new_session=True, **pipes))
+        return started[-1]
+
+    yield run
+    for process in started:
+        kill(process)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    """Standard output of a program that ends well."""
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
+
+
+def job(sample: str, output: str, *more: str) -> list[str]:
+    return ["--input", f"{sample}/shards", "--model", f"{sample}/model", "--output", output, *more]
+
+
+def published(output: str) -> dict[str, bytes]:
+    whole(output)
+    return content(RunFolder(output, current_run(output) or ""))
+
+
+def test_input_model_and_output_in_the_store(start: Start, sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
+    output = f"{bucket}/scores"
+    end(start("pipelines.score", *job(sample, output)))
+    assert published(output) == undisturbed
+    assert "every sha256, row count and schema is as published" in end(start("pipelines.verify", output))
+    before = files.version_of(f"{output}/CURRENT")
+    assert "already published" in end(start("pipelines.score", *job(sample, output)))
+    assert files.version_of(f"{output}/CURRENT") == before
+    assert files.names_in(output) == ["CURRENT", "runs"]
+
+
+def test_ways_to_name_the_same_input_are_the_same_work(sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
+    shards = files.names_in(f"{sample}/shards")
+    by_name = [word for name in shards for word in ("--input", f"{sample}/shards/{name}")]
+    for words in (by_name, ["--input", f"{sample}/shards/"], ["--input", f"{sample}/shards/*.parquet"]):
+        arguments = [*words, "--model", f"{sample}/model", "--output", f"{bucket}/scores", "--quiet"]
+        assert run_program(score.main, arguments) == 0
+    assert len(files.names_in(f"{bucket}/scores/runs")) == 1
+    assert published(f"{bucket}/scores") == undisturbed
+
+
+def test_csv_input(sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
+    arguments = ["--input", f"{sample}/csv/*.csv", "--model", f"{sample}/model", "--output", f"{bucket}/scores", "--quiet", *CSV]
+    assert run_program(score.main, arguments) == 0
+    assert published(f"{bucket}/scores") == undisturbed
+    assert run_program(verify.main, [f"{bucket}/scores"]) == 0
+
+
+def test_training_writes_a_package_that_scores(bucket: str) -> None:
+    output = f"{bucket}/trained"
+    config = ["--config", str(REPOSITORY / "configs/train_breast_cancer.yaml"), "--set", "training.epochs=2", "--quiet"]
+    assert run_program(train.main, [*config, "--output", output]) == 0
+    assert run_program(train.main, [*config, "--output", output, "--overwrite"]) == 0
+    scoring = ["--input", f"{output}/shards", "--model", f"{output}/model", "--output", f"{bucket}/scores", "--quiet"]
+    assert run_program(score.main, scoring) == 0
+    assert run_program(verify.main, [f"{bucket}/scores"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "after"),
+    [("done", 2, True), ("manifest.json", 1, False), ("manifest.json", 1, True)],
+    ids=["two units done", "before the manifest", "after the manifest"],
+)
+def test_killed_with_its_whole_group_it_resumes(
+    step: str, number: int, after: bool, start: Start, sample: str, bucket: str, proxy: Proxy, undisturbed: dict[str, bytes]
+) -> None:
+    output, launchers = f"{bucket}/scores", []
+    proxy.fault = Fault(f"^(PUT|POST) .*{step}", lambda: os.killpg(launchers[0].pid, signal.SIGKILL), after, number)
+    with proxy.lock:
+        launchers.append(start("pipelines.score", *job(sample, output), address=proxy.address))
+    assert launchers[0].wait(300) == -signal.SIGKILL, launchers[0].communicate()
+    assert current_run(output) is None
+    out = end(start("pipelines.score", *job(sample, output)))
+    assert ("resumed" in out) == (step == "done" or not after)
+    assert published(output) == undisturbed
+    assert files.names_in(output) == ["CURRENT", "runs"]
+
+
+def test_two_launchers_of_the_same_work(start: Start, sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
+    output = f"{bucket}/scores"
+    assert run_program(score.main, job(sample, output, "--set", "postprocess.threshold=0.9", "--quiet")) == 0
+    old = current_run(output)
+    with watched(output) as seen:
+        for launcher in [start("pipelines.score", *job(sample, output)) for _ in range(2)]:
+            end(launcher)
+    assert seen <= {old, current_run(output)}
+    assert published(output) == undisturbed
+
+
+def failing(capsys: pytest.CaptureFixture[str], arguments: list[str], main: Callable[..., int] = score.main) -> tuple[int, str]:
+    """Exit status and the one line on stderr, which shows no secret."""
+    capsys.readouterr()
+    status = run_program(main, arguments)
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1, error
+    assert SECRET not in error
+    assert "Traceback" not in error
+    assert "internal error" not in error
+    return status, error
+
+
+@pytest.mark.parametrize(("flag", "status"), [("--input", 3), ("--model", 3), ("--output", 5)])
+def test_a_missing_bucket(
+    flag: str, status: int, server: Server, sample: str, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = f"{server.scheme}://missing-{os.getpid()}/x"
+    assert failing(capsys, [*job(sample, f"{bucket}/scores"), flag, nowhere])[0] == status
+    assert not fsspec.filesystem(server.scheme, use_listings_cache=False).exists(nowhere.rsplit("/", 1)[0])
+
+
+@pytest.mark.parametrize(("flag", "status"), [("--input", 3), ("--model", 3), ("--output", 5)])
+def test_a_server_that_is_not_there(
+    flag: str, status: int, server: Server, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    if server.scheme == "gs":
+        pytest.skip("gcsfs asks again for half a minute")
+    with at(Server(server.scheme, "127.0.0.1:9")):
+        code, error = failing(capsys, ["--output", str(tmp_path / "scores"), flag, "s3://bucket/x"])
+    assert code == status
+    assert "connect" in error
+
+
+@pytest.mark.parametrize(("flag", "status"), [("--input", 3), ("--model", 3), ("--output", 5)])
+def test_credentials_that_are_refused(
+    flag: str, status: int, server: Server, proxy: Proxy, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    proxy.refuses = True
+    with at(Server(server.scheme, proxy.address)):
+        code, error = failing(capsys, ["--output", str(tmp_path / "scores"), flag, f"{server.scheme}://bucket/x"])
+    assert code == status, error
+
+
+def test_no_credentials_at_all(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    if server.scheme == "gs":
+        pytest.skip("gcsfs goes on without credentials, and the server refuses")
+    with at(server):
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            monkeypatch.setenv(variable, str(tmp_path / "none"))
+        for flag, status in (("--input", 3), ("--model", 3), ("--output", 5)):
+            code, error = failing(capsys, ["--output", str(tmp_path / "scores"), flag, "s3://bucket/x"])
+            assert (code, "credentials" in error) == (status, True)
+
+
+@pytest.mark.parametrize(("flag", "status"), [("--input", 3), ("--model", 3), ("--output", 2)])
+def test_a_missing_extra_is_named(flag: str, status: int, server: Server, tmp_path: Path) -> None:
+    package, extra = ("gcsfs", "gcs") if server.scheme == "gs" else ("s3fs", "s3")
+    code = f"import sys; sys.modules[{package!r}] = None; from pipelines import score; from pipelines.command_line import run_program; "
+    code += "sys.exit(run_program(score.main))"
+    command = [sys.executable, "-c", code, "--output", str(tmp_path / "scores"), flag, f"{server.scheme}://bucket/x"]
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == status, run.stderr
+    assert run.stderr.count("\n") == 1
+    assert package in run.stderr
+    assert extra in run.stderr
+
+
+@pytest.mark.parametrize(
+    "output", ["sftp://host/scores", "http://host/scores", "zip://scores::s3://bucket/a.zip", "hdfs://host/scores"]
+)
+def test_an_output_without_a_conditional_put_is_refused(output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, error = failing(capsys, ["--output", output])
+    assert status == 2
+    assert "s3://" in error
