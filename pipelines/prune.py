@@ -1,0 +1,114 @@
+"""Remove runs that no reader needs any more: `python -m pipelines.prune OUTPUT --older_than_days 30`.
+
+Kept are the run that CURRENT names, the one published last before it (readers may still be in it, and it is the way back), and all
+that is younger than asked. What interrupted and refused runs left in `_tmp` goes at the same age. An output whose folders are dates
+(`dt=...`) is gone through date by date.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+import json
+
+from fsspec.core import url_to_fs
+
+from configs.errors import JobError, PublishError
+from pipelines.command_line import EXIT_STATUSES, Parser, run_program
+from pipelines.leaving import leave
+from storage import files
+from storage.layout import RunFolder, current_run, read_manifest
+
+
+def main(argv: Sequence[str]) -> int:
+    """Remove as the command line says, and return the exit status."""
+    arguments = _parse(argv)
+    before = datetime.now(UTC) - timedelta(days=arguments.older_than_days)
+    for output in _outputs(files.absolute(arguments.output)):
+        for run in superseded(output, before):
+            _remove(run, run.published, arguments.dry_run)
+        for run in abandoned(output, before):
+            _remove(run, run.temporary, arguments.dry_run)
+    return 0
+
+
+def superseded(output: str, before: datetime) -> list[RunFolder]:
+    """Published runs older than that, but for the current one and the last one before it; none where nothing is current.
+
+    Raises:
+        VerifyError: the manifest of the current run is missing, so that this output needs a look.
+    """
+    if current_run(output) is None:
+        return []
+    current, _ = read_manifest(output)
+    others = [run for run in _runs(output, "runs") if run.run_id != current.run_id]
+    by_age = sorted(((_published_at(run), run.run_id, run) for run in others), reverse=True)
+    return [run for published_at, _, run in by_age[1:] if published_at < before]
+
+
+def abandoned(output: str, before: datetime) -> list[RunFolder]:
+    """Runs that were never published and in whose temporary files nothing was written since."""
+    return [run for run in _runs(output, "_tmp") if _last_written(run.temporary) < before]
+
+
+def _outputs(output: str) -> list[str]:
+    """The output itself, or its dates, as far as runs are there.
+
+    Raises:
+        JobError: nothing there is an output.
+    """
+    folders = [output, *(files.join(output, name) for name in files.names_in(output) if name.startswith("dt="))]
+    found = [folder for folder in folders if {"runs", "_tmp"} & set(files.names_in(folder))]
+    if not found:
+        raise JobError(f"{output}: holds no runs, itself or in folders dt=...; name the --output of pipelines.score")
+    return found
+
+
+def _runs(output: str, below: str) -> Iterator[RunFolder]:
+    return (RunFolder(output, name) for name in files.names_in(files.join(output, below)))
+
+
+def _published_at(run: RunFolder) -> datetime:
+    content = files.read(run.manifest)
+    return datetime.fromisoformat(json.loads(content)["published_at"]) if content else _last_written(run.published)
+
+
+def _last_written(folder: str) -> datetime:
+    fs, path = url_to_fs(folder)
+    return max((fs.modified(name).astimezone(UTC) for name in fs.find(path)), default=datetime.min.replace(tzinfo=UTC))
+
+
+def _remove(run: RunFolder, folder: str, dry_run: bool) -> None:
+    """The manifest goes first: a run that is half gone must not be taken for published when the same work comes again."""
+    print(f"{'would remove' if dry_run else 'removing'}: {folder}")
+    if dry_run:
+        return
+    try:
+        if folder == run.published:
+            files.remove(run.manifest)
+        files.remove(folder)
+    except OSError as error:
+        raise PublishError(f"{folder}: cannot be removed: {error.strerror or error}; mend the folder and run again") from error
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser("pipelines.prune", "Remove superseded and abandoned runs; never the current one.", EXIT_STATUSES)
+    parser.add_argument(
+        "output", metavar="OUTPUT", help="output folder of pipelines.score, or the one that holds its dt=... folders"
+    )
+    parser.add_argument("--older_than_days", type=_days, required=True, metavar="N", help="keep what is younger, at least 1")
+    parser.add_argument("--dry_run", action="store_true", help="only say what would be removed")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    arguments, unknown = parser.parse_known_args(list(argv))
+    parser.refuse_unknown(unknown)
+    return arguments
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if days < 1:
+        raise ValueError
+    return days
+
+
+if __name__ == "__main__":
+    leave(run_program(main))

@@ -1,0 +1,173 @@
+"""The metrics file at the end of a run, read back with Prometheus' own parser: however the run ended, and whatever was there before."""
+
+from pathlib import Path
+import tempfile
+import time
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import score, train, verify
+from pipelines.command_line import run_program
+from pipelines.metrics_file import RunFacts, write_metrics
+from tests.conftest import program
+from tests.pipelines.test_json_log import lines_of, terminated_once_planned
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def samples(path: Path) -> Samples:
+    """Every sample of the file by name and labels; fails for text that is not valid, or a sample that stands twice."""
+    found: Samples = {}
+    for family in text_string_to_metric_families(path.read_bytes().decode()):
+        assert family.documentation
+        assert family.type == "gauge"
+        for sample in family.samples:
+            key = (sample.name.removeprefix("batch_prediction_"), frozenset(sample.labels.items()))
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def value(found: Samples, name: str, **labels: str) -> float | None:
+    return found.get((name, frozenset({"job": "breast_cancer", **labels}.items())))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "batch_prediction.prom"
+
+
+@pytest.fixture
+def run(tmp_path: Path, path: Path) -> Any:
+    def run(*flags: str) -> int:
+        flags = ("--output", str(tmp_path / "scores"), "--metrics_file", str(path), "--quiet", *flags)
+        return run_program(score.main, flags)
+
+    return run
+
+
+def test_a_published_run_leaves_its_totals(run: Any, path: Path, tmp_path: Path) -> None:
+    began = time.time()
+    assert run() == 0
+    found = samples(path)
+    rows = sum(pq.read_metadata(p).num_rows for p in Path("samples/breast_cancer/shards").glob("*.parquet"))
+    assert value(found, "exit_status") == 0
+    assert began <= value(found, "last_run_timestamp_seconds") <= time.time()
+    assert value(found, "last_success_timestamp_seconds") == value(found, "last_run_timestamp_seconds")
+    assert 0 < value(found, "duration_seconds") <= time.time() - began + 1
+    assert {o: value(found, "rows", outcome=o) for o in ("in", "scored", "filtered", "rejected")} == {
+        "in": rows,
+        "scored": rows,
+        "filtered": 0,
+        "rejected": 0,
+    }
+    assert value(found, "files") == len(list((tmp_path / "scores/current").glob("part-*")))
+    assert value(found, "rows_per_second") > 0
+    assert all(value(found, "stage_seconds", stage=s) > 0 for s in ("read", "preprocess", "predict", "postprocess", "write"))
+    run_id = (tmp_path / "scores/CURRENT").read_text().strip()
+    assert value(found, "run_info", run_id=run_id, model="breast_cancer", version="1", runner="DirectRunner") == 1
+    assert not [p for p in tmp_path.iterdir() if p not in (path, tmp_path / "scores")]
+
+
+def test_the_same_work_again_is_a_success_with_the_published_rows(run: Any, path: Path) -> None:
+    assert run() == 0
+    first = samples(path)
+    assert run() == 0
+    again = samples(path)
+    assert value(again, "rows", outcome="in") == value(first, "rows", outcome="in")
+    assert value(again, "last_success_timestamp_seconds") > value(first, "last_success_timestamp_seconds")
+    assert not [name for name, _ in again if name in ("stage_seconds", "rows_per_second")]
+
+
+@pytest.mark.parametrize(
+    ("flags", "status"),
+    [
+        (("--set", "nonsense=1"), 2),
+        (("--no_such_flag",), 2),
+        (("--log_format=xml",), 2),
+        (("--input", "/nowhere"), 3),
+        (("--output", "/proc/scores"), 5),
+    ],
+)
+def test_a_run_without_scores_keeps_the_time_of_the_last_success(flags: tuple[str, ...], status: int, run: Any, path: Path) -> None:
+    assert run() == 0
+    before = samples(path)
+    assert run(*flags) == status
+    after = samples(path)
+    assert value(after, "exit_status") == status
+    assert value(after, "last_success_timestamp_seconds") == value(before, "last_success_timestamp_seconds")
+    assert value(after, "last_run_timestamp_seconds") > value(before, "last_run_timestamp_seconds")
+    assert not [name for name, _ in after if name in ("rows", "files", "stage_seconds")]
+
+
+def test_a_job_that_never_succeeded_has_no_time_of_success(run: Any, path: Path) -> None:
+    assert run("--input", "/nowhere") == 3
+    assert value(samples(path), "exit_status") == 3
+    assert value(samples(path), "last_success_timestamp_seconds") is None
+
+
+def test_a_terminated_run_leaves_its_metrics(path: Path, tmp_path: Path) -> None:
+    terminated_once_planned("--output", str(tmp_path / "scores"), "--metrics_file", str(path))
+    assert value(samples(path), "exit_status") == 143
+
+
+def test_a_dry_run_is_no_run(run: Any, path: Path) -> None:
+    assert run("--dry_run") == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("program_main", [train.main, verify.main])
+def test_programs_without_the_flag_refuse_it_and_write_nothing(program_main: Any, path: Path, capsys: Any) -> None:
+    assert run_program(program_main, ["somewhere", "--metrics_file", str(path)]) == 2
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_file_that_cannot_be_written_warns_and_the_run_stays_published(log_format: str, tmp_path: Path) -> None:
+    target = tmp_path / "folder.prom"
+    target.mkdir()
+    flags = ("--output", str(tmp_path / "scores"), "--metrics_file", str(target), f"--log_format={log_format}")
+    run = program("pipelines.score", *flags)
+    assert run.returncode == 0
+    assert (tmp_path / "scores/CURRENT").exists()
+    last = run.stderr.splitlines()[-1]
+    assert str(target) in last
+    if log_format == "json":
+        assert lines_of(last)[0]["level"] == "warning"
+    else:
+        assert last.startswith("warning: ")
+
+
+def test_another_jobs_success_is_not_taken_over(path: Path) -> None:
+    write_metrics(str(path), RunFacts(job="one", published=True), 0, 1.0)
+    write_metrics(str(path), RunFacts(job="two"), 3, 1.0)
+    assert ("last_success_timestamp_seconds", frozenset({("job", "two")})) not in samples(path)
+
+
+def test_a_submitted_run_is_not_yet_a_success(path: Path) -> None:
+    write_metrics(str(path), RunFacts(job="one"), 0, 1.0)
+    assert ("last_success_timestamp_seconds", frozenset({("job", "one")})) not in samples(path)
+
+
+@pytest.mark.parametrize("before", [b"", b"not { metrics", b"\xff\xfe", b"other_metric 1\n"])
+def test_a_broken_file_before_is_replaced(before: bytes, path: Path) -> None:
+    path.write_bytes(before)
+    write_metrics(str(path), RunFacts(), 2, 1.0)
+    assert samples(path)[("exit_status", frozenset({("job", "unknown")}))] == 2
+
+
+@settings(deadline=None, max_examples=50)  # each example writes files
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_label_value_comes_back(job: str, model: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.prom"
+        write_metrics(str(path), RunFacts(job=job, info={"model": model}, published=True), 0, 1.0)
+        write_metrics(str(path), RunFacts(job=job, info={"model": model}), 1, 1.0)
+        found = samples(path)
+    assert found[("run_info", frozenset({("job", job), ("model", model)}))] == 1
+    assert ("last_success_timestamp_seconds", frozenset({("job", job)})) in found

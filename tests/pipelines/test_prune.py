@@ -1,0 +1,112 @@
+"""Which runs are removed, and that the current one never is."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines import prune, verify
+from pipelines.command_line import run_program
+
+Score = Callable[..., int]
+
+
+@pytest.fixture
+def output(run_score: Score, tmp_path: Path) -> Path:
+    """An output with four runs, published a hundred, fifty, forty and two days ago; current is the one of fifty days ago."""
+    scores = tmp_path / "scores"
+    runs = []
+    for threshold in (0.1, 0.2, 0.3, 0.4, 0.2):
+        assert run_score("--set", f"postprocess.threshold={threshold}") == 0
+        runs.append((scores / "CURRENT").read_text().strip())
+    for run, days in zip(runs, (100, 50, 40, 2), strict=False):
+        publish_earlier(scores / "runs" / run, days, str(days))
+    return scores
+
+
+def publish_earlier(run: Path, days: int, name: str) -> None:
+    """Let the run have been published so many days ago, and leave a mark by which the test knows it."""
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["published_at"] = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    (run / f"days-{name}").touch()
+
+
+def standing(output: Path) -> set[str]:
+    return {mark.name.removeprefix("days-") for mark in output.glob("runs/*/days-*")}
+
+
+def pruned(output: Path, days: int, *flags: str) -> int:
+    return run_program(prune.main, [str(output), "--older_than_days", str(days), *flags])
+
+
+@pytest.mark.parametrize(
+    ("days", "left"),
+    [(30, {"50", "2"}), (45, {"50", "40", "2"}), (99, {"50", "40", "2"}), (101, {"100", "50", "40", "2"}), (1, {"50", "2"})],
+)
+def test_old_runs_go_but_for_the_current_and_the_last_one(days: int, left: set[str], output: Path) -> None:
+    current = (output / "CURRENT").read_text()
+    assert pruned(output, days) == 0
+    assert standing(output) == left
+    assert (output / "CURRENT").read_text() == current
+    assert run_program(verify.main, [str(output)]) == 0
+
+
+def test_a_dry_run_removes_nothing_and_says_what_would_go(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pruned(output, 30, "--dry_run") == 0
+    assert standing(output) == {"100", "50", "40", "2"}
+    assert capsys.readouterr().out.count("would remove") == 2
+
+
+def test_a_removed_run_is_scored_again_when_its_work_comes_again(output: Path, run_score: Score) -> None:
+    assert pruned(output, 30) == 0
+    assert run_score("--set", "postprocess.threshold=0.1") == 0
+    assert run_program(verify.main, [str(output)]) == 0
+
+
+def test_outputs_by_date_are_gone_through(output: Path, tmp_path: Path) -> None:
+    (tmp_path / "by_date").mkdir()
+    output.rename(tmp_path / "by_date/dt=2026-01-31")
+    assert pruned(tmp_path / "by_date", 30) == 0
+    assert standing(tmp_path / "by_date/dt=2026-01-31") == {"50", "2"}
+
+
+def test_what_an_abandoned_run_left_goes_at_the_same_age(output: Path) -> None:
+    for name, days in (("old", 31), ("young", 29)):
+        file = output / "_tmp" / name / "done/0000000.json"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        os.utime(file, ((datetime.now(UTC) - timedelta(days=days)).timestamp(),) * 2)
+    assert pruned(output, 30) == 0
+    assert [p.name for p in (output / "_tmp").iterdir()] == ["young"]
+
+
+def test_a_run_half_removed_goes_too(output: Path) -> None:
+    (run,) = {mark.parent for mark in output.glob("runs/*/days-40")}
+    (run / "manifest.json").unlink()
+    for file in run.iterdir():
+        os.utime(file, (0, 0))
+    assert pruned(output, 45) == 0
+    assert standing(output) == {"50", "2"}
+
+
+def test_an_output_whose_current_manifest_is_missing_is_left_alone(output: Path) -> None:
+    (output / "current/manifest.json").unlink()
+    assert pruned(output, 1) == 3
+    assert standing(output) == {"100", "50", "40", "2"}
+
+
+@pytest.mark.parametrize(("flags", "words"), [(("--older_than_days", "0"), "invalid"), ((), "--older_than_days")])
+def test_an_age_below_a_day_is_refused(
+    flags: tuple[str, ...], words: str, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_program(prune.main, [str(output), *flags]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_folder_without_runs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pruned(tmp_path, 30) == 2
+    assert "holds no runs" in capsys.readouterr().err
