@@ -16,14 +16,23 @@ RUNTIME = [
     "torch>=2.13,<2.14",
     "tqdm>=4.67,<5",
 ]
+S3 = ["s3fs>=2026.9"]
+GCS = ["gcsfs>=2026.9"]
+DATAFLOW = ["apache-beam[gcp]>=2.77,<2.78", *GCS]
 EXTRAS = {
-    "s3": ["s3fs>=2026.9"],
-    "gcs": ["gcsfs>=2026.9"],
+    "s3": S3,
+    "gcs": GCS,
+    "dataflow": DATAFLOW,
     "test": [
+        *S3,
+        *DATAFLOW,
         "duckdb>=1.4",
         "hypothesis>=6.150,<7",
+        "matplotlib>=3.10,<4",
+        "moto[server]>=5.2,<6",
         "mypy>=2.4,<3",
         "pandas-stubs",
+        "prometheus-client>=0.22",
         "psutil>=7",
         "pytest>=9,<10",
         "ruff>=0.14",

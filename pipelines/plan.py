@@ -68,6 +68,11 @@ def make_plan(job: Job) -> Plan:
     Raises:
         ModelError, InputError, JobError: what does not fit.
     """
+    if not files.can_publish_to(job.sink.path):
+        raise JobError(
+            f"sink.path {job.sink.path}: must be on a local disk, s3:// or gs://, where a file can be created only if there is none: "
+            "publishing rests on that"
+        )
     package = read_package(files.absolute(job.model.package))
     _check_functions(job, package)
     _check_preprocessing(package)
