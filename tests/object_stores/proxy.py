@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import re
 import threading
 
-_REFUSAL = b"<Error><Code>InvalidAccessKeyId</Code><Message>The access key does not exist in our records.</Message></Error>"
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 
 
@@ -33,14 +32,14 @@ class Proxy:
 
     Attributes:
         old: (bucket, other bucket) whose listings are shown in place of the first one's.
-        refuses: whether every request is answered as one with wrong credentials.
+        instead: what to answer to a request in the store's place, as status and content, or None to ask the store.
     """
 
     address: str = ""
     requests: list[str] = field(default_factory=list)
     fault: Fault | None = None
     old: tuple[str, str] | None = None
-    refuses: bool = False
+    instead: Callable[[str], tuple[int, bytes] | None] = lambda request: None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def writes(self) -> list[str]:
@@ -76,8 +75,8 @@ def _forwarder(proxy: Proxy, store: str) -> type[BaseHTTPRequestHandler]:
         def _forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fault = self._fault(body)
-            if proxy.refuses:
-                self._answer(403, [("Content-Type", "application/xml")], _REFUSAL)
+            if (canned := proxy.instead(f"{self.command} {self.path}")) is not None:
+                self._answer(canned[0], [("Content-Type", "application/xml")], canned[1])
                 return
             if fault is not None and not fault.after:
                 fault.happens()

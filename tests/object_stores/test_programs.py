@@ -202,7 +202,7 @@ def test_a_server_that_is_not_there(
 def test_credentials_that_are_refused(
     flag: str, status: int, server: Server, proxy: Proxy, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    proxy.refuses = True
+    proxy.instead = lambda _: (403, b"<Error><Code>InvalidAccessKeyId</Code><Message>There is no such key.</Message></Error>")
     with at(Server(server.scheme, proxy.address)):
         code, error = failing(capsys, ["--output", str(tmp_path / "scores"), flag, f"{server.scheme}://bucket/x"])
     assert code == status, error
