@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: score test bench train-samples lock clean
+.PHONY: score test flink-test bench train-samples dataflow-template dataflow-run lock clean
 
 score: $(INSTALLED)
 	$(RUN) -m pipelines.score --runner=DirectRunner
@@ -15,6 +15,11 @@ test: $(INSTALLED)
 	$(RUN) -m mypy
 	$(RUN) -m pytest
 
+# The part of `make test` that needs Java 17 and Maven: builds a job server, and runs Flink as a real cluster on this machine.
+flink-test: $(INSTALLED)
+	$(RUN) -m tests.flink.install
+	REQUIRE_FLINK=1 $(RUN) -m pytest tests/flink
+
 bench: $(INSTALLED)
 	$(RUN) -m tests.benchmarks.tabular
 
@@ -22,6 +27,14 @@ bench: $(INSTALLED)
 train-samples: $(INSTALLED)
 	$(RUN) -m pipelines.train --config configs/train_breast_cancer.yaml --overwrite
 	$(RUN) -m pipelines.train --config configs/train_digits.yaml --overwrite
+
+# Print, and do not run, the gcloud commands that build the Dataflow template and start a job from it; see deploy/dataflow/README.md.
+dataflow-template:
+	@$(PYTHON) deploy/dataflow/commands.py template --project='$(PROJECT)' --region='$(REGION)' --bucket='$(BUCKET)'
+
+dataflow-run:
+	@$(PYTHON) deploy/dataflow/commands.py run --project='$(PROJECT)' --region='$(REGION)' --bucket='$(BUCKET)' \
+	  --config='$(CONFIG)' --input='$(INPUT)' --model='$(MODEL)' --output='$(OUTPUT)' $(if $(GPU),--gpu)
 
 # Needs uv. One lock for every supported Python version.
 lock:

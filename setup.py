@@ -27,6 +27,7 @@ EXTRAS = {
         *S3,
         *DATAFLOW,
         "duckdb>=1.4",
+        "gcp-storage-emulator>=2026.7",
         "hypothesis>=6.150,<7",
         "matplotlib>=3.10,<4",
         "moto[server]>=5.2,<6",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import json
+import os
 
 from apache_beam.options.pipeline_options import (
     DirectOptions,
@@ -24,6 +25,9 @@ _NOT_TAKEN = {
     "--save_main_session": "workers import the installed packages; leave the flag out",
     "--output_executable_path": "a jar would freeze today's input files into the graph; submit the job itself",
 }
+# Set in the flex template's image. Its launcher runs this program anew for every job, takes the job's description from
+# --template_location and starts it; so there, and only there, the flag freezes nothing.
+_IN_LAUNCHER = "FLEX_TEMPLATE_PYTHON_PY_FILE"
 _NO_SECRETS = (
     "--s3_access_key_id",
     "--s3_secret_access_key",
@@ -40,7 +44,7 @@ def refuse_flags(flags: Sequence[str]) -> None:
     """
     spelled = {flag.partition("=")[0] for flag in flags}
     for flag, reason in _NOT_TAKEN.items():
-        if flag in spelled:
+        if flag in spelled and not (flag == "--template_location" and _IN_LAUNCHER in os.environ):
             raise JobError(f"{flag}: {reason}")
     for flag in _NO_SECRETS:
         if flag in spelled:

@@ -22,6 +22,7 @@ from urllib.request import urlopen
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     FlinkRunnerOptions,
+    GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
     StandardOptions,
@@ -192,3 +193,8 @@ def is_this_machine(address: str) -> bool:
     host = address.rpartition("://")[2].partition("/")[0]
     host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     return host in ("localhost", "::1", "embed") or host.startswith("127.")
+
+
+def starts_elsewhere(options: PipelineOptions) -> bool:
+    """Whether running only describes the job, and a flex template's launcher starts it: it needs one even when nothing is left to do."""
+    return bool(options.view_as(GoogleCloudOptions).template_location)

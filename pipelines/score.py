@@ -32,7 +32,15 @@ from pipelines.progress import RowsDone, shown_progress
 from pipelines.run_log import RunLog
 from pipelines.runner_checks import refuse_flags, refuse_unreachable, refuse_wrong_options
 from pipelines.runner_flags import known_flags, unknown_flags
-from pipelines.runners import is_cluster, profile_of, python_first_on_path, runner_named, runner_options, workers_per_machine
+from pipelines.runners import (
+    is_cluster,
+    profile_of,
+    python_first_on_path,
+    runner_named,
+    runner_options,
+    starts_elsewhere,
+    workers_per_machine,
+)
 from storage import files
 from storage.layout import read_manifest
 from transforms.postprocess import Postprocess, postprocess_rows
@@ -76,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
     log.planned(plan.run, {"model": card.name, "version": card.version, "runner": runner}, plan.rows, len(plan.units))
     if arguments.dry_run:
         return _dry_run(plan)
-    if files.exists(plan.run.manifest):
+    if files.exists(plan.run.manifest) and not starts_elsewhere(options):
         return _published_before(plan, log)
     return _run(plan, options, log)
 
@@ -109,11 +117,8 @@ def _run(plan: Plan, options: PipelineOptions, log: RunLog) -> int:
     with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
         try:
             result = pipeline.run()
-            if options.view_as(StandardOptions).no_wait_until_finish:
-                log.tell(
-                    "submitted", f"submitted: job {result.job_id()}; its workers publish run {plan.run.run_id} to {plan.run.output}"
-                )
-                return 0
+            if starts_elsewhere(options) or options.view_as(StandardOptions).no_wait_until_finish:
+                return _submitted(plan, result, log)
             with cancelled_when_stopped(result.cancel):
                 result.wait_until_finish()
         except Exception:
@@ -121,6 +126,11 @@ def _run(plan: Plan, options: PipelineOptions, log: RunLog) -> int:
                 return _published_before(plan, log)
             raise
     seconds = time.perf_counter() - began
+    if not files.exists(plan.run.manifest):
+        raise PublishError(
+            f"{plan.run.output}: the runner says that the job is done, but it did not publish run {plan.run.run_id} there; look at the "
+            "job's log, then run the same command again"
+        )
     run, manifest = read_manifest(plan.run.output, plan.run.run_id)
     counters = _counters(result)
     log.published(run, manifest, seconds, resumed_rows, counters)
@@ -129,6 +139,13 @@ def _run(plan: Plan, options: PipelineOptions, log: RunLog) -> int:
         print(report.stage_seconds(counters))
         print(report.first_rows(run, manifest))
         print(report.reading_line(plan.run.output, plan.job.sink.format))
+    return 0
+
+
+def _submitted(plan: Plan, result: Any, log: RunLog) -> int:
+    """Say who has the job now; a template's launcher starts it from the description that was just written, so it has no id yet."""
+    job = f"job {result.job_id()}" if getattr(result, "has_job", True) else "the job's description, for the template's launcher"
+    log.tell("submitted", f"submitted: {job}; workers publish run {plan.run.run_id} to {plan.run.output}")
     return 0
 
 
