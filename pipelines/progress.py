@@ -15,6 +15,7 @@ from transforms.batches import WorkUnit
 
 _TERMINAL_SECONDS = 0.5
 _PLAIN_SECONDS = 10.0
+_REST = 10.0
 
 
 class RowsDone:
@@ -74,15 +75,24 @@ def _bar(rows_done: RowsDone, total: int | None, log: RunLog, stop: threading.Ev
     with tqdm(
         total=total, initial=start, unit=" rows", unit_scale=True, desc="scoring", file=log.stderr, dynamic_ncols=True
     ) as bar:
-        while not stop.wait(_TERMINAL_SECONDS):
-            bar.update(max(0, rows_done.count() - bar.n))
+        for done in _looks(rows_done, stop, _TERMINAL_SECONDS):
+            bar.update(max(0, done - bar.n))
 
 
 def _lines(rows_done: RowsDone, total: int | None, log: RunLog, stop: threading.Event) -> None:
     start, began = rows_done.count(), time.monotonic()
-    while not stop.wait(_PLAIN_SECONDS):
-        done = rows_done.count()
+    for done in _looks(rows_done, stop, _PLAIN_SECONDS):
         rate = (done - start) / (time.monotonic() - began)
         of = f" of {total:,}" if total is not None else ""
         left = f", {(total - done) / rate:,.0f} s left" if total is not None and rate > 0 else ""
         log.progress(f"scoring: {done:,}{of} rows, {rate:,.0f} rows/s{left}", done, rate)
+
+
+def _looks(rows_done: RowsDone, stop: threading.Event, seconds: float) -> Iterator[int]:
+    """The rows done, again and again until the end; a store that takes long to list many records is asked less often."""
+    took = 0.0
+    while not stop.wait(max(seconds, _REST * took)):
+        began = time.monotonic()
+        done = rows_done.count()
+        took = time.monotonic() - began
+        yield done
