@@ -78,14 +78,15 @@ class Cluster:
 
     def restarts(self, job: str) -> int:
         """How often a job was started again."""
-        return int(self.ask(f"/jobs/{job}/metrics?get=numRestarts")[0]["value"])
+        places = [f"/jobs/{job}/vertices/{v['id']}" for v in self.ask(f"/jobs/{job}")["vertices"]]
+        return max(subtask["attempt"] for place in places for subtask in self.ask(place)["subtasks"])
 
-    def records_read(self, job: str, vertex: str) -> dict[str, int]:
-        """Records that the vertices with this word in their name got, by TaskManager."""
+    def records_read(self, job: str, word: str) -> dict[str, int]:
+        """Records that vertices with this word in their name got in the last attempt, by TaskManager."""
         read: dict[str, int] = {}
-        for entry in self.ask(f"/jobs/{job}")["vertices"]:
-            if vertex in entry["name"]:
-                for place in self.ask(f"/jobs/{job}/vertices/{entry['id']}/taskmanagers")["taskmanagers"]:
+        for vertex in self.ask(f"/jobs/{job}")["vertices"]:
+            if word in vertex["name"]:
+                for place in self.ask(f"/jobs/{job}/vertices/{vertex['id']}/taskmanagers")["taskmanagers"]:
                     name = place["taskmanager-id"]
                     read[name] = read.get(name, 0) + place["metrics"]["read-records"]
         return read
