@@ -161,7 +161,7 @@ def stop_group(process: subprocess.Popen[Any]) -> None:
 
 
 def _configure(home: Path, conf: Path, rest: int, rpc: int, blob: int) -> None:
-    """Flink's own configuration with what is different here: ports, loopback, and a lost TaskManager noticed within seconds."""
+    """Flink's own configuration with what is different here: ports, loopback, and a dead TaskManager noticed within seconds."""
     shutil.copytree(home / "conf", conf)
     settings = yaml.safe_load((conf / "config.yaml").read_text())
     settings = {
@@ -172,7 +172,8 @@ def _configure(home: Path, conf: Path, rest: int, rpc: int, blob: int) -> None:
         "taskmanager": {"host": "localhost", "bind-host": "localhost", "memory.process.size": "1400m"},
         "taskmanager.numberOfTaskSlots": SLOTS_EACH,
         "cluster.evenly-spread-out-slots": True,
-        "heartbeat": {"interval": 2_000, "timeout": 15_000},
+        # Two heartbeats that nobody receives tell of a dead process; one that is only slow has a minute to answer.
+        "heartbeat": {"interval": 2_000, "timeout": 60_000},
         # A restart that comes before a lost TaskManager is noticed asks that one for slots; and a refused run is tried as often.
         "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 2, "delay": "16 s"}},
         "io.tmp.dirs": str(conf.parent),

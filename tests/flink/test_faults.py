@@ -1,6 +1,7 @@
 """A TaskManager, a Python worker or the launcher is lost in the middle of 200 units: in the end the same bytes are published."""
 
 from collections.abc import Callable
+import json
 from pathlib import Path
 import signal
 import socket
@@ -20,15 +21,19 @@ _MIDDLE = UNITS // 5
 _SECONDS = 600
 
 
-def in_the_middle(launcher: subprocess.Popen[str], output: Path) -> None:
-    """Wait until some of the units are done, and not all."""
+def in_the_middle(launcher: subprocess.Popen[str], output: Path, machine: Machine) -> set[str]:
+    """Wait until some of the units are done, some of them by this machine; the ids of its workers."""
+    workers: set[str] = set()
 
     def reached() -> bool:
         assert launcher.poll() is None, launcher.communicate()[1]
-        return len(list(output.glob("_tmp/*/done/*.json"))) >= _MIDDLE
+        records = list(output.glob("_tmp/*/done/*.json"))
+        workers.update(f"{socket.gethostname()}:{worker.pid}" for worker in machine.workers())
+        return len(records) >= _MIDDLE and any(json.loads(r.read_bytes() or b"{}").get("worker") in workers for r in records)
 
     wait_until(reached, _SECONDS, f"{_MIDDLE} units are done")
     assert not (output / "CURRENT").exists()
+    return workers
 
 
 def finish(launcher: subprocess.Popen[str]) -> None:
@@ -36,16 +41,11 @@ def finish(launcher: subprocess.Popen[str]) -> None:
     assert launcher.returncode == 0, error
 
 
-def worker_ids(machine: Machine) -> set[str]:
-    return {f"{socket.gethostname()}:{worker.pid}" for worker in machine.workers()}
-
-
 def test_a_killed_worker_does_not_cost_what_it_has_done(
     jobs: Jobs, local: Local, cluster: Cluster, on_cluster: list[str], tmp_path: Path
 ) -> None:
     launcher = started([*jobs["units"], "--quiet"], on_cluster, tmp_path)
-    in_the_middle(launcher, tmp_path)
-    lost = worker_ids(cluster.machines["tm-0"])
+    lost = in_the_middle(launcher, tmp_path, cluster.machines["tm-0"])
     for worker in cluster.machines["tm-0"].workers():
         worker.kill()
     finish(launcher)
@@ -62,8 +62,7 @@ def test_a_killed_task_manager_leaves_its_units_to_the_other(
     with running_cluster(install.flink_home(), tmp_path_factory.mktemp("losing")) as cluster:
         # As many slots as one TaskManager has: the other one is enough to go on with.
         launcher = started([*jobs["units"], "--quiet"], [*cluster.flags, job_server, "--parallelism=2"], tmp_path)
-        in_the_middle(launcher, tmp_path)
-        lost = worker_ids(cluster.machines["tm-0"])
+        lost = in_the_middle(launcher, tmp_path, cluster.machines["tm-0"])
         cluster.machines["tm-0"].task_manager.kill()
         finish(launcher)
         job, state = cluster.jobs()[-1]
@@ -78,7 +77,7 @@ def test_a_stopped_launcher_cancels_its_job_and_resumes(
     stop: signal.Signals, jobs: Jobs, local: Local, cluster: Cluster, on_cluster: list[str], tmp_path: Path
 ) -> None:
     launcher = started([*jobs["units"], "--quiet"], on_cluster, tmp_path)
-    in_the_middle(launcher, tmp_path)
+    in_the_middle(launcher, tmp_path, cluster.machines["tm-0"])
     launcher.send_signal(stop)
     error = launcher.communicate(timeout=60)[1]
     assert launcher.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[stop], error
