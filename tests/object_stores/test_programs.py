@@ -231,7 +231,7 @@ sys.modules[{package!r}] = None
 from pipelines import score
 from pipelines.command_line import run_program
 for flag in ("--input", "--model", "--output"):
-    print(run_program(score.main, ["--output", {str(tmp_path / "scores")!r}, flag, "{server.scheme}://bucket/x"]))
+    print(run_program(score.main, ["--quiet", "--output", {str(tmp_path / "scores")!r}, flag, "{server.scheme}://bucket/x"]))
 """
     run = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
     assert run.stdout.split() == ["3", "3", "2"], run.stderr
