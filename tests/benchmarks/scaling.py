@@ -38,19 +38,19 @@ _LIBRARIES = ("apache-beam", "pyarrow", "torch")
 Figures = dict[str, Any]
 
 
-def measure_rows(a: argparse.Namespace, scratch: Path) -> Figures:
+def measure_rows(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
     """Whole runs at growing numbers of rows, and without any."""
-    sizes = []
+    sizes: list[Figures] = []
     for rows in (0, *a.rows):
         shards = max(_FEWEST_SHARDS, -(-rows // _ROWS_PER_SHARD)) if rows else 1
         with _inputs(scratch, "rows", str(rows), str(shards)) as inputs:
             runs = [_fresh(scratch, inputs) for _ in range(a.repeats)]
         sizes.append({"rows": rows, "shards": shards, **_summary(runs)})
         _say(f"  {rows:,} rows: {sizes[-1]['seconds'][0]:.1f} s")
-    return {"sizes": sizes}
+        yield {"sizes": sizes}
 
 
-def measure_workers(a: argparse.Namespace, scratch: Path) -> Figures:
+def measure_workers(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
     """Whole runs on the same rows with more and more workers, threads of one process or processes."""
     taken: dict[tuple[str, int], list[Run]] = {(mode, count): [] for mode in _MODES for count in a.workers}
     shards = max(2 * max(a.workers), -(-a.worker_rows // _ROWS_PER_SHARD))
@@ -61,12 +61,15 @@ def measure_workers(a: argparse.Namespace, scratch: Path) -> Figures:
                 runs.append(_fresh(scratch, inputs, *flags))
                 _say(f"  {mode}, {count} workers: {runs[-1].seconds:.1f} s")
     runs_of = [{"mode": mode, "workers": count, **_summary(runs)} for (mode, count), runs in taken.items()]
-    return {"rows": a.worker_rows, "shards": shards, "runs": runs_of}
+    yield {"rows": a.worker_rows, "shards": shards, "runs": runs_of}
 
 
-def measure_shards(a: argparse.Namespace, scratch: Path) -> Figures:
-    """Planning, scoring, resuming and doing nothing at growing numbers of shards; one shard is what all cost at least."""
-    return {"rows_per_shard": TINY_ROWS, "sizes": [_measure_shards(shards, a, scratch) for shards in (1, *a.shards)]}
+def measure_shards(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
+    """Planning, scoring, resuming and doing nothing, at growing numbers of shards; one shard is what all cost at least."""
+    sizes: list[Figures] = []
+    for shards in (1, *a.shards):
+        sizes.append(_measure_shards(shards, a, scratch))
+        yield {"rows_per_shard": TINY_ROWS, "sizes": sizes}
 
 
 def _measure_shards(shards: int, a: argparse.Namespace, scratch: Path) -> Figures:
@@ -97,11 +100,11 @@ def _shard_runs(inputs: Path, kept: Path, scratch: Path, scored: bool) -> Iterat
     yield "nothing", score(config, output)
 
 
-def measure_requests(a: argparse.Namespace, scratch: Path) -> Figures:
+def measure_requests(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
     """Requests to an object store that each shard costs."""
     with _inputs(scratch, "tiny", "1") as inputs:
         content = next(inputs.iterdir()).read_bytes()
-    return requests_per_shard(content, scratch / "package", scratch, a.request_shards)
+    yield requests_per_shard(content, scratch / "package", scratch, a.request_shards)
 
 
 def _file_bytes(kept: Path) -> Figures:
@@ -145,7 +148,7 @@ def _summary(runs: Sequence[Run]) -> Figures:
     return summary | {name: spread([p[name] for p in phases]) for name in (phases[0] if phases else ())}
 
 
-PARTS: dict[str, Callable[[argparse.Namespace, Path], Figures]] = {
+PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Figures]]] = {
     "rows": measure_rows,
     "shards": measure_shards,
     "workers": measure_workers,
@@ -231,9 +234,10 @@ def main(argv: Sequence[str]) -> None:
         make("package", str(scratch / "package"))
         for part in a.parts:
             _say(f"{part}:")
-            figures[part] = PARTS[part](a, scratch)
-            if a.json:
-                a.json.write_text(json.dumps(figures, indent=1) + "\n")
+            for measured in PARTS[part](a, scratch):  # size by size: what is measured survives what comes next
+                figures[part] = measured
+                if a.json:
+                    a.json.write_text(json.dumps(figures, indent=1) + "\n")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     a.table.parent.mkdir(parents=True, exist_ok=True)

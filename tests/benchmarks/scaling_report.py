@@ -21,7 +21,7 @@ def page(figures: Figures, plot: str) -> str:
     for part, section in (("rows", _rows), ("shards", _shards), ("workers", _workers), ("requests", _requests)):
         if part in figures:
             sections += section(figures[part])
-    if {"rows", "shards"} <= figures.keys():
+    if all(len(figures.get(part, {}).get("sizes", ())) > 1 for part in ("rows", "shards")):  # the first is the fixed cost
         sections += limits(figures)
     return "\n\n".join(sections) + "\n"
 

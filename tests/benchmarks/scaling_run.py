@@ -19,6 +19,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 _LOOK_SECONDS = 0.01
 _MEMORY_SECONDS = 0.25
+_SHOWN_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def score(config: Path, output: Path | str, *flags: str, environment: Mapping[st
     """Run the program as a person calls it, with more environment variables if need be, and watch it.
 
     Raises:
-        SystemExit: it failed; its output is shown.
+        SystemExit: it failed; the end of its output is shown.
     """
     command = [sys.executable, "-m", "pipelines.score", "--runner=DirectRunner", f"--config={config}", *flags]
     log = config.with_suffix(".log")
@@ -81,7 +82,8 @@ def score(config: Path, output: Path | str, *flags: str, environment: Mapping[st
         finally:
             process.kill()
     if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed with exit status {process.returncode}:\n{log.read_text()}")
+        said = "\n".join(log.read_text().splitlines()[-_SHOWN_LINES:])
+        sys.exit(f"{' '.join(command)} failed with exit status {process.returncode}:\n{said}")
     return run
 
 
