@@ -26,6 +26,7 @@ from pipelines.command_line import (
     stop_on_terminate,
     workers_kept_quiet,
 )
+from pipelines.flink_jobs import cancellation
 from pipelines.leaving import cancelled_when_stopped, leave
 from pipelines.plan import Plan, make_plan, manifest_head, store_plan
 from pipelines.progress import RowsDone, shown_progress
@@ -84,9 +85,18 @@ def main(argv: Sequence[str]) -> int:
     log.planned(plan.run, {"model": card.name, "version": card.version, "runner": runner}, plan.rows, len(plan.units))
     if arguments.dry_run:
         return _dry_run(plan)
-    if files.exists(plan.run.manifest) and not starts_elsewhere(options):
+    if _is_published(plan) and not starts_elsewhere(options):
         return _published_before(plan, log)
     return _run(plan, options, log)
+
+
+def _is_published(plan: Plan) -> bool:
+    try:
+        return files.exists(plan.run.manifest)
+    except OSError as error:
+        raise PublishError(
+            f"{plan.run.output}: cannot be read: {error.strerror}; check the address and credentials, or choose another --output"
+        ) from error
 
 
 def _options(arguments: argparse.Namespace, flags: Sequence[str], log: RunLog) -> PipelineOptions:
@@ -119,7 +129,7 @@ def _run(plan: Plan, options: PipelineOptions, log: RunLog) -> int:
             result = pipeline.run()
             if starts_elsewhere(options) or options.view_as(StandardOptions).no_wait_until_finish:
                 return _submitted(plan, result, log)
-            with cancelled_when_stopped(result.cancel):
+            with cancelled_when_stopped(cancellation(options, result)):
                 result.wait_until_finish()
         except Exception:
             if files.exists(plan.run.manifest):  # another launcher of the same work was faster, and cleaned up under this one
