@@ -82,8 +82,9 @@ def test_a_stopped_launcher_cancels_its_job_and_resumes(
     error = launcher.communicate(timeout=60)[1]
     assert launcher.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[stop], error
     assert error.count("\n") == 1, error
+    assert "nothing was published" in error
     gone_within(20, launcher.pid)
-    wait_until(lambda: cluster.jobs()[-1][1] == "CANCELED", 60, "the job is cancelled")
+    wait_until(lambda: cluster.jobs()[-1][1] == "CANCELED", 120, "the job is cancelled")
     assert not (tmp_path / "CURRENT").exists()
     run = score(*jobs["units"], *on_cluster, "--output", str(tmp_path))
     assert run.returncode == 0, run.stderr
