@@ -49,6 +49,10 @@ def list_shards(paths: Sequence[str]) -> tuple[list[InputFile], list[str]]:
             matches, left_out = files.list_inputs(path)
         except (ImportError, ValueError) as error:
             raise InputError(f"source.paths {path}: {error}; install the extra for this kind of storage (s3, gcs)") from error
+        except OSError as error:
+            raise InputError(
+                f"source.paths {path}: cannot be listed: {error.strerror}; check the address and credentials"
+            ) from error
         if not matches:
             raise InputError(f"source.paths {path}: matches no file{_neighbours(path)}")
         found.update((m.url, m) for m in matches)

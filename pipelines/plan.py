@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import JobError, ModelError
+from configs.errors import JobError, ModelError, Refusal
 from configs.job import Job
 from configs.load import nearest
 from configs.steps import Step
@@ -73,7 +73,8 @@ def make_plan(job: Job) -> Plan:
             f"sink.path {job.sink.path}: must be on a local disk, s3:// or gs://, where a file can be created only if there is none: "
             "publishing rests on that"
         )
-    package = read_package(files.absolute(job.model.package))
+    output = _absolute(job.sink.path, "sink.path", JobError)
+    package = read_package(_absolute(job.model.package, "model.package", ModelError))
     _check_functions(job, package)
     _check_preprocessing(package)
     csv = CsvFormat(job.source.csv.delimiter, job.source.csv.null_values)
@@ -83,7 +84,7 @@ def make_plan(job: Job) -> Plan:
     scores = _score_columns(job, package)
     keep = job.postprocess.keep if job.postprocess.keep is not None else _default_keep(scores, package.card)
     batch_rows = job.model.batch_rows or _batch_rows(package.card)
-    run = RunFolder(files.absolute(job.sink.path), run_id(job, package, shards))
+    run = RunFolder(output, run_id(job, package, shards))
     return Plan(
         job=job,
         package=package,
@@ -102,6 +103,13 @@ def make_plan(job: Job) -> Plan:
         keep=keep,
         file_format=_file_format(job, package, schema, scores, keep),
     )
+
+
+def _absolute(url: str, what: str, refusal: type[Refusal]) -> str:
+    try:
+        return files.absolute(url)
+    except (ImportError, ValueError) as error:
+        raise refusal(f"{what} {url}: {error}; install the extra for this kind of storage (s3, gcs)") from error
 
 
 def run_id(job: Job, package: Package, shards: Sequence[Shard]) -> str:

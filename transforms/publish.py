@@ -7,6 +7,7 @@ replaced in one move. So a retried bundle, a second launcher, or a worker that w
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 import hashlib
@@ -79,13 +80,13 @@ def publish_run(
         PublishError: a unit is missing, the books do not balance, or a run of this id with other content was published first.
         BudgetError: more rejected rows than allowed.
     """
-    if files.exists(run.manifest):
-        return announce(run)
-    plan = read_plan(run.plan)
-    chosen = choose_parts(run, plan.units, parts)
-    totals = balance(chosen)
-    check_budget(totals, max_rejected_rows, max_rejected_percent, _where_to_look(run, chosen))
-    try:
+    with _storage_errors(run):
+        if files.exists(run.manifest):
+            return announce(run)
+        plan = read_plan(run.plan)
+        chosen = choose_parts(run, plan.units, parts)
+        totals = balance(chosen)
+        check_budget(totals, max_rejected_rows, max_rejected_percent, _where_to_look(run, chosen))
         entries = _move_files(run, chosen)
         inputs = {"inputs": plan.inputs, "ignored_inputs": plan.ignored_inputs}
         content = {**manifest, **inputs, **_description(run, chosen, totals, entries)}
@@ -93,18 +94,25 @@ def publish_run(
             _refuse_other_content(run, content)
         _remove_strays(run, entries)
         return announce(run)
-    except OSError as error:
-        raise PublishError(f"{run.published}: cannot be published: {error}; mend the folder and run again to resume") from error
 
 
 def announce(run: RunFolder) -> Published:
     """Point readers at a run whose manifest stands, and drop its temporary files."""
-    rows = json.loads(files.read(run.manifest) or b"{}")["rows"]
-    if current_run(run.output) != run.run_id:
-        files.replace(files.join(run.output, "CURRENT"), f"{run.run_id}\n".encode())
-    files.link_folder(files.join(run.output, "current"), f"runs/{run.run_id}")
-    files.remove(run.temporary)
-    return Published(run.run_id, rows["in"], rows["scored"], rows["filtered"], rows["rejected"])
+    with _storage_errors(run):
+        rows = json.loads(files.read(run.manifest) or b"{}")["rows"]
+        if current_run(run.output) != run.run_id:
+            files.replace(files.join(run.output, "CURRENT"), f"{run.run_id}\n".encode())
+        files.link_folder(files.join(run.output, "current"), f"runs/{run.run_id}")
+        files.remove(run.temporary)
+        return Published(run.run_id, rows["in"], rows["scored"], rows["filtered"], rows["rejected"])
+
+
+@contextmanager
+def _storage_errors(run: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PublishError(f"{run.published}: cannot be published: {error}; mend the folder and run again to resume") from error
 
 
 def choose_parts(run: RunFolder, units: Sequence[WorkUnit], parts: Iterable[WrittenPart]) -> list[WrittenPart]:
@@ -237,15 +245,16 @@ def content_sha256(entries: Sequence[dict[str, Any]]) -> str:
 def _refuse_other_content(run: RunFolder, content: dict[str, Any]) -> None:
     standing = json.loads(files.read(run.manifest) or b"{}")
     if standing.get("content_sha256") != content["content_sha256"]:
+        _remove_strays(run, standing)
         raise PublishError(
             f"{run.published}: another launcher published this run first, with other content; the published run stands; "
             "compare the machines and library versions of both (manifest: computed_by)"
         )
 
 
-def _remove_strays(run: RunFolder, entries: dict[str, list[dict[str, Any]]]) -> None:
-    """Drop files that an interrupted publication left in the run's folder and that its manifest does not list."""
-    listed = {e["path"] for es in entries.values() for e in es}
+def _remove_strays(run: RunFolder, manifest: dict[str, Any]) -> None:
+    """Drop files that an interrupted or losing publication left in the run's folder and that its manifest does not list."""
+    listed = {e["path"] for e in manifest["files"] + manifest["rejected_files"]}
     present = [*files.names_in(run.published), *(f"rejected/{name}" for name in files.names_in(f"{run.published}/rejected"))]
     for name in present:
         if name.removeprefix("rejected/").startswith("part-") and name not in listed:

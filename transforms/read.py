@@ -104,7 +104,11 @@ def read_unit(
 
 
 def _check_unchanged(unit: WorkUnit) -> None:
-    if files.version_of(unit.shard) != unit.version:
+    try:
+        version = files.version_of(unit.shard)
+    except OSError as error:
+        raise InputError(f"{unit.shard}: cannot be read: {error.strerror}; start the run again to resume") from error
+    if version != unit.version:
         raise InputError(f"{unit.shard}: changed after the run was planned; start the run again to score the new content")
 
 

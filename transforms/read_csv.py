@@ -7,12 +7,12 @@ empty field is null, a quoted one is an empty string; other texts become null on
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from configs.errors import InputError
+from storage import files
 from transforms.batches import BadRows, isolate
 
 _BLOCK_BYTES = 8 << 20
@@ -49,7 +49,7 @@ def read_csv_blocks(url: str, columns: Sequence[str], csv: CsvFormat) -> Iterato
         InputError: the file is empty, is not CSV, or lacks a column.
     """
     broken: dict[int, Exception] = {}
-    with fsspec.open(url, "rb") as raw:
+    with files.open_read(url) as raw:
         reader = _open(url, raw, columns, csv, broken)
         first = 0
         for block in _blocks(url, reader):
@@ -94,7 +94,7 @@ def csv_header(url: str, csv: CsvFormat) -> list[str]:
     Raises:
         InputError: the file is empty or not CSV.
     """
-    with fsspec.open(url, "rb") as raw:
+    with files.open_read(url) as raw:
         return list(_open(url, raw, None, csv, {}).schema.names)
 
 

@@ -242,6 +242,10 @@ class _TableWriter(Protocol):
     def close(self) -> None: ...
 
 
+class _Abandoned(Exception):
+    """Ends the writing of a file that nobody will name, so that a store does not keep it."""
+
+
 class _OpenFile:
     """A Parquet or CSV file on its way; `close` syncs it and opens it again to count its rows."""
 
@@ -258,8 +262,8 @@ class _OpenFile:
         self.rows += table.num_rows
 
     def abandon(self) -> None:
-        with suppress(OSError):
-            self._stack.close()
+        with suppress(OSError, _Abandoned), self._stack:
+            raise _Abandoned
 
     def close(self) -> WrittenFile:
         self._writer.close()

@@ -163,14 +163,16 @@ def test_strays_of_an_interrupted_publication_are_removed(output: str) -> None:
 def test_another_content_first_is_refused_and_stands(output: str) -> None:
     """Another launcher creates the manifest after our look at it: while our parts are still coming in."""
     run, parts = two_units(output)
+    other = b'{"content_sha256": "other", "files": [], "rejected_files": []}'
 
     def late() -> Iterator[WrittenPart]:
         yield from parts
-        assert files.create(run.manifest, b'{"content_sha256": "other"}')
+        assert files.create(run.manifest, other)
 
     with pytest.raises(PublishError, match="another launcher published this run first, with other content"):
         publish_run(run, late(), HEAD, 1, 0.0)
-    assert files.read(run.manifest) == b'{"content_sha256": "other"}'
+    assert files.read(run.manifest) == other
+    assert [name for name in files.names_in(run.published) if name.startswith("part-")] == []
     assert current_run(output) is None
 
 
