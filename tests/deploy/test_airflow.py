@@ -58,17 +58,22 @@ def test_airflow_imports_the_dag_without_an_error_or_a_warning(airflow: dict[str
 
 
 _ENDED = """
-import os, sys, threading
+import os, pathlib, sys, threading
 sys.path.insert(0, os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
 import airflow_dag
+def kill_once_running():
+    while not pathlib.Path(airflow_dag.CHECKOUT, "running").exists():
+        pass
+    airflow_dag.score.on_kill()
 try:
     if sys.argv[1] == "killed":
-        threading.Timer(2, airflow_dag.score.on_kill).start()
+        threading.Thread(target=kill_once_running).start()
     airflow_dag.score.execute({})
     print("success")
 except Exception as error:
     print(type(error).__name__, str(error).partition(":")[0])
 """
+_RUNS_UNTIL_KILLED = "trap 'exit 143' TERM; sleep 100 & touch running; wait"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ except Exception as error:
 )
 def test_a_retry_follows_the_exit_status(how: str, ended: str, airflow: dict[str, str]) -> None:
     python = Path(airflow["CHECKOUT"]) / ".venv/bin/python"
-    python.write_text("#!/bin/sh\ntrap 'exit 143' TERM\nsleep 100 & wait\n" if how == "killed" else f"#!/bin/sh\nexit {how}\n")
+    python.write_text(f"#!/bin/sh\n{_RUNS_UNTIL_KILLED if how == 'killed' else f'exit {how}'}\n")
     assert in_airflow(airflow, "-c", _ENDED, how).splitlines()[-1] == ended
 
 

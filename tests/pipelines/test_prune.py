@@ -5,26 +5,43 @@ from datetime import UTC, datetime, timedelta
 import json
 import os
 from pathlib import Path
+import shutil
 
 import pytest
 
-from pipelines import prune, verify
+from pipelines import prune, score, verify
 from pipelines.command_line import run_program
+from tests.conftest import REPOSITORY
 
 Score = Callable[..., int]
 
 
-@pytest.fixture
-def output(run_score: Score, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An output with four runs, published a hundred, fifty, forty and two days ago; current is the one of fifty days ago."""
-    scores = tmp_path / "scores"
-    runs = []
+    scores = tmp_path_factory.mktemp("prune") / "scores"
+    sample, runs = REPOSITORY / "samples/breast_cancer", []
+    job = [
+        "--config",
+        str(REPOSITORY / "configs/breast_cancer.yaml"),
+        "--input",
+        str(sample / "shards"),
+        "--model",
+        str(sample / "model"),
+    ]
     for threshold in (0.1, 0.2, 0.3, 0.4, 0.2):
-        assert run_score("--set", f"postprocess.threshold={threshold}") == 0
+        flags = [*job, "--output", str(scores), "--quiet", "--set", f"postprocess.threshold={threshold}"]
+        assert run_program(score.main, flags) == 0
         runs.append((scores / "CURRENT").read_text().strip())
     for run, days in zip(runs, (100, 50, 40, 2), strict=False):
         publish_earlier(scores / "runs" / run, days, str(days))
     return scores
+
+
+@pytest.fixture
+def output(scored: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return shutil.copytree(scored, tmp_path / "scores", symlinks=True)
 
 
 def publish_earlier(run: Path, days: int, name: str) -> None:
