@@ -1,12 +1,23 @@
 """A scoring job: what one YAML file says. Only `pipelines/` sees it; every other room gets plain parameters."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from configs.steps import Step
 
+
+def _without_credentials(url: str) -> str:
+    """Refuse `scheme://user:password@...`: a job is copied into manifests, logs and messages."""
+    if re.search(r"://[^/]*@", url):
+        raise PydanticCustomError("secret", "must hold no credentials; put them where the store's own library looks for them")
+    return url
+
+
 Count = Annotated[int, Field(ge=1)]
+Url = Annotated[str, AfterValidator(_without_credentials)]
 
 
 class _Section(BaseModel):
@@ -31,7 +42,7 @@ class Source(_Section):
         rows_per_batch: rows that travel together; by default as many as make 64 MiB of network input, at most 65 536.
     """
 
-    paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    paths: Annotated[tuple[Url, ...], Field(min_length=1)]
     format: Literal["parquet", "csv"] = "parquet"
     key: str | None = None
     passthrough: tuple[str, ...] = ()
@@ -78,7 +89,7 @@ class Model(_Section):
         batch_rows: rows of each mini-batch, the last one padded; by default as many as make 512 KiB of network input, 32 to 4 096.
     """
 
-    package: str
+    package: Url
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
     batch_rows: Count | None = None
@@ -120,7 +131,7 @@ class Postprocess(_Section):
 class Sink(_Section):
     """Where scores go: an output folder, local or an fsspec URL, which may hold many runs."""
 
-    path: str
+    path: Url
     format: Literal["parquet", "csv"] = "parquet"
     rows_per_file: Count = 1_000_000
 

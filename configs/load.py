@@ -117,7 +117,7 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{where}: is required"
     message = error["msg"].removeprefix("Value error, ")
     shown = error.get("input")
-    got = f", got {shown!r}" if isinstance(shown, str | int | float | bool) else ""
+    got = f", got {shown!r}" if isinstance(shown, str | int | float | bool) and error["type"] != "secret" else ""
     return f"{where}: {message}{got}" if where else message
 
 

@@ -4,6 +4,7 @@ from typing import Any
 from pydantic import ValidationError
 import pytest
 
+from configs.errors import JobError
 from configs.job import Job
 from configs.load import load
 
@@ -73,3 +74,11 @@ def test_functions_come_from_listed_modules_only() -> None:
     with pytest.raises(ValidationError, match=r"preprocess.modules does not list my\.module"):
         job(preprocess={"steps": steps, "modules": ["my"]})
     assert job(preprocess={"steps": steps, "modules": ["my.module"]}).preprocess.steps[0].step == "function"
+
+
+@pytest.mark.parametrize("key", ["source.paths", "model.package", "sink.path"])
+def test_credentials_in_a_url_are_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(JobError, match=f"{key}.*must hold no credentials") as refused:
+        load(Job, "configs/breast_cancer.yaml", [(key, "s3://AKIA1:canary@bucket/x")])
+    assert "canary" not in str(refused.value)
+    load(Job, "configs/breast_cancer.yaml", [(key, "s3://bucket/a@b")])
