@@ -58,12 +58,12 @@ def test_airflow_imports_the_dag_without_an_error_or_a_warning(airflow: dict[str
 
 
 _ENDED = """
-import os, pathlib, sys, threading
+import os, pathlib, sys, threading, time
 sys.path.insert(0, os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
 import airflow_dag
 def kill_once_running():
-    while not pathlib.Path(airflow_dag.CHECKOUT, "running").exists():
-        pass
+    while not pathlib.Path(airflow_dag.CHECKOUT, "running").exists() or airflow_dag.score._hook.sub_process is None:
+        time.sleep(0.05)
     airflow_dag.score.on_kill()
 try:
     if sys.argv[1] == "killed":
