@@ -20,16 +20,16 @@ def cancellation(options: PipelineOptions, result: Any) -> Callable[[], object]:
     master = options.view_as(FlinkRunnerOptions).flink_master
     if master.startswith("["):  # another runner, or Flink inside the job server, which ends with this process
         return result.cancel
-    return partial(_cancel, (master if "://" in master else f"http://{master}").rstrip("/"), result)
-
-
-def _cancel(cluster: str, result: Any) -> None:
     name = result._job_id.rpartition("_")[0]  # the job server's id is the name on the cluster, and a random part
+    return partial(_cancel, (master if "://" in master else f"http://{master}").rstrip("/"), name)
+
+
+def _cancel(cluster: str, name: str) -> None:
+    """Without the job server, which Beam stops first when the user interrupts."""
     with urlopen(f"{cluster}/jobs/overview", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - the user's own cluster
         jobs = [j["jid"] for j in json.load(answer)["jobs"] if j["name"] == name and j["state"] not in _ENDED]
     for job in jobs:
         cancel = Request(f"{cluster}/jobs/{job}?mode=cancel", method="PATCH")  # noqa: S310 - as above
         urlopen(cancel, timeout=_ANSWER_SECONDS).close()  # noqa: S310 - as above
-    result.cancel()
     if not jobs:
         raise LookupError(f"{cluster}: knows no running job {name}")
