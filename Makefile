@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: score test flink-test bench train-samples dataflow-template dataflow-run lock clean
+.PHONY: score test flink-test airflow-check bench train-samples dataflow-template dataflow-run lock clean
 
 score: $(INSTALLED)
 	$(RUN) -m pipelines.score --runner=DirectRunner
@@ -19,6 +19,12 @@ test: $(INSTALLED)
 flink-test: $(INSTALLED)
 	$(RUN) -m tests.flink.install
 	REQUIRE_FLINK=1 $(RUN) -m pytest tests/flink
+
+# Airflow is large, so it has an environment of its own; `make test` skips what needs it.
+airflow-check: $(INSTALLED)
+	$(PYTHON) -m venv build/airflow
+	build/airflow/bin/python -m pip install --disable-pip-version-check --quiet 'apache-airflow==3.3.2'
+	AIRFLOW_PYTHON=$(CURDIR)/build/airflow/bin/python $(RUN) -m pytest tests/deploy/test_airflow.py
 
 bench: $(INSTALLED)
 	$(RUN) -m tests.benchmarks.tabular
