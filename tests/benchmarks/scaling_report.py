@@ -8,6 +8,7 @@ from tests.benchmarks.scaling_limits import limits, per_row_microseconds, per_sh
 
 Figures = dict[str, Any]
 _SHARD_RUNS = {"plan": "dry run", "score": "whole run", "resume": "resume", "nothing": "nothing to do"}
+_GROWING = ("plan", "score", "resume")
 
 
 def page(figures: Figures, plot: str) -> str:
@@ -42,8 +43,8 @@ def _rows(figures: Figures) -> Iterator[str]:
                 f"{s['shards']:,}",
                 _cell(s["seconds"]),
                 f"{s['rows'] / s['seconds'][0]:,.0f}",
-                f"{per_row_microseconds(s, nothing, 'seconds'):.3f}",
-                f"{per_row_microseconds(s, nothing, 'cpu_seconds'):.3f}",
+                _beyond(per_row_microseconds(s, nothing, "seconds")),
+                _beyond(per_row_microseconds(s, nothing, "cpu_seconds")),
                 _cell(s["peak_mb"]),
             ]
             for s in sizes
@@ -66,7 +67,7 @@ def _shards(figures: Figures) -> Iterator[str]:
     heads = ["shards", "plan", "score", "skip and choose", "move, manifest", "clean up", "CPU of dry run", "CPU of resume"]
     yield _table(heads, [[f"{s['shards']:,}", *_milliseconds(s, one)] for s in sizes])
     yield "Memory of the launcher, which with the DirectRunner is also the only worker, and sizes of what is stored:"
-    heads = ["shards", *(f"{title}, peak MB" for title in runs.values()), "dry run, MB per 10 000", "resume, MB per 10 000"]
+    heads = ["shards", *(f"{title}, peak MB" for title in runs.values()), *(f"{_SHARD_RUNS[n]}, MB per 10 000" for n in _GROWING)]
     yield _table(
         [*heads, "plan.json, bytes per shard", "manifest.json, bytes per shard", "graph, bytes"],
         [[f"{s['shards']:,}", *_memory(s, one, runs)] for s in sizes],
@@ -76,13 +77,13 @@ def _shards(figures: Figures) -> Iterator[str]:
 def _milliseconds(s: Figures, one: Figures) -> Iterator[str]:
     costs = per_shard(s, one)
     for name in ("plan", "score", "choose", "move", "clean", "plan_cpu", "resume_cpu"):
-        yield f"{costs[name] * 1e3:.3f}" if name in costs else "-"
+        yield "-" if name not in costs else _beyond(costs[name] * 1e3)
 
 
 def _memory(s: Figures, one: Figures, runs: dict[str, str]) -> Iterator[str]:
     costs = per_shard(s, one)
     yield from (_cell(s[name]["peak_mb"]) if name in s else "-" for name in runs)
-    yield from (f"{costs[f'{name}_bytes'] * 1e4 / 1e6:.1f}" for name in ("plan", "resume"))
+    yield from (_beyond(costs[f"{name}_bytes"] / 100) if name in s else "-" for name in _GROWING)
     yield from (f"{s[name] / s['shards']:,.0f}" for name in ("plan_bytes", "manifest_bytes"))
     yield f"{s['graph_bytes']:,}"
 
@@ -112,6 +113,11 @@ def _requests(figures: Figures) -> Iterator[str]:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---:"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _beyond(cost: float) -> str:
+    """What something costs beyond the fixed cost, if that could be seen."""
+    return f"{cost:.3f}" if cost > 0 else "within noise"
 
 
 def _cell(spread: Sequence[float]) -> str:
