@@ -159,7 +159,9 @@ def _value_of(flag: str, argv: Sequence[str]) -> str | None:
 
 
 def _last_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
+    details = getattr(error, "details", None)  # gRPC's own text ends with a bracket
+    text = details() if callable(details) else str(error)
+    lines = [line for line in str(text).splitlines() if line.strip()]
     return lines[-1].strip()[:500] if lines else ""
 
 
