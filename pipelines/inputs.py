@@ -31,7 +31,6 @@ class Shard:
     """An input file and what its footer says; a CSV file has no row groups and an unknown number of rows."""
 
     file: InputFile
-    schema: pa.Schema
     row_groups: tuple[RowGroup, ...]
     rows: int | None
 
@@ -65,8 +64,10 @@ def list_shards(paths: Sequence[str]) -> tuple[list[InputFile], list[str]]:
     return sorted(found.values()), sorted(set(ignored))
 
 
-def read_shards(inputs: Sequence[InputFile], format: str, wanted: Sequence[pa.Field | str], csv: CsvFormat) -> list[Shard]:
-    """Footer or header of each file, checked: every wanted column is there, and of its type.
+def read_shards(
+    inputs: Sequence[InputFile], format: str, wanted: Sequence[pa.Field | str], csv: CsvFormat
+) -> tuple[list[Shard], pa.Schema]:
+    """Footer or header of each file, checked: every wanted column is there, and of its type; and the types of those columns.
 
     Args:
         wanted: columns to read: fields whose type is known, or (Parquet only) names whose type the first file decides.
@@ -75,10 +76,11 @@ def read_shards(inputs: Sequence[InputFile], format: str, wanted: Sequence[pa.Fi
         InputError: the first file, in order, that is not readable, lacks a column, or has another type.
     """
     read = _read_parquet_footer if format == "parquet" else _read_csv_header
-    first = read(inputs[0], wanted, csv)
-    settled = [first.schema.field(w) if isinstance(w, str) else w for w in wanted]
+    first, schema = read(inputs[0], wanted, csv)
+    settled = [schema.field(w) if isinstance(w, str) else w for w in wanted]
     with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
-        return [first, *pool.map(lambda file: read(file, settled, csv), inputs[1:])]
+        others = pool.map(lambda file: read(file, settled, csv)[0], inputs[1:])
+        return [first, *others], pa.schema(settled)
 
 
 def cut_into_units(shards: Sequence[Shard], rows_per_unit: int) -> tuple[WorkUnit, ...]:
@@ -114,7 +116,7 @@ def _cut(shard: Shard, rows_per_unit: int) -> list[dict[str, Any]]:
     return pieces
 
 
-def _read_parquet_footer(file: InputFile, wanted: Sequence[pa.Field | str], csv: CsvFormat) -> Shard:
+def _read_parquet_footer(file: InputFile, wanted: Sequence[pa.Field | str], csv: CsvFormat) -> tuple[Shard, pa.Schema]:
     try:
         source = file.url if files.is_local(file.url) else files.open_read(file.url)
         with pq.ParquetFile(source) as parquet:
@@ -125,17 +127,17 @@ def _read_parquet_footer(file: InputFile, wanted: Sequence[pa.Field | str], csv:
         raise InputError(f"{file.url}: is not a readable Parquet file: {_first_sentence(error)}{hint}") from error
     _check_columns(file.url, schema, wanted)
     row_groups = tuple(RowGroup(g.num_rows, g.total_byte_size) for g in groups)
-    return Shard(file, schema.remove_metadata(), row_groups, metadata.num_rows)
+    return Shard(file, row_groups, metadata.num_rows), schema.remove_metadata()
 
 
-def _read_csv_header(file: InputFile, wanted: Sequence[pa.Field | str], csv: CsvFormat) -> Shard:
+def _read_csv_header(file: InputFile, wanted: Sequence[pa.Field | str], csv: CsvFormat) -> tuple[Shard, pa.Schema]:
     names = csv_header(file.url, csv)
     fields = [w for w in wanted if isinstance(w, pa.Field)]
     types = {f.name: f.type for f in fields}
     schema = pa.schema([pa.field(n, types.get(n, pa.string())) for n in names])
     _check_columns(file.url, schema, fields)
     check_csv(file.url, pa.schema(fields), csv)
-    return Shard(file, schema, (), None)
+    return Shard(file, (), None), schema
 
 
 def _check_columns(url: str, schema: pa.Schema, wanted: Sequence[pa.Field | str]) -> None:

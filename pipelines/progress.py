@@ -47,8 +47,7 @@ class RowsDone:
         rows: dict[int, int] = {}
         for name in files.names_in(self._run.progress):
             unit = int(name.split("-")[0])
-            content = files.read(files.join(self._run.progress, name))
-            if unit not in self._finished and content:
+            if unit not in self._finished and (content := files.read(files.join(self._run.progress, name))):
                 rows[unit] = max(rows.get(unit, 0), int(content))
         return rows
 

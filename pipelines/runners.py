@@ -27,6 +27,7 @@ from apache_beam.options.pipeline_options import (
     PortableOptions,
     StandardOptions,
 )
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 from configs.errors import JobError
 from configs.load import nearest
@@ -90,12 +91,18 @@ def workers_per_machine(options: PipelineOptions) -> int:
     return max(1, int(options.view_as(PortableOptions).sdk_worker_parallelism or 1))
 
 
-def python_first_on_path() -> None:
-    """Let `python` mean this interpreter: Beam starts loopback workers as `python -c ...`, and hangs when that one lacks the packages."""
+def settle_process() -> None:
+    """What runners need of the launcher's process and no option says.
+
+    Beam starts loopback workers as `python -c ...`, and hangs when that one lacks the packages. And its local runner flushes the
+    data between stages by a timer, from another thread than the one that writes: some 10 000 units of work are then cut in the
+    middle of one, and read as garbage. Flushed by size alone, as on every cluster, they arrive whole.
+    """
     folder = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", "")
     if path.split(os.pathsep)[0] != folder:
         os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
+    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
 
 
 def _denied(flag: str, flags: Sequence[str]) -> bool:

@@ -36,9 +36,9 @@ from pipelines.runner_flags import known_flags, unknown_flags
 from pipelines.runners import (
     is_cluster,
     profile_of,
-    python_first_on_path,
     runner_named,
     runner_options,
+    settle_process,
     starts_elsewhere,
     workers_per_machine,
 )
@@ -105,7 +105,7 @@ def _options(arguments: argparse.Namespace, flags: Sequence[str], log: RunLog) -
     runner = runner_named(arguments.runner)
     options = runner_options(runner, flags)
     refuse_wrong_options(options)
-    python_first_on_path()
+    settle_process()
     profile = profile_of(runner, flags)
     log.tell("runner", f"runner: {runner}, profile {profile.name}: {' '.join(profile.flags)}")
     return options
