@@ -12,8 +12,8 @@ import pytest
 from tests.flink import install
 from tests.flink.cluster import Cluster, Machine, running_cluster, wait_until
 from tests.flink.conftest import UNITS, score
-from tests.pipelines.test_portable import gone_within, started
 from tests.pipelines.test_score import manifest, published
+from tests.processes import gone_within, started
 
 Local = Callable[[str], dict[str, bytes]]
 Jobs = dict[str, list[str]]

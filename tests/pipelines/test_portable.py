@@ -11,15 +11,15 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tests.benchmarks.tabular_data import make_package, make_shards, package_folder, shards_folder
-from tests.conftest import REPOSITORY, program
+from tests.conftest import program
 from tests.go_tools import PRISM, go_tool
 from tests.pipelines.test_score import broken_digits, published
+from tests.processes import gone_within, started
 
 Score = Callable[..., int]
 ROWS, SHARDS = 600_000, 24
@@ -130,24 +130,3 @@ def test_a_refused_run_ends_in_one_line_and_leaves_no_process(runner: list[str],
     assert error.count("\n") == 1, error
     assert "in.parquet from row 0: column 'mean radius' has a missing value" in error
     gone_within(10, launcher.pid)
-
-
-def started(flags: list[str], runner: list[str], output: Path) -> subprocess.Popen[str]:
-    """The program in a session of its own, so that what it leaves behind can be found."""
-    command = [sys.executable, "-m", "pipelines.score", *flags, *runner, "--output", str(output)]
-    return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, stderr=subprocess.PIPE, text=True)
-
-
-def gone_within(seconds: float, group: int) -> None:
-    """Wait until no process of the launcher's session is left."""
-    deadline = time.monotonic() + seconds
-    while left := [p for p in psutil.process_iter() if in_session(p.pid, group)]:
-        assert time.monotonic() < deadline, [p.cmdline() for p in left]
-        time.sleep(0.1)
-
-
-def in_session(pid: int, session: int) -> bool:
-    try:
-        return os.getsid(pid) == session and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        return False

@@ -1,0 +1,32 @@
+"""The scoring program as a process of its own, in a session of its own, so that what it leaves behind can be found."""
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+import time
+
+import psutil
+
+from tests.conftest import REPOSITORY
+
+
+def started(flags: list[str], runner: list[str], output: Path) -> subprocess.Popen[str]:
+    """`pipelines.score`, on its way."""
+    command = [sys.executable, "-m", "pipelines.score", *flags, *runner, "--output", str(output)]
+    return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, stderr=subprocess.PIPE, text=True)
+
+
+def gone_within(seconds: float, group: int) -> None:
+    """Wait until no process of the launcher's session is left."""
+    deadline = time.monotonic() + seconds
+    while left := [p for p in psutil.process_iter() if in_session(p.pid, group)]:
+        assert time.monotonic() < deadline, [p.cmdline() for p in left]
+        time.sleep(0.1)
+
+
+def in_session(pid: int, session: int) -> bool:
+    try:
+        return os.getsid(pid) == session and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
