@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 
 FOLDER = Path(__file__).parent
 BUILD = FOLDER.parent.parent / "build/flink"
@@ -78,7 +79,8 @@ def _unpack_flink(target: Path) -> None:
     archives = target.with_name(f"{target.name}-archives")
     _download(archives)
     shutil.unpack_archive(next(archives.glob("*.whl")), archives, "zip")
-    shutil.unpack_archive(next(archives.glob("*.tar.gz")), archives, "gztar", filter="data")
+    with tarfile.open(next(archives.glob("*.tar.gz"))) as libraries:
+        libraries.extractall(archives, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # since 3.11.4
     shutil.copytree(next(archives.glob("*/deps")), target)
     for folder in ("bin", "conf"):
         shutil.copytree(archives / "pyflink" / folder, target / folder, dirs_exist_ok=True)
