@@ -248,7 +248,8 @@ def content_sha256(entries: Sequence[dict[str, Any]]) -> str:
 def _refuse_other_content(run: RunFolder, content: dict[str, Any]) -> None:
     standing = json.loads(files.read(run.manifest) or b"{}")
     if standing.get("content_sha256") != content["content_sha256"]:
-        _remove_strays(run, standing)
+        if "files" in standing:
+            _remove_strays(run, standing)
         raise PublishError(
             f"{run.published}: another launcher published this run first, with other content; the published run stands; "
             "compare the machines and library versions of both (manifest: computed_by)"

@@ -156,11 +156,12 @@ def test_a_lost_answer_to_a_done_record_costs_no_file(server: Server, output: st
 def test_other_content_that_was_published_first_stands(server: Server, output: str, proxy: Proxy) -> None:
     """Of two manifests the store takes one, and the launcher whose content it is not fails."""
     run, _ = two_units(output, "new")
-    other = json.dumps({"content_sha256": "another", "rows": {}}).encode()
+    other = json.dumps({"content_sha256": "another", "rows": {}, "files": [], "rejected_files": []}).encode()
     proxy.fault = Fault(f"{_ANY_WRITE}.*manifest", lambda: assert_true(files.create(run.manifest, other)), after=False)
     with at(Server(server.scheme, proxy.address)), pytest.raises(PublishError, match="another launcher published"):
         publish_run(run, [], publisher.HEAD, 1, 0.0)
     assert files.read(run.manifest) == other
+    assert files.names_in(run.published) == ["manifest.json"]
     assert current_run(output) == "old"
 
 
