@@ -10,7 +10,7 @@ import threading
 from typing import NoReturn
 
 _CANCEL_SECONDS = 4.0
-_EXIT_SECONDS = 4.0
+_EXIT_SECONDS = 7.0  # Beam asks a job server for five seconds to end, and then kills it
 _jobs: list[Callable[[], object]] = []
 
 

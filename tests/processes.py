@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,14 @@ from tests.conftest import REPOSITORY
 def started(flags: list[str], runner: list[str], output: Path) -> subprocess.Popen[str]:
     """`pipelines.score`, on its way."""
     command = [sys.executable, "-m", "pipelines.score", *flags, *runner, "--output", str(output)]
-    return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, start_new_session=True, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts
+    )
+
+
+def _hear_interrupts() -> None:
+    """What a shell starts in the background ignores SIGINT, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def gone_within(seconds: float, group: int) -> None:
