@@ -191,7 +191,8 @@ def _counters(result: Any) -> dict[str, int]:
     counters: dict[str, int] = {}
     for counter in result.metrics().query()["counters"]:
         if counter.key.metric.namespace == NAMESPACE:
-            counters[counter.key.metric.name] = counters.get(counter.key.metric.name, 0) + (counter.result or 0)  # Beam gives None for a zero
+            name, value = counter.key.metric.name, counter.result or 0  # Beam gives None for a zero
+            counters[name] = counters.get(name, 0) + value
     return counters
 
 
