@@ -189,20 +189,21 @@ def _flink(
     folder = str(cluster.folder)
     places = {"FLINK_CONF_DIR": f"{folder}/conf", "FLINK_LOG_DIR": folder, "FLINK_PID_DIR": folder}
     command = [str(cluster.home / "bin" / script), "start-foreground", *arguments]
-    with _started(command, cluster.folder, name, {**places, **(env or {})}) as process:
+    # Workers that a TaskManager starts leave a file where it stands.
+    with _started(command, cluster.folder, name, {**places, **(env or {})}, stands_in=cluster.folder) as process:
         yield process
 
 
 @contextmanager
 def _started(
-    command: Sequence[str], folder: Path, name: str, env: Mapping[str, str] | None = None
+    command: Sequence[str], folder: Path, name: str, env: Mapping[str, str] | None = None, stands_in: Path = REPOSITORY
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own, with its output in a file; the whole group ends with the block."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # pools start workers as `python`
     with open(folder / f"{name}.out", "ab") as out:
         process = subprocess.Popen(
             [*_ENDS_WITH_ME, *command],
-            cwd=REPOSITORY,
+            cwd=stands_in,
             env={**os.environ, "PATH": path, **(env or {})},
             stdout=out,
             stderr=out,
