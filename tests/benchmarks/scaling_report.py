@@ -133,7 +133,8 @@ def draw(figures: Figures, path: Path) -> None:
     from matplotlib import pyplot
 
     pyplot.rcParams["svg.hashsalt"] = "scaling"
-    panels = [(panel, figures[part]) for part, drawn in _PANELS.items() if part in figures for panel in drawn]
+    drawable = [part for part in _PANELS if part in figures and len(figures[part].get("sizes", (0, 0))) > 1]  # one is a baseline
+    panels = [(panel, figures[part]) for part in drawable for panel in _PANELS[part]]
     figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=(4.2 * max(1, len(panels)), 3.6), squeeze=False)
     for ax, (panel, measured) in zip(axes[0], panels, strict=False):
         panel(ax, measured)
