@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.flink import install
 from tests.flink.cluster import Cluster
 from tests.flink.conftest import UNITS, score, unavailable
@@ -62,7 +63,7 @@ def test_workers_that_the_task_managers_start_themselves(
     if not install.boot().exists():
         unavailable("go is not on PATH, so Beam's boot for PROCESS workers was not built")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = {"RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT": "1", "PATH": path}
+    env = {"RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT": "1", "PATH": path, "PYTHONPATH": str(REPOSITORY)}
     process = ["--environment_type=PROCESS", f"--environment_config={json.dumps({'command': str(install.boot()), 'env': env})}"]
     master = ["--runner=FlinkRunner", f"--flink_master={cluster.master}", job_server]
     run = score(*jobs["digits"], *master, *process, "--output", str(tmp_path))
