@@ -42,6 +42,21 @@ def name_of(flag: str) -> str:
     return _OTHER_SPELLINGS.get(name, name)
 
 
+def joined(words: Sequence[str]) -> list[str]:
+    """Every flag as one word: `--name value` becomes `--name=value`.
+
+    >>> joined(["--flink_master", "localhost:8081", "--no_auth", "--region=r"])
+    ['--flink_master=localhost:8081', '--no_auth', '--region=r']
+    """
+    flags: list[str] = []
+    for word in words:
+        if flags and flags[-1].startswith("--") and "=" not in flags[-1] and not word.startswith("--"):
+            flags[-1] += f"={word}"
+        else:
+            flags.append(word)
+    return flags
+
+
 def given_names(flags: Sequence[str]) -> set[str]:
     """Names of the flags on a command line."""
     return {name_of(flag) for flag in flags if flag.startswith("--")}

@@ -32,7 +32,7 @@ from pipelines.plan import Plan, make_plan, manifest_head, store_plan
 from pipelines.progress import RowsDone, shown_progress
 from pipelines.run_log import RunLog
 from pipelines.runner_checks import refuse_flags, refuse_unreachable, refuse_wrong_options
-from pipelines.runner_flags import known_flags, unknown_flags
+from pipelines.runner_flags import joined, known_flags, unknown_flags
 from pipelines.runners import (
     is_cluster,
     profile_of,
@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
     plan = make_plan(job)
     if not is_cluster(options):  # else the machines that matter are others than this one
         resolve_device(job.model.device)
-    urls = [plan.run.output, *(s.file.url for s in plan.shards[:1]), plan.package.url]
+    urls = [plan.run.output, *job.source.paths, plan.package.url]
     refuse_unreachable(options, urls, arguments.shared_filesystem)
     card, runner = plan.package.card, options.view_as(StandardOptions).runner
     log.planned(plan.run, {"model": card.name, "version": card.version, "runner": runner}, plan.rows, len(plan.units))
@@ -230,7 +230,8 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     how.add_argument("--quiet", action="store_true", help="print nothing but errors")
     add_log_flags(how)
     how.add_argument("--debug", action="store_true", help="show tracebacks and the runner's log")
-    arguments, flags = parser.parse_known_args(list(argv))
+    arguments, words = parser.parse_known_args(list(argv))
+    flags = joined(words)
     parser.refuse_unknown(unknown_flags(flags), known_flags())
     return arguments, flags
 

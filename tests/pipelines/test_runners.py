@@ -8,7 +8,7 @@ import pytest
 
 from configs.errors import JobError
 from pipelines.runner_checks import refuse_flags, refuse_unreachable, refuse_wrong_options
-from pipelines.runner_flags import known_flags, unknown_flags
+from pipelines.runner_flags import joined, known_flags, unknown_flags
 from pipelines.runners import Profile, is_cluster, profile_of, runner_named, runner_options, workers_per_machine
 from tests.conftest import program
 
@@ -90,6 +90,13 @@ def test_unknown_flags_are_found_and_known_ones_are_not() -> None:
 )
 def test_a_cluster_is_what_runs_on_other_machines(runner: str, flags: list[str], cluster: bool) -> None:
     assert is_cluster(runner_options(runner, flags)) is cluster
+
+
+def test_a_flag_and_its_value_may_be_two_words() -> None:
+    flags = joined(["--flink_master", "flink.example:8081", "--parallelism", "2", "--no_auth"])
+    assert flags == ["--flink_master=flink.example:8081", "--parallelism=2", "--no_auth"]
+    assert is_cluster(runner_options("FlinkRunner", flags))
+    assert joined(["word", "--a=1", "other"]) == ["word", "--a=1", "other"]
 
 
 class _Overview(BaseHTTPRequestHandler):
