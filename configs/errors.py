@@ -4,7 +4,13 @@ Every room raises these; `pipelines/` turns them into one plain line and an exit
 as text only, so `refusal_in` finds them again in such a text: that is why a message is always one line.
 """
 
+from collections.abc import Iterable
 import re
+
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|\u2018[^\u2019]*\u2019""")
+_NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d[\d.,:_]*(?:[eE][-+]?\d+)?")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_SHOWN_CHARACTERS = 2_000
 
 
 class Refusal(Exception):
@@ -18,6 +24,12 @@ class Refusal(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class WorkerError(Refusal):
+    """A device or a worker that failed under the work, so that the same command, elsewhere or later, may do better."""
+
+    status = 1
 
 
 class JobError(Refusal):
@@ -56,7 +68,7 @@ class PublishError(Refusal):
     status = 5
 
 
-_REFUSALS = {c.__name__: c for c in (JobError, InputError, ModelError, VerifyError, BudgetError, PublishError)}
+_REFUSALS = {c.__name__: c for c in (WorkerError, JobError, InputError, ModelError, VerifyError, BudgetError, PublishError)}
 _IN_TEXT = re.compile(r"(?:configs\.errors\.)(\w+): (.*?)(?= \[while running|\\n|\n|$)")
 
 
@@ -68,3 +80,26 @@ def refusal_in(text: str) -> Refusal | None:
     """
     found = [(name, message) for name, message in _IN_TEXT.findall(text) if name in _REFUSALS]
     return _REFUSALS[found[-1][0]](found[-1][1]) if found else None
+
+
+class RowError(ValueError):
+    """Why a row is rejected, in words of our own: a message that names columns and types, and never a value."""
+
+
+def shown(error: BaseException, values: Iterable[str] = ()) -> str:
+    """An error's message as records and logs may hold it: one line of at most 2 000 characters without a row's values.
+
+    Messages of ours are written without values. In those of libraries, models and users' functions, what stands in quotes, every number,
+    and every text of `values` is blotted out, and addresses of objects are left out, so that the same bad row leaves the same record.
+
+    >>> shown(ValueError("could not convert string to float: 'Ann' in row 17"))
+    'could not convert string to float: *** in row ***'
+    >>> shown(ValueError("no such town: Springfield"), ["Springfield"])
+    'no such town: ***'
+    """
+    line = _ADDRESS.sub("", " ".join(str(error).split()))
+    if not isinstance(error, Refusal | RowError):
+        for value in sorted({" ".join(v.split()) for v in values if v.strip()}, key=len, reverse=True):
+            line = line.replace(value, "***")
+        line = _NUMBER.sub("***", _QUOTED.sub("***", line))
+    return line[:_SHOWN_CHARACTERS]

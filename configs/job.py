@@ -25,9 +25,10 @@ class _Section(BaseModel):
 
 
 class Csv(_Section):
-    """What a CSV file's text means."""
+    """What a CSV file's text means; `encoding` is one that Python knows, `utf-16` or `latin-1` for example."""
 
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
 
 
@@ -40,6 +41,8 @@ class Source(_Section):
         passthrough: columns to copy to the output unchanged, in this order; the key comes first if it is not among them.
         types: Arrow types of key and pass-through columns; a CSV source must declare them.
         rows_per_batch: rows that travel together; by default as many as make 64 MiB of network input, at most 65 536.
+        max_expansion: how many times its stored size a file may hold, decoded, before it is refused as a bomb; by default 1 000
+            for Parquet and 200 for compressed CSV.
     """
 
     paths: Annotated[tuple[Url, ...], Field(min_length=1)]
@@ -49,6 +52,7 @@ class Source(_Section):
     types: dict[str, str] = {}
     csv: Csv = Csv()
     rows_per_batch: Count | None = None
+    max_expansion: Count | None = None
 
     @field_validator("paths", mode="before")
     @classmethod
@@ -87,12 +91,16 @@ class Model(_Section):
     Attributes:
         device: `cuda` without CUDA is an error; `auto` takes what is there.
         batch_rows: rows of each mini-batch, the last one padded; by default as many as make 512 KiB of network input, 32 to 4 096.
+        not_finite: what a NaN or infinite score does: `reject` its row, `fail` the run, or `pass` as it is.
+        timeout_seconds: a mini-batch that takes longer ends the run, which can then be resumed.
     """
 
     package: Url
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
     batch_rows: Count | None = None
+    not_finite: Literal["reject", "fail", "pass"] = "reject"
+    timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
 
 
 class Postprocess(_Section):
@@ -129,18 +137,28 @@ class Postprocess(_Section):
 
 
 class Sink(_Section):
-    """Where scores go: an output folder, local or an fsspec URL, which may hold many runs."""
+    """Where scores go: an output folder, local or an fsspec URL, which may hold many runs.
+
+    Attributes:
+        escape_formulas: CSV: put a `'` before texts that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`, tab, return).
+    """
 
     path: Url
     format: Literal["parquet", "csv"] = "parquet"
     rows_per_file: Count = 1_000_000
+    escape_formulas: bool = False
 
 
 class Errors(_Section):
-    """How many rejected rows a run may have and still be published: as many as the larger of both allows."""
+    """How many rejected rows a run may have and still be published: as many as the larger of both allows.
+
+    Attributes:
+        store_values: keep what was read of a rejected row beside the reason, in the column `values` of the rejected file.
+    """
 
     max_rejected_rows: Annotated[int, Field(ge=0)] = 0
     max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 0.0
+    store_values: bool = False
 
 
 class Job(_Section):

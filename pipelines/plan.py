@@ -31,6 +31,13 @@ from transforms.write import FileFormat, describe_schema
 _BATCH_BYTES = 64 << 20
 _MINI_BATCH_BYTES = 512 << 10
 _MOST_ROWS_PER_BATCH = 1 << 16
+_NOT_IN_THE_OUTPUT: Any = {
+    "name": True,
+    "source": {"paths", "max_expansion"},
+    "model": {"package", "timeout_seconds"},
+    "sink": {"path"},
+    "errors": {"max_rejected_rows", "max_rejected_percent"},
+}
 _LIBRARIES = ("apache-beam", "numpy", "pandas", "pillow", "pyarrow", "torch")
 
 
@@ -114,9 +121,7 @@ def _absolute(url: str, what: str, refusal: type[Refusal]) -> str:
 
 def run_id(job: Job, package: Package, shards: Sequence[Shard]) -> str:
     """Digest of what decides the output: input files with their versions, model, settings. The same work has the same id."""
-    settings = job.model_dump(
-        mode="json", exclude={"name": True, "errors": True, "source": {"paths"}, "sink": {"path"}, "model": {"package"}}
-    )
+    settings = job.model_dump(mode="json", exclude=_NOT_IN_THE_OUTPUT)
     work = {"inputs": [[s.file.url, s.file.version] for s in shards], "model": package.digest, "settings": settings}
     return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -49,6 +49,7 @@ from transforms.predict import Predict, predict_rows
 from transforms.preprocess import Preprocess, preprocess_rows
 from transforms.publish import Published, PublishRun, announce
 from transforms.read import ReadShards, read_unit
+from transforms.rejected import RowRecord
 from transforms.timing import NAMESPACE
 from transforms.write import WriteShards
 
@@ -59,11 +60,11 @@ _DRY_RUN_ROWS = 1_000
 def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Published]:
     """The whole graph; `workers` of its workers share one machine."""
     job = plan.job
-    key = job.source.key
-    read = ReadShards(plan.run, plan.schema, job.source.format, plan.rows_per_batch, key, plan.csv)
-    preprocess = Preprocess(plan.missing, plan.steps, plan.inputs, key)
-    predict = Predict(plan.package.url, plan.package.digest, job.model.device, job.model.dtype, plan.batch_rows, workers, key)
-    postprocess = Postprocess(job.source.carried, plan.scores, plan.keep, job.postprocess.where, key)
+    record = RowRecord(job.source.key, job.errors.store_values)
+    read = ReadShards(plan.run, plan.schema, job.source.format, plan.rows_per_batch, record, plan.csv)
+    preprocess = Preprocess(plan.missing, plan.steps, plan.inputs)
+    predict = Predict(plan.package.url, plan.package.digest, job.model.device, job.model.dtype, plan.batch_rows, workers)
+    postprocess = Postprocess(job.source.carried, plan.scores, plan.keep, job.postprocess.where)
     write = WriteShards(plan.run, plan.file_format)
     publish = PublishRun(plan.run, manifest_head(plan), job.errors.max_rejected_rows, job.errors.max_rejected_percent)
     return root | read | preprocess | predict | postprocess | write | publish
@@ -172,7 +173,7 @@ def _dry_run(plan: Plan) -> int:
     """Score a few rows in memory, through the same functions as the graph, and write nothing."""
     job = plan.job
     scorer = load_scorer(plan.package, job.model.device, job.model.dtype, plan.batch_rows, threads_for(1))
-    batch = next(read_unit(plan.units[0], plan.schema, job.source.format, _DRY_RUN_ROWS, job.source.key, plan.csv))
+    batch = next(read_unit(plan.units[0], plan.schema, job.source.format, _DRY_RUN_ROWS, RowRecord(), plan.csv))
     began = time.perf_counter()
     inputs = preprocess_rows(batch.rows, plan.missing, plan.steps, plan.inputs)
     outputs = predict_rows(scorer, inputs, len(batch))

@@ -9,13 +9,15 @@ import pyarrow.parquet as pq
 from safetensors.torch import save
 import torch
 
+from configs.errors import RowError
 from configs.steps import Stack
 from model_zoo.architectures import build
 from model_zoo.package import SMOKE, write_package
 from storage import files
 from storage.layout import RunFolder
-from transforms.batches import Arrays, BatchId, FailedBatch, FeatureBatch, RawBatch, ScoredBatch, WorkUnit, failed_batch
+from transforms.batches import Arrays, FeatureBatch, RawBatch, ScoredBatch, WorkUnit
 from transforms.plan_file import StoredPlan, encode_plan
+from transforms.rejected import BatchId, FailedBatch, RowRecord, failed_batch
 
 FEATURES = ("a", "b", "c")
 
@@ -89,11 +91,14 @@ def unit_of(path: Path | str, rows: int | None, *, index: int = 0, **changes: An
     return make_unit(index, rows, str(path), version=version, **changes)
 
 
-def raw_batch(columns: dict[str, Any], *, first_row: int = 0, unit: WorkUnit | None = None, last: bool = True) -> RawBatch:
+def raw_batch(
+    columns: dict[str, Any], *, first_row: int = 0, unit: WorkUnit | None = None, last: bool = True, record: RowRecord | None = None
+) -> RawBatch:
     rows = pa.RecordBatch.from_pydict(columns)
     unit = unit or make_unit(rows=None)
     numbers = np.arange(first_row, first_row + rows.num_rows)
-    return RawBatch(unit, BatchId(unit.shard, first_row), rows, numbers, last)
+    default = RowRecord("id" if "id" in columns else None)
+    return RawBatch(unit, BatchId(unit.shard, first_row), rows, numbers, last, record=record or default)
 
 
 def feature_batch(raw: RawBatch, **inputs: np.ndarray) -> FeatureBatch:
@@ -102,8 +107,9 @@ def feature_batch(raw: RawBatch, **inputs: np.ndarray) -> FeatureBatch:
 
 
 def rejected(unit: WorkUnit, first_row: int, numbers: list[int], stage: str = "preprocess") -> FailedBatch:
-    reasons = [ValueError(f"row {n}") for n in numbers]
-    return failed_batch(BatchId(unit.shard, first_row), stage, np.array(numbers), reasons, pa.array(numbers, type=pa.int64()))
+    reasons = [RowError(f"row {n}") for n in numbers]
+    rows = pa.RecordBatch.from_pydict({"id": pa.array(numbers, type=pa.int64())})
+    return failed_batch(BatchId(unit.shard, first_row), stage, np.array(numbers), reasons, rows, RowRecord("id"))
 
 
 def scored_batch(

@@ -28,7 +28,7 @@ SIBLINGS = {
     "transforms.read": {"transforms.read_csv"},
     "transforms.publish": {"transforms.write"},
 }
-FOUNDATION = {"transforms.batches", "transforms.plan_file", "transforms.timing"}
+FOUNDATION = {"transforms.batches", "transforms.plan_file", "transforms.rejected", "transforms.timing"}
 FORBIDDEN = {"configs": {"apache_beam", "torch", "pyarrow"}, "model_zoo": {"apache_beam"}, "storage": {"apache_beam", "torch"}}
 
 

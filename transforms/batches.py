@@ -7,29 +7,19 @@ unit can be balanced where it is written. Failed rows ride inside their batch an
 outputs again needs a Flatten, and the local runner materialises every row that passes one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 import pickle
-import re
 from typing import Any
 
 from apache_beam import coders
 import numpy as np
 import pyarrow as pa
 
+from transforms.rejected import BatchId, FailedBatch, RowRecord, failed_batch
+
 Arrays = dict[str, np.ndarray]
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-
-
-@dataclass(frozen=True, order=True)
-class BatchId:
-    """Where a batch comes from: the input shard and the number of its first row there (0 is the first data row)."""
-
-    shard: str
-    first_row: int
-
-    def __str__(self) -> str:
-        return f"{self.shard} from row {self.first_row}"
+_NO_RECORD = RowRecord()
 
 
 @dataclass(frozen=True, order=True)
@@ -56,29 +46,6 @@ class WorkUnit:
     bytes: int
 
 
-@dataclass(frozen=True)
-class FailedBatch:
-    """Rows of one batch that failed in one stage: source, row, key (if the job names one), stage, error, message; one record per row."""
-
-    id: BatchId
-    stage: str
-    rows: pa.RecordBatch
-
-
-def failed_batch(
-    id: BatchId, stage: str, row_numbers: np.ndarray, reasons: Sequence[Exception], keys: pa.Array | None
-) -> FailedBatch:
-    """The records of rows (by number in the shard) that failed in a stage, each with its reason and its key."""
-    rows = len(row_numbers)
-    columns = {"source": pa.repeat(pa.scalar(id.shard), rows), "row": pa.array(row_numbers, type=pa.int64())}
-    if keys is not None:
-        columns["key"] = keys
-    columns["stage"] = pa.repeat(pa.scalar(stage), rows)
-    columns["error"] = pa.array([type(r).__name__ for r in reasons], type=pa.string())
-    columns["message"] = pa.array([_one_line(r) for r in reasons], type=pa.string())
-    return FailedBatch(id, stage, pa.RecordBatch.from_pydict(columns))
-
-
 @dataclass(eq=False)  # not frozen: Python writes an exception's traceback
 class BadRows(Exception):
     """Raised by a stage's pure function: rows that it cannot take, by position in the batch, with the reason of each."""
@@ -94,6 +61,7 @@ class RawBatch:
         rows: the columns that model, key and pass-through need.
         row_numbers: int64 (rows,), number of each row in its shard.
         last: whether the unit ends with this batch.
+        record: what is kept of a row that fails.
     """
 
     unit: WorkUnit
@@ -102,6 +70,7 @@ class RawBatch:
     row_numbers: np.ndarray
     last: bool
     failed: tuple[FailedBatch, ...] = ()
+    record: RowRecord = _NO_RECORD
 
     def __len__(self) -> int:
         return self.rows.num_rows
@@ -111,12 +80,12 @@ class RawBatch:
         """Input rows that this batch accounts for: the good ones and the failed ones."""
         return len(self) + sum(f.rows.num_rows for f in self.failed)
 
-    def reject(self, bad: BadRows, stage: str, key: str | None) -> "RawBatch":
-        """The batch without the bad rows, which are recorded under `stage` with the value of column `key`."""
+    def reject(self, bad: BadRows, stage: str) -> "RawBatch":
+        """The batch without the bad rows, which are recorded under `stage`."""
         positions = np.array(sorted(bad.reasons), dtype=np.int64)
         reasons = [bad.reasons[p] for p in positions.tolist()]
-        keys = self.rows.column(key).take(pa.array(positions)) if key is not None else None
-        failed = failed_batch(self.id, stage, self.row_numbers[positions], reasons, keys)
+        rows = self.rows.take(pa.array(positions))
+        failed = failed_batch(self.id, stage, self.row_numbers[positions], reasons, rows, self.record)
         kept = np.delete(np.arange(len(self)), positions)
         return replace(self, rows=self.rows.take(pa.array(kept)), row_numbers=self.row_numbers[kept], failed=(*self.failed, failed))
 
@@ -283,11 +252,6 @@ def _reduce(batch: Any) -> Any:
 
 def _rebuild(cls: Any, rows: bytes, state: dict[str, Any]) -> Any:
     return cls(rows=_from_ipc(rows), **state)
-
-
-def _one_line(error: Exception) -> str:
-    """The message without addresses of objects: the same bad row leaves the same record in every run."""
-    return _ADDRESS.sub("", " ".join(str(error).split()))[:2000]
 
 
 for _type in (FailedBatch, RawBatch, ScoredBatch):

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.errors import InputError, JobError
+from configs.errors import InputError, JobError, RowError, shown
 from configs.steps import Cast, Fill, Function, Image, OneHot, Ordinal, Scalar, Scale, Stack, Standardise, Step
 from transforms.batches import BadRows, isolate
 from transforms.images import decode_images
@@ -127,7 +127,9 @@ def _(step: Function, columns: Columns, rows: int) -> dict[str, Column]:
     except Exception as error:
         if bad := isolate(rows, lambda at: call(step, user_function, table.take(pa.array(at)))):
             raise bad from error
-        raise JobError(f"preprocess function {step.function} failed on {rows} rows but on none of its halves: {error}") from error
+        raise JobError(
+            f"preprocess function {step.function} failed on {rows} rows but on none of its halves: {shown(error)}"
+        ) from error
 
 
 def missing_rows(column: pa.Array) -> np.ndarray | None:
@@ -159,7 +161,7 @@ def cast_array(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarra
         result = values.astype(dtype)
         changed = _changed(values, result)
     if changed.any():
-        reason = ValueError(f"column {name!r}: value does not fit {dtype}")
+        reason = RowError(f"column {name!r}: value does not fit {dtype}")
         raise BadRows({int(p): reason for p in np.flatnonzero(changed.reshape(len(changed), -1).any(axis=1))})
     return result
 
@@ -218,7 +220,7 @@ def _codes(name: str, column: Column, categories: tuple[Scalar, ...], unknown: s
     if len(bad) and unknown == "error":
         raise InputError(f"column {name!r} holds a value outside the {len(categories)} categories that the model knows")
     if len(bad) and unknown == "reject":
-        reason = ValueError(f"column {name!r}: not one of the {len(categories)} categories that the model knows")
+        reason = RowError(f"column {name!r}: not one of the {len(categories)} categories that the model knows")
         raise BadRows({int(p): reason for p in bad})
     return codes
 

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pyarrow as pa
 
+from configs.errors import RowError
 from configs.steps import Image
 from transforms.batches import BadRows
 
@@ -42,11 +43,11 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
     import PIL.Image
 
     if not encoded:
-        raise ValueError("no image")
+        raise RowError("no image")
     with PIL.Image.open(io.BytesIO(encoded)) as image:
         width, height = image.size
         if width * height > step.max_pixels:
-            raise ValueError(f"image of {width} x {height} pixels, more than max_pixels {step.max_pixels}")
+            raise RowError(f"image of {width} x {height} pixels, more than max_pixels {step.max_pixels}")
         converted = image.convert(step.mode)
         if converted.size != (step.width, step.height):
             converted = converted.resize((step.width, step.height), PIL.Image.Resampling.BILINEAR)

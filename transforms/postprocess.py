@@ -15,7 +15,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import JobError
+from configs.errors import JobError, RowError
 from transforms.batches import Arrays, BadRows, PredictionBatch, RawBatch, ScoredBatch, isolate
 from transforms.timing import Timed
 from transforms.where import where_columns, where_mask
@@ -104,10 +104,9 @@ class Postprocess(beam.PTransform):
     scores: ScoreColumns
     keep: tuple[str, ...]
     where: str | None
-    key: str | None
 
     def expand(self, batches: beam.PCollection[PredictionBatch]) -> beam.PCollection[ScoredBatch]:
-        return batches | beam.ParDo(_PostprocessRows(self.carried, self.scores, self.keep, self.where, self.key))
+        return batches | beam.ParDo(_PostprocessRows(self.carried, self.scores, self.keep, self.where))
 
 
 @dataclass
@@ -116,7 +115,6 @@ class _PostprocessRows(beam.DoFn):
     scores: ScoreColumns
     keep: tuple[str, ...]
     where: str | None
-    key: str | None
 
     def setup(self) -> None:
         self._timed = Timed("postprocess")
@@ -132,7 +130,7 @@ class _PostprocessRows(beam.DoFn):
                 rows = postprocess_rows(raw.rows, outputs, self.carried, self.scores, self.keep, self.where)
             except BadRows as bad:
                 kept = np.delete(np.arange(len(raw)), sorted(bad.reasons))
-                raw, outputs = raw.reject(bad, "postprocess", self.key), {n: a[kept] for n, a in outputs.items()}
+                raw, outputs = raw.reject(bad, "postprocess"), {n: a[kept] for n, a in outputs.items()}
                 continue
             filtered = len(raw) - rows.num_rows
             return ScoredBatch(raw.unit, raw.id, rows, raw.rows_in, filtered, raw.failed, raw.last, placement)
@@ -207,7 +205,7 @@ def _typed(name: str, column: pa.Array, dtype: pa.DataType | None) -> pa.Array:
             bad = isolate(len(column), lambda at: column.take(pa.array(at)).cast(dtype))
         except pa.ArrowInvalid:
             raise JobError(f"postprocess.dtypes: {name} of type {column.type} does not fit {dtype} in any row") from error
-        raise BadRows({p: ValueError(f"score {name} does not fit {dtype}") for p in (bad.reasons if bad else {})}) from error
+        raise BadRows({p: RowError(f"score {name} does not fit {dtype}") for p in (bad.reasons if bad else {})}) from error
 
 
 def _refuse_doubles(names: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 import numpy as np
 
-from configs.errors import ModelError
+from configs.errors import ModelError, RowError
 from model_zoo.package import read_package
 from model_zoo.scorer import Device, DType, load_scorer, threads_for
 from transforms.batches import Arrays, BadRows, FeatureBatch, PredictionBatch, isolate
@@ -21,7 +21,7 @@ from transforms.timing import Timed
 Score = Callable[[Arrays], Arrays]
 
 
-class NotFiniteError(ValueError):
+class NotFiniteError(RowError):
     """A prediction that is NaN or infinite."""
 
 
@@ -57,14 +57,14 @@ def predict_rows(score: Score, inputs: Arrays, rows: int) -> Arrays:
     return outputs
 
 
-def predict_batch(score: Score, batch: FeatureBatch, key: str | None) -> tuple[FeatureBatch, Arrays]:
+def predict_batch(score: Score, batch: FeatureBatch) -> tuple[FeatureBatch, Arrays]:
     """The batch without the rows that the model cannot score, and the outputs of the others."""
     while True:
         try:
             return batch, predict_rows(score, batch.inputs, len(batch))
         except BadRows as bad:
             kept = np.delete(np.arange(len(batch)), sorted(bad.reasons))
-            batch = FeatureBatch(batch.raw.reject(bad, "predict", key), {n: a[kept] for n, a in batch.inputs.items()})
+            batch = FeatureBatch(batch.raw.reject(bad, "predict"), {n: a[kept] for n, a in batch.inputs.items()})
         except ModelError as error:
             raise ModelError(f"{batch.raw.id}: {error}") from error
 
@@ -79,10 +79,9 @@ class Predict(beam.PTransform):
     dtype: DType
     batch_rows: int
     workers: int
-    key: str | None
 
     def expand(self, batches: beam.PCollection[FeatureBatch]) -> beam.PCollection[PredictionBatch]:
-        handler = ScorerHandler(self.package, self.digest, self.device, self.dtype, self.batch_rows, self.workers, self.key)
+        handler = ScorerHandler(self.package, self.digest, self.device, self.dtype, self.batch_rows, self.workers)
         return batches | RunInference(handler.with_no_batching()).with_output_types(PredictionBatch)
 
 
@@ -96,7 +95,6 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
     dtype: DType
     batch_rows: int
     workers: int
-    key: str | None
 
     def load_model(self) -> Any:
         package = read_package(self.package, expected_digest=self.digest)
@@ -107,7 +105,7 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
     ) -> list[PredictionBatch]:
         assert isinstance(batch, FeatureBatch)  # noqa: S101 - with_no_batching hands the element itself over
         with Timed("predict")(len(batch)):
-            scored, outputs = predict_batch(model, batch, self.key)
+            scored, outputs = predict_batch(model, batch)
         return [PredictionBatch(scored.raw, outputs, model.placement)]
 
     def get_num_bytes(self, batch: Sequence[FeatureBatch]) -> int:

@@ -11,7 +11,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import InputError, JobError
+from configs.errors import InputError, JobError, RowError
 from configs.steps import Scalar, Step
 from transforms.batches import Arrays, BadRows, FeatureBatch, RawBatch
 from transforms.columns import Column, apply_steps, cast_array, fill_missing, missing_rows
@@ -60,15 +60,14 @@ def preprocess_rows(
 
 @dataclass
 class Preprocess(beam.PTransform):
-    """`preprocess_rows` on every batch; `key` is the column that a rejected row is remembered by."""
+    """`preprocess_rows` on every batch."""
 
     missing: tuple[Missing, ...]
     steps: tuple[Step, ...]
     inputs: dict[str, ModelInput]
-    key: str | None
 
     def expand(self, batches: beam.PCollection[RawBatch]) -> beam.PCollection[FeatureBatch]:
-        return batches | beam.ParDo(_PreprocessRows(self.missing, self.steps, self.inputs, self.key))
+        return batches | beam.ParDo(_PreprocessRows(self.missing, self.steps, self.inputs))
 
 
 @dataclass
@@ -76,7 +75,6 @@ class _PreprocessRows(beam.DoFn):
     missing: tuple[Missing, ...]
     steps: tuple[Step, ...]
     inputs: dict[str, ModelInput]
-    key: str | None
 
     def setup(self) -> None:
         self._timed = Timed("preprocess")
@@ -92,7 +90,7 @@ class _PreprocessRows(beam.DoFn):
             try:
                 return FeatureBatch(batch, preprocess_rows(batch.rows, self.missing, self.steps, self.inputs))
             except BadRows as bad:
-                batch = batch.reject(bad, "preprocess", self.key)
+                batch = batch.reject(bad, "preprocess")
             except InputError as error:
                 raise InputError(f"{batch.id}: {error}") from error
 
@@ -111,7 +109,7 @@ def _settle_missing(rows: pa.RecordBatch, missing: Sequence[Missing]) -> dict[st
                 "input, or pack the model with missing: reject or fill"
             )
         if rule.policy == "reject":
-            bad.update((int(p), ValueError(f"column {rule.column!r}: missing value")) for p in positions)
+            bad.update((int(p), RowError(f"column {rule.column!r}: missing value")) for p in positions)
         elif rule.fill is not None:
             filled[rule.column] = fill_missing(column, rule.fill)
     if bad:

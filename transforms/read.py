@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from configs.errors import InputError
 from storage import files
 from storage.layout import RunFolder
-from transforms.batches import BadRows, BatchId, RawBatch, WorkUnit, failed_batch
+from transforms.batches import BadRows, RawBatch, WorkUnit
 from transforms.plan_file import read_plan
 from transforms.read_csv import CsvFormat, CsvRows, convert_fields, convert_valid, read_csv_blocks
+from transforms.rejected import BatchId, RowRecord, failed_batch
 from transforms.timing import Timed
 
 _READ_BYTES = 1 << 20
@@ -33,7 +34,7 @@ class ReadShards(beam.PTransform):
         schema: the columns to read, with their types.
         format: `parquet` or `csv`.
         rows_per_batch: rows of a batch, at most.
-        key: column that a rejected row is remembered by.
+        record: what is kept of a row that fails.
         csv: what the text of a CSV file means.
     """
 
@@ -41,7 +42,7 @@ class ReadShards(beam.PTransform):
     schema: pa.Schema
     format: str
     rows_per_batch: int
-    key: str | None
+    record: RowRecord
     csv: CsvFormat
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection[RawBatch]:
@@ -50,7 +51,7 @@ class ReadShards(beam.PTransform):
             | "Plan" >> beam.Create([self.run.plan])
             | "Units" >> beam.FlatMap(units_to_read, self.run.manifest).with_output_types(WorkUnit)
             | "Spread" >> beam.Reshuffle()
-            | "Rows" >> beam.ParDo(_ReadUnits(self.run, self.schema, self.format, self.rows_per_batch, self.key, self.csv))
+            | "Rows" >> beam.ParDo(_ReadUnits(self.run, self.schema, self.format, self.rows_per_batch, self.record, self.csv))
         )
 
 
@@ -70,7 +71,7 @@ class _ReadUnits(beam.DoFn):
     schema: pa.Schema
     format: str
     rows_per_batch: int
-    key: str | None
+    record: RowRecord
     csv: CsvFormat
 
     def setup(self) -> None:
@@ -80,14 +81,14 @@ class _ReadUnits(beam.DoFn):
         if files.read(self.run.done_record(unit.index)):
             return
         started = time.perf_counter_ns()
-        for batch in read_unit(unit, self.schema, self.format, self.rows_per_batch, self.key, self.csv):
+        for batch in read_unit(unit, self.schema, self.format, self.rows_per_batch, self.record, self.csv):
             self._timed.add(batch.rows_in, time.perf_counter_ns() - started)
             yield batch
             started = time.perf_counter_ns()
 
 
 def read_unit(
-    unit: WorkUnit, schema: pa.Schema, format: str, rows_per_batch: int, key: str | None, csv: CsvFormat
+    unit: WorkUnit, schema: pa.Schema, format: str, rows_per_batch: int, record: RowRecord, csv: CsvFormat
 ) -> Iterator[RawBatch]:
     """The rows of one unit, in order; the last batch says so, and an empty unit gives one batch without rows.
 
@@ -96,8 +97,9 @@ def read_unit(
     """
     _check_unchanged(unit)
     parquet = format == "parquet"
-    batches = _read_parquet(unit, schema, rows_per_batch) if parquet else _read_csv(unit, schema, rows_per_batch, key, csv)
+    batches = _read_parquet(unit, schema, rows_per_batch) if parquet else _read_csv(unit, schema, rows_per_batch, record, csv)
     for batch in batches:
+        batch = replace(batch, record=record)
         if batch.last:  # before the writer records the unit as done: a retried bundle would not look again
             _check_unchanged(unit)
         yield batch
@@ -172,18 +174,18 @@ def _empty(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], type=f.type) for f in schema], schema=schema)
 
 
-def _read_csv(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, key: str | None, csv: CsvFormat) -> Iterator[RawBatch]:
+def _read_csv(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord, csv: CsvFormat) -> Iterator[RawBatch]:
     """One batch behind the reader, because only the end of the file tells which batch is the last."""
     before: RawBatch | None = None
     for block in read_csv_blocks(unit.shard, schema.names, csv):
-        for batch in _csv_batches(unit, block, schema, rows_per_batch, key):
+        for batch in _csv_batches(unit, block, schema, rows_per_batch, record):
             if before is not None:
                 yield before
             before = batch
     yield replace(before, last=True) if before is not None else _raw_batch(unit, _empty(schema), 0, last=True)
 
 
-def _csv_batches(unit: WorkUnit, block: CsvRows, schema: pa.Schema, rows_per_batch: int, key: str | None) -> Iterator[RawBatch]:
+def _csv_batches(unit: WorkUnit, block: CsvRows, schema: pa.Schema, rows_per_batch: int, record: RowRecord) -> Iterator[RawBatch]:
     """A block in pieces of at most `rows_per_batch` rows; rows of the wrong width go with the piece that they precede."""
     broken = dict(block.broken)
     for start in range(0, max(1, block.fields.num_rows), rows_per_batch):
@@ -191,25 +193,24 @@ def _csv_batches(unit: WorkUnit, block: CsvRows, schema: pa.Schema, rows_per_bat
         numbers = block.row_numbers[start : start + rows_per_batch]
         final = start + rows_per_batch >= block.fields.num_rows
         here = {n: broken.pop(n) for n in sorted(broken) if final or n < numbers[-1]}
-        yield _typed_batch(unit, fields, numbers, here, schema, key)
+        yield _typed_batch(unit, fields, numbers, here, schema, record)
 
 
 def _typed_batch(
-    unit: WorkUnit, fields: pa.RecordBatch, numbers: np.ndarray, broken: dict[int, Exception], schema: pa.Schema, key: str | None
+    unit: WorkUnit, fields: pa.RecordBatch, numbers: np.ndarray, broken: dict[int, Exception], schema: pa.Schema, record: RowRecord
 ) -> RawBatch:
     """Fields as bytes to a typed batch; rows of the wrong width, and rows with a malformed value, are rejected."""
     batch_id = BatchId(unit.shard, min([*numbers[:1].tolist(), *broken], default=0))
-    key_field = schema.field(key) if key is not None else None
     failed = []
     if broken:
-        no_keys = None if key_field is None else pa.nulls(len(broken), type=key_field.type)
-        failed.append(failed_batch(batch_id, "read", np.array(sorted(broken)), [broken[n] for n in sorted(broken)], no_keys))
+        unread = pa.RecordBatch.from_arrays([pa.nulls(len(broken), type=f.type) for f in schema], schema=schema)
+        failed.append(failed_batch(batch_id, "read", np.array(sorted(broken)), [broken[n] for n in sorted(broken)], unread, record))
     try:
         rows, kept = convert_fields(fields, schema), numbers
     except BadRows as bad:
         at = np.array(sorted(bad.reasons))
-        keys = None if key_field is None else convert_valid(fields.column(key).take(pa.array(at)), key_field.type)
-        failed.append(failed_batch(batch_id, "read", numbers[at], [bad.reasons[p] for p in at.tolist()], keys))
+        readable = convert_valid(fields.take(pa.array(at)), schema)
+        failed.append(failed_batch(batch_id, "read", numbers[at], [bad.reasons[p] for p in at.tolist()], readable, record))
         good = np.delete(np.arange(len(numbers)), at)
         rows, kept = convert_fields(fields.take(pa.array(good)), schema), numbers[good]
     except InputError as error:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from configs.errors import InputError
+from configs.errors import InputError, RowError
 from storage import files
 from transforms.batches import BadRows, isolate
 
@@ -80,8 +80,12 @@ def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
-    """Fields as bytes to a type, null where a value is not of that type."""
+def convert_valid(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Fields as bytes to the declared types, null where a value is not of its type."""
+    return pa.RecordBatch.from_arrays([_convert_valid(fields.column(f.name), f.type) for f in schema], schema=schema)
+
+
+def _convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     try:
         return _convert(texts, dtype)
     except pa.ArrowInvalid:
@@ -119,7 +123,7 @@ def _open(
     url: str, raw: object, columns: Sequence[str] | None, csv: CsvFormat, broken: dict[int, Exception]
 ) -> pacsv.CSVStreamingReader:
     def on_invalid_row(row: pacsv.InvalidRow) -> str:
-        broken[row.number - 2] = ValueError(f"row has {row.actual_columns} fields, the header has {row.expected_columns}")
+        broken[row.number - 2] = RowError(f"row has {row.actual_columns} fields, the header has {row.expected_columns}")
         return "skip"
 
     convert = pacsv.ConvertOptions(
@@ -186,7 +190,7 @@ def _convert_one(text: pa.Array, dtype: pa.DataType) -> pa.Array:
 
 
 def _bad_values(texts: pa.Array, field: pa.Field) -> dict[int, Exception]:
-    reason = ValueError(f"column {field.name!r}: not a valid {field.type}")
+    reason = RowError(f"column {field.name!r}: not a valid {field.type}")
     try:
         bad = isolate(len(texts), lambda at: _convert(texts.take(pa.array(at)), field.type))
     except pa.ArrowInvalid as error:

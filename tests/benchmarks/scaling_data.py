@@ -89,7 +89,8 @@ def leave_scored(config: str) -> None:
 
 
 def _first_part(plan: "Plan") -> "WrittenPart":
-    from transforms.batches import BatchId, ScoredBatch
+    from transforms.batches import ScoredBatch
+    from transforms.rejected import BatchId
     from transforms.write import PartWriter
 
     unit = plan.units[0]

@@ -205,7 +205,7 @@ def test_two_output_columns_of_one_name_are_refused(how: ScoreColumns, keep: Any
 def scored(outputs: dict[str, np.ndarray], how: ScoreColumns, where: str | None = None) -> ScoredBatch:
     rows = len(next(iter(outputs.values())))
     raw = raw_batch({"id": np.arange(rows) + 100}, first_row=10, last=False)
-    verb = _PostprocessRows(("id",), how, tuple(outputs), where, "id")
+    verb = _PostprocessRows(("id",), how, tuple(outputs), where)
     verb.setup()
     (result,) = verb.process(PredictionBatch(raw, outputs, "cpu"))
     return result

@@ -59,7 +59,7 @@ def test_a_model_that_gives_another_number_of_rows_is_refused(rows: int) -> None
     with pytest.raises(ModelError, match=f"gave {rows} rows of y for 10 rows"):
         predict_rows(score, {"x": X}, 10)
     with pytest.raises(ModelError, match=r"s\.parquet from row 50: the model gave"):
-        predict_batch(score, batch(), "id")
+        predict_batch(score, batch())
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -120,7 +120,7 @@ def test_good_rows_keep_their_scores_and_bad_ones_are_recorded(case: tuple[int, 
         outputs = failing_on(*(2.0 * r for r in failing))(inputs)
         return {"y": np.where(np.isin(inputs["x"][:, 0], [2.0 * r for r in not_finite]), np.nan, outputs["y"])}
 
-    scored, outputs = predict_batch(score, batch(x), "id")
+    scored, outputs = predict_batch(score, batch(x))
     good = [r for r in range(rows) if r not in failing | not_finite]
     np.testing.assert_array_equal(outputs["y"], x[good].sum(axis=1) * 2)
     np.testing.assert_array_equal(scored.inputs["x"], x[good])
@@ -137,13 +137,13 @@ def test_good_rows_keep_their_scores_and_bad_ones_are_recorded(case: tuple[int, 
 
 def test_a_column_layout_array_is_scored_as_its_rows() -> None:
     x = np.asfortranarray(X)
-    np.testing.assert_array_equal(predict_batch(failing_on(6), batch(x), "id")[1]["y"], np.delete(X, 3, axis=0).sum(axis=1) * 2)
+    np.testing.assert_array_equal(predict_batch(failing_on(6), batch(x))[1]["y"], np.delete(X, 3, axis=0).sum(axis=1) * 2)
 
 
 @pytest.fixture
 def handler(tmp_path: Path) -> ScorerHandler:
     url = tiny_package(tmp_path / "model")
-    return ScorerHandler(url, read_package(url).digest, "cpu", "float32", 8, os.cpu_count() or 1, "id")
+    return ScorerHandler(url, read_package(url).digest, "cpu", "float32", 8, os.cpu_count() or 1)
 
 
 def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandler) -> None:
@@ -182,6 +182,6 @@ def test_run_inference_gives_every_batch_whole(handler: ScorerHandler) -> None:
         assert sorted(len(r.outputs["logit"]) for r in results) == sorted(sizes)
         assert all(len(r) == len(r.outputs["logit"]) for r in results)
 
-    predict = Predict(handler.package, handler.digest, "cpu", "float32", 8, os.cpu_count() or 1, "id")
+    predict = Predict(handler.package, handler.digest, "cpu", "float32", 8, os.cpu_count() or 1)
     with TestPipeline(runner="DirectRunner", options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"])) as root:
         assert_that(root | beam.Create(batches).with_output_types(FeatureBatch) | predict, check)

@@ -19,7 +19,7 @@ STACK = Stack(step="stack", columns=("a", "b"), into="x")
 def features(
     batch: RawBatch, steps: tuple[Step, ...] = (STACK,), missing: tuple[Missing, ...] = (), inputs: Any = X
 ) -> FeatureBatch:
-    verb = _PreprocessRows(missing, steps, inputs, "id")
+    verb = _PreprocessRows(missing, steps, inputs)
     verb.setup()
     (result,) = verb.process(batch)
     return result
@@ -138,7 +138,7 @@ def test_the_transform_is_that_function_on_every_batch() -> None:
 
     batches = [batch(a=[1.0], b=[3]), batch(a=[2.0], b=[4])]
     with TestPipeline(runner="DirectRunner", options=local()) as root:
-        made = root | beam.Create(batches).with_output_types(RawBatch) | Preprocess((), (STACK,), X, "id")
+        made = root | beam.Create(batches).with_output_types(RawBatch) | Preprocess((), (STACK,), X)
         assert_that(made, check)
 
 

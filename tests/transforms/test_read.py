@@ -16,6 +16,7 @@ from transforms.batches import RawBatch, WorkUnit
 from transforms.plan_file import read_plan
 from transforms.read import ReadShards, _ReadUnits, read_unit, units_to_read
 from transforms.read_csv import CsvFormat
+from transforms.rejected import RowRecord
 
 TABLE = pa.table(
     {
@@ -36,7 +37,7 @@ def shard(tmp_path: Path) -> Path:
 
 
 def read(unit: WorkUnit, rows_per_batch: int = 1_000, schema: pa.Schema = SCHEMA) -> list[RawBatch]:
-    return list(read_unit(unit, schema, "parquet", rows_per_batch, "id", CsvFormat()))
+    return list(read_unit(unit, schema, "parquet", rows_per_batch, RowRecord("id"), CsvFormat()))
 
 
 @pytest.mark.parametrize("rows_per_batch", [1, 7, 100, 150, 999, 1_000, 5_000])
@@ -101,7 +102,7 @@ def test_a_shard_that_changes_while_it_is_read_never_gives_its_last_batch(tmp_pa
     path = tmp_path / f"shard.{format}"
     content = parquet(TABLE) if format == "parquet" else b"s,id,x\n" + b"".join(b"s,%d,0.5\n" % i for i in range(1_000))
     path.write_bytes(content)
-    batches = read_unit(unit_of(path, 1_000 if format == "parquet" else None), SCHEMA, format, 100, "id", CsvFormat())
+    batches = read_unit(unit_of(path, 1_000 if format == "parquet" else None), SCHEMA, format, 100, RowRecord("id"), CsvFormat())
     taken = [next(batches)]
     other = tmp_path / "other"
     other.write_bytes(content)
@@ -164,7 +165,7 @@ def test_a_plan_that_is_gone_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> _ReadUnits:
-    verb = _ReadUnits(RunFolder(str(tmp_path / "out"), "run1"), SCHEMA, "parquet", 100, "id", CsvFormat())
+    verb = _ReadUnits(RunFolder(str(tmp_path / "out"), "run1"), SCHEMA, "parquet", 100, RowRecord("id"), CsvFormat())
     verb.setup()
     return verb
 
@@ -191,7 +192,7 @@ def test_the_transform_reads_every_unit_of_the_plan(tmp_path: Path, shard: Path)
         assert sorted(numbers) == list(range(1_000))
 
     with TestPipeline(runner="DirectRunner", options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"])) as root:
-        batches = root | ReadShards(run, SCHEMA, "parquet", 100, "id", CsvFormat())
+        batches = root | ReadShards(run, SCHEMA, "parquet", 100, RowRecord("id"), CsvFormat())
         assert_that(batches | beam.FlatMap(lambda b: b.row_numbers.tolist()), check)
 
 

@@ -18,6 +18,7 @@ from transforms import read_csv
 from transforms.batches import BadRows, RawBatch
 from transforms.read import read_unit
 from transforms.read_csv import CsvFormat, check_csv, convert_fields, csv_header, read_csv_blocks
+from transforms.rejected import RowRecord
 
 PLAIN = CsvFormat()
 SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.float64()), ("s", pa.string())])
@@ -26,7 +27,7 @@ SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.float64()), ("s", pa.string())]
 def read(
     path: Path, schema: pa.Schema = SCHEMA, csv: CsvFormat = PLAIN, rows_per_batch: int = 1_000, key: str | None = "id"
 ) -> list[RawBatch]:
-    batches = list(read_unit(unit_of(path, None), schema, "csv", rows_per_batch, key, csv))
+    batches = list(read_unit(unit_of(path, None), schema, "csv", rows_per_batch, RowRecord(key), csv))
     check_books(batches)
     return batches
 

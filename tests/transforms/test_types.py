@@ -21,18 +21,19 @@ from transforms.preprocess import Missing, ModelInput, Preprocess
 from transforms.publish import Published, PublishRun
 from transforms.read import ReadShards
 from transforms.read_csv import CsvFormat
+from transforms.rejected import RowRecord
 from transforms.write import FileFormat, WriteShards
 
 RUN = RunFolder("memory://nowhere", "run")
 SCHEMA = pa.schema([("id", pa.int64()), ("a", pa.float32())])
 
 MADE: dict[str, Callable[[], beam.PTransform]] = {
-    "ReadShards": lambda: ReadShards(RUN, SCHEMA, "parquet", 10, "id", CsvFormat()),
+    "ReadShards": lambda: ReadShards(RUN, SCHEMA, "parquet", 10, RowRecord("id"), CsvFormat()),
     "Preprocess": lambda: Preprocess(
-        (Missing("a", "error"),), (Stack(step="stack", columns=("a",), into="x"),), {"x": ModelInput("float32", (1,))}, "id"
+        (Missing("a", "error"),), (Stack(step="stack", columns=("a",), into="x"),), {"x": ModelInput("float32", (1,))}
     ),
-    "Predict": lambda: Predict("nowhere", "0" * 64, "cpu", "float32", 8, 1, "id"),
-    "Postprocess": lambda: Postprocess(("id",), ScoreColumns("sigmoid"), ("probability",), None, "id"),
+    "Predict": lambda: Predict("nowhere", "0" * 64, "cpu", "float32", 8, 1),
+    "Postprocess": lambda: Postprocess(("id",), ScoreColumns("sigmoid"), ("probability",), None),
     "WriteShards": lambda: WriteShards(RUN, FileFormat("parquet", SCHEMA, (), (), 10)),
     "PublishRun": lambda: PublishRun(RUN, {}, 0, 0.0),
 }
