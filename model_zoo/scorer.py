@@ -6,7 +6,6 @@ happened to stand beside its row (a matrix product rounds differently for other 
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-import io
 import os
 import threading
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from torch import nn
 from configs.errors import ModelError
 from model_zoo.architectures import build
 from model_zoo.package import Package, smoke_rows
+from model_zoo.weights import load_weights
 
 Arrays = dict[str, np.ndarray]
 Device = Literal["cpu", "cuda", "auto"]
@@ -118,7 +118,7 @@ def load_scorer(package: Package, device: Device, dtype: DType, batch_rows: int,
     where = resolve_device(device)
     torch_dtype = getattr(torch, dtype)
     network = build(package.card.builder, package.card.parameters)
-    _load_weights(network, package)
+    load_weights(network, package)
     network.eval().to(where, torch_dtype)
     placement = f"{_device_name(where)} {dtype}, {threads} thread(s), torch {torch.__version__}"
     scorer = Scorer(network, package, where, torch_dtype, batch_rows, threads, placement)
@@ -180,35 +180,6 @@ def smoke_arrays(package: Package) -> tuple[Arrays, Arrays]:
         return arrays("input", card.inputs), arrays("output", card.outputs)
     except (KeyError, ValueError, AttributeError) as error:
         raise ModelError(f"{package.url}: the smoke batch does not fit the card: {error}; write the package again") from error
-
-
-def _load_weights(network: nn.Module, package: Package) -> None:
-    name = package.card.weights
-    try:
-        network.load_state_dict(_state_dict(name, package.files[name]))
-    except (RuntimeError, TypeError, AttributeError, ValueError, EOFError, OSError) as error:
-        raise ModelError(f"{package.url}/{name}: does not hold the weights of {package.card.builder}: {error}") from error
-
-
-def _state_dict(name: str, content: bytes) -> dict[str, torch.Tensor]:
-    import pickle
-
-    if name.endswith(".safetensors"):
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
-        try:
-            return load(content)
-        except SafetensorError as error:
-            raise ValueError(str(error)) from error
-    if name.endswith((".pt", ".pth")):
-        try:
-            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise ValueError(
-                "it holds more than plain weights, and such a file could run code; save the state dict alone"
-            ) from error
-    raise ModelError(f"weights file {name}: only .safetensors, .pt and .pth state dicts are read; other formats can carry code")
 
 
 def _row_count(inputs: Arrays) -> int:
