@@ -24,6 +24,7 @@ from storage.layout import RunFolder
 from transforms.batches import WorkUnit
 from transforms.plan_file import StoredPlan, encode_plan
 from transforms.postprocess import ScoreColumns, postprocess_rows
+from transforms.predict import Scoring
 from transforms.preprocess import Missing, ModelInput, preprocess_rows
 from transforms.read_csv import CsvFormat
 from transforms.write import FileFormat, describe_schema
@@ -143,6 +144,14 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def scoring_of(plan: Plan, workers: int) -> Scoring:
+    """Which model scores, and how; `workers` of them share one machine."""
+    model, package = plan.job.model, plan.package
+    return Scoring(
+        package.url, package.digest, model.device, model.dtype, plan.batch_rows, model.timeout_seconds, model.not_finite, workers
+    )
 
 
 def store_plan(plan: Plan) -> None:

@@ -1,6 +1,6 @@
 """What a person sees of a run: the plan, the final table, the first rows, and the line that reads the result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import os
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pipelines.plan import Plan
 from storage import files
 from storage.layout import RunFolder
+from transforms.rejected import FailedBatch
 
 _FIRST_ROWS = 5
 _STAGES = ("read", "preprocess", "predict", "postprocess", "write")
@@ -65,6 +66,17 @@ def shown_rows(rows: pa.Table) -> str:
     columns = [[name, *(_cell(v) for v in rows.column(i).to_pylist())] for i, name in enumerate(rows.column_names)]
     widths = [max(len(cell) for cell in column) for column in columns]
     return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in zip(*columns, strict=True))
+
+
+def rejected_rows(failed: Sequence[FailedBatch]) -> str:
+    """How many rows a stage would reject, and the first reason."""
+    lines = []
+    for batch in failed:
+        first = batch.rows.slice(0, 1).to_pylist()[0]
+        lines.append(
+            f"  {batch.rows.num_rows:,} rows would be rejected in {batch.stage}; row {first['row']}: {first['error']}: {first['message']}"
+        )
+    return "\n".join(lines)
 
 
 def plan_table(plan: Plan) -> str:

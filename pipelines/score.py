@@ -15,7 +15,7 @@ import pyarrow as pa
 from configs.errors import PublishError
 from configs.job import Job
 from configs.load import load, parse_set
-from model_zoo.scorer import load_scorer, resolve_device, threads_for
+from model_zoo.scorer import resolve_device
 from pipelines import report
 from pipelines.command_line import (
     EXIT_STATUSES,
@@ -28,7 +28,7 @@ from pipelines.command_line import (
 )
 from pipelines.flink_jobs import cancellation
 from pipelines.leaving import cancelled_when_stopped, leave
-from pipelines.plan import Plan, make_plan, manifest_head, store_plan
+from pipelines.plan import Plan, make_plan, manifest_head, scoring_of, store_plan
 from pipelines.progress import RowsDone, shown_progress
 from pipelines.run_log import RunLog
 from pipelines.runner_checks import refuse_flags, refuse_unreachable, refuse_wrong_options
@@ -44,9 +44,10 @@ from pipelines.runners import (
 )
 from storage import files
 from storage.layout import read_manifest
-from transforms.postprocess import Postprocess, postprocess_rows
-from transforms.predict import Predict, predict_rows
-from transforms.preprocess import Preprocess, preprocess_rows
+from transforms.batches import PredictionBatch
+from transforms.postprocess import Postprocess, postprocess_batch
+from transforms.predict import Predict, predict_batch
+from transforms.preprocess import Preprocess, preprocess_batch
 from transforms.publish import Published, PublishRun, announce
 from transforms.read import ReadShards, read_unit
 from transforms.rejected import RowRecord
@@ -63,7 +64,7 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
     record = RowRecord(job.source.key, job.errors.store_values)
     read = ReadShards(plan.run, plan.schema, job.source.format, plan.rows_per_batch, record, plan.csv)
     preprocess = Preprocess(plan.missing, plan.steps, plan.inputs)
-    predict = Predict(plan.package.url, plan.package.digest, job.model.device, job.model.dtype, plan.batch_rows, workers)
+    predict = Predict(scoring_of(plan, workers))
     postprocess = Postprocess(job.source.carried, plan.scores, plan.keep, job.postprocess.where)
     write = WriteShards(plan.run, plan.file_format)
     publish = PublishRun(plan.run, manifest_head(plan), job.errors.max_rejected_rows, job.errors.max_rejected_percent)
@@ -172,17 +173,23 @@ def _published_before(plan: Plan, log: RunLog) -> int:
 def _dry_run(plan: Plan) -> int:
     """Score a few rows in memory, through the same functions as the graph, and write nothing."""
     job = plan.job
-    scorer = load_scorer(plan.package, job.model.device, job.model.dtype, plan.batch_rows, threads_for(1))
+    scoring = scoring_of(plan, workers=1)
+    scorer = scoring.load()
     batch = next(read_unit(plan.units[0], plan.schema, job.source.format, _DRY_RUN_ROWS, RowRecord(), plan.csv))
     began = time.perf_counter()
-    inputs = preprocess_rows(batch.rows, plan.missing, plan.steps, plan.inputs)
-    outputs = predict_rows(scorer, inputs, len(batch))
-    rows = postprocess_rows(batch.rows, outputs, job.source.carried, plan.scores, plan.keep, job.postprocess.where)
+    features = preprocess_batch(batch, plan.missing, plan.steps, plan.inputs)
+    raw, outputs = predict_batch(scorer, features, scoring.not_finite)
+    prediction = PredictionBatch(raw, outputs, scorer.placement)
+    scored = postprocess_batch(prediction, job.source.carried, plan.scores, plan.keep, job.postprocess.where)
     seconds = time.perf_counter() - began
     print(report.plan_table(plan))
-    if plan.rows is not None and len(batch):
-        print(f"  estimate: {plan.rows * seconds / len(batch):,.1f} s on one core, from {len(batch):,} rows in {seconds:.3f} s")
-    print(report.shown_rows(pa.Table.from_batches([rows])))
+    if plan.rows is not None and batch.rows_in:
+        print(
+            f"  estimate: {plan.rows * seconds / batch.rows_in:,.1f} s on one core, from {batch.rows_in:,} rows in {seconds:.3f} s"
+        )
+    if scored.failed:
+        print(report.rejected_rows(scored.failed))
+    print(report.shown_rows(pa.Table.from_batches([scored.rows])))
     print("dry run: everything fits together; nothing was written")
     return 0
 

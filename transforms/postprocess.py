@@ -96,6 +96,22 @@ def postprocess_rows(
     return result if where is None else result.filter(pa.array(where_mask(where, everything, rows.num_rows)))
 
 
+def postprocess_batch(
+    batch: PredictionBatch, carried: Sequence[str], how: ScoreColumns, keep: Sequence[str], where: str | None
+) -> ScoredBatch:
+    """The batch as it will be written, without the rows that were rejected or filtered."""
+    raw, outputs = batch.raw, batch.outputs
+    while True:
+        try:
+            rows = postprocess_rows(raw.rows, outputs, carried, how, keep, where)
+        except BadRows as bad:
+            kept = np.delete(np.arange(len(raw)), sorted(bad.reasons))
+            raw, outputs = raw.reject(bad, "postprocess"), {n: a[kept] for n, a in outputs.items()}
+            continue
+        filtered = len(raw) - rows.num_rows
+        return ScoredBatch(raw.unit, raw.id, rows, raw.rows_in, filtered, raw.failed, raw.last, batch.placement)
+
+
 @dataclass
 class Postprocess(beam.PTransform):
     """`postprocess_rows` on every batch."""
@@ -121,19 +137,8 @@ class _PostprocessRows(beam.DoFn):
 
     def process(self, batch: PredictionBatch) -> Iterator[ScoredBatch]:
         with self._timed(len(batch)):
-            scored = self._scored(batch.raw, batch.outputs, batch.placement)
+            scored = postprocess_batch(batch, self.carried, self.scores, self.keep, self.where)
         yield scored
-
-    def _scored(self, raw: RawBatch, outputs: Arrays, placement: str) -> ScoredBatch:
-        while True:
-            try:
-                rows = postprocess_rows(raw.rows, outputs, self.carried, self.scores, self.keep, self.where)
-            except BadRows as bad:
-                kept = np.delete(np.arange(len(raw)), sorted(bad.reasons))
-                raw, outputs = raw.reject(bad, "postprocess"), {n: a[kept] for n, a in outputs.items()}
-                continue
-            filtered = len(raw) - rows.num_rows
-            return ScoredBatch(raw.unit, raw.id, rows, raw.rows_in, filtered, raw.failed, raw.last, placement)
 
 
 def _sigmoid_makers(outputs: Arrays, how: ScoreColumns) -> dict[str, Callable[[], pa.Array]]:

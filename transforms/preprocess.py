@@ -58,6 +58,20 @@ def preprocess_rows(
     return _select(apply_steps(steps, columns, rows.num_rows), inputs, rows.num_rows)
 
 
+def preprocess_batch(
+    batch: RawBatch, missing: Sequence[Missing], steps: Sequence[Step], inputs: Mapping[str, ModelInput]
+) -> FeatureBatch:
+    """The batch with its inputs, without the rows that were rejected: a failing step names all its bad rows at once, so this tries once
+    more per failing step."""
+    while True:
+        try:
+            return FeatureBatch(batch, preprocess_rows(batch.rows, missing, steps, inputs))
+        except BadRows as bad:
+            batch = batch.reject(bad, "preprocess")
+        except InputError as error:
+            raise InputError(f"{batch.id}: {error}") from error
+
+
 @dataclass
 class Preprocess(beam.PTransform):
     """`preprocess_rows` on every batch."""
@@ -81,18 +95,8 @@ class _PreprocessRows(beam.DoFn):
 
     def process(self, batch: RawBatch) -> Iterator[FeatureBatch]:
         with self._timed(len(batch)):
-            features = self._features(batch)
+            features = preprocess_batch(batch, self.missing, self.steps, self.inputs)
         yield features
-
-    def _features(self, batch: RawBatch) -> FeatureBatch:
-        """Try until no row is bad: a failing step names all its bad rows at once, so that is once more per failing step."""
-        while True:
-            try:
-                return FeatureBatch(batch, preprocess_rows(batch.rows, self.missing, self.steps, self.inputs))
-            except BadRows as bad:
-                batch = batch.reject(bad, "preprocess")
-            except InputError as error:
-                raise InputError(f"{batch.id}: {error}") from error
 
 
 def _settle_missing(rows: pa.RecordBatch, missing: Sequence[Missing]) -> dict[str, Column]:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 import os
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from configs.errors import ModelError
+from configs.errors import ModelError, WorkerError
+from model_zoo.mini_batches import FailedRows
 from model_zoo.package import read_package
 from tests.builders import feature_batch, raw_batch, tiny_network, tiny_package
-from transforms.batches import Arrays, BadRows, FeatureBatch, PredictionBatch
-from transforms.predict import NotFiniteError, Predict, ScorerHandler, predict_batch, predict_rows
+from transforms.batches import Arrays, FeatureBatch, PredictionBatch
+from transforms.predict import NotFiniteError, Predict, ScorerHandler, Scoring, predict_batch, predict_rows
 
 X = np.arange(20, dtype=np.float32).reshape(10, 2)
 
@@ -23,11 +25,12 @@ def double(inputs: Arrays) -> Arrays:
 
 
 def failing_on(*bad: float) -> Callable[[Arrays], Arrays]:
-    """A model that cannot take rows whose first value is one of `bad`."""
+    """A scorer that has no scores for rows whose first value is one of `bad`."""
 
     def score(inputs: Arrays) -> Arrays:
-        if np.isin(inputs["x"][:, 0], bad).any():
-            raise RuntimeError("no such row")
+        rows = np.flatnonzero(np.isin(inputs["x"][:, 0], bad)).tolist()
+        if rows:
+            raise FailedRows({row: RuntimeError("no such row") for row in rows}, double(inputs))
         return double(inputs)
 
     return score
@@ -38,17 +41,17 @@ def batch(x: np.ndarray = X) -> FeatureBatch:
 
 
 def bad_rows(score: Callable[[Arrays], Arrays], x: np.ndarray = X) -> dict[int, Exception]:
-    with pytest.raises(BadRows) as caught:
-        predict_rows(score, {"x": x}, len(x))
-    return dict(caught.value.reasons)
+    bad = predict_rows(score, {"x": x}, len(x))[1]
+    assert bad is not None
+    return dict(bad.reasons)
 
 
 def test_outputs_are_the_models() -> None:
-    np.testing.assert_array_equal(predict_rows(double, {"x": X}, 10)["y"], X.sum(axis=1) * 2)
+    np.testing.assert_array_equal(predict_rows(double, {"x": X}, 10)[0]["y"], X.sum(axis=1) * 2)
 
 
 def test_no_rows_are_scored_too() -> None:
-    assert predict_rows(double, {"x": X[:0]}, 0)["y"].shape == (0,)
+    assert predict_rows(double, {"x": X[:0]}, 0)[0]["y"].shape == (0,)
 
 
 @pytest.mark.parametrize("rows", [9, 11, 0])
@@ -79,11 +82,6 @@ def test_the_row_that_the_model_fails_on_is_found() -> None:
     assert {p: str(r) for p, r in reasons.items()} == {3: "no such row", 9: "no such row"}
 
 
-def test_a_model_that_fails_on_every_row_of_a_large_batch_ends_the_run() -> None:
-    with pytest.raises(RuntimeError, match="no such row"):
-        predict_rows(failing_on(*range(200)), {"x": np.arange(200, dtype=np.float32).reshape(100, 2)}, 100)
-
-
 def test_a_refusal_of_the_models_is_no_matter_of_rows() -> None:
     calls = []
 
@@ -96,14 +94,27 @@ def test_a_refusal_of_the_models_is_no_matter_of_rows() -> None:
     assert calls == [10]
 
 
-def test_an_error_that_no_half_repeats_is_raised_as_it_is() -> None:
-    def score(inputs: Arrays) -> Arrays:
-        if len(inputs["x"]) > 5:
-            raise MemoryError("out of memory")
-        return double(inputs)
+def nan_in_row_3(inputs: Arrays) -> Arrays:
+    return {"y": np.where(np.arange(len(inputs["x"])) == 3, np.nan, 1.0)}
 
-    with pytest.raises(MemoryError, match="out of memory"):
-        predict_rows(score, {"x": X}, 10)
+
+def test_a_score_that_is_not_finite_may_end_the_run() -> None:
+    with pytest.raises(ModelError, match=r"from row 50: score y is not finite in 1 rows, and model\.not_finite is fail"):
+        predict_batch(nan_in_row_3, batch(), "fail")
+
+
+def test_a_score_that_is_not_finite_may_pass() -> None:
+    raw, outputs = predict_batch(nan_in_row_3, batch(), "pass")
+    assert (len(raw), raw.failed) == (10, ())
+    assert np.isnan(outputs["y"]).tolist() == [row == 3 for row in range(10)]
+
+
+def test_a_worker_that_fails_says_where() -> None:
+    def score(inputs: Arrays) -> Arrays:
+        raise WorkerError("the device failed")
+
+    with pytest.raises(WorkerError, match=r"^s\.parquet from row 50: the device failed$"):
+        predict_batch(score, batch())
 
 
 @settings(deadline=None)
@@ -117,22 +128,23 @@ def test_good_rows_keep_their_scores_and_bad_ones_are_recorded(case: tuple[int, 
     x = np.arange(rows * 2, dtype=np.float32).reshape(rows, 2)
 
     def score(inputs: Arrays) -> Arrays:
-        outputs = failing_on(*(2.0 * r for r in failing))(inputs)
-        return {"y": np.where(np.isin(inputs["x"][:, 0], [2.0 * r for r in not_finite]), np.nan, outputs["y"])}
+        y = np.where(np.isin(inputs["x"][:, 0], [2.0 * r for r in not_finite]), np.nan, double(inputs)["y"])
+        if failing:
+            raise FailedRows(dict.fromkeys(failing, RuntimeError("no such row")), {"y": y})
+        return {"y": y}
 
     scored, outputs = predict_batch(score, batch(x))
     good = [r for r in range(rows) if r not in failing | not_finite]
     np.testing.assert_array_equal(outputs["y"], x[good].sum(axis=1) * 2)
-    np.testing.assert_array_equal(scored.inputs["x"], x[good])
-    assert scored.raw.rows["id"].to_pylist() == [100 + r for r in good]
-    records = [r for f in scored.raw.failed for r in f.rows.to_pylist()]
+    assert scored.rows["id"].to_pylist() == [100 + r for r in good]
+    records = [r for f in scored.failed for r in f.rows.to_pylist()]
     assert {r["row"] - 50: r["error"] for r in records} == {
         **dict.fromkeys(not_finite, "NotFiniteError"),
         **dict.fromkeys(failing, "RuntimeError"),
     }
     assert {r["stage"] for r in records} <= {"predict"}
     assert [r["key"] for r in records] == [r["row"] + 50 for r in records]
-    assert scored.raw.rows_in == rows
+    assert scored.rows_in == rows
 
 
 def test_a_column_layout_array_is_scored_as_its_rows() -> None:
@@ -143,7 +155,7 @@ def test_a_column_layout_array_is_scored_as_its_rows() -> None:
 @pytest.fixture
 def handler(tmp_path: Path) -> ScorerHandler:
     url = tiny_package(tmp_path / "model")
-    return ScorerHandler(url, read_package(url).digest, "cpu", "float32", 8, os.cpu_count() or 1)
+    return ScorerHandler(Scoring(url, read_package(url).digest, "cpu", "float32", 8, 60.0, "reject", os.cpu_count() or 1))
 
 
 def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandler) -> None:
@@ -159,7 +171,7 @@ def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandl
 
 
 def test_the_handler_refuses_a_package_that_is_not_the_planned_one(handler: ScorerHandler) -> None:
-    handler.digest = "0" * 64
+    handler.scoring = replace(handler.scoring, digest="0" * 64)
     with pytest.raises(ModelError, match="changed since the run was planned"):
         handler.load_model()
 
@@ -182,6 +194,6 @@ def test_run_inference_gives_every_batch_whole(handler: ScorerHandler) -> None:
         assert sorted(len(r.outputs["logit"]) for r in results) == sorted(sizes)
         assert all(len(r) == len(r.outputs["logit"]) for r in results)
 
-    predict = Predict(handler.package, handler.digest, "cpu", "float32", 8, os.cpu_count() or 1)
+    predict = Predict(handler.scoring)
     with TestPipeline(runner="DirectRunner", options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"])) as root:
         assert_that(root | beam.Create(batches).with_output_types(FeatureBatch) | predict, check)

@@ -16,7 +16,7 @@ from storage.layout import RunFolder
 import transforms
 from transforms.batches import FeatureBatch, PredictionBatch, RawBatch, ScoredBatch, WorkUnit, WrittenPart
 from transforms.postprocess import Postprocess, ScoreColumns
-from transforms.predict import Predict
+from transforms.predict import Predict, Scoring
 from transforms.preprocess import Missing, ModelInput, Preprocess
 from transforms.publish import Published, PublishRun
 from transforms.read import ReadShards
@@ -32,7 +32,7 @@ MADE: dict[str, Callable[[], beam.PTransform]] = {
     "Preprocess": lambda: Preprocess(
         (Missing("a", "error"),), (Stack(step="stack", columns=("a",), into="x"),), {"x": ModelInput("float32", (1,))}
     ),
-    "Predict": lambda: Predict("nowhere", "0" * 64, "cpu", "float32", 8, 1),
+    "Predict": lambda: Predict(Scoring("nowhere", "0" * 64, "cpu", "float32", 8, 60.0, "reject", 1)),
     "Postprocess": lambda: Postprocess(("id",), ScoreColumns("sigmoid"), ("probability",), None),
     "WriteShards": lambda: WriteShards(RUN, FileFormat("parquet", SCHEMA, (), (), 10)),
     "PublishRun": lambda: PublishRun(RUN, {}, 0, 0.0),

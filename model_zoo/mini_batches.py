@@ -1,0 +1,296 @@
+"""Rows through a network in mini-batches of one fixed size, of which a failing one costs no more than the rows that fail.
+
+    rows 0 ... 15 | 16 ... 31 | 32 ... 39, and row 32 eight times more       three mini-batches of 16 slots
+
+Every mini-batch has the same shape, because a matrix product rounds differently for other shapes. One that fails is halved until a bad
+row is alone, and the slots of the other half are filled up again: a good row keeps its slot and its shape, and so its bits. Only
+when memory runs out does the shape shrink; the size that fitted is kept for the rows to come.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
+from dataclasses import dataclass, field
+import gc
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from configs.errors import ModelError, Refusal, WorkerError, shown
+from model_zoo.package import Tensor
+
+Arrays = dict[str, np.ndarray]
+Network = Callable[..., Any]
+
+_ALONE_BEFORE_DOUBT = 8
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_DEVICE_FAULTS = ("CUDA error", "CUBLAS_STATUS", "cuDNN error", "CUDNN_STATUS", "device-side assert")
+
+
+class FailedRows(Exception):
+    """Rows that the network fails on, by position, with the reason of each; `outputs` hold the scores of the others."""
+
+    def __init__(self, reasons: Mapping[int, Exception], outputs: Arrays) -> None:
+        super().__init__(f"{len(reasons)} rows failed")
+        self.reasons = dict(sorted(reasons.items()))
+        self.outputs = outputs
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows `start` to `stop` of a call, computed in a mini-batch of `slots` rows whose first slot is that of row `first`."""
+
+    start: int
+    stop: int
+    first: int
+    slots: int
+
+
+@dataclass
+class _Call:
+    """What one call knows: rows in, rows out, and how it went so far; mini-batches of one call may run at the same time.
+
+    Attributes:
+        alone: how many single rows failed.
+        passed: whether any mini-batch went through.
+        began: when the mini-batch that a thread is computing began, by thread.
+    """
+
+    rows: int
+    inputs: dict[str, torch.Tensor]
+    outputs: dict[str, torch.Tensor]
+    reasons: dict[int, Exception] = field(default_factory=dict)
+    alone: int = 0
+    passed: bool = False
+    began: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass
+class MiniBatches:
+    """A network that is called on arrays of any number of rows.
+
+    Attributes:
+        network: called with one tensor (slots, *shape) per input; gives one per output.
+        outputs: dtype and shape of each output.
+        slots: rows of every mini-batch.
+        threads: mini-batches that a call computes at the same time on a CPU, each on one torch thread: a product that is spread over
+            threads rounds differently, and scores must not depend on how many workers share the machine.
+        timeout_seconds: longest time that one mini-batch may take.
+    """
+
+    network: Network
+    outputs: Mapping[str, Tensor]
+    device: torch.device
+    dtype: torch.dtype
+    slots: int
+    threads: int
+    timeout_seconds: float
+
+    def __post_init__(self) -> None:
+        self.slots_that_fit = self.slots
+        self._of_thread = threading.local()
+        self._device_fault: WorkerError | None = None
+        in_parallel = self.threads > 1 and self.device.type == "cpu"
+        self._pool = futures.ThreadPoolExecutor(self.threads, "scorer") if in_parallel else None
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Score rows.
+
+        Args:
+            inputs: one array (rows, *shape) per input.
+
+        Returns:
+            One array (rows, *shape) per output, in its dtype.
+
+        Raises:
+            FailedRows: the network raised an error on some rows, and not on others.
+            ModelError: its outputs have other names, rows, shapes or types than declared, or it fails on every row that is tried.
+            WorkerError: the device failed, or a mini-batch took too long: nothing more can be computed in this process.
+        """
+        rows = _row_count(inputs)
+        outputs = {name: torch.empty((rows, *t.shape), dtype=getattr(torch, t.dtype)) for name, t in self.outputs.items()}
+        with torch.inference_mode():
+            call = _Call(rows, {name: _tensor(array) for name, array in inputs.items()}, outputs)
+        self._watched(call, lambda: self._score_all(call))
+        arrays = {name: values.numpy() for name, values in outputs.items()}
+        if call.reasons:
+            raise FailedRows(call.reasons, arrays)
+        return arrays
+
+    def _score_all(self, call: _Call) -> None:
+        starts = range(0, call.rows, self.slots)
+        for _ in (self._pool.map if self._pool else map)(lambda start: self._score(call, start), starts):
+            pass
+
+    def _score(self, call: _Call, start: int) -> None:
+        """One mini-batch, in as many pieces as it takes."""
+        pending = _windows(start, min(start + self.slots, call.rows), start, self.slots_that_fit)
+        ran_out, fitting = False, 0
+        while pending:
+            piece = pending.pop()
+            error = self._attempt(call, piece)  # here the error's tensors are free again, as they are not while it is being handled
+            if error is None:
+                call.passed = True
+                fitting = max(fitting, piece.slots)
+            elif _is_out_of_memory(error) and piece.slots > 1:
+                ran_out = True
+                self._free_memory()
+                pending += _windows(piece.start, piece.stop, piece.first, -(-piece.slots // 2))
+            elif piece.stop - piece.start > 1:
+                pending += _halves(piece)
+            else:
+                call.reasons[piece.start] = error
+                self._doubt(call, error)
+        if ran_out and fitting:
+            self.slots_that_fit = min(self.slots_that_fit, fitting)
+
+    def _attempt(self, call: _Call, piece: _Piece) -> Exception | None:
+        """Compute a piece; the error if that is a matter of rows or of memory."""
+        if self._device_fault is not None:
+            raise self._device_fault
+        thread = threading.get_ident()
+        call.began[thread] = time.monotonic()
+        try:
+            self._compute(call, piece)
+        except Refusal:
+            raise
+        except Exception as error:
+            if _is_device_fault(error):
+                self._device_fault = WorkerError(
+                    f"the device failed under the model: {type(error).__name__}: {shown(error)}; the process cannot go on with it: run "
+                    "again to resume, with CUDA_LAUNCH_BLOCKING=1 to see which operation it was"
+                )
+                raise self._device_fault from error
+            return _without_frames(error)
+        finally:
+            del call.began[thread]
+        return None
+
+    def _compute(self, call: _Call, piece: _Piece) -> None:
+        self._use_one_torch_thread()
+        with torch.inference_mode():
+            given = self.network(**{name: self._filled(tensor, piece) for name, tensor in call.inputs.items()})
+            self._check(given, piece.slots)
+            for name, values in call.outputs.items():
+                values[piece.start : piece.stop] = given[name][piece.start - piece.first : piece.stop - piece.first]
+
+    def _filled(self, tensor: torch.Tensor, piece: _Piece) -> torch.Tensor:
+        """The piece's rows on the device, in their slots; the slots of other rows hold the piece's first row, which is a valid one."""
+        dtype = self.dtype if tensor.is_floating_point() else None
+        rows = tensor[piece.start : piece.stop].to(self.device, dtype)
+        before, after = piece.start - piece.first, piece.first + piece.slots - piece.stop
+        if not before and not after:
+            return rows
+        return torch.cat([rows[:1].expand(before, *rows.shape[1:]), rows, rows[:1].expand(after, *rows.shape[1:])])
+
+    def _check(self, given: Any, slots: int) -> None:
+        if not isinstance(given, dict) or given.keys() != self.outputs.keys():
+            names = sorted(map(str, given)) if isinstance(given, dict) else type(given).__name__
+            raise ModelError(f"the model gave {names}, but its package declares the outputs {sorted(self.outputs)}")
+        for name, tensor in given.items():
+            if not isinstance(tensor, torch.Tensor):
+                raise ModelError(f"the model's output {name} is a {type(tensor).__name__} instead of a tensor")
+            expected = (slots, *self.outputs[name].shape)
+            if tuple(tensor.shape) != expected:
+                raise ModelError(f"the model's output {name} has shape {tuple(tensor.shape)} instead of {expected}")
+            if not torch.can_cast(tensor.dtype, getattr(torch, self.outputs[name].dtype)):
+                raise ModelError(f"the model's output {name} is {tensor.dtype}, which does not become {self.outputs[name].dtype}")
+
+    def _doubt(self, call: _Call, error: Exception) -> None:
+        """Once some single rows failed and nothing went through: if rows from all over the call fail too, it is the model."""
+        call.alone += 1
+        if call.passed or call.alone < _ALONE_BEFORE_DOUBT:
+            return
+        rows = np.linspace(0, call.rows - 1, _ALONE_BEFORE_DOUBT, dtype=np.int64).tolist()
+        if not any(self._attempt(call, self._alone(row)) is None for row in rows):
+            raise ModelError(
+                f"the model failed on each of {call.alone + len(rows)} rows that were tried one by one, and on no row it did not: "
+                f"{type(error).__name__}: {shown(error)}"
+            )
+        call.passed = True
+
+    def _alone(self, row: int) -> _Piece:
+        return _Piece(row, row + 1, row - row % self.slots_that_fit, self.slots_that_fit)
+
+    def _watched(self, call: _Call, work: Callable[[], None]) -> None:
+        """Do the work on a thread of its own, which can be left behind: code that hangs cannot be interrupted."""
+        done: futures.Future[None] = futures.Future()
+        threading.Thread(target=_settle, args=(done, work), daemon=True).start()
+        while True:
+            oldest = min(list(call.began.values()), default=time.monotonic())
+            left = oldest + self.timeout_seconds - time.monotonic()
+            if futures.wait([done], timeout=max(0.0, left)).done:
+                return done.result()
+            if left <= 0 and oldest in list(call.began.values()):
+                raise WorkerError(
+                    f"the model took longer than {self.timeout_seconds:g} s for one mini-batch of {self.slots} rows, so the run stops: run "
+                    "again to resume, or raise model.timeout_seconds"
+                )
+
+    def _free_memory(self) -> None:
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _use_one_torch_thread(self) -> None:
+        """Torch keeps this number per thread; within one mini-batch more threads would sum in another order."""
+        if not getattr(self._of_thread, "is_set", False):
+            torch.set_num_threads(1)
+            self._of_thread.is_set = True
+
+
+def _windows(start: int, stop: int, first: int, slots: int) -> list[_Piece]:
+    """Rows `start` to `stop` in mini-batches of `slots` rows that are laid end to end from row `first`; the first one last."""
+    windows = (_Piece(max(start, at), min(stop, at + slots), at, slots) for at in range(first, stop, slots))
+    return [w for w in windows if w.start < w.stop][::-1]
+
+
+def _halves(piece: _Piece) -> Iterator[_Piece]:
+    """Both halves, the second first, each row in the slot where it was."""
+    middle = (piece.start + piece.stop) // 2
+    yield _Piece(middle, piece.stop, piece.first, piece.slots)
+    yield _Piece(piece.start, middle, piece.first, piece.slots)
+
+
+def _settle(done: futures.Future[None], work: Callable[[], None]) -> None:
+    try:
+        work()
+    except BaseException as error:  # noqa: BLE001 - it is raised again where the work is waited for
+        done.set_exception(error)
+    else:
+        done.set_result(None)
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    """The array as a tensor that shares its memory where it can."""
+    usable = array.flags.writeable and min(array.strides, default=0) >= 0
+    return torch.from_numpy(array if usable else array.copy())
+
+
+def _row_count(inputs: Arrays) -> int:
+    counts = {len(array) for array in inputs.values()}
+    if len(counts) != 1:
+        raise ModelError(f"the model's inputs have {sorted(counts)} rows; they must have the same number")
+    return counts.pop()
+
+
+def _without_frames(error: Exception) -> Exception:
+    """The error without tracebacks: their frames would keep the tensors of a failed mini-batch."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def _is_device_fault(error: Exception) -> bool:
+    """Whether the device's state is lost, as after a device-side assertion: every later call in this process would fail, too."""
+    if _is_out_of_memory(error):
+        return False
+    return isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in _DEVICE_FAULTS)

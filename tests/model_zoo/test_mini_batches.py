@@ -1,0 +1,282 @@
+"""Hostile and unlucky networks: what fails costs the rows that fail, and nothing is called for ever."""
+
+from collections.abc import Callable
+import threading
+from typing import Any
+import weakref
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+import torch
+
+from configs.errors import ModelError, WorkerError
+from model_zoo.mini_batches import FailedRows, MiniBatches
+from model_zoo.package import Tensor
+from tests.builders import tiny_network
+
+OUTPUTS = {"logit": Tensor(shape=())}
+
+
+def rows_of(count: int) -> np.ndarray:
+    """Row i holds i, i + 0.5, -i."""
+    numbers = np.arange(count, dtype=np.float32)
+    return np.stack([numbers, numbers + 0.5, -numbers], axis=1)
+
+
+class Network:
+    """The tiny network, counting its calls, with an error for some rows: told by their first column, as in `rows_of`."""
+
+    def __init__(self, bad: set[int] | None = None, error: Callable[[], Exception] = lambda: RuntimeError("no such row")) -> None:
+        self.network, self.bad, self.error = tiny_network(), bad or set(), error
+        self.slots: list[int] = []
+
+    def __call__(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        self.slots.append(len(x))
+        if self.bad.intersection(x[:, 0].int().tolist()):
+            raise self.error()
+        return self.network(x=x)  # type: ignore[no-any-return]
+
+
+def mini_batches(network: Any, slots: int = 64, threads: int = 1, timeout_seconds: float = 60.0) -> MiniBatches:
+    return MiniBatches(network, OUTPUTS, torch.device("cpu"), torch.float32, slots, threads, timeout_seconds)
+
+
+def failed(network: Any, x: np.ndarray, **changes: Any) -> FailedRows:
+    with pytest.raises(FailedRows) as caught:
+        mini_batches(network, **changes)({"x": x})
+    return caught.value
+
+
+@pytest.mark.parametrize("position", [0, 1, 31, 32, 63])
+def test_one_bad_row_of_64_costs_at_most_14_calls_and_leaves_the_others_their_bits(position: int) -> None:
+    undisturbed = mini_batches(Network())({"x": rows_of(64)})["logit"]
+    network = Network({position})
+    result = failed(network, rows_of(64))
+    assert {row: (type(e).__name__, str(e)) for row, e in result.reasons.items()} == {position: ("RuntimeError", "no such row")}
+    good = np.arange(64) != position
+    assert result.outputs["logit"][good].tobytes() == undisturbed[good].tobytes()
+    assert len(network.slots) <= 14
+    assert set(network.slots) == {64}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.integers(1, 150),
+    slots=st.sampled_from([1, 3, 16, 64]),
+    bad=st.sets(st.integers(0, 149), max_size=7),
+    threads=st.sampled_from([1, 3]),
+)
+def test_exactly_the_bad_rows_fail_and_the_others_keep_their_bits(rows: int, slots: int, bad: set[int], threads: int) -> None:
+    x = rows_of(rows)
+    undisturbed = mini_batches(Network(), slots)({"x": x})["logit"]
+    here = {row for row in bad if row < rows}
+    if not here:
+        assert mini_batches(Network(bad), slots, threads)({"x": x})["logit"].tobytes() == undisturbed.tobytes()
+        return
+    result = failed(Network(bad), x, slots=slots, threads=threads)
+    assert set(result.reasons) == here
+    good = np.setdiff1d(np.arange(rows), list(here))
+    assert result.outputs["logit"][good].tobytes() == undisturbed[good].tobytes()
+
+
+def test_a_failing_mini_batch_does_not_cost_its_neighbours_a_call() -> None:
+    network = Network({70})
+    failed(network, rows_of(64 * 10))
+    assert len(network.slots) == 10 + 12
+
+
+@pytest.mark.parametrize("rows", [64, 5_000])
+def test_a_model_that_fails_on_everything_ends_the_run_after_few_calls(rows: int) -> None:
+    network = Network(set(range(rows)))
+    with pytest.raises(ModelError, match=r"failed on each of 16 rows that were tried one by one.*RuntimeError: no such row"):
+        mini_batches(network)({"x": rows_of(rows)})
+    assert len(network.slots) < 50
+
+
+def test_many_bad_rows_in_a_row_are_rejected_when_others_are_good() -> None:
+    assert set(failed(Network(set(range(100))), rows_of(200)).reasons) == set(range(100))
+
+
+def test_an_error_that_no_half_repeats_costs_no_row() -> None:
+    calls = []
+
+    def flaky(x: torch.Tensor) -> Any:
+        calls.append(len(x))
+        if len(calls) == 1:
+            raise RuntimeError("once")
+        return {"logit": x[:, 0]}
+
+    assert mini_batches(flaky)({"x": rows_of(64)})["logit"].tolist() == rows_of(64)[:, 0].tolist()
+    assert len(calls) == 3
+
+
+def generator(x: torch.Tensor) -> Any:
+    yield {"logit": x[:, 0]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x: {"logit": x[:-1, 0]}, "shape (15,) instead of (16,)"),
+        (lambda x: {"logit": torch.cat([x[:, 0], x[:1, 0]])}, "shape (17,) instead of (16,)"),
+        (lambda x: {"logit": x[:0, 0]}, "shape (0,) instead of (16,)"),
+        (lambda x: {"logit": x.sum()}, "shape () instead of (16,)"),
+        (lambda x: {"logit": x}, "shape (16, 3) instead of (16,)"),
+        (lambda x: {"logit": 1.0}, "output logit is a float instead of a tensor"),
+        (lambda x: {"logit": x[:, 0].tolist()}, "output logit is a list instead of a tensor"),
+        (lambda x: {"logit": x[:, 0] + 1j}, "is torch.complex64, which does not become float32"),
+        (lambda x: {"logit": x[:, 0], "more": x[:3]}, "gave ['logit', 'more'], but its package declares the outputs ['logit']"),
+        (lambda x: {0: x}, "gave ['0']"),
+        (lambda x: x[:, 0], "gave Tensor"),
+        (lambda x: None, "gave NoneType"),
+        (generator, "gave generator"),
+    ],
+)
+def test_a_wrong_answer_is_refused_and_not_asked_for_again(answer: Callable[[torch.Tensor], Any], words: str) -> None:
+    calls = []
+
+    def network(x: torch.Tensor) -> Any:
+        calls.append(len(x))
+        return answer(x)
+
+    with pytest.raises(ModelError) as caught:
+        mini_batches(network, slots=16)({"x": rows_of(16)})
+    assert words in str(caught.value)
+    assert calls == [16]
+
+
+def test_the_rows_of_a_ragged_answer_are_counted_output_by_output() -> None:
+    outputs = {"a": Tensor(shape=()), "b": Tensor(shape=(2,))}
+    ragged = MiniBatches(
+        lambda x: {"a": x[:, 0], "b": x[:-1, :2]}, outputs, torch.device("cpu"), torch.float32, 4, 1, timeout_seconds=60.0
+    )
+    with pytest.raises(ModelError, match=r"output b has shape \(3, 2\) instead of \(4, 2\)"):
+        ragged({"x": rows_of(4)})
+
+
+class Memory:
+    """A network on a device where only `fits` rows fit at once, or only `giant` rows alone do not."""
+
+    def __init__(
+        self, fits: int, giant: int = -1, error: Callable[[], Exception] = lambda: torch.OutOfMemoryError("out of memory")
+    ):
+        self.fits, self.giant, self.error = fits, giant, error
+        self.slots: list[int] = []
+        self.held: list[weakref.ref[torch.Tensor]] = []
+
+    def __call__(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        assert all(held() is None for held in self.held), "tensors of a failed mini-batch are still there"
+        self.slots.append(len(x))
+        if len(x) > self.fits or self.giant in x[:, 0].int().tolist():
+            activations = x * 2
+            self.held.append(weakref.ref(activations))
+            raise self.error()
+        return {"logit": x[:, 0] * 2}
+
+
+OUT_OF_MEMORY = [
+    lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    lambda: MemoryError(),
+    lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_out_of_memory_halves_the_mini_batch_and_remembers_what_fitted(error: Callable[[], Exception]) -> None:
+    network = Memory(20, error=error)
+    scorer = mini_batches(network)
+    assert scorer({"x": rows_of(200)})["logit"].tolist() == (rows_of(200)[:, 0] * 2).tolist()
+    assert scorer.slots_that_fit == 16
+    assert network.slots[:3] == [64, 32, 16]
+    assert [s for s in network.slots if s > 20] == [64, 32, 32]
+    scorer({"x": rows_of(64)})
+    assert network.slots[-4:] == [16, 16, 16, 16]
+
+
+def test_a_row_that_does_not_fit_alone_is_rejected_and_its_neighbours_stay_large() -> None:
+    network = Memory(64, giant=5)
+    scorer = mini_batches(network)
+    with pytest.raises(FailedRows) as caught:
+        scorer({"x": rows_of(64)})
+    assert {row: type(e).__name__ for row, e in caught.value.reasons.items()} == {5: "OutOfMemoryError"}
+    assert np.delete(caught.value.outputs["logit"], 5).tolist() == np.delete(rows_of(64)[:, 0] * 2, 5).tolist()
+    assert scorer.slots_that_fit == 32
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=st.integers(1, 200), slots=st.integers(1, 70), fits=st.integers(1, 70), giant=st.integers(-1, 199))
+def test_rows_keep_their_order_whatever_fits(rows: int, slots: int, fits: int, giant: int) -> None:
+    scorer = mini_batches(Memory(fits, giant), slots)
+    expected = rows_of(rows)[:, 0] * 2
+    try:
+        logit, bad = scorer({"x": rows_of(rows)})["logit"], set()
+    except FailedRows as result:
+        logit, bad = result.outputs["logit"], set(result.reasons)
+    assert bad == ({giant} if 0 <= giant < rows else set())
+    good = np.setdiff1d(np.arange(rows), list(bad))
+    np.testing.assert_array_equal(logit[good], expected[good])
+    assert scorer.slots_that_fit <= max(slots, 1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: torch.AcceleratorError("CUDA error: device-side assert triggered"),
+        lambda: RuntimeError("CUDA error: an illegal memory access was encountered"),
+        lambda: RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        lambda: RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
+    ],
+)
+def test_a_device_fault_is_not_tried_again_in_this_process(error: Callable[[], Exception]) -> None:
+    network = Network({3}, error)
+    scorer = mini_batches(network)
+    for _ in range(2):
+        with pytest.raises(WorkerError, match=r"the device failed under the model.*run again to resume"):
+            scorer({"x": rows_of(64)})
+    assert len(network.slots) == 1
+    assert WorkerError.status == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_mini_batch_that_hangs_is_left_behind(threads: int) -> None:
+    release = threading.Event()
+
+    def network(x: torch.Tensor) -> Any:
+        if 100 in x[:, 0].int().tolist():
+            release.wait(60)
+        return {"logit": x[:, 0]}
+
+    try:
+        with pytest.raises(WorkerError, match=r"took longer than 0\.2 s for one mini-batch of 64 rows.*model\.timeout_seconds"):
+            mini_batches(network, threads=threads, timeout_seconds=0.2)({"x": rows_of(200)})
+    finally:
+        release.set()
+
+
+def test_many_quick_mini_batches_may_take_longer_than_one_may() -> None:
+    pause = threading.Event()
+
+    def network(x: torch.Tensor) -> Any:
+        pause.wait(0.02)
+        return {"logit": x[:, 0]}
+
+    assert len(mini_batches(network, slots=1, timeout_seconds=0.3)({"x": rows_of(40)})["logit"]) == 40
+
+
+def test_slots_without_a_row_of_their_own_hold_a_valid_row() -> None:
+    """A network may not be able to take rows of zeros: sequences of length 0, for one."""
+
+    def network(x: torch.Tensor) -> Any:
+        assert (x[:, 1] > 0).all()
+        return {"logit": x[:, 0]}
+
+    assert mini_batches(network)({"x": rows_of(70)})["logit"].tolist() == list(range(70))
+
+
+def test_the_message_of_an_error_of_the_model_names_no_value() -> None:
+    with pytest.raises(ModelError) as caught:
+        mini_batches(Network(set(range(99)), lambda: ValueError("cannot take 'Ann' of 1234")))({"x": rows_of(99)})
+    assert "Ann" not in str(caught.value)
+    assert "1234" not in str(caught.value)
