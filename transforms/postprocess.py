@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import JobError, RowError
-from transforms.batches import Arrays, BadRows, PredictionBatch, RawBatch, ScoredBatch, isolate
+from transforms.batches import Arrays, BadRows, PredictionBatch, ScoredBatch, isolate
 from transforms.timing import Timed
 from transforms.where import where_columns, where_mask
 

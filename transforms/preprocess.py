@@ -61,8 +61,10 @@ def preprocess_rows(
 def preprocess_batch(
     batch: RawBatch, missing: Sequence[Missing], steps: Sequence[Step], inputs: Mapping[str, ModelInput]
 ) -> FeatureBatch:
-    """The batch with its inputs, without the rows that were rejected: a failing step names all its bad rows at once, so this tries once
-    more per failing step."""
+    """The batch with its inputs, without the rows that were rejected.
+
+    A failing step names all its bad rows at once, so this tries once more per failing step.
+    """
     while True:
         try:
             return FeatureBatch(batch, preprocess_rows(batch.rows, missing, steps, inputs))
