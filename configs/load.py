@@ -8,9 +8,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import fsspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-import yaml
 
 from configs.errors import JobError
+from configs.plain_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 
 T = TypeVar("T", bound=BaseModel)
 Override = tuple[str, str]
@@ -55,30 +55,10 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"; there are {', '.join(sorted(known))}" if known and len(known) <= 20 else ""
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML in which a key stands once."""
-
-
-def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-            continue  # PyYAML merges the one, and refuses the other
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-        seen.add(key)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-
-
 def _read_yaml(path: str) -> dict[str, Any]:
     try:
         with fsspec.open(path) as file:
-            text = file.read().decode()
+            text = file.read(MOST_BYTES + 1).decode()  # a byte too many is enough to refuse it
     except (OSError, ValueError, ImportError) as error:
         raise JobError(
             f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; --config must name a YAML file"
@@ -91,11 +71,8 @@ def _read_yaml(path: str) -> dict[str, Any]:
 
 def _parse(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise JobError(f"{where}{line}: not valid YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
+        return parse_yaml(text)
+    except NotPlainYaml as error:
         raise JobError(f"{where}: not valid YAML: {error}") from error
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from configs.user_modules import why_not
+
 Scalar = bool | int | float | str
 Columns = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -175,6 +177,8 @@ class Image(_Word):
 class Function(_Word):
     """A user's own vectorised function, `module:function`, from a module that the job lists in `preprocess.modules`.
 
+    Modules of Python, of this program and of the libraries that it needs are not a user's own, and never called.
+
     `takes: arrow` is `pa.RecordBatch -> dict[str, np.ndarray]`, arrays (rows, ...) that are added to the columns;
     `takes: pandas` is `pd.DataFrame -> pd.DataFrame` with Arrow types and the same rows in the same order.
     """
@@ -182,6 +186,12 @@ class Function(_Word):
     step: Literal["function"]
     function: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z]\w*$")]
     takes: Literal["arrow", "pandas"] = "arrow"
+
+    @model_validator(mode="after")
+    def _is_a_users_own(self) -> "Function":
+        if reason := why_not(self.module):
+            raise ValueError(f"function {self.function}: {reason}; name a function that you wrote, in a module of your own")
+        return self
 
     @property
     def module(self) -> str:

@@ -7,6 +7,7 @@ and user functions excepted). Rows that a step cannot take are raised together a
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
 import importlib
+from types import FunctionType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -235,11 +236,15 @@ def _changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 def _resolve(function: str) -> Any:
     module, _, name = function.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        found = getattr(importlib.import_module(module), name)
+    except Exception as error:  # a user's module may raise anything when it is imported
         raise JobError(
-            f"preprocess function {function} cannot be imported: {error}; install its package where workers run"
+            f"preprocess function {function} cannot be imported: {type(error).__name__}: {error}; install its package where "
+            "workers run, or name its folder in PYTHONPATH"
         ) from error
+    if not isinstance(found, FunctionType) or found.__module__ != module:
+        raise JobError(f"preprocess function {function}: is not a function that {module} defines; name one that it does")
+    return found
 
 
 def _call_arrow(step: Function, user_function: Any, table: pa.RecordBatch) -> dict[str, Column]:
