@@ -13,7 +13,7 @@ from pipelines.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.leaving import leave
 from storage import files
 from storage.layout import RunFolder, current_run, read_manifest
-from transforms.publish import content_sha256
+from transforms.publish import ROW_COUNTS, content_sha256
 from transforms.write import count_rows, describe_schema
 
 
@@ -49,6 +49,12 @@ def _books(manifest: Mapping[str, Any]) -> Iterator[str]:
     rows = manifest["rows"]
     if rows["in"] != rows["scored"] + rows["filtered"] + rows["rejected"]:
         yield f"the books do not balance: {rows}"
+    for unit in manifest["units"]:
+        if unit["in"] != unit["scored"] + unit["filtered"] + unit["rejected"]:
+            yield f"{unit['shard']} from row {unit['first_row']}: the books of this unit do not balance"
+    for name in ROW_COUNTS:
+        if (listed := sum(unit[name] for unit in manifest["units"])) != rows[name]:
+            yield f"the units come to {listed} rows {name}, but the manifest's total is {rows[name]}"
     for name, entries in (("scored", manifest["files"]), ("rejected", manifest["rejected_files"])):
         if (listed := sum(e["rows"] for e in entries)) != rows[name]:
             yield f"the files hold {listed} {name} rows, but the manifest's total is {rows[name]}"

@@ -21,13 +21,14 @@ from configs.errors import BudgetError, PublishError
 from storage import files
 from storage.layout import RunFolder, current_run
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
-from transforms.plan_file import read_plan
+from transforms.plan_file import StoredPlan, read_plan
 from transforms.write import read_done_record
 
 T = TypeVar("T")
 R = TypeVar("R")
 # An object store answers in tens of milliseconds, many requests at a time.
 _REQUESTS_AT_ONCE = 32
+ROW_COUNTS = ("in", "scored", "filtered", "rejected")
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ def publish_run(
         totals = balance(chosen)
         check_budget(totals, max_rejected_rows, max_rejected_percent, _where_to_look(run, chosen))
         entries = _move_files(run, chosen)
-        inputs = {"inputs": plan.inputs, "ignored_inputs": plan.ignored_inputs}
+        inputs = {"inputs": plan.inputs, "ignored_inputs": plan.ignored_inputs, "units": list(_books(plan, chosen))}
         content = {**manifest, **inputs, **_description(run, chosen, totals, entries)}
-        if not files.create(run.manifest, json.dumps(content, indent=1).encode()):
+        if not files.create(run.manifest, manifest_text(content).encode()):
             _refuse_other_content(run, content)
         _remove_strays(run, entries)
         return announce(run)
@@ -149,8 +150,7 @@ def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
                 f"unit {part.unit}: {part.rows_in} rows in, but {part.rows_scored} scored + {part.rows_filtered} filtered + "
                 f"{part.rows_rejected} rejected: rows were lost or doubled, so nothing is published"
             )
-    names = ("in", "scored", "filtered", "rejected")
-    return {name: sum(getattr(p, f"rows_{name}") for p in parts) for name in names}
+    return {name: sum(getattr(p, f"rows_{name}") for p in parts) for name in ROW_COUNTS}
 
 
 def check_budget(totals: dict[str, int], max_rejected_rows: int, max_rejected_percent: float, where: str = "") -> None:
@@ -237,6 +237,31 @@ def _description(
         "content_sha256": content_sha256(entries["files"] + entries["rejected_files"]),
         **entries,
     }
+
+
+def _books(plan: StoredPlan, parts: Sequence[WrittenPart]) -> Iterator[dict[str, Any]]:
+    """What became of the rows of each unit."""
+    of_unit: dict[int, Counter[str]] = {}
+    for part in parts:
+        of_unit.setdefault(part.unit, Counter()).update({name: getattr(part, f"rows_{name}") for name in ROW_COUNTS})
+    for unit in plan.units:
+        where = {
+            "shard": unit.shard,
+            "first_row_group": unit.first_row_group,
+            "row_groups": unit.row_groups,
+            "first_row": unit.first_row,
+        }
+        yield {**where, **{name: of_unit[unit.index][name] for name in ROW_COUNTS}}
+
+
+def manifest_text(content: dict[str, Any]) -> str:
+    """A manifest as JSON, one line for each entry of its lists, so that it can be read and searched line by line."""
+
+    def text(value: Any) -> str:
+        entries = isinstance(value, list) and value and isinstance(value[0], dict)
+        return "[\n  " + ",\n  ".join(json.dumps(v) for v in value) + "\n ]" if entries else json.dumps(value)
+
+    return "{\n " + ",\n ".join(f"{json.dumps(name)}: {text(value)}" for name, value in content.items()) + "\n}\n"
 
 
 def content_sha256(entries: Sequence[dict[str, Any]]) -> str:
