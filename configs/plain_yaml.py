@@ -4,7 +4,7 @@ Comes in: text from a user, or from a model package that nobody has checked yet.
 alias were written out, so that a few lines cannot stand for a billion values, nor nest until Python gives up.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -53,16 +53,16 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent):
+        if self.check_event(yaml.AliasEvent):
             if event.anchor in self._open:
-                raise yaml.composer.ComposerError(None, None, f"{event.anchor!r} stands inside itself", event.start_mark)
+                self._refuse(f"{event.anchor!r} stands inside itself", event)
             self._count(self._sizes.get(event.anchor, 0), event)
             return super().compose_node(parent, index)
         before, anchor = self._size, event.anchor
         self._count(1 + len(getattr(event, "value", "")) // _CHARACTERS_OF_ONE, event)
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise yaml.composer.ComposerError(None, None, f"nested deeper than {_DEEPEST} levels", event.start_mark)
+            self._refuse(f"nested deeper than {_DEEPEST} levels", event)
         if anchor is not None:
             self._open.append(anchor)
         node = super().compose_node(parent, index)
@@ -75,8 +75,10 @@ class _PlainLoader(yaml.SafeLoader):
     def _count(self, size: int, event: Any) -> None:
         self._size += size
         if self._size > _LARGEST:
-            problem = f"stands for more than {_LARGEST:,} values, with every alias written out"
-            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+            self._refuse(f"stands for more than {_LARGEST:,} values, with every alias written out", event)
+
+    def _refuse(self, problem: str, event: Any) -> NoReturn:
+        raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
 
 
 def _unique_mapping(loader: _PlainLoader, node: yaml.MappingNode) -> dict[Any, Any]:
