@@ -16,6 +16,7 @@ import uuid
 from fsspec.implementations.local import LocalFileSystem
 
 from storage.hashing_file import HashingFile
+from storage.retries import retried
 from storage.stores import Reader, discard, is_object_store, literal, locate, plain_errors, put_if_absent
 from storage.stores import can_publish_to as can_publish_to
 
@@ -48,21 +49,25 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}"
 
 
+@retried
 @plain_errors()
 def list_inputs(pattern: str) -> tuple[list[InputFile], list[str]]:
-    """Files that a path, a folder or a glob stands for, and the URLs that were left out: hidden ones, markers, checksums."""
+    """Files that a path, a folder or a glob stands for, and the URLs that were left out.
+
+    Those are hidden files, markers, checksums, links that lead nowhere, and subfolders of which no file is taken.
+    """
     fs, path = locate(pattern)
     taken, ignored = [], []
     for info in _matches(fs, path):
-        name = info["name"].rsplit("/", 1)[-1]
         url = info["name"] if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(info["name"])
-        if name.startswith((".", "_")) or name.endswith(".crc"):
+        if _is_left_out(url.rstrip("/").rsplit("/", 1)[-1]) or not _is_file(fs, info):
             ignored.append(url)
         else:
             taken.append(InputFile(url, int(info["size"]), _version(fs, info)))
-    return taken, ignored
+    return taken, sorted(set(ignored) - _folders_of(taken))
 
 
+@retried
 @plain_errors()
 def version_of(url: str) -> str | None:
     """The file's version as `list_inputs` would give it now; None when it is gone."""
@@ -73,6 +78,7 @@ def version_of(url: str) -> str | None:
         return None
 
 
+@retried
 @plain_errors()
 def read(url: str) -> bytes | None:
     """Whole content, or None when there is no such file."""
@@ -84,14 +90,14 @@ def read(url: str) -> bytes | None:
         return None
 
 
+@retried
 @plain_errors()
 def open_read(url: str) -> Any:
     """A file open for reading at any position."""
-    fs, path = locate(url)
-    file = fs.open(path, "rb")
-    return file if isinstance(fs, LocalFileSystem) else Reader(file)
+    return _open(url)
 
 
+@retried
 @plain_errors()
 def exists(url: str) -> bool:
     """Whether there is a file or folder now (nothing cached)."""
@@ -99,6 +105,7 @@ def exists(url: str) -> bool:
     return bool(fs.exists(path))
 
 
+@retried
 @plain_errors()
 def names_in(folder: str) -> list[str]:
     """Sorted base names in a folder; none when there is no folder."""
@@ -168,6 +175,18 @@ def move(source: str, target: str) -> None:
             raise
 
 
+@plain_errors()
+def link_or_copy(source: str, target: str) -> None:
+    """Give a stored file, which never changes, a second name in the same file system; nothing when it has it."""
+    fs, source_path = locate(source)
+    target_path = locate(target)[1]
+    if not isinstance(fs, LocalFileSystem):
+        fs.cp_file(source_path, target_path)
+        return
+    with suppress(FileExistsError):
+        os.link(source_path, target_path)
+
+
 def sync_folder(url: str) -> None:
     """Make the names in a local folder durable; nothing to do elsewhere."""
     fs, path = locate(url)
@@ -222,14 +241,21 @@ def open_synced(url: str) -> Iterator[HashingFile]:
             raise
 
 
+@retried
 @plain_errors()
 def sha256_of(url: str) -> str:
     """Digest of a file's content, read in pieces."""
     digest = hashlib.sha256()
-    with open_read(url) as file:
+    with _open(url) as file:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def _open(url: str) -> Any:
+    fs, path = locate(url)
+    file = fs.open(path, "rb")
+    return file if isinstance(fs, LocalFileSystem) else Reader(file)
 
 
 def _matches(fs: Any, path: str) -> list[dict[str, Any]]:
@@ -242,8 +268,21 @@ def _matches(fs: Any, path: str) -> list[dict[str, Any]]:
     elif _GLOB.intersection(path):
         with suppress(FileNotFoundError):  # no such bucket
             found = fs.glob(path, detail=True)
-    is_file = os.path.isfile if isinstance(fs, LocalFileSystem) else lambda name: found[name]["type"] == "file"
-    return [info for name, info in sorted(found.items()) if is_file(name)]
+    return [info for _, info in sorted(found.items())]
+
+
+def _is_left_out(name: str) -> bool:
+    return name.startswith((".", "_")) or name.endswith(".crc")
+
+
+def _folders_of(taken: list[InputFile]) -> set[str]:
+    """The folders that hold these files, and those above them."""
+    folders = {file.url.rpartition("/")[0] for file in taken}
+    return folders | {folder[:end] for folder in folders for end, letter in enumerate(folder) if letter == "/"}
+
+
+def _is_file(fs: Any, info: dict[str, Any]) -> bool:
+    return os.path.isfile(info["name"]) if isinstance(fs, LocalFileSystem) else bool(info["type"] == "file")
 
 
 def _kind(fs: Any, path: str) -> str | None:
