@@ -9,10 +9,9 @@ import torch
 from torch import nn
 
 from configs.errors import ModelError, shown
-from model_zoo.architectures import build
 from model_zoo.mini_batches import FailedRows, MiniBatches
 from model_zoo.package import Package, smoke_rows
-from model_zoo.weights import load_weights
+from model_zoo.weights import load_network
 
 Arrays = dict[str, np.ndarray]
 Device = Literal["cpu", "cuda", "auto"]
@@ -72,8 +71,7 @@ def load_scorer(
     """
     where = resolve_device(device)
     torch_dtype = getattr(torch, dtype)
-    network = build(package.card.builder, package.card.parameters)
-    load_weights(network, package)
+    network = load_network(package)
     network.eval().to(where, torch_dtype)
     computed_by = f"{_device_name(where)} {dtype}, {threads} thread(s), torch {torch.__version__}"
     scorer = Scorer(network, package, where, torch_dtype, batch_rows, threads, computed_by, timeout_seconds)

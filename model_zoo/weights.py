@@ -1,42 +1,51 @@
-"""Weights of a package into its network. Weights are data: a file that could run code is refused before any of it is unpickled."""
-
-import io
-import pickle
+"""A package's network with its weights. The card's word about the network is checked against the weights before memory is given for it."""
 
 import torch
 from torch import nn
 
 from configs.errors import ModelError
+from model_zoo.architectures import build
 from model_zoo.package import Package
+from model_zoo.state_dicts import StateDict, read_state_dict
+
+_SHOWN_CHARACTERS = 300
 
 
-def load_weights(network: nn.Module, package: Package) -> None:
-    """Load the package's state dict into the network that the card describes.
+def load_network(package: Package) -> nn.Module:
+    """The network that the card describes, with the package's weights.
 
     Raises:
-        ModelError: a format that can carry code, or weights of another network.
+        ModelError: no such builder, parameters that it does not take, a format that can carry code, or weights of another network.
     """
-    name = package.card.weights
+    card = package.card
+    content = package.files[card.weights]
     try:
-        network.load_state_dict(_state_dict(name, package.files[name]))
+        state = read_state_dict(card.weights, content)
+        _check_size(_outline(package), state, len(content))
+        network = build(card.builder, card.parameters)
+        network.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError, ValueError, EOFError, OSError) as error:
-        raise ModelError(f"{package.url}/{name}: does not hold the weights of {package.card.builder}: {error}") from error
+        reason = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+        raise ModelError(f"{package.url}/{card.weights}: does not hold the weights of {card.builder}: {reason}") from error
+    return network
 
 
-def _state_dict(name: str, content: bytes) -> dict[str, torch.Tensor]:
-    if name.endswith(".safetensors"):
-        from safetensors import SafetensorError
-        from safetensors.torch import load
+def _outline(package: Package) -> nn.Module:
+    """The network without memory for its weights."""
+    card = package.card
+    try:
+        with torch.device("meta"):
+            return build(card.builder, card.parameters)
+    except (ArithmeticError, LookupError, AttributeError) as error:
+        raise ModelError(f"{package.url}: builder {card.builder} does not take the card's parameters: {error}") from error
 
-        try:
-            return load(content)
-        except SafetensorError as error:
-            raise ValueError(str(error)) from error
-    if name.endswith((".pt", ".pth")):
-        try:
-            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise ValueError(
-                "it holds more than plain weights, and such a file could run code; save the state dict alone"
-            ) from error
-    raise ModelError(f"weights file {name}: only .safetensors, .pt and .pth state dicts are read; other formats can carry code")
+
+def _check_size(outline: nn.Module, state: StateDict, content_bytes: int) -> None:
+    """Refuse a network with more numbers than the weights file has bytes: memory is given only for what was delivered."""
+    numbers = sum(tensor.numel() for tensor in (*outline.parameters(), *outline.buffers()))
+    if numbers > content_bytes:
+        raise ValueError(f"the card describes {numbers:,} numbers, and the file has {content_bytes:,} bytes")
+    for name, expected in outline.state_dict().items():
+        found = state.get(name)
+        if found is not None and (found.is_floating_point(), found.is_complex()) != (expected.is_floating_point(), False):
+            raise ValueError(f"{name} is {found.dtype}, and the network has {expected.dtype} there")
