@@ -10,19 +10,25 @@ What comes in: a path or fsspec URL. What goes out: a `Package`, every byte of i
 and what was hashed is what is loaded. Files of a remote package are kept on this machine by their digest (package_cache.py).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+import errno
 import hashlib
 import json
+from math import prod
+import os
+import stat
 from typing import Annotated, Any, Literal
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 import yaml
 
 from configs.errors import ModelError
+from configs.plain_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 from configs.steps import Scalar, Step
 from model_zoo.package_cache import cached, keep
 
@@ -30,6 +36,9 @@ CARD = "model.yaml"
 PREPROCESS = "preprocess.json"
 SMOKE = "smoke.parquet"
 PROFILE = "profile.parquet"
+_MOST_NUMBERS_OF_A_ROW = 1 << 27
+_MOST_SMOKE_BYTES = 256 << 20
+_SMOKE_BATCH_ROWS = 64
 _STEPS: TypeAdapter[tuple[Step, ...]] = TypeAdapter(tuple[Step, ...])
 
 
@@ -53,14 +62,21 @@ class Tensor(_Part):
     """An array that the network takes or gives: dtype, and shape without the leading rows."""
 
     dtype: Literal["float32", "float64", "int32", "int64"] = "float32"
-    shape: tuple[int, ...]
+    shape: tuple[Annotated[int, Field(ge=0)], ...]
+
+    @field_validator("shape")
+    @classmethod
+    def _fits_in_memory(cls, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if prod(shape) > _MOST_NUMBERS_OF_A_ROW:
+            raise ValueError(f"a row of {prod(shape):,} numbers is more than {_MOST_NUMBERS_OF_A_ROW:,}")
+        return shape
 
 
 class FileEntry(_Part):
     """Content of one file of the package."""
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    bytes: int
+    bytes: Annotated[int, Field(ge=0)]
 
 
 class ModelCard(_Part):
@@ -122,7 +138,7 @@ def read_package(url: str, expected_digest: str | None = None) -> Package:
     """
     remote = _is_remote(url)
     kept = cached(expected_digest) if remote and expected_digest is not None else None
-    card_bytes = _read(url, CARD) if kept is None else kept
+    card_bytes = _read(url, CARD, MOST_BYTES) if kept is None else kept
     digest = hashlib.sha256(card_bytes).hexdigest()
     if expected_digest is not None and digest != expected_digest:
         raise ModelError(f"{url}: the package changed since the run was planned; start the run again")
@@ -160,9 +176,9 @@ def write_package(url: str, card: dict[str, Any], steps: tuple[Step, ...], files
     if not _is_remote(url):  # an object store has no folders, and would be asked for a bucket
         fs.makedirs(root, exist_ok=True)
     for name, content in files.items():
-        fs.pipe_file(f"{root}/{name}", content)
+        _write(fs, f"{root}/{name}", content)
     text = yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=140).encode()
-    fs.pipe_file(f"{root}/{CARD}", text)
+    _write(fs, f"{root}/{CARD}", text)
     return hashlib.sha256(text).hexdigest()
 
 
@@ -170,23 +186,38 @@ def smoke_rows(package: Package) -> pa.Table:
     """The smoke batch: the contract's input columns, then one column `output.<name>` per model output.
 
     Raises:
-        ModelError: it is not Parquet, or has no rows and so proves nothing.
+        ModelError: it is not Parquet, is far larger than a smoke batch, or has no rows and so proves nothing.
     """
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(package.files[SMOKE]))
-    except (pa.ArrowException, OSError) as error:
+        with pq.ParquetFile(pa.BufferReader(package.files[SMOKE])) as file:
+            table = pa.Table.from_batches(_few_batches(file), schema=file.schema_arrow)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ModelError(f"{package.url}/{SMOKE}: is not a readable Parquet file: {error}") from error
     if table.num_rows == 0:
         raise ModelError(f"{package.url}/{SMOKE}: has no rows; write the package again with a smoke batch")
     return table
 
 
+def _few_batches(file: Any) -> Iterator[pa.RecordBatch]:
+    """Read a few rows at a time, so that a small file that stands for a huge table is refused on the way."""
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    values = sum(g.column(c).num_values for g in groups for c in range(g.num_columns))
+    stored = sum(g.total_byte_size for g in groups)
+    for batch in file.iter_batches(_SMOKE_BATCH_ROWS) if max(values, stored) <= _MOST_SMOKE_BYTES else ():
+        stored += batch.nbytes
+        if stored > _MOST_SMOKE_BYTES:
+            break
+        yield batch
+    if max(values, stored) > _MOST_SMOKE_BYTES:
+        raise ValueError(f"it holds more than {_MOST_SMOKE_BYTES >> 20} MiB; a smoke batch is a few rows")
+
+
 def _parse_card(url: str, content: bytes) -> ModelCard:
     try:
-        return ModelCard.model_validate(yaml.safe_load(content))
-    except (ValidationError, yaml.YAMLError) as error:
+        return ModelCard.model_validate(parse_yaml(content.decode()))
+    except (ValidationError, NotPlainYaml, UnicodeDecodeError) as error:
         raise ModelError(f"{url}/{CARD}: not a valid model card: {_first_problem(error)}") from error
 
 
@@ -220,10 +251,12 @@ def _is_remote(url: str) -> bool:
         raise ModelError(f"{url}: cannot be read: {error}; install the extra for this kind of storage (s3, gcs)") from error
 
 
-def _read(url: str, name: str) -> bytes:
+def _read(url: str, name: str, most_bytes: int) -> bytes:
+    """Content of one file, once, and no more of it than one byte too many."""
     try:
         fs, root = _locate(url)
-        content: bytes = fs.cat_file(f"{root.rstrip('/')}/{name}")
+        path = f"{root.rstrip('/')}/{name}"
+        content: bytes = _read_file(path, most_bytes + 1) if isinstance(fs, LocalFileSystem) else fs.cat_file(path)
     except FileNotFoundError as error:
         raise ModelError(f"{url}: no {name} there; model.package must be a folder written by pipelines.train") from error
     except Exception as error:  # a store's client has error classes of its own
@@ -231,18 +264,41 @@ def _read(url: str, name: str) -> bytes:
     return content
 
 
+def _read_file(path: str, most_bytes: int) -> bytes:
+    """A regular file of its own: a link could lead out of the package, and a pipe or a device would never end."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError("it is a link; copy the file itself into the package") from error
+        raise
+    with os.fdopen(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise OSError("it is not a file")
+        return file.read(most_bytes)
+
+
 def _read_checked(url: str, name: str, entry: FileEntry, remote: bool) -> bytes:
-    if "/" in name or "\\" in name or name.startswith("."):
+    if not name or "/" in name or "\\" in name or name.startswith(".") or not name.isprintable():
         raise ModelError(f"{url}: {CARD} lists {name!r}; a file of a package must be a plain name in its folder")
     kept = cached(entry.sha256) if remote else None
     if kept is not None:
         return kept
-    content = _read(url, name)
-    if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise ModelError(f"{url}/{name}: its content is not what {CARD} lists (sha256 differs); restore the package")
+    content = _read(url, name, entry.bytes)
+    if len(content) != entry.bytes or hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise ModelError(f"{url}/{name}: its content is not what {CARD} lists (size or sha256 differs); restore the package")
     if remote:
         keep(content)
     return content
+
+
+def _write(fs: Any, path: str, content: bytes) -> None:
+    """A new file, on a local disk not for everybody."""
+    if not isinstance(fs, LocalFileSystem):
+        fs.pipe_file(path, content)
+        return
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o640)) as file:
+        file.write(content)
 
 
 def _refuse_unlisted(url: str, card: ModelCard) -> None:
