@@ -124,8 +124,8 @@ _log = RunLog()
 def _status_of(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     try:
         return main(argv)
-    except Refusal as refusal:
-        return _fail(refusal, refusal)
+    except Refusal as refusal:  # a local runner adds the step to its message
+        return _fail(refusal_in("".join(traceback.format_exception_only(refusal))) or refusal, refusal)
     except KeyboardInterrupt:
         _stopped("interrupted", 130)
         return 130

@@ -1,6 +1,6 @@
 """From a Job to a Plan: everything decided, frozen and checked before the first worker starts. Writes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 import hashlib
@@ -32,8 +32,7 @@ from transforms.write import FileFormat, describe_schema
 _BATCH_BYTES = 64 << 20
 _MINI_BATCH_BYTES = 512 << 10
 _MOST_ROWS_PER_BATCH = 1 << 16
-_NOT_IN_THE_OUTPUT: Any = {
-    "name": True,
+_NOT_IN_THE_OUTPUT = {
     "source": {"paths", "max_expansion"},
     "model": {"package", "timeout_seconds"},
     "sink": {"path"},
@@ -122,9 +121,23 @@ def _absolute(url: str, what: str, refusal: type[Refusal]) -> str:
 
 def run_id(job: Job, package: Package, shards: Sequence[Shard]) -> str:
     """Digest of what decides the output: input files with their versions, model, settings. The same work has the same id."""
-    settings = job.model_dump(mode="json", exclude=_NOT_IN_THE_OUTPUT)
+    settings = output_settings(job.model_dump(mode="json"))
     work = {"inputs": [[s.file.url, s.file.version] for s in shards], "model": package.digest, "settings": settings}
     return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def output_settings(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a dumped job what decides the output, beside inputs and model."""
+    return {
+        section: {name: value for name, value in fields.items() if name not in _NOT_IN_THE_OUTPUT.get(section, ())}
+        for section, fields in job.items()
+        if section != "name"
+    }
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what computes and writes."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
 def manifest_head(plan: Plan) -> dict[str, Any]:
@@ -141,7 +154,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
             "labels": list(card.labels),
         },
         "schema": describe_schema(plan.file_format.schema),
-        "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "libraries": libraries(),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

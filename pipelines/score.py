@@ -28,6 +28,7 @@ from pipelines.command_line import (
 )
 from pipelines.flink_jobs import cancellation
 from pipelines.leaving import cancelled_when_stopped, leave
+from pipelines.leftovers import marked_as_live, remove_superseded
 from pipelines.plan import Plan, make_plan, manifest_head, scoring_of, store_plan
 from pipelines.progress import RowsDone, shown_progress
 from pipelines.run_log import RunLog
@@ -42,6 +43,7 @@ from pipelines.runners import (
     starts_elsewhere,
     workers_per_machine,
 )
+from pipelines.take_over import run_to_correct, take_over
 from storage import files
 from storage.layout import read_manifest
 from transforms.batches import PredictionBatch
@@ -85,11 +87,14 @@ def main(argv: Sequence[str]) -> int:
     refuse_unreachable(options, urls, arguments.shared_filesystem)
     card, runner = plan.package.card, options.view_as(StandardOptions).runner
     log.planned(plan.run, {"model": card.name, "version": card.version, "runner": runner}, plan.rows, len(plan.units))
+    if arguments.only_rejected is not None:
+        run_to_correct(plan, arguments.only_rejected)
     if arguments.dry_run:
         return _dry_run(plan)
     if _is_published(plan) and not starts_elsewhere(options):
         return _published_before(plan, log)
-    return _run(plan, options, log)
+    with marked_as_live(plan.run, job.name, is_cluster(options)):
+        return _run(plan, options, arguments.only_rejected, log)
 
 
 def _is_published(plan: Plan) -> bool:
@@ -113,14 +118,25 @@ def _options(arguments: argparse.Namespace, flags: Sequence[str], log: RunLog) -
     return options
 
 
-def _run(plan: Plan, options: PipelineOptions, log: RunLog) -> int:
-    began = time.perf_counter()
+def _prepare(plan: Plan, only_rejected: str | None, log: RunLog) -> None:
+    """Leave the plan where workers read it, and the units of another run that need no scoring."""
     try:
         store_plan(plan)
+        if only_rejected is not None:
+            taken = take_over(plan, *run_to_correct(plan, only_rejected))
+            log.tell(
+                "taken_over",
+                f"taken over from run {only_rejected}: {taken:,} of {len(plan.units):,} units, in which no row was rejected",
+            )
     except OSError as error:
         raise PublishError(
             f"{plan.run.output}: cannot be written: {error.strerror}; mend the folder, or choose another --output"
         ) from error
+
+
+def _run(plan: Plan, options: PipelineOptions, only_rejected: str | None, log: RunLog) -> int:
+    began = time.perf_counter()
+    _prepare(plan, only_rejected, log)
     rows_done = RowsDone(plan.run, plan.units)
     resumed_rows = rows_done.count()
     log.resumed(resumed_rows)
@@ -146,6 +162,7 @@ def _run(plan: Plan, options: PipelineOptions, log: RunLog) -> int:
     run, manifest = read_manifest(plan.run.output, plan.run.run_id)
     counters = _counters(result)
     log.published(run, manifest, seconds, resumed_rows, counters)
+    remove_superseded(run, plan.job.name)
     if log.is_for_people:
         print(report.final_table(run, manifest, seconds, resumed_rows))
         print(report.stage_seconds(counters))
@@ -231,6 +248,8 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     what.add_argument("--input", action="append", metavar="PATH", help="source.paths: file, folder or glob; may be repeated")
     what.add_argument("--model", metavar="FOLDER", help="model.package")
     what.add_argument("--output", metavar="FOLDER", help="sink.path")
+    rejected = "score again only shards that changed since run RUN (an id, or current) and units in which rows were rejected; take over the rest"
+    what.add_argument("--only_rejected", metavar="RUN", help=rejected)
     how = parser.add_argument_group("how to run")
     how.add_argument("--runner", default="DirectRunner", metavar="NAME", help="Beam runner (default: DirectRunner)")
     how.add_argument("--shared_filesystem", action="store_true", help="local paths are mounted on every machine of the cluster")

@@ -52,8 +52,9 @@ class RunFolder:
         return f"{self.temporary}/progress"
 
     @property
-    def outcome(self) -> str:
-        return f"{self.temporary}/outcome.json"
+    def lock(self) -> str:
+        """Held by the run's launchers as long as they live (local disks)."""
+        return f"{self.temporary}/launcher.lock"
 
     def done_record(self, unit: int) -> str:
         """The record that a unit is complete."""

@@ -1,0 +1,94 @@
+"""What killed runs leave behind goes once a newer run of their job is published, and never under a launcher that lives."""
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from storage.layout import RunFolder
+from storage.lock import found_free, held
+from tests.conftest import REPOSITORY
+from tests.faults.counts import full_or
+
+Run = Callable[..., int]
+
+
+def leave(output: Path, run_id: str, job: str = "breast_cancer", attempts: int = 3) -> Path:
+    """What a killed run leaves: its lock, which nobody holds, a plan, and attempts."""
+    folder = output / "_tmp" / run_id
+    (folder / "attempts").mkdir(parents=True)
+    (folder / "launcher.lock").write_text(job)
+    (folder / "plan.json").write_text("{}")
+    for number in range(attempts):
+        (folder / f"attempts/{number}.parquet").write_bytes(b"x" * 1000)
+    return folder
+
+
+def test_dead_runs_of_the_job_go_when_a_newer_one_is_published(run_score: Run, tmp_path: Path) -> None:
+    mine, another, unmarked = (leave(tmp_path / "scores", name) for name in ("dead", "other", "unmarked"))
+    (another / "launcher.lock").write_text("another_job")
+    (unmarked / "launcher.lock").unlink()
+    assert run_score() == 0
+    assert not mine.exists()
+    assert another.exists(), "another job's killed run can still be resumed"
+    assert unmarked.exists(), "nothing tells whether its workers live; pipelines.prune removes it by age"
+
+
+def test_a_run_that_was_refused_removes_nothing(run_score: Run, tmp_path: Path) -> None:
+    dead = leave(tmp_path / "scores", "dead")
+    assert run_score("--set", "model.batch_rows=0") == 2
+    assert dead.exists()
+
+
+def test_a_live_run_keeps_its_files_and_a_killed_one_does_not(run_score: Run, tmp_path: Path) -> None:
+    """A real launcher in a process of its own, stopped in the middle, then killed."""
+    output = tmp_path / "scores"
+    script = (
+        "import sys, time\n"
+        "from storage.layout import RunFolder\n"
+        "from pipelines.leftovers import marked_as_live\n"
+        "with marked_as_live(RunFolder(sys.argv[1], 'live'), 'breast_cancer', False):\n"
+        "    print('live', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", script, str(output)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    try:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline() == "live\n"
+        assert run_score() == 0
+        assert (output / "_tmp/live/launcher.lock").exists()
+        launcher.send_signal(signal.SIGKILL)
+        launcher.wait(10)
+        assert run_score("--set", "postprocess.threshold=0.4") == 0
+        assert not (output / "_tmp/live").exists()
+    finally:
+        launcher.kill()
+        launcher.wait(10)
+
+
+def test_a_lock_that_a_cleaner_removed_is_taken_anew(tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path), "run1")
+    with held(run, "job"), held(run, "job"):
+        with found_free(run) as content:
+            assert content is None
+        Path(run.lock).unlink()
+        with held(run, "job"):
+            assert Path(run.lock).exists()
+    with found_free(run) as content:
+        assert content == "job"
+
+
+def test_many_leftovers_do_not_slow_a_start(run_score: Run, tmp_path: Path) -> None:
+    """Time to the plan, beside that without leftovers, is reported and not judged; that they go is."""
+    began = time.monotonic()
+    assert run_score(output=tmp_path / "clean") == 0
+    clean = time.monotonic() - began
+    for number in range(full_or(100, 500)):
+        leave(tmp_path / "scores", f"dead{number}")
+    began = time.monotonic()
+    assert run_score() == 0
+    print(f"seconds of a run: {clean:.2f} without leftovers, {time.monotonic() - began:.2f} with")
+    assert os.listdir(tmp_path / "scores/_tmp") == []
