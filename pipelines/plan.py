@@ -270,12 +270,15 @@ def _file_format(job: Job, package: Package, schema: pa.Schema, scores: ScoreCol
     out = postprocess_rows(no_rows[0], outputs, carried, scores, keep, job.postprocess.where).schema
     names = {"name": card.name, "version": card.version, "digest": package.digest}
     out = out.with_metadata({f"model.{k}": v for k, v in names.items()})
+    if job.sink.escape_formulas and job.sink.format != "csv":
+        raise JobError("sink.escape_formulas: is for spreadsheets, which open CSV; set sink.format=csv, or leave it out")
     if job.sink.format == "csv" and (nested := [f.name for f in out if pa.types.is_nested(f.type) or pa.types.is_binary(f.type)]):
         raise JobError(
             f"sink.format csv cannot hold column {nested[0]!r} of type {out.field(nested[0]).type}; use parquet or leave it out"
         )
     repeating = tuple(f.name for f in out if f.name != job.source.key and _is_text(f.type))
-    return FileFormat(job.sink.format, out, repeating, _sort_keys(job.postprocess.sort_by, out), job.sink.rows_per_file)
+    sort_by = _sort_keys(job.postprocess.sort_by, out)
+    return FileFormat(job.sink.format, out, repeating, sort_by, job.sink.rows_per_file, job.sink.escape_formulas)
 
 
 def _is_text(dtype: pa.DataType) -> bool:

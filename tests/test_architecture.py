@@ -26,6 +26,7 @@ SIBLINGS = {
     "transforms.columns": {"transforms.images"},
     "transforms.postprocess": {"transforms.where"},
     "transforms.read": {"transforms.read_csv"},
+    "transforms.write": {"transforms.write_csv"},
     "transforms.publish": {"transforms.write"},
 }
 FOUNDATION = {"transforms.batches", "transforms.plan_file", "transforms.rejected", "transforms.timing"}

@@ -19,7 +19,6 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from configs.errors import PublishError
@@ -27,6 +26,7 @@ from storage import files
 from storage.layout import RunFolder
 from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
 from transforms.timing import Timed
+from transforms.write_csv import CsvWriter, count_csv_rows
 
 _ROW_GROUP_ROWS = 1 << 17
 _PROGRESS_SECONDS = 1.0
@@ -43,6 +43,7 @@ class FileFormat:
         repeating: columns of Parquet files to dictionary-encode; for numbers that hardly repeat it costs twice the time and space.
         sort_by: (column, `ascending` or `descending`), the order of rows inside a file.
         rows_per_file: rows of a file, at most.
+        escape_formulas: CSV: texts that a spreadsheet would take for formulas get an apostrophe.
     """
 
     format: str
@@ -50,6 +51,7 @@ class FileFormat:
     repeating: tuple[str, ...]
     sort_by: tuple[tuple[str, str], ...]
     rows_per_file: int
+    escape_formulas: bool = False
 
 
 @dataclass
@@ -278,7 +280,7 @@ class _OpenFile:
     def _table_writer(self, file_format: FileFormat) -> _TableWriter:
         sink: Any = pa.PythonFile(self._sink, mode="w")
         if file_format.format == "csv":
-            return pacsv.CSVWriter(sink, file_format.schema)
+            return CsvWriter(sink, file_format.schema, file_format.escape_formulas)
         return pq.ParquetWriter(
             sink,
             file_format.schema,
@@ -310,11 +312,4 @@ def count_rows(url: str, format: str) -> int:
     with files.open_read(url) as file:
         if format == "parquet":
             return int(pq.ParquetFile(file).metadata.num_rows)
-        try:
-            options = pacsv.ParseOptions(newlines_in_values=True)
-            names = pacsv.open_csv(file, parse_options=options).schema.names
-            file.seek(0)
-            as_bytes = pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary()))  # else guessed from the first block
-            return sum(b.num_rows for b in pacsv.open_csv(file, parse_options=options, convert_options=as_bytes))
-        except pa.ArrowInvalid as error:
-            raise PublishError(f"{url}: cannot be read back: {error}") from error
+        return count_csv_rows(url, file)
