@@ -10,7 +10,7 @@ import re
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|\u2018[^\u2019]*\u2019""")
 _NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d[\d.,:_]*(?:[eE][-+]?\d+)?")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_SHOWN_CHARACTERS = 2_000
+_SHOWN_BYTES = 2_000
 
 
 class Refusal(Exception):
@@ -87,7 +87,7 @@ class RowError(ValueError):
 
 
 def shown(error: BaseException, values: Iterable[str] = ()) -> str:
-    """An error's message as records and logs may hold it: one line of at most 2 000 characters without a row's values.
+    """An error's message as records and logs may hold it: one line of at most 2 000 bytes (UTF-8) without a row's values.
 
     Messages of ours are written without values. In those of libraries, models and users' functions, what stands in quotes, every number,
     and every text of `values` is blotted out, and addresses of objects are left out, so that the same bad row leaves the same record.
@@ -102,4 +102,4 @@ def shown(error: BaseException, values: Iterable[str] = ()) -> str:
         for value in sorted({" ".join(v.split()) for v in values if v.strip()}, key=len, reverse=True):
             line = line.replace(value, "***")
         line = _NUMBER.sub("***", _QUOTED.sub("***", line))
-    return line[:_SHOWN_CHARACTERS]
+    return line.encode()[:_SHOWN_BYTES].decode(errors="ignore")

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from configs.errors import shown
 from tests.builders import feature_batch, make_unit, raw_batch, rejected, scored_batch
 from transforms.batches import (
     BadRows,
@@ -166,6 +167,7 @@ def test_long_messages_are_cut() -> None:
         BatchId("s", 0), "read", np.array([0]), [ValueError("x" * 5_000)], pa.RecordBatch.from_pydict({"a": [1]}), RowRecord()
     )
     assert len(failed.rows["message"][0].as_py()) == 2_000
+    assert len(shown(ValueError("€" * 5_000)).encode()) == 1_998
 
 
 def test_books_that_do_not_balance_are_refused_when_a_scored_batch_is_made() -> None:
