@@ -2,5 +2,10 @@
 
 import logging
 
+from pipelines.import_path import leave_out_current_folder
+
+# Before anything else is imported.
+leave_out_current_folder()
+
 # Importing Beam logs a warning that its BigQuery parts are not installed; nothing here uses them. Programs set the level again.
 logging.getLogger().setLevel(logging.ERROR)

@@ -31,6 +31,7 @@ from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 from configs.errors import JobError
 from configs.load import nearest
+from pipelines.import_path import keep_current_folder_from_workers
 from pipelines.runner_flags import LISTED_FLAGS, given_names, name_of
 
 # Workers import the installed packages; a pickled main session would carry the launcher's state along instead.
@@ -96,12 +97,14 @@ def settle_process() -> None:
 
     Beam starts loopback workers as `python -c ...`, and hangs when that one lacks the packages. And its local runner flushes the
     data between stages by a timer, from another thread than the one that writes: some 10 000 units of work are then cut in the
-    middle of one, and read as garbage. Flushed by size alone, as on every cluster, they arrive whole.
+    middle of one, and read as garbage. Flushed by size alone, as on every cluster, they arrive whole. Workers beside the launcher are
+    Python processes that would import from the folder that it stands in.
     """
     folder = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", "")
     if path.split(os.pathsep)[0] != folder:
         os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
+    keep_current_folder_from_workers()
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
 
 
