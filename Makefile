@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: score test flink-test airflow-check bench train-samples dataflow-template dataflow-run lock clean
+.PHONY: score test test-long flink-test airflow-check bench train-samples dataflow-template dataflow-run lock clean
 
 score: $(INSTALLED)
 	$(RUN) -m pipelines.score --runner=DirectRunner
@@ -14,6 +14,10 @@ test: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 	$(RUN) -m pytest
+
+# What breaks on purpose, as often as the README's table of reliability says; about an hour.
+test-long: $(INSTALLED)
+	FULL_COUNTS=1 $(RUN) -m pytest tests/faults tests/bad_rows tests/bad_input tests/security tests/pipelines/test_leftovers.py
 
 # The part of `make test` that needs Java 17 and Maven: builds a job server, and runs Flink as a real cluster on this machine.
 flink-test: $(INSTALLED)

@@ -17,6 +17,7 @@ from pipelines.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.leaving import leave
 from storage import files
 from storage.layout import RunFolder, current_run, read_manifest
+from storage.lock import is_held
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,8 +47,9 @@ def superseded(output: str, before: datetime) -> list[RunFolder]:
 
 
 def abandoned(output: str, before: datetime) -> list[RunFolder]:
-    """Runs that were never published and in whose temporary files nothing was written since."""
-    return [run for run in _runs(output, "_tmp") if _last_written(run.temporary) < before]
+    """Runs that were never published, in whose temporary files nothing was written since, and that no launcher here is working on."""
+    runs = (run for run in _runs(output, "_tmp") if _last_written(run.temporary) < before)
+    return [run for run in runs if not files.is_local(output) or not is_held(run)]
 
 
 def _outputs(output: str) -> list[str]:

@@ -28,6 +28,12 @@ def held(run: RunFolder, content: str) -> Iterator[None]:
         os.close(number)
 
 
+def is_held(run: RunFolder) -> bool:
+    """Whether a launcher of the run lives on this machine."""
+    with found_free(run) as content:
+        return content is None and os.path.exists(run.lock)
+
+
 @contextmanager
 def found_free(run: RunFolder) -> Iterator[str | None]:
     """The content of a lock that nobody holds, which cannot be taken while the block runs; None when it is held, or there is none."""

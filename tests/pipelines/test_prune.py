@@ -11,6 +11,8 @@ import pytest
 
 from pipelines import prune, score, verify
 from pipelines.command_line import run_program
+from storage.layout import RunFolder
+from storage.lock import held
 from tests.conftest import REPOSITORY
 
 Score = Callable[..., int]
@@ -99,6 +101,16 @@ def test_what_an_abandoned_run_left_goes_at_the_same_age(output: Path) -> None:
         os.utime(file, ((datetime.now(UTC) - timedelta(days=days)).timestamp(),) * 2)
     assert pruned(output, 30) == 0
     assert [p.name for p in (output / "_tmp").iterdir()] == ["young"]
+
+
+def test_the_files_of_a_run_that_a_launcher_is_working_on_stay_however_old(output: Path) -> None:
+    run = RunFolder(str(output), "unfinished")
+    with held(run, "job"):
+        os.utime(run.lock, (0, 0))
+        assert pruned(output, 30) == 0
+        assert Path(run.lock).exists()
+    assert pruned(output, 30) == 0
+    assert not Path(run.temporary).exists()
 
 
 def test_a_run_half_removed_goes_too(output: Path) -> None:
