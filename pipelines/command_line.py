@@ -12,9 +12,9 @@ from types import FrameType
 from typing import NoReturn, TextIO
 import warnings
 
-from configs.errors import JobError, Refusal, refusal_in
+from configs.errors import JobError, Refusal, refusal_in, shown
 from configs.load import nearest
-from pipelines.json_log import JsonFormatter
+from pipelines.json_log import JsonFormatter, TextFormatter
 from pipelines.leaving import cancel_jobs, leave
 from pipelines.run_log import RunLog
 
@@ -159,16 +159,20 @@ def _value_of(flag: str, argv: Sequence[str]) -> str | None:
 
 
 def _last_line(error: Exception) -> str:
+    """Where it says why. The words of a service or of the system are shown as they are; others' might hold a row's values."""
     details = getattr(error, "details", None)  # gRPC's own text ends with a bracket
     text = details() if callable(details) else str(error)
-    lines = [line for line in str(text).splitlines() if line.strip()]
-    return lines[-1].strip()[:500] if lines else ""
+    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    line = lines[-1] if lines else ""
+    return line[:500] if callable(details) or getattr(error, "strerror", None) else shown(Exception(line))[:500]
 
 
 def _quiet_libraries(debug: bool) -> None:
     """Beam logs a worker's whole traceback, and libraries warn of what no user can act on; both only with --debug."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if debug else logging.CRITICAL)
     logging.getLogger().setLevel(logging.INFO if debug else logging.CRITICAL)
+    for handler in _own_handlers():
+        handler.setFormatter(TextFormatter(logging.BASIC_FORMAT))
     if not debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
 

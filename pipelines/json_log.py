@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 import json
 import logging
+import os
 import re
 import traceback
 from typing import Any
@@ -11,15 +12,34 @@ from typing import Any
 _USER_INFO = re.compile(r"(\w://)(?:[^\s/@:'\"]*:[^\s'\"]*|[^\s/@'\"]*)@")
 # A question mark alone is a glob; with an equals sign after it, a signature, a token or an account key.
 _QUERY = re.compile(r"(\w://[^\s?'\"]*\?)[^\s'\"]*=[^\s'\"]*")
+_KIND = r"secret|passw(?:or)?d|token|signature|api_?key|account_?key|access_?key|private_?key|connection_?string"
+# As clients write them into their messages: `AccountKey=...;`, `"access_token": "..."`, `Authorization: Bearer ...`.
+_ASSIGNED = re.compile(rf"""((?:{_KIND})[\w.-]*(?:['"]?\s?=|['"]\s?:)\s?['"]?)(?!\*\*\*)[^\s'",;&]+""", re.IGNORECASE)
+_BEARER = re.compile(r"\b(bearer|basic) [\w.~+/=-]{8,}", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(_KIND, re.IGNORECASE)
+_SHORTEST_SECRET = 8
 
 
 def redacted(text: str) -> str:
-    """The text with the user part and the query of every URL blotted out.
+    """The text with secrets blotted out: the user part and the query of every URL, what follows the name of a secret, and values of
+    environment variables that have such a name.
 
     >>> redacted("s3://key:secret@bucket/a.parquet: gone; https://host/b?sig=abc is not")
     's3://***@bucket/a.parquet: gone; https://host/b?*** is not'
+    >>> redacted("refused: AccountKey=abc+/=; Authorization: Bearer ya29.abcdefgh")
+    'refused: AccountKey=***; Authorization: Bearer ***'
     """
-    return _QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))
+    for secret in _secrets_of_environment():
+        text = text.replace(secret, "***")
+    text = _QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))
+    return _BEARER.sub(r"\1 ***", _ASSIGNED.sub(r"\1***", text))
+
+
+def _secrets_of_environment() -> list[str]:
+    """What no line may hold, the longest first; a private key counts line by line, too."""
+    values = [value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name)]
+    pieces = {piece for value in values for piece in (value, *value.splitlines()) if len(piece) >= _SHORTEST_SECRET}
+    return sorted(pieces, key=len, reverse=True)
 
 
 def json_line(level: str, event: str, message: str, **fields: Any) -> str:
@@ -28,6 +48,14 @@ def json_line(level: str, event: str, message: str, **fields: Any) -> str:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line = {"time": now, "level": level, "event": event, "message": message, **known}
     return json.dumps(_redacted_strings(line), default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """What libraries log with --debug, as they word it but without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record, with its traceback if it has one."""
+        return redacted(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -44,4 +72,6 @@ def _redacted_strings(value: Any) -> Any:
         return redacted(value)
     if isinstance(value, dict):
         return {name: _redacted_strings(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted_strings(item) for item in value]
     return value

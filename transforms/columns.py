@@ -4,9 +4,11 @@ Columns come in as Arrow arrays by name, leave as numpy arrays (rows, ...), and 
 and user functions excepted). Rows that a step cannot take are raised together as BadRows.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import singledispatch
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, singledispatch
 import importlib
+import os
+import traceback
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -14,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.errors import InputError, JobError, RowError, shown
+from configs.errors import InputError, JobError, RowError
 from configs.steps import Cast, Fill, Function, Image, OneHot, Ordinal, Scalar, Scale, Stack, Standardise, Step
 from transforms.batches import BadRows, isolate
 from transforms.images import decode_images
@@ -126,11 +128,31 @@ def _(step: Function, columns: Columns, rows: int) -> dict[str, Column]:
     except (JobError, BadRows):
         raise
     except Exception as error:
-        if bad := isolate(rows, lambda at: call(step, user_function, table.take(pa.array(at)))):
-            raise bad from error
-        raise JobError(
-            f"preprocess function {step.function} failed on {rows} rows but on none of its halves: {shown(error)}"
-        ) from error
+        attempt = partial(_call_on, call, step, user_function, table)
+        raise _bad_rows(f"preprocess function {step.function}", error, rows, attempt, user_function.__code__.co_filename) from error
+
+
+def _call_on(call: Any, step: Function, user_function: Any, table: pa.RecordBatch, positions: np.ndarray) -> Any:
+    return call(step, user_function, table.take(pa.array(positions)))
+
+
+def _bad_rows(what: str, error: Exception, rows: int, attempt: Callable[[np.ndarray], Any], file: str) -> BadRows | JobError:
+    """What a user's function failed on; of its own words only those about a row are kept, which the record blots out values from."""
+    try:
+        bad = isolate(rows, attempt)
+    except JobError:
+        raise
+    except Exception as last:  # noqa: BLE001 - it fails on whatever it is given
+        return JobError(f"{what} fails on every row that it was tried on: {_place(last, file)}; mend it, or the input")
+    return bad or JobError(
+        f"{what} failed on {rows} rows but on none of its halves: {_place(error, file)}; it must take rows singly"
+    )
+
+
+def _place(error: Exception, file: str) -> str:
+    """The class of an error and the line of the user's file that met it; its text might hold a row's values."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{type(error).__name__}{f' in line {lines[-1]} of {os.path.basename(file)}' if lines else ''}"
 
 
 def missing_rows(column: pa.Array) -> np.ndarray | None:
