@@ -8,10 +8,13 @@ from pydantic_core import PydanticCustomError
 
 from configs.steps import Step
 
+# `user@`, or `key:secret@` with a secret that may hold slashes but is no port; or a query that signs.
+_SECRET = re.compile(r"://(?:[^/]*@|[^/:@]*:(?!\d{1,5}/)[^@]*@|.*\?[^/?]*=)")
+
 
 def _without_credentials(url: str) -> str:
-    """Refuse `scheme://user:password@...`: a job is copied into manifests, logs and messages."""
-    if re.search(r"://[^/]*@", url):
+    """Refuse `scheme://user:password@...` and `...?sig=...`: a job is copied into manifests, logs and messages."""
+    if _SECRET.search(url):
         raise PydanticCustomError("secret", "must hold no credentials; put them where the store's own library looks for them")
     return url
 
@@ -140,7 +143,8 @@ class Sink(_Section):
     """Where scores go: an output folder, local or an fsspec URL, which may hold many runs.
 
     Attributes:
-        escape_formulas: CSV: put a `'` before texts that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`, tab, return).
+        escape_formulas: CSV: put a `'` before texts that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`, also wide, tab,
+            return, line feed).
     """
 
     path: Url

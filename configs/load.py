@@ -33,7 +33,7 @@ def load(model: type[T], path: str, overrides: Sequence[Override] = ()) -> T:
         return model.model_validate(fields)
     except ValidationError as error:
         problems = [_describe(e, model) for e in error.errors()]
-        raise JobError(f"{path}: " + "; ".join(dict.fromkeys(problems))) from error
+        raise JobError(f"{path}: " + "; ".join(dict.fromkeys(problems))) from None  # its own text quotes what may be a secret
 
 
 def parse_set(text: str) -> Override:

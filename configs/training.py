@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from configs.job import Url
 from configs.steps import Scalar, Step
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -105,5 +106,5 @@ class TrainingJob(_Section):
     preprocess: tuple[Step, ...]
     network: Network
     training: Training = Training()
-    output: str
+    output: Url
     shards: Count = 4

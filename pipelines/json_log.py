@@ -15,7 +15,7 @@ _QUERY = re.compile(r"(\w://[^\s?'\"]*\?)[^\s'\"]*=[^\s'\"]*")
 _KIND = r"secret|passw(?:or)?d|token|signature|api_?key|account_?key|access_?key|private_?key|connection_?string"
 # As clients write them into their messages: `AccountKey=...;`, `"access_token": "..."`, `Authorization: Bearer ...`.
 _ASSIGNED = re.compile(rf"""((?:{_KIND})[\w.-]*(?:['"]?\s?=|['"]\s?:)\s?['"]?)(?!\*\*\*)[^\s'",;&]+""", re.IGNORECASE)
-_BEARER = re.compile(r"\b(bearer|basic) [\w.~+/=-]{8,}", re.IGNORECASE)
+_BEARER = re.compile(r"\b(bearer|authorization:? basic) [\w.~+/=-]{8,}", re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(_KIND, re.IGNORECASE)
 _SHORTEST_SECRET = 8
 

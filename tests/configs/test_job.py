@@ -82,3 +82,33 @@ def test_credentials_in_a_url_are_refused_and_not_repeated(key: str) -> None:
         load(Job, "configs/breast_cancer.yaml", [(key, "s3://AKIA1:canary@bucket/x")])
     assert "canary" not in str(refused.value)
     load(Job, "configs/breast_cancer.yaml", [(key, "s3://bucket/a@b")])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://key:secret@bucket/a",
+        "s3://key:sec/ret@bucket/a",
+        "https://user@host/a",
+        "simplecache::s3://key:secret@bucket/a",
+        "https://account.blob/b/a.parquet?sv=1&sig=abc",
+        "https://host/part-?.parquet?X-Amz-Signature=abc",
+    ],
+)
+@pytest.mark.parametrize("field", ["source.paths", "model.package", "sink.path"])
+def test_a_url_that_carries_a_secret_is_refused_and_not_repeated(tmp_path: Path, field: str, url: str) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("name: a\nsource: {paths: x}\nmodel: {package: m}\nsink: {path: s}\n")
+    with pytest.raises(JobError) as caught:
+        load(Job, str(path), [(field, f"'{url}'")])
+    assert "must hold no credentials" in str(caught.value)
+    assert url not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/day=?/part-?.parquet", "hdfs://name:8020/a@b", "gs://bucket/a@b/c=d", "/data/a?b=c", "s3://bucket/a:b@c"]
+)
+def test_a_url_that_carries_none_is_taken(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("name: a\nsource: {paths: x}\nmodel: {package: m}\nsink: {path: s}\n")
+    assert load(Job, str(path), [("source.paths", f"'{url}'")]).source.paths == (url,)
