@@ -271,6 +271,11 @@ def test_an_arrow_function_adds_arrays() -> None:
     assert result["wide"] is columns["wide"]
 
 
+def test_a_function_that_fails_on_every_row_ends_the_run_without_saying_a_value() -> None:
+    with pytest.raises(JobError, match="refuse_negative failed on every row that was tried: ValueError: negative a"):
+        apply_step(function("refuse_negative"), {"a": pa.array([-1.0] * 100)}, 100)
+
+
 def test_a_pandas_function_sees_arrow_types_and_keeps_large_integers_and_nulls() -> None:
     columns = {"a": pa.array([2**53 + 1, None]), "s": pa.array(["x", None])}
     result = apply_step(function("double_frame", "pandas"), columns, 2)
