@@ -50,7 +50,8 @@ def parse_set(text: str) -> Override:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """`; did you mean x?` for the most similar known name, else the known names, if they are few."""
-    if close := difflib.get_close_matches(name, known, n=1, cutoff=0.6):
+    alike = [k for k in known if k.strip().casefold() == name.strip().casefold()]
+    if close := alike or difflib.get_close_matches(name, known, n=1, cutoff=0.6):
         return f"; did you mean {close[0]}?"
     return f"; there are {', '.join(sorted(known))}" if known and len(known) <= 20 else ""
 

@@ -2,20 +2,47 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.errors import InputError
+from configs.errors import InputError, shown
 from configs.load import nearest
 from storage import files
 from storage.files import InputFile
+from storage.retries import retried
 from transforms.batches import WorkUnit
+from transforms.read import BOMB_BYTES, MAX_EXPANSION, expands_too_much, is_encryption
 from transforms.read_csv import CsvFormat, check_csv, csv_header
 
 _FOOTER_THREADS = 8
+_DECRYPT = "store it decrypted, on an encrypted disk or in an encrypted bucket if need be"
+_DELIMITERS = ";\t|,"
+_STORED_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column to read.
+
+    Attributes:
+        type: what it must be; None (Parquet only) when the first file decides.
+        castable: the model's contract states the type, so a narrower number in a shard is widened.
+        carried: it is copied to the output, so its values must stay exactly as they are.
+    """
+
+    name: str
+    type: pa.DataType | None
+    castable: bool = False
+    carried: bool = False
+
+    def takes(self, actual: pa.DataType) -> bool:
+        """Whether a shard may hold the column in this type."""
+        if self.type is None or actual == self.type:
+            return True
+        return self.castable and (_widens(actual, self.type) or (not self.carried and _narrows(actual, self.type)))
 
 
 @dataclass(frozen=True)
@@ -65,22 +92,19 @@ def list_shards(paths: Sequence[str]) -> tuple[list[InputFile], list[str]]:
 
 
 def read_shards(
-    inputs: Sequence[InputFile], format: str, wanted: Sequence[pa.Field | str], csv: CsvFormat
+    inputs: Sequence[InputFile], format: str, wanted: Sequence[Column], csv: CsvFormat
 ) -> tuple[list[Shard], pa.Schema]:
-    """Footer or header of each file, checked: every wanted column is there, and of its type; and the types of those columns.
-
-    Args:
-        wanted: columns to read: fields whose type is known, or (Parquet only) names whose type the first file decides.
+    """Footer or header of each file, checked: every wanted column is there, and of a type that it may have; and the columns' types.
 
     Raises:
         InputError: the first file, in order, that is not readable, lacks a column, or has another type.
     """
     read = _read_parquet_footer if format == "parquet" else _read_csv_header
     first, schema = read(inputs[0], wanted, csv)
-    settled = [schema.field(w) if isinstance(w, str) else w for w in wanted]
+    settled = [w if w.type is not None else replace(w, type=schema.field(w.name).type) for w in wanted]
     with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
         others = pool.map(lambda file: read(file, settled, csv)[0], inputs[1:])
-        return [first, *others], pa.schema(settled)
+        return [first, *others], pa.schema([(w.name, w.type) for w in settled])
 
 
 def cut_into_units(shards: Sequence[Shard], rows_per_unit: int) -> tuple[WorkUnit, ...]:
@@ -116,43 +140,111 @@ def _cut(shard: Shard, rows_per_unit: int) -> list[dict[str, Any]]:
     return pieces
 
 
-def _read_parquet_footer(file: InputFile, wanted: Sequence[pa.Field | str], csv: CsvFormat) -> tuple[Shard, pa.Schema]:
+@retried
+def _footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
+    source = url if files.is_local(url) else files.open_read(url)
+    with pq.ParquetFile(source) as parquet:
+        return parquet.schema_arrow, parquet.metadata
+
+
+def _read_parquet_footer(file: InputFile, wanted: Sequence[Column], csv: CsvFormat) -> tuple[Shard, pa.Schema]:
     try:
-        source = file.url if files.is_local(file.url) else files.open_read(file.url)
-        with pq.ParquetFile(source) as parquet:
-            schema, metadata = parquet.schema_arrow, parquet.metadata
-            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        schema, metadata = _footer(file.url)
     except (OSError, pa.ArrowException) as error:
+        if is_encryption(error):
+            raise InputError(f"{file.url}: is encrypted; {_DECRYPT}") from error
         hint = "; is it CSV? then set source.format=csv" if file.url.endswith((".csv", ".csv.gz", ".csv.zst")) else ""
         raise InputError(f"{file.url}: is not a readable Parquet file: {_first_sentence(error)}{hint}") from error
     _check_columns(file.url, schema, wanted)
+    max_expansion = csv.max_expansion or MAX_EXPANSION
+    if _holds_more_than(max(BOMB_BYTES, max_expansion * file.bytes), file.url, metadata, {w.name for w in wanted}):
+        raise expands_too_much(file.url, max_expansion)
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     row_groups = tuple(RowGroup(g.num_rows, g.total_byte_size) for g in groups)
     return Shard(file, row_groups, metadata.num_rows), schema.remove_metadata()
 
 
-def _read_csv_header(file: InputFile, wanted: Sequence[pa.Field | str], csv: CsvFormat) -> tuple[Shard, pa.Schema]:
+def _read_csv_header(file: InputFile, wanted: Sequence[Column], csv: CsvFormat) -> tuple[Shard, pa.Schema]:
     names = csv_header(file.url, csv)
-    fields = [w for w in wanted if isinstance(w, pa.Field)]
-    types = {f.name: f.type for f in fields}
+    types = {w.name: w.type for w in wanted}
     schema = pa.schema([pa.field(n, types.get(n, pa.string())) for n in names])
-    _check_columns(file.url, schema, fields)
-    check_csv(file.url, pa.schema(fields), csv)
+    _check_delimiter(file.url, names, wanted, csv)
+    _check_columns(file.url, schema, wanted)
+    check_csv(file.url, pa.schema([(w.name, w.type) for w in wanted]), csv)
     return Shard(file, (), None), schema
 
 
-def _check_columns(url: str, schema: pa.Schema, wanted: Sequence[pa.Field | str]) -> None:
+def _check_delimiter(url: str, names: Sequence[str], wanted: Sequence[Column], csv: CsvFormat) -> None:
+    if len(names) != 1 or len(wanted) < 2:
+        return
+    for other in _DELIMITERS:
+        if other != csv.delimiter and {w.name for w in wanted} & set(names[0].split(other)):
+            raise InputError(
+                f"{url}: its columns are separated by {other!r} and not by {csv.delimiter!r}; write --set source.csv.delimiter={other!r}"
+            )
+
+
+def _check_columns(url: str, schema: pa.Schema, wanted: Sequence[Column]) -> None:
     for column in wanted:
-        name = column if isinstance(column, str) else column.name
-        count = schema.names.count(name)
+        name, count = column.name, schema.names.count(column.name)
         if count == 0:
-            raise InputError(f"{url}: has no column {name!r}{nearest(name, schema.names)}")
+            raise InputError(f"{url}: has no column {name!r}{_similar(name, schema.names)}")
         if count > 1:
             raise InputError(f"{url}: has {count} columns called {name!r}; give each its own name")
         actual = schema.field(name).type
-        if not isinstance(column, str) and actual != column.type:
+        if not column.takes(actual):
+            exact = " in every file, because it is copied to the output as it is" if column.carried else ""
             raise InputError(
-                f"{url}: column {name!r} is {actual}, but must be {column.type}; write the file with that type, or retrain"
+                f"{url}: column {name!r} is {actual}, but must be {column.type}{exact}; write the file with that type, or retrain"
             )
+
+
+def _similar(name: str, names: Sequence[str]) -> str:
+    for other in names:
+        if other.strip() == name:
+            return f"; but {other!r}, with spaces around it; take them out of the file"
+    return nearest(name, names)
+
+
+def _widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether every value of a narrower number is one of the wider type."""
+    if pa.types.is_integer(actual) and pa.types.is_integer(wanted):
+        gains_sign = pa.types.is_unsigned_integer(actual) and pa.types.is_signed_integer(wanted)
+        same_sign = pa.types.is_signed_integer(actual) == pa.types.is_signed_integer(wanted)
+        return (same_sign or gains_sign) and actual.bit_width < wanted.bit_width
+    return pa.types.is_floating(actual) and pa.types.is_floating(wanted) and actual.bit_width < wanted.bit_width
+
+
+def _narrows(actual: pa.DataType, wanted: pa.DataType) -> bool:
+    return bool(actual == pa.float64() and wanted == pa.float32())
+
+
+def _holds_more_than(limit: int, url: str, metadata: pq.FileMetaData, names: set[str]) -> bool:
+    """Whether the wanted columns are larger than that, decoded, as far as the footer tells."""
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    widths = {i: _width(leaf) for i, leaf in enumerate(leaves) if {leaf.path, leaf.path.partition(".")[0]} & names}
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    if sum(g.total_byte_size + g.num_rows * sum(widths.values()) for g in groups) <= limit:
+        return False
+    _refuse_encrypted_columns(url, metadata)
+    return sum(_column_bytes(g.column(i), width) for g in groups for i, width in widths.items()) > limit
+
+
+def _refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
+    """Where a plain footer is longer than its content, it is signed, so columns are encrypted; to ask pyarrow ends the process."""
+    with files.open_read(url) as file:
+        file.seek(-8, 2)
+        length = int.from_bytes(file.read(4), "little")
+    if length != metadata.serialized_size:
+        raise InputError(f"{url}: is encrypted in part; {_DECRYPT}")
+
+
+def _width(leaf: pq.ColumnSchema) -> int:
+    return _STORED_WIDTHS.get(leaf.physical_type, max(leaf.length, 4))
+
+
+def _column_bytes(column: pq.ColumnChunkMetaData, width: int) -> int:
+    return max(column.total_uncompressed_size, column.num_values * width)
 
 
 def _neighbours(path: str) -> str:
@@ -165,4 +257,4 @@ def _neighbours(path: str) -> str:
 
 
 def _first_sentence(error: Exception) -> str:
-    return str(error).split(". ")[0][:200]
+    return shown(error).split(". ")[0][:200]

@@ -19,6 +19,7 @@ from configs.steps import Step
 from model_zoo.package import ModelCard, Package, read_package, smoke_rows
 from pipelines.arrow_types import parse_type
 from pipelines.inputs import Shard, cut_into_units, list_shards, read_shards
+from pipelines.source import column_names, csv_format, wanted_columns
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
@@ -84,10 +85,10 @@ def make_plan(job: Job) -> Plan:
     package = read_package(_absolute(job.model.package, "model.package", ModelError))
     _check_functions(job, package)
     _check_preprocessing(package)
-    csv = CsvFormat(job.source.csv.delimiter, job.source.csv.null_values)
+    csv = csv_format(job.source)
     inputs, ignored = list_shards(job.source.paths)
-    shards, found = read_shards(inputs, job.source.format, _wanted_columns(job, package.card), csv)
-    schema = pa.schema([found.field(n) for n in _column_names(job, package.card)])
+    shards, found = read_shards(inputs, job.source.format, wanted_columns(job, package.card), csv)
+    schema = pa.schema([found.field(n) for n in column_names(job, package.card)])
     scores = _score_columns(job, package)
     keep = job.postprocess.keep if job.postprocess.keep is not None else _default_keep(scores, package.card)
     batch_rows = job.model.batch_rows or _batch_rows(package.card)
@@ -171,24 +172,6 @@ def store_plan(plan: Plan) -> None:
     """Put the units where the graph reads them; a plan that an interrupted launch left is the same one."""
     inputs = [{"url": s.file.url, "bytes": s.file.bytes, "version": s.file.version, "rows": s.rows} for s in plan.shards]
     files.create(plan.run.plan, encode_plan(StoredPlan(plan.units, tuple(inputs), plan.ignored)))
-
-
-def _column_names(job: Job, card: ModelCard) -> list[str]:
-    return list(dict.fromkeys([*(c.name for c in card.columns), *job.source.carried, *job.source.types]))
-
-
-def _wanted_columns(job: Job, card: ModelCard) -> list[pa.Field | str]:
-    types = {c.name: parse_type(c.type, f"model.yaml columns {c.name}") for c in card.columns}
-    for name, text in job.source.types.items():
-        declared = parse_type(text, f"source.types.{name}")
-        if types.setdefault(name, declared) != declared:
-            raise JobError(f"source.types.{name} is {declared}, but the model's contract says {types[name]}; leave it out")
-    names = _column_names(job, card)
-    if job.source.format == "csv" and (untyped := [n for n in names if n not in types]):
-        raise JobError(
-            f"source.types must declare the CSV column {untyped[0]!r}, for example --set source.types.{untyped[0]}=int64"
-        )
-    return [pa.field(n, types[n]) if n in types else n for n in names]
 
 
 def _check_functions(job: Job, package: Package) -> None:

@@ -26,6 +26,7 @@ SIBLINGS = {
     "transforms.columns": {"transforms.images"},
     "transforms.postprocess": {"transforms.where"},
     "transforms.read": {"transforms.read_csv"},
+    "transforms.read_csv": {"transforms.csv_text"},
     "transforms.write": {"transforms.write_csv"},
     "transforms.publish": {"transforms.write"},
 }

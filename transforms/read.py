@@ -5,16 +5,19 @@ A unit that has a done-record is not read again: this is what makes a killed run
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 import time
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.errors import InputError
+from configs.errors import InputError, RowError, shown
 from storage import files
 from storage.layout import RunFolder
+from storage.retries import resumed
 from transforms.batches import BadRows, RawBatch, WorkUnit
 from transforms.plan_file import read_plan
 from transforms.read_csv import CsvFormat, CsvRows, convert_fields, convert_valid, read_csv_blocks
@@ -23,6 +26,8 @@ from transforms.timing import Timed
 
 _READ_BYTES = 1 << 20
 _FETCH_BYTES = 64 << 20
+BOMB_BYTES = 1 << 30
+MAX_EXPANSION = 1_000
 
 
 @dataclass
@@ -96,8 +101,10 @@ def read_unit(
         InputError: the shard changed since the plan was made, or cannot be read.
     """
     _check_unchanged(unit)
-    parquet = format == "parquet"
-    batches = _read_parquet(unit, schema, rows_per_batch) if parquet else _read_csv(unit, schema, rows_per_batch, record, csv)
+    if format == "parquet":
+        batches = _read_parquet(unit, schema, rows_per_batch, record, csv.max_expansion or MAX_EXPANSION)
+    else:
+        batches = _read_csv(unit, schema, rows_per_batch, record, csv)
     for batch in batches:
         batch = replace(batch, record=record)
         if batch.last:  # before the writer records the unit as done: a retried bundle would not look again
@@ -114,15 +121,21 @@ def _check_unchanged(unit: WorkUnit) -> None:
         raise InputError(f"{unit.shard}: changed after the run was planned; start the run again to score the new content")
 
 
-def _read_parquet(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int) -> Iterator[RawBatch]:
+def _read_parquet(
+    unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord, max_expansion: int
+) -> Iterator[RawBatch]:
     total = unit.rows or 0
-    done = 0
+    done = decoded_bytes = 0
     try:
-        for rows in _parquet_batches(unit, schema, rows_per_batch):
+        for rows in resumed(lambda start: _parquet_batches(unit, schema.names, rows_per_batch, start)):
+            decoded_bytes += sum((c.indices if pa.types.is_dictionary(c.type) else c).nbytes for c in rows.columns)
+            if decoded_bytes > max(BOMB_BYTES, max_expansion * unit.bytes):
+                raise expands_too_much(unit.shard, max_expansion)
             done += rows.num_rows
-            yield _raw_batch(unit, rows, done - rows.num_rows, last=done == total)
+            yield _converted(_raw_batch(unit, rows, done - rows.num_rows, last=done == total), schema, record)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{unit.shard}: cannot be read from row {unit.first_row + done} on: {error}; replace the file") from error
+        why = "is encrypted" if is_encryption(error) else f"cannot be read from row {unit.first_row + done} on: {shown(error)}"
+        raise InputError(f"{unit.shard}: {why}; replace the file") from error
     if done != total:
         raise InputError(
             f"{unit.shard}: its footer promised {total} rows from row {unit.first_row} on, but there are {done}; replace the file"
@@ -131,11 +144,45 @@ def _read_parquet(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int) -> Ite
         yield _raw_batch(unit, _empty(schema), 0, last=True)
 
 
-def _parquet_batches(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
+def expands_too_much(url: str, max_expansion: int) -> InputError:
+    """The refusal of a Parquet file that may be a bomb."""
+    return InputError(
+        f"{url}: its columns come to more than {max_expansion:,} times its size and more than 1 GiB, so it may be a bomb; if it is "
+        "not, raise source.max_expansion"
+    )
+
+
+def is_encryption(error: Exception) -> bool:
+    """Whether a Parquet file could not be read because it, or a column of it, is encrypted."""
+    return "decrypt" in str(error).lower() or "encrypted" in str(error).lower()
+
+
+def _parquet_batches(unit: WorkUnit, names: list[str], rows_per_batch: int, start: int) -> Iterator[pa.RecordBatch]:
+    """The unit's rows from batch `start` on; the batches before it are read again, as they are needed only after a failure."""
+    if start:
+        _check_unchanged(unit)
     with _open_parquet(unit.shard) as file:
-        for groups in _groups_read_together(file.metadata, unit, files.is_local(unit.shard)):
-            for rows in file.iter_batches(rows_per_batch, row_groups=groups, columns=schema.names, use_threads=False):
-                yield rows.select(schema.names).replace_schema_metadata(None)
+        batches = (
+            rows.select(names)
+            for groups in _groups_read_together(file.metadata, unit, files.is_local(unit.shard))
+            for rows in file.iter_batches(rows_per_batch, row_groups=groups, columns=names, use_threads=False)
+        )
+        yield from islice(batches, start, None)
+
+
+def _converted(batch: RawBatch, schema: pa.Schema, record: RowRecord) -> RawBatch:
+    """The batch in the schema that the contract states; rows with a number that it cannot hold are rejected."""
+    columns, bad = [], dict[int, Exception]()
+    for column, field in zip(batch.rows.columns, schema, strict=True):
+        columns.append(column if column.type == field.type else column.cast(field.type))
+        if column.type != field.type and pa.types.is_floating(field.type):
+            overflowed = pc.and_not(pc.is_inf(columns[-1]), pc.is_inf(column))
+            reason = RowError(f"column {field.name!r}: a {column.type} that does not fit {field.type}")
+            bad.update(dict.fromkeys(pc.indices_nonzero(overflowed).to_pylist(), reason))
+            columns[-1] = pc.if_else(overflowed, None, columns[-1])
+    rows = pa.RecordBatch.from_arrays(columns, schema=schema)
+    batch = replace(batch, rows=rows, record=record)
+    return batch.reject(BadRows(bad), "read") if bad else batch
 
 
 def _open_parquet(url: str) -> pq.ParquetFile:

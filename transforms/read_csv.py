@@ -9,23 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from configs.errors import InputError, RowError
-from storage import files
 from transforms.batches import BadRows, isolate
+from transforms.csv_text import BLOCK_BYTES, CsvText
+from transforms.csv_text import CsvFormat as CsvFormat
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = BLOCK_BYTES
 _CHECKED_ROWS = 1_000
-_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-
-
-@dataclass(frozen=True)
-class CsvFormat:
-    """What a CSV file's text means: the field separator, and unquoted texts that stand for null."""
-
-    delimiter: str = ","
-    null_values: tuple[str, ...] = ("",)
+_INFINITE = r"(?i)^[-+]?inf(inity)?$"
 
 
 @dataclass(frozen=True)
@@ -49,14 +43,17 @@ def read_csv_blocks(url: str, columns: Sequence[str], csv: CsvFormat) -> Iterato
         InputError: the file is empty, is not CSV, or lacks a column.
     """
     broken: dict[int, Exception] = {}
-    with files.open_read(url) as raw:
-        reader = _open(url, raw, columns, csv, broken)
-        first = 0
-        for block in _blocks(url, reader):
+    rows = first = 0
+    with CsvText(url, csv) as text:
+        reader = _open(url, text, columns, csv, broken)
+        for block in _blocks(url, text, reader):
             if block.num_rows == 0:  # nothing, or only broken rows: they go with the rows behind them
                 continue
             numbers, first = _row_numbers(first, block.num_rows, broken)
-            yield CsvRows(block, numbers, {n: broken.pop(n) for n in sorted(broken) if n < first})
+            here = {n: broken.pop(n) for n in sorted(broken) if n < first}
+            rows += block.num_rows + len(here)
+            yield CsvRows(block, numbers, here)
+        text.refuse_lost_rows(1 + rows + len(broken))
     if broken:
         yield CsvRows(_no_rows(columns), np.empty(0, dtype=np.int64), broken)
 
@@ -98,8 +95,14 @@ def csv_header(url: str, csv: CsvFormat) -> list[str]:
     Raises:
         InputError: the file is empty or not CSV.
     """
-    with files.open_read(url) as raw:
-        return list(_open(url, raw, None, csv, {}).schema.names)
+    with CsvText(url, csv) as text:
+        reader = _open(url, text, None, csv, {})
+        try:
+            return list(reader.schema.names)
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{url}: its header is not UTF-8; name its encoding, for example --set source.csv.encoding=latin-1"
+            ) from error
 
 
 def check_csv(url: str, schema: pa.Schema, csv: CsvFormat) -> None:
@@ -120,7 +123,7 @@ def check_csv(url: str, schema: pa.Schema, csv: CsvFormat) -> None:
 
 
 def _open(
-    url: str, raw: object, columns: Sequence[str] | None, csv: CsvFormat, broken: dict[int, Exception]
+    url: str, text: CsvText, columns: Sequence[str] | None, csv: CsvFormat, broken: dict[int, Exception]
 ) -> pacsv.CSVStreamingReader:
     def on_invalid_row(row: pacsv.InvalidRow) -> str:
         broken[row.number - 2] = RowError(f"row has {row.actual_columns} fields, the header has {row.expected_columns}")
@@ -136,32 +139,26 @@ def _open(
     )
     try:
         return pacsv.open_csv(
-            _decompressed(url, raw),
+            pa.PythonFile(text, mode="r"),
             read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
             parse_options=pacsv.ParseOptions(delimiter=csv.delimiter, newlines_in_values=True, invalid_row_handler=on_invalid_row),
             convert_options=convert,
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        text.refuse_lost_rows(None)
         raise InputError(
             f"{url}: cannot be read as CSV: {_plain(error)}; check the file, its compression and source.csv"
         ) from error
 
 
-def _decompressed(url: str, raw: object) -> pa.NativeFile:
-    file = pa.PythonFile(raw, mode="r")
-    for ending, compression in _COMPRESSIONS.items():
-        if url.endswith(ending):
-            return pa.CompressedInputStream(file, compression)
-    return file
-
-
-def _blocks(url: str, reader: pacsv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
+def _blocks(url: str, text: CsvText, reader: pacsv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
     while True:
         try:
             yield reader.read_next_batch()
         except StopIteration:
             return
         except (pa.ArrowInvalid, OSError) as error:
+            text.refuse_lost_rows(None)
             raise InputError(f"{url}: stops being CSV on the way: {_plain(error)}; check that the file is whole") from error
 
 
@@ -179,7 +176,21 @@ def _convert(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     if dtype == pa.binary():
         return texts
     strings = texts.cast(pa.string())
-    return strings if dtype == pa.string() else strings.cast(dtype)
+    if dtype == pa.string():
+        return strings
+    values = strings.cast(dtype)
+    if pa.types.is_floating(dtype) and _overflowed(strings, values):
+        raise pa.ArrowInvalid(f"a number is too large for {dtype}")
+    return values
+
+
+def _overflowed(texts: pa.Array, values: pa.Array) -> bool:
+    """Whether a finite number became infinite: pyarrow reads 1e400 so."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(values.to_numpy(zero_copy_only=False).sum()):  # the usual case, seen in one pass
+            return False
+    infinite = pc.is_inf(values)
+    return pc.all(pc.match_substring_regex(texts.filter(infinite), _INFINITE)).as_py() is False
 
 
 def _convert_one(text: pa.Array, dtype: pa.DataType) -> pa.Array:

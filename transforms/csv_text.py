@@ -1,0 +1,264 @@
+"""The bytes of a CSV file as a parser takes them: decompressed, in UTF-8, without a byte-order mark, and every quote in its place.
+
+What a parser would swallow in silence is refused here: an archive that unpacks without end, a text in another encoding, and a quote
+that is not closed, which turns the rows behind it into one field.
+"""
+
+import codecs
+from collections.abc import Iterator
+import csv as standard_csv
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import InputError
+from storage import files
+from storage.retries import retried
+
+BLOCK_BYTES = 8 << 20
+_BOMB_BYTES = 256 << 20
+_MAX_EXPANSION = 200
+_PIECE_BYTES = 1 << 20
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_QUOTE = ord('"')
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """What a file holds, in bytes and in words: the field separator, unquoted texts that stand for null, the text's encoding.
+
+    Attributes:
+        max_expansion: how many times its stored size a file may hold, decoded, before it is refused as a bomb; None for 200 (Parquet
+            files, for which only this counts: 1 000).
+    """
+
+    delimiter: str = ","
+    null_values: tuple[str, ...] = ("",)
+    encoding: str = "utf-8"
+    max_expansion: int | None = None
+
+
+class CsvText:
+    """A CSV file open for reading from the start, once; enough of a file for pyarrow."""
+
+    closed = False
+
+    def __init__(self, url: str, csv: CsvFormat) -> None:
+        self._url, self._csv = url, csv
+        self._stored = _StoredBytes(url)
+        self._compressed = url.endswith(tuple(_COMPRESSIONS))
+        self._stream = _decompressed(url, self._stored)
+        self._decoder = _decoder(csv.encoding)
+        self._bytes = 0
+        self._at_start = True
+        self._return = b""
+        self._lines: _Lines | None = None
+        self._quoted = False
+
+    def __enter__(self) -> "CsvText":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stored.close()
+        self.closed = True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, about as many as asked for; none at the end.
+
+        Raises:
+            InputError: what this module refuses.
+        """
+        text = self._with_its_line_feed(size)
+        if self._at_start:
+            self._at_start = False
+            text = self._without_mark(text)
+            self._lines = _Lines() if b'"' in text else None
+        if self._lines is not None:
+            self._lines.count(text)
+        self._quoted = self._quoted or b'"' in text
+        return text
+
+    def refuse_lost_rows(self, rows: int | None) -> None:
+        """At the end: look for a quote that is not closed, unless a parser found as many rows as there are lines.
+
+        Args:
+            rows: how many rows it found, with the header; None when it gave up.
+        """
+        if self._quoted and (self._lines is None or self._lines.total != rows or not self._lines.ended):
+            refuse_misplaced_quotes(self._url, self._csv)
+
+    def _with_its_line_feed(self, size: int) -> bytes:
+        r"""The next bytes, not cut between \r and \n: pyarrow leaves out a \n at the start of a block, inside a quoted field, too."""
+        text = self._return + self._following(size - len(self._return))
+        self._return = b"\r" if text.endswith(b"\r") and len(text) > 1 else b""
+        return text[: len(text) - len(self._return)]
+
+    def _following(self, size: int) -> bytes:
+        while True:
+            stored = self._stream.read(size)
+            self._refuse_bomb(len(stored))
+            text = self._decoded(stored)
+            if text or not stored:
+                return text
+
+    def _refuse_bomb(self, more: int) -> None:
+        self._bytes += more
+        limit = self._csv.max_expansion or _MAX_EXPANSION
+        if self._compressed and self._bytes > _BOMB_BYTES and self._bytes > limit * self._stored.size:
+            raise InputError(
+                f"{self._url}: unpacks to more than {limit} times its {self._stored.size:,} bytes, so it may be a bomb; if it is not, "
+                "raise source.max_expansion"
+            )
+
+    def _decoded(self, stored: bytes) -> bytes:
+        if self._decoder is None:
+            return stored
+        try:
+            return self._decoder.decode(stored, final=not stored).encode()
+        except UnicodeError as error:
+            raise InputError(
+                f"{self._url}: is not text in {self._csv.encoding}, which source.csv.encoding says; name its encoding there"
+            ) from error
+
+    def _without_mark(self, text: bytes) -> bytes:
+        if self._decoder is None and (text.startswith(_UTF16_MARKS) or b"\0" in text.partition(b"\n")[0]):
+            raise InputError(f"{self._url}: is not UTF-8 but looks like UTF-16; write --set source.csv.encoding=utf-16")
+        return text.removeprefix(codecs.BOM_UTF8)
+
+
+class _StoredBytes:
+    """The file as it is stored; a transient read error is mended by opening it again at the same place."""
+
+    closed = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._file: Any | None = None
+        self._position = 0
+        self.size: int = self._opened().seek(0, 2)
+        self._opened().seek(0)
+
+    def _opened(self) -> Any:
+        if self._file is None:
+            self._file = files.open_read(self._url)
+            self._file.seek(self._position)
+        return self._file
+
+    @retried
+    def read(self, size: int = -1) -> bytes:
+        try:
+            content: bytes = self._opened().read(size)
+        except OSError:
+            self.close()
+            raise
+        self._position += len(content)
+        return content
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+
+class _Lines:
+    """How many lines there are, whatever ends them; counted only where the text has quotes from its first piece on."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._last = b""
+
+    def count(self, text: bytes) -> None:
+        self.total += text.count(b"\n") - (self._last == b"\r" and text.startswith(b"\n"))
+        if b"\r" in text:
+            self.total += text.count(b"\r") - text.count(b"\r\n")
+        self._last = text[-1:] or self._last
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last line has its end: a file that was cut has not."""
+        return self._last in (b"\n", b"\r")
+
+
+class _Quotes:
+    """Whether each quote, piece by piece of a text, stands where RFC 4180 has it: around a field, or doubled inside one.
+
+    Then no parser can take it in another way; counting alone would not see that two quotes which are not closed make a pair.
+    """
+
+    def __init__(self, delimiter: str) -> None:
+        self._neighbours = np.zeros(256, dtype=bool)
+        self._neighbours[list(f'\r\n"{delimiter}'.encode())] = True
+        self._open = 0
+        self._before = b"\n"  # the last two bytes: the second one waits for the byte that follows it
+
+    def fit(self, piece: bytes) -> bool:
+        """Look at one more piece; none means the end. False when a quote so far stands elsewhere."""
+        text = self._before + (piece or b"\n")
+        self._before = text[-2:]
+        codes = np.frombuffer(text, dtype=np.uint8)
+        quotes = np.flatnonzero(codes[1:-1] == _QUOTE) + 1
+        opening, closing = quotes[self._open :: 2], quotes[1 - self._open :: 2]
+        self._open = (self._open + len(quotes)) % 2
+        fits = bool(self._neighbours[codes[opening - 1]].all() and self._neighbours[codes[closing + 1]].all())
+        return fits and (bool(piece) or not self._open)
+
+
+def refuse_misplaced_quotes(url: str, csv: CsvFormat) -> None:
+    """Read the file again; where its quotes look odd, with Python's parser, which says where one is not closed, or has text behind it.
+
+    Raises:
+        InputError: the row whose quote takes others with it.
+    """
+    if _quotes_fit(url, csv):
+        return
+    standard_csv.field_size_limit(max(BLOCK_BYTES, standard_csv.field_size_limit()))
+    row = -1
+    with CsvText(url, csv) as text:
+        try:
+            for fields in standard_csv.reader(_lines(url, text), delimiter=csv.delimiter, strict=True):
+                row += bool(fields)
+        except standard_csv.Error as error:
+            where = f"row {row}" if row >= 0 else "the header"
+            raise InputError(
+                f"{url}: {where}: a quote opens a field and does not close it, so that rows behind it would be lost; double a quote "
+                "inside a quoted field, and close each one"
+            ) from error
+
+
+def _quotes_fit(url: str, csv: CsvFormat) -> bool:
+    quotes = _Quotes(csv.delimiter)
+    with CsvText(url, csv) as text:
+        while piece := text.read(_PIECE_BYTES):
+            if not quotes.fit(piece):
+                return False
+    return quotes.fit(b"")
+
+
+def _lines(url: str, text: CsvText) -> Iterator[str]:
+    rest = b""
+    while piece := text.read(_PIECE_BYTES):
+        *lines, rest = (rest + piece).splitlines(keepends=True)
+        if len(rest) > BLOCK_BYTES:
+            raise InputError(f"{url}: has a line of more than {BLOCK_BYTES:,} bytes; is it CSV?")
+        yield from (line.decode("latin-1") for line in lines)
+    yield rest.decode("latin-1")
+
+
+def _decompressed(url: str, stored: _StoredBytes) -> pa.NativeFile:
+    file = pa.PythonFile(stored, mode="r")
+    for ending, compression in _COMPRESSIONS.items():
+        if url.endswith(ending):
+            return pa.CompressedInputStream(pa.BufferedInputStream(file, _PIECE_BYTES), compression)
+    return file
+
+
+def _decoder(encoding: str) -> codecs.IncrementalDecoder | None:
+    """None for UTF-8, whose malformed texts are found value by value and cost their rows only."""
+    name = codecs.lookup(encoding).name
+    return None if name in ("utf-8", "utf-8-sig") else codecs.getincrementaldecoder(encoding)("strict")
