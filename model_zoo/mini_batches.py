@@ -215,15 +215,17 @@ class MiniBatches:
         return _Piece(row, row + 1, row - row % self.slots_that_fit, self.slots_that_fit)
 
     def _watched(self, call: _Call, work: Callable[[], None]) -> None:
-        """Do the work on a thread of its own, which can be left behind: code that hangs cannot be interrupted."""
-        done: futures.Future[None] = futures.Future()
-        threading.Thread(target=_settle, args=(done, work), daemon=True).start()
+        """Do the work on a thread that can be left behind, because code that hangs cannot be interrupted; each caller keeps its own."""
+        if getattr(self._of_thread, "watched", None) is None:
+            self._of_thread.watched = futures.ThreadPoolExecutor(1, "scorer-watched")
+        done = self._of_thread.watched.submit(work)
         while True:
             oldest = min(list(call.began.values()), default=time.monotonic())
             left = oldest + self.timeout_seconds - time.monotonic()
             if futures.wait([done], timeout=max(0.0, left)).done:
                 return done.result()
             if left <= 0 and oldest in list(call.began.values()):
+                self._of_thread.watched = None
                 raise WorkerError(
                     f"the model took longer than {self.timeout_seconds:g} s for one mini-batch of {self.slots} rows, so the run stops: run "
                     "again to resume, or raise model.timeout_seconds"
@@ -252,15 +254,6 @@ def _halves(piece: _Piece) -> Iterator[_Piece]:
     middle = (piece.start + piece.stop) // 2
     yield _Piece(middle, piece.stop, piece.first, piece.slots)
     yield _Piece(piece.start, middle, piece.first, piece.slots)
-
-
-def _settle(done: futures.Future[None], work: Callable[[], None]) -> None:
-    try:
-        work()
-    except BaseException as error:  # noqa: BLE001 - it is raised again where the work is waited for
-        done.set_exception(error)
-    else:
-        done.set_result(None)
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:
