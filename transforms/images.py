@@ -1,6 +1,7 @@
-"""Encoded images to arrays: decode with Pillow, resize, normalise."""
+"""Encoded images to arrays: decode with Pillow, turn upright, resize, normalise."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
         float32 (rows, channels, height, width); `(pixel / 255 - mean) / std`.
 
     Raises:
-        BadRows: rows whose image is missing, broken, or has more than `step.max_pixels` pixels.
+        BadRows: rows whose image is missing, broken, or has more than `step.max_pixels` pixels, or 32-bit ones.
     """
     channels = 1 if step.mode == "L" else 3
     pixels = np.empty((len(encoded), step.height, step.width, channels), dtype=np.uint8)
@@ -41,6 +42,7 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
 
 def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
     import PIL.Image
+    import PIL.ImageOps
 
     if not encoded:
         raise RowError("no image")
@@ -48,7 +50,19 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
         width, height = image.size
         if width * height > step.max_pixels:
             raise RowError(f"image of {width} x {height} pixels, more than max_pixels {step.max_pixels}")
-        converted = image.convert(step.mode)
+        PIL.ImageOps.exif_transpose(image, in_place=True)
+        converted = _in_8_bits(image).convert(step.mode)
         if converted.size != (step.width, step.height):
             converted = converted.resize((step.width, step.height), PIL.Image.Resampling.BILINEAR)
         return np.asarray(converted)
+
+
+def _in_8_bits(image: Any) -> Any:
+    """16-bit grey keeps its upper byte, where Pillow's `convert` would make white of all above 255."""
+    import PIL.Image
+
+    if image.mode.startswith("I;16"):
+        return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise RowError(f"image with 32 bits per pixel (mode {image.mode}), for which there is no black and white")
+    return image

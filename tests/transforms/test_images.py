@@ -98,3 +98,52 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     with pytest.raises(BadRows) as caught:
         decode_images(column(bytes(bomb)), step())
     assert "pixels" in str(caught.value.reasons[0])
+
+
+@pytest.mark.parametrize(("format", "order"), [("PNG", "<"), ("TIFF", "<"), ("TIFF", ">")])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_16_bit_grey_keeps_its_upper_byte(format: str, order: str, mode: str) -> None:
+    pixels = RANDOM.integers(0, 1 << 16, (6, 5), dtype=np.uint16)
+    pixels[0, :3] = (255, 256, 65_535)
+    sink = io.BytesIO()
+    Pillow.fromarray(pixels.astype(f"{order}u2")).save(sink, format)
+    (x,) = decode_images(column(sink.getvalue()), step(mode=mode))
+    for channel in x:
+        np.testing.assert_array_equal(channel, (pixels // 256).astype(np.float32) / np.float32(255))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_32_bit_pixels_are_bad_rows(dtype: type) -> None:
+    sink = io.BytesIO()
+    Pillow.fromarray(np.ones((6, 5), dtype=dtype)).save(sink, "TIFF")
+    with pytest.raises(BadRows) as caught:
+        decode_images(column(sink.getvalue()), step())
+    assert "32 bits per pixel" in str(caught.value.reasons[0])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_that_a_camera_noted_is_applied(orientation: int) -> None:
+    upright = RANDOM.integers(0, 256, (6, 5), dtype=np.uint8)
+    turned = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright),
+        7: upright[::-1, ::-1].T,
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    sink = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(turned)).save(sink, "PNG", exif=exif)
+    (x,) = decode_images(column(sink.getvalue()), step())
+    np.testing.assert_array_equal(x[0], upright / np.float32(255))
+
+
+def test_cmyk_is_converted() -> None:
+    sink = io.BytesIO()
+    Pillow.new("CMYK", (5, 6), (255, 0, 0, 0)).save(sink, "TIFF")
+    (x,) = decode_images(column(sink.getvalue()), step(mode="RGB"))
+    np.testing.assert_array_equal(x, np.broadcast_to(np.array([0, 1, 1], dtype=np.float32)[:, None, None], x.shape))
