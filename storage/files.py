@@ -11,10 +11,10 @@ import hashlib
 import os
 from pathlib import Path
 from typing import Any
-import uuid
 
 from fsspec.implementations.local import LocalFileSystem
 
+from storage import disk
 from storage.hashing_file import HashingFile
 from storage.retries import retried
 from storage.stores import Reader, discard, is_object_store, literal, locate, plain_errors, put_if_absent
@@ -117,44 +117,39 @@ def names_in(folder: str) -> list[str]:
 
 
 @plain_errors()
-def create(url: str, content: bytes, synced: bool = True) -> bool:
+def create(url: str, content: bytes, synced: bool = True, scratch: str | None = None) -> bool:
     """Write a whole file only if there is none: True when written, False when it was there. Atomic, and durable if `synced`.
 
-    Without it a crash of the machine may leave the file missing or empty, for files that can be made again.
+    Else a crash of the machine may leave it missing or empty, for files that can be made again. On a disk the content first gets a name of
+    its own, which a killed process leaves: in the folder `scratch`, or beside the file, whose folder is then made where it is missing.
     """
     fs, path = locate(url)
     if not isinstance(fs, LocalFileSystem):
         return put_if_absent(fs, path, content)
-    temporary = _write_beside(Path(path), content, synced)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink()
-    if synced:
-        _sync_folder(Path(path).parent)
-    return True
+    return disk.create(Path(path), content, _scratch(path, scratch), synced)
 
 
 @plain_errors()
-def replace(url: str, content: bytes) -> None:
-    """Write a whole file in place of any older one. Atomic and durable."""
+def replace(url: str, content: bytes, scratch: str | None = None) -> None:
+    """Write a whole file in place of any older one. Atomic and durable; `scratch` as for `create`."""
     fs, path = locate(url)
-    if not isinstance(fs, LocalFileSystem):
+    if isinstance(fs, LocalFileSystem):
+        disk.replace(Path(path), content, _scratch(path, scratch))
+    else:
         fs.pipe_file(path, content)
-        return
-    temporary = _write_beside(Path(path), content)
-    temporary.replace(path)
-    _sync_folder(Path(path).parent)
 
 
 @plain_errors()
-def put(url: str, content: bytes) -> None:
-    """Write a small file that nobody depends on: neither synced nor atomic."""
-    make_folder(url.rsplit("/", 1)[0])
+def put(url: str, content: bytes, above: bool = True) -> None:
+    """Write a file that nobody depends on: neither synced nor atomic; without `above`, only where its folder is there."""
+    if above:
+        make_folder(url.rsplit("/", 1)[0])
     fs, path = locate(url)
-    fs.pipe_file(path, content)
+    if isinstance(fs, LocalFileSystem):
+        with disk.open_new(Path(path)) as file:
+            file.write(content)
+    else:
+        fs.pipe_file(path, content)
 
 
 @plain_errors()
@@ -167,7 +162,7 @@ def move(source: str, target: str) -> None:
     target_path = locate(target)[1]
     try:
         if isinstance(fs, LocalFileSystem):
-            Path(source_path).replace(target_path)
+            disk.move(Path(source_path), Path(target_path))
         elif not fs.exists(target_path):
             fs.cp_file(source_path, target_path)
     except FileNotFoundError:
@@ -187,38 +182,45 @@ def link_or_copy(source: str, target: str) -> None:
         os.link(source_path, target_path)
 
 
+@plain_errors()
 def sync_folder(url: str) -> None:
     """Make the names in a local folder durable; nothing to do elsewhere."""
     fs, path = locate(url)
     if isinstance(fs, LocalFileSystem):
-        _sync_folder(Path(path))
+        disk.sync_folder(Path(path))
 
 
-def make_folder(url: str) -> None:
-    """Make a folder and those above it; an object store has none, and would be asked for a bucket."""
+@plain_errors()
+def make_folder(url: str, above: bool = True) -> None:
+    """Make a folder, and without `above` only where the one above it is there; an object store has none, and would be asked for a bucket."""
     fs, path = locate(url)
-    if not is_object_store(fs):
-        fs.makedirs(path, exist_ok=True)
+    if not isinstance(fs, LocalFileSystem):
+        if not is_object_store(fs):
+            fs.makedirs(path, exist_ok=True)
+    elif not os.path.isdir(path):
+        (disk.make_folders if above else disk.make_folder)(Path(path))
 
 
 @plain_errors()
 def remove(url: str) -> None:
     """Remove a file or a whole folder; nothing when there is none."""
     fs, path = locate(url)
-    try:
-        fs.rm(literal(fs, path), recursive=True)
-    except FileNotFoundError:
+    if isinstance(fs, LocalFileSystem):
+        disk.remove(Path(path))
         return
+    with suppress(FileNotFoundError):
+        fs.rm(literal(path), recursive=True)
 
 
-def link_folder(link: str, target: str) -> None:
-    """On a local disk, point the symbolic link at a folder beside it, atomically; elsewhere nothing."""
-    if not is_local(link) or (os.path.islink(link) and os.readlink(link) == target):
-        return
-    temporary = Path(f"{link}.{uuid.uuid4().hex}")
-    temporary.symlink_to(target)
-    temporary.replace(link)
-    _sync_folder(Path(link).parent)
+@plain_errors()
+def link_folder(link: str, target: str, scratch: str) -> None:
+    """On a local disk, point a symbolic link at a folder beside it, atomically; `scratch` as for `create`."""
+    disk.link(Path(link), target, Path(scratch))
+
+
+def link_target(link: str) -> str | None:
+    """Where a symbolic link of a local disk points; None when it is none."""
+    return os.readlink(link) if os.path.islink(link) else None
 
 
 @contextmanager
@@ -229,11 +231,11 @@ def open_synced(url: str) -> Iterator[HashingFile]:
     """
     fs, path = locate(url)
     with plain_errors():
-        file = fs.open(path, "wb")
+        file = disk.open_new(Path(path)) if (local := isinstance(fs, LocalFileSystem)) else fs.open(path, "wb")
         try:
             yield HashingFile(file)
             file.flush()
-            if isinstance(fs, LocalFileSystem):
+            if local:
                 os.fsync(file.fileno())
             file.close()
         except BaseException:
@@ -311,20 +313,8 @@ def _plain(value: Any) -> str:
     return str(value.timestamp() if hasattr(value, "timestamp") else value).strip('"')
 
 
-def _write_beside(path: Path, content: bytes, synced: bool = True) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        if synced:
-            os.fsync(file.fileno())
-    return temporary
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _scratch(path: str, scratch: str | None) -> Path:
+    if scratch is not None:
+        return Path(locate(scratch)[1])
+    disk.make_folders(Path(path).parent)
+    return Path(path).parent

@@ -8,12 +8,19 @@ OUTPUT/runs/<run_id>/rejected/...     rejected rows
 OUTPUT/_tmp/<run_id>/                 plan, attempts, done-records, progress; removed once published
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 import json
+from pathlib import Path
+import re
 from typing import Any
 
-from configs.errors import VerifyError
+from configs.errors import Refusal, VerifyError
 from storage import files
+from storage.disk import leads_out
+
+_CURRENT, _RUNS = "CURRENT", "runs"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
 @dataclass(frozen=True)
@@ -62,26 +69,99 @@ class RunFolder:
 
 
 def current_run(output: str) -> str | None:
-    """Id of the run that readers should use, or None when nothing is published."""
-    content = files.read(files.join(output, "CURRENT"))
-    return content.decode().strip() if content else None
+    """Id of the run that readers should use, or None when nothing is published.
+
+    Raises:
+        VerifyError: CURRENT holds what cannot be the id of a run.
+    """
+    content = files.read(files.join(output, _CURRENT))
+    if not content:
+        return None
+    run_id = content.decode(errors="replace").strip()
+    if not is_plain(run_id):
+        raise VerifyError(
+            f"{output}: CURRENT does not hold the id of a run; publish again, or write the id of a folder in runs/ there"
+        )
+    return run_id
+
+
+def make_current(run: RunFolder) -> None:
+    """Point readers at a published run, durably: all that they follow from there is durable before."""
+    current, content = files.join(run.output, _CURRENT), f"{run.run_id}\n".encode()
+    replaced = False
+    while not replaced and files.read(current) != content:
+        for folder in (run.published, files.join(run.output, _RUNS), run.output):
+            files.sync_folder(folder)
+        with suppress(FileNotFoundError):  # another launcher of this run was faster, and cleaned up
+            files.make_folder(run.temporary)
+            files.replace(current, content, scratch=run.temporary)
+            replaced = True
+    if files.is_local(run.output):
+        _link_current(run)
+
+
+def _link_current(run: RunFolder) -> None:
+    """Let the link follow CURRENT, which a launcher of another run may replace at the same time."""
+    link = files.join(run.output, "current")
+    while (run_id := current_run(run.output)) is not None and files.link_target(link) != f"{_RUNS}/{run_id}":
+        with suppress(FileNotFoundError):
+            files.make_folder(run.temporary)
+            files.link_folder(link, f"{_RUNS}/{run_id}", scratch=run.temporary)
 
 
 def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, dict[str, Any]]:
-    """Folder and manifest of a published run, by default the current one.
+    """Folder and manifest of a published run, by default the current one; every file that it lists is in the run's folder.
 
     Raises:
-        VerifyError: nothing is published there, or the manifest cannot be read.
+        VerifyError: nothing is published there, or the manifest cannot be read, or leads out of the run's folder.
     """
+    who = "--run" if run_id else "CURRENT"
     run_id = run_id or current_run(output)
     if run_id is None:
         raise VerifyError(f"{output}: nothing is published there (no CURRENT); run pipelines.score with --output {output}")
+    if not is_plain(run_id):
+        raise VerifyError(f"{output}: {run_id!r} cannot be the id of a run; name a folder in {output}/runs")
     folder = RunFolder(files.absolute(output), run_id)
+    refuse_links(folder, VerifyError)
     content = files.read(folder.manifest)
     if content is None:
-        raise VerifyError(f"{output}: CURRENT names run {run_id}, but {folder.manifest} is missing; publish the run again")
+        raise VerifyError(f"{output}: {who} names run {run_id}, but {folder.manifest} is missing; publish the run again")
+    return folder, _checked(folder, content)
+
+
+def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
+    """Raise where a folder of the run, or one above it in the output, is a link that leads out of the output."""
+    for url in (run.published, run.temporary, f"{run.published}/rejected", run.attempts, run.done, run.progress, run.manifest):
+        refuse_link(run, url, refusal)
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name from a file stays, as a part of a path or URL, in the folder that it is put behind.
+
+    >>> [is_plain(n) for n in ("part-00007-0123456789ab.parquet", "..", "/etc/passwd", "a/b", "")]
+    [True, False, False, False, False]
+    """
+    return _PLAIN.fullmatch(name) is not None
+
+
+def _checked(folder: RunFolder, content: bytes) -> dict[str, Any]:
+    """The manifest, whose entries name files below the run's folder."""
     try:
         manifest: dict[str, Any] = json.loads(content)
+        paths = [entry["path"] for name in ("files", "rejected_files") for entry in manifest.get(name, ())]
+        outside = [path for path in paths if not is_plain(path.removeprefix("rejected/"))]
     except ValueError as error:
-        raise VerifyError(f"{folder.manifest}: not valid JSON: {error}") from error
-    return folder, manifest
+        raise VerifyError(f"{folder.manifest}: not valid JSON: {error}; publish the run again") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise VerifyError(f"{folder.manifest}: is not a manifest; publish the run again") from error
+    if outside:
+        raise VerifyError(f"{folder.manifest}: lists {outside[0]!r}, which is not in the run's folder; do not trust this output")
+    for path in paths:
+        refuse_link(folder, f"{folder.published}/{path}", VerifyError)
+    return manifest
+
+
+def refuse_link(run: RunFolder, url: str, refusal: type[Refusal]) -> None:
+    """Raise where a name in the output is, through links, a place outside."""
+    if files.is_local(url) and leads_out(Path(url), Path(run.output)):
+        raise refusal(f"{url}: is, or is below, a link that leads out of {run.output}; put a folder there instead of the link")

@@ -11,7 +11,6 @@ import traceback
 from typing import Any
 
 from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs"})
@@ -90,9 +89,9 @@ def discard(file: Any) -> None:
         file.discard()
 
 
-def literal(fs: Any, path: str) -> str:
-    """The path for operations of fsspec that take a pattern where nobody asked for one."""
-    return path if isinstance(fs, LocalFileSystem) else glob.escape(path)
+def literal(path: str) -> str:
+    """A store's path for operations of fsspec that take a pattern where nobody asked for one."""
+    return glob.escape(path)
 
 
 class Reader:

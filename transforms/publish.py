@@ -7,9 +7,10 @@ replaced in one move. So a retried bundle, a second launcher, or a worker that w
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+import errno
 import hashlib
 import json
 import math
@@ -19,7 +20,7 @@ import apache_beam as beam
 
 from configs.errors import BudgetError, PublishError
 from storage import files
-from storage.layout import RunFolder, current_run
+from storage.layout import RunFolder, make_current, read_manifest, refuse_link, refuse_links
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 from transforms.plan_file import StoredPlan, read_plan
 from transforms.write import read_done_record
@@ -81,6 +82,7 @@ def publish_run(
         PublishError: a unit is missing, the books do not balance, or a run of this id with other content was published first.
         BudgetError: more rejected rows than allowed.
     """
+    refuse_links(run, PublishError)
     with _storage_errors(run):
         if files.exists(run.manifest):
             return announce(run)
@@ -91,29 +93,27 @@ def publish_run(
         entries = _move_files(run, chosen)
         inputs = {"inputs": plan.inputs, "ignored_inputs": plan.ignored_inputs, "units": list(_books(plan, chosen))}
         content = {**manifest, **inputs, **_description(run, chosen, totals, entries)}
-        if not files.create(run.manifest, manifest_text(content).encode()):
-            _refuse_other_content(run, content)
+        _create_manifest(run, content)
         _remove_strays(run, entries)
         return announce(run)
 
 
 def announce(run: RunFolder) -> Published:
     """Point readers at a run whose manifest stands, and drop its temporary files."""
-    with _storage_errors(run):
-        rows = json.loads(files.read(run.manifest) or b"{}")["rows"]
-        if current_run(run.output) != run.run_id:
-            files.replace(files.join(run.output, "CURRENT"), f"{run.run_id}\n".encode())
-        files.link_folder(files.join(run.output, "current"), f"runs/{run.run_id}")
+    with _storage_errors(run, "cannot be made the current run"):
+        rows = read_manifest(run.output, run.run_id)[1]["rows"]
+        make_current(run)
+    with _storage_errors(run, f"is published, but its temporary files in {run.temporary} cannot be removed"):
         files.remove(run.temporary)
-        return Published(run.run_id, rows["in"], rows["scored"], rows["filtered"], rows["rejected"])
+    return Published(run.run_id, rows["in"], rows["scored"], rows["filtered"], rows["rejected"])
 
 
 @contextmanager
-def _storage_errors(run: RunFolder) -> Iterator[None]:
+def _storage_errors(run: RunFolder, what: str = "cannot be published") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PublishError(f"{run.published}: cannot be published: {error}; mend the folder and run again to resume") from error
+        raise PublishError(f"{run.published}: {what}: {error}; mend the folder and run again to resume") from error
 
 
 def choose_parts(run: RunFolder, units: Sequence[WorkUnit], parts: Iterable[WrittenPart]) -> list[WrittenPart]:
@@ -185,6 +185,8 @@ def _cover(parts: Sequence[WrittenPart], first_row: int) -> list[WrittenPart] | 
 def _move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[dict[str, Any]]]:
     """Give every chosen file its final name, and describe it as the manifest does."""
     scored, rejected = list(_scored_names(parts)), list(_rejected_names(parts))
+    for file, _ in (*scored, *rejected):
+        refuse_link(run, files.join(run.attempts, file.path), PublishError)
     files.make_folder(run.published)
     if rejected:
         files.make_folder(f"{run.published}/rejected")
@@ -270,8 +272,19 @@ def content_sha256(entries: Sequence[dict[str, Any]]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def _create_manifest(run: RunFolder, content: dict[str, Any]) -> None:
+    """Name all that is published, unless another launcher has named the very same."""
+    created = False
+    with suppress(FileNotFoundError):  # another launcher of this run was faster, and cleaned up
+        created = files.create(run.manifest, manifest_text(content).encode(), scratch=run.temporary)
+    if not created:
+        _refuse_other_content(run, content)
+
+
 def _refuse_other_content(run: RunFolder, content: dict[str, Any]) -> None:
     standing = json.loads(files.read(run.manifest) or b"{}")
+    if not standing:
+        raise FileNotFoundError(errno.ENOENT, "somebody removed the folder", run.temporary)
     if standing.get("content_sha256") != content["content_sha256"]:
         if "files" in standing:
             _remove_strays(run, standing)

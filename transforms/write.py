@@ -1,8 +1,8 @@
 """ScoredBatch -> WrittenPart: one attempt at a unit, stored under a name of its own.
 
-Files are written, synced, opened again to count their rows, and only then does the unit's done-record name them. The record is
-created if absent: of two attempts at one unit the first stands and the other is removed. A unit's batches are expected in order
-from one bundle; where a runner breaks that, every contiguous piece becomes a part of its own, and publishing puts them together.
+Files are written, synced, opened again to count their rows, and only then does the unit's done-record name them. It is created if
+absent: of two attempts at one unit the first stands and the other is removed. A unit's batches are expected in order from one bundle;
+where a runner breaks that, every contiguous piece becomes a part of its own, and publishing puts them together.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder
+from storage.layout import RunFolder, is_plain, refuse_links
 from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
 from transforms.timing import Timed
 from transforms.write_csv import CsvWriter, count_csv_rows
@@ -118,7 +118,8 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
     if part.first_row != unit.first_row:
         return (part,)
     files.sync_folder(run.attempts)  # the record may name the files only once their names are durable
-    if files.create(run.done_record(unit.index), json.dumps(asdict(part)).encode(), synced=False):
+    files.make_folder(run.done, above=False)
+    if files.create(run.done_record(unit.index), json.dumps(asdict(part)).encode(), synced=False, scratch=run.temporary):
         return (part,)
     recorded = read_done_record(run, unit.index)
     if recorded is None or recorded.attempt == part.attempt:  # ours: a store's answer was lost, and asked for again
@@ -129,16 +130,19 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
 
 
 def read_done_record(run: RunFolder, unit: int) -> WrittenPart | None:
-    """The part that the unit's done-record names, or None when there is none."""
+    """The part that the unit's done-record names, or None when there is none; its files are where attempts are."""
     content = files.read(run.done_record(unit))
     if not content:
         return None
     try:
         fields = json.loads(content)
         stored: dict[str, Any] = {name: tuple(WrittenFile(**f) for f in fields.pop(name)) for name in ("scored", "rejected")}
-        return WrittenPart(**fields, **stored)
-    except (ValueError, TypeError, KeyError) as error:
+        part = WrittenPart(**fields, **stored)
+        if part.unit != unit or not all(is_plain(f.path) and is_plain(f.sha256) for f in (*part.scored, *part.rejected)):
+            raise ValueError
+    except (AttributeError, ValueError, TypeError, KeyError) as error:
         raise PublishError(f"{run.done_record(unit)}: is not a done-record; remove {run.temporary} and run again") from error
+    return part
 
 
 class PartWriter:
@@ -148,6 +152,7 @@ class PartWriter:
         self.next_row = first_row
         self._run, self._unit, self._first_row, self._format = run, unit, first_row, file_format
         self._attempt = uuid.uuid4().hex[:12]
+        self._name = f"{unit.index:07d}-{self._attempt}"
         self._scored: list[WrittenFile] = []
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = self._scored_rows = self._filtered = 0
@@ -155,7 +160,8 @@ class PartWriter:
         self._placement = ""
         self._file: _OpenFile | None = None
         self._noted = time.monotonic()
-        files.make_folder(run.attempts)
+        refuse_links(run, PublishError)
+        files.make_folder(run.attempts, above=False)  # else an attempt that wakes up after publishing would leave files for ever
 
     def write(self, batch: ScoredBatch) -> None:
         """Take the next batch of the unit."""
@@ -209,8 +215,7 @@ class PartWriter:
         if self._format.sort_by:
             table = table.sort_by(list(self._format.sort_by))
         if self._file is None:
-            name = f"{self._unit.index:07d}-{self._attempt}-{len(self._scored):03d}.{self._format.format}"
-            self._file = _OpenFile(self._run, name, self._format)
+            self._file = _OpenFile(self._run, f"{self._name}-{len(self._scored):03d}.{self._format.format}", self._format)
         self._file.write(table)
         self._pending, self._pending_rows = [], 0
 
@@ -225,8 +230,7 @@ class PartWriter:
         if not self._failed:
             return ()
         table = pa.Table.from_batches(self._failed).sort_by("row")
-        name = f"{self._unit.index:07d}-{self._attempt}-rejected.parquet"
-        file = _OpenFile(self._run, name, FileFormat("parquet", table.schema, (), (), 0))
+        file = _OpenFile(self._run, f"{self._name}-rejected.parquet", FileFormat("parquet", table.schema, (), (), 0))
         file.write(table)
         return (file.close(),)
 
@@ -235,7 +239,8 @@ class PartWriter:
         if time.monotonic() - self._noted >= _PROGRESS_SECONDS:
             self._noted = time.monotonic()
             rows = self.next_row - self._first_row
-            files.put(files.join(self._run.progress, f"{self._unit.index:07d}-{self._attempt}"), str(rows).encode())
+            files.make_folder(self._run.progress, above=False)
+            files.put(files.join(self._run.progress, self._name), str(rows).encode(), above=False)
 
 
 class _TableWriter(Protocol):
@@ -273,7 +278,7 @@ class _OpenFile:
         stored = count_rows(self._url, self._format)
         if stored != self.rows:
             raise PublishError(
-                f"{self._url}: {self.rows} rows were written, but {stored} are in the file; check the disk and run again"
+                f"{self._url}: {self.rows} rows were written, but {stored} are in the file; check the disk, run again"
             )
         return WrittenFile(self._name, self.rows, self._sink.bytes, self._sink.sha256)
 

@@ -107,6 +107,16 @@ def test_put_exists_and_remove(folder: str) -> None:
     files.remove(f"{folder}/progress")
 
 
+def test_a_folder_that_somebody_removed_is_not_made_again(tmp_path: Path) -> None:
+    gone = f"{tmp_path}/gone/below"
+    for write in (lambda: files.put(f"{gone}/x", b"", above=False), lambda: files.make_folder(gone, above=False)):
+        with pytest.raises(FileNotFoundError):
+            write()
+    with pytest.raises(FileNotFoundError):
+        files.create(f"{tmp_path}/x", b"", scratch=gone)
+    assert os.listdir(tmp_path) == []
+
+
 def test_names_in_a_folder_are_sorted_base_names(folder: str) -> None:
     for name in ("b", "a b", "c%20#"):
         files.put(f"{folder}/in/{name}", b"x")
@@ -172,10 +182,10 @@ def test_absolute_paths_and_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_link_points_where_it_was_last_told(tmp_path: Path) -> None:
     for run in ("one", "two"):
         (tmp_path / "runs" / run).mkdir(parents=True)
-        files.link_folder(str(tmp_path / "current"), f"runs/{run}")
+        files.link_folder(str(tmp_path / "current"), f"runs/{run}", str(tmp_path))
         assert os.readlink(tmp_path / "current") == f"runs/{run}"
     assert sorted(os.listdir(tmp_path)) == ["current", "runs"]
-    files.link_folder("memory://x/current", "runs/one")
+    assert files.link_target(str(tmp_path / "runs")) is None
 
 
 def test_list_a_file_a_folder_and_a_glob(folder: str) -> None:

@@ -14,8 +14,8 @@ def test_places_of_a_run(output: str) -> None:
     assert run.published == f"{root}/runs/abc"
     temporary = f"{root}/_tmp/abc"
     assert run.temporary == temporary
-    assert (run.plan, run.attempts, run.done, run.progress, run.outcome) == tuple(
-        f"{temporary}/{name}" for name in ("plan.json", "attempts", "done", "progress", "outcome.json")
+    assert (run.plan, run.attempts, run.done, run.progress, run.lock) == tuple(
+        f"{temporary}/{name}" for name in ("plan.json", "attempts", "done", "progress", "launcher.lock")
     )
 
 

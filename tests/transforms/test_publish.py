@@ -154,6 +154,7 @@ def test_publishing_goes_on_after_a_crash_between_any_two_steps(output: str, sto
 
 def test_strays_of_an_interrupted_publication_are_removed(output: str) -> None:
     run, parts = two_units(output)
+    files.make_folder(f"{run.published}/rejected")
     files.put(f"{run.published}/part-00009-0123456789ab.parquet", b"stray")
     files.put(f"{run.published}/rejected/part-00009-0123456789ab.parquet", b"stray")
     publish_run(run, parts, HEAD, 1, 0.0)

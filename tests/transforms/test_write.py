@@ -19,7 +19,7 @@ import pytest
 from configs.errors import PublishError
 from storage import files
 from storage.layout import RunFolder
-from tests.builders import make_unit, scored_batch
+from tests.builders import make_unit, planned_run, scored_batch
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
 from transforms.write import FileFormat, PartWriter, _WriteUnits, count_rows, describe_schema, finish_unit, read_done_record
 
@@ -33,7 +33,7 @@ def file_format(**changes: Any) -> FileFormat:
 @pytest.fixture(params=["local", "memory"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunFolder]:
     if request.param == "local":
-        yield RunFolder(str(tmp_path), "run1")
+        yield planned_run(str(tmp_path), [])
         return
     name = uuid.uuid4().hex
     yield RunFolder(f"memory:///{name}", "run1")
@@ -119,7 +119,7 @@ def test_files_hold_at_most_rows_per_file_and_all_rows_in_order(sizes: list[int]
 
 
 def test_many_rows_make_several_row_groups(tmp_path: Path) -> None:
-    run, unit, size = RunFolder(str(tmp_path), "run1"), make_unit(), 50_000
+    run, unit, size = planned_run(str(tmp_path), []), make_unit(), 50_000
     columns = [{"id": np.arange(i * size, (i + 1) * size), "p": np.zeros(size, dtype=np.float32)} for i in range(6)]
     batches = [scored_batch(unit, i * size, [], columns=c, last=i == 5) for i, c in enumerate(columns)]
     (part,) = write_units(run, batches, file_format(rows_per_file=10**6))
@@ -205,7 +205,7 @@ def test_csv_output_is_read_back_by_pandas(run: RunFolder) -> None:
 
 def test_csv_text_that_looks_like_numbers_for_a_long_while_is_counted(tmp_path: Path) -> None:
     """A reader that guesses types from the first block would fail on the last row."""
-    run = RunFolder(str(tmp_path), "run1")
+    run = planned_run(str(tmp_path), [])
     texts = ["12345"] * 300_000 + ["K1A 0B6"]
     columns = {"s": pa.array(texts)}
     how = file_format(format="csv", schema=pa.schema([("s", pa.string())]), rows_per_file=10**6)
