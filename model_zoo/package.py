@@ -272,10 +272,13 @@ def _read_file(path: str, most_bytes: int) -> bytes:
         if error.errno == errno.ELOOP:
             raise OSError("it is a link; copy the file itself into the package") from error
         raise
-    with os.fdopen(number, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             raise OSError("it is not a file")
-        return file.read(most_bytes)
+        with os.fdopen(number, "rb", closefd=False) as file:
+            return file.read(most_bytes)
+    finally:
+        os.close(number)
 
 
 def _read_checked(url: str, name: str, entry: FileEntry, remote: bool) -> bytes:

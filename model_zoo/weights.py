@@ -36,8 +36,9 @@ def _outline(package: Package) -> nn.Module:
     try:
         with torch.device("meta"):
             return build(card.builder, card.parameters)
-    except (ArithmeticError, LookupError, AttributeError) as error:
-        raise ModelError(f"{package.url}: builder {card.builder} does not take the card's parameters: {error}") from error
+    except (ModelError, ArithmeticError, LookupError, AttributeError) as error:
+        reason = str(error)[:_SHOWN_CHARACTERS]  # torch adds its whole call stack to some
+        raise ModelError(f"{package.url}: the card describes no network: {reason}") from error
 
 
 def _check_size(outline: nn.Module, state: StateDict, content_bytes: int) -> None:
