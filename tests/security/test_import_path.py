@@ -1,0 +1,60 @@
+"""What lies in the folder that a program happens to be started in is not imported, neither by it nor by its workers."""
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.faults.counts import full_or
+
+SHADOWS = ("apache_beam", "configs_of_mine", "fsspec", "json5", "numpy", "pandas", "pyarrow", "pydantic", "torch", "yaml")
+SAMPLE = REPOSITORY / "samples/breast_cancer"
+STEPS = ["--set", "preprocess.modules=[evil_steps]", "--set", "preprocess.steps=[{step: function, function: 'evil_steps:f'}]"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with modules that leave a trace when they are imported."""
+    for name in (*SHADOWS, "evil_steps"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / f'ran_{name}')!r}, 'w')\ndef f(rows):\n    return {{}}\n")
+    return tmp_path
+
+
+def score_in(folder: Path, *flags: str, path: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipelines.score", "--config", str(REPOSITORY / "configs/breast_cancer.yaml")]
+    command += ["--input", str(SAMPLE / "shards"), "--model", str(SAMPLE / "model"), "--output", "scores", "--quiet", *flags]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    environment["PYTHONPATH"] = path
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+def ran(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("ran_*"))
+
+
+@pytest.mark.parametrize("path", full_or([f"{os.pathsep}{REPOSITORY}"], [f"{os.pathsep}{REPOSITORY}", str(REPOSITORY)]))
+def test_neither_program_nor_worker_processes_import_from_the_current_folder(folder: Path, path: str) -> None:
+    done = score_in(folder, "--direct_running_mode=multi_processing", "--direct_num_workers=2", path=path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ran(folder) == []
+
+
+def test_a_function_step_is_not_found_there(folder: Path) -> None:
+    done = score_in(folder, *STEPS, path=str(REPOSITORY))
+    assert done.returncode == 2
+    assert "evil_steps:f cannot be imported: ModuleNotFoundError" in done.stderr
+    assert "name its folder in PYTHONPATH" in done.stderr
+    assert ran(folder) == []
+
+
+def test_a_folder_that_pythonpath_names_is_no_accident(folder: Path) -> None:
+    """The control: the same folder, named, gives its modules to the program and to worker processes."""
+    for name in SHADOWS:
+        (folder / f"{name}.py").unlink()
+    flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=1"]
+    done = score_in(folder, *STEPS, *flags, path=f".{os.pathsep}{REPOSITORY}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ran(folder) == ["ran_evil_steps"]
