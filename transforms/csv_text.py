@@ -78,6 +78,8 @@ class CsvText:
         if self._at_start:
             self._at_start = False
             text = self._without_mark(text)
+            if text and b"\n" not in text and b"\r" not in text:  # a header alone, which pyarrow takes for none without a line end
+                text += self._following(size) or b"\n"
             self._lines = _Lines() if b'"' in text else None
         if self._lines is not None:
             self._lines.count(text)

@@ -1,0 +1,192 @@
+"""CSV as it comes: other encodings, broken quotes and rows, texts that look like numbers or nulls, broken archives."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from tests.bad_input.conftest import Score
+from transforms import csv_text
+
+HEADER = "id,a,b,c,s\n"
+GOOD = HEADER + "1,1,1,1,x\n2,2,2,2,y\n"
+
+
+def texts(score_csv: Score, content: str | bytes, name: str = "in.csv", **settings: object) -> dict[int, str | None]:
+    """Key to carried text of the published rows."""
+    rows = score_csv(content, name, **settings).rows()
+    return dict(zip(rows["id"].to_pylist(), rows["s"].to_pylist(), strict=True))
+
+
+FINE: dict[str, tuple[str | bytes, dict[int, str | None]]] = {
+    "byte-order mark": (b"\xef\xbb\xbf" + GOOD.encode(), {1: "x", 2: "y"}),
+    "byte-order mark before a quote": (b'\xef\xbb\xbf"id","a","b","c","s"\n1,1,1,1,x\n', {1: "x"}),
+    "quoted newline": (HEADER + '1,1,1,1,"x\ny"\n2,2,2,2,"\r\n"\n', {1: "x\ny", 2: "\r\n"}),
+    "leading zeros": (HEADER + "1,1,1,1,00501\n2,2,2,2,1e5\n", {1: "00501", 2: "1e5"}),
+    "texts for null": (
+        HEADER + "1,1,1,1,NA\n2,2,2,2,null\n3,3,3,3,nan\n4,4,4,4,NULL\n5,5,5,5,None\n6,6,6,6,\\N\n7,7,7,7,#N/A\n",
+        {1: "NA", 2: "null", 3: "nan", 4: "NULL", 5: "None", 6: "\\N", 7: "#N/A"},
+    ),
+    "empty text beside null": (HEADER + '1,1,1,1,""\n2,2,2,2,\n', {1: "", 2: None}),
+    "blanks": (HEADER + '1,1,1,1, x \n2,2,2,2," "\n', {1: " x ", 2: " "}),
+    "no final newline": (GOOD.rstrip("\n"), {1: "x", 2: "y"}),
+    "no final newline and a quote": (HEADER + '1,1,1,1,"x"', {1: "x"}),
+    "CRLF": (GOOD.replace("\n", "\r\n"), {1: "x", 2: "y"}),
+    "CR": (GOOD.replace("\n", "\r"), {1: "x", 2: "y"}),
+    "header only": (HEADER, {}),
+    "header only without newline": (HEADER.rstrip("\n"), {}),
+    "NUL in a text": (HEADER + "1,1,1,1,x\0y\n", {1: "x\0y"}),
+    "inch marks": (HEADER + '1,1,1,1,5" pipe\n2,2,2,2,"6"" pipe"\n', {1: '5" pipe', 2: '6" pipe'}),
+    "a column more": ("more," + HEADER + "0,1,1,1,1,x\n", {1: "x"}),
+}
+
+
+@pytest.mark.parametrize("case", FINE)
+def test_what_is_fine_gives_exact_texts(case: str, score_csv: Score) -> None:
+    content, expected = FINE[case]
+    assert texts(score_csv, content) == expected
+
+
+ODD_TEXTS = "äöß€ 日本 🙂"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8", "utf-8-sig", "gb18030"])
+def test_a_declared_encoding_gives_exact_texts(encoding: str, score_csv: Score) -> None:
+    content = (HEADER + f'1,1,1,1,{ODD_TEXTS}\n2,2,2,2,"a\n{ODD_TEXTS}"\n').encode(encoding)
+    assert texts(score_csv, content, **{"source.csv.encoding": encoding}) == {1: ODD_TEXTS, 2: f"a\n{ODD_TEXTS}"}
+    assert texts(score_csv, gzip.compress(content), "in.csv.gz", **{"source.csv.encoding": encoding})[1] == ODD_TEXTS
+
+
+def test_latin_1_gives_exact_texts_where_it_is_declared(score_csv: Score) -> None:
+    every = "".join(map(chr, range(0xA0, 0x100)))
+    content = (HEADER + f"1,1,1,1,{every}\n").encode("latin-1")
+    assert texts(score_csv, content, **{"source.csv.encoding": "latin-1"}) == {1: every}
+    named = f"id,a,b,c,größe\n1,1,1,1,{every}\n".encode("latin-1")
+    carried = {
+        "source.types": {"id": "int64", "größe": "string"},
+        "source.passthrough": ["größe"],
+        "source.csv.encoding": "latin-1",
+    }
+    assert score_csv(named, **carried).rows()["größe"].to_pylist() == [every]
+
+
+def test_latin_1_that_is_read_as_utf_8_costs_its_rows(score_csv: Score) -> None:
+    outcome = score_csv(HEADER.encode() + b"1,1,1,1,x\n2,2,2,2,\xe4\n3,3,3,3,y\n")
+    assert outcome.rows()["id"].to_pylist() == [1, 3]
+    assert outcome.rejected() == {1: (2, "read", "column 's': not a valid string")}
+
+
+def test_a_many_block_file_keeps_every_byte_of_its_quoted_line_ends(score_csv: Score) -> None:
+    """Blocks of 8 MiB end where they do; pyarrow left out the \\n of a \\r\\n that one of them cut."""
+    line = '{},1,1,1,"' + "\r\n" * 500 + '"\n'
+    content = HEADER + "".join(line.format(i) for i in range(10_000))
+    rows = score_csv(content).rows()
+    assert rows.num_rows == 10_000
+    assert set(rows["s"].to_pylist()) == {"\r\n" * 500}
+
+
+REFUSED: dict[str, tuple[str | bytes, str, list[str]]] = {
+    "UTF-16 untold": (GOOD.encode("utf-16"), "in.csv", ["source.csv.encoding=utf-16"]),
+    "UTF-16 untold without a mark": (GOOD.encode("utf-16-le"), "in.csv", ["source.csv.encoding=utf-16"]),
+    "latin-1 header": ("id,a,b,c,s,größe\n1,1,1,1,x,1\n".encode("latin-1"), "in.csv", ["source.csv.encoding=latin-1"]),
+    "unclosed quote": (HEADER + '1,1,1,1,x\n2,2,2,2,"y\n3,3,3,3,z\n', "in.csv", ["row 1", "a quote opens a field"]),
+    "unclosed quote in a column that is not read": (
+        'id,a,b,c,s,t\n1,1,1,1,x,u\n2,2,2,2,y,"v\n3,3,3,3,z,w\n',
+        "in.csv",
+        ["row 1", "a quote opens a field"],
+    ),
+    "two unclosed quotes": (HEADER + '1,1,1,1,"x\n2,2,2,2,"y\n3,3,3,3,z\n', "in.csv", ["row 0", "a quote opens a field"]),
+    "cut in a quoted text": (HEADER + '1,1,1,1,x\n2,2,2,2,"some te', "in.csv", ["row 1", "a quote opens a field"]),
+    "semicolons": (GOOD.replace(",", ";"), "in.csv", ["source.csv.delimiter=';'"]),
+    "tabs": (GOOD.replace(",", "\t"), "in.csv", ["source.csv.delimiter='\\t'"]),
+    "empty": ("", "in.csv", ["0 bytes"]),
+    "newlines only": ("\n\n", "in.csv", ["cannot be read as CSV"]),
+    "header with spaces": ("id, a,b,c,s\n1,1,1,1,x\n", "in.csv", ["no column 'a'", "' a', with spaces around it"]),
+    "header in another case": ("ID,a,b,c,s\n1,1,1,1,x\n", "in.csv", ["no column 'id'", "did you mean ID?"]),
+    "a column twice": ("id,a,b,c,s,a\n1,1,1,1,x,1\n", "in.csv", ["2 columns called 'a'"]),
+    "a column missing": ("id,a,c,s\n1,1,1,x\n", "in.csv", ["no column 'b'"]),
+    "truncated gzip": (gzip.compress(GOOD.encode())[:-9], "in.csv.gz", ["in.csv.gz"]),
+    "gzip without its last bytes": (gzip.compress(GOOD.encode())[:-1], "in.csv.gz", ["in.csv.gz"]),
+    "plain text named .gz": (GOOD, "in.csv.gz", ["in.csv.gz"]),
+    "gzip named .csv": (gzip.compress(GOOD.encode()), "in.csv", ["in.csv"]),
+    "an archive of nothing": (gzip.compress(b""), "in.csv.gz", ["in.csv.gz"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_read_whole_is_refused_with_a_hint(case: str, score_csv: Score) -> None:
+    content, name, words = REFUSED[case]
+    score_csv(content, name).refused(name, *words)
+
+
+def test_a_flipped_bit_of_an_archive_is_refused(score_csv: Score) -> None:
+    numbers = np.random.default_rng(1).random(2_000)
+    content = bytearray(gzip.compress((HEADER + "".join(f"{i},1,1,1,{x}\n" for i, x in enumerate(numbers))).encode()))
+    content[len(content) // 2] ^= 1
+    score_csv(bytes(content), "in.csv.gz").refused("in.csv.gz")
+
+
+def test_several_gzip_members_are_one_file(score_csv: Score) -> None:
+    members = [gzip.compress(part.encode()) for part in (GOOD, "3,3,3,3,z", "\n4,4,4,4,w\n")]
+    assert texts(score_csv, b"".join(members), "in.csv.gz") == {1: "x", 2: "y", 3: "z", 4: "w"}
+
+
+REJECTED: dict[str, tuple[str, dict[int, tuple[int | None, str]]]] = {
+    "extra field": ("1,1,1,1,x\n2,2,2,2,y,z\n", {1: (None, "row has 6 fields, the header has 5")}),
+    "missing field": ("1,1,1,1\n2,2,2,2,y\n", {0: (None, "row has 4 fields, the header has 5")}),
+    "2^63": ("1,1,1,1,x\n9223372036854775808,2,2,2,y\n", {1: (None, "column 'id': not a valid int64")}),
+    "1e400": (
+        "1,1,1,1,x\n2,1e400,2,2,y\n3,-1e400,1,1,z\n",
+        {1: (2, "column 'a': not a valid float"), 2: (3, "column 'a': not a valid float")},
+    ),
+    "1e39 for a float": ("1,1,1,1,x\n2,1e39,2,2,y\n", {1: (2, "column 'a': not a valid float")}),
+    "thousands": ('1,1,1,1,x\n"1,234",2,2,2,y\n', {1: (None, "column 'id': not a valid int64")}),
+    "thousands in a float": ('1,1,1,1,x\n2,"1,234",2,2,y\n', {1: (2, "column 'a': not a valid float")}),
+    "empty text for a number": ('1,1,1,1,x\n2,"",2,2,y\n', {1: (2, "column 'a': not a valid float")}),
+    "NUL in a number": ("1,1,1,1,x\n2,2\0,2,2,y\n", {1: (2, "column 'a': not a valid float")}),
+    "text for a number": ("1,1,1,1,x\n2,two,2,2,y\n", {1: (2, "column 'a': not a valid float")}),
+}
+
+
+@pytest.mark.parametrize("case", REJECTED)
+def test_a_row_that_is_no_row_of_the_contract_is_rejected_alone(case: str, score_csv: Score) -> None:
+    rows, expected = REJECTED[case]
+    outcome = score_csv(HEADER + rows)
+    assert outcome.rejected() == {number: (key, "read", message) for number, (key, message) in expected.items()}
+    assert outcome.rows().num_rows == rows.count("\n") - len(expected)
+
+
+def test_infinity_that_is_written_as_such_is_a_number(score_csv: Score) -> None:
+    types = {"id": "int64", "s": "double"}
+    rows = score_csv(HEADER + "1,1,1,1,inf\n2,2,2,2,-Infinity\n3,3,3,3,1e308\n4,4,4,4,1e-400\n", **{"source.types": types}).rows()
+    assert rows["s"].to_pylist() == [float("inf"), -float("inf"), 1e308, 0.0]
+    exact = {"id": "int64", "s": "int64"}
+    assert texts(score_csv, HEADER + f"1,1,1,1,{2**63 - 1}\n2,2,2,2,{-(2**63)}\n", **{"source.types": exact}) == {
+        1: 2**63 - 1,
+        2: -(2**63),
+    }
+
+
+def test_an_encoding_or_delimiter_that_does_not_exist_is_refused_at_once(score_csv: Score) -> None:
+    for key, value in {"encoding": "utf-17", "delimiter": "é"}.items():
+        outcome = score_csv(GOOD, **{f"source.csv.{key}": value})
+        assert outcome.status == 2
+        assert f"source.csv.{key}" in outcome.error
+    outcome = score_csv(GOOD, **{"source.csv.encoding": "base64"})
+    assert (outcome.status, "no encoding of text" in outcome.error) == (2, True)
+
+
+def test_text_that_is_not_in_the_declared_encoding_is_refused(score_csv: Score) -> None:
+    for content, encoding in ((HEADER.encode() + b"1,1,1,1,\xe4\n", "ascii"), (GOOD.encode("utf-16")[:-1], "utf-16")):
+        score_csv(content, **{"source.csv.encoding": encoding}).refused("in.csv", encoding, "source.csv.encoding")
+
+
+def test_a_gzip_bomb_is_refused_and_one_that_is_expected_is_read(score_csv: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = b"1,1,1,1," + b"x" * 50_000 + b"\n"
+    piece = gzip.compress(line * 200)
+    bomb = gzip.compress(HEADER.encode()) + piece * 40  # 400 MB from half a megabyte
+    score_csv(bomb, "in.csv.gz").refused("in.csv.gz", "bomb", "200 times", "source.max_expansion")
+    monkeypatch.setattr(csv_text, "_BOMB_BYTES", 1 << 20)
+    small = gzip.compress(HEADER.encode()) + piece
+    score_csv(small, "in.csv.gz").refused("bomb")
+    assert score_csv(small, "in.csv.gz", **{"source.max_expansion": 2_000}).manifest["rows"]["scored"] == 200
