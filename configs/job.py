@@ -12,9 +12,14 @@ from configs.steps import Step
 _SECRET = re.compile(r"://(?:[^/]*@|[^/:@]*:(?!\d{1,5}/)[^@]*@|.*\?[^/?]*=)")
 
 
+def holds_credentials(url: str) -> bool:
+    """Whether a URL names a user, or is signed."""
+    return _SECRET.search(url) is not None
+
+
 def _without_credentials(url: str) -> str:
     """Refuse `scheme://user:password@...` and `...?sig=...`: a job is copied into manifests, logs and messages."""
-    if _SECRET.search(url):
+    if holds_credentials(url):
         raise PydanticCustomError("secret", "must hold no credentials; put them where the store's own library looks for them")
     return url
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from configs.errors import JobError
+from configs.job import holds_credentials
 from configs.plain_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 
 T = TypeVar("T", bound=BaseModel)
@@ -57,6 +58,8 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def _read_yaml(path: str) -> dict[str, Any]:
+    if holds_credentials(path):
+        raise JobError("--config: its URL must hold no credentials; put them where the store's own library looks for them")
     try:
         with fsspec.open(path) as file:
             text = file.read(MOST_BYTES + 1).decode()  # a byte too many is enough to refuse it

@@ -15,6 +15,7 @@ from apache_beam.options.pipeline_options import (
 )
 
 from configs.errors import JobError
+from pipelines.json_log import redacted
 from pipelines.runners import is_cluster
 from storage import files
 
@@ -46,9 +47,10 @@ def refuse_flags(flags: Sequence[str]) -> None:
     for flag, reason in _NOT_TAKEN.items():
         if flag in spelled and not (flag == "--template_location" and _IN_LAUNCHER in os.environ):
             raise JobError(f"{flag}: {reason}")
-    for flag in _NO_SECRETS:
-        if flag in spelled:
-            raise JobError(f"{flag}: would be readable in the job's options; put credentials where the store's own library looks")
+    secret = [flag for flag in _NO_SECRETS if flag in spelled] + [flag for flag in flags if redacted(flag) != flag]
+    if secret:
+        name = secret[0].partition("=")[0]
+        raise JobError(f"{name}: would be readable in the job's options; put credentials where the store's own library looks")
 
 
 def refuse_wrong_options(options: PipelineOptions) -> None:
