@@ -145,7 +145,8 @@ def _open(
             convert_options=convert,
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        text.refuse_lost_rows(None)
+        if not isinstance(error, OSError):
+            text.refuse_lost_rows(None)
         raise InputError(
             f"{url}: cannot be read as CSV: {_plain(error)}; check the file, its compression and source.csv"
         ) from error
@@ -158,7 +159,8 @@ def _blocks(url: str, text: CsvText, reader: pacsv.CSVStreamingReader) -> Iterat
         except StopIteration:
             return
         except (pa.ArrowInvalid, OSError) as error:
-            text.refuse_lost_rows(None)
+            if not isinstance(error, OSError):
+                text.refuse_lost_rows(None)
             raise InputError(f"{url}: stops being CSV on the way: {_plain(error)}; check that the file is whole") from error
 
 
