@@ -6,6 +6,7 @@ the time of the last success is carried over. What a run never came to know (the
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+import os
 import time
 
 from prometheus_client import CollectorRegistry, Gauge, Info, generate_latest
@@ -13,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from storage import files
 
+_MODE = 0o644
 _UNKNOWN_JOB = "unknown"
 _LAST_SUCCESS = "batch_prediction_last_success_timestamp_seconds"
 
@@ -39,7 +41,7 @@ class RunFacts:
 
 
 def write_metrics(path: str, facts: RunFacts, exit_status: int, seconds: float) -> None:
-    """Replace the file at `path`, atomically.
+    """Replace the file at `path`, atomically. It is for everybody to read: node_exporter is another user.
 
     Raises:
         OSError: it cannot be written.
@@ -49,6 +51,8 @@ def write_metrics(path: str, facts: RunFacts, exit_status: int, seconds: float) 
     now = time.time()
     last_success = now if facts.published and exit_status == 0 else before.get(job)
     files.replace(path, generate_latest(_registry(job, facts, exit_status, seconds, now, last_success)))
+    if files.is_local(path):
+        os.chmod(path, _MODE)
 
 
 def _registry(
