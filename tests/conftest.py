@@ -1,6 +1,7 @@
 """What several tests need: the sample that comes with the repository, a trained digits model, and a way to run programs."""
 
 from collections.abc import Callable, Iterator
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -18,6 +19,16 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Paths in the example jobs are relative to the repository, as for a user who stands in it."""
     monkeypatch.chdir(REPOSITORY)
     return
+
+
+@pytest.fixture(autouse=True)
+def _environment_as_it_was() -> Iterator[None]:
+    """The program sets up its process for workers (PATH, PYTHONPATH, PYTHONSAFEPATH); run inside a test, it must not for the next one."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
