@@ -5,6 +5,7 @@ root | ReadShards | Preprocess | Predict | Postprocess | WriteShards | PublishRu
 
 import argparse
 from collections.abc import Sequence
+import json
 import time
 from typing import Any
 
@@ -233,7 +234,7 @@ def _overrides(arguments: argparse.Namespace) -> list[tuple[str, str]]:
 
 
 def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return json.dumps(text, ensure_ascii=False)  # YAML too, in which a single-quoted text would lose its line breaks
 
 
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -11,6 +11,7 @@ import traceback
 from typing import Any
 
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs"})
@@ -23,6 +24,9 @@ _ONE_REQUEST_BYTES = 5 << 30
 
 def locate(url: str) -> tuple[Any, str]:
     """File system and path of a URL. Listings are not kept: an answer is about now, and threads cannot hand each other an old one."""
+    if "://" not in url:  # a path, whatever fsspec would read into a name with `::`
+        local = LocalFileSystem(use_listings_cache=False)
+        return local, local._strip_protocol(url)
     return url_to_fs(url, use_listings_cache=False)
 
 
@@ -38,7 +42,7 @@ def can_publish_to(url: str) -> bool:
     [True, True, False, False]
     """
     protocol, separator, _ = url.partition("://")
-    return "::" not in url and (not separator or protocol in _PUBLISHABLE)
+    return not separator or ("::" not in url and protocol in _PUBLISHABLE)
 
 
 @contextmanager

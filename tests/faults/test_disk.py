@@ -1,0 +1,161 @@
+"""Disks that are full, read-only, of two devices, or no folder at all; names that are too long; few file handles.
+
+A full disk is a real one: a small tmpfs, mounted in a namespace of the test's own (`small_disk.py`).
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from pipelines import score, verify
+from pipelines.command_line import run_program
+from tests.conftest import REPOSITORY
+from tests.faults.counts import full_or
+from tests.faults.programs import ended, scoring
+from tests.faults.world import OTHER_SETTING, SHARDS, check_every_row_once, is_one_plain_line, make_world, read_output
+
+ROWS = 4_000
+
+
+def _mounts_are_allowed() -> bool:
+    command = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs -o size=64k tmpfs /mnt"]
+    return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+MOUNTS = pytest.mark.skipif(not _mounts_are_allowed(), reason="a tmpfs cannot be mounted in a namespace here (unshare -rm)")
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job with some hundred kilobytes of output."""
+    return make_world(tmp_path_factory.mktemp("disk"), rows=ROWS, bad=())
+
+
+@pytest.fixture(scope="module")
+def earlier(job: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output with a published run of another setting."""
+    output = tmp_path_factory.mktemp("earlier") / "scores"
+    assert score_here(job, output, *OTHER_SETTING) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    output = tmp_path_factory.mktemp("undisturbed") / "scores"
+    assert score_here(job, output) == 0
+    return digests(output)
+
+
+def score_here(job: Path, output: Path, *arguments: str) -> int:
+    return run_program(score.main, ["--quiet", "--config", str(job), "--output", str(output), *arguments])
+
+
+def digests(output: Path) -> dict[str, str]:
+    seen = read_output(output)
+    assert seen is not None
+    return {name: hashlib.sha256(content).hexdigest() for name, content in seen.files.items()}
+
+
+@MOUNTS
+def test_a_full_disk_at_any_level(job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path) -> None:
+    """From a tenth of what is needed up to nearly all of it, and full from the moment on when the run is published."""
+    before = digests(earlier)
+    trial = shutil.copytree(earlier, tmp_path / "trial", symlinks=True)
+    need = size_of_a_run(job, trial) - size(earlier)
+    levels = [*map(str, full_or([10, 60, 95], [10, 20, 30, 40, 50, 60, 70, 80, 90, 95])), "publishing"]
+    command = [
+        "unshare",
+        "-rm",
+        sys.executable,
+        "-m",
+        "tests.faults.small_disk",
+        str(job),
+        str(earlier),
+        str(need),
+        *map(str, levels),
+    ]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    seen = [json.loads(line) for line in done.stdout.splitlines()]
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("level: ")]
+    assert len(seen) == len(levels)
+    for level in seen:
+        assert level["status"] == 5, done.stderr
+        assert level["then"] == before
+        assert (level["again"], level["end"], level["left"]) == (0, undisturbed, 0)
+    assert len(errors) == len(levels)
+    assert all(line.startswith("error: ") and "No space left on device" in line for line in errors), errors
+
+
+def size(folder: Path) -> int:
+    """Bytes that a disk needs for a folder: whole pages, and one for each name."""
+    return sum(-(-p.lstat().st_size // 4096) * 4096 for p in folder.rglob("*"))
+
+
+def size_of_a_run(job: Path, output: Path) -> int:
+    """The largest size of the output while the job is scored: done-records and attempts stand beside published files for a moment."""
+    assert score_here(job, output) == 0
+    return size(output)
+
+
+def check_mended(job: Path, output: Path, undisturbed: dict[str, str]) -> None:
+    assert score_here(job, output) == 0
+    assert digests(output) == undisturbed
+    check_every_row_once(output, SHARDS * ROWS, ())
+    assert run_program(verify.main, [str(output)]) == 0
+
+
+@MOUNTS
+def test_runs_on_another_device_than_attempts_are_refused(
+    job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    """A file could not get its final name in one move there."""
+    output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
+    script = "mount -t tmpfs tmpfs $0/runs && exec $@"
+    status, error = ended(["unshare", "-rm", "sh", "-c", script, str(output), *scoring(job, output)])
+    assert status == 5, error
+    assert is_one_plain_line(error)
+    assert "are on different file systems" in error
+    assert digests(output) == digests(earlier)
+    check_mended(job, output, undisturbed)
+
+
+@MOUNTS
+def test_an_output_that_is_mounted_read_only(job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path) -> None:
+    output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
+    script = "mount --bind $0 $0 && mount -o remount,ro,bind $0 && exec $@"
+    status, error = ended(["unshare", "-rm", "sh", "-c", script, str(output), *scoring(job, output)])
+    assert status == 5, error
+    assert is_one_plain_line(error)
+    assert "Read-only file system" in error
+    assert digests(output) == digests(earlier)
+    check_mended(job, output, undisturbed)
+
+
+def test_an_output_that_is_a_file(job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "scores").write_text("mine")
+    assert score_here(job, tmp_path / "scores") == 5
+    assert is_one_plain_line(capsys.readouterr().err)
+    assert (tmp_path / "scores").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["y" * 200] * 25)], ids=["name", "path"])
+def test_an_output_whose_path_is_too_long(name: str, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert score_here(job, tmp_path / name) == 5
+    error = capsys.readouterr().err
+    assert is_one_plain_line(error)
+    assert "File name too long" in error
+    assert os.listdir(tmp_path) == []
+
+
+def test_few_file_handles(job: Path, undisturbed: dict[str, str], tmp_path: Path) -> None:
+    command = ["sh", "-c", "ulimit -n 64 && exec $@", "sh", *scoring(job, tmp_path / "scores")]
+    status, error = ended(command)
+    assert (status, error) == (0, "")
+    assert digests(tmp_path / "scores") == undisturbed
