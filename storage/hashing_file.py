@@ -28,10 +28,6 @@ class HashingFile:
         """Bytes written so far."""
         return self.bytes
 
-    def flush(self) -> None:
-        """Hand everything to the operating system."""
-        self._file.flush()
-
     def close(self) -> None:
         """Nothing: `open_synced` owns the file."""
 

@@ -9,7 +9,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from storage import files
+from storage import disk
 from storage.layout import RunFolder
 
 _MODE = 0o640
@@ -18,7 +18,6 @@ _MODE = 0o640
 @contextmanager
 def held(run: RunFolder, content: str) -> Iterator[None]:
     """Hold the run's lock, together with other launchers of the same run, while the block runs; `content` is for who finds it free."""
-    files.make_folder(run.temporary)
     number = _opened(Path(run.lock))
     try:
         os.ftruncate(number, 0)
@@ -56,8 +55,11 @@ def found_free(run: RunFolder) -> Iterator[str | None]:
 def _opened(path: Path) -> int:
     """The lock file, opened and locked; opened anew when a cleaner removed it in between."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _MODE)
+        disk.make_folders(path.parent)
+        try:
+            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _MODE)
+        except FileNotFoundError:
+            continue
         fcntl.flock(number, fcntl.LOCK_SH)
         try:
             if os.stat(path).st_ino == os.fstat(number).st_ino:

@@ -94,17 +94,18 @@ def publish_run(
         inputs = {"inputs": plan.inputs, "ignored_inputs": plan.ignored_inputs, "units": list(_books(plan, chosen))}
         content = {**manifest, **inputs, **_description(run, chosen, totals, entries)}
         _create_manifest(run, content)
-        _remove_strays(run, entries)
         return announce(run)
 
 
 def announce(run: RunFolder) -> Published:
     """Point readers at a run whose manifest stands, and drop its temporary files."""
     with _storage_errors(run, "cannot be made the current run"):
-        rows = read_manifest(run.output, run.run_id)[1]["rows"]
+        manifest = read_manifest(run.output, run.run_id)[1]
+        _remove_strays(run, manifest)  # here, because a publication may have been killed once its manifest stood
         make_current(run)
     with _storage_errors(run, f"is published, but its temporary files in {run.temporary} cannot be removed"):
         files.remove(run.temporary)
+    rows = manifest["rows"]
     return Published(run.run_id, rows["in"], rows["scored"], rows["filtered"], rows["rejected"])
 
 

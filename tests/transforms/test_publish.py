@@ -161,6 +161,13 @@ def test_strays_of_an_interrupted_publication_are_removed(output: str) -> None:
     check_published(output, run)
 
 
+def test_strays_of_a_publication_that_was_killed_once_its_manifest_stood_are_removed(output: str) -> None:
+    run, _ = publish_two(output)
+    files.put(f"{run.published}/part-00009-0123456789ab.parquet", b"stray")
+    assert publish_run(run, [], HEAD, 1, 0.0).rows_in == 10
+    check_published(output, run)
+
+
 def test_another_content_first_is_refused_and_stands(output: str) -> None:
     """Another launcher creates the manifest after our look at it: while our parts are still coming in."""
     run, parts = two_units(output)
