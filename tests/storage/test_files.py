@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import suppress
 import hashlib
 import os
 from pathlib import Path
@@ -291,3 +292,78 @@ def test_the_version_changes_when_the_old_time_and_size_are_restored(tmp_path: P
     os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     other.replace(path)
     assert files.version_of(str(path)) != before
+
+
+@pytest.mark.parametrize(("umask", "file", "folder"), [(0o000, 0o640, 0o750), (0o022, 0o640, 0o750), (0o077, 0o600, 0o700)])
+def test_what_is_made_is_for_owner_and_group_whatever_the_umask_allows(umask: int, file: int, folder: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        files.create(f"{tmp_path}/made/created", b"x")
+        files.replace(f"{tmp_path}/made/replaced", b"x")
+        files.put(f"{tmp_path}/made/put", b"x")
+        with files.open_synced(f"{tmp_path}/made/written") as written:
+            written.write(b"x")
+        files.make_folder(f"{tmp_path}/made/below/deep")
+    finally:
+        os.umask(before)
+    modes = {p.name: p.stat().st_mode & 0o777 for p in tmp_path.rglob("*")}
+    assert modes == {
+        **dict.fromkeys(["created", "replaced", "put", "written"], file),
+        **dict.fromkeys(["made", "below", "deep"], folder),
+    }
+
+
+def test_a_file_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("elsewhere")
+    for write in (lambda url: files.put(url, b"x"), lambda url: files.open_synced(url).__enter__()):
+        with pytest.raises(OSError, match="symbolic links"):
+            write(str(tmp_path / "link"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_stored_file_gets_a_second_name(folder: str) -> None:
+    files.put(f"{folder}/a", b"content")
+    for _ in range(2):
+        files.link_or_copy(f"{folder}/a", f"{folder}/b")
+        assert files.read(f"{folder}/b") == b"content"
+
+
+def test_removing_goes_on_while_others_remove_and_write(tmp_path: Path) -> None:
+    """An attempt that goes on writing for a while into a folder that two launchers remove at once."""
+    home, wrong = tmp_path / "home", []
+    for number in range(300):
+        files.put(f"{home}/{number % 7}/{number}", b"x")
+    stop = threading.Event()
+
+    def write() -> None:
+        for number in range(10_000):
+            if stop.is_set():
+                return
+            with suppress(FileNotFoundError):
+                files.put(f"{home}/3/late-{number}", b"x", above=False)
+
+    def remove() -> None:
+        try:
+            files.remove(str(home))
+        except OSError as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=target) for target in (write, remove, remove)]
+    for thread in threads:
+        thread.start()
+    for thread in threads[1:]:
+        thread.join()
+    stop.set()
+    threads[0].join()
+    assert wrong == []
+    assert os.listdir(tmp_path) == []
+
+
+def test_removing_does_not_follow_links(tmp_path: Path) -> None:
+    for name in ("outside/kept", "home/sub/gone"):
+        files.put(f"{tmp_path}/{name}", b"x")
+    for name in ("home/sub/folder", "home/file", "link"):
+        (tmp_path / name).symlink_to(tmp_path / ("outside/kept" if name.endswith("file") else "outside"))
+    files.remove(f"{tmp_path}/home")
+    files.remove(f"{tmp_path}/link")
+    assert [p.name for p in sorted(tmp_path.rglob("*"))] == ["outside", "kept"]

@@ -1,10 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from configs.errors import VerifyError
-from storage import files
-from storage.layout import RunFolder, current_run, read_manifest
+from storage import files, layout
+from storage.layout import RunFolder, current_run, make_current, read_manifest
 
 
 @pytest.mark.parametrize("output", ["/data/scores", "/data/scores/", "memory://scores", "s3://bucket/scores/"])
@@ -50,3 +51,68 @@ def test_no_current_run_a_missing_and_a_broken_manifest_are_refused(tmp_path: Pa
     files.create(RunFolder(str(tmp_path), "abc").manifest, b'{"run_id":')
     with pytest.raises(VerifyError, match="not valid JSON"):
         read_manifest(str(tmp_path))
+
+
+HOSTILE = ["..", "../..", "/etc", "a/b", "a/../../b", "./a", "", ".hidden", "a\x00b", "a\\b", "zip::s3", "s3://bucket/a", "x" * 300]
+
+
+@pytest.mark.parametrize("name", [n for n in HOSTILE if n])
+def test_a_current_that_leads_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "CURRENT").write_text(f"{name}\n")
+    with pytest.raises(VerifyError, match="CURRENT does not hold the id of a run"):
+        current_run(str(tmp_path))
+    with pytest.raises(VerifyError, match="CURRENT does not hold the id of a run"):
+        read_manifest(str(tmp_path))
+    with pytest.raises(VerifyError, match="cannot be the id of a run"):
+        read_manifest(str(tmp_path), name)
+
+
+@pytest.mark.parametrize("path", [*HOSTILE, "rejected/../x", "rejected/rejected/x", "rejected//etc", "rejected/", 7, None])
+@pytest.mark.parametrize("kind", ["files", "rejected_files"])
+def test_a_manifest_that_lists_what_is_not_in_its_folder_is_refused(kind: str, path: object, tmp_path: Path) -> None:
+    content = json.dumps({"files": [], "rejected_files": [], kind: [{"path": path}]})
+    files.create(RunFolder(str(tmp_path), "one").manifest, content.encode())
+    with pytest.raises(VerifyError, match=r"not in the run's folder|is not a manifest"):
+        read_manifest(str(tmp_path), "one")
+
+
+@pytest.mark.parametrize("content", [b"[]", b"7", b'{"files": 7}', b'{"files": [7]}', b'{"files": [{}]}'])
+def test_what_is_no_manifest_is_refused(content: bytes, tmp_path: Path) -> None:
+    files.create(RunFolder(str(tmp_path), "one").manifest, content)
+    with pytest.raises(VerifyError, match="is not a manifest"):
+        read_manifest(str(tmp_path), "one")
+
+
+@pytest.mark.parametrize(
+    "link", ["runs", "runs/one", "runs/one/rejected", "runs/one/manifest.json", "runs/one/part-0.parquet", "_tmp"]
+)
+def test_links_that_lead_out_of_the_output_are_refused(link: str, tmp_path: Path) -> None:
+    output, elsewhere = tmp_path / "scores", tmp_path / "elsewhere"
+    files.create(f"{output}/runs/one/manifest.json", b'{"files": [{"path": "part-0.parquet"}]}')
+    files.create(f"{output}/runs/one/rejected/part-0.parquet", b"")
+    files.create(f"{output}/runs/one/part-0.parquet", b"")
+    files.create(f"{output}/_tmp/one/plan.json", b"")
+    read_manifest(str(output), "one")
+    (output / link).rename(elsewhere)
+    (output / link).symlink_to(elsewhere)
+    with pytest.raises(VerifyError, match="leads out of"):
+        read_manifest(str(output), "one")
+
+
+def test_the_output_may_be_a_link_and_links_inside_it_are_no_matter(tmp_path: Path) -> None:
+    files.create(f"{tmp_path}/real/runs/one/manifest.json", b"{}")
+    (tmp_path / "real/runs/two").symlink_to("one")
+    (tmp_path / "scores").symlink_to("real")
+    assert read_manifest(str(tmp_path / "scores"), "one")[1] == {}
+    assert read_manifest(str(tmp_path / "scores"), "two")[1] == {}
+
+
+def test_the_link_follows_current_whoever_replaced_it_last(tmp_path: Path) -> None:
+    """A launcher of other work replaces CURRENT between another's replacing it and its link."""
+    one, two = RunFolder(str(tmp_path), "one"), RunFolder(str(tmp_path), "two")
+    for run in (one, two):
+        files.make_folder(run.published)
+    make_current(one)
+    (tmp_path / "CURRENT").write_text("two\n")
+    layout._link_current(one)
+    assert (tmp_path / "current").resolve() == tmp_path / "runs/two"

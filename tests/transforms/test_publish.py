@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import pairwise
 import json
+import os
 from pathlib import Path
 from typing import Any
 import uuid
@@ -382,3 +383,30 @@ def test_the_digest_of_the_content_does_not_depend_on_order_and_sees_every_field
     assert content_sha256(entries[::-1]) == digest
     for field in ("path", "rows", "bytes", "sha256"):
         assert content_sha256([{**entries[0], field: 9}, entries[1]]) != digest
+
+
+@pytest.mark.parametrize("link", ["runs", "runs/run1", "_tmp/run1/attempts", "attempt"])
+def test_nothing_is_published_through_links_out_of_the_output(link: str, tmp_path: Path) -> None:
+    output, elsewhere = tmp_path / "scores", tmp_path / "elsewhere"
+    run, parts = two_units(str(output))
+    files.make_folder(run.published)
+    place = Path(run.attempts, parts[1].scored[0].path) if link == "attempt" else output / link
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    before = tree(str(elsewhere)) if elsewhere.is_dir() else {}
+    with pytest.raises(PublishError, match="leads out of"):
+        publish_run(run, parts, HEAD, 1, 0.0)
+    assert not (output / "CURRENT").exists()
+    assert elsewhere.is_file() or tree(str(elsewhere)) == before
+    assert not list(output.glob("runs/run1/part-*")), "refused before anything is moved"
+
+
+def test_published_files_and_folders_are_for_owner_and_group(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        publish_two(str(tmp_path / "scores"))
+    finally:
+        os.umask(before)
+    modes = {p.lstat().st_mode & 0o7777 for p in (tmp_path / "scores").rglob("*") if p.is_file()}
+    folders = {p.lstat().st_mode & 0o7777 for p in (tmp_path / "scores").rglob("*") if p.is_dir() and not p.is_symlink()}
+    assert (modes, folders) == ({0o640}, {0o750})

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 import uuid
@@ -295,3 +296,55 @@ def test_types_as_the_manifest_tells_them() -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(schema.empty_table(), sink, store_schema=True)
     assert describe_schema(pq.read_table(sink.getvalue()).schema) == described
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "..", "a/b", ""])
+@pytest.mark.parametrize("field", ["path", "sha256"])
+def test_a_done_record_that_names_files_elsewhere_is_refused(field: str, name: str, run: RunFolder) -> None:
+    (part,) = write_units(run, whole_unit(make_unit(), [3]))
+    record = asdict(replace(part, scored=(replace(part.scored[0], **{field: name}),)))
+    files.replace(run.done_record(0), json.dumps(record).encode())
+    with pytest.raises(PublishError, match="is not a done-record"):
+        read_done_record(run, 0)
+
+
+def test_a_record_of_another_unit_is_refused(run: RunFolder) -> None:
+    write_units(run, whole_unit(make_unit(), [3]))
+    files.create(run.done_record(1), files.read(run.done_record(0)) or b"")
+    with pytest.raises(PublishError, match="is not a done-record"):
+        read_done_record(run, 1)
+
+
+def wake_up(run: RunFolder, unit: WorkUnit, writer: PartWriter | None, batch: ScoredBatch) -> None:
+    writer = writer or PartWriter(run, unit, 0, file_format(rows_per_file=2))
+    writer.write(batch)
+    finish_unit(run, unit, writer.close(last=True))
+
+
+def test_an_attempt_that_wakes_up_after_publishing_leaves_nothing(tmp_path: Path) -> None:
+    """At each moment of its life the run's temporary folder goes: it fails, and does not make the folder again."""
+    unit, batch = make_unit(0, 3), scored_batch(make_unit(0, 3), 0, [1, 2, 3], last=True)
+    for moment in range(3):
+        run = planned_run(str(tmp_path / str(moment)), [unit])
+        writer = PartWriter(run, unit, 0, file_format(rows_per_file=2)) if moment else None
+        if moment == 2:
+            assert writer is not None
+            writer.write(batch)
+        files.remove(run.temporary)
+        with pytest.raises((FileNotFoundError, PublishError)):
+            wake_up(run, unit, writer, batch)
+        assert files.names_in(f"{run.output}/_tmp") == []
+        if writer is not None:
+            writer.abandon()
+
+
+@pytest.mark.parametrize("link", ["_tmp", "_tmp/run1", "_tmp/run1/attempts"])
+def test_attempts_are_not_written_through_links_out_of_the_output(link: str, tmp_path: Path) -> None:
+    run = planned_run(str(tmp_path / "scores"), [])
+    files.make_folder(run.attempts)
+    (tmp_path / "scores" / link).rename(tmp_path / "elsewhere")
+    (tmp_path / "scores" / link).symlink_to(tmp_path / "elsewhere")
+    before = sorted((tmp_path / "elsewhere").rglob("*"))
+    with pytest.raises(PublishError, match="leads out of"):
+        PartWriter(run, make_unit(), 0, file_format())
+    assert sorted((tmp_path / "elsewhere").rglob("*")) == before
