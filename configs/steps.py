@@ -171,6 +171,10 @@ class Image(_Word):
                 raise ValueError(f"{name} must hold 1 or {channels} values for mode {self.mode}, got {len(values)}")
         if 0.0 in self.std:
             raise ValueError("std must not be 0")
+        if self.height * self.width > self.max_pixels:
+            raise ValueError(
+                f"height x width must not be more than max_pixels, {self.max_pixels}, got {self.height} x {self.width}"
+            )
         return self
 
 

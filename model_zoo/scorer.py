@@ -135,7 +135,9 @@ def smoke_arrays(package: Package) -> tuple[Arrays, Arrays]:
     try:
         return arrays("input", card.inputs), arrays("output", card.outputs)
     except (KeyError, ValueError, AttributeError) as error:
-        raise ModelError(f"{package.url}: the smoke batch does not fit the card: {error}; write the package again") from error
+        raise ModelError(
+            f"{package.url}: the smoke batch does not fit the card: {shown(error)}; write the package again"
+        ) from error
 
 
 def _device_name(device: torch.device) -> str:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from configs.errors import InputError, JobError
+from configs.errors import InputError, JobError, shown
 from configs.load import nearest
 from model_zoo.evaluation import evaluate, render
 from pipelines.arrow_types import parse_type
@@ -90,7 +90,9 @@ def true_labels(scored_keys: pa.ChunkedArray, keys: pa.ChunkedArray, labels: pa.
         try:
             keys = keys.cast(scored_keys.type)
         except pa.ArrowException as error:
-            raise InputError(f"{where}: its keys of type {keys.type} cannot be matched with {scored_keys.type}: {error}") from error
+            raise InputError(
+                f"{where}: its keys of type {keys.type} cannot be matched with {scored_keys.type}: {shown(error)}"
+            ) from error
     _refuse_doubles("the scored rows", scored_keys)
     _refuse_doubles(where, keys)
     found = as_text(labels).take(pc.index_in(scored_keys, value_set=keys.combine_chunks()))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import JobError, ModelError, Refusal
+from configs.errors import JobError, ModelError, Refusal, shown
 from configs.job import Job
 from configs.load import nearest
 from configs.steps import Step
@@ -196,7 +196,7 @@ def _check_preprocessing(package: Package) -> None:
                     f"{package.url}: preprocessing of the smoke batch gives other values of {name} than in training; {_MEND}"
                 )
     except (KeyError, IndexError, ValueError) as error:
-        raise ModelError(f"{package.url}: the smoke batch does not fit the contract: {error}; {_MEND}") from error
+        raise ModelError(f"{package.url}: the smoke batch does not fit the contract: {shown(error)}; {_MEND}") from error
 
 
 _MEND = "pack the model again with these library versions"

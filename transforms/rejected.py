@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from configs.errors import RowError, shown
 
-_LONGEST_VALUE = 2_000
+_LOOKED_AT_CHARACTERS = 200_000
 
 
 @dataclass(frozen=True, order=True)
@@ -75,7 +75,7 @@ def _messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterator[st
 def _texts(rows: pa.RecordBatch, position: int) -> list[str]:
     """The row's values as a library's message might hold them; numbers are blotted out anyway."""
     values = (column[position].as_py() for column in rows.columns if not pa.types.is_primitive(column.type))
-    return [text for value in values for text in _leaves(value) if len(text) <= _LONGEST_VALUE]
+    return [text[:_LOOKED_AT_CHARACTERS] for value in values for text in _leaves(value)]
 
 
 def _leaves(value: Any) -> Iterator[str]:

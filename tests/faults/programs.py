@@ -27,7 +27,9 @@ def launched(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 def ended(command: Sequence[str], seconds: float = 300) -> tuple[int, str]:

@@ -1,0 +1,138 @@
+"""Several launchers into one output at once, of the same work and of different work, while readers look on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import json
+from pathlib import Path
+import threading
+
+import pytest
+
+from tests.faults.conftest import Servers
+from tests.faults.counts import full_or
+from tests.faults.programs import launched, scoring
+from tests.faults.server import Request
+from tests.faults.world import read_link, read_output, read_run
+
+READERS = 2
+
+
+class Reader(threading.Thread):
+    """Follows CURRENT -> manifest -> files, and the link, again and again; every state that it meets must be a valid one."""
+
+    def __init__(self, output: Path) -> None:
+        super().__init__(daemon=True)
+        self.output, self.ended = output, threading.Event()
+        self.looks, self.runs = 0, set[str]()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            while not self.ended.wait(0.002):
+                seen = read_output(self.output)
+                if seen is not None:
+                    self.runs.add(seen.run_id)
+                read_link(self.output)
+                self.looks += 1
+        except BaseException as error:  # noqa: BLE001 - shown by the test
+            self.error = error
+
+
+@contextmanager
+def read_meanwhile(output: Path) -> Iterator[list[Reader]]:
+    readers = [Reader(output) for _ in range(READERS)]
+    for reader in readers:
+        reader.start()
+    yield readers
+    for reader in readers:
+        reader.ended.set()
+        reader.join()
+        assert reader.error is None, reader.error
+        assert reader.looks > 10
+
+
+@pytest.fixture(scope="module")
+def undisturbed(world: Path, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """Files of the run of each setting, by the setting."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    found = {}
+    for number, setting in enumerate(SETTINGS):
+        output = folder / str(number)
+        assert servers.run(Request("pipelines.score", flags(world, output, setting), str(folder / "log"))) == 0
+        seen = read_output(output)
+        assert seen is not None
+        found[setting] = seen.files
+    return found
+
+
+SETTINGS = tuple(f"postprocess.where=probability > {percent / 100}" for percent in (0, 10, 20, 30, 40, 50, 60, 70))
+
+
+def flags(world: Path, output: Path, setting: str) -> list[str]:
+    return ["--quiet", "--config", str(world / "job.yaml"), "--output", str(output), "--set", setting]
+
+
+def launch_together(world: Path, output: Path, settings: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Exit status and stderr of launchers that were started at once, each a process of its own."""
+    commands = [scoring(world / "job.yaml", output, "--set", setting) for setting in settings]
+    ends: list[tuple[int, str]] = []
+
+    def launch(command: list[str]) -> None:
+        with launched(command) as process:
+            error = process.communicate(timeout=300)[1]
+            ends.append((process.returncode, error))
+
+    threads = [threading.Thread(target=launch, args=(command,)) for command in commands]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return ends
+
+
+@pytest.mark.parametrize("launchers", full_or([2], [2, 8]))
+@pytest.mark.parametrize("round_", range(full_or(1, 10)))
+def test_launchers_of_the_same_work_publish_one_run(
+    round_: int, launchers: int, world: Path, undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    output = tmp_path / "scores"
+    with read_meanwhile(output) as readers:
+        ends = launch_together(world, output, SETTINGS[:1] * launchers)
+    assert ends == [(0, "")] * launchers
+    seen = read_output(output)
+    assert seen is not None
+    assert seen.files == undisturbed[SETTINGS[0]]
+    assert [p.name for p in (output / "runs").iterdir()] == [seen.run_id]
+    assert all(reader.runs <= {seen.run_id} for reader in readers)
+    assert {p.name for p in (output / "runs" / seen.run_id).rglob("part-*.parquet")} == {Path(name).name for name in seen.files}
+    assert list((output / "_tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("launchers", full_or([4], [2, 8]))
+@pytest.mark.parametrize("round_", range(full_or(1, 10)))
+def test_launchers_of_different_work_publish_a_run_each(
+    round_: int, launchers: int, world: Path, undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    output = tmp_path / "scores"
+    with read_meanwhile(output):
+        ends = launch_together(world, output, SETTINGS[:launchers])
+    assert ends == [(0, "")] * launchers
+    found = {}
+    for run in (output / "runs").iterdir():
+        where = json.loads((run / "manifest.json").read_text())["job"]["postprocess"]["where"]
+        found[f"postprocess.where={where}"] = read_run(output, run.name).files
+    assert found == {setting: undisturbed[setting] for setting in SETTINGS[:launchers]}
+    last = read_output(output)
+    assert last is not None
+    assert read_link(output) == last.run_id, "CURRENT and the link name the same run"
+    assert list((output / "_tmp").iterdir()) == []
+
+
+def test_readers_see_one_valid_run_after_the_other(world: Path, servers: Servers, tmp_path: Path) -> None:
+    """Runs of several settings, one after the other; readers look on all the time."""
+    output = tmp_path / "scores"
+    with read_meanwhile(output) as readers:
+        for setting in SETTINGS[: full_or(4, 8)]:
+            assert servers.run(Request("pipelines.score", flags(world, output, setting), str(tmp_path / "log"))) == 0
+    assert max(len(reader.runs) for reader in readers) > 1
+    assert len(list((output / "runs").iterdir())) == full_or(4, 8)
