@@ -1,9 +1,7 @@
-"""Inputs that change under a run, and runs that are interrupted or killed at any moment."""
+"""Inputs that change under a run, and runs that are interrupted."""
 
 from collections.abc import Callable
-import os
 from pathlib import Path
-import random
 import shutil
 import signal
 import subprocess
@@ -13,7 +11,6 @@ import pytest
 
 from pipelines import score
 from pipelines.command_line import run_program
-from tests.faults.counts import full_or
 from tests.faults.programs import launched, scoring
 from tests.faults.world import ROWS, check_every_row_once, is_one_plain_line, make_world, read_output, write_shard
 
@@ -72,32 +69,6 @@ def test_an_interrupted_run_ends_soon_and_resumes(
     assert run_program(score.main, ["--config", str(job), "--output", str(output), *MANY]) == 0
     assert "rows were scored by an earlier, interrupted run" in capsys.readouterr().out
     assert score_whole(job, output) == undisturbed
-
-
-@pytest.mark.parametrize("moment", range(full_or(3, 20)))
-def test_killed_at_a_random_moment(moment: int, job: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
-    """The whole process group, at any time between its start and its end: the run, or nothing, is published, and a rerun completes it."""
-    output = tmp_path / "scores"
-    with launched(scoring(job, output, *MANY)) as process:
-        wait_for_start(process, output)
-        try:
-            process.wait(random.Random(moment).uniform(0, 3.5))  # noqa: S311 - which moment, not a secret
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    seen = read_output(output)
-    assert seen is None or seen.files == undisturbed
-    assert score_whole(job, output) == undisturbed
-    assert list((output / "_tmp").iterdir()) == []
-
-
-def wait_for_start(process: subprocess.Popen[str], output: Path) -> None:
-    """Until the run touches its output: before that is nothing to break."""
-    deadline = time.monotonic() + 120
-    while not output.exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def replaced(folder: Path) -> None:
