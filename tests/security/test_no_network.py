@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.faults.counts import full_or
 
 _UP = """
 import fcntl, os, socket, struct, sys
@@ -39,7 +40,7 @@ def test_the_namespace_reaches_nothing() -> None:
 
 
 @pytest.mark.usefixtures("allowed")
-@pytest.mark.parametrize("mode", ["multi_threading", "multi_processing"])
+@pytest.mark.parametrize("mode", full_or(["multi_threading"], ["multi_threading", "multi_processing"]))
 def test_a_whole_run_needs_no_network(mode: str, tmp_path: Path) -> None:
     flags = ["--output", str(tmp_path / "scores"), "--quiet", f"--direct_running_mode={mode}", "--direct_num_workers=2"]
     done = isolated("-m", "pipelines.score", *flags)
