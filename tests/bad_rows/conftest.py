@@ -23,7 +23,7 @@ sink: {{path: '{folder}/scores'}}
 def write_shard(path: Path, numbers: np.ndarray, **columns: pa.Array) -> None:
     """A shard whose rows are numbered; `columns` replace its own."""
     a = numbers.astype(np.float32)
-    names = pa.array([f"row-{n}" for n in numbers.tolist()])
+    names = pa.array([f"k{n}" for n in numbers.tolist()])
     own = {"id": names, "a": pa.array(a), "b": pa.array(a / 7 % 1), "c": pa.array(-a / 3 % 1)}
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({**own, **columns}), path)

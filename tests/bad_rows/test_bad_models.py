@@ -50,7 +50,7 @@ def test_one_bad_row_of_64_costs_one_row_and_at_most_14_calls(
         {
             "source": str(folder / "shards/a.parquet"),
             "row": position,
-            "key": f"row-{position}",
+            "key": f"k{position}",
             "stage": "predict",
             "error": "ValueError",
             "message": "cannot take this row",
@@ -117,7 +117,7 @@ def test_a_score_that_is_not_finite_follows_the_policy(
             (7, "NotFiniteError", "score logit is not finite")
         ]
     else:
-        assert np.array_equal(logits["row-7"], value, equal_nan=True)
+        assert np.array_equal(logits["k7"], value, equal_nan=True)
 
 
 def test_out_of_memory_shrinks_mini_batches_and_the_manifest_says_so(
@@ -132,7 +132,7 @@ def test_out_of_memory_shrinks_mini_batches_and_the_manifest_says_so(
 
     calls = installed(monkeypatch, spoil)
     assert run("--direct_running_mode=in_memory") == 0
-    assert scores(folder / "scores")["id"].to_pylist() == [f"row-{n}" for n in range(300)]
+    assert scores(folder / "scores")["id"].to_pylist() == [f"k{n}" for n in range(300)]
     assert calls[-4:] == [16] * 4
     (computed_by,) = json.loads((folder / "scores/current/manifest.json").read_text())["computed_by"]
     assert computed_by.endswith("mini-batches of 16 instead of 64 rows for want of memory")
@@ -238,7 +238,7 @@ def test_the_values_of_a_rejected_row_are_stored_only_when_the_job_asks(
     installed(monkeypatch, failing_on(3))
     assert run(*ALLOW, "--set", f"errors.store_values={str(asked).lower()}") == 0
     (record,) = rejected(folder / "scores")
-    assert record["key"] == "row-3"
+    assert record["key"] == "k3"
     assert ("values" in record) == asked
     if asked:
         row = pq.read_table(folder / "shards/a.parquet").slice(3, 1).to_pylist()[0]
