@@ -16,11 +16,11 @@ def started(flags: list[str], runner: list[str], output: Path) -> subprocess.Pop
     """`pipelines.score`, on its way."""
     command = [sys.executable, "-m", "pipelines.score", *flags, *runner, "--output", str(output)]
     return subprocess.Popen(
-        command, cwd=REPOSITORY, start_new_session=True, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts
+        command, cwd=REPOSITORY, start_new_session=True, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
     )
 
 
-def _hear_interrupts() -> None:
+def hear_interrupts() -> None:
     """What a shell starts in the background ignores SIGINT, and so does all that it starts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

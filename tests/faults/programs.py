@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from tests.conftest import REPOSITORY
+from tests.processes import hear_interrupts
 
 
 def scoring(job: Path, output: Path, *arguments: str) -> list[str]:
@@ -20,7 +21,13 @@ def scoring(job: Path, output: Path, *arguments: str) -> list[str]:
 def launched(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """The program, running; whatever of its process group is left at the end of the block is killed."""
     process = subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
     try:
         yield process
