@@ -131,7 +131,7 @@ def test_a_job_that_published_nothing_is_no_success(cloud: Cloud, service: Servi
             3,
             "error: gs://bucket/shards/part-00000.parquet: changed after the run was planned",
         ),
-        ("The job failed because a work item has failed 4 times.", 1, "has failed 4 times"),
+        ("The job failed because a work item has failed 4 times.", 1, "a work item has failed"),
     ],
 )
 def test_a_failed_job_ends_with_one_line(error: str, status: int, line: str, cloud: Cloud, service: Service) -> None:

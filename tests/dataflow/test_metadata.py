@@ -63,6 +63,7 @@ def test_parameters_say_what_the_console_shows() -> None:
         ("output", "gs://b/scores", "scores"),
         ("set", "model.device=cuda", "model.device"),
         ("sdk_container_image", "europe-west1-docker.pkg.dev/p/batch-prediction/scorer:0.1.0", "scorer"),
+        ("only_rejected", "current", "runs/current"),
         ("disk_size_gb", "50", "50GB"),
         ("number_of_worker_harness_threads", "4", "many"),
     ],

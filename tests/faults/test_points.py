@@ -106,11 +106,13 @@ def test_a_store_that_fails_at_a_step(get_stage: GetStage) -> None:
 
 
 def faults(chains: list[str]) -> list[tuple[str, bool, str]]:
-    """Chain, after, action: of each chain one; with FULL_COUNTS every one."""
-    kinds = [(False, "kill"), (True, "raise"), (True, "kill"), (False, "raise")]
+    """Chain, after, action: a kill after each, and an error at some; with FULL_COUNTS both, before and after each."""
+    kinds = [(after, action) for after in (False, True) for action in ("kill", "raise")]
     short = [(chain, False, "short") for chain in chains if chain.endswith(":.write")]
-    every = [(chain, *kind) for chain in chains for kind in kinds]
-    return [*full_or([(chain, *kinds[number % 4]) for number, chain in enumerate(chains)], every), *short]
+    if full_or(False, True):
+        return [*((chain, *kind) for chain in chains for kind in kinds), *short]
+    errors = [(chain, number % 2 == 0, "raise") for number, chain in enumerate(chains[::6])]
+    return [*((chain, True, "kill") for chain in chains), *errors, *short[:2]]
 
 
 def chosen(chains: list[str]) -> list[str]:
