@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from configs.errors import ModelError, Refusal, WorkerError, shown
+from configs.errors import ModelError, Refusal, WorkerError
+from configs.messages import shown
 from model_zoo.package import Tensor
 
 Arrays = dict[str, np.ndarray]

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from configs.errors import ModelError, shown
+from configs.errors import ModelError
+from configs.messages import shown
 from model_zoo.mini_batches import FailedRows, MiniBatches
 from model_zoo.package import Package, smoke_rows
 from model_zoo.weights import load_network

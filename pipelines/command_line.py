@@ -12,8 +12,9 @@ from types import FrameType
 from typing import NoReturn, TextIO
 import warnings
 
-from configs.errors import JobError, Refusal, refusal_in, shown
+from configs.errors import JobError, Refusal, refusal_in
 from configs.load import nearest
+from configs.messages import shown
 from pipelines.json_log import JsonFormatter, TextFormatter
 from pipelines.leaving import cancel_jobs, leave
 from pipelines.run_log import RunLog

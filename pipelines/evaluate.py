@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from configs.errors import InputError, JobError, shown
+from configs.errors import InputError, JobError
 from configs.load import nearest
+from configs.messages import shown
 from model_zoo.evaluation import evaluate, render
 from pipelines.arrow_types import parse_type
 from pipelines.command_line import Parser, run_program

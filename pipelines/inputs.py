@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.errors import InputError, shown
+from configs.errors import InputError
 from configs.load import nearest
+from configs.messages import shown
 from storage import files
 from storage.files import InputFile
 from storage.retries import retried

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import JobError, ModelError, Refusal, shown
+from configs.errors import JobError, ModelError, Refusal
 from configs.job import Job
 from configs.load import nearest
+from configs.messages import shown
 from configs.steps import Step
 from model_zoo.package import ModelCard, Package, read_package, smoke_rows
 from pipelines.arrow_types import parse_type

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.errors import InputError, RowError, shown
+from configs.errors import InputError, RowError
+from configs.messages import shown
 from storage import files
 from storage.layout import RunFolder
 from storage.retries import resumed

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import RowError, shown
+from configs.errors import RowError
+from configs.messages import shown
 
 _LOOKED_AT_CHARACTERS = 200_000
 

@@ -9,7 +9,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import shown
+from configs.messages import shown
 from pipelines.command_line import run_program
 from pipelines.score import main
 from tests.builders import FEATURES, tiny_package

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from configs.errors import shown
+from configs.messages import shown
 from tests.builders import feature_batch, make_unit, raw_batch, rejected, scored_batch
 from transforms.batches import (
     BadRows,
