@@ -33,7 +33,7 @@ def shown(error: BaseException, values: Iterable[str] = ()) -> str:
     line = _ADDRESS.sub("", " ".join(str(error).split()))
     if not isinstance(error, Refusal | RowError):
         line = _blotted(line[: 4 * _SHOWN_BYTES], list(values))
-    return line.encode()[:_SHOWN_BYTES].decode(errors="ignore")
+    return line.encode(errors="replace")[:_SHOWN_BYTES].decode(errors="ignore")
 
 
 def _blotted(line: str, values: Sequence[str]) -> str:

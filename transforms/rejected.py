@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +9,7 @@ import pyarrow as pa
 from configs.errors import RowError
 from configs.messages import shown
 
-_LOOKED_AT_CHARACTERS = 200_000
+_LOOKED_AT_BYTES = 200_000
 
 
 @dataclass(frozen=True, order=True)
@@ -69,19 +68,41 @@ def failed_batch(
 
 def _messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterator[str]:
     for position, reason in enumerate(reasons):
-        ours = isinstance(reason, RowError)
-        yield shown(reason) if ours else shown(reason, _texts(rows, position))
+        yield shown(reason) if isinstance(reason, RowError) else _foreign_message(reason, rows, position)
 
 
-def _texts(rows: pa.RecordBatch, position: int) -> list[str]:
-    """The row's values as a library's message might hold them; numbers are blotted out anyway."""
-    values = (column[position].as_py() for column in rows.columns if not pa.types.is_primitive(column.type))
-    return [text[:_LOOKED_AT_CHARACTERS] for value in values for text in _leaves(value)]
+def _foreign_message(reason: Exception, rows: pa.RecordBatch, position: int) -> str:
+    """The message without the row's values; without the message where it or they cannot be read, as then nothing tells one from the other."""
+    try:
+        return shown(reason, _texts(rows.take(pa.array([position]))))
+    except Exception:  # noqa: BLE001 - a row that is rejected must not end the run
+        return type(reason).__name__
 
 
-def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(item)
-    elif value is not None:
-        yield value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _texts(row: pa.RecordBatch) -> list[str]:
+    """A row's values as a library's message might hold them; numbers are blotted out anyway."""
+    return [text for column in row.columns for value in _bytes_in(column) for text in _decoded(value[:_LOOKED_AT_BYTES])]
+
+
+def _bytes_in(column: pa.Array) -> Iterator[bytes]:
+    """Every text and every binary value, however deep; as bytes, because a text of a file need not be valid UTF-8."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        yield from _bytes_in(column.dictionary_decode())
+    elif pa.types.is_map(kind):
+        yield from _bytes_in(column.keys)
+        yield from _bytes_in(column.items)
+    elif pa.types.is_struct(kind):
+        for child in column.flatten():
+            yield from _bytes_in(child)
+    elif pa.types.is_nested(kind):
+        yield from _bytes_in(column.flatten())
+    elif not pa.types.is_primitive(kind) and not pa.types.is_decimal(kind):
+        yield from column.drop_null().cast(pa.large_binary()).to_pylist()
+
+
+def _decoded(value: bytes) -> Iterator[str]:
+    """What a reader may make of the bytes, who takes them for UTF-8 or for Latin-1."""
+    yield value.decode(errors="replace")
+    if not value.isascii():
+        yield value.decode("latin-1")

@@ -243,3 +243,18 @@ def test_the_values_of_a_rejected_row_are_stored_only_when_the_job_asks(
     if asked:
         row = pq.read_table(folder / "shards/a.parquet").slice(3, 1).to_pylist()[0]
         assert record["values"] == row
+
+
+def test_a_rejected_row_may_hold_text_that_is_not_utf_8(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 64 rows, one fails in the model, and another one, which is scored, holds such text, too."""
+    texts = pa.array([b"M\xfcller" if n in (3, 4) else b"Smith" for n in range(64)]).cast(pa.binary())
+    names = pa.Array.from_buffers(pa.string(), 64, texts.buffers())
+    write_shard(folder / "shards/a.parquet", np.arange(64), name=names)
+    installed(monkeypatch, failing_on(3))
+    assert run(*ALLOW, "--set", "source.passthrough=[id, name]", "--set", "errors.store_values=true") == 0
+    (path,) = (folder / "scores/current/rejected").iterdir()
+    record = pq.read_table(path)
+    assert record["message"].to_pylist() == ["cannot take this row"]
+    assert record["values"].combine_chunks().field("name").cast(pa.binary()).to_pylist() == [b"M\xfcller"]
+    scored = scores(folder / "scores")["name"].cast(pa.binary()).to_pylist()
+    assert scored == [b"Smith"] * 3 + [b"M\xfcller"] + [b"Smith"] * 59
