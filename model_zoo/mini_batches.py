@@ -26,6 +26,7 @@ Arrays = dict[str, np.ndarray]
 Network = Callable[..., Any]
 
 _ALONE_BEFORE_DOUBT = 8
+_LOOK_EVERY_SECONDS = 1.0
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
 _DEVICE_FAULTS = ("CUDA error", "CUBLAS_STATUS", "cuDNN error", "CUDNN_STATUS", "device-side assert")
 
@@ -92,7 +93,7 @@ class MiniBatches:
     def __post_init__(self) -> None:
         self.slots_that_fit = self.slots
         self._of_thread = threading.local()
-        self._device_fault: WorkerError | None = None
+        self._lost: WorkerError | None = None  # why nothing more can be computed in this process
         in_parallel = self.threads > 1 and self.device.type == "cpu"
         self._pool = futures.ThreadPoolExecutor(self.threads, "scorer") if in_parallel else None
 
@@ -149,8 +150,8 @@ class MiniBatches:
 
     def _attempt(self, call: _Call, piece: _Piece) -> Exception | None:
         """Compute a piece; the error if that is a matter of rows or of memory."""
-        if self._device_fault is not None:
-            raise self._device_fault
+        if self._lost is not None:
+            raise self._lost
         thread = threading.get_ident()
         call.began[thread] = time.monotonic()
         try:
@@ -159,11 +160,11 @@ class MiniBatches:
             raise
         except Exception as error:
             if _is_device_fault(error):
-                self._device_fault = WorkerError(
+                self._lost = WorkerError(
                     f"the device failed under the model: {type(error).__name__}: {shown(error)}; the process cannot go on with it: run "
                     "again to resume, with CUDA_LAUNCH_BLOCKING=1 to see which operation it was"
                 )
-                raise self._device_fault from error
+                raise self._lost from error
             return _without_frames(error)
         finally:
             del call.began[thread]
@@ -217,20 +218,25 @@ class MiniBatches:
 
     def _watched(self, call: _Call, work: Callable[[], None]) -> None:
         """Do the work on a thread that can be left behind, because code that hangs cannot be interrupted; each caller keeps its own."""
-        if getattr(self._of_thread, "watched", None) is None:
+        if not hasattr(self._of_thread, "watched"):
             self._of_thread.watched = futures.ThreadPoolExecutor(1, "scorer-watched")
         done = self._of_thread.watched.submit(work)
         while True:
             oldest = min(list(call.began.values()), default=time.monotonic())
             left = oldest + self.timeout_seconds - time.monotonic()
-            if futures.wait([done], timeout=max(0.0, left)).done:
+            if futures.wait([done], timeout=min(max(0.0, left), _LOOK_EVERY_SECONDS)).done:
                 return done.result()
+            if self._lost is not None:  # mini-batches of other calls that hang may hold all threads that this one waits for
+                raise self._lost
             if left <= 0 and oldest in list(call.began.values()):
-                self._of_thread.watched = None
-                raise WorkerError(
-                    f"the model took longer than {self.timeout_seconds:g} s for one mini-batch of {self.slots} rows, so the run stops: run "
-                    "again to resume, or raise model.timeout_seconds"
-                )
+                raise self._timed_out()
+
+    def _timed_out(self) -> WorkerError:
+        """The end of all calls, since what hangs keeps its thread; this call's error blames its own rows, that of the others does not."""
+        took = f"took longer than {self.timeout_seconds:g} s for one mini-batch of {self.slots} rows"
+        mend = "so the run stops: run again to resume, or raise model.timeout_seconds"
+        self._lost = WorkerError(f"in another batch, the model {took}, {mend}")
+        return WorkerError(f"the model {took}, {mend}")
 
     def _free_memory(self) -> None:
         gc.collect()

@@ -1,6 +1,7 @@
 """Hostile and unlucky networks: what fails costs the rows that fail, and nothing is called for ever."""
 
 from collections.abc import Callable
+from concurrent import futures
 import threading
 from typing import Any
 import weakref
@@ -251,6 +252,46 @@ def test_a_mini_batch_that_hangs_is_left_behind(threads: int) -> None:
     try:
         with pytest.raises(WorkerError, match=r"took longer than 0\.2 s for one mini-batch of 64 rows.*model\.timeout_seconds"):
             mini_batches(network, threads=threads, timeout_seconds=0.2)({"x": rows_of(200)})
+    finally:
+        release.set()
+
+
+def test_calls_after_one_that_hung_are_refused_and_do_not_wait_for_its_thread() -> None:
+    release = threading.Event()
+
+    def network(x: torch.Tensor) -> Any:
+        if 0 in x[:, 0].int().tolist():
+            release.wait(60)
+        return {"logit": x[:, 0]}
+
+    scorer = mini_batches(network, threads=2, timeout_seconds=0.2)
+    try:
+        for first in (0, 0, 1):
+            row = rows_of(2)[first : first + 1]
+            with futures.ThreadPoolExecutor(1) as caller, pytest.raises(WorkerError, match="longer than 0.2 s") as caught:
+                caller.submit(scorer, {"x": row}).result(timeout=20)
+        assert str(caught.value).startswith("in another batch, the model took")
+    finally:
+        release.set()
+
+
+def test_a_call_that_waits_for_threads_of_another_is_refused_when_that_one_hangs() -> None:
+    """With both threads of the pool taken, nothing of the last call ever begins."""
+    release, hang = threading.Event(), threading.Semaphore(0)
+
+    def network(x: torch.Tensor) -> Any:
+        hang.release()
+        release.wait(60)
+        return {"logit": x[:, 0]}
+
+    scorer = mini_batches(network, slots=1, threads=2, timeout_seconds=2.0)
+    try:
+        with futures.ThreadPoolExecutor(2) as callers:
+            hangs = callers.submit(scorer, {"x": rows_of(2)})
+            assert all(hang.acquire(timeout=20) for _ in range(2))
+            waits = callers.submit(scorer, {"x": rows_of(1)})
+            assert str(hangs.exception(timeout=20)).startswith("the model took longer than 2 s")
+            assert str(waits.exception(timeout=20)).startswith("in another batch, the model took longer than 2 s")
     finally:
         release.set()
 
