@@ -1,7 +1,9 @@
 """Work that is done twice, and workers that wake up too late: what is published is published once and never changes."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
@@ -14,7 +16,8 @@ from pipelines.command_line import run_program
 from pipelines.plan import Plan, make_plan, store_plan
 from storage import files
 from tests.faults.counts import full_or
-from tests.faults.world import OTHER_SETTING, ROWS, SHARDS, check_every_row_once, read_output
+from tests.faults.world import ROWS, SHARDS, check_every_row_once, read_link, read_output
+from transforms import publish as publication
 from transforms.batches import PredictionBatch, ScoredBatch, WrittenPart
 from transforms.postprocess import postprocess_batch
 from transforms.predict import predict_batch
@@ -24,14 +27,19 @@ from transforms.read import read_unit
 from transforms.rejected import RowRecord
 from transforms.write import PartWriter, _WriteUnits, finish_unit
 
-REPETITIONS = full_or(10, 100)
+# Another setting is another run; the scores are the same.
+NEWER = ("model.batch_rows", "16")
 
 
 @pytest.fixture(scope="module")
 def undisturbed(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     output = tmp_path_factory.mktemp("undisturbed") / "scores"
-    assert run_program(score.main, ["--quiet", "--config", str(world / "job.yaml"), "--output", str(output)]) == 0
+    assert score_here(world, output) == 0
     return files_of(output)
+
+
+def score_here(world: Path, output: Path) -> int:
+    return run_program(score.main, ["--quiet", "--config", str(world / "job.yaml"), "--output", str(output)])
 
 
 def files_of(output: Path) -> dict[str, bytes]:
@@ -40,8 +48,8 @@ def files_of(output: Path) -> dict[str, bytes]:
     return seen.files
 
 
-def plan_for(world: Path, output: Path) -> Plan:
-    plan = make_plan(load(Job, str(world / "job.yaml"), [("sink.path", str(output))]))
+def plan_for(world: Path, output: Path, *settings: tuple[str, str]) -> Plan:
+    plan = make_plan(load(Job, str(world / "job.yaml"), [("sink.path", str(output)), *settings]))
     store_plan(plan)
     return plan
 
@@ -67,8 +75,13 @@ def attempt(plan: Plan, batch: ScoredBatch) -> WrittenPart:
     return writer.close(last=True)
 
 
-def publish(plan: Plan, parts: list[WrittenPart]) -> None:
+def publish(plan: Plan, parts: Iterable[WrittenPart]) -> None:
     publish_run(plan.run, parts, score.manifest_head(plan), 5, 0.0)
+
+
+def publish_whole(plan: Plan, scored: list[ScoredBatch]) -> None:
+    """What the other worker does meanwhile: every unit, and the run is published."""
+    publish(plan, [part for batch in scored for part in finish_unit(plan.run, batch.unit, attempt(plan, batch))])
 
 
 def tree(output: Path) -> dict[str, tuple[bytes, int]]:
@@ -80,7 +93,7 @@ def test_a_unit_that_is_written_twice_is_published_once(
     world: Path, scored: list[ScoredBatch], undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     """Both attempts end before either is recorded, and both workers report; the order changes from one repetition to the next."""
-    for repetition in range(REPETITIONS):
+    for repetition in range(full_or(10, 100)):
         output = tmp_path / str(repetition)
         plan = plan_for(world, output)
         attempts = [(batch, [attempt(plan, batch) for _ in range(2)]) for batch in scored]
@@ -97,34 +110,111 @@ def test_a_unit_that_is_written_twice_is_published_once(
         assert list((output / "_tmp").iterdir()) == []
 
 
+def late_attempt(plan: Plan, batch: ScoredBatch, stuck: str) -> Generator[None]:
+    """An attempt at a unit, and the publication that follows, by a worker that is stuck for a while: the generator's one yield."""
+    if stuck == "before it writes":
+        yield
+    writer = PartWriter(plan.run, batch.unit, batch.id.first_row, plan.file_format)
+    writer.write(batch)
+    if stuck == "while it writes":
+        yield
+    part = writer.close(last=True)
+    if stuck == "before it records":
+        yield
+    parts = finish_unit(plan.run, batch.unit, part)
+    if stuck == "before it reports":
+        yield
+    publish(plan, parts)
+
+
+STAGES = ("before it writes", "while it writes", "before it records", "before it reports")
+
+
+def wake(late: Generator[None], ends_well: bool) -> None:
+    """Let a stuck attempt go on: to its end, or, because its files are gone, to the error that nobody waits for any more."""
+    with nullcontext() if ends_well else pytest.raises(FileNotFoundError):
+        assert next(late, "finished") == "finished"
+
+
+def begin_again(plan: Plan, batch: ScoredBatch) -> None:
+    """Another launcher of the same work, that looked just before the run was published, has stored its plan, and a worker its attempt."""
+    store_plan(plan)
+    attempt(plan, batch)
+
+
+@pytest.mark.parametrize("begun_again", [False, True], ids=["alone", "beside another launcher"])
+@pytest.mark.parametrize("stuck", STAGES)
 def test_an_attempt_that_ends_after_publication_changes_nothing(
-    world: Path, scored: list[ScoredBatch], undisturbed: dict[str, bytes], tmp_path: Path
+    stuck: str, begun_again: bool, world: Path, scored: list[ScoredBatch], undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """A worker is stuck before it writes, before it records, or before it reports, while another does its work and the run is published."""
-    output = tmp_path / "scores"
-    for repetition in range(REPETITIONS):
-        plan = plan_for(world, output)
-        batch = scored[repetition % SHARDS]
-        early = attempt(plan, batch) if repetition % 3 else None
-        publish(plan, [part for b in scored for part in finish_unit(plan.run, b.unit, attempt(plan, b))])
+    """A worker is stuck at some stage while another does its work and publishes; where its folder is there again, it finishes."""
+    for repetition in range(full_or(2, 100)):
+        output = tmp_path / str(repetition)
+        plan, batch = plan_for(world, output), scored[repetition % SHARDS]
+        late = late_attempt(plan, batch, stuck)
+        next(late)
+        publish_whole(plan, scored)
         published = tree(output)
-        try:
-            late = early or attempt(plan, batch)
-            parts = finish_unit(plan.run, batch.unit, late)
-            publish(plan, list(parts))
-        except files_gone():
-            pass
-        assert {name: kept for name, kept in tree(output).items() if not name.startswith("_tmp/")} == published
+        assert files.names_in(str(output / "_tmp")) == []
+        if begun_again:
+            begin_again(plan, scored[(repetition + 1) % SHARDS])
+        ends_well = begun_again or stuck == "before it reports"
+        wake(late, ends_well)
+        assert tree(output) == published
+        assert files.names_in(str(output / "_tmp")) == []
         assert files_of(output) == undisturbed
-        # The next run of the job, of whatever work, finds nothing of it in its way.
-    assert run_program(score.main, ["--quiet", "--config", str(world / "job.yaml"), "--output", str(output), *OTHER_SETTING]) == 0
+        publish_whole(plan_for(world, output, NEWER), scored)  # the next run of the job finds nothing of it in its way
 
 
-def files_gone() -> tuple[type[Exception], ...]:
-    """How a worker may end whose files were removed under it: its runner tells nobody who waits any more."""
-    from configs.errors import PublishError
+def check_that_readers_stay(world: Path, older: Plan, newer: Plan, published: dict[str, tuple[bytes, int]]) -> None:
+    """With the newer run, until somebody asks for the older one by its command."""
+    output = Path(older.run.output)
+    assert tree(output) == published
+    assert files.names_in(str(output / "_tmp")) == []
+    assert (output / "CURRENT").read_text().strip() == read_link(output) == newer.run.run_id
+    assert score_here(world, output) == 0
+    assert (output / "CURRENT").read_text().strip() == read_link(output) == older.run.run_id
+    assert tree(output).keys() == published.keys()
 
-    return (OSError, PublishError)
+
+@pytest.mark.parametrize("stuck", STAGES)
+def test_an_attempt_that_ends_after_a_newer_run_leaves_readers_with_that(
+    stuck: str, world: Path, scored: list[ScoredBatch], tmp_path: Path
+) -> None:
+    for repetition in range(full_or(2, 100)):
+        output = tmp_path / str(repetition)
+        older, newer, batch = plan_for(world, output), plan_for(world, output, NEWER), scored[repetition % SHARDS]
+        late = late_attempt(older, batch, stuck)
+        next(late)
+        publish_whole(older, scored)
+        publish_whole(newer, scored)
+        published = tree(output)
+        begin_again(older, batch)
+        wake(late, ends_well=True)
+        check_that_readers_stay(world, older, newer, published)
+
+
+def test_a_publication_that_ends_after_a_newer_run_leaves_readers_with_that(
+    world: Path, scored: list[ScoredBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker is stuck when all files have their names, and the manifest is not there yet."""
+    create_manifest = publication._create_manifest
+    for repetition in range(full_or(2, 100)):
+        output = tmp_path / str(repetition)
+        older, newer = plan_for(world, output), plan_for(world, output, NEWER)
+        published = {}
+
+        def overtaken(*arguments: Any) -> Any:
+            monkeypatch.setattr(publication, "_create_manifest", create_manifest)
+            publish_whole(older, scored)  # noqa: B023 - called in this repetition only
+            publish_whole(newer, scored)  # noqa: B023
+            published.update(tree(output))  # noqa: B023
+            return create_manifest(*arguments)
+
+        monkeypatch.setattr(publication, "_create_manifest", overtaken)
+        publish_whole(older, scored)
+        assert published
+        check_that_readers_stay(world, older, newer, published)
 
 
 def test_bundles_that_fail_after_writing_are_written_again_and_published_once(
