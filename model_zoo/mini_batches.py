@@ -55,7 +55,6 @@ class _Call:
     """What one call knows: rows in, rows out, and how it went so far; mini-batches of one call may run at the same time.
 
     Attributes:
-        alone: how many single rows failed.
         passed: whether any mini-batch went through.
         began: when the mini-batch that a thread is computing began, by thread.
     """
@@ -64,7 +63,6 @@ class _Call:
     inputs: dict[str, torch.Tensor]
     outputs: dict[str, torch.Tensor]
     reasons: dict[int, Exception] = field(default_factory=dict)
-    alone: int = 0
     passed: bool = False
     began: dict[int, float] = field(default_factory=dict)
 
@@ -93,6 +91,9 @@ class MiniBatches:
     def __post_init__(self) -> None:
         self.slots_that_fit = self.slots
         self._of_thread = threading.local()
+        self._lock = threading.Lock()
+        self._alone = 0  # single rows that failed since anything went through, in this call or in those before
+        self._good_row: dict[str, torch.Tensor] | None = None
         self._lost: WorkerError | None = None  # why nothing more can be computed in this process
         in_parallel = self.threads > 1 and self.device.type == "cpu"
         self._pool = futures.ThreadPoolExecutor(self.threads, "scorer") if in_parallel else None
@@ -112,14 +113,17 @@ class MiniBatches:
             WorkerError: the device failed, or a mini-batch took too long: nothing more can be computed in this process.
         """
         rows = _row_count(inputs)
-        outputs = {name: torch.empty((rows, *t.shape), dtype=getattr(torch, t.dtype)) for name, t in self.outputs.items()}
         with torch.inference_mode():
-            call = _Call(rows, {name: _tensor(array) for name, array in inputs.items()}, outputs)
+            call = _Call(rows, {name: _tensor(array) for name, array in inputs.items()}, self._empty(rows))
         self._watched(call, lambda: self._score_all(call))
-        arrays = {name: values.numpy() for name, values in outputs.items()}
+        self._keep_a_good_row(call)
+        arrays = {name: values.numpy() for name, values in call.outputs.items()}
         if call.reasons:
             raise FailedRows(call.reasons, arrays)
         return arrays
+
+    def _empty(self, rows: int) -> dict[str, torch.Tensor]:
+        return {name: torch.empty((rows, *t.shape), dtype=getattr(torch, t.dtype)) for name, t in self.outputs.items()}
 
     def _score_all(self, call: _Call) -> None:
         starts = range(0, call.rows, self.slots)
@@ -134,7 +138,7 @@ class MiniBatches:
             piece = pending.pop()
             error = self._attempt(call, piece)  # here the error's tensors are free again, as they are not while it is being handled
             if error is None:
-                call.passed = True
+                call.passed, self._alone = True, 0
                 fitting = max(fitting, piece.slots)
             elif _is_out_of_memory(error) and piece.slots > 1:
                 ran_out = True
@@ -201,19 +205,38 @@ class MiniBatches:
                 raise ModelError(f"the model's output {name} is {tensor.dtype}, which does not become {self.outputs[name].dtype}")
 
     def _doubt(self, call: _Call, error: Exception) -> None:
-        """Once some single rows failed and nothing went through: if rows from all over the call fail too, it is the model."""
-        call.alone += 1
-        if call.passed or call.alone < _ALONE_BEFORE_DOUBT:
+        """Once some single rows failed and nothing went through: if rows from all over the call fail too, it is the model.
+
+        A call of few rows cannot tell: it has the benefit of the doubt while a row that an earlier call scored still goes through.
+        """
+        with self._lock:
+            self._alone += 1
+            alone = self._alone
+        if call.passed or alone < _ALONE_BEFORE_DOUBT:
             return
-        rows = np.linspace(0, call.rows - 1, _ALONE_BEFORE_DOUBT, dtype=np.int64).tolist()
-        if not any(self._attempt(call, self._alone(row)) is None for row in rows):
+        others = np.setdiff1d(np.arange(call.rows), list(call.reasons))
+        rows = others[np.unique(np.linspace(0, len(others) - 1, min(len(others), _ALONE_BEFORE_DOUBT), dtype=np.int64))].tolist()
+        if any(self._attempt(call, self._alone_in_slot(row)) is None for row in rows):
+            call.passed = True
+        elif len(rows) == _ALONE_BEFORE_DOUBT or not self._scores_a_good_row(call):
             raise ModelError(
-                f"the model failed on each of {call.alone + len(rows)} rows that were tried one by one, and on no row it did not: "
+                f"the model failed on each of {alone + len(rows)} rows that were tried one by one, and on no row it did not: "
                 f"{type(error).__name__}: {shown(error)}"
             )
-        call.passed = True
+        self._alone = 0
 
-    def _alone(self, row: int) -> _Piece:
+    def _scores_a_good_row(self, call: _Call) -> bool:
+        if self._good_row is None:
+            return False
+        again = _Call(1, self._good_row, self._empty(1), began=call.began)
+        return self._attempt(again, self._alone_in_slot(0)) is None
+
+    def _keep_a_good_row(self, call: _Call) -> None:
+        row = next((row for row in range(call.rows) if row not in call.reasons), None)
+        if row is not None:
+            self._good_row = {name: tensor[row : row + 1].clone() for name, tensor in call.inputs.items()}
+
+    def _alone_in_slot(self, row: int) -> _Piece:
         return _Piece(row, row + 1, row - row % self.slots_that_fit, self.slots_that_fit)
 
     def _watched(self, call: _Call, work: Callable[[], None]) -> None:

@@ -1,6 +1,6 @@
 """A loaded model as a callable on columns: `dict[str, ndarray] -> dict[str, ndarray]`. Knows no Beam."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import os
 from typing import Any, Literal
 
@@ -77,7 +77,7 @@ def load_scorer(
     computed_by = f"{_device_name(where)} {dtype}, {threads} thread(s), torch {torch.__version__}"
     scorer = Scorer(network, package, where, torch_dtype, batch_rows, threads, computed_by, timeout_seconds)
     check_smoke(scorer)
-    return scorer
+    return replace(scorer)  # a new one: that the model takes the smoke batch says nothing about the rows of the run
 
 
 def resolve_device(device: Device) -> torch.device:

@@ -1,6 +1,6 @@
 """Hostile and unlucky networks: what fails costs the rows that fail, and nothing is called for ever."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 import threading
 from typing import Any
@@ -98,6 +98,50 @@ def test_a_model_that_fails_on_everything_ends_the_run_after_few_calls(rows: int
 
 def test_many_bad_rows_in_a_row_are_rejected_when_others_are_good() -> None:
     assert set(failed(Network(set(range(100))), rows_of(200)).reasons) == set(range(100))
+
+
+def calls_of(scorer: MiniBatches, numbers: Sequence[int], rows_per_call: int) -> list[int]:
+    """Score rows of these numbers, a few in each call: the numbers of those that failed."""
+    everything, bad = rows_of(max(numbers) + 1), []
+    for first in range(0, len(numbers), rows_per_call):
+        some = list(numbers[first : first + rows_per_call])
+        try:
+            scorer({"x": everything[some]})
+        except FailedRows as result:
+            bad += [some[position] for position in result.reasons]
+    return bad
+
+
+@pytest.mark.parametrize(("rows_per_call", "tried"), [(1, 8), (3, 9), (7, 14), (12, 12)])
+def test_a_model_that_fails_on_everything_ends_a_run_of_small_calls(rows_per_call: int, tried: int) -> None:
+    network = Network(set(range(200)))
+    with pytest.raises(ModelError, match=rf"failed on each of {tried} rows that were tried one by one, and on no row it did not"):
+        calls_of(mini_batches(network), range(200), rows_per_call)
+    assert len(network.slots) < 40
+
+
+@pytest.mark.parametrize("rows_per_call", [1, 3, 7])
+def test_a_model_that_fails_on_everything_from_some_row_on_ends_a_run_of_small_calls(rows_per_call: int) -> None:
+    network, x = Network(), rows_of(200)
+    scorer = mini_batches(network)
+    scorer({"x": x[:5]})
+    network.bad = set(range(200))
+    with pytest.raises(ModelError, match="rows that were tried one by one"):
+        calls_of(scorer, range(5, 200), rows_per_call)
+
+
+@pytest.mark.parametrize("rows_per_call", [1, 3, 7])
+def test_small_calls_of_bad_rows_are_rejected_when_a_row_scored_before_still_goes_through(rows_per_call: int) -> None:
+    bad = list(range(20, 90))
+    network = Network(set(bad))
+    assert calls_of(mini_batches(network, slots=8), range(200), rows_per_call) == bad
+    assert len(network.slots) < 200 + 2 * len(bad)
+
+
+def test_single_rows_that_fail_between_good_ones_raise_no_doubt() -> None:
+    network = Network(set(range(0, 100, 2)))
+    assert calls_of(mini_batches(network), range(100), 1) == list(range(0, 100, 2))
+    assert len(network.slots) == 100
 
 
 def test_an_error_that_no_half_repeats_costs_no_row() -> None:
@@ -268,7 +312,7 @@ def test_calls_after_one_that_hung_are_refused_and_do_not_wait_for_its_thread() 
     try:
         for first in (0, 0, 1):
             row = rows_of(2)[first : first + 1]
-            with futures.ThreadPoolExecutor(1) as caller, pytest.raises(WorkerError, match="longer than 0.2 s") as caught:
+            with futures.ThreadPoolExecutor(1) as caller, pytest.raises(WorkerError, match=r"longer than 0\.2 s") as caught:
                 caller.submit(scorer, {"x": row}).result(timeout=20)
         assert str(caught.value).startswith("in another batch, the model took")
     finally:
