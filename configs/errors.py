@@ -5,6 +5,7 @@ as text only, so `refusal_in` finds them again in such a text: that is why a mes
 """
 
 import re
+import traceback
 
 
 class Refusal(Exception):
@@ -62,8 +63,18 @@ class PublishError(Refusal):
     status = 5
 
 
-_REFUSALS = {c.__name__: c for c in (WorkerError, JobError, InputError, ModelError, VerifyError, BudgetError, PublishError)}
+class OtherContentError(PublishError):
+    """Scores that another launcher of the same run has published first, and differently."""
+
+
+_ALL = (WorkerError, JobError, InputError, ModelError, VerifyError, BudgetError, PublishError, OtherContentError)
+_REFUSALS = {c.__name__: c for c in _ALL}
 _IN_TEXT = re.compile(r"(?:configs\.errors\.)(\w+): (.*?)(?= \[while running|\\n|\n|$)")
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """The refusal that an error is, or that a runner has wrapped up in it, or None."""
+    return refusal_in("".join(traceback.format_exception_only(error)))
 
 
 def refusal_in(text: str) -> Refusal | None:

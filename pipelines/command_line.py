@@ -12,7 +12,7 @@ from types import FrameType
 from typing import NoReturn, TextIO
 import warnings
 
-from configs.errors import JobError, Refusal, refusal_in
+from configs.errors import JobError, Refusal, refusal_of
 from configs.load import nearest
 from configs.messages import shown
 from pipelines.json_log import JsonFormatter, TextFormatter
@@ -126,14 +126,13 @@ def _status_of(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int
     try:
         return main(argv)
     except Refusal as refusal:  # a local runner adds the step to its message
-        return _fail(refusal_in("".join(traceback.format_exception_only(refusal))) or refusal, refusal)
+        return _fail(refusal_of(refusal) or refusal, refusal)
     except KeyboardInterrupt:
         _stopped("interrupted", 130)
         return 130
     except Exception as error:  # noqa: BLE001 - the outermost place: every error ends as one line
-        refusal_inside = refusal_in("".join(traceback.format_exception_only(error)))
         internal = Refusal(f"internal error: {type(error).__name__}: {_last_line(error)}; run again with --debug for the traceback")
-        return _fail(refusal_inside or internal, error)
+        return _fail(refusal_of(error) or internal, error)
 
 
 def _stopped(how: str, status: int) -> None:

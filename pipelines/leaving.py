@@ -9,8 +9,8 @@ import sys
 import threading
 from typing import NoReturn
 
-_CANCEL_SECONDS = 4.0
-_EXIT_SECONDS = 7.0  # Beam asks a job server for five seconds to end, and then kills it
+_CANCEL_SECONDS = 3.0
+_EXIT_SECONDS = 6.5  # Beam asks a job server for five seconds to end, and then kills it
 _jobs: list[Callable[[], object]] = []
 
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder
+from storage.layout import RunFolder, remove_temporary
 from storage.lock import found_free, held
 
 
@@ -39,7 +39,7 @@ def remove_superseded(run: RunFolder, job: str) -> None:
         with found_free(other) as its_job:
             if its_job == job:
                 with suppress(OSError):
-                    files.remove(other.temporary)
+                    remove_temporary(other)
 
 
 def _others(run: RunFolder) -> Iterator[RunFolder]:

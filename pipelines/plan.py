@@ -24,12 +24,13 @@ from pipelines.source import column_names, csv_format, wanted_columns
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
+from transforms.manifest import describe_schema
+from transforms.part_file import FileFormat
 from transforms.plan_file import StoredPlan, encode_plan
 from transforms.postprocess import ScoreColumns, postprocess_rows
 from transforms.predict import Scoring
 from transforms.preprocess import Missing, ModelInput, preprocess_rows
 from transforms.read_csv import CsvFormat
-from transforms.write import FileFormat, describe_schema
 
 _BATCH_BYTES = 64 << 20
 _MINI_BATCH_BYTES = 512 << 10

@@ -7,6 +7,7 @@ that is younger than asked. What interrupted and refused runs left in `_tmp` goe
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 import json
 
@@ -16,8 +17,8 @@ from configs.errors import JobError, PublishError
 from pipelines.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.leaving import leave
 from storage import files
-from storage.layout import RunFolder, current_run, read_manifest
-from storage.lock import is_held
+from storage.layout import RunFolder, current_run, read_manifest, remove_temporary
+from storage.lock import kept_free
 
 
 def main(argv: Sequence[str]) -> int:
@@ -26,9 +27,9 @@ def main(argv: Sequence[str]) -> int:
     before = datetime.now(UTC) - timedelta(days=arguments.older_than_days)
     for output in _outputs(files.absolute(arguments.output)):
         for run in superseded(output, before):
-            _remove(run, run.published, arguments.dry_run)
+            _remove_published(run, arguments.dry_run)
         for run in abandoned(output, before):
-            _remove(run, run.temporary, arguments.dry_run)
+            _remove_abandoned(run, arguments.dry_run)
     return 0
 
 
@@ -42,14 +43,17 @@ def superseded(output: str, before: datetime) -> list[RunFolder]:
         return []
     current, _ = read_manifest(output)
     others = [run for run in _runs(output, "runs") if run.run_id != current.run_id]
-    by_age = sorted(((_published_at(run), run.run_id, run) for run in others), reverse=True)
-    return [run for published_at, _, run in by_age[1:] if published_at < before]
+    published = [(published_at, run.run_id, run) for run in others if (published_at := _published_at(run)) is not None]
+    return [run for published_at, _, run in sorted(published, reverse=True)[1:] if published_at < before]
 
 
-def abandoned(output: str, before: datetime) -> list[RunFolder]:
-    """Runs that were never published, in whose temporary files nothing was written since, and that no launcher here is working on."""
-    runs = (run for run in _runs(output, "_tmp") if _last_written(run.temporary) < before)
-    return [run for run in runs if not files.is_local(output) or not is_held(run)]
+def abandoned(output: str, before: datetime) -> Iterator[RunFolder]:
+    """Runs that left files which no manifest lists, the last of them written before that."""
+    runs = {run.run_id: run for below in ("_tmp", "runs") for run in _runs(output, below)}
+    for run in runs.values():
+        left = _left_by(run)
+        if left and max(map(_last_written, left)) < before:
+            yield run
 
 
 def _outputs(output: str) -> list[str]:
@@ -69,9 +73,15 @@ def _runs(output: str, below: str) -> Iterator[RunFolder]:
     return (RunFolder(output, name) for name in files.names_in(files.join(output, below)))
 
 
-def _published_at(run: RunFolder) -> datetime:
+def _published_at(run: RunFolder) -> datetime | None:
     content = files.read(run.manifest)
-    return datetime.fromisoformat(json.loads(content)["published_at"]) if content else _last_written(run.published)
+    return datetime.fromisoformat(json.loads(content)["published_at"]) if content else None
+
+
+def _left_by(run: RunFolder) -> list[str]:
+    """Its temporary files, and what a publication that was killed, or a removal that was, left without a manifest."""
+    folders = [run.temporary] if files.exists(run.manifest) else [run.temporary, run.published]
+    return [folder for folder in folders if files.exists(folder)]
 
 
 def _last_written(folder: str) -> datetime:
@@ -79,15 +89,31 @@ def _last_written(folder: str) -> datetime:
     return max((fs.modified(name).astimezone(UTC) for name in fs.find(path)), default=datetime.min.replace(tzinfo=UTC))
 
 
-def _remove(run: RunFolder, folder: str, dry_run: bool) -> None:
+def _remove_published(run: RunFolder, dry_run: bool) -> None:
     """The manifest goes first: a run that is half gone must not be taken for published when the same work comes again."""
-    print(f"{'would remove' if dry_run else 'removing'}: {folder}")
-    if dry_run:
-        return
-    try:
-        if folder == run.published:
+    with _removal(run.published, dry_run) as meant:
+        if meant:
             files.remove(run.manifest)
-        files.remove(folder)
+            files.remove(run.published)
+
+
+def _remove_abandoned(run: RunFolder, dry_run: bool) -> None:
+    """The done-records go first, as they name the files; nothing goes while a launcher here is working on the run."""
+    with kept_free(run) if files.is_local(run.output) else nullcontext(True) as free:
+        for folder in _left_by(run) if free else ():
+            with _removal(folder, dry_run) as meant:
+                if meant and folder == run.temporary:
+                    remove_temporary(run)
+                elif meant:
+                    files.remove(folder)
+
+
+@contextmanager
+def _removal(folder: str, dry_run: bool) -> Iterator[bool]:
+    """Say what goes, or would go, and whether it is meant."""
+    print(f"{'would remove' if dry_run else 'removing'}: {folder}")
+    try:
+        yield not dry_run
     except OSError as error:
         raise PublishError(f"{folder}: cannot be removed: {error.strerror or error}; mend the folder and run again") from error
 

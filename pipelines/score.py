@@ -13,7 +13,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 import pyarrow as pa
 
-from configs.errors import PublishError
+from configs.errors import OtherContentError, PublishError, refusal_of
 from configs.job import Job
 from configs.load import load, parse_set
 from model_zoo.scorer import resolve_device
@@ -137,31 +137,36 @@ def _prepare(plan: Plan, only_rejected: str | None, log: RunLog) -> None:
 
 def _run(plan: Plan, options: PipelineOptions, only_rejected: str | None, log: RunLog) -> int:
     began = time.perf_counter()
-    _prepare(plan, only_rejected, log)
-    rows_done = RowsDone(plan.run, plan.units)
-    resumed_rows = rows_done.count()
-    log.resumed(resumed_rows)
-    pipeline = beam.Pipeline(options=options)
-    build(pipeline, plan, workers_per_machine(options))
-    with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
-        try:
+    try:
+        _prepare(plan, only_rejected, log)
+        rows_done = RowsDone(plan.run, plan.units)
+        resumed_rows = rows_done.count()
+        log.resumed(resumed_rows)
+        pipeline = beam.Pipeline(options=options)
+        build(pipeline, plan, workers_per_machine(options))
+        with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
             result = pipeline.run()
             if starts_elsewhere(options) or options.view_as(StandardOptions).no_wait_until_finish:
                 return _submitted(plan, result, log)
             with cancelled_when_stopped(cancellation(options, result)):
                 result.wait_until_finish()
-        except Exception:
-            if files.exists(plan.run.manifest):  # another launcher of the same work was faster, and cleaned up under this one
-                return _published_before(plan, log)
+    except Exception as error:
+        published = files.exists(plan.run.manifest)
+        if not published or isinstance(refusal_of(error), OtherContentError):
             raise
-    seconds = time.perf_counter() - began
+        return _published_before(
+            plan, log, late=True
+        )  # another launcher of the same work was faster, and cleaned up under this one
+    return _published(plan, _counters(result), resumed_rows, time.perf_counter() - began, log)
+
+
+def _published(plan: Plan, counters: dict[str, int], resumed_rows: int, seconds: float, log: RunLog) -> int:
     if not files.exists(plan.run.manifest):
         raise PublishError(
             f"{plan.run.output}: the runner says that the job is done, but it did not publish run {plan.run.run_id} there; look at the "
             "job's log, then run the same command again"
         )
     run, manifest = read_manifest(plan.run.output, plan.run.run_id)
-    counters = _counters(result)
     log.published(run, manifest, seconds, resumed_rows, counters)
     remove_superseded(run, plan.job.name)
     if log.is_for_people:
@@ -179,8 +184,8 @@ def _submitted(plan: Plan, result: Any, log: RunLog) -> int:
     return 0
 
 
-def _published_before(plan: Plan, log: RunLog) -> int:
-    announce(plan.run)
+def _published_before(plan: Plan, log: RunLog, late: bool = False) -> int:
+    announce(plan.run, late)
     log.already_published(*read_manifest(plan.run.output, plan.run.run_id))
     if log.is_for_people:
         print(f"already published: run {plan.run.run_id}, the same inputs, model and settings; nothing to do")

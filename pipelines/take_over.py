@@ -73,12 +73,17 @@ def take_over(plan: Plan, run: RunFolder, manifest: Mapping[str, Any]) -> int:
 def _linked(new: RunFolder, unit: WorkUnit, run: RunFolder, entries: Sequence[Mapping[str, Any]]) -> Iterator[WrittenFile]:
     files.make_folder(new.attempts)
     for number, entry in enumerate(entries):
-        url = files.join(run.published, entry["path"])
-        if files.sha256_of(url) != entry["sha256"]:
-            raise VerifyError(f"{url}: its content was altered (sha256 differs), so it is not taken over; score everything again")
-        name = f"{unit.index:07d}-{_ATTEMPT}-{number:03d}{PurePosixPath(entry['path']).suffix}"
-        files.link_or_copy(url, files.join(new.attempts, name))
-        yield WrittenFile(name, entry["rows"], entry["bytes"], entry["sha256"])
+        url, digest = files.join(run.published, entry["path"]), entry["sha256"]
+        name = f"{unit.index:07d}-{_ATTEMPT}-{digest[:12]}-{number:03d}{PurePosixPath(entry['path']).suffix}"
+        try:
+            if files.sha256_of(url) != digest:
+                raise VerifyError(
+                    f"{url}: its content was altered (sha256 differs), so it is not taken over; score everything again"
+                )
+            files.link_or_copy(url, files.join(new.attempts, name))
+        except FileNotFoundError as error:
+            raise VerifyError(f"{url}: is gone, so it cannot be taken over; score everything, without --only_rejected") from error
+        yield WrittenFile(name, entry["rows"], entry["bytes"], digest)
 
 
 def _part(unit: WorkUnit, manifest: Mapping[str, Any], books: Mapping[str, Any], scored: Sequence[WrittenFile]) -> WrittenPart:

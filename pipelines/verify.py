@@ -13,8 +13,8 @@ from pipelines.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.leaving import leave
 from storage import files
 from storage.layout import RunFolder, current_run, read_manifest
-from transforms.publish import ROW_COUNTS, content_sha256
-from transforms.write import count_rows, describe_schema
+from transforms.manifest import ROW_COUNTS, content_sha256, describe_schema
+from transforms.part_file import count_rows
 
 
 def main(argv: Sequence[str]) -> int:

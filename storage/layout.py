@@ -109,6 +109,14 @@ def _link_current(run: RunFolder) -> None:
             files.link_folder(link, f"{_RUNS}/{run_id}", scratch=run.temporary)
 
 
+def remove_temporary(run: RunFolder) -> None:
+    """Remove a run's temporary files, its done-records first: so what a killed removal leaves names no file that is gone."""
+    files.remove(run.done)
+    with suppress(FileNotFoundError):
+        files.sync_folder(run.temporary)
+    files.remove(run.temporary)
+
+
 def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, dict[str, Any]]:
     """Folder and manifest of a published run, by default the current one; every file that it lists is in the run's folder.
 

@@ -27,12 +27,6 @@ def held(run: RunFolder, content: str) -> Iterator[None]:
         os.close(number)
 
 
-def is_held(run: RunFolder) -> bool:
-    """Whether a launcher of the run lives on this machine."""
-    with found_free(run) as content:
-        return content is None and os.path.exists(run.lock)
-
-
 @contextmanager
 def found_free(run: RunFolder) -> Iterator[str | None]:
     """The content of a lock that nobody holds, which cannot be taken while the block runs; None when it is held, or there is none."""
@@ -50,6 +44,13 @@ def found_free(run: RunFolder) -> Iterator[str | None]:
         yield os.pread(number, 1 << 16, 0).decode(errors="replace")
     finally:
         os.close(number)
+
+
+@contextmanager
+def kept_free(run: RunFolder) -> Iterator[bool]:
+    """Whether no launcher of the run lives on this machine; one that finds its lock there waits until the block ends."""
+    with found_free(run) as content:
+        yield content is not None or not os.path.exists(run.lock)
 
 
 def _opened(path: Path) -> int:

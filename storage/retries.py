@@ -11,6 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import tenacity
 
+from storage.stores import CLIENTS
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -22,7 +24,6 @@ _NAMES = (
     "EREMOTEIO ESHUTDOWN ESTALE ETIMEDOUT"
 )
 _TRANSIENT = frozenset(getattr(errno, name) for name in _NAMES.split() if hasattr(errno, name))  # not every system has all of them
-_CLIENTS = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "requests"})
 _END = object()
 
 pause = time.sleep  # looked up at each wait, so that a test can replace it
@@ -87,7 +88,7 @@ def _pause(seconds: float) -> None:
 def _retried_by_a_client(error: BaseException) -> bool:
     cause: BaseException | None = error
     while cause is not None:
-        if type(cause).__module__.partition(".")[0] in _CLIENTS:
+        if type(cause).__module__.partition(".")[0] in CLIENTS:
             return True
         cause = cause.__cause__
     return False

@@ -17,7 +17,7 @@ from fsspec.spec import AbstractBufferedFile
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs"})
 _PUBLISHABLE = _OBJECT_STORES | {"file", "local", "memory"}
 # What these packages raise is often no OSError, though it tells of one: no connection, no credentials, a request that was refused.
-_CLIENTS = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "requests", "s3fs"})
+CLIENTS = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "requests", "s3fs"})
 _CONFLICTS = 5
 _ONE_REQUEST_BYTES = 5 << 30
 
@@ -139,7 +139,7 @@ def _stands(fs: Any, path: str, content: bytes) -> bool:
 
 def _is_of_a_client(error: Exception) -> bool:
     frames = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
-    return any(name.partition(".")[0] in _CLIENTS for name in (type(error).__module__, *frames))
+    return any(name.partition(".")[0] in CLIENTS for name in (type(error).__module__, *frames))
 
 
 def _one_line(error: Exception) -> str:

@@ -27,7 +27,8 @@ SIBLINGS = {
     "transforms.postprocess": {"transforms.where"},
     "transforms.read": {"transforms.read_csv"},
     "transforms.read_csv": {"transforms.csv_text"},
-    "transforms.write": {"transforms.write_csv"},
+    "transforms.write": {"transforms.part_file"},
+    "transforms.part_file": {"transforms.write_csv"},
     "transforms.publish": {"transforms.manifest", "transforms.write"},
 }
 FOUNDATION = {"transforms.batches", "transforms.plan_file", "transforms.rejected", "transforms.timing"}

@@ -4,32 +4,30 @@ Every step can be repeated: files get names that carry their content's digest, t
 replaced in one move. So a retried bundle, a second launcher, or a worker that wakes up late cannot change a published run.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 import errno
-import hashlib
 import json
 import math
 from typing import Any, TypeVar
 
 import apache_beam as beam
 
-from configs.errors import BudgetError, PublishError
+from configs.errors import BudgetError, OtherContentError, PublishError
 from storage import files
-from storage.layout import RunFolder, make_current, read_manifest, refuse_link, refuse_links
+from storage.layout import RunFolder, current_run, make_current, read_manifest, refuse_link, refuse_links, remove_temporary
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
-from transforms.plan_file import StoredPlan, read_plan
+from transforms.manifest import ROW_COUNTS, books_of_units, description, manifest_text
+from transforms.plan_file import read_plan
 from transforms.write import read_done_record
 
 T = TypeVar("T")
 R = TypeVar("R")
 # An object store answers in tens of milliseconds, many requests at a time.
 _REQUESTS_AT_ONCE = 32
-ROW_COUNTS = ("in", "scored", "filtered", "rejected")
 
 
 @dataclass(frozen=True)
@@ -79,34 +77,50 @@ def publish_run(
     """Publish what the done-records and `parts` say was written.
 
     Raises:
-        PublishError: a unit is missing, the books do not balance, or a run of this id with other content was published first.
+        PublishError: a unit is missing, or the books do not balance.
+        OtherContentError: this run was published first, with other content.
         BudgetError: more rejected rows than allowed.
     """
     refuse_links(run, PublishError)
     with _storage_errors(run):
         if files.exists(run.manifest):
-            return announce(run)
+            return announce(run, late=True)
         plan = read_plan(run.plan)
         chosen = choose_parts(run, plan.units, parts)
         totals = balance(chosen)
         check_budget(totals, max_rejected_rows, max_rejected_percent, _where_to_look(run, chosen))
         entries = _move_files(run, chosen)
-        inputs = {"inputs": plan.inputs, "ignored_inputs": plan.ignored_inputs, "units": list(_books(plan, chosen))}
-        content = {**manifest, **inputs, **_description(run, chosen, totals, entries)}
-        _create_manifest(run, content)
-        return announce(run)
+        inputs = {"inputs": plan.inputs, "ignored_inputs": plan.ignored_inputs, "units": list(books_of_units(plan, chosen))}
+        content = {**manifest, **inputs, **description(run, chosen, totals, entries)}
+        created = _create_manifest(run, content)
+        return announce(run, late=not created)
 
 
-def announce(run: RunFolder) -> Published:
-    """Point readers at a run whose manifest stands, and drop its temporary files."""
+def announce(run: RunFolder, late: bool = False) -> Published:
+    """Point readers at a run whose manifest stands, and drop its temporary files.
+
+    `late` says that nobody asked for it: an attempt found the run published. Readers whom a newer run has by then stay with that.
+    """
     with _storage_errors(run, "cannot be made the current run"):
         manifest = read_manifest(run.output, run.run_id)[1]
         _remove_strays(run, manifest)  # here, because a publication may have been killed once its manifest stood
-        make_current(run)
+        if not (late and _is_superseded(run, manifest)):
+            make_current(run)
     with _storage_errors(run, f"is published, but its temporary files in {run.temporary} cannot be removed"):
-        files.remove(run.temporary)
+        remove_temporary(run)
     rows = manifest["rows"]
     return Published(run.run_id, rows["in"], rows["scored"], rows["filtered"], rows["rejected"])
+
+
+def _is_superseded(run: RunFolder, manifest: dict[str, Any]) -> bool:
+    """Whether readers follow another run, which was published later."""
+    current = current_run(run.output)
+    content = files.read(RunFolder(run.output, current).manifest) if current not in (None, run.run_id) else None
+    return content is not None and _published_at(json.loads(content)) >= _published_at(manifest)
+
+
+def _published_at(manifest: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(manifest["published_at"])
 
 
 @contextmanager
@@ -191,8 +205,12 @@ def _move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[
     files.make_folder(run.published)
     if rejected:
         files.make_folder(f"{run.published}/rejected")
-    entries = {"files": _at_once(run, lambda f: _move(run, *f), scored)}
-    entries["rejected_files"] = _at_once(run, lambda f: _move(run, *f), rejected)
+    try:
+        entries = {"files": _at_once(run, lambda f: _move(run, *f), scored)}
+        entries["rejected_files"] = _at_once(run, lambda f: _move(run, *f), rejected)
+    except FileNotFoundError:
+        _forget_units_without_files(run, [*scored, *rejected])
+        raise
     files.sync_folder(run.published)
     if rejected:
         files.sync_folder(f"{run.published}/rejected")
@@ -220,6 +238,13 @@ def _move(run: RunFolder, file: WrittenFile, name: str) -> dict[str, Any]:
     return {"path": name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
 
 
+def _forget_units_without_files(run: RunFolder, moves: Sequence[tuple[WrittenFile, str]]) -> None:
+    """Somebody removed files of finished units; drop the records of those, so that the next run writes them again."""
+    for file, name in moves:
+        if not files.exists(files.join(run.attempts, file.path)) and not files.exists(files.join(run.published, name)):
+            files.remove(run.done_record(int(file.path.partition("-")[0])))
+
+
 def _at_once(run: RunFolder, call: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Results of storage requests in the order of `items`; of a store many at a time, while a disk is faster than threads are."""
     if files.is_local(run.output):
@@ -228,58 +253,14 @@ def _at_once(run: RunFolder, call: Callable[[T], R], items: Sequence[T]) -> list
         return list(pool.map(call, items))
 
 
-def _description(
-    run: RunFolder, parts: Sequence[WrittenPart], totals: dict[str, int], entries: dict[str, list[dict[str, Any]]]
-) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "rows": totals,
-        "computed_by": sorted({p.placement for p in parts if p.placement}),
-        "workers": dict(sorted(Counter(p.worker for p in parts if p.worker).items())),
-        "content_sha256": content_sha256(entries["files"] + entries["rejected_files"]),
-        **entries,
-    }
-
-
-def _books(plan: StoredPlan, parts: Sequence[WrittenPart]) -> Iterator[dict[str, Any]]:
-    """What became of the rows of each unit."""
-    of_unit: dict[int, Counter[str]] = {}
-    for part in parts:
-        of_unit.setdefault(part.unit, Counter()).update({name: getattr(part, f"rows_{name}") for name in ROW_COUNTS})
-    for unit in plan.units:
-        where = {
-            "shard": unit.shard,
-            "first_row_group": unit.first_row_group,
-            "row_groups": unit.row_groups,
-            "first_row": unit.first_row,
-        }
-        yield {**where, **{name: of_unit[unit.index][name] for name in ROW_COUNTS}}
-
-
-def manifest_text(content: dict[str, Any]) -> str:
-    """A manifest as JSON, one line for each entry of its lists, so that it can be read and searched line by line."""
-
-    def text(value: Any) -> str:
-        entries = isinstance(value, list) and value and isinstance(value[0], dict)
-        return "[\n  " + ",\n  ".join(json.dumps(v) for v in value) + "\n ]" if entries else json.dumps(value)
-
-    return "{\n " + ",\n ".join(f"{json.dumps(name)}: {text(value)}" for name, value in content.items()) + "\n}\n"
-
-
-def content_sha256(entries: Sequence[dict[str, Any]]) -> str:
-    """One digest for all files of a run: of their names, rows, sizes and digests."""
-    lines = sorted(json.dumps(e, sort_keys=True) for e in entries)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _create_manifest(run: RunFolder, content: dict[str, Any]) -> None:
-    """Name all that is published, unless another launcher has named the very same."""
+def _create_manifest(run: RunFolder, content: dict[str, Any]) -> bool:
+    """Name all that is published: True when done, False when another launcher has named the very same."""
     created = False
     with suppress(FileNotFoundError):  # another launcher of this run was faster, and cleaned up
         created = files.create(run.manifest, manifest_text(content).encode(), scratch=run.temporary)
     if not created:
         _refuse_other_content(run, content)
+    return created
 
 
 def _refuse_other_content(run: RunFolder, content: dict[str, Any]) -> None:
@@ -289,7 +270,7 @@ def _refuse_other_content(run: RunFolder, content: dict[str, Any]) -> None:
     if standing.get("content_sha256") != content["content_sha256"]:
         if "files" in standing:
             _remove_strays(run, standing)
-        raise PublishError(
+        raise OtherContentError(
             f"{run.published}: another launcher published this run first, with other content; the published run stands; "
             "compare the machines and library versions of both (manifest: computed_by)"
         )

@@ -6,52 +6,30 @@ where a runner breaks that, every contiguous piece becomes a part of its own, an
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 import json
 import os
 import socket
 import time
-from typing import Any, Protocol
+from typing import Any
 import uuid
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from configs.errors import PublishError
 from storage import files
 from storage.layout import RunFolder, is_plain, refuse_links
 from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
+from transforms.part_file import FileFormat, PartFile
 from transforms.timing import Timed
-from transforms.write_csv import CsvWriter, count_csv_rows
 
 _ROW_GROUP_ROWS = 1 << 17
 _PROGRESS_SECONDS = 1.0
 _MEND = "make room or mend the folder, and run again to resume"
-
-
-@dataclass(frozen=True)
-class FileFormat:
-    """How scored files look.
-
-    Attributes:
-        format: `parquet` or `csv`.
-        schema: all columns, with the model's name, version and digest as metadata.
-        repeating: columns of Parquet files to dictionary-encode; for numbers that hardly repeat it costs twice the time and space.
-        sort_by: (column, `ascending` or `descending`), the order of rows inside a file.
-        rows_per_file: rows of a file, at most.
-        escape_formulas: CSV: texts that a spreadsheet would take for formulas get an apostrophe.
-    """
-
-    format: str
-    schema: pa.Schema
-    repeating: tuple[str, ...]
-    sort_by: tuple[tuple[str, str], ...]
-    rows_per_file: int
-    escape_formulas: bool = False
 
 
 @dataclass
@@ -78,21 +56,28 @@ class _WriteUnits(beam.DoFn):
         self._abandon()
 
     def process(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
-        try:
-            with self._timed(batch.rows_in):
-                parts = list(self._write(batch))
-        except OSError as error:
-            self._abandon()
-            raise PublishError(f"{self.run.output}: {batch.unit.shard} cannot be stored there: {error}; {_MEND}") from error
+        with self._storing(batch.unit), self._timed(batch.rows_in):
+            parts = list(self._write(batch))
         yield from parts
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         window = GlobalWindow()
-        for writer in self._open.values():
-            yield WindowedValue(writer.close(last=False), window.max_timestamp(), [window])
+        for unit, writer in list(self._open.items()):
+            with self._storing(writer.unit):
+                part = writer.close(last=False)
+            del self._open[unit]
+            yield WindowedValue(part, window.max_timestamp(), [window])
 
     def teardown(self) -> None:
         self._abandon()
+
+    @contextmanager
+    def _storing(self, unit: WorkUnit) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._abandon()
+            raise PublishError(f"{self.run.output}: {unit.shard} cannot be stored there: {error}; {_MEND}") from error
 
     def _abandon(self) -> None:
         """Let go of unfinished files, of this bundle or of one that failed; nobody will name them."""
@@ -104,13 +89,15 @@ class _WriteUnits(beam.DoFn):
         writer = self._open.get(batch.unit.index)
         if writer is not None and writer.next_row != batch.id.first_row:
             yield writer.close(last=False)
+            del self._open[batch.unit.index]
             writer = None
         if writer is None:
             writer = self._open[batch.unit.index] = PartWriter(self.run, batch.unit, batch.id.first_row, self.file_format)
         writer.write(batch)
         if batch.last:
+            part = writer.close(last=True)
             del self._open[batch.unit.index]
-            yield from finish_unit(self.run, batch.unit, writer.close(last=True))
+            yield from finish_unit(self.run, batch.unit, part)
 
 
 def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[WrittenPart, ...]:
@@ -150,7 +137,8 @@ class PartWriter:
 
     def __init__(self, run: RunFolder, unit: WorkUnit, first_row: int, file_format: FileFormat) -> None:
         self.next_row = first_row
-        self._run, self._unit, self._first_row, self._format = run, unit, first_row, file_format
+        self.unit = unit
+        self._run, self._first_row, self._format = run, first_row, file_format
         self._attempt = uuid.uuid4().hex[:12]
         self._name = f"{unit.index:07d}-{self._attempt}"
         self._scored: list[WrittenFile] = []
@@ -158,7 +146,7 @@ class PartWriter:
         self._pending_rows = self._scored_rows = self._filtered = 0
         self._failed: list[pa.RecordBatch] = []
         self._placement = ""
-        self._file: _OpenFile | None = None
+        self._file: PartFile | None = None
         self._noted = time.monotonic()
         refuse_links(run, PublishError)
         files.make_folder(run.attempts, above=False)  # else an attempt that wakes up after publishing would leave files for ever
@@ -182,9 +170,12 @@ class PartWriter:
         self._note_progress()
 
     def abandon(self) -> None:
-        """Close what is open, without a word about errors: the file is not going to be used."""
+        """Let go of what was written, without a word about errors: nobody is going to name it, and a full disk needs the room."""
         if self._file is not None:
             self._file.abandon()
+        for file in self._scored:
+            with suppress(OSError):
+                files.remove(files.join(self._run.attempts, file.path))
 
     def close(self, last: bool) -> WrittenPart:
         """Finish the files; `last` says that the unit ends here."""
@@ -192,7 +183,7 @@ class PartWriter:
             self._close_file()
         rejected = self._write_rejected()
         return WrittenPart(
-            unit=self._unit.index,
+            unit=self.unit.index,
             attempt=self._attempt,
             first_row=self._first_row,
             rows_in=self.next_row - self._first_row,
@@ -215,7 +206,7 @@ class PartWriter:
         if self._format.sort_by:
             table = table.sort_by(list(self._format.sort_by))
         if self._file is None:
-            self._file = _OpenFile(self._run, f"{self._name}-{len(self._scored):03d}.{self._format.format}", self._format)
+            self._file = PartFile(self._run, f"{self._name}-{len(self._scored):03d}.{self._format.format}", self._format)
         self._file.write(table)
         self._pending, self._pending_rows = [], 0
 
@@ -230,7 +221,7 @@ class PartWriter:
         if not self._failed:
             return ()
         table = pa.Table.from_batches(self._failed).sort_by("row")
-        file = _OpenFile(self._run, f"{self._name}-rejected.parquet", FileFormat("parquet", table.schema, (), (), 0))
+        file = PartFile(self._run, f"{self._name}-rejected.parquet", FileFormat("parquet", table.schema, (), (), 0))
         file.write(table)
         return (file.close(),)
 
@@ -241,80 +232,3 @@ class PartWriter:
             rows = self.next_row - self._first_row
             files.make_folder(self._run.progress, above=False)
             files.put(files.join(self._run.progress, self._name), str(rows).encode(), above=False)
-
-
-class _TableWriter(Protocol):
-    def write_table(self, table: pa.Table) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class _Abandoned(Exception):
-    """Ends the writing of a file that nobody will name, so that a store does not keep it."""
-
-
-class _OpenFile:
-    """A Parquet or CSV file on its way; `close` syncs it and opens it again to count its rows."""
-
-    def __init__(self, run: RunFolder, name: str, file_format: FileFormat) -> None:
-        self.rows = 0
-        self._url, self._name = files.join(run.attempts, name), name
-        self._format = file_format.format
-        self._stack = ExitStack()
-        self._sink = self._stack.enter_context(files.open_synced(self._url))
-        self._writer = self._table_writer(file_format)
-
-    def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table)
-        self.rows += table.num_rows
-
-    def abandon(self) -> None:
-        with suppress(OSError, _Abandoned), self._stack:
-            raise _Abandoned
-
-    def close(self) -> WrittenFile:
-        self._writer.close()
-        self._stack.close()
-        stored = count_rows(self._url, self._format)
-        if stored != self.rows:
-            raise PublishError(
-                f"{self._url}: {self.rows} rows were written, but {stored} are in the file; check the disk, run again"
-            )
-        return WrittenFile(self._name, self.rows, self._sink.bytes, self._sink.sha256)
-
-    def _table_writer(self, file_format: FileFormat) -> _TableWriter:
-        sink: Any = pa.PythonFile(self._sink, mode="w")
-        if file_format.format == "csv":
-            return CsvWriter(sink, file_format.schema, file_format.escape_formulas)
-        return pq.ParquetWriter(
-            sink,
-            file_format.schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=list(file_format.repeating),
-            write_page_checksum=True,
-        )
-
-
-def describe_schema(schema: pa.Schema) -> list[dict[str, str]]:
-    """Names and types of columns as a manifest holds them.
-
-    Parquet forgets what the items of a list were called, so lists are told by the type of their items.
-    """
-    return [{"name": field.name, "type": _type_text(field.type)} for field in schema]
-
-
-def _type_text(dtype: pa.DataType) -> str:
-    if pa.types.is_fixed_size_list(dtype):
-        return f"fixed_size_list<{_type_text(dtype.value_type)}>[{dtype.list_size}]"
-    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
-        return f"{'large_' if pa.types.is_large_list(dtype) else ''}list<{_type_text(dtype.value_type)}>"
-    return str(dtype)
-
-
-def count_rows(url: str, format: str) -> int:
-    """Rows of a stored file, read from the file itself."""
-    with files.open_read(url) as file:
-        if format == "parquet":
-            return int(pq.ParquetFile(file).metadata.num_rows)
-        return count_csv_rows(url, file)

@@ -28,7 +28,7 @@ def job_server() -> str:
     return f"--flink_job_server_jar={install.job_server()}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(job_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with running_cluster(install.flink_home(), tmp_path_factory.mktemp("cluster")) as running:
         yield running

@@ -18,8 +18,9 @@ from tests.object_stores.conftest import at, new_bucket
 from tests.object_stores.proxy import Fault, Proxy
 from tests.object_stores.servers import Server
 from tests.transforms.test_publish import SCHEMA, tree, two_units
+from transforms.part_file import FileFormat
 from transforms.publish import publish_run
-from transforms.write import FileFormat, PartWriter, finish_unit, read_done_record
+from transforms.write import PartWriter, finish_unit, read_done_record
 
 _ANY_WRITE = r"^(PUT|POST|DELETE) "
 

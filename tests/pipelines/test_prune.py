@@ -122,6 +122,44 @@ def test_a_run_half_removed_goes_too(output: Path) -> None:
     assert standing(output) == {"50", "2"}
 
 
+def half_published(output: Path) -> RunFolder:
+    """The run of two days ago as it was when its publication was killed: parts named, no manifest, its temporary files all old."""
+    (folder,) = {mark.parent for mark in output.glob("runs/*/days-2")}
+    run = RunFolder(str(output), folder.name)
+    (folder / "manifest.json").unlink()
+    Path(run.done).mkdir(parents=True)
+    Path(run.done_record(0)).touch()
+    for file in (*folder.iterdir(), *Path(run.temporary).rglob("*")):
+        os.utime(file, (0, 0))
+    return run
+
+
+def test_a_run_that_is_being_published_stays_whole_however_old_its_parts(output: Path) -> None:
+    run = half_published(output)
+    before = sorted(Path(run.published).iterdir())
+    with held(run, "job"):
+        assert pruned(output, 1) == 0
+    assert sorted(Path(run.published).iterdir()) == before
+    assert Path(run.done_record(0)).exists()
+
+
+def test_a_killed_publication_goes_with_its_temporary_files_or_not_at_all(output: Path) -> None:
+    run = half_published(output)
+    Path(run.done_record(0)).touch()
+    assert pruned(output, 1) == 0
+    assert standing(output) == {"50", "40", "2"}
+    os.utime(run.done_record(0), (0, 0))
+    assert pruned(output, 1) == 0
+    assert not Path(run.published).exists()
+    assert not Path(run.temporary).exists()
+
+
+def test_a_killed_publication_is_not_the_way_back(output: Path) -> None:
+    half_published(output)
+    assert pruned(output, 1) == 0
+    assert standing(output) == {"50", "40"}
+
+
 def test_an_output_whose_current_manifest_is_missing_is_left_alone(output: Path) -> None:
     (output / "current/manifest.json").unlink()
     assert pruned(output, 1) == 3

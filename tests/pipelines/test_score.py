@@ -5,6 +5,7 @@ from decimal import Decimal
 import json
 from pathlib import Path
 import shutil
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -15,8 +16,11 @@ import pytest
 
 from pipelines import verify
 from pipelines.command_line import run_program
+from storage import files
+from storage.layout import RunFolder
 from tests.conftest import REPOSITORY, program
 from tests.pipelines.reference import breast_cancer_probability, digits_probabilities
+from transforms import publish
 
 Score = Callable[..., int]
 CSV = ("--set", "source.format=csv", "--set", "source.types.id=int64")
@@ -149,6 +153,26 @@ def test_another_setting_is_another_run_and_leaves_the_first_alone(run_score: Sc
     assert run_score() == 0
     assert (tmp_path / "scores/CURRENT").read_text() == first
     assert published(tmp_path / "scores") == before
+
+
+@pytest.mark.parametrize(("content", "status"), [("other", 5), ("same", 0)])
+def test_a_run_that_another_launcher_published_first(
+    content: str, status: int, run_score: Score, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    """The other one's manifest appears while this one is publishing: the same scores are no matter, others are a failure."""
+    create = publish._create_manifest
+
+    def beaten(run: RunFolder, ours: dict[str, Any]) -> bool:
+        digest = ours["content_sha256"] if content == "same" else "other"
+        files.create(run.manifest, json.dumps({**ours, "content_sha256": digest}).encode())
+        return create(run, ours)
+
+    monkeypatch.setattr(publish, "_create_manifest", beaten)
+    assert run_score() == status
+    if status:
+        assert "error: " in (said := capsys.readouterr().err)
+        assert "another launcher published this run first, with other content" in said
+        assert not (tmp_path / "scores/CURRENT").exists()
 
 
 def test_in_memory_file_system_for_input_model_and_output(run_score: Score) -> None:

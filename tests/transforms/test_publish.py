@@ -1,5 +1,7 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import pairwise
 import json
 import os
@@ -15,13 +17,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import BudgetError, PublishError
-from storage import files
-from storage.layout import RunFolder, current_run
+from storage import disk, files
+from storage.layout import RunFolder, current_run, remove_temporary
 from tests.builders import make_unit, planned_run, scored_batch
 from transforms import publish
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
-from transforms.publish import Published, balance, check_budget, choose_parts, content_sha256, publish_run
-from transforms.write import FileFormat, PartWriter, finish_unit
+from transforms.manifest import content_sha256, description
+from transforms.part_file import FileFormat
+from transforms.publish import Published, announce, balance, check_budget, choose_parts, publish_run
+from transforms.write import PartWriter, finish_unit, read_done_record
 
 SCHEMA = pa.schema([("id", pa.int64()), ("p", pa.float32())])
 HEAD = {"format": 1, "job": {"name": "demo"}}
@@ -123,8 +127,54 @@ def test_the_next_run_leaves_the_old_one_as_it_was(output: str) -> None:
     publish_run(other, parts, HEAD, 1, 0.0)
     check_published(output, other)
     assert tree(run.published) == before
-    publish_run(run, [], HEAD, 1, 0.0)
+
+
+def test_a_late_attempt_does_not_lead_readers_back_to_an_older_run(output: str) -> None:
+    run, parts = publish_two(output)
+    newer, its_parts = two_units(output, "run2")
+    publish_run(newer, its_parts, HEAD, 1, 0.0)
+    publish_run(run, parts, HEAD, 1, 0.0)
+    assert current_run(output) == "run2"
+    announce(run)  # its command was given again
     assert current_run(output) == "run1"
+
+
+def test_a_late_attempt_completes_what_was_killed_once_the_manifest_stood(output: str) -> None:
+    publish_two(output)
+    newer, its_parts = two_units(output, "run2")
+    publish_run(newer, its_parts, HEAD, 1, 0.0)
+    files.replace(f"{output}/CURRENT", b"run1\n")
+    publish_run(newer, [], HEAD, 1, 0.0)
+    assert current_run(output) == "run2"
+
+
+def test_a_unit_whose_files_somebody_removed_is_written_again_by_the_next_run(output: str) -> None:
+    run, parts = two_units(output)
+    for file in parts[0].scored:
+        files.remove(files.join(run.attempts, file.path))
+    with pytest.raises(PublishError, match="run again to resume"):
+        publish_run(run, [], HEAD, 1, 0.0)
+    assert read_done_record(run, 0) is None
+    assert read_done_record(run, 1) is not None
+
+
+@pytest.mark.parametrize("killed_after", range(20))
+def test_a_removal_that_is_killed_leaves_no_record_without_its_files(killed_after: int, tmp_path: Path, monkeypatch) -> None:
+    run, _ = two_units(str(tmp_path / "out"))
+    allowed = iter(range(killed_after))
+
+    def strike(step: Callable[..., None], *arguments: Any) -> None:
+        if next(allowed, None) is None:
+            raise KeyboardInterrupt
+        step(*arguments)
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        for name in ("_drop", "_drop_folder"):
+            patched.setattr(disk, name, partial(strike, getattr(disk, name)))
+        remove_temporary(run)
+    records = [record for unit in (0, 1) if (record := read_done_record(run, unit)) is not None]
+    for file in (file for record in records for file in (*record.scored, *record.rejected)):
+        assert files.exists(files.join(run.attempts, file.path))
 
 
 def steps_until(run: RunFolder, parts: list[WrittenPart], stop: int) -> None:
@@ -137,7 +187,7 @@ def steps_until(run: RunFolder, parts: list[WrittenPart], stop: int) -> None:
     entries = publish._move_files(run, chosen)
     if stop == 1:
         return
-    content = {**HEAD, **publish._description(run, chosen, balance(chosen), entries)}
+    content = {**HEAD, **description(run, chosen, balance(chosen), entries)}
     files.create(run.manifest, json.dumps(content).encode())
     if stop >= 3:
         files.replace(f"{run.output}/CURRENT", b"run1\n")

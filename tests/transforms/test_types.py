@@ -15,6 +15,7 @@ from configs.steps import Stack
 from storage.layout import RunFolder
 import transforms
 from transforms.batches import FeatureBatch, PredictionBatch, RawBatch, ScoredBatch, WorkUnit, WrittenPart
+from transforms.part_file import FileFormat
 from transforms.postprocess import Postprocess, ScoreColumns
 from transforms.predict import Predict, Scoring
 from transforms.preprocess import Missing, ModelInput, Preprocess
@@ -22,7 +23,7 @@ from transforms.publish import Published, PublishRun
 from transforms.read import ReadShards
 from transforms.read_csv import CsvFormat
 from transforms.rejected import RowRecord
-from transforms.write import FileFormat, WriteShards
+from transforms.write import WriteShards
 
 RUN = RunFolder("memory://nowhere", "run")
 SCHEMA = pa.schema([("id", pa.int64()), ("a", pa.float32())])

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -22,7 +23,9 @@ from storage import files
 from storage.layout import RunFolder
 from tests.builders import make_unit, planned_run, scored_batch
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
-from transforms.write import FileFormat, PartWriter, _WriteUnits, count_rows, describe_schema, finish_unit, read_done_record
+from transforms.manifest import describe_schema
+from transforms.part_file import FileFormat, count_rows
+from transforms.write import PartWriter, _WriteUnits, finish_unit, read_done_record
 
 SCHEMA = pa.schema([("id", pa.int64()), ("p", pa.float32())], metadata={"model.name": "m", "model.digest": "d"})
 
@@ -270,7 +273,7 @@ def test_a_broken_done_record_is_refused(run: RunFolder) -> None:
 
 
 def test_a_file_that_lost_rows_on_its_way_is_refused(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.write.count_rows", lambda url, kind: count_rows(url, kind) - 1)
+    monkeypatch.setattr("transforms.part_file.count_rows", lambda url, kind: count_rows(url, kind) - 1)
     with pytest.raises(PublishError, match="10 rows were written, but 9 are in the file"):
         write_units(run, whole_unit(make_unit(), [10]))
 
@@ -348,3 +351,38 @@ def test_attempts_are_not_written_through_links_out_of_the_output(link: str, tmp
     with pytest.raises(PublishError, match="leads out of"):
         PartWriter(run, make_unit(), 0, file_format())
     assert sorted((tmp_path / "elsewhere").rglob("*")) == before
+
+
+def failing_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full from the numbered opening of a file on."""
+    opened, left = files.open_synced, iter(range(step))
+
+    def full(url: str) -> Any:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device", url)
+        return opened(url)
+
+    monkeypatch.setattr(files, "open_synced", full)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_an_attempt_that_fails_leaves_the_room_to_others_and_says_where(last: bool, tmp_path: Path, monkeypatch) -> None:
+    """Two files are stored, the third is not: in the middle of the unit, or where its bundle ends early."""
+    unit = make_unit(0, 6)
+    run = planned_run(str(tmp_path / "scores"), [unit])
+    failing_at(2, monkeypatch)
+    with pytest.raises(PublishError, match=r"s.parquet cannot be stored there: .*No space left"):
+        write_units(run, [scored_batch(unit, 0, [0, 1, 2, 3, 4], last=last)], file_format(rows_per_file=2))
+    assert files.names_in(run.attempts) == []
+
+
+def test_parts_of_a_bundle_that_ended_early_stay(tmp_path: Path) -> None:
+    unit = make_unit(0, 6)
+    run = planned_run(str(tmp_path / "scores"), [unit])
+    verb = _WriteUnits(run, file_format(rows_per_file=2))
+    verb.setup()
+    assert list(verb.process(scored_batch(unit, 0, [0, 1, 2]))) == []
+    (part,) = [v.value for v in verb.finish_bundle()]
+    verb.start_bundle()
+    verb.teardown()
+    assert sorted(files.names_in(run.attempts)) == sorted(file.path for file in part.scored)
