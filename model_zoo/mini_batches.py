@@ -20,6 +20,7 @@ import torch
 
 from configs.errors import ModelError, Refusal, WorkerError
 from configs.messages import shown
+from model_zoo.device_errors import is_device_fault, is_out_of_memory, without_frames
 from model_zoo.package import Tensor
 
 Arrays = dict[str, np.ndarray]
@@ -27,8 +28,6 @@ Network = Callable[..., Any]
 
 _ALONE_BEFORE_DOUBT = 8
 _LOOK_EVERY_SECONDS = 1.0
-_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
-_DEVICE_FAULTS = ("CUDA error", "CUBLAS_STATUS", "cuDNN error", "CUDNN_STATUS", "device-side assert")
 
 
 class FailedRows(Exception):
@@ -140,7 +139,7 @@ class MiniBatches:
             if error is None:
                 call.passed, self._alone = True, 0
                 fitting = max(fitting, piece.slots)
-            elif _is_out_of_memory(error) and piece.slots > 1:
+            elif is_out_of_memory(error) and piece.slots > 1:
                 ran_out = True
                 self._free_memory()
                 pending += _windows(piece.start, piece.stop, piece.first, -(-piece.slots // 2))
@@ -163,13 +162,13 @@ class MiniBatches:
         except Refusal:
             raise
         except Exception as error:
-            if _is_device_fault(error):
+            if is_device_fault(error):
                 self._lost = WorkerError(
                     f"the device failed under the model: {type(error).__name__}: {shown(error)}; the process cannot go on with it: run "
                     "again to resume, with CUDA_LAUNCH_BLOCKING=1 to see which operation it was"
                 )
                 raise self._lost from error
-            return _without_frames(error)
+            return without_frames(error)
         finally:
             del call.began[thread]
         return None
@@ -297,23 +296,3 @@ def _row_count(inputs: Arrays) -> int:
     if len(counts) != 1:
         raise ModelError(f"the model's inputs have {sorted(counts)} rows; they must have the same number")
     return counts.pop()
-
-
-def _without_frames(error: Exception) -> Exception:
-    """The error without tracebacks: their frames would keep the tensors of a failed mini-batch."""
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return error
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
-
-
-def _is_device_fault(error: Exception) -> bool:
-    """Whether the device's state is lost, as after a device-side assertion: every later call in this process would fail, too."""
-    if _is_out_of_memory(error):
-        return False
-    return isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in _DEVICE_FAULTS)
