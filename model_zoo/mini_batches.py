@@ -200,7 +200,7 @@ class MiniBatches:
             expected = (slots, *self.outputs[name].shape)
             if tuple(tensor.shape) != expected:
                 raise ModelError(f"the model's output {name} has shape {tuple(tensor.shape)} instead of {expected}")
-            if not torch.can_cast(tensor.dtype, getattr(torch, self.outputs[name].dtype)):
+            if not _becomes(tensor.dtype, getattr(torch, self.outputs[name].dtype)):
                 raise ModelError(f"the model's output {name} is {tensor.dtype}, which does not become {self.outputs[name].dtype}")
 
     def _doubt(self, call: _Call, error: Exception) -> None:
@@ -289,6 +289,13 @@ def _tensor(array: np.ndarray) -> torch.Tensor:
     """The array as a tensor that shares its memory where it can."""
     usable = array.flags.writeable and min(array.strides, default=0) >= 0
     return torch.from_numpy(array if usable else array.copy())
+
+
+def _becomes(given: torch.dtype, declared: torch.dtype) -> bool:
+    """Whether an output may be stored as declared: floating point may be rounded, but an integer that does not fit would wrap around."""
+    if given.is_floating_point or given.is_complex or declared.is_floating_point:
+        return torch.can_cast(given, declared)
+    return np.can_cast(str(given).removeprefix("torch."), str(declared).removeprefix("torch."), "safe")
 
 
 def _row_count(inputs: Arrays) -> int:

@@ -17,6 +17,7 @@ from model_zoo.mini_batches import FailedRows, MiniBatches
 from model_zoo.package import Tensor
 from tests.builders import tiny_network
 
+CPU = torch.device("cpu")
 OUTPUTS = {"logit": Tensor(shape=())}
 
 
@@ -41,7 +42,7 @@ class Network:
 
 
 def mini_batches(network: Any, slots: int = 64, threads: int = 1, timeout_seconds: float = 60.0) -> MiniBatches:
-    return MiniBatches(network, OUTPUTS, torch.device("cpu"), torch.float32, slots, threads, timeout_seconds)
+    return MiniBatches(network, OUTPUTS, CPU, torch.float32, slots, threads, timeout_seconds)
 
 
 def failed(network: Any, x: np.ndarray, **changes: Any) -> FailedRows:
@@ -192,11 +193,50 @@ def test_a_wrong_answer_is_refused_and_not_asked_for_again(answer: Callable[[tor
     assert calls == [16]
 
 
+@pytest.mark.parametrize(
+    ("given", "declared"),
+    [
+        (torch.int64, "int32"),
+        (torch.uint64, "int64"),
+        (torch.uint32, "int32"),
+        (torch.float32, "int64"),
+        (torch.complex64, "int64"),
+        (torch.complex64, "float64"),
+    ],
+)
+def test_an_output_whose_type_cannot_hold_every_value_is_refused(given: torch.dtype, declared: Any) -> None:
+    """2**40 as int32 would be 0."""
+    scorer = MiniBatches(
+        lambda x: {"y": torch.zeros(len(x), dtype=given)}, {"y": Tensor(dtype=declared, shape=())}, CPU, torch.float32, 4, 1, 60.0
+    )
+    with pytest.raises(ModelError, match=f"output y is {given}, which does not become {declared}"):
+        scorer({"x": rows_of(4)})
+
+
+@pytest.mark.parametrize(
+    ("given", "declared"),
+    [
+        (torch.bool, "int32"),
+        (torch.uint8, "int32"),
+        (torch.uint32, "int64"),
+        (torch.int32, "int64"),
+        (torch.int64, "float32"),
+        (torch.bfloat16, "float32"),
+        (torch.float64, "float32"),
+        (torch.bool, "float64"),
+    ],
+)
+def test_an_output_of_a_smaller_type_or_of_another_precision_is_stored_as_declared(given: torch.dtype, declared: Any) -> None:
+    scorer = MiniBatches(
+        lambda x: {"y": x[:, 0].bool().to(given)}, {"y": Tensor(dtype=declared, shape=())}, CPU, torch.float32, 4, 1, 60.0
+    )
+    y = scorer({"x": rows_of(3)})["y"]
+    assert (y.dtype.name, y.tolist()) == (declared, [0, 1, 1])
+
+
 def test_the_rows_of_a_ragged_answer_are_counted_output_by_output() -> None:
     outputs = {"a": Tensor(shape=()), "b": Tensor(shape=(2,))}
-    ragged = MiniBatches(
-        lambda x: {"a": x[:, 0], "b": x[:-1, :2]}, outputs, torch.device("cpu"), torch.float32, 4, 1, timeout_seconds=60.0
-    )
+    ragged = MiniBatches(lambda x: {"a": x[:, 0], "b": x[:-1, :2]}, outputs, CPU, torch.float32, 4, 1, timeout_seconds=60.0)
     with pytest.raises(ModelError, match=r"output b has shape \(3, 2\) instead of \(4, 2\)"):
         ragged({"x": rows_of(4)})
 
