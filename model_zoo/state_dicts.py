@@ -11,6 +11,7 @@ import json
 import pickle
 import pickletools
 import re
+import struct
 from typing import Any
 import zipfile
 
@@ -27,8 +28,9 @@ _CALLED = re.compile(
     r"collections OrderedDict"
 )
 _COULD_RUN_CODE = "and such a file could run code; save the state dict alone, best as .safetensors"
-_END_OF_ARCHIVE = b"PK\x05\x06"
-_END_BYTES = 22
+# How a zip archive begins and ends: its list of records, in a large one a wide end and where that is, and the end.
+_FIRST, _WIDE_END, _WIDE_END_AT, _END = b"PK\x03\x04", b"PK\x06\x06", b"PK\x06\x07", b"PK\x05\x06"
+_WIDE_END_BYTES, _WIDE_END_AT_BYTES, _END_BYTES = 56, 20, 22
 
 
 def read_state_dict(name: str, content: bytes) -> StateDict:
@@ -67,8 +69,10 @@ def _from_torch(content: bytes) -> StateDict:
 
 def _pickle_in(content: bytes) -> bytes:
     """The archive's pickle; what is no archive, is packed, or has other records than a state dict's is refused."""
-    if content[-_END_BYTES : 4 - _END_BYTES] != _END_OF_ARCHIVE:  # so that every reader finds the same list of records
+    if not content.startswith(_FIRST) or content[-_END_BYTES : 4 - _END_BYTES] != _END:
         raise ValueError(f"it is not an archive of torch.save but a bare pickle or another kind of file, {_COULD_RUN_CODE}")
+    if not _has_one_list(content):
+        raise ValueError(f"it is not an archive of torch.save: readers would find different records in it, {_COULD_RUN_CODE}")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             records = archive.infolist()
@@ -83,6 +87,19 @@ def _pickle_in(content: bytes) -> bytes:
             return archive.read(pickles[0])
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
         raise ValueError(f"it is not an archive of torch.save: {error}") from error
+
+
+def _has_one_list(content: bytes) -> bool:
+    """Whether all readers find the archive's list of records in one place: by the offset that the end states, and right before it."""
+    at = len(content) - _END_BYTES
+    size, offset = struct.unpack_from("<12xLL", content, at)
+    stated = at - _WIDE_END_AT_BYTES
+    if stated >= 0 and content.startswith(_WIDE_END_AT, stated):
+        at = stated - _WIDE_END_BYTES
+        if at < 0 or struct.unpack_from("<8xQ", content, stated) != (at,) or not content.startswith(_WIDE_END, at):
+            return False
+        size, offset = struct.unpack_from("<40xQQ", content, at)
+    return bool(offset + size == at) and content.endswith(b"\0\0")  # no comment: it could be another end
 
 
 def _refuse_code(instructions: bytes) -> None:

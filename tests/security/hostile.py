@@ -1,6 +1,7 @@
 """Model files as an attacker writes them. Each would leave a canary file behind if anything of it ran."""
 
 from collections.abc import Callable
+from functools import cache
 import io
 import os
 from pathlib import Path
@@ -15,6 +16,8 @@ from safetensors.torch import save
 import torch
 
 from tests.builders import tiny_network
+
+_ENTRY, _END_BYTES = b"PK\x01\x02", 22  # how a zip archive's list of records begins, and the length of its end
 
 
 class Payload:
@@ -52,6 +55,7 @@ class _Net(torch.nn.Module):
         return self.layers(x)[:, 0]
 
 
+@cache
 def torchscript() -> bytes:
     """A scripted network, with code of its own in the archive."""
     sink = io.BytesIO()
@@ -68,11 +72,18 @@ def torchscript_with_payload(canary: Path) -> bytes:
     )
 
 
+@cache
 def exported() -> bytes:
     """A `.pt2` of torch.export."""
     sink = io.BytesIO()
     torch.export.save(torch.export.export(_Net(), (torch.zeros(2, 3),)), sink)
     return sink.getvalue()
+
+
+def exported_with_payload(canary: Path) -> bytes:
+    """A `.pt2` whose example of an input is a pickle that calls os.system; torch.export.load follows it without being asked."""
+    example = with_payload_in_archive(canary)
+    return rewritten(exported(), lambda name, content: example if name.endswith("sample_inputs/model.pt") else content)
 
 
 def rewritten(archive: bytes, change: Callable[[str, bytes], bytes], packed: int = zipfile.ZIP_STORED) -> bytes:
@@ -84,14 +95,20 @@ def rewritten(archive: bytes, change: Callable[[str, bytes], bytes], packed: int
     return sink.getvalue()
 
 
-def with_record(archive: bytes, name: str, content: bytes) -> bytes:
-    """The archive with one record more."""
+def with_records(archive: bytes, records: dict[str, bytes]) -> bytes:
+    """The archive, or whatever it is, with more records."""
     sink = io.BytesIO(archive)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a name that is there twice
         with zipfile.ZipFile(sink, "a") as archive_file:
-            archive_file.writestr(name, content)
+            for name, content in records.items():
+                archive_file.writestr(name, content)
     return sink.getvalue()
+
+
+def records(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as archive_file:
+        return {name: archive_file.read(name) for name in archive_file.namelist()}
 
 
 def with_payload_in_archive(canary: Path) -> bytes:
@@ -106,10 +123,27 @@ def with_hidden_call(canary: Path) -> bytes:
     return rewritten(torch_saved(weights()), lambda name, content: instructions if name.endswith("data.pkl") else content)
 
 
-def with_two_lists_of_records(canary: Path) -> bytes:
-    """A clean archive behind which a comment holds a hostile one: readers differ in which list of records they find."""
+def with_archive_in_comment(canary: Path) -> bytes:
+    """A clean archive whose comment is a hostile one; a reader of zip files goes by the last end that it finds."""
     clean, hostile = torch_saved(weights()), with_payload_in_archive(canary)
-    return clean[:-2] + struct.pack("<H", len(hostile)) + hostile if len(hostile) < 1 << 16 else clean + hostile
+    return clean[:-2] + struct.pack("<H", len(hostile)) + hostile
+
+
+def with_two_lists_of_records(canary: Path) -> bytes:
+    """A hostile archive, and a clean one behind it whose end says where the hostile list is.
+
+    Python goes to right before the end, where the clean list is, and torch to where the end says.
+    """
+    hostile, clean = with_payload_in_archive(canary), rewritten(torch_saved(weights()), lambda name, content: content)
+    hostile_list = hostile.index(_ENTRY)
+    records, clean_list, end = clean[: clean.index(_ENTRY)], clean[clean.index(_ENTRY) : -_END_BYTES], clean[-_END_BYTES:]
+    end = end[:12] + struct.pack("<LLH", len(clean_list), hostile_list, 0)
+    return hostile[:-_END_BYTES] + records.ljust(hostile_list, b"\0") + clean_list + end
+
+
+def with_pickle_before_archive(canary: Path) -> bytes:
+    """A clean archive that begins as a file of torch before 1.6, which has no archive; torch goes by how a file begins."""
+    return with_records(torch_saved(Payload(canary), _use_new_zipfile_serialization=False), records(torch_saved(weights())))
 
 
 def safetensors_file(header: bytes, numbers: bytes = b"", length: int | None = None) -> bytes:
