@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from configs.errors import JobError, RowError
 from transforms.batches import Arrays, BadRows, PredictionBatch, ScoredBatch, isolate
@@ -202,15 +203,27 @@ def _typed(name: str, column: pa.Array, dtype: pa.DataType | None) -> pa.Array:
     if dtype is None or column.type == dtype:
         return column
     try:
-        return column.cast(dtype)
+        return _cast(column, dtype)
     except pa.ArrowNotImplementedError as error:
         raise JobError(f"postprocess.dtypes: {name} of type {column.type} cannot become {dtype}") from error
     except pa.ArrowInvalid as error:
         try:
-            bad = isolate(len(column), lambda at: column.take(pa.array(at)).cast(dtype))
+            bad = isolate(len(column), lambda at: _cast(column.take(pa.array(at)), dtype))
         except pa.ArrowInvalid:
             raise JobError(f"postprocess.dtypes: {name} of type {column.type} does not fit {dtype} in any row") from error
         raise BadRows({p: RowError(f"score {name} does not fit {dtype}") for p in (bad.reasons if bad else {})}) from error
+
+
+def _cast(column: pa.Array, dtype: pa.DataType) -> pa.Array:
+    """The column as `dtype`; a finite number that became infinite is an error, as one that an integer cannot hold is to Arrow."""
+    made = column.cast(dtype)
+    if _infinities(made) > _infinities(column):
+        raise pa.ArrowInvalid(f"a finite number that does not fit {dtype}")
+    return made
+
+
+def _infinities(column: pa.Array) -> int:
+    return int(pc.sum(pc.is_inf(column)).as_py() or 0) if pa.types.is_floating(column.type) else 0
 
 
 def _refuse_doubles(names: Sequence[str]) -> None:

@@ -227,3 +227,26 @@ def test_rows_whose_score_does_not_fit_its_dtype_are_rejected(values: list[int])
     assert [r for f in result.failed for r in f.rows["row"].to_pylist()] == [10 + i for i in bad]
     assert {s for f in result.failed for s in f.rows["stage"].to_pylist()} <= {"postprocess"}
     assert result.rows_in == len(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (np.array([1.5, 1e300, np.inf, -1e300, np.nan, -np.inf]), pa.float32()),
+        (np.array([1.5, 1e30, np.inf, -70_000, np.nan, -np.inf]), pa.float16()),
+        (np.array([1.5, 1e30, np.inf, -70_000, np.nan, -np.inf], dtype=np.float32), pa.float16()),
+    ],
+)
+def test_a_finite_score_that_would_become_infinite_is_rejected(values: np.ndarray, dtype: pa.DataType) -> None:
+    result = scored({"y": values}, ScoreColumns("none", dtypes={"y": dtype}))
+    assert result.rows["id"].to_pylist() == [100, 102, 104, 105]
+    np.testing.assert_array_equal(result.rows["y"].to_numpy(zero_copy_only=False), values[[0, 2, 4, 5]].astype("float32"))
+    records = [record for failed in result.failed for record in failed.rows.to_pylist()]
+    assert [(r["row"], r["error"], r["message"]) for r in records] == [
+        (row, "RowError", f"score y does not fit {dtype}") for row in (11, 13)
+    ]
+
+
+def test_a_floating_dtype_that_no_score_fits_is_refused() -> None:
+    with pytest.raises(JobError, match="y of type double does not fit float in any row"):
+        scored({"y": np.full(50, 1e300)}, ScoreColumns("none", dtypes={"y": pa.float32()}))
