@@ -1,10 +1,11 @@
-"""Inputs that change under a run, and runs that are interrupted."""
+"""Inputs that change under a run, and runs that are interrupted: the earlier run stays, and what is scored again is what nobody disturbed."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import shutil
 import signal
-import subprocess
+import threading
 import time
 
 import pytest
@@ -12,15 +13,48 @@ import pytest
 from pipelines import score
 from pipelines.command_line import run_program
 from tests.faults.programs import launched, scoring
-from tests.faults.world import ROWS, check_every_row_once, is_one_plain_line, make_world, read_output, write_shard
+from tests.faults.world import (
+    OTHER_SETTING,
+    Seen,
+    check_every_row_once,
+    is_one_plain_line,
+    make_world,
+    read_link,
+    read_output,
+    read_run,
+    write_shard,
+)
+from tests.processes import gone_within
 
-SHARDS = 40
-MANY = ("--set", "model.batch_rows=1", "--set", "source.rows_per_batch=1")
+SHARDS, ROWS = 40, 10
+# Slow for so few rows, so that there is time to disturb the run.
+MANY = ("--set", "model.batch_rows=1", "--set", "source.rows_per_batch=1", "--set", "sink.rows_per_file=7")
 
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_world(tmp_path_factory.mktemp("interrupts"), shards=SHARDS)
+    """A test that changes its shards leaves them as they were."""
+    return make_world(tmp_path_factory.mktemp("interrupts"), SHARDS, ROWS)
+
+
+@pytest.fixture(scope="module")
+def earlier(job: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output with a published run of another setting."""
+    output = tmp_path_factory.mktemp("earlier") / "scores"
+    assert score_here(job, output, *OTHER_SETTING) == 0
+    return output
+
+
+@pytest.fixture
+def output(earlier: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
+
+
+@pytest.fixture(scope="module")
+def before(earlier: Path) -> Seen:
+    seen = read_output(earlier)
+    assert seen is not None
+    return seen
 
 
 @pytest.fixture(scope="module")
@@ -28,88 +62,140 @@ def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return score_whole(job, tmp_path_factory.mktemp("undisturbed") / "scores")
 
 
+def score_here(job: Path, output: Path, *arguments: str) -> int:
+    return run_program(score.main, ["--config", str(job), "--output", str(output), *arguments])
+
+
 def score_whole(job: Path, output: Path, rows: int = SHARDS * ROWS) -> dict[str, bytes]:
-    """Files of the run, which must succeed."""
-    assert run_program(score.main, ["--quiet", "--config", str(job), "--output", str(output), *MANY]) == 0
+    """Files of the run, which must succeed and leave nothing behind."""
+    assert score_here(job, output, *MANY) == 0
     check_every_row_once(output, rows)
+    assert list((output / "_tmp").iterdir()) == []
     seen = read_output(output)
     assert seen is not None
     return seen.files
 
 
-def wait_until_half_done(process: subprocess.Popen[str], output: Path, units: int) -> None:
+def check_nothing_changed(output: Path, before: Seen) -> None:
+    """For readers, and for those of the earlier run's files."""
+    assert read_output(output) == before
+    assert read_link(output) == before.run_id
+    assert [run.name for run in (output / "runs").iterdir()] == [before.run_id]
+
+
+def wait_until_under_way(output: Path, runs: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
-    while len(list(output.glob("_tmp/*/done/*.json"))) < units:
-        assert process.poll() is None, process.communicate()[1]
+    while len(list(output.glob("_tmp/*/done/*.json"))) < 3:
+        assert runs()
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status", "flags"),
+    [
+        (signal.SIGTERM, 143, ()),
+        (signal.SIGINT, 130, ()),
+        (signal.SIGTERM, 143, ("--direct_running_mode=multi_processing", "--direct_num_workers=2")),
+    ],
+    ids=["SIGTERM", "SIGINT", "SIGTERM with worker processes"],
+)
 def test_an_interrupted_run_ends_soon_and_resumes(
     number: signal.Signals,
     status: int,
+    flags: tuple[str, ...],
     job: Path,
+    output: Path,
+    before: Seen,
     undisturbed: dict[str, bytes],
-    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    output = tmp_path / "scores"
-    with launched(scoring(job, output, *MANY)) as process:
-        wait_until_half_done(process, output, 3)
+    with launched(scoring(job, output, *MANY, *flags)) as process:
+        wait_until_under_way(output, lambda: process.poll() is None)
         process.send_signal(number)
         began = time.monotonic()
         error = process.communicate(timeout=60)[1]
+        assert time.monotonic() - began < 10
+        gone_within(60, process.pid)
     assert process.returncode == status, error
-    assert time.monotonic() - began < 10
     assert error.count("\n") == 1
     assert "nothing was published; the same command resumes" in error
-    assert read_output(output) is None
+    check_nothing_changed(output, before)
     assert len(list(output.glob("_tmp/*/done/*.json"))) >= 3
-    assert run_program(score.main, ["--config", str(job), "--output", str(output), *MANY]) == 0
-    assert "rows were scored by an earlier, interrupted run" in capsys.readouterr().out
     assert score_whole(job, output) == undisturbed
+    assert "rows were scored by an earlier, interrupted run" in capsys.readouterr().out
+    assert read_run(output, before.run_id) == before
 
 
-def replaced(folder: Path) -> None:
+def replaced(path: Path) -> None:
     """Another content of the same size under the same name."""
-    shutil.copy(folder / "shards/part-00001.parquet", folder / "new")
-    (folder / "new").replace(last(folder))
+    new = path.parent.parent / "new"
+    shutil.copy(path.with_name("part-00001.parquet"), new)
+    new.replace(path)
 
 
-def appended(folder: Path) -> None:
-    with last(folder).open("ab") as file:
+def appended(path: Path) -> None:
+    with path.open("ab") as file:
         file.write(b"more")
 
 
-def deleted(folder: Path) -> None:
-    last(folder).unlink()
+def score_while(job: Path, output: Path, change: Callable[[], object]) -> int:
+    """Exit status of a run under which something changes when its first units are done."""
+    ended = threading.Event()
+
+    def wait_and_change() -> None:
+        wait_until_under_way(output, lambda: not ended.is_set())
+        change()
+
+    with ThreadPoolExecutor(1) as pool:
+        changed = pool.submit(wait_and_change)
+        status = score_here(job, output, *MANY, "--quiet", "--direct_running_mode=in_memory")
+        ended.set()
+        changed.result()
+    return status
 
 
-def last(folder: Path) -> Path:
-    return folder / f"shards/part-{SHARDS - 1:05d}.parquet"
+@pytest.mark.parametrize("change", [replaced, appended, Path.unlink], ids=["replaced", "appended", "deleted"])
+def test_an_input_that_changes_under_the_run_ends_it(
+    change: Callable[[Path], None],
+    job: Path,
+    output: Path,
+    before: Seen,
+    undisturbed: dict[str, bytes],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is another input even when its content is back, and is scored anew to the same bytes."""
+    last = job.parent / f"shards/part-{SHARDS - 1:05d}.parquet"
+    content = last.read_bytes()
+    try:
+        status, error = score_while(job, output, lambda: change(last)), capsys.readouterr().err
+        assert status == 3, error
+        assert is_one_plain_line(error)
+        assert last.name in error
+        check_nothing_changed(output, before)
+        if change is Path.unlink:
+            fewer = {name: content for name, content in undisturbed.items() if f"part-{SHARDS - 1:05d}-" not in name}
+            assert score_whole(job, output, (SHARDS - 1) * ROWS) == fewer
+    finally:
+        last.write_bytes(content)
+    assert score_whole(job, output) == undisturbed
+    assert read_run(output, before.run_id) == before
 
 
-@pytest.mark.parametrize("change", [replaced, appended, deleted])
-def test_an_input_that_changes_under_the_run_ends_it(change: Callable[[Path], None], tmp_path: Path) -> None:
-    job, output = make_world(tmp_path / "world", shards=SHARDS), tmp_path / "scores"
-    with launched(scoring(job, output, *MANY, "--direct_running_mode=in_memory")) as process:
-        wait_until_half_done(process, output, 3)
-        change(job.parent)
-        error = process.communicate(timeout=120)[1]
-    assert process.returncode == 3, error
-    assert is_one_plain_line(error)
-    assert last(job.parent).name in error
-    assert read_output(output) is None
-
-
-def test_an_input_that_is_added_under_the_run_belongs_to_the_next(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
-    job, output = make_world(tmp_path / "world", shards=SHARDS), tmp_path / "scores"
-    with launched(scoring(job, output, *MANY)) as process:
-        wait_until_half_done(process, output, 3)
-        write_shard(job.parent, SHARDS)
-        error = process.communicate(timeout=120)[1]
-    assert (process.returncode, error) == (0, "")
-    check_every_row_once(output, SHARDS * ROWS)
-    first = read_output(output)
-    assert len(score_whole(job, output, (SHARDS + 1) * ROWS)) > len(first.files if first else ())
+def test_an_input_that_is_added_under_the_run_belongs_to_the_next(
+    job: Path, output: Path, before: Seen, undisturbed: dict[str, bytes]
+) -> None:
+    new = job.parent / f"shards/part-{SHARDS:05d}.parquet"
+    try:
+        assert score_while(job, output, lambda: write_shard(job.parent, SHARDS, ROWS)) == 0
+        assert new.exists()
+        check_every_row_once(output, SHARDS * ROWS)
+        first = read_output(output)
+        assert first is not None
+        assert first.files == undisturbed
+        more = score_whole(job, output, (SHARDS + 1) * ROWS)
+    finally:
+        new.unlink(missing_ok=True)
+    assert len(more) > len(undisturbed)
+    assert {name: more.get(name) for name in undisturbed} == undisturbed
+    assert [read_run(output, run.run_id) for run in (before, first)] == [before, first]
