@@ -3,10 +3,13 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+import re
 import subprocess
 import sys
 
 import pytest
+
+from tests.faults.steps import LOOKS, steps_of
 
 REPOSITORY = Path(__file__).parent.parent
 ROOMS = ("configs", "model_zoo", "pipelines", "storage", "transforms")
@@ -33,6 +36,25 @@ SIBLINGS = {
 }
 FOUNDATION = {"transforms.batches", "transforms.plan_file", "transforms.rejected", "transforms.timing"}
 FORBIDDEN = {"configs": {"apache_beam", "torch", "pyarrow"}, "model_zoo": {"apache_beam"}, "storage": {"apache_beam", "torch"}}
+
+# Outside storage, what changes a file or folder without it, and why it may.
+CHANGES_FILES = {
+    "pipelines.metrics_file.write_metrics": "one mode, for a file that storage has replaced",
+    "model_zoo.package.write_package": "training: model_zoo imports no storage, and a package without its card is none",
+    "model_zoo.package._write": "as above; the card, which lists the others, is written last",
+    "model_zoo.package_cache.cached": "copies that nobody trusts unread: a lost or broken one is fetched again",
+    "model_zoo.package_cache._folder": "as above",
+    "model_zoo.package_cache._write": "as above",
+    "model_zoo.package_cache._make_room": "as above",
+}
+# Libraries write to paths where they are given one; these are given a file that is open, or a place in memory.
+WRITES_TO_A_SINK = {
+    "model_zoo.datasets": {"Image.fromarray(pixels).save(sink"},
+    "pipelines.samples": {"pq.write_table(table, sink", "pacsv.write_csv(table, sink"},
+    "transforms.part_file": {"self._writer.write_table(table", "pq.ParquetWriter(sink"},
+    "transforms.write_csv": {"self._writer.write_table(self._escape(table)", "pacsv.CSVWriter(sink"},
+}
+WRITERS = re.compile(r"(\w*Writer|dump|new_file|save\w*|to_csv|to_parquet|write_(csv|dataset|feather|table))")
 
 
 def module(path: Path) -> str:
@@ -98,3 +120,44 @@ def test_every_module_imports_without_a_warning_of_ours() -> None:
 def test_every_package_of_the_tree_is_installed() -> None:
     setup = (REPOSITORY / "setup.py").read_text()
     assert all(f'"{room}"' in setup for room in ROOMS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_only_storage_changes_files(path: Path) -> None:
+    """So that every such step is one of those at which the tests of faults kill, fail and look."""
+    name = module(path)
+    if not name.startswith("storage."):
+        found = {step.name.partition(":")[0] for step in steps_of(path.read_text(), name) if step.primitive}
+        assert found == {place for place in CHANGES_FILES if place.rpartition(".")[0] == name}, "call storage.files instead"
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    writers = [ast.unparse(c) for c in calls if isinstance(c.func, ast.Attribute) and WRITERS.fullmatch(c.func.attr)]
+    sinks = WRITES_TO_A_SINK.get(name, set())
+    assert {sink for text in writers for sink in sinks if text.startswith(sink)} == sinks
+    assert [text for text in writers if not text.startswith(tuple(sinks))] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_what_changes_files_is_called_by_its_modules_name(path: Path) -> None:
+    """An alias, a function imported by name or passed on: none is seen by who looks for steps in the code."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    imported = [
+        (getattr(node, "module", None), alias)
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    ]
+    for origin, alias in imported:
+        assert alias.name not in LOOKS or alias.asname is None, f"import {alias.name} as {alias.asname}"
+        looks = LOOKS.get((origin or "").rpartition(".")[2], alias.name).split()
+        assert alias.name in looks or alias.name[0].isupper(), f"from {origin} import {alias.name}"
+    functions = {id(part) for node in nodes if isinstance(node, ast.Call) for part in ast.walk(node.func)}
+    names = {alias.name for _, alias in imported} & set(LOOKS)
+    for node in nodes:
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in names
+            and id(node) not in functions
+        ):
+            harmless = [*LOOKS[node.value.id].split(), "devnull", "environ", "path", "pathsep"]
+            assert node.attr in harmless or node.attr.isupper(), f"{path}:{node.lineno}: {ast.unparse(node)} is not called here"

@@ -1,39 +1,64 @@
 """The crash points: every call in the code that changes storage, found by reading the code, and a way to stand at each while it runs.
 
 `steps_of` walks a file's syntax tree. `watch` makes the same walk when a room is imported, and puts `at_step` around each of those
-calls, so that what is listed is what is watched. A call that is not known to only look is a step: a new one is seen without anybody
-listing it here.
+calls, so that what is listed is what is watched. A call of a module that is not known to only look is a step: a new one is seen without
+anybody listing it here. What no syntax tells (an alias, a function passed on, a library that writes to a path) is refused by
+`tests/test_architecture.py`, and `test_nothing_changes_the_output_but_a_step` asks the interpreter what was really opened and renamed.
 """
 
 import ast
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
+import re
 import sys
 import threading
 from typing import Any
 
 REPOSITORY = Path(__file__).parent.parent.parent
-ROOMS = ("pipelines", "storage", "transforms")
+ROOMS = ("model_zoo", "pipelines", "storage", "transforms")
 _AT_STEP = "__at_step__"
 
 # Calls that change no file: all others of these modules are steps.
-_LOOKS = {
+LOOKS = {
     "files": "absolute can_publish_to exists is_local join link_target list_inputs names_in open_read read sha256_of version_of",
     "disk": "leads_out",
-    "os": "_exit close cpu_count dup dup2 fdopen fspath fstat getcwd getpid islink kill pread readlink stat walk",
+    "os": "_exit close cpu_count dup dup2 fdopen fspath fstat getcwd getpid getuid islink kill pread readlink sched_getaffinity stat walk",
     "shutil": "which disk_usage get_terminal_size",
+    "tempfile": "gettempdir",
     "fcntl": "flock",
-    "lock": "",
 }
-# Methods that change a file, whatever they are called on, where the receiver is no module.
-_METHODS = {
-    "storage": "chmod cp_file discard flush hardlink_to makedirs mkdir pipe_file rename rm rmdir symlink_to touch truncate unlink write write_bytes write_text",
-    "transforms": "hardlink_to mkdir rename rmdir symlink_to touch truncate unlink write_bytes write_text",
-    "pipelines": "hardlink_to mkdir rename rmdir symlink_to touch truncate unlink write_bytes write_text",
-}
+# Methods that change a file, whatever they are called on, where the receiver is no module; and those that do so in storage, where
+# nothing else has such names. Besides, `open` for writing, and a `replace` by one argument, which no text has.
+_CHANGES = [
+    "chmod",
+    "cp_file",
+    "hardlink_to",
+    "lchmod",
+    "makedirs",
+    "mkdir",
+    "mv",
+    "pipe",
+    "pipe_file",
+    "put_file",
+    "rename",
+    "rm",
+    "rm_file",
+    "rmdir",
+    "symlink_to",
+    "touch",
+    "truncate",
+    "unlink",
+    "write_bytes",
+    "write_text",
+]
+_CHANGES_OF_STORAGE = ["close", "copy", "discard", "flush", "put", "rmtree", "write", "writelines"]
+# It lets go of a file that was read, or that nobody will name.
+_LETS_GO = {"storage.stores.Reader.__exit__:.close", "storage.stores.discard:.close"}
+_MODE = re.compile("[rwaxbt+]+")
 
 
 @dataclass(frozen=True)
@@ -52,8 +77,9 @@ def all_steps() -> dict[str, Step]:
 
 def steps_of(source: str, module: str) -> Iterator[Step]:
     """The steps in the source of a module."""
-    marked = _Marker(module)
-    marked.visit(ast.parse(source))
+    tree = ast.parse(source)
+    marked = _Marker(module, tree)
+    marked.visit(tree)
     yield from marked.steps
 
 
@@ -68,22 +94,28 @@ class Chains:
     def __init__(self) -> None:
         self._of_thread = threading.local()
 
-    def enter(self, name: str) -> str:
-        """The chain that now ends with this step."""
-        chain = [*getattr(self._of_thread, "chain", ()), name]
-        self._of_thread.chain = chain
-        return " > ".join(chain)
+    @contextmanager
+    def entered(self, name: str) -> Iterator[str]:
+        """The chain that ends with this step, while the block runs."""
+        outside: tuple[str, ...] = getattr(self._of_thread, "chain", ())
+        self._of_thread.chain = (*outside, name)
+        try:
+            yield " > ".join(self._of_thread.chain)
+        finally:
+            self._of_thread.chain = outside
 
-    def leave(self) -> None:
-        """Out of the innermost step."""
-        self._of_thread.chain = self._of_thread.chain[:-1]
+    def is_inside(self) -> bool:
+        """Whether this thread is at a step."""
+        return bool(getattr(self._of_thread, "chain", ()))
 
 
 class _Marker(ast.NodeTransformer):
     """Collects the steps of a module, and marks them."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, tree: ast.AST) -> None:
         self._scope = [module]
+        imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+        self._modules = {alias.name for node in imports for alias in node.names if alias.name in LOOKS}
         self.steps: list[Step] = []
 
     def _inside(self, node: Any) -> Any:
@@ -95,34 +127,50 @@ class _Marker(ast.NodeTransformer):
     visit_ClassDef = visit_FunctionDef = _inside  # noqa: N815 - names that ast asks for
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        call = _call(node)
-        primitive = call is not None and call.partition(".")[0] not in ("files", "disk")
+        call = _call(node, self._modules)
         self.generic_visit(node)
-        if call is None or not _is_step(call, self._scope[0].partition(".")[0]):
+        if call is None or not _is_step(node, call, self._scope[0].partition(".")[0]):
             return node
-        step = Step(f"{'.'.join(self._scope)}:{call}", primitive)
+        step = Step(f"{'.'.join(self._scope)}:{call}", call.partition(".")[0] not in ("files", "disk"))
+        if step.name in _LETS_GO:
+            return node
         self.steps.append(step)
         marked = ast.Call(ast.Name(_AT_STEP, ast.Load()), [ast.Constant(step.name), node.func, *node.args], node.keywords)
         return ast.fix_missing_locations(ast.copy_location(marked, node))
 
 
-def _call(node: ast.Call) -> str | None:
-    """`files.create`, `os.link`, `.write`: the module and its function, or the method."""
-    if isinstance(node.func, ast.IfExp):  # one of two functions, chosen on the spot
-        return _named(node.func.body)
-    return _named(node.func)
-
-
-def _named(function: ast.expr) -> str | None:
+def _call(node: ast.Call, modules: set[str]) -> str | None:
+    """`files.create`, `os.link`, `.write`, `open`: the module and its function, or the method, or what is built in."""
+    function = node.func.body if isinstance(node.func, ast.IfExp) else node.func  # of two functions, chosen on the spot, the first
+    if isinstance(function, ast.Name):
+        return "open" if function.id == "open" else None
     if not isinstance(function, ast.Attribute):
         return None
-    of_module = isinstance(function.value, ast.Name) and function.value.id in _LOOKS
+    of_module = isinstance(function.value, ast.Name) and function.value.id in modules
     return f"{ast.unparse(function.value) if of_module else ''}.{function.attr}"
 
 
-def _is_step(call: str, room: str) -> bool:
+def _is_step(node: ast.Call, call: str, room: str) -> bool:
     module, _, name = call.partition(".")
-    return name not in _LOOKS[module].split() if module else name in _METHODS[room].split()
+    if call in ("open", ".open"):
+        return _opens_for_writing(node)
+    if call == ".replace":
+        return len(node.args) == 1 and not node.keywords
+    if call == "os.open" and room != "storage" and "O_RDONLY" in ast.unparse(node):
+        return False
+    if module:
+        return name not in LOOKS[module].split()
+    return name in _CHANGES or (room == "storage" and name in _CHANGES_OF_STORAGE)
+
+
+def _opens_for_writing(node: ast.Call) -> bool:
+    """Whether the mode says so: the second argument of `open` and of a file system's method, the first of a path's; or nobody can tell."""
+    built_in = isinstance(node.func, ast.Name)
+    given = [*node.args[built_in:2], *(k.value for k in node.keywords if k.arg == "mode")]
+    modes = [a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str) and _MODE.fullmatch(a.value)]
+    if modes:
+        return not set("wax+").isdisjoint(modes[-1]) and ast.unparse(node.args[0]) != "os.devnull"
+    return built_in and bool(given)
 
 
 class _Finder(MetaPathFinder):
@@ -144,8 +192,8 @@ class _Loader(SourceFileLoader):
         self._at_step = at_step
 
     def get_code(self, fullname: str) -> Any:
-        tree = _Marker(fullname).visit(ast.parse(self.get_data(self.path)))
-        return compile(tree, self.path, "exec", dont_inherit=True)
+        tree = ast.parse(self.get_data(self.path))
+        return compile(_Marker(fullname, tree).visit(tree), self.path, "exec", dont_inherit=True)
 
     def exec_module(self, module: Any) -> None:
         setattr(module, _AT_STEP, self._at_step)
