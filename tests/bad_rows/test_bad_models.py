@@ -1,6 +1,7 @@
 """Networks that fail, lie or hang, through the whole program: what is published is right, and what is not is not published."""
 
 from collections.abc import Callable
+import itertools
 import json
 from pathlib import Path
 import threading
@@ -108,14 +109,18 @@ def test_a_wrong_answer_is_refused(
     assert not (folder / "scores/CURRENT").exists()
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("policy", ["reject", "fail", "pass"])
+NOT_FINITE = (float("nan"), float("inf"), float("-inf"))
+
+
+@pytest.mark.parametrize(("policy", "value"), [("", NOT_FINITE[0]), *itertools.product(("reject", "fail", "pass"), NOT_FINITE)])
 def test_a_score_that_is_not_finite_follows_the_policy(
-    value: float, policy: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    policy: str, value: float, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(100))
     installed(monkeypatch, lambda x, answer: {"logit": torch.where(x[:, 0] == 7, value, answer["logit"])})
-    status = run(*ALLOW, "--set", f"model.not_finite={policy}", "--set", "postprocess={activation: none, keep: [logit]}")
+    flags = ["--set", f"model.not_finite={policy}"] if policy else []
+    status = run(*ALLOW, *flags, "--set", "postprocess={activation: none, keep: [logit]}")
+    policy = policy or "reject"
     if policy == "fail":
         assert status == 3
         assert "score logit is not finite in 1 rows, and model.not_finite is fail" in capsys.readouterr().err

@@ -1,0 +1,58 @@
+"""A model that never comes back, in a process of its own: the program ends with its status although a thread of it cannot be ended."""
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.bad_rows.conftest import write_shard
+from tests.bad_rows.networks import installed
+from tests.conftest import REPOSITORY
+from tests.faults.counts import full_or
+from tests.processes import gone_within, started
+
+STUCK = """
+import threading
+from model_zoo.architectures import BUILDERS
+from tests.bad_rows.networks import Spoilt
+
+def spoil(x, answer):
+    if (x[:, 0] == 350).any():
+        threading.Event().wait()
+    return answer
+
+BUILDERS["spoilt"] = lambda **parameters: Spoilt(spoil)
+"""
+MODES = full_or(["multi_threading"], ["multi_threading", "in_memory", "multi_processing"])
+
+
+@pytest.fixture
+def _stuck(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Python that is started from here on knows the network, workers as well."""
+    (folder / "site").mkdir()
+    (folder / "site/sitecustomize.py").write_text(STUCK)
+    monkeypatch.setenv("PYTHONPATH", f"{folder / 'site'}{os.pathsep}{REPOSITORY}")
+
+
+@pytest.mark.usefixtures("_stuck")
+@pytest.mark.parametrize("mode", MODES)
+def test_a_process_whose_model_is_stuck_ends_and_the_next_one_resumes(
+    mode: str, folder: Path, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for shard in range(4):
+        write_shard(folder / f"shards/{shard}.parquet", np.arange(100) + 100 * shard)
+    flags = ["--config", str(folder / "job.yaml"), "--quiet", "--set", "model.timeout_seconds=2"]
+    program = started(flags, [f"--direct_running_mode={mode}", "--direct_num_workers=2"], folder / "scores")
+    error = program.communicate(timeout=120)[1]
+    assert program.returncode == 1, error
+    assert error.count("\n") == 1, error
+    assert "3.parquet from row 0: the model took longer than 2 s for one mini-batch of 64 rows" in error
+    assert not (folder / "scores/CURRENT").exists()
+    gone_within(10, program.pid)
+    installed(monkeypatch, lambda x, answer: answer)
+    assert run("--set", "model.timeout_seconds=2") == 0
+    ids = [i for p in sorted((folder / "scores/current").glob("part-*")) for i in pq.read_table(p)["id"].to_pylist()]
+    assert ids == [f"k{n}" for n in range(400)]
