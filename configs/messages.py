@@ -7,9 +7,10 @@ from configs.errors import Refusal, RowError
 
 # An apostrophe inside a word opens no quotation, and one that is never closed reaches to the end.
 _QUOTED = re.compile(
-    r"""(?<!\w)[bBrRuU]{0,2}'(?:.*?'(?!\w)|.*)|"(?:[^"\\]|\\.)*(?:"|$)|`[^`]*(?:`|$)|\u2018.*?(?:\u2019(?!\w)|$)|\u201c.*?(?:\u201d|$)"""
+    r"""(?<!\w)[bBrRuU]{0,2}'(?:.*?'(?!\w)|.*)|"(?:[^"\\]|\\.?)*(?:"|$)|`[^`]*(?:`|$)|\u2018.*?(?:\u2019(?!\w)|$)|\u201c.*?(?:\u201d|$)"""
 )
-_MAIL = re.compile(r"[^\s<>,;:()]+@[^\s<>,;()]+")
+# The part before the @ is looked for from its first character on only: from each of them, a long text would take for ever.
+_MAIL = re.compile(r"(?<![^\s<>,;:()@])[^\s<>,;:()@]+@[^\s<>,;()]+")
 _NUMBER = re.compile(r"(?<!\w)[-+]?\.?\d[\w.,:+]*(?:[ -]\d[\w.,:+]*)*")
 # Names of types and columns end in a few digits at most: `float32`, `column_17`; a customer's number has more.
 _WITH_DIGITS = re.compile(r"(?<!\w)(?![A-Za-z_]+\d{1,3}(?!\w))(?=\w*\d)\w+")

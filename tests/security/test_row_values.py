@@ -193,6 +193,7 @@ def test_an_internal_error_tells_no_values(capsys: pytest.CaptureFixture[str]) -
     [
         ("it's bad: 'Ann O'Neil' here", [], "it's bad: *** here"),
         ('He said "Ann', [], "He said ***"),
+        ('He said "Ann\\', [], "He said ***"),
         ("card 4111-1111-1111-1111", [], "card ***"),
         ("customer AB12CD34 is unknown", [], "customer *** is unknown"),
         ("cannot cast float32 to int64 in column_17", [], "cannot cast float32 to int64 in column_17"),
