@@ -135,6 +135,16 @@ def test_cmyk_gives_what_rgb_gives(score_images: Callable[..., Outcome]) -> None
     np.testing.assert_allclose(four, three, atol=1e-6)
 
 
+def test_a_cmyk_jpeg_gives_what_its_colour_gives(score_images: Callable[..., Outcome]) -> None:
+    """Such files hold their inks inverted, and say so."""
+    inks = Pillow.new("CMYK", (SIDE, SIDE), (230, 20, 120, 10))
+    inverted = Pillow.new("CMYK", (SIDE, SIDE), (25, 235, 135, 245))
+    images = [encoded(inks, "JPEG", quality=100), encoded(inks.convert("RGB")), encoded(inverted.convert("RGB"))]
+    four, three, wrong = logits(score_images(*images))
+    np.testing.assert_allclose(four, three, atol=2e-3)
+    assert not np.allclose(four, wrong, atol=5e-3)
+
+
 def test_a_turned_photograph_gives_what_the_upright_one_gives(score_images: Callable[..., Outcome]) -> None:
     upright, exif = gray(4), Pillow.Exif()
     exif[0x0112] = 6  # the camera was held so that the picture must be turned to the right

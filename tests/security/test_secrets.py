@@ -16,6 +16,7 @@ from tests.builders import tiny_package
 from tests.dataflow.test_dry_run import job_of
 
 CANARY = "Canary0secret/with+signs=="
+WORKER_PROCESS = ["--direct_running_mode=multi_processing", "--direct_num_workers=1"]
 VARIABLES = (
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -47,18 +48,18 @@ def everything(shards: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
         status = run_program(main, ["--config", str(tmp_path / "job.yaml"), "--metrics_file", str(metrics), *flags])
         said = "".join(capfd.readouterr())
         written = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
-        assert metrics.exists()
+        assert metrics.exists() == ("--dry_run" not in flags)
         return status, "\n".join([said, *written])
 
     return run
 
 
 @pytest.mark.parametrize(
-    "flags", [[], ["--log_format=json"], ["--debug"], ["--debug", "--log_format=json"], ["--dry_run"]], ids=str
+    "flags",
+    [[], ["--log_format=json"], ["--debug", "--log_format=json"], ["--dry_run"], ["--debug", *WORKER_PROCESS]],
+    ids=str,
 )
 def test_a_run_says_and_writes_nothing_of_the_environment(flags: list[str], everything: Any) -> None:
-    if flags == ["--dry_run"]:
-        flags = ["--set", "name=other"]
     status, text = everything(*flags)
     assert status == 0
     assert "Canary" not in text
