@@ -46,7 +46,10 @@ def test_a_process_whose_model_is_stuck_ends_and_the_next_one_resumes(
         write_shard(folder / f"shards/{shard}.parquet", np.arange(100) + 100 * shard)
     flags = ["--config", str(folder / "job.yaml"), "--quiet", "--set", "model.timeout_seconds=2"]
     program = started(flags, [f"--direct_running_mode={mode}", "--direct_num_workers=2"], folder / "scores")
-    error = program.communicate(timeout=120)[1]
+    try:
+        error = program.communicate(timeout=120)[1]
+    finally:
+        program.kill()
     assert program.returncode == 1, error
     assert error.count("\n") == 1, error
     assert "3.parquet from row 0: the model took longer than 2 s for one mini-batch of 64 rows" in error
