@@ -1,12 +1,14 @@
 """Functions of a user who puts what a row holds into every error, in every way that one can think of."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 
 def _row(rows: pa.RecordBatch) -> dict[str, object] | None:
-    """The first bad row among these."""
+    """The first bad row among these; `bad` names how it is told."""
     return next((row for row in rows.to_pylist() if row["bad"]), None)
 
 
@@ -43,7 +45,7 @@ def numpy_cast(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
 
 
 def pandas_cast(frame: pd.DataFrame) -> pd.DataFrame:
-    if frame["bad"].any():
+    if (frame["bad"] != "").any():
         frame["name"].astype("string").astype(float)
     return frame.assign(fine=1)
 
@@ -61,6 +63,11 @@ def chained(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
         raise ValueError("while looking up") from error
 
 
+def each(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
+    row = _row(rows)
+    return WAYS[str(row["bad"])](rows) if row else {}
+
+
 def always(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
     raise ValueError(f"{rows['name'][0]} is not welcome")
 
@@ -76,3 +83,8 @@ def warns(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
         "length": np.array([len(name) for name in rows["name"].to_pylist()]),
         "other": rows["name"].to_numpy(zero_copy_only=False),
     }
+
+
+WAYS: dict[str, Callable[[pa.RecordBatch], dict[str, np.ndarray]]] = {
+    way.__name__: way for way in (quoted, bare, shouted, parts, numpy_cast, arrow_cast, chained)
+}
