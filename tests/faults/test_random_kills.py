@@ -1,16 +1,22 @@
 """SIGKILL of the whole process group at random moments of a run of 40 shards: what was published stays, and a rerun ends in the same bytes."""
 
+import os
 from pathlib import Path
 import random
 import shutil
+import signal
+import subprocess
 import time
 
+import psutil
 import pytest
 
+from tests.faults import programs
 from tests.faults.conftest import Servers
 from tests.faults.counts import full_or
 from tests.faults.server import Request
 from tests.faults.world import OTHER_SETTING, Seen, check_every_row_once, make_world, read_link, read_output, read_run
+from tests.processes import gone_within
 
 KILLED = -9
 SHARDS, ROWS = 40, 2_000
@@ -40,9 +46,24 @@ def undisturbed(job: Path, servers: Servers, tmp_path_factory: pytest.TempPathFa
     return seen, time.monotonic() - began
 
 
+FLAGS = ("--set", "sink.rows_per_file=500")
+
+
 def scoring(job: Path, output: Path, *flags: str, seconds: float | None = None) -> Request:
-    arguments = ["--config", str(job), "--output", str(output), "--quiet", "--set", "sink.rows_per_file=500", *flags]
-    return Request("pipelines.score", arguments, f"{output}.log", seconds=seconds)
+    return Request("pipelines.score", programs.scoring(job, output, *FLAGS, *flags)[3:], f"{output}.log", seconds=seconds)
+
+
+def check_killed(job: Path, output: Path, before: Seen, end: Seen, servers: Servers) -> None:
+    """What was published stands, and the same command ends as if nobody had killed it."""
+    assert read_run(output, before.run_id) == before
+    assert read_output(output) in (before, end)
+    assert read_link(output) in (before.run_id, end.run_id)
+    assert servers.run(scoring(job, output)) == 0
+    assert read_output(output) == end
+    assert read_link(output) == end.run_id
+    assert read_run(output, before.run_id) == before
+    assert list((output / "_tmp").iterdir()) == []
+    check_every_row_once(output, SHARDS * ROWS)
 
 
 @pytest.mark.parametrize("moment", range(full_or(4, 20)))
@@ -60,11 +81,40 @@ def test_killed_at_a_random_moment(
             break
         shutil.rmtree(output)  # it was quicker than the one that was timed
         seconds *= 0.8
-    assert read_run(output, before.run_id) == before
-    assert read_output(output) in (before, end)
-    assert read_link(output) in (before.run_id, end.run_id)
-    assert servers.run(scoring(job, output)) == 0
-    assert read_output(output) == end
-    assert read_link(output) == end.run_id
-    assert list((output / "_tmp").iterdir()) == []
-    check_every_row_once(output, SHARDS * ROWS)
+    check_killed(job, output, before, end, servers)
+
+
+@pytest.mark.parametrize("moment", range(full_or(1, 8)))
+def test_killed_with_its_worker_processes(
+    moment: int, job: Path, earlier: Path, undisturbed: tuple[Seen, float], servers: Servers, tmp_path: Path
+) -> None:
+    """When so many units are done, and a bit."""
+    before = read_output(earlier)
+    assert before is not None
+    output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
+    chance = random.Random(moment)  # noqa: S311 - which moment, not a secret
+    with programs.launched(programs.scoring(job, output, *FLAGS, *PROCESSES)) as process:
+        wait_for_units(chance.randrange(1, SHARDS * 3 // 4), process, output)
+        time.sleep(chance.random() / 20)
+        assert len(workers_of(process)) == 2
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait(60) == KILLED
+        gone_within(60, process.pid)
+    check_killed(job, output, before, undisturbed[0], servers)
+
+
+PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+
+
+def wait_for_units(units: int, process: subprocess.Popen[str], output: Path) -> None:
+    deadline = time.monotonic() + 120
+    while len(list(output.glob("_tmp/*/done/*.json"))) < units:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Beam's worker processes, without the shells that started them."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    return [p for p in below if p.cmdline()[1:] == ["-m", "apache_beam.runners.worker.sdk_worker_main"]]
