@@ -1,18 +1,19 @@
-"""Several launchers into one output at once, of the same work and of different work, while readers look on."""
+"""Several launchers into one output at once, of the same work and of different work, beside an earlier run, while readers look on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 import json
 from pathlib import Path
+import shutil
 import threading
 
 import pytest
 
 from tests.faults.conftest import Servers
 from tests.faults.counts import full_or
-from tests.faults.programs import launched, scoring
+from tests.faults.programs import launched, scoring_together
 from tests.faults.server import Request
-from tests.faults.world import read_link, read_output, read_run
+from tests.faults.world import ROWS, SHARDS, Seen, check_every_row_once, read_link, read_output, read_run
 
 READERS = 2
 
@@ -56,7 +57,7 @@ def undisturbed(world: Path, servers: Servers, tmp_path_factory: pytest.TempPath
     """Files of the run of each setting, by the setting."""
     folder = tmp_path_factory.mktemp("undisturbed")
     found = {}
-    for number, setting in enumerate(SETTINGS):
+    for number, setting in enumerate(SETTINGS[: full_or(4, 8)]):
         output = folder / str(number)
         assert servers.run(Request("pipelines.score", flags(world, output, setting), str(folder / "log"))) == 0
         seen = read_output(output)
@@ -72,9 +73,31 @@ def flags(world: Path, output: Path, setting: str) -> list[str]:
     return ["--quiet", "--config", str(world / "job.yaml"), "--output", str(output), "--set", setting]
 
 
+@pytest.fixture(scope="module")
+def earlier(world: Path, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output with a published run of yet another setting."""
+    output = tmp_path_factory.mktemp("earlier") / "scores"
+    assert servers.run(Request("pipelines.score", flags(world, output, "model.batch_rows=16"), f"{output}.log")) == 0
+    return output
+
+
+@pytest.fixture
+def output(earlier: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
+
+
+@pytest.fixture(scope="module")
+def before(earlier: Path) -> Seen:
+    seen = read_output(earlier)
+    assert seen is not None
+    return seen
+
+
 def launch_together(world: Path, output: Path, settings: tuple[str, ...]) -> list[tuple[int, str]]:
-    """Exit status and stderr of launchers that were started at once, each a process of its own."""
-    commands = [scoring(world / "job.yaml", output, "--set", setting) for setting in settings]
+    """Exit status and stderr of launchers, each a process of its own, all of which had planned their run before any began it."""
+    marks = output.parent / "marks"
+    marks.mkdir()
+    commands = [scoring_together(marks, len(settings), world / "job.yaml", output, "--set", setting) for setting in settings]
     ends: list[tuple[int, str]] = []
 
     def launch(command: list[str]) -> None:
@@ -87,52 +110,80 @@ def launch_together(world: Path, output: Path, settings: tuple[str, ...]) -> lis
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(list(marks.iterdir())) == len(settings)
     return ends
 
 
 @pytest.mark.parametrize("launchers", full_or([2], [2, 8]))
 @pytest.mark.parametrize("round_", range(full_or(1, 10)))
 def test_launchers_of_the_same_work_publish_one_run(
-    round_: int, launchers: int, world: Path, undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+    round_: int,
+    launchers: int,
+    world: Path,
+    output: Path,
+    before: Seen,
+    undisturbed: dict[str, dict[str, bytes]],
+    servers: Servers,
+    tmp_path: Path,
 ) -> None:
-    output = tmp_path / "scores"
     with read_meanwhile(output) as readers:
         ends = launch_together(world, output, SETTINGS[:1] * launchers)
     assert ends == [(0, "")] * launchers
     seen = read_output(output)
     assert seen is not None
     assert seen.files == undisturbed[SETTINGS[0]]
-    assert [p.name for p in (output / "runs").iterdir()] == [seen.run_id]
-    assert all(reader.runs <= {seen.run_id} for reader in readers)
+    check_every_row_once(output, SHARDS * ROWS)
+    assert {p.name for p in (output / "runs").iterdir()} == {before.run_id, seen.run_id}
+    assert all(reader.runs <= {before.run_id, seen.run_id} for reader in readers)
     assert {p.name for p in (output / "runs" / seen.run_id).rglob("part-*.parquet")} == {Path(name).name for name in seen.files}
     assert list((output / "_tmp").iterdir()) == []
+    assert read_run(output, before.run_id) == before
+    assert servers.run(Request("pipelines.score", flags(world, output, SETTINGS[0]), str(tmp_path / "log"))) == 0
+    assert read_output(output) == seen
 
 
 @pytest.mark.parametrize("launchers", full_or([4], [2, 8]))
 @pytest.mark.parametrize("round_", range(full_or(1, 10)))
 def test_launchers_of_different_work_publish_a_run_each(
-    round_: int, launchers: int, world: Path, undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+    round_: int,
+    launchers: int,
+    world: Path,
+    output: Path,
+    before: Seen,
+    undisturbed: dict[str, dict[str, bytes]],
+    servers: Servers,
+    tmp_path: Path,
 ) -> None:
-    output = tmp_path / "scores"
     with read_meanwhile(output):
         ends = launch_together(world, output, SETTINGS[:launchers])
     assert ends == [(0, "")] * launchers
-    found = {}
-    for run in (output / "runs").iterdir():
-        where = json.loads((run / "manifest.json").read_text())["job"]["postprocess"]["where"]
-        found[f"postprocess.where={where}"] = read_run(output, run.name).files
-    assert found == {setting: undisturbed[setting] for setting in SETTINGS[:launchers]}
     last = read_output(output)
     assert last is not None
     assert read_link(output) == last.run_id, "CURRENT and the link name the same run"
+    assert last.run_id != before.run_id
     assert list((output / "_tmp").iterdir()) == []
+    runs = {run.name: read_run(output, run.name) for run in (output / "runs").iterdir()}
+    assert runs.pop(before.run_id) == before
+    expected = {setting: undisturbed[setting] for setting in SETTINGS[:launchers]}
+    assert {setting_of(output, run_id): run.files for run_id, run in runs.items()} == expected
+    for setting in SETTINGS[: full_or(1, launchers)]:
+        assert servers.run(Request("pipelines.score", flags(world, output, setting), str(tmp_path / "log"))) == 0
+        again = read_output(output)
+        assert again is not None
+        assert again == runs[again.run_id]
+        assert setting_of(output, again.run_id) == setting
 
 
-def test_readers_see_one_valid_run_after_the_other(world: Path, servers: Servers, tmp_path: Path) -> None:
+def setting_of(output: Path, run_id: str) -> str:
+    """By which of SETTINGS a published run was made."""
+    where = json.loads((output / "runs" / run_id / "manifest.json").read_text())["job"]["postprocess"]["where"]
+    return f"postprocess.where={where}"
+
+
+def test_readers_see_one_valid_run_after_the_other(world: Path, servers: Servers, output: Path, tmp_path: Path) -> None:
     """Runs of several settings, one after the other; readers look on all the time."""
-    output = tmp_path / "scores"
     with read_meanwhile(output) as readers:
         for setting in SETTINGS[: full_or(4, 8)]:
             assert servers.run(Request("pipelines.score", flags(world, output, setting), str(tmp_path / "log"))) == 0
     assert max(len(reader.runs) for reader in readers) > 1
-    assert len(list((output / "runs").iterdir())) == full_or(4, 8)
+    assert len(list((output / "runs").iterdir())) == 1 + full_or(4, 8)
