@@ -12,10 +12,11 @@ import pytest
 
 from tests.faults.programs import ended, scoring
 
-CALLS = "fsync,fdatasync,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,mkdirat"
-_LINE = re.compile(r"(\d+) +(\w+)\((.*)\) += 0$")
+WRITES = ("write", "pwrite64", "writev", "pwritev", "pwritev2", "ftruncate", "fallocate", "sendfile")
+CALLS = ",".join((*WRITES, "fsync,fdatasync,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,mkdirat"))
+_LINE = re.compile(r"(\d+) +(\w+)\((.*)\) += \d+$")
 _BEGUN = re.compile(r"(\d+) +\w+\((.*) <unfinished \.\.\.>$")
-_RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)\) += 0$")
+_RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)\) += \d+$")
 
 
 def _can_trace() -> bool:
@@ -46,6 +47,8 @@ def calls_in(log: str) -> Iterator[Call]:
 
 
 def call(name: str, arguments: str) -> Call:
+    if name in WRITES:
+        return Call("write", tuple(re.findall(r"^\d+<([^>]*)>", arguments)))
     return Call(
         name.removesuffix("2").removesuffix("at"), tuple(a or b for a, b in re.findall(r'"([^"]*)"|\d+<([^>]*)>', arguments))
     )
@@ -55,8 +58,14 @@ def test_calls_are_read_from_a_trace() -> None:
     log = (
         '7  mkdir("/a/b", 0750) = 0\n8  fsync(5</a/b/x> <unfinished ...>\n7  rename("/a/x", "/a/y") = 0\n'
         '7  mkdir("/a", 0777) = -1 EEXIST (File exists)\n8  <... fsync resumed>) = 0\n'
+        '7  write(5</a/x>, "\\"</b>", 5) = 5\n7  write(5</a/x>, "b", 1) = -1 ENOSPC (No space)\n'
     )
-    assert list(calls_in(log)) == [Call("mkdir", ("/a/b",)), Call("rename", ("/a/x", "/a/y")), Call("fsync", ("/a/b/x",))]
+    assert list(calls_in(log)) == [
+        Call("mkdir", ("/a/b",)),
+        Call("rename", ("/a/x", "/a/y")),
+        Call("fsync", ("/a/b/x",)),
+        Call("write", ("/a/x",)),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +81,7 @@ def traced(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 
 def at(calls: list[Call], name: str, path: Path | str, before: int | None = None) -> int:
     """Position of the last such call, before a position, whose last path is this one."""
-    return max(i for i, c in enumerate(calls[:before]) if c.name == name and c.paths[-1] == str(path))
+    return max(i for i, c in enumerate(calls[:before]) if c.name == name and c.paths[-1:] == (str(path),))
 
 
 def named(calls: list[Call], path: Path) -> tuple[int, str]:
@@ -90,13 +99,19 @@ def test_every_file_is_synced_before_it_is_named_and_its_folder_after(traced: tu
     assert len(listed) > 6
     written, _ = named(calls, run / "manifest.json")
     for path in listed:
-        moved, before = named(calls, path)
-        assert at(calls, "fsync", before) < moved
+        moved = check_synced_before_it_is_named(calls, path)
         assert moved < at(calls, "fsync", path.parent, written) < written, "the manifest may name only what stands"
     for path, then in ((run / "manifest.json", published), (output / "CURRENT", len(calls))):
-        moved, before = named(calls, path)
-        assert at(calls, "fsync", before, moved) < moved
+        moved = check_synced_before_it_is_named(calls, path)
         assert moved < at(calls, "fsync", path.parent, then)
+
+
+def check_synced_before_it_is_named(calls: list[Call], path: Path) -> int:
+    """When the file got its name: after it was synced, and that after all was written."""
+    moved, before = named(calls, path)
+    assert at(calls, "write", before) < at(calls, "fsync", before, moved) < moved
+    assert Call("write", (str(path),)) not in calls
+    return moved
 
 
 def test_new_folders_are_synced_into_those_above_before_anybody_is_told(traced: tuple[Path, list[Call]]) -> None:
@@ -118,5 +133,6 @@ def test_attempts_are_durable_before_their_unit_is_done(traced: tuple[Path, list
         unit = Path(calls[i].paths[-1]).stem
         attempts = {c.paths[0] for c in calls[:i] if c.name == "fsync" and f"/attempts/{unit}-" in c.paths[0]}
         assert attempts
+        assert all(at(calls, "write", path) < at(calls, "fsync", path, i) for path in attempts)
         last = max(at(calls, "fsync", path, i) for path in attempts)
         assert last < at(calls, "fsync", Path(min(attempts)).parent, i)
