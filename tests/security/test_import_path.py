@@ -37,7 +37,7 @@ def ran(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", full_or([f"{os.pathsep}{REPOSITORY}"], [f"{os.pathsep}{REPOSITORY}", str(REPOSITORY)]))
 def test_neither_program_nor_worker_processes_import_from_the_current_folder(folder: Path, path: str) -> None:
-    done = score_in(folder, "--direct_running_mode=multi_processing", "--direct_num_workers=2", path=path)
+    done = score_in(folder, "--direct_running_mode=multi_processing", "--direct_num_workers=1", path=path)
     assert (done.returncode, done.stderr) == (0, "")
     assert ran(folder) == []
 
@@ -51,10 +51,10 @@ def test_a_function_step_is_not_found_there(folder: Path) -> None:
 
 
 def test_a_folder_that_pythonpath_names_is_no_accident(folder: Path) -> None:
-    """The control: the same folder, named, gives its modules to the program and to worker processes."""
+    """The control: the same folder, named, gives its modules to the program, and in the full counts to worker processes."""
     for name in SHADOWS:
         (folder / f"{name}.py").unlink()
-    flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=1"]
-    done = score_in(folder, *STEPS, *flags, path=f".{os.pathsep}{REPOSITORY}")
+    mode = full_or("--direct_running_mode=multi_threading", "--direct_running_mode=multi_processing")
+    done = score_in(folder, *STEPS, mode, "--direct_num_workers=1", path=f".{os.pathsep}{REPOSITORY}")
     assert (done.returncode, done.stderr) == (0, "")
     assert ran(folder) == ["ran_evil_steps"]

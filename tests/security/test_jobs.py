@@ -14,11 +14,13 @@ from configs.errors import JobError
 from configs.job import Job
 from configs.load import load, parse_set
 from configs.plain_yaml import NotPlainYaml, parse_yaml
+from configs.steps import Function
 from configs.user_modules import OUR_PACKAGES, REQUIREMENTS
 from tests.builders import tiny_package
 from tests.conftest import REPOSITORY
 from tests.security.conftest import Outcome, refused
 from tests.security.test_packages import BOMBS
+from transforms.columns import apply_steps
 
 Score = Callable[..., Outcome]
 GOOD = "name: a\nsource: {paths: x}\nmodel: {package: m}\nsink: {path: s}\n"
@@ -140,9 +142,14 @@ for module in ("antigravity", "sklearn.utils", "torch.hub", "xmlrpc.client"):
 
 
 @pytest.mark.parametrize("name", ["system", "ran", "evaluate", "bound", "Steps", "add_total", "np"])
-def test_a_name_in_a_users_module_must_be_a_function_that_it_defines(name: str, score_with: Score, tmp_path: Path) -> None:
-    steps = function_step(f"tests.security.my_steps:{name}")
-    line = refused(score_with(tiny_package(tmp_path / "model"), *steps), 2)
+def test_a_name_in_a_users_module_must_be_a_function_that_it_defines(name: str) -> None:
+    step = Function(step="function", function=f"tests.security.my_steps:{name}")
+    with pytest.raises(JobError, match=r"is not a function that tests\.security\.my_steps defines"):
+        apply_steps((step,), {}, 0)
+
+
+def test_a_run_refuses_a_name_that_only_looks_like_a_function(score_with: Score, tmp_path: Path) -> None:
+    line = refused(score_with(tiny_package(tmp_path / "model"), *function_step("tests.security.my_steps:system")), 2)
     assert "is not a function that tests.security.my_steps defines" in line
 
 

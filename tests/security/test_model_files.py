@@ -22,6 +22,7 @@ from model_zoo.package import read_package
 from model_zoo.scorer import load_scorer
 from model_zoo.weights import load_network
 from tests.builders import tiny_network, tiny_package
+from tests.faults.counts import full_or
 from tests.security import hostile
 from tests.security.conftest import Outcome, refused
 
@@ -40,6 +41,8 @@ RUN_CODE: dict[str, Callable[[Path], bytes]] = {
     "TorchScript with a payload": hostile.torchscript_with_payload,
     "torch.export with a payload": hostile.exported_with_payload,
 }
+# The program loads weights in one way; each way to refuse them is seen from outside once, and every file in the full counts.
+SEEN_FROM_OUTSIDE = ["pickle", "torch.save with a reducer", "two lists of records", "torch.export with a payload"]
 ARE_CODE = {"TorchScript": hostile.torchscript, "torch.export": hostile.exported}
 
 
@@ -91,7 +94,7 @@ def test_a_file_that_could_run_code_is_refused_whatever_it_is_called(kind: str, 
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("kind", [*RUN_CODE, *ARE_CODE])
+@pytest.mark.parametrize("kind", full_or(SEEN_FROM_OUTSIDE, [*RUN_CODE, *ARE_CODE]))
 def test_the_program_refuses_it_and_publishes_nothing(kind: str, score_with: Score, tmp_path: Path, canary: Path) -> None:
     line = refused(score_with(signed(tmp_path / "model", "weights.pt", content_of(kind, canary))))
     assert "could run code" in line
