@@ -6,9 +6,10 @@ again. One JSON line per level tells what was seen.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 import hashlib
 import json
+import os
 from pathlib import Path
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 from pipelines import score
 from pipelines.command_line import run_program
+from pipelines.leaving import leave
 from tests.faults.world import Seen, read_output
 from transforms import publish
 
@@ -25,47 +27,44 @@ _LARGE_BYTES = 256 << 20
 
 
 def main(job: str, earlier: str, need_bytes: str, *levels: str) -> None:
+    mount = Path(tempfile.mkdtemp())  # no TemporaryDirectory: each child would clean it up as it ends
     for level in levels:
-        with tempfile.TemporaryDirectory() as name:
-            mount = Path(name)
-            _mount(mount, _LARGE_BYTES)
-            output = shutil.copytree(earlier, mount / "scores", symlinks=True)
-            if level == "publishing":
-                with _full_when_published(mount):
-                    seen = _scored_twice(mount, output, job)
-            else:
-                _mount(mount, _taken(mount) + int(need_bytes) * int(level) // 100, "remount,")
-                seen = _scored_twice(mount, output, job)
-            print(json.dumps(seen), flush=True)
-            subprocess.run(["umount", "-l", name], check=True)
+        _mount(mount, _LARGE_BYTES)
+        output = shutil.copytree(earlier, mount / "scores", symlinks=True)
+        if level != "publishing":
+            _mount(mount, _taken(mount) + int(need_bytes) * int(level) // 100, "remount,")
+        with _full_when_published(mount) if level == "publishing" else nullcontext():
+            status = _scored(job, output)
+        then = _digests(read_output(output))
+        _mount(mount, _LARGE_BYTES, "remount,")
+        again = _scored(job, output)
+        left = len(list((output / "_tmp").iterdir()))
+        seen = {"status": status, "then": then, "again": again, "end": _digests(read_output(output)), "left": left}
+        print(json.dumps(seen), flush=True)
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+    mount.rmdir()
 
 
-def _scored_twice(mount: Path, output: Path, job: str) -> dict[str, object]:
-    flags = ["--quiet", "--config", job, "--output", str(output)]
-    status = run_program(score.main, flags)
-    then = _digests(read_output(output))
-    _mount(mount, _LARGE_BYTES, "remount,")
-    again = run_program(score.main, flags)
-    left = len(list((output / "_tmp").iterdir()))
-    return {"status": status, "then": then, "again": again, "end": _digests(read_output(output)), "left": left}
+def _scored(job: str, output: Path) -> int:
+    """Exit status of the program, in a process of its own that has all imported; what fails there ends with it, threads and all."""
+    pid = os.fork()
+    if pid == 0:
+        leave(run_program(score.main, ["--quiet", "--config", job, "--output", str(output)]))
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @contextmanager
 def _full_when_published(mount: Path) -> Iterator[None]:
-    """The disk is as large as what stands on it, from the first time on that a run is about to be published."""
+    """While the block runs, the disk becomes as large as what stands on it when a run is about to be published."""
     move_files = publish._move_files
-    shrunk: list[int] = []
 
     def shrink_and_move(*arguments: Any) -> Any:
-        if not shrunk:
-            shrunk.append(_taken(mount))
-            _mount(mount, shrunk[0], "remount,")
+        _mount(mount, _taken(mount), "remount,")
         return move_files(*arguments)
 
     publish._move_files = shrink_and_move
     yield
     publish._move_files = move_files
-    assert shrunk
 
 
 def _taken(mount: Path) -> int:

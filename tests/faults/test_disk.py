@@ -5,12 +5,12 @@ A full disk is a real one: a small tmpfs, mounted in a namespace of the test's o
 
 import hashlib
 import json
-import os
 from pathlib import Path
 import shutil
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines import score, verify
@@ -18,7 +18,7 @@ from pipelines.command_line import run_program
 from tests.conftest import REPOSITORY
 from tests.faults.counts import full_or
 from tests.faults.programs import ended, scoring
-from tests.faults.world import OTHER_SETTING, SHARDS, check_every_row_once, is_one_plain_line, make_world, read_output
+from tests.faults.world import OTHER_SETTING, SHARDS, check_every_row_once, is_one_plain_line, make_world, read_output, read_run
 
 ROWS = 4_000
 
@@ -138,24 +138,74 @@ def test_an_output_that_is_mounted_read_only(job: Path, earlier: Path, undisturb
     check_mended(job, output, undisturbed)
 
 
-def test_an_output_that_is_a_file(job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "scores").write_text("mine")
-    assert score_here(job, tmp_path / "scores") == 5
-    assert is_one_plain_line(capsys.readouterr().err)
-    assert (tmp_path / "scores").read_text() == "mine"
+def test_an_output_that_is_a_file(
+    job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the earlier run's output."""
+    output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
+    for file in (output / "CURRENT", next(output.glob("runs/*/part-*"))):
+        assert score_here(job, file) == 5
+        assert is_one_plain_line(capsys.readouterr().err)
+    assert tree(output) == tree(earlier)
+    check_mended(job, output, undisturbed)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "/".join(["y" * 200] * 25)], ids=["name", "path"])
-def test_an_output_whose_path_is_too_long(name: str, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert score_here(job, tmp_path / name) == 5
+def test_an_output_whose_path_is_too_long(
+    name: str, job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Below the earlier run's output."""
+    output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
+    assert score_here(job, output / name) == 5
     error = capsys.readouterr().err
     assert is_one_plain_line(error)
     assert "File name too long" in error
-    assert os.listdir(tmp_path) == []
+    assert tree(output) == tree(earlier)
+    check_mended(job, output, undisturbed)
 
 
-def test_few_file_handles(job: Path, undisturbed: dict[str, str], tmp_path: Path) -> None:
-    command = ["sh", "-c", "ulimit -n 64 && exec $@", "sh", *scoring(job, tmp_path / "scores")]
-    status, error = ended(command)
-    assert (status, error) == (0, "")
-    assert digests(tmp_path / "scores") == undisturbed
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Every name below a folder, with the content of files."""
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+FEW_HANDLES, MANY_SHARDS, FEW_ROWS = 64, 100, 10
+
+
+@pytest.fixture(scope="module")
+def many_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job with more shards than there are file handles, as Parquet and as CSV."""
+    job = make_world(tmp_path_factory.mktemp("many"), MANY_SHARDS, FEW_ROWS, ())
+    (job.parent / "csv").mkdir()
+    for path in (job.parent / "shards").iterdir():
+        pq.read_table(path).to_pandas().to_csv(job.parent / f"csv/{path.stem}.csv", index=False)
+    return job
+
+
+BOTH_WAYS = [("parquet", "csv"), ("csv", "parquet"), ("parquet", "parquet"), ("csv", "csv")]
+
+
+@pytest.mark.parametrize(("source", "sink"), full_or(BOTH_WAYS[:1], BOTH_WAYS))
+def test_few_file_handles(source: str, sink: str, many_shards: Path, tmp_path: Path) -> None:
+    """A handle that stays open for each shard or file would not go unseen."""
+    shards = many_shards.parent / ("shards" if source == "parquet" else source)
+    flags = ["--set", f"source.format={source}", "--set", f"sink.format={sink}"]
+    if source == "csv":
+        flags += ["--set", "source.types.id=int64"]
+    whole = [*flags, "--input", str(shards)]
+    output = tmp_path / "scores"
+    assert score_here(many_shards, output, *flags, "--input", str(shards / f"part-00000.{source}")) == 0
+    before = read_output(output)
+    assert before is not None
+    command = ["sh", "-c", f'ulimit -n {FEW_HANDLES} && exec "$@"', "sh", *scoring(many_shards, output, *whole)]
+    assert ended(command) == (0, "")
+    seen = read_output(output)
+    assert seen is not None
+    assert len(seen.files) == MANY_SHARDS
+    assert before.files.items() < seen.files.items()
+    assert read_run(output, before.run_id) == before
+    assert score_here(many_shards, tmp_path / "undisturbed", *whole) == 0
+    assert digests(output) == digests(tmp_path / "undisturbed")
+    if sink == "parquet":
+        check_every_row_once(output, MANY_SHARDS * FEW_ROWS, ())
+    assert run_program(verify.main, [str(output)]) == 0
