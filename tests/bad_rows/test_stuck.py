@@ -1,8 +1,10 @@
 """A model that never comes back, in a process of its own: the program ends with its status although a thread of it cannot be ended."""
 
 from collections.abc import Callable
+from contextlib import suppress
 import os
 from pathlib import Path
+import signal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -47,14 +49,15 @@ def test_a_process_whose_model_is_stuck_ends_and_the_next_one_resumes(
     flags = ["--config", str(folder / "job.yaml"), "--quiet", "--set", "model.timeout_seconds=2"]
     program = started(flags, [f"--direct_running_mode={mode}", "--direct_num_workers=2"], folder / "scores")
     try:
-        error = program.communicate(timeout=120)[1]
+        error = program.communicate(timeout=240)[1]
+        gone_within(10, program.pid)
     finally:
-        program.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
     assert program.returncode == 1, error
     assert error.count("\n") == 1, error
     assert "3.parquet from row 0: the model took longer than 2 s for one mini-batch of 64 rows" in error
     assert not (folder / "scores/CURRENT").exists()
-    gone_within(10, program.pid)
     installed(monkeypatch, lambda x, answer: answer)
     assert run("--set", "model.timeout_seconds=2") == 0
     ids = [i for p in sorted((folder / "scores/current").glob("part-*")) for i in pq.read_table(p)["id"].to_pylist()]
