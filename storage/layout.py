@@ -98,6 +98,7 @@ def make_current(run: RunFolder) -> None:
             replaced = True
     if files.is_local(run.output):
         _link_current(run)
+    files.sync_folder(run.output)  # again: who gave a name that is found standing may have failed to
 
 
 def _link_current(run: RunFolder) -> None:

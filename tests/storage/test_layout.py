@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,14 @@ def test_the_link_follows_current_whoever_replaced_it_last(tmp_path: Path) -> No
     (tmp_path / "CURRENT").write_text("two\n")
     layout._link_current(one)
     assert (tmp_path / "current").resolve() == tmp_path / "runs/two"
+
+
+def test_a_current_that_stands_is_durable_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who replaced it may have failed to make it so."""
+    run = RunFolder(str(tmp_path), "one")
+    files.create(run.manifest, b"{}")
+    make_current(run)
+    synced = list[str]()
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    make_current(run)
+    assert synced == [str(tmp_path)]
