@@ -148,7 +148,7 @@ def test_an_attempt_that_ends_after_publication_changes_nothing(
     stuck: str, begun_again: bool, world: Path, scored: list[ScoredBatch], undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     """A worker is stuck at some stage while another does its work and publishes; where its folder is there again, it finishes."""
-    for repetition in range(full_or(2, 100)):
+    for repetition in range(full_or(2, 25)):
         output = tmp_path / str(repetition)
         plan, batch = plan_for(world, output), scored[repetition % SHARDS]
         late = late_attempt(plan, batch, stuck)
@@ -181,7 +181,7 @@ def check_that_readers_stay(world: Path, older: Plan, newer: Plan, published: di
 def test_an_attempt_that_ends_after_a_newer_run_leaves_readers_with_that(
     stuck: str, world: Path, scored: list[ScoredBatch], tmp_path: Path
 ) -> None:
-    for repetition in range(full_or(2, 100)):
+    for repetition in range(full_or(2, 25)):
         output = tmp_path / str(repetition)
         older, newer, batch = plan_for(world, output), plan_for(world, output, NEWER), scored[repetition % SHARDS]
         late = late_attempt(older, batch, stuck)
@@ -199,7 +199,7 @@ def test_a_publication_that_ends_after_a_newer_run_leaves_readers_with_that(
 ) -> None:
     """The worker is stuck when all files have their names, and the manifest is not there yet."""
     create_manifest = publication._create_manifest
-    for repetition in range(full_or(2, 100)):
+    for repetition in range(full_or(2, 25)):
         output = tmp_path / str(repetition)
         older, newer = plan_for(world, output), plan_for(world, output, NEWER)
         published = {}
