@@ -10,6 +10,7 @@ when memory runs out does the shape shrink; the size that fitted is kept for the
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field
+from functools import partial
 import gc
 import threading
 import time
@@ -20,6 +21,7 @@ import torch
 
 from configs.errors import ModelError, Refusal, WorkerError
 from configs.messages import shown
+from model_zoo.daemon_threads import DaemonThreads
 from model_zoo.device_errors import is_device_fault, is_out_of_memory, without_frames
 from model_zoo.package import Tensor
 
@@ -95,7 +97,7 @@ class MiniBatches:
         self._good_row: dict[str, torch.Tensor] | None = None
         self._lost: WorkerError | None = None  # why nothing more can be computed in this process
         in_parallel = self.threads > 1 and self.device.type == "cpu"
-        self._pool = futures.ThreadPoolExecutor(self.threads, "scorer") if in_parallel else None
+        self._pool = DaemonThreads(self.threads, "scorer") if in_parallel else None
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Score rows.
@@ -125,9 +127,12 @@ class MiniBatches:
         return {name: torch.empty((rows, *t.shape), dtype=getattr(torch, t.dtype)) for name, t in self.outputs.items()}
 
     def _score_all(self, call: _Call) -> None:
-        starts = range(0, call.rows, self.slots)
-        for _ in (self._pool.map if self._pool else map)(lambda start: self._score(call, start), starts):
-            pass
+        mini_batches = [partial(self._score, call, start) for start in range(0, call.rows, self.slots)]
+        if self._pool is not None:
+            self._pool.run(mini_batches)
+            return
+        for score in mini_batches:
+            score()
 
     def _score(self, call: _Call, start: int) -> None:
         """One mini-batch, in as many pieces as it takes."""
@@ -241,8 +246,8 @@ class MiniBatches:
     def _watched(self, call: _Call, work: Callable[[], None]) -> None:
         """Do the work on a thread that can be left behind, because code that hangs cannot be interrupted; each caller keeps its own."""
         if not hasattr(self._of_thread, "watched"):
-            self._of_thread.watched = futures.ThreadPoolExecutor(1, "scorer-watched")
-        done = self._of_thread.watched.submit(work)
+            self._of_thread.watched = DaemonThreads(1, "scorer-watched")
+        done: futures.Future[None] = self._of_thread.watched.submit(work)
         while True:
             oldest = min(list(call.began.values()), default=time.monotonic())
             left = oldest + self.timeout_seconds - time.monotonic()

@@ -1,0 +1,59 @@
+"""Threads that make calls, and that nobody waits for when the process ends."""
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+from model_zoo.daemon_threads import DaemonThreads
+
+DEADLINE_SECONDS = 30.0
+
+
+def test_all_calls_are_made_at_the_same_time_and_waited_for() -> None:
+    together = threading.Barrier(3, timeout=DEADLINE_SECONDS)
+    made: list[int] = []
+    DaemonThreads(3, "three").run([lambda n=n: (together.wait(), made.append(n)) for n in range(6)])
+    assert sorted(made) == list(range(6))
+
+
+def test_the_first_error_is_raised_and_later_calls_are_not_begun() -> None:
+    made: list[int] = []
+
+    def fail() -> None:
+        raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        DaemonThreads(1, "one").run([lambda: made.append(0), fail, lambda: time.sleep(0.2), *[lambda: made.append(1)] * 50])
+    assert made[0] == 0
+    assert len(made) < 51
+
+
+def test_threads_end_with_their_object_and_keep_nothing_of_a_call() -> None:
+    class Rows:
+        pass
+
+    threads, rows = DaemonThreads(2, "passing"), Rows()
+    kept = weakref.ref(rows)
+    threads.submit(lambda held=rows: None).result()
+    del rows
+    until(lambda: kept() is None)
+    del threads
+    until(lambda: not [t for t in threading.enumerate() if t.name.startswith("passing")])
+
+
+def until(reached) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not reached():
+        assert time.monotonic() < deadline
+        gc.collect()
+        time.sleep(0.01)
+
+
+def test_a_process_does_not_wait_for_a_call_that_hangs() -> None:
+    program = "import threading; from model_zoo.daemon_threads import DaemonThreads; t = DaemonThreads(1, 't'); t.submit(threading.Event().wait)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=DEADLINE_SECONDS, check=False).returncode == 0
