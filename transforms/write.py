@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import json
 import os
 import socket
+import threading
 import time
 from typing import Any
 import uuid
@@ -51,21 +52,22 @@ class _WriteUnits(beam.DoFn):
     def setup(self) -> None:
         self._timed = Timed("write")
         self._open: dict[int, PartWriter] = {}
+        self._lock = threading.RLock()  # of a run that failed elsewhere, Beam tears down in another thread what still works
 
     def start_bundle(self) -> None:
         self._abandon()
 
     def process(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
-        with self._storing(batch.unit), self._timed(batch.rows_in):
+        with self._lock, self._storing(batch.unit), self._timed(batch.rows_in):
             parts = list(self._write(batch))
         yield from parts
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         window = GlobalWindow()
         for unit, writer in list(self._open.items()):
-            with self._storing(writer.unit):
+            with self._lock, self._storing(writer.unit):
                 part = writer.close(last=False)
-            del self._open[unit]
+                del self._open[unit]
             yield WindowedValue(part, window.max_timestamp(), [window])
 
     def teardown(self) -> None:
@@ -81,9 +83,10 @@ class _WriteUnits(beam.DoFn):
 
     def _abandon(self) -> None:
         """Let go of unfinished files, of this bundle or of one that failed; nobody will name them."""
-        for writer in self._open.values():
-            writer.abandon()
-        self._open = {}
+        with self._lock:
+            for writer in self._open.values():
+                writer.abandon()
+            self._open = {}
 
     def _write(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
         writer = self._open.get(batch.unit.index)

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+import threading
 from typing import Any
 
 import apache_beam as beam
@@ -17,6 +18,7 @@ from pipelines.plan import Plan, make_plan, store_plan
 from storage import files
 from tests.faults.counts import full_or
 from tests.faults.world import ROWS, SHARDS, check_every_row_once, read_link, read_output
+from transforms import part_file
 from transforms import publish as publication
 from transforms.batches import PredictionBatch, ScoredBatch, WrittenPart
 from transforms.postprocess import postprocess_batch
@@ -240,3 +242,37 @@ def test_bundles_that_fail_after_writing_are_written_again_and_published_once(
         assert lost == {1, SHARDS - 1}
         assert files_of(output) == undisturbed
         assert files.names_in(str(output / "_tmp")) == []
+
+
+def test_a_teardown_while_a_unit_ends_leaves_the_files_that_are_recorded(
+    world: Path, scored: list[ScoredBatch], undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that failed elsewhere, Beam tears down in a thread of its own what still works on a bundle; here it is slow at it."""
+    output, batch = tmp_path / "scores", scored[0]
+    plan = plan_for(world, output)
+    writing = _WriteUnits(plan.run, plan.file_format)
+    writing.setup()
+    writing.start_bundle()
+    tearing_down, ended = threading.Thread(target=writing.teardown), threading.Event()
+    count_rows, remove = part_file.count_rows, files.remove
+
+    def count_and_tear_down(url: str, format: str) -> int:
+        rows = count_rows(url, format)
+        if "-001." in url:  # the unit's last file
+            tearing_down.start()
+            tearing_down.join(0.2)
+        return rows
+
+    def remove_slowly(url: str) -> None:
+        remove(url)
+        if threading.current_thread() is tearing_down:
+            ended.wait(10)
+
+    monkeypatch.setattr(part_file, "count_rows", count_and_tear_down)
+    monkeypatch.setattr(files, "remove", remove_slowly)
+    assert len(list(writing.process(batch))) == 1
+    ended.set()
+    tearing_down.join()
+    monkeypatch.undo()
+    assert score_here(world, output) == 0
+    assert files_of(output) == undisturbed
