@@ -53,7 +53,7 @@ _NAMING = (
     "storage.layout._link_current:",
 )
 _NAMED = ("disk._drop:os.unlink", "disk.sync_folder:os.open", "disk.sync_folder:os.fsync")
-_NAMED_AFTER = ("disk.create:os.link", "disk.replace:os.replace", "disk.link:os.replace")
+_NAMED_AFTER = ("disk.create:os.link", "disk.replace:os.replace", "disk.link:os.replace", ":.pipe_file")
 GetStage = Callable[..., Stage]
 
 
