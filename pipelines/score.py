@@ -88,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
     refuse_unreachable(options, urls, arguments.shared_filesystem)
     card, runner = plan.package.card, options.view_as(StandardOptions).runner
     log.planned(plan.run, {"model": card.name, "version": card.version, "runner": runner}, plan.rows, len(plan.units))
-    if arguments.only_rejected is not None:
+    if arguments.only_rejected is not None and not _was_killed_once_published(plan):
         run_to_correct(plan, arguments.only_rejected)
     if arguments.dry_run:
         return _dry_run(plan)
@@ -105,6 +105,11 @@ def _is_published(plan: Plan) -> bool:
         raise PublishError(
             f"{plan.run.output}: cannot be read: {error.strerror}; check the address and credentials, or choose another --output"
         ) from error
+
+
+def _was_killed_once_published(plan: Plan) -> bool:
+    """Whether only its temporary files are left to remove; `current` may stand for this very run by now."""
+    return _is_published(plan) and files.exists(plan.run.temporary)
 
 
 def _options(arguments: argparse.Namespace, flags: Sequence[str], log: RunLog) -> PipelineOptions:

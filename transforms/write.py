@@ -224,9 +224,10 @@ class PartWriter:
         if not self._failed:
             return ()
         table = pa.Table.from_batches(self._failed).sort_by("row")
-        file = PartFile(self._run, f"{self._name}-rejected.parquet", FileFormat("parquet", table.schema, (), (), 0))
-        file.write(table)
-        return (file.close(),)
+        self._file = PartFile(self._run, f"{self._name}-rejected.parquet", FileFormat("parquet", table.schema, (), (), 0))
+        self._file.write(table)
+        rejected, self._file = self._file.close(), None
+        return (rejected,)
 
     def _note_progress(self) -> None:
         """Now and then, leave the number of rows done where the launcher's progress bar looks."""

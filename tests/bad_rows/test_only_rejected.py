@@ -68,6 +68,10 @@ def test_rows_that_were_not_corrected_are_rejected_again(folder: Path, run: Run,
     assert run(*ALLOW, "--only_rejected", "current") == 0
     rows = json.loads((folder / "scores/current/manifest.json").read_text())["rows"]
     assert rows == {"in": 400, "scored": 399, "filtered": 0, "rejected": 1}
+    left = folder / "scores/_tmp" / (folder / "scores/CURRENT").read_text().strip()
+    left.mkdir()  # as a kill would, once CURRENT named the run
+    assert run(*ALLOW, "--only_rejected", "current") == 0
+    assert not left.exists()
 
 
 def error_of(capsys: pytest.CaptureFixture[str]) -> str:
