@@ -17,7 +17,8 @@ from configs.job import Job
 from configs.load import nearest
 from configs.messages import shown
 from configs.steps import Step
-from model_zoo.package import ModelCard, Package, read_package, smoke_rows
+from model_zoo.card import ModelCard
+from model_zoo.package import Package, read_package, smoke_rows
 from pipelines.arrow_types import parse_type
 from pipelines.inputs import Shard, cut_into_units, list_shards, read_shards
 from pipelines.source import column_names, csv_format, wanted_columns
