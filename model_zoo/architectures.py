@@ -86,10 +86,11 @@ class _Mlp(nn.Module):
         for before, after in itertools.pairwise(sizes):
             layers += [nn.Linear(before, after), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], out_features))
+        self.gives_one = out_features == 1
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         values = self.layers(x)
-        return {"logit": values[:, 0]} if values.shape[1] == 1 else {"logits": values}
+        return {"logit": values[:, 0]} if self.gives_one else {"logits": values}
 
 
 class _Cnn(nn.Module):
