@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 import tempfile
 from typing import Any
+import warnings
 
 import torch
 from torch import nn
@@ -67,7 +68,9 @@ def compiled(network: nn.Module, example: Inputs, identity: Mapping[str, Any]) -
 
     try:
         if not path.exists():
-            _compile(network, example, path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch about itself
+                _compile(network, example, path)
         code = load_package(str(path), num_runners=cores(), device_index=-1 if device.index is None else device.index)
     except ModelError:
         raise

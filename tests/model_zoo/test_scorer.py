@@ -18,14 +18,17 @@ from configs.errors import ModelError
 from model_zoo.architectures import build
 from model_zoo.card import Tensor
 from model_zoo.package import SMOKE, read_package
-from model_zoo.scorer import Scorer, check_smoke, load_scorer, resolve_device, smoke_arrays, threads_for
+from model_zoo.scorer import Scorer, check_smoke, load_scorer, resolve_devices, smoke_arrays, threads_for
+from model_zoo.settings import Settings
 from tests.builders import parquet, smoke_file, tiny_network, tiny_package
 
 X = np.random.default_rng(9).standard_normal((100, 3), dtype=np.float32)
 
 
 def scorer_of(url: str, batch_rows: int = 16, threads: int = 1, dtype: Any = "float32") -> Scorer:
-    return load_scorer(read_package(url), "cpu", dtype, batch_rows, threads)
+    scorer = load_scorer(read_package(url), "cpu", Settings(batch_rows, dtype), threads)
+    assert isinstance(scorer, Scorer)
+    return scorer
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +137,7 @@ def test_every_mini_batch_has_the_same_number_of_rows(scorer: Scorer) -> None:
         seen.append(len(x))
         return {"logit": x[:, 0]}
 
-    fake = Scorer(Fake(answer), scorer.package, scorer.device, scorer.dtype, 16, 1, "")
+    fake = Scorer(Fake(answer), scorer.package, scorer.device, scorer.settings, 1, "")
     np.testing.assert_array_equal(fake({"x": X[:40]})["logit"], X[:40, 0])
     assert seen == [16, 16, 16]
 
@@ -282,10 +285,10 @@ def test_wrong_weights_fail_the_smoke_check_in_bfloat16_too(tmp_path: Path) -> N
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_cuda_without_cuda_is_an_error_and_auto_is_not(package: str) -> None:
     with pytest.raises(ModelError, match=r"model\.device is cuda, but torch finds no CUDA device"):
-        resolve_device("cuda")
+        resolve_devices("cuda")
     with pytest.raises(ModelError, match="CUDA"):
-        load_scorer(read_package(package), "cuda", "float32", 8, 1)
-    assert resolve_device("auto") == resolve_device("cpu") == torch.device("cpu")
+        load_scorer(read_package(package), "cuda", Settings(8), 1)
+    assert resolve_devices("auto") == resolve_devices("cpu") == [torch.device("cpu")]
 
 
 def test_an_unknown_builder_is_refused(tmp_path: Path) -> None:
@@ -298,12 +301,12 @@ def test_more_threads_give_the_same_bits_even_for_a_wide_network() -> None:
     network = build("mlp", {"in_features": 4096, "hidden": [16], "out_features": 1}).eval()
     torch_threads: set[int] = set()
     network.register_forward_hook(lambda *_: torch_threads.add(torch.get_num_threads()))
-    card = SimpleNamespace(outputs={"logit": Tensor(shape=())})
+    card = SimpleNamespace(mask=None, outputs={"logit": Tensor(shape=())})
     x = np.random.default_rng(0).standard_normal((300, 4096), dtype=np.float32)
 
     def outputs(threads: int) -> np.ndarray:
         package: Any = SimpleNamespace(card=card)
-        return Scorer(network, package, torch.device("cpu"), torch.float32, 64, threads, "")({"x": x})["logit"]
+        return Scorer(network, package, torch.device("cpu"), Settings(64), threads, "")({"x": x})["logit"]
 
     assert outputs(1).tobytes() == outputs(2).tobytes() == outputs(4).tobytes()
     assert torch_threads == {1}

@@ -20,6 +20,7 @@ from configs.training import TrainingJob
 from model_zoo import datasets
 from model_zoo.package import Package, read_package, smoke_rows
 from model_zoo.scorer import load_scorer, smoke_arrays
+from model_zoo.settings import Settings
 from pipelines import train
 from pipelines.command_line import run_program
 
@@ -61,7 +62,7 @@ def test_breast_cancer_is_accurate_on_held_out_rows_by_an_independent_forward_pa
 
 def test_digits_are_accurate_on_held_out_images(digits: Path) -> None:
     rows, labels = held_out(digits), pq.read_table(digits / "labels.parquet")
-    scorer = load_scorer(read_package(str(digits / "model")), "cpu", "float32", batch_rows=64, threads=1)
+    scorer = load_scorer(read_package(str(digits / "model")), "cpu", Settings(batch_rows=64), threads=1)
     images = [np.asarray(Image.open(io.BytesIO(b)), dtype=np.float32) for b in rows["image"].to_pylist()]
     logits = scorer({"image": (np.stack(images)[:, None] / np.float32(255) - np.float32(0.5)) / np.float32(0.5)})["logits"]
     truth = dict(zip(labels["id"].to_pylist(), labels["digit"].to_pylist(), strict=True))

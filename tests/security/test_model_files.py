@@ -20,6 +20,7 @@ import torch
 from configs.errors import ModelError
 from model_zoo.package import read_package
 from model_zoo.scorer import load_scorer
+from model_zoo.settings import Settings
 from model_zoo.weights import load_network
 from tests.builders import tiny_network, tiny_package
 from tests.faults.counts import full_or
@@ -209,7 +210,7 @@ def test_a_tensor_that_only_looks_large_is_no_excuse(name: str, tmp_path: Path) 
 def test_what_was_hashed_is_what_is_loaded(tmp_path: Path, canary: Path) -> None:
     package = read_package(signed(tmp_path / "model", "weights.pt", hostile.torch_saved(hostile.weights())))
     (tmp_path / "model/weights.pt").write_bytes(hostile.with_payload_in_archive(canary))
-    scorer = load_scorer(package, "cpu", "float32", 8, 1)
+    scorer = load_scorer(package, "cpu", Settings(8), 1)
     assert torch.equal(scorer.network.state_dict()["layers.0.weight"], hostile.weights()["layers.0.weight"])
     with pytest.raises(ModelError, match="size or sha256 differs"):
         read_package(package.url, package.digest)

@@ -13,6 +13,7 @@ import torch
 from configs.errors import ModelError, WorkerError
 from model_zoo.mini_batches import FailedRows
 from model_zoo.package import read_package
+from model_zoo.settings import Settings
 from tests.builders import feature_batch, raw_batch, tiny_network, tiny_package
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch
 from transforms.predict import NotFiniteError, Predict, ScorerHandler, Scoring, predict_batch, predict_rows
@@ -155,7 +156,7 @@ def test_a_column_layout_array_is_scored_as_its_rows() -> None:
 @pytest.fixture
 def handler(tmp_path: Path) -> ScorerHandler:
     url = tiny_package(tmp_path / "model")
-    return ScorerHandler(Scoring(url, read_package(url).digest, "cpu", "float32", 8, 60.0, "reject", os.cpu_count() or 1))
+    return ScorerHandler(Scoring(url, read_package(url).digest, "cpu", Settings(8), 60.0, "reject", os.cpu_count() or 1))
 
 
 def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandler) -> None:

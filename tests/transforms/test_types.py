@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from configs.steps import Stack
+from model_zoo.settings import Settings
 from storage.layout import RunFolder
 import transforms
 from transforms.batches import FeatureBatch, PredictionBatch, RawBatch, ScoredBatch, WorkUnit, WrittenPart
@@ -33,7 +34,7 @@ MADE: dict[str, Callable[[], beam.PTransform]] = {
     "Preprocess": lambda: Preprocess(
         (Missing("a", "error"),), (Stack(step="stack", columns=("a",), into="x"),), {"x": ModelInput("float32", (1,))}
     ),
-    "Predict": lambda: Predict(Scoring("nowhere", "0" * 64, "cpu", "float32", 8, 60.0, "reject", 1)),
+    "Predict": lambda: Predict(Scoring("nowhere", "0" * 64, "cpu", Settings(8), 60.0, "reject", 1)),
     "Postprocess": lambda: Postprocess(("id",), ScoreColumns("sigmoid"), ("probability",), None),
     "WriteShards": lambda: WriteShards(RUN, FileFormat("parquet", SCHEMA, (), (), 10)),
     "PublishRun": lambda: PublishRun(RUN, {}, 0, 0.0),

@@ -1,0 +1,78 @@
+"""Machine code of a network: the same scores, made once per machine, and only used for the shapes that it was made for."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from configs.errors import ModelError
+from model_zoo import compiled as module
+from model_zoo.compiled import compiled
+from model_zoo.package import read_package
+from model_zoo.scorer import Scorer, load_scorer
+from model_zoo.settings import Settings
+from tests.builders import tiny_network, tiny_package
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+X = np.random.default_rng(1).standard_normal((100, 3), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("machine")))
+        package = read_package(tiny_package(tmp_path_factory.mktemp("package") / "model"))
+        made = load_scorer(package, "cpu", Settings(16, compiled=True), threads=2)
+        again = load_scorer_without_compiling(package, patch)
+    assert isinstance(made, Scorer)
+    np.testing.assert_array_equal(made({"x": X})["logit"], again({"x": X})["logit"])
+    return made
+
+
+def load_scorer_without_compiling(package: object, patch: pytest.MonkeyPatch) -> Scorer:
+    """As another process would: what it finds must be enough."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("compiled twice")
+
+    patch.setattr(module, "_compile", refuse)
+    scorer = load_scorer(package, "cpu", Settings(16, compiled=True), threads=1)  # type: ignore[arg-type]
+    assert isinstance(scorer, Scorer)
+    return scorer
+
+
+def expected(rows: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return tiny_network()(x=torch.from_numpy(rows))["logit"].numpy()  # type: ignore[no-any-return]
+
+
+def test_scores_are_those_of_the_network(scorer: Scorer) -> None:
+    np.testing.assert_allclose(scorer({"x": X})["logit"], expected(X), atol=1e-6)
+    assert "compiled" in scorer.placement
+
+
+def test_a_table_by_columns_is_read_as_its_rows(scorer: Scorer) -> None:
+    np.testing.assert_array_equal(scorer({"x": np.asfortranarray(X)})["logit"], scorer({"x": X})["logit"])
+
+
+def test_other_numbers_of_rows_are_computed_by_the_network(scorer: Scorer) -> None:
+    rows = torch.from_numpy(X[:5])
+    with torch.inference_mode():
+        np.testing.assert_allclose(scorer.network(x=rows)["logit"].numpy(), expected(X[:5]), atol=1e-6)
+
+
+def test_many_threads_get_their_own_scores(scorer: Scorer) -> None:
+    pieces = [X[i : i + 20] for i in range(0, 80, 4)]
+    with ThreadPoolExecutor(4) as threads:
+        for piece, scored in zip(pieces, threads.map(lambda x: scorer({"x": x})["logit"], pieces), strict=True):
+            np.testing.assert_allclose(scored, expected(piece), atol=1e-6)
+
+
+def test_a_folder_that_is_not_this_users_alone_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(module, "private_folder", lambda _: None)
+    with pytest.raises(ModelError, match="compiled models cannot be kept"):
+        compiled(tiny_network(), {"x": torch.zeros(4, 3)}, {})

@@ -1,0 +1,87 @@
+"""Texts by length: the scores of rows that were never padded, in the order of the rows, for less work."""
+
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from configs.errors import ModelError
+from model_zoo.length_sorted import score_by_length
+from model_zoo.mini_batches import FailedRows
+from model_zoo.package import Package, read_package
+from model_zoo.scorer import Scorer, load_scorer
+from model_zoo.settings import Settings
+from tests.text_models import TOKENS, embeddings, encoder, step, text_package, texts
+from transforms.texts import tokenize
+
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return read_package(text_package(tmp_path_factory.mktemp("texts") / "model"))
+
+
+def scorer_of(package: Package, batch_rows: int = 4, threads: int = 1) -> Scorer:
+    scorer = load_scorer(package, "cpu", Settings(batch_rows), threads)
+    assert isinstance(scorer, Scorer)
+    return scorer
+
+
+def tokens_of(rows: list[str]) -> Arrays:
+    numbers, mask = tokenize(pa.array(rows), step())
+    return {"input_ids": numbers, "attention_mask": mask}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_scores_are_those_of_rows_without_padding_in_their_order(package: Package, threads: int) -> None:
+    rows = texts(50)
+    scored = scorer_of(package, threads=threads)(tokens_of(rows))["embedding"]
+    np.testing.assert_allclose(scored, embeddings(encoder(), rows), atol=1e-6)
+
+
+def test_mini_batches_hold_as_many_tokens_as_there_is_room_for_and_little_padding(package: Package) -> None:
+    rows = texts(200)
+    shapes = []
+
+    def score(inputs: Arrays, slots: int) -> Arrays:
+        lengths = inputs["attention_mask"].sum(axis=1)
+        width = inputs["input_ids"].shape[1]
+        shapes.append((slots, width))
+        assert width - lengths.max() < 16
+        assert width - lengths.min() < 16
+        return {"embedding": np.zeros((len(lengths), 16), np.float32)}
+
+    score_by_length(score, package.card, tokens_of(rows), 4)
+    assert [width for _, width in shapes] == [64, 48, 32, 16]
+    assert all(slots * width <= 4 * TOKENS for slots, width in shapes)
+    assert max(slots for slots, _ in shapes) == 16
+
+
+@settings(deadline=None, max_examples=25)
+@given(bad=st.sets(st.integers(0, 39), min_size=1, max_size=6))
+def test_rows_that_fail_are_named_by_their_place_in_the_call(package: Package, bad: set[int]) -> None:
+    rows = tokens_of(texts(40))
+    rows["input_ids"][sorted(bad), 0] = 10_000  # no such word: the embedding raises
+    with pytest.raises(FailedRows) as caught:
+        scorer_of(package)(rows)
+    assert set(caught.value.reasons) == bad
+    good = np.setdiff1d(np.arange(40), sorted(bad))
+    expected = embeddings(encoder(), texts(40))[good]
+    np.testing.assert_allclose(caught.value.outputs["embedding"][good], expected, atol=1e-6)
+
+
+def test_padding_before_tokens_is_refused(package: Package) -> None:
+    rows = tokens_of(texts(3))
+    rows["attention_mask"] = rows["attention_mask"][:, ::-1].copy()
+    rows["attention_mask"][:, 0] = 0
+    with pytest.raises(ModelError, match="padding before or between tokens"):
+        scorer_of(package)(rows)
+
+
+def test_a_mask_that_is_no_input_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="mask must be an input of one dimension"):
+        text_package(tmp_path / "model", mask="mask")

@@ -1,0 +1,75 @@
+"""Rows to the device and back. CUDA itself is not had here; what does not need it is tried on the CPU."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from configs.errors import ModelError
+from model_zoo.card import Tensor
+from model_zoo.placing import Placing
+from model_zoo.replicas import Replicas
+from model_zoo.scorer import resolve_devices
+
+CPU = torch.device("cpu")
+
+
+def test_arrays_share_their_memory_with_tensors_on_a_cpu() -> None:
+    x = np.ones((4, 3), np.float32)
+    tensor = Placing(CPU, torch.float32).given({"x": x})["x"]
+    x[2, 1] = 7
+    assert tensor[2, 1] == 7
+    backwards = Placing(CPU, torch.float32).given({"x": x[::-1]})["x"]
+    np.testing.assert_array_equal(backwards.numpy(), x[::-1])
+
+
+def test_slots_are_filled_with_the_first_row_in_the_wanted_dtype_and_layout() -> None:
+    placing = Placing(CPU, torch.bfloat16, torch.channels_last)
+    images = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).reshape(2, 3, 2, 2)
+    filled = placing.slots(images, 1, 2, 2, 1)
+    assert (filled.shape, filled.dtype) == ((4, 3, 2, 2), torch.bfloat16)
+    assert filled.is_contiguous(memory_format=torch.channels_last)
+    assert all(torch.equal(row, images[1].to(torch.bfloat16)) for row in filled)
+    numbers = placing.slots(torch.arange(6).reshape(3, 2), 0, 3, 0, 0)
+    assert numbers.dtype == torch.int64
+
+
+def test_room_and_what_is_taken_have_the_declared_types() -> None:
+    placing = Placing(CPU, torch.bfloat16)
+    room = placing.room({"y": Tensor(shape=(2,)), "n": Tensor(dtype="int64", shape=())}, 5)
+    assert {name: (array.dtype, array.shape) for name, array in placing.taken(room).items()} == {
+        "y": (np.float32, (5, 2)),
+        "n": (np.int64, (5,)),
+    }
+
+
+def test_each_thread_scores_on_one_device_for_good_and_devices_take_turns() -> None:
+    class On:
+        def __init__(self, name: str) -> None:
+            self.placement = name
+            self.copy_nanoseconds = 0
+
+        def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return inputs
+
+    both = Replicas([On("cuda:0"), On("cuda:1")])
+    seen: list[set[str]] = []
+
+    def work() -> None:
+        x = {"x": np.ones(2)}
+        assert both(x) is x
+        seen.append({both.placement for _ in range(5)})
+
+    for _ in range(4):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert seen == [{"cuda:0"}, {"cuda:1"}, {"cuda:0"}, {"cuda:1"}]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about a machine without CUDA")
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_cuda_device_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(ModelError, match=f"model.device is {device}, but torch finds no CUDA device here"):
+        resolve_devices(device)

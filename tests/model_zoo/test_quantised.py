@@ -1,0 +1,78 @@
+"""Networks in 8 bits: close to float32, the same bits wherever the scales are put back, and refused where they do not belong."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from configs.errors import ModelError
+from model_zoo.architectures import build
+from model_zoo.quantised import measured_scales, quantised, quantised_dynamic
+
+
+@pytest.fixture(scope="module")
+def cnn() -> nn.Module:
+    torch.manual_seed(4)
+    return build("cnn", {"channels": 3, "height": 16, "width": 16, "classes": 5, "widths": [8, 16]}).eval()
+
+
+def images(rows: int, seed: int = 0) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).random((rows, 3, 16, 16), dtype=np.float32))
+
+
+def batches() -> Iterator[dict[str, torch.Tensor]]:
+    yield from ({"image": images(32, seed)} for seed in range(3))
+
+
+@torch.inference_mode()
+def logits(network: nn.Module, rows: torch.Tensor) -> np.ndarray:
+    return network(image=rows)["logits"].numpy()  # type: ignore[no-any-return]
+
+
+def test_int8_is_close_to_float32_and_the_same_bits_from_the_same_scales(cnn: nn.Module) -> None:
+    scales = measured_scales(cnn, batches())
+    rows = images(64, seed=9)
+    networks = [quantised(cnn, {"image": images(n)}, scales) for n in (1, 8)]
+    first, second = (logits(network, rows) for network in networks)
+    expected = logits(cnn, rows)
+    assert first.tobytes() == second.tobytes() != expected.tobytes()
+    assert np.abs(first - expected).max() < 0.1 * np.abs(expected).max()
+    assert not any(isinstance(module, nn.Conv2d) for module in networks[0].modules())
+
+
+def test_the_network_that_was_given_stays_as_it_was(cnn: nn.Module) -> None:
+    before = logits(cnn, images(4))
+    quantised(cnn, {"image": images(2)}, measured_scales(cnn, batches()))
+    assert logits(cnn, images(4)).tobytes() == before.tobytes()
+
+
+def test_scales_of_another_network_are_refused(cnn: nn.Module) -> None:
+    other = build("cnn", {"channels": 3, "height": 16, "width": 16, "classes": 5, "widths": [8]}).eval()
+    with pytest.raises(ModelError, match="belong to another network"):
+        quantised(cnn, {"image": images(2)}, measured_scales(other, batches()))
+
+
+def test_without_rows_there_are_no_scales(cnn: nn.Module) -> None:
+    with pytest.raises(ModelError, match="no rows to measure"):
+        measured_scales(cnn, iter(()))
+
+
+def test_a_network_that_chooses_its_way_by_its_input_cannot_be_traced() -> None:
+    class Chooses(nn.Module):
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"logits": image if image.sum() > 0 else -image}
+
+    with pytest.raises(ModelError, match="cannot be traced for int8"):
+        measured_scales(Chooses(), batches())
+
+
+def test_dynamic_int8_keeps_convolutions_and_quantises_linear_layers(cnn: nn.Module) -> None:
+    network, rows = quantised_dynamic(cnn), images(32, seed=3)
+    assert any(isinstance(module, nn.Conv2d) for module in network.modules())
+    assert not any(isinstance(module, nn.Linear) for module in network.modules())
+    expected = logits(cnn, rows)
+    assert 0 < np.abs(logits(network, rows) - expected).max() < 0.05 * np.abs(expected).max()
+    with pytest.raises(ModelError, match="no linear layer"):
+        quantised_dynamic(nn.Sequential(nn.Conv2d(1, 1, 1)))

@@ -1,0 +1,82 @@
+"""A small real model of texts: a word tokenizer, an encoder with random weights, and a package of both."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from safetensors.torch import save
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+import torch
+
+from configs.steps import Tokenize
+from model_zoo.architectures import build
+from model_zoo.package import SMOKE, write_package
+from tests.builders import parquet
+from transforms.texts import tokenize
+
+TOKENS = 64
+WORDS = ("[UNK]", *(f"word{i}" for i in range(30)))
+PARAMETERS = {"vocabulary": len(WORDS), "width": 16, "layers": 2, "heads": 4, "feed_forward": 32, "positions": TOKENS}
+
+
+def tokenizer() -> str:
+    """The content of a `tokenizer.json`: one token per word."""
+    made = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token=WORDS[0]))
+    made.pre_tokenizer = Whitespace()
+    return str(made.to_str())
+
+
+def step() -> Tokenize:
+    return Tokenize(step="tokenize", column="text", max_tokens=TOKENS, tokenizer=tokenizer())
+
+
+def encoder() -> torch.nn.Module:
+    torch.manual_seed(5)
+    return build("sentence_encoder", PARAMETERS).eval()
+
+
+def texts(count: int, seed: int = 1, longest: int = TOKENS + 20) -> list[str]:
+    """Texts of 1 to `longest` words."""
+    random = np.random.default_rng(seed)
+    return [" ".join(f"word{i}" for i in random.integers(0, 30, size)) for size in random.integers(1, longest + 1, count)]
+
+
+def embeddings(network: torch.nn.Module, rows: list[str]) -> np.ndarray:
+    """Row by row, without any padding."""
+    result = []
+    for row in rows:
+        numbers, mask = tokenize(pa.array([row]), step())
+        length = int(mask.sum())
+        with torch.inference_mode():
+            given = network(input_ids=torch.from_numpy(numbers[:, :length]), attention_mask=torch.from_numpy(mask[:, :length]))
+        result.append(given["embedding"].numpy()[0])
+    return np.stack(result)
+
+
+def text_package(url: Path, **changes: Any) -> str:
+    network, rows = encoder(), texts(6)
+    numbers, mask = tokenize(pa.array(rows), step())
+
+    def wide(values: np.ndarray) -> pa.Array:
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+    outputs = embeddings(network, rows)
+    smoke = pa.table(
+        {"text": rows, "input.input_ids": wide(numbers), "input.attention_mask": wide(mask), "output.embedding": wide(outputs)}
+    )
+    card = {
+        "name": "texts",
+        "version": "1",
+        "builder": "sentence_encoder",
+        "parameters": PARAMETERS,
+        "columns": [{"name": "text", "type": "string", "missing": "reject"}],
+        "inputs": {name: {"dtype": "int64", "shape": [TOKENS]} for name in ("input_ids", "attention_mask")},
+        "outputs": {"embedding": {"dtype": "float32", "shape": [16]}},
+        "mask": "attention_mask",
+        **changes,
+    }
+    write_package(str(url), card, (step(),), {"weights.safetensors": save(network.state_dict()), SMOKE: parquet(smoke)})
+    return str(url)
