@@ -4,15 +4,14 @@ It holds for one model on one kind of machine, because both decide how numbers a
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from configs.errors import JobError
 from model_zoo.agreement import Agreement, Tolerance
 from model_zoo.settings import Settings
-
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Certificate:
         tried: every setting that was measured, as the table shows it.
     """
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
     model: Mapping[str, str]
     machine: Mapping[str, str]
     settings: Settings
@@ -38,11 +38,14 @@ class Certificate:
     speed_up: float
     made_at: str
     tried: tuple[Mapping[str, Any], ...] = ()
+    format: Literal[1] = 1
 
     def to_json(self) -> bytes:
         """The content of its file."""
-        values = {"format": _FORMAT, **asdict(self), "settings": self.settings.as_dict()}
-        return json.dumps(values, indent=1).encode() + b"\n"
+        return _CERTIFICATE.dump_json(self, indent=1) + b"\n"
+
+
+_CERTIFICATE = TypeAdapter(Certificate)
 
 
 def parse_certificate(content: bytes, where: str) -> Certificate:
@@ -52,17 +55,8 @@ def parse_certificate(content: bytes, where: str) -> Certificate:
         JobError: it is none.
     """
     try:
-        values = json.loads(content)
-        if values.pop("format") != _FORMAT:
-            raise ValueError
-        parts = {
-            "settings": Settings.from_dict(values["settings"]),
-            "agreement": Agreement(**values["agreement"]),
-            "tolerance": Tolerance(**values["tolerance"]),
-            "tried": tuple(values["tried"]),
-        }
-        return Certificate(**{**values, **parts})
-    except (JobError, AttributeError, KeyError, TypeError, ValueError) as error:
+        return _CERTIFICATE.validate_json(content)
+    except ValidationError as error:
         raise JobError(f"{where}: is not a certificate of this version; run pipelines.tune again") from error
 
 

@@ -1,10 +1,9 @@
 """How a network computes: what may make it faster, and changes the last digits of scores, or more than those."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
-from configs.errors import JobError
+from pydantic import ConfigDict, Field
 
 Device = str  # cpu, cuda (all there are), cuda:1, auto
 DType = Literal["float32", "bfloat16", "float16", "int8", "int8_dynamic"]
@@ -34,7 +33,8 @@ class Settings:
         compiled: whether inductor makes machine code of the network, for mini-batches of exactly `batch_rows` rows.
     """
 
-    batch_rows: int
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    batch_rows: Annotated[int, Field(ge=1)]
     dtype: DType = "float32"
     layout: Layout = "contiguous"
     compiled: bool = False
@@ -49,21 +49,5 @@ class Settings:
         return " ".join(words)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Plain values, as JSON gives them back."""
         return asdict(self) | {"scales": [asdict(scale) for scale in self.scales]}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
-        """The settings that `as_dict` gave.
-
-        Raises:
-            JobError: other names or kinds of values.
-        """
-        try:
-            scales = tuple(Scale(**scale) for scale in values["scales"])
-            settings = cls(**{**values, "scales": scales})
-            if settings.batch_rows < 1 or not set(values) <= {f.name for f in fields(cls)}:
-                raise ValueError
-        except (KeyError, TypeError, ValueError) as error:
-            raise JobError("it does not hold settings; run pipelines.tune again") from error
-        return settings

@@ -1,0 +1,161 @@
+"""pipelines.tune: what it measures, what it leaves, what scoring makes of that, and what it refuses."""
+
+from collections.abc import Callable, Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines import score, tune
+from pipelines.command_line import run_program
+from tests.pipelines.test_score import manifest, table
+
+Score = Callable[..., int]
+DIGITS = "configs/digits.yaml"
+QUICK = ("--without", "compile", "--quiet")
+
+
+def job_flags(folder: Path, certificate: Path, *more: str) -> list[str]:
+    return [
+        "--config", DIGITS, "--input", f"{folder}/shards/*.parquet", "--model", f"{folder}/model",
+        "--set", f"model.certificate={certificate}", "--set", "model.dtype=auto", *more,
+    ]  # fmt: skip
+
+
+def run_tune(*arguments: str) -> int:
+    return run_program(tune.main, list(arguments))
+
+
+def tuned(folder: Path, certificate: Path, *more: str) -> dict[str, Any]:
+    assert run_tune(*job_flags(folder, certificate), *more) == 0
+    return json.loads(certificate.read_text())  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def certificate(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that allows whatever 8 bits do, so that there is something to choose from; int8 is chosen whatever the clock says."""
+    path = tmp_path_factory.mktemp("certificate") / "digits.json"
+    loose = [f"--set=model.tolerance.{name}={value}" for name, value in (("max_difference", 1.0), ("label_agreement", 0.5))]
+    values = tuned(digits, path, *QUICK, *loose)
+    chosen = next(t for t in values["tried"] if t["settings"] == "int8 channels_last")
+    values["settings"] |= {"dtype": "int8_dynamic", "layout": "channels_last", "scales": []}
+    values["agreement"] = chosen["agreement"]
+    path.write_text(json.dumps(values))
+    return path
+
+
+def test_every_setting_is_measured_against_float32_and_the_certificate_says_how_it_went(digits: Path, tmp_path: Path) -> None:
+    values = tuned(digits, tmp_path / "certificate.json", *QUICK)
+    tried = {(t["settings"], t["batch_rows"]): t for t in values["tried"]}
+    names = {settings for settings, _ in tried}
+    assert names == {d + layout for d in ("float32", "bfloat16", "int8", "int8_dynamic") for layout in ("", " channels_last")}
+    reference = tried["float32", values["settings"]["batch_rows"]]
+    assert reference["agreement"] == {"rows": 450, "max_difference": 0.0, "label_agreement": 1.0, "cosine": None}
+    assert 0 < tried["int8", values["settings"]["batch_rows"]]["agreement"]["max_difference"] < 0.5
+    assert values["agreement"]["max_difference"] <= 0.01
+    assert values["agreement"]["label_agreement"] >= 0.995
+    assert values["model"]["digest"] == json.loads(json.dumps(values["model"]))["digest"]
+    assert values["speed_up"] >= 1.0
+    assert values["machine"]["cores"] == str(tune.cores())
+
+
+def test_without_any_tolerance_float32_or_what_has_its_bits_is_kept(digits: Path, tmp_path: Path) -> None:
+    values = tuned(digits, tmp_path / "certificate.json", *QUICK, "--set", "model.tolerance.max_difference=0")
+    assert values["settings"]["dtype"] == "float32"
+    assert values["agreement"]["max_difference"] == 0.0
+
+
+def test_auto_scores_with_the_certificates_settings_and_the_manifest_says_so(
+    digits: Path, certificate: Path, run_score: Score, tmp_path: Path
+) -> None:
+    loose = ("--set", "model.tolerance.max_difference=1", "--set", "model.tolerance.label_agreement=0.5")
+    assert run_score(*job_flags(digits, certificate, *loose)) == 0
+    fast, how = table(tmp_path / "scores"), manifest(tmp_path / "scores")
+    assert how["computing"]["dtype"] == "int8_dynamic"
+    assert all("int8_dynamic channels_last" in text for text in how["computed_by"])
+    assert run_score(*job_flags(digits, certificate, "--set", "model.dtype=float32")) == 0
+    exact, plain = table(tmp_path / "scores"), manifest(tmp_path / "scores")
+    assert plain["computing"]["dtype"] == "float32"
+    assert plain["run_id"] != how["run_id"]
+    difference = np.abs(fast["probability"] - exact["probability"]).max()
+    assert 0 < difference < 0.2
+    assert (fast["label"] == exact["label"]).mean() > 0.98
+
+
+def test_auto_without_a_certificate_is_float32_and_says_so(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_program(score.main, [*job_flags(digits, tmp_path / "none.json"), "--output", f"{tmp_path}/scores"]) == 0
+    assert "so float32, eager; pipelines.tune makes one" in capsys.readouterr().out
+    assert manifest(tmp_path / "scores")["computing"]["dtype"] == "float32"
+
+
+def changed(path: Path, to: Path, *keys: str, value: object) -> Path:
+    content = json.loads(path.read_text())
+    inner = content
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    to.write_text(json.dumps(content))
+    return to
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("model", "digest"), "0" * 64, "is the certificate of another model, digits 1"),
+        (("machine", "processor"), "another one", "was made on another kind of machine: processor 'another one' there"),
+        (("machine", "torch"), "1.0", "was made on another kind of machine: torch '1.0' there"),
+        (("agreement", "max_difference"), 2.0, "agrees with float32 less than model.tolerance asks for"),
+        (("agreement", "label_agreement"), float("nan"), "agrees with float32 less than model.tolerance asks for"),
+        (("settings", "batch_rows"), 7, "was made with model.batch_rows 7, and the job says 256"),
+        (("settings", "batch_rows"), 0, "is not a certificate of this version"),
+        (("settings", "dtypes"), "int4", "is not a certificate of this version"),
+        (("settings", "dtype"), "int4", "is not a certificate of this version"),
+        (("format",), 99, "is not a certificate of this version"),
+    ],
+)
+def test_scoring_refuses_a_certificate_that_does_not_belong(
+    digits: Path, certificate: Path, run_score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    keys: Sequence[str], value: object, message: str,
+) -> None:  # fmt: skip
+    other = changed(certificate, tmp_path / "other.json", *keys, value=value)
+    loose = ("--set", "model.tolerance.max_difference=1", "--set", "model.tolerance.label_agreement=0.5")
+    assert run_score(*job_flags(digits, other, *loose)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "scores/CURRENT").exists()
+
+
+def test_a_worker_refuses_settings_of_another_kind_of_machine(digits: Path, certificate: Path) -> None:
+    from configs.errors import JobError
+    from model_zoo.certificate import parse_certificate
+    from model_zoo.package import read_package
+    from model_zoo.scorer import load_scorer
+
+    found = parse_certificate(certificate.read_bytes(), "certificate")
+    package = read_package(str(digits / "model"))
+    with pytest.raises(JobError, match="cores '64' there"):
+        load_scorer(package, "cpu", found.settings, 1, machine={**found.machine, "cores": "64"})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--set", "model.certificate=null", "--set", "model.dtype=float32"), "model.certificate is not set"),
+        (("--set", "model.certificate=/proc/nowhere/x.json"), "cannot be written"),
+        (("--rows", "0"), "--rows must be >= 1, got 0"),
+        (("--without", "speed"), "invalid choice"),
+        (("--set", "model.dtype=float16"), "float16 is for CUDA"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: Sequence[str], message: str
+) -> None:
+    assert run_tune(*job_flags(digits, tmp_path / "c.json"), "--quiet", "--without", "compile", "--rows", "40", *flags) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
