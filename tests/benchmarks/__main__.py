@@ -18,13 +18,15 @@ from pathlib import Path
 import shutil
 import sys
 
+from tests.benchmarks.batches import batches
 from tests.benchmarks.compare import Figures, Workload, compare, report, say, shown, spread, table
 from tests.benchmarks.machine import machine
 from tests.benchmarks.sizes import CONTENDERS, Sizes
 from tests.benchmarks.tabular import tabular
+from tests.benchmarks.tiny import tiny
 from tests.benchmarks.wide import wide
 
-WORKLOADS: dict[str, Callable[[Sizes], Workload | str]] = {"tabular": tabular, "wide": wide}
+WORKLOADS: dict[str, Callable[[Sizes], Workload | str]] = {"tabular": tabular, "wide": wide, "tiny": tiny, "batches": batches}
 
 
 def run(workload: Workload, repeats: int, scratch: Path) -> Figures:
