@@ -21,13 +21,19 @@ RUNTIME = [
 S3 = ["s3fs>=2026.9"]
 GCS = ["gcsfs>=2026.9"]
 DATAFLOW = ["apache-beam[gcp]>=2.77,<2.78", *GCS]
+IMAGES = ["torchvision>=0.28,<0.29"]
+TEXTS = ["tokenizers>=0.22"]
 EXTRAS = {
+    "images": IMAGES,
+    "texts": TEXTS,
     "s3": S3,
     "gcs": GCS,
     "dataflow": DATAFLOW,
     "test": [
         *S3,
         *DATAFLOW,
+        *IMAGES,
+        *TEXTS,
         "duckdb>=1.4",
         "gcp-storage-emulator>=2026.7",
         "hypothesis>=6.150,<7",

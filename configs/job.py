@@ -93,22 +93,51 @@ class Preprocess(_Section):
         return steps
 
 
+class Tolerance(_Section):
+    """How far scores of faster settings may be from those of float32, eager, for `pipelines.tune` to keep them.
+
+    Attributes:
+        max_difference: of a probability; of outputs without activation relative to the largest value.
+        label_agreement: share of rows whose label must be the same; for models with an activation.
+        cosine: of each row's output vector with that of float32; for models of vectors without activation.
+    """
+
+    max_difference: Annotated[float, Field(ge=0)] = 0.01
+    label_agreement: Annotated[float, Field(ge=0, le=1)] = 0.995
+    cosine: Annotated[float, Field(ge=-1, le=1)] = 0.999
+
+
 class Model(_Section):
     """Which model, and how it computes.
 
     Attributes:
-        device: `cuda` without CUDA is an error; `auto` takes what is there.
+        device: `cuda` (all CUDA devices of a machine, workers in turn) or `cuda:1` without such a device is an error; `auto` takes
+            what is there.
+        dtype: `auto` is what `certificate` says was fastest, and float32 while there is no such file.
+        certificate: the file in which `pipelines.tune` leaves the settings that are fastest on this kind of machine, and how far
+            their scores are from those of float32.
+        tolerance: what `pipelines.tune` may choose, and what `auto` may use.
         batch_rows: rows of each mini-batch, the last one padded; by default as many as make 512 KiB of network input, 32 to 4 096.
         not_finite: what a NaN or infinite score does: `reject` its row, `fail` the run, or `pass` as it is.
         timeout_seconds: a mini-batch that takes longer ends the run, which can then be resumed.
     """
 
     package: Url
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:\d+|auto)$")] = "cpu"
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    certificate: Url | None = None
+    tolerance: Tolerance = Tolerance()
     batch_rows: Count | None = None
     not_finite: Literal["reject", "fail", "pass"] = "reject"
     timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "Model":
+        if self.dtype == "auto" and self.certificate is None:
+            raise ValueError("dtype: auto needs certificate, the file that pipelines.tune writes")
+        if self.dtype == "float16" and self.device == "cpu":
+            raise ValueError("dtype: float16 is for CUDA; on a CPU use bfloat16")
+        return self
 
 
 class Postprocess(_Section):

@@ -1,8 +1,8 @@
 """The words of preprocessing: one small frozen value per step, as a job or a model package writes it.
 
 A step names columns and carries its own fitted state (`mean`, `categories`, ...). State that is None is still to be fitted by
-training; a step that scoring meets must be complete (`is_fitted`). What a step does to columns is in `transforms/columns.py` and
-`transforms/images.py`.
+training; a step that scoring meets must be complete (`is_fitted`). What a step does to columns is in `transforms/columns.py`,
+`transforms/images.py` and `transforms/texts.py`.
 """
 
 from typing import Annotated, Literal
@@ -178,6 +178,21 @@ class Image(_Word):
         return self
 
 
+class Tokenize(_Word):
+    """A text column becomes the arrays `into` and `mask_into`, int64 of shape (rows, `max_tokens`): token numbers, and 1 where there is one.
+
+    Longer texts are cut, and shorter ones are zeros from their end on. `tokenizer` is the content of a `tokenizer.json` of the
+    tokenizers library. A missing text rejects its row.
+    """
+
+    step: Literal["tokenize"]
+    column: str
+    max_tokens: Annotated[int, Field(ge=1)]
+    tokenizer: str
+    into: str = "input_ids"
+    mask_into: str = "attention_mask"
+
+
 class Function(_Word):
     """A user's own vectorised function, `module:function`, from a module that the job lists in `preprocess.modules`.
 
@@ -203,7 +218,7 @@ class Function(_Word):
 
 
 Step = Annotated[
-    Fill | Scale | Standardise | OneHot | Ordinal | Cast | Stack | Image | Function,
+    Fill | Scale | Standardise | OneHot | Ordinal | Cast | Stack | Image | Tokenize | Function,
     Field(discriminator="step"),
 ]
 

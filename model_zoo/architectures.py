@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from configs.errors import ModelError
+from model_zoo.sentence_encoder import sentence_encoder
 
 
 def mlp(in_features: int, hidden: Sequence[int], out_features: int, dropout: float = 0.0) -> nn.Module:
@@ -38,7 +39,24 @@ def cnn(channels: int, height: int, width: int, classes: int, widths: Sequence[i
     return _Cnn(channels, height, width, classes, widths)
 
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": cnn, "mlp": mlp}
+def resnet18(classes: int) -> nn.Module:
+    """ResNet-18 (He et al., 2016) as torchvision has it, with random weights.
+
+    Called with `image` float32 (rows, 3, height, width). Gives `logits` (rows, classes). The names of its weights are torchvision's,
+    behind `network.`.
+
+    >>> {name: tuple(tensor.shape) for name, tensor in resnet18(4).eval()(image=torch.zeros(1, 3, 64, 64)).items()}
+    {'logits': (1, 4)}
+    """
+    return _ResNet18(classes)
+
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "cnn": cnn,
+    "mlp": mlp,
+    "resnet18": resnet18,
+    "sentence_encoder": sentence_encoder,
+}
 
 
 def build(name: str, parameters: dict[str, Any]) -> nn.Module:
@@ -54,6 +72,10 @@ def build(name: str, parameters: dict[str, Any]) -> nn.Module:
         return BUILDERS[name](**parameters)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"builder {name} does not take the parameters {parameters}: {error}") from error
+    except ImportError as error:
+        raise ModelError(
+            f"builder {name} cannot be imported: {error}; install the extra for images: pip install '.[images]'"
+        ) from error
 
 
 class _Mlp(nn.Module):
@@ -64,10 +86,11 @@ class _Mlp(nn.Module):
         for before, after in itertools.pairwise(sizes):
             layers += [nn.Linear(before, after), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], out_features))
+        self.gives_one = out_features == 1
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         values = self.layers(x)
-        return {"logit": values[:, 0]} if values.shape[1] == 1 else {"logits": values}
+        return {"logit": values[:, 0]} if self.gives_one else {"logits": values}
 
 
 class _Cnn(nn.Module):
@@ -86,6 +109,17 @@ class _Cnn(nn.Module):
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"logits": self.head(self.blocks(image).flatten(1))}
+
+
+class _ResNet18(nn.Module):
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        from torchvision.models import resnet18 as network  # an extra, and a second to import
+
+        self.network = network(weights=None, num_classes=classes)
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"logits": self.network(image)}
 
 
 def _block(before: int, after: int) -> list[nn.Module]:

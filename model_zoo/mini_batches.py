@@ -9,6 +9,7 @@ when memory runs out does the shape shrink; the size that fitted is kept for the
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 import gc
@@ -21,9 +22,11 @@ import torch
 
 from configs.errors import ModelError, Refusal, WorkerError
 from configs.messages import shown
+from model_zoo.card import Tensor
 from model_zoo.daemon_threads import DaemonThreads
 from model_zoo.device_errors import is_device_fault, is_out_of_memory, without_frames
-from model_zoo.package import Tensor
+from model_zoo.output_checks import check_outputs
+from model_zoo.placing import Placing, Stopwatch, Tensors
 
 Arrays = dict[str, np.ndarray]
 Network = Callable[..., Any]
@@ -56,16 +59,20 @@ class _Call:
     """What one call knows: rows in, rows out, and how it went so far; mini-batches of one call may run at the same time.
 
     Attributes:
+        slots: rows of its mini-batches.
         passed: whether any mini-batch went through.
         began: when the mini-batch that a thread is computing began, by thread.
+        copying: time spent on getting rows to the device and outputs back.
     """
 
     rows: int
-    inputs: dict[str, torch.Tensor]
-    outputs: dict[str, torch.Tensor]
+    slots: int
+    inputs: Tensors = field(default_factory=dict)
+    outputs: Tensors = field(default_factory=dict)
     reasons: dict[int, Exception] = field(default_factory=dict)
     passed: bool = False
     began: dict[int, float] = field(default_factory=dict)
+    copying: Stopwatch = field(default_factory=Stopwatch)
 
 
 @dataclass
@@ -79,6 +86,7 @@ class MiniBatches:
         threads: mini-batches that a call computes at the same time on a CPU, each on one torch thread: a product that is spread over
             threads rounds differently, and scores must not depend on how many workers share the machine.
         timeout_seconds: longest time that one mini-batch may take.
+        layout: memory format of inputs with four dimensions.
     """
 
     network: Network
@@ -88,9 +96,11 @@ class MiniBatches:
     slots: int
     threads: int
     timeout_seconds: float
+    layout: torch.memory_format = torch.contiguous_format
 
     def __post_init__(self) -> None:
         self.slots_that_fit = self.slots
+        self._placing = Placing(self.device, self.dtype, self.layout)
         self._of_thread = threading.local()
         self._lock = threading.Lock()
         self._alone = 0  # single rows that failed since anything went through, in this call or in those before
@@ -99,11 +109,12 @@ class MiniBatches:
         in_parallel = self.threads > 1 and self.device.type == "cpu"
         self._pool = DaemonThreads(self.threads, "scorer") if in_parallel else None
 
-    def __call__(self, inputs: Arrays) -> Arrays:
+    def __call__(self, inputs: Arrays, slots: int | None = None) -> Arrays:
         """Score rows.
 
         Args:
             inputs: one array (rows, *shape) per input.
+            slots: rows of this call's mini-batches, instead of `self.slots`.
 
         Returns:
             One array (rows, *shape) per output, in its dtype.
@@ -113,30 +124,37 @@ class MiniBatches:
             ModelError: its outputs have other names, rows, shapes or types than declared, or it fails on every row that is tried.
             WorkerError: the device failed, or a mini-batch took too long: nothing more can be computed in this process.
         """
-        rows = _row_count(inputs)
-        with torch.inference_mode():
-            call = _Call(rows, {name: _tensor(array) for name, array in inputs.items()}, self._empty(rows))
-        self._watched(call, lambda: self._score_all(call))
-        self._keep_a_good_row(call)
-        arrays = {name: values.numpy() for name, values in call.outputs.items()}
+        call = _Call(_row_count(inputs), self.slots if slots is None else slots)
+        arrays = self._watched(call, lambda: self._score_all(call, inputs))
+        self._of_thread.copy_nanoseconds = call.copying.nanoseconds // (1 if self._pool is None else self.threads)
         if call.reasons:
             raise FailedRows(call.reasons, arrays)
         return arrays
 
-    def _empty(self, rows: int) -> dict[str, torch.Tensor]:
-        return {name: torch.empty((rows, *t.shape), dtype=getattr(torch, t.dtype)) for name, t in self.outputs.items()}
+    @property
+    def copy_nanoseconds(self) -> int:
+        """How long the calling thread's last call took to get rows to the device and outputs back."""
+        return getattr(self._of_thread, "copy_nanoseconds", 0)
 
-    def _score_all(self, call: _Call) -> None:
-        mini_batches = [partial(self._score, call, start) for start in range(0, call.rows, self.slots)]
-        if self._pool is not None:
-            self._pool.run(mini_batches)
-            return
-        for score in mini_batches:
-            score()
+    def _score_all(self, call: _Call, inputs: Arrays) -> Arrays:
+        with self._placing.stream(), torch.inference_mode():
+            with self._noted(call), call.copying:
+                call.inputs = self._placing.given(inputs)
+                call.outputs = self._placing.room(self.outputs, call.rows)
+            mini_batches = [partial(self._score, call, start) for start in range(0, call.rows, call.slots)]
+            if self._pool is not None:
+                self._pool.run(mini_batches)
+            else:
+                for score in mini_batches:
+                    score()
+            with self._noted(call), call.copying:
+                arrays = self._placing.taken(call.outputs)
+            self._keep_a_good_row(call)
+            return arrays
 
     def _score(self, call: _Call, start: int) -> None:
         """One mini-batch, in as many pieces as it takes."""
-        pending = _windows(start, min(start + self.slots, call.rows), start, self.slots_that_fit)
+        pending = _windows(start, min(start + call.slots, call.rows), start, min(call.slots, self.slots_that_fit))
         ran_out, fitting = False, 0
         while pending:
             piece = pending.pop()
@@ -160,53 +178,43 @@ class MiniBatches:
         """Compute a piece; the error if that is a matter of rows or of memory."""
         if self._lost is not None:
             raise self._lost
+        try:
+            with self._noted(call):
+                self._compute(call, piece)
+        except Refusal:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to rows, or the model fails on all of them
+            return without_frames(error)
+        return None
+
+    @contextmanager
+    def _noted(self, call: _Call) -> Iterator[None]:
+        """Note when the thread began, for the watch over hanging code; a device that fails ends the process' work."""
         thread = threading.get_ident()
         call.began[thread] = time.monotonic()
         try:
-            self._compute(call, piece)
-        except Refusal:
-            raise
+            yield
         except Exception as error:
-            if is_device_fault(error):
-                self._lost = WorkerError(
-                    f"the device failed under the model: {type(error).__name__}: {shown(error)}; the process cannot go on with it: run "
-                    "again to resume, with CUDA_LAUNCH_BLOCKING=1 to see which operation it was"
-                )
-                raise self._lost from error
-            return without_frames(error)
+            if not is_device_fault(error):
+                raise
+            self._lost = WorkerError(
+                f"the device failed under the model: {type(error).__name__}: {shown(error)}; the process cannot go on with it: run "
+                "again to resume, with CUDA_LAUNCH_BLOCKING=1 to see which operation it was"
+            )
+            raise self._lost from error
         finally:
             del call.began[thread]
-        return None
 
     def _compute(self, call: _Call, piece: _Piece) -> None:
         self._use_one_torch_thread()
-        with torch.inference_mode():
-            given = self.network(**{name: self._filled(tensor, piece) for name, tensor in call.inputs.items()})
-            self._check(given, piece.slots)
-            for name, values in call.outputs.items():
-                values[piece.start : piece.stop] = given[name][piece.start - piece.first : piece.stop - piece.first]
-
-    def _filled(self, tensor: torch.Tensor, piece: _Piece) -> torch.Tensor:
-        """The piece's rows on the device, in their slots; the slots of other rows hold the piece's first row, which is a valid one."""
-        dtype = self.dtype if tensor.is_floating_point() else None
-        rows = tensor[piece.start : piece.stop].to(self.device, dtype)
         before, after = piece.start - piece.first, piece.first + piece.slots - piece.stop
-        if not before and not after:
-            return rows
-        return torch.cat([rows[:1].expand(before, *rows.shape[1:]), rows, rows[:1].expand(after, *rows.shape[1:])])
-
-    def _check(self, given: Any, slots: int) -> None:
-        if not isinstance(given, dict) or given.keys() != self.outputs.keys():
-            names = sorted(map(str, given)) if isinstance(given, dict) else type(given).__name__
-            raise ModelError(f"the model gave {names}, but its package declares the outputs {sorted(self.outputs)}")
-        for name, tensor in given.items():
-            if not isinstance(tensor, torch.Tensor):
-                raise ModelError(f"the model's output {name} is a {type(tensor).__name__} instead of a tensor")
-            expected = (slots, *self.outputs[name].shape)
-            if tuple(tensor.shape) != expected:
-                raise ModelError(f"the model's output {name} has shape {tuple(tensor.shape)} instead of {expected}")
-            if not _becomes(tensor.dtype, getattr(torch, self.outputs[name].dtype)):
-                raise ModelError(f"the model's output {name} is {tensor.dtype}, which does not become {self.outputs[name].dtype}")
+        with torch.inference_mode():
+            with call.copying:
+                inputs = {name: self._placing.slots(t, piece.start, piece.stop, before, after) for name, t in call.inputs.items()}
+            given = self.network(**inputs)
+            check_outputs(given, self.outputs, piece.slots)
+            for name, values in call.outputs.items():
+                values[piece.start : piece.stop] = given[name][before : before + piece.stop - piece.start]
 
     def _doubt(self, call: _Call, error: Exception) -> None:
         """Once some single rows failed and nothing went through: if rows from all over the call fail too, it is the model.
@@ -220,7 +228,7 @@ class MiniBatches:
             return
         others = np.setdiff1d(np.arange(call.rows), list(call.reasons))
         rows = others[np.unique(np.linspace(0, len(others) - 1, min(len(others), _ALONE_BEFORE_DOUBT), dtype=np.int64))].tolist()
-        if any(self._attempt(call, self._alone_in_slot(row)) is None for row in rows):
+        if any(self._attempt(call, self._alone_in_slot(call, row)) is None for row in rows):
             call.passed = True
         elif len(rows) == _ALONE_BEFORE_DOUBT or not self._scores_a_good_row(call):
             raise ModelError(
@@ -232,22 +240,24 @@ class MiniBatches:
     def _scores_a_good_row(self, call: _Call) -> bool:
         if self._good_row is None:
             return False
-        again = _Call(1, self._good_row, self._empty(1), began=call.began)
-        return self._attempt(again, self._alone_in_slot(0)) is None
+        room = self._placing.room(self.outputs, 1)
+        again = _Call(1, call.slots, self._good_row, room, began=call.began)
+        return self._attempt(again, self._alone_in_slot(again, 0)) is None
 
     def _keep_a_good_row(self, call: _Call) -> None:
         row = next((row for row in range(call.rows) if row not in call.reasons), None)
         if row is not None:
             self._good_row = {name: tensor[row : row + 1].clone() for name, tensor in call.inputs.items()}
 
-    def _alone_in_slot(self, row: int) -> _Piece:
-        return _Piece(row, row + 1, row - row % self.slots_that_fit, self.slots_that_fit)
+    def _alone_in_slot(self, call: _Call, row: int) -> _Piece:
+        slots = min(call.slots, self.slots_that_fit)
+        return _Piece(row, row + 1, row - row % slots, slots)
 
-    def _watched(self, call: _Call, work: Callable[[], None]) -> None:
+    def _watched(self, call: _Call, work: Callable[[], Arrays]) -> Arrays:
         """Do the work on a thread that can be left behind, because code that hangs cannot be interrupted; each caller keeps its own."""
         if not hasattr(self._of_thread, "watched"):
             self._of_thread.watched = DaemonThreads(1, "scorer-watched")
-        done: futures.Future[None] = self._of_thread.watched.submit(work)
+        done: futures.Future[Arrays] = self._of_thread.watched.submit(work)
         while True:
             oldest = min(list(call.began.values()), default=time.monotonic())
             left = oldest + self.timeout_seconds - time.monotonic()
@@ -288,19 +298,6 @@ def _halves(piece: _Piece) -> Iterator[_Piece]:
     middle = (piece.start + piece.stop) // 2
     yield _Piece(middle, piece.stop, piece.first, piece.slots)
     yield _Piece(piece.start, middle, piece.first, piece.slots)
-
-
-def _tensor(array: np.ndarray) -> torch.Tensor:
-    """The array as a tensor that shares its memory where it can."""
-    usable = array.flags.writeable and min(array.strides, default=0) >= 0
-    return torch.from_numpy(array if usable else array.copy())
-
-
-def _becomes(given: torch.dtype, declared: torch.dtype) -> bool:
-    """Whether an output may be stored as declared: floating point may be rounded, but an integer that does not fit would wrap around."""
-    if given.is_floating_point or given.is_complex or declared.is_floating_point:
-        return torch.can_cast(given, declared)
-    return np.can_cast(str(given).removeprefix("torch."), str(declared).removeprefix("torch."), "safe")
 
 
 def _row_count(inputs: Arrays) -> int:

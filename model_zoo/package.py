@@ -15,98 +15,30 @@ from dataclasses import dataclass
 import errno
 import hashlib
 import json
-from math import prod
 import os
 import stat
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import TypeAdapter, ValidationError
 import yaml
 
 from configs.errors import ModelError
 from configs.plain_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
-from configs.steps import Scalar, Step
+from configs.steps import Step
+from model_zoo.card import FileEntry, ModelCard
 from model_zoo.package_cache import cached, keep
 
 CARD = "model.yaml"
 PREPROCESS = "preprocess.json"
 SMOKE = "smoke.parquet"
 PROFILE = "profile.parquet"
-_MOST_NUMBERS_OF_A_ROW = 1 << 27
 _MOST_SMOKE_BYTES = 256 << 20
 _SMOKE_BATCH_ROWS = 64
 _STEPS: TypeAdapter[tuple[Step, ...]] = TypeAdapter(tuple[Step, ...])
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InputColumn(_Part):
-    """A column that every shard must have, of exactly this Arrow type, and what a missing value in it does.
-
-    Missing is null and, in floating columns, NaN. `error` stops the run, `reject` rejects the row, `fill` puts `fill` in its place.
-    """
-
-    name: str
-    type: str
-    missing: Literal["error", "reject", "fill"]
-    fill: Scalar | None = None
-
-
-class Tensor(_Part):
-    """An array that the network takes or gives: dtype, and shape without the leading rows."""
-
-    dtype: Literal["float32", "float64", "int32", "int64"] = "float32"
-    shape: tuple[Annotated[int, Field(ge=0)], ...]
-
-    @field_validator("shape")
-    @classmethod
-    def _fits_in_memory(cls, shape: tuple[int, ...]) -> tuple[int, ...]:
-        if prod(shape) > _MOST_NUMBERS_OF_A_ROW:
-            raise ValueError(f"a row of {prod(shape):,} numbers is more than {_MOST_NUMBERS_OF_A_ROW:,}")
-        return shape
-
-
-class FileEntry(_Part):
-    """Content of one file of the package."""
-
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    bytes: Annotated[int, Field(ge=0)]
-
-
-class ModelCard(_Part):
-    """`model.yaml`.
-
-    Attributes:
-        builder: name of the architecture in `model_zoo.architectures`, called with `parameters`.
-        weights: file of the state dict: `*.safetensors`, `*.pt` or `*.pth`.
-        columns: what every shard must have.
-        inputs, outputs: the network's keyword arguments and results, by name.
-        activation: what turns the (only) output into probabilities.
-        labels: class names by class number; for sigmoid two names, [negative, positive].
-        smoke_tolerance: largest absolute difference of the smoke outputs in float32.
-        libraries: versions that trained the model.
-    """
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    version: str
-    builder: str
-    parameters: dict[str, Any] = {}
-    weights: str = "weights.safetensors"
-    columns: tuple[InputColumn, ...]
-    inputs: dict[str, Tensor]
-    outputs: dict[str, Tensor]
-    activation: Literal["sigmoid", "softmax", "none"] = "none"
-    labels: tuple[str, ...] = ()
-    smoke_tolerance: float = 1e-5
-    metrics: dict[str, Any] = {}
-    libraries: dict[str, str] = {}
-    files: dict[str, FileEntry]
 
 
 @dataclass(frozen=True)

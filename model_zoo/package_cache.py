@@ -11,12 +11,13 @@ from pathlib import Path
 import stat
 import tempfile
 
+_NAME = "model-packages"
 _MOST_BYTES = 10 << 30
 
 
 def cached(sha256: str) -> bytes | None:
     """The content with this digest, or None when there is no good copy."""
-    folder = _folder()
+    folder = private_folder(_NAME)
     if folder is None:
         return None
     try:
@@ -31,7 +32,7 @@ def cached(sha256: str) -> bytes | None:
 
 def keep(content: bytes) -> None:
     """Store a copy; where the disk is full or the folder is not ours there is none, and the next worker fetches again."""
-    folder = _folder()
+    folder = private_folder(_NAME)
     if folder is None:
         return
     with suppress(OSError):
@@ -39,9 +40,9 @@ def keep(content: bytes) -> None:
         _make_room(folder, _MOST_BYTES)
 
 
-def _folder() -> Path | None:
-    """A folder that nobody else may read or write; None when something else has its name."""
-    folder = Path(tempfile.gettempdir()) / f"model-packages-{os.getuid()}"
+def private_folder(name: str) -> Path | None:
+    """A folder of this user's that nobody else may read or write; None when something else has its name."""
+    folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
     with suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()

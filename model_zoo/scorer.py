@@ -1,27 +1,31 @@
 """A loaded model as a callable on columns: `dict[str, ndarray] -> dict[str, ndarray]`. Knows no Beam."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-import os
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from configs.errors import ModelError
 from configs.messages import shown
-from model_zoo.mini_batches import FailedRows, MiniBatches
+from model_zoo.acceleration import accelerate, input_dtype, memory_format
+from model_zoo.certificate import refuse_other_machine
+from model_zoo.length_sorted import score_by_length
+from model_zoo.machine import cores, device_name, machine_kind
+from model_zoo.mini_batches import FailedRows, MiniBatches, Network
 from model_zoo.package import Package, smoke_rows
+from model_zoo.replicas import Replicas
+from model_zoo.settings import Device, Settings
 from model_zoo.weights import load_network
 
 Arrays = dict[str, np.ndarray]
-Device = Literal["cpu", "cuda", "auto"]
-DType = Literal["float32", "bfloat16"]
 
 # Longer than any mini-batch takes that is not stuck.
 TIMEOUT_SECONDS = 600.0
-# bfloat16 keeps 8 bits of a number: outputs may differ from float32 by about 1 % through a few layers.
-_BFLOAT16_RELATIVE_TOLERANCE = 5e-2
+# How far the smoke batch may be off, relative to its largest value. 16 bits keep about 1 % through a few layers, 8 bits less; what
+# the rows of a job may be off by is measured by pipelines.tune.
+_TOLERANCES = {"bfloat16": 5e-2, "float16": 5e-2, "int8": 0.5, "int8_dynamic": 0.5}
 
 
 @dataclass
@@ -29,69 +33,109 @@ class Scorer:
     """A network on its device, ready to score.
 
     Attributes:
-        batch_rows, threads, timeout_seconds: as `slots`, `threads`, `timeout_seconds` of MiniBatches.
-        computed_by: device, dtype, threads and versions.
+        network: called with one tensor (batch_rows, *shape) per input.
+        threads, timeout_seconds: as those of MiniBatches.
+        computed_by: device, settings, threads and versions.
     """
 
-    network: nn.Module
+    network: Network
     package: Package
     device: torch.device
-    dtype: torch.dtype
-    batch_rows: int
+    settings: Settings
     threads: int
     computed_by: str
     timeout_seconds: float = TIMEOUT_SECONDS
 
     def __post_init__(self) -> None:
-        outputs = self.package.card.outputs
+        outputs, s = self.package.card.outputs, self.settings
         self._mini_batches = MiniBatches(
-            self.network, outputs, self.device, self.dtype, self.batch_rows, self.threads, self.timeout_seconds
+            self.network, outputs, self.device, input_dtype(s), s.batch_rows, self.threads, self.timeout_seconds, memory_format(s)
         )
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Score rows: `inputs` and result are one array (rows, *shape) per input and output of the card; raises as MiniBatches does."""
-        return self._mini_batches(inputs)
+        if self.package.card.mask is None:
+            return self._mini_batches(inputs)
+        return score_by_length(self._mini_batches, self.package.card, inputs, self.settings.batch_rows)
+
+    @property
+    def copy_nanoseconds(self) -> int:
+        """How long the calling thread's last call took to get rows to the device and outputs back."""
+        return self._mini_batches.copy_nanoseconds
 
     @property
     def placement(self) -> str:
         """What computes, for the manifest; mini-batches that had to shrink may have changed the last bits of scores."""
         slots = self._mini_batches.slots_that_fit
-        shrunk = (
-            "" if slots == self.batch_rows else f", mini-batches of {slots} instead of {self.batch_rows} rows for want of memory"
-        )
+        rows = self.settings.batch_rows
+        shrunk = "" if slots >= rows else f", mini-batches of {slots} instead of {rows} rows for want of memory"
         return f"{self.computed_by}{shrunk}"
 
 
 def load_scorer(
-    package: Package, device: Device, dtype: DType, batch_rows: int, threads: int, timeout_seconds: float = TIMEOUT_SECONDS
-) -> Scorer:
+    package: Package,
+    device: Device,
+    settings: Settings,
+    threads: int,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    machine: Mapping[str, str] | None = None,
+) -> Scorer | Replicas:
     """Build the network, load its weights, and prove on the smoke batch that it scores as it did when it was packed.
+
+    That is proved in float32, eager; what the settings make of the network is then compared with it on the same rows.
+
+    Args:
+        machine: the kind of machine that `settings` were measured on; None for settings that hold everywhere.
 
     Raises:
         ModelError: no such device, weights that do not fit, or a smoke batch that comes out differently.
+        JobError: this is another kind of machine.
     """
-    where = resolve_device(device)
-    torch_dtype = getattr(torch, dtype)
-    network = load_network(package)
-    network.eval().to(where, torch_dtype)
-    computed_by = f"{_device_name(where)} {dtype}, {threads} thread(s), torch {torch.__version__}"
-    scorer = Scorer(network, package, where, torch_dtype, batch_rows, threads, computed_by, timeout_seconds)
+    scorers = [_load_on(where, package, settings, threads, timeout_seconds, machine) for where in resolve_devices(device)]
+    return scorers[0] if len(scorers) == 1 else Replicas(tuple(scorers))
+
+
+def _load_on(
+    where: torch.device,
+    package: Package,
+    settings: Settings,
+    threads: int,
+    timeout_seconds: float,
+    machine: Mapping[str, str] | None,
+) -> Scorer:
+    if machine is not None:
+        refuse_other_machine(machine, machine_kind(where))
+    network = load_network(package).eval().to(where)
+    reference = Settings(settings.batch_rows)
+    computed_by = f"{device_name(where)} {settings}, {threads} thread(s), torch {torch.__version__}"
+    scorer = Scorer(network, package, where, reference, threads, computed_by, timeout_seconds)
     check_smoke(scorer)
-    return replace(scorer)  # a new one: that the model takes the smoke batch says nothing about the rows of the run
+    if settings == reference:
+        return replace(scorer)  # a new one: that the model takes the smoke batch says nothing about the rows of the run
+    fast = accelerate(network, package.card, package.digest, settings, where)
+    scorer = replace(scorer, network=fast, settings=settings)
+    check_smoke(scorer)
+    return replace(scorer)
 
 
-def resolve_device(device: Device) -> torch.device:
-    """The device that is meant: `cuda` without CUDA is an error, `auto` takes CUDA when it is there."""
+def resolve_devices(device: Device) -> list[torch.device]:
+    """The devices that are meant: `cuda` all CUDA devices, without any it is an error; `auto` takes those when they are there."""
     if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
+        return [torch.device("cpu")]
     if not torch.cuda.is_available():
-        raise ModelError("model.device is cuda, but torch finds no CUDA device here; use a GPU worker, or device: cpu or auto")
-    return torch.device("cuda")
+        raise ModelError(f"model.device is {device}, but torch finds no CUDA device here; use a GPU worker, or device: cpu or auto")
+    count = torch.cuda.device_count()
+    if device in ("auto", "cuda"):
+        return [torch.device("cuda", number) for number in range(count)]
+    number = int(device.partition(":")[2])
+    if number >= count:
+        raise ModelError(f"model.device is {device}, but there are {count} CUDA devices here, cuda:0 to cuda:{count - 1}")
+    return [torch.device("cuda", number)]
 
 
 def threads_for(workers: int) -> int:
     """Threads for each of `workers` workers of this machine, so that together they use every core once."""
-    return max(1, len(os.sched_getaffinity(0)) // max(1, workers)) if hasattr(os, "sched_getaffinity") else 1
+    return max(1, cores() // max(1, workers))
 
 
 def check_smoke(scorer: Scorer) -> None:
@@ -110,8 +154,8 @@ def check_smoke(scorer: Scorer) -> None:
         raise ModelError(f"{scorer.package.url}: the model fails on its own smoke batch: {error}") from error
     for name, values in expected.items():
         tolerance = scorer.package.card.smoke_tolerance
-        if scorer.dtype == torch.bfloat16:
-            tolerance = _BFLOAT16_RELATIVE_TOLERANCE * max(1.0, float(np.abs(values).max()))
+        if scorer.settings.dtype in _TOLERANCES:
+            tolerance = _TOLERANCES[scorer.settings.dtype] * max(1.0, float(np.abs(values).max()))
         difference = float(np.abs(actual[name].astype(np.float64) - values).max())
         if not difference <= tolerance:
             raise ModelError(
@@ -139,7 +183,3 @@ def smoke_arrays(package: Package) -> tuple[Arrays, Arrays]:
         raise ModelError(
             f"{package.url}: the smoke batch does not fit the card: {shown(error)}; write the package again"
         ) from error
-
-
-def _device_name(device: torch.device) -> str:
-    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else "cpu"

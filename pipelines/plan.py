@@ -17,10 +17,12 @@ from configs.job import Job
 from configs.load import nearest
 from configs.messages import shown
 from configs.steps import Step
-from model_zoo.package import ModelCard, Package, read_package, smoke_rows
+from model_zoo.card import ModelCard
+from model_zoo.package import Package, read_package, smoke_rows
 from pipelines.arrow_types import parse_type
 from pipelines.inputs import Shard, cut_into_units, list_shards, read_shards
 from pipelines.source import column_names, csv_format, wanted_columns
+from pipelines.speed import Speed, bytes_per_row, speed_of
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
@@ -33,11 +35,10 @@ from transforms.preprocess import Missing, ModelInput, preprocess_rows
 from transforms.read_csv import CsvFormat
 
 _BATCH_BYTES = 64 << 20
-_MINI_BATCH_BYTES = 512 << 10
 _MOST_ROWS_PER_BATCH = 1 << 16
 _NOT_IN_THE_OUTPUT = {
     "source": {"paths", "max_expansion"},
-    "model": {"package", "timeout_seconds"},
+    "model": {"package", "timeout_seconds", "dtype", "batch_rows", "certificate", "tolerance"},
     "sink": {"path"},
     "errors": {"max_rejected_rows", "max_rejected_percent"},
 }
@@ -56,7 +57,7 @@ class Plan:
     ignored: tuple[str, ...]
     schema: pa.Schema
     csv: CsvFormat
-    batch_rows: int
+    speed: Speed
     rows_per_batch: int
     missing: tuple[Missing, ...]
     steps: tuple[Step, ...]
@@ -93,8 +94,8 @@ def make_plan(job: Job) -> Plan:
     schema = pa.schema([found.field(n) for n in column_names(job, package.card)])
     scores = _score_columns(job, package)
     keep = job.postprocess.keep if job.postprocess.keep is not None else _default_keep(scores, package.card)
-    batch_rows = job.model.batch_rows or _batch_rows(package.card)
-    run = RunFolder(output, run_id(job, package, shards))
+    speed = speed_of(job, package)
+    run = RunFolder(output, run_id(job, package, speed, shards))
     return Plan(
         job=job,
         package=package,
@@ -104,8 +105,8 @@ def make_plan(job: Job) -> Plan:
         ignored=tuple(ignored),
         schema=schema,
         csv=csv,
-        batch_rows=batch_rows,
-        rows_per_batch=job.source.rows_per_batch or _rows_per_batch(package.card, batch_rows),
+        speed=speed,
+        rows_per_batch=job.source.rows_per_batch or _rows_per_batch(package.card, speed.settings.batch_rows),
         missing=tuple(Missing(c.name, c.missing, c.fill) for c in package.card.columns),
         steps=(*job.preprocess.steps, *package.steps),
         inputs=_model_inputs(package.card),
@@ -122,10 +123,14 @@ def _absolute(url: str, what: str, refusal: type[Refusal]) -> str:
         raise refusal(f"{what} {url}: {error}; install the extra for this kind of storage (s3, gcs)") from error
 
 
-def run_id(job: Job, package: Package, shards: Sequence[Shard]) -> str:
+def run_id(job: Job, package: Package, speed: Speed, shards: Sequence[Shard]) -> str:
     """Digest of what decides the output: input files with their versions, model, settings. The same work has the same id."""
-    settings = output_settings(job.model_dump(mode="json"))
-    work = {"inputs": [[s.file.url, s.file.version] for s in shards], "model": package.digest, "settings": settings}
+    work = {
+        "inputs": [[s.file.url, s.file.version] for s in shards],
+        "model": package.digest,
+        "settings": output_settings(job.model_dump(mode="json")),
+        "computing": speed.settings.as_dict(),
+    }
     return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -156,6 +161,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
             "package": plan.package.url,
             "labels": list(card.labels),
         },
+        "computing": plan.speed.settings.as_dict(),
         "schema": describe_schema(plan.file_format.schema),
         "libraries": libraries(),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -166,7 +172,14 @@ def scoring_of(plan: Plan, workers: int) -> Scoring:
     """Which model scores, and how; `workers` of them share one machine."""
     model, package = plan.job.model, plan.package
     return Scoring(
-        package.url, package.digest, model.device, model.dtype, plan.batch_rows, model.timeout_seconds, model.not_finite, workers
+        package.url,
+        package.digest,
+        model.device,
+        plan.speed.settings,
+        model.timeout_seconds,
+        model.not_finite,
+        workers,
+        plan.speed.machine,
     )
 
 
@@ -208,20 +221,10 @@ def _model_inputs(card: ModelCard) -> dict[str, ModelInput]:
     return {name: ModelInput(t.dtype, t.shape) for name, t in card.inputs.items()}
 
 
-def _batch_rows(card: ModelCard) -> int:
-    """Rows of a mini-batch: what stays in a core's cache, and is large enough that the calls do not count."""
-    fitting = max(1, _MINI_BATCH_BYTES // _bytes_per_row(card))
-    return min(4096, max(32, 1 << (fitting.bit_length() - 1)))
-
-
 def _rows_per_batch(card: ModelCard, batch_rows: int) -> int:
     """Rows that make about 64 MiB of network input, in whole mini-batches."""
-    rows = min(_MOST_ROWS_PER_BATCH, _BATCH_BYTES // _bytes_per_row(card))
+    rows = min(_MOST_ROWS_PER_BATCH, _BATCH_BYTES // bytes_per_row(card))
     return max(batch_rows, rows - rows % batch_rows)
-
-
-def _bytes_per_row(card: ModelCard) -> int:
-    return max(1, sum(np.dtype(t.dtype).itemsize * int(np.prod(t.shape)) for t in card.inputs.values()))
 
 
 def _score_columns(job: Job, package: Package) -> ScoreColumns:

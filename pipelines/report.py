@@ -89,8 +89,8 @@ def plan_table(plan: Plan) -> str:
         "input": f"{len(plan.shards):,} {job.source.format} files, {sum(s.file.bytes for s in plan.shards):,} bytes, "
         + (f"{rows:,} rows" if rows is not None else "rows counted while reading"),
         "ignored": f"{len(plan.ignored):,} files (hidden, _SUCCESS, .crc)",
-        "units": f"{len(plan.units):,} of at most {job.sink.rows_per_file:,} rows; batches of {plan.rows_per_batch:,}, mini-batches of {plan.batch_rows:,}",
-        "model": f"{card.name} {card.version} ({plan.package.digest[:12]}), {job.model.device} {job.model.dtype}",
+        "units": f"{len(plan.units):,} of at most {job.sink.rows_per_file:,} rows; batches of {plan.rows_per_batch:,}, mini-batches of {plan.speed.settings.batch_rows:,}",
+        "model": f"{card.name} {card.version} ({plan.package.digest[:12]}), {job.model.device} {plan.speed.settings}",
         "preprocess": " -> ".join(step.step for step in plan.steps),
         "columns out": ", ".join(f"{f.name}: {f.type}" for f in plan.file_format.schema),
         "output": shown_path(plan.run.output),

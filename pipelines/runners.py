@@ -92,6 +92,13 @@ def workers_per_machine(options: PipelineOptions) -> int:
     return max(1, int(options.view_as(PortableOptions).sdk_worker_parallelism or 1))
 
 
+def use_tuned_workers(options: PipelineOptions, workers: int | None) -> None:
+    """As many workers beside the launcher as pipelines.tune found fastest, unless the user gave a number."""
+    direct = options.view_as(DirectOptions)
+    if workers is not None and options.view_as(StandardOptions).runner == "DirectRunner" and not direct.direct_num_workers:
+        direct.direct_num_workers = workers
+
+
 def settle_process() -> None:
     """What runners need of the launcher's process and no option says.
 

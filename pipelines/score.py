@@ -5,7 +5,6 @@ root | ReadShards | Preprocess | Predict | Postprocess | WriteShards | PublishRu
 
 import argparse
 from collections.abc import Sequence
-import json
 import time
 from typing import Any
 
@@ -14,9 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 import pyarrow as pa
 
 from configs.errors import OtherContentError, PublishError, refusal_of
-from configs.job import Job
-from configs.load import load, parse_set
-from model_zoo.scorer import resolve_device
+from model_zoo.scorer import resolve_devices
 from pipelines import report
 from pipelines.command_line import (
     EXIT_STATUSES,
@@ -28,6 +25,7 @@ from pipelines.command_line import (
     workers_kept_quiet,
 )
 from pipelines.flink_jobs import cancellation
+from pipelines.job_flags import add_job_flags, load_job
 from pipelines.leaving import cancelled_when_stopped, leave
 from pipelines.leftovers import marked_as_live, remove_superseded
 from pipelines.plan import Plan, make_plan, manifest_head, scoring_of, store_plan
@@ -42,6 +40,7 @@ from pipelines.runners import (
     runner_options,
     settle_process,
     starts_elsewhere,
+    use_tuned_workers,
     workers_per_machine,
 )
 from pipelines.take_over import run_to_correct, take_over
@@ -57,7 +56,6 @@ from transforms.rejected import RowRecord
 from transforms.timing import NAMESPACE
 from transforms.write import WriteShards
 
-_DEFAULT_CONFIG = "configs/breast_cancer.yaml"
 _DRY_RUN_ROWS = 1_000
 
 
@@ -79,11 +77,15 @@ def main(argv: Sequence[str]) -> int:
     log = open_log(argv)
     arguments, flags = _parse(argv)
     options = _options(arguments, flags, log)
-    job = load(Job, arguments.config, _overrides(arguments))
+    job = load_job(arguments)
     log.facts.job = job.name
     plan = make_plan(job)
     if not is_cluster(options):  # else the machines that matter are others than this one
-        resolve_device(job.model.device)
+        resolve_devices(job.model.device)
+        plan.speed.refuse_elsewhere(job)
+        use_tuned_workers(options, plan.speed.workers)
+    if plan.speed.why:
+        log.tell("speed", plan.speed.why)
     urls = [plan.run.output, *job.source.paths, plan.package.url]
     refuse_unreachable(options, urls, arguments.shared_filesystem)
     card, runner = plan.package.card, options.view_as(StandardOptions).runner
@@ -232,33 +234,10 @@ def _counters(result: Any) -> dict[str, int]:
     return counters
 
 
-def _overrides(arguments: argparse.Namespace) -> list[tuple[str, str]]:
-    overrides = [parse_set(text) for text in arguments.set]
-    if arguments.input:
-        overrides.append(("source.paths", "[" + ", ".join(_quoted(p) for p in arguments.input) + "]"))
-    if arguments.model:
-        overrides.append(("model.package", _quoted(arguments.model)))
-    if arguments.output:
-        overrides.append(("sink.path", _quoted(arguments.output)))
-    return overrides
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # YAML too, in which a single-quoted text would lose its line breaks
-
-
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = Parser("pipelines.score", "Score Parquet or CSV shards with a model package and publish the scores.", _EPILOG)
     what = parser.add_argument_group("what to score")
-    what.add_argument(
-        "--config", default=_DEFAULT_CONFIG, metavar="FILE", help=f"the job, one YAML file (default: {_DEFAULT_CONFIG})"
-    )
-    what.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override one field: --set model.batch_rows=256"
-    )
-    what.add_argument("--input", action="append", metavar="PATH", help="source.paths: file, folder or glob; may be repeated")
-    what.add_argument("--model", metavar="FOLDER", help="model.package")
-    what.add_argument("--output", metavar="FOLDER", help="sink.path")
+    add_job_flags(what)
     rejected = "score again only shards that changed since run RUN (an id, or current) and units in which rows were rejected; take over the rest"
     what.add_argument("--only_rejected", metavar="RUN", help=rejected)
     how = parser.add_argument_group("how to run")

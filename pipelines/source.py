@@ -2,7 +2,7 @@
 
 from configs.errors import JobError
 from configs.job import Job, Source
-from model_zoo.package import ModelCard
+from model_zoo.card import ModelCard
 from pipelines.arrow_types import parse_type
 from pipelines.inputs import Column
 from transforms.read_csv import CsvFormat

@@ -25,6 +25,7 @@ from model_zoo.evaluation import Evaluation, evaluate, render
 from model_zoo.fitting import fit_steps
 from model_zoo.package import read_package
 from model_zoo.scorer import load_scorer
+from model_zoo.settings import Settings
 from model_zoo.training import Epoch, Examples, Recipe, forward, train
 from pipelines.command_line import Parser, run_program, stop_on_terminate
 from pipelines.leaving import leave
@@ -164,7 +165,7 @@ def _write(
         files.remove(files.join(job.output, name))
     inputs = parts[0].examples.inputs
     digest = pack(job, network, steps, Scored(_features(job, parts[0].rows), inputs, forward(network, inputs)), evaluations)
-    load_scorer(read_package(files.join(job.output, "model"), digest), "cpu", "float32", batch_rows=256, threads=1)
+    load_scorer(read_package(files.join(job.output, "model"), digest), "cpu", Settings(batch_rows=256), threads=1)
     write_held_out(parts[2].rows, job.output, job.data.key, job.data.label, job.shards)
     return digest
 

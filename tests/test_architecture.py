@@ -26,7 +26,7 @@ MAY_IMPORT = {
 # Beside the edges' own types and the stage clock, a transform imports only the files that are parts of it, or that wrote what it reads.
 SIBLINGS = {
     "transforms.preprocess": {"transforms.columns"},
-    "transforms.columns": {"transforms.images"},
+    "transforms.columns": {"transforms.images", "transforms.texts"},
     "transforms.postprocess": {"transforms.where"},
     "transforms.read": {"transforms.read_csv"},
     "transforms.read_csv": {"transforms.csv_text"},

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError, RowError
-from configs.steps import Cast, Fill, Function, Image, OneHot, Ordinal, Scalar, Scale, Stack, Standardise, Step
+from configs.steps import Cast, Fill, Function, Image, OneHot, Ordinal, Scalar, Scale, Stack, Standardise, Step, Tokenize
 from transforms.batches import BadRows, isolate
 from transforms.images import decode_images
+from transforms.texts import tokenize
 
 Column: TypeAlias = pa.Array | np.ndarray
 Columns = Mapping[str, Column]
@@ -116,6 +117,12 @@ def _(step: Stack, columns: Columns, rows: int) -> dict[str, Column]:
 @apply_step.register
 def _(step: Image, columns: Columns, rows: int) -> dict[str, Column]:
     return {step.into: decode_images(_arrow(_get(columns, step.column, step)), step)}
+
+
+@apply_step.register
+def _(step: Tokenize, columns: Columns, rows: int) -> dict[str, Column]:
+    numbers, mask = tokenize(_arrow(_get(columns, step.column, step)), step)
+    return {step.into: numbers, step.mask_into: mask}
 
 
 @apply_step.register

@@ -19,25 +19,29 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
         step: target size, mode, and normalisation.
 
     Returns:
-        float32 (rows, channels, height, width); `(pixel / 255 - mean) / std`.
+        float32 (rows, channels, height, width), a view of (rows, height, width, channels); `(pixel / 255 - mean) / std`.
 
     Raises:
         BadRows: rows whose image is missing, broken, or has more than `step.max_pixels` pixels, or 32-bit ones.
     """
     channels = 1 if step.mode == "L" else 3
-    pixels = np.empty((len(encoded), step.height, step.width, channels), dtype=np.uint8)
+    pixels = np.empty((len(encoded), step.height, step.width, channels), dtype=np.float32)
+    mean = np.asarray(step.mean, dtype=np.float32)
+    factor = np.float32(1.0) / np.asarray(step.std, dtype=np.float32)
     reasons: dict[int, Exception] = {}
     for row, value in enumerate(encoded):
         try:
-            pixels[row] = _decode_image(value.as_py(), step).reshape(pixels.shape[1:])
+            decoded = _decode_image(value.as_py(), step).reshape(pixels.shape[1:])
         except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
             reasons[row] = error
+            continue
+        normalised = pixels[row]  # image by image, while its numbers are in the cache
+        np.divide(decoded, np.float32(255.0), out=normalised, dtype=np.float32)
+        normalised -= mean
+        normalised *= factor
     if reasons:
         raise BadRows(reasons)
-    mean = np.asarray(step.mean, dtype=np.float32)
-    factor = np.float32(1.0) / np.asarray(step.std, dtype=np.float32)
-    scaled = (pixels.astype(np.float32) / np.float32(255.0) - mean) * factor
-    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+    return pixels.transpose(0, 3, 1, 2)
 
 
 def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:

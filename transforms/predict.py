@@ -4,7 +4,7 @@
 threads, and hands every batch over whole; cutting it into mini-batches is the Scorer's own work.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +15,9 @@ import numpy as np
 from configs.errors import ModelError, RowError, WorkerError
 from model_zoo.mini_batches import FailedRows
 from model_zoo.package import read_package
-from model_zoo.scorer import Device, DType, Scorer, load_scorer, threads_for
+from model_zoo.replicas import Replicas
+from model_zoo.scorer import Scorer, load_scorer, threads_for
+from model_zoo.settings import Device, Settings
 from transforms.batches import Arrays, BadRows, FeatureBatch, PredictionBatch, RawBatch
 from transforms.timing import Timed
 
@@ -77,7 +79,8 @@ class Scoring:
 
     Attributes:
         package: folder of the model package; `digest` is the one that the launcher saw.
-        batch_rows, timeout_seconds: rows of a mini-batch, and the longest time that one may take.
+        settings: how the network computes; `machine`: the kind of machine that they were measured on, None when they hold on all.
+        timeout_seconds: the longest time that a mini-batch may take.
         not_finite: what a NaN or infinite score does.
         workers: how many workers share one machine's cores.
     """
@@ -85,16 +88,16 @@ class Scoring:
     package: str
     digest: str
     device: Device
-    dtype: DType
-    batch_rows: int
+    settings: Settings
     timeout_seconds: float
     not_finite: NotFinite
     workers: int
+    machine: Mapping[str, str] | None = None
 
-    def load(self) -> Scorer:
+    def load(self) -> Scorer | Replicas:
         """The model, ready to score."""
         package = read_package(self.package, expected_digest=self.digest)
-        return load_scorer(package, self.device, self.dtype, self.batch_rows, threads_for(self.workers), self.timeout_seconds)
+        return load_scorer(package, self.device, self.settings, threads_for(self.workers), self.timeout_seconds, self.machine)
 
 
 @dataclass

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from configs.errors import ModelError, WorkerError
+from model_zoo.card import Tensor
 from model_zoo.mini_batches import FailedRows, MiniBatches
-from model_zoo.package import Tensor
 from tests.builders import tiny_network
 
 CPU = torch.device("cpu")

@@ -16,7 +16,8 @@ from torch import nn
 
 from configs.errors import ModelError
 from model_zoo.architectures import build
-from model_zoo.package import SMOKE, Tensor, read_package
+from model_zoo.card import Tensor
+from model_zoo.package import SMOKE, read_package
 from model_zoo.scorer import Scorer, check_smoke, load_scorer, resolve_device, smoke_arrays, threads_for
 from tests.builders import parquet, smoke_file, tiny_network, tiny_package
 

@@ -1,0 +1,221 @@
+"""Settings that may be faster than float32, eager: which there are, how fast each is on a sample, and which to keep.
+
+    float32, eager -> every dtype and layout -> mini-batch sizes of the fastest -> that one compiled -> workers x threads
+
+A setting whose scores differ by more than the tolerance is measured and shown, and never kept.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from statistics import median
+import time
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from configs.errors import Refusal
+from model_zoo.agreement import Agreement, Tolerance, agreement
+from model_zoo.machine import cores
+from model_zoo.mini_batches import FailedRows
+from model_zoo.package import Package
+from model_zoo.quantised import measured_scales
+from model_zoo.scorer import load_scorer, resolve_devices, threads_for
+from model_zoo.settings import Device, DType, Layout, Scale, Settings
+from model_zoo.weights import load_network
+
+Arrays = dict[str, np.ndarray]
+Without = Literal["bfloat16", "float16", "int8", "int8_dynamic", "channels_last", "compile"]
+WITHOUT: tuple[str, ...] = get_args(Without)
+
+_SECONDS = 1.0
+_MOST_PASSES = 5
+_ROUNDS = 3
+_FINALISTS = 3
+_HOPELESS = 0.5
+_WORTH_IT = 1.03
+_CALIBRATION_ROWS = 256
+_DTYPES: dict[str, tuple[DType, ...]] = {
+    "cpu": ("float32", "bfloat16", "int8", "int8_dynamic"),
+    "cuda": ("float32", "bfloat16", "float16"),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some rows of a job.
+
+    Attributes:
+        inputs: what the network takes of them, in pieces that workers take in turn.
+        prepare: makes such a piece again from the rows that were read, as a worker does.
+    """
+
+    inputs: tuple[Arrays, ...]
+    prepare: Callable[[int], Arrays]
+
+    @property
+    def rows(self) -> int:
+        return sum(_rows(piece) for piece in self.inputs)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One setting, and what came of it.
+
+    Attributes:
+        rows_per_second: of the network alone, on all cores; None when it could not be loaded.
+        speed_up: over float32, eager, both measured in turns; None where that was not done.
+        agreement: with float32, eager; None when it was given up.
+        problem: why it was given up, or cannot be kept.
+    """
+
+    settings: Settings
+    rows_per_second: float | None = None
+    speed_up: float | None = None
+    agreement: Agreement | None = None
+    problem: str = ""
+
+
+@dataclass
+class Tuning:
+    """Measures settings of one model on one sample, and remembers all that it measured.
+
+    Attributes:
+        threshold: as `postprocess.threshold`, for labels.
+        tell: called with each result as it comes.
+    """
+
+    package: Package
+    device: Device
+    sample: Sample
+    tolerance: Tolerance
+    threshold: float
+    timeout_seconds: float
+    tell: Callable[[Measured], None]
+
+    def __post_init__(self) -> None:
+        self.measured: list[Measured] = []
+        self._scores: Arrays = {}
+        self._scales: tuple[Scale, ...] = ()
+
+    def search(self, batch_rows: int, fixed_rows: bool, without: Sequence[str]) -> Measured:
+        """Measure one setting after the other, and return the fastest within the tolerance.
+
+        Raises:
+            ModelError: the model does not even compute in float32.
+        """
+        self._reference = self._measured(Settings(batch_rows))
+        self._note(self._reference)
+        for dtype, layout in self._dtypes_and_layouts(without):
+            self._measure(Settings(batch_rows, dtype, layout))
+        best = self._fastest(1)[0].settings
+        for rows in () if fixed_rows else (batch_rows // 4, batch_rows // 2, batch_rows * 2, batch_rows * 4):
+            if rows:
+                self._measure(replace(best, batch_rows=rows))
+        floating = next(m.settings for m in self._fastest(len(self.measured)) if not m.settings.dtype.startswith("int8"))
+        if "compile" not in without and self.package.card.mask is None:
+            self._measure(replace(floating, compiled=True))
+        return self._side_by_side([self._reference, *(m for m in self._fastest(_FINALISTS) if m is not self._reference)])
+
+    def workers(self, settings: Settings) -> int:
+        """How many workers, each with its share of the cores as threads, are fastest with preprocessing; one per core unless others win."""
+        most = cores()
+        if most == 1 or self.sample.rows < 2 * most * settings.batch_rows:
+            return most
+        scorers = {n: self._load(settings, n) for n in (most, 1)}
+
+        def seconds(workers: int) -> float:
+            return self._pass(lambda i: scorers[workers](self.sample.prepare(i)), workers)
+
+        rounds = [(seconds(most), seconds(1)) for _ in range(_ROUNDS)]
+        return 1 if median(shared / single for shared, single in rounds) > _WORTH_IT else most
+
+    def _fastest(self, count: int) -> list[Measured]:
+        """The fastest so far that may be kept, the fastest first; float32, eager, is among all of them."""
+        kept = [m for m in self.measured if not m.problem]
+        return sorted(kept, key=lambda m: -(m.rows_per_second or 0.0))[:count]
+
+    def _side_by_side(self, finalists: Sequence[Measured]) -> Measured:
+        """The first of these, float32, eager, or the one that beats it most when they take turns: a busy minute then slows all."""
+        scorers = [self._load(m.settings, cores()) for m in finalists]
+        rounds = [[self._pass(lambda i, s=s: s(self.sample.inputs[i]), cores()) for s in scorers] for _ in range(_ROUNDS)]  # type: ignore[misc]
+        gains = [median(seconds[0] / seconds[n] for seconds in rounds) for n in range(len(finalists))]
+        rates = [self.sample.rows / median(seconds[n] for seconds in rounds) for n in range(len(finalists))]
+        winner = max(range(len(finalists)), key=lambda n: gains[n])
+        if gains[winner] < _WORTH_IT:
+            winner = 0
+        return replace(finalists[winner], rows_per_second=rates[winner], speed_up=gains[winner])
+
+    def _dtypes_and_layouts(self, without: Sequence[str]) -> Iterator[tuple[DType, Layout]]:
+        images = any(len(tensor.shape) == 3 for tensor in self.package.card.inputs.values())
+        layouts: tuple[Layout, ...] = (
+            ("contiguous", "channels_last") if images and "channels_last" not in without else ("contiguous",)
+        )
+        for dtype in _DTYPES[resolve_devices(self.device)[0].type]:
+            for layout in layouts:
+                if dtype not in without and (dtype, layout) != ("float32", "contiguous"):
+                    yield dtype, layout
+
+    def _measure(self, settings: Settings) -> None:
+        try:
+            measured = self._measured(settings)
+        except (Refusal, FailedRows) as error:
+            measured = Measured(settings, problem=str(error))
+        self._note(measured)
+
+    def _note(self, measured: Measured) -> None:
+        self.measured.append(measured)
+        self.tell(measured)
+
+    def _measured(self, settings: Settings) -> Measured:
+        if settings.dtype == "int8":
+            settings = replace(settings, scales=self._measured_scales(settings.batch_rows))
+        scorer, pieces = self._load(settings, cores()), self.sample.inputs
+        scorer(pieces[0])
+        if self.measured:
+            began = time.perf_counter()
+            scorer(pieces[0])
+            rate = cores() * _rows(pieces[0]) / (time.perf_counter() - began)
+            if rate < _HOPELESS * (self._fastest(1)[0].rows_per_second or 0.0):
+                return Measured(settings, rate, problem="slow: given up after one piece")
+        outputs: dict[int, Arrays] = {}
+        seconds = self._pass(lambda i: outputs.__setitem__(i, scorer(pieces[i])), cores())
+        together = {name: np.concatenate([outputs[i][name] for i in range(len(pieces))]) for name in self.package.card.outputs}
+        if not self.measured:
+            self._scores = together
+        found = agreement(self._scores, together, self.package.card, self.threshold)
+        problem = "" if found.is_within(self.tolerance) else "beyond the tolerance"
+        return Measured(settings, self.sample.rows / seconds, agreement=found, problem=problem)
+
+    def _load(self, settings: Settings, workers: int) -> Any:
+        return load_scorer(self.package, self.device, settings, threads_for(workers), self.timeout_seconds)
+
+    def _pass(self, score: Callable[[int], Any], workers: int) -> float:
+        """Seconds that `workers` threads take for all pieces; of a quick pass, the median of a few."""
+        seconds: list[float] = []
+        with ThreadPoolExecutor(workers) as threads:
+            while not seconds or (sum(seconds) < _SECONDS and len(seconds) < _MOST_PASSES):
+                began = time.perf_counter()
+                list(threads.map(score, range(len(self.sample.inputs))))
+                seconds.append(time.perf_counter() - began)
+        return median(seconds)
+
+    def _measured_scales(self, batch_rows: int) -> tuple[Scale, ...]:
+        """Scales of int8 from the first rows of the sample; measured once, since they are those of the float32 network."""
+        if not self._scales:
+            network = load_network(self.package).eval()
+            self._scales = measured_scales(network, self._mini_batches(min(batch_rows, _CALIBRATION_ROWS)))
+        return self._scales
+
+    def _mini_batches(self, rows: int) -> Iterator[dict[str, torch.Tensor]]:
+        left = _CALIBRATION_ROWS
+        for piece in self.sample.inputs:
+            for start in range(0, _rows(piece), rows):
+                if left > 0:
+                    yield {name: torch.from_numpy(np.ascontiguousarray(a[start : start + rows])) for name, a in piece.items()}
+                left -= rows
+
+
+def _rows(piece: Arrays) -> int:
+    return len(next(iter(piece.values())))
