@@ -20,13 +20,22 @@ import sys
 
 from tests.benchmarks.batches import batches
 from tests.benchmarks.compare import Figures, Workload, compare, report, say, shown, spread, table
+from tests.benchmarks.images import images
 from tests.benchmarks.machine import machine
 from tests.benchmarks.sizes import CONTENDERS, Sizes
 from tests.benchmarks.tabular import tabular
+from tests.benchmarks.text import text
 from tests.benchmarks.tiny import tiny
 from tests.benchmarks.wide import wide
 
-WORKLOADS: dict[str, Callable[[Sizes], Workload | str]] = {"tabular": tabular, "wide": wide, "tiny": tiny, "batches": batches}
+WORKLOADS: dict[str, Callable[[Sizes], Workload | str]] = {
+    "tabular": tabular,
+    "wide": wide,
+    "images": images,
+    "text": text,
+    "tiny": tiny,
+    "batches": batches,
+}
 
 
 def run(workload: Workload, repeats: int, scratch: Path) -> Figures:
@@ -68,7 +77,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--shards", type=int, default=16, help="files of the tabular and wide workloads")
     parser.add_argument("--tabular_rows", type=_count, default=4_000_000)
-    parser.add_argument("--engine_rows", type=_count, default=1_000_000, help="rows for Ray Data, Daft and Spark, tabular")
+    parser.add_argument("--engine_rows", type=_count, default=2_000_000, help="rows for Ray Data, Daft and Spark, tabular")
     parser.add_argument("--stock_rows", type=_count, default=20_000, help="rows for stock RunInference, in one file")
     parser.add_argument("--wide_rows", type=_count, default=400_000)
     parser.add_argument("--images", type=_count, default=1_000)

@@ -1,10 +1,20 @@
 """The graph's own functions in a loop, without the graph: read, preprocess, predict, postprocess, write."""
 
 from collections.abc import Callable
+import os
 from pathlib import Path
 import shutil
 
-MANY = 64  # rows of a batch where there are many
+from configs.job import Job
+from pipelines.plan import make_plan, scoring_of, store_plan
+from tests.benchmarks.sizes import MANY
+from transforms.batches import PredictionBatch
+from transforms.postprocess import postprocess_batch
+from transforms.predict import predict_batch
+from transforms.preprocess import preprocess_batch
+from transforms.read import read_unit
+from transforms.rejected import RowRecord
+from transforms.write import PartWriter
 
 
 def many(shards: list[Path], package: Path, output: Path) -> None:
@@ -18,16 +28,6 @@ def few(shards: list[Path], package: Path, output: Path) -> None:
 
 
 def _score(shards: list[Path], package: Path, output: Path, source: dict[str, int]) -> None:
-    from configs.job import Job
-    from pipelines.plan import make_plan, scoring_of, store_plan
-    from transforms.batches import PredictionBatch
-    from transforms.postprocess import postprocess_batch
-    from transforms.predict import predict_batch
-    from transforms.preprocess import preprocess_batch
-    from transforms.read import read_unit
-    from transforms.rejected import RowRecord
-    from transforms.write import PartWriter
-
     job = Job.model_validate(
         {
             "name": "benchmark",
@@ -39,7 +39,7 @@ def _score(shards: list[Path], package: Path, output: Path, source: dict[str, in
     )
     plan = make_plan(job)
     store_plan(plan)
-    scoring = scoring_of(plan, workers=1)
+    scoring = scoring_of(plan, workers=os.cpu_count() or 1)
     scorer = scoring.load()
     for unit in plan.units:
         writer = PartWriter(plan.run, unit, unit.first_row, plan.file_format)

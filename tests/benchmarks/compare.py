@@ -50,10 +50,11 @@ class Shards:
 
 @dataclass(frozen=True)
 class Run:
-    """What one process took; `work_seconds` is what it printed, None if it printed nothing."""
+    """What one process took; `work_seconds` is what it printed, None if it printed nothing; `cpu_seconds` is of all its threads."""
 
     seconds: float
     work_seconds: float | None
+    cpu_seconds: float
     peak_bytes: int
 
 
@@ -64,7 +65,7 @@ class Contender:
     Attributes:
         command: output folder -> module and arguments.
         engine: it has few rows and processes of its own, so its rate counts its work alone (its start-up is a gift to it), and its
-            memory is not known.
+            memory and its cores' time are not known.
     """
 
     name: str
@@ -128,7 +129,8 @@ def measure(contender: Contender, output: Path) -> Run:
         sys.exit(f"{contender.name} failed with exit status {process.returncode}:\n{last}")
     said = re.findall(r"^\s*seconds\s+([\d.]+)$", text, re.MULTILINE)
     peak_unit = 1 if sys.platform == "darwin" else 1024
-    return Run(seconds, float(said[-1]) if said else None, usage.ru_maxrss * peak_unit)
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return Run(seconds, float(said[-1]) if said else None, cpu_seconds, usage.ru_maxrss * peak_unit)
 
 
 def compare(workload: Workload, repeats: int, scratch: Path) -> dict[str, dict[str, float]]:
@@ -178,6 +180,7 @@ def report(contenders: Sequence[Contender], agreement: Mapping[str, Mapping[str,
             "rows": c.shards.rows,
             "seconds": spread([r.seconds for r in c.runs]),
             "work_seconds": spread([r.work_seconds for r in c.runs if r.work_seconds is not None]),
+            "cpu_seconds": None if c.engine else spread([r.cpu_seconds for r in c.runs]),
             "rows_per_second": spread([c.shards.rows / r.seconds for r in c.runs]),
             "work_rows_per_second": spread([c.shards.rows / r.work_seconds for r in c.runs if r.work_seconds]),
             "peak_mb": None if c.engine else spread([r.peak_bytes / 1e6 for r in c.runs]),
@@ -200,6 +203,7 @@ def table(workload: Workload, summary: Mapping[str, Figures]) -> str:
     columns = {
         "seconds": "seconds",
         "work s": "work_seconds",
+        "CPU s": "cpu_seconds",
         "rows/s": "rows_per_second",
         "work rows/s": "work_rows_per_second",
         "peak MB": "peak_mb",

@@ -9,7 +9,9 @@ import yaml
 from tests.benchmarks.compare import Shards
 
 
-def write_job(config: Path, shards: Shards, package: Path, output: Path, keep: tuple[str, ...], sections: Mapping[str, Any]) -> Path:
+def write_job(
+    config: Path, shards: Shards, package: Path, output: Path, keep: tuple[str, ...], sections: Mapping[str, Any]
+) -> Path:
     """A job that scores shards and keeps `id` and the columns `keep`; `sections` adds fields to its sections."""
     job: dict[str, dict[str, Any]] = {
         "source": {"paths": f"{shards.path}/*.parquet", "format": "parquet", "key": "id"},

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-CONTENDERS = ("pipeline", "plain", "best", "tuned", "ray", "daft", "spark", "stock")
+CONTENDERS = ("pipeline", "untuned", "plain", "best", "tuned", "ray", "daft", "spark", "stock")
+MANY = 64  # rows of a batch where there are many
 
 
 @dataclass(frozen=True)

@@ -41,5 +41,3 @@ def tabular(sizes: Sizes) -> Workload:
 def _memory(workload: Workload) -> Figures:
     peaks = {c.name: median(r.peak_bytes for r in c.runs) for c in workload.extras if c.name.startswith("memory")}
     return {"memory at 4x rows / at 1x": round(peaks["memory 4x"] / peaks["memory 1x"], 3)} if peaks else {}
-
-

@@ -9,7 +9,6 @@ category that training did not see. Beside the package lies what people keep: th
 ColumnTransformer, fitted on the same rows.
 """
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 import pickle
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.benchmarks.made_data import make, whole_folder
 from tests.benchmarks.tabular_data import shard_rows, shards_folder
 
 if TYPE_CHECKING:
@@ -53,33 +53,26 @@ _TYPES: dict[tuple[str, ...], pa.DataType] = {
 _SCHEMA = pa.schema([("id", pa.int64()), *((name, dtype) for names, dtype in _TYPES.items() for name in names)])
 
 
-def package_folder(folder: Path) -> Path:
-    """Where the model package lies."""
-    return folder / "package"
-
-
 def make_shards(folder: Path, rows: int, shards: int) -> None:
     """Write the shards, one row group in memory at a time; ids count from 0 through all of them."""
-    target = shards_folder(folder, rows, shards)
-    if target.exists():
-        return
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    first_id = 0
-    for number, count in enumerate(shard_rows(rows, shards)):
-        with pq.ParquetWriter(partial / f"part-{number:05d}.parquet", _SCHEMA) as writer:
-            for batch in _batches(number, first_id, count):
-                writer.write_batch(batch)
-        first_id += count
-    partial.rename(target)
+    with whole_folder(shards_folder(folder, rows, shards)) as target:
+        first_id = 0
+        for number, count in enumerate(shard_rows(rows, shards)):
+            with pq.ParquetWriter(target / f"part-{number:05d}.parquet", _SCHEMA) as writer:
+                for batch in _batches(number, first_id, count):
+                    writer.write_batch(batch)
+            first_id += count
 
 
 def _batches(number: int, first_id: int, rows: int, unseen: float = _UNSEEN) -> Iterator[pa.RecordBatch]:
     random = np.random.default_rng([5, number])
     for start in range(0, rows, _ROW_GROUP_ROWS):
         ids = np.arange(first_id + start, first_id + min(start + _ROW_GROUP_ROWS, rows))
-        columns = [_column(random, dtype, len(ids), 40 if names == ORDINALS else 8, unseen) for names, dtype in _TYPES.items() for _ in names]
+        columns = [
+            _column(random, dtype, len(ids), 40 if names == ORDINALS else 8, unseen)
+            for names, dtype in _TYPES.items()
+            for _ in names
+        ]
         yield pa.record_batch([pa.array(ids), *columns], schema=_SCHEMA)
 
 
@@ -101,6 +94,7 @@ def _column(random: np.random.Generator, dtype: pa.DataType, rows: int, categori
 def make_package(folder: Path) -> None:
     """Fit preprocessing on training rows, once by this repository's own fitting and once as a ColumnTransformer; seeded weights."""
     from safetensors.torch import save
+    import torch
 
     from configs.steps import Fill, OneHot, Ordinal, Stack, Standardise
     from model_zoo.architectures import build
@@ -108,12 +102,6 @@ def make_package(folder: Path) -> None:
     from model_zoo.package import SMOKE, write_package
     from transforms.columns import apply_steps
 
-    import torch
-
-    target = package_folder(folder)
-    if (target / "model.yaml").exists():
-        return
-    shutil.rmtree(target, ignore_errors=True)
     steps = (
         Fill(step="fill", columns=(*DOUBLES, *FLOATS), strategy="median"),
         Fill(step="fill", columns=(*INTEGERS, *CATEGORIES, *ORDINALS), strategy="most_frequent"),
@@ -129,9 +117,11 @@ def make_package(folder: Path) -> None:
     torch.manual_seed(5)
     network = build("mlp", parameters).eval()
     smoke = _smoke(rows.slice(0, _SMOKE_ROWS), left["x"][:_SMOKE_ROWS], network)
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / "package", ignore_errors=True)
     (folder / TRANSFORMER).write_bytes(pickle.dumps(_transformer().fit(rows.to_pandas())))
-    write_package(str(target), _card(parameters), fitted, {"weights.safetensors": save(network.state_dict()), SMOKE: smoke})
+    write_package(
+        str(folder / "package"), _card(parameters), fitted, {"weights.safetensors": save(network.state_dict()), SMOKE: smoke}
+    )
 
 
 def _card(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -183,16 +173,5 @@ def _transformer() -> Any:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--sizes", nargs="+", required=True, metavar="ROWS/SHARDS")
-    arguments = parser.parse_args()
-    for size in arguments.sizes:
-        rows, shards = map(int, size.split("/"))
-        make_shards(arguments.folder, rows, shards)
-    make_package(arguments.folder)
-
-
 if __name__ == "__main__":
-    main()
+    make(make_shards, make_package)
