@@ -55,6 +55,7 @@ def run_stock(shards: Path, package: Path, output: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("workload", choices=["tabular"])
     parser.add_argument("shards", type=Path)
     parser.add_argument("package", type=Path)
     parser.add_argument("output", type=Path)

