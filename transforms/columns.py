@@ -20,6 +20,7 @@ from configs.errors import InputError, JobError, RowError
 from configs.steps import Cast, Fill, Function, Image, OneHot, Ordinal, Scalar, Scale, Stack, Standardise, Step
 from transforms.batches import BadRows, isolate
 from transforms.images import decode_images
+from transforms.timing import clocked_within
 
 Column: TypeAlias = pa.Array | np.ndarray
 Columns = Mapping[str, Column]
@@ -115,7 +116,9 @@ def _(step: Stack, columns: Columns, rows: int) -> dict[str, Column]:
 
 @apply_step.register
 def _(step: Image, columns: Columns, rows: int) -> dict[str, Column]:
-    return {step.into: decode_images(_arrow(_get(columns, step.column, step)), step)}
+    encoded = _arrow(_get(columns, step.column, step))
+    with clocked_within("decode"):
+        return {step.into: decode_images(encoded, step)}
 
 
 @apply_step.register

@@ -121,7 +121,7 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
         self, batch: Sequence[FeatureBatch], model: Any, inference_args: dict[str, Any] | None = None
     ) -> list[PredictionBatch]:
         assert isinstance(batch, FeatureBatch)  # noqa: S101 - with_no_batching hands the element itself over
-        with Timed("predict")(len(batch)):
+        with Timed("predict")(len(batch)), batch.raw.times.clocked("model"):
             raw, outputs = predict_batch(model, batch, self.scoring.not_finite)
         return [PredictionBatch(raw, outputs, model.placement)]
 
