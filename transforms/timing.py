@@ -59,7 +59,8 @@ class StageTimes:
     @contextmanager
     def clocked(self, stage: str) -> Iterator[None]:
         """Count the time that the block takes, but for what it gives to other stages (`took`); blocks do not nest."""
-        _within.nanoseconds = given = {}
+        given: dict[str, int] = {}
+        _within.nanoseconds = given
         started = time.perf_counter_ns()
         yield
         self.add(stage, time.perf_counter_ns() - started - sum(given.values()))

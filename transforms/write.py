@@ -160,7 +160,9 @@ class PartWriter:
         self._times = StageTimes()
         with self._times.clocked("write"):
             refuse_links(run, PublishError)
-            files.make_folder(run.attempts, above=False)  # else an attempt that wakes up after publishing would leave files for ever
+            files.make_folder(
+                run.attempts, above=False
+            )  # else an attempt that wakes up after publishing would leave files for ever
 
     def write(self, batch: ScoredBatch) -> None:
         """Take the next batch of the unit."""
