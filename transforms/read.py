@@ -23,7 +23,7 @@ from transforms.batches import BadRows, RawBatch, WorkUnit
 from transforms.plan_file import read_plan
 from transforms.read_csv import CsvFormat, CsvRows, convert_fields, convert_valid, read_csv_blocks
 from transforms.rejected import BatchId, RowRecord, failed_batch
-from transforms.timing import Timed
+from transforms.timing import StageTimes, Timed
 
 _READ_BYTES = 1 << 20
 _FETCH_BYTES = 64 << 20
@@ -84,13 +84,14 @@ class _ReadUnits(beam.DoFn):
         self._timed = Timed("read")
 
     def process(self, unit: WorkUnit) -> Iterator[RawBatch]:
+        since, started = time.time_ns(), time.perf_counter_ns()
         if files.read(self.run.done_record(unit.index)):
             return
-        started = time.perf_counter_ns()
         for batch in read_unit(unit, self.schema, self.format, self.rows_per_batch, self.record, self.csv):
-            self._timed.add(batch.rows_in, time.perf_counter_ns() - started)
-            yield batch
-            started = time.perf_counter_ns()
+            nanoseconds = time.perf_counter_ns() - started
+            self._timed.add(batch.rows_in, nanoseconds)
+            yield replace(batch, times=StageTimes(since, {"read": nanoseconds}))
+            since, started = time.time_ns(), time.perf_counter_ns()
 
 
 def read_unit(
