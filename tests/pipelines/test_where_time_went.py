@@ -47,7 +47,7 @@ def test_the_stages_come_to_the_workers_time(format: str, flag: str, workers: in
     assert run_score(*SMALL, flag, *settings) == 0
     told = manifest(tmp_path / "scores")
     check_books(told, workers)
-    assert told["stages"]["decode"] == told["stages"]["copy"] == {"seconds": 0.0, "share": 0.0}
+    assert told["stages"]["decode"] == {"seconds": 0.0, "share": 0.0}
 
 
 def test_decoding_images_is_a_stage_of_its_own(run_score: Score, tmp_path: Path, digits: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_final_table_shows_what_took_time(tmp_path: Path, capsys: pytest.Cap
     assert line == report.where_time_went(told)
     assert f"peak memory {told['peak_memory_bytes'] / 1e6:,.0f} MB" in line
     shown = re.findall(r"(\w+) [\d.]+ s \(", line)
-    assert set() < set(shown) <= set(STAGES) - {"decode", "copy"}
+    assert set() < set(shown) <= set(STAGES) - {"decode"}
 
 
 def test_stages_as_the_table_shows_them() -> None:
