@@ -23,7 +23,7 @@ from transforms.csv_text import BLOCK_BYTES, CsvFormat
 PIECE_BYTES = 32 << 20  # a worker reads one in a fraction of a second; 10 GB make 300
 _THREADS = 8
 _READ_BYTES = 8 << 20
-_COUNTED_BYTES = 1 << 18  # stay in a core's cache
+_COUNTED_BYTES = 1 << 17  # stay in a core's cache
 _LINE = re.compile(rb"[\r\n]*[^\r\n]+(?:\r\n|\r|\n)?")
 
 
@@ -59,8 +59,11 @@ def cut_csv(file: InputFile, header: Sequence[str], csv: CsvFormat) -> tuple[Csv
     if csv.newlines_in_values or file.bytes <= PIECE_BYTES or is_compressed(file.url) or not _one_byte_ends_a_line(csv):
         return ()
     header_bytes = _header_bytes(file.url, header, csv)
-    count = -(-(file.bytes - header_bytes) // PIECE_BYTES)
-    cuts = [header_bytes + (file.bytes - header_bytes) * i // count for i in range(count + 1)]
+    length = file.bytes - header_bytes
+    if length <= PIECE_BYTES:
+        return ()
+    count = -(-length // PIECE_BYTES)
+    cuts = [header_bytes + length * i // count for i in range(count + 1)]
     with ThreadPoolExecutor(_THREADS) as pool:
         ranges = list(pool.map(lambda start, stop: _look_at(file.url, start, stop), cuts, cuts[1:]))
     pieces = _pieces(ranges, header_bytes, file.bytes)
@@ -71,8 +74,8 @@ def _one_byte_ends_a_line(csv: CsvFormat) -> bool:
     r"""Whether \n and \r are one byte each, which is never a part of another character: UTF-8, and what has one byte for each character."""
     if csv.is_utf8:
         return True
-    decoder = codecs.getincrementaldecoder(csv.encoding)("replace")
-    characters = [decoder.decode(bytes([code])) for code in range(256)]
+    decoder = codecs.getincrementaldecoder(csv.encoding)
+    characters = [decoder("replace").decode(bytes([code])) for code in range(256)]
     single = all(len(character) == 1 for character in characters)
     return single and [characters.index(end) for end in "\r\n" if characters.count(end) == 1] == [13, 10]
 

@@ -49,7 +49,7 @@ class Column:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows and stored bytes of one Parquet row group."""
+    """Rows of one Parquet row group, and its bytes before they are compressed."""
 
     rows: int
     bytes: int
@@ -131,13 +131,14 @@ def _cut(shard: Shard, rows_per_unit: int) -> list[dict[str, Any]]:
                 "bytes": shard.file.bytes,
             }
         ]
+    decoded = max(1, sum(g.bytes for g in shard.row_groups))
     pieces, first, first_row = [], 0, 0
     while first < len(shard.row_groups):
         stop, rows = first, 0
         while stop < len(shard.row_groups) and (stop == first or rows + shard.row_groups[stop].rows <= rows_per_unit):
             rows += shard.row_groups[stop].rows
             stop += 1
-        size = sum(g.bytes for g in shard.row_groups[first:stop])
+        size = shard.file.bytes * sum(g.bytes for g in shard.row_groups[first:stop]) // decoded
         pieces.append(
             {**whole, "first_row_group": first, "row_groups": stop - first, "first_row": first_row, "rows": rows, "bytes": size}
         )

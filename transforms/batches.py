@@ -33,7 +33,7 @@ class WorkUnit:
         first_row_group, row_groups: the Parquet row groups; 0 and 0 for CSV.
         first_row: number of the unit's first row in the shard.
         rows: how many rows, or None when only reading tells (a whole CSV file).
-        bytes: size of the piece in the file, for ordering large units first.
+        bytes: size of the piece as it is stored, for ordering large units first.
         header_bytes: of a CSV file that is cut, how long the header is, which belongs to every piece; 0 for anything else.
         first_byte: of a piece of a CSV file, where its rows start.
     """
