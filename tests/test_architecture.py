@@ -30,6 +30,7 @@ SIBLINGS = {
     "transforms.postprocess": {"transforms.where"},
     "transforms.read": {"transforms.read_csv"},
     "transforms.read_csv": {"transforms.csv_text"},
+    "transforms.csv_text": {"transforms.csv_bytes"},
     "transforms.write": {"transforms.part_file"},
     "transforms.part_file": {"transforms.write_csv"},
     "transforms.publish": {"transforms.manifest", "transforms.write"},

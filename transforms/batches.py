@@ -31,10 +31,12 @@ class WorkUnit:
         index: number of the unit in the plan.
         shard: path or URL of the input file.
         version: what the file looked like when the plan was made (size, time, entity tag); it must not have changed since.
-        first_row_group, row_groups: the Parquet row groups; 0 and 0 for a CSV file, which is one unit.
+        first_row_group, row_groups: the Parquet row groups; 0 and 0 for CSV.
         first_row: number of the unit's first row in the shard.
-        rows: how many rows, or None when only reading tells (CSV).
-        bytes: size of the piece in the file, for ordering large units first.
+        rows: how many rows, or None when only reading tells (a whole CSV file).
+        bytes: size of the piece as it is stored, for ordering large units first.
+        header_bytes: of a CSV file that is cut, how long the header is, which belongs to every piece; 0 for anything else.
+        first_byte: of a piece of a CSV file, where its rows start.
     """
 
     index: int
@@ -45,6 +47,8 @@ class WorkUnit:
     first_row: int
     rows: int | None
     bytes: int
+    header_bytes: int = 0
+    first_byte: int = 0
 
 
 @dataclass(eq=False)  # not frozen: Python writes an exception's traceback

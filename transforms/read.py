@@ -226,11 +226,15 @@ def _empty(schema: pa.Schema) -> pa.RecordBatch:
 def _read_csv(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord, csv: CsvFormat) -> Iterator[RawBatch]:
     """One batch behind the reader, because only the end of the file tells which batch is the last."""
     before: RawBatch | None = None
-    for block in read_csv_blocks(unit.shard, schema.names, csv):
-        for batch in _csv_batches(unit, block, schema, rows_per_batch, record):
-            if before is not None:
-                yield before
-            before = batch
+    try:
+        for block in read_csv_blocks(unit.shard, schema.names, csv, unit if unit.header_bytes else None):
+            for batch in _csv_batches(unit, block, schema, rows_per_batch, record):
+                if before is not None:
+                    yield before
+                before = batch
+    except InputError:
+        _check_unchanged(unit)  # a file that was replaced on the way is no better reason than any
+        raise
     yield replace(before, last=True) if before is not None else _raw_batch(unit, _empty(schema), 0, last=True)
 
 
@@ -249,7 +253,7 @@ def _typed_batch(
     unit: WorkUnit, fields: pa.RecordBatch, numbers: np.ndarray, broken: dict[int, Exception], schema: pa.Schema, record: RowRecord
 ) -> RawBatch:
     """Fields as bytes to a typed batch; rows of the wrong width, and rows with a malformed value, are rejected."""
-    batch_id = BatchId(unit.shard, min([*numbers[:1].tolist(), *broken], default=0))
+    batch_id = BatchId(unit.shard, min([*numbers[:1].tolist(), *broken], default=unit.first_row))
     failed = []
     if broken:
         unread = pa.RecordBatch.from_arrays([pa.nulls(len(broken), type=f.type) for f in schema], schema=schema)
