@@ -17,6 +17,7 @@ from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
 ELSEWHERE = {
     "pipelines.samples.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.train._write:files.remove": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
+    "pipelines.tune._store:files.put": "pipelines/test_tune.py::test_bad_usage_is_one_line",
     "storage.stores.discard:.discard": "object_stores/test_store_files.py::test_a_file_whose_writing_failed_is_not_stored",
     "storage.files.link_or_copy:.cp_file": "storage/test_files.py::test_a_stored_file_gets_a_second_name",
     "model_zoo.package.write_package:.makedirs": "model_zoo/test_package.py::test_a_package_is_read_as_it_was_written",
