@@ -6,7 +6,6 @@ import platform
 
 import torch
 
-# What the libraries choose their kernels by.
 _INSTRUCTIONS = (
     "avx2",
     "avx512f",
@@ -26,11 +25,16 @@ def machine_kind(device: torch.device) -> dict[str, str]:
     """Processor, its instructions, cores, the device, and torch's version."""
     return {
         "processor": _cpuinfo("model name") or platform.processor() or platform.machine(),
-        "instructions": " ".join(sorted(set(_cpuinfo("flags", "Features").split()).intersection(_INSTRUCTIONS))),
+        "instructions": " ".join(instructions()),
         "cores": str(cores()),
         "device": device_name(device),
         "torch": torch.__version__,
     }
+
+
+def instructions() -> list[str]:
+    """Of the instructions that the libraries choose their kernels by, those that the processor has, in order of their names."""
+    return sorted(set(_cpuinfo("flags", "Features").split()).intersection(_INSTRUCTIONS))
 
 
 def cores() -> int:

@@ -14,10 +14,12 @@ from torch import nn
 from torch.fx import GraphModule
 
 from configs.errors import ModelError
+from model_zoo.machine import instructions
 from model_zoo.settings import Scale
 
 Inputs = Mapping[str, torch.Tensor]
 _ENGINE = "x86"
+_WITHOUT_OVERFLOW = {"avx512_vnni", "avx_vnni", "amx_int8"}
 
 
 def measured_scales(network: nn.Module, batches: Iterable[Inputs]) -> tuple[Scale, ...]:
@@ -82,10 +84,15 @@ def _prepared(network: nn.Module, example: Inputs) -> GraphModule:
     from torch.ao.quantization.quantize_fx import prepare_fx
 
     try:
-        result: GraphModule = prepare_fx(network, get_default_qconfig_mapping(_ENGINE), tuple(example.values()))
+        result: GraphModule = prepare_fx(network, get_default_qconfig_mapping(_range()), tuple(example.values()))
     except Exception as error:  # whatever tracing meets in a network that was not written for it
         raise ModelError(f"the network cannot be traced for int8: {type(error).__name__}") from error
     return result
+
+
+def _range() -> str:
+    """Whose defaults to take: all 8 bits where the processor adds products of bytes without overflow, else 7 of them."""
+    return "onednn" if _WITHOUT_OVERFLOW.intersection(instructions()) else _ENGINE
 
 
 def _observers(prepared: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -31,9 +31,9 @@ WITHOUT: tuple[str, ...] = get_args(Without)
 
 _SECONDS = 1.0
 _MOST_PASSES = 5
+_HOPELESS = 0.5  # of the fastest; a first call is slower than those after it
 _ROUNDS = 3
 _FINALISTS = 3
-_HOPELESS = 0.5
 _WORTH_IT = 1.03
 _CALIBRATION_ROWS = 256
 _DTYPES: dict[str, tuple[DType, ...]] = {
@@ -140,7 +140,7 @@ class Tuning:
     def _fastest(self, count: int) -> list[Measured]:
         """The fastest so far that may be kept, the fastest first; float32, eager, is among all of them."""
         kept = [m for m in self.measured if not m.problem]
-        return sorted(kept, key=lambda m: -(m.rows_per_second or 0.0))[:count]
+        return sorted(kept, key=_rate, reverse=True)[:count]
 
     def _side_by_side(self, finalists: Sequence[Measured]) -> Measured:
         """The first of these, float32, eager, or the one that beats it most when they take turns: a busy minute then slows all."""
@@ -176,25 +176,31 @@ class Tuning:
         self.tell(measured)
 
     def _measured(self, settings: Settings) -> Measured:
+        """On a few pieces; on the whole sample too if that makes it the fastest."""
         if settings.dtype == "int8":
             settings = replace(settings, scales=self._measured_scales(settings.batch_rows))
-        scorer, pieces = self._load(settings, cores()), self.sample.inputs
-        scorer(pieces[0])
-        if self.measured:
-            began = time.perf_counter()
-            scorer(pieces[0])
-            rate = cores() * _rows(pieces[0]) / (time.perf_counter() - began)
-            if rate < _HOPELESS * (self._fastest(1)[0].rows_per_second or 0.0):
-                return Measured(settings, rate, problem="slow: given up after one piece")
+        scorer, few = self._load(settings, cores()), self.sample.inputs[: cores()]
+        began = time.perf_counter()
+        scorer(few[0])
+        seconds = time.perf_counter() - began
+        if seconds > _SECONDS and self.measured and _HOPELESS * seconds * _rate(self._fastest(1)[0]) > cores() * _rows(few[0]):
+            return Measured(settings, cores() * _rows(few[0]) / seconds, problem="slow: given up after its first piece")
+        measured = self._compared(settings, scorer, few) if self.measured else None
+        if measured is None or (not measured.problem and _rate(measured) > _rate(self._fastest(1)[0])):
+            return self._compared(settings, scorer, self.sample.inputs)
+        return measured
+
+    def _compared(self, settings: Settings, scorer: Any, pieces: Sequence[Arrays]) -> Measured:
         outputs: dict[int, Arrays] = {}
         seconds = self._pass(lambda i: outputs.__setitem__(i, scorer(pieces[i])), pieces)
         together = {name: np.concatenate([outputs[i][name] for i in range(len(pieces))]) for name in self.package.card.outputs}
         is_reference = not self.measured
         if is_reference:
             self._scores = together
-        found = agreement(self._scores, together, self.package.card, self.threshold)
+        rows = sum(map(_rows, pieces))
+        found = agreement({n: a[:rows] for n, a in self._scores.items()}, together, self.package.card, self.threshold)
         problem = "" if is_reference or found.is_within(self.tolerance) else "beyond the tolerance"
-        return Measured(settings, self.sample.rows / seconds, agreement=found, problem=problem)
+        return Measured(settings, rows / seconds, agreement=found, problem=problem)
 
     def _load(self, settings: Settings, workers: int) -> Any:
         return load_scorer(self.package, self.device, settings, threads_for(workers), self.timeout_seconds)
@@ -223,6 +229,10 @@ class Tuning:
                 if left > 0:
                     yield {name: torch.from_numpy(np.ascontiguousarray(a[start : start + rows])) for name, a in piece.items()}
                 left -= rows
+
+
+def _rate(measured: Measured) -> float:
+    return measured.rows_per_second or 0.0
 
 
 def _rows(piece: Arrays) -> int:
