@@ -14,7 +14,8 @@ def images(sizes: Sizes) -> Workload | str:
     if find_spec("torchvision") is None:
         return "torchvision is not installed; pip install '.[images]'"
     folder = sizes.folder / "images"
-    shards, few, package = Shards(folder, sizes.images, 8), Shards(folder, min(sizes.images, 512), 8), folder / "package"
+    shards, few = (Shards(folder, rows, max(1, min(8, rows // 64))) for rows in (sizes.images, min(sizes.images, 512)))
+    package = folder / "package"
     there, absent = engines("images", package, {"ray": few}, sizes.wanted)
     pipelines, tune = tuned_pipelines(shards, package, CLASSES.columns)
     contenders = [*pipelines, *(loop("images", name, shards, package) for name in ("plain", "best")), *there]
