@@ -33,11 +33,19 @@ class _Section(BaseModel):
 
 
 class Csv(_Section):
-    """What a CSV file's text means; `encoding` is one that Python knows, `utf-16` or `latin-1` for example."""
+    """What a CSV file's text means.
+
+    Attributes:
+        encoding: one that Python knows, `utf-16` or `latin-1` for example.
+        newlines_in_values: false declares that no value holds a line break. A large file is then scored by several workers, in
+            pieces, once the launcher has read it to count its rows; compressed files, and encodings of several bytes other than UTF-8,
+            stay whole. Where a piece has such a value all the same, the run is refused.
+    """
 
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
+    newlines_in_values: bool = True
 
 
 class Source(_Section):

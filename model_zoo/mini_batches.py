@@ -126,15 +126,23 @@ class MiniBatches:
         """
         call = _Call(_row_count(inputs), self.slots if slots is None else slots)
         arrays = self._watched(call, lambda: self._score_all(call, inputs))
-        self._of_thread.copy_nanoseconds = call.copying.nanoseconds // (1 if self._pool is None else self.threads)
+        self._copied += call.copying.nanoseconds // (1 if self._pool is None else self.threads)
         if call.reasons:
             raise FailedRows(call.reasons, arrays)
         return arrays
 
+    def take_copy_nanoseconds(self) -> int:
+        """How long the calling thread's calls since the last question took to get rows to the device and outputs back."""
+        taken, self._copied = self._copied, 0
+        return taken
+
     @property
-    def copy_nanoseconds(self) -> int:
-        """How long the calling thread's last call took to get rows to the device and outputs back."""
-        return getattr(self._of_thread, "copy_nanoseconds", 0)
+    def _copied(self) -> int:
+        return getattr(self._of_thread, "copied", 0)
+
+    @_copied.setter
+    def _copied(self, nanoseconds: int) -> None:
+        self._of_thread.copied = nanoseconds
 
     def _score_all(self, call: _Call, inputs: Arrays) -> Arrays:
         with self._placing.stream(), torch.inference_mode():

@@ -26,10 +26,9 @@ class Replicas:
         result: Arrays = self._mine(inputs)
         return result
 
-    @property
-    def copy_nanoseconds(self) -> int:
-        """As Scorer's."""
-        return int(self._mine.copy_nanoseconds)
+    def take_copy_nanoseconds(self) -> int:
+        """As that of MiniBatches."""
+        return int(self._mine.take_copy_nanoseconds())
 
     @property
     def placement(self) -> str:

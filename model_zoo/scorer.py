@@ -58,10 +58,9 @@ class Scorer:
             return self._mini_batches(inputs)
         return score_by_length(self._mini_batches, self.package.card, inputs, self.settings.batch_rows)
 
-    @property
-    def copy_nanoseconds(self) -> int:
-        """How long the calling thread's last call took to get rows to the device and outputs back."""
-        return self._mini_batches.copy_nanoseconds
+    def take_copy_nanoseconds(self) -> int:
+        """As that of MiniBatches."""
+        return self._mini_batches.take_copy_nanoseconds()
 
     @property
     def placement(self) -> str:

@@ -118,18 +118,24 @@ class Tuning:
             self._measure(replace(floating, compiled=True))
         return self._side_by_side([self._reference, *(m for m in self._fastest(_FINALISTS) if m is not self._reference)])
 
-    def workers(self, settings: Settings) -> int:
+    def workers(self, settings: Settings, rows_per_second: float) -> int:
         """How many workers, each with its share of the cores as threads, are fastest with preprocessing; one per core unless others win."""
         most = cores()
         if most == 1 or self.sample.rows < 2 * most * settings.batch_rows:
             return most
         scorers = {n: self._load(settings, n) for n in (most, 1)}
+        pieces = self._enough_pieces(rows_per_second)
 
         def seconds(workers: int) -> float:
-            return self._pass(lambda i: scorers[workers](self.sample.prepare(i)), workers)
+            return self._pass(lambda i: scorers[workers](self.sample.prepare(i)), pieces, workers)
 
         rounds = [(seconds(most), seconds(1)) for _ in range(_ROUNDS)]
         return 1 if median(shared / single for shared, single in rounds) > _WORTH_IT else most
+
+    def _enough_pieces(self, rows_per_second: float) -> Sequence[Arrays]:
+        """As many pieces as keep all cores busy for a while, in which a difference can be seen."""
+        each = cores() * -(-int(_SECONDS * rows_per_second) // (cores() * _rows(self.sample.inputs[0])))
+        return self.sample.inputs[: max(cores(), each)]
 
     def _fastest(self, count: int) -> list[Measured]:
         """The fastest so far that may be kept, the fastest first; float32, eager, is among all of them."""
@@ -139,9 +145,10 @@ class Tuning:
     def _side_by_side(self, finalists: Sequence[Measured]) -> Measured:
         """The first of these, float32, eager, or the one that beats it most when they take turns: a busy minute then slows all."""
         scorers = [self._load(m.settings, cores()) for m in finalists]
-        rounds = [[self._pass(lambda i, s=s: s(self.sample.inputs[i]), cores()) for s in scorers] for _ in range(_ROUNDS)]  # type: ignore[misc]
+        pieces = self._enough_pieces(finalists[0].rows_per_second or 1.0)
+        rounds = [[self._pass(lambda i, s=s: s(pieces[i]), pieces) for s in scorers] for _ in range(_ROUNDS)]  # type: ignore[misc]
         gains = [median(seconds[0] / seconds[n] for seconds in rounds) for n in range(len(finalists))]
-        rates = [self.sample.rows / median(seconds[n] for seconds in rounds) for n in range(len(finalists))]
+        rates = [sum(map(_rows, pieces)) / median(seconds[n] for seconds in rounds) for n in range(len(finalists))]
         winner = max(range(len(finalists)), key=lambda n: gains[n])
         if gains[winner] < _WORTH_IT:
             winner = 0
@@ -180,24 +187,25 @@ class Tuning:
             if rate < _HOPELESS * (self._fastest(1)[0].rows_per_second or 0.0):
                 return Measured(settings, rate, problem="slow: given up after one piece")
         outputs: dict[int, Arrays] = {}
-        seconds = self._pass(lambda i: outputs.__setitem__(i, scorer(pieces[i])), cores())
+        seconds = self._pass(lambda i: outputs.__setitem__(i, scorer(pieces[i])), pieces)
         together = {name: np.concatenate([outputs[i][name] for i in range(len(pieces))]) for name in self.package.card.outputs}
-        if not self.measured:
+        is_reference = not self.measured
+        if is_reference:
             self._scores = together
         found = agreement(self._scores, together, self.package.card, self.threshold)
-        problem = "" if found.is_within(self.tolerance) else "beyond the tolerance"
+        problem = "" if is_reference or found.is_within(self.tolerance) else "beyond the tolerance"
         return Measured(settings, self.sample.rows / seconds, agreement=found, problem=problem)
 
     def _load(self, settings: Settings, workers: int) -> Any:
         return load_scorer(self.package, self.device, settings, threads_for(workers), self.timeout_seconds)
 
-    def _pass(self, score: Callable[[int], Any], workers: int) -> float:
-        """Seconds that `workers` threads take for all pieces; of a quick pass, the median of a few."""
+    def _pass(self, score: Callable[[int], Any], pieces: Sequence[Arrays], workers: int | None = None) -> float:
+        """Seconds that `workers` threads, or one per core, take for these pieces; of a quick pass, the median of a few."""
         seconds: list[float] = []
-        with ThreadPoolExecutor(workers) as threads:
+        with ThreadPoolExecutor(workers or cores()) as threads:
             while not seconds or (sum(seconds) < _SECONDS and len(seconds) < _MOST_PASSES):
                 began = time.perf_counter()
-                list(threads.map(score, range(len(self.sample.inputs))))
+                list(threads.map(score, range(len(pieces))))
                 seconds.append(time.perf_counter() - began)
         return median(seconds)
 

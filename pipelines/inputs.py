@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from configs.errors import InputError
 from configs.load import nearest
 from configs.messages import shown
+from pipelines.csv_pieces import CsvPiece, cut_csv
 from storage import files
 from storage.files import InputFile
 from storage.retries import retried
@@ -48,7 +49,7 @@ class Column:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows and stored bytes of one Parquet row group."""
+    """Rows of one Parquet row group, and its bytes before they are compressed."""
 
     rows: int
     bytes: int
@@ -56,11 +57,12 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class Shard:
-    """An input file and what its footer says; a CSV file has no row groups and an unknown number of rows."""
+    """An input file and what its footer says; a CSV file has no row groups, and its rows are known only if it is cut into pieces."""
 
     file: InputFile
     row_groups: tuple[RowGroup, ...]
     rows: int | None
+    pieces: tuple[CsvPiece, ...] = ()
 
 
 def list_shards(paths: Sequence[str]) -> tuple[list[InputFile], list[str]]:
@@ -109,13 +111,15 @@ def read_shards(
 
 
 def cut_into_units(shards: Sequence[Shard], rows_per_unit: int) -> tuple[WorkUnit, ...]:
-    """Units in the order of shards and rows: row groups of one shard together, up to `rows_per_unit` rows; a CSV file is one."""
+    """Units in the order of shards and rows: row groups of one shard together, up to `rows_per_unit` rows; a CSV file, or a piece."""
     pieces = [piece for shard in shards for piece in _cut(shard, rows_per_unit)]
     return tuple(WorkUnit(index=i, **piece) for i, piece in enumerate(pieces))
 
 
 def _cut(shard: Shard, rows_per_unit: int) -> list[dict[str, Any]]:
     whole = {"shard": shard.file.url, "version": shard.file.version}
+    if shard.pieces:
+        return [{**whole, "first_row_group": 0, "row_groups": 0, **asdict(piece)} for piece in shard.pieces]
     if len(shard.row_groups) <= 1:
         return [
             {
@@ -127,13 +131,14 @@ def _cut(shard: Shard, rows_per_unit: int) -> list[dict[str, Any]]:
                 "bytes": shard.file.bytes,
             }
         ]
+    decoded = max(1, sum(g.bytes for g in shard.row_groups))
     pieces, first, first_row = [], 0, 0
     while first < len(shard.row_groups):
         stop, rows = first, 0
         while stop < len(shard.row_groups) and (stop == first or rows + shard.row_groups[stop].rows <= rows_per_unit):
             rows += shard.row_groups[stop].rows
             stop += 1
-        size = sum(g.bytes for g in shard.row_groups[first:stop])
+        size = shard.file.bytes * sum(g.bytes for g in shard.row_groups[first:stop]) // decoded
         pieces.append(
             {**whole, "first_row_group": first, "row_groups": stop - first, "first_row": first_row, "rows": rows, "bytes": size}
         )
@@ -172,7 +177,8 @@ def _read_csv_header(file: InputFile, wanted: Sequence[Column], csv: CsvFormat) 
     _check_delimiter(file.url, names, wanted, csv)
     _check_columns(file.url, schema, wanted)
     check_csv(file.url, pa.schema([(w.name, w.type) for w in wanted]), csv)
-    return Shard(file, (), None), schema
+    pieces = cut_csv(file, names, csv)
+    return Shard(file, (), sum(p.rows for p in pieces) if pieces else None, pieces), schema
 
 
 def _check_delimiter(url: str, names: Sequence[str], wanted: Sequence[Column], csv: CsvFormat) -> None:

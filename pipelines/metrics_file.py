@@ -27,7 +27,8 @@ class RunFacts:
         job: its name; None before the job was read.
         info: run_id, model, version, runner; none before the run was planned.
         rows: by outcome: in, scored, filtered, rejected; none before the run was published.
-        stage_seconds: by stage, summed over workers; none where nothing was scored, or the runner keeps no counters.
+        stage_seconds: by stage, summed over workers; none where nothing was scored.
+        peak_memory_bytes: of the worker that needed most.
         published: whether a run of these inputs, this model and these settings stands, published now or before.
     """
 
@@ -37,6 +38,7 @@ class RunFacts:
     files: int | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
     rows_per_second: float | None = None
+    peak_memory_bytes: int | None = None
     published: bool = False
 
 
@@ -67,6 +69,7 @@ def _registry(
     metrics.one("files", "Files with scores that the last run published.", facts.files)
     metrics.many("stage_seconds", "Time in each stage, summed over workers.", "stage", facts.stage_seconds)
     metrics.one("rows_per_second", "Rows that the last run scored per second.", facts.rows_per_second)
+    metrics.one("peak_memory_bytes", "Memory of the worker that needed most.", facts.peak_memory_bytes)
     if facts.info:
         info = Info("batch_prediction_run", "What the last run was.", ["job"], registry=metrics.registry)
         info.labels(job).info(facts.info)

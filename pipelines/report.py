@@ -14,7 +14,7 @@ from storage.layout import RunFolder
 from transforms.rejected import FailedBatch
 
 _FIRST_ROWS = 5
-_STAGES = ("read", "preprocess", "predict", "postprocess", "write")
+_SHOWN_SECONDS = 0.0005
 
 
 def final_table(run: RunFolder, manifest: Mapping[str, Any], seconds: float, resumed_rows: int) -> str:
@@ -36,10 +36,16 @@ def final_table(run: RunFolder, manifest: Mapping[str, Any], seconds: float, res
     return table(lines)
 
 
-def stage_seconds(counters: Mapping[str, int]) -> str:
-    """Seconds of each stage, summed over workers."""
-    parts = [f"{stage} {counters.get(f'{stage}_microseconds', 0) / 1e6:.1f}" for stage in _STAGES]
-    return f"stage seconds, all workers together: {', '.join(parts)}"
+def where_time_went(manifest: Mapping[str, Any]) -> str:
+    """Seconds and share of each stage, summed over workers, an interrupted run's too; and what the workers reached, and needed."""
+    took = {stage: entry for stage, entry in manifest["stages"].items() if entry["seconds"] >= _SHOWN_SECONDS}
+    if not took:
+        return "where the time went: not known, since all rows were scored by another run"
+    stages = ", ".join(f"{stage} {_duration(entry['seconds'])} ({100 * entry['share']:.0f} %)" for stage, entry in took.items())
+    memory = f"peak memory {manifest['peak_memory_bytes'] / 1e6:,.0f} MB"
+    rate = manifest["rows_per_second"]
+    speed = "" if rate is None else f"{rate:,} rows/s without start-up and publishing; "
+    return f"where the time went, all workers together: {stages}; {speed}{memory}"
 
 
 def reading_line(output: str, format: str) -> str:
@@ -109,6 +115,10 @@ def shown_path(path: str) -> str:
     if path.startswith(os.getcwd() + "/"):
         return os.path.relpath(path)
     return path
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds:.3f} s"
 
 
 def _cell(value: Any) -> str:

@@ -68,16 +68,13 @@ class RunLog:
         elif not self.quiet:
             print(message, file=self.stderr, flush=True)
 
-    def published(
-        self, run: RunFolder, manifest: Mapping[str, Any], seconds: float, resumed_rows: int, counters: Mapping[str, int]
-    ) -> None:
+    def published(self, run: RunFolder, manifest: Mapping[str, Any], seconds: float, resumed_rows: int) -> None:
         """The totals of a run that this launcher published."""
         self.facts.rows_per_second = (manifest["rows"]["in"] - resumed_rows) / max(seconds, 1e-9)
-        self.facts.stage_seconds = {
-            name.removesuffix("_microseconds"): value / 1e6 for name, value in counters.items() if name.endswith("_microseconds")
-        }
-        rate = round(self.facts.rows_per_second)
-        self._stands("published", run, manifest, seconds, stage_seconds=self.facts.stage_seconds, rows_per_second=rate)
+        self.facts.stage_seconds = {stage: entry["seconds"] for stage, entry in manifest["stages"].items()}
+        self.facts.peak_memory_bytes = manifest["peak_memory_bytes"]
+        fields = {"stage_seconds": self.facts.stage_seconds, "peak_memory_bytes": self.facts.peak_memory_bytes}
+        self._stands("published", run, manifest, seconds, rows_per_second=round(self.facts.rows_per_second), **fields)
 
     def already_published(self, run: RunFolder, manifest: Mapping[str, Any]) -> None:
         """The totals of the same work, published by an earlier run or by another launcher."""

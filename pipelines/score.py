@@ -53,7 +53,6 @@ from transforms.preprocess import Preprocess, preprocess_batch
 from transforms.publish import Published, PublishRun, announce
 from transforms.read import ReadShards, read_unit
 from transforms.rejected import RowRecord
-from transforms.timing import NAMESPACE
 from transforms.write import WriteShards
 
 _DRY_RUN_ROWS = 1_000
@@ -164,21 +163,21 @@ def _run(plan: Plan, options: PipelineOptions, only_rejected: str | None, log: R
         return _published_before(
             plan, log, late=True
         )  # another launcher of the same work was faster, and cleaned up under this one
-    return _published(plan, _counters(result), resumed_rows, time.perf_counter() - began, log)
+    return _published(plan, resumed_rows, time.perf_counter() - began, log)
 
 
-def _published(plan: Plan, counters: dict[str, int], resumed_rows: int, seconds: float, log: RunLog) -> int:
+def _published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -> int:
     if not files.exists(plan.run.manifest):
         raise PublishError(
             f"{plan.run.output}: the runner says that the job is done, but it did not publish run {plan.run.run_id} there; look at the "
             "job's log, then run the same command again"
         )
     run, manifest = read_manifest(plan.run.output, plan.run.run_id)
-    log.published(run, manifest, seconds, resumed_rows, counters)
+    log.published(run, manifest, seconds, resumed_rows)
     remove_superseded(run, plan.job.name)
     if log.is_for_people:
         print(report.final_table(run, manifest, seconds, resumed_rows))
-        print(report.stage_seconds(counters))
+        print(report.where_time_went(manifest))
         print(report.first_rows(run, manifest))
         print(report.reading_line(plan.run.output, plan.job.sink.format))
     return 0
@@ -222,16 +221,6 @@ def _dry_run(plan: Plan) -> int:
     print(report.shown_rows(pa.Table.from_batches([scored.rows])))
     print("dry run: everything fits together; nothing was written")
     return 0
-
-
-def _counters(result: Any) -> dict[str, int]:
-    """Totals of the stages' counters; a runner that keeps none gives none."""
-    counters: dict[str, int] = {}
-    for counter in result.metrics().query()["counters"]:
-        if counter.key.metric.namespace == NAMESPACE:
-            name, value = counter.key.metric.name, counter.result or 0  # Beam gives None for a zero
-            counters[name] = counters.get(name, 0) + value
-    return counters
 
 
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

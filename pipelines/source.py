@@ -50,4 +50,4 @@ def csv_format(source: Source) -> CsvFormat:
         raise JobError(
             f"source.csv.encoding {csv.encoding!r} is no encoding of text; write for example utf-16 or latin-1"
         ) from error
-    return CsvFormat(csv.delimiter, csv.null_values, csv.encoding, source.max_expansion)
+    return CsvFormat(csv.delimiter, csv.null_values, csv.encoding, source.max_expansion, csv.newlines_in_values)

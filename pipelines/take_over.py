@@ -63,9 +63,12 @@ def take_over(plan: Plan, run: RunFolder, manifest: Mapping[str, Any]) -> int:
     taken = 0
     for unit in plan.units:
         number = before.get((unit.shard, unit.first_row_group, unit.row_groups, unit.first_row))
-        if number is None or versions.get(unit.shard) != unit.version or manifest["units"][number]["rejected"]:
+        if number is None or versions.get(unit.shard) != unit.version:
             continue
-        part = _part(unit, manifest, manifest["units"][number], list(_linked(plan.run, unit, run, entries.get(number, []))))
+        books = manifest["units"][number]
+        if books["rejected"] or unit.rows not in (None, books["in"]):  # a CSV file may have been cut in other places
+            continue
+        part = _part(unit, manifest, books, list(_linked(plan.run, unit, run, entries.get(number, []))))
         finish_unit(plan.run, unit, part)
         taken += 1
     return taken

@@ -31,7 +31,8 @@ from transforms.read import read_unit
 from transforms.rejected import RowRecord
 
 _ROWS = 1 << 17
-_SAMPLE_BYTES = 384 << 20
+_SAMPLE_BYTES = 300 << 20
+_PIECES = 16
 _UNITS = 8
 
 
@@ -58,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     )
     batch_rows = job.model.batch_rows or default_batch_rows(plan.package.card)
     best = tuning.search(batch_rows, job.model.batch_rows is not None, arguments.without)
-    workers = tuning.workers(best.settings)
+    workers = tuning.workers(best.settings, best.rows_per_second or 1.0)
     certificate = _certificate(job, plan, tuning, best, workers)
     _store(str(job.model.certificate), certificate)
     say(
@@ -71,11 +72,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _sample(plan: Plan, most_rows: int) -> Sample:
     """Rows from the beginnings of units all over the input, as many as there is time and memory for."""
-    pieces, rows = 2 * cores(), 0
-    wanted = min(most_rows, max(pieces, _SAMPLE_BYTES // bytes_per_row(plan.package.card)))
+    wanted = min(most_rows, max(1, _SAMPLE_BYTES // bytes_per_row(plan.package.card)))
+    piece = max(-(-wanted // _PIECES), min(plan.speed.settings.batch_rows, -(-wanted // cores())))
+    rows = 0
     raw: list[RawBatch] = []
     inputs = []
-    for batch in _batches(plan, -(-wanted // pieces)):
+    for batch in _batches(plan, piece):
         features = preprocess_batch(batch, plan.missing, plan.steps, plan.inputs)
         if len(features) and rows < wanted:
             raw.append(batch)
@@ -91,7 +93,7 @@ def _batches(plan: Plan, rows: int) -> Iterator[RawBatch]:
     units = [u for u in plan.units if u.rows != 0]
     chosen = units[:: max(1, len(units) // _UNITS)][:_UNITS]
     readers = [read_unit(u, plan.schema, plan.job.source.format, rows, RowRecord(), plan.csv) for u in chosen]
-    for _ in range(2 * cores()):
+    for _ in range(_PIECES):
         for reader in readers:
             yield from islice(reader, 1)
 

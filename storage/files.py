@@ -92,9 +92,9 @@ def read(url: str) -> bytes | None:
 
 @retried
 @plain_errors()
-def open_read(url: str) -> Any:
-    """A file open for reading at any position."""
-    return _open(url)
+def open_read(url: str, ahead: bool = True) -> Any:
+    """A file open for reading at any position; without `ahead`, a store is asked for what is read and no byte more."""
+    return _open(url, **({} if ahead else {"cache_type": "none"}))
 
 
 @retried
@@ -254,9 +254,9 @@ def sha256_of(url: str) -> str:
     return digest.hexdigest()
 
 
-def _open(url: str) -> Any:
+def _open(url: str, **options: str) -> Any:
     fs, path = locate(url)
-    file = fs.open(path, "rb")
+    file = fs.open(path, "rb", **options)
     return file if isinstance(fs, LocalFileSystem) else Reader(file)
 
 

@@ -30,6 +30,7 @@ SIBLINGS = {
     "transforms.postprocess": {"transforms.where"},
     "transforms.read": {"transforms.read_csv"},
     "transforms.read_csv": {"transforms.csv_text"},
+    "transforms.csv_text": {"transforms.csv_bytes"},
     "transforms.write": {"transforms.part_file"},
     "transforms.part_file": {"transforms.write_csv"},
     "transforms.publish": {"transforms.manifest", "transforms.write"},
@@ -43,9 +44,10 @@ CHANGES_FILES = {
     "model_zoo.package.write_package": "training: model_zoo imports no storage, and a package without its card is none",
     "model_zoo.package._write": "as above; the card, which lists the others, is written last",
     "model_zoo.package_cache.cached": "copies that nobody trusts unread: a lost or broken one is fetched again",
-    "model_zoo.package_cache._folder": "as above",
+    "model_zoo.package_cache.private_folder": "as above",
     "model_zoo.package_cache._write": "as above",
     "model_zoo.package_cache._make_room": "as above",
+    "model_zoo.compiled._compile": "machine code, which torch writes by itself, to a name of its own, and which any worker can make again",
 }
 # Libraries write to paths where they are given one; these are given a file that is open, or a place in memory.
 WRITES_TO_A_SINK = {

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.rejected import BatchId, FailedBatch, RowRecord, failed_batch
+from transforms.timing import StageTimes
 
 Arrays = dict[str, np.ndarray]
 _NO_RECORD = RowRecord()
@@ -30,10 +31,12 @@ class WorkUnit:
         index: number of the unit in the plan.
         shard: path or URL of the input file.
         version: what the file looked like when the plan was made (size, time, entity tag); it must not have changed since.
-        first_row_group, row_groups: the Parquet row groups; 0 and 0 for a CSV file, which is one unit.
+        first_row_group, row_groups: the Parquet row groups; 0 and 0 for CSV.
         first_row: number of the unit's first row in the shard.
-        rows: how many rows, or None when only reading tells (CSV).
-        bytes: size of the piece in the file, for ordering large units first.
+        rows: how many rows, or None when only reading tells (a whole CSV file).
+        bytes: size of the piece as it is stored, for ordering large units first.
+        header_bytes: of a CSV file that is cut, how long the header is, which belongs to every piece; 0 for anything else.
+        first_byte: of a piece of a CSV file, where its rows start.
     """
 
     index: int
@@ -44,6 +47,8 @@ class WorkUnit:
     first_row: int
     rows: int | None
     bytes: int
+    header_bytes: int = 0
+    first_byte: int = 0
 
 
 @dataclass(eq=False)  # not frozen: Python writes an exception's traceback
@@ -62,6 +67,7 @@ class RawBatch:
         row_numbers: int64 (rows,), number of each row in its shard.
         last: whether the unit ends with this batch.
         record: what is kept of a row that fails.
+        times: what the rows took so far; every stage that they pass adds to it.
     """
 
     unit: WorkUnit
@@ -71,6 +77,7 @@ class RawBatch:
     last: bool
     failed: tuple[FailedBatch, ...] = ()
     record: RowRecord = _NO_RECORD
+    times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
 
     def __len__(self) -> int:
         return self.rows.num_rows
@@ -132,6 +139,7 @@ class ScoredBatch:
     failed: tuple[FailedBatch, ...]
     last: bool
     placement: str
+    times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         rejected = sum(f.rows.num_rows for f in self.failed)
@@ -157,6 +165,8 @@ class WrittenPart:
 
     It covers input rows `first_row` to `first_row + rows_in` of the unit; `last` says that the unit ends there. `placement` is what
     computed it, and `worker` the process that wrote it, as `host:process id`.
+    `stages` are the seconds of each stage, `began` and `ended` times of the wall clock, and `peak_memory` the worker's, in bytes; a part
+    of another run, or of an older version of this program, has none of these.
     """
 
     unit: int
@@ -171,6 +181,10 @@ class WrittenPart:
     rejected: tuple[WrittenFile, ...]
     placement: str = field(default="", compare=False)
     worker: str = field(default="", compare=False)
+    stages: dict[str, float] = field(default_factory=dict, compare=False)
+    began: float = field(default=0.0, compare=False)
+    ended: float = field(default=0.0, compare=False)
+    peak_memory: int = field(default=0, compare=False)
 
 
 def isolate(rows: int, attempt: Callable[[np.ndarray], Any], give_up_after: int = 8) -> BadRows | None:

@@ -21,6 +21,7 @@ from configs.steps import Cast, Fill, Function, Image, OneHot, Ordinal, Scalar, 
 from transforms.batches import BadRows, isolate
 from transforms.images import decode_images
 from transforms.texts import tokenize
+from transforms.timing import clocked_within
 
 Column: TypeAlias = pa.Array | np.ndarray
 Columns = Mapping[str, Column]
@@ -116,12 +117,16 @@ def _(step: Stack, columns: Columns, rows: int) -> dict[str, Column]:
 
 @apply_step.register
 def _(step: Image, columns: Columns, rows: int) -> dict[str, Column]:
-    return {step.into: decode_images(_arrow(_get(columns, step.column, step)), step)}
+    encoded = _arrow(_get(columns, step.column, step))
+    with clocked_within("decode"):
+        return {step.into: decode_images(encoded, step)}
 
 
 @apply_step.register
 def _(step: Tokenize, columns: Columns, rows: int) -> dict[str, Column]:
-    numbers, mask = tokenize(_arrow(_get(columns, step.column, step)), step)
+    texts = _arrow(_get(columns, step.column, step))
+    with clocked_within("decode"):
+        numbers, mask = tokenize(texts, step)
     return {step.into: numbers, step.mask_into: mask}
 
 

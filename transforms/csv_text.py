@@ -8,20 +8,17 @@ import codecs
 from collections.abc import Iterator
 import csv as standard_csv
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from configs.errors import InputError
-from storage import files
-from storage.retries import retried
+from transforms.batches import WorkUnit
+from transforms.csv_bytes import PieceBytes, StoredBytes, decompressed, is_compressed
 
 BLOCK_BYTES = 8 << 20
 _BOMB_BYTES = 256 << 20
 _MAX_EXPANSION = 200
 _PIECE_BYTES = 1 << 20
-_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _QUOTE = ord('"')
 
@@ -33,25 +30,37 @@ class CsvFormat:
     Attributes:
         max_expansion: how many times its stored size a file may hold, decoded, before it is refused as a bomb; None for 200 (Parquet
             files, for which only this counts: 1 000).
+        newlines_in_values: whether a quoted value may hold a line break; where none does, a file may be cut at any line.
     """
 
     delimiter: str = ","
     null_values: tuple[str, ...] = ("",)
     encoding: str = "utf-8"
     max_expansion: int | None = None
+    newlines_in_values: bool = True
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether text needs no decoding; malformed texts are then found value by value, and cost their rows only."""
+        return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")
 
 
 class CsvText:
-    """A CSV file open for reading from the start, once; enough of a file for pyarrow."""
+    """A CSV file open for reading from the start, once; enough of a file for pyarrow.
+
+    Of a piece it is the file's header and the piece's rows, and behind them a row that no header fits. A parser that finds this row, and
+    before it as many as the piece has lines that are not blank, has taken no line break for a part of a value.
+    """
 
     closed = False
 
-    def __init__(self, url: str, csv: CsvFormat) -> None:
-        self._url, self._csv = url, csv
-        self._stored = _StoredBytes(url)
-        self._compressed = url.endswith(tuple(_COMPRESSIONS))
-        self._stream = _decompressed(url, self._stored)
-        self._decoder = _decoder(csv.encoding)
+    def __init__(self, url: str, csv: CsvFormat, piece: WorkUnit | None = None) -> None:
+        self._url, self._csv, self._piece = url, csv, piece
+        self._stored = StoredBytes(url, ahead=piece is None)
+        self._compressed = is_compressed(url)
+        self._stream = decompressed(url, self._stored) if piece is None else PieceBytes(self._stored, piece)
+        self._last_row = f"\n{csv.delimiter * piece.header_bytes}\n".encode() if piece is not None else b""
+        self._decoder = None if csv.is_utf8 else codecs.getincrementaldecoder(csv.encoding)("strict")
         self._bytes = 0
         self._at_start = True
         self._return = b""
@@ -80,7 +89,7 @@ class CsvText:
             text = self._without_mark(text)
             if text and b"\n" not in text and b"\r" not in text:  # a header alone, which pyarrow takes for none without a line end
                 text += self._following(size) or b"\n"
-            self._lines = _Lines() if b'"' in text else None
+            self._lines = _Lines() if b'"' in text and self._piece is None else None
         if self._lines is not None:
             self._lines.count(text)
         self._quoted = self._quoted or b'"' in text
@@ -90,10 +99,21 @@ class CsvText:
         """At the end: look for a quote that is not closed, unless a parser found as many rows as there are lines.
 
         Args:
-            rows: how many rows it found, with the header; None when it gave up.
+            rows: how many rows it found, with the header, and the last row of a piece; None when it gave up.
         """
-        if self._quoted and (self._lines is None or self._lines.total != rows or not self._lines.ended):
+        if self._piece is not None:
+            self._refuse_line_breaks(self._piece, rows)
+        elif self._quoted and (self._lines is None or self._lines.total != rows or not self._lines.ended):
             refuse_misplaced_quotes(self._url, self._csv)
+
+    def _refuse_line_breaks(self, piece: WorkUnit, rows: int | None) -> None:
+        if (rows is None and not self._quoted) or rows == 2 + (piece.rows or 0):
+            return
+        refuse_misplaced_quotes(self._url, self._csv)
+        raise InputError(
+            f"{self._url}: from row {piece.first_row} on, a value holds a line break, but source.csv.newlines_in_values is false; set "
+            "it to true"
+        )
 
     def _with_its_line_feed(self, size: int) -> bytes:
         r"""The next bytes, not cut between \r and \n: pyarrow leaves out a \n at the start of a block, inside a quoted field, too."""
@@ -106,6 +126,8 @@ class CsvText:
             stored = self._stream.read(size)
             self._refuse_bomb(len(stored))
             text = self._decoded(stored)
+            if not stored:
+                text, self._last_row = text + self._last_row, b""
             if text or not stored:
                 return text
 
@@ -132,40 +154,6 @@ class CsvText:
         if self._decoder is None and (text.startswith(_UTF16_MARKS) or b"\0" in text.partition(b"\n")[0]):
             raise InputError(f"{self._url}: is not UTF-8 but looks like UTF-16; write --set source.csv.encoding=utf-16")
         return text.removeprefix(codecs.BOM_UTF8)
-
-
-class _StoredBytes:
-    """The file as it is stored; a transient read error is mended by opening it again at the same place."""
-
-    closed = False
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._file: Any | None = None
-        self._position = 0
-        self.size: int = self._opened().seek(0, 2)
-        self._opened().seek(0)
-
-    def _opened(self) -> Any:
-        if self._file is None:
-            self._file = files.open_read(self._url)
-            self._file.seek(self._position)
-        return self._file
-
-    @retried
-    def read(self, size: int = -1) -> bytes:
-        try:
-            content: bytes = self._opened().read(size)
-        except OSError:
-            self.close()
-            raise
-        self._position += len(content)
-        return content
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = None
 
 
 class _Lines:
@@ -250,17 +238,3 @@ def _lines(url: str, text: CsvText) -> Iterator[str]:
             raise InputError(f"{url}: has a line of more than {BLOCK_BYTES:,} bytes; is it CSV?")
         yield from (line.decode("latin-1") for line in lines)
     yield rest.decode("latin-1")
-
-
-def _decompressed(url: str, stored: _StoredBytes) -> pa.NativeFile:
-    file = pa.PythonFile(stored, mode="r")
-    for ending, compression in _COMPRESSIONS.items():
-        if url.endswith(ending):
-            return pa.CompressedInputStream(pa.BufferedInputStream(file, _PIECE_BYTES), compression)
-    return file
-
-
-def _decoder(encoding: str) -> codecs.IncrementalDecoder | None:
-    """None for UTF-8, whose malformed texts are found value by value and cost their rows only."""
-    name = codecs.lookup(encoding).name
-    return None if name in ("utf-8", "utf-8-sig") else codecs.getincrementaldecoder(encoding)("strict")

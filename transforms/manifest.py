@@ -1,7 +1,7 @@
 """What a manifest tells of a published run: when, by whom, what became of the rows of each unit, and every file with its digest."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 import hashlib
 import json
@@ -12,6 +12,7 @@ import pyarrow as pa
 from storage.layout import RunFolder
 from transforms.batches import WrittenPart
 from transforms.plan_file import StoredPlan
+from transforms.timing import STAGES
 
 ROW_COUNTS = ("in", "scored", "filtered", "rejected")
 
@@ -26,6 +27,7 @@ def description(
         "rows": totals,
         "computed_by": sorted({p.placement for p in parts if p.placement}),
         "workers": dict(sorted(Counter(p.worker for p in parts if p.worker).items())),
+        **_time_spent([p for p in parts if p.stages]),
         "content_sha256": content_sha256(entries["files"] + entries["rejected_files"]),
         **entries,
     }
@@ -44,6 +46,28 @@ def books_of_units(plan: StoredPlan, parts: Sequence[WrittenPart]) -> Iterator[d
             "first_row": unit.first_row,
         }
         yield {**where, **{name: of_unit[unit.index][name] for name in ROW_COUNTS}}
+
+
+def _time_spent(parts: Sequence[WrittenPart]) -> dict[str, Any]:
+    """Where the time of these parts went; `seconds` is the wall clock's, while any of them was worked on."""
+    stages = {stage: sum(p.stages.get(stage, 0.0) for p in parts) for stage in STAGES}
+    total = sum(stages.values()) or 1.0
+    seconds = _covered((p.began, p.ended) for p in parts)
+    return {
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(sum(p.rows_in for p in parts) / seconds) if seconds else None,
+        "peak_memory_bytes": max((p.peak_memory for p in parts), default=None),
+        "stages": {stage: {"seconds": round(s, 6), "share": round(s / total, 4)} for stage, s in stages.items()},
+    }
+
+
+def _covered(spans: Iterable[tuple[float, float]]) -> float:
+    """How long at least one of the spans lasted: workers side by side count once, and a pause between two launches does not."""
+    covered, until = 0.0, 0.0
+    for began, ended in sorted(spans):
+        covered += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    return covered
 
 
 def manifest_text(content: dict[str, Any]) -> str:

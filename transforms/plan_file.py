@@ -13,6 +13,8 @@ from configs.errors import InputError
 from storage import files
 from transforms.batches import WorkUnit
 
+_UNIT_FIELDS = ("first_row_group", "row_groups", "first_row", "rows", "bytes", "header_bytes", "first_byte")
+
 
 @dataclass(frozen=True)
 class StoredPlan:
@@ -26,7 +28,7 @@ class StoredPlan:
 def encode_plan(plan: StoredPlan) -> bytes:
     """The plan as JSON."""
     number = {entry["url"]: i for i, entry in enumerate(plan.inputs)}
-    units = [[number[u.shard], u.first_row_group, u.row_groups, u.first_row, u.rows, u.bytes] for u in plan.units]
+    units = [[number[u.shard], *(getattr(u, name) for name in _UNIT_FIELDS)] for u in plan.units]
     content = {"inputs": plan.inputs, "ignored_inputs": plan.ignored_inputs, "units": units}
     return json.dumps(content, separators=(",", ":")).encode()
 
@@ -46,5 +48,4 @@ def read_plan(url: str) -> StoredPlan:
 
 
 def _unit(index: int, shard: Mapping[str, Any], unit: Sequence[Any]) -> WorkUnit:
-    _, first_row_group, row_groups, first_row, rows, size = unit
-    return WorkUnit(index, shard["url"], shard["version"], first_row_group, row_groups, first_row, rows, size)
+    return WorkUnit(index, shard["url"], shard["version"], **dict(zip(_UNIT_FIELDS, unit[1:], strict=True)))

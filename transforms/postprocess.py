@@ -110,7 +110,7 @@ def postprocess_batch(
             raw, outputs = raw.reject(bad, "postprocess"), {n: a[kept] for n, a in outputs.items()}
             continue
         filtered = len(raw) - rows.num_rows
-        return ScoredBatch(raw.unit, raw.id, rows, raw.rows_in, filtered, raw.failed, raw.last, batch.placement)
+        return ScoredBatch(raw.unit, raw.id, rows, raw.rows_in, filtered, raw.failed, raw.last, batch.placement, raw.times)
 
 
 @dataclass
@@ -137,7 +137,7 @@ class _PostprocessRows(beam.DoFn):
         self._timed = Timed("postprocess")
 
     def process(self, batch: PredictionBatch) -> Iterator[ScoredBatch]:
-        with self._timed(len(batch)):
+        with self._timed(len(batch)), batch.raw.times.clocked("postprocess"):
             scored = postprocess_batch(batch, self.carried, self.scores, self.keep, self.where)
         yield scored
 

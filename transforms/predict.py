@@ -19,7 +19,7 @@ from model_zoo.replicas import Replicas
 from model_zoo.scorer import Scorer, load_scorer, threads_for
 from model_zoo.settings import Device, Settings
 from transforms.batches import Arrays, BadRows, FeatureBatch, PredictionBatch, RawBatch
-from transforms.timing import Timed
+from transforms.timing import Timed, took
 
 Score = Callable[[Arrays], Arrays]
 NotFinite = Literal["reject", "fail", "pass"]
@@ -124,8 +124,9 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
         self, batch: Sequence[FeatureBatch], model: Any, inference_args: dict[str, Any] | None = None
     ) -> list[PredictionBatch]:
         assert isinstance(batch, FeatureBatch)  # noqa: S101 - with_no_batching hands the element itself over
-        with Timed("predict")(len(batch)):
+        with Timed("predict")(len(batch)), batch.raw.times.clocked("model"):
             raw, outputs = predict_batch(model, batch, self.scoring.not_finite)
+            took("copy", model.take_copy_nanoseconds())
         return [PredictionBatch(raw, outputs, model.placement)]
 
     def get_num_bytes(self, batch: Sequence[FeatureBatch]) -> int:

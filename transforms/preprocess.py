@@ -96,7 +96,7 @@ class _PreprocessRows(beam.DoFn):
         self._timed = Timed("preprocess")
 
     def process(self, batch: RawBatch) -> Iterator[FeatureBatch]:
-        with self._timed(len(batch)):
+        with self._timed(len(batch)), batch.times.clocked("preprocess"):
             features = preprocess_batch(batch, self.missing, self.steps, self.inputs)
         yield features
 

@@ -23,7 +23,7 @@ from transforms.batches import BadRows, RawBatch, WorkUnit
 from transforms.plan_file import read_plan
 from transforms.read_csv import CsvFormat, CsvRows, convert_fields, convert_valid, read_csv_blocks
 from transforms.rejected import BatchId, RowRecord, failed_batch
-from transforms.timing import Timed
+from transforms.timing import StageTimes, Timed
 
 _READ_BYTES = 1 << 20
 _FETCH_BYTES = 64 << 20
@@ -84,13 +84,14 @@ class _ReadUnits(beam.DoFn):
         self._timed = Timed("read")
 
     def process(self, unit: WorkUnit) -> Iterator[RawBatch]:
+        since, started = time.time_ns(), time.perf_counter_ns()
         if files.read(self.run.done_record(unit.index)):
             return
-        started = time.perf_counter_ns()
         for batch in read_unit(unit, self.schema, self.format, self.rows_per_batch, self.record, self.csv):
-            self._timed.add(batch.rows_in, time.perf_counter_ns() - started)
-            yield batch
-            started = time.perf_counter_ns()
+            nanoseconds = time.perf_counter_ns() - started
+            self._timed.add(batch.rows_in, nanoseconds)
+            yield replace(batch, times=StageTimes(since, {"read": nanoseconds}))
+            since, started = time.time_ns(), time.perf_counter_ns()
 
 
 def read_unit(
@@ -225,11 +226,15 @@ def _empty(schema: pa.Schema) -> pa.RecordBatch:
 def _read_csv(unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord, csv: CsvFormat) -> Iterator[RawBatch]:
     """One batch behind the reader, because only the end of the file tells which batch is the last."""
     before: RawBatch | None = None
-    for block in read_csv_blocks(unit.shard, schema.names, csv):
-        for batch in _csv_batches(unit, block, schema, rows_per_batch, record):
-            if before is not None:
-                yield before
-            before = batch
+    try:
+        for block in read_csv_blocks(unit.shard, schema.names, csv, unit if unit.header_bytes else None):
+            for batch in _csv_batches(unit, block, schema, rows_per_batch, record):
+                if before is not None:
+                    yield before
+                before = batch
+    except InputError:
+        _check_unchanged(unit)  # a file that was replaced on the way is no better reason than any
+        raise
     yield replace(before, last=True) if before is not None else _raw_batch(unit, _empty(schema), 0, last=True)
 
 
@@ -248,7 +253,7 @@ def _typed_batch(
     unit: WorkUnit, fields: pa.RecordBatch, numbers: np.ndarray, broken: dict[int, Exception], schema: pa.Schema, record: RowRecord
 ) -> RawBatch:
     """Fields as bytes to a typed batch; rows of the wrong width, and rows with a malformed value, are rejected."""
-    batch_id = BatchId(unit.shard, min([*numbers[:1].tolist(), *broken], default=0))
+    batch_id = BatchId(unit.shard, min([*numbers[:1].tolist(), *broken], default=unit.first_row))
     failed = []
     if broken:
         unread = pa.RecordBatch.from_arrays([pa.nulls(len(broken), type=f.type) for f in schema], schema=schema)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from configs.errors import InputError, RowError
-from transforms.batches import BadRows, isolate
+from transforms.batches import BadRows, WorkUnit, isolate
 from transforms.csv_text import BLOCK_BYTES, CsvText
 from transforms.csv_text import CsvFormat as CsvFormat
 
@@ -36,16 +36,17 @@ class CsvRows:
     broken: dict[int, Exception]
 
 
-def read_csv_blocks(url: str, columns: Sequence[str], csv: CsvFormat) -> Iterator[CsvRows]:
-    """Read a CSV file, plain, `.gz` or `.zst`, block by block, keeping to the named columns.
+def read_csv_blocks(url: str, columns: Sequence[str], csv: CsvFormat, piece: WorkUnit | None = None) -> Iterator[CsvRows]:
+    """Read a CSV file, plain, `.gz` or `.zst`, or a piece of a plain one, block by block, keeping to the named columns.
 
     Raises:
-        InputError: the file is empty, is not CSV, or lacks a column.
+        InputError: the file is empty, is not CSV, or lacks a column; or a value of the piece holds a line break.
     """
     broken: dict[int, Exception] = {}
-    rows = first = 0
-    with CsvText(url, csv) as text:
-        reader = _open(url, text, columns, csv, broken)
+    rows = 0
+    first = first_row = piece.first_row if piece is not None else 0
+    with CsvText(url, csv, piece) as text:
+        reader = _open(url, text, columns, csv, broken, first_row)
         for block in _blocks(url, text, reader):
             if block.num_rows == 0:  # nothing, or only broken rows: they go with the rows behind them
                 continue
@@ -54,6 +55,8 @@ def read_csv_blocks(url: str, columns: Sequence[str], csv: CsvFormat) -> Iterato
             rows += block.num_rows + len(here)
             yield CsvRows(block, numbers, here)
         text.refuse_lost_rows(1 + rows + len(broken))
+    if piece is not None:
+        del broken[first_row + (piece.rows or 0)]  # the last row, which is none of the piece
     if broken:
         yield CsvRows(_no_rows(columns), np.empty(0, dtype=np.int64), broken)
 
@@ -123,10 +126,10 @@ def check_csv(url: str, schema: pa.Schema, csv: CsvFormat) -> None:
 
 
 def _open(
-    url: str, text: CsvText, columns: Sequence[str] | None, csv: CsvFormat, broken: dict[int, Exception]
+    url: str, text: CsvText, columns: Sequence[str] | None, csv: CsvFormat, broken: dict[int, Exception], first_row: int = 0
 ) -> pacsv.CSVStreamingReader:
     def on_invalid_row(row: pacsv.InvalidRow) -> str:
-        broken[row.number - 2] = RowError(f"row has {row.actual_columns} fields, the header has {row.expected_columns}")
+        broken[first_row + row.number - 2] = RowError(f"row has {row.actual_columns} fields, the header has {row.expected_columns}")
         return "skip"
 
     convert = pacsv.ConvertOptions(

@@ -1,21 +1,101 @@
-"""Rows, batches and seconds of a stage, as Beam metrics in the namespace `score`."""
+"""Where the time goes: nanoseconds by stage, which travel with a batch into the manifest, and Beam's counters, which runners show.
+
+The times travel because workers write the manifest, before any runner knows its counters, and because a run that was interrupted must
+tell of both its parts.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+import resource
+import sys
+import threading
 import time
 
 from apache_beam.metrics import Metrics
 
-NAMESPACE = "score"
+_NAMESPACE = "score"
+# decode is a part of preprocessing, and copy (to a device and back) of predicting; wait is what no stage took.
+STAGES = ("read", "decode", "preprocess", "copy", "model", "postprocess", "write", "wait")
+
+
+class _Within(threading.local):
+    """What the stage that this thread is in has given away to others."""
+
+    def __init__(self) -> None:
+        self.nanoseconds: dict[str, int] = {}
+
+
+_within = _Within()
+
+
+@dataclass
+class StageTimes:
+    """What some rows took on their way.
+
+    Attributes:
+        since: when they were asked for, by the wall clock: they may end in another process, on another machine.
+        nanoseconds: by stage, so far.
+    """
+
+    since: int = field(default_factory=time.time_ns)
+    nanoseconds: dict[str, int] = field(default_factory=dict)
+
+    def add(self, stage: str, nanoseconds: int) -> None:
+        """Count time of one stage."""
+        self.nanoseconds[stage] = self.nanoseconds.get(stage, 0) + nanoseconds
+
+    def add_before(self, stage: str, nanoseconds: int) -> None:
+        """Count time of one stage that passed just before these rows were asked for."""
+        self.add(stage, nanoseconds)
+        self.since -= nanoseconds
+
+    def join(self, others: "StageTimes") -> None:
+        """Count what other rows of the same unit took."""
+        self.since = min(self.since, others.since)
+        for stage, nanoseconds in others.nanoseconds.items():
+            self.add(stage, nanoseconds)
+
+    @contextmanager
+    def clocked(self, stage: str) -> Iterator[None]:
+        """Count the time that the block takes, but for what it gives to other stages (`took`); blocks do not nest."""
+        given: dict[str, int] = {}
+        _within.nanoseconds = given
+        started = time.perf_counter_ns()
+        yield
+        self.add(stage, time.perf_counter_ns() - started - sum(given.values()))
+        for other, nanoseconds in given.items():
+            self.add(other, nanoseconds)
+
+    def seconds(self, until: int) -> dict[str, float]:
+        """Seconds of every stage; of the time until then, what none of them took was spent waiting."""
+        spent = {stage: self.nanoseconds.get(stage, 0) for stage in STAGES}
+        spent["wait"] = max(0, until - self.since - sum(spent.values()))
+        return {stage: round(nanoseconds / 1e9, 6) for stage, nanoseconds in spent.items()}
+
+
+def took(stage: str, nanoseconds: int) -> None:
+    """Give time of the stage that this thread is in to another one; of a thread that is in none, nobody asks."""
+    _within.nanoseconds[stage] = _within.nanoseconds.get(stage, 0) + nanoseconds
+
+
+@contextmanager
+def clocked_within(stage: str) -> Iterator[None]:
+    """Give the time that the block takes, also when it raises, to this stage."""
+    started = time.perf_counter_ns()
+    try:
+        yield
+    finally:
+        took(stage, time.perf_counter_ns() - started)
 
 
 class Timed:
-    """Counts what passes a stage: `with timed(rows): ...`."""
+    """Counts what passes a transform, as Beam metrics in the namespace `score`: `with timed(rows): ...`."""
 
-    def __init__(self, stage: str) -> None:
-        self._rows = Metrics.counter(NAMESPACE, f"{stage}_rows")
-        self._batches = Metrics.counter(NAMESPACE, f"{stage}_batches")
-        self._microseconds = Metrics.counter(NAMESPACE, f"{stage}_microseconds")
+    def __init__(self, transform: str) -> None:
+        self._rows = Metrics.counter(_NAMESPACE, f"{transform}_rows")
+        self._batches = Metrics.counter(_NAMESPACE, f"{transform}_batches")
+        self._microseconds = Metrics.counter(_NAMESPACE, f"{transform}_microseconds")
 
     @contextmanager
     def __call__(self, rows: int) -> Iterator[None]:
@@ -29,3 +109,9 @@ class Timed:
         self._microseconds.inc(nanoseconds // 1_000)
         self._batches.inc()
         self._rows.inc(rows)
+
+
+def peak_memory() -> int:
+    """The most memory that this process ever had, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak << 10

@@ -26,7 +26,7 @@ from storage import files
 from storage.layout import RunFolder, is_plain, refuse_links
 from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
 from transforms.part_file import FileFormat, PartFile
-from transforms.timing import Timed
+from transforms.timing import StageTimes, Timed, peak_memory
 
 _ROW_GROUP_ROWS = 1 << 17
 _PROGRESS_SECONDS = 1.0
@@ -52,6 +52,7 @@ class _WriteUnits(beam.DoFn):
     def setup(self) -> None:
         self._timed = Timed("write")
         self._open: dict[int, PartWriter] = {}
+        self._recording = 0
         self._lock = threading.RLock()  # of a run that failed elsewhere, Beam tears down in another thread what still works
 
     def start_bundle(self) -> None:
@@ -96,11 +97,16 @@ class _WriteUnits(beam.DoFn):
             writer = None
         if writer is None:
             writer = self._open[batch.unit.index] = PartWriter(self.run, batch.unit, batch.id.first_row, self.file_format)
+            batch.times.add_before("write", self._recording)
+            self._recording = 0
         writer.write(batch)
         if batch.last:
             part = writer.close(last=True)
             del self._open[batch.unit.index]
-            yield from finish_unit(self.run, batch.unit, part)
+            started = time.perf_counter_ns()
+            parts = finish_unit(self.run, batch.unit, part)
+            self._recording = time.perf_counter_ns() - started  # no record can tell its own time, so the next one does
+            yield from parts
 
 
 def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[WrittenPart, ...]:
@@ -151,11 +157,20 @@ class PartWriter:
         self._placement = ""
         self._file: PartFile | None = None
         self._noted = time.monotonic()
-        refuse_links(run, PublishError)
-        files.make_folder(run.attempts, above=False)  # else an attempt that wakes up after publishing would leave files for ever
+        self._times = StageTimes()
+        with self._times.clocked("write"):
+            refuse_links(run, PublishError)
+            files.make_folder(
+                run.attempts, above=False
+            )  # else an attempt that wakes up after publishing would leave files for ever
 
     def write(self, batch: ScoredBatch) -> None:
         """Take the next batch of the unit."""
+        self._times.join(batch.times)
+        with self._times.clocked("write"):
+            self._write(batch)
+
+    def _write(self, batch: ScoredBatch) -> None:
         self.next_row += batch.rows_in
         self._filtered += batch.rows_filtered
         self._placement = batch.placement
@@ -182,9 +197,11 @@ class PartWriter:
 
     def close(self, last: bool) -> WrittenPart:
         """Finish the files; `last` says that the unit ends here."""
-        if self._rows_in_file or not self._scored:
-            self._close_file()
-        rejected = self._write_rejected()
+        with self._times.clocked("write"):
+            if self._rows_in_file or not self._scored:
+                self._close_file()
+            rejected = self._write_rejected()
+        ended = time.time_ns()
         return WrittenPart(
             unit=self.unit.index,
             attempt=self._attempt,
@@ -198,6 +215,10 @@ class PartWriter:
             rejected=rejected,
             placement=self._placement,
             worker=f"{socket.gethostname()}:{os.getpid()}",
+            stages=self._times.seconds(until=ended),
+            began=self._times.since / 1e9,
+            ended=ended / 1e9,
+            peak_memory=peak_memory(),
         )
 
     @property

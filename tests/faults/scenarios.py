@@ -24,10 +24,13 @@ ELSEWHERE = {
     "model_zoo.package._write:os.open": "model_zoo/test_package.py::test_a_package_is_read_as_it_was_written",
     "model_zoo.package._write:.pipe_file": "model_zoo/test_package.py::test_a_package_in_another_store",
     "model_zoo.package_cache.cached:os.utime": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
-    "model_zoo.package_cache._folder:.mkdir": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
+    "model_zoo.package_cache.private_folder:.mkdir": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
     "model_zoo.package_cache._write:tempfile.mkstemp": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
     "model_zoo.package_cache._write:.replace": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
     "model_zoo.package_cache._write:.unlink": "model_zoo/test_package_cache.py::test_a_copy_that_cannot_be_stored_leaves_nothing",
+    "model_zoo.compiled._compile:tempfile.mkstemp": "model_zoo/test_compiled.py::test_scores_are_those_of_the_network",
+    "model_zoo.compiled._compile:.replace": "model_zoo/test_compiled.py::test_scores_are_those_of_the_network",
+    "model_zoo.compiled._compile:.unlink": "model_zoo/test_compiled.py::test_what_cannot_be_compiled_leaves_nothing",
     "model_zoo.package_cache._make_room:.unlink": "model_zoo/test_package_cache.py::test_what_does_not_fit_goes",
 }
 STORE = "memory://faults"

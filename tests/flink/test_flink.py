@@ -35,7 +35,7 @@ def test_a_cluster_publishes_what_the_local_run_does(
 ) -> None:
     run = score(*jobs[name], *on_cluster, "--output", str(tmp_path))
     assert run.returncode == 0, run.stderr
-    assert "stage seconds, all workers together: read" in run.stdout
+    assert "where the time went, all workers together: read" in run.stdout
     assert published(tmp_path) == local(name)
 
 

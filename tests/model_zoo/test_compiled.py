@@ -76,3 +76,14 @@ def test_a_folder_that_is_not_this_users_alone_is_not_used(tmp_path: Path, monke
     monkeypatch.setattr(module, "private_folder", lambda _: None)
     with pytest.raises(ModelError, match="compiled models cannot be kept"):
         compiled(tiny_network(), {"x": torch.zeros(4, 3)}, {})
+
+
+def test_what_cannot_be_compiled_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Chooses(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"y": x if x.sum() > 0 else -x}
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(ModelError, match="the network cannot be compiled here: "):
+        compiled(Chooses(), {"x": torch.zeros(4, 3)}, {})
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

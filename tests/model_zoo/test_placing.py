@@ -48,7 +48,6 @@ def test_each_thread_scores_on_one_device_for_good_and_devices_take_turns() -> N
     class On:
         def __init__(self, name: str) -> None:
             self.placement = name
-            self.copy_nanoseconds = 0
 
         def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             return inputs

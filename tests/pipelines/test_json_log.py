@@ -81,7 +81,9 @@ def test_a_published_run_tells_its_plan_and_its_totals(tmp_path: Path) -> None:
     expected |= {"job": "breast_cancer", "run_id": run_id, "output": str(tmp_path / "scores/runs" / run_id)}
     expected |= {"files": len(list((tmp_path / "scores/current").glob("part-*")))}
     assert expected.items() <= lines[-1].items()
-    assert set(lines[-1]["stage_seconds"]) == {"read", "preprocess", "predict", "postprocess", "write"}
+    published = json.loads((tmp_path / "scores/current/manifest.json").read_text())
+    assert lines[-1]["stage_seconds"] == {stage: entry["seconds"] for stage, entry in published["stages"].items()}
+    assert lines[-1]["peak_memory_bytes"] == published["peak_memory_bytes"]
     assert all(line["time"].endswith("Z") and line["level"] == "info" for line in lines)
 
 

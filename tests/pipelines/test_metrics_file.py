@@ -68,7 +68,10 @@ def test_a_published_run_leaves_its_totals(run: Any, path: Path, tmp_path: Path)
     }
     assert value(found, "files") == len(list((tmp_path / "scores/current").glob("part-*")))
     assert value(found, "rows_per_second") > 0
-    assert all(value(found, "stage_seconds", stage=s) > 0 for s in ("read", "preprocess", "predict", "postprocess", "write"))
+    assert all(value(found, "stage_seconds", stage=s) > 0 for s in ("read", "preprocess", "model", "postprocess", "write"))
+    assert {value(found, "stage_seconds", stage=s) for s in ("decode", "copy")} == {0.0}
+    assert value(found, "stage_seconds", stage="wait") >= 0
+    assert value(found, "peak_memory_bytes") > 1 << 20
     run_id = (tmp_path / "scores/CURRENT").read_text().strip()
     assert value(found, "run_info", run_id=run_id, model="breast_cancer", version="1", runner="DirectRunner") == 1
     assert not [p for p in tmp_path.iterdir() if p not in (path, tmp_path / "scores")]
@@ -81,7 +84,7 @@ def test_the_same_work_again_is_a_success_with_the_published_rows(run: Any, path
     again = samples(path)
     assert value(again, "rows", outcome="in") == value(first, "rows", outcome="in")
     assert value(again, "last_success_timestamp_seconds") > value(first, "last_success_timestamp_seconds")
-    assert not [name for name, _ in again if name in ("stage_seconds", "rows_per_second")]
+    assert not [name for name, _ in again if name in ("stage_seconds", "rows_per_second", "peak_memory_bytes")]
 
 
 @pytest.mark.parametrize(

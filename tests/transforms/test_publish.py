@@ -25,6 +25,7 @@ from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
 from transforms.manifest import content_sha256, description
 from transforms.part_file import FileFormat
 from transforms.publish import Published, announce, balance, check_budget, choose_parts, publish_run
+from transforms.timing import STAGES
 from transforms.write import PartWriter, finish_unit, read_done_record
 
 SCHEMA = pa.schema([("id", pa.int64()), ("p", pa.float32())])
@@ -244,6 +245,68 @@ def test_the_same_content_first_is_no_matter(output: str) -> None:
 
     assert publish_run(run, late(), HEAD, 1, 0.0).rows_in == 10
     assert check_published(output, run)["who"] == "the other"
+
+
+def timed(parts: list[WrittenPart], seconds: float, began: float = 1_000.0) -> list[WrittenPart]:
+    """The parts as workers side by side made them, each in `seconds`, half of which it read and a quarter each predicted and waited."""
+    stages = {"read": seconds / 2, "model": seconds / 4, "wait": seconds / 4}
+    memory = {"peak_memory": round(seconds)}
+    return [replace(p, stages=stages, began=began, ended=began + seconds, **memory) for p in parts]
+
+
+def test_the_manifest_tells_where_the_time_went(output: str) -> None:
+    run, parts = two_units(output)
+    for unit in (0, 1):
+        files.remove(run.done_record(unit))
+    publish_run(run, [*timed(parts[:1], 8.0), *timed(parts[1:], 4.0, 1_006.0)], HEAD, 1, 0.0)
+    manifest = check_published(output, run)
+    assert list(manifest["stages"]) == list(STAGES)
+    assert manifest["stages"]["read"] == {"seconds": 6.0, "share": 0.5}
+    assert manifest["stages"]["wait"] == {"seconds": 3.0, "share": 0.25}
+    assert manifest["stages"]["decode"] == {"seconds": 0.0, "share": 0.0}
+    assert (manifest["seconds"], manifest["rows_per_second"], manifest["peak_memory_bytes"]) == (10.0, 1, 8)
+
+
+@pytest.mark.parametrize(
+    ("spans", "covered"),
+    [
+        ([], 0.0),
+        ([(1.0, 3.0)], 2.0),
+        ([(1.0, 3.0), (1.0, 2.0), (2.0, 4.0)], 3.0),
+        ([(9.0, 10.0), (1.0, 3.0)], 3.0),
+        ([(1.0, 9.0), (2.0, 3.0), (4.0, 5.0)], 8.0),
+        ([(5.0, 4.0)], 0.0),
+    ],
+)
+def test_time_that_workers_spend_side_by_side_counts_once(spans: list[tuple[float, float]], covered: float, output: str) -> None:
+    (part,) = two_units(output)[1][:1]
+    parts = [replace(part, stages={"read": 1.0}, began=began, ended=ended) for began, ended in spans]
+    told = description(RunFolder(output, "r"), parts, {}, {"files": [], "rejected_files": []})
+    assert told["seconds"] == covered
+    assert told["rows_per_second"] == (round(5 * len(spans) / covered) if covered else None)
+
+
+def test_parts_whose_time_nobody_knows_are_left_out_of_it(output: str) -> None:
+    run, parts = two_units(output)
+    for unit, part in enumerate((replace(parts[0], stages={}, began=0.0, ended=0.0, peak_memory=0), *timed(parts[1:], 1.0))):
+        files.replace(run.done_record(unit), json.dumps(asdict(part)).encode())
+    publish_run(run, [], HEAD, 1, 0.0)
+    manifest = check_published(output, run)
+    assert (manifest["seconds"], manifest["rows_per_second"], manifest["peak_memory_bytes"]) == (1.0, 5, 1)
+    assert sum(entry["share"] for entry in manifest["stages"].values()) == 1
+
+
+def test_other_times_are_no_other_content(output: str) -> None:
+    run, parts = two_units(output)
+    for unit in (0, 1):
+        files.remove(run.done_record(unit))
+
+    def late() -> Iterator[WrittenPart]:
+        yield from timed(parts, 2.0)
+        publish_run(run, timed(parts, 8.0), HEAD, 1, 0.0)
+
+    assert publish_run(run, late(), HEAD, 1, 0.0).rows_in == 10
+    assert check_published(output, run)["stages"]["read"]["seconds"] == 8.0
 
 
 def nothing_published(run: RunFolder) -> None:

@@ -1,9 +1,10 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 import errno
 import hashlib
 import json
 from pathlib import Path
+import time
 from typing import Any
 import uuid
 
@@ -25,6 +26,7 @@ from tests.builders import make_unit, planned_run, scored_batch
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
 from transforms.manifest import describe_schema
 from transforms.part_file import FileFormat, count_rows
+from transforms.timing import STAGES
 from transforms.write import PartWriter, _WriteUnits, finish_unit, read_done_record
 
 SCHEMA = pa.schema([("id", pa.int64()), ("p", pa.float32())], metadata={"model.name": "m", "model.digest": "d"})
@@ -45,7 +47,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunFolder]:
         fsspec.filesystem("memory").rm(f"/{name}", recursive=True)
 
 
-def write_units(run: RunFolder, batches: list[ScoredBatch], how: FileFormat | None = None) -> list[WrittenPart]:
+def write_units(run: RunFolder, batches: Iterable[ScoredBatch], how: FileFormat | None = None) -> list[WrittenPart]:
     """One bundle: what process and finish_bundle give."""
     verb = _WriteUnits(run, how or file_format())
     verb.setup()
@@ -270,6 +272,47 @@ def test_a_broken_done_record_is_refused(run: RunFolder) -> None:
         files.create(run.done_record(number), content)
         with pytest.raises(PublishError, match="is not a done-record"):
             read_done_record(run, number)
+
+
+def test_a_part_tells_what_its_batches_took_and_the_record_too(run: RunFolder) -> None:
+    batches = whole_unit(make_unit(), [3, 4])
+    for nanoseconds, batch in enumerate(batches, start=1):
+        batch.times.add("read", 2_000_000 * nanoseconds)
+        batch.times.add_before("model", 1_000_000_000)
+    (part,) = write_units(run, batches)
+    assert list(part.stages) == list(STAGES)
+    assert (part.stages["read"], part.stages["model"], part.stages["decode"]) == (0.006, 2.0, 0.0)
+    assert part.stages["write"] > 0
+    assert part.ended - part.began > 1
+    assert part.peak_memory > 1 << 20
+    recorded = read_done_record(run, 0)
+    assert recorded is not None
+    assert asdict(recorded) == asdict(part)
+
+
+def test_what_recording_a_unit_took_is_counted_in_the_next_one(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow_disk(*arguments: Any, **flags: Any) -> bool:
+        started = time.perf_counter_ns()
+        while time.perf_counter_ns() - started < 50_000_000:
+            pass
+        return create(*arguments, **flags)
+
+    create = files.create
+    monkeypatch.setattr(files, "create", slow_disk)
+    first, second = write_units(run, (batch for n in range(2) for batch in whole_unit(make_unit(n), [3])))
+    assert second.stages["write"] > 0.05
+    assert first.ended <= second.began + 0.001, "the two spans do not overlap"
+    assert second.ended - second.began > 0.05
+
+
+@pytest.mark.parametrize("gone", [("stages", "began", "ended", "peak_memory"), ("stages",), ("worker", "peak_memory")])
+def test_a_done_record_of_an_older_version_is_read(gone: tuple[str, ...], run: RunFolder) -> None:
+    (part,) = write_units(run, whole_unit(make_unit(), [3]))
+    older = {name: value for name, value in asdict(part).items() if name not in gone}
+    files.replace(run.done_record(0), json.dumps(older).encode())
+    recorded = read_done_record(run, 0)
+    assert recorded == part
+    assert recorded.stages == ({} if "stages" in gone else part.stages)
 
 
 def test_a_file_that_lost_rows_on_its_way_is_refused(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,400 @@
+"""A CSV file that is cut into pieces gives, row by row, what the whole file gives, or is refused; never anything else."""
+
+from collections.abc import Callable, Iterator, Sequence
+import csv as standard_csv
+import gzip
+import json
+from pathlib import Path
+import re
+from typing import Any
+import uuid
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from configs.errors import InputError
+from pipelines import csv_pieces, score, verify
+from pipelines.command_line import run_program
+from pipelines.csv_pieces import CsvPiece, cut_csv
+from pipelines.inputs import Shard, cut_into_units
+from storage import files
+from tests.builders import FEATURES, tiny_package, unit_of
+from tests.faults.counts import full_or
+from transforms import read_csv
+from transforms.batches import WorkUnit
+from transforms.plan_file import StoredPlan, encode_plan, read_plan
+from transforms.read import read_unit
+from transforms.read_csv import CsvFormat, csv_header
+from transforms.rejected import RowRecord
+
+CUT = CsvFormat(newlines_in_values=False)
+LINE_BREAK = "a value holds a line break, but source.csv.newlines_in_values is false"
+QUOTE = "a quote opens a field and does not close it"
+
+Rows = dict[int, Any]
+
+
+def pieces_of(path: Path | str, csv: CsvFormat = CUT) -> tuple[CsvPiece, ...]:
+    (file,), _ = files.list_inputs(str(path))
+    return cut_csv(file, csv_header(str(path), csv), csv)
+
+
+def units_of(path: Path, pieces: Sequence[CsvPiece]) -> tuple[WorkUnit, ...]:
+    (file,), _ = files.list_inputs(str(path))
+    return cut_into_units([Shard(file, (), None, tuple(pieces))], 1_000)
+
+
+def rows_of(units: Sequence[WorkUnit], csv: CsvFormat, rows_per_batch: int = 3) -> Rows:
+    """By its number in the file, each row of the units, or the reason why it was rejected; in order, and none twice."""
+    schema = pa.schema([(name, pa.string()) for name in csv_header(units[0].shard, csv)])
+    found: Rows = {}
+    for unit in units:
+        next_row = unit.first_row
+        for batch in read_unit(unit, schema, "csv", rows_per_batch, RowRecord(schema.names[0], values=True), csv):
+            assert batch.id.first_row == next_row
+            next_row += batch.rows_in
+            here = dict(zip(batch.row_numbers.tolist(), batch.rows.to_pylist(), strict=True))
+            here |= {r["row"]: r for f in batch.failed for r in f.rows.to_pylist()}
+            assert min(here, default=next_row) >= len(found)
+            found |= here
+        assert batch.last
+        assert unit.rows in (None, next_row - unit.first_row)
+    assert sorted(found) == list(range(len(found)))
+    return found
+
+
+def outcome(units: Sequence[WorkUnit], csv: CsvFormat) -> Rows | str:
+    try:
+        return rows_of(units, csv)
+    except InputError as error:
+        return str(error)
+
+
+def leaves_a_quote_open(text: str) -> bool:
+    """Whether the last line does; a whole file tells only where no line end follows."""
+    try:
+        list(standard_csv.reader(re.findall(r"[^\r\n]+", text)[-1:], strict=True))
+    except standard_csv.Error:
+        return True
+    return False
+
+
+def check_against_whole(path: Path, csv: CsvFormat = CUT) -> None:
+    """Cut into pieces of every size, the file gives what it gives whole; refused only where a row has several lines."""
+    try:
+        header = csv_header(str(path), csv)
+    except InputError:
+        return  # there is no cutting what is refused at once
+    whole = outcome([unit_of(path, None, row_groups=0)], csv)
+    text = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    lines = len(re.findall(rb"[^\r\n]+", text)) - len(re.findall(r"[^\r\n]+", "x".join(header)))
+    seen = set[tuple[CsvPiece, ...]]()
+    for size in range(1, len(text) + 1):
+        csv_pieces.PIECE_BYTES = size
+        pieces = pieces_of(path, csv)
+        if not pieces or pieces in seen:
+            continue
+        seen.add(pieces)
+        assert pieces[0].first_byte == pieces[0].header_bytes
+        assert pieces[-1].first_byte + pieces[-1].bytes == path.stat().st_size
+        cut = outcome(units_of(path, pieces), csv)
+        if isinstance(cut, str) and LINE_BREAK in cut:
+            assert isinstance(whole, str) or len(whole) < lines
+        elif isinstance(cut, str):
+            assert cut == whole or (QUOTE in cut and leaves_a_quote_open(text.decode(errors="replace")))
+        elif isinstance(whole, str):  # as a precaution, where the whole file does not tell that no row is lost
+            assert QUOTE in whole
+            assert len(cut) == lines
+        else:
+            assert cut == whole
+
+
+@pytest.fixture(autouse=True)
+def _pieces_as_they_were() -> Iterator[None]:
+    before = csv_pieces.PIECE_BYTES
+    yield
+    csv_pieces.PIECE_BYTES = before
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., Path]:
+    def write(text: str | bytes, name: str = "a.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+FILES = {
+    "plain": "id,x,s\n1,2,a\n3,4,b\n5,6,c\n",
+    "no final line end": "id,x,s\n1,2,a\n3,4,b",
+    "return and line feed": "id,x,s\r\n1,2,a\r\n3,4,b\r\n",
+    "a lone return among line feeds": "id,x,s\n1,2,a\r3,4,b\n5,6,c\r\r7,8,d\n9,9,e\r",
+    "a header that ends with a lone return": "id,x,s\r1,2,a\r3,4,b\n5,6,c\n7,8,d\n",
+    "blank lines": "\n\nid,x,s\n\n\n1,2,a\n\n\n\n3\n5,6,c\n\n",
+    "blank lines of returns": "\r\nid,x,s\r\n\r\n1,2,a\r\n\r\n3\r\n5,6,c\r\n\r\n",
+    "a mark": "\ufeffid,x,s\n1,2,a\n3,4,b\n",
+    "a mark and a blank line": "\ufeff\nid,x,s\n1,2,a\n3,4,b\n",
+    "a header on several lines": '"i\n\nd",x,"s\r\n"\n1,2,a\n3,4,b\n',
+    "a header with a comma and a quote": '"i,""d",x,s\n1,2,a\n3,4,b\n',
+    "quotes": 'id,x,s\n"1","a, b","say ""hi"""\n2,"",\n3,5" pipe,c"\n',
+    "text behind a quote": 'id,x,s\n1,"2"b,a\n3,4,b\n',
+    "wrong widths": "id,x,s\n1\n1,2\n1,2,3,4\n,,,,,,,,,\n1,2,a\n",
+    "one column": 's\na\n""\n\n,\nb\n',
+    "not UTF-8": b"id,x,s\n1,2,\xe9\n3,4,b\n",
+    "no row": "id,x,s\n\n\n\n",
+    "a line break in a value": 'id,x,s\n1,2,a\n3,"4\n4",b\n5,6,c\n',
+    "line breaks only": 'id,x,s\n1,"\n\n\n\r\n",a\n3,4,b\n',
+    "pieces that look whole": 'id,x,s\n1,2,"a\n3,4,b\n5,6,c"\n7,8,d\n',
+    "a quote left open": 'id,x,s\n1,2,a\n3,4,"b\n5,6,c\n',
+    "a quote left open at the end": 'id,x,s\n1,2,a\n3,4,"\n',
+    "a quote left open in the last byte": 'id,x,s\n1,2,a\n3,4,"',
+    "quotes that change places": 'id,x,s\n1,2,"a\n","b\n",3,"\n4,"5\n",c\n',
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+@pytest.mark.parametrize("block_bytes", [1 << 20, 100])
+def test_a_file_in_pieces_of_any_size_is_the_whole_file(
+    case: str, block_bytes: int, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_csv, "_BLOCK_BYTES", block_bytes)
+    check_against_whole(file(FILES[case]))
+
+
+FIELD = st.text(st.sampled_from('ab," \té'), max_size=3) | st.sampled_from(['"', '""', '"a"', '"a,b"', '"a""b"', "", "1"])
+LYING = st.sampled_from(['"a\nb"', '"\n"', '"\r\n\r\n"', '"a\rb"', '"\n', '"'])
+LINE = st.lists(FIELD, min_size=1, max_size=4).map(",".join) | st.tuples(FIELD, FIELD, FIELD).map(",".join)
+LINES = st.lists(st.tuples(LINE | st.just(""), st.sampled_from(["\n", "\n", "\r\n", "\r", "\n\n"])), max_size=8)
+HEADER = st.sampled_from(["i,x,s\n", "\ufeffi,x,s\r\n", '"i\n1",x,s\n', "\n\ni,x,s\n", '"i","x, 1",s\r'])
+
+
+@settings(max_examples=full_or(60, 1_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(header=HEADER, lines=LINES, lies=st.lists(st.tuples(st.integers(0, 7), LYING), max_size=2), end=st.booleans())
+def test_no_cut_changes_a_row(tmp_path: Path, header: str, lines: list[tuple[str, str]], lies: list[Any], end: bool) -> None:
+    texts = [line + ending for line, ending in lines]
+    for at, lie in lies:
+        texts.insert(at, f"1,{lie},2\n")
+    text = header + "".join(texts)
+    path = tmp_path / "a.csv"
+    path.write_bytes((text if end else text.rstrip("\r\n")).encode())
+    check_against_whole(path)
+
+
+@pytest.mark.parametrize("case", ["a line break in a value", "line breaks only", "pieces that look whole"])
+def test_a_declaration_that_does_not_hold_is_noticed_at_every_cut(case: str, file: Callable[..., Path]) -> None:
+    path = file(FILES[case])
+    for size in range(1, path.stat().st_size - len("id,x,s\n")):
+        csv_pieces.PIECE_BYTES = size
+        assert LINE_BREAK in outcome(units_of(path, pieces_of(path)), CUT)
+
+
+def test_a_quote_left_open_is_refused_in_the_words_for_a_whole_file(file: Callable[..., Path]) -> None:
+    path = file('id,x,s\n1,2,a\n3,4,"b\n5,6,c\n')
+    csv_pieces.PIECE_BYTES = 7
+    assert outcome(units_of(path, pieces_of(path)), CUT) == f"{path}: row 1: {QUOTE}, so that " + (
+        "rows behind it would be lost; double a quote inside a quoted field, and close each one"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "iso8859-15", "utf-8-sig", "koi8-r"])
+def test_encodings_of_one_byte_are_cut(encoding: str, file: Callable[..., Path]) -> None:
+    letter = "ж" if encoding == "koi8-r" else "é"
+    path = file(f"id,x,{letter}\n1,2,{letter}\n3,4,b\n5,6,{letter}{letter}\n".encode(encoding))
+    csv = CsvFormat(encoding=encoding, newlines_in_values=False)
+    check_against_whole(path, csv)
+    csv_pieces.PIECE_BYTES = 5
+    assert len(pieces_of(path, csv)) == 3
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-32", "cp037", "shift_jis", "gb18030", "iso2022_jp", "utf-7", "hz"]
+)
+def test_other_encodings_stay_whole(encoding: str, file: Callable[..., Path]) -> None:
+    csv_pieces.PIECE_BYTES = 5
+    assert pieces_of(file("id,x,s\n1,2,a\n3,4,b\n".encode(encoding)), CsvFormat(encoding=encoding, newlines_in_values=False)) == ()
+
+
+def test_compressed_small_and_undeclared_files_stay_whole(file: Callable[..., Path]) -> None:
+    text = FILES["plain"]
+    assert pieces_of(file(text)) == ()
+    csv_pieces.PIECE_BYTES = 5
+    assert pieces_of(file(text), CsvFormat()) == ()
+    assert pieces_of(file(gzip.compress(text.encode()), "a.csv.gz")) == ()
+    assert len(pieces_of(file(text))) == 3
+
+
+def test_rows_are_counted_in_a_file_larger_than_a_block(file: Callable[..., Path]) -> None:
+    path = file("id,x,s\n" + "".join(f"{i},{'x' * (i % 97)},\n\n" for i in range(300_000)))
+    csv_pieces.PIECE_BYTES = 3 << 20
+    pieces = pieces_of(path)
+    assert len(pieces) == 6
+    assert sum(p.rows for p in pieces) == 300_000
+    for piece in pieces:
+        assert path.read_bytes()[piece.first_byte :].lstrip().startswith(f"{piece.first_row},".encode())
+
+
+def test_a_file_that_becomes_shorter_is_refused(file: Callable[..., Path]) -> None:
+    path = file(FILES["plain"])
+    (listed,), _ = files.list_inputs(str(path))
+    csv_pieces.PIECE_BYTES = 5
+    path.write_text("id,x,s\n1,2,a\n")
+    with pytest.raises(InputError, match=r"a\.csv: became shorter after the run was planned"):
+        cut_csv(listed, ["id", "x", "s"], CUT)
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_refused_as_such(file: Callable[..., Path]) -> None:
+    path = file("id,x,s\n" + "1,2,a\n" * 100)
+    csv_pieces.PIECE_BYTES = 300
+    unit = units_of(path, pieces_of(path))[1]
+    schema = pa.schema([("id", pa.int64())])
+    batches = read_unit(unit, schema, "csv", 10, RowRecord("id"), CUT)
+    next(batches)
+    path.write_text("id,x,s\n")
+    with pytest.raises(InputError, match=r"a\.csv: changed after the run was planned"):
+        list(batches)
+
+
+def test_a_stored_plan_keeps_the_pieces(file: Callable[..., Path], tmp_path: Path) -> None:
+    path = file(FILES["plain"])
+    csv_pieces.PIECE_BYTES = 5
+    units = units_of(path, pieces_of(path))
+    entry = {"url": str(path), "bytes": path.stat().st_size, "version": units[0].version, "rows": 3}
+    files.create(str(tmp_path / "plan.json"), encode_plan(StoredPlan(units, (entry,), ())))
+    assert read_plan(str(tmp_path / "plan.json")).units == units
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Score a CSV file with the real program in this process: its manifest, with what was published under `content`."""
+    columns = [{"name": name, "type": "float", "missing": "reject"} for name in FEATURES]
+    package = tiny_package(tmp_path / "model", columns=columns)
+
+    def run(path: str, *arguments: str, output: str | None = None, status: int = 0, **csv: Any) -> dict[str, Any]:
+        output = output or str(tmp_path / f"out-{uuid.uuid4().hex}")
+        fields = {
+            "source": {"paths": path, "format": "csv", "key": "id", "types": {"id": "int64", "s": "string"}, "passthrough": ["s"]},
+            "errors": {"max_rejected_percent": 50, "store_values": True},
+        }
+        fields["source"]["csv"] = {"newlines_in_values": False, **csv}
+        job = {"name": "pieces", "model": {"package": package}, "sink": {"path": "none"}, "postprocess": {"keep": ["probability"]}}
+        config = tmp_path / "job.yaml"
+        config.write_text(json.dumps({**job, **fields}))
+        words = ["--config", str(config), "--output", output, "--quiet", *(arguments or ["--direct_running_mode=in_memory"])]
+        assert run_program(score.main, words) == status
+        if status:
+            return {"error": capsys.readouterr().err, "output": output}
+        folder = f"{output}/runs/{(files.read(f'{output}/CURRENT') or b'').decode().strip()}"
+        manifest: dict[str, Any] = json.loads(files.read(f"{folder}/manifest.json") or b"")
+        entries = manifest["files"] + manifest["rejected_files"]
+        return {**manifest, "output": output, "content": {e["path"]: files.read(f"{folder}/{e['path']}") for e in entries}}
+
+    return run
+
+
+def table(manifest: dict[str, Any], rejected: bool) -> list[dict[str, Any]]:
+    contents = [c for path, c in sorted(manifest["content"].items()) if path.startswith("rejected") == rejected]
+    return [row for content in contents for row in pq.read_table(pa.BufferReader(content)).to_pylist()]
+
+
+def csv_text(rows: int = 3_000) -> str:
+    """Rows of which some have the wrong width, some a malformed number, some a hole; with blank lines, and quotes."""
+    lines = [f'{i},{i % 7}.5,{i % 11},1,"text, {i}"' for i in range(rows)]
+    for number in range(0, rows, 61):
+        lines[number] = ("short", f"{number},x,1,1,", f"{number},,1,1,hole", "a,b,c,d,e,f,g")[number % 4] + "\n" * (number % 3)
+    return "id,a,b,c,s\r\n" + "\r\n".join(lines)
+
+
+def test_scores_and_rejected_rows_are_those_of_the_whole_file_whatever_the_workers(run: Run, file: Callable[..., Path]) -> None:
+    path = str(file(csv_text()))
+    whole = run(path)
+    csv_pieces.PIECE_BYTES = 10_000
+    for one in (run(path, newlines_in_values=True), whole):
+        assert (len(one["units"]), len(one["inputs"])) == (1, 1)
+    cut = run(path)
+    assert len(cut["units"]) > 5
+    assert [u["first_row"] for u in cut["units"]] == [sum(u["in"] for u in cut["units"][:i]) for i in range(len(cut["units"]))]
+    assert cut["inputs"][0]["rows"] == cut["rows"]["in"] == 3_000
+    assert cut["rows"] == whole["rows"]
+    assert cut["rows"]["rejected"] == 50
+    assert table(cut, rejected=False) == table(whole, rejected=False)
+    assert table(cut, rejected=True) == table(whole, rejected=True)
+    for workers in (1, 2):
+        again = run(path, f"--direct_num_workers={workers}")
+        assert again["content"] == cut["content"]
+        assert run_program(verify.main, [again["output"]]) == 0
+
+
+def test_the_declaration_belongs_to_the_run(run: Run, file: Callable[..., Path]) -> None:
+    path = str(file(csv_text(100)))
+    assert run(path)["run_id"] != run(path, newlines_in_values=True)["run_id"]
+
+
+def test_a_declaration_that_does_not_hold_refuses_the_run(run: Run, file: Callable[..., Path]) -> None:
+    lines = csv_text().split("\r\n")
+    lines[1_500] = '1499,1,1,1,"one\nline\n"'
+    path = str(file("\r\n".join(lines)))
+    csv_pieces.PIECE_BYTES = 10_000
+    refused = run(path, status=3)
+    assert LINE_BREAK in refused["error"]
+    assert refused["error"].count("\n") == 1
+    assert not files.exists(f"{refused['output']}/CURRENT")
+    assert run(path, newlines_in_values=True)["rows"]["in"] == 3_000
+
+
+def test_a_run_that_was_refused_on_the_way_resumes_with_the_pieces_that_are_done(
+    run: Run, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(file(csv_text()))
+    csv_pieces.PIECE_BYTES = 10_000
+    cut = run(path)
+    output = f"{cut['output']}-again"
+    create, done = files.create, list[str]()
+
+    def full(url: str, content: bytes, *arguments: Any, **options: Any) -> bool:
+        if "/done/" in url:
+            done.append(url)
+            if len(done) == 4:
+                raise OSError(28, "No space left on device")
+        return create(url, content, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "create", full)
+        run(path, output=output, status=5)
+    records = {p: p.stat().st_mtime_ns for p in Path(output).glob("_tmp/*/done/*")}
+    assert len(records) >= 3
+    assert run(path, output=output)["content"] == cut["content"]
+
+
+@pytest.mark.parametrize(("then", "now"), [(4_000, 4_000), (4_000, 7_000)])
+def test_pieces_of_which_nothing_was_rejected_are_taken_over(run: Run, tmp_path: Path, then: int, now: int) -> None:
+    """Those of files that are as they were; where pieces are cut in other places, each of them is scored again."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good = csv_text().splitlines()
+    (folder / "a.csv").write_text("\n".join([good[0], *(f"{i},1,1,1,s" for i in range(2_000))]))
+    (folder / "b.csv").write_text(csv_text(500))
+    csv_pieces.PIECE_BYTES = then
+    first = run(str(folder))
+    csv_pieces.PIECE_BYTES = now
+    (folder / "b.csv").write_text("\n".join([good[0], *(f"{i},1,1,1,s" for i in range(500))]))
+    second = run(str(folder), "--only_rejected", "current", output=first["output"])
+    assert second["rows"] == {"in": 2_500, "scored": 2_500, "filtered": 0, "rejected": 0}
+    assert second["content"] == run(str(folder))["content"]
+
+
+def test_a_file_in_a_store_is_cut(run: Run, file: Callable[..., Path]) -> None:
+    url = f"memory://{uuid.uuid4().hex}/a.csv"
+    files.put(url, csv_text().encode())
+    csv_pieces.PIECE_BYTES = 10_000
+    cut, local = run(url), run(str(file(csv_text())))
+    assert len(cut["units"]) > 5
+    for rejected in (False, True):
+        assert [{**r, "source": ""} for r in table(cut, rejected)] == [{**r, "source": ""} for r in table(local, rejected)]

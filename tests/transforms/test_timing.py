@@ -1,0 +1,97 @@
+"""The clock that travels with a batch: every nanosecond counts once, in the stage that took it."""
+
+import pickle
+import threading
+import time
+
+import pytest
+
+from tests.builders import raw_batch
+from transforms.timing import STAGES, StageTimes, clocked_within, peak_memory, took
+
+
+def work(milliseconds: int = 2) -> None:
+    until = time.perf_counter_ns() + milliseconds * 1_000_000
+    while time.perf_counter_ns() < until:
+        pass
+
+
+def test_what_a_stage_gives_away_is_not_counted_twice() -> None:
+    times = StageTimes()
+    started = time.perf_counter_ns()
+    with times.clocked("preprocess"):
+        with clocked_within("decode"):
+            work(20)
+        work()
+    elapsed = time.perf_counter_ns() - started
+    assert times.nanoseconds["decode"] >= 20_000_000
+    assert times.nanoseconds["preprocess"] >= 2_000_000
+    assert sum(times.nanoseconds.values()) <= elapsed
+
+
+def test_a_device_hands_over_what_it_measured() -> None:
+    times = StageTimes()
+    with times.clocked("model"):
+        work()
+        took("copy", 500_000)
+        took("copy", 500_000)
+    assert times.nanoseconds["copy"] == 1_000_000
+    assert times.nanoseconds["model"] >= 1_000_000
+
+
+def test_a_block_that_raises_has_taken_its_time_too() -> None:
+    """Rows that a step cannot take leave the batch, and the step is tried again with the others."""
+    times = StageTimes()
+
+    def decode_badly() -> None:
+        with clocked_within("decode"):
+            work()
+            raise KeyError
+
+    with times.clocked("preprocess"):
+        with pytest.raises(KeyError):
+            decode_badly()
+        with clocked_within("decode"):
+            work()
+    assert times.nanoseconds["decode"] >= 4_000_000
+
+
+def test_another_thread_and_what_nobody_clocks_count_nowhere() -> None:
+    took("decode", 1)
+    times = StageTimes()
+    with times.clocked("preprocess"):
+        thread = threading.Thread(target=took, args=("decode", 1))
+        thread.start()
+        thread.join()
+    took("decode", 1)
+    assert set(times.nanoseconds) == {"preprocess"}
+
+
+def test_what_no_stage_took_was_spent_waiting() -> None:
+    unit = StageTimes(since=3_000_000_000)
+    unit.join(StageTimes(since=1_000_000_000, nanoseconds={"read": 2_000_000_000, "model": 1_000_000_000}))
+    unit.join(StageTimes(since=2_000_000_000, nanoseconds={"read": 500_000_000}))
+    expected = {**dict.fromkeys(STAGES, 0.0), "read": 2.5, "model": 1.0}
+    assert unit.seconds(until=6_000_000_000) == expected | {"wait": 1.5}
+    assert unit.seconds(until=2_000_000_000) == expected, "stages that work side by side take more than the clock says"
+
+
+def test_time_before_the_first_row_is_no_waiting() -> None:
+    times = StageTimes(since=5_000_000_000)
+    times.add_before("write", 2_000_000_000)
+    seconds = times.seconds(until=6_000_000_000)
+    assert (times.since, seconds["write"], seconds["wait"]) == (3_000_000_000, 2.0, 1.0)
+
+
+def test_the_clock_goes_with_its_batch() -> None:
+    batch = raw_batch({"id": [1, 2]})
+    batch.times.add("read", 7)
+    other = pickle.loads(pickle.dumps(batch))
+    assert other.times == batch.times
+    other.times.add("read", 1)
+    assert batch.times.nanoseconds == {"read": 7}
+
+
+def test_peak_memory_is_in_bytes() -> None:
+    block = bytearray(b"x") * (200 << 20)
+    assert len(block) <= peak_memory() < 1 << 40
