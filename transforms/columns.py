@@ -76,10 +76,10 @@ def _(step: OneHot, columns: Columns, rows: int) -> dict[str, Column]:
     result: dict[str, Column] = {}
     for name, categories in zip(step.columns, step.categories or (), strict=True):
         codes = _codes(name, _get(columns, name, step), categories, step.unknown)
-        wide = np.zeros((rows, len(categories)), dtype=np.float32)
-        known = codes >= 0
-        wide[np.nonzero(known)[0], codes[known]] = 1.0
-        result[name] = wide
+        high = np.zeros((len(categories), rows), dtype=np.float32)  # each category's numbers side by side, as `stack` takes them
+        known = np.flatnonzero(codes >= 0)
+        high[codes[known], known] = 1.0
+        result[name] = high.T
     return result
 
 
@@ -169,14 +169,9 @@ def _place(error: Exception, file: str) -> str:
 
 def missing_rows(column: pa.Array) -> np.ndarray | None:
     """Positions (int64) of missing values, null and (in floating columns) NaN; None when there are none, which is cheap to see."""
-    if pa.types.is_floating(column.type):
-        if column.null_count == 0 and not np.isnan(_sum(column)):
-            return None
-        missing = pc.is_null(column, nan_is_null=True)
-    elif column.null_count == 0:
+    missing = _is_missing(column)
+    if missing is None:
         return None
-    else:
-        missing = pc.is_null(column)
     positions = np.flatnonzero(missing.to_numpy(zero_copy_only=False))
     return positions if len(positions) else None
 
@@ -199,6 +194,13 @@ def cast_array(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarra
         reason = RowError(f"column {name!r}: value does not fit {dtype}")
         raise BadRows({int(p): reason for p in np.flatnonzero(changed.reshape(len(changed), -1).any(axis=1))})
     return result
+
+
+def _is_missing(column: pa.Array) -> pa.Array | None:
+    """Which values are missing; None when it is cheap to see that there are none."""
+    if column.null_count == 0 and not (pa.types.is_floating(column.type) and np.isnan(_sum(column))):
+        return None
+    return pc.is_null(column, nan_is_null=True)
 
 
 def _sum(column: pa.Array) -> np.floating[Any]:
@@ -241,7 +243,8 @@ def _fill(column: Column, value: Scalar) -> Column:
         fill = pa.scalar(value).cast(array.type)  # a cast refuses 0.5 for an integer column; scalar(value, type) would cut it
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise JobError(f"fill value of type {type(value).__name__} does not fit a column of type {array.type}") from error
-    return pc.if_else(pc.is_null(array, nan_is_null=True), fill, array) if missing_rows(array) is not None else array
+    missing = _is_missing(array)
+    return array if missing is None else pc.if_else(missing, fill, array)
 
 
 def _codes(name: str, column: Column, categories: tuple[Scalar, ...], unknown: str) -> np.ndarray:
@@ -251,7 +254,7 @@ def _codes(name: str, column: Column, categories: tuple[Scalar, ...], unknown: s
         array = array.dictionary_decode()
     found = pc.index_in(array, value_set=pa.array(categories, type=array.type), skip_nulls=True)
     codes: np.ndarray = found.fill_null(-1).to_numpy().astype(np.int64)
-    bad = np.flatnonzero(codes < 0)
+    bad = np.flatnonzero(codes < 0) if unknown in ("error", "reject") else ()
     if len(bad) and unknown == "error":
         raise InputError(f"column {name!r} holds a value outside the {len(categories)} categories that the model knows")
     if len(bad) and unknown == "reject":

@@ -105,6 +105,7 @@ def main(argv: Sequence[str]) -> None:
         else:
             figures[name] = run(workload, repeats, folder / f"scores-{os.getpid()}")
         if path:  # after each: a long call that is stopped keeps what it has
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({"machine": machine(), "workloads": figures}, indent=2) + "\n")
 
 

@@ -3,8 +3,8 @@
     (graph, many - graph, few - (functions, many - functions, few)) / (many - few)
 
 Start-up, planning, publishing and the work on rows are the same in both terms of a difference; what batches cost by themselves, in
-Arrow, numpy, torch and this repository's own functions, is the same in both differences. What is left is Beam's. The rows are one unit, so one worker has
-them all, with the one thread that its share of the machine is.
+Arrow, numpy, torch and this repository's own functions, is the same in both differences. What is left is Beam's. The network takes
+as many rows at a time everywhere; the rows are one unit, so one worker has them all, with the one thread that is its share.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,8 @@ def batches(sizes: Sizes) -> Workload:
         return Contender(name, command, shards)
 
     contenders = [
-        graph("graph, many", {"source": {"rows_per_batch": MANY}}),
-        graph("graph, few", {}),
+        graph("graph, many", {"source": {"rows_per_batch": MANY}, "model": {"batch_rows": MANY}}),
+        graph("graph, few", {"model": {"batch_rows": MANY}}),
         *(loop("batches", name, shards, package) for name in ("functions, many", "functions, few")),
     ]
     return Workload(

@@ -32,7 +32,7 @@ def _score(shards: list[Path], package: Path, output: Path, source: dict[str, in
         {
             "name": "benchmark",
             "source": {"paths": [str(shard) for shard in shards], "key": "id", **source},
-            "model": {"package": str(package), "device": "cpu"},
+            "model": {"package": str(package), "device": "cpu", "batch_rows": MANY},
             "postprocess": {"keep": ["probability"]},
             "sink": {"path": str(output / "run")},
         }

@@ -71,7 +71,7 @@ def _jpeg(photographs: list[Any], number: int) -> bytes:
     random = np.random.default_rng([7, number])
     photograph, part = photographs[class_of(number) // 4], class_of(number) % 4
     width, height = photograph.width // 2, photograph.height // 2
-    high = int(random.integers(height * 3 // 5, height))
+    high = int(random.integers(height * 4 // 5, height))
     wide = int(random.integers(high, min(width, high * 3 // 2) + 1))
     left = part % 2 * width + int(random.integers(0, width - wide + 1))
     top = part // 2 * height + int(random.integers(0, height - high + 1))

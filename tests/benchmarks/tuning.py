@@ -1,6 +1,6 @@
 """The pipeline as a person with a slow model runs it: tuned once, and then `dtype: auto`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -12,11 +12,19 @@ from tests.benchmarks.compare import ROOT, Contender, Figures, Shards
 from tests.benchmarks.contenders import pipeline
 from tests.benchmarks.pipeline_job import write_job
 
+LOOP_ROWS = 32  # of a batch, in all loops over slow models
 
-def tuned_pipelines(shards: Shards, package: Path, keep: tuple[str, ...]) -> tuple[list[Contender], Callable[[], Figures]]:
-    """The pipeline with what tuning finds and as it is without, and the tuning itself."""
+
+def tuned_pipelines(
+    shards: Shards, package: Path, keep: tuple[str, ...], tolerance: Mapping[str, float]
+) -> tuple[list[Contender], Callable[[], Figures]]:
+    """The pipeline with what tuning finds, in float32 in the loops' batches without, and the tuning itself.
+
+    Args:
+        tolerance: what the job declares, which is what the workload's answers are held to.
+    """
     certificate = shards.folder / "certificate.json"
-    auto = {"model": {"dtype": "auto", "certificate": str(certificate)}}
+    auto = {"model": {"dtype": "auto", "certificate": str(certificate), "tolerance": dict(tolerance)}}
 
     def tune() -> Figures:
         config = write_job(shards.folder / "tune.yaml", shards, package, shards.folder / "nothing", keep, auto)
@@ -29,5 +37,5 @@ def tuned_pipelines(shards: Shards, package: Path, keep: tuple[str, ...]) -> tup
         found = json.loads(certificate.read_text())
         return {"tuning seconds": round(time.perf_counter() - began, 1), "tuned to": found["settings"]}
 
-    untuned = replace(pipeline(shards, package, keep), name="untuned")
+    untuned = replace(pipeline(shards, package, keep, {"model": {"batch_rows": LOOP_ROWS}}), name="untuned")
     return [pipeline(shards, package, keep, auto), untuned], tune
