@@ -26,19 +26,20 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
     """
     channels = 1 if step.mode == "L" else 3
     pixels = np.empty((len(encoded), step.height, step.width, channels), dtype=np.float32)
-    mean = np.asarray(step.mean, dtype=np.float32)
-    factor = np.float32(1.0) / np.asarray(step.std, dtype=np.float32)
+    # A line of pixels long: numpy is three times as fast as with the three numbers of a pixel.
+    mean = np.resize(np.asarray(step.mean, dtype=np.float32), step.width * channels)
+    factor = np.resize(np.float32(1.0) / np.asarray(step.std, dtype=np.float32), step.width * channels)
     reasons: dict[int, Exception] = {}
     for row, value in enumerate(encoded):
+        lines = pixels[row].reshape(step.height, -1)  # image by image, while its numbers are in the cache
         try:
-            decoded = _decode_image(value.as_py(), step).reshape(pixels.shape[1:])
+            decoded = _decode_image(value.as_py(), step).reshape(lines.shape)
         except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
             reasons[row] = error
             continue
-        normalised = pixels[row]  # image by image, while its numbers are in the cache
-        np.divide(decoded, np.float32(255.0), out=normalised, dtype=np.float32)
-        normalised -= mean
-        normalised *= factor
+        np.divide(decoded, np.float32(255.0), out=lines, dtype=np.float32)
+        lines -= mean
+        lines *= factor
     if reasons:
         raise BadRows(reasons)
     return pixels.transpose(0, 3, 1, 2)

@@ -105,6 +105,8 @@ def _settle_missing(rows: pa.RecordBatch, missing: Sequence[Missing]) -> dict[st
     filled: dict[str, Column] = {}
     bad: dict[int, Exception] = {}
     for rule in missing:
+        if rule.policy == "fill" and rule.fill is None:  # a step fills it
+            continue
         column = rows.column(rule.column)
         positions = missing_rows(column)
         if positions is None:
