@@ -15,10 +15,10 @@ test: $(INSTALLED)
 	$(RUN) -m mypy
 	$(RUN) -m pytest
 
-# What breaks on purpose, as often as the README's table of reliability says; takes hours.
+# What breaks on purpose, as often as the README's table of reliability says, and every benchmark on a few rows; takes hours.
 test-long: $(INSTALLED)
 	FULL_COUNTS=1 $(RUN) -m pytest tests/faults tests/bad_rows tests/bad_input tests/security tests/pipelines/test_leftovers.py \
-	  tests/transforms/test_read_csv.py
+	  tests/pipelines/test_csv_pieces.py tests/transforms/test_read_csv.py tests/benchmarks
 
 # The part of `make test` that needs Java 17 and Maven: builds a job server, and runs Flink as a real cluster on this machine.
 flink-test: $(INSTALLED)

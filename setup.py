@@ -26,6 +26,15 @@ TEXTS = ["tokenizers>=0.22"]
 EXTRAS = {
     "images": IMAGES,
     "texts": TEXTS,
+    "benchmarks": [
+        *IMAGES,
+        *TEXTS,
+        "daft>=0.7,<0.8",
+        "psutil>=7",
+        "pyspark>=4.1,<5",
+        "ray[data]>=2.55,<3",
+        "transformers>=5,<6",
+    ],
     "s3": S3,
     "gcs": GCS,
     "dataflow": DATAFLOW,

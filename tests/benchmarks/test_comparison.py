@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 import json
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.benchmarks.compare import Contender, Run, Shards, ratios, work_ratios
 from tests.benchmarks.machine import absent_because
 from tests.benchmarks.text_data import model_folder
 
+LONG = pytest.mark.skipif("FULL_COUNTS" not in os.environ, reason="part of make test-long: it starts many programs")
 SMALL = {
     "tabular": ["--tabular_rows", "3001", "--shards", "2", "--stock_rows", "200"],
     "wide": ["--wide_rows", "601", "--shards", "2"],
@@ -43,8 +45,8 @@ def measured(folder: Path, workload: str, *contenders: str, more: tuple[str, ...
     ("workload", "contenders"),
     [
         ("tabular", ("pipeline", "plain", "best", "tuned", "stock")),
-        ("wide", ("pipeline", "plain", "best")),
-        ("tiny", ("pipeline", "plain")),
+        pytest.param("wide", ("pipeline", "plain", "best"), marks=LONG),
+        pytest.param("tiny", ("pipeline", "plain"), marks=LONG),
         pytest.param(
             "images",
             ("untuned", "plain", "best"),
@@ -54,6 +56,7 @@ def measured(folder: Path, workload: str, *contenders: str, more: tuple[str, ...
             "text",
             ("untuned", "plain", "best"),
             marks=[
+                LONG,
                 pytest.mark.skipif(model_folder() is None, reason="the sentence model is not installed"),
                 pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed"),
             ],
@@ -90,6 +93,7 @@ def test_an_engine_that_is_not_here_is_named(tmp_path: Path) -> None:
     assert "daft" in figures["absent"]["daft"]
 
 
+@LONG
 def test_the_cost_of_the_graph_is_per_batch(tmp_path: Path) -> None:
     derived = measured(tmp_path, "batches", "pipeline")["derived"]
 

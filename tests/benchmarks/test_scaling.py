@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 import json
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from tests.benchmarks.scaling import machine
 from tests.benchmarks.scaling_limits import per_row_microseconds, per_shard
 
+LONG = pytest.mark.skipif("FULL_COUNTS" not in os.environ, reason="part of make test-long: it starts many programs")
 _TINY = ["--rows", "1e3", "--shards", "3", "--workers", "1", "--worker_rows", "2000", "--request_shards", "2"]
 
 _SIZES = [{"rows": rows, "shards": 1, "seconds": [5.0] * 3, "cpu_seconds": [5.0] * 3, "peak_mb": [800.0] * 3} for rows in (0, 1000)]
@@ -34,6 +36,7 @@ def _command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@LONG
 def test_command_measures_and_writes(tmp_path: Path) -> None:
     parts = ["rows", "shards", "workers"]
     done = _command(tmp_path, "--parts", *parts)
@@ -58,6 +61,7 @@ def test_command_measures_and_writes(tmp_path: Path) -> None:
     assert not list((tmp_path / "made").iterdir()), "inputs are left behind"
 
 
+@LONG
 @pytest.mark.skipif(find_spec("moto") is None or find_spec("s3fs") is None, reason="needs an S3 server and its client")
 def test_a_later_call_adds_what_requests_a_shard_costs(tmp_path: Path) -> None:
     (tmp_path / "figures.json").write_text(json.dumps({"machine": machine(), "rows": {"sizes": _SIZES}}))

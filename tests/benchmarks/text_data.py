@@ -104,6 +104,7 @@ def make_package(folder: Path) -> None:
         "parameters": parameters,
         "columns": [{"name": "text", "type": "string", "missing": "reject"}],
         "inputs": {name: {"dtype": "int64", "shape": [MAX_TOKENS]} for name in ("input_ids", "attention_mask")},
+        "mask": "attention_mask",
         "outputs": {"embedding": {"dtype": "float32", "shape": [WIDTH]}},
         "activation": "none",
     }
