@@ -28,7 +28,7 @@ SIBLINGS = {
     "transforms.preprocess": {"transforms.columns"},
     "transforms.columns": {"transforms.images", "transforms.texts"},
     "transforms.postprocess": {"transforms.where"},
-    "transforms.read": {"transforms.read_csv"},
+    "transforms.read": {"transforms.read_ahead", "transforms.read_csv"},
     "transforms.read_csv": {"transforms.csv_text"},
     "transforms.csv_text": {"transforms.csv_bytes"},
     "transforms.write": {"transforms.part_file"},

@@ -21,6 +21,7 @@ from storage.layout import RunFolder
 from storage.retries import resumed
 from transforms.batches import BadRows, RawBatch, WorkUnit
 from transforms.plan_file import read_plan
+from transforms.read_ahead import read_ahead
 from transforms.read_csv import CsvFormat, CsvRows, convert_fields, convert_valid, read_csv_blocks
 from transforms.rejected import BatchId, RowRecord, failed_batch
 from transforms.timing import StageTimes, Timed
@@ -87,7 +88,8 @@ class _ReadUnits(beam.DoFn):
         since, started = time.time_ns(), time.perf_counter_ns()
         if files.read(self.run.done_record(unit.index)):
             return
-        for batch in read_unit(unit, self.schema, self.format, self.rows_per_batch, self.record, self.csv):
+        batches = read_unit(unit, self.schema, self.format, self.rows_per_batch, self.record, self.csv)
+        for batch in batches if files.is_local(unit.shard) else read_ahead(batches):
             nanoseconds = time.perf_counter_ns() - started
             self._timed.add(batch.rows_in, nanoseconds)
             yield replace(batch, times=StageTimes(since, {"read": nanoseconds}))
