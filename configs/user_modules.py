@@ -11,7 +11,7 @@ OUR_PACKAGES = ("configs", "model_zoo", "pipelines", "storage", "transforms")
 # What setup.py asks for, by the names that an index knows; the modules below them are found out.
 REQUIREMENTS = (
     *("apache-beam", "fsspec", "numpy", "pandas", "pillow", "pyarrow", "prometheus-client", "pydantic", "pyyaml", "safetensors"),
-    *("scikit-learn", "tenacity", "torch", "tqdm", "s3fs", "gcsfs"),
+    *("scikit-learn", "tenacity", "torch", "tqdm", "s3fs", "gcsfs", "torchvision", "tokenizers"),
 )
 _TOOLS = frozenset({"__main__", "pip", "pkg_resources", "setuptools", "wheel"})
 _NAME = re.compile(r"[\w.-]+")

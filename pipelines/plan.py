@@ -1,10 +1,11 @@
 """From a Job to a Plan: everything decided, frozen and checked before the first worker starts. Writes nothing."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 import hashlib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 import json
 import platform
 from typing import Any
@@ -43,6 +44,7 @@ _NOT_IN_THE_OUTPUT = {
     "errors": {"max_rejected_rows", "max_rejected_percent"},
 }
 _LIBRARIES = ("apache-beam", "numpy", "pandas", "pillow", "pyarrow", "torch")
+_EXTRAS = ("tokenizers", "torchvision")
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,11 @@ def output_settings(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def libraries() -> dict[str, str]:
     """Versions of what computes and writes."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+    versions = {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+    for name in _EXTRAS:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def manifest_head(plan: Plan) -> dict[str, Any]:
