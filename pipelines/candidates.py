@@ -30,6 +30,8 @@ Without = Literal["bfloat16", "float16", "int8", "int8_dynamic", "channels_last"
 WITHOUT: tuple[str, ...] = get_args(Without)
 
 _SECONDS = 1.0
+_SAMPLE_SECONDS = 20.0
+_FEWEST_ROWS = 512
 _MOST_PASSES = 5
 _HOPELESS = 0.5  # of the fastest; a first call is slower than those after it
 _ROUNDS = 3
@@ -105,6 +107,7 @@ class Tuning:
         Raises:
             ModelError: the model does not even compute in float32.
         """
+        self._shorten(Settings(batch_rows))
         self._reference = self._measured(Settings(batch_rows))
         self._note(self._reference)
         for dtype, layout in self._dtypes_and_layouts(without):
@@ -117,6 +120,16 @@ class Tuning:
         if "compile" not in without and self.package.card.mask is None:
             self._measure(replace(floating, compiled=True))
         return self._side_by_side([self._reference, *(m for m in self._fastest(_FINALISTS) if m is not self._reference)])
+
+    def _shorten(self, reference: Settings) -> None:
+        """Of a slow model take no more rows than float32, eager, scores in some seconds, but enough to count labels that differ."""
+        scorer, first = self._load(reference, cores()), self.sample.inputs[0]
+        scorer(first)
+        began = time.perf_counter()
+        scorer(first)
+        affordable = max(_FEWEST_ROWS, int(_SAMPLE_SECONDS * cores() * _rows(first) / (time.perf_counter() - began)))
+        pieces = max(cores(), -(-affordable // _rows(first)))
+        self.sample = replace(self.sample, inputs=self.sample.inputs[:pieces])
 
     def workers(self, settings: Settings, rows_per_second: float) -> int:
         """How many workers, each with its share of the cores as threads, are fastest with preprocessing; one per core unless others win."""
@@ -179,7 +192,8 @@ class Tuning:
         """On a few pieces; on the whole sample too if that makes it the fastest."""
         if settings.dtype == "int8":
             settings = replace(settings, scales=self._measured_scales(settings.batch_rows))
-        scorer, few = self._load(settings, cores()), self.sample.inputs[: cores()]
+        scorer = self._load(settings, cores())
+        few = self._enough_pieces(_rate(self.measured[0])) if self.measured else self.sample.inputs
         began = time.perf_counter()
         scorer(few[0])
         seconds = time.perf_counter() - began

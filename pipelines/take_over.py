@@ -39,7 +39,7 @@ def run_to_correct(plan: Plan, run_id: str) -> tuple[RunFolder, Mapping[str, Any
     for name, then, now in (
         ("model", manifest["model"]["digest"], plan.package.digest),
         ("job", output_settings(manifest["job"]), output_settings(plan.job.model_dump(mode="json"))),
-        ("setting of speed", manifest["computing"], plan.speed.settings.as_dict()),
+        ("setting of speed", manifest.get("computing"), plan.speed.settings.as_dict()),
         ("libraries", manifest["libraries"], libraries()),
     ):
         if then != now:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from configs.errors import InputError, JobError
@@ -25,14 +24,14 @@ from pipelines.plan import Plan, make_plan
 from pipelines.report import shown_path
 from pipelines.speed import bytes_per_row, default_batch_rows, tolerance_of
 from storage import files
-from transforms.batches import RawBatch
+from transforms.batches import Arrays, RawBatch
 from transforms.preprocess import preprocess_batch
 from transforms.read import read_unit
 from transforms.rejected import RowRecord
 
 _ROWS = 1 << 17
 _SAMPLE_BYTES = 300 << 20
-_PIECES = 16
+_TEXT_MINI_BATCHES = 16
 _UNITS = 8
 
 
@@ -46,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     plan = make_plan(plain)
     sample = _sample(plan, arguments.rows)
     say = partial(print, flush=True) if not arguments.quiet else _say_nothing
-    say(f"tuning {plan.package.card.name} on {sample.rows:,} rows, {cores()} cores, {job.model.device}")
+    say(f"tuning {plan.package.card.name} on at most {sample.rows:,} rows, {cores()} cores, {job.model.device}")
     say(_line(["setting", "batch rows", "rows/s", "speed-up", "max difference", "label agreement", "cosine", ""]))
     tuning = Tuning(
         plan.package,
@@ -71,31 +70,38 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _sample(plan: Plan, most_rows: int) -> Sample:
-    """Rows from the beginnings of units all over the input, as many as there is time and memory for."""
-    wanted = min(most_rows, max(1, _SAMPLE_BYTES // bytes_per_row(plan.package.card)))
-    piece = max(-(-wanted // _PIECES), min(plan.speed.settings.batch_rows, -(-wanted // cores())))
-    rows = 0
+    """Rows from the beginnings of units all over the input, in pieces of a mini-batch; of texts of several, as lengths differ."""
+    card = plan.package.card
+    wanted = min(most_rows, max(1, _SAMPLE_BYTES // bytes_per_row(card)))
+    piece = plan.speed.settings.batch_rows * (1 if card.mask is None else _TEXT_MINI_BATCHES)
     raw: list[RawBatch] = []
-    inputs = []
-    for batch in _batches(plan, piece):
+    inputs: list[Arrays] = []
+    rows = 0
+    for batch in _batches(plan, min(piece, -(-wanted // cores()))):
         features = preprocess_batch(batch, plan.missing, plan.steps, plan.inputs)
-        if len(features) and rows < wanted:
+        if len(features):
             raw.append(batch)
             inputs.append(features.inputs)
             rows += len(features)
+        if rows >= wanted:
+            break
     if not rows:
         raise InputError("there is no row to tune on that preprocessing takes; name an input with rows")
     return Sample(tuple(inputs), lambda i: preprocess_batch(raw[i], plan.missing, plan.steps, plan.inputs).inputs)
 
 
 def _batches(plan: Plan, rows: int) -> Iterator[RawBatch]:
-    """The first batches of some units, spread over the plan; the second ones of all, and so on."""
+    """The first batches of some units, spread over the plan; then the second ones of all, and so on."""
     units = [u for u in plan.units if u.rows != 0]
     chosen = units[:: max(1, len(units) // _UNITS)][:_UNITS]
     readers = [read_unit(u, plan.schema, plan.job.source.format, rows, RowRecord(), plan.csv) for u in chosen]
-    for _ in range(_PIECES):
-        for reader in readers:
-            yield from islice(reader, 1)
+    while readers:
+        for reader in tuple(readers):
+            batch = next(reader, None)
+            if batch is None:
+                readers.remove(reader)
+            else:
+                yield batch
 
 
 def _certificate(job: Job, plan: Plan, tuning: Tuning, best: Measured, workers: int) -> Certificate:
