@@ -18,6 +18,7 @@ from configs.messages import shown
 from pipelines.json_log import JsonFormatter, TextFormatter
 from pipelines.leaving import cancel_jobs, leave
 from pipelines.run_log import RunLog
+from pipelines.start_up import imported
 
 EXIT_MEANINGS = {
     "0": "published, or published before",
@@ -58,6 +59,7 @@ class Parser(argparse.ArgumentParser):
 def run_program(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
     """Run `main`, turn whatever it raises into one plain line on stderr and an exit status, and leave the metrics that it asked for."""
     global _log
+    imported()
     _log = RunLog()
     arguments = list(sys.argv[1:] if argv is None else argv)
     _quiet_libraries("--debug" in arguments)

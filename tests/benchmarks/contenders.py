@@ -23,8 +23,8 @@ def pipeline(shards: Shards, package: Path, keep: tuple[str, ...], sections: Map
 
 def loop(workload: str, name: str, shards: Shards, package: Path) -> Contender:
     """A loop without Beam."""
-    arguments = [f"{MODULES}.loops", workload, name, str(shards.path), str(package)]
-    return Contender(name, lambda output: [*arguments, str(output)], shards)
+    arguments = [f"{MODULES}.loops", workload, str(shards.path), str(package)]
+    return Contender(name, lambda output: [*arguments, str(output), name], shards)
 
 
 def engines(

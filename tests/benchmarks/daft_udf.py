@@ -4,14 +4,14 @@ Comes in: a workload, shards, a model package. Goes out: Parquet of id and score
 the last write, without the imports. What the class does with a batch is what the workload's plain loop does.
 """
 
-import argparse
 import importlib
 import os
 from pathlib import Path
-import time
 
 import daft
 import pyarrow as pa
+
+from tests.benchmarks.contender_program import told, work_timed
 
 
 @daft.cls
@@ -38,16 +38,10 @@ def run_daft(workload: str, shards: Path, package: Path, output: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("workload", choices=["tabular"])
-    parser.add_argument("shards", type=Path)
-    parser.add_argument("package", type=Path)
-    parser.add_argument("output", type=Path)
-    arguments = parser.parse_args()
+    arguments = told()
     os.environ["DAFT_PROGRESS_BAR"] = "0"
-    started = time.perf_counter()
-    run_daft(arguments.workload, arguments.shards, arguments.package, arguments.output)
-    print(f"seconds {time.perf_counter() - started:.3f}")
+    with work_timed():
+        run_daft(arguments.workload, arguments.shards, arguments.package, arguments.output)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ Comes in: a workload, shards, a model package. Goes out: Parquet of id and score
 the last write, without the imports and without starting Ray. What the class does with a batch is what the workload's plain loop does.
 """
 
-import argparse
 import importlib
 import os
 from pathlib import Path
-import time
 
 import pyarrow as pa
 import ray
 import ray.data
+
+from tests.benchmarks.contender_program import told, work_timed
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,17 +45,11 @@ def run_ray(workload: str, shards: Path, package: Path, output: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("workload")
-    parser.add_argument("shards", type=Path)
-    parser.add_argument("package", type=Path)
-    parser.add_argument("output", type=Path)
-    arguments = parser.parse_args()
+    arguments = told()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}})
-    started = time.perf_counter()
-    run_ray(arguments.workload, arguments.shards, arguments.package, arguments.output)
-    print(f"seconds {time.perf_counter() - started:.3f}")
+    with work_timed():
+        run_ray(arguments.workload, arguments.shards, arguments.package, arguments.output)
 
 
 if __name__ == "__main__":

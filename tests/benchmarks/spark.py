@@ -4,12 +4,10 @@ Comes in: a workload, shards, a model package. Goes out: Parquet of id and proba
 read to the last write, without the imports and without starting Spark.
 """
 
-import argparse
 from collections.abc import Callable
 import os
 from pathlib import Path
 import sys
-import time
 
 import numpy as np
 from pyspark.ml.functions import predict_batch_udf
@@ -17,6 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import array
 from pyspark.sql.types import FloatType
 
+from tests.benchmarks.contender_program import told, work_timed
 from tests.benchmarks.tabular_loops import COLUMNS, ENGINE_ROWS, load_network
 
 ROOT = Path(__file__).parents[2]
@@ -50,19 +49,13 @@ def run_spark(spark: SparkSession, shards: Path, package: Path, output: Path) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("workload", choices=["tabular"])
-    parser.add_argument("shards", type=Path)
-    parser.add_argument("package", type=Path)
-    parser.add_argument("output", type=Path)
-    arguments = parser.parse_args()
+    arguments = told()
     os.environ.update(PYTHONPATH=str(ROOT), PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
     cores = os.cpu_count() or 1
     settings = {"spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
     spark = SparkSession.builder.master(f"local[{cores}]").config(map=settings).getOrCreate()
-    started = time.perf_counter()
-    run_spark(spark, arguments.shards, arguments.package, arguments.output)
-    print(f"seconds {time.perf_counter() - started:.3f}")
+    with work_timed():
+        run_spark(spark, arguments.shards, arguments.package, arguments.output)
     spark.stop()
 
 

@@ -4,10 +4,8 @@ Comes in: shards and a model package. Goes out: Parquet of id and probability, a
 graph, without the imports.
 """
 
-import argparse
 from pathlib import Path
 import tempfile
-import time
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, RunInference
@@ -15,6 +13,7 @@ from apache_beam.ml.inference.pytorch_inference import PytorchModelHandlerTensor
 from apache_beam.options.pipeline_options import PipelineOptions
 import torch
 
+from tests.benchmarks.contender_program import told, work_timed
 from tests.benchmarks.tabular_data import COLUMNS, HIDDEN
 from tests.benchmarks.tabular_loops import SCHEMA, load_network
 
@@ -54,15 +53,9 @@ def run_stock(shards: Path, package: Path, output: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("workload", choices=["tabular"])
-    parser.add_argument("shards", type=Path)
-    parser.add_argument("package", type=Path)
-    parser.add_argument("output", type=Path)
-    arguments = parser.parse_args()
-    started = time.perf_counter()
-    run_stock(arguments.shards, arguments.package, arguments.output)
-    print(f"seconds {time.perf_counter() - started:.3f}")
+    arguments = told()
+    with work_timed():
+        run_stock(arguments.shards, arguments.package, arguments.output)
 
 
 if __name__ == "__main__":

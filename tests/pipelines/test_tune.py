@@ -1,6 +1,7 @@
 """pipelines.tune: what it measures, what it leaves, what scoring makes of that, and what it refuses."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_zoo.package import read_package
 from pipelines import score, tune
+from pipelines.candidates import Measured, Tuning
 from pipelines.command_line import run_program
 from tests.pipelines.test_score import manifest, table
 
@@ -35,14 +38,16 @@ def tuned(folder: Path, certificate: Path, *more: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def certificate(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that allows whatever 8 bits do, so that there is something to choose from; int8 is chosen whatever the clock says."""
+    """One that allows whatever 8 bits do, and in which int8 has won, whatever the clock says."""
     path = tmp_path_factory.mktemp("certificate") / "digits.json"
     loose = [f"--set=model.tolerance.{name}={value}" for name, value in (("max_difference", 1.0), ("label_agreement", 0.5))]
-    values = tuned(digits, path, *QUICK, *loose)
-    chosen = next(t for t in values["tried"] if t["settings"] == "int8 channels_last")
-    values["settings"] |= {"dtype": "int8_dynamic", "layout": "channels_last", "scales": []}
-    values["agreement"] = chosen["agreement"]
-    path.write_text(json.dumps(values))
+
+    def int8_wins(tuning: Tuning, finalists: Sequence[Measured]) -> Measured:
+        return replace(next(m for m in tuning.measured if str(m.settings) == "int8 channels_last"), speed_up=2.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tuning, "_side_by_side", int8_wins)
+        tuned(digits, path, *QUICK, *loose)
     return path
 
 
@@ -56,9 +61,23 @@ def test_every_setting_is_measured_against_float32_and_the_certificate_says_how_
     assert 0 < tried["int8", values["settings"]["batch_rows"]]["agreement"]["max_difference"] < 0.5
     assert values["agreement"]["max_difference"] <= 0.01
     assert values["agreement"]["label_agreement"] >= 0.995
-    assert values["model"]["digest"] == json.loads(json.dumps(values["model"]))["digest"]
+    assert values["model"] == {"name": "digits", "version": "1", "digest": read_package(f"{digits}/model").digest}
     assert values["speed_up"] >= 1.0
     assert values["machine"]["cores"] == str(tune.cores())
+
+
+def test_a_finalist_is_compared_on_the_whole_sample(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[list[int]] = []
+
+    def compared(tuning: Tuning, finalists: Sequence[Measured]) -> Measured:
+        rows.append([m.agreement.rows for m in finalists if m.agreement])
+        return finalists[0]
+
+    monkeypatch.setattr(Tuning, "_side_by_side", compared)
+    monkeypatch.setattr(Tuning, "_enough_pieces", lambda tuning, _: tuning.sample.inputs[:2])
+    tuned(digits, tmp_path / "certificate.json", *QUICK, "--set", "model.batch_rows=32")
+    assert len(rows[0]) >= 2
+    assert set(rows[0]) == {450}
 
 
 def test_without_any_tolerance_float32_or_what_has_its_bits_is_kept(digits: Path, tmp_path: Path) -> None:
@@ -73,8 +92,8 @@ def test_auto_scores_with_the_certificates_settings_and_the_manifest_says_so(
     loose = ("--set", "model.tolerance.max_difference=1", "--set", "model.tolerance.label_agreement=0.5")
     assert run_score(*job_flags(digits, certificate, *loose)) == 0
     fast, how = table(tmp_path / "scores"), manifest(tmp_path / "scores")
-    assert how["computing"]["dtype"] == "int8_dynamic"
-    assert all("int8_dynamic channels_last" in text for text in how["computed_by"])
+    assert how["computing"]["dtype"] == "int8"
+    assert all("int8 channels_last" in text for text in how["computed_by"])
     assert run_score(*job_flags(digits, certificate, "--set", "model.dtype=float32")) == 0
     exact, plain = table(tmp_path / "scores"), manifest(tmp_path / "scores")
     assert plain["computing"]["dtype"] == "float32"

@@ -1,0 +1,48 @@
+"""Programs import quickly, and leave Python as they found it; whoever imports the package as a library notices nothing."""
+
+import gc
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+from pipelines.start_up import import_quickly, imported
+
+ROOT = Path(__file__).parents[2]
+SOLVERS = "scipy.optimize"
+
+
+def imported_by(*arguments: str) -> str:
+    command = [sys.executable, "-X", "importtime", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr
+
+
+def test_a_program_does_not_import_what_beam_wants_for_a_part_that_it_does_not_use() -> None:
+    assert SOLVERS not in imported_by("-m", "pipelines.score", "--help")
+    assert SOLVERS in imported_by("-c", "import pipelines.score")
+
+
+@pytest.mark.parametrize("argv", [["python", "-m", "pipelines.score"], ["python", "-X", "dev", "-m", "pipelines.tune", "--quiet"]])
+def test_from_the_program_s_start_on_all_is_as_ever(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = "apache_beam.ml.inference.model_manager"
+    monkeypatch.delitem(sys.modules, manager, raising=False)
+    monkeypatch.setattr(sys, "orig_argv", argv)
+    import_quickly()
+    with pytest.raises(ImportError):
+        __import__(manager)
+    assert not gc.isenabled()
+    imported()
+    assert gc.isenabled()
+    assert manager not in sys.modules
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    "argv", [["python", "-m", "pytest"], ["python", "-m", "my.program", "pipelines.score"], ["python", "x.py"]]
+)
+def test_other_programs_are_left_alone(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "orig_argv", argv)
+    before = gc.isenabled(), set(sys.modules)
+    import_quickly()
+    assert (gc.isenabled(), set(sys.modules)) == before
