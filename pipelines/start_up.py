@@ -13,9 +13,8 @@ _MODEL_MANAGER = "apache_beam.ml.inference.model_manager"
 
 def import_quickly() -> None:
     """From now on import without those two, if this process was started as one of this package's programs; else do nothing."""
-    if any(
-        flag == "-m" and name.startswith(f"{__package__}.") for flag, name in zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
-    ):
+    named = [name for flag, name in zip(sys.orig_argv, sys.orig_argv[1:], strict=False) if flag == "-m"]
+    if sys.argv[:1] == ["-m"] and named[:1] and named[0].startswith(f"{__package__}."):
         gc.disable()
         sys.modules.setdefault(_MODEL_MANAGER, None)  # type: ignore[arg-type] # Python then says that there is no such module
 
