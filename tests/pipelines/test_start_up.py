@@ -28,6 +28,7 @@ def test_from_the_program_s_start_on_all_is_as_ever(argv: list[str], monkeypatch
     manager = "apache_beam.ml.inference.model_manager"
     monkeypatch.delitem(sys.modules, manager, raising=False)
     monkeypatch.setattr(sys, "orig_argv", argv)
+    monkeypatch.setattr(sys, "argv", ["-m"])  # as it is while Python looks for the module
     import_quickly()
     with pytest.raises(ImportError):
         __import__(manager)
@@ -39,10 +40,17 @@ def test_from_the_program_s_start_on_all_is_as_ever(argv: list[str], monkeypatch
 
 
 @pytest.mark.parametrize(
-    "argv", [["python", "-m", "pytest"], ["python", "-m", "my.program", "pipelines.score"], ["python", "x.py"]]
+    "argv",
+    [
+        ["python", "-m", "pytest"],
+        ["python", "-m", "my.program", "pipelines.score"],
+        ["python", "-m", "my.program", "-m", "pipelines.score"],
+        ["python", "my_program.py", "-m", "pipelines.score"],
+    ],
 )
 def test_other_programs_are_left_alone(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "orig_argv", argv)
+    monkeypatch.setattr(sys, "argv", argv[1:2])
     before = gc.isenabled(), set(sys.modules)
     import_quickly()
     assert (gc.isenabled(), set(sys.modules)) == before
