@@ -105,16 +105,17 @@ def _load_on(
     if machine is not None:
         refuse_other_machine(machine, machine_kind(where))
     network = load_network(package).eval().to(where)
-    reference = Settings(settings.batch_rows)
     computed_by = f"{device_name(where)} {settings}, {threads} thread(s), torch {torch.__version__}"
-    scorer = Scorer(network, package, where, reference, threads, computed_by, timeout_seconds)
+    no_empty_slots = Settings(min(settings.batch_rows, smoke_rows(package).num_rows))
+    scorer = Scorer(network, package, where, no_empty_slots, threads, computed_by, timeout_seconds)
     check_smoke(scorer)
-    if settings == reference:
-        return replace(scorer)  # a new one: that the model takes the smoke batch says nothing about the rows of the run
-    fast = accelerate(network, package.card, package.digest, settings, where)
-    scorer = replace(scorer, network=fast, settings=settings)
-    check_smoke(scorer)
-    return replace(scorer)
+    if settings != Settings(settings.batch_rows):
+        fast = accelerate(network, package.card, package.digest, settings, where)
+        scorer = replace(scorer, network=fast, settings=settings)
+        check_smoke(scorer)
+    return replace(
+        scorer, settings=settings
+    )  # a new one: that the model takes the smoke batch says nothing about the rows of the run
 
 
 def resolve_devices(device: Device) -> list[torch.device]:

@@ -136,7 +136,7 @@ class Tuning:
         if most == 1 or self.sample.rows < 2 * most * settings.batch_rows:
             return most
         scorers = {n: self._load(settings, n) for n in (most, 1)}
-        pieces = self._enough_pieces(rows_per_second)
+        pieces = self._some_pieces(rows_per_second, 1)
 
         def seconds(workers: int) -> float:
             return self._pass(lambda i: scorers[workers](self.sample.prepare(i)), pieces, workers)
@@ -144,10 +144,11 @@ class Tuning:
         rounds = [(seconds(most), seconds(1)) for _ in range(_ROUNDS)]
         return 1 if median(shared / single for shared, single in rounds) > _WORTH_IT else most
 
-    def _enough_pieces(self, rows_per_second: float) -> Sequence[Arrays]:
-        """As many pieces as keep all cores busy for a while, in which a difference can be seen."""
-        each = cores() * -(-int(_SECONDS * rows_per_second) // (cores() * _rows(self.sample.inputs[0])))
-        return self.sample.inputs[: max(cores(), each)]
+    def _some_pieces(self, rows_per_second: float, batch_rows: int) -> Sequence[Arrays]:
+        """What keeps all cores busy for a while, in which a difference can be seen, in pieces of at least a mini-batch."""
+        at_once = cores() * max(batch_rows, _rows(self.sample.inputs[0]))
+        rows = at_once * -(-int(_SECONDS * rows_per_second) // at_once)
+        return _joined(self.sample.inputs[: -(-rows // _rows(self.sample.inputs[0]))], batch_rows)
 
     def _fastest(self, count: int) -> list[Measured]:
         """The fastest so far that may be kept, the fastest first; float32, eager, is among all of them."""
@@ -155,31 +156,32 @@ class Tuning:
         return sorted(kept, key=_rate, reverse=True)[:count]
 
     def _finalists(self) -> list[Measured]:
-        """The fastest that stay within the tolerance on the whole sample, of which some have scored but a few pieces."""
+        """The fastest of each kind that stay within the tolerance on the whole sample, of which some have scored but a few pieces.
+
+        One of each kind, because a busy moment may have slowed the fastest kind when its turn came.
+        """
         found: list[Measured] = []
-        while len(found) < _FINALISTS and (
-            others := [m for m in self._fastest(len(self.measured)) if m not in (self._reference, *found)]
-        ):
+        while len(found) < _FINALISTS and (others := [m for m in self._fastest(len(self.measured)) if _is_new_kind(m, found)]):
             fastest = others[0]
             if fastest.agreement and fastest.agreement.rows < self.sample.rows:
-                whole = self._compared(fastest.settings, self._load(fastest.settings, cores()), self.sample.inputs)
+                scorer, pieces = self._load(fastest.settings, cores()), _joined(self.sample.inputs, fastest.settings.batch_rows)
+                whole = self._compared(fastest.settings, scorer, pieces)
                 self.measured[self.measured.index(fastest)] = whole
                 self.tell(whole)
             else:
                 found.append(fastest)
-        return found
+        return [m for m in found if m is not self._reference]
 
     def _side_by_side(self, finalists: Sequence[Measured]) -> Measured:
         """The first of these, float32, eager, or the one that beats it most when they take turns: a busy minute then slows all."""
-        scorers = [self._load(m.settings, cores()) for m in finalists]
-        pieces = self._enough_pieces(finalists[0].rows_per_second or 1.0)
-        rounds = [[self._pass(lambda i, s=s: s(pieces[i]), pieces) for s in scorers] for _ in range(_ROUNDS)]  # type: ignore[misc]
-        gains = [median(seconds[0] / seconds[n] for seconds in rounds) for n in range(len(finalists))]
-        rates = [sum(map(_rows, pieces)) / median(seconds[n] for seconds in rounds) for n in range(len(finalists))]
+        rate = finalists[0].rows_per_second or 1.0
+        scoring = [(self._load(m.settings, cores()), self._some_pieces(rate, m.settings.batch_rows)) for m in finalists]
+        rounds = [[sum(map(_rows, p)) / self._pass(lambda i, s=s, p=p: s(p[i]), p) for s, p in scoring] for _ in range(_ROUNDS)]  # type: ignore[misc]
+        gains = [median(rates[n] / rates[0] for rates in rounds) for n in range(len(finalists))]
         winner = max(range(len(finalists)), key=lambda n: gains[n])
         if gains[winner] < _WORTH_IT:
             winner = 0
-        return replace(finalists[winner], rows_per_second=rates[winner], speed_up=gains[winner])
+        return replace(finalists[winner], rows_per_second=median(rates[winner] for rates in rounds), speed_up=gains[winner])
 
     def _dtypes_and_layouts(self, without: Sequence[str]) -> Iterator[tuple[DType, Layout]]:
         images = any(len(tensor.shape) == 3 for tensor in self.package.card.inputs.values())
@@ -207,7 +209,8 @@ class Tuning:
         if settings.dtype == "int8":
             settings = replace(settings, scales=self._measured_scales(settings.batch_rows))
         scorer = self._load(settings, cores())
-        few = self._enough_pieces(_rate(self.measured[0])) if self.measured else self.sample.inputs
+        whole = _joined(self.sample.inputs, settings.batch_rows)
+        few = self._some_pieces(_rate(self.measured[0]), settings.batch_rows) if self.measured else whole
         began = time.perf_counter()
         scorer(few[0])
         seconds = time.perf_counter() - began
@@ -215,7 +218,7 @@ class Tuning:
             return Measured(settings, cores() * _rows(few[0]) / seconds, problem="slow: given up after its first piece")
         measured = self._compared(settings, scorer, few) if self.measured else None
         if measured is None or (not measured.problem and _rate(measured) > _rate(self._fastest(1)[0])):
-            return self._compared(settings, scorer, self.sample.inputs)
+            return self._compared(settings, scorer, whole)
         return measured
 
     def _compared(self, settings: Settings, scorer: Any, pieces: Sequence[Arrays]) -> Measured:
@@ -259,9 +262,33 @@ class Tuning:
                 left -= rows
 
 
+def _is_new_kind(measured: Measured, found: Sequence[Measured]) -> bool:
+    """Whether none of these is the same but for the size of its mini-batches."""
+    return all(replace(measured.settings, batch_rows=m.settings.batch_rows) != m.settings for m in found)
+
+
 def _rate(measured: Measured) -> float:
     return measured.rows_per_second or 0.0
 
 
 def _rows(piece: Arrays) -> int:
     return len(next(iter(piece.values())))
+
+
+def _joined(pieces: Sequence[Arrays], rows: int) -> Sequence[Arrays]:
+    """The same rows in pieces of at least so many, so that no slot of a mini-batch stays empty but in the last."""
+    if all(_rows(piece) >= rows for piece in pieces[:-1]):
+        return pieces
+    together: list[list[Arrays]] = []
+    for piece in pieces:
+        if together and sum(map(_rows, together[-1])) < rows:
+            together[-1].append(piece)
+        else:
+            together.append([piece])
+    return [{name: _concatenated([p[name] for p in parts]) for name in parts[0]} for parts in together]
+
+
+def _concatenated(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """As numpy does it, with the layout in memory that preprocessing gave them."""
+    room = np.empty_like(arrays[0], shape=(sum(map(len, arrays)), *arrays[0].shape[1:]), order="K")
+    return np.concatenate(arrays, out=room)

@@ -74,7 +74,7 @@ def test_a_finalist_is_compared_on_the_whole_sample(digits: Path, tmp_path: Path
         return finalists[0]
 
     monkeypatch.setattr(Tuning, "_side_by_side", compared)
-    monkeypatch.setattr(Tuning, "_enough_pieces", lambda tuning, _: tuning.sample.inputs[:2])
+    monkeypatch.setattr(Tuning, "_some_pieces", lambda tuning, *_: tuning.sample.inputs[:2])
     tuned(digits, tmp_path / "certificate.json", *QUICK, "--set", "model.batch_rows=32")
     assert len(rows[0]) >= 2
     assert set(rows[0]) == {450}
