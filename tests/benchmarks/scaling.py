@@ -144,6 +144,8 @@ def _summary(runs: Sequence[Run]) -> Figures:
         "cpu_seconds": spread([r.cpu_seconds for r in runs]),
         "peak_mb": spread([r.peak_bytes / 1e6 for r in runs]),
     }
+    if rates := [r.worker_rate for r in runs if r.worker_rate is not None]:
+        summary["worker_rate"] = spread(rates)
     phases = [p for r in runs if (p := r.phases()) is not None]
     return summary | {name: spread([p[name] for p in phases]) for name in (phases[0] if phases else ())}
 

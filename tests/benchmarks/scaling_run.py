@@ -6,7 +6,8 @@ The phases of a run are told apart by the files of storage/layout.py, and not by
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+import json
 import os
 from pathlib import Path
 import subprocess
@@ -31,6 +32,7 @@ class Run:
         peak_bytes: of the process, or of it and its children together where that is more (looked at four times a second).
         chosen_seconds: when the run's folder appeared, so that files could be moved into it.
         manifest_seconds: when the manifest appeared.
+        worker_rate: rows per second of the workers together, from their first row to their last, as the manifest says.
     """
 
     seconds: float
@@ -38,6 +40,7 @@ class Run:
     peak_bytes: int
     chosen_seconds: float | None
     manifest_seconds: float | None
+    worker_rate: float | None = None
 
     def phases(self) -> dict[str, float] | None:
         """Seconds until parts were chosen, of moving files and writing the manifest, and of the rest; None if nothing was published."""
@@ -84,7 +87,13 @@ def score(config: Path, output: Path | str, *flags: str, environment: Mapping[st
     if process.returncode != 0:
         said = "\n".join(log.read_text().splitlines()[-_SHOWN_LINES:])
         sys.exit(f"{' '.join(command)} failed with exit status {process.returncode}:\n{said}")
-    return run
+    return replace(run, worker_rate=_worker_rate(Path(output)))
+
+
+def _worker_rate(output: Path) -> float | None:
+    """None without a manifest on this machine, and where there were no rows."""
+    rates = [json.loads(path.read_text())["rows_per_second"] for path in output.glob("runs/*/manifest.json")]
+    return rates[0] or None if rates else None
 
 
 def make(*arguments: str) -> str:
