@@ -197,16 +197,13 @@ def cast_array(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarra
 
 
 def _is_missing(column: pa.Array) -> pa.Array | None:
-    """Which values are missing; None when it is cheap to see that there are none."""
-    if column.null_count == 0 and not (pa.types.is_floating(column.type) and np.isnan(_sum(column))):
-        return None
+    """Which values are missing; None when it is cheap to see that there are none: the largest of values with a NaN is a NaN."""
+    if column.null_count == 0:
+        if not pa.types.is_floating(column.type):
+            return None
+        if not np.isnan(np.maximum.reduce(column.to_numpy(zero_copy_only=False), initial=-np.inf)):
+            return None
     return pc.is_null(column, nan_is_null=True)
-
-
-def _sum(column: pa.Array) -> np.floating[Any]:
-    with np.errstate(invalid="ignore", over="ignore"):
-        result: np.floating[Any] = column.to_numpy(zero_copy_only=False).sum()
-        return result
 
 
 def _get(columns: Columns, name: str, step: Any) -> Column:
