@@ -1,7 +1,11 @@
 """A package's network with its weights. The card's word about the network is checked against the weights before memory is given for it."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from configs.errors import ModelError
 from model_zoo.architectures import build
@@ -30,11 +34,22 @@ def load_network(package: Package) -> nn.Module:
     return network
 
 
+class _WithoutDrawing(TorchFunctionMode):
+    """Draws no normal numbers for weights that have no memory: torch would import its compiler for them, which takes seconds."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func in (torch.Tensor.normal_, nn.init.normal_):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def _outline(package: Package) -> nn.Module:
     """The network without memory for its weights."""
     card = package.card
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutDrawing():
             return build(card.builder, card.parameters)
     except (ModelError, ArithmeticError, LookupError, AttributeError) as error:
         reason = str(error)[:_SHOWN_CHARACTERS]  # torch adds its whole call stack to some
