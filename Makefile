@@ -31,7 +31,7 @@ airflow-check: $(INSTALLED)
 	build/airflow/bin/python -m pip install --disable-pip-version-check --quiet 'apache-airflow==3.3.2'
 	AIRFLOW_PYTHON=$(CURDIR)/build/airflow/bin/python $(RUN) -m pytest tests/deploy/test_airflow.py
 
-# Everything side by side with what people would write instead; about an hour on 2 cores. BENCH chooses: BENCH='--workloads tabular'.
+# Everything side by side with what people would write instead; about two hours on 2 cores. BENCH chooses: BENCH='--workloads tabular'.
 bench: $(INSTALLED)
 	$(RUN) -m tests.benchmarks --json build/benchmarks.json $(BENCH)
 

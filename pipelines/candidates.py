@@ -174,7 +174,7 @@ class Tuning:
 
     def _side_by_side(self, finalists: Sequence[Measured]) -> Measured:
         """The first of these, float32, eager, or the one that beats it most when they take turns: a busy minute then slows all."""
-        rate = finalists[0].rows_per_second or 1.0
+        rate = max(map(_rate, finalists))
         scoring = [(self._load(m.settings, cores()), self._some_pieces(rate, m.settings.batch_rows)) for m in finalists]
         rounds = [[sum(map(_rows, p)) / self._pass(lambda i, s=s, p=p: s(p[i]), p) for s, p in scoring] for _ in range(_ROUNDS)]  # type: ignore[misc]
         gains = [median(rates[n] / rates[0] for rates in rounds) for n in range(len(finalists))]

@@ -34,8 +34,9 @@ def tuned_pipelines(
         done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)  # its table is worth seeing as it grows
         if done.returncode != 0:
             sys.exit(f"tuning failed with exit status {done.returncode}")
-        found = json.loads(certificate.read_text())
-        return {"tuning seconds": round(time.perf_counter() - began, 1), "tuned to": found["settings"]}
+        tuned_to = json.loads(certificate.read_text())["settings"]
+        del tuned_to["scales"]  # a number for every layer
+        return {"tuning seconds": round(time.perf_counter() - began, 1), "tuned to": tuned_to}
 
     untuned = replace(pipeline(shards, package, keep, {"model": {"batch_rows": LOOP_ROWS}}), name="untuned")
     return [pipeline(shards, package, keep, auto), untuned], tune
