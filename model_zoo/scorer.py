@@ -113,9 +113,8 @@ def _load_on(
         fast = accelerate(network, package.card, package.digest, settings, where)
         scorer = replace(scorer, network=fast, settings=settings)
         check_smoke(scorer)
-    return replace(
-        scorer, settings=settings
-    )  # a new one: that the model takes the smoke batch says nothing about the rows of the run
+    # A new one: that the model takes the smoke batch says nothing about the rows of the run.
+    return replace(scorer, settings=settings)
 
 
 def resolve_devices(device: Device) -> list[torch.device]:

@@ -147,7 +147,7 @@ class Tuning:
     def _some_pieces(self, rows_per_second: float, batch_rows: int) -> Sequence[Arrays]:
         """What keeps all cores busy for a while, in which a difference can be seen, in pieces of at least a mini-batch."""
         at_once = cores() * max(batch_rows, _rows(self.sample.inputs[0]))
-        rows = at_once * -(-int(_SECONDS * rows_per_second) // at_once)
+        rows = at_once * max(1, -(-int(_SECONDS * rows_per_second) // at_once))  # a slow model scores less than a row in that time
         return _joined(self.sample.inputs[: -(-rows // _rows(self.sample.inputs[0]))], batch_rows)
 
     def _fastest(self, count: int) -> list[Measured]:
