@@ -1,9 +1,9 @@
 """Texts of about the same length together: what is padded to the longest text of a mini-batch is mostly work for nothing.
 
     lengths 3 40 9 5 | 12 60 4 33     two mini-batches in input order, padded to 40 and 60
-    3 5 4 | 9 12 | 40 33 | 60         by length: padded to 8, 16, 40 and 64
+    3 4 | 5 | 9 12 | 33 | 40 | 60      by length: padded to 4, 8, 12, 36, 40 and 60
 
-A row's padding depends on its own length alone (the next multiple of 8), not on its neighbours. Every mini-batch has about the same
+A row's padding depends on its own length alone (the next multiple of 4), not on its neighbours. Every mini-batch has about the same
 number of tokens, so short texts go many at a time. Scores come back in the order of the rows.
 """
 
@@ -16,7 +16,7 @@ from model_zoo.card import ModelCard
 from model_zoo.mini_batches import FailedRows
 
 Arrays = dict[str, np.ndarray]
-_MULTIPLE = 8
+_MULTIPLE = 4
 
 
 def score_by_length(score: Callable[[Arrays, int], Arrays], card: ModelCard, inputs: Arrays, slots: int) -> Arrays:

@@ -53,11 +53,18 @@ def test_other_modes_become_the_declared_one() -> None:
     np.testing.assert_array_equal(same[0, 0], gray.astype(np.float32) / np.float32(255))
 
 
-def test_resizing_is_pillows_bilinear() -> None:
-    pixels = RANDOM.integers(0, 256, (40, 30, 3), dtype=np.uint8)
-    x = decode_images(column(encoded(pixels)), step(mode="RGB"))
-    expected = np.asarray(Pillow.fromarray(pixels).resize((5, 6), Pillow.Resampling.BILINEAR)) / 255
-    np.testing.assert_allclose(x[0].transpose(1, 2, 0), expected, atol=1e-6)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("height, width", [(40, 30), (3, 4), (6, 50), (300, 5), (7, 5)])
+def test_resizing_is_that_of_pillow_but_for_a_rounded_number_here_and_there(mode: str, height: int, width: int) -> None:
+    pixels = RANDOM.integers(0, 256, (20, height, width, 3), dtype=np.uint8)
+    images = [Pillow.fromarray(p).convert(mode) for p in pixels]
+    x = decode_images(column(*(encoded(np.asarray(image)) for image in images)), step(mode=mode))
+    resized = [image.resize((5, 6), Pillow.Resampling.BILINEAR) for image in images]
+    expected = np.stack([np.asarray(r, dtype=int).reshape(6, 5, -1) for r in resized])
+    differences = np.abs(np.rint(x * 255).astype(int).transpose(0, 2, 3, 1) - expected)
+    assert (x.shape, x.transpose(0, 2, 3, 1).flags.c_contiguous) == ((20, len(mode), 6, 5), True)
+    assert differences.max() <= 2
+    assert np.count_nonzero(differences) < 0.05 * differences.size
 
 
 def test_jpeg_is_read_too() -> None:
