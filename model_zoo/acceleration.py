@@ -10,7 +10,8 @@ from configs.errors import ModelError
 from model_zoo.card import ModelCard
 from model_zoo.compiled import compiled
 from model_zoo.machine import machine_kind
-from model_zoo.quantised import quantised, quantised_dynamic
+from model_zoo.quantised import quantised
+from model_zoo.quantised_linear import quantised_linear
 from model_zoo.settings import Settings
 
 _FLOATING = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -37,11 +38,11 @@ def accelerate(network: nn.Module, card: ModelCard, digest: str, settings: Setti
         ModelError: it does not go with this network or device.
     """
     example = example_inputs(card, settings, device)
-    if settings.dtype in ("int8", "int8_dynamic"):
+    if settings.dtype in ("int8", "int8_linear"):
         if device.type != "cpu":
             raise ModelError(f"{settings.dtype} is for the CPU; on CUDA use bfloat16 or float16")
-        dynamic = settings.dtype == "int8_dynamic"
-        network = quantised_dynamic(network) if dynamic else quantised(network, example, settings.scales)
+        linear = settings.dtype == "int8_linear"
+        network = quantised_linear(network, settings.linear_scales) if linear else quantised(network, example, settings.scales)
     else:
         network = network.to(_FLOATING[settings.dtype])
     if settings.layout == "channels_last":

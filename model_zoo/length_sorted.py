@@ -35,8 +35,7 @@ def score_by_length(score: Callable[[Arrays, int], Arrays], card: ModelCard, inp
         FailedRows: `score` failed on some rows.
     """
     mask = inputs[str(card.mask)]
-    longest = mask.shape[1]
-    with_tokens = {name for name, tensor in card.inputs.items() if tensor.shape[:1] == (longest,)}
+    longest, with_tokens = mask.shape[1], _with_tokens(card)
     outputs = {name: np.empty((len(mask), *t.shape), dtype=t.dtype) for name, t in card.outputs.items()}
     reasons: dict[int, Exception] = {}
     for positions, tokens in _groups(mask):
@@ -51,6 +50,20 @@ def score_by_length(score: Callable[[Arrays, int], Arrays], card: ModelCard, inp
     if reasons:
         raise FailedRows(reasons, outputs)
     return outputs
+
+
+def cut_to_longest(card: ModelCard, inputs: Arrays) -> Arrays:
+    """The same rows, with as many tokens as the longest of them has; as they are when the model has no mask."""
+    if card.mask is None:
+        return inputs
+    tokens = max(1, int(_lengths(inputs[card.mask]).max()))
+    return {name: a[:, :tokens] if name in _with_tokens(card) else a for name, a in inputs.items()}
+
+
+def _with_tokens(card: ModelCard) -> set[str]:
+    """Inputs that have a number, or a few, for each token."""
+    longest = card.inputs[str(card.mask)].shape[0]
+    return {name for name, tensor in card.inputs.items() if tensor.shape[:1] == (longest,)}
 
 
 def _groups(mask: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:

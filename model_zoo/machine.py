@@ -37,6 +37,11 @@ def instructions() -> list[str]:
     return sorted(set(_cpuinfo("flags", "Features").split()).intersection(_INSTRUCTIONS))
 
 
+def adds_bytes_without_overflow() -> bool:
+    """Whether the processor has instructions that sum products of all 8 bits; older ones lose what does not fit in 16."""
+    return not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(instructions())
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

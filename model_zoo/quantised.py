@@ -14,12 +14,11 @@ from torch import nn
 from torch.fx import GraphModule
 
 from configs.errors import ModelError
-from model_zoo.machine import instructions
+from model_zoo.machine import adds_bytes_without_overflow
 from model_zoo.settings import Scale
 
 Inputs = Mapping[str, torch.Tensor]
 _ENGINE = "x86"
-_WITHOUT_OVERFLOW = {"avx512_vnni", "avx_vnni", "amx_int8"}
 
 
 def measured_scales(network: nn.Module, batches: Iterable[Inputs]) -> tuple[Scale, ...]:
@@ -28,7 +27,7 @@ def measured_scales(network: nn.Module, batches: Iterable[Inputs]) -> tuple[Scal
     Raises:
         ModelError: the network cannot be traced, or nothing in it can be quantised.
     """
-    with _engine():
+    with quantising():
         prepared = None
         with torch.inference_mode():
             for inputs in batches:
@@ -49,7 +48,7 @@ def quantised(network: nn.Module, example: Inputs, scales: Iterable[Scale]) -> n
     from torch.ao.quantization.quantize_fx import convert_fx
 
     given = {scale.place: scale for scale in scales}
-    with _engine():
+    with quantising():
         prepared = _prepared(network, example)
         places = [place for place, _ in _observers(prepared)]
         if sorted(places) != sorted(given):
@@ -60,22 +59,6 @@ def quantised(network: nn.Module, example: Inputs, scales: Iterable[Scale]) -> n
             fixed = FixedQParamsObserver(s.scale, s.zero_point, dtype=torch.quint8, quant_min=s.low, quant_max=s.high)  # type: ignore[no-untyped-call]
             setattr(prepared.get_submodule(above), name, fixed)
         result: nn.Module = convert_fx(prepared)
-        return result
-
-
-def quantised_dynamic(network: nn.Module) -> nn.Module:
-    """The network with linear layers in int8, whose inputs each mini-batch scales anew.
-
-    Raises:
-        ModelError: it has no linear layer.
-    """
-    from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
-
-    if not any(isinstance(module, nn.Linear) for module in network.modules()):
-        raise ModelError("there is no linear layer that int8_dynamic could quantise")
-    with _engine():
-        kinds = {nn.Linear: per_channel_dynamic_qconfig}
-        result: nn.Module = quantize_dynamic(network, kinds, dtype=torch.qint8)  # type: ignore[no-untyped-call]
         return result
 
 
@@ -92,7 +75,7 @@ def _prepared(network: nn.Module, example: Inputs) -> GraphModule:
 
 def _range() -> str:
     """Whose defaults to take: all 8 bits where the processor adds products of bytes without overflow, else 7 of them."""
-    return "onednn" if _WITHOUT_OVERFLOW.intersection(instructions()) else _ENGINE
+    return "onednn" if adds_bytes_without_overflow() else _ENGINE
 
 
 def _observers(prepared: nn.Module) -> Iterator[tuple[str, Any]]:
@@ -109,8 +92,12 @@ def _scale(place: str, observer: Any) -> Scale:
 
 
 @contextmanager
-def _engine() -> Iterator[None]:
-    """The engine for x86, chosen for the whole process, without torch's advice about a successor of this interface."""
+def quantising() -> Iterator[None]:
+    """The engine for x86, chosen for the whole process, without torch's advice about a successor of this interface.
+
+    Raises:
+        ModelError: torch has no such engine here.
+    """
     if _ENGINE not in torch.backends.quantized.supported_engines:
         raise ModelError("int8 needs an x86 processor here; use float32 or bfloat16")
     torch.backends.quantized.engine = _ENGINE

@@ -25,7 +25,7 @@ Arrays = dict[str, np.ndarray]
 TIMEOUT_SECONDS = 600.0
 # How far the smoke batch may be off, relative to its largest value. 16 bits keep about 1 % through a few layers, 8 bits less; what
 # the rows of a job may be off by is measured by pipelines.tune.
-_TOLERANCES = {"bfloat16": 5e-2, "float16": 5e-2, "int8": 0.5, "int8_dynamic": 0.5}
+_TOLERANCES = {"bfloat16": 5e-2, "float16": 5e-2, "int8": 0.5, "int8_linear": 0.5}
 
 
 @dataclass

@@ -17,16 +17,18 @@ import torch
 
 from configs.errors import Refusal
 from model_zoo.agreement import Agreement, Tolerance, agreement
+from model_zoo.length_sorted import cut_to_longest
 from model_zoo.machine import cores
 from model_zoo.mini_batches import FailedRows
 from model_zoo.package import Package
 from model_zoo.quantised import measured_scales
+from model_zoo.quantised_linear import measured_linear_scales
 from model_zoo.scorer import load_scorer, resolve_devices, threads_for
 from model_zoo.settings import Device, DType, Layout, Scale, Settings
 from model_zoo.weights import load_network
 
 Arrays = dict[str, np.ndarray]
-WITHOUT = ("bfloat16", "float16", "int8", "int8_dynamic", "channels_last", "compile")
+WITHOUT = ("bfloat16", "float16", "int8", "int8_linear", "channels_last", "compile")
 
 _SECONDS = 1.0
 _SAMPLE_SECONDS = 20.0
@@ -37,8 +39,9 @@ _ROUNDS = 5
 _FINALISTS = 3
 _WORTH_IT = 1.03
 _CALIBRATION_ROWS = 256
+_LINEAR_CALIBRATION_ROWS = 1024  # few rows of text have the largest features
 _DTYPES: dict[str, tuple[DType, ...]] = {
-    "cpu": ("float32", "bfloat16", "int8", "int8_dynamic"),
+    "cpu": ("float32", "bfloat16", "int8", "int8_linear"),
     "cuda": ("float32", "bfloat16", "float16"),
 }
 
@@ -110,7 +113,8 @@ class Tuning:
         self._reference = self._measured(Settings(batch_rows))
         self._note(self._reference)
         for dtype, layout in self._dtypes_and_layouts(without):
-            self._measure(Settings(batch_rows, dtype, layout))
+            measure = self._measure_linear_layers if dtype == "int8_linear" else self._measure
+            measure(Settings(batch_rows, dtype, layout))
         best = self._fastest(1)[0].settings
         for rows in () if fixed_rows else (batch_rows // 4, batch_rows // 2, batch_rows * 2, batch_rows * 4):
             if rows:
@@ -200,6 +204,22 @@ class Tuning:
             measured = Measured(settings, problem=str(error))
         self._note(measured)
 
+    def _measure_linear_layers(self, settings: Settings) -> None:
+        """int8_linear of as many layers as the tolerance allows, the least sensitive first; how many is found by bisection."""
+        try:
+            network = load_network(self.package).eval()
+            scales = measured_linear_scales(network, self._mini_batches(settings.batch_rows, _LINEAR_CALIBRATION_ROWS))
+        except Refusal as error:
+            self._note(Measured(settings, problem=str(error)))
+            return
+        within, beyond, count = 0, len(scales) + 1, len(scales)
+        while count > within:
+            self._measure(replace(settings, linear_scales=scales[:count]))
+            if self.measured[-1].agreement is None:  # given up
+                return
+            within, beyond = (within, count) if self.measured[-1].problem else (count, beyond)
+            count = (within + beyond) // 2
+
     def _note(self, measured: Measured) -> None:
         self.measured.append(measured)
         self.tell(measured)
@@ -250,21 +270,27 @@ class Tuning:
         """Scales of int8 from the first rows of the sample; measured once, since they are those of the float32 network."""
         if not self._scales:
             network = load_network(self.package).eval()
-            self._scales = measured_scales(network, self._mini_batches(min(batch_rows, _CALIBRATION_ROWS)))
+            self._scales = measured_scales(network, self._mini_batches(batch_rows, _CALIBRATION_ROWS))
         return self._scales
 
-    def _mini_batches(self, rows: int) -> Iterator[dict[str, torch.Tensor]]:
-        left = _CALIBRATION_ROWS
+    def _mini_batches(self, rows: int, most: int) -> Iterator[dict[str, torch.Tensor]]:
+        """The sample's first rows, at most so many; texts without the padding that none of their mini-batch needs."""
+        left, rows = most, min(rows, most)
         for piece in self.sample.inputs:
             for start in range(0, _rows(piece), rows):
                 if left > 0:
-                    yield {name: torch.from_numpy(np.ascontiguousarray(a[start : start + rows])) for name, a in piece.items()}
+                    batch = cut_to_longest(self.package.card, {name: a[start : start + rows] for name, a in piece.items()})
+                    yield {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
                 left -= rows
 
 
 def _is_new_kind(measured: Measured, found: Sequence[Measured]) -> bool:
-    """Whether none of these is the same but for the size of its mini-batches."""
-    return all(replace(measured.settings, batch_rows=m.settings.batch_rows) != m.settings for m in found)
+    """Whether none of these is the same but for the size of its mini-batches, and how many of its layers are in int8."""
+    return all(_kind(measured.settings) != _kind(m.settings) for m in found)
+
+
+def _kind(settings: Settings) -> tuple[DType, Layout, bool]:
+    return settings.dtype, settings.layout, settings.compiled
 
 
 def _rate(measured: Measured) -> float:

@@ -35,7 +35,7 @@ def tuned_pipelines(
         if done.returncode != 0:
             sys.exit(f"tuning failed with exit status {done.returncode}")
         tuned_to = json.loads(certificate.read_text())["settings"]
-        del tuned_to["scales"]  # a number for every layer
+        del tuned_to["scales"], tuned_to["linear_scales"]  # numbers for every layer
         return {"tuning seconds": round(time.perf_counter() - began, 1), "tuned to": tuned_to}
 
     untuned = replace(pipeline(shards, package, keep, {"model": {"batch_rows": LOOP_ROWS}}), name="untuned")

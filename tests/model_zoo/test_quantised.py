@@ -9,7 +9,7 @@ from torch import nn
 
 from configs.errors import ModelError
 from model_zoo.architectures import build
-from model_zoo.quantised import measured_scales, quantised, quantised_dynamic
+from model_zoo.quantised import measured_scales, quantised
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +66,3 @@ def test_a_network_that_chooses_its_way_by_its_input_cannot_be_traced() -> None:
 
     with pytest.raises(ModelError, match="cannot be traced for int8"):
         measured_scales(Chooses(), batches())
-
-
-def test_dynamic_int8_keeps_convolutions_and_quantises_linear_layers(cnn: nn.Module) -> None:
-    network, rows = quantised_dynamic(cnn), images(32, seed=3)
-    assert any(isinstance(module, nn.Conv2d) for module in network.modules())
-    assert not any(isinstance(module, nn.Linear) for module in network.modules())
-    expected = logits(cnn, rows)
-    assert 0 < np.abs(logits(network, rows) - expected).max() < 0.05 * np.abs(expected).max()
-    with pytest.raises(ModelError, match="no linear layer"):
-        quantised_dynamic(nn.Sequential(nn.Conv2d(1, 1, 1)))

@@ -55,7 +55,9 @@ def test_every_setting_is_measured_against_float32_and_the_certificate_says_how_
     values = tuned(digits, tmp_path / "certificate.json", *QUICK)
     reference, *others = values["tried"]
     names = {t["settings"] for t in values["tried"]}
-    assert names == {d + layout for d in ("float32", "bfloat16", "int8", "int8_dynamic") for layout in ("", " channels_last")}
+    assert names == {
+        d + layout for d in ("float32", "bfloat16", "int8", "int8_linear (2 layers)") for layout in ("", " channels_last")
+    }
     assert reference["agreement"] == {"rows": 450, "max_difference": 0.0, "label_agreement": 1.0, "cosine": None}
     assert all(0 < t["agreement"]["max_difference"] < 0.5 for t in others if t["settings"] == "int8" and t["agreement"])
     assert values["agreement"]["max_difference"] <= 0.01

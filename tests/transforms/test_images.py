@@ -54,7 +54,7 @@ def test_other_modes_become_the_declared_one() -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-@pytest.mark.parametrize("height, width", [(40, 30), (3, 4), (6, 50), (300, 5), (7, 5)])
+@pytest.mark.parametrize(("height", "width"), [(40, 30), (3, 4), (6, 50), (300, 5), (7, 5)])
 def test_resizing_is_that_of_pillow_but_for_a_rounded_number_here_and_there(mode: str, height: int, width: int) -> None:
     pixels = RANDOM.integers(0, 256, (20, height, width, 3), dtype=np.uint8)
     images = [Pillow.fromarray(p).convert(mode) for p in pixels]
