@@ -4,9 +4,12 @@ Comes in: the card's `builder` and `parameters`. Goes out: a module that is call
 `dict[str, Tensor]`, one entry per output of the card.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 import difflib
 import itertools
+import sys
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -114,12 +117,39 @@ class _Cnn(nn.Module):
 class _ResNet18(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
-        from torchvision.models import resnet18 as network  # an extra, and a second to import
+        with _without_torchs_compiler():
+            from torchvision.models import resnet18 as network  # an extra
 
         self.network = network(weights=None, num_classes=classes)
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"logits": self.network(image)}
+
+
+@contextmanager
+def _without_torchs_compiler() -> Iterator[None]:
+    """Has torchvision import quickly: one of its operators wants one function of torch's compiler, whose import takes two seconds.
+
+    That function imports the compiler when it is called; whoever imports the compiler later gets it as ever.
+    """
+    if "torch._dynamo" in sys.modules or "torchvision" in sys.modules:
+        yield
+        return
+    stand_in = ModuleType("torch._dynamo.utils")
+    stand_in.is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
+    stand_ins = {"torch._dynamo": ModuleType("torch._dynamo"), "torch._dynamo.utils": stand_in}
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+
+
+def _is_compile_supported(device_type: str) -> bool:
+    from torch._dynamo.utils import is_compile_supported
+
+    return bool(is_compile_supported(device_type))
 
 
 def _block(before: int, after: int) -> list[nn.Module]:

@@ -54,9 +54,10 @@ class Settings:
     linear_scales: tuple[LinearScale, ...] = ()
 
     def __str__(self) -> str:
+        layers = len(self.linear_scales)
         words = [
             self.dtype,
-            *([f"({len(self.linear_scales)} layers)"] if self.linear_scales else []),
+            *([f"({layers} layer{'s' if layers > 1 else ''})"] if layers else []),
             *(["channels_last"] if self.layout == "channels_last" else []),
             *(["compiled"] if self.compiled else []),
         ]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import ModelError
-from model_zoo.length_sorted import score_by_length
+from model_zoo.length_sorted import cut_to_longest, score_by_length
 from model_zoo.mini_batches import FailedRows
 from model_zoo.package import Package, read_package
 from model_zoo.scorer import Scorer, load_scorer
@@ -61,6 +61,14 @@ def test_mini_batches_hold_as_many_tokens_as_there_is_room_for_and_little_paddin
     assert [width for _, width in shapes] == list(range(64, 0, -4))
     assert all(slots * width <= 4 * TOKENS for slots, width in shapes)
     assert max(slots for slots, _ in shapes) > 2 * 4
+
+
+def test_a_mini_batch_is_cut_to_its_longest_text(package: Package) -> None:
+    rows = tokens_of(["one", "one two three"])
+    cut = cut_to_longest(package.card, rows)
+    longest = int(rows["attention_mask"].sum(axis=1).max())
+    assert {name: a.shape for name, a in cut.items()} == {"input_ids": (2, longest), "attention_mask": (2, longest)}
+    np.testing.assert_array_equal(cut["input_ids"], rows["input_ids"][:, :longest])
 
 
 @settings(deadline=None, max_examples=25)

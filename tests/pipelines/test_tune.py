@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_zoo.agreement import Agreement
 from model_zoo.package import read_package
+from model_zoo.settings import LinearScale, Settings
 from pipelines import score, tune
 from pipelines.candidates import Measured, Tuning
 from pipelines.command_line import run_program
@@ -18,6 +20,7 @@ from tests.pipelines.test_score import manifest, table
 Score = Callable[..., int]
 DIGITS = "configs/digits.yaml"
 QUICK = ("--without", "compile", "--quiet")
+LOOSE = ("--set", "model.tolerance.max_difference=1", "--set", "model.tolerance.label_agreement=0.5")
 
 
 def job_flags(folder: Path, certificate: Path, *more: str) -> list[str]:
@@ -40,15 +43,17 @@ def tuned(folder: Path, certificate: Path, *more: str) -> dict[str, Any]:
 def certificate(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that allows whatever 8 bits do, and in which int8 has won, whatever the clock says."""
     path = tmp_path_factory.mktemp("certificate") / "digits.json"
-    loose = [f"--set=model.tolerance.{name}={value}" for name, value in (("max_difference", 1.0), ("label_agreement", 0.5))]
-
-    def int8_wins(tuning: Tuning, finalists: Sequence[Measured]) -> Measured:
-        return replace(next(m for m in tuning.measured if str(m.settings) == "int8 channels_last"), speed_up=2.0)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tuning, "_side_by_side", int8_wins)
-        tuned(digits, path, *QUICK, *loose)
+        patch.setattr(Tuning, "_side_by_side", _wins("int8 channels_last"))
+        tuned(digits, path, *QUICK, *LOOSE)
     return path
+
+
+def _wins(settings: str) -> Callable[[Tuning, Sequence[Measured]], Measured]:
+    def wins(tuning: Tuning, finalists: Sequence[Measured]) -> Measured:
+        return replace(next(m for m in tuning.measured if str(m.settings) == settings), speed_up=2.0)
+
+    return wins
 
 
 def test_every_setting_is_measured_against_float32_and_the_certificate_says_how_it_went(digits: Path, tmp_path: Path) -> None:
@@ -56,7 +61,7 @@ def test_every_setting_is_measured_against_float32_and_the_certificate_says_how_
     reference, *others = values["tried"]
     names = {t["settings"] for t in values["tried"]}
     assert names == {
-        d + layout for d in ("float32", "bfloat16", "int8", "int8_linear (2 layers)") for layout in ("", " channels_last")
+        d + layout for d in ("float32", "bfloat16", "int8", "int8_linear (1 layer)") for layout in ("", " channels_last")
     }
     assert reference["agreement"] == {"rows": 450, "max_difference": 0.0, "label_agreement": 1.0, "cosine": None}
     assert all(0 < t["agreement"]["max_difference"] < 0.5 for t in others if t["settings"] == "int8" and t["agreement"])
@@ -81,6 +86,42 @@ def test_a_finalist_is_compared_on_the_whole_sample(digits: Path, tmp_path: Path
     assert set(rows[0]) == {450}
 
 
+def test_as_many_linear_layers_as_the_tolerance_allows_are_in_int8(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = tuple(LinearScale(str(number), 1.0, 0, (1.0,)) for number in range(10))
+    tried: list[int] = []
+
+    def measured(tuning: Tuning, settings: Settings) -> Measured:
+        agreement = tuning.measured[0].agreement if tuning.measured else Agreement(450, 0.0, 1.0, None)
+        if settings.dtype == "int8_linear":
+            tried.append(len(settings.linear_scales))
+        return Measured(
+            settings, 1.0, agreement=agreement, problem="" if len(settings.linear_scales) <= 7 else "beyond the tolerance"
+        )
+
+    monkeypatch.setattr("pipelines.candidates.measured_linear_scales", lambda network, batches: layers)
+    monkeypatch.setattr(Tuning, "_measured", measured)
+    monkeypatch.setattr(Tuning, "_side_by_side", lambda tuning, finalists: finalists[0])
+    tuned(digits, tmp_path / "certificate.json", *QUICK, "--without", "channels_last")
+    assert tried == [10, 7, 8]
+
+
+def test_int8_of_linear_layers_is_scored_by_its_certificate(
+    digits: Path, run_score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tuning, "_side_by_side", _wins("int8_linear (1 layer)"))
+    path = tmp_path / "certificate.json"
+    tuned(digits, path, *QUICK, *LOOSE, "--without", "channels_last", "--without", "bfloat16", "--without", "int8")
+    assert run_score(*job_flags(digits, path, *LOOSE)) == 0
+    how = manifest(tmp_path / "scores")
+    assert how["computing"]["dtype"] == "int8_linear"
+    assert all("int8_linear (1 layer)" in text for text in how["computed_by"])
+    assert run_score(*job_flags(digits, path, *LOOSE), "--set", "model.dtype=float32", "--set", f"sink.path={tmp_path}/exact") == 0
+    fast, exact = (table(tmp_path / folder)["probability"].to_numpy() for folder in ("scores", "exact"))
+    assert 0 < np.abs(fast - exact).max() < 0.1
+
+
 def test_a_model_of_less_than_a_row_a_second_is_measured_too(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.candidates._rate", lambda measured: 0.1)
     tuned(digits, tmp_path / "certificate.json", *QUICK, "--without", "int8")
@@ -95,8 +136,7 @@ def test_without_any_tolerance_float32_or_what_has_its_bits_is_kept(digits: Path
 def test_auto_scores_with_the_certificates_settings_and_the_manifest_says_so(
     digits: Path, certificate: Path, run_score: Score, tmp_path: Path
 ) -> None:
-    loose = ("--set", "model.tolerance.max_difference=1", "--set", "model.tolerance.label_agreement=0.5")
-    assert run_score(*job_flags(digits, certificate, *loose)) == 0
+    assert run_score(*job_flags(digits, certificate, *LOOSE)) == 0
     fast, how = table(tmp_path / "scores"), manifest(tmp_path / "scores")
     assert how["computing"]["dtype"] == "int8"
     assert all("int8 channels_last" in text for text in how["computed_by"])
