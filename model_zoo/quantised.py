@@ -101,6 +101,16 @@ def quantising() -> Iterator[None]:
     if _ENGINE not in torch.backends.quantized.supported_engines:
         raise ModelError("int8 needs an x86 processor here; use float32 or bfloat16")
     torch.backends.quantized.engine = _ENGINE
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_stack_traces():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def _without_stack_traces() -> Iterator[None]:
+    """Does not note where each step of a traced network stands in the source: for that torch would import its compiler, two seconds."""
+    before, torch.fx.config.do_not_emit_stack_traces = torch.fx.config.do_not_emit_stack_traces, True
+    try:
+        yield
+    finally:
+        torch.fx.config.do_not_emit_stack_traces = before

@@ -28,6 +28,16 @@ assert torchvision.ops.roi_align(torch.ones(1, 3, 8, 8), boxes, 2).shape == (1, 
 torch.export.export(network, (torch.zeros(1, 3, 32, 32),))
 """
 
+INT8 = f"""
+import sys, torch
+from model_zoo.architectures import build
+from model_zoo.quantised import measured_scales, quantised
+network = build("cnn", {{"channels": 1, "height": 8, "width": 8, "classes": 2, "widths": [4]}}).eval()
+inputs = {{"image": torch.rand(4, 1, 8, 8)}}
+quantised(network, inputs, measured_scales(network, [inputs]))
+assert not set(sys.modules).intersection({COMPILER})
+"""
+
 
 def test_of_a_network_with_embeddings(tmp_path: Path) -> None:
     run(LOAD, text_package(tmp_path / "model"))
@@ -36,6 +46,10 @@ def test_of_a_network_with_embeddings(tmp_path: Path) -> None:
 def test_of_a_network_of_torchvision() -> None:
     pytest.importorskip("torchvision")
     run(RESNET)
+
+
+def test_of_a_network_in_int8() -> None:
+    run(INT8)
 
 
 def run(code: str, *arguments: str) -> None:
