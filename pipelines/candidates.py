@@ -24,7 +24,7 @@ from model_zoo.package import Package
 from model_zoo.quantised import measured_scales
 from model_zoo.quantised_linear import measured_linear_scales
 from model_zoo.scorer import load_scorer, resolve_devices, threads_for
-from model_zoo.settings import Device, DType, Layout, Scale, Settings
+from model_zoo.settings import Device, DType, Layout, LinearScale, Scale, Settings
 from model_zoo.weights import load_network
 
 Arrays = dict[str, np.ndarray]
@@ -102,6 +102,7 @@ class Tuning:
         self.measured: list[Measured] = []
         self._scores: Arrays = {}
         self._scales: tuple[Scale, ...] = ()
+        self._linear_scales: tuple[LinearScale, ...] = ()
 
     def search(self, batch_rows: int, fixed_rows: bool, without: Sequence[str]) -> Measured:
         """Measure one setting after the other, and return the fastest within the tolerance.
@@ -207,11 +208,13 @@ class Tuning:
     def _measure_linear_layers(self, settings: Settings) -> None:
         """int8_linear of as many layers as the tolerance allows, the least sensitive first, but more than half, as fewer gain little."""
         try:
-            network = load_network(self.package).eval()
-            scales = measured_linear_scales(network, self._mini_batches(settings.batch_rows, _LINEAR_CALIBRATION_ROWS))
+            if not self._linear_scales:  # those of the float32 network, whatever the layout
+                batches = self._mini_batches(settings.batch_rows, _LINEAR_CALIBRATION_ROWS)
+                self._linear_scales = measured_linear_scales(load_network(self.package).eval(), batches)
         except Refusal as error:
             self._note(Measured(settings, problem=str(error)))
             return
+        scales = self._linear_scales
         within, beyond, count = len(scales) // 2, len(scales) + 1, len(scales)
         while count > within:
             self._measure(replace(settings, linear_scales=scales[:count]))
@@ -286,11 +289,8 @@ class Tuning:
 
 def _is_new_kind(measured: Measured, found: Sequence[Measured]) -> bool:
     """Whether none of these is the same but for the size of its mini-batches, and how many of its layers are in int8."""
-    return all(_kind(measured.settings) != _kind(m.settings) for m in found)
-
-
-def _kind(settings: Settings) -> tuple[DType, Layout, bool]:
-    return settings.dtype, settings.layout, settings.compiled
+    s = measured.settings
+    return all((s.dtype, s.layout, s.compiled) != (m.settings.dtype, m.settings.layout, m.settings.compiled) for m in found)
 
 
 def _rate(measured: Measured) -> float:
