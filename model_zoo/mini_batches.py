@@ -1,8 +1,8 @@
-"""Rows through a network in mini-batches of one fixed size, of which a failing one costs no more than the rows that fail.
+"""Rows through a network in mini-batches of one size, of which a failing one costs no more than the rows that fail.
 
     rows 0 ... 15 | 16 ... 31 | 32 ... 39, and row 32 eight times more       three mini-batches of 16 slots
 
-Every mini-batch has the same shape, because a matrix product rounds differently for other shapes. One that fails is halved until a bad
+All of a call have the same shape, because a matrix product rounds differently for other shapes. One that fails is halved until a bad
 row is alone, and the slots of the other half are filled up again: a good row keeps its slot and its shape, and so its bits. Only
 when memory runs out does the shape shrink; the size that fitted is kept for the rows to come.
 """
@@ -82,7 +82,7 @@ class MiniBatches:
     Attributes:
         network: called with one tensor (slots, *shape) per input; gives one per output.
         outputs: dtype and shape of each output.
-        slots: rows of every mini-batch.
+        slots: rows of every mini-batch, where a call does not say otherwise.
         threads: mini-batches that a call computes at the same time on a CPU, each on one torch thread: a product that is spread over
             threads rounds differently, and scores must not depend on how many workers share the machine.
         timeout_seconds: longest time that one mini-batch may take.
@@ -99,7 +99,7 @@ class MiniBatches:
     layout: torch.memory_format = torch.contiguous_format
 
     def __post_init__(self) -> None:
-        self.slots_that_fit = self.slots
+        self.slots_that_fit: int | None = None  # known once memory ran out
         self._placing = Placing(self.device, self.dtype, self.layout)
         self._of_thread = threading.local()
         self._lock = threading.Lock()
@@ -162,7 +162,7 @@ class MiniBatches:
 
     def _score(self, call: _Call, start: int) -> None:
         """One mini-batch, in as many pieces as it takes."""
-        pending = _windows(start, min(start + call.slots, call.rows), start, min(call.slots, self.slots_that_fit))
+        pending = _windows(start, min(start + call.slots, call.rows), start, self._fitting(call.slots))
         ran_out, fitting = False, 0
         while pending:
             piece = pending.pop()
@@ -180,7 +180,7 @@ class MiniBatches:
                 call.reasons[piece.start] = error
                 self._doubt(call, error)
         if ran_out and fitting:
-            self.slots_that_fit = min(self.slots_that_fit, fitting)
+            self.slots_that_fit = self._fitting(fitting)
 
     def _attempt(self, call: _Call, piece: _Piece) -> Exception | None:
         """Compute a piece; the error if that is a matter of rows or of memory."""
@@ -258,8 +258,12 @@ class MiniBatches:
             self._good_row = {name: tensor[row : row + 1].clone() for name, tensor in call.inputs.items()}
 
     def _alone_in_slot(self, call: _Call, row: int) -> _Piece:
-        slots = min(call.slots, self.slots_that_fit)
+        slots = self._fitting(call.slots)
         return _Piece(row, row + 1, row - row % slots, slots)
+
+    def _fitting(self, slots: int) -> int:
+        """So many rows, or fewer where memory ran out before."""
+        return slots if self.slots_that_fit is None else min(slots, self.slots_that_fit)
 
     def _watched(self, call: _Call, work: Callable[[], Arrays]) -> Arrays:
         """Do the work on a thread that can be left behind, because code that hangs cannot be interrupted; each caller keeps its own."""

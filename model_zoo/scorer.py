@@ -65,9 +65,8 @@ class Scorer:
     @property
     def placement(self) -> str:
         """What computes, for the manifest; mini-batches that had to shrink may have changed the last bits of scores."""
-        slots = self._mini_batches.slots_that_fit
-        rows = self.settings.batch_rows
-        shrunk = "" if slots >= rows else f", mini-batches of {slots} instead of {rows} rows for want of memory"
+        fitting = self._mini_batches.slots_that_fit
+        shrunk = "" if fitting is None else f", mini-batches of at most {fitting} rows for want of memory"
         return f"{self.computed_by}{shrunk}"
 
 

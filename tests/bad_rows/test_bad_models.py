@@ -152,7 +152,7 @@ def test_out_of_memory_shrinks_mini_batches_and_the_manifest_says_so(
     assert scores(folder / "scores")["id"].to_pylist() == [f"k{n}" for n in range(300)]
     assert calls.count(16) == 4 * 4 + 3
     (computed_by,) = json.loads((folder / "scores/current/manifest.json").read_text())["computed_by"]
-    assert computed_by.endswith("mini-batches of 16 instead of 64 rows for want of memory")
+    assert computed_by.endswith("mini-batches of at most 16 rows for want of memory")
 
 
 def test_a_row_that_does_not_fit_into_memory_alone_is_rejected(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
