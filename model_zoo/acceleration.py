@@ -10,6 +10,7 @@ from configs.errors import ModelError
 from model_zoo.card import ModelCard
 from model_zoo.compiled import compiled
 from model_zoo.machine import machine_kind
+from model_zoo.not_finite import NanWhereInputIsNotFinite
 from model_zoo.quantised import quantised
 from model_zoo.quantised_linear import quantised_linear
 from model_zoo.settings import Settings
@@ -28,6 +29,14 @@ def memory_format(settings: Settings) -> torch.memory_format:
     return _LAYOUTS[settings.layout]
 
 
+def compute_float32_in_full() -> None:
+    """CUDA devices have units that read float32 with 10 bits of precision instead of 23, which torch uses for convolutions unless told
+    otherwise; whoever wants that says `bfloat16` or `float16`.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def accelerate(network: nn.Module, card: ModelCard, digest: str, settings: Settings, device: torch.device) -> Any:
     """The network, which computes in float32, as the settings want it; called as before, with tensors on `device`.
 
@@ -43,6 +52,7 @@ def accelerate(network: nn.Module, card: ModelCard, digest: str, settings: Setti
             raise ModelError(f"{settings.dtype} is for the CPU; on CUDA use bfloat16 or float16")
         linear = settings.dtype == "int8_linear"
         network = quantised_linear(network, settings.linear_scales) if linear else quantised(network, example, settings.scales)
+        network = NanWhereInputIsNotFinite(network)
     else:
         network = network.to(_FLOATING[settings.dtype])
     if settings.layout == "channels_last":

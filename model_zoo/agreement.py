@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model_zoo.card import ModelCard
-
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -44,20 +42,20 @@ class Agreement:
         )
 
 
-def agreement(reference: Arrays, actual: Arrays, card: ModelCard, threshold: float = 0.5) -> Agreement:
+def agreement(reference: Arrays, actual: Arrays, activation: str, threshold: float = 0.5) -> Agreement:
     """Compare outputs (rows, *shape) as the model gives them, before activation.
 
     Args:
-        card: says which activation makes probabilities of them.
+        activation: what makes probabilities of them: `sigmoid`, `softmax` or `none`.
         threshold: sigmoid: from this probability on, a row is of the second class.
     """
     rows = len(next(iter(reference.values())))
-    pairs = [(_wide(reference[name]), _wide(actual[name])) for name in card.outputs]
-    if card.activation == "none":
+    pairs = [(_wide(reference[name]), _wide(actual[name])) for name in reference]
+    if activation == "none":
         differences = [_largest(np.abs(a - b)) / (_largest(np.abs(a)) or 1.0) for a, b in pairs]
         cosines = [_cosine(a, b) for a, b in pairs if a.shape[1] > 1]
         return Agreement(rows, max(differences), None, min(cosines) if cosines else None)
-    a, b = (_probabilities(values, card.activation) for values in pairs[0])
+    a, b = (_probabilities(values, activation) for values in pairs[0])
     same = np.mean(_labels(a, threshold) == _labels(b, threshold)) if rows else 1.0
     return Agreement(rows, _largest(np.abs(a - b)), float(same), None)
 

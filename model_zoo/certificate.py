@@ -1,6 +1,7 @@
 """An agreement certificate: the settings that `pipelines.tune` found fastest, and how far their scores are from float32 eager.
 
-It holds for one model on one kind of machine, because both decide how numbers are rounded. Whoever loads a model by it checks that.
+It holds for one model on one kind of machine, because both decide how numbers are rounded, and for jobs that make inputs and labels as
+the one that was tuned. Whoever scores by it checks that.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ class Certificate:
 
     Attributes:
         model: name, version and digest of the package.
+        job: what the job says that decides inputs and labels.
         machine: see `machine_kind`.
         workers: how many workers on the machine were fastest.
         agreement: with float32 eager, on a sample of the job's own rows.
@@ -29,6 +31,7 @@ class Certificate:
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
     model: Mapping[str, str]
+    job: Mapping[str, Any]
     machine: Mapping[str, str]
     settings: Settings
     workers: int
@@ -38,7 +41,7 @@ class Certificate:
     speed_up: float
     made_at: str
     tried: tuple[Mapping[str, Any], ...] = ()
-    format: Literal[1] = 1
+    format: Literal[2] = 2
 
     def to_json(self) -> bytes:
         """The content of its file."""
@@ -72,6 +75,17 @@ def refuse_other_model(certificate: Certificate, digest: str, where: str) -> Non
             f"{where}: is the certificate of another model, {made_for}, not of {digest[:12]}; run pipelines.tune again, or set "
             "model.dtype to float32"
         )
+
+
+def refuse_other_job(certificate: Certificate, job: Mapping[str, Any], where: str) -> None:
+    """Refuse what was measured on inputs or labels that were made otherwise.
+
+    Raises:
+        JobError: they were.
+    """
+    for name, value in job.items():
+        if certificate.job.get(name) != value:
+            raise JobError(f"{where}: was made with another {name} than the job's; run pipelines.tune again")
 
 
 def refuse_loose(certificate: Certificate, tolerance: Tolerance, where: str) -> None:

@@ -26,6 +26,7 @@ from model_zoo.card import Tensor
 from model_zoo.daemon_threads import DaemonThreads
 from model_zoo.device_errors import is_device_fault, is_out_of_memory, without_frames
 from model_zoo.output_checks import check_outputs
+from model_zoo.pieces import Piece, halves, windows
 from model_zoo.placing import Placing, Stopwatch, Tensors
 
 Arrays = dict[str, np.ndarray]
@@ -42,16 +43,6 @@ class FailedRows(Exception):
         super().__init__(f"{len(reasons)} rows failed")
         self.reasons = dict(sorted(reasons.items()))
         self.outputs = outputs
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Rows `start` to `stop` of a call, computed in a mini-batch of `slots` rows whose first slot is that of row `first`."""
-
-    start: int
-    stop: int
-    first: int
-    slots: int
 
 
 @dataclass
@@ -106,8 +97,7 @@ class MiniBatches:
         self._alone = 0  # single rows that failed since anything went through, in this call or in those before
         self._good_row: dict[str, torch.Tensor] | None = None
         self._lost: WorkerError | None = None  # why nothing more can be computed in this process
-        in_parallel = self.threads > 1 and self.device.type == "cpu"
-        self._pool = DaemonThreads(self.threads, "scorer") if in_parallel else None
+        self._at_once = self.threads if self.device.type == "cpu" else 1
 
     def __call__(self, inputs: Arrays, slots: int | None = None) -> Arrays:
         """Score rows.
@@ -126,7 +116,7 @@ class MiniBatches:
         """
         call = _Call(_row_count(inputs), self.slots if slots is None else slots)
         arrays = self._watched(call, lambda: self._score_all(call, inputs))
-        self._copied += call.copying.nanoseconds // (1 if self._pool is None else self.threads)
+        self._copied += call.copying.nanoseconds // self._at_once
         if call.reasons:
             raise FailedRows(call.reasons, arrays)
         return arrays
@@ -147,22 +137,31 @@ class MiniBatches:
     def _score_all(self, call: _Call, inputs: Arrays) -> Arrays:
         with self._placing.stream(), torch.inference_mode():
             with self._noted(call), call.copying:
-                call.inputs = self._placing.given(inputs)
                 call.outputs = self._placing.room(self.outputs, call.rows)
+                call.inputs = self._placing.given(inputs)
             mini_batches = [partial(self._score, call, start) for start in range(0, call.rows, call.slots)]
-            if self._pool is not None:
-                self._pool.run(mini_batches)
+            if self._at_once > 1:
+                self._pool().run(mini_batches)
             else:
                 for score in mini_batches:
                     score()
-            with self._noted(call), call.copying:
-                arrays = self._placing.taken(call.outputs)
+            with self._noted(call):
+                self._placing.wait()
+                with call.copying:
+                    arrays = self._placing.taken(call.outputs)
             self._keep_a_good_row(call)
             return arrays
 
+    def _pool(self) -> DaemonThreads:
+        """The calling thread's own, since workers that share a process have their shares of the cores each."""
+        if not hasattr(self._of_thread, "pool"):
+            self._of_thread.pool = DaemonThreads(self._at_once, "scorer")
+        pool: DaemonThreads = self._of_thread.pool
+        return pool
+
     def _score(self, call: _Call, start: int) -> None:
         """One mini-batch, in as many pieces as it takes."""
-        pending = _windows(start, min(start + call.slots, call.rows), start, self._fitting(call.slots))
+        pending = windows(start, min(start + call.slots, call.rows), start, self._fitting(call.slots))
         ran_out, fitting = False, 0
         while pending:
             piece = pending.pop()
@@ -173,16 +172,16 @@ class MiniBatches:
             elif is_out_of_memory(error) and piece.slots > 1:
                 ran_out = True
                 self._free_memory()
-                pending += _windows(piece.start, piece.stop, piece.first, -(-piece.slots // 2))
+                pending += windows(piece.start, piece.stop, piece.first, -(-piece.slots // 2))
             elif piece.stop - piece.start > 1:
-                pending += _halves(piece)
+                pending += halves(piece)
             else:
                 call.reasons[piece.start] = error
                 self._doubt(call, error)
         if ran_out and fitting:
             self.slots_that_fit = self._fitting(fitting)
 
-    def _attempt(self, call: _Call, piece: _Piece) -> Exception | None:
+    def _attempt(self, call: _Call, piece: Piece) -> Exception | None:
         """Compute a piece; the error if that is a matter of rows or of memory."""
         if self._lost is not None:
             raise self._lost
@@ -213,7 +212,7 @@ class MiniBatches:
         finally:
             del call.began[thread]
 
-    def _compute(self, call: _Call, piece: _Piece) -> None:
+    def _compute(self, call: _Call, piece: Piece) -> None:
         self._use_one_torch_thread()
         before, after = piece.start - piece.first, piece.first + piece.slots - piece.stop
         with torch.inference_mode():
@@ -257,9 +256,9 @@ class MiniBatches:
         if row is not None:
             self._good_row = {name: tensor[row : row + 1].clone() for name, tensor in call.inputs.items()}
 
-    def _alone_in_slot(self, call: _Call, row: int) -> _Piece:
+    def _alone_in_slot(self, call: _Call, row: int) -> Piece:
         slots = self._fitting(call.slots)
-        return _Piece(row, row + 1, row - row % slots, slots)
+        return Piece(row, row + 1, row - row % slots, slots)
 
     def _fitting(self, slots: int) -> int:
         """So many rows, or fewer where memory ran out before."""
@@ -275,7 +274,7 @@ class MiniBatches:
             left = oldest + self.timeout_seconds - time.monotonic()
             if futures.wait([done], timeout=min(max(0.0, left), _LOOK_EVERY_SECONDS)).done:
                 return done.result()
-            if self._lost is not None:  # mini-batches of other calls that hang may hold all threads that this one waits for
+            if self._lost is not None:  # by another call; what this one has begun may hang for as long
                 raise self._lost
             if left <= 0 and oldest in list(call.began.values()):
                 raise self._timed_out()
@@ -297,19 +296,6 @@ class MiniBatches:
         if not getattr(self._of_thread, "is_set", False):
             torch.set_num_threads(1)
             self._of_thread.is_set = True
-
-
-def _windows(start: int, stop: int, first: int, slots: int) -> list[_Piece]:
-    """Rows `start` to `stop` in mini-batches of `slots` rows that are laid end to end from row `first`; the first one last."""
-    windows = (_Piece(max(start, at), min(stop, at + slots), at, slots) for at in range(first, stop, slots))
-    return [w for w in windows if w.start < w.stop][::-1]
-
-
-def _halves(piece: _Piece) -> Iterator[_Piece]:
-    """Both halves, the second first, each row in the slot where it was."""
-    middle = (piece.start + piece.stop) // 2
-    yield _Piece(middle, piece.stop, piece.first, piece.slots)
-    yield _Piece(piece.start, middle, piece.first, piece.slots)
 
 
 def _row_count(inputs: Arrays) -> int:

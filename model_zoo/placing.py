@@ -72,8 +72,13 @@ class Placing:
         placed = rows.to(self.device, dtype, non_blocking=True)
         return placed.contiguous(memory_format=self.layout) if placed.ndim == 4 else placed
 
+    def wait(self) -> None:
+        """Until all mini-batches that the thread has asked for are computed: a CUDA device computes while its caller goes on."""
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+
     def taken(self, outputs: Tensors) -> Arrays:
-        """Outputs as arrays; on CUDA this waits until all that the thread has asked for is done."""
+        """Outputs as arrays."""
         return {name: values.cpu().numpy() for name, values in outputs.items()}
 
     def _pinned(self, name: str, tensor: torch.Tensor) -> torch.Tensor:

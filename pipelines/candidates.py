@@ -8,6 +8,7 @@ A setting whose scores differ by more than the tolerance is measured and shown, 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 import time
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from configs.errors import Refusal
+from configs.errors import InputError, Refusal
 from model_zoo.agreement import Agreement, Tolerance, agreement
 from model_zoo.length_sorted import cut_to_longest
 from model_zoo.machine import cores
@@ -26,8 +27,9 @@ from model_zoo.quantised_linear import measured_linear_scales
 from model_zoo.scorer import load_scorer, resolve_devices, threads_for
 from model_zoo.settings import Device, DType, Layout, LinearScale, Scale, Settings
 from model_zoo.weights import load_network
+from pipelines.tuning_sample import Sample, joined, rows_of
+from transforms.batches import Arrays
 
-Arrays = dict[str, np.ndarray]
 WITHOUT = ("bfloat16", "float16", "int8", "int8_linear", "channels_last", "compile")
 
 _SECONDS = 1.0
@@ -44,23 +46,6 @@ _DTYPES: dict[str, tuple[DType, ...]] = {
     "cpu": ("float32", "bfloat16", "int8", "int8_linear"),
     "cuda": ("float32", "bfloat16", "float16"),
 }
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Some rows of a job.
-
-    Attributes:
-        inputs: what the network takes of them, in pieces that workers take in turn.
-        prepare: makes such a piece again from the rows that were read, as a worker does.
-    """
-
-    inputs: tuple[Arrays, ...]
-    prepare: Callable[[int], Arrays]
-
-    @property
-    def rows(self) -> int:
-        return sum(_rows(piece) for piece in self.inputs)
 
 
 @dataclass(frozen=True)
@@ -86,7 +71,7 @@ class Tuning:
     """Measures settings of one model on one sample, and remembers all that it measured.
 
     Attributes:
-        threshold: as `postprocess.threshold`, for labels.
+        activation, threshold: what makes labels of scores.
         tell: called with each result as it comes.
     """
 
@@ -94,13 +79,15 @@ class Tuning:
     device: Device
     sample: Sample
     tolerance: Tolerance
+    activation: str
     threshold: float
     timeout_seconds: float
     tell: Callable[[Measured], None]
 
     def __post_init__(self) -> None:
         self.measured: list[Measured] = []
-        self._scores: Arrays = {}
+        self._scores: Arrays = {}  # of the reference
+        self._good = np.empty(0, bool)  # rows that it scores
         self._scales: tuple[Scale, ...] = ()
         self._linear_scales: tuple[LinearScale, ...] = ()
 
@@ -131,29 +118,35 @@ class Tuning:
         scorer(first)
         began = time.perf_counter()
         scorer(first)
-        affordable = max(_FEWEST_ROWS, int(_SAMPLE_SECONDS * cores() * _rows(first) / (time.perf_counter() - began)))
-        pieces = max(cores(), -(-affordable // _rows(first)))
+        affordable = max(_FEWEST_ROWS, int(_SAMPLE_SECONDS * cores() * rows_of(first) / (time.perf_counter() - began)))
+        pieces = max(cores(), -(-affordable // rows_of(first)))
         self.sample = replace(self.sample, inputs=self.sample.inputs[:pieces])
 
-    def workers(self, settings: Settings, rows_per_second: float) -> int:
-        """How many workers, each with its share of the cores as threads, are fastest with preprocessing; one per core unless others win."""
+    def workers(self, settings: Settings, rows_per_second: float) -> tuple[int, dict[int, float]]:
+        """How many workers, each with its share of the cores as threads, are fastest with preprocessing; one per core unless one wins.
+
+        Returns:
+            The number, and rows/s by number of workers; none for a sample that is too small to tell.
+        """
         most = cores()
         if most == 1 or self.sample.rows < 2 * most * settings.batch_rows:
-            return most
+            return most, {}
         scorers = {n: self._load(settings, n) for n in (most, 1)}
         pieces = self._some_pieces(rows_per_second, 1)
 
         def seconds(workers: int) -> float:
             return self._pass(lambda i: scorers[workers](self.sample.prepare(i)), pieces, workers)
 
-        rounds = [(seconds(most), seconds(1)) for _ in range(_ROUNDS)]
-        return 1 if median(shared / single for shared, single in rounds) > _WORTH_IT else most
+        rounds = [{n: seconds(n) for n in scorers} for _ in range(_ROUNDS)]
+        best = 1 if median(r[most] / r[1] for r in rounds) > _WORTH_IT else most
+        rows = sum(map(rows_of, pieces))
+        return best, {n: rows / median(r[n] for r in rounds) for n in scorers}
 
     def _some_pieces(self, rows_per_second: float, batch_rows: int) -> Sequence[Arrays]:
         """What keeps all cores busy for a while, in which a difference can be seen, in pieces of at least a mini-batch."""
-        at_once = cores() * max(batch_rows, _rows(self.sample.inputs[0]))
+        at_once = cores() * max(batch_rows, rows_of(self.sample.inputs[0]))
         rows = at_once * max(1, -(-int(_SECONDS * rows_per_second) // at_once))  # a slow model scores less than a row in that time
-        return _joined(self.sample.inputs[: -(-rows // _rows(self.sample.inputs[0]))], batch_rows)
+        return joined(self.sample.inputs[: -(-rows // rows_of(self.sample.inputs[0]))], batch_rows)
 
     def _fastest(self, count: int) -> list[Measured]:
         """The fastest so far that may be kept, the fastest first; float32, eager, is among all of them."""
@@ -168,8 +161,8 @@ class Tuning:
         found: list[Measured] = []
         while len(found) < _FINALISTS and (others := [m for m in self._fastest(len(self.measured)) if _is_new_kind(m, found)]):
             fastest = others[0]
-            if fastest.agreement and fastest.agreement.rows < self.sample.rows:
-                scorer, pieces = self._load(fastest.settings, cores()), _joined(self.sample.inputs, fastest.settings.batch_rows)
+            if fastest.agreement and fastest.agreement.rows < np.count_nonzero(self._good):
+                scorer, pieces = self._load(fastest.settings, cores()), joined(self.sample.inputs, fastest.settings.batch_rows)
                 whole = self._compared(fastest.settings, scorer, pieces)
                 self.measured[self.measured.index(fastest)] = whole
                 self.tell(whole)
@@ -181,7 +174,7 @@ class Tuning:
         """The first of these, float32, eager, or the one that beats it most when they take turns: a busy minute then slows all."""
         rate = max(map(_rate, finalists))
         scoring = [(self._load(m.settings, cores()), self._some_pieces(rate, m.settings.batch_rows)) for m in finalists]
-        rounds = [[sum(map(_rows, p)) / self._pass(lambda i, s=s, p=p: s(p[i]), p) for s, p in scoring] for _ in range(_ROUNDS)]  # type: ignore[misc]
+        rounds = [[sum(map(rows_of, p)) / self._pass(lambda i, s=s, p=p: s(p[i]), p) for s, p in scoring] for _ in range(_ROUNDS)]  # type: ignore[misc]
         gains = [median(rates[n] / rates[0] for rates in rounds) for n in range(len(finalists))]
         winner = max(range(len(finalists)), key=lambda n: gains[n])
         if gains[winner] < _WORTH_IT:
@@ -201,7 +194,7 @@ class Tuning:
     def _measure(self, settings: Settings) -> None:
         try:
             measured = self._measured(settings)
-        except (Refusal, FailedRows) as error:
+        except Refusal as error:
             measured = Measured(settings, problem=str(error))
         self._note(measured)
 
@@ -232,13 +225,13 @@ class Tuning:
         if settings.dtype == "int8":
             settings = replace(settings, scales=self._measured_scales(settings.batch_rows))
         scorer = self._load(settings, cores())
-        whole = _joined(self.sample.inputs, settings.batch_rows)
+        whole = joined(self.sample.inputs, settings.batch_rows)
         few = self._some_pieces(_rate(self.measured[0]), settings.batch_rows) if self.measured else whole
         began = time.perf_counter()
         scorer(few[0])
         seconds = time.perf_counter() - began
-        if seconds > _SECONDS and self.measured and _HOPELESS * seconds * _rate(self._fastest(1)[0]) > cores() * _rows(few[0]):
-            return Measured(settings, cores() * _rows(few[0]) / seconds, problem="slow: given up after its first piece")
+        if seconds > _SECONDS and self.measured and _HOPELESS * seconds * _rate(self._fastest(1)[0]) > cores() * rows_of(few[0]):
+            return Measured(settings, cores() * rows_of(few[0]) / seconds, problem="slow: given up after its first piece")
         measured = self._compared(settings, scorer, few) if self.measured else None
         if measured is None or (not measured.problem and _rate(measured) > _rate(self._fastest(1)[0])):
             return self._compared(settings, scorer, whole)
@@ -250,14 +243,18 @@ class Tuning:
         together = {name: np.concatenate([outputs[i][name] for i in range(len(pieces))]) for name in self.package.card.outputs}
         is_reference = not self.measured
         if is_reference:
-            self._scores = together
-        rows = sum(map(_rows, pieces))
-        found = agreement({n: a[:rows] for n, a in self._scores.items()}, together, self.package.card, self.threshold)
+            self._scores, self._good = together, _finite(together)
+            if not self._good.any():
+                raise InputError("the model's scores are finite for none of the sample's rows; name an input that it can score")
+        rows = sum(map(rows_of, pieces))
+        good = self._good[:rows]
+        expected, actual = ({n: a[:rows][good] for n, a in scores.items()} for scores in (self._scores, together))
+        found = agreement(expected, actual, self.activation, self.threshold)
         problem = "" if is_reference or found.is_within(self.tolerance) else "beyond the tolerance"
         return Measured(settings, rows / seconds, agreement=found, problem=problem)
 
     def _load(self, settings: Settings, workers: int) -> Any:
-        return load_scorer(self.package, self.device, settings, threads_for(workers), self.timeout_seconds)
+        return partial(_scored, load_scorer(self.package, self.device, settings, threads_for(workers), self.timeout_seconds))
 
     def _pass(self, score: Callable[[int], Any], pieces: Sequence[Arrays], workers: int | None = None) -> float:
         """Seconds that `workers` threads, or one per core, take for these pieces; of a quick pass, the median of a few."""
@@ -277,14 +274,34 @@ class Tuning:
         return self._scales
 
     def _mini_batches(self, rows: int, most: int) -> Iterator[dict[str, torch.Tensor]]:
-        """The sample's first rows, at most so many; texts without the padding that none of their mini-batch needs."""
-        left, rows = most, min(rows, most)
-        for piece in self.sample.inputs:
-            for start in range(0, _rows(piece), rows):
+        """The first rows that float32 scores, at most so many; texts without the padding that none of their mini-batch needs."""
+        left, rows, first = most, min(rows, most), 0
+        for all_rows in self.sample.inputs:
+            good = self._good[first : first + rows_of(all_rows)]
+            piece, first = {name: a[good] for name, a in all_rows.items()}, first + len(good)
+            for start in range(0, rows_of(piece), rows):
                 if left > 0:
                     batch = cut_to_longest(self.package.card, {name: a[start : start + rows] for name, a in piece.items()})
                     yield {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
                 left -= rows
+
+
+def _scored(score: Callable[[Arrays], Arrays], inputs: Arrays) -> Arrays:
+    """Scores; NaN for rows that the network fails on, of which a job would reject as many as it allows."""
+    try:
+        return score(inputs)
+    except FailedRows as failed:
+        outputs = {name: values.astype(np.float64) for name, values in failed.outputs.items()}
+        for values in outputs.values():
+            values[list(failed.reasons)] = np.nan
+        return outputs
+
+
+def _finite(scores: Arrays) -> np.ndarray:
+    """Which rows have finite scores only, bool (rows,)."""
+    finite = [np.isfinite(values).reshape(len(values), -1).all(axis=1) for values in scores.values()]
+    result: np.ndarray = np.logical_and.reduce(finite)
+    return result
 
 
 def _is_new_kind(measured: Measured, found: Sequence[Measured]) -> bool:
@@ -295,26 +312,3 @@ def _is_new_kind(measured: Measured, found: Sequence[Measured]) -> bool:
 
 def _rate(measured: Measured) -> float:
     return measured.rows_per_second or 0.0
-
-
-def _rows(piece: Arrays) -> int:
-    return len(next(iter(piece.values())))
-
-
-def _joined(pieces: Sequence[Arrays], rows: int) -> Sequence[Arrays]:
-    """The same rows in pieces of at least so many, so that no slot of a mini-batch stays empty but in the last."""
-    if all(_rows(piece) >= rows for piece in pieces[:-1]):
-        return pieces
-    together: list[list[Arrays]] = []
-    for piece in pieces:
-        if together and sum(map(_rows, together[-1])) < rows:
-            together[-1].append(piece)
-        else:
-            together.append([piece])
-    return [{name: _concatenated([p[name] for p in parts]) for name in parts[0]} for parts in together]
-
-
-def _concatenated(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """As numpy does it, with the layout in memory that preprocessing gave them."""
-    room = np.empty_like(arrays[0], shape=(sum(map(len, arrays)), *arrays[0].shape[1:]), order="K")
-    return np.concatenate(arrays, out=room)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +23,7 @@ from model_zoo.package import Package, read_package, smoke_rows
 from pipelines.arrow_types import parse_type
 from pipelines.inputs import Shard, cut_into_units, list_shards, read_shards
 from pipelines.source import column_names, csv_format, wanted_columns
-from pipelines.speed import Speed, bytes_per_row, speed_of
+from pipelines.speed import Speed, activation_of, bytes_per_row, speed_of
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
@@ -168,6 +168,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
             "labels": list(card.labels),
         },
         "computing": plan.speed.settings.as_dict(),
+        "agreement": asdict(plan.speed.agreement) if plan.speed.agreement else None,
         "schema": describe_schema(plan.file_format.schema),
         "libraries": libraries(),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -237,7 +238,7 @@ def _score_columns(job: Job, package: Package) -> ScoreColumns:
     post, card = job.postprocess, package.card
     constants = {"model_name": card.name, "model_version": card.version, "model_digest": package.digest}
     return ScoreColumns(
-        activation=card.activation if post.activation == "auto" else post.activation,
+        activation=activation_of(job, card),
         labels=card.labels if post.labels is None else post.labels,
         threshold=post.threshold,
         top_k=post.top_k,

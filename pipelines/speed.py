@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from configs.errors import JobError
 from configs.job import Job
-from model_zoo.agreement import Tolerance
+from model_zoo.agreement import Agreement, Tolerance
 from model_zoo.card import ModelCard
 from model_zoo.certificate import (
     Certificate,
     parse_certificate,
     refuse_loose,
+    refuse_other_job,
     refuse_other_machine,
     refuse_other_model,
 )
@@ -32,12 +34,14 @@ class Speed:
 
     Attributes:
         machine: the kind of machine that they were measured on; None when they hold on every one.
+        agreement: with float32, eager; None where nobody measured.
         workers: how many workers were fastest on such a machine; None where nobody measured.
         why: in words, for the log.
     """
 
     settings: Settings
     machine: Mapping[str, str] | None = None
+    agreement: Agreement | None = None
     workers: int | None = None
     why: str = ""
 
@@ -51,7 +55,7 @@ def speed_of(job: Job, package: Package) -> Speed:
     """The settings of a job.
 
     Raises:
-        JobError: its certificate is none, or belongs to another model, or allows more than the job's tolerance does.
+        JobError: its certificate is none, or belongs to another model or job, or allows more than the job's tolerance does.
     """
     model = job.model
     batch_rows = model.batch_rows or default_batch_rows(package.card)
@@ -63,6 +67,7 @@ def speed_of(job: Job, package: Package) -> Speed:
         return Speed(Settings(batch_rows), why=why)
     where = str(model.certificate)
     refuse_other_model(certificate, package.digest, where)
+    refuse_other_job(certificate, deciding(job, package.card), where)
     refuse_loose(certificate, tolerance_of(job), where)
     settings = certificate.settings
     if model.batch_rows not in (None, settings.batch_rows):
@@ -70,12 +75,27 @@ def speed_of(job: Job, package: Package) -> Speed:
             f"{where}: was made with model.batch_rows {settings.batch_rows}, and the job says {model.batch_rows}; run pipelines.tune again"
         )
     why = f"model.dtype auto: {settings}, {certificate.speed_up:.2f} times as fast as float32, eager, says {where}"
-    return Speed(settings, certificate.machine, certificate.workers, why)
+    return Speed(settings, certificate.machine, certificate.agreement, certificate.workers, why)
 
 
 def tolerance_of(job: Job) -> Tolerance:
     """The job's tolerance as model_zoo takes it."""
     return Tolerance(**job.model.tolerance.model_dump())
+
+
+def deciding(job: Job, card: ModelCard) -> dict[str, Any]:
+    """What the job says that decides the model's inputs and labels, by the names that it has there."""
+    activation = activation_of(job, card)
+    return {
+        "preprocess.steps": job.preprocess.model_dump(mode="json")["steps"],
+        "postprocess.activation": activation,
+        "postprocess.threshold": job.postprocess.threshold if activation == "sigmoid" else None,
+    }
+
+
+def activation_of(job: Job, card: ModelCard) -> str:
+    """What makes probabilities of the model's outputs."""
+    return card.activation if job.postprocess.activation == "auto" else job.postprocess.activation
 
 
 def default_batch_rows(card: ModelCard) -> int:

@@ -5,34 +5,28 @@ is within `model.tolerance` in the file `model.certificate`, which jobs with `mo
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from configs.errors import InputError, JobError
+from configs.errors import JobError
 from configs.job import Job
 from model_zoo.certificate import Certificate
 from model_zoo.machine import cores, machine_kind
 from model_zoo.scorer import resolve_devices, threads_for
-from pipelines.candidates import WITHOUT, Measured, Sample, Tuning
+from pipelines.candidates import WITHOUT, Measured, Tuning
 from pipelines.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
 from pipelines.job_flags import add_job_flags, load_job
 from pipelines.leaving import leave
 from pipelines.plan import Plan, make_plan
 from pipelines.report import shown_path
-from pipelines.speed import bytes_per_row, default_batch_rows, tolerance_of
+from pipelines.speed import activation_of, deciding, default_batch_rows, tolerance_of
+from pipelines.tuning_sample import sample_of
 from storage import files
-from transforms.batches import Arrays, RawBatch
-from transforms.preprocess import preprocess_batch
-from transforms.read import read_unit
-from transforms.rejected import RowRecord
 
 _ROWS = 1 << 17
-_SAMPLE_BYTES = 300 << 20
-_TEXT_MINI_BATCHES = 16
-_UNITS = 8
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         raise JobError("model.certificate is not set; name the file that pipelines.tune shall write")
     plain = job.model_copy(update={"model": job.model.model_copy(update={"dtype": "float32"})})
     plan = make_plan(plain)
-    sample = _sample(plan, arguments.rows)
+    sample = sample_of(plan, arguments.rows)
     say = partial(print, flush=True) if not arguments.quiet else _say_nothing
     say(f"tuning {plan.package.card.name} on at most {sample.rows:,} rows, {cores()} cores, {job.model.device}")
     say(_line(["setting", "batch rows", "rows/s", "speed-up", "max difference", "label agreement", "cosine", ""]))
@@ -52,13 +46,16 @@ def main(argv: Sequence[str]) -> int:
         job.model.device,
         sample,
         tolerance_of(job),
+        activation_of(job, plan.package.card),
         job.postprocess.threshold,
         job.model.timeout_seconds,
         lambda m: say(_line(_cells(m, tuning.measured[0]))),
     )
     batch_rows = job.model.batch_rows or default_batch_rows(plan.package.card)
     best = tuning.search(batch_rows, job.model.batch_rows is not None, arguments.without)
-    workers = tuning.workers(best.settings, best.rows_per_second or 1.0)
+    workers, rates = tuning.workers(best.settings, best.rows_per_second or 1.0)
+    for count, rate in rates.items():
+        say(f"with preprocessing, {count} workers x {threads_for(count)} threads: {rate:,.0f} rows/s")
     certificate = _certificate(job, plan, tuning, best, workers)
     _store(str(job.model.certificate), certificate)
     say(
@@ -69,46 +66,12 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _sample(plan: Plan, most_rows: int) -> Sample:
-    """Rows from the beginnings of units all over the input, in pieces of a mini-batch; of texts of several, as lengths differ."""
-    card = plan.package.card
-    wanted = min(most_rows, max(1, _SAMPLE_BYTES // bytes_per_row(card)))
-    piece = plan.speed.settings.batch_rows * (1 if card.mask is None else _TEXT_MINI_BATCHES)
-    raw: list[RawBatch] = []
-    inputs: list[Arrays] = []
-    rows = 0
-    for batch in _batches(plan, min(piece, -(-wanted // cores()))):
-        features = preprocess_batch(batch, plan.missing, plan.steps, plan.inputs)
-        if len(features):
-            raw.append(batch)
-            inputs.append(features.inputs)
-            rows += len(features)
-        if rows >= wanted:
-            break
-    if not rows:
-        raise InputError("there is no row to tune on that preprocessing takes; name an input with rows")
-    return Sample(tuple(inputs), lambda i: preprocess_batch(raw[i], plan.missing, plan.steps, plan.inputs).inputs)
-
-
-def _batches(plan: Plan, rows: int) -> Iterator[RawBatch]:
-    """The first batches of some units, spread over the plan; then the second ones of all, and so on."""
-    units = [u for u in plan.units if u.rows != 0]
-    chosen = units[:: max(1, len(units) // _UNITS)][:_UNITS]
-    readers = [read_unit(u, plan.schema, plan.job.source.format, rows, RowRecord(), plan.csv) for u in chosen]
-    while readers:
-        for reader in tuple(readers):
-            batch = next(reader, None)
-            if batch is None:
-                readers.remove(reader)
-            else:
-                yield batch
-
-
 def _certificate(job: Job, plan: Plan, tuning: Tuning, best: Measured, workers: int) -> Certificate:
     card = plan.package.card
     assert best.agreement is not None  # noqa: S101 - what has none is not kept
     return Certificate(
         model={"name": card.name, "version": card.version, "digest": plan.package.digest},
+        job=deciding(job, card),
         machine=machine_kind(resolve_devices(job.model.device)[0]),
         settings=best.settings,
         workers=workers,

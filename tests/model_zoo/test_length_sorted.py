@@ -63,6 +63,17 @@ def test_mini_batches_hold_as_many_tokens_as_there_is_room_for_and_little_paddin
     assert max(slots for slots, _ in shapes) > 2 * 4
 
 
+def test_the_network_gets_more_short_texts_at_once_than_long_ones(package: Package) -> None:
+    scorer, seen = scorer_of(package), set[tuple[int, ...]]()
+    scorer.network.register_forward_pre_hook(lambda _, __, given: seen.add(tuple(given["input_ids"].shape)), with_kwargs=True)  # type: ignore[attr-defined]
+    words = ["word"] * 100 + [" ".join(["word"] * TOKENS)] * 9
+    scorer(tokens_of(words))
+    assert {(slots, width) for slots, width in seen if width == TOKENS} == {(3, TOKENS)}
+    ((slots, width),) = ((slots, width) for slots, width in seen if width < TOKENS)
+    assert slots > 20
+    assert slots * width <= 4 * TOKENS
+
+
 def test_a_mini_batch_is_cut_to_its_longest_text(package: Package) -> None:
     rows = tokens_of(["one", "one two three"])
     cut = cut_to_longest(package.card, rows)

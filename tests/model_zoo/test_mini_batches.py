@@ -19,6 +19,7 @@ from tests.builders import tiny_network
 
 CPU = torch.device("cpu")
 OUTPUTS = {"logit": Tensor(shape=())}
+SECONDS = 30  # after which a thread that was not given would have come
 
 
 def rows_of(count: int) -> np.ndarray:
@@ -307,7 +308,7 @@ def test_rows_keep_their_order_whatever_fits(rows: int, slots: int, fits: int, g
     assert bad == ({giant} if 0 <= giant < rows else set())
     good = np.setdiff1d(np.arange(rows), list(bad))
     np.testing.assert_array_equal(logit[good], expected[good])
-    assert scorer.slots_that_fit <= max(slots, 1)
+    assert scorer.slots_that_fit is None or scorer.slots_that_fit < slots
 
 
 @pytest.mark.parametrize(
@@ -327,6 +328,19 @@ def test_a_device_fault_is_not_tried_again_in_this_process(error: Callable[[], E
             scorer({"x": rows_of(64)})
     assert len(network.slots) == 1
     assert WorkerError.status == 1
+
+
+def test_workers_of_one_process_compute_on_their_own_threads_each() -> None:
+    together, network = threading.Barrier(4, timeout=SECONDS), tiny_network()
+
+    def meet(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        together.wait()
+        return network(x=x)  # type: ignore[no-any-return]
+
+    scorer = mini_batches(meet, slots=8, threads=2)
+    with futures.ThreadPoolExecutor(2) as workers:
+        both = list(workers.map(lambda _: scorer({"x": rows_of(16)})["logit"].tobytes(), range(2)))
+    assert both[0] == both[1]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -364,8 +378,7 @@ def test_calls_after_one_that_hung_are_refused_and_do_not_wait_for_its_thread() 
         release.set()
 
 
-def test_a_call_that_waits_for_threads_of_another_is_refused_when_that_one_hangs() -> None:
-    """With both threads of the pool taken, nothing of the last call ever begins."""
+def test_a_call_beside_one_that_hangs_is_refused_with_it() -> None:
     release, hang = threading.Event(), threading.Semaphore(0)
 
     def network(x: torch.Tensor) -> Any:

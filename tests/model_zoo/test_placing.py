@@ -1,6 +1,7 @@
 """Rows to the device and back. CUDA itself is not had here; what does not need it is tried on the CPU."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -44,27 +45,60 @@ def test_room_and_what_is_taken_have_the_declared_types() -> None:
     }
 
 
-def test_each_thread_scores_on_one_device_for_good_and_devices_take_turns() -> None:
-    class On:
-        def __init__(self, name: str) -> None:
-            self.placement = name
+class On:
+    """A scorer on one of several devices, that takes as long as somebody else holds `busy`."""
 
-        def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def __init__(self, name: str) -> None:
+        self.placement, self.busy = name, threading.Lock()
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with self.busy:
             return inputs
 
-    both = Replicas([On("cuda:0"), On("cuda:1")])
-    seen: list[set[str]] = []
+
+X = {"x": np.ones(2)}
+
+
+def test_threads_that_score_at_the_same_time_have_a_device_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getpid", lambda: 0)
+    scorers = [On("cuda:0"), On("cuda:1"), On("cuda:2")]
+    replicas, seen = Replicas(scorers), []
 
     def work() -> None:
-        x = {"x": np.ones(2)}
-        assert both(x) is x
-        seen.append({both.placement for _ in range(5)})
+        assert replicas(X) is X
+        seen.append(replicas.placement)
 
-    for _ in range(4):
-        thread = threading.Thread(target=work)
+    for scorer in scorers:
+        scorer.busy.acquire()
+    threads = [threading.Thread(target=work) for _ in scorers]
+    for thread in threads:
         thread.start()
+    while sum(replicas._computing) < len(scorers):
+        time.sleep(0.001)
+    for scorer in scorers:
+        scorer.busy.release()
+    for thread in threads:
         thread.join()
-    assert seen == [{"cuda:0"}, {"cuda:1"}, {"cuda:0"}, {"cuda:1"}]
+    assert sorted(seen) == ["cuda:0", "cuda:1", "cuda:2"]
+
+
+def test_a_thread_stays_on_its_device_until_another_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getpid", lambda: 5)
+    scorers = [On("cuda:0"), On("cuda:1")]
+    replicas = Replicas(scorers)
+    assert replicas.placement == "cuda:1"  # other processes begin elsewhere
+    for _ in range(3):
+        replicas(X)
+        assert replicas.placement == "cuda:1"
+    scorers[1].busy.acquire()
+    other = threading.Thread(target=replicas, args=(X,))
+    other.start()
+    while not any(replicas._computing):
+        time.sleep(0.001)
+    replicas(X)
+    assert replicas.placement == "cuda:0"
+    scorers[1].busy.release()
+    other.join()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about a machine without CUDA")

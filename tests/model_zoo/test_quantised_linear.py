@@ -10,6 +10,7 @@ from torch import nn
 
 from configs.errors import ModelError
 from model_zoo.machine import adds_bytes_without_overflow
+from model_zoo.not_finite import NanWhereInputIsNotFinite
 from model_zoo.quantised_linear import measured_linear_scales, quantised_linear
 
 pytestmark = pytest.mark.skipif(not adds_bytes_without_overflow(), reason="int8_linear needs a processor with VNNI or AMX")
@@ -84,6 +85,16 @@ def test_a_row_has_the_same_score_whatever_its_neighbours_hold(network: nn.Modul
     alone = outputs(quantised, x)[:32]
     x[32:] = 1e30
     assert outputs(quantised, x)[:32].tobytes() == alone.tobytes()
+
+
+def test_rows_that_float32_cannot_score_have_no_score_in_8_bits_either(network: nn.Module) -> None:
+    x = rows(8)
+    expected = outputs(network, x)
+    x[2, 5], x[4, 0], x[6] = torch.nan, torch.inf, 3e38  # the sum of the last overflows, and it is finite all the same
+    quantised = NanWhereInputIsNotFinite(quantised_linear(network, measured_linear_scales(network, batches())))
+    found = outputs(quantised, x)
+    assert np.flatnonzero(~np.isfinite(found).all(axis=1)).tolist() == [2, 4]
+    assert relative_error(found[[0, 1, 3, 5, 7]], expected[[0, 1, 3, 5, 7]]) < 0.05
 
 
 def test_only_the_layers_with_scales_are_quantised(network: nn.Module) -> None:

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from model_zoo.agreement import Agreement
+from model_zoo.mini_batches import FailedRows
 from model_zoo.package import read_package
+from model_zoo.scorer import load_scorer
 from model_zoo.settings import LinearScale, Settings
 from pipelines import score, tune
-from pipelines.candidates import Measured, Tuning
+from pipelines.candidates import WITHOUT, Measured, Tuning
 from pipelines.command_line import run_program
 from tests.pipelines.test_score import manifest, table
 
+Arrays = dict[str, np.ndarray]
 Score = Callable[..., int]
 DIGITS = "configs/digits.yaml"
 QUICK = ("--without", "compile", "--quiet")
@@ -127,6 +130,50 @@ def test_a_model_of_less_than_a_row_a_second_is_measured_too(digits: Path, tmp_p
     tuned(digits, tmp_path / "certificate.json", *QUICK, "--without", "int8")
 
 
+def test_rows_that_the_model_cannot_score_are_left_out(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = set[str]()
+
+    def load(*arguments: Any) -> Callable[[Arrays], Arrays]:
+        scorer = load_scorer(*arguments)
+
+        def score(inputs: Arrays) -> Arrays:
+            outputs = scorer(inputs)
+            ink = inputs["image"].reshape(len(inputs["image"]), -1).mean(axis=1)
+            fails, nan = np.flatnonzero(ink > -0.22), np.flatnonzero(ink < -0.54)
+            bad.update(f"{value:.7f}" for value in ink[[*fails, *nan]])
+            outputs["logits"][nan] = np.nan
+            if len(fails):
+                raise FailedRows({int(row): ValueError("too much ink") for row in fails}, outputs)
+            return outputs
+
+        return score
+
+    monkeypatch.setattr("pipelines.candidates.load_scorer", load)
+    values = tuned(digits, tmp_path / "certificate.json", *QUICK, "--without", "int8_linear", "--without", "channels_last")
+    assert len(bad) > 1
+    assert {t["agreement"]["rows"] for t in values["tried"] if t["agreement"]} == {450 - len(bad)}
+    assert values["agreement"]["label_agreement"] >= 0.995
+
+
+def test_a_model_that_scores_no_row_of_the_sample_is_refused(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = {"logits": np.full((450, 10), np.nan, np.float32)}
+    monkeypatch.setattr(
+        "pipelines.candidates.load_scorer", lambda *_: lambda inputs: {n: a[: len(inputs["image"])] for n, a in nothing.items()}
+    )
+    assert run_tune(*job_flags(digits, tmp_path / "c.json"), *QUICK) == 3
+    assert "finite for none of the sample's rows" in capsys.readouterr().err
+    assert not (tmp_path / "c.json").exists()
+
+
+def test_the_table_tells_how_many_workers_were_fastest(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only_float32 = [word for name in WITHOUT for word in ("--without", name)]
+    assert run_tune(*job_flags(digits, tmp_path / "c.json"), *only_float32, "--set", "model.batch_rows=16") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("with preprocessing, ")]
+    assert [line.split(" workers")[0] for line in lines] == [f"with preprocessing, {n}" for n in (tune.cores(), 1)]
+
+
 def test_without_any_tolerance_float32_or_what_has_its_bits_is_kept(digits: Path, tmp_path: Path) -> None:
     values = tuned(digits, tmp_path / "certificate.json", *QUICK, "--set", "model.tolerance.max_difference=0")
     assert values["settings"]["dtype"] == "float32"
@@ -139,10 +186,12 @@ def test_auto_scores_with_the_certificates_settings_and_the_manifest_says_so(
     assert run_score(*job_flags(digits, certificate, *LOOSE)) == 0
     fast, how = table(tmp_path / "scores"), manifest(tmp_path / "scores")
     assert how["computing"]["dtype"] == "int8"
+    assert how["agreement"] == json.loads(certificate.read_text())["agreement"]
     assert all("int8 channels_last" in text for text in how["computed_by"])
     assert run_score(*job_flags(digits, certificate, "--set", "model.dtype=float32")) == 0
     exact, plain = table(tmp_path / "scores"), manifest(tmp_path / "scores")
     assert plain["computing"]["dtype"] == "float32"
+    assert plain["agreement"] is None
     assert plain["run_id"] != how["run_id"]
     difference = np.abs(fast["probability"] - exact["probability"]).max()
     assert 0 < difference < 0.2
@@ -175,6 +224,8 @@ def changed(path: Path, to: Path, *keys: str, value: object) -> Path:
         (("machine", "torch"), "1.0", "was made on another kind of machine: torch '1.0' there"),
         (("agreement", "max_difference"), 2.0, "agrees with float32 less than model.tolerance asks for"),
         (("agreement", "label_agreement"), float("nan"), "agrees with float32 less than model.tolerance asks for"),
+        (("job", "preprocess.steps"), [{"step": "fill"}], "was made with another preprocess.steps than the job's"),
+        (("job", "postprocess.activation"), "none", "was made with another postprocess.activation than the job's"),
         (("settings", "batch_rows"), 7, "was made with model.batch_rows 7, and the job says 256"),
         (("settings", "batch_rows"), 0, "is not a certificate of this version"),
         (("settings", "dtypes"), "int4", "is not a certificate of this version"),
