@@ -214,7 +214,7 @@ def _dry_run(plan: Plan) -> int:
     print(report.plan_table(plan))
     if plan.rows is not None and batch.rows_in:
         print(
-            f"  estimate: {plan.rows * seconds / batch.rows_in:,.1f} s on one core, from {batch.rows_in:,} rows in {seconds:.3f} s"
+            f"  estimate: {plan.rows * seconds / batch.rows_in:,.1f} s with one worker, from {batch.rows_in:,} rows in {seconds:.3f} s"
         )
     if scored.failed:
         print(report.rejected_rows(scored.failed))
