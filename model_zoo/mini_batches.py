@@ -277,11 +277,11 @@ class MiniBatches:
             if self._lost is not None:  # by another call; what this one has begun may hang for as long
                 raise self._lost
             if left <= 0 and oldest in list(call.began.values()):
-                raise self._timed_out()
+                raise self._timed_out(call.slots)
 
-    def _timed_out(self) -> WorkerError:
+    def _timed_out(self, slots: int) -> WorkerError:
         """The end of all calls, since what hangs keeps its thread; this call's error blames its own rows, that of the others does not."""
-        took = f"took longer than {self.timeout_seconds:g} s for one mini-batch of {self.slots} rows"
+        took = f"took longer than {self.timeout_seconds:g} s for one mini-batch of {slots} rows"
         mend = "so the run stops: run again to resume, or raise model.timeout_seconds"
         self._lost = WorkerError(f"in another batch, the model {took}, {mend}")
         return WorkerError(f"the model {took}, {mend}")

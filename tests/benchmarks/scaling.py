@@ -229,6 +229,8 @@ def main(argv: Sequence[str]) -> None:
     _refuse_small_disk(a)
     if "requests" in a.parts and (missing := [name for name in ("moto", "s3fs") if find_spec(name) is None]):
         sys.exit(f"--parts requests needs {' and '.join(missing)}; install the test extra, or name the other parts")
+    if find_spec("matplotlib") is None:
+        sys.exit("the plot needs matplotlib; install the test extra")
     scratch = a.folder.resolve() / f"scaling-{os.getpid()}"
     scratch.mkdir()
     figures = _measured_before(a.json)
