@@ -1,4 +1,4 @@
-"""Packaging: what is installed, and with what. Exact versions with hashes are in requirements.lock."""
+"""Packaging: what is installed, and with what. Exact versions with hashes are in the locks, which `make lock` writes."""
 
 from setuptools import setup
 
@@ -43,6 +43,7 @@ EXTRAS = {
         *DATAFLOW,
         *IMAGES,
         *TEXTS,
+        "coverage>=7.10,<8",
         "duckdb>=1.4",
         "gcp-storage-emulator>=2026.7",
         "hypothesis>=6.150,<7",
@@ -52,6 +53,7 @@ EXTRAS = {
         "pandas-stubs",
         "psutil>=7",
         "pytest>=9,<10",
+        "pytest-xdist>=3.8,<4",
         "ruff>=0.14",
         "types-pyyaml",
         "types-tqdm",

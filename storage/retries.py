@@ -72,10 +72,11 @@ def resumed(open_from: Callable[[int], Iterator[T]]) -> Iterator[T]:
 
 def _policy() -> tenacity.Retrying:
     """Four attempts within a few seconds; each wait is twice the last one and up to 0.1 s, so that workers do not ask in step."""
+    doubling = tenacity.wait_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS)
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
         stop=tenacity.stop_after_attempt(_ATTEMPTS),
-        wait=tenacity.wait_exponential_jitter(initial=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS, jitter=_FIRST_WAIT_SECONDS),
+        wait=doubling + tenacity.wait_random(0, _FIRST_WAIT_SECONDS),
         sleep=_pause,
         reraise=True,
     )

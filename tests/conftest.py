@@ -1,17 +1,95 @@
-"""What several tests need: the sample that comes with the repository, a trained digits model, and a way to run programs."""
+"""What several tests need: the sample's models and data, a way to run programs, and the order in which workers take tests."""
 
 from collections.abc import Callable, Iterator
+import gc
 import os
 from pathlib import Path
-import subprocess
 import sys
+import threading
+from typing import Any
 
 import pytest
 
 from pipelines import score
 from pipelines.command_line import run_program
+from tests.support.programs import Programs
+from tests.support.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).parent.parent
+# Tests that use one of these start programs, with no need to say so.
+_FIXTURES_THAT_START = {"programs", "servers", "server", "cluster", "on_cluster", "job_server", "image", "prism"}
+_STARTS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system")
+# One worker takes all tests of these folders, since what they share takes long to set up; elsewhere it takes a file.
+_TAKEN_WHOLE = ("tests/flink", "tests/object_stores", "tests/dataflow")
+# What waits or takes longest comes first, so that no worker is left with it in the end.
+_FIRST = (
+    "tests/flink",
+    "tests/object_stores",
+    "tests/faults",
+    "tests/pipelines/test_prism.py",
+    "tests/dataflow",
+    "tests/pipelines",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts programs by its fixtures, and put the longest work first."""
+    for item in items:
+        if not _FIXTURES_THAT_START.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.program)
+    items.sort(key=lambda item: _rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole files, and some folders whole."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return next((folder for folder in _TAKEN_WHOLE if path.startswith(f"{folder}/")), path)
+
+    return ByFile(config, log)
+
+
+def _rank(nodeid: str) -> int:
+    return next((rank for rank, beginning in enumerate(_FIRST) if nodeid.startswith(beginning)), len(_FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """Never look again at what was imported: each collection of garbage would go through half a million objects."""
+    gc.collect()
+    gc.freeze()
+
+
+_may_start = True
+_started: list[str] = []
+
+
+def _refuse_unmarked(event: str, arguments: tuple[Any, ...]) -> None:
+    """Stop a test that starts a program without saying so: `make quick` must stay quick.
+
+    A thread of Beam's would swallow the error and wait for ever, so what starts in another thread is told when the test has ended.
+    """
+    if _may_start or event not in _STARTS:
+        return
+    what = f"this test starts a program ({event} {arguments[:2]!r}): mark it with pytest.mark.program"
+    if threading.current_thread() is threading.main_thread():
+        raise RuntimeError(what)
+    _started.append(what)
+
+
+sys.addaudithook(_refuse_unmarked)
+
+
+@pytest.fixture(autouse=True)
+def _only_marked_tests_start_programs(request: pytest.FixtureRequest) -> Iterator[None]:
+    global _may_start
+    _started.clear()
+    _may_start = request.node.get_closest_marker("program") is not None
+    yield
+    _may_start = True
+    assert not _started, _started[0]
 
 
 @pytest.fixture(autouse=True)
@@ -34,23 +112,30 @@ def _environment_as_it_was() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder that `pipelines.train` filled with the digits model, held-out shards and labels."""
-    from pipelines import train
-
-    folder = tmp_path_factory.mktemp("digits")
-    config = str(REPOSITORY / "configs/train_digits.yaml")
-    assert run_program(train.main, ["--config", config, "--output", str(folder), "--quiet"]) == 0
-    return folder
+    return _trained("digits", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def breast_cancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder that `pipelines.train` filled with the breast-cancer model, held-out shards as Parquet and CSV, and labels."""
+    return _trained("breast_cancer", tmp_path_factory)
+
+
+def _trained(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pipelines import train
 
-    folder = tmp_path_factory.mktemp("breast_cancer")
-    config = str(REPOSITORY / "configs/train_breast_cancer.yaml")
+    folder = tmp_path_factory.mktemp(name)
+    config = str(REPOSITORY / f"configs/train_{name}.yaml")
     assert run_program(train.main, ["--config", config, "--output", str(folder), "--quiet"]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    """Start programs, forked from a process that has imported everything."""
+    server = Programs(tmp_path_factory.mktemp("programs"))
+    yield server
+    server.close()
 
 
 @pytest.fixture
@@ -62,9 +147,3 @@ def run_score(tmp_path: Path) -> Callable[..., int]:
         return run_program(score.main, ["--output", str(where), "--quiet", *arguments])
 
     return run
-
-
-def program(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program as a user does, in a process of its own."""
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)

@@ -1,19 +1,23 @@
 """The shape of the code: which room may import which, how large things are, and that every package imports without a warning."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 import re
 import subprocess
 import sys
+from typing import TypeVar
 
 import pytest
 
 from tests.faults.steps import LOOKS, steps_of
+from tests.support.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).parent.parent
+Node = TypeVar("Node", bound=ast.AST)
 ROOMS = ("configs", "model_zoo", "pipelines", "storage", "transforms")
 FILES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
+TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 
 # configs is the vocabulary: its errors, messages and steps are words for every room, but a Job is seen by pipelines alone.
 MAY_IMPORT = {
@@ -59,60 +63,155 @@ WRITES_TO_A_SINK = {
 WRITERS = re.compile(r"(\w*Writer|dump|new_file|save\w*|to_csv|to_parquet|write_(csv|dataset|feather|table))")
 
 
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text()
+
+
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """Every node of a file, parsed once for all tests."""
+    return list(ast.walk(ast.parse(text_of(path))))
+
+
+def nodes_of_kind(path: Path, kind: type[Node]) -> list[Node]:
+    return [node for node in nodes_of(path) if isinstance(node, kind)]
+
+
 def module(path: Path) -> str:
     return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" if node.module in ROOMS else str(node.module) for alias in node.names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_arrows_point_one_way(path: Path) -> None:
+def violations_in(paths: list[Path], check: Callable[[Path], Iterator[str]]) -> list[str]:
+    """What a check has against each file, all of it at once."""
+    return [f"{path.relative_to(REPOSITORY)}{what}" for path in paths for what in check(path)]
+
+
+def test_files_are_found() -> None:
+    assert len(FILES) > 80
+    assert len(TESTS) > 100
+    assert {path.parts[len(REPOSITORY.parts)] for path in FILES} == set(ROOMS)
+
+
+def test_arrows_point_one_way() -> None:
+    assert violations_in(FILES, wrong_imports) == []
+
+
+def wrong_imports(path: Path) -> Iterator[str]:
     name = module(path)
     room = name.partition(".")[0]
     allowed = MAY_IMPORT[room] | ({"model_zoo"} if name == "transforms.predict" else set())
     for target in imports(path):
         if target.partition(".")[0] in ROOMS:
-            assert any(target == a or target.startswith(f"{a}.") for a in allowed), f"{name} imports {target}"
-            if room == "transforms" and target.startswith("transforms."):
-                assert target in FOUNDATION | SIBLINGS.get(name, set()), f"{name} imports its sibling {target}"
-        assert target.partition(".")[0] not in FORBIDDEN.get(room, set()), f"{name} imports {target}"
+            if not any(target == a or target.startswith(f"{a}.") for a in allowed):
+                yield f" imports {target}"
+            if room == "transforms" and target.startswith("transforms.") and target not in FOUNDATION | SIBLINGS.get(name, set()):
+                yield f" imports its sibling {target}"
+        if target.partition(".")[0] in FORBIDDEN.get(room, set()):
+            yield f" imports {target}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_files_and_functions_are_small(path: Path) -> None:
-    text = path.read_text()
-    assert text.count("\n") <= 320, f"{path}: split it"
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
-            lines = (node.end_lineno or 0) - body[0].lineno + 1
-            assert lines <= 40, f"{path}:{node.lineno}: {node.name} has {lines} lines"
+def test_files_and_functions_are_small() -> None:
+    assert violations_in(FILES, large_parts) == []
+
+
+def large_parts(path: Path) -> Iterator[str]:
+    if text_of(path).count("\n") > 320:
+        yield ": split it"
+    for node in nodes_of_kind(path, ast.FunctionDef):
+        body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+        lines = (node.end_lineno or 0) - body[0].lineno + 1
+        if lines > 40:
+            yield f":{node.lineno}: {node.name} has {lines} lines"
 
 
 def test_functions_are_short_as_a_rule() -> None:
     sizes = sorted(
-        (n.end_lineno or 0) - (n.body[1:] or n.body)[0].lineno + 1
-        for path in FILES
-        for n in ast.walk(ast.parse(path.read_text()))
-        if isinstance(n, ast.FunctionDef)
+        (n.end_lineno or 0) - (n.body[1:] or n.body)[0].lineno + 1 for path in FILES for n in nodes_of_kind(path, ast.FunctionDef)
     )
     assert sizes[len(sizes) // 2] <= 8
     assert sizes[len(sizes) * 9 // 10] <= 25
 
 
-@pytest.mark.parametrize("path", [*FILES, *sorted((REPOSITORY / "tests").rglob("*.py"))], ids=module)
-def test_no_future_annotations(path: Path) -> None:
-    assert not any(name.startswith("__future__") for name in imports(path))
+def test_files_of_tests_are_small() -> None:
+    assert violations_in(TESTS, long_tests) == []
 
 
+def long_tests(path: Path) -> Iterator[str]:
+    lines = text_of(path).count("\n")
+    if lines > 500:
+        yield f" has {lines} lines, more than 500"
+
+
+def test_no_future_annotations() -> None:
+    """In the rooms and in tests."""
+    assert violations_in([*FILES, *TESTS], future_imports) == []
+
+
+def future_imports(path: Path) -> Iterator[str]:
+    yield from (f" imports {name}" for name in imports(path) if name.startswith("__future__"))
+
+
+def test_no_test_module_is_imported() -> None:
+    """What several of them share is in a module of its own; a test module is no library, and a conftest belongs to pytest."""
+    assert violations_in(TESTS, imported_test_modules) == []
+
+
+def imported_test_modules(path: Path) -> Iterator[str]:
+    names = {name for node in nodes_of(path) for name in modules_named_in(node, module(path), path.name == "__init__.py")}
+    yield from (f" imports {name}" for name in sorted(names) if is_for_pytest(name))
+
+
+def is_for_pytest(name: str) -> bool:
+    """Whether a module is one that pytest finds by its name."""
+    last = name.rpartition(".")[2]
+    return last == "conftest" or last.startswith("test_")
+
+
+def modules_named_in(node: ast.AST, importer: str, is_package: bool) -> Iterator[str]:
+    """Modules of tests that an import may mean: `from tests.x import y` names `tests.x.y` if that is a file; relative ones are resolved."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        above = importer.split(".")[: len(importer.split(".")) - node.level + is_package] if node.level else []
+        origin = ".".join([*above, *([node.module] if node.module else [])])
+        names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
+    else:
+        return
+    yield from (name for name in names if name.startswith("tests.") and is_module(name))
+
+
+def is_module(name: str) -> bool:
+    return (REPOSITORY / f"{name.replace('.', '/')}.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from tests.faults.test_disk import job", ["tests.faults.test_disk"]),
+        ("import tests.faults.test_disk as disk, tests.conftest", ["tests.faults.test_disk", "tests.conftest"]),
+        ("from tests import conftest, support", ["tests.conftest"]),
+        ("from . import conftest", ["tests.conftest"]),
+        ("from .faults.conftest import world", ["tests.faults.conftest"]),
+        ("from tests.faults.world import test_me, conftest", []),
+    ],
+)
+def test_imports_of_test_modules_are_seen_however_they_are_written(line: str, found: list[str]) -> None:
+    (node,) = ast.parse(line).body
+    assert [name for name in modules_named_in(node, "tests.test_a", is_package=False) if is_for_pytest(name)] == found
+
+
+@pytest.mark.program
 def test_every_module_imports_without_a_warning_of_ours() -> None:
-    """Warnings are errors, but for those that Beam and its own dependencies raise among themselves."""
+    """Warnings are errors, but for those that Beam and its own dependencies raise among themselves; nothing may be imported before."""
     modules = ", ".join(module(p) for p in FILES)
     code = f"import warnings, apache_beam, torch, sklearn\nwarnings.simplefilter('error')\nimport {modules}"
     run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -121,27 +220,35 @@ def test_every_module_imports_without_a_warning_of_ours() -> None:
 
 def test_every_package_of_the_tree_is_installed() -> None:
     setup = (REPOSITORY / "setup.py").read_text()
-    assert all(f'"{room}"' in setup for room in ROOMS)
+    assert [room for room in ROOMS if f'"{room}"' not in setup] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_only_storage_changes_files(path: Path) -> None:
+def test_only_storage_changes_files() -> None:
     """So that every such step is one of those at which the tests of faults kill, fail and look."""
+    assert violations_in(FILES, changes_of_files) == [], "call storage.files instead"
+
+
+def changes_of_files(path: Path) -> Iterator[str]:
     name = module(path)
     if not name.startswith("storage."):
-        found = {step.name.partition(":")[0] for step in steps_of(path.read_text(), name) if step.primitive}
-        assert found == {place for place in CHANGES_FILES if place.rpartition(".")[0] == name}, "call storage.files instead"
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    writers = [ast.unparse(c) for c in calls if isinstance(c.func, ast.Attribute) and WRITERS.fullmatch(c.func.attr)]
+        found = {step.name.partition(":")[0] for step in steps_of(text_of(path), name) if step.primitive}
+        known = {place for place in CHANGES_FILES if place.rpartition(".")[0] == name}
+        yield from (f": {place} changes files" for place in sorted(found - known))
+        yield from (f": {place} changes no file, as CHANGES_FILES says" for place in sorted(known - found))
+    calls = [c for c in nodes_of_kind(path, ast.Call) if isinstance(c.func, ast.Attribute) and WRITERS.fullmatch(c.func.attr)]
+    writers = [ast.unparse(call) for call in calls]
     sinks = WRITES_TO_A_SINK.get(name, set())
-    assert {sink for text in writers for sink in sinks if text.startswith(sink)} == sinks
-    assert [text for text in writers if not text.startswith(tuple(sinks))] == []
+    yield from (f": {sink} is not there" for sink in sorted(sinks) if not any(text.startswith(sink) for text in writers))
+    yield from (f": {text} may write to a path" for text in writers if not text.startswith(tuple(sinks)))
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_what_changes_files_is_called_by_its_modules_name(path: Path) -> None:
+def test_what_changes_files_is_called_by_its_modules_name() -> None:
     """An alias, a function imported by name or passed on: none is seen by who looks for steps in the code."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
+    assert violations_in(FILES, hidden_changes) == []
+
+
+def hidden_changes(path: Path) -> Iterator[str]:
+    nodes = nodes_of(path)
     imported = [
         (getattr(node, "module", None), alias)
         for node in nodes
@@ -149,17 +256,15 @@ def test_what_changes_files_is_called_by_its_modules_name(path: Path) -> None:
         for alias in node.names
     ]
     for origin, alias in imported:
-        assert alias.name not in LOOKS or alias.asname is None, f"import {alias.name} as {alias.asname}"
+        if alias.name in LOOKS and alias.asname is not None:
+            yield f": import {alias.name} as {alias.asname}"
         looks = LOOKS.get((origin or "").rpartition(".")[2], alias.name).split()
-        assert alias.name in looks or alias.name[0].isupper(), f"from {origin} import {alias.name}"
+        if alias.name not in looks and not alias.name[0].isupper():
+            yield f": from {origin} import {alias.name}"
     functions = {id(part) for node in nodes if isinstance(node, ast.Call) for part in ast.walk(node.func)}
     names = {alias.name for _, alias in imported} & set(LOOKS)
-    for node in nodes:
-        if (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.value.id in names
-            and id(node) not in functions
-        ):
+    for node in nodes_of_kind(path, ast.Attribute):
+        if isinstance(node.value, ast.Name) and node.value.id in names and id(node) not in functions:
             harmless = [*LOOKS[node.value.id].split(), "devnull", "environ", "path", "pathsep"]
-            assert node.attr in harmless or node.attr.isupper(), f"{path}:{node.lineno}: {ast.unparse(node)} is not called here"
+            if node.attr not in harmless and not node.attr.isupper():
+                yield f":{node.lineno}: {ast.unparse(node)} is not called here"

@@ -1,12 +1,16 @@
 """CSV as it comes: other encodings, broken quotes and rows, texts that look like numbers or nulls, broken archives."""
 
+from collections.abc import Callable
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.bad_input.conftest import Score
+from tests.support.jobs import Outcome
 from transforms import csv_text
+
+Score = Callable[..., Outcome]
 
 HEADER = "id,a,b,c,s\n"
 GOOD = HEADER + "1,1,1,1,x\n2,2,2,2,y\n"
@@ -73,7 +77,7 @@ def test_latin_1_gives_exact_texts_where_it_is_declared(score_csv: Score) -> Non
 def test_latin_1_that_is_read_as_utf_8_costs_its_rows(score_csv: Score) -> None:
     outcome = score_csv(HEADER.encode() + b"1,1,1,1,x\n2,2,2,2,\xe4\n3,3,3,3,y\n")
     assert outcome.rows()["id"].to_pylist() == [1, 3]
-    assert outcome.rejected() == {1: (2, "read", "column 's': not a valid string")}
+    assert told(outcome) == {"in.csv": {1: (2, "column 's': not a valid string")}}
 
 
 def test_a_many_block_file_keeps_every_byte_of_its_quoted_line_ends(score_csv: Score) -> None:
@@ -119,6 +123,7 @@ def test_what_cannot_be_read_whole_is_refused_with_a_hint(case: str, score_csv: 
     score_csv(content, name).refused(name, *words)
 
 
+@pytest.mark.beam
 def test_a_flipped_bit_of_an_archive_is_refused(score_csv: Score) -> None:
     numbers = np.random.default_rng(1).random(2_000)
     content = bytearray(gzip.compress((HEADER + "".join(f"{i},1,1,1,{x}\n" for i, x in enumerate(numbers))).encode()))
@@ -148,12 +153,25 @@ REJECTED: dict[str, tuple[str, dict[int, tuple[int | None, str]]]] = {
 }
 
 
-@pytest.mark.parametrize("case", REJECTED)
-def test_a_row_that_is_no_row_of_the_contract_is_rejected_alone(case: str, score_csv: Score) -> None:
-    rows, expected = REJECTED[case]
-    outcome = score_csv(HEADER + rows)
-    assert outcome.rejected() == {number: (key, "read", message) for number, (key, message) in expected.items()}
-    assert outcome.rows().num_rows == rows.count("\n") - len(expected)
+def told(outcome: Outcome) -> dict[str, dict[int, tuple[int | None, str]]]:
+    """Return what is told of the rejected rows: by file and row number, key and message."""
+    found: dict[str, dict[int, tuple[int | None, str]]] = {}
+    for record in outcome.rejected():
+        assert record["stage"] == "read"
+        found.setdefault(Path(record["source"]).name, {})[record["row"]] = (record["key"], record["message"])
+    return found
+
+
+@pytest.mark.beam
+def test_a_row_that_is_no_row_of_the_contract_is_rejected_alone(score_csv: Score) -> None:
+    outcome = score_csv({f"{case}.csv": HEADER + rows for case, (rows, _) in REJECTED.items()})
+    assert told(outcome) == {f"{case}.csv": expected for case, (_, expected) in REJECTED.items()}
+    good = [int(key) for rows, expected in REJECTED.values() for key in _keys_of_others(rows, set(expected))]
+    assert outcome.rows()["id"].to_pylist() == sorted(good)
+
+
+def _keys_of_others(rows: str, left_out: set[int]) -> list[str]:
+    return [row.partition(",")[0] for number, row in enumerate(rows.splitlines()) if number not in left_out]
 
 
 def test_infinity_that_is_written_as_such_is_a_number(score_csv: Score) -> None:
@@ -181,6 +199,7 @@ def test_text_that_is_not_in_the_declared_encoding_is_refused(score_csv: Score) 
         score_csv(content, **{"source.csv.encoding": encoding}).refused("in.csv", encoding, "source.csv.encoding")
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_refused_and_one_that_is_expected_is_read(score_csv: Score, monkeypatch: pytest.MonkeyPatch) -> None:
     line = b"1,1,1,1," + b"x" * 50_000 + b"\n"
     piece = gzip.compress(line * 200)

@@ -17,8 +17,8 @@ import torch
 from configs.steps import Image
 from model_zoo.architectures import build
 from model_zoo.package import write_package
-from tests.bad_input.conftest import JOB, Outcome, Score, write
-from tests.builders import parquet
+from tests.support.builders import parquet
+from tests.support.jobs import Outcome, small_table, write_job, write_parquet
 from transforms.images import decode_images
 
 SIDE = 8
@@ -70,15 +70,14 @@ def image_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     files = {"weights.safetensors": save(network.state_dict()), "smoke.parquet": parquet(pa.table(smoke))}
     write_package(str(folder / "model"), card, (STEP,), files)
-    (folder / "job.yaml").write_text(JOB.format(package=folder / "model").replace("probability", "logits"))
-    return folder / "job.yaml"
+    return write_job(folder, folder / "model", postprocess={"keep": ["logits"]})
 
 
 @pytest.fixture
-def score_images(score_it: Score, image_job: Path, tmp_path: Path) -> Callable[..., Outcome]:
+def score_images(score_it: Callable[..., Outcome], image_job: Path, tmp_path: Path) -> Callable[..., Outcome]:
     def run(*images: bytes | None) -> Outcome:
-        rows = pa.table({"id": pa.array(range(len(images)), pa.int64()), "image": pa.array(images, pa.binary())})
-        return score_it(write(tmp_path, rows=rows), config=image_job)
+        rows = small_table(len(images), image=pa.array(images, pa.binary())).select(["id", "image"])
+        return score_it(write_parquet(tmp_path / "in.parquet", rows), config=image_job)
 
     return run
 
@@ -108,12 +107,12 @@ def test_broken_images_and_bombs_are_rejected_alone_and_take_no_memory(score_ima
     assert peak_megabytes() - before < 100  # the bomb's pixels would be 400 MB in grey
     assert outcome.rows()["id"].to_pylist() == [0, 11]
     rejected = outcome.rejected()
-    assert sorted(rejected) == sorted(bad)
-    assert {(key, stage) for key, stage, _ in rejected.values()} == {(n, "preprocess") for n in bad}
-    assert "bomb" in rejected[4][2]
-    assert rejected[10][2] == "image of 5000 x 5000 pixels, more than max_pixels 16777216"
-    assert "32 bits per pixel" in rejected[6][2]
-    assert "html" not in rejected[3][2]
+    assert [(r["row"], r["key"], r["stage"]) for r in rejected] == [(n, n, "preprocess") for n in sorted(bad)]
+    messages = {record["row"]: record["message"] for record in rejected}
+    assert "bomb" in messages[4]
+    assert messages[10] == "image of 5000 x 5000 pixels, more than max_pixels 16777216"
+    assert "32 bits per pixel" in messages[6]
+    assert "html" not in messages[3]
 
 
 def peak_megabytes() -> int:

@@ -1,5 +1,6 @@
 """Values that are easily changed on the way come out exactly as they went in, compared in Arrow and by what stands in the file."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.bad_input.conftest import Score, table, write
+from tests.support.jobs import Outcome, small_table, write_parquet
+
+Score = Callable[..., Outcome]
 
 NAN_WITH_A_PAYLOAD = struct.unpack("<d", struct.pack("<Q", 0x7FF8_0000_DEAD_BEEF))[0]
 YEAR_1 = -62_135_596_800
@@ -88,7 +91,7 @@ def test_the_comparison_sees_every_bit() -> None:
     ids=str,
 )
 def test_values_are_carried_exactly(settings: dict, score_it: Score, tmp_path: Path) -> None:
-    source = write(tmp_path, rows=table(5, **VALUES), row_group_size=3)
+    source = write_parquet(tmp_path / "in.parquet", small_table(5, **VALUES), row_group_size=3)
     outcome = score_it(source, settings={"source.passthrough": list(VALUES), **settings})
     actual, expected = outcome.rows(), pq.read_table(source)
     for name, given in VALUES.items():
@@ -103,7 +106,8 @@ def test_a_dictionary_that_differs_per_row_group_and_per_shard(score_it: Score, 
         path = tmp_path / f"in/{shard}.parquet"
         path.parent.mkdir(exist_ok=True)
         groups = [
-            table(3, first=9 * shard + 3 * i, word=pa.array(w).dictionary_encode()) for i, w in enumerate(words[:: 1 - 2 * shard])
+            small_table(3, first=9 * shard + 3 * i, word=pa.array(w).dictionary_encode())
+            for i, w in enumerate(words[:: 1 - 2 * shard])
         ]
         with pq.ParquetWriter(path, groups[0].schema) as writer:
             for group in groups:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from model_zoo import architectures
-from tests.builders import tiny_network
+from tests.support.builders import tiny_network
 
 
 class Spoilt(nn.Module):

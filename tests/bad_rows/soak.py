@@ -15,11 +15,9 @@ import threading
 import numpy as np
 import pytest
 
-from pipelines import score
-from pipelines.command_line import run_program
-from tests.bad_rows.conftest import CONFIG, write_shard
 from tests.bad_rows.networks import failing_on, installed
-from tests.builders import tiny_package
+from tests.bad_rows.spoilt_job import make_job, write_shard
+from tests.support.jobs import run_job
 
 ROWS_PER_BATCH = 64
 SHARDS = 20
@@ -43,9 +41,7 @@ class Sampler(threading.Thread):
 
 def soak(folder: Path, batches: int) -> dict[str, float]:
     """Run the job and say what grew."""
-    columns = [{"name": name, "type": "float", "missing": "reject"} for name in ("a", "b", "c")]
-    tiny_package(folder / "model", builder="spoilt", parameters={}, columns=columns)
-    (folder / "job.yaml").write_text(CONFIG.format(folder=folder))
+    job = make_job(folder)
     rows = batches * ROWS_PER_BATCH
     bad = np.arange(batches)[::20] * ROWS_PER_BATCH + np.random.default_rng(7).integers(
         0, ROWS_PER_BATCH, len(range(0, batches, 20))
@@ -56,13 +52,12 @@ def soak(folder: Path, batches: int) -> dict[str, float]:
         calls = installed(patch, failing_on(*bad.tolist()))
         sampler = Sampler(calls)
         sampler.start()
-        settings = [f"source.rows_per_batch={ROWS_PER_BATCH}", f"errors.max_rejected_rows={len(bad)}"]
-        flags = [word for text in settings for word in ("--set", text)]
-        status = run_program(score.main, ["--config", str(folder / "job.yaml"), "--quiet", *flags])
+        outcome = run_job(job, settings={"source.rows_per_batch": ROWS_PER_BATCH, "errors.max_rejected_rows": len(bad)})
         sampler.ended.set()
         sampler.join()
-    counts = json.loads((folder / "scores/current/manifest.json").read_text())["rows"]
-    assert (status, counts["in"], counts["rejected"]) == (0, rows, len(bad))
+    assert outcome.status == 0, outcome.error
+    counts = outcome.manifest["rows"]
+    assert (counts["in"], counts["rejected"]) == (rows, len(bad))
     return growth(sampler.samples, len(calls), batches)
 
 

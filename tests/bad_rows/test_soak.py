@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.bad_rows.soak import soak
 from tests.faults.counts import full_or
 
 
+@pytest.mark.beam
+@pytest.mark.slow
 def test_memory_handles_and_threads_stay_flat(tmp_path: Path) -> None:
     """A short run is mostly start-up and tells less: it may grow ten times as much."""
     grown = soak(tmp_path, full_or(1_000, 10_000))

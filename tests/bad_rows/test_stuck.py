@@ -6,15 +6,14 @@ import os
 from pathlib import Path
 import signal
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
-from tests.bad_rows.conftest import write_shard
 from tests.bad_rows.networks import installed
-from tests.conftest import REPOSITORY
+from tests.bad_rows.spoilt_job import write_hundreds
 from tests.faults.counts import full_or
-from tests.processes import gone_within, started
+from tests.support.jobs import Outcome
+from tests.support.processes import gone_within, started
+from tests.support.repository import REPOSITORY
 
 STUCK = """
 import threading
@@ -39,13 +38,14 @@ def _stuck(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{folder / 'site'}{os.pathsep}{REPOSITORY}")
 
 
+@pytest.mark.program
 @pytest.mark.usefixtures("_stuck")
 @pytest.mark.parametrize("mode", MODES)
 def test_a_process_whose_model_is_stuck_ends_and_the_next_one_resumes(
-    mode: str, folder: Path, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    mode: str, folder: Path, run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for shard in range(4):
-        write_shard(folder / f"shards/{shard}.parquet", np.arange(100) + 100 * shard)
+    """A real start: what must end is a whole process, with the threads that its interpreter waits for."""
+    write_hundreds(folder)
     flags = ["--config", str(folder / "job.yaml"), "--quiet", "--set", "model.timeout_seconds=2"]
     program = started(flags, [f"--direct_running_mode={mode}", "--direct_num_workers=2"], folder / "scores")
     try:
@@ -59,6 +59,5 @@ def test_a_process_whose_model_is_stuck_ends_and_the_next_one_resumes(
     assert "3.parquet from row 0: the model took longer than 2 s for one mini-batch of 64 rows" in error
     assert not (folder / "scores/CURRENT").exists()
     installed(monkeypatch, lambda x, answer: answer)
-    assert run("--set", "model.timeout_seconds=2") == 0
-    ids = [i for p in sorted((folder / "scores/current").glob("part-*")) for i in pq.read_table(p)["id"].to_pylist()]
-    assert ids == [f"k{n}" for n in range(400)]
+    outcome = run("--set", "model.timeout_seconds=2")
+    assert outcome.scored()["id"].to_pylist() == [f"k{n}" for n in range(400)]

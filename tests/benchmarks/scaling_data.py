@@ -33,7 +33,7 @@ _SCHEMA = pa.schema([("id", pa.int64()), *((name, pa.float32()) for name in COLU
 
 def make_package(folder: Path) -> None:
     """Write the model package, with seeded weights."""
-    from tests.builders import tiny_package
+    from tests.support.builders import tiny_package
 
     tiny_package(folder, features=COLUMNS, hidden=HIDDEN)
 

@@ -2,7 +2,6 @@
 
 from importlib.util import find_spec
 import json
-import os
 from pathlib import Path
 import subprocess
 import sys
@@ -16,8 +15,8 @@ from tests.benchmarks.answers import CLASSES, EMBEDDINGS, PROBABILITIES, Agreeme
 from tests.benchmarks.compare import Contender, Run, Shards, ratios, work_ratios
 from tests.benchmarks.machine import absent_because
 from tests.benchmarks.text_data import model_folder
+from tests.support.long import long
 
-LONG = pytest.mark.skipif("FULL_COUNTS" not in os.environ, reason="part of make test-long: it starts many programs")
 SMALL = {
     "tabular": ["--tabular_rows", "3001", "--shards", "2", "--stock_rows", "200"],
     "wide": ["--wide_rows", "601", "--shards", "2"],
@@ -41,12 +40,19 @@ def measured(folder: Path, workload: str, *contenders: str, more: tuple[str, ...
     return figures
 
 
+@pytest.mark.program
+def test_the_pipeline_and_a_loop_agree(tmp_path: Path) -> None:
+    """The one comparison that every run of the tests does: real starts, since the command is to start its contenders."""
+    check_agreement(tmp_path, "tabular", "pipeline", "plain")
+
+
+@long
 @pytest.mark.parametrize(
     ("workload", "contenders"),
     [
         ("tabular", ("pipeline", "plain", "best", "tuned", "stock")),
-        pytest.param("wide", ("pipeline", "plain", "best"), marks=LONG),
-        pytest.param("tiny", ("pipeline", "plain"), marks=LONG),
+        ("wide", ("pipeline", "plain", "best")),
+        ("tiny", ("pipeline", "plain")),
         pytest.param(
             "images",
             ("untuned", "plain", "best"),
@@ -56,7 +62,6 @@ def measured(folder: Path, workload: str, *contenders: str, more: tuple[str, ...
             "text",
             ("untuned", "plain", "best"),
             marks=[
-                LONG,
                 pytest.mark.skipif(model_folder() is None, reason="the sentence model is not installed"),
                 pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed"),
             ],
@@ -64,8 +69,11 @@ def measured(folder: Path, workload: str, *contenders: str, more: tuple[str, ...
     ],
 )
 def test_answers_agree(tmp_path: Path, workload: str, contenders: tuple[str, ...]) -> None:
-    figures = measured(tmp_path, workload, *contenders)
+    check_agreement(tmp_path, workload, *contenders)
 
+
+def check_agreement(folder: Path, workload: str, *contenders: str) -> None:
+    figures = measured(folder, workload, *contenders)
     assert tuple(figures["contenders"]) == contenders
     for name, contender in figures["contenders"].items():
         assert contender["agreement"], name
@@ -73,6 +81,7 @@ def test_answers_agree(tmp_path: Path, workload: str, contenders: tuple[str, ...
         assert (contender["ratio"] is None) == (name == contenders[0])
 
 
+@long
 @pytest.mark.parametrize("engine", ["ray", "daft", "spark"])
 def test_answers_of_another_engine_agree(tmp_path: Path, engine: str) -> None:
     if why := absent_because(engine):
@@ -83,6 +92,7 @@ def test_answers_of_another_engine_agree(tmp_path: Path, engine: str) -> None:
     assert figures["contenders"][engine]["agreement"]["largest difference"] < 1e-6
 
 
+@long
 def test_an_engine_that_is_not_here_is_named(tmp_path: Path) -> None:
     if absent_because("daft") is None:
         pytest.skip("daft is here")
@@ -93,7 +103,7 @@ def test_an_engine_that_is_not_here_is_named(tmp_path: Path) -> None:
     assert "daft" in figures["absent"]["daft"]
 
 
-@LONG
+@long
 def test_the_cost_of_the_graph_is_per_batch(tmp_path: Path) -> None:
     derived = measured(tmp_path, "batches", "pipeline")["derived"]
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 import json
-import os
 from pathlib import Path
 import subprocess
 import sys
@@ -11,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks.scaling import machine
+from tests.benchmarks.scaling import machine, main
 from tests.benchmarks.scaling_limits import per_row_microseconds, per_shard
+from tests.support.long import long
 
-LONG = pytest.mark.skipif("FULL_COUNTS" not in os.environ, reason="part of make test-long: it starts many programs")
 _TINY = ["--rows", "1e3", "--shards", "3", "--workers", "1", "--worker_rows", "2000", "--request_shards", "2"]
 
 _SIZES = [{"rows": rows, "shards": 1, "seconds": [5.0] * 3, "cpu_seconds": [5.0] * 3, "peak_mb": [800.0] * 3} for rows in (0, 1000)]
@@ -29,14 +28,18 @@ def _spreads(figures: Any) -> Iterator[tuple[str, list[float]]]:
         yield from _spreads(value)
 
 
-def _command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _arguments(folder: Path, *arguments: str) -> list[str]:
     places = ["--folder", str(folder / "made"), "--json", str(folder / "figures.json")]
     written = ["--table", str(folder / "docs/scaling.md"), "--plot", str(folder / "docs/scaling.svg")]
-    command = [sys.executable, "-m", "tests.benchmarks.scaling", *_TINY, "--repeats", "1", *places, *written, *arguments]
+    return [*_TINY, "--repeats", "1", *places, *written, *arguments]
+
+
+def _command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.benchmarks.scaling", *_arguments(folder, *arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@LONG
+@long
 def test_command_measures_and_writes(tmp_path: Path) -> None:
     parts = ["rows", "shards", "workers"]
     done = _command(tmp_path, "--parts", *parts)
@@ -61,7 +64,7 @@ def test_command_measures_and_writes(tmp_path: Path) -> None:
     assert not list((tmp_path / "made").iterdir()), "inputs are left behind"
 
 
-@LONG
+@long
 @pytest.mark.skipif(find_spec("moto") is None or find_spec("s3fs") is None, reason="needs an S3 server and its client")
 def test_a_later_call_adds_what_requests_a_shard_costs(tmp_path: Path) -> None:
     (tmp_path / "figures.json").write_text(json.dumps({"machine": machine(), "rows": {"sizes": _SIZES}}))
@@ -77,10 +80,8 @@ def test_a_later_call_adds_what_requests_a_shard_costs(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    done = _command(tmp_path, "--parts", "rows", "--rows", "1e18")
-
-    assert done.returncode == 1
-    assert "GB are free" in done.stderr
+    with pytest.raises(SystemExit, match="GB are free"):
+        main(_arguments(tmp_path, "--parts", "rows", "--rows", "1e18"))
     assert not list((tmp_path / "made").iterdir())
 
 

@@ -5,12 +5,34 @@ from hypothesis import strategies as st
 import pytest
 
 from configs import errors
-from configs.errors import BudgetError, InputError, JobError, ModelError, PublishError, Refusal, VerifyError, refusal_in
+from configs.errors import (
+    BudgetError,
+    InputError,
+    JobError,
+    ModelError,
+    OtherContentError,
+    PublishError,
+    Refusal,
+    VerifyError,
+    WorkerError,
+    refusal_in,
+    refusal_of,
+)
 
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(JobError, 2), (InputError, 3), (ModelError, 3), (VerifyError, 3), (BudgetError, 4), (PublishError, 5), (Refusal, 1)],
+    [
+        (WorkerError, 1),
+        (JobError, 2),
+        (InputError, 3),
+        (ModelError, 3),
+        (VerifyError, 3),
+        (BudgetError, 4),
+        (PublishError, 5),
+        (OtherContentError, 5),
+        (Refusal, 1),
+    ],
 )
 def test_every_refusal_has_the_exit_status_of_the_design(error: type[Refusal], status: int) -> None:
     assert error("x").status == status
@@ -43,6 +65,8 @@ def test_the_refusal_is_found_in_text_with_escaped_newlines() -> None:
 def test_the_last_of_several_refusals_counts() -> None:
     found = refusal_in("configs.errors.ModelError: inner\n...\nconfigs.errors.ModelError: s from row 4: inner [while running 'P']")
     assert str(found) == "s from row 4: inner"
+    found = refusal_in("configs.errors.ModelError: a\nconfigs.errors.InputError: b\nconfigs.errors.Unheard: c\n")
+    assert (type(found), str(found)) == (InputError, "b")
 
 
 @pytest.mark.parametrize("text", ["", "ValueError: x", "configs.errors.Unheard: x", "myconfigs.errors InputError: x"])
@@ -62,3 +86,9 @@ def test_every_refusal_of_the_module_can_be_found_again() -> None:
     assert len(classes) >= 6
     for error in classes:
         assert type(refusal_in(f"configs.errors.{error.__name__}: x")) is error
+
+
+def test_the_refusal_of_an_error_is_itself_or_what_a_runner_wrapped_up() -> None:
+    assert str(refusal_of(BudgetError("3 of 9 rows"))) == "3 of 9 rows"
+    assert str(refusal_of(RuntimeError("configs.errors.InputError: a.csv: gone [while running 'P']"))) == "a.csv: gone"
+    assert refusal_of(RuntimeError("no words of ours")) is None

@@ -55,6 +55,108 @@ def test_values_outside_their_range_are_refused(sections: dict[str, Any]) -> Non
         job(**sections)
 
 
+EDGES: list[tuple[str, list[Any], list[Any]]] = [
+    ("source.rows_per_batch", [1, None], [0]),
+    ("source.max_expansion", [1, None], [0]),
+    ("source.csv.delimiter", [";", "\t"], ["", ";;"]),
+    ("model.batch_rows", [1, None], [0]),
+    ("model.timeout_seconds", [0.001], [0, -1]),
+    ("model.tolerance.max_difference", [0, 7], [-0.001]),
+    ("model.tolerance.label_agreement", [0, 1], [-0.001, 1.001]),
+    ("model.tolerance.cosine", [-1, 1], [-1.001, 1.001]),
+    ("postprocess.threshold", [0, 1], [-0.001, 1.001]),
+    ("postprocess.top_k", [1], [0]),
+    ("sink.rows_per_file", [1], [0]),
+    ("errors.max_rejected_rows", [0, 10**9], [-1]),
+    ("errors.max_rejected_percent", [0, 100], [-0.001, 100.001]),
+    ("model.device", ["cpu", "cuda", "cuda:0", "cuda:12", "auto"], ["cuda:", "cuda:x", "gpu", "cpu "]),
+]
+
+
+def with_field(path: str, value: Any) -> Job:
+    """The job with one field, `section.field` or deeper."""
+    first, *rest = path.split(".")
+    fields: dict[str, Any] = {"source": {"paths": "a"}, "model": {"package": "m"}, "sink": {"path": "o"}}.get(first, {})
+    section = fields
+    for name in rest[:-1]:
+        section = section.setdefault(name, {})
+    section[rest[-1]] = value
+    return job(**{first: fields})
+
+
+@pytest.mark.parametrize(("path", "taken", "refused"), EDGES, ids=[path for path, _, _ in EDGES])
+def test_the_last_value_that_is_taken_and_the_first_that_is_not(path: str, taken: list[Any], refused: list[Any]) -> None:
+    for value in taken:
+        found: Any = with_field(path, value)
+        for name in path.split("."):
+            found = getattr(found, name)
+        assert found == value
+    for value in refused:
+        with pytest.raises(ValidationError):
+            with_field(path, value)
+
+
+def test_what_a_job_does_that_says_nothing() -> None:
+    """A default decides the content of files, and so the id of a run: none changes by the way."""
+    assert job().model_dump(exclude={"name"}) == {
+        "source": {
+            "paths": ("a",),
+            "format": "parquet",
+            "key": None,
+            "passthrough": (),
+            "types": {},
+            "csv": {"delimiter": ",", "encoding": "utf-8", "null_values": ("",), "newlines_in_values": True},
+            "rows_per_batch": None,
+            "max_expansion": None,
+        },
+        "preprocess": {"steps": (), "modules": ()},
+        "model": {
+            "package": "m",
+            "device": "cpu",
+            "dtype": "float32",
+            "certificate": None,
+            "tolerance": {"max_difference": 0.01, "label_agreement": 0.995, "cosine": 0.999},
+            "batch_rows": None,
+            "not_finite": "reject",
+            "timeout_seconds": 600.0,
+        },
+        "postprocess": {
+            "activation": "auto",
+            "keep": None,
+            "labels": None,
+            "threshold": 0.5,
+            "top_k": 1,
+            "where": None,
+            "sort_by": (),
+            "rename": {},
+            "dtypes": {},
+            "model_columns": False,
+        },
+        "sink": {"path": "o", "format": "parquet", "rows_per_file": 1_000_000, "escape_formulas": False},
+        "errors": {"max_rejected_rows": 0, "max_rejected_percent": 0.0, "store_values": False},
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"dtype": "auto"}, "dtype: auto needs certificate"),
+        ({"dtype": "auto", "certificate": "c.json"}, None),
+        ({"dtype": "float32", "certificate": "c.json"}, None),
+        ({"dtype": "float16"}, "float16 is for CUDA"),
+        ({"dtype": "float16", "device": "cuda:1"}, None),
+        ({"dtype": "float16", "device": "auto"}, None),
+        ({"dtype": "bfloat16"}, None),
+    ],
+)
+def test_which_settings_of_a_model_go_together(fields: dict[str, str], words: str | None) -> None:
+    if words is None:
+        assert job(model={"package": "m", **fields}).model.dtype == fields["dtype"]
+        return
+    with pytest.raises(ValidationError, match=words):
+        job(model={"package": "m", **fields})
+
+
 def test_a_job_is_frozen() -> None:
     with pytest.raises(ValidationError):
         job().name = "other"  # type: ignore[misc]

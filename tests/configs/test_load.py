@@ -78,6 +78,16 @@ def test_an_unknown_key_names_the_nearest(job_file: Path, override: str, words: 
     assert words in problem(job_file, override)
 
 
+def test_a_wrong_value_is_shown_and_a_section_is_not(job_file: Path) -> None:
+    assert "model.batch_rows: Input should be a valid integer, unable to parse string as an integer, got 'many'" in problem(
+        job_file, "model.batch_rows=many"
+    )
+    assert problem(job_file, "model.batch_rows={a: 1}").endswith("model.batch_rows: Input should be a valid integer")
+    assert problem(job_file, "model.dtype=auto").endswith(
+        "model: dtype: auto needs certificate, the file that pipelines.tune writes"
+    )
+
+
 def test_an_unknown_step_lists_the_steps(job_file: Path) -> None:
     message = problem(job_file, "preprocess.steps=[{step: fil, columns: [a]}]")
     assert "'fil'" in message
@@ -130,6 +140,13 @@ def test_what_is_not_a_yaml_mapping_is_refused(tmp_path: Path, content: bytes, w
     assert words in problem(path)
 
 
+def test_a_file_of_one_byte_too_many_is_refused_whole(tmp_path: Path) -> None:
+    """It is not read to its end, and what was read of it is a job by itself."""
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB + "#" * ((4 << 20) + 1 - len(JOB)))
+    assert "is larger than 4 MiB" in problem(path)
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert "--config must name a YAML file" in problem(tmp_path / "none.yaml")
     assert "--config must name a YAML file" in problem(tmp_path)
@@ -145,5 +162,8 @@ def test_merge_keys_work(tmp_path: Path) -> None:
 def test_nearest_names_one_or_all_or_none() -> None:
     assert nearest("probabilty", ["probability", "label"]) == "; did you mean probability?"
     assert nearest("zzz", ["b", "a"]) == "; there are a, b"
-    assert nearest("zzz", [f"column{i}" for i in range(21)]) == ""
+    twenty = [f"column{i:02}" for i in range(20)]
+    assert nearest("zzz", twenty) == "; there are " + ", ".join(twenty)
+    assert nearest("zzz", [*twenty, "column20"]) == ""
+    assert nearest(" LABEL", ["table", "label"]) == "; did you mean label?"
     assert nearest("zzz", []) == ""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+from configs.errors import RowError
 from configs.messages import shown
 
 # CPU time that a message may take, many times over what it does; what is quadratic takes minutes.
@@ -78,6 +79,64 @@ def test_half_a_word_at_the_end_of_what_is_looked_at_is_not_told() -> None:
     value = " ".join(letter * 44 for letter in "abcdefghijklmnopqrstuvwxyz" * 10)
     line = shown(ValueError(f"bad: {value[:-1]}?"), [value.replace(" ", "  -  ")])
     assert set(line.split()) == {"bad:", "***"}
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "told"),
+    [
+        ("a-b is bad", "a-b", "*** is bad"),
+        ("bad is a-b", "a-b", "bad is ***"),
+        ("a-b", "a-b", "***"),
+        ("(a-b)", "a-b", "(***)"),
+        ("no x.", "x", "no ***."),
+        ("A-B and a-b", "a-B", "*** and ***"),
+        ("a - b is", "a   -\n b", "*** is"),
+        # A short value inside a word may be chance,
+        ("xa-b", "a-b", "xa-b"),
+        ("_a-b", "a-b", "_a-b"),
+        ("a-bx", "a-b", "a-bx"),
+        ("a-b_", "a-b", "a-b_"),
+        ("xa-a-a", "a-a", "xa-***"),  # but one that begins inside it counts
+        # and a longer one is none.
+        ("xa-bcy", "a-bc", "x***y"),
+        ("a-bca-bc", "a-bc", "***"),
+        # Letters that become several in lower case, or without case, move nothing.
+        ("\u00df\u0130\u0149 a-b c", "a-b", "\u00df\u0130\u0149 *** c"),
+        ("\u00df-\u0130 c", "\u00df-\u0130", "*** c"),
+        ("\u00df \u00b5-b c", "\u03bc-b", "\u00df *** c"),
+        ("nothing of it", "", "nothing of it"),
+        ("nothing of it", " \t ", "nothing of it"),
+        ("short", "short and longer than the line", "***"),
+        ("an ox", "an ox-cart and more", "an ox"),
+    ],
+)
+def test_a_value_is_blotted_out_from_its_first_to_its_last_character(line: str, value: str, told: str) -> None:
+    assert shown(ValueError(line), [value]) == told
+
+
+def test_a_word_of_three_letters_is_one_of_a_value_and_one_of_two_is_not() -> None:
+    assert shown(ValueError("Ann of Ox in Rye"), ["Ann, Ox; Rye!"]) == "*** of Ox in ***"
+
+
+@pytest.mark.parametrize(("length", "told"), [(8_000, "bad *** end"), (8_001, "bad *** ***")])
+def test_a_line_is_looked_at_to_its_8000th_character(length: int, told: str) -> None:
+    """Of the longer one the last word is cut, and nobody knows what it was."""
+    assert shown(ValueError(f"bad '{'x' * (length - 10)}' end")) == told
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [("a" * 2_000, 2_000), ("a" * 2_001, 2_000), ("\u00e9" * 1_001, 2_000), ("a" + "\u00e9" * 1_000, 1_999)],
+)
+def test_2000_bytes_are_kept_and_no_half_letter(message: str, kept: int) -> None:
+    line = shown(RowError(message))
+    assert len(line.encode()) == kept
+    assert message.startswith(line)
+
+
+def test_messages_of_our_own_keep_their_words_and_those_of_others_lose_addresses() -> None:
+    assert shown(RowError("column 'x' of row 17"), ["column"]) == "column 'x' of row 17"
+    assert shown(ValueError("<Thing at 0x7f00ab> of column_17, float32 and a12345")) == "<Thing> of column_17, float32 and ***"
 
 
 @given(

@@ -58,6 +58,10 @@ def test_a_step_that_lacks_state_is_not_fitted(fields: dict[str, Any]) -> None:
         ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "std": [0.0]}, "std must not be 0"),
         ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "mode": "L", "mean": [0, 0, 0]}, "1 or 1 values"),
         ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "mean": [0.0, 0.0]}, "1 or 3 values"),
+        ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 0}, "width"),
+        ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "max_pixels": 0}, "max_pixels"),
+        ({"step": "image", "column": "a", "into": "x", "height": 3, "width": 5, "max_pixels": 14}, "not be more than max_pixels"),
+        ({"step": "tokenize", "column": "a", "max_tokens": 0, "tokenizer": "{}"}, "max_tokens"),
         ({"step": "function", "function": "no_colon"}, "pattern"),
         ({"step": "function", "function": "os:_private"}, "pattern"),
         ({"step": "function", "function": "a.b:c.d"}, "pattern"),
@@ -73,3 +77,23 @@ def test_a_step_that_makes_no_sense_is_refused(fields: dict[str, Any], words: st
 
 def test_a_functions_module_is_what_stands_before_the_colon() -> None:
     assert STEP.validate_python({"step": "function", "function": "a.b.c:f"}).module == "a.b.c"
+
+
+def test_what_steps_do_that_say_nothing() -> None:
+    columns = {"columns": ["a"]}
+    scale = STEP.validate_python({"step": "scale", **columns})
+    image = STEP.validate_python({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1})
+    tokenize = STEP.validate_python({"step": "tokenize", "column": "a", "max_tokens": 1, "tokenizer": "{}"})
+    assert (scale.range, image.mode, image.mean, image.std, image.max_pixels) == ((0.0, 1.0), "RGB", (0.0,), (1.0,), 16_777_216)
+    assert (tokenize.into, tokenize.mask_into) == ("input_ids", "attention_mask")
+    assert STEP.validate_python({"step": "ordinal", **columns, "unknown": "code"}).unknown_code == -1
+    assert STEP.validate_python({"step": "fill", **columns, "values": [0]}).strategy == "constant"
+    assert STEP.validate_python({"step": "stack", **columns, "into": "x"}).dtype == "float32"
+
+
+@pytest.mark.parametrize(("mode", "values"), [("L", 1), ("RGB", 1), ("RGB", 3)])
+def test_an_image_has_one_mean_for_all_channels_or_one_for_each(mode: str, values: int) -> None:
+    fields = {"step": "image", "column": "a", "into": "x", "height": 3, "width": 5, "max_pixels": 15, "mode": mode}
+    step = STEP.validate_python({**fields, "mean": [0.5] * values, "std": [2.0] * values})
+    assert len(step.mean) == len(step.std) == values
+    assert step.is_fitted

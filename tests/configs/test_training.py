@@ -57,6 +57,60 @@ def test_what_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -
         TrainingJob.model_validate(fields(**changes))
 
 
+def nested(path: str, value: Any) -> dict[str, Any]:
+    section, _, name = path.partition(".")
+    base = fields().get(section, {})
+    return fields(**{section: {**base, name: value}})
+
+
+@pytest.mark.parametrize(
+    ("path", "taken", "refused"),
+    [
+        ("split.validation", [0.01, 0.7], [0, 1, 0.75]),
+        ("split.test", [0.01, 0.8], [0, 1, 0.85]),
+        ("data.labels", [("a", "b")], [("a",), ("a", "b", "a")]),
+        ("data.features", [("a",), None], [(), ("id",), ("digit",), ("a", "b", "a")]),
+        ("training.learning_rate", [1e-9], [0, -1]),
+        ("training.momentum", [0, 0.999], [-0.001, 1]),
+        ("training.weight_decay", [0, 3], [-0.001]),
+        ("training.batch_rows", [1], [0]),
+        ("training.epochs", [1], [0]),
+        ("training.patience", [1], [0]),
+        ("training.seed", [0, 2**32 - 1], [-1, 2**32]),
+        ("network.inputs", [("a",)], [()]),
+    ],
+)
+def test_the_last_value_that_is_taken_and_the_first_that_is_not(path: str, taken: list[Any], refused: list[Any]) -> None:
+    section, _, name = path.partition(".")
+    for value in taken:
+        assert getattr(getattr(TrainingJob.model_validate(nested(path, value)), section), name) == value
+    for value in refused:
+        with pytest.raises(ValidationError):
+            TrainingJob.model_validate(nested(path, value))
+
+
+def test_what_a_job_does_that_says_nothing() -> None:
+    job = TrainingJob.model_validate(fields())
+    assert job.split.model_dump() == {"validation": 0.15, "test": 0.25}
+    assert job.training.model_dump() == {
+        "optimiser": "adam",
+        "learning_rate": 0.001,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+        "batch_rows": 32,
+        "epochs": 200,
+        "patience": 20,
+        "seed": 0,
+    }
+    assert (job.data.features, job.data.missing, job.data.fill, job.shards) == (None, "error", {}, 4)
+
+
+def test_filled_columns_are_features_or_any_where_all_are() -> None:
+    data = fields()["data"]
+    for extra in ({"features": ["a", "b"], "fill": {"b": 0.0}}, {"fill": {"anything": 1}}):
+        assert TrainingJob.model_validate(fields(data={**data, **extra})).data.fill == extra["fill"]
+
+
 def test_an_override_and_an_unknown_key() -> None:
     job = load(TrainingJob, EXAMPLES[1], [("training.seed", "7"), ("data.missing", "error")])
     assert (job.training.seed, job.data.missing) == (7, "error")

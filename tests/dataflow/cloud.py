@@ -1,6 +1,6 @@
 """A made-up project: a bucket in an emulator of Cloud Storage, a service account's key, and programs that run with both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 import json
@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from gcsfs.core import GCSFileSystem
 
-from tests.conftest import REPOSITORY
 from tests.dataflow.service import ACCESS_TOKEN, Service
+from tests.support.repository import REPOSITORY
 
 BUCKET = "gs://bucket"
 IMAGE = "europe-west1-docker.pkg.dev/project/batch-prediction/scorer:0.1.0"
@@ -42,10 +42,16 @@ class Cloud:
         lines = self.private_key.split("\n")
         return [ACCESS_TOKEN, *_SECRETS.values(), lines[1], "canary-"]
 
-    def run(self, command: Sequence[str], folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-        """Run a command in the project."""
-        environment = {**os.environ, **self.variables}
+    def run(
+        self, command: Sequence[str], folder: Path = REPOSITORY, more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project, with `more` variables."""
+        environment = self.environment(more)
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """All variables of a process in the project."""
+        return {**os.environ, **self.variables, **(more or {})}
 
     def objects(self, folder: str) -> dict[str, bytes]:
         """Every object below a folder of the bucket, by path."""
@@ -64,9 +70,7 @@ class Cloud:
 def project(service: Service, folder: Path) -> Iterator[Cloud]:
     """The made-up project, with the sample job, its shards and its model in the bucket."""
     key = folder / "key.json"
-    private_key = _private_key()
-    account = {"type": "service_account", "client_email": "a@project.iam.gserviceaccount.com", "project_id": "project"}
-    key.write_text(json.dumps({**account, "private_key": private_key, "token_uri": f"{service.address}/token"}))
+    private_key = write_account(key, service)
     with _emulator() as address:
         variables = {
             **_SECRETS,
@@ -80,6 +84,14 @@ def project(service: Service, folder: Path) -> Iterator[Cloud]:
         cloud.upload(sample / "model", "model")
         cloud.upload(_job_file(folder), "job.yaml")
         yield cloud
+
+
+def write_account(path: Path, service: Service) -> str:
+    """Write the key file of a service account, for which the stand-in gives tokens; return its private key."""
+    private_key = _private_key()
+    account = {"type": "service_account", "client_email": "a@project.iam.gserviceaccount.com", "project_id": "project"}
+    path.write_text(json.dumps({**account, "private_key": private_key, "token_uri": f"{service.address}/token"}))
+    return private_key
 
 
 def _job_file(folder: Path) -> Path:

@@ -4,7 +4,7 @@ from fnmatch import fnmatch
 from pathlib import PurePosixPath
 import re
 
-from tests.conftest import REPOSITORY
+from tests.support.repository import REPOSITORY
 
 DOCKERFILE = REPOSITORY / "deploy/dataflow/Dockerfile"
 

@@ -1,6 +1,7 @@
 """A stand-in for the REST API of Dataflow on loopback: it keeps what is submitted, and answers with the states that a test wants.
 
-It stands in for what cannot be had here, the service itself. The client is Beam's own, or gcloud.
+It stands in for what cannot be had here, the service itself. The client is Beam's own, or gcloud. Several may wait at once, since each
+waits for some seconds.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import json
 import threading
 from typing import Any
 
-JOB_ID = "2026-01-31_01_02_03-4567"
+JOB_ID = "2026-01-31_01_02_03-4567"  # and a number
 ACCESS_TOKEN = "canary-access-token"  # noqa: S105 - made up
 
 
@@ -33,18 +34,18 @@ class Service:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     launches: list[dict[str, Any]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    running: Future[Outcome] | None = None
+    running: dict[str, Future[Outcome]] = field(default_factory=dict)
 
-    def state(self) -> str:
-        assert self.running is not None
-        return self.running.result().state if self.running.done() else "JOB_STATE_RUNNING"
+    def state(self, job_id: str) -> str:
+        running = self.running[job_id]
+        return running.result().state if running.done() else "JOB_STATE_RUNNING"
 
-    def messages(self) -> list[dict[str, str]]:
-        if self.running is None or not self.running.done() or not self.running.result().error:
+    def messages(self, job_id: str) -> list[dict[str, str]]:
+        running = self.running[job_id]
+        if not running.done() or not running.result().error:
             return []
         stamp = "2026-01-31T01:02:03Z"
-        text = self.running.result().error
-        return [{"id": "1", "time": stamp, "messageText": text, "messageImportance": "JOB_MESSAGE_ERROR"}]
+        return [{"id": "1", "time": stamp, "messageText": running.result().error, "messageImportance": "JOB_MESSAGE_ERROR"}]
 
 
 @contextmanager
@@ -75,18 +76,20 @@ def _requests_to(service: Service, pool: ThreadPoolExecutor) -> type[BaseHTTPReq
                 service.launches.append(json.loads(text)["launchParameter"])
                 return self._answer({"job": {"id": JOB_ID}})
             job = json.loads(text)
+            job_id = f"{JOB_ID}{len(service.running)}"
             service.texts.append(text)
             service.jobs.append(job)
-            service.running = pool.submit(service.run, job)
-            return self._answer({**_shown(job), "currentState": "JOB_STATE_PENDING"})
+            service.running[job_id] = pool.submit(service.run, job)
+            return self._answer({**_shown(job, job_id), "currentState": "JOB_STATE_PENDING"})
 
         def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path.endswith("/messages"):
-                return self._answer({"jobMessages": service.messages()})
-            if path.endswith("/metrics"):
+            job_id, _, asked = self.path.partition("?")[0].rpartition("/jobs/")[2].partition("/")
+            if asked == "messages":
+                return self._answer({"jobMessages": service.messages(job_id)})
+            if asked == "metrics":
                 return self._answer({"metrics": []})
-            return self._answer({**_shown(service.jobs[-1]), "currentState": service.state()})
+            job = service.jobs[list(service.running).index(job_id)]
+            return self._answer({**_shown(job, job_id), "currentState": service.state(job_id)})
 
         def _answer(self, content: dict[str, Any]) -> None:
             body = json.dumps(content).encode()
@@ -102,5 +105,5 @@ def _requests_to(service: Service, pool: ThreadPoolExecutor) -> type[BaseHTTPReq
     return Requests
 
 
-def _shown(job: dict[str, Any]) -> dict[str, Any]:
-    return {"id": JOB_ID, "name": job["name"], "clientRequestId": job["clientRequestId"], "projectId": "project"}
+def _shown(job: dict[str, Any], job_id: str) -> dict[str, Any]:
+    return {"id": job_id, "name": job["name"], "clientRequestId": job["clientRequestId"], "projectId": "project"}

@@ -10,28 +10,14 @@ import sys
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.dataflow.cloud import IMAGE
+from tests.dataflow.printed import PLACE, RUN, parameters, printed, words
 from tests.dataflow.service import Service
+from tests.support.repository import REPOSITORY
 
-PLACE = ("--project=project", "--region=europe-west1", "--bucket=bucket")
-RUN = ("run", *PLACE, "--config=gs://bucket/job.yaml")
+pytestmark = pytest.mark.program
+
 L4 = "worker_accelerator=type:nvidia-l4;count:1;install-nvidia-driver:5xx"
-
-
-def printed(*arguments: str) -> str:
-    command = [sys.executable, "deploy/dataflow/commands.py", *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-
-
-def words(*arguments: str) -> list[list[str]]:
-    """The printed commands as a shell would split them."""
-    return [shlex.split(line) for line in printed(*arguments).replace("\\\n", " ").splitlines()]
-
-
-def parameters(command: list[str]) -> dict[str, str]:
-    given = [word.partition("=")[2].removeprefix("^~^") for word in command if word.startswith("--parameters=")]
-    return dict(text.split("=", 1) for text in given)
 
 
 @pytest.fixture(scope="module")

@@ -1,47 +1,26 @@
 """The Job that Beam makes of the graph, without a service: what does not depend on how much there is to score."""
 
-from pathlib import Path
-import shutil
 from typing import Any
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 import pytest
 
-from configs.job import Job
-from configs.load import load
-from pipelines.plan import make_plan
-from pipelines.runners import profile_of
-from pipelines.score import build
-from tests.dataflow.cloud import IMAGE
-
-PLACE = ("--project=project", "--region=europe-west1", "--temp_location=gs://bucket/temp", f"--sdk_container_image={IMAGE}")
-SHARD = Path("samples/breast_cancer/shards/part-00000.parquet")
-
-
-def job_of(folder: Path, shards: int) -> Any:
-    """The Job for so many shards, as `--runner=DataflowRunner` makes it."""
-    folder.mkdir()
-    for number in range(shards):
-        shutil.copy(SHARD, folder / f"part-{number:05d}.parquet")
-    plan = make_plan(
-        load(Job, "configs/breast_cancer.yaml", [("source.paths", str(folder)), ("sink.path", str(folder / "scores"))])
-    )
-    assert len(plan.units) == shards
-    profile = profile_of("DataflowRunner", PLACE)
-    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=DataflowRunner", "--dry_run=True", *profile.flags, *PLACE]))
-    build(pipeline, plan, 1)
-    return pipeline.run().job
+from tests.dataflow.cloud import write_account
+from tests.dataflow.service import Service
+from tests.support.dataflow_job import IMAGE, dataflow_job
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """Jobs for 3 and for 300 shards."""
+def jobs(_service: Service, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """Jobs for 3 and for 300 shards; without an account Beam would look for one on the network."""
     folder = tmp_path_factory.mktemp("shards")
-    return job_of(folder / "few", 3), job_of(folder / "many", 300)
+    write_account(folder / "key.json", _service)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "key.json"))
+        return dataflow_job(folder / "few", 3), dataflow_job(folder / "many", 300)
 
 
+@pytest.mark.slow
 def test_the_graph_does_not_grow_with_the_input(jobs: tuple[Any, Any]) -> None:
     """Pickled functions are compressed, and so differ by some bytes; 300 shards among them would be some 10 000."""
     few, many = (len(job.proto_pipeline.SerializeToString()) for job in jobs)

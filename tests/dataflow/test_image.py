@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.dataflow.dockerfile import DOCKERFILE, copied, instructions, sent_to_builder
+from tests.installation.locks import IMAGE, RUNTIME, entries, environments
+from tests.support.repository import REPOSITORY
 
 TAGGED = re.compile(r"^[a-z0-9./_-]+:[A-Za-z0-9._-]*[0-9][A-Za-z0-9._-]*$")
 
@@ -20,10 +21,10 @@ def environment() -> dict[str, str]:
     return dict(text.split("=", 1) for text in arguments("ENV"))
 
 
-def locked(package: str) -> str:
-    found = re.search(rf"^{re.escape(package)}==([^\s;]+)", (REPOSITORY / "requirements.lock").read_text(), re.MULTILINE)
-    assert found is not None, f"requirements.lock has no {package}"
-    return found[1]
+def locked() -> dict[str, str]:
+    """Version by name of everything that the image's own lock installs."""
+    image = environments()["Python 3.11, Linux x86-64"]
+    return {entry.name: entry.version for entry in entries(IMAGE) if entry.is_active(image)}
 
 
 def test_every_image_is_pinned_and_of_one_python() -> None:
@@ -35,12 +36,12 @@ def test_every_image_is_pinned_and_of_one_python() -> None:
 
 
 def test_the_worker_is_of_the_locked_beam() -> None:
-    assert f"apache/beam_python3.11_sdk:{locked('apache-beam')} AS sdk" in arguments("FROM")
+    assert f"apache/beam_python3.11_sdk:{locked()['apache-beam']} AS sdk" in arguments("FROM")
 
 
 @pytest.mark.parametrize("package", ["google-cloud-dataflow-client", "gcsfs", "setuptools"])
 def test_the_lock_has_what_dataflow_needs(package: str) -> None:
-    assert locked(package)
+    assert package in locked()
 
 
 def test_every_copied_path_is_there_and_sent() -> None:
@@ -70,11 +71,24 @@ def test_the_program_of_the_launcher_is_copied() -> None:
     assert inside.partition("/")[0] in {target for _, target in copied(instructions())}
 
 
-def test_pip_installs_only_what_is_locked() -> None:
+def test_pip_resolves_nothing_and_installs_only_what_is_locked() -> None:
     installs = [part.strip() for text in arguments("RUN") for part in text.split("&&") if "pip install" in part]
-    assert [("--require-hashes" in i, "--no-deps" in i) for i in installs] == [(True, False), (False, True)]
-    names = {target for _, target in copied(instructions())}
-    assert {m for i in installs for m in re.findall(r"--requirement (\S+)", i)} <= names
+    assert all({"--no-deps", "--no-build-isolation"} <= set(install.split()) for install in installs)
+    assert ["--require-hashes" in install for install in installs] == [True, True, False]
+    assert installs[-1].endswith(" .")
+    sources = {target: source for source, target in copied(instructions())}
+    assert [sources[name] for install in installs for name in re.findall(r"--requirement (\S+)", install)] == [RUNTIME, IMAGE]
+
+
+def test_what_has_no_wheel_is_built_with_the_locked_setuptools() -> None:
+    """It is there before: the lock that is installed first brings it, and takes nothing but wheels."""
+    first = next(text for text in arguments("RUN") if "pip install" in text).partition("&&")[0]
+    assert "--only-binary :all:" in first
+    assert "setuptools" in {entry.name for entry in entries(RUNTIME)}
+
+
+def test_the_image_is_checked_after_every_install() -> None:
+    assert all(text.endswith("pip check") for text in arguments("RUN"))
 
 
 def test_the_image_starts_workers() -> None:

@@ -3,29 +3,25 @@
 import base64
 import bz2
 from dataclasses import dataclass
-import sys
+from subprocess import CompletedProcess
 from typing import Any
 
 from apache_beam.portability.api import beam_runner_api_pb2
 import pytest
 
-from tests.dataflow.cloud import BUCKET, IMAGE, Cloud
+from tests.dataflow import submission
+from tests.dataflow.cloud import IMAGE, Cloud
 from tests.dataflow.service import JOB_ID, Outcome, Service
+from tests.support.programs import Programs
 
 MACHINES = ("--worker_machine_type=g2-standard-4", "--num_workers=2", "--max_num_workers=10", "--disk_size_gb=50")
 L4 = "worker_accelerator=type:nvidia-l4;count:1;install-nvidia-driver:5xx"
 
-
-def command(service: Service, output: str, *more: str) -> list[str]:
-    """The program as a user submits it from a machine of their own."""
-    job = ("--config", f"{BUCKET}/job.yaml", "--output", f"{BUCKET}/{output}")
-    place = (
-        "--project=project",
-        "--region=europe-west1",
-        f"--temp_location={BUCKET}/{output}-temp",
-        f"--dataflow_endpoint={service.address}",
-    )
-    return [sys.executable, "-m", "pipelines.score", "--runner=DataflowRunner", *job, *place, *more]
+CHANGED_INPUT = (
+    'Error message from worker: Traceback (most recent call last):\n  File "read.py", line 1\n'
+    "configs.errors.InputError: gs://bucket/shards/part-00000.parquet: changed after the run was planned "
+    "[while running 'ReadShards/Rows-ptransform-12']\n"
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +56,11 @@ def functions(graph: beam_runner_api_pb2.Pipeline) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def submitted(cloud: Cloud, _service: Service) -> Submitted:
+def submitted(cloud: Cloud, _service: Service, programs: Programs) -> Submitted:
     """A job for machines with a GPU, whose launcher does not wait."""
     asked = (*MACHINES, f"--sdk_container_image={IMAGE}", f"--dataflow_service_options={L4}", "--set=model.device=cuda")
-    done = cloud.run(command(_service, "submitted", *asked, "--no_wait_until_finish"))
+    flags = submission.flags(_service, "submitted", *asked, "--no_wait_until_finish")
+    done = programs.run("pipelines.score", *flags, env=cloud.environment())
     assert done.returncode == 0, done.stderr
     return Submitted(_service.jobs[-1], _service.texts[-1], cloud.objects("submitted-temp"), done.stdout + done.stderr)
 
@@ -113,30 +110,42 @@ def test_every_worker_runs_the_image(submitted: Submitted) -> None:
     assert {beam_runner_api_pb2.DockerPayload.FromString(e.payload).container_image for e in environments} == {IMAGE}
 
 
-def test_a_job_that_published_nothing_is_no_success(cloud: Cloud, service: Service) -> None:
+@pytest.fixture(scope="module")
+def ended(cloud: Cloud, _service: Service, programs: Programs) -> dict[str, CompletedProcess[str]]:
+    """Three launchers that waited for jobs that come to nothing, at the same time."""
+    outcomes = {
+        "nothing": Outcome(),
+        "changed": Outcome("JOB_STATE_FAILED", CHANGED_INPUT),
+        "failed": Outcome("JOB_STATE_FAILED", "The job failed because a work item has failed 4 times."),
+    }
+    _service.run = lambda job: outcomes[job["name"]]
+    image = f"--sdk_container_image={IMAGE}"
+    launchers = {
+        name: programs.start(
+            "pipelines.score", *submission.flags(_service, name, image, f"--job_name={name}"), env=cloud.environment()
+        )
+        for name in outcomes
+    }
+    return {name: CompletedProcess([name], launcher.wait(), *launcher.communicate()) for name, launcher in launchers.items()}
+
+
+def test_a_job_that_published_nothing_is_no_success(ended: dict[str, CompletedProcess[str]]) -> None:
     """The stand-in says DONE, and nobody scored anything."""
-    done = cloud.run(command(service, "nothing", f"--sdk_container_image={IMAGE}"))
+    done = ended["nothing"]
     assert done.returncode == 5, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "gs://bucket/nothing" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "line"),
+    ("name", "status", "line"),
     [
-        (
-            'Error message from worker: Traceback (most recent call last):\n  File "read.py", line 1\n'
-            "configs.errors.InputError: gs://bucket/shards/part-00000.parquet: changed after the run was planned "
-            "[while running 'ReadShards/Rows-ptransform-12']\n",
-            3,
-            "error: gs://bucket/shards/part-00000.parquet: changed after the run was planned",
-        ),
-        ("The job failed because a work item has failed 4 times.", 1, "a work item has failed"),
+        ("changed", 3, "error: gs://bucket/shards/part-00000.parquet: changed after the run was planned"),
+        ("failed", 1, "a work item has failed"),
     ],
 )
-def test_a_failed_job_ends_with_one_line(error: str, status: int, line: str, cloud: Cloud, service: Service) -> None:
-    service.run = lambda job: Outcome("JOB_STATE_FAILED", error)
-    done = cloud.run(command(service, f"failed{status}", f"--sdk_container_image={IMAGE}"))
+def test_a_failed_job_ends_with_one_line(name: str, status: int, line: str, ended: dict[str, CompletedProcess[str]]) -> None:
+    done = ended[name]
     errors = [text for text in done.stderr.splitlines() if text.startswith("error: ")]
     assert (done.returncode, len(errors)) == (status, 1), done.stderr
     assert line in errors[0]

@@ -14,18 +14,21 @@ import pytest
 
 from pipelines import score
 from pipelines.command_line import run_program
-from tests.conftest import REPOSITORY
 from tests.dataflow.cloud import BUCKET, IMAGE, Cloud
 from tests.dataflow.dockerfile import instructions
+from tests.dataflow.printed import RUN, parameters, words
 from tests.dataflow.service import JOB_ID, Service
-from tests.dataflow.test_commands import RUN, parameters, words
+from tests.support.programs import Programs
+from tests.support.repository import REPOSITORY
 
 JOB_FILE = f"staging/template_launches/{JOB_ID}/job_object"
 DATAFLOW = ("--runner=DataflowRunner", "--project=project", "--region=europe-west1", "--temp_location=gs://bucket/temp")
+# What the image sets for the program.
+IMAGE_VARIABLES = dict(text.split("=", 1) for name, text in instructions() if name == "ENV")
 
 
-def command_line(service: Service, python: Path, template: Path, output: str) -> list[str]:
-    """What the launcher runs for the printed command, and where the stand-in is."""
+def launcher_flags(service: Service, output: str) -> list[str]:
+    """What the launcher gives to the program for the printed command, and where the stand-in is."""
     flags = {
         **parameters(words(*RUN, f"--output={BUCKET}/{output}")[0]),
         "dataflow_endpoint": service.address,
@@ -40,15 +43,14 @@ def command_line(service: Service, python: Path, template: Path, output: str) ->
         "temp_location": f"{BUCKET}/temp",
         "template_location": f"{BUCKET}/{JOB_FILE}",
     }
-    return [str(python), str(template / "pipelines/score.py"), *(f"--{name}={value}" for name, value in sorted(flags.items()))]
+    return [f"--{name}={value}" for name, value in sorted(flags.items())]
 
 
-def launch(cloud: Cloud, command: list[str], folder: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
-    """Run the program as the launcher does, with the image's variables; what it printed, and the job that it left."""
-    variables = dict(text.split("=", 1) for name, text in instructions() if name == "ENV")
-    done = Cloud({**cloud.variables, **variables}, cloud.private_key).run(command, folder)
+def left(cloud: Cloud, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The job that a launched program leaves."""
     assert done.returncode == 0, done.stderr
-    return done, json.loads(cloud.objects(JOB_FILE)[f"bucket/{JOB_FILE}"])
+    job: dict[str, Any] = json.loads(cloud.objects(JOB_FILE)[f"bucket/{JOB_FILE}"])
+    return job
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,12 @@ class Launched:
 
 @pytest.fixture(scope="module")
 def launched(cloud: Cloud, _service: Service, image: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Launched:
-    """The program, installed as in the image, run by its file from a folder of its own."""
+    """A real start: the program, installed as in the image, run by its file from a folder of its own."""
+    python, template = image
     before = len(_service.jobs)
-    done, job = launch(cloud, command_line(_service, *image, "launched"), tmp_path_factory.mktemp("launcher"))
-    return Launched(done.stdout, job, len(_service.jobs) - before)
+    command = [str(python), str(template / "pipelines/score.py"), *launcher_flags(_service, "launched")]
+    done = cloud.run(command, tmp_path_factory.mktemp("launcher"), IMAGE_VARIABLES)
+    return Launched(done.stdout, left(cloud, done), len(_service.jobs) - before)
 
 
 def test_the_job_is_handed_over_as_a_file(launched: Launched) -> None:
@@ -83,9 +87,9 @@ def test_the_launcher_does_not_claim_that_rows_were_scored(launched: Launched) -
 
 
 def test_a_worker_of_the_image_scores_the_job(
-    launched: Launched, cloud: Cloud, service: Service, image: tuple[Path, Path], tmp_path: Path
+    launched: Launched, cloud: Cloud, service: Service, image: tuple[Path, Path], programs: Programs, tmp_path: Path
 ) -> None:
-    """And a launch of the same work again still hands a job over, which the launcher needs; it finds nothing to do."""
+    """A real start of the worker. And a launch of the same work again still hands a job over, which the launcher needs; it finds nothing to do."""
     python, _ = image
     staged = launched.job["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"].removeprefix("gs://")
     (tmp_path / "pipeline.pb").write_bytes(cloud.objects(staged.removeprefix("bucket/"))[staged])
@@ -95,8 +99,9 @@ def test_a_worker_of_the_image_scores_the_job(
     places = json.loads(worked.stdout.splitlines()[-1])["places"]
     assert [place for place in places.values() if place.startswith(str(python.parent.parent))] == list(places.values())
     assert "bucket/launched/CURRENT" in cloud.objects("launched")
-    _, again = launch(cloud, command_line(service, *image, "launched"), tmp_path)
-    assert again["clientRequestId"] != launched.job["clientRequestId"]
+    flags, variables = launcher_flags(service, "launched"), cloud.environment(IMAGE_VARIABLES)
+    again = programs.run("pipelines.score", *flags, env=variables, cwd=tmp_path)
+    assert left(cloud, again)["clientRequestId"] != launched.job["clientRequestId"]
 
 
 def test_a_classic_template_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines import score
 from pipelines.runner_flags import known_flags
-from tests.conftest import REPOSITORY
+from tests.support.repository import REPOSITORY
 
 METADATA = json.loads((REPOSITORY / "deploy/dataflow/metadata.json").read_text())
 PARAMETERS = {parameter["name"]: parameter for parameter in METADATA["parameters"]}

@@ -7,11 +7,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.dataflow import submission
 from tests.dataflow.cloud import IMAGE, Cloud
-from tests.dataflow.conftest import empty_environment, install
+from tests.dataflow.environments import copy_sources, empty_environment, install
 from tests.dataflow.service import Outcome, Service
-from tests.dataflow.test_job import command
+from tests.support.programs import Programs
+from tests.support.repository import REPOSITORY
 
 OUTPUT = "scored"
 
@@ -39,11 +40,13 @@ class Worker:
 
 
 @pytest.fixture(scope="module")
-def worker(cloud: Cloud, _service: Service, tmp_path_factory: pytest.TempPathFactory) -> Worker:
+def worker(cloud: Cloud, _service: Service, programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Worker:
     """A job that was submitted with `--setup_file`, staged, run by a worker, and waited for."""
-    worker = Worker(cloud, tmp_path_factory.mktemp("worker"))
+    worker, sources = Worker(cloud, tmp_path_factory.mktemp("worker")), tmp_path_factory.mktemp("sources")
+    copy_sources(sources)
     _service.run = worker
-    done = cloud.run(command(_service, OUTPUT, "--setup_file=./setup.py", f"--sdk_container_image={IMAGE}"))
+    flags = submission.flags(_service, OUTPUT, "--setup_file=./setup.py", f"--sdk_container_image={IMAGE}")
+    done = programs.run("pipelines.score", *flags, env=cloud.environment(), cwd=sources)
     assert done.returncode == 0, done.stderr
     assert "143" in done.stdout
     return worker

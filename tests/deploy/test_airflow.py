@@ -11,17 +11,19 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REPOSITORY
-from tests.deploy.test_nightly import nightly  # noqa: F401 - a fixture
+from tests.deploy.nightly import NIGHTLY
 
-DAG_FILE = REPOSITORY / "deploy/nightly/airflow_dag.py"
+DAG_FILE = NIGHTLY / "airflow_dag.py"
 PYTHON = os.environ.get("AIRFLOW_PYTHON") or (sys.executable if importlib.util.find_spec("airflow") else None)
 
-pytestmark = pytest.mark.skipif(PYTHON is None, reason="Airflow is not installed; `make airflow-check` runs this with it")
+pytestmark = [
+    pytest.mark.program,
+    pytest.mark.skipif(PYTHON is None, reason="Airflow is not installed; `make airflow-check` runs this with it"),
+]
 
 
 @pytest.fixture
-def airflow(nightly: dict[str, str], tmp_path: Path) -> dict[str, str]:  # noqa: F811
+def airflow(nightly: dict[str, str], tmp_path: Path) -> dict[str, str]:
     """Environment of an Airflow with nothing in it but the DAG, whose settings are those of the nightly example."""
     (tmp_path / "dags").mkdir()
     shutil.copy(DAG_FILE, tmp_path / "dags")

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -16,34 +15,10 @@ import yaml
 from configs import errors
 from pipelines.command_line import EXIT_MEANINGS
 from pipelines.metrics_file import RunFacts, write_metrics
-from tests.conftest import REPOSITORY
+from tests.deploy.nightly import NIGHTLY, yesterday
+from tests.support.repository import REPOSITORY
 
-NIGHTLY = REPOSITORY / "deploy/nightly"
 INSTALLED = "/opt/batch-prediction"
-
-
-@pytest.fixture
-def nightly(tmp_path: Path) -> dict[str, str]:
-    """Environment of the wrapper, as nightly.env names it, with the sample as the partition of one date and of yesterday."""
-    checkout = tmp_path / "checkout"
-    checkout.mkdir()
-    for room in REPOSITORY.iterdir():
-        if room.is_dir() and not room.name.startswith("."):
-            (checkout / room.name).symlink_to(room)
-    (checkout / ".venv/bin").mkdir(parents=True)
-    python = checkout / ".venv/bin/python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    for date in ("2026-01-31", yesterday()):
-        shutil.copytree(REPOSITORY / "samples/breast_cancer/shards", tmp_path / f"input/dt={date}")
-    names = {"CHECKOUT": checkout, "INPUT": tmp_path / "input", "OUTPUT": tmp_path / "scores", "LOCK": tmp_path / "lock"}
-    settings = {"CONFIG": "configs/breast_cancer.yaml", "METRICS": str(tmp_path / "m.prom")}
-    assert set(names) | set(settings) == set(re.findall(r"^(\w+)=", (NIGHTLY / "nightly.env").read_text(), re.MULTILINE))
-    return {"PATH": os.environ["PATH"], **{k: str(v) for k, v in names.items()}, **settings}
-
-
-def yesterday() -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
 
 
 def score_nightly(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,8 +26,8 @@ def score_nightly(environment: dict[str, str], *arguments: str) -> subprocess.Co
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_the_wrapper_back_fills_a_date_without_touching_the_metrics(nightly: dict[str, str], tmp_path: Path) -> None:
-    run = score_nightly(nightly, "2026-01-31")
+def test_the_wrapper_back_fills_a_date_without_touching_the_metrics(forked_nightly: dict[str, str], tmp_path: Path) -> None:
+    run = score_nightly(forked_nightly, "2026-01-31")
     assert run.returncode == 0, run.stderr
     assert [p.name for p in (tmp_path / "scores").iterdir()] == ["dt=2026-01-31"]
     assert not (tmp_path / "m.prom").exists()
@@ -61,18 +36,20 @@ def test_the_wrapper_back_fills_a_date_without_touching_the_metrics(nightly: dic
 @pytest.mark.parametrize(
     ("date", "status", "words"), [("2026-02-01", 3, "matches no file"), ("31.1.2026", 2, "must be YYYY-MM-DD")]
 )
-def test_the_wrapper_passes_the_exit_status_on(date: str, status: int, words: str, nightly: dict[str, str]) -> None:
-    run = score_nightly(nightly, date)
+def test_the_wrapper_passes_the_exit_status_on(date: str, status: int, words: str, forked_nightly: dict[str, str]) -> None:
+    run = score_nightly(forked_nightly, date)
     assert run.returncode == status
     assert words in run.stderr
 
 
-def test_the_wrapper_waits_for_the_run_before(nightly: dict[str, str], tmp_path: Path) -> None:
-    command = ["flock", nightly["LOCK"], "sh", "-c", "echo held; read line"]
+def test_the_wrapper_waits_for_the_run_before(forked_nightly: dict[str, str], tmp_path: Path) -> None:
+    command = ["flock", forked_nightly["LOCK"], "sh", "-c", "echo held; read line"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with subprocess.Popen([str(NIGHTLY / "score-nightly"), "2026-02-01"], env=nightly, stderr=subprocess.DEVNULL) as waiting:
+        with subprocess.Popen(
+            [str(NIGHTLY / "score-nightly"), "2026-02-01"], env=forked_nightly, stderr=subprocess.DEVNULL
+        ) as waiting:
             wait_until_blocked_on_lock(waiting)
             assert not (tmp_path / "scores").exists()
             holder.communicate("go\n")
@@ -102,6 +79,7 @@ def cron_lines() -> list[str]:
     return [line for line in lines if line and not line.startswith("#") and not re.match(r"^\w+=", line)]
 
 
+@pytest.mark.program
 def test_crontab_lines_are_what_cron_takes() -> None:
     assert len(cron_lines()) == 3
     for line in cron_lines():
@@ -115,8 +93,9 @@ def test_crontab_lines_are_what_cron_takes() -> None:
         subprocess.run(["sh", "-n", "-c", command], check=True)
 
 
+@pytest.mark.program
 def test_the_crons_command_scores_yesterday_and_leaves_metrics(nightly: dict[str, str], tmp_path: Path) -> None:
-    """As cron runs it: sh, and no environment but cron's own; only the paths differ."""
+    """As cron runs it: sh, no environment but cron's own, and programs that are really started; only the paths differ."""
     (tmp_path / "nightly.env").write_text("".join(f"{name}={value}\n" for name, value in nightly.items() if name != "PATH"))
     command = cron_lines()[0].split(maxsplit=6)[-1].partition(" 2>&1 |")[0]
     command = command.replace("/etc/batch-prediction", str(tmp_path)).replace(INSTALLED, str(REPOSITORY))
@@ -140,12 +119,14 @@ def units(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.program
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (Debian package: systemd)")
 def test_systemd_takes_the_units(units: list[Path]) -> None:
     run = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
 
 
+@pytest.mark.program
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (Debian package: systemd)")
 def test_the_timer_elapses_every_night() -> None:
     (calendar,) = re.findall(r"^OnCalendar=(.*)$", (NIGHTLY / "batch-prediction.timer").read_text(), re.MULTILINE)
@@ -200,6 +181,7 @@ def test_alerts_name_only_metrics_and_labels_that_a_run_leaves(tmp_path: Path) -
         assert rule["labels"]["severity"] in ("page", "ticket")
 
 
+@pytest.mark.program
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (comes with Prometheus)")
 def test_prometheus_takes_the_rules() -> None:
     run = subprocess.run(["promtool", "check", "rules", NIGHTLY / "alerts.yml"], capture_output=True, text=True, check=False)

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 import shutil
 
-from tests.faults.conftest import Servers
-from tests.faults.server import Request
+from tests.faults.counts import full_or
+from tests.faults.injector import Request
+from tests.faults.server import Server
 from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
 
 # Steps with another proof, a test that comes by them. Those of a real object store, where requests are killed, broken and delayed; those of
@@ -44,7 +45,7 @@ class Scenario:
     """A program, and what stands when it starts.
 
     Attributes:
-        prepare: from (folder of the scenario, servers) to the output's first state, in `folder/before`.
+        prepare: from (folder of the scenario, server) to the output's first state, in `folder/before`.
         arguments: of the program, given its output.
         plant: a chain, and a folder of the scenario whose content comes into the output when that is reached first.
         store: the output is a store in memory, which ends with the process: no kills, and the program runs again in it.
@@ -52,7 +53,7 @@ class Scenario:
         status: how the first run ends; unless that is 0, what counts is the one after it.
     """
 
-    prepare: Callable[[Path, Servers], None]
+    prepare: Callable[[Path, Server], None]
     arguments: Callable[[Path, Path], list[str]]
     program: str = "pipelines.score"
     plant: tuple[str, str] | None = None
@@ -68,18 +69,18 @@ class Stage:
     scenario: Scenario
     world: Path
     folder: Path
-    servers: Servers
+    server: Server
     chains: Counter[str] = field(default_factory=Counter)
 
     @property
     def shards(self) -> int:
         return len(list(self.world.glob("shards/*")))
 
-    def run(self, output: Path, **fault: object) -> tuple[int, str]:
+    def run(self, output: Path, beam: bool = True, **fault: object) -> tuple[int, str]:
         """Exit status and log of the program, on an output."""
         shown = STORE if self.scenario.store else str(output)
         arguments = [shown if a == str(output) else a for a in self.scenario.arguments(self.world, output)]
-        request = Request(self.scenario.program, arguments, f"{output}.log", **fault)  # type: ignore[arg-type]
+        request = Request(self.scenario.program, arguments, f"{output}.log", beam, **fault)  # type: ignore[arg-type]
         if fault:
             request = replace(request, broken=self.scenario.broken)
         if self.scenario.plant is not None:
@@ -87,7 +88,7 @@ class Stage:
         if self.scenario.store:
             shutil.rmtree(output, ignore_errors=True)
             request = replace(request, again=True, kept=(STORE, str(output)))
-        status = self.servers.run(request)
+        status = self.server.strike(request)
         return status, Path(request.log).read_text()
 
     def begin(self, name: str) -> Path:
@@ -97,13 +98,13 @@ class Stage:
         return output
 
 
-def staged(name: str, world: Path, folder: Path, servers: Servers) -> Stage:
-    """Set a scenario up and run it undisturbed, into `folder/reference/scores`."""
+def staged(name: str, world: Path, folder: Path, server: Server) -> Stage:
+    """Set a scenario up and run it undisturbed, through Beam, into `folder/reference/scores`."""
     scenario = SCENARIOS[name]
     (folder / "before").mkdir(parents=True)
     (folder / "world").symlink_to(world)
-    scenario.prepare(folder, servers)
-    stage = Stage(scenario, folder / "world", folder, servers)
+    scenario.prepare(folder, server)
+    stage = Stage(scenario, folder / "world", folder, server)
     output = stage.begin("reference")
     status, log = stage.run(output, record=str(folder / "chains"))
     assert status == scenario.status, log
@@ -114,40 +115,46 @@ def staged(name: str, world: Path, folder: Path, servers: Servers) -> Stage:
     return stage
 
 
-def _publish(world: Path, output: Path, servers: Servers, *flags: str, chain: str = "") -> None:
+def _publish(world: Path, output: Path, server: Server, *flags: str, chain: str = "") -> None:
     """Publish the job with another setting, or kill it at a chain."""
-    request = Request(
-        "pipelines.score", _score(world, output, *flags), f"{output}.log", chain=chain, action="kill" if chain else ""
-    )
-    assert servers.run(request) == (-9 if chain else 0), Path(request.log).read_text()
+    through_beam, action = full_or(False, True), "kill" if chain else ""
+    request = Request("pipelines.score", _score(world, output, *flags), f"{output}.log", through_beam, chain, action=action)
+    assert server.strike(request) == (-9 if chain else 0), Path(request.log).read_text()
 
 
 def _score(world: Path, output: Path, *flags: str) -> list[str]:
     return ["--config", str(world / "job.yaml"), "--output", str(output), "--quiet", *flags]
 
 
-def _published(folder: Path, servers: Servers) -> None:
+def _published(folder: Path, server: Server) -> None:
     """A run with another setting is published."""
     before, published = folder / "before", folder / "world/published"
     if not published.exists():
-        _publish(folder / "world", published, servers, *OTHER_SETTING)
+        _publish(folder / "world", published, server, *OTHER_SETTING)
     shutil.copytree(published, before, symlinks=True, dirs_exist_ok=True)
 
 
-def _second_attempt(folder: Path, servers: Servers) -> None:
+def _second_attempt(folder: Path, server: Server) -> None:
     """Another attempt at all units was stored and recorded meanwhile."""
-    _published(folder, servers)
-    other = folder / "other"
-    _publish(folder / "world", other, servers, chain="transforms.publish._move_files:files.make_folder")
-    (killed,) = (other / "_tmp").iterdir()
+    _published(folder, server)
+    killed = _killed(folder, server)
     for name in ("attempts", "done"):
         shutil.copytree(killed / name, folder / f"meanwhile/_tmp/{killed.name}/{name}")
 
 
-def _leftovers(folder: Path, servers: Servers) -> None:
+def _killed(folder: Path, server: Server) -> Path:
+    """Temporary folder of a run, in an output of its own, that was killed when all its units were done."""
+    other = folder / "world/killed"
+    if not other.exists():
+        _publish(folder / "world", other, server, chain="transforms.publish._move_files:files.make_folder")
+    (killed,) = (other / "_tmp").iterdir()
+    return killed
+
+
+def _leftovers(folder: Path, server: Server) -> None:
     """A run of the job was killed, and another publication left files in this run's folder."""
-    _second_attempt(folder, servers)
-    (killed,) = (folder / "other/_tmp").iterdir()
+    _published(folder, server)
+    killed = _killed(folder, server)
     shutil.copytree(killed, folder / f"before/_tmp/{DEAD}")
     for name in ("part-00009-0123456789ab.parquet", "rejected/part-00009-0123456789ab.parquet"):
         stray = folder / f"before/runs/{killed.name}/{name}"
@@ -155,35 +162,35 @@ def _leftovers(folder: Path, servers: Servers) -> None:
         stray.write_bytes(b"stray")
 
 
-def _lost_files(folder: Path, servers: Servers) -> None:
+def _lost_files(folder: Path, server: Server) -> None:
     """Somebody removed files of units that are done."""
-    _second_attempt(folder, servers)
-    (killed,) = (folder / "other/_tmp").iterdir()
+    _published(folder, server)
+    killed = _killed(folder, server)
     shutil.copytree(killed / "done", folder / f"before/_tmp/{killed.name}/done")
 
 
-def _corrected(folder: Path, servers: Servers) -> None:
+def _corrected(folder: Path, server: Server) -> None:
     """A run with rejected rows is published, and their shard was corrected after that."""
     world = folder / "own"
     shutil.copytree(folder / "world/model", world / "model")
     shutil.copytree(folder / "world/shards", world / "shards")
     text = (folder / "world/job.yaml").read_text()
     (world / "job.yaml").write_text(text.replace(str((folder / "world").resolve()), str(world)))
-    _publish(world, folder / "first", servers)
+    _publish(world, folder / "first", server)
     shutil.copytree(folder / "first", folder / "before", symlinks=True, dirs_exist_ok=True)
     write_shard(world, 2, ROWS)
     (folder / "world").unlink()
     (folder / "world").symlink_to(world)
 
 
-def _old_runs(folder: Path, servers: Servers) -> None:
+def _old_runs(folder: Path, server: Server) -> None:
     """Three runs are published, long ago, and one was killed."""
     world, output = folder / "world", folder / "before"
-    _published(folder, servers)
+    _published(folder, server)
     first = read_output(output)
-    _publish(world, output, servers)
-    _publish(world, output, servers, "--set", "postprocess.threshold=0.7")
-    _publish(world, output, servers, "--set", "postprocess.threshold=0.6", chain="transforms.publish._create_manifest:files.create")
+    _publish(world, output, server)
+    _publish(world, output, server, "--set", "postprocess.threshold=0.7")
+    _publish(world, output, server, "--set", "postprocess.threshold=0.6", chain="transforms.publish._create_manifest:files.create")
     for manifest in output.glob("runs/*/manifest.json"):
         content = json.loads(manifest.read_text())
         assert first is not None
@@ -193,7 +200,7 @@ def _old_runs(folder: Path, servers: Servers) -> None:
         os.utime(path, (1, 1))
 
 
-def _nothing(folder: Path, servers: Servers) -> None:
+def _nothing(folder: Path, server: Server) -> None:
     """Nothing is there."""
 
 

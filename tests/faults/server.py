@@ -1,196 +1,49 @@
-"""Runs programs of ours with a fault at one of their steps: `python -m tests.faults.server`, one JSON request per line.
+"""Run programs of ours with a fault at one of their steps: `Server` here, and the process that it forks them from.
 
-It imports everything once, with every step watched, and forks for each request, because a process of its own takes five seconds to start.
-Out goes the exit status of each, negative for a signal.
+`python -m tests.faults.server SOCKET` is `tests.support.fork_server` with every step watched in what it imports.
 """
 
-from collections import Counter
-from dataclasses import asdict, dataclass
-import errno
 import importlib
-import json
-import os
-import shutil
-import signal
+from pathlib import Path
+import subprocess
 import sys
-import threading
-import time
-from typing import Any
 
-from tests.faults.steps import Chains, watch
-
-_SLOW_SECONDS = 0.01
-_CHANGES = {f"os.{name}" for name in ["chmod", "link", "mkdir", "remove", "rename", "rmdir", "symlink", "truncate"]}
-_PROGRAMS = ("pipelines.score", "pipelines.prune")
+from tests.faults.injector import Request, injector
+from tests.faults.steps import watch
+from tests.support import fork_server
+from tests.support.programs import Programs
+from tests.support.repository import REPOSITORY
 
 
-@dataclass(frozen=True)
-class Request:
-    """A program to run, and what to do to it.
+class Server(Programs):
+    """Runs programs with faults; threads may share it."""
 
-    Attributes:
-        log: file for stdout and stderr; beside it `<log>.hit` has a byte for each time that the fault came.
-        chain: the steps, from the outermost to the innermost, at which the fault comes.
-        hit: number of the time, from 1, that the chain is come by when the fault comes first.
-        times: so often; 0 for ever.
-        after: the fault comes after that step's effect, else before.
-        broken: besides, an input/output error before a step: chain, number of its hit.
-        action: `kill` (its whole process group), `raise` (an input/output error), `short` (half of what is written, then the disk is full);
-            or `slow`, at every step.
-        seconds: after so long the process group is killed, wherever it is.
-        plant: before the first hit of a chain, a folder is copied: chain, from, to. This is what another process did meanwhile.
-        record: file for the chains whose last step succeeded, each as often as it did; and, in `<record>.unseen`, for what changed a file
-            without a step.
-        again: the program is run once more in the same process, as often as the fault makes it fail and then without one; for storage
-            that ends with the process.
-        kept: after that, a folder of the store is copied to a disk: from, to.
-    """
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._socket = folder / "socket"
+        command = [sys.executable, "-m", "tests.faults.server", str(self._socket)]
+        self._server = subprocess.Popen(
+            command, cwd=REPOSITORY, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._server.stdout is not None
+        assert self._server.stdout.readline() == "ready\n"
 
-    program: str
-    arguments: list[str]
-    log: str
-    chain: str = ""
-    hit: int = 1
-    times: int = 1
-    after: bool = False
-    broken: tuple[str, int] | None = None
-    action: str = ""
-    seconds: float | None = None
-    plant: tuple[str, str, str] | None = None
-    record: str | None = None
-    again: bool = False
-    kept: tuple[str, str] | None = None
+    def strike(self, request: Request) -> int:
+        """Run the program of a request, and return its exit status, negative for the signal that ended it."""
+        return self.run("tests.faults.faulty", request.line()).returncode
 
-    def line(self) -> str:
-        return json.dumps(asdict(self))
+    def _address(self) -> str:
+        return str(self._socket)
 
 
-class Injector:
-    """Stands at every step, and does what the request of this process asks for."""
-
-    def __init__(self) -> None:
-        self.request = Request("", [], "")
-        self._chains = Chains()
-        self._lock = threading.Lock()
-        self._hits: Counter[tuple[str, bool]] = Counter()
-
-    def __call__(self, name: str, function: Any, *arguments: Any, **named: Any) -> Any:
-        with self._chains.entered(name) as chain:
-            if self._is_wanted(chain, after=False):
-                self._fault(function, arguments)
-            result = function(*arguments, **named)
-            if self._is_wanted(chain, after=True):
-                self._fault(function, arguments)
-            return result
-
-    def is_over(self) -> bool:
-        """Whether the fault came as often as it should."""
-        request = self.request
-        return request.times == 0 or self._hits[request.chain, request.after] >= request.hit + request.times - 1
-
-    def heard(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """An audit hook: what changes a file while its thread is at no step is written down."""
-        record = self.request.record
-        if record is None or self._chains.is_inside() or not changes_a_file(event, arguments):
-            return
-        with self._chains.entered("audit"), open(f"{record}.unseen", "a") as file:
-            file.write(f"{event} {arguments}\n")
-
-    def _is_wanted(self, chain: str, after: bool) -> bool:
-        request = self.request
-        with self._lock:
-            self._hits[chain, after] += 1
-            hit = self._hits[chain, after]
-            self._note(chain, after, hit)
-        if not after and request.broken is not None and (chain, hit) == tuple(request.broken):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        if request.action == "slow":
-            time.sleep(_SLOW_SECONDS)
-        wanted = (chain, after) == (request.chain, request.after)
-        return wanted and request.hit <= hit and (request.times == 0 or hit < request.hit + request.times)
-
-    def _note(self, chain: str, after: bool, hit: int) -> None:
-        if after and self.request.record is not None:
-            with open(self.request.record, "a") as file:
-                file.write(f"{chain}\n")
-        if not after and hit == 1 and self.request.plant is not None and self.request.plant[0] == chain:
-            shutil.copytree(self.request.plant[1], self.request.plant[2], dirs_exist_ok=True, symlinks=True)
-
-    def _fault(self, function: Any, arguments: tuple[Any, ...]) -> None:
-        with open(f"{self.request.log}.hit", "a") as file:
-            file.write("x")
-        if self.request.action == "kill":
-            os.killpg(0, signal.SIGKILL)
-        if self.request.action == "short":
-            function(memoryview(arguments[0]).cast("B")[: len(arguments[0]) // 2])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-
-def changes_a_file(event: str, arguments: tuple[Any, ...]) -> bool:
-    """Whether an audit event tells of a file or folder that is made, renamed or removed."""
-    if event == "open":
-        return isinstance(arguments[2], int) and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
-    return event in _CHANGES
-
-
-def main() -> None:
-    """Serve until the end of stdin."""
-    injector = Injector()
+def main(address: str) -> None:
+    """Serve, with every step watched."""
     watch(injector)
     sys.addaudithook(injector.heard)
-    programs = {name: importlib.import_module(name) for name in _PROGRAMS}
     importlib.import_module("transforms.write")._PROGRESS_SECONDS = 0.0  # else only long runs leave notes
-    print("ready", flush=True)
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            injector.request = Request(**json.loads(line))
-            _run(programs[injector.request.program].main, injector)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-
-
-def _run(program: Any, injector: Injector) -> None:
-    """The program, as its own `__main__` runs it, in a process group of its own."""
-    from pipelines.command_line import run_program, stop_on_terminate
-    from pipelines.leaving import leave
-
-    os.setsid()
-    request = injector.request
-    log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for number in (1, 2):
-        os.dup2(log, number)
-    if request.seconds is not None:
-        killer = threading.Timer(request.seconds, os.killpg, (0, signal.SIGKILL))
-        killer.daemon = True
-        killer.start()
-    stop_on_terminate()
-    status = run_program(program, request.arguments)
-    if request.again:
-        status = _run_again(program, injector, status)
-    if request.kept is not None:
-        import fsspec
-
-        fs, path = fsspec.core.url_to_fs(request.kept[0])
-        fs.get(path, request.kept[1], recursive=True)
-    leave(status)
-
-
-def _run_again(program: Any, injector: Injector, status: int) -> int:
-    """Until the fault has come as often as it should, and then without it; the status before each run is told."""
-    from pipelines.command_line import run_program
-
-    request = injector.request
-    over = False
-    while not over:
-        over = status == 0 or injector.is_over()
-        if over:
-            injector.request = Request("", [], request.log)
-        sys.stderr.flush()
-        print(f"ended: {status}", flush=True)
-        status = run_program(program, request.arguments)
-    return status
+    importlib.import_module("tests.support.without_beam")
+    fork_server.main(address)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

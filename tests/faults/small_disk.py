@@ -1,4 +1,4 @@
-"""Runs on a disk that is too small: `unshare -rm python -m tests.faults.small_disk JOB EARLIER_OUTPUT NEED_BYTES LEVEL...`.
+"""Score on a disk that is too small: `python -m tests.faults.small_disk JOB EARLIER_OUTPUT NEED_BYTES LEVEL...`, forked from a server.
 
 For each level a tmpfs is mounted that has room for so many percent of what the run needs, beside an earlier run's output, or that is full
 from the moment on when the run is being published (`publishing`). The job is scored there, the disk grows, and the job is scored
@@ -17,16 +17,22 @@ import sys
 import tempfile
 from typing import Any
 
+import pytest
+
 from pipelines import score
 from pipelines.command_line import run_program
 from pipelines.leaving import leave
+from tests.faults.confined import enter_own_mounts
+from tests.faults.counts import full_or
 from tests.faults.world import Seen, read_output
+from tests.support.without_beam import run_without_beam
 from transforms import publish
 
 _LARGE_BYTES = 256 << 20
 
 
 def main(job: str, earlier: str, need_bytes: str, *levels: str) -> None:
+    enter_own_mounts()
     mount = Path(tempfile.mkdtemp())  # no TemporaryDirectory: each child would clean it up as it ends
     for level in levels:
         _mount(mount, _LARGE_BYTES)
@@ -34,10 +40,10 @@ def main(job: str, earlier: str, need_bytes: str, *levels: str) -> None:
         if level != "publishing":
             _mount(mount, _taken(mount) + int(need_bytes) * int(level) // 100, "remount,")
         with _full_when_published(mount) if level == "publishing" else nullcontext():
-            status = _scored(job, output)
+            status = _scored(job, output, through_beam=level in (levels[0], "publishing"))
         then = _digests(read_output(output))
         _mount(mount, _LARGE_BYTES, "remount,")
-        again = _scored(job, output)
+        again = _scored(job, output, through_beam=False)
         left = len(list((output / "_tmp").iterdir()))
         seen = {"status": status, "then": then, "again": again, "end": _digests(read_output(output)), "left": left}
         print(json.dumps(seen), flush=True)
@@ -45,10 +51,12 @@ def main(job: str, earlier: str, need_bytes: str, *levels: str) -> None:
     mount.rmdir()
 
 
-def _scored(job: str, output: Path) -> int:
-    """Exit status of the program, in a process of its own that has all imported; what fails there ends with it, threads and all."""
+def _scored(job: str, output: Path, through_beam: bool) -> int:
+    """Exit status of the program, in a process of its own; what fails there ends with it, threads and all. FULL_COUNTS is through Beam."""
     pid = os.fork()
     if pid == 0:
+        if not full_or(through_beam, True):
+            run_without_beam(pytest.MonkeyPatch())
         leave(run_program(score.main, ["--quiet", "--config", job, "--output", str(output)]))
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 

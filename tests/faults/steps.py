@@ -18,7 +18,8 @@ import sys
 import threading
 from typing import Any
 
-REPOSITORY = Path(__file__).parent.parent.parent
+from tests.support.repository import REPOSITORY
+
 ROOMS = ("model_zoo", "pipelines", "storage", "transforms")
 _AT_STEP = "__at_step__"
 

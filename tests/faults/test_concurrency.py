@@ -9,13 +9,15 @@ import threading
 
 import pytest
 
-from tests.faults.conftest import Servers
 from tests.faults.counts import full_or
-from tests.faults.programs import launched, scoring_together
-from tests.faults.server import Request
+from tests.faults.injector import Request
+from tests.faults.programs import flags_of
+from tests.faults.server import Server
 from tests.faults.world import ROWS, SHARDS, Seen, check_every_row_once, read_link, read_output, read_run
+from tests.support.programs import Programs
 
 READERS = 2
+SETTINGS = tuple(f"postprocess.where=probability > {percent / 100}" for percent in (0, 10, 20, 30, 40, 50, 60, 70))
 
 
 class Reader(threading.Thread):
@@ -53,31 +55,33 @@ def read_meanwhile(output: Path) -> Iterator[list[Reader]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(world: Path, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+def undisturbed(world: Path, server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
     """Files of the run of each setting, by the setting."""
     folder = tmp_path_factory.mktemp("undisturbed")
     found = {}
     for number, setting in enumerate(SETTINGS[: full_or(4, 8)]):
         output = folder / str(number)
-        assert servers.run(Request("pipelines.score", flags(world, output, setting), str(folder / "log"))) == 0
+        assert score(server, world, output, setting) == 0
         seen = read_output(output)
         assert seen is not None
         found[setting] = seen.files
     return found
 
 
-SETTINGS = tuple(f"postprocess.where=probability > {percent / 100}" for percent in (0, 10, 20, 30, 40, 50, 60, 70))
+def score(server: Server, world: Path, output: Path, setting: str) -> int:
+    """Exit status of one launcher alone; those together go through Beam, and so does this one with FULL_COUNTS."""
+    return server.strike(Request("pipelines.score", flags(world, output, setting), f"{output}.log", beam=full_or(False, True)))
 
 
 def flags(world: Path, output: Path, setting: str) -> list[str]:
-    return ["--quiet", "--config", str(world / "job.yaml"), "--output", str(output), "--set", setting]
+    return flags_of(world / "job.yaml", output, "--set", setting)
 
 
 @pytest.fixture(scope="module")
-def earlier(world: Path, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def earlier(world: Path, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An output with a published run of yet another setting."""
     output = tmp_path_factory.mktemp("earlier") / "scores"
-    assert servers.run(Request("pipelines.score", flags(world, output, "model.batch_rows=16"), f"{output}.log")) == 0
+    assert score(server, world, output, "model.batch_rows=16") == 0
     return output
 
 
@@ -93,25 +97,15 @@ def before(earlier: Path) -> Seen:
     return seen
 
 
-def launch_together(world: Path, output: Path, settings: tuple[str, ...]) -> list[tuple[int, str]]:
+def launch_together(programs: Programs, world: Path, output: Path, settings: tuple[str, ...]) -> list[tuple[int, str]]:
     """Exit status and stderr of launchers, each a process of its own, all of which had planned their run before any began it."""
     marks = output.parent / "marks"
     marks.mkdir()
-    commands = [scoring_together(marks, len(settings), world / "job.yaml", output, "--set", setting) for setting in settings]
-    ends: list[tuple[int, str]] = []
-
-    def launch(command: list[str]) -> None:
-        with launched(command) as process:
-            error = process.communicate(timeout=300)[1]
-            ends.append((process.returncode, error))
-
-    threads = [threading.Thread(target=launch, args=(command,)) for command in commands]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together = [str(marks), str(len(settings))]
+    started = [programs.start("tests.faults.together", *together, *flags(world, output, setting)) for setting in settings]
+    ends = [program.communicate()[1] for program in started]
     assert len(list(marks.iterdir())) == len(settings)
-    return ends
+    return [(program.wait(), error) for program, error in zip(started, ends, strict=True)]
 
 
 @pytest.mark.parametrize("launchers", full_or([2], [2, 8]))
@@ -123,11 +117,11 @@ def test_launchers_of_the_same_work_publish_one_run(
     output: Path,
     before: Seen,
     undisturbed: dict[str, dict[str, bytes]],
-    servers: Servers,
-    tmp_path: Path,
+    server: Server,
+    programs: Programs,
 ) -> None:
     with read_meanwhile(output) as readers:
-        ends = launch_together(world, output, SETTINGS[:1] * launchers)
+        ends = launch_together(programs, world, output, SETTINGS[:1] * launchers)
     assert ends == [(0, "")] * launchers
     seen = read_output(output)
     assert seen is not None
@@ -138,7 +132,7 @@ def test_launchers_of_the_same_work_publish_one_run(
     assert {p.name for p in (output / "runs" / seen.run_id).rglob("part-*.parquet")} == {Path(name).name for name in seen.files}
     assert list((output / "_tmp").iterdir()) == []
     assert read_run(output, before.run_id) == before
-    assert servers.run(Request("pipelines.score", flags(world, output, SETTINGS[0]), str(tmp_path / "log"))) == 0
+    assert score(server, world, output, SETTINGS[0]) == 0
     assert read_output(output) == seen
 
 
@@ -151,11 +145,11 @@ def test_launchers_of_different_work_publish_a_run_each(
     output: Path,
     before: Seen,
     undisturbed: dict[str, dict[str, bytes]],
-    servers: Servers,
-    tmp_path: Path,
+    server: Server,
+    programs: Programs,
 ) -> None:
     with read_meanwhile(output):
-        ends = launch_together(world, output, SETTINGS[:launchers])
+        ends = launch_together(programs, world, output, SETTINGS[:launchers])
     assert ends == [(0, "")] * launchers
     last = read_output(output)
     assert last is not None
@@ -167,7 +161,7 @@ def test_launchers_of_different_work_publish_a_run_each(
     expected = {setting: undisturbed[setting] for setting in SETTINGS[:launchers]}
     assert {setting_of(output, run_id): run.files for run_id, run in runs.items()} == expected
     for setting in SETTINGS[: full_or(1, launchers)]:
-        assert servers.run(Request("pipelines.score", flags(world, output, setting), str(tmp_path / "log"))) == 0
+        assert score(server, world, output, setting) == 0
         again = read_output(output)
         assert again is not None
         assert again == runs[again.run_id]
@@ -180,10 +174,10 @@ def setting_of(output: Path, run_id: str) -> str:
     return f"postprocess.where={where}"
 
 
-def test_readers_see_one_valid_run_after_the_other(world: Path, servers: Servers, output: Path, tmp_path: Path) -> None:
+def test_readers_see_one_valid_run_after_the_other(world: Path, server: Server, output: Path) -> None:
     """Runs of several settings, one after the other; readers look on all the time."""
     with read_meanwhile(output) as readers:
         for setting in SETTINGS[: full_or(4, 8)]:
-            assert servers.run(Request("pipelines.score", flags(world, output, setting), str(tmp_path / "log"))) == 0
+            assert score(server, world, output, setting) == 0
     assert max(len(reader.runs) for reader in readers) > 1
     assert len(list((output / "runs").iterdir())) == 1 + full_or(4, 8)

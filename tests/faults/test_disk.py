@@ -8,33 +8,32 @@ import json
 from pathlib import Path
 import shutil
 import subprocess
-import sys
 
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines import score, verify
 from pipelines.command_line import run_program
-from tests.conftest import REPOSITORY
 from tests.faults.counts import full_or
-from tests.faults.programs import ended, scoring
+from tests.faults.programs import flags_of
 from tests.faults.world import OTHER_SETTING, SHARDS, check_every_row_once, is_one_plain_line, make_world, read_output, read_run
+from tests.support.programs import Programs
 
 ROWS = 4_000
 
 
-def _mounts_are_allowed() -> bool:
+@pytest.fixture(scope="module")
+def mounts() -> None:
+    """Skip what needs to mount something, where that is not allowed."""
     command = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs -o size=64k tmpfs /mnt"]
-    return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-MOUNTS = pytest.mark.skipif(not _mounts_are_allowed(), reason="a tmpfs cannot be mounted in a namespace here (unshare -rm)")
+    if shutil.which("unshare") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a tmpfs cannot be mounted in a namespace here (unshare -rm)")
 
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A job with some hundred kilobytes of output."""
-    return make_world(tmp_path_factory.mktemp("disk"), rows=ROWS, bad=())
+    """A job with some hundred kilobytes of output, in a hundred files; with FULL_COUNTS in eight hundred."""
+    return make_world(tmp_path_factory.mktemp("disk"), rows=ROWS, bad=(), rows_per_file=full_or(250, 30))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 def score_here(job: Path, output: Path, *arguments: str) -> int:
-    return run_program(score.main, ["--quiet", "--config", str(job), "--output", str(output), *arguments])
+    return run_program(score.main, flags_of(job, output, *arguments))
 
 
 def digests(output: Path) -> dict[str, str]:
@@ -62,25 +61,16 @@ def digests(output: Path) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in seen.files.items()}
 
 
-@MOUNTS
-def test_a_full_disk_at_any_level(job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("mounts")
+def test_a_full_disk_at_any_level(
+    job: Path, earlier: Path, undisturbed: dict[str, str], programs: Programs, tmp_path: Path
+) -> None:
     """From a tenth of what is needed up to nearly all of it, and full from the moment on when the run is published."""
     before = digests(earlier)
     trial = shutil.copytree(earlier, tmp_path / "trial", symlinks=True)
     need = size_of_a_run(job, trial) - size(earlier)
     levels = [*map(str, full_or([10, 60, 95], [10, 20, 30, 40, 50, 60, 70, 80, 90, 95])), "publishing"]
-    command = [
-        "unshare",
-        "-rm",
-        sys.executable,
-        "-m",
-        "tests.faults.small_disk",
-        str(job),
-        str(earlier),
-        str(need),
-        *map(str, levels),
-    ]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    done = programs.run("tests.faults.small_disk", str(job), str(earlier), str(need), *levels)
     assert done.returncode == 0, done.stderr
     seen = [json.loads(line) for line in done.stdout.splitlines()]
     errors = [line for line in done.stderr.splitlines() if not line.startswith("level: ")]
@@ -104,6 +94,12 @@ def size_of_a_run(job: Path, output: Path) -> int:
     return size(output)
 
 
+def check_refused(run: subprocess.CompletedProcess[str], why: str) -> None:
+    assert run.returncode == 5, run.stderr
+    assert is_one_plain_line(run.stderr)
+    assert why in run.stderr
+
+
 def check_mended(job: Path, output: Path, undisturbed: dict[str, str]) -> None:
     assert score_here(job, output) == 0
     assert digests(output) == undisturbed
@@ -111,29 +107,25 @@ def check_mended(job: Path, output: Path, undisturbed: dict[str, str]) -> None:
     assert run_program(verify.main, [str(output)]) == 0
 
 
-@MOUNTS
+@pytest.mark.usefixtures("mounts")
 def test_runs_on_another_device_than_attempts_are_refused(
-    job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path
+    job: Path, earlier: Path, undisturbed: dict[str, str], programs: Programs, tmp_path: Path
 ) -> None:
     """A file could not get its final name in one move there."""
     output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
-    script = "mount -t tmpfs tmpfs $0/runs && exec $@"
-    status, error = ended(["unshare", "-rm", "sh", "-c", script, str(output), *scoring(job, output)])
-    assert status == 5, error
-    assert is_one_plain_line(error)
-    assert "are on different file systems" in error
+    run = programs.run("tests.faults.confined", "runs_elsewhere", str(output), *flags_of(job, output))
+    check_refused(run, "are on different file systems")
     assert digests(output) == digests(earlier)
     check_mended(job, output, undisturbed)
 
 
-@MOUNTS
-def test_an_output_that_is_mounted_read_only(job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("mounts")
+def test_an_output_that_is_mounted_read_only(
+    job: Path, earlier: Path, undisturbed: dict[str, str], programs: Programs, tmp_path: Path
+) -> None:
     output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
-    script = "mount --bind $0 $0 && mount -o remount,ro,bind $0 && exec $@"
-    status, error = ended(["unshare", "-rm", "sh", "-c", script, str(output), *scoring(job, output)])
-    assert status == 5, error
-    assert is_one_plain_line(error)
-    assert "Read-only file system" in error
+    run = programs.run("tests.faults.confined", "read_only", str(output), *flags_of(job, output))
+    check_refused(run, "Read-only file system")
     assert digests(output) == digests(earlier)
     check_mended(job, output, undisturbed)
 
@@ -186,7 +178,7 @@ BOTH_WAYS = [("parquet", "csv"), ("csv", "parquet"), ("parquet", "parquet"), ("c
 
 
 @pytest.mark.parametrize(("source", "sink"), full_or(BOTH_WAYS[:1], BOTH_WAYS))
-def test_few_file_handles(source: str, sink: str, many_shards: Path, tmp_path: Path) -> None:
+def test_few_file_handles(source: str, sink: str, many_shards: Path, programs: Programs, tmp_path: Path) -> None:
     """A handle that stays open for each shard or file would not go unseen."""
     shards = many_shards.parent / ("shards" if source == "parquet" else source)
     flags = ["--set", f"source.format={source}", "--set", f"sink.format={sink}"]
@@ -197,8 +189,8 @@ def test_few_file_handles(source: str, sink: str, many_shards: Path, tmp_path: P
     assert score_here(many_shards, output, *flags, "--input", str(shards / f"part-00000.{source}")) == 0
     before = read_output(output)
     assert before is not None
-    command = ["sh", "-c", f'ulimit -n {FEW_HANDLES} && exec "$@"', "sh", *scoring(many_shards, output, *whole)]
-    assert ended(command) == (0, "")
+    run = programs.run("tests.faults.confined", str(FEW_HANDLES), str(output), *flags_of(many_shards, output, *whole))
+    assert (run.returncode, run.stderr) == (0, "")
     seen = read_output(output)
     assert seen is not None
     assert len(seen.files) == MANY_SHARDS

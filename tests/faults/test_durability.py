@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from tests.faults.programs import ended, scoring
+from tests.faults.programs import scoring
+from tests.support.repository import REPOSITORY
 
 WRITES = ("write", "pwrite64", "writev", "pwritev", "pwritev2", "ftruncate", "fallocate", "sendfile")
 CALLS = ",".join((*WRITES, "fsync,fdatasync,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,mkdirat"))
@@ -21,9 +22,6 @@ _RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)\) += \d+$")
 
 def _can_trace() -> bool:
     return shutil.which("strace") is not None and subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode == 0
-
-
-pytestmark = pytest.mark.skipif(not _can_trace(), reason="there is no strace here, or it may not trace")
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,15 @@ def test_calls_are_read_from_a_trace() -> None:
 
 @pytest.fixture(scope="module")
 def traced(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Call]]:
-    """The output of a real run, into a folder that was not there, and its calls."""
+    """The output of a real run, into a folder that was not there, and its calls; strace has to start what it follows."""
+    if not _can_trace():
+        pytest.skip("there is no strace here, or it may not trace")
     folder = tmp_path_factory.mktemp("traced")
     output = folder / "new/scores"
     strace = ["strace", "-f", "-y", "--seccomp-bpf", "-s", "4096", "-e", f"trace={CALLS}", "-o", str(folder / "log")]
-    status, error = ended([*strace, *scoring(world / "job.yaml", output)])
-    assert status == 0, error
+    command = [*strace, *scoring(world / "job.yaml", output)]
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
     return output, list(calls_in((folder / "log").read_text()))
 
 
@@ -90,6 +91,7 @@ def named(calls: list[Call], path: Path) -> tuple[int, str]:
     return i, calls[i].paths[-2]
 
 
+@pytest.mark.program
 def test_every_file_is_synced_before_it_is_named_and_its_folder_after(traced: tuple[Path, list[Call]]) -> None:
     output, calls = traced
     run = output / "runs" / (output / "CURRENT").read_text().strip()
@@ -114,6 +116,7 @@ def check_synced_before_it_is_named(calls: list[Call], path: Path) -> int:
     return moved
 
 
+@pytest.mark.program
 def test_new_folders_are_synced_into_those_above_before_anybody_is_told(traced: tuple[Path, list[Call]]) -> None:
     output, calls = traced
     published, _ = named(calls, output / "CURRENT")
@@ -124,6 +127,7 @@ def test_new_folders_are_synced_into_those_above_before_anybody_is_told(traced: 
         assert made < at(calls, "fsync", folder.parent, published)
 
 
+@pytest.mark.program
 def test_attempts_are_durable_before_their_unit_is_done(traced: tuple[Path, list[Call]]) -> None:
     """A done-record may be lost in a power cut, but must never name what is."""
     _output, calls = traced

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import shutil
 import signal
+import subprocess
 import threading
 import time
 
@@ -12,7 +13,7 @@ import pytest
 
 from pipelines import score
 from pipelines.command_line import run_program
-from tests.faults.programs import launched, scoring
+from tests.faults.programs import flags_of, forked, launched, scoring
 from tests.faults.world import (
     OTHER_SETTING,
     Seen,
@@ -24,7 +25,8 @@ from tests.faults.world import (
     read_run,
     write_shard,
 )
-from tests.processes import gone_within
+from tests.support.processes import gone_within
+from tests.support.programs import Program, Programs
 
 SHARDS, ROWS = 40, 10
 # Slow for so few rows, so that there is time to disturb the run.
@@ -91,35 +93,48 @@ def wait_until_under_way(output: Path, runs: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "flags"),
-    [
-        (signal.SIGTERM, 143, ()),
-        (signal.SIGINT, 130, ()),
-        (signal.SIGTERM, 143, ("--direct_running_mode=multi_processing", "--direct_num_workers=2")),
-    ],
-    ids=["SIGTERM", "SIGINT", "SIGTERM with worker processes"],
-)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
 def test_an_interrupted_run_ends_soon_and_resumes(
     number: signal.Signals,
     status: int,
-    flags: tuple[str, ...],
     job: Path,
     output: Path,
     before: Seen,
     undisturbed: dict[str, bytes],
+    programs: Programs,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with launched(scoring(job, output, *MANY, *flags)) as process:
-        wait_until_under_way(output, lambda: process.poll() is None)
-        process.send_signal(number)
-        began = time.monotonic()
-        error = process.communicate(timeout=60)[1]
-        assert time.monotonic() - began < 10
-        gone_within(60, process.pid)
+    with forked(programs, "pipelines.score", *flags_of(job, output, *MANY)) as process:
+        check_interrupted(process, number, status, output)
+    check_resumes(job, output, before, undisturbed, capsys)
+
+
+@pytest.mark.program
+def test_an_interrupted_run_with_worker_processes_ends_soon_and_resumes(
+    job: Path, output: Path, before: Seen, undisturbed: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Started for real, because signal handlers and workers are set up as the interpreter starts."""
+    in_processes = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    with launched(scoring(job, output, *MANY, *in_processes)) as process:
+        check_interrupted(process, signal.SIGTERM, 143, output)
+    check_resumes(job, output, before, undisturbed, capsys)
+
+
+def check_interrupted(process: Program | subprocess.Popen[str], number: signal.Signals, status: int, output: Path) -> None:
+    """It ends within ten seconds of the signal, says in one line how to go on, and leaves no process."""
+    wait_until_under_way(output, lambda: process.poll() is None)
+    process.send_signal(number)
+    began = time.monotonic()
+    error = process.communicate(timeout=60)[1]
+    assert time.monotonic() - began < 10
+    gone_within(60, process.pid)
     assert process.returncode == status, error
     assert error.count("\n") == 1
     assert "nothing was published; the same command resumes" in error
+
+
+def check_resumes(job: Path, output: Path, before: Seen, undisturbed: dict[str, bytes], capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was published, what was scored is kept, and the same command ends as an undisturbed one."""
     check_nothing_changed(output, before)
     assert len(list(output.glob("_tmp/*/done/*.json"))) >= 3
     assert score_whole(job, output) == undisturbed
@@ -155,7 +170,9 @@ def score_while(job: Path, output: Path, change: Callable[[], object]) -> int:
     return status
 
 
-@pytest.mark.parametrize("change", [replaced, appended, Path.unlink], ids=["replaced", "appended", "deleted"])
+@pytest.mark.parametrize(
+    "change", [pytest.param(replaced, marks=pytest.mark.beam), appended, Path.unlink], ids=["replaced", "appended", "deleted"]
+)
 def test_an_input_that_changes_under_the_run_ends_it(
     change: Callable[[Path], None],
     job: Path,

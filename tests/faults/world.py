@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.builders import FEATURES, tiny_package
+from tests.support.builders import FEATURES, tiny_package
 
 SHARDS, ROWS, BAD = 6, 40, (85, 90)
 _JOB = """
@@ -19,20 +19,20 @@ name: faults
 source: {{paths: '{folder}/shards/*.parquet', key: id}}
 model: {{package: '{folder}/model', batch_rows: 32}}
 postprocess: {{keep: [probability]}}
-sink: {{path: nowhere, rows_per_file: 30}}
+sink: {{path: nowhere, rows_per_file: {rows_per_file}}}
 errors: {{max_rejected_rows: 5}}
 """
 # Another setting is another run.
 OTHER_SETTING = ("--set", "postprocess.where=probability > 0.4")
 
 
-def make_world(folder: Path, shards: int = SHARDS, rows: int = ROWS, bad: tuple[int, ...] = BAD) -> Path:
+def make_world(folder: Path, shards: int = SHARDS, rows: int = ROWS, bad: tuple[int, ...] = BAD, rows_per_file: int = 30) -> Path:
     """Shards, a model and a job; rows of `bad` (ids) lack a value and are rejected. Gives the job's file."""
     columns = [{"name": name, "type": "float", "missing": "reject"} for name in FEATURES]
     tiny_package(folder / "model", columns=columns)
     for shard in range(shards):
         write_shard(folder, shard, rows, bad)
-    (folder / "job.yaml").write_text(_JOB.format(folder=folder))
+    (folder / "job.yaml").write_text(_JOB.format(folder=folder, rows_per_file=rows_per_file))
     return folder / "job.yaml"
 
 

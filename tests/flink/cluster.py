@@ -1,4 +1,4 @@
-"""A real standalone Flink cluster on loopback: a JobManager, two TaskManagers, and beside each of those a pool of Python workers.
+"""A real standalone Flink cluster on loopback: a JobManager, two TaskManagers, for each of those a pool of Python workers, a job server.
 
 Every process is a child in the foreground with a process group of its own, so that it can be killed and ended by its own id.
 """
@@ -18,30 +18,41 @@ import time
 from typing import Any
 from urllib.request import urlopen
 
+from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
 import psutil
 import yaml
 
-from tests.conftest import REPOSITORY
+from pipelines.runners import runner_options
+from tests.flink.pool import noted_workers
+from tests.support.repository import REPOSITORY
 
 SLOTS_EACH = 2
 # Each TaskManager stands for a machine, with a loopback address that its own pool listens on.
 MACHINES = {"tm-0": "127.0.0.2", "tm-1": "127.0.0.3"}
 _START_SECONDS = 180
 _STOP_SECONDS = 20
+# A Java process that lives for a minute spends most of it on optimising itself.
+_SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 # A child that lost the test that started it must not live on.
 _ENDS_WITH_ME = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
 
 
 @dataclass
 class Machine:
-    """A TaskManager and the pool whose children are its Python workers."""
+    """A TaskManager, and the Python workers that its pool in the cluster's `folder` starts."""
 
+    name: str
+    folder: Path
     task_manager: subprocess.Popen[bytes]
-    pool: subprocess.Popen[bytes]
 
     def workers(self) -> list[psutil.Process]:
         """Its Python workers that run now."""
-        return psutil.Process(self.pool.pid).children()
+        found = []
+        for pid in noted_workers(self.folder, self.name):
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                found += [process] if process.status() != psutil.STATUS_ZOMBIE else []
+        return found
 
 
 @dataclass
@@ -53,6 +64,7 @@ class Cluster:
         master: `host:port` of its REST API, for --flink_master.
         pool: `host:port` of the pool, for --environment_config; on every machine the host is another.
         machines: by resource id of the TaskManager.
+        stack: what ends with the cluster.
     """
 
     home: Path
@@ -60,6 +72,7 @@ class Cluster:
     master: str
     pool: str
     machines: dict[str, Machine] = field(default_factory=dict)
+    stack: ExitStack = field(default_factory=ExitStack)
 
     @property
     def flags(self) -> list[str]:
@@ -91,15 +104,26 @@ class Cluster:
                     read[name] = read.get(name, 0) + place["metrics"]["read-records"]
         return read
 
+    def start_task_manager(self, name: str) -> None:
+        """Start a machine's TaskManager: the first one, or another where that one was lost."""
+        hosts = self.folder / f"{name}.hosts"
+        hosts.write_text(f"127.0.0.1 localhost {socket.gethostname()}\n{MACHINES[name]} {self.pool.partition(':')[0]}\n")
+        options = {"FLINK_ENV_JAVA_OPTS_TM": f"-Djdk.net.hosts.file={hosts}"}
+        process = _flink(self, name, "taskmanager.sh", "-D", f"taskmanager.resource-id={name}", env=options)
+        self.machines[name] = Machine(name, self.folder, self.stack.enter_context(process))
+
+    def wait_until_ready(self) -> None:
+        """Wait until every slot is free and every pool listens."""
+        wait_until(self.ready, _START_SECONDS, f"the cluster is ready: see {self.folder}")
+
     def ready(self) -> bool:
         """Whether every slot is free and every pool listens."""
         port = int(self.pool.rpartition(":")[2])
         try:
-            for name in self.machines:
-                socket.create_connection((MACHINES[name], port), timeout=1).close()
-            return bool(self.ask("/overview")["slots-available"] == SLOTS_EACH * len(MACHINES))
+            free = self.ask("/overview")["slots-available"]
         except OSError:
             return False
+        return free == SLOTS_EACH * len(MACHINES) and all(listens(host, port) for host in MACHINES.values())
 
 
 @contextmanager
@@ -108,28 +132,43 @@ def running_cluster(home: Path, folder: Path) -> Iterator[Cluster]:
     rest, rpc, blob = free_ports("127.0.0.1", 3)
     cluster = Cluster(home, folder, f"localhost:{rest}", f"worker-pool:{free_ports('0.0.0.0', 1)[0]}")  # noqa: S104 - any address
     _configure(home, folder / "conf", rest, rpc, blob)
-    with ExitStack() as stack:
+    port = cluster.pool.partition(":")[2]
+    pools = [sys.executable, "-m", "tests.flink.pool", str(folder), *(f"{name}={host}:{port}" for name, host in MACHINES.items())]
+    with cluster.stack as stack:
         job_manager = stack.enter_context(_flink(cluster, "jobmanager", "jobmanager.sh"))
+        stack.enter_context(_started(pools, folder, "pools"))
         for name in MACHINES:
-            cluster.machines[name] = stack.enter_context(running_machine(cluster, name))
+            cluster.start_task_manager(name)
         wait_until(lambda: cluster.ready() or job_manager.poll() is not None, _START_SECONDS, f"the cluster is up: see {folder}")
         assert job_manager.poll() is None, f"the JobManager ended: see {folder}"
         yield cluster
 
 
 @contextmanager
-def running_machine(cluster: Cluster, name: str) -> Iterator[Machine]:
-    """A TaskManager and its pool, as one machine of the cluster runs them."""
-    hosts = cluster.folder / f"{name}.hosts"
-    host, port = cluster.pool.split(":")
-    hosts.write_text(f"127.0.0.1 localhost {socket.gethostname()}\n{MACHINES[name]} {host}\n")
-    options = {"FLINK_ENV_JAVA_OPTS_TM": f"-Djdk.net.hosts.file={hosts}"}
-    pool = [sys.executable, "-m", "tests.flink.pool", f"{MACHINES[name]}:{port}"]
-    with (
-        _started(pool, cluster.folder, f"{name}-pool") as workers,
-        _flink(cluster, name, "taskmanager.sh", "-D", f"taskmanager.resource-id={name}", env=options) as task_manager,
-    ):
-        yield Machine(task_manager, workers)
+def running_job_server(jar: str, folder: Path) -> Iterator[str]:
+    """Start the job server that Beam would start for each run, and give the flag with which runs use this one.
+
+    Args:
+        jar: the flag that names its jar.
+    """
+    port, *_ = free_ports("127.0.0.1", 1)
+    artifacts = folder / "artifacts"
+    ours = [f"--job_server_jvm_properties={word}" for word in _SHORT_LIVED]
+    options = runner_options("FlinkRunner", [jar, f"--job_port={port}", f"--artifacts_dir={artifacts}", *ours])
+    command, address = FlinkJarJobServer(options).subprocess_cmd_and_endpoint()
+    with _started([str(word) for word in command], folder, "job-server") as process:
+        wait_until(lambda: listens("localhost", port) or process.poll() is not None, _START_SECONDS, f"it listens: see {folder}")
+        assert process.poll() is None, f"the job server ended: see {folder}"
+        yield f"--job_endpoint={address}"
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def free_ports(address: str, count: int) -> list[int]:
@@ -163,9 +202,9 @@ def stop_group(process: subprocess.Popen[Any]) -> None:
 def _configure(home: Path, conf: Path, rest: int, rpc: int, blob: int) -> None:
     """Flink's own configuration with what is different here: ports, loopback, and a dead TaskManager noticed within seconds."""
     shutil.copytree(home / "conf", conf)
-    settings = yaml.safe_load((conf / "config.yaml").read_text())
+    opened = yaml.safe_load((conf / "config.yaml").read_text())["env"]["java"]["opts"]["all"]
     settings = {
-        "env": settings["env"],
+        "env.java.opts.all": " ".join([opened, *_SHORT_LIVED]),
         "rest": {"address": "localhost", "bind-address": "localhost", "port": rest},
         "blob.server.port": blob,
         "jobmanager": {"rpc": {"address": "localhost", "port": rpc}, "bind-host": "localhost", "memory.process.size": "1g"},
@@ -173,9 +212,9 @@ def _configure(home: Path, conf: Path, rest: int, rpc: int, blob: int) -> None:
         "taskmanager.numberOfTaskSlots": SLOTS_EACH,
         "cluster.evenly-spread-out-slots": True,
         # Two heartbeats that nobody receives tell of a dead process; one that is only slow has a minute to answer.
-        "heartbeat": {"interval": 2_000, "timeout": 60_000},
+        "heartbeat": {"interval": 500, "timeout": 60_000},
         # A restart that comes before a lost TaskManager is noticed asks that one for slots; and a refused run is tried as often.
-        "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 2, "delay": "16 s"}},
+        "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 2, "delay": "5 s"}},
         "io.tmp.dirs": str(conf.parent),
     }
     (conf / "config.yaml").write_text(yaml.safe_dump(settings, width=10_000))

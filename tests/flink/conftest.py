@@ -1,35 +1,43 @@
-"""The job server, a cluster, the two example jobs and a job of 200 units, with what the DirectRunner publishes for each."""
+"""One job server and one cluster for all tests, the two example jobs and a job of 200 units, with what the DirectRunner publishes for each."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 import os
 from pathlib import Path
 import subprocess
-import sys
 from typing import NoReturn
 
 import pytest
 
-from tests.benchmarks.tabular_data import make_package, make_shards, package_folder, shards_folder
-from tests.conftest import REPOSITORY
+from pipelines import score
+from pipelines.command_line import run_program
 from tests.flink import install
-from tests.flink.cluster import Cluster, running_cluster
-from tests.pipelines.test_score import published
+from tests.flink.cluster import Cluster, running_cluster, running_job_server
+from tests.flink.units import units_job
+from tests.support.programs import Programs
+from tests.support.runs import published
 
-ROWS, UNITS = 1_000_000, 200
-_RUN_SECONDS = 900  # a busy machine is slow, and starts Java and torch several times
+_RUN_SECONDS = 900  # a busy machine is slow
 
 
 @pytest.fixture(scope="session", autouse=True)
-def job_server() -> str:
-    """The flag that names the job server; without Java and Maven there is nothing to test."""
+def own_job_server() -> str:
+    """The flag with which a run starts a job server of its own, as users do; without Java and Maven there is nothing to test."""
     if reason := install.missing():
         unavailable(reason)
-    install.install()
+    install.flink_home()
     return f"--flink_job_server_jar={install.job_server()}"
 
 
-@pytest.fixture(scope="package")
-def cluster(job_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+@pytest.fixture(scope="session")
+def job_server(own_job_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The flag with which a run uses the job server of all tests: Beam's runner for Flink starts none then, and is else the same."""
+    with running_job_server(own_job_server, tmp_path_factory.mktemp("job-server")) as flag:
+        yield flag
+
+
+@pytest.fixture(scope="session")
+def cluster(own_job_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with running_cluster(install.flink_home(), tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
@@ -37,24 +45,25 @@ def cluster(job_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def on_cluster(cluster: Cluster, job_server: str) -> list[str]:
     """What a user gives to run on the cluster with the workers of its pools."""
+    cluster.wait_until_ready()
     return [*cluster.flags, job_server]
+
+
+@pytest.fixture(scope="session")
+def boot() -> Path:
+    """Beam's program that starts a worker in a process of its own."""
+    if reason := install.missing_boot():
+        unavailable(f"Beam's boot for PROCESS workers was not built: {reason}")
+    return install.boot()
 
 
 @pytest.fixture(scope="session")
 def jobs(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Command lines of three jobs; the third has 200 units and some seconds of work."""
-    folder = tmp_path_factory.mktemp("tabular")
-    make_shards(folder, ROWS, UNITS)
-    make_package(folder)
-    config, source, package = folder / "job.yaml", shards_folder(folder, ROWS, UNITS), package_folder(folder)
-    config.write_text(
-        f"name: units\nsource: {{paths: {source}, key: id}}\nmodel: {{package: {package}, batch_rows: 16}}\n"
-        "postprocess: {keep: [probability]}\nsink: {path: nowhere}\n"
-    )
     return {
         "breast_cancer": [],
         "digits": ["--config", "configs/digits.yaml", "--model", str(digits / "model"), "--input", str(digits / "shards")],
-        "units": ["--config", str(config)],
+        "units": units_job(tmp_path_factory.mktemp("tabular")),
     }
 
 
@@ -66,12 +75,17 @@ def local(jobs: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) 
     def files_of(name: str) -> dict[str, bytes]:
         if name not in known:
             output = tmp_path_factory.mktemp(name)
-            run = score(*jobs[name], "--runner=DirectRunner", "--output", str(output))
-            assert run.returncode == 0, run.stderr
+            assert run_program(score.main, [*jobs[name], "--runner=DirectRunner", "--quiet", "--output", str(output)]) == 0
             known[name] = published(output)
         return known[name]
 
     return files_of
+
+
+@pytest.fixture(scope="session")
+def run_launcher(programs: Programs) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the program to its end, in a process of its own."""
+    return partial(programs.run, "pipelines.score", timeout=_RUN_SECONDS)
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -79,9 +93,3 @@ def unavailable(reason: str) -> NoReturn:
     if os.environ.get("REQUIRE_FLINK"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def score(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user does, in a process of its own."""
-    command = [sys.executable, "-m", "pipelines.score", *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_RUN_SECONDS, check=False)

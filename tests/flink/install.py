@@ -1,10 +1,9 @@
 """A Flink cluster for the tests, without Docker and without root: `python -m tests.flink.install`.
 
 Comes in: pom.xml, archives.txt, and Java 17, Maven, pip; Go where it is present. Goes out: below `build/flink` the job server as one
-jar, a Flink home, and Beam's `boot`. Each gets its name in one move once it is whole; what has its name is not made again.
+jar, a Flink home, and Beam's `boot`. Each is built once, by whoever asks for it first.
 """
 
-from collections.abc import Callable
 import hashlib
 import os
 from pathlib import Path
@@ -14,25 +13,30 @@ import subprocess
 import sys
 import tarfile
 
+from tests.support.built_once import built_once
+from tests.support.go_tools import build_go_program
+from tests.support.go_tools import missing as missing_program
+
 FOLDER = Path(__file__).parent
 BUILD = FOLDER.parent.parent / "build/flink"
 _BOOT = "github.com/apache/beam/sdks/v2/python/container@v2.77.0"
+_BOOT_PROGRAM = BUILD / f"boot-{_BOOT.rpartition('@')[2]}"
 _JAVA = 17
 
 
 def job_server() -> Path:
     """Jar of the job server; another pom is another jar."""
-    return BUILD / f"job-server-{_digest('pom.xml')}.jar"
+    return built_once(BUILD / f"job-server-{_digest('pom.xml')}.jar", _build_job_server)
 
 
 def flink_home() -> Path:
     """Folder with Flink's `bin`, `conf`, `lib`, `opt` and `plugins`."""
-    return BUILD / f"home-{_digest('archives.txt')}"
+    return built_once(BUILD / f"home-{_digest('archives.txt')}", _unpack_flink)
 
 
 def boot() -> Path:
-    """Beam's program that starts a worker in a process of its own."""
-    return BUILD / f"boot-{_BOOT.rpartition('@')[2]}"
+    """Beam's program that starts a worker in a process of its own; it needs Go where nobody has built it."""
+    return build_go_program(_BOOT, _BOOT_PROGRAM)
 
 
 def missing() -> str | None:
@@ -47,27 +51,9 @@ def missing() -> str | None:
     return None
 
 
-def install() -> None:
-    """Make what is not there yet."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    _make(job_server(), _build_job_server)
-    _make(flink_home(), _unpack_flink)
-    if shutil.which("go") is not None:
-        _make(boot(), _build_boot)
-
-
-def _make(target: Path, build: Callable[[Path], None]) -> None:
-    """Build under another name, and give the whole thing its own."""
-    if target.exists():
-        return
-    partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
-    try:
-        print(f"making {target}", flush=True)
-        build(partial)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.unlink(missing_ok=True)
+def missing_boot() -> str | None:
+    """Why there is no `boot`, or None when it is built or can be."""
+    return missing_program(_BOOT_PROGRAM)
 
 
 def _build_job_server(target: Path) -> None:
@@ -97,23 +83,22 @@ def _download(folder: Path) -> None:
     _run(*pip, *wheel, "--require-hashes", "--requirement", str(FOLDER / "archives.txt"))
 
 
-def _build_boot(target: Path) -> None:
-    folder = target.with_name(f"{target.name}-go")
-    _run("go", "install", _BOOT, env={"GOBIN": str(folder)})
-    (folder / "container").rename(target)
-    folder.rmdir()
-
-
-def _run(*command: str, env: dict[str, str] | None = None) -> None:
-    subprocess.run(command, env={**os.environ, **(env or {})}, check=True)
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
 
 
 def _digest(name: str) -> str:
     return hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:12]
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Build all of it; return the exit status."""
     if reason := missing():
         print(f"Flink is not installed: {reason}")
-        sys.exit(1 if os.environ.get("REQUIRE_FLINK") else 0)
-    install()
+        return 1 if os.environ.get("REQUIRE_FLINK") else 0
+    print(job_server(), flink_home(), missing_boot() or boot(), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

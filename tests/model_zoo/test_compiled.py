@@ -14,9 +14,9 @@ from model_zoo.compiled import compiled
 from model_zoo.package import read_package
 from model_zoo.scorer import Scorer, load_scorer
 from model_zoo.settings import Settings
-from tests.builders import tiny_network, tiny_package
+from tests.support.builders import tiny_network, tiny_package
 
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+pytestmark = [pytest.mark.program, pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")]
 X = np.random.default_rng(1).standard_normal((100, 3), dtype=np.float32)
 
 

@@ -54,6 +54,8 @@ def until(reached) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.program
 def test_a_process_does_not_wait_for_a_call_that_hangs() -> None:
+    """Really started: it is about how an interpreter ends."""
     program = "import threading; from model_zoo.daemon_threads import DaemonThreads; t = DaemonThreads(1, 't'); t.submit(threading.Event().wait)"
     assert subprocess.run([sys.executable, "-c", program], timeout=DEADLINE_SECONDS, check=False).returncode == 0

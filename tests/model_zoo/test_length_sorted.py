@@ -14,7 +14,7 @@ from model_zoo.mini_batches import FailedRows
 from model_zoo.package import Package, read_package
 from model_zoo.scorer import Scorer, load_scorer
 from model_zoo.settings import Settings
-from tests.text_models import TOKENS, embeddings, encoder, step, text_package, texts
+from tests.support.text_models import TOKENS, embeddings, encoder, step, text_package, texts
 from transforms.texts import tokenize
 
 Arrays = dict[str, np.ndarray]

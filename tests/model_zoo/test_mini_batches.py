@@ -15,7 +15,7 @@ import torch
 from configs.errors import ModelError, WorkerError
 from model_zoo.card import Tensor
 from model_zoo.mini_batches import FailedRows, MiniBatches
-from tests.builders import tiny_network
+from tests.support.builders import tiny_network
 
 CPU = torch.device("cpu")
 OUTPUTS = {"logit": Tensor(shape=())}

@@ -9,7 +9,7 @@ import yaml
 from configs.errors import ModelError
 from configs.steps import Fill, Stack
 from model_zoo.package import CARD, PREPROCESS, SMOKE, read_package, smoke_rows, write_package
-from tests.builders import FEATURES, tiny_card, tiny_network, tiny_package
+from tests.support.builders import FEATURES, tiny_card, tiny_network, tiny_package
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from model_zoo.card import Tensor
 from model_zoo.package import SMOKE, read_package
 from model_zoo.scorer import Scorer, check_smoke, load_scorer, resolve_devices, smoke_arrays, threads_for
 from model_zoo.settings import Settings
-from tests.builders import parquet, smoke_file, tiny_network, tiny_package
+from tests.support.builders import parquet, smoke_file, tiny_network, tiny_package
 
 X = np.random.default_rng(9).standard_normal((100, 3), dtype=np.float32)
 

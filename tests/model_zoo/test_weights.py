@@ -1,4 +1,7 @@
-"""Loading a network's weights does not import torch's compiler, which takes seconds; it is there for whoever wants it."""
+"""Loading a network's weights does not import torch's compiler, which takes seconds; it is there for whoever wants it.
+
+Really started: a process forked from one that has imported everything could not tell.
+"""
 
 from pathlib import Path
 import subprocess
@@ -6,9 +9,10 @@ import sys
 
 import pytest
 
-from tests.text_models import text_package
+from tests.support.repository import REPOSITORY
+from tests.support.text_models import text_package
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.program
 COMPILER = ("torch._dynamo", "torch._inductor")
 LOAD = f"""
 import sys
@@ -53,4 +57,4 @@ def test_of_a_network_in_int8() -> None:
 
 
 def run(code: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", code, *arguments], cwd=REPOSITORY, check=True)

@@ -1,30 +1,42 @@
-"""Stores that tests talk to, straight or through a proxy."""
+"""Stores that tests talk to, straight or through a proxy, and runs in this process, most of them without Beam."""
 
 from collections.abc import Iterator
-from contextlib import suppress
-import os
-import uuid
+from pathlib import Path
+import tempfile
 
-import fsspec
 import pytest
 
 from tests.object_stores.proxy import Proxy, proxy_of
-from tests.object_stores.servers import Server, missing, running
+from tests.object_stores.servers import Server, missing
+from tests.object_stores.stores import Stores, all_stores, new_bucket
+from tests.support.without_beam import run_without_beam
+
+
+@pytest.fixture(autouse=True)
+def _mostly_without_beam(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("beam") is None:
+        run_without_beam(monkeypatch)
+
+
+@pytest.fixture(scope="package")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """One store of each kind for all tests."""
+    with all_stores(tmp_path_factory.mktemp("stores")) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="package", params=["s3", "gs"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest, servers: Stores) -> Server:
     """One store after the other."""
     if reason := missing(request.param):
         pytest.skip(reason)
-    with running(request.param, tmp_path_factory.mktemp(request.param)) as server, at(server):
-        yield server
+    return servers.talk_to(request.param)
 
 
 @pytest.fixture
-def bucket(server: Server) -> str:
+def bucket(server: Server, servers: Stores) -> str:
     """URL of a new bucket."""
-    return new_bucket(server)
+    return new_bucket(servers.talk_to(server.scheme))
 
 
 @pytest.fixture
@@ -34,28 +46,9 @@ def proxy(server: Server) -> Iterator[Proxy]:
         yield proxy
 
 
-class at:  # noqa: N801 - reads as a preposition
-    """While the block runs, this process talks to the server, with no client left from another."""
-
-    def __init__(self, server: Server) -> None:
-        self._environment = server.environment()
-        self._scheme = server.scheme
-
-    def __enter__(self) -> None:
-        self._before = {name: os.environ.get(name) for name in self._environment}
-        os.environ.update(self._environment)
-        fsspec.get_filesystem_class(self._scheme).clear_instance_cache()
-
-    def __exit__(self, *error: object) -> None:
-        fsspec.get_filesystem_class(self._scheme).clear_instance_cache()
-        for name, value in self._before.items():
-            with suppress(KeyError):
-                del os.environ[name]
-            if value is not None:
-                os.environ[name] = value
-
-
-def new_bucket(server: Server) -> str:
-    name = f"bucket-{uuid.uuid4().hex[:12]}"
-    fsspec.filesystem(server.scheme, use_listings_cache=False).mkdir(name)
-    return f"{server.scheme}://{name}"
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files of a machine that has no copy of any model."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path

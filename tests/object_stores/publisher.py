@@ -14,7 +14,7 @@ from transforms.publish import announce, publish_run
 HEAD = {"format": 1, "job": {"name": "demo"}}
 KILLED = -signal.SIGKILL
 _FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload([__name__])
+_FORKING.set_forkserver_preload([__name__, "s3fs", "gcsfs"])  # one that is not installed is left out
 
 
 def start(environment: Mapping[str, str], run: RunFolder) -> BaseProcess:

@@ -11,12 +11,11 @@ import subprocess
 import sys
 import time
 
-from tests.conftest import REPOSITORY
-from tests.go_tools import go_tool
+from tests.support.go_tools import FAKE_GCS, go_tool
+from tests.support.repository import REPOSITORY
 
 KEY, SECRET = "testkey", "testsecret-which-no-message-may-show"
 PAGE = 50  # names in one answer to a request to list
-FAKE_GCS = "github.com/fsouza/fake-gcs-server@v1.56.1"
 MINIO = "github.com/minio/minio@latest"
 _MINIO_PROGRAM = REPOSITORY / "build/go/latest/minio"
 

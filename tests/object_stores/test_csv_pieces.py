@@ -9,8 +9,8 @@ from pipelines.command_line import run_program
 from pipelines.csv_pieces import CsvPiece, cut_csv
 from storage import files
 from storage.layout import RunFolder, current_run
-from tests.builders import tiny_package
-from tests.object_stores.test_publishing import content
+from tests.object_stores.readers import content
+from tests.support.builders import tiny_package
 from transforms.csv_text import CsvFormat
 
 JOB = """
@@ -38,6 +38,7 @@ def pieces_of(url: str) -> tuple[CsvPiece, ...]:
     return cut_csv(file, ["id", "a", "b", "c"], CsvFormat(newlines_in_values=False))
 
 
+@pytest.mark.beam
 @pytest.mark.usefixtures("_small_pieces")
 def test_scores_of_a_file_in_a_store_are_those_of_a_file_on_a_disk(bucket: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(text(3_000))

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 import os
 from pathlib import Path
 import stat
-import tempfile
 import threading
 
 import pytest
@@ -13,22 +12,17 @@ from configs.errors import ModelError
 from model_zoo import package_cache
 from model_zoo.package import CARD, read_package
 from storage import files
-from tests.builders import tiny_network, tiny_package
-from tests.object_stores.conftest import at
 from tests.object_stores.proxy import Proxy
 from tests.object_stores.servers import Server
+from tests.object_stores.stores import at
+from tests.support.builders import tiny_network, tiny_package
+
+pytestmark = pytest.mark.usefixtures("machine")
 
 
 @pytest.fixture
 def url(bucket: str) -> str:
     return tiny_package(f"{bucket}/models/tiny")
-
-
-@pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of temporary files of a machine without any copy."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
-"""The programs with input, model and output in an object store, as a user runs them: each in a process of its own."""
+"""The programs with input, model and output in an object store: what is killed or runs beside another is a process of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 import os
 from pathlib import Path
 import signal
-import subprocess
-import sys
 import tempfile
 
 import fsspec
@@ -17,22 +15,18 @@ from pipelines import score, train, verify
 from pipelines.command_line import run_program
 from storage import files
 from storage.layout import RunFolder, current_run
-from tests.conftest import REPOSITORY
-from tests.object_stores.conftest import at, new_bucket
 from tests.object_stores.proxy import Fault, Proxy
-from tests.object_stores.servers import SECRET, Server
-from tests.object_stores.test_publishing import content, watched, whole
+from tests.object_stores.readers import content, published, watched
+from tests.object_stores.servers import SECRET, Server, missing
+from tests.object_stores.stores import at, new_bucket
+from tests.support.programs import Program, Programs
+from tests.support.repository import REPOSITORY
 
 SAMPLE = REPOSITORY / "samples/breast_cancer"
 CSV = ("--set", "source.format=csv", "--set", "source.types.id=int64")
 
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture(autouse=True)
-def _machine_without_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+Start = Callable[..., Program]
+pytestmark = pytest.mark.usefixtures("machine")
 
 
 @pytest.fixture(scope="module")
@@ -58,42 +52,40 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def start(server: Server, sample: str) -> Iterator[Start]:
+def start(programs: Programs, server: Server, sample: str) -> Start:
     """Start a program in a process group of its own that talks to the store, or to a proxy of it."""
-    started = []
 
-    def run(module: str, *arguments: str, address: str | None = None) -> subprocess.Popen[str]:
-        environment = {**os.environ, **server.environment(address)}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        command = [sys.executable, "-m", module, *arguments]
-        started.append(subprocess.Popen(command, cwd=REPOSITORY, env=environment, start_new_session=True, **pipes))
-        return started[-1]
+    def run(module: str, *arguments: str, address: str | None = None) -> Program:
+        return programs.start(module, *arguments, env={**os.environ, **server.environment(address)})
 
-    yield run
-    for process in started:
-        kill(process)
+    return run
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+@pytest.fixture(scope="module", autouse=True)
+def unreachable(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Program]:
+    """Programs by the flag that names a bucket of a server that is not there: each asks again for some seconds, meanwhile others are tested.
+
+    It is a server of S3; gcsfs asks again for half a minute.
+    """
+    if missing("s3"):
+        return {}
+    environment = {**os.environ, **Server("s3", "127.0.0.1:9").environment()}
+    flags = ["--quiet", "--output", str(tmp_path_factory.mktemp("unreachable"))]
+    return {
+        f: programs.start("pipelines.score", *flags, f, "s3://bucket/x", env=environment)
+        for f in ("--input", "--model", "--output")
+    }
 
 
-def end(process: subprocess.Popen[str]) -> str:
+def end(program: Program) -> str:
     """Standard output of a program that ends well."""
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    out, err = program.communicate(timeout=300)
+    assert program.returncode == 0, err
     return out
 
 
 def job(sample: str, output: str, *more: str) -> list[str]:
     return ["--input", f"{sample}/shards", "--model", f"{sample}/model", "--output", output, *more]
-
-
-def published(output: str) -> dict[str, bytes]:
-    whole(output)
-    return content(RunFolder(output, current_run(output) or ""))
 
 
 def test_input_model_and_output_in_the_store(start: Start, sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
@@ -166,15 +158,19 @@ def test_two_launchers_of_the_same_work(start: Start, sample: str, bucket: str, 
 
 
 def failing(capsys: pytest.CaptureFixture[str], arguments: list[str], main: Callable[..., int] = score.main) -> tuple[int, str]:
-    """Exit status and the one line on stderr, which shows no secret."""
+    """Exit status of a program in this process, and its one line on stderr, which shows no secret."""
     capsys.readouterr()
     status = run_program(main, arguments)
     error = capsys.readouterr().err
+    check_line(error)
+    return status, error
+
+
+def check_line(error: str) -> None:
     assert error.count("\n") == 1, error
     assert SECRET not in error
     assert "Traceback" not in error
     assert "internal error" not in error
-    return status, error
 
 
 @pytest.mark.parametrize(("flag", "status"), [("--input", 3), ("--model", 3), ("--output", 5)])
@@ -187,14 +183,13 @@ def test_a_missing_bucket(
 
 
 @pytest.mark.parametrize(("flag", "status"), [("--input", 3), ("--model", 3), ("--output", 5)])
-def test_a_server_that_is_not_there(
-    flag: str, status: int, server: Server, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    if server.scheme == "gs":
-        pytest.skip("gcsfs asks again for half a minute")
-    with at(Server(server.scheme, "127.0.0.1:9")):
-        code, error = failing(capsys, ["--output", str(tmp_path / "scores"), flag, "s3://bucket/x"])
-    assert code == status
+def test_a_server_that_is_not_there(flag: str, status: int, unreachable: dict[str, Program]) -> None:
+    if reason := missing("s3"):
+        pytest.skip(reason)
+    launcher = unreachable[flag]
+    error = launcher.communicate()[1]
+    assert launcher.returncode == status, error
+    check_line(error)
     assert "connect" in error
 
 
@@ -223,17 +218,9 @@ def test_no_credentials_at_all(
             assert (code, "credentials" in error) == (status, True)
 
 
-def test_a_missing_extra_is_named(server: Server, tmp_path: Path) -> None:
+def test_a_missing_extra_is_named(programs: Programs, server: Server, tmp_path: Path) -> None:
     package, extra = ("gcsfs", "gcs") if server.scheme == "gs" else ("s3fs", "s3")
-    program = f"""
-import sys
-sys.modules[{package!r}] = None
-from pipelines import score
-from pipelines.command_line import run_program
-for flag in ("--input", "--model", "--output"):
-    print(run_program(score.main, ["--quiet", "--output", {str(tmp_path / "scores")!r}, flag, "{server.scheme}://bucket/x"]))
-"""
-    run = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    run = programs.run("tests.object_stores.without_extra", package, f"{server.scheme}://bucket/x", str(tmp_path / "scores"))
     assert run.stdout.split() == ["3", "3", "2"], run.stderr
     for line in run.stderr.splitlines():
         assert package in line

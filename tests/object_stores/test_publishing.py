@@ -1,28 +1,25 @@
 """Publishing on object stores: killed at each step, two at once, with answers lost and listings that lag. Readers watch."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 import json
 from multiprocessing.process import BaseProcess
-import threading
-from typing import Any
 
 import pytest
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder, current_run, read_manifest
-from tests.builders import make_unit, scored_batch
+from storage.layout import RunFolder, current_run
 from tests.object_stores import publisher
-from tests.object_stores.conftest import at, new_bucket
 from tests.object_stores.proxy import Fault, Proxy
+from tests.object_stores.readers import check_published, content, watched, whole
 from tests.object_stores.servers import Server
-from tests.transforms.test_publish import SCHEMA, tree, two_units
+from tests.object_stores.stores import at, new_bucket
+from tests.support.builders import make_unit, scored_batch
+from tests.support.publishing import SCHEMA, two_units
 from transforms.part_file import FileFormat
 from transforms.publish import publish_run
 from transforms.write import PartWriter, finish_unit, read_done_record
 
-_TIMES = {"published_at", "seconds", "rows_per_second", "peak_memory_bytes", "stages"}
 _ANY_WRITE = r"^(PUT|POST|DELETE) "
 
 
@@ -31,49 +28,6 @@ def output(bucket: str) -> str:
     """An output with a published run, `old`."""
     publish_run(two_units(f"{bucket}/scores", "old")[0], [], publisher.HEAD, 1, 0.0)
     return f"{bucket}/scores"
-
-
-def whole(output: str, run_id: str | None = None) -> dict[str, Any]:
-    """What a reader gets by CURRENT -> manifest -> files, every file checked; the manifest without its times."""
-    run, manifest = read_manifest(output, run_id)
-    for entry in manifest["files"] + manifest["rejected_files"]:
-        assert files.sha256_of(f"{run.published}/{entry['path']}") == entry["sha256"]
-    assert manifest.keys() >= _TIMES
-    return {name: value for name, value in manifest.items() if name not in _TIMES}
-
-
-def content(run: RunFolder) -> dict[str, bytes]:
-    return {name: stored for name, stored in tree(run.published).items() if name != "manifest.json"}
-
-
-def check_published(run: RunFolder, reference: RunFolder) -> None:
-    """The run stands, byte-equal to the undisturbed one, with nothing beside it and nothing left to clean up."""
-    assert current_run(run.output) == run.run_id
-    assert {**whole(run.output), "run_id": ""} == {**whole(reference.output, reference.run_id), "run_id": ""}
-    assert content(run) == content(reference)
-    assert files.names_in(f"{run.output}/_tmp") == []
-
-
-@contextmanager
-def watched(output: str) -> Iterator[set[str]]:
-    """A reader that looks again and again while the block runs; gives the ids of the runs that it saw, each of them whole."""
-    stop, seen, wrong = threading.Event(), set[str](), list[BaseException]()
-
-    def look() -> None:
-        try:
-            while not stop.is_set():
-                seen.add(whole(output)["run_id"])
-        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
-            wrong.append(error)
-
-    reader = threading.Thread(target=look)
-    reader.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        reader.join()
-    assert wrong == []
 
 
 @pytest.fixture

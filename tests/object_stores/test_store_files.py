@@ -1,7 +1,5 @@
 """The file operations on real object stores: what publishing, resuming and the identity of a run rest on."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 import gc
 from pathlib import Path
 import threading
@@ -13,28 +11,27 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage import files
-from tests.object_stores.conftest import at, new_bucket
 from tests.object_stores.proxy import Fault, Proxy
-from tests.object_stores.servers import PAGE, Server, missing, running
+from tests.object_stores.servers import PAGE, Server, missing
+from tests.object_stores.stores import Stores, at, new_bucket
 
 # gcsfs hands aiohttp the bytes as they are.
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
 
 
 @pytest.fixture(scope="module", params=["s3", "gs", *(["minio"] if missing("minio") is None else [])])
-def any_bucket(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A bucket of every kind of server that is there: they word the same refusal differently."""
+def any_bucket(request: pytest.FixtureRequest, servers: Stores) -> tuple[str, str]:
+    """A bucket of every kind of server that is there, and that kind: they word the same refusal differently."""
     if reason := missing(request.param):
         pytest.skip(reason)
-    with ExitStack() as stack:
-        server = stack.enter_context(running(request.param, tmp_path_factory.mktemp(request.param)))
-        stack.enter_context(at(server))
-        yield new_bucket(server)
+    return request.param, new_bucket(servers.talk_to(request.param))
 
 
 @pytest.fixture
-def folder(any_bucket: str) -> str:
-    return f"{any_bucket}/{uuid.uuid4().hex}"
+def folder(any_bucket: tuple[str, str], servers: Stores) -> str:
+    kind, bucket = any_bucket
+    servers.talk_to(kind)
+    return f"{bucket}/{uuid.uuid4().hex}"
 
 
 def test_create_writes_only_what_is_not_there(folder: str) -> None:
@@ -245,6 +242,7 @@ def test_a_put_that_met_another_one_is_tried_again(server: Server, bucket: str, 
             files.create(f"{bucket}/other", b"mine")
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_lost_again_and_again_is_an_oserror(tmp_path: Path) -> None:
     if reason := missing("s3"):
         pytest.skip(reason)

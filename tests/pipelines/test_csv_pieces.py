@@ -21,8 +21,8 @@ from pipelines.command_line import run_program
 from pipelines.csv_pieces import CsvPiece, cut_csv
 from pipelines.inputs import Shard, cut_into_units
 from storage import files
-from tests.builders import FEATURES, tiny_package, unit_of
 from tests.faults.counts import full_or
+from tests.support.builders import FEATURES, tiny_package, unit_of
 from transforms import read_csv
 from transforms.batches import WorkUnit
 from transforms.plan_file import StoredPlan, encode_plan, read_plan
@@ -173,6 +173,7 @@ LINES = st.lists(st.tuples(LINE | st.just(""), st.sampled_from(["\n", "\n", "\r\
 HEADER = st.sampled_from(["i,x,s\n", "\ufeffi,x,s\r\n", '"i\n1",x,s\n', "\n\ni,x,s\n", '"i","x, 1",s\r'])
 
 
+@pytest.mark.slow
 @settings(max_examples=full_or(60, 1_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(header=HEADER, lines=LINES, lies=st.lists(st.tuples(st.integers(0, 7), LYING), max_size=2), end=st.booleans())
 def test_no_cut_changes_a_row(tmp_path: Path, header: str, lines: list[tuple[str, str]], lies: list[Any], end: bool) -> None:
@@ -312,6 +313,8 @@ def csv_text(rows: int = 3_000) -> str:
     return "id,a,b,c,s\r\n" + "\r\n".join(lines)
 
 
+@pytest.mark.beam
+@pytest.mark.slow
 def test_scores_and_rejected_rows_are_those_of_the_whole_file_whatever_the_workers(run: Run, file: Callable[..., Path]) -> None:
     path = str(file(csv_text()))
     whole = run(path)
@@ -337,6 +340,7 @@ def test_the_declaration_belongs_to_the_run(run: Run, file: Callable[..., Path])
     assert run(path)["run_id"] != run(path, newlines_in_values=True)["run_id"]
 
 
+@pytest.mark.beam
 def test_a_declaration_that_does_not_hold_refuses_the_run(run: Run, file: Callable[..., Path]) -> None:
     lines = csv_text().split("\r\n")
     lines[1_500] = '1499,1,1,1,"one\nline\n"'

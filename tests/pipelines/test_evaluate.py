@@ -168,24 +168,3 @@ def test_unknown_flags_are_refused(run: Callable[..., tuple[int, Any]]) -> None:
         2,
         "error: unknown flag --predicton; did you mean --prediction?; see python -m pipelines.evaluate --help\n",
     )
-
-
-@pytest.mark.parametrize(("name", "label", "least"), [("breast_cancer", "diagnosis", 0.95), ("digits", "digit", 0.97)])
-def test_published_scores_of_held_out_rows_are_accurate(
-    name: str,
-    label: str,
-    least: float,
-    request: pytest.FixtureRequest,
-    run_score: Callable[..., int],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    folder: Path = request.getfixturevalue(name)
-    where = ["--input", f"{folder}/shards/*.parquet", "--model", f"{folder}/model"]
-    assert run_score("--config", f"configs/{name}.yaml", *where) == 0
-    capsys.readouterr()
-    flags = ["--output", str(tmp_path / "scores"), "--labels", str(folder / "labels.parquet"), "--key", "id", "--label", label]
-    assert run_program(evaluate.main, [*flags, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["accuracy"] >= least
-    assert found["rows"] == pq.read_table(folder / "labels.parquet").num_rows

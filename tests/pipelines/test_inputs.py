@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from pipelines.inputs import Column, cut_into_units, list_shards, read_shards
 from storage import files
-from tests.builders import planned_run
+from tests.support.builders import planned_run
 from transforms.read import units_to_read
 from transforms.read_csv import CsvFormat
 

@@ -3,8 +3,6 @@
 import json
 import logging
 from pathlib import Path
-import signal
-import subprocess
 import sys
 import time
 from typing import Any
@@ -21,14 +19,10 @@ from pipelines.command_line import run_program
 from pipelines.json_log import JsonFormatter, json_line, redacted
 from pipelines.progress import shown_progress
 from pipelines.run_log import RunLog
-from tests.conftest import REPOSITORY, program
+from tests.pipelines.json_lines import lines_of
+from tests.support.programs import Programs, start_program
 
 JSON = "--log_format=json"
-
-
-def lines_of(text: str) -> list[dict[str, Any]]:
-    """Every line as an object; fails for a line that is none."""
-    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -70,8 +64,8 @@ def test_any_message_is_one_line_of_json(message: str, value: str) -> None:
     assert set(json.loads(line)) == {"time", "level", "event", "message", "field"}
 
 
-def test_a_published_run_tells_its_plan_and_its_totals(tmp_path: Path) -> None:
-    run = program("pipelines.score", "--output", str(tmp_path / "scores"), JSON)
+def test_a_published_run_tells_its_plan_and_its_totals(programs: Programs, tmp_path: Path) -> None:
+    run = programs.run("pipelines.score", "--output", str(tmp_path / "scores"), JSON)
     assert (run.returncode, run.stdout) == (0, "")
     lines = lines_of(run.stderr)
     assert [line["event"] for line in lines if line["event"] != "progress"] == ["runner", "planned", "published"]
@@ -127,12 +121,12 @@ def test_a_bad_format_is_refused_with_those_there_are(capsys: pytest.CaptureFixt
     assert "'text', 'json'" in capsys.readouterr().err
 
 
-def test_rows_over_the_budget_are_counted_and_not_shown(tmp_path: Path) -> None:
+def test_rows_over_the_budget_are_counted_and_not_shown(programs: Programs, tmp_path: Path) -> None:
     shard = Path("samples/breast_cancer/shards/part-00000.parquet")
     rows = pq.read_table(shard).to_pydict()
     rows["mean radius"][0], rows["id"][0] = 1e300, 987_654_321  # no float32
     pq.write_table(pa.table(rows, schema=pq.read_schema(shard)), tmp_path / "bad.parquet")
-    run = program("pipelines.score", JSON, "--input", str(tmp_path / "bad.parquet"), "--output", str(tmp_path / "scores"))
+    run = programs.run("pipelines.score", JSON, "--input", str(tmp_path / "bad.parquet"), "--output", str(tmp_path / "scores"))
     last = lines_of(run.stderr)[-1]
     assert (run.returncode, last["exit_status"], last["event"], last["error"]) == (4, 4, "refused", "BudgetError")
     assert "1 of" in last["message"]
@@ -145,9 +139,11 @@ def test_debug_puts_the_traceback_into_a_field(capsys: pytest.CaptureFixture[str
     assert "Traceback" in lines[-1]["traceback"]
 
 
+@pytest.mark.program
 def test_libraries_and_worker_processes_write_nothing_but_lines_of_json(tmp_path: Path) -> None:
+    """A real start, with worker processes: what is imported writes to stderr too."""
     several = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
-    run = program("pipelines.score", JSON, "--debug", *several, "--output", str(tmp_path / "scores"))
+    run = start_program("pipelines.score", JSON, "--debug", *several, "--output", str(tmp_path / "scores"))
     assert run.returncode == 0
     lines = lines_of(run.stderr)
     assert {"log", "published"} <= {line["event"] for line in lines}
@@ -195,22 +191,3 @@ def test_progress_is_a_line_of_json(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert {line["event"] for line in lines} == {"progress"}
     assert lines[0]["rows_in"] == 20
     assert lines[0]["message"].startswith("scoring: 20 of 1,000,000 rows")
-
-
-def test_a_run_that_is_terminated_says_interrupted(tmp_path: Path) -> None:
-    lines = lines_of(terminated_once_planned("--output", str(tmp_path / "scores")))
-    assert (lines[-1]["event"], lines[-1]["exit_status"], lines[-1]["job"]) == ("interrupted", 143, "breast_cancer")
-
-
-def terminated_once_planned(*flags: str) -> str:
-    """What a run writes to stderr that gets SIGTERM as soon as it says what it will do; the sample takes it another second or two."""
-    command = [sys.executable, "-m", "pipelines.score", JSON, *flags]
-    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        lines = [process.stderr.readline()]
-        while '"planned"' not in lines[-1]:
-            lines.append(process.stderr.readline())
-        process.send_signal(signal.SIGTERM)
-        lines.append(process.stderr.read())
-    assert process.returncode == 143
-    return "".join(lines)

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from storage.layout import RunFolder
 from storage.lock import found_free, held
-from tests.conftest import REPOSITORY
 from tests.faults.counts import full_or
+from tests.support.repository import REPOSITORY
 
 Run = Callable[..., int]
 
@@ -43,6 +45,7 @@ def test_a_run_that_was_refused_removes_nothing(run_score: Run, tmp_path: Path) 
     assert dead.exists()
 
 
+@pytest.mark.program
 def test_a_live_run_keeps_its_files_and_a_killed_one_does_not(run_score: Run, tmp_path: Path) -> None:
     """A real launcher in a process of its own, stopped in the middle, then killed."""
     output = tmp_path / "scores"

@@ -1,6 +1,7 @@
 """The metrics file at the end of a run, read back with Prometheus' own parser: however the run ended, and whatever was there before."""
 
 from pathlib import Path
+import signal
 import tempfile
 import time
 from typing import Any
@@ -14,8 +15,8 @@ import pytest
 from pipelines import score, train, verify
 from pipelines.command_line import run_program
 from pipelines.metrics_file import RunFacts, write_metrics
-from tests.conftest import program
-from tests.pipelines.test_json_log import lines_of, terminated_once_planned
+from tests.pipelines.json_lines import lines_of
+from tests.support.programs import Programs
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -51,6 +52,7 @@ def run(tmp_path: Path, path: Path) -> Any:
     return run
 
 
+@pytest.mark.beam
 def test_a_published_run_leaves_its_totals(run: Any, path: Path, tmp_path: Path) -> None:
     began = time.time()
     assert run() == 0
@@ -114,9 +116,21 @@ def test_a_job_that_never_succeeded_has_no_time_of_success(run: Any, path: Path)
     assert value(samples(path), "last_success_timestamp_seconds") is None
 
 
-def test_a_terminated_run_leaves_its_metrics(path: Path, tmp_path: Path) -> None:
-    terminated_once_planned("--output", str(tmp_path / "scores"), "--metrics_file", str(path))
-    assert value(samples(path), "exit_status") == 143
+def test_a_run_that_is_terminated_says_interrupted_and_leaves_its_metrics(
+    programs: Programs, work: list[str], path: Path, tmp_path: Path
+) -> None:
+    """It gets SIGTERM as soon as it says what it will do."""
+    job = [word for word in work if word != "--quiet"]
+    flags = ["--log_format=json", "--output", str(tmp_path / "scores"), "--metrics_file", str(path)]
+    launcher = programs.start("pipelines.score", *job, *flags)
+    while not launcher.stderr.exists() or '"planned"' not in launcher.stderr.read_text():
+        assert launcher.poll() is None
+        time.sleep(0.01)
+    launcher.send_signal(signal.SIGTERM)
+    last = lines_of(launcher.communicate()[1])[-1]
+    assert launcher.returncode == 143
+    assert (last["event"], last["exit_status"], last["job"]) == ("interrupted", 143, "work")
+    assert samples(path)[("exit_status", frozenset({("job", "work")}))] == 143
 
 
 def test_a_dry_run_is_no_run(run: Any, path: Path) -> None:
@@ -131,14 +145,15 @@ def test_programs_without_the_flag_refuse_it_and_write_nothing(program_main: Any
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_a_file_that_cannot_be_written_warns_and_the_run_stays_published(log_format: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_warns_and_the_run_stays_published(
+    log_format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     target = tmp_path / "folder.prom"
     target.mkdir()
     flags = ("--output", str(tmp_path / "scores"), "--metrics_file", str(target), f"--log_format={log_format}")
-    run = program("pipelines.score", *flags)
-    assert run.returncode == 0
+    assert run_program(score.main, flags) == 0
     assert (tmp_path / "scores/CURRENT").exists()
-    last = run.stderr.splitlines()[-1]
+    last = capsys.readouterr().err.splitlines()[-1]
     assert str(target) in last
     if log_format == "json":
         assert lines_of(last)[0]["level"] == "warning"

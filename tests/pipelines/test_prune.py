@@ -13,7 +13,8 @@ from pipelines import prune, score, verify
 from pipelines.command_line import run_program
 from storage.layout import RunFolder
 from storage.lock import held
-from tests.conftest import REPOSITORY
+from tests.support.repository import REPOSITORY
+from tests.support.without_beam import run_without_beam
 
 Score = Callable[..., int]
 
@@ -31,10 +32,12 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--model",
         str(sample / "model"),
     ]
-    for threshold in (0.1, 0.2, 0.3, 0.4, 0.2):
-        flags = [*job, "--output", str(scores), "--quiet", "--set", f"postprocess.threshold={threshold}"]
-        assert run_program(score.main, flags) == 0
-        runs.append((scores / "CURRENT").read_text().strip())
+    with pytest.MonkeyPatch.context() as patch:
+        run_without_beam(patch)
+        for threshold in (0.1, 0.2, 0.3, 0.4, 0.2):
+            flags = [*job, "--output", str(scores), "--quiet", "--set", f"postprocess.threshold={threshold}"]
+            assert run_program(score.main, flags) == 0
+            runs.append((scores / "CURRENT").read_text().strip())
     for run, days in zip(runs, (100, 50, 40, 2), strict=False):
         publish_earlier(scores / "runs" / run, days, str(days))
     return scores

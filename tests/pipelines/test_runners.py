@@ -2,15 +2,17 @@
 
 from http.server import BaseHTTPRequestHandler, HTTPServer
 import os
+from pathlib import Path
 import threading
 
 import pytest
 
 from configs.errors import JobError
+from pipelines import score
+from pipelines.command_line import run_program
 from pipelines.runner_checks import refuse_flags, refuse_unreachable, refuse_wrong_options
 from pipelines.runner_flags import joined, known_flags, unknown_flags
 from pipelines.runners import Profile, is_cluster, profile_of, runner_named, runner_options, workers_per_machine
-from tests.conftest import program
 
 DATAFLOW = ["--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_container_image=i"]
 
@@ -196,24 +198,30 @@ def test_memory_paths_need_one_process() -> None:
 
 
 @pytest.mark.parametrize(("runner", "flags"), [("DataflowRunner", DATAFLOW), ("FlinkRunner", FLINK)])
-def test_paths_of_this_machine_are_refused_where_workers_are_on_others(runner: str, flags: list[str]) -> None:
+def test_paths_of_this_machine_are_refused_where_workers_are_on_others(
+    runner: str, flags: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # or the library of gs:// looks for a cloud's credentials for many seconds
     with pytest.raises(JobError, match="/data/out: is a path of this machine"):
         refuse_unreachable(runner_options(runner, flags), ["gs://b/in", "/data/out"], shared_filesystem=False)
     refuse_unreachable(runner_options(runner, flags), ["gs://b/in", "s3://b/out"], shared_filesystem=False)
 
 
-def test_a_shared_file_system_is_the_users_word_and_none_of_dataflows() -> None:
+def test_a_shared_file_system_is_the_users_word_and_none_of_dataflows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
     refuse_unreachable(runner_options("FlinkRunner", FLINK), ["/data/out"], shared_filesystem=True)
     with pytest.raises(JobError, match="gs://"):
         refuse_unreachable(runner_options("DataflowRunner", DATAFLOW), ["gs://b/out"], shared_filesystem=True)
 
 
-def test_the_program_shows_the_profile_once_and_refuses_before_it_writes(tmp_path) -> None:
-    run = program("pipelines.score", "--output", str(tmp_path / "out"))
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.count("profile local: --prism_location=/nonexistent --direct_running_mode=multi_threading") == 1
-    refused = program("pipelines.score", "--runner=DataflowRunner", *DATAFLOW, "--output", str(tmp_path / "other"))
-    assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1
-    assert "DataflowRunner's workers cannot see" in refused.stderr
+def test_the_program_shows_the_profile_once_and_refuses_before_it_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_program(score.main, ["--output", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("profile local: --prism_location=/nonexistent --direct_running_mode=multi_threading") == 1
+    assert run_program(score.main, ["--runner=DataflowRunner", *DATAFLOW, "--output", str(tmp_path / "other")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "DataflowRunner's workers cannot see" in error
     assert not (tmp_path / "other").exists()

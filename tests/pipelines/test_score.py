@@ -14,36 +14,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import verify
+from pipelines import evaluate, score, verify
 from pipelines.command_line import run_program
 from storage import files
 from storage.layout import RunFolder
-from tests.conftest import REPOSITORY, program
+from tests.pipelines.digits_shards import broken_digits
 from tests.pipelines.reference import breast_cancer_probability, digits_probabilities
+from tests.support.repository import REPOSITORY
+from tests.support.runs import manifest, published, shards, table
 from transforms import publish
 
 Score = Callable[..., int]
 CSV = ("--set", "source.format=csv", "--set", "source.types.id=int64")
 
 
-def published(output: Path) -> dict[str, bytes]:
-    """Every file of the current run, by name, but for the manifest, which holds times."""
-    run = output / "runs" / (output / "CURRENT").read_text().strip()
-    return {str(p.relative_to(run)): p.read_bytes() for p in sorted(run.rglob("*")) if p.is_file() and p.name != "manifest.json"}
-
-
-def manifest(output: Path) -> dict:
-    return json.loads((output / "current/manifest.json").read_text())
-
-
-def table(output: Path) -> pd.DataFrame:
-    return shards(output / "current")
-
-
-def shards(folder: Path) -> pd.DataFrame:
-    return pd.concat([pd.read_parquet(p) for p in sorted(folder.glob("*.parquet"))]).sort_values("id", ignore_index=True)
-
-
+@pytest.mark.beam
 def test_breast_cancer_scores_equal_the_reference(run_score: Score, tmp_path: Path) -> None:
     features = "[mean radius, worst area]"
     assert run_score("--set", f"source.passthrough={features}") == 0
@@ -60,6 +45,7 @@ def test_breast_cancer_scores_equal_the_reference(run_score: Score, tmp_path: Pa
     assert manifest(tmp_path / "scores")["rows"] == {"in": len(rows), "scored": len(rows), "filtered": 0, "rejected": 0}
 
 
+@pytest.mark.beam
 def test_digits_scores_equal_the_reference(run_score: Score, tmp_path: Path, digits: Path) -> None:
     paths = ("--config", "configs/digits.yaml", "--model", str(digits / "model"), "--input", str(digits / "shards"))
     assert run_score(*paths, "--set", "postprocess.keep=[label, probability, probabilities, top_labels, top_probabilities]") == 0
@@ -75,29 +61,19 @@ def test_digits_scores_equal_the_reference(run_score: Score, tmp_path: Path, dig
 
 @pytest.mark.parametrize(("name", "least"), [("breast_cancer", 0.95), ("digits", 0.97)])
 def test_published_scores_reach_the_accuracy(name: str, least: float, run_score: Score, tmp_path: Path, request, capsys) -> None:
-    from pipelines import evaluate
-
     folder: Path = request.getfixturevalue(name)
     job = ("--config", f"configs/{name}.yaml", "--model", str(folder / "model"), "--input", str(folder / "shards"))
     assert run_score(*job) == 0
     label = {"breast_cancer": "diagnosis", "digits": "digit"}[name]
     joined = table(tmp_path / "scores").merge(pd.read_parquet(folder / "labels.parquet"), on="id", validate="one_to_one")
     accuracy = (joined["label"] == joined[label]).mean()
-    assert len(joined) == len(shards(folder / "shards"))
+    assert len(joined) == len(shards(folder / "shards")) == pq.read_table(folder / "labels.parquet").num_rows
     assert accuracy >= least
-    flags = [
-        "--output",
-        str(tmp_path / "scores"),
-        "--labels",
-        str(folder / "labels.parquet"),
-        "--key",
-        "id",
-        "--label",
-        label,
-        "--json",
-    ]
-    assert run_program(evaluate.main, flags) == 0
-    assert json.loads(capsys.readouterr().out)["accuracy"] == pytest.approx(accuracy)
+    flags = ["--output", str(tmp_path / "scores"), "--labels", str(folder / "labels.parquet"), "--key", "id", "--label", label]
+    assert run_program(evaluate.main, [*flags, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accuracy"] == pytest.approx(accuracy)
+    assert found["rows"] == len(joined)
 
 
 def test_csv_and_parquet_of_the_same_rows_give_the_same_scores(run_score: Score, tmp_path: Path, breast_cancer: Path) -> None:
@@ -115,6 +91,8 @@ def test_csv_output_reads_back_as_the_parquet_output(run_score: Score, tmp_path:
     assert run_program(verify.main, [str(tmp_path / "csv")]) == 0
 
 
+@pytest.mark.beam
+@pytest.mark.program
 def test_every_number_and_kind_of_workers_writes_the_same_bytes(run_score: Score, tmp_path: Path) -> None:
     inputs = sorted(str(p) for p in Path("samples/breast_cancer/shards").glob("*.parquet"))
     shuffled = [flag for path in (inputs[2], inputs[0], inputs[3], inputs[1]) for flag in ("--input", path)]
@@ -130,15 +108,15 @@ def test_every_number_and_kind_of_workers_writes_the_same_bytes(run_score: Score
         assert published(tmp_path / name) == expected, name
 
 
-def test_the_same_work_again_is_a_no_op_that_says_so(tmp_path: Path) -> None:
-    first = program("pipelines.score", "--output", str(tmp_path / "scores"))
-    assert first.returncode == 0, first.stderr
-    assert "rows/s" in first.stdout
-    assert "duckdb: SELECT * FROM read_parquet(" in first.stdout
+def test_the_same_work_again_is_a_no_op_that_says_so(tmp_path: Path, capsys) -> None:
+    command = ["--output", str(tmp_path / "scores")]
+    assert run_program(score.main, command) == 0
+    shown = capsys.readouterr().out
+    assert "rows/s" in shown
+    assert "duckdb: SELECT * FROM read_parquet(" in shown
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "scores").rglob("part-*")}
-    again = program("pipelines.score", "--output", str(tmp_path / "scores"))
-    assert again.returncode == 0
-    assert "already published" in again.stdout
+    assert run_program(score.main, command) == 0
+    assert "already published" in capsys.readouterr().out
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "scores").rglob("part-*")} == before
     assert not list((tmp_path / "scores/_tmp").iterdir())
 
@@ -175,6 +153,7 @@ def test_a_run_that_another_launcher_published_first(
         assert not (tmp_path / "scores/CURRENT").exists()
 
 
+@pytest.mark.beam
 def test_in_memory_file_system_for_input_model_and_output(run_score: Score) -> None:
     import fsspec
 
@@ -268,18 +247,7 @@ def test_pass_through_columns_keep_their_exact_types_and_values(setting: str, ru
         assert repr(actual[name].to_pylist()) == repr(expected[name].to_pylist()), name
 
 
-def broken_digits(digits: Path, target: Path, bad: dict[int, bytes | None]) -> list[int]:
-    """Copy the digits shards with some images (by position in shard 1) replaced; return the keys of those rows."""
-    shutil.copytree(digits / "shards", target)
-    path = target / "part-00001.parquet"
-    rows = pq.read_table(path)
-    images = rows["image"].to_pylist()
-    for position, image in bad.items():
-        images[position] = image
-    pq.write_table(rows.set_column(1, "image", pa.array(images, type=pa.binary())), path)
-    return [rows["id"][p].as_py() for p in bad]
-
-
+@pytest.mark.beam
 def test_bad_rows_are_rejected_one_by_one_and_the_books_balance(run_score: Score, tmp_path: Path, digits: Path, capsys) -> None:
     job = ("--config", "configs/digits.yaml", "--model", str(digits / "model"), "--input")
     keys = broken_digits(digits, tmp_path / "bad", {3: b"<html>", 40: None, 41: b"\x89PNG\r\n\x1a\n"})
@@ -370,8 +338,6 @@ def test_bad_usage_names_the_nearest(run_score: Score, capsys) -> None:
 
 
 def test_dry_run_writes_nothing_and_shows_the_plan(tmp_path: Path, capsys) -> None:
-    from pipelines import score
-
     assert run_program(score.main, ["--dry_run", "--output", str(tmp_path / "scores")]) == 0
     shown = capsys.readouterr().out
     assert "nothing was written" in shown
@@ -379,8 +345,11 @@ def test_dry_run_writes_nothing_and_shows_the_plan(tmp_path: Path, capsys) -> No
     assert not (tmp_path / "scores").exists()
 
 
-def test_help_explains_options_and_runner_options() -> None:
-    shown = " ".join(program("pipelines.score", "--help").stdout.split())
+def test_help_explains_options_and_runner_options(capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_program(score.main, ["--help"])
+    assert ended.value.code == 0
+    shown = " ".join(capsys.readouterr().out.split())
     for words in ("--config", "(default: configs/breast_cancer.yaml)", "runner options:", "--direct_num_workers", "exit status:"):
         assert words in shown
 

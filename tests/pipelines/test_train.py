@@ -60,6 +60,7 @@ def test_breast_cancer_is_accurate_on_held_out_rows_by_an_independent_forward_pa
     assert np.mean(right) >= 0.95
 
 
+@pytest.mark.slow
 def test_digits_are_accurate_on_held_out_images(digits: Path) -> None:
     rows, labels = held_out(digits), pq.read_table(digits / "labels.parquet")
     scorer = load_scorer(read_package(str(digits / "model")), "cpu", Settings(batch_rows=64), threads=1)

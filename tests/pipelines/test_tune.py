@@ -17,7 +17,7 @@ from model_zoo.settings import LinearScale, Settings
 from pipelines import score, tune
 from pipelines.candidates import WITHOUT, Measured, Tuning
 from pipelines.command_line import run_program
-from tests.pipelines.test_score import manifest, table
+from tests.support.runs import manifest, table
 
 Arrays = dict[str, np.ndarray]
 Score = Callable[..., int]
@@ -59,6 +59,7 @@ def _wins(settings: str) -> Callable[[Tuning, Sequence[Measured]], Measured]:
     return wins
 
 
+@pytest.mark.slow
 def test_every_setting_is_measured_against_float32_and_the_certificate_says_how_it_went(digits: Path, tmp_path: Path) -> None:
     values = tuned(digits, tmp_path / "certificate.json", *QUICK)
     reference, *others = values["tried"]
@@ -75,6 +76,7 @@ def test_every_setting_is_measured_against_float32_and_the_certificate_says_how_
     assert values["machine"]["cores"] == str(tune.cores())
 
 
+@pytest.mark.slow
 def test_a_finalist_is_compared_on_the_whole_sample(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[list[int]] = []
 
@@ -125,6 +127,7 @@ def test_int8_of_linear_layers_is_scored_by_its_certificate(
     assert 0 < np.abs(fast - exact).max() < 0.1
 
 
+@pytest.mark.slow
 def test_a_model_of_less_than_a_row_a_second_is_measured_too(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.candidates._rate", lambda measured: 0.1)
     tuned(digits, tmp_path / "certificate.json", *QUICK, "--without", "int8")
@@ -167,7 +170,10 @@ def test_a_model_that_scores_no_row_of_the_sample_is_refused(
     assert not (tmp_path / "c.json").exists()
 
 
-def test_the_table_tells_how_many_workers_were_fastest(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_tells_how_many_workers_were_fastest(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipelines.candidates._SECONDS", 0.1)  # of each round: which is fastest is not asked here
     only_float32 = [word for name in WITHOUT for word in ("--without", name)]
     assert run_tune(*job_flags(digits, tmp_path / "c.json"), *only_float32, "--set", "model.batch_rows=16") == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("with preprocessing, ")]

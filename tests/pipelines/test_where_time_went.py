@@ -13,12 +13,13 @@ import pytest
 
 from pipelines import report
 from storage import files
-from tests.pipelines.test_score import CSV, manifest, published
+from tests.support.runs import manifest, published
 from transforms import publish
 from transforms.timing import STAGES
 
 Score = Callable[..., int]
 ONE_WORKER = "--direct_running_mode=in_memory"
+CSV = ("--set", "source.format=csv", "--set", "source.types.id=int64")
 SMALL = ("--set", "source.rows_per_batch=7")
 
 
@@ -36,6 +37,7 @@ def check_books(told: dict[str, Any], workers: int) -> None:
     assert all(told["stages"][stage]["seconds"] > 0 for stage in ("read", "preprocess", "model", "postprocess", "write"))
 
 
+@pytest.mark.beam
 @pytest.mark.parametrize(("flag", "workers"), [(ONE_WORKER, 1), ("--direct_num_workers=2", 2)])
 @pytest.mark.parametrize("format", ["parquet", "csv"])
 def test_the_stages_come_to_the_workers_time(format: str, flag: str, workers: int, run_score: Score, tmp_path: Path) -> None:

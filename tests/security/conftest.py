@@ -8,10 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.builders import FEATURES
+from tests.security.refusals import Shown
+from tests.support.builders import FEATURES
+from tests.support.without_beam import run_without_beam
 
 ROWS = 20
-Outcome = tuple[int, str]
+
+
+@pytest.fixture(autouse=True)
+def _without_beam(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("beam") is None:
+        run_without_beam(monkeypatch)
 
 
 @pytest.fixture
@@ -32,28 +39,13 @@ def shards(tmp_path: Path) -> Path:
 @pytest.fixture
 def score_with(
     shards: Path, tmp_path: Path, run_score: Callable[..., int], capfd: pytest.CaptureFixture[str]
-) -> Callable[..., Outcome]:
+) -> Callable[..., Shown]:
     """Score the shard with a package, in this process: exit status and all that was written to the terminal."""
 
-    def score(package: Path | str, *flags: str) -> Outcome:
+    def score(package: Path | str, *flags: str) -> Shown:
         capfd.readouterr()
         status = run_score("--model", str(package), "--input", str(shards), *flags)
         out, err = capfd.readouterr()
         return status, out + err
 
     return score
-
-
-def refused(outcome: Outcome, *statuses: int) -> str:
-    """The one plain line of a refusal with one of these statuses.
-
-    It is the last one. In this process the runner's threads write tracebacks before it, which a process of its own sends nowhere.
-    """
-    status, text = outcome
-    assert status in (statuses or (3,)), text
-    *before, line = text.splitlines()
-    assert not [other for other in before if other.startswith("error: ")], text
-    assert line.startswith("error: ")
-    assert "internal error" not in line
-    assert len(line) < 2_000
-    return line

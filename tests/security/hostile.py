@@ -15,7 +15,7 @@ import joblib
 from safetensors.torch import save
 import torch
 
-from tests.builders import tiny_network
+from tests.support.builders import tiny_network
 
 _ENTRY, _END_BYTES = b"PK\x01\x02", 22  # how a zip archive's list of records begins, and the length of its end
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.layout import read_manifest
-from tests.builders import FEATURES, tiny_package
+from tests.support.builders import FEATURES, tiny_package
 from transforms.write_csv import escaped
 
 TEXTS = [

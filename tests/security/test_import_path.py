@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.faults.counts import full_or
+from tests.support.repository import REPOSITORY
 
+pytestmark = pytest.mark.program
 SHADOWS = ("apache_beam", "configs_of_mine", "fsspec", "json5", "numpy", "pandas", "pyarrow", "pydantic", "torch", "yaml")
 SAMPLE = REPOSITORY / "samples/breast_cancer"
 STEPS = ["--set", "preprocess.modules=[evil_steps]", "--set", "preprocess.steps=[{step: function, function: 'evil_steps:f'}]"]
@@ -37,12 +38,14 @@ def ran(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", full_or([f"{os.pathsep}{REPOSITORY}"], [f"{os.pathsep}{REPOSITORY}", str(REPOSITORY)]))
 def test_neither_program_nor_worker_processes_import_from_the_current_folder(folder: Path, path: str) -> None:
+    """A real start: the interpreter itself puts the folder on the path, of a program and of its worker."""
     done = score_in(folder, "--direct_running_mode=multi_processing", "--direct_num_workers=1", path=path)
     assert (done.returncode, done.stderr) == (0, "")
     assert ran(folder) == []
 
 
 def test_a_function_step_is_not_found_there(folder: Path) -> None:
+    """A real start: `python -m` puts the folder on the path, without any PYTHONPATH that names it."""
     done = score_in(folder, *STEPS, path=str(REPOSITORY))
     assert done.returncode == 2
     assert "evil_steps:f cannot be imported: ModuleNotFoundError" in done.stderr
@@ -51,7 +54,10 @@ def test_a_function_step_is_not_found_there(folder: Path) -> None:
 
 
 def test_a_folder_that_pythonpath_names_is_no_accident(folder: Path) -> None:
-    """The control: the same folder, named, gives its modules to the program, and in the full counts to worker processes."""
+    """The control: the same folder, named, gives its modules to the program, and in the full counts to worker processes.
+
+    A real start: what the program takes off the path, and what it leaves, is decided when it starts.
+    """
     for name in SHADOWS:
         (folder / f"{name}.py").unlink()
     mode = full_or("--direct_running_mode=multi_threading", "--direct_running_mode=multi_processing")

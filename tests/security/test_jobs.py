@@ -16,13 +16,13 @@ from configs.load import load, parse_set
 from configs.plain_yaml import NotPlainYaml, parse_yaml
 from configs.steps import Function
 from configs.user_modules import OUR_PACKAGES, REQUIREMENTS
-from tests.builders import tiny_package
-from tests.conftest import REPOSITORY
-from tests.security.conftest import Outcome, refused
-from tests.security.test_packages import BOMBS
+from tests.security.refusals import Shown, refused
+from tests.security.yaml_bombs import BOMBS
+from tests.support.builders import tiny_package
+from tests.support.repository import REPOSITORY
 from transforms.columns import apply_steps
 
-Score = Callable[..., Outcome]
+Score = Callable[..., Shown]
 GOOD = "name: a\nsource: {paths: x}\nmodel: {package: m}\nsink: {path: s}\n"
 OBJECTS = [
     "!!python/object/apply:os.system ['touch canary']",
@@ -124,6 +124,7 @@ def test_a_function_that_is_not_the_users_is_refused_by_its_name(function: str) 
     assert REFUSED[function] in str(caught.value)
 
 
+@pytest.mark.program
 def test_it_is_refused_before_anything_is_imported() -> None:
     """In a fresh interpreter: neither the module, nor the package above it, is loaded by being refused."""
     code = """

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.builders import FEATURES, tiny_package
+from tests.support.builders import FEATURES, tiny_package
 
 
 @pytest.fixture(autouse=True)

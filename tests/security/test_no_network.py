@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.faults.counts import full_or
+from tests.support.repository import REPOSITORY
 
 _UP = """
 import fcntl, os, socket, struct, sys
@@ -16,6 +16,9 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
 assert [name for _, name in socket.if_nameindex()] == ["lo"]
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
+
+
+pytestmark = pytest.mark.program
 
 
 def isolated(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -42,6 +45,7 @@ def test_the_namespace_reaches_nothing() -> None:
 @pytest.mark.usefixtures("allowed")
 @pytest.mark.parametrize("mode", full_or(["multi_threading"], ["multi_threading", "multi_processing"]))
 def test_a_whole_run_needs_no_network(mode: str, tmp_path: Path) -> None:
+    """A real start: whatever is looked for on a network, at start-up too, is looked for inside the namespace."""
     flags = ["--output", str(tmp_path / "scores"), "--quiet", f"--direct_running_mode={mode}", "--direct_num_workers=2"]
     done = isolated("-m", "pipelines.score", *flags)
     assert (done.returncode, done.stderr) == (0, "")

@@ -13,11 +13,12 @@ import yaml
 
 from configs.errors import ModelError
 from model_zoo.package import CARD, SMOKE, read_package, smoke_rows
-from tests.builders import parquet, tiny_package
 from tests.security import hostile
-from tests.security.conftest import Outcome, refused
+from tests.security.refusals import Shown, refused
+from tests.security.yaml_bombs import BOMBS
+from tests.support.builders import parquet, tiny_package
 
-Score = Callable[..., Outcome]
+Score = Callable[..., Shown]
 FLIPS = 20
 
 
@@ -104,16 +105,6 @@ def test_a_file_larger_than_listed_is_not_read_to_its_end(package: Path) -> None
     assert "size or sha256 differs" in refusal(package)
 
 
-BOMBS = {
-    "laughs": "a: &a [x, x, x, x, x, x, x, x, x]\n"
-    + "".join(f"{c}: &{c} [{', '.join([f'*{p}'] * 9)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)),
-    "deep": "a: " + "[" * 10_000,
-    "itself": "a: &a [*a]",
-    "object": "name: !!python/object/apply:os.system ['touch canary']",
-    "large": "#" * (5 << 20),
-}
-
-
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_card_that_would_explode_is_refused(kind: str, package: Path, score_with: Score, tmp_path: Path) -> None:
     (package / CARD).write_text(BOMBS[kind])
@@ -121,6 +112,7 @@ def test_a_card_that_would_explode_is_refused(kind: str, package: Path, score_wi
     assert not Path("canary").exists()
 
 
+@pytest.mark.slow
 def test_a_smoke_batch_that_would_fill_memory_is_refused(tmp_path: Path) -> None:
     numbers = pa.array(np.zeros(40_000_000))
     lists = pa.ListArray.from_arrays(pa.array(np.arange(0, 40_000_001, 100_000, dtype=np.int32)), numbers)

@@ -14,9 +14,9 @@ import pytest
 from configs.messages import shown
 from pipelines.command_line import run_program
 from pipelines.score import main
-from tests.builders import FEATURES, tiny_package
-from tests.conftest import program
 from tests.faults.counts import full_or
+from tests.support.builders import FEATURES, tiny_package
+from tests.support.programs import Programs
 
 ROWS = 12
 BAD = 5
@@ -104,6 +104,7 @@ ARROW_TELLS = {
 @pytest.mark.parametrize(
     ("function", "takes", "tells"), [("each", "arrow", ARROW_TELLS), ("pandas_cast", "pandas", {"pandas_cast": "ValueError"})]
 )
+@pytest.mark.beam
 def test_a_rejected_row_is_told_without_its_values(
     function: str, takes: str, tells: dict[str, str], run: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ FAILURES = ("always", "together", "warns")
     ("function", "log"),
     full_or([("always", "text"), ("together", "json"), ("warns", "json")], [*product(FAILURES, ("text", "json"))]),
 )
+@pytest.mark.beam
 def test_a_run_that_fails_tells_no_values(function: str, log: str, run: Callable[..., tuple[int, str]]) -> None:
     extra = ["--set", STEP.format(function, "arrow"), f"--log_format={log}", "--set", "sink.format=parquet"]
     if function == "warns":
@@ -189,11 +191,13 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize("kind", list(FAILING)[: full_or(1, len(FAILING))])
-def test_a_process_that_fails_tells_no_values_anywhere(kind: str, flags_for: Callable[..., list[str]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", list(FAILING)[: full_or(-1, len(FAILING))])
+def test_a_process_that_fails_tells_no_values_anywhere(
+    kind: str, flags_for: Callable[..., list[str]], tmp_path: Path, programs: Programs
+) -> None:
     """Not in the last line alone: a process of its own says nothing else, its runner's threads included."""
     flags, status = FAILING[kind]
-    done = program("pipelines.score", *flags_for(), *flags)
+    done = programs.run("pipelines.score", *flags_for(), *flags)
     assert done.returncode == status, done.stderr
     assert error_line(done.stderr)
     assert told(done.stdout + done.stderr + (tmp_path / "m.prom").read_text()) == []

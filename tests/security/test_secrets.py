@@ -12,8 +12,8 @@ from pipelines.command_line import run_program
 from pipelines.json_log import JsonFormatter, TextFormatter, redacted
 from pipelines.runner_checks import refuse_flags
 from pipelines.score import main
-from tests.builders import tiny_package
-from tests.dataflow.test_dry_run import job_of
+from tests.support.builders import tiny_package
+from tests.support.dataflow_job import dataflow_job
 
 CANARY = "Canary0secret/with+signs=="
 WORKER_PROCESS = ["--direct_running_mode=multi_processing", "--direct_num_workers=1"]
@@ -56,9 +56,16 @@ def everything(shards: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize(
     "flags",
-    [[], ["--log_format=json"], ["--debug", "--log_format=json"], ["--dry_run"], ["--debug", *WORKER_PROCESS]],
+    [
+        [],
+        ["--log_format=json"],
+        ["--debug", "--log_format=json"],
+        ["--dry_run"],
+        pytest.param(["--debug", *WORKER_PROCESS], marks=pytest.mark.program),
+    ],
     ids=str,
 )
+@pytest.mark.beam
 def test_a_run_says_and_writes_nothing_of_the_environment(flags: list[str], everything: Any) -> None:
     status, text = everything(*flags)
     assert status == 0
@@ -103,7 +110,7 @@ def test_an_option_that_carries_a_secret_is_refused(flag: str) -> None:
 
 
 def test_the_job_that_dataflow_is_given_holds_nothing_of_the_environment(tmp_path: Path) -> None:
-    job = job_of(tmp_path / "shards", 1)
+    job = dataflow_job(tmp_path / "shards", 1)
     assert b"Canary" not in job.proto_pipeline.SerializeToString()
     assert "Canary" not in json.dumps(job.options.get_all_options(), default=str)
     assert "Canary" not in str(job.proto)

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import suppress
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import uuid
 import fsspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -118,6 +120,28 @@ def test_a_folder_that_somebody_removed_is_not_made_again(tmp_path: Path) -> Non
     assert os.listdir(tmp_path) == []
 
 
+def test_a_folder_that_is_made_is_there(folder: str) -> None:
+    for _ in range(2):
+        files.make_folder(f"{folder}/one/two")
+        assert files.exists(f"{folder}/one/two")
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    for above in (True, False):
+        with pytest.raises(OSError, match="file"):
+            files.make_folder(f"{tmp_path}/file", above=above)
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_file_is_read_to_its_end_or_as_far_as_asked(folder: str, ahead: bool) -> None:
+    files.put(f"{folder}/a", b"0123456789")
+    with files.open_read(f"{folder}/a", ahead) as file:
+        assert (file.read(4), file.read(), file.read()) == (b"0123", b"456789", b"")
+        assert file.seek(8) == 8
+        assert file.read(1) == b"8"
+
+
 def test_names_in_a_folder_are_sorted_base_names(folder: str) -> None:
     for name in ("b", "a b", "c%20#"):
         files.put(f"{folder}/in/{name}", b"x")
@@ -152,6 +176,16 @@ def test_open_synced_digests_what_was_written(folder: str) -> None:
     assert stored is not None
     assert file.bytes == len(stored) == 23
     assert file.sha256 == hashlib.sha256(stored).hexdigest() == files.sha256_of(url)
+
+
+def test_what_is_written_can_only_be_written_on(folder: str) -> None:
+    with files.open_synced(f"{folder}/file") as file:
+        assert (file.writable(), file.readable(), file.seekable(), file.closed) == (True, False, False, False)
+        assert (file.bytes, file.tell()) == (0, 0)
+        assert file.write(np.zeros((2, 3), np.float64)) == 48
+        file.close()  # a writer of Parquet closes what it is given
+        assert file.write(b"x") == 1
+    assert files.read(f"{folder}/file") == bytes(48) + b"x"
 
 
 def test_open_synced_is_enough_of_a_file_for_parquet(folder: str) -> None:
@@ -357,6 +391,40 @@ def test_removing_goes_on_while_others_remove_and_write(tmp_path: Path) -> None:
     threads[0].join()
     assert wrong == []
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("error", "times"), [(errno.ENOTEMPTY, 3), (errno.EEXIST, 3), (errno.EACCES, 1)])
+def test_a_folder_that_fills_up_again_is_removed_again_and_no_other_error_is_tried_twice(
+    error: int, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures, tried, real = [OSError(error, os.strerror(error))] * 2, [], os.rmdir
+
+    def remove_folder(path: Path) -> None:
+        tried.append(path)
+        if failures:
+            raise failures.pop()
+        real(path)
+
+    (tmp_path / "home").mkdir()
+    monkeypatch.setattr(os, "rmdir", remove_folder)
+    if times == 1:
+        with pytest.raises(PermissionError):
+            files.remove(f"{tmp_path}/home")
+    else:
+        files.remove(f"{tmp_path}/home")
+        assert os.listdir(tmp_path) == []
+    assert len(tried) == times
+
+
+@pytest.mark.parametrize(("error", "words"), [(errno.EXDEV, "are on different file systems, so no file"), (errno.EIO, "disk")])
+def test_a_move_that_fails_says_why(error: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replace(*_: object) -> None:
+        raise OSError(error, "disk")
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(OSError, match=words) as caught:
+        files.move(f"{tmp_path}/one/a", f"{tmp_path}/two/a")
+    assert caught.value.errno == error
 
 
 def test_removing_does_not_follow_links(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ def test_done_records_sort_as_their_units_do() -> None:
 
 def test_the_current_run_is_what_current_names(tmp_path: Path) -> None:
     assert current_run(str(tmp_path)) is None
+    (tmp_path / "CURRENT").write_text("")
+    assert current_run(str(tmp_path)) is None
     (tmp_path / "CURRENT").write_text("abc\n")
     assert current_run(str(tmp_path)) == "abc"
 

@@ -20,6 +20,7 @@ class FlakyFileSystem(MemoryFileSystem):
     protocol = "flaky"
     failures: list[Exception] = []  # noqa: RUF012 - shared by all instances, as the files are
     calls = 0
+    opened: list[dict[str, Any]] = []  # noqa: RUF012 - as above
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
@@ -40,6 +41,7 @@ class FlakyFileSystem(MemoryFileSystem):
 
     def _open(self, path: str, *positional: Any, **named: Any) -> Any:
         self._fail()
+        self.opened.append(named)
         return super()._open(path, *positional, **named)
 
 
@@ -94,6 +96,13 @@ def test_the_fourth_transient_error_counts(read: str, flaky: type[FlakyFileSyste
     assert sum(waits) < 5
 
 
+def test_a_store_is_asked_for_more_than_is_read_unless_somebody_says_no(flaky: type[FlakyFileSystem]) -> None:
+    flaky.opened.clear()
+    for flags in ({}, {"ahead": True}, {"ahead": False}):
+        files.open_read("flaky:///a", **flags)
+    assert [named.get("cache_type") for named in flaky.opened] == [None, None, "none"]
+
+
 PERMANENT = [TypeError("a"), KeyError("a"), PermissionError(errno.EACCES, "no"), OSError("corrupt"), OSError(errno.ENOSPC, "full")]
 
 
@@ -125,6 +134,16 @@ def test_what_the_client_of_a_store_has_tried_again_is_final() -> None:
         assert retries.is_transient(error)
         error.__cause__ = cause
         assert not retries.is_transient(error)
+
+
+def test_a_cause_of_the_client_counts_however_deep_it_lies() -> None:
+    from aiohttp import ServerDisconnectedError
+
+    middle, error = ValueError("while reading"), TimeoutError("timed out")
+    error.__cause__, middle.__cause__ = middle, RuntimeError("ours")
+    assert retries.is_transient(error)
+    middle.__cause__ = ServerDisconnectedError()
+    assert not retries.is_transient(error)
 
 
 def failing_range(stop: int, failures: dict[int, list[Exception]], opened: list[int]) -> Callable[[int], Iterator[int]]:

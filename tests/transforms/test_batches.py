@@ -1,4 +1,4 @@
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 import pickle
 from typing import Any
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from configs.messages import shown
-from tests.builders import feature_batch, make_unit, raw_batch, rejected, scored_batch
+from tests.support.builders import feature_batch, make_unit, raw_batch, rejected, scored_batch
 from transforms.batches import (
     BadRows,
     BatchCoder,
@@ -18,6 +18,7 @@ from transforms.batches import (
     PredictionBatch,
     RawBatch,
     ScoredBatch,
+    WorkUnit,
     WrittenFile,
     WrittenPart,
     isolate,
@@ -248,3 +249,74 @@ def test_isolate_goes_on_when_only_the_first_rows_are_bad() -> None:
     bad = isolate(100, attempt)
     assert bad is not None
     assert sorted(bad.reasons) == list(range(20))
+
+
+def test_isolate_looks_at_the_first_and_the_last_row_before_it_gives_up() -> None:
+    for good in (0, 99):
+        # A row that is good alone, and bad with its neighbour, as where a model fails on all but single rows.
+        def attempt(at: np.ndarray, good: int = good) -> None:
+            if at.tolist() != [good]:
+                raise ValueError("bad")
+
+        found = isolate(100, attempt)
+        assert found is not None
+        assert set(found.reasons) == set(range(100)) - {good}
+
+
+def test_isolate_does_not_doubt_the_rows_once_one_of_them_passed() -> None:
+    """Row 1 of 64 is good, and none of those that are tried when rows are doubted."""
+    bad = set(range(64)) - {1}
+    assert set(isolate(64, Attempt(bad)).reasons) == bad  # type: ignore[union-attr]
+
+
+def test_isolate_gives_up_after_8_rows_of_8_and_of_as_many_as_it_is_told() -> None:
+    with pytest.raises(ValueError, match="row 7"):
+        isolate(8, Attempt(set(range(8))))
+    with pytest.raises(ValueError, match="row 2"):
+        isolate(9, Attempt(set(range(9))), give_up_after=3)
+    assert set(isolate(2, Attempt({0, 1}), give_up_after=3).reasons) == {0, 1}  # type: ignore[union-attr]
+
+
+def test_isolate_does_not_ask_again_once_another_row_passed() -> None:
+    """Of 64 rows all but the last are bad: it is found while 8 rows are doubted, and they are not doubted a second time."""
+    attempt = Attempt(set(range(63)))
+    assert set(isolate(64, attempt).reasons) == set(range(63))  # type: ignore[union-attr]
+    assert attempt.calls <= 64 + 63 + 8
+
+
+def test_a_batch_whose_rows_do_not_add_up_is_no_batch() -> None:
+    rows = pa.RecordBatch.from_pydict({"id": [1, 2, 3]})
+    failed = (rejected(make_unit(), 0, [4, 5]),)
+    assert ScoredBatch(make_unit(), BatchId("s", 0), rows, 6, 1, failed, True, "").rows_in == 6
+    for rows_in in (5, 7):
+        with pytest.raises(AssertionError, match=rf"s from row 0: {rows_in} rows in, but 3 \+ 1 \+ 2 out"):
+            ScoredBatch(make_unit(), BatchId("s", 0), rows, rows_in, 1, failed, True, "")
+
+
+def test_what_computed_a_part_and_how_long_is_no_part_of_what_it_is() -> None:
+    part = WrittenPart(0, "a", 0, 3, 1, 1, 1, True, (), ())
+    told = {"placement": "gpu", "worker": "host:7", "stages": {"read": 1.0}, "began": 1.0, "ended": 2.0, "peak_memory": 9}
+    assert replace(part, **told) == part
+    assert replace(part, rows_in=4) != part
+    assert {name: getattr(part, name) for name in told} == {  # of an older version
+        "placement": "",
+        "worker": "",
+        "stages": {},
+        "began": 0.0,
+        "ended": 0.0,
+        "peak_memory": 0,
+    }
+
+
+def test_a_batch_is_shown_without_its_times() -> None:
+    assert "StageTimes" not in repr(raw_batch({"id": [1]})) + repr(scored_batch(make_unit(), 0, [1]))
+
+
+def test_the_coder_of_a_unit_knows_no_size_and_promises_no_fixed_bytes() -> None:
+    assert BatchCoder().estimate_size(make_unit()) == 1_000
+    assert not BatchCoder().is_deterministic()
+
+
+def test_a_unit_that_is_a_whole_file_has_no_header_of_its_own() -> None:
+    unit = WorkUnit(0, "s", "v", 0, 1, 0, 3, 100)
+    assert (unit.header_bytes, unit.first_byte) == (0, 0)

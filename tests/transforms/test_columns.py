@@ -299,6 +299,9 @@ def test_rows_on_which_a_user_function_fails_are_named() -> None:
         ("a_list", "arrow", "must return dict"),
         ("drop_a_row", "pandas", "returned 7 values of 'a' for 8 rows"),
         ("not_a_frame", "pandas", "must return a pandas DataFrame"),
+        ("reversed_rows", "pandas", "must return the rows in their order; their index was changed"),
+        ("NUMBER", "arrow", "is not a function that tests.transforms.user_functions defines"),
+        ("np", "arrow", "is not a function that tests.transforms.user_functions defines"),
         ("none", "arrow", "cannot be imported"),
     ],
 )
@@ -307,6 +310,41 @@ def test_a_user_function_that_breaks_its_contract_is_refused(name: str, takes: s
         apply_step(function(name, takes), {"a": pa.array(range(8))}, 8)
     assert words in str(caught.value)
     assert HERE in str(caught.value)
+
+
+def test_a_pandas_function_may_add_columns_and_keep_the_index() -> None:
+    result = apply_step(function("new_index", "pandas"), {"a": pa.array([4, 5])}, 2)
+    assert {name: column.to_pylist() for name, column in result.items()} == {"a": [4, 5], "b": [1, 1]}  # type: ignore[union-attr]
+
+
+def test_a_function_that_a_module_only_imports_is_none_of_its_own() -> None:
+    with pytest.raises(JobError, match=r"is not a function that tests\.security\.my_steps defines"):
+        apply_step(Function(step="function", function="tests.security.my_steps:add_total"), {"a": pa.array([1])}, 1)
+
+
+def test_a_step_that_nobody_has_written_is_named() -> None:
+    with pytest.raises(JobError, match="preprocess step Unheard has no implementation"):
+        apply_step(type("Unheard", (), {})(), {}, 0)
+
+
+@pytest.mark.parametrize("value", [3e38, float("inf"), float("nan")])
+def test_float32_is_stacked_as_it_is_and_what_was_infinite_stays(value: float) -> None:
+    for dtype in (pa.float32(), pa.float64()):
+        x = apply_step(Stack(step="stack", columns=("a",), into="x"), {"a": pa.array([value, 1.0], dtype)}, 2)["x"]
+        np.testing.assert_array_equal(x, np.array([[value], [1.0]], np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_fractions_are_not_cut_where_integers_are_stacked(dtype: Any) -> None:
+    step = Stack(step="stack", columns=("a",), into="x", dtype=dtype)
+    assert set(bad_rows(step, {"a": pa.array([1.0, 2.5, 3.0])}, 3)) == {1}
+    assert apply_step(step, {"a": pa.array([1.0, -2.0])}, 2)["x"].tolist() == [[1], [-2]]  # type: ignore[union-attr]
+
+
+def test_a_value_that_is_the_first_category_is_known() -> None:
+    for unknown in ("error", "reject", "zeros"):
+        step = OneHot(step="one_hot", columns=("c",), unknown=unknown, categories=(("x", "y"),))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(apply_step(step, {"c": pa.array(["x", "y"])}, 2)["c"], [[1, 0], [0, 1]])
 
 
 def test_a_module_that_is_not_there_is_named() -> None:

@@ -95,6 +95,13 @@ def test_missing_broken_cut_and_oversized_images_are_bad_rows() -> None:
     assert str(reasons[5]) == "image of 100 x 101 pixels, more than max_pixels 10000"
 
 
+def test_an_image_of_as_many_pixels_as_it_may_have_is_read() -> None:
+    image = column(encoded(np.zeros((100, 100), dtype=np.uint8)))
+    assert decode_images(image, step(max_pixels=10_000)).shape == (1, 1, 6, 5)
+    with pytest.raises(BadRows):
+        decode_images(image, step(max_pixels=9_999))
+
+
 def test_a_bomb_is_refused_by_its_header() -> None:
     """A PNG that says 60 000 x 60 000 and holds nothing: decoding it would take 3.6 GB."""
     bomb = bytearray(encoded(np.zeros((1, 1), dtype=np.uint8)))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from configs.errors import JobError
-from tests.builders import raw_batch
+from tests.support.builders import raw_batch
 from transforms.batches import PredictionBatch, ScoredBatch
 from transforms.postprocess import ScoreColumns, _PostprocessRows, postprocess_rows, score_columns
 
@@ -65,6 +65,22 @@ def test_of_equal_classes_the_first_is_best() -> None:
     assert made["top_classes"].to_pylist() == [[0, 1], [0, 1]]
 
 
+@pytest.mark.parametrize("classes", [2, 4])
+def test_all_classes_may_be_asked_for_and_no_more(classes: int) -> None:
+    outputs = {"l": LOGITS[:, :classes]}
+    top = score_columns(outputs, ScoreColumns("softmax", LABELS, top_k=classes), ["top_labels"])["top_labels"]
+    assert [sorted(row) for row in top.to_pylist()] == [list(LABELS[:classes])] * 50
+    with pytest.raises(JobError, match=f"top_k is {classes + 1}, but the model has {classes} classes"):
+        score_columns(outputs, ScoreColumns("softmax", LABELS, top_k=classes + 1), ["top_labels"])
+
+
+def test_the_best_class_alone_is_asked_for_where_nothing_is_said() -> None:
+    made = score_columns({"l": LOGITS}, ScoreColumns("softmax"), ["top_classes"])
+    assert made["top_classes"].to_pylist() == [[best] for best in LOGITS.argmax(axis=1).tolist()]
+    at_half = score_columns({"l": np.array([-1e-3, 0.0], np.float32)}, ScoreColumns("sigmoid"), ["class"])
+    assert at_half["class"].to_pylist() == [0, 1]
+
+
 def test_without_labels_a_class_is_its_number() -> None:
     assert score_columns({"l": LOGITS[:1]}, ScoreColumns("softmax"), ["label"])["label"].to_pylist() == [str(LOGITS[0].argmax())]
 
@@ -100,6 +116,9 @@ def test_no_rows_give_the_same_types_as_some(how: ScoreColumns) -> None:
         ({"l": LOGITS}, ScoreColumns("none"), "probability", "there are ['l']"),
         ({"l": LOGITS}, ScoreColumns("sigmoid"), "probability", "does not fit a model output of shape"),
         ({"l": LOGITS[:, 0]}, ScoreColumns("softmax"), "probability", "does not fit a model output of shape"),
+        ({"l": LOGITS[:, :1]}, ScoreColumns("softmax"), "probability", "does not fit a model output of shape"),
+        ({"l": LOGITS.reshape(25, 2, 4)}, ScoreColumns("softmax"), "probability", "does not fit a model output of shape"),
+        ({"l": LOGITS.reshape(25, 2, 4)}, ScoreColumns("sigmoid"), "probability", "does not fit a model output of shape"),
         ({"l": LOGITS, "m": LOGITS}, ScoreColumns("softmax"), "probability", "needs a model with one output"),
         ({"l": LOGITS}, ScoreColumns("softmax", top_k=5), "top_classes", "top_k is 5, but the model has 4 classes"),
     ],

@@ -14,7 +14,7 @@ from configs.errors import ModelError, WorkerError
 from model_zoo.mini_batches import FailedRows
 from model_zoo.package import read_package
 from model_zoo.settings import Settings
-from tests.builders import feature_batch, raw_batch, tiny_network, tiny_package
+from tests.support.builders import feature_batch, raw_batch, tiny_network, tiny_package
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch
 from transforms.predict import NotFiniteError, Predict, ScorerHandler, Scoring, predict_batch, predict_rows
 
@@ -181,6 +181,7 @@ def test_the_handler_counts_bytes_without_encoding(handler: ScorerHandler) -> No
     assert handler.get_num_bytes(batch()) == X.nbytes  # type: ignore[arg-type]
 
 
+@pytest.mark.beam
 def test_run_inference_gives_every_batch_whole(handler: ScorerHandler) -> None:
     import apache_beam as beam
     from apache_beam.testing.test_pipeline import TestPipeline

@@ -8,7 +8,7 @@ import pytest
 
 from configs.errors import InputError, JobError
 from configs.steps import Cast, OneHot, Scale, Stack, Standardise, Step
-from tests.builders import raw_batch
+from tests.support.builders import raw_batch
 from transforms.batches import BadRows, FeatureBatch, RawBatch
 from transforms.preprocess import Missing, ModelInput, Preprocess, _PreprocessRows, preprocess_rows
 
@@ -128,6 +128,7 @@ def test_the_pure_function_names_bad_rows_by_position() -> None:
     assert set(caught.value.reasons) == {1}
 
 
+@pytest.mark.beam
 def test_the_transform_is_that_function_on_every_batch() -> None:
     import apache_beam as beam
     from apache_beam.testing.test_pipeline import TestPipeline

@@ -2,7 +2,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import pairwise
 import json
 import os
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import uuid
 
 import fsspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,16 +18,15 @@ import pytest
 from configs.errors import BudgetError, PublishError
 from storage import disk, files
 from storage.layout import RunFolder, current_run, remove_temporary
-from tests.builders import make_unit, planned_run, scored_batch
+from tests.support.builders import make_unit, planned_run, scored_batch
+from tests.support.publishing import tree, two_units, write
 from transforms import publish
-from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
+from transforms.batches import WrittenPart
 from transforms.manifest import content_sha256, description
-from transforms.part_file import FileFormat
 from transforms.publish import Published, announce, balance, check_budget, choose_parts, publish_run
 from transforms.timing import STAGES
-from transforms.write import PartWriter, finish_unit, read_done_record
+from transforms.write import read_done_record
 
-SCHEMA = pa.schema([("id", pa.int64()), ("p", pa.float32())])
 HEAD = {"format": 1, "job": {"name": "demo"}}
 
 
@@ -41,32 +39,6 @@ def output(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     yield f"memory:///{name}"
     if fsspec.filesystem("memory").exists(f"/{name}"):
         fsspec.filesystem("memory").rm(f"/{name}", recursive=True)
-
-
-def write(run: RunFolder, unit: WorkUnit, *batches: ScoredBatch, rows_per_file: int = 1_000) -> WrittenPart:
-    """Store one piece of a unit, and record the unit when the piece is all of it."""
-    writer = PartWriter(run, unit, batches[0].id.first_row, FileFormat("parquet", SCHEMA, (), (), rows_per_file))
-    for batch in batches:
-        writer.write(batch)
-    part = writer.close(last=batches[-1].last)
-    return finish_unit(run, unit, part)[0] if part.last else part
-
-
-def two_units(output: str, run_id: str = "run1") -> tuple[RunFolder, list[WrittenPart]]:
-    """Unit 0: 4 scored, 1 filtered; unit 1: 4 scored, 1 rejected."""
-    units = [make_unit(0, 5, "a.parquet"), make_unit(1, 5, "b.parquet")]
-    run = planned_run(output, units, run_id)
-    parts = [
-        write(run, units[0], scored_batch(units[0], 0, [0, 1, 2, 3], filtered=1, last=True), rows_per_file=3),
-        write(run, units[1], scored_batch(units[1], 0, [0, 1, 2, 3], bad=(4,), last=True)),
-    ]
-    return run, parts
-
-
-def tree(url: str) -> dict[str, bytes]:
-    """Content of every file below, by path."""
-    fs, root = fsspec.core.url_to_fs(url)
-    return {p.removeprefix(root).lstrip("/"): fs.cat_file(p) for p in fs.find(root) if fs.isfile(p)}
 
 
 def publish_two(output: str) -> tuple[RunFolder, Published]:
@@ -101,6 +73,10 @@ def test_a_run_is_published_whole(output: str) -> None:
     assert [e["rows"] for e in manifest["files"]] == [3, 1, 4]
     names = [e["path"].rsplit("-", 1)[0] for e in manifest["files"] + manifest["rejected_files"]]
     assert names == ["part-00000-000", "part-00000-001", "part-00001", "rejected/part-00001"]
+    digests = [e["sha256"][:12] for e in manifest["files"] + manifest["rejected_files"]]
+    assert [
+        e["path"].removeprefix(f"{name}-") for e, name in zip(manifest["files"] + manifest["rejected_files"], names, strict=True)
+    ] == [f"{digest}.parquet" for digest in digests]
     assert manifest["job"] == {"name": "demo"}
     assert manifest["computed_by"] == ["cpu float32"]
     assert manifest["run_id"] == "run1"
@@ -138,6 +114,30 @@ def test_a_late_attempt_does_not_lead_readers_back_to_an_older_run(output: str) 
     assert current_run(output) == "run2"
     announce(run)  # its command was given again
     assert current_run(output) == "run1"
+
+
+def published_at(run: RunFolder, time: str) -> None:
+    """Let the manifest say that the run was published at another time."""
+    manifest = json.loads(files.read(run.manifest) or b"")
+    files.replace(run.manifest, json.dumps({**manifest, "published_at": time}).encode())
+
+
+def test_a_new_run_leads_whatever_the_clock_of_the_last_one_said(output: str) -> None:
+    run, _ = publish_two(output)
+    published_at(run, "2999-01-01T00:00:00.000+00:00")
+    newer, its_parts = two_units(output, "run2")
+    publish_run(newer, its_parts, HEAD, 1, 0.0)
+    assert current_run(output) == "run2"
+
+
+def test_of_runs_of_the_same_moment_the_current_one_stays(output: str) -> None:
+    run, parts = publish_two(output)
+    newer, its_parts = two_units(output, "run2")
+    publish_run(newer, its_parts, HEAD, 1, 0.0)
+    for either in (run, newer):
+        published_at(either, "2024-01-01T00:00:00.000+00:00")
+    publish_run(run, parts, HEAD, 1, 0.0)
+    assert current_run(output) == "run2"
 
 
 def test_a_late_attempt_completes_what_was_killed_once_the_manifest_stood(output: str) -> None:
@@ -267,25 +267,6 @@ def test_the_manifest_tells_where_the_time_went(output: str) -> None:
     assert (manifest["seconds"], manifest["rows_per_second"], manifest["peak_memory_bytes"]) == (10.0, 1, 8)
 
 
-@pytest.mark.parametrize(
-    ("spans", "covered"),
-    [
-        ([], 0.0),
-        ([(1.0, 3.0)], 2.0),
-        ([(1.0, 3.0), (1.0, 2.0), (2.0, 4.0)], 3.0),
-        ([(9.0, 10.0), (1.0, 3.0)], 3.0),
-        ([(1.0, 9.0), (2.0, 3.0), (4.0, 5.0)], 8.0),
-        ([(5.0, 4.0)], 0.0),
-    ],
-)
-def test_time_that_workers_spend_side_by_side_counts_once(spans: list[tuple[float, float]], covered: float, output: str) -> None:
-    (part,) = two_units(output)[1][:1]
-    parts = [replace(part, stages={"read": 1.0}, began=began, ended=ended) for began, ended in spans]
-    told = description(RunFolder(output, "r"), parts, {}, {"files": [], "rejected_files": []})
-    assert told["seconds"] == covered
-    assert told["rows_per_second"] == (round(5 * len(spans) / covered) if covered else None)
-
-
 def test_parts_whose_time_nobody_knows_are_left_out_of_it(output: str) -> None:
     run, parts = two_units(output)
     for unit, part in enumerate((replace(parts[0], stages={}, began=0.0, ended=0.0, peak_memory=0), *timed(parts[1:], 1.0))):
@@ -307,6 +288,21 @@ def test_other_times_are_no_other_content(output: str) -> None:
 
     assert publish_run(run, late(), HEAD, 1, 0.0).rows_in == 10
     assert check_published(output, run)["stages"]["read"]["seconds"] == 8.0
+
+
+def test_where_the_temporary_folder_went_and_no_manifest_came_nothing_is_published(tmp_path: Path, monkeypatch) -> None:
+    run, parts = two_units(str(tmp_path / "scores"))
+    create = files.create
+
+    def too_late(*arguments: Any, **flags: Any) -> bool:
+        files.remove(run.temporary)
+        return create(*arguments, **flags)
+
+    monkeypatch.setattr(files, "create", too_late)
+    with pytest.raises(PublishError, match="somebody removed the folder"):
+        publish_run(run, parts, HEAD, 1, 0.0)
+    assert files.read(run.manifest) is None
+    assert current_run(run.output) is None
 
 
 def nothing_published(run: RunFolder) -> None:
@@ -393,79 +389,6 @@ def test_the_percentage_is_exact(rows: int, hundredths: int) -> None:
     if allowed < rows:
         with pytest.raises(BudgetError):
             check_budget({"in": rows, "rejected": allowed + 1}, 0, hundredths / 100)
-
-
-def piece(first_row: int, rows: int, last: bool = False, attempt: str = "a", unit: int = 0) -> WrittenPart:
-    return WrittenPart(unit, attempt, first_row, rows, rows, 0, 0, last, (), ())
-
-
-def chosen(parts: list[WrittenPart], rows: int | None = 30, first_row: int = 0) -> list[tuple[int, int]]:
-    run = RunFolder(f"memory:///{uuid.uuid4().hex}", "run1")
-    return [(p.first_row, p.rows_in) for p in choose_parts(run, [make_unit(0, rows, first_row=first_row)], parts)]
-
-
-@pytest.mark.parametrize(
-    ("parts", "cover"),
-    [
-        ([piece(0, 30, True)], [(0, 30)]),
-        ([piece(20, 10, True), piece(0, 20)], [(0, 20), (20, 10)]),
-        ([piece(0, 10), piece(10, 10), piece(20, 10, True), piece(0, 30, True, "b")], [(0, 30)]),
-        ([piece(0, 20), piece(0, 20, attempt="b"), piece(20, 10, True)], [(0, 20), (20, 10)]),
-        ([piece(0, 20), piece(0, 10, attempt="b"), piece(10, 20, True, "b")], [(0, 10), (10, 20)]),
-        ([piece(0, 30), piece(30, 0, True)], [(0, 30), (30, 0)]),
-        ([piece(0, 15), piece(5, 10), piece(15, 15, True)], [(0, 15), (15, 15)]),
-    ],
-)
-def test_pieces_that_cover_a_unit_exactly_once_are_chosen(parts: list[WrittenPart], cover: list[tuple[int, int]]) -> None:
-    assert chosen(parts) == cover
-    assert chosen(parts[::-1]) == cover
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [],
-        [piece(0, 10), piece(20, 10, True)],
-        [piece(0, 20), piece(15, 15, True)],
-        [piece(5, 25, True)],
-        [piece(0, 30)],
-        [piece(0, 29, True)],
-        [piece(0, 31, True)],
-        [piece(0, 0), piece(0, 0)],
-        [piece(0, 30, True, unit=1)],
-        [piece(0, 10), piece(10, 10), piece(10, 10, attempt="b"), piece(20, 9, True)],
-    ],
-)
-def test_gaps_overlaps_and_wrong_lengths_are_refused(parts: list[WrittenPart]) -> None:
-    with pytest.raises(PublishError, match="not written whole"):
-        chosen(parts)
-
-
-def test_a_unit_of_unknown_length_is_whole_when_a_part_says_that_it_ends() -> None:
-    assert chosen([piece(0, 12), piece(12, 7, True)], rows=None) == [(0, 12), (12, 7)]
-    with pytest.raises(PublishError):
-        chosen([piece(0, 12), piece(12, 7)], rows=None)
-
-
-def test_a_unit_in_the_middle_of_a_shard_starts_at_its_own_first_row() -> None:
-    assert chosen([piece(100, 30, True)], first_row=100) == [(100, 30)]
-    with pytest.raises(PublishError):
-        chosen([piece(0, 30, True)], first_row=100)
-
-
-def test_thousands_of_repeated_pieces_with_a_gap_are_refused_in_no_time() -> None:
-    parts = [piece(n, 1, attempt=a) for n in range(3_000) for a in "abc"]
-    with pytest.raises(PublishError):
-        chosen(parts, 3_001)
-    assert len(chosen([*parts, piece(3_000, 1, True)], 3_001)) == 3_001
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 30), max_size=6).map(lambda cuts: sorted({0, 30, *cuts})), st.randoms())
-def test_any_way_of_cutting_a_unit_is_put_together_again(cuts: list[int], random: Any) -> None:
-    parts = [piece(a, b - a, b == 30, attempt) for a, b in pairwise(cuts) for attempt in "ab"]
-    random.shuffle(parts)
-    assert chosen(parts) == [(a, b - a) for a, b in pairwise(cuts)]
 
 
 def test_the_recorded_attempt_goes_before_the_parts(output: str) -> None:

@@ -1,8 +1,11 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 import uuid
 
 import fsspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,10 +14,11 @@ import pytest
 from configs.errors import InputError
 from storage import files
 from storage.layout import RunFolder
-from tests.builders import make_unit, parquet, planned_run, unit_of
+from tests.support.builders import make_unit, parquet, planned_run, unit_of
+from transforms import read as read_module
 from transforms.batches import RawBatch, WorkUnit
 from transforms.plan_file import read_plan
-from transforms.read import ReadShards, _ReadUnits, read_unit, units_to_read
+from transforms.read import ReadShards, _groups_read_together, _ReadUnits, read_unit, units_to_read
 from transforms.read_csv import CsvFormat
 from transforms.rejected import RowRecord
 
@@ -61,6 +65,107 @@ def test_a_unit_is_its_row_groups(shard: Path, first: int, count: int) -> None:
     assert np.concatenate([b.row_numbers for b in batches]).tolist() == expected
     assert batches[0].id.first_row == first * 100
     assert sum(b.last for b in batches) == 1
+
+
+def numbers(path: Path, rows: int) -> WorkUnit:
+    """A file of so many int64, none of which is null: 8 bytes each, and no bit more."""
+    pq.write_table(pa.table({"id": np.arange(rows)}, schema=IDS), path)
+    return unit_of(path, rows)
+
+
+IDS = pa.schema([pa.field("id", pa.int64(), nullable=False)])
+
+
+@pytest.mark.parametrize(
+    ("bomb_bytes", "stored_bytes", "max_expansion", "is_read"),
+    [
+        (800, 1, 1, True),  # 100 numbers are 800 bytes
+        (799, 1, 1, False),
+        (0, 8, 100, True),
+        (0, 8, 99, False),
+        (799, 800, 1, True),
+        (0, 1, None, True),  # 1 000 times by itself
+    ],
+)
+def test_a_bomb_is_large_and_many_times_as_large_as_it_is_stored(
+    bomb_bytes: int, stored_bytes: int, max_expansion: int | None, is_read: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_module.BOMB_BYTES == 1 << 30
+    monkeypatch.setattr(read_module, "BOMB_BYTES", bomb_bytes)
+    unit = replace(numbers(tmp_path / "a.parquet", 100), bytes=stored_bytes)
+    batches = read_unit(unit, IDS, "parquet", 7, RowRecord(), CsvFormat(max_expansion=max_expansion))
+    if is_read:
+        assert sum(map(len, batches)) == 100
+        return
+    with pytest.raises(InputError, match=f"more than {max_expansion or 1_000:,} times its size"):
+        list(batches)
+
+
+@pytest.mark.parametrize(("rows", "is_read"), [(125, True), (126, False)])
+def test_a_file_may_hold_1_000_times_its_size(rows: int, is_read: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_module, "BOMB_BYTES", 0)
+    unit = replace(numbers(tmp_path / "a.parquet", rows), bytes=1)
+    if is_read:
+        assert len(read(unit, schema=IDS)) == 1
+        return
+    with pytest.raises(InputError, match="more than 1,000 times its size"):
+        read(unit, schema=IDS)
+
+
+def test_of_repeated_texts_only_their_numbers_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_module, "BOMB_BYTES", 400)  # 100 indices of 4 bytes
+    path, text = tmp_path / "a.parquet", pa.array(["x" * 10_000] * 100).dictionary_encode()
+    pq.write_table(pa.table({"s": text}), path)
+    (batch,) = read(replace(unit_of(path, 100), bytes=0), schema=pa.schema([("s", text.type)]))
+    assert len(batch) == 100
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.integers(0, 40), min_size=1, max_size=8), limit=st.integers(1, 1_500), skipped=st.integers(0, 7))
+def test_row_groups_of_a_store_are_fetched_together_as_far_as_there_is_room(
+    rows: list[int], limit: int, skipped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, IDS, use_dictionary=False, compression="none") as writer:
+        for count in rows:
+            writer.write_table(pa.table({"id": np.arange(count)}, schema=IDS))
+    metadata = pq.read_metadata(pa.BufferReader(sink.getvalue()))
+    first = min(skipped, len(rows) - 1)
+    unit = make_unit(first_row_group=first, row_groups=len(rows) - first)
+    monkeypatch.setattr(read_module, "_FETCH_BYTES", limit)
+    assert list(_groups_read_together(metadata, unit, local=True)) == [list(range(first, len(rows)))]
+    pieces = list(_groups_read_together(metadata, unit, local=False))
+    assert [group for piece in pieces for group in piece] == list(range(first, len(rows)))
+    sizes = [[metadata.row_group(group).total_byte_size for group in piece] for piece in pieces]
+    assert all(sum(piece) <= limit or len(piece) == 1 for piece in sizes)
+    assert all(sum(piece) + following[0] > limit for piece, following in pairwise(sizes))
+
+
+@pytest.mark.parametrize(("room", "pieces"), [(0, [[0, 1], [2, 3]]), (-1, [[0], [1], [2], [3]]), (1, [[0, 1], [2, 3]])])
+def test_row_groups_that_fill_the_room_exactly_are_fetched_together(
+    room: int, pieces: list[list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"id": np.arange(40)}), tmp_path / "a.parquet", row_group_size=10, use_dictionary=False)
+    metadata = pq.read_metadata(tmp_path / "a.parquet")
+    assert len({metadata.row_group(group).total_byte_size for group in range(4)}) == 1
+    monkeypatch.setattr(read_module, "_FETCH_BYTES", 2 * metadata.row_group(0).total_byte_size + room)
+    assert list(_groups_read_together(metadata, make_unit(row_groups=4), local=False)) == pieces
+
+
+def test_numbers_that_the_contract_cannot_hold_are_rejected_in_any_column(tmp_path: Path) -> None:
+    path, huge = tmp_path / "a.parquet", [1.0, 1e300, np.inf, -1e300, 2.0]
+    pq.write_table(pa.table({"id": range(5), "a": huge, "b": [0.0, 0.0, 0.0, 0.0, 1e39], "c": ["x"] * 5}), path)
+    schema = pa.schema([("id", pa.int32()), ("a", pa.float32()), ("b", pa.float32()), ("c", pa.string())])
+    (batch,) = read(unit_of(path, 5), schema=schema)
+    assert batch.rows.to_pylist() == [{"id": 0, "a": 1.0, "b": 0.0, "c": "x"}, {"id": 2, "a": np.inf, "b": 0.0, "c": "x"}]
+    (failed,) = batch.failed
+    assert [(row["row"], row["key"], row["stage"]) for row in failed.rows.to_pylist()] == [
+        (1, 1, "read"),
+        (3, 3, "read"),
+        (4, 4, "read"),
+    ]
+    messages = failed.rows["message"].to_pylist()
+    assert [message[:10] for message in messages] == ["column 'a'", "column 'a'", "column 'b'"]
 
 
 @pytest.mark.parametrize("row_groups", [0, 1])
@@ -178,6 +283,7 @@ def test_a_unit_that_is_done_is_not_read_again(reader: _ReadUnits, shard: Path) 
     assert sum(len(b) for b in reader.process(unit_of(shard, 1_000, row_groups=10, index=3))) == 1_000
 
 
+@pytest.mark.beam
 def test_the_transform_reads_every_unit_of_the_plan(tmp_path: Path, shard: Path) -> None:
     import apache_beam as beam
     from apache_beam.testing.test_pipeline import TestPipeline

@@ -13,12 +13,12 @@ import pytest
 import zstandard
 
 from configs.errors import InputError
-from tests.builders import unit_of
 from tests.faults.counts import full_or
+from tests.support.builders import unit_of
 from transforms import read_csv
 from transforms.batches import BadRows, RawBatch
 from transforms.read import read_unit
-from transforms.read_csv import CsvFormat, check_csv, convert_fields, csv_header, read_csv_blocks
+from transforms.read_csv import CsvFormat, check_csv, convert_fields, convert_valid, csv_header, read_csv_blocks
 from transforms.rejected import RowRecord
 
 PLAIN = CsvFormat()
@@ -206,6 +206,33 @@ def test_a_look_at_the_first_rows_lets_single_bad_values_and_empty_files_pass(fi
     check_csv(str(file("id,x,s\n")), SCHEMA, CsvFormat())
 
 
+@pytest.mark.parametrize(("bad", "passes"), [(999, True), (1_000, False)])
+def test_the_first_thousand_values_are_looked_at(file: Callable[..., Path], bad: int, passes: bool) -> None:
+    path = file("id,x,s\n" + "".join(f"{i},abc,s\n" for i in range(bad)) + "7,0.5,s\n" * 3)
+    if passes:
+        check_csv(str(path), SCHEMA, CsvFormat())
+        return
+    with pytest.raises(InputError, match="column 'x' does not hold values of type double"):
+        check_csv(str(path), SCHEMA, CsvFormat())
+
+
+def test_what_is_left_of_a_row_with_a_malformed_value_is_kept() -> None:
+    fields = pa.RecordBatch.from_pydict({"id": [b"1", b"x", b"3"], "x": [b"1e400", b"inf", b"y"], "s": [b"a", None, b"\xff"]})
+    assert convert_valid(fields, SCHEMA).to_pylist() == [
+        {"id": 1, "x": None, "s": "a"},
+        {"id": None, "x": float("inf"), "s": None},
+        {"id": 3, "x": None, "s": None},
+    ]
+
+
+@pytest.mark.parametrize("text", ["inf", "-inf", "+INF", "Infinity", "-infinity", "nan", "1e308", ""])
+def test_what_is_infinite_may_be_so_and_what_is_finite_may_not_become_so(file: Callable[..., Path], text: str) -> None:
+    path = file(f"id,x,s\n1,1e400,a\n2,{text},b\n3,-1e400,c\n4,4,d\n")
+    batches = read(path)
+    assert [r["id"] for r in rows_of(batches)] == [2, 4]
+    assert {n: m for n, (_, m) in failed_of(batches).items()} == dict.fromkeys((0, 2), "column 'x': not a valid double")
+
+
 def test_convert_fields_names_all_bad_rows_of_all_columns() -> None:
     fields = pa.RecordBatch.from_pydict({"id": [b"1", b"x", b"3"], "x": [b"1", b"2", b"y"], "s": [b"a", None, b"c"]})
     with pytest.raises(BadRows) as caught:
@@ -325,6 +352,11 @@ def test_no_row_is_ever_lost_to_a_quote(
         return
     ids = [r["id"] for r in rows_of(batches)]
     assert [i for i in ids if i not in (-1, None)] == [*range(len(fields))] * 2
+
+
+def test_a_parsers_words_are_kept_without_the_row_that_it_quotes() -> None:
+    assert read_csv._plain(pa.ArrowInvalid("CSV parse error: Expected 3 columns, got 2: Ann,17")) == "CSV parse error"
+    assert read_csv._plain(OSError("x" * 300)) == "OSError: " + "x" * 200
 
 
 def test_strange_file_names(file: Callable[..., Path]) -> None:

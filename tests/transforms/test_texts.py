@@ -6,7 +6,7 @@ import pytest
 
 from configs.errors import JobError
 from configs.steps import Tokenize
-from tests.text_models import TOKENS, WORDS, step, texts
+from tests.support.text_models import TOKENS, WORDS, step, texts
 from transforms.batches import BadRows
 from transforms.columns import apply_step
 

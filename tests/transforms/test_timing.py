@@ -1,13 +1,18 @@
 """The clock that travels with a batch: every nanosecond counts once, in the stage that took it."""
 
+from collections.abc import Iterator
 import pickle
 import threading
 import time
 
+from apache_beam.metrics.execution import MetricsContainer
+from apache_beam.metrics.metricbase import MetricName
+from apache_beam.runners.worker.statesampler import StateSampler, get_current_tracker, set_current_tracker
+from apache_beam.utils.counters import CounterFactory
 import pytest
 
-from tests.builders import raw_batch
-from transforms.timing import STAGES, StageTimes, clocked_within, peak_memory, took
+from tests.support.builders import raw_batch
+from transforms.timing import STAGES, StageTimes, Timed, clocked_within, peak_memory, took
 
 
 def work(milliseconds: int = 2) -> None:
@@ -76,6 +81,11 @@ def test_what_no_stage_took_was_spent_waiting() -> None:
     assert unit.seconds(until=2_000_000_000) == expected, "stages that work side by side take more than the clock says"
 
 
+def test_hours_are_told_to_the_microsecond() -> None:
+    times = StageTimes(since=0, nanoseconds={"read": 36_000_123_456_499})
+    assert times.seconds(until=72_000_123_456_499) == {**dict.fromkeys(STAGES, 0.0), "read": 36_000.123456, "wait": 36_000.0}
+
+
 def test_time_before_the_first_row_is_no_waiting() -> None:
     times = StageTimes(since=5_000_000_000)
     times.add_before("write", 2_000_000_000)
@@ -90,6 +100,30 @@ def test_the_clock_goes_with_its_batch() -> None:
     assert other.times == batch.times
     other.times.add("read", 1)
     assert batch.times.nanoseconds == {"read": 7}
+
+
+@pytest.fixture
+def sampler() -> Iterator[StateSampler]:
+    """What a runner has around a step, in this thread."""
+    made, before = StateSampler("", CounterFactory()), get_current_tracker()
+    set_current_tracker(made)
+    yield made
+    set_current_tracker(before)
+
+
+def test_a_runner_sees_batches_rows_and_microseconds(sampler: StateSampler) -> None:
+    seen = MetricsContainer("step")
+    with sampler.scoped_state("step", "process", metrics_container=seen):
+        timed = Timed("read")
+        timed.add(7, 3_000_999)
+        timed.add(0, 1_000)
+        started = time.perf_counter_ns()
+        with timed(5):
+            work(20)
+        elapsed = (time.perf_counter_ns() - started) // 1_000
+    told = {n: seen.get_counter(MetricName("score", f"read_{n}")).get_cumulative() for n in ("rows", "batches", "microseconds")}
+    assert (told["rows"], told["batches"]) == (12, 3)
+    assert 3_001 + 20_000 <= told["microseconds"] <= 3_001 + elapsed
 
 
 def test_peak_memory_is_in_bytes() -> None:

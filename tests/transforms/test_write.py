@@ -3,6 +3,7 @@ from dataclasses import asdict, replace
 import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 import time
 from typing import Any
@@ -22,7 +23,7 @@ import pytest
 from configs.errors import PublishError
 from storage import files
 from storage.layout import RunFolder
-from tests.builders import make_unit, planned_run, scored_batch
+from tests.support.builders import make_unit, planned_run, scored_batch
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
 from transforms.manifest import describe_schema
 from transforms.part_file import FileFormat, count_rows
@@ -382,6 +383,36 @@ def test_an_attempt_that_wakes_up_after_publishing_leaves_nothing(tmp_path: Path
         assert files.names_in(f"{run.output}/_tmp") == []
         if writer is not None:
             writer.abandon()
+
+
+def test_of_a_record_its_files_names_are_durable_and_it_need_not_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that a crash takes is made again, with its unit; one that names files that a crash took would be believed."""
+    unit, synced = make_unit(0, 3), list[str]()
+    run = planned_run(str(tmp_path), [unit])
+    writer = PartWriter(run, unit, 0, file_format())
+    writer.write(scored_batch(unit, 0, [1, 2, 3], last=True))
+    part = writer.close(last=True)
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(Path(os.readlink(f"/proc/self/fd/{number}")).name))
+    assert finish_unit(run, unit, part) == (part,)
+    assert synced == ["attempts", "run1"]  # the second for the folder of records
+
+
+def test_an_attempt_that_is_late_by_a_moment_records_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder goes once its files are synced."""
+    unit, sync = make_unit(0, 3), files.sync_folder
+    run = planned_run(str(tmp_path), [unit])
+    writer = PartWriter(run, unit, 0, file_format())
+    writer.write(scored_batch(unit, 0, [1, 2, 3], last=True))
+    part = writer.close(last=True)
+
+    def sync_and_lose(url: str) -> None:
+        sync(url)
+        files.remove(run.temporary)
+
+    monkeypatch.setattr(files, "sync_folder", sync_and_lose)
+    with pytest.raises(FileNotFoundError):
+        finish_unit(run, unit, part)
+    assert files.names_in(f"{run.output}/_tmp") == []
 
 
 @pytest.mark.parametrize("link", ["_tmp", "_tmp/run1", "_tmp/run1/attempts"])

@@ -46,3 +46,14 @@ def drop_a_row(frame: pd.DataFrame) -> pd.DataFrame:
 
 def not_a_frame(frame: pd.DataFrame) -> pd.Series:
     return frame["a"]
+
+
+def reversed_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.iloc[::-1]
+
+
+def new_index(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.reset_index(drop=True).assign(b=1)
+
+
+NUMBER = 7

@@ -14,7 +14,7 @@ import torch
 from configs.steps import Tokenize
 from model_zoo.architectures import build
 from model_zoo.package import SMOKE, write_package
-from tests.builders import parquet
+from tests.support.builders import parquet
 from transforms.texts import tokenize
 
 TOKENS = 64

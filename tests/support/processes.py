@@ -9,7 +9,7 @@ import time
 
 import psutil
 
-from tests.conftest import REPOSITORY
+from tests.support.repository import REPOSITORY
 
 
 def started(flags: list[str], runner: list[str], output: Path) -> subprocess.Popen[str]:

@@ -1,0 +1,323 @@
+"""The promises that `tests.mutants.promises` breaks: which line keeps each, and what breaks it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A promise of the program, and how to break it.
+
+    Attributes:
+        words: what is promised.
+        file: the file that keeps it; `old` stands there exactly once, and `new` in its place breaks
+            the promise.
+        tests: where tests are that should find it, for pytest.
+    """
+
+    words: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+PROMISES = (
+    Promise(
+        "a row that the writer loses is missed",
+        "transforms/write.py",
+        "schema=self._format.schema.remove_metadata())",
+        "schema=self._format.schema.remove_metadata()).slice(1)",
+        ("tests/transforms/test_write.py",),
+    ),
+    Promise(
+        "books that do not balance are not published",
+        "transforms/publish.py",
+        "if part.rows_in != part.rows_scored + part.rows_filtered + part.rows_rejected:",
+        "if part.rows_in < 0:",
+        ("tests/transforms/test_publish.py",),
+    ),
+    Promise(
+        "a unit that was not written whole is not published",
+        "transforms/publish.py",
+        "or (unit.rows is not None and sum(p.rows_in for p in cover) != unit.rows):",
+        "or unit.index < 0:",
+        ("tests/transforms/test_publish.py",),
+    ),
+    Promise(
+        "a file that holds other rows than were written is not recorded",
+        "transforms/part_file.py",
+        "        if stored != self.rows:",
+        "        if stored < 0:",
+        ("tests/transforms", "tests/faults/test_disk.py"),
+    ),
+    Promise(
+        "the error budget is exact: one row too many is too many",
+        "transforms/publish.py",
+        'if totals["rejected"] > allowed:',
+        'if totals["rejected"] > allowed + 1:',
+        ("tests/transforms/test_publish.py", "tests/bad_rows/test_bad_models.py"),
+    ),
+    Promise(
+        "CURRENT moves only once the manifest stands",
+        "transforms/publish.py",
+        "        created = _create_manifest(run, content)\n",
+        "        make_current(run)\n        created = _create_manifest(run, content)\n",
+        ("tests/transforms/test_publish.py", "tests/faults"),
+    ),
+    Promise(
+        "a manifest is created where there is none, and never overwritten",
+        "transforms/publish.py",
+        "files.create(run.manifest, manifest_text(content).encode(), scratch=run.temporary)",
+        "files.replace(run.manifest, manifest_text(content).encode(), run.temporary) is None",
+        ("tests/transforms/test_publish.py", "tests/faults/test_concurrency.py"),
+    ),
+    Promise(
+        "an attempt that wakes up late leaves readers with the newer run",
+        "transforms/publish.py",
+        "if not (late and _is_superseded(run, manifest)):",
+        "if not (late and run.run_id is None):",
+        ("tests/transforms/test_publish.py", "tests/faults/test_zombies.py"),
+    ),
+    Promise(
+        "a small file is on the disk before it gets its name",
+        "storage/disk.py",
+        "            if synced:\n                os.fsync(file.fileno())\n",
+        "",
+        ("tests/storage", "tests/faults/test_durability.py"),
+    ),
+    Promise(
+        "a file of scores is on the disk before anybody names it",
+        "storage/files.py",
+        "            if local:\n                os.fsync(file.fileno())\n",
+        "",
+        ("tests/storage", "tests/faults/test_durability.py"),
+    ),
+    Promise(
+        "the names in a folder are on the disk before anybody is told",
+        "storage/disk.py",
+        "        os.fsync(number)\n",
+        "        os.fstat(number)\n",
+        ("tests/storage", "tests/faults/test_durability.py"),
+    ),
+    Promise(
+        "the names of attempts are on the disk before their unit is recorded as done",
+        "transforms/write.py",
+        "    files.sync_folder(run.attempts)",
+        "    files.exists(run.attempts)",
+        ("tests/transforms/test_write.py", "tests/faults/test_durability.py"),
+    ),
+    Promise(
+        "a symbolic link in the output is not followed out of it",
+        "storage/layout.py",
+        "    if files.is_local(url) and leads_out(Path(url), Path(run.output)):",
+        "    if not files.is_local(url) and leads_out(Path(url), Path(run.output)):",
+        ("tests/storage/test_layout.py", "tests/transforms/test_publish.py", "tests/security"),
+    ),
+    Promise(
+        "what a run leaves is not for everybody to read",
+        "storage/disk.py",
+        "_FILE_MODE = 0o640",
+        "_FILE_MODE = 0o644",
+        ("tests/storage", "tests/security/test_modes.py"),
+    ),
+    Promise(
+        "units that are done are not scored again",
+        "transforms/read.py",
+        "if files.read(self.run.done_record(unit.index)):",
+        "if not unit.shard:",
+        ("tests/transforms/test_read.py", "tests/faults"),
+    ),
+    Promise(
+        "an input that changes under a run is noticed",
+        "transforms/read.py",
+        "    if version != unit.version:",
+        "    if version is None:",
+        ("tests/transforms/test_read.py", "tests/bad_input/test_transient_errors.py"),
+    ),
+    Promise(
+        "a changed input is another run",
+        "pipelines/plan.py",
+        '"inputs": [[s.file.url, s.file.version] for s in shards],',
+        '"inputs": [[s.file.url] for s in shards],',
+        ("tests/pipelines/test_score.py", "tests/pipelines/test_inputs.py", "tests/bad_rows"),
+    ),
+    Promise(
+        "another model is another run",
+        "pipelines/plan.py",
+        '        "model": package.digest,\n        "settings"',
+        '        "model": package.card.name,\n        "settings"',
+        ("tests/pipelines/test_score.py", "tests/bad_rows/test_only_rejected.py", "tests/faults"),
+    ),
+    Promise(
+        "the order in which inputs are named changes nothing",
+        "pipelines/inputs.py",
+        "return sorted(found.values()), sorted(set(ignored))",
+        "return list(found.values()), sorted(set(ignored))",
+        ("tests/pipelines/test_inputs.py", "tests/pipelines/test_score.py"),
+    ),
+    Promise(
+        "a score that is not finite rejects its row",
+        "transforms/predict.py",
+        "        bad |= found\n",
+        "        bad |= {}\n",
+        ("tests/transforms/test_predict.py", "tests/bad_rows/test_bad_models.py"),
+    ),
+    Promise(
+        "one bad row costs one row, and not its mini-batch",
+        "model_zoo/mini_batches.py",
+        "                pending += halves(piece)\n",
+        "                call.reasons |= dict.fromkeys(range(piece.start, piece.stop), error)\n",
+        ("tests/model_zoo/test_mini_batches.py", "tests/bad_rows/test_bad_models.py"),
+    ),
+    Promise(
+        "the last mini-batch is filled up, so that bits do not depend on how rows were cut",
+        "model_zoo/mini_batches.py",
+        "min(start + call.slots, call.rows), start, self._fitting(call.slots))",
+        "min(start + call.slots, call.rows), start, min(call.slots, call.rows - start))",
+        ("tests/model_zoo/test_mini_batches.py", "tests/pipelines/test_score.py"),
+    ),
+    Promise(
+        "a rejected row has the number that it has in its file",
+        "transforms/batches.py",
+        "stage, self.row_numbers[positions], reasons",
+        "stage, positions, reasons",
+        ("tests/transforms/test_batches.py", "tests/pipelines/test_score.py"),
+    ),
+    Promise(
+        "the message of a rejected row tells none of its values",
+        "configs/messages.py",
+        "        line = _blotted(_cut(line), list(values))",
+        "        line = _cut(line)",
+        ("tests/configs/test_messages.py", "tests/security/test_row_values.py"),
+    ),
+    Promise(
+        "no line of a log tells a secret",
+        "pipelines/json_log.py",
+        r'_QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))',
+        r'_QUERY.sub(r"\1***", text)',
+        ("tests/pipelines/test_json_log.py", "tests/security/test_secrets.py"),
+    ),
+    Promise(
+        "a job with credentials in a URL is refused",
+        "configs/job.py",
+        "    return _SECRET.search(url) is not None",
+        "    return not url",
+        ("tests/configs", "tests/security/test_secrets.py"),
+    ),
+    Promise(
+        "weights that could run code are refused unread",
+        "model_zoo/state_dicts.py",
+        "    _refuse_code(_pickle_in(content))\n    try:\n"
+        '        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)',
+        "    try:\n"
+        '        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)',
+        ("tests/model_zoo/test_weights.py", "tests/security/test_model_files.py"),
+    ),
+    Promise(
+        "weights with another digest than the card lists are refused",
+        "model_zoo/package.py",
+        "if len(content) != entry.bytes or hashlib.sha256(content).hexdigest() != entry.sha256:",
+        "if len(content) != entry.bytes:",
+        ("tests/model_zoo/test_package.py", "tests/security/test_packages.py"),
+    ),
+    Promise(
+        "a model that does not score its smoke batch as when it was packed is refused",
+        "model_zoo/scorer.py",
+        "        if not difference <= tolerance:",
+        "        if difference < 0:",
+        ("tests/model_zoo/test_scorer.py",),
+    ),
+    Promise(
+        "no CPU takes the place of a GPU in silence",
+        "model_zoo/scorer.py",
+        'if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):',
+        'if device == "cpu" or not torch.cuda.is_available():',
+        ("tests/model_zoo/test_scorer.py", "tests/pipelines/test_score.py"),
+    ),
+    Promise(
+        "a missing value is an error where the contract says so, and never filled",
+        "transforms/preprocess.py",
+        '        if rule.policy == "error":\n',
+        '        if rule.policy == "error":\n'
+        "            filled[rule.column] = fill_missing(column, 0)\n"
+        '        if rule.policy == "no such policy":\n',
+        ("tests/transforms/test_preprocess.py", "tests/bad_input/test_values.py"),
+    ),
+    Promise(
+        "rows that `where` leaves out are counted",
+        "transforms/postprocess.py",
+        "return ScoredBatch(raw.unit, raw.id, rows, raw.rows_in, filtered,",
+        "return ScoredBatch(raw.unit, raw.id, rows, raw.rows_in - filtered, 0,",
+        ("tests/transforms/test_postprocess.py", "tests/pipelines/test_score.py"),
+    ),
+    Promise(
+        "a CSV row with too many or too few fields is rejected, and not dropped",
+        "transforms/read_csv.py",
+        "        broken[first_row + row.number - 2] = RowError(",
+        "        _ = RowError(",
+        ("tests/transforms/test_read_csv.py", "tests/bad_input/test_csv.py"),
+    ),
+    Promise(
+        "a quote that is not closed does not swallow the rows behind it",
+        "transforms/csv_text.py",
+        "            refuse_misplaced_quotes(self._url, self._csv)\n\n",
+        "            return\n\n",
+        ("tests/transforms/test_read_csv.py", "tests/bad_input/test_csv.py"),
+    ),
+    Promise(
+        "a run over its budget ends with status 4",
+        "configs/errors.py",
+        "    status = 4\n",
+        "    status = 0\n",
+        ("tests/configs/test_errors.py", "tests/bad_rows/test_bad_models.py"),
+    ),
+    Promise(
+        "an interrupted run ends with status 130",
+        "pipelines/command_line.py",
+        '        _stopped("interrupted", 130)\n        return 130\n',
+        '        _stopped("interrupted", 130)\n        return 1\n',
+        ("tests/pipelines/test_json_log.py", "tests/faults/test_interrupts.py"),
+    ),
+    Promise(
+        "a flag that nobody knows is an error",
+        "pipelines/command_line.py",
+        "        if not unknown:\n            return\n",
+        "        if not unknown or more_flags:\n            return\n",
+        ("tests/pipelines/test_score.py", "tests/pipelines/test_runners.py"),
+    ),
+    Promise(
+        "a key that nobody knows is an error",
+        "configs/job.py",
+        'model_config = ConfigDict(frozen=True, extra="forbid")',
+        'model_config = ConfigDict(frozen=True, extra="ignore")',
+        ("tests/configs",),
+    ),
+    Promise(
+        "a job cannot call what Python brings along",
+        "configs/user_modules.py",
+        "    if top in sys.stdlib_module_names:",
+        "    if top in sys.builtin_module_names:",
+        ("tests/configs", "tests/security/test_jobs.py"),
+    ),
+    Promise(
+        "the files of a run that is at work stay",
+        "storage/lock.py",
+        "fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)",
+        ("tests/pipelines/test_leftovers.py", "tests/pipelines/test_prune.py"),
+    ),
+    Promise(
+        "the files of dead runs go once a newer one is published",
+        "pipelines/leftovers.py",
+        "            if its_job == job:",
+        "            if its_job != its_job:",
+        ("tests/pipelines/test_leftovers.py",),
+    ),
+    Promise(
+        "pipelines.verify finds a published file that was altered",
+        "pipelines/verify.py",
+        'if files.sha256_of(url) != entry["sha256"]:',
+        'if not entry["sha256"]:',
+        ("tests/pipelines/test_score.py",),
+    ),
+)

@@ -1,0 +1,164 @@
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.broken import PROMISES, Promise
+from tests.mutants.equivalent import read_list, stale
+from tests.mutants.mutations import (
+    REPOSITORY,
+    all_mutations,
+    mutated_tree,
+    mutations_of,
+    sample,
+)
+from tests.mutants.promises import broken_text, failed_tests
+from tests.mutants.reach import Reach
+from tests.mutants.trials import _within
+
+SOURCE = '''
+"""Text with a 1 in it."""
+__all__ = ["f"]
+LIMIT = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    count: Annotated[int, Field(ge=1)] = 0
+    kind: Literal[1, 2]
+
+
+def f(x: int, sure=True):
+    """Return 1."""
+    assert x > 1
+    if not x or x < 2 <= 0.5:
+        return x is None
+    return x in zip((4, "5"), "a", strict=True)
+
+
+if __name__ == "__main__":
+    f(1)
+'''
+EXPECTED = [
+    ("LIMIT = 3", "LIMIT = 2"),
+    ("Field(ge=1)", "Field(ge=0)"),
+    ("= 0", "= 1"),
+    ("sure=True", "sure=False"),
+    ("not x or x < 2 <= 0.5", "not x and x < 2 <= 0.5"),
+    ("not x or x < 2 <= 0.5", "x or x < 2 <= 0.5"),
+    ("not x or x < 2 <= 0.5", "not x or x <= 2 <= 0.5"),
+    ("not x or x < 2 <= 0.5", "not x or x < 2 < 0.5"),
+    ("not x or x < 2 <= 0.5", "not x or x < 3 <= 0.5"),
+    ("not x or x < 2 <= 0.5", "not x or x < 2 <= 1.5"),
+    ("return x is None", "return x is not None"),
+    ("return x in zip((4, '5')", "return x not in zip((4, '5')"),
+    ("return x in zip((4, '5')", "return x in zip((5, '5')"),
+]
+
+
+def test_what_matters_is_changed_and_nothing_else() -> None:
+    found = [(m.before, m.after) for m in mutations_of("a.py", SOURCE)]
+
+    assert len(found) == len(EXPECTED)
+    for (before, after), (part_before, part_after) in zip(found, EXPECTED, strict=True):
+        assert part_before in before
+        assert part_after in after
+
+
+def test_a_mutation_runs_when_its_function_is_called_or_its_module_imported() -> None:
+    called = {m.before: m.in_function for m in mutations_of("a.py", SOURCE)}
+
+    assert called["LIMIT = 3"] is False
+    assert called["return x is None"] is True
+    (default,) = (m for m in mutations_of("a.py", SOURCE) if "sure=True" in m.before)
+    assert default.in_function is False
+
+
+def test_a_mutated_file_parses_and_differs_in_one_place() -> None:
+    for mutation in sample(all_mutations(), 15, seed=0):
+        source = (REPOSITORY / mutation.file).read_text()
+        before = Counter(ast.dump(n) for n in ast.walk(ast.parse(source)) if _is_leaf(n))
+        mutated = ast.parse(ast.unparse(mutated_tree(source, mutation.number)))
+        after = Counter(ast.dump(n) for n in ast.walk(mutated) if _is_leaf(n))
+
+        assert ((before - after).total(), (after - before).total()) in [(1, 1), (1, 0)], (
+            mutation
+        )  # a `not` only goes
+
+
+def test_the_same_seed_draws_the_same_mutations() -> None:
+    mutations = all_mutations(("storage",))
+
+    assert sample(mutations, 20, seed=1) == sample(mutations, 20, seed=1)
+    assert sample(mutations, 20, seed=1) != sample(mutations, 20, seed=2)
+    assert len({m.name for m in mutations}) == len(mutations)
+
+
+def test_a_name_survives_a_shift_of_lines() -> None:
+    names = [m.name for m in mutations_of("a.py", SOURCE)]
+
+    assert [m.name for m in mutations_of("a.py", f"import os\n\n{SOURCE}")] == names
+
+
+def test_nearest_tests_come_first_and_quick_ones_before_slow_ones() -> None:
+    near, same_room, other = (
+        "tests/storage/test_disk.py::test_a",
+        "tests/storage/test_files.py::test_b",
+        "tests/pipelines/test_disk.py::test_c",
+    )
+    slow = "tests/storage/test_disk.py::test_slow"
+    seconds = {other: 0.1, same_room: 0.2, slow: 3.0, near: 0.3}
+    (mutation, *_) = mutations_of("storage/disk.py", "def f(x):\n    return x < 1\n")
+    reach = Reach(seconds, {"storage/disk.py": {2: frozenset(seconds)}}, ())
+
+    assert reach.tests_for(mutation) == [near, slow, same_room, other]
+    assert list(_within([near, slow, same_room, other], seconds, 1.0)) == [near, same_room, other]
+    assert Reach(seconds, {}, ()).tests_for(mutation) == []
+
+
+def test_the_list_of_equivalent_mutations_is_true_and_says_why() -> None:
+    listed = read_list()
+
+    assert stale(listed, all_mutations()) == []
+    assert all(listed.values())
+
+
+def test_a_line_without_a_reason_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("a.py ~ f ~ 1 -> 2\n")
+
+    with pytest.raises(ValueError, match="before -> after ~ why"):
+        read_list(path)
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.words)
+def test_each_promise_can_be_broken_and_has_tests(promise: Promise) -> None:
+    text = (REPOSITORY / promise.file).read_text()
+
+    broken = broken_text(promise, text)
+
+    assert ast.dump(ast.parse(broken)) != ast.dump(ast.parse(text))
+    assert all((REPOSITORY / path).exists() for path in promise.tests)
+
+
+def test_what_is_not_there_once_is_an_error() -> None:
+    promise = Promise("it adds up", "a.py", "a + b", "a - b", ("tests",))
+
+    with pytest.raises(ValueError, match="it does 2 times"):
+        broken_text(promise, "a + b, a + b")
+    with pytest.raises(ValueError, match="it does 0 times"):
+        broken_text(promise, "a - b")
+
+
+def test_failed_tests_are_read_from_the_end_of_the_output() -> None:
+    output = (
+        "FAILED tests/test_a.py::test_b[x y] - assert 1\nERROR tests/test_c.py - OSError: a - b\n"
+    )
+
+    assert failed_tests(output) == ["tests/test_a.py::test_b[x y]", "tests/test_c.py"]
+
+
+def _is_leaf(node: ast.AST) -> bool:
+    """Whether a change of it is seen in itself alone, and not in all that is around it."""
+    return isinstance(node, ast.Constant | ast.operator | ast.unaryop | ast.boolop | ast.cmpop)

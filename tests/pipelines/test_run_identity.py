@@ -1,0 +1,73 @@
+"""The same work has the same id; another input, model or setting is another run, and never passes for one that is published."""
+
+from collections.abc import Callable
+from pathlib import Path
+import shutil
+
+import pytest
+
+from configs.job import Job
+from configs.load import load
+from pipelines.plan import make_plan
+from tests.faults.world import make_world, write_shard
+from tests.support.builders import FEATURES, tiny_network, tiny_package
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """A folder with a job of two shards."""
+    return make_world(tmp_path / "world", shards=2).parent
+
+
+def run_id(world: Path, *overrides: tuple[str, str]) -> str:
+    """Return the id of the run that the job stands for now."""
+    job = load(Job, str(world / "job.yaml"), [("sink.path", str(world / "scores")), *overrides])
+    return make_plan(job).run.run_id
+
+
+def with_other_weights(world: Path) -> None:
+    """Pack another network under the same name and version."""
+    shutil.rmtree(world / "model")
+    columns = [{"name": name, "type": "float", "missing": "reject"} for name in FEATURES]
+    tiny_package(world / "model", columns=columns, network=tiny_network(seed=4))
+
+
+def with_another_row(world: Path) -> None:
+    write_shard(world, 1, rows=41)
+
+
+def with_another_shard(world: Path) -> None:
+    write_shard(world, 2)
+
+
+@pytest.mark.parametrize("change", [with_other_weights, with_another_row, with_another_shard])
+def test_other_work_is_another_run(change: Callable[[Path], None], world: Path) -> None:
+    before = run_id(world)
+    assert run_id(world) == before
+    change(world)
+    assert run_id(world) != before
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "is_another_run"),
+    [
+        ("postprocess.threshold", "0.4", True),
+        ("model.not_finite", "pass", True),
+        ("model.dtype", "bfloat16", True),
+        ("model.batch_rows", "16", True),
+        ("sink.rows_per_file", "31", True),
+        ("errors.store_values", "true", True),
+        ("name", "another", False),
+        ("errors.max_rejected_rows", "6", False),
+        ("model.timeout_seconds", "5", False),
+        ("source.max_expansion", "7", False),
+    ],
+)
+def test_what_changes_the_output_is_another_run(key: str, value: str, is_another_run: bool, world: Path) -> None:
+    assert (run_id(world, (key, value)) != run_id(world)) == is_another_run
+
+
+def test_the_order_in_which_inputs_are_named_changes_nothing(world: Path) -> None:
+    paths = [str(world / f"shards/part-0000{number}.parquet") for number in (0, 1)]
+    forward, backward = (run_id(world, ("source.paths", f"[{', '.join(order)}]")) for order in (paths, paths[::-1]))
+    assert forward == backward

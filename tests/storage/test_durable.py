@@ -1,0 +1,77 @@
+"""What is on the disk when the machine stops: content before its name, the name before whoever follows it, and nothing half."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from storage import files
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files and folders that are synced from now on, one after the other."""
+    real, names = os.fsync, list[str]()
+
+    def sync(number: int) -> None:
+        names.append(os.path.basename(os.readlink(f"/proc/self/fd/{number}")))
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    return names
+
+
+def test_a_file_is_synced_before_it_has_its_name_and_its_folder_after(tmp_path: Path, synced: list[str]) -> None:
+    (tmp_path / "in").mkdir()
+    for write in (files.create, files.replace):
+        write(f"{tmp_path}/in/a.json", b"content")
+        content, folder = synced
+        assert content.startswith(".a.json.")
+        assert folder == "in"
+        synced.clear()
+
+
+def test_a_file_that_can_be_made_again_is_not_synced(tmp_path: Path, synced: list[str]) -> None:
+    assert files.create(f"{tmp_path}/a.json", b"content", synced=False)
+    files.put(f"{tmp_path}/b.json", b"content")
+    assert synced == []
+
+
+def test_nothing_more_is_synced_for_a_name_that_is_taken(tmp_path: Path, synced: list[str]) -> None:
+    (tmp_path / "a.json").write_bytes(b"first")
+    assert not files.create(f"{tmp_path}/a.json", b"second")
+    assert [name.startswith(".a.json.") for name in synced] == [True]
+
+
+def test_folders_links_and_written_files_are_synced(tmp_path: Path, synced: list[str]) -> None:
+    top = tmp_path.name
+    files.make_folder(f"{tmp_path}/one/two")
+    assert synced == [top, "one"]
+    files.make_folder(f"{tmp_path}/one/two")
+    assert synced == [top, "one"]
+    with files.open_synced(f"{tmp_path}/one/a") as file:
+        file.write(b"x")
+    files.link_folder(f"{tmp_path}/link", "one", str(tmp_path / "one"))
+    files.sync_folder(f"{tmp_path}/one")
+    assert synced == [top, "one", "a", top, "one"]
+
+
+def test_a_file_that_fails_to_be_written_or_named_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    writes = {
+        "fsync": lambda: files.replace(f"{tmp_path}/a", b"content"),
+        "replace": lambda: files.replace(f"{tmp_path}/a", b"content"),
+        "link": lambda: files.create(f"{tmp_path}/a", b"content"),
+    }
+    for step, write in writes.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(os, step, fail)
+            with pytest.raises(OSError, match="full"):
+                write()
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="full"):
+        files.link_folder(f"{tmp_path}/link", "target", str(tmp_path))
+    assert os.listdir(tmp_path) == []

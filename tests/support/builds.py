@@ -1,0 +1,65 @@
+"""Build what the tests need and no lock brings, so that no test waits for it: `python -m tests.support.builds`.
+
+Comes in: Java 17 and Maven, Go, a network. Goes out, below build/: the job server and a home of Flink, Beam's `boot` and `prism`, and a
+server that speaks as Google Cloud Storage does. What is there is not built again. Where a tool is absent, what needs it is left out, and
+so are its tests; with REQUIRE_FLINK or REQUIRE_GO set, as in continuous integration, that is an error.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import subprocess
+import sys
+import time
+
+from tests.flink import install
+from tests.support.go_tools import FAKE_GCS, PRISM, build_go_program, go_program, missing
+
+
+@dataclass(frozen=True)
+class Build:
+    """Something to build.
+
+    Attributes:
+        missing: says why it cannot be built here, or None.
+        required: the variable with which that is an error.
+        make: builds it, or finds it built, and says where it is.
+    """
+
+    name: str
+    missing: Callable[[], str | None]
+    required: str
+    make: Callable[[], Path]
+
+
+BUILDS = (
+    Build("Flink's job server", install.missing, "REQUIRE_FLINK", install.job_server),
+    Build("Flink", install.missing, "REQUIRE_FLINK", install.flink_home),
+    Build("boot", lambda: install.missing() or install.missing_boot(), "REQUIRE_FLINK", install.boot),
+    Build("prism", lambda: missing(go_program(PRISM)), "REQUIRE_GO", lambda: build_go_program(PRISM)),
+    Build("fake-gcs-server", lambda: missing(go_program(FAKE_GCS)), "REQUIRE_GO", lambda: build_go_program(FAKE_GCS)),
+)
+
+
+def main(builds: Sequence[Build] = BUILDS) -> int:
+    """Build everything, say how long each took, and return the exit status: 1 when something failed or is required and absent."""
+    return max([_build(one) for one in builds])
+
+
+def _build(one: Build) -> int:
+    if reason := one.missing():
+        print(f"{one.name}: left out, {reason}", flush=True)
+        return 1 if os.environ.get(one.required) else 0
+    started = time.monotonic()
+    try:
+        place = one.make()
+    except (subprocess.CalledProcessError, OSError) as error:
+        print(f"{one.name}: failed after {time.monotonic() - started:.1f} s: {error}", flush=True)
+        return 1
+    print(f"{one.name}: {time.monotonic() - started:.1f} s, {place}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Start programs of ours in a few hundredths of a second: `python -m tests.support.fork_server SOCKET`.
+
+A program takes seconds to start, nearly all of them imports of torch and Beam. This process imports them once, and forks for each
+request that comes over the socket. The forked process is as one that a shell has started: a session of its own, its own environment,
+folder, stdout and stderr, and the module run as `__main__`. What it does not show is starting itself: the import path, and what is
+imported when. The tests of those start programs for real (`tests.support.programs.start_program`).
+
+Between this process and each program stands another one, which waits for the program and tells its exit status. So many programs can
+run at once, and this process does nothing but fork.
+"""
+
+from dataclasses import asdict, dataclass
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import traceback
+import warnings
+
+_PROGRAMS = ("score", "tune", "train", "evaluate", "verify", "prune")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A program to start.
+
+    Attributes:
+        module: what `python -m` would get.
+        arguments: its arguments.
+        environment: all of its environment variables.
+        folder: where it stands.
+        stdout, stderr: files that it writes to.
+    """
+
+    module: str
+    arguments: list[str]
+    environment: dict[str, str]
+    folder: str
+    stdout: str
+    stderr: str
+
+    def line(self) -> bytes:
+        """Return the request as it goes over the socket."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+def main(address: str) -> None:
+    """Serve until nobody holds the other end of stdin any more."""
+    for name in _PROGRAMS:
+        importlib.import_module(f"pipelines.{name}")
+    gc.collect()
+    gc.freeze()  # what was imported is never looked at again, so its memory stays shared
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(address)
+    listening.listen()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for programs
+    print("ready", flush=True)
+    if os.fork() == 0:
+        _serve(listening)
+    sys.stdin.read()
+    os.killpg(0, signal.SIGTERM)
+
+
+def _serve(listening: socket.socket) -> None:
+    while True:
+        connection, _ = listening.accept()
+        if os.fork() == 0:
+            listening.close()
+            _run_and_tell(connection)
+        connection.close()
+
+
+def _run_and_tell(connection: socket.socket) -> None:
+    """Fork the program, and tell its process id, and its exit status once it has ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with connection.makefile("rb") as lines:
+        request = Request(**json.loads(lines.readline()))
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        _become(request)
+    connection.sendall(f"{pid}\n".encode())
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    connection.sendall(f"{status}\n".encode())
+    os._exit(0)
+
+
+def _become(request: Request) -> None:
+    """Turn this process into the program."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(request.folder)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    for number, path in ((0, os.devnull), (1, request.stdout), (2, request.stderr)):
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.dup2(opened, number)
+        os.close(opened)
+    named = [p for p in request.environment.get("PYTHONPATH", "").split(os.pathsep) if p]
+    sys.path[1:1] = [p for p in named if p not in sys.path]
+    sys.argv[:] = [request.module, *request.arguments]
+    status = 1
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # that the module was imported before
+            runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,141 @@
+"""The bytes of a file, whole and in pieces, from a disk that fails now and then."""
+
+from collections.abc import Callable
+import errno
+import gzip
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+import pytest
+
+from configs.errors import InputError
+from storage import files, retries
+from tests.support.builders import make_unit
+from transforms.csv_bytes import PieceBytes, StoredBytes, decompressed, is_compressed
+
+CONTENT = bytes(range(256)) * 3
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    (tmp_path / "a.csv").write_bytes(CONTENT)
+    return str(tmp_path / "a.csv")
+
+
+def test_a_file_is_read_from_its_start_as_far_as_asked(url: str) -> None:
+    stored = StoredBytes(url)
+    assert (stored.size, stored.closed) == (768, False)
+    assert stored.read(10) == CONTENT[:10]
+    assert stored.read(0) == b""
+    assert stored.read() == CONTENT[10:]
+    assert stored.read(5) == b""
+    stored.close()
+
+
+def test_a_store_is_read_ahead_unless_somebody_says_no(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, real = list[bool](), files.open_read
+
+    def open_read(url: str, ahead: bool) -> Any:
+        asked.append(ahead)
+        return real(url, ahead)
+
+    monkeypatch.setattr(files, "open_read", open_read)
+    StoredBytes(url)
+    StoredBytes(url, ahead=False)
+    assert asked == [True, False]
+
+
+def test_a_file_that_was_closed_goes_on_where_it_was(url: str) -> None:
+    stored = StoredBytes(url)
+    stored.read(300)
+    stored.close()
+    stored.close()
+    assert stored.read(5) == CONTENT[300:305]
+
+
+def test_any_place_can_be_read_and_none_behind_the_end(url: str) -> None:
+    stored = StoredBytes(url)
+    for position, size in ((700, 10), (710, 5), (0, 3), (767, 100)):
+        assert stored.read_at(position, size) == CONTENT[position : position + size]
+    for position in (768, 9_000):
+        with pytest.raises(InputError, match="became shorter after the run was planned"):
+            stored.read_at(position, 1)
+
+
+class Flaky:
+    """A file that fails at the first read after each opening but the last."""
+
+    def __init__(self, file: Any, fails: bool) -> None:
+        self.file, self.fails = file, fails
+
+    def read(self, size: int) -> bytes:
+        if self.fails:
+            raise OSError(errno.EIO, "Input/output error")
+        return self.file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_a_read_that_fails_for_a_moment_is_mended_at_the_same_place(
+    failures: int, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, real, opened = StoredBytes(url), files.open_read, list[Flaky]()
+    assert stored.read(100) == CONTENT[:100]
+
+    def open_read(url: str, ahead: bool) -> Flaky:
+        opened.append(Flaky(real(url, ahead), len(opened) < failures - 1))
+        return opened[-1]
+
+    monkeypatch.setattr(retries, "pause", lambda _: None)
+    monkeypatch.setattr(files, "open_read", open_read)
+    stored._file = Flaky(stored._file, fails=True)
+    assert stored.read(100) == CONTENT[100:200]
+    assert len(opened) == failures
+    assert [flaky.file.closed for flaky in opened] == [True] * (failures - 1) + [False]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    header=st.integers(1, 40),
+    gap=st.integers(0, 300),
+    length=st.integers(1, 400),
+    sizes=st.lists(st.integers(1, 90), min_size=1, max_size=4),
+)
+def test_a_piece_is_the_header_and_its_own_bytes_whatever_is_asked_for(
+    url: str, header: int, gap: int, length: int, sizes: list[int]
+) -> None:
+    piece = make_unit(header_bytes=header, first_byte=header + gap, bytes=length)
+    reader, content, asked = PieceBytes(StoredBytes(url), piece), b"", 0
+    while more := reader.read(size := sizes[asked % len(sizes)]):
+        assert len(more) <= size
+        content, asked = content + more, asked + 1
+    assert content == CONTENT[:header] + CONTENT[header + gap : header + gap + length]
+
+
+def test_as_much_as_is_asked_for_comes_at_once_over_the_end_of_the_header(url: str) -> None:
+    piece = make_unit(header_bytes=4, first_byte=100, bytes=6)
+    assert PieceBytes(StoredBytes(url), piece).read(7) == CONTENT[:4] + CONTENT[100:103]
+    assert PieceBytes(StoredBytes(url), piece).read(1_000) == CONTENT[:4] + CONTENT[100:106]
+
+
+def test_a_piece_of_a_file_that_became_shorter_is_refused(url: str) -> None:
+    piece = PieceBytes(StoredBytes(url), make_unit(header_bytes=4, first_byte=760, bytes=9))
+    with pytest.raises(InputError, match="became shorter"):
+        piece.read(100)
+
+
+@pytest.mark.parametrize(("name", "compressed"), [("a.csv", False), ("a.gz", True), ("a.csv.zst", True), ("a.gz.csv", False)])
+def test_a_name_says_whether_a_file_is_compressed(name: str, compressed: bool) -> None:
+    assert is_compressed(name) is compressed
+
+
+def test_what_is_compressed_is_unpacked_and_anything_else_is_read_as_it_is(tmp_path: Path) -> None:
+    write: dict[str, Callable[[bytes], bytes]] = {"a.csv.gz": gzip.compress, "a.csv": bytes}
+    for name, change in write.items():
+        (tmp_path / name).write_bytes(change(CONTENT))
+        url = str(tmp_path / name)
+        assert decompressed(url, StoredBytes(url)).read(1_000) == CONTENT
