@@ -16,9 +16,11 @@ INSTALL := -m pip install --disable-pip-version-check --quiet --no-deps --no-bui
 INSTALL_LOCK := $(INSTALL) --require-hashes --requirement
 CHECK := -m pip --disable-pip-version-check check
 
-# Tests run on so many workers at once. QUICK_TESTS: what `make quick` gives to pytest.
+# Tests run on so many workers at once, which take them in the order that tests/conftest.py gives: the longest first.
 WORKERS ?= 2
-QUICK_TESTS := -n $(WORKERS) -m "not program and not slow"
+PARALLEL := -n $(WORKERS) --no-loadscope-reorder
+# What `make quick` gives to pytest.
+QUICK_TESTS := $(PARALLEL) -m "not program and not slow"
 define QUICK
 $(1) -m ruff format --check .
 $(1) -m ruff check .
@@ -37,7 +39,7 @@ test: $(TESTING)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 	$(RUN) -m tests.support.builds
-	$(RUN) -m pytest -n $(WORKERS)
+	$(RUN) -m pytest $(PARALLEL)
 
 # The part of `make test` for while one writes: what starts no program.
 quick: $(TESTING)

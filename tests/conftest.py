@@ -62,6 +62,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Let go of it again: libraries look at their leftovers when the interpreter ends."""
+    gc.unfreeze()
+
+
 _may_start = True
 _started: list[str] = []
 

@@ -5,35 +5,24 @@
 
 import importlib
 from pathlib import Path
-import subprocess
 import sys
 
 from tests.faults.injector import Request, injector
 from tests.faults.steps import watch
 from tests.support import fork_server
 from tests.support.programs import Programs
-from tests.support.repository import REPOSITORY
 
 
 class Server(Programs):
     """Runs programs with faults; threads may share it."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._socket = folder / "socket"
-        command = [sys.executable, "-m", "tests.faults.server", str(self._socket)]
-        self._server = subprocess.Popen(
-            command, cwd=REPOSITORY, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._server.stdout is not None
-        assert self._server.stdout.readline() == "ready\n"
+        super().__init__(folder, "tests.faults.server")
+        self.address()  # now, because several threads ask for it at once
 
     def strike(self, request: Request) -> int:
         """Run the program of a request, and return its exit status, negative for the signal that ended it."""
         return self.run("tests.faults.faulty", request.line()).returncode
-
-    def _address(self) -> str:
-        return str(self._socket)
 
 
 def main(address: str) -> None:

@@ -1,7 +1,6 @@
 """The file operations on real object stores: what publishing, resuming and the identity of a run rest on."""
 
 import gc
-from pathlib import Path
 import threading
 import uuid
 
@@ -243,9 +242,11 @@ def test_a_put_that_met_another_one_is_tried_again(server: Server, bucket: str, 
 
 
 @pytest.mark.slow
-def test_a_connection_that_is_lost_again_and_again_is_an_oserror(tmp_path: Path) -> None:
+def test_a_connection_that_is_lost_again_and_again_is_an_oserror(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as few attempts as a user can ask for: s3fs makes some of its own."""
     if reason := missing("s3"):
         pytest.skip(reason)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with at(Server("s3", "127.0.0.1:9")), pytest.raises(OSError, match="connect") as caught:
         files.exists("s3://bucket/a")
     assert caught.value.strerror is not None

@@ -110,12 +110,20 @@ def _become(request: Request) -> None:
             runpy.run_module(request.module, run_name="__main__", alter_sys=True)
         status = 0
     except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        status = _exit_status(ended.code)
     except BaseException:  # noqa: BLE001 - as the interpreter does
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _exit_status(code: object) -> int:
+    """Return what `sys.exit(code)` ends a process with; a text is said, as the interpreter does."""
+    if code is None or isinstance(code, int):
+        return int(code or 0)
+    print(code, file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -75,10 +75,15 @@ class Program:
 
 
 class Programs:
-    """A server that programs are forked from; it starts with the first of them."""
+    """A server that programs are forked from; it starts with the first of them.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Attributes:
+        folder: for its socket, and for what programs write to stdout and stderr.
+        server: the module that serves; it is given the socket's path.
+    """
+
+    def __init__(self, folder: Path, server: str = "tests.support.fork_server") -> None:
+        self._folder, self._module = folder, server
         self._server: subprocess.Popen[str] | None = None
         self._numbers = itertools.count()
         self._started: list[Program] = []
@@ -127,7 +132,7 @@ class Programs:
         """Return the server's socket; the server starts with the first call."""
         address = str(self._folder / "socket")
         if self._server is None:
-            command = [sys.executable, "-m", "tests.support.fork_server", address]
+            command = [sys.executable, "-m", self._module, address]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             self._server = subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, **pipes)  # type: ignore[call-overload]
             assert self._server.stdout is not None
