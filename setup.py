@@ -1,6 +1,9 @@
 """Packaging: what is installed, and with what. Exact versions with hashes are in the locks, which `make lock` writes."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
+
+# A room may be of any depth; tests, samples and deploy stay outside.
+ROOMS = ["configs", "model_zoo", "pipelines", "storage", "transforms"]
 
 RUNTIME = [
     "apache-beam>=2.77,<2.78",
@@ -65,7 +68,7 @@ setup(
     version="0.1.0",
     description="Offline batch prediction on Apache Beam: columnar, every row accounted for, published whole or not at all.",
     python_requires=">=3.11,<3.14",
-    packages=["configs", "model_zoo", "pipelines", "storage", "transforms"],
+    packages=find_packages(include=[*ROOMS, *(f"{room}.*" for room in ROOMS)]),
     install_requires=RUNTIME,
     extras_require=EXTRAS,
 )

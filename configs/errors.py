@@ -1,9 +1,12 @@
 """The ways a run can be refused, each with the exit status that it ends with.
 
-Every room raises these; `pipelines/` turns them into one plain line and an exit status. A runner hands a worker's exception back
-as text only, so `refusal_in` finds them again in such a text: that is why a message is always one line.
+Every room raises these; `pipelines/` turns them into one plain line and an exit status. A runner
+hands a worker's exception back as text only, so `refusal_in` finds them again in such a text: that
+is why a message is always one line.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 import re
 import traceback
 
@@ -18,11 +21,13 @@ class Refusal(Exception):
     status = 1
 
     def __init__(self, message: str) -> None:
+        # A library's text in the message may have lines, and `refusal_in` reads to the first line's
+        # end.
         super().__init__(" ".join(message.split()))
 
 
 class WorkerError(Refusal):
-    """A device or a worker that failed under the work, so that the same command, elsewhere or later, may do better."""
+    """A device or a worker that failed under the work; elsewhere or later it may do better."""
 
     status = 1
 
@@ -34,7 +39,7 @@ class JobError(Refusal):
 
 
 class InputError(Refusal):
-    """An input shard that is missing, unreadable, changed, or not what the model's contract asks for."""
+    """An input shard that is missing, unreadable, changed, or not as the contract asks."""
 
     status = 3
 
@@ -67,25 +72,53 @@ class OtherContentError(PublishError):
     """Scores that another launcher of the same run has published first, and differently."""
 
 
-_ALL = (WorkerError, JobError, InputError, ModelError, VerifyError, BudgetError, PublishError, OtherContentError)
-_REFUSALS = {c.__name__: c for c in _ALL}
+_ALL = (
+    WorkerError,
+    JobError,
+    InputError,
+    ModelError,
+    VerifyError,
+    BudgetError,
+    PublishError,
+    OtherContentError,
+)
+_REFUSALS = {refusal.__name__: refusal for refusal in _ALL}
+# Beam puts the failing step behind the message; a traceback that was quoted in another has `\n` as
+# two characters.
 _IN_TEXT = re.compile(r"(?:configs\.errors\.)(\w+): (.*?)(?= \[while running|\\n|\n|$)")
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
-    """The refusal that an error is, or that a runner has wrapped up in it, or None."""
-    return refusal_in("".join(traceback.format_exception_only(error)))
+    """Return the refusal that an error is, or that a runner has wrapped up in it, or None."""
+    text = "".join(traceback.format_exception_only(error))
+    return refusal_in(text)
 
 
 def refusal_in(text: str) -> Refusal | None:
-    r"""The last refusal that a runner's error text contains, or None.
+    r"""Return the last refusal that a runner's error text contains, or None.
 
     >>> refusal_in("Traceback ...\nconfigs.errors.InputError: a.csv: gone [while running 'ReadShards']")
     InputError('a.csv: gone')
     """
     found = [(name, message) for name, message in _IN_TEXT.findall(text) if name in _REFUSALS]
-    return _REFUSALS[found[-1][0]](found[-1][1]) if found else None
+    if not found:
+        return None
+    # A traceback ends with the error that came out; those before it are its causes.
+    name, message = found[-1]
+    return _REFUSALS[name](message)
 
 
 class RowError(ValueError):
-    """Why a row is rejected, in words of our own: a message that names columns and types, and never a value."""
+    """Why a row is rejected, in words of our own: it names columns and types, and never a value."""
+
+
+# Not frozen: Python writes the traceback of an exception that is raised.
+@dataclass(eq=False)
+class RejectedRows(Exception):
+    """Rows that a stage cannot take; the others of their batch go on without them.
+
+    Attributes:
+        reasons: why, by the row's position in the batch.
+    """
+
+    reasons: Mapping[int, Exception]

@@ -1,34 +1,48 @@
-"""A scoring job: what one YAML file says. Only `pipelines/` sees it; every other room gets plain parameters."""
+"""A scoring job: what one YAML file says.
+
+Only `pipelines/` sees it; every other room gets plain parameters.
+"""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from configs.steps import Step
+from configs.tolerance import Tolerance
 
-# `user@`, or `key:secret@` with a secret that may hold slashes but is no port; or a query that signs.
+# `user@`, or `key:secret@` with a secret that may hold slashes but is no port; or a query that
+# signs.
 _SECRET = re.compile(r"://(?:[^/]*@|[^/:@]*:(?!\d{1,5}/)[^@]*@|.*\?[^/?]*=)")
 
 
 def holds_credentials(url: str) -> bool:
-    """Whether a URL names a user, or is signed."""
+    """Tell whether a URL names a user, or is signed."""
     return _SECRET.search(url) is not None
 
 
 def _without_credentials(url: str) -> str:
-    """Refuse `scheme://user:password@...` and `...?sig=...`: a job is copied into manifests, logs and messages."""
+    """Refuse `scheme://user:password@...` and `...?sig=...`."""
+    # A job is copied into manifests, logs and messages.
     if holds_credentials(url):
-        raise PydanticCustomError("secret", "must hold no credentials; put them where the store's own library looks for them")
+        # An error of a type of its own, so that whoever shows it knows not to show the value.
+        raise PydanticCustomError(
+            "secret",
+            "must hold no credentials; put them where the store's own library looks for them",
+        )
     return url
 
 
+# Which steps and formats there are is known where they are made: `pipelines` fills these in.
+StepT = TypeVar("StepT")
+InputFormatT = TypeVar("InputFormatT", bound=str)
+OutputFormatT = TypeVar("OutputFormatT", bound=str)
 Count = Annotated[int, Field(ge=1)]
 Url = Annotated[str, AfterValidator(_without_credentials)]
 
 
 class _Section(BaseModel):
+    # An unknown key is a misspelt one, and what it was meant to say would be lost in silence.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -37,9 +51,10 @@ class Csv(_Section):
 
     Attributes:
         encoding: one that Python knows, `utf-16` or `latin-1` for example.
-        newlines_in_values: false declares that no value holds a line break. A large file is then scored by several workers, in
-            pieces, once the launcher has read it to count its rows; compressed files, and encodings of several bytes other than UTF-8,
-            stay whole. Where a piece has such a value all the same, the run is refused.
+        newlines_in_values: false declares that no value holds a line break. A large file is then
+            scored by several workers, in pieces, once the launcher has read it to count its rows;
+            compressed files, and encodings of several bytes other than UTF-8, stay whole. Where a
+            piece has such a value all the same, the run is refused.
     """
 
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
@@ -48,21 +63,23 @@ class Csv(_Section):
     newlines_in_values: bool = True
 
 
-class Source(_Section):
+class Source(_Section, Generic[InputFormatT]):
     """Where rows come from.
 
     Attributes:
         paths: files, folders and globs, local or fsspec URLs.
         key: column that names a row; in every output file and every rejected row.
-        passthrough: columns to copy to the output unchanged, in this order; the key comes first if it is not among them.
+        passthrough: columns to copy to the output unchanged, in this order; the key comes first if
+            it is not among them.
         types: Arrow types of key and pass-through columns; a CSV source must declare them.
-        rows_per_batch: rows that travel together; by default as many as make 64 MiB of network input, at most 65 536.
-        max_expansion: how many times its stored size a file may hold, decoded, before it is refused as a bomb; by default 1 000
-            for Parquet and 200 for compressed CSV.
+        rows_per_batch: rows that travel together; by default as many as make 64 MiB of network
+            input, at most 65 536.
+        max_expansion: how many times its stored size a file may hold, decoded, before it is refused
+            as a bomb; by default 1 000 for Parquet and 200 for compressed CSV.
     """
 
     paths: Annotated[tuple[Url, ...], Field(min_length=1)]
-    format: Literal["parquet", "csv"] = "parquet"
+    format: InputFormatT = Field(default="parquet", validate_default=True)
     key: str | None = None
     passthrough: tuple[str, ...] = ()
     types: dict[str, str] = {}
@@ -77,72 +94,80 @@ class Source(_Section):
 
     @property
     def carried(self) -> tuple[str, ...]:
-        """Key and pass-through columns, in output order."""
-        first = (self.key,) if self.key is not None and self.key not in self.passthrough else ()
-        return (*first, *self.passthrough)
+        """Return key and pass-through columns, in output order."""
+        if self.key is None or self.key in self.passthrough:
+            return self.passthrough
+        return (self.key, *self.passthrough)
 
 
-class Preprocess(_Section):
+class Preprocess(_Section, Generic[StepT]):
     """What the model package does not already carry: steps that run before its own.
 
     Attributes:
         modules: modules from which `function` steps, of the job or of the package, may come.
     """
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[StepT, ...] = ()
     modules: tuple[str, ...] = ()
 
     @field_validator("steps")
     @classmethod
-    def _complete(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    def _complete(cls, steps: tuple[Any, ...]) -> tuple[Any, ...]:
+        # A job's steps have no data to be fitted on.
         for number, step in enumerate(steps):
             if not step.is_fitted:
-                raise ValueError(f"step {number} ({step.step}) must state its values; only a model package carries fitted ones")
+                raise ValueError(
+                    f"step {number} ({step.step}) must state its values; "
+                    "only a model package carries fitted ones"
+                )
         return steps
-
-
-class Tolerance(_Section):
-    """How far scores of faster settings may be from those of float32, eager, for `pipelines.tune` to keep them.
-
-    Attributes:
-        max_difference: of a probability; of outputs without activation relative to the largest value.
-        label_agreement: share of rows whose label must be the same; for models with an activation.
-        cosine: of each row's output vector with that of float32; for models of vectors without activation.
-    """
-
-    max_difference: Annotated[float, Field(ge=0)] = 0.01
-    label_agreement: Annotated[float, Field(ge=0, le=1)] = 0.995
-    cosine: Annotated[float, Field(ge=-1, le=1)] = 0.999
 
 
 class Model(_Section):
     """Which model, and how it computes.
 
     Attributes:
-        device: `cuda` (all CUDA devices of a machine, workers in turn) or `cuda:1` without such a device is an error; `auto` takes
-            what is there.
-        dtype: `auto` is what `certificate` says was fastest, and float32 while there is no such file.
-        certificate: the file in which `pipelines.tune` leaves the settings that are fastest on this kind of machine, and how far
-            their scores are from those of float32.
+        device: `cuda` (all CUDA devices of a machine, workers in turn) or `cuda:1` without such a
+            device is an error; `auto` takes what is there.
+        dtype: `auto` is what `tuning_report` says was fastest, and float32 while there is no such
+            file.
+        tuning_report: the file in which `pipelines.tune` leaves the settings that are fastest on
+            this kind of machine, and how far their scores are from those of float32.
+        certificate: the old name of `tuning_report`.
         tolerance: what `pipelines.tune` may choose, and what `auto` may use.
-        batch_rows: rows of each mini-batch, the last one padded; by default as many as make 512 KiB of network input, 32 to 4 096.
-        not_finite: what a NaN or infinite score does: `reject` its row, `fail` the run, or `pass` as it is.
+        batch_rows: rows of each mini-batch, the last one padded; by default as many as make 512 KiB
+            of network input, 32 to 4 096.
+        not_finite: what a NaN or infinite score does: `reject` its row, `fail` the run, or `pass`
+            as it is.
         timeout_seconds: a mini-batch that takes longer ends the run, which can then be resumed.
     """
 
     package: Url
     device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:\d+|auto)$")] = "cpu"
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
-    certificate: Url | None = None
+    tuning_report: Url | None = None
+    # Not written into manifests: it stays only to tell that a job still uses the old name.
+    certificate: Url | None = Field(default=None, exclude=True)
     tolerance: Tolerance = Tolerance()
     batch_rows: Count | None = None
     not_finite: Literal["reject", "fail", "pass"] = "reject"
     timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_name(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or fields.get("certificate") is None:
+            return fields
+        if fields.get("tuning_report") is not None:
+            raise ValueError("certificate is the old name of tuning_report; leave certificate out")
+        return {**fields, "tuning_report": fields["certificate"]}
+
     @model_validator(mode="after")
     def _goes_together(self) -> "Model":
-        if self.dtype == "auto" and self.certificate is None:
-            raise ValueError("dtype: auto needs certificate, the file that pipelines.tune writes")
+        if self.dtype == "auto" and self.tuning_report is None:
+            raise ValueError("dtype: auto needs tuning_report, the file that pipelines.tune writes")
+        # Most CPUs compute 16-bit floats of this kind by way of 32 bits, which is slower than
+        # those.
         if self.dtype == "float16" and self.device == "cpu":
             raise ValueError("dtype: float16 is for CUDA; on a CPU use bfloat16")
         return self
@@ -153,7 +178,8 @@ class Postprocess(_Section):
 
     Attributes:
         activation: `auto` is what the package declares.
-        keep: score columns to write, in this order; see `transforms/postprocess.py` for those that there are.
+        keep: score columns to write, in this order; see `transforms/score_columns.py` for those
+            that there are.
         labels: class names instead of the package's.
         threshold: sigmoid: from this probability on, a row is of the second class.
         top_k: softmax: length of `top_labels`, `top_classes`, `top_probabilities`.
@@ -181,25 +207,26 @@ class Postprocess(_Section):
         return (value,) if isinstance(value, str) else value
 
 
-class Sink(_Section):
+class Sink(_Section, Generic[OutputFormatT]):
     """Where scores go: an output folder, local or an fsspec URL, which may hold many runs.
 
     Attributes:
-        escape_formulas: CSV: put a `'` before texts that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`, also wide, tab,
-            return, line feed).
+        escape_formulas: CSV: put a `'` before texts that a spreadsheet would take for a formula
+            (`=`, `+`, `-`, `@`, also wide, tab, return, line feed).
     """
 
     path: Url
-    format: Literal["parquet", "csv"] = "parquet"
+    format: OutputFormatT = Field(default="parquet", validate_default=True)
     rows_per_file: Count = 1_000_000
     escape_formulas: bool = False
 
 
 class Errors(_Section):
-    """How many rejected rows a run may have and still be published: as many as the larger of both allows.
+    """How many rejected rows a run may have and still be published: the larger of both counts.
 
     Attributes:
-        store_values: keep what was read of a rejected row beside the reason, in the column `values` of the rejected file.
+        store_values: keep what was read of a rejected row beside the reason, in the column `values`
+            of the rejected file.
     """
 
     max_rejected_rows: Annotated[int, Field(ge=0)] = 0
@@ -207,20 +234,28 @@ class Errors(_Section):
     store_values: bool = False
 
 
-class Job(_Section):
+class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT]):
     """A whole scoring job."""
 
+    # It becomes part of file names, log lines and labels of metrics.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    source: Source
-    preprocess: Preprocess = Preprocess()
+    source: Source[InputFormatT]
+    # Validated, because only the class with its steps filled in can make the default.
+    preprocess: Preprocess[StepT] = Field(default={}, validate_default=True)
     model: Model
     postprocess: Postprocess = Postprocess()
-    sink: Sink
+    sink: Sink[OutputFormatT]
     errors: Errors = Errors()
 
     @model_validator(mode="after")
-    def _functions_are_allowed(self) -> "Job":
-        for step in self.preprocess.steps:
-            if step.step == "function" and step.module not in self.preprocess.modules:
-                raise ValueError(f"preprocess.steps names {step.function}, but preprocess.modules does not list {step.module}")
+    def _functions_are_allowed(self) -> Self:
+        steps: tuple[Any, ...] = self.preprocess.steps
+        for step in steps:
+            # Only steps that run a user's own code have one.
+            module = getattr(step, "module", None)
+            if module is not None and module not in self.preprocess.modules:
+                raise ValueError(
+                    f"preprocess.steps names {step.function}, "
+                    f"but preprocess.modules does not list {module}"
+                )
         return self

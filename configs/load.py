@@ -1,9 +1,10 @@
-"""YAML file, `--set` overrides and flags to a validated value: every error at once, each with the nearest valid key."""
+"""YAML file, `--set` overrides and flags to a validated value.
+
+Every error is told at once, each with the nearest valid key.
+"""
 
 from collections.abc import Sequence
-import difflib
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, get_args
 
 import fsspec
 from pydantic import BaseModel, ValidationError
@@ -11,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from configs.errors import JobError
 from configs.job import holds_credentials
-from configs.plain_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
+from configs.safe_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
+from configs.suggest import nearest
 
 T = TypeVar("T", bound=BaseModel)
 Override = tuple[str, str]
@@ -21,6 +23,7 @@ def load(model: type[T], path: str, overrides: Sequence[Override] = ()) -> T:
     """Read one YAML file as `model`.
 
     Args:
+        model: the class that says which keys there are.
         path: the file, or an fsspec URL.
         overrides: (`a.b`, YAML text of the value), applied in order.
 
@@ -33,39 +36,42 @@ def load(model: type[T], path: str, overrides: Sequence[Override] = ()) -> T:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        problems = [_describe(e, model) for e in error.errors()]
-        raise JobError(f"{path}: " + "; ".join(dict.fromkeys(problems))) from None  # its own text quotes what may be a secret
+        problems = [_describe(problem, model) for problem in error.errors()]
+        # Once each: a union of sections says the same of every member.
+        message = "; ".join(dict.fromkeys(problems))
+        # Not chained: pydantic's own text quotes what may be a secret.
+        raise JobError(f"{path}: {message}") from None
 
 
 def parse_set(text: str) -> Override:
-    """`a.b=value` as (key, value text).
+    """Return `a.b=value` as (key, value text).
 
     Raises:
         JobError: there is no `=`, or no key.
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise JobError(f"--set {text}: must be key.sub=value, for example --set model.batch_rows=256")
+        raise JobError(
+            f"--set {text}: must be key.sub=value, for example --set model.batch_rows=256"
+        )
     return key, value
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """`; did you mean x?` for the most similar known name, else the known names, if they are few."""
-    alike = [k for k in known if k.strip().casefold() == name.strip().casefold()]
-    if close := alike or difflib.get_close_matches(name, known, n=1, cutoff=0.6):
-        return f"; did you mean {close[0]}?"
-    return f"; there are {', '.join(sorted(known))}" if known and len(known) <= 20 else ""
 
 
 def _read_yaml(path: str) -> dict[str, Any]:
     if holds_credentials(path):
-        raise JobError("--config: its URL must hold no credentials; put them where the store's own library looks for them")
+        raise JobError(
+            "--config: its URL must hold no credentials; "
+            "put them where the store's own library looks for them"
+        )
     try:
         with fsspec.open(path) as file:
-            text = file.read(MOST_BYTES + 1).decode()  # a byte too many is enough to refuse it
+            # A byte too many is enough to refuse it.
+            content = file.read(MOST_BYTES + 1)
+        text = content.decode()
     except (OSError, ValueError, ImportError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise JobError(
-            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; --config must name a YAML file"
+            f"{path}: cannot be read: {reason}; --config must name a YAML file"
         ) from error
     fields = _parse(text, path)
     if not isinstance(fields, dict):
@@ -73,14 +79,15 @@ def _read_yaml(path: str) -> dict[str, Any]:
     return fields
 
 
-def _parse(text: str, where: str) -> Any:
+def _parse(text: str, place: str) -> Any:
     try:
         return parse_yaml(text)
     except NotPlainYaml as error:
-        raise JobError(f"{where}: not valid YAML: {error}") from error
+        raise JobError(f"{place}: not valid YAML: {error}") from error
 
 
 def _set(fields: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value under a dotted key, and make the sections on the way."""
     *sections, last = key.split(".")
     for section in sections:
         fields = fields.setdefault(section, {})
@@ -90,38 +97,60 @@ def _set(fields: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in error["loc"])
+    place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         *sections, name = error["loc"]
-        return f"{where}: unknown key{nearest(str(name), _keys_at(model, sections))}"
+        keys = _list_keys(model, sections)
+        return f"{place}: unknown key{nearest(str(name), keys)}"
     if error["type"] == "missing":
-        return f"{where}: is required"
-    message = error["msg"].removeprefix("Value error, ")
-    shown = error.get("input")
-    got = f", got {shown!r}" if isinstance(shown, str | int | float | bool) and error["type"] != "secret" else ""
-    return f"{where}: {message}{got}" if where else message
+        return f"{place}: is required"
+    message = error["msg"].removeprefix("Value error, ") + _describe_value(error)
+    # A rule of the whole job has no place.
+    return f"{place}: {message}" if place else message
 
 
-def _keys_at(model: Any, sections: Sequence[Any]) -> list[str]:
-    """Valid keys of the section that a validation error's location names."""
+def _describe_value(error: ErrorDetails) -> str:
+    """Return what was written there, where that is short and may be shown."""
+    value = error.get("input")
+    # Raised by `configs.job` for a URL that holds a password.
+    is_secret = error["type"] == "secret"
+    if is_secret or not isinstance(value, str | int | float | bool):
+        return ""
+    return f", got {value!r}"
+
+
+def _list_keys(model: Any, sections: Sequence[Any]) -> list[str]:
+    """Return the valid keys of the section that a validation error's location names."""
     for section in sections:
-        options = _models_in(model.model_fields[section].annotation) if section in getattr(model, "model_fields", {}) else []
-        if isinstance(section, int) or not options:
+        # A step's place has a number, which is no key.
+        fields = getattr(model, "model_fields", {})
+        if isinstance(section, int) or section not in fields:
             continue
-        model = options[0] if len(options) == 1 else model
-        choices = {_tag(option): option for option in options}
-        model = next((choices[s] for s in sections if s in choices), model)
-    return list(getattr(model, "model_fields", {}))
+        options = _list_models(fields[section].annotation)
+        if not options:
+            continue
+        if len(options) == 1:
+            model = options[0]
+        # Of a union the location names the member, by what its `step` says.
+        members = {_find_tag(option): option for option in options}
+        named = [members[name] for name in sections if name in members]
+        if named:
+            model = named[0]
+    fields = getattr(model, "model_fields", {})
+    # Old names are still read, and not recommended.
+    return [name for name, field in fields.items() if not field.exclude]
 
 
-def _tag(model: Any) -> Any:
+def _find_tag(model: Any) -> Any:
     step = model.model_fields.get("step")
     return get_args(step.annotation)[0] if step is not None else None
 
 
-def _models_in(annotation: Any) -> list[Any]:
+def _list_models(annotation: Any) -> list[Any]:
+    """Return the models that a field may hold, however deep in unions, lists and annotations."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, UnionType) or get_args(annotation):
-        return [m for a in get_args(annotation) for m in _models_in(a)]
-    return []
+    found = []
+    for part in get_args(annotation):
+        found += _list_models(part)
+    return found

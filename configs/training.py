@@ -1,17 +1,17 @@
 """A training job: data set, preprocessing to fit, network, and how to train it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from configs.job import Url
-from configs.steps import Scalar, Step
+from configs.job import Count, StepT, Url
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Scalar = bool | int | float | str
 
 
 class _Section(BaseModel):
+    # An unknown key is a misspelt one, and what it was meant to say would be lost in silence.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -38,11 +38,20 @@ class Data(_Section):
     @model_validator(mode="after")
     def _names_fit_together(self) -> "Data":
         for what, names in (("labels", self.labels), ("features", self.features or ())):
-            if doubles := sorted({n for n in names if names.count(n) > 1}):
+            doubles = sorted(name for name in names if names.count(name) > 1)
+            if doubles:
                 raise ValueError(f"{what} holds {doubles[0]!r} twice")
-        if self.features is not None and (hidden := {self.key, self.label} & set(self.features)):
-            raise ValueError(f"features must not hold {hidden.pop()!r}: a model that sees key or label learns nothing")
-        if self.features is not None and (unknown := set(self.fill) - set(self.features)):
+        # By default the features are all columns but these two, and any of those may be filled.
+        if self.features is None:
+            return self
+        hidden = {self.key, self.label} & set(self.features)
+        if hidden:
+            raise ValueError(
+                f"features must not hold {hidden.pop()!r}: "
+                "a model that sees key or label learns nothing"
+            )
+        unknown = set(self.fill) - set(self.features)
+        if unknown:
             raise ValueError(f"fill names {unknown.pop()!r}, which is not one of features")
         return self
 
@@ -55,15 +64,19 @@ class Split(_Section):
 
     @model_validator(mode="after")
     def _leaves_rows_to_train_on(self) -> "Split":
-        if self.validation + self.test >= 1:
-            raise ValueError(f"validation + test must be < 1, got {self.validation + self.test:g}")
+        held_out = self.validation + self.test
+        if held_out >= 1:
+            raise ValueError(f"validation + test must be < 1, got {held_out:g}")
         return self
 
 
 class Network(_Section):
-    """Builder and parameters of the network, which of the preprocessed columns it takes, and what its logits are.
+    """Which network, and what it takes and gives.
 
-    `inputs` are names of arrays that preprocessing makes.
+    Attributes:
+        builder, parameters: as a model card names them.
+        inputs: names of arrays that preprocessing makes.
+        activation: what makes probabilities of its logits.
     """
 
     builder: str
@@ -78,7 +91,8 @@ class Training(_Section):
     Attributes:
         momentum: of optimiser `momentum`.
         weight_decay: decoupled for `adam` (AdamW).
-        patience: epochs without a lower validation loss after which training stops; the best weights are kept.
+        patience: epochs without a lower validation loss after which training stops; the best
+            weights are kept.
     """
 
     optimiser: Literal["sgd", "momentum", "adam"] = "adam"
@@ -88,10 +102,11 @@ class Training(_Section):
     batch_rows: Count = 32
     epochs: Count = 200
     patience: Count = 20
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # what numpy's generators take
+    # What numpy's generators take.
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
-class TrainingJob(_Section):
+class TrainingJob(_Section, Generic[StepT]):
     """A whole training job.
 
     Attributes:
@@ -99,11 +114,12 @@ class TrainingJob(_Section):
         shards: files that the held-out rows are written to.
     """
 
+    # It becomes the model's name, and so part of file names and log lines.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     version: str
     data: Data
     split: Split = Split()
-    preprocess: tuple[Step, ...]
+    preprocess: tuple[StepT, ...]
     network: Network
     training: Training = Training()
     output: Url

@@ -1,91 +1,120 @@
-"""Find the fastest settings whose scores stay close to float32, eager: `python -m pipelines.tune --config configs/digits.yaml`.
+"""Find the fastest settings whose scores stay close to float32, eager.
 
-It scores a sample of the job's own rows with the job's own model on this machine, setting by setting, and leaves the fastest one that
-is within `model.tolerance` in the file `model.certificate`, which jobs with `model.dtype: auto` score with.
+For example `python -m pipelines.tune --config configs/digits.yaml`. It scores a sample of the job's
+own rows with the job's own model on this machine, setting by setting, and leaves the fastest one
+that is within `model.tolerance` in the file `model.tuning_report`, which jobs with `model.dtype:
+auto` score with.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from configs.errors import JobError
-from configs.job import Job
-from model_zoo.certificate import Certificate
-from model_zoo.machine import cores, machine_kind
-from model_zoo.scorer import resolve_devices, threads_for
-from pipelines.candidates import WITHOUT, Measured, Tuning
-from pipelines.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
-from pipelines.job_flags import add_job_flags, load_job
-from pipelines.leaving import leave
-from pipelines.plan import Plan, make_plan
-from pipelines.report import shown_path
-from pipelines.speed import activation_of, deciding, default_batch_rows, tolerance_of
-from pipelines.tuning_sample import sample_of
+from model_zoo.engines.machine import cores, machine_kind
+from model_zoo.engines.tuning_report import TuningReport
+from model_zoo.scoring.devices import resolve_devices, threads_for
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
+from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
+from pipelines.cli.shutdown import leave
+from pipelines.planning.inference_settings import (
+    default_batch_rows,
+    list_deciding_values,
+)
+from pipelines.planning.jobs import ScoringJob, choose_activation
+from pipelines.planning.plan import Plan, make_plan
+from pipelines.scoring.summary import shown_path
+from pipelines.tuning.bench import Bench
+from pipelines.tuning.sample import Sample, take_sample
+from pipelines.tuning.search import WITHOUT, Measured, Tuning
 from storage import files
 
+# A few seconds of a small network.
 _ROWS = 1 << 17
+_COLUMNS = (
+    "setting",
+    "batch rows",
+    "rows/s",
+    "speed-up",
+    "max difference",
+    "label agreement",
+    "cosine",
+    "",
+)
+_WIDTHS = (32, 10, 10, 8, 14, 15, 9, 0)
+_UNKNOWN = "-"
+Say = Callable[[str], None]
 
 
 def main(argv: Sequence[str]) -> int:
     """Tune as the command line says, and return the exit status."""
     arguments = _parse(argv)
     job = load_job(arguments)
-    if job.model.certificate is None:
-        raise JobError("model.certificate is not set; name the file that pipelines.tune shall write")
-    plain = job.model_copy(update={"model": job.model.model_copy(update={"dtype": "float32"})})
-    plan = make_plan(plain)
-    sample = sample_of(plan, arguments.rows)
-    say = partial(print, flush=True) if not arguments.quiet else _say_nothing
-    say(f"tuning {plan.package.card.name} on at most {sample.rows:,} rows, {cores()} cores, {job.model.device}")
-    say(_line(["setting", "batch rows", "rows/s", "speed-up", "max difference", "label agreement", "cosine", ""]))
-    tuning = Tuning(
-        plan.package,
-        job.model.device,
-        sample,
-        tolerance_of(job),
-        activation_of(job, plan.package.card),
-        job.postprocess.threshold,
-        job.model.timeout_seconds,
-        lambda m: say(_line(_cells(m, tuning.measured[0]))),
-    )
+    if job.model.tuning_report is None:
+        raise JobError(
+            "model.tuning_report is not set; name the file that pipelines.tune shall write"
+        )
+    say: Say = _say_nothing if arguments.quiet else partial(print, flush=True)
+    if job.model.certificate is not None:
+        say(OLD_CERTIFICATE)
+    # What an older report says shall not decide what this one is compared with.
+    model = job.model.model_copy(update={"dtype": "float32"})
+    plan = make_plan(job.model_copy(update={"model": model}))
+    sample = take_sample(plan, arguments.rows)
+    tuning = _make_tuning(job, plan, sample, say)
+    _say_head(job, plan, sample, say)
     batch_rows = job.model.batch_rows or default_batch_rows(plan.package.card)
     best = tuning.search(batch_rows, job.model.batch_rows is not None, arguments.without)
-    workers, rates = tuning.workers(best.settings, best.rows_per_second or 1.0)
-    for count, rate in rates.items():
-        say(f"with preprocessing, {count} workers x {threads_for(count)} threads: {rate:,.0f} rows/s")
-    certificate = _certificate(job, plan, tuning, best, workers)
-    _store(str(job.model.certificate), certificate)
-    say(
-        f"fastest: {best.settings}, mini-batches of {best.settings.batch_rows:,}, {workers} workers x {threads_for(workers)} threads: "
-        f"{certificate.speed_up:.2f} times as fast as float32, eager\n"
-        f"certificate: {shown_path(str(job.model.certificate))}; jobs with model.dtype=auto use it"
-    )
+    workers, rates = tuning.choose_workers(best.settings, best.rows_per_second or 1.0)
+    report = _make_report(job, plan, tuning, best, workers)
+    _say_rates(rates, say)
+    _store(str(job.model.tuning_report), report)
+    _say_result(report, shown_path(str(job.model.tuning_report)), say)
     return 0
 
 
-def _certificate(job: Job, plan: Plan, tuning: Tuning, best: Measured, workers: int) -> Certificate:
+def _make_tuning(job: ScoringJob, plan: Plan, sample: Sample, say: Say) -> Tuning:
+    def say_measured(measured: Measured) -> None:
+        cells = _make_cells(measured, tuning.measured[0])
+        say(_make_line(cells))
+
+    bench = Bench(plan.package, job.model.device, sample, job.model.timeout_seconds)
+    tuning = Tuning(
+        bench,
+        job.model.tolerance,
+        choose_activation(job, plan.package.card),
+        job.postprocess.threshold,
+        say_measured,
+    )
+    return tuning
+
+
+def _make_report(
+    job: ScoringJob, plan: Plan, tuning: Tuning, best: Measured, workers: int
+) -> TuningReport:
     card = plan.package.card
     assert best.agreement is not None  # noqa: S101 - what has none is not kept
-    return Certificate(
+    return TuningReport(
         model={"name": card.name, "version": card.version, "digest": plan.package.digest},
-        job=deciding(job, card),
+        job=list_deciding_values(job, card),
         machine=machine_kind(resolve_devices(job.model.device)[0]),
         settings=best.settings,
         workers=workers,
         agreement=best.agreement,
-        tolerance=tolerance_of(job),
-        rows_per_second=best.rows_per_second or 0.0,
+        tolerance=job.model.tolerance,
+        rows_per_second=best.rate,
         speed_up=best.speed_up or 1.0,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        tried=tuple(_tried(m) for m in tuning.measured),
+        tried=tuple(_describe(measured) for measured in tuning.measured),
     )
 
 
-def _tried(measured: Measured) -> dict[str, Any]:
+def _describe(measured: Measured) -> dict[str, Any]:
     return {
+        # In words: the scales of thousands of channels would drown the rest.
         "settings": str(measured.settings),
         "batch_rows": measured.settings.batch_rows,
         "rows_per_second": measured.rows_per_second,
@@ -94,43 +123,77 @@ def _tried(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _store(url: str, certificate: Certificate) -> None:
+def _store(url: str, report: TuningReport) -> None:
     try:
-        files.put(files.absolute(url), certificate.to_json())
+        files.put(files.to_absolute(url), report.to_json())
     except (OSError, ImportError, ValueError) as error:
-        raise JobError(f"model.certificate {url}: cannot be written: {error}; mend its place, or name another file") from error
+        raise JobError(
+            f"model.tuning_report {url}: cannot be written: {error}; "
+            "mend its place, or name another file"
+        ) from error
 
 
-def _cells(m: Measured, reference: Measured) -> list[str]:
-    """One row of the table."""
-    rate, base, found = m.rows_per_second, reference.rows_per_second, m.agreement
-    return [
-        str(m.settings),
-        f"{m.settings.batch_rows:,}",
-        f"{rate:,.0f}" if rate else "-",
-        f"{rate / base:.2f}" if rate and base else "-",
-        f"{found.max_difference:.2g}" if found else "-",
-        f"{found.label_agreement:.4f}" if found and found.label_agreement is not None else "-",
-        f"{found.cosine:.6f}" if found and found.cosine is not None else "-",
-        m.problem,
-    ]
+def _say_head(job: ScoringJob, plan: Plan, sample: Sample, say: Say) -> None:
+    name, device = plan.package.card.name, job.model.device
+    say(f"tuning {name} on at most {sample.rows:,} rows, {cores()} cores, {device}")
+    say(_make_line(_COLUMNS))
 
 
-def _line(cells: Sequence[str]) -> str:
-    widths = (32, 10, 10, 8, 14, 15, 9, 0)
-    return "  ".join(
-        cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ).rstrip()
+def _say_rates(rates: Mapping[int, float], say: Say) -> None:
+    for workers, rate in rates.items():
+        threads = threads_for(workers)
+        say(f"with preprocessing, {workers} workers x {threads} threads: {rate:,.0f} rows/s")
+
+
+def _say_result(report: TuningReport, path: str, say: Say) -> None:
+    settings, workers = report.settings, report.workers
+    say(
+        f"fastest: {settings}, mini-batches of {settings.batch_rows:,}, "
+        f"{workers} workers x {threads_for(workers)} threads: "
+        f"{report.speed_up:.2f} times as fast as float32, eager\n"
+        f"tuning report: {path}; jobs with model.dtype=auto use it"
+    )
+
+
+def _make_cells(measured: Measured, reference: Measured) -> list[str]:
+    """Return one row of the table."""
+    rate, agreement = measured.rate, measured.agreement
+    cells = [str(measured.settings), f"{measured.settings.batch_rows:,}"]
+    # Not told of what could not be loaded.
+    cells.append(f"{rate:,.0f}" if rate else _UNKNOWN)
+    cells.append(f"{rate / reference.rate:.2f}" if rate and reference.rate else _UNKNOWN)
+    if agreement is None:
+        return [*cells, _UNKNOWN, _UNKNOWN, _UNKNOWN, measured.problem]
+    labels, cosine = agreement.label_agreement, agreement.cosine
+    cells.append(f"{agreement.max_difference:.2g}")
+    cells.append(_UNKNOWN if labels is None else f"{labels:.4f}")
+    cells.append(_UNKNOWN if cosine is None else f"{cosine:.6f}")
+    return [*cells, measured.problem]
+
+
+def _make_line(cells: Sequence[str]) -> str:
+    name, *numbers = cells
+    # Words to the left, numbers below each other.
+    shown = [name.ljust(_WIDTHS[0])]
+    for cell, width in zip(numbers, _WIDTHS[1:], strict=True):
+        shown.append(cell.rjust(width))
+    return "  ".join(shown).rstrip()
 
 
 def _say_nothing(_: str) -> None: ...
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser("pipelines.tune", "Find the fastest settings whose scores stay close to float32, eager.", EXIT_STATUSES)
+    parser = Parser(
+        "pipelines.tune",
+        "Find the fastest settings whose scores stay close to float32, eager.",
+        EXIT_STATUSES,
+    )
     add_job_flags(parser)
-    parser.add_argument("--rows", type=int, default=_ROWS, help=f"rows of the sample, at most (default: {_ROWS})")
-    parser.add_argument("--without", action="append", default=[], choices=WITHOUT, help="leave this out; may be repeated")
+    rows = f"rows of the sample, at most (default: {_ROWS})"
+    parser.add_argument("--rows", type=int, default=_ROWS, help=rows)
+    without = "leave this out; may be repeated"
+    parser.add_argument("--without", action="append", default=[], choices=WITHOUT, help=without)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments, unknown = parser.parse_known_args(list(argv))

@@ -1,4 +1,7 @@
-"""Check a published run: `python -m pipelines.verify OUTPUT`. Exit status 0 when all is as its manifest says, else 3."""
+"""Check a published run: `python -m pipelines.verify OUTPUT`.
+
+Exit status 0 when all is as its manifest says, else 3.
+"""
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,103 +9,147 @@ import os
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from configs.errors import VerifyError
-from pipelines.command_line import EXIT_STATUSES, Parser, run_program
-from pipelines.leaving import leave
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
+from pipelines.cli.shutdown import leave
 from storage import files
-from storage.layout import RunFolder, current_run, read_manifest
-from transforms.manifest import ROW_COUNTS, content_sha256, describe_schema
-from transforms.part_file import count_rows
+from storage.layout import RunFolder, find_current_run, read_manifest
+from transforms.formats.table import OUTPUT_FORMATS
+from transforms.output.books import ROW_COUNTS
+from transforms.output.manifest import content_sha256, describe_schema
+from transforms.output.part_file import count_rows
+
+Manifest = Mapping[str, Any]
 
 
 def main(argv: Sequence[str]) -> int:
     """Verify as the command line says, and return the exit status."""
     arguments = _parse(argv)
     run, manifest = read_manifest(arguments.output, arguments.run)
-    problems = list(problems_of(run, manifest, is_current=run.run_id == current_run(run.output)))
+    is_current = run.run_id == find_current_run(run.output)
+    problems = "; ".join(find_problems(run, manifest, is_current))
     if problems:
-        raise VerifyError(f"{run.published}: " + "; ".join(problems) + "; score the input again to publish it anew")
+        raise VerifyError(f"{run.published}: {problems}; score the input again to publish it anew")
     rows = manifest["rows"]
     print(
-        f"verified: run {run.run_id}, {len(manifest['files']):,} files, {rows['in']:,} rows in = {rows['scored']:,} scored + ",
-        end="",
+        f"verified: run {run.run_id}, {len(manifest['files']):,} files, "
+        f"{rows['in']:,} rows in = {rows['scored']:,} scored + {rows['filtered']:,} filtered + "
+        f"{rows['rejected']:,} rejected; every sha256, row count and schema is as published"
     )
-    print(f"{rows['filtered']:,} filtered + {rows['rejected']:,} rejected; every sha256, row count and schema is as published")
     return 0
 
 
-def problems_of(run: RunFolder, manifest: Mapping[str, Any], is_current: bool) -> Iterator[str]:
-    """Everything in which the run's folder differs from its manifest, in words."""
+def find_problems(run: RunFolder, manifest: Manifest, is_current: bool) -> Iterator[str]:
+    """Yield, in words, everything in which the run's folder differs from its manifest.
+
+    Args:
+        run: the run.
+        manifest: its manifest, of which nothing is known but where its files are.
+        is_current: whether CURRENT names it.
+    """
+    # A manifest that was altered may lack, or hold, anything.
     try:
-        yield from _books(manifest)
-        yield from _content(run, manifest)
-        yield from _strays(run, manifest)
+        yield from _check_books(manifest)
+        yield from _check_totals(manifest)
+        for entry in manifest["files"] + manifest["rejected_files"]:
+            yield from _check_content(run, entry)
+        for entry in manifest["files"]:
+            yield from _check_schema(run, entry, manifest["schema"])
+        yield from _find_strays(run, manifest)
         if is_current:
-            yield from _link(run)
+            yield from _check_link(run)
     except (KeyError, TypeError) as error:
         yield f"manifest.json is not a manifest: {type(error).__name__}: {error}"
 
 
-def _books(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _check_books(manifest: Manifest) -> Iterator[str]:
+    """Check that every row that came in is accounted for, in total and in every unit."""
     rows = manifest["rows"]
-    if rows["in"] != rows["scored"] + rows["filtered"] + rows["rejected"]:
+    if not _balance(rows):
         yield f"the books do not balance: {rows}"
     for unit in manifest["units"]:
-        if unit["in"] != unit["scored"] + unit["filtered"] + unit["rejected"]:
-            yield f"{unit['shard']} from row {unit['first_row']}: the books of this unit do not balance"
+        if not _balance(unit):
+            yield (
+                f"{unit['shard']} from row {unit['first_row']}: "
+                "the books of this unit do not balance"
+            )
+
+
+def _balance(rows: Mapping[str, Any]) -> bool:
+    accounted: int = rows["scored"] + rows["filtered"] + rows["rejected"]
+    return accounted == rows["in"]
+
+
+def _check_totals(manifest: Manifest) -> Iterator[str]:
+    """Check that units and files come to the totals."""
+    rows = manifest["rows"]
     for name in ROW_COUNTS:
-        if (listed := sum(unit[name] for unit in manifest["units"])) != rows[name]:
-            yield f"the units come to {listed} rows {name}, but the manifest's total is {rows[name]}"
-    for name, entries in (("scored", manifest["files"]), ("rejected", manifest["rejected_files"])):
-        if (listed := sum(e["rows"] for e in entries)) != rows[name]:
+        listed = sum(unit[name] for unit in manifest["units"])
+        if listed != rows[name]:
+            yield (
+                f"the units come to {listed} rows {name}, but the manifest's total is {rows[name]}"
+            )
+    scored, rejected = manifest["files"], manifest["rejected_files"]
+    for name, entries in (("scored", scored), ("rejected", rejected)):
+        listed = sum(entry["rows"] for entry in entries)
+        if listed != rows[name]:
             yield f"the files hold {listed} {name} rows, but the manifest's total is {rows[name]}"
-    if content_sha256(manifest["files"] + manifest["rejected_files"]) != manifest["content_sha256"]:
+    if content_sha256(scored + rejected) != manifest["content_sha256"]:
         yield "the manifest's list of files was altered (content_sha256 differs)"
 
 
-def _content(run: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
-    for entry in manifest["files"] + manifest["rejected_files"]:
-        url = f"{run.published}/{entry['path']}"
-        try:
-            if files.sha256_of(url) != entry["sha256"]:
-                yield f"{entry['path']}: its content was altered (sha256 differs)"
-            elif count_rows(url, url.rsplit(".", 1)[1]) != entry["rows"]:
-                yield f"{entry['path']}: does not hold {entry['rows']} rows"
-        except FileNotFoundError:
-            yield f"{entry['path']}: is missing"
-    for entry in manifest["files"]:
-        if entry["path"].endswith(".parquet") and (
-            difference := _other_schema(f"{run.published}/{entry['path']}", manifest["schema"])
-        ):
-            yield f"{entry['path']}: {difference}"
-
-
-def _other_schema(url: str, schema: Sequence[Mapping[str, str]]) -> str | None:
+def _check_content(run: RunFolder, entry: Mapping[str, Any]) -> Iterator[str]:
+    path, rows = entry["path"], entry["rows"]
+    url = f"{run.published}/{path}"
     try:
-        with files.open_read(url) as file:
-            stored = describe_schema(pq.read_schema(file))
+        if files.compute_sha256(url) != entry["sha256"]:
+            yield f"{path}: its content was altered (sha256 differs)"
+            return
+        # Also where the digest is right: it is of whatever a faulty disk kept.
+        if count_rows(url, _find_format(path)) != rows:
+            yield f"{path}: does not hold {rows} rows"
+    except FileNotFoundError:
+        yield f"{path}: is missing"
+
+
+def _check_schema(
+    run: RunFolder, entry: Mapping[str, Any], schema: Sequence[Mapping[str, str]]
+) -> Iterator[str]:
+    path = entry["path"]
+    try:
+        with files.open_read(f"{run.published}/{path}") as file:
+            stored = OUTPUT_FORMATS[_find_format(path)].read_schema(file)
     except (OSError, pa.ArrowException):
-        return None  # reported with its digest or as missing
-    return None if stored == list(schema) else "its columns or their types are not those of the run"
+        # Told already, with its digest or as missing.
+        return
+    # None of a format that tells no types.
+    if stored is not None and describe_schema(stored) != list(schema):
+        yield f"{path}: its columns or their types are not those of the run"
 
 
-def _strays(run: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
-    listed = {e["path"] for e in manifest["files"]}
-    for name in files.names_in(run.published):
+def _find_format(path: str) -> str:
+    return path.rsplit(".", 1)[1]
+
+
+def _find_strays(run: RunFolder, manifest: Manifest) -> Iterator[str]:
+    listed = {entry["path"] for entry in manifest["files"]}
+    for name in files.list_names(run.published):
         if name.startswith("part-") and name not in listed:
             yield f"{name}: is not in the manifest, but a reader of part-* would take it"
 
 
-def _link(run: RunFolder) -> Iterator[str]:
+def _check_link(run: RunFolder) -> Iterator[str]:
     link = files.join(run.output, "current")
+    # There are no links in a store.
     if files.is_local(link) and os.path.realpath(link) != os.path.realpath(run.published):
         yield "the link `current` does not lead to the run that CURRENT names"
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser("pipelines.verify", "Check that a published run is what its manifest says.", EXIT_STATUSES)
+    parser = Parser(
+        "pipelines.verify", "Check that a published run is what its manifest says.", EXIT_STATUSES
+    )
     parser.add_argument("output", metavar="OUTPUT", help="output folder of pipelines.score")
     parser.add_argument("--run", metavar="RUN_ID", help="another run than the current one")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")

@@ -1,7 +1,8 @@
-"""The steps on a local disk that the promises of a run rest on, each as few calls of the operating system as it takes.
+"""The steps on a local disk that a run's promises rest on, each in few calls of the system.
 
-Content is synced before it gets a name that anybody follows, and the folder after, up to the first folder that was there before. What is
-made here is for the owner to write and the group to read: files 0640, folders 0750, less what the umask takes away.
+Content is synced before it gets a name that anybody follows, and the folder after, up to the first
+folder that was there before. What is made here is for the owner to write and the group to read:
+files 0640, folders 0750, less what the umask takes away.
 """
 
 from contextlib import suppress
@@ -13,7 +14,10 @@ import uuid
 
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
+# A name that somebody made a link of must not make us write where it leads.
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+# Somebody who writes on into a folder that is removed stops when it is gone, or has a hundred
+# chances.
 _REMOVALS = 100
 
 
@@ -24,6 +28,7 @@ def make_folder(path: Path) -> None:
     except FileExistsError:
         if not path.is_dir():
             raise
+    # Also when it was there: whoever made it may not have come to this.
     sync_folder(path.parent)
 
 
@@ -44,13 +49,22 @@ def sync_folder(path: Path) -> None:
 
 
 def open_new(path: Path) -> BinaryIO:
-    """A file open for writing, empty."""
-    return os.fdopen(os.open(path, _NEW | os.O_TRUNC, _FILE_MODE), "wb")
+    """Open a file for writing, empty."""
+    number = os.open(path, _NEW | os.O_TRUNC, _FILE_MODE)
+    return os.fdopen(number, "wb")
 
 
 def create(path: Path, content: bytes, scratch: Path, synced: bool) -> bool:
-    """Give whole content a name that is not taken: True when it got it. `scratch` is a folder of the same file system."""
-    temporary = _written(scratch, path.name, content, synced)
+    """Give whole content a name that is not taken, and tell whether it got it.
+
+    Args:
+        path: the name.
+        content: all of the file.
+        scratch: a folder of the same file system, where the content is written first.
+        synced: whether it outlives a crash of the machine.
+    """
+    temporary = _write_temporary(scratch, path.name, content, synced)
+    # A link, because it is refused where the name is taken, and a rename would take it.
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -63,8 +77,14 @@ def create(path: Path, content: bytes, scratch: Path, synced: bool) -> bool:
 
 
 def replace(path: Path, content: bytes, scratch: Path) -> None:
-    """Give whole content a name, whether or not it is taken."""
-    temporary = _written(scratch, path.name, content, synced=True)
+    """Give whole content a name, whether or not it is taken.
+
+    Args:
+        path: the name.
+        content: all of the file.
+        scratch: as for `create`.
+    """
+    temporary = _write_temporary(scratch, path.name, content, synced=True)
     try:
         os.replace(temporary, path)
     except BaseException:
@@ -74,8 +94,15 @@ def replace(path: Path, content: bytes, scratch: Path) -> None:
 
 
 def link(path: Path, target: str, scratch: Path) -> None:
-    """Point a symbolic link at a target, in one move."""
-    temporary = _beside(scratch, path.name)
+    """Point a symbolic link at a target, in one move.
+
+    Args:
+        path: the link, which may be there.
+        target: where it leads, seen from the link's folder.
+        scratch: as for `create`.
+    """
+    # The system makes no link over another, but moves one over another.
+    temporary = _name_temporary(scratch, path.name)
     os.symlink(target, temporary)
     try:
         os.replace(temporary, path)
@@ -86,38 +113,60 @@ def link(path: Path, target: str, scratch: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Give a file another name in the same file system."""
+    """Give a file another name in the same file system.
+
+    Args:
+        source: the file.
+        target: its new name, which may be taken.
+
+    Raises:
+        OSError: the names are on different file systems, or as the system says.
+    """
     try:
         os.replace(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+        # The system names the files, and it is the folders' mounts that have to be mended.
         parents = f"{source.parent} and {target.parent}"
-        raise OSError(errno.EXDEV, f"{parents} are on different file systems, so no file gets its name in one move") from error
+        raise OSError(
+            errno.EXDEV,
+            f"{parents} are on different file systems, so no file gets its name in one move",
+        ) from error
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with all in it, though others remove it too, or still write there; nothing when it is gone."""
+    """Remove a file, a link, or a folder with all in it; nothing when it is gone.
+
+    Others may remove it too, or still write there.
+    """
     for _ in range(_REMOVALS):
         try:
             _remove_once(path)
             return
         except OSError as error:
+            # Something was written into a folder after it was emptied.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
     _remove_once(path)
 
 
 def leads_out(path: Path, root: Path) -> bool:
-    """Whether a name below a folder is, through symbolic links, a place that is not below it.
+    """Tell whether a name below a folder is, through symbolic links, a place that is not below it.
+
+    Args:
+        path: the name; it may not be there yet.
+        root: the folder.
 
     >>> leads_out(Path("/proc/self/cwd"), Path("/proc"))
     True
     """
-    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+    place = Path(os.path.realpath(path))
+    return not place.is_relative_to(os.path.realpath(root))
 
 
 def _remove_once(path: Path) -> None:
+    # A link to a folder is a name, and what it leads to is somebody else's.
     if path.is_symlink() or not path.is_dir():
         _drop(path)
         return
@@ -142,12 +191,13 @@ def _drop_folder(path: Path) -> None:
         os.rmdir(path)
 
 
-def _beside(scratch: Path, name: str) -> Path:
+def _name_temporary(scratch: Path, name: str) -> Path:
+    # Hidden, so that no listing of inputs or parts takes it for one.
     return scratch / f".{name}.{uuid.uuid4().hex}"
 
 
-def _written(scratch: Path, name: str, content: bytes, synced: bool) -> Path:
-    temporary = _beside(scratch, name)
+def _write_temporary(scratch: Path, name: str, content: bytes, synced: bool) -> Path:
+    temporary = _name_temporary(scratch, name)
     try:
         with open_new(temporary) as file:
             file.write(content)

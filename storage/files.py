@@ -1,12 +1,12 @@
-"""The few file operations that the promises of a run rest on, for local disks and every fsspec file system.
+"""The few file operations that the promises of a run rest on, for disks and all of fsspec.
 
-A name is given to a file only after its content is on the disk: files are synced before they are named and folders after. On an
-object store a put is atomic, and may ask that there is nothing of that name yet. Whatever goes wrong is an OSError.
+A name is given to a file only after its content is on the disk: files are synced before they are
+named and folders after. On an object store a put is atomic, and may ask that there is nothing of
+that name yet. Whatever goes wrong is an OSError.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 import hashlib
 import os
 from pathlib import Path
@@ -15,77 +15,56 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from storage import disk
-from storage.hashing_file import HashingFile
+from storage.hashing_writer import HashingFile
+from storage.object_stores import (
+    Reader,
+    discard,
+    escape_pattern,
+    is_object_store,
+    locate,
+    plain_errors,
+    put_if_absent,
+)
+from storage.object_stores import can_publish_to as can_publish_to
 from storage.retries import retried
-from storage.stores import Reader, discard, is_object_store, literal, locate, plain_errors, put_if_absent
-from storage.stores import can_publish_to as can_publish_to
 
-_GLOB = frozenset("*?[")
-_VERSION_KEYS = ("generation", "ETag", "etag", "md5Hash", "mtime", "LastModified", "created")
+# Large enough that the calls do not count, small enough to stay in a core's cache.
+_DIGESTED_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, order=True)
-class InputFile:
-    """An input file as it is at the moment of listing; `version` changes when the file does."""
-
-    url: str
-    bytes: int
-    version: str
-
-
-def absolute(url: str) -> str:
-    """The one spelling of a path or URL: an absolute path for a local file, `scheme://...` for others."""
+def to_absolute(url: str) -> str:
+    """Return the one spelling of a path or URL: an absolute path, or `scheme://...`."""
     fs, path = locate(url)
-    return str(path) if isinstance(fs, LocalFileSystem) else str(fs.unstrip_protocol(path))
+    if isinstance(fs, LocalFileSystem):
+        return str(path)
+    return str(fs.unstrip_protocol(path))
 
 
 def is_local(url: str) -> bool:
-    """Whether the URL names a file of this machine's own disk."""
-    return isinstance(locate(url)[0], LocalFileSystem)
+    """Tell whether the URL names a file of this machine's own disk."""
+    fs, _ = locate(url)
+    return isinstance(fs, LocalFileSystem)
 
 
 def join(folder: str, name: str) -> str:
-    """The URL of a file below a folder."""
+    """Return the URL of a file below a folder.
+
+    Args:
+        folder: a path or URL.
+        name: below it, `/` between its parts.
+    """
     return f"{folder.rstrip('/')}/{name}"
 
 
 @retried
 @plain_errors()
-def list_inputs(pattern: str) -> tuple[list[InputFile], list[str]]:
-    """Files that a path, a folder or a glob stands for, and the URLs that were left out.
-
-    Those are hidden files, markers, checksums, links that lead nowhere, and subfolders of which no file is taken.
-    """
-    fs, path = locate(pattern)
-    taken, ignored = [], []
-    for info in _matches(fs, path):
-        url = info["name"] if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(info["name"])
-        if _is_left_out(url.rstrip("/").rsplit("/", 1)[-1]) or not _is_file(fs, info):
-            ignored.append(url)
-        else:
-            taken.append(InputFile(url, int(info["size"]), _version(fs, info)))
-    return taken, sorted(set(ignored) - _folders_of(taken))
-
-
-@retried
-@plain_errors()
-def version_of(url: str) -> str | None:
-    """The file's version as `list_inputs` would give it now; None when it is gone."""
-    fs, path = locate(url)
-    try:
-        return _version(fs, {"name": path} if isinstance(fs, LocalFileSystem) else fs.info(path))
-    except FileNotFoundError:
-        return None
-
-
-@retried
-@plain_errors()
 def read(url: str) -> bytes | None:
-    """Whole content, or None when there is no such file."""
+    """Return the whole content, or None when there is no such file."""
     fs, path = locate(url)
     try:
         content: bytes = fs.cat_file(path)
         return content
+    # A disk says the second where a file stands in the place of a folder.
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -93,55 +72,83 @@ def read(url: str) -> bytes | None:
 @retried
 @plain_errors()
 def open_read(url: str, ahead: bool = True) -> Any:
-    """A file open for reading at any position; without `ahead`, a store is asked for what is read and no byte more."""
-    return _open(url, **({} if ahead else {"cache_type": "none"}))
+    """Open a file for reading at any position.
+
+    Args:
+        url: the file.
+        ahead: whether a store may be asked for more than is read.
+    """
+    # By default fsspec reads some MiB more, which of a Parquet file are seldom the ones wanted
+    # next.
+    options = {} if ahead else {"cache_type": "none"}
+    return _open(url, **options)
 
 
 @retried
 @plain_errors()
 def exists(url: str) -> bool:
-    """Whether there is a file or folder now (nothing cached)."""
+    """Tell whether there is a file or folder now (nothing cached)."""
     fs, path = locate(url)
     return bool(fs.exists(path))
 
 
 @retried
 @plain_errors()
-def names_in(folder: str) -> list[str]:
-    """Sorted base names in a folder; none when there is no folder."""
+def list_names(folder: str) -> list[str]:
+    """Return the sorted base names in a folder; none when there is no folder."""
     fs, path = locate(folder)
     try:
-        return sorted(p.rstrip("/").rsplit("/", 1)[-1] for p in fs.ls(path, detail=False) if p.rstrip("/") != path.rstrip("/"))
+        found = [name.rstrip("/") for name in fs.ls(path, detail=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
+    # A store may keep an object of the folder's own name.
+    own_name = path.rstrip("/")
+    return sorted(name.rsplit("/", 1)[-1] for name in found if name != own_name)
 
 
 @plain_errors()
 def create(url: str, content: bytes, synced: bool = True, scratch: str | None = None) -> bool:
-    """Write a whole file only if there is none: True when written, False when it was there. Atomic, and durable if `synced`.
+    """Write a whole file only if there is none, and tell whether it was written. Atomic.
 
-    Else a crash of the machine may leave it missing or empty, for files that can be made again. On a disk the content first gets a name of
-    its own, which a killed process leaves: in the folder `scratch`, or beside the file, whose folder is then made where it is missing.
+    Args:
+        url: the file.
+        content: all of it.
+        synced: whether it is durable; else a crash of the machine may leave it missing or empty,
+            for files that can be made again.
+        scratch: folder where a disk's content first gets a name of its own, which a killed process
+            leaves; by default beside the file, whose folder is then made where it is missing.
     """
     fs, path = locate(url)
     if not isinstance(fs, LocalFileSystem):
         return put_if_absent(fs, path, content)
-    return disk.create(Path(path), content, _scratch(path, scratch), synced)
+    return disk.create(Path(path), content, _find_scratch(path, scratch), synced)
 
 
 @plain_errors()
 def replace(url: str, content: bytes, scratch: str | None = None) -> None:
-    """Write a whole file in place of any older one. Atomic and durable; `scratch` as for `create`."""
+    """Write a whole file in place of any older one. Atomic and durable.
+
+    Args:
+        url: the file.
+        content: all of it.
+        scratch: as for `create`.
+    """
     fs, path = locate(url)
     if isinstance(fs, LocalFileSystem):
-        disk.replace(Path(path), content, _scratch(path, scratch))
+        disk.replace(Path(path), content, _find_scratch(path, scratch))
     else:
         fs.pipe_file(path, content)
 
 
 @plain_errors()
 def put(url: str, content: bytes, above: bool = True) -> None:
-    """Write a file that nobody depends on: neither synced nor atomic; without `above`, only where its folder is there."""
+    """Write a file that nobody depends on: neither synced nor atomic.
+
+    Args:
+        url: the file.
+        content: all of it.
+        above: whether to make its folder where that is missing; else it is an error.
+    """
     if above:
         make_folder(url.rsplit("/", 1)[0])
     fs, path = locate(url)
@@ -154,37 +161,48 @@ def put(url: str, content: bytes, above: bool = True) -> None:
 
 @plain_errors()
 def move(source: str, target: str) -> None:
-    """Give a synced file its final name, which holds its content's digest; an object store copies, and keeps the source.
+    """Give a synced file its final name, which holds its content's digest.
 
-    Safe to repeat and to race: when the source is gone and the target is there, somebody has done it already.
+    An object store copies, and keeps the source. Safe to repeat and to race: when the source is
+    gone and the target is there, somebody has done it already.
     """
     fs, source_path = locate(source)
     target_path = locate(target)[1]
     try:
         if isinstance(fs, LocalFileSystem):
             disk.move(Path(source_path), Path(target_path))
+        # The same content by its name; copied again it would only take time.
         elif not fs.exists(target_path):
             fs.cp_file(source_path, target_path)
     except FileNotFoundError:
+        # Somebody was faster.
         if not fs.exists(target_path):
             raise
 
 
 @plain_errors()
 def link_or_copy(source: str, target: str) -> None:
-    """Give a stored file, which never changes, a second name in the same file system; nothing when it has it."""
+    """Give a stored file, which never changes, a second name in the same file system.
+
+    Nothing happens when it has it.
+
+    Args:
+        source: the file.
+        target: its second name.
+    """
     fs, source_path = locate(source)
     target_path = locate(target)[1]
     if not isinstance(fs, LocalFileSystem):
         fs.cp_file(source_path, target_path)
         return
+    # A launch that was killed has made it.
     with suppress(FileExistsError):
         os.link(source_path, target_path)
 
 
 @plain_errors()
 def sync_folder(url: str) -> None:
-    """Make the names in a local folder durable; nothing to do elsewhere."""
+    """Make the names in a local folder durable; elsewhere they are."""
     fs, path = locate(url)
     if isinstance(fs, LocalFileSystem):
         disk.sync_folder(Path(path))
@@ -192,13 +210,24 @@ def sync_folder(url: str) -> None:
 
 @plain_errors()
 def make_folder(url: str, above: bool = True) -> None:
-    """Make a folder, and without `above` only where the one above it is there; an object store has none, and would be asked for a bucket."""
+    """Make a folder where there are folders.
+
+    Args:
+        url: the folder.
+        above: whether to make those above it too; else one must be there.
+    """
     fs, path = locate(url)
     if not isinstance(fs, LocalFileSystem):
+        # An object store has no folders, and would be asked for a bucket.
         if not is_object_store(fs):
             fs.makedirs(path, exist_ok=True)
-    elif not os.path.isdir(path):
-        (disk.make_folders if above else disk.make_folder)(Path(path))
+        return
+    if os.path.isdir(path):
+        return
+    if above:
+        disk.make_folders(Path(path))
+    else:
+        disk.make_folder(Path(path))
 
 
 @plain_errors()
@@ -209,35 +238,44 @@ def remove(url: str) -> None:
         disk.remove(Path(path))
         return
     with suppress(FileNotFoundError):
-        fs.rm(literal(path), recursive=True)
+        fs.rm(escape_pattern(path), recursive=True)
 
 
 @plain_errors()
 def link_folder(link: str, target: str, scratch: str) -> None:
-    """On a local disk, point a symbolic link at a folder beside it, atomically; `scratch` as for `create`."""
+    """Point a symbolic link of a local disk at a folder beside it, atomically.
+
+    Args:
+        link: the link.
+        target: the folder, seen from the link's.
+        scratch: as for `create`.
+    """
     disk.link(Path(link), target, Path(scratch))
 
 
-def link_target(link: str) -> str | None:
-    """Where a symbolic link of a local disk points; None when it is none."""
+def read_link(link: str) -> str | None:
+    """Return where a symbolic link of a local disk points; None when it is none."""
     return os.readlink(link) if os.path.islink(link) else None
 
 
 @contextmanager
 def open_synced(url: str) -> Iterator[HashingFile]:
-    """A new file for writing whose content is on the disk, and digested, when the block ends without an error.
+    """Open a new file that is on the disk, and digested, when the block ends without an error.
 
     When it ends with one, an object store keeps nothing.
     """
     fs, path = locate(url)
+    is_on_disk = isinstance(fs, LocalFileSystem)
     with plain_errors():
-        file = disk.open_new(Path(path)) if (local := isinstance(fs, LocalFileSystem)) else fs.open(path, "wb")
+        file = disk.open_new(Path(path)) if is_on_disk else fs.open(path, "wb")
         try:
             yield HashingFile(file)
             file.flush()
-            if local:
+            if is_on_disk:
                 os.fsync(file.fileno())
+            # Inside the block: a store's file is sent when it is closed.
             file.close()
+        # An interruption, too: half a file must not get its name on a store.
         except BaseException:
             discard(file)
             raise
@@ -245,76 +283,27 @@ def open_synced(url: str) -> Iterator[HashingFile]:
 
 @retried
 @plain_errors()
-def sha256_of(url: str) -> str:
-    """Digest of a file's content, read in pieces."""
+def compute_sha256(url: str) -> str:
+    """Return the digest of a file's content, read bit by bit."""
     digest = hashlib.sha256()
     with _open(url) as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+        while True:
+            part = file.read(_DIGESTED_BYTES)
+            if not part:
+                return digest.hexdigest()
+            digest.update(part)
 
 
 def _open(url: str, **options: str) -> Any:
     fs, path = locate(url)
     file = fs.open(path, "rb", **options)
+    # A disk's own file is faster, and raises what it should.
     return file if isinstance(fs, LocalFileSystem) else Reader(file)
 
 
-def _matches(fs: Any, path: str) -> list[dict[str, Any]]:
-    kind = _kind(fs, path)
-    if kind == "file":
-        return [fs.info(path)]
-    found: dict[str, dict[str, Any]] = {}
-    if kind == "directory":  # listed and not globbed: its own name may hold a bracket
-        found = {info["name"]: info for info in fs.ls(path, detail=True) if info["name"].rstrip("/") != path.rstrip("/")}
-    elif _GLOB.intersection(path):
-        with suppress(FileNotFoundError):  # no such bucket
-            found = fs.glob(path, detail=True)
-    return [info for _, info in sorted(found.items())]
-
-
-def _is_left_out(name: str) -> bool:
-    return name.startswith((".", "_")) or name.endswith(".crc")
-
-
-def _folders_of(taken: list[InputFile]) -> set[str]:
-    """The folders that hold these files, and those above them."""
-    folders = {file.url.rpartition("/")[0] for file in taken}
-    return folders | {folder[:end] for folder in folders for end, letter in enumerate(folder) if letter == "/"}
-
-
-def _is_file(fs: Any, info: dict[str, Any]) -> bool:
-    return os.path.isfile(info["name"]) if isinstance(fs, LocalFileSystem) else bool(info["type"] == "file")
-
-
-def _kind(fs: Any, path: str) -> str | None:
-    """`file`, `directory`, or None. Asked for its reason: `isfile` and `isdir` take a refusal for an absence."""
-    if isinstance(fs, LocalFileSystem):
-        return "file" if os.path.isfile(path) else "directory" if os.path.isdir(path) else None
-    try:
-        kind: str = fs.info(path)["type"]
-    except FileNotFoundError:
-        return None
-    return kind
-
-
-def _version(fs: Any, info: dict[str, Any]) -> str:
-    """What tells one content from another: on a local disk size, time and inode; elsewhere the best that the store knows."""
-    if isinstance(fs, LocalFileSystem):
-        stat = os.stat(info["name"])
-        return f"size={stat.st_size},mtime_ns={stat.st_mtime_ns},ino={stat.st_ino}"
-    if not is_object_store(fs):
-        info = fs.info(info["name"])  # its listing may know less, or of a coarser time
-    best = next((f"{key}={_plain(info[key])}" for key in _VERSION_KEYS if info.get(key) is not None), "")
-    return f"size={info['size']},{best}"
-
-
-def _plain(value: Any) -> str:
-    return str(value.timestamp() if hasattr(value, "timestamp") else value).strip('"')
-
-
-def _scratch(path: str, scratch: str | None) -> Path:
+def _find_scratch(path: str, scratch: str | None) -> Path:
     if scratch is not None:
         return Path(locate(scratch)[1])
-    disk.make_folders(Path(path).parent)
-    return Path(path).parent
+    folder = Path(path).parent
+    disk.make_folders(folder)
+    return folder

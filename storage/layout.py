@@ -20,6 +20,7 @@ from storage import files
 from storage.disk import leads_out
 
 _CURRENT, _RUNS = "CURRENT", "runs"
+# 255 bytes is the longest name that file systems take.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
@@ -32,7 +33,7 @@ class RunFolder:
 
     @property
     def published(self) -> str:
-        return files.join(self.output, f"runs/{self.run_id}")
+        return files.join(self.output, f"{_RUNS}/{self.run_id}")
 
     @property
     def manifest(self) -> str:
@@ -60,16 +61,16 @@ class RunFolder:
 
     @property
     def lock(self) -> str:
-        """Held by the run's launchers as long as they live (local disks)."""
+        """Return the file that the run's launchers hold as long as they live (local disks)."""
         return f"{self.temporary}/launcher.lock"
 
     def done_record(self, unit: int) -> str:
-        """The record that a unit is complete."""
+        """Return the record that a unit is complete."""
         return f"{self.done}/{unit:07d}.json"
 
 
-def current_run(output: str) -> str | None:
-    """Id of the run that readers should use, or None when nothing is published.
+def find_current_run(output: str) -> str | None:
+    """Return the id of the run that readers should use, or None when nothing is published.
 
     Raises:
         VerifyError: CURRENT holds what cannot be the id of a run.
@@ -80,38 +81,37 @@ def current_run(output: str) -> str | None:
     run_id = content.decode(errors="replace").strip()
     if not is_plain(run_id):
         raise VerifyError(
-            f"{output}: CURRENT does not hold the id of a run; publish again, or write the id of a folder in runs/ there"
+            f"{output}: CURRENT does not hold the id of a run; publish again, "
+            "or write the id of a folder in runs/ there"
         )
     return run_id
 
 
 def make_current(run: RunFolder) -> None:
-    """Point readers at a published run, durably: all that they follow from there is durable before."""
-    current, content = files.join(run.output, _CURRENT), f"{run.run_id}\n".encode()
+    """Point readers at a published run, durably."""
+    current = files.join(run.output, _CURRENT)
+    content = f"{run.run_id}\n".encode()
     replaced = False
     while not replaced and files.read(current) != content:
+        # All that readers follow from there is durable before.
         for folder in (run.published, files.join(run.output, _RUNS), run.output):
             files.sync_folder(folder)
-        with suppress(FileNotFoundError):  # another launcher of this run was faster, and cleaned up
+        # Missing: another launcher of this run was faster, and cleaned up.
+        with suppress(FileNotFoundError):
             files.make_folder(run.temporary)
             files.replace(current, content, scratch=run.temporary)
             replaced = True
     if files.is_local(run.output):
         _link_current(run)
-    files.sync_folder(run.output)  # again: who gave a name that is found standing may have failed to
-
-
-def _link_current(run: RunFolder) -> None:
-    """Let the link follow CURRENT, which a launcher of another run may replace at the same time."""
-    link = files.join(run.output, "current")
-    while (run_id := current_run(run.output)) is not None and files.link_target(link) != f"{_RUNS}/{run_id}":
-        with suppress(FileNotFoundError):
-            files.make_folder(run.temporary)
-            files.link_folder(link, f"{_RUNS}/{run_id}", scratch=run.temporary)
+    # Again: whoever gave a name that is found standing may have failed to.
+    files.sync_folder(run.output)
 
 
 def remove_temporary(run: RunFolder) -> None:
-    """Remove a run's temporary files, its done-records first: so what a killed removal leaves names no file that is gone."""
+    """Remove a run's temporary files.
+
+    Its done-records go first, so that what a killed removal leaves names no file that is gone.
+    """
     files.remove(run.done)
     with suppress(FileNotFoundError):
         files.sync_folder(run.temporary)
@@ -119,33 +119,71 @@ def remove_temporary(run: RunFolder) -> None:
 
 
 def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, dict[str, Any]]:
-    """Folder and manifest of a published run, by default the current one; every file that it lists is in the run's folder.
+    """Return folder and manifest of a published run.
+
+    Every file that it lists is in the run's folder.
+
+    Args:
+        output: the output folder.
+        run_id: which run; None for the current one.
 
     Raises:
-        VerifyError: nothing is published there, or the manifest cannot be read, or leads out of the run's folder.
+        VerifyError: nothing is published there, or the manifest cannot be read, or leads out of the
+            run's folder.
     """
-    who = "--run" if run_id else "CURRENT"
-    run_id = run_id or current_run(output)
+    named_by = "--run" if run_id else "CURRENT"
+    run_id = run_id or find_current_run(output)
     if run_id is None:
-        raise VerifyError(f"{output}: nothing is published there (no CURRENT); run pipelines.score with --output {output}")
+        raise VerifyError(
+            f"{output}: nothing is published there (no CURRENT); "
+            f"run pipelines.score with --output {output}"
+        )
     if not is_plain(run_id):
-        raise VerifyError(f"{output}: {run_id!r} cannot be the id of a run; name a folder in {output}/runs")
-    folder = RunFolder(files.absolute(output), run_id)
+        raise VerifyError(
+            f"{output}: {run_id!r} cannot be the id of a run; name a folder in {output}/runs"
+        )
+    folder = RunFolder(files.to_absolute(output), run_id)
     refuse_links(folder, VerifyError)
     content = files.read(folder.manifest)
     if content is None:
-        raise VerifyError(f"{output}: {who} names run {run_id}, but {folder.manifest} is missing; publish the run again")
-    return folder, _checked(folder, content)
+        raise VerifyError(
+            f"{output}: {named_by} names run {run_id}, but {folder.manifest} is missing; "
+            "publish the run again"
+        )
+    return folder, _parse_manifest(folder, content)
 
 
 def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
-    """Raise where a folder of the run, or one above it in the output, is a link that leads out of the output."""
-    for url in (run.published, run.temporary, f"{run.published}/rejected", run.attempts, run.done, run.progress, run.manifest):
+    """Refuse a run of which a folder, or one above it in the output, is a link that leads out.
+
+    Args:
+        run: the run.
+        refusal: what to raise.
+    """
+    rejected = f"{run.published}/rejected"
+    published = (run.published, rejected, run.manifest)
+    temporary = (run.temporary, run.attempts, run.done, run.progress)
+    for url in (*published, *temporary):
         refuse_link(run, url, refusal)
 
 
+def refuse_link(run: RunFolder, url: str, refusal: type[Refusal]) -> None:
+    """Refuse a name in the output that is, through links, a place outside.
+
+    Args:
+        run: the run.
+        url: the name.
+        refusal: what to raise.
+    """
+    if files.is_local(url) and leads_out(Path(url), Path(run.output)):
+        raise refusal(
+            f"{url}: is, or is below, a link that leads out of {run.output}; "
+            "put a folder there instead of the link"
+        )
+
+
 def is_plain(name: str) -> bool:
-    """Whether a name from a file stays, as a part of a path or URL, in the folder that it is put behind.
+    """Tell whether a name from a file stays, as a part of a path or URL, in the folder before it.
 
     >>> [is_plain(n) for n in ("part-00007-0123456789ab.parquet", "..", "/etc/passwd", "a/b", "")]
     [True, False, False, False, False]
@@ -153,24 +191,44 @@ def is_plain(name: str) -> bool:
     return _PLAIN.fullmatch(name) is not None
 
 
-def _checked(folder: RunFolder, content: bytes) -> dict[str, Any]:
-    """The manifest, whose entries name files below the run's folder."""
+def _link_current(run: RunFolder) -> None:
+    """Let the link follow CURRENT, which a launcher of another run may replace at the same time."""
+    link = files.join(run.output, "current")
+    while True:
+        run_id = find_current_run(run.output)
+        target = f"{_RUNS}/{run_id}"
+        if run_id is None or files.read_link(link) == target:
+            return
+        with suppress(FileNotFoundError):
+            files.make_folder(run.temporary)
+            files.link_folder(link, target, scratch=run.temporary)
+
+
+def _parse_manifest(folder: RunFolder, content: bytes) -> dict[str, Any]:
+    """Return the manifest, whose entries name files below the run's folder."""
     try:
         manifest: dict[str, Any] = json.loads(content)
-        paths = [entry["path"] for name in ("files", "rejected_files") for entry in manifest.get(name, ())]
+        paths = _list_paths(manifest)
+        # `rejected/` is the only folder below a run's.
         outside = [path for path in paths if not is_plain(path.removeprefix("rejected/"))]
     except ValueError as error:
-        raise VerifyError(f"{folder.manifest}: not valid JSON: {error}; publish the run again") from error
+        raise VerifyError(
+            f"{folder.manifest}: not valid JSON: {error}; publish the run again"
+        ) from error
     except (AttributeError, KeyError, TypeError) as error:
         raise VerifyError(f"{folder.manifest}: is not a manifest; publish the run again") from error
     if outside:
-        raise VerifyError(f"{folder.manifest}: lists {outside[0]!r}, which is not in the run's folder; do not trust this output")
+        raise VerifyError(
+            f"{folder.manifest}: lists {outside[0]!r}, which is not in the run's folder; "
+            "do not trust this output"
+        )
     for path in paths:
         refuse_link(folder, f"{folder.published}/{path}", VerifyError)
     return manifest
 
 
-def refuse_link(run: RunFolder, url: str, refusal: type[Refusal]) -> None:
-    """Raise where a name in the output is, through links, a place outside."""
-    if files.is_local(url) and leads_out(Path(url), Path(run.output)):
-        raise refusal(f"{url}: is, or is below, a link that leads out of {run.output}; put a folder there instead of the link")
+def _list_paths(manifest: dict[str, Any]) -> list[str]:
+    paths = []
+    for name in ("files", "rejected_files"):
+        paths += [entry["path"] for entry in manifest.get(name, ())]
+    return paths

@@ -11,12 +11,21 @@ from typing import Any
 import pytest
 
 from pipelines import score
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 
 # Tests that use one of these start programs, with no need to say so.
-_FIXTURES_THAT_START = {"programs", "servers", "server", "cluster", "on_cluster", "job_server", "image", "prism"}
+_FIXTURES_THAT_START = {
+    "programs",
+    "servers",
+    "server",
+    "cluster",
+    "on_cluster",
+    "job_server",
+    "image",
+    "prism",
+}
 _STARTS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system")
 # One worker takes all tests of these folders, since what they share takes long to set up; elsewhere it takes a file.
 _TAKEN_WHOLE = ("tests/flink", "tests/object_stores", "tests/dataflow")
@@ -53,7 +62,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def _rank(nodeid: str) -> int:
-    return next((rank for rank, beginning in enumerate(_FIRST) if nodeid.startswith(beginning)), len(_FIRST))
+    return next(
+        (rank for rank, beginning in enumerate(_FIRST) if nodeid.startswith(beginning)), len(_FIRST)
+    )
 
 
 def pytest_collection_finish() -> None:
@@ -78,7 +89,9 @@ def _refuse_unmarked(event: str, arguments: tuple[Any, ...]) -> None:
     """
     if _may_start or event not in _STARTS:
         return
-    what = f"this test starts a program ({event} {arguments[:2]!r}): mark it with pytest.mark.program"
+    what = (
+        f"this test starts a program ({event} {arguments[:2]!r}): mark it with pytest.mark.program"
+    )
     if threading.current_thread() is threading.main_thread():
         raise RuntimeError(what)
     _started.append(what)

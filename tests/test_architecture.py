@@ -19,48 +19,132 @@ ROOMS = ("configs", "model_zoo", "pipelines", "storage", "transforms")
 FILES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
 TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 
-# configs is the vocabulary: its errors, messages and steps are words for every room, but a Job is seen by pipelines alone.
+# configs is the vocabulary: its errors and messages are words for every room, but a Job is seen by pipelines alone.
 MAY_IMPORT = {
     "configs": {"configs"},
     "storage": {"storage", "configs.errors"},
-    "model_zoo": {"model_zoo", "configs.errors", "configs.messages", "configs.plain_yaml", "configs.steps"},
-    "transforms": {"transforms", "storage", "configs.errors", "configs.messages", "configs.steps"},
+    "model_zoo": {
+        "model_zoo",
+        "storage.files",
+        "configs.errors",
+        "configs.redaction",
+        "configs.safe_yaml",
+        "configs.suggest",
+        "configs.tolerance",
+        "configs.user_code",
+    },
+    "transforms": {
+        "transforms",
+        "storage",
+        "configs.errors",
+        "configs.redaction",
+        "configs.suggest",
+        "model_zoo.activations",
+        "model_zoo.arrays",
+        "model_zoo.halving",
+        "model_zoo.package.card",
+        "model_zoo.steps",
+        "model_zoo.tensor_columns",
+    },
     "pipelines": {"pipelines", "transforms", "model_zoo", "storage", "configs"},
 }
-# Beside the edges' own types and the stage clock, a transform imports only the files that are parts of it, or that wrote what it reads.
+# Transforms and steps know little of each other: beside the edges' own types and the stage clock, each imports only the files that are
+# parts of it, or that wrote what it reads.
+APART = ("transforms.", "model_zoo.steps.")
 SIBLINGS = {
-    "transforms.preprocess": {"transforms.columns"},
-    "transforms.columns": {"transforms.images", "transforms.texts"},
-    "transforms.postprocess": {"transforms.where"},
-    "transforms.read": {"transforms.read_ahead", "transforms.read_csv"},
-    "transforms.read_csv": {"transforms.csv_text"},
-    "transforms.csv_text": {"transforms.csv_bytes"},
-    "transforms.write": {"transforms.part_file"},
-    "transforms.part_file": {"transforms.write_csv"},
-    "transforms.publish": {"transforms.manifest", "transforms.write"},
+    "transforms.postprocess": {"transforms.score_columns", "transforms.where"},
+    "transforms.read": {"transforms.formats.read_ahead"},
+    "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
+    "transforms.publish": {
+        "transforms.output.books",
+        "transforms.output.manifest",
+        "transforms.output.published_files",
+    },
+    "transforms.formats.table": {
+        "transforms.formats.csv",
+        "transforms.formats.csv_output",
+        "transforms.formats.parquet",
+        "transforms.formats.parquet_output",
+    },
+    "transforms.formats.csv": {
+        "transforms.formats.csv_blocks",
+        "transforms.formats.csv_bytes",
+        "transforms.formats.csv_dialect",
+        "transforms.formats.csv_split",
+        "transforms.formats.csv_values",
+    },
+    "transforms.formats.csv_blocks": {
+        "transforms.formats.csv_bytes",
+        "transforms.formats.csv_dialect",
+        "transforms.formats.csv_text",
+    },
+    "transforms.formats.csv_split": {
+        "transforms.formats.csv_bytes",
+        "transforms.formats.csv_dialect",
+    },
+    "transforms.formats.csv_text": {
+        "transforms.formats.csv_bytes",
+        "transforms.formats.csv_dialect",
+        "transforms.formats.csv_quotes",
+    },
+    "transforms.output.part_writer": {"transforms.output.part_file"},
+    "transforms.output.part_file": {"transforms.formats.table"},
+    "transforms.output.books": {
+        "transforms.output.done_record",
+        "transforms.output.many_requests",
+    },
+    "transforms.output.published_files": {"transforms.output.many_requests"},
+    "transforms.output.manifest": {"transforms.output.books"},
+    "model_zoo.steps.table": {
+        f"model_zoo.steps.{step}"
+        for step in ("cast", "encode", "fill", "function", "image", "scale", "stack", "tokenize")
+    },
+    **{
+        f"model_zoo.steps.{step}": {"model_zoo.steps.fitting"}
+        for step in ("encode", "fill", "scale")
+    },
 }
-FOUNDATION = {"transforms.batches", "transforms.plan_file", "transforms.rejected", "transforms.timing"}
-FORBIDDEN = {"configs": {"apache_beam", "torch", "pyarrow"}, "model_zoo": {"apache_beam"}, "storage": {"apache_beam", "torch"}}
+FOUNDATION = {
+    "transforms.batch_function",
+    "transforms.batches",
+    "transforms.formats.format",
+    "transforms.formats.output",
+    "transforms.output.plan_file",
+    "transforms.record_batches",
+    "transforms.rejected",
+    "transforms.timing",
+    "model_zoo.steps.arrays",
+    "model_zoo.steps.step",
+}
+FORBIDDEN = {
+    "configs": {"apache_beam", "torch", "pyarrow"},
+    "model_zoo": {"apache_beam"},
+    "storage": {"apache_beam", "torch"},
+}
 
 # Outside storage, what changes a file or folder without it, and why it may.
 CHANGES_FILES = {
-    "pipelines.metrics_file.write_metrics": "one mode, for a file that storage has replaced",
-    "model_zoo.package.write_package": "training: model_zoo imports no storage, and a package without its card is none",
-    "model_zoo.package._write": "as above; the card, which lists the others, is written last",
-    "model_zoo.package_cache.cached": "copies that nobody trusts unread: a lost or broken one is fetched again",
-    "model_zoo.package_cache.private_folder": "as above",
-    "model_zoo.package_cache._write": "as above",
-    "model_zoo.package_cache._make_room": "as above",
-    "model_zoo.compiled._compile": "machine code, which torch writes by itself, to a name of its own, and which any worker can make again",
+    "pipelines.cli.metrics_file.write_metrics": "one mode, for a file that storage has replaced",
+    "model_zoo.package.cache.read_copy": "copies that nobody trusts unread: a lost or broken one is fetched again",
+    "model_zoo.package.cache.private_folder": "as above",
+    "model_zoo.package.cache._write_copy": "as above",
+    "model_zoo.package.cache._drop_oldest": "as above",
+    "model_zoo.engines.compiled._compile": "machine code, which torch writes by itself, to a name of its own, and which any worker can make again",
 }
 # Libraries write to paths where they are given one; these are given a file that is open, or a place in memory.
 WRITES_TO_A_SINK = {
-    "model_zoo.datasets": {"Image.fromarray(pixels).save(sink"},
-    "pipelines.samples": {"pq.write_table(table, sink", "pacsv.write_csv(table, sink"},
-    "transforms.part_file": {"self._writer.write_table(table", "pq.ParquetWriter(sink"},
-    "transforms.write_csv": {"self._writer.write_table(self._escape(table)", "pacsv.CSVWriter(sink"},
+    "model_zoo.training.datasets": {"image.save(sink"},
+    "pipelines.training.held_out": {"pq.write_table(table, sink", "pacsv.write_csv(table, sink"},
+    "transforms.output.part_file": {"self._writer.write_table(table"},
+    "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
+    "transforms.formats.csv_output": {
+        "self._writer.write_table(self._escape(table)",
+        "pacsv.CSVWriter(sink",
+    },
 }
-WRITERS = re.compile(r"(\w*Writer|dump|new_file|save\w*|to_csv|to_parquet|write_(csv|dataset|feather|table))")
+WRITERS = re.compile(
+    r"(\w*Writer|dump|new_file|save\w*|to_csv|to_parquet|write_(csv|dataset|feather|table))"
+)
 
 
 @cache
@@ -87,7 +171,10 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" if node.module in ROOMS else str(node.module) for alias in node.names)
+            yield from (
+                f"{node.module}.{alias.name}" if node.module in ROOMS else str(node.module)
+                for alias in node.names
+            )
 
 
 def violations_in(paths: list[Path], check: Callable[[Path], Iterator[str]]) -> list[str]:
@@ -113,7 +200,8 @@ def wrong_imports(path: Path) -> Iterator[str]:
         if target.partition(".")[0] in ROOMS:
             if not any(target == a or target.startswith(f"{a}.") for a in allowed):
                 yield f" imports {target}"
-            if room == "transforms" and target.startswith("transforms.") and target not in FOUNDATION | SIBLINGS.get(name, set()):
+            is_sibling = any(name.startswith(f) and target.startswith(f) for f in APART)
+            if is_sibling and target not in FOUNDATION | SIBLINGS.get(name, set()):
                 yield f" imports its sibling {target}"
         if target.partition(".")[0] in FORBIDDEN.get(room, set()):
             yield f" imports {target}"
@@ -124,7 +212,7 @@ def test_files_and_functions_are_small() -> None:
 
 
 def large_parts(path: Path) -> Iterator[str]:
-    if text_of(path).count("\n") > 320:
+    if text_of(path).count("\n") > 400:
         yield ": split it"
     for node in nodes_of_kind(path, ast.FunctionDef):
         body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
@@ -135,7 +223,9 @@ def large_parts(path: Path) -> Iterator[str]:
 
 def test_functions_are_short_as_a_rule() -> None:
     sizes = sorted(
-        (n.end_lineno or 0) - (n.body[1:] or n.body)[0].lineno + 1 for path in FILES for n in nodes_of_kind(path, ast.FunctionDef)
+        (n.end_lineno or 0) - (n.body[1:] or n.body)[0].lineno + 1
+        for path in FILES
+        for n in nodes_of_kind(path, ast.FunctionDef)
     )
     assert sizes[len(sizes) // 2] <= 8
     assert sizes[len(sizes) * 9 // 10] <= 25
@@ -147,8 +237,8 @@ def test_files_of_tests_are_small() -> None:
 
 def long_tests(path: Path) -> Iterator[str]:
     lines = text_of(path).count("\n")
-    if lines > 500:
-        yield f" has {lines} lines, more than 500"
+    if lines > 600:
+        yield f" has {lines} lines, more than 600"
 
 
 def test_no_future_annotations() -> None:
@@ -166,7 +256,11 @@ def test_no_test_module_is_imported() -> None:
 
 
 def imported_test_modules(path: Path) -> Iterator[str]:
-    names = {name for node in nodes_of(path) for name in modules_named_in(node, module(path), path.name == "__init__.py")}
+    names = {
+        name
+        for node in nodes_of(path)
+        for name in modules_named_in(node, module(path), path.name == "__init__.py")
+    }
     yield from (f" imports {name}" for name in sorted(names) if is_for_pytest(name))
 
 
@@ -181,7 +275,11 @@ def modules_named_in(node: ast.AST, importer: str, is_package: bool) -> Iterator
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
-        above = importer.split(".")[: len(importer.split(".")) - node.level + is_package] if node.level else []
+        above = (
+            importer.split(".")[: len(importer.split(".")) - node.level + is_package]
+            if node.level
+            else []
+        )
         origin = ".".join([*above, *([node.module] if node.module else [])])
         names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
     else:
@@ -197,16 +295,25 @@ def is_module(name: str) -> bool:
     ("line", "found"),
     [
         ("from tests.faults.test_disk import job", ["tests.faults.test_disk"]),
-        ("import tests.faults.test_disk as disk, tests.conftest", ["tests.faults.test_disk", "tests.conftest"]),
+        (
+            "import tests.faults.test_disk as disk, tests.conftest",
+            ["tests.faults.test_disk", "tests.conftest"],
+        ),
         ("from tests import conftest, support", ["tests.conftest"]),
         ("from . import conftest", ["tests.conftest"]),
         ("from .faults.conftest import world", ["tests.faults.conftest"]),
         ("from tests.faults.world import test_me, conftest", []),
     ],
 )
-def test_imports_of_test_modules_are_seen_however_they_are_written(line: str, found: list[str]) -> None:
+def test_imports_of_test_modules_are_seen_however_they_are_written(
+    line: str, found: list[str]
+) -> None:
     (node,) = ast.parse(line).body
-    assert [name for name in modules_named_in(node, "tests.test_a", is_package=False) if is_for_pytest(name)] == found
+    assert [
+        name
+        for name in modules_named_in(node, "tests.test_a", is_package=False)
+        if is_for_pytest(name)
+    ] == found
 
 
 @pytest.mark.program
@@ -214,13 +321,16 @@ def test_every_module_imports_without_a_warning_of_ours() -> None:
     """Warnings are errors, but for those that Beam and its own dependencies raise among themselves; nothing may be imported before."""
     modules = ", ".join(module(p) for p in FILES)
     code = f"import warnings, apache_beam, torch, sklearn\nwarnings.simplefilter('error')\nimport {modules}"
-    run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
 
 
 def test_every_package_of_the_tree_is_installed() -> None:
     setup = (REPOSITORY / "setup.py").read_text()
     assert [room for room in ROOMS if f'"{room}"' not in setup] == []
+    assert [path for path in FILES if not (path.parent / "__init__.py").exists()] == []
 
 
 def test_only_storage_changes_files() -> None:
@@ -231,15 +341,29 @@ def test_only_storage_changes_files() -> None:
 def changes_of_files(path: Path) -> Iterator[str]:
     name = module(path)
     if not name.startswith("storage."):
-        found = {step.name.partition(":")[0] for step in steps_of(text_of(path), name) if step.primitive}
+        found = {
+            step.name.partition(":")[0] for step in steps_of(text_of(path), name) if step.primitive
+        }
         known = {place for place in CHANGES_FILES if place.rpartition(".")[0] == name}
         yield from (f": {place} changes files" for place in sorted(found - known))
-        yield from (f": {place} changes no file, as CHANGES_FILES says" for place in sorted(known - found))
-    calls = [c for c in nodes_of_kind(path, ast.Call) if isinstance(c.func, ast.Attribute) and WRITERS.fullmatch(c.func.attr)]
+        yield from (
+            f": {place} changes no file, as CHANGES_FILES says" for place in sorted(known - found)
+        )
+    calls = [
+        c
+        for c in nodes_of_kind(path, ast.Call)
+        if isinstance(c.func, ast.Attribute) and WRITERS.fullmatch(c.func.attr)
+    ]
     writers = [ast.unparse(call) for call in calls]
     sinks = WRITES_TO_A_SINK.get(name, set())
-    yield from (f": {sink} is not there" for sink in sorted(sinks) if not any(text.startswith(sink) for text in writers))
-    yield from (f": {text} may write to a path" for text in writers if not text.startswith(tuple(sinks)))
+    yield from (
+        f": {sink} is not there"
+        for sink in sorted(sinks)
+        if not any(text.startswith(sink) for text in writers)
+    )
+    yield from (
+        f": {text} may write to a path" for text in writers if not text.startswith(tuple(sinks))
+    )
 
 
 def test_what_changes_files_is_called_by_its_modules_name() -> None:
@@ -258,13 +382,19 @@ def hidden_changes(path: Path) -> Iterator[str]:
     for origin, alias in imported:
         if alias.name in LOOKS and alias.asname is not None:
             yield f": import {alias.name} as {alias.asname}"
-        looks = LOOKS.get((origin or "").rpartition(".")[2], alias.name).split()
+        looks = LOOKS.get((origin or "").removeprefix("storage."), alias.name).split()
         if alias.name not in looks and not alias.name[0].isupper():
             yield f": from {origin} import {alias.name}"
-    functions = {id(part) for node in nodes if isinstance(node, ast.Call) for part in ast.walk(node.func)}
+    functions = {
+        id(part) for node in nodes if isinstance(node, ast.Call) for part in ast.walk(node.func)
+    }
     names = {alias.name for _, alias in imported} & set(LOOKS)
     for node in nodes_of_kind(path, ast.Attribute):
-        if isinstance(node.value, ast.Name) and node.value.id in names and id(node) not in functions:
+        if (
+            isinstance(node.value, ast.Name)
+            and node.value.id in names
+            and id(node) not in functions
+        ):
             harmless = [*LOOKS[node.value.id].split(), "devnull", "environ", "path", "pathsep"]
             if node.attr not in harmless and not node.attr.isupper():
                 yield f":{node.lineno}: {ast.unparse(node)} is not called here"

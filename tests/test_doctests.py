@@ -8,7 +8,9 @@ from types import ModuleType
 from tests.support.repository import REPOSITORY
 
 ROOMS = ("configs", "storage", "transforms", "model_zoo", "pipelines")
-EXAMPLES = 24  # as many as there were when this was written: a finder that overlooks some would find fewer
+EXAMPLES = (
+    24  # as many as there were when this was written: a finder that overlooks some would find fewer
+)
 
 
 def test_every_example_in_a_docstring_gives_what_it_says() -> None:

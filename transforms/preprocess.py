@@ -1,138 +1,143 @@
 """RawBatch -> FeatureBatch: from table columns to the arrays that the network takes.
 
-First the contract's missing-value policy, column by column, then the job's own steps, then those that training fitted. A row that
-a step cannot take is rejected, and the rest of its batch goes on.
+First the contract's missing-value policy, column by column, then the job's own steps, then those that
+training fitted. A row that a step cannot take is rejected, and the rest of its batch goes on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import InputError, JobError, RowError
-from configs.steps import Scalar, Step
-from transforms.batches import Arrays, BadRows, FeatureBatch, RawBatch
-from transforms.columns import Column, apply_steps, cast_array, fill_missing, missing_rows
-from transforms.timing import Timed
-
-
-@dataclass(frozen=True)
-class Missing:
-    """What a missing value in one column does: `error`, `reject`, or `fill` with a value."""
-
-    column: str
-    policy: str
-    fill: Scalar | None = None
-
-
-@dataclass(frozen=True)
-class ModelInput:
-    """An array that the network takes: its dtype, and its shape without the leading rows."""
-
-    dtype: str
-    shape: tuple[int, ...]
+from configs.errors import InputError, JobError, RejectedRows, RowError
+from model_zoo.package.card import InputColumn, Tensor
+from model_zoo.steps.arrays import Column, cast_array, fill_missing, find_missing
+from model_zoo.steps.table import Step, apply_steps
+from transforms.batch_function import BatchFunction
+from transforms.batches import Arrays, FeatureBatch, RawBatch
+from transforms.timing import clocked_as
 
 
 def preprocess_rows(
-    rows: pa.RecordBatch, missing: Sequence[Missing], steps: Sequence[Step], inputs: Mapping[str, ModelInput]
+    rows: pa.RecordBatch,
+    contract: Sequence[InputColumn],
+    steps: Sequence[Step],
+    inputs: Mapping[str, Tensor],
 ) -> Arrays:
-    """The network's inputs for some rows.
+    """Return the network's inputs for some rows.
 
     Args:
-        rows: at least the columns that `missing` and `steps` name.
-        missing: policy of every model column.
-        steps: fitted steps, in order.
+        rows: at least the columns that `contract` and `steps` name.
+        contract: every model column, with its policy for missing values.
+        steps: complete ones, in order.
         inputs: name, dtype and shape of what must come out.
 
     Returns:
         One array (rows, *shape) per input, in its dtype.
 
     Raises:
-        BadRows: rows that a policy or a step rejects.
+        RejectedRows: rows that a policy or a step rejects.
         InputError, JobError: something that concerns not just a row.
     """
     columns: dict[str, Column] = {name: rows.column(name) for name in rows.schema.names}
-    columns.update(_settle_missing(rows, missing))
-    return _select(apply_steps(steps, columns, rows.num_rows), inputs, rows.num_rows)
+    columns.update(_settle_missing(rows, contract))
+    preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as)
+    return {
+        name: _select_input(name, preprocessed, wanted, rows.num_rows)
+        for name, wanted in inputs.items()
+    }
 
 
 def preprocess_batch(
-    batch: RawBatch, missing: Sequence[Missing], steps: Sequence[Step], inputs: Mapping[str, ModelInput]
+    batch: RawBatch,
+    contract: Sequence[InputColumn],
+    steps: Sequence[Step],
+    inputs: Mapping[str, Tensor],
 ) -> FeatureBatch:
-    """The batch with its inputs, without the rows that were rejected.
+    """Return the batch with its inputs, without the rows that were rejected.
 
-    A failing step names all its bad rows at once, so this tries once more per failing step.
+    A failing step names all its rows at once, so this tries once more per failing step.
     """
     while True:
         try:
-            return FeatureBatch(batch, preprocess_rows(batch.rows, missing, steps, inputs))
-        except BadRows as bad:
-            batch = batch.reject(bad, "preprocess")
+            arrays = preprocess_rows(batch.rows, contract, steps, inputs)
+            return FeatureBatch(batch, arrays)
+        except RejectedRows as rejected:
+            batch = batch.reject(rejected, "preprocess")
         except InputError as error:
             raise InputError(f"{batch.id}: {error}") from error
 
 
 @dataclass
 class Preprocess(beam.PTransform):
-    """`preprocess_rows` on every batch."""
+    """`preprocess_batch` on every batch."""
 
-    missing: tuple[Missing, ...]
+    contract: tuple[InputColumn, ...]
     steps: tuple[Step, ...]
-    inputs: dict[str, ModelInput]
+    inputs: dict[str, Tensor]
 
     def expand(self, batches: beam.PCollection[RawBatch]) -> beam.PCollection[FeatureBatch]:
-        return batches | beam.ParDo(_PreprocessRows(self.missing, self.steps, self.inputs))
+        preprocess = partial(
+            preprocess_batch, contract=self.contract, steps=self.steps, inputs=self.inputs
+        )
+        function = BatchFunction(preprocess, "preprocess")
+        return batches | beam.ParDo(function).with_output_types(FeatureBatch)
 
 
-@dataclass
-class _PreprocessRows(beam.DoFn):
-    missing: tuple[Missing, ...]
-    steps: tuple[Step, ...]
-    inputs: dict[str, ModelInput]
+def _settle_missing(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> dict[str, Column]:
+    """Return the columns in which missing values were filled.
 
-    def setup(self) -> None:
-        self._timed = Timed("preprocess")
-
-    def process(self, batch: RawBatch) -> Iterator[FeatureBatch]:
-        with self._timed(len(batch)), batch.times.clocked("preprocess"):
-            features = preprocess_batch(batch, self.missing, self.steps, self.inputs)
-        yield features
-
-
-def _settle_missing(rows: pa.RecordBatch, missing: Sequence[Missing]) -> dict[str, Column]:
+    Raises:
+        RejectedRows: rows that the policy of a column rejects.
+        InputError: a missing value in a column that must have none.
+    """
     filled: dict[str, Column] = {}
-    bad: dict[int, Exception] = {}
-    for rule in missing:
-        if rule.policy == "fill" and rule.fill is None:  # a step fills it
+    reasons: dict[int, Exception] = {}
+    for rule in contract:
+        if rule.missing == "fill" and rule.fill is None:  # a step fills it
             continue
-        column = rows.column(rule.column)
-        positions = missing_rows(column)
+        column = rows.column(rule.name)
+        positions = find_missing(column)
         if positions is None:
             continue
-        if rule.policy == "error":
+        if rule.missing == "error":
             raise InputError(
-                f"column {rule.column!r} has a missing value, and the model's contract says missing: error; clean the "
-                "input, or pack the model with missing: reject or fill"
+                f"column {rule.name!r} has a missing value, and the model's contract says missing: "
+                "error; clean the input, or pack the model with missing: reject or fill"
             )
-        if rule.policy == "reject":
-            bad.update((int(p), RowError(f"column {rule.column!r}: missing value")) for p in positions)
+        if rule.missing == "reject":
+            reason = RowError(f"column {rule.name!r}: missing value")
+            reasons.update(dict.fromkeys(positions.tolist(), reason))
         elif rule.fill is not None:
-            filled[rule.column] = fill_missing(column, rule.fill)
-    if bad:
-        raise BadRows(bad)
+            filled[rule.name] = fill_missing(column, rule.fill)
+    if reasons:
+        raise RejectedRows(reasons)
     return filled
 
 
-def _select(columns: dict[str, Column], inputs: Mapping[str, ModelInput], rows: int) -> Arrays:
-    arrays: Arrays = {}
-    for name, wanted in inputs.items():
-        if name not in columns:
-            raise JobError(f"preprocessing gives no model input {name!r}; its columns are {sorted(columns)}")
-        column = columns[name]
-        array = column if isinstance(column, np.ndarray) else column.to_numpy(zero_copy_only=False)
-        if array.shape != (rows, *wanted.shape):
-            raise JobError(f"preprocessing gives model input {name!r} in shape {array.shape}, not {(rows, *wanted.shape)}")
-        arrays[name] = array if array.dtype == wanted.dtype else cast_array(name, array, np.dtype(wanted.dtype))
-    return arrays
+def _select_input(
+    name: str, columns: Mapping[str, Column], wanted: Tensor, rows: int
+) -> np.ndarray:
+    """Return one model input out of the preprocessed columns, in its dtype.
+
+    Raises:
+        JobError: preprocessing does not make it, or in another shape.
+        RejectedRows: rows with a value that the dtype cannot hold.
+    """
+    if name not in columns:
+        raise JobError(
+            f"preprocessing gives no model input {name!r}; its columns are {sorted(columns)}"
+        )
+    column = columns[name]
+    array = column if isinstance(column, np.ndarray) else column.to_numpy(zero_copy_only=False)
+    shape = (rows, *wanted.shape)
+    if array.shape != shape:
+        raise JobError(
+            f"preprocessing gives model input {name!r} in shape {array.shape}, not {shape}"
+        )
+    if array.dtype == wanted.dtype:
+        return array
+    return cast_array(name, array, np.dtype(wanted.dtype))

@@ -1,20 +1,26 @@
-"""What is kept of a row that fails: where it came from, its key, the stage, and why; its values only if the job asks for them."""
+"""What is kept of a rejected row: where it came from, its key, the stage, and why.
+
+Its values are kept only if the job asks for them.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from configs.errors import RowError
-from configs.messages import shown
+from configs.redaction import shown
+from transforms.record_batches import dump_rows, load_rows
 
+# Of a long value only this much is looked for in messages, which are cut far below that.
 _LOOKED_AT_BYTES = 200_000
 
 
 @dataclass(frozen=True, order=True)
 class BatchId:
-    """Where a batch comes from: the input shard and the number of its first row there (0 is the first data row)."""
+    """Where a batch comes from: the input shard, and the number of its first row there (from 0)."""
 
     shard: str
     first_row: int
@@ -25,54 +31,84 @@ class BatchId:
 
 @dataclass(frozen=True)
 class RowRecord:
-    """What a failed row is remembered by, beside its place: the value of column `key`, and with `values` all that was read of it."""
+    """What a rejected row is remembered by, beside its place.
+
+    Attributes:
+        key: the column whose value names it.
+        values: whether all that was read of it is kept.
+    """
 
     key: str | None = None
     values: bool = False
 
 
 @dataclass(frozen=True)
-class FailedBatch:
-    """Rows of one batch that failed in one stage, one record per row.
+class RejectedBatch:
+    """Rows of one batch that one stage could not take, one record per row.
 
-    Columns: source, row (number in the shard), key (if the job names one), stage, error (class), message, values (if the job asks
-    for them: a struct of the columns that were read; null where the row could not be read).
+    Columns: source, row (number in the shard), key (if the job names one), stage, error (class), message,
+    values (if the job asks for them: a struct of the columns that were read; null where the row could not
+    be read).
     """
 
     id: BatchId
     stage: str
     rows: pa.RecordBatch
 
+    def __reduce__(self) -> Any:
+        return _unpickle, (self.id, self.stage, dump_rows(self.rows))
 
-def failed_batch(
-    id: BatchId, stage: str, row_numbers: np.ndarray, reasons: Sequence[Exception], rows: pa.RecordBatch, record: RowRecord
-) -> FailedBatch:
-    """The records of some rows.
+
+def record_rows(
+    id: BatchId,
+    stage: str,
+    row_numbers: np.ndarray,
+    reasons: Sequence[Exception],
+    rows: pa.RecordBatch,
+    record: RowRecord,
+) -> RejectedBatch:
+    """Return the records of some rows.
 
     Args:
+        id: the batch that they stood in.
+        stage: the stage that could not take them.
         row_numbers: int64 (rows,), their numbers in the shard.
         reasons: of each row.
         rows: the rows themselves, as far as they could be read.
+        record: what is kept of them.
     """
     count = len(row_numbers)
-    columns = {"source": pa.repeat(pa.scalar(id.shard), count), "row": pa.array(row_numbers, type=pa.int64())}
+    columns = {
+        "source": pa.repeat(pa.scalar(id.shard), count),
+        "row": pa.array(row_numbers, type=pa.int64()),
+    }
     if record.key is not None:
         columns["key"] = rows.column(record.key)
     columns["stage"] = pa.repeat(pa.scalar(stage), count)
-    columns["error"] = pa.array([type(r).__name__ for r in reasons], type=pa.string())
+    columns["error"] = pa.array([type(reason).__name__ for reason in reasons], type=pa.string())
     columns["message"] = pa.array(_messages(reasons, rows), type=pa.string())
     if record.values:
         columns["values"] = rows.to_struct_array()
-    return FailedBatch(id, stage, pa.RecordBatch.from_pydict(columns))
+    return RejectedBatch(id, stage, pa.RecordBatch.from_pydict(columns))
+
+
+def _unpickle(id: BatchId, stage: str, rows: bytes) -> RejectedBatch:
+    return RejectedBatch(id, stage, load_rows(rows))
 
 
 def _messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterator[str]:
     for position, reason in enumerate(reasons):
-        yield shown(reason) if isinstance(reason, RowError) else _foreign_message(reason, rows, position)
+        if isinstance(reason, RowError):
+            yield shown(reason)
+        else:
+            yield _redact_message(reason, rows, position)
 
 
-def _foreign_message(reason: Exception, rows: pa.RecordBatch, position: int) -> str:
-    """The message without the row's values; without the message where it or they cannot be read, as then nothing tells one from the other."""
+def _redact_message(reason: Exception, rows: pa.RecordBatch, position: int) -> str:
+    """Return a library's message without the row's values.
+
+    Where it or they cannot be read, nothing tells one from the other: the class alone is left.
+    """
     try:
         return shown(reason, _texts(rows.take(pa.array([position]))))
     except Exception:  # noqa: BLE001 - a row that is rejected must not end the run
@@ -80,12 +116,20 @@ def _foreign_message(reason: Exception, rows: pa.RecordBatch, position: int) -> 
 
 
 def _texts(row: pa.RecordBatch) -> list[str]:
-    """A row's values as a library's message might hold them; numbers are blotted out anyway."""
-    return [text for column in row.columns for value in _bytes_in(column) for text in _decoded(value[:_LOOKED_AT_BYTES])]
+    """Return a row's values as a library's message might hold them; numbers are blotted out anyway."""
+    return [
+        text
+        for column in row.columns
+        for value in _bytes_in(column)
+        for text in _decode(value[:_LOOKED_AT_BYTES])
+    ]
 
 
 def _bytes_in(column: pa.Array) -> Iterator[bytes]:
-    """Every text and every binary value, however deep; as bytes, because a text of a file need not be valid UTF-8."""
+    """Yield every text and every binary value, however deep.
+
+    As bytes, because a text of a file need not be valid UTF-8.
+    """
     kind = column.type
     if pa.types.is_dictionary(kind):
         yield from _bytes_in(column.dictionary_decode())
@@ -101,8 +145,8 @@ def _bytes_in(column: pa.Array) -> Iterator[bytes]:
         yield from column.drop_null().cast(pa.large_binary()).to_pylist()
 
 
-def _decoded(value: bytes) -> Iterator[str]:
-    """What a reader may make of the bytes, who takes them for UTF-8 or for Latin-1."""
+def _decode(value: bytes) -> Iterator[str]:
+    """Yield what a reader makes of the bytes, who takes them for UTF-8 or for Latin-1."""
     yield value.decode(errors="replace")
     if not value.isascii():
         yield value.decode("latin-1")

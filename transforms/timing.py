@@ -1,11 +1,11 @@
-"""Where the time goes: nanoseconds by stage, which travel with a batch into the manifest, and Beam's counters, which runners show.
+"""Where the time goes: nanoseconds by stage, which travel with a batch into the manifest, and Beam's counters.
 
-The times travel because workers write the manifest, before any runner knows its counters, and because a run that was interrupted must
-tell of both its parts.
+The times travel because workers write the manifest, before any runner knows its counters, and because a
+run that was interrupted must tell of both its parts.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 import resource
 import sys
@@ -15,18 +15,19 @@ import time
 from apache_beam.metrics import Metrics
 
 _NAMESPACE = "score"
-# decode is a part of preprocessing, and copy (to a device and back) of predicting; wait is what no stage took.
+# `decode` is a part of preprocessing, and `copy` (to a device and back) one of predicting; `wait` is what
+# no stage took.
 STAGES = ("read", "decode", "preprocess", "copy", "model", "postprocess", "write", "wait")
 
 
-class _Within(threading.local):
-    """What the stage that this thread is in has given away to others."""
+class _GivenAway(threading.local):
+    """Nanoseconds that the stage of this thread has given to other stages."""
 
     def __init__(self) -> None:
         self.nanoseconds: dict[str, int] = {}
 
 
-_within = _Within()
+_given_away = _GivenAway()
 
 
 @dataclass
@@ -34,7 +35,8 @@ class StageTimes:
     """What some rows took on their way.
 
     Attributes:
-        since: when they were asked for, by the wall clock: they may end in another process, on another machine.
+        since: nanoseconds of the wall clock when they were asked for; not of a monotonic one, because they
+            may end in another process, on another machine.
         nanoseconds: by stage, so far.
     """
 
@@ -58,9 +60,9 @@ class StageTimes:
 
     @contextmanager
     def clocked(self, stage: str) -> Iterator[None]:
-        """Count the time that the block takes, but for what it gives to other stages (`took`); blocks do not nest."""
+        """Count the time that the block takes, but for what it gives to other stages; blocks do not nest."""
         given: dict[str, int] = {}
-        _within.nanoseconds = given
+        _given_away.nanoseconds = given
         started = time.perf_counter_ns()
         yield
         self.add(stage, time.perf_counter_ns() - started - sum(given.values()))
@@ -68,15 +70,24 @@ class StageTimes:
             self.add(other, nanoseconds)
 
     def seconds(self, until: int) -> dict[str, float]:
-        """Seconds of every stage; of the time until then, what none of them took was spent waiting."""
+        """Return the seconds of every stage.
+
+        Args:
+            until: nanoseconds of the wall clock; what no stage took of the time until then was spent
+                waiting.
+        """
         spent = {stage: self.nanoseconds.get(stage, 0) for stage in STAGES}
         spent["wait"] = max(0, until - self.since - sum(spent.values()))
         return {stage: round(nanoseconds / 1e9, 6) for stage, nanoseconds in spent.items()}
 
 
-def took(stage: str, nanoseconds: int) -> None:
-    """Give time of the stage that this thread is in to another one; of a thread that is in none, nobody asks."""
-    _within.nanoseconds[stage] = _within.nanoseconds.get(stage, 0) + nanoseconds
+def give_time(stage: str, nanoseconds: int) -> None:
+    """Give time of the stage that this thread is in to another one.
+
+    Nobody asks for that of a thread that is in none.
+    """
+    given = _given_away.nanoseconds
+    given[stage] = given.get(stage, 0) + nanoseconds
 
 
 @contextmanager
@@ -86,7 +97,12 @@ def clocked_within(stage: str) -> Iterator[None]:
     try:
         yield
     finally:
-        took(stage, time.perf_counter_ns() - started)
+        give_time(stage, time.perf_counter_ns() - started)
+
+
+def clocked_as(stage: str) -> AbstractContextManager[object]:
+    """Count the time of a preprocessing step as that of its stage."""
+    return nullcontext() if stage == "preprocess" else clocked_within(stage)
 
 
 class Timed:
@@ -112,6 +128,6 @@ class Timed:
 
 
 def peak_memory() -> int:
-    """The most memory that this process ever had, in bytes."""
+    """Return the most memory that this process ever had, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak << 10
+    return peak if sys.platform == "darwin" else peak << 10  # Linux counts in KiB

@@ -1,13 +1,15 @@
 """The filter of a job, `where: probability >= 0.9 and label == 'malignant'`, as a mask over columns.
 
-The expression has Python's syntax and nothing of its power: comparisons, `in`, `and`, `or`, `not`, numbers, strings, True, False,
-None, and column names (in backticks when they are not plain words). As in SQL, a comparison with null is neither true nor false,
-and only rows where the whole is true are kept.
+The expression has Python's syntax and nothing of its power: comparisons, `in`, `and`, `or`, `not`, numbers,
+strings, True, False, None, and column names (in backticks when they are not plain words). As in SQL, a
+comparison with null is neither true nor false, and only rows where the whole is true are kept.
 """
 
 import ast
 from collections.abc import Mapping
+from dataclasses import dataclass
 import re
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,91 +26,141 @@ _COMPARE = {
     ast.GtE: pc.greater_equal,
 }
 _QUOTED = re.compile(r"`([^`]+)`")
+_NOT_COMPARABLE = (
+    pa.ArrowInvalid,
+    pa.ArrowNotImplementedError,
+    pa.ArrowTypeError,
+    OverflowError,
+)
+Values: TypeAlias = pa.Array | pa.Scalar
 
 
 def where_mask(where: str, columns: Mapping[str, pa.Array], rows: int) -> np.ndarray:
-    """Which rows to keep, bool (rows,).
+    """Return which rows to keep, bool (rows,).
+
+    Args:
+        where: the expression.
+        columns: arrays of `rows` values, by name.
+        rows: their number.
 
     Raises:
         JobError: the expression is not of the allowed form, or names a column that is not there.
     """
     tree, quoted = _parse(where)
     try:
-        result = _evaluate(tree, columns, quoted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OverflowError) as error:
+        result = _Evaluation(columns, quoted).evaluate(tree)
+    except _NOT_COMPARABLE as error:
         raise JobError(f"postprocess.where: {where}: cannot be compared: {error}") from error
     if not pa.types.is_boolean(result.type):
-        raise JobError(f"postprocess.where: {where}: is a value of type {result.type}, not true or false; compare it")
-    if isinstance(result, pa.Scalar):
+        raise JobError(
+            f"postprocess.where: {where}: is a value of type {result.type}, not true or false; "
+            "compare it"
+        )
+    if isinstance(result, pa.Scalar):  # no column is in it
         return np.full(rows, bool(result.as_py()))
     mask: np.ndarray = result.fill_null(False).to_numpy(zero_copy_only=False)
     return mask
 
 
 def where_columns(where: str) -> list[str]:
-    """Names of the columns that the expression reads, sorted."""
+    """Return the names of the columns that the expression reads, sorted."""
     tree, quoted = _parse(where)
-    return sorted({quoted.get(n.id, n.id) for n in ast.walk(tree) if isinstance(n, ast.Name)})
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return sorted({quoted.get(name, name) for name in names})
 
 
 def _parse(where: str) -> tuple[ast.expr, dict[str, str]]:
+    """Return the expression's syntax tree, and the names that stand in it for quoted ones."""
     quoted: dict[str, str] = {}
 
-    def stand_in(match: re.Match[str]) -> str:
+    def replace_quoted(match: re.Match[str]) -> str:
         name = f"_quoted_{len(quoted)}"
         quoted[name] = match.group(1)
         return name
 
+    text = _QUOTED.sub(replace_quoted, where)
     try:
-        return ast.parse(f"({_QUOTED.sub(stand_in, where)}\n)", mode="eval").body, quoted  # in brackets it may span lines
+        # In brackets it may span lines.
+        tree = ast.parse(f"({text}\n)", mode="eval")
     except SyntaxError as error:
-        raise JobError(f"postprocess.where: {where}: not a valid expression; write for example: probability >= 0.9") from error
+        raise JobError(
+            f"postprocess.where: {where}: not a valid expression; "
+            "write for example: probability >= 0.9"
+        ) from error
+    return tree.body, quoted
 
 
-def _evaluate(node: ast.expr, columns: Mapping[str, pa.Array], quoted: Mapping[str, str]) -> pa.Array | pa.Scalar:
-    match node:
-        case ast.BoolOp(op=op, values=values):
-            parts = [_evaluate(v, columns, quoted) for v in values]
-            combine = pc.and_kleene if isinstance(op, ast.And) else pc.or_kleene
-            result = parts[0]
-            for part in parts[1:]:
-                result = combine(result, part)
-            return result
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return pc.invert(_evaluate(operand, columns, quoted))
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
-            return pa.scalar(-value)
-        case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return _compare(left, op, right, columns, quoted)
-        case ast.Name(id=name):
-            return _column(quoted.get(name, name), columns)
-        case ast.Constant(value=bool() | int() | float() | str() as value):
-            return pa.scalar(value)
-    raise JobError(
-        f"postprocess.where: {ast.unparse(node)}: not allowed; use comparisons (one at a time), in, and, or, not, column names, numbers, strings"
-    )
+@dataclass(frozen=True)
+class _Evaluation:
+    """Evaluates parts of an expression; what it does not know is refused, so that nothing is ever called.
 
+    Attributes:
+        columns: by name.
+        quoted: columns' names by the names that stand for them in the tree.
+    """
 
-def _compare(
-    left: ast.expr, op: ast.cmpop, right: ast.expr, columns: Mapping[str, pa.Array], quoted: Mapping[str, str]
-) -> pa.Array | pa.Scalar:
-    value = _evaluate(left, columns, quoted)
-    if isinstance(right, ast.Constant) and right.value is None and isinstance(op, ast.Is | ast.IsNot):
-        return pc.is_null(value) if isinstance(op, ast.Is) else pc.is_valid(value)
-    if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.List | ast.Tuple):
-        options = [_evaluate(e, columns, quoted) for e in right.elts]
+    columns: Mapping[str, pa.Array]
+    quoted: Mapping[str, str]
+
+    def evaluate(self, node: ast.expr) -> Values:
+        match node:
+            case ast.BoolOp(op=op, values=values):
+                return self._combine(op, values)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return pc.invert(self.evaluate(operand))
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                return pa.scalar(-value)
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                return self._compare(left, op, right)
+            case ast.Name(id=name):
+                return self._get_column(self.quoted.get(name, name))
+            case ast.Constant(value=bool() | int() | float() | str() as value):
+                return pa.scalar(value)
+        raise JobError(
+            f"postprocess.where: {ast.unparse(node)}: not allowed; use comparisons (one at a time), "
+            "in, and, or, not, column names, numbers, strings"
+        )
+
+    def _combine(self, op: ast.boolop, values: list[ast.expr]) -> Values:
+        combine = pc.and_kleene if isinstance(op, ast.And) else pc.or_kleene
+        result, *others = [self.evaluate(value) for value in values]
+        for other in others:
+            result = combine(result, other)
+        return result
+
+    def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Values:
+        value = self.evaluate(left)
+        is_none = isinstance(right, ast.Constant) and right.value is None
+        if is_none and isinstance(op, ast.Is):
+            return pc.is_null(value)
+        if is_none and isinstance(op, ast.IsNot):
+            return pc.is_valid(value)
+        if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.List | ast.Tuple):
+            found = self._is_in(value, right)
+            return found if isinstance(op, ast.In) else pc.invert(found)
+        compare = _COMPARE.get(type(op))
+        if compare is None:
+            raise JobError(
+                f"postprocess.where: {ast.unparse(left)} ...: this comparison is not allowed; "
+                "use == != < <= > >= in"
+            )
+        return compare(value, self.evaluate(right))
+
+    def _is_in(self, value: Values, right: ast.List | ast.Tuple) -> Values:
+        options = [self.evaluate(option) for option in right.elts]
         if not all(isinstance(option, pa.Scalar) for option in options):
-            raise JobError(f"postprocess.where: {ast.unparse(right)}: the options of in must be numbers or strings")
-        found = pc.is_in(value, value_set=pa.array([o.as_py() for o in options]).cast(value.type))
-        found = pc.if_else(pc.is_valid(value), found, pa.scalar(None, pa.bool_()))
-        return found if isinstance(op, ast.In) else pc.invert(found)
-    compare = _COMPARE.get(type(op))
-    if compare is None:
-        raise JobError(f"postprocess.where: {ast.unparse(left)} ...: this comparison is not allowed; use == != < <= > >= in")
-    return compare(value, _evaluate(right, columns, quoted))
+            raise JobError(
+                f"postprocess.where: {ast.unparse(right)}: "
+                "the options of in must be numbers or strings"
+            )
+        value_set = pa.array([option.as_py() for option in options]).cast(value.type)
+        found = pc.is_in(value, value_set=value_set)
+        # Whether null is among the options is neither true nor false.
+        return pc.if_else(pc.is_valid(value), found, pa.scalar(None, pa.bool_()))
 
-
-def _column(name: str, columns: Mapping[str, pa.Array]) -> pa.Array:
-    if name not in columns:
-        raise JobError(f"postprocess.where names column {name!r}; there are {sorted(columns)}")
-    return columns[name]
+    def _get_column(self, name: str) -> pa.Array:
+        if name not in self.columns:
+            raise JobError(
+                f"postprocess.where names column {name!r}; there are {sorted(self.columns)}"
+            )
+        return self.columns[name]

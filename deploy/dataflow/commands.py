@@ -37,7 +37,12 @@ def _template(arguments: argparse.Namespace) -> list[list[str]]:
             "--repository-format=docker",
             *_place(arguments, "location"),
         ],
-        [*("gcloud", "builds", "submit", "."), f"--config={_HERE}/cloudbuild.yaml", f"--substitutions=_IMAGE={image}", project],
+        [
+            *("gcloud", "builds", "submit", "."),
+            f"--config={_HERE}/cloudbuild.yaml",
+            f"--substitutions=_IMAGE={image}",
+            project,
+        ],
         [
             *(
                 "gcloud",
@@ -69,11 +74,22 @@ def _run(arguments: argparse.Namespace) -> list[list[str]]:
     machine = "g2-standard-4" if arguments.gpu else "n2-standard-4"
     return [
         [
-            *("gcloud", "dataflow", "flex-template", "run", f"batch-prediction-{datetime.now(UTC):%Y%m%d-%H%M%S}"),
+            *(
+                "gcloud",
+                "dataflow",
+                "flex-template",
+                "run",
+                f"batch-prediction-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+            ),
             f"--template-file-gcs-location={_template_file(arguments)}",
             *_place(arguments, "region"),
             *(f"--staging-location={bucket}/staging", f"--temp-location={bucket}/temp"),
-            *(f"--worker-machine-type={machine}", "--num-workers=2", "--max-workers=10", "--launcher-machine-type=n1-standard-2"),
+            *(
+                f"--worker-machine-type={machine}",
+                "--num-workers=2",
+                "--max-workers=10",
+                "--launcher-machine-type=n1-standard-2",
+            ),
             *(_parameter(name, value) for name, value in parameters.items() if value),
         ]
     ]
@@ -114,11 +130,22 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     what = parser.add_subparsers(dest="what", required=True)
     for name in ("template", "run"):
         command = what.add_parser(name, allow_abbrev=False)
-        for flag, pattern in (("--project", r"[a-z0-9.:-]+"), ("--region", r"[a-z]+-[a-z]+[0-9]+"), ("--bucket", r"[a-z0-9._-]+")):
+        for flag, pattern in (
+            ("--project", r"[a-z0-9.:-]+"),
+            ("--region", r"[a-z]+-[a-z]+[0-9]+"),
+            ("--bucket", r"[a-z0-9._-]+"),
+        ):
             command.add_argument(flag, required=True, type=_matching(pattern))
-    command.add_argument("--config", required=True, type=_matching(r"gs://\S+\.ya?ml"), help="the job, in Cloud Storage")
+    command.add_argument(
+        "--config",
+        required=True,
+        type=_matching(r"gs://\S+\.ya?ml"),
+        help="the job, in Cloud Storage",
+    )
     for flag in ("--input", "--model", "--output"):
-        command.add_argument(flag, type=_matching(r"(gs://\S+)?"), help="instead of the job's; empty is the job's")
+        command.add_argument(
+            flag, type=_matching(r"(gs://\S+)?"), help="instead of the job's; empty is the job's"
+        )
     command.add_argument("--gpu", action="store_true", help="machines with an NVIDIA L4")
     return parser.parse_args(argv)
 

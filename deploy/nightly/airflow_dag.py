@@ -49,7 +49,9 @@ class Program(BaseOperator):
         command = [f"{CHECKOUT}/.venv/bin/python", "-m", self.module, *self.arguments]
         status = self._hook.run_command(command, cwd=CHECKOUT).exit_code
         if status in FINAL_STATUSES:
-            raise AirflowFailException(f"{self.module} ended with {status}: mend what its last line names, then clear this task")
+            raise AirflowFailException(
+                f"{self.module} ended with {status}: mend what its last line names, then clear this task"
+            )
         if status != 0:
             raise AirflowException(f"{self.module} ended with {status}")
 
@@ -80,5 +82,7 @@ with DAG(
             "--log_format=json",
         ],
     )
-    verify = Program(task_id="verify", module="pipelines.verify", arguments=[f"{OUTPUT}/{PARTITION}"])
+    verify = Program(
+        task_id="verify", module="pipelines.verify", arguments=[f"{OUTPUT}/{PARTITION}"]
+    )
     score >> verify

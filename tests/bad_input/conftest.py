@@ -29,8 +29,14 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def score_it(job: Path, tmp_path: Path) -> Callable[..., Outcome]:
     """The real program in this process: files, folders or globs to score; rows may be rejected."""
 
-    def run(*paths: Path | str, settings: dict[str, Any] | None = None, config: Path = job) -> Outcome:
-        fields = {"source.paths": [str(path) for path in paths], "errors.max_rejected_percent": 100, **(settings or {})}
+    def run(
+        *paths: Path | str, settings: dict[str, Any] | None = None, config: Path = job
+    ) -> Outcome:
+        fields = {
+            "source.paths": [str(path) for path in paths],
+            "errors.max_rejected_percent": 100,
+            **(settings or {}),
+        }
         output = tmp_path / f"out-{uuid.uuid4().hex}"
         return run_job(config, "--direct_running_mode=in_memory", output=output, settings=fields)
 
@@ -41,11 +47,17 @@ def score_it(job: Path, tmp_path: Path) -> Callable[..., Outcome]:
 def score_csv(score_it: Callable[..., Outcome], tmp_path: Path) -> Callable[..., Outcome]:
     """The same for the text of one CSV file, or of several by their names, with a string column `s` to carry."""
 
-    def run(content: str | bytes | dict[str, str], name: str = "in.csv", **settings: Any) -> Outcome:
+    def run(
+        content: str | bytes | dict[str, str], name: str = "in.csv", **settings: Any
+    ) -> Outcome:
         contents = content if isinstance(content, dict) else {name: content}
         for each, text in contents.items():
             (tmp_path / each).write_bytes(text if isinstance(text, bytes) else text.encode())
-        csv = {"source.format": "csv", "source.types": {"id": "int64", "s": "string"}, "source.passthrough": ["s"]}
+        csv = {
+            "source.format": "csv",
+            "source.types": {"id": "int64", "s": "string"},
+            "source.passthrough": ["s"],
+        }
         return score_it(*(tmp_path / each for each in contents), settings={**csv, **settings})
 
     return run

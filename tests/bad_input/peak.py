@@ -4,7 +4,7 @@ import resource
 import sys
 
 from pipelines import score
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 
 if __name__ == "__main__":
     status = run_program(score.main)

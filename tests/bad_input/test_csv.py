@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.jobs import Outcome
-from transforms import csv_text
+from transforms.formats import csv_text
 
 Score = Callable[..., Outcome]
 
@@ -16,7 +16,9 @@ HEADER = "id,a,b,c,s\n"
 GOOD = HEADER + "1,1,1,1,x\n2,2,2,2,y\n"
 
 
-def texts(score_csv: Score, content: str | bytes, name: str = "in.csv", **settings: object) -> dict[int, str | None]:
+def texts(
+    score_csv: Score, content: str | bytes, name: str = "in.csv", **settings: object
+) -> dict[int, str | None]:
     """Key to carried text of the published rows."""
     rows = score_csv(content, name, **settings).rows()
     return dict(zip(rows["id"].to_pylist(), rows["s"].to_pylist(), strict=True))
@@ -28,7 +30,8 @@ FINE: dict[str, tuple[str | bytes, dict[int, str | None]]] = {
     "quoted newline": (HEADER + '1,1,1,1,"x\ny"\n2,2,2,2,"\r\n"\n', {1: "x\ny", 2: "\r\n"}),
     "leading zeros": (HEADER + "1,1,1,1,00501\n2,2,2,2,1e5\n", {1: "00501", 2: "1e5"}),
     "texts for null": (
-        HEADER + "1,1,1,1,NA\n2,2,2,2,null\n3,3,3,3,nan\n4,4,4,4,NULL\n5,5,5,5,None\n6,6,6,6,\\N\n7,7,7,7,#N/A\n",
+        HEADER
+        + "1,1,1,1,NA\n2,2,2,2,null\n3,3,3,3,nan\n4,4,4,4,NULL\n5,5,5,5,None\n6,6,6,6,\\N\n7,7,7,7,#N/A\n",
         {1: "NA", 2: "null", 3: "nan", 4: "NULL", 5: "None", 6: "\\N", 7: "#N/A"},
     ),
     "empty text beside null": (HEADER + '1,1,1,1,""\n2,2,2,2,\n', {1: "", 2: None}),
@@ -54,11 +57,21 @@ def test_what_is_fine_gives_exact_texts(case: str, score_csv: Score) -> None:
 ODD_TEXTS = "äöß€ 日本 🙂"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8", "utf-8-sig", "gb18030"]
+)
 def test_a_declared_encoding_gives_exact_texts(encoding: str, score_csv: Score) -> None:
     content = (HEADER + f'1,1,1,1,{ODD_TEXTS}\n2,2,2,2,"a\n{ODD_TEXTS}"\n').encode(encoding)
-    assert texts(score_csv, content, **{"source.csv.encoding": encoding}) == {1: ODD_TEXTS, 2: f"a\n{ODD_TEXTS}"}
-    assert texts(score_csv, gzip.compress(content), "in.csv.gz", **{"source.csv.encoding": encoding})[1] == ODD_TEXTS
+    assert texts(score_csv, content, **{"source.csv.encoding": encoding}) == {
+        1: ODD_TEXTS,
+        2: f"a\n{ODD_TEXTS}",
+    }
+    assert (
+        texts(score_csv, gzip.compress(content), "in.csv.gz", **{"source.csv.encoding": encoding})[
+            1
+        ]
+        == ODD_TEXTS
+    )
 
 
 def test_latin_1_gives_exact_texts_where_it_is_declared(score_csv: Score) -> None:
@@ -91,22 +104,50 @@ def test_a_many_block_file_keeps_every_byte_of_its_quoted_line_ends(score_csv: S
 
 REFUSED: dict[str, tuple[str | bytes, str, list[str]]] = {
     "UTF-16 untold": (GOOD.encode("utf-16"), "in.csv", ["source.csv.encoding=utf-16"]),
-    "UTF-16 untold without a mark": (GOOD.encode("utf-16-le"), "in.csv", ["source.csv.encoding=utf-16"]),
-    "latin-1 header": ("id,a,b,c,s,größe\n1,1,1,1,x,1\n".encode("latin-1"), "in.csv", ["source.csv.encoding=latin-1"]),
-    "unclosed quote": (HEADER + '1,1,1,1,x\n2,2,2,2,"y\n3,3,3,3,z\n', "in.csv", ["row 1", "a quote opens a field"]),
+    "UTF-16 untold without a mark": (
+        GOOD.encode("utf-16-le"),
+        "in.csv",
+        ["source.csv.encoding=utf-16"],
+    ),
+    "latin-1 header": (
+        "id,a,b,c,s,größe\n1,1,1,1,x,1\n".encode("latin-1"),
+        "in.csv",
+        ["source.csv.encoding=latin-1"],
+    ),
+    "unclosed quote": (
+        HEADER + '1,1,1,1,x\n2,2,2,2,"y\n3,3,3,3,z\n',
+        "in.csv",
+        ["row 1", "a quote opens a field"],
+    ),
     "unclosed quote in a column that is not read": (
         'id,a,b,c,s,t\n1,1,1,1,x,u\n2,2,2,2,y,"v\n3,3,3,3,z,w\n',
         "in.csv",
         ["row 1", "a quote opens a field"],
     ),
-    "two unclosed quotes": (HEADER + '1,1,1,1,"x\n2,2,2,2,"y\n3,3,3,3,z\n', "in.csv", ["row 0", "a quote opens a field"]),
-    "cut in a quoted text": (HEADER + '1,1,1,1,x\n2,2,2,2,"some te', "in.csv", ["row 1", "a quote opens a field"]),
+    "two unclosed quotes": (
+        HEADER + '1,1,1,1,"x\n2,2,2,2,"y\n3,3,3,3,z\n',
+        "in.csv",
+        ["row 0", "a quote opens a field"],
+    ),
+    "cut in a quoted text": (
+        HEADER + '1,1,1,1,x\n2,2,2,2,"some te',
+        "in.csv",
+        ["row 1", "a quote opens a field"],
+    ),
     "semicolons": (GOOD.replace(",", ";"), "in.csv", ["source.csv.delimiter=';'"]),
     "tabs": (GOOD.replace(",", "\t"), "in.csv", ["source.csv.delimiter='\\t'"]),
     "empty": ("", "in.csv", ["0 bytes"]),
     "newlines only": ("\n\n", "in.csv", ["cannot be read as CSV"]),
-    "header with spaces": ("id, a,b,c,s\n1,1,1,1,x\n", "in.csv", ["no column 'a'", "' a', with spaces around it"]),
-    "header in another case": ("ID,a,b,c,s\n1,1,1,1,x\n", "in.csv", ["no column 'id'", "did you mean ID?"]),
+    "header with spaces": (
+        "id, a,b,c,s\n1,1,1,1,x\n",
+        "in.csv",
+        ["no column 'a'", "' a', with spaces around it"],
+    ),
+    "header in another case": (
+        "ID,a,b,c,s\n1,1,1,1,x\n",
+        "in.csv",
+        ["no column 'id'", "did you mean ID?"],
+    ),
     "a column twice": ("id,a,b,c,s,a\n1,1,1,1,x,1\n", "in.csv", ["2 columns called 'a'"]),
     "a column missing": ("id,a,c,s\n1,1,1,x\n", "in.csv", ["no column 'b'"]),
     "truncated gzip": (gzip.compress(GOOD.encode())[:-9], "in.csv.gz", ["in.csv.gz"]),
@@ -126,7 +167,11 @@ def test_what_cannot_be_read_whole_is_refused_with_a_hint(case: str, score_csv: 
 @pytest.mark.beam
 def test_a_flipped_bit_of_an_archive_is_refused(score_csv: Score) -> None:
     numbers = np.random.default_rng(1).random(2_000)
-    content = bytearray(gzip.compress((HEADER + "".join(f"{i},1,1,1,{x}\n" for i, x in enumerate(numbers))).encode()))
+    content = bytearray(
+        gzip.compress(
+            (HEADER + "".join(f"{i},1,1,1,{x}\n" for i, x in enumerate(numbers))).encode()
+        )
+    )
     content[len(content) // 2] ^= 1
     score_csv(bytes(content), "in.csv.gz").refused("in.csv.gz")
 
@@ -139,15 +184,24 @@ def test_several_gzip_members_are_one_file(score_csv: Score) -> None:
 REJECTED: dict[str, tuple[str, dict[int, tuple[int | None, str]]]] = {
     "extra field": ("1,1,1,1,x\n2,2,2,2,y,z\n", {1: (None, "row has 6 fields, the header has 5")}),
     "missing field": ("1,1,1,1\n2,2,2,2,y\n", {0: (None, "row has 4 fields, the header has 5")}),
-    "2^63": ("1,1,1,1,x\n9223372036854775808,2,2,2,y\n", {1: (None, "column 'id': not a valid int64")}),
+    "2^63": (
+        "1,1,1,1,x\n9223372036854775808,2,2,2,y\n",
+        {1: (None, "column 'id': not a valid int64")},
+    ),
     "1e400": (
         "1,1,1,1,x\n2,1e400,2,2,y\n3,-1e400,1,1,z\n",
         {1: (2, "column 'a': not a valid float"), 2: (3, "column 'a': not a valid float")},
     ),
     "1e39 for a float": ("1,1,1,1,x\n2,1e39,2,2,y\n", {1: (2, "column 'a': not a valid float")}),
     "thousands": ('1,1,1,1,x\n"1,234",2,2,2,y\n', {1: (None, "column 'id': not a valid int64")}),
-    "thousands in a float": ('1,1,1,1,x\n2,"1,234",2,2,y\n', {1: (2, "column 'a': not a valid float")}),
-    "empty text for a number": ('1,1,1,1,x\n2,"",2,2,y\n', {1: (2, "column 'a': not a valid float")}),
+    "thousands in a float": (
+        '1,1,1,1,x\n2,"1,234",2,2,y\n',
+        {1: (2, "column 'a': not a valid float")},
+    ),
+    "empty text for a number": (
+        '1,1,1,1,x\n2,"",2,2,y\n',
+        {1: (2, "column 'a': not a valid float")},
+    ),
     "NUL in a number": ("1,1,1,1,x\n2,2\0,2,2,y\n", {1: (2, "column 'a': not a valid float")}),
     "text for a number": ("1,1,1,1,x\n2,two,2,2,y\n", {1: (2, "column 'a': not a valid float")}),
 }
@@ -158,7 +212,10 @@ def told(outcome: Outcome) -> dict[str, dict[int, tuple[int | None, str]]]:
     found: dict[str, dict[int, tuple[int | None, str]]] = {}
     for record in outcome.rejected():
         assert record["stage"] == "read"
-        found.setdefault(Path(record["source"]).name, {})[record["row"]] = (record["key"], record["message"])
+        found.setdefault(Path(record["source"]).name, {})[record["row"]] = (
+            record["key"],
+            record["message"],
+        )
     return found
 
 
@@ -166,20 +223,33 @@ def told(outcome: Outcome) -> dict[str, dict[int, tuple[int | None, str]]]:
 def test_a_row_that_is_no_row_of_the_contract_is_rejected_alone(score_csv: Score) -> None:
     outcome = score_csv({f"{case}.csv": HEADER + rows for case, (rows, _) in REJECTED.items()})
     assert told(outcome) == {f"{case}.csv": expected for case, (_, expected) in REJECTED.items()}
-    good = [int(key) for rows, expected in REJECTED.values() for key in _keys_of_others(rows, set(expected))]
+    good = [
+        int(key)
+        for rows, expected in REJECTED.values()
+        for key in _keys_of_others(rows, set(expected))
+    ]
     assert outcome.rows()["id"].to_pylist() == sorted(good)
 
 
 def _keys_of_others(rows: str, left_out: set[int]) -> list[str]:
-    return [row.partition(",")[0] for number, row in enumerate(rows.splitlines()) if number not in left_out]
+    return [
+        row.partition(",")[0]
+        for number, row in enumerate(rows.splitlines())
+        if number not in left_out
+    ]
 
 
 def test_infinity_that_is_written_as_such_is_a_number(score_csv: Score) -> None:
     types = {"id": "int64", "s": "double"}
-    rows = score_csv(HEADER + "1,1,1,1,inf\n2,2,2,2,-Infinity\n3,3,3,3,1e308\n4,4,4,4,1e-400\n", **{"source.types": types}).rows()
+    rows = score_csv(
+        HEADER + "1,1,1,1,inf\n2,2,2,2,-Infinity\n3,3,3,3,1e308\n4,4,4,4,1e-400\n",
+        **{"source.types": types},
+    ).rows()
     assert rows["s"].to_pylist() == [float("inf"), -float("inf"), 1e308, 0.0]
     exact = {"id": "int64", "s": "int64"}
-    assert texts(score_csv, HEADER + f"1,1,1,1,{2**63 - 1}\n2,2,2,2,{-(2**63)}\n", **{"source.types": exact}) == {
+    assert texts(
+        score_csv, HEADER + f"1,1,1,1,{2**63 - 1}\n2,2,2,2,{-(2**63)}\n", **{"source.types": exact}
+    ) == {
         1: 2**63 - 1,
         2: -(2**63),
     }
@@ -195,12 +265,19 @@ def test_an_encoding_or_delimiter_that_does_not_exist_is_refused_at_once(score_c
 
 
 def test_text_that_is_not_in_the_declared_encoding_is_refused(score_csv: Score) -> None:
-    for content, encoding in ((HEADER.encode() + b"1,1,1,1,\xe4\n", "ascii"), (GOOD.encode("utf-16")[:-1], "utf-16")):
-        score_csv(content, **{"source.csv.encoding": encoding}).refused("in.csv", encoding, "source.csv.encoding")
+    for content, encoding in (
+        (HEADER.encode() + b"1,1,1,1,\xe4\n", "ascii"),
+        (GOOD.encode("utf-16")[:-1], "utf-16"),
+    ):
+        score_csv(content, **{"source.csv.encoding": encoding}).refused(
+            "in.csv", encoding, "source.csv.encoding"
+        )
 
 
 @pytest.mark.slow
-def test_a_gzip_bomb_is_refused_and_one_that_is_expected_is_read(score_csv: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gzip_bomb_is_refused_and_one_that_is_expected_is_read(
+    score_csv: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
     line = b"1,1,1,1," + b"x" * 50_000 + b"\n"
     piece = gzip.compress(line * 200)
     bomb = gzip.compress(HEADER.encode()) + piece * 40  # 400 MB from half a megabyte
@@ -208,4 +285,7 @@ def test_a_gzip_bomb_is_refused_and_one_that_is_expected_is_read(score_csv: Scor
     monkeypatch.setattr(csv_text, "_BOMB_BYTES", 1 << 20)
     small = gzip.compress(HEADER.encode()) + piece
     score_csv(small, "in.csv.gz").refused("bomb")
-    assert score_csv(small, "in.csv.gz", **{"source.max_expansion": 2_000}).manifest["rows"]["scored"] == 200
+    assert (
+        score_csv(small, "in.csv.gz", **{"source.max_expansion": 2_000}).manifest["rows"]["scored"]
+        == 200
+    )

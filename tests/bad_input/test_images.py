@@ -14,12 +14,11 @@ import pytest
 from safetensors.torch import save
 import torch
 
-from configs.steps import Image
-from model_zoo.architectures import build
-from model_zoo.package import write_package
+from model_zoo.architectures.builders import build
+from model_zoo.package.package import write_package
+from model_zoo.steps.image import Image, decode_images
 from tests.support.builders import parquet
 from tests.support.jobs import Outcome, small_table, write_job, write_parquet
-from transforms.images import decode_images
 
 SIDE = 8
 STEP = Image(step="image", column="image", into="image", height=SIDE, width=SIDE, mode="RGB")
@@ -38,7 +37,9 @@ def gray(seed: int = 0) -> np.ndarray:
 def png_that_claims(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
-    body = b"".join(struct.pack(">I", len(c)) + t + c + struct.pack(">I", zlib.crc32(t + c)) for t, c in chunks)
+    body = b"".join(
+        struct.pack(">I", len(c)) + t + c + struct.pack(">I", zlib.crc32(t + c)) for t, c in chunks
+    )
     return b"\x89PNG\r\n\x1a\n" + body
 
 
@@ -68,13 +69,18 @@ def image_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "outputs": {"logits": {"shape": [2]}},
         "activation": "none",
     }
-    files = {"weights.safetensors": save(network.state_dict()), "smoke.parquet": parquet(pa.table(smoke))}
+    files = {
+        "weights.safetensors": save(network.state_dict()),
+        "smoke.parquet": parquet(pa.table(smoke)),
+    }
     write_package(str(folder / "model"), card, (STEP,), files)
     return write_job(folder, folder / "model", postprocess={"keep": ["logits"]})
 
 
 @pytest.fixture
-def score_images(score_it: Callable[..., Outcome], image_job: Path, tmp_path: Path) -> Callable[..., Outcome]:
+def score_images(
+    score_it: Callable[..., Outcome], image_job: Path, tmp_path: Path
+) -> Callable[..., Outcome]:
     def run(*images: bytes | None) -> Outcome:
         rows = small_table(len(images), image=pa.array(images, pa.binary())).select(["id", "image"])
         return score_it(write_parquet(tmp_path / "in.parquet", rows), config=image_job)
@@ -86,9 +92,14 @@ def logits(outcome: Outcome) -> np.ndarray:
     return np.stack(outcome.rows()["logits"].to_pylist())
 
 
-def test_broken_images_and_bombs_are_rejected_alone_and_take_no_memory(score_images: Callable[..., Outcome]) -> None:
+def test_broken_images_and_bombs_are_rejected_alone_and_take_no_memory(
+    score_images: Callable[..., Outcome],
+) -> None:
     good = encoded(Pillow.fromarray(gray()))
-    noise = encoded(Pillow.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)), "JPEG")
+    noise = encoded(
+        Pillow.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)),
+        "JPEG",
+    )
     bad = {
         1: noise[: len(noise) // 2],
         2: png_that_claims(0, 0),
@@ -107,7 +118,9 @@ def test_broken_images_and_bombs_are_rejected_alone_and_take_no_memory(score_ima
     assert peak_megabytes() - before < 100  # the bomb's pixels would be 400 MB in grey
     assert outcome.rows()["id"].to_pylist() == [0, 11]
     rejected = outcome.rejected()
-    assert [(r["row"], r["key"], r["stage"]) for r in rejected] == [(n, n, "preprocess") for n in sorted(bad)]
+    assert [(r["row"], r["key"], r["stage"]) for r in rejected] == [
+        (n, n, "preprocess") for n in sorted(bad)
+    ]
     messages = {record["row"]: record["message"] for record in rejected}
     assert "bomb" in messages[4]
     assert messages[10] == "image of 5000 x 5000 pixels, more than max_pixels 16777216"
@@ -122,14 +135,18 @@ def peak_megabytes() -> int:
 def test_16_bit_grey_gives_what_its_upper_byte_gives(score_images: Callable[..., Outcome]) -> None:
     pixels = np.random.default_rng(2).integers(0, 1 << 16, (SIDE, SIDE), dtype=np.uint16)
     clipped = np.minimum(pixels, 255).astype(np.uint8)
-    images = [encoded(Pillow.fromarray(p)) for p in (pixels, (pixels >> 8).astype(np.uint8), clipped)]
+    images = [
+        encoded(Pillow.fromarray(p)) for p in (pixels, (pixels >> 8).astype(np.uint8), clipped)
+    ]
     deep, plain, wrong = logits(score_images(*images))
     np.testing.assert_allclose(deep, plain, atol=1e-6)
     assert not np.allclose(deep, wrong, atol=1e-2)
 
 
 def test_cmyk_gives_what_rgb_gives(score_images: Callable[..., Outcome]) -> None:
-    inks = Pillow.fromarray(np.random.default_rng(3).integers(0, 256, (SIDE, SIDE, 4), dtype=np.uint8), "CMYK")
+    inks = Pillow.fromarray(
+        np.random.default_rng(3).integers(0, 256, (SIDE, SIDE, 4), dtype=np.uint8), "CMYK"
+    )
     four, three = logits(score_images(encoded(inks, "TIFF"), encoded(inks.convert("RGB"))))
     np.testing.assert_allclose(four, three, atol=1e-6)
 
@@ -138,13 +155,19 @@ def test_a_cmyk_jpeg_gives_what_its_colour_gives(score_images: Callable[..., Out
     """Such files hold their inks inverted, and say so."""
     inks = Pillow.new("CMYK", (SIDE, SIDE), (230, 20, 120, 10))
     inverted = Pillow.new("CMYK", (SIDE, SIDE), (25, 235, 135, 245))
-    images = [encoded(inks, "JPEG", quality=100), encoded(inks.convert("RGB")), encoded(inverted.convert("RGB"))]
+    images = [
+        encoded(inks, "JPEG", quality=100),
+        encoded(inks.convert("RGB")),
+        encoded(inverted.convert("RGB")),
+    ]
     four, three, wrong = logits(score_images(*images))
     np.testing.assert_allclose(four, three, atol=2e-3)
     assert not np.allclose(four, wrong, atol=5e-3)
 
 
-def test_a_turned_photograph_gives_what_the_upright_one_gives(score_images: Callable[..., Outcome]) -> None:
+def test_a_turned_photograph_gives_what_the_upright_one_gives(
+    score_images: Callable[..., Outcome],
+) -> None:
     upright, exif = gray(4), Pillow.Exif()
     exif[0x0112] = 6  # the camera was held so that the picture must be turned to the right
     turned = Pillow.fromarray(np.ascontiguousarray(np.rot90(upright)))

@@ -103,7 +103,9 @@ def store() -> Iterator[Callable[[str, bytes], str]]:
 
 @cache
 def content(name: str) -> bytes:
-    rows = small_table(ROWS, a=pa.array(np.random.default_rng(1).standard_normal(ROWS, dtype=np.float32)))
+    rows = small_table(
+        ROWS, a=pa.array(np.random.default_rng(1).standard_normal(ROWS, dtype=np.float32))
+    )
     if name.endswith("parquet"):
         return parquet(rows)
     sink = io.BytesIO()
@@ -112,10 +114,16 @@ def content(name: str) -> bytes:
 
 
 @pytest.fixture(params=["in.parquet", "in.csv", "in.csv.gz"])
-def run(request: pytest.FixtureRequest, store: Callable[[str, bytes], str], score_it: Score) -> Callable[..., Outcome]:
+def run(
+    request: pytest.FixtureRequest, store: Callable[[str, bytes], str], score_it: Score
+) -> Callable[..., Outcome]:
     """Scores one file of the store, whose reads fail as told."""
     stored = content(request.param)
-    settings = {} if request.param.endswith("parquet") else {"source.format": "csv", "source.types": {"id": "int64"}}
+    settings = (
+        {}
+        if request.param.endswith("parquet")
+        else {"source.format": "csv", "source.types": {"id": "int64"}}
+    )
 
     def score(failing: dict[int, Exception] | None = None) -> Outcome:
         url = store(request.param, stored)
@@ -125,7 +133,9 @@ def run(request: pytest.FixtureRequest, store: Callable[[str, bytes], str], scor
     return score
 
 
-def test_reads_that_fail_for_a_moment_leave_no_trace_in_the_output(run: Callable[..., Outcome], waits: list[float]) -> None:
+def test_reads_that_fail_for_a_moment_leave_no_trace_in_the_output(
+    run: Callable[..., Outcome], waits: list[float]
+) -> None:
     clean = run().rows()
     reads = FAULTS.reads
     assert (reads >= 2, waits, clean.num_rows) == (True, [], ROWS)
@@ -139,7 +149,9 @@ def test_reads_that_fail_for_a_moment_leave_no_trace_in_the_output(run: Callable
     assert waits
 
 
-def test_three_failures_in_a_row_pass_and_four_do_not(run: Callable[..., Outcome], waits: list[float]) -> None:
+def test_three_failures_in_a_row_pass_and_four_do_not(
+    run: Callable[..., Outcome], waits: list[float]
+) -> None:
     run()
     last = FAULTS.reads
     assert run({last + n: FAILURE for n in range(3)}).rows().num_rows == ROWS
@@ -150,7 +162,9 @@ def test_three_failures_in_a_row_pass_and_four_do_not(run: Callable[..., Outcome
     assert FAULTS.reads == last + 3
 
 
-def test_an_error_that_stays_is_not_tried_again(run: Callable[..., Outcome], waits: list[float]) -> None:
+def test_an_error_that_stays_is_not_tried_again(
+    run: Callable[..., Outcome], waits: list[float]
+) -> None:
     """Nor is one of the program itself, which is not taken for bad input either."""
     run()
     last = FAULTS.reads
@@ -169,5 +183,9 @@ def test_a_file_that_changes_while_it_is_read_again_is_refused(
     url = store("in.parquet", parquet(small_table(ROWS)))
     score_it(url)
     FAULTS.failing, FAULTS.reads = {FAULTS.reads: FAILURE}, 0
-    monkeypatch.setattr(retries, "pause", lambda seconds: files.put(url, parquet(small_table(ROWS, first=1))))
-    score_it(url, settings={"postprocess.threshold": 0.4}).refused("in.parquet", "changed after the run was planned")
+    monkeypatch.setattr(
+        retries, "pause", lambda seconds: files.put(url, parquet(small_table(ROWS, first=1)))
+    )
+    score_it(url, settings={"postprocess.threshold": 0.4}).refused(
+        "in.parquet", "changed after the run was planned"
+    )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from model_zoo import architectures
+from model_zoo.architectures import builders as architectures
 from tests.support.builders import tiny_network
 
 
@@ -28,7 +28,9 @@ class Spoilt(nn.Module):
         return self.spoil(x, {"logit": values})
 
 
-def installed(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[torch.Tensor, dict[str, torch.Tensor]], Any]) -> list[int]:
+def installed(
+    monkeypatch: pytest.MonkeyPatch, spoil: Callable[[torch.Tensor, dict[str, torch.Tensor]], Any]
+) -> list[int]:
     """Make `spoilt` a builder; the rows of each of its calls, in every worker thread, are in the list that this gives."""
     calls: list[int] = []
 

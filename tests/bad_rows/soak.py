@@ -34,9 +34,18 @@ class Sampler(threading.Thread):
 
     def run(self) -> None:
         while not self.ended.wait(1 / SAMPLES_PER_SECOND):
-            status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+            status = dict(
+                line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
+            )
             megabytes = int(status["VmRSS"].split()[0]) / 1024
-            self.samples.append((len(self.calls), megabytes, len(os.listdir("/proc/self/fd")), int(status["Threads"])))
+            self.samples.append(
+                (
+                    len(self.calls),
+                    megabytes,
+                    len(os.listdir("/proc/self/fd")),
+                    int(status["Threads"]),
+                )
+            )
 
 
 def soak(folder: Path, batches: int) -> dict[str, float]:
@@ -52,7 +61,13 @@ def soak(folder: Path, batches: int) -> dict[str, float]:
         calls = installed(patch, failing_on(*bad.tolist()))
         sampler = Sampler(calls)
         sampler.start()
-        outcome = run_job(job, settings={"source.rows_per_batch": ROWS_PER_BATCH, "errors.max_rejected_rows": len(bad)})
+        outcome = run_job(
+            job,
+            settings={
+                "source.rows_per_batch": ROWS_PER_BATCH,
+                "errors.max_rejected_rows": len(bad),
+            },
+        )
         sampler.ended.set()
         sampler.join()
     assert outcome.status == 0, outcome.error
@@ -61,7 +76,9 @@ def soak(folder: Path, batches: int) -> dict[str, float]:
     return growth(sampler.samples, len(calls), batches)
 
 
-def growth(samples: list[tuple[int, float, int, int]], calls: int, batches: int) -> dict[str, float]:
+def growth(
+    samples: list[tuple[int, float, int, int]], calls: int, batches: int
+) -> dict[str, float]:
     """What grew between samples of (calls, megabytes, handles, threads) that were taken while batches were scored."""
     scoring = [s for s in samples if 0 < s[0] < calls]
     late = np.array([s for s in scoring if s[0] > calls / 2])

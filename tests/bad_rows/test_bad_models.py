@@ -21,7 +21,9 @@ ALLOW = ("--set", "errors.max_rejected_rows=10")
 
 
 @pytest.mark.beam
-def test_one_bad_row_of_64_costs_one_row_and_at_most_14_calls(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_bad_row_of_64_costs_one_row_and_at_most_14_calls(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In each of five shards of 64 rows, at another position."""
     positions = [0, 1, 31, 32, 63]
     bad = [64 * shard + position for shard, position in enumerate(positions)]
@@ -54,7 +56,9 @@ def test_one_bad_row_of_64_costs_one_row_and_at_most_14_calls(folder: Path, run:
 
 
 @pytest.mark.beam
-def test_a_model_that_fails_on_everything_ends_the_run_soon(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_fails_on_everything_ends_the_run_soon(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(20_000))
     calls = installed(monkeypatch, failing_on(*range(20_000)))
     outcome = run("--set", "errors.max_rejected_percent=100", "--direct_running_mode=in_memory")
@@ -88,7 +92,9 @@ WRONG: dict[str, Callable[[torch.Tensor, dict[str, torch.Tensor]], Any]] = {
 
 
 @pytest.mark.parametrize("how", WRONG)
-def test_a_wrong_answer_is_refused(how: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_answer_is_refused(
+    how: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(100))
     calls = installed(monkeypatch, WRONG[how])
     run(*ALLOW).refused("a.parquet from row 0: the model")
@@ -117,7 +123,9 @@ def run_not_finite(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> R
     return score
 
 
-@pytest.mark.parametrize("flags", [[], ["--set", "model.not_finite=reject"]], ids=["by default", "reject"])
+@pytest.mark.parametrize(
+    "flags", [[], ["--set", "model.not_finite=reject"]], ids=["by default", "reject"]
+)
 def test_a_score_that_is_not_finite_is_rejected(flags: list[str], run_not_finite: Run) -> None:
     outcome = run_not_finite(NOT_FINITE, *flags)
     assert outcome.scored()["id"].to_pylist() == [f"k{n}" for n in range(100) if n not in (7, 8, 9)]
@@ -126,7 +134,9 @@ def test_a_score_that_is_not_finite_is_rejected(flags: list[str], run_not_finite
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
-def test_a_score_that_is_not_finite_ends_the_run_where_the_job_says_so(value: float, run_not_finite: Run) -> None:
+def test_a_score_that_is_not_finite_ends_the_run_where_the_job_says_so(
+    value: float, run_not_finite: Run
+) -> None:
     outcome = run_not_finite((value,), "--set", "model.not_finite=fail")
     outcome.refused("score logit is not finite in 1 rows, and model.not_finite is fail")
 
@@ -158,7 +168,9 @@ def test_out_of_memory_shrinks_mini_batches_and_the_manifest_says_so(
 
 
 @pytest.mark.slow
-def test_a_row_that_does_not_fit_into_memory_alone_is_rejected(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_does_not_fit_into_memory_alone_is_rejected(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(100))
 
     def spoil(x: torch.Tensor, answer: dict[str, torch.Tensor]) -> Any:
@@ -188,7 +200,9 @@ def test_a_device_fault_ends_the_run_after_one_call_and_the_same_command_resumes
 
     installed(monkeypatch, spoil)
     outcome = run("--direct_running_mode=in_memory")
-    outcome.refused("2.parquet from row 0: the device failed under the model: AcceleratorError", status=1)
+    outcome.refused(
+        "2.parquet from row 0: the device failed under the model: AcceleratorError", status=1
+    )
     assert len(faults) == 1
     installed(monkeypatch, lambda x, answer: answer)
     assert run("--direct_running_mode=in_memory").scored().num_rows == 400
@@ -196,7 +210,9 @@ def test_a_device_fault_ends_the_run_after_one_call_and_the_same_command_resumes
 
 @pytest.mark.beam
 @pytest.mark.parametrize("mode", ["in_memory", "multi_threading"])
-def test_a_hang_ends_the_run_and_not_its_books(mode: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hang_ends_the_run_and_not_its_books(
+    mode: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_hundreds(folder)
     release = threading.Event()
 
@@ -210,7 +226,10 @@ def test_a_hang_ends_the_run_and_not_its_books(mode: str, folder: Path, run: Run
         outcome = run("--set", "model.timeout_seconds=0.5", f"--direct_running_mode={mode}")
         line = outcome.error.splitlines()[-1]
         assert outcome.status == 1, outcome.error
-        assert "3.parquet from row 0: the model took longer than 0.5 s for one mini-batch of 64 rows" in line
+        assert (
+            "3.parquet from row 0: the model took longer than 0.5 s for one mini-batch of 64 rows"
+            in line
+        )
         assert not outcome.is_published()
     finally:
         release.set()
@@ -231,15 +250,25 @@ def test_a_budget_of_one_percent_of_10_000_rows_is_100(
     assert outcome.status == status
     assert outcome.is_published() == (status == 0)
     if status == 0:
-        assert outcome.manifest["rows"] == {"in": 10_000, "scored": 10_000 - bad, "filtered": 0, "rejected": bad}
+        assert outcome.manifest["rows"] == {
+            "in": 10_000,
+            "scored": 10_000 - bad,
+            "filtered": 0,
+            "rejected": bad,
+        }
 
 
-def test_a_dry_run_tells_what_would_be_rejected(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_tells_what_would_be_rejected(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(64))
     installed(monkeypatch, failing_on(3, 9))
     outcome = run("--dry_run")
     assert outcome.status == 0
-    assert "2 rows would be rejected in predict; row 3: ValueError: cannot take this row" in outcome.said
+    assert (
+        "2 rows would be rejected in predict; row 3: ValueError: cannot take this row"
+        in outcome.said
+    )
     assert not (folder / "scores").exists()
 
 
@@ -257,16 +286,24 @@ def test_the_values_of_a_rejected_row_are_stored_only_when_the_job_asks(
         assert record["values"] == row
 
 
-def test_a_rejected_row_may_hold_text_that_is_not_utf_8(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejected_row_may_hold_text_that_is_not_utf_8(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of 64 rows, one fails in the model, and another one, which is scored, holds such text, too."""
-    texts = pa.array([b"M\xfcller" if n in (3, 4) else b"Smith" for n in range(64)]).cast(pa.binary())
+    texts = pa.array([b"M\xfcller" if n in (3, 4) else b"Smith" for n in range(64)]).cast(
+        pa.binary()
+    )
     names = pa.Array.from_buffers(pa.string(), 64, texts.buffers())
     write_shard(folder / "shards/a.parquet", np.arange(64), name=names)
     installed(monkeypatch, failing_on(3))
-    outcome = run(*ALLOW, "--set", "source.passthrough=[id, name]", "--set", "errors.store_values=true")
+    outcome = run(
+        *ALLOW, "--set", "source.passthrough=[id, name]", "--set", "errors.store_values=true"
+    )
     (path,) = (outcome.run / "rejected").iterdir()
     record = pq.read_table(path)
     assert record["message"].to_pylist() == ["cannot take this row"]
-    assert record["values"].combine_chunks().field("name").cast(pa.binary()).to_pylist() == [b"M\xfcller"]
+    assert record["values"].combine_chunks().field("name").cast(pa.binary()).to_pylist() == [
+        b"M\xfcller"
+    ]
     scored = outcome.scored()["name"].cast(pa.binary()).to_pylist()
     assert scored == [b"Smith"] * 3 + [b"M\xfcller"] + [b"Smith"] * 59

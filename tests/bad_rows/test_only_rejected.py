@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines import verify
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from tests.bad_rows.networks import installed
 from tests.bad_rows.spoilt_job import write_shard
 from tests.support.jobs import Outcome
@@ -29,11 +29,20 @@ def write_shards(folder: Path, bad: dict[int, list[int]]) -> None:
 
 def correct(folder: Path, shard: int) -> None:
     """Write the shard again, now without holes."""
-    write_shard(folder / f"shards/{shard}.parquet", np.arange(100) + 100 * shard, b=pa.array(np.full(100, 0.5, dtype=np.float32)))
+    write_shard(
+        folder / f"shards/{shard}.parquet",
+        np.arange(100) + 100 * shard,
+        b=pa.array(np.full(100, 0.5, dtype=np.float32)),
+    )
 
 
 @pytest.mark.parametrize(
-    "settings", [(), ("--set", "postprocess={where: probability > 0.5, sort_by: probability}"), ("--set", "sink.rows_per_file=30")]
+    "settings",
+    [
+        (),
+        ("--set", "postprocess={where: probability > 0.5, sort_by: probability}"),
+        ("--set", "sink.rows_per_file=30"),
+    ],
 )
 def test_the_bytes_are_those_of_a_clean_run(
     settings: tuple[str, ...], folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
@@ -44,7 +53,7 @@ def test_the_bytes_are_those_of_a_clean_run(
     correct(folder, 1)
     correct(folder, 2)
     calls.clear()
-    assert run(*ALLOW, *settings, "--only_rejected", first).status == 0
+    assert run(*ALLOW, *settings, "--reuse_from", first).status == 0
     assert len(calls) == 4, "two mini-batches for each of the two shards"
     assert run(*settings, output="clean").status == 0
     assert published(folder / "scores") == published(folder / "clean")
@@ -55,17 +64,20 @@ def test_the_bytes_are_those_of_a_clean_run(
     assert run_program(verify.main, [str(folder / "scores")]) == 0
 
 
-def test_rows_that_were_not_corrected_are_rejected_again(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_were_not_corrected_are_rejected_again(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     installed(monkeypatch, lambda x, answer: answer)
     write_shards(folder, {1: [100], 2: [299]})
     assert run(*ALLOW).status == 0
     correct(folder, 1)
-    outcome = run(*ALLOW, "--only_rejected", "current")
+    outcome = run(*ALLOW, "--reuse_from", "current")
     assert outcome.status == 0
     assert outcome.manifest["rows"] == {"in": 400, "scored": 399, "filtered": 0, "rejected": 1}
     left = folder / "scores/_tmp" / outcome.run.name
     left.mkdir()  # as a kill would, once CURRENT named the run
-    assert run(*ALLOW, "--only_rejected", "current").status == 0
+    old_name = "--only_rejected"
+    assert run(*ALLOW, old_name, "current").status == 0
     assert not left.exists()
 
 
@@ -73,21 +85,33 @@ def ends(outcome: Outcome, status: int, words: str) -> None:
     assert (outcome.status, words in outcome.error) == (status, True), outcome.error
 
 
-def test_what_cannot_be_corrected_is_refused(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_corrected_is_refused(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     installed(monkeypatch, lambda x, answer: answer)
     write_shards(folder, {1: [100]})
-    ends(run(*ALLOW, "--only_rejected", "current"), 3, "nothing is published there")
+    ends(run(*ALLOW, "--reuse_from", "current"), 3, "nothing is published there")
     assert run(*ALLOW).status == 0
-    ends(run(*ALLOW, "--only_rejected", "current"), 2, "correct its rejected rows in their shards first")
+    ends(
+        run(*ALLOW, "--reuse_from", "current"),
+        2,
+        "correct its rejected rows in their shards first",
+    )
     correct(folder, 1)
-    ends(run(*ALLOW, "--only_rejected", "current", "--set", "postprocess.threshold=0.4"), 2, "that run had another job")
-    ends(run(*ALLOW, "--only_rejected", "0123"), 3, "0123")
-    assert run(*ALLOW, "--only_rejected", "current").status == 0
+    ends(
+        run(*ALLOW, "--reuse_from", "current", "--set", "postprocess.threshold=0.4"),
+        2,
+        "that run had another job",
+    )
+    ends(run(*ALLOW, "--reuse_from", "0123"), 3, "0123")
+    assert run(*ALLOW, "--reuse_from", "current").status == 0
     write_shard(folder / "shards/4.parquet", np.arange(10))
-    ends(run(*ALLOW, "--only_rejected", "current"), 2, "no row was rejected in that run")
+    ends(run(*ALLOW, "--reuse_from", "current"), 2, "no row was rejected in that run")
 
 
-def test_a_file_that_was_altered_is_not_taken_over(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_altered_is_not_reused(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     installed(monkeypatch, lambda x, answer: answer)
     write_shards(folder, {1: [100]})
     assert run(*ALLOW).status == 0
@@ -97,5 +121,9 @@ def test_a_file_that_was_altered_is_not_taken_over(folder: Path, run: Run, monke
     content[100] ^= 1
     part.write_bytes(content)
     correct(folder, 1)
-    ends(run(*ALLOW, "--only_rejected", "current"), 3, "was altered (sha256 differs), so it is not taken over")
+    ends(
+        run(*ALLOW, "--reuse_from", "current"),
+        3,
+        "was altered (sha256 differs), so it is not reused",
+    )
     assert (folder / "scores/CURRENT").read_text() == before

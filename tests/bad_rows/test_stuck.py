@@ -17,7 +17,7 @@ from tests.support.repository import REPOSITORY
 
 STUCK = """
 import threading
-from model_zoo.architectures import BUILDERS
+from model_zoo.architectures.builders import BUILDERS
 from tests.bad_rows.networks import Spoilt
 
 def spoil(x, answer):
@@ -47,7 +47,9 @@ def test_a_process_whose_model_is_stuck_ends_and_the_next_one_resumes(
     """A real start: what must end is a whole process, with the threads that its interpreter waits for."""
     write_hundreds(folder)
     flags = ["--config", str(folder / "job.yaml"), "--quiet", "--set", "model.timeout_seconds=2"]
-    program = started(flags, [f"--direct_running_mode={mode}", "--direct_num_workers=2"], folder / "scores")
+    program = started(
+        flags, [f"--direct_running_mode={mode}", "--direct_num_workers=2"], folder / "scores"
+    )
     try:
         error = program.communicate(timeout=240)[1]
         gone_within(10, program.pid)
@@ -56,7 +58,10 @@ def test_a_process_whose_model_is_stuck_ends_and_the_next_one_resumes(
             os.killpg(program.pid, signal.SIGKILL)
     assert program.returncode == 1, error
     assert error.count("\n") == 1, error
-    assert "3.parquet from row 0: the model took longer than 2 s for one mini-batch of 64 rows" in error
+    assert (
+        "3.parquet from row 0: the model took longer than 2 s for one mini-batch of 64 rows"
+        in error
+    )
     assert not (folder / "scores/CURRENT").exists()
     installed(monkeypatch, lambda x, answer: answer)
     outcome = run("--set", "model.timeout_seconds=2")

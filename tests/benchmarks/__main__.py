@@ -50,20 +50,33 @@ def run(workload: Workload, repeats: int, scratch: Path) -> Figures:
     print(f"\n{workload.title}\n{table(workload, summary)}")
     extras = {c.name: {"rows": c.shards.rows, **_seconds_and_peak(c.runs)} for c in workload.extras}
     for name, figures in extras.items():
-        print(f"{name}: {figures['rows']:,} rows, {shown(figures['seconds'])} s, peak {shown(figures['peak_mb'])} MB")
+        print(
+            f"{name}: {figures['rows']:,} rows, {shown(figures['seconds'])} s, peak {shown(figures['peak_mb'])} MB"
+        )
     derived = before | workload.derived(workload)
     for name, value in derived.items():
         print(f"{name}: {shown(value) if isinstance(value, list) else value}")
     sys.stdout.flush()
-    return {"contenders": summary, "absent": dict(workload.absent), "extras": extras, "derived": derived}
+    return {
+        "contenders": summary,
+        "absent": dict(workload.absent),
+        "extras": extras,
+        "derived": derived,
+    }
 
 
 def _seconds_and_peak(runs: Sequence) -> Figures:
-    return {"seconds": spread([r.seconds for r in runs]), "peak_mb": spread([r.peak_bytes / 1e6 for r in runs])}
+    return {
+        "seconds": spread([r.seconds for r in runs]),
+        "peak_mb": spread([r.peak_bytes / 1e6 for r in runs]),
+    }
 
 
 def _default_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "batch-prediction-benchmark"
+    return (
+        Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        / "batch-prediction-benchmark"
+    )
 
 
 def _count(text: str) -> int:
@@ -71,21 +84,48 @@ def _count(text: str) -> int:
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "tests.benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--shards", type=int, default=16, help="files of the tabular and wide workloads")
+    parser.add_argument(
+        "--shards", type=int, default=16, help="files of the tabular and wide workloads"
+    )
     parser.add_argument("--tabular_rows", type=_count, default=4_000_000)
-    parser.add_argument("--engine_rows", type=_count, default=2_000_000, help="rows for Ray Data, Daft and Spark, tabular")
-    parser.add_argument("--stock_rows", type=_count, default=20_000, help="rows for stock RunInference, in one file")
+    parser.add_argument(
+        "--engine_rows",
+        type=_count,
+        default=2_000_000,
+        help="rows for Ray Data, Daft and Spark, tabular",
+    )
+    parser.add_argument(
+        "--stock_rows", type=_count, default=20_000, help="rows for stock RunInference, in one file"
+    )
     parser.add_argument("--wide_rows", type=_count, default=400_000)
     parser.add_argument("--images", type=_count, default=4_000)
     parser.add_argument("--texts", type=_count, default=4_096)
     parser.add_argument("--tiny_shards", type=_count, default=10_000)
-    parser.add_argument("--batches", type=_count, default=2_000, help="how many batches the graph's own cost is measured on")
-    parser.add_argument("--memory", action="store_true", help="also the tabular pipeline's peak memory at 4 x --tabular_rows")
-    parser.add_argument("--folder", type=Path, default=_default_folder(), help="where inputs are made once, and kept")
+    parser.add_argument(
+        "--batches",
+        type=_count,
+        default=2_000,
+        help="how many batches the graph's own cost is measured on",
+    )
+    parser.add_argument(
+        "--memory",
+        action="store_true",
+        help="also the tabular pipeline's peak memory at 4 x --tabular_rows",
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=_default_folder(),
+        help="where inputs are made once, and kept",
+    )
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     return parser.parse_args(argv)
 
@@ -106,7 +146,9 @@ def main(argv: Sequence[str]) -> None:
             figures[name] = run(workload, repeats, folder / f"scores-{os.getpid()}")
         if path:  # after each: a long call that is stopped keeps what it has
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"machine": machine(), "workloads": figures}, indent=2) + "\n")
+            path.write_text(
+                json.dumps({"machine": machine(), "workloads": figures}, indent=2) + "\n"
+            )
 
 
 if __name__ == "__main__":

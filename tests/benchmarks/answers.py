@@ -41,7 +41,9 @@ class Agreement:
 
     def worst(self, one: Figures, other: Figures) -> Figures:
         """The worse of two measurements, figure by figure."""
-        return {n: (max if self.limits[n].which == "at most" else min)(one[n], other[n]) for n in one}
+        return {
+            n: (max if self.limits[n].which == "at most" else min)(one[n], other[n]) for n in one
+        }
 
 
 def written_files(output: Path) -> list[Path]:
@@ -50,7 +52,9 @@ def written_files(output: Path) -> list[Path]:
     return sorted((current if current.exists() else output).glob("*.parquet"))
 
 
-def check_answers(reference: Path, actual: Path, name: str, rows: int, compared_rows: int, agreement: Agreement) -> Figures:
+def check_answers(
+    reference: Path, actual: Path, name: str, rows: int, compared_rows: int, agreement: Agreement
+) -> Figures:
     """Compare row counts, and the scores of the first `compared_rows` ids; return the figures.
 
     Raises:
@@ -59,7 +63,9 @@ def check_answers(reference: Path, actual: Path, name: str, rows: int, compared_
     count = sum(pq.read_metadata(path).num_rows for path in written_files(actual))
     if count != rows:
         sys.exit(f"{name} wrote {count:,} rows, expected {rows:,}")
-    expected, found = (_first_rows(folder, compared_rows, agreement.columns) for folder in (reference, actual))
+    expected, found = (
+        _first_rows(folder, compared_rows, agreement.columns) for folder in (reference, actual)
+    )
     if not found.column("id").equals(expected.column("id")):
         sys.exit(f"{name}: ids of the first {compared_rows:,} rows are not those of the input")
     figures = agreement.figures(expected, found) if compared_rows else {}
@@ -72,13 +78,20 @@ def check_answers(reference: Path, actual: Path, name: str, rows: int, compared_
 
 def _first_rows(output: Path, rows: int, columns: tuple[str, ...]) -> pa.Table:
     wanted = ["id", *columns]
-    parts = [pq.read_table(path, columns=wanted, filters=[("id", "<", rows)]) for path in written_files(output)]
-    schema = parts[0].schema.remove_metadata()  # pandas, Spark and this program leave notes of their own there
+    parts = [
+        pq.read_table(path, columns=wanted, filters=[("id", "<", rows)])
+        for path in written_files(output)
+    ]
+    schema = parts[
+        0
+    ].schema.remove_metadata()  # pandas, Spark and this program leave notes of their own there
     return pa.concat_tables([p.cast(schema) for p in parts]).combine_chunks().sort_by("id")
 
 
 def _probabilities(expected: pa.Table, found: pa.Table) -> Figures:
-    difference = np.abs(found.column("probability").to_numpy() - expected.column("probability").to_numpy())
+    difference = np.abs(
+        found.column("probability").to_numpy() - expected.column("probability").to_numpy()
+    )
     return {"largest difference": float(difference.max(initial=0.0))}
 
 
@@ -88,13 +101,20 @@ def _classes(expected: pa.Table, found: pa.Table) -> Figures:
 
 
 def _embeddings(expected: pa.Table, found: pa.Table) -> Figures:
-    a, b = (np.stack(t.column("embedding").to_numpy(zero_copy_only=False)).astype(np.float64) for t in (expected, found))
+    a, b = (
+        np.stack(t.column("embedding").to_numpy(zero_copy_only=False)).astype(np.float64)
+        for t in (expected, found)
+    )
     cosine = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     return {"least cosine": float(cosine.min(initial=1.0))}
 
 
-PROBABILITIES = Agreement(("probability",), _probabilities, {"largest difference": Limit("at most", 1e-5)})
+PROBABILITIES = Agreement(
+    ("probability",), _probabilities, {"largest difference": Limit("at most", 1e-5)}
+)
 CLASSES = Agreement(
-    ("class", "probability"), _classes, {"top-1": Limit("at least", 0.995), "largest difference": Limit("at most", 1.0)}
+    ("class", "probability"),
+    _classes,
+    {"top-1": Limit("at least", 0.995), "largest difference": Limit("at most", 1.0)},
 )
 EMBEDDINGS = Agreement(("embedding",), _embeddings, {"least cosine": Limit("at least", 0.999)})

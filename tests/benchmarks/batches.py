@@ -49,15 +49,21 @@ def _per_batch(workload: Workload) -> Figures:
     count = workload.contenders[0].shards.rows / MANY
     figures: Figures = {}
     for what, seconds_of in (("", _work_seconds), (" of a core", _cpu_seconds)):
-        graph, functions = (_extra_seconds(workload, name, seconds_of) for name in ("graph", "functions"))
-        figures[f"milliseconds{what} per batch, functions"] = spread([1e3 * f / count for f in functions])
+        graph, functions = (
+            _extra_seconds(workload, name, seconds_of) for name in ("graph", "functions")
+        )
+        figures[f"milliseconds{what} per batch, functions"] = spread(
+            [1e3 * f / count for f in functions]
+        )
         figures[f"milliseconds{what} per batch, the graph's own"] = spread(
             [1e3 * (g - f) / count for g, f in zip(graph, functions, strict=True)]
         )
     return figures
 
 
-def _extra_seconds(workload: Workload, name: str, seconds_of: Callable[[Run], float]) -> list[float]:
+def _extra_seconds(
+    workload: Workload, name: str, seconds_of: Callable[[Run], float]
+) -> list[float]:
     many, few = (workload.runs_of(f"{name}, {which}") for which in ("many", "few"))
     return [seconds_of(a) - seconds_of(b) for a, b in zip(many, few, strict=True)]
 

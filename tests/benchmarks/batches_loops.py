@@ -5,16 +5,15 @@ import os
 from pathlib import Path
 import shutil
 
-from configs.job import Job
-from pipelines.plan import make_plan, scoring_of, store_plan
+from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.plan import make_plan, scoring_of, store_plan
 from tests.benchmarks.sizes import MANY
-from transforms.batches import PredictionBatch
+from transforms.output.part_writer import PartWriter
 from transforms.postprocess import postprocess_batch
 from transforms.predict import predict_batch
 from transforms.preprocess import preprocess_batch
 from transforms.read import read_unit
 from transforms.rejected import RowRecord
-from transforms.write import PartWriter
 
 
 def many(shards: list[Path], package: Path, output: Path) -> None:
@@ -28,7 +27,7 @@ def few(shards: list[Path], package: Path, output: Path) -> None:
 
 
 def _score(shards: list[Path], package: Path, output: Path, source: dict[str, int]) -> None:
-    job = Job.model_validate(
+    job = ScoringJob.model_validate(
         {
             "name": "benchmark",
             "source": {"paths": [str(shard) for shard in shards], "key": "id", **source},
@@ -39,17 +38,30 @@ def _score(shards: list[Path], package: Path, output: Path, source: dict[str, in
     )
     plan = make_plan(job)
     store_plan(plan)
+    card, output_plan = plan.package.card, plan.output
     scoring = scoring_of(plan, workers=os.cpu_count() or 1)
     scorer = scoring.load()
     for unit in plan.units:
-        writer = PartWriter(plan.run, unit, unit.first_row, plan.file_format)
-        for batch in read_unit(unit, plan.schema, job.source.format, plan.rows_per_batch, RowRecord("id"), plan.csv):
-            features = preprocess_batch(batch, plan.missing, plan.steps, plan.inputs)
-            raw, outputs = predict_batch(scorer, features, scoring.not_finite)
-            prediction = PredictionBatch(raw, outputs, scorer.placement)
-            writer.write(postprocess_batch(prediction, job.source.carried, plan.scores, plan.keep, job.postprocess.where))
+        writer = PartWriter(plan.run, unit, unit.first_row, output_plan.file_format)
+        for batch in read_unit(
+            unit, plan.schema, plan.format, plan.rows_per_batch, RowRecord("id")
+        ):
+            features = preprocess_batch(batch, card.columns, plan.steps, card.inputs)
+            prediction = predict_batch(scorer, features, scoring.not_finite)
+            writer.write(
+                postprocess_batch(
+                    prediction,
+                    job.source.carried,
+                    output_plan.scores,
+                    output_plan.keep,
+                    job.postprocess.where,
+                )
+            )
         for file in writer.close(last=True).scored:
             shutil.copy(Path(plan.run.attempts) / file.path, output)
 
 
-LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {"functions, many": many, "functions, few": few}
+LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {
+    "functions, many": many,
+    "functions, few": few,
+}

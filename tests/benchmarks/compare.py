@@ -153,7 +153,9 @@ def _agreement_of(contender: Contender, workload: Workload, scratch: Path) -> di
     both = (reference.shards, contender.shards)
     compared = min(s.rows if workload.whole_answers else s.rows_of_first for s in both)
     folders = (scratch / reference.name, scratch / contender.name)
-    return check_answers(*folders, contender.name, contender.shards.rows, compared, workload.agreement)
+    return check_answers(
+        *folders, contender.name, contender.shards.rows, compared, workload.agreement
+    )
 
 
 def ratios(contender: Contender, other: Contender) -> list[float]:
@@ -162,17 +164,25 @@ def ratios(contender: Contender, other: Contender) -> list[float]:
     def rate(c: Contender, run: Run) -> float:
         return c.shards.rows / ((run.work_seconds or run.seconds) if c.engine else run.seconds)
 
-    return [rate(contender, a) / rate(other, b) for a, b in zip(contender.runs, other.runs, strict=True)]
+    return [
+        rate(contender, a) / rate(other, b) for a, b in zip(contender.runs, other.runs, strict=True)
+    ]
 
 
 def work_ratios(contender: Contender, other: Contender) -> list[float]:
     """The same without both programs' start-up."""
     pairs = zip(contender.runs, other.runs, strict=True)
     per_row = contender.shards.rows / other.shards.rows
-    return [per_row * b.work_seconds / a.work_seconds for a, b in pairs if a.work_seconds and b.work_seconds]
+    return [
+        per_row * b.work_seconds / a.work_seconds
+        for a, b in pairs
+        if a.work_seconds and b.work_seconds
+    ]
 
 
-def report(contenders: Sequence[Contender], agreement: Mapping[str, Mapping[str, float]]) -> dict[str, Figures]:
+def report(
+    contenders: Sequence[Contender], agreement: Mapping[str, Mapping[str, float]]
+) -> dict[str, Figures]:
     """Medians and ranges of every contender, as JSON has them."""
     first = contenders[0]
     return {
@@ -182,7 +192,9 @@ def report(contenders: Sequence[Contender], agreement: Mapping[str, Mapping[str,
             "work_seconds": spread([r.work_seconds for r in c.runs if r.work_seconds is not None]),
             "cpu_seconds": None if c.engine else spread([r.cpu_seconds for r in c.runs]),
             "rows_per_second": spread([c.shards.rows / r.seconds for r in c.runs]),
-            "work_rows_per_second": spread([c.shards.rows / r.work_seconds for r in c.runs if r.work_seconds]),
+            "work_rows_per_second": spread(
+                [c.shards.rows / r.work_seconds for r in c.runs if r.work_seconds]
+            ),
             "peak_mb": None if c.engine else spread([r.peak_bytes / 1e6 for r in c.runs]),
             "ratio": spread(ratios(first, c)) if c is not first else None,
             "work_ratio": spread(work_ratios(first, c)) if c is not first else None,
@@ -213,13 +225,19 @@ def table(workload: Workload, summary: Mapping[str, Figures]) -> str:
     lines = [["", "rows", *columns, f"agrees with {workload.reference}"]]
     for name, row in summary.items():
         cells = [shown(row[key]) for key in columns.values()]
-        lines.append([_named(workload, name), f"{row['rows']:,}", *cells, _agreed(row["agreement"])])
+        lines.append(
+            [_named(workload, name), f"{row['rows']:,}", *cells, _agreed(row["agreement"])]
+        )
     lines += [[name, "absent", *["-"] * (len(columns) + 1)] for name in workload.absent]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in lines]
+    text = [
+        "  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in lines
+    ]
     if any(c.engine for c in workload.contenders):
         text.append("* few rows; the ratio counts its work alone, without its start-up")
-    return "\n".join([*text, *(f"{name} is absent: {why}" for name, why in workload.absent.items())])
+    return "\n".join(
+        [*text, *(f"{name} is absent: {why}" for name, why in workload.absent.items())]
+    )
 
 
 def shown(figures: object) -> str:

@@ -16,9 +16,13 @@ _ENGINES = {"ray": "ray_data", "daft": "daft_udf", "spark": "spark", "stock": "s
 _NEVER_ABSENT = {"stock"}  # Beam is what this repository runs on
 
 
-def pipeline(shards: Shards, package: Path, keep: tuple[str, ...], sections: Mapping[str, Any] | None = None) -> Contender:
+def pipeline(
+    shards: Shards, package: Path, keep: tuple[str, ...], sections: Mapping[str, Any] | None = None
+) -> Contender:
     """This repository's program."""
-    return Contender("pipeline", lambda output: score_command(output, shards, package, keep, sections), shards)
+    return Contender(
+        "pipeline", lambda output: score_command(output, shards, package, keep, sections), shards
+    )
 
 
 def loop(workload: str, name: str, shards: Shards, package: Path) -> Contender:
@@ -62,4 +66,8 @@ def selected(workload: Workload, wanted: Sequence[str]) -> Workload:
     """Only the contenders that are wanted; answers are compared with the reference's, or without it with the first one's."""
     chosen = [c for c in workload.contenders if c.name in wanted]
     names = [c.name for c in chosen]
-    return replace(workload, contenders=chosen, reference=workload.reference if workload.reference in names else names[0])
+    return replace(
+        workload,
+        contenders=chosen,
+        reference=workload.reference if workload.reference in names else names[0],
+    )

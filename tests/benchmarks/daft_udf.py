@@ -33,7 +33,9 @@ def run_daft(workload: str, shards: Path, package: Path, output: Path) -> None:
     loops = importlib.import_module(f"tests.benchmarks.{workload}_loops")
     frame = daft.read_parquet(f"{shards}/*.parquet").into_batches(loops.ENGINE_ROWS)
     score = Score(workload, str(package))
-    scored = frame.select(daft.col("id"), score.probability(*map(daft.col, loops.READ)).alias("probability"))
+    scored = frame.select(
+        daft.col("id"), score.probability(*map(daft.col, loops.READ)).alias("probability")
+    )
     scored.write_parquet(str(output))
 
 

@@ -16,11 +16,18 @@ def images(sizes: Sizes) -> Workload | str:
     if find_spec("torchvision") is None:
         return "torchvision is not installed; pip install '.[images]'"
     folder = sizes.folder / "images"
-    shards, few = (Shards(folder, rows, max(1, min(8, rows // 64))) for rows in (sizes.images, min(sizes.images, 512)))
+    shards, few = (
+        Shards(folder, rows, max(1, min(8, rows // 64)))
+        for rows in (sizes.images, min(sizes.images, 512))
+    )
     package = folder / "package"
     there, absent = engines("images", package, {"ray": few}, sizes.wanted)
     pipelines, tune = tuned_pipelines(shards, package, CLASSES.columns, _TOLERANCE)
-    contenders = [*pipelines, *(loop("images", name, shards, package) for name in ("plain", "best")), *there]
+    contenders = [
+        *pipelines,
+        *(loop("images", name, shards, package) for name in ("plain", "best")),
+        *there,
+    ]
     workload = Workload(
         name="images",
         title="images: JPEG bytes of 256 pixels on the short side, ResNet-18 at 224 x 224",

@@ -47,8 +47,16 @@ def make_shards(folder: Path, rows: int, shards: int) -> None:
         for number, count in enumerate(shard_rows(rows, shards)):
             ids = range(first, first + count)
             images = [_jpeg(photographs, i) for i in ids]
-            table = pa.table({"id": pa.array(ids, pa.int64()), "image": pa.array(images, pa.binary())}, schema=_SCHEMA)
-            pq.write_table(table, target / f"part-{number:05d}.parquet", compression="none", row_group_size=_ROW_GROUP_ROWS)
+            table = pa.table(
+                {"id": pa.array(ids, pa.int64()), "image": pa.array(images, pa.binary())},
+                schema=_SCHEMA,
+            )
+            pq.write_table(
+                table,
+                target / f"part-{number:05d}.parquet",
+                compression="none",
+                row_group_size=_ROW_GROUP_ROWS,
+            )
             first += count
 
 
@@ -76,7 +84,9 @@ def _jpeg(photographs: list[Any], number: int) -> bytes:
     left = part % 2 * width + int(random.integers(0, width - wide + 1))
     top = part // 2 * height + int(random.integers(0, height - high + 1))
     scale = _SHORT_SIDE / high
-    crop = photograph.crop((left, top, left + wide, top + high)).resize((round(wide * scale), _SHORT_SIDE))
+    crop = photograph.crop((left, top, left + wide, top + high)).resize(
+        (round(wide * scale), _SHORT_SIDE)
+    )
     crop = PIL.ImageOps.mirror(crop) if random.random() < 0.5 else crop
     crop = PIL.ImageEnhance.Brightness(crop).enhance(random.uniform(0.8, 1.2))
     sink = io.BytesIO()
@@ -89,12 +99,24 @@ def make_package(folder: Path) -> None:
     from safetensors.torch import save
     import torch
 
-    from configs.steps import Image
-    from model_zoo.package import SMOKE, write_package
-    from transforms.columns import apply_steps
+    from model_zoo.package.package import SMOKE, write_package
+    from model_zoo.steps.image import Image
+    from model_zoo.steps.table import apply_steps
 
-    step = Image(step="image", column="image", into="image", height=SIDE, width=SIDE, mode="RGB", mean=MEAN, std=STD)
-    photographs, ids = _photographs(), range(_FIRST_TRAINING_ID, _FIRST_TRAINING_ID + _TRAINING_IMAGES)
+    step = Image(
+        step="image",
+        column="image",
+        into="image",
+        height=SIDE,
+        width=SIDE,
+        mode="RGB",
+        mean=MEAN,
+        std=STD,
+    )
+    photographs, ids = (
+        _photographs(),
+        range(_FIRST_TRAINING_ID, _FIRST_TRAINING_ID + _TRAINING_IMAGES),
+    )
     encoded = pa.array([_jpeg(photographs, i) for i in ids], pa.binary())
     pixels = np.ascontiguousarray(apply_steps([step], {"image": encoded}, len(encoded))["image"])
     network = _fitted(torch.from_numpy(pixels), np.array([class_of(i) for i in ids]))
@@ -113,7 +135,9 @@ def make_package(folder: Path) -> None:
     }
     shutil.rmtree(folder / "package", ignore_errors=True)
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    write_package(str(folder / "package"), card, (step,), {"weights.safetensors": save(weights), SMOKE: smoke})
+    write_package(
+        str(folder / "package"), card, (step,), {"weights.safetensors": save(weights), SMOKE: smoke}
+    )
 
 
 def _fitted(pixels: "torch.Tensor", classes: np.ndarray) -> "torch.nn.Module":
@@ -122,7 +146,7 @@ def _fitted(pixels: "torch.Tensor", classes: np.ndarray) -> "torch.nn.Module":
     from sklearn.preprocessing import StandardScaler
     import torch
 
-    from model_zoo.architectures import build
+    from model_zoo.architectures.builders import build
 
     torch.manual_seed(7)
     module = build("resnet18", {"classes": CLASSES})
@@ -151,7 +175,9 @@ def _smoke(encoded: pa.Array, pixels: np.ndarray, network: "torch.nn.Module") ->
         logits = network(image=torch.from_numpy(pixels))["logits"].numpy()
     columns = {
         "image": encoded,
-        "input.image": pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), 3 * SIDE * SIDE),
+        "input.image": pa.FixedSizeListArray.from_arrays(
+            pa.array(pixels.reshape(-1)), 3 * SIDE * SIDE
+        ),
         "output.logits": pa.FixedSizeListArray.from_arrays(pa.array(logits.reshape(-1)), CLASSES),
     }
     sink = pa.BufferOutputStream()

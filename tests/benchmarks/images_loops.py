@@ -21,7 +21,9 @@ BATCH_ROWS = 32
 ENGINE_ROWS = 32
 READ = ("id", "image")
 SCHEMA = pa.schema([("id", pa.int64()), ("class", pa.int32()), ("probability", pa.float32())])
-_TRANSFORM = transforms.Compose([transforms.Resize((SIDE, SIDE)), transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
+_TRANSFORM = transforms.Compose(
+    [transforms.Resize((SIDE, SIDE)), transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+)
 
 
 def scorer(package: Path) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -30,7 +32,10 @@ def scorer(package: Path) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 
     @torch.no_grad()
     def score(batch: pa.RecordBatch) -> pa.RecordBatch:
-        images = [_TRANSFORM(PIL.Image.open(io.BytesIO(content)).convert("RGB")) for content in batch.column("image").to_pylist()]
+        images = [
+            _TRANSFORM(PIL.Image.open(io.BytesIO(content)).convert("RGB"))
+            for content in batch.column("image").to_pylist()
+        ]
         return _scored(batch, network(torch.stack(images)))
 
     return score
@@ -42,7 +47,9 @@ def plain_loop(shards: list[Path], package: Path, output: Path) -> None:
     for shard in shards:
         rows = pq.read_table(shard).to_batches(BATCH_ROWS)
         scored = [score(part) for batch in rows for part in _parts(batch)]
-        pq.write_table(pa.Table.from_batches(scored, schema=SCHEMA), output / shard.name, compression="zstd")
+        pq.write_table(
+            pa.Table.from_batches(scored, schema=SCHEMA), output / shard.name, compression="zstd"
+        )
 
 
 def best_loop(shards: list[Path], package: Path, output: Path) -> None:
@@ -51,16 +58,25 @@ def best_loop(shards: list[Path], package: Path, output: Path) -> None:
     dtype = torch.bfloat16 if cpu_flags() & {"amx_bf16", "avx512_bf16"} else torch.float32
     network = load_network(package).to(dtype=dtype, memory_format=torch.channels_last)
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda shard: _score_shard(shard, network, dtype, output / shard.name), shards))
+        list(
+            threads.map(
+                lambda shard: _score_shard(shard, network, dtype, output / shard.name), shards
+            )
+        )
 
 
 @torch.inference_mode()
 def _score_shard(shard: Path, network: torch.nn.Module, dtype: torch.dtype, path: Path) -> None:
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (MEAN, STD))
-    with pq.ParquetFile(shard, memory_map=True) as file, pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+    with (
+        pq.ParquetFile(shard, memory_map=True) as file,
+        pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer,
+    ):
         for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
             pixels = np.stack([_decoded(content) for content in batch.column("image")])
-            images = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # a view that is channels last already
+            images = torch.from_numpy(pixels).permute(
+                0, 3, 1, 2
+            )  # a view that is channels last already
             writer.write_batch(_scored(batch, network(((images - mean) / std).to(dtype)).float()))
 
 
@@ -76,7 +92,11 @@ def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 def _scored(batch: pa.RecordBatch, logits: torch.Tensor) -> pa.RecordBatch:
     probability, best = torch.softmax(logits, 1).max(1)
-    columns = [batch.column("id"), pa.array(best.numpy().astype(np.int32)), pa.array(probability.numpy())]
+    columns = [
+        batch.column("id"),
+        pa.array(best.numpy().astype(np.int32)),
+        pa.array(probability.numpy()),
+    ]
     return pa.record_batch(columns, schema=SCHEMA)
 
 
@@ -84,8 +104,13 @@ def load_network(package: Path) -> torch.nn.Module:
     """The package's weights in torchvision's own network."""
     network = resnet18(weights=None, num_classes=CLASSES)
     tensors = load_file(package / "weights.safetensors")
-    network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
+    network.load_state_dict(
+        {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
+    )
     return network.eval()
 
 
-LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {"plain": plain_loop, "best": best_loop}
+LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {
+    "plain": plain_loop,
+    "best": best_loop,
+}

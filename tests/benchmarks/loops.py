@@ -13,7 +13,9 @@ from tests.benchmarks.contender_program import told, work_timed
 
 def main() -> None:
     arguments = told("loop")
-    loop = importlib.import_module(f"tests.benchmarks.{arguments.workload}_loops").LOOPS[arguments.loop]
+    loop = importlib.import_module(f"tests.benchmarks.{arguments.workload}_loops").LOOPS[
+        arguments.loop
+    ]
     with work_timed():
         loop(sorted(arguments.shards.glob("*.parquet")), arguments.package, arguments.output)
 

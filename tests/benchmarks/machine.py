@@ -25,7 +25,19 @@ _LIBRARIES = (
     "torchvision",
     "transformers",
 )
-_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
+_FLAGS = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "amx_tile",
+    "amx_bf16",
+    "amx_int8",
+    "asimd",
+    "bf16",
+    "i8mm",
+)
 _IMPORTS = {
     "ray": "import ray.data",
     "daft": "import daft",
@@ -54,7 +66,9 @@ def cpu_flags() -> set[str]:
 
 def absent_because(engine: str) -> str | None:
     """Why an engine cannot run here, or None if it can."""
-    done = subprocess.run([sys.executable, "-c", _IMPORTS[engine]], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTS[engine]], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         return (done.stderr.strip().splitlines() or ["it cannot be imported"])[-1]
     if engine == "spark" and shutil.which("java") is None and "JAVA_HOME" not in os.environ:
@@ -65,7 +79,10 @@ def absent_because(engine: str) -> str | None:
 def _of_cpu(key: str) -> str | None:
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), None)
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key),
+        None,
+    )
 
 
 def _version(name: str) -> str | None:

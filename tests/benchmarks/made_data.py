@@ -17,7 +17,9 @@ def whole_folder(target: Path) -> Iterator[Path]:
     partial.rename(target)
 
 
-def make(make_shards: Callable[[Path, int, int], None], make_package: Callable[[Path], None]) -> None:
+def make(
+    make_shards: Callable[[Path, int, int], None], make_package: Callable[[Path], None]
+) -> None:
     """Read the command line `FOLDER --sizes ROWS/SHARDS ...`, and make what is not there yet."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)

@@ -10,7 +10,12 @@ from tests.benchmarks.compare import Shards
 
 
 def write_job(
-    config: Path, shards: Shards, package: Path, output: Path, keep: tuple[str, ...], sections: Mapping[str, Any]
+    config: Path,
+    shards: Shards,
+    package: Path,
+    output: Path,
+    keep: tuple[str, ...],
+    sections: Mapping[str, Any],
 ) -> Path:
     """A job that scores shards and keeps `id` and the columns `keep`; `sections` adds fields to its sections."""
     job: dict[str, dict[str, Any]] = {
@@ -26,7 +31,11 @@ def write_job(
 
 
 def score_command(
-    output: Path, shards: Shards, package: Path, keep: tuple[str, ...], sections: Mapping[str, Any] | None = None
+    output: Path,
+    shards: Shards,
+    package: Path,
+    keep: tuple[str, ...],
+    sections: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """The program, as a person calls it."""
     config = write_job(output.with_suffix(".yaml"), shards, package, output, keep, sections or {})

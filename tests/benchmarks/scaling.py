@@ -31,7 +31,9 @@ from tests.benchmarks.scaling_run import ROOT, Run, make, score, spread, write_j
 _ROWS_PER_SHARD = 1_000_000
 _FEWEST_SHARDS = 4
 _BYTES_PER_ROW = 60  # of input and output together
-_BYTES_PER_SHARD = 40_000  # small files take whole blocks; input, attempt and done-record of two copies
+_BYTES_PER_SHARD = (
+    40_000  # small files take whole blocks; input, attempt and done-record of two copies
+)
 _MODES = ("multi_threading", "multi_processing")
 _LIBRARIES = ("apache-beam", "pyarrow", "torch")
 
@@ -52,7 +54,9 @@ def measure_rows(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
 
 def measure_workers(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
     """Whole runs on the same rows with more and more workers, threads of one process or processes."""
-    taken: dict[tuple[str, int], list[Run]] = {(mode, count): [] for mode in _MODES for count in a.workers}
+    taken: dict[tuple[str, int], list[Run]] = {
+        (mode, count): [] for mode in _MODES for count in a.workers
+    }
     shards = max(2 * max(a.workers), -(-a.worker_rows // _ROWS_PER_SHARD))
     with _inputs(scratch, "rows", str(a.worker_rows), str(shards)) as inputs:
         for _ in range(a.repeats):  # interleaved: a machine that is slow for a minute slows all
@@ -60,7 +64,9 @@ def measure_workers(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
                 flags = (f"--direct_running_mode={mode}", f"--direct_num_workers={count}")
                 runs.append(_fresh(scratch, inputs, *flags))
                 _say(f"  {mode}, {count} workers: {runs[-1].seconds:.1f} s")
-    runs_of = [{"mode": mode, "workers": count, **_summary(runs)} for (mode, count), runs in taken.items()]
+    runs_of = [
+        {"mode": mode, "workers": count, **_summary(runs)} for (mode, count), runs in taken.items()
+    ]
     yield {"rows": a.worker_rows, "shards": shards, "runs": runs_of}
 
 
@@ -77,13 +83,19 @@ def _measure_shards(shards: int, a: argparse.Namespace, scratch: Path) -> Figure
     with _inputs(scratch, "tiny", str(shards)) as inputs:
         config = write_job(scratch / "kept.yaml", inputs, scratch / "package", kept)
         make("scored", str(config))
-        sizes = {"shards": shards, "graph_bytes": int(make("graph", str(config))), **_file_bytes(kept)}
+        sizes = {
+            "shards": shards,
+            "graph_bytes": int(make("graph", str(config))),
+            **_file_bytes(kept),
+        }
         taken: dict[str, list[Run]] = {}
         for _ in range(a.repeats):
             for name, run in _shard_runs(inputs, kept, scratch, scored=shards <= a.scored_shards):
                 taken.setdefault(name, []).append(run)
                 _say(f"  {shards:,} shards, {name}: {run.seconds:.1f} s")
-        sizes["manifest_bytes"] = sum(p.stat().st_size for p in (scratch / "output").glob("runs/*/manifest.json"))
+        sizes["manifest_bytes"] = sum(
+            p.stat().st_size for p in (scratch / "output").glob("runs/*/manifest.json")
+        )
         shutil.rmtree(kept)
     return sizes | {name: _summary(runs) for name, runs in taken.items()}
 
@@ -109,13 +121,18 @@ def measure_requests(a: argparse.Namespace, scratch: Path) -> Iterator[Figures]:
 
 def _file_bytes(kept: Path) -> Figures:
     records = [p.stat().st_size for p in kept.glob("_tmp/*/done/*")]
-    return {"plan_bytes": sum(p.stat().st_size for p in kept.glob("_tmp/*/plan.json")), "done_bytes": sum(records)}
+    return {
+        "plan_bytes": sum(p.stat().st_size for p in kept.glob("_tmp/*/plan.json")),
+        "done_bytes": sum(records),
+    }
 
 
 def _fresh(scratch: Path, inputs: Path, *flags: str) -> Run:
     output = _clear(scratch)
     try:
-        return score(write_job(scratch / "output.yaml", inputs, scratch / "package", output), output, *flags)
+        return score(
+            write_job(scratch / "output.yaml", inputs, scratch / "package", output), output, *flags
+        )
     finally:
         _clear(scratch)
 
@@ -147,7 +164,9 @@ def _summary(runs: Sequence[Run]) -> Figures:
     if rates := [r.worker_rate for r in runs if r.worker_rate is not None]:
         summary["worker_rate"] = spread(rates)
     phases = [p for r in runs if (p := r.phases()) is not None]
-    return summary | {name: spread([p[name] for p in phases]) for name in (phases[0] if phases else ())}
+    return summary | {
+        name: spread([p[name] for p in phases]) for name in (phases[0] if phases else ())
+    }
 
 
 PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Figures]]] = {
@@ -162,7 +181,11 @@ def machine() -> str:
     """What the figures belong to."""
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
-        names = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+        names = [
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ]
         cpu = names[0] if names else cpu
     memory = psutil.virtual_memory().total / 2**30
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
@@ -200,22 +223,39 @@ def _count(text: str) -> int:
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("tests.benchmarks.scaling", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        "tests.benchmarks.scaling", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--rows", nargs="+", type=_count, default=[10**n for n in range(5, 9)])
     parser.add_argument("--shards", nargs="+", type=_count, default=[10**n for n in range(1, 6)])
     parser.add_argument(
-        "--scored_shards", type=_count, default=10_000, help="whole runs up to this many shards; beyond only plan, resume, no-op"
+        "--scored_shards",
+        type=_count,
+        default=10_000,
+        help="whole runs up to this many shards; beyond only plan, resume, no-op",
     )
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 4])
-    parser.add_argument("--worker_rows", type=_count, default=10**7, help="rows that the workers share")
-    parser.add_argument("--request_shards", type=int, default=20, help="requests: those of twice as many, less those of as many")
+    parser.add_argument(
+        "--worker_rows", type=_count, default=10**7, help="rows that the workers share"
+    )
+    parser.add_argument(
+        "--request_shards",
+        type=int,
+        default=20,
+        help="requests: those of twice as many, less those of as many",
+    )
     parser.add_argument("--repeats", type=int, default=3)
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     parser.add_argument(
-        "--folder", type=Path, default=cache / "batch-prediction-benchmark", help="where inputs are made, and removed"
+        "--folder",
+        type=Path,
+        default=cache / "batch-prediction-benchmark",
+        help="where inputs are made, and removed",
     )
-    parser.add_argument("--json", type=Path, help="keep the numbers here, and add to those of earlier calls")
+    parser.add_argument(
+        "--json", type=Path, help="keep the numbers here, and add to those of earlier calls"
+    )
     parser.add_argument("--table", type=Path, default=ROOT / "docs/scaling.md")
     parser.add_argument("--plot", type=Path, default=ROOT / "docs/scaling.svg")
     return parser.parse_args(argv)
@@ -227,8 +267,12 @@ def main(argv: Sequence[str]) -> None:
     a = _arguments(argv)
     a.folder.mkdir(parents=True, exist_ok=True)
     _refuse_small_disk(a)
-    if "requests" in a.parts and (missing := [name for name in ("moto", "s3fs") if find_spec(name) is None]):
-        sys.exit(f"--parts requests needs {' and '.join(missing)}; install the test extra, or name the other parts")
+    if "requests" in a.parts and (
+        missing := [name for name in ("moto", "s3fs") if find_spec(name) is None]
+    ):
+        sys.exit(
+            f"--parts requests needs {' and '.join(missing)}; install the test extra, or name the other parts"
+        )
     if find_spec("matplotlib") is None:
         sys.exit("the plot needs matplotlib; install the test extra")
     scratch = a.folder.resolve() / f"scaling-{os.getpid()}"
@@ -238,7 +282,9 @@ def main(argv: Sequence[str]) -> None:
         make("package", str(scratch / "package"))
         for part in a.parts:
             _say(f"{part}:")
-            for measured in PARTS[part](a, scratch):  # size by size: what is measured survives what comes next
+            for measured in PARTS[part](
+                a, scratch
+            ):  # size by size: what is measured survives what comes next
                 figures[part] = measured
                 if a.json:
                     a.json.write_text(json.dumps(figures, indent=1) + "\n")

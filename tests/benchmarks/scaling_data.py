@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from pipelines.plan import Plan
+    from pipelines.planning.plan import Plan
     from transforms.batches import WrittenPart
 
 COLUMNS = tuple(f"f{i}" for i in range(8))
@@ -44,9 +44,13 @@ def make_shards(folder: Path, rows: int, shards: int) -> None:
     first_id = 0
     for number in range(shards):
         count = rows // shards + (number < rows % shards)
-        with pq.ParquetWriter(folder / f"part-{number:05d}.parquet", _SCHEMA, compression="none", use_dictionary=False) as writer:
+        with pq.ParquetWriter(
+            folder / f"part-{number:05d}.parquet", _SCHEMA, compression="none", use_dictionary=False
+        ) as writer:
             for start in range(0, count, ROW_GROUP_ROWS):
-                writer.write_batch(_random_rows(first_id + start, min(ROW_GROUP_ROWS, count - start)))
+                writer.write_batch(
+                    _random_rows(first_id + start, min(ROW_GROUP_ROWS, count - start))
+                )
         first_id += count
 
 
@@ -61,8 +65,12 @@ def make_tiny_shards(folder: Path, shards: int) -> None:
 
 
 def _random_rows(first_id: int, rows: int) -> pa.RecordBatch:
-    values = np.random.default_rng([3, first_id]).standard_normal((len(COLUMNS), rows), dtype=np.float32)
-    return pa.record_batch([pa.array(np.arange(first_id, first_id + rows)), *map(pa.array, values)], schema=_SCHEMA)
+    values = np.random.default_rng([3, first_id]).standard_normal(
+        (len(COLUMNS), rows), dtype=np.float32
+    )
+    return pa.record_batch(
+        [pa.array(np.arange(first_id, first_id + rows)), *map(pa.array, values)], schema=_SCHEMA
+    )
 
 
 def leave_scored(config: str) -> None:
@@ -70,12 +78,12 @@ def leave_scored(config: str) -> None:
 
     The project's own writer writes the first attempt; all shards being alike, the others are copies of it under names of their own.
     """
-    from configs.job import Job
     from configs.load import load
-    from pipelines.plan import make_plan, store_plan
+    from pipelines.planning.jobs import ScoringJob
+    from pipelines.planning.plan import make_plan, store_plan
     from storage import files
 
-    plan = make_plan(load(Job, config, []))
+    plan = make_plan(load(ScoringJob, config, []))
     store_plan(plan)
     part = _first_part(plan)
     content = files.read(files.join(plan.run.attempts, part.scored[0].path)) or b""
@@ -84,38 +92,46 @@ def leave_scored(config: str) -> None:
         name = part.scored[0].path.replace(f"{part.unit:07d}", f"{unit.index:07d}", 1)
         copy = replace(part, unit=unit.index, scored=(replace(part.scored[0], path=name),))
         files.put(files.join(plan.run.attempts, name), content)
-        files.create(plan.run.done_record(unit.index), json.dumps(asdict(copy)).encode(), synced=False)
+        files.create(
+            plan.run.done_record(unit.index), json.dumps(asdict(copy)).encode(), synced=False
+        )
     os.sync()  # a real run synced its attempts; else publishing would be charged for it
 
 
 def _first_part(plan: "Plan") -> "WrittenPart":
     from transforms.batches import ScoredBatch
+    from transforms.output.part_writer import PartWriter
     from transforms.rejected import BatchId
-    from transforms.write import PartWriter
 
     unit = plan.units[0]
-    rows = _made_up(plan.file_format.schema, unit.rows or 0)
-    writer = PartWriter(plan.run, unit, unit.first_row, plan.file_format)
-    writer.write(ScoredBatch(unit, BatchId(unit.shard, unit.first_row), rows, rows.num_rows, 0, (), True, "made up"))
+    rows = _made_up(plan.output.file_format.schema, unit.rows or 0)
+    writer = PartWriter(plan.run, unit, unit.first_row, plan.output.file_format)
+    writer.write(
+        ScoredBatch(
+            unit, BatchId(unit.shard, unit.first_row), rows, rows.num_rows, 0, (), True, "made up"
+        )
+    )
     return writer.close(last=True)
 
 
 def _made_up(schema: pa.Schema, rows: int) -> pa.RecordBatch:
     numbers = np.arange(rows)
-    return pa.record_batch([pa.array(numbers).cast(field.type) for field in schema], schema=schema.remove_metadata())
+    return pa.record_batch(
+        [pa.array(numbers).cast(field.type) for field in schema], schema=schema.remove_metadata()
+    )
 
 
 def graph_bytes(config: str) -> int:
     """Size of the graph as a runner gets it."""
     import apache_beam as beam
 
-    from configs.job import Job
     from configs.load import load
-    from pipelines.plan import make_plan
+    from pipelines.planning.jobs import ScoringJob
+    from pipelines.planning.plan import make_plan
     from pipelines.score import build
 
     pipeline = beam.Pipeline()
-    build(pipeline, make_plan(load(Job, config, [])), 1)
+    build(pipeline, make_plan(load(ScoringJob, config, [])), 1)
     return len(pipeline.to_runner_api().SerializeToString())
 
 

@@ -26,7 +26,9 @@ def per_shard(size: Figures, one: Figures) -> dict[str, float]:
     """
 
     def growth(run: str, name: str) -> float:
-        return float(max(0.0, size[run][name][0] - one[run][name][0]) / (size["shards"] - one["shards"]))
+        return float(
+            max(0.0, size[run][name][0] - one[run][name][0]) / (size["shards"] - one["shards"])
+        )
 
     costs = {
         "plan": growth("plan", "seconds"),
@@ -48,7 +50,9 @@ def limits(figures: Figures) -> Iterator[str]:
     """The section of the page: rows, then shards, then what the design does about it."""
     one, largest = figures["shards"]["sizes"][0], figures["shards"]["sizes"][-1]
     scored = [s for s in figures["shards"]["sizes"][1:] if "score" in s]
-    costs = per_shard(largest, one) | ({"score_bytes": per_shard(scored[-1], one)["score_bytes"]} if scored else {})
+    costs = per_shard(largest, one) | (
+        {"score_bytes": per_shard(scored[-1], one)["score_bytes"]} if scored else {}
+    )
     yield "## What breaks first at 1e12 rows and a million shards"
     yield (
         f"By calculation, not measured: each figure below is the one of {largest['shards']:,} shards above (of whole runs, of the most shards that "
@@ -77,18 +81,37 @@ def _serial(one: Figures, largest: Figures, costs: Mapping[str, float]) -> Itera
     everything = costs.get("score_bytes", costs["resume_bytes"])
     graph = max(0.0, (largest["graph_bytes"] - one["graph_bytes"]) / (shards - one["shards"]))
     rows = [
-        ("planning, local disk", costs["plan"] or costs["plan_cpu"], 0.0, _SERIAL_SECONDS, 1.0, "s"),
+        (
+            "planning, local disk",
+            costs["plan"] or costs["plan_cpu"],
+            0.0,
+            _SERIAL_SECONDS,
+            1.0,
+            "s",
+        ),
         ("finding all done and publishing, local disk", publish, 0.0, _SERIAL_SECONDS, 1.0, "s"),
         ("memory of a launcher that plans", costs["plan_bytes"], base, _MEMORY_BYTES, 1e6, "MB"),
-        ("memory of one process that plans, scores and publishes (DirectRunner)", everything, base, _MEMORY_BYTES, 1e6, "MB"),
+        (
+            "memory of one process that plans, scores and publishes (DirectRunner)",
+            everything,
+            base,
+            _MEMORY_BYTES,
+            1e6,
+            "MB",
+        ),
         ("graph that the runner is given", graph, one["graph_bytes"], _GRAPH_BYTES, 1e6, "MB"),
     ]
     yield "**Shards** do: one process lists them, reads their footers, stores the plan, and in the end publishes."
     lines = ["| | at 1,000,000 shards | limit taken | reached at shards |", "|---|---:|---:|---:|"]
-    reached = {name: (limit - fixed) / cost if cost > 0 else float("inf") for name, cost, fixed, limit, _, _ in rows}
+    reached = {
+        name: (limit - fixed) / cost if cost > 0 else float("inf")
+        for name, cost, fixed, limit, _, _ in rows
+    }
     for name, cost, fixed, limit, scale, unit in rows:
         at = f"{reached[name]:,.0f}" if reached[name] < float("inf") else "never"
-        lines.append(f"| {name} | {(fixed + cost * _SHARDS) / scale:,.1f} {unit} | {limit / scale:,.0f} {unit} | {at} |")
+        lines.append(
+            f"| {name} | {(fixed + cost * _SHARDS) / scale:,.1f} {unit} | {limit / scale:,.0f} {unit} | {at} |"
+        )
     yield "\n".join(lines)
     first = min(reached, key=lambda name: reached[name])
     at = f"at {reached[first]:,.0f} shards" if reached[first] < float("inf") else "never"
@@ -103,7 +126,11 @@ def _serial(one: Figures, largest: Figures, costs: Mapping[str, float]) -> Itera
 def _store(requests: Figures) -> Iterator[str]:
     """Hours that requests alone take, if each takes as long as it usually does and nothing else is slow."""
     publish = sum(n for key, n in requests["run"].items() if key.startswith("published file"))
-    publish += sum(n for key, n in requests["run"].items() if key.startswith("done-record: GET") and "not there" not in key)
+    publish += sum(
+        n
+        for key, n in requests["run"].items()
+        if key.startswith("done-record: GET") and "not there" not in key
+    )
     plan = sum(requests["plan"].values())
     work = sum(requests["run"].values()) - plan - publish
     yield (

@@ -7,7 +7,12 @@ from typing import Any
 from tests.benchmarks.scaling_limits import limits, per_row_microseconds, per_shard
 
 Figures = dict[str, Any]
-_SHARD_RUNS = {"plan": "dry run", "score": "whole run", "resume": "resume", "nothing": "nothing to do"}
+_SHARD_RUNS = {
+    "plan": "dry run",
+    "score": "whole run",
+    "resume": "resume",
+    "nothing": "nothing to do",
+}
 _GROWING = ("plan", "score", "resume")
 
 
@@ -19,10 +24,17 @@ def page(figures: Figures, plot: str) -> str:
         "own, with start-up; where runs were repeated, `median (least..greatest)`. MB are 10^6 bytes.",
         f"![cost against rows, shards and workers]({plot})",
     ]
-    for part, section in (("rows", _rows), ("shards", _shards), ("workers", _workers), ("requests", _requests)):
+    for part, section in (
+        ("rows", _rows),
+        ("shards", _shards),
+        ("workers", _workers),
+        ("requests", _requests),
+    ):
         if part in figures:
             sections += section(figures[part])
-    if all(len(figures.get(part, {}).get("sizes", ())) > 1 for part in ("rows", "shards")):  # the first is the fixed cost
+    if all(
+        len(figures.get(part, {}).get("sizes", ())) > 1 for part in ("rows", "shards")
+    ):  # the first is the fixed cost
         sections += limits(figures)
     return "\n\n".join(sections) + "\n"
 
@@ -35,7 +47,16 @@ def _rows(figures: Figures) -> Iterator[str]:
         "are from their first row to their last, as the manifest says; the others are beyond the start-up, which with no rows at all takes "
         f"{_cell(nothing['seconds'])} s and {_cell(nothing['peak_mb'])} MB."
     )
-    heads = ["rows", "shards", "seconds", "rows/s", "workers' µs per row", "µs per row", "CPU µs per row", "peak MB"]
+    heads = [
+        "rows",
+        "shards",
+        "seconds",
+        "rows/s",
+        "workers' µs per row",
+        "µs per row",
+        "CPU µs per row",
+        "peak MB",
+    ]
     yield _table(
         heads,
         [
@@ -68,13 +89,29 @@ def _shards(figures: Figures) -> Iterator[str]:
         "project's own writer wrote, not scored); `nothing to do` finds the run published."
     )
     runs = {name: title for name, title in _SHARD_RUNS.items() if name in one}
-    rows = [[f"{s['shards']:,}", *(_cell(s[n]["seconds"]) if n in s else "-" for n in runs)] for s in (one, *sizes)]
+    rows = [
+        [f"{s['shards']:,}", *(_cell(s[n]["seconds"]) if n in s else "-" for n in runs)]
+        for s in (one, *sizes)
+    ]
     yield _table(["shards", *(f"{title}, s" for title in runs.values())], rows)
     yield "Beyond one shard, milliseconds per shard:"
-    heads = ["shards", "plan", "score", "skip and choose", "move, manifest", "clean up", "CPU of dry run", "CPU of resume"]
+    heads = [
+        "shards",
+        "plan",
+        "score",
+        "skip and choose",
+        "move, manifest",
+        "clean up",
+        "CPU of dry run",
+        "CPU of resume",
+    ]
     yield _table(heads, [[f"{s['shards']:,}", *_milliseconds(s, one)] for s in sizes])
     yield "Memory of the launcher, which with the DirectRunner is also the only worker, and sizes of what is stored:"
-    heads = ["shards", *(f"{title}, peak MB" for title in runs.values()), *(f"{_SHARD_RUNS[n]}, MB per 10 000" for n in _GROWING)]
+    heads = [
+        "shards",
+        *(f"{title}, peak MB" for title in runs.values()),
+        *(f"{_SHARD_RUNS[n]}, MB per 10 000" for n in _GROWING),
+    ]
     yield _table(
         [*heads, "plan.json, bytes per shard", "manifest.json, bytes per shard", "graph, bytes"],
         [[f"{s['shards']:,}", *_memory(s, one, runs)] for s in sizes],
@@ -102,7 +139,13 @@ def _workers(figures: Figures) -> Iterator[str]:
         "Peak memory is of all processes together."
     )
     rows = [
-        [r["mode"], str(r["workers"]), _cell(r["seconds"]), f"{figures['rows'] / r['seconds'][0]:,.0f}", _cell(r["peak_mb"])]
+        [
+            r["mode"],
+            str(r["workers"]),
+            _cell(r["seconds"]),
+            f"{figures['rows'] / r['seconds'][0]:,.0f}",
+            _cell(r["peak_mb"]),
+        ]
         for r in figures["runs"]
     ]
     yield _table(["mode", "workers", "seconds", "rows/s", "peak MB"], rows)
@@ -141,9 +184,13 @@ def draw(figures: Figures, path: Path) -> None:
     from matplotlib import pyplot
 
     pyplot.rcParams["svg.hashsalt"] = "scaling"
-    drawable = [part for part in _PANELS if part in figures and len(figures[part].get("sizes", (0, 0))) > 1]  # one is a baseline
+    drawable = [
+        part for part in _PANELS if part in figures and len(figures[part].get("sizes", (0, 0))) > 1
+    ]  # one is a baseline
     panels = [(panel, figures[part]) for part in drawable for panel in _PANELS[part]]
-    figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=(4.2 * max(1, len(panels)), 3.6), squeeze=False)
+    figure, axes = pyplot.subplots(
+        1, max(1, len(panels)), figsize=(4.2 * max(1, len(panels)), 3.6), squeeze=False
+    )
     for ax, (panel, measured) in zip(axes[0], panels, strict=False):
         panel(ax, measured)
         ax.grid(alpha=0.3)
@@ -160,33 +207,75 @@ def _draw_rows(ax: Any, figures: Figures) -> None:
         costs = [per_row_microseconds(s, figures["sizes"][0], name) for s in figures["sizes"][1:]]
         ax.plot(rows, costs, "o-", label=label)
     found = [s for s in figures["sizes"][1:] if "worker_rate" in s]
-    ax.plot([s["rows"] for s in found], [_worker_microseconds(s)[0] for s in found], "o-", label="workers")
-    ax.set(xscale="log", ylim=(0, None), xlabel="rows", ylabel="µs per row beyond start-up", title="Cost of a row")
+    ax.plot(
+        [s["rows"] for s in found],
+        [_worker_microseconds(s)[0] for s in found],
+        "o-",
+        label="workers",
+    )
+    ax.set(
+        xscale="log",
+        ylim=(0, None),
+        xlabel="rows",
+        ylabel="µs per row beyond start-up",
+        title="Cost of a row",
+    )
     ax.legend(frameon=False)
 
 
 def _draw_shards(ax: Any, figures: Figures) -> None:
     for name, label in _SHARD_RUNS.items():
         found = [s for s in figures["sizes"][1:] if name in s]
-        ax.plot([s["shards"] for s in found], [s[name]["seconds"][0] for s in found], "o-", label=label)
-    ax.set(xscale="log", yscale="log", xlabel="shards", ylabel="seconds, whole program", title="Shards: time")
+        ax.plot(
+            [s["shards"] for s in found], [s[name]["seconds"][0] for s in found], "o-", label=label
+        )
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="shards",
+        ylabel="seconds, whole program",
+        title="Shards: time",
+    )
     ax.legend(frameon=False)
 
 
 def _draw_memory(ax: Any, figures: Figures) -> None:
     for name, label in _SHARD_RUNS.items():
         found = [s for s in figures["sizes"][1:] if name in s]
-        ax.plot([s["shards"] for s in found], [s[name]["peak_mb"][0] for s in found], "o-", label=label)
-    ax.set(xscale="log", ylim=(0, None), xlabel="shards", ylabel="peak MB", title="Shards: memory of the launcher")
+        ax.plot(
+            [s["shards"] for s in found], [s[name]["peak_mb"][0] for s in found], "o-", label=label
+        )
+    ax.set(
+        xscale="log",
+        ylim=(0, None),
+        xlabel="shards",
+        ylabel="peak MB",
+        title="Shards: memory of the launcher",
+    )
 
 
 def _draw_workers(ax: Any, figures: Figures) -> None:
     for mode in dict.fromkeys(r["mode"] for r in figures["runs"]):
         runs = [r for r in figures["runs"] if r["mode"] == mode]
-        ax.plot([r["workers"] for r in runs], [figures["rows"] / r["seconds"][0] / 1e6 for r in runs], "o-", label=mode)
+        ax.plot(
+            [r["workers"] for r in runs],
+            [figures["rows"] / r["seconds"][0] / 1e6 for r in runs],
+            "o-",
+            label=mode,
+        )
     counts = sorted({r["workers"] for r in figures["runs"]})
-    ax.set(xticks=counts, ylim=(0, None), xlabel="workers", ylabel="million rows/s, whole program", title="Workers")
+    ax.set(
+        xticks=counts,
+        ylim=(0, None),
+        xlabel="workers",
+        ylabel="million rows/s, whole program",
+        title="Workers",
+    )
     ax.legend(frameon=False)
 
 
-_PANELS = {"rows": (_draw_rows,), "shards": (_draw_shards, _draw_memory), "workers": (_draw_workers,)}
+_PANELS = {
+    "rows": (_draw_rows,),
+    "shards": (_draw_shards, _draw_memory),
+    "workers": (_draw_workers,),
+}

@@ -25,11 +25,15 @@ _PLACES = {
     "attempt": r"out-\d+/_tmp/\w+/attempts/",
     "published file": r"out-\d+/runs/\w+/part-",
 }
-_REQUEST = re.compile(r'"(\w+) /' + _BUCKET + r'/?(?:\?(?=\S*list-type)\S*?prefix=([^&]*)\S*|(\S*)) HTTP[^"]*" (\d+)')
+_REQUEST = re.compile(
+    r'"(\w+) /' + _BUCKET + r'/?(?:\?(?=\S*list-type)\S*?prefix=([^&]*)\S*|(\S*)) HTTP[^"]*" (\d+)'
+)
 _COLOURS = re.compile(rb"\x1b\[[0-9;]*m")
 
 
-def requests_per_shard(content: bytes, package: Path, scratch: Path, shards: int) -> dict[str, dict[str, float]]:
+def requests_per_shard(
+    content: bytes, package: Path, scratch: Path, shards: int
+) -> dict[str, dict[str, float]]:
     """Requests of planning (a dry run) and of a whole run, by place and method: what `2 * shards` need beyond `shards`, per shard."""
     counted: dict[str, Counter[str]] = {}
     with _server(scratch) as (port, log):
@@ -47,11 +51,18 @@ def requests_per_shard(content: bytes, package: Path, scratch: Path, shards: int
                 before = log.stat().st_size
                 score(config, output, *flags, environment=environment)
                 counted[f"{name} {count}"] = _count(log, before)
-    return {name: _per_shard(counted[f"{name} {shards}"], counted[f"{name} {2 * shards}"], shards) for name in ("plan", "run")}
+    return {
+        name: _per_shard(counted[f"{name} {shards}"], counted[f"{name} {2 * shards}"], shards)
+        for name in ("plan", "run")
+    }
 
 
 def _per_shard(few: Counter[str], many: Counter[str], shards: int) -> dict[str, float]:
-    return {key: growth for key in sorted(many) if (growth := round((many[key] - few[key]) / shards, 2)) > 0}
+    return {
+        key: growth
+        for key in sorted(many)
+        if (growth := round((many[key] - few[key]) / shards, 2)) > 0
+    }
 
 
 def _put(endpoint: str, inputs: str, content: bytes, count: int) -> None:
@@ -70,7 +81,10 @@ def _count(log: Path, start: int) -> Counter[str]:
 
 
 def _name(method: str, listed: str, key: str, status: str) -> str:
-    place = next((place for place, pattern in _PLACES.items() if re.match(pattern, unquote(listed or key))), "other")
+    place = next(
+        (place for place, pattern in _PLACES.items() if re.match(pattern, unquote(listed or key))),
+        "other",
+    )
     return f"{place}: {'LIST' if listed else method}{', not there' if status == '404' else ''}"
 
 

@@ -67,18 +67,31 @@ def write_job(config: Path, inputs: Path | str, package: Path, output: Path | st
     return config
 
 
-def score(config: Path, output: Path | str, *flags: str, environment: Mapping[str, str] | None = None) -> Run:
+def score(
+    config: Path, output: Path | str, *flags: str, environment: Mapping[str, str] | None = None
+) -> Run:
     """Run the program as a person calls it, with more environment variables if need be, and watch it.
 
     Raises:
         SystemExit: it failed; the end of its output is shown.
     """
-    command = [sys.executable, "-m", "pipelines.score", "--runner=DirectRunner", f"--config={config}", *flags]
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.score",
+        "--runner=DirectRunner",
+        f"--config={config}",
+        *flags,
+    ]
     log = config.with_suffix(".log")
     with log.open("w") as file:
         watch = _Watch(Path(output))
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}
+            command,
+            cwd=ROOT,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
         )
         try:
             run = watch.until_end_of(process)
@@ -92,7 +105,10 @@ def score(config: Path, output: Path | str, *flags: str, environment: Mapping[st
 
 def _worker_rate(output: Path) -> float | None:
     """None without a manifest on this machine, and where there were no rows."""
-    rates = [json.loads(path.read_text())["rows_per_second"] for path in output.glob("runs/*/manifest.json")]
+    rates = [
+        json.loads(path.read_text())["rows_per_second"]
+        for path in output.glob("runs/*/manifest.json")
+    ]
     return rates[0] or None if rates else None
 
 
@@ -128,7 +144,13 @@ class _Watch:
             time.sleep(_LOOK_SECONDS)
         process.returncode = os.waitstatus_to_exitcode(status)
         own_peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return Run(now, usage.ru_utime + usage.ru_stime, max(own_peak, self._peak_bytes), self._chosen, self._manifest)
+        return Run(
+            now,
+            usage.ru_utime + usage.ru_stime,
+            max(own_peak, self._peak_bytes),
+            self._chosen,
+            self._manifest,
+        )
 
     def _look(self, now: float) -> None:
         if self._published_before or self._manifest is not None or not self._runs.exists():

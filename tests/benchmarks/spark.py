@@ -41,7 +41,10 @@ def predictor(package: Path) -> Callable[[], Callable[[np.ndarray], np.ndarray]]
 def run_spark(spark: SparkSession, shards: Path, package: Path, output: Path) -> None:
     """Every option as it comes, but for the size of a batch."""
     udf = predict_batch_udf(
-        predictor(package), return_type=FloatType(), batch_size=ENGINE_ROWS, input_tensor_shapes=[[len(COLUMNS)]]
+        predictor(package),
+        return_type=FloatType(),
+        batch_size=ENGINE_ROWS,
+        input_tensor_shapes=[[len(COLUMNS)]],
     )
     rows = spark.read.parquet(str(shards))
     scored = rows.select("id", udf(array(*COLUMNS)).alias("probability"))
@@ -50,9 +53,15 @@ def run_spark(spark: SparkSession, shards: Path, package: Path, output: Path) ->
 
 def main() -> None:
     arguments = told()
-    os.environ.update(PYTHONPATH=str(ROOT), PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
+    os.environ.update(
+        PYTHONPATH=str(ROOT), PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1"
+    )
     cores = os.cpu_count() or 1
-    settings = {"spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+    }
     spark = SparkSession.builder.master(f"local[{cores}]").config(map=settings).getOrCreate()
     with work_timed():
         run_spark(spark, arguments.shards, arguments.package, arguments.output)

@@ -22,7 +22,9 @@ class Mlp(torch.nn.Sequential):
     """The same layers, built without arguments, as PytorchModelHandlerTensor wants its class."""
 
     def __init__(self) -> None:
-        super().__init__(torch.nn.Linear(len(COLUMNS), HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1))
+        super().__init__(
+            torch.nn.Linear(len(COLUMNS), HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1)
+        )
 
 
 def example(row: dict[str, float]) -> tuple[float, torch.Tensor]:
@@ -39,16 +41,24 @@ def scored(keyed: tuple[int, PredictionResult]) -> dict[str, float]:
 def run_stock(shards: Path, package: Path, output: Path) -> None:
     """Score with every option of RunInference as it comes; a missing Prism keeps the runner from looking for one on the network."""
     options = PipelineOptions(["--runner=DirectRunner", "--prism_location=/nonexistent"])
-    with tempfile.NamedTemporaryFile(suffix=".pt") as weights, beam.Pipeline(options=options) as pipeline:
+    with (
+        tempfile.NamedTemporaryFile(suffix=".pt") as weights,
+        beam.Pipeline(options=options) as pipeline,
+    ):
         torch.save(load_network(package).state_dict(), weights.name)
-        handler = PytorchModelHandlerTensor(state_dict_path=weights.name, model_class=Mlp, model_params={}, device="CPU")
+        handler = PytorchModelHandlerTensor(
+            state_dict_path=weights.name, model_class=Mlp, model_params={}, device="CPU"
+        )
         (
             pipeline
             | "Read" >> beam.io.ReadFromParquet(f"{shards}/*.parquet")
             | "Example" >> beam.Map(example)
             | "Predict" >> RunInference(KeyedModelHandler(handler))
             | "Score" >> beam.Map(scored)
-            | "Write" >> beam.io.WriteToParquet(f"{output}/scores", SCHEMA, codec="zstd", file_name_suffix=".parquet")
+            | "Write"
+            >> beam.io.WriteToParquet(
+                f"{output}/scores", SCHEMA, codec="zstd", file_name_suffix=".parquet"
+            )
         )
 
 

@@ -17,12 +17,18 @@ def tabular(sizes: Sizes) -> Workload:
     package = folder / "package-32-64"
     big = Shards(folder, sizes.tabular_rows, sizes.shards)
     few, fewer = Shards(folder, sizes.engine_rows, 4), Shards(folder, sizes.stock_rows, 1)
-    there, absent = engines("tabular", package, {"ray": few, "daft": few, "spark": few, "stock": fewer}, sizes.wanted)
+    there, absent = engines(
+        "tabular", package, {"ray": few, "daft": few, "spark": few, "stock": fewer}, sizes.wanted
+    )
     scored = pipeline(big, package, PROBABILITIES.columns)
     contenders = [scored, *(loop("tabular", name, big, package) for name in LOOPS), *there]
-    extras = [replace(pipeline(Shards(folder, 0, 1), package, PROBABILITIES.columns), name="start-up")]
+    extras = [
+        replace(pipeline(Shards(folder, 0, 1), package, PROBABILITIES.columns), name="start-up")
+    ]
     if sizes.memory:
-        more = pipeline(Shards(folder, 4 * sizes.tabular_rows, sizes.shards), package, PROBABILITIES.columns)
+        more = pipeline(
+            Shards(folder, 4 * sizes.tabular_rows, sizes.shards), package, PROBABILITIES.columns
+        )
         extras += [replace(scored, name="memory 1x", runs=[]), replace(more, name="memory 4x")]
     workload = Workload(
         name="tabular",
@@ -39,5 +45,13 @@ def tabular(sizes: Sizes) -> Workload:
 
 
 def _memory(workload: Workload) -> Figures:
-    peaks = {c.name: median(r.peak_bytes for r in c.runs) for c in workload.extras if c.name.startswith("memory")}
-    return {"memory at 4x rows / at 1x": round(peaks["memory 4x"] / peaks["memory 1x"], 3)} if peaks else {}
+    peaks = {
+        c.name: median(r.peak_bytes for r in c.runs)
+        for c in workload.extras
+        if c.name.startswith("memory")
+    }
+    return (
+        {"memory at 4x rows / at 1x": round(peaks["memory 4x"] / peaks["memory 1x"], 3)}
+        if peaks
+        else {}
+    )

@@ -60,16 +60,20 @@ def _write_shard(path: Path, number: int, first_id: int, rows: int) -> None:
         for start in range(0, rows, ROW_GROUP_ROWS):
             count = min(ROW_GROUP_ROWS, rows - start)
             ids = np.arange(first_id + start, first_id + start + count)
-            values = random.standard_normal((count, len(COLUMNS)), dtype=np.float32).T  # same first rows at any size
-            writer.write_batch(pa.record_batch([pa.array(ids), *map(pa.array, values)], schema=_SCHEMA))
+            values = random.standard_normal(
+                (count, len(COLUMNS)), dtype=np.float32
+            ).T  # same first rows at any size
+            writer.write_batch(
+                pa.record_batch([pa.array(ids), *map(pa.array, values)], schema=_SCHEMA)
+            )
 
 
 def make_package(folder: Path) -> None:
     """Write the model package, with seeded weights and a smoke batch of 8 rows."""
     from safetensors.torch import save
 
-    from configs.steps import Stack
-    from model_zoo.package import SMOKE, write_package
+    from model_zoo.package.package import SMOKE, write_package
+    from model_zoo.steps.stack import Stack
 
     target = package_folder(folder)
     if (target / "model.yaml").exists():
@@ -81,7 +85,9 @@ def make_package(folder: Path) -> None:
         "version": "1",
         "builder": "mlp",
         "parameters": _PARAMETERS,
-        "columns": [{"name": name, "type": str(pa.float32()), "missing": "error"} for name in COLUMNS],
+        "columns": [
+            {"name": name, "type": str(pa.float32()), "missing": "error"} for name in COLUMNS
+        ],
         "inputs": {"x": {"dtype": "float32", "shape": [len(COLUMNS)]}},
         "outputs": {"logit": {"dtype": "float32", "shape": []}},
         "activation": "sigmoid",
@@ -93,7 +99,7 @@ def make_package(folder: Path) -> None:
 
 
 def _network() -> torch.nn.Module:
-    from model_zoo.architectures import build
+    from model_zoo.architectures.builders import build
 
     torch.manual_seed(3)
     return build("mlp", _PARAMETERS).eval()

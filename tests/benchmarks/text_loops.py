@@ -21,12 +21,17 @@ SCHEMA = pa.schema([("id", pa.int64()), ("embedding", pa.list_(pa.float32(), WID
 
 def scorer(package: Path) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """What people do with a batch: tokenize it, pad to its longest text, the network as it comes, mean of the tokens, normalised."""
-    tokenizer, network = AutoTokenizer.from_pretrained(model_folder()), BertModel.from_pretrained(model_folder()).eval()
+    tokenizer, network = (
+        AutoTokenizer.from_pretrained(model_folder()),
+        BertModel.from_pretrained(model_folder()).eval(),
+    )
 
     @torch.no_grad()
     def score(batch: pa.RecordBatch) -> pa.RecordBatch:
         texts = batch.column("text").to_pylist()
-        tokens = tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        tokens = tokenizer(
+            texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+        )
         return _rows(batch.column("id"), _embedding(network, tokens).numpy())
 
     return score
@@ -37,8 +42,14 @@ def plain_loop(shards: list[Path], package: Path, output: Path) -> None:
     score = scorer(package)
     for shard in shards:
         rows = pq.read_table(shard).combine_chunks().to_batches()
-        parts = [score(batch.slice(start, BATCH_ROWS)) for batch in rows for start in range(0, batch.num_rows, BATCH_ROWS)]
-        pq.write_table(pa.Table.from_batches(parts, schema=SCHEMA), output / shard.name, compression="zstd")
+        parts = [
+            score(batch.slice(start, BATCH_ROWS))
+            for batch in rows
+            for start in range(0, batch.num_rows, BATCH_ROWS)
+        ]
+        pq.write_table(
+            pa.Table.from_batches(parts, schema=SCHEMA), output / shard.name, compression="zstd"
+        )
 
 
 def best_loop(shards: list[Path], package: Path, output: Path) -> None:
@@ -48,25 +59,37 @@ def best_loop(shards: list[Path], package: Path, output: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(model_folder())
     network = BertModel.from_pretrained(model_folder(), add_pooling_layer=False).eval().to(dtype)
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda shard: _score_shard(shard, tokenizer, network, output / shard.name), shards))
+        list(
+            threads.map(
+                lambda shard: _score_shard(shard, tokenizer, network, output / shard.name), shards
+            )
+        )
 
 
 @torch.inference_mode()
 def _score_shard(shard: Path, tokenizer: Callable, network: torch.nn.Module, path: Path) -> None:
     table = pq.read_table(shard, use_threads=False).combine_chunks()
-    tokens = tokenizer(table.column("text").to_pylist(), truncation=True, max_length=MAX_TOKENS)["input_ids"]
+    tokens = tokenizer(table.column("text").to_pylist(), truncation=True, max_length=MAX_TOKENS)[
+        "input_ids"
+    ]
     order = np.argsort([len(t) for t in tokens], kind="stable")
     embeddings = np.empty((len(tokens), WIDTH), np.float32)
     for places in np.split(order, range(BATCH_ROWS, len(order), BATCH_ROWS)):
         padded = tokenizer.pad({"input_ids": [tokens[i] for i in places]}, return_tensors="pt")
         embeddings[places] = _embedding(network, padded).numpy()
-    pq.write_table(pa.Table.from_batches([_rows(table.column("id").chunk(0), embeddings)]), path, compression="zstd")
+    pq.write_table(
+        pa.Table.from_batches([_rows(table.column("id").chunk(0), embeddings)]),
+        path,
+        compression="zstd",
+    )
 
 
 def _embedding(network: torch.nn.Module, tokens: dict[str, torch.Tensor]) -> torch.Tensor:
     """The mean of the tokens' vectors, of length 1, as the model's card shows it."""
     mask = tokens["attention_mask"][:, :, None].float()
-    values = network(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state.float()
+    values = network(
+        input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+    ).last_hidden_state.float()
     return torch.nn.functional.normalize((values * mask).sum(1) / mask.sum(1), dim=1)
 
 
@@ -75,4 +98,7 @@ def _rows(ids: pa.Array, embeddings: np.ndarray) -> pa.RecordBatch:
     return pa.record_batch([ids, lists], schema=SCHEMA)
 
 
-LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {"plain": plain_loop, "best": best_loop}
+LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {
+    "plain": plain_loop,
+    "best": best_loop,
+}

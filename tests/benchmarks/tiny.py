@@ -11,7 +11,10 @@ ROWS_PER_SHARD = 100
 def tiny(sizes: Sizes) -> Workload:
     """The workload at a size."""
     folder = sizes.folder / "tabular"
-    shards, package = Shards(folder, ROWS_PER_SHARD * sizes.tiny_shards, sizes.tiny_shards), folder / "package-32-64"
+    shards, package = (
+        Shards(folder, ROWS_PER_SHARD * sizes.tiny_shards, sizes.tiny_shards),
+        folder / "package-32-64",
+    )
     contenders = [
         pipeline(shards, package, PROBABILITIES.columns),
         *(loop("tabular", name, shards, package) for name in ("plain", "best")),

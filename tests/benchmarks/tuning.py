@@ -23,20 +23,26 @@ def tuned_pipelines(
     Args:
         tolerance: what the job declares, which is what the workload's answers are held to.
     """
-    certificate = shards.folder / "certificate.json"
-    auto = {"model": {"dtype": "auto", "certificate": str(certificate), "tolerance": dict(tolerance)}}
+    report = shards.folder / "tuning_report.json"
+    auto = {"model": {"dtype": "auto", "tuning_report": str(report), "tolerance": dict(tolerance)}}
 
     def tune() -> Figures:
-        config = write_job(shards.folder / "tune.yaml", shards, package, shards.folder / "nothing", keep, auto)
-        certificate.unlink(missing_ok=True)
+        config = write_job(
+            shards.folder / "tune.yaml", shards, package, shards.folder / "nothing", keep, auto
+        )
+        report.unlink(missing_ok=True)
         began = time.perf_counter()
         command = [sys.executable, "-m", "pipelines.tune", f"--config={config}"]
-        done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)  # its table is worth seeing as it grows
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=sys.stderr, check=False
+        )  # its table is worth seeing as it grows
         if done.returncode != 0:
             sys.exit(f"tuning failed with exit status {done.returncode}")
-        tuned_to = json.loads(certificate.read_text())["settings"]
+        tuned_to = json.loads(report.read_text())["settings"]
         del tuned_to["scales"], tuned_to["linear_scales"]  # numbers for every layer
         return {"tuning seconds": round(time.perf_counter() - began, 1), "tuned to": tuned_to}
 
-    untuned = replace(pipeline(shards, package, keep, {"model": {"batch_rows": LOOP_ROWS}}), name="untuned")
+    untuned = replace(
+        pipeline(shards, package, keep, {"model": {"batch_rows": LOOP_ROWS}}), name="untuned"
+    )
     return [pipeline(shards, package, keep, auto), untuned], tune

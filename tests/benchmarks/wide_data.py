@@ -34,7 +34,9 @@ BOOLEANS = tuple(f"b{i:02d}" for i in range(10))
 COLUMNS = (*DOUBLES, *FLOATS, *INTEGERS, *CATEGORIES, *ORDINALS, *BOOLEANS)
 NAMES = {8: [f"category {i}" for i in range(8)], 40: [f"level-{i:03d}" for i in range(40)]}
 HIDDEN = 128
-WIDTH = len(DOUBLES) + len(FLOATS) + len(INTEGERS) + 8 * len(CATEGORIES) + len(ORDINALS) + len(BOOLEANS)
+WIDTH = (
+    len(DOUBLES) + len(FLOATS) + len(INTEGERS) + 8 * len(CATEGORIES) + len(ORDINALS) + len(BOOLEANS)
+)
 TRANSFORMER = "transformer.pickle"
 _MISSING = 0.03
 _UNSEEN = 0.0005
@@ -50,7 +52,9 @@ _TYPES: dict[tuple[str, ...], pa.DataType] = {
     ORDINALS: pa.string(),
     BOOLEANS: pa.bool_(),
 }
-_SCHEMA = pa.schema([("id", pa.int64()), *((name, dtype) for names, dtype in _TYPES.items() for name in names)])
+_SCHEMA = pa.schema(
+    [("id", pa.int64()), *((name, dtype) for names, dtype in _TYPES.items() for name in names)]
+)
 
 
 def make_shards(folder: Path, rows: int, shards: int) -> None:
@@ -64,7 +68,9 @@ def make_shards(folder: Path, rows: int, shards: int) -> None:
             first_id += count
 
 
-def _batches(number: int, first_id: int, rows: int, unseen: float = _UNSEEN) -> Iterator[pa.RecordBatch]:
+def _batches(
+    number: int, first_id: int, rows: int, unseen: float = _UNSEEN
+) -> Iterator[pa.RecordBatch]:
     random = np.random.default_rng([5, number])
     for start in range(0, rows, _ROW_GROUP_ROWS):
         ids = np.arange(first_id + start, first_id + min(start + _ROW_GROUP_ROWS, rows))
@@ -76,10 +82,16 @@ def _batches(number: int, first_id: int, rows: int, unseen: float = _UNSEEN) -> 
         yield pa.record_batch([pa.array(ids), *columns], schema=_SCHEMA)
 
 
-def _column(random: np.random.Generator, dtype: pa.DataType, rows: int, categories: int, unseen: float) -> pa.Array:
+def _column(
+    random: np.random.Generator, dtype: pa.DataType, rows: int, categories: int, unseen: float
+) -> pa.Array:
     missing = random.random(rows, dtype=np.float32) < _MISSING
     if pa.types.is_floating(dtype):
-        values = random.gamma(2.0, 20.0, rows) if random.random() < 0.5 else random.normal(100.0, 15.0, rows)
+        values = (
+            random.gamma(2.0, 20.0, rows)
+            if random.random() < 0.5
+            else random.normal(100.0, 15.0, rows)
+        )
         return pa.array(values.astype(dtype.to_pandas_dtype()), dtype, mask=missing)
     if pa.types.is_integer(dtype):
         return pa.array(random.poisson(3.0, rows), dtype, mask=missing)
@@ -88,7 +100,9 @@ def _column(random: np.random.Generator, dtype: pa.DataType, rows: int, categori
     weights = 1.0 / np.arange(1, categories + 1)
     codes = random.choice(categories, rows, p=weights / weights.sum()).astype(np.int32)
     codes[random.random(rows) < unseen] = categories
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=missing), [*NAMES[categories], "unseen"]).cast(dtype)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes, mask=missing), [*NAMES[categories], "unseen"]
+    ).cast(dtype)
 
 
 def make_package(folder: Path) -> None:
@@ -96,11 +110,13 @@ def make_package(folder: Path) -> None:
     from safetensors.torch import save
     import torch
 
-    from configs.steps import Fill, OneHot, Ordinal, Stack, Standardise
-    from model_zoo.architectures import build
-    from model_zoo.fitting import fit_steps
-    from model_zoo.package import SMOKE, write_package
-    from transforms.columns import apply_steps
+    from model_zoo.architectures.builders import build
+    from model_zoo.package.package import SMOKE, write_package
+    from model_zoo.steps.encode import OneHot, Ordinal
+    from model_zoo.steps.fill import Fill
+    from model_zoo.steps.scale import Standardise
+    from model_zoo.steps.stack import Stack
+    from model_zoo.steps.table import fit_steps
 
     steps = (
         Fill(step="fill", columns=(*DOUBLES, *FLOATS), strategy="median"),
@@ -110,9 +126,13 @@ def make_package(folder: Path) -> None:
         Standardise(step="standardise", columns=(*DOUBLES, *FLOATS, *INTEGERS, *ORDINALS)),
         Stack(step="stack", columns=COLUMNS, into="x"),
     )
-    rows = pa.Table.from_batches(_batches(_TRAINING, 0, _TRAINING_ROWS, unseen=0.0)).select(COLUMNS).combine_chunks()
+    rows = (
+        pa.Table.from_batches(_batches(_TRAINING, 0, _TRAINING_ROWS, unseen=0.0))
+        .select(COLUMNS)
+        .combine_chunks()
+    )
     columns = {name: rows.column(name).chunk(0) for name in COLUMNS}
-    fitted, left = fit_steps(steps, columns, rows.num_rows, apply_steps)
+    fitted, left = fit_steps(steps, columns, rows.num_rows)
     parameters = {"in_features": WIDTH, "hidden": [HIDDEN], "out_features": 1}
     torch.manual_seed(5)
     network = build("mlp", parameters).eval()
@@ -120,7 +140,10 @@ def make_package(folder: Path) -> None:
     shutil.rmtree(folder / "package", ignore_errors=True)
     (folder / TRANSFORMER).write_bytes(pickle.dumps(_transformer().fit(rows.to_pandas())))
     write_package(
-        str(folder / "package"), _card(parameters), fitted, {"weights.safetensors": save(network.state_dict()), SMOKE: smoke}
+        str(folder / "package"),
+        _card(parameters),
+        fitted,
+        {"weights.safetensors": save(network.state_dict()), SMOKE: smoke},
     )
 
 
@@ -130,7 +153,9 @@ def _card(parameters: dict[str, Any]) -> dict[str, Any]:
         "version": "1",
         "builder": "mlp",
         "parameters": parameters,
-        "columns": [{"name": n, "type": str(_SCHEMA.field(n).type), "missing": _policy(n)} for n in COLUMNS],
+        "columns": [
+            {"name": n, "type": str(_SCHEMA.field(n).type), "missing": _policy(n)} for n in COLUMNS
+        ],
         "inputs": {"x": {"dtype": "float32", "shape": [WIDTH]}},
         "outputs": {"logit": {"dtype": "float32", "shape": []}},
         "activation": "sigmoid",
@@ -147,9 +172,13 @@ def _smoke(rows: pa.Table, x: np.ndarray, network: "torch.nn.Module") -> bytes:
 
     with torch.inference_mode():
         logit = network(x=torch.from_numpy(np.ascontiguousarray(x)))["logit"].numpy()
-    stacked = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(x).reshape(-1)), WIDTH)
+    stacked = pa.FixedSizeListArray.from_arrays(
+        pa.array(np.ascontiguousarray(x).reshape(-1)), WIDTH
+    )
     sink = pa.BufferOutputStream()
-    pq.write_table(rows.append_column("input.x", stacked).append_column("output.logit", pa.array(logit)), sink)
+    pq.write_table(
+        rows.append_column("input.x", stacked).append_column("output.logit", pa.array(logit)), sink
+    )
     return sink.getvalue().to_pybytes()
 
 
@@ -164,10 +193,26 @@ def _transformer() -> Any:
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     return ColumnTransformer(
         [
-            ("floats", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), [*DOUBLES, *FLOATS]),
-            ("integers", make_pipeline(SimpleImputer(strategy="most_frequent"), StandardScaler()), list(INTEGERS)),
-            ("categories", make_pipeline(SimpleImputer(strategy="most_frequent"), one_hot), list(CATEGORIES)),
-            ("ordinals", make_pipeline(SimpleImputer(strategy="most_frequent"), ordinal, StandardScaler()), list(ORDINALS)),
+            (
+                "floats",
+                make_pipeline(SimpleImputer(strategy="median"), StandardScaler()),
+                [*DOUBLES, *FLOATS],
+            ),
+            (
+                "integers",
+                make_pipeline(SimpleImputer(strategy="most_frequent"), StandardScaler()),
+                list(INTEGERS),
+            ),
+            (
+                "categories",
+                make_pipeline(SimpleImputer(strategy="most_frequent"), one_hot),
+                list(CATEGORIES),
+            ),
+            (
+                "ordinals",
+                make_pipeline(SimpleImputer(strategy="most_frequent"), ordinal, StandardScaler()),
+                list(ORDINALS),
+            ),
             ("booleans", "passthrough", list(BOOLEANS)),
         ]
     )

@@ -13,7 +13,17 @@ from safetensors.torch import load_file
 import torch
 
 from tests.benchmarks.tabular_loops import SCHEMA
-from tests.benchmarks.wide_data import BOOLEANS, CATEGORIES, COLUMNS, DOUBLES, FLOATS, INTEGERS, ORDINALS, TRANSFORMER, WIDTH
+from tests.benchmarks.wide_data import (
+    BOOLEANS,
+    CATEGORIES,
+    COLUMNS,
+    DOUBLES,
+    FLOATS,
+    INTEGERS,
+    ORDINALS,
+    TRANSFORMER,
+    WIDTH,
+)
 
 BATCH_ROWS = 16_384
 MODEL_ROWS = 4_096
@@ -38,7 +48,11 @@ def best_loop(shards: list[Path], package: Path, output: Path) -> None:
     torch.set_num_threads(1)
     network, fitted = _network(package), _fitted(_transformer(package))
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda shard: _score_shard(shard, network, fitted, output / shard.name), shards))
+        list(
+            threads.map(
+                lambda shard: _score_shard(shard, network, fitted, output / shard.name), shards
+            )
+        )
 
 
 # Of one column: the buffer rows that it fills, and what it puts there.
@@ -58,11 +72,16 @@ def _fitted(transformer: object) -> Fitted:
         makers[name] = _one_hot(encoder.categories_[i], imputer.statistics_[i])
     imputer, encoder, scaler = parts["ordinals"]
     for i, name in enumerate(ORDINALS):
-        makers[name] = _ordinal(encoder.categories_[i], imputer.statistics_[i], scaler.mean_[i], scaler.scale_[i])
+        makers[name] = _ordinal(
+            encoder.categories_[i], imputer.statistics_[i], scaler.mean_[i], scaler.scale_[i]
+        )
     makers |= dict.fromkeys(BOOLEANS, _boolean)
     widths = [8 if name in CATEGORIES else 1 for name in COLUMNS]
     starts = np.cumsum([0, *widths])
-    return [(name, int(at), width, makers[name]) for name, at, width in zip(COLUMNS, starts, widths, strict=False)]
+    return [
+        (name, int(at), width, makers[name])
+        for name, at, width in zip(COLUMNS, starts, widths, strict=False)
+    ]
 
 
 def _number(fill: float, mean: float, scale: float) -> Callable[[pa.Array, np.ndarray], None]:
@@ -86,7 +105,9 @@ def _one_hot(categories: np.ndarray, fill: str) -> Callable[[pa.Array, np.ndarra
     return write
 
 
-def _ordinal(categories: np.ndarray, fill: str, mean: float, scale: float) -> Callable[[pa.Array, np.ndarray], None]:
+def _ordinal(
+    categories: np.ndarray, fill: str, mean: float, scale: float
+) -> Callable[[pa.Array, np.ndarray], None]:
     standardised = ((np.arange(-1, len(categories)) - mean) / scale).astype(np.float32)
 
     def write(column: pa.Array, rows: np.ndarray) -> None:
@@ -102,7 +123,10 @@ def _boolean(column: pa.Array, rows: np.ndarray) -> None:
 def _codes(column: pa.DictionaryArray, categories: np.ndarray, fill: str) -> np.ndarray:
     """Number of each value's category, int8; -1 where there is none. The file's own dictionary is looked up, not every row."""
     places = {name: place for place, name in enumerate(categories)}
-    lookup = np.array([*(places.get(name, -1) for name in column.dictionary.to_pylist()), places[fill]], dtype=np.int8)
+    lookup = np.array(
+        [*(places.get(name, -1) for name in column.dictionary.to_pylist()), places[fill]],
+        dtype=np.int8,
+    )
     return lookup[pc.fill_null(column.indices, len(lookup) - 1).to_numpy()]
 
 
@@ -114,9 +138,13 @@ def _score_shard(shard: Path, network: torch.nn.Module, fitted: Fitted, path: Pa
         for batch in _read(shard):
             for name, at, width, write in fitted:
                 write(batch.column(name), buffer[at : at + width, : batch.num_rows])
-            logit = torch.cat([network(x) for x in torch.split(rows_view[: batch.num_rows], MODEL_ROWS)])
+            logit = torch.cat(
+                [network(x) for x in torch.split(rows_view[: batch.num_rows], MODEL_ROWS)]
+            )
             probability = torch.sigmoid(logit[:, 0]).numpy()
-            writer.write_batch(pa.record_batch([batch.column("id"), pa.array(probability)], schema=SCHEMA))
+            writer.write_batch(
+                pa.record_batch([batch.column("id"), pa.array(probability)], schema=SCHEMA)
+            )
 
 
 def _read(shard: Path) -> Iterator[pa.RecordBatch]:
@@ -132,9 +160,14 @@ def _network(package: Path) -> torch.nn.Module:
     tensors = load_file(package / "weights.safetensors")
     weights = {name.removeprefix("layers."): tensor for name, tensor in tensors.items()}
     first, last = weights["0.weight"], weights["2.weight"]
-    network = torch.nn.Sequential(torch.nn.Linear(*first.T.shape), torch.nn.ReLU(), torch.nn.Linear(*last.T.shape))
+    network = torch.nn.Sequential(
+        torch.nn.Linear(*first.T.shape), torch.nn.ReLU(), torch.nn.Linear(*last.T.shape)
+    )
     network.load_state_dict(weights)
     return network.eval()
 
 
-LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {"plain": plain_loop, "best": best_loop}
+LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {
+    "plain": plain_loop,
+    "best": best_loop,
+}

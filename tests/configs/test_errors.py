@@ -58,23 +58,36 @@ def test_the_refusal_is_found_in_a_workers_traceback() -> None:
 
 
 def test_the_refusal_is_found_in_text_with_escaped_newlines() -> None:
-    found = refusal_in(r"RuntimeError: 'Traceback\nconfigs.errors.BudgetError: 3 of 9 rows\n\nmore'")
+    found = refusal_in(
+        r"RuntimeError: 'Traceback\nconfigs.errors.BudgetError: 3 of 9 rows\n\nmore'"
+    )
     assert (type(found), str(found)) == (BudgetError, "3 of 9 rows")
 
 
 def test_the_last_of_several_refusals_counts() -> None:
-    found = refusal_in("configs.errors.ModelError: inner\n...\nconfigs.errors.ModelError: s from row 4: inner [while running 'P']")
+    found = refusal_in(
+        "configs.errors.ModelError: inner\n...\nconfigs.errors.ModelError: s from row 4: inner [while running 'P']"
+    )
     assert str(found) == "s from row 4: inner"
-    found = refusal_in("configs.errors.ModelError: a\nconfigs.errors.InputError: b\nconfigs.errors.Unheard: c\n")
+    found = refusal_in(
+        "configs.errors.ModelError: a\nconfigs.errors.InputError: b\nconfigs.errors.Unheard: c\n"
+    )
     assert (type(found), str(found)) == (InputError, "b")
 
 
-@pytest.mark.parametrize("text", ["", "ValueError: x", "configs.errors.Unheard: x", "myconfigs.errors InputError: x"])
+@pytest.mark.parametrize(
+    "text", ["", "ValueError: x", "configs.errors.Unheard: x", "myconfigs.errors InputError: x"]
+)
 def test_other_text_holds_no_refusal(text: str) -> None:
     assert refusal_in(text) is None
 
 
-@given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\\["), min_size=1).filter(str.strip))
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\\["),
+        min_size=1,
+    ).filter(str.strip)
+)
 def test_any_one_line_message_comes_back_from_the_runners_text(message: str) -> None:
     error = InputError(message)
     text = f"Traceback\nconfigs.errors.InputError: {error} [while running 'ReadShards']\n"
@@ -82,7 +95,11 @@ def test_any_one_line_message_comes_back_from_the_runners_text(message: str) -> 
 
 
 def test_every_refusal_of_the_module_can_be_found_again() -> None:
-    classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, Refusal) and c is not Refusal]
+    classes = [
+        c
+        for c in vars(errors).values()
+        if isinstance(c, type) and issubclass(c, Refusal) and c is not Refusal
+    ]
     assert len(classes) >= 6
     for error in classes:
         assert type(refusal_in(f"configs.errors.{error.__name__}: x")) is error
@@ -90,5 +107,8 @@ def test_every_refusal_of_the_module_can_be_found_again() -> None:
 
 def test_the_refusal_of_an_error_is_itself_or_what_a_runner_wrapped_up() -> None:
     assert str(refusal_of(BudgetError("3 of 9 rows"))) == "3 of 9 rows"
-    assert str(refusal_of(RuntimeError("configs.errors.InputError: a.csv: gone [while running 'P']"))) == "a.csv: gone"
+    assert (
+        str(refusal_of(RuntimeError("configs.errors.InputError: a.csv: gone [while running 'P']")))
+        == "a.csv: gone"
+    )
     assert refusal_of(RuntimeError("no words of ours")) is None

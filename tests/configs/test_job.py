@@ -5,18 +5,23 @@ from pydantic import ValidationError
 import pytest
 
 from configs.errors import JobError
-from configs.job import Job
 from configs.load import load
+from pipelines.planning.jobs import ScoringJob
 
 
-def job(**sections: Any) -> Job:
-    fields: dict[str, Any] = {"name": "j", "source": {"paths": "a"}, "model": {"package": "m"}, "sink": {"path": "o"}}
-    return Job.model_validate({**fields, **sections})
+def job(**sections: Any) -> ScoringJob:
+    fields: dict[str, Any] = {
+        "name": "j",
+        "source": {"paths": "a"},
+        "model": {"package": "m"},
+        "sink": {"path": "o"},
+    }
+    return ScoringJob.model_validate({**fields, **sections})
 
 
 @pytest.mark.parametrize("path", ["configs/breast_cancer.yaml", "configs/digits.yaml"])
 def test_the_example_jobs_load(path: str) -> None:
-    assert load(Job, path).name in Path(path).stem
+    assert load(ScoringJob, path).name in Path(path).stem
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,9 @@ def test_the_example_jobs_load(path: str) -> None:
         ({}, ()),
     ],
 )
-def test_the_key_is_always_carried_and_the_given_order_kept(source: dict[str, Any], carried: tuple[str, ...]) -> None:
+def test_the_key_is_always_carried_and_the_given_order_kept(
+    source: dict[str, Any], carried: tuple[str, ...]
+) -> None:
     assert job(source={"paths": "a", **source}).source.carried == carried
 
 
@@ -69,14 +76,22 @@ EDGES: list[tuple[str, list[Any], list[Any]]] = [
     ("sink.rows_per_file", [1], [0]),
     ("errors.max_rejected_rows", [0, 10**9], [-1]),
     ("errors.max_rejected_percent", [0, 100], [-0.001, 100.001]),
-    ("model.device", ["cpu", "cuda", "cuda:0", "cuda:12", "auto"], ["cuda:", "cuda:x", "gpu", "cpu "]),
+    (
+        "model.device",
+        ["cpu", "cuda", "cuda:0", "cuda:12", "auto"],
+        ["cuda:", "cuda:x", "gpu", "cpu "],
+    ),
 ]
 
 
-def with_field(path: str, value: Any) -> Job:
+def with_field(path: str, value: Any) -> ScoringJob:
     """The job with one field, `section.field` or deeper."""
     first, *rest = path.split(".")
-    fields: dict[str, Any] = {"source": {"paths": "a"}, "model": {"package": "m"}, "sink": {"path": "o"}}.get(first, {})
+    fields: dict[str, Any] = {
+        "source": {"paths": "a"},
+        "model": {"package": "m"},
+        "sink": {"path": "o"},
+    }.get(first, {})
     section = fields
     for name in rest[:-1]:
         section = section.setdefault(name, {})
@@ -85,7 +100,9 @@ def with_field(path: str, value: Any) -> Job:
 
 
 @pytest.mark.parametrize(("path", "taken", "refused"), EDGES, ids=[path for path, _, _ in EDGES])
-def test_the_last_value_that_is_taken_and_the_first_that_is_not(path: str, taken: list[Any], refused: list[Any]) -> None:
+def test_the_last_value_that_is_taken_and_the_first_that_is_not(
+    path: str, taken: list[Any], refused: list[Any]
+) -> None:
     for value in taken:
         found: Any = with_field(path, value)
         for name in path.split("."):
@@ -105,7 +122,12 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "key": None,
             "passthrough": (),
             "types": {},
-            "csv": {"delimiter": ",", "encoding": "utf-8", "null_values": ("",), "newlines_in_values": True},
+            "csv": {
+                "delimiter": ",",
+                "encoding": "utf-8",
+                "null_values": ("",),
+                "newlines_in_values": True,
+            },
             "rows_per_batch": None,
             "max_expansion": None,
         },
@@ -114,7 +136,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "package": "m",
             "device": "cpu",
             "dtype": "float32",
-            "certificate": None,
+            "tuning_report": None,
             "tolerance": {"max_difference": 0.01, "label_agreement": 0.995, "cosine": 0.999},
             "batch_rows": None,
             "not_finite": "reject",
@@ -132,7 +154,12 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "dtypes": {},
             "model_columns": False,
         },
-        "sink": {"path": "o", "format": "parquet", "rows_per_file": 1_000_000, "escape_formulas": False},
+        "sink": {
+            "path": "o",
+            "format": "parquet",
+            "rows_per_file": 1_000_000,
+            "escape_formulas": False,
+        },
         "errors": {"max_rejected_rows": 0, "max_rejected_percent": 0.0, "store_values": False},
     }
 
@@ -140,9 +167,14 @@ def test_what_a_job_does_that_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"dtype": "auto"}, "dtype: auto needs certificate"),
-        ({"dtype": "auto", "certificate": "c.json"}, None),
-        ({"dtype": "float32", "certificate": "c.json"}, None),
+        ({"dtype": "auto"}, "dtype: auto needs tuning_report"),
+        ({"dtype": "auto", "tuning_report": "c.json"}, None),
+        ({"dtype": "float32", "tuning_report": "c.json"}, None),
+        ({"dtype": "auto", "certificate": "c.json"}, None),  # the old name
+        (
+            {"dtype": "auto", "tuning_report": "c.json", "certificate": "c.json"},
+            "certificate is the old name of tuning_report",
+        ),
         ({"dtype": "float16"}, "float16 is for CUDA"),
         ({"dtype": "float16", "device": "cuda:1"}, None),
         ({"dtype": "float16", "device": "auto"}, None),
@@ -168,22 +200,32 @@ def test_one_sort_column_may_stand_alone() -> None:
 
 def test_a_job_step_must_be_complete() -> None:
     with pytest.raises(ValidationError, match=r"step 1 \(standardise\) must state its values"):
-        job(preprocess={"steps": [{"step": "fill", "columns": ["a"], "values": [0]}, {"step": "standardise", "columns": ["a"]}]})
+        job(
+            preprocess={
+                "steps": [
+                    {"step": "fill", "columns": ["a"], "values": [0]},
+                    {"step": "standardise", "columns": ["a"]},
+                ]
+            }
+        )
 
 
 def test_functions_come_from_listed_modules_only() -> None:
     steps = [{"step": "function", "function": "my.module:f"}]
     with pytest.raises(ValidationError, match=r"preprocess.modules does not list my\.module"):
         job(preprocess={"steps": steps, "modules": ["my"]})
-    assert job(preprocess={"steps": steps, "modules": ["my.module"]}).preprocess.steps[0].step == "function"
+    assert (
+        job(preprocess={"steps": steps, "modules": ["my.module"]}).preprocess.steps[0].step
+        == "function"
+    )
 
 
 @pytest.mark.parametrize("key", ["source.paths", "model.package", "sink.path"])
 def test_credentials_in_a_url_are_refused_and_not_repeated(key: str) -> None:
     with pytest.raises(JobError, match=f"{key}.*must hold no credentials") as refused:
-        load(Job, "configs/breast_cancer.yaml", [(key, "s3://AKIA1:canary@bucket/x")])
+        load(ScoringJob, "configs/breast_cancer.yaml", [(key, "s3://AKIA1:canary@bucket/x")])
     assert "canary" not in str(refused.value)
-    load(Job, "configs/breast_cancer.yaml", [(key, "s3://bucket/a@b")])
+    load(ScoringJob, "configs/breast_cancer.yaml", [(key, "s3://bucket/a@b")])
 
 
 @pytest.mark.parametrize(
@@ -198,19 +240,28 @@ def test_credentials_in_a_url_are_refused_and_not_repeated(key: str) -> None:
     ],
 )
 @pytest.mark.parametrize("field", ["source.paths", "model.package", "sink.path"])
-def test_a_url_that_carries_a_secret_is_refused_and_not_repeated(tmp_path: Path, field: str, url: str) -> None:
+def test_a_url_that_carries_a_secret_is_refused_and_not_repeated(
+    tmp_path: Path, field: str, url: str
+) -> None:
     path = tmp_path / "job.yaml"
     path.write_text("name: a\nsource: {paths: x}\nmodel: {package: m}\nsink: {path: s}\n")
     with pytest.raises(JobError) as caught:
-        load(Job, str(path), [(field, f"'{url}'")])
+        load(ScoringJob, str(path), [(field, f"'{url}'")])
     assert "must hold no credentials" in str(caught.value)
     assert url not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "url", ["s3://bucket/day=?/part-?.parquet", "hdfs://name:8020/a@b", "gs://bucket/a@b/c=d", "/data/a?b=c", "s3://bucket/a:b@c"]
+    "url",
+    [
+        "s3://bucket/day=?/part-?.parquet",
+        "hdfs://name:8020/a@b",
+        "gs://bucket/a@b/c=d",
+        "/data/a?b=c",
+        "s3://bucket/a:b@c",
+    ],
 )
 def test_a_url_that_carries_none_is_taken(tmp_path: Path, url: str) -> None:
     path = tmp_path / "job.yaml"
     path.write_text("name: a\nsource: {paths: x}\nmodel: {package: m}\nsink: {path: s}\n")
-    assert load(Job, str(path), [("source.paths", f"'{url}'")]).source.paths == (url,)
+    assert load(ScoringJob, str(path), [("source.paths", f"'{url}'")]).source.paths == (url,)

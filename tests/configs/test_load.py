@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from configs.errors import JobError
-from configs.job import Job
-from configs.load import load, nearest, parse_set
+from configs.load import load, parse_set
+from configs.suggest import nearest
+from pipelines.planning.jobs import ScoringJob
 
 JOB = """
 name: demo
@@ -27,30 +28,53 @@ def job_file(tmp_path: Path) -> Path:
 
 def problem(path: Path, *overrides: str) -> str:
     with pytest.raises(JobError) as caught:
-        load(Job, str(path), [parse_set(o) for o in overrides])
+        load(ScoringJob, str(path), [parse_set(o) for o in overrides])
     return str(caught.value)
 
 
 def test_a_job_is_what_the_file_says(job_file: Path) -> None:
-    job = load(Job, str(job_file))
+    job = load(ScoringJob, str(job_file))
     assert job.source.paths == ("data/*.parquet",)
-    assert (job.name, job.source.key, job.model.package, job.sink.path) == ("demo", "id", "models/demo", "scores")
-    assert (job.model.device, job.errors.max_rejected_rows, job.sink.rows_per_file) == ("cpu", 0, 1_000_000)
+    assert (job.name, job.source.key, job.model.package, job.sink.path) == (
+        "demo",
+        "id",
+        "models/demo",
+        "scores",
+    )
+    assert (job.model.device, job.errors.max_rejected_rows, job.sink.rows_per_file) == (
+        "cpu",
+        0,
+        1_000_000,
+    )
 
 
 def test_set_overrides_in_order_and_parses_yaml(job_file: Path) -> None:
-    overrides = ["model.batch_rows=7", "model.batch_rows=9", "source.paths=[a, b]", "errors.max_rejected_percent=0.5"]
-    job = load(Job, str(job_file), [parse_set(o) for o in overrides])
-    assert (job.model.batch_rows, job.source.paths, job.errors.max_rejected_percent) == (9, ("a", "b"), 0.5)
+    overrides = [
+        "model.batch_rows=7",
+        "model.batch_rows=9",
+        "source.paths=[a, b]",
+        "errors.max_rejected_percent=0.5",
+    ]
+    job = load(ScoringJob, str(job_file), [parse_set(o) for o in overrides])
+    assert (job.model.batch_rows, job.source.paths, job.errors.max_rejected_percent) == (
+        9,
+        ("a", "b"),
+        0.5,
+    )
 
 
 def test_set_makes_sections_that_the_file_lacks(job_file: Path) -> None:
-    assert load(Job, str(job_file), [parse_set("postprocess.rename={probability: p}")]).postprocess.rename == {"probability": "p"}
+    assert load(
+        ScoringJob, str(job_file), [parse_set("postprocess.rename={probability: p}")]
+    ).postprocess.rename == {"probability": "p"}
 
 
 def test_set_keeps_equals_signs_of_the_value(job_file: Path) -> None:
     assert parse_set("postprocess.where=p == 1") == ("postprocess.where", "p == 1")
-    assert load(Job, str(job_file), [parse_set("postprocess.where=p == 1")]).postprocess.where == "p == 1"
+    assert (
+        load(ScoringJob, str(job_file), [parse_set("postprocess.where=p == 1")]).postprocess.where
+        == "p == 1"
+    )
 
 
 @pytest.mark.parametrize("text", ["model.batch_rows", "=3", ""])
@@ -69,9 +93,18 @@ def test_set_through_a_value_is_refused(job_file: Path) -> None:
         ("modl.package=x", "modl: unknown key; did you mean model?"),
         ("model.batchrows=2", "model.batchrows: unknown key; did you mean batch_rows?"),
         ("source.csv.delimeter=;", "source.csv.delimeter: unknown key; did you mean delimiter?"),
-        ("preprocess.steps=[{step: fill, colums: [a], values: [0]}]", "colums: unknown key; did you mean columns?"),
-        ("preprocess.steps=[{step: stack, columns: [a], onto: x}]", "onto: unknown key; did you mean into?"),
-        ("errors.zzzz=1", "errors.zzzz: unknown key; there are max_rejected_percent, max_rejected_rows"),
+        (
+            "preprocess.steps=[{step: fill, colums: [a], values: [0]}]",
+            "colums: unknown key; did you mean columns?",
+        ),
+        (
+            "preprocess.steps=[{step: stack, columns: [a], onto: x}]",
+            "onto: unknown key; did you mean into?",
+        ),
+        (
+            "errors.zzzz=1",
+            "errors.zzzz: unknown key; there are max_rejected_percent, max_rejected_rows",
+        ),
     ],
 )
 def test_an_unknown_key_names_the_nearest(job_file: Path, override: str, words: str) -> None:
@@ -79,12 +112,15 @@ def test_an_unknown_key_names_the_nearest(job_file: Path, override: str, words: 
 
 
 def test_a_wrong_value_is_shown_and_a_section_is_not(job_file: Path) -> None:
-    assert "model.batch_rows: Input should be a valid integer, unable to parse string as an integer, got 'many'" in problem(
-        job_file, "model.batch_rows=many"
+    assert (
+        "model.batch_rows: Input should be a valid integer, unable to parse string as an integer, got 'many'"
+        in problem(job_file, "model.batch_rows=many")
     )
-    assert problem(job_file, "model.batch_rows={a: 1}").endswith("model.batch_rows: Input should be a valid integer")
+    assert problem(job_file, "model.batch_rows={a: 1}").endswith(
+        "model.batch_rows: Input should be a valid integer"
+    )
     assert problem(job_file, "model.dtype=auto").endswith(
-        "model: dtype: auto needs certificate, the file that pipelines.tune writes"
+        "model: dtype: auto needs tuning_report, the file that pipelines.tune writes"
     )
 
 
@@ -95,8 +131,21 @@ def test_an_unknown_step_lists_the_steps(job_file: Path) -> None:
 
 
 def test_all_errors_come_at_once(job_file: Path) -> None:
-    message = problem(job_file, "model.batch_rows=0", "sink.format=xml", "sorce.key=x", "errors.max_rejected_percent=101")
-    for words in ("model.batch_rows", "got 0", "sink.format", "'xml'", "sorce: unknown key", "errors.max_rejected_percent"):
+    message = problem(
+        job_file,
+        "model.batch_rows=0",
+        "sink.format=xml",
+        "sorce.key=x",
+        "errors.max_rejected_percent=101",
+    )
+    for words in (
+        "model.batch_rows",
+        "got 0",
+        "sink.format",
+        "'xml'",
+        "sorce: unknown key",
+        "errors.max_rejected_percent",
+    ):
         assert words in message
 
 
@@ -104,14 +153,25 @@ def test_missing_keys_are_named(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text("name: demo\nsource: {key: id}\n")
     message = problem(path)
-    for words in ("source.paths: is required", "model: is required", "sink: is required", str(path)):
+    for words in (
+        "source.paths: is required",
+        "model: is required",
+        "sink: is required",
+        str(path),
+    ):
         assert words in message
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("name: a\nsource: {paths: x}\nname: b\n", 3), ("source:\n  paths: a\n  key: x\n  paths: b\n", 4)]
+    ("text", "line"),
+    [
+        ("name: a\nsource: {paths: x}\nname: b\n", 3),
+        ("source:\n  paths: a\n  key: x\n  paths: b\n", 4),
+    ],
 )
-def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+def test_a_key_that_stands_twice_is_refused_with_its_line(
+    tmp_path: Path, text: str, line: int
+) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(text)
     message = problem(path)
@@ -154,8 +214,11 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_merge_keys_work(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
-    path.write_text(JOB + "errors:\n  <<: {max_rejected_rows: 3, max_rejected_percent: 1}\n  max_rejected_rows: 4\n")
-    errors = load(Job, str(path)).errors
+    path.write_text(
+        JOB
+        + "errors:\n  <<: {max_rejected_rows: 3, max_rejected_percent: 1}\n  max_rejected_rows: 4\n"
+    )
+    errors = load(ScoringJob, str(path)).errors
     assert (errors.max_rejected_rows, errors.max_rejected_percent) == (4, 1.0)
 
 

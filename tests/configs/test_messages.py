@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import pytest
 
 from configs.errors import RowError
-from configs.messages import shown
+from configs.redaction import shown
 
 # CPU time that a message may take, many times over what it does; what is quadratic takes minutes.
 FAR_TOO_LONG = 10.0
@@ -50,18 +50,32 @@ def test_a_long_message_takes_no_longer_for_what_stands_in_it(piece: str) -> Non
 
 @pytest.mark.parametrize(
     "mail",
-    ["ann@example.org", "@ann@example.org", "ann@@example.org", "a@b@c", "mailto:ann@example.org", "<ann@example.org>", "=ann@x"],
+    [
+        "ann@example.org",
+        "@ann@example.org",
+        "ann@@example.org",
+        "a@b@c",
+        "mailto:ann@example.org",
+        "<ann@example.org>",
+        "=ann@x",
+    ],
 )
 def test_mail_addresses_are_blotted_out_however_they_are_spelt(mail: str) -> None:
     line = shown(ValueError(f"mail {mail}, please"))
-    assert line.replace("@***", "***").replace("mailto:***", "***").replace("<***>", "***") == "mail ***, please"
+    assert (
+        line.replace("@***", "***").replace("mailto:***", "***").replace("<***>", "***")
+        == "mail ***, please"
+    )
 
 
 def test_values_of_great_length_leave_nothing_behind_in_memory() -> None:
     values = [f"{number} " + "lorem ipsum dolor sit " * 9_000 for number in range(4)]
     tracemalloc.start()
     for value in values:
-        assert shown(ValueError("no town of Lorem, Ipsum county"), [value]) == "no town of ***, *** county"
+        assert (
+            shown(ValueError("no town of Lorem, Ipsum county"), [value])
+            == "no town of ***, *** county"
+        )
         assert shown(ValueError(f"no {value[:4_000]}"), [value[:4_000]]) == "no ***"
     left, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -69,9 +83,13 @@ def test_values_of_great_length_leave_nothing_behind_in_memory() -> None:
 
 
 @pytest.mark.parametrize("spaced", [True, False])
-def test_a_value_that_is_longer_than_what_is_looked_at_is_not_told_by_its_beginning(spaced: bool) -> None:
+def test_a_value_that_is_longer_than_what_is_looked_at_is_not_told_by_its_beginning(
+    spaced: bool,
+) -> None:
     value = "Ann" + "x" * 9_000
-    assert shown(ValueError(f"bad{' ' if spaced else ''}{value}"), [value]) == ("bad ***" if spaced else "***")
+    assert shown(ValueError(f"bad{' ' if spaced else ''}{value}"), [value]) == (
+        "bad ***" if spaced else "***"
+    )
 
 
 def test_half_a_word_at_the_end_of_what_is_looked_at_is_not_told() -> None:
@@ -110,7 +128,9 @@ def test_half_a_word_at_the_end_of_what_is_looked_at_is_not_told() -> None:
         ("an ox", "an ox-cart and more", "an ox"),
     ],
 )
-def test_a_value_is_blotted_out_from_its_first_to_its_last_character(line: str, value: str, told: str) -> None:
+def test_a_value_is_blotted_out_from_its_first_to_its_last_character(
+    line: str, value: str, told: str
+) -> None:
     assert shown(ValueError(line), [value]) == told
 
 
@@ -126,7 +146,12 @@ def test_a_line_is_looked_at_to_its_8000th_character(length: int, told: str) -> 
 
 @pytest.mark.parametrize(
     ("message", "kept"),
-    [("a" * 2_000, 2_000), ("a" * 2_001, 2_000), ("\u00e9" * 1_001, 2_000), ("a" + "\u00e9" * 1_000, 1_999)],
+    [
+        ("a" * 2_000, 2_000),
+        ("a" * 2_001, 2_000),
+        ("\u00e9" * 1_001, 2_000),
+        ("a" + "\u00e9" * 1_000, 1_999),
+    ],
 )
 def test_2000_bytes_are_kept_and_no_half_letter(message: str, kept: int) -> None:
     line = shown(RowError(message))
@@ -136,14 +161,19 @@ def test_2000_bytes_are_kept_and_no_half_letter(message: str, kept: int) -> None
 
 def test_messages_of_our_own_keep_their_words_and_those_of_others_lose_addresses() -> None:
     assert shown(RowError("column 'x' of row 17"), ["column"]) == "column 'x' of row 17"
-    assert shown(ValueError("<Thing at 0x7f00ab> of column_17, float32 and a12345")) == "<Thing> of column_17, float32 and ***"
+    assert (
+        shown(ValueError("<Thing at 0x7f00ab> of column_17, float32 and a12345"))
+        == "<Thing> of column_17, float32 and ***"
+    )
 
 
 @given(
     st.text(min_size=4, max_size=20).filter(lambda value: len(value.split()) == 1),
     st.sampled_from([str.upper, str.lower, str.title, str]),
 )
-def test_no_value_is_told_whatever_its_case_and_letters(value: str, change: Callable[[str], str]) -> None:
+def test_no_value_is_told_whatever_its_case_and_letters(
+    value: str, change: Callable[[str], str]
+) -> None:
     spelt = change(value)
     if len(spelt) != len(value):  # as a sharp s that becomes two
         spelt = value

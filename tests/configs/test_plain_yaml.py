@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from configs import plain_yaml
-from configs.plain_yaml import NotPlainYaml, parse_yaml
+from configs import safe_yaml as plain_yaml
+from configs.safe_yaml import NotPlainYaml, parse_yaml
 
 
 def refused(text: str) -> str:
@@ -15,7 +15,14 @@ def refused(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [1, x, 2.5, true, null]", "- {a: 1}\n- &x [b]\n- *x", "2024-02-29", "a: |\n  two\n  lines\n", ""]
+    "text",
+    [
+        "a: [1, x, 2.5, true, null]",
+        "- {a: 1}\n- &x [b]\n- *x",
+        "2024-02-29",
+        "a: |\n  two\n  lines\n",
+        "",
+    ],
 )
 def test_plain_values_are_those_of_a_safe_loader(text: str) -> None:
     assert parse_yaml(text) == yaml.safe_load(text)
@@ -39,10 +46,16 @@ def repeated(first: str, aliases: int, singles: int) -> str:
     ("first", "aliases", "singles"),
     [
         (f"[{', '.join('x' * 198)}]", 999, 999),  # the list, 1,000 times 1 + 198, and 999
-        ("y" * 64 * 1_999, 98, 1_999),  # a text counts 1, and 1 for each 64 characters: the list, 99 times 2,000, and 1,999
+        (
+            "y" * 64 * 1_999,
+            98,
+            1_999,
+        ),  # a text counts 1, and 1 for each 64 characters: the list, 99 times 2,000, and 1,999
     ],
 )
-def test_the_largest_size_with_every_alias_written_out(first: str, aliases: int, singles: int) -> None:
+def test_the_largest_size_with_every_alias_written_out(
+    first: str, aliases: int, singles: int
+) -> None:
     assert len(parse_yaml(repeated(first, aliases, singles))) == 1 + aliases + singles
     assert "stands for more than 200,000 values" in refused(repeated(first, aliases, singles + 1))
 

@@ -3,7 +3,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 import pytest
 
-from configs.steps import Step
+from model_zoo.steps.table import Step
 
 STEP: TypeAdapter[Any] = TypeAdapter(Step)
 COMPLETE = [
@@ -47,20 +47,72 @@ def test_a_step_that_lacks_state_is_not_fitted(fields: dict[str, Any]) -> None:
     [
         ({"step": "fill", "columns": ["a", "b"], "values": [1]}, "2 columns, 1 values"),
         ({"step": "fill", "columns": ["a"]}, "values is required when strategy is constant"),
-        ({"step": "scale", "columns": ["a"], "factor": [1.0, 2.0], "offset": [0.0]}, "factor must hold one entry per column"),
-        ({"step": "standardise", "columns": ["a"], "mean": [], "scale": [1.0]}, "mean must hold one entry per column"),
-        ({"step": "one_hot", "columns": ["a"], "unknown": "zeros", "categories": []}, "categories must hold one entry"),
-        ({"step": "ordinal", "columns": ["a", "b"], "unknown": "code", "categories": [["x"]]}, "categories must hold one entry"),
-        ({"step": "one_hot", "columns": ["a"], "unknown": "ignore"}, "'error', 'reject' or 'zeros'"),
+        (
+            {"step": "scale", "columns": ["a"], "factor": [1.0, 2.0], "offset": [0.0]},
+            "factor must hold one entry per column",
+        ),
+        (
+            {"step": "standardise", "columns": ["a"], "mean": [], "scale": [1.0]},
+            "mean must hold one entry per column",
+        ),
+        (
+            {"step": "one_hot", "columns": ["a"], "unknown": "zeros", "categories": []},
+            "categories must hold one entry",
+        ),
+        (
+            {"step": "ordinal", "columns": ["a", "b"], "unknown": "code", "categories": [["x"]]},
+            "categories must hold one entry",
+        ),
+        (
+            {"step": "one_hot", "columns": ["a"], "unknown": "ignore"},
+            "'error', 'reject' or 'zeros'",
+        ),
         ({"step": "cast", "columns": [], "dtype": "int8"}, "at least 1 item"),
         ({"step": "cast", "columns": ["a"], "dtype": "uint64"}, "dtype"),
         ({"step": "image", "column": "a", "into": "x", "height": 0, "width": 1}, "height"),
-        ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "std": [0.0]}, "std must not be 0"),
-        ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "mode": "L", "mean": [0, 0, 0]}, "1 or 1 values"),
-        ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "mean": [0.0, 0.0]}, "1 or 3 values"),
+        (
+            {"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "std": [0.0]},
+            "std must not be 0",
+        ),
+        (
+            {
+                "step": "image",
+                "column": "a",
+                "into": "x",
+                "height": 1,
+                "width": 1,
+                "mode": "L",
+                "mean": [0, 0, 0],
+            },
+            "1 or 1 values",
+        ),
+        (
+            {
+                "step": "image",
+                "column": "a",
+                "into": "x",
+                "height": 1,
+                "width": 1,
+                "mean": [0.0, 0.0],
+            },
+            "1 or 3 values",
+        ),
         ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 0}, "width"),
-        ({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "max_pixels": 0}, "max_pixels"),
-        ({"step": "image", "column": "a", "into": "x", "height": 3, "width": 5, "max_pixels": 14}, "not be more than max_pixels"),
+        (
+            {"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "max_pixels": 0},
+            "max_pixels",
+        ),
+        (
+            {
+                "step": "image",
+                "column": "a",
+                "into": "x",
+                "height": 3,
+                "width": 5,
+                "max_pixels": 14,
+            },
+            "not be more than max_pixels",
+        ),
         ({"step": "tokenize", "column": "a", "max_tokens": 0, "tokenizer": "{}"}, "max_tokens"),
         ({"step": "function", "function": "no_colon"}, "pattern"),
         ({"step": "function", "function": "os:_private"}, "pattern"),
@@ -82,18 +134,38 @@ def test_a_functions_module_is_what_stands_before_the_colon() -> None:
 def test_what_steps_do_that_say_nothing() -> None:
     columns = {"columns": ["a"]}
     scale = STEP.validate_python({"step": "scale", **columns})
-    image = STEP.validate_python({"step": "image", "column": "a", "into": "x", "height": 1, "width": 1})
-    tokenize = STEP.validate_python({"step": "tokenize", "column": "a", "max_tokens": 1, "tokenizer": "{}"})
-    assert (scale.range, image.mode, image.mean, image.std, image.max_pixels) == ((0.0, 1.0), "RGB", (0.0,), (1.0,), 16_777_216)
+    image = STEP.validate_python(
+        {"step": "image", "column": "a", "into": "x", "height": 1, "width": 1}
+    )
+    tokenize = STEP.validate_python(
+        {"step": "tokenize", "column": "a", "max_tokens": 1, "tokenizer": "{}"}
+    )
+    assert (scale.range, image.mode, image.mean, image.std, image.max_pixels) == (
+        (0.0, 1.0),
+        "RGB",
+        (0.0,),
+        (1.0,),
+        16_777_216,
+    )
     assert (tokenize.into, tokenize.mask_into) == ("input_ids", "attention_mask")
-    assert STEP.validate_python({"step": "ordinal", **columns, "unknown": "code"}).unknown_code == -1
+    assert (
+        STEP.validate_python({"step": "ordinal", **columns, "unknown": "code"}).unknown_code == -1
+    )
     assert STEP.validate_python({"step": "fill", **columns, "values": [0]}).strategy == "constant"
     assert STEP.validate_python({"step": "stack", **columns, "into": "x"}).dtype == "float32"
 
 
 @pytest.mark.parametrize(("mode", "values"), [("L", 1), ("RGB", 1), ("RGB", 3)])
 def test_an_image_has_one_mean_for_all_channels_or_one_for_each(mode: str, values: int) -> None:
-    fields = {"step": "image", "column": "a", "into": "x", "height": 3, "width": 5, "max_pixels": 15, "mode": mode}
+    fields = {
+        "step": "image",
+        "column": "a",
+        "into": "x",
+        "height": 3,
+        "width": 5,
+        "max_pixels": 15,
+        "mode": mode,
+    }
     step = STEP.validate_python({**fields, "mean": [0.5] * values, "std": [2.0] * values})
     assert len(step.mean) == len(step.std) == values
     assert step.is_fitted

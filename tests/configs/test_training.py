@@ -5,7 +5,7 @@ import pytest
 
 from configs.errors import JobError
 from configs.load import load
-from configs.training import TrainingJob
+from pipelines.planning.jobs import FittingJob
 
 EXAMPLES = ("configs/train_breast_cancer.yaml", "configs/train_digits.yaml")
 
@@ -26,12 +26,12 @@ def fields(**changes: Any) -> dict[str, Any]:
 def test_examples_open_with_the_command_that_runs_them(path: str) -> None:
     with open(path) as file:
         assert file.readline().startswith(f"# python -m pipelines.train --config {path}")
-    job = load(TrainingJob, path)
+    job = load(FittingJob, path)
     assert all(not step.is_fitted for step in job.preprocess if step.step == "standardise")
 
 
 def test_a_job_is_frozen() -> None:
-    job = TrainingJob.model_validate(fields())
+    job = FittingJob.model_validate(fields())
     with pytest.raises(ValidationError):
         job.name = "other"  # type: ignore[misc]
 
@@ -54,7 +54,7 @@ def test_a_job_is_frozen() -> None:
 )
 def test_what_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        TrainingJob.model_validate(fields(**changes))
+        FittingJob.model_validate(fields(**changes))
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -80,17 +80,21 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         ("network.inputs", [("a",)], [()]),
     ],
 )
-def test_the_last_value_that_is_taken_and_the_first_that_is_not(path: str, taken: list[Any], refused: list[Any]) -> None:
+def test_the_last_value_that_is_taken_and_the_first_that_is_not(
+    path: str, taken: list[Any], refused: list[Any]
+) -> None:
     section, _, name = path.partition(".")
     for value in taken:
-        assert getattr(getattr(TrainingJob.model_validate(nested(path, value)), section), name) == value
+        assert (
+            getattr(getattr(FittingJob.model_validate(nested(path, value)), section), name) == value
+        )
     for value in refused:
         with pytest.raises(ValidationError):
-            TrainingJob.model_validate(nested(path, value))
+            FittingJob.model_validate(nested(path, value))
 
 
 def test_what_a_job_does_that_says_nothing() -> None:
-    job = TrainingJob.model_validate(fields())
+    job = FittingJob.model_validate(fields())
     assert job.split.model_dump() == {"validation": 0.15, "test": 0.25}
     assert job.training.model_dump() == {
         "optimiser": "adam",
@@ -102,17 +106,22 @@ def test_what_a_job_does_that_says_nothing() -> None:
         "patience": 20,
         "seed": 0,
     }
-    assert (job.data.features, job.data.missing, job.data.fill, job.shards) == (None, "error", {}, 4)
+    assert (job.data.features, job.data.missing, job.data.fill, job.shards) == (
+        None,
+        "error",
+        {},
+        4,
+    )
 
 
 def test_filled_columns_are_features_or_any_where_all_are() -> None:
     data = fields()["data"]
     for extra in ({"features": ["a", "b"], "fill": {"b": 0.0}}, {"fill": {"anything": 1}}):
-        assert TrainingJob.model_validate(fields(data={**data, **extra})).data.fill == extra["fill"]
+        assert FittingJob.model_validate(fields(data={**data, **extra})).data.fill == extra["fill"]
 
 
 def test_an_override_and_an_unknown_key() -> None:
-    job = load(TrainingJob, EXAMPLES[1], [("training.seed", "7"), ("data.missing", "error")])
+    job = load(FittingJob, EXAMPLES[1], [("training.seed", "7"), ("data.missing", "error")])
     assert (job.training.seed, job.data.missing) == (7, "error")
     with pytest.raises(JobError, match=r"training\.patients: unknown key; did you mean patience"):
-        load(TrainingJob, EXAMPLES[1], [("training.patients", "3")])
+        load(FittingJob, EXAMPLES[1], [("training.patients", "3")])

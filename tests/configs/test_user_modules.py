@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs.user_modules import OUR_PACKAGES, why_not
+from configs.user_code import OUR_PACKAGES, why_not
 
 
 @pytest.mark.parametrize("module", ["os", "os.path", "json.tool", "subprocess", "_thread"])
@@ -12,7 +12,11 @@ def test_pythons_own(module: str) -> None:
 
 @pytest.mark.parametrize("package", OUR_PACKAGES)
 def test_this_programs(package: str) -> None:
-    assert why_not(package) == why_not(f"{package}.deeper") == f"{package} is a package of this program"
+    assert (
+        why_not(package)
+        == why_not(f"{package}.deeper")
+        == f"{package} is a package of this program"
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,8 @@ def test_libraries_that_the_program_needs_however_indirectly(module: str) -> Non
     assert why_not(module) == f"{module.partition('.')[0]} is a library that this program needs"
 
 
-@pytest.mark.parametrize("module", ["my_package", "my_package.os", "torch_extras", "osmnx", "pytest"])
+@pytest.mark.parametrize(
+    "module", ["my_package", "my_package.os", "torch_extras", "osmnx", "pytest"]
+)
 def test_a_users_own_and_libraries_that_it_does_not_need(module: str) -> None:
     assert why_not(module) is None

@@ -43,11 +43,22 @@ class Cloud:
         return [ACCESS_TOKEN, *_SECRETS.values(), lines[1], "canary-"]
 
     def run(
-        self, command: Sequence[str], folder: Path = REPOSITORY, more: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        folder: Path = REPOSITORY,
+        more: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the project, with `more` variables."""
         environment = self.environment(more)
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """All variables of a process in the project."""
@@ -63,7 +74,11 @@ class Cloud:
         self._files().put(str(source), f"{BUCKET}/{target}", recursive=source.is_dir())
 
     def _files(self) -> Any:
-        return GCSFileSystem(endpoint_url=self.variables["STORAGE_EMULATOR_HOST"], token="anon", skip_instance_cache=True)  # noqa: S106
+        return GCSFileSystem(
+            endpoint_url=self.variables["STORAGE_EMULATOR_HOST"],
+            token="anon",  # noqa: S106
+            skip_instance_cache=True,
+        )
 
 
 @contextmanager
@@ -89,15 +104,25 @@ def project(service: Service, folder: Path) -> Iterator[Cloud]:
 def write_account(path: Path, service: Service) -> str:
     """Write the key file of a service account, for which the stand-in gives tokens; return its private key."""
     private_key = _private_key()
-    account = {"type": "service_account", "client_email": "a@project.iam.gserviceaccount.com", "project_id": "project"}
-    path.write_text(json.dumps({**account, "private_key": private_key, "token_uri": f"{service.address}/token"}))
+    account = {
+        "type": "service_account",
+        "client_email": "a@project.iam.gserviceaccount.com",
+        "project_id": "project",
+    }
+    path.write_text(
+        json.dumps({**account, "private_key": private_key, "token_uri": f"{service.address}/token"})
+    )
     return private_key
 
 
 def _job_file(folder: Path) -> Path:
     text = (REPOSITORY / "configs/breast_cancer.yaml").read_text()
     sample = "samples/breast_cancer"
-    moved = {f"{sample}/shards/*.parquet": "shards", f"{sample}/model": "model", "scores/breast_cancer": "scores"}
+    moved = {
+        f"{sample}/shards/*.parquet": "shards",
+        f"{sample}/model": "model",
+        "scores/breast_cancer": "scores",
+    }
     for here, there in moved.items():
         assert here in text
         text = text.replace(here, f"{BUCKET}/{there}")
@@ -108,7 +133,11 @@ def _job_file(folder: Path) -> Path:
 
 def _private_key() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    form = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
     return key.private_bytes(*form).decode()
 
 
@@ -118,7 +147,9 @@ def _emulator() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = "from gcp_storage_emulator.server import create_server as c; c('127.0.0.1', {}, in_memory=True, default_bucket='bucket').run()"
-    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", command.format(port)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", command.format(port)], stderr=subprocess.DEVNULL
+    )
     try:
         deadline = time.monotonic() + _START_SECONDS
         while not _listens(port):

@@ -11,9 +11,15 @@ DOCKERFILE = REPOSITORY / "deploy/dataflow/Dockerfile"
 
 def instructions() -> list[tuple[str, str]]:
     """(instruction, arguments) in order."""
-    lines = [line for line in DOCKERFILE.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line
+        for line in DOCKERFILE.read_text().splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    return [(line.partition(" ")[0], line.partition(" ")[2].strip()) for line in joined.splitlines()]
+    return [
+        (line.partition(" ")[0], line.partition(" ")[2].strip()) for line in joined.splitlines()
+    ]
 
 
 def copied(all_instructions: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -23,7 +29,10 @@ def copied(all_instructions: list[tuple[str, str]]) -> list[tuple[str, str]]:
         *sources, target = arguments.split()
         if name == "COPY" and not sources[0].startswith("--from"):
             into = target in (".", "./") or target.endswith("/")
-            pairs += [(s, str(PurePosixPath(target) / PurePosixPath(s).name) if into else target) for s in sources]
+            pairs += [
+                (s, str(PurePosixPath(target) / PurePosixPath(s).name) if into else target)
+                for s in sources
+            ]
     return pairs
 
 

@@ -22,12 +22,26 @@ def empty_environment(folder: Path) -> Path:
     """A virtual environment with the third-party packages of this one, and without this repository."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     packages = next((folder / "lib").glob("python*/site-packages"))
-    (packages / "third_party.pth").write_text(sysconfig.get_path("purelib") + "\n")  # and none of the .pth files in there
+    (packages / "third_party.pth").write_text(
+        sysconfig.get_path("purelib") + "\n"
+    )  # and none of the .pth files in there
     return folder / "bin/python"
 
 
 def install(python: Path, package: str, folder: Path) -> None:
     """Install a package without its dependencies."""
-    command = ["-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-build-isolation", package]
-    done = subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False)
+    command = [
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        package,
+    ]
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

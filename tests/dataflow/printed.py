@@ -15,7 +15,9 @@ RUN = ("run", *PLACE, "--config=gs://bucket/job.yaml")
 def printed(*arguments: str) -> str:
     """The very text."""
     command = [sys.executable, "deploy/dataflow/commands.py", *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def words(*arguments: str) -> list[list[str]]:
@@ -25,5 +27,9 @@ def words(*arguments: str) -> list[list[str]]:
 
 def parameters(command: list[str]) -> dict[str, str]:
     """What a command gives to the job."""
-    given = [word.partition("=")[2].removeprefix("^~^") for word in command if word.startswith("--parameters=")]
+    given = [
+        word.partition("=")[2].removeprefix("^~^")
+        for word in command
+        if word.startswith("--parameters=")
+    ]
     return dict(text.split("=", 1) for text in given)

@@ -45,7 +45,14 @@ class Service:
         if not running.done() or not running.result().error:
             return []
         stamp = "2026-01-31T01:02:03Z"
-        return [{"id": "1", "time": stamp, "messageText": running.result().error, "messageImportance": "JOB_MESSAGE_ERROR"}]
+        return [
+            {
+                "id": "1",
+                "time": stamp,
+                "messageText": running.result().error,
+                "messageImportance": "JOB_MESSAGE_ERROR",
+            }
+        ]
 
 
 @contextmanager
@@ -71,7 +78,9 @@ def _requests_to(service: Service, pool: ThreadPoolExecutor) -> type[BaseHTTPReq
             text = self.rfile.read(int(self.headers["Content-Length"])).decode()
             path = self.path.partition("?")[0]
             if path == "/token":  # of the service account's key file
-                return self._answer({"access_token": ACCESS_TOKEN, "expires_in": 3600, "token_type": "Bearer"})
+                return self._answer(
+                    {"access_token": ACCESS_TOKEN, "expires_in": 3600, "token_type": "Bearer"}
+                )
             if path.endswith("/flexTemplates:launch"):
                 service.launches.append(json.loads(text)["launchParameter"])
                 return self._answer({"job": {"id": JOB_ID}})
@@ -106,4 +115,9 @@ def _requests_to(service: Service, pool: ThreadPoolExecutor) -> type[BaseHTTPReq
 
 
 def _shown(job: dict[str, Any], job_id: str) -> dict[str, Any]:
-    return {"id": job_id, "name": job["name"], "clientRequestId": job["clientRequestId"], "projectId": "project"}
+    return {
+        "id": job_id,
+        "name": job["name"],
+        "clientRequestId": job["clientRequestId"],
+        "projectId": "project",
+    }

@@ -43,7 +43,11 @@ def gcloud(folder: Path, service: Service) -> dict[str, str]:
 
 def test_a_run_names_the_image_and_the_job() -> None:
     (command,) = words(*RUN)
-    assert parameters(command) == {"config": "gs://bucket/job.yaml", "sdk_container_image": IMAGE, "disk_size_gb": "50"}
+    assert parameters(command) == {
+        "config": "gs://bucket/job.yaml",
+        "sdk_container_image": IMAGE,
+        "disk_size_gb": "50",
+    }
     assert "--worker-machine-type=n2-standard-4" in command
 
 
@@ -62,7 +66,10 @@ def test_the_template_is_built_from_the_image_that_runs() -> None:
     assert f"--template-file-gcs-location={build[4]}" in run
 
 
-@pytest.mark.parametrize("flag", ["--project=", "--region=europe", "--bucket=gs://bucket", "--config=job.yaml", "--input=/data"])
+@pytest.mark.parametrize(
+    "flag",
+    ["--project=", "--region=europe", "--bucket=gs://bucket", "--config=job.yaml", "--input=/data"],
+)
 def test_what_would_not_work_is_refused(flag: str) -> None:
     command = [sys.executable, "deploy/dataflow/commands.py", *RUN, flag]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -70,26 +77,42 @@ def test_what_would_not_work_is_refused(flag: str) -> None:
     assert flag.partition("=")[0] in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("template", *PLACE), RUN, (*RUN, "--gpu", "--input=gs://bucket/{a,b}/*.parquet")])
-def test_gcloud_knows_every_command_and_flag(arguments: tuple[str, ...], gcloud: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("template", *PLACE), RUN, (*RUN, "--gpu", "--input=gs://bucket/{a,b}/*.parquet")]
+)
+def test_gcloud_knows_every_command_and_flag(
+    arguments: tuple[str, ...], gcloud: dict[str, str]
+) -> None:
     for command in words(*arguments):
         lint = ["gcloud", "meta", "lint-gcloud-commands", f"--command-string={shlex.join(command)}"]
-        found = json.loads(subprocess.run(lint, env=gcloud, capture_output=True, text=True, check=True).stdout)
+        found = json.loads(
+            subprocess.run(lint, env=gcloud, capture_output=True, text=True, check=True).stdout
+        )
         assert [(f["success"], f["error_message"]) for f in found] == [(True, None)], command
 
 
 def test_gcloud_takes_the_metadata(gcloud: dict[str, str]) -> None:
     build = [*words("template", *PLACE)[-1], "--print-only", "--format=json"]
-    done = subprocess.run(build, cwd=REPOSITORY, env=gcloud, capture_output=True, text=True, check=True)
-    template = json.loads(json.loads(done.stdout)) if done.stdout.startswith('"') else json.loads(done.stdout)
+    done = subprocess.run(
+        build, cwd=REPOSITORY, env=gcloud, capture_output=True, text=True, check=True
+    )
+    template = (
+        json.loads(json.loads(done.stdout))
+        if done.stdout.startswith('"')
+        else json.loads(done.stdout)
+    )
     declared = json.loads((REPOSITORY / "deploy/dataflow/metadata.json").read_text())
     assert template["image"] == IMAGE
     assert template["sdkInfo"] == {"language": "PYTHON"}
     assert template["metadata"] == declared
 
 
-@pytest.mark.parametrize("more", [(), ("--gpu",), ("--input=gs://bucket/{a,b}/*.parquet", "--output=gs://bucket/scores")])
-def test_gcloud_sends_what_is_printed(more: tuple[str, ...], gcloud: dict[str, str], service: Service) -> None:
+@pytest.mark.parametrize(
+    "more", [(), ("--gpu",), ("--input=gs://bucket/{a,b}/*.parquet", "--output=gs://bucket/scores")]
+)
+def test_gcloud_sends_what_is_printed(
+    more: tuple[str, ...], gcloud: dict[str, str], service: Service
+) -> None:
     """The very text goes through a shell and gcloud to the stand-in: quotes, semicolons and commas survive."""
     text = printed(*RUN, *more)
     subprocess.run(["sh", "-c", text], env=gcloud, cwd=REPOSITORY, capture_output=True, check=True)

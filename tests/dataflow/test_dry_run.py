@@ -29,18 +29,35 @@ def test_the_graph_does_not_grow_with_the_input(jobs: tuple[Any, Any]) -> None:
 
 
 def test_the_graph_is_the_sentence(jobs: tuple[Any, Any]) -> None:
-    labels = {t.unique_name.partition("/")[0] for t in jobs[0].proto_pipeline.components.transforms.values()}
-    assert {"ReadShards", "Preprocess", "Predict", "Postprocess", "WriteShards", "PublishRun"} <= labels
+    labels = {
+        t.unique_name.partition("/")[0]
+        for t in jobs[0].proto_pipeline.components.transforms.values()
+    }
+    assert {
+        "ReadShards",
+        "Preprocess",
+        "Predict",
+        "Postprocess",
+        "WriteShards",
+        "PublishRun",
+    } <= labels
 
 
 def test_only_units_and_parts_are_shuffled(jobs: tuple[Any, Any]) -> None:
     """A shuffle of rows would be what costs: work units before the first row is read, and parts after the last is written."""
     transforms = jobs[0].proto_pipeline.components.transforms.values()
-    shuffles = {t.unique_name.partition("/")[0] for t in transforms if t.spec.urn == "beam:transform:group_by_key:v1"}
+    shuffles = {
+        t.unique_name.partition("/")[0]
+        for t in transforms
+        if t.spec.urn == "beam:transform:group_by_key:v1"
+    }
     assert shuffles == {"ReadShards", "PublishRun"}
 
 
 def test_every_worker_runs_the_image(jobs: tuple[Any, Any]) -> None:
     environments = jobs[0].proto_pipeline.components.environments.values()
-    assert [beam_runner_api_pb2.DockerPayload.FromString(e.payload).container_image for e in environments] == [IMAGE]
+    assert [
+        beam_runner_api_pb2.DockerPayload.FromString(e.payload).container_image
+        for e in environments
+    ] == [IMAGE]
     assert jobs[0].options.get_all_options()["save_main_session"] is False

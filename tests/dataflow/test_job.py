@@ -14,7 +14,12 @@ from tests.dataflow.cloud import IMAGE, Cloud
 from tests.dataflow.service import JOB_ID, Outcome, Service
 from tests.support.programs import Programs
 
-MACHINES = ("--worker_machine_type=g2-standard-4", "--num_workers=2", "--max_num_workers=10", "--disk_size_gb=50")
+MACHINES = (
+    "--worker_machine_type=g2-standard-4",
+    "--num_workers=2",
+    "--max_num_workers=10",
+    "--disk_size_gb=50",
+)
 L4 = "worker_accelerator=type:nvidia-l4;count:1;install-nvidia-driver:5xx"
 
 CHANGED_INPUT = (
@@ -50,7 +55,11 @@ class Submitted:
 
 def functions(graph: beam_runner_api_pb2.Pipeline) -> bytes:
     """The pickled functions of a graph, as they are before Beam packs them, so that a text in them can be found."""
-    payloads = [t.spec.payload for t in graph.components.transforms.values() if t.spec.urn == "beam:transform:pardo:v1"]
+    payloads = [
+        t.spec.payload
+        for t in graph.components.transforms.values()
+        if t.spec.urn == "beam:transform:pardo:v1"
+    ]
     packed = [beam_runner_api_pb2.ParDoPayload.FromString(p).do_fn.payload for p in payloads]
     return b"".join(bz2.decompress(base64.b64decode(p)) for p in packed)
 
@@ -58,11 +67,21 @@ def functions(graph: beam_runner_api_pb2.Pipeline) -> bytes:
 @pytest.fixture(scope="module")
 def submitted(cloud: Cloud, _service: Service, programs: Programs) -> Submitted:
     """A job for machines with a GPU, whose launcher does not wait."""
-    asked = (*MACHINES, f"--sdk_container_image={IMAGE}", f"--dataflow_service_options={L4}", "--set=model.device=cuda")
+    asked = (
+        *MACHINES,
+        f"--sdk_container_image={IMAGE}",
+        f"--dataflow_service_options={L4}",
+        "--set=model.device=cuda",
+    )
     flags = submission.flags(_service, "submitted", *asked, "--no_wait_until_finish")
     done = programs.run("pipelines.score", *flags, env=cloud.environment())
     assert done.returncode == 0, done.stderr
-    return Submitted(_service.jobs[-1], _service.texts[-1], cloud.objects("submitted-temp"), done.stdout + done.stderr)
+    return Submitted(
+        _service.jobs[-1],
+        _service.texts[-1],
+        cloud.objects("submitted-temp"),
+        done.stdout + done.stderr,
+    )
 
 
 def test_the_launcher_says_the_job_and_returns(submitted: Submitted) -> None:
@@ -107,7 +126,10 @@ def test_no_secret_is_in_the_job_nor_in_the_bucket(submitted: Submitted, cloud: 
 def test_every_worker_runs_the_image(submitted: Submitted) -> None:
     environments = submitted.graph.components.environments.values()
     assert {e.urn for e in environments} == {"beam:env:docker:v1"}
-    assert {beam_runner_api_pb2.DockerPayload.FromString(e.payload).container_image for e in environments} == {IMAGE}
+    assert {
+        beam_runner_api_pb2.DockerPayload.FromString(e.payload).container_image
+        for e in environments
+    } == {IMAGE}
 
 
 @pytest.fixture(scope="module")
@@ -116,20 +138,29 @@ def ended(cloud: Cloud, _service: Service, programs: Programs) -> dict[str, Comp
     outcomes = {
         "nothing": Outcome(),
         "changed": Outcome("JOB_STATE_FAILED", CHANGED_INPUT),
-        "failed": Outcome("JOB_STATE_FAILED", "The job failed because a work item has failed 4 times."),
+        "failed": Outcome(
+            "JOB_STATE_FAILED", "The job failed because a work item has failed 4 times."
+        ),
     }
     _service.run = lambda job: outcomes[job["name"]]
     image = f"--sdk_container_image={IMAGE}"
     launchers = {
         name: programs.start(
-            "pipelines.score", *submission.flags(_service, name, image, f"--job_name={name}"), env=cloud.environment()
+            "pipelines.score",
+            *submission.flags(_service, name, image, f"--job_name={name}"),
+            env=cloud.environment(),
         )
         for name in outcomes
     }
-    return {name: CompletedProcess([name], launcher.wait(), *launcher.communicate()) for name, launcher in launchers.items()}
+    return {
+        name: CompletedProcess([name], launcher.wait(), *launcher.communicate())
+        for name, launcher in launchers.items()
+    }
 
 
-def test_a_job_that_published_nothing_is_no_success(ended: dict[str, CompletedProcess[str]]) -> None:
+def test_a_job_that_published_nothing_is_no_success(
+    ended: dict[str, CompletedProcess[str]],
+) -> None:
     """The stand-in says DONE, and nobody scored anything."""
     done = ended["nothing"]
     assert done.returncode == 5, done.stderr
@@ -140,11 +171,17 @@ def test_a_job_that_published_nothing_is_no_success(ended: dict[str, CompletedPr
 @pytest.mark.parametrize(
     ("name", "status", "line"),
     [
-        ("changed", 3, "error: gs://bucket/shards/part-00000.parquet: changed after the run was planned"),
+        (
+            "changed",
+            3,
+            "error: gs://bucket/shards/part-00000.parquet: changed after the run was planned",
+        ),
         ("failed", 1, "a work item has failed"),
     ],
 )
-def test_a_failed_job_ends_with_one_line(name: str, status: int, line: str, ended: dict[str, CompletedProcess[str]]) -> None:
+def test_a_failed_job_ends_with_one_line(
+    name: str, status: int, line: str, ended: dict[str, CompletedProcess[str]]
+) -> None:
     done = ended[name]
     errors = [text for text in done.stderr.splitlines() if text.startswith("error: ")]
     assert (done.returncode, len(errors)) == (status, 1), done.stderr

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipelines import score
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from tests.dataflow.cloud import BUCKET, IMAGE, Cloud
 from tests.dataflow.dockerfile import instructions
 from tests.dataflow.printed import RUN, parameters, words
@@ -22,7 +22,12 @@ from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 
 JOB_FILE = f"staging/template_launches/{JOB_ID}/job_object"
-DATAFLOW = ("--runner=DataflowRunner", "--project=project", "--region=europe-west1", "--temp_location=gs://bucket/temp")
+DATAFLOW = (
+    "--runner=DataflowRunner",
+    "--project=project",
+    "--region=europe-west1",
+    "--temp_location=gs://bucket/temp",
+)
 # What the image sets for the program.
 IMAGE_VARIABLES = dict(text.split("=", 1) for name, text in instructions() if name == "ENV")
 
@@ -63,11 +68,20 @@ class Launched:
 
 
 @pytest.fixture(scope="module")
-def launched(cloud: Cloud, _service: Service, image: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Launched:
+def launched(
+    cloud: Cloud,
+    _service: Service,
+    image: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Launched:
     """A real start: the program, installed as in the image, run by its file from a folder of its own."""
     python, template = image
     before = len(_service.jobs)
-    command = [str(python), str(template / "pipelines/score.py"), *launcher_flags(_service, "launched")]
+    command = [
+        str(python),
+        str(template / "pipelines/score.py"),
+        *launcher_flags(_service, "launched"),
+    ]
     done = cloud.run(command, tmp_path_factory.mktemp("launcher"), IMAGE_VARIABLES)
     return Launched(done.stdout, left(cloud, done), len(_service.jobs) - before)
 
@@ -87,24 +101,35 @@ def test_the_launcher_does_not_claim_that_rows_were_scored(launched: Launched) -
 
 
 def test_a_worker_of_the_image_scores_the_job(
-    launched: Launched, cloud: Cloud, service: Service, image: tuple[Path, Path], programs: Programs, tmp_path: Path
+    launched: Launched,
+    cloud: Cloud,
+    service: Service,
+    image: tuple[Path, Path],
+    programs: Programs,
+    tmp_path: Path,
 ) -> None:
     """A real start of the worker. And a launch of the same work again still hands a job over, which the launcher needs; it finds nothing to do."""
     python, _ = image
-    staged = launched.job["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"].removeprefix("gs://")
+    staged = launched.job["environment"]["sdkPipelineOptions"]["options"][
+        "pipelineUrl"
+    ].removeprefix("gs://")
     (tmp_path / "pipeline.pb").write_bytes(cloud.objects(staged.removeprefix("bucket/"))[staged])
     program = str(REPOSITORY / "tests/dataflow/worker.py")
     worked = cloud.run([str(python), program, "pipeline.pb"], tmp_path)
     assert worked.returncode == 0, worked.stderr
     places = json.loads(worked.stdout.splitlines()[-1])["places"]
-    assert [place for place in places.values() if place.startswith(str(python.parent.parent))] == list(places.values())
+    assert [
+        place for place in places.values() if place.startswith(str(python.parent.parent))
+    ] == list(places.values())
     assert "bucket/launched/CURRENT" in cloud.objects("launched")
     flags, variables = launcher_flags(service, "launched"), cloud.environment(IMAGE_VARIABLES)
     again = programs.run("pipelines.score", *flags, env=variables, cwd=tmp_path)
     assert left(cloud, again)["clientRequestId"] != launched.job["clientRequestId"]
 
 
-def test_a_classic_template_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_classic_template_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The same flag outside the image makes a classic template, which would freeze the inputs of today."""
     monkeypatch.delenv("FLEX_TEMPLATE_PYTHON_PY_FILE", raising=False)
     assert run_program(score.main, [*DATAFLOW, "--template_location=gs://bucket/template"]) == 2

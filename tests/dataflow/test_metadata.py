@@ -6,7 +6,7 @@ import re
 import pytest
 
 from pipelines import score
-from pipelines.runner_flags import known_flags
+from pipelines.runners.flags import known_flags
 from tests.support.repository import REPOSITORY
 
 METADATA = json.loads((REPOSITORY / "deploy/dataflow/metadata.json").read_text())
@@ -30,7 +30,12 @@ def own_flags(capsys: pytest.CaptureFixture[str]) -> dict[str, bool]:
     with pytest.raises(SystemExit):
         score.main(["--help"])
     shown = capsys.readouterr().out
-    return {name: bool(value) for name, value in re.findall(r"^  (?:-h, )?--([a-z_]+)( [A-Z{][^ ]*)?", shown, re.MULTILINE)}
+    return {
+        name: bool(value)
+        for name, value in re.findall(
+            r"^  (?:-h, )?--([a-z_]+)( [A-Z{][^ ]*)?", shown, re.MULTILINE
+        )
+    }
 
 
 def test_every_parameter_is_a_flag_with_a_value(own_flags: dict[str, bool]) -> None:
@@ -42,7 +47,9 @@ def test_every_flag_is_a_parameter_or_left_out_for_a_reason(own_flags: dict[str,
     assert {"config", "input", "model", "output", "set"} <= set(own_flags)
     assert set(own_flags) - set(PARAMETERS) == set(LEFT_OUT) & set(own_flags)
     assert not set(LEFT_OUT) & set(PARAMETERS)
-    assert not [name for name, reason in LEFT_OUT.items() if reason == NO_VALUE and own_flags.get(name)]
+    assert not [
+        name for name, reason in LEFT_OUT.items() if reason == NO_VALUE and own_flags.get(name)
+    ]
 
 
 def test_parameters_say_what_the_console_shows() -> None:
@@ -50,8 +57,13 @@ def test_parameters_say_what_the_console_shows() -> None:
     for parameter in METADATA["parameters"]:
         assert set(parameter) <= {"name", "label", "helpText", "isOptional", "regexes"}
         assert parameter["label"]
-        assert parameter["helpText"].strip().endswith(tuple("abcdefghijklmnopqrstuvwxyz.0123456789"))
-    assert [name for name, parameter in PARAMETERS.items() if not parameter["isOptional"]] == ["config", "sdk_container_image"]
+        assert (
+            parameter["helpText"].strip().endswith(tuple("abcdefghijklmnopqrstuvwxyz.0123456789"))
+        )
+    assert [name for name, parameter in PARAMETERS.items() if not parameter["isOptional"]] == [
+        "config",
+        "sdk_container_image",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,8 +74,12 @@ def test_parameters_say_what_the_console_shows() -> None:
         ("model", "gs://b/model", "model"),
         ("output", "gs://b/scores", "scores"),
         ("set", "model.device=cuda", "model.device"),
-        ("sdk_container_image", "europe-west1-docker.pkg.dev/p/batch-prediction/scorer:0.1.0", "scorer"),
-        ("only_rejected", "current", "runs/current"),
+        (
+            "sdk_container_image",
+            "europe-west1-docker.pkg.dev/p/batch-prediction/scorer:0.1.0",
+            "scorer",
+        ),
+        ("reuse_from", "current", "runs/current"),
         ("disk_size_gb", "50", "50GB"),
         ("number_of_worker_harness_threads", "4", "many"),
     ],

@@ -26,7 +26,10 @@ class Worker:
         self.report: dict[str, Any] = {}
 
     def __call__(self, job: dict[str, Any]) -> Outcome:
-        staged = {path.rpartition("/")[2]: content for path, content in self._cloud.objects(f"{OUTPUT}-temp").items()}
+        staged = {
+            path.rpartition("/")[2]: content
+            for path, content in self._cloud.objects(f"{OUTPUT}-temp").items()
+        }
         for name in ("workflow.tar.gz", "pipeline.pb"):
             (self._folder / name).write_bytes(staged[name])
         python = empty_environment(self._folder / "environment")
@@ -40,12 +43,19 @@ class Worker:
 
 
 @pytest.fixture(scope="module")
-def worker(cloud: Cloud, _service: Service, programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Worker:
+def worker(
+    cloud: Cloud, _service: Service, programs: Programs, tmp_path_factory: pytest.TempPathFactory
+) -> Worker:
     """A job that was submitted with `--setup_file`, staged, run by a worker, and waited for."""
-    worker, sources = Worker(cloud, tmp_path_factory.mktemp("worker")), tmp_path_factory.mktemp("sources")
+    worker, sources = (
+        Worker(cloud, tmp_path_factory.mktemp("worker")),
+        tmp_path_factory.mktemp("sources"),
+    )
     copy_sources(sources)
     _service.run = worker
-    flags = submission.flags(_service, OUTPUT, "--setup_file=./setup.py", f"--sdk_container_image={IMAGE}")
+    flags = submission.flags(
+        _service, OUTPUT, "--setup_file=./setup.py", f"--sdk_container_image={IMAGE}"
+    )
     done = programs.run("pipelines.score", *flags, env=cloud.environment(), cwd=sources)
     assert done.returncode == 0, done.stderr
     assert "143" in done.stdout
@@ -61,12 +71,18 @@ def test_the_package_of_the_worker_is_the_staged_one(worker: Worker) -> None:
 
 def test_every_module_that_workers_need_is_staged(worker: Worker) -> None:
     rooms = ("configs", "model_zoo", "storage", "transforms")
-    there = {".".join(p.relative_to(REPOSITORY).with_suffix("").parts) for room in rooms for p in (REPOSITORY / room).glob("*.py")}
-    assert set(worker.report["modules"]) == {name for name in there if not name.endswith("__init__")}
+    there = {
+        ".".join(p.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+        for room in rooms
+        for p in (REPOSITORY / room).rglob("*.py")
+    }
+    assert set(worker.report["modules"]) == there - set(rooms)
 
 
 def test_the_functions_of_the_job_unpickle_there(worker: Worker) -> None:
-    assert {"transforms.read", "transforms.write", "transforms.publish"} <= set(worker.report["functions"])
+    assert {"transforms.read", "transforms.write", "transforms.publish"} <= set(
+        worker.report["functions"]
+    )
     assert "__main__" not in worker.report["functions"]
 
 

@@ -3,10 +3,15 @@
 import pytest
 
 from pipelines import score
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from tests.dataflow.cloud import IMAGE
 
-COMPLETE = {"project": "project", "region": "europe-west1", "temp_location": "gs://bucket/temp", "sdk_container_image": IMAGE}
+COMPLETE = {
+    "project": "project",
+    "region": "europe-west1",
+    "temp_location": "gs://bucket/temp",
+    "sdk_container_image": IMAGE,
+}
 
 
 @pytest.mark.parametrize(
@@ -22,8 +27,12 @@ COMPLETE = {"project": "project", "region": "europe-west1", "temp_location": "gs
         ({"sdk_container_imag": IMAGE}, "--sdk_container_image"),
     ],
 )
-def test_it_is_refused(changes: dict[str, str | None], named: str, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = [f"--{name}={value}" for name, value in {**COMPLETE, **changes}.items() if value is not None]
+def test_it_is_refused(
+    changes: dict[str, str | None], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [
+        f"--{name}={value}" for name, value in {**COMPLETE, **changes}.items() if value is not None
+    ]
     assert run_program(score.main, ["--runner=DataflowRunner", "--quiet", *flags]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")

@@ -21,20 +21,46 @@ def main(path: str) -> None:
     with open(path, "rb") as file:
         graph = beam_runner_api_pb2.Pipeline.FromString(file.read())
     places = {room: str(importlib.import_module(room).__file__) for room in _ROOMS}
-    modules = [m.name for room in _ROOMS for m in pkgutil.walk_packages([places[room].rpartition("/")[0]], f"{room}.")]
+    modules = [
+        m.name
+        for room in _ROOMS
+        for m in pkgutil.walk_packages([places[room].rpartition("/")[0]], f"{room}.")
+    ]
     for name in modules:
         importlib.import_module(name)
-    functions = [type(f).__module__ for f in _functions(graph)]
+    functions = [_module(f) for f in _functions(graph)]
     for environment in graph.components.environments.values():
         environment.urn, environment.payload = _IN_PROCESS, b""
-    state = FnApiRunner().run_via_runner_api(graph, PipelineOptions(["--no_save_main_session"])).wait_until_finish()
-    print(json.dumps({"places": places, "modules": modules, "functions": functions, "state": state}))
+    state = (
+        FnApiRunner()
+        .run_via_runner_api(graph, PipelineOptions(["--no_save_main_session"]))
+        .wait_until_finish()
+    )
+    print(
+        json.dumps({"places": places, "modules": modules, "functions": functions, "state": state})
+    )
 
 
 def _functions(graph: beam_runner_api_pb2.Pipeline) -> list[object]:
-    payloads = [t.spec.payload for t in graph.components.transforms.values() if t.spec.urn == "beam:transform:pardo:v1"]
+    payloads = [
+        t.spec.payload
+        for t in graph.components.transforms.values()
+        if t.spec.urn == "beam:transform:pardo:v1"
+    ]
     functions = [beam_runner_api_pb2.ParDoPayload.FromString(p).do_fn for p in payloads]
-    return [pickler.loads(f.payload)[0] for f in functions if f.urn == "beam:dofn:pickled_python_info:v1"]
+    return [
+        pickler.loads(f.payload)[0]
+        for f in functions
+        if f.urn == "beam:dofn:pickled_python_info:v1"
+    ]
+
+
+def _module(function: object) -> str:
+    """Where a DoFn's class was written, or the plain function that Beam has made one of."""
+    plain = getattr(function, "_fn", None)
+    if plain is None:
+        return type(function).__module__
+    return str(getattr(plain, "_argspec_fn", plain).__module__)  # what `beam.Map` wraps
 
 
 if __name__ == "__main__":

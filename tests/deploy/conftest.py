@@ -28,9 +28,16 @@ def nightly(tmp_path: Path) -> dict[str, str]:
     python.chmod(0o755)
     for date in ("2026-01-31", yesterday()):
         shutil.copytree(REPOSITORY / "samples/breast_cancer/shards", tmp_path / f"input/dt={date}")
-    names = {"CHECKOUT": checkout, "INPUT": tmp_path / "input", "OUTPUT": tmp_path / "scores", "LOCK": tmp_path / "lock"}
+    names = {
+        "CHECKOUT": checkout,
+        "INPUT": tmp_path / "input",
+        "OUTPUT": tmp_path / "scores",
+        "LOCK": tmp_path / "lock",
+    }
     settings = {"CONFIG": "configs/breast_cancer.yaml", "METRICS": str(tmp_path / "m.prom")}
-    assert set(names) | set(settings) == set(re.findall(r"^(\w+)=", (NIGHTLY / "nightly.env").read_text(), re.MULTILINE))
+    assert set(names) | set(settings) == set(
+        re.findall(r"^(\w+)=", (NIGHTLY / "nightly.env").read_text(), re.MULTILINE)
+    )
     return {"PATH": os.environ["PATH"], **{k: str(v) for k, v in names.items()}, **settings}
 
 

@@ -14,11 +14,15 @@ import pytest
 from tests.deploy.nightly import NIGHTLY
 
 DAG_FILE = NIGHTLY / "airflow_dag.py"
-PYTHON = os.environ.get("AIRFLOW_PYTHON") or (sys.executable if importlib.util.find_spec("airflow") else None)
+PYTHON = os.environ.get("AIRFLOW_PYTHON") or (
+    sys.executable if importlib.util.find_spec("airflow") else None
+)
 
 pytestmark = [
     pytest.mark.program,
-    pytest.mark.skipif(PYTHON is None, reason="Airflow is not installed; `make airflow-check` runs this with it"),
+    pytest.mark.skipif(
+        PYTHON is None, reason="Airflow is not installed; `make airflow-check` runs this with it"
+    ),
 ]
 
 
@@ -27,12 +31,22 @@ def airflow(nightly: dict[str, str], tmp_path: Path) -> dict[str, str]:
     """Environment of an Airflow with nothing in it but the DAG, whose settings are those of the nightly example."""
     (tmp_path / "dags").mkdir()
     shutil.copy(DAG_FILE, tmp_path / "dags")
-    folders = {"AIRFLOW_HOME": str(tmp_path / "airflow"), "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags")}
+    folders = {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+    }
     return {**nightly, **folders, "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "HOME": str(tmp_path)}
 
 
 def in_airflow(environment: dict[str, str], *arguments: str) -> str:
-    run = subprocess.run([str(PYTHON), *arguments], env=environment, capture_output=True, text=True, timeout=600, check=False)
+    run = subprocess.run(
+        [str(PYTHON), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
@@ -50,9 +64,15 @@ print(json.dumps({
 
 
 def test_airflow_imports_the_dag_without_an_error_or_a_warning(airflow: dict[str, str]) -> None:
-    found: dict[str, Any] = json.loads(in_airflow(airflow, "-W", "error", "-c", _IMPORTED).splitlines()[-1])
+    found: dict[str, Any] = json.loads(
+        in_airflow(airflow, "-W", "error", "-c", _IMPORTED).splitlines()[-1]
+    )
     assert found["errors"] == {}
-    assert (found["dag"], found["catchup"], found["max_active_runs"]) == ("batch_prediction", True, 1)
+    assert (found["dag"], found["catchup"], found["max_active_runs"]) == (
+        "batch_prediction",
+        True,
+        1,
+    )
     assert {name: task[:3] for name, task in found["tasks"].items()} == {
         "score": [3, ["verify"], "pipelines.score"],
         "verify": [3, [], "pipelines.verify"],
@@ -99,6 +119,8 @@ def test_a_retry_follows_the_exit_status(how: str, ended: str, airflow: dict[str
 def test_airflow_scores_and_verifies_a_partition(airflow: dict[str, str], tmp_path: Path) -> None:
     """By hand on the first of February: the interval that has then ended is that of the 31st of January."""
     in_airflow(airflow, "-m", "airflow", "db", "migrate")
-    in_airflow(airflow, "-m", "airflow", "dags", "test", "batch_prediction", "2026-02-01T02:30:00+00:00")
+    in_airflow(
+        airflow, "-m", "airflow", "dags", "test", "batch_prediction", "2026-02-01T02:30:00+00:00"
+    )
     assert [p.name for p in (tmp_path / "scores").iterdir()] == ["dt=2026-01-31"]
     assert (tmp_path / "scores/dt=2026-01-31/CURRENT").exists()

@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 from pipelines import score
-from pipelines.command_line import run_program, stop_on_terminate
-from pipelines.leaving import leave
+from pipelines.cli.command_line import run_program, stop_on_terminate
+from pipelines.cli.shutdown import leave
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
 

@@ -11,8 +11,8 @@ from typing import Any
 import fsspec
 import pytest
 
-from pipelines.command_line import run_program, stop_on_terminate
-from pipelines.leaving import leave
+from pipelines.cli.command_line import run_program, stop_on_terminate
+from pipelines.cli.shutdown import leave
 from tests.faults.injector import Request, injector
 from tests.support.without_beam import run_without_beam
 

@@ -17,7 +17,10 @@ from typing import Any
 from tests.faults.steps import Chains
 
 _SLOW_SECONDS = 0.01
-_CHANGES = {f"os.{name}" for name in ["chmod", "link", "mkdir", "remove", "rename", "rmdir", "symlink", "truncate"]}
+_CHANGES = {
+    f"os.{name}"
+    for name in ["chmod", "link", "mkdir", "remove", "rename", "rmdir", "symlink", "truncate"]
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,10 @@ class Injector:
     def is_over(self) -> bool:
         """Whether the fault came as often as it should."""
         request = self.request
-        return request.times == 0 or self._hits[request.chain, request.after] >= request.hit + request.times - 1
+        return (
+            request.times == 0
+            or self._hits[request.chain, request.after] >= request.hit + request.times - 1
+        )
 
     def heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Write down, as an audit hook, what changes a file while its thread is at no step."""
@@ -108,14 +114,25 @@ class Injector:
         if request.action == "slow":
             time.sleep(_SLOW_SECONDS)
         wanted = (chain, after) == (request.chain, request.after)
-        return wanted and request.hit <= hit and (request.times == 0 or hit < request.hit + request.times)
+        return (
+            wanted
+            and request.hit <= hit
+            and (request.times == 0 or hit < request.hit + request.times)
+        )
 
     def _note(self, chain: str, after: bool, hit: int) -> None:
         if after and self.request.record is not None:
             with open(self.request.record, "a") as file:
                 file.write(f"{chain}\n")
-        if not after and hit == 1 and self.request.plant is not None and self.request.plant[0] == chain:
-            shutil.copytree(self.request.plant[1], self.request.plant[2], dirs_exist_ok=True, symlinks=True)
+        if (
+            not after
+            and hit == 1
+            and self.request.plant is not None
+            and self.request.plant[0] == chain
+        ):
+            shutil.copytree(
+                self.request.plant[1], self.request.plant[2], dirs_exist_ok=True, symlinks=True
+            )
 
     def _fault(self, function: Any, arguments: tuple[Any, ...]) -> None:
         with open(f"{self.request.log}.hit", "a") as file:
@@ -131,7 +148,9 @@ class Injector:
 def changes_a_file(event: str, arguments: tuple[Any, ...]) -> bool:
     """Whether an audit event tells of a file or folder that is made, renamed or removed."""
     if event == "open":
-        return isinstance(arguments[2], int) and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
+        return isinstance(arguments[2], int) and bool(
+            arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        )
     return event in _CHANGES
 
 

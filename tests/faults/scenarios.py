@@ -16,24 +16,21 @@ from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
 # Steps with another proof, a test that comes by them. Those of a real object store, where requests are killed, broken and delayed; those of
 # training, which promises nothing of a run that broke, and is started again; and copies of packages, which nobody trusts unread.
 ELSEWHERE = {
-    "pipelines.samples.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
+    "pipelines.training.held_out.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.train._write:files.remove": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.tune._store:files.put": "pipelines/test_tune.py::test_bad_usage_is_one_line",
-    "storage.stores.discard:.discard": "object_stores/test_store_files.py::test_a_file_whose_writing_failed_is_not_stored",
+    "storage.object_stores.discard:.discard": "object_stores/test_store_files.py::test_a_file_whose_writing_failed_is_not_stored",
     "storage.files.link_or_copy:.cp_file": "storage/test_files.py::test_a_stored_file_gets_a_second_name",
-    "model_zoo.package.write_package:.makedirs": "model_zoo/test_package.py::test_a_package_is_read_as_it_was_written",
-    "model_zoo.package._write:open": "model_zoo/test_package.py::test_a_package_is_read_as_it_was_written",
-    "model_zoo.package._write:os.open": "model_zoo/test_package.py::test_a_package_is_read_as_it_was_written",
-    "model_zoo.package._write:.pipe_file": "model_zoo/test_package.py::test_a_package_in_another_store",
-    "model_zoo.package_cache.cached:os.utime": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
-    "model_zoo.package_cache.private_folder:.mkdir": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
-    "model_zoo.package_cache._write:tempfile.mkstemp": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
-    "model_zoo.package_cache._write:.replace": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
-    "model_zoo.package_cache._write:.unlink": "model_zoo/test_package_cache.py::test_a_copy_that_cannot_be_stored_leaves_nothing",
-    "model_zoo.compiled._compile:tempfile.mkstemp": "model_zoo/test_compiled.py::test_scores_are_those_of_the_network",
-    "model_zoo.compiled._compile:.replace": "model_zoo/test_compiled.py::test_scores_are_those_of_the_network",
-    "model_zoo.compiled._compile:.unlink": "model_zoo/test_compiled.py::test_what_cannot_be_compiled_leaves_nothing",
-    "model_zoo.package_cache._make_room:.unlink": "model_zoo/test_package_cache.py::test_what_does_not_fit_goes",
+    "model_zoo.package.package.write_package:files.put": "model_zoo/test_package.py::test_a_package_is_read_as_it_was_written",
+    "model_zoo.package.cache.read_copy:os.utime": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
+    "model_zoo.package.cache.private_folder:.mkdir": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
+    "model_zoo.package.cache._write_copy:tempfile.mkstemp": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
+    "model_zoo.package.cache._write_copy:.replace": "model_zoo/test_package_cache.py::test_what_is_kept_is_found_by_its_digest",
+    "model_zoo.package.cache._write_copy:.unlink": "model_zoo/test_package_cache.py::test_a_copy_that_cannot_be_stored_leaves_nothing",
+    "model_zoo.engines.compiled._compile:tempfile.mkstemp": "model_zoo/test_compiled.py::test_scores_are_those_of_the_network",
+    "model_zoo.engines.compiled._compile:.replace": "model_zoo/test_compiled.py::test_scores_are_those_of_the_network",
+    "model_zoo.engines.compiled._compile:.unlink": "model_zoo/test_compiled.py::test_what_cannot_be_compiled_leaves_nothing",
+    "model_zoo.package.cache._drop_oldest:.unlink": "model_zoo/test_package_cache.py::test_what_does_not_fit_goes",
 }
 STORE = "memory://faults"
 # A run that was killed long ago; its files go when the next run of its job is published, or are left for the one after that.
@@ -79,12 +76,21 @@ class Stage:
     def run(self, output: Path, beam: bool = True, **fault: object) -> tuple[int, str]:
         """Exit status and log of the program, on an output."""
         shown = STORE if self.scenario.store else str(output)
-        arguments = [shown if a == str(output) else a for a in self.scenario.arguments(self.world, output)]
+        arguments = [
+            shown if a == str(output) else a for a in self.scenario.arguments(self.world, output)
+        ]
         request = Request(self.scenario.program, arguments, f"{output}.log", beam, **fault)  # type: ignore[arg-type]
         if fault:
             request = replace(request, broken=self.scenario.broken)
         if self.scenario.plant is not None:
-            request = replace(request, plant=(self.scenario.plant[0], str(self.folder / self.scenario.plant[1]), str(output)))
+            request = replace(
+                request,
+                plant=(
+                    self.scenario.plant[0],
+                    str(self.folder / self.scenario.plant[1]),
+                    str(output),
+                ),
+            )
         if self.scenario.store:
             shutil.rmtree(output, ignore_errors=True)
             request = replace(request, again=True, kept=(STORE, str(output)))
@@ -118,7 +124,14 @@ def staged(name: str, world: Path, folder: Path, server: Server) -> Stage:
 def _publish(world: Path, output: Path, server: Server, *flags: str, chain: str = "") -> None:
     """Publish the job with another setting, or kill it at a chain."""
     through_beam, action = full_or(False, True), "kill" if chain else ""
-    request = Request("pipelines.score", _score(world, output, *flags), f"{output}.log", through_beam, chain, action=action)
+    request = Request(
+        "pipelines.score",
+        _score(world, output, *flags),
+        f"{output}.log",
+        through_beam,
+        chain,
+        action=action,
+    )
     assert server.strike(request) == (-9 if chain else 0), Path(request.log).read_text()
 
 
@@ -146,7 +159,12 @@ def _killed(folder: Path, server: Server) -> Path:
     """Temporary folder of a run, in an output of its own, that was killed when all its units were done."""
     other = folder / "world/killed"
     if not other.exists():
-        _publish(folder / "world", other, server, chain="transforms.publish._move_files:files.make_folder")
+        _publish(
+            folder / "world",
+            other,
+            server,
+            chain="transforms.output.published_files.move_files:files.make_folder",
+        )
     (killed,) = (other / "_tmp").iterdir()
     return killed
 
@@ -190,7 +208,14 @@ def _old_runs(folder: Path, server: Server) -> None:
     first = read_output(output)
     _publish(world, output, server)
     _publish(world, output, server, "--set", "postprocess.threshold=0.7")
-    _publish(world, output, server, "--set", "postprocess.threshold=0.6", chain="transforms.publish._create_manifest:files.create")
+    _publish(
+        world,
+        output,
+        server,
+        "--set",
+        "postprocess.threshold=0.6",
+        chain="transforms.publish._create_manifest:files.create",
+    )
     for manifest in output.glob("runs/*/manifest.json"):
         content = json.loads(manifest.read_text())
         assert first is not None
@@ -205,17 +230,33 @@ def _nothing(folder: Path, server: Server) -> None:
 
 
 SCENARIOS = {
-    "score": Scenario(_published, lambda world, output: [*_score(world, output), "--metrics_file", f"{output}.prom"]),
-    "second_attempt": Scenario(_second_attempt, _score, plant=("transforms.write.finish_unit:files.create", "meanwhile")),
+    "score": Scenario(
+        _published,
+        lambda world, output: [*_score(world, output), "--metrics_file", f"{output}.prom"],
+    ),
+    "second_attempt": Scenario(
+        _second_attempt,
+        _score,
+        plant=("transforms.output.done_record.finish_unit:files.create", "meanwhile"),
+    ),
     "leftovers": Scenario(_leftovers, _score),
-    "only_rejected": Scenario(_corrected, lambda world, output: [*_score(world, output), "--only_rejected", "current"]),
+    "reuse": Scenario(
+        _corrected, lambda world, output: [*_score(world, output), "--reuse_from", "current"]
+    ),
     "lost_files": Scenario(_lost_files, _score, status=5),
     "broken_file": Scenario(
         _published,
-        lambda world, output: [*_score(world, output), "--direct_running_mode=in_memory"],  # the second file is of the first unit
+        lambda world, output: [
+            *_score(world, output),
+            "--direct_running_mode=in_memory",
+        ],  # the second file is of the first unit
         broken=("storage.files.open_synced:.flush", 2),
         status=5,
     ),
-    "prune": Scenario(_old_runs, lambda world, output: [str(output), "--older_than_days", "1"], program="pipelines.prune"),
+    "prune": Scenario(
+        _old_runs,
+        lambda world, output: [str(output), "--older_than_days", "1"],
+        program="pipelines.prune",
+    ),
     "store": Scenario(_nothing, _score, store=True),
 }

@@ -29,7 +29,8 @@ def main(address: str) -> None:
     """Serve, with every step watched."""
     watch(injector)
     sys.addaudithook(injector.heard)
-    importlib.import_module("transforms.write")._PROGRESS_SECONDS = 0.0  # else only long runs leave notes
+    writer = importlib.import_module("transforms.output.part_writer")
+    writer._PROGRESS_SECONDS = 0.0  # else only long runs leave notes
     importlib.import_module("tests.support.without_beam")
     fork_server.main(address)
 

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from pipelines import score
-from pipelines.command_line import run_program
-from pipelines.leaving import leave
+from pipelines.cli.command_line import run_program
+from pipelines.cli.shutdown import leave
 from tests.faults.confined import enter_own_mounts
 from tests.faults.counts import full_or
 from tests.faults.world import Seen, read_output
@@ -33,7 +33,9 @@ _LARGE_BYTES = 256 << 20
 
 def main(job: str, earlier: str, need_bytes: str, *levels: str) -> None:
     enter_own_mounts()
-    mount = Path(tempfile.mkdtemp())  # no TemporaryDirectory: each child would clean it up as it ends
+    mount = Path(
+        tempfile.mkdtemp()
+    )  # no TemporaryDirectory: each child would clean it up as it ends
     for level in levels:
         _mount(mount, _LARGE_BYTES)
         output = shutil.copytree(earlier, mount / "scores", symlinks=True)
@@ -45,7 +47,13 @@ def main(job: str, earlier: str, need_bytes: str, *levels: str) -> None:
         _mount(mount, _LARGE_BYTES, "remount,")
         again = _scored(job, output, through_beam=False)
         left = len(list((output / "_tmp").iterdir()))
-        seen = {"status": status, "then": then, "again": again, "end": _digests(read_output(output)), "left": left}
+        seen = {
+            "status": status,
+            "then": then,
+            "again": again,
+            "end": _digests(read_output(output)),
+            "left": left,
+        }
         print(json.dumps(seen), flush=True)
         subprocess.run(["umount", "-l", str(mount)], check=True)
     mount.rmdir()
@@ -64,15 +72,15 @@ def _scored(job: str, output: Path, through_beam: bool) -> int:
 @contextmanager
 def _full_when_published(mount: Path) -> Iterator[None]:
     """While the block runs, the disk becomes as large as what stands on it when a run is about to be published."""
-    move_files = publish._move_files
+    move_files = publish.move_files
 
     def shrink_and_move(*arguments: Any) -> Any:
         _mount(mount, _taken(mount), "remount,")
         return move_files(*arguments)
 
-    publish._move_files = shrink_and_move
+    publish.move_files = shrink_and_move
     yield
-    publish._move_files = move_files
+    publish.move_files = move_files
 
 
 def _taken(mount: Path) -> int:
@@ -81,11 +89,15 @@ def _taken(mount: Path) -> int:
 
 
 def _mount(mount: Path, size_bytes: int, how: str = "") -> None:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"{how}size={size_bytes}", "tmpfs", str(mount)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"{how}size={size_bytes}", "tmpfs", str(mount)], check=True
+    )
 
 
 def _digests(seen: Seen | None) -> dict[str, str] | None:
-    return seen and {name: hashlib.sha256(content).hexdigest() for name, content in seen.files.items()}
+    return seen and {
+        name: hashlib.sha256(content).hexdigest() for name, content in seen.files.items()
+    }
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ _AT_STEP = "__at_step__"
 
 # Calls that change no file: all others of these modules are steps.
 LOOKS = {
-    "files": "absolute can_publish_to exists is_local join link_target list_inputs names_in open_read read sha256_of version_of",
+    "files": "can_publish_to compute_sha256 exists is_local join list_names open_read read read_link to_absolute",
     "disk": "leads_out",
     "os": "_exit close cpu_count dup dup2 fdopen fspath fstat getcwd getpid getuid islink kill pread readlink sched_getaffinity stat walk",
     "shutil": "which disk_usage get_terminal_size",
@@ -58,7 +58,7 @@ _CHANGES = [
 ]
 _CHANGES_OF_STORAGE = ["close", "copy", "discard", "flush", "put", "rmtree", "write", "writelines"]
 # It lets go of a file that was read, or that nobody will name.
-_LETS_GO = {"storage.stores.Reader.__exit__:.close", "storage.stores.discard:.close"}
+_LETS_GO = {"storage.object_stores.Reader.__exit__:.close", "storage.object_stores.discard:.close"}
 _MODE = re.compile("[rwaxbt+]+")
 
 
@@ -116,7 +116,14 @@ class _Marker(ast.NodeTransformer):
     def __init__(self, module: str, tree: ast.AST) -> None:
         self._scope = [module]
         imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
-        self._modules = {alias.name for node in imports for alias in node.names if alias.name in LOOKS}
+        self._modules = {
+            alias.name for node in imports for alias in node.names if alias.name in LOOKS
+        }
+        self._constants = {
+            ast.unparse(node.targets[0]): ast.unparse(node.value)
+            for node in getattr(tree, "body", ())
+            if isinstance(node, ast.Assign)
+        }
         self.steps: list[Step] = []
 
     def _inside(self, node: Any) -> Any:
@@ -130,19 +137,28 @@ class _Marker(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         call = _call(node, self._modules)
         self.generic_visit(node)
-        if call is None or not _is_step(node, call, self._scope[0].partition(".")[0]):
+        room = self._scope[0].partition(".")[0]
+        if call is None or not _is_step(node, call, room, self._constants):
             return node
-        step = Step(f"{'.'.join(self._scope)}:{call}", call.partition(".")[0] not in ("files", "disk"))
+        step = Step(
+            f"{'.'.join(self._scope)}:{call}", call.partition(".")[0] not in ("files", "disk")
+        )
         if step.name in _LETS_GO:
             return node
         self.steps.append(step)
-        marked = ast.Call(ast.Name(_AT_STEP, ast.Load()), [ast.Constant(step.name), node.func, *node.args], node.keywords)
+        marked = ast.Call(
+            ast.Name(_AT_STEP, ast.Load()),
+            [ast.Constant(step.name), node.func, *node.args],
+            node.keywords,
+        )
         return ast.fix_missing_locations(ast.copy_location(marked, node))
 
 
 def _call(node: ast.Call, modules: set[str]) -> str | None:
     """`files.create`, `os.link`, `.write`, `open`: the module and its function, or the method, or what is built in."""
-    function = node.func.body if isinstance(node.func, ast.IfExp) else node.func  # of two functions, chosen on the spot, the first
+    function = (
+        node.func.body if isinstance(node.func, ast.IfExp) else node.func
+    )  # of two functions, chosen on the spot, the first
     if isinstance(function, ast.Name):
         return "open" if function.id == "open" else None
     if not isinstance(function, ast.Attribute):
@@ -151,14 +167,15 @@ def _call(node: ast.Call, modules: set[str]) -> str | None:
     return f"{ast.unparse(function.value) if of_module else ''}.{function.attr}"
 
 
-def _is_step(node: ast.Call, call: str, room: str) -> bool:
+def _is_step(node: ast.Call, call: str, room: str, constants: dict[str, str]) -> bool:
     module, _, name = call.partition(".")
     if call in ("open", ".open"):
         return _opens_for_writing(node)
     if call == ".replace":
         return len(node.args) == 1 and not node.keywords
-    if call == "os.open" and room != "storage" and "O_RDONLY" in ast.unparse(node):
-        return False
+    if call == "os.open" and room != "storage":
+        given = [ast.unparse(argument) for argument in node.args]
+        return not any("O_RDONLY" in constants.get(text, text) for text in given)
     if module:
         return name not in LOOKS[module].split()
     return name in _CHANGES or (room == "storage" and name in _CHANGES_OF_STORAGE)
@@ -168,7 +185,11 @@ def _opens_for_writing(node: ast.Call) -> bool:
     """Whether the mode says so: the second argument of `open` and of a file system's method, the first of a path's; or nobody can tell."""
     built_in = isinstance(node.func, ast.Name)
     given = [*node.args[built_in:2], *(k.value for k in node.keywords if k.arg == "mode")]
-    modes = [a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str) and _MODE.fullmatch(a.value)]
+    modes = [
+        a.value
+        for a in given
+        if isinstance(a, ast.Constant) and isinstance(a.value, str) and _MODE.fullmatch(a.value)
+    ]
     if modes:
         return not set("wax+").isdisjoint(modes[-1]) and ast.unparse(node.args[0]) != "os.devnull"
     return built_in and bool(given)

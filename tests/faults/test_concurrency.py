@@ -13,11 +13,22 @@ from tests.faults.counts import full_or
 from tests.faults.injector import Request
 from tests.faults.programs import flags_of
 from tests.faults.server import Server
-from tests.faults.world import ROWS, SHARDS, Seen, check_every_row_once, read_link, read_output, read_run
+from tests.faults.world import (
+    ROWS,
+    SHARDS,
+    Seen,
+    check_every_row_once,
+    read_link,
+    read_output,
+    read_run,
+)
 from tests.support.programs import Programs
 
 READERS = 2
-SETTINGS = tuple(f"postprocess.where=probability > {percent / 100}" for percent in (0, 10, 20, 30, 40, 50, 60, 70))
+SETTINGS = tuple(
+    f"postprocess.where=probability > {percent / 100}"
+    for percent in (0, 10, 20, 30, 40, 50, 60, 70)
+)
 
 
 class Reader(threading.Thread):
@@ -55,7 +66,9 @@ def read_meanwhile(output: Path) -> Iterator[list[Reader]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(world: Path, server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+def undisturbed(
+    world: Path, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, bytes]]:
     """Files of the run of each setting, by the setting."""
     folder = tmp_path_factory.mktemp("undisturbed")
     found = {}
@@ -70,7 +83,14 @@ def undisturbed(world: Path, server: Server, tmp_path_factory: pytest.TempPathFa
 
 def score(server: Server, world: Path, output: Path, setting: str) -> int:
     """Exit status of one launcher alone; those together go through Beam, and so does this one with FULL_COUNTS."""
-    return server.strike(Request("pipelines.score", flags(world, output, setting), f"{output}.log", beam=full_or(False, True)))
+    return server.strike(
+        Request(
+            "pipelines.score",
+            flags(world, output, setting),
+            f"{output}.log",
+            beam=full_or(False, True),
+        )
+    )
 
 
 def flags(world: Path, output: Path, setting: str) -> list[str]:
@@ -97,12 +117,17 @@ def before(earlier: Path) -> Seen:
     return seen
 
 
-def launch_together(programs: Programs, world: Path, output: Path, settings: tuple[str, ...]) -> list[tuple[int, str]]:
+def launch_together(
+    programs: Programs, world: Path, output: Path, settings: tuple[str, ...]
+) -> list[tuple[int, str]]:
     """Exit status and stderr of launchers, each a process of its own, all of which had planned their run before any began it."""
     marks = output.parent / "marks"
     marks.mkdir()
     together = [str(marks), str(len(settings))]
-    started = [programs.start("tests.faults.together", *together, *flags(world, output, setting)) for setting in settings]
+    started = [
+        programs.start("tests.faults.together", *together, *flags(world, output, setting))
+        for setting in settings
+    ]
     ends = [program.communicate()[1] for program in started]
     assert len(list(marks.iterdir())) == len(settings)
     return [(program.wait(), error) for program, error in zip(started, ends, strict=True)]
@@ -129,7 +154,9 @@ def test_launchers_of_the_same_work_publish_one_run(
     check_every_row_once(output, SHARDS * ROWS)
     assert {p.name for p in (output / "runs").iterdir()} == {before.run_id, seen.run_id}
     assert all(reader.runs <= {before.run_id, seen.run_id} for reader in readers)
-    assert {p.name for p in (output / "runs" / seen.run_id).rglob("part-*.parquet")} == {Path(name).name for name in seen.files}
+    assert {p.name for p in (output / "runs" / seen.run_id).rglob("part-*.parquet")} == {
+        Path(name).name for name in seen.files
+    }
     assert list((output / "_tmp").iterdir()) == []
     assert read_run(output, before.run_id) == before
     assert score(server, world, output, SETTINGS[0]) == 0
@@ -170,11 +197,15 @@ def test_launchers_of_different_work_publish_a_run_each(
 
 def setting_of(output: Path, run_id: str) -> str:
     """By which of SETTINGS a published run was made."""
-    where = json.loads((output / "runs" / run_id / "manifest.json").read_text())["job"]["postprocess"]["where"]
+    where = json.loads((output / "runs" / run_id / "manifest.json").read_text())["job"][
+        "postprocess"
+    ]["where"]
     return f"postprocess.where={where}"
 
 
-def test_readers_see_one_valid_run_after_the_other(world: Path, server: Server, output: Path) -> None:
+def test_readers_see_one_valid_run_after_the_other(
+    world: Path, server: Server, output: Path
+) -> None:
     """Runs of several settings, one after the other; readers look on all the time."""
     with read_meanwhile(output) as readers:
         for setting in SETTINGS[: full_or(4, 8)]:

@@ -13,10 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import score, verify
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from tests.faults.counts import full_or
 from tests.faults.programs import flags_of
-from tests.faults.world import OTHER_SETTING, SHARDS, check_every_row_once, is_one_plain_line, make_world, read_output, read_run
+from tests.faults.world import (
+    OTHER_SETTING,
+    SHARDS,
+    check_every_row_once,
+    is_one_plain_line,
+    make_world,
+    read_output,
+    read_run,
+)
 from tests.support.programs import Programs
 
 ROWS = 4_000
@@ -26,14 +34,19 @@ ROWS = 4_000
 def mounts() -> None:
     """Skip what needs to mount something, where that is not allowed."""
     command = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs -o size=64k tmpfs /mnt"]
-    if shutil.which("unshare") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run(command, capture_output=True, check=False).returncode != 0
+    ):
         pytest.skip("a tmpfs cannot be mounted in a namespace here (unshare -rm)")
 
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A job with some hundred kilobytes of output, in a hundred files; with FULL_COUNTS in eight hundred."""
-    return make_world(tmp_path_factory.mktemp("disk"), rows=ROWS, bad=(), rows_per_file=full_or(250, 30))
+    return make_world(
+        tmp_path_factory.mktemp("disk"), rows=ROWS, bad=(), rows_per_file=full_or(250, 30)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +82,10 @@ def test_a_full_disk_at_any_level(
     before = digests(earlier)
     trial = shutil.copytree(earlier, tmp_path / "trial", symlinks=True)
     need = size_of_a_run(job, trial) - size(earlier)
-    levels = [*map(str, full_or([10, 60, 95], [10, 20, 30, 40, 50, 60, 70, 80, 90, 95])), "publishing"]
+    levels = [
+        *map(str, full_or([10, 60, 95], [10, 20, 30, 40, 50, 60, 70, 80, 90, 95])),
+        "publishing",
+    ]
     done = programs.run("tests.faults.small_disk", str(job), str(earlier), str(need), *levels)
     assert done.returncode == 0, done.stderr
     seen = [json.loads(line) for line in done.stdout.splitlines()]
@@ -80,7 +96,9 @@ def test_a_full_disk_at_any_level(
         assert level["then"] == before
         assert (level["again"], level["end"], level["left"]) == (0, undisturbed, 0)
     assert len(errors) == len(levels)
-    assert all(line.startswith("error: ") and "No space left on device" in line for line in errors), errors
+    assert all(
+        line.startswith("error: ") and "No space left on device" in line for line in errors
+    ), errors
 
 
 def size(folder: Path) -> int:
@@ -113,7 +131,9 @@ def test_runs_on_another_device_than_attempts_are_refused(
 ) -> None:
     """A file could not get its final name in one move there."""
     output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
-    run = programs.run("tests.faults.confined", "runs_elsewhere", str(output), *flags_of(job, output))
+    run = programs.run(
+        "tests.faults.confined", "runs_elsewhere", str(output), *flags_of(job, output)
+    )
     check_refused(run, "are on different file systems")
     assert digests(output) == digests(earlier)
     check_mended(job, output, undisturbed)
@@ -131,7 +151,11 @@ def test_an_output_that_is_mounted_read_only(
 
 
 def test_an_output_that_is_a_file(
-    job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    job: Path,
+    earlier: Path,
+    undisturbed: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Of the earlier run's output."""
     output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
@@ -144,7 +168,12 @@ def test_an_output_that_is_a_file(
 
 @pytest.mark.parametrize("name", ["x" * 300, "/".join(["y" * 200] * 25)], ids=["name", "path"])
 def test_an_output_whose_path_is_too_long(
-    name: str, job: Path, earlier: Path, undisturbed: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    job: Path,
+    earlier: Path,
+    undisturbed: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Below the earlier run's output."""
     output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
@@ -158,7 +187,10 @@ def test_an_output_whose_path_is_too_long(
 
 def tree(folder: Path) -> dict[str, bytes | None]:
     """Every name below a folder, with the content of files."""
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
+        for p in folder.rglob("*")
+    }
 
 
 FEW_HANDLES, MANY_SHARDS, FEW_ROWS = 64, 100, 10
@@ -178,7 +210,9 @@ BOTH_WAYS = [("parquet", "csv"), ("csv", "parquet"), ("parquet", "parquet"), ("c
 
 
 @pytest.mark.parametrize(("source", "sink"), full_or(BOTH_WAYS[:1], BOTH_WAYS))
-def test_few_file_handles(source: str, sink: str, many_shards: Path, programs: Programs, tmp_path: Path) -> None:
+def test_few_file_handles(
+    source: str, sink: str, many_shards: Path, programs: Programs, tmp_path: Path
+) -> None:
     """A handle that stays open for each shard or file would not go unseen."""
     shards = many_shards.parent / ("shards" if source == "parquet" else source)
     flags = ["--set", f"source.format={source}", "--set", f"sink.format={sink}"]
@@ -186,10 +220,18 @@ def test_few_file_handles(source: str, sink: str, many_shards: Path, programs: P
         flags += ["--set", "source.types.id=int64"]
     whole = [*flags, "--input", str(shards)]
     output = tmp_path / "scores"
-    assert score_here(many_shards, output, *flags, "--input", str(shards / f"part-00000.{source}")) == 0
+    assert (
+        score_here(many_shards, output, *flags, "--input", str(shards / f"part-00000.{source}"))
+        == 0
+    )
     before = read_output(output)
     assert before is not None
-    run = programs.run("tests.faults.confined", str(FEW_HANDLES), str(output), *flags_of(many_shards, output, *whole))
+    run = programs.run(
+        "tests.faults.confined",
+        str(FEW_HANDLES),
+        str(output),
+        *flags_of(many_shards, output, *whole),
+    )
     assert (run.returncode, run.stderr) == (0, "")
     seen = read_output(output)
     assert seen is not None

@@ -13,15 +13,32 @@ import pytest
 from tests.faults.programs import scoring
 from tests.support.repository import REPOSITORY
 
-WRITES = ("write", "pwrite64", "writev", "pwritev", "pwritev2", "ftruncate", "fallocate", "sendfile")
-CALLS = ",".join((*WRITES, "fsync,fdatasync,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,mkdirat"))
+WRITES = (
+    "write",
+    "pwrite64",
+    "writev",
+    "pwritev",
+    "pwritev2",
+    "ftruncate",
+    "fallocate",
+    "sendfile",
+)
+CALLS = ",".join(
+    (
+        *WRITES,
+        "fsync,fdatasync,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,mkdirat",
+    )
+)
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)\) += \d+$")
 _BEGUN = re.compile(r"(\d+) +\w+\((.*) <unfinished \.\.\.>$")
 _RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)\) += \d+$")
 
 
 def _can_trace() -> bool:
-    return shutil.which("strace") is not None and subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode == 0
+    return (
+        shutil.which("strace") is not None
+        and subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode == 0
+    )
 
 
 @dataclass(frozen=True)
@@ -48,7 +65,8 @@ def call(name: str, arguments: str) -> Call:
     if name in WRITES:
         return Call("write", tuple(re.findall(r"^\d+<([^>]*)>", arguments)))
     return Call(
-        name.removesuffix("2").removesuffix("at"), tuple(a or b for a, b in re.findall(r'"([^"]*)"|\d+<([^>]*)>', arguments))
+        name.removesuffix("2").removesuffix("at"),
+        tuple(a or b for a, b in re.findall(r'"([^"]*)"|\d+<([^>]*)>', arguments)),
     )
 
 
@@ -73,26 +91,45 @@ def traced(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
         pytest.skip("there is no strace here, or it may not trace")
     folder = tmp_path_factory.mktemp("traced")
     output = folder / "new/scores"
-    strace = ["strace", "-f", "-y", "--seccomp-bpf", "-s", "4096", "-e", f"trace={CALLS}", "-o", str(folder / "log")]
+    strace = [
+        "strace",
+        "-f",
+        "-y",
+        "--seccomp-bpf",
+        "-s",
+        "4096",
+        "-e",
+        f"trace={CALLS}",
+        "-o",
+        str(folder / "log"),
+    ]
     command = [*strace, *scoring(world / "job.yaml", output)]
-    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    run = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
+    )
     assert run.returncode == 0, run.stderr
     return output, list(calls_in((folder / "log").read_text()))
 
 
 def at(calls: list[Call], name: str, path: Path | str, before: int | None = None) -> int:
     """Position of the last such call, before a position, whose last path is this one."""
-    return max(i for i, c in enumerate(calls[:before]) if c.name == name and c.paths[-1:] == (str(path),))
+    return max(
+        i for i, c in enumerate(calls[:before]) if c.name == name and c.paths[-1:] == (str(path),)
+    )
 
 
 def named(calls: list[Call], path: Path) -> tuple[int, str]:
     """When a file got its name, and what it was called before."""
-    i = max(i for i, c in enumerate(calls) if c.name in ("rename", "link") and c.paths[-1] == str(path))
+    i = max(
+        i for i, c in enumerate(calls) if c.name in ("rename", "link") and c.paths[-1] == str(path)
+    )
     return i, calls[i].paths[-2]
 
 
 @pytest.mark.program
-def test_every_file_is_synced_before_it_is_named_and_its_folder_after(traced: tuple[Path, list[Call]]) -> None:
+def test_every_file_is_synced_before_it_is_named_and_its_folder_after(
+    traced: tuple[Path, list[Call]],
+) -> None:
     output, calls = traced
     run = output / "runs" / (output / "CURRENT").read_text().strip()
     published, _ = named(calls, output / "CURRENT")
@@ -102,7 +139,9 @@ def test_every_file_is_synced_before_it_is_named_and_its_folder_after(traced: tu
     written, _ = named(calls, run / "manifest.json")
     for path in listed:
         moved = check_synced_before_it_is_named(calls, path)
-        assert moved < at(calls, "fsync", path.parent, written) < written, "the manifest may name only what stands"
+        assert moved < at(calls, "fsync", path.parent, written) < written, (
+            "the manifest may name only what stands"
+        )
     for path, then in ((run / "manifest.json", published), (output / "CURRENT", len(calls))):
         moved = check_synced_before_it_is_named(calls, path)
         assert moved < at(calls, "fsync", path.parent, then)
@@ -117,10 +156,16 @@ def check_synced_before_it_is_named(calls: list[Call], path: Path) -> int:
 
 
 @pytest.mark.program
-def test_new_folders_are_synced_into_those_above_before_anybody_is_told(traced: tuple[Path, list[Call]]) -> None:
+def test_new_folders_are_synced_into_those_above_before_anybody_is_told(
+    traced: tuple[Path, list[Call]],
+) -> None:
     output, calls = traced
     published, _ = named(calls, output / "CURRENT")
-    above = [f for f in (output / "runs" / (output / "CURRENT").read_text().strip()).parents if f.is_relative_to(output.parent)]
+    above = [
+        f
+        for f in (output / "runs" / (output / "CURRENT").read_text().strip()).parents
+        if f.is_relative_to(output.parent)
+    ]
     assert [f.name for f in above] == ["runs", "scores", "new"]
     for folder in above:
         made = at(calls, "mkdir", folder)
@@ -131,11 +176,17 @@ def test_new_folders_are_synced_into_those_above_before_anybody_is_told(traced: 
 def test_attempts_are_durable_before_their_unit_is_done(traced: tuple[Path, list[Call]]) -> None:
     """A done-record may be lost in a power cut, but must never name what is."""
     _output, calls = traced
-    records = [i for i, c in enumerate(calls) if c.name in ("rename", "link") and "/done/" in c.paths[-1]]
+    records = [
+        i for i, c in enumerate(calls) if c.name in ("rename", "link") and "/done/" in c.paths[-1]
+    ]
     assert len(records) == 6
     for i in records:
         unit = Path(calls[i].paths[-1]).stem
-        attempts = {c.paths[0] for c in calls[:i] if c.name == "fsync" and f"/attempts/{unit}-" in c.paths[0]}
+        attempts = {
+            c.paths[0]
+            for c in calls[:i]
+            if c.name == "fsync" and f"/attempts/{unit}-" in c.paths[0]
+        }
         assert attempts
         assert all(at(calls, "write", path) < at(calls, "fsync", path, i) for path in attempts)
         last = max(at(calls, "fsync", path, i) for path in attempts)

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from pipelines import score
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from tests.faults.programs import flags_of, forked, launched, scoring
 from tests.faults.world import (
     OTHER_SETTING,
@@ -30,7 +30,14 @@ from tests.support.programs import Program, Programs
 
 SHARDS, ROWS = 40, 10
 # Slow for so few rows, so that there is time to disturb the run.
-MANY = ("--set", "model.batch_rows=1", "--set", "source.rows_per_batch=1", "--set", "sink.rows_per_file=7")
+MANY = (
+    "--set",
+    "model.batch_rows=1",
+    "--set",
+    "source.rows_per_batch=1",
+    "--set",
+    "sink.rows_per_file=7",
+)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +100,9 @@ def wait_until_under_way(output: Path, runs: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
 def test_an_interrupted_run_ends_soon_and_resumes(
     number: signal.Signals,
     status: int,
@@ -111,7 +120,11 @@ def test_an_interrupted_run_ends_soon_and_resumes(
 
 @pytest.mark.program
 def test_an_interrupted_run_with_worker_processes_ends_soon_and_resumes(
-    job: Path, output: Path, before: Seen, undisturbed: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+    job: Path,
+    output: Path,
+    before: Seen,
+    undisturbed: dict[str, bytes],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Started for real, because signal handlers and workers are set up as the interpreter starts."""
     in_processes = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
@@ -120,7 +133,9 @@ def test_an_interrupted_run_with_worker_processes_ends_soon_and_resumes(
     check_resumes(job, output, before, undisturbed, capsys)
 
 
-def check_interrupted(process: Program | subprocess.Popen[str], number: signal.Signals, status: int, output: Path) -> None:
+def check_interrupted(
+    process: Program | subprocess.Popen[str], number: signal.Signals, status: int, output: Path
+) -> None:
     """It ends within ten seconds of the signal, says in one line how to go on, and leaves no process."""
     wait_until_under_way(output, lambda: process.poll() is None)
     process.send_signal(number)
@@ -133,7 +148,13 @@ def check_interrupted(process: Program | subprocess.Popen[str], number: signal.S
     assert "nothing was published; the same command resumes" in error
 
 
-def check_resumes(job: Path, output: Path, before: Seen, undisturbed: dict[str, bytes], capsys: pytest.CaptureFixture[str]) -> None:
+def check_resumes(
+    job: Path,
+    output: Path,
+    before: Seen,
+    undisturbed: dict[str, bytes],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Nothing was published, what was scored is kept, and the same command ends as an undisturbed one."""
     check_nothing_changed(output, before)
     assert len(list(output.glob("_tmp/*/done/*.json"))) >= 3
@@ -171,7 +192,9 @@ def score_while(job: Path, output: Path, change: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize(
-    "change", [pytest.param(replaced, marks=pytest.mark.beam), appended, Path.unlink], ids=["replaced", "appended", "deleted"]
+    "change",
+    [pytest.param(replaced, marks=pytest.mark.beam), appended, Path.unlink],
+    ids=["replaced", "appended", "deleted"],
 )
 def test_an_input_that_changes_under_the_run_ends_it(
     change: Callable[[Path], None],
@@ -191,7 +214,11 @@ def test_an_input_that_changes_under_the_run_ends_it(
         assert last.name in error
         check_nothing_changed(output, before)
         if change is Path.unlink:
-            fewer = {name: content for name, content in undisturbed.items() if f"part-{SHARDS - 1:05d}-" not in name}
+            fewer = {
+                name: content
+                for name, content in undisturbed.items()
+                if f"part-{SHARDS - 1:05d}-" not in name
+            }
             assert score_whole(job, output, (SHARDS - 1) * ROWS) == fewer
     finally:
         last.write_bytes(content)

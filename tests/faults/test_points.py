@@ -17,7 +17,7 @@ import sys
 import pytest
 
 from pipelines import verify
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from tests.faults.counts import full_or
 from tests.faults.scenarios import DEAD, ELSEWHERE, SCENARIOS, Stage, staged
 from tests.faults.server import Server
@@ -38,13 +38,18 @@ from tests.support.repository import REPOSITORY
 KILLED = -9
 KILLED_SHARDS = full_or(SHARDS, 40)
 # What fails here is not worth the run: it warns, or leaves the matter to another time.
-_FORGIVEN = ("pipelines.metrics_file", "pipelines.leftovers", "storage.lock.found_free")
+_FORGIVEN = (
+    "pipelines.cli.metrics_file",
+    "pipelines.scoring.stale_runs",
+    "storage.lock.claim_if_free",
+)
 # Once the manifest stands, the launcher takes up what its worker could not end, so that it takes two failures to fail; and after these
 # steps it finds the name standing, and does not come by again: `make_current` syncs the folders in any case.
 _DONE_AGAIN = (
     "storage.layout.make_current",
     "storage.layout._link_current",
     "storage.layout.remove_temporary",
+    "transforms.output.published_files.remove_strays:",
     "transforms.publish.",
 )
 _NAMING = (
@@ -53,7 +58,12 @@ _NAMING = (
     "storage.layout._link_current:",
 )
 _NAMED = ("disk._drop:os.unlink", "disk.sync_folder:os.open", "disk.sync_folder:os.fsync")
-_NAMED_AFTER = ("disk.create:os.link", "disk.replace:os.replace", "disk.link:os.replace", ":.pipe_file")
+_NAMED_AFTER = (
+    "disk.create:os.link",
+    "disk.replace:os.replace",
+    "disk.link:os.replace",
+    ":.pipe_file",
+)
 GetStage = Callable[..., Stage]
 
 
@@ -78,7 +88,9 @@ def get_stage(server: Server, tmp_path_factory: pytest.TempPathFactory) -> GetSt
         if shards not in worlds:
             worlds[shards] = make_world(tmp_path_factory.mktemp("world"), shards=shards).parent
         if (name, shards) not in stages:
-            stages[name, shards] = staged(name, worlds[shards], tmp_path_factory.mktemp(name), server)
+            stages[name, shards] = staged(
+                name, worlds[shards], tmp_path_factory.mktemp(name), server
+            )
         return stages[name, shards]
 
     return get
@@ -97,7 +109,8 @@ class A:
         return p.replace(q), "a".replace("b", "c"), time.replace(second=0), tempfile.mkstemp(tempfile.gettempdir()), f.close()
 """
     names = {
-        room: " ".join(step.name.rpartition(":")[2] for step in steps_of(source, f"{room}.x")) for room in ("storage", "transforms")
+        room: " ".join(step.name.rpartition(":")[2] for step in steps_of(source, f"{room}.x"))
+        for room in ("storage", "transforms")
     }
     assert names["transforms"] == (
         "files.open_synced open .open .open disk.make_folders os.unlink os.listdir files.brand_new .replace tempfile.mkstemp"
@@ -107,8 +120,15 @@ class A:
 
 
 def test_every_step_has_a_scenario(get_stage: GetStage) -> None:
-    reached = {step for name in SCENARIOS for chain in get_stage(name).chains for step in chain.split(" > ")}
-    assert set(all_steps()) - reached - set(ELSEWHERE) == set(), "give each a scenario in scenarios.py"
+    reached = {
+        step
+        for name in SCENARIOS
+        for chain in get_stage(name).chains
+        for step in chain.split(" > ")
+    }
+    assert set(all_steps()) - reached - set(ELSEWHERE) == set(), (
+        "give each a scenario in scenarios.py"
+    )
     assert set(ELSEWHERE) <= set(all_steps())
 
 
@@ -116,12 +136,16 @@ def test_steps_without_a_scenario_have_a_test() -> None:
     for test in set(ELSEWHERE.values()):
         path, _, name = test.partition("::")
         assert name in {
-            n.name for n in ast.parse((REPOSITORY / "tests" / path).read_text()).body if isinstance(n, ast.FunctionDef)
+            n.name
+            for n in ast.parse((REPOSITORY / "tests" / path).read_text()).body
+            if isinstance(n, ast.FunctionDef)
         }, test
 
 
 @pytest.mark.program
-@pytest.mark.skipif(full_or(True, False), reason="part of make test-long: it runs tests of other folders")
+@pytest.mark.skipif(
+    full_or(True, False), reason="part of make test-long: it runs tests of other folders"
+)
 def test_the_tests_of_steps_without_a_scenario_come_by_them() -> None:
     """In an interpreter of its own, where all is imported anew, watched."""
     tests = sorted({f"tests/{test}" for test in ELSEWHERE.values()})
@@ -137,7 +161,9 @@ def test_nothing_changes_the_output_but_a_step(name: str, get_stage: GetStage) -
     stage = get_stage(name)
     output = stage.folder / "reference/scores"
     heard = (stage.folder / "chains.unseen").read_text().splitlines()
-    assert [line.partition(",")[0] for line in heard if str(output) in line] == [f"open ('{output}.log'"]
+    assert [line.partition(",")[0] for line in heard if str(output) in line] == [
+        f"open ('{output}.log'"
+    ]
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if not SCENARIOS[name].store])
@@ -208,13 +234,21 @@ def test_a_store_that_fails_at_a_step(get_stage: GetStage) -> None:
 def kills(stage: Stage, chains: list[str]) -> list[Fault]:
     """After the step, the first time; with FULL_COUNTS before it, too, and the last time."""
     places = [(chain, hit) for chain in chains for hit in full_or([1], hits_of(stage, chain))]
-    return [Fault(chain, after, "kill", hit) for chain, hit in places for after in full_or([True], [False, True])]
+    return [
+        Fault(chain, after, "kill", hit)
+        for chain, hit in places
+        for after in full_or([True], [False, True])
+    ]
 
 
 def errors(stage: Stage, chains: list[str]) -> list[Fault]:
     """Input/output errors, and writes cut short by a full disk; for ever at some steps; with FULL_COUNTS once, twice and for ever at all."""
     if not full_or(False, True):
-        some = [chain for number, chain in enumerate(chains) if number % 6 == 0 or chain.endswith(":os.fsync")]
+        some = [
+            chain
+            for number, chain in enumerate(chains)
+            if number % 6 == 0 or chain.endswith(":os.fsync")
+        ]
         short = [chain for chain in chains if chain.endswith(":.write")][:2]
         return [
             *(Fault(chain, number % 4 == 3, "raise", times=0) for number, chain in enumerate(some)),
@@ -229,7 +263,9 @@ def errors(stage: Stage, chains: list[str]) -> list[Fault]:
 def hits_of(stage: Stage, chain: str) -> list[int]:
     """The first and the last time that the run comes by the chain; only the first where threads race for who is first to make a folder."""
     count = stage.chains[chain]
-    return [1, count] if count >= stage.shards or (count > 1 and "make_folder" not in chain) else [1]
+    return (
+        [1, count] if count >= stage.shards or (count > 1 and "make_folder" not in chain) else [1]
+    )
 
 
 def times_hit(output: Path) -> int:
@@ -272,7 +308,9 @@ def through_beam_in_part(faults: list[Fault]) -> list[Fault]:
     first: dict[tuple[str, str], Fault] = {}
     for fault in faults:
         if fault.chain.startswith("transforms."):
-            first.setdefault((fault.action, fault.chain.partition(":")[0].rpartition(".")[0]), fault)
+            first.setdefault(
+                (fault.action, fault.chain.partition(":")[0].rpartition(".")[0]), fault
+            )
     return [replace(fault, beam=full_or(fault in first.values(), True)) for fault in faults]
 
 
@@ -281,14 +319,26 @@ def at_all(strike: Callable[[int, Fault], None], faults: list[Fault]) -> None:
     assert faults
     assert len(set(faults)) == len(faults)
     faults = through_beam_in_part(faults)
-    print(len(faults), "faults:", dict(Counter((fault.action, "Beam" if fault.beam else "no Beam") for fault in faults)))
+    print(
+        len(faults),
+        "faults:",
+        dict(Counter((fault.action, "Beam" if fault.beam else "no Beam") for fault in faults)),
+    )
     with ThreadPoolExecutor(2) as pool:
-        results = [(fault, pool.submit(strike, number, fault)) for number, fault in enumerate(faults)]
-    wrong = [f"{fault}: {error}" for fault, result in results if (error := result.exception()) is not None]
+        results = [
+            (fault, pool.submit(strike, number, fault)) for number, fault in enumerate(faults)
+        ]
+    wrong = [
+        f"{fault}: {error}"
+        for fault, result in results
+        if (error := result.exception()) is not None
+    ]
     assert not wrong, "\n\n".join(wrong)
 
 
-def check_failed(stage: Stage, output: Path, fault: Fault, hits: int, status: int, log: str) -> None:
+def check_failed(
+    stage: Stage, output: Path, fault: Fault, hits: int, status: int, log: str
+) -> None:
     """It ended with status 5 and one line, unless it can do without the step, or did it again and is published."""
     told = "".join(line for line in log.splitlines(True) if not line.startswith("removing: "))
     if status == 0:
@@ -304,7 +354,9 @@ def check_failed(stage: Stage, output: Path, fault: Fault, hits: int, status: in
 def may_end_well(fault: Fault) -> bool:
     """Whether the run may succeed all the same."""
     if fault.times == 0 and fault.chain.startswith(_DONE_AGAIN):
-        return fault.chain.startswith(_NAMING) and fault.chain.endswith((*_NAMED, *(_NAMED_AFTER if fault.after else ())))
+        return fault.chain.startswith(_NAMING) and fault.chain.endswith(
+            (*_NAMED, *(_NAMED_AFTER if fault.after else ()))
+        )
     return fault.chain.startswith((*_FORGIVEN, *_DONE_AGAIN))
 
 
@@ -312,7 +364,9 @@ def check_output(stage: Stage, output: Path) -> None:
     """The runs that were published before stand as they did; readers see one of those, or the new one whole."""
     before = stage.folder / "before"
     if not (before / "CURRENT").exists():
-        assert read_output(output) is None or read_output(output) == read_output(stage.folder / "reference/scores")
+        assert read_output(output) is None or read_output(output) == read_output(
+            stage.folder / "reference/scores"
+        )
         return
     for run in (before / "runs").iterdir():
         if (run / "manifest.json").exists() and not is_pruned(stage, run.name):
@@ -343,13 +397,18 @@ def check_same(stage: Stage, output: Path) -> None:
         assert tree(output) == tree(reference)
         return
     assert read_output(output) == read_output(reference)
-    assert read_link(output) == (None if stage.scenario.store else (output / "CURRENT").read_text().strip())
+    assert read_link(output) == (
+        None if stage.scenario.store else (output / "CURRENT").read_text().strip()
+    )
     assert {name for name in tree(output) if DEAD not in name} == set(tree(reference))
     if "pipelines.score" in stage.scenario.program:
-        corrected = "--only_rejected" in stage.scenario.arguments(output, output)
+        corrected = "--reuse_from" in stage.scenario.arguments(output, output)
         check_every_row_once(output, stage.shards * ROWS, () if corrected else BAD)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below, by name; of a link to a folder only its name."""
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else b"" for p in folder.rglob("*")}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() else b""
+        for p in folder.rglob("*")
+    }

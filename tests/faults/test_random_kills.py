@@ -12,7 +12,15 @@ from tests.faults.counts import full_or
 from tests.faults.injector import Request
 from tests.faults.programs import flags_of, forked
 from tests.faults.server import Server
-from tests.faults.world import OTHER_SETTING, Seen, check_every_row_once, make_world, read_link, read_output, read_run
+from tests.faults.world import (
+    OTHER_SETTING,
+    Seen,
+    check_every_row_once,
+    make_world,
+    read_link,
+    read_output,
+    read_run,
+)
 from tests.support.processes import gone_within
 from tests.support.programs import Program, Programs
 
@@ -34,7 +42,9 @@ def earlier(job: Path, server: Server, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(job: Path, server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Seen, float]:
+def undisturbed(
+    job: Path, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Seen, float]:
     """What a run gives that nobody kills, and how many seconds it takes."""
     output = tmp_path_factory.mktemp("undisturbed") / "scores"
     began = time.monotonic()
@@ -47,8 +57,16 @@ def undisturbed(job: Path, server: Server, tmp_path_factory: pytest.TempPathFact
 FLAGS = ("--set", "sink.rows_per_file=500")
 
 
-def scoring(job: Path, output: Path, *flags: str, seconds: float | None = None, beam: bool = True) -> Request:
-    return Request("pipelines.score", flags_of(job, output, *FLAGS, *flags), f"{output}.log", beam, seconds=seconds)
+def scoring(
+    job: Path, output: Path, *flags: str, seconds: float | None = None, beam: bool = True
+) -> Request:
+    return Request(
+        "pipelines.score",
+        flags_of(job, output, *FLAGS, *flags),
+        f"{output}.log",
+        beam,
+        seconds=seconds,
+    )
 
 
 def check_killed(job: Path, output: Path, before: Seen, end: Seen, server: Server) -> None:
@@ -66,7 +84,12 @@ def check_killed(job: Path, output: Path, before: Seen, end: Seen, server: Serve
 
 @pytest.mark.parametrize("moment", range(full_or(4, 20)))
 def test_killed_at_a_random_moment(
-    moment: int, job: Path, earlier: Path, undisturbed: tuple[Seen, float], server: Server, tmp_path: Path
+    moment: int,
+    job: Path,
+    earlier: Path,
+    undisturbed: tuple[Seen, float],
+    server: Server,
+    tmp_path: Path,
 ) -> None:
     end, whole_seconds = undisturbed
     before = read_output(earlier)
@@ -121,4 +144,6 @@ def wait_for_units(units: int, process: Program, output: Path) -> None:
 def workers_of(process: Program) -> list[psutil.Process]:
     """Beam's worker processes, without the shells that started them."""
     below = psutil.Process(process.pid).children(recursive=True)
-    return [p for p in below if p.cmdline()[1:] == ["-m", "apache_beam.runners.worker.sdk_worker_main"]]
+    return [
+        p for p in below if p.cmdline()[1:] == ["-m", "apache_beam.runners.worker.sdk_worker_main"]
+    ]

@@ -10,24 +10,26 @@ import apache_beam as beam
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 import pytest
 
-from configs.job import Job
 from configs.load import load
 from pipelines import score
-from pipelines.command_line import run_program
-from pipelines.plan import Plan, make_plan, store_plan
+from pipelines.cli.command_line import run_program
+from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.plan import Plan, make_plan, manifest_head, scoring_of, store_plan
 from storage import files
 from tests.faults.counts import full_or
 from tests.faults.world import ROWS, SHARDS, check_every_row_once, read_link, read_output
-from transforms import part_file
 from transforms import publish as publication
-from transforms.batches import PredictionBatch, ScoredBatch, WrittenPart
+from transforms.batches import ScoredBatch, WrittenPart
+from transforms.output import part_file
+from transforms.output.done_record import finish_unit
+from transforms.output.part_writer import PartWriter
 from transforms.postprocess import postprocess_batch
 from transforms.predict import predict_batch
 from transforms.preprocess import preprocess_batch
 from transforms.publish import publish_run
 from transforms.read import read_unit
 from transforms.rejected import RowRecord
-from transforms.write import PartWriter, _WriteUnits, finish_unit
+from transforms.write import _WriteUnits
 
 # Another setting is another run; the scores are the same.
 NEWER = ("model.batch_rows", "16")
@@ -41,7 +43,9 @@ def undisturbed(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 def score_here(world: Path, output: Path) -> int:
-    return run_program(score.main, ["--quiet", "--config", str(world / "job.yaml"), "--output", str(output)])
+    return run_program(
+        score.main, ["--quiet", "--config", str(world / "job.yaml"), "--output", str(output)]
+    )
 
 
 def files_of(output: Path) -> dict[str, bytes]:
@@ -51,7 +55,9 @@ def files_of(output: Path) -> dict[str, bytes]:
 
 
 def plan_for(world: Path, output: Path, *settings: tuple[str, str]) -> Plan:
-    plan = make_plan(load(Job, str(world / "job.yaml"), [("sink.path", str(output)), *settings]))
+    plan = make_plan(
+        load(ScoringJob, str(world / "job.yaml"), [("sink.path", str(output)), *settings])
+    )
     store_plan(plan)
     return plan
 
@@ -60,35 +66,49 @@ def plan_for(world: Path, output: Path, *settings: tuple[str, str]) -> Plan:
 def scored(world: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ScoredBatch]:
     """What a worker has in hand just before it writes, for every unit."""
     plan = plan_for(world, tmp_path_factory.mktemp("scored") / "scores")
-    scorer = score.scoring_of(plan, workers=1).load()
+    scorer = scoring_of(plan, workers=1).load()
+    card = plan.package.card
     batches = []
     for unit in plan.units:
-        for raw in read_unit(unit, plan.schema, "parquet", plan.rows_per_batch, RowRecord("id"), plan.csv):
-            kept, outputs = predict_batch(scorer, preprocess_batch(raw, plan.missing, plan.steps, plan.inputs))
-            prediction = PredictionBatch(kept, outputs, scorer.placement)
-            batches.append(postprocess_batch(prediction, ("id",), plan.scores, plan.keep, None))
+        for raw in read_unit(unit, plan.schema, plan.format, plan.rows_per_batch, RowRecord("id")):
+            features = preprocess_batch(raw, card.columns, plan.steps, card.inputs)
+            prediction = predict_batch(scorer, features)
+            batches.append(
+                postprocess_batch(prediction, ("id",), plan.output.scores, plan.output.keep, None)
+            )
     return batches
 
 
 def attempt(plan: Plan, batch: ScoredBatch) -> WrittenPart:
     """One whole attempt at a unit, stored and not yet recorded."""
-    writer = PartWriter(plan.run, batch.unit, batch.id.first_row, plan.file_format)
+    writer = PartWriter(plan.run, batch.unit, batch.id.first_row, plan.output.file_format)
     writer.write(batch)
     return writer.close(last=True)
 
 
 def publish(plan: Plan, parts: Iterable[WrittenPart]) -> None:
-    publish_run(plan.run, parts, score.manifest_head(plan), 5, 0.0)
+    publish_run(plan.run, parts, manifest_head(plan), 5, 0.0)
 
 
 def publish_whole(plan: Plan, scored: list[ScoredBatch]) -> None:
     """What the other worker does meanwhile: every unit, and the run is published."""
-    publish(plan, [part for batch in scored for part in finish_unit(plan.run, batch.unit, attempt(plan, batch))])
+    publish(
+        plan,
+        [
+            part
+            for batch in scored
+            for part in finish_unit(plan.run, batch.unit, attempt(plan, batch))
+        ],
+    )
 
 
 def tree(output: Path) -> dict[str, tuple[bytes, int]]:
     """Every file of the output, with the time of its last change."""
-    return {str(p.relative_to(output)): (p.read_bytes(), p.stat().st_mtime_ns) for p in output.rglob("*") if p.is_file()}
+    return {
+        str(p.relative_to(output)): (p.read_bytes(), p.stat().st_mtime_ns)
+        for p in output.rglob("*")
+        if p.is_file()
+    }
 
 
 def test_a_unit_that_is_written_twice_is_published_once(
@@ -116,7 +136,7 @@ def late_attempt(plan: Plan, batch: ScoredBatch, stuck: str) -> Generator[None]:
     """An attempt at a unit, and the publication that follows, by a worker that is stuck for a while: the generator's one yield."""
     if stuck == "before it writes":
         yield
-    writer = PartWriter(plan.run, batch.unit, batch.id.first_row, plan.file_format)
+    writer = PartWriter(plan.run, batch.unit, batch.id.first_row, plan.output.file_format)
     writer.write(batch)
     if stuck == "while it writes":
         yield
@@ -147,7 +167,12 @@ def begin_again(plan: Plan, batch: ScoredBatch) -> None:
 @pytest.mark.parametrize("begun_again", [False, True], ids=["alone", "beside another launcher"])
 @pytest.mark.parametrize("stuck", STAGES)
 def test_an_attempt_that_ends_after_publication_changes_nothing(
-    stuck: str, begun_again: bool, world: Path, scored: list[ScoredBatch], undisturbed: dict[str, bytes], tmp_path: Path
+    stuck: str,
+    begun_again: bool,
+    world: Path,
+    scored: list[ScoredBatch],
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
 ) -> None:
     """A worker is stuck at some stage while another does its work and publishes; where its folder is there again, it finishes."""
     for repetition in range(full_or(2, 25)):
@@ -157,22 +182,26 @@ def test_an_attempt_that_ends_after_publication_changes_nothing(
         next(late)
         publish_whole(plan, scored)
         published = tree(output)
-        assert files.names_in(str(output / "_tmp")) == []
+        assert files.list_names(str(output / "_tmp")) == []
         if begun_again:
             begin_again(plan, scored[(repetition + 1) % SHARDS])
         ends_well = begun_again or stuck == "before it reports"
         wake(late, ends_well)
         assert tree(output) == published
-        assert files.names_in(str(output / "_tmp")) == []
+        assert files.list_names(str(output / "_tmp")) == []
         assert files_of(output) == undisturbed
-        publish_whole(plan_for(world, output, NEWER), scored)  # the next run of the job finds nothing of it in its way
+        publish_whole(
+            plan_for(world, output, NEWER), scored
+        )  # the next run of the job finds nothing of it in its way
 
 
-def check_that_readers_stay(world: Path, older: Plan, newer: Plan, published: dict[str, tuple[bytes, int]]) -> None:
+def check_that_readers_stay(
+    world: Path, older: Plan, newer: Plan, published: dict[str, tuple[bytes, int]]
+) -> None:
     """With the newer run, until somebody asks for the older one by its command."""
     output = Path(older.run.output)
     assert tree(output) == published
-    assert files.names_in(str(output / "_tmp")) == []
+    assert files.list_names(str(output / "_tmp")) == []
     assert (output / "CURRENT").read_text().strip() == read_link(output) == newer.run.run_id
     assert score_here(world, output) == 0
     assert (output / "CURRENT").read_text().strip() == read_link(output) == older.run.run_id
@@ -185,7 +214,11 @@ def test_an_attempt_that_ends_after_a_newer_run_leaves_readers_with_that(
 ) -> None:
     for repetition in range(full_or(2, 25)):
         output = tmp_path / str(repetition)
-        older, newer, batch = plan_for(world, output), plan_for(world, output, NEWER), scored[repetition % SHARDS]
+        older, newer, batch = (
+            plan_for(world, output),
+            plan_for(world, output, NEWER),
+            scored[repetition % SHARDS],
+        )
         late = late_attempt(older, batch, stuck)
         next(late)
         publish_whole(older, scored)
@@ -241,16 +274,20 @@ def test_bundles_that_fail_after_writing_are_written_again_and_published_once(
         pipeline.run().wait_until_finish()
         assert lost == {1, SHARDS - 1}
         assert files_of(output) == undisturbed
-        assert files.names_in(str(output / "_tmp")) == []
+        assert files.list_names(str(output / "_tmp")) == []
 
 
 def test_a_teardown_while_a_unit_ends_leaves_the_files_that_are_recorded(
-    world: Path, scored: list[ScoredBatch], undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: Path,
+    scored: list[ScoredBatch],
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of a run that failed elsewhere, Beam tears down in a thread of its own what still works on a bundle; here it is slow at it."""
     output, batch = tmp_path / "scores", scored[0]
     plan = plan_for(world, output)
-    writing = _WriteUnits(plan.run, plan.file_format)
+    writing = _WriteUnits(plan.run, plan.output.file_format)
     writing.setup()
     writing.start_bundle()
     tearing_down, ended = threading.Thread(target=writing.teardown), threading.Event()

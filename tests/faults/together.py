@@ -11,25 +11,25 @@ import time
 from typing import Any
 
 from pipelines import score
-from pipelines.command_line import run_program, stop_on_terminate
-from pipelines.leaving import leave
+from pipelines.cli.command_line import run_program, stop_on_terminate
+from pipelines.cli.shutdown import leave
 
 _TOGETHER_SECONDS = 200
 
 
 def main(folder: str, launchers: str, *flags: str) -> None:
     """Score together with the others."""
-    run = score._run
+    launch = score.launch
 
-    def run_together(*arguments: Any) -> int:
+    def launch_together(*arguments: Any) -> int:
         Path(folder, str(os.getpid())).touch()
         deadline = time.monotonic() + _TOGETHER_SECONDS
         while len(os.listdir(folder)) < int(launchers):
             assert time.monotonic() < deadline, "the other launchers do not come"
             time.sleep(0.001)
-        return run(*arguments)
+        return launch(*arguments)
 
-    score._run = run_together
+    score.launch = launch_together
     stop_on_terminate()
     leave(run_program(score.main, flags))
 

@@ -26,7 +26,13 @@ errors: {{max_rejected_rows: 5}}
 OTHER_SETTING = ("--set", "postprocess.where=probability > 0.4")
 
 
-def make_world(folder: Path, shards: int = SHARDS, rows: int = ROWS, bad: tuple[int, ...] = BAD, rows_per_file: int = 30) -> Path:
+def make_world(
+    folder: Path,
+    shards: int = SHARDS,
+    rows: int = ROWS,
+    bad: tuple[int, ...] = BAD,
+    rows_per_file: int = 30,
+) -> Path:
     """Shards, a model and a job; rows of `bad` (ids) lack a value and are rejected. Gives the job's file."""
     columns = [{"name": name, "type": "float", "missing": "reject"} for name in FEATURES]
     tiny_package(folder / "model", columns=columns)
@@ -39,12 +45,16 @@ def make_world(folder: Path, shards: int = SHARDS, rows: int = ROWS, bad: tuple[
 def write_shard(folder: Path, shard: int, rows: int = ROWS, bad: tuple[int, ...] = ()) -> Path:
     """One shard; its ids go on where those of the one before end."""
     ids = np.arange(shard * rows, (shard + 1) * rows)
-    values = np.random.default_rng([5, shard]).standard_normal((len(FEATURES), rows), dtype=np.float32)
+    values = np.random.default_rng([5, shard]).standard_normal(
+        (len(FEATURES), rows), dtype=np.float32
+    )
     mask = [None if i in bad else float(v) for i, v in zip(ids.tolist(), values[0], strict=True)]
     columns = [pa.array(mask, type=pa.float32()), *map(pa.array, values[1:])]
     path = folder / f"shards/part-{shard:05d}.parquet"
     path.parent.mkdir(exist_ok=True)
-    pq.write_table(pa.table([pa.array(ids), *columns], names=["id", *FEATURES]), path, row_group_size=rows)
+    pq.write_table(
+        pa.table([pa.array(ids), *columns], names=["id", *FEATURES]), path, row_group_size=rows
+    )
     return path
 
 
@@ -78,7 +88,10 @@ def read_run(output: Path, run_id: str) -> Seen:
     files = {}
     for entry in manifest["files"] + manifest["rejected_files"]:
         files[entry["path"]] = content = (folder / entry["path"]).read_bytes()
-        assert (hashlib.sha256(content).hexdigest(), len(content)) == (entry["sha256"], entry["bytes"]), entry["path"]
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (
+            entry["sha256"],
+            entry["bytes"],
+        ), entry["path"]
     return Seen(run_id, files)
 
 
@@ -100,13 +113,22 @@ def check_every_row_once(output: Path, rows: int, bad: tuple[int, ...] = BAD) ->
     scored = f"SELECT id FROM read_parquet('{run}/*.parquet')"
     rejected = f" UNION ALL SELECT key FROM read_parquet('{run}/rejected/*.parquet')" if bad else ""
     with duckdb.connect() as connection:  # of its own, because tests look from several threads
-        found = connection.sql(f"SELECT count(*), count(DISTINCT id), min(id), max(id) FROM ({scored}{rejected})").fetchall()
+        found = connection.sql(
+            f"SELECT count(*), count(DISTINCT id), min(id), max(id) FROM ({scored}{rejected})"
+        ).fetchall()
         assert found == [(rows, rows, 0, rows - 1)]
         if bad:
-            keys = connection.sql(f"SELECT key FROM read_parquet('{run}/rejected/*.parquet') ORDER BY key").fetchall()
+            keys = connection.sql(
+                f"SELECT key FROM read_parquet('{run}/rejected/*.parquet') ORDER BY key"
+            ).fetchall()
             assert [key for (key,) in keys] == list(bad)
 
 
 def is_one_plain_line(text: str, beginning: str = "error: ") -> bool:
     """Whether a log is one line for a person, and no traceback or internal error."""
-    return text.startswith(beginning) and text.count("\n") == 1 and text.endswith("\n") and "internal error" not in text
+    return (
+        text.startswith(beginning)
+        and text.count("\n") == 1
+        and text.endswith("\n")
+        and "internal error" not in text
+    )

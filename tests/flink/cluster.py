@@ -22,7 +22,7 @@ from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
 import psutil
 import yaml
 
-from pipelines.runners import runner_options
+from pipelines.runners.profiles import runner_options
 from tests.flink.pool import noted_workers
 from tests.support.repository import REPOSITORY
 
@@ -87,19 +87,26 @@ class Cluster:
 
     def jobs(self) -> list[tuple[str, str]]:
         """Ids and states of all its jobs, oldest first."""
-        return [(j["jid"], j["state"]) for j in sorted(self.ask("/jobs/overview")["jobs"], key=lambda j: j["start-time"])]
+        return [
+            (j["jid"], j["state"])
+            for j in sorted(self.ask("/jobs/overview")["jobs"], key=lambda j: j["start-time"])
+        ]
 
     def restarts(self, job: str) -> int:
         """How often a job was started again."""
         places = [f"/jobs/{job}/vertices/{v['id']}" for v in self.ask(f"/jobs/{job}")["vertices"]]
-        return max(subtask["attempt"] for place in places for subtask in self.ask(place)["subtasks"])
+        return max(
+            subtask["attempt"] for place in places for subtask in self.ask(place)["subtasks"]
+        )
 
     def records_read(self, job: str, word: str) -> dict[str, int]:
         """Records that vertices with this word in their name got in the last attempt, by TaskManager."""
         read: dict[str, int] = {}
         for vertex in self.ask(f"/jobs/{job}")["vertices"]:
             if word in vertex["name"]:
-                for place in self.ask(f"/jobs/{job}/vertices/{vertex['id']}/taskmanagers")["taskmanagers"]:
+                for place in self.ask(f"/jobs/{job}/vertices/{vertex['id']}/taskmanagers")[
+                    "taskmanagers"
+                ]:
                     name = place["taskmanager-id"]
                     read[name] = read.get(name, 0) + place["metrics"]["read-records"]
         return read
@@ -107,9 +114,13 @@ class Cluster:
     def start_task_manager(self, name: str) -> None:
         """Start a machine's TaskManager: the first one, or another where that one was lost."""
         hosts = self.folder / f"{name}.hosts"
-        hosts.write_text(f"127.0.0.1 localhost {socket.gethostname()}\n{MACHINES[name]} {self.pool.partition(':')[0]}\n")
+        hosts.write_text(
+            f"127.0.0.1 localhost {socket.gethostname()}\n{MACHINES[name]} {self.pool.partition(':')[0]}\n"
+        )
         options = {"FLINK_ENV_JAVA_OPTS_TM": f"-Djdk.net.hosts.file={hosts}"}
-        process = _flink(self, name, "taskmanager.sh", "-D", f"taskmanager.resource-id={name}", env=options)
+        process = _flink(
+            self, name, "taskmanager.sh", "-D", f"taskmanager.resource-id={name}", env=options
+        )
         self.machines[name] = Machine(name, self.folder, self.stack.enter_context(process))
 
     def wait_until_ready(self) -> None:
@@ -123,23 +134,36 @@ class Cluster:
             free = self.ask("/overview")["slots-available"]
         except OSError:
             return False
-        return free == SLOTS_EACH * len(MACHINES) and all(listens(host, port) for host in MACHINES.values())
+        return free == SLOTS_EACH * len(MACHINES) and all(
+            listens(host, port) for host in MACHINES.values()
+        )
 
 
 @contextmanager
 def running_cluster(home: Path, folder: Path) -> Iterator[Cluster]:
     """Start a cluster with its configuration and logs in `folder`, and leave nothing of it behind."""
     rest, rpc, blob = free_ports("127.0.0.1", 3)
-    cluster = Cluster(home, folder, f"localhost:{rest}", f"worker-pool:{free_ports('0.0.0.0', 1)[0]}")  # noqa: S104 - any address
+    pool = free_ports("0.0.0.0", 1)[0]  # noqa: S104 - any address
+    cluster = Cluster(home, folder, f"localhost:{rest}", f"worker-pool:{pool}")
     _configure(home, folder / "conf", rest, rpc, blob)
     port = cluster.pool.partition(":")[2]
-    pools = [sys.executable, "-m", "tests.flink.pool", str(folder), *(f"{name}={host}:{port}" for name, host in MACHINES.items())]
+    pools = [
+        sys.executable,
+        "-m",
+        "tests.flink.pool",
+        str(folder),
+        *(f"{name}={host}:{port}" for name, host in MACHINES.items()),
+    ]
     with cluster.stack as stack:
         job_manager = stack.enter_context(_flink(cluster, "jobmanager", "jobmanager.sh"))
         stack.enter_context(_started(pools, folder, "pools"))
         for name in MACHINES:
             cluster.start_task_manager(name)
-        wait_until(lambda: cluster.ready() or job_manager.poll() is not None, _START_SECONDS, f"the cluster is up: see {folder}")
+        wait_until(
+            lambda: cluster.ready() or job_manager.poll() is not None,
+            _START_SECONDS,
+            f"the cluster is up: see {folder}",
+        )
         assert job_manager.poll() is None, f"the JobManager ended: see {folder}"
         yield cluster
 
@@ -154,10 +178,16 @@ def running_job_server(jar: str, folder: Path) -> Iterator[str]:
     port, *_ = free_ports("127.0.0.1", 1)
     artifacts = folder / "artifacts"
     ours = [f"--job_server_jvm_properties={word}" for word in _SHORT_LIVED]
-    options = runner_options("FlinkRunner", [jar, f"--job_port={port}", f"--artifacts_dir={artifacts}", *ours])
+    options = runner_options(
+        "FlinkRunner", [jar, f"--job_port={port}", f"--artifacts_dir={artifacts}", *ours]
+    )
     command, address = FlinkJarJobServer(options).subprocess_cmd_and_endpoint()
     with _started([str(word) for word in command], folder, "job-server") as process:
-        wait_until(lambda: listens("localhost", port) or process.poll() is not None, _START_SECONDS, f"it listens: see {folder}")
+        wait_until(
+            lambda: listens("localhost", port) or process.poll() is not None,
+            _START_SECONDS,
+            f"it listens: see {folder}",
+        )
         assert process.poll() is None, f"the job server ended: see {folder}"
         yield f"--job_endpoint={address}"
 
@@ -207,8 +237,16 @@ def _configure(home: Path, conf: Path, rest: int, rpc: int, blob: int) -> None:
         "env.java.opts.all": " ".join([opened, *_SHORT_LIVED]),
         "rest": {"address": "localhost", "bind-address": "localhost", "port": rest},
         "blob.server.port": blob,
-        "jobmanager": {"rpc": {"address": "localhost", "port": rpc}, "bind-host": "localhost", "memory.process.size": "1g"},
-        "taskmanager": {"host": "localhost", "bind-host": "localhost", "memory.process.size": "1400m"},
+        "jobmanager": {
+            "rpc": {"address": "localhost", "port": rpc},
+            "bind-host": "localhost",
+            "memory.process.size": "1g",
+        },
+        "taskmanager": {
+            "host": "localhost",
+            "bind-host": "localhost",
+            "memory.process.size": "1400m",
+        },
         "taskmanager.numberOfTaskSlots": SLOTS_EACH,
         "cluster.evenly-spread-out-slots": True,
         # Two heartbeats that nobody receives tell of a dead process; one that is only slow has a minute to answer.
@@ -229,16 +267,24 @@ def _flink(
     places = {"FLINK_CONF_DIR": f"{folder}/conf", "FLINK_LOG_DIR": folder, "FLINK_PID_DIR": folder}
     command = [str(cluster.home / "bin" / script), "start-foreground", *arguments]
     # Workers that a TaskManager starts leave a file where it stands.
-    with _started(command, cluster.folder, name, {**places, **(env or {})}, stands_in=cluster.folder) as process:
+    with _started(
+        command, cluster.folder, name, {**places, **(env or {})}, stands_in=cluster.folder
+    ) as process:
         yield process
 
 
 @contextmanager
 def _started(
-    command: Sequence[str], folder: Path, name: str, env: Mapping[str, str] | None = None, stands_in: Path = REPOSITORY
+    command: Sequence[str],
+    folder: Path,
+    name: str,
+    env: Mapping[str, str] | None = None,
+    stands_in: Path = REPOSITORY,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own, with its output in a file; the whole group ends with the block."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # pools start workers as `python`
+    path = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ["PATH"]]
+    )  # pools start workers as `python`
     with open(folder / f"{name}.out", "ab") as out:
         process = subprocess.Popen(
             [*_ENDS_WITH_ME, *command],

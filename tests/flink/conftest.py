@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from pipelines import score
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from tests.flink import install
 from tests.flink.cluster import Cluster, running_cluster, running_job_server
 from tests.flink.units import units_job
@@ -62,20 +62,35 @@ def jobs(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, li
     """Command lines of three jobs; the third has 200 units and some seconds of work."""
     return {
         "breast_cancer": [],
-        "digits": ["--config", "configs/digits.yaml", "--model", str(digits / "model"), "--input", str(digits / "shards")],
+        "digits": [
+            "--config",
+            "configs/digits.yaml",
+            "--model",
+            str(digits / "model"),
+            "--input",
+            str(digits / "shards"),
+        ],
         "units": units_job(tmp_path_factory.mktemp("tabular")),
     }
 
 
 @pytest.fixture(scope="session")
-def local(jobs: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, bytes]]:
+def local(
+    jobs: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], dict[str, bytes]]:
     """The files that the DirectRunner publishes for a job."""
     known: dict[str, dict[str, bytes]] = {}
 
     def files_of(name: str) -> dict[str, bytes]:
         if name not in known:
             output = tmp_path_factory.mktemp(name)
-            assert run_program(score.main, [*jobs[name], "--runner=DirectRunner", "--quiet", "--output", str(output)]) == 0
+            assert (
+                run_program(
+                    score.main,
+                    [*jobs[name], "--runner=DirectRunner", "--quiet", "--output", str(output)],
+                )
+                == 0
+            )
             known[name] = published(output)
         return known[name]
 

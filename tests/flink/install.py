@@ -57,7 +57,15 @@ def missing_boot() -> str | None:
 
 
 def _build_job_server(target: Path) -> None:
-    _run("mvn", "--batch-mode", "--quiet", "-Dstyle.color=never", "--file", str(FOLDER / "pom.xml"), "package")
+    _run(
+        "mvn",
+        "--batch-mode",
+        "--quiet",
+        "-Dstyle.color=never",
+        "--file",
+        str(FOLDER / "pom.xml"),
+        "package",
+    )
     (BUILD / "maven/job-server.jar").rename(target)
 
 
@@ -66,7 +74,8 @@ def _unpack_flink(target: Path) -> None:
     _download(archives)
     shutil.unpack_archive(next(archives.glob("*.whl")), archives, "zip")
     with tarfile.open(next(archives.glob("*.tar.gz"))) as libraries:
-        libraries.extractall(archives, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # noqa: S202 - pinned by its hash; filters came with 3.11.4
+        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # since 3.11.4
+        libraries.extractall(archives, **safely)  # noqa: S202 - pinned by its hash
     shutil.copytree(next(archives.glob("*/deps")), target)
     for folder in ("bin", "conf"):
         shutil.copytree(archives / "pyflink" / folder, target / folder, dirs_exist_ok=True)
@@ -78,8 +87,23 @@ def _unpack_flink(target: Path) -> None:
 def _download(folder: Path) -> None:
     """The wheel is asked for by the one platform that it is pinned for: nothing in it that is used here depends on that."""
     shutil.rmtree(folder, ignore_errors=True)
-    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", "--dest", str(folder))
-    wheel = ("--only-binary=apache-flink", "--python-version=3.11", "--implementation=cp", "--platform=manylinux2014_x86_64")
+    pip = (
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--dest",
+        str(folder),
+    )
+    wheel = (
+        "--only-binary=apache-flink",
+        "--python-version=3.11",
+        "--implementation=cp",
+        "--platform=manylinux2014_x86_64",
+    )
     _run(*pip, *wheel, "--require-hashes", "--requirement", str(FOLDER / "archives.txt"))
 
 

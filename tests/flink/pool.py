@@ -57,7 +57,9 @@ class Pool(BeamFnExternalWorkerPoolServicer):
         return beam_fn_api_pb2.StopWorkerResponse()
 
     def _fork(self, request: Any) -> None:
-        worker = self._programs.start("tests.flink.worker", request.control_endpoint.url, request.worker_id)
+        worker = self._programs.start(
+            "tests.flink.worker", request.control_endpoint.url, request.worker_id
+        )
         self._forked[request.worker_id] = worker
         self._note(worker.pid)
 

@@ -19,9 +19,16 @@ Launcher = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_a_killed_worker_does_not_cost_what_it_has_done(
-    jobs: Jobs, local: Local, programs: Programs, cluster: Cluster, on_cluster: list[str], tmp_path: Path
+    jobs: Jobs,
+    local: Local,
+    programs: Programs,
+    cluster: Cluster,
+    on_cluster: list[str],
+    tmp_path: Path,
 ) -> None:
-    launcher = programs.start("pipelines.score", *jobs["units"], "--quiet", *on_cluster, "--output", str(tmp_path))
+    launcher = programs.start(
+        "pipelines.score", *jobs["units"], "--quiet", *on_cluster, "--output", str(tmp_path)
+    )
     lost = in_the_middle(launcher, tmp_path, cluster.machines["tm-0"])
     for worker in cluster.machines["tm-0"].workers():
         worker.kill()
@@ -34,7 +41,12 @@ def test_a_killed_worker_does_not_cost_what_it_has_done(
 
 
 def test_a_killed_task_manager_leaves_its_units_to_the_other(
-    jobs: Jobs, local: Local, programs: Programs, cluster: Cluster, on_cluster: list[str], tmp_path: Path
+    jobs: Jobs,
+    local: Local,
+    programs: Programs,
+    cluster: Cluster,
+    on_cluster: list[str],
+    tmp_path: Path,
 ) -> None:
     # As many slots as one TaskManager has: the other one is enough to go on with.
     flags = [*on_cluster, "--quiet", "--parallelism=2"]

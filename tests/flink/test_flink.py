@@ -23,9 +23,13 @@ Launcher = Callable[..., subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.program
 
 
-def test_embedded_flink_publishes_what_the_local_run_does(local: Local, own_job_server: str, tmp_path: Path) -> None:
+def test_embedded_flink_publishes_what_the_local_run_does(
+    local: Local, own_job_server: str, tmp_path: Path
+) -> None:
     """A real start: as a user runs it, with a job server and worker processes that are the launcher's own."""
-    run = start_program("pipelines.score", "--runner=FlinkRunner", own_job_server, "--output", str(tmp_path))
+    run = start_program(
+        "pipelines.score", "--runner=FlinkRunner", own_job_server, "--output", str(tmp_path)
+    )
     assert run.returncode == 0, run.stderr
     assert published(tmp_path) == local("breast_cancer")
 
@@ -33,14 +37,21 @@ def test_embedded_flink_publishes_what_the_local_run_does(local: Local, own_job_
 def test_embedded_flink_publishes_images_as_the_local_run_does(
     jobs: Jobs, local: Local, run_launcher: Launcher, job_server: str, tmp_path: Path
 ) -> None:
-    run = run_launcher(*jobs["digits"], "--runner=FlinkRunner", job_server, "--output", str(tmp_path))
+    run = run_launcher(
+        *jobs["digits"], "--runner=FlinkRunner", job_server, "--output", str(tmp_path)
+    )
     assert run.returncode == 0, run.stderr
     assert published(tmp_path) == local("digits")
 
 
 @pytest.mark.parametrize("name", ["breast_cancer", "digits"])
 def test_a_cluster_publishes_what_the_local_run_does(
-    name: str, jobs: Jobs, local: Local, run_launcher: Launcher, on_cluster: list[str], tmp_path: Path
+    name: str,
+    jobs: Jobs,
+    local: Local,
+    run_launcher: Launcher,
+    on_cluster: list[str],
+    tmp_path: Path,
 ) -> None:
     run = run_launcher(*jobs[name], *on_cluster, "--output", str(tmp_path))
     assert run.returncode == 0, run.stderr
@@ -49,7 +60,12 @@ def test_a_cluster_publishes_what_the_local_run_does(
 
 
 def test_two_hundred_units_use_both_task_managers(
-    jobs: Jobs, local: Local, run_launcher: Launcher, cluster: Cluster, on_cluster: list[str], tmp_path: Path
+    jobs: Jobs,
+    local: Local,
+    run_launcher: Launcher,
+    cluster: Cluster,
+    on_cluster: list[str],
+    tmp_path: Path,
 ) -> None:
     run = run_launcher(*jobs["units"], *on_cluster, "--output", str(tmp_path))
     assert run.returncode == 0, run.stderr
@@ -66,25 +82,50 @@ def test_two_hundred_units_use_both_task_managers(
 
 
 def test_workers_that_the_task_managers_start_themselves(
-    jobs: Jobs, local: Local, run_launcher: Launcher, cluster: Cluster, job_server: str, boot: Path, tmp_path: Path
+    jobs: Jobs,
+    local: Local,
+    run_launcher: Launcher,
+    cluster: Cluster,
+    job_server: str,
+    boot: Path,
+    tmp_path: Path,
 ) -> None:
     """PROCESS workers: Beam's `boot` without Docker, and real starts of worker processes."""
     cluster.wait_until_ready()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = {"RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT": "1", "PATH": path, "PYTHONPATH": str(REPOSITORY)}
-    process = ["--environment_type=PROCESS", f"--environment_config={json.dumps({'command': str(boot), 'env': env})}"]
+    env = {
+        "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT": "1",
+        "PATH": path,
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    process = [
+        "--environment_type=PROCESS",
+        f"--environment_config={json.dumps({'command': str(boot), 'env': env})}",
+    ]
     master = ["--runner=FlinkRunner", f"--flink_master={cluster.master}", job_server]
     run = run_launcher(*jobs["digits"], *master, *process, "--output", str(tmp_path))
     assert run.returncode == 0, run.stderr
     assert published(tmp_path) == local("digits")
 
 
-def test_a_refused_run_ends_in_one_line_with_its_status(run_launcher: Launcher, on_cluster: list[str], tmp_path: Path) -> None:
+def test_a_refused_run_ends_in_one_line_with_its_status(
+    run_launcher: Launcher, on_cluster: list[str], tmp_path: Path
+) -> None:
     rows = pq.read_table("samples/breast_cancer/shards/part-00000.parquet")
     at = rows.schema.get_field_index("mean radius")
     radius = [None, *rows["mean radius"].to_pylist()[1:]]
-    pq.write_table(rows.set_column(at, "mean radius", pa.array(radius, type=pa.float64())), tmp_path / "in.parquet")
-    run = run_launcher(*on_cluster, "--quiet", "--input", str(tmp_path / "in.parquet"), "--output", str(tmp_path / "out"))
+    pq.write_table(
+        rows.set_column(at, "mean radius", pa.array(radius, type=pa.float64())),
+        tmp_path / "in.parquet",
+    )
+    run = run_launcher(
+        *on_cluster,
+        "--quiet",
+        "--input",
+        str(tmp_path / "in.parquet"),
+        "--output",
+        str(tmp_path / "out"),
+    )
     assert run.returncode == 3, run.stderr
     assert run.stderr.count("\n") == 1, run.stderr
     assert "in.parquet from row 0: column 'mean radius' has a missing value" in run.stderr

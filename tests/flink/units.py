@@ -19,7 +19,11 @@ def units_job(folder: Path) -> list[str]:
     """Make the shards, the model and the job file; return the flags that name it."""
     make_shards(folder, _ROWS, UNITS)
     make_package(folder)
-    config, source, package = folder / "job.yaml", shards_folder(folder, _ROWS, UNITS), package_folder(folder)
+    config, source, package = (
+        folder / "job.yaml",
+        shards_folder(folder, _ROWS, UNITS),
+        package_folder(folder),
+    )
     config.write_text(
         f"name: units\nsource: {{paths: {source}, key: id}}\nmodel: {{package: {package}, batch_rows: {_BATCH_ROWS}}}\n"
         "postprocess: {keep: [probability]}\nsink: {path: nowhere}\n"
@@ -35,7 +39,9 @@ def in_the_middle(launcher: Program, output: Path, machine: Machine) -> set[str]
         assert launcher.poll() is None, launcher.communicate()[1]
         records = list(output.glob("_tmp/*/done/*.json"))
         workers.update(f"{socket.gethostname()}:{worker.pid}" for worker in machine.workers())
-        return len(records) >= _MIDDLE and any(json.loads(r.read_bytes() or b"{}").get("worker") in workers for r in records)
+        return len(records) >= _MIDDLE and any(
+            json.loads(r.read_bytes() or b"{}").get("worker") in workers for r in records
+        )
 
     wait_until(reached, _SECONDS, f"{_MIDDLE} units are done")
     assert not (output / "CURRENT").exists()

@@ -19,9 +19,24 @@ AIRFLOW = "tests/deploy/airflow.lock"
 # What the project supports. The oldest patch of each Python: markers that tell patches apart ask for more on older ones.
 PYTHONS = ("3.11.0", "3.12.0", "3.13.0")
 MACHINES = {
-    "Linux x86-64": {"os_name": "posix", "platform_machine": "x86_64", "platform_system": "Linux", "sys_platform": "linux"},
-    "Linux aarch64": {"os_name": "posix", "platform_machine": "aarch64", "platform_system": "Linux", "sys_platform": "linux"},
-    "macOS arm64": {"os_name": "posix", "platform_machine": "arm64", "platform_system": "Darwin", "sys_platform": "darwin"},
+    "Linux x86-64": {
+        "os_name": "posix",
+        "platform_machine": "x86_64",
+        "platform_system": "Linux",
+        "sys_platform": "linux",
+    },
+    "Linux aarch64": {
+        "os_name": "posix",
+        "platform_machine": "aarch64",
+        "platform_system": "Linux",
+        "sys_platform": "linux",
+    },
+    "macOS arm64": {
+        "os_name": "posix",
+        "platform_machine": "arm64",
+        "platform_system": "Darwin",
+        "sys_platform": "darwin",
+    },
 }
 
 
@@ -41,7 +56,15 @@ class Entry:
     def text(self) -> str:
         """Return the entry as it stands in a lock."""
         condition = f" ; {self.marker}" if self.marker else ""
-        return " \\\n    ".join([f"{self.name}=={self.version}{condition}", *(f"--hash={value}" for value in self.hashes)]) + "\n"
+        return (
+            " \\\n    ".join(
+                [
+                    f"{self.name}=={self.version}{condition}",
+                    *(f"--hash={value}" for value in self.hashes),
+                ]
+            )
+            + "\n"
+        )
 
 
 def environments() -> dict[str, dict[str, str]]:
@@ -80,7 +103,9 @@ def _parsed(text: str) -> Iterator[Entry]:
 def asked_for() -> tuple[list[str], dict[str, list[str]]]:
     """Return what setup.py requires always, and with each of its extras, without running its call of setup()."""
     assignments: list[ast.stmt] = [
-        node for node in ast.parse((REPOSITORY / "setup.py").read_text()).body if isinstance(node, ast.Assign)
+        node
+        for node in ast.parse((REPOSITORY / "setup.py").read_text()).body
+        if isinstance(node, ast.Assign)
     ]
     values: dict[str, Any] = {}
     exec(compile(ast.Module(assignments, []), "setup.py", "exec"), values)  # noqa: S102 - our own file

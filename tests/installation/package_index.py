@@ -31,7 +31,9 @@ class _QuietFiles(SimpleHTTPRequestHandler):
 @contextmanager
 def package_index(folder: Path) -> Iterator[str]:
     """Serve a folder that `publish` filled, and give the address for PIP_INDEX_URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *request: _QuietFiles(*request, directory=str(folder)))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), lambda *request: _QuietFiles(*request, directory=str(folder))
+    )
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -57,16 +59,25 @@ def publish(entry: Entry, folder: Path) -> str:
     except importlib.metadata.PackageNotFoundError:
         distribution = None
     installed = distribution and distribution.version
-    assert distribution is not None, f"{entry.name}=={entry.version} is locked and not installed: make test installs it"
+    assert distribution is not None, (
+        f"{entry.name}=={entry.version} is locked and not installed: make test installs it"
+    )
     assert installed == entry.version, (
         f"{entry.name}=={entry.version} is locked, {installed} is installed: make test installs what is locked"
     )
     page = folder / entry.name
     page.mkdir()
-    wheels = [_pack(distribution, version, page) for version in (entry.version, newer(entry.version))]
+    wheels = [
+        _pack(distribution, version, page) for version in (entry.version, newer(entry.version))
+    ]
     hashes = [sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
-    links = [f'<a href="{wheel.name}#sha256={digest}">{wheel.name}</a>' for wheel, digest in zip(wheels, hashes, strict=True)]
-    (page / "index.html").write_text("<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>")
+    links = [
+        f'<a href="{wheel.name}#sha256={digest}">{wheel.name}</a>'
+        for wheel, digest in zip(wheels, hashes, strict=True)
+    ]
+    (page / "index.html").write_text(
+        "<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>"
+    )
     return f"sha256:{hashes[0]}"
 
 
@@ -81,8 +92,16 @@ def newer(version: str) -> str:
 
 def _pack(distribution: importlib.metadata.Distribution, version: str, folder: Path) -> Path:
     name = canonicalize_name(distribution.name).replace("-", "_")
-    metadata = re.sub(r"(?m)^Version: .*$", f"Version: {version}", distribution.read_text("METADATA") or "", count=1)
-    content = {f"{name}-{version}.dist-info/METADATA": metadata.encode(), f"{name}-{version}.dist-info/WHEEL": _WHEEL.encode()}
+    metadata = re.sub(
+        r"(?m)^Version: .*$",
+        f"Version: {version}",
+        distribution.read_text("METADATA") or "",
+        count=1,
+    )
+    content = {
+        f"{name}-{version}.dist-info/METADATA": metadata.encode(),
+        f"{name}-{version}.dist-info/WHEEL": _WHEEL.encode(),
+    }
     if name == "setuptools" and version == distribution.version:
         content |= _code_of(distribution)
     record = f"{name}-{version}.dist-info/RECORD"
@@ -98,4 +117,8 @@ def _code_of(distribution: importlib.metadata.Distribution) -> dict[str, bytes]:
     written_by_pip = re.compile(
         r"(^|/)(__pycache__|\.\.)/|\.dist-info/(METADATA|WHEEL|RECORD|INSTALLER|REQUESTED|direct_url\.json)$"
     )
-    return {str(file): file.read_binary() for file in distribution.files or [] if not written_by_pip.search(str(file))}
+    return {
+        str(file): file.read_binary()
+        for file in distribution.files or []
+        if not written_by_pip.search(str(file))
+    }

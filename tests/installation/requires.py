@@ -22,9 +22,18 @@ FILE = Path(__file__).with_name("requires.json")
 
 def entries_of_some() -> list[Entry]:
     """Return the entries of our locks that some of the supported environments install, and others do not."""
-    found = {(entry.name, entry.version): entry for lock in (RUNTIME, TEST, IMAGE) for entry in entries(lock)}
-    active = {key: [entry.is_active(values) for values in environments().values()] for key, entry in found.items()}
-    return [entry for key, entry in sorted(found.items()) if any(active[key]) and not all(active[key])]
+    found = {
+        (entry.name, entry.version): entry
+        for lock in (RUNTIME, TEST, IMAGE)
+        for entry in entries(lock)
+    }
+    active = {
+        key: [entry.is_active(values) for values in environments().values()]
+        for key, entry in found.items()
+    }
+    return [
+        entry for key, entry in sorted(found.items()) if any(active[key]) and not all(active[key])
+    ]
 
 
 def installed_requires(entry: Entry) -> list[str] | None:
@@ -43,10 +52,20 @@ def recorded_requires() -> dict[str, list[str]]:
 
 def downloaded_requires(entry: Entry) -> list[str]:
     """Return what an entry requires by the metadata of its wheel for the first supported Python that installs it, on Linux x86-64."""
-    python = next(values["python_version"] for values in environments().values() if entry.is_active(values))
+    python = next(
+        values["python_version"] for values in environments().values() if entry.is_active(values)
+    )
     with tempfile.TemporaryDirectory() as folder:
         where = ["--python-version", python, "--only-binary", ":all:", "--dest", folder]
-        pip = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--quiet", "--no-deps"]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--disable-pip-version-check",
+            "--quiet",
+            "--no-deps",
+        ]
         subprocess.run([*pip, *where, f"{entry.name}=={entry.version}"], check=True)
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             member = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
@@ -67,7 +86,9 @@ def requires(entry: Entry, recorded: dict[str, list[str]]) -> list[str]:
 def main() -> None:
     """Write the file anew."""
     recorded = recorded_requires()
-    content = {f"{entry.name}=={entry.version}": requires(entry, recorded) for entry in entries_of_some()}
+    content = {
+        f"{entry.name}=={entry.version}": requires(entry, recorded) for entry in entries_of_some()
+    }
     FILE.write_text(json.dumps(content, indent=1) + "\n")
 
 

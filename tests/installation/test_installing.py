@@ -32,8 +32,25 @@ def oldest_pip() -> Path:
     wheel = REPOSITORY / f"build/oldest_pip/pip-{entry.version}-py3-none-any.whl"
     if wheel.exists():
         return wheel
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
-    command = [*pip, "--require-hashes", "--requirement", str(OLDEST_PIP), "--dest", str(wheel.parent)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+    ]
+    command = [
+        *pip,
+        "--require-hashes",
+        "--requirement",
+        str(OLDEST_PIP),
+        "--dest",
+        str(wheel.parent),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if run.returncode and not os.environ.get("CI"):
         pytest.skip(f"the oldest pip cannot be downloaded: {run.stderr.strip().splitlines()[-1]}")
@@ -70,36 +87,72 @@ def publish_locks(checkout: Path, index: Path) -> None:
     """Fill the index, and give the checkout our locks with the hashes of what is there."""
     hashes = {entry.name: publish(entry, index) for entry in active_entries(TEST)}
     for lock in (RUNTIME, TEST):
-        ours = [replace(entry, hashes=(hashes[entry.name],)) if entry.is_active({}) else entry for entry in entries(lock)]
+        ours = [
+            replace(entry, hashes=(hashes[entry.name],)) if entry.is_active({}) else entry
+            for entry in entries(lock)
+        ]
         (checkout / lock).write_text("".join(entry.text() for entry in ours))
 
 
 def environment(index: str) -> dict[str, str]:
     """Return the variables of a machine whose pip knows this index alone, and of a make that nobody has given flags."""
     ours = ("PIP_", "MAKE", "MFLAGS", "PYTHON")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours) and "proxy" not in name.lower()}
-    return {**kept, "PIP_INDEX_URL": index, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1", "PIP_NO_COMPILE": "1"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ours) and "proxy" not in name.lower()
+    }
+    return {
+        **kept,
+        "PIP_INDEX_URL": index,
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_NO_COMPILE": "1",
+    }
 
 
-def make(target: str, checkout: Path, interpreter: Path, index: str) -> subprocess.CompletedProcess[str]:
+def make(
+    target: str, checkout: Path, interpreter: Path, index: str
+) -> subprocess.CompletedProcess[str]:
     command = ["make", target, f"PYTHON={interpreter}", "VENV=environment"]
-    return subprocess.run(command, cwd=checkout, env=environment(index), capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command,
+        cwd=checkout,
+        env=environment(index),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def installed(checkout: Path, index: str) -> dict[str, str]:
     """Version by name of everything in the environment that make filled."""
-    command = [checkout / "environment/bin/python", "-m", "pip", "list", "--format=json", "--disable-pip-version-check"]
-    listed = subprocess.run(command, cwd=checkout, env=environment(index), capture_output=True, text=True, check=True).stdout
+    command = [
+        checkout / "environment/bin/python",
+        "-m",
+        "pip",
+        "list",
+        "--format=json",
+        "--disable-pip-version-check",
+    ]
+    listed = subprocess.run(
+        command, cwd=checkout, env=environment(index), capture_output=True, text=True, check=True
+    ).stdout
     return {canonicalize_name(row["name"]): row["version"] for row in json.loads(listed)}
 
 
 def locked(lock: str) -> dict[str, str]:
     """Version by name of what an environment has in which a lock and our package are installed, by the oldest pip."""
-    versions = {entry.name: entry.version for entry in [*active_entries(lock), *active_entries(OLDEST_PIP)]}
+    versions = {
+        entry.name: entry.version for entry in [*active_entries(lock), *active_entries(OLDEST_PIP)]
+    }
     return {**versions, "columnar-batch-prediction": "0.1.0"}
 
 
-def test_newer_releases_change_nothing_about_what_is_installed(checkout: Path, interpreter: Path, tmp_path: Path) -> None:
+def test_newer_releases_change_nothing_about_what_is_installed(
+    checkout: Path, interpreter: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "index"
     folder.mkdir()
     publish_locks(checkout, folder)

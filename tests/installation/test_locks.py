@@ -10,19 +10,34 @@ from packaging.utils import canonicalize_name
 import pytest
 
 from tests.installation import requires
-from tests.installation.locks import AIRFLOW, IMAGE, RUNTIME, TEST, Entry, asked_for, entries, environments
+from tests.installation.locks import (
+    AIRFLOW,
+    IMAGE,
+    RUNTIME,
+    TEST,
+    Entry,
+    asked_for,
+    entries,
+    environments,
+)
 
 OURS = (RUNTIME, TEST, IMAGE)
 EXTRAS = {RUNTIME: (), TEST: ("test",), IMAGE: ("dataflow", "gcs", "images", "texts")}
 BUILDS_OUR_PACKAGE = "setuptools>=77"
 # Beam's own are proto-plus, protobuf and grpcio; what is below is the libraries of the clouds.
-OF_CLOUDS = re.compile(r"(google|gcs|gcp|grpc-google|grpcio-status|keyrings-google|aws|boto|s3|aioboto)")
+OF_CLOUDS = re.compile(
+    r"(google|gcs|gcp|grpc-google|grpcio-status|keyrings-google|aws|boto|s3|aioboto)"
+)
 
 
 def roots(lock: str) -> list[str]:
     """Return what a lock is compiled from."""
     always, extras = asked_for()
-    return [*always, BUILDS_OUR_PACKAGE, *(line for extra in EXTRAS[lock] for line in extras[extra])]
+    return [
+        *always,
+        BUILDS_OUR_PACKAGE,
+        *(line for extra in EXTRAS[lock] for line in extras[extra]),
+    ]
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -36,7 +51,9 @@ def requirements_of(entry: Entry) -> tuple[Requirement, ...]:
     if lines is None:
         lines = requires.recorded_requires().get(f"{entry.name}=={entry.version}")
     if lines is None:
-        raise LookupError(f"{entry.name}=={entry.version} is neither installed nor in requires.json: run make lock, then make test")
+        raise LookupError(
+            f"{entry.name}=={entry.version} is neither installed nor in requires.json: run make lock, then make test"
+        )
     return tuple(Requirement(line) for line in lines)
 
 
@@ -63,7 +80,10 @@ def violations(lock: str, locked: list[Entry], environment: dict[str, str]) -> I
                 queue += [(name, further, asked) for further in requirements_of(active[name])]
             except LookupError as error:
                 yield str(error)
-    yield from (f"{name} is locked, and nothing requires it" for name in active.keys() - {seen for seen, _ in followed})
+    yield from (
+        f"{name} is locked, and nothing requires it"
+        for name in active.keys() - {seen for seen, _ in followed}
+    )
 
 
 @pytest.mark.parametrize("lock", OURS)
@@ -75,7 +95,8 @@ def test_a_lock_has_all_that_is_required_and_nothing_else(lock: str) -> None:
             found.setdefault(violation, set()).add(where)
     everywhere = set(environments())
     lines = [
-        f"{text} ({'everywhere' if where == everywhere else '; '.join(sorted(where))})" for text, where in sorted(found.items())
+        f"{text} ({'everywhere' if where == everywhere else '; '.join(sorted(where))})"
+        for text, where in sorted(found.items())
     ]
     assert not lines, "\n  ".join([f"{lock} is not whole:", *lines])
 
@@ -85,7 +106,10 @@ def test_every_entry_of_a_lock_has_a_hash(lock: str) -> None:
     locked = entries(lock)
     assert len(locked) > 50
     assert [
-        e.name for e in locked if not e.hashes or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for value in e.hashes)
+        e.name
+        for e in locked
+        if not e.hashes
+        or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for value in e.hashes)
     ] == []
 
 
@@ -96,8 +120,14 @@ def test_the_locks_agree_in_what_they_share() -> None:
             for entry in entries(lock):
                 if entry.is_active(environment):
                     versions.setdefault(entry.name, {})[lock] = entry.version
-        assert {name: found for name, found in versions.items() if len(set(found.values())) > 1} == {}, where
-        lacking = {name: found for name, found in versions.items() if RUNTIME in found and len(found) < len(OURS)}
+        assert {
+            name: found for name, found in versions.items() if len(set(found.values())) > 1
+        } == {}, where
+        lacking = {
+            name: found
+            for name, found in versions.items()
+            if RUNTIME in found and len(found) < len(OURS)
+        }
         assert lacking == {}, f"{where}: what running needs belongs in every lock"
 
 
@@ -119,6 +149,10 @@ def test_what_is_recorded_for_other_pythons_is_what_the_distributions_say() -> N
     recorded = requires.recorded_requires()
     listed = requires.entries_of_some()
     assert list(recorded) == [f"{entry.name}=={entry.version}" for entry in listed], "run make lock"
-    installed = {f"{e.name}=={e.version}": lines for e in listed if (lines := requires.installed_requires(e)) is not None}
+    installed = {
+        f"{e.name}=={e.version}": lines
+        for e in listed
+        if (lines := requires.installed_requires(e)) is not None
+    }
     assert installed, "none of them is installed here"
     assert {key: recorded[key] for key in installed} == installed

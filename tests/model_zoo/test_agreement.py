@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from model_zoo.agreement import Agreement, Tolerance, agreement
+from configs.tolerance import Tolerance
+from model_zoo.evaluation.agreement import Agreement, agreement
 
 RANDOM = np.random.default_rng(0)
 
@@ -13,7 +14,9 @@ def test_sigmoid() -> None:
     b = np.array([-0.1, 2.0, -2.5], np.float32)
     found = agreement({"y": a}, {"y": b}, "sigmoid")
     sigmoid = [1 / (1 + np.exp(-v)) for v in (a, b)]
-    assert found == Agreement(3, pytest.approx(float(np.abs(sigmoid[0] - sigmoid[1]).max()), abs=1e-7), 2 / 3, None)
+    assert found == Agreement(
+        3, pytest.approx(float(np.abs(sigmoid[0] - sigmoid[1]).max()), abs=1e-7), 2 / 3, None
+    )
     assert agreement({"y": a}, {"y": b}, "sigmoid", threshold=0.4).label_agreement == 1.0
 
 
@@ -41,20 +44,29 @@ def test_vectors_without_activation() -> None:
 
 def test_zeros_agree_with_zeros_and_with_nothing_else() -> None:
     a, b = np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)
-    tolerance = Tolerance(1.0, 0.0, 0.9)
+    tolerance = Tolerance(max_difference=1.0, label_agreement=0.0, cosine=0.9)
     assert agreement({"y": a}, {"y": a}, "none").is_within(tolerance)
     assert not agreement({"y": a}, {"y": b}, "none").is_within(tolerance)
 
 
 @pytest.mark.parametrize(
-    "worse", [(0.02, 1.0, 1.0), (0.0, 0.98, 1.0), (0.0, 1.0, 0.99), (float("nan"), 1.0, 1.0), (0.0, float("nan"), 1.0)]
+    "worse",
+    [
+        (0.02, 1.0, 1.0),
+        (0.0, 0.98, 1.0),
+        (0.0, 1.0, 0.99),
+        (float("nan"), 1.0, 1.0),
+        (0.0, float("nan"), 1.0),
+    ],
 )
 def test_one_figure_that_is_worse_is_enough(worse: tuple[float, float, float]) -> None:
-    tolerance = Tolerance(0.01, 0.99, 0.999)
+    tolerance = Tolerance(max_difference=0.01, label_agreement=0.99, cosine=0.999)
     assert Agreement(9, 0.01, 0.99, 0.999).is_within(tolerance)
     assert not Agreement(9, *worse).is_within(tolerance)
 
 
 def test_nan_scores_are_within_no_tolerance() -> None:
     a = np.array([0.0, np.nan], np.float32)
-    assert not agreement({"y": a}, {"y": a}, "sigmoid").is_within(Tolerance(1.0, 0.0, -1.0))
+    assert not agreement({"y": a}, {"y": a}, "sigmoid").is_within(
+        Tolerance(max_difference=1.0, label_agreement=0.0, cosine=-1.0)
+    )

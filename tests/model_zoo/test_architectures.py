@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from configs.errors import ModelError
-from model_zoo.architectures import BUILDERS, build
+from model_zoo.architectures.builders import BUILDERS, build
 
 
 def test_mlp_is_what_numpy_computes_from_its_weights() -> None:
@@ -33,15 +33,28 @@ def test_dropout_only_acts_in_training() -> None:
     assert torch.equal(network.eval()(x=x)["logit"], network(x=x)["logit"])
 
 
-@pytest.mark.parametrize(("channels", "height", "width", "widths"), [(1, 8, 8, [4]), (3, 32, 32, [4, 8, 8]), (3, 9, 17, [4, 4, 4])])
-def test_cnn_gives_logits_for_images_of_its_size(channels: int, height: int, width: int, widths: list[int]) -> None:
-    parameters = {"channels": channels, "height": height, "width": width, "classes": 6, "widths": widths}
+@pytest.mark.parametrize(
+    ("channels", "height", "width", "widths"),
+    [(1, 8, 8, [4]), (3, 32, 32, [4, 8, 8]), (3, 9, 17, [4, 4, 4])],
+)
+def test_cnn_gives_logits_for_images_of_its_size(
+    channels: int, height: int, width: int, widths: list[int]
+) -> None:
+    parameters = {
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "classes": 6,
+        "widths": widths,
+    }
     outputs = build("cnn", parameters).eval()(image=torch.zeros(2, channels, height, width))
     assert {name: tuple(tensor.shape) for name, tensor in outputs.items()} == {"logits": (2, 6)}
 
 
 def test_a_row_of_cnn_does_not_depend_on_its_neighbours() -> None:
-    network = build("cnn", {"channels": 1, "height": 8, "width": 8, "classes": 3, "widths": [4, 8]}).eval()
+    network = build(
+        "cnn", {"channels": 1, "height": 8, "width": 8, "classes": 3, "widths": [4, 8]}
+    ).eval()
     images = torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         together = network(image=images)["logits"]

@@ -9,14 +9,17 @@ import pytest
 import torch
 
 from configs.errors import ModelError
-from model_zoo import compiled as module
-from model_zoo.compiled import compiled
-from model_zoo.package import read_package
-from model_zoo.scorer import Scorer, load_scorer
-from model_zoo.settings import Settings
+from model_zoo.engines import compiled as module
+from model_zoo.engines.compiled import compile_network
+from model_zoo.engines.settings import Settings
+from model_zoo.package.package import read_package
+from model_zoo.scoring.scorer import Scorer, load_scorer
 from tests.support.builders import tiny_network, tiny_package
 
-pytestmark = [pytest.mark.program, pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")]
+pytestmark = [
+    pytest.mark.program,
+    pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler"),
+]
 X = np.random.default_rng(1).standard_normal((100, 3), dtype=np.float32)
 
 
@@ -28,7 +31,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
         made = load_scorer(package, "cpu", Settings(16, compiled=True), threads=2)
         again = load_scorer_without_compiling(package, patch)
     assert isinstance(made, Scorer)
-    np.testing.assert_array_equal(made({"x": X})["logit"], again({"x": X})["logit"])
+    np.testing.assert_array_equal(made({"x": X}).outputs["logit"], again({"x": X}).outputs["logit"])
     return made
 
 
@@ -50,40 +53,50 @@ def expected(rows: np.ndarray) -> np.ndarray:
 
 
 def test_scores_are_those_of_the_network(scorer: Scorer) -> None:
-    np.testing.assert_allclose(scorer({"x": X})["logit"], expected(X), atol=1e-6)
-    assert "compiled" in scorer.placement
+    np.testing.assert_allclose(scorer({"x": X}).outputs["logit"], expected(X), atol=1e-6)
+    assert "compiled" in scorer({"x": X}).computed_by
 
 
 def test_a_table_by_columns_is_read_as_its_rows(scorer: Scorer) -> None:
-    np.testing.assert_array_equal(scorer({"x": np.asfortranarray(X)})["logit"], scorer({"x": X})["logit"])
+    np.testing.assert_array_equal(
+        scorer({"x": np.asfortranarray(X)}).outputs["logit"], scorer({"x": X}).outputs["logit"]
+    )
 
 
 def test_other_numbers_of_rows_are_computed_by_the_network(scorer: Scorer) -> None:
     rows = torch.from_numpy(X[:5])
     with torch.inference_mode():
-        np.testing.assert_allclose(scorer.network(x=rows)["logit"].numpy(), expected(X[:5]), atol=1e-6)
+        np.testing.assert_allclose(
+            scorer.mini_batches.network(x=rows)["logit"].numpy(), expected(X[:5]), atol=1e-6
+        )
 
 
 def test_many_threads_get_their_own_scores(scorer: Scorer) -> None:
     pieces = [X[i : i + 20] for i in range(0, 80, 4)]
     with ThreadPoolExecutor(4) as threads:
-        for piece, scored in zip(pieces, threads.map(lambda x: scorer({"x": x})["logit"], pieces), strict=True):
+        for piece, scored in zip(
+            pieces, threads.map(lambda x: scorer({"x": x}).outputs["logit"], pieces), strict=True
+        ):
             np.testing.assert_allclose(scored, expected(piece), atol=1e-6)
 
 
-def test_a_folder_that_is_not_this_users_alone_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_not_this_users_alone_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(module, "private_folder", lambda _: None)
     with pytest.raises(ModelError, match="compiled models cannot be kept"):
-        compiled(tiny_network(), {"x": torch.zeros(4, 3)}, {})
+        compile_network(tiny_network(), {"x": torch.zeros(4, 3)}, {})
 
 
-def test_what_cannot_be_compiled_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_compiled_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Chooses(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
             return {"y": x if x.sum() > 0 else -x}
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(ModelError, match="the network cannot be compiled here: "):
-        compiled(Chooses(), {"x": torch.zeros(4, 3)}, {})
+        compile_network(Chooses(), {"x": torch.zeros(4, 3)}, {})
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

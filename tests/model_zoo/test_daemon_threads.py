@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from model_zoo.daemon_threads import DaemonThreads
+from model_zoo.scoring.daemon_threads import DaemonThreads
 
 DEADLINE_SECONDS = 30.0
 
@@ -28,7 +28,9 @@ def test_the_first_error_is_raised_and_later_calls_are_not_begun() -> None:
         raise ValueError("first")
 
     with pytest.raises(ValueError, match="first"):
-        DaemonThreads(1, "one").run([lambda: made.append(0), fail, lambda: time.sleep(0.2), *[lambda: made.append(1)] * 50])
+        DaemonThreads(1, "one").run(
+            [lambda: made.append(0), fail, lambda: time.sleep(0.2), *[lambda: made.append(1)] * 50]
+        )
     assert made[0] == 0
     assert len(made) < 51
 
@@ -57,5 +59,10 @@ def until(reached) -> None:
 @pytest.mark.program
 def test_a_process_does_not_wait_for_a_call_that_hangs() -> None:
     """Really started: it is about how an interpreter ends."""
-    program = "import threading; from model_zoo.daemon_threads import DaemonThreads; t = DaemonThreads(1, 't'); t.submit(threading.Event().wait)"
-    assert subprocess.run([sys.executable, "-c", program], timeout=DEADLINE_SECONDS, check=False).returncode == 0
+    program = "import threading; from model_zoo.scoring.daemon_threads import DaemonThreads; t = DaemonThreads(1, 't'); t.submit(threading.Event().wait)"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", program], timeout=DEADLINE_SECONDS, check=False
+        ).returncode
+        == 0
+    )

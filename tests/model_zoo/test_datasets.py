@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pytest
 from sklearn import datasets
 
-from model_zoo.datasets import DATASETS, breast_cancer, digits, encode_png
+from model_zoo.training.datasets import DATASETS, breast_cancer, digits, encode_png
 
 
 @pytest.mark.parametrize(("name", "rows"), [("breast_cancer", 569), ("digits", 1797)])
@@ -23,12 +23,16 @@ def test_breast_cancer_is_scikit_learns_bit_for_bit() -> None:
     assert table.column_names == ["id", *found.feature_names, "diagnosis"]
     for number, name in enumerate(found.feature_names):
         np.testing.assert_array_equal(table.column(name).to_numpy(), found.data[:, number])
-    assert table.column("diagnosis").to_pylist() == [("malignant", "benign")[t] for t in found.target]
+    assert table.column("diagnosis").to_pylist() == [
+        ("malignant", "benign")[t] for t in found.target
+    ]
 
 
 def test_digits_decode_to_scikit_learns_pixels() -> None:
     table, found = digits(), datasets.load_digits()
-    assert table.schema == pa.schema([("id", pa.int64()), ("image", pa.binary()), ("digit", pa.string())])
+    assert table.schema == pa.schema(
+        [("id", pa.int64()), ("image", pa.binary()), ("digit", pa.string())]
+    )
     for row in range(0, table.num_rows, 97):
         with Image.open(io.BytesIO(table.column("image")[row].as_py())) as image:
             assert (image.format, image.mode, image.size) == ("PNG", "L", (8, 8))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs.errors import InputError
-from model_zoo.evaluation import evaluate, render
+from model_zoo.evaluation.metrics import evaluate, render
 
 pairs = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=40)
 
@@ -42,9 +42,14 @@ def test_several_labels_are_averaged(rows: list[tuple[str, str]]) -> None:
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 10)), min_size=1, max_size=40))
 def test_of_two_labels_the_second_is_positive(rows: list[tuple[bool, int]]) -> None:
     truth, scores = np.array([t for t, _ in rows]), np.array([s / 10 for _, s in rows])
-    actual, predicted = ["yes" if t else "no" for t in truth], ["yes" if s >= 0.5 else "no" for s in scores]
+    actual, predicted = (
+        ["yes" if t else "no" for t in truth],
+        ["yes" if s >= 0.5 else "no" for s in scores],
+    )
     result = evaluate(actual, predicted, ["no", "yes"], scores)
-    np.testing.assert_allclose([result.precision, result.recall, result.f1], counted(actual, predicted, "yes"), atol=1e-12)
+    np.testing.assert_allclose(
+        [result.precision, result.recall, result.f1], counted(actual, predicted, "yes"), atol=1e-12
+    )
     expected = ranked(truth, scores) if truth.any() and not truth.all() else None
     assert result.roc_auc == (None if expected is None else pytest.approx(expected))
 
@@ -55,12 +60,21 @@ def test_auc_of_several_labels_is_the_mean_of_one_against_the_rest() -> None:
     scores = random.dirichlet(np.ones(3), 50).astype(np.float32)
     truth = [("x", "y", "z")[n] for n in numbers]
     expected = np.mean([ranked(numbers == label, scores[:, label]) for label in range(3)])
-    assert evaluate(truth, truth, ["x", "y", "z"], scores).roc_auc == pytest.approx(expected, abs=1e-6)
-    assert evaluate(truth, truth, ["x", "y", "z", "w"], np.column_stack([scores, np.zeros(50)])).roc_auc is None
+    assert evaluate(truth, truth, ["x", "y", "z"], scores).roc_auc == pytest.approx(
+        expected, abs=1e-6
+    )
+    assert (
+        evaluate(
+            truth, truth, ["x", "y", "z", "w"], np.column_stack([scores, np.zeros(50)])
+        ).roc_auc
+        is None
+    )
 
 
 def test_results_are_plain_and_survive_json() -> None:
-    fields = evaluate(["a", "b"], ["a", "a"], ["a", "b"], np.array([[0.9, 0.1], [0.2, 0.8]])).as_dict()
+    fields = evaluate(
+        ["a", "b"], ["a", "a"], ["a", "b"], np.array([[0.9, 0.1], [0.2, 0.8]])
+    ).as_dict()
     assert json.loads(json.dumps(fields)) == fields
     assert fields["roc_auc"] == 1.0
     assert {type(v) for v in fields.values()} == {int, list, float}
@@ -71,7 +85,10 @@ def test_text_shows_every_number_and_lines_up() -> None:
     assert "accuracy   0.6667" in text
     assert "recall     0.5000  (of 'dog')" in text
     assert "ROC AUC    undefined" in text
-    assert [line.split() for line in text.splitlines()[-2:]] == [["cat", "1", "0"], ["dog", "1", "1"]]
+    assert [line.split() for line in text.splitlines()[-2:]] == [
+        ["cat", "1", "0"],
+        ["dog", "1", "1"],
+    ]
     assert len({len(line) for line in text.splitlines()[-3:]}) == 1
 
 
@@ -89,7 +106,11 @@ def test_text_shows_every_number_and_lines_up() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_refused(
-    truth: list[str], predicted: list[str], labels: list[str], scores: np.ndarray | None, message: str
+    truth: list[str],
+    predicted: list[str],
+    labels: list[str],
+    scores: np.ndarray | None,
+    message: str,
 ) -> None:
     with pytest.raises(InputError, match=message):
         evaluate(truth, predicted, labels, scores)

@@ -14,9 +14,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from configs.errors import InputError, JobError
-from configs.steps import Cast, Fill, OneHot, Ordinal, Scale, Stack, Standardise, Step
-from model_zoo.fitting import fit_steps
-from transforms.columns import apply_steps
+from model_zoo.steps.cast import Cast
+from model_zoo.steps.encode import OneHot, Ordinal
+from model_zoo.steps.fill import Fill
+from model_zoo.steps.scale import Scale, Standardise
+from model_zoo.steps.stack import Stack
+from model_zoo.steps.table import Step, apply_steps, fit_steps
 
 STEPS: TypeAdapter[Any] = TypeAdapter(tuple[Step, ...])
 moderate = st.floats(-1e6, 1e6, allow_nan=False, width=64)
@@ -24,7 +27,7 @@ moderate = st.floats(-1e6, 1e6, allow_nan=False, width=64)
 
 def fit(step: Any, **columns: Any) -> tuple[Any, dict[str, Any]]:
     arrays = {name: pa.array(values) for name, values in columns.items()}
-    (fitted,), result = fit_steps((step,), arrays, len(next(iter(arrays.values()))), apply_steps)
+    (fitted,), result = fit_steps((step,), arrays, len(next(iter(arrays.values()))))
     return fitted, result
 
 
@@ -33,7 +36,9 @@ def fit(step: Any, **columns: Any) -> tuple[Any, dict[str, Any]]:
     st.lists(st.tuples(moderate, moderate), min_size=2, max_size=30),
     st.lists(st.tuples(moderate, moderate), min_size=1, max_size=9),
 )
-def test_scalers_apply_as_scikit_learn_does(training: list[tuple[float, float]], later: list[tuple[float, float]]) -> None:
+def test_scalers_apply_as_scikit_learn_does(
+    training: list[tuple[float, float]], later: list[tuple[float, float]]
+) -> None:
     x, z = np.array(training), np.array(later)
     new = {"a": pa.array(z[:, 0]), "b": pa.array(z[:, 1])}
     for step, scaler in (
@@ -43,7 +48,9 @@ def test_scalers_apply_as_scikit_learn_does(training: list[tuple[float, float]],
         fitted, _ = fit(step, a=x[:, 0], b=x[:, 1])
         actual = apply_steps((fitted,), new, len(z))
         expected = scaler.fit(x).transform(z)
-        np.testing.assert_allclose(np.column_stack([actual["a"], actual["b"]]), expected, rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(
+            np.column_stack([actual["a"], actual["b"]]), expected, rtol=1e-12, atol=1e-9
+        )
 
 
 @pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent"])
@@ -58,7 +65,9 @@ def test_fill_is_what_the_imputer_fills(strategy: Any) -> None:
 
 def test_fill_takes_the_most_frequent_text_and_keeps_integers_integers() -> None:
     fitted, result = fit(
-        Fill(step="fill", columns=("t", "i"), strategy="most_frequent"), t=["x", "y", None, "y"], i=[2**53 + 1, None, 2**53 + 1, 4]
+        Fill(step="fill", columns=("t", "i"), strategy="most_frequent"),
+        t=["x", "y", None, "y"],
+        i=[2**53 + 1, None, 2**53 + 1, 4],
     )
     assert fitted.values == ("y", 2**53 + 1)
     assert result["t"].to_pylist() == ["x", "y", "y", "y"]
@@ -80,15 +89,27 @@ def test_fill_refuses_a_mean_that_the_column_cannot_hold() -> None:
 def test_encoders_apply_as_scikit_learn_does(training: list[str], later: list[str]) -> None:
     x, z = np.array(training, dtype=object)[:, None], np.array(later, dtype=object)[:, None]
     one_hot, _ = fit(OneHot(step="one_hot", columns=("c",), unknown="zeros"), c=training)
-    ordinal, _ = fit(Ordinal(step="ordinal", columns=("c",), unknown="code", unknown_code=-7), c=training)
+    ordinal, _ = fit(
+        Ordinal(step="ordinal", columns=("c",), unknown="code", unknown_code=-7), c=training
+    )
     expected_wide = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(x).transform(z)
-    expected_code = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-7).fit(x).transform(z)[:, 0]
-    np.testing.assert_array_equal(apply_steps((one_hot,), {"c": pa.array(later)}, len(later))["c"], expected_wide)
-    np.testing.assert_array_equal(apply_steps((ordinal,), {"c": pa.array(later)}, len(later))["c"], expected_code)
+    expected_code = (
+        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-7)
+        .fit(x)
+        .transform(z)[:, 0]
+    )
+    np.testing.assert_array_equal(
+        apply_steps((one_hot,), {"c": pa.array(later)}, len(later))["c"], expected_wide
+    )
+    np.testing.assert_array_equal(
+        apply_steps((ordinal,), {"c": pa.array(later)}, len(later))["c"], expected_code
+    )
 
 
 def test_a_missing_value_is_no_category() -> None:
-    fitted, result = fit(OneHot(step="one_hot", columns=("c",), unknown="zeros"), c=["b", None, "a"])
+    fitted, result = fit(
+        OneHot(step="one_hot", columns=("c",), unknown="zeros"), c=["b", None, "a"]
+    )
     assert fitted.categories == (("a", "b"),)
     np.testing.assert_array_equal(result["c"], [[0, 1], [0, 0], [1, 0]])
 
@@ -97,7 +118,7 @@ def test_integer_and_dictionary_columns_have_categories_of_their_own_type() -> N
     fitted, _ = fit(Ordinal(step="ordinal", columns=("i",), unknown="code"), i=[30, 2, 30])
     assert fitted.categories == ((2, 30),)
     coded = {"d": pa.array(["x", "y", "x"]).dictionary_encode()}
-    (fitted,), _ = fit_steps((Ordinal(step="ordinal", columns=("d",), unknown="code"),), coded, 3, apply_steps)
+    (fitted,), _ = fit_steps((Ordinal(step="ordinal", columns=("d",), unknown="code"),), coded, 3)
     assert fitted.categories == (("x", "y"),)
 
 
@@ -108,7 +129,7 @@ def test_each_step_is_fitted_on_what_the_steps_before_left() -> None:
         Stack(step="stack", columns=("a",), into="x"),
     )
     values = np.array([1.0, math.nan, 4.0, 10.0])
-    fitted, columns = fit_steps(steps, {"a": pa.array(values)}, 4, apply_steps)
+    fitted, columns = fit_steps(steps, {"a": pa.array(values)}, 4)
     filled = SimpleImputer().fit_transform(values[:, None])
     np.testing.assert_allclose(columns["x"], StandardScaler().fit_transform(filled), rtol=1e-6)
     assert fitted[1].mean == (5.0,)
@@ -118,7 +139,7 @@ def test_each_step_is_fitted_on_what_the_steps_before_left() -> None:
 def test_fitted_steps_survive_json_bit_for_bit() -> None:
     random = np.random.default_rng(2).standard_normal(50) * 1e-3
     steps = (Standardise(step="standardise", columns=("a",)), Scale(step="scale", columns=("a",)))
-    fitted, _ = fit_steps(steps, {"a": pa.array(random)}, 50, apply_steps)
+    fitted, _ = fit_steps(steps, {"a": pa.array(random)}, 50)
     assert STEPS.validate_json(json.dumps(STEPS.dump_python(fitted, mode="json"))) == fitted
 
 
@@ -130,7 +151,10 @@ def test_a_step_that_states_its_values_is_left_alone() -> None:
 
 
 def test_a_constant_column_does_not_divide_by_zero() -> None:
-    for step in (Standardise(step="standardise", columns=("a",)), Scale(step="scale", columns=("a",))):
+    for step in (
+        Standardise(step="standardise", columns=("a",)),
+        Scale(step="scale", columns=("a",)),
+    ):
         assert fit(step, a=[3.0, 3.0])[1]["a"].tolist() == [0.0, 0.0]
 
 
@@ -138,10 +162,22 @@ def test_a_constant_column_does_not_divide_by_zero() -> None:
     ("step", "error", "message"),
     [
         (Standardise(step="standardise", columns=("b",)), JobError, "standardise names column 'b'"),
-        (Standardise(step="standardise", columns=("t",)), JobError, "column 't' of type string is not a number"),
+        (
+            Standardise(step="standardise", columns=("t",)),
+            JobError,
+            "column 't' of type string is not a number",
+        ),
         (Scale(step="scale", columns=("empty",)), InputError, "column 'empty' has no value"),
-        (OneHot(step="one_hot", columns=("empty",), unknown="zeros"), InputError, "column 'empty' has no value"),
-        (Fill(step="fill", columns=("empty",), strategy="mean"), InputError, "column 'empty' has no value"),
+        (
+            OneHot(step="one_hot", columns=("empty",), unknown="zeros"),
+            InputError,
+            "column 'empty' has no value",
+        ),
+        (
+            Fill(step="fill", columns=("empty",), strategy="mean"),
+            InputError,
+            "column 'empty' has no value",
+        ),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(step: Any, error: type[Exception], message: str) -> None:
@@ -156,4 +192,4 @@ def test_a_wide_column_cannot_be_fitted() -> None:
         Scale(step="scale", columns=("x",)),
     )
     with pytest.raises(JobError, match=r"cannot be fitted on 'x'"):
-        fit_steps(steps, {"a": pa.array([1.0, 2.0])}, 2, apply_steps)
+        fit_steps(steps, {"a": pa.array([1.0, 2.0])}, 2)

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import ModelError
-from model_zoo.length_sorted import cut_to_longest, score_by_length
-from model_zoo.mini_batches import FailedRows
-from model_zoo.package import Package, read_package
-from model_zoo.scorer import Scorer, load_scorer
-from model_zoo.settings import Settings
+from model_zoo.engines.settings import Settings
+from model_zoo.package.package import Package, read_package
+from model_zoo.scoring.length_buckets import cut_to_longest, score_by_length
+from model_zoo.scoring.scored import Scored
+from model_zoo.scoring.scorer import Scorer, load_scorer
+from model_zoo.steps.tokenize import tokenize
 from tests.support.text_models import TOKENS, embeddings, encoder, step, text_package, texts
-from transforms.texts import tokenize
 
 Arrays = dict[str, np.ndarray]
 
@@ -37,25 +37,31 @@ def tokens_of(rows: list[str]) -> Arrays:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_scores_are_those_of_rows_without_padding_in_their_order(package: Package, threads: int) -> None:
+def test_scores_are_those_of_rows_without_padding_in_their_order(
+    package: Package, threads: int
+) -> None:
     rows = texts(50)
-    scored = scorer_of(package, threads=threads)(tokens_of(rows))["embedding"]
+    scored = scorer_of(package, threads=threads)(tokens_of(rows)).outputs["embedding"]
     np.testing.assert_allclose(scored, embeddings(encoder(), rows), atol=1e-6)
 
 
-def test_mini_batches_hold_as_many_tokens_as_there_is_room_for_and_little_padding(package: Package) -> None:
+def test_mini_batches_hold_as_many_tokens_as_there_is_room_for_and_little_padding(
+    package: Package,
+) -> None:
     rows = texts(200)
     shapes = []
 
-    def score(inputs: Arrays, slots: int) -> Arrays:
+    def score(inputs: Arrays, slots: int) -> Scored:
         lengths = inputs["attention_mask"].sum(axis=1)
         width = inputs["input_ids"].shape[1]
         shapes.append((slots, width))
         mini_batches = -(-len(lengths) // slots)
-        assert mini_batches * slots - len(lengths) < mini_batches  # less than one empty slot in each
+        assert (
+            mini_batches * slots - len(lengths) < mini_batches
+        )  # less than one empty slot in each
         assert width - lengths.max() < 4
         assert width - lengths.min() < 4
-        return {"embedding": np.zeros((len(lengths), 16), np.float32)}
+        return Scored({"embedding": np.zeros((len(lengths), 16), np.float32)})
 
     score_by_length(score, package.card, tokens_of(rows), 4)
     assert [width for _, width in shapes] == list(range(64, 0, -4))
@@ -65,7 +71,9 @@ def test_mini_batches_hold_as_many_tokens_as_there_is_room_for_and_little_paddin
 
 def test_the_network_gets_more_short_texts_at_once_than_long_ones(package: Package) -> None:
     scorer, seen = scorer_of(package), set[tuple[int, ...]]()
-    scorer.network.register_forward_pre_hook(lambda _, __, given: seen.add(tuple(given["input_ids"].shape)), with_kwargs=True)  # type: ignore[attr-defined]
+    scorer.mini_batches.network.register_forward_pre_hook(
+        lambda _, __, given: seen.add(tuple(given["input_ids"].shape)), with_kwargs=True
+    )  # type: ignore[attr-defined]
     words = ["word"] * 100 + [" ".join(["word"] * TOKENS)] * 9
     scorer(tokens_of(words))
     assert {(slots, width) for slots, width in seen if width == TOKENS} == {(3, TOKENS)}
@@ -78,21 +86,25 @@ def test_a_mini_batch_is_cut_to_its_longest_text(package: Package) -> None:
     rows = tokens_of(["one", "one two three"])
     cut = cut_to_longest(package.card, rows)
     longest = int(rows["attention_mask"].sum(axis=1).max())
-    assert {name: a.shape for name, a in cut.items()} == {"input_ids": (2, longest), "attention_mask": (2, longest)}
+    assert {name: a.shape for name, a in cut.items()} == {
+        "input_ids": (2, longest),
+        "attention_mask": (2, longest),
+    }
     np.testing.assert_array_equal(cut["input_ids"], rows["input_ids"][:, :longest])
 
 
 @settings(deadline=None, max_examples=25)
 @given(bad=st.sets(st.integers(0, 39), min_size=1, max_size=6))
-def test_rows_that_fail_are_named_by_their_place_in_the_call(package: Package, bad: set[int]) -> None:
+def test_rows_that_fail_are_named_by_their_place_in_the_call(
+    package: Package, bad: set[int]
+) -> None:
     rows = tokens_of(texts(40))
     rows["input_ids"][sorted(bad), 0] = 10_000  # no such word: the embedding raises
-    with pytest.raises(FailedRows) as caught:
-        scorer_of(package)(rows)
-    assert set(caught.value.reasons) == bad
+    scored = scorer_of(package)(rows)
+    assert set(scored.rejected) == bad
     good = np.setdiff1d(np.arange(40), sorted(bad))
     expected = embeddings(encoder(), texts(40))[good]
-    np.testing.assert_allclose(caught.value.outputs["embedding"][good], expected, atol=1e-6)
+    np.testing.assert_allclose(scored.outputs["embedding"][good], expected, atol=1e-6)
 
 
 def test_padding_before_tokens_is_refused(package: Package) -> None:

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from configs.errors import ModelError, WorkerError
-from model_zoo.card import Tensor
-from model_zoo.mini_batches import FailedRows, MiniBatches
+from model_zoo.package.card import Tensor
+from model_zoo.scoring.mini_batches import MiniBatches
+from model_zoo.scoring.scored import Scored
 from tests.support.builders import tiny_network
 
 CPU = torch.device("cpu")
@@ -31,7 +32,11 @@ def rows_of(count: int) -> np.ndarray:
 class Network:
     """The tiny network, counting its calls, with an error for some rows: told by their first column, as in `rows_of`."""
 
-    def __init__(self, bad: set[int] | None = None, error: Callable[[], Exception] = lambda: RuntimeError("no such row")) -> None:
+    def __init__(
+        self,
+        bad: set[int] | None = None,
+        error: Callable[[], Exception] = lambda: RuntimeError("no such row"),
+    ) -> None:
         self.network, self.bad, self.error = tiny_network(), bad or set(), error
         self.slots: list[int] = []
 
@@ -42,22 +47,28 @@ class Network:
         return self.network(x=x)  # type: ignore[no-any-return]
 
 
-def mini_batches(network: Any, slots: int = 64, threads: int = 1, timeout_seconds: float = 60.0) -> MiniBatches:
+def mini_batches(
+    network: Any, slots: int = 64, threads: int = 1, timeout_seconds: float = 60.0
+) -> MiniBatches:
     return MiniBatches(network, OUTPUTS, CPU, torch.float32, slots, threads, timeout_seconds)
 
 
-def failed(network: Any, x: np.ndarray, **changes: Any) -> FailedRows:
-    with pytest.raises(FailedRows) as caught:
-        mini_batches(network, **changes)({"x": x})
-    return caught.value
+def failed(network: Any, x: np.ndarray, **changes: Any) -> Scored:
+    scored = mini_batches(network, **changes)({"x": x})
+    assert scored.rejected
+    return scored
 
 
 @pytest.mark.parametrize("position", [0, 1, 31, 32, 63])
-def test_one_bad_row_of_64_costs_at_most_14_calls_and_leaves_the_others_their_bits(position: int) -> None:
-    undisturbed = mini_batches(Network())({"x": rows_of(64)})["logit"]
+def test_one_bad_row_of_64_costs_at_most_14_calls_and_leaves_the_others_their_bits(
+    position: int,
+) -> None:
+    undisturbed = mini_batches(Network())({"x": rows_of(64)}).outputs["logit"]
     network = Network({position})
     result = failed(network, rows_of(64))
-    assert {row: (type(e).__name__, str(e)) for row, e in result.reasons.items()} == {position: ("RuntimeError", "no such row")}
+    assert {row: (type(e).__name__, str(e)) for row, e in result.rejected.items()} == {
+        position: ("RuntimeError", "no such row")
+    }
     good = np.arange(64) != position
     assert result.outputs["logit"][good].tobytes() == undisturbed[good].tobytes()
     assert len(network.slots) <= 14
@@ -71,15 +82,20 @@ def test_one_bad_row_of_64_costs_at_most_14_calls_and_leaves_the_others_their_bi
     bad=st.sets(st.integers(0, 149), max_size=7),
     threads=st.sampled_from([1, 3]),
 )
-def test_exactly_the_bad_rows_fail_and_the_others_keep_their_bits(rows: int, slots: int, bad: set[int], threads: int) -> None:
+def test_exactly_the_bad_rows_fail_and_the_others_keep_their_bits(
+    rows: int, slots: int, bad: set[int], threads: int
+) -> None:
     x = rows_of(rows)
-    undisturbed = mini_batches(Network(), slots)({"x": x})["logit"]
+    undisturbed = mini_batches(Network(), slots)({"x": x}).outputs["logit"]
     here = {row for row in bad if row < rows}
     if not here:
-        assert mini_batches(Network(bad), slots, threads)({"x": x})["logit"].tobytes() == undisturbed.tobytes()
+        assert (
+            mini_batches(Network(bad), slots, threads)({"x": x}).outputs["logit"].tobytes()
+            == undisturbed.tobytes()
+        )
         return
     result = failed(Network(bad), x, slots=slots, threads=threads)
-    assert set(result.reasons) == here
+    assert set(result.rejected) == here
     good = np.setdiff1d(np.arange(rows), list(here))
     assert result.outputs["logit"][good].tobytes() == undisturbed[good].tobytes()
 
@@ -93,13 +109,16 @@ def test_a_failing_mini_batch_does_not_cost_its_neighbours_a_call() -> None:
 @pytest.mark.parametrize("rows", [64, 5_000])
 def test_a_model_that_fails_on_everything_ends_the_run_after_few_calls(rows: int) -> None:
     network = Network(set(range(rows)))
-    with pytest.raises(ModelError, match=r"failed on each of 16 rows that were tried one by one.*RuntimeError: no such row"):
+    with pytest.raises(
+        ModelError,
+        match=r"failed on each of 16 rows that were tried one by one.*RuntimeError: no such row",
+    ):
         mini_batches(network)({"x": rows_of(rows)})
     assert len(network.slots) < 50
 
 
 def test_many_bad_rows_in_a_row_are_rejected_when_others_are_good() -> None:
-    assert set(failed(Network(set(range(100))), rows_of(200)).reasons) == set(range(100))
+    assert set(failed(Network(set(range(100))), rows_of(200)).rejected) == set(range(100))
 
 
 def calls_of(scorer: MiniBatches, numbers: Sequence[int], rows_per_call: int) -> list[int]:
@@ -107,23 +126,27 @@ def calls_of(scorer: MiniBatches, numbers: Sequence[int], rows_per_call: int) ->
     everything, bad = rows_of(max(numbers) + 1), []
     for first in range(0, len(numbers), rows_per_call):
         some = list(numbers[first : first + rows_per_call])
-        try:
-            scorer({"x": everything[some]})
-        except FailedRows as result:
-            bad += [some[position] for position in result.reasons]
+        bad += [some[position] for position in scorer({"x": everything[some]}).rejected]
     return bad
 
 
 @pytest.mark.parametrize(("rows_per_call", "tried"), [(1, 8), (3, 9), (7, 14), (12, 12)])
-def test_a_model_that_fails_on_everything_ends_a_run_of_small_calls(rows_per_call: int, tried: int) -> None:
+def test_a_model_that_fails_on_everything_ends_a_run_of_small_calls(
+    rows_per_call: int, tried: int
+) -> None:
     network = Network(set(range(200)))
-    with pytest.raises(ModelError, match=rf"failed on each of {tried} rows that were tried one by one, and on no row it did not"):
+    with pytest.raises(
+        ModelError,
+        match=rf"failed on each of {tried} rows that were tried one by one, and on no row it did not",
+    ):
         calls_of(mini_batches(network), range(200), rows_per_call)
     assert len(network.slots) < 40
 
 
 @pytest.mark.parametrize("rows_per_call", [1, 3, 7])
-def test_a_model_that_fails_on_everything_from_some_row_on_ends_a_run_of_small_calls(rows_per_call: int) -> None:
+def test_a_model_that_fails_on_everything_from_some_row_on_ends_a_run_of_small_calls(
+    rows_per_call: int,
+) -> None:
     network, x = Network(), rows_of(200)
     scorer = mini_batches(network)
     scorer({"x": x[:5]})
@@ -133,7 +156,9 @@ def test_a_model_that_fails_on_everything_from_some_row_on_ends_a_run_of_small_c
 
 
 @pytest.mark.parametrize("rows_per_call", [1, 3, 7])
-def test_small_calls_of_bad_rows_are_rejected_when_a_row_scored_before_still_goes_through(rows_per_call: int) -> None:
+def test_small_calls_of_bad_rows_are_rejected_when_a_row_scored_before_still_goes_through(
+    rows_per_call: int,
+) -> None:
     bad = list(range(20, 90))
     network = Network(set(bad))
     assert calls_of(mini_batches(network, slots=8), range(200), rows_per_call) == bad
@@ -155,7 +180,10 @@ def test_an_error_that_no_half_repeats_costs_no_row() -> None:
             raise RuntimeError("once")
         return {"logit": x[:, 0]}
 
-    assert mini_batches(flaky)({"x": rows_of(64)})["logit"].tolist() == rows_of(64)[:, 0].tolist()
+    assert (
+        mini_batches(flaky)({"x": rows_of(64)}).outputs["logit"].tolist()
+        == rows_of(64)[:, 0].tolist()
+    )
     assert len(calls) == 3
 
 
@@ -174,14 +202,19 @@ def generator(x: torch.Tensor) -> Any:
         (lambda x: {"logit": 1.0}, "output logit is a float instead of a tensor"),
         (lambda x: {"logit": x[:, 0].tolist()}, "output logit is a list instead of a tensor"),
         (lambda x: {"logit": x[:, 0] + 1j}, "is torch.complex64, which does not become float32"),
-        (lambda x: {"logit": x[:, 0], "more": x[:3]}, "gave ['logit', 'more'], but its package declares the outputs ['logit']"),
+        (
+            lambda x: {"logit": x[:, 0], "more": x[:3]},
+            "gave ['logit', 'more'], but its package declares the outputs ['logit']",
+        ),
         (lambda x: {0: x}, "gave ['0']"),
         (lambda x: x[:, 0], "gave Tensor"),
         (lambda x: None, "gave NoneType"),
         (generator, "gave generator"),
     ],
 )
-def test_a_wrong_answer_is_refused_and_not_asked_for_again(answer: Callable[[torch.Tensor], Any], words: str) -> None:
+def test_a_wrong_answer_is_refused_and_not_asked_for_again(
+    answer: Callable[[torch.Tensor], Any], words: str
+) -> None:
     calls = []
 
     def network(x: torch.Tensor) -> Any:
@@ -205,10 +238,18 @@ def test_a_wrong_answer_is_refused_and_not_asked_for_again(answer: Callable[[tor
         (torch.complex64, "float64"),
     ],
 )
-def test_an_output_whose_type_cannot_hold_every_value_is_refused(given: torch.dtype, declared: Any) -> None:
+def test_an_output_whose_type_cannot_hold_every_value_is_refused(
+    given: torch.dtype, declared: Any
+) -> None:
     """2**40 as int32 would be 0."""
     scorer = MiniBatches(
-        lambda x: {"y": torch.zeros(len(x), dtype=given)}, {"y": Tensor(dtype=declared, shape=())}, CPU, torch.float32, 4, 1, 60.0
+        lambda x: {"y": torch.zeros(len(x), dtype=given)},
+        {"y": Tensor(dtype=declared, shape=())},
+        CPU,
+        torch.float32,
+        4,
+        1,
+        60.0,
     )
     with pytest.raises(ModelError, match=f"output y is {given}, which does not become {declared}"):
         scorer({"x": rows_of(4)})
@@ -227,17 +268,33 @@ def test_an_output_whose_type_cannot_hold_every_value_is_refused(given: torch.dt
         (torch.bool, "float64"),
     ],
 )
-def test_an_output_of_a_smaller_type_or_of_another_precision_is_stored_as_declared(given: torch.dtype, declared: Any) -> None:
+def test_an_output_of_a_smaller_type_or_of_another_precision_is_stored_as_declared(
+    given: torch.dtype, declared: Any
+) -> None:
     scorer = MiniBatches(
-        lambda x: {"y": x[:, 0].bool().to(given)}, {"y": Tensor(dtype=declared, shape=())}, CPU, torch.float32, 4, 1, 60.0
+        lambda x: {"y": x[:, 0].bool().to(given)},
+        {"y": Tensor(dtype=declared, shape=())},
+        CPU,
+        torch.float32,
+        4,
+        1,
+        60.0,
     )
-    y = scorer({"x": rows_of(3)})["y"]
+    y = scorer({"x": rows_of(3)}).outputs["y"]
     assert (y.dtype.name, y.tolist()) == (declared, [0, 1, 1])
 
 
 def test_the_rows_of_a_ragged_answer_are_counted_output_by_output() -> None:
     outputs = {"a": Tensor(shape=()), "b": Tensor(shape=(2,))}
-    ragged = MiniBatches(lambda x: {"a": x[:, 0], "b": x[:-1, :2]}, outputs, CPU, torch.float32, 4, 1, timeout_seconds=60.0)
+    ragged = MiniBatches(
+        lambda x: {"a": x[:, 0], "b": x[:-1, :2]},
+        outputs,
+        CPU,
+        torch.float32,
+        4,
+        1,
+        timeout_seconds=60.0,
+    )
     with pytest.raises(ModelError, match=r"output b has shape \(3, 2\) instead of \(4, 2\)"):
         ragged({"x": rows_of(4)})
 
@@ -246,14 +303,19 @@ class Memory:
     """A network on a device where only `fits` rows fit at once, or only `giant` rows alone do not."""
 
     def __init__(
-        self, fits: int, giant: int = -1, error: Callable[[], Exception] = lambda: torch.OutOfMemoryError("out of memory")
+        self,
+        fits: int,
+        giant: int = -1,
+        error: Callable[[], Exception] = lambda: torch.OutOfMemoryError("out of memory"),
     ):
         self.fits, self.giant, self.error = fits, giant, error
         self.slots: list[int] = []
         self.held: list[weakref.ref[torch.Tensor]] = []
 
     def __call__(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        assert all(held() is None for held in self.held), "tensors of a failed mini-batch are still there"
+        assert all(held() is None for held in self.held), (
+            "tensors of a failed mini-batch are still there"
+        )
         self.slots.append(len(x))
         if len(x) > self.fits or self.giant in x[:, 0].int().tolist():
             activations = x * 2
@@ -265,21 +327,31 @@ class Memory:
 OUT_OF_MEMORY = [
     lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     lambda: MemoryError(),
-    lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
-    lambda: torch.AcceleratorError("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' in the documentation"),
+    lambda: RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
+    ),
+    lambda: torch.AcceleratorError(
+        "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' in the documentation"
+    ),
     lambda: RuntimeError("CUDA driver error: out of memory"),
-    lambda: RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    lambda: RuntimeError(
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+    ),
     lambda: RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     lambda: RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
 ]
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY)
-def test_out_of_memory_halves_the_mini_batch_and_remembers_what_fitted(error: Callable[[], Exception]) -> None:
+def test_out_of_memory_halves_the_mini_batch_and_remembers_what_fitted(
+    error: Callable[[], Exception],
+) -> None:
     network = Memory(20, error=error)
     scorer = mini_batches(network)
-    assert scorer({"x": rows_of(200)})["logit"].tolist() == (rows_of(200)[:, 0] * 2).tolist()
-    assert scorer.slots_that_fit == 16
+    assert (
+        scorer({"x": rows_of(200)}).outputs["logit"].tolist() == (rows_of(200)[:, 0] * 2).tolist()
+    )
+    assert scorer.rows_that_fit == 16
     assert network.slots[:3] == [64, 32, 16]
     assert [s for s in network.slots if s > 20] == [64, 32, 32]
     scorer({"x": rows_of(64)})
@@ -289,26 +361,31 @@ def test_out_of_memory_halves_the_mini_batch_and_remembers_what_fitted(error: Ca
 def test_a_row_that_does_not_fit_alone_is_rejected_and_its_neighbours_stay_large() -> None:
     network = Memory(64, giant=5)
     scorer = mini_batches(network)
-    with pytest.raises(FailedRows) as caught:
-        scorer({"x": rows_of(64)})
-    assert {row: type(e).__name__ for row, e in caught.value.reasons.items()} == {5: "OutOfMemoryError"}
-    assert np.delete(caught.value.outputs["logit"], 5).tolist() == np.delete(rows_of(64)[:, 0] * 2, 5).tolist()
-    assert scorer.slots_that_fit == 32
+    scored = scorer({"x": rows_of(64)})
+    assert {row: type(e).__name__ for row, e in scored.rejected.items()} == {5: "OutOfMemoryError"}
+    assert (
+        np.delete(scored.outputs["logit"], 5).tolist()
+        == np.delete(rows_of(64)[:, 0] * 2, 5).tolist()
+    )
+    assert scorer.rows_that_fit == 32
 
 
 @settings(deadline=None, max_examples=25)
-@given(rows=st.integers(1, 50), slots=st.integers(1, 20), fits=st.integers(1, 20), giant=st.integers(-1, 49))
+@given(
+    rows=st.integers(1, 50),
+    slots=st.integers(1, 20),
+    fits=st.integers(1, 20),
+    giant=st.integers(-1, 49),
+)
 def test_rows_keep_their_order_whatever_fits(rows: int, slots: int, fits: int, giant: int) -> None:
     scorer = mini_batches(Memory(fits, giant), slots)
     expected = rows_of(rows)[:, 0] * 2
-    try:
-        logit, bad = scorer({"x": rows_of(rows)})["logit"], set()
-    except FailedRows as result:
-        logit, bad = result.outputs["logit"], set(result.reasons)
+    scored = scorer({"x": rows_of(rows)})
+    logit, bad = scored.outputs["logit"], set(scored.rejected)
     assert bad == ({giant} if 0 <= giant < rows else set())
     good = np.setdiff1d(np.arange(rows), list(bad))
     np.testing.assert_array_equal(logit[good], expected[good])
-    assert scorer.slots_that_fit is None or scorer.slots_that_fit < slots
+    assert scorer.rows_that_fit is None or scorer.rows_that_fit < slots
 
 
 @pytest.mark.parametrize(
@@ -317,14 +394,18 @@ def test_rows_keep_their_order_whatever_fits(rows: int, slots: int, fits: int, g
         lambda: torch.AcceleratorError("CUDA error: device-side assert triggered"),
         lambda: RuntimeError("CUDA error: an illegal memory access was encountered"),
         lambda: RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
-        lambda: RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
+        lambda: RuntimeError(
+            "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"
+        ),
     ],
 )
 def test_a_device_fault_is_not_tried_again_in_this_process(error: Callable[[], Exception]) -> None:
     network = Network({3}, error)
     scorer = mini_batches(network)
     for _ in range(2):
-        with pytest.raises(WorkerError, match=r"the device failed under the model.*run again to resume"):
+        with pytest.raises(
+            WorkerError, match=r"the device failed under the model.*run again to resume"
+        ):
             scorer({"x": rows_of(64)})
     assert len(network.slots) == 1
     assert WorkerError.status == 1
@@ -339,7 +420,9 @@ def test_workers_of_one_process_compute_on_their_own_threads_each() -> None:
 
     scorer = mini_batches(meet, slots=8, threads=2)
     with futures.ThreadPoolExecutor(2) as workers:
-        both = list(workers.map(lambda _: scorer({"x": rows_of(16)})["logit"].tobytes(), range(2)))
+        both = list(
+            workers.map(lambda _: scorer({"x": rows_of(16)}).outputs["logit"].tobytes(), range(2))
+        )
     assert both[0] == both[1]
 
 
@@ -353,7 +436,10 @@ def test_a_mini_batch_that_hangs_is_left_behind(threads: int) -> None:
         return {"logit": x[:, 0]}
 
     try:
-        with pytest.raises(WorkerError, match=r"took longer than 0\.2 s for one mini-batch of 64 rows.*model\.timeout_seconds"):
+        with pytest.raises(
+            WorkerError,
+            match=r"took longer than 0\.2 s for one mini-batch of 64 rows.*model\.timeout_seconds",
+        ):
             mini_batches(network, threads=threads, timeout_seconds=0.2)({"x": rows_of(200)})
     finally:
         release.set()
@@ -371,7 +457,10 @@ def test_calls_after_one_that_hung_are_refused_and_do_not_wait_for_its_thread() 
     try:
         for first in (0, 0, 1):
             row = rows_of(2)[first : first + 1]
-            with futures.ThreadPoolExecutor(1) as caller, pytest.raises(WorkerError, match=r"longer than 0\.2 s") as caught:
+            with (
+                futures.ThreadPoolExecutor(1) as caller,
+                pytest.raises(WorkerError, match=r"longer than 0\.2 s") as caught,
+            ):
                 caller.submit(scorer, {"x": row}).result(timeout=20)
         assert str(caught.value).startswith("in another batch, the model took")
     finally:
@@ -393,7 +482,9 @@ def test_a_call_beside_one_that_hangs_is_refused_with_it() -> None:
             assert all(hang.acquire(timeout=20) for _ in range(2))
             waits = callers.submit(scorer, {"x": rows_of(1)})
             assert str(hangs.exception(timeout=20)).startswith("the model took longer than 2 s")
-            assert str(waits.exception(timeout=20)).startswith("in another batch, the model took longer than 2 s")
+            assert str(waits.exception(timeout=20)).startswith(
+                "in another batch, the model took longer than 2 s"
+            )
     finally:
         release.set()
 
@@ -405,7 +496,12 @@ def test_many_quick_mini_batches_may_take_longer_than_one_may() -> None:
         pause.wait(0.02)
         return {"logit": x[:, 0]}
 
-    assert len(mini_batches(network, slots=1, timeout_seconds=0.3)({"x": rows_of(40)})["logit"]) == 40
+    assert (
+        len(
+            mini_batches(network, slots=1, timeout_seconds=0.3)({"x": rows_of(40)}).outputs["logit"]
+        )
+        == 40
+    )
 
 
 def test_slots_without_a_row_of_their_own_hold_a_valid_row() -> None:
@@ -415,11 +511,13 @@ def test_slots_without_a_row_of_their_own_hold_a_valid_row() -> None:
         assert (x[:, 1] > 0).all()
         return {"logit": x[:, 0]}
 
-    assert mini_batches(network)({"x": rows_of(70)})["logit"].tolist() == list(range(70))
+    assert mini_batches(network)({"x": rows_of(70)}).outputs["logit"].tolist() == list(range(70))
 
 
 def test_the_message_of_an_error_of_the_model_names_no_value() -> None:
     with pytest.raises(ModelError) as caught:
-        mini_batches(Network(set(range(99)), lambda: ValueError("cannot take 'Ann' of 1234")))({"x": rows_of(99)})
+        mini_batches(Network(set(range(99)), lambda: ValueError("cannot take 'Ann' of 1234")))(
+            {"x": rows_of(99)}
+        )
     assert "Ann" not in str(caught.value)
     assert "1234" not in str(caught.value)

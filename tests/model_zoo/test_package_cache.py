@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from model_zoo import package_cache
+from model_zoo.package import cache as package_cache
 
 CONTENT = b"weights"
 NAME = hashlib.sha256(CONTENT).hexdigest()
@@ -20,21 +20,24 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_kept_is_found_by_its_digest() -> None:
-    assert package_cache.cached(NAME) is None
-    package_cache.keep(CONTENT)
-    assert package_cache.cached(NAME) == CONTENT
+    assert package_cache.read_copy(NAME) is None
+    package_cache.keep_copy(CONTENT)
+    assert package_cache.read_copy(NAME) == CONTENT
 
 
 def test_a_copy_that_cannot_be_stored_leaves_nothing(machine: Path) -> None:
-    package_cache.keep(b"another")
+    package_cache.keep_copy(b"another")
     (folder,) = machine.iterdir()
     (folder / NAME / "in the way").mkdir(parents=True)
-    package_cache.keep(CONTENT)
-    assert package_cache.cached(NAME) is None
-    assert {path.name for path in folder.iterdir()} == {NAME, hashlib.sha256(b"another").hexdigest()}
+    package_cache.keep_copy(CONTENT)
+    assert package_cache.read_copy(NAME) is None
+    assert {path.name for path in folder.iterdir()} == {
+        NAME,
+        hashlib.sha256(b"another").hexdigest(),
+    }
 
 
 def test_what_does_not_fit_goes(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_cache, "_MOST_BYTES", len(CONTENT) - 1)
-    package_cache.keep(CONTENT)
+    package_cache.keep_copy(CONTENT)
     assert [list(folder.iterdir()) for folder in machine.iterdir()] == [[]]

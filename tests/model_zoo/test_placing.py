@@ -8,38 +8,44 @@ import pytest
 import torch
 
 from configs.errors import ModelError
-from model_zoo.card import Tensor
-from model_zoo.placing import Placing
-from model_zoo.replicas import Replicas
-from model_zoo.scorer import resolve_devices
+from model_zoo.package.card import Tensor
+from model_zoo.scoring.device_transfer import DeviceTransfer
+from model_zoo.scoring.devices import resolve_devices
+from model_zoo.scoring.replicas import Replicas
+from model_zoo.scoring.scored import Scored
+from model_zoo.scoring.windows import Window
 
 CPU = torch.device("cpu")
 
 
 def test_arrays_share_their_memory_with_tensors_on_a_cpu() -> None:
     x = np.ones((4, 3), np.float32)
-    tensor = Placing(CPU, torch.float32).given({"x": x})["x"]
+    tensor = DeviceTransfer(CPU, torch.float32).transfer_inputs({"x": x})["x"]
     x[2, 1] = 7
     assert tensor[2, 1] == 7
-    backwards = Placing(CPU, torch.float32).given({"x": x[::-1]})["x"]
+    backwards = DeviceTransfer(CPU, torch.float32).transfer_inputs({"x": x[::-1]})["x"]
     np.testing.assert_array_equal(backwards.numpy(), x[::-1])
 
 
 def test_slots_are_filled_with_the_first_row_in_the_wanted_dtype_and_layout() -> None:
-    placing = Placing(CPU, torch.bfloat16, torch.channels_last)
+    placing = DeviceTransfer(CPU, torch.bfloat16, torch.channels_last)
     images = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).reshape(2, 3, 2, 2)
-    filled = placing.slots(images, 1, 2, 2, 1)
+    filled = placing.cut_mini_batch(images, Window(1, 2, -1, 4))
     assert (filled.shape, filled.dtype) == ((4, 3, 2, 2), torch.bfloat16)
     assert filled.is_contiguous(memory_format=torch.channels_last)
     assert all(torch.equal(row, images[1].to(torch.bfloat16)) for row in filled)
-    numbers = placing.slots(torch.arange(6).reshape(3, 2), 0, 3, 0, 0)
+    numbers = placing.cut_mini_batch(torch.arange(6).reshape(3, 2), Window(0, 3, 0, 3))
     assert numbers.dtype == torch.int64
 
 
 def test_room_and_what_is_taken_have_the_declared_types() -> None:
-    placing = Placing(CPU, torch.bfloat16)
-    room = placing.room({"y": Tensor(shape=(2,)), "n": Tensor(dtype="int64", shape=())}, 5)
-    assert {name: (array.dtype, array.shape) for name, array in placing.taken(room).items()} == {
+    placing = DeviceTransfer(CPU, torch.bfloat16)
+    room = placing.allocate_outputs(
+        {"y": Tensor(shape=(2,)), "n": Tensor(dtype="int64", shape=())}, 5
+    )
+    assert {
+        name: (array.dtype, array.shape) for name, array in placing.fetch_outputs(room).items()
+    } == {
         "y": (np.float32, (5, 2)),
         "n": (np.int64, (5,)),
     }
@@ -49,24 +55,27 @@ class On:
     """A scorer on one of several devices, that takes as long as somebody else holds `busy`."""
 
     def __init__(self, name: str) -> None:
-        self.placement, self.busy = name, threading.Lock()
+        self.name, self.busy = name, threading.Lock()
 
-    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def __call__(self, inputs: dict[str, np.ndarray]) -> Scored:
         with self.busy:
-            return inputs
+            return Scored(inputs, computed_by=self.name)
 
 
 X = {"x": np.ones(2)}
 
 
-def test_threads_that_score_at_the_same_time_have_a_device_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_score_at_the_same_time_have_a_device_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("os.getpid", lambda: 0)
     scorers = [On("cuda:0"), On("cuda:1"), On("cuda:2")]
     replicas, seen = Replicas(scorers), []
 
     def work() -> None:
-        assert replicas(X) is X
-        seen.append(replicas.placement)
+        scored = replicas(X)
+        assert scored.outputs is X
+        seen.append(scored.computed_by)
 
     for scorer in scorers:
         scorer.busy.acquire()
@@ -82,21 +91,20 @@ def test_threads_that_score_at_the_same_time_have_a_device_each(monkeypatch: pyt
     assert sorted(seen) == ["cuda:0", "cuda:1", "cuda:2"]
 
 
-def test_a_thread_stays_on_its_device_until_another_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_stays_on_its_device_until_another_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("os.getpid", lambda: 5)
     scorers = [On("cuda:0"), On("cuda:1")]
     replicas = Replicas(scorers)
-    assert replicas.placement == "cuda:1"  # other processes begin elsewhere
     for _ in range(3):
-        replicas(X)
-        assert replicas.placement == "cuda:1"
+        assert replicas(X).computed_by == "cuda:1"  # other processes begin elsewhere
     scorers[1].busy.acquire()
     other = threading.Thread(target=replicas, args=(X,))
     other.start()
     while not any(replicas._computing):
         time.sleep(0.001)
-    replicas(X)
-    assert replicas.placement == "cuda:0"
+    assert replicas(X).computed_by == "cuda:0"
     scorers[1].busy.release()
     other.join()
 
@@ -104,5 +112,7 @@ def test_a_thread_stays_on_its_device_until_another_is_there(monkeypatch: pytest
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about a machine without CUDA")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_a_cuda_device_that_is_not_there_is_refused(device: str) -> None:
-    with pytest.raises(ModelError, match=f"model.device is {device}, but torch finds no CUDA device here"):
+    with pytest.raises(
+        ModelError, match=f"model.device is {device}, but torch finds no CUDA device here"
+    ):
         resolve_devices(device)

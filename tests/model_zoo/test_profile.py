@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from model_zoo.profile import QUANTILE_LEVELS, SCHEMA, profile_table
+from model_zoo.evaluation.data_profile import QUANTILE_LEVELS, SCHEMA, profile_table
 
 
 def record(column: pa.Array) -> dict[str, object]:
@@ -32,13 +32,22 @@ def test_binary_values_are_told_by_their_sizes() -> None:
 
 def test_texts_are_told_by_their_most_frequent_values() -> None:
     found = record(pa.array(["b", "a", "c", None, "c"]).dictionary_encode())
-    assert found["values"] == [{"value": "c", "count": 2}, {"value": "a", "count": 1}, {"value": "b", "count": 1}]
+    assert found["values"] == [
+        {"value": "c", "count": 2},
+        {"value": "a", "count": 1},
+        {"value": "b", "count": 1},
+    ]
     assert found["mean"] is None
 
 
 def test_a_column_without_a_value_has_no_numbers() -> None:
     found = record(pa.array([None, None], pa.float64()))
-    assert (found["missing"], found["distinct"], found["mean"], found["quantiles"]) == (2, 0, None, None)
+    assert (found["missing"], found["distinct"], found["mean"], found["quantiles"]) == (
+        2,
+        0,
+        None,
+        None,
+    )
 
 
 def test_it_survives_parquet() -> None:
@@ -49,7 +58,9 @@ def test_it_survives_parquet() -> None:
 
 
 def test_features_then_scores_in_their_order() -> None:
-    table = profile_table({"b": pa.array([1]), "a": pa.array([True])}, {"probability": pa.array([0.5])})
+    table = profile_table(
+        {"b": pa.array([1]), "a": pa.array([True])}, {"probability": pa.array([0.5])}
+    )
     assert table.schema == SCHEMA
     assert table.column("column").to_pylist() == ["b", "a", "probability"]
     assert table.column("kind").to_pylist() == ["feature", "feature", "score"]

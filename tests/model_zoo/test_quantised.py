@@ -8,14 +8,16 @@ import torch
 from torch import nn
 
 from configs.errors import ModelError
-from model_zoo.architectures import build
-from model_zoo.quantised import measured_scales, quantised
+from model_zoo.architectures.builders import build
+from model_zoo.engines.int8 import measure_scales, quantise
 
 
 @pytest.fixture(scope="module")
 def cnn() -> nn.Module:
     torch.manual_seed(4)
-    return build("cnn", {"channels": 3, "height": 16, "width": 16, "classes": 5, "widths": [8, 16]}).eval()
+    return build(
+        "cnn", {"channels": 3, "height": 16, "width": 16, "classes": 5, "widths": [8, 16]}
+    ).eval()
 
 
 def images(rows: int, seed: int = 0) -> torch.Tensor:
@@ -32,9 +34,9 @@ def logits(network: nn.Module, rows: torch.Tensor) -> np.ndarray:
 
 
 def test_int8_is_close_to_float32_and_the_same_bits_from_the_same_scales(cnn: nn.Module) -> None:
-    scales = measured_scales(cnn, batches())
+    scales = measure_scales(cnn, batches())
     rows = images(64, seed=9)
-    networks = [quantised(cnn, {"image": images(n)}, scales) for n in (1, 8)]
+    networks = [quantise(cnn, {"image": images(n)}, scales) for n in (1, 8)]
     first, second = (logits(network, rows) for network in networks)
     expected = logits(cnn, rows)
     assert first.tobytes() == second.tobytes() != expected.tobytes()
@@ -44,19 +46,21 @@ def test_int8_is_close_to_float32_and_the_same_bits_from_the_same_scales(cnn: nn
 
 def test_the_network_that_was_given_stays_as_it_was(cnn: nn.Module) -> None:
     before = logits(cnn, images(4))
-    quantised(cnn, {"image": images(2)}, measured_scales(cnn, batches()))
+    quantise(cnn, {"image": images(2)}, measure_scales(cnn, batches()))
     assert logits(cnn, images(4)).tobytes() == before.tobytes()
 
 
 def test_scales_of_another_network_are_refused(cnn: nn.Module) -> None:
-    other = build("cnn", {"channels": 3, "height": 16, "width": 16, "classes": 5, "widths": [8]}).eval()
+    other = build(
+        "cnn", {"channels": 3, "height": 16, "width": 16, "classes": 5, "widths": [8]}
+    ).eval()
     with pytest.raises(ModelError, match="belong to another network"):
-        quantised(cnn, {"image": images(2)}, measured_scales(other, batches()))
+        quantise(cnn, {"image": images(2)}, measure_scales(other, batches()))
 
 
 def test_without_rows_there_are_no_scales(cnn: nn.Module) -> None:
     with pytest.raises(ModelError, match="no rows to measure"):
-        measured_scales(cnn, iter(()))
+        measure_scales(cnn, iter(()))
 
 
 def test_a_network_that_chooses_its_way_by_its_input_cannot_be_traced() -> None:
@@ -65,4 +69,4 @@ def test_a_network_that_chooses_its_way_by_its_input_cannot_be_traced() -> None:
             return {"logits": image if image.sum() > 0 else -image}
 
     with pytest.raises(ModelError, match="cannot be traced for int8"):
-        measured_scales(Chooses(), batches())
+        measure_scales(Chooses(), batches())

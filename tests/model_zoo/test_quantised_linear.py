@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from configs.errors import ModelError
-from model_zoo.machine import adds_bytes_without_overflow
-from model_zoo.not_finite import NanWhereInputIsNotFinite
-from model_zoo.quantised_linear import measured_linear_scales, quantised_linear
+from model_zoo.engines.int8_linear import measure_linear_scales, quantise_linear
+from model_zoo.engines.machine import adds_bytes_without_overflow
+from model_zoo.engines.nan_guard import NanGuard
 
-pytestmark = pytest.mark.skipif(not adds_bytes_without_overflow(), reason="int8_linear needs a processor with VNNI or AMX")
+pytestmark = pytest.mark.skipif(
+    not adds_bytes_without_overflow(), reason="int8_linear needs a processor with VNNI or AMX"
+)
 
 FEATURES = 32
 
@@ -58,30 +60,40 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 def test_layers_that_are_called_come_the_least_sensitive_first(network: nn.Module) -> None:
-    assert [scale.place for scale in measured_linear_scales(network, batches())] == ["quiet", "loud"]
+    assert [scale.place for scale in measure_linear_scales(network, batches())] == ["quiet", "loud"]
 
 
 def test_scores_are_close_and_the_same_bits_from_the_same_scales(network: nn.Module) -> None:
-    scales, x = measured_linear_scales(network, batches()), rows(200, seed=9)
+    scales, x = measure_linear_scales(network, batches()), rows(200, seed=9)
     expected = outputs(network, x)
-    first, second = (outputs(quantised_linear(network, scales), x) for _ in range(2))
+    first, second = (outputs(quantise_linear(network, scales), x) for _ in range(2))
     assert first.tobytes() == second.tobytes() != expected.tobytes()
     assert relative_error(first, expected) < 0.01
-    assert outputs(network, x).tobytes() == expected.tobytes()  # the network that was given stays as it was
+    assert (
+        outputs(network, x).tobytes() == expected.tobytes()
+    )  # the network that was given stays as it was
 
 
 def test_one_large_feature_does_not_use_up_the_steps_of_all(network: nn.Module) -> None:
-    scales, x = measured_linear_scales(network, batches()), rows(200, seed=9)
+    scales, x = measure_linear_scales(network, batches()), rows(200, seed=9)
     one = tuple(1.0 for _ in range(FEATURES))
-    plain = [replace(s, scale=float(2 * x.abs().max() / 255), zero_point=128, factors=one) for s in scales]
+    plain = [
+        replace(s, scale=float(2 * x.abs().max() / 255), zero_point=128, factors=one)
+        for s in scales
+    ]
     x[:, 0] = 0  # what the other features say
     expected = outputs(network, x)
-    smooth, rough = (relative_error(outputs(quantised_linear(network, s), x), expected) for s in (scales, plain))
+    smooth, rough = (
+        relative_error(outputs(quantise_linear(network, s), x), expected) for s in (scales, plain)
+    )
     assert smooth < 0.2 * rough
 
 
 def test_a_row_has_the_same_score_whatever_its_neighbours_hold(network: nn.Module) -> None:
-    quantised, x = quantised_linear(network, measured_linear_scales(network, batches())), rows(64, seed=9)
+    quantised, x = (
+        quantise_linear(network, measure_linear_scales(network, batches())),
+        rows(64, seed=9),
+    )
     alone = outputs(quantised, x)[:32]
     x[32:] = 1e30
     assert outputs(quantised, x)[:32].tobytes() == alone.tobytes()
@@ -90,40 +102,51 @@ def test_a_row_has_the_same_score_whatever_its_neighbours_hold(network: nn.Modul
 def test_rows_that_float32_cannot_score_have_no_score_in_8_bits_either(network: nn.Module) -> None:
     x = rows(8)
     expected = outputs(network, x)
-    x[2, 5], x[4, 0], x[6] = torch.nan, torch.inf, 3e38  # the sum of the last overflows, and it is finite all the same
-    quantised = NanWhereInputIsNotFinite(quantised_linear(network, measured_linear_scales(network, batches())))
+    x[2, 5], x[4, 0], x[6] = (
+        torch.nan,
+        torch.inf,
+        3e38,
+    )  # the sum of the last overflows, and it is finite all the same
+    quantised = NanGuard(quantise_linear(network, measure_linear_scales(network, batches())))
     found = outputs(quantised, x)
     assert np.flatnonzero(~np.isfinite(found).all(axis=1)).tolist() == [2, 4]
     assert relative_error(found[[0, 1, 3, 5, 7]], expected[[0, 1, 3, 5, 7]]) < 0.05
 
 
 def test_only_the_layers_with_scales_are_quantised(network: nn.Module) -> None:
-    scales = measured_linear_scales(network, batches())
-    some = quantised_linear(network, scales[:1])
+    scales = measure_linear_scales(network, batches())
+    some = quantise_linear(network, scales[:1])
     assert not isinstance(some.quiet, nn.Linear)
     assert isinstance(some.loud, nn.Linear)
     x = rows(100, seed=9)
-    errors = [relative_error(outputs(quantised_linear(network, scales[:n]), x), outputs(network, x)) for n in (0, 1, 2)]
+    errors = [
+        relative_error(outputs(quantise_linear(network, scales[:n]), x), outputs(network, x))
+        for n in (0, 1, 2)
+    ]
     assert 0 == errors[0] < errors[1] < errors[2]
 
 
-def test_scales_of_another_network_and_what_has_no_linear_layer_are_refused(network: nn.Module) -> None:
-    scales = measured_linear_scales(network, batches())
+def test_scales_of_another_network_and_what_has_no_linear_layer_are_refused(
+    network: nn.Module,
+) -> None:
+    scales = measure_linear_scales(network, batches())
     for wrong in (replace(scales[0], place="elsewhere"), replace(scales[0], factors=(1.0,))):
         with pytest.raises(ModelError, match="belong to another network"):
-            quantised_linear(network, [wrong])
+            quantise_linear(network, [wrong])
     with pytest.raises(ModelError, match="no rows to measure"):
-        measured_linear_scales(network, iter(()))
+        measure_linear_scales(network, iter(()))
     with pytest.raises(ModelError, match="no linear layer"):
-        measured_linear_scales(nn.Sequential(nn.Identity()), _one_batch())
+        measure_linear_scales(nn.Sequential(nn.Identity()), _one_batch())
 
 
-def test_a_processor_without_the_instructions_is_refused(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model_zoo.quantised_linear.adds_bytes_without_overflow", lambda: False)
+def test_a_processor_without_the_instructions_is_refused(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_zoo.engines.int8_linear.adds_bytes_without_overflow", lambda: False)
     with pytest.raises(ModelError, match="needs a processor with VNNI or AMX"):
-        measured_linear_scales(network, batches())
+        measure_linear_scales(network, batches())
     with pytest.raises(ModelError, match="needs a processor with VNNI or AMX"):
-        quantised_linear(network, ())
+        quantise_linear(network, ())
 
 
 def _one_batch() -> Iterator[dict[str, torch.Tensor]]:

@@ -15,11 +15,14 @@ import torch
 from torch import nn
 
 from configs.errors import ModelError
-from model_zoo.architectures import build
-from model_zoo.card import Tensor
-from model_zoo.package import SMOKE, read_package
-from model_zoo.scorer import Scorer, check_smoke, load_scorer, resolve_devices, smoke_arrays, threads_for
-from model_zoo.settings import Settings
+from model_zoo.architectures.builders import build
+from model_zoo.engines.settings import Settings
+from model_zoo.package.card import Tensor
+from model_zoo.package.package import SMOKE, read_package
+from model_zoo.scoring.devices import resolve_devices, threads_for
+from model_zoo.scoring.mini_batches import MiniBatches
+from model_zoo.scoring.scorer import Scorer, load_scorer
+from model_zoo.scoring.smoke import check_smoke, smoke_arrays
 from tests.support.builders import parquet, smoke_file, tiny_network, tiny_package
 
 X = np.random.default_rng(9).standard_normal((100, 3), dtype=np.float32)
@@ -56,12 +59,14 @@ def reference(x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("rows", [0, 1, 15, 16, 17, 100])
 def test_scores_are_the_networks(scorer: Scorer, rows: int) -> None:
-    logit = scorer({"x": X[:rows]})["logit"]
+    logit = scorer({"x": X[:rows]}).outputs["logit"]
     assert (logit.dtype, logit.shape) == (np.float32, (rows,))
     np.testing.assert_allclose(logit, reference(X[:rows]), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("layout", ["rows", "columns", "slice of columns", "read-only", "reversed", "every second"])
+@pytest.mark.parametrize(
+    "layout", ["rows", "columns", "slice of columns", "read-only", "reversed", "every second"]
+)
 def test_any_layout_of_the_input_gives_the_same_scores(scorer: Scorer, layout: str) -> None:
     wide = np.asfortranarray(np.tile(X, (3, 1)))
     read_only = X.copy()
@@ -74,7 +79,9 @@ def test_any_layout_of_the_input_gives_the_same_scores(scorer: Scorer, layout: s
         "reversed": X[::-1].copy()[::-1],
         "every second": np.repeat(X, 2, axis=0)[::2],
     }[layout]
-    np.testing.assert_allclose(scorer({"x": x})["logit"], reference(X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        scorer({"x": x}).outputs["logit"], reference(X), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_inputs_are_left_as_they_were(scorer: Scorer) -> None:
@@ -87,30 +94,49 @@ def test_inputs_are_left_as_they_were(scorer: Scorer) -> None:
 def wide_scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
     """32-64-1, as in the benchmark: large enough that a matrix product takes other ways for other shapes."""
     names = tuple(f"f{i}" for i in range(32))
-    return scorer_of(tiny_package(tmp_path_factory.mktemp("wide") / "model", features=names, hidden=64), batch_rows=64)
+    return scorer_of(
+        tiny_package(tmp_path_factory.mktemp("wide") / "model", features=names, hidden=64),
+        batch_rows=64,
+    )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=st.integers(1, 200), seed=st.integers(0, 5), columns=st.booleans())
-def test_a_row_gets_the_same_bits_whatever_rows_stand_beside_it(wide_scorer: Scorer, rows: int, seed: int, columns: bool) -> None:
+def test_a_row_gets_the_same_bits_whatever_rows_stand_beside_it(
+    wide_scorer: Scorer, rows: int, seed: int, columns: bool
+) -> None:
     """The last mini-batch is padded; other rows before, behind, or none at all must not change a bit."""
     mine = np.random.default_rng(1).standard_normal((200, 32), dtype=np.float32)
     others = np.random.default_rng(seed).standard_normal((200, 32), dtype=np.float32)
     order = np.asfortranarray if columns else np.ascontiguousarray
-    alone = wide_scorer({"x": order(mine[:rows])})["logit"]
-    followed = wide_scorer({"x": order(np.concatenate([mine[:rows], others]))})["logit"][:rows]
-    behind = wide_scorer({"x": order(np.concatenate([others[:64], mine[:rows]]))})["logit"][64:]
+    alone = wide_scorer({"x": order(mine[:rows])}).outputs["logit"]
+    followed = wide_scorer({"x": order(np.concatenate([mine[:rows], others]))}).outputs["logit"][
+        :rows
+    ]
+    behind = wide_scorer({"x": order(np.concatenate([others[:64], mine[:rows]]))}).outputs["logit"][
+        64:
+    ]
     np.testing.assert_array_equal(alone, followed)
     np.testing.assert_array_equal(alone, behind)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.integers(0, 199), min_size=1, max_size=150))
-def test_a_row_gets_the_same_bits_at_any_place_and_layout(wide_scorer: Scorer, places: list[int]) -> None:
+def test_a_row_gets_the_same_bits_at_any_place_and_layout(
+    wide_scorer: Scorer, places: list[int]
+) -> None:
     mine = np.random.default_rng(1).standard_normal((200, 32), dtype=np.float32)
-    whole = wide_scorer({"x": mine})["logit"]
-    np.testing.assert_array_equal(wide_scorer({"x": np.ascontiguousarray(mine[places])})["logit"], whole[places])
-    np.testing.assert_array_equal(wide_scorer({"x": np.asfortranarray(mine[places])})["logit"], whole[places])
+    whole = wide_scorer({"x": mine}).outputs["logit"]
+    np.testing.assert_array_equal(
+        wide_scorer({"x": np.ascontiguousarray(mine[places])}).outputs["logit"], whole[places]
+    )
+    np.testing.assert_array_equal(
+        wide_scorer({"x": np.asfortranarray(mine[places])}).outputs["logit"], whole[places]
+    )
 
 
 class Fake(nn.Module):
@@ -137,24 +163,31 @@ def test_every_mini_batch_has_the_same_number_of_rows(scorer: Scorer) -> None:
         seen.append(len(x))
         return {"logit": x[:, 0]}
 
-    fake = Scorer(Fake(answer), scorer.package, scorer.device, scorer.settings, 1, "")
-    np.testing.assert_array_equal(fake({"x": X[:40]})["logit"], X[:40, 0])
+    mini_batches = MiniBatches(
+        Fake(answer), scorer.card.outputs, torch.device("cpu"), torch.float32, 16, 1, 60.0
+    )
+    fake = Scorer(mini_batches, scorer.card)
+    np.testing.assert_array_equal(fake({"x": X[:40]}).outputs["logit"], X[:40, 0])
     assert seen == [16, 16, 16]
 
 
 def test_the_network_is_loaded_for_evaluation(package: str) -> None:
-    assert not scorer_of(package).network.training
+    assert not scorer_of(package).mini_batches.network.training
 
 
 def test_placement_says_what_computes(scorer: Scorer) -> None:
-    assert scorer.placement == f"cpu float32, 1 thread(s), torch {torch.__version__}"
+    assert scorer({"x": X}).computed_by == f"cpu float32, 1 thread(s), torch {torch.__version__}"
 
 
 def test_weights_may_be_a_plain_state_dict(tmp_path: Path) -> None:
     sink = io.BytesIO()
     torch.save(tiny_network().state_dict(), sink)
-    url = tiny_package(tmp_path / "model", weights="weights.pt", contents={"weights.pt": sink.getvalue()})
-    np.testing.assert_allclose(scorer_of(url)({"x": X})["logit"], reference(X), rtol=1e-5, atol=1e-6)
+    url = tiny_package(
+        tmp_path / "model", weights="weights.pt", contents={"weights.pt": sink.getvalue()}
+    )
+    np.testing.assert_allclose(
+        scorer_of(url)({"x": X}).outputs["logit"], reference(X), rtol=1e-5, atol=1e-6
+    )
 
 
 class Hostile:
@@ -175,10 +208,14 @@ def test_a_hostile_weights_file_is_refused_without_running(tmp_path: Path, how: 
         pickle.dump(state, sink, protocol=2)
     else:
         torch.save(state, sink, _use_new_zipfile_serialization=how == "torch")
-    url = tiny_package(tmp_path / "model", weights="weights.pt", contents={"weights.pt": sink.getvalue()})
+    url = tiny_package(
+        tmp_path / "model", weights="weights.pt", contents={"weights.pt": sink.getvalue()}
+    )
     assert "weights.pt: does not hold the weights of mlp" in refusal(url)
     assert not canary.exists()
-    torch.load(io.BytesIO(sink.getvalue()), weights_only=False) if how != "pickle" else pickle.loads(sink.getvalue())
+    torch.load(
+        io.BytesIO(sink.getvalue()), weights_only=False
+    ) if how != "pickle" else pickle.loads(sink.getvalue())
     assert canary.exists()
 
 
@@ -209,17 +246,24 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, name: str, content:
 
 @pytest.mark.parametrize("name", ["weights.pkl", "weights.joblib", "model.pt2", "weights"])
 def test_formats_that_can_carry_code_are_refused(tmp_path: Path, name: str) -> None:
-    assert "only .safetensors, .pt and .pth" in refusal(tiny_package(tmp_path / "model", weights=name, contents={name: b"x"}))
+    assert "only .safetensors, .pt and .pth" in refusal(
+        tiny_package(tmp_path / "model", weights=name, contents={name: b"x"})
+    )
 
 
 def test_other_weights_than_those_that_were_packed_fail_the_smoke_check(tmp_path: Path) -> None:
-    other = tiny_package(tmp_path / "model", contents={"weights.safetensors": save(tiny_network(seed=4).state_dict())})
+    other = tiny_package(
+        tmp_path / "model",
+        contents={"weights.safetensors": save(tiny_network(seed=4).state_dict())},
+    )
     assert "smoke output logit differs by" in refusal(other)
 
 
 def test_the_smoke_check_is_as_strict_as_the_tolerance(tmp_path: Path) -> None:
     shifted = {SMOKE: smoke_file(tiny_network(), shift=0.01)}
-    assert "more than 0.005" in refusal(tiny_package(tmp_path / "strict", contents=shifted, smoke_tolerance=0.005))
+    assert "more than 0.005" in refusal(
+        tiny_package(tmp_path / "strict", contents=shifted, smoke_tolerance=0.005)
+    )
     scorer_of(tiny_package(tmp_path / "loose", contents=shifted, smoke_tolerance=0.02))
 
 
@@ -228,7 +272,9 @@ def test_a_network_that_gives_nan_fails_the_smoke_check(tmp_path: Path) -> None:
     with torch.no_grad():
         network.state_dict()["layers.0.weight"].fill_(float("nan"))
     assert "differs by nan" in refusal(
-        tiny_package(tmp_path / "model", contents={"weights.safetensors": save(network.state_dict())})
+        tiny_package(
+            tmp_path / "model", contents={"weights.safetensors": save(network.state_dict())}
+        )
     )
 
 
@@ -238,17 +284,31 @@ def test_a_network_that_gives_nan_fails_the_smoke_check(tmp_path: Path) -> None:
         {"input.x": pa.FixedSizeListArray.from_arrays(pa.array(X[:2].reshape(-1)), 3)},
         {"output.logit": pa.array([0.0, 1.0])},
         {"input.x": pa.array([0.0, 1.0]), "output.logit": pa.array([0.0, 1.0])},
-        {"input.x": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(4)), 2), "output.logit": pa.array([0.0, 1.0])},
-        {"input.x": pa.array([], type=pa.list_(pa.float32(), 3)), "output.logit": pa.array([], type=pa.float32())},
+        {
+            "input.x": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(4)), 2),
+            "output.logit": pa.array([0.0, 1.0]),
+        },
+        {
+            "input.x": pa.array([], type=pa.list_(pa.float32(), 3)),
+            "output.logit": pa.array([], type=pa.float32()),
+        },
     ],
     ids=["no output", "no input", "flat input", "narrow input", "no rows"],
 )
-def test_a_smoke_batch_that_does_not_fit_the_card_is_refused(tmp_path: Path, columns: dict[str, Any]) -> None:
-    assert "smoke" in refusal(tiny_package(tmp_path / "model", contents={SMOKE: parquet(pa.table(columns))}))
+def test_a_smoke_batch_that_does_not_fit_the_card_is_refused(
+    tmp_path: Path, columns: dict[str, Any]
+) -> None:
+    assert "smoke" in refusal(
+        tiny_package(tmp_path / "model", contents={SMOKE: parquet(pa.table(columns))})
+    )
 
 
 def test_a_network_that_cannot_take_its_smoke_batch_is_refused(tmp_path: Path) -> None:
-    url = tiny_package(tmp_path / "model", inputs={"y": {"dtype": "float32", "shape": [3]}}, contents={SMOKE: renamed_smoke()})
+    url = tiny_package(
+        tmp_path / "model",
+        inputs={"y": {"dtype": "float32", "shape": [3]}},
+        contents={SMOKE: renamed_smoke()},
+    )
     assert "fails on its own smoke batch" in refusal(url)
 
 
@@ -261,24 +321,31 @@ def renamed_smoke() -> bytes:
 
 def test_smoke_arrays_have_the_cards_shapes(package: str) -> None:
     inputs, expected = smoke_arrays(read_package(package))
-    assert (inputs["x"].shape, inputs["x"].dtype, expected["logit"].shape) == ((8, 3), np.float32, (8,))
+    assert (inputs["x"].shape, inputs["x"].dtype, expected["logit"].shape) == (
+        (8, 3),
+        np.float32,
+        (8,),
+    )
 
 
-def test_check_smoke_passes_for_a_good_scorer(scorer: Scorer) -> None:
-    check_smoke(scorer)
+def test_check_smoke_passes_for_a_good_scorer(scorer: Scorer, package: str) -> None:
+    check_smoke(scorer, read_package(package), Settings(16))
 
 
 def test_bfloat16_is_near_float32_and_not_it(package: str, scorer: Scorer) -> None:
-    rough, exact = scorer_of(package, dtype="bfloat16"), scorer({"x": X})["logit"]
-    values = rough({"x": X})["logit"]
+    rough, exact = scorer_of(package, dtype="bfloat16"), scorer({"x": X}).outputs["logit"]
+    values = rough({"x": X}).outputs["logit"]
     assert values.dtype == np.float32
     assert not np.array_equal(values, exact)
     np.testing.assert_allclose(values, exact, atol=0.03)
-    assert "bfloat16" in rough.placement
+    assert "bfloat16" in rough({"x": X}).computed_by
 
 
 def test_wrong_weights_fail_the_smoke_check_in_bfloat16_too(tmp_path: Path) -> None:
-    other = tiny_package(tmp_path / "model", contents={"weights.safetensors": save(tiny_network(seed=4).state_dict())})
+    other = tiny_package(
+        tmp_path / "model",
+        contents={"weights.safetensors": save(tiny_network(seed=4).state_dict())},
+    )
     assert "smoke output logit differs by" in refusal(other, dtype="bfloat16")
 
 
@@ -292,7 +359,7 @@ def test_cuda_without_cuda_is_an_error_and_auto_is_not(package: str) -> None:
 
 
 def test_an_unknown_builder_is_refused(tmp_path: Path) -> None:
-    assert "did you mean 'mlp'" in refusal(tiny_package(tmp_path / "model", builder="mpl"))
+    assert "did you mean 'mlp'?" in refusal(tiny_package(tmp_path / "model", builder="mpl"))
 
 
 def test_more_threads_give_the_same_bits_even_for_a_wide_network() -> None:
@@ -301,20 +368,27 @@ def test_more_threads_give_the_same_bits_even_for_a_wide_network() -> None:
     network = build("mlp", {"in_features": 4096, "hidden": [16], "out_features": 1}).eval()
     torch_threads: set[int] = set()
     network.register_forward_hook(lambda *_: torch_threads.add(torch.get_num_threads()))
-    card = SimpleNamespace(mask=None, outputs={"logit": Tensor(shape=())})
+    card: Any = SimpleNamespace(mask=None, outputs={"logit": Tensor(shape=())})
     x = np.random.default_rng(0).standard_normal((300, 4096), dtype=np.float32)
 
     def outputs(threads: int) -> np.ndarray:
-        package: Any = SimpleNamespace(card=card)
-        return Scorer(network, package, torch.device("cpu"), Settings(64), threads, "")({"x": x})["logit"]
+        mini_batches = MiniBatches(
+            network, card.outputs, torch.device("cpu"), torch.float32, 64, threads, 60.0
+        )
+        return Scorer(mini_batches, card)({"x": x}).outputs["logit"]
 
     assert outputs(1).tobytes() == outputs(2).tobytes() == outputs(4).tobytes()
     assert torch_threads == {1}
 
 
 def test_several_threads_share_one_scorer(scorer: Scorer) -> None:
-    expected, results = scorer({"x": X})["logit"], []
-    workers = [threading.Thread(target=lambda: results.extend(scorer({"x": X})["logit"] for _ in range(5))) for _ in range(4)]
+    expected, results = scorer({"x": X}).outputs["logit"], []
+    workers = [
+        threading.Thread(
+            target=lambda: results.extend(scorer({"x": X}).outputs["logit"] for _ in range(5))
+        )
+        for _ in range(4)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -5,7 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from model_zoo.sentence_encoder import parameters_of_bert, sentence_encoder, state_of_bert
+from model_zoo.architectures.sentence_encoder import (
+    parameters_of_bert,
+    sentence_encoder,
+    state_of_bert,
+)
 
 CONFIG = {
     "vocab_size": 11,
@@ -27,7 +31,9 @@ PLACES = {
 def bert() -> tuple[dict[str, torch.Tensor], nn.TransformerEncoder]:
     """Random weights by BERT's names, and torch's encoder with the same."""
     torch.manual_seed(2)
-    layer = nn.TransformerEncoderLayer(8, 2, 12, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
+    layer = nn.TransformerEncoderLayer(
+        8, 2, 12, activation="gelu", layer_norm_eps=1e-12, batch_first=True
+    )
     encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
     state = {
         "embeddings.word_embeddings.weight": torch.randn(11, 8),
@@ -56,12 +62,18 @@ def test_it_computes_what_torchs_own_layers_do_from_bert_s_weights() -> None:
     mine.load_state_dict(state_of_bert({f"bert.{name}": tensor for name, tensor in state.items()}))
     words = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 8, 0, 0]])
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
-    embedded = state["embeddings.word_embeddings.weight"][words] + state["embeddings.position_embeddings.weight"][:5]
+    embedded = (
+        state["embeddings.word_embeddings.weight"][words]
+        + state["embeddings.position_embeddings.weight"][:5]
+    )
     embedded = embedded + state["embeddings.token_type_embeddings.weight"][0]
     scale, shift = state["embeddings.LayerNorm.weight"], state["embeddings.LayerNorm.bias"]
     embedded = functional.layer_norm(embedded, (8,), scale, shift, 1e-12)
     with torch.inference_mode():
         tokens = encoder(embedded, src_key_padding_mask=mask == 0)
-        expected = [functional.normalize(tokens[0].mean(0), dim=0), functional.normalize(tokens[1, :3].mean(0), dim=0)]
+        expected = [
+            functional.normalize(tokens[0].mean(0), dim=0),
+            functional.normalize(tokens[1, :3].mean(0), dim=0),
+        ]
         actual = mine(input_ids=words, attention_mask=mask)["embedding"]
     np.testing.assert_allclose(actual.numpy(), torch.stack(expected).numpy(), atol=1e-5)

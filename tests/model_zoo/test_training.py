@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from configs.errors import ModelError
-from model_zoo.training import Epoch, Examples, Recipe, _mini_batches, forward, train
+from model_zoo.training.loop import Epoch, Examples, Recipe, _mini_batches, forward, train
 
 MLP = {"in_features": 2, "hidden": [8], "out_features": 1}
 
@@ -17,15 +17,27 @@ def circles(rows: int, seed: int) -> Examples:
 
 
 def recipe(**changes: Any) -> Recipe:
-    fields = {"optimiser": "adam", "learning_rate": 0.05, "batch_rows": 16, "epochs": 30, "patience": 30, "seed": 1, **changes}
+    fields = {
+        "optimiser": "adam",
+        "learning_rate": 0.05,
+        "batch_rows": 16,
+        "epochs": 30,
+        "patience": 30,
+        "seed": 1,
+        **changes,
+    }
     return Recipe(**fields)
 
 
 def run(how: Recipe, parameters: dict[str, Any] = MLP) -> tuple[torch.nn.Module, tuple[Epoch, ...]]:
-    return train("mlp", parameters, circles(200, 0), circles(80, 1), "sigmoid", how, lambda epoch: None)
+    return train(
+        "mlp", parameters, circles(200, 0), circles(80, 1), "sigmoid", how, lambda epoch: None
+    )
 
 
-@pytest.mark.parametrize(("optimiser", "learning_rate"), [("sgd", 0.5), ("momentum", 0.2), ("adam", 0.05)])
+@pytest.mark.parametrize(
+    ("optimiser", "learning_rate"), [("sgd", 0.5), ("momentum", 0.2), ("adam", 0.05)]
+)
 def test_each_optimiser_learns(optimiser: Any, learning_rate: float) -> None:
     network, epochs = run(recipe(optimiser=optimiser, learning_rate=learning_rate))
     test = circles(300, 2)
@@ -35,20 +47,27 @@ def test_each_optimiser_learns(optimiser: Any, learning_rate: float) -> None:
 
 
 def test_optimisers_differ() -> None:
-    losses = {o: run(recipe(optimiser=o, epochs=2))[1][-1].training_loss for o in ("sgd", "momentum", "adam")}
+    losses = {
+        o: run(recipe(optimiser=o, epochs=2))[1][-1].training_loss
+        for o in ("sgd", "momentum", "adam")
+    }
     assert len(set(losses.values())) == 3
 
 
 def test_softmax_learns_as_well() -> None:
     parameters = {**MLP, "out_features": 2}
-    network, _ = train("mlp", parameters, circles(200, 0), circles(80, 1), "softmax", recipe(), lambda epoch: None)
+    network, _ = train(
+        "mlp", parameters, circles(200, 0), circles(80, 1), "softmax", recipe(), lambda epoch: None
+    )
     test = circles(300, 2)
     assert np.mean(forward(network, test.inputs)["logits"].argmax(1) == test.classes) > 0.9
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others() -> None:
     dropout = {**MLP, "dropout": 0.3}
-    first, again, other = (run(recipe(epochs=3, seed=s), dropout)[0].state_dict() for s in (1, 1, 2))
+    first, again, other = (
+        run(recipe(epochs=3, seed=s), dropout)[0].state_dict() for s in (1, 1, 2)
+    )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
@@ -69,26 +88,39 @@ def test_training_leaves_torch_as_it_was() -> None:
 def test_it_stops_when_patience_is_over_and_gives_back_the_best_weights() -> None:
     # Labels without any pattern: the network learns the training rows by heart, and validation only gets worse.
     random = np.random.default_rng(0)
-    parts = [Examples({"x": random.standard_normal((60, 2)).astype(np.float32)}, random.integers(0, 2, 60)) for _ in range(2)]
+    parts = [
+        Examples(
+            {"x": random.standard_normal((60, 2)).astype(np.float32)}, random.integers(0, 2, 60)
+        )
+        for _ in range(2)
+    ]
     how = recipe(epochs=200, patience=4)
-    network, epochs = train("mlp", {**MLP, "hidden": [64]}, *parts, "sigmoid", how, lambda epoch: None)
+    network, epochs = train(
+        "mlp", {**MLP, "hidden": [64]}, *parts, "sigmoid", how, lambda epoch: None
+    )
     best = min(epochs, key=lambda e: e.validation_loss)
     assert len(epochs) < 200
     assert len(epochs) == best.number + 4
     logits = torch.from_numpy(forward(network, parts[1].inputs)["logit"])
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(parts[1].classes).float())
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, torch.from_numpy(parts[1].classes).float()
+    )
     assert float(loss) == pytest.approx(best.validation_loss, rel=1e-5)
     assert not network.training
 
 
 def test_progress_is_told_epoch_by_epoch() -> None:
     told: list[Epoch] = []
-    _, epochs = train("mlp", MLP, circles(40, 0), circles(40, 1), "sigmoid", recipe(epochs=4), told.append)
+    _, epochs = train(
+        "mlp", MLP, circles(40, 0), circles(40, 1), "sigmoid", recipe(epochs=4), told.append
+    )
     assert tuple(told) == epochs
     assert [e.number for e in told] == [1, 2, 3, 4]
     assert told[0].best
     lowest = [min(e.validation_loss for e in told[:n]) if n else math.inf for n in range(4)]
-    assert [e.best for e in told] == [e.validation_loss < low for e, low in zip(told, lowest, strict=True)]
+    assert [e.best for e in told] == [
+        e.validation_loss < low for e, low in zip(told, lowest, strict=True)
+    ]
 
 
 def test_the_mean_training_loss_counts_every_row_once() -> None:
@@ -96,17 +128,21 @@ def test_the_mean_training_loss_counts_every_row_once() -> None:
     _, epochs = run(recipe(optimiser="sgd", learning_rate=1e-12, epochs=1, batch_rows=64))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        from model_zoo.architectures import build
+        from model_zoo.architectures.builders import build
 
         network = build("mlp", MLP)
     examples = circles(200, 0)
     logits = torch.from_numpy(forward(network, examples.inputs)["logit"])
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(examples.classes).float())
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, torch.from_numpy(examples.classes).float()
+    )
     assert epochs[0].training_loss == pytest.approx(float(loss), rel=1e-5)
 
 
 @pytest.mark.parametrize(("rows", "batch_rows"), [(1, 4), (4, 4), (5, 4), (6, 4), (9, 4), (3, 1)])
-def test_mini_batches_hold_every_row_once_and_never_a_single_leftover(rows: int, batch_rows: int) -> None:
+def test_mini_batches_hold_every_row_once_and_never_a_single_leftover(
+    rows: int, batch_rows: int
+) -> None:
     batches = list(_mini_batches(rows, batch_rows, torch.Generator().manual_seed(0)))
     assert sorted(np.concatenate(batches).tolist()) == list(range(rows))
     assert all(0 < len(b) <= batch_rows + 1 for b in batches)
@@ -122,7 +158,9 @@ def test_forward_in_pieces_is_forward_at_once() -> None:
 
 
 def test_a_loss_that_explodes_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"the loss is not finite in epoch \d+; lower training.learning_rate"):
+    with pytest.raises(
+        ModelError, match=r"the loss is not finite in epoch \d+; lower training.learning_rate"
+    ):
         run(recipe(optimiser="sgd", learning_rate=1e30))
 
 

@@ -16,14 +16,14 @@ pytestmark = pytest.mark.program
 COMPILER = ("torch._dynamo", "torch._inductor")
 LOAD = f"""
 import sys
-from model_zoo.package import read_package
-from model_zoo.weights import load_network
+from model_zoo.package.package import read_package
+from model_zoo.package.weights import load_network
 load_network(read_package(sys.argv[1]))
 assert not set(sys.modules).intersection({COMPILER})
 """
 RESNET = f"""
 import sys, torch
-from model_zoo.architectures import build
+from model_zoo.architectures.builders import build
 network = build("resnet18", {{"classes": 3}}).eval()
 assert not set(sys.modules).intersection({COMPILER})
 import torchvision
@@ -34,11 +34,11 @@ torch.export.export(network, (torch.zeros(1, 3, 32, 32),))
 
 INT8 = f"""
 import sys, torch
-from model_zoo.architectures import build
-from model_zoo.quantised import measured_scales, quantised
+from model_zoo.architectures.builders import build
+from model_zoo.engines.int8 import measure_scales, quantise
 network = build("cnn", {{"channels": 1, "height": 8, "width": 8, "classes": 2, "widths": [4]}}).eval()
 inputs = {{"image": torch.rand(4, 1, 8, 8)}}
-quantised(network, inputs, measured_scales(network, [inputs]))
+quantise(network, inputs, measure_scales(network, [inputs]))
 assert not set(sys.modules).intersection({COMPILER})
 """
 

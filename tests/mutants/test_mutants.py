@@ -6,13 +6,7 @@ import pytest
 
 from tests.mutants.broken import PROMISES, Promise
 from tests.mutants.equivalent import read_list, stale
-from tests.mutants.mutations import (
-    REPOSITORY,
-    all_mutations,
-    mutated_tree,
-    mutations_of,
-    sample,
-)
+from tests.mutants.mutations import REPOSITORY, all_mutations, mutated_tree, mutations_of, sample
 from tests.mutants.promises import broken_text, failed_tests
 from tests.mutants.reach import Reach
 from tests.mutants.trials import _within

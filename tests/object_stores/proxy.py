@@ -93,7 +93,9 @@ def _forwarder(proxy: Proxy, store: str) -> type[BaseHTTPRequestHandler]:
 
         def _fault(self, body: bytes) -> Fault | None:
             uploaded = re.search(rb'"name": "([^"]+)"', body) if "/upload/" in self.path else None
-            request = f"{self.command} {self.path} {uploaded[1].decode() if uploaded else ''}".rstrip()
+            request = (
+                f"{self.command} {self.path} {uploaded[1].decode() if uploaded else ''}".rstrip()
+            )
             with proxy.lock:
                 proxy.requests.append(request)
                 fault = proxy.fault
@@ -104,7 +106,9 @@ def _forwarder(proxy: Proxy, store: str) -> type[BaseHTTPRequestHandler]:
 
         def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
             connection = http.client.HTTPConnection(store, timeout=60)
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "expect")}
+            headers = {
+                k: v for k, v in self.headers.items() if k.lower() not in ("connection", "expect")
+            }
             connection.request(self.command, self._path(), body, headers)
             answer = connection.getresponse()
             content = answer.read()

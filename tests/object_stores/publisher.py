@@ -14,7 +14,9 @@ from transforms.publish import announce, publish_run
 HEAD = {"format": 1, "job": {"name": "demo"}}
 KILLED = -signal.SIGKILL
 _FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload([__name__, "s3fs", "gcsfs"])  # one that is not installed is left out
+_FORKING.set_forkserver_preload(
+    [__name__, "s3fs", "gcsfs"]
+)  # one that is not installed is left out
 
 
 def start(environment: Mapping[str, str], run: RunFolder) -> BaseProcess:
@@ -41,6 +43,8 @@ def _publish(environment: Mapping[str, str], run: RunFolder) -> None:
     try:
         publish_run(run, [], HEAD, 1, 0.0)
     except Refusal:
-        if not files.exists(run.manifest):  # else another was faster and cleaned up, and pipelines.score says so
+        if not files.exists(
+            run.manifest
+        ):  # else another was faster and cleaned up, and pipelines.score says so
             raise
         announce(run)

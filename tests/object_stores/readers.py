@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from storage import files
-from storage.layout import RunFolder, current_run, read_manifest
+from storage.layout import RunFolder, find_current_run, read_manifest
 from tests.support.publishing import tree
 
 _TIMES = {"published_at", "seconds", "rows_per_second", "peak_memory_bytes", "stages"}
@@ -16,7 +16,7 @@ def whole(output: str, run_id: str | None = None) -> dict[str, Any]:
     """Return what a reader gets by CURRENT -> manifest -> files, every file checked: the manifest without its times."""
     run, manifest = read_manifest(output, run_id)
     for entry in manifest["files"] + manifest["rejected_files"]:
-        assert files.sha256_of(f"{run.published}/{entry['path']}") == entry["sha256"]
+        assert files.compute_sha256(f"{run.published}/{entry['path']}") == entry["sha256"]
     assert manifest.keys() >= _TIMES
     return {name: value for name, value in manifest.items() if name not in _TIMES}
 
@@ -29,15 +29,18 @@ def content(run: RunFolder) -> dict[str, bytes]:
 def published(output: str) -> dict[str, bytes]:
     """Return the files of the current run, which is whole."""
     whole(output)
-    return content(RunFolder(output, current_run(output) or ""))
+    return content(RunFolder(output, find_current_run(output) or ""))
 
 
 def check_published(run: RunFolder, reference: RunFolder) -> None:
     """The run stands, byte-equal to the undisturbed one, with nothing beside it and nothing left to clean up."""
-    assert current_run(run.output) == run.run_id
-    assert {**whole(run.output), "run_id": ""} == {**whole(reference.output, reference.run_id), "run_id": ""}
+    assert find_current_run(run.output) == run.run_id
+    assert {**whole(run.output), "run_id": ""} == {
+        **whole(reference.output, reference.run_id),
+        "run_id": "",
+    }
     assert content(run) == content(reference)
-    assert files.names_in(f"{run.output}/_tmp") == []
+    assert files.list_names(f"{run.output}/_tmp") == []
 
 
 @contextmanager

@@ -23,11 +23,19 @@ class OneAtATime:
         self._lock = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        environ["wsgi.input"] = io.BytesIO(
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        )
         with self._lock:
             return list(self._application(environ, start_response))
 
 
 if __name__ == "__main__":
     application = OneAtATime(DomainDispatcherApplication(create_backend_app))
-    make_server("127.0.0.1", int(sys.argv[1]), application, threaded=True, request_handler=MotoRequestHandler).serve_forever()
+    make_server(
+        "127.0.0.1",
+        int(sys.argv[1]),
+        application,
+        threaded=True,
+        request_handler=MotoRequestHandler,
+    ).serve_forever()

@@ -32,8 +32,16 @@ class Server:
         url = f"http://{address or self.address}"
         if self.scheme == "gs":
             # The emulator has no gRPC interface, which gcsfs would ask what kind of bucket this is.
-            return {"STORAGE_EMULATOR_HOST": url, "GOOGLE_CLOUD_PROJECT": "test", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
-        credentials = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1"}
+            return {
+                "STORAGE_EMULATOR_HOST": url,
+                "GOOGLE_CLOUD_PROJECT": "test",
+                "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+            }
+        credentials = {
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
         return {**credentials, "AWS_ENDPOINT_URL": url, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
@@ -44,8 +52,12 @@ def missing(name: str) -> str | None:
     if importlib.util.find_spec("s3fs") is None:
         return "s3fs is not installed (extra s3)"
     if name == "minio":
-        return None if _MINIO_PROGRAM.exists() else f"{MINIO} is not built in {_MINIO_PROGRAM.parent}"
-    return None if importlib.util.find_spec("moto") else "moto[server] is not installed (extra test)"
+        return (
+            None if _MINIO_PROGRAM.exists() else f"{MINIO} is not built in {_MINIO_PROGRAM.parent}"
+        )
+    return (
+        None if importlib.util.find_spec("moto") else "moto[server] is not installed (extra test)"
+    )
 
 
 @contextmanager
@@ -53,7 +65,12 @@ def running(name: str, folder: Path) -> Iterator[Server]:
     """A server of its own: `s3` (moto), `minio` or `gs`."""
     port = free_port()
     command = {"s3": _moto, "minio": _minio, "gs": _fake_gcs}[name](port, folder)
-    environment = {**os.environ, "MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET, "MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)}
+    environment = {
+        **os.environ,
+        "MINIO_ROOT_USER": KEY,
+        "MINIO_ROOT_PASSWORD": SECRET,
+        "MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE),
+    }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
     try:
@@ -76,11 +93,28 @@ def _moto(port: int, folder: Path) -> Sequence[str]:
 
 def _minio(port: int, folder: Path) -> Sequence[str]:
     console = f"127.0.0.1:{free_port()}"
-    return [str(_MINIO_PROGRAM), "server", str(folder / "objects"), "--address", f"127.0.0.1:{port}", "--console-address", console]
+    return [
+        str(_MINIO_PROGRAM),
+        "server",
+        str(folder / "objects"),
+        "--address",
+        f"127.0.0.1:{port}",
+        "--console-address",
+        console,
+    ]
 
 
 def _fake_gcs(port: int, folder: Path) -> Sequence[str]:
-    where = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-external-url", f"http://127.0.0.1:{port}"]
+    where = [
+        "-scheme",
+        "http",
+        "-host",
+        "127.0.0.1",
+        "-port",
+        str(port),
+        "-external-url",
+        f"http://127.0.0.1:{port}",
+    ]
     return [str(go_tool(FAKE_GCS)), "-backend", "memory", "-log-level", "error", *where]
 
 

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import csv_pieces, score
-from pipelines.command_line import run_program
-from pipelines.csv_pieces import CsvPiece, cut_csv
+from pipelines import score
+from pipelines.cli.command_line import run_program
 from storage import files
-from storage.layout import RunFolder, current_run
+from storage.inputs import list_inputs
+from storage.layout import RunFolder, find_current_run
 from tests.object_stores.readers import content
 from tests.support.builders import tiny_package
-from transforms.csv_text import CsvFormat
+from transforms.formats import csv_split
+from transforms.formats.csv_bytes import CsvPiece
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_split import split_csv
 
 JOB = """
 name: pieces
@@ -30,26 +33,38 @@ def text(rows: int) -> bytes:
 
 @pytest.fixture
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_pieces, "PIECE_BYTES", 10_000)
+    monkeypatch.setattr(csv_split, "PIECE_BYTES", 10_000)
 
 
 def pieces_of(url: str) -> tuple[CsvPiece, ...]:
-    (file,), _ = files.list_inputs(url)
-    return cut_csv(file, ["id", "a", "b", "c"], CsvFormat(newlines_in_values=False))
+    (file,), _ = list_inputs(url)
+    return split_csv(file, ["id", "a", "b", "c"], CsvDialect(newlines_in_values=False))
 
 
 @pytest.mark.beam
 @pytest.mark.usefixtures("_small_pieces")
-def test_scores_of_a_file_in_a_store_are_those_of_a_file_on_a_disk(bucket: str, tmp_path: Path) -> None:
+def test_scores_of_a_file_in_a_store_are_those_of_a_file_on_a_disk(
+    bucket: str, tmp_path: Path
+) -> None:
     (tmp_path / "a.csv").write_bytes(text(3_000))
     files.put(f"{bucket}/in/a.csv", text(3_000))
     package = tiny_package(tmp_path / "model")
     published = []
-    for paths, output in ((f"{bucket}/in", f"{bucket}/scores"), (str(tmp_path / "a.csv"), str(tmp_path / "scores"))):
+    for paths, output in (
+        (f"{bucket}/in", f"{bucket}/scores"),
+        (str(tmp_path / "a.csv"), str(tmp_path / "scores")),
+    ):
         (tmp_path / "job.yaml").write_text(JOB.format(paths=paths, package=package))
-        assert run_program(score.main, ["--config", str(tmp_path / "job.yaml"), "--output", output, "--quiet"]) == 0
-        run = RunFolder(output, current_run(output) or "")
-        published.append({name: stored for name, stored in content(run).items() if name.startswith("part-")})
+        assert (
+            run_program(
+                score.main, ["--config", str(tmp_path / "job.yaml"), "--output", output, "--quiet"]
+            )
+            == 0
+        )
+        run = RunFolder(output, find_current_run(output) or "")
+        published.append(
+            {name: stored for name, stored in content(run).items() if name.startswith("part-")}
+        )
     assert len(published[0]) > 2
     assert published[0] == published[1]
     assert pieces_of(f"{bucket}/in/a.csv") == pieces_of(str(tmp_path / "a.csv"))

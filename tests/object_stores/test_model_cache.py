@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from configs.errors import ModelError
-from model_zoo import package_cache
-from model_zoo.package import CARD, read_package
+from model_zoo.package import cache
+from model_zoo.package.package import CARD, read_package
 from storage import files
 from tests.object_stores.proxy import Proxy
 from tests.object_stores.servers import Server
@@ -42,7 +42,9 @@ def copies(machine: Path) -> dict[str, Path]:
     return {p.name: p for folder in machine.glob("model-packages-*") for p in folder.iterdir()}
 
 
-def test_a_worker_asks_for_nothing_that_its_machine_has(url: str, digest: str, machine: Path, seen: Proxy) -> None:
+def test_a_worker_asks_for_nothing_that_its_machine_has(
+    url: str, digest: str, machine: Path, seen: Proxy
+) -> None:
     first = read_package(url, digest)
     asked = len(seen.requests)
     assert asked >= 5
@@ -51,7 +53,9 @@ def test_a_worker_asks_for_nothing_that_its_machine_has(url: str, digest: str, m
     assert len(seen.requests) == asked
 
 
-def test_a_launcher_asks_for_the_card_and_takes_the_rest(url: str, digest: str, seen: Proxy) -> None:
+def test_a_launcher_asks_for_the_card_and_takes_the_rest(
+    url: str, digest: str, seen: Proxy
+) -> None:
     first = read_package(url, digest)
     seen.requests.clear()
     assert read_package(url) == first
@@ -60,7 +64,9 @@ def test_a_launcher_asks_for_the_card_and_takes_the_rest(url: str, digest: str, 
 
 
 @pytest.mark.parametrize("poison", [b"", b"another", None], ids=["cut", "altered", "gone"])
-def test_a_bad_copy_is_fetched_again_and_replaced(poison: bytes | None, url: str, digest: str, machine: Path) -> None:
+def test_a_bad_copy_is_fetched_again_and_replaced(
+    poison: bytes | None, url: str, digest: str, machine: Path
+) -> None:
     first = read_package(url, digest)
     good = {name: path.read_bytes() for name, path in copies(machine).items()}
     for path in copies(machine).values():
@@ -80,7 +86,9 @@ def test_a_changed_package_is_not_hidden_by_its_copy(url: str, digest: str) -> N
         read_package(url, "0" * 64)
 
 
-def test_altered_content_in_the_store_is_refused_and_not_kept(url: str, digest: str, machine: Path) -> None:
+def test_altered_content_in_the_store_is_refused_and_not_kept(
+    url: str, digest: str, machine: Path
+) -> None:
     files.replace(f"{url}/weights.safetensors", b"altered")
     with pytest.raises(ModelError, match="sha256 differs"):
         read_package(url, digest)
@@ -95,7 +103,9 @@ def test_nobody_else_may_read_or_write_the_copies(url: str, digest: str, machine
 
 
 @pytest.mark.parametrize("trap", ["open to all", "a link", "a file"])
-def test_a_folder_that_others_may_write_is_not_used(trap: str, url: str, digest: str, machine: Path) -> None:
+def test_a_folder_that_others_may_write_is_not_used(
+    trap: str, url: str, digest: str, machine: Path
+) -> None:
     folder = machine / f"model-packages-{os.getuid()}"
     if trap == "open to all":
         folder.mkdir()
@@ -125,14 +135,16 @@ def test_workers_that_start_at_once(url: str, digest: str, machine: Path) -> Non
     assert not any(name.startswith(".") for name in copies(machine))
 
 
-def test_what_was_used_longest_ago_makes_room(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package_cache, "_MOST_BYTES", 2_500)
+def test_what_was_used_longest_ago_makes_room(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_MOST_BYTES", 2_500)
     contents = [bytes([n]) * 1_000 for n in range(3)]
     for age, content in enumerate(contents[:2]):
-        package_cache.keep(content)
+        cache.keep_copy(content)
         (newest,) = [p for p in copies(machine).values() if p.read_bytes() == content]
         os.utime(newest, (age, age))
     names = {path.read_bytes(): name for name, path in copies(machine).items()}
-    assert package_cache.cached(names[contents[0]]) == contents[0]  # used now
-    package_cache.keep(contents[2])
+    assert cache.read_copy(names[contents[0]]) == contents[0]  # used now
+    cache.keep_copy(contents[2])
     assert {p.read_bytes() for p in copies(machine).values()} == {contents[0], contents[2]}

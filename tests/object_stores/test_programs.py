@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import score, train, verify
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from storage import files
-from storage.layout import RunFolder, current_run
+from storage.inputs import read_version
+from storage.layout import RunFolder, find_current_run
 from tests.object_stores.proxy import Fault, Proxy
 from tests.object_stores.readers import content, published, watched
 from tests.object_stores.servers import SECRET, Server, missing
@@ -48,7 +49,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The sample scored from local disk to local disk."""
     output = str(tmp_path_factory.mktemp("local"))
     assert run_program(score.main, ["--output", output, "--quiet"]) == 0
-    return content(RunFolder(output, current_run(output) or ""))
+    return content(RunFolder(output, find_current_run(output) or ""))
 
 
 @pytest.fixture
@@ -85,29 +86,55 @@ def job(sample: str, output: str, *more: str) -> list[str]:
     return ["--input", f"{sample}/shards", "--model", f"{sample}/model", "--output", output, *more]
 
 
-def test_input_model_and_output_in_the_store(start: Start, sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
+def test_input_model_and_output_in_the_store(
+    start: Start, sample: str, bucket: str, undisturbed: dict[str, bytes]
+) -> None:
     output = f"{bucket}/scores"
     end(start("pipelines.score", *job(sample, output)))
     assert published(output) == undisturbed
-    assert "every sha256, row count and schema is as published" in end(start("pipelines.verify", output))
-    before = files.version_of(f"{output}/CURRENT")
+    assert "every sha256, row count and schema is as published" in end(
+        start("pipelines.verify", output)
+    )
+    before = read_version(f"{output}/CURRENT")
     assert "already published" in end(start("pipelines.score", *job(sample, output)))
-    assert files.version_of(f"{output}/CURRENT") == before
-    assert files.names_in(output) == ["CURRENT", "runs"]
+    assert read_version(f"{output}/CURRENT") == before
+    assert files.list_names(output) == ["CURRENT", "runs"]
 
 
-def test_ways_to_name_the_same_input_are_the_same_work(sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
-    shards = files.names_in(f"{sample}/shards")
+def test_ways_to_name_the_same_input_are_the_same_work(
+    sample: str, bucket: str, undisturbed: dict[str, bytes]
+) -> None:
+    shards = files.list_names(f"{sample}/shards")
     by_name = [word for name in shards for word in ("--input", f"{sample}/shards/{name}")]
-    for words in (by_name, ["--input", f"{sample}/shards/"], ["--input", f"{sample}/shards/*.parquet"]):
-        arguments = [*words, "--model", f"{sample}/model", "--output", f"{bucket}/scores", "--quiet"]
+    for words in (
+        by_name,
+        ["--input", f"{sample}/shards/"],
+        ["--input", f"{sample}/shards/*.parquet"],
+    ):
+        arguments = [
+            *words,
+            "--model",
+            f"{sample}/model",
+            "--output",
+            f"{bucket}/scores",
+            "--quiet",
+        ]
         assert run_program(score.main, arguments) == 0
-    assert len(files.names_in(f"{bucket}/scores/runs")) == 1
+    assert len(files.list_names(f"{bucket}/scores/runs")) == 1
     assert published(f"{bucket}/scores") == undisturbed
 
 
 def test_csv_input(sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
-    arguments = ["--input", f"{sample}/csv/*.csv", "--model", f"{sample}/model", "--output", f"{bucket}/scores", "--quiet", *CSV]
+    arguments = [
+        "--input",
+        f"{sample}/csv/*.csv",
+        "--model",
+        f"{sample}/model",
+        "--output",
+        f"{bucket}/scores",
+        "--quiet",
+        *CSV,
+    ]
     assert run_program(score.main, arguments) == 0
     assert published(f"{bucket}/scores") == undisturbed
     assert run_program(verify.main, [f"{bucket}/scores"]) == 0
@@ -115,10 +142,24 @@ def test_csv_input(sample: str, bucket: str, undisturbed: dict[str, bytes]) -> N
 
 def test_training_writes_a_package_that_scores(bucket: str) -> None:
     output = f"{bucket}/trained"
-    config = ["--config", str(REPOSITORY / "configs/train_breast_cancer.yaml"), "--set", "training.epochs=2", "--quiet"]
+    config = [
+        "--config",
+        str(REPOSITORY / "configs/train_breast_cancer.yaml"),
+        "--set",
+        "training.epochs=2",
+        "--quiet",
+    ]
     assert run_program(train.main, [*config, "--output", output]) == 0
     assert run_program(train.main, [*config, "--output", output, "--overwrite"]) == 0
-    scoring = ["--input", f"{output}/shards", "--model", f"{output}/model", "--output", f"{bucket}/scores", "--quiet"]
+    scoring = [
+        "--input",
+        f"{output}/shards",
+        "--model",
+        f"{output}/model",
+        "--output",
+        f"{bucket}/scores",
+        "--quiet",
+    ]
     assert run_program(score.main, scoring) == 0
     assert run_program(verify.main, [f"{bucket}/scores"]) == 0
 
@@ -129,32 +170,50 @@ def test_training_writes_a_package_that_scores(bucket: str) -> None:
     ids=["two units done", "before the manifest", "after the manifest"],
 )
 def test_killed_with_its_whole_group_it_resumes(
-    step: str, number: int, after: bool, start: Start, sample: str, bucket: str, proxy: Proxy, undisturbed: dict[str, bytes]
+    step: str,
+    number: int,
+    after: bool,
+    start: Start,
+    sample: str,
+    bucket: str,
+    proxy: Proxy,
+    undisturbed: dict[str, bytes],
 ) -> None:
     output, launchers = f"{bucket}/scores", []
-    proxy.fault = Fault(f"^(PUT|POST) .*{step}", lambda: os.killpg(launchers[0].pid, signal.SIGKILL), after, number)
+    proxy.fault = Fault(
+        f"^(PUT|POST) .*{step}", lambda: os.killpg(launchers[0].pid, signal.SIGKILL), after, number
+    )
     with proxy.lock:
         launchers.append(start("pipelines.score", *job(sample, output), address=proxy.address))
     assert launchers[0].wait(300) == -signal.SIGKILL, launchers[0].communicate()
-    assert current_run(output) is None
+    assert find_current_run(output) is None
     out = end(start("pipelines.score", *job(sample, output)))
     assert ("resumed" in out) == (step == "done" or not after)
     assert published(output) == undisturbed
-    assert files.names_in(output) == ["CURRENT", "runs"]
+    assert files.list_names(output) == ["CURRENT", "runs"]
 
 
-def test_two_launchers_of_the_same_work(start: Start, sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
+def test_two_launchers_of_the_same_work(
+    start: Start, sample: str, bucket: str, undisturbed: dict[str, bytes]
+) -> None:
     output = f"{bucket}/scores"
-    assert run_program(score.main, job(sample, output, "--set", "postprocess.threshold=0.9", "--quiet")) == 0
-    old = current_run(output)
+    assert (
+        run_program(
+            score.main, job(sample, output, "--set", "postprocess.threshold=0.9", "--quiet")
+        )
+        == 0
+    )
+    old = find_current_run(output)
     with watched(output) as seen:
         for launcher in [start("pipelines.score", *job(sample, output)) for _ in range(2)]:
             end(launcher)
-    assert seen <= {old, current_run(output)}
+    assert seen <= {old, find_current_run(output)}
     assert published(output) == undisturbed
 
 
-def failing(capsys: pytest.CaptureFixture[str], arguments: list[str], main: Callable[..., int] = score.main) -> tuple[int, str]:
+def failing(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], main: Callable[..., int] = score.main
+) -> tuple[int, str]:
     """Exit status of a program in this process, and its one line on stderr, which shows no secret."""
     capsys.readouterr()
     status = run_program(main, arguments)
@@ -172,15 +231,24 @@ def check_line(error: str) -> None:
 
 @pytest.mark.parametrize(("flag", "status"), [("--input", 3), ("--model", 3), ("--output", 5)])
 def test_a_missing_bucket(
-    flag: str, status: int, server: Server, sample: str, bucket: str, capsys: pytest.CaptureFixture[str]
+    flag: str,
+    status: int,
+    server: Server,
+    sample: str,
+    bucket: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     nowhere = f"{server.scheme}://missing-{os.getpid()}/x"
     assert failing(capsys, [*job(sample, f"{bucket}/scores"), flag, nowhere])[0] == status
-    assert not fsspec.filesystem(server.scheme, use_listings_cache=False).exists(nowhere.rsplit("/", 1)[0])
+    assert not fsspec.filesystem(server.scheme, use_listings_cache=False).exists(
+        nowhere.rsplit("/", 1)[0]
+    )
 
 
 @pytest.mark.parametrize(("flag", "status"), [("--input", 3), ("--model", 3), ("--output", 5)])
-def test_a_server_that_is_not_there(flag: str, status: int, server: Server, unreachable: dict[str, Program]) -> None:
+def test_a_server_that_is_not_there(
+    flag: str, status: int, server: Server, unreachable: dict[str, Program]
+) -> None:
     if server.scheme == "gs":
         pytest.skip("gcsfs asks again for half a minute")
     launcher = unreachable[flag]
@@ -192,16 +260,29 @@ def test_a_server_that_is_not_there(flag: str, status: int, server: Server, unre
 
 @pytest.mark.parametrize(("flag", "status"), [("--input", 3), ("--model", 3), ("--output", 5)])
 def test_credentials_that_are_refused(
-    flag: str, status: int, server: Server, proxy: Proxy, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    flag: str,
+    status: int,
+    server: Server,
+    proxy: Proxy,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
-    proxy.instead = lambda _: (403, b"<Error><Code>InvalidAccessKeyId</Code><Message>There is no such key.</Message></Error>")
+    proxy.instead = lambda _: (
+        403,
+        b"<Error><Code>InvalidAccessKeyId</Code><Message>There is no such key.</Message></Error>",
+    )
     with at(Server(server.scheme, proxy.address)):
-        code, error = failing(capsys, ["--output", str(tmp_path / "scores"), flag, f"{server.scheme}://bucket/x"])
+        code, error = failing(
+            capsys, ["--output", str(tmp_path / "scores"), flag, f"{server.scheme}://bucket/x"]
+        )
     assert code == status, error
 
 
 def test_no_credentials_at_all(
-    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     if server.scheme == "gs":
         pytest.skip("gcsfs goes on without credentials, and the server refuses")
@@ -211,13 +292,20 @@ def test_no_credentials_at_all(
         for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             monkeypatch.setenv(variable, str(tmp_path / "none"))
         for flag, status in (("--input", 3), ("--model", 3), ("--output", 5)):
-            code, error = failing(capsys, ["--output", str(tmp_path / "scores"), flag, "s3://bucket/x"])
+            code, error = failing(
+                capsys, ["--output", str(tmp_path / "scores"), flag, "s3://bucket/x"]
+            )
             assert (code, "credentials" in error) == (status, True)
 
 
 def test_a_missing_extra_is_named(programs: Programs, server: Server, tmp_path: Path) -> None:
     package, extra = ("gcsfs", "gcs") if server.scheme == "gs" else ("s3fs", "s3")
-    run = programs.run("tests.object_stores.without_extra", package, f"{server.scheme}://bucket/x", str(tmp_path / "scores"))
+    run = programs.run(
+        "tests.object_stores.without_extra",
+        package,
+        f"{server.scheme}://bucket/x",
+        str(tmp_path / "scores"),
+    )
     assert run.stdout.split() == ["3", "3", "2"], run.stderr
     for line in run.stderr.splitlines():
         assert package in line
@@ -226,9 +314,17 @@ def test_a_missing_extra_is_named(programs: Programs, server: Server, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "output", ["sftp://host/scores", "http://host/scores", "zip://scores::s3://bucket/a.zip", "hdfs://host/scores"]
+    "output",
+    [
+        "sftp://host/scores",
+        "http://host/scores",
+        "zip://scores::s3://bucket/a.zip",
+        "hdfs://host/scores",
+    ],
 )
-def test_an_output_without_a_conditional_put_is_refused(output: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_without_a_conditional_put_is_refused(
+    output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     status, error = failing(capsys, ["--output", output])
     assert status == 2
     assert "s3://" in error

@@ -8,7 +8,7 @@ import pytest
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder, current_run
+from storage.layout import RunFolder, find_current_run
 from tests.object_stores import publisher
 from tests.object_stores.proxy import Fault, Proxy
 from tests.object_stores.readers import check_published, content, watched, whole
@@ -16,9 +16,10 @@ from tests.object_stores.servers import Server
 from tests.object_stores.stores import at, new_bucket
 from tests.support.builders import make_unit, scored_batch
 from tests.support.publishing import SCHEMA, two_units
-from transforms.part_file import FileFormat
+from transforms.formats.output import FileFormat
+from transforms.output.done_record import finish_unit, read_done_record
+from transforms.output.part_writer import PartWriter
 from transforms.publish import publish_run
-from transforms.write import PartWriter, finish_unit, read_done_record
 
 _ANY_WRITE = r"^(PUT|POST|DELETE) "
 
@@ -48,12 +49,18 @@ def test_killed_at_each_step_it_resumes_to_the_same_bytes(
 ) -> None:
     steps = clean_steps(server, output, proxy)
     assert sum("part-" in s and "/runs/" in s.replace("%2F", "/") for s in steps) == 4
-    assert ["manifest" in s for s in steps].index(True) < ["CURRENT" in s for s in steps].index(True) < len(steps) - 1
+    assert (
+        ["manifest" in s for s in steps].index(True)
+        < ["CURRENT" in s for s in steps].index(True)
+        < len(steps) - 1
+    )
     for number, step in enumerate(steps, 1):
-        before = current_run(output)
+        before = find_current_run(output)
         run, _ = two_units(output, f"killed-{number}")
         launchers: list[BaseProcess] = []
-        proxy.fault = Fault(_ANY_WRITE, lambda launchers=launchers: publisher.kill(launchers[0]), after, number)
+        proxy.fault = Fault(
+            _ANY_WRITE, lambda launchers=launchers: publisher.kill(launchers[0]), after, number
+        )
         with proxy.lock:  # the first request waits until the launcher's number is known
             launchers.append(publisher.start(server.environment(proxy.address), run))
         assert publisher.end(launchers[0]) == publisher.KILLED, step
@@ -65,7 +72,7 @@ def test_killed_at_each_step_it_resumes_to_the_same_bytes(
 
 def test_two_launchers_of_the_same_work(server: Server, output: str, reference: RunFolder) -> None:
     for number in range(3):
-        before = current_run(output)
+        before = find_current_run(output)
         run, _ = two_units(output, f"run-{number}")
         with watched(output) as seen:
             launchers = [publisher.start(server.environment(), run) for _ in range(2)]
@@ -76,20 +83,22 @@ def test_two_launchers_of_the_same_work(server: Server, output: str, reference: 
 
 def test_two_launchers_of_different_work(server: Server, output: str, reference: RunFolder) -> None:
     for number in range(3):
-        before = current_run(output)
+        before = find_current_run(output)
         runs = [two_units(output, f"run-{number}-{letter}")[0] for letter in "ab"]
         with watched(output) as seen:
             launchers = [publisher.start(server.environment(), run) for run in runs]
             assert [publisher.end(launcher) for launcher in launchers] == [0, 0]
         assert seen <= {before, *(run.run_id for run in runs)}
-        assert current_run(output) in {run.run_id for run in runs}
+        assert find_current_run(output) in {run.run_id for run in runs}
         for run in runs:
             assert content(run) == content(reference)
             assert whole(output, run.run_id)["files"] == whole(output, "old")["files"]
 
 
 @pytest.mark.parametrize("step", ["part-00001", "manifest.json", "CURRENT"])
-def test_a_lost_answer_changes_nothing(step: str, server: Server, output: str, reference: RunFolder, proxy: Proxy) -> None:
+def test_a_lost_answer_changes_nothing(
+    step: str, server: Server, output: str, reference: RunFolder, proxy: Proxy
+) -> None:
     run, _ = two_units(output, "new")
     proxy.fault = Fault(f"{_ANY_WRITE}.*{step}", lambda: None, after=True)
     assert publisher.end(publisher.start(server.environment(proxy.address), run)) == 0
@@ -97,7 +106,9 @@ def test_a_lost_answer_changes_nothing(step: str, server: Server, output: str, r
     check_published(run, reference)
 
 
-def test_a_lost_answer_to_a_done_record_costs_no_file(server: Server, output: str, proxy: Proxy) -> None:
+def test_a_lost_answer_to_a_done_record_costs_no_file(
+    server: Server, output: str, proxy: Proxy
+) -> None:
     run, unit = two_units(output, "new")[0], make_unit(7, 2, "c.parquet")
     proxy.fault = Fault(f"{_ANY_WRITE}.*done", lambda: None, after=True)
     with at(Server(server.scheme, proxy.address)):
@@ -109,16 +120,27 @@ def test_a_lost_answer_to_a_done_record_costs_no_file(server: Server, output: st
     assert all(files.exists(f"{run.attempts}/{f.path}") for f in part.scored)
 
 
-def test_other_content_that_was_published_first_stands(server: Server, output: str, proxy: Proxy) -> None:
+def test_other_content_that_was_published_first_stands(
+    server: Server, output: str, proxy: Proxy
+) -> None:
     """Of two manifests the store takes one, and the launcher whose content it is not fails."""
     run, _ = two_units(output, "new")
-    other = json.dumps({"content_sha256": "another", "rows": {}, "files": [], "rejected_files": []}).encode()
-    proxy.fault = Fault(f"{_ANY_WRITE}.*manifest", lambda: assert_true(files.create(run.manifest, other)), after=False)
-    with at(Server(server.scheme, proxy.address)), pytest.raises(PublishError, match="another launcher published"):
+    other = json.dumps(
+        {"content_sha256": "another", "rows": {}, "files": [], "rejected_files": []}
+    ).encode()
+    proxy.fault = Fault(
+        f"{_ANY_WRITE}.*manifest",
+        lambda: assert_true(files.create(run.manifest, other)),
+        after=False,
+    )
+    with (
+        at(Server(server.scheme, proxy.address)),
+        pytest.raises(PublishError, match="another launcher published"),
+    ):
         publish_run(run, [], publisher.HEAD, 1, 0.0)
     assert files.read(run.manifest) == other
-    assert files.names_in(run.published) == ["manifest.json"]
-    assert current_run(output) == "old"
+    assert files.list_names(run.published) == ["manifest.json"]
+    assert find_current_run(output) == "old"
 
 
 def assert_true(value: bool) -> None:
@@ -143,16 +165,23 @@ def as_of_long_ago(old: str, output: str) -> None:
 
 @pytest.mark.parametrize("listings", [as_empty, as_of_long_ago])
 def test_no_promise_rests_on_a_listing(
-    listings: Callable[[str, str], None], server: Server, bucket: str, output: str, reference: RunFolder, proxy: Proxy
+    listings: Callable[[str, str], None],
+    server: Server,
+    bucket: str,
+    output: str,
+    reference: RunFolder,
+    proxy: Proxy,
 ) -> None:
     old = new_bucket(server)
     listings(old, output)
     proxy.old = (bucket.partition("://")[2], old.partition("://")[2])
     with at(Server(server.scheme, proxy.address)):
-        assert "CURRENT" not in files.names_in(output)
+        assert "CURRENT" not in files.list_names(output)
         run, _ = two_units(output, "new")
         publish_run(run, [], publisher.HEAD, 1, 0.0)
         assert whole(output)["run_id"] == "new"
         publish_run(run, [], publisher.HEAD, 1, 0.0)
-    assert publisher.end(publisher.start(server.environment(), run)) == 0  # and later nothing is left to clean up
+    assert (
+        publisher.end(publisher.start(server.environment(), run)) == 0
+    )  # and later nothing is left to clean up
     check_published(run, reference)

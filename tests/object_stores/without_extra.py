@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from pipelines import score
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 
 
 def main(package: str, url: str, output: str) -> None:

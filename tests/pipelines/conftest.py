@@ -33,7 +33,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def local(work: list[str], programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def local(
+    work: list[str], programs: Programs, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
     """What the local runner publishes for that job."""
     output = tmp_path_factory.mktemp("local")
     run = programs.run("pipelines.score", *work, "--output", str(output))

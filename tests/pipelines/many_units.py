@@ -8,7 +8,7 @@ import resource
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-from pipelines.runners import runner_options, settle_process
+from pipelines.runners.profiles import runner_options, settle_process
 from tests.support.builders import make_unit
 from transforms.batches import WorkUnit
 
@@ -18,7 +18,10 @@ _MEMORY_BYTES = 6 << 30
 
 def _units(_: int) -> list[WorkUnit]:
     return [
-        make_unit(i, 20, f"/some/folder/part-{i:06d}.parquet", version="size=3000,mtime_ns=1795244,ino=1") for i in range(UNITS)
+        make_unit(
+            i, 20, f"/some/folder/part-{i:06d}.parquet", version="size=3000,mtime_ns=1795244,ino=1"
+        )
+        for i in range(UNITS)
     ]
 
 
@@ -34,11 +37,24 @@ def _check(found: tuple[int, int]) -> None:
 def main() -> None:
     """Print how many arrived, once all have."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 1  # a slow machine, made slower: the timer meets the writer in every run
+    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = (
+        1  # a slow machine, made slower: the timer meets the writer in every run
+    )
     settle_process()
     with beam.Pipeline(options=runner_options("DirectRunner", [])) as root:
-        spread = root | beam.Create([1]) | beam.FlatMap(_units).with_output_types(WorkUnit) | beam.Reshuffle()
-        spread | beam.Map(lambda unit: unit.index) | beam.combiners.ToList() | beam.Map(_total) | beam.Map(_check)
+        spread = (
+            root
+            | beam.Create([1])
+            | beam.FlatMap(_units).with_output_types(WorkUnit)
+            | beam.Reshuffle()
+        )
+        (
+            spread
+            | beam.Map(lambda unit: unit.index)
+            | beam.combiners.ToList()
+            | beam.Map(_total)
+            | beam.Map(_check)
+        )
 
 
 if __name__ == "__main__":

@@ -26,11 +26,22 @@ def compare_breast_cancer_with_local_run(runner: list[str], run_score: Score, fo
 
 
 def compare_digits_with_local_run(
-    runner: list[str], run_score: Score, folder: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+    runner: list[str],
+    run_score: Score,
+    folder: Path,
+    digits: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Score images of which three are broken: over the budget nothing is published; within it the same bytes, once."""
     broken_digits(digits, folder / "bad", {3: b"<html>", 40: None, 41: b"cut"})
-    job = ["--config", "configs/digits.yaml", "--model", str(digits / "model"), "--input", str(folder / "bad")]
+    job = [
+        "--config",
+        "configs/digits.yaml",
+        "--model",
+        str(digits / "model"),
+        "--input",
+        str(folder / "bad"),
+    ]
     assert run_score(*job, *runner, output=folder / "scores") == 4
     assert "errors.max_rejected_rows" in capsys.readouterr().err
     assert not (folder / "scores/CURRENT").exists()
@@ -42,7 +53,12 @@ def compare_digits_with_local_run(
 
 
 def stop_and_resume(
-    stop: signal.Signals, runner: list[str], work: list[str], expected: dict[str, bytes], programs: Programs, output: Path
+    stop: signal.Signals,
+    runner: list[str],
+    work: list[str],
+    expected: dict[str, bytes],
+    programs: Programs,
+    output: Path,
 ) -> None:
     """Stop a run once its first unit is done: no process is left, nothing is published, and the next run ends as if none had been stopped."""
     command = ["pipelines.score", *work, *runner, "--output", str(output)]
@@ -72,7 +88,10 @@ def refuse_in_one_line(runner: list[str], programs: Programs, folder: Path) -> N
     rows = pq.read_table("samples/breast_cancer/shards/part-00000.parquet")
     at = rows.schema.get_field_index("mean radius")
     radius = [None, *rows["mean radius"].to_pylist()[1:]]
-    pq.write_table(rows.set_column(at, "mean radius", pa.array(radius, type=pa.float64())), folder / "in.parquet")
+    pq.write_table(
+        rows.set_column(at, "mean radius", pa.array(radius, type=pa.float64())),
+        folder / "in.parquet",
+    )
     flags = ["--quiet", "--input", str(folder / "in.parquet"), "--output", str(folder / "out")]
     launcher = programs.start("pipelines.score", *flags, *runner)
     error = launcher.communicate(timeout=120)[1]

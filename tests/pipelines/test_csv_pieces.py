@@ -16,48 +16,55 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError
-from pipelines import csv_pieces, score, verify
-from pipelines.command_line import run_program
-from pipelines.csv_pieces import CsvPiece, cut_csv
-from pipelines.inputs import Shard, cut_into_units
+from pipelines import score, verify
+from pipelines.cli.command_line import run_program
+from pipelines.planning.shards import cut_into_units
 from storage import files
+from storage.inputs import list_inputs
 from tests.faults.counts import full_or
 from tests.support.builders import FEATURES, tiny_package, unit_of
-from transforms import read_csv
 from transforms.batches import WorkUnit
-from transforms.plan_file import StoredPlan, encode_plan, read_plan
+from transforms.formats import csv_blocks
+from transforms.formats import csv_split as csv_pieces
+from transforms.formats.csv import CsvFormat
+from transforms.formats.csv_blocks import read_header
+from transforms.formats.csv_bytes import CsvPiece
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_split import split_csv
+from transforms.formats.format import Shard
+from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
 from transforms.read import read_unit
-from transforms.read_csv import CsvFormat, csv_header
 from transforms.rejected import RowRecord
 
-CUT = CsvFormat(newlines_in_values=False)
+CUT = CsvDialect(newlines_in_values=False)
 LINE_BREAK = "a value holds a line break, but source.csv.newlines_in_values is false"
 QUOTE = "a quote opens a field and does not close it"
 
 Rows = dict[int, Any]
 
 
-def pieces_of(path: Path | str, csv: CsvFormat = CUT) -> tuple[CsvPiece, ...]:
-    (file,), _ = files.list_inputs(str(path))
-    return cut_csv(file, csv_header(str(path), csv), csv)
+def pieces_of(path: Path | str, csv: CsvDialect = CUT) -> tuple[CsvPiece, ...]:
+    (file,), _ = list_inputs(str(path))
+    return split_csv(file, read_header(str(path), csv), csv)
 
 
 def units_of(path: Path, pieces: Sequence[CsvPiece]) -> tuple[WorkUnit, ...]:
-    (file,), _ = files.list_inputs(str(path))
-    return cut_into_units([Shard(file, (), None, tuple(pieces))], 1_000)
+    (file,), _ = list_inputs(str(path))
+    return cut_into_units([Shard(file, None, tuple(pieces))], CsvFormat(), 1_000)
 
 
-def rows_of(units: Sequence[WorkUnit], csv: CsvFormat, rows_per_batch: int = 3) -> Rows:
+def rows_of(units: Sequence[WorkUnit], csv: CsvDialect, rows_per_batch: int = 3) -> Rows:
     """By its number in the file, each row of the units, or the reason why it was rejected; in order, and none twice."""
-    schema = pa.schema([(name, pa.string()) for name in csv_header(units[0].shard, csv)])
+    schema = pa.schema([(name, pa.string()) for name in read_header(units[0].shard, csv)])
     found: Rows = {}
     for unit in units:
         next_row = unit.first_row
-        for batch in read_unit(unit, schema, "csv", rows_per_batch, RowRecord(schema.names[0], values=True), csv):
+        record = RowRecord(schema.names[0], values=True)
+        for batch in read_unit(unit, schema, CsvFormat(csv), rows_per_batch, record):
             assert batch.id.first_row == next_row
             next_row += batch.rows_in
             here = dict(zip(batch.row_numbers.tolist(), batch.rows.to_pylist(), strict=True))
-            here |= {r["row"]: r for f in batch.failed for r in f.rows.to_pylist()}
+            here |= {r["row"]: r for f in batch.rejected for r in f.rows.to_pylist()}
             assert min(here, default=next_row) >= len(found)
             found |= here
         assert batch.last
@@ -66,7 +73,7 @@ def rows_of(units: Sequence[WorkUnit], csv: CsvFormat, rows_per_batch: int = 3) 
     return found
 
 
-def outcome(units: Sequence[WorkUnit], csv: CsvFormat) -> Rows | str:
+def outcome(units: Sequence[WorkUnit], csv: CsvDialect) -> Rows | str:
     try:
         return rows_of(units, csv)
     except InputError as error:
@@ -82,13 +89,13 @@ def leaves_a_quote_open(text: str) -> bool:
     return False
 
 
-def check_against_whole(path: Path, csv: CsvFormat = CUT) -> None:
+def check_against_whole(path: Path, csv: CsvDialect = CUT) -> None:
     """Cut into pieces of every size, the file gives what it gives whole; refused only where a row has several lines."""
     try:
-        header = csv_header(str(path), csv)
+        header = read_header(str(path), csv)
     except InputError:
         return  # there is no cutting what is refused at once
-    whole = outcome([unit_of(path, None, row_groups=0)], csv)
+    whole = outcome([unit_of(path, None)], csv)
     text = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     lines = len(re.findall(rb"[^\r\n]+", text)) - len(re.findall(r"[^\r\n]+", "x".join(header)))
     seen = set[tuple[CsvPiece, ...]]()
@@ -104,8 +111,12 @@ def check_against_whole(path: Path, csv: CsvFormat = CUT) -> None:
         if isinstance(cut, str) and LINE_BREAK in cut:
             assert isinstance(whole, str) or len(whole) < lines
         elif isinstance(cut, str):
-            assert cut == whole or (QUOTE in cut and leaves_a_quote_open(text.decode(errors="replace")))
-        elif isinstance(whole, str):  # as a precaution, where the whole file does not tell that no row is lost
+            assert cut == whole or (
+                QUOTE in cut and leaves_a_quote_open(text.decode(errors="replace"))
+            )
+        elif isinstance(
+            whole, str
+        ):  # as a precaution, where the whole file does not tell that no row is lost
             assert QUOTE in whole
             assert len(cut) == lines
         else:
@@ -162,21 +173,40 @@ FILES = {
 def test_a_file_in_pieces_of_any_size_is_the_whole_file(
     case: str, block_bytes: int, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_csv, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
     check_against_whole(file(FILES[case]))
 
 
-FIELD = st.text(st.sampled_from('ab," \té'), max_size=3) | st.sampled_from(['"', '""', '"a"', '"a,b"', '"a""b"', "", "1"])
+FIELD = st.text(st.sampled_from('ab," \té'), max_size=3) | st.sampled_from(
+    ['"', '""', '"a"', '"a,b"', '"a""b"', "", "1"]
+)
 LYING = st.sampled_from(['"a\nb"', '"\n"', '"\r\n\r\n"', '"a\rb"', '"\n', '"'])
-LINE = st.lists(FIELD, min_size=1, max_size=4).map(",".join) | st.tuples(FIELD, FIELD, FIELD).map(",".join)
-LINES = st.lists(st.tuples(LINE | st.just(""), st.sampled_from(["\n", "\n", "\r\n", "\r", "\n\n"])), max_size=8)
-HEADER = st.sampled_from(["i,x,s\n", "\ufeffi,x,s\r\n", '"i\n1",x,s\n', "\n\ni,x,s\n", '"i","x, 1",s\r'])
+LINE = st.lists(FIELD, min_size=1, max_size=4).map(",".join) | st.tuples(FIELD, FIELD, FIELD).map(
+    ",".join
+)
+LINES = st.lists(
+    st.tuples(LINE | st.just(""), st.sampled_from(["\n", "\n", "\r\n", "\r", "\n\n"])), max_size=8
+)
+HEADER = st.sampled_from(
+    ["i,x,s\n", "\ufeffi,x,s\r\n", '"i\n1",x,s\n', "\n\ni,x,s\n", '"i","x, 1",s\r']
+)
 
 
 @pytest.mark.slow
-@settings(max_examples=full_or(60, 1_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(header=HEADER, lines=LINES, lies=st.lists(st.tuples(st.integers(0, 7), LYING), max_size=2), end=st.booleans())
-def test_no_cut_changes_a_row(tmp_path: Path, header: str, lines: list[tuple[str, str]], lies: list[Any], end: bool) -> None:
+@settings(
+    max_examples=full_or(60, 1_000),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    header=HEADER,
+    lines=LINES,
+    lies=st.lists(st.tuples(st.integers(0, 7), LYING), max_size=2),
+    end=st.booleans(),
+)
+def test_no_cut_changes_a_row(
+    tmp_path: Path, header: str, lines: list[tuple[str, str]], lies: list[Any], end: bool
+) -> None:
     texts = [line + ending for line, ending in lines]
     for at, lie in lies:
         texts.insert(at, f"1,{lie},2\n")
@@ -186,15 +216,21 @@ def test_no_cut_changes_a_row(tmp_path: Path, header: str, lines: list[tuple[str
     check_against_whole(path)
 
 
-@pytest.mark.parametrize("case", ["a line break in a value", "line breaks only", "pieces that look whole"])
-def test_a_declaration_that_does_not_hold_is_noticed_at_every_cut(case: str, file: Callable[..., Path]) -> None:
+@pytest.mark.parametrize(
+    "case", ["a line break in a value", "line breaks only", "pieces that look whole"]
+)
+def test_a_declaration_that_does_not_hold_is_noticed_at_every_cut(
+    case: str, file: Callable[..., Path]
+) -> None:
     path = file(FILES[case])
     for size in range(1, path.stat().st_size - len("id,x,s\n")):
         csv_pieces.PIECE_BYTES = size
         assert LINE_BREAK in outcome(units_of(path, pieces_of(path)), CUT)
 
 
-def test_a_quote_left_open_is_refused_in_the_words_for_a_whole_file(file: Callable[..., Path]) -> None:
+def test_a_quote_left_open_is_refused_in_the_words_for_a_whole_file(
+    file: Callable[..., Path],
+) -> None:
     path = file('id,x,s\n1,2,a\n3,4,"b\n5,6,c\n')
     csv_pieces.PIECE_BYTES = 7
     assert outcome(units_of(path, pieces_of(path)), CUT) == f"{path}: row 1: {QUOTE}, so that " + (
@@ -206,25 +242,32 @@ def test_a_quote_left_open_is_refused_in_the_words_for_a_whole_file(file: Callab
 def test_encodings_of_one_byte_are_cut(encoding: str, file: Callable[..., Path]) -> None:
     letter = "ж" if encoding == "koi8-r" else "é"
     path = file(f"id,x,{letter}\n1,2,{letter}\n3,4,b\n5,6,{letter}{letter}\n".encode(encoding))
-    csv = CsvFormat(encoding=encoding, newlines_in_values=False)
+    csv = CsvDialect(encoding=encoding, newlines_in_values=False)
     check_against_whole(path, csv)
     csv_pieces.PIECE_BYTES = 5
     assert len(pieces_of(path, csv)) == 3
 
 
 @pytest.mark.parametrize(
-    "encoding", ["utf-16", "utf-16-le", "utf-32", "cp037", "shift_jis", "gb18030", "iso2022_jp", "utf-7", "hz"]
+    "encoding",
+    ["utf-16", "utf-16-le", "utf-32", "cp037", "shift_jis", "gb18030", "iso2022_jp", "utf-7", "hz"],
 )
 def test_other_encodings_stay_whole(encoding: str, file: Callable[..., Path]) -> None:
     csv_pieces.PIECE_BYTES = 5
-    assert pieces_of(file("id,x,s\n1,2,a\n3,4,b\n".encode(encoding)), CsvFormat(encoding=encoding, newlines_in_values=False)) == ()
+    assert (
+        pieces_of(
+            file("id,x,s\n1,2,a\n3,4,b\n".encode(encoding)),
+            CsvDialect(encoding=encoding, newlines_in_values=False),
+        )
+        == ()
+    )
 
 
 def test_compressed_small_and_undeclared_files_stay_whole(file: Callable[..., Path]) -> None:
     text = FILES["plain"]
     assert pieces_of(file(text)) == ()
     csv_pieces.PIECE_BYTES = 5
-    assert pieces_of(file(text), CsvFormat()) == ()
+    assert pieces_of(file(text), CsvDialect()) == ()
     assert pieces_of(file(gzip.compress(text.encode()), "a.csv.gz")) == ()
     assert len(pieces_of(file(text))) == 3
 
@@ -236,24 +279,30 @@ def test_rows_are_counted_in_a_file_larger_than_a_block(file: Callable[..., Path
     assert len(pieces) == 6
     assert sum(p.rows for p in pieces) == 300_000
     for piece in pieces:
-        assert path.read_bytes()[piece.first_byte :].lstrip().startswith(f"{piece.first_row},".encode())
+        assert (
+            path.read_bytes()[piece.first_byte :]
+            .lstrip()
+            .startswith(f"{piece.first_row},".encode())
+        )
 
 
 def test_a_file_that_becomes_shorter_is_refused(file: Callable[..., Path]) -> None:
     path = file(FILES["plain"])
-    (listed,), _ = files.list_inputs(str(path))
+    (listed,), _ = list_inputs(str(path))
     csv_pieces.PIECE_BYTES = 5
     path.write_text("id,x,s\n1,2,a\n")
     with pytest.raises(InputError, match=r"a\.csv: became shorter after the run was planned"):
-        cut_csv(listed, ["id", "x", "s"], CUT)
+        split_csv(listed, ["id", "x", "s"], CUT)
 
 
-def test_a_file_that_is_replaced_while_it_is_read_is_refused_as_such(file: Callable[..., Path]) -> None:
+def test_a_file_that_is_replaced_while_it_is_read_is_refused_as_such(
+    file: Callable[..., Path],
+) -> None:
     path = file("id,x,s\n" + "1,2,a\n" * 100)
     csv_pieces.PIECE_BYTES = 300
     unit = units_of(path, pieces_of(path))[1]
     schema = pa.schema([("id", pa.int64())])
-    batches = read_unit(unit, schema, "csv", 10, RowRecord("id"), CUT)
+    batches = read_unit(unit, schema, CsvFormat(CUT), 10, RowRecord("id"))
     next(batches)
     path.write_text("id,x,s\n")
     with pytest.raises(InputError, match=r"a\.csv: changed after the run was planned"):
@@ -278,44 +327,78 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     columns = [{"name": name, "type": "float", "missing": "reject"} for name in FEATURES]
     package = tiny_package(tmp_path / "model", columns=columns)
 
-    def run(path: str, *arguments: str, output: str | None = None, status: int = 0, **csv: Any) -> dict[str, Any]:
+    def run(
+        path: str, *arguments: str, output: str | None = None, status: int = 0, **csv: Any
+    ) -> dict[str, Any]:
         output = output or str(tmp_path / f"out-{uuid.uuid4().hex}")
         fields = {
-            "source": {"paths": path, "format": "csv", "key": "id", "types": {"id": "int64", "s": "string"}, "passthrough": ["s"]},
+            "source": {
+                "paths": path,
+                "format": "csv",
+                "key": "id",
+                "types": {"id": "int64", "s": "string"},
+                "passthrough": ["s"],
+            },
             "errors": {"max_rejected_percent": 50, "store_values": True},
         }
         fields["source"]["csv"] = {"newlines_in_values": False, **csv}
-        job = {"name": "pieces", "model": {"package": package}, "sink": {"path": "none"}, "postprocess": {"keep": ["probability"]}}
+        job = {
+            "name": "pieces",
+            "model": {"package": package},
+            "sink": {"path": "none"},
+            "postprocess": {"keep": ["probability"]},
+        }
         config = tmp_path / "job.yaml"
         config.write_text(json.dumps({**job, **fields}))
-        words = ["--config", str(config), "--output", output, "--quiet", *(arguments or ["--direct_running_mode=in_memory"])]
+        words = [
+            "--config",
+            str(config),
+            "--output",
+            output,
+            "--quiet",
+            *(arguments or ["--direct_running_mode=in_memory"]),
+        ]
         assert run_program(score.main, words) == status
         if status:
             return {"error": capsys.readouterr().err, "output": output}
         folder = f"{output}/runs/{(files.read(f'{output}/CURRENT') or b'').decode().strip()}"
         manifest: dict[str, Any] = json.loads(files.read(f"{folder}/manifest.json") or b"")
         entries = manifest["files"] + manifest["rejected_files"]
-        return {**manifest, "output": output, "content": {e["path"]: files.read(f"{folder}/{e['path']}") for e in entries}}
+        return {
+            **manifest,
+            "output": output,
+            "content": {e["path"]: files.read(f"{folder}/{e['path']}") for e in entries},
+        }
 
     return run
 
 
 def table(manifest: dict[str, Any], rejected: bool) -> list[dict[str, Any]]:
-    contents = [c for path, c in sorted(manifest["content"].items()) if path.startswith("rejected") == rejected]
-    return [row for content in contents for row in pq.read_table(pa.BufferReader(content)).to_pylist()]
+    contents = [
+        c
+        for path, c in sorted(manifest["content"].items())
+        if path.startswith("rejected") == rejected
+    ]
+    return [
+        row for content in contents for row in pq.read_table(pa.BufferReader(content)).to_pylist()
+    ]
 
 
 def csv_text(rows: int = 3_000) -> str:
     """Rows of which some have the wrong width, some a malformed number, some a hole; with blank lines, and quotes."""
     lines = [f'{i},{i % 7}.5,{i % 11},1,"text, {i}"' for i in range(rows)]
     for number in range(0, rows, 61):
-        lines[number] = ("short", f"{number},x,1,1,", f"{number},,1,1,hole", "a,b,c,d,e,f,g")[number % 4] + "\n" * (number % 3)
+        lines[number] = ("short", f"{number},x,1,1,", f"{number},,1,1,hole", "a,b,c,d,e,f,g")[
+            number % 4
+        ] + "\n" * (number % 3)
     return "id,a,b,c,s\r\n" + "\r\n".join(lines)
 
 
 @pytest.mark.beam
 @pytest.mark.slow
-def test_scores_and_rejected_rows_are_those_of_the_whole_file_whatever_the_workers(run: Run, file: Callable[..., Path]) -> None:
+def test_scores_and_rejected_rows_are_those_of_the_whole_file_whatever_the_workers(
+    run: Run, file: Callable[..., Path]
+) -> None:
     path = str(file(csv_text()))
     whole = run(path)
     csv_pieces.PIECE_BYTES = 10_000
@@ -323,7 +406,9 @@ def test_scores_and_rejected_rows_are_those_of_the_whole_file_whatever_the_worke
         assert (len(one["units"]), len(one["inputs"])) == (1, 1)
     cut = run(path)
     assert len(cut["units"]) > 5
-    assert [u["first_row"] for u in cut["units"]] == [sum(u["in"] for u in cut["units"][:i]) for i in range(len(cut["units"]))]
+    assert [u["first_row"] for u in cut["units"]] == [
+        sum(u["in"] for u in cut["units"][:i]) for i in range(len(cut["units"]))
+    ]
     assert cut["inputs"][0]["rows"] == cut["rows"]["in"] == 3_000
     assert cut["rows"] == whole["rows"]
     assert cut["rows"]["rejected"] == 50
@@ -341,7 +426,9 @@ def test_the_declaration_belongs_to_the_run(run: Run, file: Callable[..., Path])
 
 
 @pytest.mark.beam
-def test_a_declaration_that_does_not_hold_refuses_the_run(run: Run, file: Callable[..., Path]) -> None:
+def test_a_declaration_that_does_not_hold_refuses_the_run(
+    run: Run, file: Callable[..., Path]
+) -> None:
     lines = csv_text().split("\r\n")
     lines[1_500] = '1499,1,1,1,"one\nline\n"'
     path = str(file("\r\n".join(lines)))
@@ -378,7 +465,9 @@ def test_a_run_that_was_refused_on_the_way_resumes_with_the_pieces_that_are_done
 
 
 @pytest.mark.parametrize(("then", "now"), [(4_000, 4_000), (4_000, 7_000)])
-def test_pieces_of_which_nothing_was_rejected_are_taken_over(run: Run, tmp_path: Path, then: int, now: int) -> None:
+def test_pieces_of_which_nothing_was_rejected_are_reused(
+    run: Run, tmp_path: Path, then: int, now: int
+) -> None:
     """Those of files that are as they were; where pieces are cut in other places, each of them is scored again."""
     folder = tmp_path / "in"
     folder.mkdir()
@@ -389,7 +478,7 @@ def test_pieces_of_which_nothing_was_rejected_are_taken_over(run: Run, tmp_path:
     first = run(str(folder))
     csv_pieces.PIECE_BYTES = now
     (folder / "b.csv").write_text("\n".join([good[0], *(f"{i},1,1,1,s" for i in range(500))]))
-    second = run(str(folder), "--only_rejected", "current", output=first["output"])
+    second = run(str(folder), "--reuse_from", "current", output=first["output"])
     assert second["rows"] == {"in": 2_500, "scored": 2_500, "filtered": 0, "rejected": 0}
     assert second["content"] == run(str(folder))["content"]
 
@@ -401,4 +490,6 @@ def test_a_file_in_a_store_is_cut(run: Run, file: Callable[..., Path]) -> None:
     cut, local = run(url), run(str(file(csv_text())))
     assert len(cut["units"]) > 5
     for rejected in (False, True):
-        assert [{**r, "source": ""} for r in table(cut, rejected)] == [{**r, "source": ""} for r in table(local, rejected)]
+        assert [{**r, "source": ""} for r in table(cut, rejected)] == [
+            {**r, "source": ""} for r in table(local, rejected)
+        ]

@@ -12,12 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import evaluate
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 
 FLAGS = ("--key", "id", "--label", "truth")
 
 
-def publish(output: Path, *tables: pa.Table, format: str = "parquet", labels: tuple[str, ...] | None = None) -> None:
+def publish(
+    output: Path, *tables: pa.Table, format: str = "parquet", labels: tuple[str, ...] | None = None
+) -> None:
     """A run as far as readers look at it: CURRENT, manifest, files."""
     folder = output / "runs/r1"
     folder.mkdir(parents=True)
@@ -27,18 +29,27 @@ def publish(output: Path, *tables: pa.Table, format: str = "parquet", labels: tu
         (pacsv.write_csv if format == "csv" else pq.write_table)(table, path)
         entries.append({"path": path.name, "rows": table.num_rows})
     schema = [{"name": f.name, "type": str(f.type)} for f in tables[0].schema]
-    manifest = {"files": entries, "schema": schema, "job": {"postprocess": {"labels": labels}}, "model": {}}
+    manifest = {
+        "files": entries,
+        "schema": schema,
+        "job": {"postprocess": {"labels": labels}},
+        "model": {},
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (output / "CURRENT").write_text("r1\n")
 
 
 def scores(ids: list[Any], labels: list[Any], probabilities: list[float] | None = None) -> pa.Table:
     columns = {"id": pa.array(ids), "label": pa.array(labels)}
-    return pa.table(columns | ({"probability": pa.array(probabilities, pa.float32())} if probabilities else {}))
+    return pa.table(
+        columns | ({"probability": pa.array(probabilities, pa.float32())} if probabilities else {})
+    )
 
 
 def truth(path: Path, ids: list[Any], labels: list[Any]) -> str:
-    table = pa.table({"id": pa.array(ids), "truth": pa.array(labels), "other": pa.array(range(len(ids)))})
+    table = pa.table(
+        {"id": pa.array(ids), "truth": pa.array(labels), "other": pa.array(range(len(ids)))}
+    )
     (pacsv.write_csv if path.suffix == ".csv" else pq.write_table)(table, path)
     return str(path)
 
@@ -48,19 +59,32 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tup
     """Status, and the printed JSON or the error line."""
 
     def call(labels: str, *flags: str) -> tuple[int, Any]:
-        status = run_program(evaluate.main, ["--output", str(tmp_path / "out"), "--labels", labels, *FLAGS, "--json", *flags])
+        status = run_program(
+            evaluate.main,
+            ["--output", str(tmp_path / "out"), "--labels", labels, *FLAGS, "--json", *flags],
+        )
         out, err = capsys.readouterr()
         return status, json.loads(out) if status == 0 else err
 
     return call
 
 
-def test_rows_meet_by_key_and_not_by_position(tmp_path: Path, run: Callable[..., tuple[int, Any]]) -> None:
-    publish(tmp_path / "out", scores([7, 2, 9], ["n", "y", "y"], [0.1, 0.9, 0.8]), scores([4, 1], ["n", "n"], [0.2, 0.6]))
-    status, found = run(truth(tmp_path / "l.parquet", [1, 2, 3, 4, 7, 9], ["y", "y", "n", "n", "n", "n"]))
+def test_rows_meet_by_key_and_not_by_position(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    publish(
+        tmp_path / "out",
+        scores([7, 2, 9], ["n", "y", "y"], [0.1, 0.9, 0.8]),
+        scores([4, 1], ["n", "n"], [0.2, 0.6]),
+    )
+    status, found = run(
+        truth(tmp_path / "l.parquet", [1, 2, 3, 4, 7, 9], ["y", "y", "n", "n", "n", "n"])
+    )
     assert status == 0
     assert (found["rows"], found["accuracy"], found["confusion"]) == (5, 0.6, [[2, 1], [1, 1]])
-    assert found["roc_auc"] == pytest.approx(5 / 6)  # of 2 x 3 pairs, only (0.6, 0.8) is the wrong way round
+    assert found["roc_auc"] == pytest.approx(
+        5 / 6
+    )  # of 2 x 3 pairs, only (0.6, 0.8) is the wrong way round
 
 
 @pytest.mark.parametrize("scored", ["parquet", "csv"])
@@ -82,10 +106,16 @@ def test_large_integer_keys_are_exact(tmp_path: Path, run: Callable[..., tuple[i
 def test_numbers_are_labels_too(tmp_path: Path, run: Callable[..., tuple[int, Any]]) -> None:
     publish(tmp_path / "out", scores([1, 2, 3], [0, 1, 2]))
     status, found = run(truth(tmp_path / "l.parquet", [1, 2, 3], ["0", "1", "1"]))
-    assert (status, found["labels"], found["accuracy"]) == (0, ["0", "1", "2"], pytest.approx(2 / 3))
+    assert (status, found["labels"], found["accuracy"]) == (
+        0,
+        ["0", "1", "2"],
+        pytest.approx(2 / 3),
+    )
 
 
-def test_classes_say_which_label_is_positive(tmp_path: Path, run: Callable[..., tuple[int, Any]]) -> None:
+def test_classes_say_which_label_is_positive(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
     publish(tmp_path / "out", scores([1, 2, 3], ["bad", "good", "good"], [0.9, 0.2, 0.4]))
     labels = truth(tmp_path / "l.parquet", [1, 2, 3], ["bad", "good", "bad"])
     assert run(labels)[1]["roc_auc"] == 0.0
@@ -95,13 +125,19 @@ def test_classes_say_which_label_is_positive(tmp_path: Path, run: Callable[..., 
     assert (status, "'bad' is not one of" in error) == (3, True)
 
 
-def test_labels_of_the_job_give_the_order(tmp_path: Path, run: Callable[..., tuple[int, Any]]) -> None:
+def test_labels_of_the_job_give_the_order(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
     publish(tmp_path / "out", scores([1, 2], ["bad", "good"], [0.9, 0.2]), labels=("good", "bad"))
     assert run(truth(tmp_path / "l.parquet", [1, 2], ["bad", "good"]))[1]["roc_auc"] == 1.0
 
 
-def test_lists_of_probabilities_give_an_auc_of_several_labels(tmp_path: Path, run: Callable[..., tuple[int, Any]]) -> None:
-    wide = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]], dtype=np.float32)
+def test_lists_of_probabilities_give_an_auc_of_several_labels(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    wide = np.array(
+        [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]], dtype=np.float32
+    )
     table = scores([1, 2, 3, 4], ["a", "b", "c", "a"])
     lists = pa.FixedSizeListArray.from_arrays(pa.array(wide.reshape(-1)), 3)
     table = table.append_column("probabilities", lists)
@@ -121,11 +157,21 @@ def test_lists_of_probabilities_give_an_auc_of_several_labels(tmp_path: Path, ru
         ([1, 2, None], ["a", "b", "b"], [], "1 rows have no key"),
         (["x", "y"], ["a", "b"], [], "its keys of type string cannot be matched with int64"),
         ([1, 2], ["a", "b"], ["--label", "trut"], "has no column 'trut'; did you mean truth?"),
-        ([1, 2], ["a", "b"], ["--prediction", "lable"], "has no column 'lable'; did you mean label?"),
+        (
+            [1, 2],
+            ["a", "b"],
+            ["--prediction", "lable"],
+            "has no column 'lable'; did you mean label?",
+        ),
     ],
 )
 def test_what_cannot_be_joined_is_refused(
-    ids: list[Any], labels: list[Any], flags: list[str], message: str, tmp_path: Path, run: Callable[..., tuple[int, Any]]
+    ids: list[Any],
+    labels: list[Any],
+    flags: list[str],
+    message: str,
+    tmp_path: Path,
+    run: Callable[..., tuple[int, Any]],
 ) -> None:
     publish(tmp_path / "out", scores([1, 2], ["a", "b"]))
     status, error = run(truth(tmp_path / "l.parquet", ids, labels), *flags)
@@ -140,7 +186,9 @@ def test_a_key_scored_twice_is_refused(tmp_path: Path, run: Callable[..., tuple[
     assert (status, "the scored rows: 2 keys, but only 1 different" in error) == (3, True)
 
 
-def test_an_output_without_scores_is_refused(tmp_path: Path, run: Callable[..., tuple[int, Any]]) -> None:
+def test_an_output_without_scores_is_refused(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
     labels = truth(tmp_path / "l.parquet", [1], ["a"])
     status, error = run(labels)
     assert (status, "nothing is published there" in error) == (3, True)
@@ -148,7 +196,9 @@ def test_an_output_without_scores_is_refused(tmp_path: Path, run: Callable[..., 
     assert "has no scored rows to evaluate" in run(labels)[1]
 
 
-def test_labels_that_cannot_be_read_are_refused(tmp_path: Path, run: Callable[..., tuple[int, Any]]) -> None:
+def test_labels_that_cannot_be_read_are_refused(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
     publish(tmp_path / "out", scores([1], ["a"]))
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     for name in ("nowhere.csv", "broken.parquet"):
@@ -156,7 +206,9 @@ def test_labels_that_cannot_be_read_are_refused(tmp_path: Path, run: Callable[..
         assert (status, f"{name}: cannot be read" in error) == (3, True)
 
 
-def test_a_published_file_that_is_gone_is_told(tmp_path: Path, run: Callable[..., tuple[int, Any]]) -> None:
+def test_a_published_file_that_is_gone_is_told(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
     publish(tmp_path / "out", scores([1], ["a"]))
     (tmp_path / "out/runs/r1/part-0.parquet").unlink()
     status, error = run(truth(tmp_path / "l.parquet", [1], ["a"]))

@@ -6,25 +6,37 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.inputs import Column, cut_into_units, list_shards, read_shards
+from pipelines.planning.shards import cut_into_units, list_shards, read_shards
 from storage import files
 from tests.support.builders import planned_run
+from transforms.formats.format import Column
+from transforms.formats.parquet import ParquetFormat
 from transforms.read import units_to_read
-from transforms.read_csv import CsvFormat
 
 
-def test_units_of_one_row_group_and_of_many_are_dealt_out_by_the_same_measure(tmp_path: Path) -> None:
+def test_units_of_one_row_group_and_of_many_are_dealt_out_by_the_same_measure(
+    tmp_path: Path,
+) -> None:
     """A file that is one row group is as large as it is stored; so is the sum of the units of a file that is cut."""
     repeated = pa.table({"x": np.arange(40_000) % 16})
-    pq.write_table(repeated, tmp_path / "many.parquet", row_group_size=10_000, compression="zstd", use_dictionary=False)
-    pq.write_table(pa.table({"x": np.random.default_rng(1).random(5_000)}), tmp_path / "one.parquet")
+    pq.write_table(
+        repeated,
+        tmp_path / "many.parquet",
+        row_group_size=10_000,
+        compression="zstd",
+        use_dictionary=False,
+    )
+    pq.write_table(
+        pa.table({"x": np.random.default_rng(1).random(5_000)}), tmp_path / "one.parquet"
+    )
     inputs, _ = list_shards([str(tmp_path)])
+    parquet = ParquetFormat()
     shards = [
         shard
         for file, dtype in zip(inputs, (pa.int64(), pa.float64()), strict=True)
-        for shard in read_shards([file], "parquet", [Column("x", dtype)], CsvFormat())[0]
+        for shard in read_shards([file], parquet, [Column("x", dtype)])[0]
     ]
-    units = cut_into_units(shards, 10_000)
+    units = cut_into_units(shards, parquet, 10_000)
     assert [unit.rows for unit in units] == [10_000] * 4 + [5_000]
     stored = (tmp_path / "many.parquet").stat().st_size
     assert stored - 4 <= sum(unit.bytes for unit in units[:4]) <= stored

@@ -15,10 +15,10 @@ import pytest
 
 from configs.errors import InputError
 from pipelines import score
-from pipelines.command_line import run_program
-from pipelines.json_log import JsonFormatter, json_line, redacted
-from pipelines.progress import shown_progress
-from pipelines.run_log import RunLog
+from pipelines.cli.command_line import run_program
+from pipelines.cli.log_format import JsonFormatter, json_line, redacted
+from pipelines.cli.run_log import RunLog
+from pipelines.scoring.progress import shown_progress
 from tests.pipelines.json_lines import lines_of
 from tests.support.programs import Programs, start_program
 
@@ -34,7 +34,10 @@ JSON = "--log_format=json"
         ("https://token@host/b and gs://b/c", "https://***@host/b and gs://b/c"),
         ("https://h/a.csv?sig=abc%2F&se=1: is gone", "https://h/a.csv?*** is gone"),
         ("s3://k:s@b/x?versionId=1 s3://k:s@b/y", "s3://***@b/x?*** s3://***@b/y"),
-        ("s3://bucket/part-?.parquet matches no file", "s3://bucket/part-?.parquet matches no file"),
+        (
+            "s3://bucket/part-?.parquet matches no file",
+            "s3://bucket/part-?.parquet matches no file",
+        ),
         ("gs://bucket/a@b/c and me@example.org", "gs://bucket/a@b/c and me@example.org"),
         ("/data/a@b?c=d.parquet", "/data/a@b?c=d.parquet"),
     ],
@@ -50,7 +53,10 @@ SECRET = st.text("abcXYZ019/+%@:=-_", min_size=3, max_size=20).map(lambda s: f"S
 @given(SECRET, st.sampled_from(["s3", "gs", "https", "abfs"]), st.text(max_size=20))
 def test_no_secret_of_a_url_is_in_a_line(secret: str, scheme: str, around: str) -> None:
     line = json_line(
-        "error", "failed", f"{around} {scheme}://user:{secret}@bucket/a {around}", output=f"{scheme}://b/a?sig={secret}"
+        "error",
+        "failed",
+        f"{around} {scheme}://user:{secret}@bucket/a {around}",
+        output=f"{scheme}://b/a?sig={secret}",
     )
     assert secret not in json.loads(line)["message"]
     assert secret not in json.loads(line)["output"]
@@ -68,26 +74,48 @@ def test_a_published_run_tells_its_plan_and_its_totals(programs: Programs, tmp_p
     run = programs.run("pipelines.score", "--output", str(tmp_path / "scores"), JSON)
     assert (run.returncode, run.stdout) == (0, "")
     lines = lines_of(run.stderr)
-    assert [line["event"] for line in lines if line["event"] != "progress"] == ["runner", "planned", "published"]
-    rows = sum(pq.read_metadata(p).num_rows for p in Path("samples/breast_cancer/shards").glob("*.parquet"))
-    expected = {"rows_in": rows, "rows_scored": rows, "rows_filtered": 0, "rows_rejected": 0, "exit_status": 0}
+    assert [line["event"] for line in lines if line["event"] != "progress"] == [
+        "runner",
+        "planned",
+        "published",
+    ]
+    rows = sum(
+        pq.read_metadata(p).num_rows for p in Path("samples/breast_cancer/shards").glob("*.parquet")
+    )
+    expected = {
+        "rows_in": rows,
+        "rows_scored": rows,
+        "rows_filtered": 0,
+        "rows_rejected": 0,
+        "exit_status": 0,
+    }
     run_id = (tmp_path / "scores/CURRENT").read_text().strip()
-    expected |= {"job": "breast_cancer", "run_id": run_id, "output": str(tmp_path / "scores/runs" / run_id)}
+    expected |= {
+        "job": "breast_cancer",
+        "run_id": run_id,
+        "output": str(tmp_path / "scores/runs" / run_id),
+    }
     expected |= {"files": len(list((tmp_path / "scores/current").glob("part-*")))}
     assert expected.items() <= lines[-1].items()
     published = json.loads((tmp_path / "scores/current/manifest.json").read_text())
-    assert lines[-1]["stage_seconds"] == {stage: entry["seconds"] for stage, entry in published["stages"].items()}
+    assert lines[-1]["stage_seconds"] == {
+        stage: entry["seconds"] for stage, entry in published["stages"].items()
+    }
     assert lines[-1]["peak_memory_bytes"] == published["peak_memory_bytes"]
     assert all(line["time"].endswith("Z") and line["level"] == "info" for line in lines)
 
 
-def run_in_json(capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, list[dict[str, Any]], str]:
+def run_in_json(
+    capsys: pytest.CaptureFixture[str], *flags: str
+) -> tuple[int, list[dict[str, Any]], str]:
     status = run_program(score.main, [JSON, *flags])
     out, err = capsys.readouterr()
     return status, lines_of(err), out
 
 
-def test_the_same_work_again_says_already_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_work_again_says_already_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = ("--output", str(tmp_path / "scores"))
     first = run_in_json(capsys, *output)[1][-1]
     status, lines, out = run_in_json(capsys, *output)
@@ -107,12 +135,22 @@ def test_the_same_work_again_says_already_published(tmp_path: Path, capsys: pyte
     ],
 )
 def test_a_run_without_scores_ends_with_why(
-    flags: tuple[str, ...], status: int, event: str, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    flags: tuple[str, ...],
+    status: int,
+    event: str,
+    error: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     ended, lines, out = run_in_json(capsys, "--output", str(tmp_path / "scores"), *flags)
     last = lines[-1]
     assert (ended, out) == (status, "")
-    assert (last["level"], last["event"], last["exit_status"], last["error"]) == ("error", event, status, error)
+    assert (last["level"], last["event"], last["exit_status"], last["error"]) == (
+        "error",
+        event,
+        status,
+        error,
+    )
     assert "traceback" not in last
 
 
@@ -126,9 +164,21 @@ def test_rows_over_the_budget_are_counted_and_not_shown(programs: Programs, tmp_
     rows = pq.read_table(shard).to_pydict()
     rows["mean radius"][0], rows["id"][0] = 1e300, 987_654_321  # no float32
     pq.write_table(pa.table(rows, schema=pq.read_schema(shard)), tmp_path / "bad.parquet")
-    run = programs.run("pipelines.score", JSON, "--input", str(tmp_path / "bad.parquet"), "--output", str(tmp_path / "scores"))
+    run = programs.run(
+        "pipelines.score",
+        JSON,
+        "--input",
+        str(tmp_path / "bad.parquet"),
+        "--output",
+        str(tmp_path / "scores"),
+    )
     last = lines_of(run.stderr)[-1]
-    assert (run.returncode, last["exit_status"], last["event"], last["error"]) == (4, 4, "refused", "BudgetError")
+    assert (run.returncode, last["exit_status"], last["event"], last["error"]) == (
+        4,
+        4,
+        "refused",
+        "BudgetError",
+    )
     assert "1 of" in last["message"]
     assert "987654321" not in run.stderr
 
@@ -143,7 +193,9 @@ def test_debug_puts_the_traceback_into_a_field(capsys: pytest.CaptureFixture[str
 def test_libraries_and_worker_processes_write_nothing_but_lines_of_json(tmp_path: Path) -> None:
     """A real start, with worker processes: what is imported writes to stderr too."""
     several = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
-    run = start_program("pipelines.score", JSON, "--debug", *several, "--output", str(tmp_path / "scores"))
+    run = start_program(
+        "pipelines.score", JSON, "--debug", *several, "--output", str(tmp_path / "scores")
+    )
     assert run.returncode == 0
     lines = lines_of(run.stderr)
     assert {"log", "published"} <= {line["event"] for line in lines}
@@ -154,18 +206,35 @@ def test_a_librarys_error_keeps_its_traceback_and_not_its_secret() -> None:
     try:
         raise InputError("s3://key:secret@bucket: gone")
     except InputError:
-        record = logging.LogRecord("fsspec", logging.ERROR, __file__, 1, "for %s", ("s3://key:secret@bucket",), sys.exc_info())
+        record = logging.LogRecord(
+            "fsspec",
+            logging.ERROR,
+            __file__,
+            1,
+            "for %s",
+            ("s3://key:secret@bucket",),
+            sys.exc_info(),
+        )
     line = json.loads(JsonFormatter().format(record))
-    assert (line["level"], line["event"], line["logger"], line["message"]) == ("error", "log", "fsspec", "for s3://***@bucket")
+    assert (line["level"], line["event"], line["logger"], line["message"]) == (
+        "error",
+        "log",
+        "fsspec",
+        "for s3://***@bucket",
+    )
     assert "InputError: s3://***@bucket: gone" in line["traceback"]
 
 
 def test_quiet_leaves_errors_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_in_json(capsys, "--quiet", "--output", str(tmp_path / "scores")) == (0, [], "")
-    assert [line["event"] for line in run_in_json(capsys, "--quiet", "--input", "/nowhere")[1]] == ["refused"]
+    assert [line["event"] for line in run_in_json(capsys, "--quiet", "--input", "/nowhere")[1]] == [
+        "refused"
+    ]
 
 
-def test_a_dry_run_prints_its_tables_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_prints_its_tables_on_stdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     status, lines, out = run_in_json(capsys, "--dry_run", "--output", str(tmp_path / "scores"))
     assert (status, [line["event"] for line in lines]) == (0, ["runner", "planned"])
     assert "nothing was written" in out
@@ -181,8 +250,10 @@ class Halves:
         return self.rows
 
 
-def test_progress_is_a_line_of_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("pipelines.progress._PLAIN_SECONDS", 0.01)
+def test_progress_is_a_line_of_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipelines.scoring.progress._PLAIN_SECONDS", 0.01)
     rows_done, deadline = Halves(), time.monotonic() + 30
     with shown_progress(rows_done, 1_000_000, RunLog(json=True)):  # type: ignore[arg-type]
         while rows_done.rows < 40:

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from storage.layout import RunFolder
-from storage.lock import found_free, held
+from storage.lock import claim_if_free, hold
 from tests.faults.counts import full_or
 from tests.support.repository import REPOSITORY
 
@@ -29,14 +29,20 @@ def leave(output: Path, run_id: str, job: str = "breast_cancer", attempts: int =
     return folder
 
 
-def test_dead_runs_of_the_job_go_when_a_newer_one_is_published(run_score: Run, tmp_path: Path) -> None:
-    mine, another, unmarked = (leave(tmp_path / "scores", name) for name in ("dead", "other", "unmarked"))
+def test_dead_runs_of_the_job_go_when_a_newer_one_is_published(
+    run_score: Run, tmp_path: Path
+) -> None:
+    mine, another, unmarked = (
+        leave(tmp_path / "scores", name) for name in ("dead", "other", "unmarked")
+    )
     (another / "launcher.lock").write_text("another_job")
     (unmarked / "launcher.lock").unlink()
     assert run_score() == 0
     assert not mine.exists()
     assert another.exists(), "another job's killed run can still be resumed"
-    assert unmarked.exists(), "nothing tells whether its workers live; pipelines.prune removes it by age"
+    assert unmarked.exists(), (
+        "nothing tells whether its workers live; pipelines.prune removes it by age"
+    )
 
 
 def test_a_run_that_was_refused_removes_nothing(run_score: Run, tmp_path: Path) -> None:
@@ -46,18 +52,25 @@ def test_a_run_that_was_refused_removes_nothing(run_score: Run, tmp_path: Path) 
 
 
 @pytest.mark.program
-def test_a_live_run_keeps_its_files_and_a_killed_one_does_not(run_score: Run, tmp_path: Path) -> None:
+def test_a_live_run_keeps_its_files_and_a_killed_one_does_not(
+    run_score: Run, tmp_path: Path
+) -> None:
     """A real launcher in a process of its own, stopped in the middle, then killed."""
     output = tmp_path / "scores"
     script = (
         "import sys, time\n"
         "from storage.layout import RunFolder\n"
-        "from pipelines.leftovers import marked_as_live\n"
+        "from pipelines.scoring.stale_runs import marked_as_live\n"
         "with marked_as_live(RunFolder(sys.argv[1], 'live'), 'breast_cancer', False):\n"
         "    print('live', flush=True)\n"
         "    time.sleep(600)\n"
     )
-    launcher = subprocess.Popen([sys.executable, "-c", script, str(output)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", script, str(output)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert launcher.stdout is not None
         assert launcher.stdout.readline() == "live\n"
@@ -74,17 +87,26 @@ def test_a_live_run_keeps_its_files_and_a_killed_one_does_not(run_score: Run, tm
 
 def test_a_lock_that_a_cleaner_removed_is_taken_anew(tmp_path: Path) -> None:
     run = RunFolder(str(tmp_path), "run1")
-    with held(run, "job"), held(run, "job"):
-        with found_free(run) as content:
+    with hold(run, "job"), hold(run, "job"):
+        with claim_if_free(run) as content:
             assert content is None
         Path(run.lock).unlink()
-        with held(run, "job"):
+        with hold(run, "job"):
             assert Path(run.lock).exists()
-    with found_free(run) as content:
+    with claim_if_free(run) as content:
         assert content == "job"
 
 
-LOOKS = ("open", "os.listdir", "os.scandir", "os.mkdir", "os.link", "os.rename", "os.remove", "os.rmdir")
+LOOKS = (
+    "open",
+    "os.listdir",
+    "os.scandir",
+    "os.mkdir",
+    "os.link",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+)
 _looks: list[str] | None = None
 
 
@@ -101,7 +123,9 @@ def looks_noted() -> Iterator[list[str]]:
     """While the block runs, every path that this process opens, lists, asks the system about, or changes, in order."""
     global _looks
     _looks = noted = []
-    asking = {name: getattr(os, name) for name in ("stat", "lstat", "access", "readlink")}  # of these the interpreter tells no hook
+    asking = {
+        name: getattr(os, name) for name in ("stat", "lstat", "access", "readlink")
+    }  # of these the interpreter tells no hook
 
     def noting(ask: Callable[..., object]) -> Callable[..., object]:
         def asked(path: object, *arguments: object, **named: object) -> object:
@@ -127,7 +151,9 @@ def looks_of_a_start(run_score: Run, output: Path) -> tuple[list[str], list[str]
     temporary = f"_tmp/{(output / 'CURRENT').read_text().strip()}"
     inside = [path.removeprefix(f"{output}/") for path in looks if path.startswith(str(output))]
     planned = inside.index(f"{temporary}/plan.json")
-    published = next(i for i, path in enumerate(inside) if path.startswith(f"{temporary}/.manifest.json"))
+    published = next(
+        i for i, path in enumerate(inside) if path.startswith(f"{temporary}/.manifest.json")
+    )
     return inside[:planned], inside[planned:published]
 
 

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import score, train, verify
-from pipelines.command_line import run_program
-from pipelines.metrics_file import RunFacts, write_metrics
+from pipelines.cli.command_line import run_program
+from pipelines.cli.metrics_file import RunFacts, write_metrics
 from tests.pipelines.json_lines import lines_of
 from tests.support.programs import Programs
 
@@ -46,7 +46,14 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, path: Path) -> Any:
     def run(*flags: str) -> int:
-        flags = ("--output", str(tmp_path / "scores"), "--metrics_file", str(path), "--quiet", *flags)
+        flags = (
+            "--output",
+            str(tmp_path / "scores"),
+            "--metrics_file",
+            str(path),
+            "--quiet",
+            *flags,
+        )
         return run_program(score.main, flags)
 
     return run
@@ -57,12 +64,18 @@ def test_a_published_run_leaves_its_totals(run: Any, path: Path, tmp_path: Path)
     began = time.time()
     assert run() == 0
     found = samples(path)
-    rows = sum(pq.read_metadata(p).num_rows for p in Path("samples/breast_cancer/shards").glob("*.parquet"))
+    rows = sum(
+        pq.read_metadata(p).num_rows for p in Path("samples/breast_cancer/shards").glob("*.parquet")
+    )
     assert value(found, "exit_status") == 0
     assert began <= value(found, "last_run_timestamp_seconds") <= time.time()
-    assert value(found, "last_success_timestamp_seconds") == value(found, "last_run_timestamp_seconds")
+    assert value(found, "last_success_timestamp_seconds") == value(
+        found, "last_run_timestamp_seconds"
+    )
     assert 0 < value(found, "duration_seconds") <= time.time() - began + 1
-    assert {o: value(found, "rows", outcome=o) for o in ("in", "scored", "filtered", "rejected")} == {
+    assert {
+        o: value(found, "rows", outcome=o) for o in ("in", "scored", "filtered", "rejected")
+    } == {
         "in": rows,
         "scored": rows,
         "filtered": 0,
@@ -70,12 +83,25 @@ def test_a_published_run_leaves_its_totals(run: Any, path: Path, tmp_path: Path)
     }
     assert value(found, "files") == len(list((tmp_path / "scores/current").glob("part-*")))
     assert value(found, "rows_per_second") > 0
-    assert all(value(found, "stage_seconds", stage=s) > 0 for s in ("read", "preprocess", "model", "postprocess", "write"))
+    assert all(
+        value(found, "stage_seconds", stage=s) > 0
+        for s in ("read", "preprocess", "model", "postprocess", "write")
+    )
     assert value(found, "stage_seconds", stage="decode") == 0.0
     assert value(found, "stage_seconds", stage="wait") >= 0
     assert value(found, "peak_memory_bytes") > 1 << 20
     run_id = (tmp_path / "scores/CURRENT").read_text().strip()
-    assert value(found, "run_info", run_id=run_id, model="breast_cancer", version="1", runner="DirectRunner") == 1
+    assert (
+        value(
+            found,
+            "run_info",
+            run_id=run_id,
+            model="breast_cancer",
+            version="1",
+            runner="DirectRunner",
+        )
+        == 1
+    )
     assert not [p for p in tmp_path.iterdir() if p not in (path, tmp_path / "scores")]
 
 
@@ -85,8 +111,14 @@ def test_the_same_work_again_is_a_success_with_the_published_rows(run: Any, path
     assert run() == 0
     again = samples(path)
     assert value(again, "rows", outcome="in") == value(first, "rows", outcome="in")
-    assert value(again, "last_success_timestamp_seconds") > value(first, "last_success_timestamp_seconds")
-    assert not [name for name, _ in again if name in ("stage_seconds", "rows_per_second", "peak_memory_bytes")]
+    assert value(again, "last_success_timestamp_seconds") > value(
+        first, "last_success_timestamp_seconds"
+    )
+    assert not [
+        name
+        for name, _ in again
+        if name in ("stage_seconds", "rows_per_second", "peak_memory_bytes")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -99,13 +131,17 @@ def test_the_same_work_again_is_a_success_with_the_published_rows(run: Any, path
         (("--output", "/proc/scores"), 5),
     ],
 )
-def test_a_run_without_scores_keeps_the_time_of_the_last_success(flags: tuple[str, ...], status: int, run: Any, path: Path) -> None:
+def test_a_run_without_scores_keeps_the_time_of_the_last_success(
+    flags: tuple[str, ...], status: int, run: Any, path: Path
+) -> None:
     assert run() == 0
     before = samples(path)
     assert run(*flags) == status
     after = samples(path)
     assert value(after, "exit_status") == status
-    assert value(after, "last_success_timestamp_seconds") == value(before, "last_success_timestamp_seconds")
+    assert value(after, "last_success_timestamp_seconds") == value(
+        before, "last_success_timestamp_seconds"
+    )
     assert value(after, "last_run_timestamp_seconds") > value(before, "last_run_timestamp_seconds")
     assert not [name for name, _ in after if name in ("rows", "files", "stage_seconds")]
 
@@ -139,7 +175,9 @@ def test_a_dry_run_is_no_run(run: Any, path: Path) -> None:
 
 
 @pytest.mark.parametrize("program_main", [train.main, verify.main])
-def test_programs_without_the_flag_refuse_it_and_write_nothing(program_main: Any, path: Path, capsys: Any) -> None:
+def test_programs_without_the_flag_refuse_it_and_write_nothing(
+    program_main: Any, path: Path, capsys: Any
+) -> None:
     assert run_program(program_main, ["somewhere", "--metrics_file", str(path)]) == 2
     assert not path.exists()
 
@@ -150,7 +188,13 @@ def test_a_file_that_cannot_be_written_warns_and_the_run_stays_published(
 ) -> None:
     target = tmp_path / "folder.prom"
     target.mkdir()
-    flags = ("--output", str(tmp_path / "scores"), "--metrics_file", str(target), f"--log_format={log_format}")
+    flags = (
+        "--output",
+        str(tmp_path / "scores"),
+        "--metrics_file",
+        str(target),
+        f"--log_format={log_format}",
+    )
     assert run_program(score.main, flags) == 0
     assert (tmp_path / "scores/CURRENT").exists()
     last = capsys.readouterr().err.splitlines()[-1]
@@ -180,7 +224,10 @@ def test_a_broken_file_before_is_replaced(before: bytes, path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=50)  # each example writes files
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"])))
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    st.text(st.characters(exclude_categories=["Cs"])),
+)
 def test_any_label_value_comes_back(job: str, model: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.prom"

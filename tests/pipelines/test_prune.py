@@ -10,9 +10,9 @@ import shutil
 import pytest
 
 from pipelines import prune, score, verify
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from storage.layout import RunFolder
-from storage.lock import held
+from storage.lock import hold
 from tests.support.repository import REPOSITORY
 from tests.support.without_beam import run_without_beam
 
@@ -35,7 +35,14 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         run_without_beam(patch)
         for threshold in (0.1, 0.2, 0.3, 0.4, 0.2):
-            flags = [*job, "--output", str(scores), "--quiet", "--set", f"postprocess.threshold={threshold}"]
+            flags = [
+                *job,
+                "--output",
+                str(scores),
+                "--quiet",
+                "--set",
+                f"postprocess.threshold={threshold}",
+            ]
             assert run_program(score.main, flags) == 0
             runs.append((scores / "CURRENT").read_text().strip())
     for run, days in zip(runs, (100, 50, 40, 2), strict=False):
@@ -52,7 +59,9 @@ def output(scored: Path, tmp_path: Path) -> Path:
 def publish_earlier(run: Path, days: int, name: str) -> None:
     """Let the run have been published so many days ago, and leave a mark by which the test knows it."""
     manifest = json.loads((run / "manifest.json").read_text())
-    manifest["published_at"] = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
+    manifest["published_at"] = (datetime.now(UTC) - timedelta(days=days)).isoformat(
+        timespec="seconds"
+    )
     (run / "manifest.json").write_text(json.dumps(manifest))
     (run / f"days-{name}").touch()
 
@@ -67,9 +76,17 @@ def pruned(output: Path, days: int, *flags: str) -> int:
 
 @pytest.mark.parametrize(
     ("days", "left"),
-    [(30, {"50", "2"}), (45, {"50", "40", "2"}), (99, {"50", "40", "2"}), (101, {"100", "50", "40", "2"}), (1, {"50", "2"})],
+    [
+        (30, {"50", "2"}),
+        (45, {"50", "40", "2"}),
+        (99, {"50", "40", "2"}),
+        (101, {"100", "50", "40", "2"}),
+        (1, {"50", "2"}),
+    ],
 )
-def test_old_runs_go_but_for_the_current_and_the_last_one(days: int, left: set[str], output: Path) -> None:
+def test_old_runs_go_but_for_the_current_and_the_last_one(
+    days: int, left: set[str], output: Path
+) -> None:
     current = (output / "CURRENT").read_text()
     assert pruned(output, days) == 0
     assert standing(output) == left
@@ -77,13 +94,17 @@ def test_old_runs_go_but_for_the_current_and_the_last_one(days: int, left: set[s
     assert run_program(verify.main, [str(output)]) == 0
 
 
-def test_a_dry_run_removes_nothing_and_says_what_would_go(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_removes_nothing_and_says_what_would_go(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert pruned(output, 30, "--dry_run") == 0
     assert standing(output) == {"100", "50", "40", "2"}
     assert capsys.readouterr().out.count("would remove") == 2
 
 
-def test_a_removed_run_is_scored_again_when_its_work_comes_again(output: Path, run_score: Score) -> None:
+def test_a_removed_run_is_scored_again_when_its_work_comes_again(
+    output: Path, run_score: Score
+) -> None:
     assert pruned(output, 30) == 0
     assert run_score("--set", "postprocess.threshold=0.1") == 0
     assert run_program(verify.main, [str(output)]) == 0
@@ -108,7 +129,7 @@ def test_what_an_abandoned_run_left_goes_at_the_same_age(output: Path) -> None:
 
 def test_the_files_of_a_run_that_a_launcher_is_working_on_stay_however_old(output: Path) -> None:
     run = RunFolder(str(output), "unfinished")
-    with held(run, "job"):
+    with hold(run, "job"):
         os.utime(run.lock, (0, 0))
         assert pruned(output, 30) == 0
         assert Path(run.lock).exists()
@@ -140,7 +161,7 @@ def half_published(output: Path) -> RunFolder:
 def test_a_run_that_is_being_published_stays_whole_however_old_its_parts(output: Path) -> None:
     run = half_published(output)
     before = sorted(Path(run.published).iterdir())
-    with held(run, "job"):
+    with hold(run, "job"):
         assert pruned(output, 1) == 0
     assert sorted(Path(run.published).iterdir()) == before
     assert Path(run.done_record(0)).exists()
@@ -169,7 +190,9 @@ def test_an_output_whose_current_manifest_is_missing_is_left_alone(output: Path)
     assert standing(output) == {"100", "50", "40", "2"}
 
 
-@pytest.mark.parametrize(("flags", "words"), [(("--older_than_days", "0"), "invalid"), ((), "--older_than_days")])
+@pytest.mark.parametrize(
+    ("flags", "words"), [(("--older_than_days", "0"), "invalid"), ((), "--older_than_days")]
+)
 def test_an_age_below_a_day_is_refused(
     flags: tuple[str, ...], words: str, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,6 +200,8 @@ def test_an_age_below_a_day_is_refused(
     assert words in capsys.readouterr().err
 
 
-def test_a_folder_without_runs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_runs_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert pruned(tmp_path, 30) == 2
     assert "holds no runs" in capsys.readouterr().err

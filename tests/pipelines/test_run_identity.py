@@ -8,7 +8,7 @@ import pytest
 
 from configs.job import Job
 from configs.load import load
-from pipelines.plan import make_plan
+from pipelines.planning.plan import make_plan
 from tests.faults.world import make_world, write_shard
 from tests.support.builders import FEATURES, tiny_network, tiny_package
 
@@ -63,11 +63,15 @@ def test_other_work_is_another_run(change: Callable[[Path], None], world: Path) 
         ("source.max_expansion", "7", False),
     ],
 )
-def test_what_changes_the_output_is_another_run(key: str, value: str, is_another_run: bool, world: Path) -> None:
+def test_what_changes_the_output_is_another_run(
+    key: str, value: str, is_another_run: bool, world: Path
+) -> None:
     assert (run_id(world, (key, value)) != run_id(world)) == is_another_run
 
 
 def test_the_order_in_which_inputs_are_named_changes_nothing(world: Path) -> None:
     paths = [str(world / f"shards/part-0000{number}.parquet") for number in (0, 1)]
-    forward, backward = (run_id(world, ("source.paths", f"[{', '.join(order)}]")) for order in (paths, paths[::-1]))
+    forward, backward = (
+        run_id(world, ("source.paths", f"[{', '.join(order)}]")) for order in (paths, paths[::-1])
+    )
     assert forward == backward

@@ -9,10 +9,17 @@ import pytest
 
 from configs.errors import JobError
 from pipelines import score
-from pipelines.command_line import run_program
-from pipelines.runner_checks import refuse_flags, refuse_unreachable, refuse_wrong_options
-from pipelines.runner_flags import joined, known_flags, unknown_flags
-from pipelines.runners import Profile, is_cluster, profile_of, runner_named, runner_options, workers_per_machine
+from pipelines.cli.command_line import run_program
+from pipelines.runners.checks import refuse_flags, refuse_unreachable, refuse_wrong_options
+from pipelines.runners.flags import join_values, known_flags, unknown_flags
+from pipelines.runners.profiles import (
+    Profile,
+    is_cluster,
+    profile_of,
+    runner_named,
+    runner_options,
+    workers_per_machine,
+)
 
 DATAFLOW = ["--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_container_image=i"]
 
@@ -33,7 +40,10 @@ def test_workers_of_the_local_runner(flags: list[str], workers: int) -> None:
 def test_workers_of_a_cluster_machine_are_its_sdk_workers() -> None:
     flags = ["--flink_master=h:1", "--parallelism=8"]
     assert workers_per_machine(runner_options("FlinkRunner", flags)) == 1
-    assert workers_per_machine(runner_options("FlinkRunner", [*flags, "--sdk_worker_parallelism=4"])) == 4
+    assert (
+        workers_per_machine(runner_options("FlinkRunner", [*flags, "--sdk_worker_parallelism=4"]))
+        == 4
+    )
 
 
 @pytest.mark.parametrize("name", ["flink", "FlinkRunner", "flinkrunner", "FLINK"])
@@ -50,7 +60,9 @@ def test_an_unknown_runner_is_refused_with_the_nearest_one_and_a_class_is_taken_
 
 
 def test_a_flag_of_the_users_wins_over_the_profile() -> None:
-    options = runner_options("DirectRunner", ["--direct_running_mode=multi_processing"]).get_all_options()
+    options = runner_options(
+        "DirectRunner", ["--direct_running_mode=multi_processing"]
+    ).get_all_options()
     assert options["direct_running_mode"] == "multi_processing"
     assert options["save_main_session"] is False
     shown = profile_of("DirectRunner", ["--direct_running_mode=multi_processing"]).flags
@@ -58,19 +70,32 @@ def test_a_flag_of_the_users_wins_over_the_profile() -> None:
 
 
 def test_listed_flags_add_up_and_their_opposite_takes_one_away() -> None:
-    both = runner_options("DataflowRunner", ["--experiments=other"]).get_all_options()["experiments"]
+    both = runner_options("DataflowRunner", ["--experiments=other"]).get_all_options()[
+        "experiments"
+    ]
     assert set(both) == {"no_use_multiple_sdk_containers", "other"}
-    mine = runner_options("DataflowRunner", ["--experiments=use_multiple_sdk_containers"]).get_all_options()["experiments"]
+    mine = runner_options(
+        "DataflowRunner", ["--experiments=use_multiple_sdk_containers"]
+    ).get_all_options()["experiments"]
     assert set(mine) == {"use_multiple_sdk_containers"}
 
 
 def test_every_flag_of_a_profile_is_one_that_the_runner_knows() -> None:
-    for runner in ("DirectRunner", "PrismRunner", "PortableRunner", "FlinkRunner", "DataflowRunner"):
+    for runner in (
+        "DirectRunner",
+        "PrismRunner",
+        "PortableRunner",
+        "FlinkRunner",
+        "DataflowRunner",
+    ):
         assert unknown_flags(profile_of(runner, []).flags) == []
 
 
 def test_unknown_flags_are_found_and_known_ones_are_not() -> None:
-    assert unknown_flags(["--direct_num_workers=2", "--no_such_flag=1", "word"]) == ["--no_such_flag=1", "word"]
+    assert unknown_flags(["--direct_num_workers=2", "--no_such_flag=1", "word"]) == [
+        "--no_such_flag=1",
+        "word",
+    ]
     assert unknown_flags(["--max_bundle_time_mills=5"]) == []
     assert {"--direct_running_mode", "--max_bundle_time_mills"} <= set(known_flags())
     with pytest.raises(JobError, match="direct_running_mode"):
@@ -90,15 +115,17 @@ def test_unknown_flags_are_found_and_known_ones_are_not() -> None:
         ("DataflowRunner", [], True),
     ],
 )
-def test_a_cluster_is_what_runs_on_other_machines(runner: str, flags: list[str], cluster: bool) -> None:
+def test_a_cluster_is_what_runs_on_other_machines(
+    runner: str, flags: list[str], cluster: bool
+) -> None:
     assert is_cluster(runner_options(runner, flags)) is cluster
 
 
 def test_a_flag_and_its_value_may_be_two_words() -> None:
-    flags = joined(["--flink_master", "flink.example:8081", "--parallelism", "2", "--no_auth"])
+    flags = join_values(["--flink_master", "flink.example:8081", "--parallelism", "2", "--no_auth"])
     assert flags == ["--flink_master=flink.example:8081", "--parallelism=2", "--no_auth"]
     assert is_cluster(runner_options("FlinkRunner", flags))
-    assert joined(["word", "--a=1", "other"]) == ["word", "--a=1", "other"]
+    assert join_values(["word", "--a=1", "other"]) == ["word", "--a=1", "other"]
 
 
 class _Overview(BaseHTTPRequestHandler):
@@ -121,7 +148,9 @@ def test_a_flink_cluster_is_used_with_all_its_slots() -> None:
 
 
 def test_a_flink_cluster_that_does_not_answer_is_refused() -> None:
-    with pytest.raises(JobError, match="start the cluster, correct the address, or give --parallelism"):
+    with pytest.raises(
+        JobError, match="start the cluster, correct the address, or give --parallelism"
+    ):
         profile_of("FlinkRunner", ["--flink_master=127.0.0.1:1"])
 
 
@@ -136,7 +165,11 @@ FLINK = ["--flink_master=flink.example:8081", "--parallelism=2"]
         ("FlinkRunner", [*FLINK, "--environment_type=EXTERNAL"], "HOST:PORT"),
         ("FlinkRunner", [*FLINK, "--environment_type=DOCKER"], "IMAGE"),
         ("FlinkRunner", [*FLINK, "--environment_type=PROCESS"], "boot"),
-        ("FlinkRunner", [*FLINK, "--environment_type=PROCESS", "--environment_config=boot"], 'JSON with a "command"'),
+        (
+            "FlinkRunner",
+            [*FLINK, "--environment_type=PROCESS", "--environment_config=boot"],
+            'JSON with a "command"',
+        ),
         ("PortableRunner", [], "--job_endpoint"),
         ("DataflowRunner", [], "--project"),
         ("DataflowRunner", DATAFLOW[:1], "--region"),
@@ -145,7 +178,9 @@ FLINK = ["--flink_master=flink.example:8081", "--parallelism=2"]
         ("FlinkRunner", ["--no_wait_until_finish"], "needs this process"),
     ],
 )
-def test_options_that_cannot_work_are_refused_with_the_fix(runner: str, flags: list[str], message: str) -> None:
+def test_options_that_cannot_work_are_refused_with_the_fix(
+    runner: str, flags: list[str], message: str
+) -> None:
     with pytest.raises(JobError, match=message):
         refuse_wrong_options(runner_options(runner, flags))
 
@@ -155,8 +190,14 @@ def test_options_that_cannot_work_are_refused_with_the_fix(runner: str, flags: l
     [
         ("DirectRunner", []),
         ("FlinkRunner", []),
-        ("FlinkRunner", [*FLINK, "--environment_type=EXTERNAL", "--environment_config=localhost:50000"]),
-        ("FlinkRunner", [*FLINK, "--environment_type=PROCESS", '--environment_config={"command": "boot"}']),
+        (
+            "FlinkRunner",
+            [*FLINK, "--environment_type=EXTERNAL", "--environment_config=localhost:50000"],
+        ),
+        (
+            "FlinkRunner",
+            [*FLINK, "--environment_type=PROCESS", '--environment_config={"command": "boot"}'],
+        ),
         ("PortableRunner", ["--job_endpoint=localhost:8099", "--environment_type=LOOPBACK"]),
         ("DataflowRunner", DATAFLOW),
         ("DataflowRunner", [*DATAFLOW[:3], "--setup_file=./setup.py", "--no_wait_until_finish"]),
@@ -183,7 +224,9 @@ def test_prism_is_not_downloaded_in_silence(monkeypatch: pytest.MonkeyPatch) -> 
         "--output_executable_path=x",
     ],
 )
-def test_flags_that_cannot_be_followed_are_refused_and_never_repeated_with_their_value(flag: str) -> None:
+def test_flags_that_cannot_be_followed_are_refused_and_never_repeated_with_their_value(
+    flag: str,
+) -> None:
     with pytest.raises(JobError) as refused:
         refuse_flags([flag])
     assert flag.partition("=")[0] in str(refused.value)
@@ -191,27 +234,46 @@ def test_flags_that_cannot_be_followed_are_refused_and_never_repeated_with_their
 
 
 def test_memory_paths_need_one_process() -> None:
-    refuse_unreachable(runner_options("DirectRunner", []), ["memory://out"], shared_filesystem=False)
-    for runner, flags in (("DirectRunner", ["--direct_running_mode=multi_processing"]), ("FlinkRunner", [])):
+    refuse_unreachable(
+        runner_options("DirectRunner", []), ["memory://out"], shared_filesystem=False
+    )
+    for runner, flags in (
+        ("DirectRunner", ["--direct_running_mode=multi_processing"]),
+        ("FlinkRunner", []),
+    ):
         with pytest.raises(JobError, match="one process only"):
-            refuse_unreachable(runner_options(runner, flags), ["memory://out"], shared_filesystem=False)
+            refuse_unreachable(
+                runner_options(runner, flags), ["memory://out"], shared_filesystem=False
+            )
 
 
-@pytest.mark.parametrize(("runner", "flags"), [("DataflowRunner", DATAFLOW), ("FlinkRunner", FLINK)])
+@pytest.mark.parametrize(
+    ("runner", "flags"), [("DataflowRunner", DATAFLOW), ("FlinkRunner", FLINK)]
+)
 def test_paths_of_this_machine_are_refused_where_workers_are_on_others(
     runner: str, flags: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NO_GCE_CHECK", "true")  # or the library of gs:// looks for a cloud's credentials for many seconds
+    monkeypatch.setenv(
+        "NO_GCE_CHECK", "true"
+    )  # or the library of gs:// looks for a cloud's credentials for many seconds
     with pytest.raises(JobError, match="/data/out: is a path of this machine"):
-        refuse_unreachable(runner_options(runner, flags), ["gs://b/in", "/data/out"], shared_filesystem=False)
-    refuse_unreachable(runner_options(runner, flags), ["gs://b/in", "s3://b/out"], shared_filesystem=False)
+        refuse_unreachable(
+            runner_options(runner, flags), ["gs://b/in", "/data/out"], shared_filesystem=False
+        )
+    refuse_unreachable(
+        runner_options(runner, flags), ["gs://b/in", "s3://b/out"], shared_filesystem=False
+    )
 
 
-def test_a_shared_file_system_is_the_users_word_and_none_of_dataflows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shared_file_system_is_the_users_word_and_none_of_dataflows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     refuse_unreachable(runner_options("FlinkRunner", FLINK), ["/data/out"], shared_filesystem=True)
     with pytest.raises(JobError, match="gs://"):
-        refuse_unreachable(runner_options("DataflowRunner", DATAFLOW), ["gs://b/out"], shared_filesystem=True)
+        refuse_unreachable(
+            runner_options("DataflowRunner", DATAFLOW), ["gs://b/out"], shared_filesystem=True
+        )
 
 
 def test_the_program_shows_the_profile_once_and_refuses_before_it_writes(
@@ -219,8 +281,18 @@ def test_the_program_shows_the_profile_once_and_refuses_before_it_writes(
 ) -> None:
     assert run_program(score.main, ["--output", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out
-    assert shown.count("profile local: --prism_location=/nonexistent --direct_running_mode=multi_threading") == 1
-    assert run_program(score.main, ["--runner=DataflowRunner", *DATAFLOW, "--output", str(tmp_path / "other")]) == 2
+    assert (
+        shown.count(
+            "profile local: --prism_location=/nonexistent --direct_running_mode=multi_threading"
+        )
+        == 1
+    )
+    assert (
+        run_program(
+            score.main, ["--runner=DataflowRunner", *DATAFLOW, "--output", str(tmp_path / "other")]
+        )
+        == 2
+    )
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "DataflowRunner's workers cannot see" in error

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import evaluate, score, verify
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 from storage import files
 from storage.layout import RunFolder
 from tests.pipelines.digits_shards import broken_digits
@@ -42,13 +42,32 @@ def test_breast_cancer_scores_equal_the_reference(run_score: Score, tmp_path: Pa
     schema = pq.read_schema(next((tmp_path / "scores/current").glob("part-*")))
     assert schema.types == [pa.int64(), pa.float64(), pa.float64(), pa.float32(), pa.string()]
     assert schema.metadata[b"model.name"] == b"breast_cancer"
-    assert manifest(tmp_path / "scores")["rows"] == {"in": len(rows), "scored": len(rows), "filtered": 0, "rejected": 0}
+    assert manifest(tmp_path / "scores")["rows"] == {
+        "in": len(rows),
+        "scored": len(rows),
+        "filtered": 0,
+        "rejected": 0,
+    }
 
 
 @pytest.mark.beam
 def test_digits_scores_equal_the_reference(run_score: Score, tmp_path: Path, digits: Path) -> None:
-    paths = ("--config", "configs/digits.yaml", "--model", str(digits / "model"), "--input", str(digits / "shards"))
-    assert run_score(*paths, "--set", "postprocess.keep=[label, probability, probabilities, top_labels, top_probabilities]") == 0
+    paths = (
+        "--config",
+        "configs/digits.yaml",
+        "--model",
+        str(digits / "model"),
+        "--input",
+        str(digits / "shards"),
+    )
+    assert (
+        run_score(
+            *paths,
+            "--set",
+            "postprocess.keep=[label, probability, probabilities, top_labels, top_probabilities]",
+        )
+        == 0
+    )
     scored, rows = table(tmp_path / "scores"), shards(digits / "shards")
     expected = digits_probabilities(rows, digits / "model")
     order = np.argsort(-expected, axis=1)[:, :3]
@@ -60,48 +79,93 @@ def test_digits_scores_equal_the_reference(run_score: Score, tmp_path: Path, dig
 
 
 @pytest.mark.parametrize(("name", "least"), [("breast_cancer", 0.95), ("digits", 0.97)])
-def test_published_scores_reach_the_accuracy(name: str, least: float, run_score: Score, tmp_path: Path, request, capsys) -> None:
+def test_published_scores_reach_the_accuracy(
+    name: str, least: float, run_score: Score, tmp_path: Path, request, capsys
+) -> None:
     folder: Path = request.getfixturevalue(name)
-    job = ("--config", f"configs/{name}.yaml", "--model", str(folder / "model"), "--input", str(folder / "shards"))
+    job = (
+        "--config",
+        f"configs/{name}.yaml",
+        "--model",
+        str(folder / "model"),
+        "--input",
+        str(folder / "shards"),
+    )
     assert run_score(*job) == 0
     label = {"breast_cancer": "diagnosis", "digits": "digit"}[name]
-    joined = table(tmp_path / "scores").merge(pd.read_parquet(folder / "labels.parquet"), on="id", validate="one_to_one")
+    joined = table(tmp_path / "scores").merge(
+        pd.read_parquet(folder / "labels.parquet"), on="id", validate="one_to_one"
+    )
     accuracy = (joined["label"] == joined[label]).mean()
-    assert len(joined) == len(shards(folder / "shards")) == pq.read_table(folder / "labels.parquet").num_rows
+    assert (
+        len(joined)
+        == len(shards(folder / "shards"))
+        == pq.read_table(folder / "labels.parquet").num_rows
+    )
     assert accuracy >= least
-    flags = ["--output", str(tmp_path / "scores"), "--labels", str(folder / "labels.parquet"), "--key", "id", "--label", label]
+    flags = [
+        "--output",
+        str(tmp_path / "scores"),
+        "--labels",
+        str(folder / "labels.parquet"),
+        "--key",
+        "id",
+        "--label",
+        label,
+    ]
     assert run_program(evaluate.main, [*flags, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["accuracy"] == pytest.approx(accuracy)
     assert found["rows"] == len(joined)
 
 
-def test_csv_and_parquet_of_the_same_rows_give_the_same_scores(run_score: Score, tmp_path: Path, breast_cancer: Path) -> None:
+def test_csv_and_parquet_of_the_same_rows_give_the_same_scores(
+    run_score: Score, tmp_path: Path, breast_cancer: Path
+) -> None:
     package = ("--model", str(breast_cancer / "model"))
-    assert run_score("--input", str(breast_cancer / "shards"), *package, output=tmp_path / "parquet") == 0
-    assert run_score("--input", str(breast_cancer / "shards_csv"), *package, *CSV, output=tmp_path / "csv") == 0
-    pd.testing.assert_frame_equal(table(tmp_path / "parquet"), table(tmp_path / "csv"), check_exact=True)
+    assert (
+        run_score("--input", str(breast_cancer / "shards"), *package, output=tmp_path / "parquet")
+        == 0
+    )
+    assert (
+        run_score(
+            "--input", str(breast_cancer / "shards_csv"), *package, *CSV, output=tmp_path / "csv"
+        )
+        == 0
+    )
+    pd.testing.assert_frame_equal(
+        table(tmp_path / "parquet"), table(tmp_path / "csv"), check_exact=True
+    )
 
 
 def test_csv_output_reads_back_as_the_parquet_output(run_score: Score, tmp_path: Path) -> None:
     assert run_score(output=tmp_path / "parquet") == 0
     assert run_score("--set", "sink.format=csv", output=tmp_path / "csv") == 0
     read = f"SELECT id::BIGINT id, probability::FLOAT probability, label FROM read_csv_auto('{tmp_path}/csv/current/*.csv') ORDER BY id"
-    pd.testing.assert_frame_equal(duckdb.sql(read).df(), table(tmp_path / "parquet"), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        duckdb.sql(read).df(), table(tmp_path / "parquet"), check_dtype=False
+    )
     assert run_program(verify.main, [str(tmp_path / "csv")]) == 0
 
 
 @pytest.mark.beam
 @pytest.mark.program
-def test_every_number_and_kind_of_workers_writes_the_same_bytes(run_score: Score, tmp_path: Path) -> None:
+def test_every_number_and_kind_of_workers_writes_the_same_bytes(
+    run_score: Score, tmp_path: Path
+) -> None:
     inputs = sorted(str(p) for p in Path("samples/breast_cancer/shards").glob("*.parquet"))
-    shuffled = [flag for path in (inputs[2], inputs[0], inputs[3], inputs[1]) for flag in ("--input", path)]
+    shuffled = [
+        flag for path in (inputs[2], inputs[0], inputs[3], inputs[1]) for flag in ("--input", path)
+    ]
     small = ("--set", "sink.rows_per_file=10", "--set", "source.rows_per_batch=7")
     assert run_score(*small, "--direct_running_mode=in_memory", output=tmp_path / "expected") == 0
     expected = published(tmp_path / "expected")
     assert len(expected) > 8
     runs = {f"threads{n}": (f"--direct_num_workers={n}",) for n in (1, 2, 4)}
-    runs |= {f"processes{n}": ("--direct_running_mode=multi_processing", f"--direct_num_workers={n}") for n in (2, 4)}
+    runs |= {
+        f"processes{n}": ("--direct_running_mode=multi_processing", f"--direct_num_workers={n}")
+        for n in (2, 4)
+    }
     runs |= {"shuffled": tuple(shuffled)}
     for name, flags in runs.items():
         assert run_score(*small, *flags, output=tmp_path / name) == 0
@@ -121,7 +185,9 @@ def test_the_same_work_again_is_a_no_op_that_says_so(tmp_path: Path, capsys) -> 
     assert not list((tmp_path / "scores/_tmp").iterdir())
 
 
-def test_another_setting_is_another_run_and_leaves_the_first_alone(run_score: Score, tmp_path: Path) -> None:
+def test_another_setting_is_another_run_and_leaves_the_first_alone(
+    run_score: Score, tmp_path: Path
+) -> None:
     assert run_score() == 0
     first = (tmp_path / "scores/CURRENT").read_text()
     before = published(tmp_path / "scores")
@@ -165,15 +231,22 @@ def test_in_memory_file_system_for_input_model_and_output(run_score: Score) -> N
         assert run_score(*paths, output="memory://out") == 0
         assert run_program(verify.main, ["memory://out"]) == 0
         run = memory.cat_file("/out/CURRENT").decode().strip()
-        rows = sum(pq.read_metadata(memory.open(p)).num_rows for p in memory.glob(f"/out/runs/{run}/part-*.parquet"))
+        rows = sum(
+            pq.read_metadata(memory.open(p)).num_rows
+            for p in memory.glob(f"/out/runs/{run}/part-*.parquet")
+        )
         assert rows == len(shards(Path("samples/breast_cancer/shards")))
-        assert run_score(*paths, "--direct_running_mode=multi_processing", output="memory://out2") == 2
+        assert (
+            run_score(*paths, "--direct_running_mode=multi_processing", output="memory://out2") == 2
+        )
     finally:
         memory.rm("/in", recursive=True)
         memory.rm("/out", recursive=True)
 
 
-def test_an_empty_shard_gives_an_empty_file_with_the_full_schema(run_score: Score, tmp_path: Path) -> None:
+def test_an_empty_shard_gives_an_empty_file_with_the_full_schema(
+    run_score: Score, tmp_path: Path
+) -> None:
     schema = pq.read_schema("samples/breast_cancer/shards/part-00000.parquet")
     pq.write_table(schema.empty_table(), tmp_path / "empty.parquet")
     assert run_score("--input", str(tmp_path / "empty.parquet")) == 0
@@ -206,7 +279,9 @@ def test_where_sort_by_rename_dtypes_and_model_columns(run_score: Score, tmp_pat
         "rejected": 0,
     }
     for part in (tmp_path / "scores/current").glob("part-*"):
-        assert pq.read_table(part)["p"].to_pylist() == sorted(pq.read_table(part)["p"].to_pylist(), reverse=True)
+        assert pq.read_table(part)["p"].to_pylist() == sorted(
+            pq.read_table(part)["p"].to_pylist(), reverse=True
+        )
 
 
 def odd_columns(rows: int) -> dict[str, pa.Array]:
@@ -226,19 +301,28 @@ def odd_columns(rows: int) -> dict[str, pa.Array]:
         "float": ([float("nan"), None, -0.0], pa.float64()),
         "half": ([1.5, None], pa.float16()),
     }
-    columns = {n: pa.array([v[i % len(v)] for i in range(rows)], type=t) for n, (v, t) in fields.items()}
+    columns = {
+        n: pa.array([v[i % len(v)] for i in range(rows)], type=t) for n, (v, t) in fields.items()
+    }
     return columns | {"coded": pa.array(["ab"[i % 2] for i in range(rows)]).dictionary_encode()}
 
 
-@pytest.mark.parametrize("setting", ["postprocess.where=probability >= 0", "postprocess.sort_by=[id desc]", "sink.rows_per_file=7"])
-def test_pass_through_columns_keep_their_exact_types_and_values(setting: str, run_score: Score, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "setting",
+    ["postprocess.where=probability >= 0", "postprocess.sort_by=[id desc]", "sink.rows_per_file=7"],
+)
+def test_pass_through_columns_keep_their_exact_types_and_values(
+    setting: str, run_score: Score, tmp_path: Path
+) -> None:
     rows = pq.read_table("samples/breast_cancer/shards/part-00003.parquet")
     odd = odd_columns(rows.num_rows)
     for name, column in odd.items():
         rows = rows.append_column(name, column)
     pq.write_table(rows, tmp_path / "odd.parquet", row_group_size=30)
     carried = f"source.passthrough=[id, {', '.join(odd)}]"
-    assert run_score("--input", str(tmp_path / "odd.parquet"), "--set", carried, "--set", setting) == 0
+    assert (
+        run_score("--input", str(tmp_path / "odd.parquet"), "--set", carried, "--set", setting) == 0
+    )
     parts = sorted((tmp_path / "scores/current").glob("*.parquet"))
     actual = pa.concat_tables([pq.read_table(p) for p in parts]).select(["id", *odd]).sort_by("id")
     expected = pq.read_table(tmp_path / "odd.parquet").select(["id", *odd]).sort_by("id")
@@ -248,15 +332,21 @@ def test_pass_through_columns_keep_their_exact_types_and_values(setting: str, ru
 
 
 @pytest.mark.beam
-def test_bad_rows_are_rejected_one_by_one_and_the_books_balance(run_score: Score, tmp_path: Path, digits: Path, capsys) -> None:
+def test_bad_rows_are_rejected_one_by_one_and_the_books_balance(
+    run_score: Score, tmp_path: Path, digits: Path, capsys
+) -> None:
     job = ("--config", "configs/digits.yaml", "--model", str(digits / "model"), "--input")
-    keys = broken_digits(digits, tmp_path / "bad", {3: b"<html>", 40: None, 41: b"\x89PNG\r\n\x1a\n"})
+    keys = broken_digits(
+        digits, tmp_path / "bad", {3: b"<html>", 40: None, 41: b"\x89PNG\r\n\x1a\n"}
+    )
     assert run_score(*job, str(tmp_path / "bad"), "--set", "errors.max_rejected_rows=2") == 4
     assert "3 of" in capsys.readouterr().err
     assert not (tmp_path / "scores/CURRENT").exists()
     assert run_score(*job, str(tmp_path / "bad"), "--set", "errors.max_rejected_rows=3") == 0
     assert run_program(verify.main, [str(tmp_path / "scores")]) == 0
-    (rejected,) = (pq.read_table(p) for p in (tmp_path / "scores/current/rejected").glob("*.parquet"))
+    (rejected,) = (
+        pq.read_table(p) for p in (tmp_path / "scores/current/rejected").glob("*.parquet")
+    )
     assert rejected["key"].to_pylist() == keys
     assert rejected["row"].to_pylist() == [3, 40, 41]
     assert set(rejected["source"].to_pylist()) == {str(tmp_path / "bad/part-00001.parquet")}
@@ -264,11 +354,15 @@ def test_bad_rows_are_rejected_one_by_one_and_the_books_balance(run_score: Score
     assert run_score(*job, str(digits / "shards"), output=tmp_path / "clean") == 0
     clean = table(tmp_path / "clean")
     pd.testing.assert_frame_equal(
-        table(tmp_path / "scores"), clean[~clean["id"].isin(keys)].reset_index(drop=True), check_exact=True
+        table(tmp_path / "scores"),
+        clean[~clean["id"].isin(keys)].reset_index(drop=True),
+        check_exact=True,
     )
 
 
-def test_malformed_csv_rows_are_rejected_with_their_row_numbers(run_score: Score, tmp_path: Path, breast_cancer: Path) -> None:
+def test_malformed_csv_rows_are_rejected_with_their_row_numbers(
+    run_score: Score, tmp_path: Path, breast_cancer: Path
+) -> None:
     lines = (breast_cancer / "shards_csv/part-00003.csv").read_text().splitlines()
     lines[5] = lines[5].replace(",", ",oops", 1)  # data row 4: not a double
     lines[8] += ",one field more"  # data row 7
@@ -276,7 +370,9 @@ def test_malformed_csv_rows_are_rejected_with_their_row_numbers(run_score: Score
     job = ("--model", str(breast_cancer / "model"), "--input", str(tmp_path / "bad.csv"), *CSV)
     assert run_score(*job) == 4
     assert run_score(*job, "--set", "errors.max_rejected_percent=5") == 0
-    (rejected,) = (pq.read_table(p) for p in (tmp_path / "scores/current/rejected").glob("*.parquet"))
+    (rejected,) = (
+        pq.read_table(p) for p in (tmp_path / "scores/current/rejected").glob("*.parquet")
+    )
     assert rejected["row"].to_pylist() == [4, 7]
     assert rejected["key"].to_pylist() == [int(lines[5].split(",")[0]), None]
     assert set(rejected["stage"].to_pylist()) == {"read"}
@@ -301,12 +397,17 @@ REFUSED = {
         lambda t: t.set_column(4, "mean area", t["mean area"].cast(pa.string())),
         "'mean area' is string, but must be double",
     ),
-    "retyped key": (lambda t: t.set_column(0, "id", t["id"].cast(pa.int32())), "'id' is int32, but must be int64"),
+    "retyped key": (
+        lambda t: t.set_column(0, "id", t["id"].cast(pa.int32())),
+        "'id' is int32, but must be int64",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_shard_that_breaks_the_contract_is_refused_before_any_work(case: str, run_score: Score, tmp_path: Path, capsys) -> None:
+def test_a_shard_that_breaks_the_contract_is_refused_before_any_work(
+    case: str, run_score: Score, tmp_path: Path, capsys
+) -> None:
     change, message = REFUSED[case]
     assert run_score("--input", rewritten(tmp_path, change)) == 3
     error = capsys.readouterr().err
@@ -319,7 +420,11 @@ def test_a_shard_that_breaks_the_contract_is_refused_before_any_work(case: str, 
 def test_files_that_are_not_shards_are_refused(run_score: Score, tmp_path: Path, capsys) -> None:
     (tmp_path / "nothing.parquet").touch()
     (tmp_path / "text.parquet").write_text("id,probability\n1,2\n")
-    for path, words in {"nothing.parquet": "0 bytes", "text.parquet": "not a readable Parquet", "*.pq": "matches no file"}.items():
+    for path, words in {
+        "nothing.parquet": "0 bytes",
+        "text.parquet": "not a readable Parquet",
+        "*.pq": "matches no file",
+    }.items():
         assert run_score("--input", str(tmp_path / path)) == 3
         assert words in capsys.readouterr().err
 
@@ -350,7 +455,13 @@ def test_help_explains_options_and_runner_options(capsys) -> None:
         run_program(score.main, ["--help"])
     assert ended.value.code == 0
     shown = " ".join(capsys.readouterr().out.split())
-    for words in ("--config", "(default: configs/breast_cancer.yaml)", "runner options:", "--direct_num_workers", "exit status:"):
+    for words in (
+        "--config",
+        "(default: configs/breast_cancer.yaml)",
+        "runner options:",
+        "--direct_num_workers",
+        "exit status:",
+    ):
         assert words in shown
 
 
@@ -399,8 +510,14 @@ def test_bfloat16_agrees_with_float32(run_score: Score, tmp_path: Path) -> None:
 
 
 def test_the_repository_holds_the_default_job() -> None:
-    assert (REPOSITORY / "configs/breast_cancer.yaml").read_text().startswith("# python -m pipelines.score")
-    assert (REPOSITORY / "configs/digits.yaml").read_text().startswith("# python -m pipelines.train")
+    assert (
+        (REPOSITORY / "configs/breast_cancer.yaml")
+        .read_text()
+        .startswith("# python -m pipelines.score")
+    )
+    assert (
+        (REPOSITORY / "configs/digits.yaml").read_text().startswith("# python -m pipelines.train")
+    )
 
 
 def test_names_that_are_not_written_are_refused(run_score: Score, capsys) -> None:

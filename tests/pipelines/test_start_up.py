@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipelines.start_up import import_quickly, imported
+from pipelines.cli.startup import end_imports, prepare_imports
 from tests.support.repository import REPOSITORY
 
 SOLVERS = "scipy.optimize"
@@ -27,17 +27,25 @@ def test_a_program_does_not_import_what_beam_wants_for_a_part_that_it_does_not_u
     assert SOLVERS in started("-c", "import pipelines.score").stderr
 
 
-@pytest.mark.parametrize("argv", [["python", "-m", "pipelines.score"], ["python", "-X", "dev", "-m", "pipelines.tune", "--quiet"]])
-def test_from_the_program_s_start_on_all_is_as_ever(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["python", "-m", "pipelines.score"],
+        ["python", "-X", "dev", "-m", "pipelines.tune", "--quiet"],
+    ],
+)
+def test_from_the_program_s_start_on_all_is_as_ever(
+    argv: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     manager = "apache_beam.ml.inference.model_manager"
     monkeypatch.delitem(sys.modules, manager, raising=False)
     monkeypatch.setattr(sys, "orig_argv", argv)
     monkeypatch.setattr(sys, "argv", ["-m"])  # as it is while Python looks for the module
-    import_quickly()
+    prepare_imports()
     with pytest.raises(ImportError):
         __import__(manager)
     assert not gc.isenabled()
-    imported()
+    end_imports()
     assert gc.isenabled()
     assert manager not in sys.modules
     gc.unfreeze()
@@ -56,5 +64,5 @@ def test_other_programs_are_left_alone(argv: list[str], monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "orig_argv", argv)
     monkeypatch.setattr(sys, "argv", argv[1:2])
     before = gc.isenabled(), set(sys.modules)
-    import_quickly()
+    prepare_imports()
     assert (gc.isenabled(), set(sys.modules)) == before

@@ -9,27 +9,33 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_zoo.agreement import Agreement
-from model_zoo.mini_batches import FailedRows
-from model_zoo.package import read_package
-from model_zoo.scorer import load_scorer
-from model_zoo.settings import LinearScale, Settings
+from model_zoo.engines.settings import LinearScale, Settings
+from model_zoo.evaluation.agreement import Agreement
+from model_zoo.package.package import read_package
+from model_zoo.scoring.scored import Scored
+from model_zoo.scoring.scorer import load_scorer
 from pipelines import score, tune
-from pipelines.candidates import WITHOUT, Measured, Tuning
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
+from pipelines.tuning.bench import Bench
+from pipelines.tuning.search import WITHOUT, Measured, Tuning
 from tests.support.runs import manifest, table
 
 Arrays = dict[str, np.ndarray]
 Score = Callable[..., int]
 DIGITS = "configs/digits.yaml"
 QUICK = ("--without", "compile", "--quiet")
-LOOSE = ("--set", "model.tolerance.max_difference=1", "--set", "model.tolerance.label_agreement=0.5")
+LOOSE = (
+    "--set",
+    "model.tolerance.max_difference=1",
+    "--set",
+    "model.tolerance.label_agreement=0.5",
+)
 
 
-def job_flags(folder: Path, certificate: Path, *more: str) -> list[str]:
+def job_flags(folder: Path, report: Path, *more: str) -> list[str]:
     return [
         "--config", DIGITS, "--input", f"{folder}/shards/*.parquet", "--model", f"{folder}/model",
-        "--set", f"model.certificate={certificate}", "--set", "model.dtype=auto", *more,
+        "--set", f"model.tuning_report={report}", "--set", "model.dtype=auto", *more,
     ]  # fmt: skip
 
 
@@ -37,56 +43,79 @@ def run_tune(*arguments: str) -> int:
     return run_program(tune.main, list(arguments))
 
 
-def tuned(folder: Path, certificate: Path, *more: str) -> dict[str, Any]:
-    assert run_tune(*job_flags(folder, certificate), *more) == 0
-    return json.loads(certificate.read_text())  # type: ignore[no-any-return]
+def tuned(folder: Path, report: Path, *more: str) -> dict[str, Any]:
+    assert run_tune(*job_flags(folder, report), *more) == 0
+    return json.loads(report.read_text())  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="module")
-def certificate(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that allows whatever 8 bits do, and in which int8 has won, whatever the clock says."""
-    path = tmp_path_factory.mktemp("certificate") / "digits.json"
+    path = tmp_path_factory.mktemp("report") / "digits.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tuning, "_side_by_side", _wins("int8 channels_last"))
+        patch.setattr(Tuning, "_compare_in_turns", _wins("int8 channels_last"))
         tuned(digits, path, *QUICK, *LOOSE)
     return path
 
 
 def _wins(settings: str) -> Callable[[Tuning, Sequence[Measured]], Measured]:
     def wins(tuning: Tuning, finalists: Sequence[Measured]) -> Measured:
-        return replace(next(m for m in tuning.measured if str(m.settings) == settings), speed_up=2.0)
+        return replace(
+            next(m for m in tuning.measured if str(m.settings) == settings), speed_up=2.0
+        )
 
     return wins
 
 
 @pytest.mark.slow
-def test_every_setting_is_measured_against_float32_and_the_certificate_says_how_it_went(digits: Path, tmp_path: Path) -> None:
-    values = tuned(digits, tmp_path / "certificate.json", *QUICK)
+def test_every_setting_is_measured_against_float32_and_the_report_says_how_it_went(
+    digits: Path, tmp_path: Path
+) -> None:
+    values = tuned(digits, tmp_path / "report.json", *QUICK)
     reference, *others = values["tried"]
     names = {t["settings"] for t in values["tried"]}
     assert names == {
-        d + layout for d in ("float32", "bfloat16", "int8", "int8_linear (1 layer)") for layout in ("", " channels_last")
+        d + layout
+        for d in ("float32", "bfloat16", "int8", "int8_linear (1 layer)")
+        for layout in ("", " channels_last")
     }
-    assert reference["agreement"] == {"rows": 450, "max_difference": 0.0, "label_agreement": 1.0, "cosine": None}
-    assert all(0 < t["agreement"]["max_difference"] < 0.5 for t in others if t["settings"] == "int8" and t["agreement"])
+    assert reference["agreement"] == {
+        "rows": 450,
+        "max_difference": 0.0,
+        "label_agreement": 1.0,
+        "cosine": None,
+    }
+    assert all(
+        0 < t["agreement"]["max_difference"] < 0.5
+        for t in others
+        if t["settings"] == "int8" and t["agreement"]
+    )
     assert values["agreement"]["max_difference"] <= 0.01
     assert values["agreement"]["label_agreement"] >= 0.995
-    assert values["model"] == {"name": "digits", "version": "1", "digest": read_package(f"{digits}/model").digest}
+    assert values["model"] == {
+        "name": "digits",
+        "version": "1",
+        "digest": read_package(f"{digits}/model").digest,
+    }
     assert values["speed_up"] >= 1.0
     assert values["machine"]["cores"] == str(tune.cores())
 
 
 @pytest.mark.slow
-def test_a_finalist_is_compared_on_the_whole_sample(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finalist_is_compared_on_the_whole_sample(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows: list[list[int]] = []
 
     def compared(tuning: Tuning, finalists: Sequence[Measured]) -> Measured:
         rows.append([m.agreement.rows for m in finalists if m.agreement])
         return finalists[0]
 
-    monkeypatch.setattr(Tuning, "_side_by_side", compared)
-    monkeypatch.setattr(Tuning, "_some_pieces", lambda tuning, *_: tuning.sample.inputs[:2])
-    tuned(digits, tmp_path / "certificate.json", *QUICK, "--set", "model.batch_rows=32")
+    monkeypatch.setattr(Tuning, "_compare_in_turns", compared)
+    monkeypatch.setattr(
+        Bench, "choose_parts", lambda bench, rows_per_second, batch_rows: bench.sample.inputs[:2]
+    )
+    tuned(digits, tmp_path / "report.json", *QUICK, "--set", "model.batch_rows=32")
     assert len(rows[0]) >= 2
     assert set(rows[0]) == {450}
 
@@ -98,72 +127,115 @@ def test_as_many_linear_layers_as_the_tolerance_allows_are_in_int8(
     tried: list[int] = []
 
     def measured(tuning: Tuning, settings: Settings) -> Measured:
-        agreement = tuning.measured[0].agreement if tuning.measured else Agreement(450, 0.0, 1.0, None)
+        agreement = tuning.measured[0].agreement
+        assert agreement == Agreement(450, 0.0, 1.0, None)
         if settings.dtype == "int8_linear":
             tried.append(len(settings.linear_scales))
         return Measured(
-            settings, 1.0, agreement=agreement, problem="" if len(settings.linear_scales) <= 7 else "beyond the tolerance"
+            settings,
+            1.0,
+            agreement=agreement,
+            problem="" if len(settings.linear_scales) <= 7 else "beyond the tolerance",
         )
 
-    monkeypatch.setattr("pipelines.candidates.measured_linear_scales", lambda network, batches: layers)
-    monkeypatch.setattr(Tuning, "_measured", measured)
-    monkeypatch.setattr(Tuning, "_side_by_side", lambda tuning, finalists: finalists[0])
-    tuned(digits, tmp_path / "certificate.json", *QUICK, "--without", "channels_last")
+    monkeypatch.setattr(
+        "model_zoo.engines.torch_engine.measure_linear_scales", lambda network, batches: layers
+    )
+    monkeypatch.setattr(Tuning, "_measure", measured)
+    monkeypatch.setattr(Tuning, "_compare_in_turns", lambda tuning, finalists: finalists[0])
+    tuned(digits, tmp_path / "report.json", *QUICK, "--without", "channels_last")
     assert tried == [10, 7, 8]
 
 
-def test_int8_of_linear_layers_is_scored_by_its_certificate(
+def test_int8_of_linear_layers_is_scored_by_its_report(
     digits: Path, run_score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Tuning, "_side_by_side", _wins("int8_linear (1 layer)"))
-    path = tmp_path / "certificate.json"
-    tuned(digits, path, *QUICK, *LOOSE, "--without", "channels_last", "--without", "bfloat16", "--without", "int8")
+    monkeypatch.setattr(Tuning, "_compare_in_turns", _wins("int8_linear (1 layer)"))
+    path = tmp_path / "report.json"
+    tuned(
+        digits,
+        path,
+        *QUICK,
+        *LOOSE,
+        "--without",
+        "channels_last",
+        "--without",
+        "bfloat16",
+        "--without",
+        "int8",
+    )
     assert run_score(*job_flags(digits, path, *LOOSE)) == 0
     how = manifest(tmp_path / "scores")
     assert how["computing"]["dtype"] == "int8_linear"
     assert all("int8_linear (1 layer)" in text for text in how["computed_by"])
-    assert run_score(*job_flags(digits, path, "--set", "model.dtype=float32"), output=tmp_path / "exact") == 0
-    fast, exact = (table(tmp_path / folder)["probability"].to_numpy() for folder in ("scores", "exact"))
+    assert (
+        run_score(
+            *job_flags(digits, path, "--set", "model.dtype=float32"), output=tmp_path / "exact"
+        )
+        == 0
+    )
+    fast, exact = (
+        table(tmp_path / folder)["probability"].to_numpy() for folder in ("scores", "exact")
+    )
     assert 0 < np.abs(fast - exact).max() < 0.1
 
 
 @pytest.mark.slow
-def test_a_model_of_less_than_a_row_a_second_is_measured_too(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.candidates._rate", lambda measured: 0.1)
-    tuned(digits, tmp_path / "certificate.json", *QUICK, "--without", "int8")
+def test_a_model_of_less_than_a_row_a_second_is_measured_too(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Measured, "rate", property(lambda measured: 0.1))
+    tuned(digits, tmp_path / "report.json", *QUICK, "--without", "int8")
 
 
-def test_rows_that_the_model_cannot_score_are_left_out(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_the_model_cannot_score_are_left_out(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bad = set[str]()
 
-    def load(*arguments: Any) -> Callable[[Arrays], Arrays]:
+    def load(*arguments: Any) -> Callable[[Arrays], Scored]:
         scorer = load_scorer(*arguments)
 
-        def score(inputs: Arrays) -> Arrays:
-            outputs = scorer(inputs)
+        def score(inputs: Arrays) -> Scored:
+            scored = scorer(inputs)
             ink = inputs["image"].reshape(len(inputs["image"]), -1).mean(axis=1)
             fails, nan = np.flatnonzero(ink > -0.22), np.flatnonzero(ink < -0.54)
             bad.update(f"{value:.7f}" for value in ink[[*fails, *nan]])
-            outputs["logits"][nan] = np.nan
-            if len(fails):
-                raise FailedRows({int(row): ValueError("too much ink") for row in fails}, outputs)
-            return outputs
+            scored.outputs["logits"][nan] = np.nan
+            reasons = {int(row): ValueError("too much ink") for row in fails}
+            return replace(scored, rejected=reasons)
 
         return score
 
-    monkeypatch.setattr("pipelines.candidates.load_scorer", load)
-    values = tuned(digits, tmp_path / "certificate.json", *QUICK, "--without", "int8_linear", "--without", "channels_last")
+    monkeypatch.setattr("pipelines.tuning.bench.load_scorer", load)
+    values = tuned(
+        digits,
+        tmp_path / "report.json",
+        *QUICK,
+        "--without",
+        "int8_linear",
+        "--without",
+        "channels_last",
+    )
     assert len(bad) > 1
     assert {t["agreement"]["rows"] for t in values["tried"] if t["agreement"]} == {450 - len(bad)}
     assert values["agreement"]["label_agreement"] >= 0.995
 
 
 def test_a_model_that_scores_no_row_of_the_sample_is_refused(
-    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    digits: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     nothing = {"logits": np.full((450, 10), np.nan, np.float32)}
     monkeypatch.setattr(
-        "pipelines.candidates.load_scorer", lambda *_: lambda inputs: {n: a[: len(inputs["image"])] for n, a in nothing.items()}
+        "pipelines.tuning.bench.load_scorer",
+        lambda *_: (
+            lambda inputs: Scored(
+                {name: values[: len(inputs["image"])] for name, values in nothing.items()}
+            )
+        ),
     )
     assert run_tune(*job_flags(digits, tmp_path / "c.json"), *QUICK) == 3
     assert "finite for none of the sample's rows" in capsys.readouterr().err
@@ -171,30 +243,50 @@ def test_a_model_that_scores_no_row_of_the_sample_is_refused(
 
 
 def test_the_table_tells_how_many_workers_were_fastest(
-    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    digits: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("pipelines.candidates._SECONDS", 0.1)  # of each round: which is fastest is not asked here
+    # Of each round: which is fastest is not asked here.
+    monkeypatch.setattr("pipelines.tuning.search.SECONDS", 0.1)
+    monkeypatch.setattr("pipelines.tuning.bench.SECONDS", 0.1)
     only_float32 = [word for name in WITHOUT for word in ("--without", name)]
-    assert run_tune(*job_flags(digits, tmp_path / "c.json"), *only_float32, "--set", "model.batch_rows=16") == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("with preprocessing, ")]
-    assert [line.split(" workers")[0] for line in lines] == [f"with preprocessing, {n}" for n in (tune.cores(), 1)]
+    assert (
+        run_tune(
+            *job_flags(digits, tmp_path / "c.json"), *only_float32, "--set", "model.batch_rows=16"
+        )
+        == 0
+    )
+    lines = [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("with preprocessing, ")
+    ]
+    assert [line.split(" workers")[0] for line in lines] == [
+        f"with preprocessing, {n}" for n in (tune.cores(), 1)
+    ]
 
 
-def test_without_any_tolerance_float32_or_what_has_its_bits_is_kept(digits: Path, tmp_path: Path) -> None:
-    values = tuned(digits, tmp_path / "certificate.json", *QUICK, "--set", "model.tolerance.max_difference=0")
+def test_without_any_tolerance_float32_or_what_has_its_bits_is_kept(
+    digits: Path, tmp_path: Path
+) -> None:
+    values = tuned(
+        digits, tmp_path / "report.json", *QUICK, "--set", "model.tolerance.max_difference=0"
+    )
     assert values["settings"]["dtype"] == "float32"
     assert values["agreement"]["max_difference"] == 0.0
 
 
-def test_auto_scores_with_the_certificates_settings_and_the_manifest_says_so(
-    digits: Path, certificate: Path, run_score: Score, tmp_path: Path
+def test_auto_scores_with_the_reports_settings_and_the_manifest_says_so(
+    digits: Path, report: Path, run_score: Score, tmp_path: Path
 ) -> None:
-    assert run_score(*job_flags(digits, certificate, *LOOSE)) == 0
+    assert run_score(*job_flags(digits, report, *LOOSE)) == 0
     fast, how = table(tmp_path / "scores"), manifest(tmp_path / "scores")
     assert how["computing"]["dtype"] == "int8"
-    assert how["agreement"] == json.loads(certificate.read_text())["agreement"]
+    assert how["agreement"] == json.loads(report.read_text())["agreement"]
     assert all("int8 channels_last" in text for text in how["computed_by"])
-    assert run_score(*job_flags(digits, certificate, "--set", "model.dtype=float32")) == 0
+    assert run_score(*job_flags(digits, report, "--set", "model.dtype=float32")) == 0
     exact, plain = table(tmp_path / "scores"), manifest(tmp_path / "scores")
     assert plain["computing"]["dtype"] == "float32"
     assert plain["agreement"] is None
@@ -204,12 +296,30 @@ def test_auto_scores_with_the_certificates_settings_and_the_manifest_says_so(
     assert (fast["label"] == exact["label"]).mean() > 0.98
 
 
-def test_auto_without_a_certificate_is_float32_and_says_so(
+def test_auto_without_a_report_is_float32_and_says_so(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_program(score.main, [*job_flags(digits, tmp_path / "none.json"), "--output", f"{tmp_path}/scores"]) == 0
+    assert (
+        run_program(
+            score.main,
+            [*job_flags(digits, tmp_path / "none.json"), "--output", f"{tmp_path}/scores"],
+        )
+        == 0
+    )
     assert "so float32, eager; pipelines.tune makes one" in capsys.readouterr().out
     assert manifest(tmp_path / "scores")["computing"]["dtype"] == "float32"
+
+
+def test_the_old_name_of_the_report_in_a_job_still_works_and_says_the_new_one(
+    digits: Path, report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [flag.replace("tuning_report=", "certificate=") for flag in job_flags(digits, report)]
+    assert any(flag.startswith("model.certificate=") for flag in flags)
+    words = [*flags, *LOOSE, "--output", f"{tmp_path}/scores"]
+    assert run_program(score.main, words) == 0
+    said = "model.certificate is called model.tuning_report now; the old name still works"
+    assert said in capsys.readouterr().out
+    assert manifest(tmp_path / "scores")["computing"]["dtype"] == "int8"
 
 
 def changed(path: Path, to: Path, *keys: str, value: object) -> Path:
@@ -225,26 +335,51 @@ def changed(path: Path, to: Path, *keys: str, value: object) -> Path:
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (("model", "digest"), "0" * 64, "is the certificate of another model, digits 1"),
-        (("machine", "processor"), "another one", "was made on another kind of machine: processor 'another one' there"),
+        (("model", "digest"), "0" * 64, "is the tuning report of another model, digits 1"),
+        (
+            ("machine", "processor"),
+            "another one",
+            "was made on another kind of machine: processor 'another one' there",
+        ),
         (("machine", "torch"), "1.0", "was made on another kind of machine: torch '1.0' there"),
-        (("agreement", "max_difference"), 2.0, "agrees with float32 less than model.tolerance asks for"),
-        (("agreement", "label_agreement"), float("nan"), "agrees with float32 less than model.tolerance asks for"),
-        (("job", "preprocess.steps"), [{"step": "fill"}], "was made with another preprocess.steps than the job's"),
-        (("job", "postprocess.activation"), "none", "was made with another postprocess.activation than the job's"),
+        (
+            ("agreement", "max_difference"),
+            2.0,
+            "agrees with float32 less than model.tolerance asks for",
+        ),
+        (
+            ("agreement", "label_agreement"),
+            float("nan"),
+            "agrees with float32 less than model.tolerance asks for",
+        ),
+        (
+            ("job", "preprocess.steps"),
+            [{"step": "fill"}],
+            "was made with another preprocess.steps than the job's",
+        ),
+        (
+            ("job", "postprocess.activation"),
+            "none",
+            "was made with another postprocess.activation than the job's",
+        ),
         (("settings", "batch_rows"), 7, "was made with model.batch_rows 7, and the job says 256"),
-        (("settings", "batch_rows"), 0, "is not a certificate of this version"),
-        (("settings", "dtypes"), "int4", "is not a certificate of this version"),
-        (("settings", "dtype"), "int4", "is not a certificate of this version"),
-        (("format",), 99, "is not a certificate of this version"),
+        (("settings", "batch_rows"), 0, "is not a tuning report of this version"),
+        (("settings", "dtypes"), "int4", "is not a tuning report of this version"),
+        (("settings", "dtype"), "int4", "is not a tuning report of this version"),
+        (("format",), 99, "is not a tuning report of this version"),
     ],
 )
-def test_scoring_refuses_a_certificate_that_does_not_belong(
-    digits: Path, certificate: Path, run_score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+def test_scoring_refuses_a_report_that_does_not_belong(
+    digits: Path, report: Path, run_score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     keys: Sequence[str], value: object, message: str,
 ) -> None:  # fmt: skip
-    other = changed(certificate, tmp_path / "other.json", *keys, value=value)
-    loose = ("--set", "model.tolerance.max_difference=1", "--set", "model.tolerance.label_agreement=0.5")
+    other = changed(report, tmp_path / "other.json", *keys, value=value)
+    loose = (
+        "--set",
+        "model.tolerance.max_difference=1",
+        "--set",
+        "model.tolerance.label_agreement=0.5",
+    )
     assert run_score(*job_flags(digits, other, *loose)) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -252,13 +387,13 @@ def test_scoring_refuses_a_certificate_that_does_not_belong(
     assert not (tmp_path / "scores/CURRENT").exists()
 
 
-def test_a_worker_refuses_settings_of_another_kind_of_machine(digits: Path, certificate: Path) -> None:
+def test_a_worker_refuses_settings_of_another_kind_of_machine(digits: Path, report: Path) -> None:
     from configs.errors import JobError
-    from model_zoo.certificate import parse_certificate
-    from model_zoo.package import read_package
-    from model_zoo.scorer import load_scorer
+    from model_zoo.engines.tuning_report import parse_tuning_report
+    from model_zoo.package.package import read_package
+    from model_zoo.scoring.scorer import load_scorer
 
-    found = parse_certificate(certificate.read_bytes(), "certificate")
+    found = parse_tuning_report(report.read_bytes(), "report")
     package = read_package(str(digits / "model"))
     with pytest.raises(JobError, match="cores '64' there"):
         load_scorer(package, "cpu", found.settings, 1, machine={**found.machine, "cores": "64"})
@@ -267,17 +402,35 @@ def test_a_worker_refuses_settings_of_another_kind_of_machine(digits: Path, cert
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--set", "model.certificate=null", "--set", "model.dtype=float32"), "model.certificate is not set"),
-        (("--set", "model.certificate=/proc/nowhere/x.json"), "cannot be written"),
+        (
+            ("--set", "model.tuning_report=null", "--set", "model.dtype=float32"),
+            "model.tuning_report is not set",
+        ),
+        (("--set", "model.tuning_report=/proc/nowhere/x.json"), "cannot be written"),
         (("--rows", "0"), "--rows must be >= 1, got 0"),
         (("--without", "speed"), "invalid choice"),
         (("--set", "model.dtype=float16"), "float16 is for CUDA"),
     ],
 )
 def test_bad_usage_is_one_line(
-    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: Sequence[str], message: str
+    digits: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    flags: Sequence[str],
+    message: str,
 ) -> None:
-    assert run_tune(*job_flags(digits, tmp_path / "c.json"), "--quiet", "--without", "compile", "--rows", "40", *flags) == 2
+    assert (
+        run_tune(
+            *job_flags(digits, tmp_path / "c.json"),
+            "--quiet",
+            "--without",
+            "compile",
+            "--rows",
+            "40",
+            *flags,
+        )
+        == 2
+    )
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1

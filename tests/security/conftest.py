@@ -32,7 +32,10 @@ def shards(tmp_path: Path) -> Path:
     """One shard that fits the tiny model."""
     x = np.random.default_rng(0).standard_normal((3, ROWS), dtype=np.float32)
     (tmp_path / "shards").mkdir()
-    pq.write_table(pa.table({"id": range(ROWS), **dict(zip(FEATURES, x, strict=True))}), tmp_path / "shards/a.parquet")
+    pq.write_table(
+        pa.table({"id": range(ROWS), **dict(zip(FEATURES, x, strict=True))}),
+        tmp_path / "shards/a.parquet",
+    )
     return tmp_path / "shards"
 
 

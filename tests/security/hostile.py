@@ -17,7 +17,10 @@ import torch
 
 from tests.support.builders import tiny_network
 
-_ENTRY, _END_BYTES = b"PK\x01\x02", 22  # how a zip archive's list of records begins, and the length of its end
+_ENTRY, _END_BYTES = (
+    b"PK\x01\x02",
+    22,
+)  # how a zip archive's list of records begins, and the length of its end
 
 
 class Payload:
@@ -68,7 +71,10 @@ def torchscript() -> bytes:
 def torchscript_with_payload(canary: Path) -> bytes:
     """A scripted network whose pickle of attributes holds a payload, too."""
     return rewritten(
-        torchscript(), lambda name, content: pickle.dumps(Payload(canary), 2) if name.endswith("data.pkl") else content
+        torchscript(),
+        lambda name, content: (
+            pickle.dumps(Payload(canary), 2) if name.endswith("data.pkl") else content
+        ),
     )
 
 
@@ -83,10 +89,15 @@ def exported() -> bytes:
 def exported_with_payload(canary: Path) -> bytes:
     """A `.pt2` whose example of an input is a pickle that calls os.system; torch.export.load follows it without being asked."""
     example = with_payload_in_archive(canary)
-    return rewritten(exported(), lambda name, content: example if name.endswith("sample_inputs/model.pt") else content)
+    return rewritten(
+        exported(),
+        lambda name, content: example if name.endswith("sample_inputs/model.pt") else content,
+    )
 
 
-def rewritten(archive: bytes, change: Callable[[str, bytes], bytes], packed: int = zipfile.ZIP_STORED) -> bytes:
+def rewritten(
+    archive: bytes, change: Callable[[str, bytes], bytes], packed: int = zipfile.ZIP_STORED
+) -> bytes:
     """The archive with other content in its records."""
     sink = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(sink, "w", packed) as new:
@@ -120,7 +131,10 @@ def with_hidden_call(canary: Path) -> bytes:
     """A pickle that names what it calls by computed strings."""
     instructions = pickle.dumps(Payload(canary), protocol=4)
     assert b"\x93" in instructions
-    return rewritten(torch_saved(weights()), lambda name, content: instructions if name.endswith("data.pkl") else content)
+    return rewritten(
+        torch_saved(weights()),
+        lambda name, content: instructions if name.endswith("data.pkl") else content,
+    )
 
 
 def with_archive_in_comment(canary: Path) -> bytes:
@@ -134,16 +148,26 @@ def with_two_lists_of_records(canary: Path) -> bytes:
 
     Python goes to right before the end, where the clean list is, and torch to where the end says.
     """
-    hostile, clean = with_payload_in_archive(canary), rewritten(torch_saved(weights()), lambda name, content: content)
+    hostile, clean = (
+        with_payload_in_archive(canary),
+        rewritten(torch_saved(weights()), lambda name, content: content),
+    )
     hostile_list = hostile.index(_ENTRY)
-    records, clean_list, end = clean[: clean.index(_ENTRY)], clean[clean.index(_ENTRY) : -_END_BYTES], clean[-_END_BYTES:]
+    records, clean_list, end = (
+        clean[: clean.index(_ENTRY)],
+        clean[clean.index(_ENTRY) : -_END_BYTES],
+        clean[-_END_BYTES:],
+    )
     end = end[:12] + struct.pack("<LLH", len(clean_list), hostile_list, 0)
     return hostile[:-_END_BYTES] + records.ljust(hostile_list, b"\0") + clean_list + end
 
 
 def with_pickle_before_archive(canary: Path) -> bytes:
     """A clean archive that begins as a file of torch before 1.6, which has no archive; torch goes by how a file begins."""
-    return with_records(torch_saved(Payload(canary), _use_new_zipfile_serialization=False), records(torch_saved(weights())))
+    return with_records(
+        torch_saved(Payload(canary), _use_new_zipfile_serialization=False),
+        records(torch_saved(weights())),
+    )
 
 
 def safetensors_file(header: bytes, numbers: bytes = b"", length: int | None = None) -> bytes:
@@ -169,13 +193,21 @@ def lying_headers() -> dict[str, bytes]:
         "offsets outside": safetensors_file(one % (b"[8,3]", b"[0,96000]"), numbers),
         "negative offsets": safetensors_file(one % (b"[8,3]", b"[-96,96]"), numbers),
         "overlapping": safetensors_file(header.replace(b"[32,128]", b"[0,96]"), numbers),
-        "the same name twice": safetensors_file(header.rstrip()[:-1] + b"," + header.strip()[1:], numbers),
+        "the same name twice": safetensors_file(
+            header.rstrip()[:-1] + b"," + header.strip()[1:], numbers
+        ),
         "another dtype": safetensors_file(header.replace(b'"F32"', b'"F16"'), numbers),
         "integers": safetensors_file(header.replace(b'"F32"', b'"I32"'), numbers),
         "an unknown dtype": safetensors_file(header.replace(b'"F32"', b'"PY"'), numbers),
-        "a dtype that torch lacks": safetensors_file(one.replace(b"F32", b"F4") % (b"[8,6]", b"[0,24]"), numbers[:24]),
-        "larger than the file": safetensors_file(one % (b"[1099511627776]", b"[0,96]"), numbers[:96]),
-        "a size that overflows": safetensors_file(one % (b"[4611686018427387904,8]", b"[0,96]"), numbers[:96]),
+        "a dtype that torch lacks": safetensors_file(
+            one.replace(b"F32", b"F4") % (b"[8,6]", b"[0,24]"), numbers[:24]
+        ),
+        "larger than the file": safetensors_file(
+            one % (b"[1099511627776]", b"[0,96]"), numbers[:96]
+        ),
+        "a size that overflows": safetensors_file(
+            one % (b"[4611686018427387904,8]", b"[0,96]"), numbers[:96]
+        ),
         "no JSON": safetensors_file(b"{" * len(header), numbers),
         "deep JSON": safetensors_file(b"[" * 100_000),
         "empty": b"",

@@ -20,7 +20,9 @@ def quoted(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
 
 def bare(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
     if row := _row(rows):
-        raise KeyError(f"no such customer: {row['name']} <{row['mail']}> paying with {row['card']} {row['inner']['street']}")
+        raise KeyError(
+            f"no such customer: {row['name']} <{row['mail']}> paying with {row['card']} {row['inner']['street']}"
+        )
     return {}
 
 
@@ -34,7 +36,9 @@ def shouted(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
 
 def parts(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
     if row := _row(rows):
-        raise ValueError("Mr " + row["name"].split()[-1] + " lives in " + row["inner"]["street"].split()[0])
+        raise ValueError(
+            "Mr " + row["name"].split()[-1] + " lives in " + row["inner"]["street"].split()[0]
+        )
     return {}
 
 

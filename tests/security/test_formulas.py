@@ -13,7 +13,7 @@ import pytest
 
 from storage.layout import read_manifest
 from tests.support.builders import FEATURES, tiny_package
-from transforms.write_csv import escaped
+from transforms.formats.csv_output import escape_table
 
 TEXTS = [
     "=1+1",
@@ -43,7 +43,9 @@ def unescaped(text: str) -> str:
 
 def shard(folder: Path, **columns: object) -> str:
     x = np.random.default_rng(0).standard_normal((3, len(TEXTS)), dtype=np.float32)
-    table = pa.table({"id": pa.array(range(len(TEXTS))), **dict(zip(FEATURES, x, strict=True)), **columns})
+    table = pa.table(
+        {"id": pa.array(range(len(TEXTS))), **dict(zip(FEATURES, x, strict=True)), **columns}
+    )
     folder.mkdir(exist_ok=True)
     pq.write_table(table, folder / "s.parquet")
     return str(folder)
@@ -62,7 +64,9 @@ def scored(tmp_path: Path, run_score: Callable[..., int]) -> Callable[..., int]:
     def run(*flags: str, **columns: object) -> int:
         carried = "[" + ", ".join(f'"{name}"' for name in columns) + "]"
         sources = ["--model", package, "--input", shard(tmp_path / "in", **columns)]
-        return run_score(*sources, "--set", f"source.passthrough={carried}", "--set", "sink.format=csv", *flags)
+        return run_score(
+            *sources, "--set", f"source.passthrough={carried}", "--set", "sink.format=csv", *flags
+        )
 
     return run
 
@@ -70,7 +74,9 @@ def scored(tmp_path: Path, run_score: Callable[..., int]) -> Callable[..., int]:
 ASKED = ("--set", "sink.escape_formulas=true")
 
 
-def test_texts_that_look_like_formulas_are_escaped_and_come_back(scored: Callable[..., int], tmp_path: Path) -> None:
+def test_texts_that_look_like_formulas_are_escaped_and_come_back(
+    scored: Callable[..., int], tmp_path: Path
+) -> None:
     numbers = [-1] * len(TEXTS)
     columns = {
         "=name": pa.array(TEXTS),
@@ -89,7 +95,9 @@ def test_texts_that_look_like_formulas_are_escaped_and_come_back(scored: Callabl
         assert row[4:6] == ["-1", "-1.00"]
 
 
-def test_nothing_is_escaped_unless_the_job_says_so(scored: Callable[..., int], tmp_path: Path) -> None:
+def test_nothing_is_escaped_unless_the_job_says_so(
+    scored: Callable[..., int], tmp_path: Path
+) -> None:
     assert scored(s=pa.array(TEXTS)) == 0
     assert [row[1] for row in rows_of(tmp_path / "scores")[1:]] == [t or "" for t in TEXTS]
 
@@ -102,14 +110,23 @@ def test_it_is_refused_where_it_would_do_nothing(
     assert not (tmp_path / "scores").exists()
 
 
-@pytest.mark.parametrize("dtype", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
+@pytest.mark.parametrize(
+    "dtype",
+    [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())],
+)
 def test_every_kind_of_text_is_escaped_without_a_loop_over_rows(dtype: pa.DataType) -> None:
-    table = pa.table({"s": pa.chunked_array([pa.array(TEXTS[:5]).cast(dtype), pa.array(TEXTS[5:]).cast(dtype)])})
-    assert [t if t is None else unescaped(t) for t in escaped(table)["s"].to_pylist()] == TEXTS
-    assert sum(a != b for a, b in zip(escaped(table)["s"].to_pylist(), TEXTS, strict=True)) == 11
+    table = pa.table(
+        {"s": pa.chunked_array([pa.array(TEXTS[:5]).cast(dtype), pa.array(TEXTS[5:]).cast(dtype)])}
+    )
+    assert [t if t is None else unescaped(t) for t in escape_table(table)["s"].to_pylist()] == TEXTS
+    assert (
+        sum(a != b for a, b in zip(escape_table(table)["s"].to_pylist(), TEXTS, strict=True)) == 11
+    )
 
 
-def test_an_escaped_file_has_as_many_rows_as_its_manifest_says(scored: Callable[..., int], tmp_path: Path) -> None:
+def test_an_escaped_file_has_as_many_rows_as_its_manifest_says(
+    scored: Callable[..., int], tmp_path: Path
+) -> None:
     assert scored(*ASKED, s=pa.array(TEXTS)) == 0
     run, manifest = read_manifest(str(tmp_path / "scores"))
     options = pacsv.ParseOptions(newlines_in_values=True)

@@ -11,35 +11,82 @@ from tests.faults.counts import full_or
 from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.program
-SHADOWS = ("apache_beam", "configs_of_mine", "fsspec", "json5", "numpy", "pandas", "pyarrow", "pydantic", "torch", "yaml")
+SHADOWS = (
+    "apache_beam",
+    "configs_of_mine",
+    "fsspec",
+    "json5",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "torch",
+    "yaml",
+)
 SAMPLE = REPOSITORY / "samples/breast_cancer"
-STEPS = ["--set", "preprocess.modules=[evil_steps]", "--set", "preprocess.steps=[{step: function, function: 'evil_steps:f'}]"]
+STEPS = [
+    "--set",
+    "preprocess.modules=[evil_steps]",
+    "--set",
+    "preprocess.steps=[{step: function, function: 'evil_steps:f'}]",
+]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with modules that leave a trace when they are imported."""
     for name in (*SHADOWS, "evil_steps"):
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / f'ran_{name}')!r}, 'w')\ndef f(rows):\n    return {{}}\n")
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / f'ran_{name}')!r}, 'w')\ndef f(rows):\n    return {{}}\n"
+        )
     return tmp_path
 
 
 def score_in(folder: Path, *flags: str, path: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipelines.score", "--config", str(REPOSITORY / "configs/breast_cancer.yaml")]
-    command += ["--input", str(SAMPLE / "shards"), "--model", str(SAMPLE / "model"), "--output", "scores", "--quiet", *flags]
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.score",
+        "--config",
+        str(REPOSITORY / "configs/breast_cancer.yaml"),
+    ]
+    command += [
+        "--input",
+        str(SAMPLE / "shards"),
+        "--model",
+        str(SAMPLE / "model"),
+        "--output",
+        "scores",
+        "--quiet",
+        *flags,
+    ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     environment["PYTHONPATH"] = path
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def ran(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("ran_*"))
 
 
-@pytest.mark.parametrize("path", full_or([f"{os.pathsep}{REPOSITORY}"], [f"{os.pathsep}{REPOSITORY}", str(REPOSITORY)]))
-def test_neither_program_nor_worker_processes_import_from_the_current_folder(folder: Path, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", full_or([f"{os.pathsep}{REPOSITORY}"], [f"{os.pathsep}{REPOSITORY}", str(REPOSITORY)])
+)
+def test_neither_program_nor_worker_processes_import_from_the_current_folder(
+    folder: Path, path: str
+) -> None:
     """A real start: the interpreter itself puts the folder on the path, of a program and of its worker."""
-    done = score_in(folder, "--direct_running_mode=multi_processing", "--direct_num_workers=1", path=path)
+    done = score_in(
+        folder, "--direct_running_mode=multi_processing", "--direct_num_workers=1", path=path
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert ran(folder) == []
 
@@ -60,7 +107,11 @@ def test_a_folder_that_pythonpath_names_is_no_accident(folder: Path) -> None:
     """
     for name in SHADOWS:
         (folder / f"{name}.py").unlink()
-    mode = full_or("--direct_running_mode=multi_threading", "--direct_running_mode=multi_processing")
-    done = score_in(folder, *STEPS, mode, "--direct_num_workers=1", path=f".{os.pathsep}{REPOSITORY}")
+    mode = full_or(
+        "--direct_running_mode=multi_threading", "--direct_running_mode=multi_processing"
+    )
+    done = score_in(
+        folder, *STEPS, mode, "--direct_num_workers=1", path=f".{os.pathsep}{REPOSITORY}"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert ran(folder) == ["ran_evil_steps"]

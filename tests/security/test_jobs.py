@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import hashlib
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 import re
 import subprocess
@@ -11,16 +12,16 @@ import time
 import pytest
 
 from configs.errors import JobError
-from configs.job import Job
 from configs.load import load, parse_set
-from configs.plain_yaml import NotPlainYaml, parse_yaml
-from configs.steps import Function
-from configs.user_modules import OUR_PACKAGES, REQUIREMENTS
+from configs.safe_yaml import NotPlainYaml, parse_yaml
+from configs.user_code import OUR_PACKAGES, why_not
+from model_zoo.steps.function import Function
+from model_zoo.steps.table import apply_steps
+from pipelines.planning.jobs import ScoringJob
 from tests.security.refusals import Shown, refused
 from tests.security.yaml_bombs import BOMBS
 from tests.support.builders import tiny_package
 from tests.support.repository import REPOSITORY
-from transforms.columns import apply_steps
 
 Score = Callable[..., Shown]
 GOOD = "name: a\nsource: {paths: x}\nmodel: {package: m}\nsink: {path: s}\n"
@@ -31,14 +32,22 @@ OBJECTS = [
     "!!python/module:antigravity",
     "!<tag:yaml.org,2002:python/object/apply:os.system> ['touch canary']",
 ]
-NOT_WHAT_THEY_LOOK_LIKE = ["2024-06-31", "9" * 5_000, "!!int ''", "!!timestamp x", "!!bool x", "!!map [a]", "!!float ''"]
+NOT_WHAT_THEY_LOOK_LIKE = [
+    "2024-06-31",
+    "9" * 5_000,
+    "!!int ''",
+    "!!timestamp x",
+    "!!bool x",
+    "!!map [a]",
+    "!!float ''",
+]
 
 
 def problem(text: str, folder: Path) -> str:
     (folder / "job.yaml").write_text(text)
     began = time.monotonic()
     with pytest.raises(JobError) as caught:
-        load(Job, str(folder / "job.yaml"))
+        load(ScoringJob, str(folder / "job.yaml"))
     assert time.monotonic() - began < 30
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1_000
@@ -50,7 +59,9 @@ def test_yaml_makes_no_objects(text: str, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     assert "not valid YAML" in problem(f"{GOOD}errors: {text}\n", tmp_path)
     with pytest.raises(JobError, match="not valid YAML"):
-        load(Job, str(REPOSITORY / "configs/breast_cancer.yaml"), [parse_set(f"name={text}")])
+        load(
+            ScoringJob, str(REPOSITORY / "configs/breast_cancer.yaml"), [parse_set(f"name={text}")]
+        )
     assert not (tmp_path / "canary").exists()
 
 
@@ -64,7 +75,7 @@ def test_a_few_lines_do_not_stand_for_a_billion_values(kind: str, tmp_path: Path
 def test_nor_does_a_value_of_set(kind: str) -> None:
     value = BOMBS[kind].removeprefix("a: ")
     with pytest.raises(JobError, match=r"--set source\.paths: not valid YAML"):
-        load(Job, "configs/breast_cancer.yaml", [parse_set(f"source.paths={value}")])
+        load(ScoringJob, "configs/breast_cancer.yaml", [parse_set(f"source.paths={value}")])
 
 
 @pytest.mark.parametrize("nesting", ["[", "{a: ", "- ", "? ", "a:\n"])
@@ -112,15 +123,22 @@ REFUSED = {
 
 def function_step(function: str) -> list[str]:
     module = function.partition(":")[0]
-    return ["--set", f"preprocess.modules=[{module!r}]", "--set", f"preprocess.steps=[{{step: function, function: {function!r}}}]"]
+    return [
+        "--set",
+        f"preprocess.modules=[{module!r}]",
+        "--set",
+        f"preprocess.steps=[{{step: function, function: {function!r}}}]",
+    ]
 
 
 @pytest.mark.parametrize("function", REFUSED)
 def test_a_function_that_is_not_the_users_is_refused_by_its_name(function: str) -> None:
-    overrides = [parse_set(word) for word in function_step(function.replace("\n", "\\n")) if word != "--set"]
+    overrides = [
+        parse_set(word) for word in function_step(function.replace("\n", "\\n")) if word != "--set"
+    ]
     overrides = [(key, value.replace("'", '"')) for key, value in overrides]
     with pytest.raises(JobError) as caught:
-        load(Job, "configs/breast_cancer.yaml", overrides)
+        load(ScoringJob, "configs/breast_cancer.yaml", overrides)
     assert REFUSED[function] in str(caught.value)
 
 
@@ -129,7 +147,7 @@ def test_it_is_refused_before_anything_is_imported() -> None:
     """In a fresh interpreter: neither the module, nor the package above it, is loaded by being refused."""
     code = """
 import sys
-from configs.steps import Function
+from model_zoo.steps.function import Function
 for module in ("antigravity", "sklearn.utils", "torch.hub", "xmlrpc.client"):
     try:
         Function(step="function", function=module + ":f")
@@ -149,8 +167,15 @@ def test_a_name_in_a_users_module_must_be_a_function_that_it_defines(name: str) 
         apply_steps((step,), {}, 0)
 
 
-def test_a_run_refuses_a_name_that_only_looks_like_a_function(score_with: Score, tmp_path: Path) -> None:
-    line = refused(score_with(tiny_package(tmp_path / "model"), *function_step("tests.security.my_steps:system")), 2)
+def test_a_run_refuses_a_name_that_only_looks_like_a_function(
+    score_with: Score, tmp_path: Path
+) -> None:
+    line = refused(
+        score_with(
+            tiny_package(tmp_path / "model"), *function_step("tests.security.my_steps:system")
+        ),
+        2,
+    )
     assert "is not a function that tests.security.my_steps defines" in line
 
 
@@ -168,17 +193,29 @@ def test_a_package_cannot_call_what_a_job_could_not(score_with: Score, tmp_path:
     old = re.search(r"preprocess.json:\n\s+sha256: (\w+)\n\s+bytes: (\d+)", text)
     assert old is not None
     entry = (
-        old.group().replace(old.group(1), hashlib.sha256(step).hexdigest()).replace(f"bytes: {old.group(2)}", f"bytes: {len(step)}")
+        old.group()
+        .replace(old.group(1), hashlib.sha256(step).hexdigest())
+        .replace(f"bytes: {old.group(2)}", f"bytes: {len(step)}")
     )
     card.write_text(text.replace(old.group(), entry))
     line = refused(score_with(package, "--set", "preprocess.modules=[os]"))
     assert "os is Python's own" in line
 
 
-def test_the_lists_of_packages_are_those_of_setup_py() -> None:
+def test_everything_that_setup_py_asks_for_is_refused() -> None:
     text = (REPOSITORY / "setup.py").read_text()
     asked = set(re.findall(r'"([a-z0-9-]+)[>=\[]', text.partition("EXTRAS")[0]))
-    assert asked - {"apache-beam"} <= set(REQUIREMENTS) | {"columnar-batch-prediction"}
-    packages = re.search(r"packages=\[(.*)\]", text)
+    extras = {"s3fs", "gcsfs", "torchvision", "tokenizers"}  # they need not be installed
+    assert {"apache-beam", "torch", *extras} <= asked
+    stated = [re.match(r"[\w.-]+", line) for line in requires("columnar-batch-prediction") or ()]
+    assert asked <= {name.group() for name in stated if name is not None}
+    refused_of = set[str]()
+    for module, names in packages_distributions().items():
+        ours = asked & {name.lower().replace("_", "-") for name in names}
+        if module.isidentifier() and ours:
+            assert why_not(module) == f"{module} is a library that this program needs"
+            refused_of |= ours
+    assert asked - refused_of <= extras
+    packages = re.search(r"ROOMS = \[(.*)\]", text)
     assert packages is not None
     assert set(re.findall(r'"(\w+)"', packages.group(1))) == set(OUR_PACKAGES)

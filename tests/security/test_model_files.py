@@ -18,10 +18,11 @@ from safetensors.torch import save
 import torch
 
 from configs.errors import ModelError
-from model_zoo.package import read_package
-from model_zoo.scorer import load_scorer
-from model_zoo.settings import Settings
-from model_zoo.weights import load_network
+from model_zoo.engines.settings import Settings
+from model_zoo.package import files as package_files
+from model_zoo.package.package import read_package
+from model_zoo.package.weights import load_network
+from model_zoo.scoring.scorer import load_scorer
 from tests.faults.counts import full_or
 from tests.security import hostile
 from tests.security.refusals import Shown, refused
@@ -34,7 +35,9 @@ RUN_CODE: dict[str, Callable[[Path], bytes]] = {
     "pickled dict": lambda c: hostile.pickled({**hostile.weights(), "extra": hostile.Payload(c)}),
     "joblib": lambda c: hostile.joblib_dumped(hostile.Payload(c)),
     "torch.save with a reducer": hostile.with_payload_in_archive,
-    "torch.save before 1.6": lambda c: hostile.torch_saved(hostile.Payload(c), _use_new_zipfile_serialization=False),
+    "torch.save before 1.6": lambda c: hostile.torch_saved(
+        hostile.Payload(c), _use_new_zipfile_serialization=False
+    ),
     "call by a computed name": hostile.with_hidden_call,
     "archive in a comment": hostile.with_archive_in_comment,
     "two lists of records": hostile.with_two_lists_of_records,
@@ -43,7 +46,12 @@ RUN_CODE: dict[str, Callable[[Path], bytes]] = {
     "torch.export with a payload": hostile.exported_with_payload,
 }
 # The program loads weights in one way; each way to refuse them is seen from outside once, and every file in the full counts.
-SEEN_FROM_OUTSIDE = ["pickle", "torch.save with a reducer", "two lists of records", "torch.export with a payload"]
+SEEN_FROM_OUTSIDE = [
+    "pickle",
+    "torch.save with a reducer",
+    "two lists of records",
+    "torch.export with a payload",
+]
 ARE_CODE = {"TorchScript": hostile.torchscript, "torch.export": hostile.exported}
 
 
@@ -56,8 +64,12 @@ FOLLOWED_BY: dict[str, Callable[[bytes], object]] = {
     "pickle": pickle.loads,
     "pickled dict": pickle.loads,
     "joblib": lambda content: joblib.load(io.BytesIO(content)),
-    "archive in a comment": lambda content: follow(hostile.rewritten(content, lambda _, record: record)),
-    "TorchScript with a payload": lambda content: pickle.loads(hostile.records(content)["archive/data.pkl"]),
+    "archive in a comment": lambda content: follow(
+        hostile.rewritten(content, lambda _, record: record)
+    ),
+    "TorchScript with a payload": lambda content: pickle.loads(
+        hostile.records(content)["archive/data.pkl"]
+    ),
     "torch.export with a payload": lambda content: torch.export.load(io.BytesIO(content)),
 }
 READERS = (
@@ -69,7 +81,14 @@ READERS = (
     (pickle, "Unpickler"),
     (joblib, "load"),
 )
-NAMES = ("weights.safetensors", "weights.pt", "weights.pth", "weights.pt2", "model.pkl", "model.joblib")
+NAMES = (
+    "weights.safetensors",
+    "weights.pt",
+    "weights.pth",
+    "weights.pt2",
+    "model.pkl",
+    "model.joblib",
+)
 
 
 def signed(folder: Path, name: str, content: bytes, **card: Any) -> str:
@@ -90,15 +109,23 @@ def content_of(kind: str, canary: Path) -> bytes:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", [*RUN_CODE, *ARE_CODE])
-def test_a_file_that_could_run_code_is_refused_whatever_it_is_called(kind: str, name: str, tmp_path: Path, canary: Path) -> None:
+def test_a_file_that_could_run_code_is_refused_whatever_it_is_called(
+    kind: str, name: str, tmp_path: Path, canary: Path
+) -> None:
     assert name in refusal(signed(tmp_path / "model", name, content_of(kind, canary)))
     assert not canary.exists()
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param("pickle", marks=pytest.mark.beam), *full_or(SEEN_FROM_OUTSIDE, [*RUN_CODE, *ARE_CODE])[1:]]
+    "kind",
+    [
+        pytest.param("pickle", marks=pytest.mark.beam),
+        *full_or(SEEN_FROM_OUTSIDE, [*RUN_CODE, *ARE_CODE])[1:],
+    ],
 )
-def test_the_program_refuses_it_and_publishes_nothing(kind: str, score_with: Score, tmp_path: Path, canary: Path) -> None:
+def test_the_program_refuses_it_and_publishes_nothing(
+    kind: str, score_with: Score, tmp_path: Path, canary: Path
+) -> None:
     line = refused(score_with(signed(tmp_path / "model", "weights.pt", content_of(kind, canary))))
     assert "could run code" in line
     assert not canary.exists()
@@ -115,7 +142,9 @@ def test_the_payloads_are_real(kind: str, canary: Path, caplog: pytest.LogCaptur
     assert canary.exists()
 
 
-def test_nothing_is_unpickled_before_it_is_refused(tmp_path: Path, canary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_unpickled_before_it_is_refused(
+    tmp_path: Path, canary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Even the restricted unpickler of torch is not asked about a file that calls more than what puts tensors together."""
     packages = [
         read_package(signed(tmp_path / str(number), "weights.pt", content_of(kind, canary)))
@@ -123,7 +152,9 @@ def test_nothing_is_unpickled_before_it_is_refused(tmp_path: Path, canary: Path,
     ]
     asked: list[str] = []
     for module, name in READERS:
-        monkeypatch.setattr(module, name, lambda *_, who=f"{module.__name__}.{name}", **__: asked.append(who))
+        monkeypatch.setattr(
+            module, name, lambda *_, who=f"{module.__name__}.{name}", **__: asked.append(who)
+        )
     for package in packages:
         with pytest.raises(ModelError, match="could run code"):
             load_network(package)
@@ -146,38 +177,57 @@ def _numbers_lie(content: bytes) -> bytes:
 
 
 LYING_ARCHIVES: dict[str, Callable[[bytes], bytes]] = {
-    "more numbers than are there": lambda a: hostile.rewritten(a, lambda n, c: _numbers_lie(c) if n.endswith(".pkl") else c),
+    "more numbers than are there": lambda a: hostile.rewritten(
+        a, lambda n, c: _numbers_lie(c) if n.endswith(".pkl") else c
+    ),
     "compressed records": lambda a: hostile.rewritten(a, lambda n, c: c, zipfile.ZIP_DEFLATED),
     "cut": lambda a: a[:-30],
     "more behind": lambda a: a + b"\0",
     "a record too many": lambda a: hostile.with_records(a, {"archive/code/x.py": b"x"}),
     "a record elsewhere": lambda a: hostile.with_records(a, {"../../canary": b"x"}),
     "two pickles": lambda a: hostile.with_records(a, {"archive/data.pkl": b"x"}),
-    "a pickle that is cut": lambda a: hostile.rewritten(a, lambda n, c: c[:-20] if n.endswith(".pkl") else c),
+    "a pickle that is cut": lambda a: hostile.rewritten(
+        a, lambda n, c: c[:-20] if n.endswith(".pkl") else c
+    ),
     "a list": lambda a: hostile.torch_saved([torch.zeros(1)]),
     "numbers for names": lambda a: hostile.torch_saved(dict(enumerate(hostile.weights().values()))),
     "nested": lambda a: hostile.torch_saved({"state_dict": hostile.weights()}),
-    "sparse": lambda a: hostile.torch_saved({n: t.to_sparse() for n, t in hostile.weights().items()}),
-    "no numbers": lambda a: hostile.torch_saved({n: t.to("meta") for n, t in hostile.weights().items()}),
+    "sparse": lambda a: hostile.torch_saved(
+        {n: t.to_sparse() for n, t in hostile.weights().items()}
+    ),
+    "no numbers": lambda a: hostile.torch_saved(
+        {n: t.to("meta") for n, t in hostile.weights().items()}
+    ),
 }
 
 
 @pytest.mark.parametrize("lie", LYING_ARCHIVES)
 def test_a_lying_archive_is_refused(lie: str, tmp_path: Path) -> None:
     content = LYING_ARCHIVES[lie](hostile.torch_saved(hostile.weights()))
-    assert "weights.pt: does not hold the weights of mlp" in refusal(signed(tmp_path / "model", "weights.pt", content))
+    assert "weights.pt: does not hold the weights of mlp" in refusal(
+        signed(tmp_path / "model", "weights.pt", content)
+    )
 
 
 @pytest.mark.beam
 def test_a_plain_state_dict_is_taken(score_with: Score, tmp_path: Path) -> None:
     network = tiny_network()
     for number, state in enumerate((network.state_dict(), dict(network.named_parameters()))):
-        assert score_with(signed(tmp_path / str(number), "weights.pt", hostile.torch_saved(state))) == (0, "")
+        assert score_with(
+            signed(tmp_path / str(number), "weights.pt", hostile.torch_saved(state))
+        ) == (0, "")
 
 
-@pytest.mark.parametrize("builder", ["os:system", "os.system", "__import__", "eval", "build", "torch.nn.Linear", "Mlp", "", "mlp "])
-def test_a_builder_is_an_architecture_and_nothing_else(builder: str, tmp_path: Path, canary: Path) -> None:
-    package = tiny_package(tmp_path / "model", builder=builder, parameters={"command": f"touch '{canary}'"})
+@pytest.mark.parametrize(
+    "builder",
+    ["os:system", "os.system", "__import__", "eval", "build", "torch.nn.Linear", "Mlp", "", "mlp "],
+)
+def test_a_builder_is_an_architecture_and_nothing_else(
+    builder: str, tmp_path: Path, canary: Path
+) -> None:
+    package = tiny_package(
+        tmp_path / "model", builder=builder, parameters={"command": f"touch '{canary}'"}
+    )
     assert "is unknown" in refusal(package)
     assert not canary.exists()
 
@@ -196,7 +246,9 @@ GIANTS = [
 
 @pytest.mark.parametrize("parameters", GIANTS, ids=range(len(GIANTS)))
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
-def test_memory_is_given_only_for_weights_that_were_delivered(parameters: dict[str, Any], tmp_path: Path) -> None:
+def test_memory_is_given_only_for_weights_that_were_delivered(
+    parameters: dict[str, Any], tmp_path: Path
+) -> None:
     before = psutil.Process().memory_info().rss
     refusal(tiny_package(tmp_path / "model", parameters=parameters))
     assert psutil.Process().memory_info().rss - before < 1 << 30
@@ -207,16 +259,39 @@ def test_a_tensor_that_only_looks_large_is_no_excuse(name: str, tmp_path: Path) 
     """One number, seen as 10**12 through a stride of 0, in a file of a few kilobytes."""
     giant = {"in_features": 10**6, "hidden": [10**6], "out_features": 1}
     seen = {"layers.0.weight": torch.zeros(1).expand(10**6, 10**6)}
-    content = hostile.torch_saved(seen) if name.endswith(".pt") else save({"layers.0.weight": torch.zeros(1)})
+    content = (
+        hostile.torch_saved(seen)
+        if name.endswith(".pt")
+        else save({"layers.0.weight": torch.zeros(1)})
+    )
     package = signed(tmp_path / "model", name, content, parameters=giant)
     assert "numbers, and the file has" in refusal(package)
 
 
-def test_what_was_hashed_is_what_is_loaded(tmp_path: Path, canary: Path) -> None:
-    package = read_package(signed(tmp_path / "model", "weights.pt", hostile.torch_saved(hostile.weights())))
-    (tmp_path / "model/weights.pt").write_bytes(hostile.with_payload_in_archive(canary))
-    scorer = load_scorer(package, "cpu", Settings(8), 1)
-    assert torch.equal(scorer.network.state_dict()["layers.0.weight"], hostile.weights()["layers.0.weight"])
+def test_what_was_hashed_is_what_is_loaded(
+    tmp_path: Path, canary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights are read and hashed again when they are loaded: in one read, with no gap for a swap."""
+    good = hostile.torch_saved(hostile.weights())
+    package = read_package(signed(tmp_path / "model", "weights.pt", good))
+    weights = tmp_path / "model/weights.pt"
+    check, checked = package_files._check_content, list[str]()
+
+    def swap_after(url: str, name: str, *content: Any) -> None:
+        check(url, name, *content)
+        checked.append(name)
+        weights.write_bytes(hostile.with_payload_in_archive(canary))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(package_files, "_check_content", swap_after)
+        network = load_network(package)
+    assert checked == ["weights.pt"]
+    assert torch.equal(
+        network.state_dict()["layers.0.weight"], hostile.weights()["layers.0.weight"]
+    )
+    assert weights.read_bytes() != good
+    with pytest.raises(ModelError, match="size or sha256 differs"):
+        load_scorer(package, "cpu", Settings(8), 1)
     with pytest.raises(ModelError, match="size or sha256 differs"):
         read_package(package.url, package.digest)
     assert not canary.exists()

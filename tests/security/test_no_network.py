@@ -23,7 +23,9 @@ pytestmark = pytest.mark.program
 
 def isolated(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["unshare", "--map-root-user", "--net", sys.executable, "-c", _UP, *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,9 @@ def allowed() -> None:
     except FileNotFoundError:
         pytest.skip("there is no unshare here")
     if works.returncode:
-        pytest.skip(f"network namespaces are not allowed here: {works.stderr.strip().splitlines()[-1]}")
+        pytest.skip(
+            f"network namespaces are not allowed here: {works.stderr.strip().splitlines()[-1]}"
+        )
 
 
 @pytest.mark.usefixtures("allowed")
@@ -43,10 +47,18 @@ def test_the_namespace_reaches_nothing() -> None:
 
 
 @pytest.mark.usefixtures("allowed")
-@pytest.mark.parametrize("mode", full_or(["multi_threading"], ["multi_threading", "multi_processing"]))
+@pytest.mark.parametrize(
+    "mode", full_or(["multi_threading"], ["multi_threading", "multi_processing"])
+)
 def test_a_whole_run_needs_no_network(mode: str, tmp_path: Path) -> None:
     """A real start: whatever is looked for on a network, at start-up too, is looked for inside the namespace."""
-    flags = ["--output", str(tmp_path / "scores"), "--quiet", f"--direct_running_mode={mode}", "--direct_num_workers=2"]
+    flags = [
+        "--output",
+        str(tmp_path / "scores"),
+        "--quiet",
+        f"--direct_running_mode={mode}",
+        "--direct_num_workers=2",
+    ]
     done = isolated("-m", "pipelines.score", *flags)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "scores/CURRENT").exists()

@@ -11,8 +11,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from configs.messages import shown
-from pipelines.command_line import run_program
+from configs.redaction import shown
+from pipelines.cli.command_line import run_program
 from pipelines.score import main
 from tests.faults.counts import full_or
 from tests.support.builders import FEATURES, tiny_package
@@ -21,9 +21,20 @@ from tests.support.programs import Programs
 ROWS = 12
 BAD = 5
 # One for each column. None is an English word that an error might use by itself.
-CANARIES = ("Zebediah", "Quagmire", "zq.mail", "41111111", "11117654", "Xylophon", "deadb33f", "7a656265")
+CANARIES = (
+    "Zebediah",
+    "Quagmire",
+    "zq.mail",
+    "41111111",
+    "11117654",
+    "Xylophon",
+    "deadb33f",
+    "7a656265",
+)
 SHORT = re.compile(r"\b(4111|7654)\b")  # a digest can hold these by chance, though not alone
-STEP = "preprocess.steps=[{{step: function, function: 'tests.security.telling_steps:{}', takes: {}}}]"
+STEP = (
+    "preprocess.steps=[{{step: function, function: 'tests.security.telling_steps:{}', takes: {}}}]"
+)
 BUDGET = ["--set", "errors.max_rejected_rows=10"]
 
 
@@ -56,15 +67,29 @@ def flags_for(tmp_path: Path) -> Callable[..., list[str]]:
         pq.write_table(rows, tmp_path / "in/a.parquet")
         package = tiny_package(tmp_path / "model")
         columns = [name for name in rows.column_names if name not in ("id", *FEATURES)]
-        known = ["--input", str(tmp_path / "in"), "--model", package, "--output", str(tmp_path / "scores")]
-        known += ["--metrics_file", str(tmp_path / "m.prom"), "--set", f"source.passthrough={columns}"]
+        known = [
+            "--input",
+            str(tmp_path / "in"),
+            "--model",
+            package,
+            "--output",
+            str(tmp_path / "scores"),
+        ]
+        known += [
+            "--metrics_file",
+            str(tmp_path / "m.prom"),
+            "--set",
+            f"source.passthrough={columns}",
+        ]
         return [*known, "--set", "preprocess.modules=[tests.security.telling_steps]"]
 
     return flags
 
 
 @pytest.fixture
-def run(flags_for: Callable[..., list[str]], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def run(
+    flags_for: Callable[..., list[str]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
     """Score the table: exit status, and what was said, with the metrics file and the manifest."""
 
     def score(*flags: str, rows: pa.Table | None = None) -> tuple[int, str]:
@@ -78,16 +103,24 @@ def run(flags_for: Callable[..., list[str]], tmp_path: Path, capfd: pytest.Captu
 
 
 def rejected(folder: Path) -> pa.Table:
-    return pa.concat_tables([pq.read_table(path) for path in sorted((folder / "scores/current/rejected").iterdir())])
+    return pa.concat_tables(
+        [pq.read_table(path) for path in sorted((folder / "scores/current/rejected").iterdir())]
+    )
 
 
 def error_line(text: str) -> str:
     """The last line that a program of its own would show; the runner's threads write before it in this process."""
-    return next(line for line in reversed(text.splitlines()) if line.startswith("error: ") or '"level": "error"' in line)
+    return next(
+        line
+        for line in reversed(text.splitlines())
+        if line.startswith("error: ") or '"level": "error"' in line
+    )
 
 
 def told(text: str) -> list[str]:
-    return [canary for canary in CANARIES if canary.casefold() in text.casefold()] + SHORT.findall(text)
+    return [canary for canary in CANARIES if canary.casefold() in text.casefold()] + SHORT.findall(
+        text
+    )
 
 
 ARROW_TELLS = {
@@ -102,17 +135,28 @@ ARROW_TELLS = {
 
 
 @pytest.mark.parametrize(
-    ("function", "takes", "tells"), [("each", "arrow", ARROW_TELLS), ("pandas_cast", "pandas", {"pandas_cast": "ValueError"})]
+    ("function", "takes", "tells"),
+    [("each", "arrow", ARROW_TELLS), ("pandas_cast", "pandas", {"pandas_cast": "ValueError"})],
 )
 @pytest.mark.beam
 def test_a_rejected_row_is_told_without_its_values(
-    function: str, takes: str, tells: dict[str, str], run: Callable[..., tuple[int, str]], tmp_path: Path
+    function: str,
+    takes: str,
+    tells: dict[str, str],
+    run: Callable[..., tuple[int, str]],
+    tmp_path: Path,
 ) -> None:
     rows = table({BAD + number: way for number, way in enumerate(tells)})
-    status, said = run("--log_format=json", "--set", STEP.format(function, takes), *BUDGET, rows=rows)
+    status, said = run(
+        "--log_format=json", "--set", STEP.format(function, takes), *BUDGET, rows=rows
+    )
     assert status == 0
     record = rejected(tmp_path)
-    assert record.column("row").to_pylist() == record.column("key").to_pylist() == [BAD + number for number in range(len(tells))]
+    assert (
+        record.column("row").to_pylist()
+        == record.column("key").to_pylist()
+        == [BAD + number for number in range(len(tells))]
+    )
     assert record.column("error").to_pylist() == list(tells.values())
     assert record.column_names == ["source", "row", "key", "stage", "error", "message"]
     assert told(str(record.drop_columns(["source", "row", "key"]).to_pylist())) == []
@@ -124,11 +168,22 @@ FAILURES = ("always", "together", "warns")
 
 @pytest.mark.parametrize(
     ("function", "log"),
-    full_or([("always", "text"), ("together", "json"), ("warns", "json")], [*product(FAILURES, ("text", "json"))]),
+    full_or(
+        [("always", "text"), ("together", "json"), ("warns", "json")],
+        [*product(FAILURES, ("text", "json"))],
+    ),
 )
 @pytest.mark.beam
-def test_a_run_that_fails_tells_no_values(function: str, log: str, run: Callable[..., tuple[int, str]]) -> None:
-    extra = ["--set", STEP.format(function, "arrow"), f"--log_format={log}", "--set", "sink.format=parquet"]
+def test_a_run_that_fails_tells_no_values(
+    function: str, log: str, run: Callable[..., tuple[int, str]]
+) -> None:
+    extra = [
+        "--set",
+        STEP.format(function, "arrow"),
+        f"--log_format={log}",
+        "--set",
+        "sink.format=parquet",
+    ]
     if function == "warns":
         extra += ["--set", "postprocess.sort_by=[name]"]
     status, said = run(*extra)
@@ -144,8 +199,17 @@ def test_over_the_budget_no_values_are_told(run: Callable[..., tuple[int, str]])
     assert told(error_line(said)) == []
 
 
-def test_values_are_kept_where_the_job_asks_for_them_and_only_there(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    status, said = run("--log_format=json", "--set", STEP.format("bare", "arrow"), *BUDGET, "--set", "errors.store_values=true")
+def test_values_are_kept_where_the_job_asks_for_them_and_only_there(
+    run: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    status, said = run(
+        "--log_format=json",
+        "--set",
+        STEP.format("bare", "arrow"),
+        *BUDGET,
+        "--set",
+        "errors.store_values=true",
+    )
     assert status == 0
     (row,) = rejected(tmp_path).to_pylist()
     expected = table().slice(BAD, 1).to_pylist()[0]
@@ -166,15 +230,29 @@ def test_values_are_kept_where_the_job_asks_for_them_and_only_there(run: Callabl
         ("{step: fill, columns: [mail], values: [Zebediah]}", 0),
     ],
 )
-def test_failing_steps_tell_no_values(step: str, status: int, run: Callable[..., tuple[int, str]]) -> None:
+def test_failing_steps_tell_no_values(
+    step: str, status: int, run: Callable[..., tuple[int, str]]
+) -> None:
     got, said = run("--set", f"preprocess.steps=[{step}]", "--quiet")
     assert got == status, said
     if status:
         assert told(error_line(said)) == []
 
 
-@pytest.mark.parametrize("where", ["name > 3", "card + 1", "inner == 'x'", "raw == 1", "name == probability", "probability > 'x'"])
-def test_a_filter_that_cannot_be_tells_no_values(where: str, run: Callable[..., tuple[int, str]]) -> None:
+@pytest.mark.parametrize(
+    "where",
+    [
+        "name > 3",
+        "card + 1",
+        "inner == 'x'",
+        "raw == 1",
+        "name == probability",
+        "probability > 'x'",
+    ],
+)
+def test_a_filter_that_cannot_be_tells_no_values(
+    where: str, run: Callable[..., tuple[int, str]]
+) -> None:
     status, said = run("--set", f'postprocess.where="{where}"', "--quiet")
     assert status == 2
     assert told(error_line(said)) == []
@@ -187,7 +265,10 @@ FAILING = {
     "together": (["--set", STEP.format("together", "arrow")], 2),
     "cast": (["--set", CAST], 2),
     "filter": (["--set", 'postprocess.where="name > 3"'], 2),
-    "worker process": (["--set", STEP.format("always", "arrow"), "--direct_running_mode=multi_processing"], 2),
+    "worker process": (
+        ["--set", STEP.format("always", "arrow"), "--direct_running_mode=multi_processing"],
+        2,
+    ),
 }
 
 
@@ -207,21 +288,33 @@ CSV_FAULTS = {
     "a field too many": lambda text: text.replace("Quagmiref", "Quagmiref,Zebediah"),
     "not a number": lambda text: text.replace("0,0.1", "0,Zebediah", 1),
     "no number in the whole column": lambda text: text.replace("0.", "Quagmire"),
-    "a quote that is not closed": lambda text: text.replace("Zebediah Quagmiref", '"Zebediah Quagmiref'),
+    "a quote that is not closed": lambda text: text.replace(
+        "Zebediah Quagmiref", '"Zebediah Quagmiref'
+    ),
     "not UTF-8": lambda text: text.replace("Quagmiref", "Quagmire\udcff"),
     "a NUL": lambda text: text.replace("Quagmiref", "Quagmire\0"),
 }
 
 
 @pytest.mark.parametrize("fault", CSV_FAULTS)
-def test_bad_csv_tells_no_values(fault: str, run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+def test_bad_csv_tells_no_values(
+    fault: str, run: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
     sink = pa.BufferOutputStream()
     pacsv.write_csv(table().select(["id", *FEATURES, "name", "card"]), sink)
     text = sink.getvalue().to_pybytes().decode()
     folder = tmp_path / "csv"
     folder.mkdir()
     (folder / "a.csv").write_bytes(CSV_FAULTS[fault](text).encode(errors="surrogateescape"))
-    flags = ["--input", str(folder), "--set", "source.format=csv", "--set", "source.passthrough=[name, card]", *BUDGET]
+    flags = [
+        "--input",
+        str(folder),
+        "--set",
+        "source.format=csv",
+        "--set",
+        "source.passthrough=[name, card]",
+        *BUDGET,
+    ]
     flags += ["--set", "source.types={id: int64, name: string, card: string}", "--quiet"]
     status, said = run(*flags)
     said = said.replace(str(tmp_path), "")
@@ -252,7 +345,11 @@ def test_an_internal_error_tells_no_values(capsys: pytest.CaptureFixture[str]) -
         ('He said "Ann\\', [], "He said ***"),
         ("card 4111-1111-1111-1111", [], "card ***"),
         ("customer AB12CD34 is unknown", [], "customer *** is unknown"),
-        ("cannot cast float32 to int64 in column_17", [], "cannot cast float32 to int64 in column_17"),
+        (
+            "cannot cast float32 to int64 in column_17",
+            [],
+            "cannot cast float32 to int64 in column_17",
+        ),
         ("hex 0x416e6e21 and b'\\x00ann'", [], "hex *** and ***"),
         ("mail ann.smith@example.org, please", [], "mail ***, please"),
         ("NAME: ANN SMITH; and smith", ["Ann Smith"], "NAME: ***; and ***"),

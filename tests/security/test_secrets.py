@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.command_line import run_program
-from pipelines.json_log import JsonFormatter, TextFormatter, redacted
-from pipelines.runner_checks import refuse_flags
+from pipelines.cli.command_line import run_program
+from pipelines.cli.log_format import JsonFormatter, TextFormatter, redacted
+from pipelines.runners.checks import refuse_flags
 from pipelines.score import main
 from tests.support.builders import tiny_package
 from tests.support.dataflow_job import dataflow_job
@@ -35,19 +35,33 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def everything(shards: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def everything(
+    shards: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
     """Score with these flags: exit status, and all that was said and written, with every file that is left."""
 
     def run(*flags: str) -> tuple[int, str]:
-        package = tiny_package(tmp_path / "model") if not (tmp_path / "model").exists() else str(tmp_path / "model")
+        package = (
+            tiny_package(tmp_path / "model")
+            if not (tmp_path / "model").exists()
+            else str(tmp_path / "model")
+        )
         metrics = tmp_path / "metrics.prom"
-        job = {"paths": str(shards), "key": "id"}, {"package": package}, {"path": str(tmp_path / "scores")}
+        job = (
+            {"paths": str(shards), "key": "id"},
+            {"package": package},
+            {"path": str(tmp_path / "scores")},
+        )
         fields = dict(zip(("source", "model", "sink"), job, strict=True))
         (tmp_path / "job.yaml").write_text(json.dumps({"name": "canary", **fields}))
         capfd.readouterr()
-        status = run_program(main, ["--config", str(tmp_path / "job.yaml"), "--metrics_file", str(metrics), *flags])
+        status = run_program(
+            main, ["--config", str(tmp_path / "job.yaml"), "--metrics_file", str(metrics), *flags]
+        )
         said = "".join(capfd.readouterr())
-        written = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
+        written = [
+            path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()
+        ]
         assert metrics.exists() == ("--dry_run" not in flags)
         return status, "\n".join([said, *written])
 
@@ -66,7 +80,9 @@ def everything(shards: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     ids=str,
 )
 @pytest.mark.beam
-def test_a_run_says_and_writes_nothing_of_the_environment(flags: list[str], everything: Any) -> None:
+def test_a_run_says_and_writes_nothing_of_the_environment(
+    flags: list[str], everything: Any
+) -> None:
     status, text = everything(*flags)
     assert status == 0
     assert "Canary" not in text
@@ -84,7 +100,10 @@ def test_a_run_says_and_writes_nothing_of_the_environment(flags: list[str], ever
         ["--input", f"https://host/a.parquet?sig={CANARY}"],
         ["--model", f"s3://key:{CANARY}@bucket/model"],
         ["--output", f"s3://key:{CANARY}@bucket/scores"],
-        ["--set", f"sink.path=s3://key:{CANARY}@bucket/a/very/long/path/that/pydantic/would/cut/in/the/middle"],
+        [
+            "--set",
+            f"sink.path=s3://key:{CANARY}@bucket/a/very/long/path/that/pydantic/would/cut/in/the/middle",
+        ],
         ["--set", f"model.package=https://host/model?X-Amz-Signature={CANARY}"],
         [f"--s3_secret_access_key={CANARY}"],
         ["--s3_secret_access_key", CANARY],
@@ -95,14 +114,21 @@ def test_a_run_says_and_writes_nothing_of_the_environment(flags: list[str], ever
     ],
     ids=lambda flags: "=".join(flags).partition("=")[0],
 )
-def test_a_refusal_does_not_repeat_a_secret(flags: list[str], log: list[str], debug: list[str], everything: Any) -> None:
+def test_a_refusal_does_not_repeat_a_secret(
+    flags: list[str], log: list[str], debug: list[str], everything: Any
+) -> None:
     status, text = everything(*flags, *log, *debug)
     assert status == 2
     assert "Canary" not in text
 
 
 @pytest.mark.parametrize(
-    "flag", ["--s3_endpoint_url=http://u:p@host", "--s3_session_token=x", '--environment_config={"password": "x"}']
+    "flag",
+    [
+        "--s3_endpoint_url=http://u:p@host",
+        "--s3_session_token=x",
+        '--environment_config={"password": "x"}',
+    ],
 )
 def test_an_option_that_carries_a_secret_is_refused(flag: str) -> None:
     with pytest.raises(Exception, match="would be readable in the job's options"):

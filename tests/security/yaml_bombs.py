@@ -2,7 +2,10 @@
 
 BOMBS = {
     "laughs": "a: &a [x, x, x, x, x, x, x, x, x]\n"
-    + "".join(f"{c}: &{c} [{', '.join([f'*{p}'] * 9)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)),
+    + "".join(
+        f"{c}: &{c} [{', '.join([f'*{p}'] * 9)}]\n"
+        for p, c in zip("abcdefgh", "bcdefghi", strict=True)
+    ),
     "deep": "a: " + "[" * 10_000,
     "itself": "a: &a [*a]",
     "object": "name: !!python/object/apply:os.system ['touch canary']",

@@ -22,7 +22,9 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_a_file_is_synced_before_it_has_its_name_and_its_folder_after(tmp_path: Path, synced: list[str]) -> None:
+def test_a_file_is_synced_before_it_has_its_name_and_its_folder_after(
+    tmp_path: Path, synced: list[str]
+) -> None:
     (tmp_path / "in").mkdir()
     for write in (files.create, files.replace):
         write(f"{tmp_path}/in/a.json", b"content")
@@ -57,7 +59,9 @@ def test_folders_links_and_written_files_are_synced(tmp_path: Path, synced: list
     assert synced == [top, "one", "a", top, "one"]
 
 
-def test_a_file_that_fails_to_be_written_or_named_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_fails_to_be_written_or_named_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 

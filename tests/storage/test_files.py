@@ -15,9 +15,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storage import files
+from storage import files, inputs
 
-STRANGE = ["with space", "per%20cent", "100%", "a#b", "a?b", "a[1]", "[x", "a*b", "zürich", "日本", "a:b", "it's", 'q"q', "x{1,2}"]
+STRANGE = [
+    "with space",
+    "per%20cent",
+    "100%",
+    "a#b",
+    "a?b",
+    "a[1]",
+    "[x",
+    "a*b",
+    "zürich",
+    "日本",
+    "a:b",
+    "it's",
+    'q"q',
+    "x{1,2}",
+]
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -35,7 +50,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def names(pattern: str) -> list[str]:
-    return [f.url.rsplit("/", 1)[1] for f in files.list_inputs(pattern)[0]]
+    return [f.url.rsplit("/", 1)[1] for f in inputs.list_inputs(pattern)[0]]
 
 
 def test_create_writes_only_what_is_not_there(folder: str) -> None:
@@ -43,7 +58,7 @@ def test_create_writes_only_what_is_not_there(folder: str) -> None:
     assert files.create(url, b"first")
     assert not files.create(url, b"second")
     assert files.read(url) == b"first"
-    assert files.names_in(f"{folder}/sub") == ["a.json"]
+    assert files.list_names(f"{folder}/sub") == ["a.json"]
 
 
 def test_of_many_creators_one_wins_and_the_file_is_whole(tmp_path: Path) -> None:
@@ -70,11 +85,15 @@ def test_replace_writes_whatever_is_there(folder: str) -> None:
     files.replace(url, b"one")
     files.replace(url, b"two")
     assert files.read(url) == b"two"
-    assert files.names_in(f"{folder}/sub") == ["CURRENT"]
+    assert files.list_names(f"{folder}/sub") == ["CURRENT"]
 
 
 def test_a_reader_never_sees_half_a_replacement(tmp_path: Path) -> None:
-    url, contents, seen = str(tmp_path / "CURRENT"), [bytes([n]) * 300_000 for n in range(40)], set()
+    url, contents, seen = (
+        str(tmp_path / "CURRENT"),
+        [bytes([n]) * 300_000 for n in range(40)],
+        set(),
+    )
     files.replace(url, contents[0])
     done = threading.Event()
 
@@ -112,7 +131,10 @@ def test_put_exists_and_remove(folder: str) -> None:
 
 def test_a_folder_that_somebody_removed_is_not_made_again(tmp_path: Path) -> None:
     gone = f"{tmp_path}/gone/below"
-    for write in (lambda: files.put(f"{gone}/x", b"", above=False), lambda: files.make_folder(gone, above=False)):
+    for write in (
+        lambda: files.put(f"{gone}/x", b"", above=False),
+        lambda: files.make_folder(gone, above=False),
+    ):
         with pytest.raises(FileNotFoundError):
             write()
     with pytest.raises(FileNotFoundError):
@@ -146,9 +168,9 @@ def test_names_in_a_folder_are_sorted_base_names(folder: str) -> None:
     for name in ("b", "a b", "c%20#"):
         files.put(f"{folder}/in/{name}", b"x")
     files.put(f"{folder}/in/sub/deep", b"x")
-    assert files.names_in(f"{folder}/in") == ["a b", "b", "c%20#", "sub"]
-    assert files.names_in(f"{folder}/in/") == ["a b", "b", "c%20#", "sub"]
-    assert files.names_in(f"{folder}/none") == []
+    assert files.list_names(f"{folder}/in") == ["a b", "b", "c%20#", "sub"]
+    assert files.list_names(f"{folder}/in/") == ["a b", "b", "c%20#", "sub"]
+    assert files.list_names(f"{folder}/none") == []
 
 
 def test_move_gives_the_name_and_can_be_repeated(folder: str) -> None:
@@ -175,12 +197,17 @@ def test_open_synced_digests_what_was_written(folder: str) -> None:
     stored = files.read(url)
     assert stored is not None
     assert file.bytes == len(stored) == 23
-    assert file.sha256 == hashlib.sha256(stored).hexdigest() == files.sha256_of(url)
+    assert file.sha256 == hashlib.sha256(stored).hexdigest() == files.compute_sha256(url)
 
 
 def test_what_is_written_can_only_be_written_on(folder: str) -> None:
     with files.open_synced(f"{folder}/file") as file:
-        assert (file.writable(), file.readable(), file.seekable(), file.closed) == (True, False, False, False)
+        assert (file.writable(), file.readable(), file.seekable(), file.closed) == (
+            True,
+            False,
+            False,
+            False,
+        )
         assert (file.bytes, file.tell()) == (0, 0)
         assert file.write(np.zeros((2, 3), np.float64)) == 48
         file.close()  # a writer of Parquet closes what it is given
@@ -190,24 +217,27 @@ def test_what_is_written_can_only_be_written_on(folder: str) -> None:
 
 def test_open_synced_is_enough_of_a_file_for_parquet(folder: str) -> None:
     table = pa.table({"a": list(range(1000)), "b": ["x"] * 1000})
-    with files.open_synced(f"{folder}/t.parquet") as file, pq.ParquetWriter(pa.PythonFile(file, mode="w"), table.schema) as writer:
+    with (
+        files.open_synced(f"{folder}/t.parquet") as file,
+        pq.ParquetWriter(pa.PythonFile(file, mode="w"), table.schema) as writer,
+    ):
         writer.write_table(table)
     with files.open_read(f"{folder}/t.parquet") as stored:
         assert pq.read_table(stored).equals(table)
-    assert file.sha256 == files.sha256_of(f"{folder}/t.parquet")
+    assert file.sha256 == files.compute_sha256(f"{folder}/t.parquet")
 
 
 def test_sha256_of_a_file_longer_than_one_piece(folder: str) -> None:
     content = os.urandom((1 << 20) + 17)
     files.put(f"{folder}/long", content)
-    assert files.sha256_of(f"{folder}/long") == hashlib.sha256(content).hexdigest()
+    assert files.compute_sha256(f"{folder}/long") == hashlib.sha256(content).hexdigest()
 
 
 def test_absolute_paths_and_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert files.absolute("a/b") == str(tmp_path / "a/b")
-    assert files.absolute(f"file://{tmp_path}/a") == str(tmp_path / "a")
-    assert files.absolute("memory://a/b").startswith("memory://")
+    assert files.to_absolute("a/b") == str(tmp_path / "a/b")
+    assert files.to_absolute(f"file://{tmp_path}/a") == str(tmp_path / "a")
+    assert files.to_absolute("memory://a/b").startswith("memory://")
     assert files.is_local("a")
     assert files.is_local("file:///a")
     assert not files.is_local("memory://a")
@@ -220,7 +250,7 @@ def test_a_link_points_where_it_was_last_told(tmp_path: Path) -> None:
         files.link_folder(str(tmp_path / "current"), f"runs/{run}", str(tmp_path))
         assert os.readlink(tmp_path / "current") == f"runs/{run}"
     assert sorted(os.listdir(tmp_path)) == ["current", "runs"]
-    assert files.link_target(str(tmp_path / "runs")) is None
+    assert files.read_link(str(tmp_path / "runs")) is None
 
 
 def test_list_a_file_a_folder_and_a_glob(folder: str) -> None:
@@ -234,7 +264,7 @@ def test_list_a_file_a_folder_and_a_glob(folder: str) -> None:
     assert names(f"{folder}/in/**/d.parquet") == ["d.parquet"]
     assert names(f"{folder}/in/a.parquet") == ["a.parquet"]
     assert names(f"{folder}/in/none.parquet") == names(f"{folder}/in/*.none") == []
-    (listed,) = files.list_inputs(f"{folder}/in/a.parquet")[0]
+    (listed,) = inputs.list_inputs(f"{folder}/in/a.parquet")[0]
     assert listed.bytes == 5
     assert listed.url == f"{folder}/in/a.parquet"
     assert files.read(listed.url) == b"12345"
@@ -243,7 +273,7 @@ def test_list_a_file_a_folder_and_a_glob(folder: str) -> None:
 def test_hidden_files_markers_and_checksums_are_left_out_and_said(folder: str) -> None:
     for name in ("a.csv", ".hidden", "_SUCCESS", "a.csv.crc"):
         files.put(f"{folder}/in/{name}", b"x")
-    taken, ignored = files.list_inputs(f"{folder}/in")
+    taken, ignored = inputs.list_inputs(f"{folder}/in")
     assert [f.url for f in taken] == [f"{folder}/in/a.csv"]
     left_out = {u.rsplit("/", 1)[1] for u in ignored}
     assert {"_SUCCESS", "a.csv.crc"} <= left_out <= {"_SUCCESS", "a.csv.crc", ".hidden"}
@@ -254,11 +284,11 @@ def test_strange_file_names_are_listed_and_read(tmp_path: Path, name: str) -> No
     path = tmp_path / f"{name}.parquet"
     path.write_bytes(b"content")
     for pattern in (str(path), str(tmp_path), f"{tmp_path}/*.parquet"):
-        (listed,) = files.list_inputs(pattern)[0]
+        (listed,) = inputs.list_inputs(pattern)[0]
         assert listed.url == str(path)
     assert files.read(listed.url) == b"content"
-    assert files.version_of(listed.url) == listed.version
-    assert files.sha256_of(listed.url) == hashlib.sha256(b"content").hexdigest()
+    assert inputs.read_version(listed.url) == listed.version
+    assert files.compute_sha256(listed.url) == hashlib.sha256(b"content").hexdigest()
     with files.open_read(listed.url) as file:
         assert file.read() == b"content"
 
@@ -267,7 +297,9 @@ def test_strange_file_names_are_listed_and_read(tmp_path: Path, name: str) -> No
 def test_strange_folder_names_are_listed(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "a.parquet").write_bytes(b"content")
-    assert [f.url for f in files.list_inputs(str(tmp_path / name))[0]] == [str(tmp_path / name / "a.parquet")]
+    assert [f.url for f in inputs.list_inputs(str(tmp_path / name))[0]] == [
+        str(tmp_path / name / "a.parquet")
+    ]
 
 
 @pytest.mark.parametrize("name", STRANGE)
@@ -276,16 +308,24 @@ def test_strange_names_can_be_written(tmp_path: Path, name: str) -> None:
     assert files.create(url, b"x")
     assert files.read(url) == b"x"
     files.move(url, f"{url}-2")
-    assert files.names_in(str(tmp_path / name)) == ["part-2"]
+    assert files.list_names(str(tmp_path / name)) == ["part-2"]
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(name=st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/"), min_size=1, max_size=20))
+@settings(
+    max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(
+    name=st.text(
+        st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/"),
+        min_size=1,
+        max_size=20,
+    )
+)
 def test_any_file_name_is_found_in_its_folder(tmp_path: Path, name: str) -> None:
     home = tmp_path / uuid.uuid4().hex
     home.mkdir()
     (home / f"x{name}").write_bytes(b"1")
-    (listed,) = files.list_inputs(str(home))[0]
+    (listed,) = inputs.list_inputs(str(home))[0]
     assert files.read(listed.url) == b"1"
 
 
@@ -296,40 +336,45 @@ def test_symlinks_stand_for_their_targets(tmp_path: Path) -> None:
     (tmp_path / "in/a.parquet").symlink_to("../store/blob")
     (tmp_path / "linked").symlink_to("in")
     for pattern in ("in", "in/*.parquet", "in/a.parquet", "linked"):
-        (listed,) = files.list_inputs(str(tmp_path / pattern))[0]
+        (listed,) = inputs.list_inputs(str(tmp_path / pattern))[0]
         assert listed.bytes == 5
         assert files.read(listed.url) == b"12345"
-    before = files.version_of(str(tmp_path / "in/a.parquet"))
+    before = inputs.read_version(str(tmp_path / "in/a.parquet"))
     (tmp_path / "store/blob").write_bytes(b"123456")
-    assert files.version_of(str(tmp_path / "in/a.parquet")) != before
+    assert inputs.read_version(str(tmp_path / "in/a.parquet")) != before
 
 
 def test_the_version_changes_with_the_file(folder: str) -> None:
     url = f"{folder}/a"
-    assert files.version_of(url) is None
+    assert inputs.read_version(url) is None
     files.put(url, b"one")
-    (listed,) = files.list_inputs(url)[0]
-    assert files.version_of(url) == listed.version
+    (listed,) = inputs.list_inputs(url)[0]
+    assert inputs.read_version(url) == listed.version
     files.put(url, b"longer")
-    longer = files.version_of(url)
+    longer = inputs.read_version(url)
     assert longer != listed.version
     files.remove(url)
     files.put(url, b"length")
-    assert files.version_of(url) != longer
+    assert inputs.read_version(url) != longer
 
 
 def test_the_version_changes_when_the_old_time_and_size_are_restored(tmp_path: Path) -> None:
     path, other = tmp_path / "a", tmp_path / "b"
     path.write_bytes(b"one")
     other.write_bytes(b"two")
-    before, stat = files.version_of(str(path)), path.stat()
+    before, stat = inputs.read_version(str(path)), path.stat()
     os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     other.replace(path)
-    assert files.version_of(str(path)) != before
+    assert inputs.read_version(str(path)) != before
 
 
-@pytest.mark.parametrize(("umask", "file", "folder"), [(0o000, 0o640, 0o750), (0o022, 0o640, 0o750), (0o077, 0o600, 0o700)])
-def test_what_is_made_is_for_owner_and_group_whatever_the_umask_allows(umask: int, file: int, folder: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("umask", "file", "folder"),
+    [(0o000, 0o640, 0o750), (0o022, 0o640, 0o750), (0o077, 0o600, 0o700)],
+)
+def test_what_is_made_is_for_owner_and_group_whatever_the_umask_allows(
+    umask: int, file: int, folder: int, tmp_path: Path
+) -> None:
     before = os.umask(umask)
     try:
         files.create(f"{tmp_path}/made/created", b"x")
@@ -393,7 +438,9 @@ def test_removing_goes_on_while_others_remove_and_write(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(("error", "times"), [(errno.ENOTEMPTY, 3), (errno.EEXIST, 3), (errno.EACCES, 1)])
+@pytest.mark.parametrize(
+    ("error", "times"), [(errno.ENOTEMPTY, 3), (errno.EEXIST, 3), (errno.EACCES, 1)]
+)
 def test_a_folder_that_fills_up_again_is_removed_again_and_no_other_error_is_tried_twice(
     error: int, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,8 +463,13 @@ def test_a_folder_that_fills_up_again_is_removed_again_and_no_other_error_is_tri
     assert len(tried) == times
 
 
-@pytest.mark.parametrize(("error", "words"), [(errno.EXDEV, "are on different file systems, so no file"), (errno.EIO, "disk")])
-def test_a_move_that_fails_says_why(error: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(errno.EXDEV, "are on different file systems, so no file"), (errno.EIO, "disk")],
+)
+def test_a_move_that_fails_says_why(
+    error: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def replace(*_: object) -> None:
         raise OSError(error, "disk")
 
@@ -431,7 +483,9 @@ def test_removing_does_not_follow_links(tmp_path: Path) -> None:
     for name in ("outside/kept", "home/sub/gone"):
         files.put(f"{tmp_path}/{name}", b"x")
     for name in ("home/sub/folder", "home/file", "link"):
-        (tmp_path / name).symlink_to(tmp_path / ("outside/kept" if name.endswith("file") else "outside"))
+        (tmp_path / name).symlink_to(
+            tmp_path / ("outside/kept" if name.endswith("file") else "outside")
+        )
     files.remove(f"{tmp_path}/home")
     files.remove(f"{tmp_path}/link")
     assert [p.name for p in sorted(tmp_path.rglob("*"))] == ["outside", "kept"]

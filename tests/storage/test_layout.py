@@ -6,10 +6,12 @@ import pytest
 
 from configs.errors import VerifyError
 from storage import files, layout
-from storage.layout import RunFolder, current_run, make_current, read_manifest
+from storage.layout import RunFolder, find_current_run, make_current, read_manifest
 
 
-@pytest.mark.parametrize("output", ["/data/scores", "/data/scores/", "memory://scores", "s3://bucket/scores/"])
+@pytest.mark.parametrize(
+    "output", ["/data/scores", "/data/scores/", "memory://scores", "s3://bucket/scores/"]
+)
 def test_places_of_a_run(output: str) -> None:
     run, root = RunFolder(output, "abc"), output.rstrip("/")
     assert run.manifest == f"{root}/runs/abc/manifest.json"
@@ -17,7 +19,8 @@ def test_places_of_a_run(output: str) -> None:
     temporary = f"{root}/_tmp/abc"
     assert run.temporary == temporary
     assert (run.plan, run.attempts, run.done, run.progress, run.lock) == tuple(
-        f"{temporary}/{name}" for name in ("plan.json", "attempts", "done", "progress", "launcher.lock")
+        f"{temporary}/{name}"
+        for name in ("plan.json", "attempts", "done", "progress", "launcher.lock")
     )
 
 
@@ -29,11 +32,11 @@ def test_done_records_sort_as_their_units_do() -> None:
 
 
 def test_the_current_run_is_what_current_names(tmp_path: Path) -> None:
-    assert current_run(str(tmp_path)) is None
+    assert find_current_run(str(tmp_path)) is None
     (tmp_path / "CURRENT").write_text("")
-    assert current_run(str(tmp_path)) is None
+    assert find_current_run(str(tmp_path)) is None
     (tmp_path / "CURRENT").write_text("abc\n")
-    assert current_run(str(tmp_path)) == "abc"
+    assert find_current_run(str(tmp_path)) == "abc"
 
 
 def test_the_manifest_of_the_current_or_a_named_run(tmp_path: Path) -> None:
@@ -56,30 +59,51 @@ def test_no_current_run_a_missing_and_a_broken_manifest_are_refused(tmp_path: Pa
         read_manifest(str(tmp_path))
 
 
-HOSTILE = ["..", "../..", "/etc", "a/b", "a/../../b", "./a", "", ".hidden", "a\x00b", "a\\b", "zip::s3", "s3://bucket/a", "x" * 300]
+HOSTILE = [
+    "..",
+    "../..",
+    "/etc",
+    "a/b",
+    "a/../../b",
+    "./a",
+    "",
+    ".hidden",
+    "a\x00b",
+    "a\\b",
+    "zip::s3",
+    "s3://bucket/a",
+    "x" * 300,
+]
 
 
 @pytest.mark.parametrize("name", [n for n in HOSTILE if n])
 def test_a_current_that_leads_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "CURRENT").write_text(f"{name}\n")
     with pytest.raises(VerifyError, match="CURRENT does not hold the id of a run"):
-        current_run(str(tmp_path))
+        find_current_run(str(tmp_path))
     with pytest.raises(VerifyError, match="CURRENT does not hold the id of a run"):
         read_manifest(str(tmp_path))
     with pytest.raises(VerifyError, match="cannot be the id of a run"):
         read_manifest(str(tmp_path), name)
 
 
-@pytest.mark.parametrize("path", [*HOSTILE, "rejected/../x", "rejected/rejected/x", "rejected//etc", "rejected/", 7, None])
+@pytest.mark.parametrize(
+    "path",
+    [*HOSTILE, "rejected/../x", "rejected/rejected/x", "rejected//etc", "rejected/", 7, None],
+)
 @pytest.mark.parametrize("kind", ["files", "rejected_files"])
-def test_a_manifest_that_lists_what_is_not_in_its_folder_is_refused(kind: str, path: object, tmp_path: Path) -> None:
+def test_a_manifest_that_lists_what_is_not_in_its_folder_is_refused(
+    kind: str, path: object, tmp_path: Path
+) -> None:
     content = json.dumps({"files": [], "rejected_files": [], kind: [{"path": path}]})
     files.create(RunFolder(str(tmp_path), "one").manifest, content.encode())
     with pytest.raises(VerifyError, match=r"not in the run's folder|is not a manifest"):
         read_manifest(str(tmp_path), "one")
 
 
-@pytest.mark.parametrize("content", [b"[]", b"7", b'{"files": 7}', b'{"files": [7]}', b'{"files": [{}]}'])
+@pytest.mark.parametrize(
+    "content", [b"[]", b"7", b'{"files": 7}', b'{"files": [7]}', b'{"files": [{}]}']
+)
 def test_what_is_no_manifest_is_refused(content: bytes, tmp_path: Path) -> None:
     files.create(RunFolder(str(tmp_path), "one").manifest, content)
     with pytest.raises(VerifyError, match="is not a manifest"):
@@ -87,7 +111,15 @@ def test_what_is_no_manifest_is_refused(content: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["runs", "runs/one", "runs/one/rejected", "runs/one/manifest.json", "runs/one/part-0.parquet", "_tmp"]
+    "link",
+    [
+        "runs",
+        "runs/one",
+        "runs/one/rejected",
+        "runs/one/manifest.json",
+        "runs/one/part-0.parquet",
+        "_tmp",
+    ],
 )
 def test_links_that_lead_out_of_the_output_are_refused(link: str, tmp_path: Path) -> None:
     output, elsewhere = tmp_path / "scores", tmp_path / "elsewhere"
@@ -121,12 +153,16 @@ def test_the_link_follows_current_whoever_replaced_it_last(tmp_path: Path) -> No
     assert (tmp_path / "current").resolve() == tmp_path / "runs/two"
 
 
-def test_a_current_that_stands_is_durable_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_current_that_stands_is_durable_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who replaced it may have failed to make it so."""
     run = RunFolder(str(tmp_path), "one")
     files.create(run.manifest, b"{}")
     make_current(run)
     synced = list[str]()
-    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    monkeypatch.setattr(
+        os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}"))
+    )
     make_current(run)
     assert synced == [str(tmp_path)]

@@ -9,7 +9,7 @@ import pytest
 
 from storage import lock
 from storage.layout import RunFolder
-from storage.lock import found_free, held, kept_free
+from storage.lock import claim_if_free, hold, keep_free
 
 SECONDS = 30.0
 
@@ -20,57 +20,57 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def contents(run: RunFolder) -> str | None:
-    with found_free(run) as content:
+    with claim_if_free(run) as content:
         return content
 
 
 def is_free(run: RunFolder) -> bool:
-    with kept_free(run) as free:
+    with keep_free(run) as free:
         return free
 
 
 def test_a_lock_is_held_while_the_block_runs_and_leaves_its_content(run: RunFolder) -> None:
     assert (contents(run), is_free(run)) == (None, True)
-    with held(run, "launcher 1"):
+    with hold(run, "launcher 1"):
         assert (contents(run), is_free(run)) == (None, False)
     assert (contents(run), is_free(run)) == ("launcher 1", True)
 
 
 def test_the_content_is_the_last_holders_whole_and_nothing_else(run: RunFolder) -> None:
     for content in ("a long one", "short", "z\u00fcrich", "x" * 60_000):
-        with held(run, content):
+        with hold(run, content):
             assert Path(run.lock).read_text() == content
         assert contents(run) == content
 
 
 def test_launchers_of_one_run_hold_it_together(run: RunFolder) -> None:
-    with held(run, "one"):
-        with held(run, "two"):
+    with hold(run, "one"):
+        with hold(run, "two"):
             assert not is_free(run)
         assert not is_free(run)
     assert is_free(run)
 
 
 def test_an_error_in_the_block_gives_the_lock_up(run: RunFolder) -> None:
-    with pytest.raises(KeyError), held(run, "one"):
+    with pytest.raises(KeyError), hold(run, "one"):
         raise KeyError
     assert contents(run) == "one"
-    with pytest.raises(KeyError), found_free(run):
+    with pytest.raises(KeyError), claim_if_free(run):
         raise KeyError
     assert contents(run) == "one"
 
 
 def test_a_free_lock_cannot_be_taken_while_somebody_looks_at_it(run: RunFolder) -> None:
-    with held(run, "first"):
+    with hold(run, "first"):
         pass
     taken = threading.Event()
 
     def take() -> None:
-        with held(run, "second"):
+        with hold(run, "second"):
             taken.set()
 
     thread = threading.Thread(target=take)
-    with kept_free(run) as free:
+    with keep_free(run) as free:
         assert free
         thread.start()
         assert not taken.wait(0.2)
@@ -81,17 +81,17 @@ def test_a_free_lock_cannot_be_taken_while_somebody_looks_at_it(run: RunFolder) 
 
 def test_who_waited_for_a_lock_that_was_removed_takes_a_new_one(run: RunFolder) -> None:
     """A cleaner looks at a lock that nobody holds, and removes the run's folder with it."""
-    with held(run, "first"):
+    with hold(run, "first"):
         pass
     taken, look_again = threading.Event(), threading.Event()
 
     def take() -> None:
-        with held(run, "second"):
+        with hold(run, "second"):
             taken.set()
             look_again.wait(SECONDS)
 
     thread = threading.Thread(target=take)
-    with found_free(run) as content:
+    with claim_if_free(run) as content:
         assert content == "first"
         thread.start()
         assert not taken.wait(0.2)
@@ -105,16 +105,16 @@ def test_who_waited_for_a_lock_that_was_removed_takes_a_new_one(run: RunFolder) 
 
 
 def test_who_waited_for_a_lock_that_was_replaced_takes_the_new_one(run: RunFolder) -> None:
-    with held(run, "first"):
+    with hold(run, "first"):
         pass
     taken = threading.Event()
 
     def take() -> None:
-        with held(run, "second"):
+        with hold(run, "second"):
             taken.set()
 
     thread = threading.Thread(target=take)
-    with found_free(run):
+    with claim_if_free(run):
         thread.start()
         assert not taken.wait(0.2)
         os.rename(run.lock, f"{run.lock}.old")
@@ -125,7 +125,9 @@ def test_who_waited_for_a_lock_that_was_replaced_takes_the_new_one(run: RunFolde
     assert Path(f"{run.lock}.old").read_text() == "first"
 
 
-def test_a_folder_that_is_removed_under_the_lock_is_made_again(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_removed_under_the_lock_is_made_again(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real, failures = os.open, [FileNotFoundError(errno.ENOENT, "gone")]
 
     def open_file(path: object, *arguments: int) -> int:
@@ -135,14 +137,14 @@ def test_a_folder_that_is_removed_under_the_lock_is_made_again(run: RunFolder, m
         return real(path, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(lock.os, "open", open_file)
-    with held(run, "one"):
+    with hold(run, "one"):
         assert Path(run.lock).read_text() == "one"
 
 
 def test_a_link_is_no_lock(run: RunFolder, tmp_path: Path) -> None:
     Path(run.temporary).mkdir(parents=True)
     Path(run.lock).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic links"), held(run, "one"):
+    with pytest.raises(OSError, match="symbolic links"), hold(run, "one"):
         pass
     assert contents(run) is None
     assert not (tmp_path / "elsewhere").exists()
@@ -151,7 +153,7 @@ def test_a_link_is_no_lock(run: RunFolder, tmp_path: Path) -> None:
 def test_the_lock_is_for_owner_and_group(run: RunFolder) -> None:
     before = os.umask(0)
     try:
-        with held(run, "one"):
+        with hold(run, "one"):
             assert Path(run.lock).stat().st_mode & 0o777 == 0o640
     finally:
         os.umask(before)

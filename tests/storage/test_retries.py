@@ -11,7 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 import pyarrow as pa
 import pytest
 
-from storage import files, retries
+from storage import files, inputs, retries
 
 
 class FlakyFileSystem(MemoryFileSystem):
@@ -66,9 +66,9 @@ def flaky() -> Iterator[type[FlakyFileSystem]]:
 READS: dict[str, Callable[[], Any]] = {
     "read": lambda: files.read("flaky:///a"),
     "open_read": lambda: files.open_read("flaky:///a").read(),
-    "version_of": lambda: files.version_of("flaky:///a"),
-    "sha256_of": lambda: files.sha256_of("flaky:///a"),
-    "list_inputs": lambda: files.list_inputs("flaky:///a")[0][0].bytes,
+    "read_version": lambda: inputs.read_version("flaky:///a"),
+    "compute_sha256": lambda: files.compute_sha256("flaky:///a"),
+    "list_inputs": lambda: inputs.list_inputs("flaky:///a")[0][0].bytes,
 }
 
 
@@ -79,7 +79,11 @@ def test_a_transient_error_is_tried_again_with_growing_waits(
 ) -> None:
     expected = READS[read]()
     once, flaky.calls = flaky.calls, 0
-    flaky.failures += [OSError(errno.EIO, "Input/output error"), ConnectionResetError(), TimeoutError()][:times]
+    flaky.failures += [
+        OSError(errno.EIO, "Input/output error"),
+        ConnectionResetError(),
+        TimeoutError(),
+    ][:times]
     assert READS[read]() == expected
     assert flaky.calls == once + times
     assert len(waits) == times
@@ -87,7 +91,9 @@ def test_a_transient_error_is_tried_again_with_growing_waits(
 
 
 @pytest.mark.parametrize("read", READS)
-def test_the_fourth_transient_error_counts(read: str, flaky: type[FlakyFileSystem], waits: list[float]) -> None:
+def test_the_fourth_transient_error_counts(
+    read: str, flaky: type[FlakyFileSystem], waits: list[float]
+) -> None:
     flaky.failures += [OSError(errno.EIO, "Input/output error")] * 4
     with pytest.raises(OSError, match="Input/output error"):
         READS[read]()
@@ -96,14 +102,22 @@ def test_the_fourth_transient_error_counts(read: str, flaky: type[FlakyFileSyste
     assert sum(waits) < 5
 
 
-def test_a_store_is_asked_for_more_than_is_read_unless_somebody_says_no(flaky: type[FlakyFileSystem]) -> None:
+def test_a_store_is_asked_for_more_than_is_read_unless_somebody_says_no(
+    flaky: type[FlakyFileSystem],
+) -> None:
     flaky.opened.clear()
     for flags in ({}, {"ahead": True}, {"ahead": False}):
         files.open_read("flaky:///a", **flags)
     assert [named.get("cache_type") for named in flaky.opened] == [None, None, "none"]
 
 
-PERMANENT = [TypeError("a"), KeyError("a"), PermissionError(errno.EACCES, "no"), OSError("corrupt"), OSError(errno.ENOSPC, "full")]
+PERMANENT = [
+    TypeError("a"),
+    KeyError("a"),
+    PermissionError(errno.EACCES, "no"),
+    OSError("corrupt"),
+    OSError(errno.ENOSPC, "full"),
+]
 
 
 @pytest.mark.parametrize("error", PERMANENT, ids=lambda e: type(e).__name__)
@@ -118,7 +132,10 @@ def test_programming_errors_and_permanent_ones_are_raised_at_once(
 
 def test_a_real_read_error_of_the_operating_system_is_transient() -> None:
     """The first page of a process's memory: there is nothing, so reading it is an I/O error, in Python as in Arrow."""
-    for open_file in (partial(Path("/proc/self/mem").open, "rb"), partial(pa.OSFile, "/proc/self/mem")):
+    for open_file in (
+        partial(Path("/proc/self/mem").open, "rb"),
+        partial(pa.OSFile, "/proc/self/mem"),
+    ):
         with open_file() as memory, pytest.raises(OSError) as caught:
             memory.read(1)
         assert caught.value.errno == errno.EIO
@@ -129,7 +146,10 @@ def test_what_the_client_of_a_store_has_tried_again_is_final() -> None:
     from aiohttp import ServerDisconnectedError
     from botocore.exceptions import EndpointConnectionError
 
-    for cause in (ServerDisconnectedError(), EndpointConnectionError(endpoint_url="http://127.0.0.1:1")):
+    for cause in (
+        ServerDisconnectedError(),
+        EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+    ):
         error = OSError(errno.EBUSY, "Please reduce your request rate.")
         assert retries.is_transient(error)
         error.__cause__ = cause
@@ -146,7 +166,9 @@ def test_a_cause_of_the_client_counts_however_deep_it_lies() -> None:
     assert not retries.is_transient(error)
 
 
-def failing_range(stop: int, failures: dict[int, list[Exception]], opened: list[int]) -> Callable[[int], Iterator[int]]:
+def failing_range(
+    stop: int, failures: dict[int, list[Exception]], opened: list[int]
+) -> Callable[[int], Iterator[int]]:
     """Gives numbers from a start on, and raises what `failures` holds before each."""
 
     def open_from(start: int) -> Iterator[int]:
@@ -162,7 +184,9 @@ def failing_range(stop: int, failures: dict[int, list[Exception]], opened: list[
 def test_an_iterator_goes_on_behind_what_came(waits: list[float]) -> None:
     opened: list[int] = []
     failures = {3: [OSError(errno.EIO, "")] * 3, 4: [ConnectionResetError()] * 3}
-    assert list(retries.resumed(failing_range(6, {n: list(e) for n, e in failures.items()}, opened))) == list(range(6))
+    assert list(
+        retries.resumed(failing_range(6, {n: list(e) for n, e in failures.items()}, opened))
+    ) == list(range(6))
     assert opened == [0, 3, 3, 3, 4, 4, 4]
     assert len(waits) == 6
 

@@ -9,7 +9,7 @@ from botocore.exceptions import NoCredentialsError
 import pytest
 
 from storage import files
-from storage.stores import can_publish_to, is_object_store, plain_errors, put_if_absent
+from storage.object_stores import can_publish_to, is_object_store, plain_errors, put_if_absent
 
 
 def refused(status: int) -> OSError:
@@ -23,7 +23,12 @@ def refused(status: int) -> OSError:
 class Store:
     """A store of one object, which first raises what stands in `answers` (None: the put went through)."""
 
-    def __init__(self, *answers: Exception | None, standing: bytes | None = None, protocol: Any = ("s3", "s3a")) -> None:
+    def __init__(
+        self,
+        *answers: Exception | None,
+        standing: bytes | None = None,
+        protocol: Any = ("s3", "s3a"),
+    ) -> None:
         self.answers, self.content, self.protocol = list(answers), standing, protocol
         self.puts: list[dict[str, Any]] = []
 
@@ -45,7 +50,9 @@ def test_a_name_that_is_free_is_taken_in_one_request_whatever_the_size() -> None
         assert put_if_absent(store, "bucket/a", content)
         (put,) = store.puts
         assert put["mode"] == "create"
-        assert len(content) < put["chunksize"] <= 5 << 30  # shorter than a piece, of which none may be larger
+        assert (
+            len(content) < put["chunksize"] <= 5 << 30
+        )  # shorter than a piece, of which none may be larger
 
 
 class Large(bytes):
@@ -68,8 +75,12 @@ def test_what_is_no_object_store_knows_no_pieces() -> None:
 
 
 @pytest.mark.parametrize("answer", [refused(412), FileExistsError()])
-@pytest.mark.parametrize(("standing", "ours"), [(b"content", True), (b"other", False), (None, False)])
-def test_a_name_that_is_taken_is_ours_if_our_content_stands_there(answer: Exception, standing: bytes | None, ours: bool) -> None:
+@pytest.mark.parametrize(
+    ("standing", "ours"), [(b"content", True), (b"other", False), (None, False)]
+)
+def test_a_name_that_is_taken_is_ours_if_our_content_stands_there(
+    answer: Exception, standing: bytes | None, ours: bool
+) -> None:
     """An answer was lost, and the client has asked again."""
     store = Store(answer, standing=standing)
     assert put_if_absent(store, "bucket/a", b"content") is ours
@@ -90,7 +101,9 @@ def test_the_fifth_conflict_counts() -> None:
     assert len(store.puts) == 5
 
 
-@pytest.mark.parametrize("answer", [refused(403), refused(411), refused(413), PermissionError("no"), TimeoutError()])
+@pytest.mark.parametrize(
+    "answer", [refused(403), refused(411), refused(413), PermissionError("no"), TimeoutError()]
+)
 def test_any_other_answer_is_an_error(answer: OSError) -> None:
     store = Store(answer, standing=b"content")
     with pytest.raises(type(answer)):
@@ -112,7 +125,9 @@ def test_a_bucket_that_is_not_there_is_named() -> None:
         (NoCredentialsError(), OSError, "Unable to locate credentials"),
     ],
 )
-def test_what_goes_wrong_is_an_oserror_of_one_line(error: Exception, kind: type[OSError], strerror: str) -> None:
+def test_what_goes_wrong_is_an_oserror_of_one_line(
+    error: Exception, kind: type[OSError], strerror: str
+) -> None:
     with pytest.raises(kind) as caught, plain_errors():
         raise error
     assert caught.value.strerror == strerror
@@ -152,7 +167,10 @@ def test_where_a_run_can_be_published(url: str, can: bool) -> None:
 
 
 def test_which_file_systems_are_object_stores() -> None:
-    assert [is_object_store(Store(protocol=p)) for p in ("s3", ("gs", "gcs"), ("file", "local"), "memory")] == [
+    assert [
+        is_object_store(Store(protocol=p))
+        for p in ("s3", ("gs", "gcs"), ("file", "local"), "memory")
+    ] == [
         True,
         True,
         False,

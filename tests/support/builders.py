@@ -10,14 +10,14 @@ from safetensors.torch import save
 import torch
 
 from configs.errors import RowError
-from configs.steps import Stack
-from model_zoo.architectures import build
-from model_zoo.package import SMOKE, write_package
-from storage import files
+from model_zoo.architectures.builders import build
+from model_zoo.package.package import SMOKE, write_package
+from model_zoo.steps.stack import Stack
+from storage import files, inputs
 from storage.layout import RunFolder
 from transforms.batches import Arrays, FeatureBatch, RawBatch, ScoredBatch, WorkUnit
-from transforms.plan_file import StoredPlan, encode_plan
-from transforms.rejected import BatchId, FailedBatch, RowRecord, failed_batch
+from transforms.output.plan_file import StoredPlan, encode_plan
+from transforms.rejected import BatchId, RejectedBatch, RowRecord, record_rows
 
 FEATURES = ("a", "b", "c")
 
@@ -28,13 +28,22 @@ def tiny_network(seed: int = 3, features: int = 3, hidden: int = 8) -> torch.nn.
     return build("mlp", {"in_features": features, "hidden": [hidden], "out_features": 1}).eval()
 
 
-def smoke_file(network: torch.nn.Module, features: tuple[str, ...] = FEATURES, rows: int = 8, shift: float = 0.0) -> bytes:
+def smoke_file(
+    network: torch.nn.Module,
+    features: tuple[str, ...] = FEATURES,
+    rows: int = 8,
+    shift: float = 0.0,
+) -> bytes:
     """A smoke batch with `input.x` and `output.logit`; `shift` is added to the expected outputs."""
     x = np.random.default_rng(3).standard_normal((rows, len(features)), dtype=np.float32)
     with torch.inference_mode():
         logit = network(x=torch.from_numpy(x))["logit"].numpy() + np.float32(shift)
     stacked = pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), len(features))
-    return parquet(pa.table({**dict(zip(features, x.T, strict=True)), "input.x": stacked, "output.logit": logit}))
+    return parquet(
+        pa.table(
+            {**dict(zip(features, x.T, strict=True)), "input.x": stacked, "output.logit": logit}
+        )
+    )
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -43,7 +52,9 @@ def parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def tiny_card(features: tuple[str, ...] = FEATURES, hidden: int = 8, **changes: Any) -> dict[str, Any]:
+def tiny_card(
+    features: tuple[str, ...] = FEATURES, hidden: int = 8, **changes: Any
+) -> dict[str, Any]:
     """Fields of the model card that belong to `tiny_network`."""
     return {
         "name": "tiny",
@@ -70,8 +81,14 @@ def tiny_package(
     **changes: Any,
 ) -> str:
     """Write a package of `tiny_network` and return its URL; `contents` replaces or adds files, `changes` fields of the card."""
-    network = network if network is not None else tiny_network(features=len(features), hidden=hidden)
-    stored = {"weights.safetensors": save(network.state_dict()), SMOKE: smoke_file(network, features), **(contents or {})}
+    network = (
+        network if network is not None else tiny_network(features=len(features), hidden=hidden)
+    )
+    stored = {
+        "weights.safetensors": save(network.state_dict()),
+        SMOKE: smoke_file(network, features),
+        **(contents or {}),
+    }
     if changes.get("weights", "weights.safetensors") != "weights.safetensors":
         stored.pop("weights.safetensors")
     fitted = (Stack(step="stack", columns=features, into="x"),) if steps is None else steps
@@ -79,26 +96,40 @@ def tiny_package(
     return str(url)
 
 
-def make_unit(index: int = 0, rows: int | None = 10, shard: str = "s.parquet", first_row: int = 0, **changes: Any) -> WorkUnit:
-    fields = {"version": "v", "first_row_group": 0, "row_groups": 1, "bytes": 100, **changes}
+def make_unit(
+    index: int = 0,
+    rows: int | None = 10,
+    shard: str = "s.parquet",
+    first_row: int = 0,
+    **changes: Any,
+) -> WorkUnit:
+    fields = {"version": "v", "span": (0, 1), "bytes": 100, **changes}
     return WorkUnit(index=index, shard=shard, first_row=first_row, rows=rows, **fields)
 
 
 def unit_of(path: Path | str, rows: int | None, *, index: int = 0, **changes: Any) -> WorkUnit:
-    """The unit that a whole existing file is."""
-    version = files.version_of(str(path))
+    """The unit that a whole existing file is: one row group of Parquet, or a CSV file, whose rows nobody knows."""
+    version = inputs.read_version(str(path))
     assert version is not None
+    changes.setdefault("span", () if rows is None else (0, 1))
     return make_unit(index, rows, str(path), version=version, **changes)
 
 
 def raw_batch(
-    columns: dict[str, Any], *, first_row: int = 0, unit: WorkUnit | None = None, last: bool = True, record: RowRecord | None = None
+    columns: dict[str, Any],
+    *,
+    first_row: int = 0,
+    unit: WorkUnit | None = None,
+    last: bool = True,
+    record: RowRecord | None = None,
 ) -> RawBatch:
     rows = pa.RecordBatch.from_pydict(columns)
     unit = unit or make_unit(rows=None)
     numbers = np.arange(first_row, first_row + rows.num_rows)
     default = RowRecord("id" if "id" in columns else None)
-    return RawBatch(unit, BatchId(unit.shard, first_row), rows, numbers, last, record=record or default)
+    return RawBatch(
+        unit, BatchId(unit.shard, first_row), rows, numbers, last, record=record or default
+    )
 
 
 def feature_batch(raw: RawBatch, **inputs: np.ndarray) -> FeatureBatch:
@@ -106,10 +137,14 @@ def feature_batch(raw: RawBatch, **inputs: np.ndarray) -> FeatureBatch:
     return FeatureBatch(raw, arrays)
 
 
-def rejected(unit: WorkUnit, first_row: int, numbers: list[int], stage: str = "preprocess") -> FailedBatch:
+def rejected(
+    unit: WorkUnit, first_row: int, numbers: list[int], stage: str = "preprocess"
+) -> RejectedBatch:
     reasons = [RowError(f"row {n}") for n in numbers]
     rows = pa.RecordBatch.from_pydict({"id": pa.array(numbers, type=pa.int64())})
-    return failed_batch(BatchId(unit.shard, first_row), stage, np.array(numbers), reasons, rows, RowRecord("id"))
+    return record_rows(
+        BatchId(unit.shard, first_row), stage, np.array(numbers), reasons, rows, RowRecord("id")
+    )
 
 
 def scored_batch(
@@ -124,16 +159,25 @@ def scored_batch(
 ) -> ScoredBatch:
     """Scored rows with an int64 `id` and a float32 `p` = id / 100, beside `filtered` and `bad` ones."""
     rows = pa.RecordBatch.from_pydict(
-        columns or {"id": pa.array(ids, type=pa.int64()), "p": pa.array(np.array(ids, dtype=np.float32) / 100)}
+        columns
+        or {
+            "id": pa.array(ids, type=pa.int64()),
+            "p": pa.array(np.array(ids, dtype=np.float32) / 100),
+        }
     )
     failed = (rejected(unit, first_row, list(bad)),) if bad else ()
     rows_in = rows.num_rows + filtered + len(bad)
-    return ScoredBatch(unit, BatchId(unit.shard, first_row), rows, rows_in, filtered, failed, last, "cpu float32")
+    return ScoredBatch(
+        unit, BatchId(unit.shard, first_row), rows, rows_in, filtered, failed, last, "cpu float32"
+    )
 
 
 def planned_run(output: str, units: list[WorkUnit], run_id: str = "run1") -> RunFolder:
     """A run folder whose plan is stored."""
     run = RunFolder(output, run_id)
-    inputs = {u.shard: {"url": u.shard, "bytes": u.bytes, "version": u.version, "rows": u.rows} for u in units}
+    inputs = {
+        u.shard: {"url": u.shard, "bytes": u.bytes, "version": u.version, "rows": u.rows}
+        for u in units
+    }
     files.create(run.plan, encode_plan(StoredPlan(tuple(units), tuple(inputs.values()), ())))
     return run

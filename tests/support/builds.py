@@ -36,9 +36,18 @@ class Build:
 BUILDS = (
     Build("Flink's job server", install.missing, "REQUIRE_FLINK", install.job_server),
     Build("Flink", install.missing, "REQUIRE_FLINK", install.flink_home),
-    Build("boot", lambda: install.missing() or install.missing_boot(), "REQUIRE_FLINK", install.boot),
-    Build("prism", lambda: missing(go_program(PRISM)), "REQUIRE_GO", lambda: build_go_program(PRISM)),
-    Build("fake-gcs-server", lambda: missing(go_program(FAKE_GCS)), "REQUIRE_GO", lambda: build_go_program(FAKE_GCS)),
+    Build(
+        "boot", lambda: install.missing() or install.missing_boot(), "REQUIRE_FLINK", install.boot
+    ),
+    Build(
+        "prism", lambda: missing(go_program(PRISM)), "REQUIRE_GO", lambda: build_go_program(PRISM)
+    ),
+    Build(
+        "fake-gcs-server",
+        lambda: missing(go_program(FAKE_GCS)),
+        "REQUIRE_GO",
+        lambda: build_go_program(FAKE_GCS),
+    ),
 )
 
 

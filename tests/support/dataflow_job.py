@@ -9,12 +9,17 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from configs.job import Job
 from configs.load import load
-from pipelines.plan import make_plan
-from pipelines.runners import profile_of
+from pipelines.planning.plan import make_plan
+from pipelines.runners.profiles import profile_of
 from pipelines.score import build
 
 IMAGE = "example.org/image"
-_PLACE = ("--project=project", "--region=europe-west1", "--temp_location=gs://bucket/temp", f"--sdk_container_image={IMAGE}")
+_PLACE = (
+    "--project=project",
+    "--region=europe-west1",
+    "--temp_location=gs://bucket/temp",
+    f"--sdk_container_image={IMAGE}",
+)
 _SHARD = Path("samples/breast_cancer/shards/part-00000.parquet")
 
 
@@ -27,6 +32,10 @@ def dataflow_job(folder: Path, shards: int) -> Any:
     plan = make_plan(load(Job, "configs/breast_cancer.yaml", fields))
     assert len(plan.units) == shards
     profile = profile_of("DataflowRunner", _PLACE)
-    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=DataflowRunner", "--dry_run=True", *profile.flags, *_PLACE]))
+    pipeline = beam.Pipeline(
+        options=PipelineOptions(
+            ["--runner=DataflowRunner", "--dry_run=True", *profile.flags, *_PLACE]
+        )
+    )
     build(pipeline, plan, 1)
     return pipeline.run().job

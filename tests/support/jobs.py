@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import score
-from pipelines.command_line import run_program
+from pipelines.cli.command_line import run_program
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ class Outcome:
     def scored(self) -> pa.Table:
         """Return the published rows, in the order of the files that hold them."""
         assert self.status == 0, self.error
-        return pa.concat_tables([pq.read_table(path) for path in sorted(self.run.glob("part-*.parquet"))])
+        return pa.concat_tables(
+            [pq.read_table(path) for path in sorted(self.run.glob("part-*.parquet"))]
+        )
 
     def rows(self) -> pa.Table:
         """Return the published rows, in the order of their `id`."""
@@ -73,7 +75,11 @@ class Outcome:
     def rejected(self) -> list[dict[str, Any]]:
         """Return the records of the rejected rows, in the order of their source and row number."""
         assert self.status == 0, self.error
-        records = [record for path in self.run.glob("rejected/*.parquet") for record in pq.read_table(path).to_pylist()]
+        records = [
+            record
+            for path in self.run.glob("rejected/*.parquet")
+            for record in pq.read_table(path).to_pylist()
+        ]
         return sorted(records, key=lambda record: (record["source"], record["row"]))
 
 
@@ -100,10 +106,16 @@ def write_job(folder: Path, package: Path | str, **sections: Mapping[str, Any]) 
 
 def set_flags(settings: Mapping[str, Any]) -> list[str]:
     """Return the flags that set these fields of a job, as `{"source.paths": ["a", "b"]}`."""
-    return [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value, ensure_ascii=False)}")]
+    return [
+        word
+        for key, value in settings.items()
+        for word in ("--set", f"{key}={json.dumps(value, ensure_ascii=False)}")
+    ]
 
 
-def run_job(job: Path, *flags: str, output: Path | None = None, settings: Mapping[str, Any] | None = None) -> Outcome:
+def run_job(
+    job: Path, *flags: str, output: Path | None = None, settings: Mapping[str, Any] | None = None
+) -> Outcome:
     """Run `pipelines.score --quiet` in this process.
 
     Args:
@@ -113,7 +125,15 @@ def run_job(job: Path, *flags: str, output: Path | None = None, settings: Mappin
         settings: fields to set, as for `set_flags`.
     """
     output = job.parent / "scores" if output is None else output
-    words = ["--config", str(job), "--output", str(output), "--quiet", *set_flags(settings or {}), *flags]
+    words = [
+        "--config",
+        str(job),
+        "--output",
+        str(output),
+        "--quiet",
+        *set_flags(settings or {}),
+        *flags,
+    ]
     with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()) as error:
         status = run_program(score.main, words)
     return Outcome(status, said.getvalue(), error.getvalue(), output)
@@ -121,8 +141,12 @@ def run_job(job: Path, *flags: str, output: Path | None = None, settings: Mappin
 
 def small_table(rows: int = 4, first: int = 0, **columns: Any) -> pa.Table:
     """Return rows that `tiny_package` scores, with a key `id` from `first` on; `columns` replace some of theirs, or are added."""
-    features = {name: pa.array(np.arange(rows, dtype=np.float32) + at) for at, name in enumerate("abc")}
-    return pa.table({"id": pa.array(range(first, first + rows), type=pa.int64()), **(features | columns)})
+    features = {
+        name: pa.array(np.arange(rows, dtype=np.float32) + at) for at, name in enumerate("abc")
+    }
+    return pa.table(
+        {"id": pa.array(range(first, first + rows), type=pa.int64()), **(features | columns)}
+    )
 
 
 def write_parquet(path: Path, rows: pa.Table | None = None, **options: Any) -> Path:

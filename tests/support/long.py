@@ -11,5 +11,7 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 def long(test: Test) -> Test:
     """Mark a test that starts many programs: it runs where FULL_COUNTS is set."""
-    skipped = pytest.mark.skipif("FULL_COUNTS" not in os.environ, reason="part of make test-long: it starts many programs")
+    skipped = pytest.mark.skipif(
+        "FULL_COUNTS" not in os.environ, reason="part of make test-long: it starts many programs"
+    )
     return pytest.mark.program(skipped(test))

@@ -16,7 +16,12 @@ def started(flags: list[str], runner: list[str], output: Path) -> subprocess.Pop
     """`pipelines.score`, on its way."""
     command = [sys.executable, "-m", "pipelines.score", *flags, *runner, "--output", str(output)]
     return subprocess.Popen(
-        command, cwd=REPOSITORY, start_new_session=True, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+        command,
+        cwd=REPOSITORY,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
     )
 
 

@@ -88,7 +88,13 @@ class Programs:
         self._numbers = itertools.count()
         self._started: list[Program] = []
 
-    def start(self, module: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path = REPOSITORY) -> Program:
+    def start(
+        self,
+        module: str,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path = REPOSITORY,
+    ) -> Program:
         """Start a program, and go on while it runs.
 
         Args:
@@ -101,7 +107,9 @@ class Programs:
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(self.address())
         environment = dict(os.environ if env is None else env)
-        connection.sendall(Request(module, list(arguments), environment, str(cwd), *map(str, outputs)).line())
+        connection.sendall(
+            Request(module, list(arguments), environment, str(cwd), *map(str, outputs)).line()
+        )
         program = Program(connection, *outputs)
         self._started.append(program)
         return program
@@ -134,7 +142,9 @@ class Programs:
         if self._server is None:
             command = [sys.executable, "-m", self._module, address]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-            self._server = subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, **pipes)  # type: ignore[call-overload]
+            self._server = subprocess.Popen(
+                command, cwd=REPOSITORY, start_new_session=True, **pipes
+            )  # type: ignore[call-overload]
             assert self._server.stdout is not None
             assert self._server.stdout.readline() == "ready\n"
         return address
@@ -143,4 +153,6 @@ class Programs:
 def start_program(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program as a user does: a new interpreter, which takes seconds to import everything."""
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    return subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )

@@ -10,7 +10,11 @@ import pandas as pd
 def published(output: Path) -> dict[str, bytes]:
     """Return every file of the current run, by name, but for the manifest, which holds times."""
     run = output / "runs" / (output / "CURRENT").read_text().strip()
-    return {str(p.relative_to(run)): p.read_bytes() for p in sorted(run.rglob("*")) if p.is_file() and p.name != "manifest.json"}
+    return {
+        str(p.relative_to(run)): p.read_bytes()
+        for p in sorted(run.rglob("*"))
+        if p.is_file() and p.name != "manifest.json"
+    }
 
 
 def manifest(output: Path) -> dict[str, Any]:
@@ -25,4 +29,6 @@ def table(output: Path) -> pd.DataFrame:
 
 def shards(folder: Path) -> pd.DataFrame:
     """Return the rows of all Parquet files in a folder, in the order of their `id`."""
-    return pd.concat([pd.read_parquet(p) for p in sorted(folder.glob("*.parquet"))]).sort_values("id", ignore_index=True)
+    return pd.concat([pd.read_parquet(p) for p in sorted(folder.glob("*.parquet"))]).sort_values(
+        "id", ignore_index=True
+    )

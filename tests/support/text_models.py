@@ -11,15 +11,21 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 import torch
 
-from configs.steps import Tokenize
-from model_zoo.architectures import build
-from model_zoo.package import SMOKE, write_package
+from model_zoo.architectures.builders import build
+from model_zoo.package.package import SMOKE, write_package
+from model_zoo.steps.tokenize import Tokenize, tokenize
 from tests.support.builders import parquet
-from transforms.texts import tokenize
 
 TOKENS = 64
 WORDS = ("[UNK]", *(f"word{i}" for i in range(30)))
-PARAMETERS = {"vocabulary": len(WORDS), "width": 16, "layers": 2, "heads": 4, "feed_forward": 32, "positions": TOKENS}
+PARAMETERS = {
+    "vocabulary": len(WORDS),
+    "width": 16,
+    "layers": 2,
+    "heads": 4,
+    "feed_forward": 32,
+    "positions": TOKENS,
+}
 
 
 def tokenizer() -> str:
@@ -41,7 +47,10 @@ def encoder() -> torch.nn.Module:
 def texts(count: int, seed: int = 1, longest: int = TOKENS + 20) -> list[str]:
     """Texts of 1 to `longest` words."""
     random = np.random.default_rng(seed)
-    return [" ".join(f"word{i}" for i in random.integers(0, 30, size)) for size in random.integers(1, longest + 1, count)]
+    return [
+        " ".join(f"word{i}" for i in random.integers(0, 30, size))
+        for size in random.integers(1, longest + 1, count)
+    ]
 
 
 def embeddings(network: torch.nn.Module, rows: list[str]) -> np.ndarray:
@@ -51,7 +60,10 @@ def embeddings(network: torch.nn.Module, rows: list[str]) -> np.ndarray:
         numbers, mask = tokenize(pa.array([row]), step())
         length = int(mask.sum())
         with torch.inference_mode():
-            given = network(input_ids=torch.from_numpy(numbers[:, :length]), attention_mask=torch.from_numpy(mask[:, :length]))
+            given = network(
+                input_ids=torch.from_numpy(numbers[:, :length]),
+                attention_mask=torch.from_numpy(mask[:, :length]),
+            )
         result.append(given["embedding"].numpy()[0])
     return np.stack(result)
 
@@ -65,7 +77,12 @@ def text_package(url: Path, **changes: Any) -> str:
 
     outputs = embeddings(network, rows)
     smoke = pa.table(
-        {"text": rows, "input.input_ids": wide(numbers), "input.attention_mask": wide(mask), "output.embedding": wide(outputs)}
+        {
+            "text": rows,
+            "input.input_ids": wide(numbers),
+            "input.attention_mask": wide(mask),
+            "output.embedding": wide(outputs),
+        }
     )
     card = {
         "name": "texts",
@@ -73,10 +90,17 @@ def text_package(url: Path, **changes: Any) -> str:
         "builder": "sentence_encoder",
         "parameters": PARAMETERS,
         "columns": [{"name": "text", "type": "string", "missing": "reject"}],
-        "inputs": {name: {"dtype": "int64", "shape": [TOKENS]} for name in ("input_ids", "attention_mask")},
+        "inputs": {
+            name: {"dtype": "int64", "shape": [TOKENS]} for name in ("input_ids", "attention_mask")
+        },
         "outputs": {"embedding": {"dtype": "float32", "shape": [16]}},
         "mask": "attention_mask",
         **changes,
     }
-    write_package(str(url), card, (step(),), {"weights.safetensors": save(network.state_dict()), SMOKE: parquet(smoke)})
+    write_package(
+        str(url),
+        card,
+        (step(),),
+        {"weights.safetensors": save(network.state_dict()), SMOKE: parquet(smoke)},
+    )
     return str(url)

@@ -9,21 +9,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from configs.messages import shown
+from configs.errors import RejectedRows
+from configs.redaction import shown
+from model_zoo import halving
+from model_zoo.halving import find_rejected
 from tests.support.builders import feature_batch, make_unit, raw_batch, rejected, scored_batch
 from transforms.batches import (
-    BadRows,
     BatchCoder,
     FeatureBatch,
     PredictionBatch,
     RawBatch,
     ScoredBatch,
-    WorkUnit,
     WrittenFile,
     WrittenPart,
-    isolate,
 )
-from transforms.rejected import BatchId, RowRecord, failed_batch
+from transforms.rejected import BatchId, RowRecord, record_rows
 
 
 def same(one: Any, other: Any) -> bool:
@@ -101,9 +101,19 @@ def test_every_batch_edge_has_the_coder(edge: type) -> None:
 
 
 def test_a_slice_of_a_million_rows_encodes_small() -> None:
-    rows = pa.RecordBatch.from_pydict({"a": np.arange(1_000_000), "s": pa.repeat(pa.scalar("text"), 1_000_000)})
-    whole = raw_batch({"a": [0]}).__class__(make_unit(rows=None), BatchId("s", 0), rows, np.arange(1_000_000), True)
-    piece = RawBatch(whole.unit, BatchId("s", 500_000), rows.slice(500_000, 1_000), whole.row_numbers[500_000:501_000], True)
+    rows = pa.RecordBatch.from_pydict(
+        {"a": np.arange(1_000_000), "s": pa.repeat(pa.scalar("text"), 1_000_000)}
+    )
+    whole = raw_batch({"a": [0]}).__class__(
+        make_unit(rows=None), BatchId("s", 0), rows, np.arange(1_000_000), True
+    )
+    piece = RawBatch(
+        whole.unit,
+        BatchId("s", 500_000),
+        rows.slice(500_000, 1_000),
+        whole.row_numbers[500_000:501_000],
+        True,
+    )
     scored = ScoredBatch(whole.unit, piece.id, piece.rows, 1_000, 0, (), True, "cpu")
     for batch in (piece, FeatureBatch(piece, {}), PredictionBatch(piece, {}, ""), scored):
         assert len(BatchCoder().encode(batch)) < 50_000, type(batch)
@@ -131,41 +141,79 @@ def test_batch_ids_sort_and_print() -> None:
 
 def test_reject_records_the_bad_rows_and_keeps_the_others() -> None:
     batch = raw_batch({"id": ["a", "b", None, "d"], "v": [1, 2, 3, 4]}, first_row=100, last=False)
-    once = batch.reject(BadRows({2: ValueError("line\n  break"), 0: KeyError("k")}), "preprocess")
-    twice = once.reject(BadRows({1: ValueError("late")}), "predict")
+    once = batch.reject(
+        RejectedRows({2: ValueError("line\n  break"), 0: KeyError("k")}), "preprocess"
+    )
+    twice = once.reject(RejectedRows({1: ValueError("late")}), "predict")
     assert twice.rows.to_pylist() == [{"id": "b", "v": 2}]
     assert twice.row_numbers.tolist() == [101]
     assert (len(twice), twice.rows_in, twice.last, twice.id) == (1, 4, False, batch.id)
-    first, second = twice.failed
+    first, second = twice.rejected
     assert first.rows.to_pylist() == [
-        {"source": "s.parquet", "row": 100, "key": "a", "stage": "preprocess", "error": "KeyError", "message": "***"},
-        {"source": "s.parquet", "row": 102, "key": None, "stage": "preprocess", "error": "ValueError", "message": "line break"},
+        {
+            "source": "s.parquet",
+            "row": 100,
+            "key": "a",
+            "stage": "preprocess",
+            "error": "KeyError",
+            "message": "***",
+        },
+        {
+            "source": "s.parquet",
+            "row": 102,
+            "key": None,
+            "stage": "preprocess",
+            "error": "ValueError",
+            "message": "line break",
+        },
     ]
     assert second.rows.to_pylist() == [
-        {"source": "s.parquet", "row": 103, "key": "d", "stage": "predict", "error": "ValueError", "message": "late"}
+        {
+            "source": "s.parquet",
+            "row": 103,
+            "key": "d",
+            "stage": "predict",
+            "error": "ValueError",
+            "message": "late",
+        }
     ]
     assert first.rows.schema == second.rows.schema
 
 
-@given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), min_size=1))))
+@given(
+    st.integers(1, 40).flatmap(
+        lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), min_size=1))
+    )
+)
 def test_reject_splits_rows_and_row_numbers_alike(case: tuple[int, set[int]]) -> None:
     rows, bad = case
     batch = raw_batch({"v": np.arange(1_000, 1_000 + rows)}, first_row=1_000)
-    after = batch.reject(BadRows({p: ValueError("x") for p in bad}), "predict")
-    assert after.rows["v"].to_pylist() == after.row_numbers.tolist() == [1_000 + p for p in range(rows) if p not in bad]
-    assert after.failed[0].rows["row"].to_pylist() == sorted(1_000 + p for p in bad)
-    assert "key" not in after.failed[0].rows.schema.names
+    after = batch.reject(RejectedRows({p: ValueError("x") for p in bad}), "predict")
+    assert (
+        after.rows["v"].to_pylist()
+        == after.row_numbers.tolist()
+        == [1_000 + p for p in range(rows) if p not in bad]
+    )
+    assert after.rejected[0].rows["row"].to_pylist() == sorted(1_000 + p for p in bad)
+    assert "key" not in after.rejected[0].rows.schema.names
     assert after.rows_in == rows
 
 
 def test_the_key_of_a_rejected_row_keeps_its_type() -> None:
     batch = raw_batch({"id": pa.array([1, 2], type=pa.decimal128(5, 2)), "v": [1, 2]})
-    assert batch.reject(BadRows({1: ValueError("x")}), "predict").failed[0].rows.schema.field("key").type == pa.decimal128(5, 2)
+    assert batch.reject(RejectedRows({1: ValueError("x")}), "predict").rejected[
+        0
+    ].rows.schema.field("key").type == pa.decimal128(5, 2)
 
 
 def test_long_messages_are_cut() -> None:
-    failed = failed_batch(
-        BatchId("s", 0), "read", np.array([0]), [ValueError("x" * 5_000)], pa.RecordBatch.from_pydict({"a": [1]}), RowRecord()
+    failed = record_rows(
+        BatchId("s", 0),
+        "read",
+        np.array([0]),
+        [ValueError("x" * 5_000)],
+        pa.RecordBatch.from_pydict({"a": [1]}),
+        RowRecord(),
     )
     assert len(failed.rows["message"][0].as_py()) == 2_000
     assert len(shown(ValueError("€" * 5_000)).encode()) == 1_998
@@ -176,11 +224,13 @@ def test_books_that_do_not_balance_are_refused_when_a_scored_batch_is_made() -> 
     assert good.rows_in == 4
     for rows_in, filtered in ((5, 1), (4, 0), (3, 1)):
         with pytest.raises(AssertionError, match="rows in, but"):
-            ScoredBatch(good.unit, good.id, good.rows, rows_in, filtered, good.failed, True, "")
+            ScoredBatch(good.unit, good.id, good.rows, rows_in, filtered, good.rejected, True, "")
 
 
 def test_nbytes_of_features_counts_the_arrays() -> None:
-    batch = feature_batch(raw_batch({"a": [1, 2]}), x=np.zeros((2, 3), dtype=np.float32), y=np.zeros(2))
+    batch = feature_batch(
+        raw_batch({"a": [1, 2]}), x=np.zeros((2, 3), dtype=np.float32), y=np.zeros(2)
+    )
     assert batch.nbytes == 24 + 16
 
 
@@ -197,11 +247,15 @@ class Attempt:
             raise ValueError(f"row {min(found)}")
 
 
-@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), max_size=7))))
+@given(
+    st.integers(1, 200).flatmap(
+        lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), max_size=7))
+    )
+)
 def test_isolate_finds_exactly_the_bad_rows_in_few_calls(case: tuple[int, set[int]]) -> None:
     rows, bad = case
     attempt = Attempt(bad)
-    found = isolate(rows, attempt)
+    found = find_rejected(rows, attempt)
     assert (set(found.reasons) if found else set()) == bad
     if found:
         assert {p: str(r) for p, r in found.reasons.items()} == {p: f"row {p}" for p in bad}
@@ -210,24 +264,24 @@ def test_isolate_finds_exactly_the_bad_rows_in_few_calls(case: tuple[int, set[in
 
 def test_isolate_of_one_row_in_65_536_takes_33_calls() -> None:
     attempt = Attempt({40_000})
-    assert set(isolate(65_536, attempt).reasons) == {40_000}  # type: ignore[union-attr]
+    assert set(find_rejected(65_536, attempt).reasons) == {40_000}  # type: ignore[union-attr]
     assert attempt.calls == 33
 
 
 def test_isolate_gives_up_when_nothing_ever_passes() -> None:
     attempt = Attempt(set(range(1_000)))
     with pytest.raises(ValueError, match="row 7"):
-        isolate(1_000, attempt)
+        find_rejected(1_000, attempt)
     assert attempt.calls < 40
 
 
 def test_isolate_of_a_small_batch_in_which_all_rows_are_bad_names_them_all() -> None:
-    assert set(isolate(7, Attempt(set(range(7)))).reasons) == set(range(7))  # type: ignore[union-attr]
+    assert set(find_rejected(7, Attempt(set(range(7)))).reasons) == set(range(7))  # type: ignore[union-attr]
 
 
 def test_isolate_does_not_give_up_once_a_call_passed() -> None:
     bad = set(range(2, 64))
-    assert set(isolate(64, Attempt(bad)).reasons) == bad  # type: ignore[union-attr]
+    assert set(find_rejected(64, Attempt(bad)).reasons) == bad  # type: ignore[union-attr]
 
 
 def test_bad_rows_can_pass_a_context_manager() -> None:
@@ -237,8 +291,8 @@ def test_bad_rows_can_pass_a_context_manager() -> None:
     def block() -> Any:
         yield
 
-    with pytest.raises(BadRows), block():
-        raise BadRows({0: ValueError("x")})
+    with pytest.raises(RejectedRows), block():
+        raise RejectedRows({0: ValueError("x")})
 
 
 def test_isolate_goes_on_when_only_the_first_rows_are_bad() -> None:
@@ -246,7 +300,7 @@ def test_isolate_goes_on_when_only_the_first_rows_are_bad() -> None:
         if (at < 20).any():
             raise ValueError("bad")
 
-    bad = isolate(100, attempt)
+    bad = find_rejected(100, attempt)
     assert bad is not None
     assert sorted(bad.reasons) == list(range(20))
 
@@ -258,7 +312,7 @@ def test_isolate_looks_at_the_first_and_the_last_row_before_it_gives_up() -> Non
             if at.tolist() != [good]:
                 raise ValueError("bad")
 
-        found = isolate(100, attempt)
+        found = find_rejected(100, attempt)
         assert found is not None
         assert set(found.reasons) == set(range(100)) - {good}
 
@@ -266,21 +320,24 @@ def test_isolate_looks_at_the_first_and_the_last_row_before_it_gives_up() -> Non
 def test_isolate_does_not_doubt_the_rows_once_one_of_them_passed() -> None:
     """Row 1 of 64 is good, and none of those that are tried when rows are doubted."""
     bad = set(range(64)) - {1}
-    assert set(isolate(64, Attempt(bad)).reasons) == bad  # type: ignore[union-attr]
+    assert set(find_rejected(64, Attempt(bad)).reasons) == bad  # type: ignore[union-attr]
 
 
-def test_isolate_gives_up_after_8_rows_of_8_and_of_as_many_as_it_is_told() -> None:
+def test_isolate_gives_up_after_8_rows_of_8_and_of_as_many_as_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with pytest.raises(ValueError, match="row 7"):
-        isolate(8, Attempt(set(range(8))))
+        find_rejected(8, Attempt(set(range(8))))
+    monkeypatch.setattr(halving, "ALONE_BEFORE_DOUBT", 3)
     with pytest.raises(ValueError, match="row 2"):
-        isolate(9, Attempt(set(range(9))), give_up_after=3)
-    assert set(isolate(2, Attempt({0, 1}), give_up_after=3).reasons) == {0, 1}  # type: ignore[union-attr]
+        find_rejected(9, Attempt(set(range(9))))
+    assert set(find_rejected(2, Attempt({0, 1})).reasons) == {0, 1}  # type: ignore[union-attr]
 
 
 def test_isolate_does_not_ask_again_once_another_row_passed() -> None:
     """Of 64 rows all but the last are bad: it is found while 8 rows are doubted, and they are not doubted a second time."""
     attempt = Attempt(set(range(63)))
-    assert set(isolate(64, attempt).reasons) == set(range(63))  # type: ignore[union-attr]
+    assert set(find_rejected(64, attempt).reasons) == set(range(63))  # type: ignore[union-attr]
     assert attempt.calls <= 64 + 63 + 8
 
 
@@ -289,13 +346,22 @@ def test_a_batch_whose_rows_do_not_add_up_is_no_batch() -> None:
     failed = (rejected(make_unit(), 0, [4, 5]),)
     assert ScoredBatch(make_unit(), BatchId("s", 0), rows, 6, 1, failed, True, "").rows_in == 6
     for rows_in in (5, 7):
-        with pytest.raises(AssertionError, match=rf"s from row 0: {rows_in} rows in, but 3 \+ 1 \+ 2 out"):
+        with pytest.raises(
+            AssertionError, match=rf"s from row 0: {rows_in} rows in, but 3 \+ 1 \+ 2 out"
+        ):
             ScoredBatch(make_unit(), BatchId("s", 0), rows, rows_in, 1, failed, True, "")
 
 
 def test_what_computed_a_part_and_how_long_is_no_part_of_what_it_is() -> None:
     part = WrittenPart(0, "a", 0, 3, 1, 1, 1, True, (), ())
-    told = {"placement": "gpu", "worker": "host:7", "stages": {"read": 1.0}, "began": 1.0, "ended": 2.0, "peak_memory": 9}
+    told = {
+        "placement": "gpu",
+        "worker": "host:7",
+        "stages": {"read": 1.0},
+        "began": 1.0,
+        "ended": 2.0,
+        "peak_memory": 9,
+    }
     assert replace(part, **told) == part
     assert replace(part, rows_in=4) != part
     assert {name: getattr(part, name) for name in told} == {  # of an older version
@@ -309,14 +375,11 @@ def test_what_computed_a_part_and_how_long_is_no_part_of_what_it_is() -> None:
 
 
 def test_a_batch_is_shown_without_its_times() -> None:
-    assert "StageTimes" not in repr(raw_batch({"id": [1]})) + repr(scored_batch(make_unit(), 0, [1]))
+    assert "StageTimes" not in repr(raw_batch({"id": [1]})) + repr(
+        scored_batch(make_unit(), 0, [1])
+    )
 
 
 def test_the_coder_of_a_unit_knows_no_size_and_promises_no_fixed_bytes() -> None:
     assert BatchCoder().estimate_size(make_unit()) == 1_000
     assert not BatchCoder().is_deterministic()
-
-
-def test_a_unit_that_is_a_whole_file_has_no_header_of_its_own() -> None:
-    unit = WorkUnit(0, "s", "v", 0, 1, 0, 3, 100)
-    assert (unit.header_bytes, unit.first_byte) == (0, 0)

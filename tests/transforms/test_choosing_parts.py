@@ -12,16 +12,23 @@ from configs.errors import PublishError
 from storage.layout import RunFolder
 from tests.support.builders import make_unit
 from transforms.batches import WrittenPart
-from transforms.publish import choose_parts
+from transforms.output.books import choose_parts
 
 
-def piece(first_row: int, rows: int, last: bool = False, attempt: str = "a", unit: int = 0) -> WrittenPart:
+def piece(
+    first_row: int, rows: int, last: bool = False, attempt: str = "a", unit: int = 0
+) -> WrittenPart:
     return WrittenPart(unit, attempt, first_row, rows, rows, 0, 0, last, (), ())
 
 
-def chosen(parts: list[WrittenPart], rows: int | None = 30, first_row: int = 0) -> list[tuple[int, int]]:
+def chosen(
+    parts: list[WrittenPart], rows: int | None = 30, first_row: int = 0
+) -> list[tuple[int, int]]:
     run = RunFolder(f"memory:///{uuid.uuid4().hex}", "run1")
-    return [(p.first_row, p.rows_in) for p in choose_parts(run, [make_unit(0, rows, first_row=first_row)], parts)]
+    return [
+        (p.first_row, p.rows_in)
+        for p in choose_parts(run, [make_unit(0, rows, first_row=first_row)], parts)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +43,9 @@ def chosen(parts: list[WrittenPart], rows: int | None = 30, first_row: int = 0) 
         ([piece(0, 15), piece(5, 10), piece(15, 15, True)], [(0, 15), (15, 15)]),
     ],
 )
-def test_pieces_that_cover_a_unit_exactly_once_are_chosen(parts: list[WrittenPart], cover: list[tuple[int, int]]) -> None:
+def test_pieces_that_cover_a_unit_exactly_once_are_chosen(
+    parts: list[WrittenPart], cover: list[tuple[int, int]]
+) -> None:
     assert chosen(parts) == cover
     assert chosen(parts[::-1]) == cover
 
@@ -81,7 +90,9 @@ def test_thousands_of_repeated_pieces_with_a_gap_are_refused_in_no_time() -> Non
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(0, 30), max_size=6).map(lambda cuts: sorted({0, 30, *cuts})), st.randoms())
+@given(
+    st.lists(st.integers(0, 30), max_size=6).map(lambda cuts: sorted({0, 30, *cuts})), st.randoms()
+)
 def test_any_way_of_cutting_a_unit_is_put_together_again(cuts: list[int], random: Any) -> None:
     parts = [piece(a, b - a, b == 30, attempt) for a, b in pairwise(cuts) for attempt in "ab"]
     random.shuffle(parts)

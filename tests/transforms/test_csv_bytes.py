@@ -12,8 +12,13 @@ import pytest
 
 from configs.errors import InputError
 from storage import files, retries
-from tests.support.builders import make_unit
-from transforms.csv_bytes import PieceBytes, StoredBytes, decompressed, is_compressed
+from transforms.formats.csv_bytes import (
+    CsvPiece,
+    PieceBytes,
+    StoredBytes,
+    is_compressed,
+    open_decompressed,
+)
 
 CONTENT = bytes(range(256)) * 3
 
@@ -34,7 +39,9 @@ def test_a_file_is_read_from_its_start_as_far_as_asked(url: str) -> None:
     stored.close()
 
 
-def test_a_store_is_read_ahead_unless_somebody_says_no(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_is_read_ahead_unless_somebody_says_no(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked, real = list[bool](), files.open_read
 
     def open_read(url: str, ahead: bool) -> Any:
@@ -108,7 +115,7 @@ def test_a_read_that_fails_for_a_moment_is_mended_at_the_same_place(
 def test_a_piece_is_the_header_and_its_own_bytes_whatever_is_asked_for(
     url: str, header: int, gap: int, length: int, sizes: list[int]
 ) -> None:
-    piece = make_unit(header_bytes=header, first_byte=header + gap, bytes=length)
+    piece = CsvPiece(header, header + gap, length, first_row=0, rows=1)
     reader, content, asked = PieceBytes(StoredBytes(url), piece), b"", 0
     while more := reader.read(size := sizes[asked % len(sizes)]):
         assert len(more) <= size
@@ -117,18 +124,21 @@ def test_a_piece_is_the_header_and_its_own_bytes_whatever_is_asked_for(
 
 
 def test_as_much_as_is_asked_for_comes_at_once_over_the_end_of_the_header(url: str) -> None:
-    piece = make_unit(header_bytes=4, first_byte=100, bytes=6)
+    piece = CsvPiece(4, 100, 6, first_row=0, rows=1)
     assert PieceBytes(StoredBytes(url), piece).read(7) == CONTENT[:4] + CONTENT[100:103]
     assert PieceBytes(StoredBytes(url), piece).read(1_000) == CONTENT[:4] + CONTENT[100:106]
 
 
 def test_a_piece_of_a_file_that_became_shorter_is_refused(url: str) -> None:
-    piece = PieceBytes(StoredBytes(url), make_unit(header_bytes=4, first_byte=760, bytes=9))
+    piece = PieceBytes(StoredBytes(url), CsvPiece(4, 760, 9, first_row=0, rows=1))
     with pytest.raises(InputError, match="became shorter"):
         piece.read(100)
 
 
-@pytest.mark.parametrize(("name", "compressed"), [("a.csv", False), ("a.gz", True), ("a.csv.zst", True), ("a.gz.csv", False)])
+@pytest.mark.parametrize(
+    ("name", "compressed"),
+    [("a.csv", False), ("a.gz", True), ("a.csv.zst", True), ("a.gz.csv", False)],
+)
 def test_a_name_says_whether_a_file_is_compressed(name: str, compressed: bool) -> None:
     assert is_compressed(name) is compressed
 
@@ -138,4 +148,4 @@ def test_what_is_compressed_is_unpacked_and_anything_else_is_read_as_it_is(tmp_p
     for name, change in write.items():
         (tmp_path / name).write_bytes(change(CONTENT))
         url = str(tmp_path / name)
-        assert decompressed(url, StoredBytes(url)).read(1_000) == CONTENT
+        assert open_decompressed(url, StoredBytes(url)).read(1_000) == CONTENT

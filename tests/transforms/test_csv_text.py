@@ -11,24 +11,28 @@ from hypothesis import strategies as st
 import pytest
 
 from configs.errors import InputError
-from tests.support.builders import make_unit
-from transforms import csv_text
-from transforms.csv_text import CsvFormat, CsvText, _Lines, _Quotes, refuse_misplaced_quotes
+from transforms.formats import csv_text
+from transforms.formats.csv_bytes import CsvPiece
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_quotes import LineCount, QuoteCheck
+from transforms.formats.csv_text import CsvText, refuse_misplaced_quotes
 
-PLAIN = CsvFormat()
+PLAIN = CsvDialect()
 File = Callable[..., str]
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> File:
     def write(content: bytes, name: str = "a.csv") -> str:
-        (tmp_path / name).write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
+        (tmp_path / name).write_bytes(
+            gzip.compress(content, mtime=0) if name.endswith(".gz") else content
+        )
         return str(tmp_path / name)
 
     return write
 
 
-def read(url: str, csv: CsvFormat = PLAIN, size: int = 1 << 20) -> bytes:
+def read(url: str, csv: CsvDialect = PLAIN, size: int = 1 << 20) -> bytes:
     with CsvText(url, csv) as text:
         content = b"".join(iter(lambda: text.read(size), b""))
         assert not text.closed
@@ -51,11 +55,11 @@ BYTES = st.text(st.sampled_from('ab,"\n\r'), max_size=30).map(str.encode)
 
 @given(text=BYTES, sizes=SIZES)
 def test_lines_are_counted_however_the_text_is_cut(text: bytes, sizes: list[int]) -> None:
-    lines = _Lines()
+    lines = LineCount()
     for piece in cuts(text, sizes):
-        lines.count(piece)
+        lines.add(piece)
     assert lines.total == len(re.findall(rb"\r\n|\r|\n", text))
-    assert lines.ended is text.endswith((b"\r", b"\n"))
+    assert lines.has_ended is text.endswith((b"\r", b"\n"))
 
 
 def quotes_fit(text: str) -> bool:
@@ -72,15 +76,15 @@ def quotes_fit(text: str) -> bool:
 @settings(max_examples=300)
 @given(text=BYTES, sizes=SIZES)
 def test_quotes_stand_around_fields_however_the_text_is_cut(text: bytes, sizes: list[int]) -> None:
-    quotes = _Quotes(",")
-    fits = [quotes.fit(piece) for piece in [*cuts(text, sizes), b""]]
+    quotes = QuoteCheck(",")
+    fits = [quotes.fits(piece) for piece in [*cuts(text, sizes), b""]]
     assert all(fits) is quotes_fit(text.decode())
 
 
 def test_another_delimiter_may_stand_beside_a_quote_and_no_comma() -> None:
-    assert _Quotes(";").fit(b'"a";"b"\n')
-    assert not _Quotes(";").fit(b'"a","b"\n')
-    assert _Quotes("\u00b6").fit('"a"\u00b6"b"\n'.encode())
+    assert QuoteCheck(";").fits(b'"a";"b"\n')
+    assert not QuoteCheck(";").fits(b'"a","b"\n')
+    assert QuoteCheck("\u00b6").fits('"a"\u00b6"b"\n'.encode())
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -90,7 +94,11 @@ def test_text_comes_whole_and_no_line_end_is_cut(file: File, text: bytes, size: 
     with CsvText(file(content), PLAIN) as reader:
         blocks = list(iter(lambda: reader.read(size), b""))
     assert b"".join(blocks) == content
-    assert not any(one.endswith(b"\r") and other.startswith(b"\n") for one, other in pairwise(blocks) if len(one) > 1)
+    assert not any(
+        one.endswith(b"\r") and other.startswith(b"\n")
+        for one, other in pairwise(blocks)
+        if len(one) > 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +113,9 @@ def test_text_comes_whole_and_no_line_end_is_cut(file: File, text: bytes, size: 
         (b"id\n1\0\n", b"id\n1\0\n"),
     ],
 )
-def test_a_header_alone_gets_a_line_end_and_a_mark_goes(file: File, content: bytes, text: bytes) -> None:
+def test_a_header_alone_gets_a_line_end_and_a_mark_goes(
+    file: File, content: bytes, text: bytes
+) -> None:
     assert read(file(content)) == text
 
 
@@ -115,9 +125,13 @@ def test_a_header_that_comes_in_two_reads_gets_no_line_end_in_its_middle(file: F
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("text", ["id,x\n1,2\n", "\u4e00\u4e01\n\u4e02\n"])
-def test_text_in_utf16_that_nobody_declared_is_told_from_utf8(file: File, encoding: str, text: str) -> None:
+def test_text_in_utf16_that_nobody_declared_is_told_from_utf8(
+    file: File, encoding: str, text: str
+) -> None:
     marked = text.encode(encoding) if encoding == "utf-16" else f"\ufeff{text}".encode(encoding)
-    with pytest.raises(InputError, match=r"looks like UTF-16; write --set source\.csv\.encoding=utf-16"):
+    with pytest.raises(
+        InputError, match=r"looks like UTF-16; write --set source\.csv\.encoding=utf-16"
+    ):
         read(file(marked))
     if text.isascii():  # else nothing tells them apart
         with pytest.raises(InputError, match="looks like UTF-16"):
@@ -127,20 +141,23 @@ def test_text_in_utf16_that_nobody_declared_is_told_from_utf8(file: File, encodi
 ENCODED = "id,x\n1,\u00e9\n2,\u20ac\n"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252", "UTF8", "cp858"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252", "UTF8", "cp858"]
+)
 @pytest.mark.parametrize("size", [1, 3, 1 << 20])
 def test_every_encoding_becomes_utf8(file: File, encoding: str, size: int) -> None:
-    with CsvText(file(ENCODED.encode(encoding)), CsvFormat(encoding=encoding)) as text:
+    with CsvText(file(ENCODED.encode(encoding)), CsvDialect(encoding=encoding)) as text:
         first = text.read(1 << 20)
         rest = b"".join(iter(lambda: text.read(size), b""))
     assert (first + rest).decode() == ENCODED
 
 
 @pytest.mark.parametrize(
-    ("encoding", "utf8"), [("utf-8", True), ("U8", True), ("utf-8-sig", True), ("utf-16", False), ("latin-1", False)]
+    ("encoding", "utf8"),
+    [("utf-8", True), ("U8", True), ("utf-8-sig", True), ("utf-16", False), ("latin-1", False)],
 )
 def test_which_text_needs_no_decoding(encoding: str, utf8: bool) -> None:
-    assert CsvFormat(encoding=encoding).is_utf8 is utf8
+    assert CsvDialect(encoding=encoding).is_utf8 is utf8
 
 
 @pytest.mark.parametrize(
@@ -151,24 +168,36 @@ def test_which_text_needs_no_decoding(encoding: str, utf8: bool) -> None:
         ("shift_jis", b"id\n\x83"),
     ],
 )
-def test_text_that_is_not_in_its_encoding_is_refused(file: File, encoding: str, content: bytes) -> None:
-    with pytest.raises(InputError, match=f"is not text in {encoding}, which source.csv.encoding says"):
-        read(file(content), CsvFormat(encoding=encoding))
+def test_text_that_is_not_in_its_encoding_is_refused(
+    file: File, encoding: str, content: bytes
+) -> None:
+    with pytest.raises(
+        InputError, match=f"is not text in {encoding}, which source.csv.encoding says"
+    ):
+        read(file(content), CsvDialect(encoding=encoding))
 
 
 def stored_times(times: int) -> tuple[bytes, int]:
     """A content that is exactly so many times as long as its archive, and its length."""
-    length = next(n for n in range(30 * times, 80 * times) if len(gzip.compress(b"x" * n, mtime=0)) * times == n)
+    length = next(
+        n
+        for n in range(30 * times, 80 * times)
+        if len(gzip.compress(b"x" * n, mtime=0)) * times == n
+    )
     return b"x" * length, length
 
 
-def test_a_bomb_is_what_unpacks_to_more_than_so_many_times_its_size(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_what_unpacks_to_more_than_so_many_times_its_size(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(csv_text, "_BOMB_BYTES", 0)
     for times, declared in ((200, None), (100, 100)):
         content, _ = stored_times(times)
-        assert read(file(content, "a.csv.gz"), CsvFormat(max_expansion=declared)) == content + b"\n"
+        assert (
+            read(file(content, "a.csv.gz"), CsvDialect(max_expansion=declared)) == content + b"\n"
+        )
         with pytest.raises(InputError, match=f"unpacks to more than {times - 1} times its"):
-            read(file(content, "a.csv.gz"), CsvFormat(max_expansion=times - 1))
+            read(file(content, "a.csv.gz"), CsvDialect(max_expansion=times - 1))
     content = b"x" * 200_000
     with pytest.raises(InputError, match="unpacks to more than 200 times its"):
         read(file(content, "a.csv.gz"))
@@ -179,15 +208,15 @@ def test_what_unpacks_to_little_is_no_bomb(file: File, monkeypatch: pytest.Monke
     assert csv_text._BOMB_BYTES >= 1 << 28
     content = b"x" * 50_000
     monkeypatch.setattr(csv_text, "_BOMB_BYTES", 50_000)
-    assert read(file(content, "a.csv.gz"), CsvFormat(max_expansion=1)) == content + b"\n"
+    assert read(file(content, "a.csv.gz"), CsvDialect(max_expansion=1)) == content + b"\n"
     with pytest.raises(InputError, match="unpacks to more than 1 times"):
-        read(file(content + b"x", "a.csv.gz"), CsvFormat(max_expansion=1))
+        read(file(content + b"x", "a.csv.gz"), CsvDialect(max_expansion=1))
 
 
 def test_a_piece_is_header_and_rows_and_a_row_that_no_header_fits(file: File) -> None:
     url = file(b"id;x\n1;a\n2;b\n3;c\n")
-    piece = make_unit(rows=2, first_row=1, header_bytes=5, first_byte=9, bytes=8)
-    with CsvText(url, CsvFormat(delimiter=";"), piece) as text:
+    piece = CsvPiece(5, first_byte=9, bytes=8, first_row=1, rows=2)
+    with CsvText(url, CsvDialect(delimiter=";"), piece) as text:
         assert text.read(3) + text.read(100) + text.read(100) == b"id;x\n2;b\n3;c\n\n;;;;;\n"
 
 
@@ -200,16 +229,16 @@ def test_a_piece_is_header_and_rows_and_a_row_that_no_header_fits(file: File) ->
         (2, 4, True, True),
         (2, None, False, True),  # a parser gave up for a reason that is no quote
         (2, None, True, False),
-        (None, 2, False, True),
-        (None, 3, False, False),
+        (0, 2, False, True),
+        (0, 3, False, False),
     ],
 )
 def test_a_piece_in_which_a_value_holds_a_line_break_is_refused(
-    file: File, rows: int | None, found: int | None, quoted: bool, fits: bool
+    file: File, rows: int, found: int | None, quoted: bool, fits: bool
 ) -> None:
     value = b'"a"' if quoted else b"aaa"
     url = file(b"id,x\n1,%b\n2,%b\n" % (value, value))
-    piece = make_unit(rows=rows, first_row=7, header_bytes=5, first_byte=5, bytes=12)
+    piece = CsvPiece(5, first_byte=5, bytes=12, first_row=7, rows=rows)
     with CsvText(url, PLAIN, piece) as text:
         while text.read(100):
             pass
@@ -229,11 +258,11 @@ def test_a_piece_in_which_a_value_holds_a_line_break_is_refused(
         (b'id,x\n1,"a"b\n2,c\n', "row 0"),
     ],
 )
-@pytest.mark.parametrize("piece_bytes", [3, 1 << 20])
+@pytest.mark.parametrize("read_bytes", [3, 1 << 20])
 def test_the_row_of_a_misplaced_quote_is_told(
-    file: File, content: bytes, where: str, piece_bytes: int, monkeypatch: pytest.MonkeyPatch
+    file: File, content: bytes, where: str, read_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_text, "_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(csv_text, "_READ_BYTES", read_bytes)
     with pytest.raises(InputError, match=f": {where}: a quote opens a field"):
         refuse_misplaced_quotes(file(content), PLAIN)
 
@@ -243,7 +272,7 @@ def test_quotes_that_look_odd_to_us_and_not_to_python_pass(file: File) -> None:
 
 
 def test_a_line_without_end_is_no_csv(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_text, "_PIECE_BYTES", 10)
+    monkeypatch.setattr(csv_text, "_READ_BYTES", 10)
     monkeypatch.setattr(csv_text, "BLOCK_BYTES", 50)
     longest = b'a"' + b"x" * 48
     refuse_misplaced_quotes(file(longest), PLAIN)

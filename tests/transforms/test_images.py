@@ -7,9 +7,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from configs.steps import Image
-from transforms.batches import BadRows
-from transforms.images import decode_images
+from configs.errors import RejectedRows
+from model_zoo.steps.image import Image, decode_images
 
 RANDOM = np.random.default_rng(7)
 
@@ -21,7 +20,17 @@ def encoded(pixels: np.ndarray, format: str = "PNG") -> bytes:
 
 
 def step(**changes: Any) -> Image:
-    return Image.model_validate({"step": "image", "column": "i", "into": "x", "height": 6, "width": 5, "mode": "L", **changes})
+    return Image.model_validate(
+        {
+            "step": "image",
+            "column": "i",
+            "into": "x",
+            "height": 6,
+            "width": 5,
+            "mode": "L",
+            **changes,
+        }
+    )
 
 
 def column(*images: bytes | None) -> pa.Array:
@@ -31,7 +40,11 @@ def column(*images: bytes | None) -> pa.Array:
 def test_gray_pixels_are_divided_by_255_and_normalised() -> None:
     pixels = RANDOM.integers(0, 256, (4, 6, 5), dtype=np.uint8)
     x = decode_images(column(*map(encoded, pixels)), step(mean=[0.5], std=[0.25]))
-    assert (x.dtype, x.shape, x.transpose(0, 2, 3, 1).flags.c_contiguous) == (np.float32, (4, 1, 6, 5), True)
+    assert (x.dtype, x.shape, x.transpose(0, 2, 3, 1).flags.c_contiguous) == (
+        np.float32,
+        (4, 1, 6, 5),
+        True,
+    )
     np.testing.assert_allclose(x[:, 0], (pixels / 255 - 0.5) / 0.25, atol=1e-6)
 
 
@@ -39,9 +52,9 @@ def test_rgb_is_channels_first_with_a_mean_and_std_each() -> None:
     pixels = RANDOM.integers(0, 256, (3, 6, 5, 3), dtype=np.uint8)
     mean, std = [0.1, 0.2, 0.3], [0.5, 0.6, 0.7]
     x = decode_images(column(*map(encoded, pixels)), step(mode="RGB", mean=mean, std=std))
-    expected = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(
-        3, 1, 1
-    )
+    expected = (
+        torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(mean).view(3, 1, 1)
+    ) / torch.tensor(std).view(3, 1, 1)
     np.testing.assert_allclose(x, expected.numpy(), atol=1e-6)
 
 
@@ -55,7 +68,9 @@ def test_other_modes_become_the_declared_one() -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize(("height", "width"), [(40, 30), (3, 4), (6, 50), (300, 5), (7, 5)])
-def test_resizing_is_that_of_pillow_but_for_a_rounded_number_here_and_there(mode: str, height: int, width: int) -> None:
+def test_resizing_is_that_of_pillow_but_for_a_rounded_number_here_and_there(
+    mode: str, height: int, width: int
+) -> None:
     pixels = RANDOM.integers(0, 256, (20, height, width, 3), dtype=np.uint8)
     images = [Pillow.fromarray(p).convert(mode) for p in pixels]
     x = decode_images(column(*(encoded(np.asarray(image)) for image in images)), step(mode=mode))
@@ -87,8 +102,11 @@ def test_missing_broken_cut_and_oversized_images_are_bad_rows() -> None:
     good = encoded(RANDOM.integers(0, 256, (6, 5), dtype=np.uint8))
     noise = encoded(RANDOM.integers(0, 256, (64, 64), dtype=np.uint8))
     large = encoded(np.zeros((101, 100), dtype=np.uint8))
-    with pytest.raises(BadRows) as caught:
-        decode_images(column(good, None, b"", b"<html>", noise[: len(noise) // 2], large, good), step(max_pixels=10_000))
+    with pytest.raises(RejectedRows) as caught:
+        decode_images(
+            column(good, None, b"", b"<html>", noise[: len(noise) // 2], large, good),
+            step(max_pixels=10_000),
+        )
     reasons = caught.value.reasons
     assert set(reasons) == {1, 2, 3, 4, 5}
     assert str(reasons[1]) == str(reasons[2]) == "no image"
@@ -98,7 +116,7 @@ def test_missing_broken_cut_and_oversized_images_are_bad_rows() -> None:
 def test_an_image_of_as_many_pixels_as_it_may_have_is_read() -> None:
     image = column(encoded(np.zeros((100, 100), dtype=np.uint8)))
     assert decode_images(image, step(max_pixels=10_000)).shape == (1, 1, 6, 5)
-    with pytest.raises(BadRows):
+    with pytest.raises(RejectedRows):
         decode_images(image, step(max_pixels=9_999))
 
 
@@ -109,7 +127,7 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     import zlib
 
     bomb[29:33] = zlib.crc32(bytes(bomb[12:29])).to_bytes(4, "big")
-    with pytest.raises(BadRows) as caught:
+    with pytest.raises(RejectedRows) as caught:
         decode_images(column(bytes(bomb)), step())
     assert "pixels" in str(caught.value.reasons[0])
 
@@ -130,7 +148,7 @@ def test_16_bit_grey_keeps_its_upper_byte(format: str, order: str, mode: str) ->
 def test_32_bit_pixels_are_bad_rows(dtype: type) -> None:
     sink = io.BytesIO()
     Pillow.fromarray(np.ones((6, 5), dtype=dtype)).save(sink, "TIFF")
-    with pytest.raises(BadRows) as caught:
+    with pytest.raises(RejectedRows) as caught:
         decode_images(column(sink.getvalue()), step())
     assert "32 bits per pixel" in str(caught.value.reasons[0])
 
@@ -160,4 +178,6 @@ def test_cmyk_is_converted() -> None:
     sink = io.BytesIO()
     Pillow.new("CMYK", (5, 6), (255, 0, 0, 0)).save(sink, "TIFF")
     (x,) = decode_images(column(sink.getvalue()), step(mode="RGB"))
-    np.testing.assert_array_equal(x, np.broadcast_to(np.array([0, 1, 1], dtype=np.float32)[:, None, None], x.shape))
+    np.testing.assert_array_equal(
+        x, np.broadcast_to(np.array([0, 1, 1], dtype=np.float32)[:, None, None], x.shape)
+    )

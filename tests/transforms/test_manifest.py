@@ -7,8 +7,8 @@ import pytest
 from storage.layout import RunFolder
 from tests.support.builders import make_unit
 from transforms.batches import WrittenFile, WrittenPart
-from transforms.manifest import books_of_units, description, manifest_text
-from transforms.plan_file import StoredPlan
+from transforms.output.manifest import books_of_units, description, manifest_text
+from transforms.output.plan_file import StoredPlan
 from transforms.timing import STAGES
 
 RUN = RunFolder("o", "run1")
@@ -16,17 +16,21 @@ NO_FILES: dict[str, list[dict[str, object]]] = {"files": [], "rejected_files": [
 
 
 def part(unit: int, rows: tuple[int, int, int, int], **changes: object) -> WrittenPart:
-    return WrittenPart(unit, "a", 0, *rows, True, (WrittenFile("p", rows[1], 9, "f"),), (), **changes)  # type: ignore[arg-type]
+    return WrittenPart(
+        unit, "a", 0, *rows, True, (WrittenFile("p", rows[1], 9, "f"),), (), **changes
+    )  # type: ignore[arg-type]
 
 
 def test_the_books_of_a_unit_are_those_of_its_pieces() -> None:
-    units = (make_unit(0, 9), make_unit(1, 5, "t.parquet", first_row=40, first_row_group=2, row_groups=3))
+    units = (
+        make_unit(0, 9),
+        make_unit(1, 5, "t.parquet", first_row=40, span=(2, 3)),
+    )
     parts = [part(1, (5, 3, 1, 1)), part(0, (4, 4, 0, 0)), part(0, (5, 2, 3, 0))]
     assert list(books_of_units(StoredPlan(units, (), ()), parts)) == [
         {
             "shard": "s.parquet",
-            "first_row_group": 0,
-            "row_groups": 1,
+            "span": [0, 1],
             "first_row": 0,
             "in": 9,
             "scored": 6,
@@ -35,8 +39,7 @@ def test_the_books_of_a_unit_are_those_of_its_pieces() -> None:
         },
         {
             "shard": "t.parquet",
-            "first_row_group": 2,
-            "row_groups": 3,
+            "span": [2, 3],
             "first_row": 40,
             "in": 5,
             "scored": 3,
@@ -55,12 +58,22 @@ def test_who_computed_it_is_told_once_and_how_many_parts_each_worker_wrote() -> 
     ]
     told = description(RUN, parts, {"in": 4}, NO_FILES)
     assert (told["computed_by"], told["workers"]) == (["cpu", "gpu"], {"a:1": 1, "b:2": 2})
-    assert (told["run_id"], told["rows"], told["files"], told["rejected_files"]) == ("run1", {"in": 4}, [], [])
+    assert (told["run_id"], told["rows"], told["files"], told["rejected_files"]) == (
+        "run1",
+        {"in": 4},
+        [],
+        [],
+    )
 
 
 def test_seconds_are_told_in_millionths_and_shares_in_ten_thousandths() -> None:
     stages = {"read": 1.00000049, "model": 2.0000005}
-    told = description(RUN, [part(0, (7, 7, 0, 0), stages=stages, began=10.0, ended=13.00449, peak_memory=5)], {}, NO_FILES)
+    told = description(
+        RUN,
+        [part(0, (7, 7, 0, 0), stages=stages, began=10.0, ended=13.00449, peak_memory=5)],
+        {},
+        NO_FILES,
+    )
     assert list(told["stages"]) == list(STAGES)
     assert told["stages"]["read"] == {"seconds": 1.0, "share": 0.3333}
     assert told["stages"]["model"] == {"seconds": 2.000001, "share": 0.6667}
@@ -79,15 +92,22 @@ def test_seconds_are_told_in_millionths_and_shares_in_ten_thousandths() -> None:
         ([(0.25, 0.75)], 0.5),
     ],
 )
-def test_time_that_workers_spend_side_by_side_counts_once(spans: list[tuple[float, float]], covered: float) -> None:
-    parts = [part(0, (5, 5, 0, 0), stages={"read": 1.0}, began=began, ended=ended) for began, ended in spans]
+def test_time_that_workers_spend_side_by_side_counts_once(
+    spans: list[tuple[float, float]], covered: float
+) -> None:
+    parts = [
+        part(0, (5, 5, 0, 0), stages={"read": 1.0}, began=began, ended=ended)
+        for began, ended in spans
+    ]
     told = description(RUN, parts, {}, NO_FILES)
     assert told["seconds"] == covered
     assert told["rows_per_second"] == (round(5 * len(spans) / covered) if covered else None)
 
 
 def test_where_no_time_was_taken_there_are_no_shares() -> None:
-    told = description(RUN, [part(0, (1, 1, 0, 0), stages={"read": 0.0}, began=5.0, ended=5.0)], {}, NO_FILES)
+    told = description(
+        RUN, [part(0, (1, 1, 0, 0), stages={"read": 0.0}, began=5.0, ended=5.0)], {}, NO_FILES
+    )
     assert told["stages"]["read"] == {"seconds": 0.0, "share": 0.0}
     assert (told["seconds"], told["rows_per_second"], told["peak_memory_bytes"]) == (0.0, None, 0)
     assert description(RUN, [], {}, NO_FILES)["peak_memory_bytes"] is None

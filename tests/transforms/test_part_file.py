@@ -11,9 +11,10 @@ import pytest
 from storage import files
 from storage.layout import RunFolder
 from tests.support.builders import make_unit, planned_run, scored_batch
-from transforms import write
-from transforms.part_file import FileFormat, PartFile, count_rows
-from transforms.write import PartWriter
+from transforms.formats.output import FileFormat
+from transforms.output import part_writer
+from transforms.output.part_file import PartFile, count_rows
+from transforms.output.part_writer import PartWriter
 
 SCHEMA = pa.schema([("n", pa.int64()), ("s", pa.string())])
 
@@ -34,7 +35,11 @@ def stored(run: RunFolder, table: pa.Table, how: FileFormat) -> Path:
 
 
 def test_named_columns_are_encoded_by_dictionary_and_all_are_compressed(run: RunFolder) -> None:
-    path = stored(run, pa.table({"n": [7] * 1_000, "s": ["x"] * 1_000}), FileFormat("parquet", SCHEMA, ("s",), (), 10))
+    path = stored(
+        run,
+        pa.table({"n": [7] * 1_000, "s": ["x"] * 1_000}),
+        FileFormat("parquet", SCHEMA, ("s",), (), 10),
+    )
     columns = [pq.read_metadata(path).row_group(0).column(number) for number in (0, 1)]
     assert [column.has_dictionary_page for column in columns] == [False, True]
     assert {column.compression for column in columns} == {"ZSTD"}
@@ -43,7 +48,11 @@ def test_named_columns_are_encoded_by_dictionary_and_all_are_compressed(run: Run
 def test_a_bit_that_flips_later_is_found(run: RunFolder) -> None:
     """Random numbers, which no compression holds together."""
     numbers = np.random.default_rng(0).integers(0, 2**62, 20_000)
-    path = stored(run, pa.table({"n": numbers}), FileFormat("parquet", pa.schema([("n", pa.int64())]), (), (), 10))
+    path = stored(
+        run,
+        pa.table({"n": numbers}),
+        FileFormat("parquet", pa.schema([("n", pa.int64())]), (), (), 10),
+    )
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
@@ -54,14 +63,22 @@ def test_a_bit_that_flips_later_is_found(run: RunFolder) -> None:
 @pytest.mark.parametrize("format", ["parquet", "csv"])
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_rows_are_counted_in_the_file_itself(format: str, rows: int, run: RunFolder) -> None:
-    table = pa.table({"n": pa.array(range(rows), pa.int64()), "s": pa.array(["a\nb"] * rows, pa.string())})
-    assert count_rows(str(stored(run, table, FileFormat(format, SCHEMA, (), (), 10))), format) == rows
+    table = pa.table(
+        {"n": pa.array(range(rows), pa.int64()), "s": pa.array(["a\nb"] * rows, pa.string())}
+    )
+    assert (
+        count_rows(str(stored(run, table, FileFormat(format, SCHEMA, (), (), 10))), format) == rows
+    )
 
 
 @pytest.mark.parametrize(("escape", "text"), [(False, "=1"), (True, "'=1")])
-def test_formulas_are_escaped_where_the_format_says_so(escape: bool, text: str, run: RunFolder) -> None:
+def test_formulas_are_escaped_where_the_format_says_so(
+    escape: bool, text: str, run: RunFolder
+) -> None:
     how = FileFormat("csv", SCHEMA, (), (), 10, escape_formulas=escape)
-    assert stored(run, pa.table({"n": [1], "s": ["=1"]}), how).read_text() == f'"n","s"\n1,"{text}"\n'
+    assert (
+        stored(run, pa.table({"n": [1], "s": ["=1"]}), how).read_text() == f'"n","s"\n1,"{text}"\n'
+    )
     assert not FileFormat("csv", SCHEMA, (), (), 10).escape_formulas
 
 
@@ -73,25 +90,34 @@ def test_of_an_abandoned_file_nothing_is_left(format: str, run: RunFolder) -> No
     file = PartFile(run, "a", FileFormat(format, SCHEMA, (), (), 10))
     file.write(pa.table({"n": [1], "s": ["x"]}))
     file.abandon()
-    assert files.names_in(run.attempts) == []
+    assert files.list_names(run.attempts) == []
 
 
 def test_progress_is_noted_once_a_second(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=100.0)
-    patched = SimpleNamespace(monotonic=lambda: clock.now, time_ns=write.time.time_ns)
-    monkeypatch.setattr(write, "time", patched)
+    patched = SimpleNamespace(monotonic=lambda: clock.now, time_ns=part_writer.time.time_ns)
+    monkeypatch.setattr(part_writer, "time", patched)
     unit = make_unit(3, 90, first_row=500)
     schema = pa.schema([("id", pa.int64()), ("p", pa.float32())])
     writer = PartWriter(run, unit, 500, FileFormat("parquet", schema, (), (), 10))
 
     def noted() -> list[str]:
-        return [(files.read(f"{run.progress}/{name}") or b"").decode() for name in files.names_in(run.progress)]
+        return [
+            (files.read(f"{run.progress}/{name}") or b"").decode()
+            for name in files.list_names(run.progress)
+        ]
 
-    for now, expected in ((100.9, []), (101.0, ["4"]), (101.9, ["4"]), (102.0, ["8"]), (109.0, ["10"])):
+    for now, expected in (
+        (100.9, []),
+        (101.0, ["4"]),
+        (101.9, ["4"]),
+        (102.0, ["8"]),
+        (109.0, ["10"]),
+    ):
         clock.now = now
         writer.write(scored_batch(unit, writer.next_row, [1, 2]))
         assert noted() == expected
-    (name,) = files.names_in(run.progress)
+    (name,) = files.list_names(run.progress)
     assert name.startswith("0000003-")
     files.remove(run.temporary)
     clock.now = 200.0

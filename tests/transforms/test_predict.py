@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from dataclasses import replace
 import os
 from pathlib import Path
@@ -11,28 +10,34 @@ import pytest
 import torch
 
 from configs.errors import ModelError, WorkerError
-from model_zoo.mini_batches import FailedRows
-from model_zoo.package import read_package
-from model_zoo.settings import Settings
+from model_zoo.engines.settings import Settings
+from model_zoo.package.package import read_package
+from model_zoo.scoring.scored import Scored
 from tests.support.builders import feature_batch, raw_batch, tiny_network, tiny_package
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch
-from transforms.predict import NotFiniteError, Predict, ScorerHandler, Scoring, predict_batch, predict_rows
+from transforms.predict import (
+    NotFiniteError,
+    Predict,
+    Score,
+    ScorerHandler,
+    Scoring,
+    predict_batch,
+    predict_rows,
+)
 
 X = np.arange(20, dtype=np.float32).reshape(10, 2)
 
 
-def double(inputs: Arrays) -> Arrays:
-    return {"y": inputs["x"].sum(axis=1) * 2}
+def double(inputs: Arrays) -> Scored:
+    return Scored({"y": inputs["x"].sum(axis=1) * 2})
 
 
-def failing_on(*bad: float) -> Callable[[Arrays], Arrays]:
+def failing_on(*bad: float) -> Score:
     """A scorer that has no scores for rows whose first value is one of `bad`."""
 
-    def score(inputs: Arrays) -> Arrays:
+    def score(inputs: Arrays) -> Scored:
         rows = np.flatnonzero(np.isin(inputs["x"][:, 0], bad)).tolist()
-        if rows:
-            raise FailedRows({row: RuntimeError("no such row") for row in rows}, double(inputs))
-        return double(inputs)
+        return replace(double(inputs), rejected={row: RuntimeError("no such row") for row in rows})
 
     return score
 
@@ -41,40 +46,43 @@ def batch(x: np.ndarray = X) -> FeatureBatch:
     return feature_batch(raw_batch({"id": np.arange(len(x)) + 100}, first_row=50), x=x)
 
 
-def bad_rows(score: Callable[[Arrays], Arrays], x: np.ndarray = X) -> dict[int, Exception]:
-    bad = predict_rows(score, {"x": x}, len(x))[1]
+def bad_rows(score: Score, x: np.ndarray = X) -> dict[int, Exception]:
+    bad = predict_rows(score({"x": x}), len(x))[1]
     assert bad is not None
     return dict(bad.reasons)
 
 
 def test_outputs_are_the_models() -> None:
-    np.testing.assert_array_equal(predict_rows(double, {"x": X}, 10)[0]["y"], X.sum(axis=1) * 2)
+    np.testing.assert_array_equal(predict_rows(double({"x": X}), 10)[0]["y"], X.sum(axis=1) * 2)
 
 
 def test_no_rows_are_scored_too() -> None:
-    assert predict_rows(double, {"x": X[:0]}, 0)[0]["y"].shape == (0,)
+    assert predict_rows(double({"x": X[:0]}), 0)[0]["y"].shape == (0,)
 
 
 @pytest.mark.parametrize("rows", [9, 11, 0])
 def test_a_model_that_gives_another_number_of_rows_is_refused(rows: int) -> None:
-    def score(inputs: Arrays) -> Arrays:
-        return {"y": np.zeros(rows)}
+    def score(inputs: Arrays) -> Scored:
+        return Scored({"y": np.zeros(rows)})
 
     with pytest.raises(ModelError, match=f"gave {rows} rows of y for 10 rows"):
-        predict_rows(score, {"x": X}, 10)
+        predict_rows(score({"x": X}), 10)
     with pytest.raises(ModelError, match=r"s\.parquet from row 50: the model gave"):
         predict_batch(score, batch())
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_rows_with_a_score_that_is_not_finite_are_named(value: float) -> None:
-    def score(inputs: Arrays) -> Arrays:
+    def score(inputs: Arrays) -> Scored:
         wide = np.zeros((10, 2, 2))
         wide[3, 1, 0] = value
-        return {"wide": wide, "flat": np.where(np.arange(10) == 7, value, 0.0)}
+        return Scored({"wide": wide, "flat": np.where(np.arange(10) == 7, value, 0.0)})
 
     reasons = bad_rows(score)
-    assert {p: str(r) for p, r in reasons.items()} == {3: "score wide is not finite", 7: "score flat is not finite"}
+    assert {p: str(r) for p, r in reasons.items()} == {
+        3: "score wide is not finite",
+        7: "score flat is not finite",
+    }
     assert all(isinstance(r, NotFiniteError) for r in reasons.values())
 
 
@@ -86,32 +94,35 @@ def test_the_row_that_the_model_fails_on_is_found() -> None:
 def test_a_refusal_of_the_models_is_no_matter_of_rows() -> None:
     calls = []
 
-    def score(inputs: Arrays) -> Arrays:
+    def score(inputs: Arrays) -> Scored:
         calls.append(len(inputs["x"]))
         raise ModelError("wrong package")
 
     with pytest.raises(ModelError, match="wrong package"):
-        predict_rows(score, {"x": X}, 10)
+        predict_batch(score, batch())
     assert calls == [10]
 
 
-def nan_in_row_3(inputs: Arrays) -> Arrays:
-    return {"y": np.where(np.arange(len(inputs["x"])) == 3, np.nan, 1.0)}
+def nan_in_row_3(inputs: Arrays) -> Scored:
+    return Scored({"y": np.where(np.arange(len(inputs["x"])) == 3, np.nan, 1.0)})
 
 
 def test_a_score_that_is_not_finite_may_end_the_run() -> None:
-    with pytest.raises(ModelError, match=r"from row 50: score y is not finite in 1 rows, and model\.not_finite is fail"):
+    with pytest.raises(
+        ModelError,
+        match=r"from row 50: score y is not finite in 1 rows, and model\.not_finite is fail",
+    ):
         predict_batch(nan_in_row_3, batch(), "fail")
 
 
 def test_a_score_that_is_not_finite_may_pass() -> None:
-    raw, outputs = predict_batch(nan_in_row_3, batch(), "pass")
-    assert (len(raw), raw.failed) == (10, ())
-    assert np.isnan(outputs["y"]).tolist() == [row == 3 for row in range(10)]
+    result = predict_batch(nan_in_row_3, batch(), "pass")
+    assert (len(result.raw), result.raw.rejected) == (10, ())
+    assert np.isnan(result.outputs["y"]).tolist() == [row == 3 for row in range(10)]
 
 
 def test_a_worker_that_fails_says_where() -> None:
-    def score(inputs: Arrays) -> Arrays:
+    def score(inputs: Arrays) -> Scored:
         raise WorkerError("the device failed")
 
     with pytest.raises(WorkerError, match=r"^s\.parquet from row 50: the device failed$"):
@@ -121,24 +132,31 @@ def test_a_worker_that_fails_says_where() -> None:
 @settings(deadline=None)
 @given(
     st.integers(1, 40).flatmap(
-        lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), max_size=7), st.sets(st.integers(0, n - 1), max_size=5))
+        lambda n: st.tuples(
+            st.just(n),
+            st.sets(st.integers(0, n - 1), max_size=7),
+            st.sets(st.integers(0, n - 1), max_size=5),
+        )
     )
 )
-def test_good_rows_keep_their_scores_and_bad_ones_are_recorded(case: tuple[int, set[int], set[int]]) -> None:
+def test_good_rows_keep_their_scores_and_bad_ones_are_recorded(
+    case: tuple[int, set[int], set[int]],
+) -> None:
     rows, failing, not_finite = case
     x = np.arange(rows * 2, dtype=np.float32).reshape(rows, 2)
 
-    def score(inputs: Arrays) -> Arrays:
-        y = np.where(np.isin(inputs["x"][:, 0], [2.0 * r for r in not_finite]), np.nan, double(inputs)["y"])
-        if failing:
-            raise FailedRows(dict.fromkeys(failing, RuntimeError("no such row")), {"y": y})
-        return {"y": y}
+    def score(inputs: Arrays) -> Scored:
+        bad = np.isin(inputs["x"][:, 0], [2.0 * r for r in not_finite])
+        y = np.where(bad, np.nan, double(inputs).outputs["y"])
+        return Scored({"y": y}, dict.fromkeys(failing, RuntimeError("no such row")), "a device")
 
-    scored, outputs = predict_batch(score, batch(x))
+    result = predict_batch(score, batch(x))
+    scored, outputs = result.raw, result.outputs
+    assert result.computed_by == "a device"
     good = [r for r in range(rows) if r not in failing | not_finite]
     np.testing.assert_array_equal(outputs["y"], x[good].sum(axis=1) * 2)
     assert scored.rows["id"].to_pylist() == [100 + r for r in good]
-    records = [r for f in scored.failed for r in f.rows.to_pylist()]
+    records = [r for f in scored.rejected for r in f.rows.to_pylist()]
     assert {r["row"] - 50: r["error"] for r in records} == {
         **dict.fromkeys(not_finite, "NotFiniteError"),
         **dict.fromkeys(failing, "RuntimeError"),
@@ -150,13 +168,19 @@ def test_good_rows_keep_their_scores_and_bad_ones_are_recorded(case: tuple[int, 
 
 def test_a_column_layout_array_is_scored_as_its_rows() -> None:
     x = np.asfortranarray(X)
-    np.testing.assert_array_equal(predict_batch(failing_on(6), batch(x))[1]["y"], np.delete(X, 3, axis=0).sum(axis=1) * 2)
+    np.testing.assert_array_equal(
+        predict_batch(failing_on(6), batch(x)).outputs["y"], np.delete(X, 3, axis=0).sum(axis=1) * 2
+    )
 
 
 @pytest.fixture
 def handler(tmp_path: Path) -> ScorerHandler:
     url = tiny_package(tmp_path / "model")
-    return ScorerHandler(Scoring(url, read_package(url).digest, "cpu", Settings(8), 60.0, "reject", os.cpu_count() or 1))
+    return ScorerHandler(
+        Scoring(
+            url, read_package(url).digest, "cpu", Settings(8), 60.0, "reject", os.cpu_count() or 1
+        )
+    )
 
 
 def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandler) -> None:
@@ -167,8 +191,8 @@ def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandl
     with torch.inference_mode():
         expected = tiny_network()(x=torch.from_numpy(np.delete(x, 4, axis=0)))["logit"].numpy()
     np.testing.assert_allclose(result.outputs["logit"], expected, rtol=1e-5, atol=1e-6)
-    assert result.raw.failed[0].rows["row"].to_pylist() == [54]
-    assert result.placement.startswith("cpu float32, 1 thread(s), torch ")
+    assert result.raw.rejected[0].rows["row"].to_pylist() == [54]
+    assert result.computed_by.startswith("cpu float32, 1 thread(s), torch ")
 
 
 def test_the_handler_refuses_a_package_that_is_not_the_planned_one(handler: ScorerHandler) -> None:
@@ -187,7 +211,7 @@ def test_run_inference_gives_every_batch_whole(handler: ScorerHandler) -> None:
     from apache_beam.testing.test_pipeline import TestPipeline
     from apache_beam.testing.util import assert_that
 
-    from pipelines.runners import runner_options
+    from pipelines.runners.profiles import runner_options
 
     sizes = [5, 0, 17]
     batches = [batch(np.full((n, 3), n, dtype=np.float32)) for n in sizes]
@@ -197,5 +221,8 @@ def test_run_inference_gives_every_batch_whole(handler: ScorerHandler) -> None:
         assert all(len(r) == len(r.outputs["logit"]) for r in results)
 
     predict = Predict(handler.scoring)
-    with TestPipeline(runner="DirectRunner", options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"])) as root:
+    with TestPipeline(
+        runner="DirectRunner",
+        options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"]),
+    ) as root:
         assert_that(root | beam.Create(batches).with_output_types(FeatureBatch) | predict, check)

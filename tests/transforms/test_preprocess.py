@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 from hypothesis import given, settings
@@ -6,20 +7,37 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from configs.errors import InputError, JobError
-from configs.steps import Cast, OneHot, Scale, Stack, Standardise, Step
+from configs.errors import InputError, JobError, RejectedRows
+from model_zoo.package.card import InputColumn, Tensor
+from model_zoo.steps.cast import Cast
+from model_zoo.steps.encode import OneHot
+from model_zoo.steps.scale import Scale, Standardise
+from model_zoo.steps.stack import Stack
+from model_zoo.steps.table import Step
 from tests.support.builders import raw_batch
-from transforms.batches import BadRows, FeatureBatch, RawBatch
-from transforms.preprocess import Missing, ModelInput, Preprocess, _PreprocessRows, preprocess_rows
+from transforms.batch_function import BatchFunction
+from transforms.batches import FeatureBatch, RawBatch
+from transforms.preprocess import Preprocess, preprocess_batch, preprocess_rows
 
-X = {"x": ModelInput("float32", (2,))}
+
+def column(name: str, missing: Any, fill: float | None = None) -> InputColumn:
+    return InputColumn(name=name, type="double", missing=missing, fill=fill)
+
+
+X = {"x": Tensor(dtype="float32", shape=(2,))}
+A_OR_ERROR, B_OR_ERROR = (column(name, "error") for name in "ab")
+A_OR_REJECT, B_OR_REJECT = (column(name, "reject") for name in "ab")
 STACK = Stack(step="stack", columns=("a", "b"), into="x")
 
 
 def features(
-    batch: RawBatch, steps: tuple[Step, ...] = (STACK,), missing: tuple[Missing, ...] = (), inputs: Any = X
+    batch: RawBatch,
+    steps: tuple[Step, ...] = (STACK,),
+    missing: tuple[InputColumn, ...] = (),
+    inputs: Any = X,
 ) -> FeatureBatch:
-    verb = _PreprocessRows(missing, steps, inputs)
+    function = partial(preprocess_batch, contract=missing, steps=steps, inputs=inputs)
+    verb = BatchFunction(function, "preprocess")
     verb.setup()
     (result,) = verb.process(batch)
     return result
@@ -31,7 +49,10 @@ def batch(**columns: Any) -> RawBatch:
 
 
 def test_columns_become_the_networks_input() -> None:
-    result = features(batch(a=[1.0, 2.0], b=[3, 4]), (Scale(step="scale", columns=("a",), factor=(2.0,), offset=(0.5,)), STACK))
+    result = features(
+        batch(a=[1.0, 2.0], b=[3, 4]),
+        (Scale(step="scale", columns=("a",), factor=(2.0,), offset=(0.5,)), STACK),
+    )
     assert result.inputs.keys() == {"x"}
     assert result.inputs["x"].dtype == np.float32
     np.testing.assert_array_equal(result.inputs["x"], [[2.5, 3], [4.5, 4]])
@@ -39,22 +60,22 @@ def test_columns_become_the_networks_input() -> None:
 
 
 def test_an_input_is_given_in_the_contracts_dtype() -> None:
-    inputs = {"a": ModelInput("int32", ()), "x": ModelInput("float64", (2,))}
+    inputs = {"a": Tensor(dtype="int32", shape=()), "x": Tensor(dtype="float64", shape=(2,))}
     result = preprocess_rows(batch(a=[1, 2], b=[3, 4]).rows, (), (STACK,), inputs)
     assert (result["a"].dtype, result["x"].dtype) == (np.int32, np.float64)
 
 
 def test_missing_error_stops_and_names_the_column_and_the_batch() -> None:
     with pytest.raises(InputError, match=r"s.parquet from row 10: column 'b' has a missing value"):
-        features(batch(a=[1.0], b=[float("nan")]), missing=(Missing("a", "error"), Missing("b", "error")))
+        features(batch(a=[1.0], b=[float("nan")]), missing=(A_OR_ERROR, B_OR_ERROR))
 
 
 def test_missing_reject_rejects_every_row_with_a_hole_and_keeps_the_rest() -> None:
     rows = batch(a=[1.0, None, 3.0, float("nan"), 5.0], b=[None, None, 3, 4, 5])
-    result = features(rows, missing=(Missing("a", "reject"), Missing("b", "reject")))
+    result = features(rows, missing=(A_OR_REJECT, B_OR_REJECT))
     np.testing.assert_array_equal(result.inputs["x"], [[3, 3], [5, 5]])
     assert result.raw.rows["id"].to_pylist() == [102, 104]
-    (failed,) = result.raw.failed
+    (failed,) = result.raw.rejected
     assert failed.rows["row"].to_pylist() == [10, 11, 13]
     assert failed.rows["key"].to_pylist() == [100, 101, 103]
     assert failed.rows["stage"].to_pylist() == ["preprocess"] * 3
@@ -63,7 +84,8 @@ def test_missing_reject_rejects_every_row_with_a_hole_and_keeps_the_rest() -> No
 
 def test_missing_fill_fills_the_input_and_not_the_carried_column() -> None:
     result = features(
-        batch(a=[None, 2.0, float("nan")], b=[1, None, 3]), missing=(Missing("a", "fill", -1.5), Missing("b", "fill", 7))
+        batch(a=[None, 2.0, float("nan")], b=[1, None, 3]),
+        missing=(column("a", "fill", -1.5), column("b", "fill", 7)),
     )
     np.testing.assert_array_equal(result.inputs["x"], [[-1.5, 1], [2, 7], [-1.5, 3]])
     assert result.raw.rows["b"].to_pylist() == [1, None, 3]
@@ -76,33 +98,51 @@ def test_rows_that_fail_in_different_steps_are_all_rejected_once() -> None:
         Stack(step="stack", columns=("a", "b"), into="x"),
     )
     rows = batch(a=[1.0, 2.0, None, 4.0, 5.0], b=[1, 300, 3, 400, 5], c=["x", "y", "x", "?", "y"])
-    result = features(rows, steps, (Missing("a", "reject"),))
+    result = features(rows, steps, (A_OR_REJECT,))
     np.testing.assert_array_equal(result.inputs["x"], [[1, 1], [5, 5]])
-    assert sorted(r for f in result.raw.failed for r in f.rows["row"].to_pylist()) == [11, 12, 13]
+    assert sorted(r for f in result.raw.rejected for r in f.rows["row"].to_pylist()) == [11, 12, 13]
     assert result.raw.rows_in == 5
 
 
 def test_all_rows_may_be_rejected() -> None:
-    result = features(batch(a=pa.array([None, None], type=pa.float32()), b=[1, 2]), missing=(Missing("a", "reject"),))
+    result = features(
+        batch(a=pa.array([None, None], type=pa.float32()), b=[1, 2]),
+        missing=(A_OR_REJECT,),
+    )
     assert result.inputs["x"].shape == (0, 2)
     assert result.raw.rows_in == 2
 
 
 def test_no_rows() -> None:
     empty = batch(a=pa.array([], type=pa.float32()), b=pa.array([], type=pa.int64()))
-    result = features(empty, missing=(Missing("a", "error"), Missing("b", "error")))
+    result = features(empty, missing=(A_OR_ERROR, B_OR_ERROR))
     assert result.inputs["x"].shape == (0, 2)
     assert result.raw.last
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.tuples(st.floats(-9, 9) | st.none(), st.integers(-9, 9) | st.none()), min_size=1, max_size=30))
-def test_good_rows_are_scored_as_if_they_were_alone(values: list[tuple[float | None, int | None]]) -> None:
-    a, b = (pa.array([v[i] for v in values], type=t) for i, t in ((0, pa.float64()), (1, pa.int64())))
-    steps = (Standardise(step="standardise", columns=("a", "b"), mean=(1.0, 2.0), scale=(3.0, 0.5)), STACK)
-    result = features(batch(a=a, b=b), steps, (Missing("a", "reject"), Missing("b", "reject")))
+@given(
+    st.lists(
+        st.tuples(st.floats(-9, 9) | st.none(), st.integers(-9, 9) | st.none()),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_good_rows_are_scored_as_if_they_were_alone(
+    values: list[tuple[float | None, int | None]],
+) -> None:
+    a, b = (
+        pa.array([v[i] for v in values], type=t) for i, t in ((0, pa.float64()), (1, pa.int64()))
+    )
+    steps = (
+        Standardise(step="standardise", columns=("a", "b"), mean=(1.0, 2.0), scale=(3.0, 0.5)),
+        STACK,
+    )
+    result = features(batch(a=a, b=b), steps, (A_OR_REJECT, B_OR_REJECT))
     good = [(i, x, y) for i, (x, y) in enumerate(values) if x is not None and y is not None]
-    expected = np.array([[(x - 1) / 3, (y - 2) / 0.5] for _, x, y in good], dtype=np.float32).reshape(-1, 2)
+    expected = np.array(
+        [[(x - 1) / 3, (y - 2) / 0.5] for _, x, y in good], dtype=np.float32
+    ).reshape(-1, 2)
     np.testing.assert_array_equal(result.inputs["x"], expected)
     assert result.raw.row_numbers.tolist() == [10 + i for i, _, _ in good]
     assert result.raw.rows_in == len(values)
@@ -112,8 +152,8 @@ def test_good_rows_are_scored_as_if_they_were_alone(values: list[tuple[float | N
     ("steps", "inputs", "words"),
     [
         ((), X, "gives no model input 'x'; its columns are"),
-        ((STACK,), {"x": ModelInput("float32", (3,))}, "'x' in shape (2, 2), not (2, 3)"),
-        ((), {"a": ModelInput("float32", (1,))}, "'a' in shape (2,), not (2, 1)"),
+        ((STACK,), {"x": Tensor(dtype="float32", shape=(3,))}, "'x' in shape (2, 2), not (2, 3)"),
+        ((), {"a": Tensor(dtype="float32", shape=(1,))}, "'a' in shape (2,), not (2, 1)"),
     ],
 )
 def test_what_does_not_fit_the_network_is_refused(steps: Any, inputs: Any, words: str) -> None:
@@ -123,8 +163,8 @@ def test_what_does_not_fit_the_network_is_refused(steps: Any, inputs: Any, words
 
 
 def test_the_pure_function_names_bad_rows_by_position() -> None:
-    with pytest.raises(BadRows) as caught:
-        preprocess_rows(batch(a=[1.0, None], b=[3, 4]).rows, (Missing("a", "reject"),), (STACK,), X)
+    with pytest.raises(RejectedRows) as caught:
+        preprocess_rows(batch(a=[1.0, None], b=[3, 4]).rows, (A_OR_REJECT,), (STACK,), X)
     assert set(caught.value.reasons) == {1}
 
 
@@ -144,6 +184,6 @@ def test_the_transform_is_that_function_on_every_batch() -> None:
 
 
 def local() -> Any:
-    from pipelines.runners import runner_options
+    from pipelines.runners.profiles import runner_options
 
     return runner_options("DirectRunner", ["--direct_running_mode=in_memory"])

@@ -17,15 +17,16 @@ import pytest
 
 from configs.errors import BudgetError, PublishError
 from storage import disk, files
-from storage.layout import RunFolder, current_run, remove_temporary
+from storage.layout import RunFolder, find_current_run, remove_temporary
 from tests.support.builders import make_unit, planned_run, scored_batch
 from tests.support.publishing import tree, two_units, write
-from transforms import publish
 from transforms.batches import WrittenPart
-from transforms.manifest import content_sha256, description
-from transforms.publish import Published, announce, balance, check_budget, choose_parts, publish_run
+from transforms.output.books import balance, check_budget, choose_parts
+from transforms.output.done_record import read_done_record
+from transforms.output.manifest import content_sha256, description
+from transforms.output.published_files import _move, move_files
+from transforms.publish import Published, announce, publish_run
 from transforms.timing import STAGES
-from transforms.write import read_done_record
 
 HEAD = {"format": 1, "job": {"name": "demo"}}
 
@@ -48,12 +49,12 @@ def publish_two(output: str) -> tuple[RunFolder, Published]:
 
 def check_published(output: str, run: RunFolder) -> dict[str, Any]:
     """What a reader finds by CURRENT -> manifest -> files."""
-    assert current_run(output) == run.run_id
+    assert find_current_run(output) == run.run_id
     manifest: dict[str, Any] = json.loads(files.read(run.manifest) or b"")
     listed = manifest["files"] + manifest["rejected_files"]
     for entry in listed:
         url = f"{run.published}/{entry['path']}"
-        assert files.sha256_of(url) == entry["sha256"]
+        assert files.compute_sha256(url) == entry["sha256"]
         content = files.read(url) or b""
         assert len(content) == entry["bytes"]
         assert pq.read_metadata(pa.BufferReader(content)).num_rows == entry["rows"]
@@ -75,7 +76,8 @@ def test_a_run_is_published_whole(output: str) -> None:
     assert names == ["part-00000-000", "part-00000-001", "part-00001", "rejected/part-00001"]
     digests = [e["sha256"][:12] for e in manifest["files"] + manifest["rejected_files"]]
     assert [
-        e["path"].removeprefix(f"{name}-") for e, name in zip(manifest["files"] + manifest["rejected_files"], names, strict=True)
+        e["path"].removeprefix(f"{name}-")
+        for e, name in zip(manifest["files"] + manifest["rejected_files"], names, strict=True)
     ] == [f"{digest}.parquet" for digest in digests]
     assert manifest["job"] == {"name": "demo"}
     assert manifest["computed_by"] == ["cpu float32"]
@@ -111,9 +113,9 @@ def test_a_late_attempt_does_not_lead_readers_back_to_an_older_run(output: str) 
     newer, its_parts = two_units(output, "run2")
     publish_run(newer, its_parts, HEAD, 1, 0.0)
     publish_run(run, parts, HEAD, 1, 0.0)
-    assert current_run(output) == "run2"
+    assert find_current_run(output) == "run2"
     announce(run)  # its command was given again
-    assert current_run(output) == "run1"
+    assert find_current_run(output) == "run1"
 
 
 def published_at(run: RunFolder, time: str) -> None:
@@ -127,7 +129,7 @@ def test_a_new_run_leads_whatever_the_clock_of_the_last_one_said(output: str) ->
     published_at(run, "2999-01-01T00:00:00.000+00:00")
     newer, its_parts = two_units(output, "run2")
     publish_run(newer, its_parts, HEAD, 1, 0.0)
-    assert current_run(output) == "run2"
+    assert find_current_run(output) == "run2"
 
 
 def test_of_runs_of_the_same_moment_the_current_one_stays(output: str) -> None:
@@ -137,7 +139,7 @@ def test_of_runs_of_the_same_moment_the_current_one_stays(output: str) -> None:
     for either in (run, newer):
         published_at(either, "2024-01-01T00:00:00.000+00:00")
     publish_run(run, parts, HEAD, 1, 0.0)
-    assert current_run(output) == "run2"
+    assert find_current_run(output) == "run2"
 
 
 def test_a_late_attempt_completes_what_was_killed_once_the_manifest_stood(output: str) -> None:
@@ -146,7 +148,7 @@ def test_a_late_attempt_completes_what_was_killed_once_the_manifest_stood(output
     publish_run(newer, its_parts, HEAD, 1, 0.0)
     files.replace(f"{output}/CURRENT", b"run1\n")
     publish_run(newer, [], HEAD, 1, 0.0)
-    assert current_run(output) == "run2"
+    assert find_current_run(output) == "run2"
 
 
 def test_a_unit_whose_files_somebody_removed_is_written_again_by_the_next_run(output: str) -> None:
@@ -160,7 +162,9 @@ def test_a_unit_whose_files_somebody_removed_is_written_again_by_the_next_run(ou
 
 
 @pytest.mark.parametrize("killed_after", range(20))
-def test_a_removal_that_is_killed_leaves_no_record_without_its_files(killed_after: int, tmp_path: Path, monkeypatch) -> None:
+def test_a_removal_that_is_killed_leaves_no_record_without_its_files(
+    killed_after: int, tmp_path: Path, monkeypatch
+) -> None:
     run, _ = two_units(str(tmp_path / "out"))
     allowed = iter(range(killed_after))
 
@@ -183,9 +187,9 @@ def steps_until(run: RunFolder, parts: list[WrittenPart], stop: int) -> None:
     chosen = choose_parts(run, [make_unit(0, 5, "a.parquet"), make_unit(1, 5, "b.parquet")], parts)
     if stop == 0:
         files.make_folder(run.published)
-        publish._move(run, chosen[0].scored[0], f"part-00000-000-{chosen[0].scored[0].sha256[:12]}.parquet")
+        _move(run, chosen[0].scored[0], f"part-00000-000-{chosen[0].scored[0].sha256[:12]}.parquet")
         return
-    entries = publish._move_files(run, chosen)
+    entries = move_files(run, chosen)
     if stop == 1:
         return
     content = {**HEAD, **description(run, chosen, balance(chosen), entries)}
@@ -200,7 +204,9 @@ def steps_until(run: RunFolder, parts: list[WrittenPart], stop: int) -> None:
 def test_publishing_goes_on_after_a_crash_between_any_two_steps(output: str, stop: int) -> None:
     run, parts = two_units(output)
     steps_until(run, parts, stop)
-    assert publish_run(run, parts if stop % 2 else [], HEAD, 1, 0.0) == Published("run1", 10, 8, 1, 1)
+    assert publish_run(run, parts if stop % 2 else [], HEAD, 1, 0.0) == Published(
+        "run1", 10, 8, 1, 1
+    )
     check_published(output, run)
 
 
@@ -213,7 +219,9 @@ def test_strays_of_an_interrupted_publication_are_removed(output: str) -> None:
     check_published(output, run)
 
 
-def test_strays_of_a_publication_that_was_killed_once_its_manifest_stood_are_removed(output: str) -> None:
+def test_strays_of_a_publication_that_was_killed_once_its_manifest_stood_are_removed(
+    output: str,
+) -> None:
     run, _ = publish_two(output)
     files.put(f"{run.published}/part-00009-0123456789ab.parquet", b"stray")
     assert publish_run(run, [], HEAD, 1, 0.0).rows_in == 10
@@ -229,11 +237,13 @@ def test_another_content_first_is_refused_and_stands(output: str) -> None:
         yield from parts
         assert files.create(run.manifest, other)
 
-    with pytest.raises(PublishError, match="another launcher published this run first, with other content"):
+    with pytest.raises(
+        PublishError, match="another launcher published this run first, with other content"
+    ):
         publish_run(run, late(), HEAD, 1, 0.0)
     assert files.read(run.manifest) == other
-    assert [name for name in files.names_in(run.published) if name.startswith("part-")] == []
-    assert current_run(output) is None
+    assert [name for name in files.list_names(run.published) if name.startswith("part-")] == []
+    assert find_current_run(output) is None
 
 
 def test_the_same_content_first_is_no_matter(output: str) -> None:
@@ -264,16 +274,26 @@ def test_the_manifest_tells_where_the_time_went(output: str) -> None:
     assert manifest["stages"]["read"] == {"seconds": 6.0, "share": 0.5}
     assert manifest["stages"]["wait"] == {"seconds": 3.0, "share": 0.25}
     assert manifest["stages"]["decode"] == {"seconds": 0.0, "share": 0.0}
-    assert (manifest["seconds"], manifest["rows_per_second"], manifest["peak_memory_bytes"]) == (10.0, 1, 8)
+    assert (manifest["seconds"], manifest["rows_per_second"], manifest["peak_memory_bytes"]) == (
+        10.0,
+        1,
+        8,
+    )
 
 
 def test_parts_whose_time_nobody_knows_are_left_out_of_it(output: str) -> None:
     run, parts = two_units(output)
-    for unit, part in enumerate((replace(parts[0], stages={}, began=0.0, ended=0.0, peak_memory=0), *timed(parts[1:], 1.0))):
+    for unit, part in enumerate(
+        (replace(parts[0], stages={}, began=0.0, ended=0.0, peak_memory=0), *timed(parts[1:], 1.0))
+    ):
         files.replace(run.done_record(unit), json.dumps(asdict(part)).encode())
     publish_run(run, [], HEAD, 1, 0.0)
     manifest = check_published(output, run)
-    assert (manifest["seconds"], manifest["rows_per_second"], manifest["peak_memory_bytes"]) == (1.0, 5, 1)
+    assert (manifest["seconds"], manifest["rows_per_second"], manifest["peak_memory_bytes"]) == (
+        1.0,
+        5,
+        1,
+    )
     assert sum(entry["share"] for entry in manifest["stages"].values()) == 1
 
 
@@ -290,7 +310,9 @@ def test_other_times_are_no_other_content(output: str) -> None:
     assert check_published(output, run)["stages"]["read"]["seconds"] == 8.0
 
 
-def test_where_the_temporary_folder_went_and_no_manifest_came_nothing_is_published(tmp_path: Path, monkeypatch) -> None:
+def test_where_the_temporary_folder_went_and_no_manifest_came_nothing_is_published(
+    tmp_path: Path, monkeypatch
+) -> None:
     run, parts = two_units(str(tmp_path / "scores"))
     create = files.create
 
@@ -302,13 +324,13 @@ def test_where_the_temporary_folder_went_and_no_manifest_came_nothing_is_publish
     with pytest.raises(PublishError, match="somebody removed the folder"):
         publish_run(run, parts, HEAD, 1, 0.0)
     assert files.read(run.manifest) is None
-    assert current_run(run.output) is None
+    assert find_current_run(run.output) is None
 
 
 def nothing_published(run: RunFolder) -> None:
-    assert current_run(run.output) is None
+    assert find_current_run(run.output) is None
     assert files.read(run.manifest) is None
-    assert files.names_in(run.published) == []
+    assert files.list_names(run.published) == []
 
 
 def test_a_missing_unit_is_refused(output: str) -> None:
@@ -324,7 +346,7 @@ def test_a_file_that_is_gone_is_refused(output: str) -> None:
     files.remove(f"{run.attempts}/{parts[1].scored[0].path}")
     with pytest.raises(PublishError, match="cannot be published"):
         publish_run(run, parts, HEAD, 1, 0.0)
-    assert current_run(output) is None
+    assert find_current_run(output) is None
     assert files.read(run.manifest) is None
 
 
@@ -341,17 +363,22 @@ def test_books_that_do_not_balance_are_refused(output: str) -> None:
 def test_a_unit_of_other_length_than_planned_is_refused(output: str) -> None:
     run, parts = two_units(output)
     files.remove(run.done_record(0))
-    files.create(run.done_record(0), json.dumps(asdict(replace(parts[0], rows_in=4, rows_filtered=0))).encode())
+    files.create(
+        run.done_record(0),
+        json.dumps(asdict(replace(parts[0], rows_in=4, rows_filtered=0))).encode(),
+    )
     with pytest.raises(PublishError, match="unit 0 was not written whole"):
         publish_run(run, [], HEAD, 1, 0.0)
 
 
 def test_over_budget_nothing_is_published_and_the_rejected_rows_can_be_read(output: str) -> None:
     run, parts = two_units(output)
-    with pytest.raises(BudgetError, match=r"1 of 10 rows were rejected, .*attempts/\*-rejected.parquet"):
+    with pytest.raises(
+        BudgetError, match=r"1 of 10 rows were rejected, .*attempts/\*-rejected.parquet"
+    ):
         publish_run(run, parts, HEAD, 0, 9.9)
     nothing_published(run)
-    assert any(name.endswith("-rejected.parquet") for name in files.names_in(run.attempts))
+    assert any(name.endswith("-rejected.parquet") for name in files.list_names(run.attempts))
     assert publish_run(run, [], HEAD, 0, 10.0).rows_rejected == 1
 
 
@@ -408,13 +435,18 @@ def test_pieces_are_published_in_row_order(output: str) -> None:
     ids = [
         i
         for e in manifest["files"]
-        for i in pq.read_table(pa.BufferReader(files.read(f"{run.published}/{e['path']}") or b""))["id"].to_pylist()
+        for i in pq.read_table(pa.BufferReader(files.read(f"{run.published}/{e['path']}") or b""))[
+            "id"
+        ].to_pylist()
     ]
     assert ids == list(range(6))
 
 
 def test_the_digest_of_the_content_does_not_depend_on_order_and_sees_every_field() -> None:
-    entries = [{"path": "a", "rows": 1, "bytes": 2, "sha256": "x"}, {"path": "b", "rows": 3, "bytes": 4, "sha256": "y"}]
+    entries = [
+        {"path": "a", "rows": 1, "bytes": 2, "sha256": "x"},
+        {"path": "b", "rows": 3, "bytes": 4, "sha256": "y"},
+    ]
     digest = content_sha256(entries)
     assert content_sha256(entries[::-1]) == digest
     for field in ("path", "rows", "bytes", "sha256"):
@@ -444,5 +476,9 @@ def test_published_files_and_folders_are_for_owner_and_group(tmp_path: Path) -> 
     finally:
         os.umask(before)
     modes = {p.lstat().st_mode & 0o7777 for p in (tmp_path / "scores").rglob("*") if p.is_file()}
-    folders = {p.lstat().st_mode & 0o7777 for p in (tmp_path / "scores").rglob("*") if p.is_dir() and not p.is_symlink()}
+    folders = {
+        p.lstat().st_mode & 0o7777
+        for p in (tmp_path / "scores").rglob("*")
+        if p.is_dir() and not p.is_symlink()
+    }
     assert (modes, folders) == ({0o640}, {0o750})

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from transforms.read_ahead import read_ahead
+from transforms.formats.read_ahead import read_ahead
 
 SECONDS = 30.0
 

@@ -12,25 +12,43 @@ import pyarrow as pa
 import pytest
 import zstandard
 
-from configs.errors import InputError
+from configs.errors import InputError, RejectedRows
+from storage.inputs import InputFile
 from tests.faults.counts import full_or
-from tests.support.builders import unit_of
-from transforms import read_csv
-from transforms.batches import BadRows, RawBatch
+from tests.support.builders import make_unit, unit_of
+from transforms.batches import RawBatch
+from transforms.formats import csv_blocks
+from transforms.formats.csv import CsvFormat, _piece_of
+from transforms.formats.csv_blocks import read_csv_blocks, read_header
+from transforms.formats.csv_bytes import CsvPiece
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_values import convert_fields, convert_valid
+from transforms.formats.format import Column
 from transforms.read import read_unit
-from transforms.read_csv import CsvFormat, check_csv, convert_fields, convert_valid, csv_header, read_csv_blocks
 from transforms.rejected import RowRecord
 
-PLAIN = CsvFormat()
+PLAIN = CsvDialect()
 SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.float64()), ("s", pa.string())])
 
 
 def read(
-    path: Path, schema: pa.Schema = SCHEMA, csv: CsvFormat = PLAIN, rows_per_batch: int = 1_000, key: str | None = "id"
+    path: Path,
+    schema: pa.Schema = SCHEMA,
+    csv: CsvDialect = PLAIN,
+    rows_per_batch: int = 1_000,
+    key: str | None = "id",
 ) -> list[RawBatch]:
-    batches = list(read_unit(unit_of(path, None), schema, "csv", rows_per_batch, RowRecord(key), csv))
+    batches = list(
+        read_unit(unit_of(path, None), schema, CsvFormat(csv), rows_per_batch, RowRecord(key))
+    )
     check_books(batches)
     return batches
+
+
+def look_at(path: Path) -> None:
+    """Look at the header and the first rows, as the launcher does."""
+    file = InputFile(str(path), path.stat().st_size, "v")
+    CsvFormat().inspect(file, [Column(field.name, field.type) for field in SCHEMA])
 
 
 def check_books(batches: list[RawBatch]) -> None:
@@ -49,7 +67,12 @@ def rows_of(batches: list[RawBatch]) -> list[dict[str, Any]]:
 
 def failed_of(batches: list[RawBatch]) -> dict[int, tuple[Any, str]]:
     """Row number to (key, message) of the rejected rows."""
-    return {r["row"]: (r.get("key"), r["message"]) for b in batches for f in b.failed for r in f.rows.to_pylist()}
+    return {
+        r["row"]: (r.get("key"), r["message"])
+        for b in batches
+        for f in b.rejected
+        for r in f.rows.to_pylist()
+    }
 
 
 @pytest.fixture
@@ -65,7 +88,7 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def tiny_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 100 bytes, so that small files have many."""
-    monkeypatch.setattr(read_csv, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", 100)
 
 
 def test_values_have_their_declared_types(file: Callable[..., Path]) -> None:
@@ -80,10 +103,16 @@ def test_values_have_their_declared_types(file: Callable[..., Path]) -> None:
             ("m", pa.decimal128(9, 2)),
         ]
     )
-    path = file("zip,big,d,t,ok,raw,m\n00501,9223372036854775807,2024-02-29,2024-02-29 12:00:00,true,\xff,1.50\n".encode("latin-1"))
+    path = file(
+        "zip,big,d,t,ok,raw,m\n00501,9223372036854775807,2024-02-29,2024-02-29 12:00:00,true,\xff,1.50\n".encode(
+            "latin-1"
+        )
+    )
     (batch,) = read(path, schema, key=None)
     assert batch.rows.schema == schema
-    (row,) = batch.rows.cast(pa.schema([f if f.name not in "dtm" else pa.field(f.name, pa.string()) for f in schema])).to_pylist()
+    (row,) = batch.rows.cast(
+        pa.schema([f if f.name not in "dtm" else pa.field(f.name, pa.string()) for f in schema])
+    ).to_pylist()
     assert row["zip"] == "00501"
     assert row["big"] == 2**63 - 1
     assert (row["d"], row["m"], row["ok"], row["raw"]) == ("2024-02-29", "1.50", True, b"\xff")
@@ -91,31 +120,44 @@ def test_values_have_their_declared_types(file: Callable[..., Path]) -> None:
 
 
 def test_columns_are_projected_and_put_in_the_schemas_order(file: Callable[..., Path]) -> None:
-    assert read(file("other,s,id,x\nq,text,1,2.5\n"))[0].rows.to_pylist() == [{"id": 1, "x": 2.5, "s": "text"}]
+    assert read(file("other,s,id,x\nq,text,1,2.5\n"))[0].rows.to_pylist() == [
+        {"id": 1, "x": 2.5, "s": "text"}
+    ]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("final", [True, False])
-def test_line_ends_and_byte_order_marks(file: Callable[..., Path], end: str, bom: bytes, final: bool) -> None:
+def test_line_ends_and_byte_order_marks(
+    file: Callable[..., Path], end: str, bom: bytes, final: bool
+) -> None:
     text = end.join(["id,x,s", "1,1.5,a", "2,2.5,b"]) + (end if final else "")
-    assert rows_of(read(file(bom + text.encode()))) == [{"id": 1, "x": 1.5, "s": "a"}, {"id": 2, "x": 2.5, "s": "b"}]
+    assert rows_of(read(file(bom + text.encode()))) == [
+        {"id": 1, "x": 1.5, "s": "a"},
+        {"id": 2, "x": 2.5, "s": "b"},
+    ]
 
 
 @pytest.mark.parametrize("compression", ["gz", "zst"])
 def test_compressed_files(file: Callable[..., Path], compression: str) -> None:
     text = "id,x,s\n" + "".join(f'{i},{i}.5,"t\n{i}"\n' for i in range(1_000))
-    content = gzip.compress(text.encode()) if compression == "gz" else zstandard.compress(text.encode())
+    content = (
+        gzip.compress(text.encode()) if compression == "gz" else zstandard.compress(text.encode())
+    )
     path = file(content, f"a.csv.{compression}")
-    assert csv_header(str(path), CsvFormat()) == ["id", "x", "s"]
+    assert read_header(str(path), CsvDialect()) == ["id", "x", "s"]
     assert [r["s"] for r in rows_of(read(path))] == [f"t\n{i}" for i in range(1_000)]
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.zst"])
-def test_a_cut_or_wrongly_named_compressed_file_is_refused(file: Callable[..., Path], name: str) -> None:
+def test_a_cut_or_wrongly_named_compressed_file_is_refused(
+    file: Callable[..., Path], name: str
+) -> None:
     random = np.random.default_rng(1)
     text = "id,x,s\n" + "".join(f"{i},{random.random()},{random.random()}\n" for i in range(5_000))
-    whole = gzip.compress(text.encode()) if name.endswith("gz") else zstandard.compress(text.encode())
+    whole = (
+        gzip.compress(text.encode()) if name.endswith("gz") else zstandard.compress(text.encode())
+    )
     with pytest.raises(InputError, match=r"a\.csv"):
         read(file(whole[: len(whole) // 2], name))
     with pytest.raises(InputError, match=r"a\.csv"):
@@ -123,15 +165,30 @@ def test_a_cut_or_wrongly_named_compressed_file_is_refused(file: Callable[..., P
 
 
 def test_quoted_fields_hold_anything(file: Callable[..., Path]) -> None:
-    path = file('id,x,s\n1,1,"a\nb"\n2,2,"with ""quotes"""\n3,3,"comma, and\r\nline"\n"4","4",plain\n')
-    assert [r["s"] for r in rows_of(read(path))] == ["a\nb", 'with "quotes"', "comma, and\r\nline", "plain"]
+    path = file(
+        'id,x,s\n1,1,"a\nb"\n2,2,"with ""quotes"""\n3,3,"comma, and\r\nline"\n"4","4",plain\n'
+    )
+    assert [r["s"] for r in rows_of(read(path))] == [
+        "a\nb",
+        'with "quotes"',
+        "comma, and\r\nline",
+        "plain",
+    ]
     assert [r["id"] for r in rows_of(read(path))] == [1, 2, 3, 4]
 
 
-def test_an_unquoted_empty_field_is_null_and_a_quoted_one_is_empty_text(file: Callable[..., Path]) -> None:
-    assert [r["s"] for r in rows_of(read(file('id,x,s\n1,1,\n2,2,""\n3,3,NA\n')))] == [None, "", "NA"]
-    csv = CsvFormat(null_values=("NA", "-"))
-    assert [(r["x"], r["s"]) for r in rows_of(read(file('id,x,s\n1,NA,"NA"\n2,-,-\n3,3,\n'), csv=csv))] == [
+def test_an_unquoted_empty_field_is_null_and_a_quoted_one_is_empty_text(
+    file: Callable[..., Path],
+) -> None:
+    assert [r["s"] for r in rows_of(read(file('id,x,s\n1,1,\n2,2,""\n3,3,NA\n')))] == [
+        None,
+        "",
+        "NA",
+    ]
+    csv = CsvDialect(null_values=("NA", "-"))
+    assert [
+        (r["x"], r["s"]) for r in rows_of(read(file('id,x,s\n1,NA,"NA"\n2,-,-\n3,3,\n'), csv=csv))
+    ] == [
         (None, "NA"),
         (None, None),
         (3.0, ""),
@@ -139,7 +196,9 @@ def test_an_unquoted_empty_field_is_null_and_a_quoted_one_is_empty_text(file: Ca
 
 
 def test_other_delimiters(file: Callable[..., Path]) -> None:
-    assert rows_of(read(file("id;x;s\n1;2.5;a,b\n"), csv=CsvFormat(delimiter=";"))) == [{"id": 1, "x": 2.5, "s": "a,b"}]
+    assert rows_of(read(file("id;x;s\n1;2.5;a,b\n"), csv=CsvDialect(delimiter=";"))) == [
+        {"id": 1, "x": 2.5, "s": "a,b"}
+    ]
 
 
 def test_header_only_gives_one_empty_batch_of_the_full_schema(file: Callable[..., Path]) -> None:
@@ -152,7 +211,7 @@ def test_a_file_without_a_byte_is_refused(file: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match=r"a.csv: cannot be read as CSV: .*mpty"):
         read(file(""))
     with pytest.raises(InputError, match=r"a.csv: cannot be read as CSV"):
-        csv_header(str(file("")), CsvFormat())
+        read_header(str(file("")), CsvDialect())
 
 
 def test_a_missing_column_is_refused(file: Callable[..., Path]) -> None:
@@ -177,7 +236,9 @@ def test_a_file_of_broken_rows_only(file: Callable[..., Path]) -> None:
     assert set(failed_of(batches)) == {0, 1, 2}
 
 
-def test_malformed_values_are_rejected_with_number_and_key_and_never_quoted(file: Callable[..., Path]) -> None:
+def test_malformed_values_are_rejected_with_number_and_key_and_never_quoted(
+    file: Callable[..., Path],
+) -> None:
     batches = read(file(b"id,x,s\n1,1.5,a\n2,secret,b\n9223372036854775808,1,c\n4,4,\xe9\n5,5,e\n"))
     assert [r["id"] for r in rows_of(batches)] == [1, 5]
     assert failed_of(batches) == {
@@ -188,7 +249,9 @@ def test_malformed_values_are_rejected_with_number_and_key_and_never_quoted(file
     assert [b.row_numbers.tolist() for b in batches] == [[0, 4]]
 
 
-@pytest.mark.parametrize("text", ["1.0", "0x1g", "1e3", "--1", "1 2", "9223372036854775808", "-9223372036854775809"])
+@pytest.mark.parametrize(
+    "text", ["1.0", "0x1g", "1e3", "--1", "1 2", "9223372036854775808", "-9223372036854775809"]
+)
 def test_what_is_not_an_integer_is_rejected(file: Callable[..., Path], text: str) -> None:
     assert set(failed_of(read(file(f"id,x,s\n1,1,a\n{text},1,b\n")))) == {1}
 
@@ -198,26 +261,32 @@ def test_a_column_that_is_of_another_type_altogether_is_refused(file: Callable[.
     with pytest.raises(InputError, match=r"a.csv: column 'x' does not hold values of type double"):
         read(path)
     with pytest.raises(InputError, match=r"a.csv: column 'x' does not hold values of type double"):
-        check_csv(str(path), SCHEMA, CsvFormat())
+        look_at(path)
 
 
-def test_a_look_at_the_first_rows_lets_single_bad_values_and_empty_files_pass(file: Callable[..., Path]) -> None:
-    check_csv(str(file("id,x,s\n1,abc,s\n2,2,s\n")), SCHEMA, CsvFormat())
-    check_csv(str(file("id,x,s\n")), SCHEMA, CsvFormat())
+def test_a_look_at_the_first_rows_lets_single_bad_values_and_empty_files_pass(
+    file: Callable[..., Path],
+) -> None:
+    look_at(file("id,x,s\n1,abc,s\n2,2,s\n"))
+    look_at(file("id,x,s\n"))
 
 
 @pytest.mark.parametrize(("bad", "passes"), [(999, True), (1_000, False)])
-def test_the_first_thousand_values_are_looked_at(file: Callable[..., Path], bad: int, passes: bool) -> None:
+def test_the_first_thousand_values_are_looked_at(
+    file: Callable[..., Path], bad: int, passes: bool
+) -> None:
     path = file("id,x,s\n" + "".join(f"{i},abc,s\n" for i in range(bad)) + "7,0.5,s\n" * 3)
     if passes:
-        check_csv(str(path), SCHEMA, CsvFormat())
+        look_at(path)
         return
     with pytest.raises(InputError, match="column 'x' does not hold values of type double"):
-        check_csv(str(path), SCHEMA, CsvFormat())
+        look_at(path)
 
 
 def test_what_is_left_of_a_row_with_a_malformed_value_is_kept() -> None:
-    fields = pa.RecordBatch.from_pydict({"id": [b"1", b"x", b"3"], "x": [b"1e400", b"inf", b"y"], "s": [b"a", None, b"\xff"]})
+    fields = pa.RecordBatch.from_pydict(
+        {"id": [b"1", b"x", b"3"], "x": [b"1e400", b"inf", b"y"], "s": [b"a", None, b"\xff"]}
+    )
     assert convert_valid(fields, SCHEMA).to_pylist() == [
         {"id": 1, "x": None, "s": "a"},
         {"id": None, "x": float("inf"), "s": None},
@@ -225,17 +294,25 @@ def test_what_is_left_of_a_row_with_a_malformed_value_is_kept() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["inf", "-inf", "+INF", "Infinity", "-infinity", "nan", "1e308", ""])
-def test_what_is_infinite_may_be_so_and_what_is_finite_may_not_become_so(file: Callable[..., Path], text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["inf", "-inf", "+INF", "Infinity", "-infinity", "nan", "1e308", ""]
+)
+def test_what_is_infinite_may_be_so_and_what_is_finite_may_not_become_so(
+    file: Callable[..., Path], text: str
+) -> None:
     path = file(f"id,x,s\n1,1e400,a\n2,{text},b\n3,-1e400,c\n4,4,d\n")
     batches = read(path)
     assert [r["id"] for r in rows_of(batches)] == [2, 4]
-    assert {n: m for n, (_, m) in failed_of(batches).items()} == dict.fromkeys((0, 2), "column 'x': not a valid double")
+    assert {n: m for n, (_, m) in failed_of(batches).items()} == dict.fromkeys(
+        (0, 2), "column 'x': not a valid double"
+    )
 
 
 def test_convert_fields_names_all_bad_rows_of_all_columns() -> None:
-    fields = pa.RecordBatch.from_pydict({"id": [b"1", b"x", b"3"], "x": [b"1", b"2", b"y"], "s": [b"a", None, b"c"]})
-    with pytest.raises(BadRows) as caught:
+    fields = pa.RecordBatch.from_pydict(
+        {"id": [b"1", b"x", b"3"], "x": [b"1", b"2", b"y"], "s": [b"a", None, b"c"]}
+    )
+    with pytest.raises(RejectedRows) as caught:
         convert_fields(fields, SCHEMA)
     assert {p: str(r) for p, r in caught.value.reasons.items()} == {
         1: "column 'id': not a valid int64",
@@ -251,28 +328,40 @@ def test_many_blocks_and_batches_number_their_rows(file: Callable[..., Path]) ->
     for malformed in (1, 53, 120, 198):
         lines[malformed] = lines[malformed].replace(".5", ".x")
     path = file("id,x,s\n" + "\n".join(lines) + "\n")
-    assert len(list(read_csv_blocks(str(path), ["id"], CsvFormat()))) > 12
+    assert len(list(read_csv_blocks(str(path), ["id"], CsvDialect()))) > 12
     for rows_per_batch in (1, 3, 1_000):
         batches = read(path, rows_per_batch=rows_per_batch)
         assert all(len(b) <= rows_per_batch for b in batches)
         assert set(failed_of(batches)) == {0, 3, 50, 51, 52, 199, 1, 53, 120, 198}
         good = [n for b in batches for n in b.row_numbers.tolist()]
-        assert good == [r["id"] for r in rows_of(batches)] == [i for i in range(200) if i not in failed_of(batches)]
+        assert (
+            good
+            == [r["id"] for r in rows_of(batches)]
+            == [i for i in range(200) if i not in failed_of(batches)]
+        )
 
 
 FIELD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 
 
 @pytest.mark.usefixtures("tiny_blocks")
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
-    rows=st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), FIELD), max_size=30),
+    rows=st.lists(
+        st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), FIELD), max_size=30
+    ),
     broken=st.sets(st.integers(0, 29)),
     rows_per_batch=st.integers(1, 10),
     end=st.sampled_from(["\n", "\r\n"]),
 )
 def test_what_pythons_writer_writes_is_read_back(
-    tmp_path: Path, rows: list[tuple[int, float, str]], broken: set[int], rows_per_batch: int, end: str
+    tmp_path: Path,
+    rows: list[tuple[int, float, str]],
+    broken: set[int],
+    rows_per_batch: int,
+    end: str,
 ) -> None:
     text = io.StringIO(newline="")
     writer = standard_csv.writer(text, lineterminator=end, quoting=standard_csv.QUOTE_NONNUMERIC)
@@ -285,7 +374,9 @@ def test_what_pythons_writer_writes_is_read_back(
     expected = [{"id": i, "x": x, "s": s} for n, (i, x, s) in enumerate(rows) if n not in broken]
     assert rows_of(batches) == expected
     assert set(failed_of(batches)) == {n for n in broken if n < len(rows)}
-    assert [n for b in batches for n in b.row_numbers.tolist()] == [n for n in range(len(rows)) if n not in broken]
+    assert [n for b in batches for n in b.row_numbers.tolist()] == [
+        n for n in range(len(rows)) if n not in broken
+    ]
 
 
 def test_blank_lines_do_not_shift_the_numbers_of_rejected_rows(file: Callable[..., Path]) -> None:
@@ -312,7 +403,7 @@ UNCLOSED = {
 def test_an_unclosed_quote_is_refused_where_it_opens(
     text: str, block_bytes: int, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_csv, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
     for name in ("a.csv", "a.csv.gz"):
         content = gzip.compress(text.encode()) if name.endswith("gz") else text
         with pytest.raises(InputError, match=rf"a\.csv.*: {UNCLOSED[text]}: a quote opens a field"):
@@ -323,7 +414,7 @@ def test_an_unclosed_quote_is_refused_where_it_opens(
 def test_quotes_that_are_plain_characters_take_no_row_along(
     block_bytes: int, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_csv, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
     path = file('id,x,s\n1,1,5" pipe\n\n2,2,"a\nb ""c"""\n3,3,6"\n4,4,"""\n"\n')
     assert [r["s"] for r in rows_of(read(path))] == ['5" pipe', 'a\nb "c"', '6"', '"\n']
 
@@ -331,13 +422,17 @@ def test_quotes_that_are_plain_characters_take_no_row_along(
 TEXT = st.text(st.sampled_from('ab,"\n\r'), max_size=5)
 
 
-@settings(max_examples=full_or(100, 2_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=full_or(100, 2_000),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(fields=st.lists(TEXT, max_size=8), block_bytes=st.sampled_from([64, 1 << 20]), raw=TEXT)
 def test_no_row_is_ever_lost_to_a_quote(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: list[str], block_bytes: int, raw: str
 ) -> None:
     """Well-formed rows come back whatever is in them; with arbitrary text among them they do, or the file is refused or rows rejected."""
-    monkeypatch.setattr(read_csv, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
     text = io.StringIO(newline="")
     standard_csv.writer(text, lineterminator="\n", quoting=standard_csv.QUOTE_ALL).writerows(
         [[i, i, f] for i, f in enumerate(fields)]
@@ -355,10 +450,21 @@ def test_no_row_is_ever_lost_to_a_quote(
 
 
 def test_a_parsers_words_are_kept_without_the_row_that_it_quotes() -> None:
-    assert read_csv._plain(pa.ArrowInvalid("CSV parse error: Expected 3 columns, got 2: Ann,17")) == "CSV parse error"
-    assert read_csv._plain(OSError("x" * 300)) == "OSError: " + "x" * 200
+    assert (
+        csv_blocks._plain(pa.ArrowInvalid("CSV parse error: Expected 3 columns, got 2: Ann,17"))
+        == "CSV parse error"
+    )
+    assert csv_blocks._plain(OSError("x" * 300)) == "OSError: " + "x" * 200
 
 
 def test_strange_file_names(file: Callable[..., Path]) -> None:
     for name in ("a b.csv", "a%20#[1]?.csv", "日本.csv"):
         assert rows_of(read(file("id,x,s\n1,1,a\n", name))) == [{"id": 1, "x": 1.0, "s": "a"}]
+
+
+def test_a_unit_that_is_a_whole_file_has_no_header_of_its_own() -> None:
+    assert _piece_of(make_unit(rows=None, span=())) is None
+    piece = make_unit(rows=3, first_row=7, span=(5, 20), bytes=30)
+    assert _piece_of(piece) == CsvPiece(
+        header_bytes=5, first_byte=20, bytes=30, first_row=7, rows=3
+    )

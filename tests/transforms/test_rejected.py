@@ -4,13 +4,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from transforms.rejected import BatchId, RowRecord, failed_batch
+from transforms.rejected import BatchId, RowRecord, record_rows
 
 
 def message(error: Exception, column: pa.Array) -> str:
     """The message in the record of a row that follows another."""
     rows = pa.RecordBatch.from_arrays([column], names=["name"])
-    record = failed_batch(BatchId("s", 0), "predict", np.arange(len(rows)), [ValueError("x"), error], rows, RowRecord(values=True))
+    record = record_rows(
+        BatchId("s", 0),
+        "predict",
+        np.arange(len(rows)),
+        [ValueError("x"), error],
+        rows,
+        RowRecord(values=True),
+    )
     return str(record.rows["message"][1].as_py())
 
 
@@ -29,19 +36,29 @@ COLUMNS = {
     "list": pa.ListArray.from_arrays(pa.array([0, 1, 2]), LATIN_1),
     "fixed list": pa.FixedSizeListArray.from_arrays(LATIN_1, 1),
     "map": pa.MapArray.from_arrays(pa.array([0, 1, 2]), pa.array(["k", "k"]), LATIN_1),
-    "struct with a time after the year 9999": pa.StructArray.from_arrays([LATIN_1, FAR], ["inner", "at"]),
+    "struct with a time after the year 9999": pa.StructArray.from_arrays(
+        [LATIN_1, FAR], ["inner", "at"]
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", COLUMNS)
 @pytest.mark.parametrize("spelling", ["Ann Müller", "Ann M\ufffdller", "ANN MÜLLER"])
-def test_text_that_is_not_utf_8_is_blotted_out_as_any_reader_may_spell_it(kind: str, spelling: str) -> None:
-    assert message(ValueError(f"no room for {spelling}, sorry"), COLUMNS[kind]) == "no room for ***, sorry"
+def test_text_that_is_not_utf_8_is_blotted_out_as_any_reader_may_spell_it(
+    kind: str, spelling: str
+) -> None:
+    assert (
+        message(ValueError(f"no room for {spelling}, sorry"), COLUMNS[kind])
+        == "no room for ***, sorry"
+    )
 
 
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_a_null_beside_such_text_is_no_value(kind: str) -> None:
-    assert message(ValueError("no room for Ann"), COLUMNS[kind].take(pa.array([1, None]))) == "no room for Ann"
+    assert (
+        message(ValueError("no room for Ann"), COLUMNS[kind].take(pa.array([1, None])))
+        == "no room for Ann"
+    )
 
 
 class UntoldError(Exception):
@@ -55,7 +72,9 @@ def test_of_an_error_that_cannot_be_told_the_class_is_kept() -> None:
 
 def test_of_a_row_that_cannot_be_read_no_foreign_text_is_kept() -> None:
     numbers = pa.array([0, 1], pa.int32())
-    union = pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), numbers, [pa.array(["Ann", "Eve"])])
+    union = pa.UnionArray.from_dense(
+        pa.array([0, 0], pa.int8()), numbers, [pa.array(["Ann", "Eve"])]
+    )
     assert message(ValueError("no room for Eve"), union) == "ValueError"
 
 

@@ -7,12 +7,16 @@ import time
 
 from apache_beam.metrics.execution import MetricsContainer
 from apache_beam.metrics.metricbase import MetricName
-from apache_beam.runners.worker.statesampler import StateSampler, get_current_tracker, set_current_tracker
+from apache_beam.runners.worker.statesampler import (
+    StateSampler,
+    get_current_tracker,
+    set_current_tracker,
+)
 from apache_beam.utils.counters import CounterFactory
 import pytest
 
 from tests.support.builders import raw_batch
-from transforms.timing import STAGES, StageTimes, Timed, clocked_within, peak_memory, took
+from transforms.timing import STAGES, StageTimes, Timed, clocked_within, give_time, peak_memory
 
 
 def work(milliseconds: int = 2) -> None:
@@ -38,8 +42,8 @@ def test_a_device_hands_over_what_it_measured() -> None:
     times = StageTimes()
     with times.clocked("model"):
         work()
-        took("copy", 500_000)
-        took("copy", 500_000)
+        give_time("copy", 500_000)
+        give_time("copy", 500_000)
     assert times.nanoseconds["copy"] == 1_000_000
     assert times.nanoseconds["model"] >= 1_000_000
 
@@ -62,28 +66,36 @@ def test_a_block_that_raises_has_taken_its_time_too() -> None:
 
 
 def test_another_thread_and_what_nobody_clocks_count_nowhere() -> None:
-    took("decode", 1)
+    give_time("decode", 1)
     times = StageTimes()
     with times.clocked("preprocess"):
-        thread = threading.Thread(target=took, args=("decode", 1))
+        thread = threading.Thread(target=give_time, args=("decode", 1))
         thread.start()
         thread.join()
-    took("decode", 1)
+    give_time("decode", 1)
     assert set(times.nanoseconds) == {"preprocess"}
 
 
 def test_what_no_stage_took_was_spent_waiting() -> None:
     unit = StageTimes(since=3_000_000_000)
-    unit.join(StageTimes(since=1_000_000_000, nanoseconds={"read": 2_000_000_000, "model": 1_000_000_000}))
+    unit.join(
+        StageTimes(since=1_000_000_000, nanoseconds={"read": 2_000_000_000, "model": 1_000_000_000})
+    )
     unit.join(StageTimes(since=2_000_000_000, nanoseconds={"read": 500_000_000}))
     expected = {**dict.fromkeys(STAGES, 0.0), "read": 2.5, "model": 1.0}
     assert unit.seconds(until=6_000_000_000) == expected | {"wait": 1.5}
-    assert unit.seconds(until=2_000_000_000) == expected, "stages that work side by side take more than the clock says"
+    assert unit.seconds(until=2_000_000_000) == expected, (
+        "stages that work side by side take more than the clock says"
+    )
 
 
 def test_hours_are_told_to_the_microsecond() -> None:
     times = StageTimes(since=0, nanoseconds={"read": 36_000_123_456_499})
-    assert times.seconds(until=72_000_123_456_499) == {**dict.fromkeys(STAGES, 0.0), "read": 36_000.123456, "wait": 36_000.0}
+    assert times.seconds(until=72_000_123_456_499) == {
+        **dict.fromkeys(STAGES, 0.0),
+        "read": 36_000.123456,
+        "wait": 36_000.0,
+    }
 
 
 def test_time_before_the_first_row_is_no_waiting() -> None:
@@ -121,7 +133,10 @@ def test_a_runner_sees_batches_rows_and_microseconds(sampler: StateSampler) -> N
         with timed(5):
             work(20)
         elapsed = (time.perf_counter_ns() - started) // 1_000
-    told = {n: seen.get_counter(MetricName("score", f"read_{n}")).get_cumulative() for n in ("rows", "batches", "microseconds")}
+    told = {
+        n: seen.get_counter(MetricName("score", f"read_{n}")).get_cumulative()
+        for n in ("rows", "batches", "microseconds")
+    }
     assert (told["rows"], told["batches"]) == (12, 3)
     assert 3_001 + 20_000 <= told["microseconds"] <= 3_001 + elapsed
 

@@ -11,28 +11,39 @@ from apache_beam.typehints.decorators import TypeCheckError
 import pyarrow as pa
 import pytest
 
-from configs.steps import Stack
-from model_zoo.settings import Settings
+from model_zoo.engines.settings import Settings
+from model_zoo.package.card import InputColumn, Tensor
+from model_zoo.steps.stack import Stack
 from storage.layout import RunFolder
 import transforms
-from transforms.batches import FeatureBatch, PredictionBatch, RawBatch, ScoredBatch, WorkUnit, WrittenPart
-from transforms.part_file import FileFormat
-from transforms.postprocess import Postprocess, ScoreColumns
+from transforms.batches import (
+    FeatureBatch,
+    PredictionBatch,
+    RawBatch,
+    ScoredBatch,
+    WorkUnit,
+    WrittenPart,
+)
+from transforms.formats.output import FileFormat
+from transforms.formats.parquet import ParquetFormat
+from transforms.postprocess import Postprocess
 from transforms.predict import Predict, Scoring
-from transforms.preprocess import Missing, ModelInput, Preprocess
+from transforms.preprocess import Preprocess
 from transforms.publish import Published, PublishRun
 from transforms.read import ReadShards
-from transforms.read_csv import CsvFormat
 from transforms.rejected import RowRecord
+from transforms.score_columns import ScoreColumns
 from transforms.write import WriteShards
 
 RUN = RunFolder("memory://nowhere", "run")
 SCHEMA = pa.schema([("id", pa.int64()), ("a", pa.float32())])
 
 MADE: dict[str, Callable[[], beam.PTransform]] = {
-    "ReadShards": lambda: ReadShards(RUN, SCHEMA, "parquet", 10, RowRecord("id"), CsvFormat()),
+    "ReadShards": lambda: ReadShards(RUN, SCHEMA, ParquetFormat(), 10, RowRecord("id")),
     "Preprocess": lambda: Preprocess(
-        (Missing("a", "error"),), (Stack(step="stack", columns=("a",), into="x"),), {"x": ModelInput("float32", (1,))}
+        (InputColumn(name="a", type="float", missing="error"),),
+        (Stack(step="stack", columns=("a",), into="x"),),
+        {"x": Tensor(dtype="float32", shape=(1,))},
     ),
     "Predict": lambda: Predict(Scoring("nowhere", "0" * 64, "cpu", Settings(8), 60.0, "reject", 1)),
     "Postprocess": lambda: Postprocess(("id",), ScoreColumns("sigmoid"), ("probability",), None),
@@ -83,20 +94,32 @@ def test_the_sentence_connects_and_every_edge_has_its_type() -> None:
 
 
 def modules() -> list[Any]:
-    return [importlib.import_module(f"transforms.{m.name}") for m in pkgutil.iter_modules(transforms.__path__)]
+    return [
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(transforms.__path__, "transforms.")
+    ]
 
 
 def test_every_expand_is_annotated() -> None:
     found = {}
     for module in modules():
         for cls in vars(module).values():
-            if inspect.isclass(cls) and issubclass(cls, beam.PTransform) and cls.__module__ == module.__name__:
+            if (
+                inspect.isclass(cls)
+                and issubclass(cls, beam.PTransform)
+                and cls.__module__ == module.__name__
+            ):
                 hints = get_type_hints(cls.expand)
-                found[cls.__name__] = (hints[next(n for n in hints if n != "return")], hints["return"])
+                found[cls.__name__] = (
+                    hints[next(n for n in hints if n != "return")],
+                    hints["return"],
+                )
     assert set(found) == set(MADE)
     for name, (taken, given) in found.items():
         assert get_args(given) == (GIVES[name],), name
-        assert (get_args(taken) == (TAKES[name],)) if name in TAKES else (taken is beam.pvalue.PBegin), name
+        assert (
+            (get_args(taken) == (TAKES[name],)) if name in TAKES else (taken is beam.pvalue.PBegin)
+        ), name
 
 
 def test_building_the_graph_touches_no_storage() -> None:
@@ -104,5 +127,7 @@ def test_building_the_graph_touches_no_storage() -> None:
 
     for verb, make in MADE.items():
         source = beam.Pipeline()
-        source | make() if verb == "ReadShards" else source | beam.Create([]).with_output_types(TAKES[verb]) | make()
+        source | make() if verb == "ReadShards" else source | beam.Create([]).with_output_types(
+            TAKES[verb]
+        ) | make()
     assert not fsspec.filesystem("memory").exists("/nowhere")

@@ -46,7 +46,10 @@ CASES = [
     ("p >= 0.5 and label == 'b'", "p >= 0.5 and label = 'b'"),
     ("p >= 0.5 or label == 'a'", "p >= 0.5 or label = 'a'"),
     ("not (p >= 0.5 and ok)", "not (p >= 0.5 and ok)"),
-    ("p >= 0.5 and n > 0 or label == 'a' and not ok", "p >= 0.5 and n > 0 or label = 'a' and not ok"),
+    (
+        "p >= 0.5 and n > 0 or label == 'a' and not ok",
+        "p >= 0.5 and n > 0 or label = 'a' and not ok",
+    ),
     ("p > 0.2 and p < 0.95 and n is not None", "p > 0.2 and p < 0.95 and n is not null"),
     ("`mean area` > 3.5", '"mean area" > 3.5'),
     ("True", "true"),
@@ -73,7 +76,9 @@ CASES_OF_FLOAT = st.floats(width=32, allow_nan=False)
     bound=CASES_OF_FLOAT,
     op=st.sampled_from(["<", "<=", ">", ">=", "==", "!="]),
 )
-def test_comparisons_of_float32_are_exact(values: list[float | None], bound: float, op: str) -> None:
+def test_comparisons_of_float32_are_exact(
+    values: list[float | None], bound: float, op: str
+) -> None:
     if not np.isfinite(bound):
         return
     compare: dict[str, Any] = {
@@ -85,7 +90,12 @@ def test_comparisons_of_float32_are_exact(values: list[float | None], bound: flo
         "!=": np.not_equal,
     }
     expected = [v is not None and bool(compare[op](float(v), bound)) for v in values]
-    assert where_mask(f"p {op} {bound!r}", {"p": pa.array(values, type=pa.float32())}, len(values)).tolist() == expected
+    assert (
+        where_mask(
+            f"p {op} {bound!r}", {"p": pa.array(values, type=pa.float32())}, len(values)
+        ).tolist()
+        == expected
+    )
 
 
 def test_no_rows() -> None:

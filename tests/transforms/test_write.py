@@ -25,12 +25,17 @@ from storage import files
 from storage.layout import RunFolder
 from tests.support.builders import make_unit, planned_run, scored_batch
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
-from transforms.manifest import describe_schema
-from transforms.part_file import FileFormat, count_rows
+from transforms.formats.output import FileFormat
+from transforms.output.done_record import finish_unit, read_done_record
+from transforms.output.manifest import describe_schema
+from transforms.output.part_file import count_rows
+from transforms.output.part_writer import PartWriter
 from transforms.timing import STAGES
-from transforms.write import PartWriter, _WriteUnits, finish_unit, read_done_record
+from transforms.write import _WriteUnits
 
-SCHEMA = pa.schema([("id", pa.int64()), ("p", pa.float32())], metadata={"model.name": "m", "model.digest": "d"})
+SCHEMA = pa.schema(
+    [("id", pa.int64()), ("p", pa.float32())], metadata={"model.name": "m", "model.digest": "d"}
+)
 
 
 def file_format(**changes: Any) -> FileFormat:
@@ -48,7 +53,9 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunFolder]:
         fsspec.filesystem("memory").rm(f"/{name}", recursive=True)
 
 
-def write_units(run: RunFolder, batches: Iterable[ScoredBatch], how: FileFormat | None = None) -> list[WrittenPart]:
+def write_units(
+    run: RunFolder, batches: Iterable[ScoredBatch], how: FileFormat | None = None
+) -> list[WrittenPart]:
     """One bundle: what process and finish_bundle give."""
     verb = _WriteUnits(run, how or file_format())
     verb.setup()
@@ -65,7 +72,9 @@ def stored(run: RunFolder, part: WrittenPart) -> list[pa.Table]:
         assert content is not None
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.sha256)
         tables.append(
-            pq.read_table(pa.BufferReader(content)) if url.endswith("parquet") else pacsv.read_csv(pa.BufferReader(content))
+            pq.read_table(pa.BufferReader(content))
+            if url.endswith("parquet")
+            else pacsv.read_csv(pa.BufferReader(content))
         )
         assert tables[-1].num_rows == file.rows
     return tables
@@ -79,7 +88,11 @@ def rejected_rows(run: RunFolder, part: WrittenPart) -> pa.Table:
 def whole_unit(unit: WorkUnit, sizes: list[int]) -> list[ScoredBatch]:
     batches, first = [], unit.first_row
     for number, size in enumerate(sizes):
-        batches.append(scored_batch(unit, first, list(range(first, first + size)), last=number == len(sizes) - 1))
+        batches.append(
+            scored_batch(
+                unit, first, list(range(first, first + size)), last=number == len(sizes) - 1
+            )
+        )
         first += size
     return batches
 
@@ -89,7 +102,14 @@ def test_a_unit_becomes_one_file_and_a_done_record(run: RunFolder) -> None:
     (part,) = write_units(run, whole_unit(unit, [10, 15, 5]))
     (table,) = stored(run, part)
     assert table["id"].to_pylist() == list(range(30))
-    assert (part.unit, part.first_row, part.rows_in, part.rows_scored, part.rows_filtered, part.rows_rejected) == (
+    assert (
+        part.unit,
+        part.first_row,
+        part.rows_in,
+        part.rows_scored,
+        part.rows_filtered,
+        part.rows_rejected,
+    ) == (
         7,
         0,
         30,
@@ -101,7 +121,7 @@ def test_a_unit_becomes_one_file_and_a_done_record(run: RunFolder) -> None:
     assert part.rejected == ()
     assert read_done_record(run, 7) == part
     assert read_done_record(run, 7).placement == "cpu float32"  # type: ignore[union-attr]
-    assert files.names_in(run.attempts) == [part.scored[0].path]
+    assert files.list_names(run.attempts) == [part.scored[0].path]
 
 
 def test_files_carry_the_schema_and_the_models_name(run: RunFolder) -> None:
@@ -113,22 +133,31 @@ def test_files_carry_the_schema_and_the_models_name(run: RunFolder) -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(sizes=st.lists(st.integers(0, 12), min_size=1, max_size=6), rows_per_file=st.integers(1, 15))
-def test_files_hold_at_most_rows_per_file_and_all_rows_in_order(sizes: list[int], rows_per_file: int) -> None:
+def test_files_hold_at_most_rows_per_file_and_all_rows_in_order(
+    sizes: list[int], rows_per_file: int
+) -> None:
     run = RunFolder(f"memory:///{uuid.uuid4().hex}", "run1")
-    (part,) = write_units(run, whole_unit(make_unit(rows=sum(sizes)), sizes), file_format(rows_per_file=rows_per_file))
+    (part,) = write_units(
+        run, whole_unit(make_unit(rows=sum(sizes)), sizes), file_format(rows_per_file=rows_per_file)
+    )
     tables = stored(run, part)
     total = sum(sizes)
-    assert [t.num_rows for t in tables] == [rows_per_file] * (total // rows_per_file) + [total % rows_per_file] * (
-        total % rows_per_file > 0 or total == 0
-    )
+    assert [t.num_rows for t in tables] == [rows_per_file] * (total // rows_per_file) + [
+        total % rows_per_file
+    ] * (total % rows_per_file > 0 or total == 0)
     assert [i for t in tables for i in t["id"].to_pylist()] == list(range(total))
     assert part.rows_scored == total
 
 
 def test_many_rows_make_several_row_groups(tmp_path: Path) -> None:
     run, unit, size = planned_run(str(tmp_path), []), make_unit(), 50_000
-    columns = [{"id": np.arange(i * size, (i + 1) * size), "p": np.zeros(size, dtype=np.float32)} for i in range(6)]
-    batches = [scored_batch(unit, i * size, [], columns=c, last=i == 5) for i, c in enumerate(columns)]
+    columns = [
+        {"id": np.arange(i * size, (i + 1) * size), "p": np.zeros(size, dtype=np.float32)}
+        for i in range(6)
+    ]
+    batches = [
+        scored_batch(unit, i * size, [], columns=c, last=i == 5) for i, c in enumerate(columns)
+    ]
     (part,) = write_units(run, batches, file_format(rows_per_file=10**6))
     assert pq.read_metadata(f"{run.attempts}/{part.scored[0].path}").num_row_groups == 2
     assert stored(run, part)[0]["id"].to_pylist() == list(range(300_000))
@@ -136,9 +165,14 @@ def test_many_rows_make_several_row_groups(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sort_by", "order"),
-    [((("p", "descending"),), "p desc, row"), ((("s", "ascending"), ("p", "descending")), "s nulls last, p desc, row")],
+    [
+        ((("p", "descending"),), "p desc, row"),
+        ((("s", "ascending"), ("p", "descending")), "s nulls last, p desc, row"),
+    ],
 )
-def test_sort_by_is_a_stable_sort_inside_each_file(run: RunFolder, sort_by: Any, order: str) -> None:
+def test_sort_by_is_a_stable_sort_inside_each_file(
+    run: RunFolder, sort_by: Any, order: str
+) -> None:
     random = np.random.default_rng(2)
     rows = pa.table(
         {
@@ -149,7 +183,11 @@ def test_sort_by_is_a_stable_sort_inside_each_file(run: RunFolder, sort_by: Any,
     )
     batches = [
         scored_batch(
-            make_unit(), i, [], columns={n: rows[n].combine_chunks().slice(i, 30) for n in rows.column_names}, last=i == 60
+            make_unit(),
+            i,
+            [],
+            columns={n: rows[n].combine_chunks().slice(i, 30) for n in rows.column_names},
+            last=i == 60,
         )
         for i in (0, 30, 60)
     ]
@@ -197,16 +235,24 @@ def test_an_empty_unit_gives_an_empty_file_with_the_full_schema(run: RunFolder) 
 
 def test_csv_output_is_read_back_by_pandas(run: RunFolder) -> None:
     texts = ['quote " in', "new\nline", "com,ma", "", None, "007", "é"]
-    columns = {"id": pa.array(range(7)), "s": pa.array(texts), "p": pa.array([0.1, None, 1e-30, 3, 4, 5, 6], type=pa.float32())}
+    columns = {
+        "id": pa.array(range(7)),
+        "s": pa.array(texts),
+        "p": pa.array([0.1, None, 1e-30, 3, 4, 5, 6], type=pa.float32()),
+    }
     schema = pa.RecordBatch.from_pydict(columns).schema
     (part,) = write_units(
-        run, [scored_batch(make_unit(rows=7), 0, [], columns=columns, last=True)], file_format(format="csv", schema=schema)
+        run,
+        [scored_batch(make_unit(rows=7), 0, [], columns=columns, last=True)],
+        file_format(format="csv", schema=schema),
     )
     with files.open_read(f"{run.attempts}/{part.scored[0].path}") as file:
         frame = pd.read_csv(file, dtype={"s": "str"}, keep_default_na=False, na_values={"p": [""]})
     assert frame["id"].tolist() == list(range(7))
     assert frame["s"].tolist() == [t or "" for t in texts]
-    np.testing.assert_array_equal(frame["p"].astype(np.float32), columns["p"].to_numpy(zero_copy_only=False))
+    np.testing.assert_array_equal(
+        frame["p"].astype(np.float32), columns["p"].to_numpy(zero_copy_only=False)
+    )
     assert part.scored[0].rows == 7
 
 
@@ -216,7 +262,9 @@ def test_csv_text_that_looks_like_numbers_for_a_long_while_is_counted(tmp_path: 
     texts = ["12345"] * 300_000 + ["K1A 0B6"]
     columns = {"s": pa.array(texts)}
     how = file_format(format="csv", schema=pa.schema([("s", pa.string())]), rows_per_file=10**6)
-    (part,) = write_units(run, [scored_batch(make_unit(rows=300_001), 0, [], columns=columns, last=True)], how)
+    (part,) = write_units(
+        run, [scored_batch(make_unit(rows=300_001), 0, [], columns=columns, last=True)], how
+    )
     assert part.rows_scored == 300_001
 
 
@@ -228,7 +276,9 @@ def test_a_unit_of_which_a_bundle_saw_only_a_piece_is_not_done(run: RunFolder) -
     (second,) = write_units(run, batches[2:])
     assert (second.first_row, second.rows_in, second.last) == (20, 10, True)
     assert read_done_record(run, 0) is None
-    assert [i for p in (first, second) for t in stored(run, p) for i in t["id"].to_pylist()] == list(range(30))
+    assert [
+        i for p in (first, second) for t in stored(run, p) for i in t["id"].to_pylist()
+    ] == list(range(30))
 
 
 def test_a_gap_inside_a_bundle_starts_a_new_piece(run: RunFolder) -> None:
@@ -252,7 +302,9 @@ def test_of_two_attempts_the_first_recorded_stands_and_the_other_is_removed(run:
     (second,) = write_units(run, [batch])
     assert second == first
     assert second.attempt == first.attempt
-    assert files.names_in(run.attempts) == sorted(f.path for f in (*first.scored, *first.rejected))
+    assert files.list_names(run.attempts) == sorted(
+        f.path for f in (*first.scored, *first.rejected)
+    )
 
 
 def test_two_attempts_at_the_same_time(run: RunFolder) -> None:
@@ -264,7 +316,7 @@ def test_two_attempts_at_the_same_time(run: RunFolder) -> None:
     assert parts[0].attempt != parts[1].attempt
     (kept,) = {p.attempt for part in reversed(parts) for p in finish_unit(run, unit, part)}
     assert kept == parts[1].attempt
-    assert files.names_in(run.attempts) == [parts[1].scored[0].path]
+    assert files.list_names(run.attempts) == [parts[1].scored[0].path]
 
 
 def test_a_broken_done_record_is_refused(run: RunFolder) -> None:
@@ -291,7 +343,9 @@ def test_a_part_tells_what_its_batches_took_and_the_record_too(run: RunFolder) -
     assert asdict(recorded) == asdict(part)
 
 
-def test_what_recording_a_unit_took_is_counted_in_the_next_one(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_recording_a_unit_took_is_counted_in_the_next_one(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def slow_disk(*arguments: Any, **flags: Any) -> bool:
         started = time.perf_counter_ns()
         while time.perf_counter_ns() - started < 50_000_000:
@@ -300,13 +354,17 @@ def test_what_recording_a_unit_took_is_counted_in_the_next_one(run: RunFolder, m
 
     create = files.create
     monkeypatch.setattr(files, "create", slow_disk)
-    first, second = write_units(run, (batch for n in range(2) for batch in whole_unit(make_unit(n), [3])))
+    first, second = write_units(
+        run, (batch for n in range(2) for batch in whole_unit(make_unit(n), [3]))
+    )
     assert second.stages["write"] > 0.05
     assert first.ended <= second.began + 0.001, "the two spans do not overlap"
     assert second.ended - second.began > 0.05
 
 
-@pytest.mark.parametrize("gone", [("stages", "began", "ended", "peak_memory"), ("stages",), ("worker", "peak_memory")])
+@pytest.mark.parametrize(
+    "gone", [("stages", "began", "ended", "peak_memory"), ("stages",), ("worker", "peak_memory")]
+)
 def test_a_done_record_of_an_older_version_is_read(gone: tuple[str, ...], run: RunFolder) -> None:
     (part,) = write_units(run, whole_unit(make_unit(), [3]))
     older = {name: value for name, value in asdict(part).items() if name not in gone}
@@ -316,8 +374,12 @@ def test_a_done_record_of_an_older_version_is_read(gone: tuple[str, ...], run: R
     assert recorded.stages == ({} if "stages" in gone else part.stages)
 
 
-def test_a_file_that_lost_rows_on_its_way_is_refused(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.part_file.count_rows", lambda url, kind: count_rows(url, kind) - 1)
+def test_a_file_that_lost_rows_on_its_way_is_refused(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "transforms.output.part_file.count_rows", lambda url, kind: count_rows(url, kind) - 1
+    )
     with pytest.raises(PublishError, match="10 rows were written, but 9 are in the file"):
         write_units(run, whole_unit(make_unit(), [10]))
 
@@ -347,7 +409,9 @@ def test_types_as_the_manifest_tells_them() -> None:
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "..", "a/b", ""])
 @pytest.mark.parametrize("field", ["path", "sha256"])
-def test_a_done_record_that_names_files_elsewhere_is_refused(field: str, name: str, run: RunFolder) -> None:
+def test_a_done_record_that_names_files_elsewhere_is_refused(
+    field: str, name: str, run: RunFolder
+) -> None:
     (part,) = write_units(run, whole_unit(make_unit(), [3]))
     record = asdict(replace(part, scored=(replace(part.scored[0], **{field: name}),)))
     files.replace(run.done_record(0), json.dumps(record).encode())
@@ -380,24 +444,30 @@ def test_an_attempt_that_wakes_up_after_publishing_leaves_nothing(tmp_path: Path
         files.remove(run.temporary)
         with pytest.raises((FileNotFoundError, PublishError)):
             wake_up(run, unit, writer, batch)
-        assert files.names_in(f"{run.output}/_tmp") == []
+        assert files.list_names(f"{run.output}/_tmp") == []
         if writer is not None:
             writer.abandon()
 
 
-def test_of_a_record_its_files_names_are_durable_and_it_need_not_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_record_its_files_names_are_durable_and_it_need_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A record that a crash takes is made again, with its unit; one that names files that a crash took would be believed."""
     unit, synced = make_unit(0, 3), list[str]()
     run = planned_run(str(tmp_path), [unit])
     writer = PartWriter(run, unit, 0, file_format())
     writer.write(scored_batch(unit, 0, [1, 2, 3], last=True))
     part = writer.close(last=True)
-    monkeypatch.setattr(os, "fsync", lambda number: synced.append(Path(os.readlink(f"/proc/self/fd/{number}")).name))
+    monkeypatch.setattr(
+        os, "fsync", lambda number: synced.append(Path(os.readlink(f"/proc/self/fd/{number}")).name)
+    )
     assert finish_unit(run, unit, part) == (part,)
     assert synced == ["attempts", "run1"]  # the second for the folder of records
 
 
-def test_an_attempt_that_is_late_by_a_moment_records_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attempt_that_is_late_by_a_moment_records_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The folder goes once its files are synced."""
     unit, sync = make_unit(0, 3), files.sync_folder
     run = planned_run(str(tmp_path), [unit])
@@ -412,11 +482,13 @@ def test_an_attempt_that_is_late_by_a_moment_records_nothing(tmp_path: Path, mon
     monkeypatch.setattr(files, "sync_folder", sync_and_lose)
     with pytest.raises(FileNotFoundError):
         finish_unit(run, unit, part)
-    assert files.names_in(f"{run.output}/_tmp") == []
+    assert files.list_names(f"{run.output}/_tmp") == []
 
 
 @pytest.mark.parametrize("link", ["_tmp", "_tmp/run1", "_tmp/run1/attempts"])
-def test_attempts_are_not_written_through_links_out_of_the_output(link: str, tmp_path: Path) -> None:
+def test_attempts_are_not_written_through_links_out_of_the_output(
+    link: str, tmp_path: Path
+) -> None:
     run = planned_run(str(tmp_path / "scores"), [])
     files.make_folder(run.attempts)
     (tmp_path / "scores" / link).rename(tmp_path / "elsewhere")
@@ -440,14 +512,18 @@ def failing_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_an_attempt_that_fails_leaves_the_room_to_others_and_says_where(last: bool, tmp_path: Path, monkeypatch) -> None:
+def test_an_attempt_that_fails_leaves_the_room_to_others_and_says_where(
+    last: bool, tmp_path: Path, monkeypatch
+) -> None:
     """Two files are stored, the third is not: in the middle of the unit, or where its bundle ends early."""
     unit = make_unit(0, 6)
     run = planned_run(str(tmp_path / "scores"), [unit])
     failing_at(2, monkeypatch)
     with pytest.raises(PublishError, match=r"s.parquet cannot be stored there: .*No space left"):
-        write_units(run, [scored_batch(unit, 0, [0, 1, 2, 3, 4], last=last)], file_format(rows_per_file=2))
-    assert files.names_in(run.attempts) == []
+        write_units(
+            run, [scored_batch(unit, 0, [0, 1, 2, 3, 4], last=last)], file_format(rows_per_file=2)
+        )
+    assert files.list_names(run.attempts) == []
 
 
 def test_parts_of_a_bundle_that_ended_early_stay(tmp_path: Path) -> None:
@@ -459,4 +535,4 @@ def test_parts_of_a_bundle_that_ended_early_stay(tmp_path: Path) -> None:
     (part,) = [v.value for v in verb.finish_bundle()]
     verb.start_bundle()
     verb.teardown()
-    assert sorted(files.names_in(run.attempts)) == sorted(file.path for file in part.scored)
+    assert sorted(files.list_names(run.attempts)) == sorted(file.path for file in part.scored)

@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pytest
 
 from configs.errors import PublishError
-from transforms.write_csv import CsvWriter, count_csv_rows, escaped
+from transforms.formats.csv_output import CsvWriter, count_csv_rows, escape_table
 
 STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 TEXTS = st.text(st.sampled_from(["'", "a", "1", " ", *STARTS]), max_size=6)
@@ -21,10 +21,15 @@ def is_formula(text: str) -> bool:
 
 
 @given(st.lists(TEXTS | st.none(), max_size=8))
-def test_an_apostrophe_stands_before_formulas_alone_and_can_be_taken_off_again(texts: list[str | None]) -> None:
-    made = escaped(pa.table({"s": pa.array(texts, pa.string())}))["s"].to_pylist()
+def test_an_apostrophe_stands_before_formulas_alone_and_can_be_taken_off_again(
+    texts: list[str | None],
+) -> None:
+    made = escape_table(pa.table({"s": pa.array(texts, pa.string())}))["s"].to_pylist()
     assert made == [text if text is None or not is_formula(text) else f"'{text}" for text in texts]
-    assert [text[1:] if text and re.match("'+[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]", text) else text for text in made] == texts
+    assert [
+        text[1:] if text and re.match("'+[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]", text) else text
+        for text in made
+    ] == texts
 
 
 @pytest.mark.parametrize(
@@ -43,12 +48,19 @@ def test_texts_of_every_kind_are_escaped(dtype: pa.DataType) -> None:
         if pa.types.is_dictionary(dtype)
         else pa.array(["=a", "b", None], dtype)
     )
-    assert escaped(pa.table({"s": column}))["s"].to_pylist() == ["'=a", "b", None]
+    assert escape_table(pa.table({"s": column}))["s"].to_pylist() == ["'=a", "b", None]
 
 
 def test_numbers_and_bytes_stay_as_they_are() -> None:
-    table = pa.table({"n": [-1, 1], "f": [-0.5, 1.0], "b": pa.array([b"=a", b"b"]), "d": pa.array([-7, 1]).dictionary_encode()})
-    assert escaped(table).equals(table)
+    table = pa.table(
+        {
+            "n": [-1, 1],
+            "f": [-0.5, 1.0],
+            "b": pa.array([b"=a", b"b"]),
+            "d": pa.array([-7, 1]).dictionary_encode(),
+        }
+    )
+    assert escape_table(table).equals(table)
 
 
 def written(table: pa.Table, escape_formulas: bool) -> bytes:
@@ -68,14 +80,21 @@ def test_headers_and_texts_are_escaped_where_it_is_wished(escape_formulas: bool)
 
 
 @given(st.lists(st.tuples(TEXTS, st.integers(-9, 9)), max_size=8))
-def test_as_many_rows_are_counted_as_were_written_whatever_is_in_them(rows: list[tuple[str, int]]) -> None:
+def test_as_many_rows_are_counted_as_were_written_whatever_is_in_them(
+    rows: list[tuple[str, int]],
+) -> None:
     texts, numbers = [row[0] for row in rows], [row[1] for row in rows]
-    content = written(pa.table({"s": pa.array(texts, pa.string()), "n": pa.array(numbers, pa.int64())}), escape_formulas=True)
+    content = written(
+        pa.table({"s": pa.array(texts, pa.string()), "n": pa.array(numbers, pa.int64())}),
+        escape_formulas=True,
+    )
     assert count_csv_rows("u", io.BytesIO(content)) == len(rows)
 
 
 def test_values_with_line_breaks_are_counted_in_a_file_of_many_blocks() -> None:
-    content = written(pa.table({"s": ["x\n" * 500] * 2_500, "n": range(2_500)}), escape_formulas=False)
+    content = written(
+        pa.table({"s": ["x\n" * 500] * 2_500, "n": range(2_500)}), escape_formulas=False
+    )
     assert len(content) > 2 << 20
     assert count_csv_rows("u", io.BytesIO(content)) == 2_500
 

@@ -1,0 +1,145 @@
+"""Messages of errors as records and logs may hold them: without the values of a row."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+import re
+
+from configs.errors import Refusal, RowError
+
+# An apostrophe inside a word opens no quotation, and one that is never closed reaches to the end.
+_QUOTED = re.compile(
+    r"""
+      (?<!\w) [bBrRuU]{0,2} ' (?: .*? ' (?!\w) | .* )
+    | " (?: [^"\\] | \\.? )* (?: " | $ )
+    | ` [^`]* (?: ` | $ )
+    | \u2018 .*? (?: \u2019 (?!\w) | $ )
+    | \u201c .*? (?: \u201d | $ )
+    """,
+    re.VERBOSE,
+)
+# The part before the @ is looked for from its first character on only: from each of them, a long
+# text would take for ever.
+_MAIL = re.compile(r"(?<![^\s<>,;:()@])[^\s<>,;:()@]+@[^\s<>,;()]+")
+_NUMBER = re.compile(r"(?<!\w)[-+]?\.?\d[\w.,:+]*(?:[ -]\d[\w.,:+]*)*")
+# Names of types and columns end in a few digits at most: `float32`, `column_17`; a customer's
+# number has more.
+_WITH_DIGITS = re.compile(r"(?<!\w)(?![A-Za-z_]+\d{1,3}(?!\w))(?=\w*\d)\w+")
+# Shorter words of a value are words of any sentence.
+_WORD = re.compile(r"[^\W_]{3,}")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_SHOWN_BYTES = 2_000
+# More than is shown, because what is blotted out becomes shorter; the patterns take time for all of
+# it.
+_LOOKED_AT_CHARACTERS = 8_000
+# Shorter values would be found inside many words that have nothing to do with them.
+_SHORT = 4
+_BLOT = "***"
+
+
+def shown(error: BaseException, values: Iterable[str] = ()) -> str:
+    """Return an error's message as records and logs may hold it: without a row's values.
+
+    Messages of ours are written without values. In those of libraries, models and users' functions,
+    what stands in quotes, numbers, mail addresses, every text of `values` and every longer word of
+    one is blotted out, and addresses of objects are left out, so that the same row leaves the same
+    record.
+
+    Args:
+        error: raised by anybody.
+        values: texts of the row that it is about.
+
+    Returns:
+        One line of at most 2 000 bytes (UTF-8).
+
+    >>> shown(ValueError("could not convert string to float: 'Ann' in row 17"))
+    'could not convert string to float: *** in row ***'
+    >>> shown(ValueError("no such town: SPRINGFIELD"), ["Springfield, Ohio"])
+    'no such town: ***'
+    """
+    one_line = " ".join(str(error).split())
+    line = _ADDRESS.sub("", one_line)
+    if not isinstance(error, Refusal | RowError):
+        line = _blot_out(_cut(line), list(values))
+    encoded = line.encode(errors="replace")[:_SHOWN_BYTES]
+    # The cut may be inside a character.
+    return encoded.decode(errors="ignore")
+
+
+def _cut(line: str) -> str:
+    """Return the beginning of a long line, without its last word.
+
+    Half a word of a value is not known for one.
+    """
+    if len(line) <= _LOOKED_AT_CHARACTERS:
+        return line
+    whole_words = line[:_LOOKED_AT_CHARACTERS].rpartition(" ")[0]
+    return f"{whole_words} {_BLOT}".lstrip()
+
+
+def _blot_out(line: str, values: Sequence[str]) -> str:
+    # Whole values first: a value's words alone would leave what stands between them.
+    line = _blot_out_values(line, values)
+    words: set[str] = set()
+    for value in values:
+        words.update(word.casefold() for word in _WORD.findall(value))
+
+    def blot_word(found: re.Match[str]) -> str:
+        word = found.group()
+        return _BLOT if word.casefold() in words else word
+
+    line = _WORD.sub(blot_word, line)
+    for pattern in (_QUOTED, _MAIL, _NUMBER, _WITH_DIGITS):
+        line = pattern.sub(_BLOT, line)
+    return line
+
+
+def _blot_out_values(line: str, values: Iterable[str]) -> str:
+    """Return the line without whole values, whatever their case.
+
+    Not with patterns made of them: those are slow to make, and `re` keeps them.
+    """
+    folded = _fold(line)
+    is_value = bytearray(len(line))
+    for value in {" ".join(value.split()) for value in values}:
+        if 0 < len(value) <= len(line):
+            for start in _find_places(_fold(value), folded):
+                is_value[start : start + len(value)] = b"\1" * len(value)
+    parts = []
+    # Runs of characters that are, or are not, of a value.
+    for is_told, run in groupby(zip(is_value, line, strict=True), key=itemgetter(0)):
+        text = "".join(character for _, character in run)
+        parts.append(_BLOT if is_told else text)
+    return "".join(parts)
+
+
+def _find_places(value: str, line: str) -> Iterator[int]:
+    """Yield where the value stands in the line; one of few characters not inside a word."""
+    start = line.find(value)
+    while start >= 0:
+        stop = start + len(value)
+        before, after = line[max(0, start - 1) : start], line[stop : stop + 1]
+        is_inside = _is_of_a_word(before) or _is_of_a_word(after)
+        if len(value) < _SHORT and is_inside:
+            start = line.find(value, start + 1)
+            continue
+        yield start
+        start = line.find(value, stop)
+
+
+def _is_of_a_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _fold(text: str) -> str:
+    """Return the text without case, each character in its place."""
+    folded = text.casefold()
+    if len(folded) == len(text):
+        return folded
+    return "".join(_fold_character(character) for character in text)
+
+
+def _fold_character(character: str) -> str:
+    folded = character.casefold()
+    # Those that would become several characters, as the German sharp s, keep to lower case.
+    return folded if len(folded) == 1 else character.lower()[0]

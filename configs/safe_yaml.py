@@ -1,0 +1,116 @@
+"""YAML text to plain values: no code, no key twice, nothing that grows far beyond the text.
+
+Comes in: text from a user, or from a model package that nobody has checked yet. While it is
+composed its size is counted as if every alias were written out, so that a few lines cannot stand
+for a billion values, nor nest until Python gives up.
+"""
+
+from typing import Any, NoReturn
+
+import yaml
+
+# A thousand times a large job; a card lists hundreds of columns at most.
+MOST_BYTES = 4 << 20
+# Values, and parts of long texts, that a document may stand for: some seconds of PyYAML's work.
+_LARGEST = 200_000
+_CHARACTERS_OF_ONE = 64
+# PyYAML calls itself for every level, and Python ends at about 1 000 calls.
+_DEEPEST = 64
+# What PyYAML raises for the 31st of June, or an integer without a digit.
+_UNEXPECTED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+
+
+class NotPlainYaml(ValueError):
+    """Text that is not YAML, or not of the plain kind; `str()` says where and why, in one line."""
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value of one YAML document.
+
+    >>> parse_yaml("a: [1, x]")
+    {'a': [1, 'x']}
+
+    Raises:
+        NotPlainYaml: it cannot be read, names a Python object, has a key twice, or is too large.
+    """
+    if len(text) > MOST_BYTES:
+        raise NotPlainYaml(f"is larger than {MOST_BYTES >> 20} MiB")
+    try:
+        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}: " if mark else ""
+        raise NotPlainYaml(f"{place}{error.problem}") from error
+    except yaml.YAMLError as error:
+        raise NotPlainYaml(str(error).partition("\n")[0]) from error
+    except _UNEXPECTED as error:
+        raise NotPlainYaml(f"a value is not what it looks like: {error}") from error
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML in which a key stands once, and whose size and depth have limits."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._size = self._depth = 0
+        self._sizes: dict[str, int] = {}
+        self._open: list[str] = []
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.AliasEvent):
+            # Python would make a list that holds itself, which nobody who walks it comes out of.
+            if event.anchor in self._open:
+                self._refuse(f"{event.anchor!r} stands inside itself", event)
+            self._count(self._sizes.get(event.anchor, 0), event)
+            return super().compose_node(parent, index)
+        before = self._size
+        text = getattr(event, "value", "")
+        self._count(1 + len(text) // _CHARACTERS_OF_ONE, event)
+        node = self._compose_deeper(parent, index, event)
+        if event.anchor is not None:
+            self._sizes[event.anchor] = self._size - before
+        return node
+
+    def _compose_deeper(self, parent: Any, index: Any, event: Any) -> Any:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self._refuse(f"nested deeper than {_DEEPEST} levels", event)
+        if event.anchor is not None:
+            self._open.append(event.anchor)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if event.anchor is not None:
+            self._open.remove(event.anchor)
+        return node
+
+    def _count(self, size: int, event: Any) -> None:
+        self._size += size
+        if self._size > _LARGEST:
+            self._refuse(
+                f"stands for more than {_LARGEST:,} values, with every alias written out", event
+            )
+
+    def _refuse(self, problem: str, event: Any) -> NoReturn:
+        raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+
+
+def _construct_mapping(loader: _PlainLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    """Return a mapping; PyYAML alone would take the last of two equal keys in silence."""
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        # PyYAML refuses keys of other kinds, and merges these.
+        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE_TAG:
+            continue
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key!r} stands twice", key_node.start_mark
+            )
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_PlainLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)

@@ -1,0 +1,111 @@
+"""Which modules a `function` step may name: a user's own.
+
+Functions of Python, of this program and of its libraries were not written to be called by a job.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import PurePosixPath
+import re
+import sys
+
+OUR_PACKAGES = ("configs", "model_zoo", "pipelines", "storage", "transforms")
+# This program, as setup.py names it.
+_OURS = "columnar-batch-prediction"
+# What only tests and benchmarks need is no part of the program, and may be named as a user's own
+# code.
+_FOR_DEVELOPMENT = frozenset({"benchmarks", "test"})
+# Some wheels bring their tests along by accident, under a name that a user's own may have.
+_BY_ACCIDENT = "tests"
+_TOOLS = frozenset({"__main__", "pip", "pkg_resources", "setuptools", "wheel"})
+# `name[extra,other]`, with which a requirement begins.
+_REQUIREMENT = re.compile(r"\s*([\w.-]+)\s*(?:\[([^\]]*)\])?")
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
+_MODULE_ENDINGS = (".py", ".so", ".pyd")
+
+
+def why_not(module: str) -> str | None:
+    """Return why a step may not call functions of this module; None when it may.
+
+    That is told from its name alone, before anything is imported.
+
+    >>> why_not("os.path"), why_not("my_package.features")
+    ("os is Python's own", None)
+    """
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return f"{top} is Python's own"
+    if top in OUR_PACKAGES:
+        return f"{top} is a package of this program"
+    libraries = _find_library_modules()
+    # Not knowing what belongs to a library is no reason to allow it.
+    if libraries is None:
+        return (
+            f"{_OURS} is not installed, so that nobody can tell whether {top} is of its libraries"
+        )
+    if top in _TOOLS or top in libraries:
+        return f"{top} is a library that this program needs"
+    return None
+
+
+@cache
+def _find_library_modules() -> frozenset[str] | None:
+    """Return the top-level modules of everything that this program may be installed with.
+
+    However indirectly, and by whatever extra, it needs them. None where it is not installed itself.
+    """
+    try:
+        ours = distribution(_OURS)
+    except PackageNotFoundError:
+        return None
+    found: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    # Distributions with an extra that was asked for, or with none.
+    pending = [(ours, extra) for extra in ("", *_list_extras(ours))]
+    while pending:
+        package, extra = pending.pop()
+        found.update(_list_modules(package))
+        for needed in _list_requirements(package, extra):
+            if needed in seen:
+                continue
+            seen.add(needed)
+            # What is not there is of an extra that is not installed, or of another platform.
+            try:
+                pending.append((distribution(needed[0]), needed[1]))
+            except PackageNotFoundError:
+                continue
+    return frozenset(found - {_BY_ACCIDENT})
+
+
+def _list_extras(package: Distribution) -> list[str]:
+    extras = package.metadata.get_all("Provides-Extra") or []
+    return [extra for extra in extras if extra not in _FOR_DEVELOPMENT]
+
+
+def _list_requirements(package: Distribution, extra: str) -> Iterator[tuple[str, str]]:
+    """Yield what a package needs for an extra, or without one: names, and extras of theirs."""
+    for line in package.requires or ():
+        text, _, marker = line.partition(";")
+        condition = _EXTRA.search(marker)
+        wanted = condition.group(1) if condition is not None else ""
+        named = _REQUIREMENT.match(text)
+        if wanted != extra or named is None:
+            continue
+        name, extras = named.groups(default="")
+        yield name, ""
+        for own_extra in extras.split(","):
+            yield name, own_extra.strip()
+
+
+def _list_modules(package: Distribution) -> Iterator[str]:
+    # Where setuptools has left a list, it is right even for modules that are linked and not copied.
+    listed = package.read_text("top_level.txt")
+    if listed:
+        for line in listed.split():
+            yield line.split("/")[0]
+        return
+    for file in package.files or ():
+        path = PurePosixPath(file)
+        if path.suffix in _MODULE_ENDINGS:
+            yield path.parts[0].partition(".")[0]

@@ -1,0 +1,19 @@
+"""What turns a network's logits into probabilities."""
+
+import numpy as np
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return `1 / (1 + exp(-x))` of each number, in the dtype of the logits."""
+    # exp(-x) of a very negative x is infinite, and 1 / infinity is the right answer.
+    with np.errstate(over="ignore"):
+        probabilities: np.ndarray = 1 / (1 + np.exp(-logits))
+    return probabilities
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return probabilities (rows, classes) of logits (rows, classes); each row's sum is 1."""
+    # The largest logit becomes 0, so that no exp overflows.
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities

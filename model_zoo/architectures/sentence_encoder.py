@@ -1,0 +1,193 @@
+"""A BERT encoder whose token vectors are averaged into one embedding per text.
+
+And its weights from a Hugging Face checkpoint. Sources: Devlin et al. 2019 (BERT); Reimers and
+Gurevych 2019 (Sentence-BERT: mean pooling); Vaswani et al. 2017 (attention).
+"""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+# Of layer normalisation: BERT's own value, with which the checkpoints were trained.
+_EPSILON = 1e-12
+
+
+def sentence_encoder(
+    vocabulary: int,
+    width: int,
+    layers: int,
+    heads: int,
+    feed_forward: int,
+    positions: int,
+    normalise: bool = True,
+) -> nn.Module:
+    """Build a BERT encoder that gives the mean of its token vectors.
+
+    Called with `input_ids` and `attention_mask`, int64 (rows, tokens), of which the mask is 1 for
+    tokens and 0 for the padding behind them; tokens <= `positions`. Gives `embedding` float32 (rows,
+    width).
+
+    Args:
+        vocabulary: number of different tokens.
+        width: numbers of a token vector, a multiple of `heads`.
+        layers, heads, feed_forward: number of layers, attention heads of each, and width between its
+            two linear layers.
+        positions: tokens of the longest text.
+        normalise: whether an embedding is divided by its length.
+
+    >>> encoder = sentence_encoder(9, width=4, layers=1, heads=2, feed_forward=8, positions=6)
+    >>> tokens = torch.ones(3, 5, dtype=torch.int64)
+    >>> encoder(input_ids=tokens, attention_mask=tokens)["embedding"].shape
+    torch.Size([3, 4])
+    """
+    return _SentenceEncoder(vocabulary, width, layers, heads, feed_forward, positions, normalise)
+
+
+def parameters_of_bert(config: Mapping[str, int], normalise: bool = True) -> dict[str, int | bool]:
+    """Return parameters of `sentence_encoder` from a checkpoint's `config.json`.
+
+    Args:
+        config: its content.
+        normalise: as that of `sentence_encoder`; the checkpoint does not say it there.
+    """
+    return {
+        "vocabulary": config["vocab_size"],
+        "width": config["hidden_size"],
+        "layers": config["num_hidden_layers"],
+        "heads": config["num_attention_heads"],
+        "feed_forward": config["intermediate_size"],
+        "positions": config["max_position_embeddings"],
+        "normalise": normalise,
+    }
+
+
+def state_of_bert(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the state dict of `sentence_encoder` from that of a Hugging Face BertModel.
+
+    Its pooler and its buffers are left out.
+
+    Raises:
+        KeyError: a tensor that every BERT has is missing.
+    """
+    # A model with a head on top keeps the encoder under a name of its own.
+    tensors = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
+    state = {}
+    for ours, theirs in _EMBEDDINGS.items():
+        state[ours] = tensors[f"embeddings.{theirs}"]
+    positions = tensors["embeddings.position_embeddings.weight"]
+    segments = tensors["embeddings.token_type_embeddings.weight"]
+    # All texts are of the first segment: its vector is added to every position once and for all.
+    state["positions.weight"] = positions + segments[0]
+    for layer in sorted(_find_layers(tensors)):
+        state.update(_take_layer(tensors, layer))
+    return state
+
+
+_LAYERS = "encoder.layer."
+_ATTENTION = ("query", "key", "value")
+_EMBEDDINGS = {
+    "words.weight": "word_embeddings.weight",
+    "norm.weight": "LayerNorm.weight",
+    "norm.bias": "LayerNorm.bias",
+}
+_LAYER = {
+    "mix": "attention.output.dense",
+    "norm_attention": "attention.output.LayerNorm",
+    "widen": "intermediate.dense",
+    "narrow": "output.dense",
+    "norm_output": "output.LayerNorm",
+}
+
+
+def _find_layers(names: Iterable[str]) -> set[int]:
+    layers = set()
+    for name in names:
+        if name.startswith(_LAYERS):
+            number, _, _ = name.removeprefix(_LAYERS).partition(".")
+            layers.add(int(number))
+    return layers
+
+
+def _take_layer(tensors: Mapping[str, torch.Tensor], layer: int) -> dict[str, torch.Tensor]:
+    """Return the weights of one layer by our names."""
+    theirs = f"{_LAYERS}{layer}"
+    ours = f"layers.{layer}"
+    taken = {}
+    for kind in ("weight", "bias"):
+        # One product in place of three.
+        attention = [tensors[f"{theirs}.attention.self.{part}.{kind}"] for part in _ATTENTION]
+        taken[f"{ours}.attend.{kind}"] = torch.cat(attention)
+        for our_name, their_name in _LAYER.items():
+            taken[f"{ours}.{our_name}.{kind}"] = tensors[f"{theirs}.{their_name}.{kind}"]
+    return taken
+
+
+class _SentenceEncoder(nn.Module):
+    def __init__(
+        self,
+        vocabulary: int,
+        width: int,
+        layers: int,
+        heads: int,
+        feed_forward: int,
+        positions: int,
+        normalise: bool,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
+        self.words = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(positions, width)
+        self.norm = nn.LayerNorm(width, eps=_EPSILON)
+        self.layers = nn.ModuleList(_Layer(width, heads, feed_forward) for _ in range(layers))
+        self.normalise = normalise
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        tokens = input_ids.shape[1]
+        positions = self.positions.weight[:tokens]
+        values = self.words(input_ids) + positions
+        values = self.norm(values)
+        # The same for every head and every token that looks.
+        attended = attention_mask.to(torch.bool)[:, None, None, :]
+        for layer in self.layers:
+            values = layer(values, attended)
+        # float32, whatever the layers compute in: a long text's sum needs the digits.
+        weights = attention_mask[:, :, None].to(torch.float32)
+        weighted = values.to(torch.float32) * weights
+        # A text without tokens would divide by zero.
+        counts = weights.sum(1).clamp(min=1.0)
+        mean = weighted.sum(1) / counts
+        if self.normalise:
+            mean = functional.normalize(mean, dim=1)
+        return {"embedding": mean}
+
+
+class _Layer(nn.Module):
+    def __init__(self, width: int, heads: int, feed_forward: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attend = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.norm_attention = nn.LayerNorm(width, eps=_EPSILON)
+        self.widen = nn.Linear(width, feed_forward)
+        self.narrow = nn.Linear(feed_forward, width)
+        self.norm_output = nn.LayerNorm(width, eps=_EPSILON)
+
+    def forward(self, values: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+        rows, tokens, width = values.shape
+        parts = self.attend(values)
+        parts = parts.view(rows, tokens, 3, self.heads, width // self.heads)
+        # (3, rows, heads, tokens, numbers): a product for each head.
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=attended)
+        mixed = mixed.transpose(1, 2).reshape(rows, tokens, width)
+        values = values + self.mix(mixed)
+        values = self.norm_attention(values)
+        widened = self.widen(values)
+        widened = functional.gelu(widened)
+        values = values + self.narrow(widened)
+        return self.norm_output(values)

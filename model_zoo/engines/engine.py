@@ -1,0 +1,111 @@
+"""What an engine is: a library that computes networks.
+
+An engine is one file in this folder and its line in `table.py`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import torch
+
+from model_zoo.engines.settings import Settings
+from model_zoo.package.card import ModelCard
+from model_zoo.package.package import Package
+
+# One tensor (rows, *shape) per input.
+Inputs: TypeAlias = Mapping[str, torch.Tensor]
+# Called with the number of rows wanted: mini-batches of the job's own rows, at most so many rows.
+Sample: TypeAlias = Callable[[int], Iterable[Inputs]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model that an engine has loaded.
+
+    Attributes:
+        compute: called with one tensor (batch_rows, *shape) per input, by name, on the device;
+            returns a dict of tensors (batch_rows, *shape), one per output. Several threads call it
+            at the same time.
+        dtype: in which floating-point inputs reach it.
+        layout: memory format of inputs with four dimensions.
+    """
+
+    compute: Callable[..., Any]
+    dtype: torch.dtype
+    layout: torch.memory_format
+
+
+class Engine(Protocol):
+    """A library that computes networks; it has no state of its own."""
+
+    @property
+    def name(self) -> str:
+        """Return the word that settings name it by."""
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Return the modules that must be installed for it."""
+
+    @property
+    def extra(self) -> str | None:
+        """Return the extra of this program that brings them; None when they always come."""
+
+    def reads(self, card: ModelCard) -> str:
+        """Return which file of the package it reads."""
+
+    def load(
+        self, package: Package, device: torch.device, threads: int, settings: Settings
+    ) -> Network:
+        """Load the package's model.
+
+        Args:
+            device: where it computes.
+            threads: mini-batches that will be computed at the same time; an engine with threads of
+                its own takes one for each.
+            settings: how it computes.
+
+        Raises:
+            ModelError: the package's file does not hold the card's network, or the settings do not
+                go with it or with the device.
+        """
+
+    def describe_version(self) -> str:
+        """Return library and version, as a manifest says them."""
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        """Tell whether an error of a network means that fewer rows may fit."""
+
+    def list_settings(
+        self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
+    ) -> Iterator[Settings]:
+        """Yield settings that are worth trying when tuning, beside the reference.
+
+        Args:
+            card: what the model takes.
+            device: where it computes.
+            batch_rows: rows of their mini-batches.
+            without: words of settings to leave out.
+        """
+
+    def list_refinements(
+        self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
+    ) -> Iterator[Settings]:
+        """Yield what may make the fastest settings faster still.
+
+        Args:
+            card: what the model takes.
+            fastest: settings that may be kept, the fastest first.
+            without: words of settings to leave out.
+        """
+
+    def calibrate(self, package: Package, settings: Settings, sample: Sample) -> Settings:
+        """Return settings with what must be measured on a sample, or as they are.
+
+        Args:
+            settings: as `list_settings` yields them.
+            sample: rows that the reference scores.
+
+        Raises:
+            ModelError: nothing can be measured on this network, these rows or this processor.
+        """

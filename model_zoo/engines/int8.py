@@ -1,0 +1,100 @@
+"""Networks with 8-bit integers, by torch's FX graph mode quantisation (Jacob et al., 2018).
+
+The scales are measured once on a sample (`measure_scales`), kept with the settings, and put back
+wherever the network is loaded, so that every worker computes the same. Weights get a scale per
+output channel.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.fx import GraphModule
+
+from configs.errors import ModelError
+from model_zoo.engines import torch_private
+from model_zoo.engines.machine import adds_bytes_without_overflow
+from model_zoo.engines.settings import Scale
+from model_zoo.engines.torch_private import Inputs
+
+_BACKEND = "x86"
+
+
+def measure_scales(network: nn.Module, batches: Iterable[Inputs]) -> tuple[Scale, ...]:
+    """Return scales for `quantise`, from what flows through the network on some mini-batches.
+
+    Args:
+        network: in float32 and eval mode.
+        batches: one tensor (rows, *shape) per input each.
+
+    Raises:
+        ModelError: the network cannot be traced, or there is no mini-batch.
+    """
+    with quantising():
+        prepared: GraphModule | None = None
+        with torch.inference_mode():
+            for inputs in batches:
+                if prepared is None:
+                    prepared = _prepare(network, inputs)
+                prepared(**inputs)
+        if prepared is None:
+            raise ModelError("no rows to measure the scales of int8 on")
+        observers = torch_private.list_observers(prepared)
+        return tuple(_read_scale(place, observer) for place, observer in observers)
+
+
+def quantise(network: nn.Module, example: Inputs, scales: Sequence[Scale]) -> nn.Module:
+    """Return the network in int8, with these scales.
+
+    Args:
+        network: in float32 and eval mode.
+        example: a mini-batch.
+        scales: as `measure_scales` returns them.
+
+    Raises:
+        ModelError: the scales are those of another network.
+    """
+    with quantising():
+        prepared = _prepare(network, example)
+        places = [place for place, _ in torch_private.list_observers(prepared)]
+        # A place without a scale would be measured on whatever rows come first.
+        if sorted(places) != sorted(scale.place for scale in scales):
+            raise ModelError(
+                "the scales of int8 belong to another network; run pipelines.tune again"
+            )
+        for scale in scales:
+            bounds = (scale.low, scale.high)
+            torch_private.fix_scale(prepared, scale.place, scale.scale, scale.zero_point, bounds)
+        return torch_private.convert_int8(prepared)
+
+
+@contextmanager
+def quantising() -> Iterator[None]:
+    """Quantise in this block with the backend for x86.
+
+    Raises:
+        ModelError: torch has no such backend here.
+    """
+    if not torch_private.has_backend(_BACKEND):
+        raise ModelError("int8 needs an x86 processor here; use float32 or bfloat16")
+    with torch_private.use_backend(_BACKEND):
+        yield
+
+
+def _prepare(network: nn.Module, example: Inputs) -> GraphModule:
+    # The defaults of onednn use all 8 bits; those of x86 use 7, as older processors add products
+    # of bytes in 16 bits, and lose what does not fit.
+    defaults = "onednn" if adds_bytes_without_overflow() else _BACKEND
+    try:
+        return torch_private.prepare_int8(network, example, defaults)
+    except Exception as error:  # whatever tracing meets in a network that was not written for it
+        raise ModelError(
+            f"the network cannot be traced for int8: {type(error).__name__}"
+        ) from error
+
+
+def _read_scale(place: str, observer: Any) -> Scale:
+    scale, zero_point = observer.calculate_qparams()
+    return Scale(place, float(scale), int(zero_point), observer.quant_min, observer.quant_max)

@@ -1,0 +1,106 @@
+"""How a network computes: what makes it faster, and changes the last digits of scores or more."""
+
+from dataclasses import asdict, dataclass
+import hashlib
+import json
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+Device = str  # cpu, cuda (all there are), cuda:1, auto
+DType = Literal["float32", "bfloat16", "float16", "int8", "int8_linear"]
+Layout = Literal["contiguous", "channels_last"]
+
+# The engine that every package can be loaded with. It is left out where settings are written down,
+# so that runs from before there were others keep their ids.
+DEFAULT_ENGINE = "torch"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How float32 values at one place of a network become 8-bit integers.
+
+    `round(value / scale) + zero_point`, within `low` to `high`.
+    """
+
+    place: str
+    scale: float
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class LinearScale:
+    """How what flows into a linear layer becomes 8-bit integers.
+
+    `round(value / factor / scale) + zero_point`, with a factor per feature.
+    """
+
+    place: str
+    scale: float
+    zero_point: int
+    factors: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network computes.
+
+    The defaults are the reference that every other choice is compared with: float32, eager.
+
+    Attributes:
+        batch_rows: rows of a mini-batch; of a model with a mask, of one with the longest texts.
+        dtype: of weights and of what flows between layers. `int8` quantises convolutions and linear
+            layers with `scales` that were measured on a sample; `int8_linear` those linear layers
+            that `linear_scales` names, and leaves the rest in float32.
+        layout: order of an image's numbers in memory; `channels_last` is how convolutions are
+            fastest on most devices.
+        compiled: whether the engine makes machine code of the network, for mini-batches of exactly
+            `batch_rows` rows.
+        engine: name of the library that computes, in the table of engines.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    batch_rows: Annotated[int, Field(ge=1)]
+    dtype: DType = "float32"
+    layout: Layout = "contiguous"
+    compiled: bool = False
+    scales: tuple[Scale, ...] = ()
+    linear_scales: tuple[LinearScale, ...] = ()
+    engine: str = DEFAULT_ENGINE
+
+    @property
+    def is_reference(self) -> bool:
+        """Tell whether these are the engine's reference settings, whatever the mini-batch."""
+        return self == self.as_reference()
+
+    def as_reference(self) -> "Settings":
+        """Return the settings of the same engine that these are compared with."""
+        return Settings(self.batch_rows, engine=self.engine)
+
+    def __str__(self) -> str:
+        """Return the settings as tables and manifests show them."""
+        words: list[str] = [self.dtype]
+        if self.engine != DEFAULT_ENGINE:
+            words.insert(0, self.engine)
+        if self.linear_scales:
+            layers = len(self.linear_scales)
+            words.append(f"({layers} layer{'s' if layers > 1 else ''})")
+        if self.layout == "channels_last":
+            words.append("channels_last")
+        if self.compiled:
+            words.append("compiled")
+        return " ".join(words)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON gives them back; of the scales a digest."""
+        values = asdict(self)
+        if self.engine == DEFAULT_ENGINE:
+            del values["engine"]
+        # Thousands of numbers would drown a manifest; these digests are part of run ids.
+        scales = [values.pop("scales"), values.pop("linear_scales")]
+        digest = hashlib.sha256(json.dumps(scales).encode())
+        is_measured = bool(self.scales or self.linear_scales)
+        values["scales"] = digest.hexdigest() if is_measured else None
+        return values

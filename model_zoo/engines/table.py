@@ -1,0 +1,35 @@
+"""The table of engines: a new one is a file in this folder, and its line below."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from configs.errors import ModelError
+from configs.suggest import nearest
+from model_zoo.engines.engine import Engine
+
+# By name, the class `module:attribute`. Imported only when it is asked for: a library takes seconds.
+ENGINES = {"torch": "model_zoo.engines.torch_engine:TorchEngine"}
+
+
+def find_engine(name: str) -> Engine:
+    """Return an engine that can compute here.
+
+    Raises:
+        ModelError: there is no engine of this name, or its library is not installed.
+    """
+    if name not in ENGINES:
+        raise ModelError(f"engine {name!r} is unknown{nearest(name, sorted(ENGINES))}")
+    module, _, attribute = ENGINES[name].partition(":")
+    engine: Engine = getattr(import_module(module), attribute)()
+    _check_libraries(engine)
+    return engine
+
+
+def _check_libraries(engine: Engine) -> None:
+    # Looked for and not imported: that is the engine's own work, when it loads a model.
+    missing = [library for library in engine.libraries if find_spec(library) is None]
+    if missing:
+        raise ModelError(
+            f"engine {engine.name} needs {missing[0]}, which is not installed here; "
+            f"install its extra where workers run: pip install '.[{engine.extra}]'"
+        )

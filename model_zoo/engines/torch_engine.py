@@ -1,0 +1,168 @@
+"""torch: float32 as it was trained, other dtypes and layouts, machine code, and 8-bit integers."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from configs.errors import ModelError
+from model_zoo.engines import device_errors
+from model_zoo.engines.compiled import compile_network
+from model_zoo.engines.engine import Inputs, Network, Sample
+from model_zoo.engines.int8 import measure_scales, quantise
+from model_zoo.engines.int8_linear import measure_linear_scales, quantise_linear
+from model_zoo.engines.machine import machine_kind
+from model_zoo.engines.nan_guard import NanGuard
+from model_zoo.engines.settings import DType, Layout, Settings
+from model_zoo.package.card import ModelCard
+from model_zoo.package.package import Package
+from model_zoo.package.weights import load_network
+
+# Networks in int8 take float32, and make integers of it themselves.
+_FLOATING = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+# float16 has no fast kernels on CPUs, and torch's 8-bit kernels are for CPUs alone.
+_DTYPES: dict[str, tuple[DType, ...]] = {
+    "cpu": ("float32", "bfloat16", "int8", "int8_linear"),
+    "cuda": ("float32", "bfloat16", "float16"),
+}
+_CALIBRATION_ROWS = 256
+# More, because a few rows of text have the largest features.
+_LINEAR_CALIBRATION_ROWS = 1024
+
+
+class TorchEngine:
+    """torch, which every package can be loaded with."""
+
+    name = "torch"
+    libraries = ("torch",)
+    extra = None
+
+    def reads(self, card: ModelCard) -> str:
+        """Return the file of the state dict."""
+        return card.weights
+
+    def load(
+        self, package: Package, device: torch.device, threads: int, settings: Settings
+    ) -> Network:
+        """Load the network, as `Engine.load`; `threads` needs no preparation."""
+        _compute_float32_in_full()
+        network: Any = load_network(package).eval().to(device)
+        if not settings.is_reference:
+            network = _accelerate(network, package, settings, device)
+        if device.type == "cuda":
+            # Threads that score have streams of their own, which do not wait for this one.
+            torch.cuda.synchronize(device)
+        return Network(network, _input_dtype(settings), _LAYOUTS[settings.layout])
+
+    def describe_version(self) -> str:
+        """Return torch's version."""
+        return f"torch {torch.__version__}"
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        """Tell whether fewer rows may fit."""
+        return device_errors.is_out_of_memory(error)
+
+    def list_settings(
+        self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
+    ) -> Iterator[Settings]:
+        """Yield every dtype in every layout, as `Engine.list_settings`."""
+        layouts: tuple[Layout, ...] = ("contiguous",)
+        has_images = any(len(tensor.shape) == 3 for tensor in card.inputs.values())
+        if has_images and "channels_last" not in without:
+            layouts = ("contiguous", "channels_last")
+        for dtype in _DTYPES[device.type]:
+            for layout in layouts:
+                settings = Settings(batch_rows, dtype, layout)
+                if dtype not in without and not settings.is_reference:
+                    yield settings
+
+    def list_refinements(
+        self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
+    ) -> Iterator[Settings]:
+        """Yield machine code of the fastest floating-point settings."""
+        # Each length of text would need machine code of its own.
+        if "compile" in without or card.mask is not None:
+            return
+        floating = [settings for settings in fastest if settings.dtype in _FLOATING]
+        yield replace(floating[0], compiled=True)
+
+    def calibrate(self, package: Package, settings: Settings, sample: Sample) -> Settings:
+        """Measure the scales of int8 and int8_linear, as `Engine.calibrate`."""
+        # The scales are those of the float32 network, whatever the layout.
+        if settings.dtype == "int8":
+            network = load_network(package).eval()
+            return replace(settings, scales=measure_scales(network, sample(_CALIBRATION_ROWS)))
+        if settings.dtype == "int8_linear":
+            network = load_network(package).eval()
+            batches: Iterable[Inputs] = sample(_LINEAR_CALIBRATION_ROWS)
+            return replace(settings, linear_scales=measure_linear_scales(network, batches))
+        return settings
+
+
+def _compute_float32_in_full() -> None:
+    """Have CUDA devices compute float32 with all of its 23 bits of precision."""
+    # They have units that read 10 bits of it, which torch uses for convolutions unless told
+    # otherwise; whoever wants that says `bfloat16` or `float16`.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def _input_dtype(settings: Settings) -> torch.dtype:
+    return _FLOATING.get(settings.dtype, torch.float32)
+
+
+def _accelerate(
+    network: nn.Module, package: Package, settings: Settings, device: torch.device
+) -> Any:
+    """Return the float32 network as the settings want it, called as before.
+
+    Raises:
+        ModelError: they do not go with this network or device.
+    """
+    example = _make_example(package.card, settings, device)
+    if settings.dtype in _FLOATING:
+        network = network.to(_FLOATING[settings.dtype])
+    else:
+        network = NanGuard(_quantise(network, example, settings, device))
+    if settings.layout == "channels_last":
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if not settings.compiled:
+        return network
+    if package.card.mask is not None:
+        raise ModelError(
+            "a model of texts is not compiled: "
+            "each length of text would need machine code of its own"
+        )
+    identity = {
+        "model": package.digest,
+        "settings": settings.as_dict(),
+        "machine": machine_kind(device),
+    }
+    return compile_network(network, example, identity)
+
+
+def _quantise(
+    network: nn.Module, example: Inputs, settings: Settings, device: torch.device
+) -> nn.Module:
+    if device.type != "cpu":
+        raise ModelError(f"{settings.dtype} is for the CPU; on CUDA use bfloat16 or float16")
+    if settings.dtype == "int8_linear":
+        return quantise_linear(network, settings.linear_scales)
+    return quantise(network, example, settings.scales)
+
+
+def _make_example(card: ModelCard, settings: Settings, device: torch.device) -> Inputs:
+    """Return a mini-batch of zeros, as it reaches the network."""
+    example = {}
+    for name, tensor in card.inputs.items():
+        dtype = getattr(torch, tensor.dtype)
+        if dtype.is_floating_point:
+            dtype = _input_dtype(settings)
+        zeros = torch.zeros((settings.batch_rows, *tensor.shape), dtype=dtype, device=device)
+        if zeros.ndim == 4:
+            zeros = zeros.contiguous(memory_format=_LAYOUTS[settings.layout])
+        example[name] = zeros
+    return example

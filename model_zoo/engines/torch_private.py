@@ -1,0 +1,165 @@
+"""Every hold on a part of torch that is not public, so that a new version can break one file only.
+
+Imported lazily where it may be: torch's compiler and its quantisation take seconds to import.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+import warnings
+
+import torch
+from torch import nn
+from torch.fx import GraphModule
+
+Inputs = Mapping[str, torch.Tensor]
+
+
+def write_machine_code(network: nn.Module, example: Inputs, path: Path) -> None:
+    """Compile a network with AOTInductor.
+
+    Args:
+        network: in eval mode.
+        example: a mini-batch; the machine code takes its shapes and strides alone.
+        path: where the machine code is written, a `.pt2` file.
+
+    Raises:
+        Exception: inductor and the C++ compiler have error classes of their own.
+    """
+    from torch._inductor import aoti_compile_and_package
+
+    # One thread, as everywhere: a sum that is spread over threads rounds differently.
+    options = {"freezing": True, "cpp.threads": 1}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch about itself
+        exported = torch.export.export(network, (), dict(example))
+        aoti_compile_and_package(exported, package_path=str(path), inductor_configs=options)
+
+
+def load_machine_code(path: Path, runners: int, device: torch.device) -> Any:
+    """Load what `write_machine_code` has written.
+
+    Args:
+        path: the `.pt2` file.
+        runners: threads that call it at the same time.
+        device: where it computes.
+    """
+    from torch._inductor.package.package import load_package
+
+    # -1 is torch's word for the device without a number.
+    index = -1 if device.index is None else device.index
+    return load_package(str(path), num_runners=runners, device_index=index)
+
+
+def has_backend(name: str) -> bool:
+    """Tell whether torch has a backend for networks in 8 bits here."""
+    return name in torch.backends.quantized.supported_engines
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Quantise in this block with a backend, which is then chosen for the whole process."""
+    torch.backends.quantized.engine = name
+    with warnings.catch_warnings(), _leave_out_stack_traces():
+        warnings.simplefilter("ignore")  # torch advises a successor that does not do this yet
+        yield
+
+
+@contextmanager
+def _leave_out_stack_traces() -> Iterator[None]:
+    """Trace without noting where each operation stands in the source."""
+    # For the notes, torch would import its compiler, which takes two seconds.
+    config = torch.fx.config
+    before = config.do_not_emit_stack_traces
+    config.do_not_emit_stack_traces = True
+    try:
+        yield
+    finally:
+        config.do_not_emit_stack_traces = before
+
+
+def prepare_int8(network: nn.Module, example: Inputs, defaults: str) -> GraphModule:
+    """Return the traced network, with an observer wherever values become 8-bit integers.
+
+    Args:
+        network: in eval mode.
+        example: a mini-batch.
+        defaults: the backend whose ranges are taken.
+
+    Raises:
+        Exception: whatever tracing meets in a network that was not written for it.
+    """
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import prepare_fx
+
+    ranges = get_default_qconfig_mapping(defaults)
+    prepared: GraphModule = prepare_fx(network, ranges, tuple(example.values()))
+    return prepared
+
+
+def list_observers(prepared: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yield the observers of a prepared network, with their places in it."""
+    from torch.ao.quantization import ObserverBase
+
+    # One observer may stand in several places, and each of them is named.
+    for place, module in prepared.named_modules(remove_duplicate=False):
+        if isinstance(module, ObserverBase):
+            yield place, module
+
+
+def fix_scale(
+    prepared: nn.Module, place: str, scale: float, zero_point: int, bounds: tuple[int, int]
+) -> None:
+    """Replace an observer of a prepared network by a scale.
+
+    Args:
+        place: of the observer.
+        scale, zero_point: `round(value / scale) + zero_point` is the integer.
+        bounds: the smallest and the largest integer.
+    """
+    from torch.ao.quantization import FixedQParamsObserver
+
+    low, high = bounds
+    fixed = FixedQParamsObserver(
+        scale, zero_point, dtype=torch.quint8, quant_min=low, quant_max=high
+    )  # type: ignore[no-untyped-call]
+    above, _, name = place.rpartition(".")
+    setattr(prepared.get_submodule(above), name, fixed)
+
+
+def convert_int8(prepared: GraphModule) -> nn.Module:
+    """Return a prepared network in 8 bits."""
+    from torch.ao.quantization.quantize_fx import convert_fx
+
+    converted: nn.Module = convert_fx(prepared)
+    return converted
+
+
+def pack_linear(weight: torch.Tensor, steps: torch.Tensor, bias: torch.Tensor | None) -> Any:
+    """Return the weights of a linear layer as `compute_linear` takes them.
+
+    Args:
+        weight: float32 (outputs, inputs).
+        steps: float64 (outputs,), what one step of an integer is worth in each row.
+        bias: float32 (outputs,).
+    """
+    zeros = torch.zeros(len(steps), dtype=torch.int64)
+    integers = torch.quantize_per_channel(weight, steps, zeros, 0, torch.qint8)
+    return torch.ops.quantized.linear_prepack(integers, bias)
+
+
+def compute_linear(
+    values: torch.Tensor, scale: float, zero_point: int, packed: Any
+) -> torch.Tensor:
+    """Return the outputs of a linear layer, float32 (..., outputs), computed in 8 bits.
+
+    Args:
+        values: float32 (..., inputs).
+        scale, zero_point: how the values become integers.
+        packed: weights, as `pack_linear` returns them.
+    """
+    result: torch.Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+        values, scale, zero_point, packed
+    )
+    return result

@@ -1,0 +1,152 @@
+"""A tuning report: the settings that `pipelines.tune` found fastest, and how their scores differ.
+
+It holds for one model on one kind of machine, because both decide how numbers are rounded, and for
+jobs that make inputs and labels as the one that was tuned. Whoever scores by it checks that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from configs.errors import JobError
+from configs.tolerance import Tolerance
+from model_zoo.engines.settings import Settings
+from model_zoo.evaluation.agreement import Agreement
+
+# A digest's first digits, which tell models apart as well as all 64 do.
+_SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class TuningReport:
+    """What was measured.
+
+    Attributes:
+        model: name, version and digest of the package.
+        job: what the job says that decides inputs and labels.
+        machine: see `machine_kind`.
+        workers: how many workers on the machine were fastest.
+        agreement: with float32 eager, on a sample of the job's own rows.
+        rows_per_second, speed_up: of the network alone, and relative to float32 eager.
+        made_at: time in UTC, ISO 8601.
+        tried: every setting that was measured, as the table shows it.
+        format: version of this file's format; another one is not read.
+    """
+
+    # An unknown field is one that this version would not check.
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    model: Mapping[str, str]
+    job: Mapping[str, Any]
+    machine: Mapping[str, str]
+    settings: Settings
+    workers: int
+    agreement: Agreement
+    tolerance: Tolerance
+    rows_per_second: float
+    speed_up: float
+    made_at: str
+    tried: tuple[Mapping[str, Any], ...] = ()
+    format: Literal[2] = 2
+
+    def to_json(self) -> bytes:
+        """Return the content of its file."""
+        return _REPORT.dump_json(self, indent=1) + b"\n"
+
+
+_REPORT = TypeAdapter(TuningReport)
+
+
+def parse_tuning_report(content: bytes, url: str) -> TuningReport:
+    """Return the tuning report in a file.
+
+    Args:
+        content: of the file.
+        url: of the file, for messages.
+
+    Raises:
+        JobError: it is none.
+    """
+    try:
+        return _REPORT.validate_json(content)
+    except ValidationError as error:
+        raise JobError(
+            f"{url}: is not a tuning report of this version; run pipelines.tune again"
+        ) from error
+
+
+def refuse_other_model(report: TuningReport, digest: str, url: str) -> None:
+    """Refuse a tuning report that is about another model.
+
+    Args:
+        digest: of the package that is to be scored with.
+        url: of the report, for messages.
+
+    Raises:
+        JobError: it is.
+    """
+    made_for = report.model["digest"]
+    # By digest: a name and a version may stand for other weights by now.
+    if made_for != digest:
+        model = f"{report.model['name']} {report.model['version']} ({made_for[:_SHOWN_DIGITS]})"
+        raise JobError(
+            f"{url}: is the tuning report of another model, {model}, "
+            f"not of {digest[:_SHOWN_DIGITS]}; "
+            "run pipelines.tune again, or set model.dtype to float32"
+        )
+
+
+def refuse_other_job(report: TuningReport, job: Mapping[str, Any], url: str) -> None:
+    """Refuse what was measured on inputs or labels that were made otherwise.
+
+    Args:
+        job: what the job says that decides them, by the names that it has there.
+        url: of the report, for messages.
+
+    Raises:
+        JobError: they were.
+    """
+    # Only what the job says now: a report may hold more, from a version that knew more.
+    for name, value in job.items():
+        if report.job.get(name) != value:
+            raise JobError(
+                f"{url}: was made with another {name} than the job's; run pipelines.tune again"
+            )
+
+
+def refuse_loose(report: TuningReport, tolerance: Tolerance, url: str) -> None:
+    """Refuse settings whose scores differ more than the job allows by now.
+
+    Args:
+        tolerance: of the job; that of the report may have been larger.
+        url: of the report, for messages.
+
+    Raises:
+        JobError: they do.
+    """
+    if not report.agreement.is_within(tolerance):
+        raise JobError(
+            f"{url}: {report.settings} agrees with float32 less than model.tolerance asks for; "
+            "run pipelines.tune again"
+        )
+
+
+def refuse_other_machine(machine: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """Refuse to compute on another kind of machine than the tuning report's.
+
+    Args:
+        machine: the kind that was measured on.
+        here: this machine's.
+
+    Raises:
+        JobError: it is another.
+    """
+    # Of either: what only one side knows is a difference too.
+    for name in sorted({*machine, *here}):
+        there, found = machine.get(name, "unknown"), here.get(name, "unknown")
+        if machine.get(name) != here.get(name):
+            raise JobError(
+                f"model.tuning_report: was made on another kind of machine: {name} {there!r} there, "
+                f"{found!r} here; run pipelines.tune on this kind, or set model.dtype to float32"
+            )

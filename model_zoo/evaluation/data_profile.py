@@ -1,0 +1,106 @@
+"""A profile of training data and scores, column by column.
+
+A later look at how far new data has drifted compares with it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+# Of a text column with more values, the rare ones tell little and could be anything.
+_MOST_VALUES = 50
+_COUNTED_VALUE = pa.struct([("value", pa.string()), ("count", pa.int64())])
+SCHEMA = pa.schema(
+    [
+        ("column", pa.string()),
+        ("kind", pa.string()),
+        ("type", pa.string()),
+        ("rows", pa.int64()),
+        ("missing", pa.int64()),
+        ("distinct", pa.int64()),
+        ("mean", pa.float64()),
+        ("std", pa.float64()),
+        ("min", pa.float64()),
+        ("max", pa.float64()),
+        # Not of fixed size: such a column with a null cannot be read back from Parquet.
+        ("quantiles", pa.list_(pa.float64())),
+        ("values", pa.list_(_COUNTED_VALUE)),
+    ],
+    metadata={"quantile_levels": ", ".join(map(str, QUANTILE_LEVELS))},
+)
+
+
+def profile_table(features: Mapping[str, pa.Array], scores: Mapping[str, pa.Array]) -> pa.Table:
+    """Return one record per feature and per score, with SCHEMA's columns.
+
+    Missing are nulls and NaN. Numbers have `mean`, `std` (population), `min`, `max` and `quantiles`
+    of their finite values; so has a binary column, of its sizes in bytes. Texts and booleans have
+    their most frequent `values`. Everything else is null.
+
+    Args:
+        features, scores: columns by name, in the order of their records.
+    """
+    records = []
+    for kind, columns in (("feature", features), ("score", scores)):
+        for name, column in columns.items():
+            records.append({"column": name, "kind": kind, **_profile_column(column)})
+    return pa.Table.from_pylist(records, schema=SCHEMA)
+
+
+def _profile_column(column: pa.Array) -> dict[str, Any]:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    is_missing = pc.is_null(column, nan_is_null=True)
+    present = column.filter(pc.invert(is_missing))
+    common = {
+        "type": str(column.type),
+        "rows": len(column),
+        "missing": len(column) - len(present),
+        "distinct": pc.count_distinct(present).as_py(),
+    }
+    if _has_values(column.type):
+        return common | _count_values(present)
+    return common | _describe_numbers(present)
+
+
+def _has_values(dtype: pa.DataType) -> bool:
+    is_text = pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
+    return is_text or bool(pa.types.is_boolean(dtype))
+
+
+def _count_values(present: pa.Array) -> dict[str, Any]:
+    """Return the most frequent values."""
+    counts = present.value_counts().to_pylist()
+    # Ties in the order of the values, so that the same rows give the same file.
+    counts.sort(key=lambda found: (-found["counts"], found["values"]))
+    frequent = [
+        {"value": str(found["values"]), "count": found["counts"]} for found in counts[:_MOST_VALUES]
+    ]
+    return {"values": frequent}
+
+
+def _describe_numbers(present: pa.Array) -> dict[str, Any]:
+    is_binary = pa.types.is_binary(present.type) or pa.types.is_large_binary(present.type)
+    if is_binary:
+        present = pc.binary_length(present)
+    is_number = pa.types.is_integer(present.type) or pa.types.is_floating(present.type)
+    if not is_number:
+        return {}
+    values = present.to_numpy(zero_copy_only=False)
+    values = values.astype(np.float64)
+    # One infinity would make every figure infinite or NaN.
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return {}
+    quantiles = np.quantile(values, QUANTILE_LEVELS)
+    return {
+        "mean": float(values.mean()),
+        "std": float(values.std()),
+        "min": float(values.min()),
+        "max": float(values.max()),
+        "quantiles": quantiles.tolist(),
+    }

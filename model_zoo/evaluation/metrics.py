@@ -1,0 +1,166 @@
+"""Predicted labels against true ones: the usual numbers, by scikit-learn, and as text."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from sklearn import metrics
+
+from configs.errors import InputError
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good predictions are.
+
+    Attributes:
+        rows: how many rows were compared.
+        labels: class names by class number, the order of the confusion matrix.
+        precision, recall, f1: of the second label when there are two, else the mean over the labels
+            (macro); 0 where undefined.
+        roc_auc: with more than two labels the mean of one against the rest; None without scores or
+            where undefined.
+        confusion: rows are true labels, columns predicted ones.
+    """
+
+    rows: int
+    labels: tuple[str, ...]
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    roc_auc: float | None
+    confusion: tuple[tuple[int, ...], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings, ready for JSON or YAML."""
+        values = asdict(self)
+        values["labels"] = list(self.labels)
+        values["confusion"] = [list(row) for row in self.confusion]
+        return values
+
+
+def evaluate(
+    truth: Sequence[str],
+    predicted: Sequence[str],
+    labels: Sequence[str],
+    scores: np.ndarray | None = None,
+) -> Evaluation:
+    """Compare row by row.
+
+    Args:
+        truth, predicted: labels of the same rows in the same order.
+        labels: class names by class number; of two, the second is the positive one.
+        scores: probabilities, (rows,) of the second of two labels or (rows, labels); None when there
+            are none.
+
+    Raises:
+        InputError: nothing to compare, a label that is not among `labels`, or scores of another
+            shape.
+
+    >>> evaluate(["a", "b", "b"], ["a", "b", "a"], ["a", "b"], np.array([0.1, 0.9, 0.4])).roc_auc
+    1.0
+    """
+    names = list(labels)
+    _check_labels(truth, predicted, names)
+    _check_scores(scores, len(truth), len(names))
+    options: dict[str, Any] = {"labels": names, "zero_division": 0, "average": "macro"}
+    # With two labels everybody means the positive one, and not the mean of both.
+    if len(names) == 2:
+        options |= {"average": "binary", "pos_label": names[1]}
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(truth, predicted, **options)
+    accuracy = metrics.accuracy_score(truth, predicted)
+    confusion = metrics.confusion_matrix(truth, predicted, labels=names)
+    # Plain Python values: numpy's own do not become JSON or YAML.
+    return Evaluation(
+        rows=len(truth),
+        labels=tuple(names),
+        accuracy=float(accuracy),
+        precision=float(precision),
+        recall=float(recall),
+        f1=float(f1),
+        roc_auc=_compute_roc_auc(truth, names, scores),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
+
+
+def render(evaluation: Evaluation) -> str:
+    """Return the numbers and the confusion matrix as text."""
+    kind = "mean over labels"
+    if len(evaluation.labels) == 2:
+        kind = f"of {evaluation.labels[1]!r}"
+    auc = "undefined"
+    if evaluation.roc_auc is not None:
+        auc = f"{evaluation.roc_auc:.4f}"
+    lines = [
+        f"rows       {evaluation.rows}",
+        f"accuracy   {evaluation.accuracy:.4f}",
+        f"precision  {evaluation.precision:.4f}  ({kind})",
+        f"recall     {evaluation.recall:.4f}  ({kind})",
+        f"F1         {evaluation.f1:.4f}  ({kind})",
+        f"ROC AUC    {auc}",
+        "",
+        *_render_confusion(evaluation),
+    ]
+    return "\n".join(lines)
+
+
+def _render_confusion(evaluation: Evaluation) -> list[str]:
+    table = [["true \\ predicted", *evaluation.labels]]
+    for name, row in zip(evaluation.labels, evaluation.confusion, strict=True):
+        table.append([name, *map(str, row)])
+    first = max(len(row[0]) for row in table)
+    width = max(len(cell) for row in table for cell in row[1:])
+    lines = []
+    for name, *cells in table:
+        # Two spaces between columns, so that long numbers do not run together.
+        padded = [cell.rjust(width + 2) for cell in cells]
+        line = name.ljust(first) + "".join(padded)
+        lines.append(line)
+    return lines
+
+
+def _compute_roc_auc(
+    truth: Sequence[str], labels: list[str], scores: np.ndarray | None
+) -> float | None:
+    """Return the area under the ROC curve; None where a label has no true row."""
+    if scores is None or set(truth) != set(labels):
+        return None
+    numbers = np.array([labels.index(label) for label in truth])
+    if len(labels) == 2:
+        # A matrix of scores is as good as its second column.
+        positive = scores if scores.ndim == 1 else scores[:, 1]
+        area = metrics.roc_auc_score(numbers, positive)
+        return float(area)
+    # Probabilities computed in float32 may miss a sum of 1 by more than scikit-learn allows; scaled
+    # in float64 they do not.
+    wide = scores.astype(np.float64)
+    wide = wide / wide.sum(axis=1, keepdims=True)
+    area = metrics.roc_auc_score(numbers, wide, multi_class="ovr", average="macro")
+    return float(area)
+
+
+def _check_labels(truth: Sequence[str], predicted: Sequence[str], labels: list[str]) -> None:
+    if not len(truth) or len(truth) != len(predicted):
+        raise InputError(
+            "there must be as many predictions as true labels, and at least one: "
+            f"{len(truth)} and {len(predicted)}"
+        )
+    if len(labels) < 2 or len(set(labels)) != len(labels):
+        raise InputError(f"there must be two labels or more, all different, got {labels}")
+    for what, values in (("true", truth), ("predicted", predicted)):
+        unknown = set(values) - set(labels)
+        if unknown:
+            raise InputError(f"the {what} label {min(unknown)!r} is not one of {labels}")
+
+
+def _check_scores(scores: np.ndarray | None, rows: int, labels: int) -> None:
+    if scores is None or scores.shape == (rows, labels):
+        return
+    # One number a row says all that there is to say about two labels.
+    if labels == 2 and scores.shape == (rows,):
+        return
+    raise InputError(
+        f"probabilities of shape {scores.shape} do not fit {rows} rows and {labels} labels"
+    )

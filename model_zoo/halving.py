@@ -1,0 +1,59 @@
+"""Find the rows that make a call fail, by halving the batch until they are alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from configs.errors import RejectedRows
+
+# So many single rows that fail, while nothing has gone through, raise the doubt that it is not the rows.
+ALONE_BEFORE_DOUBT = 8
+
+
+def find_rejected(rows: int, attempt: Callable[[np.ndarray], Any]) -> RejectedRows | None:
+    """Find the rows that make `attempt` raise, by halving: None when all rows together pass.
+
+    Args:
+        rows: number of rows in the batch.
+        attempt: called with row positions (int64); raises when one of them is bad.
+
+    Raises:
+        Exception: the last error of `attempt`, once `ALONE_BEFORE_DOUBT` single rows failed, no call
+            ever passed, and as many rows from all over the batch fail too: it is not the rows.
+    """
+    reasons: dict[int, Exception] = {}
+    passed = False
+    pending = [np.arange(rows)]
+    while pending:
+        positions = pending.pop()
+        try:
+            attempt(positions)
+            passed = True
+        except Exception as error:
+            if len(positions) > 1:
+                middle = len(positions) // 2
+                pending += [positions[middle:], positions[:middle]]
+                continue
+            reasons[int(positions[0])] = error
+            in_doubt = not passed and len(reasons) == ALONE_BEFORE_DOUBT
+            if in_doubt and not _any_passes(spread_rows(rows), attempt):
+                raise
+            passed = passed or in_doubt
+    return RejectedRows(reasons) if reasons else None
+
+
+def spread_rows(rows: int) -> np.ndarray:
+    """Return the positions (int64) of a few rows from all over a batch, the first and the last among them."""
+    count = min(rows, ALONE_BEFORE_DOUBT)
+    return np.unique(np.linspace(0, rows - 1, count, dtype=np.int64))
+
+
+def _any_passes(positions: np.ndarray, attempt: Callable[[np.ndarray], Any]) -> bool:
+    for position in positions:
+        try:
+            attempt(np.array([position]))
+        except Exception:  # noqa: BLE001, S112 - the question is whether another row does better
+            continue
+        return True
+    return False

@@ -1,0 +1,104 @@
+"""`model.yaml`: what a model package says of its model."""
+
+from math import prod
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from model_zoo.steps.arrays import Scalar
+
+# 512 MiB of float32 for one row: no real model takes as much, and a hostile card would ask for more.
+_MOST_NUMBERS_OF_A_ROW = 1 << 27
+
+Dimension: TypeAlias = Annotated[int, Field(ge=0)]
+Sha256: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+# It becomes part of file names and log lines.
+ModelName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class _Part(BaseModel):
+    # An unknown key is a misspelt one, and what it was meant to say would be lost in silence.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputColumn(_Part):
+    """A column that every shard must have, of exactly this Arrow type.
+
+    Attributes:
+        missing: what a missing value does (null and, in floating columns, NaN): `error` stops the
+            run, `reject` rejects the row, `fill` puts `fill` in its place.
+    """
+
+    name: str
+    type: str
+    missing: Literal["error", "reject", "fill"]
+    fill: Scalar | None = None
+
+
+class Tensor(_Part):
+    """An array that the network takes or gives: dtype, and shape without the leading rows."""
+
+    dtype: Literal["float32", "float64", "int32", "int64"] = "float32"
+    shape: tuple[Dimension, ...]
+
+    @field_validator("shape")
+    @classmethod
+    def _fits_in_memory(cls, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if prod(shape) > _MOST_NUMBERS_OF_A_ROW:
+            raise ValueError(
+                f"a row of {prod(shape):,} numbers is more than {_MOST_NUMBERS_OF_A_ROW:,}"
+            )
+        return shape
+
+
+class FileEntry(_Part):
+    """Content of one file of the package."""
+
+    sha256: Sha256
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class ModelCard(_Part):
+    """`model.yaml`.
+
+    Attributes:
+        builder: name of the network in `model_zoo.architectures.builders`, called with `parameters`.
+        weights: file of the state dict: `*.safetensors`, `*.pt` or `*.pth`.
+        columns: what every shard must have.
+        inputs, outputs: the network's keyword arguments and results, by name.
+        activation: what turns the (only) output into probabilities.
+        labels: class names by class number; for sigmoid two names, [negative, positive].
+        mask: for texts: the input, int (rows, tokens), that is 1 for tokens and 0 for the padding
+            behind them; mini-batches are then made of rows of about the same length, and inputs of
+            as many tokens are cut to that.
+        smoke_tolerance: largest absolute difference of the smoke outputs in float32.
+        libraries: versions that trained the model.
+    """
+
+    name: ModelName
+    version: str
+    builder: str
+    parameters: dict[str, Any] = {}
+    weights: str = "weights.safetensors"
+    columns: tuple[InputColumn, ...]
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    activation: Literal["sigmoid", "softmax", "none"] = "none"
+    labels: tuple[str, ...] = ()
+    mask: str | None = None
+    smoke_tolerance: float = 1e-5
+    metrics: dict[str, Any] = {}
+    libraries: dict[str, str] = {}
+    files: dict[str, FileEntry]
+
+    @model_validator(mode="after")
+    def _mask_is_an_input(self) -> "ModelCard":
+        if self.mask is None:
+            return self
+        # Its length is the number of tokens, which tells what other inputs are cut to.
+        masked = self.inputs.get(self.mask)
+        if masked is None or len(masked.shape) != 1:
+            raise ValueError(
+                f"mask must be an input of one dimension, (rows, tokens), got {self.mask!r}"
+            )
+        return self

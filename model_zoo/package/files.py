@@ -1,0 +1,154 @@
+"""Files of a package: read once, no further than they are said to be long, and hashed.
+
+storage's file operations do all that they can. A local file is opened here, because its name may be
+a trap in a package that somebody else wrote: a link could lead out of it, and a pipe or a device
+would never end. storage follows links, as inputs and outputs of a run may be links.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import errno
+import hashlib
+import os
+import stat
+from typing import BinaryIO
+
+from configs.errors import ModelError
+from model_zoo.package.cache import keep_copy, read_copy
+from model_zoo.package.card import FileEntry
+from storage import files
+
+# What is hashed at a time: large enough that the calls do not count.
+_PIECE_BYTES = 1 << 20
+# Not followed, not waited for: opening a pipe would block until somebody writes to it.
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def is_remote(url: str) -> bool:
+    """Tell whether reading a package goes over a network.
+
+    Raises:
+        ModelError: there is no such kind of storage, or its library is not installed.
+    """
+    try:
+        # memory:// is this process's own.
+        return not files.is_local(url) and not url.startswith("memory://")
+    except (ValueError, ImportError) as error:
+        raise ModelError(
+            f"{url}: cannot be read: {error}; install the extra for this kind of storage (s3, gcs)"
+        ) from error
+
+
+def read_file(url: str, name: str, most_bytes: int) -> bytes:
+    """Return the content of a file of a package; of a local one at most one byte more than allowed.
+
+    Args:
+        url: folder of the package.
+        name: of the file.
+        most_bytes: how large it may be.
+
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
+    with _explaining(url, name):
+        if files.is_local(url):
+            with _open_own_file(files.join(files.to_absolute(url), name)) as file:
+                return file.read(most_bytes + 1)
+        content = files.read(files.join(url, name))
+        if content is None:
+            raise FileNotFoundError(name)
+        return content
+
+
+def read_listed_file(url: str, name: str, entry: FileEntry) -> bytes:
+    """Return the content of a file as the card lists it; of a remote one, a copy on this machine does.
+
+    Args:
+        url: folder of the package.
+        name: of the file, already checked.
+        entry: what the card says of it.
+
+    Raises:
+        ModelError: it is missing, or not what the card lists.
+    """
+    remote = is_remote(url)
+    copy = read_copy(entry.sha256) if remote else None
+    if copy is not None:
+        return copy
+    content = read_file(url, name, entry.bytes)
+    _check_content(url, name, entry, len(content), hashlib.sha256(content).hexdigest())
+    if remote:
+        keep_copy(content)
+    return content
+
+
+def check_listed_file(url: str, name: str, entry: FileEntry) -> None:
+    """Refuse a file that is not what the card lists; nothing of it stays in memory.
+
+    Args:
+        url: folder of the package.
+        name: of the file, already checked.
+        entry: what the card says of it.
+
+    Raises:
+        ModelError: it is missing, or not what the card lists.
+    """
+    if not files.is_local(url):
+        # A store sends it whole at best, and it is kept on this machine on the way.
+        read_listed_file(url, name, entry)
+        return
+    digest = hashlib.sha256()
+    size = 0
+    with _explaining(url, name), _open_own_file(files.join(files.to_absolute(url), name)) as file:
+        # A file of a terabyte that is listed with a few bytes is not read to its end.
+        while size <= entry.bytes:
+            piece = file.read(_PIECE_BYTES)
+            if not piece:
+                break
+            digest.update(piece)
+            size += len(piece)
+    _check_content(url, name, entry, size, digest.hexdigest())
+
+
+def _check_content(url: str, name: str, entry: FileEntry, size: int, sha256: str) -> None:
+    if size != entry.bytes or sha256 != entry.sha256:
+        raise ModelError(
+            f"{url}/{name}: its content is not what model.yaml lists (size or sha256 differs); "
+            "restore the package"
+        )
+
+
+@contextmanager
+def _explaining(url: str, name: str) -> Iterator[None]:
+    """Raise a ModelError in place of whatever keeps a file from being read."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{url}: no {name} there; model.package must be a folder written by pipelines.train"
+        ) from error
+    except Exception as error:  # a store's client has error classes of its own
+        raise ModelError(f"{url}/{name}: cannot be read: {error}") from error
+
+
+@contextmanager
+def _open_own_file(path: str) -> Iterator[BinaryIO]:
+    """Open a regular file under its own name.
+
+    Raises:
+        OSError: it is a link, a pipe, a device or a folder.
+    """
+    try:
+        number = os.open(path, _FLAGS)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError("it is a link; copy the file itself into the package") from error
+        raise
+    try:
+        # Asked of what was opened: a name may mean something else a moment later.
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise OSError("it is not a file")
+        with os.fdopen(number, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(number)

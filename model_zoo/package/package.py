@@ -1,0 +1,204 @@
+"""The model package: a folder that says everything scoring needs to know about a model.
+
+    model.yaml           the card: name, version, builder, contract, sha256 and size of every file
+    weights.safetensors  (or weights.pt, a state dict)
+    preprocess.json      fitted preprocessing steps, in order
+    smoke.parquet        a few rows of input columns with the outputs that they must give
+    profile.parquet      the training data's column and score profile
+
+What comes in: a path or fsspec URL. What goes out: a `Package`, every byte of it checked against the
+card. Large files are hashed and not kept; whoever loads them reads and checks them again. Files of a
+remote package are kept on this machine by their digest (cache.py).
+"""
+
+from dataclasses import dataclass
+import hashlib
+import json
+from typing import Any
+
+import pyarrow as pa
+from pydantic import ValidationError
+import yaml
+
+from configs.errors import ModelError
+from configs.safe_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
+from model_zoo.package.cache import keep_copy, read_copy
+from model_zoo.package.card import FileEntry, ModelCard
+from model_zoo.package.files import check_listed_file, is_remote, read_file, read_listed_file
+from model_zoo.package.smoke_batch import parse_smoke_batch
+from model_zoo.steps.table import STEPS, Step
+from storage import files
+
+CARD = "model.yaml"
+PREPROCESS = "preprocess.json"
+SMOKE = "smoke.parquet"
+PROFILE = "profile.parquet"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A checked model package.
+
+    Attributes:
+        digest: sha256 of `model.yaml`, which holds the sha256 of every other file: it names the
+            whole package.
+        steps: fitted preprocessing.
+        smoke: the smoke batch: the contract's input columns, and what the network takes and gives.
+    """
+
+    url: str
+    card: ModelCard
+    digest: str
+    steps: tuple[Step, ...]
+    smoke: pa.Table
+
+    def read_file(self, name: str) -> bytes:
+        """Return the content of a listed file.
+
+        Raises:
+            ModelError: it is not what the card lists any more.
+        """
+        return read_listed_file(self.url, name, self.card.files[name])
+
+
+def read_package(url: str, expected_digest: str | None = None) -> Package:
+    """Open a package, and check every file of it.
+
+    Args:
+        url: folder, as path or fsspec URL.
+        expected_digest: refuse a package that is not this one (a worker passes what the launcher
+            saw).
+
+    Raises:
+        ModelError: a file is missing, altered or unlisted, or the card, the steps or the smoke batch
+            are not valid.
+    """
+    remote = is_remote(url)
+    # By its digest the card may come from this machine too. A launcher has none, and asks the store.
+    copy = read_copy(expected_digest) if remote and expected_digest is not None else None
+    content = read_file(url, CARD, MOST_BYTES) if copy is None else copy
+    digest = hashlib.sha256(content).hexdigest()
+    if expected_digest not in (None, digest):
+        raise ModelError(
+            f"{url}: the package changed since the run was planned; start the run again"
+        )
+    card = _parse_card(url, content)
+    _check_files(url, card)
+    if copy is None:
+        # A copy stands for a folder that was looked through when it was made.
+        _refuse_unlisted(url, card)
+        if remote:
+            keep_copy(content)
+    content = read_listed_file(url, PREPROCESS, card.files[PREPROCESS])
+    steps = _parse_steps(url, content)
+    content = read_listed_file(url, SMOKE, card.files[SMOKE])
+    smoke = parse_smoke_batch(content, f"{url}/{SMOKE}")
+    return Package(url, card, digest, steps, smoke)
+
+
+def write_package(
+    url: str, card: dict[str, Any], steps: tuple[Step, ...], contents: dict[str, bytes]
+) -> str:
+    """Write a package folder and return its digest.
+
+    Args:
+        url: folder that must not hold a package yet: packages are immutable.
+        card: fields of ModelCard without `files`.
+        steps: fitted preprocessing.
+        contents: weights, smoke batch, profile, by file name.
+
+    Raises:
+        ModelError: the folder holds a package already.
+        ValueError: the card is not valid.
+    """
+    if files.exists(files.join(url, CARD)):
+        raise ModelError(
+            f"{url}: holds a model package already, and packages never change; "
+            "choose another folder or remove it"
+        )
+    preprocess = json.dumps(STEPS.dump_python(steps, mode="json"), indent=1) + "\n"
+    contents = {**contents, PREPROCESS: preprocess.encode()}
+    entries = {}
+    # Sorted, so that the same files give the same card.
+    for name, content in sorted(contents.items()):
+        entries[name] = _describe_file(content)
+    checked = ModelCard.model_validate({**card, "files": entries})
+    for name, content in contents.items():
+        files.put(files.join(url, name), content)
+    fields = checked.model_dump(mode="json")
+    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=140)
+    content = text.encode()
+    # Last: without its card a folder is no package.
+    files.put(files.join(url, CARD), content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _describe_file(content: bytes) -> FileEntry:
+    digest = hashlib.sha256(content)
+    return FileEntry(sha256=digest.hexdigest(), bytes=len(content))
+
+
+def _check_files(url: str, card: ModelCard) -> None:
+    """Refuse a card that lists what cannot be a file of a package, and files that were altered."""
+    for name, entry in card.files.items():
+        _refuse_strange_name(url, name)
+        # The small ones are checked when they are read.
+        if name not in (PREPROCESS, SMOKE):
+            check_listed_file(url, name, entry)
+    for needed in (card.weights, PREPROCESS, SMOKE):
+        if needed not in card.files:
+            raise ModelError(
+                f"{url}: {CARD} does not list {needed}; "
+                "write the package again with pipelines.train"
+            )
+
+
+def _refuse_strange_name(url: str, name: str) -> None:
+    # Anything else could lead out of the folder, or hide in a terminal.
+    has_separator = "/" in name or "\\" in name
+    if not name or has_separator or name.startswith(".") or not name.isprintable():
+        raise ModelError(
+            f"{url}: {CARD} lists {name!r}; a file of a package must be a plain name in its folder"
+        )
+
+
+def _refuse_unlisted(url: str, card: ModelCard) -> None:
+    listed = {CARD, *card.files}
+    unlisted = set(files.list_names(url)) - listed
+    # What is not listed is not covered by the digest, and could be put there to be found.
+    if unlisted:
+        raise ModelError(f"{url}: holds {min(unlisted)!r}, which {CARD} does not list; remove it")
+
+
+def _parse_card(url: str, content: bytes) -> ModelCard:
+    try:
+        fields = parse_yaml(content.decode())
+        return ModelCard.model_validate(fields)
+    except (ValidationError, NotPlainYaml, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"{url}/{CARD}: not a valid model card: {_first_problem(error)}"
+        ) from error
+
+
+def _parse_steps(url: str, content: bytes) -> tuple[Step, ...]:
+    try:
+        steps = STEPS.validate_json(content)
+    except ValidationError as error:
+        raise ModelError(f"{url}/{PREPROCESS}: {_first_problem(error)}") from error
+    # A card may list steps that only training could complete; scoring has nothing to fit them on.
+    for number, step in enumerate(steps):
+        if not step.is_fitted:
+            raise ModelError(
+                f"{url}/{PREPROCESS}: step {number} ({step.step}) is not fitted; "
+                "train the model again"
+            )
+    return steps
+
+
+def _first_problem(error: Exception) -> str:
+    """Return one line: the others of a card are often consequences of the first."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}"

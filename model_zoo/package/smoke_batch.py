@@ -1,0 +1,68 @@
+"""`smoke.parquet`: a few rows of input columns with the outputs that they must give."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.errors import ModelError
+
+# Far more than a few rows take: a small file can stand for a table that fills memory.
+_MOST_BYTES = 256 << 20
+_ROWS_AT_A_TIME = 64
+
+
+def parse_smoke_batch(content: bytes, path: str) -> pa.Table:
+    """Return the contract's input columns, `input.<name>` and `output.<name>` of the network.
+
+    Args:
+        content: of the file.
+        path: of the file, for messages.
+
+    Raises:
+        ModelError: it is not Parquet, is far larger than a smoke batch, or has no rows and so proves
+            nothing.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            # Before anything is read, as a page of one value may stand for a billion rows.
+            _refuse_large(_count_stated_values(file))
+            _refuse_large(_count_stated_bytes(file))
+            batches = _read_batches(file)
+            table = pa.Table.from_batches(batches, schema=file.schema_arrow)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ModelError(f"{path}: is not a readable Parquet file: {error}") from error
+    if table.num_rows == 0:
+        raise ModelError(f"{path}: has no rows; write the package again with a smoke batch")
+    return table
+
+
+def _count_stated_values(file: pq.ParquetFile) -> int:
+    """Return how many values there are, as the metadata says; repeated ones take no bytes there."""
+    values = 0
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        for column in range(group.num_columns):
+            values += group.column(column).num_values
+    return values
+
+
+def _count_stated_bytes(file: pq.ParquetFile) -> int:
+    """Return what the columns take without compression, as the metadata says."""
+    metadata = file.metadata
+    groups = range(metadata.num_row_groups)
+    return sum(metadata.row_group(number).total_byte_size for number in groups)
+
+
+def _read_batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """Read a few rows at a time, so that a file whose metadata lies is refused on the way."""
+    size = _count_stated_bytes(file)
+    for batch in file.iter_batches(_ROWS_AT_A_TIME):
+        size += batch.nbytes
+        _refuse_large(size)
+        yield batch
+
+
+def _refuse_large(size: int) -> None:
+    if size > _MOST_BYTES:
+        raise ValueError(f"it holds more than {_MOST_BYTES >> 20} MiB; a smoke batch is a few rows")

@@ -1,0 +1,197 @@
+"""The bytes of a weights file to tensors by name.
+
+Weights are data: whatever could run code, or lies about its size, is refused unread.
+
+safetensors    a header in JSON and numbers behind it
+.pt, .pth      a zip archive as `torch.save` has written it since version 1.6. What tells the tensors
+               apart is a pickle: its instructions are looked through before anything follows them,
+               and torch follows them only with `weights_only`.
+"""
+
+from collections.abc import Iterator, Sequence
+import io
+import json
+import pickle
+import pickletools
+import re
+import struct
+from typing import Any, TypeAlias
+import zipfile
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+import torch
+
+StateDict: TypeAlias = dict[str, torch.Tensor]
+
+# Beside the pickle: the tensors' bytes, and how they are stored. A program (TorchScript,
+# torch.export) has other files.
+_RECORD = re.compile(
+    r"[^/]+/(data\.pkl|data/\d+|version|byteorder"
+    r"|\.format_version|\.storage_alignment|\.data/serialization_id)"
+)
+# What puts tensors together, as a pickle names it.
+_CALLED = re.compile(
+    r"torch\._utils (_rebuild_tensor_v2|_rebuild_parameter)|torch ([A-Z]\w*)?Storage"
+    r"|torch\.storage UntypedStorage|collections OrderedDict"
+)
+# Instructions that call what was computed before, so that only running them tells what it is.
+_COMPUTED_CALLS = frozenset({"STACK_GLOBAL", "EXT1", "EXT2", "EXT4"})
+_COULD_RUN_CODE = "and such a file could run code; save the state dict alone, best as .safetensors"
+# How a zip archive begins and ends: its list of records, in a large one a wide end and where that
+# is, and the end.
+_FIRST = b"PK\x03\x04"
+_WIDE_END, _WIDE_END_BYTES = b"PK\x06\x06", 56
+_WIDE_END_AT, _WIDE_END_AT_BYTES = b"PK\x06\x07", 20
+_END, _END_BYTES = b"PK\x05\x06", 22
+# Bytes of the length that a safetensors file begins with.
+_LENGTH_BYTES = 8
+
+
+def read_state_dict(name: str, content: bytes) -> StateDict:
+    """Return the tensors of a file.
+
+    Args:
+        name: of the file, whose end says the format.
+        content: of the file.
+
+    Raises:
+        ValueError: it is not of that format, or holds more than tensors.
+    """
+    if name.endswith(".safetensors"):
+        return _read_safetensors(content)
+    if name.endswith((".pt", ".pth")):
+        return _read_torch(content)
+    raise ValueError(
+        "only .safetensors, .pt and .pth state dicts are read; other formats can carry code"
+    )
+
+
+def _read_safetensors(content: bytes) -> StateDict:
+    try:
+        state = load(content)
+    except (SafetensorError, KeyError) as error:  # KeyError: a dtype that torch does not have
+        raise ValueError(f"it is not a safetensors file: {error}") from error
+    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = content[_LENGTH_BYTES : _LENGTH_BYTES + length]
+    # Readers differ in which of two tensors of one name they take.
+    json.loads(header, object_pairs_hook=_refuse_twins)
+    return state
+
+
+def _read_torch(content: bytes) -> StateDict:
+    _refuse_code(_find_pickle(content))
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"it holds more than plain weights, {_COULD_RUN_CODE}") from error
+    if not _is_state_dict(state):
+        raise ValueError("it is not a state dict: tensors in memory, by name, and nothing else")
+    return dict(state)
+
+
+def _is_state_dict(state: Any) -> bool:
+    if not isinstance(state, dict):
+        return False
+    return all(isinstance(name, str) and _is_plain(value) for name, value in state.items())
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is a tensor whose numbers lie in memory one beside the other."""
+    if not isinstance(value, torch.Tensor):
+        return False
+    return value.layout == torch.strided and value.device.type == "cpu"
+
+
+def _find_pickle(content: bytes) -> bytes:
+    """Return the archive's pickle.
+
+    Raises:
+        ValueError: the content is no archive, is packed, or has other records than a state dict's.
+    """
+    if not content.startswith(_FIRST) or content[-_END_BYTES : 4 - _END_BYTES] != _END:
+        raise ValueError(
+            "it is not an archive of torch.save but a bare pickle or another kind of file, "
+            f"{_COULD_RUN_CODE}"
+        )
+    if not _has_one_list(content):
+        raise ValueError(
+            "it is not an archive of torch.save: "
+            f"readers would find different records in it, {_COULD_RUN_CODE}"
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return archive.read(_choose_record(archive.infolist(), len(content)))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        raise ValueError(f"it is not an archive of torch.save: {error}") from error
+
+
+def _choose_record(records: Sequence[zipfile.ZipInfo], content_bytes: int) -> str:
+    """Return the name of the pickle, once all records are as torch.save writes them."""
+    names = [record.filename for record in records]
+    for name in names:
+        if not _RECORD.fullmatch(name):
+            raise ValueError(
+                f"it holds {name!r}, so it is a program (TorchScript, torch.export), "
+                f"{_COULD_RUN_CODE}"
+            )
+    is_packed = any(record.compress_type != zipfile.ZIP_STORED for record in records)
+    # A few bytes could stand for a terabyte.
+    if is_packed or sum(record.file_size for record in records) > content_bytes:
+        raise ValueError(
+            "its records are compressed, or said to be larger than the file; "
+            "torch.save writes neither"
+        )
+    pickles = [name for name in names if name.endswith("/data.pkl")]
+    # Readers differ in which of two records of one name they take.
+    if len(set(names)) != len(names) or len(pickles) != 1:
+        raise ValueError("it is not an archive of torch.save: a record is missing, or there twice")
+    return pickles[0]
+
+
+def _has_one_list(content: bytes) -> bool:
+    """Tell whether all readers find the archive's list of records in one place.
+
+    Some find it by the offset that the end states, others right before the end.
+    """
+    end = len(content) - _END_BYTES
+    size, offset = struct.unpack_from("<12xLL", content, end)
+    stated = end - _WIDE_END_AT_BYTES
+    if stated >= 0 and content.startswith(_WIDE_END_AT, stated):
+        end = stated - _WIDE_END_BYTES
+        if end < 0 or not content.startswith(_WIDE_END, end):
+            return False
+        if struct.unpack_from("<8xQ", content, stated) != (end,):
+            return False
+        size, offset = struct.unpack_from("<40xQQ", content, end)
+    # No comment: it could be another end.
+    return bool(offset + size == end) and content.endswith(b"\0\0")
+
+
+def _refuse_code(instructions: bytes) -> None:
+    """Look through a pickle without following it.
+
+    Raises:
+        ValueError: it calls anything but what puts tensors together.
+    """
+    for called in _list_calls(instructions):
+        if not _CALLED.fullmatch(called):
+            raise ValueError(
+                f"it calls {called.replace(' ', '.')!r}, which is more than plain weights, "
+                f"{_COULD_RUN_CODE}"
+            )
+
+
+def _list_calls(instructions: bytes) -> Iterator[str]:
+    for opcode, argument, _ in pickletools.genops(instructions):
+        if opcode.name in ("GLOBAL", "INST"):
+            yield str(argument)
+        elif opcode.name in _COMPUTED_CALLS:  # torch.save has none
+            yield opcode.name
+
+
+def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("it is not a safetensors file: a name stands twice in its header")
+    return found

@@ -1,0 +1,101 @@
+"""A package's network with its weights.
+
+What the card says about the network is checked against the weights before memory is given for it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from configs.errors import ModelError
+from model_zoo.architectures.builders import build
+from model_zoo.package.package import Package
+from model_zoo.package.state_dicts import StateDict, read_state_dict
+
+# torch lists every weight that does not fit, and adds its whole call stack to some errors.
+_SHOWN_CHARACTERS = 300
+
+
+def load_network(package: Package) -> nn.Module:
+    """Return the network that the card describes, with the package's weights.
+
+    The file's bytes are let go as soon as the network has its numbers.
+
+    Raises:
+        ModelError: no such builder, parameters that it does not take, a format that can carry code,
+            or weights of another network.
+    """
+    card = package.card
+    content = package.read_file(card.weights)
+    try:
+        state = read_state_dict(card.weights, content)
+        outline = _outline_network(package)
+        _check_size(outline, state, len(content))
+        network = build(card.builder, card.parameters)
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError, ValueError, EOFError, OSError) as error:
+        reason = " ".join(str(error).split())
+        reason = reason[:_SHOWN_CHARACTERS]
+        raise ModelError(
+            f"{package.url}/{card.weights}: does not hold the weights of {card.builder}: {reason}"
+        ) from error
+    return network
+
+
+class _WithoutDrawing(TorchFunctionMode):
+    """Draws no normal numbers for weights that have no memory."""
+
+    # torch would import its compiler for them, which takes seconds.
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        if func in (torch.Tensor.normal_, nn.init.normal_):
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
+
+
+def _outline_network(package: Package) -> nn.Module:
+    """Return the network without memory for its weights."""
+    card = package.card
+    try:
+        # On torch's meta device tensors have shapes and dtypes, and no numbers.
+        with torch.device("meta"), _WithoutDrawing():
+            return build(card.builder, card.parameters)
+    except (ModelError, ArithmeticError, LookupError, AttributeError) as error:
+        reason = str(error)[:_SHOWN_CHARACTERS]
+        raise ModelError(f"{package.url}: the card describes no network: {reason}") from error
+
+
+def _check_size(outline: nn.Module, state: StateDict, content_bytes: int) -> None:
+    """Refuse a network with more numbers than the weights file has bytes, or of other kinds.
+
+    Memory is given only for what was delivered: a card of one line can describe a network of a
+    terabyte.
+    """
+    tensors = (*outline.parameters(), *outline.buffers())
+    numbers = sum(tensor.numel() for tensor in tensors)
+    if numbers > content_bytes:
+        raise ValueError(
+            f"the card describes {numbers:,} numbers, and the file has {content_bytes:,} bytes"
+        )
+    for name, expected in outline.state_dict().items():
+        found = state.get(name)
+        # A weight that is missing is refused when the network takes the others.
+        if found is None:
+            continue
+        if _describe_kind(found) != _describe_kind(expected):
+            raise ValueError(f"{name} is {found.dtype}, and the network has {expected.dtype} there")
+
+
+def _describe_kind(tensor: torch.Tensor) -> tuple[bool, bool]:
+    """Return what torch would change in silence: copying cuts fractions and imaginary parts off."""
+    return tensor.is_floating_point(), tensor.is_complex()

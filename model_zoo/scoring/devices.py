@@ -1,0 +1,44 @@
+"""Which devices a job means, and how workers share the cores of a machine."""
+
+import torch
+
+from configs.errors import ModelError
+from model_zoo.engines.machine import cores
+from model_zoo.engines.settings import Device
+
+
+def resolve_devices(device: Device) -> list[torch.device]:
+    """Return the devices that are meant.
+
+    Args:
+        device: `cpu`, `cuda:<number>`, `cuda` for all CUDA devices, or `auto` for those when there
+            are any, and else the CPU.
+
+    Raises:
+        ModelError: it asks for a CUDA device that is not there.
+    """
+    # Asked once: it starts CUDA's driver, and its answer does not change.
+    has_cuda = torch.cuda.is_available()
+    if device == "cpu" or (device == "auto" and not has_cuda):
+        return [torch.device("cpu")]
+    # Never a CPU in its place: a run that is a hundred times slower than asked for is no success.
+    if not has_cuda:
+        raise ModelError(
+            f"model.device is {device}, but torch finds no CUDA device here; "
+            "use a GPU worker, or device: cpu or auto"
+        )
+    count = torch.cuda.device_count()
+    if device in ("auto", "cuda"):
+        return [torch.device("cuda", number) for number in range(count)]
+    number = int(device.partition(":")[2])
+    if number >= count:
+        raise ModelError(
+            f"model.device is {device}, but there are {count} CUDA devices here, "
+            f"cuda:0 to cuda:{count - 1}"
+        )
+    return [torch.device("cuda", number)]
+
+
+def threads_for(workers: int) -> int:
+    """Return threads for each of `workers` workers, so that together they use every core once."""
+    return max(1, cores() // max(1, workers))

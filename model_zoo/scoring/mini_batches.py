@@ -1,0 +1,241 @@
+"""Rows through a network in mini-batches of one size, of which a failing one costs few rows.
+
+    rows 0 ... 15 | 16 ... 31 | 32 ... 39, and row 32 eight times more     three mini-batches of 16
+
+All of a call have the same shape, because a matrix product rounds differently for other shapes. One
+that fails is halved until the rows that it fails on are alone, and padding takes the place of the
+other half: a row keeps its place and its mini-batch the shape, and so its score keeps its bits. Only
+when memory runs out does the shape shrink; the size that fitted is kept for the rows to come.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+import gc
+import threading
+from typing import Any
+
+import torch
+
+from configs.errors import ModelError, Refusal
+from model_zoo.arrays import Arrays
+from model_zoo.engines.device_errors import drop_frames, is_out_of_memory
+from model_zoo.package.card import Tensor
+from model_zoo.scoring.call import Call
+from model_zoo.scoring.daemon_threads import DaemonThreads
+from model_zoo.scoring.device_transfer import DeviceTransfer
+from model_zoo.scoring.doubt import Doubt
+from model_zoo.scoring.output_checks import check_outputs
+from model_zoo.scoring.scored import Scored
+from model_zoo.scoring.watchdog import Watchdog
+from model_zoo.scoring.windows import Window, cut_windows, halve_window
+
+
+@dataclass
+class MiniBatches:
+    """A network that is called on arrays of any number of rows.
+
+    Attributes:
+        network: called with one tensor (batch_rows, *shape) per input; gives one per output.
+        outputs: dtype and shape of each output.
+        dtype: of floating-point inputs on the device.
+        batch_rows: rows of every mini-batch, where a call does not say otherwise.
+        threads: mini-batches that a call computes at the same time on a CPU, each on one torch
+            thread: a product that is spread over threads rounds differently, and scores must not
+            depend on how many workers share the machine.
+        timeout_seconds: longest time that one mini-batch may take.
+        layout: memory format of inputs with four dimensions.
+        computed_by: device, settings, threads and versions, for the manifest.
+        is_out_of_memory: whether an error of the network means that fewer rows may fit.
+    """
+
+    network: Callable[..., Any]
+    outputs: Mapping[str, Tensor]
+    device: torch.device
+    dtype: torch.dtype
+    batch_rows: int
+    threads: int
+    timeout_seconds: float
+    layout: torch.memory_format = torch.contiguous_format
+    computed_by: str = ""
+    is_out_of_memory: Callable[[Exception], bool] = is_out_of_memory
+
+    def __post_init__(self) -> None:
+        self.rows_that_fit: int | None = None  # known once memory ran out
+        self._transfer = DeviceTransfer(self.device, self.dtype, self.layout)
+        self._watchdog = Watchdog(self.timeout_seconds)
+        self._doubt = Doubt()
+        self._of_thread = threading.local()
+        # A CUDA device computes one mini-batch after the other, however many threads ask.
+        self._at_once = self.threads if self.device.type == "cpu" else 1
+
+    def __call__(self, inputs: Arrays, batch_rows: int | None = None) -> Scored:
+        """Score rows.
+
+        Args:
+            inputs: one array (rows, *shape) per input.
+            batch_rows: rows of this call's mini-batches, instead of `self.batch_rows`.
+
+        Returns:
+            One array (rows, *shape) per output, in its dtype, and the rows that the network raised
+            an error on.
+
+        Raises:
+            ModelError: its outputs have other names, rows, shapes or types than declared, or it
+                fails on every row that is tried.
+            WorkerError: the device failed, or a mini-batch took too long: nothing more can be
+                computed in this process.
+        """
+        call = Call(_check_row_count(inputs), batch_rows or self.batch_rows)
+        outputs = self._watchdog.wait_for(call, partial(self._score_rows, call, inputs))
+        return Scored(
+            outputs,
+            dict(sorted(call.rejected.items())),
+            self._describe(),
+            call.copying.nanoseconds // self._at_once,
+        )
+
+    def _describe(self) -> str:
+        """Return what computes; that mini-batches shrank is told, as it may change last bits."""
+        if self.rows_that_fit is None:
+            return self.computed_by
+        return (
+            f"{self.computed_by}, mini-batches of at most {self.rows_that_fit} rows "
+            "for want of memory"
+        )
+
+    def _score_rows(self, call: Call, inputs: Arrays) -> Arrays:
+        with self._transfer.use_own_stream(), torch.inference_mode():
+            with self._watchdog.watch(call), call.copying:
+                call.outputs = self._transfer.allocate_outputs(self.outputs, call.rows)
+                call.inputs = self._transfer.transfer_inputs(inputs)
+            self._score_mini_batches(call)
+            with self._watchdog.watch(call):
+                # Waited for outside of the copying: until here the device may still compute.
+                self._transfer.synchronise()
+                with call.copying:
+                    outputs = self._transfer.fetch_outputs(call.outputs)
+            self._doubt.remember_row(call)
+            return outputs
+
+    def _score_mini_batches(self, call: Call) -> None:
+        starts = range(0, call.rows, call.batch_rows)
+        if self._at_once == 1:
+            for start in starts:
+                self._score_mini_batch(call, start)
+            return
+        self._own_threads().run([partial(self._score_mini_batch, call, start) for start in starts])
+
+    def _own_threads(self) -> DaemonThreads:
+        """Return the calling thread's threads: workers of one process have a share of the cores each."""
+        if not hasattr(self._of_thread, "threads"):
+            self._of_thread.threads = DaemonThreads(self._at_once, "scorer")
+        threads: DaemonThreads = self._of_thread.threads
+        return threads
+
+    def _score_mini_batch(self, call: Call, start: int) -> None:
+        """Score the rows of one mini-batch, in as many windows as it takes."""
+        stop = min(start + call.batch_rows, call.rows)
+        pending = cut_windows(start, stop, start, self._fit(call.batch_rows))
+        ran_out = False
+        largest = 0
+        while pending:
+            window = pending.pop()
+            # Returned and not raised: while an error is being handled its tensors are not free.
+            error = self._attempt(call, window)
+            if error is None:
+                call.passed = True
+                self._doubt.clear()
+                largest = max(largest, window.batch_rows)
+            elif self.is_out_of_memory(error) and window.batch_rows > 1:
+                ran_out = True
+                self._free_memory()
+                pending += _shrink(window)
+            elif window.rows > 1:
+                pending += halve_window(window)
+            else:
+                self._reject(call, window.start, error)
+        # Nothing fitted where every row was rejected, and then nothing is known about the size.
+        if ran_out and largest:
+            self.rows_that_fit = self._fit(largest)
+
+    def _reject(self, call: Call, row: int, error: Exception) -> None:
+        call.rejected[row] = error
+        self._doubt.settle(
+            call, error, partial(self._passes, call), partial(self._known_row_passes, call)
+        )
+
+    def _attempt(self, call: Call, window: Window) -> Exception | None:
+        """Compute a window, and return the error if that is a matter of rows or of memory."""
+        self._watchdog.refuse_lost()
+        try:
+            with self._watchdog.watch(call):
+                self._compute(call, window)
+        except Refusal:
+            raise
+        except Exception as error:  # noqa: BLE001 - it belongs to rows, or the model fails on all
+            return drop_frames(error)
+        return None
+
+    def _compute(self, call: Call, window: Window) -> None:
+        self._use_one_torch_thread()
+        # Again: the mode is a thread's own, and a mini-batch may have another thread than its call.
+        with torch.inference_mode():
+            with call.copying:
+                inputs = {
+                    name: self._transfer.cut_mini_batch(tensor, window)
+                    for name, tensor in call.inputs.items()
+                }
+            outputs = self.network(**inputs)
+            check_outputs(outputs, self.outputs, window.batch_rows)
+            first = window.padding_before
+            for name, values in call.outputs.items():
+                values[window.start : window.stop] = outputs[name][first : first + window.rows]
+
+    def _passes(self, call: Call, row: int) -> bool:
+        """Tell whether the network takes a row, alone in the place that it has anyway."""
+        batch_rows = self._fit(call.batch_rows)
+        window = Window(row, row + 1, row - row % batch_rows, batch_rows)
+        return self._attempt(call, window) is None
+
+    def _known_row_passes(self, call: Call) -> bool:
+        """Tell whether the network still takes a row that an earlier call scored."""
+        if self._doubt.known_row is None:
+            return False
+        outputs = self._transfer.allocate_outputs(self.outputs, 1)
+        # With the call's own times: the watch over it must see that this row hangs.
+        again = Call(1, call.batch_rows, self._doubt.known_row, outputs, began=call.began)
+        return self._passes(again, 0)
+
+    def _fit(self, batch_rows: int) -> int:
+        """Return so many rows, or fewer where memory ran out before."""
+        return batch_rows if self.rows_that_fit is None else min(batch_rows, self.rows_that_fit)
+
+    def _free_memory(self) -> None:
+        # The failed mini-batch may stand in reference cycles; torch keeps freed CUDA memory itself.
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _use_one_torch_thread(self) -> None:
+        """Tell torch to compute on the calling thread alone: more would sum in another order."""
+        # torch keeps this number per thread, and setting it takes longer than asking ourselves.
+        if not getattr(self._of_thread, "is_alone", False):
+            torch.set_num_threads(1)
+            self._of_thread.is_alone = True
+
+
+def _shrink(window: Window) -> list[Window]:
+    """Return windows of half the size for the same rows."""
+    half = -(-window.batch_rows // 2)
+    return cut_windows(window.start, window.stop, window.first, half)
+
+
+def _check_row_count(inputs: Arrays) -> int:
+    """Return the number of rows, which all inputs must have."""
+    counts = {len(array) for array in inputs.values()}
+    if len(counts) != 1:
+        raise ModelError(
+            f"the model's inputs have {sorted(counts)} rows; they must have the same number"
+        )
+    return counts.pop()

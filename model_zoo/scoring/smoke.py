@@ -1,0 +1,87 @@
+"""The smoke batch: a loaded model must score a few rows as it did when it was packed."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from configs.errors import ModelError
+from configs.redaction import shown
+from model_zoo.arrays import Arrays
+from model_zoo.engines.settings import Settings
+from model_zoo.package.card import Tensor
+from model_zoo.package.package import Package
+from model_zoo.scoring.scored import Scored
+from model_zoo.tensor_columns import from_column
+
+# How far outputs may be off, relative to the largest of them, with settings other than the
+# reference. Another layout or compiled code adds in another order, 16 bits keep about 1 % through a
+# few layers, 8 bits less; what the rows of a job may be off by is measured by pipelines.tune.
+_TOLERANCES = {"float32": 1e-3, "bfloat16": 5e-2, "float16": 5e-2, "int8": 0.5, "int8_linear": 0.5}
+
+
+def check_smoke(score: Callable[[Arrays], Scored], package: Package, settings: Settings) -> None:
+    """Score the package's smoke inputs and compare with its smoke outputs.
+
+    Args:
+        score: the model, loaded with `settings`.
+
+    Raises:
+        ModelError: an output differs by more than the tolerance (the message says by how much), or
+            the model fails on a row.
+    """
+    inputs, expected = smoke_arrays(package)
+    scored = _score_smoke(score, package, inputs)
+    for name, values in expected.items():
+        tolerance = package.card.smoke_tolerance
+        if not settings.is_reference:
+            tolerance = _TOLERANCES[settings.dtype] * max(1.0, float(np.abs(values).max()))
+        differences = np.abs(scored.outputs[name].astype(np.float64) - values)
+        difference = float(differences.max())
+        # Not `difference > tolerance`: NaN is no score either, and is not larger than anything.
+        if not difference <= tolerance:
+            raise ModelError(
+                f"{package.url}: smoke output {name} differs by {difference:.3g}, "
+                f"more than {tolerance:.3g}, on {scored.computed_by}; "
+                "the weights or the libraries are not those of the package "
+                f"(trained with {package.card.libraries})"
+            )
+
+
+def smoke_arrays(package: Package) -> tuple[Arrays, Arrays]:
+    """Return network inputs and expected outputs of the smoke batch, arrays (rows, *shape).
+
+    Raises:
+        ModelError: a column of them is missing, or does not have the card's shape.
+    """
+    card = package.card
+    try:
+        inputs = _read_arrays(package, "input", card.inputs)
+        return inputs, _read_arrays(package, "output", card.outputs)
+    except (KeyError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{package.url}: the smoke batch does not fit the card: {shown(error)}; "
+            "write the package again"
+        ) from error
+
+
+def _score_smoke(score: Callable[[Arrays], Scored], package: Package, inputs: Arrays) -> Scored:
+    try:
+        scored = score(inputs)
+    except ModelError as error:
+        raise ModelError(
+            f"{package.url}: the model fails on its own smoke batch: {error}"
+        ) from error
+    for reason in scored.rejected.values():
+        raise ModelError(
+            f"{package.url}: the model fails on its own smoke batch: {shown(reason)}"
+        ) from reason
+    return scored
+
+
+def _read_arrays(package: Package, prefix: str, tensors: Mapping[str, Tensor]) -> Arrays:
+    """Return the columns `<prefix>.<name>` as arrays."""
+    arrays: Arrays = {}
+    for name, tensor in tensors.items():
+        column = package.smoke.column(f"{prefix}.{name}").combine_chunks()
+        arrays[name] = from_column(column, tensor.shape).astype(tensor.dtype)
+    return arrays

@@ -1,0 +1,87 @@
+"""What a preprocessing step is: a word in a job or a model package, what it does to columns, and how it is fitted.
+
+A step is one file in this folder and its line in `table.py`. It names columns and carries its own
+fitted state (`mean`, `categories`, ...). State that is None is still to be fitted by training; a
+step that scoring meets must be complete (`is_fitted`). No step knows Beam, so training and scoring
+run the very same code, and none makes a Python object per row (images and user functions do).
+"""
+
+from typing import Annotated, Any, ClassVar, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from model_zoo.steps.arrays import Column, Columns
+
+ColumnNames = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Step(Protocol):
+    """A frozen pydantic model with a field `step`, whose only value is the word that jobs write.
+
+    Attributes:
+        stage: the stage of the run that its time is counted as, `preprocess` or `decode`.
+    """
+
+    stage: ClassVar[str]
+
+    @property
+    def step(self) -> Any:
+        """Return the word."""
+
+    @property
+    def is_fitted(self) -> bool:
+        """Tell whether every fitted value is there."""
+
+    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
+        """Return the columns that the step adds or replaces.
+
+        Args:
+            columns: Arrow arrays of `rows` values, or numpy arrays (rows, ...), by name.
+            rows: their number.
+
+        Raises:
+            RejectedRows: rows that the step cannot take.
+            JobError: the step names a column that is not there, or that it is not made for.
+            InputError: a value that the step's policy refuses.
+        """
+
+    def fit(self, columns: Columns) -> Self:
+        """Return the step with its fitted values.
+
+        Args:
+            columns: training columns, as the steps before this one left them.
+
+        Raises:
+            JobError: the step names a column that is not there or that it cannot be fitted on.
+            InputError: a column has no value to fit on.
+        """
+
+
+class Word(BaseModel):
+    """The fields and defaults that all steps share; a step without fitted values adds `apply` alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    stage: ClassVar[str] = "preprocess"
+
+    @property
+    def is_fitted(self) -> bool:
+        """Tell whether every fitted value is there."""
+        return True
+
+    def fit(self, columns: Columns) -> Self:
+        """Return the step as it is."""
+        return self
+
+
+def check_lengths(columns: tuple[str, ...], **state: tuple[object, ...] | None) -> None:
+    """Refuse fitted values that are not one per column.
+
+    Raises:
+        ValueError: a state of another length; None is no state.
+    """
+    for name, values in state.items():
+        if values is not None and len(values) != len(columns):
+            raise ValueError(
+                f"{name} must hold one entry per column: "
+                f"{len(columns)} columns, {len(values)} entries"
+            )

@@ -1,0 +1,75 @@
+"""The table of steps: a new one is a file in this folder, and its name in the union below."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from model_zoo.steps.arrays import Column, Columns
+from model_zoo.steps.cast import Cast
+from model_zoo.steps.encode import OneHot, Ordinal
+from model_zoo.steps.fill import Fill
+from model_zoo.steps.function import Function
+from model_zoo.steps.image import Image
+from model_zoo.steps.scale import Scale, Standardise
+from model_zoo.steps.stack import Stack
+from model_zoo.steps.tokenize import Tokenize
+
+Step = Annotated[
+    Fill | Scale | Standardise | OneHot | Ordinal | Cast | Stack | Image | Tokenize | Function,
+    Field(discriminator="step"),
+]
+STEPS: TypeAdapter[tuple[Step, ...]] = TypeAdapter(tuple[Step, ...])
+# Gives a block to run a step in, which counts its time as that of a stage.
+Clock = Callable[[str], AbstractContextManager[object]]
+
+
+def _count_nothing(_: str) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+def apply_steps(
+    steps: Sequence[Step], columns: Columns, rows: int, clock: Clock = _count_nothing
+) -> dict[str, Column]:
+    """Apply steps in order.
+
+    Args:
+        steps: complete ones.
+        columns: Arrow arrays of `rows` values, or numpy arrays (rows, ...), by name.
+        rows: their number.
+        clock: called with the stage of each step.
+
+    Returns:
+        All columns, with those that the steps replaced or added.
+
+    Raises:
+        RejectedRows, JobError, InputError: as `Step.apply`.
+    """
+    result = dict(columns)
+    for step in steps:
+        with clock(step.stage):
+            result.update(step.apply(result, rows))
+    return result
+
+
+def fit_steps(
+    steps: Sequence[Step], columns: Mapping[str, Column], rows: int
+) -> tuple[tuple[Step, ...], dict[str, Column]]:
+    """Fit steps in order, each on the columns as the steps before it left them.
+
+    A step that is fitted already stays as it is. The function that applies them is the one that
+    scoring uses.
+
+    Returns:
+        The fitted steps (plain Python values), and all columns as the last step left them.
+
+    Raises:
+        JobError, InputError: as `Step.fit`.
+    """
+    fitted: list[Step] = []
+    current = dict(columns)
+    for step in steps:
+        fitted.append(step if step.is_fitted else step.fit(current))
+        current = apply_steps(fitted[-1:], current, rows)
+    return tuple(fitted), current

@@ -1,0 +1,266 @@
+"""The training loop: a network and two sets of examples in, the weights of the best epoch out.
+
+The same seed gives the same bits: one thread, deterministic algorithms, and generators of its own.
+Knows no Beam.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+import copy
+from dataclasses import dataclass
+import math
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from configs.errors import ModelError
+from model_zoo.architectures.builders import build
+from model_zoo.arrays import Arrays, count_rows
+
+Activation: TypeAlias = Literal["sigmoid", "softmax"]
+# Enough rows to keep a core busy, few enough that a picture network's intermediate values stay in
+# the cache.
+_FORWARD_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Network inputs (rows, ...) by name, and class numbers, int64 (rows,)."""
+
+    inputs: Arrays
+    classes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        optimiser: plain SGD, SGD with momentum, or Adam with decoupled weight decay (Loshchilov and
+            Hutter, 2019).
+        patience: epochs without a lower validation loss after which training stops.
+        seed: of weights, order of rows, and dropout.
+    """
+
+    optimiser: Literal["sgd", "momentum", "adam"]
+    learning_rate: float
+    batch_rows: int
+    epochs: int
+    patience: int
+    seed: int
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training rows.
+
+    Attributes:
+        number: counted from 1.
+        training_loss, validation_loss: means per row.
+        best: whether no earlier validation loss was as low.
+    """
+
+    number: int
+    training_loss: float
+    validation_loss: float
+    best: bool
+
+
+def train(
+    builder: str,
+    parameters: dict[str, Any],
+    training: Examples,
+    validation: Examples,
+    activation: Activation,
+    recipe: Recipe,
+    on_epoch: Callable[[Epoch], None],
+) -> tuple[nn.Module, tuple[Epoch, ...]]:
+    """Build a network and fit it.
+
+    Args:
+        builder, parameters: which network, as a model card says it.
+        training, validation: rows to fit on, and rows that tell when to stop.
+        activation: decides the loss.
+        recipe: how to train.
+        on_epoch: called after each epoch, for progress.
+
+    Returns:
+        The network in eval mode with the weights of the epoch of lowest validation loss, and all
+        epochs.
+
+    Raises:
+        ModelError: the architecture does not fit the examples, or the loss is not finite.
+    """
+    with _repeatable(recipe.seed):
+        network = build(builder, parameters)
+        loss = _make_loss(activation)
+        optimiser = _make_optimiser(network, recipe)
+        training_run = _TrainingRun(network, training, validation, loss, optimiser)
+        epochs = tuple(training_run.run_epochs(recipe, on_epoch))
+        return network, epochs
+
+
+def forward(network: nn.Module, inputs: Arrays) -> Arrays:
+    """Return raw outputs float32 (rows, ...) by name, computed in eval mode.
+
+    Args:
+        network: called with one tensor (rows, *shape) per input.
+        inputs: one array (rows, *shape) each.
+    """
+    network.eval()
+    parts: list[Arrays] = []
+    with torch.inference_mode():
+        # No rows are one part too: their outputs have names and shapes.
+        rows = max(count_rows(inputs), 1)
+        for start in range(0, rows, _FORWARD_ROWS):
+            tensors = _to_tensors(inputs, slice(start, start + _FORWARD_ROWS))
+            outputs = network(**tensors)
+            parts.append({name: tensor.numpy() for name, tensor in outputs.items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@dataclass(frozen=True)
+class _TrainingRun:
+    network: nn.Module
+    training: Examples
+    validation: Examples
+    loss: nn.Module
+    optimiser: torch.optim.Optimizer
+
+    def run_epochs(self, recipe: Recipe, on_epoch: Callable[[Epoch], None]) -> Iterator[Epoch]:
+        """Yield epochs until there is no progress; the network then has the best one's weights."""
+        # A generator of its own: dropout draws from the global one, more or less often.
+        order = torch.Generator().manual_seed(recipe.seed)
+        best = math.inf
+        best_weights = copy.deepcopy(self.network.state_dict())
+        waited = 0
+        for number in range(1, recipe.epochs + 1):
+            training_loss = self._train_epoch(recipe.batch_rows, order)
+            validation_loss = self._validate()
+            _refuse_infinite(number, training_loss, validation_loss)
+            is_best = validation_loss < best
+            epoch = Epoch(number, training_loss, validation_loss, is_best)
+            on_epoch(epoch)
+            yield epoch
+            waited += 1
+            if is_best:
+                waited = 0
+                best = validation_loss
+                # A copy: the next epoch changes the weights in place.
+                best_weights = copy.deepcopy(self.network.state_dict())
+            if waited >= recipe.patience:
+                break
+        self.network.load_state_dict(best_weights)
+        self.network.eval()
+
+    def _train_epoch(self, batch_rows: int, order: torch.Generator) -> float:
+        """Pass over the training rows once, and return the mean loss."""
+        self.network.train()
+        total = 0.0
+        for rows in _mini_batches(len(self.training), batch_rows, order):
+            self.optimiser.zero_grad()
+            value = _compute_loss(self.network, self.training, self.loss, rows)
+            value.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            total += value.item() * len(rows)
+        return total / len(self.training)
+
+    def _validate(self) -> float:
+        """Return the mean loss of the validation rows."""
+        self.network.eval()
+        rows = np.arange(len(self.validation))
+        with torch.inference_mode():
+            loss = _compute_loss(self.network, self.validation, self.loss, rows)
+        return float(loss)
+
+
+def _mini_batches(rows: int, batch_rows: int, order: torch.Generator) -> Iterator[np.ndarray]:
+    """Yield row numbers, shuffled."""
+    shuffled = torch.randperm(rows, generator=order).numpy()
+    starts = list(range(0, rows, batch_rows))
+    # A last batch of one row joins the one before it: batch normalisation cannot train on one row.
+    if len(starts) > 1 and rows - starts[-1] == 1:
+        starts.pop()
+    yield from np.split(shuffled, starts[1:])
+
+
+def _compute_loss(
+    network: nn.Module, examples: Examples, loss: nn.Module, rows: np.ndarray
+) -> torch.Tensor:
+    """Return the mean loss of some rows.
+
+    Raises:
+        ModelError: the network does not take the inputs, or its output does not suit the loss.
+    """
+    try:
+        tensors = _to_tensors(examples.inputs, rows)
+        outputs = network(**tensors)
+        (logits,) = outputs.values()
+        targets = torch.from_numpy(examples.classes[rows])
+        # One logit a row: its loss compares numbers, and not a number with a class.
+        if logits.ndim == 1:
+            targets = targets.to(logits.dtype)
+        value: torch.Tensor = loss(logits, targets)
+    except (TypeError, ValueError, RuntimeError, IndexError) as error:
+        shapes = {name: array.shape[1:] for name, array in examples.inputs.items()}
+        raise ModelError(
+            f"the network does not take inputs of shape {shapes} "
+            f"or its output does not suit the loss: {error}"
+        ) from error
+    return value
+
+
+def _to_tensors(inputs: Arrays, rows: np.ndarray | slice) -> dict[str, torch.Tensor]:
+    # torch refuses strides that go backwards, and is slow at others.
+    tensors = {}
+    for name, array in inputs.items():
+        contiguous = np.ascontiguousarray(array[rows])
+        tensors[name] = torch.from_numpy(contiguous)
+    return tensors
+
+
+def _make_loss(activation: Activation) -> nn.Module:
+    # Both take logits: the loss of a probability that was rounded to 0 or 1 would be infinite.
+    if activation == "sigmoid":
+        return nn.BCEWithLogitsLoss()
+    return nn.CrossEntropyLoss()
+
+
+def _make_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    if recipe.optimiser == "adam":
+        return torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+    momentum = recipe.momentum if recipe.optimiser == "momentum" else 0.0
+    return torch.optim.SGD(network.parameters(), lr=rate, momentum=momentum, weight_decay=decay)
+
+
+def _refuse_infinite(number: int, *losses: float) -> None:
+    if not all(math.isfinite(loss) for loss in losses):
+        raise ModelError(
+            f"the loss is not finite in epoch {number}; "
+            "lower training.learning_rate or scale the features"
+        )
+
+
+@contextmanager
+def _repeatable(seed: int) -> Iterator[None]:
+    """Compute in this block as the seed says; what was set before comes back."""
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        # A sum that is spread over threads rounds differently on another machine.
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(deterministic)

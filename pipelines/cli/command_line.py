@@ -1,0 +1,281 @@
+"""What every program's command line does alike.
+
+Flags that are not dropped in silence, one plain line per error, exit statuses.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+import logging
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Any, NoReturn, Protocol, TextIO
+import warnings
+
+from configs.errors import JobError, Refusal, refusal_of
+from configs.redaction import shown
+from configs.suggest import nearest
+from pipelines.cli.log_format import JsonFormatter, TextFormatter
+from pipelines.cli.python_private import list_flags
+from pipelines.cli.run_log import RunLog
+from pipelines.cli.shutdown import cancel_jobs, leave
+from pipelines.cli.startup import end_imports
+
+EXIT_MEANINGS = {
+    "0": "published, or published before",
+    "1": "internal error",
+    "2": "bad usage or bad job",
+    "3": "input or model refused",
+    "4": "error budget exceeded: nothing published",
+    "5": "publishing failed, or another launcher published other content first",
+    "130, 143": "interrupted; the same command resumes",
+}
+EXIT_STATUSES = "exit status:\n" + "".join(
+    f"  {status.ljust(8)}  {meaning}\n" for status, meaning in EXIT_MEANINGS.items()
+)
+# The others may end well when they are tried again.
+_REFUSED = (2, 3, 4)
+_INTERRUPTED = 130
+# An error of a library may quote a whole file.
+_SHOWN_CHARACTERS = 500
+Main = Callable[[Sequence[str]], int]
+
+
+class TakesFlags(Protocol):
+    """A parser, or a group of one, whose own type argparse keeps to itself."""
+
+    def add_argument(self, *names: str, **options: Any) -> Any:
+        """Add one flag."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Whole flags only, defaults in the help, and errors that name the nearest flag."""
+
+    def __init__(self, program: str, description: str, epilog: str = "") -> None:
+        super().__init__(
+            prog=f"python -m {program}",
+            description=description,
+            epilog=epilog,
+            # A flag that is cut short today may stand for two of them tomorrow.
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise JobError(f"{message}; see {self.prog} --help")
+
+    def refuse_unknown(self, unknown: Sequence[str], more_flags: Sequence[str] = ()) -> None:
+        """Refuse the first word that is no flag of ours or of the runner.
+
+        Args:
+            unknown: words that nobody took.
+            more_flags: the runner's flags, to recommend.
+
+        Raises:
+            JobError: there is one.
+        """
+        if not unknown:
+            return
+        flag = unknown[0].partition("=")[0]
+        known = [*list_flags(self), *more_flags]
+        raise JobError(f"unknown flag {flag}{nearest(flag, known)}; see {self.prog} --help")
+
+
+def run_program(main: Main, argv: Sequence[str] | None = None) -> int:
+    """Run `main`, and return the exit status.
+
+    Whatever it raises becomes one plain line on stderr. The metrics that it asked for are left.
+
+    Args:
+        main: takes the words of the command line, and returns an exit status.
+        argv: those words; None for the process's own.
+    """
+    global _log
+    end_imports()
+    _log = RunLog()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _quiet_libraries("--debug" in arguments)
+    status = _run(main, arguments)
+    _log.write_metrics(status)
+    return status
+
+
+def open_log(argv: Sequence[str]) -> RunLog:
+    """Return the log that the flags ask for, from now on the one of `run_program`.
+
+    They are read before all else, so that a bad flag is in it too.
+    """
+    global _log
+    # A dry run leaves nothing.
+    metrics_file = None if "--dry_run" in argv else _find_value("--metrics_file", argv)
+    _log = RunLog(
+        json=_find_value("--log_format", argv) == "json",
+        quiet="--quiet" in argv,
+        metrics_file=metrics_file,
+    )
+    if _log.json:
+        _log_libraries_in_json()
+    return _log
+
+
+def add_log_flags(parser: TakesFlags) -> None:
+    """Add the flags that `open_log` reads."""
+    formats = (
+        "what goes to the terminal: text, or one JSON object per line, all on stderr "
+        "(default: text)"
+    )
+    parser.add_argument(
+        "--log_format", choices=("text", "json"), default="text", metavar="FORMAT", help=formats
+    )
+    metrics = "leave a metrics file in Prometheus' text format at the end, however the run ends"
+    parser.add_argument("--metrics_file", metavar="FILE", help=metrics)
+
+
+def stop_on_terminate() -> None:
+    """Make SIGTERM end the process at once with status 143; a run stopped so resumes."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        # As shells count: a process that a signal ended has 128 and its number.
+        status = 128 + signum
+        _say_stopped("terminated", status)
+        _log.write_metrics(status)
+        leave(status)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+@contextmanager
+def workers_kept_quiet() -> Iterator[None]:
+    """Drop what workers and libraries write to stderr while the block runs.
+
+    The run's own log goes on. A runner prints the traceback of a failed worker several times,
+    and worker processes log their start; what matters of it comes back as an exception. With
+    --debug nothing is dropped. A JSON log is kept free of lines that are not JSON even then; the
+    libraries of this process are in it.
+    """
+    if logging.getLogger().isEnabledFor(logging.INFO) and not _log.json:
+        yield
+        return
+    sys.stderr.flush()
+    with os.fdopen(os.dup(2), "w") as kept, open(os.devnull, "w") as nowhere:
+        # File descriptor 2 itself, because worker processes inherit that.
+        os.dup2(nowhere.fileno(), 2)
+        _send_logs_to(kept)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept.fileno(), 2)
+            _send_logs_to(None)
+
+
+# One for the process: a signal's handler has nothing but this to find it by.
+_log = RunLog()
+
+
+def _run(main: Main, argv: Sequence[str]) -> int:
+    try:
+        return main(argv)
+    except Refusal as refusal:
+        # A local runner adds the step to its message.
+        return _fail(refusal_of(refusal) or refusal, refusal)
+    except KeyboardInterrupt:
+        _say_stopped("interrupted", _INTERRUPTED)
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the outermost place: every error ends as one line
+        internal = Refusal(
+            f"internal error: {type(error).__name__}: {_find_last_line(error)}; "
+            "run again with --debug for the traceback"
+        )
+        return _fail(refusal_of(error) or internal, error)
+
+
+def _say_stopped(how: str, status: int) -> None:
+    if cancel_jobs():
+        outcome = "nothing was published"
+    else:
+        outcome = "the runner did not confirm that its job ends, so look there"
+    message = f"{how}: {outcome}; the same command resumes where it stopped"
+    _log.tell_end("interrupted", message, status)
+
+
+def _fail(refusal: Refusal, error: Exception) -> int:
+    """Say why a run ended, and return its exit status.
+
+    It was refused if a retry would end alike, and failed if it might not.
+    """
+    trace = None
+    # As with --debug.
+    if logging.getLogger().isEnabledFor(logging.INFO):
+        trace = "".join(traceback.format_exception(error))
+    # An internal error goes by its own class.
+    named = error if type(refusal) is Refusal else refusal
+    event = "refused" if refusal.status in _REFUSED else "failed"
+    _log.tell_end(event, str(refusal), refusal.status, type(named).__name__, trace)
+    return refusal.status
+
+
+def _find_value(flag: str, argv: Sequence[str]) -> str | None:
+    """Return what argparse will take for the flag's value; None where it will complain."""
+    value = None
+    for word, following in zip(argv, [*argv[1:], None], strict=True):
+        name, equals, text = word.partition("=")
+        if name == flag:
+            value = text if equals else following
+    return value
+
+
+def _find_last_line(error: Exception) -> str:
+    """Return the line of an error's text that says why.
+
+    The words of a service or of the system are shown as they are; others' might hold a row's
+    values.
+    """
+    # gRPC's own text ends with a bracket.
+    details: Any = getattr(error, "details", None)
+    is_of_a_service = callable(details)
+    text = str(details()) if is_of_a_service else str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    line = lines[-1] if lines else ""
+    is_of_the_system = bool(getattr(error, "strerror", None))
+    if not is_of_a_service and not is_of_the_system:
+        line = shown(Exception(line))
+    return line[:_SHOWN_CHARACTERS]
+
+
+def _quiet_libraries(debug: bool) -> None:
+    """Keep libraries silent but for --debug.
+
+    Beam logs a worker's whole traceback, and libraries warn of what no user can act on.
+    """
+    level = logging.INFO if debug else logging.CRITICAL
+    logging.basicConfig(stream=sys.stderr, level=level)
+    # Again: the first call does nothing where logging is set up already.
+    logging.getLogger().setLevel(level)
+    for handler in _list_own_handlers():
+        handler.setFormatter(TextFormatter(logging.BASIC_FORMAT))
+    if not debug and not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def _log_libraries_in_json() -> None:
+    logging.captureWarnings(True)
+    for handler in _list_own_handlers():
+        handler.setFormatter(JsonFormatter())
+
+
+def _send_logs_to(kept: TextIO | None) -> None:
+    """Let the run's log, and libraries' that share its place, write to `kept`; None for stderr."""
+    _log.terminal = kept
+    for handler in _list_own_handlers():
+        handler.setStream(kept or sys.stderr)
+
+
+def _list_own_handlers() -> list[logging.StreamHandler[TextIO]]:
+    """Return what `basicConfig` made; others, as a test runner's, belong to somebody else."""
+    handlers = logging.getLogger().handlers
+    # By type and not by isinstance: others derive from it.
+    return [handler for handler in handlers if type(handler) is logging.StreamHandler]

@@ -1,0 +1,49 @@
+"""Where programs and their workers import from.
+
+That is what is installed, what PYTHONPATH names, and not by accident the current folder: `python
+-m` puts it first on the import path, and a `torch.py` or `my_steps.py` that happens to lie there
+would run.
+"""
+
+import os
+from pathlib import Path
+import sys
+import sysconfig
+
+_ROOT = str(Path(__file__).parent.parent.parent)
+
+
+def leave_out_current_folder() -> None:
+    """Take the current folder off the import path of a program that `python -m` starts.
+
+    It stays where this package or PYTHONPATH is there. Nothing happens when some other program
+    imports this package.
+    """
+    here = str(Path.cwd())
+    wanted = (_ROOT, *_list_named_folders())
+    # While Python looks for the module of `-m`, the first argument is the flag itself.
+    if sys.argv[:1] != ["-m"] or here in wanted:
+        return
+    # In place: other modules hold the list. An empty entry means the current folder.
+    sys.path[:] = [entry for entry in sys.path if entry and os.path.abspath(entry) != here]
+
+
+def keep_current_folder_from_workers() -> None:
+    """Make Python processes that this one starts leave their current folder out, too.
+
+    They still find a checkout's packages.
+    """
+    packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    folders = _list_named_folders()
+    # An installed program is found anyway, and its folder holds more than this.
+    if _ROOT not in packages:
+        folders = [_ROOT, *folders]
+    os.environ["PYTHONSAFEPATH"] = "1"
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(folders))
+
+
+def _list_named_folders() -> list[str]:
+    """Return folders that the user named in PYTHONPATH."""
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    # An empty entry means the current folder, and is an accident.
+    return [os.path.abspath(entry) for entry in entries if entry]

@@ -1,0 +1,121 @@
+"""A line of log as one JSON object, and secrets kept out of any line.
+
+JSON is for those who ship logs to a place that can search them.
+"""
+
+from datetime import UTC, datetime
+import json
+import logging
+import os
+import re
+import traceback
+from typing import Any
+
+# A secret may hold a slash, so what follows a colon runs to the last @ of the word; a user name
+# alone ends at the first.
+_USER_INFO = re.compile(r"(\w://)(?:[^\s/@:'\"]*:[^\s'\"]*|[^\s/@'\"]*)@")
+# A question mark alone is a glob; with an equals sign after it, a signature, a token or an account
+# key.
+_QUERY = re.compile(r"(\w://[^\s?'\"]*\?)[^\s'\"]*=[^\s'\"]*")
+_KINDS = (
+    "secret",
+    "passw(?:or)?d",
+    "token",
+    "signature",
+    "api_?key",
+    "account_?key",
+    "access_?key",
+    "private_?key",
+    "connection_?string",
+)
+_KIND = "|".join(_KINDS)
+# As clients write them into their messages: `AccountKey=...;`, `"access_token": "..."`.
+_ASSIGNED = re.compile(
+    rf"""((?:{_KIND})[\w.-]*(?:['"]?\s?=|['"]\s?:)\s?['"]?)(?!\*\*\*)[^\s'",;&]+""", re.IGNORECASE
+)
+# `Authorization: Bearer ...`.
+_BEARER = re.compile(r"\b(bearer|authorization:? basic) [\w.~+/=-]{8,}", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(_KIND, re.IGNORECASE)
+# A shorter value of a variable would be found in words that have nothing to do with it.
+_SHORTEST_SECRET = 8
+_BLOT = "***"
+
+
+def redacted(text: str) -> str:
+    """Return the text with secrets blotted out.
+
+    Those are the user part and the query of every URL, what follows the name of a secret, and
+    values of environment variables that have such a name.
+
+    >>> redacted("s3://key:secret@bucket/a.parquet: gone; https://host/b?sig=abc is not")
+    's3://***@bucket/a.parquet: gone; https://host/b?*** is not'
+    >>> redacted("refused: AccountKey=abc+/=; Authorization: Bearer ya29.abcdefgh")
+    'refused: AccountKey=***; Authorization: Bearer ***'
+    """
+    for secret in _list_secrets_of_environment():
+        text = text.replace(secret, _BLOT)
+    text = _USER_INFO.sub(rf"\1{_BLOT}@", text)
+    text = _QUERY.sub(rf"\1{_BLOT}", text)
+    text = _ASSIGNED.sub(rf"\1{_BLOT}", text)
+    return _BEARER.sub(rf"\1 {_BLOT}", text)
+
+
+def json_line(level: str, event: str, message: str, **fields: Any) -> str:
+    """Return one line: time (UTC), level, event, message, then the fields that are known.
+
+    No URL in it says a secret.
+
+    Args:
+        level: `info`, `warning` or `error`.
+        event: what happened, in a word that a machine looks for.
+        message: the same for people.
+        fields: None where not known.
+    """
+    known = {name: value for name, value in fields.items() if value is not None}
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    # The ending that every reader of ISO 8601 knows; Python's own is rarer.
+    time = now.replace("+00:00", "Z")
+    line = {"time": time, "level": level, "event": event, "message": message, **known}
+    return json.dumps(_redact_strings(line), default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """What libraries log with --debug, as they word it but without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record, with its traceback if it has one."""
+        return redacted(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """What libraries log, in the same shape; `logger` names the library."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        trace = None
+        if record.exc_info:
+            trace = "".join(traceback.format_exception(*record.exc_info))
+        level = record.levelname.lower()
+        message = record.getMessage()
+        return json_line(level, "log", message, logger=record.name, traceback=trace)
+
+
+def _list_secrets_of_environment() -> list[str]:
+    """Return what no line may hold, the longest first."""
+    secrets: set[str] = set()
+    for name, value in os.environ.items():
+        if _SECRET_VARIABLE.search(name):
+            # A private key counts line by line, too.
+            secrets.update((value, *value.splitlines()))
+    long_enough = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    return sorted(long_enough, key=len, reverse=True)
+
+
+def _redact_strings(value: Any) -> Any:
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, dict):
+        return {name: _redact_strings(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redact_strings(item) for item in value]
+    return value

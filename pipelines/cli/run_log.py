@@ -1,0 +1,213 @@
+"""What a run says while it goes on and when it ends.
+
+To people in plain lines and tables, or to machines in JSON lines on stderr. Both come from the same
+facts, and so does the metrics file, which is written last, however a run ends.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import sys
+import time
+from typing import Any, TextIO
+
+from pipelines.cli.log_format import json_line, redacted
+from pipelines.cli.metrics_file import RunFacts, write_metrics
+from storage.layout import RunFolder
+
+INFO, WARNING, ERROR = "info", "warning", "error"
+# Shorter than any clock tells; nothing is divided by 0.
+_INSTANT_SECONDS = 1e-9
+
+
+@dataclass
+class RunLog:
+    """Where a run's lines go, and what is known of it so far.
+
+    Attributes:
+        json: JSON lines instead of text.
+        quiet: errors only.
+        metrics_file: where to leave the metrics; None for no such file.
+        terminal: stderr as the program found it, while `workers_kept_quiet` turns file descriptor 2
+            away.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    metrics_file: str | None = None
+    terminal: TextIO | None = None
+    facts: RunFacts = field(default_factory=RunFacts)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_for_people(self) -> bool:
+        """Tell whether tables and plain lines on stdout are wanted."""
+        return not self.json and not self.quiet
+
+    @property
+    def stderr(self) -> TextIO:
+        """Return where lines go that are not results."""
+        return self.terminal or sys.stderr
+
+    def tell(self, event: str, message: str) -> None:
+        """Say one line.
+
+        Args:
+            event: what happened, in a word that a machine looks for.
+            message: the same for people.
+        """
+        if self.is_for_people:
+            print(redacted(message))
+        self._tell_machines(event, message)
+
+    def tell_plan(
+        self, run: RunFolder, info: Mapping[str, str], rows: int | None, units: int
+    ) -> None:
+        """Say what the run will do.
+
+        Args:
+            run: the run.
+            info: with which model, version and runner.
+            rows: input rows; None when only reading tells.
+            units: units of work.
+        """
+        self.facts.info = {"run_id": run.run_id, **info}
+        count = "uncounted" if rows is None else f"{rows:,}"
+        message = f"planned: run {run.run_id}, {count} rows in {units:,} units of work"
+        fields = {"rows_in": rows, "units": units, "output": run.output}
+        self._tell_machines("planned", message, **info, **fields)
+
+    def tell_resumed(self, rows: int) -> None:
+        """Say how many rows an earlier, interrupted run of the same work has done, if any."""
+        if rows:
+            message = f"resumed: {rows:,} rows were scored by an earlier, interrupted run"
+            self._tell_machines("resumed", message, rows_scored=rows)
+
+    def tell_progress(self, message: str, rows: int, rows_per_second: float) -> None:
+        """Say how far the run is.
+
+        Args:
+            message: all of it, for people.
+            rows: rows done.
+            rows_per_second: since this launch.
+        """
+        if self.json:
+            rate = round(rows_per_second)
+            self._tell_machines("progress", message, rows_in=rows, rows_per_second=rate)
+        elif not self.quiet:
+            print(message, file=self.stderr, flush=True)
+
+    def tell_published(
+        self, run: RunFolder, manifest: Mapping[str, Any], seconds: float, resumed_rows: int
+    ) -> None:
+        """Say the totals of a run that this launcher published.
+
+        Args:
+            run: the run.
+            manifest: its manifest.
+            seconds: how long it took.
+            resumed_rows: rows that an earlier, interrupted run had done.
+        """
+        facts, stages = self.facts, manifest["stages"]
+        rows = manifest["rows"]["in"] - resumed_rows
+        facts.rows_per_second = rows / max(seconds, _INSTANT_SECONDS)
+        facts.stage_seconds = {stage: entry["seconds"] for stage, entry in stages.items()}
+        facts.peak_memory_bytes = manifest["peak_memory_bytes"]
+        fields = {
+            "rows_per_second": round(facts.rows_per_second),
+            "stage_seconds": facts.stage_seconds,
+            "peak_memory_bytes": facts.peak_memory_bytes,
+        }
+        self._tell_totals("published", run, manifest, seconds, fields)
+
+    def tell_already_published(self, run: RunFolder, manifest: Mapping[str, Any]) -> None:
+        """Say the totals of the same work, published by an earlier run or by another launcher.
+
+        Args:
+            run: the run.
+            manifest: its manifest.
+        """
+        self._tell_totals("already_published", run, manifest, self._count_seconds(), {})
+
+    def tell_end(
+        self,
+        event: str,
+        message: str,
+        exit_status: int,
+        error: str | None = None,
+        trace: str | None = None,
+    ) -> None:
+        """Say why nothing was published, as the last line.
+
+        Args:
+            event: how it ended.
+            message: why.
+            exit_status: of the process.
+            error: class of the error.
+            trace: its traceback where that is wanted.
+        """
+        if self.json:
+            seconds = self._count_seconds()
+            fields = {"exit_status": exit_status, "seconds": seconds, "error": error}
+            self._write(ERROR, event, message, **fields, traceback=trace)
+            return
+        word = "error: " if error else ""
+        line = f"{trace or ''}{word}{message}"
+        print(redacted(line), file=self.stderr, flush=True)
+
+    def write_metrics(self, exit_status: int) -> None:
+        """Leave the metrics file, if one is wanted.
+
+        A run is as good without, so that only warns, and the status stays.
+        """
+        if self.metrics_file is None:
+            return
+        seconds = time.monotonic() - self.began
+        try:
+            write_metrics(self.metrics_file, self.facts, exit_status, seconds)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was published stands
+            reason = getattr(error, "strerror", None) or error
+            self._warn(
+                f"{self.metrics_file}: the metrics file was not written: {reason}; "
+                f"the run ended with status {exit_status}"
+            )
+
+    def _tell_totals(
+        self,
+        event: str,
+        run: RunFolder,
+        manifest: Mapping[str, Any],
+        seconds: float,
+        fields: Mapping[str, Any],
+    ) -> None:
+        rows, count = manifest["rows"], len(manifest["files"])
+        # Here, and not by whoever publishes: a run that stands is a success, whoever made it.
+        self.facts.published, self.facts.rows, self.facts.files = True, dict(rows), count
+        message = (
+            f"{event.replace('_', ' ')}: run {run.run_id}, "
+            f"{rows['in']:,} rows in = {rows['scored']:,} scored + "
+            f"{rows['filtered']:,} filtered + {rows['rejected']:,} rejected"
+        )
+        totals: dict[str, Any] = {"exit_status": 0, "seconds": round(seconds, 3)}
+        totals |= {"files": count, "output": run.published}
+        by_outcome = {f"rows_{outcome}": number for outcome, number in rows.items()}
+        self._tell_machines(event, message, **totals, **fields, **by_outcome)
+
+    def _warn(self, message: str) -> None:
+        if self.json:
+            self._write(WARNING, "metrics_not_written", message)
+        else:
+            print(redacted(f"warning: {message}"), file=self.stderr, flush=True)
+
+    def _tell_machines(self, event: str, message: str, **fields: Any) -> None:
+        if self.json and not self.quiet:
+            self._write(INFO, event, message, **fields)
+
+    def _write(self, level: str, event: str, message: str, **fields: Any) -> None:
+        # In every line, so that lines of several runs can be told apart.
+        known = {"job": self.facts.job, "run_id": self.facts.info.get("run_id")}
+        line = json_line(level, event, message, **{**known, **fields})
+        # At once: a machine that reads along must not wait for a full buffer.
+        print(line, file=self.stderr, flush=True)
+
+    def _count_seconds(self) -> float:
+        return round(time.monotonic() - self.began, 3)

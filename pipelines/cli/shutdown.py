@@ -1,0 +1,69 @@
+"""How a program's process ends.
+
+Jobs that it submitted are cancelled when it is stopped, and servers that it started do not outlive
+it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+import logging
+import os
+import sys
+import threading
+from typing import NoReturn
+
+from pipelines.cli.python_private import run_exit_functions
+
+# A user who presses Ctrl-C waits no longer than this before pressing again.
+_CANCEL_SECONDS = 3.0
+# Beam asks a job server for five seconds to end, and then kills it.
+_EXIT_SECONDS = 6.5
+_jobs: list[Callable[[], object]] = []
+
+
+@contextmanager
+def cancelled_when_stopped(cancel: Callable[[], object]) -> Iterator[None]:
+    """Let an interruption of this process also call `cancel`, while the block runs.
+
+    No cluster goes on with a job that its user stopped.
+    """
+    _jobs.append(cancel)
+    # No `finally`: an interruption leaves the job to be cancelled, and the process ends.
+    try:
+        yield
+    except Exception:
+        _jobs.remove(cancel)
+        raise
+    _jobs.remove(cancel)
+
+
+def cancel_jobs() -> bool:
+    """Cancel what is under way elsewhere, and tell whether every runner confirmed it in time."""
+    return all(_call_within(_CANCEL_SECONDS, cancel) for cancel in _jobs)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process without waiting for threads that a failed or interrupted runner left."""
+    sys.stdout.flush()
+    # Beam stops its job servers in exit functions, which `os._exit` alone would leave out.
+    _call_within(_EXIT_SECONDS, run_exit_functions)
+    sys.stderr.flush()
+    logging.shutdown()
+    os._exit(status)
+
+
+def _call_within(seconds: float, call: Callable[[], object]) -> bool:
+    """Call, and go on when it fails or does not come back in time; tell whether it came back."""
+    done = []
+
+    def run() -> None:
+        try:
+            done.append(call())
+        except Exception as error:  # noqa: BLE001 - the process ends either way
+            logging.getLogger(__name__).info("while leaving: %s", error)
+
+    # A daemon: a call that hangs must not keep the process alive.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(done)

@@ -1,0 +1,47 @@
+"""What makes a program's start quick, before anything else is imported.
+
+torch and Beam are half a million objects, and all of them come in before the first row is read. On
+two cores half of that time is neither torch's nor Beam's own: Python's garbage collector goes
+through all objects again and again while they come in, and Beam's RunInference imports scipy's
+solvers for a model manager, a way to share a machine among several models that nothing here uses.
+"""
+
+import gc
+import itertools
+import logging
+import sys
+
+from pipelines.runners.beam_private import leave_out_model_manager, let_in_model_manager
+
+
+def prepare_imports() -> None:
+    """Make the imports of one of this package's programs quick and silent.
+
+    Nothing happens when some other program imports this package.
+    """
+    if not _starts_a_program():
+        return
+    # Importing Beam logs a warning that its BigQuery parts are not installed, and nothing here uses
+    # them. `run_program` sets the level again.
+    logging.getLogger().setLevel(logging.ERROR)
+    gc.disable()
+    leave_out_model_manager()
+
+
+def end_imports() -> None:
+    """Collect garbage as ever from here on, but never again look at what was imported."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+    let_in_model_manager()
+
+
+def _starts_a_program() -> bool:
+    """Tell whether this is `python -m pipelines.<program>`, come as far as its package."""
+    # While Python looks for the module, the first argument is the flag; later it is the module's
+    # file.
+    if sys.argv[:1] != ["-m"]:
+        return False
+    words = sys.orig_argv
+    named = [word for flag, word in itertools.pairwise(words) if flag == "-m"]
+    return bool(named) and named[0].startswith("pipelines.")

@@ -1,0 +1,158 @@
+"""How a job's network computes.
+
+As the job says, or, with `dtype: auto`, as the tuning report of pipelines.tune says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import math
+from typing import Any
+
+import numpy as np
+
+from configs.errors import JobError
+from model_zoo.engines.machine import machine_kind
+from model_zoo.engines.settings import Settings
+from model_zoo.engines.tuning_report import (
+    TuningReport,
+    parse_tuning_report,
+    refuse_loose,
+    refuse_other_job,
+    refuse_other_machine,
+    refuse_other_model,
+)
+from model_zoo.evaluation.agreement import Agreement
+from model_zoo.package.card import ModelCard
+from model_zoo.package.package import Package
+from model_zoo.scoring.devices import resolve_devices
+from pipelines.planning.jobs import ScoringJob, choose_activation
+from storage import files
+
+# What stays in a core's cache, and is large enough that the calls do not count.
+_MINI_BATCH_BYTES = 512 << 10
+# The same of texts, whose intermediate values are many times their input.
+_MINI_BATCH_TOKENS = 4096
+_FEWEST_ROWS, _MOST_ROWS = 32, 4096
+
+
+@dataclass(frozen=True)
+class InferenceSettings:
+    """How the network computes, and where that holds.
+
+    Attributes:
+        settings: what the engine is told.
+        machine: the kind of machine that it was measured on; None when it holds on every one.
+        agreement: with float32, eager; None where nobody measured.
+        workers: how many workers were fastest on such a machine; None where nobody measured.
+        why: in words, for the log; nothing where the job says it all.
+    """
+
+    settings: Settings
+    machine: Mapping[str, str] | None = None
+    agreement: Agreement | None = None
+    workers: int | None = None
+    why: str = ""
+
+    def refuse_elsewhere(self, device: str) -> None:
+        """Refuse to compute on this machine what was measured on another kind.
+
+        Args:
+            device: as the job names it.
+
+        Raises:
+            JobError: this is another kind.
+        """
+        if self.machine is not None:
+            first_device = resolve_devices(device)[0]
+            refuse_other_machine(self.machine, machine_kind(first_device))
+
+
+def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
+    """Return how the job's network computes.
+
+    Args:
+        job: the job.
+        package: its model.
+
+    Raises:
+        JobError: its tuning report is none, or belongs to another model or job, or allows more than
+            the job's tolerance does.
+    """
+    model = job.model
+    batch_rows = model.batch_rows or default_batch_rows(package.card)
+    if model.dtype != "auto":
+        return InferenceSettings(Settings(batch_rows, model.dtype))
+    url = str(model.tuning_report)
+    report = _read_report(url)
+    # A job may be written before it is tuned, and must run then, too.
+    if report is None:
+        why = (
+            f"model.dtype auto: there is no {url} yet, so float32, eager; pipelines.tune makes one"
+        )
+        return InferenceSettings(Settings(batch_rows), why=why)
+    _check_report(report, job, package, url)
+    why = (
+        f"model.dtype auto: {report.settings}, "
+        f"{report.speed_up:.2f} times as fast as float32, eager, says {url}"
+    )
+    return InferenceSettings(report.settings, report.machine, report.agreement, report.workers, why)
+
+
+def list_deciding_values(job: ScoringJob, card: ModelCard) -> dict[str, Any]:
+    """Return what the job says that decides the model's inputs and labels, by its names there.
+
+    Args:
+        job: the job.
+        card: its model's.
+    """
+    activation = choose_activation(job, card)
+    # Of other activations the threshold decides nothing.
+    threshold = job.postprocess.threshold if activation == "sigmoid" else None
+    return {
+        "preprocess.steps": job.preprocess.model_dump(mode="json")["steps"],
+        "postprocess.activation": activation,
+        "postprocess.threshold": threshold,
+    }
+
+
+def default_batch_rows(card: ModelCard) -> int:
+    """Return the rows of a mini-batch where the job names none."""
+    if card.mask is not None:
+        tokens = card.inputs[card.mask].shape[0]
+        return max(1, _MINI_BATCH_TOKENS // tokens)
+    fitting = max(1, _MINI_BATCH_BYTES // bytes_per_row(card))
+    # The power of two below: libraries' kernels come in blocks of such sizes.
+    power_of_two = 1 << (fitting.bit_length() - 1)
+    return min(_MOST_ROWS, max(_FEWEST_ROWS, power_of_two))
+
+
+def bytes_per_row(card: ModelCard) -> int:
+    """Return the size of a row of network input."""
+    sizes = [
+        np.dtype(tensor.dtype).itemsize * math.prod(tensor.shape) for tensor in card.inputs.values()
+    ]
+    # 1 at least, as sizes are divided by it.
+    return max(1, sum(sizes))
+
+
+def _check_report(report: TuningReport, job: ScoringJob, package: Package, url: str) -> None:
+    refuse_other_model(report, package.digest, url)
+    refuse_other_job(report, list_deciding_values(job, package.card), url)
+    refuse_loose(report, job.model.tolerance, url)
+    measured, wanted = report.settings.batch_rows, job.model.batch_rows
+    if wanted not in (None, measured):
+        raise JobError(
+            f"{url}: was made with model.batch_rows {measured}, and the job says {wanted}; "
+            "run pipelines.tune again"
+        )
+
+
+def _read_report(url: str) -> TuningReport | None:
+    try:
+        content = files.read(files.to_absolute(url))
+    except (OSError, ImportError, ValueError) as error:
+        raise JobError(
+            f"model.tuning_report {url}: cannot be read: {error}; "
+            "mend its place, or set model.dtype to float32"
+        ) from error
+    return None if content is None else parse_tuning_report(content, url)

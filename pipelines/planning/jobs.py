@@ -1,0 +1,31 @@
+"""The jobs with the steps and formats that there are, which `configs` does not know."""
+
+from typing import TYPE_CHECKING, Literal
+
+from configs.job import Job
+from configs.training import TrainingJob
+from model_zoo.package.card import ModelCard
+from model_zoo.steps.table import Step
+from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
+
+# No type checker reads a table.
+if TYPE_CHECKING:
+    InputFormat = str
+    OutputFormat = str
+else:
+    InputFormat = Literal[tuple(INPUT_FORMATS)]
+    OutputFormat = Literal[tuple(OUTPUT_FORMATS)]
+
+ScoringJob = Job[Step, InputFormat, OutputFormat]
+FittingJob = TrainingJob[Step]
+
+
+def choose_activation(job: ScoringJob, card: ModelCard) -> str:
+    """Return what makes probabilities of the model's outputs.
+
+    Args:
+        job: the job.
+        card: its model's.
+    """
+    wanted = job.postprocess.activation
+    return card.activation if wanted == "auto" else wanted

@@ -1,0 +1,69 @@
+"""Checks of a model package that need a job, or the preprocessing that scoring uses."""
+
+import numpy as np
+
+from configs.errors import JobError, ModelError
+from configs.redaction import shown
+from model_zoo.package.package import Package
+from model_zoo.steps.function import Function
+from model_zoo.tensor_columns import from_column
+from pipelines.planning.jobs import ScoringJob
+from transforms.preprocess import preprocess_rows
+
+_MEND = "pack the model again with these library versions"
+# Preprocessing computes in float32 and float64; other library versions may round the last digit
+# otherwise.
+_RELATIVE, _ABSOLUTE = 1e-5, 1e-6
+
+
+def check_functions(job: ScoringJob, package: Package) -> None:
+    """Refuse a package that calls a user's function from a module that the job does not list.
+
+    Args:
+        job: the job.
+        package: its model.
+
+    Raises:
+        JobError: the first such step.
+    """
+    for step in package.steps:
+        if isinstance(step, Function) and step.module not in job.preprocess.modules:
+            raise JobError(
+                f"the model package calls {step.function}; "
+                f"list {step.module} in preprocess.modules to allow it"
+            )
+
+
+def check_preprocessing(package: Package) -> None:
+    """Preprocess the smoke batch, and compare with what training handed to the network.
+
+    Raises:
+        ModelError: other values, or a smoke batch that does not fit the contract.
+    """
+    # Before any worker starts: it is the cheapest proof that scoring prepares rows as training did.
+    try:
+        other = _find_other_input(package)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{package.url}: the smoke batch does not fit the contract: {shown(error)}; {_MEND}"
+        ) from error
+    if other is not None:
+        raise ModelError(
+            f"{package.url}: preprocessing of the smoke batch gives other values of {other} "
+            f"than in training; {_MEND}"
+        )
+
+
+def _find_other_input(package: Package) -> str | None:
+    """Return the first input that comes out otherwise than in training; None when none does."""
+    card = package.card
+    smoke = package.smoke.combine_chunks()
+    columns = smoke.select([column.name for column in card.columns])
+    rows = columns.to_batches()[0]
+    arrays = preprocess_rows(rows, card.columns, package.steps, card.inputs)
+    for name, actual in arrays.items():
+        column = smoke.column(f"input.{name}").combine_chunks()
+        expected = from_column(column, actual.shape[1:])
+        if not np.allclose(actual, expected, rtol=_RELATIVE, atol=_ABSOLUTE):
+            return name
+    return None

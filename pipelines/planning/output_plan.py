@@ -1,0 +1,176 @@
+"""What a run writes: which score columns, in which types and order, and how its files look."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError
+from configs.suggest import nearest
+from model_zoo.package.card import ModelCard
+from pipelines.planning.arrow_types import parse_type
+from pipelines.planning.jobs import ScoringJob, choose_activation
+from transforms.formats.format import no_rows
+from transforms.formats.output import FileFormat
+from transforms.formats.table import OUTPUT_FORMATS
+from transforms.postprocess import postprocess_rows
+from transforms.score_columns import ScoreColumns
+
+_DESCENDING = " desc"
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """The columns and files that come out.
+
+    Attributes:
+        scores: how score columns are made.
+        keep: old names of the score columns that are written, in their order.
+        file_format: all columns with their types, and how files look.
+    """
+
+    scores: ScoreColumns
+    keep: tuple[str, ...]
+    file_format: FileFormat
+
+
+def plan_output(job: ScoringJob, card: ModelCard, digest: str, schema: pa.Schema) -> OutputPlan:
+    """Decide what is written, by taking no rows through postprocessing.
+
+    Args:
+        job: the job.
+        card, digest: the model's.
+        schema: the columns that are read.
+
+    Raises:
+        JobError: names, types or options that do not fit together, or cannot be stored or sorted.
+    """
+    scores = _plan_scores(job, card, digest)
+    wanted = job.postprocess.keep
+    keep = wanted if wanted is not None else _default_keep(scores, card)
+    _check_labels(scores, card)
+    _check_names(scores, keep)
+    outputs = {
+        name: np.empty((0, *tensor.shape), dtype=tensor.dtype)
+        for name, tensor in card.outputs.items()
+    }
+    carried, where = job.source.carried, job.postprocess.where
+    scored = postprocess_rows(no_rows(schema), outputs, carried, scores, keep, where)
+    # So that a file says which model made it, wherever it is copied to.
+    metadata = {"model.name": card.name, "model.version": card.version, "model.digest": digest}
+    columns = scored.schema.with_metadata(metadata)
+    return OutputPlan(scores, keep, _plan_files(job, columns))
+
+
+def _plan_scores(job: ScoringJob, card: ModelCard, digest: str) -> ScoreColumns:
+    wanted = job.postprocess
+    constants = {
+        "model_name": card.name,
+        "model_version": card.version,
+        "model_digest": digest,
+    }
+    dtypes = {
+        name: parse_type(text, f"postprocess.dtypes.{name}") for name, text in wanted.dtypes.items()
+    }
+    return ScoreColumns(
+        activation=choose_activation(job, card),
+        labels=card.labels if wanted.labels is None else wanted.labels,
+        threshold=wanted.threshold,
+        top_k=wanted.top_k,
+        rename=wanted.rename,
+        dtypes=dtypes,
+        constants=constants if wanted.model_columns else {},
+    )
+
+
+def _default_keep(scores: ScoreColumns, card: ModelCard) -> tuple[str, ...]:
+    """Return the score columns of a job that names none."""
+    if scores.activation == "none":
+        return tuple(card.outputs)
+    # A name says more than a number, where there are names.
+    best = "label" if scores.labels else "class"
+    top = ("top_labels", "top_probabilities") if scores.top_k > 1 else ()
+    return ("probability", best, *top)
+
+
+def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
+    sink = job.sink
+    problem = OUTPUT_FORMATS[sink.format].find_problem(columns, sink.escape_formulas)
+    if problem is not None:
+        raise JobError(problem)
+    # Texts repeat, and a dictionary stores each once; keys do not.
+    repeating = tuple(
+        field.name for field in columns if field.name != job.source.key and _is_text(field.type)
+    )
+    return FileFormat(
+        format=sink.format,
+        schema=columns,
+        repeating=repeating,
+        sort_by=_parse_sort_keys(job.postprocess.sort_by, columns),
+        rows_per_file=sink.rows_per_file,
+        escape_formulas=sink.escape_formulas,
+    )
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    # A pass-through column that was stored as a dictionary holds texts as a rule.
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+    return any(check(dtype) for check in checks)
+
+
+def _check_names(scores: ScoreColumns, keep: Sequence[str]) -> None:
+    """Refuse a new name or dtype for a score column that is not written."""
+    not_kept = sorted(set(scores.rename) - set(keep))
+    if not_kept:
+        name = not_kept[0]
+        raise JobError(
+            f"postprocess.rename names {name!r}, which postprocess.keep does not"
+            f"{nearest(name, keep)}"
+        )
+    written = [scores.rename.get(name, name) for name in keep]
+    not_written = sorted(set(scores.dtypes) - set(written))
+    if not_written:
+        name = not_written[0]
+        raise JobError(
+            f"postprocess.dtypes names {name!r}, which is not a score column"
+            f"{nearest(name, written)}"
+        )
+
+
+def _check_labels(scores: ScoreColumns, card: ModelCard) -> None:
+    """Refuse labels or a `top_k` that do not fit the number of classes."""
+    if scores.activation == "none":
+        return
+    # Only a single output can be made probabilities of.
+    first_output = next(iter(card.outputs.values()))
+    width = first_output.shape[-1] if first_output.shape else 1
+    # A sigmoid's one number is about the second of two classes.
+    classes = 2 if scores.activation == "sigmoid" else width
+    if scores.labels and len(scores.labels) != classes:
+        raise JobError(
+            f"postprocess.labels must name {classes} classes for this model, "
+            f"got {len(scores.labels)}"
+        )
+    if scores.activation == "softmax" and scores.top_k > classes:
+        raise JobError(
+            f"postprocess.top_k must be <= {classes}, the model's classes, got {scores.top_k}"
+        )
+
+
+def _parse_sort_keys(sort_by: Sequence[str], columns: pa.Schema) -> tuple[tuple[str, str], ...]:
+    """Return `name` and `name desc` as pyarrow takes them."""
+    keys = []
+    for text in sort_by:
+        name = text.removesuffix(_DESCENDING)
+        if name not in columns.names:
+            raise JobError(
+                f"postprocess.sort_by names column {name!r}; "
+                f"the output has {', '.join(columns.names)}"
+            )
+        dtype = columns.field(name).type
+        if pa.types.is_nested(dtype):
+            raise JobError(f"postprocess.sort_by: column {name!r} of type {dtype} has no order")
+        order = "descending" if text.endswith(_DESCENDING) else "ascending"
+        keys.append((name, order))
+    return tuple(keys)

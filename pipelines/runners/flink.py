@@ -1,0 +1,75 @@
+"""A submitted job -> how to cancel it: on a Flink cluster by the cluster's own REST API.
+
+Beam's job server says that it cancelled a job on a cluster, and the job goes on and publishes.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+import json
+from typing import Any
+from urllib.request import Request, urlopen
+
+from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
+
+from configs.errors import JobError
+from pipelines.runners.beam_private import find_flink_name
+
+# Whoever presses Ctrl-C waits for it.
+_CANCEL_SECONDS = 3
+# A cluster that starts beside the job may take a moment.
+_OVERVIEW_SECONDS = 10
+_ENDED = ("FINISHED", "CANCELED", "FAILED")
+
+
+def make_cancellation(options: PipelineOptions, result: Any) -> Callable[[], object]:
+    """Return what cancels a submitted job, and fails when nobody confirms it.
+
+    Args:
+        options: the runner's.
+        result: what the runner gave for the job.
+    """
+    master = options.view_as(FlinkRunnerOptions).flink_master
+    # `[auto]`: another runner, or Flink inside the job server, which ends with this process.
+    if master.startswith("["):
+        return result.cancel
+    return partial(_cancel, _make_url(master), find_flink_name(result))
+
+
+# Asked twice on a way: to show the profile, and to use it.
+@cache
+def count_slots(master: str) -> int:
+    """Return the task slots of a Flink cluster, as its REST API tells.
+
+    Raises:
+        JobError: it does not.
+    """
+    url = f"{_make_url(master)}/overview"
+    try:
+        with urlopen(url, timeout=_OVERVIEW_SECONDS) as answer:  # noqa: S310 - the user's own
+            overview = json.load(answer)
+        return max(1, int(overview["slots-total"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise JobError(
+            f"--flink_master {master}: does not tell its number of task slots ({error}); "
+            "start the cluster, correct the address, or give --parallelism"
+        ) from error
+
+
+def _make_url(master: str) -> str:
+    url = master if "://" in master else f"http://{master}"
+    return url.rstrip("/")
+
+
+def _cancel(cluster: str, name: str) -> None:
+    """Cancel without the job server, which Beam stops first when the user interrupts."""
+    url = f"{cluster}/jobs/overview"
+    with urlopen(url, timeout=_CANCEL_SECONDS) as answer:  # noqa: S310 - the user's own cluster
+        jobs = json.load(answer)["jobs"]
+    # Several: an earlier run of the name may still be there.
+    running = [job for job in jobs if job["name"] == name and job["state"] not in _ENDED]
+    for job in running:
+        url = f"{cluster}/jobs/{job['jid']}?mode=cancel"
+        cancel = Request(url, method="PATCH")  # noqa: S310 - as above
+        urlopen(cancel, timeout=_CANCEL_SECONDS).close()  # noqa: S310 - as above
+    if not running:
+        raise LookupError(f"{cluster}: knows no running job {name}")

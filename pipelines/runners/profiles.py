@@ -1,0 +1,251 @@
+"""What differs between runners: options, set here and nowhere else. A user's flag always wins.
+
+profile    runner          where the workers are
+local      DirectRunner    threads or processes of the launcher
+prism      PrismRunner     the launcher's own process, driven by a Prism binary
+portable   PortableRunner  wherever a job service puts them (--job_endpoint)
+flink      FlinkRunner     without --flink_master: processes beside the launcher; with it: a cluster
+dataflow   DataflowRunner  virtual machines of the service
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import shutil
+import sys
+
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+)
+
+from configs.errors import JobError
+from configs.suggest import nearest
+from pipelines.cli.import_path import keep_current_folder_from_workers
+from pipelines.runners.beam_private import flush_by_size_alone
+from pipelines.runners.flags import LISTED_FLAGS, given_names, name_of, value_of
+from pipelines.runners.flink import count_slots
+
+# Workers import the installed packages; a pickled main session would carry the launcher's state
+# along.
+_EVERYWHERE = ("--no_save_main_session",)
+# A job service drops its client after five minutes without a new message, which is one long unit.
+_PATIENT = "--job_server_timeout=86400"
+_QUIET_WORKERS = "--default_sdk_harness_log_level=CRITICAL"
+# A job server in Java reads it too, and refuses a level that is Python's alone.
+_ONLY_ERRORS = "--default_sdk_harness_log_level=ERROR"
+_LOOPBACK = "--environment_type=LOOPBACK"
+# Flink inside the job server.
+_HERE = ("[auto]", "[local]")
+_LOOPBACK_HOSTS = ("localhost", "::1", "embed")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The options that make one runner behave, each unless the user gave it."""
+
+    name: str
+    flags: tuple[str, ...]
+
+
+def runner_named(name: str) -> str:
+    """Return the runner that a `--runner` means, in Beam's own spelling.
+
+    Raises:
+        JobError: there is no such runner.
+    """
+    # A dotted name is a class, and stands as it is.
+    if "." in name:
+        return name
+    wanted = name.lower().removesuffix("runner")
+    for runner in _PROFILES:
+        if runner.lower().removesuffix("runner") == wanted:
+            return runner
+    raise JobError(f"--runner {name}: there is no such runner{nearest(name, list(_PROFILES))}")
+
+
+def profile_of(runner: str, flags: Sequence[str]) -> Profile:
+    """Return the profile of a runner, without what the user's flags say otherwise.
+
+    Args:
+        runner: in Beam's spelling.
+        flags: of the user's, each one word.
+    """
+    name, make = _PROFILES.get(runner, ("none", _make_nothing))
+    given = given_names(flags)
+    kept = []
+    for flag in (*make(flags), *_EVERYWHERE):
+        adds_up = name_of(flag) in LISTED_FLAGS and not _is_denied(flag, flags)
+        if adds_up or name_of(flag) not in given:
+            kept.append(flag)
+    return Profile(name, tuple(kept))
+
+
+def runner_options(runner: str, flags: Sequence[str]) -> PipelineOptions:
+    """Return the options of a runner: its profile, then the user's own flags.
+
+    Args:
+        runner: in Beam's spelling.
+        flags: of the user's, each one word.
+    """
+    profile = profile_of(runner, flags)
+    return PipelineOptions([f"--runner={runner}", *profile.flags, *flags])
+
+
+def workers_per_machine(options: PipelineOptions) -> int:
+    """Return how many workers share one machine's cores."""
+    if _is_direct(options):
+        workers = options.view_as(DirectOptions).direct_num_workers
+        # 0 is one per core.
+        return workers or _count_cores()
+    parallelism = options.view_as(PortableOptions).sdk_worker_parallelism
+    return max(1, int(parallelism or 1))
+
+
+def use_tuned_workers(options: PipelineOptions, workers: int | None) -> None:
+    """Take as many workers beside the launcher as pipelines.tune found fastest.
+
+    Args:
+        options: changed, unless the user gave a number.
+        workers: None where nobody measured.
+    """
+    direct = options.view_as(DirectOptions)
+    if workers is not None and _is_direct(options) and not direct.direct_num_workers:
+        direct.direct_num_workers = workers
+
+
+def settle_process() -> None:
+    """Give runners what they need of the launcher's process and no option says."""
+    folder = str(Path(sys.executable).parent)
+    path = os.environ.get("PATH", "")
+    # Beam starts loopback workers as `python -c ...`, and hangs when that one lacks the packages.
+    if path.split(os.pathsep)[0] != folder:
+        os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
+    # They would import from the folder that they stand in, too.
+    keep_current_folder_from_workers()
+    flush_by_size_alone()
+
+
+def is_cluster(options: PipelineOptions) -> bool:
+    """Tell whether workers may run on other machines than the launcher's."""
+    runner = options.view_as(StandardOptions).runner
+    if runner == "DataflowRunner":
+        return True
+    if runner == "FlinkRunner":
+        master = options.view_as(FlinkRunnerOptions).flink_master
+        return master not in _HERE and not is_this_machine(master)
+    endpoint = options.view_as(PortableOptions).job_endpoint
+    return runner == "PortableRunner" and not is_this_machine(endpoint or "")
+
+
+def is_this_machine(address: str) -> bool:
+    """Tell whether `host:port` is a port of this machine's loopback.
+
+    >>> is_this_machine("http://localhost:8081"), is_this_machine("flink.example:8081")
+    (True, False)
+    """
+    host = address.rpartition("://")[2].partition("/")[0]
+    # IPv6 has colons of its own, and brackets around them.
+    end = "]" if host.startswith("[") else ":"
+    host = host.partition(end)[0].removeprefix("[")
+    return host in _LOOPBACK_HOSTS or host.startswith("127.")
+
+
+def starts_elsewhere(options: PipelineOptions) -> bool:
+    """Tell whether running only describes the job, and a flex template's launcher starts it.
+
+    That launcher needs a job even when nothing is left to do.
+    """
+    return bool(options.view_as(GoogleCloudOptions).template_location)
+
+
+def _is_direct(options: PipelineOptions) -> bool:
+    return bool(options.view_as(StandardOptions).runner == "DirectRunner")
+
+
+def _count_cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _is_denied(flag: str, flags: Sequence[str]) -> bool:
+    """Tell whether the user named the opposite of a profile's experiment: `x` for `no_x`."""
+    value = value_of(flag)
+    opposite = value.removeprefix("no_") if value.startswith("no_") else f"no_{value}"
+    for given in flags:
+        if name_of(given) == name_of(flag) and opposite in value_of(given).split(","):
+            return True
+    return False
+
+
+def _find_value(flags: Sequence[str], name: str) -> str | None:
+    """Return the last value of a flag, as argparse takes it; None where it was not given."""
+    values = [value_of(flag) for flag in flags if name_of(flag) == name]
+    return values[-1] if values else None
+
+
+def _make_nothing(flags: Sequence[str]) -> tuple[str, ...]:
+    """Add nothing for a runner that nobody here knows."""
+    return ()
+
+
+def _make_local(flags: Sequence[str]) -> tuple[str, ...]:
+    """Return flags for the embedded runner, with a thread per core.
+
+    Threads share one process and one model; torch and pyarrow leave the interpreter lock while they
+    work.
+    """
+    workers = "1" if "--direct_running_mode=in_memory" in flags else "0"
+    mode = ("--direct_running_mode=multi_threading", f"--direct_num_workers={workers}")
+    # Without a Prism location it would look for a binary on the network, with no time-out.
+    return ("--prism_location=/nonexistent", *mode, _QUIET_WORKERS)
+
+
+def _make_prism(flags: Sequence[str]) -> tuple[str, ...]:
+    """Return flags for Prism as found on PATH; Beam would download one in silence."""
+    found = shutil.which("prism")
+    location = (f"--prism_location={found}",) if found else ()
+    return (*location, _LOOPBACK, "--prism_log_kind=text", _PATIENT, _QUIET_WORKERS)
+
+
+def _make_portable(flags: Sequence[str]) -> tuple[str, ...]:
+    """Return flags for a job service: where its workers are is for the user to say."""
+    return (_PATIENT, _ONLY_ERRORS)
+
+
+def _make_flink(flags: Sequence[str]) -> tuple[str, ...]:
+    # Whole units in a bundle.
+    bundles = ("--flink_version=1.19", "--max_bundle_time_mills=86400000")
+    # Java 17 must be allowed to look into what Flink needs.
+    opened = [
+        f"--job_server_jvm_properties=--add-opens=java.base/java.{package}=ALL-UNNAMED"
+        for package in ("lang", "nio", "util", "time")
+    ]
+    common = (*bundles, _PATIENT, _ONLY_ERRORS, *opened)
+    master = _find_value(flags, "--flink_master") or _HERE[0]
+    if master in _HERE:
+        cores = _count_cores()
+        workers = (f"--parallelism={cores}", f"--sdk_worker_parallelism={cores}")
+        return (*common, *workers, _LOOPBACK, "--experiments=use_loopback_process_worker")
+    if _find_value(flags, "--parallelism") is not None:
+        return common
+    # Flink's own default is to use one of its slots.
+    return (*common, f"--parallelism={count_slots(master)}")
+
+
+def _make_dataflow(flags: Sequence[str]) -> tuple[str, ...]:
+    """Return flags for one process, and so one model, per machine, with threads inside."""
+    return ("--experiments=no_use_multiple_sdk_containers",)
+
+
+_PROFILES = {
+    "DirectRunner": ("local", _make_local),
+    "PrismRunner": ("prism", _make_prism),
+    "PortableRunner": ("portable", _make_portable),
+    "FlinkRunner": ("flink", _make_flink),
+    "DataflowRunner": ("dataflow", _make_dataflow),
+}

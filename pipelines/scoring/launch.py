@@ -1,0 +1,136 @@
+"""Run a planned graph, and say how it ended."""
+
+from collections.abc import Callable
+import time
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+from configs.errors import OtherContentError, PublishError, refusal_of
+from pipelines.cli.command_line import workers_kept_quiet
+from pipelines.cli.run_log import RunLog
+from pipelines.cli.shutdown import cancelled_when_stopped
+from pipelines.planning.plan import Plan, store_plan
+from pipelines.runners.flink import make_cancellation
+from pipelines.runners.profiles import starts_elsewhere, workers_per_machine
+from pipelines.scoring import summary
+from pipelines.scoring.progress import RowsDone, shown_progress
+from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
+from pipelines.scoring.stale_runs import remove_superseded
+from storage import files
+from storage.layout import read_manifest
+from transforms.publish import announce
+
+Build = Callable[[beam.Pipeline, Plan, int], object]
+
+
+def launch(
+    plan: Plan, options: PipelineOptions, build: Build, reuse_from: str | None, log: RunLog
+) -> int:
+    """Run the graph to its end, and return the exit status.
+
+    Args:
+        plan: what the run does.
+        options: the runner and its options.
+        build: makes the graph of a pipeline, the plan, and the number of workers of a machine.
+        reuse_from: the run whose unchanged units are taken as they are.
+        log: where to say what happens.
+
+    Raises:
+        Refusal: whatever the graph, or its runner, fails with.
+    """
+    began = time.perf_counter()
+    try:
+        _prepare(plan, reuse_from, log)
+        rows_done = RowsDone(plan.run, plan.units)
+        resumed_rows = rows_done.count()
+        log.tell_resumed(resumed_rows)
+        pipeline = beam.Pipeline(options=options)
+        build(pipeline, plan, workers_per_machine(options))
+        with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
+            result = pipeline.run()
+            if _goes_on_alone(options):
+                return _say_submitted(plan, result, log)
+            with cancelled_when_stopped(make_cancellation(options, result)):
+                result.wait_until_finish()
+    except Exception as error:
+        if isinstance(refusal_of(error), OtherContentError) or not files.exists(plan.run.manifest):
+            raise
+        # Another launcher of the same work was faster, and cleaned up under this one.
+        return say_already_published(plan, log, late=True)
+    return _say_published(plan, resumed_rows, time.perf_counter() - began, log)
+
+
+def say_already_published(plan: Plan, log: RunLog, late: bool = False) -> int:
+    """Point readers at a run that stands, and return the exit status.
+
+    Args:
+        plan: what was to be done.
+        log: where to say it.
+        late: see `announce`.
+    """
+    announce(plan.run, late)
+    log.tell_already_published(*read_manifest(plan.run.output, plan.run.run_id))
+    if log.is_for_people:
+        print(
+            f"already published: run {plan.run.run_id}, the same inputs, model and settings; "
+            "nothing to do"
+        )
+        print(summary.reading_line(plan.run.output, plan.job.sink.format))
+    return 0
+
+
+def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
+    """Leave the plan where workers read it, and the units of another run that need no scoring."""
+    try:
+        store_plan(plan)
+        if reuse_from is not None:
+            run, manifest = find_run_to_reuse(plan, reuse_from)
+            reused = reuse_units(plan, run, manifest)
+            message = (
+                f"reused from run {reuse_from}: {reused:,} of {len(plan.units):,} units, "
+                "in which no row was rejected"
+            )
+            log.tell("reused", message)
+    except OSError as error:
+        raise PublishError(
+            f"{plan.run.output}: cannot be written: {error.strerror}; "
+            "mend the folder, or choose another --output"
+        ) from error
+
+
+def _goes_on_alone(options: PipelineOptions) -> bool:
+    """Tell whether the job goes on without this process."""
+    no_wait: bool = options.view_as(StandardOptions).no_wait_until_finish
+    return no_wait or starts_elsewhere(options)
+
+
+def _say_submitted(plan: Plan, result: Any, log: RunLog) -> int:
+    # A template's launcher starts the job from the description that was just written: it has no id
+    # yet.
+    has_job = getattr(result, "has_job", True)
+    description = "the job's description, for the template's launcher"
+    job = f"job {result.job_id()}" if has_job else description
+    message = f"submitted: {job}; workers publish run {plan.run.run_id} to {plan.run.output}"
+    log.tell("submitted", message)
+    return 0
+
+
+def _say_published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -> int:
+    # Some runners' jobs end well when they were cancelled elsewhere.
+    if not files.exists(plan.run.manifest):
+        raise PublishError(
+            f"{plan.run.output}: the runner says that the job is done, but it did not publish run "
+            f"{plan.run.run_id} there; look at the job's log, then run the same command again"
+        )
+    run, manifest = read_manifest(plan.run.output, plan.run.run_id)
+    log.tell_published(run, manifest, seconds, resumed_rows)
+    # Once the run stands: until then an older one may be all that there is.
+    remove_superseded(run, plan.job.name)
+    if log.is_for_people:
+        print(summary.final_table(run, manifest, seconds, resumed_rows))
+        print(summary.where_time_went(manifest))
+        print(summary.first_rows(run, manifest))
+        print(summary.reading_line(plan.run.output, plan.job.sink.format))
+    return 0

@@ -1,0 +1,81 @@
+"""Held-out rows as shards for scoring to read, Parquet, for tables CSV too, and their labels."""
+
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from storage import files
+
+
+def write_held_out(rows: pa.Table, output: str, key: str, label: str, shards: int) -> None:
+    """Write `shards/`, for tables without binary columns `shards_csv/`, and `labels.parquet`.
+
+    The CSV shards hold the same rows as the Parquet shards of the same number, bit for bit: Arrow
+    writes the shortest text that parses back to the same float.
+
+    Args:
+        rows: all columns.
+        output: folder that they are written to.
+        key: column that names a row.
+        label: column that scoring must not see.
+        shards: how many.
+    """
+    features = rows.drop_columns([label])
+    is_plain = not any(pa.types.is_binary(field.type) for field in features.schema)
+    for number, shard in enumerate(cut_unevenly(features, shards)):
+        # Two row groups, so that even the sample looks like real input.
+        half = -(-shard.num_rows // 2)
+        parquet = files.join(output, f"shards/part-{number:05d}.parquet")
+        files.put(parquet, to_parquet(shard, half))
+        if is_plain:
+            csv = files.join(output, f"shards_csv/part-{number:05d}.csv")
+            files.put(csv, to_csv(shard))
+    labels = rows.select([key, label])
+    files.put(files.join(output, "labels.parquet"), to_parquet(labels))
+
+
+def to_parquet(table: pa.Table, row_group_rows: int | None = None) -> bytes:
+    """Return a whole Parquet file, zstd.
+
+    Args:
+        table: its rows.
+        row_group_rows: rows of a row group; None for one of all.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        # pyarrow refuses 0, which half of no rows is.
+        row_group_size=row_group_rows or None,
+        write_page_checksum=True,
+    )
+    return sink.getvalue().to_pybytes()
+
+
+def to_csv(table: pa.Table) -> bytes:
+    """Return a whole CSV file with a header line."""
+    sink = pa.BufferOutputStream()
+    pacsv.write_csv(table, sink)
+    return sink.getvalue().to_pybytes()
+
+
+def cut_unevenly(rows: pa.Table, shards: int) -> list[pa.Table]:
+    """Return contiguous parts whose sizes are as 1 to 2 to 3 ...
+
+    Real shards differ in size.
+
+    Args:
+        rows: what is cut.
+        shards: how many parts.
+
+    >>> [part.num_rows for part in cut_unevenly(pa.table({"id": range(10)}), 4)]
+    [1, 2, 3, 4]
+    """
+    sizes = np.arange(shards + 1)
+    shares = np.cumsum(sizes) / sizes.sum()
+    edges = np.rint(shares * rows.num_rows).astype(int).tolist()
+    return [rows.slice(start, stop - start) for start, stop in pairwise(edges)]

@@ -1,0 +1,188 @@
+"""What is different about object stores.
+
+One conditional put, no folders, and clients with error classes of their own. S3 and Google Cloud
+Storage answer a read, a put and a copy by name with what was written last, at once; only listings
+may lag. So nothing that a promise rests on is ever found by listing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+import glob
+import traceback
+from typing import Any
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractBufferedFile
+
+from storage.fsspec_private import to_local_path
+
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs"})
+_PUBLISHABLE = _OBJECT_STORES | {"file", "local", "memory"}
+# What these packages raise is often no OSError, though it tells of one: no connection, no
+# credentials, a request that was refused.
+CLIENTS = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "requests", "s3fs"})
+# A conflict lasts as long as another request for the same name; five in a row are somebody's
+# mistake.
+_CONFLICTS = 5
+# The largest object that S3 takes in one request.
+_ONE_REQUEST_BYTES = 5 << 30
+# What HTTP calls them; S3 gives the first for a conditional put beside another one of the same
+# name.
+_CONFLICT, _PRECONDITION_FAILED = 409, 412
+
+
+def locate(url: str) -> tuple[Any, str]:
+    """Return file system and path of a URL.
+
+    Listings are not kept: an answer is about now, and threads cannot hand each other an old one.
+    """
+    # A path, whatever fsspec would read into a name with `::`.
+    if "://" not in url:
+        local = LocalFileSystem(use_listings_cache=False)
+        return local, to_local_path(local, url)
+    return url_to_fs(url, use_listings_cache=False)
+
+
+def is_object_store(fs: Any) -> bool:
+    """Tell whether names there are flat keys, and a put is atomic and may be conditional."""
+    protocols = [fs.protocol] if isinstance(fs.protocol, str) else fs.protocol
+    return not _OBJECT_STORES.isdisjoint(protocols)
+
+
+def can_publish_to(url: str) -> bool:
+    """Tell whether a file can be created there only if it is absent: every promise rests on that.
+
+    >>> urls = ("scores", "s3://bucket/scores", "sftp://host/scores", "zip://x::s3://bucket/a.zip")
+    >>> [can_publish_to(url) for url in urls]
+    [True, True, False, False]
+    """
+    protocol, separator, _ = url.partition("://")
+    is_chain = "::" in url
+    return not separator or (not is_chain and protocol in _PUBLISHABLE)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise what a store's client raises as an OSError whose `strerror` is one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.strerror is None:
+            error.strerror = _to_one_line(error)
+        raise
+    except Exception as error:
+        if not _is_of_a_client(error):
+            raise
+        plain = OSError(_to_one_line(error))
+        plain.strerror = str(plain)
+        raise plain from error
+
+
+def put_if_absent(fs: Any, path: str, content: bytes) -> bool:
+    """Put an object where there is none, in one request whatever the size.
+
+    A client asks again when an answer is lost, and is then told that the object exists: the object
+    itself says whose it is.
+
+    Args:
+        fs, path: as `locate` gives them.
+        content: all of the object.
+
+    Returns:
+        Whether `content` stands there afterwards.
+    """
+    for attempt in range(_CONFLICTS):
+        try:
+            fs.pipe_file(path, content, mode="create", **_in_one_request(fs, content))
+            return True
+        except FileNotFoundError as error:
+            bucket = path.partition("/")[0]
+            raise FileNotFoundError(
+                f"there is no bucket {bucket}, or none that may be seen"
+            ) from error
+        except OSError as error:
+            status = _find_http_status(error)
+            is_last = attempt + 1 == _CONFLICTS
+            if status == _CONFLICT and not is_last:
+                continue
+            if status != _PRECONDITION_FAILED and not isinstance(error, FileExistsError):
+                raise
+            return _holds(fs, path, content)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def discard(file: Any) -> None:
+    """Let go of a file that is being written, without finishing it.
+
+    A store keeps nothing of it, where closing it would finish the upload.
+    """
+    if not isinstance(file, AbstractBufferedFile):
+        file.close()
+        return
+    # Its finaliser would close it, too.
+    file.closed = True
+    with suppress(OSError), plain_errors():
+        file.discard()
+
+
+def escape_pattern(path: str) -> str:
+    """Return a store's path for operations of fsspec that would take it for a pattern."""
+    return glob.escape(path)
+
+
+class Reader:
+    """A store's file open for reading, with plain errors; enough of a file for pyarrow."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    @plain_errors()
+    def read(self, size: int = -1) -> bytes:
+        """Return at most `size` bytes from the current position."""
+        content: bytes = self._file.read(size)
+        return content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+
+def _in_one_request(fs: Any, content: bytes) -> dict[str, int]:
+    # A put of several parts is conditional only in its last request, and some servers ignore that.
+    if not is_object_store(fs):
+        return {}
+    return {"chunksize": min(len(content) + 1, _ONE_REQUEST_BYTES)}
+
+
+def _find_http_status(error: BaseException) -> int | None:
+    """Return what an S3 server answered: not every server words its 412 as s3fs expects it."""
+    response = getattr(error.__cause__, "response", None)
+    if not isinstance(response, dict):
+        return None
+    status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status
+
+
+def _holds(fs: Any, path: str, content: bytes) -> bool:
+    try:
+        return bool(fs.cat_file(path) == content)
+    except FileNotFoundError:
+        return False
+
+
+def _is_of_a_client(error: Exception) -> bool:
+    # Also by where it was raised: clients let errors of the libraries below them pass.
+    modules = [type(error).__module__]
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        modules.append(frame.f_globals.get("__name__", ""))
+    return any(name.partition(".")[0] in CLIENTS for name in modules)
+
+
+def _to_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

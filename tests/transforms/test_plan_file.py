@@ -1,0 +1,50 @@
+"""A stored plan comes back as it was, and one of an older version is still read, so that a run which that version began can be resumed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from configs.errors import InputError
+from storage import files
+from tests.support.builders import make_unit
+from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
+
+INPUTS = [
+    {"url": "a.parquet", "bytes": 10, "version": "1", "rows": 7},
+    {"url": "b.csv", "bytes": 20, "version": "2", "rows": None},
+]
+
+
+def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
+    units = (
+        make_unit(0, 7, "a.parquet", version="1", span=(2, 3)),
+        make_unit(1, None, "b.csv", version="2", span=()),
+        make_unit(2, 4, "b.csv", first_row=9, version="2", span=(30, 400)),
+    )
+    plan = StoredPlan(units, tuple(INPUTS), ("left_out",))
+    files.create(str(tmp_path / "plan.json"), encode_plan(plan))
+    assert read_plan(str(tmp_path / "plan.json")) == plan
+
+
+def test_a_plan_of_an_older_version_is_read(tmp_path: Path) -> None:
+    """There, a unit was: input, first row group, row groups, first row, rows, bytes, bytes of the header, first byte."""
+    units = [
+        [0, 2, 3, 5, 7, 100, 0, 0],
+        [1, 0, 0, 0, None, 200, 0, 0],
+        [1, 0, 0, 9, 4, 300, 30, 400],
+    ]
+    content = {"inputs": INPUTS, "ignored_inputs": ["left_out"], "units": units}
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    plan = read_plan(str(tmp_path / "plan.json"))
+    assert plan.units == (
+        make_unit(0, 7, "a.parquet", 5, version="1", span=(2, 3), bytes=100),
+        make_unit(1, None, "b.csv", version="2", span=(), bytes=200),
+        make_unit(2, 4, "b.csv", 9, version="2", span=(30, 400), bytes=300),
+    )
+    assert plan.ignored_inputs == ("left_out",)
+
+
+def test_a_plan_that_is_gone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the plan is gone"):
+        read_plan(str(tmp_path / "plan.json"))

@@ -1,0 +1,216 @@
+"""CSV files as input: headers, pieces of large files, and typed batches."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import InputError, JobError, RejectedRows
+from storage.inputs import InputFile
+from transforms.batches import RawBatch, WorkUnit
+from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
+from transforms.formats.csv_bytes import CsvPiece
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_split import split_csv
+from transforms.formats.csv_values import convert_fields, convert_valid
+from transforms.formats.format import (
+    Column,
+    Piece,
+    Shard,
+    check_columns,
+    check_unchanged,
+    no_rows,
+    number_rows,
+)
+from transforms.rejected import BatchId, RowRecord, record_rows
+
+_CHECKED_ROWS = 1_000
+_DELIMITERS = ";\t|,"
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """Read CSV, plain, `.gz` or `.zst`.
+
+    The span of a unit is empty for a whole file, and (bytes of the header, first byte) for a piece.
+
+    Attributes:
+        dialect: what the files' text means.
+    """
+
+    dialect: CsvDialect = field(default_factory=CsvDialect)
+    needs_types: ClassVar[bool] = True
+
+    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+        """Read the header and the first rows; see `Format.inspect`.
+
+        A large plain file is read once to be cut, if the job says that no value holds a line break.
+        """
+        names = read_header(file.url, self.dialect)
+        types = {column.name: column.type for column in wanted}
+        schema = pa.schema([(name, types.get(name, pa.string())) for name in names])
+        self._check_delimiter(file.url, names, wanted)
+        check_columns(file.url, schema, wanted)
+        self._check_types(file.url, pa.schema([(column.name, column.type) for column in wanted]))
+        pieces = split_csv(file, names, self.dialect)
+        rows = sum(piece.rows for piece in pieces) if pieces else None
+        return Shard(file, rows, pieces), schema
+
+    def split(self, shard: Shard, rows: int) -> list[Piece]:
+        """Return the pieces that `inspect` has found, or the whole file; `rows` are not known."""
+        pieces: tuple[CsvPiece, ...] = shard.details
+        if not pieces:
+            return [Piece((), 0, None, shard.file.bytes)]
+        return [
+            Piece((piece.header_bytes, piece.first_byte), piece.first_row, piece.rows, piece.bytes)
+            for piece in pieces
+        ]
+
+    def read(
+        self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+    ) -> Iterator[RawBatch]:
+        """Read the unit, one batch behind the parser; see `Format.read`.
+
+        Only the end of the file tells which batch is the last.
+        """
+        before: RawBatch | None = None
+        try:
+            for block in read_csv_blocks(unit.shard, schema.names, self.dialect, _piece_of(unit)):
+                for batch in _cut_block(unit, block, schema, rows_per_batch, record):
+                    if before is not None:
+                        yield before
+                    before = batch
+        except InputError:
+            check_unchanged(
+                unit
+            )  # a file that was replaced on the way is no better reason than any
+            raise
+        if before is None:
+            yield number_rows(unit, no_rows(schema), 0, last=True)
+        else:
+            yield replace(before, last=True)
+
+    def _check_delimiter(self, url: str, names: Sequence[str], wanted: Sequence[Column]) -> None:
+        """Refuse a header of one name that would be several with another delimiter."""
+        if len(names) != 1 or len(wanted) < 2:
+            return
+        wanted_names = {column.name for column in wanted}
+        for other in _DELIMITERS:
+            if other != self.dialect.delimiter and wanted_names & set(names[0].split(other)):
+                raise InputError(
+                    f"{url}: its columns are separated by {other!r} and not by "
+                    f"{self.dialect.delimiter!r}; write --set source.csv.delimiter={other!r}"
+                )
+
+    def _check_types(self, url: str, schema: pa.Schema) -> None:
+        """Refuse a file with a column none of whose first values is of its declared type."""
+        block = next(read_csv_blocks(url, schema.names, self.dialect), None)
+        if block is None:
+            return
+        try:
+            convert_fields(block.fields.slice(0, _CHECKED_ROWS), schema)
+        except RejectedRows:
+            return  # some values are right: the others are a matter of their rows
+        except InputError as error:
+            raise InputError(f"{url}: {error}") from error
+
+
+def parse_dialect(
+    delimiter: str,
+    encoding: str,
+    null_values: tuple[str, ...],
+    newlines_in_values: bool,
+    max_expansion: int | None,
+) -> CsvDialect:
+    """Return what a job says of its CSV files.
+
+    Args:
+        max_expansion: None for the default.
+
+    Raises:
+        JobError: a delimiter or an encoding that no file can be read with.
+    """
+    if not delimiter.isascii() or delimiter in '\r\n"':
+        raise JobError(
+            "source.csv.delimiter must be an ASCII character that no line ends with, "
+            f"and no quote, got {delimiter!r}"
+        )
+    try:
+        "".encode(encoding)
+    except (LookupError, UnicodeError) as error:
+        raise JobError(
+            f"source.csv.encoding {encoding!r} is no encoding of text; "
+            "write for example utf-16 or latin-1"
+        ) from error
+    return CsvDialect(delimiter, null_values, encoding, max_expansion, newlines_in_values)
+
+
+def _piece_of(unit: WorkUnit) -> CsvPiece | None:
+    if not unit.span:
+        return None
+    header_bytes, first_byte = unit.span
+    return CsvPiece(header_bytes, first_byte, unit.bytes, unit.first_row, unit.rows or 0)
+
+
+def _cut_block(
+    unit: WorkUnit, block: CsvRows, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+) -> Iterator[RawBatch]:
+    """Yield a block in batches of at most `rows_per_batch` rows.
+
+    Rows of the wrong width go with the batch that they precede.
+    """
+    broken = dict(block.broken)
+    rows = block.fields.num_rows
+    for start in range(0, max(1, rows), rows_per_batch):
+        fields = block.fields.slice(start, rows_per_batch)
+        numbers = block.row_numbers[start : start + rows_per_batch]
+        is_final = start + rows_per_batch >= rows
+        here = {
+            number: broken.pop(number)
+            for number in sorted(broken)
+            if is_final or number < numbers[-1]
+        }
+        yield _to_batch(unit, fields, numbers, here, schema, record)
+
+
+def _to_batch(
+    unit: WorkUnit,
+    fields: pa.RecordBatch,
+    numbers: np.ndarray,
+    broken: dict[int, Exception],
+    schema: pa.Schema,
+    record: RowRecord,
+) -> RawBatch:
+    """Convert fields to a typed batch.
+
+    Rows of the wrong width, and rows with a malformed value, are rejected.
+    """
+    first = min([*numbers[:1].tolist(), *broken], default=unit.first_row)
+    batch_id = BatchId(unit.shard, first)
+    rejected_batches = []
+    if broken:
+        at = sorted(broken)
+        unread = pa.RecordBatch.from_arrays(
+            [pa.nulls(len(at), type=column.type) for column in schema], schema=schema
+        )
+        reasons = [broken[number] for number in at]
+        rejected_batches.append(
+            record_rows(batch_id, "read", np.array(at), reasons, unread, record)
+        )
+    try:
+        rows = convert_fields(fields, schema)
+    except RejectedRows as rejected:
+        positions = np.array(sorted(rejected.reasons))
+        reasons = [rejected.reasons[position] for position in positions.tolist()]
+        readable = convert_valid(fields.take(pa.array(positions)), schema)
+        rejected_batches.append(
+            record_rows(batch_id, "read", numbers[positions], reasons, readable, record)
+        )
+        kept = np.delete(np.arange(len(numbers)), positions)
+        numbers = numbers[kept]
+        rows = convert_fields(fields.take(pa.array(kept)), schema)
+    except InputError as error:
+        raise InputError(f"{unit.shard}: {error}") from error
+    return RawBatch(unit, batch_id, rows, numbers, last=False, rejected=tuple(rejected_batches))

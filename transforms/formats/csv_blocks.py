@@ -1,0 +1,176 @@
+"""CSV files block by block, on pyarrow's parser: fields as bytes, so that a malformed value costs its row only.
+
+An unquoted empty field is null, a quoted one is an empty string; other texts become null only when
+the job lists them (`null_values`). Types are declared, never guessed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from configs.errors import InputError, RowError
+from transforms.formats.csv_bytes import CsvPiece
+from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
+from transforms.formats.csv_text import CsvText
+
+_BLOCK_BYTES = BLOCK_BYTES
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """Rows of one block.
+
+    Attributes:
+        fields: as bytes (`pa.binary()`), of the rows that have as many as the header.
+        row_numbers: int64 (rows,), of each row in the file; the first data row is 0.
+        broken: row number and reason of the rows before or among these that are not in `fields`.
+    """
+
+    fields: pa.RecordBatch
+    row_numbers: np.ndarray
+    broken: dict[int, Exception]
+
+
+def read_csv_blocks(
+    url: str, columns: Sequence[str], dialect: CsvDialect, piece: CsvPiece | None = None
+) -> Iterator[CsvRows]:
+    """Read a CSV file, plain, `.gz` or `.zst`, or a piece of a plain one.
+
+    Args:
+        columns: names of those to keep.
+        dialect: what the file's text means.
+        piece: which rows of it; None for all.
+
+    Raises:
+        InputError: the file is empty, is not CSV, or lacks a column; or a value of the piece holds a
+            line break.
+    """
+    broken: dict[int, Exception] = {}
+    rows = 0
+    first = first_row = piece.first_row if piece is not None else 0
+    with CsvText(url, dialect, piece) as text:
+        reader = _open(url, text, columns, dialect, broken, first_row)
+        for block in _blocks(url, text, reader):
+            if (
+                block.num_rows == 0
+            ):  # nothing, or only broken rows: they go with the rows behind them
+                continue
+            numbers, first = _number_rows(first, block.num_rows, broken)
+            here = {number: broken.pop(number) for number in sorted(broken) if number < first}
+            rows += block.num_rows + len(here)
+            yield CsvRows(block, numbers, here)
+        text.refuse_lost_rows(1 + rows + len(broken))
+    if piece is not None:
+        # The row that CsvText puts behind a piece is none of it.
+        del broken[first_row + piece.rows]
+    if broken:
+        yield CsvRows(_no_rows(columns), np.empty(0, dtype=np.int64), broken)
+
+
+def read_header(url: str, dialect: CsvDialect) -> list[str]:
+    """Return the column names of a CSV file.
+
+    Raises:
+        InputError: the file is empty or not CSV.
+    """
+    with CsvText(url, dialect) as text:
+        reader = _open(url, text, None, dialect, {})
+        try:
+            return list(reader.schema.names)
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{url}: its header is not UTF-8; name its encoding, "
+                "for example --set source.csv.encoding=latin-1"
+            ) from error
+
+
+def _open(
+    url: str,
+    text: CsvText,
+    columns: Sequence[str] | None,
+    dialect: CsvDialect,
+    broken: dict[int, Exception],
+    first_row: int = 0,
+) -> pacsv.CSVStreamingReader:
+    def note_wrong_width(row: pacsv.InvalidRow) -> str:
+        number = first_row + row.number - 2  # pyarrow counts from 1, and the header is a row
+        broken[number] = RowError(
+            f"row has {row.actual_columns} fields, the header has {row.expected_columns}"
+        )
+        return "skip"
+
+    convert = pacsv.ConvertOptions(
+        check_utf8=False,
+        column_types={name: pa.binary() for name in columns or ()},
+        include_columns=list(columns or ()),
+        null_values=list(dialect.null_values),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    parse = pacsv.ParseOptions(
+        delimiter=dialect.delimiter,
+        newlines_in_values=True,
+        invalid_row_handler=note_wrong_width,
+    )
+    # Workers are threads already; and blocks that are parsed in turn keep the rows' numbers right.
+    read = pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
+    try:
+        return pacsv.open_csv(
+            pa.PythonFile(text, mode="r"),
+            read_options=read,
+            parse_options=parse,
+            convert_options=convert,
+        )
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        if not isinstance(error, OSError):
+            text.refuse_lost_rows(None)
+        raise InputError(
+            f"{url}: cannot be read as CSV: {_plain(error)}; "
+            "check the file, its compression and source.csv"
+        ) from error
+
+
+def _blocks(url: str, text: CsvText, reader: pacsv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
+    while True:
+        try:
+            yield reader.read_next_batch()
+        except StopIteration:
+            return
+        except (pa.ArrowInvalid, OSError) as error:
+            if not isinstance(error, OSError):
+                text.refuse_lost_rows(None)
+            raise InputError(
+                f"{url}: stops being CSV on the way: {_plain(error)}; check that the file is whole"
+            ) from error
+
+
+def _number_rows(first: int, rows: int, broken: dict[int, Exception]) -> tuple[np.ndarray, int]:
+    """Number `rows` good rows from `first` on, going around the broken ones.
+
+    Returns:
+        Their numbers, int64 (rows,), and the number behind the last one.
+    """
+    stop = first + rows
+    for number in sorted(broken):
+        if first <= number < stop:
+            stop += 1
+    numbers = np.arange(first, stop, dtype=np.int64)
+    broken_numbers = np.fromiter(broken, dtype=np.int64, count=len(broken))
+    return np.setdiff1d(numbers, broken_numbers, assume_unique=True), stop
+
+
+def _no_rows(columns: Sequence[str]) -> pa.RecordBatch:
+    schema = pa.schema([(name, pa.binary()) for name in columns])
+    return pa.RecordBatch.from_arrays(
+        [pa.array([], type=pa.binary()) for _ in columns], schema=schema
+    )
+
+
+def _plain(error: Exception) -> str:
+    """Return a parser's message without the text of the row that it quotes."""
+    if "CSV parse error" in str(error):
+        return str(error).split(": ", 1)[0]
+    return f"{type(error).__name__}: {str(error)[:200]}"

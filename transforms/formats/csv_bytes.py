@@ -1,0 +1,134 @@
+"""The stored bytes of a CSV file, from a disk or a store: whole, decompressed, or of one piece."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from configs.errors import InputError
+from storage import files
+from storage.retries import retried
+
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+# A decompressor asks for some bytes at a time, each time through Python.
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class CsvPiece:
+    """Rows of a file, by number and by place.
+
+    Attributes:
+        header_bytes: size of the file's header.
+        first_byte, bytes: where the rows are.
+        first_row, rows: their numbers in the file.
+    """
+
+    header_bytes: int
+    first_byte: int
+    bytes: int
+    first_row: int
+    rows: int
+
+
+class StoredBytes:
+    """The file as it is stored.
+
+    A transient read error is mended by opening it again at the same place.
+    """
+
+    # pyarrow asks before every read, and refuses a closed file.
+    closed = False
+
+    def __init__(self, url: str, ahead: bool = True) -> None:
+        self._url, self._ahead = url, ahead
+        self._file: Any | None = None
+        self._position = 0
+        # 2 is the end of the file, which tells its size.
+        self.size: int = self._open().seek(0, 2)
+        self._open().seek(0)
+
+    def _open(self) -> Any:
+        if self._file is None:
+            self._file = files.open_read(self._url, self._ahead)
+            self._file.seek(self._position)
+        return self._file
+
+    @retried
+    def read(self, size: int = -1) -> bytes:
+        try:
+            content: bytes = self._open().read(size)
+        except OSError:
+            # So that the next try opens it anew: a file that failed may stand anywhere.
+            self.close()
+            raise
+        self._position += len(content)
+        return content
+
+    def read_at(self, position: int, size: int) -> bytes:
+        """Return at least one byte, at most `size`, from there on.
+
+        Args:
+            position: number of the first byte.
+            size: in bytes.
+
+        Raises:
+            InputError: the file ends before.
+        """
+        if position != self._position:
+            self._position = position
+            self._open().seek(position)
+        content = self.read(size)
+        if not content:
+            raise InputError(
+                f"{self._url}: became shorter after the run was planned; "
+                "start the run again to score the new content"
+            )
+        return content
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+
+class PieceBytes:
+    """The header of a file that is cut, and one of its pieces, as they are stored."""
+
+    def __init__(self, stored: StoredBytes, piece: CsvPiece) -> None:
+        self._stored = stored
+        header = (0, piece.header_bytes)
+        rows = (piece.first_byte, piece.first_byte + piece.bytes)
+        self._spans = [header, rows]
+
+    def read(self, size: int) -> bytes:
+        content = b""
+        while self._spans and len(content) < size:
+            start, stop = self._spans.pop(0)
+            wanted = min(stop - start, size - len(content))
+            more = self._stored.read_at(start, wanted)
+            content += more
+            # A store may give less than it was asked for.
+            if start + len(more) < stop:
+                self._spans.insert(0, (start + len(more), stop))
+        return content
+
+
+def is_compressed(url: str) -> bool:
+    """Tell whether a file's name says that it is."""
+    return url.endswith(tuple(_COMPRESSIONS))
+
+
+def open_decompressed(url: str, stored: StoredBytes) -> pa.NativeFile:
+    """Open the file as a parser reads it.
+
+    Args:
+        url: the file, whose name tells how it is compressed.
+        stored: its bytes.
+    """
+    file = pa.PythonFile(stored, mode="r")
+    for ending, compression in _COMPRESSIONS.items():
+        if url.endswith(ending):
+            buffered = pa.BufferedInputStream(file, _BUFFER_BYTES)
+            return pa.CompressedInputStream(buffered, compression)
+    return file

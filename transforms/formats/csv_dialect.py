@@ -1,0 +1,36 @@
+"""What the bytes of a job's CSV files mean."""
+
+import codecs
+from dataclasses import dataclass
+
+# What a parser takes at a time, and so the longest line.
+BLOCK_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class CsvDialect:
+    """What a file's bytes mean.
+
+    Attributes:
+        delimiter: separates fields.
+        null_values: unquoted texts that stand for null.
+        encoding: of the text.
+        max_expansion: how many times its stored size a file may hold, decoded, before it is refused
+            as a bomb; None for 200 (Parquet files, for which only this counts: 1 000).
+        newlines_in_values: whether a quoted value may hold a line break; where none does, a file
+            may be cut at any line.
+    """
+
+    delimiter: str = ","
+    null_values: tuple[str, ...] = ("",)
+    encoding: str = "utf-8"
+    max_expansion: int | None = None
+    newlines_in_values: bool = True
+
+    @property
+    def is_utf8(self) -> bool:
+        """Tell whether text needs no decoding.
+
+        Malformed texts are then found value by value, and cost their rows only.
+        """
+        return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")

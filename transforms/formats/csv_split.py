@@ -1,0 +1,181 @@
+r"""Cut a plain CSV file, no value of which holds a line break, into pieces of whole rows.
+
+The file is read once, by several threads, to count the lines that are not blank: these are its
+rows. So each row has the number that it has in the whole file, and a reader that finds another
+number of rows in a piece knows that a value does hold a line break. A file is cut behind a \n only;
+one whose lines end with a lone \r stays whole.
+
+    ranges  0                | 1              | 2
+    rows    aaaa bbbb cccc dd|dd eeee ffff ggg|g hhhh
+    pieces  [ 0                ] [ 1           ] [ 2
+"""
+
+import codecs
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+import re
+
+import numpy as np
+
+from configs.errors import InputError
+from storage.inputs import InputFile
+from transforms.formats.csv_bytes import CsvPiece, StoredBytes, is_compressed
+from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
+
+# A worker reads one in a fraction of a second; 10 GB make 300.
+PIECE_BYTES = 32 << 20
+_THREADS = 8
+_READ_BYTES = 8 << 20
+# Stay in a core's cache.
+_COUNTED_BYTES = 1 << 17
+_LINE = re.compile(rb"[\r\n]*[^\r\n]+(?:\r\n|\r|\n)?")
+_LINE_FEED, _RETURN = 10, 13
+
+
+@dataclass(frozen=True)
+class _Range:
+    r"""What a range of bytes holds.
+
+    Attributes:
+        boundary: where the first line behind a \n starts; None where none does.
+        rows_before, rows_after: how many rows start before it, and from there on.
+    """
+
+    boundary: int | None
+    rows_before: int
+    rows_after: int
+
+
+def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tuple[CsvPiece, ...]:
+    """Return the pieces of a file, about `PIECE_BYTES` each; none when it stays whole.
+
+    Args:
+        file: the file.
+        header: its column names.
+        dialect: what its text means.
+
+    Raises:
+        InputError: it cannot be read, or becomes shorter meanwhile.
+    """
+    if not _may_be_cut(file, dialect):
+        return ()
+    header_bytes = _count_header_bytes(file.url, header, dialect)
+    length = file.bytes - header_bytes
+    if length <= PIECE_BYTES:
+        return ()
+    count = -(-length // PIECE_BYTES)
+    cuts = [header_bytes + length * number // count for number in range(count + 1)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        ranges = list(pool.map(lambda edges: _look_at(file.url, *edges), pairwise(cuts)))
+    pieces = _make_pieces(ranges, header_bytes, file.bytes)
+    return pieces if len(pieces) > 1 else ()
+
+
+def _may_be_cut(file: InputFile, dialect: CsvDialect) -> bool:
+    if dialect.newlines_in_values or file.bytes <= PIECE_BYTES or is_compressed(file.url):
+        return False
+    return _ends_lines_with_one_byte(dialect)
+
+
+def _ends_lines_with_one_byte(dialect: CsvDialect) -> bool:
+    r"""Tell whether \n and \r are one byte each, which is never a part of another character.
+
+    So it is in UTF-8, and in what has one byte for each character.
+    """
+    if dialect.is_utf8:
+        return True
+    decoder = codecs.getincrementaldecoder(dialect.encoding)
+    characters = [decoder("replace").decode(bytes([code])) for code in range(256)]
+    if any(len(character) != 1 for character in characters):
+        return False
+    # In some encodings of old machines the two have other codes, or several.
+    is_single = characters.count("\r") == characters.count("\n") == 1
+    return is_single and characters[_RETURN] == "\r" and characters[_LINE_FEED] == "\n"
+
+
+def _count_header_bytes(url: str, header: Sequence[str], dialect: CsvDialect) -> int:
+    """Return how many bytes there are to the end of the header.
+
+    Some of its names may hold line breaks.
+    """
+    with closing(StoredBytes(url, ahead=False)) as stored:
+        start = stored.read(BLOCK_BYTES)
+    has_mark = dialect.is_utf8 and start.startswith(codecs.BOM_UTF8)
+    mark = len(codecs.BOM_UTF8) if has_mark else 0
+    # In quotes, so that a name that is empty, or begins with a line break, makes the lines that it
+    # does.
+    text = "".join(f'"{name}"' for name in header)
+    lines = len(re.findall(r"[^\r\n]+", text))
+    last_line = next(islice(_LINE.finditer(start, mark), lines - 1, None))
+    return last_line.end()
+
+
+def _look_at(url: str, start: int, stop: int) -> _Range:
+    """Count the rows that start in a range of a file's bytes."""
+    boundary, before, after = None, 0, 0
+    # From one byte earlier: a line starts behind its line feed.
+    position, last = start - 1, b""
+    for read in _read_texts(url, position, stop):
+        text = last + read
+        at = text.find(b"\n", 0, -1) if boundary is None else 0
+        if at < 0:
+            before += _count_starts(text)
+        else:
+            if boundary is None:
+                boundary = position + at + 1
+            before += _count_starts(text[: at + 1])
+            after += _count_starts(text[at:])
+        # The last byte again, as what follows it tells whether a row starts.
+        position, last = position + len(text) - 1, text[-1:]
+    return _Range(boundary, before, after)
+
+
+def _read_texts(url: str, start: int, stop: int) -> Iterator[bytes]:
+    try:
+        with closing(StoredBytes(url, ahead=False)) as stored:
+            while start < stop:
+                text = stored.read_at(start, min(_READ_BYTES, stop - start))
+                start += len(text)
+                for at in range(0, len(text), _COUNTED_BYTES):
+                    yield text[at : at + _COUNTED_BYTES]
+    except OSError as error:
+        raise InputError(f"{url}: cannot be read: {error.strerror}; start the run again") from error
+
+
+def _count_starts(text: bytes) -> int:
+    """Return how many lines that are not blank start behind the first byte."""
+    codes = np.frombuffer(text, dtype=np.uint8)
+    ends = codes == _LINE_FEED
+    if b"\r" in text:
+        ends |= codes == _RETURN
+    # A line starts where an end is followed by something else.
+    starts = ends[:-1] > ends[1:]
+    return int(np.count_nonzero(starts))
+
+
+def _make_pieces(
+    ranges: Sequence[_Range], header_bytes: int, file_bytes: int
+) -> tuple[CsvPiece, ...]:
+    """Return pieces of whole rows, one for each range in which a line starts.
+
+    What a range has before that is of the piece before; the first one starts with its range.
+    """
+    first = ranges[0]
+    rows = first.rows_before + first.rows_after
+    pieces = [CsvPiece(header_bytes, header_bytes, bytes=0, first_row=0, rows=rows)]
+    for found in ranges[1:]:
+        last = replace(pieces[-1], rows=pieces[-1].rows + found.rows_before)
+        pieces[-1] = last
+        if found.boundary is not None:
+            first_row = last.first_row + last.rows
+            piece = CsvPiece(header_bytes, found.boundary, 0, first_row, found.rows_after)
+            pieces.append(piece)
+    # Only now is it known where each one ends.
+    stops = [piece.first_byte for piece in pieces[1:]] + [file_bytes]
+    return tuple(
+        replace(piece, bytes=stop - piece.first_byte)
+        for piece, stop in zip(pieces, stops, strict=True)
+    )

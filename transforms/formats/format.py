@@ -1,0 +1,213 @@
+"""What an input format is: it lists files, looks into them, splits them into spans, and reads a span.
+
+A format is one file in this folder and its line in `table.py`. A work unit carries a `span`, numbers
+that only the unit's own format understands: row groups, places in a file. Nothing else in the program
+knows what is in it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import InputError
+from configs.redaction import shown
+from configs.suggest import nearest
+from storage import inputs
+from storage.inputs import InputFile
+from transforms.batches import RawBatch, WorkUnit
+from transforms.rejected import BatchId, RowRecord
+
+Span = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column to read.
+
+    Attributes:
+        type: what it must be; None when the first file decides.
+        castable: the model's contract states the type, so a narrower number in a shard is widened.
+        carried: it is copied to the output, so its values must stay exactly as they are.
+    """
+
+    name: str
+    type: pa.DataType | None
+    castable: bool = False
+    carried: bool = False
+
+    def takes(self, actual: pa.DataType) -> bool:
+        """Tell whether a shard may hold the column in this type."""
+        if self.type is None or actual == self.type:
+            return True
+        if not self.castable:
+            return False
+        return _widens(actual, self.type) or (not self.carried and _narrows(actual, self.type))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """An input file, and what looking into it has told.
+
+    Attributes:
+        rows: how many rows it has; None when only reading tells.
+        details: whatever the format wants to remember until it splits the shard.
+    """
+
+    file: InputFile
+    rows: int | None
+    details: Any = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of a shard that are read together: what a work unit is made of.
+
+    Attributes:
+        span: where they are, in the words of the format.
+        first_row: number of the first one in the shard.
+        rows: how many; None when only reading tells.
+        bytes: their size as it is stored, for ordering large units first.
+    """
+
+    span: Span
+    first_row: int
+    rows: int | None
+    bytes: int
+
+
+class Format(Protocol):
+    """How files of one kind are read; a frozen value that travels to the workers.
+
+    Attributes:
+        needs_types: whether every column's type must be declared, since the files do not tell.
+    """
+
+    needs_types: ClassVar[bool]
+
+    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+        """Look into a file before any worker starts.
+
+        Returns:
+            The shard, and the file's whole schema.
+
+        Raises:
+            InputError: it cannot be read, or lacks a wanted column, or has it in another type.
+        """
+
+    def split(self, shard: Shard, rows: int) -> list[Piece]:
+        """Cut a shard into pieces of about `rows` rows, in their order; at least one."""
+
+    def read(
+        self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+    ) -> Iterator[RawBatch]:
+        """Read the rows of a unit in order, at most `rows_per_batch` at a time.
+
+        The last batch says so, and a unit without rows gives one batch without rows. Rows that cannot
+        be read are rejected in their batch.
+
+        Args:
+            schema: the columns to read, with the types that they must come out in.
+            record: what is kept of a rejected row.
+
+        Raises:
+            InputError: the file changed since the plan was made, or cannot be read.
+        """
+
+
+def check_unchanged(unit: WorkUnit) -> None:
+    """Refuse a file that is not what it was when the plan was made.
+
+    Raises:
+        InputError: it changed, is gone, or cannot be looked at.
+    """
+    try:
+        version = inputs.read_version(unit.shard)
+    except OSError as error:
+        raise InputError(
+            f"{unit.shard}: cannot be read: {error.strerror}; start the run again to resume"
+        ) from error
+    if version != unit.version:
+        raise InputError(
+            f"{unit.shard}: changed after the run was planned; "
+            "start the run again to score the new content"
+        )
+
+
+def check_columns(url: str, schema: pa.Schema, wanted: Sequence[Column]) -> None:
+    """Refuse a file that lacks a wanted column, has it twice, or in a type that it may not have.
+
+    Raises:
+        InputError: the first such column.
+    """
+    for column in wanted:
+        count = schema.names.count(column.name)
+        if count == 0:
+            raise InputError(
+                f"{url}: has no column {column.name!r}{_similar_name(column.name, schema.names)}"
+            )
+        if count > 1:
+            raise InputError(
+                f"{url}: has {count} columns called {column.name!r}; give each its own name"
+            )
+        actual = schema.field(column.name).type
+        if not column.takes(actual):
+            exact = " in every file, because it is copied to the output as it is"
+            raise InputError(
+                f"{url}: column {column.name!r} is {actual}, "
+                f"but must be {column.type}{exact if column.carried else ''}; "
+                "write the file with that type, or retrain"
+            )
+
+
+def number_rows(unit: WorkUnit, rows: pa.RecordBatch, offset: int, last: bool) -> RawBatch:
+    """Return rows that follow each other as a batch.
+
+    Args:
+        offset: how many rows of the unit come before them.
+        last: whether the unit ends with them.
+    """
+    first = unit.first_row + offset
+    numbers = np.arange(first, first + rows.num_rows, dtype=np.int64)
+    return RawBatch(unit, BatchId(unit.shard, first), rows, numbers, last)
+
+
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """Return a record batch of the schema without rows."""
+    columns = [pa.array([], type=field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def first_sentence(error: Exception) -> str:
+    """Return the beginning of a library's message, without values."""
+    return shown(error).split(". ")[0][:200]
+
+
+def _similar_name(name: str, names: Sequence[str]) -> str:
+    for other in names:
+        if other.strip() == name:
+            return f"; but {other!r}, with spaces around it; take them out of the file"
+    return nearest(name, names)
+
+
+def _widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
+    """Tell whether every value of a narrower number is one of the wider type."""
+    narrower = _is_number(actual) and _is_number(wanted) and actual.bit_width < wanted.bit_width
+    if not narrower:
+        return False
+    if pa.types.is_floating(actual) or pa.types.is_floating(wanted):
+        return bool(pa.types.is_floating(actual) and pa.types.is_floating(wanted))
+    # A wider signed type holds every unsigned value, but not the other way round.
+    same_sign = pa.types.is_signed_integer(actual) == pa.types.is_signed_integer(wanted)
+    return bool(same_sign or pa.types.is_signed_integer(wanted))
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype))
+
+
+def _narrows(actual: pa.DataType, wanted: pa.DataType) -> bool:
+    """Tell whether values may be rounded: models are trained in float32 on tables in float64."""
+    return bool(actual == pa.float64() and wanted == pa.float32())

@@ -1,0 +1,69 @@
+"""What an output format is: how a file of rows is written, and looked at again once it is stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How the files of a run look.
+
+    Attributes:
+        format: name of the output format, which is also how the files' names end.
+        schema: all columns, with the model's name, version and digest as metadata.
+        repeating: columns of texts that are worth a dictionary; for numbers that hardly repeat it costs
+            twice the time and space.
+        sort_by: (column, `ascending` or `descending`), the order of rows inside a file.
+        rows_per_file: rows of a file, at most.
+        escape_formulas: texts that a spreadsheet would take for formulas get an apostrophe.
+    """
+
+    format: str
+    schema: pa.Schema
+    repeating: tuple[str, ...]
+    sort_by: tuple[tuple[str, str], ...]
+    rows_per_file: int
+    escape_formulas: bool = False
+
+
+class TableWriter(Protocol):
+    """A file on its way."""
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows."""
+
+    def close(self) -> None:
+        """Finish the file; what it was written to stays open."""
+
+
+class OutputFormat(Protocol):
+    """How files of one kind are written."""
+
+    def find_problem(self, schema: pa.Schema, escape_formulas: bool) -> str | None:
+        """Return why rows of the schema cannot be stored so, in the words of a job; None when they can."""
+
+    def open_writer(self, sink: Any, look: FileFormat) -> TableWriter:
+        """Begin a file.
+
+        Args:
+            sink: where its bytes go, open for writing.
+            look: columns and options.
+        """
+
+    def count_rows(self, url: str, file: Any) -> int:
+        """Count the rows of a stored file, read from the file itself.
+
+        Raises:
+            PublishError: it cannot be read back.
+        """
+
+    def read_schema(self, file: Any) -> pa.Schema | None:
+        """Return the columns of a stored file; None when its kind tells none."""
+
+
+def columns_of_types(schema: pa.Schema, checks: Sequence[Any]) -> list[pa.Field]:
+    """Return the columns whose type passes one of the checks of `pyarrow.types`."""
+    return [field for field in schema if any(check(field.type) for check in checks)]

@@ -1,0 +1,109 @@
+"""The books of a run: which parts count, whether they balance, and whether too many rows were rejected."""
+
+from collections.abc import Iterable, Mapping, Sequence
+import math
+
+from configs.errors import BudgetError, PublishError
+from storage.layout import RunFolder
+from transforms.batches import WorkUnit, WrittenPart
+from transforms.output.done_record import read_done_record
+from transforms.output.many_requests import call_for_each
+
+ROW_COUNTS = ("in", "scored", "filtered", "rejected")
+# 7 % of 100 rows are 7.000000000000001 in floating point, and must allow 7.
+_ROUNDING = 1e-9
+
+
+def choose_parts(
+    run: RunFolder, units: Sequence[WorkUnit], parts: Iterable[WrittenPart]
+) -> list[WrittenPart]:
+    """Return, for each unit, the parts that cover its rows exactly once.
+
+    That is the recorded attempt; without a record, parts that fit together.
+
+    Args:
+        run: the run, whose done-records are read.
+        units: all units of the plan.
+        parts: what the workers have handed over, in any order, some of it twice.
+
+    Raises:
+        PublishError: a unit whose rows are not covered.
+    """
+    by_unit: dict[int, list[WrittenPart]] = {}
+    for part in parts:
+        by_unit.setdefault(part.unit, []).append(part)
+    records = call_for_each(run.output, lambda unit: read_done_record(run, unit.index), units)
+    chosen: list[WrittenPart] = []
+    for unit, recorded in zip(units, records, strict=True):
+        candidates = [recorded] if recorded is not None else by_unit.get(unit.index, [])
+        cover = _find_cover(candidates, unit.first_row)
+        if cover is None or not _has_rows(cover, unit.rows):
+            raise PublishError(
+                f"{unit.shard}: unit {unit.index} was not written whole, so nothing is published; "
+                "run again to complete it"
+            )
+        chosen += cover
+    return chosen
+
+
+def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
+    """Return the totals of rows in, scored, filtered and rejected.
+
+    Raises:
+        PublishError: a part whose rows in are not the sum of the others.
+    """
+    for part in parts:
+        if part.rows_in != part.rows_scored + part.rows_filtered + part.rows_rejected:
+            raise PublishError(
+                f"unit {part.unit}: {part.rows_in} rows in, but {part.rows_scored} scored + "
+                f"{part.rows_filtered} filtered + {part.rows_rejected} rejected: "
+                "rows were lost or doubled, so nothing is published"
+            )
+    return {name: sum(getattr(part, f"rows_{name}") for part in parts) for name in ROW_COUNTS}
+
+
+def check_budget(
+    totals: Mapping[str, int], max_rejected_rows: int, max_rejected_percent: float, where: str = ""
+) -> None:
+    """Refuse a run with more rejected rows than both limits allow.
+
+    Args:
+        totals: rows `in` and `rejected`.
+        where: where the rejected rows can be looked at, for the message.
+
+    Raises:
+        BudgetError: always when over budget.
+    """
+    by_percent = math.floor(totals["in"] * max_rejected_percent / 100 + _ROUNDING)
+    if totals["rejected"] > max(max_rejected_rows, by_percent):
+        raise BudgetError(
+            f"{totals['rejected']} of {totals['in']} rows were rejected, "
+            f"but errors.max_rejected_rows is {max_rejected_rows} and "
+            f"errors.max_rejected_percent {max_rejected_percent:g}: nothing is published; {where}"
+        )
+
+
+def _has_rows(cover: Sequence[WrittenPart], rows: int | None) -> bool:
+    return rows is None or sum(part.rows_in for part in cover) == rows
+
+
+def _find_cover(parts: Sequence[WrittenPart], first_row: int) -> list[WrittenPart] | None:
+    """Return parts that stand end to end from `first_row` to one that ends the unit; None if there are none.
+
+    From the last row to the first, a part fits if another one that fits begins where it ends. Of several
+    that begin with the same row the longest is taken, then the first by name, so that all launchers choose
+    alike.
+    """
+    fitting: dict[int, WrittenPart] = {}
+    for part in sorted(parts, key=lambda p: (-p.first_row, -p.rows_in, p.attempt)):
+        goes_on = part.rows_in > 0 and part.first_row + part.rows_in in fitting
+        if part.last or goes_on:
+            fitting.setdefault(part.first_row, part)
+    cover: list[WrittenPart] = []
+    while first_row in fitting:
+        part = fitting[first_row]
+        cover.append(part)
+        if part.last:
+            return cover
+        first_row += part.rows_in
+    return None

@@ -1,0 +1,169 @@
+"""One attempt at consecutive rows of a unit: scored files, and at most one of rejected rows."""
+
+from contextlib import suppress
+import os
+import socket
+import time
+import uuid
+
+import pyarrow as pa
+
+from configs.errors import PublishError
+from storage import files
+from storage.layout import RunFolder, refuse_links
+from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
+from transforms.formats.output import FileFormat
+from transforms.output.part_file import PartFile
+from transforms.timing import StageTimes, peak_memory
+
+_ROW_GROUP_ROWS = 1 << 17
+# How often the number of rows done is left where the launcher's progress bar looks.
+_PROGRESS_SECONDS = 1.0
+
+
+class PartWriter:
+    """Writes one attempt, under a name of its own, and says what it left.
+
+    Attributes:
+        unit: the unit that the rows are of.
+        next_row: number of the row that must come next.
+    """
+
+    def __init__(
+        self, run: RunFolder, unit: WorkUnit, first_row: int, file_format: FileFormat
+    ) -> None:
+        self.next_row = first_row
+        self.unit = unit
+        self._run, self._first_row, self._format = run, first_row, file_format
+        self._attempt = uuid.uuid4().hex[:12]
+        self._name = f"{unit.index:07d}-{self._attempt}"
+        self._scored: list[WrittenFile] = []
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = self._filtered = 0
+        self._rejected: list[pa.RecordBatch] = []
+        self._placement = ""
+        self._file: PartFile | None = None
+        self._noted = time.monotonic()
+        self._times = StageTimes()
+        with self._times.clocked("write"):
+            refuse_links(run, PublishError)
+            # Not the folders above: an attempt that wakes up after publishing would leave files for ever.
+            files.make_folder(run.attempts, above=False)
+
+    def write(self, batch: ScoredBatch) -> None:
+        """Take the next batch of the unit."""
+        self._times.join(batch.times)
+        with self._times.clocked("write"):
+            self.next_row += batch.rows_in
+            self._filtered += batch.rows_filtered
+            self._placement = batch.computed_by
+            self._rejected += [rejected.rows for rejected in batch.rejected]
+            self._append(batch.rows)
+            self._note_progress()
+
+    def add_recording(self, nanoseconds: int) -> None:
+        """Count the time that recording the unit before this one took: no record can tell its own."""
+        self._times.add_before("write", nanoseconds)
+
+    def abandon(self) -> None:
+        """Let go of what was written, without a word about errors.
+
+        Nobody is going to name it, and a full disk needs the room.
+        """
+        if self._file is not None:
+            self._file.abandon()
+        for file in self._scored:
+            with suppress(OSError):
+                files.remove(files.join(self._run.attempts, file.path))
+
+    def close(self, last: bool) -> WrittenPart:
+        """Finish the files.
+
+        Args:
+            last: whether the unit ends here.
+
+        Raises:
+            OSError: they cannot be stored.
+            PublishError: a stored file does not hold the rows that were written.
+        """
+        with self._times.clocked("write"):
+            if self._rows_in_file or not self._scored:
+                self._close_file()
+            rejected = self._write_rejected()
+        ended = time.time_ns()
+        return WrittenPart(
+            unit=self.unit.index,
+            attempt=self._attempt,
+            first_row=self._first_row,
+            rows_in=self.next_row - self._first_row,
+            rows_scored=sum(file.rows for file in self._scored),
+            rows_filtered=self._filtered,
+            rows_rejected=sum(file.rows for file in rejected),
+            last=last,
+            scored=tuple(self._scored),
+            rejected=rejected,
+            placement=self._placement,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            stages=self._times.seconds(until=ended),
+            began=self._times.since / 1e9,
+            ended=ended / 1e9,
+            peak_memory=peak_memory(),
+        )
+
+    @property
+    def _rows_in_file(self) -> int:
+        return self._pending_rows + (self._file.rows if self._file else 0)
+
+    def _append(self, rows: pa.RecordBatch) -> None:
+        """Collect rows, and begin another file whenever one is full."""
+        while rows.num_rows:
+            here = rows.slice(0, self._format.rows_per_file - self._rows_in_file)
+            self._pending.append(here)
+            self._pending_rows += here.num_rows
+            rows = rows.slice(here.num_rows)
+            if self._rows_in_file == self._format.rows_per_file:
+                self._close_file()
+        # Rows that are sorted inside a file wait until all of them are there.
+        if self._pending_rows >= _ROW_GROUP_ROWS and not self._format.sort_by:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what was collected as one row group."""
+        schema = self._format.schema.remove_metadata()
+        table = pa.Table.from_batches(self._pending, schema=schema)
+        if self._format.sort_by:
+            table = table.sort_by(list(self._format.sort_by))
+        if self._file is None:
+            name = f"{self._name}-{len(self._scored):03d}.{self._format.format}"
+            self._file = PartFile(self._run, name, self._format)
+        self._file.write(table)
+        self._pending, self._pending_rows = [], 0
+
+    def _close_file(self) -> None:
+        # A unit without rows gets a file with the schema; any other must not end with an empty row group.
+        if self._pending_rows or self._file is None:
+            self._flush()
+        if self._file is not None:
+            self._scored.append(self._file.close())
+            self._file = None
+
+    def _write_rejected(self) -> tuple[WrittenFile, ...]:
+        if not self._rejected:
+            return ()
+        table = pa.Table.from_batches(self._rejected).sort_by("row")
+        look = FileFormat("parquet", table.schema, repeating=(), sort_by=(), rows_per_file=0)
+        # Kept as the open file, so that `abandon` finds it.
+        self._file = PartFile(self._run, f"{self._name}-rejected.parquet", look)
+        self._file.write(table)
+        rejected = self._file.close()
+        self._file = None
+        return (rejected,)
+
+    def _note_progress(self) -> None:
+        if time.monotonic() - self._noted < _PROGRESS_SECONDS:
+            return
+        self._noted = time.monotonic()
+        rows = self.next_row - self._first_row
+        files.make_folder(self._run.progress, above=False)
+        note = files.join(self._run.progress, self._name)
+        files.put(note, str(rows).encode(), above=False)

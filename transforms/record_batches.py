@@ -1,0 +1,16 @@
+"""Record batches as bytes: an Arrow IPC stream, which holds a slice's own rows and no more."""
+
+import pyarrow as pa
+
+
+def dump_rows(rows: pa.RecordBatch) -> bytes:
+    """Return a record batch as bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    return sink.getvalue().to_pybytes()
+
+
+def load_rows(data: bytes) -> pa.RecordBatch:
+    """Return the record batch that `dump_rows` was given."""
+    return next(iter(pa.ipc.open_stream(data)))

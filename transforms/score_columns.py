@@ -1,0 +1,136 @@
+"""Raw network outputs -> score columns. Those that there are to choose from:
+
+sigmoid   probability (of the second label), class (0 or 1), label
+softmax   probability (of the best class), class, label, probabilities (all classes),
+          top_labels, top_classes, top_probabilities (the best `top_k`, best first)
+any       the raw network outputs, by their own names
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError
+from model_zoo.activations import sigmoid, softmax
+from model_zoo.tensor_columns import to_column
+from transforms.batches import Arrays
+
+# Makes a column when it is asked for; a job wants few of those that there are.
+Maker = Callable[[], pa.Array]
+
+
+@dataclass(frozen=True)
+class ScoreColumns:
+    """How score columns are made.
+
+    Attributes:
+        activation: `sigmoid`, `softmax` or `none`.
+        labels: class names by class number, or none.
+        threshold: sigmoid: from this probability on, the class is 1.
+        top_k: softmax: how many of the best classes `top_*` hold.
+        rename: new names of score columns, by old name.
+        dtypes: Arrow types of score columns, by new name, where the natural one is not wanted.
+        constants: text columns of one value for every row (model name, version, digest).
+    """
+
+    activation: str
+    labels: tuple[str, ...] = ()
+    threshold: float = 0.5
+    top_k: int = 1
+    rename: Mapping[str, str] = field(default_factory=dict)
+    dtypes: Mapping[str, pa.DataType] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+
+def score_columns(outputs: Arrays, how: ScoreColumns, wanted: Sequence[str]) -> dict[str, pa.Array]:
+    """Return the wanted score columns, by their old names.
+
+    Args:
+        outputs: raw network outputs (rows, ...); with an activation there is exactly one, of logits:
+            (rows,) or (rows, 1) for sigmoid, (rows, classes) for softmax.
+        how: activation, labels and options.
+        wanted: old names, in the order of the result.
+
+    Raises:
+        JobError: a wanted column is not one that this activation gives.
+    """
+    makers: dict[str, Maker] = {name: partial(to_column, array) for name, array in outputs.items()}
+    if how.activation == "sigmoid":
+        makers.update(_sigmoid_makers(outputs, how))
+    if how.activation == "softmax":
+        makers.update(_softmax_makers(outputs, how))
+    unknown = sorted(set(wanted) - set(makers))
+    if unknown:
+        raise JobError(
+            f"postprocess names score column {unknown[0]!r}; "
+            f"with activation {how.activation} there are {sorted(makers)}"
+        )
+    return {name: makers[name]() for name in wanted}
+
+
+def _sigmoid_makers(outputs: Arrays, how: ScoreColumns) -> dict[str, Maker]:
+    logits = _get_logits(outputs, "sigmoid")
+    probability = sigmoid(logits.reshape(len(logits)))
+    classes = (probability >= how.threshold).astype(np.int32)
+    return {
+        "probability": partial(pa.array, probability),
+        "class": partial(pa.array, classes),
+        "label": partial(_to_labels, classes, how.labels),
+    }
+
+
+def _softmax_makers(outputs: Arrays, how: ScoreColumns) -> dict[str, Maker]:
+    probabilities = softmax(_get_logits(outputs, "softmax"))
+    classes = probabilities.shape[1]
+    if how.top_k > classes:
+        raise JobError(f"postprocess.top_k is {how.top_k}, but the model has {classes} classes")
+    # Stable, so that of equally probable classes the first one comes first, on every machine.
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : how.top_k].astype(np.int32)
+    best = order[:, 0]
+    ordered = np.take_along_axis(probabilities, order, axis=1)
+    return {
+        "probability": partial(to_column, ordered[:, 0]),
+        "class": partial(pa.array, best),
+        "label": partial(_to_labels, best, how.labels),
+        "probabilities": partial(to_column, probabilities),
+        "top_classes": partial(to_column, order),
+        "top_labels": partial(_to_label_lists, order, how.labels),
+        "top_probabilities": partial(to_column, ordered),
+    }
+
+
+def _get_logits(outputs: Arrays, activation: str) -> np.ndarray:
+    """Return the one output that an activation is applied to.
+
+    Raises:
+        JobError: there are several, or it has another shape than the activation takes.
+    """
+    if len(outputs) != 1:
+        raise JobError(
+            f"postprocess.activation {activation} needs a model with one output, "
+            f"not {sorted(outputs)}; use none"
+        )
+    logits = next(iter(outputs.values()))
+    is_wide = logits.ndim == 2 and logits.shape[1] > 1
+    if is_wide != (activation == "softmax") or logits.ndim > 2:
+        raise JobError(
+            f"postprocess.activation {activation} does not fit a model output "
+            f"of shape (rows, {logits.shape[1:]})"
+        )
+    return logits
+
+
+def _to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
+    """Return the label of each class number; without labels the number itself as text."""
+    if not labels:
+        return pa.array(classes).cast(pa.string())
+    return pa.array(labels, type=pa.string()).take(pa.array(classes))
+
+
+def _to_label_lists(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
+    """Return the labels of several classes of each row, (rows, k) class numbers."""
+    flat = _to_labels(classes.reshape(-1), labels)
+    return pa.FixedSizeListArray.from_arrays(flat, classes.shape[1])
