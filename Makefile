@@ -45,7 +45,7 @@ test: $(TESTING)
 quick: $(TESTING)
 	$(call QUICK,$(RUN))
 
-# What breaks on purpose, as often as the README's table of reliability says, and every benchmark on a few rows; takes hours.
+# What breaks on purpose, as often as the table in docs/reliability.md says, and every benchmark on a few rows; takes hours.
 test-long: $(TESTING)
 	FULL_COUNTS=1 $(RUN) -m pytest tests/faults tests/bad_rows tests/bad_input tests/security tests/pipelines/test_leftovers.py \
 	  tests/pipelines/test_csv_pieces.py tests/transforms/test_read_csv.py tests/benchmarks

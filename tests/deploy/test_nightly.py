@@ -212,8 +212,8 @@ def status_rows(path: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize(
     "path",
-    [REPOSITORY / "README.md", NIGHTLY / "README.md"],
-    ids=["README", "deploy/nightly/README"],
+    [REPOSITORY / "docs/score.md", NIGHTLY / "README.md"],
+    ids=["docs/score", "deploy/nightly/README"],
 )
 def test_the_tables_of_exit_statuses_are_those_of_the_help(path: Path) -> None:
     rows = {row[0]: row[1] for row in status_rows(path) if row[0] in EXIT_MEANINGS}

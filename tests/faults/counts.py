@@ -1,4 +1,4 @@
-"""How often a fault is tried: a few times in `make test`, as often as the README's table says in `make test-long`."""
+"""How often a fault is tried: a few times in `make test`, as often as the table in docs/reliability.md says in `make test-long`."""
 
 import os
 from typing import TypeVar
