@@ -27,6 +27,8 @@ _FIXTURES_THAT_START = {
     "prism",
 }
 _STARTS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system")
+# What a program sets for the Python processes that it starts.
+_SET_FOR_WORKERS = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH")
 # One worker takes all tests of these folders, since what they share takes long to set up; elsewhere it takes a file.
 _TAKEN_WHOLE = ("tests/flink", "tests/object_stores", "tests/dataflow")
 # What waits or takes longest comes first, so that no worker is left with it in the end.
@@ -71,6 +73,28 @@ def pytest_collection_finish() -> None:
     """Never look again at what was imported: each collection of garbage would go through half a million objects."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any, request: Any) -> Iterator[None]:
+    """Undo what a program that a shared fixture ran in this process has set up for its workers.
+
+    A fixture of one test needs no such care: `_environment_as_it_was` comes after it.
+    """
+    before = {name: os.environ.get(name) for name in _SET_FOR_WORKERS}
+    try:
+        return (yield)
+    finally:
+        if fixturedef.scope != "function":
+            _restore(before)
+
+
+def _restore(before: dict[str, str | None]) -> None:
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def pytest_unconfigure() -> None:
