@@ -16,8 +16,7 @@ _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
 # A name that somebody made a link of must not make us write where it leads.
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
-# Somebody who writes on into a folder that is removed stops when it is gone, or has a hundred
-# chances.
+# How often a folder that somebody goes on writing into is tried.
 _REMOVALS = 100
 
 
@@ -148,6 +147,7 @@ def remove(path: Path) -> None:
             # Something was written into a folder after it was emptied.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
+        _hide_folders(path)
     _remove_once(path)
 
 
@@ -176,6 +176,17 @@ def _remove_once(path: Path) -> None:
         for name in folders:
             _drop_folder(Path(folder, name))
     _drop_folder(path)
+
+
+def _hide_folders(path: Path) -> None:
+    # Who writes file after file can keep pace with whoever removes them, for ever. Under a name that
+    # nobody knows, a folder gets no more; and below the same path a removal that is killed is done
+    # with next time.
+    # Not found: somebody else removes it too.
+    with suppress(FileNotFoundError):
+        for entry in list(os.scandir(path)):
+            if entry.is_dir(follow_symlinks=False):
+                os.rename(entry.path, path / uuid.uuid4().hex)
 
 
 def _drop(path: Path) -> None:

@@ -438,6 +438,23 @@ def test_removing_goes_on_while_others_remove_and_write(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_a_writer_that_keeps_pace_does_not_keep_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file more in the folder each time that it is about to be removed."""
+    home, remove_folder = tmp_path / "home", os.rmdir
+
+    def write_and_remove(folder: Path) -> None:
+        with suppress(FileNotFoundError):
+            files.put(f"{home}/attempt/deep/late", b"x", above=False)
+        remove_folder(folder)
+
+    files.put(f"{home}/attempt/deep/first", b"x")
+    monkeypatch.setattr(os, "rmdir", write_and_remove)
+    files.remove(str(home))
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("error", "times"), [(errno.ENOTEMPTY, 3), (errno.EEXIST, 3), (errno.EACCES, 1)]
 )
