@@ -24,7 +24,6 @@ _FIXTURES_THAT_START = {
     "on_cluster",
     "job_server",
     "image",
-    "prism",
 }
 _STARTS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system")
 # What a program sets for the Python processes that it starts.
@@ -36,7 +35,7 @@ _FIRST = (
     "tests/flink",
     "tests/object_stores",
     "tests/faults",
-    "tests/pipelines/test_prism.py",
+    "tests/pipelines/test_portable_runners.py",
     "tests/dataflow",
     "tests/pipelines",
 )
