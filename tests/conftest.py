@@ -35,7 +35,7 @@ _FIRST = (
     "tests/flink",
     "tests/object_stores",
     "tests/faults",
-    "tests/pipelines/test_portable_runners.py",
+    "tests/pipelines/runners/test_portable_runners.py",
     "tests/dataflow",
     "tests/pipelines",
 )

@@ -38,7 +38,7 @@ def flush_by_size_alone() -> None:
     from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
     # Should the name go, this sets nothing, and runs of some 10 000 units fail now and then with a
-    # decoding error; tests/pipelines/test_many_units.py makes such runs.
+    # decoding error; tests/pipelines/runners/test_many_units.py makes such runs.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
 
 
