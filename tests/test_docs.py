@@ -5,10 +5,15 @@ import importlib
 from pathlib import Path
 import re
 import shlex
+import shutil
 
+import duckdb
 import pytest
+import yaml
 
+from model_zoo.steps.table import STEPS
 from pipelines.runners.flags import known_flags
+from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 
 PAGES = sorted(
@@ -21,16 +26,23 @@ PAGES = sorted(
 )
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 PROGRAM = re.compile(r"-m (pipelines\.\w+)(.*)")
+# What stands for something of the user's own, or is made by something else than our programs.
+_OF_THE_USER = ("...", "s3://", "gs://", "FlinkRunner", "DataflowRunner", "/srv/")
+_QUERY = re.compile(r'duckdb -c "(.+)"')
 _NEXT_LINE = re.compile(r"\\\n\s*")
 
 
 def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield (program, words after it) of every command of ours that a page shows in a block of code."""
-    text = _NEXT_LINE.sub(" ", page.read_text())
-    for line in text.splitlines():
-        found = PROGRAM.search(line) if line.startswith("    ") else None
-        if found:
+    for line in code_lines(page):
+        if found := PROGRAM.search(line):
             yield found[1], shlex.split(found[2], comments=True)
+
+
+def code_lines(page: Path) -> Iterator[str]:
+    """Yield the lines of a page's blocks of code; one that ends with a backslash goes on with the next."""
+    text = _NEXT_LINE.sub(" ", page.read_text())
+    return (line for line in text.splitlines() if line.startswith("    "))
 
 
 def flags_of(program: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
@@ -64,6 +76,63 @@ def test_every_command_names_flags_that_there_are(capsys: pytest.CaptureFixture[
         if word.startswith("--") and word.partition("=")[0] not in known[program]
     ]
     assert unknown == []
+
+
+def test_the_steps_that_are_shown_are_steps() -> None:
+    lines = [line.strip() for line in code_lines(REPOSITORY / "docs/score.md")]
+    shown = yaml.safe_load("\n".join(line for line in lines if line.startswith("- {step: ")))
+    words = {step.step for step in STEPS.validate_python(shown)}
+    assert {"fill", "scale", "one_hot", "function"} <= words
+
+
+def test_what_the_page_about_the_code_names_is_there() -> None:
+    """`name` in [file](../path): the file holds that name."""
+    text = (REPOSITORY / "docs/code.md").read_text()
+    named = re.findall(r"`(\w+)`,?\s+in\s+\[[^]]+\]\(\.\./([^)]+\.py)\)", text)
+    missing = [
+        (name, path)
+        for name, path in named
+        if not re.search(rf"\b{name}\b", (REPOSITORY / path).read_text())
+    ]
+    assert len(named) > 15
+    assert missing == []
+
+
+def test_every_command_stands_in_a_block_of_code() -> None:
+    loose = [
+        f"{page.relative_to(REPOSITORY)}: {line}"
+        for page in PAGES
+        for line in page.read_text().splitlines()
+        if line.startswith(("python -m", "make ", "duckdb -c"))
+    ]
+    assert loose == []
+
+
+@pytest.mark.program
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README", "docs/score", "docs/train", "docs/tune", "docs/runners", "docs/object_stores",
+                                  "docs/every_night"])  # fmt: skip
+def test_what_a_page_shows_works_as_it_is_written(
+    page: str, programs: Programs, tmp_path: Path
+) -> None:
+    """Its commands of ours, and its queries of what they left, in their order, where only the samples and their jobs are."""
+    for folder in ("configs", "samples"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    ours = list(commands(REPOSITORY / f"{page}.md"))
+    shown = [(program, words) for program, words in ours if not _is_of_the_user(" ".join(words))]
+    for program, words in shown:
+        run = programs.run(program, *words, cwd=tmp_path)
+        assert run.returncode == 0, (program, words, run.stderr)
+    queries = [found[1] for line in code_lines(REPOSITORY / f"{page}.md") if (found := _QUERY.search(line))]  # fmt: skip
+    for query in queries:
+        # Nothing is rejected in the samples, so there is no file of rejected rows.
+        if not _is_of_the_user(query) and "/rejected/" not in query:
+            assert duckdb.sql(query.replace("'scores/", f"'{tmp_path}/scores/")).fetchall()
+    assert shown
+
+
+def _is_of_the_user(text: str) -> bool:
+    return any(word in text for word in _OF_THE_USER)
 
 
 def test_the_readme_is_a_front_door() -> None:

@@ -150,7 +150,7 @@ PROMISES = (
         "pipelines/planning/plan.py",
         "make_run_id(job, package.digest, ",
         "make_run_id(job, package.card.name, ",
-        ("tests/pipelines/test_score.py", "tests/bad_rows/test_only_rejected.py", "tests/faults"),
+        ("tests/pipelines/planning/test_identity.py", "tests/bad_rows/test_reuse_from.py"),
     ),
     Promise(
         "the order in which inputs are named changes nothing",
