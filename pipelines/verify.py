@@ -15,7 +15,7 @@ from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.cli.shutdown import leave
 from storage import files
 from storage.layout import RunFolder, find_current_run, read_manifest
-from transforms.formats.table import OUTPUT_FORMATS
+from transforms.formats.output import find_output_format
 from transforms.output.books import ROW_COUNTS
 from transforms.output.manifest import content_sha256, describe_schema
 from transforms.output.part_file import count_rows
@@ -119,7 +119,7 @@ def _check_schema(
     path = entry["path"]
     try:
         with files.open_read(f"{run.published}/{path}") as file:
-            stored = OUTPUT_FORMATS[_find_format(path)].read_schema(file)
+            stored = find_output_format(_find_format(path)).read_schema(file)
     except (OSError, pa.ArrowException):
         # Told already, with its digest or as missing.
         return

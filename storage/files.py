@@ -15,6 +15,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from storage import disk
+from storage.client_errors import plain_errors
 from storage.hashing_writer import HashingFile
 from storage.object_stores import (
     Reader,
@@ -22,7 +23,6 @@ from storage.object_stores import (
     escape_pattern,
     is_object_store,
     locate,
-    plain_errors,
     put_if_absent,
 )
 from storage.object_stores import can_publish_to as can_publish_to

@@ -6,7 +6,7 @@ Its digest is of what was written, and not of what a disk gives back.
 import hashlib
 from typing import Any, BinaryIO
 
-from storage.object_stores import plain_errors
+from storage.client_errors import plain_errors
 
 
 class HashingFile:

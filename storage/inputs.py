@@ -7,7 +7,8 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from storage.object_stores import is_object_store, locate, plain_errors
+from storage.client_errors import plain_errors
+from storage.object_stores import is_object_store, locate
 from storage.retries import retried
 
 _GLOB = frozenset("*?[")

@@ -1,27 +1,23 @@
 """What is different about object stores.
 
-One conditional put, no folders, and clients with error classes of their own. S3 and Google Cloud
+One conditional put, and no folders. S3 and Google Cloud
 Storage answer a read, a put and a copy by name with what was written last, at once; only listings
 may lag. So nothing that a promise rests on is ever found by listing.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 import glob
-import traceback
 from typing import Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
+from storage.client_errors import plain_errors
 from storage.fsspec_private import to_local_path
 
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs"})
 _PUBLISHABLE = _OBJECT_STORES | {"file", "local", "memory"}
-# What these packages raise is often no OSError, though it tells of one: no connection, no
-# credentials, a request that was refused.
-CLIENTS = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "requests", "s3fs"})
 # A conflict lasts as long as another request for the same name; five in a row are somebody's
 # mistake.
 _CONFLICTS = 5
@@ -60,23 +56,6 @@ def can_publish_to(url: str) -> bool:
     protocol, separator, _ = url.partition("://")
     is_chain = "::" in url
     return not separator or (not is_chain and protocol in _PUBLISHABLE)
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Raise what a store's client raises as an OSError whose `strerror` is one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.strerror is None:
-            error.strerror = _to_one_line(error)
-        raise
-    except Exception as error:
-        if not _is_of_a_client(error):
-            raise
-        plain = OSError(_to_one_line(error))
-        plain.strerror = str(plain)
-        raise plain from error
 
 
 def put_if_absent(fs: Any, path: str, content: bytes) -> bool:
@@ -174,15 +153,3 @@ def _holds(fs: Any, path: str, content: bytes) -> bool:
         return bool(fs.cat_file(path) == content)
     except FileNotFoundError:
         return False
-
-
-def _is_of_a_client(error: Exception) -> bool:
-    # Also by where it was raised: clients let errors of the libraries below them pass.
-    modules = [type(error).__module__]
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        modules.append(frame.f_globals.get("__name__", ""))
-    return any(name.partition(".")[0] in CLIENTS for name in modules)
-
-
-def _to_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

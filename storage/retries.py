@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import tenacity
 
-from storage.object_stores import CLIENTS
+from storage.client_errors import is_of_a_client
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -105,7 +105,7 @@ def _is_retried_by_a_client(error: BaseException) -> bool:
     """Tell whether the error, or one that it came from, is a store's client's."""
     cause: BaseException | None = error
     while cause is not None:
-        if type(cause).__module__.partition(".")[0] in CLIENTS:
+        if is_of_a_client(cause):
             return True
         cause = cause.__cause__
     return False

@@ -60,12 +60,6 @@ SIBLINGS = {
         "transforms.output.manifest",
         "transforms.output.published_files",
     },
-    "transforms.formats.table": {
-        "transforms.formats.csv",
-        "transforms.formats.csv_output",
-        "transforms.formats.parquet",
-        "transforms.formats.parquet_output",
-    },
     "transforms.formats.csv": {
         "transforms.formats.csv_blocks",
         "transforms.formats.csv_bytes",
@@ -88,7 +82,6 @@ SIBLINGS = {
         "transforms.formats.csv_quotes",
     },
     "transforms.output.part_writer": {"transforms.output.part_file"},
-    "transforms.output.part_file": {"transforms.formats.table"},
     "transforms.output.books": {
         "transforms.output.done_record",
         "transforms.output.many_requests",
@@ -109,6 +102,7 @@ FOUNDATION = {
     "transforms.batches",
     "transforms.formats.format",
     "transforms.formats.output",
+    "transforms.formats.table",
     "transforms.output.plan_file",
     "transforms.record_batches",
     "transforms.rejected",

@@ -10,8 +10,7 @@ from configs.job import Source
 from model_zoo.package.card import ModelCard
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob
-from transforms.formats.format import Column, Format
-from transforms.formats.table import INPUT_FORMATS, InputOptions
+from transforms.formats.format import Column, Format, InputOptions, find_input_format
 
 
 def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:
@@ -66,7 +65,7 @@ def make_input_format(source: Source[Any]) -> Format:
         JobError: options that no file can be read with.
     """
     options = InputOptions(source.csv.model_dump(), source.max_expansion)
-    return INPUT_FORMATS[source.format](options)
+    return find_input_format(source.format, options)
 
 
 def _add_declared_types(

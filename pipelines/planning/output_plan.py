@@ -12,8 +12,7 @@ from model_zoo.package.card import ModelCard
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob, choose_activation
 from transforms.formats.format import no_rows
-from transforms.formats.output import FileFormat
-from transforms.formats.table import OUTPUT_FORMATS
+from transforms.formats.output import FileFormat, find_output_format
 from transforms.postprocess import postprocess_rows
 from transforms.score_columns import ScoreColumns
 
@@ -96,7 +95,7 @@ def _default_keep(scores: ScoreColumns, card: ModelCard) -> tuple[str, ...]:
 
 def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
     sink = job.sink
-    problem = OUTPUT_FORMATS[sink.format].find_problem(columns, sink.escape_formulas)
+    problem = find_output_format(sink.format).find_problem(columns, sink.escape_formulas)
     if problem is not None:
         raise JobError(problem)
     # Texts repeat, and a dictionary stores each once; keys do not.

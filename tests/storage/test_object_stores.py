@@ -9,7 +9,8 @@ from botocore.exceptions import NoCredentialsError
 import pytest
 
 from storage import files
-from storage.object_stores import can_publish_to, is_object_store, plain_errors, put_if_absent
+from storage.client_errors import plain_errors
+from storage.object_stores import can_publish_to, is_object_store, put_if_absent
 
 
 def refused(status: int) -> OSError:

@@ -21,6 +21,8 @@ import sys
 import traceback
 import warnings
 
+from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS, import_maker
+
 _PROGRAMS = ("score", "tune", "train", "evaluate", "verify", "prune")
 
 
@@ -52,6 +54,8 @@ def main(address: str) -> None:
     """Serve until nobody holds the other end of stdin any more."""
     for name in _PROGRAMS:
         importlib.import_module(f"pipelines.{name}")
+    for place in (*INPUT_FORMATS.values(), *OUTPUT_FORMATS.values()):
+        import_maker(place)
     gc.collect()
     gc.freeze()  # what was imported is never looked at again, so its memory stays shared
     listening = socket.socket(socket.AF_UNIX)

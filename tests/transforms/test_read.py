@@ -19,8 +19,8 @@ from tests.support.builders import make_unit, parquet, planned_run, unit_of
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats import parquet as parquet_format
 from transforms.formats.csv import CsvFormat
+from transforms.formats.format import InputOptions, find_input_format
 from transforms.formats.parquet import ParquetFormat, _groups_read_together
-from transforms.formats.table import INPUT_FORMATS, InputOptions
 from transforms.output.plan_file import read_plan
 from transforms.read import ReadShards, _ReadUnits, read_unit, units_to_read
 from transforms.rejected import RowRecord
@@ -102,7 +102,7 @@ def test_a_bomb_is_large_and_many_times_as_large_as_it_is_stored(
     assert parquet_format.BOMB_BYTES == 1 << 30
     monkeypatch.setattr(parquet_format, "BOMB_BYTES", bomb_bytes)
     unit = replace(numbers(tmp_path / "a.parquet", 100), bytes=stored_bytes)
-    input_format = INPUT_FORMATS["parquet"](InputOptions({}, max_expansion))
+    input_format = find_input_format("parquet", InputOptions({}, max_expansion))
     batches = read_unit(unit, IDS, input_format, 7, RowRecord())
     if is_read:
         assert sum(map(len, batches)) == 100

@@ -17,6 +17,7 @@ from transforms.formats.csv_split import split_csv
 from transforms.formats.csv_values import convert_fields, convert_valid
 from transforms.formats.format import (
     Column,
+    InputOptions,
     Piece,
     Shard,
     check_columns,
@@ -115,6 +116,15 @@ class CsvFormat:
             return  # some values are right: the others are a matter of their rows
         except InputError as error:
             raise InputError(f"{url}: {error}") from error
+
+
+def make_csv_format(options: InputOptions) -> CsvFormat:
+    """Return the format with a job's options.
+
+    Raises:
+        JobError: a delimiter or an encoding that no file can be read with.
+    """
+    return CsvFormat(parse_dialect(**options.csv, max_expansion=options.max_expansion))
 
 
 def parse_dialect(

@@ -5,7 +5,7 @@ that only the unit's own format understands: row groups, places in a file. Nothi
 knows what is in it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -18,9 +18,23 @@ from configs.suggest import nearest
 from storage import inputs
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
+from transforms.formats.table import INPUT_FORMATS, import_maker
 from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """What a job says of its input files, beside their format.
+
+    Attributes:
+        csv: the section `source.csv`: delimiter, encoding, null_values, newlines_in_values.
+        max_expansion: `source.max_expansion`; None for a format's own default.
+    """
+
+    csv: Mapping[str, Any]
+    max_expansion: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +129,21 @@ class Format(Protocol):
         Raises:
             InputError: the file changed since the plan was made, or cannot be read.
         """
+
+
+def find_input_format(name: str, options: InputOptions) -> Format:
+    """Return the input format of this name, with the options of a job.
+
+    Args:
+        name: one of `INPUT_FORMATS`.
+        options: what the job says of its files.
+
+    Raises:
+        KeyError: there is no format of this name.
+        JobError: options that no file can be read with.
+    """
+    make: Callable[[InputOptions], Format] = import_maker(INPUT_FORMATS[name])
+    return make(options)
 
 
 def check_unchanged(unit: WorkUnit) -> None:

@@ -1,10 +1,12 @@
 """What an output format is: how a file of rows is written, and looked at again once it is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
+
+from transforms.formats.table import OUTPUT_FORMATS, import_maker
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,16 @@ class OutputFormat(Protocol):
 
     def read_schema(self, file: Any) -> pa.Schema | None:
         """Return the columns of a stored file; None when its kind tells none."""
+
+
+def find_output_format(name: str) -> OutputFormat:
+    """Return the output format of this name.
+
+    Raises:
+        KeyError: there is no format of this name.
+    """
+    make: Callable[[], OutputFormat] = import_maker(OUTPUT_FORMATS[name])
+    return make()
 
 
 def columns_of_types(schema: pa.Schema, checks: Sequence[Any]) -> list[pa.Field]:

@@ -17,6 +17,7 @@ from storage.retries import resumed, retried
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.format import (
     Column,
+    InputOptions,
     Piece,
     Shard,
     check_columns,
@@ -131,6 +132,11 @@ class ParquetFormat:
             f"{url}: its columns come to more than {self.max_expansion:,} times its size and more "
             "than 1 GiB, so it may be a bomb; if it is not, raise source.max_expansion"
         )
+
+
+def make_parquet_format(options: InputOptions) -> ParquetFormat:
+    """Return the format with a job's options."""
+    return ParquetFormat(options.max_expansion or MAX_EXPANSION)
 
 
 def is_encryption(error: Exception) -> bool:

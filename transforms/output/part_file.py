@@ -8,8 +8,7 @@ from configs.errors import PublishError
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WrittenFile
-from transforms.formats.output import FileFormat
-from transforms.formats.table import OUTPUT_FORMATS
+from transforms.formats.output import FileFormat, find_output_format
 
 
 class _Abandoned(Exception):
@@ -30,7 +29,7 @@ class PartFile:
         self._stack = ExitStack()
         self._sink = self._stack.enter_context(files.open_synced(self._url))
         sink = pa.PythonFile(self._sink, mode="w")
-        self._writer = OUTPUT_FORMATS[file_format.format].open_writer(sink, file_format)
+        self._writer = find_output_format(file_format.format).open_writer(sink, file_format)
 
     def write(self, table: pa.Table) -> None:
         """Append rows of the format's schema."""
@@ -65,4 +64,4 @@ class PartFile:
 def count_rows(url: str, format: str) -> int:
     """Count the rows of a stored file, read from the file itself."""
     with files.open_read(url) as file:
-        return OUTPUT_FORMATS[format].count_rows(url, file)
+        return find_output_format(format).count_rows(url, file)

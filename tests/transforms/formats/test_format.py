@@ -1,4 +1,4 @@
-"""Which types a shard may hold a column in, against what numpy casts safely; and what check_columns says of the others."""
+"""The tables of formats are closed; which types a shard may hold a column in, against what numpy casts safely; and what check_columns says of the others."""
 
 import itertools
 
@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import InputError
-from transforms.formats.format import Column, check_columns
+from transforms.formats.format import Column, InputOptions, check_columns, find_input_format
+from transforms.formats.output import find_output_format
+from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
 
 NUMBERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float16", "float32", "float64")
@@ -15,6 +17,31 @@ FLOATS = ("float16", "float32", "float64")
 
 def arrow(name: str) -> pa.DataType:
     return pa.from_numpy_dtype(np.dtype(name))
+
+
+CSV = {"delimiter": ",", "encoding": "utf-8", "null_values": (), "newlines_in_values": True}
+
+
+def test_every_format_of_the_tables_is_found_by_its_name() -> None:
+    inputs = {name: find_input_format(name, InputOptions(CSV)) for name in INPUT_FORMATS}
+    outputs = {name: find_output_format(name) for name in OUTPUT_FORMATS}
+
+    assert {name: made.needs_types for name, made in inputs.items()} == {
+        "parquet": False,
+        "csv": True,
+    }
+    schema = pa.schema([("a", pa.list_(pa.int64()))])
+    assert {name: made.find_problem(schema, False) is None for name, made in outputs.items()} == {
+        "parquet": True,
+        "csv": False,
+    }
+
+
+def test_what_is_in_no_table_is_not_imported() -> None:
+    with pytest.raises(KeyError, match="os:getcwd"):
+        find_output_format("os:getcwd")
+    with pytest.raises(KeyError, match="os:getcwd"):
+        find_input_format("os:getcwd", InputOptions({}))
 
 
 @pytest.mark.parametrize(("actual", "wanted"), list(itertools.product(NUMBERS, NUMBERS)))

@@ -1,0 +1,50 @@
+"""The errors of object stores' clients, which have classes of their own, as OSErrors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import traceback
+
+# What these packages raise is often no OSError, though it tells of one: no connection, no
+# credentials, a request that was refused.
+_CLIENTS = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "requests", "s3fs"})
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise what a store's client raises as an OSError whose `strerror` is one line."""
+    try:
+        yield
+    except OSError as error:
+        # Callers put `strerror` into their own messages, and not every OSError has one.
+        if error.strerror is None:
+            error.strerror = _to_one_line(error)
+        raise
+    except Exception as error:
+        if not _comes_through_a_client(error):
+            raise
+        plain = OSError(_to_one_line(error))
+        plain.strerror = str(plain)
+        raise plain from error
+
+
+def is_of_a_client(error: BaseException) -> bool:
+    """Tell whether a store's client, and not Python or another library, defines the error's class."""
+    return _belongs_to_a_client(type(error).__module__)
+
+
+def _comes_through_a_client(error: Exception) -> bool:
+    if is_of_a_client(error):
+        return True
+    # Also by where it was raised: clients let errors of the libraries below them pass.
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [frame.f_globals.get("__name__", "") for frame in frames]
+    return any(_belongs_to_a_client(module) for module in modules)
+
+
+def _belongs_to_a_client(module: str) -> bool:
+    package = module.partition(".")[0]
+    return package in _CLIENTS
+
+
+def _to_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
