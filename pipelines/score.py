@@ -22,7 +22,8 @@ from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import leave
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.plan import Plan, make_plan, manifest_head, scoring_of
+from pipelines.planning.plan import Plan, make_plan, manifest_head
+from pipelines.planning.scoring import scoring_of
 from pipelines.runners.checks import refuse_flags, refuse_unreachable, refuse_wrong_options
 from pipelines.runners.flags import join_values, known_flags, unknown_flags
 from pipelines.runners.profiles import (
@@ -88,12 +89,12 @@ def main(argv: Sequence[str]) -> int:
     _log_plan(plan, options, log)
     reuse_from: str | None = arguments.reuse_from or arguments.only_rejected
     # Asked here too, so that it is refused before anything is written.
-    if reuse_from is not None and not is_left_to_clean_up(plan):
+    if reuse_from is not None and not is_left_to_clean_up(plan.run):
         find_run_to_reuse(plan, reuse_from)
     if arguments.dry_run:
         return dry_run(plan)
     # A template's launcher needs a job to start even then.
-    if is_published(plan) and not starts_elsewhere(options):
+    if is_published(plan.run) and not starts_elsewhere(options):
         return say_already_published(plan, log)
     with marked_as_live(plan.run, job.name, is_cluster(options)):
         return launch(plan, options, build, reuse_from, log)

@@ -26,7 +26,6 @@ from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
 from transforms.output.manifest import describe_schema
 from transforms.output.plan_file import StoredPlan, encode_plan
-from transforms.predict import Scoring
 
 # What travels together: large enough that Beam's cost per element does not count, small enough that
 # every thread of a worker can have some.
@@ -130,26 +129,6 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         "libraries": list_libraries(),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def scoring_of(plan: Plan, workers: int) -> Scoring:
-    """Return which model scores, and how.
-
-    Args:
-        plan: the run's.
-        workers: how many share one machine.
-    """
-    model = plan.job.model
-    return Scoring(
-        package=plan.package.url,
-        digest=plan.package.digest,
-        device=model.device,
-        settings=plan.inference.settings,
-        timeout_seconds=model.timeout_seconds,
-        not_finite=model.not_finite,
-        workers=workers,
-        machine=plan.inference.machine,
-    )
 
 
 def store_plan(plan: Plan) -> None:

@@ -1,6 +1,6 @@
 """What a person sees of a run: the plan, totals, first rows, and the line that reads them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import os
 from typing import Any
 
@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from pipelines.planning.plan import Plan
 from storage import files
 from storage.layout import RunFolder
 from transforms.rejected import RejectedBatch
@@ -17,7 +16,6 @@ _FIRST_ROWS = 5
 # Half a unit of the last digit: less would be shown as 0.
 _SHOWN_SECONDS = 0.0005
 _SHOWN_CHARACTERS = 30
-_DIGEST_CHARACTERS = 12
 # Shorter than any clock tells; nothing is divided by 0.
 _INSTANT_SECONDS = 1e-9
 
@@ -127,28 +125,6 @@ def rejected_rows(rejected: Sequence[RejectedBatch]) -> str:
     return "\n".join(lines)
 
 
-def plan_table(plan: Plan) -> str:
-    """Return what a run would do."""
-    job, card, output = plan.job, plan.package.card, plan.output.file_format.schema
-    digest = plan.package.digest[:_DIGEST_CHARACTERS]
-    settings = plan.inference.settings
-    lines = {
-        "job": job.name,
-        "run id": plan.run.run_id,
-        "input": ", ".join(_describe_input(plan)),
-        "ignored": f"{len(plan.ignored):,} files (hidden, _SUCCESS, .crc)",
-        "units": (
-            f"{len(plan.units):,} of at most {job.sink.rows_per_file:,} rows; "
-            f"batches of {plan.rows_per_batch:,}, mini-batches of {settings.batch_rows:,}"
-        ),
-        "model": f"{card.name} {card.version} ({digest}), {job.model.device} {settings}",
-        "preprocess": " -> ".join(step.step for step in plan.steps),
-        "columns out": ", ".join(f"{column.name}: {column.type}" for column in output),
-        "output": shown_path(plan.run.output),
-    }
-    return table(lines)
-
-
 def table(lines: Mapping[str, str]) -> str:
     """Return names and values in two columns."""
     width = max(len(name) for name in lines)
@@ -160,13 +136,6 @@ def shown_path(path: str) -> str:
     if path.startswith(os.getcwd() + "/"):
         return os.path.relpath(path)
     return path
-
-
-def _describe_input(plan: Plan) -> Iterator[str]:
-    size = sum(shard.file.bytes for shard in plan.shards)
-    yield f"{len(plan.shards):,} {plan.job.source.format} files"
-    yield f"{size:,} bytes"
-    yield "rows counted while reading" if plan.rows is None else f"{plan.rows:,} rows"
 
 
 def _to_duration(seconds: float) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import shutil
 
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.plan import make_plan, scoring_of, store_plan
+from pipelines.planning.plan import make_plan, store_plan
+from pipelines.planning.scoring import scoring_of
 from tests.benchmarks.sizes import MANY
 from transforms.output.part_writer import PartWriter
 from transforms.postprocess import postprocess_batch

@@ -1,0 +1,27 @@
+"""From a Plan to what the graph's Predict needs: which model scores, and how.
+
+A file of its own, because all else that reads a Plan does without Beam's RunInference.
+"""
+
+from pipelines.planning.plan import Plan
+from transforms.predict import Scoring
+
+
+def scoring_of(plan: Plan, workers: int) -> Scoring:
+    """Return which model scores, and how.
+
+    Args:
+        plan: the run's.
+        workers: how many workers share the cores of one machine.
+    """
+    model = plan.job.model
+    return Scoring(
+        package=plan.package.url,
+        digest=plan.package.digest,
+        device=model.device,
+        settings=plan.inference.settings,
+        timeout_seconds=model.timeout_seconds,
+        not_finite=model.not_finite,
+        workers=workers,
+        machine=plan.inference.machine,
+    )
