@@ -20,16 +20,16 @@ from model_zoo.scoring.devices import resolve_devices, threads_for
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
 from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
 from pipelines.cli.shutdown import leave
-from pipelines.planning.inference_settings import (
-    default_batch_rows,
-    list_deciding_values,
-)
+from pipelines.planning.inference_settings import default_batch_rows, list_deciding_values
 from pipelines.planning.jobs import ScoringJob, choose_activation
 from pipelines.planning.plan import Plan, make_plan
 from pipelines.scoring.summary import shown_path
 from pipelines.tuning.bench import Bench
-from pipelines.tuning.sample import Sample, take_sample
-from pipelines.tuning.search import WITHOUT, Measured, Tuning
+from pipelines.tuning.measured import Measured
+from pipelines.tuning.sample import Sample
+from pipelines.tuning.sampling import take_sample
+from pipelines.tuning.search import WITHOUT, Tuning
+from pipelines.tuning.workers import choose_workers
 from storage import files
 
 # A few seconds of a small network.
@@ -61,18 +61,25 @@ def main(argv: Sequence[str]) -> int:
     if job.model.certificate is not None:
         say(OLD_CERTIFICATE)
     # What an older report says shall not decide what this one is compared with.
-    model = job.model.model_copy(update={"dtype": "float32"})
-    plan = make_plan(job.model_copy(update={"model": model}))
+    float32 = job.model.model_copy(update={"dtype": "float32"})
+    plan = make_plan(job.model_copy(update={"model": float32}))
     sample = take_sample(plan, arguments.rows)
     tuning = _make_tuning(job, plan, sample, say)
     _say_head(job, plan, sample, say)
-    batch_rows = job.model.batch_rows or default_batch_rows(plan.package.card)
-    best = tuning.search(batch_rows, job.model.batch_rows is not None, arguments.without)
-    workers, rates = tuning.choose_workers(best.settings, best.rows_per_second or 1.0)
-    report = _make_report(job, plan, tuning, best, workers)
-    _say_rates(rates, say)
-    _store(str(job.model.tuning_report), report)
-    _say_result(report, shown_path(str(job.model.tuning_report)), say)
+
+    card = plan.package.card
+    fixed_rows = job.model.batch_rows
+    batch_rows = fixed_rows or default_batch_rows(card)
+    best = tuning.search(batch_rows, fixed_rows is not None, arguments.without)
+    # Any rate will do where none is known: it only says how long a pass should take.
+    rate = best.rows_per_second or 1.0
+    workers = choose_workers(tuning.bench, best.settings, rate)
+    report = _make_report(job, plan, tuning, best, workers.best)
+    _say_rates(workers.rates, say)
+
+    url = str(job.model.tuning_report)
+    _store(url, report)
+    _say_result(report, shown_path(url), say)
     return 0
 
 
@@ -81,14 +88,12 @@ def _make_tuning(job: ScoringJob, plan: Plan, sample: Sample, say: Say) -> Tunin
         cells = _make_cells(measured, tuning.measured[0])
         say(_make_line(cells))
 
-    bench = Bench(plan.package, job.model.device, sample, job.model.timeout_seconds)
-    tuning = Tuning(
-        bench,
-        job.model.tolerance,
-        choose_activation(job, plan.package.card),
-        job.postprocess.threshold,
-        say_measured,
-    )
+    model = job.model
+    package = plan.package
+    bench = Bench(package, model.device, sample, model.timeout_seconds)
+    activation = choose_activation(job, package.card)
+    threshold = job.postprocess.threshold
+    tuning = Tuning(bench, model.tolerance, activation, threshold, say_measured)
     return tuning
 
 
@@ -96,29 +101,39 @@ def _make_report(
     job: ScoringJob, plan: Plan, tuning: Tuning, best: Measured, workers: int
 ) -> TuningReport:
     card = plan.package.card
+    device = resolve_devices(job.model.device)[0]
+    made_at = datetime.now(UTC)
     assert best.agreement is not None  # noqa: S101 - what has none is not kept
     return TuningReport(
-        model={"name": card.name, "version": card.version, "digest": plan.package.digest},
+        model={
+            "name": card.name,
+            "version": card.version,
+            "digest": plan.package.digest,
+        },
         job=list_deciding_values(job, card),
-        machine=machine_kind(resolve_devices(job.model.device)[0]),
+        machine=machine_kind(device),
         settings=best.settings,
         workers=workers,
         agreement=best.agreement,
         tolerance=job.model.tolerance,
         rows_per_second=best.rate,
         speed_up=best.speed_up or 1.0,
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        made_at=made_at.isoformat(timespec="seconds"),
         tried=tuple(_describe(measured) for measured in tuning.measured),
     )
 
 
 def _describe(measured: Measured) -> dict[str, Any]:
+    settings = measured.settings
+    agreement = None
+    if measured.agreement:
+        agreement = asdict(measured.agreement)
     return {
         # In words: the scales of thousands of channels would drown the rest.
-        "settings": str(measured.settings),
-        "batch_rows": measured.settings.batch_rows,
+        "settings": str(settings),
+        "batch_rows": settings.batch_rows,
         "rows_per_second": measured.rows_per_second,
-        "agreement": asdict(measured.agreement) if measured.agreement else None,
+        "agreement": agreement,
         "problem": measured.problem,
     }
 
@@ -134,7 +149,8 @@ def _store(url: str, report: TuningReport) -> None:
 
 
 def _say_head(job: ScoringJob, plan: Plan, sample: Sample, say: Say) -> None:
-    name, device = plan.package.card.name, job.model.device
+    name = plan.package.card.name
+    device = job.model.device
     say(f"tuning {name} on at most {sample.rows:,} rows, {cores()} cores, {device}")
     say(_make_line(_COLUMNS))
 
@@ -146,7 +162,8 @@ def _say_rates(rates: Mapping[int, float], say: Say) -> None:
 
 
 def _say_result(report: TuningReport, path: str, say: Say) -> None:
-    settings, workers = report.settings, report.workers
+    settings = report.settings
+    workers = report.workers
     say(
         f"fastest: {settings}, mini-batches of {settings.batch_rows:,}, "
         f"{workers} workers x {threads_for(workers)} threads: "
@@ -157,18 +174,39 @@ def _say_result(report: TuningReport, path: str, say: Say) -> None:
 
 def _make_cells(measured: Measured, reference: Measured) -> list[str]:
     """Return one row of the table."""
-    rate, agreement = measured.rate, measured.agreement
-    cells = [str(measured.settings), f"{measured.settings.batch_rows:,}"]
-    # Not told of what could not be loaded.
-    cells.append(f"{rate:,.0f}" if rate else _UNKNOWN)
-    cells.append(f"{rate / reference.rate:.2f}" if rate and reference.rate else _UNKNOWN)
-    if agreement is None:
-        return [*cells, _UNKNOWN, _UNKNOWN, _UNKNOWN, measured.problem]
-    labels, cosine = agreement.label_agreement, agreement.cosine
-    cells.append(f"{agreement.max_difference:.2g}")
-    cells.append(_UNKNOWN if labels is None else f"{labels:.4f}")
-    cells.append(_UNKNOWN if cosine is None else f"{cosine:.6f}")
-    return [*cells, measured.problem]
+    settings = measured.settings
+    rate = measured.rate
+    shown_rate = _UNKNOWN
+    speed_up = _UNKNOWN
+    # What could not be loaded has none.
+    if rate:
+        shown_rate = f"{rate:,.0f}"
+    if rate and reference.rate:
+        speed_up = f"{rate / reference.rate:.2f}"
+
+    difference = _UNKNOWN
+    labels = _UNKNOWN
+    cosine = _UNKNOWN
+    agreement = measured.agreement
+    if agreement is not None:
+        difference = f"{agreement.max_difference:.2g}"
+        # A model has labels, or vectors to compare the directions of.
+        labels = _format_known(agreement.label_agreement, ".4f")
+        cosine = _format_known(agreement.cosine, ".6f")
+    return [
+        str(settings),
+        f"{settings.batch_rows:,}",
+        shown_rate,
+        speed_up,
+        difference,
+        labels,
+        cosine,
+        measured.problem,
+    ]
+
+
+def _format_known(value: float | None, spec: str) -> str:
+    return _UNKNOWN if value is None else format(value, spec)
 
 
 def _make_line(cells: Sequence[str]) -> str:

@@ -1,35 +1,44 @@
-"""A model on a bench: loaded with any settings, timed on a sample, its scores compared."""
+"""A model on a bench: loaded with any settings, and timed on a sample."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
 import time
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from configs.errors import InputError
 from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Device, Settings
-from model_zoo.evaluation.agreement import Agreement, agreement
 from model_zoo.package.package import Package
 from model_zoo.scoring.devices import threads_for
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
-from pipelines.tuning.sample import Sample, join_parts
+from pipelines.tuning.sample import Parts, Sample, join_parts
 
 # Long enough that a moment in which the machine is busy does not count.
 SECONDS = 1.0
+# Turns that settings or numbers of workers take: so many that a busy moment is not the median.
+ROUNDS = 5
+# A gain that is smaller is not worth scores that differ.
+WORTH_IT = 1.03
 # Of a pass that takes less, so many are enough.
 _MOST_PASSES = 5
 # What float32 may take for the whole sample.
 _SAMPLE_SECONDS = 20.0
 # Enough to count labels that differ.
 _FEWEST_ROWS = 512
-Score = Callable[[Arrays], Arrays]
+Score: TypeAlias = Callable[[Arrays], Arrays]
+
+
+class ScoredPass(NamedTuple):
+    """The scores of all parts together, and the seconds that a pass over them takes."""
+
+    scores: Arrays
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -55,99 +64,66 @@ class Bench:
         scorer = load_scorer(self.package, self.device, settings, threads, self.timeout_seconds)
         return partial(_score, scorer)
 
-    def choose_parts(self, rows_per_second: float, batch_rows: int) -> Sequence[Arrays]:
+    def choose_parts(self, rows_per_second: float, batch_rows: int) -> Parts:
         """Return what keeps all cores busy for so long that a difference can be seen.
 
         Args:
             rows_per_second: how fast the model is, about.
             batch_rows: a part has at least so many rows.
         """
-        part_rows = count_rows(self.sample.inputs[0])
+        inputs = self.sample.inputs
+        part_rows = count_rows(inputs[0])
         rows_at_once = cores() * max(batch_rows, part_rows)
+        wanted_rows = int(SECONDS * rows_per_second)
         # At least once for all: a slow model scores less than a row in that time.
-        times = max(1, _divide_up(int(SECONDS * rows_per_second), rows_at_once))
+        times = max(1, _divide_up(wanted_rows, rows_at_once))
         count = _divide_up(times * rows_at_once, part_rows)
-        return join_parts(self.sample.inputs[:count], batch_rows)
+        return join_parts(inputs[:count], batch_rows)
 
     def count_affordable_parts(self, score: Score) -> int:
         """Return how many parts of the sample a slow model scores in some seconds."""
         first = self.sample.inputs[0]
+        part_rows = count_rows(first)
         # The first call is slower than those after it.
         score(first)
-        began = time.perf_counter()
-        score(first)
-        seconds = time.perf_counter() - began
-        rows = int(_SAMPLE_SECONDS * cores() * count_rows(first) / seconds)
-        return max(cores(), _divide_up(max(_FEWEST_ROWS, rows), count_rows(first)))
+        seconds = time_call(score, first)
+        affordable_rows = int(_SAMPLE_SECONDS * cores() * part_rows / seconds)
+        rows = max(_FEWEST_ROWS, affordable_rows)
+        # Every core shall have a part.
+        return max(cores(), _divide_up(rows, part_rows))
 
-    def score_parts(self, score: Score, parts: Sequence[Arrays]) -> tuple[Arrays, float]:
-        """Return the scores of all parts together, and the seconds that a pass over them takes.
+    def score_parts(self, score: Score, parts: Parts) -> ScoredPass:
+        """Score all parts, and time that.
 
         Args:
             score: the loaded model.
             parts: arrays (rows, ...) by name.
         """
+        count = len(parts)
+        # By the part's number: threads come to their ends in any order.
         outputs: dict[int, Arrays] = {}
 
         def score_part(number: int) -> None:
             outputs[number] = score(parts[number])
 
-        seconds = time_pass(score_part, len(parts))
-        scores = {}
+        seconds = time_pass(score_part, count)
+        scores: Arrays = {}
         for name in self.package.card.outputs:
-            scores[name] = np.concatenate([outputs[number][name] for number in range(len(parts))])
-        return scores, seconds
+            in_order = [outputs[number][name] for number in range(count)]
+            scores[name] = np.concatenate(in_order)
+        return ScoredPass(scores, seconds)
 
 
-@dataclass(frozen=True)
-class Reference:
-    """The scores of float32, eager, which others are compared with.
-
-    Attributes:
-        scores: raw outputs (rows, ...) of the sample.
-        is_good: bool (rows,), which rows have finite scores; the others are not compared.
-        activation, threshold: what makes labels of scores.
-    """
-
-    scores: Arrays
-    is_good: np.ndarray
-    activation: str
-    threshold: float
-
-    @property
-    def good_rows(self) -> int:
-        return int(np.count_nonzero(self.is_good))
-
-    def compare(self, scores: Arrays) -> Agreement:
-        """Return how well scores of the sample's first rows agree with these."""
-        rows = count_rows(scores)
-        is_good = self.is_good[:rows]
-        expected = {name: values[:rows][is_good] for name, values in self.scores.items()}
-        actual = {name: values[is_good] for name, values in scores.items()}
-        return agreement(expected, actual, self.activation, self.threshold)
-
-
-def make_reference(scores: Arrays, activation: str, threshold: float) -> Reference:
-    """Return scores as what others are compared with.
+def time_call(score: Score, part: Arrays) -> float:
+    """Return the seconds that one call takes.
 
     Args:
-        scores: raw outputs (rows, ...) of the whole sample.
-        activation, threshold: what makes labels of them.
-
-    Raises:
-        InputError: they are finite for no row.
+        score: the loaded model.
+        part: arrays (rows, ...) by name.
     """
-    finite = []
-    for values in scores.values():
-        numbers = values.reshape(len(values), -1)
-        finite.append(np.isfinite(numbers).all(axis=1))
-    is_good = np.logical_and.reduce(finite)
-    if not is_good.any():
-        raise InputError(
-            "the model's scores are finite for none of the sample's rows; "
-            "name an input that it can score"
-        )
-    return Reference(scores, is_good, activation, threshold)
+    began = time.perf_counter()
+    score(part)
+    return time.perf_counter() - began
 
 
 def time_pass(score: Callable[[int], Any], parts: int, workers: int | None = None) -> float:
@@ -162,7 +138,9 @@ def time_pass(score: Callable[[int], Any], parts: int, workers: int | None = Non
     with ThreadPoolExecutor(workers or cores()) as threads:
         while not seconds or (sum(seconds) < SECONDS and len(seconds) < _MOST_PASSES):
             began = time.perf_counter()
-            list(threads.map(score, range(parts)))
+            results = threads.map(score, range(parts))
+            # Waits for all of them, and raises what one of them raised.
+            list(results)
             seconds.append(time.perf_counter() - began)
     return median(seconds)
 
@@ -175,10 +153,14 @@ def _score(score: Callable[[Arrays], Scored], inputs: Arrays) -> Arrays:
     scored = score(inputs)
     if not scored.rejected:
         return scored.outputs
-    # Integers have no NaN.
-    outputs = {name: values.astype(np.float64) for name, values in scored.outputs.items()}
-    for values in outputs.values():
-        values[list(scored.rejected)] = np.nan
+
+    rejected = list(scored.rejected)
+    outputs: Arrays = {}
+    for name, values in scored.outputs.items():
+        # Integers have no NaN.
+        with_nan = values.astype(np.float64)
+        with_nan[rejected] = np.nan
+        outputs[name] = with_nan
     return outputs
 
 

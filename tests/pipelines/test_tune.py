@@ -17,7 +17,8 @@ from model_zoo.scoring.scorer import load_scorer
 from pipelines import score, tune
 from pipelines.cli.command_line import run_program
 from pipelines.tuning.bench import Bench
-from pipelines.tuning.search import WITHOUT, Measured, Tuning
+from pipelines.tuning.measured import Measured
+from pipelines.tuning.search import WITHOUT, Tuning
 from tests.support.runs import manifest, table
 
 Arrays = dict[str, np.ndarray]
