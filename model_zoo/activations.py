@@ -1,4 +1,4 @@
-"""What turns a network's logits into probabilities."""
+"""Functions that turn a network's logits into probabilities."""
 
 import numpy as np
 
@@ -14,6 +14,8 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Return probabilities (rows, classes) of logits (rows, classes); each row's sum is 1."""
     # The largest logit becomes 0, so that no exp overflows.
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    largest = logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(logits - largest)
+    sums = exponentials.sum(axis=1, keepdims=True)
+    probabilities: np.ndarray = exponentials / sums
     return probabilities

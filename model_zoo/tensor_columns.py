@@ -6,15 +6,24 @@ import pyarrow as pa
 
 def to_column(values: np.ndarray) -> pa.Array:
     """Return an array (rows, ...) as a column of numbers, or of fixed-size lists of them."""
+    # Arrow reads numbers side by side in memory, and a network's outputs may be strided.
     contiguous = np.ascontiguousarray(values)
     if values.ndim == 1:
         return pa.array(contiguous)
-    width = int(np.prod(values.shape[1:]))
-    return pa.FixedSizeListArray.from_arrays(pa.array(contiguous.reshape(-1)), width)
+
+    row_shape = values.shape[1:]
+    numbers_per_row = int(np.prod(row_shape))
+    flat = contiguous.reshape(-1)
+    numbers = pa.array(flat)
+    return pa.FixedSizeListArray.from_arrays(numbers, numbers_per_row)
 
 
 def from_column(column: pa.Array, shape: tuple[int, ...]) -> np.ndarray:
     """Return a column of numbers, or of lists of them, as an array (rows, *shape).
+
+    Args:
+        column: numbers, or lists of prod(shape) numbers each, of any numeric type.
+        shape: of one row; () for a column of numbers.
 
     Raises:
         ValueError: the numbers do not make up the shape.

@@ -10,7 +10,10 @@ import pyarrow.compute as pc
 from configs.errors import JobError, RejectedRows, RowError
 
 Column: TypeAlias = pa.Array | np.ndarray
+# What a step is given by name, and changes nothing in.
 Columns: TypeAlias = Mapping[str, Column]
+# What a step adds to them, or replaces.
+NewColumns: TypeAlias = dict[str, Column]
 Scalar = bool | int | float | str
 
 
@@ -18,6 +21,8 @@ def get_column(columns: Columns, name: str, step: str) -> Column:
     """Return the column that a step names.
 
     Args:
+        columns: all columns, by name.
+        name: of the column.
         step: the word of the step, for the message.
 
     Raises:
@@ -32,7 +37,16 @@ def get_column(columns: Columns, name: str, step: str) -> Column:
 
 def to_arrow(column: Column) -> pa.Array:
     """Return a flat column as an Arrow array."""
-    return column if isinstance(column, pa.Array) else pa.array(column)
+    if isinstance(column, pa.Array):
+        return column
+    return pa.array(column)
+
+
+def decode_dictionary(array: pa.Array) -> pa.Array:
+    """Return a dictionary-encoded array as plain values, and any other as it is."""
+    if pa.types.is_dictionary(array.type):
+        return array.dictionary_decode()
+    return array
 
 
 def to_numpy(column: Column) -> np.ndarray:
@@ -54,16 +68,23 @@ def to_numpy(column: Column) -> np.ndarray:
 
 
 def to_floats(column: Column) -> np.ndarray:
-    """Return a numeric column as floats, which keep their width; whole numbers become float64."""
+    """Return a numeric column as floats, which keep their width; whole numbers become float64.
+
+    Raises:
+        JobError: the column is not numeric.
+    """
     values = to_numpy(column)
-    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    if values.dtype in (np.float32, np.float64):
+        return values
+    return values.astype(np.float64)
 
 
 def is_number(dtype: pa.DataType) -> bool:
     """Tell whether values of an Arrow type are integers, floats or booleans."""
-    return bool(
-        pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_boolean(dtype)
-    )
+    is_integer = pa.types.is_integer(dtype)
+    is_floating = pa.types.is_floating(dtype)
+    is_boolean = pa.types.is_boolean(dtype)
+    return bool(is_integer or is_floating or is_boolean)
 
 
 def cast_array(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -77,12 +98,15 @@ def cast_array(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarra
     Raises:
         RejectedRows: rows with a value that the dtype cannot hold.
     """
+    # numpy warns about values that do not fit; here they are found and named instead.
     with np.errstate(invalid="ignore", over="ignore"):
         result = values.astype(dtype)
-        changed = _changed_values(values, result)
-    if changed.any():
+        is_changed = _find_changed(values, result)
+    if is_changed.any():
         reason = RowError(f"column {name!r}: value does not fit {dtype}")
-        rows = np.flatnonzero(changed.reshape(len(changed), -1).any(axis=1))
+        numbers_of_rows = is_changed.reshape(len(is_changed), -1)
+        is_bad_row = numbers_of_rows.any(axis=1)
+        rows = np.flatnonzero(is_bad_row)
         raise RejectedRows(dict.fromkeys(rows.tolist(), reason))
     return result
 
@@ -95,24 +119,25 @@ def find_missing(column: pa.Array) -> np.ndarray | None:
     missing = missing_mask(column)
     if missing is None:
         return None
-    positions = np.flatnonzero(missing.to_numpy(zero_copy_only=False))
+    # Booleans are bits in Arrow, which numpy cannot look at without a copy.
+    is_missing = missing.to_numpy(zero_copy_only=False)
+    positions = np.flatnonzero(is_missing)
     return positions if len(positions) else None
 
 
 def missing_mask(column: pa.Array) -> pa.Array | None:
     """Return which values are missing, or None when it is cheap to see that none is."""
-    if column.null_count == 0:
-        if not pa.types.is_floating(column.type):
-            return None
-        # The largest of values with a NaN among them is NaN: four times as fast as their sum.
-        values = column.to_numpy(zero_copy_only=False)
-        if not np.isnan(np.maximum.reduce(values, initial=-np.inf)):
-            return None
+    if column.null_count == 0 and not _has_nan(column):
+        return None
     return pc.is_null(column, nan_is_null=True)
 
 
 def fill_missing(column: Column, value: Scalar) -> pa.Array:
     """Return a column with `value` in place of null and NaN; its type stays.
+
+    Args:
+        column: Arrow array or numpy array, (rows,).
+        value: what takes the place of a missing one.
 
     Raises:
         JobError: the value does not fit the column's type.
@@ -120,18 +145,36 @@ def fill_missing(column: Column, value: Scalar) -> pa.Array:
     array = to_arrow(column)
     try:
         # Not pa.scalar(value, type): that would cut 0.5 down to 0 for an integer column, in silence.
-        fill = pa.scalar(value).cast(array.type)
+        fill = pa.scalar(value)
+        fill = fill.cast(array.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise JobError(
             f"fill value of type {type(value).__name__} does not fit a column of type {array.type}"
         ) from error
+
     missing = missing_mask(array)
-    return array if missing is None else pc.if_else(missing, fill, array)
+    # Most batches have none, and are not copied.
+    if missing is None:
+        return array
+    return pc.if_else(missing, fill, array)
 
 
-def _changed_values(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def _has_nan(column: pa.Array) -> bool:
+    """Tell whether a column without nulls has a NaN."""
+    if not pa.types.is_floating(column.type):
+        return False
+    values = column.to_numpy(zero_copy_only=False)
+    # The largest of values with a NaN among them is NaN: four times as fast as their sum.
+    largest = np.maximum.reduce(values, initial=-np.inf)
+    return bool(np.isnan(largest))
+
+
+def _find_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Tell where a cast lost the value: an integer that differs, or a float that became infinite."""
     if after.dtype.kind == "f":
         return np.isinf(after) & np.isfinite(before)
-    not_a_number = np.isnan(before) if before.dtype.kind == "f" else False
-    return (after != before) | not_a_number
+    is_changed: np.ndarray = after != before
+    # Only floats have NaN, which no integer can stand for.
+    if before.dtype.kind == "f":
+        is_changed = is_changed | np.isnan(before)
+    return is_changed

@@ -1,55 +1,57 @@
 """Steps `one_hot` and `ordinal`: numbers for the values of a column that are known from training."""
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import model_validator
 
 from configs.errors import InputError, RejectedRows, RowError
-from model_zoo.steps.arrays import Column, Columns, Scalar, get_column, to_arrow
+from model_zoo.steps.arrays import (
+    Column,
+    Columns,
+    NewColumns,
+    Scalar,
+    decode_dictionary,
+    get_column,
+    to_arrow,
+)
 from model_zoo.steps.fitting import present_values, training_column
-from model_zoo.steps.step import ColumnNames, Word, check_lengths
+from model_zoo.steps.step import ColumnNames, Word
 
+# The values of each column, in the order of their codes.
 Categories = tuple[tuple[Scalar, ...], ...]
 
 
 class OneHot(Word):
-    """Each column becomes a (rows, categories) array of zeros and ones; fitted with OneHotEncoder.
+    """Make each column a (rows, categories) array of zeros and ones; fitted with OneHotEncoder.
 
     `unknown` says what a value outside `categories`, or a missing one, does: `error` stops the run,
     `reject` rejects the row, `zeros` gives a row of zeros.
     """
 
+    fitted: ClassVar = ("categories",)
     step: Literal["one_hot"]
     columns: ColumnNames
     unknown: Literal["error", "reject", "zeros"]
     categories: Categories | None = None
 
-    @property
-    def is_fitted(self) -> bool:
-        return self.categories is not None
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
+        """Return float32 arrays (rows, categories).
 
-    @model_validator(mode="after")
-    def _one_list_each(self) -> "OneHot":
-        check_lengths(self.columns, categories=self.categories)
-        return self
-
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
-        """Return float32 arrays (rows, categories)."""
-        result: dict[str, Column] = {}
+        Raises:
+            RejectedRows, InputError: an unknown value, as `unknown` says.
+        """
+        result: NewColumns = {}
         for name, categories in zip(self.columns, self.categories or (), strict=True):
-            codes = _encode(name, get_column(columns, name, self.step), categories, self.unknown)
-            # Each category's numbers lie side by side, which is the order that `stack` takes.
-            transposed = np.zeros((len(categories), rows), dtype=np.float32)
-            known = np.flatnonzero(codes >= 0)
-            transposed[codes[known], known] = 1.0
-            result[name] = transposed.T
+            column = get_column(columns, name, self.step)
+            codes = _encode(name, column, categories, self.unknown)
+            result[name] = _mark_codes(codes, len(categories))
         return result
 
     def fit(self, columns: Columns) -> Self:
         """Find the categories of each column."""
+        # Training alone needs scikit-learn, which takes a second to import.
         from sklearn.preprocessing import OneHotEncoder
 
         found = _fit_categories(OneHotEncoder, self.step, self.columns, columns)
@@ -57,32 +59,30 @@ class OneHot(Word):
 
 
 class Ordinal(Word):
-    """Each column becomes the index of its value in `categories`; fitted with OrdinalEncoder.
+    """Make each column the index of its value in `categories`; fitted with OrdinalEncoder.
 
     `unknown` is `error`, `reject`, or `code`: then the value becomes `unknown_code`.
     """
 
+    fitted: ClassVar = ("categories",)
     step: Literal["ordinal"]
     columns: ColumnNames
     unknown: Literal["error", "reject", "code"]
     unknown_code: int = -1
     categories: Categories | None = None
 
-    @property
-    def is_fitted(self) -> bool:
-        return self.categories is not None
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
+        """Return int64 arrays (rows,).
 
-    @model_validator(mode="after")
-    def _one_list_each(self) -> "Ordinal":
-        check_lengths(self.columns, categories=self.categories)
-        return self
-
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
-        """Return int64 arrays (rows,)."""
-        result: dict[str, Column] = {}
+        Raises:
+            RejectedRows, InputError: an unknown value, as `unknown` says.
+        """
+        result: NewColumns = {}
         for name, categories in zip(self.columns, self.categories or (), strict=True):
-            codes = _encode(name, get_column(columns, name, self.step), categories, self.unknown)
-            result[name] = np.where(codes < 0, self.unknown_code, codes)
+            column = get_column(columns, name, self.step)
+            codes = _encode(name, column, categories, self.unknown)
+            is_unknown = codes < 0
+            result[name] = np.where(is_unknown, self.unknown_code, codes)
         return result
 
     def fit(self, columns: Columns) -> Self:
@@ -100,24 +100,40 @@ def _encode(name: str, column: Column, categories: tuple[Scalar, ...], unknown: 
         RejectedRows: `unknown` is `reject`, and some rows hold such a value.
         InputError: `unknown` is `error`, and a row does.
     """
-    array = to_arrow(column)
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    array = decode_dictionary(to_arrow(column))
     known = pa.array(categories, type=array.type)
-    found = pc.index_in(array, value_set=known, skip_nulls=True)
-    codes: np.ndarray = found.fill_null(-1).to_numpy().astype(np.int64)
-    unknown_rows = np.flatnonzero(codes < 0).tolist()
-    if unknown_rows and unknown == "error":
+    # A missing value is never a category.
+    indices = pc.index_in(array, value_set=known, skip_nulls=True)
+    indices = indices.fill_null(-1)
+    codes: np.ndarray = indices.to_numpy().astype(np.int64)
+    unknown_rows = np.flatnonzero(codes < 0)
+    if len(unknown_rows):
+        _refuse_unknown(name, unknown_rows, len(categories), unknown)
+    return codes
+
+
+def _refuse_unknown(name: str, rows: np.ndarray, categories: int, unknown: str) -> None:
+    """Raise what the step's `unknown` asks for; `zeros` and `code` let the rows pass."""
+    if unknown == "error":
         raise InputError(
-            f"column {name!r} holds a value outside the {len(categories)} categories "
+            f"column {name!r} holds a value outside the {categories} categories "
             "that the model knows"
         )
-    if unknown_rows and unknown == "reject":
+    if unknown == "reject":
         reason = RowError(
-            f"column {name!r}: not one of the {len(categories)} categories that the model knows"
+            f"column {name!r}: not one of the {categories} categories that the model knows"
         )
-        raise RejectedRows(dict.fromkeys(unknown_rows, reason))
-    return codes
+        raise RejectedRows(dict.fromkeys(rows.tolist(), reason))
+
+
+def _mark_codes(codes: np.ndarray, categories: int) -> np.ndarray:
+    """Return float32 (rows, categories): 1 at the code of each row, and no 1 where that is negative."""
+    # Each category's numbers lie side by side, which is the order that `stack` takes.
+    transposed = np.zeros((categories, len(codes)), dtype=np.float32)
+    known_rows = np.flatnonzero(codes >= 0)
+    known_codes = codes[known_rows]
+    transposed[known_codes, known_rows] = 1.0
+    return transposed.T
 
 
 def _fit_categories(
@@ -126,10 +142,20 @@ def _fit_categories(
     """Return the distinct values of each column, sorted.
 
     A missing one is never a category: it follows the step's `unknown`.
+
+    Args:
+        encoder: class of scikit-learn's that finds the categories.
+        step: the word of the step, for messages.
+        names: of the columns.
+        columns: training columns.
     """
     categories = []
     for name in names:
-        present = present_values(step, name, training_column(step, columns, name))
-        table = np.array(present.to_pylist(), dtype=object).reshape(-1, 1)
-        categories.append(tuple(encoder().fit(table).categories_[0].tolist()))
+        column = training_column(step, columns, name)
+        present = present_values(step, name, column)
+        values = np.array(present.to_pylist(), dtype=object)
+        table = values.reshape(-1, 1)
+        fitted = encoder().fit(table)
+        found = fitted.categories_[0]
+        categories.append(tuple(found.tolist()))
     return tuple(categories)

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from configs.errors import JobError
-from model_zoo.steps.arrays import Column, Columns, Scalar, fill_missing, get_column
+from model_zoo.steps.arrays import Columns, NewColumns, Scalar, fill_missing, get_column
 from model_zoo.steps.fitting import present_values, training_column
 from model_zoo.steps.step import ColumnNames, Word
 
@@ -30,43 +30,56 @@ class Fill(Word):
 
     @model_validator(mode="after")
     def _one_value_each(self) -> "Fill":
-        if self.values is not None and len(self.values) != len(self.columns):
+        if self.values is None:
+            if self.strategy == "constant":
+                raise ValueError("values is required when strategy is constant")
+            return self
+        # Not in `fitted`, whose message speaks of entries: people write these values themselves.
+        if len(self.values) != len(self.columns):
             raise ValueError(
                 "values must hold one value per column: "
                 f"{len(self.columns)} columns, {len(self.values)} values"
             )
-        if self.values is None and self.strategy == "constant":
-            raise ValueError("values is required when strategy is constant")
         return self
 
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return the columns without missing values; their types stay."""
-        pairs = zip(self.columns, self.values or (), strict=True)
-        return {
-            name: fill_missing(get_column(columns, name, self.step), value) for name, value in pairs
-        }
+        result: NewColumns = {}
+        for name, value in zip(self.columns, self.values or (), strict=True):
+            column = get_column(columns, name, self.step)
+            result[name] = fill_missing(column, value)
+        return result
 
     def fit(self, columns: Columns) -> Self:
         """Find the value of each column by `strategy`."""
-        values = tuple(self._fit_value(columns, name) for name in self.columns)
-        return self.model_copy(update={"values": values})
+        values: list[Scalar] = []
+        for name in self.columns:
+            value = self._fit_value(columns, name)
+            values.append(value)
+        return self.model_copy(update={"values": tuple(values)})
 
     def _fit_value(self, columns: Columns, name: str) -> Scalar:
         """Return what SimpleImputer puts in place of a missing value, in the column's own type."""
-        from sklearn.impute import (
-            SimpleImputer,  # training alone needs it, and it takes a second to import
-        )
+        # Training alone needs scikit-learn, which takes a second to import.
+        from sklearn.impute import SimpleImputer
 
         column = training_column(self.step, columns, name)
         present = present_values(self.step, name, column)
-        of_any_type = self.strategy == "most_frequent"
-        dtype, missing = (object, None) if of_any_type else (np.float64, np.nan)
+        dtype: type = np.float64
+        missing: float | None = np.nan
+        # Any value may be the most frequent one, texts too; means and medians are of numbers.
+        if self.strategy == "most_frequent":
+            dtype = object
+            missing = None
         imputer = SimpleImputer(strategy=self.strategy, missing_values=missing)
         try:
-            table = np.array(present.to_pylist(), dtype=dtype).reshape(-1, 1)
-            value = imputer.fit(table).statistics_[0]
+            values = np.array(present.to_pylist(), dtype=dtype)
+            table = values.reshape(-1, 1)
+            imputer.fit(table)
+            value = imputer.statistics_[0]
             # Not pa.scalar(value, type): that cuts 1.5 down to an integer column's 1, in silence.
-            scalar: Scalar = pa.scalar(value).cast(column.type).as_py()
+            exact = pa.scalar(value)
+            scalar: Scalar = exact.cast(column.type).as_py()
         except (ValueError, TypeError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise JobError(
                 f"preprocess step fill: strategy {self.strategy} does not suit column {name!r} "

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError
-from model_zoo.steps.arrays import Columns, get_column, is_number, to_arrow
+from model_zoo.steps.arrays import Columns, decode_dictionary, get_column, is_number, to_arrow
 
 
 def training_column(step: str, columns: Columns, name: str) -> pa.Array:
@@ -13,27 +13,36 @@ def training_column(step: str, columns: Columns, name: str) -> pa.Array:
 
     Args:
         step: the word of the step, for messages.
+        columns: training columns, by name.
+        name: of the column.
 
     Raises:
         JobError: there is no such column, or it has more than one number per row.
     """
     column = get_column(columns, name, step)
-    if isinstance(column, np.ndarray) and column.ndim != 1:
+    is_flat = not isinstance(column, np.ndarray) or column.ndim == 1
+    if not is_flat:
         raise JobError(
             f"preprocess step {step} cannot be fitted on {name!r}, "
             f"which has shape (rows, {column.shape[1:]})"
         )
     array = to_arrow(column)
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    return decode_dictionary(array)
 
 
 def present_values(step: str, name: str, column: pa.Array) -> pa.Array:
     """Return the values of a training column that are not missing.
 
+    Args:
+        step: the word of the step, for messages.
+        name: of the column.
+        column: its values, of any type.
+
     Raises:
         InputError: all of them are.
     """
-    present = column.filter(pc.invert(pc.is_null(column, nan_is_null=True)))
+    is_missing = pc.is_null(column, nan_is_null=True)
+    present = column.filter(pc.invert(is_missing))
     if not len(present):
         raise InputError(
             f"preprocess step {step} cannot be fitted: "
@@ -47,20 +56,32 @@ def training_matrix(step: str, names: tuple[str, ...], columns: Columns) -> np.n
 
     Missing values are NaN, which scikit-learn's scalers pass over.
 
+    Args:
+        step: the word of the step, for messages.
+        names: of the columns, in the order of the matrix.
+        columns: training columns, by name.
+
     Raises:
         JobError: a column is not numeric.
         InputError: a column has no value.
     """
-    arrays = {name: training_column(step, columns, name) for name in names}
+    arrays = {}
+    for name in names:
+        arrays[name] = training_column(step, columns, name)
+
+    # After the loop above: a column that is not there is named before one that does not suit.
     for name, array in arrays.items():
         if not is_number(array.type):
             raise JobError(
                 f"preprocess step {step}: column {name!r} of type {array.type} is not a number"
             )
         present_values(step, name, array)
-    return np.column_stack(
-        [array.to_numpy(zero_copy_only=False).astype(np.float64) for array in arrays.values()]
-    )
+
+    numbers = []
+    for array in arrays.values():
+        values = array.to_numpy(zero_copy_only=False)
+        numbers.append(values.astype(np.float64))
+    return np.column_stack(numbers)
 
 
 def to_plain_floats(values: np.ndarray) -> tuple[float, ...]:

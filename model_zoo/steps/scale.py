@@ -1,46 +1,40 @@
 """Steps `scale` and `standardise`: a factor and an offset per column."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import model_validator
-
-from model_zoo.steps.arrays import Column, Columns, get_column, to_floats
+from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_floats
 from model_zoo.steps.fitting import to_plain_floats, training_matrix
-from model_zoo.steps.step import ColumnNames, Word, check_lengths
+from model_zoo.steps.step import ColumnNames, Word
 
 
 class Scale(Word):
     """`x * factor + offset`, column by column; fitted with scikit-learn's MinMaxScaler to `range`."""
 
+    fitted: ClassVar = ("factor", "offset")
     step: Literal["scale"]
     columns: ColumnNames
     range: tuple[float, float] = (0.0, 1.0)
     factor: tuple[float, ...] | None = None
     offset: tuple[float, ...] | None = None
 
-    @property
-    def is_fitted(self) -> bool:
-        return self.factor is not None and self.offset is not None
-
-    @model_validator(mode="after")
-    def _one_value_each(self) -> "Scale":
-        check_lengths(self.columns, factor=self.factor, offset=self.offset)
-        return self
-
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return the scaled columns, floats (rows,)."""
-        state = zip(self.columns, self.factor or (), self.offset or (), strict=True)
-        return {
-            name: to_floats(get_column(columns, name, self.step)) * factor + offset
-            for name, factor, offset in state
-        }
+        factors = self.factor or ()
+        offsets = self.offset or ()
+        result: NewColumns = {}
+        for name, factor, offset in zip(self.columns, factors, offsets, strict=True):
+            column = get_column(columns, name, self.step)
+            result[name] = to_floats(column) * factor + offset
+        return result
 
     def fit(self, columns: Columns) -> Self:
         """Find factor and offset that bring each column's smallest and largest value to `range`."""
+        # Training alone needs scikit-learn, which takes a second to import.
         from sklearn.preprocessing import MinMaxScaler
 
         matrix = training_matrix(self.step, self.columns, columns)
-        scaler = MinMaxScaler(feature_range=self.range).fit(matrix)
+        scaler = MinMaxScaler(feature_range=self.range)
+        scaler.fit(matrix)
         return self.model_copy(
             update={
                 "factor": to_plain_floats(scaler.scale_),
@@ -52,33 +46,30 @@ class Scale(Word):
 class Standardise(Word):
     """`(x - mean) / scale`, column by column; fitted with scikit-learn's StandardScaler."""
 
+    fitted: ClassVar = ("mean", "scale")
     step: Literal["standardise"]
     columns: ColumnNames
     mean: tuple[float, ...] | None = None
     scale: tuple[float, ...] | None = None
 
-    @property
-    def is_fitted(self) -> bool:
-        return self.mean is not None and self.scale is not None
-
-    @model_validator(mode="after")
-    def _one_value_each(self) -> "Standardise":
-        check_lengths(self.columns, mean=self.mean, scale=self.scale)
-        return self
-
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return the standardised columns, floats (rows,)."""
-        state = zip(self.columns, self.mean or (), self.scale or (), strict=True)
-        return {
-            name: (to_floats(get_column(columns, name, self.step)) - mean) / scale
-            for name, mean, scale in state
-        }
+        means = self.mean or ()
+        scales = self.scale or ()
+        result: NewColumns = {}
+        for name, mean, scale in zip(self.columns, means, scales, strict=True):
+            column = get_column(columns, name, self.step)
+            # The fitted numbers as they are: a factor and an offset of them would round differently.
+            result[name] = (to_floats(column) - mean) / scale
+        return result
 
     def fit(self, columns: Columns) -> Self:
         """Find each column's mean and standard deviation."""
         from sklearn.preprocessing import StandardScaler
 
-        scaler = StandardScaler().fit(training_matrix(self.step, self.columns, columns))
+        matrix = training_matrix(self.step, self.columns, columns)
+        scaler = StandardScaler()
+        scaler.fit(matrix)
         return self.model_copy(
             update={
                 "mean": to_plain_floats(scaler.mean_),

@@ -4,19 +4,19 @@ from typing import Literal
 
 import numpy as np
 
-from model_zoo.steps.arrays import Column, Columns, cast_array, get_column, to_numpy
+from model_zoo.steps.arrays import Columns, NewColumns, cast_array, get_column, to_numpy
 from model_zoo.steps.step import ColumnNames, Word
 
 
 class Stack(Word):
-    """Columns, side by side, become the one array `into` of shape (rows, width)."""
+    """Put columns side by side into one array `into` of shape (rows, width)."""
 
     step: Literal["stack"]
     columns: ColumnNames
     into: str
     dtype: Literal["float32", "float64", "int32", "int64"] = "float32"
 
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return `into`, the transpose of a (width, rows) buffer.
 
         Filling that buffer line by line is 7 times as fast as filling (rows, width), and networks
@@ -25,29 +25,50 @@ class Stack(Word):
         Raises:
             RejectedRows: rows with a value that `dtype` cannot hold.
         """
-        parts = {name: to_numpy(get_column(columns, name, self.step)) for name in self.columns}
-        if self.dtype.startswith("int"):  # numpy would wrap or cut what does not fit
-            dtype = np.dtype(self.dtype)
-            parts = {name: cast_array(name, part, dtype) for name, part in parts.items()}
-        width = sum(_width(part) for part in parts.values())
+        parts = self._take_parts(columns)
+        width = sum(map(_count_lines, parts.values()))
         buffer = np.empty((width, rows), dtype=self.dtype)
-        first = 0
+        start = 0
         for name, part in parts.items():
-            lines = buffer[first : first + _width(part)]
-            _fill_lines(name, part, lines)
-            first += _width(part)
+            stop = start + _count_lines(part)
+            _fill_lines(name, part, buffer[start:stop])
+            start = stop
         return {self.into: buffer.T}
 
+    def _take_parts(self, columns: Columns) -> dict[str, np.ndarray]:
+        """Return the step's columns as numbers; for an integer buffer, already in its dtype."""
+        parts = {}
+        for name in self.columns:
+            column = get_column(columns, name, self.step)
+            parts[name] = to_numpy(column)
+        if not self.dtype.startswith("int"):
+            return parts
 
-def _width(part: np.ndarray) -> int:
-    """Return how many numbers a row has in a column."""
-    return 1 if part.ndim == 1 else int(part.shape[1])
+        # Before the buffer is filled: there, numpy would wrap or cut what does not fit.
+        dtype = np.dtype(self.dtype)
+        cast = {}
+        for name, part in parts.items():
+            cast[name] = cast_array(name, part, dtype)
+        return cast
+
+
+def _count_lines(part: np.ndarray) -> int:
+    """Return how many lines of the buffer a column takes: the numbers of one of its rows."""
+    if part.ndim == 1:
+        return 1
+    return int(part.shape[1])
 
 
 def _fill_lines(name: str, part: np.ndarray, lines: np.ndarray) -> None:
-    """Copy a column, (rows,) or (rows, width), into lines of the buffer, (width, rows)."""
+    """Copy a column, (rows,) or (rows, width), into lines of the buffer, (width, rows).
+
+    Raises:
+        RejectedRows: rows with a finite value that becomes infinite in the buffer's dtype.
+    """
     with np.errstate(over="ignore"):
         lines[:] = part.T
+    # Looked for in the result alone, so that only a batch with an infinity pays for a second cast.
     may_overflow = part.dtype.itemsize > lines.dtype.itemsize
     if may_overflow and np.isinf(lines).any():
-        cast_array(name, part, lines.dtype)  # names the rows that were finite before
+        # Raises, unless the infinities were there before.
+        cast_array(name, part, lines.dtype)

@@ -1,4 +1,4 @@
-"""What a preprocessing step is: a word in a job or a model package, what it does to columns, and how it is fitted.
+"""The contract of a preprocessing step: a word in a job or a model package, what it does to columns, how it is fitted.
 
 A step is one file in this folder and its line in `table.py`. It names columns and carries its own
 fitted state (`mean`, `categories`, ...). State that is None is still to be fitted by training; a
@@ -8,10 +8,11 @@ run the very same code, and none makes a Python object per row (images and user 
 
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model_zoo.steps.arrays import Column, Columns
+from model_zoo.steps.arrays import Columns, NewColumns
 
+# A step without columns would do nothing, in silence.
 ColumnNames = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -32,7 +33,7 @@ class Step(Protocol):
     def is_fitted(self) -> bool:
         """Tell whether every fitted value is there."""
 
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return the columns that the step adds or replaces.
 
         Args:
@@ -60,28 +61,31 @@ class Step(Protocol):
 class Word(BaseModel):
     """The fields and defaults that all steps share; a step without fitted values adds `apply` alone."""
 
+    # An unknown key is a misspelt one, and what it was meant to say would be lost in silence.
     model_config = ConfigDict(frozen=True, extra="forbid")
     stage: ClassVar[str] = "preprocess"
+    # The fields that training fits, of one entry per column each. The steps declare them, behind
+    # their other fields: that is the order of the keys in a package, whose digest depends on it.
+    fitted: ClassVar[tuple[str, ...]] = ()
 
     @property
     def is_fitted(self) -> bool:
         """Tell whether every fitted value is there."""
-        return True
+        return all(getattr(self, name) is not None for name in self.fitted)
+
+    @model_validator(mode="after")
+    def _has_one_entry_per_column(self) -> Self:
+        columns = getattr(self, "columns", ())
+        for name in self.fitted:
+            entries = getattr(self, name)
+            # None until training has fitted it.
+            if entries is not None and len(entries) != len(columns):
+                raise ValueError(
+                    f"{name} must hold one entry per column: "
+                    f"{len(columns)} columns, {len(entries)} entries"
+                )
+        return self
 
     def fit(self, columns: Columns) -> Self:
         """Return the step as it is."""
         return self
-
-
-def check_lengths(columns: tuple[str, ...], **state: tuple[object, ...] | None) -> None:
-    """Refuse fitted values that are not one per column.
-
-    Raises:
-        ValueError: a state of another length; None is no state.
-    """
-    for name, values in state.items():
-        if values is not None and len(values) != len(columns):
-            raise ValueError(
-                f"{name} must hold one entry per column: "
-                f"{len(columns)} columns, {len(values)} entries"
-            )

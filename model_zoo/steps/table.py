@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from model_zoo.steps.arrays import Column, Columns
+from model_zoo.steps.arrays import Column, Columns, NewColumns
 from model_zoo.steps.cast import Cast
 from model_zoo.steps.encode import OneHot, Ordinal
 from model_zoo.steps.fill import Fill
@@ -31,7 +31,7 @@ def _count_nothing(_: str) -> AbstractContextManager[object]:
 
 def apply_steps(
     steps: Sequence[Step], columns: Columns, rows: int, clock: Clock = _count_nothing
-) -> dict[str, Column]:
+) -> NewColumns:
     """Apply steps in order.
 
     Args:
@@ -55,11 +55,16 @@ def apply_steps(
 
 def fit_steps(
     steps: Sequence[Step], columns: Mapping[str, Column], rows: int
-) -> tuple[tuple[Step, ...], dict[str, Column]]:
+) -> tuple[tuple[Step, ...], NewColumns]:
     """Fit steps in order, each on the columns as the steps before it left them.
 
     A step that is fitted already stays as it is. The function that applies them is the one that
     scoring uses.
+
+    Args:
+        steps: fitted ones and others.
+        columns: training columns of `rows` values, by name.
+        rows: their number.
 
     Returns:
         The fitted steps (plain Python values), and all columns as the last step left them.
@@ -70,6 +75,7 @@ def fit_steps(
     fitted: list[Step] = []
     current = dict(columns)
     for step in steps:
-        fitted.append(step if step.is_fitted else step.fit(current))
-        current = apply_steps(fitted[-1:], current, rows)
+        complete = step if step.is_fitted else step.fit(current)
+        fitted.append(complete)
+        current = apply_steps([complete], current, rows)
     return tuple(fitted), current
