@@ -20,14 +20,15 @@ from pydantic import Field, model_validator
 from configs.errors import JobError, RejectedRows
 from configs.user_code import why_not
 from model_zoo.halving import find_rejected
-from model_zoo.steps.arrays import Column, Columns, to_arrow
+from model_zoo.steps.arrays import Column, Columns, NewColumns, to_arrow
 from model_zoo.steps.step import Word
 
+# A module's dotted name, and a function of it that is not private.
 _NAME = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z]\w*$"
 
 
 class Function(Word):
-    """A user's function, `module:function`, from a module that the job lists in `preprocess.modules`.
+    """Call a user's function, `module:function`, of a module that the job lists in `preprocess.modules`.
 
     Modules of Python, of this program and of the libraries that it needs are not a user's own, and
     never called.
@@ -53,19 +54,24 @@ class Function(Word):
     @property
     def module(self) -> str:
         """Return the module's name, which the job must list."""
-        return self.function.partition(":")[0]
+        module, _, _ = self.function.partition(":")
+        return module
 
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
-        """Return the columns that the function gives."""
-        table = pa.RecordBatch.from_pydict(
-            {name: to_arrow(column) for name, column in columns.items() if _is_flat(column)}
-        )
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
+        """Return the columns that the function gives.
+
+        Raises:
+            RejectedRows: rows that the function fails on.
+            JobError: it cannot be imported, gives what it must not, or fails on every row.
+        """
+        table = _make_table(columns)
         user_function = find_function(self.function)
         call = _call_arrow if self.takes == "arrow" else _call_pandas
         try:
             return call(self.function, user_function, table)
         except (JobError, RejectedRows):
             raise
+        # Anything: it is a user's own code that failed.
         except Exception as error:
             attempt = partial(_call_on_rows, call, self.function, user_function, table)
             file = user_function.__code__.co_filename
@@ -80,18 +86,30 @@ def find_function(name: str) -> Any:
     """
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        imported = importlib.import_module(module)
+        found = getattr(imported, attribute)
     except Exception as error:  # a user's module may raise anything when it is imported
         raise JobError(
             f"preprocess function {name} cannot be imported: {type(error).__name__}: {error}; "
             "install its package where workers run, or name its folder in PYTHONPATH"
         ) from error
-    if not isinstance(found, FunctionType) or found.__module__ != module:
+    # A class, or a function that the module itself imported, is not the user's own.
+    is_function = isinstance(found, FunctionType)
+    if not is_function or found.__module__ != module:
         raise JobError(
             f"preprocess function {name}: is not a function that {module} defines; "
             "name one that it does"
         )
     return found
+
+
+def _make_table(columns: Columns) -> pa.RecordBatch:
+    """Return all columns of one value a row; what steps before this one stacked is left out."""
+    flat = {}
+    for name, column in columns.items():
+        if _is_flat(column):
+            flat[name] = to_arrow(column)
+    return pa.RecordBatch.from_pydict(flat)
 
 
 def _is_flat(column: Column) -> bool:
@@ -101,38 +119,49 @@ def _is_flat(column: Column) -> bool:
 def _call_on_rows(
     call: Any, name: str, user_function: Any, table: pa.RecordBatch, positions: np.ndarray
 ) -> Any:
-    return call(name, user_function, table.take(pa.array(positions)))
+    taken = table.take(pa.array(positions))
+    return call(name, user_function, taken)
 
 
-def _call_arrow(name: str, user_function: Any, table: pa.RecordBatch) -> dict[str, Column]:
+def _call_arrow(name: str, user_function: Any, table: pa.RecordBatch) -> NewColumns:
     arrays = user_function(table)
-    is_right = isinstance(arrays, dict) and all(
-        isinstance(array, np.ndarray) for array in arrays.values()
-    )
-    if not is_right:
+    if not _is_dict_of_arrays(arrays):
         raise JobError(f"preprocess function {name} must return dict[str, np.ndarray]")
     return _check_rows(name, arrays, table.num_rows)
 
 
-def _call_pandas(name: str, user_function: Any, table: pa.RecordBatch) -> dict[str, Column]:
+def _is_dict_of_arrays(returned: Any) -> bool:
+    if not isinstance(returned, dict):
+        return False
+    return all(isinstance(array, np.ndarray) for array in returned.values())
+
+
+def _call_pandas(name: str, user_function: Any, table: pa.RecordBatch) -> NewColumns:
+    # Jobs without such functions need no pandas.
     import pandas as pd
 
     given = table.to_pandas(types_mapper=pd.ArrowDtype)
+    # Before the call: the function may change the frame that it is given.
     index = given.index
     frame = user_function(given)
     if not isinstance(frame, pd.DataFrame):
         raise JobError(f"preprocess function {name} must return a pandas DataFrame")
-    if len(frame) == len(index) and not frame.index.equals(index):
+    # Another number of rows is refused by name, with the column, further below.
+    has_all_rows = len(frame) == len(index)
+    if has_all_rows and not frame.index.equals(index):
         raise JobError(
             f"preprocess function {name} must return the rows in their order; "
             "their index was changed"
         )
     result = pa.Table.from_pandas(frame, preserve_index=False)
-    columns = {column: result.column(column).combine_chunks() for column in result.column_names}
+    columns = {}
+    for column in result.column_names:
+        chunked = result.column(column)
+        columns[column] = chunked.combine_chunks()
     return _check_rows(name, columns, table.num_rows)
 
 
-def _check_rows(name: str, arrays: dict[str, Any], rows: int) -> dict[str, Column]:
+def _check_rows(name: str, arrays: NewColumns, rows: int) -> NewColumns:
     for column, array in arrays.items():
         if len(array) != rows:
             raise JobError(
@@ -145,7 +174,15 @@ def _check_rows(name: str, arrays: dict[str, Any], rows: int) -> dict[str, Colum
 def _explain(
     name: str, error: Exception, rows: int, attempt: Callable[[np.ndarray], Any], file: str
 ) -> RejectedRows | JobError:
-    """Return what a function's failure comes to: rows that it fails on, or a job that cannot go on."""
+    """Return what a function's failure comes to: rows that it fails on, or a job that cannot go on.
+
+    Args:
+        name: of the function, for messages.
+        error: what it raised on all rows.
+        rows: their number.
+        attempt: calls it on rows of these positions.
+        file: of the user's module.
+    """
     try:
         rejected = find_rejected(rows, attempt)
     except JobError:
@@ -167,5 +204,9 @@ def _where(error: Exception, file: str) -> str:
     """Return the class of an error, and the line of the user's file that met it."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == file]
-    place = f" in line {lines[-1]} of {os.path.basename(file)}" if lines else ""
-    return f"{type(error).__name__}{place}"
+    kind = type(error).__name__
+    # None when the error was met elsewhere, as in a check of what the function returned.
+    if not lines:
+        return kind
+    # The last: where it left the user's file, for a library perhaps.
+    return f"{kind} in line {lines[-1]} of {os.path.basename(file)}"

@@ -14,12 +14,12 @@ import torch
 from torch.nn import functional
 
 from configs.errors import RejectedRows, RowError
-from model_zoo.steps.arrays import Column, Columns, get_column, to_arrow
+from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_arrow
 from model_zoo.steps.step import Word
 
 
 class Image(Word):
-    """A binary column of encoded images becomes the array `into`, (rows, channels, height, width).
+    """Decode a binary column of images into the array `into`, (rows, channels, height, width).
 
     Pixels are resized (bilinear), divided by 255, and normalised as `(pixel - mean) / std` per
     channel, in float32. An image of more than `max_pixels` is not decoded: its row is rejected.
@@ -38,26 +38,35 @@ class Image(Word):
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> "Image":
-        channels = _channels(self.mode)
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) not in (1, channels):
-                raise ValueError(
-                    f"{name} must hold 1 or {channels} values for mode {self.mode}, "
-                    f"got {len(values)}"
-                )
+        self._check_channels("mean", self.mean)
+        self._check_channels("std", self.std)
         if 0.0 in self.std:
             raise ValueError("std must not be 0")
-        if self.height * self.width > self.max_pixels:
+        pixels = self.height * self.width
+        if pixels > self.max_pixels:
             raise ValueError(
                 f"height x width must not be more than max_pixels, {self.max_pixels}, "
                 f"got {self.height} x {self.width}"
             )
         return self
 
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
-        """Return `into`, float32."""
-        encoded = to_arrow(get_column(columns, self.column, self.step))
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
+        """Return `into`, float32.
+
+        Raises:
+            RejectedRows: as `decode_images`.
+        """
+        column = get_column(columns, self.column, self.step)
+        encoded = to_arrow(column)
         return {self.into: decode_images(encoded, self)}
+
+    def _check_channels(self, name: str, values: tuple[float, ...]) -> None:
+        channels = _count_channels(self.mode)
+        # One value stands for all channels.
+        if len(values) not in (1, channels):
+            raise ValueError(
+                f"{name} must hold 1 or {channels} values for mode {self.mode}, got {len(values)}"
+            )
 
 
 def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
@@ -74,16 +83,17 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
         RejectedRows: rows whose image is missing, broken, of 32 bits per pixel, or has more than
             `step.max_pixels` pixels.
     """
-    line_length = step.width * _channels(step.mode)
-    pixels = np.empty((len(encoded), step.height, line_length), dtype=np.float32)
-    # As long as a line of pixels: numpy is three times as fast as with one pixel's three numbers.
-    mean = np.resize(np.asarray(step.mean, dtype=np.float32), line_length)
-    factor = np.resize(np.float32(1.0) / np.asarray(step.std, dtype=np.float32), line_length)
+    rows = len(encoded)
+    channels = _count_channels(step.mode)
+    line_length = step.width * channels
+    pixels = np.empty((rows, step.height, line_length), dtype=np.float32)
+    mean, factor = _make_normalisation(step, line_length)
     reasons: dict[int, Exception] = {}
     for row, value in enumerate(encoded):
         lines = pixels[row]
         try:
-            decoded = _decode_image(value.as_py(), step).reshape(lines.shape)
+            decoded = _decode_image(value.as_py(), step)
+            decoded = decoded.reshape(lines.shape)
         except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
             reasons[row] = error
             continue
@@ -93,12 +103,25 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
         lines *= factor
     if reasons:
         raise RejectedRows(reasons)
-    shape = (len(encoded), step.height, step.width, _channels(step.mode))
-    return pixels.reshape(shape).transpose(0, 3, 1, 2)
+    images = pixels.reshape(rows, step.height, step.width, channels)
+    return images.transpose(0, 3, 1, 2)
 
 
-def _channels(mode: str) -> int:
-    return 1 if mode == "L" else 3
+def _count_channels(mode: str) -> int:
+    if mode == "L":
+        return 1
+    return 3
+
+
+def _make_normalisation(step: Image, line_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what to subtract from a line of pixels, and what to multiply it by; float32."""
+    mean = np.asarray(step.mean, dtype=np.float32)
+    std = np.asarray(step.std, dtype=np.float32)
+    factor = np.float32(1.0) / std
+    # As long as a line of pixels: numpy is three times as fast as with one pixel's three numbers.
+    means = np.resize(mean, line_length)
+    factors = np.resize(factor, line_length)
+    return means, factors
 
 
 def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
@@ -108,15 +131,18 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
 
     if not encoded:
         raise RowError("no image")
-    with PIL.Image.open(io.BytesIO(encoded)) as image:
+    file = io.BytesIO(encoded)
+    with PIL.Image.open(file) as image:
+        # Pillow has read the header alone so far: a small file may stand for a picture of gigabytes.
         width, height = image.size
         if width * height > step.max_pixels:
             raise RowError(
                 f"image of {width} x {height} pixels, more than max_pixels {step.max_pixels}"
             )
         PIL.ImageOps.exif_transpose(image, in_place=True)
-        converted = np.array(_to_8_bits(image).convert(step.mode))
-    return _resize(converted, step.height, step.width)
+        converted = _to_8_bits(image).convert(step.mode)
+        pixels = np.array(converted)
+    return _resize(pixels, step.height, step.width)
 
 
 def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -124,15 +150,21 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Each new pixel is the mean, by nearness, of those that it covers.
     """
-    if pixels.shape[:2] == (height, width):
+    size = pixels.shape[:2]
+    if size == (height, width):
         return pixels
-    lines = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1))
+
+    # Grey pixels have no axis of channels, and torch wants one.
+    with_channels = pixels.reshape(*size, -1)
+    image = torch.from_numpy(with_channels)
     with torch.inference_mode():
-        image = lines[None].permute(0, 3, 1, 2)  # a view, whose numbers stay pixel by pixel
+        # A batch of one, (1, channels, height, width): a view, whose numbers stay pixel by pixel.
+        batch = image[None].permute(0, 3, 1, 2)
         resized = functional.interpolate(
-            image, size=(height, width), mode="bilinear", antialias=True
+            batch, size=(height, width), mode="bilinear", antialias=True
         )
-    return resized[0].permute(1, 2, 0).numpy()
+    lines = resized[0].permute(1, 2, 0)
+    return lines.numpy()
 
 
 def _to_8_bits(image: Any) -> Any:
@@ -140,7 +172,8 @@ def _to_8_bits(image: Any) -> Any:
     import PIL.Image
 
     if image.mode.startswith("I;16"):
-        return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        upper_bytes = np.asarray(image) >> 8
+        return PIL.Image.fromarray(upper_bytes.astype(np.uint8))
     if image.mode in ("I", "F"):
         raise RowError(
             f"image with 32 bits per pixel (mode {image.mode}), for which there is no black and white"

@@ -12,12 +12,18 @@ from pydantic import Field
 
 from configs.errors import JobError, RejectedRows, RowError
 from configs.redaction import shown
-from model_zoo.steps.arrays import Column, Columns, get_column, to_arrow
+from model_zoo.steps.arrays import (
+    Columns,
+    NewColumns,
+    decode_dictionary,
+    get_column,
+    to_arrow,
+)
 from model_zoo.steps.step import Word
 
 
 class Tokenize(Word):
-    """A text column becomes `into` and `mask_into`, int64 (rows, `max_tokens`): token numbers and mask.
+    """Turn a text column into token numbers and mask, `into` and `mask_into`, int64 (rows, `max_tokens`).
 
     The mask is 1 where there is a token. Longer texts are cut, and shorter ones are zeros from their
     end on. `tokenizer` is the content of a `tokenizer.json` of the tokenizers library. A missing text
@@ -32,9 +38,14 @@ class Tokenize(Word):
     into: str = "input_ids"
     mask_into: str = "attention_mask"
 
-    def apply(self, columns: Columns, rows: int) -> dict[str, Column]:
-        """Return token numbers and mask."""
-        texts = to_arrow(get_column(columns, self.column, self.step))
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
+        """Return token numbers and mask.
+
+        Raises:
+            RejectedRows, JobError: as `tokenize`.
+        """
+        column = get_column(columns, self.column, self.step)
+        texts = to_arrow(column)
         numbers, mask = tokenize(texts, self)
         return {self.into: numbers, self.mask_into: mask}
 
@@ -56,16 +67,23 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     """
     tokenizer = _load_tokenizer(step.tokenizer, step.max_tokens)
     strings = _to_strings(texts, step.column)
-    tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(strings)]
+    encodings = tokenizer.encode_batch_fast(strings)
+    tokens = [encoding.ids for encoding in encodings]
     lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
-    mask = np.arange(step.max_tokens) < lengths[:, None]
-    numbers = np.zeros(mask.shape, dtype=np.int64)
+    places = np.arange(step.max_tokens)
+    # (rows, max_tokens): true at a row's first places, as many as it has tokens.
+    mask = places < lengths[:, None]
+
+    # Filled at once: numpy takes the true places row by row, which is the order of all tokens.
     all_tokens = chain.from_iterable(tokens)
-    numbers[mask] = np.fromiter(all_tokens, dtype=np.int64, count=int(lengths.sum()))
+    count = int(lengths.sum())
+    numbers = np.zeros(mask.shape, dtype=np.int64)
+    numbers[mask] = np.fromiter(all_tokens, dtype=np.int64, count=count)
     return numbers, mask.astype(np.int64)
 
 
-@lru_cache(maxsize=4)  # parsing a tokenizer of 30 000 words takes a tenth of a second
+# Parsing a tokenizer of 30 000 words takes a tenth of a second.
+@lru_cache(maxsize=4)
 def _load_tokenizer(content: str, max_tokens: int) -> Any:
     # Its own threads would compete with the workers; the library looks at this when it is first called.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -89,22 +107,32 @@ def _load_tokenizer(content: str, max_tokens: int) -> Any:
 
 
 def _to_strings(texts: pa.Array, column: str) -> list[str]:
-    if pa.types.is_dictionary(texts.type):
-        texts = texts.dictionary_decode()
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+    """Return texts as Python strings.
+
+    Raises:
+        RejectedRows: rows whose text is missing, or is not UTF-8.
+        JobError: the column is no text.
+    """
+    texts = decode_dictionary(texts)
+    is_text = pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)
+    if not is_text:
         raise JobError(f"preprocess step tokenize: column {column!r} is {texts.type}, not text")
-    missing = np.flatnonzero(pc.is_null(texts)).tolist()
+
+    is_missing = pc.is_null(texts)
+    missing = np.flatnonzero(is_missing).tolist()
     if missing:
-        raise RejectedRows(dict.fromkeys(missing, RowError(f"column {column!r}: no text")))
+        reason = RowError(f"column {column!r}: no text")
+        raise RejectedRows(dict.fromkeys(missing, reason))
     try:
         strings: list[str] = texts.to_pylist()
     except UnicodeDecodeError as error:
+        # It says nothing of which row it met.
         raise RejectedRows(_find_not_utf8(texts, column)) from error
     return strings
 
 
 def _find_not_utf8(texts: pa.Array, column: str) -> dict[int, Exception]:
-    """Return the rows that a file's text, which nobody checked, is not UTF-8 in."""
+    """Return the rows whose text is not UTF-8: a file may hold any bytes, and nobody checked them."""
     reasons: dict[int, Exception] = {}
     for row, text in enumerate(texts):
         try:
