@@ -264,7 +264,6 @@ class Tuning:
 
         Texts come without the padding that no text of their mini-batch needs.
         """
-        rows = min(rows, most)
         left = most
         first = 0
         for part in self.bench.sample.inputs:
@@ -274,10 +273,11 @@ class Tuning:
             for start in range(0, count_rows(good), rows):
                 if left <= 0:
                     return
-                batch = {name: values[start : start + rows] for name, values in good.items()}
+                stop = start + min(rows, left)
+                batch = {name: values[start:stop] for name, values in good.items()}
+                left -= count_rows(batch)
                 cut = cut_to_longest(self.bench.package.card, batch)
                 yield _to_tensors(cut)
-                left -= rows
 
 
 def _measure_rate(score: Score, parts: Parts) -> float:

@@ -1,0 +1,168 @@
+"""How many rows are timed, how often, and on how many workers, on a clock of the test's own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model_zoo.engines.settings import Settings
+from model_zoo.scoring.scored import Scored
+from pipelines.tuning.bench import _score, time_pass
+from pipelines.tuning.sample import Sample, count_all_rows, join_parts
+from pipelines.tuning.workers import Workers, choose_workers
+from tests.pipelines.tuning.clocked_bench import Clock, Model, make_bench, use_clock
+
+SETTINGS = Settings(8)
+
+
+@pytest.mark.parametrize(
+    ("rows_per_second", "batch_rows", "cores", "rows"),
+    [
+        (50, 8, 1, [10] * 5),  # a second of work
+        (41, 8, 1, [10] * 5),  # in whole parts
+        (41, 8, 2, [10] * 6),  # as many for each core
+        (1_000, 8, 1, [10] * 10),  # there are no more
+        (0.1, 8, 1, [10]),  # at least one call
+        (0.1, 8, 3, [10] * 3),  # for each core
+        (50, 25, 1, [30, 20]),  # in parts of a mini-batch
+    ],
+)
+def test_so_many_rows_keep_all_cores_busy_for_a_second(
+    rows_per_second: float,
+    batch_rows: int,
+    cores: int,
+    rows: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = make_bench(lambda _: Model(1.0), [10] * 10)
+    use_clock(monkeypatch, bench.clock, cores)
+    parts = bench.choose_parts(rows_per_second, batch_rows)
+    assert [len(part["x"]) for part in parts] == rows
+
+
+@pytest.mark.parametrize(
+    ("passes", "times"), [([0.1] * 9, 5), ([0.6, 0.5, 9.0], 2), ([0.6, 0.3, 0.2, 9.0], 3), ([5.0], 1)]
+)  # fmt: skip
+def test_a_pass_is_repeated_until_a_second_or_five_passes_are_over_and_the_median_is_told(
+    passes: list[float], times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, left = Clock(), list(passes)
+    use_clock(monkeypatch, clock)
+
+    def score(number: int) -> None:
+        if number == 0:
+            clock.now += left.pop(0)
+
+    assert time_pass(score, 3) == pytest.approx(np.median(passes[:times]))
+    assert len(left) == len(passes) - times
+
+
+def test_scores_come_in_the_order_of_the_parts() -> None:
+    bench = make_bench(lambda _: Model(1e9), [3, 5, 2])
+    score = bench.load(SETTINGS, 1)
+    scores, _ = bench.score_parts(score, bench.sample.inputs)
+    expected = np.concatenate([part["x"] for part in bench.sample.inputs])
+    np.testing.assert_array_equal(scores["score"], expected)
+
+
+def test_rows_that_the_network_fails_on_have_no_score() -> None:
+    outputs = {"label": np.arange(4), "score": np.arange(4.0)}
+    failing = _score(lambda _: Scored(outputs, {1: ValueError()}, "cpu", 0.0), {})
+    for values in failing.values():
+        np.testing.assert_array_equal(values, [0, np.nan, 2, 3])
+    whole = _score(lambda _: Scored(outputs, {}, "cpu", 0.0), {})
+    assert whole["label"].dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("rows_per_second", "cores", "parts"),
+    [
+        (1_000.0, 1, 2_000),  # what 20 seconds suffice for
+        (40.0, 2, 160),  # on all cores
+        (1.0, 1, 52),  # but 512 rows
+        (1.0, 64, 128),
+        (0.1, 64, 64),  # and a part for each core
+    ],
+)
+def test_of_a_slow_model_so_many_parts_are_scored(
+    rows_per_second: float, cores: int, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(lambda _: Model(rows_per_second), [10] * 3)
+    use_clock(monkeypatch, bench.clock, cores)
+    assert bench.count_affordable_parts(bench.load(SETTINGS, 1)) == parts
+
+
+def by_workers(rates: dict[int, float]) -> Callable[[Settings], Model]:
+    """Say by turns how fast the model is for many workers, and for one: they are loaded in this order."""
+    models = iter([Model(rates[2]), Model(rates[1])])
+    return lambda _: next(models)
+
+
+@pytest.mark.parametrize(
+    ("many", "one", "best"), [(100.0, 102.9, 2), (100.0, 103.1, 1), (200.0, 100.0, 2)]
+)
+def test_one_worker_is_taken_where_it_is_worth_it(
+    many: float, one: float, best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(by_workers({2: many, 1: one}), [20] * 10)
+    use_clock(monkeypatch, bench.clock, cores=2)
+    found = choose_workers(bench, SETTINGS, 100.0)
+    assert found.best == best
+    assert found.rates == {2: pytest.approx(many), 1: pytest.approx(one)}
+    assert [workers for _, workers in bench.loaded] == [2, 1]
+
+
+@pytest.mark.parametrize(("cores", "rows", "measured"), [(1, 1_000, False), (2, 31, False), (2, 32, True)])  # fmt: skip
+def test_workers_are_measured_where_there_are_several_and_two_mini_batches_for_each(
+    cores: int, rows: int, measured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(lambda _: Model(100.0), [rows])
+    use_clock(monkeypatch, bench.clock, cores)
+    found = choose_workers(bench, SETTINGS, 100.0)
+    assert bool(found.rates) is measured
+    assert measured or found == Workers(cores, {})
+
+
+def test_workers_are_timed_with_preprocessing(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = make_bench(by_workers({2: 100.0, 1: 100.0}), [20] * 10)
+    inputs, clock = bench.sample.inputs, bench.clock
+
+    def prepare(number: int) -> dict[str, np.ndarray]:
+        clock.now += 0.2
+        return inputs[number]
+
+    bench = replace(bench, sample=Sample(inputs, prepare))
+    use_clock(monkeypatch, clock, cores=2)
+    rates = choose_workers(bench, SETTINGS, 100.0).rates
+    assert rates == {2: pytest.approx(50.0), 1: pytest.approx(50.0)}
+
+
+@pytest.mark.parametrize(
+    ("parts", "rows", "joined"),
+    [
+        ([4, 4, 4], 4, [4, 4, 4]),
+        ([4, 4, 1], 4, [4, 4, 1]),
+        ([4, 4, 4], 5, [8, 4]),
+        ([4, 4, 4, 4], 8, [8, 8]),
+        ([1, 5, 1], 3, [6, 1]),
+        ([2], 8, [2]),
+    ],
+)
+def test_parts_are_joined_until_they_hold_a_mini_batch(
+    parts: list[int], rows: int, joined: list[int]
+) -> None:
+    values = np.arange(sum(parts) * 2.0).reshape(-1, 2)
+    cuts = np.cumsum(parts)[:-1]
+    found = join_parts([{"x": part} for part in np.split(values, cuts)], rows)
+    assert [len(part["x"]) for part in found] == joined
+    np.testing.assert_array_equal(np.concatenate([part["x"] for part in found]), values)
+    assert count_all_rows(found) == len(values)
+
+
+def test_joined_parts_keep_their_layout_in_memory() -> None:
+    """A network is slower on columns than on rows, or faster: it must meet what preprocessing makes."""
+    columns = [{"x": np.zeros((3, 4)).T} for _ in range(2)]
+    [joined] = join_parts(columns, 8)
+    assert joined["x"].flags.f_contiguous
+    assert not joined["x"].flags.c_contiguous
