@@ -27,7 +27,7 @@ from storage.layout import (
 )
 from transforms.batches import WrittenPart
 from transforms.output.books import balance, check_budget, choose_parts
-from transforms.output.manifest import books_of_units, description, manifest_text
+from transforms.output.manifest import describe_run, format_manifest, list_unit_books
 from transforms.output.plan_file import read_plan
 from transforms.output.published_files import move_files, remove_strays
 
@@ -116,8 +116,8 @@ def publish_run(
             **manifest,
             "inputs": plan.inputs,
             "ignored_inputs": plan.ignored_inputs,
-            "units": list(books_of_units(plan, chosen)),
-            **description(run, chosen, totals, entries),
+            "units": list(list_unit_books(plan, chosen)),
+            **describe_run(run, chosen, totals, entries),
         }
         created = _create_manifest(run, content)
         return announce(run, late=not created)
@@ -180,7 +180,7 @@ def _create_manifest(run: RunFolder, content: dict[str, Any]) -> bool:
     created = False
     # Its folder is gone where another launcher of this run was faster, and cleaned up.
     with suppress(FileNotFoundError):
-        text = manifest_text(content).encode()
+        text = format_manifest(content).encode()
         created = files.create(run.manifest, text, scratch=run.temporary)
     if not created:
         _refuse_other_content(run, content)

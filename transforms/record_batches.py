@@ -8,9 +8,11 @@ def dump_rows(rows: pa.RecordBatch) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_batch(rows)
-    return sink.getvalue().to_pybytes()
+    content = sink.getvalue()
+    return content.to_pybytes()
 
 
 def load_rows(data: bytes) -> pa.RecordBatch:
     """Return the record batch that `dump_rows` was given."""
-    return next(iter(pa.ipc.open_stream(data)))
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_next_batch()

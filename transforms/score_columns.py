@@ -1,4 +1,4 @@
-"""Raw network outputs -> score columns. Those that there are to choose from:
+"""Raw network outputs -> score columns, of which a job chooses:
 
 sigmoid   probability (of the second label), class (0 or 1), label
 softmax   probability (of the best class), class, label, probabilities (all classes),
@@ -20,6 +20,8 @@ from transforms.batches import Arrays
 
 # Makes a column when it is asked for; a job wants few of those that there are.
 Maker = Callable[[], pa.Array]
+# By the name of the column.
+Makers = dict[str, Maker]
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,7 @@ def score_columns(outputs: Arrays, how: ScoreColumns, wanted: Sequence[str]) -> 
     Raises:
         JobError: a wanted column is not one that this activation gives.
     """
-    makers: dict[str, Maker] = {name: partial(to_column, array) for name, array in outputs.items()}
-    if how.activation == "sigmoid":
-        makers.update(_sigmoid_makers(outputs, how))
-    if how.activation == "softmax":
-        makers.update(_softmax_makers(outputs, how))
+    makers = _list_makers(outputs, how)
     unknown = sorted(set(wanted) - set(makers))
     if unknown:
         raise JobError(
@@ -71,10 +69,23 @@ def score_columns(outputs: Arrays, how: ScoreColumns, wanted: Sequence[str]) -> 
     return {name: makers[name]() for name in wanted}
 
 
-def _sigmoid_makers(outputs: Arrays, how: ScoreColumns) -> dict[str, Maker]:
+def _list_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
+    makers: Makers = {name: partial(to_column, array) for name, array in outputs.items()}
+    # After the raw outputs: a network's output of the same name gives way.
+    if how.activation == "sigmoid":
+        makers.update(_list_sigmoid_makers(outputs, how))
+    if how.activation == "softmax":
+        makers.update(_list_softmax_makers(outputs, how))
+    return makers
+
+
+def _list_sigmoid_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
     logits = _get_logits(outputs, "sigmoid")
-    probability = sigmoid(logits.reshape(len(logits)))
-    classes = (probability >= how.threshold).astype(np.int32)
+    # (rows, 1) becomes (rows,).
+    flat_logits = logits.reshape(len(logits))
+    probability = sigmoid(flat_logits)
+    is_second = probability >= how.threshold
+    classes = is_second.astype(np.int32)
     return {
         "probability": partial(pa.array, probability),
         "class": partial(pa.array, classes),
@@ -82,23 +93,26 @@ def _sigmoid_makers(outputs: Arrays, how: ScoreColumns) -> dict[str, Maker]:
     }
 
 
-def _softmax_makers(outputs: Arrays, how: ScoreColumns) -> dict[str, Maker]:
-    probabilities = softmax(_get_logits(outputs, "softmax"))
+def _list_softmax_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
+    logits = _get_logits(outputs, "softmax")
+    probabilities = softmax(logits)
     classes = probabilities.shape[1]
     if how.top_k > classes:
         raise JobError(f"postprocess.top_k is {how.top_k}, but the model has {classes} classes")
     # Stable, so that of equally probable classes the first one comes first, on every machine.
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : how.top_k].astype(np.int32)
-    best = order[:, 0]
-    ordered = np.take_along_axis(probabilities, order, axis=1)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    top_classes = order[:, : how.top_k].astype(np.int32)
+    top_probabilities = np.take_along_axis(probabilities, top_classes, axis=1)
+    best_class = top_classes[:, 0]
+    best_probability = top_probabilities[:, 0]
     return {
-        "probability": partial(to_column, ordered[:, 0]),
-        "class": partial(pa.array, best),
-        "label": partial(_to_labels, best, how.labels),
+        "probability": partial(to_column, best_probability),
+        "class": partial(pa.array, best_class),
+        "label": partial(_to_labels, best_class, how.labels),
         "probabilities": partial(to_column, probabilities),
-        "top_classes": partial(to_column, order),
-        "top_labels": partial(_to_label_lists, order, how.labels),
-        "top_probabilities": partial(to_column, ordered),
+        "top_classes": partial(to_column, top_classes),
+        "top_labels": partial(_to_label_lists, top_classes, how.labels),
+        "top_probabilities": partial(to_column, top_probabilities),
     }
 
 
@@ -114,8 +128,9 @@ def _get_logits(outputs: Arrays, activation: str) -> np.ndarray:
             f"not {sorted(outputs)}; use none"
         )
     logits = next(iter(outputs.values()))
-    is_wide = logits.ndim == 2 and logits.shape[1] > 1
-    if is_wide != (activation == "softmax") or logits.ndim > 2:
+    has_classes = logits.ndim == 2 and logits.shape[1] > 1
+    needs_classes = activation == "softmax"
+    if has_classes != needs_classes or logits.ndim > 2:
         raise JobError(
             f"postprocess.activation {activation} does not fit a model output "
             f"of shape (rows, {logits.shape[1:]})"
@@ -125,12 +140,19 @@ def _get_logits(outputs: Arrays, activation: str) -> np.ndarray:
 
 def _to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
     """Return the label of each class number; without labels the number itself as text."""
+    numbers = pa.array(classes)
     if not labels:
-        return pa.array(classes).cast(pa.string())
-    return pa.array(labels, type=pa.string()).take(pa.array(classes))
+        return numbers.cast(pa.string())
+    names = pa.array(labels, type=pa.string())
+    return names.take(numbers)
 
 
 def _to_label_lists(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
-    """Return the labels of several classes of each row, (rows, k) class numbers."""
+    """Return the labels of several classes of each row.
+
+    Args:
+        classes: int32 (rows, k), class numbers.
+        labels: class names by class number, or none.
+    """
     flat = _to_labels(classes.reshape(-1), labels)
     return pa.FixedSizeListArray.from_arrays(flat, classes.shape[1])

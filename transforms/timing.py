@@ -1,7 +1,7 @@
-"""Where the time goes: nanoseconds by stage, which travel with a batch into the manifest, and Beam's counters.
+"""Where the time goes: nanoseconds by stage, and Beam's counters.
 
-The times travel because workers write the manifest, before any runner knows its counters, and because a
-run that was interrupted must tell of both its parts.
+The nanoseconds travel with a batch into the manifest, because workers write that before any runner
+knows its counters, and because a run that was interrupted must tell of both its parts.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,12 @@ import time
 from apache_beam.metrics import Metrics
 
 _NAMESPACE = "score"
-# `decode` is a part of preprocessing, and `copy` (to a device and back) one of predicting; `wait` is what
-# no stage took.
+# `decode` is a part of preprocessing, and `copy` (to a device and back) one of predicting; `wait` is
+# what no stage took.
 STAGES = ("read", "decode", "preprocess", "copy", "model", "postprocess", "write", "wait")
 
 
+# Of a thread, because a worker has several, each in a stage of its own.
 class _GivenAway(threading.local):
     """Nanoseconds that the stage of this thread has given to other stages."""
 
@@ -35,8 +36,8 @@ class StageTimes:
     """What some rows took on their way.
 
     Attributes:
-        since: nanoseconds of the wall clock when they were asked for; not of a monotonic one, because they
-            may end in another process, on another machine.
+        since: nanoseconds of the wall clock when they were asked for; not of a monotonic one, because
+            they may end in another process, on another machine.
         nanoseconds: by stage, so far.
     """
 
@@ -45,7 +46,8 @@ class StageTimes:
 
     def add(self, stage: str, nanoseconds: int) -> None:
         """Count time of one stage."""
-        self.nanoseconds[stage] = self.nanoseconds.get(stage, 0) + nanoseconds
+        before = self.nanoseconds.get(stage, 0)
+        self.nanoseconds[stage] = before + nanoseconds
 
     def add_before(self, stage: str, nanoseconds: int) -> None:
         """Count time of one stage that passed just before these rows were asked for."""
@@ -60,12 +62,16 @@ class StageTimes:
 
     @contextmanager
     def clocked(self, stage: str) -> Iterator[None]:
-        """Count the time that the block takes, but for what it gives to other stages; blocks do not nest."""
+        """Count the time that the block takes, but for what it gives to other stages.
+
+        Blocks do not nest. Nothing is counted of one that raises.
+        """
         given: dict[str, int] = {}
         _given_away.nanoseconds = given
         started = time.perf_counter_ns()
         yield
-        self.add(stage, time.perf_counter_ns() - started - sum(given.values()))
+        taken = time.perf_counter_ns() - started
+        self.add(stage, taken - sum(given.values()))
         for other, nanoseconds in given.items():
             self.add(other, nanoseconds)
 
@@ -77,17 +83,27 @@ class StageTimes:
                 waiting.
         """
         spent = {stage: self.nanoseconds.get(stage, 0) for stage in STAGES}
-        spent["wait"] = max(0, until - self.since - sum(spent.values()))
-        return {stage: round(nanoseconds / 1e9, 6) for stage, nanoseconds in spent.items()}
+        passed = until - self.since
+        # Wall clocks are set back, and those of two machines differ.
+        spent["wait"] = max(0, passed - sum(spent.values()))
+        seconds = {}
+        for stage, nanoseconds in spent.items():
+            seconds[stage] = round(nanoseconds / 1e9, 6)
+        return seconds
 
 
 def give_time(stage: str, nanoseconds: int) -> None:
     """Give time of the stage that this thread is in to another one.
 
     Nobody asks for that of a thread that is in none.
+
+    Args:
+        stage: the other stage.
+        nanoseconds: the time that it took.
     """
     given = _given_away.nanoseconds
-    given[stage] = given.get(stage, 0) + nanoseconds
+    before = given.get(stage, 0)
+    given[stage] = before + nanoseconds
 
 
 @contextmanager
@@ -97,16 +113,20 @@ def clocked_within(stage: str) -> Iterator[None]:
     try:
         yield
     finally:
-        give_time(stage, time.perf_counter_ns() - started)
+        taken = time.perf_counter_ns() - started
+        give_time(stage, taken)
 
 
 def clocked_as(stage: str) -> AbstractContextManager[object]:
     """Count the time of a preprocessing step as that of its stage."""
-    return nullcontext() if stage == "preprocess" else clocked_within(stage)
+    # That stage is being clocked already, around all steps.
+    if stage == "preprocess":
+        return nullcontext()
+    return clocked_within(stage)
 
 
 class Timed:
-    """Counts what passes a transform, as Beam metrics in the namespace `score`: `with timed(rows): ...`."""
+    """Count what passes a transform, as Beam metrics: `with timed(rows): ...`."""
 
     def __init__(self, transform: str) -> None:
         self._rows = Metrics.counter(_NAMESPACE, f"{transform}_rows")
@@ -118,10 +138,12 @@ class Timed:
         """Count one batch of `rows` rows and the time that the block takes."""
         started = time.perf_counter_ns()
         yield
-        self.add(rows, time.perf_counter_ns() - started)
+        taken = time.perf_counter_ns() - started
+        self.add(rows, taken)
 
     def add(self, rows: int, nanoseconds: int) -> None:
         """Count one batch of `rows` rows that took some time."""
+        # Beam's counters hold whole numbers.
         self._microseconds.inc(nanoseconds // 1_000)
         self._batches.inc()
         self._rows.inc(rows)
@@ -129,5 +151,8 @@ class Timed:
 
 def peak_memory() -> int:
     """Return the most memory that this process ever had, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak << 10  # Linux counts in KiB
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    # macOS counts in bytes, Linux in KiB.
+    if sys.platform == "darwin":
+        return usage.ru_maxrss
+    return usage.ru_maxrss << 10

@@ -1,8 +1,8 @@
 """The filter of a job, `where: probability >= 0.9 and label == 'malignant'`, as a mask over columns.
 
-The expression has Python's syntax and nothing of its power: comparisons, `in`, `and`, `or`, `not`, numbers,
-strings, True, False, None, and column names (in backticks when they are not plain words). As in SQL, a
-comparison with null is neither true nor false, and only rows where the whole is true are kept.
+The expression has Python's syntax and nothing of its power: comparisons, `in`, `and`, `or`, `not`,
+numbers, strings, True, False, None, and column names (in backticks when they are not plain words). As in SQL,
+a comparison with null is neither true nor false, and only rows where the whole is true are kept.
 """
 
 import ast
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from configs.errors import JobError
 
+# They give null where a side is null, as SQL does.
 _COMPARE = {
     ast.Eq: pc.equal,
     ast.NotEq: pc.not_equal,
@@ -25,7 +26,9 @@ _COMPARE = {
     ast.Gt: pc.greater,
     ast.GtE: pc.greater_equal,
 }
+# A column's name in backticks.
 _QUOTED = re.compile(r"`([^`]+)`")
+# Arrow refuses types that it cannot compare; a number of Python may be larger than any of Arrow's.
 _NOT_COMPARABLE = (
     pa.ArrowInvalid,
     pa.ArrowNotImplementedError,
@@ -46,9 +49,10 @@ def where_mask(where: str, columns: Mapping[str, pa.Array], rows: int) -> np.nda
     Raises:
         JobError: the expression is not of the allowed form, or names a column that is not there.
     """
-    tree, quoted = _parse(where)
+    expression = _parse(where)
+    evaluation = _Evaluation(columns, expression.quoted)
     try:
-        result = _Evaluation(columns, quoted).evaluate(tree)
+        result = evaluation.evaluate(expression.tree)
     except _NOT_COMPARABLE as error:
         raise JobError(f"postprocess.where: {where}: cannot be compared: {error}") from error
     if not pa.types.is_boolean(result.type):
@@ -56,23 +60,43 @@ def where_mask(where: str, columns: Mapping[str, pa.Array], rows: int) -> np.nda
             f"postprocess.where: {where}: is a value of type {result.type}, not true or false; "
             "compare it"
         )
-    if isinstance(result, pa.Scalar):  # no column is in it
-        return np.full(rows, bool(result.as_py()))
-    mask: np.ndarray = result.fill_null(False).to_numpy(zero_copy_only=False)
+    # An expression without a column has one value for all rows.
+    if isinstance(result, pa.Scalar):
+        is_true = bool(result.as_py())
+        return np.full(rows, is_true)
+    is_true_in_row = result.fill_null(False)
+    # Arrow packs eight of them into a byte, which numpy cannot use as it is.
+    mask: np.ndarray = is_true_in_row.to_numpy(zero_copy_only=False)
     return mask
 
 
 def where_columns(where: str) -> list[str]:
     """Return the names of the columns that the expression reads, sorted."""
-    tree, quoted = _parse(where)
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return sorted({quoted.get(name, name) for name in names})
+    expression = _parse(where)
+    columns = set()
+    for node in ast.walk(expression.tree):
+        if isinstance(node, ast.Name):
+            columns.add(expression.quoted.get(node.id, node.id))
+    return sorted(columns)
 
 
-def _parse(where: str) -> tuple[ast.expr, dict[str, str]]:
-    """Return the expression's syntax tree, and the names that stand in it for quoted ones."""
+@dataclass(frozen=True)
+class _Expression:
+    """A parsed filter.
+
+    Attributes:
+        tree: its syntax tree.
+        quoted: columns' names by the names that stand for them in the tree.
+    """
+
+    tree: ast.expr
+    quoted: Mapping[str, str]
+
+
+def _parse(where: str) -> _Expression:
     quoted: dict[str, str] = {}
 
+    # Python has no quoted names, so a plain word takes the place of each.
     def replace_quoted(match: re.Match[str]) -> str:
         name = f"_quoted_{len(quoted)}"
         quoted[name] = match.group(1)
@@ -87,7 +111,7 @@ def _parse(where: str) -> tuple[ast.expr, dict[str, str]]:
             f"postprocess.where: {where}: not a valid expression; "
             "write for example: probability >= 0.9"
         ) from error
-    return tree.body, quoted
+    return _Expression(tree.body, quoted)
 
 
 @dataclass(frozen=True)
@@ -130,14 +154,16 @@ class _Evaluation:
 
     def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Values:
         value = self.evaluate(left)
-        is_none = isinstance(right, ast.Constant) and right.value is None
-        if is_none and isinstance(op, ast.Is):
-            return pc.is_null(value)
-        if is_none and isinstance(op, ast.IsNot):
-            return pc.is_valid(value)
-        if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.List | ast.Tuple):
-            found = self._is_in(value, right)
-            return found if isinstance(op, ast.In) else pc.invert(found)
+        match op, right:
+            case ast.Is(), ast.Constant(value=None):
+                return pc.is_null(value)
+            case ast.IsNot(), ast.Constant(value=None):
+                return pc.is_valid(value)
+            case ast.In(), (ast.List() | ast.Tuple()) as options:
+                return self._is_in(value, options)
+            case ast.NotIn(), (ast.List() | ast.Tuple()) as options:
+                found = self._is_in(value, options)
+                return pc.invert(found)
         compare = _COMPARE.get(type(op))
         if compare is None:
             raise JobError(
@@ -153,10 +179,13 @@ class _Evaluation:
                 f"postprocess.where: {ast.unparse(right)}: "
                 "the options of in must be numbers or strings"
             )
-        value_set = pa.array([option.as_py() for option in options]).cast(value.type)
+        plain_options = [option.as_py() for option in options]
+        # Arrow compares values of one type only.
+        value_set = pa.array(plain_options).cast(value.type)
         found = pc.is_in(value, value_set=value_set)
         # Whether null is among the options is neither true nor false.
-        return pc.if_else(pc.is_valid(value), found, pa.scalar(None, pa.bool_()))
+        unknown = pa.scalar(None, pa.bool_())
+        return pc.if_else(pc.is_valid(value), found, unknown)
 
     def _get_column(self, name: str) -> pa.Array:
         if name not in self.columns:

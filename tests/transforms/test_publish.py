@@ -23,8 +23,8 @@ from tests.support.publishing import tree, two_units, write
 from transforms.batches import WrittenPart
 from transforms.output.books import balance, check_budget, choose_parts
 from transforms.output.done_record import read_done_record
-from transforms.output.manifest import content_sha256, description
-from transforms.output.published_files import _move, move_files
+from transforms.output.manifest import content_sha256, describe_run
+from transforms.output.published_files import Move, _give_name, move_files
 from transforms.publish import Published, announce, publish_run
 from transforms.timing import STAGES
 
@@ -187,12 +187,13 @@ def steps_until(run: RunFolder, parts: list[WrittenPart], stop: int) -> None:
     chosen = choose_parts(run, [make_unit(0, 5, "a.parquet"), make_unit(1, 5, "b.parquet")], parts)
     if stop == 0:
         files.make_folder(run.published)
-        _move(run, chosen[0].scored[0], f"part-00000-000-{chosen[0].scored[0].sha256[:12]}.parquet")
+        file = chosen[0].scored[0]
+        _give_name(run, Move(file, f"part-00000-000-{file.sha256[:12]}.parquet"))
         return
     entries = move_files(run, chosen)
     if stop == 1:
         return
-    content = {**HEAD, **description(run, chosen, balance(chosen), entries)}
+    content = {**HEAD, **describe_run(run, chosen, balance(chosen), entries)}
     files.create(run.manifest, json.dumps(content).encode())
     if stop >= 3:
         files.replace(f"{run.output}/CURRENT", b"run1\n")

@@ -44,7 +44,7 @@ class CsvOutput:
         return count_csv_rows(url, file)
 
     def read_schema(self, file: Any) -> pa.Schema | None:
-        """Return nothing: CSV tells names alone."""
+        """Return None: CSV tells names alone."""
         return None
 
 
@@ -72,9 +72,10 @@ def escape_table(table: pa.Table) -> pa.Table:
     >>> escape_table(pa.table({"=a": ["-1", "'=x", "b-1"], "n": [-1, 0, 1]})).to_pydict()
     {"'=a": ["'-1", "''=x", 'b-1'], 'n': [-1, 0, 1]}
     """
-    names = _escape_column(pa.array(table.column_names, type=pa.string()))
+    names = pa.array(table.column_names, type=pa.string())
+    escaped_names = _escape_column(names)
     columns = [_escape_column(column) for column in table.columns]
-    return pa.table(columns, names=names.to_pylist())
+    return pa.table(columns, names=escaped_names.to_pylist())
 
 
 def count_csv_rows(url: str, file: Any) -> int:
@@ -89,10 +90,10 @@ def count_csv_rows(url: str, file: Any) -> int:
     """
     parse = pacsv.ParseOptions(newlines_in_values=True)
     try:
-        names = pacsv.open_csv(file, parse_options=parse).schema.names
+        header = pacsv.open_csv(file, parse_options=parse).schema
         file.seek(0)
         # Else types are guessed from the first block, and a later one may not fit.
-        types = dict.fromkeys(names, pa.binary())
+        types = dict.fromkeys(header.names, pa.binary())
         convert = pacsv.ConvertOptions(column_types=types)
         reader = pacsv.open_csv(file, parse_options=parse, convert_options=convert)
         return sum(block.num_rows for block in reader)
@@ -106,15 +107,18 @@ def _leave_as_it_is(table: pa.Table) -> pa.Table:
 
 def _escape_column(column: Any) -> Any:
     """Return texts, plain or in a dictionary, with apostrophes; other columns as they are."""
-    dtype = column.type
-    texts = column.cast(dtype.value_type) if pa.types.is_dictionary(dtype) else column
+    texts = column
+    if pa.types.is_dictionary(column.type):
+        texts = column.cast(column.type.value_type)
     # Arrow has no kernel for views that matches a pattern.
     if pa.types.is_string_view(texts.type):
         texts = texts.cast(pa.string())
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+    is_text = pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)
+    if not is_text:
         return column
     is_formula = pc.match_substring_regex(texts, _FORMULA)
-    apostrophe, nothing = pa.scalar("'", texts.type), pa.scalar("", texts.type)
+    apostrophe = pa.scalar("'", texts.type)
+    nothing = pa.scalar("", texts.type)
     # The last argument is what stands between the others.
     escaped = pc.binary_join_element_wise(apostrophe, texts, nothing)
     return pc.if_else(is_formula, escaped, texts)

@@ -18,13 +18,18 @@ class LineCount:
 
     def add(self, text: bytes) -> None:
         r"""Count the lines that end in the next bytes."""
-        self.total += text.count(b"\n")
+        line_feeds = text.count(b"\n")
+        self.total += line_feeds
         # A \r\n that was cut is one end.
         if self._last == b"\r" and text.startswith(b"\n"):
             self.total -= 1
+        # One look is cheaper than two counts.
         if b"\r" in text:
-            self.total += text.count(b"\r") - text.count(b"\r\n")
-        self._last = text[-1:] or self._last
+            returns = text.count(b"\r")
+            pairs = text.count(b"\r\n")
+            self.total += returns - pairs
+        if text:
+            self._last = text[-1:]
 
     @property
     def has_ended(self) -> bool:
@@ -51,19 +56,29 @@ class QuoteCheck:
         self._before = b"\n"
 
     def fits(self, text: bytes) -> bool:
-        """Look at some more bytes, and tell whether every quote so far is in its place.
+        """Look at the next bytes, and tell whether every quote in them is in its place.
 
-        None means the end.
+        Args:
+            text: the next bytes; none at the end.
         """
         is_end = not text
-        looked_at = self._before + (text or b"\n")
+        # The end of a file ends its last field as a line end does.
+        following = text or b"\n"
+        looked_at = self._before + following
         self._before = looked_at[-2:]
         codes = np.frombuffer(looked_at, dtype=np.uint8)
-        quotes = np.flatnonzero(codes[1:-1] == _QUOTE) + 1
+
+        # Not the first and last byte, which have no neighbour here.
+        is_quote = codes[1:-1] == _QUOTE
+        quotes = np.flatnonzero(is_quote) + 1
         # They open and close in turn.
-        opening, closing = quotes[self._open :: 2], quotes[1 - self._open :: 2]
+        opening = quotes[self._open :: 2]
+        closing = quotes[1 - self._open :: 2]
         self._open = (self._open + len(quotes)) % 2
-        opens_well = self._may_stand_beside[codes[opening - 1]].all()
-        closes_well = self._may_stand_beside[codes[closing + 1]].all()
+
+        before_opening = codes[opening - 1]
+        behind_closing = codes[closing + 1]
+        opens_well = self._may_stand_beside[before_opening].all()
+        closes_well = self._may_stand_beside[behind_closing].all()
         is_closed = not is_end or not self._open
         return bool(opens_well and closes_well and is_closed)

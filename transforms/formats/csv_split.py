@@ -15,7 +15,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from functools import partial
+from itertools import islice
+import math
 import re
 
 import numpy as np
@@ -66,16 +68,28 @@ def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tu
     length = file.bytes - header_bytes
     if length <= PIECE_BYTES:
         return ()
-    count = -(-length // PIECE_BYTES)
-    cuts = [header_bytes + length * number // count for number in range(count + 1)]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        ranges = list(pool.map(lambda edges: _look_at(file.url, *edges), pairwise(cuts)))
+    ranges = _look_at_ranges(file.url, header_bytes, file.bytes)
     pieces = _make_pieces(ranges, header_bytes, file.bytes)
     return pieces if len(pieces) > 1 else ()
 
 
+def _look_at_ranges(url: str, start: int, stop: int) -> list[_Range]:
+    """Count the rows of ranges of about `PIECE_BYTES`, several ranges at a time."""
+    length = stop - start
+    count = math.ceil(length / PIECE_BYTES)
+    cuts = [start + length * number // count for number in range(count + 1)]
+    starts, stops = cuts[:-1], cuts[1:]
+    look_at = partial(_look_at, url)
+    # Threads, because reading and numpy's counting let go of the interpreter's lock.
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(look_at, starts, stops))
+
+
 def _may_be_cut(file: InputFile, dialect: CsvDialect) -> bool:
-    if dialect.newlines_in_values or file.bytes <= PIECE_BYTES or is_compressed(file.url):
+    if dialect.newlines_in_values or is_compressed(file.url):
+        return False
+    # So much is one piece, and its header need not be read.
+    if file.bytes <= PIECE_BYTES:
         return False
     return _ends_lines_with_one_byte(dialect)
 
@@ -88,6 +102,7 @@ def _ends_lines_with_one_byte(dialect: CsvDialect) -> bool:
     if dialect.is_utf8:
         return True
     decoder = codecs.getincrementaldecoder(dialect.encoding)
+    # A decoder for each byte, which must not remember the one before.
     characters = [decoder("replace").decode(bytes([code])) for code in range(256)]
     if any(len(character) != 1 for character in characters):
         return False
@@ -103,41 +118,51 @@ def _count_header_bytes(url: str, header: Sequence[str], dialect: CsvDialect) ->
     """
     with closing(StoredBytes(url, ahead=False)) as stored:
         start = stored.read(BLOCK_BYTES)
-    has_mark = dialect.is_utf8 and start.startswith(codecs.BOM_UTF8)
-    mark = len(codecs.BOM_UTF8) if has_mark else 0
+    mark_bytes = 0
+    if dialect.is_utf8 and start.startswith(codecs.BOM_UTF8):
+        mark_bytes = len(codecs.BOM_UTF8)
     # In quotes, so that a name that is empty, or begins with a line break, makes the lines that it
     # does.
     text = "".join(f'"{name}"' for name in header)
-    lines = len(re.findall(r"[^\r\n]+", text))
-    last_line = next(islice(_LINE.finditer(start, mark), lines - 1, None))
+    lines = re.findall(r"[^\r\n]+", text)
+    stored_lines = _LINE.finditer(start, mark_bytes)
+    last_line = next(islice(stored_lines, len(lines) - 1, None))
     return last_line.end()
 
 
 def _look_at(url: str, start: int, stop: int) -> _Range:
     """Count the rows that start in a range of a file's bytes."""
-    boundary, before, after = None, 0, 0
+    boundary = None
+    rows_before = 0
+    rows_after = 0
     # From one byte earlier: a line starts behind its line feed.
-    position, last = start - 1, b""
+    position = start - 1
+    last = b""
     for read in _read_texts(url, position, stop):
         text = last + read
-        at = text.find(b"\n", 0, -1) if boundary is None else 0
-        if at < 0:
-            before += _count_starts(text)
+        if boundary is None:
+            # Not as the last byte: then the line starts in the next text.
+            line_feed = text.find(b"\n", 0, -1)
+            if line_feed < 0:
+                rows_before += _count_starts(text)
+            else:
+                boundary = position + line_feed + 1
+                rows_before += _count_starts(text[: line_feed + 1])
+                rows_after += _count_starts(text[line_feed:])
         else:
-            if boundary is None:
-                boundary = position + at + 1
-            before += _count_starts(text[: at + 1])
-            after += _count_starts(text[at:])
+            rows_after += _count_starts(text)
         # The last byte again, as what follows it tells whether a row starts.
-        position, last = position + len(text) - 1, text[-1:]
-    return _Range(boundary, before, after)
+        position += len(text) - 1
+        last = text[-1:]
+    return _Range(boundary, rows_before, rows_after)
 
 
 def _read_texts(url: str, start: int, stop: int) -> Iterator[bytes]:
     try:
         with closing(StoredBytes(url, ahead=False)) as stored:
             while start < stop:
-                text = stored.read_at(start, min(_READ_BYTES, stop - start))
+                size = min(_READ_BYTES, stop - start)
+                text = stored.read_at(start, size)
                 start += len(text)
                 for at in range(0, len(text), _COUNTED_BYTES):
                     yield text[at : at + _COUNTED_BYTES]
@@ -167,15 +192,26 @@ def _make_pieces(
     rows = first.rows_before + first.rows_after
     pieces = [CsvPiece(header_bytes, header_bytes, bytes=0, first_row=0, rows=rows)]
     for found in ranges[1:]:
-        last = replace(pieces[-1], rows=pieces[-1].rows + found.rows_before)
+        last = pieces[-1]
+        last = replace(last, rows=last.rows + found.rows_before)
         pieces[-1] = last
-        if found.boundary is not None:
-            first_row = last.first_row + last.rows
-            piece = CsvPiece(header_bytes, found.boundary, 0, first_row, found.rows_after)
-            pieces.append(piece)
+        # Where no line starts, all of the range is of the piece before.
+        if found.boundary is None:
+            continue
+        piece = CsvPiece(
+            header_bytes,
+            first_byte=found.boundary,
+            bytes=0,
+            first_row=last.first_row + last.rows,
+            rows=found.rows_after,
+        )
+        pieces.append(piece)
+
     # Only now is it known where each one ends.
-    stops = [piece.first_byte for piece in pieces[1:]] + [file_bytes]
-    return tuple(
-        replace(piece, bytes=stop - piece.first_byte)
-        for piece, stop in zip(pieces, stops, strict=True)
-    )
+    stops = [piece.first_byte for piece in pieces[1:]]
+    stops.append(file_bytes)
+    whole = []
+    for piece, stop in zip(pieces, stops, strict=True):
+        length = stop - piece.first_byte
+        whole.append(replace(piece, bytes=length))
+    return tuple(whole)

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from configs.errors import InputError, RejectedRows, RowError
 from model_zoo.halving import find_rejected
 
+# What pyarrow reads as infinite because the text says so.
 _INFINITE = r"(?i)^[-+]?inf(inity)?$"
 
 
@@ -27,6 +28,7 @@ def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         texts = fields.column(field.name)
         try:
             columns.append(_convert(texts, field.type))
+        # Only now value by value: that takes far longer than the whole column.
         except (pa.ArrowInvalid, UnicodeDecodeError):
             reasons.update(_find_malformed(texts, field))
     if reasons:
@@ -35,7 +37,11 @@ def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def convert_valid(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Convert fields to the declared types, null where a value is not of its type."""
+    """Convert fields to the declared types, null where a value is not of its type.
+
+    Args:
+        fields, schema: as for `convert_fields`.
+    """
     columns = [_convert_valid(fields.column(field.name), field.type) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -43,6 +49,7 @@ def convert_valid(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 def _convert(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     if dtype == pa.binary():
         return texts
+    # Checks that the bytes are UTF-8: the parser did not.
     strings = texts.cast(pa.string())
     if dtype == pa.string():
         return strings
@@ -54,35 +61,51 @@ def _convert(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
 
 def _has_overflowed(texts: pa.Array, values: pa.Array) -> bool:
     """Tell whether a finite number became infinite: pyarrow reads 1e400 so."""
+    numbers = values.to_numpy(zero_copy_only=False)
+    # The sum of infinities of both signs is NaN, and numpy would warn.
     with np.errstate(invalid="ignore", over="ignore"):
-        # The usual case, seen in one pass.
-        if np.isfinite(values.to_numpy(zero_copy_only=False).sum()):
-            return False
+        total = numbers.sum()
+    # The usual case, seen in one pass.
+    if np.isfinite(total):
+        return False
     infinite = texts.filter(pc.is_inf(values))
-    return pc.all(pc.match_substring_regex(infinite, _INFINITE)).as_py() is False
+    says_so = pc.match_substring_regex(infinite, _INFINITE)
+    return pc.all(says_so).as_py() is False
 
 
 def _find_malformed(texts: pa.Array, field: pa.Field) -> dict[int, Exception]:
+    """Return the rows with a value that is not of the field's type, and why.
+
+    Raises:
+        InputError: no value is.
+    """
+
     def convert_some(positions: np.ndarray) -> pa.Array:
-        return _convert(texts.take(pa.array(positions)), field.type)
+        some = texts.take(pa.array(positions))
+        return _convert(some, field.type)
 
     try:
         rejected = find_rejected(len(texts), convert_some)
+    # It gives up where nothing at all can be converted.
     except pa.ArrowInvalid as error:
         raise InputError(
             f"column {field.name!r} does not hold values of type {field.type}, "
             "which the contract or source.types declares"
         ) from error
+    if rejected is None:
+        return {}
+    # One for all: its message holds no value.
     reason = RowError(f"column {field.name!r}: not a valid {field.type}")
-    return dict.fromkeys(rejected.reasons if rejected else (), reason)
+    return dict.fromkeys(rejected.reasons, reason)
 
 
 def _convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     try:
         return _convert(texts, dtype)
     except pa.ArrowInvalid:
-        one_by_one = [_convert_one(texts.slice(row, 1), dtype) for row in range(len(texts))]
-        return pa.concat_arrays(one_by_one)
+        rows = range(len(texts))
+        converted = [_convert_one(texts.slice(row, 1), dtype) for row in rows]
+        return pa.concat_arrays(converted)
 
 
 def _convert_one(text: pa.Array, dtype: pa.DataType) -> pa.Array:

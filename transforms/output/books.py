@@ -1,6 +1,7 @@
 """The books of a run: which parts count, whether they balance, and whether too many rows were rejected."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 import math
 
 from configs.errors import BudgetError, PublishError
@@ -29,13 +30,18 @@ def choose_parts(
     Raises:
         PublishError: a unit whose rows are not covered.
     """
-    by_unit: dict[int, list[WrittenPart]] = {}
+    parts_by_unit: dict[int, list[WrittenPart]] = {}
     for part in parts:
-        by_unit.setdefault(part.unit, []).append(part)
-    records = call_for_each(run.output, lambda unit: read_done_record(run, unit.index), units)
+        parts_of_unit = parts_by_unit.setdefault(part.unit, [])
+        parts_of_unit.append(part)
+
+    records = call_for_each(run.output, partial(_read_record, run), units)
     chosen: list[WrittenPart] = []
     for unit, recorded in zip(units, records, strict=True):
-        candidates = [recorded] if recorded is not None else by_unit.get(unit.index, [])
+        candidates = parts_by_unit.get(unit.index, [])
+        # A record decides, so that all launchers publish the same attempt.
+        if recorded is not None:
+            candidates = [recorded]
         cover = _find_cover(candidates, unit.first_row)
         if cover is None or not _has_rows(cover, unit.rows):
             raise PublishError(
@@ -52,6 +58,7 @@ def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
     Raises:
         PublishError: a part whose rows in are not the sum of the others.
     """
+    totals = dict.fromkeys(ROW_COUNTS, 0)
     for part in parts:
         if part.rows_in != part.rows_scored + part.rows_filtered + part.rows_rejected:
             raise PublishError(
@@ -59,7 +66,11 @@ def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
                 f"{part.rows_filtered} filtered + {part.rows_rejected} rejected: "
                 "rows were lost or doubled, so nothing is published"
             )
-    return {name: sum(getattr(part, f"rows_{name}") for part in parts) for name in ROW_COUNTS}
+        totals["in"] += part.rows_in
+        totals["scored"] += part.rows_scored
+        totals["filtered"] += part.rows_filtered
+        totals["rejected"] += part.rows_rejected
+    return totals
 
 
 def check_budget(
@@ -69,12 +80,15 @@ def check_budget(
 
     Args:
         totals: rows `in` and `rejected`.
+        max_rejected_rows: so many are allowed, however few rows came in.
+        max_rejected_percent: so many of 100 rows are allowed, however many they are.
         where: where the rejected rows can be looked at, for the message.
 
     Raises:
         BudgetError: always when over budget.
     """
-    by_percent = math.floor(totals["in"] * max_rejected_percent / 100 + _ROUNDING)
+    allowed_share = totals["in"] * max_rejected_percent / 100
+    by_percent = math.floor(allowed_share + _ROUNDING)
     if totals["rejected"] > max(max_rejected_rows, by_percent):
         raise BudgetError(
             f"{totals['rejected']} of {totals['in']} rows were rejected, "
@@ -83,27 +97,49 @@ def check_budget(
         )
 
 
+def _read_record(run: RunFolder, unit: WorkUnit) -> WrittenPart | None:
+    return read_done_record(run, unit.index)
+
+
 def _has_rows(cover: Sequence[WrittenPart], rows: int | None) -> bool:
-    return rows is None or sum(part.rows_in for part in cover) == rows
+    # Of a CSV file that is read whole, nobody knows the rows before.
+    if rows is None:
+        return True
+    return sum(part.rows_in for part in cover) == rows
 
 
 def _find_cover(parts: Sequence[WrittenPart], first_row: int) -> list[WrittenPart] | None:
-    """Return parts that stand end to end from `first_row` to one that ends the unit; None if there are none.
+    """Return parts that stand end to end from `first_row` to one that ends the unit.
 
-    From the last row to the first, a part fits if another one that fits begins where it ends. Of several
-    that begin with the same row the longest is taken, then the first by name, so that all launchers choose
-    alike.
+    None if there are none.
     """
-    fitting: dict[int, WrittenPart] = {}
-    for part in sorted(parts, key=lambda p: (-p.first_row, -p.rows_in, p.attempt)):
-        goes_on = part.rows_in > 0 and part.first_row + part.rows_in in fitting
-        if part.last or goes_on:
-            fitting.setdefault(part.first_row, part)
+    part_by_row = _find_fitting(parts)
     cover: list[WrittenPart] = []
-    while first_row in fitting:
-        part = fitting[first_row]
+    while first_row in part_by_row:
+        part = part_by_row[first_row]
         cover.append(part)
         if part.last:
             return cover
         first_row += part.rows_in
     return None
+
+
+def _find_fitting(parts: Sequence[WrittenPart]) -> dict[int, WrittenPart]:
+    """Return the parts from which others lead to the end of the unit, by the row they begin with.
+
+    From the last row to the first, a part fits if another one that fits begins where it ends. Of
+    several that begin with the same row the longest is taken, then the first by name, so that all
+    launchers choose alike.
+    """
+    fitting: dict[int, WrittenPart] = {}
+    for part in sorted(parts, key=_rank_part):
+        next_row = part.first_row + part.rows_in
+        # A part without rows would lead to itself, for ever.
+        goes_on = part.rows_in > 0 and next_row in fitting
+        if part.last or goes_on:
+            fitting.setdefault(part.first_row, part)
+    return fitting
+
+
+def _rank_part(part: WrittenPart) -> tuple[int, int, str]:
+    return (-part.first_row, -part.rows_in, part.attempt)

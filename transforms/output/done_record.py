@@ -1,9 +1,10 @@
-"""Done-records: one small file per unit that is written whole, which names the files of the attempt that counts.
+"""Done-records: one small file per unit that is written whole, which names the attempt that counts.
 
-A record is created if absent: of two attempts at one unit the first one recorded stands, and the files of
-the other are removed.
+A record is created if absent: of two attempts at one unit the first one recorded stands, and the
+files of the other are removed.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 import json
 from typing import Any
@@ -17,8 +18,13 @@ from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[WrittenPart, ...]:
     """Record a whole unit as done, and return what the record says.
 
-    That is another attempt's part if one was recorded before. A part that does not begin with the unit is
-    not a whole one, and is returned as it is.
+    That is another attempt's part if one was recorded before.
+
+    Args:
+        run: the run.
+        unit: the unit, which ends with the part.
+        part: what this attempt wrote; one that does not begin with the unit is not a whole one, and
+            is returned as it is.
     """
     if part.first_row != unit.first_row:
         return (part,)
@@ -34,7 +40,7 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
     # Our own attempt stands there where a store's answer was lost, and its client asked again.
     if recorded is None or recorded.attempt == part.attempt:
         return (part,)
-    for file in (*part.scored, *part.rejected):
+    for file in _list_files(part):
         files.remove(files.join(run.attempts, file.path))
     return (recorded,)
 
@@ -42,10 +48,15 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
 def read_done_record(run: RunFolder, unit: int) -> WrittenPart | None:
     """Return the part that a unit's done-record names, or None when there is none.
 
+    Args:
+        run: the run.
+        unit: index of the unit.
+
     Raises:
         PublishError: what stands there is no done-record of the unit.
     """
     content = files.read(run.done_record(unit))
+    # Empty where the machine crashed: a record is not synced.
     if not content:
         return None
     try:
@@ -59,17 +70,28 @@ def read_done_record(run: RunFolder, unit: int) -> WrittenPart | None:
 
 
 def _decode(fields: dict[str, Any]) -> WrittenPart:
-    files_by_kind: dict[str, Any] = {
-        kind: tuple(WrittenFile(**entry) for entry in fields.pop(kind))
-        for kind in ("scored", "rejected")
-    }
-    return WrittenPart(**fields, **files_by_kind)
+    scored = _decode_files(fields.pop("scored"))
+    rejected = _decode_files(fields.pop("rejected"))
+    return WrittenPart(**fields, scored=scored, rejected=rejected)
+
+
+def _decode_files(entries: Sequence[dict[str, Any]]) -> tuple[WrittenFile, ...]:
+    return tuple(WrittenFile(**entry) for entry in entries)
+
+
+def _list_files(part: WrittenPart) -> list[WrittenFile]:
+    return [*part.scored, *part.rejected]
 
 
 def _refuse_foreign(part: WrittenPart, unit: int) -> None:
     """Refuse names that would lead out of the folder: whoever may write there gets no further."""
-    names_are_plain = all(
-        is_plain(file.path) and is_plain(file.sha256) for file in (*part.scored, *part.rejected)
-    )
-    if part.unit != unit or not names_are_plain:
+    if part.unit != unit or not _has_plain_names(part):
         raise ValueError("another unit, or a path")
+
+
+def _has_plain_names(part: WrittenPart) -> bool:
+    for file in _list_files(part):
+        # The digest, too: it becomes a part of the file's final name.
+        if not is_plain(file.path) or not is_plain(file.sha256):
+            return False
+    return True

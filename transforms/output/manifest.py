@@ -4,7 +4,7 @@ When, by whom, what became of the rows of each unit, and every file with its dig
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 import hashlib
 import json
@@ -19,7 +19,7 @@ from transforms.output.plan_file import StoredPlan
 from transforms.timing import STAGES
 
 
-def description(
+def describe_run(
     run: RunFolder,
     parts: Sequence[WrittenPart],
     totals: Mapping[str, int],
@@ -28,100 +28,153 @@ def description(
     """Return what is known once the files have their names.
 
     Args:
+        run: the run.
         parts: those that are published.
         totals: rows in, scored, filtered, rejected.
         entries: `files` and `rejected_files`.
     """
+    # Done-records of older versions name no worker and hold no times.
     workers = Counter(part.worker for part in parts if part.worker)
+    placements = {part.placement for part in parts if part.placement}
+    timed = [part for part in parts if part.stages]
+    now = datetime.now(UTC)
     return {
         "run_id": run.run_id,
-        "published_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "published_at": now.isoformat(timespec="milliseconds"),
         "rows": totals,
-        "computed_by": sorted({part.placement for part in parts if part.placement}),
+        "computed_by": sorted(placements),
         "workers": dict(sorted(workers.items())),
-        **_time_spent([part for part in parts if part.stages]),
+        **_describe_time(timed),
         "content_sha256": content_sha256(entries["files"] + entries["rejected_files"]),
         **entries,
     }
 
 
-def books_of_units(plan: StoredPlan, parts: Sequence[WrittenPart]) -> Iterator[dict[str, Any]]:
-    """Yield what became of the rows of each unit, in the order of the plan."""
-    by_unit: dict[int, Counter[str]] = {}
+def list_unit_books(plan: StoredPlan, parts: Sequence[WrittenPart]) -> Iterator[dict[str, Any]]:
+    """Yield what became of the rows of each unit, in the order of the plan.
+
+    Args:
+        plan: the plan, every unit of which has a part.
+        parts: those that are published; one unit may have several.
+    """
+    counts_by_unit: dict[int, Counter[str]] = {}
     for part in parts:
-        rows = {name: getattr(part, f"rows_{name}") for name in ROW_COUNTS}
-        by_unit.setdefault(part.unit, Counter()).update(rows)
+        counts = counts_by_unit.setdefault(part.unit, Counter())
+        for name in ROW_COUNTS:
+            counts[name] += getattr(part, f"rows_{name}")
+
     for unit in plan.units:
-        totals = {name: by_unit[unit.index][name] for name in ROW_COUNTS}
-        place = {"shard": unit.shard, "span": list(unit.span), "first_row": unit.first_row}
-        yield {**place, **totals}
+        counts = counts_by_unit[unit.index]
+        # Place first, then counts: the order of keys is that of the stored manifest.
+        books: dict[str, Any] = {
+            "shard": unit.shard,
+            "span": list(unit.span),
+            "first_row": unit.first_row,
+        }
+        for name in ROW_COUNTS:
+            books[name] = counts[name]
+        yield books
 
 
-def manifest_text(content: Mapping[str, Any]) -> str:
+def format_manifest(content: Mapping[str, Any]) -> str:
     """Return a manifest as JSON, one line for each entry of its lists.
 
     So it can be read and searched line by line.
     """
-    lines = [f"{json.dumps(name)}: {_value_text(value)}" for name, value in content.items()]
-    return "{\n " + ",\n ".join(lines) + "\n}\n"
+    lines = [f"{json.dumps(name)}: {_format_value(value)}" for name, value in content.items()]
+    body = ",\n ".join(lines)
+    return f"{{\n {body}\n}}\n"
 
 
 def content_sha256(entries: Sequence[Mapping[str, Any]]) -> str:
     """Return one digest for all files of a run: of their names, rows, sizes and digests."""
+    # Sorted, so that it does not depend on the order of entries, or of the keys in one.
     lines = sorted(json.dumps(entry, sort_keys=True) for entry in entries)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    text = "\n".join(lines)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def describe_schema(schema: pa.Schema) -> list[dict[str, str]]:
     """Return names and types of columns as a manifest holds them."""
-    return [{"name": field.name, "type": _type_text(field.type)} for field in schema]
+    return [_describe_column(field) for field in schema]
 
 
-def _time_spent(parts: Sequence[WrittenPart]) -> dict[str, Any]:
+def _describe_time(parts: Sequence[WrittenPart]) -> dict[str, Any]:
     """Return where the time of these parts went.
 
     `seconds` is the wall clock's, while any of them was worked on.
     """
-    stages = {stage: sum(part.stages.get(stage, 0.0) for part in parts) for stage in STAGES}
-    total = sum(stages.values()) or 1.0
-    seconds = _covered((part.began, part.ended) for part in parts)
+    seconds = _measure_union(parts)
     rows = sum(part.rows_in for part in parts)
+    peaks = [part.peak_memory for part in parts]
+    # Without parts, or on a clock that stood still, there is no rate.
+    rate = round(rows / seconds) if seconds else None
     return {
         "seconds": round(seconds, 3),
-        "rows_per_second": round(rows / seconds) if seconds else None,
-        "peak_memory_bytes": max((part.peak_memory for part in parts), default=None),
-        "stages": {
-            stage: {"seconds": round(spent, 6), "share": round(spent / total, 4)}
-            for stage, spent in stages.items()
-        },
+        "rows_per_second": rate,
+        "peak_memory_bytes": max(peaks, default=None),
+        "stages": _sum_stages(parts),
     }
 
 
-def _covered(spans: Iterable[tuple[float, float]]) -> float:
-    """Return how long at least one of the spans lasted.
+def _sum_stages(parts: Sequence[WrittenPart]) -> dict[str, dict[str, float]]:
+    """Return the seconds of each stage, over all workers, and its share of all stages' seconds."""
+    seconds_by_stage = {}
+    for stage in STAGES:
+        # A part of an older version may lack a stage that came later.
+        seconds_by_stage[stage] = sum(part.stages.get(stage, 0.0) for part in parts)
+    # Where no time was spent, every share is 0.
+    total = sum(seconds_by_stage.values()) or 1.0
+
+    stages = {}
+    for stage, seconds in seconds_by_stage.items():
+        share = round(seconds / total, 4)
+        stages[stage] = {"seconds": round(seconds, 6), "share": share}
+    return stages
+
+
+def _measure_union(parts: Sequence[WrittenPart]) -> float:
+    """Return for how many seconds at least one of the parts was worked on.
 
     Workers side by side count once, and a pause between two launches does not.
     """
-    covered, until = 0.0, 0.0
-    for began, ended in sorted(spans):
-        covered += max(0.0, ended - max(began, until))
+    spans = sorted((part.began, part.ended) for part in parts)
+    covered = 0.0
+    # Up to here the time is counted.
+    until = 0.0
+    for began, ended in spans:
+        uncounted_from = max(began, until)
+        covered += max(0.0, ended - uncounted_from)
         until = max(until, ended)
     return covered
 
 
-def _value_text(value: Any) -> str:
+def _format_value(value: Any) -> str:
+    """Return a value as JSON; a list of objects has each on a line of its own."""
     has_entries = isinstance(value, list) and bool(value) and isinstance(value[0], dict)
     if not has_entries:
         return json.dumps(value)
-    return "[\n  " + ",\n  ".join(json.dumps(entry) for entry in value) + "\n ]"
+    lines = [json.dumps(entry) for entry in value]
+    body = ",\n  ".join(lines)
+    return f"[\n  {body}\n ]"
 
 
-def _type_text(dtype: pa.DataType) -> str:
+def _describe_column(field: pa.Field) -> dict[str, str]:
+    return {
+        "name": field.name,
+        "type": _describe_type(field.type),
+    }
+
+
+def _describe_type(dtype: pa.DataType) -> str:
     # Parquet forgets what the items of a list were called, so lists are told by their items' type.
     if pa.types.is_fixed_size_list(dtype):
-        return f"fixed_size_list<{_type_text(dtype.value_type)}>[{dtype.list_size}]"
+        items = _describe_type(dtype.value_type)
+        return f"fixed_size_list<{items}>[{dtype.list_size}]"
     if pa.types.is_list(dtype):
-        return f"list<{_type_text(dtype.value_type)}>"
+        items = _describe_type(dtype.value_type)
+        return f"list<{items}>"
     if pa.types.is_large_list(dtype):
-        return f"large_list<{_type_text(dtype.value_type)}>"
+        items = _describe_type(dtype.value_type)
+        return f"large_list<{items}>"
     return str(dtype)

@@ -1,10 +1,11 @@
-"""The plan as it is stored: what the launcher froze, and the graph reads, so that the graph's own size does not grow with the input.
+"""The plan as it is stored: what the launcher froze, and the graph reads.
 
-One JSON object: `inputs` (url, bytes, version, rows of each file), `ignored_inputs`, and `units`, each a
+The graph names the file only, so that its own size does not grow with the input. The file is one
+JSON object: `inputs` (url, bytes, version, rows of each file), `ignored_inputs`, and `units`, each a
 short list that names its input by number; a million units take some 50 MB.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 import json
 from typing import Any
@@ -13,7 +14,11 @@ from configs.errors import InputError
 from storage import files
 from transforms.batches import WorkUnit
 
+# 2 since a unit has one span, whatever its format; before, Parquet and CSV had fields each.
 _FORMAT = 2
+
+# An input file as the plan and the manifest list it.
+Shard = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -21,21 +26,26 @@ class StoredPlan:
     """The units in the order of their numbers, and what the manifest says of the input files."""
 
     units: tuple[WorkUnit, ...]
-    inputs: tuple[Mapping[str, Any], ...]
+    inputs: tuple[Shard, ...]
     ignored_inputs: tuple[str, ...]
 
 
 def encode_plan(plan: StoredPlan) -> bytes:
     """Return the plan as JSON."""
-    number = {entry["url"]: i for i, entry in enumerate(plan.inputs)}
-    units = [[number[u.shard], u.first_row, u.rows, u.bytes, *u.span] for u in plan.units]
+    number_by_url = {entry["url"]: number for number, entry in enumerate(plan.inputs)}
+    units = []
+    for unit in plan.units:
+        number = number_by_url[unit.shard]
+        units.append([number, unit.first_row, unit.rows, unit.bytes, *unit.span])
     content = {
         "format": _FORMAT,
         "inputs": plan.inputs,
         "ignored_inputs": plan.ignored_inputs,
         "units": units,
     }
-    return json.dumps(content, separators=(",", ":")).encode()
+    # Without spaces: a plan may hold a million units.
+    text = json.dumps(content, separators=(",", ":"))
+    return text.encode()
 
 
 def read_plan(url: str) -> StoredPlan:
@@ -51,24 +61,47 @@ def read_plan(url: str) -> StoredPlan:
             "start the run again"
         )
     stored = json.loads(content)
-    decode = _decode_unit if stored.get("format") == _FORMAT else _decode_old_unit
-    units = tuple(
-        decode(index, stored["inputs"][unit[0]], unit[1:])
-        for index, unit in enumerate(stored["units"])
+    return StoredPlan(
+        units=tuple(_decode_units(stored)),
+        inputs=tuple(stored["inputs"]),
+        ignored_inputs=tuple(stored["ignored_inputs"]),
     )
-    return StoredPlan(units, tuple(stored["inputs"]), tuple(stored["ignored_inputs"]))
 
 
-def _decode_unit(index: int, shard: Mapping[str, Any], unit: Sequence[Any]) -> WorkUnit:
-    first_row, rows, size, *span = unit
-    return WorkUnit(index, shard["url"], shard["version"], tuple(span), first_row, rows, size)
+def _decode_units(stored: Mapping[str, Any]) -> list[WorkUnit]:
+    decode: Callable[[int, Shard, Sequence[Any]], WorkUnit] = _decode_old_unit
+    if stored.get("format") == _FORMAT:
+        decode = _decode_unit
+    units = []
+    for index, (shard_number, *fields) in enumerate(stored["units"]):
+        shard = stored["inputs"][shard_number]
+        units.append(decode(index, shard, fields))
+    return units
 
 
-def _decode_old_unit(index: int, shard: Mapping[str, Any], unit: Sequence[Any]) -> WorkUnit:
-    """Read a unit of a run that an older version of this program began: Parquet and CSV had fields each."""
-    first_row_group, row_groups, first_row, rows, size, header_bytes, first_byte = unit
+def _decode_unit(index: int, shard: Shard, fields: Sequence[Any]) -> WorkUnit:
+    first_row, rows, size, *span = fields
+    return WorkUnit(
+        index=index,
+        shard=shard["url"],
+        version=shard["version"],
+        span=tuple(span),
+        first_row=first_row,
+        rows=rows,
+        bytes=size,
+    )
+
+
+def _decode_old_unit(index: int, shard: Shard, fields: Sequence[Any]) -> WorkUnit:
+    """Read a unit of a run that an older version of this program began."""
+    first_row_group, row_groups, first_row, rows, size, header_bytes, first_byte = fields
+    span: tuple[int, ...]
     if header_bytes:
-        span: tuple[int, ...] = (header_bytes, first_byte)
+        # A piece of a CSV file.
+        span = (header_bytes, first_byte)
+    elif rows is None:
+        # A whole CSV file, whose rows only reading tells.
+        span = ()
     else:
-        span = () if rows is None else (first_row_group, row_groups)
-    return WorkUnit(index, shard["url"], shard["version"], span, first_row, rows, size)
+        span = (first_row_group, row_groups)
+    return _decode_unit(index, shard, (first_row, rows, size, *span))

@@ -1,10 +1,12 @@
 """The files of a published run: their final names, and how they get them.
 
-A name carries the digest of its file's content, so that a retried bundle, a second launcher, or a worker
-that wakes up late cannot put other content under it.
+A name carries the digest of its file's content, so that a retried bundle, a second launcher, or a
+worker that wakes up late cannot put other content under it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from configs.errors import PublishError
@@ -14,76 +16,140 @@ from transforms.batches import WrittenFile, WrittenPart
 from transforms.output.many_requests import call_for_each
 
 REJECTED = "rejected"
-Move = tuple[WrittenFile, str]
+_PART_PREFIX = "part-"
+# 48 bits tell two contents of one unit apart: they will not agree in them by chance.
+_DIGEST_DIGITS = 12
+
+# A file as the manifest lists it: path, rows, bytes, sha256.
+Entry = dict[str, Any]
 
 
-def move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[dict[str, Any]]]:
+@dataclass(frozen=True)
+class Move:
+    """A stored file, and the name that it gets below the run's folder."""
+
+    file: WrittenFile
+    name: str
+
+
+def move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[Entry]]:
     """Give every file of the chosen parts its final name.
+
+    Args:
+        run: the run, in whose folder of attempts the files are.
+        parts: the parts that are published.
 
     Returns:
         `files` and `rejected_files`, an entry for each file, as the manifest has them.
 
     Raises:
+        PublishError: a file is a link that leads out of the output.
         FileNotFoundError: somebody removed files of units that are done; they will be written again.
     """
-    scored, rejected = list(_scored_moves(parts)), list(_rejected_moves(parts))
-    for file, _ in (*scored, *rejected):
-        refuse_link(run, files.join(run.attempts, file.path), PublishError)
+    scored = list(_name_scored(parts))
+    rejected = list(_name_rejected(parts))
+    moves = [*scored, *rejected]
+    # A move takes a link as it is, and it would then be published.
+    for move in moves:
+        refuse_link(run, _locate_stored(run, move), PublishError)
+
     folders = [run.published]
     if rejected:
         folders.append(files.join(run.published, REJECTED))
     for folder in folders:
         files.make_folder(folder)
+
+    give_name = partial(_give_name, run)
     try:
         entries = {
-            "files": call_for_each(run.output, lambda move: _move(run, *move), scored),
-            "rejected_files": call_for_each(run.output, lambda move: _move(run, *move), rejected),
+            "files": call_for_each(run.output, give_name, scored),
+            "rejected_files": call_for_each(run.output, give_name, rejected),
         }
     except FileNotFoundError:
-        _forget_units_without_files(run, [*scored, *rejected])
+        _forget_units_without_files(run, moves)
         raise
+    # The manifest may list the names only once they are durable.
     for folder in folders:
         files.sync_folder(folder)
     return entries
 
 
 def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
-    """Remove files that an interrupted or losing publication left, and the manifest does not list."""
-    listed = {entry["path"] for entry in manifest["files"] + manifest["rejected_files"]}
+    """Remove parts that an interrupted or losing publication left.
+
+    Args:
+        run: the published run.
+        manifest: its manifest; the parts that it lists stay.
+    """
+    entries = manifest["files"] + manifest["rejected_files"]
+    listed = {entry["path"] for entry in entries}
+
     rejected = files.list_names(files.join(run.published, REJECTED))
-    present = files.list_names(run.published) + [f"{REJECTED}/{name}" for name in rejected]
+    present = files.list_names(run.published)
+    present += [f"{REJECTED}/{name}" for name in rejected]
     for name in present:
-        is_part = name.removeprefix(f"{REJECTED}/").startswith("part-")
+        base_name = name.removeprefix(f"{REJECTED}/")
+        # Anything but a part is not of this program's making, or is the manifest.
+        is_part = base_name.startswith(_PART_PREFIX)
         if is_part and name not in listed:
             files.remove(files.join(run.published, name))
 
 
-def _scored_moves(parts: Sequence[WrittenPart]) -> Iterator[Move]:
-    by_unit: dict[int, list[WrittenFile]] = {}
+def _name_scored(parts: Sequence[WrittenPart]) -> Iterator[Move]:
+    # A unit has several parts where a runner broke the order of its batches; its files are numbered
+    # through all of them.
+    files_by_unit: dict[int, list[WrittenFile]] = {}
     for part in parts:
-        by_unit.setdefault(part.unit, []).extend(part.scored)
-    for unit, stored in by_unit.items():
+        files_of_unit = files_by_unit.setdefault(part.unit, [])
+        files_of_unit.extend(part.scored)
+
+    for unit, stored in files_by_unit.items():
         for number, file in enumerate(stored):
-            middle = f"-{number:03d}" if len(stored) > 1 else ""
+            place = f"{unit:05d}"
+            if len(stored) > 1:
+                place += f"-{number:03d}"
             suffix = file.path.rsplit(".", 1)[1]
-            yield file, f"part-{unit:05d}{middle}-{file.sha256[:12]}.{suffix}"
+            yield Move(file, f"{_PART_PREFIX}{place}-{_shorten_digest(file)}.{suffix}")
 
 
-def _rejected_moves(parts: Sequence[WrittenPart]) -> Iterator[Move]:
+def _name_rejected(parts: Sequence[WrittenPart]) -> Iterator[Move]:
     for part in parts:
         for file in part.rejected:
-            yield file, f"{REJECTED}/part-{part.unit:05d}-{file.sha256[:12]}.parquet"
+            name = f"{_PART_PREFIX}{part.unit:05d}-{_shorten_digest(file)}.parquet"
+            yield Move(file, f"{REJECTED}/{name}")
 
 
-def _move(run: RunFolder, file: WrittenFile, name: str) -> dict[str, Any]:
-    files.move(files.join(run.attempts, file.path), files.join(run.published, name))
-    return {"path": name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+def _shorten_digest(file: WrittenFile) -> str:
+    return file.sha256[:_DIGEST_DIGITS]
+
+
+def _locate_stored(run: RunFolder, move: Move) -> str:
+    return files.join(run.attempts, move.file.path)
+
+
+def _locate_published(run: RunFolder, move: Move) -> str:
+    return files.join(run.published, move.name)
+
+
+def _give_name(run: RunFolder, move: Move) -> Entry:
+    """Move one file, and return its entry of the manifest."""
+    files.move(_locate_stored(run, move), _locate_published(run, move))
+    file = move.file
+    return {
+        "path": move.name,
+        "rows": file.rows,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+    }
 
 
 def _forget_units_without_files(run: RunFolder, moves: Sequence[Move]) -> None:
     """Remove the done-records of units whose files are gone, so that the next run writes them again."""
-    for file, name in moves:
-        places = (files.join(run.attempts, file.path), files.join(run.published, name))
-        if not any(files.exists(place) for place in places):
-            unit = int(file.path.partition("-")[0])
-            files.remove(run.done_record(unit))
+    for move in moves:
+        is_stored = files.exists(_locate_stored(run, move))
+        # Under its final name where this launcher, or another one, has moved it already.
+        if is_stored or files.exists(_locate_published(run, move)):
+            continue
+        # The name of an attempt's file begins with the number of its unit.
+        unit = int(move.file.path.partition("-")[0])
+        files.remove(run.done_record(unit))

@@ -7,7 +7,7 @@ import pytest
 from storage.layout import RunFolder
 from tests.support.builders import make_unit
 from transforms.batches import WrittenFile, WrittenPart
-from transforms.output.manifest import books_of_units, description, manifest_text
+from transforms.output.manifest import describe_run, format_manifest, list_unit_books
 from transforms.output.plan_file import StoredPlan
 from transforms.timing import STAGES
 
@@ -27,7 +27,7 @@ def test_the_books_of_a_unit_are_those_of_its_pieces() -> None:
         make_unit(1, 5, "t.parquet", first_row=40, span=(2, 3)),
     )
     parts = [part(1, (5, 3, 1, 1)), part(0, (4, 4, 0, 0)), part(0, (5, 2, 3, 0))]
-    assert list(books_of_units(StoredPlan(units, (), ()), parts)) == [
+    assert list(list_unit_books(StoredPlan(units, (), ()), parts)) == [
         {
             "shard": "s.parquet",
             "span": [0, 1],
@@ -56,7 +56,7 @@ def test_who_computed_it_is_told_once_and_how_many_parts_each_worker_wrote() -> 
         part(2, (1, 1, 0, 0), placement="cpu", worker="b:2"),
         part(3, (1, 1, 0, 0)),  # of an older version
     ]
-    told = description(RUN, parts, {"in": 4}, NO_FILES)
+    told = describe_run(RUN, parts, {"in": 4}, NO_FILES)
     assert (told["computed_by"], told["workers"]) == (["cpu", "gpu"], {"a:1": 1, "b:2": 2})
     assert (told["run_id"], told["rows"], told["files"], told["rejected_files"]) == (
         "run1",
@@ -68,7 +68,7 @@ def test_who_computed_it_is_told_once_and_how_many_parts_each_worker_wrote() -> 
 
 def test_seconds_are_told_in_millionths_and_shares_in_ten_thousandths() -> None:
     stages = {"read": 1.00000049, "model": 2.0000005}
-    told = description(
+    told = describe_run(
         RUN,
         [part(0, (7, 7, 0, 0), stages=stages, began=10.0, ended=13.00449, peak_memory=5)],
         {},
@@ -99,18 +99,18 @@ def test_time_that_workers_spend_side_by_side_counts_once(
         part(0, (5, 5, 0, 0), stages={"read": 1.0}, began=began, ended=ended)
         for began, ended in spans
     ]
-    told = description(RUN, parts, {}, NO_FILES)
+    told = describe_run(RUN, parts, {}, NO_FILES)
     assert told["seconds"] == covered
     assert told["rows_per_second"] == (round(5 * len(spans) / covered) if covered else None)
 
 
 def test_where_no_time_was_taken_there_are_no_shares() -> None:
-    told = description(
+    told = describe_run(
         RUN, [part(0, (1, 1, 0, 0), stages={"read": 0.0}, began=5.0, ended=5.0)], {}, NO_FILES
     )
     assert told["stages"]["read"] == {"seconds": 0.0, "share": 0.0}
     assert (told["seconds"], told["rows_per_second"], told["peak_memory_bytes"]) == (0.0, None, 0)
-    assert description(RUN, [], {}, NO_FILES)["peak_memory_bytes"] is None
+    assert describe_run(RUN, [], {}, NO_FILES)["peak_memory_bytes"] is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_where_no_time_was_taken_there_are_no_shares() -> None:
     ],
 )
 def test_a_manifest_is_json_and_has_a_line_for_each_file(content: dict[str, object]) -> None:
-    text = manifest_text(content)
+    text = format_manifest(content)
     assert json.loads(text) == content
     assert text.endswith("}\n")
     lines = text.splitlines()
