@@ -36,7 +36,8 @@ def find_builder(name: str) -> Builder:
         ModelError: there is no such network.
     """
     if name not in BUILDERS:
-        near = difflib.get_close_matches(name, BUILDERS, n=1, cutoff=0.0)[0]
+        # Without a cutoff, the nearest name however far it is: there always is one.
+        (near,) = difflib.get_close_matches(name, BUILDERS, n=1, cutoff=0.0)
         raise ModelError(
             f"builder {name!r} is unknown; did you mean {near!r}? There are {sorted(BUILDERS)}"
         )

@@ -30,14 +30,7 @@ class _Cnn(nn.Module):
         self, channels: int, height: int, width: int, classes: int, widths: Sequence[int]
     ) -> None:
         super().__init__()
-        # The picture is halved between blocks, and nothing is left of one that is halved too often.
-        halvings = len(widths) - 1
-        smallest = min(height, width) >> max(halvings, 0)
-        if halvings < 0 or smallest < 1:
-            raise ValueError(
-                "widths must hold 1 entry or more, "
-                f"and not halve {height} x {width} below 1 pixel, got {list(widths)}"
-            )
+        _check_halvings(height, width, widths)
         layers: list[nn.Module] = []
         before = channels
         for after in widths:
@@ -45,21 +38,39 @@ class _Cnn(nn.Module):
             layers.append(nn.MaxPool2d(2))
             before = after
         # Nothing is halved behind the last block.
-        self.blocks = nn.Sequential(*layers[:-1])
+        layers.pop()
+        self.blocks = nn.Sequential(*layers)
+
+        halvings = len(widths) - 1
         last_height = height >> halvings
         last_width = width >> halvings
-        pixels = last_height * last_width
-        self.head = nn.Linear(widths[-1] * pixels, classes)
+        features = before * last_height * last_width
+        self.head = nn.Linear(features, classes)
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        features = self.blocks(image).flatten(1)
-        return {"logits": self.head(features)}
+        values = self.blocks(image)
+        features = values.flatten(1)
+        logits = self.head(features)
+        return {"logits": logits}
+
+
+def _check_halvings(height: int, width: int, widths: Sequence[int]) -> None:
+    # The picture is halved between blocks, and nothing is left of one that is halved too often.
+    halvings = len(widths) - 1
+    smallest = min(height, width) >> max(halvings, 0)
+    if halvings < 0 or smallest < 1:
+        raise ValueError(
+            "widths must hold 1 entry or more, "
+            f"and not halve {height} x {width} below 1 pixel, got {list(widths)}"
+        )
 
 
 def _make_block(before: int, after: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for channels in (before, after):
         # No bias: the normalisation right behind it subtracts any constant.
-        convolution = nn.Conv2d(channels, after, 3, padding=1, bias=False)
-        layers += [convolution, nn.BatchNorm2d(after), nn.ReLU()]
+        convolution = nn.Conv2d(channels, after, kernel_size=3, padding=1, bias=False)
+        layers.append(convolution)
+        layers.append(nn.BatchNorm2d(after))
+        layers.append(nn.ReLU())
     return layers

@@ -40,8 +40,10 @@ class _Mlp(nn.Module):
             # Only where it is wanted: an idle layer would still shift the numbers in weights' names.
             if dropout:
                 layers.append(nn.Dropout(dropout))
+        # No activation behind it: logits may be negative.
         last = nn.Linear(sizes[-1], out_features)
-        self.layers = nn.Sequential(*layers, last)
+        layers.append(last)
+        self.layers = nn.Sequential(*layers)
         self.gives_one = out_features == 1
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -41,7 +41,7 @@ class _ResNet(nn.Module):
         super().__init__()
         first, second, third, fourth = _WIDTHS
         # The order of these lines decides names and random numbers; both are torchvision's.
-        self.conv1 = nn.Conv2d(3, first, 7, stride=2, padding=3, bias=False)
+        self.conv1 = _make_convolution(3, first, size=7, stride=2)
         self.bn1 = nn.BatchNorm2d(first)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -51,6 +51,7 @@ class _ResNet(nn.Module):
         self.layer4 = _make_stage(third, fourth, stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(fourth, classes)
+        # Last, over what the layers have drawn for themselves.
         self.apply(_draw_weights)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -75,11 +76,10 @@ class _Block(nn.Module):
         super().__init__()
         # First, as in torchvision: the same seed then draws the same weights.
         shortcut = _make_shortcut(before, after, stride)
-        # No bias: the normalisation right behind it subtracts any constant.
-        self.conv1 = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
+        self.conv1 = _make_convolution(before, after, size=3, stride=stride)
         self.bn1 = nn.BatchNorm2d(after)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
+        self.conv2 = _make_convolution(after, after, size=3, stride=1)
         self.bn2 = nn.BatchNorm2d(after)
         self.downsample = shortcut
 
@@ -90,8 +90,10 @@ class _Block(nn.Module):
         values = self.relu(values)
         values = self.conv2(values)
         values = self.bn2(values)
+        # Where the block changes size or channels, its input must change them too.
         if self.downsample is not None:
             identity = self.downsample(image)
+        # In place, as in torchvision: the sum takes no memory of its own.
         values += identity
         result: torch.Tensor = self.relu(values)
         return result
@@ -99,17 +101,33 @@ class _Block(nn.Module):
 
 def _make_stage(before: int, after: int, stride: int) -> nn.Sequential:
     """Return the blocks of a stage, of which the first changes size and channels."""
-    first = _Block(before, after, stride)
-    following = [_Block(after, after, stride=1) for _ in range(1, _BLOCKS)]
-    return nn.Sequential(first, *following)
+    blocks = [_Block(before, after, stride)]
+    while len(blocks) < _BLOCKS:
+        block = _Block(after, after, stride=1)
+        blocks.append(block)
+    return nn.Sequential(*blocks)
 
 
 def _make_shortcut(before: int, after: int, stride: int) -> nn.Module | None:
     """Return what makes the input of a block as small and wide as its output, where that differs."""
     if stride == 1 and before == after:
         return None
-    convolution = nn.Conv2d(before, after, 1, stride=stride, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(after))
+    convolution = _make_convolution(before, after, size=1, stride=stride)
+    normalisation = nn.BatchNorm2d(after)
+    return nn.Sequential(convolution, normalisation)
+
+
+def _make_convolution(before: int, after: int, size: int, stride: int) -> nn.Conv2d:
+    """Return a convolution of size x size pixels, padded so that its stride alone changes the size."""
+    return nn.Conv2d(
+        before,
+        after,
+        kernel_size=size,
+        stride=stride,
+        padding=size // 2,
+        # The normalisation right behind it subtracts any constant.
+        bias=False,
+    )
 
 
 def _draw_weights(module: nn.Module) -> None:

@@ -42,7 +42,15 @@ def sentence_encoder(
     >>> encoder(input_ids=tokens, attention_mask=tokens)["embedding"].shape
     torch.Size([3, 4])
     """
-    return _SentenceEncoder(vocabulary, width, layers, heads, feed_forward, positions, normalise)
+    return _SentenceEncoder(
+        vocabulary=vocabulary,
+        width=width,
+        layers=layers,
+        heads=heads,
+        feed_forward=feed_forward,
+        positions=positions,
+        normalise=normalise,
+    )
 
 
 def parameters_of_bert(config: Mapping[str, int], normalise: bool = True) -> dict[str, int | bool]:
@@ -71,20 +79,26 @@ def state_of_bert(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor
     Raises:
         KeyError: a tensor that every BERT has is missing.
     """
-    # A model with a head on top keeps the encoder under a name of its own.
-    tensors = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
+    encoder = {}
+    for name, tensor in tensors.items():
+        # A model with a head on top keeps the encoder under a name of its own.
+        own_name = name.removeprefix("bert.")
+        encoder[own_name] = tensor
+
     state = {}
     for ours, theirs in _EMBEDDINGS.items():
-        state[ours] = tensors[f"embeddings.{theirs}"]
-    positions = tensors["embeddings.position_embeddings.weight"]
-    segments = tensors["embeddings.token_type_embeddings.weight"]
+        state[ours] = encoder[f"embeddings.{theirs}"]
+    positions = encoder["embeddings.position_embeddings.weight"]
+    segments = encoder["embeddings.token_type_embeddings.weight"]
     # All texts are of the first segment: its vector is added to every position once and for all.
     state["positions.weight"] = positions + segments[0]
-    for layer in sorted(_find_layers(tensors)):
-        state.update(_take_layer(tensors, layer))
+    for layer in sorted(_find_layers(encoder)):
+        taken = _take_layer(encoder, layer)
+        state.update(taken)
     return state
 
 
+# Names in a Hugging Face checkpoint; of the dicts the keys are ours, and the values theirs.
 _LAYERS = "encoder.layer."
 _ATTENTION = ("query", "key", "value")
 _EMBEDDINGS = {
@@ -105,7 +119,8 @@ def _find_layers(names: Iterable[str]) -> set[int]:
     layers = set()
     for name in names:
         if name.startswith(_LAYERS):
-            number, _, _ = name.removeprefix(_LAYERS).partition(".")
+            within = name.removeprefix(_LAYERS)
+            number, _, _ = within.partition(".")
             layers.add(int(number))
     return layers
 
@@ -116,11 +131,16 @@ def _take_layer(tensors: Mapping[str, torch.Tensor], layer: int) -> dict[str, to
     ours = f"layers.{layer}"
     taken = {}
     for kind in ("weight", "bias"):
+        attention = []
+        for part in _ATTENTION:
+            tensor = tensors[f"{theirs}.attention.self.{part}.{kind}"]
+            attention.append(tensor)
         # One product in place of three.
-        attention = [tensors[f"{theirs}.attention.self.{part}.{kind}"] for part in _ATTENTION]
         taken[f"{ours}.attend.{kind}"] = torch.cat(attention)
+
         for our_name, their_name in _LAYER.items():
-            taken[f"{ours}.{our_name}.{kind}"] = tensors[f"{theirs}.{their_name}.{kind}"]
+            tensor = tensors[f"{theirs}.{their_name}.{kind}"]
+            taken[f"{ours}.{our_name}.{kind}"] = tensor
     return taken
 
 
@@ -151,16 +171,21 @@ class _SentenceEncoder(nn.Module):
         positions = self.positions.weight[:tokens]
         values = self.words(input_ids) + positions
         values = self.norm(values)
-        # The same for every head and every token that looks.
-        attended = attention_mask.to(torch.bool)[:, None, None, :]
+        is_token = attention_mask.to(torch.bool)
+        # (rows, 1, 1, tokens): the same for every head and every token that looks.
+        attended = is_token[:, None, None, :]
         for layer in self.layers:
             values = layer(values, attended)
+
         # float32, whatever the layers compute in: a long text's sum needs the digits.
-        weights = attention_mask[:, :, None].to(torch.float32)
+        weights = attention_mask[:, :, None]
+        weights = weights.to(torch.float32)
         weighted = values.to(torch.float32) * weights
+        counts = weights.sum(1)
         # A text without tokens would divide by zero.
-        counts = weights.sum(1).clamp(min=1.0)
-        mean = weighted.sum(1) / counts
+        counts = counts.clamp(min=1.0)
+        sums = weighted.sum(1)
+        mean = sums / counts
         if self.normalise:
             mean = functional.normalize(mean, dim=1)
         return {"embedding": mean}
@@ -170,6 +195,7 @@ class _Layer(nn.Module):
     def __init__(self, width: int, heads: int, feed_forward: int) -> None:
         super().__init__()
         self.heads = heads
+        # Query, key and value of all heads side by side, in one product.
         self.attend = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
         self.norm_attention = nn.LayerNorm(width, eps=_EPSILON)
@@ -180,13 +206,19 @@ class _Layer(nn.Module):
     def forward(self, values: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         rows, tokens, width = values.shape
         parts = self.attend(values)
-        parts = parts.view(rows, tokens, 3, self.heads, width // self.heads)
+        numbers = width // self.heads
+        parts = parts.view(rows, tokens, 3, self.heads, numbers)
         # (3, rows, heads, tokens, numbers): a product for each head.
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        parts = parts.permute(2, 0, 3, 1, 4)
+        query, key, value = parts
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=attended)
-        mixed = mixed.transpose(1, 2).reshape(rows, tokens, width)
+        # Heads side by side again, in the width of a token.
+        mixed = mixed.transpose(1, 2)
+        mixed = mixed.reshape(rows, tokens, width)
+        # Normalised behind each sum, as in BERT; later Transformers do it before.
         values = values + self.mix(mixed)
         values = self.norm_attention(values)
+
         widened = self.widen(values)
         widened = functional.gelu(widened)
         values = values + self.narrow(widened)

@@ -1,7 +1,8 @@
-"""How far scores of faster settings are from those of the reference, on the same rows."""
+"""Compare scores of faster settings with those of the reference, on the same rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,9 +32,13 @@ class Agreement:
         """Tell whether no figure is worse than allowed."""
         # A figure that is not a number is worse than any: both `<=` and `>=` are false for it.
         is_near = self.max_difference <= tolerance.max_difference
-        is_same = self.label_agreement is None or self.label_agreement >= tolerance.label_agreement
-        is_aligned = self.cosine is None or self.cosine >= tolerance.cosine
-        return is_near and is_same and is_aligned
+        has_same_labels = True
+        if self.label_agreement is not None:
+            has_same_labels = self.label_agreement >= tolerance.label_agreement
+        is_aligned = True
+        if self.cosine is not None:
+            is_aligned = self.cosine >= tolerance.cosine
+        return is_near and has_same_labels and is_aligned
 
 
 def agreement(
@@ -49,44 +54,61 @@ def agreement(
         activation: what makes probabilities of them: `sigmoid`, `softmax` or `none`.
         threshold: sigmoid: from this probability on, a row is of the second class.
     """
-    pairs = []
+    outputs = []
     for name, expected in reference.items():
-        pair = _flatten_rows(expected), _flatten_rows(actual[name])
-        pairs.append(pair)
+        output = _Output(_flatten_rows(expected), _flatten_rows(actual[name]))
+        outputs.append(output)
     if activation == "none":
-        return _compare_vectors(pairs)
+        return _compare_vectors(outputs)
     # Only a single output can be made probabilities of.
-    expected, found = pairs[0]
-    return _compare_probabilities(expected, found, activation, threshold)
+    return _compare_probabilities(outputs[0], activation, threshold)
 
 
-def _compare_vectors(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Agreement:
-    differences, cosines = [], []
-    for expected, actual in pairs:
+class _Output(NamedTuple):
+    """One output as the reference gives it, and as the faster settings do; float64 (rows, numbers)."""
+
+    expected: np.ndarray
+    actual: np.ndarray
+
+
+def _compare_vectors(outputs: Sequence[_Output]) -> Agreement:
+    differences = []
+    cosines = []
+    for expected, actual in outputs:
         # Relative: nothing says what size such outputs have.
         size = _find_largest(expected) or 1.0
         difference = _find_largest(expected - actual)
         differences.append(difference / size)
         # The cosine of two numbers is 1 or -1, and says nothing.
         if expected.shape[1] > 1:
-            cosines.append(_find_smallest_cosine(expected, actual))
-    rows = len(pairs[0][0])
-    cosine = min(cosines) if cosines else None
-    return Agreement(rows, max(differences), None, cosine)
+            cosine = _find_smallest_cosine(expected, actual)
+            cosines.append(cosine)
+    return Agreement(
+        rows=len(outputs[0].expected),
+        max_difference=max(differences),
+        label_agreement=None,
+        cosine=min(cosines, default=None),
+    )
 
 
-def _compare_probabilities(
-    expected: np.ndarray, actual: np.ndarray, activation: str, threshold: float
-) -> Agreement:
+def _compare_probabilities(output: _Output, activation: str, threshold: float) -> Agreement:
     activate = sigmoid if activation == "sigmoid" else softmax
-    expected = activate(expected)
-    actual = activate(actual)
+    expected = activate(output.expected)
+    actual = activate(output.actual)
     difference = _find_largest(expected - actual)
-    is_same = _choose_labels(expected, threshold) == _choose_labels(actual, threshold)
+
+    expected_labels = _choose_labels(expected, threshold)
+    labels = _choose_labels(actual, threshold)
+    is_same = expected_labels == labels
     rows = len(expected)
     # The mean of no rows is not a number, and would agree less than any.
     share = float(is_same.mean()) if rows else 1.0
-    return Agreement(rows, difference, share, None)
+    return Agreement(
+        rows=rows,
+        max_difference=difference,
+        label_agreement=share,
+        cosine=None,
+    )
 
 
 def _flatten_rows(values: np.ndarray) -> np.ndarray:
@@ -106,15 +128,19 @@ def _choose_labels(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     if probabilities.shape[1] == 1:
         reached: np.ndarray = probabilities[:, 0] >= threshold
         return reached
-    return np.asarray(probabilities.argmax(axis=1))
+    best = probabilities.argmax(axis=1)
+    return np.asarray(best)
 
 
 def _find_smallest_cosine(expected: np.ndarray, actual: np.ndarray) -> float:
-    lengths = np.linalg.norm(expected, axis=1)
-    lengths = lengths * np.linalg.norm(actual, axis=1)
+    expected_lengths = np.linalg.norm(expected, axis=1)
+    actual_lengths = np.linalg.norm(actual, axis=1)
+    lengths = expected_lengths * actual_lengths
     products = (expected * actual).sum(axis=1)
+
     # Rows of zeros in both agree, and have no angle; one beside a row of numbers has none either.
-    both_zero = ~expected.any(axis=1) & ~actual.any(axis=1)
+    has_numbers = expected.any(axis=1) | actual.any(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        cosines = np.where(both_zero, 1.0, products / lengths)
+        cosines = products / lengths
+    cosines = np.where(has_numbers, cosines, 1.0)
     return float(cosines.min(initial=1.0))

@@ -4,7 +4,7 @@ A later look at how far new data has drifted compares with it.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,12 @@ import pyarrow.compute as pc
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 # Of a text column with more values, the rare ones tell little and could be anything.
 _MOST_VALUES = 50
-_COUNTED_VALUE = pa.struct([("value", pa.string()), ("count", pa.int64())])
+_COUNTED_VALUE = pa.struct(
+    [
+        ("value", pa.string()),
+        ("count", pa.int64()),
+    ]
+)
 SCHEMA = pa.schema(
     [
         ("column", pa.string()),
@@ -34,6 +39,10 @@ SCHEMA = pa.schema(
 )
 
 
+# Some of SCHEMA's columns of one record; the others are null.
+_Record: TypeAlias = dict[str, Any]
+
+
 def profile_table(features: Mapping[str, pa.Array], scores: Mapping[str, pa.Array]) -> pa.Table:
     """Return one record per feature and per score, with SCHEMA's columns.
 
@@ -44,23 +53,32 @@ def profile_table(features: Mapping[str, pa.Array], scores: Mapping[str, pa.Arra
     Args:
         features, scores: columns by name, in the order of their records.
     """
-    records = []
-    for kind, columns in (("feature", features), ("score", scores)):
-        for name, column in columns.items():
-            records.append({"column": name, "kind": kind, **_profile_column(column)})
+    records = _profile_columns("feature", features)
+    records += _profile_columns("score", scores)
     return pa.Table.from_pylist(records, schema=SCHEMA)
 
 
-def _profile_column(column: pa.Array) -> dict[str, Any]:
+def _profile_columns(kind: str, columns: Mapping[str, pa.Array]) -> list[_Record]:
+    records = []
+    for name, column in columns.items():
+        record = _profile_column(column)
+        record["column"] = name
+        record["kind"] = kind
+        records.append(record)
+    return records
+
+
+def _profile_column(column: pa.Array) -> _Record:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     is_missing = pc.is_null(column, nan_is_null=True)
     present = column.filter(pc.invert(is_missing))
+    distinct = pc.count_distinct(present)
     common = {
         "type": str(column.type),
         "rows": len(column),
         "missing": len(column) - len(present),
-        "distinct": pc.count_distinct(present).as_py(),
+        "distinct": distinct.as_py(),
     }
     if _has_values(column.type):
         return common | _count_values(present)
@@ -68,34 +86,43 @@ def _profile_column(column: pa.Array) -> dict[str, Any]:
 
 
 def _has_values(dtype: pa.DataType) -> bool:
-    is_text = pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
-    return is_text or bool(pa.types.is_boolean(dtype))
+    is_string = pa.types.is_string(dtype)
+    is_large_string = pa.types.is_large_string(dtype)
+    is_boolean = pa.types.is_boolean(dtype)
+    return bool(is_string or is_large_string or is_boolean)
 
 
-def _count_values(present: pa.Array) -> dict[str, Any]:
+def _count_values(present: pa.Array) -> _Record:
     """Return the most frequent values."""
     counts = present.value_counts().to_pylist()
-    # Ties in the order of the values, so that the same rows give the same file.
-    counts.sort(key=lambda found: (-found["counts"], found["values"]))
-    frequent = [
-        {"value": str(found["values"]), "count": found["counts"]} for found in counts[:_MOST_VALUES]
-    ]
+    counts.sort(key=_rank_count)
+    frequent = []
+    for found in counts[:_MOST_VALUES]:
+        value = str(found["values"])
+        counted = {"value": value, "count": found["counts"]}
+        frequent.append(counted)
     return {"values": frequent}
 
 
-def _describe_numbers(present: pa.Array) -> dict[str, Any]:
-    is_binary = pa.types.is_binary(present.type) or pa.types.is_large_binary(present.type)
-    if is_binary:
+def _rank_count(found: Mapping[str, Any]) -> tuple[int, Any]:
+    # Ties in the order of the values, so that the same rows give the same file.
+    return -found["counts"], found["values"]
+
+
+def _describe_numbers(present: pa.Array) -> _Record:
+    """Return the figures of the finite numbers, or of the sizes of binary values in bytes."""
+    if _is_binary(present.type):
         present = pc.binary_length(present)
-    is_number = pa.types.is_integer(present.type) or pa.types.is_floating(present.type)
-    if not is_number:
+    if not _is_number(present.type):
         return {}
+
     values = present.to_numpy(zero_copy_only=False)
     values = values.astype(np.float64)
     # One infinity would make every figure infinite or NaN.
     values = values[np.isfinite(values)]
     if not len(values):
         return {}
+
     quantiles = np.quantile(values, QUANTILE_LEVELS)
     return {
         "mean": float(values.mean()),
@@ -104,3 +131,15 @@ def _describe_numbers(present: pa.Array) -> dict[str, Any]:
         "max": float(values.max()),
         "quantiles": quantiles.tolist(),
     }
+
+
+def _is_binary(dtype: pa.DataType) -> bool:
+    is_binary = pa.types.is_binary(dtype)
+    is_large_binary = pa.types.is_large_binary(dtype)
+    return bool(is_binary or is_large_binary)
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    is_integer = pa.types.is_integer(dtype)
+    is_floating = pa.types.is_floating(dtype)
+    return bool(is_integer or is_floating)

@@ -1,4 +1,4 @@
-"""Predicted labels against true ones: the usual numbers, by scikit-learn, and as text."""
+"""Compare predicted labels with true ones: the usual numbers, by scikit-learn, and as text."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -37,7 +37,7 @@ class Evaluation:
         """Return plain lists, numbers and strings, ready for JSON or YAML."""
         values = asdict(self)
         values["labels"] = list(self.labels)
-        values["confusion"] = [list(row) for row in self.confusion]
+        values["confusion"] = list(map(list, self.confusion))
         return values
 
 
@@ -65,13 +65,19 @@ def evaluate(
     names = list(labels)
     _check_labels(truth, predicted, names)
     _check_scores(scores, len(truth), len(names))
-    options: dict[str, Any] = {"labels": names, "zero_division": 0, "average": "macro"}
+    options: dict[str, Any] = {
+        "labels": names,
+        "zero_division": 0,
+        "average": "macro",
+    }
     # With two labels everybody means the positive one, and not the mean of both.
     if len(names) == 2:
-        options |= {"average": "binary", "pos_label": names[1]}
+        options["average"] = "binary"
+        options["pos_label"] = names[1]
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(truth, predicted, **options)
     accuracy = metrics.accuracy_score(truth, predicted)
     confusion = metrics.confusion_matrix(truth, predicted, labels=names)
+    roc_auc = _compute_roc_auc(truth, names, scores)
     # Plain Python values: numpy's own do not become JSON or YAML.
     return Evaluation(
         rows=len(truth),
@@ -80,8 +86,8 @@ def evaluate(
         precision=float(precision),
         recall=float(recall),
         f1=float(f1),
-        roc_auc=_compute_roc_auc(truth, names, scores),
-        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        roc_auc=roc_auc,
+        confusion=tuple(map(tuple, confusion.tolist())),
     )
 
 
@@ -107,16 +113,20 @@ def render(evaluation: Evaluation) -> str:
 
 
 def _render_confusion(evaluation: Evaluation) -> list[str]:
-    table = [["true \\ predicted", *evaluation.labels]]
-    for name, row in zip(evaluation.labels, evaluation.confusion, strict=True):
-        table.append([name, *map(str, row)])
-    first = max(len(row[0]) for row in table)
-    width = max(len(cell) for row in table for cell in row[1:])
+    names = ["true \\ predicted", *evaluation.labels]
+    table = [list(evaluation.labels)]
+    for row in evaluation.confusion:
+        cells = [str(count) for count in row]
+        table.append(cells)
+
+    names_width = max(map(len, names))
+    # Two spaces between columns, so that long numbers do not run together.
+    cell_width = 2 + max(len(cell) for cells in table for cell in cells)
     lines = []
-    for name, *cells in table:
-        # Two spaces between columns, so that long numbers do not run together.
-        padded = [cell.rjust(width + 2) for cell in cells]
-        line = name.ljust(first) + "".join(padded)
+    for name, cells in zip(names, table, strict=True):
+        line = name.ljust(names_width)
+        for cell in cells:
+            line += cell.rjust(cell_width)
         lines.append(line)
     return lines
 
@@ -124,35 +134,48 @@ def _render_confusion(evaluation: Evaluation) -> list[str]:
 def _compute_roc_auc(
     truth: Sequence[str], labels: list[str], scores: np.ndarray | None
 ) -> float | None:
-    """Return the area under the ROC curve; None where a label has no true row."""
-    if scores is None or set(truth) != set(labels):
+    """Return the area under the ROC curve; None without scores, or where a label has no true row."""
+    if scores is None:
         return None
+    if set(truth) != set(labels):
+        return None
+
     numbers = np.array([labels.index(label) for label in truth])
     if len(labels) == 2:
         # A matrix of scores is as good as its second column.
         positive = scores if scores.ndim == 1 else scores[:, 1]
         area = metrics.roc_auc_score(numbers, positive)
         return float(area)
+
     # Probabilities computed in float32 may miss a sum of 1 by more than scikit-learn allows; scaled
     # in float64 they do not.
     wide = scores.astype(np.float64)
-    wide = wide / wide.sum(axis=1, keepdims=True)
+    sums = wide.sum(axis=1, keepdims=True)
+    wide = wide / sums
     area = metrics.roc_auc_score(numbers, wide, multi_class="ovr", average="macro")
     return float(area)
 
 
 def _check_labels(truth: Sequence[str], predicted: Sequence[str], labels: list[str]) -> None:
-    if not len(truth) or len(truth) != len(predicted):
+    rows = len(truth)
+    if rows == 0 or rows != len(predicted):
         raise InputError(
             "there must be as many predictions as true labels, and at least one: "
-            f"{len(truth)} and {len(predicted)}"
+            f"{rows} and {len(predicted)}"
         )
-    if len(labels) < 2 or len(set(labels)) != len(labels):
+    different = set(labels)
+    if len(labels) < 2 or len(different) != len(labels):
         raise InputError(f"there must be two labels or more, all different, got {labels}")
-    for what, values in (("true", truth), ("predicted", predicted)):
-        unknown = set(values) - set(labels)
-        if unknown:
-            raise InputError(f"the {what} label {min(unknown)!r} is not one of {labels}")
+    _refuse_unknown("true", truth, labels)
+    _refuse_unknown("predicted", predicted, labels)
+
+
+def _refuse_unknown(what: str, values: Sequence[str], labels: list[str]) -> None:
+    unknown = set(values) - set(labels)
+    if unknown:
+        # Of several the first, so that the same rows give the same message.
+        first = min(unknown)
+        raise InputError(f"the {what} label {first!r} is not one of {labels}")
 
 
 def _check_scores(scores: np.ndarray | None, rows: int, labels: int) -> None:

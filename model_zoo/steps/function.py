@@ -205,7 +205,7 @@ def _where(error: Exception, file: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == file]
     kind = type(error).__name__
-    # None when the error was met elsewhere, as in a check of what the function returned.
+    # None when the error was met elsewhere, as where Arrow takes over what the function returned.
     if not lines:
         return kind
     # The last: where it left the user's file, for a library perhaps.

@@ -67,8 +67,7 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     """
     tokenizer = _load_tokenizer(step.tokenizer, step.max_tokens)
     strings = _to_strings(texts, step.column)
-    encodings = tokenizer.encode_batch_fast(strings)
-    tokens = [encoding.ids for encoding in encodings]
+    tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(strings)]
     lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
     places = np.arange(step.max_tokens)
     # (rows, max_tokens): true at a row's first places, as many as it has tokens.
