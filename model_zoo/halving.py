@@ -1,11 +1,15 @@
-"""Find the rows that make a call fail, by halving the batch until they are alone."""
+"""Find the rows that make a call fail, by halving the batch until they are alone.
+
+For what fails on the whole batch at once and does not say on which row: parsing CSV values, casting scores, a
+user's function. A network has ways of its own (`model_zoo/scoring/mini_batches.py`), as its mini-batches stay filled.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from configs.errors import RejectedRows
+from configs.errors import Refusal, RejectedRows
 
 # So many single rows that fail, while nothing has gone through, raise the doubt that it is not the rows.
 ALONE_BEFORE_DOUBT = 8
@@ -19,6 +23,7 @@ def find_rejected(rows: int, attempt: Callable[[np.ndarray], Any]) -> RejectedRo
         attempt: called with row positions (int64); raises when one of them is bad.
 
     Raises:
+        Refusal: whatever `attempt` refuses, as that is no matter of a row.
         Exception: the last error of `attempt`, once `ALONE_BEFORE_DOUBT` single rows failed, no call
             ever passed, and as many rows from all over the batch fail too: it is not the rows.
     """
@@ -30,6 +35,8 @@ def find_rejected(rows: int, attempt: Callable[[np.ndarray], Any]) -> RejectedRo
         try:
             attempt(positions)
             passed = True
+        except Refusal:
+            raise
         except Exception as error:
             if len(positions) > 1:
                 middle = len(positions) // 2
@@ -53,6 +60,8 @@ def _any_passes(positions: np.ndarray, attempt: Callable[[np.ndarray], Any]) -> 
     for position in positions:
         try:
             attempt(np.array([position]))
+        except Refusal:
+            raise
         except Exception:  # noqa: BLE001, S112 - the question is whether another row does better
             continue
         return True

@@ -59,7 +59,8 @@ def preprocess_batch(
 ) -> FeatureBatch:
     """Return the batch with its inputs, without the rows that were rejected.
 
-    A failing step names all its rows at once, so this tries once more per failing step.
+    A step names the rows that it cannot take column by column, so this tries once more for every
+    column with such rows.
     """
     while True:
         try:

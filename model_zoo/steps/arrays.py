@@ -49,31 +49,32 @@ def decode_dictionary(array: pa.Array) -> pa.Array:
     return array
 
 
-def to_numpy(column: Column) -> np.ndarray:
-    """Return a numeric column as a numpy array, without a copy where its buffer allows that.
+def get_numbers(columns: Columns, name: str, step: str) -> np.ndarray:
+    """Return a numeric column that a step names, (rows, ...), without a copy where that can be.
 
-    Nulls become NaN; booleans stay booleans.
+    Nulls become NaN. Booleans stay booleans; with nulls among them they are Python objects.
+
+    Args:
+        columns: all columns, by name.
+        name: of the column.
+        step: the word of the step, for the message.
 
     Raises:
-        JobError: the column is not numeric.
+        JobError: there is no such column, or it is not numeric.
     """
+    column = get_column(columns, name, step)
     if isinstance(column, np.ndarray):
         return column
     if not is_number(column.type):
         raise JobError(
-            f"a column of type {column.type} is not a number; encode it (one_hot, ordinal) or decode "
-            "it (image) first"
+            f"preprocess step {step}: column {name!r} of type {column.type} is not a number; "
+            "encode it (one_hot, ordinal) or decode it (image) first"
         )
     return column.to_numpy(zero_copy_only=False)
 
 
-def to_floats(column: Column) -> np.ndarray:
-    """Return a numeric column as floats, which keep their width; whole numbers become float64.
-
-    Raises:
-        JobError: the column is not numeric.
-    """
-    values = to_numpy(column)
+def to_floats(values: np.ndarray) -> np.ndarray:
+    """Return numbers as floats, which keep their width; whole numbers and booleans become float64."""
     if values.dtype in (np.float32, np.float64):
         return values
     return values.astype(np.float64)
@@ -102,13 +103,27 @@ def cast_array(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarra
     with np.errstate(invalid="ignore", over="ignore"):
         result = values.astype(dtype)
         is_changed = _find_changed(values, result)
-    if is_changed.any():
-        reason = RowError(f"column {name!r}: value does not fit {dtype}")
-        numbers_of_rows = is_changed.reshape(len(is_changed), -1)
-        is_bad_row = numbers_of_rows.any(axis=1)
-        rows = np.flatnonzero(is_bad_row)
-        raise RejectedRows(dict.fromkeys(rows.tolist(), reason))
+    reject_where(is_changed, f"column {name!r}: value does not fit {dtype}")
     return result
+
+
+def reject_where(is_bad: np.ndarray, why: str) -> None:
+    """Reject the rows that have a bad value.
+
+    Args:
+        is_bad: bool (rows, ...).
+        why: names the column, and no value.
+
+    Raises:
+        RejectedRows: there are such rows.
+    """
+    # A batch without any, as nearly all are, is looked at once.
+    if not is_bad.any():
+        return
+    values_of_rows = is_bad.reshape(len(is_bad), -1)
+    rows = np.flatnonzero(values_of_rows.any(axis=1))
+    reason = RowError(why)
+    raise RejectedRows(dict.fromkeys(rows.tolist(), reason))
 
 
 def find_missing(column: pa.Array) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from model_zoo.steps.arrays import Columns, NewColumns, cast_array, get_column, to_numpy
+from model_zoo.steps.arrays import Columns, NewColumns, cast_array, get_numbers
 from model_zoo.steps.step import ColumnNames, Word
 
 
@@ -24,7 +24,6 @@ class Cast(Word):
         dtype = np.dtype(self.dtype)
         result: NewColumns = {}
         for name in self.columns:
-            column = get_column(columns, name, self.step)
-            values = to_numpy(column)
+            values = get_numbers(columns, name, self.step)
             result[name] = cast_array(name, values, dtype)
         return result

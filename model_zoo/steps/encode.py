@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.errors import InputError, RejectedRows, RowError
+from configs.errors import InputError
 from model_zoo.steps.arrays import (
     Column,
     Columns,
@@ -14,6 +14,7 @@ from model_zoo.steps.arrays import (
     Scalar,
     decode_dictionary,
     get_column,
+    reject_where,
     to_arrow,
 )
 from model_zoo.steps.fitting import present_values, training_column
@@ -54,7 +55,7 @@ class OneHot(Word):
         # Training alone needs scikit-learn, which takes a second to import.
         from sklearn.preprocessing import OneHotEncoder
 
-        found = _fit_categories(OneHotEncoder, self.step, self.columns, columns)
+        found = _fit_categories(OneHotEncoder, columns, self.columns, self.step)
         return self.model_copy(update={"categories": found})
 
 
@@ -89,7 +90,7 @@ class Ordinal(Word):
         """Find the categories of each column."""
         from sklearn.preprocessing import OrdinalEncoder
 
-        found = _fit_categories(OrdinalEncoder, self.step, self.columns, columns)
+        found = _fit_categories(OrdinalEncoder, columns, self.columns, self.step)
         return self.model_copy(update={"categories": found})
 
 
@@ -106,24 +107,17 @@ def _encode(name: str, column: Column, categories: tuple[Scalar, ...], unknown: 
     indices = pc.index_in(array, value_set=known, skip_nulls=True)
     indices = indices.fill_null(-1)
     codes: np.ndarray = indices.to_numpy().astype(np.int64)
-    unknown_rows = np.flatnonzero(codes < 0)
-    if len(unknown_rows):
-        _refuse_unknown(name, unknown_rows, len(categories), unknown)
-    return codes
-
-
-def _refuse_unknown(name: str, rows: np.ndarray, categories: int, unknown: str) -> None:
-    """Raise what the step's `unknown` asks for; `zeros` and `code` let the rows pass."""
-    if unknown == "error":
+    is_unknown = codes < 0
+    # `zeros` and `code` let such rows pass.
+    if unknown == "error" and is_unknown.any():
         raise InputError(
-            f"column {name!r} holds a value outside the {categories} categories "
+            f"column {name!r} holds a value outside the {len(categories)} categories "
             "that the model knows"
         )
     if unknown == "reject":
-        reason = RowError(
-            f"column {name!r}: not one of the {categories} categories that the model knows"
-        )
-        raise RejectedRows(dict.fromkeys(rows.tolist(), reason))
+        known_by_model = f"the {len(categories)} categories that the model knows"
+        reject_where(is_unknown, f"column {name!r}: not one of {known_by_model}")
+    return codes
 
 
 def _mark_codes(codes: np.ndarray, categories: int) -> np.ndarray:
@@ -137,7 +131,7 @@ def _mark_codes(codes: np.ndarray, categories: int) -> np.ndarray:
 
 
 def _fit_categories(
-    encoder: Any, step: str, names: tuple[str, ...], columns: Columns
+    encoder: Any, columns: Columns, names: tuple[str, ...], step: str
 ) -> Categories:
     """Return the distinct values of each column, sorted.
 
@@ -145,14 +139,14 @@ def _fit_categories(
 
     Args:
         encoder: class of scikit-learn's that finds the categories.
-        step: the word of the step, for messages.
-        names: of the columns.
         columns: training columns.
+        names: of the columns.
+        step: the word of the step, for messages.
     """
     categories = []
     for name in names:
-        column = training_column(step, columns, name)
-        present = present_values(step, name, column)
+        column = training_column(columns, name, step)
+        present = present_values(column, name, step)
         values = np.array(present.to_pylist(), dtype=object)
         table = values.reshape(-1, 1)
         fitted = encoder().fit(table)

@@ -63,8 +63,8 @@ class Fill(Word):
         # Training alone needs scikit-learn, which takes a second to import.
         from sklearn.impute import SimpleImputer
 
-        column = training_column(self.step, columns, name)
-        present = present_values(self.step, name, column)
+        column = training_column(columns, name, self.step)
+        present = present_values(column, name, self.step)
         dtype: type = np.float64
         missing: float | None = np.nan
         # Any value may be the most frequent one, texts too; means and medians are of numbers.

@@ -1,5 +1,7 @@
 """What steps need to be fitted: training columns as arrays for scikit-learn, and its numbers back."""
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,13 +10,13 @@ from configs.errors import InputError, JobError
 from model_zoo.steps.arrays import Columns, decode_dictionary, get_column, is_number, to_arrow
 
 
-def training_column(step: str, columns: Columns, name: str) -> pa.Array:
+def training_column(columns: Columns, name: str, step: str) -> pa.Array:
     """Return a flat training column as an Arrow array, without a dictionary.
 
     Args:
-        step: the word of the step, for messages.
         columns: training columns, by name.
         name: of the column.
+        step: the word of the step, for messages.
 
     Raises:
         JobError: there is no such column, or it has more than one number per row.
@@ -24,19 +26,19 @@ def training_column(step: str, columns: Columns, name: str) -> pa.Array:
     if not is_flat:
         raise JobError(
             f"preprocess step {step} cannot be fitted on {name!r}, "
-            f"which has shape (rows, {column.shape[1:]})"
+            f"which has {math.prod(column.shape[1:])} numbers per row"
         )
     array = to_arrow(column)
     return decode_dictionary(array)
 
 
-def present_values(step: str, name: str, column: pa.Array) -> pa.Array:
+def present_values(column: pa.Array, name: str, step: str) -> pa.Array:
     """Return the values of a training column that are not missing.
 
     Args:
-        step: the word of the step, for messages.
+        column: values of any type.
         name: of the column.
-        column: its values, of any type.
+        step: the word of the step, for messages.
 
     Raises:
         InputError: all of them are.
@@ -51,15 +53,15 @@ def present_values(step: str, name: str, column: pa.Array) -> pa.Array:
     return present
 
 
-def training_matrix(step: str, names: tuple[str, ...], columns: Columns) -> np.ndarray:
+def training_matrix(columns: Columns, names: tuple[str, ...], step: str) -> np.ndarray:
     """Return columns side by side, float64 (rows, columns).
 
     Missing values are NaN, which scikit-learn's scalers pass over.
 
     Args:
-        step: the word of the step, for messages.
-        names: of the columns, in the order of the matrix.
         columns: training columns, by name.
+        names: of the columns, in the order of the matrix.
+        step: the word of the step, for messages.
 
     Raises:
         JobError: a column is not numeric.
@@ -67,7 +69,7 @@ def training_matrix(step: str, names: tuple[str, ...], columns: Columns) -> np.n
     """
     arrays = {}
     for name in names:
-        arrays[name] = training_column(step, columns, name)
+        arrays[name] = training_column(columns, name, step)
 
     # After the loop above: a column that is not there is named before one that does not suit.
     for name, array in arrays.items():
@@ -75,7 +77,7 @@ def training_matrix(step: str, names: tuple[str, ...], columns: Columns) -> np.n
             raise JobError(
                 f"preprocess step {step}: column {name!r} of type {array.type} is not a number"
             )
-        present_values(step, name, array)
+        present_values(array, name, step)
 
     numbers = []
     for array in arrays.values():

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal, Self
 
-from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_floats
+from model_zoo.steps.arrays import Columns, NewColumns, get_numbers, to_floats
 from model_zoo.steps.fitting import to_plain_floats, training_matrix
 from model_zoo.steps.step import ColumnNames, Word
 
@@ -23,8 +23,8 @@ class Scale(Word):
         offsets = self.offset or ()
         result: NewColumns = {}
         for name, factor, offset in zip(self.columns, factors, offsets, strict=True):
-            column = get_column(columns, name, self.step)
-            result[name] = to_floats(column) * factor + offset
+            values = to_floats(get_numbers(columns, name, self.step))
+            result[name] = values * factor + offset
         return result
 
     def fit(self, columns: Columns) -> Self:
@@ -32,7 +32,7 @@ class Scale(Word):
         # Training alone needs scikit-learn, which takes a second to import.
         from sklearn.preprocessing import MinMaxScaler
 
-        matrix = training_matrix(self.step, self.columns, columns)
+        matrix = training_matrix(columns, self.columns, self.step)
         scaler = MinMaxScaler(feature_range=self.range)
         scaler.fit(matrix)
         return self.model_copy(
@@ -58,16 +58,16 @@ class Standardise(Word):
         scales = self.scale or ()
         result: NewColumns = {}
         for name, mean, scale in zip(self.columns, means, scales, strict=True):
-            column = get_column(columns, name, self.step)
+            values = to_floats(get_numbers(columns, name, self.step))
             # The fitted numbers as they are: a factor and an offset of them would round differently.
-            result[name] = (to_floats(column) - mean) / scale
+            result[name] = (values - mean) / scale
         return result
 
     def fit(self, columns: Columns) -> Self:
         """Find each column's mean and standard deviation."""
         from sklearn.preprocessing import StandardScaler
 
-        matrix = training_matrix(self.step, self.columns, columns)
+        matrix = training_matrix(columns, self.columns, self.step)
         scaler = StandardScaler()
         scaler.fit(matrix)
         return self.model_copy(

@@ -4,15 +4,15 @@ from typing import Literal
 
 import numpy as np
 
-from model_zoo.steps.arrays import Columns, NewColumns, cast_array, get_column, to_numpy
-from model_zoo.steps.step import ColumnNames, Word
+from model_zoo.steps.arrays import Columns, NewColumns, cast_array, get_numbers
+from model_zoo.steps.step import AnyColumnNames, Word
 
 
 class Stack(Word):
     """Put columns side by side into one array `into` of shape (rows, width)."""
 
     step: Literal["stack"]
-    columns: ColumnNames
+    columns: AnyColumnNames
     into: str
     dtype: Literal["float32", "float64", "int32", "int64"] = "float32"
 
@@ -26,30 +26,25 @@ class Stack(Word):
             RejectedRows: rows with a value that `dtype` cannot hold.
         """
         parts = self._take_parts(columns)
-        width = sum(map(_count_lines, parts.values()))
+        width = sum(map(_count_lines, parts))
         buffer = np.empty((width, rows), dtype=self.dtype)
         start = 0
-        for name, part in parts.items():
+        for name, part in zip(self.columns, parts, strict=True):
             stop = start + _count_lines(part)
             _fill_lines(name, part, buffer[start:stop])
             start = stop
         return {self.into: buffer.T}
 
-    def _take_parts(self, columns: Columns) -> dict[str, np.ndarray]:
+    def _take_parts(self, columns: Columns) -> list[np.ndarray]:
         """Return the step's columns as numbers; for an integer buffer, already in its dtype."""
-        parts = {}
-        for name in self.columns:
-            column = get_column(columns, name, self.step)
-            parts[name] = to_numpy(column)
+        parts = [get_numbers(columns, name, self.step) for name in self.columns]
         if not self.dtype.startswith("int"):
             return parts
 
         # Before the buffer is filled: there, numpy would wrap or cut what does not fit.
         dtype = np.dtype(self.dtype)
-        cast = {}
-        for name, part in parts.items():
-            cast[name] = cast_array(name, part, dtype)
-        return cast
+        named = zip(self.columns, parts, strict=True)
+        return [cast_array(name, part, dtype) for name, part in named]
 
 
 def _count_lines(part: np.ndarray) -> int:

@@ -8,12 +8,21 @@ run the very same code, and none makes a Python object per row (images and user 
 
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from model_zoo.steps.arrays import Columns, NewColumns
 
+
+def _refuse_repeated(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("names a column twice")
+    return names
+
+
 # A step without columns would do nothing, in silence.
-ColumnNames = Annotated[tuple[str, ...], Field(min_length=1)]
+AnyColumnNames = Annotated[tuple[str, ...], Field(min_length=1)]
+# Of a step that replaces columns, the second word about one would undo the first.
+ColumnNames = Annotated[AnyColumnNames, AfterValidator(_refuse_repeated)]
 
 
 class Step(Protocol):

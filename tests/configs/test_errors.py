@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 import pickle
 
 from hypothesis import given
@@ -13,6 +15,7 @@ from configs.errors import (
     OtherContentError,
     PublishError,
     Refusal,
+    RejectedRows,
     VerifyError,
     WorkerError,
     refusal_in,
@@ -112,3 +115,12 @@ def test_the_refusal_of_an_error_is_itself_or_what_a_runner_wrapped_up() -> None
         == "a.csv: gone"
     )
     assert refusal_of(RuntimeError("no words of ours")) is None
+
+
+def test_rejected_rows_can_pass_a_context_manager() -> None:
+    @contextmanager
+    def block() -> Iterator[None]:
+        yield
+
+    with pytest.raises(RejectedRows), block():
+        raise RejectedRows({0: ValueError("x")})

@@ -31,6 +31,13 @@ def one_row_less(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
     return {"x": np.zeros(rows.num_rows - 1)}
 
 
+def drop_a_5(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
+    a = rows["a"].to_numpy()
+    if rows.num_rows > 1 and (a == 5).any():
+        raise ValueError("a 5")
+    return {"x": a[a != 5]}
+
+
 def a_list(rows: pa.RecordBatch) -> dict[str, list[int]]:
     return {"x": [0] * rows.num_rows}
 

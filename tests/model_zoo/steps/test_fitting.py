@@ -191,5 +191,5 @@ def test_a_wide_column_cannot_be_fitted() -> None:
         Stack(step="stack", columns=("a", "a"), into="x"),
         Scale(step="scale", columns=("x",)),
     )
-    with pytest.raises(JobError, match=r"cannot be fitted on 'x'"):
+    with pytest.raises(JobError, match=r"cannot be fitted on 'x', which has 2 numbers per row"):
         fit_steps(steps, {"a": pa.array([1.0, 2.0])}, 2)

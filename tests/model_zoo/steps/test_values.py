@@ -269,7 +269,8 @@ def test_cast_of_a_wide_array_names_rows() -> None:
 
 
 def test_text_is_not_a_number() -> None:
-    with pytest.raises(JobError, match="type string is not a number"):
+    """The message names the step and the column."""
+    with pytest.raises(JobError, match="step cast: column 'a' of type string is not a number"):
         Cast(step="cast", columns=("a",), dtype="int32").apply({"a": pa.array(["1"])}, 1)
 
 
@@ -292,6 +293,14 @@ def test_stack_is_numpys_column_stack(rows: int, widths: list[int], dtype: Any) 
     expected = np.column_stack(list(parts.values()))
     assert x.dtype == dtype  # type: ignore[union-attr]
     np.testing.assert_array_equal(x, expected)
+
+
+def test_stack_takes_a_column_as_often_as_it_is_named() -> None:
+    columns = {"a": pa.array([1.0, 2.0]), "b": pa.array([3.0, 4.0])}
+    for dtype in ("float32", "int32"):
+        step = Stack(step="stack", columns=("a", "b", "a"), into="x", dtype=dtype)
+        x = step.apply(columns, 2)["x"]
+        np.testing.assert_array_equal(x, [[1, 3, 1], [2, 4, 2]])
 
 
 def test_stack_takes_integers_booleans_and_nulls() -> None:
@@ -383,6 +392,7 @@ def test_rows_on_which_a_user_function_fails_are_named() -> None:
 @pytest.mark.parametrize(
     ("name", "takes", "words"),
     [
+        ("drop_a_5", "arrow", "returned 0 values of 'x' for 1 rows"),
         ("fail_on_many", "arrow", "failed on 8 rows but on none of its halves: ValueError in line"),
         ("one_row_less", "arrow", "returned 7 values of 'x' for 8 rows"),
         ("a_list", "arrow", "must return dict"),

@@ -69,6 +69,7 @@ def test_a_step_that_lacks_state_is_not_fitted(fields: dict[str, Any]) -> None:
         ),
         ({"step": "cast", "columns": [], "dtype": "int8"}, "at least 1 item"),
         ({"step": "cast", "columns": ["a"], "dtype": "uint64"}, "dtype"),
+        ({"step": "scale", "columns": ["a", "b", "a"]}, "names a column twice"),
         ({"step": "image", "column": "a", "into": "x", "height": 0, "width": 1}, "height"),
         (
             {"step": "image", "column": "a", "into": "x", "height": 1, "width": 1, "std": [0.0]},
