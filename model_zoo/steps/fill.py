@@ -73,7 +73,7 @@ class Fill(Word):
             missing = None
         imputer = SimpleImputer(strategy=self.strategy, missing_values=missing)
         try:
-            values = np.array(present.to_pylist(), dtype=dtype)
+            values: np.ndarray = np.array(present.to_pylist(), dtype=dtype)
             table = values.reshape(-1, 1)
             imputer.fit(table)
             value = imputer.statistics_[0]
