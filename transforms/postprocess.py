@@ -45,18 +45,16 @@ def postprocess_rows(
     scores = _make_scores(outputs, carried, how, keep, where)
     kept = [how.rename.get(name, name) for name in keep]
     _refuse_doubles([*carried, *kept, *how.constants])
+
     inputs = {name: rows.column(name) for name in carried}
-    constants = {
-        name: pa.repeat(pa.scalar(value), rows.num_rows) for name, value in how.constants.items()
-    }
-    columns = {**inputs, **{name: scores[name] for name in kept}, **constants}
-    fields = [
-        rows.schema.field(name) if name in inputs else pa.field(name, column.type)
-        for name, column in columns.items()
-    ]
-    result = pa.RecordBatch.from_arrays(list(columns.values()), schema=pa.schema(fields))
+    kept_scores = {name: scores[name] for name in kept}
+    constants = _repeat_constants(how.constants, rows.num_rows)
+    columns = {**inputs, **kept_scores, **constants}
+    schema = _make_schema(columns, rows.schema, carried)
+    result = pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
     if where is None:
         return result
+    # A filter may read score columns that are not written.
     mask = where_mask(where, {**inputs, **scores}, rows.num_rows)
     return result.filter(pa.array(mask))
 
@@ -68,14 +66,25 @@ def postprocess_batch(
     keep: Sequence[str],
     where: str | None,
 ) -> ScoredBatch:
-    """Return the batch as it will be written, without the rows that were rejected or filtered."""
-    raw, outputs = batch.raw, batch.outputs
+    """Return the batch as it will be written, without the rows that were rejected or filtered.
+
+    Args:
+        batch: rows, and what the model gave for them.
+        carried, how, keep, where: as for `postprocess_rows`.
+
+    Raises:
+        JobError: as `postprocess_rows`.
+    """
+    raw = batch.raw
+    outputs = batch.outputs
+    # Once more after each rejection, which names all rows of one column: every column may reject some.
     while True:
         try:
             rows = postprocess_rows(raw.rows, outputs, carried, how, keep, where)
             break
         except RejectedRows as rejected:
-            kept = np.delete(np.arange(len(raw)), sorted(rejected.reasons))
+            all_rows = np.arange(len(raw))
+            kept = np.delete(all_rows, sorted(rejected.reasons))
             outputs = {name: array[kept] for name, array in outputs.items()}
             raw = raw.reject(rejected, "postprocess")
     return ScoredBatch(
@@ -112,6 +121,25 @@ class Postprocess(beam.PTransform):
         return batches | beam.ParDo(function).with_output_types(ScoredBatch)
 
 
+def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, pa.Array]:
+    """Return a column of one value for each constant."""
+    return {name: pa.repeat(pa.scalar(value), rows) for name, value in constants.items()}
+
+
+def _make_schema(
+    columns: Mapping[str, pa.Array], source: pa.Schema, carried: Sequence[str]
+) -> pa.Schema:
+    """Return the schema of the columns, in which carried ones keep their fields.
+
+    With their metadata, and with whether they may hold nulls.
+    """
+    fields = []
+    for name, column in columns.items():
+        field = source.field(name) if name in carried else pa.field(name, column.type)
+        fields.append(field)
+    return pa.schema(fields)
+
+
 def _make_scores(
     outputs: Arrays,
     carried: Sequence[str],
@@ -120,15 +148,26 @@ def _make_scores(
     where: str | None,
 ) -> Mapping[str, pa.Array]:
     """Return the score columns that are kept or filtered by, by their new names, in their types."""
-    old_names = {new: old for old, new in how.rename.items()}
-    read = where_columns(where) if where is not None else []
-    filtered_by = [old_names.get(name, name) for name in read if name not in carried]
+    filtered_by = _list_filtered_by(how, carried, where)
+    # Each once, kept ones first.
     wanted = list(dict.fromkeys([*keep, *filtered_by]))
     scores = {}
     for old_name, column in score_columns(outputs, how, wanted).items():
         name = how.rename.get(old_name, old_name)
         scores[name] = _to_type(name, column, how.dtypes.get(name))
     return scores
+
+
+def _list_filtered_by(
+    how: ScoreColumns, carried: Sequence[str], where: str | None
+) -> Sequence[str]:
+    """Return the old names of the score columns that the filter reads."""
+    if where is None:
+        return []
+    # A filter has the new names, as a reader of the output has.
+    old_names = {new: old for old, new in how.rename.items()}
+    new_names = [name for name in where_columns(where) if name not in carried]
+    return [old_names.get(name, name) for name in new_names]
 
 
 def _to_type(name: str, column: pa.Array, dtype: pa.DataType | None) -> pa.Array:
@@ -154,20 +193,23 @@ def _reject_unfit(name: str, column: pa.Array, dtype: pa.DataType) -> RejectedRo
     """Return the rows whose score does not fit, or the refusal of a type that fits none."""
 
     def cast_some(positions: np.ndarray) -> pa.Array:
-        return _cast(column.take(pa.array(positions)), dtype)
+        some = column.take(pa.array(positions))
+        return _cast(some, dtype)
 
     try:
         rejected = find_rejected(len(column), cast_some)
+    # It gives up where nothing at all can be cast.
     except pa.ArrowInvalid:
         return JobError(
             f"postprocess.dtypes: {name} of type {column.type} does not fit {dtype} in any row"
         )
     reason = RowError(f"score {name} does not fit {dtype}")
-    return RejectedRows(dict.fromkeys(rejected.reasons if rejected else (), reason))
+    rows = rejected.reasons if rejected else ()
+    return RejectedRows(dict.fromkeys(rows, reason))
 
 
 def _cast(column: pa.Array, dtype: pa.DataType) -> pa.Array:
-    """Cast a column; a finite number that becomes infinite is an error, as Arrow has it for integers."""
+    """Cast a column; a finite number that becomes infinite is an error, as it is for integers."""
     cast = column.cast(dtype)
     if _count_infinities(cast) > _count_infinities(column):
         raise pa.ArrowInvalid(f"a finite number that does not fit {dtype}")
@@ -177,7 +219,9 @@ def _cast(column: pa.Array, dtype: pa.DataType) -> pa.Array:
 def _count_infinities(column: pa.Array) -> int:
     if not pa.types.is_floating(column.type):
         return 0
-    return int(pc.sum(pc.is_inf(column)).as_py() or 0)  # the sum of no values is null
+    count = pc.sum(pc.is_inf(column)).as_py()
+    # The sum of no values is null.
+    return count or 0
 
 
 def _refuse_doubles(names: Sequence[str]) -> None:

@@ -1,11 +1,11 @@
 """FeatureBatch -> PredictionBatch: Beam's RunInference around a Scorer.
 
 `ScorerHandler` is the one seam between Beam and models. RunInference loads one model per worker
-process, shares it between the threads, and hands every batch over whole; cutting it into mini-batches
-is the Scorer's own work.
+process, shares it between the threads, and hands every batch over whole; cutting it into
+mini-batches is the Scorer's own work.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -53,14 +53,17 @@ def predict_rows(
     reasons = dict(scored.rejected)
     if not_finite != "pass":
         # Rows that the model failed on hold whatever was in memory, and have their reason already.
-        found = {row: e for row, e in _find_not_finite(scored.outputs) if row not in reasons}
+        found = _find_not_finite(scored.outputs, known=reasons)
         if found and not_finite == "fail":
+            first = next(iter(found.values()))
             raise ModelError(
-                f"{next(iter(found.values()))} in {len(found)} rows, and model.not_finite is fail; "
+                f"{first} in {len(found)} rows, and model.not_finite is fail; "
                 "mend the input or the model"
             )
         reasons |= found
-    return scored.outputs, RejectedRows(reasons) if reasons else None
+    if not reasons:
+        return scored.outputs, None
+    return scored.outputs, RejectedRows(reasons)
 
 
 def predict_batch(
@@ -81,12 +84,15 @@ def predict_batch(
         outputs, rejected = predict_rows(scored, len(batch), not_finite)
     except (ModelError, WorkerError) as error:
         raise type(error)(f"{batch.raw.id}: {error}") from error
+    # The batch's clock counts it as the model's time, and the scorer alone knows how much it was.
     give_time("copy", scored.copy_nanoseconds)
     if rejected is None:
         return PredictionBatch(batch.raw, outputs, scored.computed_by)
-    kept = np.delete(np.arange(len(batch)), sorted(rejected.reasons))
+    all_rows = np.arange(len(batch))
+    kept = np.delete(all_rows, sorted(rejected.reasons))
     outputs = {name: values[kept] for name, values in outputs.items()}
-    return PredictionBatch(batch.raw.reject(rejected, "predict"), outputs, scored.computed_by)
+    raw = batch.raw.reject(rejected, "predict")
+    return PredictionBatch(raw, outputs, scored.computed_by)
 
 
 @dataclass(frozen=True)
@@ -114,12 +120,14 @@ class Scoring:
 
     def load(self) -> Score:
         """Return the model, ready to score."""
+        # The launcher's digest, so that a package that changed since is refused.
         package = read_package(self.package, expected_digest=self.digest)
+        threads = threads_for(self.workers)
         return load_scorer(
             package,
             self.device,
             self.settings,
-            threads_for(self.workers),
+            threads,
             self.timeout_seconds,
             self.machine,
         )
@@ -132,8 +140,10 @@ class Predict(beam.PTransform):
     scoring: Scoring
 
     def expand(self, batches: beam.PCollection[FeatureBatch]) -> beam.PCollection[PredictionBatch]:
-        handler = ScorerHandler(self.scoring)
-        return batches | RunInference(handler.with_no_batching()).with_output_types(PredictionBatch)
+        # An element is a batch already: RunInference would make lists of them.
+        handler = ScorerHandler(self.scoring).with_no_batching()
+        inference = RunInference(handler)
+        return batches | inference.with_output_types(PredictionBatch)
 
 
 @dataclass
@@ -152,19 +162,28 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
         inference_args: dict[str, Any] | None = None,
     ) -> list[PredictionBatch]:
         assert isinstance(batch, FeatureBatch)  # noqa: S101 - with_no_batching hands the element itself over
-        with Timed("predict")(len(batch)), batch.raw.times.clocked("model"):
-            return [predict_batch(model, batch, self.scoring.not_finite)]
+        # Made for each batch, as a handler is made in the launcher, and has no setup of its own.
+        timed = Timed("predict")
+        with timed(len(batch)), batch.raw.times.clocked("model"):
+            predicted = predict_batch(model, batch, self.scoring.not_finite)
+        return [predicted]
 
     def get_num_bytes(self, batch: Sequence[FeatureBatch]) -> int:
         assert isinstance(batch, FeatureBatch)  # noqa: S101 - as above
         return batch.nbytes
 
 
-def _find_not_finite(outputs: Arrays) -> Iterator[tuple[int, NotFiniteError]]:
+def _find_not_finite(outputs: Arrays, known: Mapping[int, Exception]) -> dict[int, Exception]:
+    """Return the rows with a score that is not finite, but for the known ones, and why."""
+    found: dict[int, Exception] = {}
     for name, values in outputs.items():
         is_finite = np.isfinite(values)
         # Rows are looked at only where there is something to find.
-        if not is_finite.all():
-            rows = np.flatnonzero(~is_finite.reshape(len(values), -1).all(axis=1))
-            for row in rows.tolist():
-                yield row, NotFiniteError(f"score {name} is not finite")
+        if is_finite.all():
+            continue
+        row_is_finite = is_finite.reshape(len(values), -1).all(axis=1)
+        rows = np.flatnonzero(~row_is_finite)
+        for row in rows.tolist():
+            if row not in known:
+                found[row] = NotFiniteError(f"score {name} is not finite")
+    return found

@@ -1,7 +1,7 @@
 """RawBatch -> FeatureBatch: from table columns to the arrays that the network takes.
 
-First the contract's missing-value policy, column by column, then the job's own steps, then those that
-training fitted. A row that a step cannot take is rejected, and the rest of its batch goes on.
+First the contract's missing-value policy, column by column, then the job's own steps, then those
+that training fitted. A row that a step cannot take is rejected, and the rest of its batch goes on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,6 +43,7 @@ def preprocess_rows(
         InputError, JobError: something that concerns not just a row.
     """
     columns: dict[str, Column] = {name: rows.column(name) for name in rows.schema.names}
+    # Before the steps, so that they see no missing value that the contract settles.
     columns.update(_settle_missing(rows, contract))
     preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as)
     return {
@@ -59,9 +60,15 @@ def preprocess_batch(
 ) -> FeatureBatch:
     """Return the batch with its inputs, without the rows that were rejected.
 
-    A step names the rows that it cannot take column by column, so this tries once more for every
-    column with such rows.
+    Args:
+        batch: rows as they were read.
+        contract, steps, inputs: as for `preprocess_rows`.
+
+    Raises:
+        InputError: as `preprocess_rows`; the message names the batch.
+        JobError: as `preprocess_rows`.
     """
+    # A step names the rows that it cannot take column by column: once more for every such column.
     while True:
         try:
             arrays = preprocess_rows(batch.rows, contract, steps, inputs)
@@ -82,7 +89,10 @@ class Preprocess(beam.PTransform):
 
     def expand(self, batches: beam.PCollection[RawBatch]) -> beam.PCollection[FeatureBatch]:
         preprocess = partial(
-            preprocess_batch, contract=self.contract, steps=self.steps, inputs=self.inputs
+            preprocess_batch,
+            contract=self.contract,
+            steps=self.steps,
+            inputs=self.inputs,
         )
         function = BatchFunction(preprocess, "preprocess")
         return batches | beam.ParDo(function).with_output_types(FeatureBatch)
@@ -98,7 +108,8 @@ def _settle_missing(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> di
     filled: dict[str, Column] = {}
     reasons: dict[int, Exception] = {}
     for rule in contract:
-        if rule.missing == "fill" and rule.fill is None:  # a step fills it
+        # A step fills it, with a value that training fitted.
+        if rule.missing == "fill" and rule.fill is None:
             continue
         column = rows.column(rule.name)
         positions = find_missing(column)
@@ -111,7 +122,8 @@ def _settle_missing(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> di
             )
         if rule.missing == "reject":
             reason = RowError(f"column {rule.name!r}: missing value")
-            reasons.update(dict.fromkeys(positions.tolist(), reason))
+            rows_without = positions.tolist()
+            reasons.update(dict.fromkeys(rows_without, reason))
         elif rule.fill is not None:
             filled[rule.name] = fill_missing(column, rule.fill)
     if reasons:
@@ -132,8 +144,10 @@ def _select_input(
         raise JobError(
             f"preprocessing gives no model input {name!r}; its columns are {sorted(columns)}"
         )
-    column = columns[name]
-    array = column if isinstance(column, np.ndarray) else column.to_numpy(zero_copy_only=False)
+    array = columns[name]
+    if not isinstance(array, np.ndarray):
+        # Booleans and columns with nulls cannot be had without a copy.
+        array = array.to_numpy(zero_copy_only=False)
     shape = (rows, *wanted.shape)
     if array.shape != shape:
         raise JobError(

@@ -46,15 +46,16 @@ class RowRecord:
 class RejectedBatch:
     """Rows of one batch that one stage could not take, one record per row.
 
-    Columns: source, row (number in the shard), key (if the job names one), stage, error (class), message,
-    values (if the job asks for them: a struct of the columns that were read; null where the row could not
-    be read).
+    Columns: source, row (number in the shard), key (if the job names one), stage, error (class),
+    message, values (if the job asks for them: a struct of the columns that were read; null where the
+    row could not be read).
     """
 
     id: BatchId
     stage: str
     rows: pa.RecordBatch
 
+    # Pickle would take the whole batch that the rows are a slice of.
     def __reduce__(self) -> Any:
         return _unpickle, (self.id, self.stage, dump_rows(self.rows))
 
@@ -78,6 +79,9 @@ def record_rows(
         record: what is kept of them.
     """
     count = len(row_numbers)
+    names = [type(reason).__name__ for reason in reasons]
+    messages = list(_list_messages(reasons, rows))
+    # In the order in which the file has them.
     columns = {
         "source": pa.repeat(pa.scalar(id.shard), count),
         "row": pa.array(row_numbers, type=pa.int64()),
@@ -85,19 +89,21 @@ def record_rows(
     if record.key is not None:
         columns["key"] = rows.column(record.key)
     columns["stage"] = pa.repeat(pa.scalar(stage), count)
-    columns["error"] = pa.array([type(reason).__name__ for reason in reasons], type=pa.string())
-    columns["message"] = pa.array(_messages(reasons, rows), type=pa.string())
+    columns["error"] = pa.array(names, type=pa.string())
+    columns["message"] = pa.array(messages, type=pa.string())
     if record.values:
         columns["values"] = rows.to_struct_array()
-    return RejectedBatch(id, stage, pa.RecordBatch.from_pydict(columns))
+    records = pa.RecordBatch.from_pydict(columns)
+    return RejectedBatch(id, stage, records)
 
 
 def _unpickle(id: BatchId, stage: str, rows: bytes) -> RejectedBatch:
     return RejectedBatch(id, stage, load_rows(rows))
 
 
-def _messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterator[str]:
+def _list_messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterator[str]:
     for position, reason in enumerate(reasons):
+        # Our own messages hold no value; a library's may quote one.
         if isinstance(reason, RowError):
             yield shown(reason)
         else:
@@ -110,37 +116,38 @@ def _redact_message(reason: Exception, rows: pa.RecordBatch, position: int) -> s
     Where it or they cannot be read, nothing tells one from the other: the class alone is left.
     """
     try:
-        return shown(reason, _texts(rows.take(pa.array([position]))))
+        row = rows.take(pa.array([position]))
+        return shown(reason, _list_texts(row))
     except Exception:  # noqa: BLE001 - a row that is rejected must not end the run
         return type(reason).__name__
 
 
-def _texts(row: pa.RecordBatch) -> list[str]:
-    """Return a row's values as a library's message might hold them; numbers are blotted out anyway."""
-    return [
-        text
-        for column in row.columns
-        for value in _bytes_in(column)
-        for text in _decode(value[:_LOOKED_AT_BYTES])
-    ]
+def _list_texts(row: pa.RecordBatch) -> list[str]:
+    """Return a row's texts as a library's message might hold them; numbers are blotted out anyway."""
+    texts: list[str] = []
+    for column in row.columns:
+        for value in _list_bytes(column):
+            looked_at = value[:_LOOKED_AT_BYTES]
+            texts += _decode(looked_at)
+    return texts
 
 
-def _bytes_in(column: pa.Array) -> Iterator[bytes]:
+def _list_bytes(column: pa.Array) -> Iterator[bytes]:
     """Yield every text and every binary value, however deep.
 
     As bytes, because a text of a file need not be valid UTF-8.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
-        yield from _bytes_in(column.dictionary_decode())
+        yield from _list_bytes(column.dictionary_decode())
     elif pa.types.is_map(kind):
-        yield from _bytes_in(column.keys)
-        yield from _bytes_in(column.items)
+        yield from _list_bytes(column.keys)
+        yield from _list_bytes(column.items)
     elif pa.types.is_struct(kind):
         for child in column.flatten():
-            yield from _bytes_in(child)
+            yield from _list_bytes(child)
     elif pa.types.is_nested(kind):
-        yield from _bytes_in(column.flatten())
+        yield from _list_bytes(column.flatten())
     elif not pa.types.is_primitive(kind) and not pa.types.is_decimal(kind):
         yield from column.drop_null().cast(pa.large_binary()).to_pylist()
 

@@ -1,8 +1,8 @@
-"""What an input format is: it lists files, looks into them, splits them into spans, and reads a span.
+"""What an input format is: it looks into files, splits them into spans, and reads a span.
 
 A format is one file in this folder and its line in `table.py`. A work unit carries a `span`, numbers
-that only the unit's own format understands: row groups, places in a file. Nothing else in the program
-knows what is in it.
+that only the unit's own format understands: row groups, places in a file. Nothing else in the
+program knows what is in it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +22,7 @@ from transforms.formats.table import INPUT_FORMATS, import_maker
 from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]
+_MOST_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ class Column:
             return True
         if not self.castable:
             return False
-        return _widens(actual, self.type) or (not self.carried and _narrows(actual, self.type))
+        if _widens(actual, self.type):
+            return True
+        # Rounding is for the model alone: what is copied to the output stays exactly as it is.
+        return not self.carried and _rounds(actual, self.type)
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,10 @@ class Format(Protocol):
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
         """Look into a file before any worker starts.
 
+        Args:
+            file: the file.
+            wanted: the columns that will be read.
+
         Returns:
             The shard, and the file's whole schema.
 
@@ -112,18 +120,25 @@ class Format(Protocol):
         """
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
-        """Cut a shard into pieces of about `rows` rows, in their order; at least one."""
+        """Cut a shard into pieces, in their order; at least one.
+
+        Args:
+            shard: as `inspect` gave it.
+            rows: about how many rows of a piece are wanted.
+        """
 
     def read(
         self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
     ) -> Iterator[RawBatch]:
         """Read the rows of a unit in order, at most `rows_per_batch` at a time.
 
-        The last batch says so, and a unit without rows gives one batch without rows. Rows that cannot
-        be read are rejected in their batch.
+        The last batch says so, and a unit without rows gives one batch without rows. Rows that
+        cannot be read are rejected in their batch.
 
         Args:
+            unit: the unit, cut by the same format.
             schema: the columns to read, with the types that they must come out in.
+            rows_per_batch: rows of a batch, at most.
             record: what is kept of a rejected row.
 
         Raises:
@@ -168,25 +183,31 @@ def check_unchanged(unit: WorkUnit) -> None:
 def check_columns(url: str, schema: pa.Schema, wanted: Sequence[Column]) -> None:
     """Refuse a file that lacks a wanted column, has it twice, or in a type that it may not have.
 
+    Args:
+        url: the file, for the message.
+        schema: its columns.
+        wanted: the columns that will be read.
+
     Raises:
         InputError: the first such column.
     """
     for column in wanted:
         count = schema.names.count(column.name)
         if count == 0:
-            raise InputError(
-                f"{url}: has no column {column.name!r}{_similar_name(column.name, schema.names)}"
-            )
+            hint = _suggest_name(column.name, schema.names)
+            raise InputError(f"{url}: has no column {column.name!r}{hint}")
         if count > 1:
             raise InputError(
                 f"{url}: has {count} columns called {column.name!r}; give each its own name"
             )
         actual = schema.field(column.name).type
         if not column.takes(actual):
-            exact = " in every file, because it is copied to the output as it is"
+            where = ""
+            if column.carried:
+                where = " in every file, because it is copied to the output as it is"
             raise InputError(
                 f"{url}: column {column.name!r} is {actual}, "
-                f"but must be {column.type}{exact if column.carried else ''}; "
+                f"but must be {column.type}{where}; "
                 "write the file with that type, or retrain"
             )
 
@@ -195,12 +216,16 @@ def number_rows(unit: WorkUnit, rows: pa.RecordBatch, offset: int, last: bool) -
     """Return rows that follow each other as a batch.
 
     Args:
+        unit: the unit that they are of.
+        rows: the rows.
         offset: how many rows of the unit come before them.
         last: whether the unit ends with them.
     """
     first = unit.first_row + offset
-    numbers = np.arange(first, first + rows.num_rows, dtype=np.int64)
-    return RawBatch(unit, BatchId(unit.shard, first), rows, numbers, last)
+    stop = first + rows.num_rows
+    numbers = np.arange(first, stop, dtype=np.int64)
+    batch_id = BatchId(unit.shard, first)
+    return RawBatch(unit, batch_id, rows, numbers, last)
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
@@ -211,10 +236,12 @@ def no_rows(schema: pa.Schema) -> pa.RecordBatch:
 
 def first_sentence(error: Exception) -> str:
     """Return the beginning of a library's message, without values."""
-    return shown(error).split(". ")[0][:200]
+    sentence = shown(error).split(". ")[0]
+    return sentence[:_MOST_CHARACTERS]
 
 
-def _similar_name(name: str, names: Sequence[str]) -> str:
+def _suggest_name(name: str, names: Sequence[str]) -> str:
+    # Before the nearest: in a message, nobody sees spaces at the ends of a name.
     for other in names:
         if other.strip() == name:
             return f"; but {other!r}, with spaces around it; take them out of the file"
@@ -223,20 +250,25 @@ def _similar_name(name: str, names: Sequence[str]) -> str:
 
 def _widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
     """Tell whether every value of a narrower number is one of the wider type."""
-    narrower = _is_number(actual) and _is_number(wanted) and actual.bit_width < wanted.bit_width
-    if not narrower:
+    if not _is_number(actual) or not _is_number(wanted):
         return False
-    if pa.types.is_floating(actual) or pa.types.is_floating(wanted):
-        return bool(pa.types.is_floating(actual) and pa.types.is_floating(wanted))
+    if actual.bit_width >= wanted.bit_width:
+        return False
+    was_floating = pa.types.is_floating(actual)
+    is_floating = pa.types.is_floating(wanted)
+    # Integers and floats are not taken for each other, whatever their widths.
+    if was_floating or is_floating:
+        return bool(was_floating and is_floating)
+    was_signed = pa.types.is_signed_integer(actual)
+    is_signed = pa.types.is_signed_integer(wanted)
     # A wider signed type holds every unsigned value, but not the other way round.
-    same_sign = pa.types.is_signed_integer(actual) == pa.types.is_signed_integer(wanted)
-    return bool(same_sign or pa.types.is_signed_integer(wanted))
+    return bool(was_signed == is_signed or is_signed)
 
 
 def _is_number(dtype: pa.DataType) -> bool:
     return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype))
 
 
-def _narrows(actual: pa.DataType, wanted: pa.DataType) -> bool:
+def _rounds(actual: pa.DataType, wanted: pa.DataType) -> bool:
     """Tell whether values may be rounded: models are trained in float32 on tables in float64."""
     return bool(actual == pa.float64() and wanted == pa.float32())

@@ -16,8 +16,8 @@ class FileFormat:
     Attributes:
         format: name of the output format, which is also how the files' names end.
         schema: all columns, with the model's name, version and digest as metadata.
-        repeating: columns of texts that are worth a dictionary; for numbers that hardly repeat it costs
-            twice the time and space.
+        repeating: columns of texts that are worth a dictionary; for numbers that hardly repeat it
+            costs twice the time and space.
         sort_by: (column, `ascending` or `descending`), the order of rows inside a file.
         rows_per_file: rows of a file, at most.
         escape_formulas: texts that a spreadsheet would take for formulas get an apostrophe.
@@ -45,7 +45,12 @@ class OutputFormat(Protocol):
     """How files of one kind are written."""
 
     def find_problem(self, schema: pa.Schema, escape_formulas: bool) -> str | None:
-        """Return why rows of the schema cannot be stored so, in the words of a job; None when they can."""
+        """Return why rows cannot be stored so, in the words of a job; None when they can.
+
+        Args:
+            schema: the columns of the rows.
+            escape_formulas: the job's `sink.escape_formulas`.
+        """
 
     def open_writer(self, sink: Any, look: FileFormat) -> TableWriter:
         """Begin a file.
@@ -57,6 +62,10 @@ class OutputFormat(Protocol):
 
     def count_rows(self, url: str, file: Any) -> int:
         """Count the rows of a stored file, read from the file itself.
+
+        Args:
+            url: of the file, for errors.
+            file: open for reading.
 
         Raises:
             PublishError: it cannot be read back.
@@ -77,5 +86,10 @@ def find_output_format(name: str) -> OutputFormat:
 
 
 def columns_of_types(schema: pa.Schema, checks: Sequence[Any]) -> list[pa.Field]:
-    """Return the columns whose type passes one of the checks of `pyarrow.types`."""
+    """Return the columns whose type passes one of some checks.
+
+    Args:
+        schema: all columns.
+        checks: functions of `pyarrow.types`.
+    """
     return [field for field in schema if any(check(field.type) for check in checks)]

@@ -1,8 +1,9 @@
 """Parquet files as input: footers, row groups, and rows in the schema that the contract states."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+import os
 from typing import ClassVar
 
 import pyarrow as pa
@@ -31,10 +32,18 @@ from transforms.rejected import RowRecord
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
 BOMB_BYTES = 1 << 30
 MAX_EXPANSION = 1_000
+# What is read of a local column at a time: pages, and not the whole of a row group.
 _READ_BYTES = 1 << 20
+# What is fetched of a remote file at a time, and stays in memory until its last row was given.
 _FETCH_BYTES = 64 << 20
 _DECRYPT = "store it decrypted, on an encrypted disk or in an encrypted bucket if need be"
+# Bytes of a value that is stored plain; the length of other types is in the schema, or before it.
 _STORED_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
+# The four bytes before a text say how long it is.
+_LENGTH_BYTES = 4
+# A Parquet file ends with the length of its footer, and four letters.
+_FOOTER_LENGTH_BYTES = 4
+_FILE_END_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -61,28 +70,37 @@ class ParquetFormat:
         schema, metadata = self._read_footer(file)
         check_columns(file.url, schema, wanted)
         limit = max(BOMB_BYTES, self.max_expansion * file.bytes)
-        if _holds_more_than(limit, file.url, metadata, {column.name for column in wanted}):
+        names = {column.name for column in wanted}
+        if _holds_more_than(limit, file.url, metadata, names):
             raise self._expands_too_much(file.url)
-        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-        row_groups = tuple(RowGroup(group.num_rows, group.total_byte_size) for group in groups)
-        return Shard(file, metadata.num_rows, row_groups), schema.remove_metadata()
+        row_groups = tuple(
+            RowGroup(group.num_rows, group.total_byte_size) for group in _list_groups(metadata)
+        )
+        shard = Shard(file, metadata.num_rows, row_groups)
+        return shard, schema.remove_metadata()
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Put row groups together, up to `rows` rows; a larger group is a piece of its own."""
         groups: tuple[RowGroup, ...] = shard.details
         if len(groups) <= 1:
-            return [Piece((0, len(groups)), 0, shard.rows, shard.file.bytes)]
-        decoded_bytes = max(1, sum(group.bytes for group in groups))
+            span = (0, len(groups))
+            return [Piece(span, first_row=0, rows=shard.rows, bytes=shard.file.bytes)]
+        # At least 1, since row groups without rows may hold nothing.
+        all_decoded_bytes = max(1, sum(group.bytes for group in groups))
         pieces: list[Piece] = []
-        first, first_row = 0, 0
+        first = 0
+        first_row = 0
         while first < len(groups):
-            stop = _end_of_piece(groups, first, rows)
+            stop = _find_end_of_piece(groups, first, rows)
             here = groups[first:stop]
             rows_here = sum(group.rows for group in here)
             # Its share of the file, since a footer tells sizes before compression only.
-            stored_bytes = shard.file.bytes * sum(group.bytes for group in here) // decoded_bytes
-            pieces.append(Piece((first, stop - first), first_row, rows_here, stored_bytes))
-            first, first_row = stop, first_row + rows_here
+            decoded_bytes = sum(group.bytes for group in here)
+            stored_bytes = shard.file.bytes * decoded_bytes // all_decoded_bytes
+            span = (first, stop - first)
+            pieces.append(Piece(span, first_row, rows_here, stored_bytes))
+            first = stop
+            first_row += rows_here
         return pieces
 
     def read(
@@ -90,28 +108,35 @@ class ParquetFormat:
     ) -> Iterator[RawBatch]:
         """Read the unit's row groups; see `Format.read`."""
         total = unit.rows or 0
-        done = decoded_bytes = 0
+        done = 0
+        decoded_bytes = 0
+        limit = max(BOMB_BYTES, self.max_expansion * unit.bytes)
 
         def open_from(batch: int) -> Iterator[pa.RecordBatch]:
             return _read_batches(unit, schema.names, rows_per_batch, batch)
 
         try:
             for rows in resumed(open_from):
-                decoded_bytes += sum(_decoded_bytes(column) for column in rows.columns)
-                if decoded_bytes > max(BOMB_BYTES, self.max_expansion * unit.bytes):
+                # Once more, in what was decoded: a footer may tell less than there is.
+                decoded_bytes += sum(_count_decoded_bytes(column) for column in rows.columns)
+                if decoded_bytes > limit:
                     raise self._expands_too_much(unit.shard)
-                batch = number_rows(unit, rows, done, last=done + rows.num_rows == total)
+                is_last = done + rows.num_rows == total
+                batch = number_rows(unit, rows, done, is_last)
                 done += rows.num_rows
-                yield _to_schema(batch, schema, record)
+                yield _cast_to_schema(batch, schema, record)
         except (OSError, pa.ArrowException) as error:
-            at = f"cannot be read from row {unit.first_row + done} on: {shown(error)}"
-            why = "is encrypted" if is_encryption(error) else at
+            row = unit.first_row + done
+            why = f"cannot be read from row {row} on: {shown(error)}"
+            if is_encryption(error):
+                why = "is encrypted"
             raise InputError(f"{unit.shard}: {why}; replace the file") from error
         if done != total:
             raise InputError(
                 f"{unit.shard}: its footer promised {total} rows from row {unit.first_row} on, "
                 f"but there are {done}; replace the file"
             )
+        # A unit without rows gives one batch without rows.
         if total == 0:
             yield number_rows(unit, no_rows(schema), 0, last=True)
 
@@ -121,8 +146,9 @@ class ParquetFormat:
         except (OSError, pa.ArrowException) as error:
             if is_encryption(error):
                 raise InputError(f"{file.url}: is encrypted; {_DECRYPT}") from error
-            looks_like_csv = file.url.endswith((".csv", ".csv.gz", ".csv.zst"))
-            hint = "; is it CSV? then set source.format=csv" if looks_like_csv else ""
+            hint = ""
+            if file.url.endswith((".csv", ".csv.gz", ".csv.zst")):
+                hint = "; is it CSV? then set source.format=csv"
             raise InputError(
                 f"{file.url}: is not a readable Parquet file: {first_sentence(error)}{hint}"
             ) from error
@@ -141,7 +167,9 @@ def make_parquet_format(options: InputOptions) -> ParquetFormat:
 
 def is_encryption(error: Exception) -> bool:
     """Tell whether a Parquet file could not be read because it, or a column of it, is encrypted."""
-    return "decrypt" in str(error).lower() or "encrypted" in str(error).lower()
+    # pyarrow has no error class of its own for that.
+    message = str(error).lower()
+    return "decrypt" in message or "encrypted" in message
 
 
 @retried
@@ -151,11 +179,27 @@ def _read_footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
         return parquet.schema_arrow, parquet.metadata
 
 
-def _end_of_piece(groups: Sequence[RowGroup], first: int, rows: int) -> int:
-    """Return the row group behind the last one that fits into a piece; at least one does."""
-    stop, rows_so_far = first + 1, groups[first].rows
-    while stop < len(groups) and rows_so_far + groups[stop].rows <= rows:
+def _list_groups(metadata: pq.FileMetaData) -> list[pq.RowGroupMetaData]:
+    numbers = range(metadata.num_row_groups)
+    return [metadata.row_group(number) for number in numbers]
+
+
+def _find_end_of_piece(groups: Sequence[RowGroup], first: int, rows: int) -> int:
+    """Return the row group behind the last one that fits into a piece.
+
+    At least one does, however large.
+
+    Args:
+        groups: those of the file.
+        first: the first one of the piece.
+        rows: rows of a piece, at most.
+    """
+    stop = first + 1
+    rows_so_far = groups[first].rows
+    while stop < len(groups):
         rows_so_far += groups[stop].rows
+        if rows_so_far > rows:
+            break
         stop += 1
     return stop
 
@@ -167,17 +211,25 @@ def _read_batches(
 
     The batches before it are read again, as they are needed only after a failure.
     """
+    # A file that was replaced meanwhile would go on with other rows.
     if start:
         check_unchanged(unit)
     with _open(unit.shard) as file:
-        batches = (
-            rows.select(names)
-            for groups in _groups_read_together(file.metadata, unit)
-            for rows in file.iter_batches(
-                rows_per_batch, row_groups=groups, columns=names, use_threads=False
-            )
-        )
+        batches = _iterate_batches(file, unit, names, rows_per_batch)
         yield from islice(batches, start, None)
+
+
+def _iterate_batches(
+    file: pq.ParquetFile, unit: WorkUnit, names: Sequence[str], rows_per_batch: int
+) -> Iterator[pa.RecordBatch]:
+    for groups in _groups_read_together(file.metadata, unit):
+        # Not in threads of Arrow's own: the workers of a machine take all of its cores.
+        batches = file.iter_batches(
+            rows_per_batch, row_groups=groups, columns=names, use_threads=False
+        )
+        for rows in batches:
+            # Columns come in the file's order.
+            yield rows.select(names)
 
 
 def _open(url: str) -> pq.ParquetFile:
@@ -189,13 +241,15 @@ def _open(url: str) -> pq.ParquetFile:
         return pq.ParquetFile(
             url, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True
         )
-    return pq.ParquetFile(files.open_read(url), pre_buffer=True, page_checksum_verification=True)
+    remote = files.open_read(url)
+    return pq.ParquetFile(remote, pre_buffer=True, page_checksum_verification=True)
 
 
 def _groups_read_together(metadata: pq.FileMetaData, unit: WorkUnit) -> Iterator[list[int]]:
     """Yield the unit's row groups as they are asked for.
 
-    Of a remote file only so many at a time: `pre_buffer` keeps all that it fetched until the last row.
+    Of a remote file only so many at a time: `pre_buffer` keeps all that it fetched until the last
+    row.
     """
     first, count = unit.span
     groups = list(range(first, first + count))
@@ -208,20 +262,23 @@ def _groups_read_together(metadata: pq.FileMetaData, unit: WorkUnit) -> Iterator
         size = metadata.row_group(group).total_byte_size
         if together and bytes_together + size > _FETCH_BYTES:
             yield together
-            together, bytes_together = [], 0
+            together = []
+            bytes_together = 0
         together.append(group)
         bytes_together += size
+    # None are left only where the unit has none.
     if together:
         yield together
 
 
-def _decoded_bytes(column: pa.Array) -> int:
+def _count_decoded_bytes(column: pa.Array) -> int:
     """Return the size of a column; of a dictionary, which batches share, only that of its indices."""
-    own = column.indices if pa.types.is_dictionary(column.type) else column
-    return int(own.nbytes)
+    if pa.types.is_dictionary(column.type):
+        column = column.indices
+    return int(column.nbytes)
 
 
-def _to_schema(batch: RawBatch, schema: pa.Schema, record: RowRecord) -> RawBatch:
+def _cast_to_schema(batch: RawBatch, schema: pa.Schema, record: RowRecord) -> RawBatch:
     """Return the batch in the types of the schema.
 
     Rows with a number that its type cannot hold are rejected.
@@ -229,38 +286,73 @@ def _to_schema(batch: RawBatch, schema: pa.Schema, record: RowRecord) -> RawBatc
     columns: list[pa.Array] = []
     reasons: dict[int, Exception] = {}
     for column, field in zip(batch.rows.columns, schema, strict=True):
-        cast = column if column.type == field.type else column.cast(field.type)
-        if column.type != field.type and pa.types.is_floating(field.type):
-            overflowed = pc.and_not(pc.is_inf(cast), pc.is_inf(column))
-            reason = RowError(
-                f"column {field.name!r}: a {column.type} that does not fit {field.type}"
-            )
-            reasons.update(dict.fromkeys(pc.indices_nonzero(overflowed).to_pylist(), reason))
-            cast = pc.if_else(overflowed, None, cast)
+        cast = column
+        if column.type != field.type:
+            cast = column.cast(field.type)
+            # Only then can a value overflow: integers are cast to wider ones alone.
+            if pa.types.is_floating(field.type):
+                cast, overflowed = _take_out_overflows(column, cast)
+                reasons.update(_explain_overflows(overflowed, column.type, field))
         columns.append(cast)
     rows = pa.RecordBatch.from_arrays(columns, schema=schema)
     batch = replace(batch, rows=rows, record=record)
-    return batch.reject(RejectedRows(reasons), "read") if reasons else batch
+    if not reasons:
+        return batch
+    return batch.reject(RejectedRows(reasons), "read")
+
+
+def _take_out_overflows(column: pa.Array, cast: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return the cast column with null where a finite number became infinite, and where that is."""
+    is_infinite = pc.is_inf(cast)
+    was_infinite = pc.is_inf(column)
+    overflowed = pc.and_not(is_infinite, was_infinite)
+    return pc.if_else(overflowed, None, cast), overflowed
+
+
+def _explain_overflows(
+    overflowed: pa.Array, actual: pa.DataType, field: pa.Field
+) -> Mapping[int, Exception]:
+    reason = RowError(f"column {field.name!r}: a {actual} that does not fit {field.type}")
+    rows = pc.indices_nonzero(overflowed).to_pylist()
+    return dict.fromkeys(rows, reason)
 
 
 def _holds_more_than(limit: int, url: str, metadata: pq.FileMetaData, names: set[str]) -> bool:
-    """Tell whether the wanted columns are larger than that, decoded, as far as the footer tells."""
-    leaves = [metadata.schema.column(number) for number in range(metadata.num_columns)]
-    widths = {
-        number: _stored_width(leaf)
-        for number, leaf in enumerate(leaves)
-        if {leaf.path, leaf.path.partition(".")[0]} & names
-    }
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    """Tell whether some columns are larger than a limit, decoded, as far as the footer tells.
+
+    Args:
+        limit: in bytes.
+        url: the file.
+        metadata: its footer.
+        names: those of the columns.
+    """
+    widths = _list_stored_widths(metadata, names)
     row_width = sum(widths.values())
+    groups = _list_groups(metadata)
     at_most = sum(group.total_byte_size + group.num_rows * row_width for group in groups)
-    if at_most <= limit:  # nearly always, and it asks for no column
+    # Nearly always, and it asks for no column.
+    if at_most <= limit:
         return False
     _refuse_encrypted_columns(url, metadata)
-    columns = [
-        (group.column(number), width) for group in groups for number, width in widths.items()
-    ]
-    return sum(_column_bytes(column, width) for column, width in columns) > limit
+    decoded_bytes = 0
+    for group in groups:
+        for number, width in widths.items():
+            column = group.column(number)
+            decoded_bytes += _count_column_bytes(column, width)
+    return decoded_bytes > limit
+
+
+def _list_stored_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
+    """Return the bytes of a value, by number of the leaf, of the leaves that some columns have."""
+    widths = {}
+    for number in range(metadata.num_columns):
+        leaf = metadata.schema.column(number)
+        # Leaves of a nested column are called by its name, a dot, and their own; and a dot may be in
+        # the name of a plain one.
+        column_name = leaf.path.partition(".")[0]
+        if leaf.path in names or column_name in names:
+            widths[number] = _get_stored_width(leaf)
+    return widths
 
 
 def _refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
@@ -269,15 +361,19 @@ def _refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
     Such a footer is signed, so columns are encrypted; to ask pyarrow about them ends the process.
     """
     with files.open_read(url) as file:
-        file.seek(-8, 2)
-        length = int.from_bytes(file.read(4), "little")
+        file.seek(-_FILE_END_BYTES, os.SEEK_END)
+        stored_length = file.read(_FOOTER_LENGTH_BYTES)
+    length = int.from_bytes(stored_length, "little")
     if length != metadata.serialized_size:
         raise InputError(f"{url}: is encrypted in part; {_DECRYPT}")
 
 
-def _stored_width(leaf: pq.ColumnSchema) -> int:
-    return _STORED_WIDTHS.get(leaf.physical_type, max(leaf.length, 4))
+def _get_stored_width(leaf: pq.ColumnSchema) -> int:
+    by_length = max(leaf.length, _LENGTH_BYTES)
+    return _STORED_WIDTHS.get(leaf.physical_type, by_length)
 
 
-def _column_bytes(column: pq.ColumnChunkMetaData, width: int) -> int:
-    return max(column.total_uncompressed_size, column.num_values * width)
+def _count_column_bytes(column: pq.ColumnChunkMetaData, width: int) -> int:
+    # A dictionary of one value stands for as many as there are rows.
+    plain_bytes = column.num_values * width
+    return max(column.total_uncompressed_size, plain_bytes)

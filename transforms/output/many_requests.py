@@ -23,4 +23,5 @@ def call_for_each(url: str, call: Callable[[T], R], items: Sequence[T]) -> list[
     if files.is_local(url):
         return [call(item) for item in items]
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
-        return list(pool.map(call, items))
+        results = pool.map(call, items)
+        return list(results)

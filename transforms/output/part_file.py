@@ -1,4 +1,7 @@
-"""One file of rows on its way to the disk or store: written, synced, and opened again to count its rows."""
+"""One file of rows on its way to the disk or store.
+
+It is written, synced, and opened again to count its rows.
+"""
 
 from contextlib import ExitStack, suppress
 
@@ -24,12 +27,15 @@ class PartFile:
 
     def __init__(self, run: RunFolder, name: str, file_format: FileFormat) -> None:
         self.rows = 0
-        self._url, self._name = files.join(run.attempts, name), name
+        self._name = name
+        self._url = files.join(run.attempts, name)
         self._format = file_format.format
+        # A stack, because the file is opened here and closed by another method.
         self._stack = ExitStack()
         self._sink = self._stack.enter_context(files.open_synced(self._url))
         sink = pa.PythonFile(self._sink, mode="w")
-        self._writer = find_output_format(file_format.format).open_writer(sink, file_format)
+        output_format = find_output_format(file_format.format)
+        self._writer = output_format.open_writer(sink, file_format)
 
     def write(self, table: pa.Table) -> None:
         """Append rows of the format's schema."""
@@ -38,6 +44,7 @@ class PartFile:
 
     def abandon(self) -> None:
         """Close and remove it, without a word about errors."""
+        # Leaving the block of `open_synced` with an error is what lets go of a store's upload.
         with suppress(OSError, _Abandoned), self._stack:
             raise _Abandoned
         with suppress(OSError):
@@ -50,6 +57,7 @@ class PartFile:
             OSError: it cannot be stored.
             PublishError: what was stored does not hold the rows that were written.
         """
+        # The writer first: it still has the end of the file to write.
         self._writer.close()
         self._stack.close()
         stored = count_rows(self._url, self._format)
@@ -58,10 +66,25 @@ class PartFile:
                 f"{self._url}: {self.rows} rows were written, but {stored} are in the file; "
                 "check the disk, run again"
             )
-        return WrittenFile(self._name, self.rows, self._sink.bytes, self._sink.sha256)
+        return WrittenFile(
+            path=self._name,
+            rows=self.rows,
+            bytes=self._sink.bytes,
+            sha256=self._sink.sha256,
+        )
 
 
 def count_rows(url: str, format: str) -> int:
-    """Count the rows of a stored file, read from the file itself."""
+    """Count the rows of a stored file, read from the file itself.
+
+    Args:
+        url: the file.
+        format: name of its output format.
+
+    Raises:
+        PublishError: it cannot be read back.
+        KeyError: there is no format of this name.
+    """
     with files.open_read(url) as file:
-        return find_output_format(format).count_rows(url, file)
+        output_format = find_output_format(format)
+        return output_format.count_rows(url, file)

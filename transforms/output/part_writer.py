@@ -16,7 +16,10 @@ from transforms.formats.output import FileFormat
 from transforms.output.part_file import PartFile
 from transforms.timing import StageTimes, peak_memory
 
+# Rows that are collected before they are written as one row group.
 _ROW_GROUP_ROWS = 1 << 17
+# 48 bits: two attempts at one unit will not get the same by chance.
+_ATTEMPT_DIGITS = 12
 # How often the number of rows done is left where the launcher's progress bar looks.
 _PROGRESS_SECONDS = 1.0
 
@@ -34,12 +37,16 @@ class PartWriter:
     ) -> None:
         self.next_row = first_row
         self.unit = unit
-        self._run, self._first_row, self._format = run, first_row, file_format
-        self._attempt = uuid.uuid4().hex[:12]
+        self._run = run
+        self._first_row = first_row
+        self._format = file_format
+        # A name of its own, so that two attempts at a unit never write to one file.
+        self._attempt = uuid.uuid4().hex[:_ATTEMPT_DIGITS]
         self._name = f"{unit.index:07d}-{self._attempt}"
         self._scored: list[WrittenFile] = []
         self._pending: list[pa.RecordBatch] = []
-        self._pending_rows = self._filtered = 0
+        self._pending_rows = 0
+        self._filtered = 0
         self._rejected: list[pa.RecordBatch] = []
         self._placement = ""
         self._file: PartFile | None = None
@@ -47,7 +54,8 @@ class PartWriter:
         self._times = StageTimes()
         with self._times.clocked("write"):
             refuse_links(run, PublishError)
-            # Not the folders above: an attempt that wakes up after publishing would leave files for ever.
+            # Not the folders above: an attempt that wakes up after publishing would leave files for
+            # ever.
             files.make_folder(run.attempts, above=False)
 
     def write(self, batch: ScoredBatch) -> None:
@@ -62,7 +70,10 @@ class PartWriter:
             self._note_progress()
 
     def add_recording(self, nanoseconds: int) -> None:
-        """Count the time that recording the unit before this one took: no record can tell its own."""
+        """Count the time that it took to record the unit before this one.
+
+        No record can tell its own.
+        """
         self._times.add_before("write", nanoseconds)
 
     def abandon(self) -> None:
@@ -87,10 +98,12 @@ class PartWriter:
             PublishError: a stored file does not hold the rows that were written.
         """
         with self._times.clocked("write"):
+            # A unit without scored rows gets one file, too: with the schema.
             if self._rows_in_file or not self._scored:
                 self._close_file()
             rejected = self._write_rejected()
         ended = time.time_ns()
+        process = f"{socket.gethostname()}:{os.getpid()}"
         return WrittenPart(
             unit=self.unit.index,
             attempt=self._attempt,
@@ -103,7 +116,7 @@ class PartWriter:
             scored=tuple(self._scored),
             rejected=rejected,
             placement=self._placement,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
+            worker=process,
             stages=self._times.seconds(until=ended),
             began=self._times.since / 1e9,
             ended=ended / 1e9,
@@ -112,12 +125,14 @@ class PartWriter:
 
     @property
     def _rows_in_file(self) -> int:
-        return self._pending_rows + (self._file.rows if self._file else 0)
+        written_rows = self._file.rows if self._file else 0
+        return written_rows + self._pending_rows
 
     def _append(self, rows: pa.RecordBatch) -> None:
         """Collect rows, and begin another file whenever one is full."""
         while rows.num_rows:
-            here = rows.slice(0, self._format.rows_per_file - self._rows_in_file)
+            room = self._format.rows_per_file - self._rows_in_file
+            here = rows.slice(0, room)
             self._pending.append(here)
             self._pending_rows += here.num_rows
             rows = rows.slice(here.num_rows)
@@ -132,15 +147,18 @@ class PartWriter:
         schema = self._format.schema.remove_metadata()
         table = pa.Table.from_batches(self._pending, schema=schema)
         if self._format.sort_by:
-            table = table.sort_by(list(self._format.sort_by))
+            sort_keys = list(self._format.sort_by)
+            table = table.sort_by(sort_keys)
         if self._file is None:
             name = f"{self._name}-{len(self._scored):03d}.{self._format.format}"
             self._file = PartFile(self._run, name, self._format)
         self._file.write(table)
-        self._pending, self._pending_rows = [], 0
+        self._pending = []
+        self._pending_rows = 0
 
     def _close_file(self) -> None:
-        # A unit without rows gets a file with the schema; any other must not end with an empty row group.
+        # A unit without rows gets a file with the schema; any other must not end with an empty row
+        # group.
         if self._pending_rows or self._file is None:
             self._flush()
         if self._file is not None:
@@ -150,17 +168,22 @@ class PartWriter:
     def _write_rejected(self) -> tuple[WrittenFile, ...]:
         if not self._rejected:
             return ()
+        # Stages reject in turn, so the rows of a batch do not come in their order.
         table = pa.Table.from_batches(self._rejected).sort_by("row")
+        # As Parquet whatever the scores are written as: they may hold nested values.
         look = FileFormat("parquet", table.schema, repeating=(), sort_by=(), rows_per_file=0)
+        name = f"{self._name}-rejected.parquet"
         # Kept as the open file, so that `abandon` finds it.
-        self._file = PartFile(self._run, f"{self._name}-rejected.parquet", look)
+        self._file = PartFile(self._run, name, look)
         self._file.write(table)
         rejected = self._file.close()
         self._file = None
         return (rejected,)
 
     def _note_progress(self) -> None:
-        if time.monotonic() - self._noted < _PROGRESS_SECONDS:
+        """Leave the number of rows done, at most once in `_PROGRESS_SECONDS`."""
+        since_last = time.monotonic() - self._noted
+        if since_last < _PROGRESS_SECONDS:
             return
         self._noted = time.monotonic()
         rows = self.next_row - self._first_row
