@@ -26,10 +26,13 @@ class BatchFunction(beam.DoFn):
         self._timed = Timed(self.stage)
 
     def process(self, batch: Any) -> Iterator[Any]:
-        with self._timed(len(batch)), _times(batch).clocked(self.stage):
+        times = _get_times(batch)
+        with self._timed(len(batch)), times.clocked(self.stage):
             result = self.function(batch)
+        # Outside the block: while it yields, later stages work on the result.
         yield result
 
 
-def _times(batch: RawBatch | PredictionBatch) -> StageTimes:
-    return batch.raw.times if isinstance(batch, PredictionBatch) else batch.times
+def _get_times(batch: RawBatch | PredictionBatch) -> StageTimes:
+    raw = batch.raw if isinstance(batch, PredictionBatch) else batch
+    return raw.times

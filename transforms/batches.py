@@ -2,13 +2,13 @@
 
     WorkUnit -> RawBatch -> FeatureBatch -> PredictionBatch -> ScoredBatch -> WrittenPart
 
-Every batch knows the unit and the row it starts at, and carries the rows that were rejected on the way,
-so that the books of a unit can be balanced where it is written. Rejected rows ride inside their batch and
-not on a tagged output, because joining two outputs again needs a Flatten, and the local runner
-materialises every row that passes one.
+Every batch knows the unit and the row it starts at, and carries the rows that were rejected on the
+way, so that the books of a unit can be balanced where it is written. Rejected rows ride inside their
+batch and not on a tagged output, because joining two outputs again needs a Flatten, and the local
+runner materialises every row that passes one.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 import pickle
 from typing import Any
 
@@ -23,6 +23,7 @@ from transforms.timing import StageTimes
 
 Arrays = dict[str, np.ndarray]
 _NO_RECORD = RowRecord()
+# What an element without rows is taken for.
 _SMALL_BYTES = 1_000
 
 
@@ -33,8 +34,8 @@ class WorkUnit:
     Attributes:
         index: number of the unit in the plan.
         shard: path or URL of the input file.
-        version: what the file looked like when the plan was made (size, time, entity tag); it must not
-            have changed since.
+        version: what the file looked like when the plan was made (size, time, entity tag); it must
+            not have changed since.
         span: where the rows are in the file; only the format of the input understands it.
         first_row: number of the unit's first row in the shard.
         rows: how many rows, or None when only reading tells (a whole CSV file).
@@ -79,7 +80,7 @@ class RawBatch:
 
     @property
     def rows_in(self) -> int:
-        """Count the input rows that this batch accounts for: those that go on and the rejected ones."""
+        """Return how many input rows this batch accounts for: those that go on and rejected ones."""
         return len(self) + count_rejected(self.rejected)
 
     def reject(self, rejected: RejectedRows, stage: str) -> "RawBatch":
@@ -91,15 +92,17 @@ class RawBatch:
         """
         positions = np.array(sorted(rejected.reasons), dtype=np.int64)
         reasons = [rejected.reasons[position] for position in positions.tolist()]
+        rejected_rows = self.rows.take(pa.array(positions))
         records = record_rows(
             self.id,
             stage,
             self.row_numbers[positions],
             reasons,
-            self.rows.take(pa.array(positions)),
+            rejected_rows,
             self.record,
         )
-        kept = np.delete(np.arange(len(self)), positions)
+        all_rows = np.arange(len(self))
+        kept = np.delete(all_rows, positions)
         return replace(
             self,
             rows=self.rows.take(pa.array(kept)),
@@ -110,7 +113,11 @@ class RawBatch:
 
 @dataclass(frozen=True)
 class FeatureBatch:
-    """What the model takes: one array (rows, ...) per model input, for the rows of `raw` in their order."""
+    """What the model takes, for the rows of `raw` in their order.
+
+    Attributes:
+        inputs: one array (rows, ...) per model input, in its dtype.
+    """
 
     raw: RawBatch
     inputs: Arrays
@@ -126,9 +133,10 @@ class FeatureBatch:
 
 @dataclass(frozen=True)
 class PredictionBatch:
-    """What the model gave: one host array (rows, ...) per model output, for the rows of `raw` in order.
+    """What the model gave, for the rows of `raw` in their order.
 
     Attributes:
+        outputs: one array (rows, ...) per model output, in the host's memory.
         computed_by: device, dtype, threads and versions, for the manifest.
     """
 
@@ -142,7 +150,17 @@ class PredictionBatch:
 
 @dataclass(frozen=True)
 class ScoredBatch:
-    """Rows as they will be written: key and pass-through columns with their input types, then scores."""
+    """Rows as they will be written.
+
+    Attributes:
+        rows: key and pass-through columns with their input types, then scores.
+        rows_in: input rows that the batch accounts for.
+        rows_filtered: those of them that the job's filter left out.
+        rejected: those of them that a stage could not take.
+        last: whether the unit ends with this batch.
+        computed_by: device, dtype, threads and versions, for the manifest.
+        times: what the rows took so far.
+    """
 
     unit: WorkUnit
     id: BatchId
@@ -155,11 +173,13 @@ class ScoredBatch:
     times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        scored = self.rows.num_rows
         rejected = count_rejected(self.rejected)
-        if self.rows_in != self.rows.num_rows + self.rows_filtered + rejected:
+        # Also here, and not only when a run is published, so that the message names the batch.
+        if self.rows_in != scored + self.rows_filtered + rejected:
             raise AssertionError(
                 f"{self.id}: {self.rows_in} rows in, "
-                f"but {self.rows.num_rows} + {self.rows_filtered} + {rejected} out"
+                f"but {scored} + {self.rows_filtered} + {rejected} out"
             )
 
     def __reduce__(self) -> Any:
@@ -210,6 +230,7 @@ class WrittenPart:
     scored: tuple[WrittenFile, ...]
     rejected: tuple[WrittenFile, ...]
     # The names below are those of done-records on disks, which a later version must be able to read.
+    # They are of an attempt's circumstances, so equal parts may differ in them.
     placement: str = field(default="", compare=False)
     worker: str = field(default="", compare=False)
     stages: dict[str, float] = field(default_factory=dict, compare=False)
@@ -236,10 +257,14 @@ class BatchCoder(coders.Coder):
         return pickle.loads(encoded)  # noqa: S301 - only what `encode` of this pipeline's own workers wrote
 
     def estimate_size(self, value: Any) -> int:
+        # Features and predictions hold their rows inside `raw`.
         raw = getattr(value, "raw", value)
         rows = getattr(raw, "rows", None)
-        return int(rows.nbytes) if isinstance(rows, pa.RecordBatch) else _SMALL_BYTES
+        if not isinstance(rows, pa.RecordBatch):
+            return _SMALL_BYTES
+        return int(rows.nbytes)
 
+    # So that Beam makes no key of a batch, for which equal ones need equal bytes.
     def is_deterministic(self) -> bool:
         return False
 
@@ -249,7 +274,8 @@ class BatchCoder(coders.Coder):
 
 def _pickle_compactly(batch: Any) -> Any:
     """Pickle a slice's own rows only: pickle would take the whole batch that it was cut from."""
-    state = {name: getattr(batch, name) for name in batch.__dataclass_fields__ if name != "rows"}
+    names = [field.name for field in fields(batch) if field.name != "rows"]
+    state = {name: getattr(batch, name) for name in names}
     return _unpickle, (type(batch), dump_rows(batch.rows), state)
 
 

@@ -1,7 +1,7 @@
 """WorkUnit -> RawBatch: the projected columns of a unit's rows, in order.
 
-A unit that has a done-record is not read again: this is what makes a killed run resume, and a retried
-bundle cheap.
+A unit that has a done-record is not read again: this is what makes a killed run resume, and a
+retried bundle cheap.
 """
 
 from collections.abc import Iterator
@@ -40,11 +40,14 @@ class ReadShards(beam.PTransform):
     record: RowRecord
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection[RawBatch]:
+        read_units = beam.FlatMap(units_to_read, self.run.manifest)
         read_rows = _ReadUnits(self.run, self.schema, self.format, self.rows_per_batch, self.record)
         return (
             root
+            # The plan's place and not its units, so that the graph does not grow with the input.
             | "Plan" >> beam.Create([self.run.plan])
-            | "Units" >> beam.FlatMap(units_to_read, self.run.manifest).with_output_types(WorkUnit)
+            | "Units" >> read_units.with_output_types(WorkUnit)
+            # Else one worker would read all units that this one element became.
             | "Spread" >> beam.Reshuffle()
             | "Rows" >> beam.ParDo(read_rows)
         )
@@ -53,12 +56,25 @@ class ReadShards(beam.PTransform):
 def units_to_read(plan_url: str, manifest_url: str) -> list[WorkUnit]:
     """Return the units of a stored plan, largest first, or none when the run is published.
 
-    A local runner deals them out in turn and never moves one again, so the largest must not come last.
-    And a runner may lose a worker after the run is published, and then starts the whole graph again.
+    A local runner deals them out in turn and never moves one again, so the largest must not come
+    last.
+
+    Args:
+        plan_url: the stored plan.
+        manifest_url: the manifest, which stands once the run is published.
+
+    Raises:
+        InputError: neither is there.
     """
+    # A runner may lose a worker after the run is published, and then starts the whole graph again.
     if files.exists(manifest_url):
         return []
-    return sorted(read_plan(plan_url).units, key=lambda unit: (-unit.bytes, unit.index))
+    plan = read_plan(plan_url)
+    return sorted(plan.units, key=_rank_unit)
+
+
+def _rank_unit(unit: WorkUnit) -> tuple[int, int]:
+    return (-unit.bytes, unit.index)
 
 
 @dataclass
@@ -73,16 +89,22 @@ class _ReadUnits(beam.DoFn):
         self._timed = Timed("read")
 
     def process(self, unit: WorkUnit) -> Iterator[RawBatch]:
-        since, started = time.time_ns(), time.perf_counter_ns()
+        since = time.time_ns()
+        started = time.perf_counter_ns()
         if files.read(self.run.done_record(unit.index)):
             return
         batches = read_unit(unit, self.schema, self.format, self.rows_per_batch, self.record)
         # A store answers slowly enough that a thread of its own pays.
-        for batch in batches if files.is_local(unit.shard) else read_ahead(batches):
+        if not files.is_local(unit.shard):
+            batches = read_ahead(batches)
+        for batch in batches:
             nanoseconds = time.perf_counter_ns() - started
             self._timed.add(batch.rows_in, nanoseconds)
-            yield replace(batch, times=StageTimes(since, {"read": nanoseconds}))
-            since, started = time.time_ns(), time.perf_counter_ns()
+            times = StageTimes(since, {"read": nanoseconds})
+            yield replace(batch, times=times)
+            # Only now: while it yields, later stages work on the batch.
+            since = time.time_ns()
+            started = time.perf_counter_ns()
 
 
 def read_unit(
@@ -90,12 +112,20 @@ def read_unit(
 ) -> Iterator[RawBatch]:
     """Yield the rows of one unit, in order; see `Format.read`.
 
+    Args:
+        unit: the unit.
+        schema: the columns to read, with their types.
+        format: how its file is read.
+        rows_per_batch: rows of a batch, at most.
+        record: what is kept of a rejected row.
+
     Raises:
         InputError: the shard changed since the plan was made, or cannot be read.
     """
     check_unchanged(unit)
     for batch in format.read(unit, schema, rows_per_batch, record):
-        # Looked at before the writer records the unit as done: a retried bundle would not look again.
+        # Looked at before the writer records the unit as done: a retried bundle would not look
+        # again.
         if batch.last:
             check_unchanged(unit)
         yield replace(batch, record=record)

@@ -1,8 +1,8 @@
 """ScoredBatch -> WrittenPart: one attempt at a unit, stored under a name of its own.
 
-Files are written, synced, opened again to count their rows, and only then does the unit's done-record name
-them. A unit's batches are expected in order from one bundle; where a runner breaks that, contiguous rows
-become a part of their own each time, and publishing puts the parts together.
+Files are written, synced, opened again to count their rows, and only then does the unit's
+done-record name them. A unit's batches are expected in order from one bundle; where a runner breaks
+that, contiguous rows become a part of their own each time, and publishing puts the parts together.
 """
 
 from collections.abc import Iterator
@@ -51,20 +51,24 @@ class _WriteUnits(beam.DoFn):
         self._lock = threading.RLock()
 
     def start_bundle(self) -> None:
-        self._abandon()  # what a bundle left that failed
+        # What a bundle left that failed.
+        self._abandon()
 
     def process(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
         with self._lock, self._storing(batch.unit), self._timed(batch.rows_in):
             parts = list(self._write(batch))
+        # Outside the lock: while it yields, later stages are at work.
         yield from parts
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
+        # Beam wants what a bundle's end gives with its window.
         window = GlobalWindow()
+        timestamp = window.max_timestamp()
         for unit, writer in list(self._open.items()):
             with self._lock, self._storing(writer.unit):
                 part = writer.close(last=False)
                 del self._open[unit]
-            yield WindowedValue(part, window.max_timestamp(), [window])
+            yield WindowedValue(part, timestamp, [window])
 
     def teardown(self) -> None:
         self._abandon()
@@ -80,7 +84,10 @@ class _WriteUnits(beam.DoFn):
             ) from error
 
     def _abandon(self) -> None:
-        """Let go of unfinished files, of this bundle or of one that failed; nobody will name them."""
+        """Let go of unfinished files, of this bundle or of one that failed.
+
+        Nobody will name them.
+        """
         with self._lock:
             for writer in self._open.values():
                 writer.abandon()

@@ -1,6 +1,6 @@
 """CSV files as input: headers, pieces of large files, and typed batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -25,9 +25,11 @@ from transforms.formats.format import (
     no_rows,
     number_rows,
 )
-from transforms.rejected import BatchId, RowRecord, record_rows
+from transforms.rejected import BatchId, RejectedBatch, RowRecord, record_rows
 
+# Rows at the start of a file whose values are looked at before any worker starts.
 _CHECKED_ROWS = 1_000
+# Those that are looked for in a header of one name.
 _DELIMITERS = ";\t|,"
 
 
@@ -51,11 +53,15 @@ class CsvFormat:
         """
         names = read_header(file.url, self.dialect)
         types = {column.name: column.type for column in wanted}
+        # A column that nobody wants has no declared type.
         schema = pa.schema([(name, types.get(name, pa.string())) for name in names])
+        # First: with another delimiter, every column seems to be missing.
         self._check_delimiter(file.url, names, wanted)
         check_columns(file.url, schema, wanted)
-        self._check_types(file.url, pa.schema([(column.name, column.type) for column in wanted]))
+        wanted_schema = pa.schema([(column.name, column.type) for column in wanted])
+        self._check_types(file.url, wanted_schema)
         pieces = split_csv(file, names, self.dialect)
+        # Only a file that was cut was read to its end.
         rows = sum(piece.rows for piece in pieces) if pieces else None
         return Shard(file, rows, pieces), schema
 
@@ -63,11 +69,9 @@ class CsvFormat:
         """Return the pieces that `inspect` has found, or the whole file; `rows` are not known."""
         pieces: tuple[CsvPiece, ...] = shard.details
         if not pieces:
-            return [Piece((), 0, None, shard.file.bytes)]
-        return [
-            Piece((piece.header_bytes, piece.first_byte), piece.first_row, piece.rows, piece.bytes)
-            for piece in pieces
-        ]
+            whole = Piece(span=(), first_row=0, rows=None, bytes=shard.file.bytes)
+            return [whole]
+        return [_to_piece(piece) for piece in pieces]
 
     def read(
         self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
@@ -77,16 +81,16 @@ class CsvFormat:
         Only the end of the file tells which batch is the last.
         """
         before: RawBatch | None = None
+        piece = _get_piece(unit)
         try:
-            for block in read_csv_blocks(unit.shard, schema.names, self.dialect, _piece_of(unit)):
+            for block in read_csv_blocks(unit.shard, schema.names, self.dialect, piece):
                 for batch in _cut_block(unit, block, schema, rows_per_batch, record):
                     if before is not None:
                         yield before
                     before = batch
         except InputError:
-            check_unchanged(
-                unit
-            )  # a file that was replaced on the way is no better reason than any
+            # A file that was replaced on the way explains any other complaint about it.
+            check_unchanged(unit)
             raise
         if before is None:
             yield number_rows(unit, no_rows(schema), 0, last=True)
@@ -99,7 +103,10 @@ class CsvFormat:
             return
         wanted_names = {column.name for column in wanted}
         for other in _DELIMITERS:
-            if other != self.dialect.delimiter and wanted_names & set(names[0].split(other)):
+            if other == self.dialect.delimiter:
+                continue
+            names_by_other = names[0].split(other)
+            if not wanted_names.isdisjoint(names_by_other):
                 raise InputError(
                     f"{url}: its columns are separated by {other!r} and not by "
                     f"{self.dialect.delimiter!r}; write --set source.csv.delimiter={other!r}"
@@ -110,10 +117,12 @@ class CsvFormat:
         block = next(read_csv_blocks(url, schema.names, self.dialect), None)
         if block is None:
             return
+        first_rows = block.fields.slice(0, _CHECKED_ROWS)
         try:
-            convert_fields(block.fields.slice(0, _CHECKED_ROWS), schema)
+            convert_fields(first_rows, schema)
         except RejectedRows:
-            return  # some values are right: the others are a matter of their rows
+            # Some values are right: the others are a matter of their rows.
+            return
         except InputError as error:
             raise InputError(f"{url}: {error}") from error
 
@@ -137,6 +146,10 @@ def parse_dialect(
     """Return what a job says of its CSV files.
 
     Args:
+        delimiter: one ASCII character that separates fields.
+        encoding: of the text, as Python calls it.
+        null_values: unquoted texts that stand for null.
+        newlines_in_values: whether a quoted value may hold a line break.
         max_expansion: None for the default.
 
     Raises:
@@ -147,6 +160,7 @@ def parse_dialect(
             "source.csv.delimiter must be an ASCII character that no line ends with, "
             f"and no quote, got {delimiter!r}"
         )
+    # Refuses what Python does not know, and what it knows that is no text, such as base64.
     try:
         "".encode(encoding)
     except (LookupError, UnicodeError) as error:
@@ -154,14 +168,36 @@ def parse_dialect(
             f"source.csv.encoding {encoding!r} is no encoding of text; "
             "write for example utf-16 or latin-1"
         ) from error
-    return CsvDialect(delimiter, null_values, encoding, max_expansion, newlines_in_values)
+    return CsvDialect(
+        delimiter=delimiter,
+        null_values=null_values,
+        encoding=encoding,
+        max_expansion=max_expansion,
+        newlines_in_values=newlines_in_values,
+    )
 
 
-def _piece_of(unit: WorkUnit) -> CsvPiece | None:
+def _to_piece(piece: CsvPiece) -> Piece:
+    return Piece(
+        span=(piece.header_bytes, piece.first_byte),
+        first_row=piece.first_row,
+        rows=piece.rows,
+        bytes=piece.bytes,
+    )
+
+
+def _get_piece(unit: WorkUnit) -> CsvPiece | None:
+    """Return the piece that a unit is; None for a whole file."""
     if not unit.span:
         return None
     header_bytes, first_byte = unit.span
-    return CsvPiece(header_bytes, first_byte, unit.bytes, unit.first_row, unit.rows or 0)
+    return CsvPiece(
+        header_bytes=header_bytes,
+        first_byte=first_byte,
+        bytes=unit.bytes,
+        first_row=unit.first_row,
+        rows=unit.rows or 0,
+    )
 
 
 def _cut_block(
@@ -173,16 +209,17 @@ def _cut_block(
     """
     broken = dict(block.broken)
     rows = block.fields.num_rows
+    # At least one batch: a block may hold broken rows alone.
     for start in range(0, max(1, rows), rows_per_batch):
+        stop = start + rows_per_batch
         fields = block.fields.slice(start, rows_per_batch)
-        numbers = block.row_numbers[start : start + rows_per_batch]
-        is_final = start + rows_per_batch >= rows
-        here = {
-            number: broken.pop(number)
-            for number in sorted(broken)
-            if is_final or number < numbers[-1]
-        }
-        yield _to_batch(unit, fields, numbers, here, schema, record)
+        numbers = block.row_numbers[start:stop]
+        is_final = stop >= rows
+        broken_here = {}
+        for number in sorted(broken):
+            if is_final or number < numbers[-1]:
+                broken_here[number] = broken.pop(number)
+        yield _to_batch(unit, fields, numbers, broken_here, schema, record)
 
 
 def _to_batch(
@@ -201,26 +238,54 @@ def _to_batch(
     batch_id = BatchId(unit.shard, first)
     rejected_batches = []
     if broken:
-        at = sorted(broken)
-        unread = pa.RecordBatch.from_arrays(
-            [pa.nulls(len(at), type=column.type) for column in schema], schema=schema
-        )
-        reasons = [broken[number] for number in at]
-        rejected_batches.append(
-            record_rows(batch_id, "read", np.array(at), reasons, unread, record)
-        )
+        rejected_batches.append(_record_broken(batch_id, broken, schema, record))
     try:
         rows = convert_fields(fields, schema)
     except RejectedRows as rejected:
-        positions = np.array(sorted(rejected.reasons))
-        reasons = [rejected.reasons[position] for position in positions.tolist()]
-        readable = convert_valid(fields.take(pa.array(positions)), schema)
-        rejected_batches.append(
-            record_rows(batch_id, "read", numbers[positions], reasons, readable, record)
-        )
-        kept = np.delete(np.arange(len(numbers)), positions)
+        malformed = _record_malformed(batch_id, fields, numbers, rejected, schema, record)
+        rejected_batches.append(malformed)
+        all_rows = np.arange(len(numbers))
+        kept = np.delete(all_rows, sorted(rejected.reasons))
         numbers = numbers[kept]
         rows = convert_fields(fields.take(pa.array(kept)), schema)
     except InputError as error:
         raise InputError(f"{unit.shard}: {error}") from error
     return RawBatch(unit, batch_id, rows, numbers, last=False, rejected=tuple(rejected_batches))
+
+
+def _record_broken(
+    batch_id: BatchId, broken: Mapping[int, Exception], schema: pa.Schema, record: RowRecord
+) -> RejectedBatch:
+    """Return the records of rows of the wrong width, of which no value can be told."""
+    row_numbers = sorted(broken)
+    count = len(row_numbers)
+    unread_columns = [pa.nulls(count, type=column.type) for column in schema]
+    return record_rows(
+        id=batch_id,
+        stage="read",
+        row_numbers=np.array(row_numbers),
+        reasons=[broken[number] for number in row_numbers],
+        rows=pa.RecordBatch.from_arrays(unread_columns, schema=schema),
+        record=record,
+    )
+
+
+def _record_malformed(
+    batch_id: BatchId,
+    fields: pa.RecordBatch,
+    numbers: np.ndarray,
+    rejected: RejectedRows,
+    schema: pa.Schema,
+    record: RowRecord,
+) -> RejectedBatch:
+    """Return the records of rows with a malformed value, in which their other values stand."""
+    positions = sorted(rejected.reasons)
+    rejected_fields = fields.take(pa.array(positions))
+    return record_rows(
+        id=batch_id,
+        stage="read",
+        row_numbers=numbers[positions],
+        reasons=[rejected.reasons[position] for position in positions],
+        rows=convert_valid(rejected_fields, schema),
+        record=record,
+    )

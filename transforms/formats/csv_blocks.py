@@ -1,6 +1,6 @@
-"""CSV files block by block, on pyarrow's parser: fields as bytes, so that a malformed value costs its row only.
+"""CSV files block by block, on pyarrow's parser.
 
-An unquoted empty field is null, a quoted one is an empty string; other texts become null only when
+Fields come as bytes, so that a malformed value costs its row only. An unquoted empty field is null, a quoted one is an empty string; other texts become null only when
 the job lists them (`null_values`). Types are declared, never guessed.
 """
 
@@ -40,38 +40,48 @@ def read_csv_blocks(
     """Read a CSV file, plain, `.gz` or `.zst`, or a piece of a plain one.
 
     Args:
+        url: the file.
         columns: names of those to keep.
         dialect: what the file's text means.
         piece: which rows of it; None for all.
 
     Raises:
-        InputError: the file is empty, is not CSV, or lacks a column; or a value of the piece holds a
-            line break.
+        InputError: the file is empty, is not CSV, or lacks a column; or a value of the piece holds
+            a line break.
     """
     broken: dict[int, Exception] = {}
     rows = 0
-    first = first_row = piece.first_row if piece is not None else 0
+    first_row = piece.first_row if piece is not None else 0
+    next_row = first_row
     with CsvText(url, dialect, piece) as text:
         reader = _open(url, text, columns, dialect, broken, first_row)
-        for block in _blocks(url, text, reader):
-            if (
-                block.num_rows == 0
-            ):  # nothing, or only broken rows: they go with the rows behind them
+        for block in _read_blocks(url, text, reader):
+            # Nothing, or only broken rows: they go with the rows behind them.
+            if block.num_rows == 0:
                 continue
-            numbers, first = _number_rows(first, block.num_rows, broken)
-            here = {number: broken.pop(number) for number in sorted(broken) if number < first}
-            rows += block.num_rows + len(here)
-            yield CsvRows(block, numbers, here)
+            numbers, next_row = _number_rows(next_row, block.num_rows, broken)
+            broken_here = {}
+            for number in sorted(broken):
+                if number < next_row:
+                    broken_here[number] = broken.pop(number)
+            rows += block.num_rows + len(broken_here)
+            yield CsvRows(block, numbers, broken_here)
+        # 1 for the header.
         text.refuse_lost_rows(1 + rows + len(broken))
     if piece is not None:
         # The row that CsvText puts behind a piece is none of it.
         del broken[first_row + piece.rows]
     if broken:
-        yield CsvRows(_no_rows(columns), np.empty(0, dtype=np.int64), broken)
+        no_numbers = np.empty(0, dtype=np.int64)
+        yield CsvRows(_make_no_rows(columns), no_numbers, broken)
 
 
 def read_header(url: str, dialect: CsvDialect) -> list[str]:
     """Return the column names of a CSV file.
+
+    Args:
+        url: the file.
+        dialect: what its text means.
 
     Raises:
         InputError: the file is empty or not CSV.
@@ -95,14 +105,30 @@ def _open(
     broken: dict[int, Exception],
     first_row: int = 0,
 ) -> pacsv.CSVStreamingReader:
+    """Begin to parse.
+
+    Args:
+        url: the file, for errors.
+        text: its text.
+        columns: names of those to keep; None for all.
+        dialect: what the text means.
+        broken: where rows of the wrong width are noted, by their numbers, while blocks are read.
+        first_row: number of the first row behind the header.
+
+    Raises:
+        InputError: the text is empty, is not CSV, or lacks a column.
+    """
+
     def note_wrong_width(row: pacsv.InvalidRow) -> str:
-        number = first_row + row.number - 2  # pyarrow counts from 1, and the header is a row
+        # pyarrow counts from 1, and the header is a row.
+        number = first_row + row.number - 2
         broken[number] = RowError(
             f"row has {row.actual_columns} fields, the header has {row.expected_columns}"
         )
         return "skip"
 
     convert = pacsv.ConvertOptions(
+        # Fields stay bytes, and each value is checked when it gets its type.
         check_utf8=False,
         column_types={name: pa.binary() for name in columns or ()},
         include_columns=list(columns or ()),
@@ -112,6 +138,7 @@ def _open(
     )
     parse = pacsv.ParseOptions(
         delimiter=dialect.delimiter,
+        # Also where the job says that there are none: a piece's last row shows when it is wrong.
         newlines_in_values=True,
         invalid_row_handler=note_wrong_width,
     )
@@ -125,25 +152,29 @@ def _open(
             convert_options=convert,
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        # A quote that is not closed is the better reason; of a file that cannot be read nobody knows.
         if not isinstance(error, OSError):
             text.refuse_lost_rows(None)
         raise InputError(
-            f"{url}: cannot be read as CSV: {_plain(error)}; "
+            f"{url}: cannot be read as CSV: {_describe_error(error)}; "
             "check the file, its compression and source.csv"
         ) from error
 
 
-def _blocks(url: str, text: CsvText, reader: pacsv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
+def _read_blocks(
+    url: str, text: CsvText, reader: pacsv.CSVStreamingReader
+) -> Iterator[pa.RecordBatch]:
     while True:
         try:
             yield reader.read_next_batch()
         except StopIteration:
             return
         except (pa.ArrowInvalid, OSError) as error:
+            # As for the first block.
             if not isinstance(error, OSError):
                 text.refuse_lost_rows(None)
             raise InputError(
-                f"{url}: stops being CSV on the way: {_plain(error)}; check that the file is whole"
+                f"{url}: stops being CSV on the way: {_describe_error(error)}; check that the file is whole"
             ) from error
 
 
@@ -154,22 +185,23 @@ def _number_rows(first: int, rows: int, broken: dict[int, Exception]) -> tuple[n
         Their numbers, int64 (rows,), and the number behind the last one.
     """
     stop = first + rows
+    # In order, as each broken row moves the end behind further ones.
     for number in sorted(broken):
         if first <= number < stop:
             stop += 1
     numbers = np.arange(first, stop, dtype=np.int64)
     broken_numbers = np.fromiter(broken, dtype=np.int64, count=len(broken))
-    return np.setdiff1d(numbers, broken_numbers, assume_unique=True), stop
+    good_numbers = np.setdiff1d(numbers, broken_numbers, assume_unique=True)
+    return good_numbers, stop
 
 
-def _no_rows(columns: Sequence[str]) -> pa.RecordBatch:
+def _make_no_rows(columns: Sequence[str]) -> pa.RecordBatch:
     schema = pa.schema([(name, pa.binary()) for name in columns])
-    return pa.RecordBatch.from_arrays(
-        [pa.array([], type=pa.binary()) for _ in columns], schema=schema
-    )
+    nothing = pa.array([], type=pa.binary())
+    return pa.RecordBatch.from_arrays([nothing for _ in columns], schema=schema)
 
 
-def _plain(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """Return a parser's message without the text of the row that it quotes."""
     if "CSV parse error" in str(error):
         return str(error).split(": ", 1)[0]

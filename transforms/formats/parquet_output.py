@@ -27,14 +27,17 @@ class ParquetOutput:
             look.schema,
             compression="zstd",
             compression_level=1,
+            # Of numbers that hardly repeat, a dictionary costs twice the time and space.
             use_dictionary=list(look.repeating),
+            # A reader that checks them sees what a disk has changed.
             write_page_checksum=True,
         )
         return writer
 
     def count_rows(self, url: str, file: Any) -> int:
         """Return what the footer says, which is written last."""
-        return int(pq.ParquetFile(file).metadata.num_rows)
+        stored = pq.ParquetFile(file)
+        return int(stored.metadata.num_rows)
 
     def read_schema(self, file: Any) -> pa.Schema | None:
         """Return the footer's schema."""

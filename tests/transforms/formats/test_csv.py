@@ -18,7 +18,7 @@ from tests.faults.counts import full_or
 from tests.support.builders import make_unit, unit_of
 from transforms.batches import RawBatch
 from transforms.formats import csv_blocks
-from transforms.formats.csv import CsvFormat, _piece_of
+from transforms.formats.csv import CsvFormat, _get_piece
 from transforms.formats.csv_blocks import read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
@@ -451,10 +451,12 @@ def test_no_row_is_ever_lost_to_a_quote(
 
 def test_a_parsers_words_are_kept_without_the_row_that_it_quotes() -> None:
     assert (
-        csv_blocks._plain(pa.ArrowInvalid("CSV parse error: Expected 3 columns, got 2: Ann,17"))
+        csv_blocks._describe_error(
+            pa.ArrowInvalid("CSV parse error: Expected 3 columns, got 2: Ann,17")
+        )
         == "CSV parse error"
     )
-    assert csv_blocks._plain(OSError("x" * 300)) == "OSError: " + "x" * 200
+    assert csv_blocks._describe_error(OSError("x" * 300)) == "OSError: " + "x" * 200
 
 
 def test_strange_file_names(file: Callable[..., Path]) -> None:
@@ -463,8 +465,8 @@ def test_strange_file_names(file: Callable[..., Path]) -> None:
 
 
 def test_a_unit_that_is_a_whole_file_has_no_header_of_its_own() -> None:
-    assert _piece_of(make_unit(rows=None, span=())) is None
+    assert _get_piece(make_unit(rows=None, span=())) is None
     piece = make_unit(rows=3, first_row=7, span=(5, 20), bytes=30)
-    assert _piece_of(piece) == CsvPiece(
+    assert _get_piece(piece) == CsvPiece(
         header_bytes=5, first_byte=20, bytes=30, first_row=7, rows=3
     )
