@@ -98,12 +98,18 @@ def list_names(folder: str) -> list[str]:
     """Return the sorted base names in a folder; none when there is no folder."""
     fs, path = locate(folder)
     try:
-        found = [name.rstrip("/") for name in fs.ls(path, detail=False)]
+        found = fs.ls(path, detail=False)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    # A store may keep an object of the folder's own name.
     own_name = path.rstrip("/")
-    return sorted(name.rsplit("/", 1)[-1] for name in found if name != own_name)
+    names = []
+    for entry in found:
+        # A store names its folders with a slash behind.
+        name = entry.rstrip("/")
+        # And it may keep an object of the folder's own name.
+        if name != own_name:
+            names.append(name.rsplit("/", 1)[-1])
+    return sorted(names)
 
 
 @plain_errors()
@@ -121,7 +127,8 @@ def create(url: str, content: bytes, synced: bool = True, scratch: str | None = 
     fs, path = locate(url)
     if not isinstance(fs, LocalFileSystem):
         return put_if_absent(fs, path, content)
-    return disk.create(Path(path), content, _find_scratch(path, scratch), synced)
+    scratch_folder = _find_scratch(path, scratch)
+    return disk.create(Path(path), content, scratch_folder, synced)
 
 
 @plain_errors()
@@ -135,7 +142,8 @@ def replace(url: str, content: bytes, scratch: str | None = None) -> None:
     """
     fs, path = locate(url)
     if isinstance(fs, LocalFileSystem):
-        disk.replace(Path(path), content, _find_scratch(path, scratch))
+        scratch_folder = _find_scratch(path, scratch)
+        disk.replace(Path(path), content, scratch_folder)
     else:
         fs.pipe_file(path, content)
 
@@ -165,6 +173,13 @@ def move(source: str, target: str) -> None:
 
     An object store copies, and keeps the source. Safe to repeat and to race: when the source is
     gone and the target is there, somebody has done it already.
+
+    Args:
+        source: the file.
+        target: its final name, in the same file system.
+
+    Raises:
+        FileNotFoundError: neither is there.
     """
     fs, source_path = locate(source)
     target_path = locate(target)[1]
@@ -255,7 +270,9 @@ def link_folder(link: str, target: str, scratch: str) -> None:
 
 def read_link(link: str) -> str | None:
     """Return where a symbolic link of a local disk points; None when it is none."""
-    return os.readlink(link) if os.path.islink(link) else None
+    if not os.path.islink(link):
+        return None
+    return os.readlink(link)
 
 
 @contextmanager

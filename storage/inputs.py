@@ -11,6 +11,7 @@ from storage.client_errors import plain_errors
 from storage.object_stores import is_object_store, locate
 from storage.retries import retried
 
+# What makes a pattern of a path.
 _GLOB = frozenset("*?[")
 # What stores know a content by, the best first: Google's number, S3's digest, then times.
 _VERSION_KEYS = ("generation", "ETag", "etag", "md5Hash", "mtime", "LastModified", "created")
@@ -39,15 +40,18 @@ def list_inputs(pattern: str) -> tuple[list[InputFile], list[str]]:
     file is taken.
     """
     fs, path = locate(pattern)
-    taken, ignored = [], []
+    taken = []
+    ignored = set()
     for info in _list_matches(fs, path):
-        name = info["name"]
-        url = name if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(name)
+        url = _get_url(fs, info)
         if _is_left_out(url) or not _is_file(fs, info):
-            ignored.append(url)
-        else:
-            taken.append(InputFile(url, int(info["size"]), _describe_version(fs, info)))
-    return taken, sorted(set(ignored) - _list_folders(taken))
+            ignored.add(url)
+            continue
+        version = _describe_version(fs, info)
+        taken.append(InputFile(url, int(info["size"]), version))
+    # A folder of which a file is taken is not left out.
+    left_out = ignored - _list_folders(taken)
+    return taken, sorted(left_out)
 
 
 @retried
@@ -55,8 +59,11 @@ def list_inputs(pattern: str) -> tuple[list[InputFile], list[str]]:
 def read_version(url: str) -> str | None:
     """Return the file's version as `list_inputs` would give it now; None when it is gone."""
     fs, path = locate(url)
+    # Of a disk the name is enough.
+    info = {"name": path}
     try:
-        info = {"name": path} if isinstance(fs, LocalFileSystem) else fs.info(path)
+        if not isinstance(fs, LocalFileSystem):
+            info = fs.info(path)
         return _describe_version(fs, info)
     except FileNotFoundError:
         return None
@@ -69,31 +76,46 @@ def _list_matches(fs: Any, path: str) -> list[Info]:
     found: dict[str, Info] = {}
     if kind == "directory":
         # Listed and not globbed: its own name may hold a bracket.
-        found = {info["name"]: info for info in fs.ls(path, detail=True)}
-        # A store may keep an object of the folder's own name.
-        for name in list(found):
-            if name.rstrip("/") == path.rstrip("/"):
-                del found[name]
+        own_name = path.rstrip("/")
+        for info in fs.ls(path, detail=True):
+            name = info["name"]
+            # A store may keep an object of the folder's own name.
+            if name.rstrip("/") != own_name:
+                found[name] = info
     elif _GLOB.intersection(path):
         # No such bucket.
         with suppress(FileNotFoundError):
             found = fs.glob(path, detail=True)
-    return [info for _, info in sorted(found.items())]
+    return [found[name] for name in sorted(found)]
+
+
+def _get_url(fs: Any, info: Info) -> str:
+    name: str = info["name"]
+    # A local path stays one, without `file://`.
+    if isinstance(fs, LocalFileSystem):
+        return name
+    url: str = fs.unstrip_protocol(name)
+    return url
 
 
 def _is_left_out(url: str) -> bool:
-    name = url.rstrip("/").rsplit("/", 1)[-1]
+    _, _, name = url.rstrip("/").rpartition("/")
     # Spark and Hadoop leave `_SUCCESS` and `.part-0.parquet.crc` beside their files.
     return name.startswith((".", "_")) or name.endswith(".crc")
 
 
 def _list_folders(taken: list[InputFile]) -> set[str]:
     """Return the folders that hold these files, and those above them."""
-    folders = {file.url.rpartition("/")[0] for file in taken}
-    above: set[str] = set()
-    for folder in folders:
-        above.update(folder[:end] for end, letter in enumerate(folder) if letter == "/")
-    return folders | above
+    folders: set[str] = set()
+    for file in taken:
+        folder = file.url
+        # Once a folder is known, those above it are.
+        while "/" in folder:
+            folder, _, _ = folder.rpartition("/")
+            if folder in folders:
+                break
+            folders.add(folder)
+    return folders
 
 
 def _is_file(fs: Any, info: Info) -> bool:
@@ -108,7 +130,9 @@ def _find_kind(fs: Any, path: str) -> str | None:
     if isinstance(fs, LocalFileSystem):
         if os.path.isfile(path):
             return "file"
-        return "directory" if os.path.isdir(path) else None
+        if os.path.isdir(path):
+            return "directory"
+        return None
     # Not by `isfile` and `isdir` of a store's client: they take a refusal for an absence.
     try:
         kind: str = fs.info(path)["type"]
@@ -125,8 +149,11 @@ def _describe_version(fs: Any, info: Info) -> str:
     if not is_object_store(fs):
         # Its listing may know less, or of a coarser time.
         info = fs.info(info["name"])
-    known = [key for key in _VERSION_KEYS if info.get(key) is not None]
-    best = f"{known[0]}={_to_text(info[known[0]])}" if known else ""
+    best = ""
+    for key in _VERSION_KEYS:
+        if info.get(key) is not None:
+            best = f"{key}={_to_text(info[key])}"
+            break
     return f"size={info['size']},{best}"
 
 

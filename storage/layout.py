@@ -92,9 +92,10 @@ def make_current(run: RunFolder) -> None:
     current = files.join(run.output, _CURRENT)
     content = f"{run.run_id}\n".encode()
     replaced = False
+    runs = files.join(run.output, _RUNS)
     while not replaced and files.read(current) != content:
         # All that readers follow from there is durable before.
-        for folder in (run.published, files.join(run.output, _RUNS), run.output):
+        for folder in (run.published, runs, run.output):
             files.sync_folder(folder)
         # Missing: another launcher of this run was faster, and cleaned up.
         with suppress(FileNotFoundError):
@@ -113,6 +114,7 @@ def remove_temporary(run: RunFolder) -> None:
     Its done-records go first, so that what a killed removal leaves names no file that is gone.
     """
     files.remove(run.done)
+    # Not found: they are gone already.
     with suppress(FileNotFoundError):
         files.sync_folder(run.temporary)
     files.remove(run.temporary)
@@ -175,6 +177,7 @@ def refuse_link(run: RunFolder, url: str, refusal: type[Refusal]) -> None:
         url: the name.
         refusal: what to raise.
     """
+    # Only a disk has links.
     if files.is_local(url) and leads_out(Path(url), Path(run.output)):
         raise refusal(
             f"{url}: is, or is below, a link that leads out of {run.output}; "
@@ -194,11 +197,13 @@ def is_plain(name: str) -> bool:
 def _link_current(run: RunFolder) -> None:
     """Let the link follow CURRENT, which a launcher of another run may replace at the same time."""
     link = files.join(run.output, "current")
+    # Until both agree: CURRENT may be replaced after it was read.
     while True:
         run_id = find_current_run(run.output)
         target = f"{_RUNS}/{run_id}"
         if run_id is None or files.read_link(link) == target:
             return
+        # Not found: as in `make_current`.
         with suppress(FileNotFoundError):
             files.make_folder(run.temporary)
             files.link_folder(link, target, scratch=run.temporary)
@@ -209,8 +214,7 @@ def _parse_manifest(folder: RunFolder, content: bytes) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(content)
         paths = _list_paths(manifest)
-        # `rejected/` is the only folder below a run's.
-        outside = [path for path in paths if not is_plain(path.removeprefix("rejected/"))]
+        outside = [path for path in paths if not _is_below_run(path)]
     except ValueError as error:
         raise VerifyError(
             f"{folder.manifest}: not valid JSON: {error}; publish the run again"
@@ -223,8 +227,15 @@ def _parse_manifest(folder: RunFolder, content: bytes) -> dict[str, Any]:
             "do not trust this output"
         )
     for path in paths:
-        refuse_link(folder, f"{folder.published}/{path}", VerifyError)
+        url = f"{folder.published}/{path}"
+        refuse_link(folder, url, VerifyError)
     return manifest
+
+
+def _is_below_run(path: str) -> bool:
+    # `rejected/` is the only folder below a run's.
+    name = path.removeprefix("rejected/")
+    return is_plain(name)
 
 
 def _list_paths(manifest: dict[str, Any]) -> list[str]:

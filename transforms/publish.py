@@ -1,8 +1,8 @@
-"""WrittenPart -> Published: choose one attempt per unit, balance the books, and make the whole run visible at once.
+"""WrittenPart -> Published: balance the books, and make the whole run visible at once.
 
-Every step can be repeated: files get names that carry their content's digest, the manifest is created if
-absent, and `CURRENT` is replaced in one move. So a retried bundle, a second launcher, or a worker that
-wakes up late cannot change a published run.
+Every step can be repeated: files get names that carry their content's digest, the manifest is
+created if absent, and `CURRENT` is replaced in one move. So a retried bundle, a second launcher, or
+a worker that wakes up late cannot change a published run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,10 +48,10 @@ class PublishRun(beam.PTransform):
     """Publish the run once every unit is written, or nothing at all.
 
     Attributes:
-        manifest: what the launcher knows about the run (job, model); the plan's inputs, files and totals
-            are added.
-        max_rejected_rows, max_rejected_percent: the error budget; with more rejected rows than both allow,
-            nothing is published.
+        manifest: what the launcher knows about the run (job, model); the plan's inputs, files and
+            totals are added.
+        max_rejected_rows, max_rejected_percent: the error budget; with more rejected rows than both
+            allow, nothing is published.
     """
 
     run: RunFolder
@@ -69,6 +69,7 @@ class PublishRun(beam.PTransform):
         )
         return (
             parts
+            # One list: a run is published by one worker, with all parts in sight.
             | "Together" >> beam.combiners.ToList()
             | "Publish" >> publish.with_output_types(Published)
         )
@@ -81,7 +82,11 @@ def publish_parts(
     max_rejected_rows: int,
     max_rejected_percent: float,
 ) -> Published:
-    """Call `publish_run`, with the parts first, as Beam hands them over."""
+    """Call `publish_run`, with the parts first, as Beam hands them over.
+
+    Args:
+        parts, run, manifest, max_rejected_rows, max_rejected_percent: as for `publish_run`.
+    """
     return publish_run(run, parts, manifest, max_rejected_rows, max_rejected_percent)
 
 
@@ -95,6 +100,7 @@ def publish_run(
     """Publish what the done-records and `parts` say was written.
 
     Args:
+        run: the run.
         parts: what the workers have handed over, in any order, some of it twice.
         manifest, max_rejected_rows, max_rejected_percent: see `PublishRun`.
 
@@ -105,12 +111,16 @@ def publish_run(
     """
     refuse_links(run, PublishError)
     with _storage_errors(run):
+        # First: once a run is published, its plan and its attempts are removed.
         if files.exists(run.manifest):
             return announce(run, late=True)
         plan = read_plan(run.plan)
         chosen = choose_parts(run, plan.units, parts)
+        # Before any file gets its final name: nothing is published of a run that is refused.
         totals = balance(chosen)
-        check_budget(totals, max_rejected_rows, max_rejected_percent, _where_to_look(run, chosen))
+        where = _say_where_to_look(run, chosen)
+        check_budget(totals, max_rejected_rows, max_rejected_percent, where)
+
         entries = move_files(run, chosen)
         content = {
             **manifest,
@@ -119,6 +129,7 @@ def publish_run(
             "units": list(list_unit_books(plan, chosen)),
             **describe_run(run, chosen, totals, entries),
         }
+        # Last: what it lists is there, and durable.
         created = _create_manifest(run, content)
         return announce(run, late=not created)
 
@@ -127,11 +138,15 @@ def announce(run: RunFolder, late: bool = False) -> Published:
     """Point readers at a run whose manifest stands, and remove its temporary files.
 
     Args:
-        late: nobody asked for it: an attempt found the run published. Readers whom a newer run has by then
-            stay with that.
+        run: the run.
+        late: nobody asked for it: an attempt found the run published. Readers whom a newer run has
+            by then stay with that.
+
+    Raises:
+        PublishError: a file cannot be read, written or removed.
     """
     with _storage_errors(run, "cannot be made the current run"):
-        manifest = read_manifest(run.output, run.run_id)[1]
+        _, manifest = read_manifest(run.output, run.run_id)
         # Here, because a publication may have been killed once its manifest stood.
         remove_strays(run, manifest)
         if not (late and _is_superseded(run, manifest)):
@@ -140,7 +155,13 @@ def announce(run: RunFolder, late: bool = False) -> Published:
     with _storage_errors(run, left):
         remove_temporary(run)
     rows = manifest["rows"]
-    return Published(run.run_id, rows["in"], rows["scored"], rows["filtered"], rows["rejected"])
+    return Published(
+        run_id=run.run_id,
+        rows_in=rows["in"],
+        rows_scored=rows["scored"],
+        rows_filtered=rows["filtered"],
+        rows_rejected=rows["rejected"],
+    )
 
 
 def _is_superseded(run: RunFolder, manifest: Mapping[str, Any]) -> bool:
@@ -148,13 +169,16 @@ def _is_superseded(run: RunFolder, manifest: Mapping[str, Any]) -> bool:
     current = find_current_run(run.output)
     if current in (None, run.run_id):
         return False
-    content = files.read(RunFolder(run.output, current).manifest)
+    current_run = RunFolder(run.output, current)
+    content = files.read(current_run.manifest)
+    # Its manifest is gone: readers have nothing to stay with.
     if content is None:
         return False
-    return _published_at(json.loads(content)) >= _published_at(manifest)
+    current_manifest = json.loads(content)
+    return _parse_time(current_manifest) >= _parse_time(manifest)
 
 
-def _published_at(manifest: Mapping[str, Any]) -> datetime:
+def _parse_time(manifest: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(manifest["published_at"])
 
 
@@ -189,10 +213,13 @@ def _create_manifest(run: RunFolder, content: dict[str, Any]) -> bool:
 
 def _refuse_other_content(run: RunFolder, content: Mapping[str, Any]) -> None:
     standing = json.loads(files.read(run.manifest) or b"{}")
+    # Nothing stands there: the name was not taken, but its folder was gone.
     if not standing:
         raise FileNotFoundError(errno.ENOENT, "somebody removed the folder", run.temporary)
+    # The same files; only times and workers may differ.
     if standing.get("content_sha256") == content["content_sha256"]:
         return
+    # This launcher's files have names that no manifest lists.
     if "files" in standing:
         remove_strays(run, standing)
     raise OtherContentError(
@@ -202,7 +229,7 @@ def _refuse_other_content(run: RunFolder, content: Mapping[str, Any]) -> None:
     )
 
 
-def _where_to_look(run: RunFolder, parts: Sequence[WrittenPart]) -> str:
+def _say_where_to_look(run: RunFolder, parts: Sequence[WrittenPart]) -> str:
     """Say where the rejected rows can be looked at before publication."""
     if not any(part.rejected for part in parts):
         return ""

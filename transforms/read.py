@@ -41,7 +41,13 @@ class ReadShards(beam.PTransform):
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection[RawBatch]:
         read_units = beam.FlatMap(units_to_read, self.run.manifest)
-        read_rows = _ReadUnits(self.run, self.schema, self.format, self.rows_per_batch, self.record)
+        read_rows = _ReadUnits(
+            run=self.run,
+            schema=self.schema,
+            format=self.format,
+            rows_per_batch=self.rows_per_batch,
+            record=self.record,
+        )
         return (
             root
             # The plan's place and not its units, so that the graph does not grow with the input.
@@ -93,7 +99,13 @@ class _ReadUnits(beam.DoFn):
         started = time.perf_counter_ns()
         if files.read(self.run.done_record(unit.index)):
             return
-        batches = read_unit(unit, self.schema, self.format, self.rows_per_batch, self.record)
+        batches = read_unit(
+            unit,
+            schema=self.schema,
+            format=self.format,
+            rows_per_batch=self.rows_per_batch,
+            record=self.record,
+        )
         # A store answers slowly enough that a thread of its own pays.
         if not files.is_local(unit.shard):
             batches = read_ahead(batches)

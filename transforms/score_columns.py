@@ -18,10 +18,8 @@ from model_zoo.activations import sigmoid, softmax
 from model_zoo.tensor_columns import to_column
 from transforms.batches import Arrays
 
-# Makes a column when it is asked for; a job wants few of those that there are.
-Maker = Callable[[], pa.Array]
-# By the name of the column.
-Makers = dict[str, Maker]
+# By name, what makes a column when it is asked for; a job wants few of those that there are.
+Makers = dict[str, Callable[[], pa.Array]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def score_columns(outputs: Arrays, how: ScoreColumns, wanted: Sequence[str]) -> 
         JobError: a wanted column is not one that this activation gives.
     """
     makers = _list_makers(outputs, how)
-    unknown = sorted(set(wanted) - set(makers))
+    unknown = sorted(set(wanted).difference(makers))
     if unknown:
         raise JobError(
             f"postprocess names score column {unknown[0]!r}; "
@@ -70,7 +68,9 @@ def score_columns(outputs: Arrays, how: ScoreColumns, wanted: Sequence[str]) -> 
 
 
 def _list_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
-    makers: Makers = {name: partial(to_column, array) for name, array in outputs.items()}
+    makers: Makers = {}
+    for name, array in outputs.items():
+        makers[name] = partial(to_column, array)
     # After the raw outputs: a network's output of the same name gives way.
     if how.activation == "sigmoid":
         makers.update(_list_sigmoid_makers(outputs, how))
@@ -101,7 +101,8 @@ def _list_softmax_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
         raise JobError(f"postprocess.top_k is {how.top_k}, but the model has {classes} classes")
     # Stable, so that of equally probable classes the first one comes first, on every machine.
     order = np.argsort(-probabilities, axis=1, kind="stable")
-    top_classes = order[:, : how.top_k].astype(np.int32)
+    best_first = order[:, : how.top_k]
+    top_classes = best_first.astype(np.int32)
     top_probabilities = np.take_along_axis(probabilities, top_classes, axis=1)
     best_class = top_classes[:, 0]
     best_probability = top_probabilities[:, 0]

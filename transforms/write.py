@@ -96,14 +96,20 @@ class _WriteUnits(beam.DoFn):
     def _write(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
         """Write a batch, and yield the parts that it ends."""
         index = batch.unit.index
+        first_row = batch.id.first_row
         writer = self._open.get(index)
-        if writer is not None and writer.next_row != batch.id.first_row:
+        if writer is not None and writer.next_row != first_row:
             # A runner has broken the order: what came so far is a part of its own.
             yield writer.close(last=False)
             del self._open[index]
             writer = None
         if writer is None:
-            writer = PartWriter(self.run, batch.unit, batch.id.first_row, self.file_format)
+            writer = PartWriter(
+                self.run,
+                unit=batch.unit,
+                first_row=first_row,
+                file_format=self.file_format,
+            )
             writer.add_recording(self._recording_nanoseconds)
             self._recording_nanoseconds = 0
             self._open[index] = writer

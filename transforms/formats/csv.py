@@ -54,15 +54,17 @@ class CsvFormat:
         names = read_header(file.url, self.dialect)
         types = {column.name: column.type for column in wanted}
         # A column that nobody wants has no declared type.
-        schema = pa.schema([(name, types.get(name, pa.string())) for name in names])
+        text = pa.string()
+        schema = pa.schema([(name, types.get(name, text)) for name in names])
         # First: with another delimiter, every column seems to be missing.
         self._check_delimiter(file.url, names, wanted)
         check_columns(file.url, schema, wanted)
-        wanted_schema = pa.schema([(column.name, column.type) for column in wanted])
-        self._check_types(file.url, wanted_schema)
+        self._check_types(file.url, pa.schema(types))
         pieces = split_csv(file, names, self.dialect)
         # Only a file that was cut was read to its end.
-        rows = sum(piece.rows for piece in pieces) if pieces else None
+        rows = None
+        if pieces:
+            rows = sum(piece.rows for piece in pieces)
         return Shard(file, rows, pieces), schema
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
@@ -114,7 +116,8 @@ class CsvFormat:
 
     def _check_types(self, url: str, schema: pa.Schema) -> None:
         """Refuse a file with a column none of whose first values is of its declared type."""
-        block = next(read_csv_blocks(url, schema.names, self.dialect), None)
+        blocks = read_csv_blocks(url, schema.names, self.dialect)
+        block = next(blocks, None)
         if block is None:
             return
         first_rows = block.fields.slice(0, _CHECKED_ROWS)
@@ -234,7 +237,9 @@ def _to_batch(
 
     Rows of the wrong width, and rows with a malformed value, are rejected.
     """
-    first = min([*numbers[:1].tolist(), *broken], default=unit.first_row)
+    # A broken row may come before all others.
+    first_numbers = [*numbers[:1].tolist(), *broken]
+    first = min(first_numbers, default=unit.first_row)
     batch_id = BatchId(unit.shard, first)
     rejected_batches = []
     if broken:
@@ -247,10 +252,18 @@ def _to_batch(
         all_rows = np.arange(len(numbers))
         kept = np.delete(all_rows, sorted(rejected.reasons))
         numbers = numbers[kept]
-        rows = convert_fields(fields.take(pa.array(kept)), schema)
+        kept_fields = fields.take(pa.array(kept))
+        rows = convert_fields(kept_fields, schema)
     except InputError as error:
         raise InputError(f"{unit.shard}: {error}") from error
-    return RawBatch(unit, batch_id, rows, numbers, last=False, rejected=tuple(rejected_batches))
+    return RawBatch(
+        unit,
+        id=batch_id,
+        rows=rows,
+        row_numbers=numbers,
+        last=False,
+        rejected=tuple(rejected_batches),
+    )
 
 
 def _record_broken(

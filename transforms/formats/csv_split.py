@@ -78,11 +78,11 @@ def _look_at_ranges(url: str, start: int, stop: int) -> list[_Range]:
     length = stop - start
     count = math.ceil(length / PIECE_BYTES)
     cuts = [start + length * number // count for number in range(count + 1)]
-    starts, stops = cuts[:-1], cuts[1:]
     look_at = partial(_look_at, url)
     # Threads, because reading and numpy's counting let go of the interpreter's lock.
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(look_at, starts, stops))
+        ranges = pool.map(look_at, cuts[:-1], cuts[1:])
+        return list(ranges)
 
 
 def _may_be_cut(file: InputFile, dialect: CsvDialect) -> bool:
@@ -102,8 +102,11 @@ def _ends_lines_with_one_byte(dialect: CsvDialect) -> bool:
     if dialect.is_utf8:
         return True
     decoder = codecs.getincrementaldecoder(dialect.encoding)
-    # A decoder for each byte, which must not remember the one before.
-    characters = [decoder("replace").decode(bytes([code])) for code in range(256)]
+    characters = []
+    for code in range(256):
+        # A new one for each byte: a decoder remembers what may be half a character.
+        one_byte_decoder = decoder("replace")
+        characters.append(one_byte_decoder.decode(bytes([code])))
     if any(len(character) != 1 for character in characters):
         return False
     # In some encodings of old machines the two have other codes, or several.
@@ -188,9 +191,15 @@ def _make_pieces(
 
     What a range has before that is of the piece before; the first one starts with its range.
     """
-    first = ranges[0]
-    rows = first.rows_before + first.rows_after
-    pieces = [CsvPiece(header_bytes, header_bytes, bytes=0, first_row=0, rows=rows)]
+    first_range = ranges[0]
+    first_piece = CsvPiece(
+        header_bytes,
+        first_byte=header_bytes,
+        bytes=0,
+        first_row=0,
+        rows=first_range.rows_before + first_range.rows_after,
+    )
+    pieces = [first_piece]
     for found in ranges[1:]:
         last = pieces[-1]
         last = replace(last, rows=last.rows + found.rows_before)

@@ -40,7 +40,9 @@ class CsvText:
     closed = False
 
     def __init__(self, url: str, dialect: CsvDialect, piece: CsvPiece | None = None) -> None:
-        self._url, self._dialect, self._piece = url, dialect, piece
+        self._url = url
+        self._dialect = dialect
+        self._piece = piece
         self._stored = StoredBytes(url, ahead=piece is None)
         self._compressed = is_compressed(url)
         self._last_row = b""
@@ -49,8 +51,8 @@ class CsvText:
         else:
             self._stream = PieceBytes(self._stored, piece)
             # More fields than a header of so many bytes can have.
-            fields = dialect.delimiter * piece.header_bytes
-            self._last_row = f"\n{fields}\n".encode()
+            delimiters = dialect.delimiter * piece.header_bytes
+            self._last_row = f"\n{delimiters}\n".encode()
         self._decoder: codecs.IncrementalDecoder | None = None
         if not dialect.is_utf8:
             self._decoder = codecs.getincrementaldecoder(dialect.encoding)("strict")
@@ -99,12 +101,14 @@ class CsvText:
         if self._piece is not None:
             self._refuse_line_breaks(self._piece, rows)
             return
-        # As many as there are lines: then no quote took a line break with it.
-        is_complete = (
-            self._lines is not None and self._lines.total == rows and self._lines.has_ended
-        )
-        if self._quoted and not is_complete:
+        if self._quoted and not self._has_as_many_lines(rows):
             refuse_misplaced_quotes(self._url, self._dialect)
+
+    def _has_as_many_lines(self, rows: int | None) -> bool:
+        """Tell whether there are as many lines as rows: then no quote took a line break with it."""
+        if self._lines is None:
+            return False
+        return self._lines.total == rows and self._lines.has_ended
 
     def _refuse_line_breaks(self, piece: CsvPiece, rows: int | None) -> None:
         # A parser that gave up where there are no quotes says itself what is wrong.
@@ -136,10 +140,14 @@ class CsvText:
 
         pyarrow leaves out a \n at the start of a block, inside a quoted field, too.
         """
-        text = self._return + self._read_decoded(size - len(self._return))
+        more = self._read_decoded(size - len(self._return))
+        text = self._return + more
         ends_with_return = text.endswith(b"\r") and len(text) > 1
-        self._return = b"\r" if ends_with_return else b""
-        return text[:-1] if ends_with_return else text
+        if not ends_with_return:
+            self._return = b""
+            return text
+        self._return = b"\r"
+        return text[:-1]
 
     def _read_decoded(self, size: int) -> bytes:
         while True:
@@ -169,7 +177,8 @@ class CsvText:
         if self._decoder is None:
             return stored
         try:
-            return self._decoder.decode(stored, final=not stored).encode()
+            text = self._decoder.decode(stored, final=not stored)
+            return text.encode()
         except UnicodeError as error:
             raise InputError(
                 f"{self._url}: is not text in {self._dialect.encoding}, "
@@ -236,10 +245,12 @@ def _read_lines(url: str, text: CsvText) -> Iterator[str]:
         read = text.read(_READ_BYTES)
         if not read:
             break
-        *lines, rest = (rest + read).splitlines(keepends=True)
+        text_so_far = rest + read
+        *lines, rest = text_so_far.splitlines(keepends=True)
         # As long as a block of the parser, which takes no longer ones either.
         if len(rest) > BLOCK_BYTES:
             raise InputError(f"{url}: has a line of more than {BLOCK_BYTES:,} bytes; is it CSV?")
         # Every byte is a character of it, and only quotes and delimiters matter.
-        yield from (line.decode("latin-1") for line in lines)
+        for line in lines:
+            yield line.decode("latin-1")
     yield rest.decode("latin-1")

@@ -42,7 +42,10 @@ def convert_valid(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     Args:
         fields, schema: as for `convert_fields`.
     """
-    columns = [_convert_valid(fields.column(field.name), field.type) for field in schema]
+    columns: list[pa.Array] = []
+    for field in schema:
+        texts = fields.column(field.name)
+        columns.append(_convert_valid(texts, field.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
@@ -103,8 +106,8 @@ def _convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     try:
         return _convert(texts, dtype)
     except pa.ArrowInvalid:
-        rows = range(len(texts))
-        converted = [_convert_one(texts.slice(row, 1), dtype) for row in rows]
+        single_texts = [texts.slice(row, 1) for row in range(len(texts))]
+        converted = [_convert_one(text, dtype) for text in single_texts]
         return pa.concat_arrays(converted)
 
 

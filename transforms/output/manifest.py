@@ -122,14 +122,17 @@ def _sum_stages(parts: Sequence[WrittenPart]) -> dict[str, dict[str, float]]:
     seconds_by_stage = {}
     for stage in STAGES:
         # A part of an older version may lack a stage that came later.
-        seconds_by_stage[stage] = sum(part.stages.get(stage, 0.0) for part in parts)
+        seconds = [part.stages.get(stage, 0.0) for part in parts]
+        seconds_by_stage[stage] = sum(seconds)
     # Where no time was spent, every share is 0.
     total = sum(seconds_by_stage.values()) or 1.0
 
     stages = {}
-    for stage, seconds in seconds_by_stage.items():
-        share = round(seconds / total, 4)
-        stages[stage] = {"seconds": round(seconds, 6), "share": share}
+    for stage, spent in seconds_by_stage.items():
+        stages[stage] = {
+            "seconds": round(spent, 6),
+            "share": round(spent / total, 4),
+        }
     return stages
 
 
@@ -151,8 +154,8 @@ def _measure_union(parts: Sequence[WrittenPart]) -> float:
 
 def _format_value(value: Any) -> str:
     """Return a value as JSON; a list of objects has each on a line of its own."""
-    has_entries = isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-    if not has_entries:
+    is_filled_list = isinstance(value, list) and bool(value)
+    if not is_filled_list or not isinstance(value[0], dict):
         return json.dumps(value)
     lines = [json.dumps(entry) for entry in value]
     body = ",\n  ".join(lines)
