@@ -8,10 +8,12 @@ at once do no harm.
 
 from contextlib import suppress
 import hashlib
+from operator import attrgetter
 import os
 from pathlib import Path
 import stat
 import tempfile
+from typing import NamedTuple
 
 _FOLDER = "model-packages"
 # A few large models; what was used longest ago goes first.
@@ -25,10 +27,13 @@ def read_copy(sha256: str) -> bytes | None:
     if folder is None:
         return None
     try:
-        content = (folder / sha256).read_bytes()
-        if hashlib.sha256(content).hexdigest() != sha256:
+        path = folder / sha256
+        content = path.read_bytes()
+        found = hashlib.sha256(content)
+        if found.hexdigest() != sha256:
             return None
-        os.utime(folder / sha256)  # the least recently used copy goes first
+        # Used now: the least recently used copy goes first.
+        os.utime(path)
     except OSError:
         return None
     return content
@@ -39,24 +44,36 @@ def keep_copy(content: bytes) -> None:
     folder = private_folder(_FOLDER)
     if folder is None:
         return
+    digest = hashlib.sha256(content)
     # Without a copy the next worker fetches again, which is no reason to fail.
     with suppress(OSError):
-        _write_copy(folder, hashlib.sha256(content).hexdigest(), content)
+        _write_copy(folder, digest.hexdigest(), content)
         _drop_oldest(folder, _MOST_BYTES)
 
 
 def private_folder(name: str) -> Path | None:
     """Return a folder that only this user may read or write; None when something else has its name."""
-    folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
+    user = os.getuid()
+    folder = Path(tempfile.gettempdir()) / f"{name}-{user}"
     with suppress(OSError):
         folder.mkdir(mode=_MODE, exist_ok=True)
         # Anybody may make names in the temporary folder, so what stands there is looked at: not
         # through a link, which could be turned elsewhere later.
         found = folder.lstat()
-        is_own_folder = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-        if is_own_folder and stat.S_IMODE(found.st_mode) == _MODE:
+        is_folder = stat.S_ISDIR(found.st_mode)
+        is_own = found.st_uid == user
+        is_private = stat.S_IMODE(found.st_mode) == _MODE
+        if is_folder and is_own and is_private:
             return folder
     return None
+
+
+class _Copy(NamedTuple):
+    """A kept file; `used_at` in nanoseconds."""
+
+    path: Path
+    size_bytes: int
+    used_at: int
 
 
 def _write_copy(folder: Path, name: str, content: bytes) -> None:
@@ -74,11 +91,16 @@ def _write_copy(folder: Path, name: str, content: bytes) -> None:
 
 def _drop_oldest(folder: Path, most_bytes: int) -> None:
     """Drop what was used longest ago until no more than this is kept."""
+    copies = []
     # What a killed worker left half written is among them, and nobody uses it.
-    found = [(path, path.stat()) for path in folder.iterdir()]
-    found.sort(key=lambda item: item[1].st_mtime_ns, reverse=True)
+    for path in folder.iterdir():
+        status = path.stat()
+        copies.append(_Copy(path, status.st_size, status.st_mtime_ns))
+    copies.sort(key=attrgetter("used_at"), reverse=True)
+
     total = 0
-    for path, status in found:
-        total += status.st_size
+    for copy in copies:
+        total += copy.size_bytes
         if total > most_bytes:
-            path.unlink(missing_ok=True)
+            # Another worker may have dropped it a moment ago.
+            copy.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""`model.yaml`: what a model package says of its model."""
+"""The model card, `model.yaml`: what a model package says of its model."""
 
 from math import prod
 from typing import Annotated, Any, Literal, TypeAlias
@@ -44,9 +44,10 @@ class Tensor(_Part):
     @field_validator("shape")
     @classmethod
     def _fits_in_memory(cls, shape: tuple[int, ...]) -> tuple[int, ...]:
-        if prod(shape) > _MOST_NUMBERS_OF_A_ROW:
+        numbers = prod(shape)
+        if numbers > _MOST_NUMBERS_OF_A_ROW:
             raise ValueError(
-                f"a row of {prod(shape):,} numbers is more than {_MOST_NUMBERS_OF_A_ROW:,}"
+                f"a row of {numbers:,} numbers is more than {_MOST_NUMBERS_OF_A_ROW:,}"
             )
         return shape
 

@@ -7,6 +7,7 @@ would never end. storage follows links, as inputs and outputs of a run may be li
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 import errno
 import hashlib
 import os
@@ -52,7 +53,8 @@ def read_file(url: str, name: str, most_bytes: int) -> bytes:
     """
     with _explaining(url, name):
         if files.is_local(url):
-            with _open_own_file(files.join(files.to_absolute(url), name)) as file:
+            with _open_own_file(_find_path(url, name)) as file:
+                # One more than allowed tells that it is too large, however large it is.
                 return file.read(most_bytes + 1)
         content = files.read(files.join(url, name))
         if content is None:
@@ -60,54 +62,68 @@ def read_file(url: str, name: str, most_bytes: int) -> bytes:
         return content
 
 
-def read_listed_file(url: str, name: str, entry: FileEntry) -> bytes:
-    """Return the content of a file as the card lists it; of a remote one, a copy on this machine does.
+@dataclass(frozen=True)
+class ListedFile:
+    """A file of a package as the card lists it.
 
-    Args:
+    Attributes:
         url: folder of the package.
         name: of the file, already checked.
         entry: what the card says of it.
-
-    Raises:
-        ModelError: it is missing, or not what the card lists.
     """
-    remote = is_remote(url)
-    copy = read_copy(entry.sha256) if remote else None
-    if copy is not None:
-        return copy
-    content = read_file(url, name, entry.bytes)
-    _check_content(url, name, entry, len(content), hashlib.sha256(content).hexdigest())
-    if remote:
-        keep_copy(content)
-    return content
+
+    url: str
+    name: str
+    entry: FileEntry
+
+    def read(self) -> bytes:
+        """Return the content; of a remote file, that of a copy on this machine if there is one.
+
+        Raises:
+            ModelError: the file is missing, or not what the card lists.
+        """
+        remote = is_remote(self.url)
+        copy = read_copy(self.entry.sha256) if remote else None
+        if copy is not None:
+            return copy
+
+        content = read_file(self.url, self.name, self.entry.bytes)
+        digest = hashlib.sha256(content)
+        _check_content(self.url, self.name, self.entry, len(content), digest.hexdigest())
+        # Checked first: nobody would ever ask for a copy of other content.
+        if remote:
+            keep_copy(content)
+        return content
+
+    def check(self) -> None:
+        """Refuse a file that is not what the card lists; nothing of it stays in memory.
+
+        Raises:
+            ModelError: the file is missing, or not what the card lists.
+        """
+        if not files.is_local(self.url):
+            # A store sends it whole at best, and it is kept on this machine on the way.
+            self.read()
+            return
+
+        digest = hashlib.sha256()
+        size = 0
+        path = _find_path(self.url, self.name)
+        with _explaining(self.url, self.name), _open_own_file(path) as file:
+            # A file of a terabyte that is listed with a few bytes is not read to its end.
+            while size <= self.entry.bytes:
+                piece = file.read(_PIECE_BYTES)
+                if not piece:
+                    break
+                digest.update(piece)
+                size += len(piece)
+        _check_content(self.url, self.name, self.entry, size, digest.hexdigest())
 
 
-def check_listed_file(url: str, name: str, entry: FileEntry) -> None:
-    """Refuse a file that is not what the card lists; nothing of it stays in memory.
-
-    Args:
-        url: folder of the package.
-        name: of the file, already checked.
-        entry: what the card says of it.
-
-    Raises:
-        ModelError: it is missing, or not what the card lists.
-    """
-    if not files.is_local(url):
-        # A store sends it whole at best, and it is kept on this machine on the way.
-        read_listed_file(url, name, entry)
-        return
-    digest = hashlib.sha256()
-    size = 0
-    with _explaining(url, name), _open_own_file(files.join(files.to_absolute(url), name)) as file:
-        # A file of a terabyte that is listed with a few bytes is not read to its end.
-        while size <= entry.bytes:
-            piece = file.read(_PIECE_BYTES)
-            if not piece:
-                break
-            digest.update(piece)
-            size += len(piece)
-    _check_content(url, name, entry, size, digest.hexdigest())
+def _find_path(url: str, name: str) -> str:
+    """Return the path of a file of a local package."""
+    folder = files.to_absolute(url)
+    return files.join(folder, name)
 
 
 def _check_content(url: str, name: str, entry: FileEntry, size: int, sha256: str) -> None:
@@ -146,7 +162,8 @@ def _open_own_file(path: str) -> Iterator[BinaryIO]:
         raise
     try:
         # Asked of what was opened: a name may mean something else a moment later.
-        if not stat.S_ISREG(os.fstat(number).st_mode):
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError("it is not a file")
         with os.fdopen(number, "rb", closefd=False) as file:
             yield file

@@ -1,4 +1,4 @@
-"""The model package: a folder that says everything scoring needs to know about a model.
+"""The model package: a folder that holds all that scoring needs to know about a model.
 
     model.yaml           the card: name, version, builder, contract, sha256 and size of every file
     weights.safetensors  (or weights.pt, a state dict)
@@ -24,7 +24,7 @@ from configs.errors import ModelError
 from configs.safe_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 from model_zoo.package.cache import keep_copy, read_copy
 from model_zoo.package.card import FileEntry, ModelCard
-from model_zoo.package.files import check_listed_file, is_remote, read_file, read_listed_file
+from model_zoo.package.files import ListedFile, is_remote, read_file
 from model_zoo.package.smoke_batch import parse_smoke_batch
 from model_zoo.steps.table import STEPS, Step
 from storage import files
@@ -58,7 +58,7 @@ class Package:
         Raises:
             ModelError: it is not what the card lists any more.
         """
-        return read_listed_file(self.url, name, self.card.files[name])
+        return ListedFile(self.url, name, self.card.files[name]).read()
 
 
 def read_package(url: str, expected_digest: str | None = None) -> Package:
@@ -74,9 +74,14 @@ def read_package(url: str, expected_digest: str | None = None) -> Package:
             are not valid.
     """
     remote = is_remote(url)
+    copy = None
     # By its digest the card may come from this machine too. A launcher has none, and asks the store.
-    copy = read_copy(expected_digest) if remote and expected_digest is not None else None
-    content = read_file(url, CARD, MOST_BYTES) if copy is None else copy
+    if remote and expected_digest is not None:
+        copy = read_copy(expected_digest)
+    content = copy
+    if content is None:
+        content = read_file(url, CARD, MOST_BYTES)
+
     digest = hashlib.sha256(content).hexdigest()
     if expected_digest not in (None, digest):
         raise ModelError(
@@ -84,16 +89,23 @@ def read_package(url: str, expected_digest: str | None = None) -> Package:
         )
     card = _parse_card(url, content)
     _check_files(url, card)
+    # A copy stands for a folder that was looked through when it was made.
     if copy is None:
-        # A copy stands for a folder that was looked through when it was made.
         _refuse_unlisted(url, card)
         if remote:
             keep_copy(content)
-    content = read_listed_file(url, PREPROCESS, card.files[PREPROCESS])
+
+    content = ListedFile(url, PREPROCESS, card.files[PREPROCESS]).read()
     steps = _parse_steps(url, content)
-    content = read_listed_file(url, SMOKE, card.files[SMOKE])
+    content = ListedFile(url, SMOKE, card.files[SMOKE]).read()
     smoke = parse_smoke_batch(content, f"{url}/{SMOKE}")
-    return Package(url, card, digest, steps, smoke)
+    return Package(
+        url=url,
+        card=card,
+        digest=digest,
+        steps=steps,
+        smoke=smoke,
+    )
 
 
 def write_package(
@@ -116,21 +128,36 @@ def write_package(
             f"{url}: holds a model package already, and packages never change; "
             "choose another folder or remove it"
         )
-    preprocess = json.dumps(STEPS.dump_python(steps, mode="json"), indent=1) + "\n"
-    contents = {**contents, PREPROCESS: preprocess.encode()}
+    contents = {**contents, PREPROCESS: _dump_steps(steps)}
     entries = {}
     # Sorted, so that the same files give the same card.
     for name, content in sorted(contents.items()):
         entries[name] = _describe_file(content)
+
+    # Before anything is written: a card that is not valid leaves no files behind.
     checked = ModelCard.model_validate({**card, "files": entries})
     for name, content in contents.items():
-        files.put(files.join(url, name), content)
-    fields = checked.model_dump(mode="json")
-    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=140)
-    content = text.encode()
+        path = files.join(url, name)
+        files.put(path, content)
+
+    content = _dump_card(checked)
     # Last: without its card a folder is no package.
-    files.put(files.join(url, CARD), content)
+    path = files.join(url, CARD)
+    files.put(path, content)
     return hashlib.sha256(content).hexdigest()
+
+
+def _dump_steps(steps: tuple[Step, ...]) -> bytes:
+    fields = STEPS.dump_python(steps, mode="json")
+    text = json.dumps(fields, indent=1) + "\n"
+    return text.encode()
+
+
+def _dump_card(card: ModelCard) -> bytes:
+    fields = card.model_dump(mode="json")
+    # In the order of the fields, which is how people read a card.
+    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=140)
+    return text.encode()
 
 
 def _describe_file(content: bytes) -> FileEntry:
@@ -144,7 +171,7 @@ def _check_files(url: str, card: ModelCard) -> None:
         _refuse_strange_name(url, name)
         # The small ones are checked when they are read.
         if name not in (PREPROCESS, SMOKE):
-            check_listed_file(url, name, entry)
+            ListedFile(url, name, entry).check()
     for needed in (card.weights, PREPROCESS, SMOKE):
         if needed not in card.files:
             raise ModelError(
@@ -156,7 +183,9 @@ def _check_files(url: str, card: ModelCard) -> None:
 def _refuse_strange_name(url: str, name: str) -> None:
     # Anything else could lead out of the folder, or hide in a terminal.
     has_separator = "/" in name or "\\" in name
-    if not name or has_separator or name.startswith(".") or not name.isprintable():
+    is_hidden = name.startswith(".")
+    is_plain = bool(name) and not has_separator and not is_hidden and name.isprintable()
+    if not is_plain:
         raise ModelError(
             f"{url}: {CARD} lists {name!r}; a file of a package must be a plain name in its folder"
         )
@@ -164,10 +193,12 @@ def _refuse_strange_name(url: str, name: str) -> None:
 
 def _refuse_unlisted(url: str, card: ModelCard) -> None:
     listed = {CARD, *card.files}
-    unlisted = set(files.list_names(url)) - listed
+    found = files.list_names(url)
+    unlisted = set(found) - listed
     # What is not listed is not covered by the digest, and could be put there to be found.
     if unlisted:
-        raise ModelError(f"{url}: holds {min(unlisted)!r}, which {CARD} does not list; remove it")
+        first = min(unlisted)
+        raise ModelError(f"{url}: holds {first!r}, which {CARD} does not list; remove it")
 
 
 def _parse_card(url: str, content: bytes) -> ModelCard:
@@ -200,5 +231,6 @@ def _first_problem(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    # Names and positions, from the outermost in.
+    place = ".".join(map(str, first["loc"]))
     return f"{place}: {first['msg']}"

@@ -1,4 +1,4 @@
-"""`smoke.parquet`: a few rows of input columns with the outputs that they must give."""
+"""Read the smoke batch, `smoke.parquet`: a few rows of input columns with the outputs that they must give."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,7 @@ from configs.errors import ModelError
 
 # Far more than a few rows take: a small file can stand for a table that fills memory.
 _MOST_BYTES = 256 << 20
+# Few: it is between them that a file is found to hold more than it says.
 _ROWS_AT_A_TIME = 64
 
 
@@ -40,8 +41,9 @@ def parse_smoke_batch(content: bytes, path: str) -> pa.Table:
 def _count_stated_values(file: pq.ParquetFile) -> int:
     """Return how many values there are, as the metadata says; repeated ones take no bytes there."""
     values = 0
-    for number in range(file.metadata.num_row_groups):
-        group = file.metadata.row_group(number)
+    metadata = file.metadata
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
         for column in range(group.num_columns):
             values += group.column(column).num_values
     return values
@@ -49,9 +51,12 @@ def _count_stated_values(file: pq.ParquetFile) -> int:
 
 def _count_stated_bytes(file: pq.ParquetFile) -> int:
     """Return what the columns take without compression, as the metadata says."""
+    size = 0
     metadata = file.metadata
-    groups = range(metadata.num_row_groups)
-    return sum(metadata.row_group(number).total_byte_size for number in groups)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        size += group.total_byte_size
+    return size
 
 
 def _read_batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:

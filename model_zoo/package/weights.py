@@ -58,9 +58,13 @@ class _WithoutDrawing(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         named = kwargs or {}
-        if func in (torch.Tensor.normal_, nn.init.normal_):
-            return args[0] if args else named["tensor"]
-        return func(*args, **named)
+        is_drawing = func in (torch.Tensor.normal_, nn.init.normal_)
+        if not is_drawing:
+            return func(*args, **named)
+        # Both give back the tensor that they were to fill.
+        if args:
+            return args[0]
+        return named["tensor"]
 
 
 def _outline_network(package: Package) -> nn.Module:
@@ -81,8 +85,10 @@ def _check_size(outline: nn.Module, state: StateDict, content_bytes: int) -> Non
     Memory is given only for what was delivered: a card of one line can describe a network of a
     terabyte.
     """
-    tensors = (*outline.parameters(), *outline.buffers())
-    numbers = sum(tensor.numel() for tensor in tensors)
+    numbers = 0
+    for tensor in (*outline.parameters(), *outline.buffers()):
+        numbers += tensor.numel()
+    # No dtype stores a number in less than a byte.
     if numbers > content_bytes:
         raise ValueError(
             f"the card describes {numbers:,} numbers, and the file has {content_bytes:,} bytes"

@@ -20,12 +20,18 @@ def breast_cancer() -> pa.Table:
     Machine Learning Repository, 1995.
     """
     found = datasets.load_breast_cancer()
-    columns = {"id": _make_ids(len(found.target))}
+    rows = len(found.target)
+    columns = {"id": _make_ids(rows)}
+
     # By column: what Arrow takes over must lie side by side in memory.
     by_column = np.ascontiguousarray(found.data.T)
     for name, values in zip(found.feature_names, by_column, strict=True):
         columns[str(name)] = pa.array(values)
-    diagnosis = [str(found.target_names[target]) for target in found.target]
+
+    diagnosis = []
+    for target in found.target:
+        name = found.target_names[target]
+        diagnosis.append(str(name))
     columns["diagnosis"] = pa.array(diagnosis)
     return pa.table(columns)
 
@@ -49,7 +55,10 @@ def digits() -> pa.Table:
     return pa.table(columns)
 
 
-DATASETS: dict[str, Callable[[], pa.Table]] = {"breast_cancer": breast_cancer, "digits": digits}
+DATASETS: dict[str, Callable[[], pa.Table]] = {
+    "breast_cancer": breast_cancer,
+    "digits": digits,
+}
 
 
 def encode_png(pixels: np.ndarray) -> bytes:

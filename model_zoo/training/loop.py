@@ -116,14 +116,28 @@ def forward(network: nn.Module, inputs: Arrays) -> Arrays:
     """
     network.eval()
     parts: list[Arrays] = []
+    # No rows are one part too: their outputs have names and shapes.
+    rows = max(count_rows(inputs), 1)
+    for start in range(0, rows, _FORWARD_ROWS):
+        some = slice(start, start + _FORWARD_ROWS)
+        part = _forward_part(network, inputs, some)
+        parts.append(part)
+
+    joined: Arrays = {}
+    for name in parts[0]:
+        values = [part[name] for part in parts]
+        joined[name] = np.concatenate(values)
+    return joined
+
+
+def _forward_part(network: nn.Module, inputs: Arrays, rows: slice) -> Arrays:
     with torch.inference_mode():
-        # No rows are one part too: their outputs have names and shapes.
-        rows = max(count_rows(inputs), 1)
-        for start in range(0, rows, _FORWARD_ROWS):
-            tensors = _to_tensors(inputs, slice(start, start + _FORWARD_ROWS))
-            outputs = network(**tensors)
-            parts.append({name: tensor.numpy() for name, tensor in outputs.items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        tensors = _to_tensors(inputs, rows)
+        outputs = network(**tensors)
+        part = {}
+        for name, tensor in outputs.items():
+            part[name] = tensor.numpy()
+        return part
 
 
 @dataclass(frozen=True)
@@ -149,6 +163,7 @@ class _TrainingRun:
             epoch = Epoch(number, training_loss, validation_loss, is_best)
             on_epoch(epoch)
             yield epoch
+
             waited += 1
             if is_best:
                 waited = 0
@@ -157,6 +172,7 @@ class _TrainingRun:
                 best_weights = copy.deepcopy(self.network.state_dict())
             if waited >= recipe.patience:
                 break
+
         self.network.load_state_dict(best_weights)
         self.network.eval()
 
@@ -164,13 +180,15 @@ class _TrainingRun:
         """Pass over the training rows once, and return the mean loss."""
         self.network.train()
         total = 0.0
-        for rows in _mini_batches(len(self.training), batch_rows, order):
+        all_rows = len(self.training)
+        for rows in _mini_batches(all_rows, batch_rows, order):
             self.optimiser.zero_grad()
             value = _compute_loss(self.network, self.training, self.loss, rows)
             value.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
+            # A mini-batch's loss is a mean: the last one may have other rows than the rest.
             total += value.item() * len(rows)
-        return total / len(self.training)
+        return total / all_rows
 
     def _validate(self) -> float:
         """Return the mean loss of the validation rows."""
@@ -183,12 +201,13 @@ class _TrainingRun:
 
 def _mini_batches(rows: int, batch_rows: int, order: torch.Generator) -> Iterator[np.ndarray]:
     """Yield row numbers, shuffled."""
-    shuffled = torch.randperm(rows, generator=order).numpy()
+    shuffled = torch.randperm(rows, generator=order)
     starts = list(range(0, rows, batch_rows))
     # A last batch of one row joins the one before it: batch normalisation cannot train on one row.
     if len(starts) > 1 and rows - starts[-1] == 1:
         starts.pop()
-    yield from np.split(shuffled, starts[1:])
+    cuts = starts[1:]
+    yield from np.split(shuffled.numpy(), cuts)
 
 
 def _compute_loss(
@@ -209,7 +228,9 @@ def _compute_loss(
             targets = targets.to(logits.dtype)
         value: torch.Tensor = loss(logits, targets)
     except (TypeError, ValueError, RuntimeError, IndexError) as error:
-        shapes = {name: array.shape[1:] for name, array in examples.inputs.items()}
+        shapes = {}
+        for name, array in examples.inputs.items():
+            shapes[name] = array.shape[1:]
         raise ModelError(
             f"the network does not take inputs of shape {shapes} "
             f"or its output does not suit the loss: {error}"
@@ -234,15 +255,24 @@ def _make_loss(activation: Activation) -> nn.Module:
 
 
 def _make_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimiser == "adam":
-        return torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+        return torch.optim.AdamW(
+            network.parameters(),
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+        )
+    # Plain SGD is the one without momentum.
     momentum = recipe.momentum if recipe.optimiser == "momentum" else 0.0
-    return torch.optim.SGD(network.parameters(), lr=rate, momentum=momentum, weight_decay=decay)
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.learning_rate,
+        momentum=momentum,
+        weight_decay=recipe.weight_decay,
+    )
 
 
 def _refuse_infinite(number: int, *losses: float) -> None:
-    if not all(math.isfinite(loss) for loss in losses):
+    if not all(map(math.isfinite, losses)):
         raise ModelError(
             f"the loss is not finite in epoch {number}; "
             "lower training.learning_rate or scale the features"
@@ -258,6 +288,7 @@ def _repeatable(seed: int) -> Iterator[None]:
         torch.manual_seed(seed)
         # A sum that is spread over threads rounds differently on another machine.
         torch.set_num_threads(1)
+
         torch.use_deterministic_algorithms(True)
         try:
             yield
