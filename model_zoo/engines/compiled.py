@@ -46,9 +46,14 @@ class Compiled:
     def __call__(self, **inputs: torch.Tensor) -> Any:
         """Return the outputs of a mini-batch."""
         for name, tensor in inputs.items():
-            if tensor.shape != self.example[name].shape:
+            expected = self.example[name].shape
+            if tensor.shape != expected:
                 return self.network(**inputs)
-        laid_out = {name: _lay_out(tensor, self.example[name]) for name, tensor in inputs.items()}
+
+        laid_out = {}
+        for name, tensor in inputs.items():
+            example = self.example[name]
+            laid_out[name] = _lay_out(tensor, example)
         return self.code(**laid_out)
 
 
@@ -83,11 +88,15 @@ def compile_network(network: nn.Module, example: Inputs, identity: Mapping[str, 
 
 def _name_file(example: Inputs, identity: Mapping[str, Any]) -> Path:
     """Return where the machine code stands, or will."""
-    shapes = {
-        name: [str(tensor.dtype), list(tensor.shape), list(tensor.stride())]
-        for name, tensor in example.items()
-    }
+    shapes = {}
+    for name, tensor in example.items():
+        dtype = str(tensor.dtype)
+        shape = list(tensor.shape)
+        strides = list(tensor.stride())
+        shapes[name] = [dtype, shape, strides]
     known = json.dumps([dict(identity), shapes], sort_keys=True)
+    digest = hashlib.sha256(known.encode())
+
     folder = private_folder(_FOLDER)
     # Machine code is run: what others could have written is never loaded.
     if folder is None:
@@ -95,13 +104,14 @@ def _name_file(example: Inputs, identity: Mapping[str, Any]) -> Path:
             f"compiled models cannot be kept: {_FOLDER}-<user> in the temporary folder "
             "is not this user's alone; remove it"
         )
-    return folder / f"{hashlib.sha256(known.encode()).hexdigest()}.pt2"
+    return folder / f"{digest.hexdigest()}.pt2"
 
 
 def _compile(network: nn.Module, example: Inputs, path: Path) -> None:
     """Write the machine code under its name in one move."""
     # Two workers that start at once both make it, and either is good.
     number, name = tempfile.mkstemp(suffix=".pt2", dir=path.parent)
+    # torch opens the file by its name.
     os.close(number)
     temporary = Path(name)
     try:
@@ -115,4 +125,5 @@ def _lay_out(tensor: torch.Tensor, example: torch.Tensor) -> torch.Tensor:
     """Return a tensor with the strides of the example."""
     if tensor.stride() == example.stride():
         return tensor
-    return torch.empty_like(example).copy_(tensor)
+    laid_out = torch.empty_like(example)
+    return laid_out.copy_(tensor)

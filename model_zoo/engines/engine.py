@@ -1,4 +1,4 @@
-"""What an engine is: a library that computes networks.
+"""The contract of an engine, a library that computes networks.
 
 An engine is one file in this folder and its line in `table.py`.
 """

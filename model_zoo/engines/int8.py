@@ -41,8 +41,11 @@ def measure_scales(network: nn.Module, batches: Iterable[Inputs]) -> tuple[Scale
                 prepared(**inputs)
         if prepared is None:
             raise ModelError("no rows to measure the scales of int8 on")
-        observers = torch_private.list_observers(prepared)
-        return tuple(_read_scale(place, observer) for place, observer in observers)
+        scales = []
+        for place, observer in torch_private.list_observers(prepared):
+            scale = _read_scale(place, observer)
+            scales.append(scale)
+        return tuple(scales)
 
 
 def quantise(network: nn.Module, example: Inputs, scales: Sequence[Scale]) -> nn.Module:
@@ -59,14 +62,20 @@ def quantise(network: nn.Module, example: Inputs, scales: Sequence[Scale]) -> nn
     with quantising():
         prepared = _prepare(network, example)
         places = [place for place, _ in torch_private.list_observers(prepared)]
+        measured = [scale.place for scale in scales]
         # A place without a scale would be measured on whatever rows come first.
-        if sorted(places) != sorted(scale.place for scale in scales):
+        if sorted(places) != sorted(measured):
             raise ModelError(
                 "the scales of int8 belong to another network; run pipelines.tune again"
             )
         for scale in scales:
-            bounds = (scale.low, scale.high)
-            torch_private.fix_scale(prepared, scale.place, scale.scale, scale.zero_point, bounds)
+            torch_private.fix_scale(
+                prepared,
+                place=scale.place,
+                scale=scale.scale,
+                zero_point=scale.zero_point,
+                bounds=(scale.low, scale.high),
+            )
         return torch_private.convert_int8(prepared)
 
 
@@ -97,4 +106,11 @@ def _prepare(network: nn.Module, example: Inputs) -> GraphModule:
 
 def _read_scale(place: str, observer: Any) -> Scale:
     scale, zero_point = observer.calculate_qparams()
-    return Scale(place, float(scale), int(zero_point), observer.quant_min, observer.quant_max)
+    # Plain numbers in place of tensors: they are written to a tuning report.
+    return Scale(
+        place=place,
+        scale=float(scale),
+        zero_point=int(zero_point),
+        low=observer.quant_min,
+        high=observer.quant_max,
+    )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import copy
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -51,19 +51,21 @@ def measure_linear_scales(network: nn.Module, batches: Iterable[Inputs]) -> tupl
     with quantising(), torch.inference_mode():
         first, observed = _observe_layers(network, batches)
         expected = _compute_outputs(network, first)
-        ranked = []
+        measured = []
         for place, layer in observed.items():
             scale = _choose_scale(place, layer)
             quantised = _LinearIn8Bits(layer.linear, scale)
+            # This layer alone: the one in float32 is back before the next is tried.
             _put_layer(network, place, quantised)
             outputs = _compute_outputs(network, first)
             _put_layer(network, place, layer.linear)
+
+            change = _sum_squares(outputs, expected)
             # For each weight: a large layer gains more time, and may change more.
-            change = _sum_squares(outputs, expected) / layer.linear.weight.numel()
-            ranked.append((change, place, scale))
-    # By place where changes are equal, so that the same sample gives the same order.
-    ranked.sort(key=lambda rank: rank[:2])
-    return tuple(scale for _, _, scale in ranked)
+            sensitivity = change / layer.linear.weight.numel()
+            measured.append(_MeasuredScale(sensitivity, scale))
+    measured.sort(key=_rank_scale)
+    return tuple(layer.scale for layer in measured)
 
 
 def quantise_linear(network: nn.Module, scales: Sequence[LinearScale]) -> nn.Module:
@@ -82,12 +84,26 @@ def quantise_linear(network: nn.Module, scales: Sequence[LinearScale]) -> nn.Mod
     with quantising():
         for scale in scales:
             layer = layers.get(scale.place)
-            if layer is None or layer.in_features != len(scale.factors):
+            features = len(scale.factors)
+            if layer is None or layer.in_features != features:
                 raise ModelError(
                     "the scales of int8_linear belong to another network; run pipelines.tune again"
                 )
-            _put_layer(quantised, scale.place, _LinearIn8Bits(layer, scale))
+            in_8_bits = _LinearIn8Bits(layer, scale)
+            _put_layer(quantised, scale.place, in_8_bits)
     return quantised
+
+
+class _MeasuredScale(NamedTuple):
+    """A layer's scale, and how much the network's outputs change for each weight of the layer."""
+
+    sensitivity: float
+    scale: LinearScale
+
+
+def _rank_scale(measured: _MeasuredScale) -> tuple[float, str]:
+    # By place where changes are equal, so that the same sample gives the same order.
+    return measured.sensitivity, measured.scale.place
 
 
 @dataclass
@@ -106,15 +122,21 @@ class _ObservedLayer:
 
     def observe(self, _: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         values = inputs[0]
-        rows = values.reshape(-1, values.shape[-1])
-        low, high = rows.amin(0), rows.amax(0)
+        features = values.shape[-1]
+        # A text has a row for each of its tokens.
+        rows = values.reshape(-1, features)
+        low = rows.amin(0)
+        high = rows.amax(0)
         if self.low is not None and self.high is not None:
             low = torch.minimum(self.low, low)
             high = torch.maximum(self.high, high)
-        self.low, self.high = low, high
+        self.low = low
+        self.high = high
         if not self.rows:
+            # Every n-th row, so that they come from all over the mini-batch.
             step = -(-len(rows) // _KEPT_ROWS)
             kept = rows[::step]
+            # A copy: a view would keep all rows in memory.
             self.rows.append(kept.clone())
 
 
@@ -130,10 +152,11 @@ class _LinearIn8Bits(nn.Module):
         # A row of zeros has no largest weight, and a step of zero would divide by it.
         smallest = torch.finfo(torch.float32).tiny
         steps = steps.clamp(min=smallest)
+        steps = steps.double()
         bias: torch.Tensor | None = linear.bias
         if bias is not None:
             bias = bias.detach()
-        self.packed = torch_private.pack_linear(weight, steps.double(), bias)
+        self.packed = torch_private.pack_linear(weight, steps, bias)
         self.inverse = 1 / factors
         self.scale = scale.scale
         self.zero_point = scale.zero_point
@@ -168,8 +191,11 @@ def _observe_layers(
     layers = {}
     hooks = []
     for place, linear in _find_linear_layers(network).items():
-        layers[place] = _ObservedLayer(linear)
-        hooks.append(linear.register_forward_pre_hook(layers[place].observe))
+        layer = _ObservedLayer(linear)
+        hook = linear.register_forward_pre_hook(layer.observe)
+        layers[place] = layer
+        hooks.append(hook)
+
     first: Inputs | None = None
     for inputs in batches:
         if first is None:
@@ -179,6 +205,8 @@ def _observe_layers(
         hook.remove()
     if first is None:
         raise ModelError("no rows to measure the scales of int8_linear on")
+
+    # A layer that is there and not called has nothing to be measured by.
     called = {place: layer for place, layer in layers.items() if layer.rows}
     if not called:
         raise ModelError("there is no linear layer that int8_linear could quantise")
@@ -199,22 +227,41 @@ def _make_scale(place: str, layer: _ObservedLayer, migration: float) -> LinearSc
     """
     assert layer.low is not None  # noqa: S101 - only layers that were called come here
     assert layer.high is not None  # noqa: S101
-    features = torch.maximum(layer.high, -layer.low)
-    features = features.clamp(min=_SMALLEST)
-    weights = layer.linear.weight.abs().amax(0)
-    weights = weights.clamp(min=_SMALLEST)
-    # The paper's equation 4.
-    exact = features**migration / weights ** (1 - migration)
-    # Three digits do, and make a report of thousands of them much shorter.
-    factors = tuple(float(f"{factor:.3g}") for factor in exact.tolist())
+    sizes = torch.maximum(layer.high, -layer.low)
+    factors = _choose_factors(sizes, layer.linear.weight, migration)
     divisors = torch.tensor(factors)
-    lows, highs = layer.low / divisors, layer.high / divisors
+    lows = layer.low / divisors
+    highs = layer.high / divisors
     # Zero is among them, as an integer of its own: padding and ReLU leave many.
     low = min(0.0, float(lows.min()))
     high = max(0.0, float(highs.max()))
     # A layer that was given zeros alone still needs a step.
     step = (high - low) / _STEPS or 1.0
-    return LinearScale(place, step, round(-low / step), factors)
+    zero_point = round(-low / step)
+    return LinearScale(place, step, zero_point, factors)
+
+
+def _choose_factors(
+    sizes: torch.Tensor, weight: torch.Tensor, migration: float
+) -> tuple[float, ...]:
+    """Return what each feature is divided by, and its weights are multiplied by.
+
+    Args:
+        sizes: largest absolute value of each feature, float32 (features,).
+        weight: of the layer, float32 (outputs, features).
+        migration: as of `_make_scale`.
+    """
+    features = sizes.clamp(min=_SMALLEST)
+    weights = weight.abs().amax(0)
+    weights = weights.clamp(min=_SMALLEST)
+    # The paper's equation 4.
+    exact = features**migration / weights ** (1 - migration)
+    factors = []
+    for factor in exact.tolist():
+        # Three digits do, and make a report of thousands of them much shorter.
+        rounded = f"{factor:.3g}"
+        factors.append(float(rounded))
+    return tuple(factors)
 
 
 def _measure_error(layer: _ObservedLayer, scale: LinearScale) -> float:
@@ -227,18 +274,21 @@ def _measure_error(layer: _ObservedLayer, scale: LinearScale) -> float:
 
 def _compute_outputs(network: nn.Module, inputs: Inputs) -> list[torch.Tensor]:
     outputs: Mapping[str, Any] = network(**inputs)
+    # float64, so that comparing them rounds nothing.
     return [tensor.double() for tensor in outputs.values()]
 
 
 def _sum_squares(actual: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) -> float:
     """Return the sum of squared differences."""
     total = 0.0
-    for a, b in zip(actual, expected, strict=True):
-        squares = (a - b).square()
+    for found, wanted in zip(actual, expected, strict=True):
+        differences = found - wanted
+        squares = differences.square()
         total += float(squares.sum())
     return total
 
 
 def _put_layer(network: nn.Module, place: str, module: nn.Module) -> None:
     above, _, name = place.rpartition(".")
-    setattr(network.get_submodule(above), name, module)
+    parent = network.get_submodule(above)
+    setattr(parent, name, module)

@@ -1,4 +1,4 @@
-"""What kind of machine this is, as far as that decides how fast a network computes and rounds."""
+"""Describe the machine, as far as it decides how fast a network computes and how it rounds."""
 
 import os
 from pathlib import Path
@@ -26,8 +26,10 @@ _ADDING_BYTES_IN_32_BITS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 
 def machine_kind(device: torch.device) -> dict[str, str]:
     """Return processor, its instructions, cores, the device, and torch's version."""
+    # ARM's cpuinfo has no model name, and other systems have no cpuinfo.
+    processor = _read_cpuinfo("model name") or platform.processor() or platform.machine()
     return {
-        "processor": _read_cpuinfo("model name") or platform.processor() or platform.machine(),
+        "processor": processor,
         "instructions": " ".join(instructions()),
         "cores": str(cores()),
         "device": device_name(device),
@@ -38,8 +40,9 @@ def machine_kind(device: torch.device) -> dict[str, str]:
 def instructions() -> list[str]:
     """Return the processor's instructions that libraries choose their kernels by, sorted."""
     # x86 calls the line flags, ARM Features.
-    present = _read_cpuinfo("flags", "Features").split()
-    return sorted(set(present).intersection(_INSTRUCTIONS))
+    line = _read_cpuinfo("flags", "Features")
+    present = set(line.split())
+    return sorted(present.intersection(_INSTRUCTIONS))
 
 
 def adds_bytes_without_overflow() -> bool:

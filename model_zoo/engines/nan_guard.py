@@ -1,4 +1,4 @@
-"""NaN and infinity in a network that cannot hold them.
+"""Give NaN for rows with NaN or infinity, in a network that cannot hold either.
 
 8-bit integers make a number of either, which would pass for a score.
 """
@@ -43,7 +43,8 @@ def _find_not_finite(tensor: torch.Tensor) -> torch.Tensor:
         return _find_infinite_numbers(tensor)
     inner = tuple(range(1, tensor.ndim))
     # The sum is quick, and not finite if any number is not; a finite row may still overflow it.
-    suspicious = _find_infinite_numbers(tensor.sum(inner))
+    sums = tensor.sum(inner)
+    suspicious = _find_infinite_numbers(sums)
     is_finite = torch.isfinite(tensor[suspicious])
     is_finite_row = is_finite.flatten(1).all(1)
     return suspicious[~is_finite_row]

@@ -1,4 +1,4 @@
-"""How a network computes: what makes it faster, and changes the last digits of scores or more."""
+"""Settings of how a network computes: they make it faster, and change the last digits of scores or more."""
 
 from dataclasses import asdict, dataclass
 import hashlib
@@ -86,7 +86,8 @@ class Settings:
             words.insert(0, self.engine)
         if self.linear_scales:
             layers = len(self.linear_scales)
-            words.append(f"({layers} layer{'s' if layers > 1 else ''})")
+            plural = "s" if layers > 1 else ""
+            words.append(f"({layers} layer{plural})")
         if self.layout == "channels_last":
             words.append("channels_last")
         if self.compiled:
@@ -99,8 +100,10 @@ class Settings:
         if self.engine == DEFAULT_ENGINE:
             del values["engine"]
         # Thousands of numbers would drown a manifest; these digests are part of run ids.
-        scales = [values.pop("scales"), values.pop("linear_scales")]
-        digest = hashlib.sha256(json.dumps(scales).encode())
+        scales = values.pop("scales")
+        linear_scales = values.pop("linear_scales")
+        measured = json.dumps([scales, linear_scales])
+        digest = hashlib.sha256(measured.encode())
         is_measured = bool(self.scales or self.linear_scales)
         values["scales"] = digest.hexdigest() if is_measured else None
         return values

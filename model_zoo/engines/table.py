@@ -18,9 +18,12 @@ def find_engine(name: str) -> Engine:
         ModelError: there is no engine of this name, or its library is not installed.
     """
     if name not in ENGINES:
-        raise ModelError(f"engine {name!r} is unknown{nearest(name, sorted(ENGINES))}")
-    module, _, attribute = ENGINES[name].partition(":")
-    engine: Engine = getattr(import_module(module), attribute)()
+        hint = nearest(name, sorted(ENGINES))
+        raise ModelError(f"engine {name!r} is unknown{hint}")
+    place = ENGINES[name]
+    module, _, attribute = place.partition(":")
+    make_engine = getattr(import_module(module), attribute)
+    engine: Engine = make_engine()
     _check_libraries(engine)
     return engine
 

@@ -1,6 +1,6 @@
 """torch: float32 as it was trained, other dtypes and layouts, machine code, and 8-bit integers."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +21,15 @@ from model_zoo.package.package import Package
 from model_zoo.package.weights import load_network
 
 # Networks in int8 take float32, and make integers of it themselves.
-_FLOATING = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+_FLOATING = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+_LAYOUTS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+}
 # float16 has no fast kernels on CPUs, and torch's 8-bit kernels are for CPUs alone.
 _DTYPES: dict[str, tuple[DType, ...]] = {
     "cpu": ("float32", "bfloat16", "int8", "int8_linear"),
@@ -49,13 +56,18 @@ class TorchEngine:
     ) -> Network:
         """Load the network, as `Engine.load`; `threads` needs no preparation."""
         _compute_float32_in_full()
-        network: Any = load_network(package).eval().to(device)
+        network: Any = load_network(package)
+        network = network.eval().to(device)
         if not settings.is_reference:
             network = _accelerate(network, package, settings, device)
         if device.type == "cuda":
             # Threads that score have streams of their own, which do not wait for this one.
             torch.cuda.synchronize(device)
-        return Network(network, _input_dtype(settings), _LAYOUTS[settings.layout])
+        return Network(
+            compute=network,
+            dtype=_input_dtype(settings),
+            layout=_LAYOUTS[settings.layout],
+        )
 
     def describe_version(self) -> str:
         """Return torch's version."""
@@ -70,13 +82,17 @@ class TorchEngine:
     ) -> Iterator[Settings]:
         """Yield every dtype in every layout, as `Engine.list_settings`."""
         layouts: tuple[Layout, ...] = ("contiguous",)
-        has_images = any(len(tensor.shape) == 3 for tensor in card.inputs.values())
-        if has_images and "channels_last" not in without:
+        # The order of channels is a question of images alone, (channels, height, width).
+        dimensions = [len(tensor.shape) for tensor in card.inputs.values()]
+        if 3 in dimensions and "channels_last" not in without:
             layouts = ("contiguous", "channels_last")
         for dtype in _DTYPES[device.type]:
+            if dtype in without:
+                continue
             for layout in layouts:
                 settings = Settings(batch_rows, dtype, layout)
-                if dtype not in without and not settings.is_reference:
+                # Whoever tunes measures the reference anyway.
+                if not settings.is_reference:
                     yield settings
 
     def list_refinements(
@@ -86,19 +102,25 @@ class TorchEngine:
         # Each length of text would need machine code of its own.
         if "compile" in without or card.mask is not None:
             return
-        floating = [settings for settings in fastest if settings.dtype in _FLOATING]
-        yield replace(floating[0], compiled=True)
+        # The fastest come first, and the reference, in float32, is always among them.
+        for settings in fastest:
+            if settings.dtype in _FLOATING:
+                yield replace(settings, compiled=True)
+                return
 
     def calibrate(self, package: Package, settings: Settings, sample: Sample) -> Settings:
         """Measure the scales of int8 and int8_linear, as `Engine.calibrate`."""
         # The scales are those of the float32 network, whatever the layout.
         if settings.dtype == "int8":
             network = load_network(package).eval()
-            return replace(settings, scales=measure_scales(network, sample(_CALIBRATION_ROWS)))
+            batches = sample(_CALIBRATION_ROWS)
+            scales = measure_scales(network, batches)
+            return replace(settings, scales=scales)
         if settings.dtype == "int8_linear":
             network = load_network(package).eval()
-            batches: Iterable[Inputs] = sample(_LINEAR_CALIBRATION_ROWS)
-            return replace(settings, linear_scales=measure_linear_scales(network, batches))
+            batches = sample(_LINEAR_CALIBRATION_ROWS)
+            linear_scales = measure_linear_scales(network, batches)
+            return replace(settings, linear_scales=linear_scales)
         return settings
 
 
@@ -126,7 +148,9 @@ def _accelerate(
     if settings.dtype in _FLOATING:
         network = network.to(_FLOATING[settings.dtype])
     else:
-        network = NanGuard(_quantise(network, example, settings, device))
+        quantised = _quantise(network, example, settings, device)
+        # An integer cannot be NaN, and a row of NaN would have a score.
+        network = NanGuard(quantised)
     if settings.layout == "channels_last":
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not settings.compiled:
@@ -161,7 +185,9 @@ def _make_example(card: ModelCard, settings: Settings, device: torch.device) -> 
         dtype = getattr(torch, tensor.dtype)
         if dtype.is_floating_point:
             dtype = _input_dtype(settings)
-        zeros = torch.zeros((settings.batch_rows, *tensor.shape), dtype=dtype, device=device)
+        shape = (settings.batch_rows, *tensor.shape)
+        zeros = torch.zeros(shape, dtype=dtype, device=device)
+        # Images, the only inputs that have a layout.
         if zeros.ndim == 4:
             zeros = zeros.contiguous(memory_format=_LAYOUTS[settings.layout])
         example[name] = zeros

@@ -33,8 +33,12 @@ def write_machine_code(network: nn.Module, example: Inputs, path: Path) -> None:
     options = {"freezing": True, "cpp.threads": 1}
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch about itself
-        exported = torch.export.export(network, (), dict(example))
-        aoti_compile_and_package(exported, package_path=str(path), inductor_configs=options)
+        exported = torch.export.export(network, args=(), kwargs=dict(example))
+        aoti_compile_and_package(
+            exported,
+            package_path=str(path),
+            inductor_configs=options,
+        )
 
 
 def load_machine_code(path: Path, runners: int, device: torch.device) -> Any:
@@ -49,7 +53,11 @@ def load_machine_code(path: Path, runners: int, device: torch.device) -> Any:
 
     # -1 is torch's word for the device without a number.
     index = -1 if device.index is None else device.index
-    return load_package(str(path), num_runners=runners, device_index=index)
+    return load_package(
+        str(path),
+        num_runners=runners,
+        device_index=index,
+    )
 
 
 def has_backend(name: str) -> bool:
@@ -94,7 +102,8 @@ def prepare_int8(network: nn.Module, example: Inputs, defaults: str) -> GraphMod
     from torch.ao.quantization.quantize_fx import prepare_fx
 
     ranges = get_default_qconfig_mapping(defaults)
-    prepared: GraphModule = prepare_fx(network, ranges, tuple(example.values()))
+    tensors = tuple(example.values())
+    prepared: GraphModule = prepare_fx(network, ranges, tensors)
     return prepared
 
 
@@ -125,7 +134,8 @@ def fix_scale(
         scale, zero_point, dtype=torch.quint8, quant_min=low, quant_max=high
     )  # type: ignore[no-untyped-call]
     above, _, name = place.rpartition(".")
-    setattr(prepared.get_submodule(above), name, fixed)
+    parent = prepared.get_submodule(above)
+    setattr(parent, name, fixed)
 
 
 def convert_int8(prepared: GraphModule) -> nn.Module:
@@ -144,8 +154,15 @@ def pack_linear(weight: torch.Tensor, steps: torch.Tensor, bias: torch.Tensor | 
         steps: float64 (outputs,), what one step of an integer is worth in each row.
         bias: float32 (outputs,).
     """
-    zeros = torch.zeros(len(steps), dtype=torch.int64)
-    integers = torch.quantize_per_channel(weight, steps, zeros, 0, torch.qint8)
+    # Symmetric: the integer 0 is the weight 0.
+    zero_points = torch.zeros(len(steps), dtype=torch.int64)
+    integers = torch.quantize_per_channel(
+        weight,
+        scales=steps,
+        zero_points=zero_points,
+        axis=0,
+        dtype=torch.qint8,
+    )
     return torch.ops.quantized.linear_prepack(integers, bias)
 
 

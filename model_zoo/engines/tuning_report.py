@@ -86,12 +86,13 @@ def refuse_other_model(report: TuningReport, digest: str, url: str) -> None:
     Raises:
         JobError: it is.
     """
-    made_for = report.model["digest"]
+    model = report.model
+    made_for = model["digest"]
     # By digest: a name and a version may stand for other weights by now.
     if made_for != digest:
-        model = f"{report.model['name']} {report.model['version']} ({made_for[:_SHOWN_DIGITS]})"
+        other = f"{model['name']} {model['version']} ({made_for[:_SHOWN_DIGITS]})"
         raise JobError(
-            f"{url}: is the tuning report of another model, {model}, "
+            f"{url}: is the tuning report of another model, {other}, "
             f"not of {digest[:_SHOWN_DIGITS]}; "
             "run pipelines.tune again, or set model.dtype to float32"
         )
@@ -144,8 +145,9 @@ def refuse_other_machine(machine: Mapping[str, str], here: Mapping[str, str]) ->
     """
     # Of either: what only one side knows is a difference too.
     for name in sorted({*machine, *here}):
-        there, found = machine.get(name, "unknown"), here.get(name, "unknown")
         if machine.get(name) != here.get(name):
+            there = machine.get(name, "unknown")
+            found = here.get(name, "unknown")
             raise JobError(
                 f"model.tuning_report: was made on another kind of machine: {name} {there!r} there, "
                 f"{found!r} here; run pipelines.tune on this kind, or set model.dtype to float32"
