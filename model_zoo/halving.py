@@ -37,29 +37,39 @@ def find_rejected(rows: int, attempt: Callable[[np.ndarray], Any]) -> RejectedRo
             passed = True
         except Refusal:
             raise
+        # Anything: it may be a user's own code that fails.
         except Exception as error:
             if len(positions) > 1:
                 middle = len(positions) // 2
-                pending += [positions[middle:], positions[:middle]]
+                # The first half last: it is taken next, so rows are met in their order.
+                pending.append(positions[middle:])
+                pending.append(positions[:middle])
                 continue
-            reasons[int(positions[0])] = error
+
+            row = int(positions[0])
+            reasons[row] = error
             in_doubt = not passed and len(reasons) == ALONE_BEFORE_DOUBT
             if in_doubt and not _any_passes(spread_rows(rows), attempt):
                 raise
+            # Another row went through, so it is the rows, and no later one raises the doubt again.
             passed = passed or in_doubt
-    return RejectedRows(reasons) if reasons else None
+    if not reasons:
+        return None
+    return RejectedRows(reasons)
 
 
 def spread_rows(rows: int) -> np.ndarray:
     """Return the positions (int64) of a few rows from all over a batch, the first and the last among them."""
     count = min(rows, ALONE_BEFORE_DOUBT)
-    return np.unique(np.linspace(0, rows - 1, count, dtype=np.int64))
+    positions = np.linspace(0, rows - 1, count, dtype=np.int64)
+    return np.unique(positions)
 
 
 def _any_passes(positions: np.ndarray, attempt: Callable[[np.ndarray], Any]) -> bool:
     for position in positions:
+        alone = np.array([position])
         try:
-            attempt(np.array([position]))
+            attempt(alone)
         except Refusal:
             raise
         except Exception:  # noqa: BLE001, S112 - the question is whether another row does better

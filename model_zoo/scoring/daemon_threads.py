@@ -7,12 +7,21 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 import weakref
 
 T = TypeVar("T")
-# What a thread takes from it: a future with the call that it stands for, or None as its end.
-_Calls = SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]
+
+
+class _Order(NamedTuple):
+    """A call to be made, and the future that stands for it."""
+
+    future: Future[Any]
+    call: Callable[[], Any]
+
+
+# None ends the thread that takes it.
+_Orders = SimpleQueue[_Order | None]
 
 
 class DaemonThreads:
@@ -22,19 +31,25 @@ class DaemonThreads:
     """
 
     def __init__(self, threads: int, name: str) -> None:
-        self._calls: _Calls = SimpleQueue()
+        self._orders: _Orders = SimpleQueue()
         for number in range(threads):
             # They know the queue and not this object, which could otherwise never be collected.
-            Thread(
-                target=_make_calls, args=(self._calls,), name=f"{name}-{number}", daemon=True
-            ).start()
+            thread = Thread(
+                target=_make_calls,
+                args=(self._orders,),
+                name=f"{name}-{number}",
+                daemon=True,
+            )
+            thread.start()
+        end = weakref.finalize(self, _end_threads, self._orders, threads)
         # Not at exit: daemon threads need no end then, and one that hangs would not take it.
-        weakref.finalize(self, _end_threads, self._calls, threads).atexit = False
+        end.atexit = False
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
         """Hand over a call; what it returns or raises will be in the future."""
         future = Future[T]()
-        self._calls.put((future, call))
+        order = _Order(future, call)
+        self._orders.put(order)
         return future
 
     def run(self, calls: Iterable[Callable[[], object]]) -> None:
@@ -49,31 +64,34 @@ class DaemonThreads:
             for future in futures:
                 future.result()
         finally:
+            # What is done cannot be cancelled; what waits need not be made after an error.
             for future in futures:
                 future.cancel()
 
 
-def _make_calls(calls: _Calls) -> None:
+def _make_calls(orders: _Orders) -> None:
     while True:
-        following = calls.get()
-        if following is None:
+        order = orders.get()
+        if order is None:
             return
-        _make_call(*following)
+        _make_call(order)
         # What a call was about is free while the thread waits for the next one.
-        del following
+        del order
 
 
-def _make_call(future: Future[Any], call: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
+def _make_call(order: _Order) -> None:
+    # Cancelled before its turn.
+    if not order.future.set_running_or_notify_cancel():
         return
     try:
-        result = call()
+        result = order.call()
     except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
-        future.set_exception(error)
+        order.future.set_exception(error)
     else:
-        future.set_result(result)
+        order.future.set_result(result)
 
 
-def _end_threads(calls: _Calls, threads: int) -> None:
+def _end_threads(orders: _Orders, threads: int) -> None:
+    # One each: a thread that has taken its end takes no other's.
     for _ in range(threads):
-        calls.put(None)
+        orders.put(None)

@@ -1,4 +1,4 @@
-"""Arrays to where the network computes, and back.
+"""Transfer arrays to where the network computes, and back.
 
 On a CPU nothing is copied that need not be. On CUDA the rows of a call go over at once, through
 pinned memory, on a stream of the calling thread's own, so that one thread's copies run beside
@@ -39,20 +39,24 @@ class DeviceTransfer:
         """Return a block in which the calling thread computes and copies on its own stream."""
         if self.device.type != "cuda":
             return nullcontext()
-        if not hasattr(self._of_thread, "stream"):
-            self._of_thread.stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        return torch.cuda.stream(self._of_thread.stream)
+        own = self._of_thread
+        if not hasattr(own, "stream"):
+            own.stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        return torch.cuda.stream(own.stream)
 
     def transfer_inputs(self, inputs: Arrays) -> Tensors:
         """Return the rows of a call as tensors, on the device where all of them fit there.
 
         Where they do not, they stay on the host, and `cut_mini_batch` takes over what it needs.
         """
-        tensors = {name: _share_memory(array) for name, array in inputs.items()}
+        tensors = {}
+        for name, array in inputs.items():
+            tensors[name] = _share_memory(array)
         if self.device.type != "cuda":
             return tensors
+
         try:
-            return {name: self._copy_over(name, tensor) for name, tensor in tensors.items()}
+            return self._copy_over(tensors)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -65,6 +69,7 @@ class DeviceTransfer:
         for name, declared in outputs.items():
             shape = (rows, *declared.shape)
             dtype = getattr(torch, declared.dtype)
+            # Not filled: every row that is not rejected is written to.
             allocated[name] = torch.empty(shape, dtype=dtype, device=self.device)
         return allocated
 
@@ -81,6 +86,7 @@ class DeviceTransfer:
             rows = _pad(rows, window)
         dtype = self.dtype if tensor.is_floating_point() else None
         placed = rows.to(self.device, dtype, non_blocking=True)
+        # Images alone have a layout.
         if placed.ndim != 4:
             return placed
         return placed.contiguous(memory_format=self.layout)
@@ -88,25 +94,36 @@ class DeviceTransfer:
     def synchronise(self) -> None:
         """Wait for all mini-batches of the calling thread: CUDA computes while its caller goes on."""
         if self.device.type == "cuda":
-            torch.cuda.current_stream(self.device).synchronize()
+            stream = torch.cuda.current_stream(self.device)
+            stream.synchronize()
 
     def fetch_outputs(self, outputs: Tensors) -> Arrays:
         """Return outputs as arrays on the host."""
-        return {name: values.cpu().numpy() for name, values in outputs.items()}
+        arrays = {}
+        for name, values in outputs.items():
+            on_host = values.cpu()
+            arrays[name] = on_host.numpy()
+        return arrays
 
-    def _copy_over(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
-        pinned = self._pin(name, tensor)
-        return pinned.to(self.device, non_blocking=True)
+    def _copy_over(self, tensors: Tensors) -> Tensors:
+        copied = {}
+        for name, tensor in tensors.items():
+            pinned = self._pin(name, tensor)
+            # From pinned memory alone does a copy run beside the thread that asked for it.
+            copied[name] = pinned.to(self.device, non_blocking=True)
+        return copied
 
     def _pin(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         """Return the rows in pinned memory, which the thread keeps for this input."""
         # Kept, because pinning memory takes longer than copying it.
         buffers: Tensors = self._of_thread.__dict__.setdefault("pinned", {})
         buffer = buffers.get(name)
-        if buffer is None or buffer.numel() < tensor.numel():
-            buffer = torch.empty(tensor.numel(), dtype=tensor.dtype, pin_memory=True)
+        numbers = tensor.numel()
+        # A larger one serves too: its first numbers are taken.
+        if buffer is None or buffer.numel() < numbers:
+            buffer = torch.empty(numbers, dtype=tensor.dtype, pin_memory=True)
             buffers[name] = buffer
-        rows = buffer[: tensor.numel()]
+        rows = buffer[:numbers]
         rows = rows.view(tensor.shape)
         return rows.copy_(tensor)
 
@@ -124,7 +141,8 @@ def _pad(rows: torch.Tensor, window: Window) -> torch.Tensor:
 def _share_memory(array: np.ndarray) -> torch.Tensor:
     """Return an array as a tensor that shares its memory where it can."""
     # torch warns about memory that it may not write, and refuses strides that go backwards.
-    is_usable = array.flags.writeable and min(array.strides, default=0) >= 0
+    goes_forwards = min(array.strides, default=0) >= 0
+    is_usable = array.flags.writeable and goes_forwards
     if not is_usable:
         array = array.copy()
     return torch.from_numpy(array)

@@ -1,4 +1,4 @@
-"""Which devices a job means, and how workers share the cores of a machine."""
+"""Find the devices that a job means, and share the cores of a machine among workers."""
 
 import torch
 
@@ -30,7 +30,8 @@ def resolve_devices(device: Device) -> list[torch.device]:
     count = torch.cuda.device_count()
     if device in ("auto", "cuda"):
         return [torch.device("cuda", number) for number in range(count)]
-    number = int(device.partition(":")[2])
+    _, _, digits = device.partition(":")
+    number = int(digits)
     if number >= count:
         raise ModelError(
             f"model.device is {device}, but there are {count} CUDA devices here, "
@@ -41,4 +42,6 @@ def resolve_devices(device: Device) -> list[torch.device]:
 
 def threads_for(workers: int) -> int:
     """Return threads for each of `workers` workers, so that together they use every core once."""
-    return max(1, cores() // max(1, workers))
+    share = cores() // max(1, workers)
+    # More workers than cores still compute, one thread each.
+    return max(1, share)

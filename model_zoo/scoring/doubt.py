@@ -32,11 +32,14 @@ class Doubt:
         """Keep a row that the call scored, as what a later doubt is settled by."""
         scored = (row for row in range(call.rows) if row not in call.rejected)
         row = next(scored, None)
-        if row is not None:
+        if row is None:
+            return
+        known_row = {}
+        for name, tensor in call.inputs.items():
+            alone = tensor[row : row + 1]
             # A copy: the call's own tensors are let go.
-            self.known_row = {
-                name: tensor[row : row + 1].clone() for name, tensor in call.inputs.items()
-            }
+            known_row[name] = alone.clone()
+        self.known_row = known_row
 
     def settle(
         self,
@@ -65,10 +68,8 @@ class Doubt:
             alone = self._alone
         if call.passed or alone < ALONE_BEFORE_DOUBT:
             return
-        # Rows from all over: where one fails, those beside it often fail too.
-        others = np.setdiff1d(np.arange(call.rows), list(call.rejected))
-        rows = others[spread_rows(len(others))].tolist()
-        if any(passes(row) for row in rows):
+        rows = _choose_others(call)
+        if any(map(passes, rows)):
             call.passed = True
         elif len(rows) == ALONE_BEFORE_DOUBT or not known_row_passes():
             raise ModelError(
@@ -76,3 +77,12 @@ class Doubt:
                 f"and on no row it did not: {type(error).__name__}: {shown(error)}"
             )
         self.clear()
+
+
+def _choose_others(call: Call) -> list[int]:
+    """Return a few rows of the call that have not failed alone."""
+    others = np.setdiff1d(np.arange(call.rows), list(call.rejected))
+    # From all over: where one fails, those beside it often fail too.
+    chosen = spread_rows(len(others))
+    rows: list[int] = others[chosen].tolist()
+    return rows

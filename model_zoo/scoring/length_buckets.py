@@ -1,4 +1,4 @@
-"""Texts of about the same length together: most of what is padded to the longest text is wasted work.
+"""Score texts of about the same length together: padding all to the longest text is wasted work.
 
     lengths 3 40 9 5 | 12 60 4 33     two mini-batches in input order, padded to 40 and 60
     3 4 | 5 | 9 12 | 33 | 40 | 60     by length: padded to 4, 8, 12, 36, 40 and 60
@@ -44,23 +44,27 @@ def score_by_length(score: ScoreRows, card: ModelCard, inputs: Arrays, batch_row
     """
     mask = inputs[str(card.mask)]
     rows, longest = mask.shape
+    # Without a row there is no group; the outputs still have names, dtypes and shapes.
     if rows == 0:
         return score(inputs, batch_rows)
+
     outputs = _allocate_outputs(card, rows)
-    rejected = {}
-    computed_by, copy_nanoseconds = "", 0
+    rejected: dict[int, Exception] = {}
+    computed_by = ""
+    copy_nanoseconds = 0
     for positions, tokens in _group_by_length(mask):
         group = _pick_rows(card, inputs, positions, tokens)
+        # As many tokens as in a mini-batch of the longest texts.
         at_most = batch_rows * longest // tokens
         group_rows = _balance(len(positions), at_most)
         scored = score(group, group_rows)
         for name, values in scored.outputs.items():
             outputs[name][positions] = values
-        for row, reason in scored.rejected.items():
-            rejected[int(positions[row])] = reason
+        rejected |= _locate_rejected(scored, positions)
         # The last one knows whether memory ran out in any group.
         computed_by = scored.computed_by
         copy_nanoseconds += scored.copy_nanoseconds
+
     # In the order of the rows, which that of the groups is not.
     in_order = dict(sorted(rejected.items()))
     return Scored(outputs, in_order, computed_by, copy_nanoseconds)
@@ -75,21 +79,35 @@ def cut_to_longest(card: ModelCard, inputs: Arrays) -> Arrays:
     """
     if card.mask is None:
         return inputs
-    lengths = _count_tokens(inputs[card.mask])
+    mask = inputs[card.mask]
+    lengths = _count_tokens(mask)
     # A text without a token keeps one position, as no network takes none.
     longest = max(1, int(lengths.max()))
     return _pick_rows(card, inputs, slice(None), longest)
 
 
+def _locate_rejected(scored: Scored, positions: np.ndarray) -> dict[int, Exception]:
+    """Return a group's rejected rows by their positions in the whole call."""
+    located = {}
+    for row, reason in scored.rejected.items():
+        position = int(positions[row])
+        located[position] = reason
+    return located
+
+
 def _pick_rows(card: ModelCard, inputs: Arrays, rows: np.ndarray | slice, tokens: int) -> Arrays:
     """Return some rows, of which inputs with a number, or a few, for each token are cut."""
-    longest = card.inputs[str(card.mask)].shape[0]
+    mask = card.inputs[str(card.mask)]
+    (longest,) = mask.shape
     picked: Arrays = {}
     for name, array in inputs.items():
         shape = card.inputs[name].shape
         has_tokens = shape[:1] == (longest,)
-        # Both at once, so that what is cut off is not copied.
-        picked[name] = array[rows, :tokens] if has_tokens else array[rows]
+        if has_tokens:
+            # Both at once, so that what is cut off is not copied.
+            picked[name] = array[rows, :tokens]
+        else:
+            picked[name] = array[rows]
     return picked
 
 
@@ -104,6 +122,7 @@ def _allocate_outputs(card: ModelCard, rows: int) -> Arrays:
 def _group_by_length(mask: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
     """Yield positions of rows that are padded to the same number of tokens, and that number."""
     lengths = _count_tokens(mask)
+    # Rounded up, and never down to none: no network takes a text of no tokens.
     buckets = -(-lengths // _BUCKET_TOKENS)
     buckets = np.maximum(1, buckets)
     padded = buckets * _BUCKET_TOKENS
@@ -138,5 +157,6 @@ def _balance(rows: int, at_most: int) -> int:
 
     There are as few mini-batches as possible, all about equally full, so that little is padding.
     """
+    # Rounded up, both times: no row is left over.
     mini_batches = -(-rows // at_most)
     return -(-rows // mini_batches)

@@ -86,13 +86,18 @@ class MiniBatches:
             WorkerError: the device failed, or a mini-batch took too long: nothing more can be
                 computed in this process.
         """
-        call = Call(_check_row_count(inputs), batch_rows or self.batch_rows)
-        outputs = self._watchdog.wait_for(call, partial(self._score_rows, call, inputs))
+        rows = _check_row_count(inputs)
+        call = Call(rows, batch_rows or self.batch_rows)
+        work = partial(self._score_rows, call, inputs)
+        outputs = self._watchdog.wait_for(call, work)
+        # Threads, and halves of mini-batches, find rejected rows in an order of their own.
+        rejected = sorted(call.rejected.items())
         return Scored(
-            outputs,
-            dict(sorted(call.rejected.items())),
-            self._describe(),
-            call.copying.nanoseconds // self._at_once,
+            outputs=outputs,
+            rejected=dict(rejected),
+            computed_by=self._describe(),
+            # The stopwatch adds up the threads, which copy at the same time.
+            copy_nanoseconds=call.copying.nanoseconds // self._at_once,
         )
 
     def _describe(self) -> str:
@@ -109,7 +114,9 @@ class MiniBatches:
             with self._watchdog.watch(call), call.copying:
                 call.outputs = self._transfer.allocate_outputs(self.outputs, call.rows)
                 call.inputs = self._transfer.transfer_inputs(inputs)
+
             self._score_mini_batches(call)
+
             with self._watchdog.watch(call):
                 # Waited for outside of the copying: until here the device may still compute.
                 self._transfer.synchronise()
@@ -124,7 +131,9 @@ class MiniBatches:
             for start in starts:
                 self._score_mini_batch(call, start)
             return
-        self._own_threads().run([partial(self._score_mini_batch, call, start) for start in starts])
+        calls = [partial(self._score_mini_batch, call, start) for start in starts]
+        threads = self._own_threads()
+        threads.run(calls)
 
     def _own_threads(self) -> DaemonThreads:
         """Return the calling thread's threads: workers of one process have a share of the cores each."""
@@ -162,7 +171,10 @@ class MiniBatches:
     def _reject(self, call: Call, row: int, error: Exception) -> None:
         call.rejected[row] = error
         self._doubt.settle(
-            call, error, partial(self._passes, call), partial(self._known_row_passes, call)
+            call,
+            error,
+            passes=partial(self._passes, call),
+            known_row_passes=partial(self._known_row_passes, call),
         )
 
     def _attempt(self, call: Call, window: Window) -> Exception | None:
@@ -181,35 +193,52 @@ class MiniBatches:
         self._use_one_torch_thread()
         # Again: the mode is a thread's own, and a mini-batch may have another thread than its call.
         with torch.inference_mode():
+            inputs = {}
             with call.copying:
-                inputs = {
-                    name: self._transfer.cut_mini_batch(tensor, window)
-                    for name, tensor in call.inputs.items()
-                }
+                for name, tensor in call.inputs.items():
+                    inputs[name] = self._transfer.cut_mini_batch(tensor, window)
+
             outputs = self.network(**inputs)
             check_outputs(outputs, self.outputs, window.batch_rows)
+
+            # Without the padding, which is no row of the call.
             first = window.padding_before
+            stop = first + window.rows
             for name, values in call.outputs.items():
-                values[window.start : window.stop] = outputs[name][first : first + window.rows]
+                values[window.start : window.stop] = outputs[name][first:stop]
 
     def _passes(self, call: Call, row: int) -> bool:
         """Tell whether the network takes a row, alone in the place that it has anyway."""
         batch_rows = self._fit(call.batch_rows)
-        window = Window(row, row + 1, row - row % batch_rows, batch_rows)
-        return self._attempt(call, window) is None
+        window = Window(
+            start=row,
+            stop=row + 1,
+            first=row - row % batch_rows,
+            batch_rows=batch_rows,
+        )
+        error = self._attempt(call, window)
+        return error is None
 
     def _known_row_passes(self, call: Call) -> bool:
         """Tell whether the network still takes a row that an earlier call scored."""
         if self._doubt.known_row is None:
             return False
-        outputs = self._transfer.allocate_outputs(self.outputs, 1)
-        # With the call's own times: the watch over it must see that this row hangs.
-        again = Call(1, call.batch_rows, self._doubt.known_row, outputs, began=call.began)
+        outputs = self._transfer.allocate_outputs(self.outputs, rows=1)
+        again = Call(
+            rows=1,
+            batch_rows=call.batch_rows,
+            inputs=self._doubt.known_row,
+            outputs=outputs,
+            # The call's own times: the watch over it must see that this row hangs.
+            began=call.began,
+        )
         return self._passes(again, 0)
 
     def _fit(self, batch_rows: int) -> int:
         """Return so many rows, or fewer where memory ran out before."""
-        return batch_rows if self.rows_that_fit is None else min(batch_rows, self.rows_that_fit)
+        if self.rows_that_fit is None:
+            return batch_rows
+        return min(batch_rows, self.rows_that_fit)
 
     def _free_memory(self) -> None:
         # The failed mini-batch may stand in reference cycles; torch keeps freed CUDA memory itself.

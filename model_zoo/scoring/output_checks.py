@@ -1,4 +1,4 @@
-"""Whether a network gives what its package declares."""
+"""Check that a network gives what its package declares."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ def check_outputs(outputs: Any, declared: Mapping[str, Tensor], batch_rows: int)
 def _check_names(outputs: Any, declared: Mapping[str, Tensor]) -> None:
     if isinstance(outputs, dict) and outputs.keys() == declared.keys():
         return
-    names: Any = type(outputs).__name__
+    names: str | list[str] = type(outputs).__name__
     if isinstance(outputs, dict):
         # A wrong name may be of any type, and types do not sort together.
         names = sorted(map(str, outputs))
@@ -40,13 +40,14 @@ def _check_names(outputs: Any, declared: Mapping[str, Tensor]) -> None:
 
 def _check_output(name: str, output: Any, declared: Tensor, batch_rows: int) -> None:
     if not isinstance(output, torch.Tensor):
-        raise ModelError(
-            f"the model's output {name} is a {type(output).__name__} instead of a tensor"
-        )
+        kind = type(output).__name__
+        raise ModelError(f"the model's output {name} is a {kind} instead of a tensor")
+
     expected = (batch_rows, *declared.shape)
     shape = tuple(output.shape)
     if shape != expected:
         raise ModelError(f"the model's output {name} has shape {shape} instead of {expected}")
+
     wanted = getattr(torch, declared.dtype)
     if not _can_become(output.dtype, wanted):
         raise ModelError(
@@ -56,12 +57,15 @@ def _check_output(name: str, output: Any, declared: Tensor, batch_rows: int) -> 
 
 def _can_become(given: torch.dtype, declared: torch.dtype) -> bool:
     """Tell whether an output may be stored in the declared dtype."""
+    is_whole = not (given.is_floating_point or given.is_complex or declared.is_floating_point)
     # Floating point may be rounded, and torch's rule says that.
-    if given.is_floating_point or given.is_complex or declared.is_floating_point:
+    if not is_whole:
         return torch.can_cast(given, declared)
     # torch's rule lets int64 become int32, where a large number would wrap around; numpy's does not.
-    return np.can_cast(_to_numpy(given), _to_numpy(declared), "safe")
+    before = _name_in_numpy(given)
+    after = _name_in_numpy(declared)
+    return np.can_cast(before, after, casting="safe")
 
 
-def _to_numpy(dtype: torch.dtype) -> str:
+def _name_in_numpy(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")

@@ -21,10 +21,12 @@ class Replicas:
 
     def __post_init__(self) -> None:
         self._of_thread = threading.local()
+        # Over the counts: choosing a device and being counted there is one step.
         self._lock = threading.Lock()
-        self._computing = [0] * len(self.scorers)
+        devices = len(self.scorers)
+        self._computing = [0] * devices
         # Worker processes know nothing of each other: their numbers spread them over the devices.
-        self._first = os.getpid() % len(self.scorers)
+        self._first = os.getpid() % devices
 
     def __call__(self, inputs: Arrays) -> Scored:
         """Score rows on one of the devices; raises as its scorer does."""

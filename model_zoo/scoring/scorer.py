@@ -82,7 +82,9 @@ def load_scorer(
         if machine is not None:
             refuse_other_machine(machine, machine_kind(where))
         scorers.append(loading.prove_and_load(where, settings))
-    return scorers[0] if len(scorers) == 1 else Replicas(tuple(scorers))
+    if len(scorers) == 1:
+        return scorers[0]
+    return Replicas(tuple(scorers))
 
 
 def _check_representation(engine: Engine, package: Package) -> None:
@@ -107,27 +109,30 @@ class _Loading:
     def prove_and_load(self, where: torch.device, settings: Settings) -> Scorer:
         # The smoke batch without padding: a few rows shall not cost a whole mini-batch.
         rows = min(settings.batch_rows, self.package.smoke.num_rows)
-        proven = self._load(where, settings.as_reference(), rows, settings)
-        check_smoke(proven, self.package, settings.as_reference())
+        reference = settings.as_reference()
+        proven = self._load(where, reference, rows, wanted=settings)
+        check_smoke(proven, self.package, reference)
         if settings.is_reference:
             # A new one: that the model takes the smoke batch says nothing about rows of the run.
             fresh = replace(proven.mini_batches, batch_rows=settings.batch_rows)
             return replace(proven, mini_batches=fresh)
+
         # Loaded again from the package: the engine may have changed the first one in place.
         del proven
-        fast = self._load(where, settings, settings.batch_rows, settings)
+        fast = self._load(where, settings, settings.batch_rows, wanted=settings)
         check_smoke(fast, self.package, settings)
-        return replace(fast, mini_batches=replace(fast.mini_batches))
+        # A new one, as above.
+        fresh = replace(fast.mini_batches)
+        return replace(fast, mini_batches=fresh)
 
     def _load(
         self, where: torch.device, settings: Settings, batch_rows: int, wanted: Settings
     ) -> Scorer:
         """Load the model with `settings`, on behalf of a run that wants others."""
         network = self.engine.load(self.package, where, self.threads, settings)
-        computed_by = (
-            f"{device_name(where)} {wanted}, {self.threads} thread(s), "
-            f"{self.engine.describe_version()}"
-        )
+        device = device_name(where)
+        version = self.engine.describe_version()
+        computed_by = f"{device} {wanted}, {self.threads} thread(s), {version}"
         mini_batches = MiniBatches(
             network=network.compute,
             outputs=self.package.card.outputs,

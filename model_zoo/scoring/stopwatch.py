@@ -1,4 +1,4 @@
-"""How long several threads spend on something, all together."""
+"""Measure how long several threads spend on something, all together."""
 
 from dataclasses import dataclass, field
 import threading
@@ -18,8 +18,10 @@ class Stopwatch:
 
     def __enter__(self) -> None:
         # By thread: several may be inside at the same time.
-        self._began[threading.get_ident()] = time.perf_counter_ns()
+        thread = threading.get_ident()
+        self._began[thread] = time.perf_counter_ns()
 
     def __exit__(self, *_: object) -> None:
-        began = self._began.pop(threading.get_ident())
+        thread = threading.get_ident()
+        began = self._began.pop(thread)
         self.nanoseconds += time.perf_counter_ns() - began

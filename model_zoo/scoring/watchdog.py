@@ -1,4 +1,4 @@
-"""The watch over calls of the model: what hangs is left behind, and a lost device ends all calls."""
+"""Watch over calls of the model: what hangs is left behind, and a lost device ends all calls."""
 
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -74,7 +74,9 @@ class Watchdog:
         """
         done = self._own_thread().submit(work)
         while True:
-            oldest = min(list(call.began.values()), default=time.monotonic())
+            # A list, which is made in one step: threads write to the dict meanwhile.
+            began = list(call.began.values())
+            oldest = min(began, default=time.monotonic())
             left = oldest + self.timeout_seconds - time.monotonic()
             pause = min(max(0.0, left), _LOOK_EVERY_SECONDS)
             if futures.wait([done], timeout=pause).done:
@@ -82,7 +84,8 @@ class Watchdog:
             # Lost by another call: what this one has begun may hang for as long.
             self.refuse_lost()
             # A block that ended meanwhile has given way to a younger one.
-            if left <= 0 and oldest in list(call.began.values()):
+            began = list(call.began.values())
+            if left <= 0 and oldest in began:
                 raise self._give_up(call)
 
     def _own_thread(self) -> DaemonThreads:
@@ -100,7 +103,8 @@ class Watchdog:
         )
         mend = "so the run stops: run again to resume, or raise model.timeout_seconds"
         # This call's error blames its own rows; that of the others must not blame theirs.
-        self.lost = WorkerError(f"in another batch, the model {took}, {mend}")
+        of_others = f"in another batch, the model {took}, {mend}"
+        self.lost = WorkerError(of_others)
         return WorkerError(f"the model {took}, {mend}")
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a call are computed together, and where in their mini-batch they stand.
+"""Choose which rows of a call are computed together, and where in their mini-batch they stand.
 
     mini-batch of 8 rows      0  1  2  3 | 4  5  6  7      fails
     its halves, of 8 each     0  1  2  3 | .  .  .  .
@@ -9,7 +9,7 @@ differently for another shape or another place in it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Window:
     @property
     def padding_after(self) -> int:
         """Return how many rows of padding stand behind them."""
-        return self.first + self.batch_rows - self.stop
+        end = self.first + self.batch_rows
+        return end - self.stop
 
 
 def cut_windows(start: int, stop: int, first: int, batch_rows: int) -> list[Window]:
@@ -57,7 +58,12 @@ def cut_windows(start: int, stop: int, first: int, batch_rows: int) -> list[Wind
     """
     windows = []
     for at in range(first, stop, batch_rows):
-        window = Window(max(start, at), min(stop, at + batch_rows), at, batch_rows)
+        window = Window(
+            start=max(start, at),
+            stop=min(stop, at + batch_rows),
+            first=at,
+            batch_rows=batch_rows,
+        )
         # A mini-batch before `start` holds none of the rows.
         if window.rows > 0:
             windows.append(window)
@@ -68,5 +74,5 @@ def halve_window(window: Window) -> Iterator[Window]:
     """Yield both halves, the second one first; each row stays where it was."""
     middle = (window.start + window.stop) // 2
     # The second first: what is yielded last is taken first, and rows go in their order.
-    yield Window(middle, window.stop, window.first, window.batch_rows)
-    yield Window(window.start, middle, window.first, window.batch_rows)
+    yield replace(window, start=middle)
+    yield replace(window, stop=middle)
