@@ -20,7 +20,7 @@ from model_zoo.engines.settings import Settings
 from model_zoo.evaluation.metrics import Evaluation, evaluate, render
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import load_scorer
-from model_zoo.steps.table import Step
+from model_zoo.steps.table import AnyStep
 from model_zoo.training.loop import Epoch, Recipe, forward, train
 from pipelines.cli.command_line import Parser, run_program, stop_on_terminate
 from pipelines.cli.shutdown import leave
@@ -112,7 +112,7 @@ def _evaluate(job: FittingJob, network: nn.Module, part: Part) -> Evaluation:
 def _write(
     job: FittingJob,
     network: nn.Module,
-    steps: tuple[Step, ...],
+    steps: tuple[AnyStep, ...],
     training: Part,
     evaluations: Mapping[str, Evaluation],
 ) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from configs.errors import InputError, JobError, RejectedRows, RowError
 from model_zoo.package.card import InputColumn, Tensor
 from model_zoo.steps.arrays import Column, cast_array, fill_missing, find_missing
-from model_zoo.steps.table import Step, apply_steps
+from model_zoo.steps.table import AnyStep, apply_steps
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, FeatureBatch, RawBatch
 from transforms.timing import clocked_as
@@ -24,7 +24,7 @@ from transforms.timing import clocked_as
 def preprocess_rows(
     rows: pa.RecordBatch,
     contract: Sequence[InputColumn],
-    steps: Sequence[Step],
+    steps: Sequence[AnyStep],
     inputs: Mapping[str, Tensor],
 ) -> Arrays:
     """Return the network's inputs for some rows.
@@ -55,7 +55,7 @@ def preprocess_rows(
 def preprocess_batch(
     batch: RawBatch,
     contract: Sequence[InputColumn],
-    steps: Sequence[Step],
+    steps: Sequence[AnyStep],
     inputs: Mapping[str, Tensor],
 ) -> FeatureBatch:
     """Return the batch with its inputs, without the rows that were rejected.
@@ -84,7 +84,7 @@ class Preprocess(beam.PTransform):
     """`preprocess_batch` on every batch."""
 
     contract: tuple[InputColumn, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[AnyStep, ...]
     inputs: dict[str, Tensor]
 
     def expand(self, batches: beam.PCollection[RawBatch]) -> beam.PCollection[FeatureBatch]:

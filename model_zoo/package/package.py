@@ -26,7 +26,7 @@ from model_zoo.package.cache import keep_copy, read_copy
 from model_zoo.package.card import FileEntry, ModelCard
 from model_zoo.package.files import ListedFile, is_remote, read_file
 from model_zoo.package.smoke_batch import parse_smoke_batch
-from model_zoo.steps.table import STEPS, Step
+from model_zoo.steps.table import STEPS, AnyStep
 from storage import files
 
 CARD = "model.yaml"
@@ -49,7 +49,7 @@ class Package:
     url: str
     card: ModelCard
     digest: str
-    steps: tuple[Step, ...]
+    steps: tuple[AnyStep, ...]
     smoke: pa.Table
 
     def read_file(self, name: str) -> bytes:
@@ -109,7 +109,7 @@ def read_package(url: str, expected_digest: str | None = None) -> Package:
 
 
 def write_package(
-    url: str, card: dict[str, Any], steps: tuple[Step, ...], contents: dict[str, bytes]
+    url: str, card: dict[str, Any], steps: tuple[AnyStep, ...], contents: dict[str, bytes]
 ) -> str:
     """Write a package folder and return its digest.
 
@@ -147,7 +147,7 @@ def write_package(
     return hashlib.sha256(content).hexdigest()
 
 
-def _dump_steps(steps: tuple[Step, ...]) -> bytes:
+def _dump_steps(steps: tuple[AnyStep, ...]) -> bytes:
     fields = STEPS.dump_python(steps, mode="json")
     text = json.dumps(fields, indent=1) + "\n"
     return text.encode()
@@ -211,7 +211,7 @@ def _parse_card(url: str, content: bytes) -> ModelCard:
         ) from error
 
 
-def _parse_steps(url: str, content: bytes) -> tuple[Step, ...]:
+def _parse_steps(url: str, content: bytes) -> tuple[AnyStep, ...]:
     try:
         steps = STEPS.validate_json(content)
     except ValidationError as error:

@@ -5,10 +5,10 @@ from typing import Literal
 import numpy as np
 
 from model_zoo.steps.arrays import Columns, NewColumns, cast_array, get_numbers
-from model_zoo.steps.step import ColumnNames, Word
+from model_zoo.steps.step import ColumnNames, StepModel
 
 
-class Cast(Word):
+class Cast(StepModel):
     """Make each column a numpy array of `dtype`; a value that does not fit rejects its row."""
 
     step: Literal["cast"]

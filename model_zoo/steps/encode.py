@@ -18,13 +18,13 @@ from model_zoo.steps.arrays import (
     to_arrow,
 )
 from model_zoo.steps.fitting import present_values, training_column
-from model_zoo.steps.step import ColumnNames, Word
+from model_zoo.steps.step import ColumnNames, StepModel
 
 # The values of each column, in the order of their codes.
 Categories = tuple[tuple[Scalar, ...], ...]
 
 
-class OneHot(Word):
+class OneHot(StepModel):
     """Make each column a (rows, categories) array of zeros and ones; fitted with OneHotEncoder.
 
     `unknown` says what a value outside `categories`, or a missing one, does: `error` stops the run,
@@ -59,7 +59,7 @@ class OneHot(Word):
         return self.model_copy(update={"categories": found})
 
 
-class Ordinal(Word):
+class Ordinal(StepModel):
     """Make each column the index of its value in `categories`; fitted with OrdinalEncoder.
 
     `unknown` is `error`, `reject`, or `code`: then the value becomes `unknown_code`.

@@ -9,10 +9,10 @@ from pydantic import model_validator
 from configs.errors import JobError
 from model_zoo.steps.arrays import Columns, NewColumns, Scalar, fill_missing, get_column
 from model_zoo.steps.fitting import present_values, training_column
-from model_zoo.steps.step import ColumnNames, Word
+from model_zoo.steps.step import ColumnNames, StepModel
 
 
-class Fill(Word):
+class Fill(StepModel):
     """Replace missing values (null; in floating columns NaN too) by one value per column.
 
     `strategy` is what training fits with scikit-learn's SimpleImputer; `constant` takes `values` as

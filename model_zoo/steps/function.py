@@ -21,13 +21,13 @@ from configs.errors import JobError, RejectedRows
 from configs.user_code import why_not
 from model_zoo.halving import find_rejected
 from model_zoo.steps.arrays import Column, Columns, NewColumns, to_arrow
-from model_zoo.steps.step import Word
+from model_zoo.steps.step import StepModel
 
 # A module's dotted name, and a function of it that is not private.
 _NAME = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z]\w*$"
 
 
-class Function(Word):
+class Function(StepModel):
     """Call a user's function, `module:function`, of a module that the job lists in `preprocess.modules`.
 
     Modules of Python, of this program and of the libraries that it needs are not a user's own, and

@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from configs.errors import RejectedRows, RowError
 from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_arrow
-from model_zoo.steps.step import Word
+from model_zoo.steps.step import StepModel
 
 
-class Image(Word):
+class Image(StepModel):
     """Decode a binary column of images into the array `into`, (rows, channels, height, width).
 
     Pixels are resized (bilinear), divided by 255, and normalised as `(pixel - mean) / std` per

@@ -4,10 +4,10 @@ from typing import ClassVar, Literal, Self
 
 from model_zoo.steps.arrays import Columns, NewColumns, get_numbers, to_floats
 from model_zoo.steps.fitting import to_plain_floats, training_matrix
-from model_zoo.steps.step import ColumnNames, Word
+from model_zoo.steps.step import ColumnNames, StepModel
 
 
-class Scale(Word):
+class Scale(StepModel):
     """`x * factor + offset`, column by column; fitted with scikit-learn's MinMaxScaler to `range`."""
 
     fitted: ClassVar = ("factor", "offset")
@@ -43,7 +43,7 @@ class Scale(Word):
         )
 
 
-class Standardise(Word):
+class Standardise(StepModel):
     """`(x - mean) / scale`, column by column; fitted with scikit-learn's StandardScaler."""
 
     fitted: ClassVar = ("mean", "scale")

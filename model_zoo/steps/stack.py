@@ -5,10 +5,10 @@ from typing import Literal
 import numpy as np
 
 from model_zoo.steps.arrays import Columns, NewColumns, cast_array, get_numbers
-from model_zoo.steps.step import AnyColumnNames, Word
+from model_zoo.steps.step import AnyColumnNames, StepModel
 
 
-class Stack(Word):
+class Stack(StepModel):
     """Put columns side by side into one array `into` of shape (rows, width)."""
 
     step: Literal["stack"]

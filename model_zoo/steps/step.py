@@ -36,7 +36,7 @@ class Step(Protocol):
 
     @property
     def step(self) -> Any:
-        """Return the word."""
+        """Return the word that jobs write for it, a string."""
 
     @property
     def is_fitted(self) -> bool:
@@ -47,12 +47,12 @@ class Step(Protocol):
 
         Args:
             columns: Arrow arrays of `rows` values, or numpy arrays (rows, ...), by name.
-            rows: their number.
+            rows: their number, for steps that make arrays of their own.
 
         Raises:
-            RejectedRows: rows that the step cannot take.
+            RejectedRows: rows that the step cannot take. A missing value is none: it stays missing.
             JobError: the step names a column that is not there, or that it is not made for.
-            InputError: a value that the step's policy refuses.
+            InputError: a value that ends the run, as `unknown: error` of an encoder says.
         """
 
     def fit(self, columns: Columns) -> Self:
@@ -67,8 +67,12 @@ class Step(Protocol):
         """
 
 
-class Word(BaseModel):
-    """The fields and defaults that all steps share; a step without fitted values adds `apply` alone."""
+class StepModel(BaseModel):
+    """What all steps share.
+
+    A step adds `step: Literal["<word>"]`, its fields, and `apply`; one that is fitted also names its
+    fitted fields in `fitted`, and adds `fit`.
+    """
 
     # An unknown key is a misspelt one, and what it was meant to say would be lost in silence.
     model_config = ConfigDict(frozen=True, extra="forbid")

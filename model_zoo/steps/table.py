@@ -1,4 +1,4 @@
-"""The table of steps: a new one is a file in this folder, and its name in the union below."""
+"""The table of steps: a new one is a file in this folder, an import, and its name in `AnyStep` below."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,11 +16,23 @@ from model_zoo.steps.scale import Scale, Standardise
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.tokenize import Tokenize
 
-Step = Annotated[
-    Fill | Scale | Standardise | OneHot | Ordinal | Cast | Stack | Image | Tokenize | Function,
+# One a line, so that a new step adds one.
+# fmt: off
+AnyStep = Annotated[
+    Fill
+    | Scale
+    | Standardise
+    | OneHot
+    | Ordinal
+    | Cast
+    | Stack
+    | Image
+    | Tokenize
+    | Function,
     Field(discriminator="step"),
 ]
-STEPS: TypeAdapter[tuple[Step, ...]] = TypeAdapter(tuple[Step, ...])
+# fmt: on
+STEPS: TypeAdapter[tuple[AnyStep, ...]] = TypeAdapter(tuple[AnyStep, ...])
 # Gives a block to run a step in, which counts its time as that of a stage.
 Clock = Callable[[str], AbstractContextManager[object]]
 
@@ -30,7 +42,7 @@ def _count_nothing(_: str) -> AbstractContextManager[object]:
 
 
 def apply_steps(
-    steps: Sequence[Step], columns: Columns, rows: int, clock: Clock = _count_nothing
+    steps: Sequence[AnyStep], columns: Columns, rows: int, clock: Clock = _count_nothing
 ) -> NewColumns:
     """Apply steps in order.
 
@@ -54,8 +66,8 @@ def apply_steps(
 
 
 def fit_steps(
-    steps: Sequence[Step], columns: Mapping[str, Column], rows: int
-) -> tuple[tuple[Step, ...], NewColumns]:
+    steps: Sequence[AnyStep], columns: Mapping[str, Column], rows: int
+) -> tuple[tuple[AnyStep, ...], NewColumns]:
     """Fit steps in order, each on the columns as the steps before it left them.
 
     A step that is fitted already stays as it is. The function that applies them is the one that
@@ -71,8 +83,9 @@ def fit_steps(
 
     Raises:
         JobError, InputError: as `Step.fit`.
+        RejectedRows: training rows that a step cannot take.
     """
-    fitted: list[Step] = []
+    fitted: list[AnyStep] = []
     current = dict(columns)
     for step in steps:
         complete = step if step.is_fitted else step.fit(current)

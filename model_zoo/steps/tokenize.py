@@ -19,10 +19,10 @@ from model_zoo.steps.arrays import (
     get_column,
     to_arrow,
 )
-from model_zoo.steps.step import Word
+from model_zoo.steps.step import StepModel
 
 
-class Tokenize(Word):
+class Tokenize(StepModel):
     """Turn a text column into token numbers and mask, `into` and `mask_into`, int64 (rows, `max_tokens`).
 
     The mask is 1 where there is a token. Longer texts are cut, and shorter ones are zeros from their

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from configs.job import Job
 from configs.training import TrainingJob
 from model_zoo.package.card import ModelCard
-from model_zoo.steps.table import Step
+from model_zoo.steps.table import AnyStep
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
 
 # No type checker reads a table.
@@ -16,8 +16,8 @@ else:
     InputFormat = Literal[tuple(INPUT_FORMATS)]
     OutputFormat = Literal[tuple(OUTPUT_FORMATS)]
 
-ScoringJob = Job[Step, InputFormat, OutputFormat]
-FittingJob = TrainingJob[Step]
+ScoringJob = Job[AnyStep, InputFormat, OutputFormat]
+FittingJob = TrainingJob[AnyStep]
 
 
 def choose_activation(job: ScoringJob, card: ModelCard) -> str:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from configs.errors import JobError, ModelError, Refusal
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
-from model_zoo.steps.table import Step
+from model_zoo.steps.table import AnyStep
 from pipelines.planning.columns import list_columns, make_input_format, plan_columns
 from pipelines.planning.identity import list_libraries, make_run_id
 from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
@@ -60,7 +60,7 @@ class Plan:
     format: Format
     inference: InferenceSettings
     rows_per_batch: int
-    steps: tuple[Step, ...]
+    steps: tuple[AnyStep, ...]
     output: OutputPlan
 
     @property

@@ -14,7 +14,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.evaluation.data_profile import profile_table
 from model_zoo.evaluation.metrics import Evaluation
 from model_zoo.package.package import PROFILE, SMOKE, write_package
-from model_zoo.steps.table import Step
+from model_zoo.steps.table import AnyStep
 from model_zoo.tensor_columns import to_column
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.held_out import to_parquet
@@ -43,7 +43,7 @@ class TrainingRows:
 def pack(
     job: FittingJob,
     network: nn.Module,
-    steps: tuple[Step, ...],
+    steps: tuple[AnyStep, ...],
     training: TrainingRows,
     evaluations: Mapping[str, Evaluation],
 ) -> str:

@@ -12,7 +12,7 @@ from configs.errors import InputError, JobError, RejectedRows
 from configs.suggest import nearest
 from model_zoo.package.card import InputColumn, Tensor
 from model_zoo.steps.arrays import fill_missing
-from model_zoo.steps.table import Step, fit_steps
+from model_zoo.steps.table import AnyStep, fit_steps
 from model_zoo.training.datasets import DATASETS
 from model_zoo.training.loop import Examples
 from pipelines.planning.jobs import FittingJob
@@ -56,7 +56,7 @@ def read_data_set(job: FittingJob) -> pa.Table:
     return table.select([data.key, *(data.features or others), data.label])
 
 
-def prepare(job: FittingJob, table: pa.Table) -> tuple[list[Part], tuple[Step, ...]]:
+def prepare(job: FittingJob, table: pa.Table) -> tuple[list[Part], tuple[AnyStep, ...]]:
     """Split the rows into training, validation and test, and preprocess them.
 
     Preprocessing is fitted on the training rows alone: what it knew of the others would make the
@@ -160,7 +160,7 @@ def _describe_inputs(job: FittingJob, columns: Mapping[str, Any]) -> dict[str, T
 
 
 def _make_part(
-    job: FittingJob, rows: pa.Table, steps: Sequence[Step], inputs: Mapping[str, Tensor]
+    job: FittingJob, rows: pa.Table, steps: Sequence[AnyStep], inputs: Mapping[str, Tensor]
 ) -> Part:
     """Preprocess rows by the very function that scoring uses, missing-value policy included."""
     features = drop_key_and_label(job, rows)

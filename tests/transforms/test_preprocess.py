@@ -13,7 +13,7 @@ from model_zoo.steps.cast import Cast
 from model_zoo.steps.encode import OneHot
 from model_zoo.steps.scale import Scale, Standardise
 from model_zoo.steps.stack import Stack
-from model_zoo.steps.table import Step
+from model_zoo.steps.table import AnyStep
 from tests.support.builders import raw_batch
 from transforms.batch_function import BatchFunction
 from transforms.batches import FeatureBatch, RawBatch
@@ -32,7 +32,7 @@ STACK = Stack(step="stack", columns=("a", "b"), into="x")
 
 def features(
     batch: RawBatch,
-    steps: tuple[Step, ...] = (STACK,),
+    steps: tuple[AnyStep, ...] = (STACK,),
     missing: tuple[InputColumn, ...] = (),
     inputs: Any = X,
 ) -> FeatureBatch:

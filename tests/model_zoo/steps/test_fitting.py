@@ -19,9 +19,9 @@ from model_zoo.steps.encode import OneHot, Ordinal
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.scale import Scale, Standardise
 from model_zoo.steps.stack import Stack
-from model_zoo.steps.table import Step, apply_steps, fit_steps
+from model_zoo.steps.table import AnyStep, apply_steps, fit_steps
 
-STEPS: TypeAdapter[Any] = TypeAdapter(tuple[Step, ...])
+STEPS: TypeAdapter[Any] = TypeAdapter(tuple[AnyStep, ...])
 moderate = st.floats(-1e6, 1e6, allow_nan=False, width=64)
 
 

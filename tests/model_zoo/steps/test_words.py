@@ -3,9 +3,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 import pytest
 
-from model_zoo.steps.table import Step
+from model_zoo.steps.table import AnyStep
 
-STEP: TypeAdapter[Any] = TypeAdapter(Step)
+STEP: TypeAdapter[Any] = TypeAdapter(AnyStep)
 COMPLETE = [
     {"step": "fill", "columns": ["a"], "values": [0]},
     {"step": "scale", "columns": ["a"], "factor": [2.0], "offset": [1.0]},
