@@ -28,7 +28,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def is_of_a_client(error: BaseException) -> bool:
-    """Tell whether a store's client, and not Python or another library, defines the error's class."""
+    """Tell whether a store's client defines the error's class."""
     return _belongs_to_a_client(type(error).__module__)
 
 

@@ -1,1 +1,4 @@
-"""Verbs, one file per edge, in flow order: read, preprocess, predict, postprocess, write, publish; the edges are in batches."""
+"""Verbs, one file per edge of the graph; the edges are in `batches.py`.
+
+In the order of the flow: read, preprocess, predict, postprocess, write, publish.
+"""

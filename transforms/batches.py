@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from configs.errors import RejectedRows
 from transforms.record_batches import dump_rows, load_rows
-from transforms.rejected import BatchId, RejectedBatch, RowRecord, record_rows
+from transforms.rejected import BatchId, RejectedBatch, RowRecord, find_kept, record_rows
 from transforms.timing import StageTimes
 
 Arrays = dict[str, np.ndarray]
@@ -53,7 +53,7 @@ class WorkUnit:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Contiguous rows of one unit; those that were rejected have left `rows` and stand in `rejected`.
+    """Contiguous rows of one unit; rejected ones have left `rows` and stand in `rejected`.
 
     Attributes:
         rows: the columns that model, key and pass-through need.
@@ -80,7 +80,7 @@ class RawBatch:
 
     @property
     def rows_in(self) -> int:
-        """Return how many input rows this batch accounts for: those that go on and rejected ones."""
+        """Return how many input rows this batch accounts for: what goes on, and what was rejected."""
         return len(self) + count_rejected(self.rejected)
 
     def reject(self, rejected: RejectedRows, stage: str) -> "RawBatch":
@@ -101,8 +101,7 @@ class RawBatch:
             rejected_rows,
             self.record,
         )
-        all_rows = np.arange(len(self))
-        kept = np.delete(all_rows, positions)
+        kept = find_kept(len(self), rejected)
         return replace(
             self,
             rows=self.rows.take(pa.array(kept)),
@@ -229,14 +228,24 @@ class WrittenPart:
     last: bool
     scored: tuple[WrittenFile, ...]
     rejected: tuple[WrittenFile, ...]
-    # The names below are those of done-records on disks, which a later version must be able to read.
-    # They are of an attempt's circumstances, so equal parts may differ in them.
+    # The names below are those of done-records on disks, which a later version must be able to
+    # read. They are of an attempt's circumstances, so equal parts may differ in them.
     placement: str = field(default="", compare=False)
     worker: str = field(default="", compare=False)
     stages: dict[str, float] = field(default_factory=dict, compare=False)
     began: float = field(default=0.0, compare=False)
     ended: float = field(default=0.0, compare=False)
     peak_memory: int = field(default=0, compare=False)
+
+
+def take_rows(arrays: Arrays, positions: np.ndarray) -> Arrays:
+    """Return some rows of every array.
+
+    Args:
+        arrays: (rows, ...), by name.
+        positions: int64 (taken rows,), in the order of the result.
+    """
+    return {name: array[positions] for name, array in arrays.items()}
 
 
 def count_rejected(batches: tuple[RejectedBatch, ...]) -> int:
@@ -283,6 +292,7 @@ def _unpickle(cls: Any, rows: bytes, state: dict[str, Any]) -> Any:
     return cls(rows=load_rows(rows), **state)
 
 
-# At import, because Beam asks for the coder of a type wherever it meets one, and workers only import.
+# At import, because Beam asks for the coder of a type wherever it meets one, and workers do no more
+# than import.
 for _edge in (RawBatch, FeatureBatch, PredictionBatch, ScoredBatch):
     coders.registry.register_coder(_edge, BatchCoder)

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from configs.errors import JobError, RejectedRows, RowError
 from model_zoo.halving import find_rejected
 from transforms.batch_function import BatchFunction
-from transforms.batches import Arrays, PredictionBatch, ScoredBatch
+from transforms.batches import Arrays, PredictionBatch, ScoredBatch, take_rows
+from transforms.rejected import find_kept
 from transforms.score_columns import ScoreColumns, score_columns
 from transforms.where import where_columns, where_mask
 
@@ -51,7 +52,8 @@ def postprocess_rows(
     constants = _repeat_constants(how.constants, rows.num_rows)
     columns = {**inputs, **kept_scores, **constants}
     schema = _make_schema(columns, rows.schema, carried)
-    result = pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
+    arrays = list(columns.values())
+    result = pa.RecordBatch.from_arrays(arrays, schema=schema)
     if where is None:
         return result
     # A filter may read score columns that are not written.
@@ -77,15 +79,14 @@ def postprocess_batch(
     """
     raw = batch.raw
     outputs = batch.outputs
-    # Once more after each rejection, which names all rows of one column: every column may reject some.
+    # Once more after each rejection: it names all rows of one column, and each may reject some.
     while True:
         try:
             rows = postprocess_rows(raw.rows, outputs, carried, how, keep, where)
             break
         except RejectedRows as rejected:
-            all_rows = np.arange(len(raw))
-            kept = np.delete(all_rows, sorted(rejected.reasons))
-            outputs = {name: array[kept] for name, array in outputs.items()}
+            kept = find_kept(len(raw), rejected)
+            outputs = take_rows(outputs, kept)
             raw = raw.reject(rejected, "postprocess")
     return ScoredBatch(
         unit=raw.unit,
@@ -123,7 +124,10 @@ class Postprocess(beam.PTransform):
 
 def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, pa.Array]:
     """Return a column of one value for each constant."""
-    return {name: pa.repeat(pa.scalar(value), rows) for name, value in constants.items()}
+    columns = {}
+    for name, value in constants.items():
+        columns[name] = pa.repeat(pa.scalar(value), rows)
+    return columns
 
 
 def _make_schema(
@@ -135,7 +139,9 @@ def _make_schema(
     """
     fields = []
     for name, column in columns.items():
-        field = source.field(name) if name in carried else pa.field(name, column.type)
+        field = pa.field(name, column.type)
+        if name in carried:
+            field = source.field(name)
         fields.append(field)
     return pa.schema(fields)
 
@@ -152,9 +158,11 @@ def _make_scores(
     # Each once, kept ones first.
     wanted = list(dict.fromkeys([*keep, *filtered_by]))
     scores = {}
-    for old_name, column in score_columns(outputs, how, wanted).items():
+    columns = score_columns(outputs, how, wanted)
+    for old_name, column in columns.items():
         name = how.rename.get(old_name, old_name)
-        scores[name] = _to_type(name, column, how.dtypes.get(name))
+        dtype = how.dtypes.get(name)
+        scores[name] = _to_type(name, column, dtype)
     return scores
 
 
@@ -219,7 +227,8 @@ def _cast(column: pa.Array, dtype: pa.DataType) -> pa.Array:
 def _count_infinities(column: pa.Array) -> int:
     if not pa.types.is_floating(column.type):
         return 0
-    count = pc.sum(pc.is_inf(column)).as_py()
+    is_infinite = pc.is_inf(column)
+    count = pc.sum(is_infinite).as_py()
     # The sum of no values is null.
     return count or 0
 

@@ -19,7 +19,8 @@ from model_zoo.package.package import read_package
 from model_zoo.scoring.devices import threads_for
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
-from transforms.batches import Arrays, FeatureBatch, PredictionBatch
+from transforms.batches import Arrays, FeatureBatch, PredictionBatch, take_rows
+from transforms.rejected import find_kept
 from transforms.timing import Timed, give_time
 
 Score: TypeAlias = Callable[[Arrays], Scored]
@@ -88,9 +89,8 @@ def predict_batch(
     give_time("copy", scored.copy_nanoseconds)
     if rejected is None:
         return PredictionBatch(batch.raw, outputs, scored.computed_by)
-    all_rows = np.arange(len(batch))
-    kept = np.delete(all_rows, sorted(rejected.reasons))
-    outputs = {name: values[kept] for name, values in outputs.items()}
+    kept = find_kept(len(batch), rejected)
+    outputs = take_rows(outputs, kept)
     raw = batch.raw.reject(rejected, "predict")
     return PredictionBatch(raw, outputs, scored.computed_by)
 

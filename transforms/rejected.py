@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import RowError
+from configs.errors import RejectedRows, RowError
 from configs.redaction import shown
 from transforms.record_batches import dump_rows, load_rows
 
@@ -97,6 +97,17 @@ def record_rows(
     return RejectedBatch(id, stage, records)
 
 
+def find_kept(rows: int, rejected: RejectedRows) -> np.ndarray:
+    """Return the positions, int64 (kept rows,), of the rows that were not rejected.
+
+    Args:
+        rows: how many rows there are.
+        rejected: the positions of those that were rejected.
+    """
+    positions = np.arange(rows)
+    return np.delete(positions, sorted(rejected.reasons))
+
+
 def _unpickle(id: BatchId, stage: str, rows: bytes) -> RejectedBatch:
     return RejectedBatch(id, stage, load_rows(rows))
 
@@ -123,7 +134,10 @@ def _redact_message(reason: Exception, rows: pa.RecordBatch, position: int) -> s
 
 
 def _list_texts(row: pa.RecordBatch) -> list[str]:
-    """Return a row's texts as a library's message might hold them; numbers are blotted out anyway."""
+    """Return a row's texts as a library's message might hold them.
+
+    Numbers are blotted out anyway.
+    """
     texts: list[str] = []
     for column in row.columns:
         for value in _list_bytes(column):

@@ -1,8 +1,9 @@
-"""The filter of a job, `where: probability >= 0.9 and label == 'malignant'`, as a mask over columns.
+"""The filter of a job, `where: probability >= 0.9 and label == 'benign'`, as a mask over columns.
 
 The expression has Python's syntax and nothing of its power: comparisons, `in`, `and`, `or`, `not`,
-numbers, strings, True, False, None, and column names (in backticks when they are not plain words). As in SQL,
-a comparison with null is neither true nor false, and only rows where the whole is true are kept.
+numbers, strings, True, False, None, and column names (in backticks when they are not plain words).
+As in SQL, a comparison with null is neither true nor false, and only rows where the whole is true
+are kept.
 """
 
 import ast
@@ -116,7 +117,9 @@ def _parse(where: str) -> _Expression:
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """Evaluates parts of an expression; what it does not know is refused, so that nothing is ever called.
+    """Evaluate parts of an expression.
+
+    What it does not know is refused, so that nothing is ever called.
 
     Attributes:
         columns: by name.

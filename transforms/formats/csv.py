@@ -25,7 +25,7 @@ from transforms.formats.format import (
     no_rows,
     number_rows,
 )
-from transforms.rejected import BatchId, RejectedBatch, RowRecord, record_rows
+from transforms.rejected import BatchId, RejectedBatch, RowRecord, find_kept, record_rows
 
 # Rows at the start of a file whose values are looked at before any worker starts.
 _CHECKED_ROWS = 1_000
@@ -249,8 +249,7 @@ def _to_batch(
     except RejectedRows as rejected:
         malformed = _record_malformed(batch_id, fields, numbers, rejected, schema, record)
         rejected_batches.append(malformed)
-        all_rows = np.arange(len(numbers))
-        kept = np.delete(all_rows, sorted(rejected.reasons))
+        kept = find_kept(len(numbers), rejected)
         numbers = numbers[kept]
         kept_fields = fields.take(pa.array(kept))
         rows = convert_fields(kept_fields, schema)

@@ -1,7 +1,8 @@
 """CSV files block by block, on pyarrow's parser.
 
-Fields come as bytes, so that a malformed value costs its row only. An unquoted empty field is null, a quoted one is an empty string; other texts become null only when
-the job lists them (`null_values`). Types are declared, never guessed.
+Fields come as bytes, so that a malformed value costs its row only. An unquoted empty field is null,
+a quoted one is an empty string; other texts become null only when the job lists them
+(`null_values`). Types are declared, never guessed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -152,7 +153,7 @@ def _open(
             convert_options=convert,
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        # A quote that is not closed is the better reason; of a file that cannot be read nobody knows.
+        # A quote that is not closed is the better reason, but a file that cannot be read tells none.
         if not isinstance(error, OSError):
             text.refuse_lost_rows(None)
         raise InputError(

@@ -105,6 +105,10 @@ def _leave_as_it_is(table: pa.Table) -> pa.Table:
     return table
 
 
+def _is_text(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype))
+
+
 def _escape_column(column: Any) -> Any:
     """Return texts, plain or in a dictionary, with apostrophes; other columns as they are."""
     texts = column
@@ -113,8 +117,7 @@ def _escape_column(column: Any) -> Any:
     # Arrow has no kernel for views that matches a pattern.
     if pa.types.is_string_view(texts.type):
         texts = texts.cast(pa.string())
-    is_text = pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)
-    if not is_text:
+    if not _is_text(texts.type):
         return column
     is_formula = pc.match_substring_regex(texts, _FORMULA)
     apostrophe = pa.scalar("'", texts.type)

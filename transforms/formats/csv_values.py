@@ -1,4 +1,4 @@
-"""Fields of CSV files as bytes -> columns of the declared types; one malformed value costs its row."""
+"""Fields of CSV files as bytes -> columns of the declared types; a bad value costs its row."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""What an output format is: how a file of rows is written, and looked at again once it is stored."""
+"""What an output format is: how a file of rows is written, and read again once it is stored."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

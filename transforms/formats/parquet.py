@@ -84,7 +84,8 @@ class ParquetFormat:
         groups: tuple[RowGroup, ...] = shard.details
         if len(groups) <= 1:
             span = (0, len(groups))
-            return [Piece(span, first_row=0, rows=shard.rows, bytes=shard.file.bytes)]
+            whole = Piece(span, first_row=0, rows=shard.rows, bytes=shard.file.bytes)
+            return [whole]
         # At least 1, since row groups without rows may hold nothing.
         all_decoded_bytes = max(1, sum(group.bytes for group in groups))
         pieces: list[Piece] = []
@@ -118,7 +119,7 @@ class ParquetFormat:
         try:
             for rows in resumed(open_from):
                 # Once more, in what was decoded: a footer may tell less than there is.
-                decoded_bytes += sum(_count_decoded_bytes(column) for column in rows.columns)
+                decoded_bytes += _count_decoded_bytes(rows)
                 if decoded_bytes > limit:
                     raise self._expands_too_much(unit.shard)
                 is_last = done + rows.num_rows == total
@@ -233,7 +234,7 @@ def _iterate_batches(
 
 
 def _open(url: str) -> pq.ParquetFile:
-    """Open a local file to be read in small pieces that stay in the cache, a remote one in few requests.
+    """Open a file: a local one to be read in small pieces, a remote one in few requests.
 
     Not memory-mapped: a file that is cut short under a map ends the process with SIGBUS.
     """
@@ -271,11 +272,15 @@ def _groups_read_together(metadata: pq.FileMetaData, unit: WorkUnit) -> Iterator
         yield together
 
 
-def _count_decoded_bytes(column: pa.Array) -> int:
-    """Return the size of a column; of a dictionary, which batches share, only that of its indices."""
-    if pa.types.is_dictionary(column.type):
-        column = column.indices
-    return int(column.nbytes)
+def _count_decoded_bytes(rows: pa.RecordBatch) -> int:
+    """Return the size of a batch in memory, without its dictionaries."""
+    decoded_bytes = 0
+    for column in rows.columns:
+        # Batches share a dictionary, which would be counted with each of them.
+        if pa.types.is_dictionary(column.type):
+            column = column.indices
+        decoded_bytes += column.nbytes
+    return decoded_bytes
 
 
 def _cast_to_schema(batch: RawBatch, schema: pa.Schema, record: RowRecord) -> RawBatch:
@@ -329,7 +334,9 @@ def _holds_more_than(limit: int, url: str, metadata: pq.FileMetaData, names: set
     widths = _list_stored_widths(metadata, names)
     row_width = sum(widths.values())
     groups = _list_groups(metadata)
-    at_most = sum(group.total_byte_size + group.num_rows * row_width for group in groups)
+    at_most = 0
+    for group in groups:
+        at_most += group.total_byte_size + group.num_rows * row_width
     # Nearly always, and it asks for no column.
     if at_most <= limit:
         return False
@@ -347,8 +354,8 @@ def _list_stored_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int,
     widths = {}
     for number in range(metadata.num_columns):
         leaf = metadata.schema.column(number)
-        # Leaves of a nested column are called by its name, a dot, and their own; and a dot may be in
-        # the name of a plain one.
+        # Leaves of a nested column are called by its name, a dot, and their own; and the name of a
+        # plain column may hold a dot.
         column_name = leaf.path.partition(".")[0]
         if leaf.path in names or column_name in names:
             widths[number] = _get_stored_width(leaf)

@@ -1,4 +1,7 @@
-"""The books of a run: which parts count, whether they balance, and whether too many rows were rejected."""
+"""The books of a run.
+
+Which parts count, whether they balance, and whether too many rows were rejected.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -35,7 +38,8 @@ def choose_parts(
         parts_of_unit = parts_by_unit.setdefault(part.unit, [])
         parts_of_unit.append(part)
 
-    records = call_for_each(run.output, partial(_read_record, run), units)
+    read_record = partial(_read_record, run)
+    records = call_for_each(run.output, read_record, units)
     chosen: list[WrittenPart] = []
     for unit, recorded in zip(units, records, strict=True):
         candidates = parts_by_unit.get(unit.index, [])
@@ -60,7 +64,8 @@ def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
     """
     totals = dict.fromkeys(ROW_COUNTS, 0)
     for part in parts:
-        if part.rows_in != part.rows_scored + part.rows_filtered + part.rows_rejected:
+        accounted = part.rows_scored + part.rows_filtered + part.rows_rejected
+        if part.rows_in != accounted:
             raise PublishError(
                 f"unit {part.unit}: {part.rows_in} rows in, but {part.rows_scored} scored + "
                 f"{part.rows_filtered} filtered + {part.rows_rejected} rejected: "
@@ -87,11 +92,13 @@ def check_budget(
     Raises:
         BudgetError: always when over budget.
     """
-    allowed_share = totals["in"] * max_rejected_percent / 100
-    by_percent = math.floor(allowed_share + _ROUNDING)
-    if totals["rejected"] > max(max_rejected_rows, by_percent):
+    rows_in = totals["in"]
+    rejected = totals["rejected"]
+    by_percent = rows_in * max_rejected_percent / 100
+    allowed = max(max_rejected_rows, math.floor(by_percent + _ROUNDING))
+    if rejected > allowed:
         raise BudgetError(
-            f"{totals['rejected']} of {totals['in']} rows were rejected, "
+            f"{rejected} of {rows_in} rows were rejected, "
             f"but errors.max_rejected_rows is {max_rejected_rows} and "
             f"errors.max_rejected_percent {max_rejected_percent:g}: nothing is published; {where}"
         )

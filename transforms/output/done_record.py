@@ -41,7 +41,8 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
     if recorded is None or recorded.attempt == part.attempt:
         return (part,)
     for file in _list_files(part):
-        files.remove(files.join(run.attempts, file.path))
+        url = files.join(run.attempts, file.path)
+        files.remove(url)
     return (recorded,)
 
 

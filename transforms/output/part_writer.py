@@ -84,8 +84,9 @@ class PartWriter:
         if self._file is not None:
             self._file.abandon()
         for file in self._scored:
+            url = files.join(self._run.attempts, file.path)
             with suppress(OSError):
-                files.remove(files.join(self._run.attempts, file.path))
+                files.remove(url)
 
     def close(self, last: bool) -> WrittenPart:
         """Finish the files.
@@ -150,7 +151,8 @@ class PartWriter:
             sort_keys = list(self._format.sort_by)
             table = table.sort_by(sort_keys)
         if self._file is None:
-            name = f"{self._name}-{len(self._scored):03d}.{self._format.format}"
+            number = len(self._scored)
+            name = f"{self._name}-{number:03d}.{self._format.format}"
             self._file = PartFile(self._run, name, self._format)
         self._file.write(table)
         self._pending = []

@@ -44,7 +44,8 @@ def move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[E
 
     Raises:
         PublishError: a file is a link that leads out of the output.
-        FileNotFoundError: somebody removed files of units that are done; they will be written again.
+        FileNotFoundError: somebody removed files of units that are done; the next run writes them
+            again.
     """
     scored = list(_name_scored(parts))
     rejected = list(_name_rejected(parts))
@@ -84,7 +85,8 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
     entries = manifest["files"] + manifest["rejected_files"]
     listed = {entry["path"] for entry in entries}
 
-    rejected = files.list_names(files.join(run.published, REJECTED))
+    rejected_folder = files.join(run.published, REJECTED)
+    rejected = files.list_names(rejected_folder)
     present = files.list_names(run.published)
     present += [f"{REJECTED}/{name}" for name in rejected]
     for name in present:
@@ -109,13 +111,15 @@ def _name_scored(parts: Sequence[WrittenPart]) -> Iterator[Move]:
             if len(stored) > 1:
                 place += f"-{number:03d}"
             suffix = file.path.rsplit(".", 1)[1]
-            yield Move(file, f"{_PART_PREFIX}{place}-{_shorten_digest(file)}.{suffix}")
+            digest = _shorten_digest(file)
+            yield Move(file, f"{_PART_PREFIX}{place}-{digest}.{suffix}")
 
 
 def _name_rejected(parts: Sequence[WrittenPart]) -> Iterator[Move]:
     for part in parts:
         for file in part.rejected:
-            name = f"{_PART_PREFIX}{part.unit:05d}-{_shorten_digest(file)}.parquet"
+            digest = _shorten_digest(file)
+            name = f"{_PART_PREFIX}{part.unit:05d}-{digest}.parquet"
             yield Move(file, f"{REJECTED}/{name}")
 
 
@@ -133,7 +137,9 @@ def _locate_published(run: RunFolder, move: Move) -> str:
 
 def _give_name(run: RunFolder, move: Move) -> Entry:
     """Move one file, and return its entry of the manifest."""
-    files.move(_locate_stored(run, move), _locate_published(run, move))
+    stored = _locate_stored(run, move)
+    published = _locate_published(run, move)
+    files.move(stored, published)
     file = move.file
     return {
         "path": move.name,
@@ -144,7 +150,10 @@ def _give_name(run: RunFolder, move: Move) -> Entry:
 
 
 def _forget_units_without_files(run: RunFolder, moves: Sequence[Move]) -> None:
-    """Remove the done-records of units whose files are gone, so that the next run writes them again."""
+    """Remove the done-records of units whose files are gone.
+
+    So the next run writes them again.
+    """
     for move in moves:
         is_stored = files.exists(_locate_stored(run, move))
         # Under its final name where this launcher, or another one, has moved it already.
