@@ -48,7 +48,8 @@ def find_rejected(rows: int, attempt: Callable[[np.ndarray], Any]) -> RejectedRo
 
             row = int(positions[0])
             reasons[row] = error
-            in_doubt = not passed and len(reasons) == ALONE_BEFORE_DOUBT
+            are_enough = len(reasons) == ALONE_BEFORE_DOUBT
+            in_doubt = are_enough and not passed
             if in_doubt and not _any_passes(spread_rows(rows), attempt):
                 raise
             # Another row went through, so it is the rows, and no later one raises the doubt again.
@@ -61,7 +62,8 @@ def find_rejected(rows: int, attempt: Callable[[np.ndarray], Any]) -> RejectedRo
 def spread_rows(rows: int) -> np.ndarray:
     """Return the positions (int64) of a few rows from all over a batch, the first and the last among them."""
     count = min(rows, ALONE_BEFORE_DOUBT)
-    positions = np.linspace(0, rows - 1, count, dtype=np.int64)
+    last = rows - 1
+    positions = np.linspace(0, last, count, dtype=np.int64)
     return np.unique(positions)
 
 

@@ -163,7 +163,12 @@ class _LinearIn8Bits(nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         smooth = values * self.inverse
-        return torch_private.compute_linear(smooth, self.scale, self.zero_point, self.packed)
+        return torch_private.compute_linear(
+            smooth,
+            scale=self.scale,
+            zero_point=self.zero_point,
+            packed=self.packed,
+        )
 
 
 def _refuse_old_processor() -> None:
@@ -216,6 +221,7 @@ def _observe_layers(
 def _choose_scale(place: str, layer: _ObservedLayer) -> LinearScale:
     """Return the scale of the migration that changes the layer's own outputs least."""
     scales = [_make_scale(place, layer, migration) for migration in _MIGRATIONS]
+    # Of equals the first, and smallest, migration.
     return min(scales, key=partial(_measure_error, layer))
 
 
@@ -255,7 +261,9 @@ def _choose_factors(
     weights = weight.abs().amax(0)
     weights = weights.clamp(min=_SMALLEST)
     # The paper's equation 4.
-    exact = features**migration / weights ** (1 - migration)
+    numerators = features**migration
+    denominators = weights ** (1 - migration)
+    exact = numerators / denominators
     factors = []
     for factor in exact.tolist():
         # Three digits do, and make a report of thousands of them much shorter.

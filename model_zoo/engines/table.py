@@ -30,9 +30,9 @@ def find_engine(name: str) -> Engine:
 
 def _check_libraries(engine: Engine) -> None:
     # Looked for and not imported: that is the engine's own work, when it loads a model.
-    missing = [library for library in engine.libraries if find_spec(library) is None]
-    if missing:
-        raise ModelError(
-            f"engine {engine.name} needs {missing[0]}, which is not installed here; "
-            f"install its extra where workers run: pip install '.[{engine.extra}]'"
-        )
+    for library in engine.libraries:
+        if find_spec(library) is None:
+            raise ModelError(
+                f"engine {engine.name} needs {library}, which is not installed here; "
+                f"install its extra where workers run: pip install '.[{engine.extra}]'"
+            )

@@ -56,7 +56,10 @@ def agreement(
     """
     outputs = []
     for name, expected in reference.items():
-        output = _Output(_flatten_rows(expected), _flatten_rows(actual[name]))
+        output = _Output(
+            expected=_flatten_rows(expected),
+            actual=_flatten_rows(actual[name]),
+        )
         outputs.append(output)
     if activation == "none":
         return _compare_vectors(outputs)

@@ -121,7 +121,8 @@ def _render_confusion(evaluation: Evaluation) -> list[str]:
 
     names_width = max(map(len, names))
     # Two spaces between columns, so that long numbers do not run together.
-    cell_width = 2 + max(len(cell) for cells in table for cell in cells)
+    widths = [len(cell) for cells in table for cell in cells]
+    cell_width = 2 + max(widths)
     lines = []
     for name, cells in zip(names, table, strict=True):
         line = name.ljust(names_width)
@@ -140,7 +141,8 @@ def _compute_roc_auc(
     if set(truth) != set(labels):
         return None
 
-    numbers = np.array([labels.index(label) for label in truth])
+    classes = [labels.index(label) for label in truth]
+    numbers = np.array(classes)
     if len(labels) == 2:
         # A matrix of scores is as good as its second column.
         positive = scores if scores.ndim == 1 else scores[:, 1]
@@ -152,19 +154,25 @@ def _compute_roc_auc(
     wide = scores.astype(np.float64)
     sums = wide.sum(axis=1, keepdims=True)
     wide = wide / sums
-    area = metrics.roc_auc_score(numbers, wide, multi_class="ovr", average="macro")
+    area = metrics.roc_auc_score(
+        numbers,
+        wide,
+        multi_class="ovr",
+        average="macro",
+    )
     return float(area)
 
 
 def _check_labels(truth: Sequence[str], predicted: Sequence[str], labels: list[str]) -> None:
     rows = len(truth)
-    if rows == 0 or rows != len(predicted):
+    predictions = len(predicted)
+    if rows == 0 or rows != predictions:
         raise InputError(
             "there must be as many predictions as true labels, and at least one: "
-            f"{rows} and {len(predicted)}"
+            f"{rows} and {predictions}"
         )
-    different = set(labels)
-    if len(labels) < 2 or len(different) != len(labels):
+    are_different = len(set(labels)) == len(labels)
+    if len(labels) < 2 or not are_different:
         raise InputError(f"there must be two labels or more, all different, got {labels}")
     _refuse_unknown("true", truth, labels)
     _refuse_unknown("predicted", predicted, labels)
@@ -179,11 +187,13 @@ def _refuse_unknown(what: str, values: Sequence[str], labels: list[str]) -> None
 
 
 def _check_scores(scores: np.ndarray | None, rows: int, labels: int) -> None:
-    if scores is None or scores.shape == (rows, labels):
+    if scores is None:
         return
+    allowed: list[tuple[int, ...]] = [(rows, labels)]
     # One number a row says all that there is to say about two labels.
-    if labels == 2 and scores.shape == (rows,):
-        return
-    raise InputError(
-        f"probabilities of shape {scores.shape} do not fit {rows} rows and {labels} labels"
-    )
+    if labels == 2:
+        allowed.append((rows,))
+    if scores.shape not in allowed:
+        raise InputError(
+            f"probabilities of shape {scores.shape} do not fit {rows} rows and {labels} labels"
+        )

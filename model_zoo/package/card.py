@@ -10,10 +10,13 @@ from model_zoo.steps.arrays import Scalar
 # 512 MiB of float32 for one row: no real model takes as much, and a hostile card would ask for more.
 _MOST_NUMBERS_OF_A_ROW = 1 << 27
 
-Dimension: TypeAlias = Annotated[int, Field(ge=0)]
-Sha256: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+_SHA256 = "^[0-9a-f]{64}$"
 # It becomes part of file names and log lines.
-ModelName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+_MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+Dimension: TypeAlias = Annotated[int, Field(ge=0)]
+Sha256: TypeAlias = Annotated[str, Field(pattern=_SHA256)]
+ModelName: TypeAlias = Annotated[str, Field(pattern=_MODEL_NAME)]
 
 
 class _Part(BaseModel):
@@ -98,7 +101,8 @@ class ModelCard(_Part):
             return self
         # Its length is the number of tokens, which tells what other inputs are cut to.
         masked = self.inputs.get(self.mask)
-        if masked is None or len(masked.shape) != 1:
+        has_tokens = masked is not None and len(masked.shape) == 1
+        if not has_tokens:
             raise ValueError(
                 f"mask must be an input of one dimension, (rows, tokens), got {self.mask!r}"
             )

@@ -23,6 +23,8 @@ from storage import files
 _PIECE_BYTES = 1 << 20
 # Not followed, not waited for: opening a pipe would block until somebody writes to it.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# memory:// is this process's own.
+_IN_MEMORY = "memory://"
 
 
 def is_remote(url: str) -> bool:
@@ -32,12 +34,13 @@ def is_remote(url: str) -> bool:
         ModelError: there is no such kind of storage, or its library is not installed.
     """
     try:
-        # memory:// is this process's own.
-        return not files.is_local(url) and not url.startswith("memory://")
+        is_local = files.is_local(url)
     except (ValueError, ImportError) as error:
         raise ModelError(
             f"{url}: cannot be read: {error}; install the extra for this kind of storage (s3, gcs)"
         ) from error
+    is_in_memory = url.startswith(_IN_MEMORY)
+    return not is_local and not is_in_memory
 
 
 def read_file(url: str, name: str, most_bytes: int) -> bytes:
@@ -56,7 +59,8 @@ def read_file(url: str, name: str, most_bytes: int) -> bytes:
             with _open_own_file(_find_path(url, name)) as file:
                 # One more than allowed tells that it is too large, however large it is.
                 return file.read(most_bytes + 1)
-        content = files.read(files.join(url, name))
+        path = files.join(url, name)
+        content = files.read(path)
         if content is None:
             raise FileNotFoundError(name)
         return content

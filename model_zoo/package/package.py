@@ -58,7 +58,7 @@ class Package:
         Raises:
             ModelError: it is not what the card lists any more.
         """
-        return ListedFile(self.url, name, self.card.files[name]).read()
+        return _list_file(self.url, self.card, name).read()
 
 
 def read_package(url: str, expected_digest: str | None = None) -> Package:
@@ -95,10 +95,10 @@ def read_package(url: str, expected_digest: str | None = None) -> Package:
         if remote:
             keep_copy(content)
 
-    content = ListedFile(url, PREPROCESS, card.files[PREPROCESS]).read()
+    content = _list_file(url, card, PREPROCESS).read()
     steps = _parse_steps(url, content)
-    content = ListedFile(url, SMOKE, card.files[SMOKE]).read()
-    smoke = parse_smoke_batch(content, f"{url}/{SMOKE}")
+    content = _list_file(url, card, SMOKE).read()
+    smoke = parse_smoke_batch(content, path=f"{url}/{SMOKE}")
     return Package(
         url=url,
         card=card,
@@ -147,6 +147,11 @@ def write_package(
     return hashlib.sha256(content).hexdigest()
 
 
+def _list_file(url: str, card: ModelCard, name: str) -> ListedFile:
+    entry = card.files[name]
+    return ListedFile(url, name, entry)
+
+
 def _dump_steps(steps: tuple[AnyStep, ...]) -> bytes:
     fields = STEPS.dump_python(steps, mode="json")
     text = json.dumps(fields, indent=1) + "\n"
@@ -162,16 +167,20 @@ def _dump_card(card: ModelCard) -> bytes:
 
 def _describe_file(content: bytes) -> FileEntry:
     digest = hashlib.sha256(content)
-    return FileEntry(sha256=digest.hexdigest(), bytes=len(content))
+    return FileEntry(
+        sha256=digest.hexdigest(),
+        bytes=len(content),
+    )
 
 
 def _check_files(url: str, card: ModelCard) -> None:
     """Refuse a card that lists what cannot be a file of a package, and files that were altered."""
-    for name, entry in card.files.items():
+    for name in card.files:
         _refuse_strange_name(url, name)
         # The small ones are checked when they are read.
         if name not in (PREPROCESS, SMOKE):
-            ListedFile(url, name, entry).check()
+            _list_file(url, card, name).check()
+
     for needed in (card.weights, PREPROCESS, SMOKE):
         if needed not in card.files:
             raise ModelError(
@@ -206,16 +215,17 @@ def _parse_card(url: str, content: bytes) -> ModelCard:
         fields = parse_yaml(content.decode())
         return ModelCard.model_validate(fields)
     except (ValidationError, NotPlainYaml, UnicodeDecodeError) as error:
-        raise ModelError(
-            f"{url}/{CARD}: not a valid model card: {_first_problem(error)}"
-        ) from error
+        problem = _first_problem(error)
+        raise ModelError(f"{url}/{CARD}: not a valid model card: {problem}") from error
 
 
 def _parse_steps(url: str, content: bytes) -> tuple[AnyStep, ...]:
     try:
         steps = STEPS.validate_json(content)
     except ValidationError as error:
-        raise ModelError(f"{url}/{PREPROCESS}: {_first_problem(error)}") from error
+        problem = _first_problem(error)
+        raise ModelError(f"{url}/{PREPROCESS}: {problem}") from error
+
     # A card may list steps that only training could complete; scoring has nothing to fit them on.
     for number, step in enumerate(steps):
         if not step.is_fitted:

@@ -24,8 +24,9 @@ def parse_smoke_batch(content: bytes, path: str) -> pa.Table:
         ModelError: it is not Parquet, is far larger than a smoke batch, or has no rows and so proves
             nothing.
     """
+    reader = pa.BufferReader(content)
     try:
-        with pq.ParquetFile(pa.BufferReader(content)) as file:
+        with pq.ParquetFile(reader) as file:
             # Before anything is read, as a page of one value may stand for a billion rows.
             _refuse_large(_count_stated_values(file))
             _refuse_large(_count_stated_bytes(file))

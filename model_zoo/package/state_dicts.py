@@ -1,4 +1,4 @@
-"""The bytes of a weights file to tensors by name.
+"""Read the bytes of a weights file as tensors by name.
 
 Weights are data: whatever could run code, or lies about its size, is refused unread.
 
@@ -72,8 +72,10 @@ def _read_safetensors(content: bytes) -> StateDict:
         state = load(content)
     except (SafetensorError, KeyError) as error:  # KeyError: a dtype that torch does not have
         raise ValueError(f"it is not a safetensors file: {error}") from error
-    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
-    header = content[_LENGTH_BYTES : _LENGTH_BYTES + length]
+    prefix = content[:_LENGTH_BYTES]
+    length = int.from_bytes(prefix, "little")
+    header_end = _LENGTH_BYTES + length
+    header = content[_LENGTH_BYTES:header_end]
     # Readers differ in which of two tensors of one name they take.
     json.loads(header, object_pairs_hook=_refuse_twins)
     return state
@@ -93,14 +95,20 @@ def _read_torch(content: bytes) -> StateDict:
 def _is_state_dict(state: Any) -> bool:
     if not isinstance(state, dict):
         return False
-    return all(isinstance(name, str) and _is_plain(value) for name, value in state.items())
+    for name, value in state.items():
+        if not isinstance(name, str) or not _is_plain(value):
+            return False
+    return True
 
 
 def _is_plain(value: Any) -> bool:
     """Tell whether a value is a tensor whose numbers lie in memory one beside the other."""
     if not isinstance(value, torch.Tensor):
         return False
-    return value.layout == torch.strided and value.device.type == "cpu"
+    is_strided = value.layout == torch.strided
+    # On torch's meta device there would be shapes without numbers.
+    is_in_memory = value.device.type == "cpu"
+    return is_strided and is_in_memory
 
 
 def _find_pickle(content: bytes) -> bytes:
@@ -109,7 +117,9 @@ def _find_pickle(content: bytes) -> bytes:
     Raises:
         ValueError: the content is no archive, is packed, or has other records than a state dict's.
     """
-    if not content.startswith(_FIRST) or content[-_END_BYTES : 4 - _END_BYTES] != _END:
+    last = content[-_END_BYTES : len(_END) - _END_BYTES]
+    is_archive = content.startswith(_FIRST) and last == _END
+    if not is_archive:
         raise ValueError(
             "it is not an archive of torch.save but a bare pickle or another kind of file, "
             f"{_COULD_RUN_CODE}"
@@ -121,7 +131,9 @@ def _find_pickle(content: bytes) -> bytes:
         )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return archive.read(_choose_record(archive.infolist(), len(content)))
+            records = archive.infolist()
+            name = _choose_record(records, len(content))
+            return archive.read(name)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
         raise ValueError(f"it is not an archive of torch.save: {error}") from error
 
@@ -135,16 +147,20 @@ def _choose_record(records: Sequence[zipfile.ZipInfo], content_bytes: int) -> st
                 f"it holds {name!r}, so it is a program (TorchScript, torch.export), "
                 f"{_COULD_RUN_CODE}"
             )
-    is_packed = any(record.compress_type != zipfile.ZIP_STORED for record in records)
+
+    kinds = {record.compress_type for record in records}
+    stated_bytes = sum(record.file_size for record in records)
     # A few bytes could stand for a terabyte.
-    if is_packed or sum(record.file_size for record in records) > content_bytes:
+    if kinds - {zipfile.ZIP_STORED} or stated_bytes > content_bytes:
         raise ValueError(
             "its records are compressed, or said to be larger than the file; "
             "torch.save writes neither"
         )
+
     pickles = [name for name in names if name.endswith("/data.pkl")]
     # Readers differ in which of two records of one name they take.
-    if len(set(names)) != len(names) or len(pickles) != 1:
+    has_twins = len(set(names)) != len(names)
+    if has_twins or len(pickles) != 1:
         raise ValueError("it is not an archive of torch.save: a record is missing, or there twice")
     return pickles[0]
 
@@ -157,15 +173,20 @@ def _has_one_list(content: bytes) -> bool:
     end = len(content) - _END_BYTES
     size, offset = struct.unpack_from("<12xLL", content, end)
     stated = end - _WIDE_END_AT_BYTES
-    if stated >= 0 and content.startswith(_WIDE_END_AT, stated):
+    is_wide = stated >= 0 and content.startswith(_WIDE_END_AT, stated)
+    if is_wide:
         end = stated - _WIDE_END_BYTES
         if end < 0 or not content.startswith(_WIDE_END, end):
             return False
-        if struct.unpack_from("<8xQ", content, stated) != (end,):
+        (stated_end,) = struct.unpack_from("<8xQ", content, stated)
+        if stated_end != end:
             return False
         size, offset = struct.unpack_from("<40xQQ", content, end)
-    # No comment: it could be another end.
-    return bool(offset + size == end) and content.endswith(b"\0\0")
+
+    is_before_end = bool(offset + size == end)
+    # A comment could be another end; its length stands last, and is 0 without one.
+    has_comment = not content.endswith(b"\0\0")
+    return is_before_end and not has_comment
 
 
 def _refuse_code(instructions: bytes) -> None:
@@ -176,9 +197,10 @@ def _refuse_code(instructions: bytes) -> None:
     """
     for called in _list_calls(instructions):
         if not _CALLED.fullmatch(called):
+            # As Python writes it; the instruction has a space between module and name.
+            place = called.replace(" ", ".")
             raise ValueError(
-                f"it calls {called.replace(' ', '.')!r}, which is more than plain weights, "
-                f"{_COULD_RUN_CODE}"
+                f"it calls {place!r}, which is more than plain weights, {_COULD_RUN_CODE}"
             )
 
 

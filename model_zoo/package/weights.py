@@ -4,6 +4,7 @@ What the card says about the network is checked against the weights before memor
 """
 
 from collections.abc import Callable, Mapping, Sequence
+import itertools
 from typing import Any
 
 import torch
@@ -37,8 +38,9 @@ def load_network(package: Package) -> nn.Module:
         network = build(card.builder, card.parameters)
         network.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError, ValueError, EOFError, OSError) as error:
-        reason = " ".join(str(error).split())
-        reason = reason[:_SHOWN_CHARACTERS]
+        # torch writes several lines, and a message is one.
+        words = str(error).split()
+        reason = " ".join(words)[:_SHOWN_CHARACTERS]
         raise ModelError(
             f"{package.url}/{card.weights}: does not hold the weights of {card.builder}: {reason}"
         ) from error
@@ -86,7 +88,8 @@ def _check_size(outline: nn.Module, state: StateDict, content_bytes: int) -> Non
     terabyte.
     """
     numbers = 0
-    for tensor in (*outline.parameters(), *outline.buffers()):
+    tensors = itertools.chain(outline.parameters(), outline.buffers())
+    for tensor in tensors:
         numbers += tensor.numel()
     # No dtype stores a number in less than a byte.
     if numbers > content_bytes:

@@ -34,6 +34,7 @@ class Doubt:
         row = next(scored, None)
         if row is None:
             return
+
         known_row = {}
         for name, tensor in call.inputs.items():
             alone = tensor[row : row + 1]
@@ -81,7 +82,8 @@ class Doubt:
 
 def _choose_others(call: Call) -> list[int]:
     """Return a few rows of the call that have not failed alone."""
-    others = np.setdiff1d(np.arange(call.rows), list(call.rejected))
+    rejected = list(call.rejected)
+    others = np.setdiff1d(np.arange(call.rows), rejected)
     # From all over: where one fails, those beside it often fail too.
     chosen = spread_rows(len(others))
     rows: list[int] = others[chosen].tolist()

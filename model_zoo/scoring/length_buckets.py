@@ -127,7 +127,8 @@ def _group_by_length(mask: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
     buckets = np.maximum(1, buckets)
     padded = buckets * _BUCKET_TOKENS
     # The last bucket may end behind the longest text that the model takes.
-    padded = np.minimum(padded, mask.shape[1])
+    longest = mask.shape[1]
+    padded = np.minimum(padded, longest)
     found = np.unique(padded)
     # The longest first: they take the most memory, so what fits is known early.
     for tokens in found[::-1].tolist():

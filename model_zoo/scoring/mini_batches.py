@@ -67,7 +67,8 @@ class MiniBatches:
         self._doubt = Doubt()
         self._of_thread = threading.local()
         # A CUDA device computes one mini-batch after the other, however many threads ask.
-        self._at_once = self.threads if self.device.type == "cpu" else 1
+        is_cpu = self.device.type == "cpu"
+        self._at_once = self.threads if is_cpu else 1
 
     def __call__(self, inputs: Arrays, batch_rows: int | None = None) -> Scored:
         """Score rows.
@@ -144,7 +145,8 @@ class MiniBatches:
 
     def _score_mini_batch(self, call: Call, start: int) -> None:
         """Score the rows of one mini-batch, in as many windows as it takes."""
-        stop = min(start + call.batch_rows, call.rows)
+        end = start + call.batch_rows
+        stop = min(end, call.rows)
         pending = cut_windows(start, stop, start, self._fit(call.batch_rows))
         ran_out = False
         largest = 0
@@ -257,7 +259,12 @@ class MiniBatches:
 def _shrink(window: Window) -> list[Window]:
     """Return windows of half the size for the same rows."""
     half = -(-window.batch_rows // 2)
-    return cut_windows(window.start, window.stop, window.first, half)
+    return cut_windows(
+        start=window.start,
+        stop=window.stop,
+        first=window.first,
+        batch_rows=half,
+    )
 
 
 def _check_row_count(inputs: Arrays) -> int:

@@ -27,10 +27,11 @@ def check_outputs(outputs: Any, declared: Mapping[str, Tensor], batch_rows: int)
 
 
 def _check_names(outputs: Any, declared: Mapping[str, Tensor]) -> None:
-    if isinstance(outputs, dict) and outputs.keys() == declared.keys():
+    is_dict = isinstance(outputs, dict)
+    if is_dict and outputs.keys() == declared.keys():
         return
     names: str | list[str] = type(outputs).__name__
-    if isinstance(outputs, dict):
+    if is_dict:
         # A wrong name may be of any type, and types do not sort together.
         names = sorted(map(str, outputs))
     raise ModelError(
@@ -57,9 +58,9 @@ def _check_output(name: str, output: Any, declared: Tensor, batch_rows: int) -> 
 
 def _can_become(given: torch.dtype, declared: torch.dtype) -> bool:
     """Tell whether an output may be stored in the declared dtype."""
-    is_whole = not (given.is_floating_point or given.is_complex or declared.is_floating_point)
+    is_whole = not given.is_floating_point and not given.is_complex
     # Floating point may be rounded, and torch's rule says that.
-    if not is_whole:
+    if not is_whole or declared.is_floating_point:
         return torch.can_cast(given, declared)
     # torch's rule lets int64 become int32, where a large number would wrap around; numpy's does not.
     before = _name_in_numpy(given)

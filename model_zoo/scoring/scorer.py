@@ -129,7 +129,12 @@ class _Loading:
         self, where: torch.device, settings: Settings, batch_rows: int, wanted: Settings
     ) -> Scorer:
         """Load the model with `settings`, on behalf of a run that wants others."""
-        network = self.engine.load(self.package, where, self.threads, settings)
+        network = self.engine.load(
+            self.package,
+            device=where,
+            threads=self.threads,
+            settings=settings,
+        )
         device = device_name(where)
         version = self.engine.describe_version()
         computed_by = f"{device} {wanted}, {self.threads} thread(s), {version}"

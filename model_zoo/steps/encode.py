@@ -123,7 +123,8 @@ def _encode(name: str, column: Column, categories: tuple[Scalar, ...], unknown: 
 def _mark_codes(codes: np.ndarray, categories: int) -> np.ndarray:
     """Return float32 (rows, categories): 1 at the code of each row, and no 1 where that is negative."""
     # Each category's numbers lie side by side, which is the order that `stack` takes.
-    transposed = np.zeros((categories, len(codes)), dtype=np.float32)
+    shape = (categories, len(codes))
+    transposed = np.zeros(shape, dtype=np.float32)
     known_rows = np.flatnonzero(codes >= 0)
     known_codes = codes[known_rows]
     transposed[known_codes, known_rows] = 1.0
@@ -147,6 +148,7 @@ def _fit_categories(
     for name in names:
         column = training_column(columns, name, step)
         present = present_values(column, name, step)
+        # Of type object, so that the categories come back as Python's own values.
         values = np.array(present.to_pylist(), dtype=object)
         table = values.reshape(-1, 1)
         fitted = encoder().fit(table)

@@ -22,8 +22,8 @@ def training_column(columns: Columns, name: str, step: str) -> pa.Array:
         JobError: there is no such column, or it has more than one number per row.
     """
     column = get_column(columns, name, step)
-    is_flat = not isinstance(column, np.ndarray) or column.ndim == 1
-    if not is_flat:
+    # Arrow arrays have one value a row; what steps made may have several numbers.
+    if isinstance(column, np.ndarray) and column.ndim != 1:
         raise JobError(
             f"preprocess step {step} cannot be fitted on {name!r}, "
             f"which has {math.prod(column.shape[1:])} numbers per row"

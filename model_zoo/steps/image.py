@@ -17,6 +17,9 @@ from configs.errors import RejectedRows, RowError
 from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_arrow
 from model_zoo.steps.step import StepModel
 
+# The largest value of a byte, in the width that pixels are computed in.
+_WHITE = np.float32(255.0)
+
 
 class Image(StepModel):
     """Decode a binary column of images into the array `into`, (rows, channels, height, width).
@@ -98,7 +101,7 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
             reasons[row] = error
             continue
         # Normalised image by image, while its numbers are in the cache.
-        np.divide(decoded, np.float32(255.0), out=lines, dtype=np.float32)
+        np.divide(decoded, _WHITE, out=lines, dtype=np.float32)
         lines -= mean
         lines *= factor
     if reasons:

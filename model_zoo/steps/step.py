@@ -84,7 +84,8 @@ class StepModel(BaseModel):
     @property
     def is_fitted(self) -> bool:
         """Tell whether every fitted value is there."""
-        return all(getattr(self, name) is not None for name in self.fitted)
+        state = [getattr(self, name) for name in self.fitted]
+        return None not in state
 
     @model_validator(mode="after")
     def _has_one_entry_per_column(self) -> Self:

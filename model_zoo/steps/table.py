@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
@@ -16,23 +16,12 @@ from model_zoo.steps.scale import Scale, Standardise
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.tokenize import Tokenize
 
-# One a line, so that a new step adds one.
-# fmt: off
-AnyStep = Annotated[
-    Fill
-    | Scale
-    | Standardise
-    | OneHot
-    | Ordinal
-    | Cast
-    | Stack
-    | Image
-    | Tokenize
-    | Function,
-    Field(discriminator="step"),
-]
-# fmt: on
-STEPS: TypeAdapter[tuple[AnyStep, ...]] = TypeAdapter(tuple[AnyStep, ...])
+# Training may fit them; the others are complete as a job writes them.
+FittedStep = Fill | Scale | Standardise | OneHot | Ordinal
+PlainStep = Cast | Stack | Image | Tokenize | Function
+AnyStep = Annotated[FittedStep | PlainStep, Field(discriminator="step")]
+Steps: TypeAlias = tuple[AnyStep, ...]
+STEPS: TypeAdapter[Steps] = TypeAdapter(Steps)
 # Gives a block to run a step in, which counts its time as that of a stage.
 Clock = Callable[[str], AbstractContextManager[object]]
 
@@ -67,7 +56,7 @@ def apply_steps(
 
 def fit_steps(
     steps: Sequence[AnyStep], columns: Mapping[str, Column], rows: int
-) -> tuple[tuple[AnyStep, ...], NewColumns]:
+) -> tuple[Steps, NewColumns]:
     """Fit steps in order, each on the columns as the steps before it left them.
 
     A step that is fitted already stays as it is. The function that applies them is the one that

@@ -68,7 +68,8 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     tokenizer = _load_tokenizer(step.tokenizer, step.max_tokens)
     strings = _to_strings(texts, step.column)
     tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(strings)]
-    lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
+    rows = len(tokens)
+    lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=rows)
     places = np.arange(step.max_tokens)
     # (rows, max_tokens): true at a row's first places, as many as it has tokens.
     mask = places < lengths[:, None]
@@ -113,8 +114,9 @@ def _to_strings(texts: pa.Array, column: str) -> list[str]:
         JobError: the column is no text.
     """
     texts = decode_dictionary(texts)
-    is_text = pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)
-    if not is_text:
+    is_string = pa.types.is_string(texts.type)
+    is_large_string = pa.types.is_large_string(texts.type)
+    if not (is_string or is_large_string):
         raise JobError(f"preprocess step tokenize: column {column!r} is {texts.type}, not text")
 
     is_missing = pc.is_null(texts)

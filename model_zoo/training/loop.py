@@ -102,7 +102,13 @@ def train(
         network = build(builder, parameters)
         loss = _make_loss(activation)
         optimiser = _make_optimiser(network, recipe)
-        training_run = _TrainingRun(network, training, validation, loss, optimiser)
+        training_run = _TrainingRun(
+            network=network,
+            training=training,
+            validation=validation,
+            loss=loss,
+            optimiser=optimiser,
+        )
         epochs = tuple(training_run.run_epochs(recipe, on_epoch))
         return network, epochs
 
@@ -160,7 +166,12 @@ class _TrainingRun:
             validation_loss = self._validate()
             _refuse_infinite(number, training_loss, validation_loss)
             is_best = validation_loss < best
-            epoch = Epoch(number, training_loss, validation_loss, is_best)
+            epoch = Epoch(
+                number=number,
+                training_loss=training_loss,
+                validation_loss=validation_loss,
+                best=is_best,
+            )
             on_epoch(epoch)
             yield epoch
 
@@ -204,7 +215,8 @@ def _mini_batches(rows: int, batch_rows: int, order: torch.Generator) -> Iterato
     shuffled = torch.randperm(rows, generator=order)
     starts = list(range(0, rows, batch_rows))
     # A last batch of one row joins the one before it: batch normalisation cannot train on one row.
-    if len(starts) > 1 and rows - starts[-1] == 1:
+    has_several = len(starts) > 1
+    if has_several and rows - starts[-1] == 1:
         starts.pop()
     cuts = starts[1:]
     yield from np.split(shuffled.numpy(), cuts)
@@ -222,7 +234,8 @@ def _compute_loss(
         tensors = _to_tensors(examples.inputs, rows)
         outputs = network(**tensors)
         (logits,) = outputs.values()
-        targets = torch.from_numpy(examples.classes[rows])
+        classes = examples.classes[rows]
+        targets = torch.from_numpy(classes)
         # One logit a row: its loss compares numbers, and not a number with a class.
         if logits.ndim == 1:
             targets = targets.to(logits.dtype)
