@@ -60,6 +60,7 @@ class Engine(Protocol):
         """Load the package's model.
 
         Args:
+            package: checked, of a card that lists the file that the engine reads.
             device: where it computes.
             threads: mini-batches that will be computed at the same time; an engine with threads of
                 its own takes one for each.
@@ -103,6 +104,7 @@ class Engine(Protocol):
         """Return settings with what must be measured on a sample, or as they are.
 
         Args:
+            package: whose model is measured.
             settings: as `list_settings` yields them.
             sample: rows that the reference scores.
 

@@ -121,6 +121,7 @@ class _ObservedLayer:
     rows: list[torch.Tensor] = field(default_factory=list)
 
     def observe(self, _: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        """Note the values of a mini-batch, (..., features): a hook that torch calls before the layer."""
         values = inputs[0]
         features = values.shape[-1]
         # A text has a row for each of its tokens.
@@ -229,6 +230,8 @@ def _make_scale(place: str, layer: _ObservedLayer, migration: float) -> LinearSc
     """Return factors and scale of a layer.
 
     Args:
+        place: of the layer in its network.
+        layer: with the least and largest values that flowed into it.
         migration: how much of the features' differences in size the factors take away, 0 to 1.
     """
     assert layer.low is not None  # noqa: S101 - only layers that were called come here
@@ -244,7 +247,12 @@ def _make_scale(place: str, layer: _ObservedLayer, migration: float) -> LinearSc
     # A layer that was given zeros alone still needs a step.
     step = (high - low) / _STEPS or 1.0
     zero_point = round(-low / step)
-    return LinearScale(place, step, zero_point, factors)
+    return LinearScale(
+        place=place,
+        scale=step,
+        zero_point=zero_point,
+        factors=factors,
+    )
 
 
 def _choose_factors(

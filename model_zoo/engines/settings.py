@@ -18,7 +18,7 @@ DEFAULT_ENGINE = "torch"
 
 @dataclass(frozen=True)
 class Scale:
-    """How float32 values at one place of a network become 8-bit integers.
+    """The rule by which float32 values at one place of a network become 8-bit integers.
 
     `round(value / scale) + zero_point`, within `low` to `high`.
     """
@@ -32,7 +32,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class LinearScale:
-    """How what flows into a linear layer becomes 8-bit integers.
+    """The rule by which the inputs of a linear layer become 8-bit integers.
 
     `round(value / factor / scale) + zero_point`, with a factor per feature.
     """
@@ -45,7 +45,7 @@ class LinearScale:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network computes.
+    """The choices that decide how a network computes.
 
     The defaults are the reference that every other choice is compared with: float32, eager.
 

@@ -123,6 +123,7 @@ def fix_scale(
     """Replace an observer of a prepared network by a scale.
 
     Args:
+        prepared: as `prepare_int8` returns it; it is changed in place.
         place: of the observer.
         scale, zero_point: `round(value / scale) + zero_point` is the integer.
         bounds: the smallest and the largest integer.

@@ -21,7 +21,7 @@ _SHOWN_DIGITS = 12
 
 @dataclass(frozen=True)
 class TuningReport:
-    """What was measured.
+    """The settings that were found fastest, and all that was measured.
 
     Attributes:
         model: name, version and digest of the package.
@@ -80,6 +80,7 @@ def refuse_other_model(report: TuningReport, digest: str, url: str) -> None:
     """Refuse a tuning report that is about another model.
 
     Args:
+        report: of any model.
         digest: of the package that is to be scored with.
         url: of the report, for messages.
 
@@ -102,6 +103,7 @@ def refuse_other_job(report: TuningReport, job: Mapping[str, Any], url: str) -> 
     """Refuse what was measured on inputs or labels that were made otherwise.
 
     Args:
+        report: of the job's model.
         job: what the job says that decides them, by the names that it has there.
         url: of the report, for messages.
 
@@ -120,6 +122,7 @@ def refuse_loose(report: TuningReport, tolerance: Tolerance, url: str) -> None:
     """Refuse settings whose scores differ more than the job allows by now.
 
     Args:
+        report: of the job's model, and of its inputs and labels.
         tolerance: of the job; that of the report may have been larger.
         url: of the report, for messages.
 

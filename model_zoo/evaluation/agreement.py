@@ -12,7 +12,7 @@ from model_zoo.activations import sigmoid, softmax
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well two sets of scores of the same rows agree.
+    """The figures that tell how well two sets of scores of the same rows agree.
 
     Attributes:
         rows: how many were compared.

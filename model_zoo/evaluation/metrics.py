@@ -12,7 +12,7 @@ from configs.errors import InputError
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How good predictions are.
+    """The figures that tell how good predictions are.
 
     Attributes:
         rows: how many rows were compared.

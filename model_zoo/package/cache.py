@@ -95,7 +95,12 @@ def _drop_oldest(folder: Path, most_bytes: int) -> None:
     # What a killed worker left half written is among them, and nobody uses it.
     for path in folder.iterdir():
         status = path.stat()
-        copies.append(_Copy(path, status.st_size, status.st_mtime_ns))
+        copy = _Copy(
+            path=path,
+            size_bytes=status.st_size,
+            used_at=status.st_mtime_ns,
+        )
+        copies.append(copy)
     copies.sort(key=attrgetter("used_at"), reverse=True)
 
     total = 0

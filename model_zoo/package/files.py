@@ -93,7 +93,7 @@ class ListedFile:
 
         content = read_file(self.url, self.name, self.entry.bytes)
         digest = hashlib.sha256(content)
-        _check_content(self.url, self.name, self.entry, len(content), digest.hexdigest())
+        self._compare(len(content), digest.hexdigest())
         # Checked first: nobody would ever ask for a copy of other content.
         if remote:
             keep_copy(content)
@@ -121,7 +121,10 @@ class ListedFile:
                     break
                 digest.update(piece)
                 size += len(piece)
-        _check_content(self.url, self.name, self.entry, size, digest.hexdigest())
+        self._compare(size, digest.hexdigest())
+
+    def _compare(self, size: int, sha256: str) -> None:
+        _check_content(self.url, self.name, self.entry, size, sha256)
 
 
 def _find_path(url: str, name: str) -> str:

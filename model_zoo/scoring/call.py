@@ -1,4 +1,4 @@
-"""What is known about one call of the model while it runs."""
+"""The state of one call of the model while it runs."""
 
 from dataclasses import dataclass, field
 

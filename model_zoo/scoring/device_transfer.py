@@ -22,7 +22,7 @@ from model_zoo.scoring.windows import Window
 
 @dataclass
 class DeviceTransfer:
-    """How rows reach one device, and how outputs come back.
+    """Transfers rows to one device, and outputs back.
 
     Attributes:
         dtype: of floating-point inputs on the device.
@@ -64,7 +64,12 @@ class DeviceTransfer:
         return tensors
 
     def allocate_outputs(self, outputs: Mapping[str, Tensor], rows: int) -> Tensors:
-        """Return memory on the device, (rows, *shape) each, for the outputs of a call."""
+        """Return memory on the device for the outputs of a call, (rows, *shape) each.
+
+        Args:
+            outputs: dtype and shape of each.
+            rows: of the call.
+        """
         allocated = {}
         for name, declared in outputs.items():
             shape = (rows, *declared.shape)

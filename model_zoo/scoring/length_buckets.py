@@ -67,7 +67,12 @@ def score_by_length(score: ScoreRows, card: ModelCard, inputs: Arrays, batch_row
 
     # In the order of the rows, which that of the groups is not.
     in_order = dict(sorted(rejected.items()))
-    return Scored(outputs, in_order, computed_by, copy_nanoseconds)
+    return Scored(
+        outputs=outputs,
+        rejected=in_order,
+        computed_by=computed_by,
+        copy_nanoseconds=copy_nanoseconds,
+    )
 
 
 def cut_to_longest(card: ModelCard, inputs: Arrays) -> Arrays:

@@ -1,4 +1,4 @@
-"""What a call of the model returns."""
+"""The result of a call of the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

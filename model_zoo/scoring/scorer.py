@@ -64,6 +64,9 @@ def load_scorer(
     network is then compared on the same rows.
 
     Args:
+        package: checked.
+        device: as a job names it: one, or all of a kind.
+        settings: how the network computes.
         threads: mini-batches that a call computes at the same time on a CPU.
         timeout_seconds: longest time that one mini-batch may take.
         machine: the kind of machine that `settings` were measured on; None for settings that hold
@@ -76,7 +79,12 @@ def load_scorer(
     """
     engine = find_engine(settings.engine)
     _check_representation(engine, package)
-    loading = _Loading(engine, package, threads, timeout_seconds)
+    loading = _Loading(
+        engine=engine,
+        package=package,
+        threads=threads,
+        timeout_seconds=timeout_seconds,
+    )
     scorers = []
     for where in resolve_devices(device):
         if machine is not None:
@@ -107,6 +115,11 @@ class _Loading:
     timeout_seconds: float
 
     def prove_and_load(self, where: torch.device, settings: Settings) -> Scorer:
+        """Load the model on a device with the reference settings, and with others if they are wanted.
+
+        Raises:
+            ModelError: the smoke batch comes out differently with one of them.
+        """
         # The smoke batch without padding: a few rows shall not cost a whole mini-batch.
         rows = min(settings.batch_rows, self.package.smoke.num_rows)
         reference = settings.as_reference()

@@ -30,6 +30,8 @@ def check_smoke(score: Callable[[Arrays], Scored], package: Package, settings: S
 
     Args:
         score: the model, loaded with `settings`.
+        package: the smoke batch, and how far its outputs may be off with the reference settings.
+        settings: decide which tolerance holds.
 
     Raises:
         ModelError: an output differs by more than the tolerance (the message says by how much), or

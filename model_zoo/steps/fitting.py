@@ -1,4 +1,4 @@
-"""What steps need to be fitted: training columns as arrays for scikit-learn, and its numbers back."""
+"""Give steps what they are fitted with: training columns as arrays for scikit-learn, and its numbers back."""
 
 import math
 

@@ -38,7 +38,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """The choices that decide how a network is trained.
 
     Attributes:
         optimiser: plain SGD, SGD with momentum, or Adam with decoupled weight decay (Loshchilov and
@@ -155,7 +155,12 @@ class _TrainingRun:
     optimiser: torch.optim.Optimizer
 
     def run_epochs(self, recipe: Recipe, on_epoch: Callable[[Epoch], None]) -> Iterator[Epoch]:
-        """Yield epochs until there is no progress; the network then has the best one's weights."""
+        """Yield epochs until there is no progress; the network then has the best one's weights.
+
+        Args:
+            recipe: how many epochs at most, of how many rows a mini-batch, and how long to wait.
+            on_epoch: called with each epoch before it is yielded.
+        """
         # A generator of its own: dropout draws from the global one, more or less often.
         order = torch.Generator().manual_seed(recipe.seed)
         best = math.inf
