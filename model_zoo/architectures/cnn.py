@@ -22,7 +22,13 @@ def cnn(channels: int, height: int, width: int, classes: int, widths: Sequence[i
     >>> {name: tuple(tensor.shape) for name, tensor in network(image=torch.zeros(2, 1, 8, 8)).items()}
     {'logits': (2, 10)}
     """
-    return _Cnn(channels, height, width, classes, widths)
+    return _Cnn(
+        channels=channels,
+        height=height,
+        width=width,
+        classes=classes,
+        widths=widths,
+    )
 
 
 class _Cnn(nn.Module):
@@ -69,7 +75,13 @@ def _make_block(before: int, after: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for channels in (before, after):
         # No bias: the normalisation right behind it subtracts any constant.
-        convolution = nn.Conv2d(channels, after, kernel_size=3, padding=1, bias=False)
+        convolution = nn.Conv2d(
+            channels,
+            after,
+            kernel_size=3,
+            padding=1,
+            bias=False,
+        )
         layers.append(convolution)
         layers.append(nn.BatchNorm2d(after))
         layers.append(nn.ReLU())

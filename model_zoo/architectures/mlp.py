@@ -24,7 +24,12 @@ def mlp(
     >>> {name: tuple(tensor.shape) for name, tensor in mlp(3, [4], 1)(x=torch.zeros(2, 3)).items()}
     {'logit': (2,)}
     """
-    return _Mlp(in_features, hidden, out_features, dropout)
+    return _Mlp(
+        in_features=in_features,
+        hidden=hidden,
+        out_features=out_features,
+        dropout=dropout,
+    )
 
 
 class _Mlp(nn.Module):

@@ -133,4 +133,8 @@ def _make_convolution(before: int, after: int, size: int, stride: int) -> nn.Con
 def _draw_weights(module: nn.Module) -> None:
     """Draw the weights of a convolution as the authors do; layers of other kinds have theirs."""
     if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_normal_(
+            module.weight,
+            mode="fan_out",
+            nonlinearity="relu",
+        )

@@ -161,7 +161,10 @@ class _SentenceEncoder(nn.Module):
         self.words = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(positions, width)
         self.norm = nn.LayerNorm(width, eps=_EPSILON)
-        self.layers = nn.ModuleList(_Layer(width, heads, feed_forward) for _ in range(layers))
+        self.layers = nn.ModuleList()
+        for _ in range(layers):
+            layer = _Layer(width, heads, feed_forward)
+            self.layers.append(layer)
         self.normalise = normalise
 
     def forward(

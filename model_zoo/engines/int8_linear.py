@@ -157,7 +157,11 @@ class _LinearIn8Bits(nn.Module):
         bias: torch.Tensor | None = linear.bias
         if bias is not None:
             bias = bias.detach()
-        self.packed = torch_private.pack_linear(weight, steps, bias)
+        self.packed = torch_private.pack_linear(
+            weight=weight,
+            steps=steps,
+            bias=bias,
+        )
         self.inverse = 1 / factors
         self.scale = scale.scale
         self.zero_point = scale.zero_point

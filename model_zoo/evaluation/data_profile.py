@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+_LEVELS = ", ".join(map(str, QUANTILE_LEVELS))
 # Of a text column with more values, the rare ones tell little and could be anything.
 _MOST_VALUES = 50
 _COUNTED_VALUE = pa.struct(
@@ -35,7 +36,7 @@ SCHEMA = pa.schema(
         ("quantiles", pa.list_(pa.float64())),
         ("values", pa.list_(_COUNTED_VALUE)),
     ],
-    metadata={"quantile_levels": ", ".join(map(str, QUANTILE_LEVELS))},
+    metadata={"quantile_levels": _LEVELS},
 )
 
 

@@ -74,7 +74,9 @@ def evaluate(
     if len(names) == 2:
         options["average"] = "binary"
         options["pos_label"] = names[1]
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(truth, predicted, **options)
+    # The fourth, true rows of each label, is None for a mean.
+    figures = metrics.precision_recall_fscore_support(truth, predicted, **options)
+    precision, recall, f1, _ = figures
     accuracy = metrics.accuracy_score(truth, predicted)
     confusion = metrics.confusion_matrix(truth, predicted, labels=names)
     roc_auc = _compute_roc_auc(truth, names, scores)

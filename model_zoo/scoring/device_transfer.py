@@ -126,7 +126,11 @@ class DeviceTransfer:
         numbers = tensor.numel()
         # A larger one serves too: its first numbers are taken.
         if buffer is None or buffer.numel() < numbers:
-            buffer = torch.empty(numbers, dtype=tensor.dtype, pin_memory=True)
+            buffer = torch.empty(
+                numbers,
+                dtype=tensor.dtype,
+                pin_memory=True,
+            )
             buffers[name] = buffer
         rows = buffer[:numbers]
         rows = rows.view(tensor.shape)
@@ -138,6 +142,7 @@ def _pad(rows: torch.Tensor, window: Window) -> torch.Tensor:
     # A copy of a valid row: a network may not be able to take zeros, for one as a text's length.
     padding = rows[:1]
     shape = rows.shape[1:]
+    # Views, which take no memory before they are joined.
     before = padding.expand(window.padding_before, *shape)
     after = padding.expand(window.padding_after, *shape)
     return torch.cat([before, rows, after])

@@ -22,8 +22,9 @@ def check_outputs(outputs: Any, declared: Mapping[str, Tensor], batch_rows: int)
         ModelError: something is not as declared. It is no matter of rows, so nothing is tried again.
     """
     _check_names(outputs, declared)
-    for name, tensor in outputs.items():
-        _check_output(name, tensor, declared[name], batch_rows)
+    for name, output in outputs.items():
+        tensor = declared[name]
+        _check_output(name, output, tensor, batch_rows)
 
 
 def _check_names(outputs: Any, declared: Mapping[str, Tensor]) -> None:

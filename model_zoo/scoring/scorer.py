@@ -123,7 +123,12 @@ class _Loading:
         # The smoke batch without padding: a few rows shall not cost a whole mini-batch.
         rows = min(settings.batch_rows, self.package.smoke.num_rows)
         reference = settings.as_reference()
-        proven = self._load(where, reference, rows, wanted=settings)
+        proven = self._load(
+            where,
+            settings=reference,
+            batch_rows=rows,
+            wanted=settings,
+        )
         check_smoke(proven, self.package, reference)
         if settings.is_reference:
             # A new one: that the model takes the smoke batch says nothing about rows of the run.
@@ -132,7 +137,12 @@ class _Loading:
 
         # Loaded again from the package: the engine may have changed the first one in place.
         del proven
-        fast = self._load(where, settings, settings.batch_rows, wanted=settings)
+        fast = self._load(
+            where,
+            settings=settings,
+            batch_rows=settings.batch_rows,
+            wanted=settings,
+        )
         check_smoke(fast, self.package, settings)
         # A new one, as above.
         fresh = replace(fast.mini_batches)

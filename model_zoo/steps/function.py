@@ -74,8 +74,13 @@ class Function(StepModel):
         # Anything: it is a user's own code that failed.
         except Exception as error:
             attempt = partial(_call_on_rows, call, self.function, user_function, table)
-            file = user_function.__code__.co_filename
-            raise _explain(self.function, error, rows, attempt, file) from error
+            raise _explain(
+                name=self.function,
+                error=error,
+                rows=rows,
+                attempt=attempt,
+                file=user_function.__code__.co_filename,
+            ) from error
 
 
 def find_function(name: str) -> Any:

@@ -89,7 +89,8 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
     rows = len(encoded)
     channels = _count_channels(step.mode)
     line_length = step.width * channels
-    pixels = np.empty((rows, step.height, line_length), dtype=np.float32)
+    shape = (rows, step.height, line_length)
+    pixels = np.empty(shape, dtype=np.float32)
     mean, factor = _make_normalisation(step, line_length)
     reasons: dict[int, Exception] = {}
     for row, value in enumerate(encoded):
@@ -118,8 +119,9 @@ def _count_channels(mode: str) -> int:
 
 def _make_normalisation(step: Image, line_length: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what to subtract from a line of pixels, and what to multiply it by; float32."""
-    mean = np.asarray(step.mean, dtype=np.float32)
-    std = np.asarray(step.std, dtype=np.float32)
+    # In float32 from here on, as the pixels are: float64 would round otherwise.
+    mean = np.array(step.mean, dtype=np.float32)
+    std = np.array(step.std, dtype=np.float32)
     factor = np.float32(1.0) / std
     # As long as a line of pixels: numpy is three times as fast as with one pixel's three numbers.
     means = np.resize(mean, line_length)
@@ -164,7 +166,11 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
         # A batch of one, (1, channels, height, width): a view, whose numbers stay pixel by pixel.
         batch = image[None].permute(0, 3, 1, 2)
         resized = functional.interpolate(
-            batch, size=(height, width), mode="bilinear", antialias=True
+            batch,
+            size=(height, width),
+            mode="bilinear",
+            # Shrinking takes all pixels that a new one covers, and not the nearest four.
+            antialias=True,
         )
     lines = resized[0].permute(1, 2, 0)
     return lines.numpy()

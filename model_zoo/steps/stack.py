@@ -63,7 +63,7 @@ def _fill_lines(name: str, part: np.ndarray, lines: np.ndarray) -> None:
     with np.errstate(over="ignore"):
         lines[:] = part.T
     # Looked for in the result alone, so that only a batch with an infinity pays for a second cast.
-    may_overflow = part.dtype.itemsize > lines.dtype.itemsize
-    if may_overflow and np.isinf(lines).any():
+    is_narrower = lines.dtype.itemsize < part.dtype.itemsize
+    if is_narrower and np.isinf(lines).any():
         # Raises, unless the infinities were there before.
         cast_array(name, part, lines.dtype)

@@ -1,4 +1,4 @@
-"""The table of steps: a new one is a file in this folder, an import, and its name in `AnyStep` below."""
+"""The table of steps: a new one is a file in this folder, an import, and its name in a union below."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext

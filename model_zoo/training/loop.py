@@ -199,7 +199,7 @@ class _TrainingRun:
         all_rows = len(self.training)
         for rows in _mini_batches(all_rows, batch_rows, order):
             self.optimiser.zero_grad()
-            value = _compute_loss(self.network, self.training, self.loss, rows)
+            value = self._compute_loss(self.training, rows)
             value.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
             # A mini-batch's loss is a mean: the last one may have other rows than the rest.
@@ -211,8 +211,34 @@ class _TrainingRun:
         self.network.eval()
         rows = np.arange(len(self.validation))
         with torch.inference_mode():
-            loss = _compute_loss(self.network, self.validation, self.loss, rows)
+            loss = self._compute_loss(self.validation, rows)
         return float(loss)
+
+    def _compute_loss(self, examples: Examples, rows: np.ndarray) -> torch.Tensor:
+        """Return the mean loss of some rows.
+
+        Raises:
+            ModelError: the network does not take the inputs, or its output does not suit the loss.
+        """
+        try:
+            tensors = _to_tensors(examples.inputs, rows)
+            outputs = self.network(**tensors)
+            (logits,) = outputs.values()
+            classes = examples.classes[rows]
+            targets = torch.from_numpy(classes)
+            # One logit a row: its loss compares numbers, and not a number with a class.
+            if logits.ndim == 1:
+                targets = targets.to(logits.dtype)
+            value: torch.Tensor = self.loss(logits, targets)
+        except (TypeError, ValueError, RuntimeError, IndexError) as error:
+            shapes = {}
+            for name, array in examples.inputs.items():
+                shapes[name] = array.shape[1:]
+            raise ModelError(
+                f"the network does not take inputs of shape {shapes} "
+                f"or its output does not suit the loss: {error}"
+            ) from error
+        return value
 
 
 def _mini_batches(rows: int, batch_rows: int, order: torch.Generator) -> Iterator[np.ndarray]:
@@ -225,35 +251,6 @@ def _mini_batches(rows: int, batch_rows: int, order: torch.Generator) -> Iterato
         starts.pop()
     cuts = starts[1:]
     yield from np.split(shuffled.numpy(), cuts)
-
-
-def _compute_loss(
-    network: nn.Module, examples: Examples, loss: nn.Module, rows: np.ndarray
-) -> torch.Tensor:
-    """Return the mean loss of some rows.
-
-    Raises:
-        ModelError: the network does not take the inputs, or its output does not suit the loss.
-    """
-    try:
-        tensors = _to_tensors(examples.inputs, rows)
-        outputs = network(**tensors)
-        (logits,) = outputs.values()
-        classes = examples.classes[rows]
-        targets = torch.from_numpy(classes)
-        # One logit a row: its loss compares numbers, and not a number with a class.
-        if logits.ndim == 1:
-            targets = targets.to(logits.dtype)
-        value: torch.Tensor = loss(logits, targets)
-    except (TypeError, ValueError, RuntimeError, IndexError) as error:
-        shapes = {}
-        for name, array in examples.inputs.items():
-            shapes[name] = array.shape[1:]
-        raise ModelError(
-            f"the network does not take inputs of shape {shapes} "
-            f"or its output does not suit the loss: {error}"
-        ) from error
-    return value
 
 
 def _to_tensors(inputs: Arrays, rows: np.ndarray | slice) -> dict[str, torch.Tensor]:
