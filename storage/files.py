@@ -182,7 +182,7 @@ def move(source: str, target: str) -> None:
         FileNotFoundError: neither is there.
     """
     fs, source_path = locate(source)
-    target_path = locate(target)[1]
+    target_path = locate(target).path
     try:
         if isinstance(fs, LocalFileSystem):
             disk.move(Path(source_path), Path(target_path))
@@ -206,7 +206,7 @@ def link_or_copy(source: str, target: str) -> None:
         target: its second name.
     """
     fs, source_path = locate(source)
-    target_path = locate(target)[1]
+    target_path = locate(target).path
     if not isinstance(fs, LocalFileSystem):
         fs.cp_file(source_path, target_path)
         return
@@ -315,12 +315,15 @@ def _open(url: str, **options: str) -> Any:
     fs, path = locate(url)
     file = fs.open(path, "rb", **options)
     # A disk's own file is faster, and raises what it should.
-    return file if isinstance(fs, LocalFileSystem) else Reader(file)
+    if isinstance(fs, LocalFileSystem):
+        return file
+    return Reader(file)
 
 
 def _find_scratch(path: str, scratch: str | None) -> Path:
     if scratch is not None:
-        return Path(locate(scratch)[1])
+        scratch_path = locate(scratch).path
+        return Path(scratch_path)
     folder = Path(path).parent
     disk.make_folders(folder)
     return folder

@@ -19,7 +19,8 @@ from configs.errors import Refusal, VerifyError
 from storage import files
 from storage.disk import leads_out
 
-_CURRENT, _RUNS = "CURRENT", "runs"
+_CURRENT = "CURRENT"
+_RUNS = "runs"
 # 255 bytes is the longest name that file systems take.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
@@ -75,7 +76,8 @@ def find_current_run(output: str) -> str | None:
     Raises:
         VerifyError: CURRENT holds what cannot be the id of a run.
     """
-    content = files.read(files.join(output, _CURRENT))
+    current = files.join(output, _CURRENT)
+    content = files.read(current)
     if not content:
         return None
     run_id = content.decode(errors="replace").strip()
@@ -90,21 +92,21 @@ def find_current_run(output: str) -> str | None:
 def make_current(run: RunFolder) -> None:
     """Point readers at a published run, durably."""
     current = files.join(run.output, _CURRENT)
+    runs = files.join(run.output, _RUNS)
     content = f"{run.run_id}\n".encode()
     replaced = False
-    runs = files.join(run.output, _RUNS)
     while not replaced and files.read(current) != content:
         # All that readers follow from there is durable before.
         for folder in (run.published, runs, run.output):
             files.sync_folder(folder)
-        # Missing: another launcher of this run was faster, and cleaned up.
+        # Not found: another launcher of this run was faster, and cleaned up.
         with suppress(FileNotFoundError):
             files.make_folder(run.temporary)
             files.replace(current, content, scratch=run.temporary)
             replaced = True
     if files.is_local(run.output):
         _link_current(run)
-    # Again: whoever gave a name that is found standing may have failed to.
+    # Again, also where the name was found standing: whoever gave it may have failed before this.
     files.sync_folder(run.output)
 
 

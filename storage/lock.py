@@ -67,7 +67,8 @@ def keep_free(run: RunFolder) -> Iterator[bool]:
     One that finds its lock there waits until the block ends.
     """
     with claim_if_free(run) as content:
-        yield content is not None or not os.path.exists(run.lock)
+        is_ours = content is not None
+        yield is_ours or not os.path.exists(run.lock)
 
 
 def _open_locked(path: Path) -> int:
@@ -80,8 +81,9 @@ def _open_locked(path: Path) -> int:
             continue
         # Shared among launchers; a cleaner's claim excludes them, so this waits for it.
         fcntl.flock(number, fcntl.LOCK_SH)
+        locked = os.fstat(number)
         try:
-            if os.stat(path).st_ino == os.fstat(number).st_ino:
+            if os.stat(path).st_ino == locked.st_ino:
                 return number
         except FileNotFoundError:
             pass

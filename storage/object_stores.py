@@ -1,13 +1,13 @@
 """What is different about object stores.
 
-One conditional put, and no folders. S3 and Google Cloud
-Storage answer a read, a put and a copy by name with what was written last, at once; only listings
-may lag. So nothing that a promise rests on is ever found by listing.
+One conditional put, and no folders. S3 and Google Cloud Storage answer a read, a put and a copy by
+name with what was written last, at once; only listings may lag. So nothing that a promise rests on
+is ever found by listing.
 """
 
 from contextlib import suppress
 import glob
-from typing import Any
+from typing import Any, NamedTuple
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -25,10 +25,18 @@ _CONFLICTS = 5
 _ONE_REQUEST_BYTES = 5 << 30
 # What HTTP calls them; S3 gives the first for a conditional put beside another one of the same
 # name.
-_CONFLICT, _PRECONDITION_FAILED = 409, 412
+_CONFLICT = 409
+_PRECONDITION_FAILED = 412
 
 
-def locate(url: str) -> tuple[Any, str]:
+class Location(NamedTuple):
+    """Where a URL leads: a file system of fsspec, and a path there."""
+
+    fs: Any
+    path: str
+
+
+def locate(url: str) -> Location:
     """Return file system and path of a URL.
 
     Listings are not kept: an answer is about now, and threads cannot hand each other an old one.
@@ -36,13 +44,17 @@ def locate(url: str) -> tuple[Any, str]:
     # A path, whatever fsspec would read into a name with `::`.
     if "://" not in url:
         local = LocalFileSystem(use_listings_cache=False)
-        return local, to_local_path(local, url)
-    return url_to_fs(url, use_listings_cache=False)
+        return Location(local, to_local_path(local, url))
+    fs, path = url_to_fs(url, use_listings_cache=False)
+    return Location(fs, path)
 
 
 def is_object_store(fs: Any) -> bool:
     """Tell whether names there are flat keys, and a put is atomic and may be conditional."""
-    protocols = [fs.protocol] if isinstance(fs.protocol, str) else fs.protocol
+    protocols = fs.protocol
+    # A file system has one name, or several.
+    if isinstance(protocols, str):
+        protocols = [protocols]
     return not _OBJECT_STORES.isdisjoint(protocols)
 
 
@@ -54,8 +66,10 @@ def can_publish_to(url: str) -> bool:
     [True, True, False, False]
     """
     protocol, separator, _ = url.partition("://")
+    if not separator:
+        return True
     is_chain = "::" in url
-    return not separator or (not is_chain and protocol in _PUBLISHABLE)
+    return not is_chain and protocol in _PUBLISHABLE
 
 
 def put_if_absent(fs: Any, path: str, content: bytes) -> bool:
@@ -71,9 +85,10 @@ def put_if_absent(fs: Any, path: str, content: bytes) -> bool:
     Returns:
         Whether `content` stands there afterwards.
     """
+    options = _in_one_request(fs, content)
     for attempt in range(_CONFLICTS):
         try:
-            fs.pipe_file(path, content, mode="create", **_in_one_request(fs, content))
+            fs.pipe_file(path, content, mode="create", **options)
             return True
         except FileNotFoundError as error:
             bucket = path.partition("/")[0]
@@ -85,7 +100,8 @@ def put_if_absent(fs: Any, path: str, content: bytes) -> bool:
             is_last = attempt + 1 == _CONFLICTS
             if status == _CONFLICT and not is_last:
                 continue
-            if status != _PRECONDITION_FAILED and not isinstance(error, FileExistsError):
+            is_taken = status == _PRECONDITION_FAILED or isinstance(error, FileExistsError)
+            if not is_taken:
                 raise
             return _holds(fs, path, content)
     raise AssertionError("the last attempt returns or raises")
@@ -136,7 +152,9 @@ def _in_one_request(fs: Any, content: bytes) -> dict[str, int]:
     # A put of several parts is conditional only in its last request, and some servers ignore that.
     if not is_object_store(fs):
         return {}
-    return {"chunksize": min(len(content) + 1, _ONE_REQUEST_BYTES)}
+    # A chunk that is longer than the content.
+    chunk_bytes = len(content) + 1
+    return {"chunksize": min(chunk_bytes, _ONE_REQUEST_BYTES)}
 
 
 def _find_http_status(error: BaseException) -> int | None:
@@ -144,12 +162,14 @@ def _find_http_status(error: BaseException) -> int | None:
     response = getattr(error.__cause__, "response", None)
     if not isinstance(response, dict):
         return None
-    status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    metadata = response.get("ResponseMetadata", {})
+    status: int | None = metadata.get("HTTPStatusCode")
     return status
 
 
 def _holds(fs: Any, path: str, content: bytes) -> bool:
     try:
-        return bool(fs.cat_file(path) == content)
+        standing = fs.cat_file(path)
+        return bool(standing == content)
     except FileNotFoundError:
         return False

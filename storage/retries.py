@@ -26,7 +26,8 @@ _NAMES = """
     ENETDOWN ENETRESET ENETUNREACH ENOTCONN EPIPE EREMOTEIO ESHUTDOWN ESTALE ETIMEDOUT
 """
 # Not every system has all of them.
-_TRANSIENT = frozenset(getattr(errno, name) for name in _NAMES.split() if hasattr(errno, name))
+_KNOWN_NAMES = [name for name in _NAMES.split() if hasattr(errno, name)]
+_TRANSIENT = frozenset(getattr(errno, name) for name in _KNOWN_NAMES)
 _END = object()
 
 # Looked up at each wait, so that a test can replace it.
@@ -44,7 +45,8 @@ def is_transient(error: BaseException) -> bool:
     if not isinstance(error, OSError):
         return False
     # A time-out often carries no number.
-    is_passing = error.errno in _TRANSIENT or isinstance(error, ConnectionError | TimeoutError)
+    is_broken_off = isinstance(error, ConnectionError | TimeoutError)
+    is_passing = is_broken_off or error.errno in _TRANSIENT
     return is_passing and not _is_retried_by_a_client(error)
 
 

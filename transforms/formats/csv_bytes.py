@@ -1,6 +1,7 @@
 """The stored bytes of a CSV file, from a disk or a store: whole, decompressed, or of one piece."""
 
 from dataclasses import dataclass
+import os
 from typing import Any
 
 import pyarrow as pa
@@ -41,12 +42,14 @@ class StoredBytes:
     closed = False
 
     def __init__(self, url: str, ahead: bool = True) -> None:
-        self._url, self._ahead = url, ahead
+        self._url = url
+        self._ahead = ahead
         self._file: Any | None = None
         self._position = 0
-        # 2 is the end of the file, which tells its size.
-        self.size: int = self._open().seek(0, 2)
-        self._open().seek(0)
+        file = self._open()
+        # The position of the end is the size.
+        self.size: int = file.seek(0, os.SEEK_END)
+        file.seek(0)
 
     def _open(self) -> Any:
         if self._file is None:
@@ -105,12 +108,14 @@ class PieceBytes:
         content = b""
         while self._spans and len(content) < size:
             start, stop = self._spans.pop(0)
-            wanted = min(stop - start, size - len(content))
+            room = size - len(content)
+            wanted = min(stop - start, room)
             more = self._stored.read_at(start, wanted)
             content += more
-            # A store may give less than it was asked for.
-            if start + len(more) < stop:
-                self._spans.insert(0, (start + len(more), stop))
+            # There may be no room for more, and a store may give less than it was asked for.
+            read_until = start + len(more)
+            if read_until < stop:
+                self._spans.insert(0, (read_until, stop))
         return content
 
 

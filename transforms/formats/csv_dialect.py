@@ -33,4 +33,6 @@ class CsvDialect:
 
         Malformed texts are then found value by value, and cost their rows only.
         """
-        return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")
+        # An encoding has several spellings, and one name.
+        name = codecs.lookup(self.encoding).name
+        return name in ("utf-8", "utf-8-sig")

@@ -22,6 +22,7 @@ from transforms.formats.table import INPUT_FORMATS, import_maker
 from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]
+# As much of a library's message as fits into one of ours.
 _MOST_CHARACTERS = 200
 
 

@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 _END = object()
-# An item, or the error that came in its place.
-_Waiting = Queue[tuple[Any, BaseException | None]]
+
+
+class _Made(NamedTuple):
+    """An item, or the error that came in its place."""
+
+    item: Any
+    error: BaseException | None = None
 
 
 def read_ahead(items: Iterator[T]) -> Iterator[T]:
@@ -24,18 +29,24 @@ def read_ahead(items: Iterator[T]) -> Iterator[T]:
     """
     # More than one would only take memory: a batch is read faster than it is scored, or never in
     # time.
-    waiting: _Waiting = Queue(maxsize=1)
+    waiting: Queue[_Made] = Queue(maxsize=1)
     left = Event()
     # A daemon: a store that does not answer must not keep the worker alive.
-    Thread(target=_make, args=(items, waiting, left), name="read-ahead", daemon=True).start()
+    thread = Thread(
+        target=_make,
+        args=(items, waiting, left),
+        name="read-ahead",
+        daemon=True,
+    )
+    thread.start()
     try:
         while True:
-            item, error = waiting.get()
-            if error is not None:
-                raise error
-            if item is _END:
+            made = waiting.get()
+            if made.error is not None:
+                raise made.error
+            if made.item is _END:
                 return
-            yield item
+            yield made.item
     finally:
         left.set()
         # The thread may wait for room, and then sees that nobody is there.
@@ -43,12 +54,12 @@ def read_ahead(items: Iterator[T]) -> Iterator[T]:
             waiting.get_nowait()
 
 
-def _make(items: Iterator[Any], waiting: _Waiting, left: Event) -> None:
+def _make(items: Iterator[Any], waiting: Queue[_Made], left: Event) -> None:
     try:
         for item in items:
-            waiting.put((item, None))
+            waiting.put(_Made(item))
             if left.is_set():
                 return
-        waiting.put((_END, None))
+        waiting.put(_Made(_END))
     except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
-        waiting.put((None, error))
+        waiting.put(_Made(None, error))
