@@ -285,7 +285,8 @@ def _pickle_compactly(batch: Any) -> Any:
     """Pickle a slice's own rows only: pickle would take the whole batch that it was cut from."""
     names = [field.name for field in fields(batch) if field.name != "rows"]
     state = {name: getattr(batch, name) for name in names}
-    return _unpickle, (type(batch), dump_rows(batch.rows), state)
+    own_rows = dump_rows(batch.rows)
+    return _unpickle, (type(batch), own_rows, state)
 
 
 def _unpickle(cls: Any, rows: bytes, state: dict[str, Any]) -> Any:

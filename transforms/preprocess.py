@@ -42,7 +42,9 @@ def preprocess_rows(
         RejectedRows: rows that a policy or a step rejects.
         InputError, JobError: something that concerns not just a row.
     """
-    columns: dict[str, Column] = {name: rows.column(name) for name in rows.schema.names}
+    columns: dict[str, Column] = {}
+    for name in rows.schema.names:
+        columns[name] = rows.column(name)
     # Before the steps, so that they see no missing value that the contract settles.
     columns.update(_settle_missing(rows, contract))
     preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as)
@@ -132,7 +134,10 @@ def _settle_missing(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> di
 
 
 def _select_input(
-    name: str, columns: Mapping[str, Column], wanted: Tensor, rows: int
+    name: str,
+    columns: Mapping[str, Column],
+    wanted: Tensor,
+    rows: int,
 ) -> np.ndarray:
     """Return one model input out of the preprocessed columns, in its dtype.
 

@@ -120,7 +120,11 @@ class _ReadUnits(beam.DoFn):
 
 
 def read_unit(
-    unit: WorkUnit, schema: pa.Schema, format: Format, rows_per_batch: int, record: RowRecord
+    unit: WorkUnit,
+    schema: pa.Schema,
+    format: Format,
+    rows_per_batch: int,
+    record: RowRecord,
 ) -> Iterator[RawBatch]:
     """Yield the rows of one unit, in order; see `Format.read`.
 

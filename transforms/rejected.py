@@ -57,7 +57,8 @@ class RejectedBatch:
 
     # Pickle would take the whole batch that the rows are a slice of.
     def __reduce__(self) -> Any:
-        return _unpickle, (self.id, self.stage, dump_rows(self.rows))
+        own_rows = dump_rows(self.rows)
+        return _unpickle, (self.id, self.stage, own_rows)
 
 
 def record_rows(
@@ -163,7 +164,8 @@ def _list_bytes(column: pa.Array) -> Iterator[bytes]:
     elif pa.types.is_nested(kind):
         yield from _list_bytes(column.flatten())
     elif not pa.types.is_primitive(kind) and not pa.types.is_decimal(kind):
-        yield from column.drop_null().cast(pa.large_binary()).to_pylist()
+        values = column.drop_null()
+        yield from values.cast(pa.large_binary()).to_pylist()
 
 
 def _decode(value: bytes) -> Iterator[str]:

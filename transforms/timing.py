@@ -71,7 +71,8 @@ class StageTimes:
         started = time.perf_counter_ns()
         yield
         taken = time.perf_counter_ns() - started
-        self.add(stage, taken - sum(given.values()))
+        own = taken - sum(given.values())
+        self.add(stage, own)
         for other, nanoseconds in given.items():
             self.add(other, nanoseconds)
 
@@ -84,8 +85,9 @@ class StageTimes:
         """
         spent = {stage: self.nanoseconds.get(stage, 0) for stage in STAGES}
         passed = until - self.since
+        waited = passed - sum(spent.values())
         # Wall clocks are set back, and those of two machines differ.
-        spent["wait"] = max(0, passed - sum(spent.values()))
+        spent["wait"] = max(0, waited)
         seconds = {}
         for stage, nanoseconds in spent.items():
             seconds[stage] = round(nanoseconds / 1e9, 6)

@@ -77,7 +77,8 @@ def where_columns(where: str) -> list[str]:
     columns = set()
     for node in ast.walk(expression.tree):
         if isinstance(node, ast.Name):
-            columns.add(expression.quoted.get(node.id, node.id))
+            column = expression.quoted.get(node.id, node.id)
+            columns.add(column)
     return sorted(columns)
 
 
@@ -149,7 +150,9 @@ class _Evaluation:
         )
 
     def _combine(self, op: ast.boolop, values: list[ast.expr]) -> Values:
+        # Kleene's logic is SQL's: null and False is False, null or True is True.
         combine = pc.and_kleene if isinstance(op, ast.And) else pc.or_kleene
+        # All of them first, so that a name that is not there is told before anything else.
         result, *others = [self.evaluate(value) for value in values]
         for other in others:
             result = combine(result, other)

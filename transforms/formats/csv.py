@@ -76,7 +76,11 @@ class CsvFormat:
         return [_to_piece(piece) for piece in pieces]
 
     def read(
-        self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+        self,
+        unit: WorkUnit,
+        schema: pa.Schema,
+        rows_per_batch: int,
+        record: RowRecord,
     ) -> Iterator[RawBatch]:
         """Read the unit, one batch behind the parser; see `Format.read`.
 
@@ -204,7 +208,11 @@ def _get_piece(unit: WorkUnit) -> CsvPiece | None:
 
 
 def _cut_block(
-    unit: WorkUnit, block: CsvRows, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+    unit: WorkUnit,
+    block: CsvRows,
+    schema: pa.Schema,
+    rows_per_batch: int,
+    record: RowRecord,
 ) -> Iterator[RawBatch]:
     """Yield a block in batches of at most `rows_per_batch` rows.
 
@@ -266,7 +274,10 @@ def _to_batch(
 
 
 def _record_broken(
-    batch_id: BatchId, broken: Mapping[int, Exception], schema: pa.Schema, record: RowRecord
+    batch_id: BatchId,
+    broken: Mapping[int, Exception],
+    schema: pa.Schema,
+    record: RowRecord,
 ) -> RejectedBatch:
     """Return the records of rows of the wrong width, of which no value can be told."""
     row_numbers = sorted(broken)

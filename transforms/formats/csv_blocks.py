@@ -18,6 +18,8 @@ from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
 from transforms.formats.csv_text import CsvText
 
 _BLOCK_BYTES = BLOCK_BYTES
+# As much of a parser's message as fits into one of ours.
+_MOST_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ class CsvRows:
 
 
 def read_csv_blocks(
-    url: str, columns: Sequence[str], dialect: CsvDialect, piece: CsvPiece | None = None
+    url: str,
+    columns: Sequence[str],
+    dialect: CsvDialect,
+    piece: CsvPiece | None = None,
 ) -> Iterator[CsvRows]:
     """Read a CSV file, plain, `.gz` or `.zst`, or a piece of a plain one.
 
@@ -131,7 +136,7 @@ def _open(
     convert = pacsv.ConvertOptions(
         # Fields stay bytes, and each value is checked when it gets its type.
         check_utf8=False,
-        column_types={name: pa.binary() for name in columns or ()},
+        column_types=dict.fromkeys(columns or (), pa.binary()),
         include_columns=list(columns or ()),
         null_values=list(dialect.null_values),
         strings_can_be_null=True,
@@ -197,13 +202,15 @@ def _number_rows(first: int, rows: int, broken: dict[int, Exception]) -> tuple[n
 
 
 def _make_no_rows(columns: Sequence[str]) -> pa.RecordBatch:
-    schema = pa.schema([(name, pa.binary()) for name in columns])
-    nothing = pa.array([], type=pa.binary())
-    return pa.RecordBatch.from_arrays([nothing for _ in columns], schema=schema)
+    binary = pa.binary()
+    schema = pa.schema([(name, binary) for name in columns])
+    nothing = pa.array([], type=binary)
+    return pa.RecordBatch.from_arrays([nothing] * len(columns), schema=schema)
 
 
 def _describe_error(error: Exception) -> str:
     """Return a parser's message without the text of the row that it quotes."""
     if "CSV parse error" in str(error):
         return str(error).split(": ", 1)[0]
-    return f"{type(error).__name__}: {str(error)[:200]}"
+    message = str(error)[:_MOST_CHARACTERS]
+    return f"{type(error).__name__}: {message}"

@@ -110,8 +110,9 @@ def _ends_lines_with_one_byte(dialect: CsvDialect) -> bool:
     if any(len(character) != 1 for character in characters):
         return False
     # In some encodings of old machines the two have other codes, or several.
-    is_single = characters.count("\r") == characters.count("\n") == 1
-    return is_single and characters[_RETURN] == "\r" and characters[_LINE_FEED] == "\n"
+    if characters.count("\r") != 1 or characters.count("\n") != 1:
+        return False
+    return characters[_RETURN] == "\r" and characters[_LINE_FEED] == "\n"
 
 
 def _count_header_bytes(url: str, header: Sequence[str], dialect: CsvDialect) -> int:
@@ -176,11 +177,11 @@ def _read_texts(url: str, start: int, stop: int) -> Iterator[bytes]:
 def _count_starts(text: bytes) -> int:
     """Return how many lines that are not blank start behind the first byte."""
     codes = np.frombuffer(text, dtype=np.uint8)
-    ends = codes == _LINE_FEED
+    is_end = codes == _LINE_FEED
     if b"\r" in text:
-        ends |= codes == _RETURN
+        is_end |= codes == _RETURN
     # A line starts where an end is followed by something else.
-    starts = ends[:-1] > ends[1:]
+    starts = is_end[:-1] > is_end[1:]
     return int(np.count_nonzero(starts))
 
 

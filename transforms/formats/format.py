@@ -129,7 +129,11 @@ class Format(Protocol):
         """
 
     def read(
-        self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+        self,
+        unit: WorkUnit,
+        schema: pa.Schema,
+        rows_per_batch: int,
+        record: RowRecord,
     ) -> Iterator[RawBatch]:
         """Read the rows of a unit in order, at most `rows_per_batch` at a time.
 

@@ -105,7 +105,11 @@ class ParquetFormat:
         return pieces
 
     def read(
-        self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+        self,
+        unit: WorkUnit,
+        schema: pa.Schema,
+        rows_per_batch: int,
+        record: RowRecord,
     ) -> Iterator[RawBatch]:
         """Read the unit's row groups; see `Format.read`."""
         total = unit.rows or 0
@@ -206,7 +210,10 @@ def _find_end_of_piece(groups: Sequence[RowGroup], first: int, rows: int) -> int
 
 
 def _read_batches(
-    unit: WorkUnit, names: Sequence[str], rows_per_batch: int, start: int
+    unit: WorkUnit,
+    names: Sequence[str],
+    rows_per_batch: int,
+    start: int,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the unit's rows from batch `start` on.
 
@@ -221,7 +228,10 @@ def _read_batches(
 
 
 def _iterate_batches(
-    file: pq.ParquetFile, unit: WorkUnit, names: Sequence[str], rows_per_batch: int
+    file: pq.ParquetFile,
+    unit: WorkUnit,
+    names: Sequence[str],
+    rows_per_batch: int,
 ) -> Iterator[pa.RecordBatch]:
     for groups in _groups_read_together(file.metadata, unit):
         # Not in threads of Arrow's own: the workers of a machine take all of its cores.

@@ -33,7 +33,11 @@ class PartWriter:
     """
 
     def __init__(
-        self, run: RunFolder, unit: WorkUnit, first_row: int, file_format: FileFormat
+        self,
+        run: RunFolder,
+        unit: WorkUnit,
+        first_row: int,
+        file_format: FileFormat,
     ) -> None:
         self.next_row = first_row
         self.unit = unit

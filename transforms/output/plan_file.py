@@ -32,11 +32,11 @@ class StoredPlan:
 
 def encode_plan(plan: StoredPlan) -> bytes:
     """Return the plan as JSON."""
-    number_by_url = {entry["url"]: number for number, entry in enumerate(plan.inputs)}
-    units = []
-    for unit in plan.units:
-        number = number_by_url[unit.shard]
-        units.append([number, unit.first_row, unit.rows, unit.bytes, *unit.span])
+    # An input is named by its number: its URL may be long, and has many units.
+    numbers: dict[str, int] = {}
+    for number, entry in enumerate(plan.inputs):
+        numbers[entry["url"]] = number
+    units = [_encode_unit(unit, numbers[unit.shard]) for unit in plan.units]
     content = {
         "format": _FORMAT,
         "inputs": plan.inputs,
@@ -66,6 +66,16 @@ def read_plan(url: str) -> StoredPlan:
         inputs=tuple(stored["inputs"]),
         ignored_inputs=tuple(stored["ignored_inputs"]),
     )
+
+
+def _encode_unit(unit: WorkUnit, shard_number: int) -> list[int | None]:
+    return [
+        shard_number,
+        unit.first_row,
+        unit.rows,
+        unit.bytes,
+        *unit.span,
+    ]
 
 
 def _decode_units(stored: Mapping[str, Any]) -> list[WorkUnit]:
@@ -104,4 +114,5 @@ def _decode_old_unit(index: int, shard: Shard, fields: Sequence[Any]) -> WorkUni
         span = ()
     else:
         span = (first_row_group, row_groups)
-    return _decode_unit(index, shard, (first_row, rows, size, *span))
+    fields_now = (first_row, rows, size, *span)
+    return _decode_unit(index, shard, fields_now)
