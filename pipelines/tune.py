@@ -105,11 +105,7 @@ def _make_report(
     made_at = datetime.now(UTC)
     assert best.agreement is not None  # noqa: S101 - what has none is not kept
     return TuningReport(
-        model={
-            "name": card.name,
-            "version": card.version,
-            "digest": plan.package.digest,
-        },
+        model={"name": card.name, "version": card.version, "digest": plan.package.digest},
         job=list_deciding_values(job, card),
         machine=machine_kind(device),
         settings=best.settings,

@@ -50,11 +50,13 @@ def make_reference(scores: Arrays, activation: str, threshold: float) -> Referen
     Raises:
         InputError: they are finite for no row.
     """
-    finite = []
+    by_output = []
     for values in scores.values():
+        # (rows, ...) -> (rows, numbers of a row)
         numbers = values.reshape(len(values), -1)
-        finite.append(np.isfinite(numbers).all(axis=1))
-    is_good = np.logical_and.reduce(finite)
+        is_finite = np.isfinite(numbers)
+        by_output.append(is_finite.all(axis=1))
+    is_good = np.logical_and.reduce(by_output)
     if not is_good.any():
         raise InputError(
             "the model's scores are finite for none of the sample's rows; "

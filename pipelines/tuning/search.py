@@ -6,36 +6,31 @@
 A setting whose scores differ by more than the tolerance is measured and shown, and never kept.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from statistics import median
-from typing import TypeAlias
-
-import numpy as np
-import torch
 
 from configs.errors import Refusal
 from configs.tolerance import Tolerance
-from model_zoo.arrays import Arrays, count_rows
+from model_zoo.arrays import count_rows
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Settings
 from model_zoo.engines.table import find_engine
 from model_zoo.scoring.devices import resolve_devices
-from model_zoo.scoring.length_buckets import cut_to_longest
-from pipelines.tuning.bench import ROUNDS, SECONDS, WORTH_IT, Bench, Score, time_call, time_pass
+from pipelines.tuning.bench import SECONDS, Bench, Score, time_call
+from pipelines.tuning.calibration import make_mini_batches
 from pipelines.tuning.measured import Measured, find_fastest_of_new_kind, list_kept
-from pipelines.tuning.reference import Reference, make_reference, select_rows
+from pipelines.tuning.reference import Reference, make_reference
 from pipelines.tuning.sample import Parts, count_all_rows, join_parts
+from pipelines.tuning.turns import compare_in_turns
 
 WITHOUT = ("bfloat16", "float16", "int8", "int8_linear", "channels_last", "compile")
 
 # Of the speed of the fastest; not more, as a first call is slower than those after it.
 _HOPELESS = 0.5
 _FINALISTS = 3
-Tensors: TypeAlias = dict[str, torch.Tensor]
-# Rows/s of every finalist, by their order, in one round.
-Round: TypeAlias = Sequence[float]
+# Of mini-batches, in parts and multiples of the one to begin with.
+_SIZES = (0.25, 0.5, 2, 4)
 
 
 @dataclass
@@ -66,6 +61,11 @@ class Tuning:
         assert self._reference is not None  # noqa: S101 - `search` measures it first
         return self._reference
 
+    @property
+    def float32(self) -> Measured:
+        """Return the result of float32, eager."""
+        return self.measured[0]
+
     def search(self, batch_rows: int, fixed_rows: bool, without: Sequence[str]) -> Measured:
         """Measure one setting after the other, and return the fastest within the tolerance.
 
@@ -77,46 +77,56 @@ class Tuning:
         Raises:
             ModelError: the model does not even compute in float32.
         """
-        float32 = Settings(batch_rows)
-        self._measure_reference(float32)
+        settings = Settings(batch_rows)
+        self._measure_reference(settings)
 
-        engine = find_engine(float32.engine)
+        engine = find_engine(settings.engine)
         card = self.bench.package.card
         device = resolve_devices(self.bench.device)[0]
         for settings in engine.list_settings(card, device, batch_rows, without):
             self._try_layers(settings)
+
         if not fixed_rows:
             self._try_sizes(batch_rows)
+
         fastest = [measured.settings for measured in self._list_kept()]
         for settings in engine.list_refinements(card, fastest, without):
             self._try(settings)
 
-        finalists = [self.measured[0], *self._find_finalists()]
-        return self._compare_in_turns(finalists)
+        finalists = self._find_finalists()
+        return self._compare_in_turns([self.float32, *finalists])
 
     def _measure_reference(self, settings: Settings) -> None:
-        score = self.bench.load(settings, cores())
-        # Of a slow model no more rows than it scores in some seconds.
-        affordable = self.bench.count_affordable_parts(score)
-        sample = self.bench.sample
-        shorter = replace(sample, inputs=sample.inputs[:affordable])
-        self.bench = replace(self.bench, sample=shorter)
-
+        score = self._load(settings)
+        self._shorten_sample(score)
         parts = self._join_whole(settings)
         scores, seconds = self.bench.score_parts(score, parts)
-        self._reference = make_reference(scores, self.activation, self.threshold)
+        reference = make_reference(scores, self.activation, self.threshold)
+        self._reference = reference
+
         rate = count_all_rows(parts) / seconds
         # With itself: this tells how many rows are compared.
-        agreement = self._reference.compare(scores)
-        self._note(Measured(settings, rate, agreement=agreement))
+        agreement = reference.compare(scores)
+        measured = Measured(settings, rate, agreement=agreement)
+        self._note(measured)
+
+    def _shorten_sample(self, score: Score) -> None:
+        """Keep of the sample of a slow model no more rows than it scores in some seconds."""
+        bench = self.bench
+        affordable = bench.count_affordable_parts(score)
+        inputs = bench.sample.inputs[:affordable]
+        sample = replace(bench.sample, inputs=inputs)
+        self.bench = replace(bench, sample=sample)
 
     def _try_sizes(self, batch_rows: int) -> None:
         """Measure the fastest settings with smaller and larger mini-batches."""
-        best = self._list_kept()[0].settings
-        for rows in (batch_rows // 4, batch_rows // 2, batch_rows * 2, batch_rows * 4):
+        best = self._find_fastest().settings
+        for factor in _SIZES:
+            rows = int(batch_rows * factor)
             # A quarter of a few rows is none.
             if rows:
-                self._try(replace(best, batch_rows=rows))
+                other_size = replace(best, batch_rows=rows)
+                self._try(other_size)
 
     def _try_layers(self, settings: Settings) -> None:
         """Measure settings; of int8 layers, try as many as the tolerance allows.
@@ -127,7 +137,8 @@ class Tuning:
         try:
             settings = self._calibrate(settings)
         except Refusal as error:
-            self._note(Measured(settings, problem=str(error)))
+            refused = Measured(settings, problem=str(error))
+            self._note(refused)
             return
         scales = settings.linear_scales
         if not scales:
@@ -139,7 +150,8 @@ class Tuning:
         beyond = len(scales) + 1
         count = len(scales)
         while count > within:
-            self._try(replace(settings, linear_scales=scales[:count]))
+            some_layers = replace(settings, linear_scales=scales[:count])
+            self._try(some_layers)
             last = self.measured[-1]
             # Given up: fewer layers are no faster.
             if last.agreement is None:
@@ -154,11 +166,19 @@ class Tuning:
         """Return settings with what the engine measures on the sample, once for all layouts."""
         found = self._calibrated.get(settings.dtype)
         if found is None:
-            rows = partial(self._make_mini_batches, settings.batch_rows)
-            engine = find_engine(settings.engine)
-            found = engine.calibrate(self.bench.package, settings, rows)
+            found = self._measure_scales(settings)
             self._calibrated[settings.dtype] = found
         return replace(settings, scales=found.scales, linear_scales=found.linear_scales)
+
+    def _measure_scales(self, settings: Settings) -> Settings:
+        package = self.bench.package
+        inputs = self.bench.sample.inputs
+        # The engine says how many rows it wants.
+        take_rows = partial(
+            make_mini_batches, package.card, inputs, self.reference, settings.batch_rows
+        )
+        engine = find_engine(settings.engine)
+        return engine.calibrate(package, settings, take_rows)
 
     def _try(self, settings: Settings) -> None:
         """Measure settings, and note why where they do not go with this model or machine."""
@@ -174,21 +194,26 @@ class Tuning:
 
     def _measure(self, settings: Settings) -> Measured:
         """Measure on some parts; on the whole sample too if that makes it the fastest."""
-        score = self.bench.load(settings, cores())
-        parts = self.bench.choose_parts(self.measured[0].rate, settings.batch_rows)
-        fastest = self._list_kept()[0]
+        score = self._load(settings)
+        parts = self.bench.choose_parts(self.float32.rate, settings.batch_rows)
+        fastest = self._find_fastest()
 
         first = parts[0]
         seconds = time_call(score, first)
         # One call on one core; all of them compute as many.
         rate = cores() * count_rows(first) / seconds
-        if seconds > SECONDS and rate < _HOPELESS * fastest.rate:
+        is_hopeless = rate < _HOPELESS * fastest.rate
+        if is_hopeless and seconds > SECONDS:
             return Measured(settings, rate, problem="slow: given up after its first piece")
 
         measured = self._compare(settings, score, parts)
         if measured.problem or measured.rate <= fastest.rate:
             return measured
-        return self._compare(settings, score, self._join_whole(settings))
+        return self._compare_whole(settings, score)
+
+    def _compare_whole(self, settings: Settings, score: Score) -> Measured:
+        parts = self._join_whole(settings)
+        return self._compare(settings, score, parts)
 
     def _compare(self, settings: Settings, score: Score, parts: Parts) -> Measured:
         scores, seconds = self.bench.score_parts(score, parts)
@@ -199,12 +224,21 @@ class Tuning:
         rate = count_all_rows(parts) / seconds
         return Measured(settings, rate, agreement=agreement, problem=problem)
 
+    def _load(self, settings: Settings) -> Score:
+        """Load the model for as many workers as there are cores."""
+        return self.bench.load(settings, cores())
+
     def _join_whole(self, settings: Settings) -> Parts:
-        return join_parts(self.bench.sample.inputs, settings.batch_rows)
+        inputs = self.bench.sample.inputs
+        return join_parts(inputs, settings.batch_rows)
 
     def _list_kept(self) -> list[Measured]:
         """Return what may be kept so far, the fastest first; float32, eager, is always among it."""
         return list_kept(self.measured)
+
+    def _find_fastest(self) -> Measured:
+        kept = self._list_kept()
+        return kept[0]
 
     def _find_finalists(self) -> list[Measured]:
         """Return the fastest of each kind that stay within the tolerance on the whole sample.
@@ -213,92 +247,31 @@ class Tuning:
         """
         found: list[Measured] = []
         while len(found) < _FINALISTS:
-            fastest = find_fastest_of_new_kind(self._list_kept(), found)
+            kept = self._list_kept()
+            fastest = find_fastest_of_new_kind(kept, found)
             if fastest is None:
                 break
             # Some have scored but a few parts. On the whole sample they may be slower than others,
             # or beyond the tolerance, so the fastest is looked for again.
-            if fastest.agreement and fastest.agreement.rows < self.reference.good_rows:
-                self._measure_whole(fastest)
-            else:
+            if self._is_measured_whole(fastest):
                 found.append(fastest)
-        float32 = self.measured[0]
-        return [measured for measured in found if measured is not float32]
+            else:
+                self._measure_whole(fastest)
+        return [measured for measured in found if measured is not self.float32]
+
+    def _is_measured_whole(self, measured: Measured) -> bool:
+        agreement = measured.agreement
+        if agreement is None:
+            return True
+        return agreement.rows >= self.reference.good_rows
 
     def _measure_whole(self, measured: Measured) -> None:
         settings = measured.settings
-        score = self.bench.load(settings, cores())
-        whole = self._compare(settings, score, self._join_whole(settings))
+        score = self._load(settings)
+        whole = self._compare_whole(settings, score)
         place = self.measured.index(measured)
         self.measured[place] = whole
         self.tell(whole)
 
     def _compare_in_turns(self, finalists: Sequence[Measured]) -> Measured:
-        """Return the first of these, float32, eager, or the one that beats it most.
-
-        They take turns: a busy minute then slows all.
-        """
-        fastest = max(measured.rate for measured in finalists)
-        scorers: list[Score] = []
-        parts: list[Parts] = []
-        for measured in finalists:
-            settings = measured.settings
-            scorers.append(self.bench.load(settings, cores()))
-            parts.append(self.bench.choose_parts(fastest, settings.batch_rows))
-
-        rounds: list[Round] = []
-        for _ in range(ROUNDS):
-            turns = zip(scorers, parts, strict=True)
-            rates = [_measure_rate(score, its_parts) for score, its_parts in turns]
-            rounds.append(rates)
-
-        gains = [_find_gain(rounds, number) for number in range(len(finalists))]
-        winner = int(np.argmax(gains))
-        if gains[winner] < WORTH_IT:
-            winner = 0
-        rate = median(rates[winner] for rates in rounds)
-        return replace(finalists[winner], rows_per_second=rate, speed_up=gains[winner])
-
-    def _make_mini_batches(self, rows: int, most: int) -> Iterator[Tensors]:
-        """Yield the first rows that float32 scores, at most `most`, in mini-batches of `rows`.
-
-        Texts come without the padding that no text of their mini-batch needs.
-        """
-        left = most
-        first = 0
-        for part in self.bench.sample.inputs:
-            stop = first + count_rows(part)
-            good = select_rows(part, self.reference.is_good[first:stop])
-            first = stop
-            for start in range(0, count_rows(good), rows):
-                if left <= 0:
-                    return
-                stop = start + min(rows, left)
-                batch = {name: values[start:stop] for name, values in good.items()}
-                left -= count_rows(batch)
-                cut = cut_to_longest(self.bench.package.card, batch)
-                yield _to_tensors(cut)
-
-
-def _measure_rate(score: Score, parts: Parts) -> float:
-    """Return the rows that all cores score in a second."""
-
-    def score_part(number: int) -> Arrays:
-        return score(parts[number])
-
-    seconds = time_pass(score_part, len(parts))
-    return count_all_rows(parts) / seconds
-
-
-def _find_gain(rounds: Sequence[Round], number: int) -> float:
-    """Return how many times as fast as the first one another is, in most rounds."""
-    return median(rates[number] / rates[0] for rates in rounds)
-
-
-def _to_tensors(batch: Arrays) -> Tensors:
-    tensors: Tensors = {}
-    for name, array in batch.items():
-        # torch refuses strides that go backwards, and is slow at others.
-        contiguous = np.ascontiguousarray(array)
-        tensors[name] = torch.from_numpy(contiguous)
-    return tensors
+        return compare_in_turns(self.bench, finalists)

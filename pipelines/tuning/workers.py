@@ -2,13 +2,15 @@
 
 from functools import partial
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from model_zoo.arrays import Arrays
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Settings
 from pipelines.tuning.bench import ROUNDS, WORTH_IT, Bench, Score, time_pass
-from pipelines.tuning.sample import Parts, Prepare, count_all_rows
+from pipelines.tuning.sample import Prepare, count_all_rows
+
+Seconds: TypeAlias = list[float]
 
 
 class Workers(NamedTuple):
@@ -37,34 +39,37 @@ def choose_workers(bench: Bench, settings: Settings, rows_per_second: float) -> 
         return Workers(most, {})
 
     parts = bench.choose_parts(rows_per_second, batch_rows=1)
-    seconds = _time_in_turns(bench, settings, parts, most)
-    rounds = zip(seconds[most], seconds[1], strict=True)
-    gains = [many / one for many, one in rounds]
+    many, one = _time_in_turns(bench, settings, len(parts), most)
+    rounds = zip(many, one, strict=True)
+    gains = [of_many / of_one for of_many, of_one in rounds]
     best = most
     if median(gains) > WORTH_IT:
         best = 1
 
     rows = count_all_rows(parts)
-    rates = {workers: rows / median(took) for workers, took in seconds.items()}
+    rates = {
+        most: rows / median(many),
+        1: rows / median(one),
+    }
     return Workers(best, rates)
 
 
 def _time_in_turns(
-    bench: Bench, settings: Settings, parts: Parts, most: int
-) -> dict[int, list[float]]:
-    """Return the seconds of each pass over the parts, by number of workers: many, and one."""
-    scorers: dict[int, Score] = {}
-    seconds: dict[int, list[float]] = {}
-    for workers in (most, 1):
-        scorers[workers] = bench.load(settings, workers)
-        seconds[workers] = []
+    bench: Bench, settings: Settings, parts: int, most: int
+) -> tuple[Seconds, Seconds]:
+    """Return the seconds of each pass over the parts with many workers, and with one."""
+    score_many = bench.load(settings, most)
+    score_one = bench.load(settings, 1)
+    prepare = bench.sample.prepare
+    take_part_of_many = partial(_prepare_and_score, prepare, score_many)
+    take_part_alone = partial(_prepare_and_score, prepare, score_one)
+    many: Seconds = []
+    one: Seconds = []
     # In turns, so that a busy minute slows both.
     for _ in range(ROUNDS):
-        for workers, score in scorers.items():
-            score_part = partial(_prepare_and_score, bench.sample.prepare, score)
-            took = time_pass(score_part, len(parts), workers)
-            seconds[workers].append(took)
-    return seconds
+        many.append(time_pass(take_part_of_many, parts, most))
+        one.append(time_pass(take_part_alone, parts, 1))
+    return many, one
 
 
 def _prepare_and_score(prepare: Prepare, score: Score, number: int) -> Arrays:
