@@ -100,12 +100,13 @@ def refusal_in(text: str) -> Refusal | None:
     >>> refusal_in("Traceback ...\nconfigs.errors.InputError: a.csv: gone [while running 'ReadShards']")
     InputError('a.csv: gone')
     """
-    found = [(name, message) for name, message in _IN_TEXT.findall(text) if name in _REFUSALS]
-    if not found:
-        return None
-    # A traceback ends with the error that came out; those before it are its causes.
-    name, message = found[-1]
-    return _REFUSALS[name](message)
+    last = None
+    for name, message in _IN_TEXT.findall(text):
+        refusal = _REFUSALS.get(name)
+        # A traceback ends with the error that came out; those before it are its causes.
+        if refusal is not None:
+            last = refusal(message)
+    return last
 
 
 class RowError(ValueError):

@@ -4,7 +4,7 @@ Only `pipelines/` sees it; every other room gets plain parameters.
 """
 
 import re
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -37,8 +37,11 @@ def _without_credentials(url: str) -> str:
 StepT = TypeVar("StepT")
 InputFormatT = TypeVar("InputFormatT", bound=str)
 OutputFormatT = TypeVar("OutputFormatT", bound=str)
-Count = Annotated[int, Field(ge=1)]
-Url = Annotated[str, AfterValidator(_without_credentials)]
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Names: TypeAlias = tuple[str, ...]
+Url: TypeAlias = Annotated[str, AfterValidator(_without_credentials)]
+# A job's becomes part of file names, log lines and labels of metrics.
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
 class _Section(BaseModel):
@@ -57,9 +60,9 @@ class Csv(_Section):
             piece has such a value all the same, the run is refused.
     """
 
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
-    null_values: tuple[str, ...] = ("",)
+    null_values: Names = ("",)
     newlines_in_values: bool = True
 
 
@@ -78,10 +81,10 @@ class Source(_Section, Generic[InputFormatT]):
             as a bomb; by default 1 000 for Parquet and 200 for compressed CSV.
     """
 
-    paths: Annotated[tuple[Url, ...], Field(min_length=1)]
+    paths: tuple[Url, ...] = Field(min_length=1)
     format: InputFormatT = Field(default="parquet", validate_default=True)
     key: str | None = None
-    passthrough: tuple[str, ...] = ()
+    passthrough: Names = ()
     types: dict[str, str] = {}
     csv: Csv = Csv()
     rows_per_batch: Count | None = None
@@ -93,11 +96,13 @@ class Source(_Section, Generic[InputFormatT]):
         return (value,) if isinstance(value, str) else value
 
     @property
-    def carried(self) -> tuple[str, ...]:
+    def carried(self) -> Names:
         """Return key and pass-through columns, in output order."""
-        if self.key is None or self.key in self.passthrough:
-            return self.passthrough
-        return (self.key, *self.passthrough)
+        key = self.key
+        passthrough = self.passthrough
+        if key is None or key in passthrough:
+            return passthrough
+        return (key, *passthrough)
 
 
 class Preprocess(_Section, Generic[StepT]):
@@ -108,7 +113,7 @@ class Preprocess(_Section, Generic[StepT]):
     """
 
     steps: tuple[StepT, ...] = ()
-    modules: tuple[str, ...] = ()
+    modules: Names = ()
 
     @field_validator("steps")
     @classmethod
@@ -143,7 +148,7 @@ class Model(_Section):
     """
 
     package: Url
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:\d+|auto)$")] = "cpu"
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda|cuda:\d+|auto)$")
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
     tuning_report: Url | None = None
     # Not written into manifests: it stays only to tell that a job still uses the old name.
@@ -151,12 +156,14 @@ class Model(_Section):
     tolerance: Tolerance = Tolerance()
     batch_rows: Count | None = None
     not_finite: Literal["reject", "fail", "pass"] = "reject"
-    timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+    timeout_seconds: float = Field(default=600.0, gt=0)
 
     @model_validator(mode="before")
     @classmethod
     def _take_old_name(cls, fields: Any) -> Any:
-        if not isinstance(fields, dict) or fields.get("certificate") is None:
+        if not isinstance(fields, dict):
+            return fields
+        if fields.get("certificate") is None:
             return fields
         if fields.get("tuning_report") is not None:
             raise ValueError("certificate is the old name of tuning_report; leave certificate out")
@@ -191,12 +198,12 @@ class Postprocess(_Section):
     """
 
     activation: Literal["auto", "sigmoid", "softmax", "none"] = "auto"
-    keep: tuple[str, ...] | None = None
-    labels: tuple[str, ...] | None = None
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    keep: Names | None = None
+    labels: Names | None = None
+    threshold: float = Field(default=0.5, ge=0, le=1)
     top_k: Count = 1
     where: str | None = None
-    sort_by: tuple[str, ...] = ()
+    sort_by: Names = ()
     rename: dict[str, str] = {}
     dtypes: dict[str, str] = {}
     model_columns: bool = False
@@ -229,16 +236,15 @@ class Errors(_Section):
             of the rejected file.
     """
 
-    max_rejected_rows: Annotated[int, Field(ge=0)] = 0
-    max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 0.0
+    max_rejected_rows: int = Field(default=0, ge=0)
+    max_rejected_percent: float = Field(default=0.0, ge=0, le=100)
     store_values: bool = False
 
 
 class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT]):
     """A whole scoring job."""
 
-    # It becomes part of file names, log lines and labels of metrics.
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Name
     source: Source[InputFormatT]
     # Validated, because only the class with its steps filled in can make the default.
     preprocess: Preprocess[StepT] = Field(default={}, validate_default=True)
@@ -249,11 +255,12 @@ class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT]):
 
     @model_validator(mode="after")
     def _functions_are_allowed(self) -> Self:
-        steps: tuple[Any, ...] = self.preprocess.steps
+        preprocess = self.preprocess
+        steps: tuple[Any, ...] = preprocess.steps
         for step in steps:
             # Only steps that run a user's own code have one.
             module = getattr(step, "module", None)
-            if module is not None and module not in self.preprocess.modules:
+            if module is not None and module not in preprocess.modules:
                 raise ValueError(
                     f"preprocess.steps names {step.function}, "
                     f"but preprocess.modules does not list {module}"

@@ -4,7 +4,7 @@ Every error is told at once, each with the nearest valid key.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeAlias, TypeVar, get_args
 
 import fsspec
 from pydantic import BaseModel, ValidationError
@@ -16,7 +16,9 @@ from configs.safe_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 from configs.suggest import nearest
 
 T = TypeVar("T", bound=BaseModel)
-Override = tuple[str, str]
+# `a.b`, and the YAML text of its value.
+Override: TypeAlias = tuple[str, str]
+Fields: TypeAlias = dict[str, Any]
 
 
 def load(model: type[T], path: str, overrides: Sequence[Override] = ()) -> T:
@@ -32,13 +34,15 @@ def load(model: type[T], path: str, overrides: Sequence[Override] = ()) -> T:
     """
     fields = _read_yaml(path)
     for key, text in overrides:
-        _set(fields, key, _parse(text, f"--set {key}"))
+        value = _parse(text, f"--set {key}")
+        _set(fields, key, value)
     try:
         return model.model_validate(fields)
     except ValidationError as error:
         problems = [_describe(problem, model) for problem in error.errors()]
         # Once each: a union of sections says the same of every member.
-        message = "; ".join(dict.fromkeys(problems))
+        different = dict.fromkeys(problems)
+        message = "; ".join(different)
         # Not chained: pydantic's own text quotes what may be a secret.
         raise JobError(f"{path}: {message}") from None
 
@@ -57,7 +61,7 @@ def parse_set(text: str) -> Override:
     return key, value
 
 
-def _read_yaml(path: str) -> dict[str, Any]:
+def _read_yaml(path: str) -> Fields:
     if holds_credentials(path):
         raise JobError(
             "--config: its URL must hold no credentials; "
@@ -74,9 +78,10 @@ def _read_yaml(path: str) -> dict[str, Any]:
             f"{path}: cannot be read: {reason}; --config must name a YAML file"
         ) from error
     fields = _parse(text, path)
-    if not isinstance(fields, dict):
-        raise JobError(f"{path}: must be a mapping of keys to values, got {type(fields).__name__}")
-    return fields
+    if isinstance(fields, dict):
+        return fields
+    kind = type(fields).__name__
+    raise JobError(f"{path}: must be a mapping of keys to values, got {kind}")
 
 
 def _parse(text: str, place: str) -> Any:
@@ -86,7 +91,7 @@ def _parse(text: str, place: str) -> Any:
         raise JobError(f"{place}: not valid YAML: {error}") from error
 
 
-def _set(fields: dict[str, Any], key: str, value: Any) -> None:
+def _set(fields: Fields, key: str, value: Any) -> None:
     """Put a value under a dotted key, and make the sections on the way."""
     *sections, last = key.split(".")
     for section in sections:
@@ -97,24 +102,35 @@ def _set(fields: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        *sections, name = error["loc"]
+    location = error["loc"]
+    kind = error["type"]
+    words = [str(part) for part in location]
+    place = ".".join(words)
+    if kind == "extra_forbidden":
+        *sections, name = location
         keys = _list_keys(model, sections)
-        return f"{place}: unknown key{nearest(str(name), keys)}"
-    if error["type"] == "missing":
+        hint = nearest(str(name), keys)
+        return f"{place}: unknown key{hint}"
+    if kind == "missing":
         return f"{place}: is required"
-    message = error["msg"].removeprefix("Value error, ") + _describe_value(error)
+
+    # pydantic's own words before those of a validator.
+    problem = error["msg"].removeprefix("Value error, ")
+    message = problem + _describe_value(error)
     # A rule of the whole job has no place.
-    return f"{place}: {message}" if place else message
+    if not place:
+        return message
+    return f"{place}: {message}"
 
 
 def _describe_value(error: ErrorDetails) -> str:
     """Return what was written there, where that is short and may be shown."""
-    value = error.get("input")
     # Raised by `configs.job` for a URL that holds a password.
-    is_secret = error["type"] == "secret"
-    if is_secret or not isinstance(value, str | int | float | bool):
+    if error["type"] == "secret":
+        return ""
+    value = error.get("input")
+    # Others, a whole section for example, are too long for a line.
+    if not isinstance(value, str | int | float | bool):
         return ""
     return f", got {value!r}"
 
@@ -122,8 +138,8 @@ def _describe_value(error: ErrorDetails) -> str:
 def _list_keys(model: Any, sections: Sequence[Any]) -> list[str]:
     """Return the valid keys of the section that a validation error's location names."""
     for section in sections:
-        # A step's place has a number, which is no key.
         fields = getattr(model, "model_fields", {})
+        # A step's place has a number, which is no key.
         if isinstance(section, int) or section not in fields:
             continue
         options = _list_models(fields[section].annotation)
@@ -133,9 +149,10 @@ def _list_keys(model: Any, sections: Sequence[Any]) -> list[str]:
             model = options[0]
         # Of a union the location names the member, by what its `step` says.
         members = {_find_tag(option): option for option in options}
-        named = [members[name] for name in sections if name in members]
-        if named:
-            model = named[0]
+        for name in sections:
+            if name in members:
+                model = members[name]
+                break
     fields = getattr(model, "model_fields", {})
     # Old names are still read, and not recommended.
     return [name for name, field in fields.items() if not field.exclude]
@@ -143,7 +160,11 @@ def _list_keys(model: Any, sections: Sequence[Any]) -> list[str]:
 
 def _find_tag(model: Any) -> Any:
     step = model.model_fields.get("step")
-    return get_args(step.annotation)[0] if step is not None else None
+    if step is None:
+        return None
+    # `Literal["name"]`.
+    names = get_args(step.annotation)
+    return names[0]
 
 
 def _list_models(annotation: Any) -> list[Any]:

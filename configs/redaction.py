@@ -61,9 +61,10 @@ def shown(error: BaseException, values: Iterable[str] = ()) -> str:
     line = _ADDRESS.sub("", one_line)
     if not isinstance(error, Refusal | RowError):
         line = _blot_out(_cut(line), list(values))
-    encoded = line.encode(errors="replace")[:_SHOWN_BYTES]
+    encoded = line.encode(errors="replace")
+    beginning = encoded[:_SHOWN_BYTES]
     # The cut may be inside a character.
-    return encoded.decode(errors="ignore")
+    return beginning.decode(errors="ignore")
 
 
 def _cut(line: str) -> str:
@@ -73,7 +74,8 @@ def _cut(line: str) -> str:
     """
     if len(line) <= _LOOKED_AT_CHARACTERS:
         return line
-    whole_words = line[:_LOOKED_AT_CHARACTERS].rpartition(" ")[0]
+    beginning = line[:_LOOKED_AT_CHARACTERS]
+    whole_words = beginning.rpartition(" ")[0]
     return f"{whole_words} {_BLOT}".lstrip()
 
 
@@ -82,11 +84,14 @@ def _blot_out(line: str, values: Sequence[str]) -> str:
     line = _blot_out_values(line, values)
     words: set[str] = set()
     for value in values:
-        words.update(word.casefold() for word in _WORD.findall(value))
+        found = _WORD.findall(value)
+        words.update(word.casefold() for word in found)
 
     def blot_word(found: re.Match[str]) -> str:
         word = found.group()
-        return _BLOT if word.casefold() in words else word
+        if word.casefold() in words:
+            return _BLOT
+        return word
 
     line = _WORD.sub(blot_word, line)
     for pattern in (_QUOTED, _MAIL, _NUMBER, _WITH_DIGITS):
@@ -100,14 +105,20 @@ def _blot_out_values(line: str, values: Iterable[str]) -> str:
     Not with patterns made of them: those are slow to make, and `re` keeps them.
     """
     folded = _fold(line)
+    # A byte for each character of the line: 1 where it is of a value.
     is_value = bytearray(len(line))
-    for value in {" ".join(value.split()) for value in values}:
-        if 0 < len(value) <= len(line):
+    # Spaces as in the line, where each is a single one.
+    on_one_line = {" ".join(value.split()) for value in values}
+    for value in on_one_line:
+        length = len(value)
+        if 0 < length <= len(line):
             for start in _find_places(_fold(value), folded):
-                is_value[start : start + len(value)] = b"\1" * len(value)
+                is_value[start : start + length] = b"\1" * length
+
     parts = []
+    marked = zip(is_value, line, strict=True)
     # Runs of characters that are, or are not, of a value.
-    for is_told, run in groupby(zip(is_value, line, strict=True), key=itemgetter(0)):
+    for is_told, run in groupby(marked, key=itemgetter(0)):
         text = "".join(character for _, character in run)
         parts.append(_BLOT if is_told else text)
     return "".join(parts)
@@ -115,16 +126,22 @@ def _blot_out_values(line: str, values: Iterable[str]) -> str:
 
 def _find_places(value: str, line: str) -> Iterator[int]:
     """Yield where the value stands in the line; one of few characters not inside a word."""
+    is_short = len(value) < _SHORT
     start = line.find(value)
     while start >= 0:
         stop = start + len(value)
-        before, after = line[max(0, start - 1) : start], line[stop : stop + 1]
-        is_inside = _is_of_a_word(before) or _is_of_a_word(after)
-        if len(value) < _SHORT and is_inside:
+        if is_short and _is_inside_a_word(line, start, stop):
             start = line.find(value, start + 1)
             continue
         yield start
         start = line.find(value, stop)
+
+
+def _is_inside_a_word(line: str, start: int, stop: int) -> bool:
+    # Slices, which are empty at either end of the line.
+    before = line[max(0, start - 1) : start]
+    after = line[stop : stop + 1]
+    return _is_of_a_word(before) or _is_of_a_word(after)
 
 
 def _is_of_a_word(character: str) -> bool:
@@ -141,5 +158,7 @@ def _fold(text: str) -> str:
 
 def _fold_character(character: str) -> str:
     folded = character.casefold()
+    if len(folded) == 1:
+        return folded
     # Those that would become several characters, as the German sharp s, keep to lower case.
-    return folded if len(folded) == 1 else character.lower()[0]
+    return character.lower()[0]

@@ -40,7 +40,11 @@ def parse_yaml(text: str) -> Any:
         return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}: " if mark else ""
+        place = ""
+        if mark:
+            # PyYAML counts from 0, people from 1.
+            line = mark.line + 1
+            place = f"line {line}: "
         raise NotPlainYaml(f"{place}{error.problem}") from error
     except yaml.YAMLError as error:
         raise NotPlainYaml(str(error).partition("\n")[0]) from error
@@ -59,38 +63,44 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        anchor = event.anchor
         if self.check_event(yaml.AliasEvent):
             # Python would make a list that holds itself, which nobody who walks it comes out of.
-            if event.anchor in self._open:
-                self._refuse(f"{event.anchor!r} stands inside itself", event)
-            self._count(self._sizes.get(event.anchor, 0), event)
+            if anchor in self._open:
+                self._refuse(f"{anchor!r} stands inside itself", event)
+            # PyYAML makes the anchor's node once; it counts again, as if it were written out.
+            size = self._sizes.get(anchor, 0)
+            self._count(size, event)
             return super().compose_node(parent, index)
+
         before = self._size
+        # Lists and mappings have none.
         text = getattr(event, "value", "")
-        self._count(1 + len(text) // _CHARACTERS_OF_ONE, event)
+        size = 1 + len(text) // _CHARACTERS_OF_ONE
+        self._count(size, event)
         node = self._compose_deeper(parent, index, event)
-        if event.anchor is not None:
-            self._sizes[event.anchor] = self._size - before
+        if anchor is not None:
+            self._sizes[anchor] = self._size - before
         return node
 
     def _compose_deeper(self, parent: Any, index: Any, event: Any) -> Any:
         self._depth += 1
         if self._depth > _DEEPEST:
             self._refuse(f"nested deeper than {_DEEPEST} levels", event)
-        if event.anchor is not None:
-            self._open.append(event.anchor)
+        anchor = event.anchor
+        if anchor is not None:
+            self._open.append(anchor)
         node = super().compose_node(parent, index)
         self._depth -= 1
-        if event.anchor is not None:
-            self._open.remove(event.anchor)
+        if anchor is not None:
+            self._open.remove(anchor)
         return node
 
     def _count(self, size: int, event: Any) -> None:
         self._size += size
         if self._size > _LARGEST:
-            self._refuse(
-                f"stands for more than {_LARGEST:,} values, with every alias written out", event
-            )
+            problem = f"stands for more than {_LARGEST:,} values, with every alias written out"
+            self._refuse(problem, event)
 
     def _refuse(self, problem: str, event: Any) -> NoReturn:
         raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
@@ -100,14 +110,16 @@ def _construct_mapping(loader: _PlainLoader, node: yaml.MappingNode) -> dict[Any
     """Return a mapping; PyYAML alone would take the last of two equal keys in silence."""
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        # PyYAML refuses keys of other kinds, and merges these.
-        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE_TAG:
+        # PyYAML refuses keys of other kinds.
+        if not isinstance(key_node, yaml.ScalarNode):
+            continue
+        # `<<` stands for the keys of other mappings, which are merged below.
+        if key_node.tag == _MERGE_TAG:
             continue
         key = loader.construct_object(key_node)
         if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} stands twice", key_node.start_mark
-            )
+            problem = f"key {key!r} stands twice"
+            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
         seen.add(key)
     loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)

@@ -27,4 +27,5 @@ def nearest(name: str, known: Sequence[str]) -> str:
         return f"; did you mean {close[0]}?"
     if not known or len(known) > _MOST_NAMES:
         return ""
-    return f"; there are {', '.join(sorted(known))}"
+    names = ", ".join(sorted(known))
+    return f"; there are {names}"

@@ -4,8 +4,6 @@ A file of its own, because it is a section of a job that is handed on as it is, 
 scores and never see a job.
 """
 
-from typing import Annotated
-
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -20,8 +18,9 @@ class Tolerance(BaseModel):
             activation.
     """
 
+    # An unknown key is a misspelt one, and what it was meant to say would be lost in silence.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_difference: Annotated[float, Field(ge=0)] = 0.01
-    label_agreement: Annotated[float, Field(ge=0, le=1)] = 0.995
-    cosine: Annotated[float, Field(ge=-1, le=1)] = 0.999
+    max_difference: float = Field(default=0.01, ge=0)
+    label_agreement: float = Field(default=0.995, ge=0, le=1)
+    cosine: float = Field(default=0.999, ge=-1, le=1)

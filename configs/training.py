@@ -1,13 +1,14 @@
 """A training job: data set, preprocessing to fit, network, and how to train it."""
 
-from typing import Annotated, Any, Generic, Literal
+from typing import Annotated, Any, Generic, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from configs.job import Count, StepT, Url
+from configs.job import Count, Name, Names, StepT, Url
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Scalar = bool | int | float | str
+Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
+Scalar: TypeAlias = bool | int | float | str
 
 
 class _Section(BaseModel):
@@ -30,30 +31,35 @@ class Data(_Section):
     dataset: Literal["breast_cancer", "digits"]
     key: str
     label: str
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]
-    features: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    labels: Names = Field(min_length=2)
+    features: SomeNames | None = None
     missing: Literal["error", "reject"] = "error"
     fill: dict[str, Scalar] = {}
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> "Data":
-        for what, names in (("labels", self.labels), ("features", self.features or ())):
-            doubles = sorted(name for name in names if names.count(name) > 1)
-            if doubles:
-                raise ValueError(f"{what} holds {doubles[0]!r} twice")
-        # By default the features are all columns but these two, and any of those may be filled.
+        _refuse_doubles("labels", self.labels)
+        # By default the features are all columns but key and label, and any of those may be filled.
         if self.features is None:
             return self
-        hidden = {self.key, self.label} & set(self.features)
+        _refuse_doubles("features", self.features)
+        features = set(self.features)
+        hidden = features & {self.key, self.label}
         if hidden:
             raise ValueError(
                 f"features must not hold {hidden.pop()!r}: "
                 "a model that sees key or label learns nothing"
             )
-        unknown = set(self.fill) - set(self.features)
+        unknown = set(self.fill) - features
         if unknown:
             raise ValueError(f"fill names {unknown.pop()!r}, which is not one of features")
         return self
+
+
+def _refuse_doubles(what: str, names: Names) -> None:
+    for name in sorted(names):
+        if names.count(name) > 1:
+            raise ValueError(f"{what} holds {name!r} twice")
 
 
 class Split(_Section):
@@ -81,7 +87,7 @@ class Network(_Section):
 
     builder: str
     parameters: dict[str, Any]
-    inputs: Annotated[tuple[str, ...], Field(min_length=1)]
+    inputs: SomeNames
     activation: Literal["sigmoid", "softmax"]
 
 
@@ -96,14 +102,14 @@ class Training(_Section):
     """
 
     optimiser: Literal["sgd", "momentum", "adam"] = "adam"
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    learning_rate: float = Field(default=1e-3, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
     batch_rows: Count = 32
     epochs: Count = 200
     patience: Count = 20
     # What numpy's generators take.
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 class TrainingJob(_Section, Generic[StepT]):
@@ -114,8 +120,8 @@ class TrainingJob(_Section, Generic[StepT]):
         shards: files that the held-out rows are written to.
     """
 
-    # It becomes the model's name, and so part of file names and log lines.
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    # It becomes the model's.
+    name: Name
     version: str
     data: Data
     split: Split = Split()

@@ -9,6 +9,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import PurePosixPath
 import re
 import sys
+from typing import NamedTuple
 
 OUR_PACKAGES = ("configs", "model_zoo", "pipelines", "storage", "transforms")
 # This program, as setup.py names it.
@@ -23,6 +24,13 @@ _TOOLS = frozenset({"__main__", "pip", "pkg_resources", "setuptools", "wheel"})
 _REQUIREMENT = re.compile(r"\s*([\w.-]+)\s*(?:\[([^\]]*)\])?")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 _MODULE_ENDINGS = (".py", ".so", ".pyd")
+
+
+class _Requirement(NamedTuple):
+    """A distribution by its name, and an extra of it; none is empty."""
+
+    name: str
+    extra: str
 
 
 def why_not(module: str) -> str | None:
@@ -60,9 +68,10 @@ def _find_library_modules() -> frozenset[str] | None:
     except PackageNotFoundError:
         return None
     found: set[str] = set()
-    seen: set[tuple[str, str]] = set()
+    seen: set[_Requirement] = set()
     # Distributions with an extra that was asked for, or with none.
-    pending = [(ours, extra) for extra in ("", *_list_extras(ours))]
+    extras = ("", *_list_extras(ours))
+    pending = [(ours, extra) for extra in extras]
     while pending:
         package, extra = pending.pop()
         found.update(_list_modules(package))
@@ -72,9 +81,10 @@ def _find_library_modules() -> frozenset[str] | None:
             seen.add(needed)
             # What is not there is of an extra that is not installed, or of another platform.
             try:
-                pending.append((distribution(needed[0]), needed[1]))
+                installed = distribution(needed.name)
             except PackageNotFoundError:
                 continue
+            pending.append((installed, needed.extra))
     return frozenset(found - {_BY_ACCIDENT})
 
 
@@ -83,19 +93,21 @@ def _list_extras(package: Distribution) -> list[str]:
     return [extra for extra in extras if extra not in _FOR_DEVELOPMENT]
 
 
-def _list_requirements(package: Distribution, extra: str) -> Iterator[tuple[str, str]]:
-    """Yield what a package needs for an extra, or without one: names, and extras of theirs."""
+def _list_requirements(package: Distribution, extra: str) -> Iterator[_Requirement]:
+    """Yield what a package needs for an extra, or without one."""
     for line in package.requires or ():
         text, _, marker = line.partition(";")
         condition = _EXTRA.search(marker)
-        wanted = condition.group(1) if condition is not None else ""
+        wanted = ""
+        if condition is not None:
+            wanted = condition.group(1)
         named = _REQUIREMENT.match(text)
         if wanted != extra or named is None:
             continue
         name, extras = named.groups(default="")
-        yield name, ""
+        yield _Requirement(name, "")
         for own_extra in extras.split(","):
-            yield name, own_extra.strip()
+            yield _Requirement(name, own_extra.strip())
 
 
 def _list_modules(package: Distribution) -> Iterator[str]:
