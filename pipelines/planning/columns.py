@@ -1,7 +1,7 @@
 """What a job and a model's contract say of the input files, in the words of the formats."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -11,6 +11,9 @@ from model_zoo.package.card import ModelCard
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob
 from transforms.formats.format import Column, Format, InputOptions, find_input_format
+
+# By the column's name.
+ArrowTypes: TypeAlias = Mapping[str, pa.DataType]
 
 
 def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:
@@ -24,7 +27,10 @@ def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:
         card: its model's.
     """
     contract = [column.name for column in card.columns]
-    return list(dict.fromkeys([*contract, *job.source.carried, *job.source.types]))
+    source = job.source
+    named = [*contract, *source.carried, *source.types]
+    # Each once, in this order.
+    return list(dict.fromkeys(named))
 
 
 def plan_columns(job: ScoringJob, card: ModelCard, needs_types: bool) -> list[Column]:
@@ -38,24 +44,23 @@ def plan_columns(job: ScoringJob, card: ModelCard, needs_types: bool) -> list[Co
     Raises:
         JobError: a type that is missing, or not the contract's.
     """
-    contract = {
-        column.name: parse_type(column.type, f"model.yaml columns {column.name}")
-        for column in card.columns
-    }
-    types = _add_declared_types(contract, job.source.types)
-    names = list_columns(job, card)
-    untyped = [name for name in names if name not in types]
-    if needs_types and untyped:
-        name, kind = untyped[0], job.source.format.upper()
-        raise JobError(
-            f"source.types must declare the {kind} column {name!r}, "
-            f"for example --set source.types.{name}=int64"
-        )
-    carried = set(job.source.carried)
-    return [
-        Column(name, types.get(name), castable=name in contract, carried=name in carried)
-        for name in names
-    ]
+    source = job.source
+    contract = _parse_contract(card)
+    types = _add_declared_types(contract, source.types)
+    carried = set(source.carried)
+    columns = []
+    for name in list_columns(job, card):
+        dtype = types.get(name)
+        if dtype is None and needs_types:
+            kind = source.format.upper()
+            raise JobError(
+                f"source.types must declare the {kind} column {name!r}, "
+                f"for example --set source.types.{name}=int64"
+            )
+        is_of_contract = name in contract
+        is_carried = name in carried
+        columns.append(Column(name, dtype, castable=is_of_contract, carried=is_carried))
+    return columns
 
 
 def make_input_format(source: Source[Any]) -> Format:
@@ -68,17 +73,24 @@ def make_input_format(source: Source[Any]) -> Format:
     return find_input_format(source.format, options)
 
 
-def _add_declared_types(
-    contract: Mapping[str, pa.DataType], declared: Mapping[str, str]
-) -> dict[str, pa.DataType]:
+def _parse_contract(card: ModelCard) -> ArrowTypes:
+    types = {}
+    for column in card.columns:
+        place = f"model.yaml columns {column.name}"
+        types[column.name] = parse_type(column.type, place)
+    return types
+
+
+def _add_declared_types(contract: ArrowTypes, declared: Mapping[str, str]) -> ArrowTypes:
     types = dict(contract)
     for name, text in declared.items():
         wanted = parse_type(text, f"source.types.{name}")
+        known = types.setdefault(name, wanted)
         # The same type may be said twice; another would make inputs that the model was not trained
         # on.
-        if types.setdefault(name, wanted) != wanted:
+        if known != wanted:
             raise JobError(
-                f"source.types.{name} is {wanted}, but the model's contract says {types[name]}; "
+                f"source.types.{name} is {wanted}, but the model's contract says {known}; "
                 "leave it out"
             )
     return types

@@ -6,7 +6,7 @@ import hashlib
 from importlib.metadata import PackageNotFoundError, version
 import json
 import platform
-from typing import Any
+from typing import Any, TypeAlias
 
 from pipelines.planning.jobs import ScoringJob
 from transforms.formats.format import Shard
@@ -32,10 +32,12 @@ _NOT_IN_THE_OUTPUT = {
 _DIGITS = 16
 _LIBRARIES = ("apache-beam", "numpy", "pandas", "pillow", "pyarrow", "torch")
 _EXTRAS = ("tokenizers", "torchvision")
+# Plain values by name, as JSON holds them.
+Fields: TypeAlias = Mapping[str, Any]
 
 
 def make_run_id(
-    job: ScoringJob, model_digest: str, computing: Mapping[str, Any], shards: Sequence[Shard]
+    job: ScoringJob, model_digest: str, computing: Fields, shards: Sequence[Shard]
 ) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
@@ -58,7 +60,7 @@ def make_run_id(
     return digest[:_DIGITS]
 
 
-def output_settings(job: Mapping[str, Any]) -> dict[str, Any]:
+def output_settings(job: Fields) -> Fields:
     """Return the part of a dumped job that decides the output, beside inputs and model."""
     settings = {}
     for section, fields in job.items():
@@ -66,15 +68,18 @@ def output_settings(job: Mapping[str, Any]) -> dict[str, Any]:
         if section == "name":
             continue
         left_out = _NOT_IN_THE_OUTPUT.get(section, set())
-        settings[section] = {name: fields[name] for name in fields if name not in left_out}
+        deciding = {name: fields[name] for name in fields if name not in left_out}
+        settings[section] = deciding
     return settings
 
 
 def list_libraries() -> dict[str, str]:
     """Return the versions of what computes and writes."""
     versions = {"python": platform.python_version()}
-    versions |= {name: version(name) for name in _LIBRARIES}
+    for name in _LIBRARIES:
+        versions[name] = version(name)
     for name in _EXTRAS:
+        # What is not installed computes nothing.
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions

@@ -62,9 +62,11 @@ class InferenceSettings:
         Raises:
             JobError: this is another kind.
         """
-        if self.machine is not None:
-            first_device = resolve_devices(device)[0]
-            refuse_other_machine(self.machine, machine_kind(first_device))
+        if self.machine is None:
+            return
+        first_device = resolve_devices(device)[0]
+        this_machine = machine_kind(first_device)
+        refuse_other_machine(self.machine, this_machine)
 
 
 def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
@@ -79,7 +81,9 @@ def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
             the job's tolerance does.
     """
     model = job.model
-    batch_rows = model.batch_rows or default_batch_rows(package.card)
+    batch_rows = model.batch_rows
+    if batch_rows is None:
+        batch_rows = default_batch_rows(package.card)
     if model.dtype != "auto":
         return InferenceSettings(Settings(batch_rows, model.dtype))
     url = str(model.tuning_report)
@@ -95,7 +99,13 @@ def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
         f"model.dtype auto: {report.settings}, "
         f"{report.speed_up:.2f} times as fast as float32, eager, says {url}"
     )
-    return InferenceSettings(report.settings, report.machine, report.agreement, report.workers, why)
+    return InferenceSettings(
+        settings=report.settings,
+        machine=report.machine,
+        agreement=report.agreement,
+        workers=report.workers,
+        why=why,
+    )
 
 
 def list_deciding_values(job: ScoringJob, card: ModelCard) -> dict[str, Any]:
@@ -105,11 +115,14 @@ def list_deciding_values(job: ScoringJob, card: ModelCard) -> dict[str, Any]:
         job: the job.
         card: its model's.
     """
+    preprocess = job.preprocess.model_dump(mode="json")
     activation = choose_activation(job, card)
+    threshold = None
     # Of other activations the threshold decides nothing.
-    threshold = job.postprocess.threshold if activation == "sigmoid" else None
+    if activation == "sigmoid":
+        threshold = job.postprocess.threshold
     return {
-        "preprocess.steps": job.preprocess.model_dump(mode="json")["steps"],
+        "preprocess.steps": preprocess["steps"],
         "postprocess.activation": activation,
         "postprocess.threshold": threshold,
     }
@@ -128,18 +141,20 @@ def default_batch_rows(card: ModelCard) -> int:
 
 def bytes_per_row(card: ModelCard) -> int:
     """Return the size of a row of network input."""
-    sizes = [
-        np.dtype(tensor.dtype).itemsize * math.prod(tensor.shape) for tensor in card.inputs.values()
-    ]
+    row_bytes = 0
+    for tensor in card.inputs.values():
+        number_bytes = np.dtype(tensor.dtype).itemsize
+        row_bytes += number_bytes * math.prod(tensor.shape)
     # 1 at least, as sizes are divided by it.
-    return max(1, sum(sizes))
+    return max(1, row_bytes)
 
 
 def _check_report(report: TuningReport, job: ScoringJob, package: Package, url: str) -> None:
     refuse_other_model(report, package.digest, url)
     refuse_other_job(report, list_deciding_values(job, package.card), url)
     refuse_loose(report, job.model.tolerance, url)
-    measured, wanted = report.settings.batch_rows, job.model.batch_rows
+    measured = report.settings.batch_rows
+    wanted = job.model.batch_rows
     if wanted not in (None, measured):
         raise JobError(
             f"{url}: was made with model.batch_rows {measured}, and the job says {wanted}; "
@@ -149,10 +164,13 @@ def _check_report(report: TuningReport, job: ScoringJob, package: Package, url: 
 
 def _read_report(url: str) -> TuningReport | None:
     try:
-        content = files.read(files.to_absolute(url))
+        absolute = files.to_absolute(url)
+        content = files.read(absolute)
     except (OSError, ImportError, ValueError) as error:
         raise JobError(
             f"model.tuning_report {url}: cannot be read: {error}; "
             "mend its place, or set model.dtype to float32"
         ) from error
-    return None if content is None else parse_tuning_report(content, url)
+    if content is None:
+        return None
+    return parse_tuning_report(content, url)

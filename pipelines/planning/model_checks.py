@@ -26,8 +26,9 @@ def check_functions(job: ScoringJob, package: Package) -> None:
     Raises:
         JobError: the first such step.
     """
+    allowed = job.preprocess.modules
     for step in package.steps:
-        if isinstance(step, Function) and step.module not in job.preprocess.modules:
+        if isinstance(step, Function) and step.module not in allowed:
             raise JobError(
                 f"the model package calls {step.function}; "
                 f"list {step.module} in preprocess.modules to allow it"
@@ -57,8 +58,10 @@ def check_preprocessing(package: Package) -> None:
 def _find_other_input(package: Package) -> str | None:
     """Return the first input that comes out otherwise than in training; None when none does."""
     card = package.card
+    # One chunk a column, and so one batch of them all.
     smoke = package.smoke.combine_chunks()
-    columns = smoke.select([column.name for column in card.columns])
+    names = [column.name for column in card.columns]
+    columns = smoke.select(names)
     rows = columns.to_batches()[0]
     arrays = preprocess_rows(rows, card.columns, package.steps, card.inputs)
     for name, actual in arrays.items():

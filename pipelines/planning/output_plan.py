@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from configs.errors import JobError
 from configs.suggest import nearest
+from model_zoo.arrays import Arrays
 from model_zoo.package.card import ModelCard
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob, choose_activation
@@ -17,6 +19,9 @@ from transforms.postprocess import postprocess_rows
 from transforms.score_columns import ScoreColumns
 
 _DESCENDING = " desc"
+Names: TypeAlias = Sequence[str]
+# A column and its order, as pyarrow takes them. A plain tuple, as it is pickled for the workers.
+SortKey: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -46,40 +51,56 @@ def plan_output(job: ScoringJob, card: ModelCard, digest: str, schema: pa.Schema
         JobError: names, types or options that do not fit together, or cannot be stored or sorted.
     """
     scores = _plan_scores(job, card, digest)
-    wanted = job.postprocess.keep
-    keep = wanted if wanted is not None else _default_keep(scores, card)
+    keep = job.postprocess.keep
+    if keep is None:
+        keep = _default_keep(scores, card)
     _check_labels(scores, card)
     _check_names(scores, keep)
-    outputs = {
-        name: np.empty((0, *tensor.shape), dtype=tensor.dtype)
-        for name, tensor in card.outputs.items()
-    }
-    carried, where = job.source.carried, job.postprocess.where
-    scored = postprocess_rows(no_rows(schema), outputs, carried, scores, keep, where)
+
+    rows = no_rows(schema)
+    outputs = _make_no_outputs(card)
+    carried = job.source.carried
+    where = job.postprocess.where
+    scored = postprocess_rows(rows, outputs, carried, scores, keep, where)
     # So that a file says which model made it, wherever it is copied to.
     metadata = {"model.name": card.name, "model.version": card.version, "model.digest": digest}
     columns = scored.schema.with_metadata(metadata)
     return OutputPlan(scores, keep, _plan_files(job, columns))
 
 
+def _make_no_outputs(card: ModelCard) -> Arrays:
+    """Return what the network would give for no rows."""
+    outputs = {}
+    for name, tensor in card.outputs.items():
+        shape = (0, *tensor.shape)
+        outputs[name] = np.empty(shape, dtype=tensor.dtype)
+    return outputs
+
+
 def _plan_scores(job: ScoringJob, card: ModelCard, digest: str) -> ScoreColumns:
     wanted = job.postprocess
-    constants = {
-        "model_name": card.name,
-        "model_version": card.version,
-        "model_digest": digest,
-    }
-    dtypes = {
-        name: parse_type(text, f"postprocess.dtypes.{name}") for name, text in wanted.dtypes.items()
-    }
+    labels = wanted.labels
+    if labels is None:
+        labels = card.labels
+    constants = {}
+    if wanted.model_columns:
+        constants = {
+            "model_name": card.name,
+            "model_version": card.version,
+            "model_digest": digest,
+        }
+    dtypes = {}
+    for name, text in wanted.dtypes.items():
+        place = f"postprocess.dtypes.{name}"
+        dtypes[name] = parse_type(text, place)
     return ScoreColumns(
         activation=choose_activation(job, card),
-        labels=card.labels if wanted.labels is None else wanted.labels,
+        labels=labels,
         threshold=wanted.threshold,
         top_k=wanted.top_k,
         rename=wanted.rename,
         dtypes=dtypes,
-        constants=constants if wanted.model_columns else {},
+        constants=constants,
     )
 
 
@@ -89,23 +110,25 @@ def _default_keep(scores: ScoreColumns, card: ModelCard) -> tuple[str, ...]:
         return tuple(card.outputs)
     # A name says more than a number, where there are names.
     best = "label" if scores.labels else "class"
-    top = ("top_labels", "top_probabilities") if scores.top_k > 1 else ()
-    return ("probability", best, *top)
+    if scores.top_k == 1:
+        return ("probability", best)
+    return ("probability", best, "top_labels", "top_probabilities")
 
 
 def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
     sink = job.sink
-    problem = find_output_format(sink.format).find_problem(columns, sink.escape_formulas)
+    output_format = find_output_format(sink.format)
+    problem = output_format.find_problem(columns, sink.escape_formulas)
     if problem is not None:
         raise JobError(problem)
+
+    texts = [field.name for field in columns if _is_text(field.type)]
     # Texts repeat, and a dictionary stores each once; keys do not.
-    repeating = tuple(
-        field.name for field in columns if field.name != job.source.key and _is_text(field.type)
-    )
+    repeating = [name for name in texts if name != job.source.key]
     return FileFormat(
         format=sink.format,
         schema=columns,
-        repeating=repeating,
+        repeating=tuple(repeating),
         sort_by=_parse_sort_keys(job.postprocess.sort_by, columns),
         rows_per_file=sink.rows_per_file,
         escape_formulas=sink.escape_formulas,
@@ -113,28 +136,26 @@ def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
 
 
 def _is_text(dtype: pa.DataType) -> bool:
+    is_string = pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
     # A pass-through column that was stored as a dictionary holds texts as a rule.
-    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
-    return any(check(dtype) for check in checks)
+    return is_string or pa.types.is_dictionary(dtype)
 
 
-def _check_names(scores: ScoreColumns, keep: Sequence[str]) -> None:
+def _check_names(scores: ScoreColumns, keep: Names) -> None:
     """Refuse a new name or dtype for a score column that is not written."""
-    not_kept = sorted(set(scores.rename) - set(keep))
-    if not_kept:
-        name = not_kept[0]
-        raise JobError(
-            f"postprocess.rename names {name!r}, which postprocess.keep does not"
-            f"{nearest(name, keep)}"
-        )
-    written = [scores.rename.get(name, name) for name in keep]
-    not_written = sorted(set(scores.dtypes) - set(written))
-    if not_written:
-        name = not_written[0]
-        raise JobError(
-            f"postprocess.dtypes names {name!r}, which is not a score column"
-            f"{nearest(name, written)}"
-        )
+    rename = scores.rename
+    for name in sorted(rename):
+        if name not in keep:
+            hint = nearest(name, keep)
+            raise JobError(
+                f"postprocess.rename names {name!r}, which postprocess.keep does not{hint}"
+            )
+
+    written = [rename.get(name, name) for name in keep]
+    for name in sorted(scores.dtypes):
+        if name not in written:
+            hint = nearest(name, written)
+            raise JobError(f"postprocess.dtypes names {name!r}, which is not a score column{hint}")
 
 
 def _check_labels(scores: ScoreColumns, card: ModelCard) -> None:
@@ -157,19 +178,19 @@ def _check_labels(scores: ScoreColumns, card: ModelCard) -> None:
         )
 
 
-def _parse_sort_keys(sort_by: Sequence[str], columns: pa.Schema) -> tuple[tuple[str, str], ...]:
+def _parse_sort_keys(sort_by: Names, columns: pa.Schema) -> tuple[SortKey, ...]:
     """Return `name` and `name desc` as pyarrow takes them."""
     keys = []
     for text in sort_by:
         name = text.removesuffix(_DESCENDING)
         if name not in columns.names:
-            raise JobError(
-                f"postprocess.sort_by names column {name!r}; "
-                f"the output has {', '.join(columns.names)}"
-            )
+            names = ", ".join(columns.names)
+            raise JobError(f"postprocess.sort_by names column {name!r}; the output has {names}")
         dtype = columns.field(name).type
         if pa.types.is_nested(dtype):
             raise JobError(f"postprocess.sort_by: column {name!r} of type {dtype} has no order")
-        order = "descending" if text.endswith(_DESCENDING) else "ascending"
+        order = "ascending"
+        if text.endswith(_DESCENDING):
+            order = "descending"
         keys.append((name, order))
     return tuple(keys)

@@ -66,8 +66,12 @@ class Plan:
     @property
     def rows(self) -> int | None:
         """Return the number of input rows; None when only reading tells (CSV)."""
-        rows = [shard.rows for shard in self.shards if shard.rows is not None]
-        return sum(rows) if len(rows) == len(self.shards) else None
+        rows = 0
+        for shard in self.shards:
+            if shard.rows is None:
+                return None
+            rows += shard.rows
+        return rows
 
 
 def make_plan(job: ScoringJob) -> Plan:
@@ -81,14 +85,22 @@ def make_plan(job: ScoringJob) -> Plan:
     card = package.card
     reader = make_input_format(job.source)
     listed, ignored = list_shards(job.source.paths)
+
     wanted = plan_columns(job, card, reader.needs_types)
     # Every footer or header is read here: what does not fit shall not be found out by a worker, at
     # night.
     shards, found = read_shards(listed, reader, wanted)
-    schema = pa.schema([found.field(name) for name in list_columns(job, card)])
+    fields = [found.field(name) for name in list_columns(job, card)]
+    schema = pa.schema(fields)
     output = plan_output(job, card, package.digest, schema)
+
     inference = plan_inference(job, package)
-    run_id = make_run_id(job, package.digest, inference.settings.as_dict(), shards)
+    computing = inference.settings.as_dict()
+    rows_per_batch = job.source.rows_per_batch
+    if rows_per_batch is None:
+        rows_per_batch = _count_rows_per_batch(card, inference)
+
+    run_id = make_run_id(job, package.digest, computing, shards)
     return Plan(
         job=job,
         package=package,
@@ -99,7 +111,7 @@ def make_plan(job: ScoringJob) -> Plan:
         schema=schema,
         format=reader,
         inference=inference,
-        rows_per_batch=job.source.rows_per_batch or _count_rows_per_batch(card, inference),
+        rows_per_batch=rows_per_batch,
         steps=(*job.preprocess.steps, *package.steps),
         output=output,
     )
@@ -110,8 +122,12 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
 
     Publishing adds the stored plan's inputs, files and totals.
     """
-    card = plan.package.card
-    agreement = plan.inference.agreement
+    package = plan.package
+    card = package.card
+    started_at = datetime.now(UTC)
+    agreement = None
+    if plan.inference.agreement:
+        agreement = asdict(plan.inference.agreement)
     # These names are read by other programs, and by later versions of this one.
     return {
         "format": 1,
@@ -119,15 +135,15 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         "model": {
             "name": card.name,
             "version": card.version,
-            "digest": plan.package.digest,
-            "package": plan.package.url,
+            "digest": package.digest,
+            "package": package.url,
             "labels": list(card.labels),
         },
         "computing": plan.inference.settings.as_dict(),
-        "agreement": asdict(agreement) if agreement else None,
+        "agreement": agreement,
         "schema": describe_schema(plan.output.file_format.schema),
         "libraries": list_libraries(),
-        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started_at": started_at.isoformat(timespec="seconds"),
     }
 
 
@@ -136,16 +152,18 @@ def store_plan(plan: Plan) -> None:
 
     A plan that an interrupted launch left is the same one, and stays.
     """
-    inputs = tuple(_describe_shard(shard) for shard in plan.shards)
-    stored = StoredPlan(plan.units, inputs, plan.ignored)
-    files.create(plan.run.plan, encode_plan(stored))
+    inputs = [_describe_shard(shard) for shard in plan.shards]
+    stored = StoredPlan(plan.units, tuple(inputs), plan.ignored)
+    content = encode_plan(stored)
+    files.create(plan.run.plan, content)
 
 
 def _describe_shard(shard: Shard) -> dict[str, Any]:
+    file = shard.file
     return {
-        "url": shard.file.url,
-        "bytes": shard.file.bytes,
-        "version": shard.file.version,
+        "url": file.url,
+        "bytes": file.bytes,
+        "version": file.version,
         "rows": shard.rows,
     }
 
@@ -160,7 +178,8 @@ def _find_output(job: ScoringJob) -> str:
 
 
 def _read_package(job: ScoringJob) -> Package:
-    package = read_package(_to_absolute(job.model.package, "model.package", ModelError))
+    url = _to_absolute(job.model.package, "model.package", ModelError)
+    package = read_package(url)
     # Before any of its steps runs.
     check_functions(job, package)
     check_preprocessing(package)
@@ -179,6 +198,8 @@ def _to_absolute(url: str, what: str, refusal: type[Refusal]) -> str:
 def _count_rows_per_batch(card: ModelCard, inference: InferenceSettings) -> int:
     """Return rows that make about 64 MiB of network input, in whole mini-batches."""
     batch_rows = inference.settings.batch_rows
-    rows = min(_MOST_ROWS_PER_BATCH, _BATCH_BYTES // bytes_per_row(card))
+    fitting = _BATCH_BYTES // bytes_per_row(card)
+    rows = min(_MOST_ROWS_PER_BATCH, fitting)
     # A mini-batch that is filled up with padding costs as much as a full one.
-    return max(batch_rows, rows - rows % batch_rows)
+    whole_rows = rows - rows % batch_rows
+    return max(batch_rows, whole_rows)

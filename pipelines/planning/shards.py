@@ -6,6 +6,8 @@ No worker has started yet.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -22,7 +24,19 @@ _THREADS = 8
 _SHOWN_NAMES = 5
 
 
-def list_shards(paths: Sequence[str]) -> tuple[list[InputFile], list[str]]:
+class Listed(NamedTuple):
+    """Input files, and the URLs that were left out."""
+
+    files: list[InputFile]
+    ignored: list[str]
+
+
+class _PlacedPiece(NamedTuple):
+    shard: Shard
+    piece: Piece
+
+
+def list_shards(paths: Sequence[str]) -> Listed:
     """Return every input file once, sorted by URL, and the URLs that were left out.
 
     Raises:
@@ -33,9 +47,11 @@ def list_shards(paths: Sequence[str]) -> tuple[list[InputFile], list[str]]:
     for path in paths:
         matches, left_out = _list_matches(path)
         if not matches:
-            raise InputError(f"source.paths {path}: matches no file{_describe_neighbours(path)}")
-        # By URL: paths may overlap, and a row must not be scored twice.
-        found.update((file.url, file) for file in matches)
+            neighbours = _describe_neighbours(path)
+            raise InputError(f"source.paths {path}: matches no file{neighbours}")
+        for file in matches:
+            # By URL: paths may overlap, and a row must not be scored twice.
+            found[file.url] = file
         ignored += left_out
     for file in found.values():
         if file.bytes == 0:
@@ -43,7 +59,9 @@ def list_shards(paths: Sequence[str]) -> tuple[list[InputFile], list[str]]:
                 f"{file.url}: has 0 bytes, so it is neither Parquet nor CSV; "
                 "write it again or take it out of source.paths"
             )
-    return sorted(found.values()), sorted(set(ignored))
+    # Sorted: the order in which paths are named makes no other run.
+    in_order = sorted(found.values())
+    return Listed(in_order, sorted(set(ignored)))
 
 
 def read_shards(
@@ -57,9 +75,8 @@ def read_shards(
         wanted: what each must have.
 
     Returns:
-        The shards, and the wanted columns' types, of which the first file decides those that nobody
-            has
-        declared.
+        The shards, and the wanted columns' types; the first file decides those that nobody has
+            declared.
 
     Raises:
         InputError: the first file, in order, that is not readable, lacks a column, or has another
@@ -68,10 +85,12 @@ def read_shards(
     first, schema = format.inspect(listed[0], wanted)
     settled = [_settle_type(column, schema) for column in wanted]
     with ThreadPoolExecutor(_THREADS) as pool:
+        inspect = partial(_inspect, format, settled)
         # In order, so that the same file is named every time.
-        others = pool.map(lambda file: format.inspect(file, settled)[0], listed[1:])
+        others = pool.map(inspect, listed[1:])
         shards = [first, *others]
-    return shards, pa.schema([(column.name, column.type) for column in settled])
+    fields = [(column.name, column.type) for column in settled]
+    return shards, pa.schema(fields)
 
 
 def cut_into_units(
@@ -84,15 +103,18 @@ def cut_into_units(
         format: how they are read.
         rows_per_unit: about how many rows each shall have.
     """
-    pieces: list[tuple[Shard, Piece]] = []
+    pieces: list[_PlacedPiece] = []
     for shard in shards:
-        pieces += [(shard, piece) for piece in format.split(shard, rows_per_unit)]
-    return tuple(_make_unit(index, *piece) for index, piece in enumerate(pieces))
+        for piece in format.split(shard, rows_per_unit):
+            placed = _PlacedPiece(shard, piece)
+            pieces.append(placed)
+    units = [_make_unit(index, shard, piece) for index, (shard, piece) in enumerate(pieces)]
+    return tuple(units)
 
 
-def _list_matches(path: str) -> tuple[list[InputFile], list[str]]:
+def _list_matches(path: str) -> Listed:
     try:
-        return inputs.list_inputs(path)
+        return Listed(*inputs.list_inputs(path))
     except (ImportError, ValueError) as error:
         raise InputError(
             f"source.paths {path}: {error}; install the extra for this kind of storage (s3, gcs)"
@@ -102,6 +124,11 @@ def _list_matches(path: str) -> tuple[list[InputFile], list[str]]:
             f"source.paths {path}: cannot be listed: {error.strerror}; "
             "check the address and credentials"
         ) from error
+
+
+def _inspect(format: Format, wanted: Sequence[Column], file: InputFile) -> Shard:
+    shard, _ = format.inspect(file, wanted)
+    return shard
 
 
 def _settle_type(column: Column, schema: pa.Schema) -> Column:
@@ -128,5 +155,8 @@ def _describe_neighbours(path: str) -> str:
     names = files.list_names(folder or ".")
     if not names:
         return "; its folder does not exist or is empty"
+    hint = nearest(name, names)
+    if hint:
+        return hint
     shown = ", ".join(names[:_SHOWN_NAMES])
-    return nearest(name, names) or f"; in its folder are {shown}, ..."
+    return f"; in its folder are {shown}, ..."
