@@ -5,6 +5,7 @@ root | ReadShards | Preprocess | Predict | Postprocess | WriteShards | PublishRu
 
 import argparse
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -57,16 +58,20 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
         plan: what the run does.
         workers: how many workers share one machine.
     """
-    job, output = plan.job, plan.output
-    record = RowRecord(job.source.key, job.errors.store_values)
+    job = plan.job
+    card = plan.package.card
+    output = plan.output
+    errors = job.errors
+    record = RowRecord(job.source.key, errors.store_values)
+    where = job.postprocess.where
+    head = manifest_head(plan)
+
     read = ReadShards(plan.run, plan.schema, plan.format, plan.rows_per_batch, record)
-    preprocess = Preprocess(plan.package.card.columns, plan.steps, plan.package.card.inputs)
+    preprocess = Preprocess(card.columns, plan.steps, card.inputs)
     predict = Predict(scoring_of(plan, workers))
-    postprocess = Postprocess(job.source.carried, output.scores, output.keep, job.postprocess.where)
+    postprocess = Postprocess(job.source.carried, output.scores, output.keep, where)
     write = WriteShards(plan.run, output.file_format)
-    publish = PublishRun(
-        plan.run, manifest_head(plan), job.errors.max_rejected_rows, job.errors.max_rejected_percent
-    )
+    publish = PublishRun(plan.run, head, errors.max_rejected_rows, errors.max_rejected_percent)
     return root | read | preprocess | predict | postprocess | write | publish
 
 
@@ -92,7 +97,8 @@ def main(argv: Sequence[str]) -> int:
     if reuse_from is not None and not is_left_to_clean_up(plan.run):
         find_run_to_reuse(plan, reuse_from)
     if arguments.dry_run:
-        return dry_run(plan)
+        scoring = scoring_of(plan, workers=1)
+        return dry_run(plan, scoring)
     # A template's launcher needs a job to start even then.
     if is_published(plan.run) and not starts_elsewhere(options):
         return say_already_published(plan, log)
@@ -139,11 +145,18 @@ def _log_plan(plan: Plan, options: PipelineOptions, log: RunLog) -> None:
     card = plan.package.card
     runner = options.view_as(StandardOptions).runner
     info = {"model": card.name, "version": card.version, "runner": runner}
-    log.tell_plan(plan.run, info, plan.rows, len(plan.units))
+    units = len(plan.units)
+    log.tell_plan(plan.run, info, plan.rows, units)
 
 
-def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Return our own flags, and those for the runner."""
+class _Parsed(NamedTuple):
+    """Our own flags, and those for the runner."""
+
+    arguments: argparse.Namespace
+    flags: list[str]
+
+
+def _parse(argv: Sequence[str]) -> _Parsed:
     parser = Parser(
         "pipelines.score",
         "Score Parquet or CSV shards with a model package and publish the scores.",
@@ -171,7 +184,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     # The rest is Beam's, who would drop what it does not know with a warning.
     flags = join_values(words)
     parser.refuse_unknown(unknown_flags(flags), known_flags())
-    return arguments, flags
+    return _Parsed(arguments, flags)
 
 
 _EPILOG = f"""runner options:

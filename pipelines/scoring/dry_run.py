@@ -1,17 +1,15 @@
 """A dry run: plan and check everything, score a few rows in memory, write nothing."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 import time
 
 import pyarrow as pa
 
 from pipelines.planning.plan import Plan
-from pipelines.planning.scoring import scoring_of
 from pipelines.scoring import summary
 from transforms.batches import RawBatch, ScoredBatch
 from transforms.postprocess import postprocess_batch
-from transforms.predict import predict_batch
+from transforms.predict import Scoring, predict_batch
 from transforms.preprocess import preprocess_batch
 from transforms.read import read_unit
 from transforms.rejected import RowRecord
@@ -28,55 +26,71 @@ class _Trial:
     seconds: float
 
 
-def dry_run(plan: Plan) -> int:
+def dry_run(plan: Plan, scoring: Scoring) -> int:
     """Show the plan and a few scored rows, and return the exit status.
 
     The rows go through the same functions as in the graph.
+
+    Args:
+        plan: what a run would do.
+        scoring: which model scores, and how.
     """
-    trial = _score_first_rows(plan)
-    rows = trial.batch.rows_in
+    trial = _score_first_rows(plan, scoring)
     print(plan_table(plan))
+    rows = trial.batch.rows_in
     if plan.rows is not None and rows:
         estimate = plan.rows * trial.seconds / rows
         print(
             f"  estimate: {estimate:,.1f} s with one worker, "
             f"from {rows:,} rows in {trial.seconds:.3f} s"
         )
-    if trial.scored.rejected:
-        print(summary.rejected_rows(trial.scored.rejected))
-    print(summary.shown_rows(pa.Table.from_batches([trial.scored.rows])))
+    scored = trial.scored
+    if scored.rejected:
+        print(summary.rejected_rows(scored.rejected))
+    table = pa.Table.from_batches([scored.rows])
+    print(summary.shown_rows(table))
     print("dry run: everything fits together; nothing was written")
     return 0
 
 
 def plan_table(plan: Plan) -> str:
     """Return what a run would do."""
-    job, card, output = plan.job, plan.package.card, plan.output.file_format.schema
+    job = plan.job
+    card = plan.package.card
     digest = plan.package.digest[:_DIGEST_CHARACTERS]
+    device = job.model.device
     settings = plan.inference.settings
+    unit_count = len(plan.units)
+    ignored_count = len(plan.ignored)
+    preprocess = [step.step for step in plan.steps]
+    schema = plan.output.file_format.schema
+    columns = [f"{column.name}: {column.type}" for column in schema]
     lines = {
         "job": job.name,
         "run id": plan.run.run_id,
-        "input": ", ".join(_describe_input(plan)),
-        "ignored": f"{len(plan.ignored):,} files (hidden, _SUCCESS, .crc)",
+        "input": _describe_input(plan),
+        "ignored": f"{ignored_count:,} files (hidden, _SUCCESS, .crc)",
         "units": (
-            f"{len(plan.units):,} of at most {job.sink.rows_per_file:,} rows; "
+            f"{unit_count:,} of at most {job.sink.rows_per_file:,} rows; "
             f"batches of {plan.rows_per_batch:,}, mini-batches of {settings.batch_rows:,}"
         ),
-        "model": f"{card.name} {card.version} ({digest}), {job.model.device} {settings}",
-        "preprocess": " -> ".join(step.step for step in plan.steps),
-        "columns out": ", ".join(f"{column.name}: {column.type}" for column in output),
+        "model": f"{card.name} {card.version} ({digest}), {device} {settings}",
+        "preprocess": " -> ".join(preprocess),
+        "columns out": ", ".join(columns),
         "output": summary.shown_path(plan.run.output),
     }
     return summary.table(lines)
 
 
-def _score_first_rows(plan: Plan) -> _Trial:
-    job, card = plan.job, plan.package.card
-    scoring = scoring_of(plan, workers=1)
+def _score_first_rows(plan: Plan, scoring: Scoring) -> _Trial:
+    job = plan.job
+    card = plan.package.card
     scorer = scoring.load()
-    batches = read_unit(plan.units[0], plan.schema, plan.format, _ROWS, RowRecord())
+    record = RowRecord()
+    unit = plan.units[0]
+    batches = read_unit(unit, plan.schema, plan.format, _ROWS, record)
     batch = next(batches)
+
     # Reading and loading do not count: a run does the one while it scores, and the other once.
     began = time.perf_counter()
     features = preprocess_batch(batch, card.columns, plan.steps, card.inputs)
@@ -88,11 +102,15 @@ def _score_first_rows(plan: Plan) -> _Trial:
         plan.output.keep,
         job.postprocess.where,
     )
-    return _Trial(batch, scored, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return _Trial(batch, scored, seconds)
 
 
-def _describe_input(plan: Plan) -> Iterator[str]:
-    size = sum(shard.file.bytes for shard in plan.shards)
-    yield f"{len(plan.shards):,} {plan.job.source.format} files"
-    yield f"{size:,} bytes"
-    yield "rows counted while reading" if plan.rows is None else f"{plan.rows:,} rows"
+def _describe_input(plan: Plan) -> str:
+    size_bytes = sum(shard.file.bytes for shard in plan.shards)
+    rows = "rows counted while reading"
+    if plan.rows is not None:
+        rows = f"{plan.rows:,} rows"
+    file_count = len(plan.shards)
+    kind = plan.job.source.format
+    return f"{file_count:,} {kind} files, {size_bytes:,} bytes, {rows}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 import time
-from typing import Any
+from typing import Any, TypeAlias
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -22,7 +22,8 @@ from storage import files
 from storage.layout import read_manifest
 from transforms.publish import announce
 
-Build = Callable[[beam.Pipeline, Plan, int], object]
+# Takes a pipeline, the plan, and the number of workers of a machine.
+Build: TypeAlias = Callable[[beam.Pipeline, Plan, int], object]
 
 
 def launch(
@@ -46,20 +47,26 @@ def launch(
         rows_done = RowsDone(plan.run, plan.units)
         resumed_rows = rows_done.count()
         log.tell_resumed(resumed_rows)
+
         pipeline = beam.Pipeline(options=options)
-        build(pipeline, plan, workers_per_machine(options))
+        workers = workers_per_machine(options)
+        build(pipeline, plan, workers)
         with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
             result = pipeline.run()
             if _goes_on_alone(options):
                 return _say_submitted(plan, result, log)
-            with cancelled_when_stopped(make_cancellation(options, result)):
+            cancel = make_cancellation(options, result)
+            with cancelled_when_stopped(cancel):
                 result.wait_until_finish()
     except Exception as error:
-        if isinstance(refusal_of(error), OtherContentError) or not files.exists(plan.run.manifest):
+        if isinstance(refusal_of(error), OtherContentError):
+            raise
+        if not files.exists(plan.run.manifest):
             raise
         # Another launcher of the same work was faster, and cleaned up under this one.
         return say_already_published(plan, log, late=True)
-    return _say_published(plan, resumed_rows, time.perf_counter() - began, log)
+    seconds = time.perf_counter() - began
+    return _say_published(plan, resumed_rows, seconds, log)
 
 
 def say_already_published(plan: Plan, log: RunLog, late: bool = False) -> int:
@@ -71,7 +78,8 @@ def say_already_published(plan: Plan, log: RunLog, late: bool = False) -> int:
         late: see `announce`.
     """
     announce(plan.run, late)
-    log.tell_already_published(*read_manifest(plan.run.output, plan.run.run_id))
+    run, manifest = read_manifest(plan.run.output, plan.run.run_id)
+    log.tell_already_published(run, manifest)
     if log.is_for_people:
         print(
             f"already published: run {plan.run.run_id}, the same inputs, model and settings; "
@@ -88,8 +96,9 @@ def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
         if reuse_from is not None:
             run, manifest = find_run_to_reuse(plan, reuse_from)
             reused = reuse_units(plan, run, manifest)
+            unit_count = len(plan.units)
             message = (
-                f"reused from run {reuse_from}: {reused:,} of {len(plan.units):,} units, "
+                f"reused from run {reuse_from}: {reused:,} of {unit_count:,} units, "
                 "in which no row was rejected"
             )
             log.tell("reused", message)
@@ -107,24 +116,26 @@ def _goes_on_alone(options: PipelineOptions) -> bool:
 
 
 def _say_submitted(plan: Plan, result: Any, log: RunLog) -> int:
+    job = "the job's description, for the template's launcher"
     # A template's launcher starts the job from the description that was just written: it has no id
     # yet.
-    has_job = getattr(result, "has_job", True)
-    description = "the job's description, for the template's launcher"
-    job = f"job {result.job_id()}" if has_job else description
-    message = f"submitted: {job}; workers publish run {plan.run.run_id} to {plan.run.output}"
+    if getattr(result, "has_job", True):
+        job = f"job {result.job_id()}"
+    run = plan.run
+    message = f"submitted: {job}; workers publish run {run.run_id} to {run.output}"
     log.tell("submitted", message)
     return 0
 
 
 def _say_published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -> int:
+    run = plan.run
     # Some runners' jobs end well when they were cancelled elsewhere.
-    if not files.exists(plan.run.manifest):
+    if not files.exists(run.manifest):
         raise PublishError(
-            f"{plan.run.output}: the runner says that the job is done, but it did not publish run "
-            f"{plan.run.run_id} there; look at the job's log, then run the same command again"
+            f"{run.output}: the runner says that the job is done, but it did not publish run "
+            f"{run.run_id} there; look at the job's log, then run the same command again"
         )
-    run, manifest = read_manifest(plan.run.output, plan.run.run_id)
+    run, manifest = read_manifest(run.output, run.run_id)
     log.tell_published(run, manifest, seconds, resumed_rows)
     # Once the run stands: until then an older one may be all that there is.
     remove_superseded(run, plan.job.name)

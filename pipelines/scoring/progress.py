@@ -40,8 +40,8 @@ class RowsDone:
             unit = int(name.split(".")[0])
             if unit not in self._finished:
                 self._finished[unit] = self._count_finished(unit)
-        finished, on_their_way = self._finished.values(), self._count_on_their_way().values()
-        return sum(finished) + sum(on_their_way)
+        on_their_way = self._count_on_their_way()
+        return sum(self._finished.values()) + sum(on_their_way.values())
 
     def _count_finished(self, unit: int) -> int:
         rows = self._planned.get(unit)
@@ -49,19 +49,26 @@ class RowsDone:
             return rows
         # Of a CSV file only its record tells.
         content = files.read(self._run.done_record(unit))
-        return int(json.loads(content)["rows_in"]) if content else 0
+        if not content:
+            return 0
+        record = json.loads(content)
+        return int(record["rows_in"])
 
     def _count_on_their_way(self) -> dict[int, int]:
         """Return the rows of units that are not finished, by unit."""
         rows: dict[int, int] = {}
-        for name in files.list_names(self._run.progress):
+        folder = self._run.progress
+        for name in files.list_names(folder):
             unit = int(name.split("-")[0])
             if unit in self._finished:
                 continue
-            content = files.read(files.join(self._run.progress, name))
-            # Several attempts at a unit do not add up; a note may be half written.
-            if content:
-                rows[unit] = max(rows.get(unit, 0), int(content))
+            content = files.read(files.join(folder, name))
+            # A note may be half written.
+            if not content:
+                continue
+            # Several attempts at a unit do not add up.
+            known = rows.get(unit, 0)
+            rows[unit] = max(known, int(content))
         return rows
 
 
@@ -81,9 +88,12 @@ def shown_progress(rows_done: RowsDone, total: int | None, log: RunLog) -> Itera
         yield
         return
     stop = threading.Event()
-    show = _show_bar if log.stderr.isatty() and not log.json else _show_lines
+    show = _show_lines
+    if log.stderr.isatty() and not log.json:
+        show = _show_bar
+    arguments = (rows_done, total, log, stop)
     # A daemon: a store that does not answer must not keep the process alive.
-    thread = threading.Thread(target=show, args=(rows_done, total, log, stop), daemon=True)
+    thread = threading.Thread(target=show, args=arguments, daemon=True)
     thread.start()
     try:
         yield
@@ -109,19 +119,25 @@ def _show_bar(rows_done: RowsDone, total: int | None, log: RunLog, stop: threadi
 
 
 def _show_lines(rows_done: RowsDone, total: int | None, log: RunLog, stop: threading.Event) -> None:
-    start, began = rows_done.count(), time.monotonic()
+    # Of this launch alone: an interrupted run's rows are there from the start.
+    start = rows_done.count()
+    began = time.monotonic()
     for done in _look_again(rows_done, stop, _PLAIN_SECONDS):
-        rate = (done - start) / (time.monotonic() - began)
+        seconds = time.monotonic() - began
+        rate = (done - start) / seconds
         message = f"scoring: {_describe(done, total, rate)}"
         log.tell_progress(message, done, rate)
 
 
 def _describe(done: int, total: int | None, rate: float) -> str:
-    of, left = "", ""
+    of = ""
+    left = ""
     if total is not None:
         of = f" of {total:,}"
-        if rate > 0:
-            left = f", {(total - done) / rate:,.0f} s left"
+    # Before the first row is done nobody can tell.
+    if total is not None and rate > 0:
+        seconds = (total - done) / rate
+        left = f", {seconds:,.0f} s left"
     return f"{done:,}{of} rows, {rate:,.0f} rows/s{left}"
 
 
@@ -130,9 +146,10 @@ def _look_again(rows_done: RowsDone, stop: threading.Event, seconds: float) -> I
 
     A store that takes long to list many records is asked less often.
     """
-    took = 0.0
-    while not stop.wait(max(seconds, _REST * took)):
+    pause = seconds
+    while not stop.wait(pause):
         began = time.monotonic()
         done = rows_done.count()
         took = time.monotonic() - began
+        pause = max(seconds, _REST * took)
         yield done

@@ -9,7 +9,7 @@ what scoring everything would have given.
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 import re
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from configs.errors import JobError, VerifyError
 from pipelines.planning.identity import list_libraries, output_settings
@@ -21,10 +21,35 @@ from transforms.output.done_record import finish_unit
 
 _PART = re.compile(r"part-(\d+)[-.]")
 _ATTEMPT = "reused"
-Entry = Mapping[str, Any]
+_DIGEST_CHARACTERS = 12
+Manifest: TypeAlias = Mapping[str, Any]
+# Of a file, or of a unit's books, in a manifest.
+Entry: TypeAlias = Mapping[str, Any]
 
 
-def find_run_to_reuse(plan: Plan, run_id: str) -> tuple[RunFolder, Mapping[str, Any]]:
+class PublishedRun(NamedTuple):
+    """A published run's folder, and its manifest."""
+
+    run: RunFolder
+    manifest: Manifest
+
+
+class _Compared(NamedTuple):
+    """What must be the same in both runs: its name, then, and now."""
+
+    name: str
+    then: Any
+    now: Any
+
+
+class _Match(NamedTuple):
+    """A unit, and the number of the one that it was in the published run."""
+
+    unit: WorkUnit
+    number: int
+
+
+def find_run_to_reuse(plan: Plan, run_id: str) -> PublishedRun:
     """Return folder and manifest of the published run whose rejected rows were corrected.
 
     Args:
@@ -36,7 +61,8 @@ def find_run_to_reuse(plan: Plan, run_id: str) -> tuple[RunFolder, Mapping[str, 
             changed since.
         VerifyError: it is not published.
     """
-    run, manifest = read_manifest(plan.run.output, None if run_id == "current" else run_id)
+    wanted = None if run_id == "current" else run_id
+    run, manifest = read_manifest(plan.run.output, wanted)
     what = f"--reuse_from {run_id}"
     if run.run_id == plan.run.run_id:
         raise JobError(
@@ -47,16 +73,17 @@ def find_run_to_reuse(plan: Plan, run_id: str) -> tuple[RunFolder, Mapping[str, 
         raise JobError(
             f"{what}: no row was rejected in that run, so there is nothing to score again"
         )
-    for name, then, now in _compare(plan, manifest):
-        if then != now:
+    for compared in _compare(plan, manifest):
+        if compared.then != compared.now:
             raise JobError(
-                f"{what}: that run had another {name}, so its scores cannot stand beside new ones; "
+                f"{what}: that run had another {compared.name}, "
+                "so its scores cannot stand beside new ones; "
                 "score everything, without this flag"
             )
-    return run, manifest
+    return PublishedRun(run, manifest)
 
 
-def reuse_units(plan: Plan, run: RunFolder, manifest: Mapping[str, Any]) -> int:
+def reuse_units(plan: Plan, run: RunFolder, manifest: Manifest) -> int:
     """Record as done every unit that need not be scored again, and return how many those are.
 
     Args:
@@ -66,44 +93,67 @@ def reuse_units(plan: Plan, run: RunFolder, manifest: Mapping[str, Any]) -> int:
     Raises:
         VerifyError: a published file is not what the manifest says.
     """
-    published: dict[int, list[Entry]] = {}
-    for entry in manifest["files"]:
-        published.setdefault(_find_unit_number(entry), []).append(entry)
+    published = _group_by_unit(manifest["files"])
     reused = 0
     for unit, number in _match_units(plan.units, manifest):
-        linked = tuple(_link_files(plan.run, unit, run, published.get(number, [])))
-        part = _make_part(unit, manifest, manifest["units"][number], linked)
+        entries = published.get(number, [])
+        linked = tuple(_link_files(plan.run, unit, run, entries))
+        books = manifest["units"][number]
+        part = _make_part(unit, manifest, books, linked)
+        # Last: once it is recorded as done, nobody scores it.
         finish_unit(plan.run, unit, part)
         reused += 1
     return reused
 
 
-def _match_units(
-    units: Sequence[WorkUnit], manifest: Mapping[str, Any]
-) -> Iterator[tuple[WorkUnit, int]]:
-    """Yield units that were scored without a rejected row, and their numbers in that run."""
-    versions = {entry["url"]: entry["version"] for entry in manifest["inputs"]}
+def _group_by_unit(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
+    """Return a manifest's files by the number of the unit that they are of."""
+    published: dict[int, list[Entry]] = {}
+    for entry in entries:
+        number = _find_unit_number(entry)
+        of_unit = published.setdefault(number, [])
+        of_unit.append(entry)
+    return published
+
+
+def _match_units(units: Sequence[WorkUnit], manifest: Manifest) -> Iterator[_Match]:
+    """Yield units that were scored without a rejected row."""
+    versions = {}
+    for entry in manifest["inputs"]:
+        url = entry["url"]
+        versions[url] = entry["version"]
     numbers = {}
     for position, books in enumerate(manifest["units"]):
-        numbers[books["shard"], books["first_row"]] = position
+        place = books["shard"], books["first_row"]
+        numbers[place] = position
+
     for unit in units:
         number = numbers.get((unit.shard, unit.first_row))
-        if number is None or versions.get(unit.shard) != unit.version:
+        if number is None:
+            continue
+        if versions.get(unit.shard) != unit.version:
             continue
         books = manifest["units"][number]
         # Other rows: the shard may have been cut in other places.
         has_same_rows = unit.rows in (None, books["in"])
         if has_same_rows and not books["rejected"]:
-            yield unit, number
+            yield _Match(unit, number)
 
 
-def _compare(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Yield what must be the same in both runs: its name, then, and now."""
-    job = plan.job.model_dump(mode="json")
-    yield "model", manifest["model"]["digest"], plan.package.digest
-    yield "job", output_settings(manifest["job"]), output_settings(job)
-    yield "setting of speed", manifest.get("computing"), plan.inference.settings.as_dict()
-    yield "libraries", manifest["libraries"], list_libraries()
+def _compare(plan: Plan, manifest: Manifest) -> Iterator[_Compared]:
+    """Yield what must be the same in both runs."""
+    digest = manifest["model"]["digest"]
+    yield _Compared("model", digest, plan.package.digest)
+
+    settings_then = output_settings(manifest["job"])
+    settings_now = output_settings(plan.job.model_dump(mode="json"))
+    yield _Compared("job", settings_then, settings_now)
+
+    # Manifests of older versions have none.
+    computing = manifest.get("computing")
+    yield _Compared("setting of speed", computing, plan.inference.settings.as_dict())
+
+    yield _Compared("libraries", manifest["libraries"], list_libraries())
 
 
 def _link_files(
@@ -112,10 +162,13 @@ def _link_files(
     """Give the published files of a unit a second name, among the attempts of the new run."""
     files.make_folder(new.attempts)
     for number, entry in enumerate(entries):
-        url, digest = files.join(run.published, entry["path"]), entry["sha256"]
-        suffix = PurePosixPath(entry["path"]).suffix
+        path = entry["path"]
+        digest = entry["sha256"]
+        url = files.join(run.published, path)
+        suffix = PurePosixPath(path).suffix
         # The same name at every try: a launch that was killed in between finds its links made.
-        name = f"{unit.index:07d}-{_ATTEMPT}-{digest[:12]}-{number:03d}{suffix}"
+        short_digest = digest[:_DIGEST_CHARACTERS]
+        name = f"{unit.index:07d}-{_ATTEMPT}-{short_digest}-{number:03d}{suffix}"
         try:
             # What was altered since must not get a new manifest's word for it.
             if files.compute_sha256(url) != digest:
@@ -123,7 +176,8 @@ def _link_files(
                     f"{url}: its content was altered (sha256 differs), so it is not reused; "
                     "score everything again"
                 )
-            files.link_or_copy(url, files.join(new.attempts, name))
+            second_url = files.join(new.attempts, name)
+            files.link_or_copy(url, second_url)
         except FileNotFoundError as error:
             raise VerifyError(
                 f"{url}: is gone, so it cannot be reused; score everything, without --reuse_from"
@@ -132,8 +186,9 @@ def _link_files(
 
 
 def _make_part(
-    unit: WorkUnit, manifest: Mapping[str, Any], books: Entry, scored: tuple[WrittenFile, ...]
+    unit: WorkUnit, manifest: Manifest, books: Entry, scored: tuple[WrittenFile, ...]
 ) -> WrittenPart:
+    placement = "; ".join(manifest["computed_by"])
     return WrittenPart(
         unit=unit.index,
         attempt=_ATTEMPT,
@@ -145,12 +200,13 @@ def _make_part(
         last=True,
         scored=scored,
         rejected=(),
-        placement="; ".join(manifest["computed_by"]),
+        placement=placement,
     )
 
 
 def _find_unit_number(entry: Entry) -> int:
-    match = _PART.match(entry["path"])
+    path = entry["path"]
+    match = _PART.match(path)
     if match is None:
-        raise VerifyError(f"{entry['path']}: is not the name of a published file")
+        raise VerifyError(f"{path}: is not the name of a published file")
     return int(match[1])

@@ -60,6 +60,7 @@ def remove_superseded(run: RunFolder, job: str) -> None:
 
 
 def _list_others(run: RunFolder) -> Iterator[RunFolder]:
-    for name in files.list_names(files.join(run.output, "_tmp")):
+    folder = files.join(run.output, "_tmp")
+    for name in files.list_names(folder):
         if name != run.run_id:
             yield RunFolder(run.output, name)

@@ -1,8 +1,8 @@
-"""What a person sees of a run: the plan, totals, first rows, and the line that reads them."""
+"""What a person sees of a published run: totals, first rows, and the line that reads them."""
 
 from collections.abc import Mapping, Sequence
 import os
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -12,10 +12,13 @@ from storage import files
 from storage.layout import RunFolder
 from transforms.rejected import RejectedBatch
 
+Manifest: TypeAlias = Mapping[str, Any]
+
 _FIRST_ROWS = 5
 # Half a unit of the last digit: less would be shown as 0.
 _SHOWN_SECONDS = 0.0005
 _SHOWN_CHARACTERS = 30
+_ELLIPSIS = "..."
 # Shorter than any clock tells; nothing is divided by 0.
 _INSTANT_SECONDS = 1e-9
 
@@ -28,9 +31,7 @@ _ROW_LINES = {
 }
 
 
-def final_table(
-    run: RunFolder, manifest: Mapping[str, Any], seconds: float, resumed_rows: int
-) -> str:
+def final_table(run: RunFolder, manifest: Manifest, seconds: float, resumed_rows: int) -> str:
     """Return rows in, scored, filtered, rejected, files, seconds, rows/s, and the output's path.
 
     Args:
@@ -40,10 +41,17 @@ def final_table(
         resumed_rows: rows that an earlier, interrupted run had done.
     """
     rows = manifest["rows"]
-    lines = {name: f"{rows[key]:,}" for name, key in _ROW_LINES.items()}
-    lines["files"] = f"{len(manifest['files']):,}"
+    lines = {}
+    for name, key in _ROW_LINES.items():
+        count = rows[key]
+        lines[name] = f"{count:,}"
+    file_count = len(manifest["files"])
+    lines["files"] = f"{file_count:,}"
     lines["seconds"] = f"{seconds:.1f}"
-    rate = (rows["in"] - resumed_rows) / max(seconds, _INSTANT_SECONDS)
+
+    # Of this launch alone: the others cost it no time.
+    own_rows = rows["in"] - resumed_rows
+    rate = own_rows / max(seconds, _INSTANT_SECONDS)
     lines["rows/s"] = f"{rate:,.0f}"
     lines["computed by"] = "; ".join(manifest["computed_by"])
     lines["output"] = shown_path(run.published)
@@ -52,22 +60,30 @@ def final_table(
     return table(lines)
 
 
-def where_time_went(manifest: Mapping[str, Any]) -> str:
+def where_time_went(manifest: Manifest) -> str:
     """Return seconds and share of each stage, and what the workers reached, and needed.
 
     Summed over workers, an interrupted run's too.
     """
-    took = []
+    stages = []
     for stage, entry in manifest["stages"].items():
-        seconds, percent = entry["seconds"], 100 * entry["share"]
-        if seconds >= _SHOWN_SECONDS:
-            took.append(f"{stage} {_to_duration(seconds)} ({percent:.0f} %)")
-    if not took:
+        seconds = entry["seconds"]
+        if seconds < _SHOWN_SECONDS:
+            continue
+        duration = _to_duration(seconds)
+        percent = 100 * entry["share"]
+        stages.append(f"{stage} {duration} ({percent:.0f} %)")
+    if not stages:
         return "where the time went: not known, since all rows were scored by another run"
-    memory = f"peak memory {manifest['peak_memory_bytes'] / 1e6:,.0f} MB"
+
+    took = ", ".join(stages)
     rate = manifest["rows_per_second"]
-    reached = "" if rate is None else f"{rate:,} rows/s without start-up and publishing; "
-    return f"where the time went, all workers together: {', '.join(took)}; {reached}{memory}"
+    reached = ""
+    if rate is not None:
+        reached = f"{rate:,} rows/s without start-up and publishing; "
+    megabytes = manifest["peak_memory_bytes"] / 1e6
+    memory = f"peak memory {megabytes:,.0f} MB"
+    return f"where the time went, all workers together: {took}; {reached}{memory}"
 
 
 def reading_line(output: str, format: str) -> str:
@@ -77,12 +93,15 @@ def reading_line(output: str, format: str) -> str:
         output: the output folder.
         format: of its files.
     """
-    path = f"{shown_path(output)}/current/*.{format}"
-    reader = "read_csv_auto" if format == "csv" else "read_parquet"
+    folder = shown_path(output)
+    path = f"{folder}/current/*.{format}"
+    reader = "read_parquet"
+    if format == "csv":
+        reader = "read_csv_auto"
     return f"duckdb: SELECT * FROM {reader}('{path}')"  # noqa: S608 - a line to show
 
 
-def first_rows(run: RunFolder, manifest: Mapping[str, Any]) -> str:
+def first_rows(run: RunFolder, manifest: Manifest) -> str:
     """Return the first rows of the first file that has some.
 
     Args:
@@ -92,13 +111,17 @@ def first_rows(run: RunFolder, manifest: Mapping[str, Any]) -> str:
     with_rows = [entry for entry in manifest["files"] if entry["rows"]]
     if not with_rows:
         return "no rows"
+
     path = with_rows[0]["path"]
     # The first rows only, as the file may be large.
-    with files.open_read(f"{run.published}/{path}") as file:
+    url = f"{run.published}/{path}"
+    with files.open_read(url) as file:
         if path.endswith(".csv"):
-            rows = pacsv.open_csv(file).read_next_batch()
+            batches = pacsv.open_csv(file)
+            rows = batches.read_next_batch()
         else:
-            rows = next(pq.ParquetFile(file).iter_batches(_FIRST_ROWS))
+            parquet = pq.ParquetFile(file)
+            rows = next(parquet.iter_batches(_FIRST_ROWS))
     return shown_rows(pa.Table.from_batches([rows]))
 
 
@@ -107,19 +130,24 @@ def shown_rows(rows: pa.Table) -> str:
     rows = rows.slice(0, _FIRST_ROWS)
     columns = []
     for name, column in zip(rows.column_names, rows.columns, strict=True):
-        cells = [name, *(_to_cell(value) for value in column.to_pylist())]
+        values = [_to_cell(value) for value in column.to_pylist()]
+        cells = [name, *values]
         width = max(len(cell) for cell in cells)
         columns.append([cell.rjust(width) for cell in cells])
-    return "\n".join("  ".join(line) for line in zip(*columns, strict=True))
+    # Columns of cells to lines of cells.
+    lines = zip(*columns, strict=True)
+    return "\n".join("  ".join(line) for line in lines)
 
 
 def rejected_rows(rejected: Sequence[RejectedBatch]) -> str:
     """Return how many rows each stage would reject, and its first reason."""
     lines = []
     for batch in rejected:
-        first = batch.rows.slice(0, 1).to_pylist()[0]
+        count = batch.rows.num_rows
+        beginning = batch.rows.slice(0, 1)
+        first = beginning.to_pylist()[0]
         lines.append(
-            f"  {batch.rows.num_rows:,} rows would be rejected in {batch.stage}; "
+            f"  {count:,} rows would be rejected in {batch.stage}; "
             f"row {first['row']}: {first['error']}: {first['message']}"
         )
     return "\n".join(lines)
@@ -128,18 +156,25 @@ def rejected_rows(rejected: Sequence[RejectedBatch]) -> str:
 def table(lines: Mapping[str, str]) -> str:
     """Return names and values in two columns."""
     width = max(len(name) for name in lines)
-    return "\n".join(f"  {name.ljust(width)}  {value}" for name, value in lines.items())
+    shown = []
+    for name, value in lines.items():
+        padded = name.ljust(width)
+        shown.append(f"  {padded}  {value}")
+    return "\n".join(shown)
 
 
 def shown_path(path: str) -> str:
     """Return a path relative to the current folder where it is below it."""
-    if path.startswith(os.getcwd() + "/"):
+    here = os.getcwd()
+    if path.startswith(f"{here}/"):
         return os.path.relpath(path)
     return path
 
 
 def _to_duration(seconds: float) -> str:
-    return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds:.3f} s"
+    if seconds >= 1:
+        return f"{seconds:,.1f} s"
+    return f"{seconds:.3f} s"
 
 
 def _to_cell(value: Any) -> str:
@@ -148,4 +183,5 @@ def _to_cell(value: Any) -> str:
     text = str(value)
     if len(text) <= _SHOWN_CHARACTERS:
         return text
-    return f"{text[: _SHOWN_CHARACTERS - 3]}..."
+    kept = _SHOWN_CHARACTERS - len(_ELLIPSIS)
+    return text[:kept] + _ELLIPSIS
