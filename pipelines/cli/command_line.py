@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from types import FrameType
-from typing import Any, NoReturn, Protocol, TextIO
+from typing import Any, NoReturn, Protocol, TextIO, TypeAlias
 import warnings
 
 from configs.errors import JobError, Refusal, refusal_of
@@ -33,15 +33,18 @@ EXIT_MEANINGS = {
     "5": "publishing failed, or another launcher published other content first",
     "130, 143": "interrupted; the same command resumes",
 }
-EXIT_STATUSES = "exit status:\n" + "".join(
-    f"  {status.ljust(8)}  {meaning}\n" for status, meaning in EXIT_MEANINGS.items()
-)
+EXIT_STATUSES = "exit status:\n"
+for _status, _meaning in EXIT_MEANINGS.items():
+    EXIT_STATUSES += f"  {_status:8}  {_meaning}\n"
 # The others may end well when they are tried again.
 _REFUSED = (2, 3, 4)
 _INTERRUPTED = 130
+# The file descriptor.
+_STDERR = 2
 # An error of a library may quote a whole file.
 _SHOWN_CHARACTERS = 500
-Main = Callable[[Sequence[str]], int]
+Words: TypeAlias = Sequence[str]
+Main: TypeAlias = Callable[[Words], int]
 
 
 class TakesFlags(Protocol):
@@ -67,7 +70,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise JobError(f"{message}; see {self.prog} --help")
 
-    def refuse_unknown(self, unknown: Sequence[str], more_flags: Sequence[str] = ()) -> None:
+    def refuse_unknown(self, unknown: Words, more_flags: Words = ()) -> None:
         """Refuse the first word that is no flag of ours or of the runner.
 
         Args:
@@ -81,10 +84,11 @@ class Parser(argparse.ArgumentParser):
             return
         flag = unknown[0].partition("=")[0]
         known = [*list_flags(self), *more_flags]
-        raise JobError(f"unknown flag {flag}{nearest(flag, known)}; see {self.prog} --help")
+        hint = nearest(flag, known)
+        raise JobError(f"unknown flag {flag}{hint}; see {self.prog} --help")
 
 
-def run_program(main: Main, argv: Sequence[str] | None = None) -> int:
+def run_program(main: Main, argv: Words | None = None) -> int:
     """Run `main`, and return the exit status.
 
     Whatever it raises becomes one plain line on stderr. The metrics that it asked for are left.
@@ -96,21 +100,24 @@ def run_program(main: Main, argv: Sequence[str] | None = None) -> int:
     global _log
     end_imports()
     _log = RunLog()
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    _quiet_libraries("--debug" in arguments)
-    status = _run(main, arguments)
+    if argv is None:
+        argv = sys.argv[1:]
+    _quiet_libraries("--debug" in argv)
+    status = _run(main, list(argv))
     _log.write_metrics(status)
     return status
 
 
-def open_log(argv: Sequence[str]) -> RunLog:
+def open_log(argv: Words) -> RunLog:
     """Return the log that the flags ask for, from now on the one of `run_program`.
 
     They are read before all else, so that a bad flag is in it too.
     """
     global _log
+    metrics_file = None
     # A dry run leaves nothing.
-    metrics_file = None if "--dry_run" in argv else _find_value("--metrics_file", argv)
+    if "--dry_run" not in argv:
+        metrics_file = _find_value("--metrics_file", argv)
     _log = RunLog(
         json=_find_value("--log_format", argv) == "json",
         quiet="--quiet" in argv,
@@ -156,19 +163,25 @@ def workers_kept_quiet() -> Iterator[None]:
     --debug nothing is dropped. A JSON log is kept free of lines that are not JSON even then; the
     libraries of this process are in it.
     """
-    if logging.getLogger().isEnabledFor(logging.INFO) and not _log.json:
+    if _is_debugging() and not _log.json:
         yield
         return
+
+    # What is buffered was written before, and is not to be dropped.
     sys.stderr.flush()
-    with os.fdopen(os.dup(2), "w") as kept, open(os.devnull, "w") as nowhere:
-        # File descriptor 2 itself, because worker processes inherit that.
-        os.dup2(nowhere.fileno(), 2)
+    copy = os.dup(_STDERR)
+    with (
+        os.fdopen(copy, "w") as kept,
+        open(os.devnull, "w") as nowhere,
+    ):
+        # The file descriptor itself, because worker processes inherit that.
+        os.dup2(nowhere.fileno(), _STDERR)
         _send_logs_to(kept)
         try:
             yield
         finally:
             sys.stderr.flush()
-            os.dup2(kept.fileno(), 2)
+            os.dup2(kept.fileno(), _STDERR)
             _send_logs_to(None)
 
 
@@ -176,7 +189,7 @@ def workers_kept_quiet() -> Iterator[None]:
 _log = RunLog()
 
 
-def _run(main: Main, argv: Sequence[str]) -> int:
+def _run(main: Main, argv: Words) -> int:
     try:
         return main(argv)
     except Refusal as refusal:
@@ -208,23 +221,36 @@ def _fail(refusal: Refusal, error: Exception) -> int:
     It was refused if a retry would end alike, and failed if it might not.
     """
     trace = None
-    # As with --debug.
-    if logging.getLogger().isEnabledFor(logging.INFO):
+    if _is_debugging():
         trace = "".join(traceback.format_exception(error))
+    named: Exception = refusal
     # An internal error goes by its own class.
-    named = error if type(refusal) is Refusal else refusal
-    event = "refused" if refusal.status in _REFUSED else "failed"
-    _log.tell_end(event, str(refusal), refusal.status, type(named).__name__, trace)
-    return refusal.status
+    if type(refusal) is Refusal:
+        named = error
+    name = type(named).__name__
+    status = refusal.status
+    event = "refused" if status in _REFUSED else "failed"
+    _log.tell_end(event, str(refusal), status, name, trace)
+    return status
 
 
-def _find_value(flag: str, argv: Sequence[str]) -> str | None:
+def _is_debugging() -> bool:
+    """Tell whether libraries log more than errors, as `_quiet_libraries` lets them with --debug."""
+    root = logging.getLogger()
+    return root.isEnabledFor(logging.INFO)
+
+
+def _find_value(flag: str, argv: Words) -> str | None:
     """Return what argparse will take for the flag's value; None where it will complain."""
     value = None
-    for word, following in zip(argv, [*argv[1:], None], strict=True):
+    # Behind the last word comes none.
+    following_words = [*argv[1:], None]
+    for word, following in zip(argv, following_words, strict=True):
         name, equals, text = word.partition("=")
-        if name == flag:
-            value = text if equals else following
+        if name != flag:
+            continue
+        # No return: of a flag that is given twice argparse takes the last value.
+        value = text if equals else following
     return value
 
 
@@ -237,9 +263,10 @@ def _find_last_line(error: Exception) -> str:
     # gRPC's own text ends with a bracket.
     details: Any = getattr(error, "details", None)
     is_of_a_service = callable(details)
-    text = str(details()) if is_of_a_service else str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    line = lines[-1] if lines else ""
+    text = str(details() if is_of_a_service else error)
+    line = ""
+    for candidate in text.splitlines():
+        line = candidate.strip() or line
     is_of_the_system = bool(getattr(error, "strerror", None))
     if not is_of_a_service and not is_of_the_system:
         line = shown(Exception(line))
@@ -254,9 +281,11 @@ def _quiet_libraries(debug: bool) -> None:
     level = logging.INFO if debug else logging.CRITICAL
     logging.basicConfig(stream=sys.stderr, level=level)
     # Again: the first call does nothing where logging is set up already.
-    logging.getLogger().setLevel(level)
+    root = logging.getLogger()
+    root.setLevel(level)
     for handler in _list_own_handlers():
-        handler.setFormatter(TextFormatter(logging.BASIC_FORMAT))
+        formatter = TextFormatter(logging.BASIC_FORMAT)
+        handler.setFormatter(formatter)
     if not debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
 
@@ -270,8 +299,9 @@ def _log_libraries_in_json() -> None:
 def _send_logs_to(kept: TextIO | None) -> None:
     """Let the run's log, and libraries' that share its place, write to `kept`; None for stderr."""
     _log.terminal = kept
+    stream = kept or sys.stderr
     for handler in _list_own_handlers():
-        handler.setStream(kept or sys.stderr)
+        handler.setStream(stream)
 
 
 def _list_own_handlers() -> list[logging.StreamHandler[TextIO]]:

@@ -22,10 +22,13 @@ def leave_out_current_folder() -> None:
     here = str(Path.cwd())
     wanted = (_ROOT, *_list_named_folders())
     # While Python looks for the module of `-m`, the first argument is the flag itself.
-    if sys.argv[:1] != ["-m"] or here in wanted:
+    is_starting = sys.argv[:1] == ["-m"]
+    if not is_starting or here in wanted:
         return
-    # In place: other modules hold the list. An empty entry means the current folder.
-    sys.path[:] = [entry for entry in sys.path if entry and os.path.abspath(entry) != here]
+
+    others = [entry for entry in sys.path if not _is_folder(entry, here)]
+    # In place: other modules hold the list.
+    sys.path[:] = others
 
 
 def keep_current_folder_from_workers() -> None:
@@ -38,12 +41,21 @@ def keep_current_folder_from_workers() -> None:
     # An installed program is found anyway, and its folder holds more than this.
     if _ROOT not in packages:
         folders = [_ROOT, *folders]
+    once_each = dict.fromkeys(folders)
     os.environ["PYTHONSAFEPATH"] = "1"
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(folders))
+    os.environ["PYTHONPATH"] = os.pathsep.join(once_each)
+
+
+def _is_folder(entry: str, folder: str) -> bool:
+    # An empty entry means the current folder.
+    if not entry:
+        return True
+    return os.path.abspath(entry) == folder
 
 
 def _list_named_folders() -> list[str]:
     """Return folders that the user named in PYTHONPATH."""
-    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    # An empty entry means the current folder, and is an accident.
+    named = os.environ.get("PYTHONPATH", "")
+    entries = named.split(os.pathsep)
+    # An empty entry is an accident.
     return [os.path.abspath(entry) for entry in entries if entry]

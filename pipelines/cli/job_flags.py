@@ -32,7 +32,8 @@ def load_job(arguments: argparse.Namespace) -> ScoringJob:
     overrides = [parse_set(text) for text in arguments.set]
     # After those of --set, so that a flag of its own has the last word.
     if arguments.input:
-        paths = ", ".join(_quote(path) for path in arguments.input)
+        quoted = [_quote(path) for path in arguments.input]
+        paths = ", ".join(quoted)
         overrides.append(("source.paths", f"[{paths}]"))
     if arguments.model:
         overrides.append(("model.package", _quote(arguments.model)))

@@ -71,11 +71,16 @@ def json_line(level: str, event: str, message: str, **fields: Any) -> str:
         message: the same for people.
         fields: None where not known.
     """
-    known = {name: value for name, value in fields.items() if value is not None}
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    # The ending that every reader of ISO 8601 knows; Python's own is rarer.
-    time = now.replace("+00:00", "Z")
-    line = {"time": time, "level": level, "event": event, "message": message, **known}
+    now = datetime.now(UTC)
+    time = now.isoformat(timespec="milliseconds")
+    line: dict[str, Any] = {
+        # The ending that every reader of ISO 8601 knows; Python's own is rarer.
+        "time": time.replace("+00:00", "Z"),
+        "level": level,
+        "event": event,
+        "message": message,
+    }
+    line |= {name: value for name, value in fields.items() if value is not None}
     return json.dumps(_redact_strings(line), default=str)
 
 
@@ -105,9 +110,11 @@ def _list_secrets_of_environment() -> list[str]:
     secrets: set[str] = set()
     for name, value in os.environ.items():
         if _SECRET_VARIABLE.search(name):
+            secrets.add(value)
             # A private key counts line by line, too.
-            secrets.update((value, *value.splitlines()))
+            secrets.update(value.splitlines())
     long_enough = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    # Else the rest of a long one would stay where a short one is part of it.
     return sorted(long_enough, key=len, reverse=True)
 
 

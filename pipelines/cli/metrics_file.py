@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 import os
 import time
+from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Gauge, Info, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,6 +22,9 @@ _MODE = 0o644
 _UNKNOWN_JOB = "unknown"
 _PREFIX = "batch_prediction"
 _LAST_SUCCESS = f"{_PREFIX}_last_success_timestamp_seconds"
+Texts: TypeAlias = dict[str, str]
+Counts: TypeAlias = dict[str, int]
+Seconds: TypeAlias = dict[str, float]
 
 
 @dataclass
@@ -38,10 +42,10 @@ class RunFacts:
     """
 
     job: str | None = None
-    info: dict[str, str] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
+    info: Texts = field(default_factory=dict)
+    rows: Counts = field(default_factory=dict)
     files: int | None = None
-    stage_seconds: dict[str, float] = field(default_factory=dict)
+    stage_seconds: Seconds = field(default_factory=dict)
     rows_per_second: float | None = None
     peak_memory_bytes: int | None = None
     published: bool = False
@@ -61,15 +65,20 @@ def write_metrics(path: str, facts: RunFacts, exit_status: int, seconds: float) 
     """
     before = _read_last_successes(path)
     # A job that could not be read is, most likely, the one that the file was of.
-    job = facts.job or next(iter(before), _UNKNOWN_JOB)
+    job_of_file = next(iter(before), _UNKNOWN_JOB)
+    job = facts.job or job_of_file
     now = time.time()
-    has_succeeded = facts.published and exit_status == 0
-    last_success = now if has_succeeded else before.get(job)
+    last_success = before.get(job)
+    if facts.published and exit_status == 0:
+        last_success = now
+
     metrics = _Metrics(job)
     metrics.add_gauge("exit_status", "Exit status of the last run: 0 is success.", exit_status)
     _add_times(metrics, now, last_success, seconds)
     _add_facts(metrics, facts)
-    files.replace(path, generate_latest(metrics.registry))
+    content = generate_latest(metrics.registry)
+    files.replace(path, content)
+    # Storage's own mode keeps others out.
     if files.is_local(path):
         os.chmod(path, _MODE)
 
@@ -84,21 +93,27 @@ class _Metrics:
     def add_gauge(self, name: str, text: str, value: float | None) -> None:
         if value is None:
             return
-        gauge = Gauge(f"{_PREFIX}_{name}", text, ["job"], registry=self.registry)
-        gauge.labels(self.job).set(value)
+        full_name = f"{_PREFIX}_{name}"
+        gauge = Gauge(full_name, text, ["job"], registry=self.registry)
+        of_job = gauge.labels(self.job)
+        of_job.set(value)
 
     def add_gauges(self, name: str, text: str, label: str, values: Mapping[str, float]) -> None:
         if not values:
             return
-        gauge = Gauge(f"{_PREFIX}_{name}", text, ["job", label], registry=self.registry)
+        full_name = f"{_PREFIX}_{name}"
+        gauge = Gauge(full_name, text, ["job", label], registry=self.registry)
         for key, value in values.items():
-            gauge.labels(self.job, key).set(value)
+            of_key = gauge.labels(self.job, key)
+            of_key.set(value)
 
     def add_info(self, name: str, text: str, values: Mapping[str, str]) -> None:
         if not values:
             return
-        info = Info(f"{_PREFIX}_{name}", text, ["job"], registry=self.registry)
-        info.labels(self.job).info(dict(values))
+        full_name = f"{_PREFIX}_{name}"
+        info = Info(full_name, text, ["job"], registry=self.registry)
+        of_job = info.labels(self.job)
+        of_job.info(dict(values))
 
 
 def _add_times(metrics: _Metrics, now: float, last_success: float | None, seconds: float) -> None:
@@ -113,7 +128,8 @@ def _add_times(metrics: _Metrics, now: float, last_success: float | None, second
 def _add_facts(metrics: _Metrics, facts: RunFacts) -> None:
     rows = "Rows of the last run: in = scored + filtered + rejected."
     metrics.add_gauges("rows", rows, "outcome", facts.rows)
-    metrics.add_gauge("files", "Files with scores that the last run published.", facts.files)
+    published = "Files with scores that the last run published."
+    metrics.add_gauge("files", published, facts.files)
     stages = "Time in each stage, summed over workers."
     metrics.add_gauges("stage_seconds", stages, "stage", facts.stage_seconds)
     rate = "Rows that the last run scored per second."
@@ -130,6 +146,7 @@ def _read_last_successes(path: str) -> dict[str, float | None]:
     """
     try:
         content = files.read(path) or b""
+        # A list, so that what cannot be parsed fails here.
         families = list(text_string_to_metric_families(content.decode()))
     except (OSError, ValueError):
         return {}

@@ -8,13 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 import sys
 import time
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 from pipelines.cli.log_format import json_line, redacted
 from pipelines.cli.metrics_file import RunFacts, write_metrics
 from storage.layout import RunFolder
 
 INFO, WARNING, ERROR = "info", "warning", "error"
+Manifest: TypeAlias = Mapping[str, Any]
+# Of a line, beside time, level, event and message.
+Fields: TypeAlias = Mapping[str, Any]
+# Model, version and runner of a run.
+Info: TypeAlias = Mapping[str, str]
 # Shorter than any clock tells; nothing is divided by 0.
 _INSTANT_SECONDS = 1e-9
 
@@ -59,9 +64,7 @@ class RunLog:
             print(redacted(message))
         self._tell_machines(event, message)
 
-    def tell_plan(
-        self, run: RunFolder, info: Mapping[str, str], rows: int | None, units: int
-    ) -> None:
+    def tell_plan(self, run: RunFolder, info: Info, rows: int | None, units: int) -> None:
         """Say what the run will do.
 
         Args:
@@ -71,7 +74,9 @@ class RunLog:
             units: units of work.
         """
         self.facts.info = {"run_id": run.run_id, **info}
-        count = "uncounted" if rows is None else f"{rows:,}"
+        count = "uncounted"
+        if rows is not None:
+            count = f"{rows:,}"
         message = f"planned: run {run.run_id}, {count} rows in {units:,} units of work"
         fields = {"rows_in": rows, "units": units, "output": run.output}
         self._tell_machines("planned", message, **info, **fields)
@@ -97,7 +102,7 @@ class RunLog:
             print(message, file=self.stderr, flush=True)
 
     def tell_published(
-        self, run: RunFolder, manifest: Mapping[str, Any], seconds: float, resumed_rows: int
+        self, run: RunFolder, manifest: Manifest, seconds: float, resumed_rows: int
     ) -> None:
         """Say the totals of a run that this launcher published.
 
@@ -107,26 +112,33 @@ class RunLog:
             seconds: how long it took.
             resumed_rows: rows that an earlier, interrupted run had done.
         """
-        facts, stages = self.facts, manifest["stages"]
-        rows = manifest["rows"]["in"] - resumed_rows
-        facts.rows_per_second = rows / max(seconds, _INSTANT_SECONDS)
-        facts.stage_seconds = {stage: entry["seconds"] for stage, entry in stages.items()}
-        facts.peak_memory_bytes = manifest["peak_memory_bytes"]
+        # Of this launch alone: the others cost it no time.
+        own_rows = manifest["rows"]["in"] - resumed_rows
+        rate = own_rows / max(seconds, _INSTANT_SECONDS)
+        stages = manifest["stages"]
+        stage_seconds = {stage: entry["seconds"] for stage, entry in stages.items()}
+        peak_memory_bytes = manifest["peak_memory_bytes"]
+
+        facts = self.facts
+        facts.rows_per_second = rate
+        facts.stage_seconds = stage_seconds
+        facts.peak_memory_bytes = peak_memory_bytes
         fields = {
-            "rows_per_second": round(facts.rows_per_second),
-            "stage_seconds": facts.stage_seconds,
-            "peak_memory_bytes": facts.peak_memory_bytes,
+            "rows_per_second": round(rate),
+            "stage_seconds": stage_seconds,
+            "peak_memory_bytes": peak_memory_bytes,
         }
         self._tell_totals("published", run, manifest, seconds, fields)
 
-    def tell_already_published(self, run: RunFolder, manifest: Mapping[str, Any]) -> None:
+    def tell_already_published(self, run: RunFolder, manifest: Manifest) -> None:
         """Say the totals of the same work, published by an earlier run or by another launcher.
 
         Args:
             run: the run.
             manifest: its manifest.
         """
-        self._tell_totals("already_published", run, manifest, self._count_seconds(), {})
+        seconds = self._count_seconds()
+        self._tell_totals("already_published", run, manifest, seconds, {})
 
     def tell_end(
         self,
@@ -151,7 +163,8 @@ class RunLog:
             self._write(ERROR, event, message, **fields, traceback=trace)
             return
         word = "error: " if error else ""
-        line = f"{trace or ''}{word}{message}"
+        before = trace or ""
+        line = f"{before}{word}{message}"
         print(redacted(line), file=self.stderr, flush=True)
 
     def write_metrics(self, exit_status: int) -> None:
@@ -175,39 +188,52 @@ class RunLog:
         self,
         event: str,
         run: RunFolder,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         seconds: float,
-        fields: Mapping[str, Any],
+        fields: Fields,
     ) -> None:
-        rows, count = manifest["rows"], len(manifest["files"])
+        rows = manifest["rows"]
+        file_count = len(manifest["files"])
         # Here, and not by whoever publishes: a run that stands is a success, whoever made it.
-        self.facts.published, self.facts.rows, self.facts.files = True, dict(rows), count
+        facts = self.facts
+        facts.published = True
+        facts.rows = dict(rows)
+        facts.files = file_count
+
+        words = event.replace("_", " ")
         message = (
-            f"{event.replace('_', ' ')}: run {run.run_id}, "
+            f"{words}: run {run.run_id}, "
             f"{rows['in']:,} rows in = {rows['scored']:,} scored + "
             f"{rows['filtered']:,} filtered + {rows['rejected']:,} rejected"
         )
-        totals: dict[str, Any] = {"exit_status": 0, "seconds": round(seconds, 3)}
-        totals |= {"files": count, "output": run.published}
+        totals: dict[str, Any] = {
+            "exit_status": 0,
+            "seconds": round(seconds, 3),
+            "files": file_count,
+            "output": run.published,
+        }
         by_outcome = {f"rows_{outcome}": number for outcome, number in rows.items()}
         self._tell_machines(event, message, **totals, **fields, **by_outcome)
 
     def _warn(self, message: str) -> None:
         if self.json:
             self._write(WARNING, "metrics_not_written", message)
-        else:
-            print(redacted(f"warning: {message}"), file=self.stderr, flush=True)
+            return
+        line = redacted(f"warning: {message}")
+        print(line, file=self.stderr, flush=True)
 
     def _tell_machines(self, event: str, message: str, **fields: Any) -> None:
         if self.json and not self.quiet:
             self._write(INFO, event, message, **fields)
 
     def _write(self, level: str, event: str, message: str, **fields: Any) -> None:
+        facts = self.facts
         # In every line, so that lines of several runs can be told apart.
-        known = {"job": self.facts.job, "run_id": self.facts.info.get("run_id")}
+        known = {"job": facts.job, "run_id": facts.info.get("run_id")}
         line = json_line(level, event, message, **{**known, **fields})
         # At once: a machine that reads along must not wait for a full buffer.
         print(line, file=self.stderr, flush=True)
 
     def _count_seconds(self) -> float:
-        return round(time.monotonic() - self.began, 3)
+        seconds = time.monotonic() - self.began
+        return round(seconds, 3)

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import threading
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from pipelines.cli.python_private import run_exit_functions
 
@@ -18,11 +18,13 @@ from pipelines.cli.python_private import run_exit_functions
 _CANCEL_SECONDS = 3.0
 # Beam asks a job server for five seconds to end, and then kills it.
 _EXIT_SECONDS = 6.5
-_jobs: list[Callable[[], object]] = []
+Cancel: TypeAlias = Callable[[], object]
+# One list for the process: a signal's handler has nothing but this to find them by.
+_jobs: list[Cancel] = []
 
 
 @contextmanager
-def cancelled_when_stopped(cancel: Callable[[], object]) -> Iterator[None]:
+def cancelled_when_stopped(cancel: Cancel) -> Iterator[None]:
     """Let an interruption of this process also call `cancel`, while the block runs.
 
     No cluster goes on with a job that its user stopped.

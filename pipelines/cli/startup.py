@@ -42,6 +42,8 @@ def _starts_a_program() -> bool:
     # file.
     if sys.argv[:1] != ["-m"]:
         return False
-    words = sys.orig_argv
-    named = [word for flag, word in itertools.pairwise(words) if flag == "-m"]
-    return bool(named) and named[0].startswith("pipelines.")
+    for flag, module in itertools.pairwise(sys.orig_argv):
+        # The first one is Python's own; later ones belong to the program.
+        if flag == "-m":
+            return module.startswith("pipelines.")
+    return False

@@ -66,13 +66,17 @@ def join_values(words: Sequence[str]) -> list[str]:
     """
     flags: list[str] = []
     for word in words:
+        is_value = bool(flags) and not word.startswith("--")
         # Whether the flag takes a value is Beam's to know; one that takes none is refused there.
-        takes_value = bool(flags) and flags[-1].startswith("--") and "=" not in flags[-1]
-        if takes_value and not word.startswith("--"):
+        if is_value and _may_take_value(flags[-1]):
             flags[-1] += f"={word}"
         else:
             flags.append(word)
     return flags
+
+
+def _may_take_value(flag: str) -> bool:
+    return flag.startswith("--") and "=" not in flag
 
 
 def given_names(flags: Sequence[str]) -> set[str]:

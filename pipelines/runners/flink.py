@@ -32,7 +32,9 @@ def make_cancellation(options: PipelineOptions, result: Any) -> Callable[[], obj
     # `[auto]`: another runner, or Flink inside the job server, which ends with this process.
     if master.startswith("["):
         return result.cancel
-    return partial(_cancel, _make_url(master), find_flink_name(result))
+    cluster = _make_url(master)
+    name = find_flink_name(result)
+    return partial(_cancel, cluster, name)
 
 
 # Asked twice on a way: to show the profile, and to use it.
@@ -47,7 +49,8 @@ def count_slots(master: str) -> int:
     try:
         with urlopen(url, timeout=_OVERVIEW_SECONDS) as answer:  # noqa: S310 - the user's own
             overview = json.load(answer)
-        return max(1, int(overview["slots-total"]))
+        slots = int(overview["slots-total"])
+        return max(1, slots)
     except (OSError, ValueError, KeyError) as error:
         raise JobError(
             f"--flink_master {master}: does not tell its number of task slots ({error}); "
@@ -65,8 +68,9 @@ def _cancel(cluster: str, name: str) -> None:
     url = f"{cluster}/jobs/overview"
     with urlopen(url, timeout=_CANCEL_SECONDS) as answer:  # noqa: S310 - the user's own cluster
         jobs = json.load(answer)["jobs"]
+    same_name = [job for job in jobs if job["name"] == name]
     # Several: an earlier run of the name may still be there.
-    running = [job for job in jobs if job["name"] == name and job["state"] not in _ENDED]
+    running = [job for job in same_name if job["state"] not in _ENDED]
     for job in running:
         url = f"{cluster}/jobs/{job['jid']}?mode=cancel"
         cancel = Request(url, method="PATCH")  # noqa: S310 - as above

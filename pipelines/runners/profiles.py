@@ -8,12 +8,13 @@ flink      FlinkRunner     without --flink_master: processes beside the launcher
 dataflow   DataflowRunner  virtual machines of the service
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import os
 from pathlib import Path
 import shutil
 import sys
+from typing import NamedTuple, TypeAlias
 
 from apache_beam.options.pipeline_options import (
     DirectOptions,
@@ -43,6 +44,8 @@ _LOOPBACK = "--environment_type=LOOPBACK"
 # Flink inside the job server.
 _HERE = ("[auto]", "[local]")
 _LOOPBACK_HOSTS = ("localhost", "::1", "embed")
+# Each one word: `--name` or `--name=value`.
+Flags: TypeAlias = Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -66,27 +69,29 @@ def runner_named(name: str) -> str:
     for runner in _PROFILES:
         if runner.lower().removesuffix("runner") == wanted:
             return runner
-    raise JobError(f"--runner {name}: there is no such runner{nearest(name, list(_PROFILES))}")
+    hint = nearest(name, list(_PROFILES))
+    raise JobError(f"--runner {name}: there is no such runner{hint}")
 
 
-def profile_of(runner: str, flags: Sequence[str]) -> Profile:
+def profile_of(runner: str, flags: Flags) -> Profile:
     """Return the profile of a runner, without what the user's flags say otherwise.
 
     Args:
         runner: in Beam's spelling.
         flags: of the user's, each one word.
     """
-    name, make = _PROFILES.get(runner, ("none", _make_nothing))
+    template = _PROFILES.get(runner, _NONE)
     given = given_names(flags)
     kept = []
-    for flag in (*make(flags), *_EVERYWHERE):
-        adds_up = name_of(flag) in LISTED_FLAGS and not _is_denied(flag, flags)
-        if adds_up or name_of(flag) not in given:
+    for flag in (*template.make(flags), *_EVERYWHERE):
+        name = name_of(flag)
+        adds_up = name in LISTED_FLAGS and not _is_denied(flag, flags)
+        if adds_up or name not in given:
             kept.append(flag)
-    return Profile(name, tuple(kept))
+    return Profile(template.name, tuple(kept))
 
 
-def runner_options(runner: str, flags: Sequence[str]) -> PipelineOptions:
+def runner_options(runner: str, flags: Flags) -> PipelineOptions:
     """Return the options of a runner: its profile, then the user's own flags.
 
     Args:
@@ -94,6 +99,7 @@ def runner_options(runner: str, flags: Sequence[str]) -> PipelineOptions:
         flags: of the user's, each one word.
     """
     profile = profile_of(runner, flags)
+    # The user's last: of a flag that is given twice argparse takes the last value.
     return PipelineOptions([f"--runner={runner}", *profile.flags, *flags])
 
 
@@ -114,8 +120,11 @@ def use_tuned_workers(options: PipelineOptions, workers: int | None) -> None:
         options: changed, unless the user gave a number.
         workers: None where nobody measured.
     """
+    if workers is None or not _is_direct(options):
+        return
     direct = options.view_as(DirectOptions)
-    if workers is not None and _is_direct(options) and not direct.direct_num_workers:
+    # 0 is the profile's: one per core.
+    if not direct.direct_num_workers:
         direct.direct_num_workers = workers
 
 
@@ -149,7 +158,8 @@ def is_this_machine(address: str) -> bool:
     >>> is_this_machine("http://localhost:8081"), is_this_machine("flink.example:8081")
     (True, False)
     """
-    host = address.rpartition("://")[2].partition("/")[0]
+    after_scheme = address.rpartition("://")[2]
+    host = after_scheme.partition("/")[0]
     # IPv6 has colons of its own, and brackets around them.
     end = "]" if host.startswith("[") else ":"
     host = host.partition(end)[0].removeprefix("[")
@@ -172,28 +182,37 @@ def _count_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _is_denied(flag: str, flags: Sequence[str]) -> bool:
+def _is_denied(flag: str, flags: Flags) -> bool:
     """Tell whether the user named the opposite of a profile's experiment: `x` for `no_x`."""
+    name = name_of(flag)
     value = value_of(flag)
-    opposite = value.removeprefix("no_") if value.startswith("no_") else f"no_{value}"
+    opposite = f"no_{value}"
+    if value.startswith("no_"):
+        opposite = value.removeprefix("no_")
     for given in flags:
-        if name_of(given) == name_of(flag) and opposite in value_of(given).split(","):
+        if name_of(given) != name:
+            continue
+        # One flag may name several experiments.
+        if opposite in value_of(given).split(","):
             return True
     return False
 
 
-def _find_value(flags: Sequence[str], name: str) -> str | None:
+def _find_value(flags: Flags, name: str) -> str | None:
     """Return the last value of a flag, as argparse takes it; None where it was not given."""
-    values = [value_of(flag) for flag in flags if name_of(flag) == name]
-    return values[-1] if values else None
+    value = None
+    for flag in flags:
+        if name_of(flag) == name:
+            value = value_of(flag)
+    return value
 
 
-def _make_nothing(flags: Sequence[str]) -> tuple[str, ...]:
+def _make_nothing(flags: Flags) -> tuple[str, ...]:
     """Add nothing for a runner that nobody here knows."""
     return ()
 
 
-def _make_local(flags: Sequence[str]) -> tuple[str, ...]:
+def _make_local(flags: Flags) -> tuple[str, ...]:
     """Return flags for the embedded runner, with a thread per core.
 
     Threads share one process and one model; torch and pyarrow leave the interpreter lock while they
@@ -205,26 +224,28 @@ def _make_local(flags: Sequence[str]) -> tuple[str, ...]:
     return ("--prism_location=/nonexistent", *mode, _QUIET_WORKERS)
 
 
-def _make_prism(flags: Sequence[str]) -> tuple[str, ...]:
+def _make_prism(flags: Flags) -> tuple[str, ...]:
     """Return flags for Prism as found on PATH; Beam would download one in silence."""
+    common = (_LOOPBACK, "--prism_log_kind=text", _PATIENT, _QUIET_WORKERS)
     found = shutil.which("prism")
-    location = (f"--prism_location={found}",) if found else ()
-    return (*location, _LOOPBACK, "--prism_log_kind=text", _PATIENT, _QUIET_WORKERS)
+    if found is None:
+        return common
+    return (f"--prism_location={found}", *common)
 
 
-def _make_portable(flags: Sequence[str]) -> tuple[str, ...]:
+def _make_portable(flags: Flags) -> tuple[str, ...]:
     """Return flags for a job service: where its workers are is for the user to say."""
     return (_PATIENT, _ONLY_ERRORS)
 
 
-def _make_flink(flags: Sequence[str]) -> tuple[str, ...]:
+def _make_flink(flags: Flags) -> tuple[str, ...]:
     # Whole units in a bundle.
     bundles = ("--flink_version=1.19", "--max_bundle_time_mills=86400000")
     # Java 17 must be allowed to look into what Flink needs.
-    opened = [
-        f"--job_server_jvm_properties=--add-opens=java.base/java.{package}=ALL-UNNAMED"
-        for package in ("lang", "nio", "util", "time")
-    ]
+    opened = []
+    for package in ("lang", "nio", "util", "time"):
+        jvm_property = f"--add-opens=java.base/java.{package}=ALL-UNNAMED"
+        opened.append(f"--job_server_jvm_properties={jvm_property}")
     common = (*bundles, _PATIENT, _ONLY_ERRORS, *opened)
     master = _find_value(flags, "--flink_master") or _HERE[0]
     if master in _HERE:
@@ -237,15 +258,23 @@ def _make_flink(flags: Sequence[str]) -> tuple[str, ...]:
     return (*common, f"--parallelism={count_slots(master)}")
 
 
-def _make_dataflow(flags: Sequence[str]) -> tuple[str, ...]:
+def _make_dataflow(flags: Flags) -> tuple[str, ...]:
     """Return flags for one process, and so one model, per machine, with threads inside."""
     return ("--experiments=no_use_multiple_sdk_containers",)
 
 
+class _Template(NamedTuple):
+    """A profile's name, and what makes its flags of the user's."""
+
+    name: str
+    make: Callable[[Flags], tuple[str, ...]]
+
+
 _PROFILES = {
-    "DirectRunner": ("local", _make_local),
-    "PrismRunner": ("prism", _make_prism),
-    "PortableRunner": ("portable", _make_portable),
-    "FlinkRunner": ("flink", _make_flink),
-    "DataflowRunner": ("dataflow", _make_dataflow),
+    "DirectRunner": _Template("local", _make_local),
+    "PrismRunner": _Template("prism", _make_prism),
+    "PortableRunner": _Template("portable", _make_portable),
+    "FlinkRunner": _Template("flink", _make_flink),
+    "DataflowRunner": _Template("dataflow", _make_dataflow),
 }
+_NONE = _Template("none", _make_nothing)
