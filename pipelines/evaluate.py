@@ -8,7 +8,7 @@ or CSV; they are read as the types that the run's manifest states.
 import argparse
 from collections.abc import Mapping, Sequence
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +22,17 @@ from pipelines.cli.shutdown import leave
 from pipelines.evaluating.tables import read_scores, read_table
 from storage.layout import read_manifest
 
+Manifest: TypeAlias = Mapping[str, Any]
+
 
 def main(argv: Sequence[str]) -> int:
     """Evaluate as the command line says, and return the exit status."""
-    evaluation, as_json = _evaluate(_parse(argv))
-    print(json.dumps(evaluation.as_dict(), indent=1) if as_json else render(evaluation))
+    arguments = _parse(argv)
+    evaluation = _evaluate(arguments)
+    if arguments.json:
+        print(json.dumps(evaluation.as_dict(), indent=1))
+    else:
+        print(render(evaluation))
     return 0
 
 
@@ -48,19 +54,22 @@ def find_true_labels(
     _refuse_doubles("the scored rows", scored_keys)
     _refuse_doubles(url, keys)
     # The labels' file may have more rows, in any order.
-    rows = pc.index_in(scored_keys, value_set=keys.combine_chunks())
+    value_set = keys.combine_chunks()
+    rows = pc.index_in(scored_keys, value_set=value_set)
     found = to_text(labels).take(rows)
-    if found.null_count:
-        first = scored_keys.filter(found.is_null())[0].as_py()
-        raise InputError(
-            f"{url}: has no label for {found.null_count} of {len(scored_keys)} scored rows, "
-            f"the first with key {first!r}"
-        )
-    return found
+    missing = found.null_count
+    if not missing:
+        return found
+    without_label = scored_keys.filter(found.is_null())
+    first = without_label[0].as_py()
+    raise InputError(
+        f"{url}: has no label for {missing} of {len(scored_keys)} scored rows, "
+        f"the first with key {first!r}"
+    )
 
 
 def order_labels(
-    truth: Sequence[str], predicted: Sequence[str], classes: str | None, manifest: Mapping[str, Any]
+    truth: Sequence[str], predicted: Sequence[str], classes: str | None, manifest: Manifest
 ) -> list[str]:
     """Return labels by class number: as the command line says, else the manifest, else sorted.
 
@@ -75,7 +84,10 @@ def order_labels(
     known = list(of_job or manifest["model"].get("labels") or [])
     found = {*truth, *predicted}
     # The labels' file may know others than the model; then nobody knows an order.
-    return known if known and found <= set(known) else sorted(found)
+    is_ordered = bool(known) and found <= set(known)
+    if not is_ordered:
+        return sorted(found)
+    return known
 
 
 def to_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -106,27 +118,46 @@ def to_scores(column: pa.ChunkedArray | None, labels: int) -> np.ndarray | None:
         # Of more than two labels a single number, the best one's, says too little.
         return column.to_numpy() if labels == 2 else None
     values = column.combine_chunks().flatten()
-    return values.to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    numbers = values.to_numpy(zero_copy_only=False)
+    return numbers.reshape(len(column), -1)
 
 
-def _evaluate(arguments: argparse.Namespace) -> tuple[Evaluation, bool]:
-    """Return the metrics, and whether they are wanted in JSON."""
-    key, prediction, probability = arguments.key, arguments.prediction, arguments.probability
+def _evaluate(arguments: argparse.Namespace) -> Evaluation:
+    key = arguments.key
+    prediction = arguments.prediction
+    probability = arguments.probability
     run, manifest = read_manifest(arguments.output)
     scores = read_scores(run, manifest, key, prediction, probability)
-    # A CSV file's keys are read as what they are compared with.
-    key_type = scores.schema.field(key).type
-    labels = read_table(arguments.labels, {key: key_type, arguments.label: pa.string()})
-    truth = find_true_labels(
-        scores.column(key), labels.column(key), labels.column(arguments.label), arguments.labels
-    ).to_pylist()
+
+    true_labels = _read_true_labels(arguments, scores.column(key))
+    truth = true_labels.to_pylist()
     predicted = to_text(scores.column(prediction))
-    if predicted.null_count:
-        raise InputError(f"{run.published}: {predicted.null_count} rows have no {prediction!r}")
-    names = order_labels(truth, predicted.to_pylist(), arguments.classes, manifest)
-    column = scores.column(probability) if probability in scores.column_names else None
+    missing = predicted.null_count
+    if missing:
+        raise InputError(f"{run.published}: {missing} rows have no {prediction!r}")
+    predicted_labels = predicted.to_pylist()
+
+    names = order_labels(truth, predicted_labels, arguments.classes, manifest)
+    column = None
+    if probability in scores.column_names:
+        column = scores.column(probability)
     probabilities = to_scores(column, len(names))
-    return evaluate(truth, predicted.to_pylist(), names, probabilities), arguments.json
+    return evaluate(truth, predicted_labels, names, probabilities)
+
+
+def _read_true_labels(
+    arguments: argparse.Namespace, scored_keys: pa.ChunkedArray
+) -> pa.ChunkedArray:
+    """Return the label of each scored key, from the labels' file."""
+    url = arguments.labels
+    key = arguments.key
+    label = arguments.label
+    # A CSV file's keys are read as what they are compared with.
+    columns = {key: scored_keys.type, label: pa.string()}
+    table = read_table(url, columns)
+    keys = table.column(key)
+    labels = table.column(label)
+    return find_true_labels(scored_keys, keys, labels, url)
 
 
 def _to_type(keys: pa.ChunkedArray, wanted: pa.DataType, url: str) -> pa.ChunkedArray:
@@ -135,8 +166,10 @@ def _to_type(keys: pa.ChunkedArray, wanted: pa.DataType, url: str) -> pa.Chunked
     try:
         return keys.cast(wanted)
     except pa.ArrowException as error:
+        # Arrow's own text may quote a key.
+        reason = shown(error)
         raise InputError(
-            f"{url}: its keys of type {keys.type} cannot be matched with {wanted}: {shown(error)}"
+            f"{url}: its keys of type {keys.type} cannot be matched with {wanted}: {reason}"
         ) from error
 
 
@@ -144,10 +177,10 @@ def _refuse_doubles(place: str, keys: pa.ChunkedArray) -> None:
     if keys.null_count:
         raise InputError(f"{place}: {keys.null_count} rows have no key, so they cannot be matched")
     distinct = pc.count_distinct(keys).as_py()
-    if len(keys) != distinct:
+    count = len(keys)
+    if count != distinct:
         raise InputError(
-            f"{place}: {len(keys)} keys, but only {distinct} different ones, "
-            "so rows cannot be matched"
+            f"{place}: {count} keys, but only {distinct} different ones, so rows cannot be matched"
         )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 import json
+from typing import NamedTuple
 
 from fsspec.core import url_to_fs
 
@@ -24,11 +25,21 @@ from storage.layout import RunFolder, find_current_run, read_manifest, remove_te
 from storage.lock import keep_free
 
 
+class _Published(NamedTuple):
+    """A published run, in the order of publication."""
+
+    at: datetime
+    run_id: str
+    run: RunFolder
+
+
 def main(argv: Sequence[str]) -> int:
     """Remove as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    before = datetime.now(UTC) - timedelta(days=arguments.older_than_days)
-    for output in _list_outputs(files.to_absolute(arguments.output)):
+    age = timedelta(days=arguments.older_than_days)
+    before = datetime.now(UTC) - age
+    named = files.to_absolute(arguments.output)
+    for output in _list_outputs(named):
         for run in find_superseded(output, before):
             _remove_published(run, arguments.dry_run)
         for run in find_abandoned(output, before):
@@ -51,14 +62,15 @@ def find_superseded(output: str, before: datetime) -> list[RunFolder]:
     if find_current_run(output) is None:
         return []
     current, _ = read_manifest(output)
-    published = []
+    published: list[_Published] = []
     for run in _list_runs(output, "runs"):
         published_at = _read_time(run)
-        if run.run_id != current.run_id and published_at is not None:
-            published.append((published_at, run.run_id, run))
+        if published_at is None or run.run_id == current.run_id:
+            continue
+        published.append(_Published(published_at, run.run_id, run))
     # The latest is kept whatever its age: readers may be in it.
     superseded = sorted(published, reverse=True)[1:]
-    return [run for published_at, _, run in superseded if published_at < before]
+    return [other.run for other in superseded if other.at < before]
 
 
 def find_abandoned(output: str, before: datetime) -> Iterator[RunFolder]:
@@ -68,11 +80,16 @@ def find_abandoned(output: str, before: datetime) -> Iterator[RunFolder]:
         output: the output folder.
         before: the last of these files was written before that.
     """
+    unfinished = _list_runs(output, "_tmp")
+    published = _list_runs(output, "runs")
     # Each once, whether its files are in one place or in both.
-    runs = dict.fromkeys([*_list_runs(output, "_tmp"), *_list_runs(output, "runs")])
+    runs = dict.fromkeys([*unfinished, *published])
     for run in runs:
         left = _list_left(run)
-        if left and max(_find_last_written(folder) for folder in left) < before:
+        if not left:
+            continue
+        last_written = max(_find_last_written(folder) for folder in left)
+        if last_written < before:
             yield run
 
 
@@ -82,8 +99,11 @@ def _list_outputs(output: str) -> list[str]:
     Raises:
         JobError: nothing there is an output.
     """
-    dates = [name for name in files.list_names(output) if name.startswith("dt=")]
-    folders = [output, *(files.join(output, name) for name in dates)]
+    folders = [output]
+    for name in files.list_names(output):
+        if name.startswith("dt="):
+            date = files.join(output, name)
+            folders.append(date)
     found = [folder for folder in folders if _holds_runs(folder)]
     if not found:
         raise JobError(
@@ -94,11 +114,13 @@ def _list_outputs(output: str) -> list[str]:
 
 
 def _holds_runs(folder: str) -> bool:
-    return not {"runs", "_tmp"}.isdisjoint(files.list_names(folder))
+    names = files.list_names(folder)
+    return "runs" in names or "_tmp" in names
 
 
 def _list_runs(output: str, below: str) -> list[RunFolder]:
-    names = files.list_names(files.join(output, below))
+    folder = files.join(output, below)
+    names = files.list_names(folder)
     return [RunFolder(output, name) for name in names]
 
 
@@ -107,7 +129,8 @@ def _read_time(run: RunFolder) -> datetime | None:
     content = files.read(run.manifest)
     if not content:
         return None
-    return datetime.fromisoformat(json.loads(content)["published_at"])
+    manifest = json.loads(content)
+    return datetime.fromisoformat(manifest["published_at"])
 
 
 def _list_left(run: RunFolder) -> list[str]:
@@ -123,9 +146,12 @@ def _list_left(run: RunFolder) -> list[str]:
 
 def _find_last_written(folder: str) -> datetime:
     fs, path = url_to_fs(folder)
-    times = [fs.modified(name).astimezone(UTC) for name in fs.find(path)]
     # An empty folder is as old as can be.
-    return max(times, default=datetime.min.replace(tzinfo=UTC))
+    last_written = datetime.min.replace(tzinfo=UTC)
+    for name in fs.find(path):
+        written = fs.modified(name).astimezone(UTC)
+        last_written = max(last_written, written)
+    return last_written
 
 
 def _remove_published(run: RunFolder, dry_run: bool) -> None:
@@ -152,19 +178,23 @@ def _remove_abandoned(run: RunFolder, dry_run: bool) -> None:
 
 
 def _kept_free(run: RunFolder) -> AbstractContextManager[bool]:
+    if files.is_local(run.output):
+        return keep_free(run)
     # A store has no locks; there only the age tells.
-    return keep_free(run) if files.is_local(run.output) else nullcontext(True)
+    return nullcontext(True)
 
 
 @contextmanager
 def _removal(folder: str, dry_run: bool) -> Iterator[bool]:
     """Say what goes, or would go, and tell whether it is meant."""
-    print(f"{'would remove' if dry_run else 'removing'}: {folder}")
+    verb = "would remove" if dry_run else "removing"
+    print(f"{verb}: {folder}")
     try:
         yield not dry_run
     except OSError as error:
+        reason = error.strerror or error
         raise PublishError(
-            f"{folder}: cannot be removed: {error.strerror or error}; mend the folder and run again"
+            f"{folder}: cannot be removed: {reason}; mend the folder and run again"
         ) from error
 
 

@@ -5,10 +5,11 @@ That is a package, held-out rows as shards, and their labels. For example
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 import json
 import sys
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from torch import nn
@@ -26,7 +27,7 @@ from pipelines.cli.command_line import Parser, run_program, stop_on_terminate
 from pipelines.cli.shutdown import leave
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.held_out import write_held_out
-from pipelines.training.package_contents import TrainingRows, pack
+from pipelines.training.package_contents import Evaluations, TrainingRows, pack
 from pipelines.training.split import Part, drop_key_and_label, prepare, read_data_set
 from storage import files
 from transforms.score_columns import ScoreColumns, score_columns
@@ -38,7 +39,14 @@ _EPOCHS_PER_LINE = 10
 # Any number will do: the smoke batch is scored without padding.
 _SMOKE_BATCH_ROWS = 256
 _DIGEST_CHARACTERS = 12
-OnEpoch = Callable[[Epoch], None]
+OnEpoch: TypeAlias = Callable[[Epoch], None]
+
+
+class Trained(NamedTuple):
+    """A network with the weights of its best epoch, and all epochs of its training."""
+
+    network: nn.Module
+    epochs: tuple[Epoch, ...]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,18 +55,22 @@ def main(argv: Sequence[str]) -> int:
     job = _load_job(arguments)
     # Before training, which may take hours.
     _refuse_overwriting(job.output, arguments.overwrite)
-    parts, steps = prepare(job, read_data_set(job))
+    data_set = read_data_set(job)
+    parts, steps = prepare(job, data_set)
     training, validation, test = parts
     with _shown_progress(job.training.epochs, arguments.quiet) as on_epoch:
-        network, epochs = _train(job, training, validation, on_epoch)
+        trained = _train(job, training, validation, on_epoch)
+
+    network = trained.network
     evaluations = {
         "validation": _evaluate(job, network, validation),
         "test": _evaluate(job, network, test),
     }
     digest = _write(job, network, steps, training, evaluations)
-    write_held_out(test.rows, job.output, job.data.key, job.data.label, job.shards)
+    data = job.data
+    write_held_out(test.rows, job.output, data.key, data.label, job.shards)
     if not arguments.quiet:
-        _say_result(job, epochs, evaluations, digest)
+        _say_result(job, trained.epochs, evaluations, digest)
     return 0
 
 
@@ -66,12 +78,17 @@ def _load_job(arguments: argparse.Namespace) -> FittingJob:
     overrides = [parse_set(text) for text in arguments.set]
     if arguments.output:
         # JSON is YAML too, in which a single-quoted text would lose its line breaks.
-        overrides.append(("output", json.dumps(arguments.output, ensure_ascii=False)))
+        output = json.dumps(arguments.output, ensure_ascii=False)
+        overrides.append(("output", output))
     return load(FittingJob, arguments.config, overrides)
 
 
 def _refuse_overwriting(output: str, overwrite: bool) -> None:
-    standing = [name for name in _WRITTEN if files.exists(files.join(output, name))]
+    standing = []
+    for name in _WRITTEN:
+        url = files.join(output, name)
+        if files.exists(url):
+            standing.append(name)
     if standing and not overwrite:
         raise JobError(
             f"{output} holds {standing[0]} already; "
@@ -79,34 +96,41 @@ def _refuse_overwriting(output: str, overwrite: bool) -> None:
         )
 
 
-def _train(
-    job: FittingJob, training: Part, validation: Part, on_epoch: OnEpoch
-) -> tuple[nn.Module, tuple[Epoch, ...]]:
+def _train(job: FittingJob, training: Part, validation: Part, on_epoch: OnEpoch) -> Trained:
     network = job.network
-    return train(
+    recipe = Recipe(**job.training.model_dump())
+    trained, epochs = train(
         network.builder,
         network.parameters,
         training.examples,
         validation.examples,
         network.activation,
-        Recipe(**job.training.model_dump()),
+        recipe,
         on_epoch,
     )
+    return Trained(trained, epochs)
 
 
 def _evaluate(job: FittingJob, network: nn.Module, part: Part) -> Evaluation:
     """Return metrics of labels and probabilities that the postprocessing of scoring makes."""
-    has_two = job.network.activation == "sigmoid"
-    wanted = "probability" if has_two else "probabilities"
+    data = job.data
+    activation = job.network.activation
+    is_of_two_classes = activation == "sigmoid"
+    wanted = "probabilities"
+    # A sigmoid's one number is about the second of two classes.
+    if is_of_two_classes:
+        wanted = "probability"
+
     outputs = forward(network, part.examples.inputs)
-    how = ScoreColumns(job.network.activation, job.data.labels)
+    how = ScoreColumns(activation, data.labels)
     columns = score_columns(outputs, how, [wanted, "label"])
-    # Lists come as arrays in an array; the metrics take one of two dimensions.
     scores = columns[wanted].to_numpy(zero_copy_only=False)
-    if not has_two:
+    # Lists come as arrays in an array; the metrics take one of two dimensions.
+    if not is_of_two_classes:
         scores = np.stack(scores)
-    truth = part.rows.column(job.data.label).to_pylist()
-    return evaluate(truth, columns["label"].to_pylist(), job.data.labels, scores)
+    truth = part.rows.column(data.label).to_pylist()
+    predicted = columns["label"].to_pylist()
+    return evaluate(truth, predicted, data.labels, scores)
 
 
 def _write(
@@ -114,17 +138,21 @@ def _write(
     network: nn.Module,
     steps: tuple[AnyStep, ...],
     training: Part,
-    evaluations: Mapping[str, Evaluation],
+    evaluations: Evaluations,
 ) -> str:
     """Write the package in place of an earlier one, and return its digest."""
     for name in _WRITTEN:
-        files.remove(files.join(job.output, name))
+        earlier = files.join(job.output, name)
+        files.remove(earlier)
+
     inputs = training.examples.inputs
     features = drop_key_and_label(job, training.rows)
-    scored = TrainingRows(features, inputs, forward(network, inputs))
+    outputs = forward(network, inputs)
+    scored = TrainingRows(features, inputs, outputs)
     digest = pack(job, network, steps, scored, evaluations)
     # Loaded as scoring will: it must pass its own smoke batch.
-    package = read_package(files.join(job.output, "model"), digest)
+    folder = files.join(job.output, "model")
+    package = read_package(folder, digest)
     load_scorer(package, "cpu", Settings(_SMOKE_BATCH_ROWS), threads=1)
     return digest
 
@@ -140,7 +168,9 @@ def _shown_progress(epochs: int, quiet: bool) -> Iterator[OnEpoch]:
             validation = f"{epoch.validation_loss:.4f}"
             bar.update()
             bar.set_postfix(training=training, validation=validation)
-            if not bar.disable or quiet or epoch.number % _EPOCHS_PER_LINE:
+            if not bar.disable or quiet:
+                return
+            if epoch.number % _EPOCHS_PER_LINE:
                 return
             losses = f"training loss {training}, validation loss {validation}"
             print(f"epoch {epoch.number} of at most {epochs}: {losses}", file=sys.stderr)
@@ -149,13 +179,11 @@ def _shown_progress(epochs: int, quiet: bool) -> Iterator[OnEpoch]:
 
 
 def _say_result(
-    job: FittingJob,
-    epochs: Sequence[Epoch],
-    evaluations: Mapping[str, Evaluation],
-    digest: str,
+    job: FittingJob, epochs: Sequence[Epoch], evaluations: Evaluations, digest: str
 ) -> None:
     # The first one is the best so far, so there always is one.
-    best = [epoch for epoch in epochs if epoch.best][-1]
+    best_so_far = [epoch for epoch in epochs if epoch.best]
+    best = best_so_far[-1]
     print(
         f"trained {len(epochs)} epochs; kept the weights of epoch {best.number}, "
         f"validation loss {best.validation_loss:.4f}"
@@ -163,8 +191,10 @@ def _say_result(
     for name, evaluation in evaluations.items():
         print(f"\n{name}\n{render(evaluation)}")
     model = files.join(job.output, "model")
-    print(f"\nmodel package  {model}  (digest {digest[:_DIGEST_CHARACTERS]})")
-    print(f"held-out rows  {files.join(job.output, 'shards')}")
+    shards = files.join(job.output, "shards")
+    shown_digest = digest[:_DIGEST_CHARACTERS]
+    print(f"\nmodel package  {model}  (digest {shown_digest})")
+    print(f"held-out rows  {shards}")
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

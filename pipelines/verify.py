@@ -6,7 +6,7 @@ Exit status 0 when all is as its manifest says, else 3.
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 import os
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -20,7 +20,9 @@ from transforms.output.books import ROW_COUNTS
 from transforms.output.manifest import content_sha256, describe_schema
 from transforms.output.part_file import count_rows
 
-Manifest = Mapping[str, Any]
+Manifest: TypeAlias = Mapping[str, Any]
+# Of a file in the manifest, or of anything else that has books.
+Entry: TypeAlias = Mapping[str, Any]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,8 +34,9 @@ def main(argv: Sequence[str]) -> int:
     if problems:
         raise VerifyError(f"{run.published}: {problems}; score the input again to publish it anew")
     rows = manifest["rows"]
+    file_count = len(manifest["files"])
     print(
-        f"verified: run {run.run_id}, {len(manifest['files']):,} files, "
+        f"verified: run {run.run_id}, {file_count:,} files, "
         f"{rows['in']:,} rows in = {rows['scored']:,} scored + {rows['filtered']:,} filtered + "
         f"{rows['rejected']:,} rejected; every sha256, row count and schema is as published"
     )
@@ -52,9 +55,11 @@ def find_problems(run: RunFolder, manifest: Manifest, is_current: bool) -> Itera
     try:
         yield from _check_books(manifest)
         yield from _check_totals(manifest)
-        for entry in manifest["files"] + manifest["rejected_files"]:
+        scored = manifest["files"]
+        rejected = manifest["rejected_files"]
+        for entry in scored + rejected:
             yield from _check_content(run, entry)
-        for entry in manifest["files"]:
+        for entry in scored:
             yield from _check_schema(run, entry, manifest["schema"])
         yield from _find_strays(run, manifest)
         if is_current:
@@ -69,15 +74,16 @@ def _check_books(manifest: Manifest) -> Iterator[str]:
     if not _balance(rows):
         yield f"the books do not balance: {rows}"
     for unit in manifest["units"]:
-        if not _balance(unit):
-            yield (
-                f"{unit['shard']} from row {unit['first_row']}: "
-                "the books of this unit do not balance"
-            )
+        if _balance(unit):
+            continue
+        shard = unit["shard"]
+        first_row = unit["first_row"]
+        yield f"{shard} from row {first_row}: the books of this unit do not balance"
 
 
-def _balance(rows: Mapping[str, Any]) -> bool:
-    accounted: int = rows["scored"] + rows["filtered"] + rows["rejected"]
+def _balance(rows: Entry) -> bool:
+    scored: int = rows["scored"]
+    accounted = scored + rows["filtered"] + rows["rejected"]
     return accounted == rows["in"]
 
 
@@ -85,46 +91,57 @@ def _check_totals(manifest: Manifest) -> Iterator[str]:
     """Check that units and files come to the totals."""
     rows = manifest["rows"]
     for name in ROW_COUNTS:
+        total = rows[name]
         listed = sum(unit[name] for unit in manifest["units"])
-        if listed != rows[name]:
-            yield (
-                f"the units come to {listed} rows {name}, but the manifest's total is {rows[name]}"
-            )
-    scored, rejected = manifest["files"], manifest["rejected_files"]
-    for name, entries in (("scored", scored), ("rejected", rejected)):
-        listed = sum(entry["rows"] for entry in entries)
-        if listed != rows[name]:
-            yield f"the files hold {listed} {name} rows, but the manifest's total is {rows[name]}"
-    if content_sha256(scored + rejected) != manifest["content_sha256"]:
+        if listed != total:
+            yield f"the units come to {listed} rows {name}, but the manifest's total is {total}"
+
+    scored = manifest["files"]
+    rejected = manifest["rejected_files"]
+    yield from _check_files_total("scored", scored, rows)
+    yield from _check_files_total("rejected", rejected, rows)
+    digest = content_sha256(scored + rejected)
+    if digest != manifest["content_sha256"]:
         yield "the manifest's list of files was altered (content_sha256 differs)"
 
 
-def _check_content(run: RunFolder, entry: Mapping[str, Any]) -> Iterator[str]:
-    path, rows = entry["path"], entry["rows"]
+def _check_files_total(name: str, entries: Sequence[Entry], rows: Entry) -> Iterator[str]:
+    total = rows[name]
+    listed = sum(entry["rows"] for entry in entries)
+    if listed != total:
+        yield f"the files hold {listed} {name} rows, but the manifest's total is {total}"
+
+
+def _check_content(run: RunFolder, entry: Entry) -> Iterator[str]:
+    path = entry["path"]
+    rows = entry["rows"]
     url = f"{run.published}/{path}"
     try:
         if files.compute_sha256(url) != entry["sha256"]:
             yield f"{path}: its content was altered (sha256 differs)"
             return
         # Also where the digest is right: it is of whatever a faulty disk kept.
-        if count_rows(url, _find_format(path)) != rows:
+        held_rows = count_rows(url, _find_format(path))
+        if held_rows != rows:
             yield f"{path}: does not hold {rows} rows"
     except FileNotFoundError:
         yield f"{path}: is missing"
 
 
-def _check_schema(
-    run: RunFolder, entry: Mapping[str, Any], schema: Sequence[Mapping[str, str]]
-) -> Iterator[str]:
+def _check_schema(run: RunFolder, entry: Entry, schema: Sequence[Entry]) -> Iterator[str]:
     path = entry["path"]
+    url = f"{run.published}/{path}"
     try:
-        with files.open_read(f"{run.published}/{path}") as file:
-            stored = find_output_format(_find_format(path)).read_schema(file)
+        with files.open_read(url) as file:
+            output_format = find_output_format(_find_format(path))
+            stored = output_format.read_schema(file)
     except (OSError, pa.ArrowException):
         # Told already, with its digest or as missing.
         return
-    # None of a format that tells no types.
-    if stored is not None and describe_schema(stored) != list(schema):
+    # A format such as CSV tells no types.
+    if stored is None:
+        return
+    if describe_schema(stored) != list(schema):
         yield f"{path}: its columns or their types are not those of the run"
 
 
@@ -135,14 +152,18 @@ def _find_format(path: str) -> str:
 def _find_strays(run: RunFolder, manifest: Manifest) -> Iterator[str]:
     listed = {entry["path"] for entry in manifest["files"]}
     for name in files.list_names(run.published):
-        if name.startswith("part-") and name not in listed:
+        is_read = name.startswith("part-")
+        if is_read and name not in listed:
             yield f"{name}: is not in the manifest, but a reader of part-* would take it"
 
 
 def _check_link(run: RunFolder) -> Iterator[str]:
     link = files.join(run.output, "current")
     # There are no links in a store.
-    if files.is_local(link) and os.path.realpath(link) != os.path.realpath(run.published):
+    if not files.is_local(link):
+        return
+    target = os.path.realpath(link)
+    if target != os.path.realpath(run.published):
         yield "the link `current` does not lead to the run that CURRENT names"
 
 

@@ -1,7 +1,7 @@
 """Published scores, and labels from somewhere else, as tables of the columns that are compared."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -16,11 +16,12 @@ from storage.layout import RunFolder
 _CSV_ENDINGS = (".csv", ".csv.gz", ".csv.zst")
 _COMPRESSIONS = {"gz": "gzip", "zst": "zstd"}
 # None for a type that the file itself must tell.
-Types = Mapping[str, pa.DataType | None]
+Types: TypeAlias = Mapping[str, pa.DataType | None]
+Manifest: TypeAlias = Mapping[str, Any]
 
 
 def read_scores(
-    run: RunFolder, manifest: Mapping[str, Any], key: str, prediction: str, probability: str
+    run: RunFolder, manifest: Manifest, key: str, prediction: str, probability: str
 ) -> pa.Table:
     """Return key, prediction, and (where the run has it) probability of every scored row.
 
@@ -32,19 +33,31 @@ def read_scores(
     Raises:
         InputError: a column that the run does not have, a file that cannot be read, or no rows.
     """
-    types = {column["name"]: column["type"] for column in manifest["schema"]}
+    types = {}
+    for column in manifest["schema"]:
+        name = column["name"]
+        types[name] = column["type"]
+    names = list(types)
     for name in (key, prediction):
         if name not in types:
-            raise InputError(f"{run.published}: has no column {name!r}{nearest(name, list(types))}")
+            hint = nearest(name, names)
+            raise InputError(f"{run.published}: has no column {name!r}{hint}")
     wanted = [key, prediction]
     if probability in types:
         wanted.append(probability)
     declared = {name: _parse_declared(types[name]) for name in wanted}
-    # A CSV file without a row tells no types.
-    paths = [entry["path"] for entry in manifest["files"] if entry["rows"]]
-    if not paths:
+
+    tables = []
+    for entry in manifest["files"]:
+        # A CSV file without a row tells no types.
+        if not entry["rows"]:
+            continue
+        path = entry["path"]
+        table = read_table(f"{run.published}/{path}", declared)
+        tables.append(table)
+    if not tables:
         raise InputError(f"{run.published}: has no scored rows to evaluate")
-    return pa.concat_tables([read_table(f"{run.published}/{path}", declared) for path in paths])
+    return pa.concat_tables(tables)
 
 
 def read_table(url: str, columns: Types) -> pa.Table:
@@ -57,10 +70,11 @@ def read_table(url: str, columns: Types) -> pa.Table:
     Raises:
         InputError: the file cannot be read, or lacks a column.
     """
-    read = _read_csv if url.endswith(_CSV_ENDINGS) else _read_parquet
     try:
         with files.open_read(url) as file:
-            return read(file, columns, url)
+            if url.endswith(_CSV_ENDINGS):
+                return _read_csv(file, columns, url)
+            return _read_parquet(file, columns, url)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(
             f"{url}: cannot be read: {error}; it must be a Parquet or CSV file"
@@ -77,17 +91,22 @@ def _parse_declared(text: str) -> pa.DataType | None:
 
 def _read_parquet(file: Any, columns: Types, url: str) -> pa.Table:
     parquet = pq.ParquetFile(file)
-    _check_columns(url, columns, parquet.schema_arrow.names)
+    present = parquet.schema_arrow.names
+    _check_columns(url, columns, present)
     return parquet.read(list(columns))
 
 
 def _read_csv(file: Any, columns: Types, url: str) -> pa.Table:
     ending = url.rsplit(".", 1)[1]
-    stream = pa.input_stream(file, compression=_COMPRESSIONS.get(ending))
-    types = {name: dtype for name, dtype in columns.items() if dtype is not None}
+    compression = _COMPRESSIONS.get(ending)
+    stream = pa.input_stream(file, compression=compression)
+    known_types = {name: dtype for name, dtype in columns.items() if dtype is not None}
+    # A key, or another text, may hold line breaks; Arrow takes none unless told.
     parse = pacsv.ParseOptions(newlines_in_values=True)
     # As scoring writes it: an empty field is null, whatever its type.
-    convert = pacsv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
+    convert = pacsv.ConvertOptions(
+        column_types=known_types, strings_can_be_null=True, null_values=[""]
+    )
     table = pacsv.read_csv(stream, parse_options=parse, convert_options=convert)
     _check_columns(url, columns, table.column_names)
     return table.select(list(columns))
@@ -96,4 +115,5 @@ def _read_csv(file: Any, columns: Types, url: str) -> pa.Table:
 def _check_columns(url: str, columns: Types, names: Sequence[str]) -> None:
     for name in columns:
         if name not in names:
-            raise InputError(f"{url}: has no column {name!r}{nearest(name, names)}")
+            hint = nearest(name, names)
+            raise InputError(f"{url}: has no column {name!r}{hint}")

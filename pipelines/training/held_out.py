@@ -1,6 +1,7 @@
 """Held-out rows as shards for scoring to read, Parquet, for tables CSV too, and their labels."""
 
 from itertools import pairwise
+import math
 
 import numpy as np
 import pyarrow as pa
@@ -24,17 +25,21 @@ def write_held_out(rows: pa.Table, output: str, key: str, label: str, shards: in
         shards: how many.
     """
     features = rows.drop_columns([label])
-    is_plain = not any(pa.types.is_binary(field.type) for field in features.schema)
+    binary = [field.name for field in features.schema if pa.types.is_binary(field.type)]
     for number, shard in enumerate(cut_unevenly(features, shards)):
         # Two row groups, so that even the sample looks like real input.
-        half = -(-shard.num_rows // 2)
-        parquet = files.join(output, f"shards/part-{number:05d}.parquet")
+        half = math.ceil(shard.num_rows / 2)
+        name = f"part-{number:05d}"
+        parquet = files.join(output, f"shards/{name}.parquet")
         files.put(parquet, to_parquet(shard, half))
-        if is_plain:
-            csv = files.join(output, f"shards_csv/part-{number:05d}.csv")
+        # Bytes, of images for example, are no text that CSV could hold.
+        if not binary:
+            csv = files.join(output, f"shards_csv/{name}.csv")
             files.put(csv, to_csv(shard))
+
     labels = rows.select([key, label])
-    files.put(files.join(output, "labels.parquet"), to_parquet(labels))
+    labels_file = files.join(output, "labels.parquet")
+    files.put(labels_file, to_parquet(labels))
 
 
 def to_parquet(table: pa.Table, row_group_rows: int | None = None) -> bytes:
@@ -44,6 +49,7 @@ def to_parquet(table: pa.Table, row_group_rows: int | None = None) -> bytes:
         table: its rows.
         row_group_rows: rows of a row group; None for one of all.
     """
+    # In memory: only storage writes files.
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -53,14 +59,16 @@ def to_parquet(table: pa.Table, row_group_rows: int | None = None) -> bytes:
         row_group_size=row_group_rows or None,
         write_page_checksum=True,
     )
-    return sink.getvalue().to_pybytes()
+    content = sink.getvalue()
+    return content.to_pybytes()
 
 
 def to_csv(table: pa.Table) -> bytes:
     """Return a whole CSV file with a header line."""
     sink = pa.BufferOutputStream()
     pacsv.write_csv(table, sink)
-    return sink.getvalue().to_pybytes()
+    content = sink.getvalue()
+    return content.to_pybytes()
 
 
 def cut_unevenly(rows: pa.Table, shards: int) -> list[pa.Table]:
@@ -75,7 +83,13 @@ def cut_unevenly(rows: pa.Table, shards: int) -> list[pa.Table]:
     >>> [part.num_rows for part in cut_unevenly(pa.table({"id": range(10)}), 4)]
     [1, 2, 3, 4]
     """
+    # 0, 1, 2, 3 ...: the first one makes the edge before the first part.
     sizes = np.arange(shards + 1)
     shares = np.cumsum(sizes) / sizes.sum()
-    edges = np.rint(shares * rows.num_rows).astype(int).tolist()
-    return [rows.slice(start, stop - start) for start, stop in pairwise(edges)]
+    edges = np.rint(shares * rows.num_rows)
+    row_numbers = edges.astype(int).tolist()
+    parts = []
+    for start, stop in pairwise(row_numbers):
+        part_rows = stop - start
+        parts.append(rows.slice(start, part_rows))
+    return parts

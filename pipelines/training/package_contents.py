@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,13 @@ from transforms.score_columns import ScoreColumns, score_columns
 
 # Enough that every kind of row may be among them, few enough that loading a model stays quick.
 _SMOKE_ROWS = 16
+# What trains the model: other versions of it may round otherwise.
 _LIBRARIES = ("numpy", "pandas", "pillow", "pyarrow", "scikit-learn", "torch")
+# By name of the part of the split.
+Evaluations: TypeAlias = Mapping[str, Evaluation]
+Columns: TypeAlias = dict[str, pa.Array]
+# As YAML holds them.
+Fields: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ def pack(
     network: nn.Module,
     steps: tuple[AnyStep, ...],
     training: TrainingRows,
-    evaluations: Mapping[str, Evaluation],
+    evaluations: Evaluations,
 ) -> str:
     """Write `model/` below the job's output, and return the package's digest.
 
@@ -56,22 +62,25 @@ def pack(
         training: the rows that the network was trained on.
         evaluations: by name of the part of the split.
     """
-    # safetensors takes no tensor that is a view of another.
-    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    weights = {}
+    for name, tensor in network.state_dict().items():
+        # safetensors takes no tensor that is a view of another.
+        weights[name] = tensor.contiguous()
     smoke = make_smoke_table(training, _SMOKE_ROWS)
-    profile = profile_table(_list_features(training.rows), _list_scores(job, training.outputs))
+    features = _list_features(training.rows)
+    scores = _list_scores(job, training.outputs)
+    profile = profile_table(features, scores)
     contents = {
         "weights.safetensors": save(weights),
         SMOKE: to_parquet(smoke),
         PROFILE: to_parquet(profile),
     }
     card = make_card(job, training, evaluations)
-    return write_package(files.join(job.output, "model"), card, steps, contents)
+    folder = files.join(job.output, "model")
+    return write_package(folder, card, steps, contents)
 
 
-def make_card(
-    job: FittingJob, training: TrainingRows, evaluations: Mapping[str, Evaluation]
-) -> dict[str, Any]:
+def make_card(job: FittingJob, training: TrainingRows, evaluations: Evaluations) -> Fields:
     """Return the fields of `model.yaml`.
 
     What the network takes and gives is read off what it took and gave.
@@ -81,17 +90,21 @@ def make_card(
         training: the rows that the network was trained on.
         evaluations: by name of the part of the split.
     """
+    network = job.network
+    columns = [_describe_column(job, field) for field in training.rows.schema]
+    metrics = {name: evaluation.as_dict() for name, evaluation in evaluations.items()}
+    # The digest of a package depends on the order of these keys.
     return {
         "name": job.name,
         "version": job.version,
-        "builder": job.network.builder,
-        "parameters": job.network.parameters,
-        "columns": [_describe_column(job, field) for field in training.rows.schema],
+        "builder": network.builder,
+        "parameters": network.parameters,
+        "columns": columns,
         "inputs": _describe_arrays(training.inputs),
         "outputs": _describe_arrays(training.outputs),
-        "activation": job.network.activation,
+        "activation": network.activation,
         "labels": list(job.data.labels),
-        "metrics": {name: evaluation.as_dict() for name, evaluation in evaluations.items()},
+        "metrics": metrics,
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
 
@@ -104,40 +117,59 @@ def make_smoke_table(training: TrainingRows, rows: int) -> pa.Table:
         rows: how many.
     """
     table = training.rows.slice(0, rows)
-    for prefix, arrays in (("input", training.inputs), ("output", training.outputs)):
-        for name, array in arrays.items():
-            table = table.append_column(f"{prefix}.{name}", to_column(array[:rows]))
+    table = _append_arrays(table, "input", training.inputs, rows)
+    return _append_arrays(table, "output", training.outputs, rows)
+
+
+def _append_arrays(table: pa.Table, prefix: str, arrays: Arrays, rows: int) -> pa.Table:
+    for name, array in arrays.items():
+        column = to_column(array[:rows])
+        table = table.append_column(f"{prefix}.{name}", column)
     return table
 
 
-def _describe_column(job: FittingJob, field: pa.Field) -> dict[str, Any]:
-    column: dict[str, Any] = {"name": field.name, "type": str(field.type)}
-    if field.name not in job.data.fill:
-        return {**column, "missing": job.data.missing}
-    return {**column, "missing": "fill", "fill": job.data.fill[field.name]}
+def _describe_column(job: FittingJob, field: pa.Field) -> Fields:
+    name = field.name
+    fill = job.data.fill
+    column: Fields = {"name": name, "type": str(field.type)}
+    if name in fill:
+        column["missing"] = "fill"
+        column["fill"] = fill[name]
+    else:
+        column["missing"] = job.data.missing
+    return column
 
 
-def _describe_arrays(arrays: Arrays) -> dict[str, Any]:
-    return {
-        name: {"dtype": str(array.dtype), "shape": list(array.shape[1:])}
-        for name, array in arrays.items()
-    }
+def _describe_arrays(arrays: Arrays) -> Fields:
+    tensors: Fields = {}
+    for name, array in arrays.items():
+        dtype = str(array.dtype)
+        row_shape = list(array.shape[1:])
+        tensors[name] = {"dtype": dtype, "shape": row_shape}
+    return tensors
 
 
-def _list_features(rows: pa.Table) -> dict[str, pa.Array]:
-    return {name: rows.column(name).combine_chunks() for name in rows.column_names}
+def _list_features(rows: pa.Table) -> Columns:
+    features: Columns = {}
+    for name in rows.column_names:
+        column = rows.column(name)
+        features[name] = column.combine_chunks()
+    return features
 
 
-def _list_scores(job: FittingJob, outputs: Arrays) -> dict[str, pa.Array]:
+def _list_scores(job: FittingJob, outputs: Arrays) -> Columns:
     """Return the scores that a reader sees, and the raw outputs, one column per class."""
     how = ScoreColumns(job.network.activation, job.data.labels)
     scores = score_columns(outputs, how, ("probability", "label"))
     for name, array in outputs.items():
+        # (rows, ...) -> (rows, numbers of a row)
         wide = array.reshape(len(array), -1)
-        classes = wide.shape[1]
-        for number in range(classes):
+        numbers = wide.shape[1]
+        for number in range(numbers):
+            column = name
+            if numbers > 1:
+                column = f"{name}[{number}]"
             # Arrow takes over only what lies side by side in memory.
             values = np.ascontiguousarray(wide[:, number])
-            column = name if classes == 1 else f"{name}[{number}]"
             scores[column] = pa.array(values)
     return scores

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,9 @@ from model_zoo.training.loop import Examples
 from pipelines.planning.jobs import FittingJob
 from transforms.preprocess import preprocess_rows
 
+Inputs: TypeAlias = Mapping[str, Tensor]
+Columns: TypeAlias = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -32,6 +35,18 @@ class Part:
     examples: Examples
 
 
+class Prepared(NamedTuple):
+    """A data set that a network can be trained on.
+
+    Attributes:
+        parts: training, validation and test.
+        steps: fitted preprocessing.
+    """
+
+    parts: list[Part]
+    steps: tuple[AnyStep, ...]
+
+
 def read_data_set(job: FittingJob) -> pa.Table:
     """Return the data set's key, features in the order of the job, and label.
 
@@ -40,23 +55,29 @@ def read_data_set(job: FittingJob) -> pa.Table:
     """
     data = job.data
     table = DATASETS[data.dataset]()
-    for name in (data.key, data.label, *(data.features or ()), *data.fill):
-        if name not in table.column_names:
-            raise JobError(
-                f"data set {data.dataset} has no column {name!r}{nearest(name, table.column_names)}"
-            )
-    found = set(table.column(data.label).to_pylist())
+    present = table.column_names
+    features = data.features or ()
+    for name in (data.key, data.label, *features, *data.fill):
+        if name not in present:
+            hint = nearest(name, present)
+            raise JobError(f"data set {data.dataset} has no column {name!r}{hint}")
+
+    labels = table.column(data.label)
+    found = set(labels.to_pylist())
     # All of them, and no others: a label that is left out would be a class that is never learned.
     if found != set(data.labels):
         raise JobError(
             f"data.labels must be the values of {data.label}: {sorted(found)}, "
             f"got {list(data.labels)}"
         )
-    others = [name for name in table.column_names if name not in (data.key, data.label)]
-    return table.select([data.key, *(data.features or others), data.label])
+
+    if not features:
+        hidden = (data.key, data.label)
+        features = tuple(name for name in present if name not in hidden)
+    return table.select([data.key, *features, data.label])
 
 
-def prepare(job: FittingJob, table: pa.Table) -> tuple[list[Part], tuple[AnyStep, ...]]:
+def prepare(job: FittingJob, table: pa.Table) -> Prepared:
     """Split the rows into training, validation and test, and preprocess them.
 
     Preprocessing is fitted on the training rows alone: what it knew of the others would make the
@@ -65,9 +86,6 @@ def prepare(job: FittingJob, table: pa.Table) -> tuple[list[Part], tuple[AnyStep
     Args:
         job: the job.
         table: as `read_data_set` gives it.
-
-    Returns:
-        The three parts, and the fitted steps.
 
     Raises:
         InputError: rows that preprocessing does not take.
@@ -78,15 +96,17 @@ def prepare(job: FittingJob, table: pa.Table) -> tuple[list[Part], tuple[AnyStep
         columns = _fill_features(job, training)
         steps, preprocessed = fit_steps(job.preprocess, columns, training.num_rows)
         inputs = _describe_inputs(job, preprocessed)
-        return [_make_part(job, rows, steps, inputs) for rows in tables], steps
+        parts = [_make_part(job, rows, steps, inputs) for rows in tables]
     except RejectedRows as rejected:
-        position, reason = min(rejected.reasons.items())
+        reasons = rejected.reasons
+        position, reason = min(reasons.items())
         raise InputError(
             f"data set {job.data.dataset}: "
-            f"preprocessing does not take {len(rejected.reasons)} rows, "
+            f"preprocessing does not take {len(reasons)} rows, "
             f"the first at {position} of its part: {reason}; "
             "clean the data, or add data.fill or a fill step"
         ) from rejected
+    return Prepared(parts, steps)
 
 
 def split(job: FittingJob, table: pa.Table) -> list[pa.Table]:
@@ -99,29 +119,35 @@ def split(job: FittingJob, table: pa.Table) -> list[pa.Table]:
     Raises:
         JobError: the shares leave a part without rows of some label.
     """
-    # Stratified: of a rare label chance alone could leave a part without a row.
-    labels = np.array(table.column(job.data.label).to_pylist())
-    seed, test_share = job.training.seed, job.split.test
+    column = table.column(job.data.label)
+    labels = np.array(column.to_pylist())
+    seed = job.training.seed
+    test_share = job.split.test
     # Of the rows that the test leaves.
     validation_share = job.split.validation / (1 - test_share)
-    every = np.arange(table.num_rows)
+    row_count = table.num_rows
+    every = np.arange(row_count)
+    # Stratified: of a rare label chance alone could leave a part without a row.
     try:
         rest, test = train_test_split(
             every, test_size=test_share, stratify=labels, random_state=seed
         )
+        rest_labels = labels[rest]
         training, validation = train_test_split(
-            rest, test_size=validation_share, stratify=labels[rest], random_state=seed
+            rest, test_size=validation_share, stratify=rest_labels, random_state=seed
         )
     except ValueError as error:
         raise JobError(
-            f"split does not suit the {table.num_rows} rows of {job.data.dataset}: {error}"
+            f"split does not suit the {row_count} rows of {job.data.dataset}: {error}"
         ) from error
-    parts = []
-    for numbers in (training, validation, test):
-        # Sorted, so that a person finds a row again.
-        rows = table.take(pa.array(np.sort(numbers)))
-        parts.append(rows.combine_chunks())
-    return parts
+    return [_take_rows(table, numbers) for numbers in (training, validation, test)]
+
+
+def _take_rows(table: pa.Table, numbers: np.ndarray) -> pa.Table:
+    # In the data set's order, so that a person finds a row again.
+    in_order = np.sort(numbers)
+    rows = table.take(pa.array(in_order))
+    return rows.combine_chunks()
 
 
 def drop_key_and_label(job: FittingJob, rows: pa.Table) -> pa.Table:
@@ -131,21 +157,24 @@ def drop_key_and_label(job: FittingJob, rows: pa.Table) -> pa.Table:
         job: the job.
         rows: all columns.
     """
-    return rows.drop_columns([job.data.key, job.data.label])
+    data = job.data
+    return rows.drop_columns([data.key, data.label])
 
 
-def _fill_features(job: FittingJob, rows: pa.Table) -> dict[str, pa.Array]:
+def _fill_features(job: FittingJob, rows: pa.Table) -> Columns:
     """Return features with the contract's fills in place, as scoring hands them to the steps."""
-    features = {}
-    for name in drop_key_and_label(job, rows).column_names:
-        column = rows.column(name).combine_chunks()
-        if name in job.data.fill:
-            column = fill_missing(column, job.data.fill[name])
-        features[name] = column
-    return features
+    fill = job.data.fill
+    features = drop_key_and_label(job, rows)
+    columns = {}
+    for name in features.column_names:
+        column = features.column(name).combine_chunks()
+        if name in fill:
+            column = fill_missing(column, fill[name])
+        columns[name] = column
+    return columns
 
 
-def _describe_inputs(job: FittingJob, columns: Mapping[str, Any]) -> dict[str, Tensor]:
+def _describe_inputs(job: FittingJob, columns: Columns) -> Inputs:
     """Return what the network takes, read off what preprocessing made of the training rows."""
     inputs = {}
     for name in job.network.inputs:
@@ -154,26 +183,34 @@ def _describe_inputs(job: FittingJob, columns: Mapping[str, Any]) -> dict[str, T
                 f"network.inputs names {name!r}, but preprocessing gives {sorted(columns)}"
             )
         array = np.asarray(columns[name])
-        fields = {"dtype": str(array.dtype), "shape": array.shape[1:]}
+        row_shape = array.shape[1:]
+        fields = {"dtype": str(array.dtype), "shape": row_shape}
         inputs[name] = Tensor.model_validate(fields)
     return inputs
 
 
-def _make_part(
-    job: FittingJob, rows: pa.Table, steps: Sequence[AnyStep], inputs: Mapping[str, Tensor]
-) -> Part:
+def _make_part(job: FittingJob, rows: pa.Table, steps: Sequence[AnyStep], inputs: Inputs) -> Part:
     """Preprocess rows by the very function that scoring uses, missing-value policy included."""
+    data = job.data
     features = drop_key_and_label(job, rows)
     # The contract that the package will have.
     contract = [_describe_column(job, field) for field in features.schema]
-    arrays = preprocess_rows(features.to_batches()[0], contract, steps, inputs)
-    numbers = {label: number for number, label in enumerate(job.data.labels)}
-    labels = rows.column(job.data.label).to_pylist()
-    classes = np.array([numbers[label] for label in labels], dtype=np.int64)
-    return Part(rows, Examples(arrays, classes))
+    # All rows are one batch: `split` has left each column in one chunk.
+    batch = features.to_batches()[0]
+    arrays = preprocess_rows(batch, contract, steps, inputs)
+
+    labels = rows.column(data.label).to_pylist()
+    numbers = {label: number for number, label in enumerate(data.labels)}
+    class_numbers = [numbers[label] for label in labels]
+    classes = np.array(class_numbers, dtype=np.int64)
+    examples = Examples(arrays, classes)
+    return Part(rows, examples)
 
 
 def _describe_column(job: FittingJob, field: pa.Field) -> InputColumn:
-    fill = job.data.fill.get(field.name)
-    missing = "fill" if field.name in job.data.fill else job.data.missing
-    return InputColumn(name=field.name, type=str(field.type), missing=missing, fill=fill)
+    name = field.name
+    fill = job.data.fill
+    text = str(field.type)
+    if name in fill:
+        return InputColumn(name=name, type=text, missing="fill", fill=fill[name])
+    return InputColumn(name=name, type=text, missing=job.data.missing)
