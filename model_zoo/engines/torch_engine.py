@@ -146,7 +146,7 @@ def _accelerate(
         network = network.to(_FLOATING[settings.dtype])
     else:
         quantised = _quantise(network, example, settings, device)
-        # An integer cannot be NaN, and a row of NaN would have a score.
+        # An integer cannot be NaN: a row with NaN would be given a score.
         network = NanGuard(quantised)
     if settings.layout == "channels_last":
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

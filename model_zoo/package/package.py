@@ -160,7 +160,7 @@ def _dump_steps(steps: tuple[AnyStep, ...]) -> bytes:
 
 def _dump_card(card: ModelCard) -> bytes:
     fields = card.model_dump(mode="json")
-    # In the order of the fields, which is how people read a card.
+    # Not sorted: the keys stand in the order of the fields, and the digest depends on it.
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=140)
     return text.encode()
 

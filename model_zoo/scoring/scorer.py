@@ -144,7 +144,7 @@ class _Loading:
             wanted=settings,
         )
         check_smoke(fast, self.package, settings)
-        # A new one, as above.
+        # A new one, for the same reason as above.
         fresh = replace(fast.mini_batches)
         return replace(fast, mini_batches=fresh)
 

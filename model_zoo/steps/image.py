@@ -119,7 +119,6 @@ def _count_channels(mode: str) -> int:
 
 def _make_normalisation(step: Image, line_length: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what to subtract from a line of pixels, and what to multiply it by; float32."""
-    # In float32 from here on, as the pixels are: float64 would round otherwise.
     mean = np.array(step.mean, dtype=np.float32)
     std = np.array(step.std, dtype=np.float32)
     factor = np.float32(1.0) / std

@@ -202,7 +202,7 @@ class _TrainingRun:
             value = self._compute_loss(self.training, rows)
             value.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
-            # A mini-batch's loss is a mean: the last one may have other rows than the rest.
+            # A mean of means, weighted: the last mini-batch may have more or fewer rows.
             total += value.item() * len(rows)
         return total / all_rows
 
