@@ -60,6 +60,7 @@ SIBLINGS = {
         "transforms.output.manifest",
         "transforms.output.published_files",
     },
+    "transforms.formats.parquet": {"transforms.formats.parquet_footer"},
     "transforms.formats.csv": {
         "transforms.formats.csv_blocks",
         "transforms.formats.csv_bytes",

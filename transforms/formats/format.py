@@ -230,7 +230,13 @@ def number_rows(unit: WorkUnit, rows: pa.RecordBatch, offset: int, last: bool) -
     stop = first + rows.num_rows
     numbers = np.arange(first, stop, dtype=np.int64)
     batch_id = BatchId(unit.shard, first)
-    return RawBatch(unit, batch_id, rows, numbers, last)
+    return RawBatch(
+        unit,
+        id=batch_id,
+        rows=rows,
+        row_numbers=numbers,
+        last=last,
+    )
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:

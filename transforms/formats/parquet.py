@@ -1,9 +1,8 @@
-"""Parquet files as input: footers, row groups, and rows in the schema that the contract states."""
+"""Parquet files as input: row groups, and rows in the schema that the contract states."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-import os
 from typing import ClassVar
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ from configs.errors import InputError, RejectedRows, RowError
 from configs.redaction import shown
 from storage import files
 from storage.inputs import InputFile
-from storage.retries import resumed, retried
+from storage.retries import resumed
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.format import (
     Column,
@@ -23,9 +22,14 @@ from transforms.formats.format import (
     Shard,
     check_columns,
     check_unchanged,
-    first_sentence,
     no_rows,
     number_rows,
+)
+from transforms.formats.parquet_footer import (
+    holds_more_than,
+    is_encryption,
+    list_groups,
+    read_footer,
 )
 from transforms.rejected import RowRecord
 
@@ -36,14 +40,6 @@ MAX_EXPANSION = 1_000
 _READ_BYTES = 1 << 20
 # What is fetched of a remote file at a time, and stays in memory until its last row was given.
 _FETCH_BYTES = 64 << 20
-_DECRYPT = "store it decrypted, on an encrypted disk or in an encrypted bucket if need be"
-# Bytes of a value that is stored plain; the length of other types is in the schema, or before it.
-_STORED_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
-# The four bytes before a text say how long it is.
-_LENGTH_BYTES = 4
-# A Parquet file ends with the length of its footer, and four letters.
-_FOOTER_LENGTH_BYTES = 4
-_FILE_END_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -67,14 +63,14 @@ class ParquetFormat:
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
         """Read the footer; see `Format.inspect`."""
-        schema, metadata = self._read_footer(file)
+        schema, metadata = read_footer(file.url)
         check_columns(file.url, schema, wanted)
         limit = max(BOMB_BYTES, self.max_expansion * file.bytes)
         names = {column.name for column in wanted}
-        if _holds_more_than(limit, file.url, metadata, names):
+        if holds_more_than(limit, file.url, metadata, names):
             raise self._expands_too_much(file.url)
         row_groups = tuple(
-            RowGroup(group.num_rows, group.total_byte_size) for group in _list_groups(metadata)
+            RowGroup(group.num_rows, group.total_byte_size) for group in list_groups(metadata)
         )
         shard = Shard(file, metadata.num_rows, row_groups)
         return shard, schema.remove_metadata()
@@ -84,7 +80,12 @@ class ParquetFormat:
         groups: tuple[RowGroup, ...] = shard.details
         if len(groups) <= 1:
             span = (0, len(groups))
-            whole = Piece(span, first_row=0, rows=shard.rows, bytes=shard.file.bytes)
+            whole = Piece(
+                span,
+                first_row=0,
+                rows=shard.rows,
+                bytes=shard.file.bytes,
+            )
             return [whole]
         # At least 1, since row groups without rows may hold nothing.
         all_decoded_bytes = max(1, sum(group.bytes for group in groups))
@@ -98,8 +99,13 @@ class ParquetFormat:
             # Its share of the file, since a footer tells sizes before compression only.
             decoded_bytes = sum(group.bytes for group in here)
             stored_bytes = shard.file.bytes * decoded_bytes // all_decoded_bytes
-            span = (first, stop - first)
-            pieces.append(Piece(span, first_row, rows_here, stored_bytes))
+            piece = Piece(
+                span=(first, stop - first),
+                first_row=first_row,
+                rows=rows_here,
+                bytes=stored_bytes,
+            )
+            pieces.append(piece)
             first = stop
             first_row += rows_here
         return pieces
@@ -145,19 +151,6 @@ class ParquetFormat:
         if total == 0:
             yield number_rows(unit, no_rows(schema), 0, last=True)
 
-    def _read_footer(self, file: InputFile) -> tuple[pa.Schema, pq.FileMetaData]:
-        try:
-            return _read_footer(file.url)
-        except (OSError, pa.ArrowException) as error:
-            if is_encryption(error):
-                raise InputError(f"{file.url}: is encrypted; {_DECRYPT}") from error
-            hint = ""
-            if file.url.endswith((".csv", ".csv.gz", ".csv.zst")):
-                hint = "; is it CSV? then set source.format=csv"
-            raise InputError(
-                f"{file.url}: is not a readable Parquet file: {first_sentence(error)}{hint}"
-            ) from error
-
     def _expands_too_much(self, url: str) -> InputError:
         return InputError(
             f"{url}: its columns come to more than {self.max_expansion:,} times its size and more "
@@ -168,25 +161,6 @@ class ParquetFormat:
 def make_parquet_format(options: InputOptions) -> ParquetFormat:
     """Return the format with a job's options."""
     return ParquetFormat(options.max_expansion or MAX_EXPANSION)
-
-
-def is_encryption(error: Exception) -> bool:
-    """Tell whether a Parquet file could not be read because it, or a column of it, is encrypted."""
-    # pyarrow has no error class of its own for that.
-    message = str(error).lower()
-    return "decrypt" in message or "encrypted" in message
-
-
-@retried
-def _read_footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
-    source = url if files.is_local(url) else files.open_read(url)
-    with pq.ParquetFile(source) as parquet:
-        return parquet.schema_arrow, parquet.metadata
-
-
-def _list_groups(metadata: pq.FileMetaData) -> list[pq.RowGroupMetaData]:
-    numbers = range(metadata.num_row_groups)
-    return [metadata.row_group(number) for number in numbers]
 
 
 def _find_end_of_piece(groups: Sequence[RowGroup], first: int, rows: int) -> int:
@@ -236,7 +210,10 @@ def _iterate_batches(
     for groups in _groups_read_together(file.metadata, unit):
         # Not in threads of Arrow's own: the workers of a machine take all of its cores.
         batches = file.iter_batches(
-            rows_per_batch, row_groups=groups, columns=names, use_threads=False
+            rows_per_batch,
+            row_groups=groups,
+            columns=names,
+            use_threads=False,
         )
         for rows in batches:
             # Columns come in the file's order.
@@ -250,7 +227,10 @@ def _open(url: str) -> pq.ParquetFile:
     """
     if files.is_local(url):
         return pq.ParquetFile(
-            url, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True
+            url,
+            pre_buffer=False,
+            buffer_size=_READ_BYTES,
+            page_checksum_verification=True,
         )
     remote = files.open_read(url)
     return pq.ParquetFile(remote, pre_buffer=True, page_checksum_verification=True)
@@ -330,67 +310,3 @@ def _explain_overflows(
     reason = RowError(f"column {field.name!r}: a {actual} that does not fit {field.type}")
     rows = pc.indices_nonzero(overflowed).to_pylist()
     return dict.fromkeys(rows, reason)
-
-
-def _holds_more_than(limit: int, url: str, metadata: pq.FileMetaData, names: set[str]) -> bool:
-    """Tell whether some columns are larger than a limit, decoded, as far as the footer tells.
-
-    Args:
-        limit: in bytes.
-        url: the file.
-        metadata: its footer.
-        names: those of the columns.
-    """
-    widths = _list_stored_widths(metadata, names)
-    row_width = sum(widths.values())
-    groups = _list_groups(metadata)
-    at_most = 0
-    for group in groups:
-        at_most += group.total_byte_size + group.num_rows * row_width
-    # Nearly always, and it asks for no column.
-    if at_most <= limit:
-        return False
-    _refuse_encrypted_columns(url, metadata)
-    decoded_bytes = 0
-    for group in groups:
-        for number, width in widths.items():
-            column = group.column(number)
-            decoded_bytes += _count_column_bytes(column, width)
-    return decoded_bytes > limit
-
-
-def _list_stored_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
-    """Return the bytes of a value, by number of the leaf, of the leaves that some columns have."""
-    widths = {}
-    for number in range(metadata.num_columns):
-        leaf = metadata.schema.column(number)
-        # Leaves of a nested column are called by its name, a dot, and their own; and the name of a
-        # plain column may hold a dot.
-        column_name = leaf.path.partition(".")[0]
-        if leaf.path in names or column_name in names:
-            widths[number] = _get_stored_width(leaf)
-    return widths
-
-
-def _refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
-    """Refuse a file whose plain footer is longer than its content.
-
-    Such a footer is signed, so columns are encrypted; to ask pyarrow about them ends the process.
-    """
-    with files.open_read(url) as file:
-        file.seek(-_FILE_END_BYTES, os.SEEK_END)
-        stored_length = file.read(_FOOTER_LENGTH_BYTES)
-    length = int.from_bytes(stored_length, "little")
-    if length != metadata.serialized_size:
-        raise InputError(f"{url}: is encrypted in part; {_DECRYPT}")
-
-
-def _get_stored_width(leaf: pq.ColumnSchema) -> int:
-    by_length = max(leaf.length, _LENGTH_BYTES)
-    return _STORED_WIDTHS.get(leaf.physical_type, by_length)
-
-
-def _count_column_bytes(column: pq.ColumnChunkMetaData, width: int) -> int:
-    # A dictionary of one value stands for as many as there are rows.
-    plain_bytes = column.num_values * width
-    return max(column.total_uncompressed_size, plain_bytes)

@@ -177,7 +177,14 @@ class PartWriter:
         # Stages reject in turn, so the rows of a batch do not come in their order.
         table = pa.Table.from_batches(self._rejected).sort_by("row")
         # As Parquet whatever the scores are written as: they may hold nested values.
-        look = FileFormat("parquet", table.schema, repeating=(), sort_by=(), rows_per_file=0)
+        look = FileFormat(
+            "parquet",
+            schema=table.schema,
+            repeating=(),
+            sort_by=(),
+            # All of them go into one file.
+            rows_per_file=0,
+        )
         name = f"{self._name}-rejected.parquet"
         # Kept as the open file, so that `abandon` finds it.
         self._file = PartFile(self._run, name, look)

@@ -1,0 +1,126 @@
+"""The footers of Parquet files: what they say of columns and row groups, before any row is read."""
+
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.errors import InputError
+from storage import files
+from storage.retries import retried
+from transforms.formats.format import first_sentence
+
+_DECRYPT = "store it decrypted, on an encrypted disk or in an encrypted bucket if need be"
+# Bytes of one value in memory; that of other types is in the schema, or differs from value to value.
+_VALUE_BYTES = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
+# A text takes at least these, which say how long it is.
+_LENGTH_BYTES = 4
+# A Parquet file ends with the length of its footer, and four letters.
+_FOOTER_LENGTH_BYTES = 4
+_FILE_END_BYTES = 8
+
+
+def read_footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
+    """Return a file's schema, and its footer.
+
+    Raises:
+        InputError: the file cannot be read, is no Parquet file, or is encrypted.
+    """
+    try:
+        return _read_footer(url)
+    except (OSError, pa.ArrowException) as error:
+        if is_encryption(error):
+            raise InputError(f"{url}: is encrypted; {_DECRYPT}") from error
+        hint = ""
+        if url.endswith((".csv", ".csv.gz", ".csv.zst")):
+            hint = "; is it CSV? then set source.format=csv"
+        raise InputError(
+            f"{url}: is not a readable Parquet file: {first_sentence(error)}{hint}"
+        ) from error
+
+
+def is_encryption(error: Exception) -> bool:
+    """Tell whether a Parquet file could not be read because it, or a column of it, is encrypted."""
+    # pyarrow has no error class of its own for that.
+    message = str(error).lower()
+    return "decrypt" in message or "encrypted" in message
+
+
+def list_groups(metadata: pq.FileMetaData) -> list[pq.RowGroupMetaData]:
+    """Return what a footer says of each row group, in the order of the file."""
+    numbers = range(metadata.num_row_groups)
+    return [metadata.row_group(number) for number in numbers]
+
+
+def holds_more_than(limit: int, url: str, metadata: pq.FileMetaData, names: set[str]) -> bool:
+    """Tell whether some columns are larger than a limit, decoded, as far as the footer tells.
+
+    Args:
+        limit: in bytes.
+        url: the file.
+        metadata: its footer.
+        names: those of the columns.
+
+    Raises:
+        InputError: columns are encrypted, so that nobody can tell.
+    """
+    widths = _list_widths(metadata, names)
+    row_width = sum(widths.values())
+    groups = list_groups(metadata)
+    at_most = 0
+    for group in groups:
+        at_most += group.total_byte_size + group.num_rows * row_width
+    # Nearly always, and it asks for no column.
+    if at_most <= limit:
+        return False
+    _refuse_encrypted_columns(url, metadata)
+    decoded_bytes = 0
+    for group in groups:
+        for number, width in widths.items():
+            column = group.column(number)
+            decoded_bytes += _count_column_bytes(column, width)
+    return decoded_bytes > limit
+
+
+@retried
+def _read_footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
+    source = url if files.is_local(url) else files.open_read(url)
+    with pq.ParquetFile(source) as parquet:
+        return parquet.schema_arrow, parquet.metadata
+
+
+def _list_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
+    """Return the bytes of a value, by number of the leaf, of the leaves that some columns have."""
+    widths = {}
+    for number in range(metadata.num_columns):
+        leaf = metadata.schema.column(number)
+        # Leaves of a nested column are called by its name, a dot, and their own; and the name of a
+        # plain column may hold a dot.
+        column_name = leaf.path.partition(".")[0]
+        if leaf.path in names or column_name in names:
+            widths[number] = _get_width(leaf)
+    return widths
+
+
+def _refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
+    """Refuse a file whose plain footer is longer than its content.
+
+    Such a footer is signed, so columns are encrypted; to ask pyarrow about them ends the process.
+    """
+    with files.open_read(url) as file:
+        file.seek(-_FILE_END_BYTES, os.SEEK_END)
+        stored_length = file.read(_FOOTER_LENGTH_BYTES)
+    length = int.from_bytes(stored_length, "little")
+    if length != metadata.serialized_size:
+        raise InputError(f"{url}: is encrypted in part; {_DECRYPT}")
+
+
+def _get_width(leaf: pq.ColumnSchema) -> int:
+    by_length = max(leaf.length, _LENGTH_BYTES)
+    return _VALUE_BYTES.get(leaf.physical_type, by_length)
+
+
+def _count_column_bytes(column: pq.ColumnChunkMetaData, width: int) -> int:
+    # A dictionary of one value stands for as many as there are rows.
+    plain_bytes = column.num_values * width
+    return max(column.total_uncompressed_size, plain_bytes)
