@@ -15,8 +15,8 @@ from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.cli.shutdown import leave
 from storage import files
 from storage.layout import RunFolder, find_current_run, read_manifest
+from transforms.batches import ROW_COUNTS
 from transforms.formats.output import find_output_format
-from transforms.output.books import ROW_COUNTS
 from transforms.output.manifest import content_sha256, describe_schema
 from transforms.output.part_file import count_rows
 

@@ -88,7 +88,6 @@ SIBLINGS = {
         "transforms.output.many_requests",
     },
     "transforms.output.published_files": {"transforms.output.many_requests"},
-    "transforms.output.manifest": {"transforms.output.books"},
     "model_zoo.steps.table": {
         f"model_zoo.steps.{step}"
         for step in ("cast", "encode", "fill", "function", "image", "scale", "stack", "tokenize")

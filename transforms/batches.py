@@ -22,6 +22,8 @@ from transforms.rejected import BatchId, RejectedBatch, RowRecord, find_kept, re
 from transforms.timing import StageTimes
 
 Arrays = dict[str, np.ndarray]
+# What becomes of rows, as the books name it; a written part counts each as `rows_...`.
+ROW_COUNTS = ("in", "scored", "filtered", "rejected")
 _NO_RECORD = RowRecord()
 # What an element without rows is taken for.
 _SMALL_BYTES = 1_000

@@ -189,6 +189,7 @@ def _to_type(name: str, column: pa.Array, dtype: pa.DataType | None) -> pa.Array
         return column
     try:
         return _cast(column, dtype)
+    # There is no way from one type to the other, whatever the values are.
     except pa.ArrowNotImplementedError as error:
         raise JobError(
             f"postprocess.dtypes: {name} of type {column.type} cannot become {dtype}"
@@ -211,6 +212,7 @@ def _reject_unfit(name: str, column: pa.Array, dtype: pa.DataType) -> RejectedRo
         return JobError(
             f"postprocess.dtypes: {name} of type {column.type} does not fit {dtype} in any row"
         )
+    # One for all: its message holds no value.
     reason = RowError(f"score {name} does not fit {dtype}")
     rows = rejected.reasons if rejected else ()
     return RejectedRows(dict.fromkeys(rows, reason))

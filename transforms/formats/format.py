@@ -174,6 +174,7 @@ def check_unchanged(unit: WorkUnit) -> None:
     """
     try:
         version = inputs.read_version(unit.shard)
+    # Retried already, where it may pass.
     except OSError as error:
         raise InputError(
             f"{unit.shard}: cannot be read: {error.strerror}; start the run again to resume"

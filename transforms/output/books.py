@@ -9,11 +9,10 @@ import math
 
 from configs.errors import BudgetError, PublishError
 from storage.layout import RunFolder
-from transforms.batches import WorkUnit, WrittenPart
+from transforms.batches import ROW_COUNTS, WorkUnit, WrittenPart
 from transforms.output.done_record import read_done_record
 from transforms.output.many_requests import call_for_each
 
-ROW_COUNTS = ("in", "scored", "filtered", "rejected")
 # 7 % of 100 rows are 7.000000000000001 in floating point, and must allow 7.
 _ROUNDING = 1e-9
 

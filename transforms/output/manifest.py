@@ -13,8 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from storage.layout import RunFolder
-from transforms.batches import WrittenPart
-from transforms.output.books import ROW_COUNTS
+from transforms.batches import ROW_COUNTS, WrittenPart
 from transforms.output.plan_file import StoredPlan
 from transforms.timing import STAGES
 

@@ -16,10 +16,11 @@ def call_for_each(url: str, call: Callable[[T], R], items: Sequence[T]) -> list[
     """Return what `call` gives for each item, in the order of the items.
 
     Args:
-        url: where the requests go; a disk is faster than threads are.
+        url: where the requests go.
         call: makes one request.
         items: what it is made for.
     """
+    # A disk is faster than threads are.
     if files.is_local(url):
         return [call(item) for item in items]
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
