@@ -23,7 +23,8 @@ from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import leave
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.plan import Plan, make_plan, manifest_head
+from pipelines.planning.manifest_head import manifest_head
+from pipelines.planning.plan import Plan, make_plan
 from pipelines.planning.scoring import scoring_of
 from pipelines.runners.checks import refuse_flags, refuse_unreachable, refuse_wrong_options
 from pipelines.runners.flags import join_values, known_flags, unknown_flags
@@ -95,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
     reuse_from: str | None = arguments.reuse_from or arguments.only_rejected
     # Asked here too, so that it is refused before anything is written.
     if reuse_from is not None and not is_left_to_clean_up(plan.run):
-        find_run_to_reuse(plan, reuse_from)
+        find_run_to_reuse(plan.run, manifest_head(plan), reuse_from)
     if arguments.dry_run:
         scoring = scoring_of(plan, workers=1)
         return dry_run(plan, scoring)

@@ -8,7 +8,6 @@ import json
 import platform
 from typing import Any, TypeAlias
 
-from pipelines.planning.jobs import ScoringJob
 from transforms.formats.format import Shard
 
 # Settings that change nothing in the output; paths count by what they lead to, and what makes the
@@ -36,13 +35,11 @@ _EXTRAS = ("tokenizers", "torchvision")
 Fields: TypeAlias = Mapping[str, Any]
 
 
-def make_run_id(
-    job: ScoringJob, model_digest: str, computing: Fields, shards: Sequence[Shard]
-) -> str:
+def make_run_id(job: Fields, model_digest: str, computing: Fields, shards: Sequence[Shard]) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
     Args:
-        job: the job.
+        job: the job, as plain values.
         model_digest: the package's.
         computing: how the network computes, as plain values.
         shards: with the versions of their files.
@@ -51,7 +48,7 @@ def make_run_id(
     work = {
         "inputs": inputs,
         "model": model_digest,
-        "settings": output_settings(job.model_dump(mode="json")),
+        "settings": output_settings(job),
         "computing": computing,
     }
     # Sorted: the order of a job's keys is no difference.

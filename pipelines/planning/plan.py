@@ -3,8 +3,7 @@
 Nothing is written here but the stored plan, by `store_plan`.
 """
 
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.columns import list_columns, make_input_format, plan_columns
-from pipelines.planning.identity import list_libraries, make_run_id
+from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.model_checks import check_functions, check_preprocessing
@@ -24,7 +23,6 @@ from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
-from transforms.output.manifest import describe_schema
 from transforms.output.plan_file import StoredPlan, encode_plan
 
 # What travels together: large enough that Beam's cost per element does not count, small enough that
@@ -100,7 +98,8 @@ def make_plan(job: ScoringJob) -> Plan:
     if rows_per_batch is None:
         rows_per_batch = _count_rows_per_batch(card, inference)
 
-    run_id = make_run_id(job, package.digest, computing, shards)
+    settings = job.model_dump(mode="json")
+    run_id = make_run_id(settings, package.digest, computing, shards)
     return Plan(
         job=job,
         package=package,
@@ -115,36 +114,6 @@ def make_plan(job: ScoringJob) -> Plan:
         steps=(*job.preprocess.steps, *package.steps),
         output=output,
     )
-
-
-def manifest_head(plan: Plan) -> dict[str, Any]:
-    """Return what the launcher knows of the run for its manifest.
-
-    Publishing adds the stored plan's inputs, files and totals.
-    """
-    package = plan.package
-    card = package.card
-    started_at = datetime.now(UTC)
-    agreement = None
-    if plan.inference.agreement:
-        agreement = asdict(plan.inference.agreement)
-    # These names are read by other programs, and by later versions of this one.
-    return {
-        "format": 1,
-        "job": plan.job.model_dump(mode="json"),
-        "model": {
-            "name": card.name,
-            "version": card.version,
-            "digest": package.digest,
-            "package": package.url,
-            "labels": list(card.labels),
-        },
-        "computing": plan.inference.settings.as_dict(),
-        "agreement": agreement,
-        "schema": describe_schema(plan.output.file_format.schema),
-        "libraries": list_libraries(),
-        "started_at": started_at.isoformat(timespec="seconds"),
-    }
 
 
 def store_plan(plan: Plan) -> None:

@@ -11,6 +11,7 @@ from configs.errors import OtherContentError, PublishError, refusal_of
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
+from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan, store_plan
 from pipelines.runners.flink import make_cancellation
 from pipelines.runners.profiles import starts_elsewhere, workers_per_machine
@@ -85,7 +86,8 @@ def say_already_published(plan: Plan, log: RunLog, late: bool = False) -> int:
             f"already published: run {plan.run.run_id}, the same inputs, model and settings; "
             "nothing to do"
         )
-        print(summary.reading_line(plan.run.output, plan.job.sink.format))
+        file_format = plan.job.sink.format
+        print(summary.reading_line(plan.run.output, file_format))
     return 0
 
 
@@ -94,8 +96,9 @@ def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
     try:
         store_plan(plan)
         if reuse_from is not None:
-            run, manifest = find_run_to_reuse(plan, reuse_from)
-            reused = reuse_units(plan, run, manifest)
+            head = manifest_head(plan)
+            run, manifest = find_run_to_reuse(plan.run, head, reuse_from)
+            reused = reuse_units(plan.run, plan.units, run, manifest)
             unit_count = len(plan.units)
             message = (
                 f"reused from run {reuse_from}: {reused:,} of {unit_count:,} units, "
@@ -143,5 +146,6 @@ def _say_published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -
         print(summary.final_table(run, manifest, seconds, resumed_rows))
         print(summary.where_time_went(manifest))
         print(summary.first_rows(run, manifest))
-        print(summary.reading_line(plan.run.output, plan.job.sink.format))
+        file_format = plan.job.sink.format
+        print(summary.reading_line(plan.run.output, file_format))
     return 0

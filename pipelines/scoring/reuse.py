@@ -12,8 +12,7 @@ import re
 from typing import Any, NamedTuple, TypeAlias
 
 from configs.errors import JobError, VerifyError
-from pipelines.planning.identity import list_libraries, output_settings
-from pipelines.planning.plan import Plan
+from pipelines.planning.identity import output_settings
 from storage import files
 from storage.layout import RunFolder, read_manifest
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
@@ -49,12 +48,13 @@ class _Match(NamedTuple):
     number: int
 
 
-def find_run_to_reuse(plan: Plan, run_id: str) -> PublishedRun:
+def find_run_to_reuse(new: RunFolder, head: Manifest, run_id: str) -> PublishedRun:
     """Return folder and manifest of the published run whose rejected rows were corrected.
 
     Args:
-        plan: what is to be scored now.
-        run_id: its id, or `current`.
+        new: the run that is to be scored now.
+        head: what is known of it for its manifest.
+        run_id: the published run's id, or `current`.
 
     Raises:
         JobError: nothing was rejected there, its settings or model are others, or no shard was
@@ -62,9 +62,9 @@ def find_run_to_reuse(plan: Plan, run_id: str) -> PublishedRun:
         VerifyError: it is not published.
     """
     wanted = None if run_id == "current" else run_id
-    run, manifest = read_manifest(plan.run.output, wanted)
+    run, manifest = read_manifest(new.output, wanted)
     what = f"--reuse_from {run_id}"
-    if run.run_id == plan.run.run_id:
+    if run.run_id == new.run_id:
         raise JobError(
             f"{what}: model, settings and shards are as they were in that run; "
             "correct its rejected rows in their shards first"
@@ -73,7 +73,7 @@ def find_run_to_reuse(plan: Plan, run_id: str) -> PublishedRun:
         raise JobError(
             f"{what}: no row was rejected in that run, so there is nothing to score again"
         )
-    for compared in _compare(plan, manifest):
+    for compared in _compare(manifest, head):
         if compared.then != compared.now:
             raise JobError(
                 f"{what}: that run had another {compared.name}, "
@@ -83,11 +83,13 @@ def find_run_to_reuse(plan: Plan, run_id: str) -> PublishedRun:
     return PublishedRun(run, manifest)
 
 
-def reuse_units(plan: Plan, run: RunFolder, manifest: Manifest) -> int:
+def reuse_units(
+    new: RunFolder, units: Sequence[WorkUnit], run: RunFolder, manifest: Manifest
+) -> int:
     """Record as done every unit that need not be scored again, and return how many those are.
 
     Args:
-        plan: what is to be scored now.
+        new, units: the run that is to be scored now.
         run, manifest: the published run.
 
     Raises:
@@ -95,13 +97,13 @@ def reuse_units(plan: Plan, run: RunFolder, manifest: Manifest) -> int:
     """
     published = _group_by_unit(manifest["files"])
     reused = 0
-    for unit, number in _match_units(plan.units, manifest):
+    for unit, number in _match_units(units, manifest):
         entries = published.get(number, [])
-        linked = tuple(_link_files(plan.run, unit, run, entries))
+        linked = tuple(_link_files(new, unit, run, entries))
         books = manifest["units"][number]
         part = _make_part(unit, manifest, books, linked)
         # Last: once it is recorded as done, nobody scores it.
-        finish_unit(plan.run, unit, part)
+        finish_unit(new, unit, part)
         reused += 1
     return reused
 
@@ -140,20 +142,19 @@ def _match_units(units: Sequence[WorkUnit], manifest: Manifest) -> Iterator[_Mat
             yield _Match(unit, number)
 
 
-def _compare(plan: Plan, manifest: Manifest) -> Iterator[_Compared]:
+def _compare(then: Manifest, now: Manifest) -> Iterator[_Compared]:
     """Yield what must be the same in both runs."""
-    digest = manifest["model"]["digest"]
-    yield _Compared("model", digest, plan.package.digest)
+    model_then = then["model"]
+    model_now = now["model"]
+    yield _Compared("model", model_then["digest"], model_now["digest"])
 
-    settings_then = output_settings(manifest["job"])
-    settings_now = output_settings(plan.job.model_dump(mode="json"))
+    settings_then = output_settings(then["job"])
+    settings_now = output_settings(now["job"])
     yield _Compared("job", settings_then, settings_now)
 
     # Manifests of older versions have none.
-    computing = manifest.get("computing")
-    yield _Compared("setting of speed", computing, plan.inference.settings.as_dict())
-
-    yield _Compared("libraries", manifest["libraries"], list_libraries())
+    yield _Compared("setting of speed", then.get("computing"), now["computing"])
+    yield _Compared("libraries", then["libraries"], now["libraries"])
 
 
 def _link_files(

@@ -14,7 +14,8 @@ from configs.load import load
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.plan import Plan, make_plan, manifest_head, store_plan
+from pipelines.planning.manifest_head import manifest_head
+from pipelines.planning.plan import Plan, make_plan, store_plan
 from pipelines.planning.scoring import scoring_of
 from storage import files
 from tests.faults.counts import full_or

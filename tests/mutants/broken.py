@@ -148,8 +148,8 @@ PROMISES = (
     Promise(
         "another model is another run",
         "pipelines/planning/plan.py",
-        "make_run_id(job, package.digest, ",
-        "make_run_id(job, package.card.name, ",
+        "make_run_id(settings, package.digest, ",
+        "make_run_id(settings, package.card.name, ",
         ("tests/pipelines/planning/test_identity.py", "tests/bad_rows/test_reuse_from.py"),
     ),
     Promise(

@@ -1,0 +1,39 @@
+"""From a Plan to what the launcher knows of the run for its manifest."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.planning.identity import list_libraries
+from pipelines.planning.plan import Plan
+from transforms.output.manifest import describe_schema
+
+
+def manifest_head(plan: Plan) -> dict[str, Any]:
+    """Return what the launcher knows of the run for its manifest.
+
+    Publishing adds the stored plan's inputs, files and totals.
+    """
+    package = plan.package
+    card = package.card
+    started_at = datetime.now(UTC)
+    agreement = None
+    if plan.inference.agreement:
+        agreement = asdict(plan.inference.agreement)
+    # These names are read by other programs, and by later versions of this one.
+    return {
+        "format": 1,
+        "job": plan.job.model_dump(mode="json"),
+        "model": {
+            "name": card.name,
+            "version": card.version,
+            "digest": package.digest,
+            "package": package.url,
+            "labels": list(card.labels),
+        },
+        "computing": plan.inference.settings.as_dict(),
+        "agreement": agreement,
+        "schema": describe_schema(plan.output.file_format.schema),
+        "libraries": list_libraries(),
+        "started_at": started_at.isoformat(timespec="seconds"),
+    }
