@@ -25,6 +25,7 @@ from pipelines.planning.jobs import ScoringJob, choose_activation
 from pipelines.planning.plan import Plan, make_plan
 from pipelines.scoring.summary import shown_path
 from pipelines.tuning.bench import Bench
+from pipelines.tuning.loading import make_loader
 from pipelines.tuning.measured import Measured
 from pipelines.tuning.sample import Sample
 from pipelines.tuning.sampling import take_sample
@@ -90,7 +91,8 @@ def _make_tuning(job: ScoringJob, plan: Plan, sample: Sample, say: Say) -> Tunin
 
     model = job.model
     package = plan.package
-    bench = Bench(package, model.device, sample, model.timeout_seconds)
+    load = make_loader(package, model.device, model.timeout_seconds)
+    bench = Bench(package, model.device, sample, load)
     activation = choose_activation(job, package.card)
     threshold = job.postprocess.threshold
     tuning = Tuning(bench, model.tolerance, activation, threshold, say_measured)
@@ -230,8 +232,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--without", action="append", default=[], choices=WITHOUT, help=without)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    arguments, unknown = parser.parse_known_args(list(argv))
-    parser.refuse_unknown(unknown)
+    arguments = parser.parse_whole(argv)
     if arguments.rows < 1:
         raise JobError(f"--rows must be >= 1, got {arguments.rows}")
     return arguments

@@ -1,9 +1,8 @@
-"""A model on a bench: loaded with any settings, and timed on a sample."""
+"""A model on a bench: with any settings, timed on a sample."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from statistics import median
 import time
 from typing import Any, NamedTuple, TypeAlias
@@ -14,9 +13,6 @@ from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Device, Settings
 from model_zoo.package.package import Package
-from model_zoo.scoring.devices import threads_for
-from model_zoo.scoring.scored import Scored
-from model_zoo.scoring.scorer import load_scorer
 from pipelines.tuning.sample import Parts, Sample, join_parts
 
 # Long enough that a moment in which the machine is busy does not count.
@@ -32,6 +28,8 @@ _SAMPLE_SECONDS = 20.0
 # Enough to count labels that differ.
 _FEWEST_ROWS = 512
 Score: TypeAlias = Callable[[Arrays], Arrays]
+# Takes settings, and how many workers score at the same time, each with its share of the cores.
+Load: TypeAlias = Callable[[Settings, int], Score]
 
 
 class ScoredPass(NamedTuple):
@@ -43,26 +41,18 @@ class ScoredPass(NamedTuple):
 
 @dataclass(frozen=True)
 class Bench:
-    """A model and rows to time it on."""
+    """A model and rows to time it on.
+
+    Attributes:
+        package, device: the model, and where it computes.
+        sample: the rows.
+        load: loads the model; raises a ModelError where it cannot be loaded so.
+    """
 
     package: Package
     device: Device
     sample: Sample
-    timeout_seconds: float
-
-    def load(self, settings: Settings, workers: int) -> Score:
-        """Load the model.
-
-        Args:
-            settings: how it computes.
-            workers: how many score at the same time, each with its share of the cores.
-
-        Raises:
-            ModelError: it cannot be loaded so.
-        """
-        threads = threads_for(workers)
-        scorer = load_scorer(self.package, self.device, settings, threads, self.timeout_seconds)
-        return partial(_score, scorer)
+    load: Load
 
     def choose_parts(self, rows_per_second: float, batch_rows: int) -> Parts:
         """Return what keeps all cores busy for so long that a difference can be seen.
@@ -143,25 +133,6 @@ def time_pass(score: Callable[[int], Any], parts: int, workers: int | None = Non
             list(results)
             seconds.append(time.perf_counter() - began)
     return median(seconds)
-
-
-def _score(score: Callable[[Arrays], Scored], inputs: Arrays) -> Arrays:
-    """Return scores; NaN for rows that the network fails on.
-
-    A job would reject as many of those as it allows.
-    """
-    scored = score(inputs)
-    if not scored.rejected:
-        return scored.outputs
-
-    rejected = list(scored.rejected)
-    outputs: Arrays = {}
-    for name, values in scored.outputs.items():
-        # Integers have no NaN.
-        with_nan = values.astype(np.float64)
-        with_nan[rejected] = np.nan
-        outputs[name] = with_nan
-    return outputs
 
 
 def _divide_up(dividend: int, divisor: int) -> int:

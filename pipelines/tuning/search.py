@@ -9,6 +9,7 @@ A setting whose scores differ by more than the tolerance is measured and shown, 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeAlias
 
 from configs.errors import Refusal
 from configs.tolerance import Tolerance
@@ -31,6 +32,7 @@ _HOPELESS = 0.5
 _FINALISTS = 3
 # Of mini-batches, in parts and multiples of the one to begin with.
 _SIZES = (0.25, 0.5, 2, 4)
+ByDtype: TypeAlias = dict[str, Settings]
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Tuning:
     measured: list[Measured] = field(default_factory=list, init=False)
     _reference: Reference | None = field(default=None, init=False)
     # By dtype: what an engine has measured on the sample, the same for all layouts.
-    _calibrated: dict[str, Settings] = field(default_factory=dict, init=False)
+    _calibrated: ByDtype = field(default_factory=dict, init=False)
 
     @property
     def reference(self) -> Reference:
@@ -195,7 +197,8 @@ class Tuning:
     def _measure(self, settings: Settings) -> Measured:
         """Measure on some parts; on the whole sample too if that makes it the fastest."""
         score = self._load(settings)
-        parts = self.bench.choose_parts(self.float32.rate, settings.batch_rows)
+        float32_rate = self.float32.rate
+        parts = self.bench.choose_parts(float32_rate, settings.batch_rows)
         fastest = self._find_fastest()
 
         first = parts[0]

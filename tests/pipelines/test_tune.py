@@ -208,7 +208,7 @@ def test_rows_that_the_model_cannot_score_are_left_out(
 
         return score
 
-    monkeypatch.setattr("pipelines.tuning.bench.load_scorer", load)
+    monkeypatch.setattr("pipelines.tuning.loading.load_scorer", load)
     values = tuned(
         digits,
         tmp_path / "report.json",
@@ -231,7 +231,7 @@ def test_a_model_that_scores_no_row_of_the_sample_is_refused(
 ) -> None:
     nothing = {"logits": np.full((450, 10), np.nan, np.float32)}
     monkeypatch.setattr(
-        "pipelines.tuning.bench.load_scorer",
+        "pipelines.tuning.loading.load_scorer",
         lambda *_: (
             lambda inputs: Scored(
                 {name: values[: len(inputs["image"])] for name, values in nothing.items()}
