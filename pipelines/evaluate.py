@@ -206,9 +206,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--classes", metavar="A,B,...", help=classes)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    arguments, unknown = parser.parse_known_args(list(argv))
-    parser.refuse_unknown(unknown)
-    return arguments
+    return parser.parse_whole(argv)
 
 
 if __name__ == "__main__":

@@ -210,9 +210,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--older_than_days", type=_days, required=True, metavar="N", help=younger)
     parser.add_argument("--dry_run", action="store_true", help="only say what would be removed")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    arguments, unknown = parser.parse_known_args(list(argv))
-    parser.refuse_unknown(unknown)
-    return arguments
+    return parser.parse_whole(argv)
 
 
 # Of this name, because argparse shows it: `invalid _days value: '0'`.

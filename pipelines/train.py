@@ -212,9 +212,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help=overwrite)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    arguments, unknown = parser.parse_known_args(list(argv))
-    parser.refuse_unknown(unknown)
-    return arguments
+    return parser.parse_whole(argv)
 
 
 if __name__ == "__main__":

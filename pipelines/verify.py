@@ -29,10 +29,13 @@ def main(argv: Sequence[str]) -> int:
     """Verify as the command line says, and return the exit status."""
     arguments = _parse(argv)
     run, manifest = read_manifest(arguments.output, arguments.run)
-    is_current = run.run_id == find_current_run(run.output)
-    problems = "; ".join(find_problems(run, manifest, is_current))
-    if problems:
+    current_run_id = find_current_run(run.output)
+    is_current = run.run_id == current_run_id
+    found = list(find_problems(run, manifest, is_current))
+    if found:
+        problems = "; ".join(found)
         raise VerifyError(f"{run.published}: {problems}; score the input again to publish it anew")
+
     rows = manifest["rows"]
     file_count = len(manifest["files"])
     print(
@@ -65,7 +68,8 @@ def find_problems(run: RunFolder, manifest: Manifest, is_current: bool) -> Itera
         if is_current:
             yield from _check_link(run)
     except (KeyError, TypeError) as error:
-        yield f"manifest.json is not a manifest: {type(error).__name__}: {error}"
+        kind = type(error).__name__
+        yield f"manifest.json is not a manifest: {kind}: {error}"
 
 
 def _check_books(manifest: Manifest) -> Iterator[str]:
@@ -174,9 +178,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("output", metavar="OUTPUT", help="output folder of pipelines.score")
     parser.add_argument("--run", metavar="RUN_ID", help="another run than the current one")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    arguments, unknown = parser.parse_known_args(list(argv))
-    parser.refuse_unknown(unknown)
-    return arguments
+    return parser.parse_whole(argv)
 
 
 if __name__ == "__main__":

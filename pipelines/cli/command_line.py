@@ -70,6 +70,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise JobError(f"{message}; see {self.prog} --help")
 
+    def parse_whole(self, argv: Words) -> argparse.Namespace:
+        """Return what the flags say, of a command line that has no flags but ours.
+
+        Raises:
+            JobError: it has another.
+        """
+        # argparse's own way to refuse those names no nearest flag.
+        arguments, unknown = self.parse_known_args(list(argv))
+        self.refuse_unknown(unknown)
+        return arguments
+
     def refuse_unknown(self, unknown: Words, more_flags: Words = ()) -> None:
         """Refuse the first word that is no flag of ours or of the runner.
 

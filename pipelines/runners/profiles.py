@@ -133,8 +133,9 @@ def settle_process() -> None:
     folder = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", "")
     # Beam starts loopback workers as `python -c ...`, and hangs when that one lacks the packages.
-    if path.split(os.pathsep)[0] != folder:
-        os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
+    first_folder = path.split(os.pathsep)[0]
+    if first_folder != folder:
+        os.environ["PATH"] = os.pathsep.join([folder, path])
     # They would import from the folder that they stand in, too.
     keep_current_folder_from_workers()
     flush_by_size_alone()
