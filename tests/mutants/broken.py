@@ -178,7 +178,7 @@ PROMISES = (
         "model_zoo/scoring/mini_batches.py",
         "cut_windows(start, stop, start, self._fit(call.batch_rows))",
         "cut_windows(start, stop, start, min(call.batch_rows, call.rows - start))",
-        ("tests/model_zoo/scoring/test_mini_batches.py", "tests/pipelines/test_score.py"),
+        ("tests/model_zoo/scoring/test_memory_and_hangs.py", "tests/pipelines/test_score.py"),
     ),
     Promise(
         "a rejected row has the number that it has in its file",
@@ -236,7 +236,7 @@ PROMISES = (
         "model_zoo/scoring/devices.py",
         'if device == "cpu" or (device == "auto" and not has_cuda):',
         'if device == "cpu" or not has_cuda:',
-        ("tests/model_zoo/scoring/test_scorer.py", "tests/pipelines/test_score.py"),
+        ("tests/model_zoo/scoring/test_scorer.py", "tests/pipelines/test_score_refusals.py"),
     ),
     Promise(
         "a missing value is an error where the contract says so, and never filled",
@@ -287,7 +287,7 @@ PROMISES = (
         "pipelines/cli/command_line.py",
         "        if not unknown:\n            return\n",
         "        if not unknown or more_flags:\n            return\n",
-        ("tests/pipelines/test_score.py", "tests/pipelines/runners/test_profiles.py"),
+        ("tests/pipelines/test_score_refusals.py", "tests/pipelines/runners/test_profiles.py"),
     ),
     Promise(
         "a key that nobody knows is an error",
@@ -322,6 +322,6 @@ PROMISES = (
         "pipelines/verify.py",
         'if files.compute_sha256(url) != entry["sha256"]:',
         'if not entry["sha256"]:',
-        ("tests/pipelines/test_score.py",),
+        ("tests/pipelines/test_score_refusals.py",),
     ),
 )
