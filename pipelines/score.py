@@ -67,12 +67,25 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
     where = job.postprocess.where
     head = manifest_head(plan)
 
-    read = ReadShards(plan.run, plan.schema, plan.format, plan.rows_per_batch, record)
-    preprocess = Preprocess(card.columns, plan.steps, card.inputs)
+    read = ReadShards(
+        run=plan.run,
+        schema=plan.schema,
+        format=plan.format,
+        rows_per_batch=plan.rows_per_batch,
+        record=record,
+    )
+    preprocess = Preprocess(contract=card.columns, steps=plan.steps, inputs=card.inputs)
     predict = Predict(scoring_of(plan, workers))
-    postprocess = Postprocess(job.source.carried, output.scores, output.keep, where)
+    postprocess = Postprocess(
+        carried=job.source.carried, scores=output.scores, keep=output.keep, where=where
+    )
     write = WriteShards(plan.run, output.file_format)
-    publish = PublishRun(plan.run, head, errors.max_rejected_rows, errors.max_rejected_percent)
+    publish = PublishRun(
+        run=plan.run,
+        manifest=head,
+        max_rejected_rows=errors.max_rejected_rows,
+        max_rejected_percent=errors.max_rejected_percent,
+    )
     return root | read | preprocess | predict | postprocess | write | publish
 
 

@@ -68,7 +68,9 @@ def main(argv: Sequence[str]) -> int:
     }
     digest = _write(job, network, steps, training, evaluations)
     data = job.data
-    write_held_out(test.rows, job.output, data.key, data.label, job.shards)
+    write_held_out(
+        rows=test.rows, output=job.output, key=data.key, label=data.label, shards=job.shards
+    )
     if not arguments.quiet:
         _say_result(job, trained.epochs, evaluations, digest)
     return 0
@@ -100,13 +102,13 @@ def _train(job: FittingJob, training: Part, validation: Part, on_epoch: OnEpoch)
     network = job.network
     recipe = Recipe(**job.training.model_dump())
     trained, epochs = train(
-        network.builder,
-        network.parameters,
-        training.examples,
-        validation.examples,
-        network.activation,
-        recipe,
-        on_epoch,
+        builder=network.builder,
+        parameters=network.parameters,
+        training=training.examples,
+        validation=validation.examples,
+        activation=network.activation,
+        recipe=recipe,
+        on_epoch=on_epoch,
     )
     return Trained(trained, epochs)
 

@@ -93,9 +93,13 @@ def _make_tuning(job: ScoringJob, plan: Plan, sample: Sample, say: Say) -> Tunin
     package = plan.package
     load = make_loader(package, model.device, model.timeout_seconds)
     bench = Bench(package, model.device, sample, load)
-    activation = choose_activation(job, package.card)
-    threshold = job.postprocess.threshold
-    tuning = Tuning(bench, model.tolerance, activation, threshold, say_measured)
+    tuning = Tuning(
+        bench=bench,
+        tolerance=model.tolerance,
+        activation=choose_activation(job, package.card),
+        threshold=job.postprocess.threshold,
+        tell=say_measured,
+    )
     return tuning
 
 

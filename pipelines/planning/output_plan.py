@@ -59,9 +59,14 @@ def plan_output(job: ScoringJob, card: ModelCard, digest: str, schema: pa.Schema
 
     rows = no_rows(schema)
     outputs = _make_no_outputs(card)
-    carried = job.source.carried
-    where = job.postprocess.where
-    scored = postprocess_rows(rows, outputs, carried, scores, keep, where)
+    scored = postprocess_rows(
+        rows,
+        outputs,
+        carried=job.source.carried,
+        how=scores,
+        keep=keep,
+        where=job.postprocess.where,
+    )
     # So that a file says which model made it, wherever it is copied to.
     metadata = {"model.name": card.name, "model.version": card.version, "model.digest": digest}
     columns = scored.schema.with_metadata(metadata)

@@ -88,19 +88,21 @@ def _score_first_rows(plan: Plan, scoring: Scoring) -> _Trial:
     scorer = scoring.load()
     record = RowRecord()
     unit = plan.units[0]
-    batches = read_unit(unit, plan.schema, plan.format, _ROWS, record)
+    batches = read_unit(
+        unit=unit, schema=plan.schema, format=plan.format, rows_per_batch=_ROWS, record=record
+    )
     batch = next(batches)
 
     # Reading and loading do not count: a run does the one while it scores, and the other once.
     began = time.perf_counter()
-    features = preprocess_batch(batch, card.columns, plan.steps, card.inputs)
+    features = preprocess_batch(batch, contract=card.columns, steps=plan.steps, inputs=card.inputs)
     prediction = predict_batch(scorer, features, scoring.not_finite)
     scored = postprocess_batch(
         prediction,
-        job.source.carried,
-        plan.output.scores,
-        plan.output.keep,
-        job.postprocess.where,
+        carried=job.source.carried,
+        how=plan.output.scores,
+        keep=plan.output.keep,
+        where=job.postprocess.where,
     )
     seconds = time.perf_counter() - began
     return _Trial(batch, scored, seconds)

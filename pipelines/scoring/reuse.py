@@ -183,7 +183,9 @@ def _link_files(
             raise VerifyError(
                 f"{url}: is gone, so it cannot be reused; score everything, without --reuse_from"
             ) from error
-        yield WrittenFile(name, entry["rows"], entry["bytes"], digest)
+        rows = entry["rows"]
+        size_bytes = entry["bytes"]
+        yield WrittenFile(path=name, rows=rows, bytes=size_bytes, sha256=digest)
 
 
 def _make_part(

@@ -89,7 +89,10 @@ def _read_batches(plan: Plan, rows: int) -> Iterator[RawBatch]:
     step = max(1, len(units) // _UNITS)
     chosen = units[::step][:_UNITS]
     record = RowRecord()
-    readers = [read_unit(unit, plan.schema, plan.format, rows, record) for unit in chosen]
+    read = partial(
+        read_unit, schema=plan.schema, format=plan.format, rows_per_batch=rows, record=record
+    )
+    readers = [read(unit) for unit in chosen]
     while readers:
         # A copy, because readers that come to their end leave the list on the way.
         for reader in tuple(readers):
