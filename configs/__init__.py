@@ -1,1 +1,1 @@
-"""Words: what a job, a step, and an error are. Imports nothing of ours, no Beam, no torch."""
+"""What a job may say, the errors that end a run, and what no message shows. Imports nothing of ours, no Beam, no torch."""

@@ -1,1 +1,1 @@
-"""Brains: model packages, the Scorer, architectures, training. No Beam."""
+"""Models: packages, networks, engines, preprocessing steps, scoring, training. Nothing here knows Beam."""

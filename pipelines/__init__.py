@@ -1,4 +1,4 @@
-"""Programs: score, tune, train, evaluate, verify, prune. The only room that sees a Job."""
+"""The programs, one file each, and what they share. No other package knows the class of a job: they get plain values."""
 
 from pipelines.cli.import_path import leave_out_current_folder
 

@@ -30,10 +30,10 @@ from pipelines.runners.checks import refuse_flags, refuse_unreachable, refuse_wr
 from pipelines.runners.flags import join_values, known_flags, unknown_flags
 from pipelines.runners.profiles import (
     is_cluster,
+    prepare_process,
     profile_of,
     runner_named,
     runner_options,
-    settle_process,
     starts_elsewhere,
     use_tuned_workers,
 )
@@ -95,11 +95,15 @@ def main(argv: Sequence[str]) -> int:
     log = open_log(argv)
     arguments, flags = _parse(argv)
     options = _make_options(arguments, flags, log)
+    prepare_process()
     job = load_job(arguments)
     log.facts.job = job.name
     _log_old_names(arguments, job, log)
     plan = make_plan(job)
-    _settle_machine(plan, options)
+    # The machines of a cluster are others than this one.
+    if not is_cluster(options):
+        _refuse_elsewhere(plan)
+        use_tuned_workers(options, flags, plan.inference.workers)
     if plan.inference.why:
         log.tell("speed", plan.inference.why)
     # Before anything is written, and after planning, which knows every path in full.
@@ -129,22 +133,19 @@ def _make_options(
     runner = runner_named(arguments.runner)
     options = runner_options(runner, flags)
     refuse_wrong_options(options)
-    settle_process()
     profile = profile_of(runner, flags)
     shown = " ".join(profile.flags)
     log.tell("runner", f"runner: {runner}, profile {profile.name}: {shown}")
     return options
 
 
-def _settle_machine(plan: Plan, options: PipelineOptions) -> None:
-    """Refuse a device or a tuning report that this machine cannot follow, if it scores itself."""
-    # The machines that matter are others.
-    if is_cluster(options):
-        return
-    # Here too, and not only by a worker: a device that is missing is told before the run begins.
+def _refuse_elsewhere(plan: Plan) -> None:
+    """Refuse a device that is not on this machine, or a tuning report of another kind of machine.
+
+    Workers refuse it too; here it is told before the run begins.
+    """
     resolve_devices(plan.job.model.device)
     plan.inference.refuse_elsewhere(plan.job.model.device)
-    use_tuned_workers(options, plan.inference.workers)
 
 
 def _log_old_names(arguments: argparse.Namespace, job: ScoringJob, log: RunLog) -> None:

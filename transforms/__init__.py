@@ -1,4 +1,4 @@
-"""Verbs, one file per edge of the graph; the edges are in `batches.py`.
+"""The six steps of the graph, one file each, and what passes between them (`batches.py`).
 
 In the order of the flow: read, preprocess, predict, postprocess, write, publish.
 """

@@ -31,7 +31,7 @@ class BatchId:
 
 @dataclass(frozen=True)
 class RowRecord:
-    """What a rejected row is remembered by, beside its place.
+    """What the record of a rejected row holds, beside where the row stood and why it was rejected.
 
     Attributes:
         key: the column whose value names it.

@@ -1,6 +1,7 @@
 """From a Job to a Plan: everything decided, frozen and checked before the first worker starts.
 
-Nothing is written here but the stored plan, by `store_plan`.
+Nothing of the run is written here but the stored plan, by `store_plan`. (A package in an object store
+is copied to this machine's cache when it is read.)
 """
 
 from dataclasses import dataclass
@@ -85,8 +86,8 @@ def make_plan(job: ScoringJob) -> Plan:
     listed, ignored = list_shards(job.source.paths)
 
     wanted = plan_columns(job, card, reader.needs_types)
-    # Every footer or header is read here: what does not fit shall not be found out by a worker, at
-    # night.
+    # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
+    # not be found out by a worker, at night.
     shards, found = read_shards(listed, reader, wanted)
     fields = [found.field(name) for name in list_columns(job, card)]
     schema = pa.schema(fields)

@@ -113,22 +113,24 @@ def workers_per_machine(options: PipelineOptions) -> int:
     return max(1, int(parallelism or 1))
 
 
-def use_tuned_workers(options: PipelineOptions, workers: int | None) -> None:
+def use_tuned_workers(options: PipelineOptions, flags: Flags, workers: int | None) -> None:
     """Take as many workers beside the launcher as pipelines.tune found fastest.
 
     Args:
         options: changed, unless the user gave a number.
+        flags: of the user's, each one word.
         workers: None where nobody measured.
     """
     if workers is None or not _is_direct(options):
         return
     direct = options.view_as(DirectOptions)
-    # 0 is the profile's: one per core.
-    if not direct.direct_num_workers:
+    is_given = "--direct_num_workers" in given_names(flags)
+    # The profile says 0, one per core, unless the runner works in memory, where there is but one.
+    if not is_given and not direct.direct_num_workers:
         direct.direct_num_workers = workers
 
 
-def settle_process() -> None:
+def prepare_process() -> None:
     """Give runners what they need of the launcher's process and no option says."""
     folder = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", "")
@@ -214,14 +216,14 @@ def _make_nothing(flags: Flags) -> tuple[str, ...]:
 
 
 def _make_local(flags: Flags) -> tuple[str, ...]:
-    """Return flags for the embedded runner, with a thread per core.
+    """Return flags for the DirectRunner, with a thread per core.
 
     Threads share one process and one model; torch and pyarrow leave the interpreter lock while they
     work.
     """
     workers = "1" if "--direct_running_mode=in_memory" in flags else "0"
     mode = ("--direct_running_mode=multi_threading", f"--direct_num_workers={workers}")
-    # Without a Prism location it would look for a binary on the network, with no time-out.
+    # The DirectRunner would rather run Prism, and look for its binary on the network, with no time-out.
     return ("--prism_location=/nonexistent", *mode, _QUIET_WORKERS)
 
 

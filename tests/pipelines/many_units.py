@@ -8,7 +8,7 @@ import resource
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-from pipelines.runners.profiles import runner_options, settle_process
+from pipelines.runners.profiles import prepare_process, runner_options
 from tests.support.builders import make_unit
 from transforms.batches import WorkUnit
 
@@ -40,7 +40,7 @@ def main() -> None:
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = (
         1  # a slow machine, made slower: the timer meets the writer in every run
     )
-    settle_process()
+    prepare_process()
     with beam.Pipeline(options=runner_options("DirectRunner", [])) as root:
         spread = (
             root

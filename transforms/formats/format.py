@@ -1,4 +1,4 @@
-"""What an input format is: it looks into files, splits them into spans, and reads a span.
+"""What an input format is: it inspects the files that were listed, splits them into spans, and reads a span.
 
 A format is one file in this folder and its line in `table.py`. A work unit carries a `span`, numbers
 that only the unit's own format understands: row groups, places in a file. Nothing else in the

@@ -80,7 +80,7 @@ def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
 def check_budget(
     totals: Mapping[str, int], max_rejected_rows: int, max_rejected_percent: float, where: str = ""
 ) -> None:
-    """Refuse a run with more rejected rows than both limits allow.
+    """Refuse a run with more rejected rows than the larger of both limits.
 
     Args:
         totals: rows `in` and `rejected`.

@@ -18,6 +18,7 @@ from pipelines.runners.profiles import (
     profile_of,
     runner_named,
     runner_options,
+    use_tuned_workers,
     workers_per_machine,
 )
 
@@ -35,6 +36,27 @@ DATAFLOW = ["--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_cont
 )
 def test_workers_of_the_local_runner(flags: list[str], workers: int) -> None:
     assert workers_per_machine(runner_options("DirectRunner", flags)) == workers
+
+
+@pytest.mark.parametrize(
+    ("runner", "flags", "workers"),
+    [
+        ("DirectRunner", [], 7),
+        ("DirectRunner", ["--direct_running_mode=multi_processing"], 7),
+        ("DirectRunner", ["--direct_num_workers=3"], 3),
+        ("DirectRunner", ["--direct_num_workers=0"], os.cpu_count()),
+        ("DirectRunner", ["--direct_running_mode=in_memory"], 1),
+        ("PrismRunner", [], 1),
+    ],
+)
+def test_as_many_workers_as_tuning_found_unless_the_user_says_a_number(
+    runner: str, flags: list[str], workers: int
+) -> None:
+    options = runner_options(runner, flags)
+    use_tuned_workers(options, flags, 7)
+    assert workers_per_machine(options) == workers
+    use_tuned_workers(options, flags, None)
+    assert workers_per_machine(options) == workers
 
 
 def test_workers_of_a_cluster_machine_are_its_sdk_workers() -> None:
