@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "transforms",
         "storage",
         "configs.errors",
+        "configs.lookalikes",
         "configs.redaction",
         "configs.suggest",
         "model_zoo.activations",

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import InputError
+from configs.lookalikes import describe_lookalike
 from configs.redaction import shown
 from configs.suggest import nearest
 from storage import inputs
@@ -31,7 +32,7 @@ class InputOptions:
     """What a job says of its input files, beside their format.
 
     Attributes:
-        csv: the section `source.csv`: delimiter, encoding, null_values, newlines_in_values.
+        csv: the section `source.csv`.
         max_expansion: `source.max_expansion`; None for a format's own default.
     """
 
@@ -257,7 +258,7 @@ def _suggest_name(name: str, names: Sequence[str]) -> str:
     for other in names:
         if other.strip() == name:
             return f"; but {other!r}, with spaces around it; take them out of the file"
-    return nearest(name, names)
+    return describe_lookalike(name, names) or nearest(name, names)
 
 
 def _widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
