@@ -17,19 +17,19 @@ _MOST_DIFFERENCES = 3
 
 
 def describe_lookalike(name: str, known: Sequence[str]) -> str:
-    """Return what a name that looks the same has in other letters; nothing without such a name.
+    r"""Return what a name that looks the same has in other letters; nothing without such a name.
 
     Args:
         name: as the user wrote it.
         known: the names that there are.
 
-    >>> describe_lookalike("s t", ["s\\u00a0t"])
-    "; but 's\\\\xa0t', which looks the same: it has U+00A0 NO-BREAK SPACE instead of U+0020 SPACE"
+    >>> describe_lookalike("s t", ["s\u00a0t"])
+    "; but 's\\xa0t', which looks the same: it has U+00A0 NO-BREAK SPACE instead of U+0020 SPACE"
     """
     looks = _look(name)
     for other in known:
         if other != name and _look(other) == looks:
-            return f"; but {ascii(other)}, which looks the same: it has {_compare(name, other)}"
+            return f"; but {other!a}, which looks the same: it has {_compare(name, other)}"
     return ""
 
 

@@ -30,7 +30,7 @@ from configs.lookalikes import describe_lookalike
 def test_what_differs_is_spelled_out(name: str, other: str, words: str) -> None:
     hint = describe_lookalike(name, ["x", other])
     assert words in hint
-    assert hint.startswith(f"; but {ascii(other)}, which looks the same: it has ")
+    assert hint.startswith(f"; but {other!a}, which looks the same: it has ")
     assert "\n" not in hint
     assert describe_lookalike(other, [name]) != ""
 

@@ -14,7 +14,12 @@ from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_split import split_csv
-from transforms.formats.csv_values import convert_fields, convert_valid
+from transforms.formats.csv_values import (
+    convert_fields,
+    convert_valid,
+    refuse_other_types,
+    refuse_unreadable_types,
+)
 from transforms.formats.format import (
     Column,
     InputOptions,
@@ -51,6 +56,7 @@ class CsvFormat:
 
         A large plain file is read once to be cut, if the job says that no value holds a line break.
         """
+        refuse_unreadable_types(pa.schema([(column.name, column.type) for column in wanted]))
         names = read_header(file.url, self.dialect)
         types = {column.name: column.type for column in wanted}
         # A column that nobody wants has no declared type.
@@ -126,10 +132,7 @@ class CsvFormat:
             return
         first_rows = block.fields.slice(0, _CHECKED_ROWS)
         try:
-            convert_fields(first_rows, schema)
-        except RejectedRows:
-            # Some values are right: the others are a matter of their rows.
-            return
+            refuse_other_types(first_rows, schema, self.dialect.is_utf8)
         except InputError as error:
             raise InputError(f"{url}: {error}") from error
 
@@ -216,7 +219,7 @@ def _cut_block(
 ) -> Iterator[RawBatch]:
     """Yield a block in batches of at most `rows_per_batch` rows.
 
-    Rows of the wrong width go with the batch that they precede.
+    Rows that are not in `fields` go with the batch that they precede.
     """
     broken = dict(block.broken)
     rows = block.fields.num_rows
@@ -243,7 +246,7 @@ def _to_batch(
 ) -> RawBatch:
     """Convert fields to a typed batch.
 
-    Rows of the wrong width, and rows with a malformed value, are rejected.
+    Rows that are malformed or of the wrong width, and rows with a malformed value, are rejected.
     """
     # A broken row may come before all others.
     first_numbers = [*numbers[:1].tolist(), *broken]
@@ -261,8 +264,6 @@ def _to_batch(
         numbers = numbers[kept]
         kept_fields = fields.take(pa.array(kept))
         rows = convert_fields(kept_fields, schema)
-    except InputError as error:
-        raise InputError(f"{unit.shard}: {error}") from error
     return RawBatch(
         unit,
         id=batch_id,
@@ -279,7 +280,7 @@ def _record_broken(
     schema: pa.Schema,
     record: RowRecord,
 ) -> RejectedBatch:
-    """Return the records of rows of the wrong width, of which no value can be told."""
+    """Return the records of rows that are no row of the file's, of which no value can be told."""
     row_numbers = sorted(broken)
     count = len(row_numbers)
     unread_columns = [pa.nulls(count, type=column.type) for column in schema]

@@ -4,11 +4,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.errors import InputError, RejectedRows, RowError
-from model_zoo.halving import find_rejected
+from configs.errors import InputError, JobError, RejectedRows, RowError
 
 # What pyarrow reads as infinite because the text says so.
 _INFINITE = r"(?i)^[-+]?inf(inity)?$"
+# What a value that is not of its type makes pyarrow raise.
+_MALFORMED = (pa.ArrowInvalid, UnicodeDecodeError)
+# Fewer that are all malformed may be bad rows; so many are another type.
+_ALL_BEFORE_REFUSAL = 8
+# Those that tables come in most often; any byte fits some of them.
+_ENCODINGS = ("cp1252", "latin-1", "cp1250", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5")
+_MOST_HINTS = 4
+_LOWER_CASE = 0x20
 
 
 def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -20,7 +27,6 @@ def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
     Raises:
         RejectedRows: rows with a value that is not of its column's type.
-        InputError: a column in which no value is.
     """
     columns: list[pa.Array] = []
     reasons: dict[int, Exception] = {}
@@ -29,8 +35,10 @@ def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         try:
             columns.append(_convert(texts, field.type))
         # Only now value by value: that takes far longer than the whole column.
-        except (pa.ArrowInvalid, UnicodeDecodeError):
-            reasons.update(_find_malformed(texts, field))
+        except _MALFORMED:
+            # One for all: its message holds no value.
+            reason = RowError(f"column {field.name!r}: not a valid {field.type}")
+            reasons.update(dict.fromkeys(_find_malformed(texts, field.type), reason))
     if reasons:
         raise RejectedRows(reasons)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -49,17 +57,73 @@ def convert_valid(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+def refuse_unreadable_types(schema: pa.Schema) -> None:
+    """Refuse a declared type that no text is read as.
+
+    Raises:
+        JobError: the first such column.
+    """
+    nothing = pa.array([], type=pa.binary())
+    for field in schema:
+        try:
+            _convert(nothing, field.type)
+        except pa.ArrowNotImplementedError as error:
+            raise JobError(
+                f"column {field.name!r}: CSV cannot be read as {field.type}; "
+                "declare another type in source.types or the contract, or use Parquet"
+            ) from error
+
+
+def refuse_other_types(fields: pa.RecordBatch, schema: pa.Schema, is_utf8: bool) -> None:
+    """Refuse columns none of whose values is of the declared type, where there are several.
+
+    Args:
+        fields, schema: as for `convert_fields`.
+        is_utf8: whether the job says that the text is, so that another encoding may be the reason.
+
+    Raises:
+        InputError: the first such column.
+    """
+    for field in schema:
+        texts = fields.column(field.name)
+        malformed = _find_malformed(texts, field.type)
+        count = len(texts) - texts.null_count
+        if len(malformed) < max(count, _ALL_BEFORE_REFUSAL):
+            continue
+        hint = _suggest_encodings(texts) if is_utf8 else ""
+        raise InputError(
+            f"column {field.name!r} does not hold values of type {field.type}, "
+            f"which the contract or source.types declares{hint}"
+        )
+
+
 def _convert(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     if dtype == pa.binary():
         return texts
+    is_binary = pa.types.is_large_binary(dtype) or pa.types.is_binary_view(dtype)
+    if is_binary or pa.types.is_fixed_size_binary(dtype):
+        return texts.cast(dtype)
     # Checks that the bytes are UTF-8: the parser did not.
     strings = texts.cast(pa.string())
     if dtype == pa.string():
         return strings
+    if pa.types.is_time(dtype):
+        return _convert_times(strings, dtype)
     values = strings.cast(dtype)
     if pa.types.is_floating(dtype) and _has_overflowed(strings, values):
         raise pa.ArrowInvalid(f"a number is too large for {dtype}")
+    if pa.types.is_integer(dtype) and _holds_x(strings):
+        raise pa.ArrowInvalid("a number in hexadecimal")
     return values
+
+
+def _convert_times(strings: pa.Array, dtype: pa.DataType) -> pa.Array:
+    """Convert times of day, by way of those of one day: pyarrow casts no text to a time alone."""
+    # Else 12 would be noon.
+    if pc.all(pc.match_substring(strings, ":")).as_py() is False:
+        raise pa.ArrowInvalid("a number and no time")
+    moments = pc.binary_join_element_wise("1970-01-01", strings, " ")
+    return moments.cast(pa.timestamp(dtype.unit)).cast(dtype)
 
 
 def _has_overflowed(texts: pa.Array, values: pa.Array) -> bool:
@@ -76,36 +140,61 @@ def _has_overflowed(texts: pa.Array, values: pa.Array) -> bool:
     return pc.all(says_so).as_py() is False
 
 
-def _find_malformed(texts: pa.Array, field: pa.Field) -> dict[int, Exception]:
-    """Return the rows with a value that is not of the field's type, and why.
+def _holds_x(strings: pa.Array) -> bool:
+    """Tell whether one of the texts holds an x: pyarrow reads 0x1F as 31."""
+    _, offsets, content = strings.buffers()
+    if content is None:
+        return False
+    places = np.frombuffer(offsets, dtype=np.int32)
+    start, stop = places[strings.offset], places[strings.offset + len(strings)]
+    codes = np.frombuffer(content, dtype=np.uint8)[start:stop]
+    return bool(((codes | _LOWER_CASE) == ord("x")).any())
 
-    Raises:
-        InputError: no value is.
-    """
 
-    def convert_some(positions: np.ndarray) -> pa.Array:
-        some = texts.take(pa.array(positions))
-        return _convert(some, field.type)
+def _find_malformed(texts: pa.Array, dtype: pa.DataType) -> list[int]:
+    """Return the rows with a value that is not of the type, by halving until each is alone."""
+    malformed = []
+    pending = [(0, len(texts))]
+    while pending:
+        start, stop = pending.pop()
+        try:
+            _convert(texts.slice(start, stop - start), dtype)
+        except _MALFORMED:
+            if stop - start == 1:
+                malformed.append(start)
+                continue
+            middle = (start + stop) // 2
+            # The first half last: it is taken next, so rows are met in their order.
+            pending += [(middle, stop), (start, middle)]
+    return malformed
 
+
+def _suggest_encodings(texts: pa.Array) -> str:
+    """Return a hint at encodings that the texts fit; none for UTF-8."""
+    content = b"\n".join(texts.drop_null().to_pylist())
+    if _fits(content, "utf-8"):
+        return ""
+    fitting = [encoding for encoding in _ENCODINGS if _fits(content, encoding)]
+    if not fitting:
+        return "; its bytes are no UTF-8: is it binary?"
+    return (
+        f"; its bytes are no UTF-8 but fit {', '.join(fitting[:_MOST_HINTS])}: "
+        f"write for example --set source.csv.encoding={fitting[0]}"
+    )
+
+
+def _fits(content: bytes, encoding: str) -> bool:
     try:
-        rejected = find_rejected(len(texts), convert_some)
-    # It gives up where nothing at all can be converted.
-    except pa.ArrowInvalid as error:
-        raise InputError(
-            f"column {field.name!r} does not hold values of type {field.type}, "
-            "which the contract or source.types declares"
-        ) from error
-    if rejected is None:
-        return {}
-    # One for all: its message holds no value.
-    reason = RowError(f"column {field.name!r}: not a valid {field.type}")
-    return dict.fromkeys(rejected.reasons, reason)
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     try:
         return _convert(texts, dtype)
-    except pa.ArrowInvalid:
+    except _MALFORMED:
         single_texts = [texts.slice(row, 1) for row in range(len(texts))]
         converted = [_convert_one(text, dtype) for text in single_texts]
         return pa.concat_arrays(converted)
@@ -114,5 +203,5 @@ def _convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
 def _convert_one(text: pa.Array, dtype: pa.DataType) -> pa.Array:
     try:
         return _convert(text, dtype)
-    except pa.ArrowInvalid:
+    except _MALFORMED:
         return pa.nulls(1, type=dtype)

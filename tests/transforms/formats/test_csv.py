@@ -259,8 +259,6 @@ def test_what_is_not_an_integer_is_rejected(file: Callable[..., Path], text: str
 def test_a_column_that_is_of_another_type_altogether_is_refused(file: Callable[..., Path]) -> None:
     path = file("id,x,s\n" + "".join(f"{i},abc,s\n" for i in range(100)))
     with pytest.raises(InputError, match=r"a.csv: column 'x' does not hold values of type double"):
-        read(path)
-    with pytest.raises(InputError, match=r"a.csv: column 'x' does not hold values of type double"):
         look_at(path)
 
 
