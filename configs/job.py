@@ -56,14 +56,23 @@ class Csv(_Section):
         encoding: one that Python knows, `utf-16` or `latin-1` for example.
         newlines_in_values: false declares that no value holds a line break. A large file is then
             scored by several workers, in pieces, once the launcher has read it to count its rows;
-            compressed files, and encodings of several bytes other than UTF-8, stay whole. Where a
-            piece has such a value all the same, the run is refused.
+            compressed files, files of one column, and encodings of several bytes other than UTF-8,
+            stay whole. Where a file has such a value all the same, the run is refused.
+        quote: the character around fields that hold delimiters or line breaks; null where quotes
+            are letters like any other.
+        escape: the character that stands before a quote inside quotes, and before itself, as
+            Spark writes it: a backslash. Outside quotes it is a letter.
+        double_quote: whether two quotes inside quotes are one; false where only `escape` makes
+            one. A row that is not quoted so is rejected.
     """
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     null_values: Names = ("",)
     newlines_in_values: bool = True
+    quote: Annotated[str, Field(min_length=1, max_length=1)] | None = '"'
+    escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    double_quote: bool = True
 
 
 class Source(_Section, Generic[InputFormatT]):

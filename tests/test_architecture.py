@@ -72,8 +72,19 @@ SIBLINGS = {
     "transforms.formats.csv_blocks": {
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
+        "transforms.formats.csv_fields",
+        "transforms.formats.csv_records",
         "transforms.formats.csv_text",
     },
+    "transforms.formats.csv_fields": {
+        "transforms.formats.csv_dialect",
+        "transforms.formats.csv_records",
+    },
+    "transforms.formats.csv_records": {
+        "transforms.formats.csv_dialect",
+        "transforms.formats.csv_quotes",
+    },
+    "transforms.formats.csv_quotes": {"transforms.formats.csv_dialect"},
     "transforms.formats.csv_split": {
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
@@ -81,7 +92,6 @@ SIBLINGS = {
     "transforms.formats.csv_text": {
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
-        "transforms.formats.csv_quotes",
     },
     "transforms.output.part_writer": {"transforms.output.part_file"},
     "transforms.output.books": {

@@ -27,6 +27,11 @@ _NOT_IN_THE_OUTPUT = {
     "sink": {"path"},
     "errors": {"max_rejected_rows", "max_rejected_percent"},
 }
+# Fields that jobs have had only lately, by section: with these values a run does what it did before,
+# and keeps its id.
+_SAYS_NOTHING_NEW: dict[str, dict[str, Any]] = {
+    "csv": {"quote": '"', "escape": None, "double_quote": True},
+}
 # 64 bits: two of a million runs have the same with a chance of one in ten million.
 _DIGITS = 16
 _LIBRARIES = ("apache-beam", "numpy", "pandas", "pillow", "pyarrow", "torch")
@@ -66,8 +71,18 @@ def output_settings(job: Fields) -> Fields:
             continue
         left_out = _NOT_IN_THE_OUTPUT.get(section, set())
         deciding = {name: fields[name] for name in fields if name not in left_out}
+        if "csv" in deciding:
+            deciding["csv"] = _leave_out_new(deciding["csv"], _SAYS_NOTHING_NEW["csv"])
         settings[section] = deciding
     return settings
+
+
+def _leave_out_new(fields: Mapping[str, Any], unchanged: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in unchanged or value != unchanged[name]
+    }
 
 
 def list_libraries() -> dict[str, str]:

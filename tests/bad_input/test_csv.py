@@ -3,12 +3,15 @@
 from collections.abc import Callable
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.support.jobs import Outcome
+from tests.support.builders import tiny_package
+from tests.support.jobs import Outcome, write_job
 from transforms.formats import csv_text
+from transforms.formats.csv_records import GLUED
 
 Score = Callable[..., Outcome]
 
@@ -44,6 +47,11 @@ FINE: dict[str, tuple[str | bytes, dict[int, str | None]]] = {
     "header only without newline": (HEADER.rstrip("\n"), {}),
     "NUL in a text": (HEADER + "1,1,1,1,x\0y\n", {1: "x\0y"}),
     "inch marks": (HEADER + '1,1,1,1,5" pipe\n2,2,2,2,"6"" pipe"\n', {1: '5" pipe', 2: '6" pipe'}),
+    "no final newline and an empty field behind a quote": (
+        HEADER + '1,1,1,1,"x"\n2,2,2,"2",',
+        {1: "x", 2: None},
+    ),
+    "header on two lines without newline": ('id,a,b,c,s,"t\nu"', {}),
     "a column more": ("more," + HEADER + "0,1,1,1,1,x\n", {1: "x"}),
 }
 
@@ -134,6 +142,16 @@ REFUSED: dict[str, tuple[str | bytes, str, list[str]]] = {
         "in.csv",
         ["row 1", "a quote opens a field"],
     ),
+    "cut in a quoted text behind its line break": (
+        HEADER + '1,1,1,1,x\n2,2,2,2,"first line\n',
+        "in.csv",
+        ["row 1", "a quote opens a field and does not close it"],
+    ),
+    "all in latin-1": (
+        HEADER.encode() + b"".join(b"%d,1,1,1,\xe4\n" % i for i in range(9)),
+        "in.csv",
+        ["column 's'", "no UTF-8 but fit cp1252, latin-1", "source.csv.encoding=cp1252"],
+    ),
     "semicolons": (GOOD.replace(",", ";"), "in.csv", ["source.csv.delimiter=';'"]),
     "tabs": (GOOD.replace(",", "\t"), "in.csv", ["source.csv.delimiter='\\t'"]),
     "empty": ("", "in.csv", ["0 bytes"]),
@@ -154,6 +172,12 @@ REFUSED: dict[str, tuple[str | bytes, str, list[str]]] = {
     "gzip without its last bytes": (gzip.compress(GOOD.encode())[:-1], "in.csv.gz", ["in.csv.gz"]),
     "plain text named .gz": (GOOD, "in.csv.gz", ["in.csv.gz"]),
     "gzip named .csv": (gzip.compress(GOOD.encode()), "in.csv", ["in.csv"]),
+    "gzip in gzip": (gzip.compress(gzip.compress(GOOD.encode())), "in.csv.gz", ["holds gzip"]),
+    "a zero-width space": (
+        "\u200bid,a,b,c,s\n1,1,1,1,x\n",
+        "in.csv",
+        ["no column 'id'", "which looks the same", "U+200B ZERO WIDTH SPACE"],
+    ),
     "an archive of nothing": (gzip.compress(b""), "in.csv.gz", ["in.csv.gz"]),
 }
 
@@ -203,6 +227,14 @@ REJECTED: dict[str, tuple[str, dict[int, tuple[int | None, str]]]] = {
         {1: (2, "column 'a': not a valid float")},
     ),
     "NUL in a number": ("1,1,1,1,x\n2,2\0,2,2,y\n", {1: (2, "column 'a': not a valid float")}),
+    "text behind a closing quote": (
+        '1,1,1,1,x\n2,"2"2,2,2,y\n"3"3,3,3,3,z\n4,4,4,4,"said "hi", twice"\n',
+        dict.fromkeys((1, 2, 3), (None, f"malformed quoting: {GLUED}")),
+    ),
+    "hexadecimal": (
+        "1,1,1,1,x\n0x2,2,2,2,y\n",
+        {1: (None, "column 'id': not a valid int64")},
+    ),
     "text for a number": ("1,1,1,1,x\n2,two,2,2,y\n", {1: (2, "column 'a': not a valid float")}),
 }
 
@@ -253,6 +285,103 @@ def test_infinity_that_is_written_as_such_is_a_number(score_csv: Score) -> None:
         1: 2**63 - 1,
         2: -(2**63),
     }
+
+
+SPARK = {"source.csv.escape": "\\", "source.csv.double_quote": False}
+
+
+def test_quotes_that_spark_writes_are_read_where_they_are_declared(score_csv: Score) -> None:
+    rows = r"""1,1,1,1,"said \"hi\" twice"
+2,1,1,1,"C:\\data\\"
+3,1,1,1,"5\" pipe"
+4,1,1,1,C:\data\
+5,1,1,1,""
+"""
+    assert texts(score_csv, HEADER + rows, **SPARK) == {
+        1: 'said "hi" twice',
+        2: "C:\\data\\",
+        3: '5" pipe',
+        4: "C:\\data\\",
+        5: "",
+    }
+    undeclared = score_csv(HEADER + rows)
+    assert told(undeclared) == {
+        "in.csv": dict.fromkeys((0, 2), (None, f"malformed quoting: {GLUED}"))
+    }
+
+
+def test_what_the_declared_dialect_does_not_have_costs_its_row(score_csv: Score) -> None:
+    """Whatever the number of fields."""
+    rows = '1,1,1,1,"a""b"\n2,1,1,1,"a\\nb"\n3,1,1,1,"a"\n'
+    assert texts(score_csv, HEADER + rows, **SPARK) == {3: "a"}
+    assert texts(score_csv, HEADER + rows, **{"source.csv.quote": None}) == {
+        1: '"a""b"',
+        2: '"a\\nb"',
+        3: '"a"',
+    }
+    assert texts(score_csv, HEADER + "1,1,1,1,'a,\"''b'\n", **{"source.csv.quote": "'"}) == {
+        1: "a,\"'b"
+    }
+
+
+@pytest.mark.parametrize(
+    ("csv", "words"),
+    [
+        ({"escape": '"'}, "must be three characters"),
+        ({"delimiter": '"'}, "must be three characters"),
+        ({"quote": "\n"}, "source.csv.quote must be an ASCII character"),
+        ({"escape": "é"}, "source.csv.escape must be an ASCII character"),
+        ({"quote": None, "escape": "\\"}, "source.csv.escape means nothing without"),
+        ({"null_values": ["\0"]}, "source.csv.null_values must hold no NUL"),
+    ],
+)
+def test_a_dialect_that_no_file_has_is_refused_at_once(
+    csv: dict[str, Any], words: str, score_csv: Score
+) -> None:
+    outcome = score_csv(GOOD, **{f"source.csv.{name}": value for name, value in csv.items()})
+    assert (outcome.status, words in outcome.error) == (2, True)
+
+
+def test_a_type_that_no_text_has_is_refused_at_once(score_csv: Score) -> None:
+    outcome = score_csv(GOOD, **{"source.types": {"id": "int64", "s": "duration[us]"}})
+    assert (outcome.status, "CSV cannot be read as duration[us]" in outcome.error) == (2, True)
+
+
+@pytest.mark.parametrize("good", [0, 100, 65_536])
+def test_bad_rows_are_rejected_wherever_batches_end(good: int, score_csv: Score) -> None:
+    """12 that end the file, behind a whole batch or within the first one, behind the first rows or among them."""
+    rows = [f"{i},1,1,1,x\n" for i in range(good)]
+    rows += [f"{i},oops,1,1,x\n" for i in range(good, good + 12)]
+    outcome = score_csv(HEADER + "".join(rows))
+    if not good:
+        outcome.refused("in.csv", "column 'a' does not hold values of type float")
+        return
+    assert sorted(told(outcome)["in.csv"]) == list(range(good, good + 12))
+    assert outcome.rows().num_rows == good
+
+
+def test_a_row_too_wide_that_is_not_utf_8_costs_itself(
+    score_csv: Score, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outcome = score_csv(HEADER.encode() + b"1,1,1,1,x\n2,1,1,1,y,z\xff\n3,1,1,1,w\n")
+    assert outcome.rows()["id"].to_pylist() == [1, 3]
+    assert told(outcome) == {"in.csv": {1: (None, "row has 6 fields, the header has 5")}}
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_blank_line_of_one_column_is_a_row(
+    score_it: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    columns = [{"name": "a", "type": "float", "missing": "reject"}]
+    package = tiny_package(tmp_path / "model", features=("a",), columns=columns)
+    source = {"format": "csv", "key": None}
+    job = write_job(tmp_path, package, source=source, postprocess={"keep": ["probability"]})
+    (tmp_path / "in.csv").write_text("a\n1\n2\n\n4\n5\n")
+    outcome = score_it(tmp_path / "in.csv", config=job)
+    assert outcome.scored().num_rows == 4
+    assert [(record["row"], record["stage"]) for record in outcome.rejected()] == [
+        (2, "preprocess")
+    ]
 
 
 def test_an_encoding_or_delimiter_that_does_not_exist_is_refused_at_once(score_csv: Score) -> None:

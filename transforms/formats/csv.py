@@ -40,7 +40,7 @@ _DELIMITERS = ";\t|,"
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """Read CSV, plain, `.gz` or `.zst`.
+    """Read CSV, plain, `.gz`, `.zst`, `.bz2` or `.xz`.
 
     The span of a unit is empty for a whole file, and (bytes of the header, first byte) for a piece.
 
@@ -152,6 +152,9 @@ def parse_dialect(
     null_values: tuple[str, ...],
     newlines_in_values: bool,
     max_expansion: int | None,
+    quote: str | None = '"',
+    escape: str | None = None,
+    double_quote: bool = True,
 ) -> CsvDialect:
     """Return what a job says of its CSV files.
 
@@ -161,15 +164,30 @@ def parse_dialect(
         null_values: unquoted texts that stand for null.
         newlines_in_values: whether a quoted value may hold a line break.
         max_expansion: None for the default.
+        quote: one ASCII character that stands around fields; None for none.
+        escape: one ASCII character that stands before a quote inside quotes; None for none.
+        double_quote: whether two quotes inside quotes are one.
 
     Raises:
-        JobError: a delimiter or an encoding that no file can be read with.
+        JobError: a delimiter, a quote, an escape or an encoding that no file can be read with.
     """
-    if not delimiter.isascii() or delimiter in '\r\n"':
+    meaningful = {"delimiter": delimiter, "quote": quote, "escape": escape}
+    for name, character in meaningful.items():
+        if character is not None and (not character.isascii() or character in "\r\n\0"):
+            raise JobError(
+                f"source.csv.{name} must be an ASCII character that no line ends with, "
+                f"and no NUL, got {character!r}"
+            )
+    declared = [character for character in meaningful.values() if character is not None]
+    if len(set(declared)) < len(declared):
         raise JobError(
-            "source.csv.delimiter must be an ASCII character that no line ends with, "
-            f"and no quote, got {delimiter!r}"
+            "source.csv.delimiter, quote and escape must be three characters; "
+            "where a quote is escaped by another one, leave escape out: double_quote says so"
         )
+    if quote is None and escape is not None:
+        raise JobError("source.csv.escape means nothing without source.csv.quote; leave it out")
+    if any("\0" in text for text in null_values):
+        raise JobError("source.csv.null_values must hold no NUL")
     # Refuses what Python does not know, and what it knows that is no text, such as base64.
     try:
         "".encode(encoding)
@@ -184,6 +202,9 @@ def parse_dialect(
         encoding=encoding,
         max_expansion=max_expansion,
         newlines_in_values=newlines_in_values,
+        quote=quote,
+        escape=escape,
+        double_quote=double_quote,
     )
 
 

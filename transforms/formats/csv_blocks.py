@@ -1,25 +1,23 @@
-"""CSV files block by block, on pyarrow's parser.
+"""CSV files block by block: every record with its number, as fields or with the reason why not.
 
-Fields come as bytes, so that a malformed value costs its row only. An unquoted empty field is null,
-a quoted one is an empty string; other texts become null only when the job lists them
-(`null_values`). Types are declared, never guessed.
+Fields come as bytes, so that a malformed value costs its row only. An unquoted empty field is null, a quoted one is an empty string; other texts become null only when
+the job lists them (`null_values`). Types are declared, never guessed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
 
-from configs.errors import InputError, RowError
+from configs.errors import InputError
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
+from transforms.formats.csv_fields import FieldParser
+from transforms.formats.csv_records import Records, find_records
 from transforms.formats.csv_text import CsvText
 
 _BLOCK_BYTES = BLOCK_BYTES
-# As much of a parser's message as fits into one of ours.
-_MOST_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -27,9 +25,11 @@ class CsvRows:
     """Rows of one block.
 
     Attributes:
-        fields: as bytes (`pa.binary()`), of the rows that have as many as the header.
+        fields: as bytes (`pa.binary()`), of the rows that are well formed and have as many as the
+            header.
         row_numbers: int64 (rows,), of each row in the file; the first data row is 0.
-        broken: row number and reason of the rows before or among these that are not in `fields`.
+        broken: row number and reason of the rows before, among or behind these that are not in
+            `fields`.
     """
 
     fields: pa.RecordBatch
@@ -38,12 +38,9 @@ class CsvRows:
 
 
 def read_csv_blocks(
-    url: str,
-    columns: Sequence[str],
-    dialect: CsvDialect,
-    piece: CsvPiece | None = None,
+    url: str, columns: Sequence[str], dialect: CsvDialect, piece: CsvPiece | None = None
 ) -> Iterator[CsvRows]:
-    """Read a CSV file, plain, `.gz` or `.zst`, or a piece of a plain one.
+    """Read a CSV file, plain or compressed, or a piece of a plain one.
 
     Args:
         url: the file.
@@ -52,34 +49,25 @@ def read_csv_blocks(
         piece: which rows of it; None for all.
 
     Raises:
-        InputError: the file is empty, is not CSV, or lacks a column; or a value of the piece holds
-            a line break.
+        InputError: the file is empty, is not CSV, lacks a column, or ends inside quotes; or a value
+            holds a line break although the dialect says that none does.
     """
-    broken: dict[int, Exception] = {}
-    rows = 0
     first_row = piece.first_row if piece is not None else 0
     next_row = first_row
     with CsvText(url, dialect, piece) as text:
-        reader = _open(url, text, columns, dialect, broken, first_row)
-        for block in _read_blocks(url, text, reader):
-            # Nothing, or only broken rows: they go with the rows behind them.
-            if block.num_rows == 0:
-                continue
-            numbers, next_row = _number_rows(next_row, block.num_rows, broken)
-            broken_here = {}
-            for number in sorted(broken):
-                if number < next_row:
-                    broken_here[number] = broken.pop(number)
-            rows += block.num_rows + len(broken_here)
-            yield CsvRows(block, numbers, broken_here)
-        # 1 for the header.
-        text.refuse_lost_rows(1 + rows + len(broken))
-    if piece is not None:
-        # The row that CsvText puts behind a piece is none of it.
-        del broken[first_row + piece.rows]
-    if broken:
-        no_numbers = np.empty(0, dtype=np.int64)
-        yield CsvRows(_make_no_rows(columns), no_numbers, broken)
+        reader = _RecordReader(url, text, dialect, first_row)
+        header = reader.read_header()
+        wanted = [_find_column(url, header, name) for name in columns]
+        parser = FieldParser(len(header), wanted, dialect)
+        for records in reader.read_blocks(is_column=len(header) == 1):
+            rows = _parse_block(url, parser, records, next_row, columns)
+            next_row += len(records)
+            yield rows
+    if piece is not None and next_row != first_row + piece.rows:
+        raise InputError(
+            f"{url}: has {next_row - first_row} rows from row {first_row} on where "
+            f"{piece.rows} were counted; start the run again"
+        )
 
 
 def read_header(url: str, dialect: CsvDialect) -> list[str]:
@@ -93,124 +81,173 @@ def read_header(url: str, dialect: CsvDialect) -> list[str]:
         InputError: the file is empty or not CSV.
     """
     with CsvText(url, dialect) as text:
-        reader = _open(url, text, None, dialect, {})
-        try:
-            return list(reader.schema.names)
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{url}: its header is not UTF-8; name its encoding, "
-                "for example --set source.csv.encoding=latin-1"
-            ) from error
+        return _RecordReader(url, text, dialect, 0).read_header()
 
 
-def _open(
-    url: str,
-    text: CsvText,
-    columns: Sequence[str] | None,
-    dialect: CsvDialect,
-    broken: dict[int, Exception],
-    first_row: int = 0,
-) -> pacsv.CSVStreamingReader:
-    """Begin to parse.
+class _RecordReader:
+    """The records of a file's text: first the header, then the others, a block at a time.
 
     Args:
         url: the file, for errors.
-        text: its text.
-        columns: names of those to keep; None for all.
-        dialect: what the text means.
-        broken: where rows of the wrong width are noted, by their numbers, while blocks are read.
+        text: its text, not read yet.
+        dialect: what it means.
         first_row: number of the first row behind the header.
-
-    Raises:
-        InputError: the text is empty, is not CSV, or lacks a column.
     """
 
-    def note_wrong_width(row: pacsv.InvalidRow) -> str:
-        # pyarrow counts from 1, and the header is a row.
-        number = first_row + row.number - 2
-        broken[number] = RowError(
-            f"row has {row.actual_columns} fields, the header has {row.expected_columns}"
-        )
-        return "skip"
+    def __init__(self, url: str, text: CsvText, dialect: CsvDialect, first_row: int) -> None:
+        self._url, self._text, self._dialect = url, text, dialect
+        self._next_row = first_row
+        # Read, and not given to anybody yet.
+        self._rest = b""
+        self._is_last = False
 
-    convert = pacsv.ConvertOptions(
-        # Fields stay bytes, and each value is checked when it gets its type.
-        check_utf8=False,
-        column_types=dict.fromkeys(columns or (), pa.binary()),
-        include_columns=list(columns or ()),
-        null_values=list(dialect.null_values),
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-    )
-    parse = pacsv.ParseOptions(
-        delimiter=dialect.delimiter,
-        # Also where the job says that there are none: a piece's last row shows when it is wrong.
-        newlines_in_values=True,
-        invalid_row_handler=note_wrong_width,
-    )
-    # Workers are threads already; and blocks that are parsed in turn keep the rows' numbers right.
-    read = pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
+    def read_header(self) -> list[str]:
+        # Names may hold line breaks where values do not.
+        dialect = replace(self._dialect, newlines_in_values=True, null_values=())
+        while True:
+            self._read_more()
+            records = find_records(self._rest, dialect, is_last=self._is_last)
+            if len(records):
+                break
+            self._refuse_rest("the header", records)
+            if self._is_last:
+                raise InputError(
+                    f"{self._url}: cannot be read as CSV: it is empty; "
+                    "check the file, its compression and source.csv"
+                )
+        stop = int(records.nexts[0])
+        header = find_records(self._rest[:stop], dialect, is_last=True)
+        self._rest = self._rest[stop:]
+        return _parse_header(self._url, header, dialect)
+
+    def read_blocks(self, is_column: bool) -> Iterator[Records]:
+        """Yield the records in blocks; `is_column`: there is one field, and a blank line is one."""
+        # What was read with the header comes first.
+        while self._rest or not self._is_last:
+            records = find_records(
+                self._rest, self._dialect, is_last=self._is_last, keeps_blank=is_column
+            )
+            self._refuse_faults(records)
+            if len(records):
+                yield records
+            self._next_row += len(records)
+            self._refuse_rest(f"row {self._next_row}", records)
+            self._rest = self._rest[records.end :]
+            self._read_more()
+
+    def _read_more(self) -> None:
+        """Read another block behind the rest; at the end, see to it that the last line ends."""
+        blocks = [self._rest]
+        missing = _BLOCK_BYTES
+        while missing > 0 and not self._is_last:
+            more = self._text.read(missing)
+            blocks.append(more)
+            missing -= len(more)
+            self._is_last = not more
+        self._rest = b"".join(blocks)
+        if self._is_last and self._rest and not self._rest.endswith((b"\n", b"\r")):
+            self._rest += b"\n"
+
+    def _refuse_faults(self, records: Records) -> None:
+        """Refuse what makes it doubtful where records end, or is too long for any parser."""
+        if len(records.breaks) and not self._dialect.newlines_in_values:
+            position = int(records.find(records.breaks[:1])[0])
+            _refuse_line_break(self._url, self._dialect, self._next_row + position)
+        torn = records.find_torn()
+        if torn is not None:
+            raise _make_quote_error(self._url, f"row {self._next_row + torn}")
+        lengths = records.stops - records.starts
+        is_long = lengths > _BLOCK_BYTES
+        if is_long.any():
+            raise _make_length_error(self._url, f"row {self._next_row + int(is_long.argmax())}")
+
+    def _refuse_rest(self, place: str, records: Records) -> None:
+        """Refuse a record that does not end."""
+        rest = len(records.text) - records.end
+        if self._is_last and rest:
+            raise _make_quote_error(self._url, place)
+        # A \r may be the line end, which is none of it.
+        if rest > _BLOCK_BYTES + 1:
+            raise _make_length_error(self._url, place)
+
+
+def _parse_block(
+    url: str, parser: FieldParser, records: Records, next_row: int, columns: Sequence[str]
+) -> CsvRows:
     try:
-        return pacsv.open_csv(
-            pa.PythonFile(text, mode="r"),
-            read_options=read,
-            parse_options=parse,
-            convert_options=convert,
-        )
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        # A quote that is not closed is the better reason, but a file that cannot be read tells none.
-        if not isinstance(error, OSError):
-            text.refuse_lost_rows(None)
+        fields, positions, broken = parser.parse(records)
+    except pa.ArrowInvalid as error:
         raise InputError(
-            f"{url}: cannot be read as CSV: {_describe_error(error)}; "
-            "check the file, its compression and source.csv"
+            f"{url}: from row {next_row} on, {len(records)} records cannot be parsed: "
+            f"{_describe_error(error)}; check source.csv"
+        ) from error
+    return CsvRows(
+        fields.rename_columns(list(columns)),
+        next_row + positions,
+        {next_row + position: reason for position, reason in broken.items()},
+    )
+
+
+def _parse_header(url: str, header: Records, dialect: CsvDialect) -> list[str]:
+    if header.malformed:
+        raise InputError(
+            f"{url}: the header: {header.malformed[0]}; "
+            "mend the file, or declare its quotes in source.csv"
+        )
+    width = int(header.count_fields()[0])
+    fields, _, _ = FieldParser(width, range(width), dialect).parse(header)
+    names = [column[0].as_py() for column in fields.columns]
+    try:
+        return [name.decode() for name in names]
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{url}: its header is not UTF-8; name its encoding, "
+            "for example --set source.csv.encoding=latin-1"
         ) from error
 
 
-def _read_blocks(
-    url: str, text: CsvText, reader: pacsv.CSVStreamingReader
-) -> Iterator[pa.RecordBatch]:
-    while True:
-        try:
-            yield reader.read_next_batch()
-        except StopIteration:
-            return
-        except (pa.ArrowInvalid, OSError) as error:
-            # As for the first block.
-            if not isinstance(error, OSError):
-                text.refuse_lost_rows(None)
-            raise InputError(
-                f"{url}: stops being CSV on the way: {_describe_error(error)}; check that the file is whole"
-            ) from error
+def _find_column(url: str, header: Sequence[str], name: str) -> int:
+    if name not in header:
+        raise InputError(f"{url}: has no column {name!r}; it changed since the run was planned")
+    return header.index(name)
 
 
-def _number_rows(first: int, rows: int, broken: dict[int, Exception]) -> tuple[np.ndarray, int]:
-    """Number `rows` good rows from `first` on, going around the broken ones.
+def _refuse_line_break(url: str, dialect: CsvDialect, row: int) -> None:
+    """Refuse a line that ends inside quotes, in a file no value of which may hold a line break.
 
-    Returns:
-        Their numbers, int64 (rows,), and the number behind the last one.
+    Raises:
+        InputError: the row whose quote takes others with it, if there is one; else the line break.
     """
-    stop = first + rows
-    # In order, as each broken row moves the end behind further ones.
-    for number in sorted(broken):
-        if first <= number < stop:
-            stop += 1
-    numbers = np.arange(first, stop, dtype=np.int64)
-    broken_numbers = np.fromiter(broken, dtype=np.int64, count=len(broken))
-    good_numbers = np.setdiff1d(numbers, broken_numbers, assume_unique=True)
-    return good_numbers, stop
+    # From the start of the file: only all quotes before it tell whether one is never closed.
+    with_breaks = replace(dialect, newlines_in_values=True)
+    with CsvText(url, with_breaks) as text:
+        reader = _RecordReader(url, text, with_breaks, 0)
+        header = reader.read_header()
+        for _ in reader.read_blocks(is_column=len(header) == 1):
+            pass
+    raise InputError(
+        f"{url}: row {row}: a value holds a line break, "
+        "but source.csv.newlines_in_values is false; set it to true"
+    )
 
 
-def _make_no_rows(columns: Sequence[str]) -> pa.RecordBatch:
-    binary = pa.binary()
-    schema = pa.schema([(name, binary) for name in columns])
-    nothing = pa.array([], type=binary)
-    return pa.RecordBatch.from_arrays([nothing] * len(columns), schema=schema)
+def _make_quote_error(url: str, place: str) -> InputError:
+    return InputError(
+        f"{url}: {place}: a quote opens a field and does not close it, "
+        "so that rows behind it would be lost; "
+        "double a quote inside a quoted field, and close each one"
+    )
+
+
+def _make_length_error(url: str, place: str) -> InputError:
+    return InputError(
+        f"{url}: {place}: is a record of more than {_BLOCK_BYTES:,} bytes; "
+        "is it CSV, and is each quote closed?"
+    )
 
 
 def _describe_error(error: Exception) -> str:
     """Return a parser's message without the text of the row that it quotes."""
     if "CSV parse error" in str(error):
         return str(error).split(": ", 1)[0]
-    message = str(error)[:_MOST_CHARACTERS]
-    return f"{type(error).__name__}: {message}"
+    return f"{type(error).__name__}: {str(error)[:200]}"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 import os
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -10,9 +10,43 @@ from configs.errors import InputError
 from storage import files
 from storage.retries import retried
 
-_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+# What Arrow calls them; xz it does not know.
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+_XZ = ".xz"
 # A decompressor asks for some bytes at a time, each time through Python.
 _BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A way to pack files.
+
+    Attributes:
+        name: what it is called.
+        start: the bytes that such a file begins with; of bzip2, behind `BZh` and a digit.
+        ending: of the names of such files that are unpacked here; None where none are.
+    """
+
+    name: str
+    start: bytes
+    ending: str | None
+
+
+# Long enough that no header begins so.
+_ARCHIVES = (
+    Archive("gzip", b"\x1f\x8b\x08", ".gz"),
+    Archive("zstandard", b"\x28\xb5\x2f\xfd", ".zst"),
+    # Behind a digit, the level.
+    Archive("bzip2", b"1AY&SY", ".bz2"),
+    Archive("xz", b"\xfd7zXZ\0", _XZ),
+    Archive("a ZIP archive", b"PK\x03\x04", None),
+    # Of nothing, and the first of several volumes.
+    Archive("a ZIP archive", b"PK\x05\x06", None),
+    Archive("a ZIP archive", b"PK\x07\x08", None),
+    Archive("a 7z archive", b"7z\xbc\xaf\x27\x1c", None),
+    Archive("a RAR archive", b"Rar!\x1a\x07", None),
+    Archive("LZ4", b"\x04\x22\x4d\x18", None),
+)
 
 
 @dataclass(frozen=True)
@@ -119,21 +153,55 @@ class PieceBytes:
         return content
 
 
+class XzBytes:
+    """An xz file, unpacked: Arrow does not know the format."""
+
+    def __init__(self, stored: StoredBytes) -> None:
+        # Only here: few files are xz, and every worker would load it.
+        import lzma
+
+        # It only calls `read`; what it holds is closed by whoever opened it.
+        self._file = lzma.LZMAFile(cast(Any, stored))  # noqa: SIM115
+        self._errors = (lzma.LZMAError, EOFError)
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except self._errors as error:
+            raise OSError(str(error)) from error
+
+
 def is_compressed(url: str) -> bool:
-    """Tell whether a file's name says that it is."""
-    return url.endswith(tuple(_COMPRESSIONS))
+    """Tell whether a file's name says that it is, in small letters or capital ones."""
+    return url.lower().endswith((*_COMPRESSIONS, _XZ))
 
 
-def open_decompressed(url: str, stored: StoredBytes) -> pa.NativeFile:
+def find_archive(start: bytes) -> Archive | None:
+    r"""Return what a file is packed with that begins with these bytes; None for none that is known.
+
+    >>> find_archive(b"PK\x03\x04...").name
+    'a ZIP archive'
+    """
+    behind_level = start[4:] if start.startswith(b"BZh") else start
+    for archive in _ARCHIVES:
+        if behind_level.startswith(archive.start):
+            return archive
+    return None
+
+
+def open_decompressed(url: str, stored: StoredBytes) -> Any:
     """Open the file as a parser reads it.
 
     Args:
         url: the file, whose name tells how it is compressed.
         stored: its bytes.
     """
+    name = url.lower()
+    if name.endswith(_XZ):
+        return XzBytes(stored)
     file = pa.PythonFile(stored, mode="r")
     for ending, compression in _COMPRESSIONS.items():
-        if url.endswith(ending):
+        if name.endswith(ending):
             buffered = pa.BufferedInputStream(file, _BUFFER_BYTES)
             return pa.CompressedInputStream(buffered, compression)
     return file

@@ -3,7 +3,7 @@
 import codecs
 from dataclasses import dataclass
 
-# What a parser takes at a time, and so the longest line.
+# What a parser takes at a time, and so the longest record.
 BLOCK_BYTES = 8 << 20
 
 
@@ -19,6 +19,10 @@ class CsvDialect:
             as a bomb; None for 200 (Parquet files, for which only this counts: 1 000).
         newlines_in_values: whether a quoted value may hold a line break; where none does, a file
             may be cut at any line.
+        quote: stands around a field that may hold delimiters and line breaks; None where none does.
+        escape: inside quotes, takes its meaning from the quote or escape that follows; None where
+            nothing does.
+        double_quote: whether two quotes inside quotes are one that means nothing.
     """
 
     delimiter: str = ","
@@ -26,6 +30,9 @@ class CsvDialect:
     encoding: str = "utf-8"
     max_expansion: int | None = None
     newlines_in_values: bool = True
+    quote: str | None = '"'
+    escape: str | None = None
+    double_quote: bool = True
 
     @property
     def is_utf8(self) -> bool:

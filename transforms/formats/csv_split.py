@@ -1,9 +1,9 @@
 r"""Cut a plain CSV file, no value of which holds a line break, into pieces of whole rows.
 
 The file is read once, by several threads, to count the lines that are not blank: these are its
-rows. So each row has the number that it has in the whole file, and a reader that finds another
-number of rows in a piece knows that a value does hold a line break. A file is cut behind a \n only;
-one whose lines end with a lone \r stays whole.
+rows. So each row has the number that it has in the whole file. A reader that finds a line that ends
+inside quotes refuses the file. A file is cut behind a \n only; one whose lines end with a lone \r
+stays whole, and so does one of one column, in which a blank line is a row.
 
     ranges  0                | 1              | 2
     rows    aaaa bbbb cccc dd|dd eeee ffff ggg|g hhhh
@@ -62,7 +62,8 @@ def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tu
     Raises:
         InputError: it cannot be read, or becomes shorter meanwhile.
     """
-    if not _may_be_cut(file, dialect):
+    # In a file of one column a blank line is a row, which is not what is counted here.
+    if len(header) == 1 or not _may_be_cut(file, dialect):
         return ()
     header_bytes = _count_header_bytes(file.url, header, dialect)
     length = file.bytes - header_bytes

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 import shutil
+from typing import Any
 
 import pytest
 
 from configs.job import Job
 from configs.load import load
+from pipelines.planning.identity import output_settings
 from pipelines.planning.plan import make_plan
 from tests.faults.world import make_world, write_shard
 from tests.support.builders import FEATURES, tiny_network, tiny_package
@@ -75,3 +77,26 @@ def test_the_order_in_which_inputs_are_named_changes_nothing(world: Path) -> Non
         run_id(world, ("source.paths", f"[{', '.join(order)}]")) for order in (paths, paths[::-1])
     )
     assert forward == backward
+
+
+# What `source.csv` was when jobs knew no dialect; runs of then are still found.
+OLD_CSV = {
+    "delimiter": ",",
+    "encoding": "utf-8",
+    "null_values": [""],
+    "newlines_in_values": True,
+}
+
+
+def test_fields_that_came_later_change_no_id_while_they_say_nothing_new(world: Path) -> None:
+    def settings_of(*overrides: tuple[str, str]) -> dict[str, Any]:
+        job = load(Job, str(world / "job.yaml"), overrides)
+        csv: dict[str, Any] = output_settings(job.model_dump(mode="json"))["source"]["csv"]
+        return csv
+
+    assert settings_of() == OLD_CSV
+    assert settings_of(("source.csv.quote", "'\"'")) == OLD_CSV
+    assert settings_of(("source.csv.escape", "\\")) == {**OLD_CSV, "escape": "\\"}
+    assert settings_of(("source.csv.quote", "null")) == {**OLD_CSV, "quote": None}
+    assert settings_of(("source.csv.double_quote", "false")) == {**OLD_CSV, "double_quote": False}
+    assert run_id(world, ("source.csv.escape", "\\")) != run_id(world)

@@ -1,14 +1,17 @@
 """The bytes of a file, whole and in pieces, from a disk that fails now and then."""
 
+import bz2
 from collections.abc import Callable
 import errno
 import gzip
+import lzma
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 import pytest
+import zstandard
 
 from configs.errors import InputError
 from storage import files, retries
@@ -137,15 +140,36 @@ def test_a_piece_of_a_file_that_became_shorter_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "compressed"),
-    [("a.csv", False), ("a.gz", True), ("a.csv.zst", True), ("a.gz.csv", False)],
+    [
+        ("a.csv", False),
+        ("a.gz", True),
+        ("a.csv.zst", True),
+        ("a.gz.csv", False),
+        ("A.CSV.GZ", True),
+        ("a.csv.bz2", True),
+        ("a.csv.XZ", True),
+        ("a.zip", False),
+    ],
 )
 def test_a_name_says_whether_a_file_is_compressed(name: str, compressed: bool) -> None:
     assert is_compressed(name) is compressed
 
 
-def test_what_is_compressed_is_unpacked_and_anything_else_is_read_as_it_is(tmp_path: Path) -> None:
-    write: dict[str, Callable[[bytes], bytes]] = {"a.csv.gz": gzip.compress, "a.csv": bytes}
+@pytest.mark.parametrize("capitals", [False, True])
+def test_what_is_compressed_is_unpacked_and_anything_else_is_read_as_it_is(
+    tmp_path: Path, capitals: bool
+) -> None:
+    """Also where several members follow each other, as parallel programs write them."""
+    write: dict[str, Callable[[bytes], bytes]] = {
+        "a.csv.gz": gzip.compress,
+        "a.csv.bz2": bz2.compress,
+        "a.csv.xz": lzma.compress,
+        "a.csv.zst": zstandard.compress,
+        "a.csv": bytes,
+    }
     for name, change in write.items():
-        (tmp_path / name).write_bytes(change(CONTENT))
-        url = str(tmp_path / name)
-        assert open_decompressed(url, StoredBytes(url)).read(1_000) == CONTENT
+        path = tmp_path / (name.upper() if capitals else name)
+        path.write_bytes(change(CONTENT) + change(CONTENT))
+        reader = open_decompressed(str(path), StoredBytes(str(path)))
+        blocks = [reader.read(1_000) for _ in range(4)]
+        assert b"".join(blocks) == CONTENT * 2

@@ -1,21 +1,24 @@
-"""Text as a parser takes it: line ends and quotes against counting by hand, encodings, bombs, and pieces of a file."""
+"""Text as it is looked at: encodings, archives, bombs, and pieces of a file."""
 
+import bz2
 from collections.abc import Callable
 import gzip
-from itertools import pairwise
+import io
+import lzma
 from pathlib import Path
-import re
+import zipfile
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+import numpy as np
 import pytest
+import zstandard
 
 from configs.errors import InputError
 from transforms.formats import csv_text
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.csv_quotes import LineCount, QuoteCheck
-from transforms.formats.csv_text import CsvText, refuse_misplaced_quotes
+from transforms.formats.csv_text import CsvText
 
 PLAIN = CsvDialect()
 File = Callable[..., str]
@@ -34,93 +37,31 @@ def file(tmp_path: Path) -> File:
 
 def read(url: str, csv: CsvDialect = PLAIN, size: int = 1 << 20) -> bytes:
     with CsvText(url, csv) as text:
-        content = b"".join(iter(lambda: text.read(size), b""))
-        assert not text.closed
-    assert text.closed
-    return content
-
-
-def cuts(text: bytes, sizes: list[int]) -> list[bytes]:
-    """The text in pieces of these sizes, over and over."""
-    pieces, number = [], 0
-    while text:
-        size = sizes[number % len(sizes)]
-        pieces, text, number = [*pieces, text[:size]], text[size:], number + 1
-    return pieces
-
-
-SIZES = st.lists(st.integers(1, 5), min_size=1, max_size=3)
-BYTES = st.text(st.sampled_from('ab,"\n\r'), max_size=30).map(str.encode)
-
-
-@given(text=BYTES, sizes=SIZES)
-def test_lines_are_counted_however_the_text_is_cut(text: bytes, sizes: list[int]) -> None:
-    lines = LineCount()
-    for piece in cuts(text, sizes):
-        lines.add(piece)
-    assert lines.total == len(re.findall(rb"\r\n|\r|\n", text))
-    assert lines.has_ended is text.endswith((b"\r", b"\n"))
-
-
-def quotes_fit(text: str) -> bool:
-    """Go from quote to quote: the first opens, the next closes, and so on; look at what stands before and behind."""
-    opens = True
-    for place in (place for place, letter in enumerate(text) if letter == '"'):
-        beside = text[place - 1 : place] if opens else text[place + 1 : place + 2]
-        if beside not in ("", "\r", "\n", '"', ","):
-            return False
-        opens = not opens
-    return opens
-
-
-@settings(max_examples=300)
-@given(text=BYTES, sizes=SIZES)
-def test_quotes_stand_around_fields_however_the_text_is_cut(text: bytes, sizes: list[int]) -> None:
-    quotes = QuoteCheck(",")
-    fits = [quotes.fits(piece) for piece in [*cuts(text, sizes), b""]]
-    assert all(fits) is quotes_fit(text.decode())
-
-
-def test_another_delimiter_may_stand_beside_a_quote_and_no_comma() -> None:
-    assert QuoteCheck(";").fits(b'"a";"b"\n')
-    assert not QuoteCheck(";").fits(b'"a","b"\n')
-    assert QuoteCheck("\u00b6").fits('"a"\u00b6"b"\n'.encode())
+        return b"".join(iter(lambda: text.read(size), b""))
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=BYTES, size=st.integers(4, 9))
-def test_text_comes_whole_and_no_line_end_is_cut(file: File, text: bytes, size: int) -> None:
+@given(text=st.binary(max_size=30), size=st.integers(1, 9))
+def test_text_comes_as_it_is_however_much_is_asked_for(file: File, text: bytes, size: int) -> None:
     content = b"a,b\n" + text
-    with CsvText(file(content), PLAIN) as reader:
-        blocks = list(iter(lambda: reader.read(size), b""))
-    assert b"".join(blocks) == content
-    assert not any(
-        one.endswith(b"\r") and other.startswith(b"\n")
-        for one, other in pairwise(blocks)
-        if len(one) > 1
-    )
+    assert read(file(content), size=size) == content
 
 
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"id,x", b"id,x\n"),
+        (b"id,x", b"id,x"),
         (b"id,x\n", b"id,x\n"),
         (b"id,x\n1,2", b"id,x\n1,2"),
         (b"", b""),
         (b"\xef\xbb\xbfid\n\xef\xbb\xbf", b"id\n\xef\xbb\xbf"),
-        (b"\xef\xbb\xbfid", b"id\n"),
+        (b"\xef\xbb\xbfid", b"id"),
+        (b"\xef\xbb\xbf", b""),
         (b"id\n1\0\n", b"id\n1\0\n"),
     ],
 )
-def test_a_header_alone_gets_a_line_end_and_a_mark_goes(
-    file: File, content: bytes, text: bytes
-) -> None:
+def test_a_mark_goes(file: File, content: bytes, text: bytes) -> None:
     assert read(file(content)) == text
-
-
-def test_a_header_that_comes_in_two_reads_gets_no_line_end_in_its_middle(file: File) -> None:
-    assert read(file(b"identity,x\n1,2\n"), size=6) == b"identity,x\n1,2\n"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
@@ -193,122 +134,81 @@ def test_a_bomb_is_what_unpacks_to_more_than_so_many_times_its_size(
     monkeypatch.setattr(csv_text, "_BOMB_BYTES", 0)
     for times, declared in ((200, None), (100, 100)):
         content, _ = stored_times(times)
-        assert (
-            read(file(content, "a.csv.gz"), CsvDialect(max_expansion=declared)) == content + b"\n"
-        )
+        assert read(file(content, "a.csv.gz"), CsvDialect(max_expansion=declared)) == content
         with pytest.raises(InputError, match=f"unpacks to more than {times - 1} times its"):
             read(file(content, "a.csv.gz"), CsvDialect(max_expansion=times - 1))
     content = b"x" * 200_000
     with pytest.raises(InputError, match="unpacks to more than 200 times its"):
         read(file(content, "a.csv.gz"))
-    assert read(file(content)) == content + b"\n"
+    assert read(file(content)) == content
 
 
 def test_what_unpacks_to_little_is_no_bomb(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
     assert csv_text._BOMB_BYTES >= 1 << 28
     content = b"x" * 50_000
     monkeypatch.setattr(csv_text, "_BOMB_BYTES", 50_000)
-    assert read(file(content, "a.csv.gz"), CsvDialect(max_expansion=1)) == content + b"\n"
+    assert read(file(content, "a.csv.gz"), CsvDialect(max_expansion=1)) == content
     with pytest.raises(InputError, match="unpacks to more than 1 times"):
         read(file(content + b"x", "a.csv.gz"), CsvDialect(max_expansion=1))
 
 
-def test_a_piece_is_header_and_rows_and_a_row_that_no_header_fits(file: File) -> None:
+def test_a_piece_is_header_and_rows(file: File) -> None:
     url = file(b"id;x\n1;a\n2;b\n3;c\n")
     piece = CsvPiece(5, first_byte=9, bytes=8, first_row=1, rows=2)
     with CsvText(url, CsvDialect(delimiter=";"), piece) as text:
-        assert text.read(3) + text.read(100) + text.read(100) == b"id;x\n2;b\n3;c\n\n;;;;;\n"
+        assert text.read(3) + text.read(100) + text.read(100) == b"id;x\n2;b\n3;c\n"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+def test_a_zero_byte_in_a_row_makes_no_utf16_of_a_text(file: File, end: bytes) -> None:
+    content = end.join([b"id,x", b"1,\0"])
+    assert read(file(content)) == content
+
+
+ROW = b"id,x\n1,2\n"
+
+
+def zip_of(content: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.csv", content)
+    return archive.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("rows", "found", "quoted", "fits"),
+    ("name", "content", "words"),
     [
-        (2, 4, False, True),  # the header, two rows, and the one that fits no header
-        (2, 3, False, False),
-        (2, 5, True, False),
-        (2, 4, True, True),
-        (2, None, False, True),  # a parser gave up for a reason that is no quote
-        (2, None, True, False),
-        (0, 2, False, True),
-        (0, 3, False, False),
+        ("a.csv", gzip.compress(ROW), r"is gzip and not plain CSV; let its name end in \.gz"),
+        ("a.csv", bz2.compress(ROW), r"is bzip2 and not plain CSV; let its name end in \.bz2"),
+        ("a.csv", lzma.compress(ROW), r"is xz and not plain CSV; let its name end in \.xz"),
+        ("a.csv", zstandard.compress(ROW), r"is zstandard and not plain CSV; .* \.zst"),
+        ("a.csv.zip", zip_of(ROW), "is a ZIP archive and not plain CSV; unpack it first"),
+        ("a.csv.GZ", gzip.compress(ROW), "holds gzip once it is unpacked; compress it only once"),
+        ("a.csv.gz", zip_of(ROW), "holds a ZIP archive once it is unpacked"),
+        ("a.csv.gz", bz2.compress(ROW), "holds bzip2 once it is unpacked"),
     ],
 )
-def test_a_piece_in_which_a_value_holds_a_line_break_is_refused(
-    file: File, rows: int, found: int | None, quoted: bool, fits: bool
+def test_an_archive_is_named_for_what_it_is(
+    file: File, name: str, content: bytes, words: str
 ) -> None:
-    value = b'"a"' if quoted else b"aaa"
-    url = file(b"id,x\n1,%b\n2,%b\n" % (value, value))
-    piece = CsvPiece(5, first_byte=5, bytes=12, first_row=7, rows=rows)
-    with CsvText(url, PLAIN, piece) as text:
-        while text.read(100):
-            pass
-        if fits:
-            text.refuse_lost_rows(found)
-            return
-        with pytest.raises(InputError, match="from row 7 on, a value holds a line break, but"):
-            text.refuse_lost_rows(found)
+    """Those that end in `.gz` are compressed once more."""
+    if name.endswith(".GZ"):
+        content = gzip.compress(content)
+    with pytest.raises(InputError, match=words):
+        read(file(content, name))
 
 
-@pytest.mark.parametrize(
-    ("content", "where"),
-    [
-        (b'id,x\n\n1,"a\n', "row 0"),
-        (b'id,x\n1,a\n\n\n2,b"c\n3,"d\n', "row 2"),
-        (b'id,"x\n1,a\n', "the header"),
-        (b'id,x\n1,"a"b\n2,c\n', "row 0"),
-    ],
-)
-@pytest.mark.parametrize("read_bytes", [3, 1 << 20])
-def test_the_row_of_a_misplaced_quote_is_told(
-    file: File, content: bytes, where: str, read_bytes: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("header", [b"BZh1,x\n", b"PK,x\n", b"Rar!,x\n", b"BZh91AY,x\n"])
+def test_a_header_that_looks_like_an_archive_is_none(file: File, header: bytes) -> None:
+    assert read(file(header)) == header
+
+
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress, gzip.compress])
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_an_archive_that_was_cut_is_refused(
+    file: File, compress: Callable[[bytes], bytes], kept: float
 ) -> None:
-    monkeypatch.setattr(csv_text, "_READ_BYTES", read_bytes)
-    with pytest.raises(InputError, match=f": {where}: a quote opens a field"):
-        refuse_misplaced_quotes(file(content), PLAIN)
-
-
-def test_quotes_that_look_odd_to_us_and_not_to_python_pass(file: File) -> None:
-    refuse_misplaced_quotes(file(b'id,x\n1,5" pipe\n2,6" pipe"\n'), PLAIN)
-
-
-def test_a_line_without_end_is_no_csv(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_text, "_READ_BYTES", 10)
-    monkeypatch.setattr(csv_text, "BLOCK_BYTES", 50)
-    longest = b'a"' + b"x" * 48
-    refuse_misplaced_quotes(file(longest), PLAIN)
-    with pytest.raises(InputError, match="has a line of more than 50 bytes; is it CSV"):
-        refuse_misplaced_quotes(file(longest + b"x"), PLAIN)
-
-
-@pytest.fixture
-def looked_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files that are read a second time, for their quotes."""
-    seen = list[str]()
-    monkeypatch.setattr(csv_text, "refuse_misplaced_quotes", lambda url, csv: seen.append(url))
-    return seen
-
-
-@pytest.mark.parametrize(
-    ("content", "rows", "again"),
-    [
-        (b"id,x\n1,a\n2,b\n", 3, False),
-        (b"id,x\n1,a\n2,b\n", 2, False),  # without a quote no row is lost to one
-        (b"id,x\n1,a\n2,b\n", None, False),
-        (b'id,x\n1,"a"\n2,b\n', 3, False),
-        (b'id,x\r\n1,"a"\r\n2,b\r\n', 3, False),
-        (b'id,x\r1,"a"\r2,b\r', 3, False),
-        (b'id,x\n1,"a\n2,b\n', 2, True),
-        (b'id,x\n1,"a"\n2,b\n', None, True),
-        (b'id,x\n1,"a"\n2,b', 2, True),  # as many as there are line ends, and one line has none
-        (b'id,x\n1,a\n2,"b"\n', 3, True),  # a quote that comes late: nobody has counted
-    ],
-)
-def test_a_file_is_read_again_only_where_a_quote_may_have_taken_rows(
-    file: File, content: bytes, rows: int | None, again: bool, looked_again: list[str]
-) -> None:
-    url = file(content)
-    with CsvText(url, PLAIN) as text:
-        while text.read(9):
-            pass
-        text.refuse_lost_rows(rows)
-    assert looked_again == [url] * again
+    names = {bz2.compress: "a.bz2", lzma.compress: "a.xz", gzip.compress: "a.GZ"}
+    content = compress(np.random.default_rng(1).bytes(50_000))
+    with pytest.raises(InputError, match="check that the file is whole, and its compression"):
+        read(file(content[: int(len(content) * kept)], names[compress]))

@@ -1,0 +1,168 @@
+"""Well-formed records of a CSV file as columns of bytes, by pyarrow's parser."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from configs.errors import RowError
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_records import Records
+
+_BYTE_VALUES = 256
+_EVERY_BYTE = "holds every byte that there is, and so no text"
+
+
+class FieldParser:
+    """A parser of records that have one number of fields.
+
+    Args:
+        width: how many.
+        wanted: the positions of those to keep, in the order in which they come out.
+        dialect: what their text means.
+    """
+
+    def __init__(self, width: int, wanted: Sequence[int], dialect: CsvDialect) -> None:
+        self._width = width
+        self._dialect = dialect
+        # By number: a header may hold a name twice.
+        names = [str(number) for number in range(width)]
+        kept = [names[position] for position in wanted]
+        self._convert = pacsv.ConvertOptions(
+            # Fields stay bytes, and each value is checked when it gets its type.
+            check_utf8=False,
+            column_types=dict.fromkeys(kept, pa.binary()),
+            include_columns=kept,
+            null_values=list(dialect.null_values),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        )
+        self._parse = pacsv.ParseOptions(
+            delimiter=dialect.delimiter,
+            # `Records.select` leaves no other way to write a quote inside quotes.
+            quote_char=dialect.quote or False,
+            double_quote=True,
+            # Only asked for where a text is cut into blocks, and this one is a block.
+            newlines_in_values=False,
+            # In one column a blank line is a row.
+            ignore_empty_lines=width > 1,
+        )
+        self._names = names
+        self._schema = pa.schema([(name, pa.binary()) for name in kept])
+
+    def parse(self, records: Records) -> tuple[pa.RecordBatch, np.ndarray, dict[int, Exception]]:
+        """Return the fields of all records that are well formed.
+
+        Args:
+            records: of one text.
+
+        Returns:
+            Columns of `pa.binary()`, called by their positions; the positions (int64) of their
+            records; and by position why each of the others is none of them.
+
+        Raises:
+            ArrowInvalid: pyarrow takes well-formed records for something else.
+        """
+        broken: dict[int, Exception] = {
+            position: RowError(f"malformed quoting: {reason}")
+            for position, reason in records.malformed.items()
+        }
+        good = _leave_out(np.arange(len(records)), broken)
+        try:
+            fields = self._parse_some(records, good, broken)
+        # It stops at the first row with too many or too few fields, and quotes it.
+        except pa.ArrowInvalid:
+            broken |= self._find_wrong_widths(records, good)
+            good = _leave_out(good, broken)
+            fields = self._parse_some(records, good, broken)
+        return fields, _leave_out(good, broken), broken
+
+    def _find_wrong_widths(self, records: Records, positions: np.ndarray) -> dict[int, Exception]:
+        widths = records.count_fields()
+        is_wrong = widths[positions] != self._width
+        # One for all of a width: a file may have millions.
+        reasons = {
+            width: RowError(f"row has {width} fields, the header has {self._width}")
+            for width in np.unique(widths).tolist()
+        }
+        return {int(row): reasons[int(widths[row])] for row in positions[is_wrong]}
+
+    def _parse_some(
+        self, records: Records, positions: np.ndarray, broken: dict[int, Exception]
+    ) -> pa.RecordBatch:
+        """Parse some records; one that pyarrow cannot be given is noted in `broken`."""
+        if not len(positions):
+            return self._make_no_rows()
+        text = records.select(positions)
+        substitute = None
+        # Loses rows around NUL bytes where texts are long.
+        if b"\0" in records.text:
+            codes = np.frombuffer(text, dtype=np.uint8)
+            substitute = self._find_unused(codes)
+            if substitute is None:
+                return self._parse_halves(records, positions, broken)
+            text = pa.py_buffer(np.where(codes == 0, np.uint8(substitute), codes))
+        fields = self._parse_text(text)
+        if fields.num_rows != len(positions):
+            raise pa.ArrowInvalid(f"found {fields.num_rows} rows in {len(positions)} records")
+        return fields if substitute is None else _put_back(fields, substitute)
+
+    def _parse_halves(
+        self, records: Records, positions: np.ndarray, broken: dict[int, Exception]
+    ) -> pa.RecordBatch:
+        if len(positions) == 1:
+            broken[int(positions[0])] = RowError(_EVERY_BYTE)
+            return self._parse_some(records, positions[:0], broken)
+        middle = len(positions) // 2
+        halves = [positions[:middle], positions[middle:]]
+        return pa.concat_batches([self._parse_some(records, half, broken) for half in halves])
+
+    def _parse_text(self, text: pa.Buffer) -> pa.RecordBatch:
+        # Workers are threads already; and the text is one block.
+        read = pacsv.ReadOptions(
+            use_threads=False, block_size=text.size + 1, column_names=self._names
+        )
+        table = pacsv.read_csv(
+            pa.BufferReader(text),
+            read_options=read,
+            parse_options=self._parse,
+            convert_options=self._convert,
+        )
+        (fields,) = table.combine_chunks().to_batches()
+        return fields
+
+    def _make_no_rows(self) -> pa.RecordBatch:
+        columns = [pa.array([], type=field.type) for field in self._schema]
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+    def _find_unused(self, codes: np.ndarray) -> int | None:
+        """Return a byte that a text does not hold, and that means nothing in it; None without one."""
+        counts = np.bincount(codes, minlength=_BYTE_VALUES)
+        meaningful = f"\0\r\n{self._dialect.delimiter}{self._dialect.quote or ''}"
+        counts[list(meaningful.encode())] = 1
+        unused = np.flatnonzero(counts == 0)
+        return int(unused[0]) if len(unused) else None
+
+
+def _leave_out(positions: np.ndarray, broken: dict[int, Exception]) -> np.ndarray:
+    if not broken:
+        return positions
+    left_out = np.fromiter(broken, dtype=np.int64, count=len(broken))
+    return np.setdiff1d(positions, left_out, assume_unique=True)
+
+
+def _put_back(fields: pa.RecordBatch, substitute: int) -> pa.RecordBatch:
+    """Return columns of bytes with NUL in place of what stood for it."""
+    columns = [_put_back_one(column, substitute) for column in fields.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=fields.schema)
+
+
+def _put_back_one(column: pa.Array, substitute: int) -> pa.Array:
+    validity, offsets, content = column.buffers()
+    codes = np.frombuffer(content or b"", dtype=np.uint8)
+    restored = np.where(codes == substitute, np.uint8(0), codes)
+    buffers = [validity, offsets, pa.py_buffer(restored)]
+    return pa.Array.from_buffers(
+        column.type, len(column), buffers, column.null_count, column.offset
+    )
