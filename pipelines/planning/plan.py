@@ -80,7 +80,7 @@ def make_plan(job: ScoringJob) -> Plan:
     package = _read_package(job)
     card = package.card
     reader = make_input_format(job.source)
-    listed, ignored = list_shards(job.source.paths)
+    listed, ignored = list_shards(job.source.paths, job.source.recursive)
     wanted = plan_columns(job, card, reader.needs_types)
     # Every footer or header is read here: what does not fit shall not be found out by a worker, at
     # night.

@@ -22,28 +22,36 @@ _THREADS = 8
 _SHOWN_NAMES = 5
 
 
-def list_shards(paths: Sequence[str]) -> tuple[list[InputFile], list[str]]:
+def list_shards(paths: Sequence[str], recursive: bool = False) -> tuple[list[InputFile], list[str]]:
     """Return every input file once, sorted by URL, and the URLs that were left out.
 
+    Args:
+        paths: files, folders and globs.
+        recursive: whether plain folders below a folder are read, too.
+
     Raises:
-        InputError: a path that matches nothing, or a file without a byte.
+        InputError: a path that matches nothing, something that can be neither read nor left out, a
+            file under two names, or one without a byte.
     """
     found: dict[str, InputFile] = {}
     ignored: list[str] = []
     for path in paths:
-        matches, left_out = _list_matches(path)
+        matches, left_out = _list_matches(path, recursive)
         if not matches:
-            raise InputError(f"source.paths {path}: matches no file{_describe_neighbours(path)}")
+            raise InputError(f"source.paths {path}: matches no file{_say_why(path, left_out)}")
         # By URL: paths may overlap, and a row must not be scored twice.
         found.update((file.url, file) for file in matches)
         ignored += left_out
-    for file in found.values():
+    taken = sorted(found.values())
+    for file in taken:
         if file.bytes == 0:
             raise InputError(
                 f"{file.url}: has 0 bytes, so it is neither Parquet nor CSV; "
                 "write it again or take it out of source.paths"
             )
-    return sorted(found.values()), sorted(set(ignored))
+    _refuse_second_names(taken)
+    # One path may leave out what another one names.
+    return taken, sorted(set(ignored) - _list_places(taken))
 
 
 def read_shards(
@@ -90,18 +98,44 @@ def cut_into_units(
     return tuple(_make_unit(index, *piece) for index, piece in enumerate(pieces))
 
 
-def _list_matches(path: str) -> tuple[list[InputFile], list[str]]:
+def _list_matches(path: str, recursive: bool) -> tuple[list[InputFile], list[str]]:
     try:
-        return inputs.list_inputs(path)
+        return inputs.list_inputs(path, recursive)
     except (ImportError, ValueError) as error:
         raise InputError(
             f"source.paths {path}: {error}; install the extra for this kind of storage (s3, gcs)"
         ) from error
     except OSError as error:
+        # A disk tells which folder it was.
+        where = f" at {error.filename}" if error.filename else ""
         raise InputError(
-            f"source.paths {path}: cannot be listed: {error.strerror}; "
-            "check the address and credentials"
+            f"source.paths {path}: cannot be listed{where}: {error.strerror}; "
+            "check the address, credentials and permissions"
         ) from error
+
+
+def _refuse_second_names(taken: Sequence[InputFile]) -> None:
+    """Refuse a file that has two names among the inputs: its rows would be scored twice."""
+    urls: dict[str, str] = {}
+    for file in taken:
+        first = urls.setdefault(file.identity, file.url)
+        if first != file.url:
+            raise InputError(
+                f"{file.url}: is the same file as {first}, by a link or another path to it; "
+                "take one of the two out of source.paths"
+            )
+
+
+def _list_places(taken: Sequence[InputFile]) -> set[str]:
+    """Return these files, the folders that hold them, and those above."""
+    places: set[str] = set()
+    for file in taken:
+        place = file.url
+        # Once a place is known, those above it are.
+        while place and place not in places:
+            places.add(place)
+            place = place.rpartition("/")[0]
+    return places
 
 
 def _settle_type(column: Column, schema: pa.Schema) -> Column:
@@ -122,11 +156,18 @@ def _make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:
     )
 
 
-def _describe_neighbours(path: str) -> str:
-    """Return what there is in the folder of a pattern that matches nothing."""
-    folder, _, name = path.rpartition("/")
+def _say_why(path: str, left_out: Sequence[str]) -> str:
+    """Return why a path matches nothing, or what there is in its folder."""
+    if left_out:
+        return (
+            f" but {len(left_out):,} that are left out, {left_out[0]} first: names that begin "
+            "with _ or ., or end with .crc; name such a file in full to read it"
+        )
+    folder, _, name = path.rstrip("/").rpartition("/")
     names = files.list_names(folder or ".")
     if not names:
         return "; its folder does not exist or is empty"
+    if name in names:
+        return "; it is a folder without a file"
     shown = ", ".join(names[:_SHOWN_NAMES])
     return nearest(name, names) or f"; in its folder are {shown}, ..."
