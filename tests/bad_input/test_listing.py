@@ -64,6 +64,33 @@ def test_a_file_under_two_names_is_refused_by_both(score_it: Score, tmp_path: Pa
         second.unlink()
 
 
+@pytest.mark.parametrize(
+    ("path", "output"),
+    [
+        ("in", "in/scores"),
+        ("in", "in"),
+        ("in/*", "in/scores"),
+        ("in/**/*.parquet", "in/scores"),
+        ("in/*/*.parquet", "in/scores"),
+        ("in/a.parquet", "in"),
+        ("in", "."),
+        ("link", "in/scores"),
+        ("in", "link/scores"),
+        ("in/../in", "in/x/../scores"),
+    ],
+)
+def test_an_output_and_an_input_in_each_other_are_refused_on_the_first_night(
+    path: str, output: str, job: Path, tmp_path: Path
+) -> None:
+    write_parquet(tmp_path / "in/a.parquet")
+    (tmp_path / "link").symlink_to("in")
+    before = sorted(tmp_path.rglob("*"))
+    settings = {"source.paths": [str(tmp_path / path)]}
+    outcome = run_job(job, output=tmp_path / output, settings=settings)
+    outcome.refused("choose an output folder beside the input", status=2)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_an_output_where_no_pattern_leads_stays_none_of_the_input(
     job: Path, tmp_path: Path
 ) -> None:
