@@ -81,6 +81,7 @@ SIBLINGS = {
         "transforms.formats.csv_dialect",
         "transforms.formats.csv_quotes",
     },
+    "transforms.formats.partitions": {"transforms.formats.csv_values"},
     "transforms.output.part_writer": {"transforms.output.part_file"},
     "transforms.output.books": {
         "transforms.output.done_record",

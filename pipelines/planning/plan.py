@@ -20,6 +20,7 @@ from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.model_checks import check_functions, check_preprocessing
 from pipelines.planning.output_plan import OutputPlan, plan_output
 from pipelines.planning.overlap import refuse_overlap
+from pipelines.planning.partitions import with_partitions
 from pipelines.planning.shards import cut_into_units, list_shards, read_shards
 from storage import files
 from storage.layout import RunFolder
@@ -82,9 +83,10 @@ def make_plan(job: ScoringJob) -> Plan:
     refuse_overlap(paths, output_url)
     package = _read_package(job)
     card = package.card
-    reader = make_input_format(job.source)
+    files_format = make_input_format(job.source)
     listed, ignored = list_shards(job.source.paths, job.source.recursive)
-    wanted = plan_columns(job, card, reader.needs_types)
+    wanted = plan_columns(job, card, files_format.needs_types)
+    reader = with_partitions(files_format, listed[0], wanted)
     # Every footer or header is read here: what does not fit shall not be found out by a worker, at
     # night.
     shards, found = read_shards(listed, reader, wanted)
