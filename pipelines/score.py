@@ -139,7 +139,7 @@ def _log_plan(plan: Plan, options: PipelineOptions, log: RunLog) -> None:
     card = plan.package.card
     runner = options.view_as(StandardOptions).runner
     info = {"model": card.name, "version": card.version, "runner": runner}
-    log.tell_plan(plan.run, info, plan.rows, len(plan.units))
+    log.tell_plan(plan.run, info, plan.rows, len(plan.units), plan.ignored)
 
 
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -58,7 +58,7 @@ def plan_table(plan: Plan) -> str:
         "job": job.name,
         "run id": plan.run.run_id,
         "input": ", ".join(_describe_input(plan)),
-        "ignored": f"{len(plan.ignored):,} files (hidden, _SUCCESS, .crc)",
+        "left out": summary.left_out_paths(plan.ignored),
         "units": (
             f"{len(plan.units):,} of at most {job.sink.rows_per_file:,} rows; "
             f"batches of {plan.rows_per_batch:,}, mini-batches of {settings.batch_rows:,}"

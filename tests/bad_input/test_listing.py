@@ -1,12 +1,16 @@
 """What lies about an input and is none: every row is read once, or the run is refused before anything is written."""
 
 from collections.abc import Callable
+import json
 import os
 from pathlib import Path
+import re
 from typing import Any
 
 import pytest
 
+from pipelines import score
+from pipelines.cli.command_line import run_program
 from tests.support.jobs import Outcome, run_job, small_table, write_parquet
 
 Score = Callable[..., Outcome]
@@ -39,6 +43,7 @@ def test_hidden_folders_are_left_out_and_said(score_it: Score, tmp_path: Path) -
             str(tmp_path / "in/dt=1/.ipynb_checkpoints"),
             str(tmp_path / "in/dt=2/_temporary"),
         ]
+        assert outcome.manifest["ignored_counts"] == {"hidden": 2}
 
 
 @pytest.mark.parametrize("path", ["in", "in/*", "in/*.parquet"])
@@ -161,3 +166,25 @@ def test_other_content_of_the_same_size_and_time_is_scored(job: Path, tmp_path: 
     again = run_job(job, output=tmp_path / "out", settings=settings)
     assert ids(again) == [7, 8, 9, 10]
     assert again.run != before
+
+
+def test_what_is_left_out_is_counted_in_the_table_and_in_the_log(
+    job: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_parquet(tmp_path / "in/a.parquet")
+    for name in ("_SUCCESS", ".hidden", "a.parquet.crc"):
+        (tmp_path / "in" / name).write_bytes(b"")
+    words = ["--config", str(job), "--input", str(tmp_path / "in")]
+    words += ["--output", str(tmp_path / "out")]
+    assert run_program(score.main, [*words, "--dry_run"]) == 0
+    line = r"left out +3 input paths \(1 checksum, 2 hidden\)\n"
+    assert re.search(line, capfd.readouterr().out)
+    assert run_program(score.main, words) == 0
+    assert re.search(line, capfd.readouterr().out)
+    for _ in range(2):
+        assert run_program(score.main, [*words, "--log_format=json"]) == 0
+        lines = [json.loads(text) for text in capfd.readouterr().err.splitlines()]
+        told = {line["event"]: line.get("inputs_left_out") for line in lines}
+        expected = {"checksum": 1, "hidden": 2}
+        assert (told["planned"], told[lines[-1]["event"]]) == (expected, expected)
+        words[-1] += "-anew"

@@ -150,6 +150,7 @@ def test_markers_checksums_and_what_is_hidden_are_left_out_and_listed(
         ".#dangling",
     }
     assert {Path(url).name for url in outcome.manifest["ignored_inputs"]} == expected
+    assert outcome.manifest["ignored_counts"] == {"checksum": 1, "hidden": 6}
 
 
 @pytest.mark.beam
