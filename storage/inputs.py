@@ -68,6 +68,23 @@ def read_version(url: str) -> str | None:
         return None
 
 
+def is_version_of(current: str, recorded: str) -> bool:
+    """Tell whether a file is what it was, as far as it was recorded.
+
+    Older versions of this program recorded less of a local file.
+
+    Args:
+        current: its version now.
+        recorded: its version then.
+
+    >>> is_version_of("size=1,mtime_ns=2,ctime_ns=3,ino=4", "size=1,mtime_ns=2,ino=4")
+    True
+    >>> is_version_of("size=1,mtime_ns=2,ctime_ns=3,ino=4", "size=1,mtime_ns=2,ctime_ns=2,ino=4")
+    False
+    """
+    return set(recorded.split(",")) <= set(current.split(","))
+
+
 def _describe_file(fs: Any, info: Info) -> InputFile:
     url = _get_url(fs, info["name"])
     version = _describe_version(fs, info)
