@@ -10,7 +10,7 @@ from storage.client_errors import plain_errors
 from storage.listing import Info, list_paths, locate_pattern
 from storage.object_stores import is_object_store, locate
 from storage.retries import retried
-from storage.table_logs import refuse_tables
+from storage.table_logs import Cleared, refuse_tables
 
 # What stores know a content by, the best first: Google's number, S3's digest, then times.
 _VERSION_KEYS = ("generation", "ETag", "etag", "md5Hash", "mtime", "LastModified", "created")
@@ -33,7 +33,9 @@ class InputFile:
 
 @retried
 @plain_errors()
-def list_inputs(pattern: str, recursive: bool = False) -> tuple[list[InputFile], list[str]]:
+def list_inputs(
+    pattern: str, recursive: bool = False, cleared: Cleared | None = None
+) -> tuple[list[InputFile], list[str]]:
     """Return the files that a path, a folder or a glob stands for, and the URLs that were left out.
 
     See `storage/listing.py` for what is read, left out and refused.
@@ -41,6 +43,8 @@ def list_inputs(pattern: str, recursive: bool = False) -> tuple[list[InputFile],
     Args:
         pattern: a path or URL.
         recursive: whether plain folders below a folder are read, too.
+        cleared: folders that are known to be no table's, to which others are added; for several
+            patterns in turn.
 
     Raises:
         InputError: something under the pattern can be neither read nor left out.
@@ -48,7 +52,7 @@ def list_inputs(pattern: str, recursive: bool = False) -> tuple[list[InputFile],
     """
     fs, path = locate_pattern(pattern)
     listing = list_paths(fs, path, recursive)
-    refuse_tables(fs, listing)
+    refuse_tables(fs, listing, set() if cleared is None else cleared)
     taken = [_describe_file(fs, info) for info in listing.taken]
     return sorted(taken), sorted(_get_url(fs, path) for path in listing.left_out)
 

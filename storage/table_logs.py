@@ -7,24 +7,32 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
 from configs.errors import InputError
 from storage.listing import Listing
 from storage.listing_rules import ICEBERG_FILE, ICEBERG_FOLDER, TABLE_LOGS
 
 _THREADS = 8
+# Folders that are no table's, by the kind of their file system.
+Cleared = set[tuple[str, str]]
 
 
-def refuse_tables(fs: Any, listing: Listing) -> None:
+def refuse_tables(fs: Any, listing: Listing, cleared: Cleared) -> None:
     """Refuse files of such a table, whichever of its folders the pattern begins in.
 
     Args:
         fs: the file system.
         listing: what there is under the pattern.
+        cleared: folders that need not be looked into again; those that were are added.
 
     Raises:
         InputError: the first such table, and where its log is.
     """
+    kind = type(fs).__name__
     for folder in sorted(_list_folders_of(listing)):
+        if (kind, folder) in cleared:
+            continue
         names = listing.names.get(folder)
         if names is None:
             names = _find_names(fs, folder)
@@ -36,6 +44,7 @@ def refuse_tables(fs: Any, listing: Listing) -> None:
                     "of its files are of today's version; write today's rows to files of their "
                     "own, and score those"
                 )
+        cleared.add((kind, folder))
 
 
 def _list_folders_of(listing: Listing) -> set[str]:
@@ -55,8 +64,10 @@ def _list_folders_of(listing: Listing) -> set[str]:
 
 def _find_names(fs: Any, folder: str) -> list[str]:
     """Return which of the names that tell a table are in a folder that was not listed."""
-    names = [*TABLE_LOGS, ICEBERG_FOLDER]
     # Asked for one by one: a folder far above may hold very much.
+    names = [*TABLE_LOGS, ICEBERG_FOLDER]
+    if isinstance(fs, LocalFileSystem):
+        return [name for name in names if _exists(fs, f"{folder}/{name}")]
     with ThreadPoolExecutor(_THREADS) as pool:
         are_there = pool.map(lambda name: _exists(fs, f"{folder}/{name}"), names)
         found = zip(names, are_there, strict=True)

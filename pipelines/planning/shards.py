@@ -13,6 +13,7 @@ from configs.errors import InputError
 from configs.suggest import nearest
 from storage import files, inputs
 from storage.inputs import InputFile
+from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
 from transforms.formats.format import Column, Format, Piece, Shard
 
@@ -35,8 +36,10 @@ def list_shards(paths: Sequence[str], recursive: bool = False) -> tuple[list[Inp
     """
     found: dict[str, InputFile] = {}
     ignored: list[str] = []
+    # A job may name thousands of files of one folder.
+    cleared: Cleared = set()
     for path in paths:
-        matches, left_out = _list_matches(path, recursive)
+        matches, left_out = _list_matches(path, recursive, cleared)
         if not matches:
             raise InputError(f"source.paths {path}: matches no file{_say_why(path, left_out)}")
         # By URL: paths may overlap, and a row must not be scored twice.
@@ -98,9 +101,11 @@ def cut_into_units(
     return tuple(_make_unit(index, *piece) for index, piece in enumerate(pieces))
 
 
-def _list_matches(path: str, recursive: bool) -> tuple[list[InputFile], list[str]]:
+def _list_matches(
+    path: str, recursive: bool, cleared: Cleared
+) -> tuple[list[InputFile], list[str]]:
     try:
-        return inputs.list_inputs(path, recursive)
+        return inputs.list_inputs(path, recursive, cleared)
     except (ImportError, ValueError) as error:
         raise InputError(
             f"source.paths {path}: {error}; install the extra for this kind of storage (s3, gcs)"

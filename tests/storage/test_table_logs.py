@@ -80,4 +80,17 @@ def test_a_folder_above_that_may_not_be_looked_into_is_taken_for_none() -> None:
             raise PermissionError(13, "Access Denied", path)
 
     listing: Any = inputs.list_paths(*inputs.locate_pattern(__file__), recursive=False)
-    refuse_tables(Closed(), listing)
+    refuse_tables(Closed(), listing, set())
+
+
+def test_each_folder_is_looked_into_once_for_several_patterns(tmp_path: Path) -> None:
+    write(str(tmp_path), "in/a.x", "in/b.x")
+    cleared: Any = set()
+    inputs.list_inputs(f"{tmp_path}/in/a.x", cleared=cleared)
+    looked_into = set(cleared)
+    assert ("LocalFileSystem", f"{tmp_path}/in") in looked_into
+    write(str(tmp_path), "in/_delta_log/0.json")
+    inputs.list_inputs(f"{tmp_path}/in/b.x", cleared=cleared)
+    assert cleared == looked_into
+    with pytest.raises(InputError, match="is a Delta table"):
+        inputs.list_inputs(f"{tmp_path}/in/b.x")
