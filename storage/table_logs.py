@@ -1,15 +1,17 @@
 """Files of a table that has a log are refused: without the log nobody knows which of them count.
 
-Delta, Hudi and Iceberg leave the files of older versions where they are, beside today's.
+Delta, Hudi and Iceberg leave the files of older versions where they are, beside today's. So does an
+output of this program, of which CURRENT tells the run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
+from storage.layout import holds_runs
 from storage.listing import Listing
 from storage.listing_rules import ICEBERG_FILE, ICEBERG_FOLDER, TABLE_LOGS
 
@@ -24,27 +26,41 @@ def refuse_tables(fs: Any, listing: Listing, cleared: Cleared) -> None:
     Args:
         fs: the file system.
         listing: what there is under the pattern.
-        cleared: folders that need not be looked into again; those that were are added.
+        cleared: folders that need not be asked about again; those that were are added.
 
     Raises:
-        InputError: the first such table, and where its log is.
+        InputError: the first such table or output, and where its log is.
     """
     kind = type(fs).__name__
     for folder in sorted(_list_folders_of(listing)):
-        if (kind, folder) in cleared:
-            continue
         names = listing.names.get(folder)
-        if names is None:
-            names = _find_names(fs, folder)
-        for name in names:
-            table = _name_table(fs, folder, name)
-            if table is not None:
-                raise InputError(
-                    f"{folder}: is {table} table, whose log {folder}/{name} alone tells which "
-                    "of its files are of today's version; write today's rows to files of their "
-                    "own, and score those"
-                )
-        cleared.add((kind, folder))
+        if names is not None:
+            _refuse_output(folder, names)
+            _refuse_table(fs, folder, names)
+        # Above the root of the pattern, or beside a file that is named.
+        elif (kind, folder) not in cleared:
+            _refuse_table(fs, folder, _find_names(fs, folder))
+            cleared.add((kind, folder))
+
+
+def _refuse_output(folder: str, names: Sequence[str]) -> None:
+    # Not above the root: whoever begins in one of its runs has chosen that.
+    if holds_runs(names):
+        raise InputError(
+            f"{folder}: is an output of this program, with the scores of several runs; "
+            f"name the files of one run in source.paths, those below {folder}/runs"
+        )
+
+
+def _refuse_table(fs: Any, folder: str, names: Sequence[str]) -> None:
+    for name in names:
+        table = _name_table(fs, folder, name)
+        if table is not None:
+            raise InputError(
+                f"{folder}: is {table} table, whose log {folder}/{name} alone tells which of its "
+                "files are of today's version; write today's rows to files of their own, and "
+                "score those"
+            )
 
 
 def _list_folders_of(listing: Listing) -> set[str]:

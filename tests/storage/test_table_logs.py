@@ -65,6 +65,17 @@ def test_a_table_beside_the_files_that_are_read_is_none_of_them(folder: str) -> 
     assert found.url == f"{folder}/p.parquet"
 
 
+def test_an_output_among_the_input_is_refused_unless_one_of_its_runs_is_named(
+    folder: str,
+) -> None:
+    write(folder, "in/p.x", "in/old/CURRENT", "in/old/runs/1/part.x", "in/old/runs/2/part.x")
+    for pattern in ("in/**/*.x", "in/old/**/*.x", "in/old/*/*/*"):
+        with pytest.raises(InputError, match=r"/in/old: is an output .* below .*/in/old/runs"):
+            inputs.list_inputs(f"{folder}/{pattern}")
+    for pattern in ("in/*.x", "in/old/runs/1", "in/old/runs/2/*.x"):
+        assert len(inputs.list_inputs(f"{folder}/{pattern}")[0]) == 1
+
+
 @pytest.mark.parametrize("path", ["metadata/notes.json", "metadata"])
 def test_a_name_alone_makes_no_iceberg_table(path: str, folder: str) -> None:
     write(folder, "p.parquet", path)
