@@ -80,10 +80,13 @@ class Source(_Section, Generic[InputFormatT]):
 
     Attributes:
         paths: files, folders and globs, local or fsspec URLs.
+        recursive: read what is in folders below a folder too, and in folders that a glob matches;
+            without it they are refused. Folders called `column=value` are always read.
         key: column that names a row; in every output file and every rejected row.
         passthrough: columns to copy to the output unchanged, in this order; the key comes first if
             it is not among them.
-        types: Arrow types of key and pass-through columns; a CSV source must declare them.
+        types: Arrow types of key and pass-through columns; a CSV source must declare them, and who
+            wants a column of folders called `column=value`.
         rows_per_batch: rows that travel together; by default as many as make 64 MiB of network
             input, at most 65 536.
         max_expansion: how many times its stored size a file may hold, decoded, before it is refused
@@ -91,6 +94,7 @@ class Source(_Section, Generic[InputFormatT]):
     """
 
     paths: tuple[Url, ...] = Field(min_length=1)
+    recursive: bool = False
     format: InputFormatT = Field(default="parquet", validate_default=True)
     key: str | None = None
     passthrough: Names = ()

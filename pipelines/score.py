@@ -161,7 +161,7 @@ def _log_plan(plan: Plan, options: PipelineOptions, log: RunLog) -> None:
     runner = options.view_as(StandardOptions).runner
     info = {"model": card.name, "version": card.version, "runner": runner}
     units = len(plan.units)
-    log.tell_plan(plan.run, info, plan.rows, units)
+    log.tell_plan(plan.run, info, plan.rows, units, plan.ignored)
 
 
 class _Parsed(NamedTuple):

@@ -13,7 +13,7 @@ import pyarrow as pa
 from configs.errors import VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.cli.shutdown import leave
-from storage import files
+from storage import files, inputs
 from storage.layout import RunFolder, find_current_run, read_manifest
 from transforms.batches import ROW_COUNTS
 from transforms.formats.output import find_output_format
@@ -32,10 +32,16 @@ def main(argv: Sequence[str]) -> int:
     current_run_id = find_current_run(run.output)
     is_current = run.run_id == current_run_id
     found = list(find_problems(run, manifest, is_current))
+    if arguments.inputs:
+        found += find_changed_inputs(manifest)
     if found:
         problems = "; ".join(found)
         raise VerifyError(f"{run.published}: {problems}; score the input again to publish it anew")
+    _say_verified(run, manifest, arguments.inputs)
+    return 0
 
+
+def _say_verified(run: RunFolder, manifest: Manifest, with_inputs: bool) -> None:
     rows = manifest["rows"]
     file_count = len(manifest["files"])
     print(
@@ -43,7 +49,11 @@ def main(argv: Sequence[str]) -> int:
         f"{rows['in']:,} rows in = {rows['scored']:,} scored + {rows['filtered']:,} filtered + "
         f"{rows['rejected']:,} rejected; every sha256, row count and schema is as published"
     )
-    return 0
+    if with_inputs:
+        print(
+            f"inputs: {len(manifest['inputs']):,} files are of the size, times and inode, or the "
+            "entity tag, that they had when they were scored; their content was not read"
+        )
 
 
 def find_problems(run: RunFolder, manifest: Manifest, is_current: bool) -> Iterator[str]:
@@ -70,6 +80,34 @@ def find_problems(run: RunFolder, manifest: Manifest, is_current: bool) -> Itera
     except (KeyError, TypeError) as error:
         kind = type(error).__name__
         yield f"manifest.json is not a manifest: {kind}: {error}"
+
+
+def find_changed_inputs(manifest: Manifest) -> Iterator[str]:
+    """Yield, in words, every input file that is not what it was when it was scored.
+
+    By its version, and not by its content: to hash a Parquet file while it is scored takes nearly as
+    long as to decode it, and a version holds times that no program sets back.
+
+    Args:
+        manifest: the run's.
+    """
+    try:
+        for entry in manifest["inputs"]:
+            yield from _check_input(entry["url"], entry["version"])
+    except (KeyError, TypeError) as error:
+        yield f"manifest.json is not a manifest: {type(error).__name__}: {error}"
+
+
+def _check_input(url: str, version: str) -> Iterator[str]:
+    try:
+        current = inputs.read_version(url)
+    except OSError as error:
+        yield f"input {url}: cannot be looked at: {error.strerror}"
+        return
+    if current is None:
+        yield f"input {url}: is gone"
+    elif not inputs.is_version_of(current, version):
+        yield f"input {url}: changed since it was scored"
 
 
 def _check_books(manifest: Manifest) -> Iterator[str]:
@@ -177,6 +215,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("output", metavar="OUTPUT", help="output folder of pipelines.score")
     parser.add_argument("--run", metavar="RUN_ID", help="another run than the current one")
+    inputs_too = "check too that no input file changed since (size, times and inode, or entity tag)"
+    parser.add_argument("--inputs", action="store_true", help=inputs_too)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser.parse_whole(argv)
 

@@ -1,21 +1,19 @@
 """The files that a path, a folder or a glob stands for, each as it is at that moment."""
 
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import os
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
 from storage.client_errors import plain_errors
+from storage.listing import Info, list_paths, locate_pattern
 from storage.object_stores import is_object_store, locate
 from storage.retries import retried
+from storage.table_logs import Cleared, refuse_tables
 
-# What makes a pattern of a path.
-_GLOB = frozenset("*?[")
 # What stores know a content by, the best first: Google's number, S3's digest, then times.
 _VERSION_KEYS = ("generation", "ETag", "etag", "md5Hash", "mtime", "LastModified", "created")
-Info = dict[str, Any]
 
 
 @dataclass(frozen=True, order=True)
@@ -24,34 +22,39 @@ class InputFile:
 
     Attributes:
         version: changes when the file does.
+        identity: the same for every name of one file.
     """
 
     url: str
     bytes: int
     version: str
+    identity: str = field(default="", compare=False)
 
 
 @retried
 @plain_errors()
-def list_inputs(pattern: str) -> tuple[list[InputFile], list[str]]:
+def list_inputs(
+    pattern: str, recursive: bool = False, cleared: Cleared | None = None
+) -> tuple[list[InputFile], list[str]]:
     """Return the files that a path, a folder or a glob stands for, and the URLs that were left out.
 
-    Those are hidden files, markers, checksums, links that lead nowhere, and subfolders of which no
-    file is taken.
+    See `storage/listing.py` for what is read, left out and refused.
+
+    Args:
+        pattern: a path or URL.
+        recursive: whether plain folders below a folder are read, too.
+        cleared: folders that are known to be no table's, to which others are added; for several
+            patterns in turn.
+
+    Raises:
+        InputError: something under the pattern can be neither read nor left out.
+        OSError: a folder cannot be listed.
     """
-    fs, path = locate(pattern)
-    taken = []
-    ignored = set()
-    for info in _list_matches(fs, path):
-        url = _get_url(fs, info)
-        if _is_left_out(url) or not _is_file(fs, info):
-            ignored.add(url)
-            continue
-        version = _describe_version(fs, info)
-        taken.append(InputFile(url, int(info["size"]), version))
-    # A folder of which a file is taken is not left out.
-    left_out = ignored - _list_folders(taken)
-    return taken, sorted(left_out)
+    fs, path = locate_pattern(pattern)
+    listing = list_paths(fs, path, recursive)
+    refuse_tables(fs, listing, set() if cleared is None else cleared)
+    taken = [_describe_file(fs, info) for info in listing.taken]
+    return sorted(taken), sorted(_get_url(fs, path) for path in listing.left_out)
 
 
 @retried
@@ -69,83 +72,53 @@ def read_version(url: str) -> str | None:
         return None
 
 
-def _list_matches(fs: Any, path: str) -> list[Info]:
-    kind = _find_kind(fs, path)
-    if kind == "file":
-        return [fs.info(path)]
-    found: dict[str, Info] = {}
-    if kind == "directory":
-        # Listed and not globbed: its own name may hold a bracket.
-        own_name = path.rstrip("/")
-        for info in fs.ls(path, detail=True):
-            name = info["name"]
-            # A store may keep an object of the folder's own name.
-            if name.rstrip("/") != own_name:
-                found[name] = info
-    elif _GLOB.intersection(path):
-        # No such bucket.
-        with suppress(FileNotFoundError):
-            found = fs.glob(path, detail=True)
-    return [found[name] for name in sorted(found)]
+def is_version_of(current: str, recorded: str) -> bool:
+    """Tell whether a file is what it was, as far as it was recorded.
+
+    Older versions of this program recorded less of a local file.
+
+    Args:
+        current: its version now.
+        recorded: its version then.
+
+    >>> is_version_of("size=1,mtime_ns=2,ctime_ns=3,ino=4", "size=1,mtime_ns=2,ino=4")
+    True
+    >>> is_version_of("size=1,mtime_ns=2,ctime_ns=3,ino=4", "size=1,mtime_ns=2,ctime_ns=2,ino=4")
+    False
+    """
+    return set(recorded.split(",")) <= set(current.split(","))
 
 
-def _get_url(fs: Any, info: Info) -> str:
-    name: str = info["name"]
+def _describe_file(fs: Any, info: Info) -> InputFile:
+    url = _get_url(fs, info["name"])
+    version = _describe_version(fs, info)
+    return InputFile(url, int(info["size"]), version, _identify(fs, url))
+
+
+def _get_url(fs: Any, path: str) -> str:
     # A local path stays one, without `file://`.
     if isinstance(fs, LocalFileSystem):
-        return name
-    url: str = fs.unstrip_protocol(name)
+        return path
+    url: str = fs.unstrip_protocol(path)
     return url
 
 
-def _is_left_out(url: str) -> bool:
-    _, _, name = url.rstrip("/").rpartition("/")
-    # Spark and Hadoop leave `_SUCCESS` and `.part-0.parquet.crc` beside their files.
-    return name.startswith((".", "_")) or name.endswith(".crc")
-
-
-def _list_folders(taken: list[InputFile]) -> set[str]:
-    """Return the folders that hold these files, and those above them."""
-    folders: set[str] = set()
-    for file in taken:
-        folder = file.url
-        # Once a folder is known, those above it are.
-        while "/" in folder:
-            folder, _, _ = folder.rpartition("/")
-            if folder in folders:
-                break
-            folders.add(folder)
-    return folders
-
-
-def _is_file(fs: Any, info: Info) -> bool:
-    # What fsspec says of a link is where it leads, even when there is nothing.
-    if isinstance(fs, LocalFileSystem):
-        return os.path.isfile(info["name"])
-    return bool(info["type"] == "file")
-
-
-def _find_kind(fs: Any, path: str) -> str | None:
-    """Return `file`, `directory`, or None."""
-    if isinstance(fs, LocalFileSystem):
-        if os.path.isfile(path):
-            return "file"
-        if os.path.isdir(path):
-            return "directory"
-        return None
-    # Not by `isfile` and `isdir` of a store's client: they take a refusal for an absence.
-    try:
-        kind: str = fs.info(path)["type"]
-    except FileNotFoundError:
-        return None
-    return kind
+def _identify(fs: Any, url: str) -> str:
+    # A store has no links: a key is the object.
+    if not isinstance(fs, LocalFileSystem):
+        return url
+    stat = os.stat(url)
+    return f"{stat.st_dev}:{stat.st_ino}"
 
 
 def _describe_version(fs: Any, info: Info) -> str:
     """Return what tells one content from another, as far as its place knows."""
     if isinstance(fs, LocalFileSystem):
         stat = os.stat(info["name"])
-        return f"size={stat.st_size},mtime_ns={stat.st_mtime_ns},ino={stat.st_ino}"
+        # The time of the last change of any kind, which no program sets back, as many set back the
+        # other one.
+        times = f"mtime_ns={stat.st_mtime_ns},ctime_ns={stat.st_ctime_ns}"
+        return f"size={stat.st_size},{times},ino={stat.st_ino}"
     if not is_object_store(fs):
         # Its listing may know less, or of a coarser time.
         info = fs.info(info["name"])

@@ -8,6 +8,7 @@ OUTPUT/runs/<run_id>/rejected/...     rejected rows
 OUTPUT/_tmp/<run_id>/                 plan, attempts, done-records, progress; removed once published
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 import json
@@ -68,6 +69,15 @@ class RunFolder:
     def done_record(self, unit: int) -> str:
         """Return the record that a unit is complete."""
         return f"{self.done}/{unit:07d}.json"
+
+
+def holds_runs(names: Collection[str]) -> bool:
+    """Tell whether a folder in which there are these names is an output folder.
+
+    >>> holds_runs(["CURRENT", "current", "runs"]), holds_runs(["runs"])
+    (True, False)
+    """
+    return _CURRENT in names and _RUNS in names
 
 
 def find_current_run(output: str) -> str | None:

@@ -93,6 +93,7 @@ SIBLINGS = {
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
     },
+    "transforms.formats.partitions": {"transforms.formats.csv_values"},
     "transforms.output.part_writer": {"transforms.output.part_file"},
     "transforms.output.books": {
         "transforms.output.done_record",

@@ -25,6 +25,7 @@ from storage.layout import (
     refuse_links,
     remove_temporary,
 )
+from storage.listing_rules import count_by_rule
 from transforms.batches import WrittenPart
 from transforms.output.books import balance, check_budget, choose_parts
 from transforms.output.manifest import describe_run, format_manifest, list_unit_books
@@ -126,6 +127,7 @@ def publish_run(
             **manifest,
             "inputs": plan.inputs,
             "ignored_inputs": plan.ignored_inputs,
+            "ignored_counts": count_by_rule(plan.ignored_inputs),
             "units": list(list_unit_books(plan, chosen)),
             **describe_run(run, chosen, totals, entries),
         }

@@ -4,7 +4,7 @@ To people in plain lines and tables, or to machines in JSON lines on stderr. Bot
 facts, and so does the metrics file, which is written last, however a run ends.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 import sys
 import time
@@ -13,6 +13,7 @@ from typing import Any, TextIO, TypeAlias
 from pipelines.cli.log_format import json_line, redacted
 from pipelines.cli.metrics_file import RunFacts, write_metrics
 from storage.layout import RunFolder
+from storage.listing_rules import count_by_rule
 
 INFO, WARNING, ERROR = "info", "warning", "error"
 Manifest: TypeAlias = Mapping[str, Any]
@@ -64,7 +65,14 @@ class RunLog:
             print(redacted(message))
         self._tell_machines(event, message)
 
-    def tell_plan(self, run: RunFolder, info: Info, rows: int | None, units: int) -> None:
+    def tell_plan(
+        self,
+        run: RunFolder,
+        info: Info,
+        rows: int | None,
+        units: int,
+        ignored: Sequence[str],
+    ) -> None:
         """Say what the run will do.
 
         Args:
@@ -72,13 +80,15 @@ class RunLog:
             info: with which model, version and runner.
             rows: input rows; None when only reading tells.
             units: units of work.
+            ignored: input paths that rules left out.
         """
         self.facts.info = {"run_id": run.run_id, **info}
         count = "uncounted"
         if rows is not None:
             count = f"{rows:,}"
         message = f"planned: run {run.run_id}, {count} rows in {units:,} units of work"
-        fields = {"rows_in": rows, "units": units, "output": run.output}
+        fields: dict[str, Any] = {"rows_in": rows, "units": units, "output": run.output}
+        fields["inputs_left_out"] = count_by_rule(ignored)
         self._tell_machines("planned", message, **info, **fields)
 
     def tell_resumed(self, rows: int) -> None:
@@ -211,6 +221,8 @@ class RunLog:
             "seconds": round(seconds, 3),
             "files": file_count,
             "output": run.published,
+            # Counted here, as manifests of older versions list the paths alone.
+            "inputs_left_out": count_by_rule(manifest.get("ignored_inputs", ())),
         }
         by_outcome = {f"rows_{outcome}": number for outcome, number in rows.items()}
         self._tell_machines(event, message, **totals, **fields, **by_outcome)

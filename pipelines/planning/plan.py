@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from configs.errors import JobError, ModelError, Refusal
+from configs.errors import InputError, JobError, ModelError, Refusal
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import AnyStep
@@ -19,6 +19,8 @@ from pipelines.planning.inference_settings import InferenceSettings, bytes_per_r
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.model_checks import check_functions, check_preprocessing
 from pipelines.planning.output_plan import OutputPlan, plan_output
+from pipelines.planning.overlap import refuse_overlap
+from pipelines.planning.partitions import with_partitions
 from pipelines.planning.shards import cut_into_units, list_shards, read_shards
 from storage import files
 from storage.layout import RunFolder
@@ -80,12 +82,15 @@ def make_plan(job: ScoringJob) -> Plan:
         ModelError, InputError, JobError: what does not fit.
     """
     output_url = _find_output(job)
+    paths = [_to_absolute(path, "source.paths", InputError) for path in job.source.paths]
+    refuse_overlap(paths, output_url)
     package = _read_package(job)
     card = package.card
-    reader = make_input_format(job.source)
-    listed, ignored = list_shards(job.source.paths)
+    files_format = make_input_format(job.source)
+    listed, ignored = list_shards(job.source.paths, job.source.recursive)
 
-    wanted = plan_columns(job, card, reader.needs_types)
+    wanted = plan_columns(job, card, files_format.needs_types)
+    reader = with_partitions(files_format, listed[0], wanted)
     # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
     # not be found out by a worker, at night.
     shards, found = read_shards(listed, reader, wanted)

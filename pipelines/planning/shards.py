@@ -15,6 +15,7 @@ from configs.errors import InputError
 from configs.suggest import nearest
 from storage import files, inputs
 from storage.inputs import InputFile
+from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
 from transforms.formats.format import Column, Format, Piece, Shard
 
@@ -36,32 +37,41 @@ class _PlacedPiece(NamedTuple):
     piece: Piece
 
 
-def list_shards(paths: Sequence[str]) -> Listed:
+def list_shards(paths: Sequence[str], recursive: bool = False) -> Listed:
     """Return every input file once, sorted by URL, and the URLs that were left out.
 
+    Args:
+        paths: files, folders and globs.
+        recursive: whether plain folders below a folder are read, too.
+
     Raises:
-        InputError: a path that matches nothing, or a file without a byte.
+        InputError: a path that matches nothing, something that can be neither read nor left out, a
+            file under two names, or one without a byte.
     """
     found: dict[str, InputFile] = {}
     ignored: list[str] = []
+    # A job may name thousands of files of one folder.
+    cleared: Cleared = set()
     for path in paths:
-        matches, left_out = _list_matches(path)
+        matches, left_out = _list_matches(path, recursive, cleared)
         if not matches:
-            neighbours = _describe_neighbours(path)
-            raise InputError(f"source.paths {path}: matches no file{neighbours}")
+            why = _say_why(path, left_out)
+            raise InputError(f"source.paths {path}: matches no file{why}")
         for file in matches:
             # By URL: paths may overlap, and a row must not be scored twice.
             found[file.url] = file
         ignored += left_out
-    for file in found.values():
+    taken = sorted(found.values())
+    for file in taken:
         if file.bytes == 0:
             raise InputError(
                 f"{file.url}: has 0 bytes, so it is neither Parquet nor CSV; "
                 "write it again or take it out of source.paths"
             )
-    # Sorted: the order in which paths are named makes no other run.
-    in_order = sorted(found.values())
-    return Listed(in_order, sorted(set(ignored)))
+    _refuse_second_names(taken)
+    # One path may leave out what another one names.
+    left_out_of_all = set(ignored) - _list_places(taken)
+    return Listed(taken, sorted(left_out_of_all))
 
 
 def read_shards(
@@ -112,23 +122,49 @@ def cut_into_units(
     return tuple(units)
 
 
-def _list_matches(path: str) -> Listed:
+def _list_matches(path: str, recursive: bool, cleared: Cleared) -> Listed:
     try:
-        return Listed(*inputs.list_inputs(path))
+        return Listed(*inputs.list_inputs(path, recursive, cleared))
     except (ImportError, ValueError) as error:
         raise InputError(
             f"source.paths {path}: {error}; install the extra for this kind of storage (s3, gcs)"
         ) from error
     except OSError as error:
+        # A disk tells which folder it was.
+        where = f" at {error.filename}" if error.filename else ""
         raise InputError(
-            f"source.paths {path}: cannot be listed: {error.strerror}; "
-            "check the address and credentials"
+            f"source.paths {path}: cannot be listed{where}: {error.strerror}; "
+            "check the address, credentials and permissions"
         ) from error
 
 
 def _inspect(format: Format, wanted: Sequence[Column], file: InputFile) -> Shard:
     shard, _ = format.inspect(file, wanted)
     return shard
+
+
+def _refuse_second_names(taken: Sequence[InputFile]) -> None:
+    """Refuse a file that has two names among the inputs: its rows would be scored twice."""
+    urls: dict[str, str] = {}
+    for file in taken:
+        first = urls.setdefault(file.identity, file.url)
+        if first != file.url:
+            raise InputError(
+                f"{file.url}: is the same file as {first}, by a link or another path to it; "
+                "take one of the two out of source.paths"
+            )
+
+
+def _list_places(taken: Sequence[InputFile]) -> set[str]:
+    """Return these files, the folders that hold them, and those above."""
+    places: set[str] = set()
+    for file in taken:
+        place = file.url
+        # Once a place is known, those above it are.
+        while place and place not in places:
+            places.add(place)
+            place = place.rpartition("/")[0]
+    return places
 
 
 def _settle_type(column: Column, schema: pa.Schema) -> Column:
@@ -149,12 +185,19 @@ def _make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:
     )
 
 
-def _describe_neighbours(path: str) -> str:
-    """Return what there is in the folder of a pattern that matches nothing."""
-    folder, _, name = path.rpartition("/")
+def _say_why(path: str, left_out: Sequence[str]) -> str:
+    """Return why a path matches nothing, or what there is in its folder."""
+    if left_out:
+        return (
+            f" but {len(left_out):,} that are left out, {left_out[0]} first: names that begin "
+            "with _ or ., or end with .crc; name such a file in full to read it"
+        )
+    folder, _, name = path.rstrip("/").rpartition("/")
     names = files.list_names(folder or ".")
     if not names:
         return "; its folder does not exist or is empty"
+    if name in names:
+        return "; it is a folder without a file"
     hint = nearest(name, names)
     if hint:
         return hint

@@ -61,7 +61,6 @@ def plan_table(plan: Plan) -> str:
     device = job.model.device
     settings = plan.inference.settings
     unit_count = len(plan.units)
-    ignored_count = len(plan.ignored)
     preprocess = [step.step for step in plan.steps]
     schema = plan.output.file_format.schema
     columns = [f"{column.name}: {column.type}" for column in schema]
@@ -69,7 +68,7 @@ def plan_table(plan: Plan) -> str:
         "job": job.name,
         "run id": plan.run.run_id,
         "input": _describe_input(plan),
-        "ignored": f"{ignored_count:,} files (hidden, _SUCCESS, .crc)",
+        "left out": summary.left_out_paths(plan.ignored),
         "units": (
             f"{unit_count:,} of at most {job.sink.rows_per_file:,} rows; "
             f"batches of {plan.rows_per_batch:,}, mini-batches of {settings.batch_rows:,}"

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from storage import files
 from storage.layout import RunFolder
+from storage.listing_rules import count_by_rule
 from transforms.rejected import RejectedBatch
 
 Manifest: TypeAlias = Mapping[str, Any]
@@ -32,7 +33,7 @@ _ROW_LINES = {
 
 
 def final_table(run: RunFolder, manifest: Manifest, seconds: float, resumed_rows: int) -> str:
-    """Return rows in, scored, filtered, rejected, files, seconds, rows/s, and the output's path.
+    """Return rows, input paths that were left out, files, seconds, rows/s, and the output's path.
 
     Args:
         run: the published run.
@@ -45,6 +46,7 @@ def final_table(run: RunFolder, manifest: Manifest, seconds: float, resumed_rows
     for name, key in _ROW_LINES.items():
         count = rows[key]
         lines[name] = f"{count:,}"
+    lines["left out"] = left_out_paths(manifest["ignored_inputs"])
     file_count = len(manifest["files"])
     lines["files"] = f"{file_count:,}"
     lines["seconds"] = f"{seconds:.1f}"
@@ -58,6 +60,19 @@ def final_table(run: RunFolder, manifest: Manifest, seconds: float, resumed_rows
     if resumed_rows:
         lines["resumed"] = f"{resumed_rows:,} rows were scored by an earlier, interrupted run"
     return table(lines)
+
+
+def left_out_paths(urls: Sequence[str]) -> str:
+    """Return how many paths under the input's patterns each rule left out.
+
+    >>> left_out_paths(["in/_SUCCESS", "in/_temporary", "in/p.parquet.crc"])
+    '3 input paths (1 checksum, 2 hidden)'
+    """
+    if not urls:
+        return "no input path"
+    counts = [f"{count:,} {rule}" for rule, count in count_by_rule(urls).items()]
+    word = "path" if len(urls) == 1 else "paths"
+    return f"{len(urls):,} input {word} ({', '.join(counts)})"
 
 
 def where_time_went(manifest: Manifest) -> str:

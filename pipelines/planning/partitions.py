@@ -1,0 +1,46 @@
+"""Which of the columns that a job wants stand in the names of folders, and not in the files."""
+
+from collections.abc import Sequence
+
+from configs.errors import InputError, JobError
+from storage.inputs import InputFile
+from transforms.formats.format import Column, Format
+from transforms.formats.partitions import PartitionedFormat, find_partitions
+
+
+def with_partitions(format: Format, first: InputFile, wanted: Sequence[Column]) -> Format:
+    """Return the format that also reads those columns, or the same one where there are none.
+
+    A column that the first file has is read from files, whatever their folders are called.
+
+    Args:
+        format: how the files themselves are read.
+        first: the first one.
+        wanted: the columns that will be read.
+
+    Raises:
+        JobError: such a column has no declared type.
+        InputError: the first file cannot be read, or none of the columns is in it.
+    """
+    in_folders = find_partitions(first.url)
+    # As a rule, without looking into the file.
+    if not any(column.name in in_folders for column in wanted):
+        return format
+    _, schema = format.inspect(first, ())
+    missing = [column for column in wanted if column.name not in schema.names]
+    found = [column for column in missing if column.name in in_folders]
+    for column in found:
+        if column.type is None:
+            raise JobError(
+                f"source.types must declare the column {column.name!r}, which stands in the names "
+                f"of folders, for example --set source.types.{column.name}=string"
+            )
+    # How many rows there are, only a column of the file tells.
+    if len(found) == len(wanted):
+        raise InputError(
+            f"{first.url}: every column that is read stands in the names of its folders; "
+            "name one of the file in source.passthrough"
+        )
+    if not found:
+        return format
+    return PartitionedFormat(format, tuple(column.name for column in found))

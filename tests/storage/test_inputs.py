@@ -1,0 +1,63 @@
+"""The version of an input file: whatever changed, it is another one."""
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+
+import pytest
+
+from storage import inputs
+
+
+def wait_for_another_time(path: Path) -> None:
+    """Wait until the clock of the file system has moved on, which ticks every few milliseconds."""
+    probe = path.with_name("probe")
+    before = path.stat().st_ctime_ns
+    while True:
+        probe.write_bytes(b"")
+        if probe.stat().st_ctime_ns > before:
+            return
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Write other content of the same size into the same file, and set its time back."""
+    times = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def swap(path: Path, content: bytes) -> None:
+    """Put another file of the same size and time in its place."""
+    other = path.with_name("other")
+    other.write_bytes(content)
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+
+
+@pytest.mark.parametrize("change", [rewrite, swap])
+def test_other_content_of_the_same_size_and_time_is_another_version(
+    change: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.x"
+    path.write_bytes(b"one")
+    (before,) = inputs.list_inputs(str(path))[0]
+    wait_for_another_time(path)
+    change(path, b"two")
+    (after,) = inputs.list_inputs(str(path))[0]
+    assert (after.bytes, after.url) == (before.bytes, before.url)
+    assert after.version != before.version
+    assert inputs.read_version(str(path)) == after.version
+    assert not inputs.is_version_of(after.version, before.version)
+
+
+def test_reading_a_file_changes_no_version(tmp_path: Path) -> None:
+    path = tmp_path / "a.x"
+    path.write_bytes(b"one")
+    before = inputs.read_version(str(path))
+    wait_for_another_time(path)
+    assert path.read_bytes() == b"one"
+    assert inputs.read_version(str(path)) == before
+
+
+def test_a_file_that_is_gone_has_no_version(tmp_path: Path) -> None:
+    assert inputs.read_version(str(tmp_path / "a.x")) is None

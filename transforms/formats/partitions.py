@@ -1,0 +1,166 @@
+"""Columns that stand in the names of folders, as Hive and Spark write them: `dt=2026-01-01/region=north/`.
+
+Every row of a file has the values of the folders that it is in, so the format of the file reads what
+is in it, and the values are put beside that.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+from urllib.parse import unquote_to_bytes
+
+import pyarrow as pa
+
+from configs.errors import InputError, RejectedRows
+from storage.inputs import InputFile
+from transforms.batches import RawBatch, WorkUnit
+from transforms.formats.csv_values import convert_fields
+from transforms.formats.format import Column, Format, Piece, Shard
+from transforms.rejected import RejectedBatch, RowRecord
+
+# What Hive calls the folder of rows that have no value there.
+_NULL = b"__HIVE_DEFAULT_PARTITION__"
+# One value of each column, by its name.
+Values = Mapping[str, pa.Array]
+
+
+@dataclass(frozen=True)
+class PartitionedFormat:
+    """Read files of a format, and some columns from the names of their folders.
+
+    Attributes:
+        inner: how the files themselves are read.
+        columns: names of the columns that stand in folders' names.
+    """
+
+    inner: Format
+    columns: tuple[str, ...]
+    # A folder's name tells no type.
+    needs_types: ClassVar[bool] = True
+
+    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+        """Look into a file, and at the names of its folders; see `Format.inspect`."""
+        in_folders = [column for column in wanted if column.name in self.columns]
+        in_file = [column for column in wanted if column.name not in self.columns]
+        fields = pa.schema([(column.name, column.type) for column in in_folders])
+        # Here, so that a wrong name is told before any worker starts.
+        _read_values(file.url, fields)
+        shard, schema = self.inner.inspect(file, in_file)
+        for name in self.columns:
+            if name in schema.names:
+                raise InputError(
+                    f"{file.url}: has a column {name!r}, which other files have in the names of "
+                    "their folders alone; write it into all files or into none"
+                )
+        return shard, pa.schema([*schema, *fields])
+
+    def split(self, shard: Shard, rows: int) -> list[Piece]:
+        """Cut a shard into pieces; see `Format.split`."""
+        return self.inner.split(shard, rows)
+
+    def read(
+        self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+    ) -> Iterator[RawBatch]:
+        """Read the unit's rows, with the values of its folders; see `Format.read`."""
+        in_folders = pa.schema([field for field in schema if field.name in self.columns])
+        in_file = pa.schema([field for field in schema if field.name not in self.columns])
+        values = _read_values(unit.shard, in_folders)
+        # The format knows nothing of a key that is not in the file.
+        key = None if record.key in values else record.key
+        record_in_file = replace(record, key=key)
+        for batch in self.inner.read(unit, in_file, rows_per_batch, record_in_file):
+            rows = _add_values(batch.rows, schema, values)
+            rejected = tuple(
+                _add_to_records(records, schema, values, record) for records in batch.rejected
+            )
+            yield replace(batch, rows=rows, rejected=rejected, record=record)
+
+
+def find_partitions(url: str) -> dict[str, list[bytes]]:
+    """Return the columns that the folders of a file name, with the values that they give them.
+
+    >>> find_partitions("s3://b/dt=2026-01-01/at=12%3A30/late/p.parquet")
+    {'dt': [b'2026-01-01'], 'at': [b'12:30']}
+    """
+    found: dict[str, list[bytes]] = {}
+    for folder in url.split("/")[:-1]:
+        column, separator, text = folder.partition("=")
+        if not column or not separator:
+            continue
+        # Escaped is what a file system does not take, or what separates.
+        name = unquote_to_bytes(column).decode(errors="replace")
+        found.setdefault(name, []).append(unquote_to_bytes(text))
+    return found
+
+
+def _read_values(url: str, fields: pa.Schema) -> Values:
+    """Return the value of each column, from the names of a file's folders.
+
+    Raises:
+        InputError: no folder names it, two name it otherwise, or its value is not of its type.
+    """
+    partitions = find_partitions(url)
+    values = {}
+    for field in fields:
+        texts = set(partitions.get(field.name, ()))
+        if not texts:
+            raise InputError(
+                f"{url}: is in no folder {field.name}=..., as other files are; "
+                "move it, or take it out of source.paths"
+            )
+        if len(texts) > 1:
+            raise InputError(
+                f"{url}: two of its folders give {field.name!r} a value; "
+                "rename the one that is no column"
+            )
+        values[field.name] = _convert(url, field, texts.pop())
+    return values
+
+
+def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
+    given = None if text == _NULL else text
+    one = pa.RecordBatch.from_pydict({field.name: pa.array([given], type=pa.binary())})
+    try:
+        return convert_fields(one, pa.schema([field])).column(0)
+    except (InputError, RejectedRows) as error:
+        raise InputError(
+            f"{url}: the value of {field.name!r} in its folder's name is not of type "
+            f"{field.type}; rename the folder, or declare source.types.{field.name} otherwise"
+        ) from error
+
+
+def _add_values(rows: pa.RecordBatch, schema: pa.Schema, values: Values) -> pa.RecordBatch:
+    """Return rows in a schema, with the same values in all of them."""
+    columns = []
+    for field in schema:
+        if field.name in values:
+            value = values[field.name][0]
+            columns.append(pa.repeat(value, rows.num_rows))
+        else:
+            columns.append(rows.column(field.name))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _add_to_records(
+    records: RejectedBatch, schema: pa.Schema, values: Values, record: RowRecord
+) -> RejectedBatch:
+    """Return records of rejected rows as if the values had stood in the file.
+
+    Args:
+        records: as the file's format made them.
+        schema: the columns that are read.
+        values: of folders' names.
+        record: what is kept of a rejected row.
+    """
+    columns: dict[str, pa.Array] = {}
+    rows = records.rows
+    key = None if record.key is None else values.get(record.key)
+    for name, column in zip(rows.schema.names, rows.columns, strict=True):
+        columns[name] = column
+        # In the order in which the file has them.
+        if name == "row" and key is not None:
+            columns["key"] = pa.repeat(key[0], rows.num_rows)
+    if record.values:
+        stored = pa.RecordBatch.from_struct_array(columns["values"])
+        columns["values"] = _add_values(stored, schema, values).to_struct_array()
+    return replace(records, rows=pa.RecordBatch.from_pydict(columns))
