@@ -33,7 +33,8 @@ class FieldParser:
             # Fields stay bytes, and each value is checked when it gets its type.
             check_utf8=False,
             column_types=dict.fromkeys(kept, pa.binary()),
-            include_columns=kept,
+            # Of none pyarrow makes all; one is read, so that rows are counted.
+            include_columns=kept or names[:1],
             null_values=list(dialect.null_values),
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
@@ -130,7 +131,7 @@ class FieldParser:
             convert_options=self._convert,
         )
         (fields,) = table.combine_chunks().to_batches()
-        return fields
+        return fields.select(self._schema.names)
 
     def _make_no_rows(self) -> pa.RecordBatch:
         columns = [pa.array([], type=field.type) for field in self._schema]

@@ -1,7 +1,7 @@
 """A bench on which models take as long as a test says, by a clock that nothing else moves."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from configs.errors import ModelError
 from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.settings import Settings
-from pipelines.tuning import bench, search, workers
+from pipelines.tuning import bench, search, turns, workers
 from pipelines.tuning.bench import Bench, Score
 from pipelines.tuning.sample import Sample
 
@@ -36,15 +36,15 @@ class Model:
 
 
 @dataclass(frozen=True)
-class ClockedBench(Bench):
+class Loader:
     """Loads what `models` says for settings, and notes what was loaded and how many rows each call got."""
 
-    models: Callable[[Settings], Model] = lambda _: Model(1.0)
+    models: Callable[[Settings], Model]
     clock: Clock = field(default_factory=Clock)
     loaded: list[tuple[Settings, int]] = field(default_factory=list)
     calls: list[tuple[Settings, int]] = field(default_factory=list)
 
-    def load(self, settings: Settings, workers: int) -> Score:
+    def __call__(self, settings: Settings, workers: int) -> Score:
         model = self.models(settings)
         if model.refusal:
             raise ModelError(model.refusal)
@@ -77,8 +77,6 @@ class Engine:
         return iter(self._refined)
 
     def calibrate(self, package: object, settings: Settings, rows: Any) -> Settings:
-        from dataclasses import replace
-
         self.calibrated.append(settings)
         if settings.dtype == "int8":
             self.batches = [len(batch["x"]) for batch in rows(25)]
@@ -88,17 +86,17 @@ class Engine:
         return replace(settings, linear_scales=scales)
 
 
-def make_bench(models: Callable[[Settings], Model], parts: Sequence[int]) -> ClockedBench:
+def make_bench(loader: Loader, parts: Sequence[int]) -> Bench:
     """Return a bench with a sample of parts of so many rows; the model has one input `x` and one output `score`."""
     inputs = tuple({"x": np.linspace(-4, 4, rows, dtype=np.float32)} for rows in parts)
     card: Any = SimpleNamespace(outputs={"score": None}, mask=None)
     package: Any = SimpleNamespace(card=card)
     sample = Sample(inputs, prepare=lambda number: inputs[number])
-    return ClockedBench(package, "cpu", sample, 60.0, models)
+    return Bench(package, "cpu", sample, loader)
 
 
 def use_clock(patch: pytest.MonkeyPatch, clock: Clock, cores: int = 1) -> None:
     """Let tuning look at this clock alone, and see so many cores."""
     patch.setattr(bench, "time", clock)
-    for module in (bench, search, workers):
+    for module in (bench, search, turns, workers):
         patch.setattr(module, "cores", lambda: cores)

@@ -8,10 +8,11 @@ import pytest
 
 from model_zoo.engines.settings import Settings
 from model_zoo.scoring.scored import Scored
-from pipelines.tuning.bench import _score, time_pass
+from pipelines.tuning.bench import time_pass
+from pipelines.tuning.loading import _score
 from pipelines.tuning.sample import Sample, count_all_rows, join_parts
 from pipelines.tuning.workers import Workers, choose_workers
-from tests.pipelines.tuning.clocked_bench import Clock, Model, make_bench, use_clock
+from tests.pipelines.tuning.clocked_bench import Clock, Loader, Model, make_bench, use_clock
 
 SETTINGS = Settings(8)
 
@@ -35,8 +36,9 @@ def test_so_many_rows_keep_all_cores_busy_for_a_second(
     rows: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = make_bench(lambda _: Model(1.0), [10] * 10)
-    use_clock(monkeypatch, bench.clock, cores)
+    loader = Loader(lambda _: Model(1.0))
+    bench = make_bench(loader, [10] * 10)
+    use_clock(monkeypatch, loader.clock, cores)
     parts = bench.choose_parts(rows_per_second, batch_rows)
     assert [len(part["x"]) for part in parts] == rows
 
@@ -59,7 +61,8 @@ def test_a_pass_is_repeated_until_a_second_or_five_passes_are_over_and_the_media
 
 
 def test_scores_come_in_the_order_of_the_parts() -> None:
-    bench = make_bench(lambda _: Model(1e9), [3, 5, 2])
+    loader = Loader(lambda _: Model(1e9))
+    bench = make_bench(loader, [3, 5, 2])
     score = bench.load(SETTINGS, 1)
     scores, _ = bench.score_parts(score, bench.sample.inputs)
     expected = np.concatenate([part["x"] for part in bench.sample.inputs])
@@ -88,8 +91,9 @@ def test_rows_that_the_network_fails_on_have_no_score() -> None:
 def test_of_a_slow_model_so_many_parts_are_scored(
     rows_per_second: float, cores: int, parts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = make_bench(lambda _: Model(rows_per_second), [10] * 3)
-    use_clock(monkeypatch, bench.clock, cores)
+    loader = Loader(lambda _: Model(rows_per_second))
+    bench = make_bench(loader, [10] * 3)
+    use_clock(monkeypatch, loader.clock, cores)
     assert bench.count_affordable_parts(bench.load(SETTINGS, 1)) == parts
 
 
@@ -105,28 +109,31 @@ def by_workers(rates: dict[int, float]) -> Callable[[Settings], Model]:
 def test_one_worker_is_taken_where_it_is_worth_it(
     many: float, one: float, best: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = make_bench(by_workers({2: many, 1: one}), [20] * 10)
-    use_clock(monkeypatch, bench.clock, cores=2)
+    loader = Loader(by_workers({2: many, 1: one}))
+    bench = make_bench(loader, [20] * 10)
+    use_clock(monkeypatch, loader.clock, cores=2)
     found = choose_workers(bench, SETTINGS, 100.0)
     assert found.best == best
     assert found.rates == {2: pytest.approx(many), 1: pytest.approx(one)}
-    assert [workers for _, workers in bench.loaded] == [2, 1]
+    assert [workers for _, workers in loader.loaded] == [2, 1]
 
 
 @pytest.mark.parametrize(("cores", "rows", "measured"), [(1, 1_000, False), (2, 31, False), (2, 32, True)])  # fmt: skip
 def test_workers_are_measured_where_there_are_several_and_two_mini_batches_for_each(
     cores: int, rows: int, measured: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = make_bench(lambda _: Model(100.0), [rows])
-    use_clock(monkeypatch, bench.clock, cores)
+    loader = Loader(lambda _: Model(100.0))
+    bench = make_bench(loader, [rows])
+    use_clock(monkeypatch, loader.clock, cores)
     found = choose_workers(bench, SETTINGS, 100.0)
     assert bool(found.rates) is measured
     assert measured or found == Workers(cores, {})
 
 
 def test_workers_are_timed_with_preprocessing(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = make_bench(by_workers({2: 100.0, 1: 100.0}), [20] * 10)
-    inputs, clock = bench.sample.inputs, bench.clock
+    loader = Loader(by_workers({2: 100.0, 1: 100.0}))
+    bench = make_bench(loader, [20] * 10)
+    inputs, clock = bench.sample.inputs, loader.clock
 
     def prepare(number: int) -> dict[str, np.ndarray]:
         clock.now += 0.2

@@ -12,8 +12,8 @@ from pipelines.tuning import search
 from pipelines.tuning.measured import Measured
 from pipelines.tuning.search import Tuning
 from tests.pipelines.tuning.clocked_bench import (
-    ClockedBench,
     Engine,
+    Loader,
     Model,
     make_bench,
     use_clock,
@@ -34,15 +34,16 @@ class Searched:
     Attributes:
         best: what it returned.
         told: every result, in order.
-        tuning, bench, engine: what it went through.
+        tuning, loader, engine: what it went through.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch, models: Models, engine: Engine, parts: list[int], fixed: bool = True) -> None:  # fmt: skip
-        self.bench: ClockedBench = make_bench(models, parts)
-        use_clock(patch, self.bench.clock)
+        self.loader = Loader(models)
+        bench = make_bench(self.loader, parts)
+        use_clock(patch, self.loader.clock)
         patch.setattr(search, "find_engine", lambda _: engine)
         self.told: list[Measured] = []
-        self.tuning = Tuning(self.bench, TOLERANCE, "sigmoid", 0.5, self.told.append)
+        self.tuning = Tuning(bench, TOLERANCE, "sigmoid", 0.5, self.told.append)
         self.best = self.tuning.search(8, fixed, ())
         self.engine = engine
 
@@ -104,7 +105,7 @@ def test_what_takes_long_and_is_less_than_half_as_fast_is_given_up_after_one_cal
     measured = found.of(BFLOAT16)[0]
     assert (measured.agreement is None) is given_up
     assert measured.problem == ("slow: given up after its first piece" if given_up else "")
-    calls = [rows for settings, rows in found.bench.calls if settings == BFLOAT16]
+    calls = [rows for settings, rows in found.loader.calls if settings == BFLOAT16]
     assert (calls == [100]) is given_up
 
 
@@ -129,8 +130,9 @@ def test_other_sizes_of_mini_batches_are_tried_of_the_fastest_unless_the_job_say
 
 
 def test_no_mini_batch_of_no_rows_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = make_bench(lambda _: Model(100), [100])
-    use_clock(monkeypatch, bench.clock)
+    loader = Loader(lambda _: Model(100))
+    bench = make_bench(loader, [100])
+    use_clock(monkeypatch, loader.clock)
     monkeypatch.setattr(search, "find_engine", lambda _: Engine([]))
     told: list[Measured] = []
     Tuning(bench, TOLERANCE, "sigmoid", 0.5, told.append).search(2, False, ())
@@ -163,7 +165,7 @@ def test_at_most_three_finalists_each_of_another_kind_take_turns_with_float32(
     engine = Engine([*kinds, replace(BFLOAT16, batch_rows=64)])
     found = Searched(monkeypatch, models, engine, [100] * 4)
     # The bench loads again what takes turns: float32 first, then the fastest of each kind.
-    last = [settings for settings, _ in found.bench.loaded[-4:]]
+    last = [settings for settings, _ in found.loader.loaded[-4:]]
     assert last == [FLOAT32, replace(BFLOAT16, batch_rows=64), FLOAT16, CHANNELS_LAST]
     assert found.best.settings == replace(BFLOAT16, batch_rows=64)
 
@@ -173,7 +175,7 @@ def test_float32_is_compared_once_also_where_it_is_among_the_fastest(
 ) -> None:
     models = by_dtype(float32=Model(300), bfloat16=Model(200))
     found = Searched(monkeypatch, models, Engine([BFLOAT16]), [100] * 4)
-    assert [settings for settings, _ in found.bench.loaded[-2:]] == [FLOAT32, BFLOAT16]
+    assert [settings for settings, _ in found.loader.loaded[-2:]] == [FLOAT32, BFLOAT16]
 
 
 def test_a_finalist_that_was_measured_on_some_parts_is_measured_on_all_of_them(
@@ -235,10 +237,11 @@ def test_an_engine_measures_on_rows_that_float32_scores_in_mini_batches(
 ) -> None:
     """Of 4 parts with 10 rows, of which 3 have no score, it asks for 25 rows in mini-batches of 8."""
     engine = Engine([Settings(8, dtype="int8")])
-    bench = make_bench(lambda _: Model(100), [10] * 4)
+    loader = Loader(lambda _: Model(100))
+    bench = make_bench(loader, [10] * 4)
     for part in bench.sample.inputs:
         part["x"][:3] = np.nan
-    use_clock(monkeypatch, bench.clock)
+    use_clock(monkeypatch, loader.clock)
     monkeypatch.setattr(search, "find_engine", lambda _: engine)
     Tuning(bench, TOLERANCE, "sigmoid", 0.5, lambda _: None).search(8, True, ())
     assert engine.batches == [7, 7, 7, 4]
