@@ -8,9 +8,11 @@ import pyarrow.csv as pacsv
 
 from configs.errors import RowError
 from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.csv_records import Records
+from transforms.formats.csv_records import GLUED, LONE_ESCAPE, Records
 
 _BYTE_VALUES = 256
+# One for all rows: a file may have millions.
+_MALFORMED = {reason: RowError(f"malformed quoting: {reason}") for reason in (GLUED, LONE_ESCAPE)}
 _EVERY_BYTE = "holds every byte that there is, and so no text"
 
 
@@ -66,8 +68,7 @@ class FieldParser:
             ArrowInvalid: pyarrow takes well-formed records for something else.
         """
         broken: dict[int, Exception] = {
-            position: RowError(f"malformed quoting: {reason}")
-            for position, reason in records.malformed.items()
+            position: _MALFORMED[reason] for position, reason in records.malformed.items()
         }
         good = _leave_out(np.arange(len(records)), broken)
         try:
@@ -82,7 +83,7 @@ class FieldParser:
     def _find_wrong_widths(self, records: Records, positions: np.ndarray) -> dict[int, Exception]:
         widths = records.count_fields()
         is_wrong = widths[positions] != self._width
-        # One for all of a width: a file may have millions.
+        # One for all of a width.
         reasons = {
             width: RowError(f"row has {width} fields, the header has {self._width}")
             for width in np.unique(widths).tolist()

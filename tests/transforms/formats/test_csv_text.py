@@ -143,6 +143,18 @@ def test_a_bomb_is_what_unpacks_to_more_than_so_many_times_its_size(
     assert read(file(content)) == content
 
 
+@pytest.mark.parametrize(("name", "compress"), [("a.bz2", bz2.compress), ("a.xz", lzma.compress)])
+def test_a_bomb_of_any_kind_is_refused(
+    file: File,
+    name: str,
+    compress: Callable[[bytes], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(csv_text, "_BOMB_BYTES", 1 << 20)
+    with pytest.raises(InputError, match="unpacks to more than 200 times its"):
+        read(file(compress(b"x" * (4 << 20)), name))
+
+
 def test_what_unpacks_to_little_is_no_bomb(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
     assert csv_text._BOMB_BYTES >= 1 << 28
     content = b"x" * 50_000
