@@ -78,7 +78,9 @@ def locate_pattern(pattern: str) -> tuple[Any, str]:
     fs, path = locate(pattern)
     if isinstance(fs, LocalFileSystem):
         return fs, _resolve_dots(path)
-    parts = path.strip("/").split("/")
+    # A web server's paths are whole URLs.
+    _, _, below_scheme = path.rpartition("://")
+    parts = below_scheme.strip("/").split("/")
     # Of a store `a//b` is another key than `a/b`, but elsewhere it is the same file.
     odd = {".", ".."} if is_object_store(fs) else {".", "..", ""}
     if not odd.isdisjoint(parts[:-1]):
