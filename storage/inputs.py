@@ -91,6 +91,9 @@ def is_version_of(current: str, recorded: str) -> bool:
 
 def _describe_file(fs: Any, info: Info) -> InputFile:
     url = _get_url(fs, info["name"])
+    # A web server's listing tells no sizes.
+    if info["size"] is None:
+        info = fs.info(info["name"])
     version = _describe_version(fs, info)
     return InputFile(url, int(info["size"]), version, _identify(fs, url))
 

@@ -78,7 +78,9 @@ def locate_pattern(pattern: str) -> tuple[Any, str]:
     fs, path = locate(pattern)
     if isinstance(fs, LocalFileSystem):
         return fs, _resolve_dots(path)
-    parts = path.strip("/").split("/")
+    # A web server's paths are whole URLs.
+    _, _, below_scheme = path.rpartition("://")
+    parts = below_scheme.strip("/").split("/")
     # Of a store `a//b` is another key than `a/b`, but elsewhere it is the same file.
     odd = {".", ".."} if is_object_store(fs) else {".", "..", ""}
     if not odd.isdisjoint(parts[:-1]):
@@ -161,6 +163,7 @@ def _judge(
     if find_rule(name, is_folder=kind != _FILE):
         listing.left_out.append(path)
         return None
+    _refuse_unprintable(path)
     if kind == _FOLDER:
         is_asked = not is_named or recursive or is_partition(name)
         unasked = folder.unasked or (None if is_asked else path)
@@ -274,6 +277,15 @@ def _no_data(path: str) -> InputError:
     return InputError(
         f"{path}: {what}; take it out of the input, or name in source.paths what shall be read"
     )
+
+
+def _refuse_unprintable(path: str) -> None:
+    """Refuse a name of a disk that is not UTF-8: no log, manifest or scored row could hold it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode(errors="replace")
+        raise InputError(f"{shown}: has a name that is not UTF-8; rename it") from error
 
 
 def _not_asked_for(folder: str) -> InputError:

@@ -68,10 +68,10 @@ def _list_folders_of(listing: Listing) -> set[str]:
     folders: set[str] = set()
     for info in listing.taken:
         path: str = info["name"]
-        # Once a folder is known, those above it are.
         while "/" in path:
             path, _, _ = path.rpartition("/")
-            if path in folders:
+            # Once a folder is known, those above it are. A web server's paths are whole URLs.
+            if path in folders or path.endswith("/"):
                 break
             folders.add(path)
     # A store's first part is the bucket, and "" the root of a disk.

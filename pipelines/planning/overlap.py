@@ -5,9 +5,10 @@ inputs. So only names are compared, never what there is tonight.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 import os
 
-from configs.errors import JobError
+from configs.errors import InputError, JobError
 from storage import files
 from storage.patterns import Pattern, find_parts_below, split_pattern
 
@@ -41,8 +42,9 @@ def _list_patterns(path: str) -> Iterator[Pattern]:
     """Yield what a path may mean: a pattern, or a name that happens to hold a star."""
     for spelling in _list_spellings(path):
         yield Pattern(spelling)
-    pattern = split_pattern(path)
-    if pattern.parts:
+    # Whatever is wrong with a pattern is told when it is listed.
+    with suppress(InputError):
+        pattern = split_pattern(path)
         for root in _list_spellings(pattern.root):
             yield Pattern(root, pattern.parts)
 

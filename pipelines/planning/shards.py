@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+import os
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -188,8 +189,10 @@ def _make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:
 def _say_why(path: str, left_out: Sequence[str]) -> str:
     """Return why a path matches nothing, or what there is in its folder."""
     if left_out:
+        # It may be no UTF-8, as long as nobody reads it.
+        first = os.fsencode(left_out[0]).decode(errors="replace")
         return (
-            f" but {len(left_out):,} that are left out, {left_out[0]} first: names that begin "
+            f" but {len(left_out):,} that are left out, {first} first: names that begin "
             "with _ or ., or end with .crc; name such a file in full to read it"
         )
     folder, _, name = path.rstrip("/").rpartition("/")

@@ -1,12 +1,27 @@
 """The version of an input file: whatever changed, it is another one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import os
 from pathlib import Path
+import threading
 
 import pytest
 
 from storage import inputs
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """The address of a web server that shows a folder."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def wait_for_another_time(path: Path) -> None:
@@ -61,3 +76,12 @@ def test_reading_a_file_changes_no_version(tmp_path: Path) -> None:
 
 def test_a_file_that_is_gone_has_no_version(tmp_path: Path) -> None:
     assert inputs.read_version(str(tmp_path / "a.x")) is None
+
+
+def test_files_of_a_web_server_are_listed(web: str, tmp_path: Path) -> None:
+    """Its paths are whole URLs, and its listings tell no sizes."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.x").write_bytes(b"one")
+    for pattern in (f"{web}/in/a.x", f"{web}/in/*.x", f"{web}/**/*.x"):
+        (found,) = inputs.list_inputs(pattern)[0]
+        assert (found.url, found.bytes) == (f"{web}/in/a.x", 3)

@@ -134,6 +134,20 @@ def test_what_is_neither_a_file_nor_a_folder_is_refused(tmp_path: Path) -> None:
             inputs.list_inputs(f"{tmp_path}/in/*.x")
 
 
+@pytest.mark.parametrize("name", [b"\xff.x", b"\xe4/a.x"])
+def test_a_name_that_is_not_utf8_is_refused(name: bytes, tmp_path: Path) -> None:
+    path = os.path.join(os.fsencode(tmp_path), b"in", name)
+    os.makedirs(os.path.dirname(path))
+    Path(os.fsdecode(path)).write_bytes(b"1")
+    for pattern in ("in", "in/**/*.x"):
+        with pytest.raises(InputError, match="has a name that is not UTF-8") as caught:
+            inputs.list_inputs(f"{tmp_path}/{pattern}")
+        assert "\ufffd" in str(caught.value)
+    hidden = os.path.join(os.fsencode(tmp_path), b"in", b"_\xff.x")
+    Path(os.fsdecode(hidden)).write_bytes(b"1")
+    assert inputs.list_inputs(f"{tmp_path}/in/_*") == ([], [os.fsdecode(hidden)])
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not look")
 @pytest.mark.parametrize("pattern", ["in", "in/**/*.x", "in/*/b.x", "in/dt=1", "in/dt=1/b.x"])
 def test_a_folder_that_may_not_be_looked_into_is_never_passed_over(

@@ -63,6 +63,7 @@ def test_other_work_is_another_run(change: Callable[[Path], None], world: Path) 
         ("errors.max_rejected_rows", "6", False),
         ("model.timeout_seconds", "5", False),
         ("source.max_expansion", "7", False),
+        ("source.recursive", "true", False),
     ],
 )
 def test_what_changes_the_output_is_another_run(
