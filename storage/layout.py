@@ -19,7 +19,7 @@ from configs.errors import Refusal, VerifyError
 from storage import files
 from storage.disk import leads_out
 
-_CURRENT, _RUNS = "CURRENT", "runs"
+CURRENT, LINK, RUNS = "CURRENT", "current", "runs"
 # 255 bytes is the longest name that file systems take.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
@@ -33,7 +33,7 @@ class RunFolder:
 
     @property
     def published(self) -> str:
-        return files.join(self.output, f"{_RUNS}/{self.run_id}")
+        return files.join(self.output, f"{RUNS}/{self.run_id}")
 
     @property
     def manifest(self) -> str:
@@ -75,7 +75,7 @@ def find_current_run(output: str) -> str | None:
     Raises:
         VerifyError: CURRENT holds what cannot be the id of a run.
     """
-    content = files.read(files.join(output, _CURRENT))
+    content = files.read(files.join(output, CURRENT))
     if not content:
         return None
     run_id = content.decode(errors="replace").strip()
@@ -85,27 +85,6 @@ def find_current_run(output: str) -> str | None:
             "or write the id of a folder in runs/ there"
         )
     return run_id
-
-
-def make_current(run: RunFolder) -> None:
-    """Point readers at a published run, durably."""
-    current = files.join(run.output, _CURRENT)
-    content = f"{run.run_id}\n".encode()
-    replaced = False
-    runs = files.join(run.output, _RUNS)
-    while not replaced and files.read(current) != content:
-        # All that readers follow from there is durable before.
-        for folder in (run.published, runs, run.output):
-            files.sync_folder(folder)
-        # Missing: another launcher of this run was faster, and cleaned up.
-        with suppress(FileNotFoundError):
-            files.make_folder(run.temporary)
-            files.replace(current, content, scratch=run.temporary)
-            replaced = True
-    if files.is_local(run.output):
-        _link_current(run)
-    # Again: whoever gave a name that is found standing may have failed to.
-    files.sync_folder(run.output)
 
 
 def remove_temporary(run: RunFolder) -> None:
@@ -192,21 +171,6 @@ def is_plain(name: str) -> bool:
     [True, False, False, False, False]
     """
     return _PLAIN.fullmatch(name) is not None
-
-
-def _link_current(run: RunFolder) -> None:
-    """Let the link follow CURRENT, which a launcher of another run may replace at the same time."""
-    link = files.join(run.output, "current")
-    # Until both agree: CURRENT may be replaced after it was read.
-    while True:
-        run_id = find_current_run(run.output)
-        target = f"{_RUNS}/{run_id}"
-        if run_id is None or files.read_link(link) == target:
-            return
-        # Not found: as in `make_current`.
-        with suppress(FileNotFoundError):
-            files.make_folder(run.temporary)
-            files.link_folder(link, target, scratch=run.temporary)
 
 
 def _parse_manifest(folder: RunFolder, content: bytes) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Plan:
         rows_per_batch: rows that travel together, at most.
         steps: the job's own preprocessing, then the model's.
         output: what is written.
+        planned_at: when the launch began, before it looked at its inputs: of two launches the later
+            one decides what readers follow.
     """
 
     job: ScoringJob
@@ -62,6 +64,7 @@ class Plan:
     rows_per_batch: int
     steps: tuple[Step, ...]
     output: OutputPlan
+    planned_at: datetime
 
     @property
     def rows(self) -> int | None:
@@ -70,13 +73,19 @@ class Plan:
         return sum(rows) if len(rows) == len(self.shards) else None
 
 
-def make_plan(job: ScoringJob) -> Plan:
+def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     """Read the model package, look into the inputs, check that all fits together, name the run.
+
+    Args:
+        job: the job.
+        planned_at: see `take_plan_time`; None for now, where nothing is published.
 
     Raises:
         ModelError, InputError, JobError: what does not fit.
     """
-    output_url = _find_output(job)
+    # Before the inputs are listed: what is put there later must not count as seen.
+    planned_at = planned_at or datetime.now(UTC)
+    output_url = find_output(job)
     package = _read_package(job)
     card = package.card
     reader = make_input_format(job.source)
@@ -102,6 +111,7 @@ def make_plan(job: ScoringJob) -> Plan:
         rows_per_batch=job.source.rows_per_batch or _count_rows_per_batch(card, inference),
         steps=(*job.preprocess.steps, *package.steps),
         output=output,
+        planned_at=planned_at,
     )
 
 
@@ -127,6 +137,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         "agreement": asdict(agreement) if agreement else None,
         "schema": describe_schema(plan.output.file_format.schema),
         "libraries": list_libraries(),
+        "planned_at": plan.planned_at.isoformat(timespec="microseconds"),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -150,7 +161,12 @@ def _describe_shard(shard: Shard) -> dict[str, Any]:
     }
 
 
-def _find_output(job: ScoringJob) -> str:
+def find_output(job: ScoringJob) -> str:
+    """Return the URL of the output folder.
+
+    Raises:
+        JobError: nothing can be published there.
+    """
     if not files.can_publish_to(job.sink.path):
         raise JobError(
             f"sink.path {job.sink.path}: must be on a local disk, s3:// or gs://, "

@@ -1,17 +1,24 @@
 """Run a planned graph, and say how it ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import time
+import traceback
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from configs.errors import OtherContentError, PublishError, refusal_of
+from configs.errors import (
+    InputError,
+    OtherContentError,
+    PublishError,
+    SupersededError,
+    refusal_of,
+)
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
-from pipelines.planning.plan import Plan, store_plan
+from pipelines.planning.plan import Plan, manifest_head, store_plan
 from pipelines.runners.flink import make_cancellation
 from pipelines.runners.profiles import starts_elsewhere, workers_per_machine
 from pipelines.scoring import summary
@@ -20,6 +27,7 @@ from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
 from pipelines.scoring.stale_runs import remove_superseded
 from storage import files
 from storage.layout import read_manifest
+from transforms.output.books import NOT_WHOLE
 from transforms.publish import announce
 
 Build = Callable[[beam.Pipeline, Plan, int], object]
@@ -55,22 +63,31 @@ def launch(
             with cancelled_when_stopped(make_cancellation(options, result)):
                 result.wait_until_finish()
     except Exception as error:
-        if isinstance(refusal_of(error), OtherContentError) or not files.exists(plan.run.manifest):
+        standing = _find_manifest(plan, error)
+        if standing is None:
             raise
-        # Another launcher of the same work was faster, and cleaned up under this one.
-        return say_already_published(plan, log, late=True)
+        if standing.get("planned_at") != manifest_head(plan)["planned_at"]:
+            # Another launcher of the same work was faster, and cleaned up under this one.
+            if not _misses_files(plan, error):
+                raise
+            return say_already_published(plan, log)
+        # What failed is the end of this launch's own publication, or what its runner did after.
+        announce(plan.run, plan.planned_at)
+        log.tell_warning("mended", f"{plan.run.published}: {_describe_mended(error)}")
     return _say_published(plan, resumed_rows, time.perf_counter() - began, log)
 
 
-def say_already_published(plan: Plan, log: RunLog, late: bool = False) -> int:
+def say_already_published(plan: Plan, log: RunLog) -> int:
     """Point readers at a run that stands, and return the exit status.
 
     Args:
         plan: what was to be done.
         log: where to say it.
-        late: see `announce`.
+
+    Raises:
+        SupersededError: readers stay with a run that was planned later.
     """
-    announce(plan.run, late)
+    announce(plan.run, plan.planned_at)
     log.tell_already_published(*read_manifest(plan.run.output, plan.run.run_id))
     if log.is_for_people:
         print(
@@ -79,6 +96,36 @@ def say_already_published(plan: Plan, log: RunLog, late: bool = False) -> int:
         )
         print(summary.reading_line(plan.run.output, plan.job.sink.format))
     return 0
+
+
+def _find_manifest(plan: Plan, error: Exception) -> Mapping[str, Any] | None:
+    """Return the manifest that stands though a launch failed; None where the error tells it all."""
+    if isinstance(refusal_of(error), OtherContentError | SupersededError):
+        return None
+    if not files.exists(plan.run.manifest):
+        return None
+    _, manifest = read_manifest(plan.run.output, plan.run.run_id)
+    return manifest
+
+
+def _misses_files(plan: Plan, error: Exception) -> bool:
+    """Tell whether an error is that of a launch whose temporary files somebody removed.
+
+    Any other has a cause of its own, and is told as it is, though the same work stands.
+    """
+    refusal = refusal_of(error)
+    if isinstance(refusal, InputError):
+        return str(refusal).startswith(plan.run.plan)
+    if refusal is not None and type(refusal) is not PublishError:
+        return False
+    # With its causes; those of a worker elsewhere are in the text of the error.
+    text = "".join(traceback.format_exception(error))
+    return FileNotFoundError.__name__ in text or NOT_WHOLE in text
+
+
+def _describe_mended(error: Exception) -> str:
+    why = refusal_of(error) or type(error).__name__
+    return f"is published; what failed after that was done again: {why}"
 
 
 def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
