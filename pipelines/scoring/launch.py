@@ -28,6 +28,7 @@ from pipelines.scoring.stale_runs import remove_superseded
 from storage import files
 from storage.layout import read_manifest
 from transforms.output.books import NOT_WHOLE
+from transforms.output.done_record import remove_torn_records
 from transforms.publish import announce
 
 Build = Callable[[beam.Pipeline, Plan, int], object]
@@ -132,6 +133,7 @@ def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
     """Leave the plan where workers read it, and the units of another run that need no scoring."""
     try:
         store_plan(plan)
+        _forget_torn_records(plan, log)
         if reuse_from is not None:
             run, manifest = find_run_to_reuse(plan, reuse_from)
             reused = reuse_units(plan, run, manifest)
@@ -145,6 +147,16 @@ def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
             f"{plan.run.output}: cannot be written: {error.strerror}; "
             "mend the folder, or choose another --output"
         ) from error
+
+
+def _forget_torn_records(plan: Plan, log: RunLog) -> None:
+    torn = remove_torn_records(plan.run)
+    if torn:
+        message = (
+            f"done-records that are not whole, as a machine that crashed leaves them: {torn:,}; "
+            "their units are scored again"
+        )
+        log.tell("torn_records", message)
 
 
 def _goes_on_alone(options: PipelineOptions) -> bool:

@@ -59,8 +59,9 @@ class RowsDone:
             if unit in self._finished:
                 continue
             content = files.read(files.join(self._run.progress, name))
-            # Several attempts at a unit do not add up; a note may be half written.
-            if content:
+            # Several attempts at a unit do not add up; a note may be half written, or zeros where
+            # the machine crashed.
+            if content and content.isdigit():
                 rows[unit] = max(rows.get(unit, 0), int(content))
         return rows
 

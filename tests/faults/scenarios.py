@@ -191,6 +191,21 @@ def _lost_files(folder: Path, server: Server) -> None:
     shutil.copytree(killed / "done", folder / f"before/_tmp/{killed.name}/done")
 
 
+def _torn_records(folder: Path, server: Server) -> None:
+    """A machine crashed and kept the names of done-records without their bytes; so did those of another launcher, meanwhile."""
+    _published(folder, server)
+    killed = _killed(folder, server)
+    shutil.copytree(killed, folder / f"before/_tmp/{killed.name}")
+    for record in (folder / f"before/_tmp/{killed.name}/done").iterdir():
+        record.write_bytes(bytes(len(record.read_bytes())))
+    # Of the unit that is written last, so that none is torn of which this run has seen that it is whole.
+    units = json.loads((killed / "plan.json").read_text())["units"]
+    last = max(range(len(units)), key=lambda number: (-units[number][3], number))
+    record = f"_tmp/{killed.name}/done/{last:07d}.json"
+    (folder / "meanwhile" / record).parent.mkdir(parents=True)
+    shutil.copy(folder / "before" / record, folder / "meanwhile" / record)
+
+
 def _corrected(folder: Path, server: Server) -> None:
     """A run with rejected rows is published, and their shard was corrected after that."""
     world = folder / "own"
@@ -248,6 +263,11 @@ SCENARIOS = {
         _corrected, lambda world, output: [*_score(world, output), "--reuse_from", "current"]
     ),
     "lost_files": Scenario(_lost_files, _score, status=5),
+    "torn_records": Scenario(
+        _torn_records,
+        _score,
+        plant=("transforms.output.done_record.finish_unit:files.create", "meanwhile"),
+    ),
     "broken_file": Scenario(
         _published,
         lambda world, output: [
