@@ -95,7 +95,7 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
             f"already published: run {plan.run.run_id}, the same inputs, model and settings; "
             "nothing to do"
         )
-        print(summary.reading_line(plan.run.output, plan.job.sink.format))
+        print(summary.reading_line(plan.run, plan.job.sink.format))
     return 0
 
 
@@ -191,5 +191,5 @@ def _say_published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -
         print(summary.final_table(run, manifest, seconds, resumed_rows))
         print(summary.where_time_went(manifest))
         print(summary.first_rows(run, manifest))
-        print(summary.reading_line(plan.run.output, plan.job.sink.format))
+        print(summary.reading_line(plan.run, plan.job.sink.format))
     return 0

@@ -70,14 +70,14 @@ def where_time_went(manifest: Mapping[str, Any]) -> str:
     return f"where the time went, all workers together: {', '.join(took)}; {reached}{memory}"
 
 
-def reading_line(output: str, format: str) -> str:
-    """Return the one line that reads the result.
+def reading_line(run: RunFolder, format: str) -> str:
+    """Return the one line that reads the result, on a store too, and whatever is published later.
 
     Args:
-        output: the output folder.
+        run: the published run.
         format: of its files.
     """
-    path = f"{shown_path(output)}/current/*.{format}"
+    path = f"{shown_path(run.published)}/*.{format}"
     reader = "read_csv_auto" if format == "csv" else "read_parquet"
     return f"duckdb: SELECT * FROM {reader}('{path}')"  # noqa: S608 - a line to show
 
