@@ -72,6 +72,10 @@ class OtherContentError(PublishError):
     """Scores that another launcher of the same run has published first, and differently."""
 
 
+class SupersededError(PublishError):
+    """Scores that are published, while readers stay with a run that was planned later."""
+
+
 _ALL = (
     WorkerError,
     JobError,
@@ -81,6 +85,7 @@ _ALL = (
     BudgetError,
     PublishError,
     OtherContentError,
+    SupersededError,
 )
 _REFUSALS = {refusal.__name__: refusal for refusal in _ALL}
 # Beam puts the failing step behind the message; a traceback that was quoted in another has `\n` as

@@ -24,7 +24,7 @@ from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import leave
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.manifest_head import manifest_head
-from pipelines.planning.plan import Plan, make_plan
+from pipelines.planning.plan import Plan, find_output, make_plan
 from pipelines.planning.scoring import scoring_of
 from pipelines.runners.checks import refuse_flags, refuse_unreachable, refuse_wrong_options
 from pipelines.runners.flags import join_values, known_flags, unknown_flags
@@ -41,7 +41,7 @@ from pipelines.scoring.dry_run import dry_run
 from pipelines.scoring.launch import launch, say_already_published
 from pipelines.scoring.reuse import find_run_to_reuse
 from pipelines.scoring.stale_runs import marked_as_live
-from pipelines.scoring.status import is_left_to_clean_up, is_published
+from pipelines.scoring.status import is_left_to_clean_up, is_published, take_plan_time
 from transforms.postprocess import Postprocess
 from transforms.predict import Predict
 from transforms.preprocess import Preprocess
@@ -99,7 +99,11 @@ def main(argv: Sequence[str]) -> int:
     job = load_job(arguments)
     log.facts.job = job.name
     _log_old_names(arguments, job, log)
-    plan = make_plan(job)
+    # A dry run publishes nothing, and need not reach the output.
+    planned_at = None
+    if not arguments.dry_run:
+        planned_at = take_plan_time(find_output(job))
+    plan = make_plan(job, planned_at)
     # The machines of a cluster are others than this one.
     if not is_cluster(options):
         _refuse_elsewhere(plan)

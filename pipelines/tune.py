@@ -142,7 +142,8 @@ def _describe(measured: Measured) -> dict[str, Any]:
 
 def _store(url: str, report: TuningReport) -> None:
     try:
-        files.put(files.to_absolute(url), report.to_json())
+        # In one move: what stands there decides every night's scores.
+        files.replace(files.to_absolute(url), report.to_json())
     except (OSError, ImportError, ValueError) as error:
         raise JobError(
             f"model.tuning_report {url}: cannot be written: {error}; "

@@ -75,15 +75,19 @@ def create(path: Path, content: bytes, scratch: Path, synced: bool) -> bool:
     return True
 
 
-def replace(path: Path, content: bytes, scratch: Path) -> None:
+def replace(
+    path: Path, content: bytes, scratch: Path, modified_nanoseconds: int | None = None
+) -> None:
     """Give whole content a name, whether or not it is taken.
 
     Args:
         path: the name.
         content: all of the file.
         scratch: as for `create`.
+        modified_nanoseconds: what the file shall say of when it was modified, since 1970; None for
+            now.
     """
-    temporary = _write_temporary(scratch, path.name, content, synced=True)
+    temporary = _write_temporary(scratch, path.name, content, True, modified_nanoseconds)
     try:
         os.replace(temporary, path)
     except BaseException:
@@ -207,12 +211,21 @@ def _name_temporary(scratch: Path, name: str) -> Path:
     return scratch / f".{name}.{uuid.uuid4().hex}"
 
 
-def _write_temporary(scratch: Path, name: str, content: bytes, synced: bool) -> Path:
+def _write_temporary(
+    scratch: Path,
+    name: str,
+    content: bytes,
+    synced: bool,
+    modified_nanoseconds: int | None = None,
+) -> Path:
     temporary = _name_temporary(scratch, name)
     try:
         with open_new(temporary) as file:
             file.write(content)
             file.flush()
+            # Before it is synced, so that the time is as durable as the content.
+            if modified_nanoseconds is not None:
+                os.utime(file.fileno(), ns=(modified_nanoseconds, modified_nanoseconds))
             if synced:
                 os.fsync(file.fileno())
     except BaseException:

@@ -20,8 +20,9 @@ from configs.errors import Refusal, VerifyError
 from storage import files
 from storage.disk import leads_out
 
-_CURRENT = "CURRENT"
-_RUNS = "runs"
+CURRENT = "CURRENT"
+LINK = "current"
+RUNS = "runs"
 # 255 bytes is the longest name that file systems take.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
@@ -35,7 +36,7 @@ class RunFolder:
 
     @property
     def published(self) -> str:
-        return files.join(self.output, f"{_RUNS}/{self.run_id}")
+        return files.join(self.output, f"{RUNS}/{self.run_id}")
 
     @property
     def manifest(self) -> str:
@@ -77,7 +78,7 @@ def holds_runs(names: Collection[str]) -> bool:
     >>> holds_runs(["CURRENT", "current", "runs"]), holds_runs(["runs"])
     (True, False)
     """
-    return _CURRENT in names and _RUNS in names
+    return CURRENT in names and RUNS in names
 
 
 def find_current_run(output: str) -> str | None:
@@ -86,7 +87,7 @@ def find_current_run(output: str) -> str | None:
     Raises:
         VerifyError: CURRENT holds what cannot be the id of a run.
     """
-    current = files.join(output, _CURRENT)
+    current = files.join(output, CURRENT)
     content = files.read(current)
     if not content:
         return None
@@ -97,27 +98,6 @@ def find_current_run(output: str) -> str | None:
             "or write the id of a folder in runs/ there"
         )
     return run_id
-
-
-def make_current(run: RunFolder) -> None:
-    """Point readers at a published run, durably."""
-    current = files.join(run.output, _CURRENT)
-    runs = files.join(run.output, _RUNS)
-    content = f"{run.run_id}\n".encode()
-    replaced = False
-    while not replaced and files.read(current) != content:
-        # All that readers follow from there is durable before.
-        for folder in (run.published, runs, run.output):
-            files.sync_folder(folder)
-        # Not found: another launcher of this run was faster, and cleaned up.
-        with suppress(FileNotFoundError):
-            files.make_folder(run.temporary)
-            files.replace(current, content, scratch=run.temporary)
-            replaced = True
-    if files.is_local(run.output):
-        _link_current(run)
-    # Again, also where the name was found standing: whoever gave it may have failed before this.
-    files.sync_folder(run.output)
 
 
 def remove_temporary(run: RunFolder) -> None:
@@ -204,21 +184,6 @@ def is_plain(name: str) -> bool:
     [True, False, False, False, False]
     """
     return _PLAIN.fullmatch(name) is not None
-
-
-def _link_current(run: RunFolder) -> None:
-    """Let the link follow CURRENT, which a launcher of another run may replace at the same time."""
-    link = files.join(run.output, "current")
-    # Until both agree: CURRENT may be replaced after it was read.
-    while True:
-        run_id = find_current_run(run.output)
-        target = f"{_RUNS}/{run_id}"
-        if run_id is None or files.read_link(link) == target:
-            return
-        # Not found: as in `make_current`.
-        with suppress(FileNotFoundError):
-            files.make_folder(run.temporary)
-            files.link_folder(link, target, scratch=run.temporary)
 
 
 def _parse_manifest(folder: RunFolder, content: bytes) -> dict[str, Any]:

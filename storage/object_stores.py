@@ -107,6 +107,15 @@ def put_if_absent(fs: Any, path: str, content: bytes) -> bool:
     raise AssertionError("the last attempt returns or raises")
 
 
+def is_unmet_condition(error: OSError) -> bool:
+    """Tell whether a store refused a put because its condition was not met, or not by then.
+
+    The second where another put of the same name was under way.
+    """
+    is_refusal = _find_http_status(error) in (_CONFLICT, _PRECONDITION_FAILED)
+    return is_refusal or isinstance(error, FileExistsError)
+
+
 def discard(file: Any) -> None:
     """Let go of a file that is being written, without finishing it.
 

@@ -54,7 +54,7 @@ MAY_IMPORT = {
 APART = ("transforms.", "model_zoo.steps.")
 SIBLINGS = {
     "transforms.postprocess": {"transforms.score_columns", "transforms.where"},
-    "transforms.read": {"transforms.formats.read_ahead"},
+    "transforms.read": {"transforms.formats.read_ahead", "transforms.output.done_record"},
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     "transforms.publish": {
         "transforms.output.books",

@@ -1,8 +1,8 @@
 """WrittenPart -> Published: balance the books, and make the whole run visible at once.
 
 Every step can be repeated: files get names that carry their content's digest, the manifest is
-created if absent, and `CURRENT` is replaced in one move. So a retried bundle, a second launcher, or
-a worker that wakes up late cannot change a published run.
+created if absent, and `CURRENT` is replaced by compare-and-set. So a retried bundle, a second
+launcher, or a worker that wakes up late cannot change a published run, nor lead readers back.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,16 +15,10 @@ from typing import Any
 
 import apache_beam as beam
 
-from configs.errors import OtherContentError, PublishError
+from configs.errors import OtherContentError, PublishError, SupersededError
 from storage import files
-from storage.layout import (
-    RunFolder,
-    find_current_run,
-    make_current,
-    read_manifest,
-    refuse_links,
-    remove_temporary,
-)
+from storage.current import make_current
+from storage.layout import RunFolder, read_manifest, refuse_links, remove_temporary
 from storage.listing_rules import count_by_rule
 from transforms.batches import WrittenPart
 from transforms.output.books import balance, check_budget, choose_parts
@@ -49,8 +43,8 @@ class PublishRun(beam.PTransform):
     """Publish the run once every unit is written, or nothing at all.
 
     Attributes:
-        manifest: what the launcher knows about the run (job, model); the plan's inputs, files and
-            totals are added.
+        manifest: what the launcher knows about the run (job, model, when it was planned); the
+            plan's inputs, files and totals are added.
         max_rejected_rows, max_rejected_percent: the error budget; with more rejected rows than both
             allow, nothing is published.
     """
@@ -109,12 +103,14 @@ def publish_run(
         PublishError: a unit is missing, or the books do not balance.
         OtherContentError: this run was published first, with other content.
         BudgetError: more rejected rows than allowed.
+        SupersededError: it is published, and readers stay with a run that was planned later.
     """
     refuse_links(run, PublishError)
+    planned_at = datetime.fromisoformat(manifest["planned_at"])
     with _storage_errors(run):
         # First: once a run is published, its plan and its attempts are removed.
         if files.exists(run.manifest):
-            return announce(run, late=True)
+            return announce(run, planned_at)
         plan = read_plan(run.plan)
         chosen = choose_parts(run, plan.units, parts)
         # Before any file gets its final name: nothing is published of a run that is refused.
@@ -132,30 +128,34 @@ def publish_run(
             **describe_run(run, chosen, totals, entries),
         }
         # Last: what it lists is there, and durable.
-        created = _create_manifest(run, content)
-        return announce(run, late=not created)
+        _create_manifest(run, content)
+        return announce(run, planned_at)
 
 
-def announce(run: RunFolder, late: bool = False) -> Published:
+def announce(run: RunFolder, planned_at: datetime) -> Published:
     """Point readers at a run whose manifest stands, and remove its temporary files.
 
     Args:
         run: the run.
-        late: nobody asked for it: an attempt found the run published. Readers whom a newer run has
-            by then stay with that.
+        planned_at: when the launch was planned that asks for it.
 
     Raises:
         PublishError: a file cannot be read, written or removed.
+        SupersededError: readers stay with a run that was planned later.
     """
     with _storage_errors(run, "cannot be made the current run"):
         _, manifest = read_manifest(run.output, run.run_id)
         # Here, because a publication may have been killed once its manifest stood.
         remove_strays(run, manifest)
-        if not (late and _is_superseded(run, manifest)):
-            make_current(run)
+        newer = make_current(run, planned_at)
     left = f"is published, but its temporary files in {run.temporary} cannot be removed"
     with _storage_errors(run, left):
         remove_temporary(run)
+    if newer is not None:
+        raise SupersededError(
+            f"{run.published}: is published, but readers stay with run {newer}, which was planned "
+            "later; run the same command again to make this one current"
+        )
     rows = manifest["rows"]
     return Published(
         run_id=run.run_id,
@@ -164,24 +164,6 @@ def announce(run: RunFolder, late: bool = False) -> Published:
         rows_filtered=rows["filtered"],
         rows_rejected=rows["rejected"],
     )
-
-
-def _is_superseded(run: RunFolder, manifest: Mapping[str, Any]) -> bool:
-    """Tell whether readers follow another run, which was published later."""
-    current = find_current_run(run.output)
-    if current in (None, run.run_id):
-        return False
-    current_run = RunFolder(run.output, current)
-    content = files.read(current_run.manifest)
-    # Its manifest is gone: readers have nothing to stay with.
-    if content is None:
-        return False
-    current_manifest = json.loads(content)
-    return _parse_time(current_manifest) >= _parse_time(manifest)
-
-
-def _parse_time(manifest: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(manifest["published_at"])
 
 
 @contextmanager
@@ -194,11 +176,8 @@ def _storage_errors(run: RunFolder, what: str = "cannot be published") -> Iterat
         ) from error
 
 
-def _create_manifest(run: RunFolder, content: dict[str, Any]) -> bool:
-    """Name all that is published.
-
-    Returns:
-        Whether this launcher did; another one may have named the very same.
+def _create_manifest(run: RunFolder, content: dict[str, Any]) -> None:
+    """Name all that is published; another launcher may have named the very same.
 
     Raises:
         OtherContentError: another launcher has named other content.
@@ -210,7 +189,6 @@ def _create_manifest(run: RunFolder, content: dict[str, Any]) -> bool:
         created = files.create(run.manifest, text, scratch=run.temporary)
     if not created:
         _refuse_other_content(run, content)
-    return created
 
 
 def _refuse_other_content(run: RunFolder, content: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from storage.layout import RunFolder
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.format import Format, check_unchanged
 from transforms.formats.read_ahead import read_ahead
+from transforms.output.done_record import is_done
 from transforms.output.plan_file import read_plan
 from transforms.rejected import RowRecord
 from transforms.timing import StageTimes, Timed
@@ -97,7 +98,7 @@ class _ReadUnits(beam.DoFn):
     def process(self, unit: WorkUnit) -> Iterator[RawBatch]:
         since = time.time_ns()
         started = time.perf_counter_ns()
-        if files.read(self.run.done_record(unit.index)):
+        if is_done(self.run, unit.index):
             return
         batches = read_unit(
             unit,

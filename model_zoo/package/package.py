@@ -141,9 +141,10 @@ def write_package(
         files.put(path, content)
 
     content = _dump_card(checked)
-    # Last: without its card a folder is no package.
+    # Last, and in one move: without its card a folder is no package, and with half of one it is
+    # none that could be read or written again.
     path = files.join(url, CARD)
-    files.put(path, content)
+    files.replace(path, content)
     return hashlib.sha256(content).hexdigest()
 
 

@@ -30,7 +30,7 @@ EXIT_MEANINGS = {
     "2": "bad usage or bad job",
     "3": "input or model refused",
     "4": "error budget exceeded: nothing published",
-    "5": "publishing failed, or another launcher published other content first",
+    "5": "publishing failed, or lost to other content or a newer run",
     "130, 143": "interrupted; the same command resumes",
 }
 EXIT_STATUSES = "exit status:\n"

@@ -189,9 +189,10 @@ class RunLog:
             write_metrics(self.metrics_file, self.facts, exit_status, seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, what was published stands
             reason = getattr(error, "strerror", None) or error
-            self._warn(
+            self.tell_warning(
+                "metrics_not_written",
                 f"{self.metrics_file}: the metrics file was not written: {reason}; "
-                f"the run ended with status {exit_status}"
+                f"the run ended with status {exit_status}",
             )
 
     def _tell_totals(
@@ -227,9 +228,15 @@ class RunLog:
         by_outcome = {f"rows_{outcome}": number for outcome, number in rows.items()}
         self._tell_machines(event, message, **totals, **fields, **by_outcome)
 
-    def _warn(self, message: str) -> None:
+    def tell_warning(self, event: str, message: str) -> None:
+        """Say what went wrong beside a run that is as good without it.
+
+        Args:
+            event: what it was, for machines.
+            message: what it was, for people.
+        """
         if self.json:
-            self._write(WARNING, "metrics_not_written", message)
+            self._write(WARNING, event, message)
             return
         line = redacted(f"warning: {message}")
         print(line, file=self.stderr, flush=True)

@@ -35,5 +35,6 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         "agreement": agreement,
         "schema": describe_schema(plan.output.file_format.schema),
         "libraries": list_libraries(),
+        "planned_at": plan.planned_at.isoformat(timespec="microseconds"),
         "started_at": started_at.isoformat(timespec="seconds"),
     }

@@ -5,6 +5,7 @@ is copied to this machine's cache when it is read.)
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -49,6 +50,8 @@ class Plan:
         rows_per_batch: rows that travel together, at most.
         steps: the job's own preprocessing, then the model's.
         output: what is written.
+        planned_at: when the launch began, before it looked at its inputs: of two launches the later
+            one decides what readers follow.
     """
 
     job: ScoringJob
@@ -63,6 +66,7 @@ class Plan:
     rows_per_batch: int
     steps: tuple[AnyStep, ...]
     output: OutputPlan
+    planned_at: datetime
 
     @property
     def rows(self) -> int | None:
@@ -75,13 +79,19 @@ class Plan:
         return rows
 
 
-def make_plan(job: ScoringJob) -> Plan:
+def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     """Read the model package, look into the inputs, check that all fits together, name the run.
+
+    Args:
+        job: the job.
+        planned_at: see `take_plan_time`; None for now, where nothing is published.
 
     Raises:
         ModelError, InputError, JobError: what does not fit.
     """
-    output_url = _find_output(job)
+    # Before the inputs are listed: what is put there later must not count as seen.
+    planned_at = planned_at or datetime.now(UTC)
+    output_url = find_output(job)
     paths = [_to_absolute(path, "source.paths", InputError) for path in job.source.paths]
     refuse_overlap(paths, output_url)
     package = _read_package(job)
@@ -100,9 +110,7 @@ def make_plan(job: ScoringJob) -> Plan:
 
     inference = plan_inference(job, package)
     computing = inference.settings.as_dict()
-    rows_per_batch = job.source.rows_per_batch
-    if rows_per_batch is None:
-        rows_per_batch = _count_rows_per_batch(card, inference)
+    rows_per_batch = job.source.rows_per_batch or _count_rows_per_batch(card, inference)
 
     settings = job.model_dump(mode="json")
     run_id = make_run_id(settings, package.digest, computing, shards)
@@ -119,6 +127,7 @@ def make_plan(job: ScoringJob) -> Plan:
         rows_per_batch=rows_per_batch,
         steps=(*job.preprocess.steps, *package.steps),
         output=output,
+        planned_at=planned_at,
     )
 
 
@@ -143,7 +152,12 @@ def _describe_shard(shard: Shard) -> dict[str, Any]:
     }
 
 
-def _find_output(job: ScoringJob) -> str:
+def find_output(job: ScoringJob) -> str:
+    """Return the URL of the output folder.
+
+    Raises:
+        JobError: nothing can be published there.
+    """
     if not files.can_publish_to(job.sink.path):
         raise JobError(
             f"sink.path {job.sink.path}: must be on a local disk, s3:// or gs://, "

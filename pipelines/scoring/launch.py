@@ -1,13 +1,20 @@
 """Run a planned graph, and say how it ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import time
+import traceback
 from typing import Any, TypeAlias
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from configs.errors import OtherContentError, PublishError, refusal_of
+from configs.errors import (
+    InputError,
+    OtherContentError,
+    PublishError,
+    SupersededError,
+    refusal_of,
+)
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
@@ -21,6 +28,8 @@ from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
 from pipelines.scoring.stale_runs import remove_superseded
 from storage import files
 from storage.layout import read_manifest
+from transforms.output.books import NOT_WHOLE
+from transforms.output.done_record import remove_torn_records
 from transforms.publish import announce
 
 # Takes a pipeline, the plan, and the number of workers of a machine.
@@ -60,25 +69,32 @@ def launch(
             with cancelled_when_stopped(cancel):
                 result.wait_until_finish()
     except Exception as error:
-        if isinstance(refusal_of(error), OtherContentError):
+        standing = _find_manifest(plan, error)
+        if standing is None:
             raise
-        if not files.exists(plan.run.manifest):
-            raise
-        # Another launcher of the same work was faster, and cleaned up under this one.
-        return say_already_published(plan, log, late=True)
+        if standing.get("planned_at") != manifest_head(plan)["planned_at"]:
+            # Another launcher of the same work was faster, and cleaned up under this one.
+            if not _misses_files(plan, error):
+                raise
+            return say_already_published(plan, log)
+        # What failed is the end of this launch's own publication, or what its runner did after.
+        announce(plan.run, plan.planned_at)
+        log.tell_warning("mended", f"{plan.run.published}: {_describe_mended(error)}")
     seconds = time.perf_counter() - began
     return _say_published(plan, resumed_rows, seconds, log)
 
 
-def say_already_published(plan: Plan, log: RunLog, late: bool = False) -> int:
+def say_already_published(plan: Plan, log: RunLog) -> int:
     """Point readers at a run that stands, and return the exit status.
 
     Args:
         plan: what was to be done.
         log: where to say it.
-        late: see `announce`.
+
+    Raises:
+        SupersededError: readers stay with a run that was planned later.
     """
-    announce(plan.run, late)
+    announce(plan.run, plan.planned_at)
     run, manifest = read_manifest(plan.run.output, plan.run.run_id)
     log.tell_already_published(run, manifest)
     if log.is_for_people:
@@ -87,14 +103,45 @@ def say_already_published(plan: Plan, log: RunLog, late: bool = False) -> int:
             "nothing to do"
         )
         file_format = plan.job.sink.format
-        print(summary.reading_line(plan.run.output, file_format))
+        print(summary.reading_line(plan.run, file_format))
     return 0
+
+
+def _find_manifest(plan: Plan, error: Exception) -> Mapping[str, Any] | None:
+    """Return the manifest that stands though a launch failed; None where the error tells it all."""
+    if isinstance(refusal_of(error), OtherContentError | SupersededError):
+        return None
+    if not files.exists(plan.run.manifest):
+        return None
+    _, manifest = read_manifest(plan.run.output, plan.run.run_id)
+    return manifest
+
+
+def _misses_files(plan: Plan, error: Exception) -> bool:
+    """Tell whether an error is that of a launch whose temporary files somebody removed.
+
+    Any other has a cause of its own, and is told as it is, though the same work stands.
+    """
+    refusal = refusal_of(error)
+    if isinstance(refusal, InputError):
+        return str(refusal).startswith(plan.run.plan)
+    if refusal is not None and type(refusal) is not PublishError:
+        return False
+    # With its causes; those of a worker elsewhere are in the text of the error.
+    text = "".join(traceback.format_exception(error))
+    return FileNotFoundError.__name__ in text or NOT_WHOLE in text
+
+
+def _describe_mended(error: Exception) -> str:
+    why = refusal_of(error) or type(error).__name__
+    return f"is published; what failed after that was done again: {why}"
 
 
 def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
     """Leave the plan where workers read it, and the units of another run that need no scoring."""
     try:
         store_plan(plan)
+        _forget_torn_records(plan, log)
         if reuse_from is not None:
             head = manifest_head(plan)
             run, manifest = find_run_to_reuse(plan.run, head, reuse_from)
@@ -110,6 +157,16 @@ def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
             f"{plan.run.output}: cannot be written: {error.strerror}; "
             "mend the folder, or choose another --output"
         ) from error
+
+
+def _forget_torn_records(plan: Plan, log: RunLog) -> None:
+    torn = remove_torn_records(plan.run)
+    if torn:
+        message = (
+            f"done-records that are not whole, as a machine that crashed leaves them: {torn:,}; "
+            "their units are scored again"
+        )
+        log.tell("torn_records", message)
 
 
 def _goes_on_alone(options: PipelineOptions) -> bool:
@@ -147,5 +204,5 @@ def _say_published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -
         print(summary.where_time_went(manifest))
         print(summary.first_rows(run, manifest))
         file_format = plan.job.sink.format
-        print(summary.reading_line(plan.run.output, file_format))
+        print(summary.reading_line(plan.run, file_format))
     return 0

@@ -63,8 +63,8 @@ class RowsDone:
             if unit in self._finished:
                 continue
             content = files.read(files.join(folder, name))
-            # A note may be half written.
-            if not content:
+            # A note may be half written, or zeros where the machine crashed.
+            if not content or not content.isdigit():
                 continue
             # Several attempts at a unit do not add up.
             known = rows.get(unit, 0)

@@ -1,8 +1,22 @@
 """How far an earlier launch of the same work came."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
 from configs.errors import PublishError
-from storage import files
+from storage import current, files
 from storage.layout import RunFolder
+
+
+def take_plan_time(output: str) -> datetime:
+    """Return the time of a launch that begins now: see `storage.current`.
+
+    Raises:
+        PublishError: the output cannot be read.
+    """
+    with _told_plainly(output):
+        return current.take_plan_time(output)
 
 
 def is_published(run: RunFolder) -> bool:
@@ -11,13 +25,8 @@ def is_published(run: RunFolder) -> bool:
     Raises:
         PublishError: the output cannot be read.
     """
-    try:
+    with _told_plainly(run.output):
         return files.exists(run.manifest)
-    except OSError as error:
-        raise PublishError(
-            f"{run.output}: cannot be read: {error.strerror}; "
-            "check the address and credentials, or choose another --output"
-        ) from error
 
 
 def is_left_to_clean_up(run: RunFolder) -> bool:
@@ -26,3 +35,14 @@ def is_left_to_clean_up(run: RunFolder) -> bool:
     `current` may stand for this very run by then.
     """
     return is_published(run) and files.exists(run.temporary)
+
+
+@contextmanager
+def _told_plainly(output: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PublishError(
+            f"{output}: cannot be read: {error.strerror}; "
+            "check the address and credentials, or choose another --output"
+        ) from error

@@ -101,15 +101,15 @@ def where_time_went(manifest: Manifest) -> str:
     return f"where the time went, all workers together: {took}; {reached}{memory}"
 
 
-def reading_line(output: str, format: str) -> str:
-    """Return the one line that reads the result.
+def reading_line(run: RunFolder, format: str) -> str:
+    """Return the one line that reads the result, on a store too, and whatever is published later.
 
     Args:
-        output: the output folder.
+        run: the published run.
         format: of its files.
     """
-    folder = shown_path(output)
-    path = f"{folder}/current/*.{format}"
+    folder = shown_path(run.published)
+    path = f"{folder}/*.{format}"
     reader = "read_parquet"
     if format == "csv":
         reader = "read_csv_auto"

@@ -16,6 +16,7 @@ from configs.errors import (
     PublishError,
     Refusal,
     RejectedRows,
+    SupersededError,
     VerifyError,
     WorkerError,
     refusal_in,
@@ -34,6 +35,7 @@ from configs.errors import (
         (BudgetError, 4),
         (PublishError, 5),
         (OtherContentError, 5),
+        (SupersededError, 5),
         (Refusal, 1),
     ],
 )

@@ -1,4 +1,4 @@
-"""Stand at every step of a program and do there what a request asks for: kill, fail, be slow, or write down what is come by.
+"""Stand at every step of a program and do there what a request asks for: kill, fail, wait, be slow, or write down what is come by.
 
 The one `injector` of a process is put around each step by `server.py`, before any room is imported; `faulty.py` gives it its request.
 """
@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import errno
 import json
 import os
+from pathlib import Path
 import shutil
 import signal
 import threading
@@ -17,6 +18,8 @@ from typing import Any
 from tests.faults.steps import Chains
 
 _SLOW_SECONDS = 0.01
+# Longer than another program takes that runs meanwhile.
+_PAUSE_SECONDS = 200
 _CHANGES = {
     f"os.{name}"
     for name in ["chmod", "link", "mkdir", "remove", "rename", "rmdir", "symlink", "truncate"]
@@ -38,7 +41,7 @@ class Request:
         after: the fault comes after that step's effect, else before.
         broken: besides, an input/output error before a step: chain, number of its hit.
         action: `kill` (its whole process group), `raise` (an input/output error), `short` (half of what is written, then the disk is full);
-            or `slow`, at every step.
+            `pause` (until `<log>.go` is there; `<log>.paused` tells that it waits); or `slow`, at every step.
         seconds: after so long the process group is killed, wherever it is.
         plant: before the first hit of a chain, a folder is copied: chain, from, to. This is what another process did meanwhile.
         record: file for the chains whose last step succeeded, each as often as it did; and, in `<record>.unseen`, for what changed a file
@@ -139,10 +142,21 @@ class Injector:
             file.write("x")
         if self.request.action == "kill":
             os.killpg(0, signal.SIGKILL)
+        if self.request.action == "pause":
+            self._pause()
+            return
         if self.request.action == "short":
             function(memoryview(arguments[0]).cast("B")[: len(arguments[0]) // 2])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def _pause(self) -> None:
+        """Wait as a process does that was stopped; what it has read and decided is as it was."""
+        Path(f"{self.request.log}.paused").touch()
+        deadline = time.monotonic() + _PAUSE_SECONDS
+        while not os.path.exists(f"{self.request.log}.go"):
+            assert time.monotonic() < deadline, "nobody lets it go on"
+            time.sleep(0.005)
 
 
 def changes_a_file(event: str, arguments: tuple[Any, ...]) -> bool:

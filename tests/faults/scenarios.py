@@ -18,11 +18,13 @@ from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
 ELSEWHERE = {
     "pipelines.training.held_out.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.train._write:files.remove": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
-    "pipelines.tune._store:files.put": "pipelines/test_tune.py::test_bad_usage_is_one_line",
+    "pipelines.tune._store:files.replace": "pipelines/test_tune.py::test_bad_usage_is_one_line",
     "storage.disk._hide_folders:os.scandir": "storage/test_files.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",
     "storage.disk._hide_folders:os.rename": "storage/test_files.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",
     "storage.object_stores.discard:.discard": "object_stores/test_store_files.py::test_a_file_whose_writing_failed_is_not_stored",
+    "storage.files.replace:.pipe_file": "storage/test_files.py::test_replace_writes_whatever_is_there",
     "storage.files.link_or_copy:.cp_file": "storage/test_files.py::test_a_stored_file_gets_a_second_name",
+    "model_zoo.package.package.write_package:files.replace": "model_zoo/package/test_package.py::test_a_package_is_read_as_it_was_written",
     "model_zoo.package.package.write_package:files.put": "model_zoo/package/test_package.py::test_a_package_is_read_as_it_was_written",
     "model_zoo.package.cache.read_copy:os.utime": "model_zoo/package/test_cache.py::test_what_is_kept_is_found_by_its_digest",
     "model_zoo.package.cache.private_folder:.mkdir": "model_zoo/package/test_cache.py::test_what_is_kept_is_found_by_its_digest",
@@ -189,6 +191,21 @@ def _lost_files(folder: Path, server: Server) -> None:
     shutil.copytree(killed / "done", folder / f"before/_tmp/{killed.name}/done")
 
 
+def _torn_records(folder: Path, server: Server) -> None:
+    """A machine crashed and kept the names of done-records without their bytes; so did those of another launcher, meanwhile."""
+    _published(folder, server)
+    killed = _killed(folder, server)
+    shutil.copytree(killed, folder / f"before/_tmp/{killed.name}")
+    for record in (folder / f"before/_tmp/{killed.name}/done").iterdir():
+        record.write_bytes(bytes(len(record.read_bytes())))
+    # Of the unit that is written last, so that none is torn of which this run has seen that it is whole.
+    units = json.loads((killed / "plan.json").read_text())["units"]
+    last = max(range(len(units)), key=lambda number: (-units[number][3], number))
+    record = f"_tmp/{killed.name}/done/{last:07d}.json"
+    (folder / "meanwhile" / record).parent.mkdir(parents=True)
+    shutil.copy(folder / "before" / record, folder / "meanwhile" / record)
+
+
 def _corrected(folder: Path, server: Server) -> None:
     """A run with rejected rows is published, and their shard was corrected after that."""
     world = folder / "own"
@@ -246,6 +263,11 @@ SCENARIOS = {
         _corrected, lambda world, output: [*_score(world, output), "--reuse_from", "current"]
     ),
     "lost_files": Scenario(_lost_files, _score, status=5),
+    "torn_records": Scenario(
+        _torn_records,
+        _score,
+        plant=("transforms.output.done_record.finish_unit:files.create", "meanwhile"),
+    ),
     "broken_file": Scenario(
         _published,
         lambda world, output: [

@@ -46,16 +46,18 @@ _FORGIVEN = (
 # Once the manifest stands, the launcher takes up what its worker could not end, so that it takes two failures to fail; and after these
 # steps it finds the name standing, and does not come by again: `make_current` syncs the folders in any case.
 _DONE_AGAIN = (
-    "storage.layout.make_current",
-    "storage.layout._link_current",
+    "storage.current.",
+    "storage.stamped.",
+    "storage.lock._open_locked",
+    "storage.lock.hold_current",
     "storage.layout.remove_temporary",
     "transforms.output.published_files.remove_strays:",
     "transforms.publish.",
 )
 _NAMING = (
     "transforms.publish._create_manifest:files.create",
-    "storage.layout.make_current:files.replace",
-    "storage.layout._link_current:",
+    "storage.stamped.",
+    "storage.current._link_current:",
 )
 _NAMED = ("disk._drop:os.unlink", "disk.sync_folder:os.open", "disk.sync_folder:os.fsync")
 _NAMED_AFTER = (

@@ -10,6 +10,7 @@ import apache_beam as beam
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 import pytest
 
+from configs.errors import SupersededError
 from configs.load import load
 from pipelines import score
 from pipelines.cli.command_line import run_program
@@ -227,7 +228,8 @@ def test_an_attempt_that_ends_after_a_newer_run_leaves_readers_with_that(
         publish_whole(newer, scored)
         published = tree(output)
         begin_again(older, batch)
-        wake(late, ends_well=True)
+        with pytest.raises(SupersededError, match=newer.run.run_id):
+            next(late)
         check_that_readers_stay(world, older, newer, published)
 
 
@@ -249,7 +251,8 @@ def test_a_publication_that_ends_after_a_newer_run_leaves_readers_with_that(
             return create_manifest(*arguments)
 
         monkeypatch.setattr(publication, "_create_manifest", overtaken)
-        publish_whole(older, scored)
+        with pytest.raises(SupersededError, match=newer.run.run_id):
+            publish_whole(older, scored)
         assert published
         check_that_readers_stay(world, older, newer, published)
 

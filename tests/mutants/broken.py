@@ -60,8 +60,8 @@ PROMISES = (
     Promise(
         "CURRENT moves only once the manifest stands",
         "transforms/publish.py",
-        "        created = _create_manifest(run, content)\n",
-        "        make_current(run)\n        created = _create_manifest(run, content)\n",
+        "        _create_manifest(run, content)\n",
+        "        make_current(run, planned_at)\n        _create_manifest(run, content)\n",
         ("tests/transforms/test_publish.py", "tests/faults"),
     ),
     Promise(
@@ -73,10 +73,10 @@ PROMISES = (
     ),
     Promise(
         "an attempt that wakes up late leaves readers with the newer run",
-        "transforms/publish.py",
-        "if not (late and _is_superseded(run, manifest)):",
-        "if not (late and run.run_id is None):",
-        ("tests/transforms/test_publish.py", "tests/faults/test_zombies.py"),
+        "storage/current.py",
+        "if before is not None and before.decided_at > planned_at:",
+        "if before is None and decided_at > planned_at:",
+        ("tests/storage/test_current.py", "tests/faults/test_zombies.py"),
     ),
     Promise(
         "a small file is on the disk before it gets its name",
@@ -123,7 +123,7 @@ PROMISES = (
     Promise(
         "units that are done are not scored again",
         "transforms/read.py",
-        "if files.read(self.run.done_record(unit.index)):",
+        "if is_done(self.run, unit.index):",
         "if not unit.shard:",
         ("tests/transforms/test_read.py", "tests/faults"),
     ),

@@ -16,13 +16,15 @@ class Fault:
     """What happens to the `number`-th request whose `METHOD path?query` (Google: and the uploaded object's name) matches.
 
     Attributes:
-        happens: called before the request reaches the store, or `after` the store has answered; the answer is then lost.
+        happens: called before the request reaches the store, or `after` the store has answered.
+        loses: whether the request, or its answer, is then lost; else the client only waited.
     """
 
     pattern: str
     happens: Callable[[], None]
     after: bool
     number: int = 1
+    loses: bool = True
     seen: int = 0
 
 
@@ -80,13 +82,15 @@ def _forwarder(proxy: Proxy, store: str) -> type[BaseHTTPRequestHandler]:
                 return
             if fault is not None and not fault.after:
                 fault.happens()
-                self.close_connection = True
-                return
+                if fault.loses:
+                    self.close_connection = True
+                    return
             status, headers, content = self._ask(body)
-            if fault is not None:
+            if fault is not None and fault.after:
                 fault.happens()
-                self.close_connection = True
-                return
+                if fault.loses:
+                    self.close_connection = True
+                    return
             self._answer(status, headers, content)
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _forward  # noqa: N815 - names that the server asks for

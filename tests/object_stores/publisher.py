@@ -1,17 +1,20 @@
 """A launcher that has written everything and publishes now, as a program of its own that starts at once: it imports no torch."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 import multiprocessing
 from multiprocessing.process import BaseProcess
 import os
 import signal
+from typing import Any
 
 from configs.errors import Refusal
 from storage import files
 from storage.layout import RunFolder
 from transforms.publish import announce, publish_run
 
-HEAD = {"format": 1, "job": {"name": "demo"}}
+# Of two launches that were planned at one moment the last one moves CURRENT.
+PLANNED_AT = datetime(2100, 1, 1, tzinfo=UTC)
 KILLED = -signal.SIGKILL
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload(
@@ -19,9 +22,20 @@ _FORKING.set_forkserver_preload(
 )  # one that is not installed is left out
 
 
-def start(environment: Mapping[str, str], run: RunFolder) -> BaseProcess:
+def head(year: int = 2100, second: int = 0) -> dict[str, Any]:
+    """Return what a launcher knows that was planned then."""
+    planned_at = PLANNED_AT.replace(year=year, second=second)
+    return {"format": 1, "job": {"name": "demo"}, "planned_at": planned_at.isoformat()}
+
+
+HEAD = head()
+
+
+def start(
+    environment: Mapping[str, str], run: RunFolder, known: Mapping[str, Any] = HEAD
+) -> BaseProcess:
     """Publish the run in another process."""
-    process = _FORKING.Process(target=_publish, args=(environment, run))
+    process = _FORKING.Process(target=_publish, args=(environment, run, known))
     process.start()
     return process
 
@@ -38,13 +52,13 @@ def kill(process: BaseProcess) -> None:
     os.kill(process.pid, signal.SIGKILL)
 
 
-def _publish(environment: Mapping[str, str], run: RunFolder) -> None:
+def _publish(environment: Mapping[str, str], run: RunFolder, known: Mapping[str, Any]) -> None:
     os.environ.update(environment)
     try:
-        publish_run(run, [], HEAD, 1, 0.0)
+        publish_run(run, [], known, 1, 0.0)
     except Refusal:
         if not files.exists(
             run.manifest
         ):  # else another was faster and cleaned up, and pipelines.score says so
             raise
-        announce(run)
+        announce(run, datetime.fromisoformat(known["planned_at"]))

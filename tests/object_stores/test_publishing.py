@@ -9,6 +9,7 @@ import pytest
 from configs.errors import PublishError
 from storage import files
 from storage.layout import RunFolder, find_current_run
+from tests.faults.counts import full_or
 from tests.object_stores import publisher
 from tests.object_stores.proxy import Fault, Proxy
 from tests.object_stores.readers import check_published, content, watched, whole
@@ -141,6 +142,39 @@ def test_other_content_that_was_published_first_stands(
     assert files.read(run.manifest) == other
     assert files.list_names(run.published) == ["manifest.json"]
     assert find_current_run(output) == "old"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_paused_at_a_request_it_does_not_lead_readers_back(
+    after: bool, server: Server, output: str, reference: RunFolder, proxy: Proxy
+) -> None:
+    """From the manifest on; a newer run is published while the answer is awaited."""
+    clean_steps(server, output, proxy)
+    requests = list(proxy.requests)
+    first = ["manifest" in request for request in requests].index(True)
+    assert sum("CURRENT" in request for request in requests) >= 3
+    for number, request in enumerate(requests[first:], first + 1):
+        if not full_or("CURRENT" in request, True):
+            continue
+        older, newer = (two_units(output, f"{which}-{number}")[0] for which in ("older", "newer"))
+        year = 2100 + number
+        led = list[str | None]()
+
+        def overtake(
+            newer: RunFolder = newer, year: int = year, led: list[str | None] = led
+        ) -> None:
+            led.append(find_current_run(output))
+            publish_run(newer, [], publisher.head(year, 1), 1, 0.0)
+
+        proxy.fault = Fault("", overtake, after, number, loses=False)
+        launcher = publisher.start(server.environment(proxy.address), older, publisher.head(year))
+        status = publisher.end(launcher)
+        assert led, number
+        assert find_current_run(output) == newer.run_id, request
+        assert status == (0 if led == [older.run_id] else 1), request
+        assert whole(output)["run_id"] == newer.run_id
+        assert content(newer) == content(older) == content(reference)
+        assert files.list_names(f"{output}/_tmp") == []
 
 
 def assert_true(value: bool) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from configs.errors import JobError
 from model_zoo.engines.settings import LinearScale, Settings
 from model_zoo.evaluation.agreement import Agreement
 from model_zoo.package.package import read_package
@@ -435,3 +438,35 @@ def test_bad_usage_is_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
+def test_a_report_that_cannot_be_written_leaves_the_old_one(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of one, or none, would end every night that scores with it."""
+    report = tmp_path / "report.json"
+    report.write_text("the old one")
+
+    class Report:
+        def to_json(self) -> bytes:
+            return b"the new one"
+
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(report))
+
+    def open_full(path: Path, *arguments: object) -> Any:
+        path.write_bytes(b"half")
+        fail()
+
+    if call == "write":
+        monkeypatch.setattr("storage.disk.open_new", open_full)
+    else:
+        monkeypatch.setattr(os, call, fail)
+    with pytest.raises(JobError, match=r"cannot be written: .*No space left"):
+        tune._store(str(report), Report())  # type: ignore[arg-type]
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    assert report.read_text() == "the old one"
+    tune._store(str(report), Report())  # type: ignore[arg-type]
+    assert report.read_text() == "the new one"

@@ -1,12 +1,11 @@
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from configs.errors import VerifyError
-from storage import files, layout
-from storage.layout import RunFolder, find_current_run, make_current, read_manifest
+from storage import files
+from storage.layout import RunFolder, find_current_run, read_manifest
 
 
 @pytest.mark.parametrize(
@@ -140,29 +139,3 @@ def test_the_output_may_be_a_link_and_links_inside_it_are_no_matter(tmp_path: Pa
     (tmp_path / "scores").symlink_to("real")
     assert read_manifest(str(tmp_path / "scores"), "one")[1] == {}
     assert read_manifest(str(tmp_path / "scores"), "two")[1] == {}
-
-
-def test_the_link_follows_current_whoever_replaced_it_last(tmp_path: Path) -> None:
-    """A launcher of other work replaces CURRENT between another's replacing it and its link."""
-    one, two = RunFolder(str(tmp_path), "one"), RunFolder(str(tmp_path), "two")
-    for run in (one, two):
-        files.make_folder(run.published)
-    make_current(one)
-    (tmp_path / "CURRENT").write_text("two\n")
-    layout._link_current(one)
-    assert (tmp_path / "current").resolve() == tmp_path / "runs/two"
-
-
-def test_a_current_that_stands_is_durable_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who replaced it may have failed to make it so."""
-    run = RunFolder(str(tmp_path), "one")
-    files.create(run.manifest, b"{}")
-    make_current(run)
-    synced = list[str]()
-    monkeypatch.setattr(
-        os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}"))
-    )
-    make_current(run)
-    assert synced == [str(tmp_path)]

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from functools import partial
 import json
 import os
@@ -15,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import BudgetError, PublishError
+from configs.errors import BudgetError, PublishError, SupersededError
 from storage import disk, files
-from storage.layout import RunFolder, find_current_run, remove_temporary
+from storage.layout import RunFolder, find_current_run, read_manifest, remove_temporary
 from tests.support.builders import make_unit, planned_run, scored_batch
 from tests.support.publishing import tree, two_units, write
 from transforms.batches import WrittenPart
@@ -28,7 +29,13 @@ from transforms.output.published_files import Move, _give_name, move_files
 from transforms.publish import Published, announce, publish_run
 from transforms.timing import STAGES
 
-HEAD = {"format": 1, "job": {"name": "demo"}}
+# Of two launches that were planned at one moment the last one moves CURRENT.
+HEAD = {"format": 1, "job": {"name": "demo"}, "planned_at": "2100-01-01T00:00:00.000000+00:00"}
+
+
+def planned(year: int) -> dict[str, Any]:
+    """Return the head of a launch that was planned in that year."""
+    return {**HEAD, "planned_at": f"{year}-01-01T00:00:00.000000+00:00"}
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -95,7 +102,7 @@ def test_publishing_twice_changes_nothing(output: str) -> None:
     first = publish_run(run, parts, HEAD, 1, 0.0)
     before = tree(output)
     assert publish_run(run, parts, HEAD, 1, 0.0) == first
-    assert publish_run(run, [], {"other": "head"}, 0, 0.0) == first
+    assert publish_run(run, [], {**HEAD, "other": "head"}, 0, 0.0) == first
     assert tree(output) == before
 
 
@@ -111,10 +118,13 @@ def test_the_next_run_leaves_the_old_one_as_it_was(output: str) -> None:
 def test_a_late_attempt_does_not_lead_readers_back_to_an_older_run(output: str) -> None:
     run, parts = publish_two(output)
     newer, its_parts = two_units(output, "run2")
-    publish_run(newer, its_parts, HEAD, 1, 0.0)
-    publish_run(run, parts, HEAD, 1, 0.0)
-    assert find_current_run(output) == "run2"
-    announce(run)  # its command was given again
+    publish_run(newer, its_parts, planned(2101), 1, 0.0)
+    published = tree(output)
+    for _ in range(2):
+        with pytest.raises(SupersededError, match="readers stay with run run2"):
+            publish_run(run, parts, HEAD, 1, 0.0)
+        assert tree(output) == published
+    announce(run, datetime(2102, 1, 1, tzinfo=UTC))  # its command was given again
     assert find_current_run(output) == "run1"
 
 
@@ -132,14 +142,22 @@ def test_a_new_run_leads_whatever_the_clock_of_the_last_one_said(output: str) ->
     assert find_current_run(output) == "run2"
 
 
-def test_of_runs_of_the_same_moment_the_current_one_stays(output: str) -> None:
-    run, parts = publish_two(output)
+def test_a_run_that_was_planned_first_and_ends_last_is_published_and_not_current(
+    output: str,
+) -> None:
+    """Its files are there for whoever asks for them, and its temporary ones are gone."""
     newer, its_parts = two_units(output, "run2")
-    publish_run(newer, its_parts, HEAD, 1, 0.0)
-    for either in (run, newer):
-        published_at(either, "2024-01-01T00:00:00.000+00:00")
-    publish_run(run, parts, HEAD, 1, 0.0)
+    publish_run(newer, its_parts, planned(2101), 1, 0.0)
+    run, parts = two_units(output)
+    with pytest.raises(
+        SupersededError, match=r"run1: is published, but readers stay with run run2"
+    ):
+        publish_run(run, parts, HEAD, 1, 0.0)
     assert find_current_run(output) == "run2"
+    assert read_manifest(output, "run1")[1]["rows"]["in"] == 10
+    assert not files.exists(run.temporary)
+    announce(run, datetime(2102, 1, 1, tzinfo=UTC))
+    check_published(output, run)
 
 
 def test_a_late_attempt_completes_what_was_killed_once_the_manifest_stood(output: str) -> None:

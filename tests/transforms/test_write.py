@@ -26,7 +26,11 @@ from tests.transforms.written_units import (
     write_units,
 )
 from transforms.formats.output import FileFormat
-from transforms.output.done_record import read_done_record
+from transforms.output.done_record import (
+    is_done,
+    read_done_record,
+    remove_torn_records,
+)
 from transforms.output.manifest import describe_schema
 from transforms.output.part_file import count_rows
 from transforms.timing import STAGES
@@ -228,6 +232,32 @@ def test_units_may_take_turns_in_one_bundle(run: RunFolder) -> None:
     parts = write_units(run, [one[0], two[0], one[1], two[1]])
     assert [(p.unit, p.rows_in, p.last) for p in parts] == [(1, 20, True), (2, 20, True)]
     assert all(read_done_record(run, n) is not None for n in (1, 2))
+
+
+@pytest.mark.parametrize("kept", ["nothing", "zeros", "half", "half, then zeros", "binary"])
+def test_a_torn_done_record_counts_as_none_and_is_written_again(kept: str, run: RunFolder) -> None:
+    """As a disk keeps it of a machine that crashed: the name, and not all of the bytes."""
+    batch = scored_batch(make_unit(0, 3), 0, [0, 1, 2], last=True)
+    (first,) = write_units(run, [batch])
+    whole = files.read(run.done_record(0)) or b""
+    size, half = len(whole), whole[: len(whole) // 2]
+    contents = {
+        "nothing": b"",
+        "zeros": bytes(size),
+        "half": half,
+        "half, then zeros": half + bytes(size - len(half)),
+        "binary": b"\xff\xfe\x00\x81" * 40,
+    }
+    files.replace(run.done_record(0), contents[kept])
+    assert is_done(run, 0) is False
+    assert read_done_record(run, 0) is None
+    (second,) = write_units(run, [batch])
+    assert second.attempt != first.attempt
+    assert read_done_record(run, 0) == second
+    assert is_done(run, 0) is True
+    files.replace(run.done_record(0), contents[kept])
+    assert remove_torn_records(run) == (1 if files.is_local(run.output) else 0)
+    assert remove_torn_records(run) == 0
 
 
 def test_a_part_tells_what_its_batches_took_and_the_record_too(run: RunFolder) -> None:

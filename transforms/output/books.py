@@ -15,6 +15,8 @@ from transforms.output.many_requests import call_for_each
 
 # 7 % of 100 rows are 7.000000000000001 in floating point, and must allow 7.
 _ROUNDING = 1e-9
+# In the message of a unit without files, or whose files somebody removed.
+NOT_WHOLE = "was not written whole"
 
 
 def choose_parts(
@@ -48,7 +50,7 @@ def choose_parts(
         cover = _find_cover(candidates, unit.first_row)
         if cover is None or not _has_rows(cover, unit.rows):
             raise PublishError(
-                f"{unit.shard}: unit {unit.index} was not written whole, so nothing is published; "
+                f"{unit.shard}: unit {unit.index} {NOT_WHOLE}, so nothing is published; "
                 "run again to complete it"
             )
         chosen += cover

@@ -1,7 +1,9 @@
 """Done-records: one small file per unit that is written whole, which names the attempt that counts.
 
 A record is created if absent: of two attempts at one unit the first one recorded stands, and the
-files of the other are removed.
+files of the other are removed. It is not synced: of a machine that crashed a disk may keep the
+record's name, and none or not all of its bytes. Such a torn one counts as none, and is written
+again.
 """
 
 from collections.abc import Sequence
@@ -37,8 +39,12 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
     if files.create(record, content, synced=False, scratch=run.temporary):
         return (part,)
     recorded = read_done_record(run, unit.index)
+    if recorded is None:
+        # Torn, or removed meanwhile.
+        files.replace(record, content, scratch=run.temporary)
+        return (part,)
     # Our own attempt stands there where a store's answer was lost, and its client asked again.
-    if recorded is None or recorded.attempt == part.attempt:
+    if recorded.attempt == part.attempt:
         return (part,)
     for file in _list_files(part):
         url = files.join(run.attempts, file.path)
@@ -47,7 +53,7 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
 
 
 def read_done_record(run: RunFolder, unit: int) -> WrittenPart | None:
-    """Return the part that a unit's done-record names, or None when there is none.
+    """Return the part that a unit's done-record names, or None when there is none, or a torn one.
 
     Args:
         run: the run.
@@ -56,18 +62,56 @@ def read_done_record(run: RunFolder, unit: int) -> WrittenPart | None:
     Raises:
         PublishError: what stands there is no done-record of the unit.
     """
-    content = files.read(run.done_record(unit))
-    # Empty where the machine crashed: a record is not synced.
-    if not content:
+    fields = _read_fields(run.done_record(unit))
+    if fields is None:
         return None
     try:
-        part = _decode(json.loads(content))
+        part = _decode(fields)
         _refuse_foreign(part, unit)
     except (AttributeError, ValueError, TypeError, KeyError) as error:
         raise PublishError(
             f"{run.done_record(unit)}: is not a done-record; remove {run.temporary} and run again"
         ) from error
     return part
+
+
+def is_done(run: RunFolder, unit: int) -> bool:
+    """Tell whether a unit has a done-record that is whole.
+
+    Args:
+        run: the run.
+        unit: index of the unit.
+    """
+    return _read_fields(run.done_record(unit)) is not None
+
+
+def remove_torn_records(run: RunFolder) -> int:
+    """Remove the torn records of a run, and return how many there were.
+
+    On a disk only: an object of a store is whole.
+    """
+    if not files.is_local(run.output):
+        return 0
+    removed = 0
+    for name in files.list_names(run.done):
+        record = files.join(run.done, name)
+        # A hidden one is being written.
+        if not name.startswith(".") and _read_fields(record) is None:
+            files.remove(record)
+            removed += 1
+    return removed
+
+
+def _read_fields(record: str) -> Any:
+    """Return what a record holds; None when there is none, or a torn one."""
+    content = files.read(record)
+    if content is None:
+        return None
+    try:
+        return json.loads(content)
+    # Nothing, zeros, or a part: JSON that is cut, or holds a zero byte, is none.
+    except ValueError:
+        return None
 
 
 def _decode(fields: dict[str, Any]) -> WrittenPart:

@@ -1,5 +1,8 @@
+import errno
 import hashlib
+import os
 from pathlib import Path
+from typing import BinaryIO
 import uuid
 
 import fsspec
@@ -16,6 +19,7 @@ from model_zoo.package.package import (
 )
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.stack import Stack
+from storage import disk
 from tests.support.builders import FEATURES, smoke_file, tiny_card, tiny_network, tiny_package
 
 
@@ -58,6 +62,27 @@ def test_a_package_is_read_as_it_was_written(tmp_path: Path) -> None:
         content = (tmp_path / "model" / name).read_bytes()
         assert (entry.bytes, entry.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert package.smoke.column_names == ["a", "b", "c", "input.x", "output.logit"]
+
+
+def test_a_card_that_cannot_be_written_leaves_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder can be written again; half a card would say that it holds a package."""
+
+    open_new = disk.open_new
+
+    def open_full(path: Path) -> BinaryIO:
+        if "model.yaml" not in path.name:
+            return open_new(path)
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(disk, "open_new", open_full)
+    with pytest.raises(OSError, match="No space left"):
+        tiny_package(tmp_path / "model")
+    monkeypatch.undo()
+    assert not (tmp_path / "model/model.yaml").exists()
+    read_package(tiny_package(tmp_path / "model"))
 
 
 def test_the_digest_is_the_cards_and_names_the_whole_package(tmp_path: Path) -> None:

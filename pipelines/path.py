@@ -1,0 +1,44 @@
+"""Print the folder of a published run, for scripts: `run=$(python -m pipelines.path OUTPUT)`.
+
+That folder never changes, so whoever reads by it sees one run, whatever is published meanwhile. A
+pattern through the link `current` is another matter: it is followed file by file, and the link may
+move in between.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from configs.errors import VerifyError
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
+from pipelines.cli.shutdown import leave
+from storage.layout import read_manifest
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print as the command line says, and return the exit status."""
+    arguments = _parse(argv)
+    try:
+        # Not the id alone: what is printed is there.
+        run, _ = read_manifest(arguments.output, arguments.run)
+    except (ImportError, OSError, ValueError) as error:
+        raise VerifyError(
+            f"{arguments.output}: cannot be read: {error}; check the address and credentials"
+        ) from error
+    print(run.published)
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        "pipelines.path", "Print the folder, or URL, of a published run.", EXIT_STATUSES
+    )
+    parser.add_argument("output", metavar="OUTPUT", help="output folder of pipelines.score")
+    parser.add_argument("--run", metavar="RUN_ID", help="another run than the current one")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    arguments, unknown = parser.parse_known_args(list(argv))
+    parser.refuse_unknown(unknown)
+    return arguments
+
+
+if __name__ == "__main__":
+    leave(run_program(main))

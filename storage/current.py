@@ -1,0 +1,106 @@
+"""`CURRENT`, the one name of an output that moves, and what it promises.
+
+It moves by compare-and-set, and only to what a later launch decided: a launcher that was paused,
+wherever that was, cannot lead readers back to what an older plan made. The file tells when the
+launch was planned that decided it (`storage.stamped`), so nothing is asked of any other file.
+"""
+
+from contextlib import nullcontext, suppress
+from datetime import UTC, datetime, timedelta
+import errno
+
+from storage import files, stamped
+from storage.layout import CURRENT, LINK, RUNS, RunFolder, is_plain
+from storage.lock import hold_current
+
+# Each time somebody else has moved it, so more launchers than that end at one moment.
+_ATTEMPTS = 100
+# The finest step of a plan's time.
+_TICK = timedelta(microseconds=1)
+
+
+def take_plan_time(output: str) -> datetime:
+    """Return the time of a launch that begins now, before it looks at its inputs.
+
+    It is later than that of the launch that decided CURRENT, whatever the clocks of both say.
+    """
+    now = datetime.now(UTC)
+    standing = stamped.read(files.join(output, CURRENT))
+    if standing is None:
+        return now
+    return max(now, standing.decided_at + _TICK)
+
+
+def make_current(run: RunFolder, planned_at: datetime) -> str | None:
+    """Point readers at a published run, durably, unless a later launch decided otherwise.
+
+    Args:
+        run: the run.
+        planned_at: when the launch was planned that asks for it.
+
+    Returns:
+        The id of the run that readers stay with, because a later launch decided that; else None.
+    """
+    is_local = files.is_local(run.output)
+    with hold_current(run.output) if is_local else nullcontext():
+        newer = _move(run, planned_at)
+        if is_local:
+            _link_current(run)
+    # Again: whoever gave a name that is found standing may have failed to.
+    files.sync_folder(run.output)
+    return newer
+
+
+def _move(run: RunFolder, planned_at: datetime) -> str | None:
+    """Move CURRENT; return the id of the run that it stays with, if it does."""
+    current = files.join(run.output, CURRENT)
+    content = f"{run.run_id}\n".encode()
+    runs = files.join(run.output, RUNS)
+    for _ in range(_ATTEMPTS):
+        before = stamped.read(current)
+        if before is not None and before.decided_at >= planned_at and before.content == content:
+            return None
+        if before is not None and before.decided_at > planned_at:
+            newer = _find_published(run.output, before.content)
+            if newer is not None:
+                return newer
+        # All that readers follow from there is durable before.
+        for folder in (run.published, runs, run.output):
+            files.sync_folder(folder)
+        if _replace(run, content, planned_at, before):
+            return None
+    raise OSError(errno.EBUSY, "others moved it again and again", current)
+
+
+def _replace(
+    run: RunFolder, content: bytes, planned_at: datetime, before: stamped.Stamped | None
+) -> bool:
+    current = files.join(run.output, CURRENT)
+    try:
+        files.make_folder(run.temporary)
+        return stamped.replace(current, content, planned_at, before, scratch=run.temporary)
+    except FileNotFoundError:
+        # On a disk, another launcher of this run was faster, and cleaned up.
+        if not files.is_local(run.output):
+            raise
+        return False
+
+
+def _find_published(output: str, content: bytes) -> str | None:
+    """Return the id that CURRENT holds; None where readers have nothing to stay with."""
+    run_id = content.decode(errors="replace").strip()
+    if is_plain(run_id) and files.exists(RunFolder(output, run_id).manifest):
+        return run_id
+    return None
+
+
+def _link_current(run: RunFolder) -> None:
+    """Let the link follow CURRENT."""
+    standing = files.read(files.join(run.output, CURRENT)) or b""
+    link = files.join(run.output, LINK)
+    target = f"{RUNS}/{standing.decode().strip()}"
+    while files.read_link(link) != target:
+        # Not found: as in `_replace`.
+        with suppress(FileNotFoundError):
+            files.make_folder(run.temporary)
+            files.link_folder(link, target, scratch=run.temporary)

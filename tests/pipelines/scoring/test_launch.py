@@ -1,0 +1,141 @@
+"""A launch that fails though its work stands, and one that resumes what a crashed machine left."""
+
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs.errors import BudgetError, InputError, ModelError, Refusal
+from pipelines import score
+from pipelines.cli.command_line import run_program
+from storage import files
+from tests.support.builders import tiny_package
+from tests.support.jobs import Outcome, run_job, small_table, write_job, write_parquet
+from tests.support.runs import published
+from transforms import publish
+
+Meanwhile = Callable[[Any], None]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    for shard in range(3):
+        write_parquet(tmp_path / f"job/shards/{shard}.parquet", small_table(4, 4 * shard))
+    return write_job(tmp_path / "job", tiny_package(tmp_path / "model"))
+
+
+def run_and(monkeypatch: pytest.MonkeyPatch, job: Path, meanwhile: Meanwhile) -> Outcome:
+    """Run a launcher that, before it builds its graph, comes by what happened meanwhile."""
+    build = score.build
+
+    def build_later(root: Any, plan: Any, workers: int) -> Any:
+        monkeypatch.setattr(score, "build", build)
+        meanwhile(plan)
+        return build(root, plan, workers)
+
+    monkeypatch.setattr(score, "build", build_later)
+    return run_job(job)
+
+
+def publish_same(job: Path) -> None:
+    assert run_job(job).status == 0
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"),
+    [
+        (BudgetError("7 of 9 rows were rejected"), 4),
+        (InputError("/data/a.parquet: changed since the run was planned"), 3),
+        (ModelError("the network fails on every row"), 3),
+        (Refusal("the runner lost its workers"), 1),
+    ],
+)
+def test_what_fails_for_a_reason_of_its_own_is_told_though_another_published(
+    refusal: Refusal, status: int, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(plan: Any) -> None:
+        publish_same(job)
+        raise refusal
+
+    outcome = run_and(monkeypatch, job, fail)
+    assert (outcome.status, outcome.error) == (status, f"error: {refusal}\n")
+    assert len(outcome.run.name) == 16, "the other's stands"
+
+
+def test_an_internal_error_is_told_though_another_published(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(plan: Any) -> None:
+        publish_same(job)
+        raise ZeroDivisionError("division by zero")
+
+    outcome = run_and(monkeypatch, job, fail)
+    assert outcome.status == 1
+    assert outcome.error.startswith("error: internal error: ZeroDivisionError")
+
+
+@pytest.mark.parametrize("what", ["an attempt", "the plan"])
+def test_a_launcher_whose_files_another_one_cleaned_up_found_its_work_done(
+    what: str, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(plan: Any) -> None:
+        publish_same(job)
+        if what == "the plan":
+            raise InputError(f"{plan.run.plan}: the plan is gone")
+        with files.open_synced(f"{plan.run.attempts}/0.parquet"):
+            raise AssertionError("its folder is gone")
+
+    outcome = run_and(monkeypatch, job, lose)
+    assert (outcome.status, outcome.error) == (0, "")
+
+
+def test_files_that_are_missing_where_nobody_published_are_told(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = run_and(monkeypatch, job, lambda plan: files.remove(plan.run.plan))
+    outcome.refused("the plan is gone")
+
+
+def test_what_fails_after_its_own_publication_is_done_again_and_said(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove_temporary = publish.remove_temporary
+
+    def fail_once(run: Any) -> None:
+        monkeypatch.setattr(publish, "remove_temporary", remove_temporary)
+        raise OSError(5, "Input/output error", run.temporary)
+
+    monkeypatch.setattr(publish, "remove_temporary", fail_once)
+    outcome = run_job(job)
+    assert outcome.status == 0
+    assert outcome.error.startswith("warning: ")
+    assert outcome.error.count("\n") == 1
+    assert "is published; what failed after that was done again" in outcome.error
+    assert list((outcome.output / "_tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [lambda content: bytes(len(content)), lambda content: content[:9]])
+def test_a_torn_done_record_costs_its_unit_and_nothing_else(
+    kept: Callable[[bytes], bytes], job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All units are done when the machine crashes; two of the records keep their names only, and so does a note of progress."""
+    undisturbed = run_job(job, output=tmp_path / "undisturbed")
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "read_plan", lambda url: 1 / 0)
+        assert run_job(job).status == 1
+    (folder,) = (job.parent / "scores/_tmp").iterdir()
+    done = sorted((folder / "done").iterdir())
+    assert len(done) == 3
+    for record in done[:2]:
+        record.write_bytes(kept(record.read_bytes()))
+    (folder / "progress").mkdir(exist_ok=True)
+    (folder / "progress/0000000-abc").write_bytes(bytes(3))
+    words = ["--config", str(job), "--output", str(job.parent / "scores")]
+    with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()):
+        assert run_program(score.main, words) == 0
+    assert "not whole, as a machine that crashed leaves them: 2; their units" in said.getvalue()
+    assert "4 rows were scored by an earlier, interrupted run" in said.getvalue()
+    assert published(job.parent / "scores") == published(undisturbed.output)

@@ -1,0 +1,158 @@
+"""CURRENT goes where the latest plan says, whoever comes last; a loop over what was asked tells where."""
+
+from datetime import UTC, datetime, timedelta
+import errno
+import os
+from pathlib import Path
+import threading
+from typing import Any
+import uuid
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+import pytest
+
+from storage import current, files, lock, stamped
+from storage.current import make_current, take_plan_time
+from storage.layout import RunFolder, find_current_run
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def published(output: object, run_id: str) -> RunFolder:
+    run = RunFolder(str(output), run_id)
+    files.create(run.manifest, b"{}")
+    return run
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
+)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), min_size=1, max_size=8))
+def test_the_latest_plan_decides_in_whatever_order_they_come(
+    tmp_path: Path, moves: list[tuple[str, int]]
+) -> None:
+    output = tmp_path / uuid.uuid4().hex
+    leader, decided = "", -1
+    for run_id, planned in moves:
+        newer = make_current(published(output, run_id), at(planned))
+        stays = planned < decided and run_id != leader
+        assert newer == (leader if stays else None)
+        leader, decided = (leader if stays else run_id), max(planned, decided)
+        assert find_current_run(str(output)) == leader
+        assert os.readlink(output / "current") == f"runs/{leader}"
+    assert sorted(os.listdir(output)) == ["CURRENT", "_tmp", "current", "runs"]
+
+
+def test_the_time_is_that_of_the_plan_and_the_content_only_the_id(tmp_path: Path) -> None:
+    make_current(published(tmp_path, "one"), at(0.000001))
+    assert (tmp_path / "CURRENT").read_bytes() == b"one\n"
+    seconds = int(NOON.timestamp())
+    assert (tmp_path / "CURRENT").stat().st_mtime_ns == seconds * 10**9 + 1000
+    assert stamped.read(f"{tmp_path}/CURRENT") == stamped.Stamped(b"one\n", at(0.000001), "")
+
+
+def test_what_is_written_by_hand_is_decided_then(tmp_path: Path) -> None:
+    older, newer = published(tmp_path, "older"), published(tmp_path, "newer")
+    make_current(newer, at(0))
+    began = datetime.now(UTC)
+    (tmp_path / "CURRENT").write_text("older\n")
+    assert make_current(newer, began - timedelta(hours=1)) == "older"
+    assert find_current_run(str(tmp_path)) == "older"
+    assert os.readlink(tmp_path / "current") == "runs/older"
+    assert make_current(newer, take_plan_time(str(tmp_path))) is None
+    assert make_current(older, began) == "newer"
+
+
+@pytest.mark.parametrize("content", [b"", b"gone\n", b"..\n", b"\xff\xfe", b"\0" * 17])
+def test_readers_that_have_nothing_to_stay_with_are_led_on(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "CURRENT").write_bytes(content)
+    assert make_current(published(tmp_path, "one"), at(0)) is None
+    assert (tmp_path / "CURRENT").read_text() == "one\n"
+    assert (tmp_path / "current").resolve() == tmp_path / "runs/one"
+
+
+def test_a_plan_is_later_than_what_decided_current_whatever_the_clocks_say(tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    assert before <= take_plan_time(str(tmp_path)) <= datetime.now(UTC)
+    make_current(published(tmp_path, "one"), at(0))
+    assert before <= take_plan_time(str(tmp_path)) <= datetime.now(UTC)
+    far = datetime(2190, 1, 1, tzinfo=UTC)
+    make_current(published(tmp_path, "two"), far)
+    assert take_plan_time(str(tmp_path)) == far + timedelta(microseconds=1)
+
+
+def test_a_current_that_stands_is_durable_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who replaced it may have failed to make it so."""
+    run = published(tmp_path, "one")
+    make_current(run, at(0))
+    synced = list[str]()
+    monkeypatch.setattr(
+        os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}"))
+    )
+    make_current(run, at(0))
+    assert synced == [str(tmp_path)]
+
+
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_launchers_that_end_at_one_moment(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each looks before any of them replaces, as often as they are let: the latest plan leads in the end."""
+    output = str(tmp_path) if place == "disk" else f"memory://{uuid.uuid4().hex}"
+    runs = [published(output, f"run-{number}") for number in range(8)]
+    read, together = stamped.read, threading.Barrier(8)
+
+    def read_together(url: str) -> Any:
+        found = read(url)
+        if place == "memory" and found is None:
+            together.wait(10)
+        return found
+
+    monkeypatch.setattr(stamped, "read", read_together)
+    later = datetime.now(UTC) + timedelta(days=1)
+    threads = [
+        threading.Thread(target=make_current, args=(run, later + timedelta(seconds=number)))
+        for number, run in enumerate(runs)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    monkeypatch.undo()
+    assert find_current_run(output) == "run-7"
+    assert not (tmp_path / ".CURRENT.lock").exists()
+
+
+def test_a_lock_that_a_killed_launcher_left_is_free(tmp_path: Path) -> None:
+    (tmp_path / ".CURRENT.lock").touch()
+    assert make_current(published(tmp_path, "one"), at(0)) is None
+    assert not (tmp_path / ".CURRENT.lock").exists()
+
+
+def test_a_stopped_process_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = published(tmp_path, "one")
+    monkeypatch.setattr(lock, "_LONGEST_WAIT_SECONDS", 0.0)
+    with lock.hold_current(str(tmp_path)):
+        for _ in range(3):
+            with pytest.raises(OSError, match="process that has stopped") as caught:
+                make_current(run, at(0))
+            assert caught.value.errno == errno.EBUSY
+    assert make_current(run, at(0)) is None
+
+
+def test_a_store_whose_condition_is_never_met_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamped, "replace", lambda *arguments, **named: False)
+    with pytest.raises(OSError, match="again and again"):
+        make_current(published(tmp_path, "one"), at(0))
+    assert current._ATTEMPTS > 10
