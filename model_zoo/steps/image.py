@@ -4,7 +4,6 @@ torch resizes bytes as Pillow does (a triangle as wide as the new pixel, in fixe
 times as fast; about one number in a thousand comes out one or two larger or smaller.
 """
 
-import io
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from configs.errors import RejectedRows, RowError
+from model_zoo.pictures import open_picture
 from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_arrow
 from model_zoo.steps.step import Word
 
@@ -73,7 +73,7 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
     """Decode a binary column.
 
     Args:
-        encoded: (rows,) of encoded images in any format that Pillow reads.
+        encoded: (rows,) of encoded images, in one of the formats of `model_zoo.pictures`.
         step: target size, mode, and normalisation.
 
     Returns:
@@ -126,19 +126,11 @@ def _make_normalisation(step: Image, line_length: int) -> tuple[np.ndarray, np.n
 
 def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
     """Return one image as uint8 (height, width) or (height, width, 3), in the size of the step."""
-    import PIL.Image  # takes a tenth of a second, and jobs without images need none
-    import PIL.ImageOps
+    import PIL.ImageOps  # takes a tenth of a second, and jobs without images need none
 
     if not encoded:
         raise RowError("no image")
-    file = io.BytesIO(encoded)
-    with PIL.Image.open(file) as image:
-        # Pillow has read the header alone so far: a small file may stand for a picture of gigabytes.
-        width, height = image.size
-        if width * height > step.max_pixels:
-            raise RowError(
-                f"image of {width} x {height} pixels, more than max_pixels {step.max_pixels}"
-            )
+    with open_picture(encoded, step.max_pixels) as image:
         PIL.ImageOps.exif_transpose(image, in_place=True)
         converted = _to_8_bits(image).convert(step.mode)
         pixels = np.array(converted)
