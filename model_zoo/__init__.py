@@ -1,1 +1,6 @@
 """Brains: model packages, the Scorer, architectures, training. No Beam."""
+
+from model_zoo.library_caches import keep_library_caches_private
+
+# Before any library is imported that looks for its cache: every worker comes by here.
+keep_library_caches_private()

@@ -15,6 +15,7 @@ import numpy as np
 
 from configs.errors import ModelError, RejectedRows, RowError, WorkerError
 from model_zoo.engines.settings import Device, Settings
+from model_zoo.library_caches import refuse_shared_caches
 from model_zoo.package.package import read_package
 from model_zoo.scoring.devices import threads_for
 from model_zoo.scoring.scored import Scored
@@ -119,7 +120,13 @@ class Scoring:
     machine: Mapping[str, str] | None = None
 
     def load(self) -> Score:
-        """Return the model, ready to score."""
+        """Return the model, ready to score.
+
+        Raises:
+            ModelError, JobError: it cannot be loaded here, or not safely.
+        """
+        # Here too: a worker's environment may be another than the launcher's.
+        refuse_shared_caches()
         # The launcher's digest, so that a package that changed since is refused.
         package = read_package(self.package, expected_digest=self.digest)
         threads = threads_for(self.workers)

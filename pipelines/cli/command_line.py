@@ -18,6 +18,7 @@ import warnings
 from configs.errors import JobError, Refusal, refusal_of
 from configs.redaction import shown
 from configs.suggest import nearest
+from model_zoo.library_caches import refuse_shared_caches
 from pipelines.cli.log_format import JsonFormatter, TextFormatter
 from pipelines.cli.python_private import list_flags
 from pipelines.cli.run_log import RunLog
@@ -178,6 +179,7 @@ _log = RunLog()
 
 def _run(main: Main, argv: Sequence[str]) -> int:
     try:
+        refuse_shared_caches()
         return main(argv)
     except Refusal as refusal:
         # A local runner adds the step to its message.
