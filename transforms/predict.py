@@ -13,7 +13,7 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 import numpy as np
 
-from configs.errors import ModelError, RejectedRows, RowError, WorkerError
+from configs.errors import ModelError, RejectedRows, RowError, WorkerError, crashes_as_errors
 from model_zoo.engines.settings import Device, Settings
 from model_zoo.library_caches import refuse_shared_caches
 from model_zoo.package.package import read_package
@@ -160,7 +160,9 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
     scoring: Scoring
 
     def load_model(self) -> Any:
-        return self.scoring.load()
+        # No other than an Exception, for which the runner would not end.
+        with crashes_as_errors():
+            return self.scoring.load()
 
     def run_inference(
         self,

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from configs.errors import ModelError
+from configs.errors import ModelError, Refusal, crashes_as_errors
 from model_zoo.architectures.builders import build
 from model_zoo.package.package import Package
 from model_zoo.package.state_dicts import StateDict, read_state_dict
@@ -31,13 +31,17 @@ def load_network(package: Package) -> nn.Module:
     card = package.card
     content = package.read_file(card.weights)
     try:
-        state = read_state_dict(card.weights, content)
-        outline = _outline_network(package)
-        _check_size(outline, state, len(content))
-        network = build(card.builder, card.parameters)
-        network.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError, ValueError, EOFError, OSError) as error:
-        reason = " ".join(str(error).split())
+        with crashes_as_errors():
+            state = read_state_dict(card.weights, content)
+            outline = _outline_network(package)
+            _check_size(outline, state, len(content))
+            network = build(card.builder, card.parameters)
+            network.load_state_dict(state)
+    except Refusal:
+        raise
+    except Exception as error:  # libraries have no class for all that can be wrong with a file
+        text = str(error) or type(error).__name__
+        reason = " ".join(text.split())
         reason = reason[:_SHOWN_CHARACTERS]
         raise ModelError(
             f"{package.url}/{card.weights}: does not hold the weights of {card.builder}: {reason}"

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 import torch
 from torch.nn import functional
 
-from configs.errors import RejectedRows, RowError
+from configs.errors import RejectedRows, RowError, crashes_as_errors
 from model_zoo.pictures import open_picture
 from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_arrow
 from model_zoo.steps.step import Word
@@ -92,7 +92,8 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
     for row, value in enumerate(encoded):
         lines = pixels[row]
         try:
-            decoded = _decode_image(value.as_py(), step)
+            with crashes_as_errors():
+                decoded = _decode_image(value.as_py(), step)
             decoded = decoded.reshape(lines.shape)
         except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
             reasons[row] = error

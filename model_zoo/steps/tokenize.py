@@ -1,5 +1,6 @@
 """Step `tokenize`: texts to token numbers, with the tokenizers library."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain
 import os
@@ -10,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from configs.errors import JobError, RejectedRows, RowError
+from configs.errors import JobError, RejectedRows, RowError, crashes_as_errors
 from configs.redaction import shown
+from model_zoo.halving import find_rejected
 from model_zoo.steps.arrays import (
     Columns,
     NewColumns,
@@ -62,12 +64,12 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
         zeros behind them.
 
     Raises:
-        RejectedRows: rows whose text is missing, or is not UTF-8.
-        JobError: the column is no text, or `step.tokenizer` is no tokenizer.
+        RejectedRows: rows whose text is missing, is not UTF-8, or makes the tokenizer fail.
+        JobError: the column is no text, or `step.tokenizer` is no tokenizer, or fails on every text.
     """
     tokenizer = _load_tokenizer(step.tokenizer, step.max_tokens)
     strings = _to_strings(texts, step.column)
-    tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(strings)]
+    tokens = _encode(tokenizer, strings)
     lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
     places = np.arange(step.max_tokens)
     # (rows, max_tokens): true at a row's first places, as many as it has tokens.
@@ -79,6 +81,43 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     numbers = np.zeros(mask.shape, dtype=np.int64)
     numbers[mask] = np.fromiter(all_tokens, dtype=np.int64, count=count)
     return numbers, mask.astype(np.int64)
+
+
+def _encode(tokenizer: Any, strings: list[str]) -> list[list[int]]:
+    """Return the token numbers of each text."""
+    try:
+        return _encode_all(tokenizer, strings)
+    # Anything: the library has one class for all errors, and panics beside it.
+    except Exception as error:
+
+        def encode_some(positions: np.ndarray) -> None:
+            _encode_all(tokenizer, [strings[position] for position in positions.tolist()])
+
+        raise _explain(error, len(strings), encode_some) from error
+
+
+def _encode_all(tokenizer: Any, strings: list[str]) -> list[list[int]]:
+    with crashes_as_errors():
+        return [encoding.ids for encoding in tokenizer.encode_batch_fast(strings)]
+
+
+def _explain(
+    error: Exception, rows: int, attempt: Callable[[np.ndarray], None]
+) -> RejectedRows | JobError:
+    """Return what a tokenizer's failure comes to: rows, or a job that cannot go on."""
+    try:
+        rejected = find_rejected(rows, attempt)
+    except Exception as last:  # noqa: BLE001 - it fails on whatever it is given
+        return JobError(
+            f"preprocess step tokenize: the tokenizer fails on every text: {shown(last)}; "
+            "pack the model with another"
+        )
+    if rejected is not None:
+        return rejected
+    return JobError(
+        f"preprocess step tokenize: the tokenizer fails on {rows} texts but on none of their "
+        f"halves: {shown(error)}"
+    )
 
 
 # Parsing a tokenizer of 30 000 words takes a tenth of a second.
@@ -94,7 +133,8 @@ def _load_tokenizer(content: str, max_tokens: int) -> Any:
             "install the extra for texts: pip install '.[texts]'"
         ) from error
     try:
-        tokenizer = Tokenizer.from_str(content)
+        with crashes_as_errors():
+            tokenizer = Tokenizer.from_str(content)
     except Exception as error:  # the library raises nothing narrower
         raise JobError(
             "preprocess step tokenize: tokenizer is not the content of a tokenizer.json: "

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from configs.errors import JobError, ModelError
+from configs.errors import JobError, ModelError, Refusal, RejectedRows, crashes_as_errors
 from configs.redaction import shown
 from model_zoo.package.package import Package
 from model_zoo.steps.function import Function
@@ -42,8 +42,16 @@ def check_preprocessing(package: Package) -> None:
     """
     # Before any worker starts: it is the cheapest proof that scoring prepares rows as training did.
     try:
-        other = _find_other_input(package)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        with crashes_as_errors():
+            other = _find_other_input(package)
+    except Refusal:
+        raise
+    except RejectedRows as rejected:
+        reason = next(iter(rejected.reasons.values()))
+        raise ModelError(
+            f"{package.url}: preprocessing rejects a row of the smoke batch: {shown(reason)}; {_MEND}"
+        ) from rejected
+    except Exception as error:  # whatever a library has against what a stranger packed
         raise ModelError(
             f"{package.url}: the smoke batch does not fit the contract: {shown(error)}; {_MEND}"
         ) from error

@@ -13,6 +13,7 @@ from configs.errors import JobError, ModelError, Refusal
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import Step
+from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.columns import list_columns, make_input_format, plan_columns
 from pipelines.planning.identity import list_libraries, make_run_id
 from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
@@ -163,7 +164,9 @@ def _read_package(job: ScoringJob) -> Package:
     package = read_package(_to_absolute(job.model.package, "model.package", ModelError))
     # Before any of its steps runs.
     check_functions(job, package)
-    check_preprocessing(package)
+    # Libraries in Rust write to stderr by themselves when they panic.
+    with workers_kept_quiet():
+        check_preprocessing(package)
     return package
 
 

@@ -6,6 +6,7 @@ import time
 
 import pyarrow as pa
 
+from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.plan import Plan
 from pipelines.planning.scoring import scoring_of
 from pipelines.scoring import summary
@@ -33,7 +34,8 @@ def dry_run(plan: Plan) -> int:
 
     The rows go through the same functions as in the graph.
     """
-    trial = _score_first_rows(plan)
+    with workers_kept_quiet():
+        trial = _score_first_rows(plan)
     rows = trial.batch.rows_in
     print(plan_table(plan))
     if plan.rows is not None and rows:
