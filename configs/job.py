@@ -37,7 +37,9 @@ def _without_credentials(url: str) -> str:
 StepT = TypeVar("StepT")
 InputFormatT = TypeVar("InputFormatT", bound=str)
 OutputFormatT = TypeVar("OutputFormatT", bound=str)
-Count = Annotated[int, Field(ge=1)]
+# What a 64-bit integer holds, in files and in C.
+MOST = 2**63 - 1
+Count = Annotated[int, Field(ge=1, le=MOST)]
 Url = Annotated[str, AfterValidator(_without_credentials)]
 
 
@@ -229,7 +231,7 @@ class Errors(_Section):
             of the rejected file.
     """
 
-    max_rejected_rows: Annotated[int, Field(ge=0)] = 0
+    max_rejected_rows: Annotated[int, Field(ge=0, le=MOST)] = 0
     max_rejected_percent: Annotated[float, Field(ge=0, le=100)] = 0.0
     store_values: bool = False
 
