@@ -15,7 +15,7 @@ from torch.nn import functional
 from configs.errors import RejectedRows, RowError, crashes_as_errors
 from model_zoo.pictures import open_picture
 from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_arrow
-from model_zoo.steps.step import Word
+from model_zoo.steps.step import Widths, Word
 
 
 class Image(Word):
@@ -59,6 +59,9 @@ class Image(Word):
         column = get_column(columns, self.column, self.step)
         encoded = to_arrow(column)
         return {self.into: decode_images(encoded, self)}
+
+    def count_numbers(self, widths: Widths) -> dict[str, int]:
+        return {self.into: self.height * self.width * _count_channels(self.mode)}
 
     def _check_channels(self, name: str, values: tuple[float, ...]) -> None:
         channels = _count_channels(self.mode)

@@ -53,6 +53,21 @@ def apply_steps(
     return result
 
 
+def find_widest(steps: Sequence[Step], columns: Sequence[str]) -> int:
+    """Return the most numbers of a row that there are at a time, as the steps themselves say.
+
+    Args:
+        steps: complete ones; those of a user's function are not counted, as nobody knows them.
+        columns: names of columns of one number each.
+    """
+    widths = dict.fromkeys(columns, 1)
+    widest = len(widths)
+    for step in steps:
+        widths.update(step.count_numbers(widths))
+        widest = max(widest, sum(widths.values()))
+    return widest
+
+
 def fit_steps(
     steps: Sequence[Step], columns: Mapping[str, Column], rows: int
 ) -> tuple[tuple[Step, ...], NewColumns]:

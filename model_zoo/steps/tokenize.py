@@ -21,7 +21,8 @@ from model_zoo.steps.arrays import (
     get_column,
     to_arrow,
 )
-from model_zoo.steps.step import Word
+from model_zoo.steps.step import Widths, Word
+from model_zoo.tokenizer_growth import refuse_growth
 
 
 class Tokenize(Word):
@@ -51,6 +52,9 @@ class Tokenize(Word):
         numbers, mask = tokenize(texts, self)
         return {self.into: numbers, self.mask_into: mask}
 
+    def count_numbers(self, widths: Widths) -> dict[str, int]:
+        return {self.into: self.max_tokens, self.mask_into: self.max_tokens}
+
 
 def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     """Cut texts into tokens.
@@ -71,6 +75,11 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     strings = _to_strings(texts, step.column)
     tokens = _encode(tokenizer, strings)
     lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
+    if lengths.max(initial=0) > step.max_tokens:
+        raise JobError(
+            f"preprocess step tokenize: the tokenizer gives {lengths.max()} tokens of a text, more "
+            f"than max_tokens {step.max_tokens}; raise max_tokens, or pack the model with another"
+        )
     places = np.arange(step.max_tokens)
     # (rows, max_tokens): true at a row's first places, as many as it has tokens.
     mask = places < lengths[:, None]
@@ -135,6 +144,7 @@ def _load_tokenizer(content: str, max_tokens: int) -> Any:
     try:
         with crashes_as_errors():
             tokenizer = Tokenizer.from_str(content)
+            refuse_growth(tokenizer)
     except Exception as error:  # the library raises nothing narrower
         raise JobError(
             "preprocess step tokenize: tokenizer is not the content of a tokenizer.json: "
