@@ -141,7 +141,8 @@ class Model(_Section):
             of network input, 32 to 4 096.
         not_finite: what a NaN or infinite score does: `reject` its row, `fail` the run, or `pass`
             as it is.
-        timeout_seconds: a mini-batch that takes longer ends the run, which can then be resumed.
+        timeout_seconds: a mini-batch, a picture or 1 024 texts that take longer end the run, which
+            can then be resumed.
     """
 
     package: Url

@@ -60,7 +60,8 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
     job, output = plan.job, plan.output
     record = RowRecord(job.source.key, job.errors.store_values)
     read = ReadShards(plan.run, plan.schema, plan.format, plan.rows_per_batch, record)
-    preprocess = Preprocess(plan.package.card.columns, plan.steps, plan.package.card.inputs)
+    card = plan.package.card
+    preprocess = Preprocess(card.columns, plan.steps, card.inputs, job.model.timeout_seconds)
     predict = Predict(scoring_of(plan, workers))
     postprocess = Postprocess(job.source.carried, output.scores, output.keep, job.postprocess.where)
     write = WriteShards(plan.run, output.file_format)

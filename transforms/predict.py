@@ -7,6 +7,7 @@ mini-batches is the Scorer's own work.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
@@ -16,6 +17,7 @@ import numpy as np
 from configs.errors import ModelError, RejectedRows, RowError, WorkerError, crashes_as_errors
 from model_zoo.engines.settings import Device, Settings
 from model_zoo.library_caches import refuse_shared_caches
+from model_zoo.load_limits import load_within_limits
 from model_zoo.package.package import read_package
 from model_zoo.scoring.devices import threads_for
 from model_zoo.scoring.scored import Scored
@@ -130,7 +132,8 @@ class Scoring:
         # The launcher's digest, so that a package that changed since is refused.
         package = read_package(self.package, expected_digest=self.digest)
         threads = threads_for(self.workers)
-        return load_scorer(
+        load = partial(
+            load_scorer,
             package,
             self.device,
             self.settings,
@@ -138,6 +141,7 @@ class Scoring:
             self.timeout_seconds,
             self.machine,
         )
+        return load_within_limits(load, package.url, package.card)
 
 
 @dataclass

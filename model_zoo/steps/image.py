@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from configs.errors import RejectedRows, RowError, crashes_as_errors
 from model_zoo.pictures import open_picture
+from model_zoo.piece_watch import one_piece
 from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_arrow
 from model_zoo.steps.step import Widths, Word
 
@@ -95,7 +96,7 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
     for row, value in enumerate(encoded):
         lines = pixels[row]
         try:
-            with crashes_as_errors():
+            with one_piece(), crashes_as_errors():
                 decoded = _decode_image(value.as_py(), step)
             decoded = decoded.reshape(lines.shape)
         except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row

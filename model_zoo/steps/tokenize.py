@@ -14,6 +14,7 @@ from pydantic import Field
 from configs.errors import JobError, RejectedRows, RowError, crashes_as_errors
 from configs.redaction import shown
 from model_zoo.halving import find_rejected
+from model_zoo.piece_watch import one_piece
 from model_zoo.steps.arrays import (
     Columns,
     NewColumns,
@@ -23,6 +24,9 @@ from model_zoo.steps.arrays import (
 )
 from model_zoo.steps.step import Widths, Word
 from model_zoo.tokenizer_growth import refuse_growth
+
+# So many that their calls do not count, and few enough to be done in seconds.
+_TEXTS_OF_A_PIECE = 1024
 
 
 class Tokenize(Word):
@@ -106,8 +110,12 @@ def _encode(tokenizer: Any, strings: list[str]) -> list[list[int]]:
 
 
 def _encode_all(tokenizer: Any, strings: list[str]) -> list[list[int]]:
-    with crashes_as_errors():
-        return [encoding.ids for encoding in tokenizer.encode_batch_fast(strings)]
+    tokens: list[list[int]] = []
+    for first in range(0, len(strings), _TEXTS_OF_A_PIECE):
+        texts = strings[first : first + _TEXTS_OF_A_PIECE]
+        with one_piece(), crashes_as_errors():
+            tokens += [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
+    return tokens
 
 
 def _explain(

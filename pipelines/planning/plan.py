@@ -5,11 +5,13 @@ Nothing is written here but the stored plan, by `store_plan`.
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from configs.errors import JobError, ModelError, Refusal
+from model_zoo.load_limits import load_within_limits
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import Step
@@ -166,7 +168,8 @@ def _read_package(job: ScoringJob) -> Package:
     check_functions(job, package)
     # Libraries in Rust write to stderr by themselves when they panic.
     with workers_kept_quiet():
-        check_preprocessing(package)
+        check = partial(check_preprocessing, package, job.model.timeout_seconds)
+        load_within_limits(check, package.url, package.card)
     return package
 
 

@@ -81,7 +81,9 @@ def _score_first_rows(plan: Plan) -> _Trial:
     batch = next(batches)
     # Reading and loading do not count: a run does the one while it scores, and the other once.
     began = time.perf_counter()
-    features = preprocess_batch(batch, card.columns, plan.steps, card.inputs)
+    features = preprocess_batch(
+        batch, card.columns, plan.steps, card.inputs, job.model.timeout_seconds
+    )
     prediction = predict_batch(scorer, features, scoring.not_finite)
     scored = postprocess_batch(
         prediction,
