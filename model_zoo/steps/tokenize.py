@@ -152,11 +152,17 @@ def _load_tokenizer(content: str, max_tokens: int) -> Any:
     try:
         with crashes_as_errors():
             tokenizer = Tokenizer.from_str(content)
-            refuse_growth(tokenizer)
     except Exception as error:  # the library raises nothing narrower
         raise JobError(
             "preprocess step tokenize: tokenizer is not the content of a tokenizer.json: "
             f"{shown(error)}"
+        ) from error
+    try:
+        refuse_growth(tokenizer)
+    except ValueError as error:
+        raise JobError(
+            f"preprocess step tokenize: the tokenizer is not taken: {error}; "
+            "pack the model with another"
         ) from error
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()

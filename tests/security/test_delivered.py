@@ -169,7 +169,9 @@ def test_a_tokenizer_that_makes_texts_or_tokens_many_is_refused_before_it_sees_o
     step = Tokenize(
         step="tokenize", column="text", max_tokens=4, tokenizer=with_parts(**GROWING[kind])
     )
-    with pytest.raises(JobError, match=r"^preprocess step tokenize: "):
+    with pytest.raises(
+        JobError, match=r"^preprocess step tokenize: the tokenizer is not taken: it "
+    ):
         tokenize(pa.array(["a"]), step)
 
 
