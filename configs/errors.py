@@ -5,10 +5,13 @@ hands a worker's exception back as text only, so `refusal_in` finds them again i
 is why a message is always one line.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 import re
+import threading
 import traceback
+from typing import Any
 
 
 class Refusal(Exception):
@@ -112,6 +115,46 @@ def refusal_in(text: str) -> Refusal | None:
         if refusal is not None:
             last = refusal(message)
     return last
+
+
+class CrashError(Exception):
+    """What somebody else's code raised that is no `Exception`: a panic of a library, a wish to exit.
+
+    Attributes:
+        kind: the name of its class.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}" if message else kind)
+        self.kind = kind
+
+    def __reduce__(self) -> Any:
+        return _make_crash, (str(self), self.kind)
+
+
+@contextmanager
+def crashes_as_errors() -> Iterator[None]:
+    """Raise a `CrashError` for whatever the block raises that is no `Exception`.
+
+    The block is code of a library or of a user. Nothing that it raises may end a worker's thread, or
+    the program with status 0 and without a word. Ctrl-C stays what it is.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as crash:  # a panic of Rust code, and SystemExit, are no Exceptions
+        # Only the main thread is told of Ctrl-C.
+        is_told = threading.current_thread() is threading.main_thread()
+        if isinstance(crash, KeyboardInterrupt) and is_told:
+            raise
+        raise CrashError(type(crash).__name__, str(crash)) from crash
+
+
+def _make_crash(text: str, kind: str) -> CrashError:
+    """Make one again in another process."""
+    message = text.removeprefix(kind).removeprefix(": ")
+    return CrashError(kind, message)
 
 
 class RowError(ValueError):

@@ -37,7 +37,9 @@ def _without_credentials(url: str) -> str:
 StepT = TypeVar("StepT")
 InputFormatT = TypeVar("InputFormatT", bound=str)
 OutputFormatT = TypeVar("OutputFormatT", bound=str)
-Count: TypeAlias = Annotated[int, Field(ge=1)]
+# What a 64-bit integer holds, in files and in C.
+MOST = 2**63 - 1
+Count: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
 Names: TypeAlias = tuple[str, ...]
 Url: TypeAlias = Annotated[str, AfterValidator(_without_credentials)]
 # A job's becomes part of file names, log lines and labels of metrics.
@@ -157,7 +159,8 @@ class Model(_Section):
             of network input, 32 to 4 096.
         not_finite: what a NaN or infinite score does: `reject` its row, `fail` the run, or `pass`
             as it is.
-        timeout_seconds: a mini-batch that takes longer ends the run, which can then be resumed.
+        timeout_seconds: a mini-batch, a picture or 1 024 texts that take longer end the run, which
+            can then be resumed.
     """
 
     package: Url
@@ -249,7 +252,7 @@ class Errors(_Section):
             of the rejected file.
     """
 
-    max_rejected_rows: int = Field(default=0, ge=0)
+    max_rejected_rows: int = Field(default=0, ge=0, le=MOST)
     max_rejected_percent: float = Field(default=0.0, ge=0, le=100)
     store_values: bool = False
 

@@ -5,6 +5,7 @@ composed its size is counted as if every alias were written out, so that a few l
 for a billion values, nor nest until Python gives up.
 """
 
+import re
 from typing import Any, NoReturn
 
 import yaml
@@ -18,6 +19,13 @@ _CHARACTERS_OF_ONE = 64
 _DEEPEST = 64
 # What PyYAML raises for the 31st of June, or an integer without a digit.
 _UNEXPECTED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+# What files, Arrow and C take. Beyond it Python's own integers go on, and arithmetic on them takes
+# for ever; among them are as many keys with one hash as anybody likes.
+_INTEGER_BITS = 64
+# As long as any such number is written, base 2 with underscores included.
+_INTEGER_CHARACTERS = 2 * _INTEGER_BITS + 8
+# Halves of a character that UTF-16 writes as two: alone they are no text, and cannot be stored.
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
@@ -32,7 +40,8 @@ def parse_yaml(text: str) -> Any:
     {'a': [1, 'x']}
 
     Raises:
-        NotPlainYaml: it cannot be read, names a Python object, has a key twice, or is too large.
+        NotPlainYaml: it cannot be read, names a Python object, has a key twice, holds an integer of more
+            than 64 bits or what is no text, or is too large.
     """
     if len(text) > MOST_BYTES:
         raise NotPlainYaml(f"is larger than {MOST_BYTES >> 20} MiB")
@@ -76,6 +85,8 @@ class _PlainLoader(yaml.SafeLoader):
         before = self._size
         # Lists and mappings have none.
         text = getattr(event, "value", "")
+        if _HALF_CHARACTER.search(text):
+            self._refuse("holds half a character (U+D800 to U+DFFF), which is no text", event)
         size = 1 + len(text) // _CHARACTERS_OF_ONE
         self._count(size, event)
         node = self._compose_deeper(parent, index, event)
@@ -125,4 +136,18 @@ def _construct_mapping(loader: _PlainLoader, node: yaml.MappingNode) -> dict[Any
     return loader.construct_mapping(node, deep=True)
 
 
+def _construct_integer(loader: _PlainLoader, node: yaml.ScalarNode) -> int:
+    """Return an integer, of as many bits as a machine's."""
+    number = 0
+    is_long = len(node.value) > _INTEGER_CHARACTERS
+    if not is_long:
+        number = loader.construct_yaml_int(node)
+    if is_long or number.bit_length() > _INTEGER_BITS:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"an integer of more than {_INTEGER_BITS} bits", node.start_mark
+        )
+    return number
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _construct_integer)
 _PlainLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)

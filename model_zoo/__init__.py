@@ -1,1 +1,6 @@
 """Models: packages, networks, engines, preprocessing steps, scoring, training. Nothing here knows Beam."""
+
+from model_zoo.library_caches import keep_library_caches_private
+
+# Before any library is imported that looks for its cache: every worker comes by here.
+keep_library_caches_private()

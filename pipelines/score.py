@@ -74,7 +74,12 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
         rows_per_batch=plan.rows_per_batch,
         record=record,
     )
-    preprocess = Preprocess(contract=card.columns, steps=plan.steps, inputs=card.inputs)
+    preprocess = Preprocess(
+        contract=card.columns,
+        steps=plan.steps,
+        inputs=card.inputs,
+        timeout_seconds=job.model.timeout_seconds,
+    )
     predict = Predict(scoring_of(plan, workers))
     postprocess = Postprocess(
         carried=job.source.carried, scores=output.scores, keep=output.keep, where=where

@@ -6,6 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from configs.errors import crashes_as_errors
 from transforms.batches import PredictionBatch, RawBatch
 from transforms.timing import StageTimes, Timed
 
@@ -27,7 +28,9 @@ class BatchFunction(beam.DoFn):
 
     def process(self, batch: Any) -> Iterator[Any]:
         times = _get_times(batch)
-        with self._timed(len(batch)), times.clocked(self.stage):
+        timed = self._timed(len(batch))
+        # A worker's thread that ends otherwise than by an Exception would leave the runner waiting.
+        with timed, times.clocked(self.stage), crashes_as_errors():
             result = self.function(batch)
         # Outside the block: while it yields, later stages work on the result.
         yield result

@@ -7,14 +7,17 @@ mini-batches is the Scorer's own work.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 import numpy as np
 
-from configs.errors import ModelError, RejectedRows, RowError, WorkerError
+from configs.errors import ModelError, RejectedRows, RowError, WorkerError, crashes_as_errors
 from model_zoo.engines.settings import Device, Settings
+from model_zoo.library_caches import refuse_shared_caches
+from model_zoo.load_limits import load_within_limits
 from model_zoo.package.package import read_package
 from model_zoo.scoring.devices import threads_for
 from model_zoo.scoring.scored import Scored
@@ -119,11 +122,18 @@ class Scoring:
     machine: Mapping[str, str] | None = None
 
     def load(self) -> Score:
-        """Return the model, ready to score."""
+        """Return the model, ready to score.
+
+        Raises:
+            ModelError, JobError: it cannot be loaded here, or not safely.
+        """
+        # Here too: a worker's environment may be another than the launcher's.
+        refuse_shared_caches()
         # The launcher's digest, so that a package that changed since is refused.
         package = read_package(self.package, expected_digest=self.digest)
         threads = threads_for(self.workers)
-        return load_scorer(
+        load = partial(
+            load_scorer,
             package,
             self.device,
             self.settings,
@@ -131,6 +141,7 @@ class Scoring:
             self.timeout_seconds,
             self.machine,
         )
+        return load_within_limits(load, package.url, package.card)
 
 
 @dataclass
@@ -153,7 +164,9 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
     scoring: Scoring
 
     def load_model(self) -> Any:
-        return self.scoring.load()
+        # No other than an Exception, for which the runner would not end.
+        with crashes_as_errors():
+            return self.scoring.load()
 
     def run_inference(
         self,

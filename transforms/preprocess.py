@@ -12,7 +12,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import InputError, JobError, RejectedRows, RowError
+from configs.errors import InputError, JobError, RejectedRows, RowError, WorkerError
 from model_zoo.package.card import InputColumn, Tensor
 from model_zoo.steps.arrays import Column, cast_array, fill_missing, find_missing
 from model_zoo.steps.table import AnyStep, apply_steps
@@ -26,6 +26,7 @@ def preprocess_rows(
     contract: Sequence[InputColumn],
     steps: Sequence[AnyStep],
     inputs: Mapping[str, Tensor],
+    timeout_seconds: float | None = None,
 ) -> Arrays:
     """Return the network's inputs for some rows.
 
@@ -34,6 +35,7 @@ def preprocess_rows(
         contract: every model column, with its policy for missing values.
         steps: complete ones, in order.
         inputs: name, dtype and shape of what must come out.
+        timeout_seconds: the longest time that one picture, or some texts, may take; None for any.
 
     Returns:
         One array (rows, *shape) per input, in its dtype.
@@ -41,13 +43,14 @@ def preprocess_rows(
     Raises:
         RejectedRows: rows that a policy or a step rejects.
         InputError, JobError: something that concerns not just a row.
+        WorkerError: a picture or text took too long.
     """
     columns: dict[str, Column] = {}
     for name in rows.schema.names:
         columns[name] = rows.column(name)
     # Before the steps, so that they see no missing value that the contract settles.
     columns.update(_settle_missing(rows, contract))
-    preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as)
+    preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as, timeout_seconds)
     return {
         name: _select_input(name, preprocessed, wanted, rows.num_rows)
         for name, wanted in inputs.items()
@@ -59,26 +62,27 @@ def preprocess_batch(
     contract: Sequence[InputColumn],
     steps: Sequence[AnyStep],
     inputs: Mapping[str, Tensor],
+    timeout_seconds: float | None = None,
 ) -> FeatureBatch:
     """Return the batch with its inputs, without the rows that were rejected.
 
     Args:
         batch: rows as they were read.
-        contract, steps, inputs: as for `preprocess_rows`.
+        contract, steps, inputs, timeout_seconds: as for `preprocess_rows`.
 
     Raises:
-        InputError: as `preprocess_rows`; the message names the batch.
+        InputError, WorkerError: as `preprocess_rows`; the message names the batch.
         JobError: as `preprocess_rows`.
     """
     # A step names the rows that it cannot take column by column: once more for every such column.
     while True:
         try:
-            arrays = preprocess_rows(batch.rows, contract, steps, inputs)
+            arrays = preprocess_rows(batch.rows, contract, steps, inputs, timeout_seconds)
             return FeatureBatch(batch, arrays)
         except RejectedRows as rejected:
             batch = batch.reject(rejected, "preprocess")
-        except InputError as error:
-            raise InputError(f"{batch.id}: {error}") from error
+        except (InputError, WorkerError) as error:
+            raise type(error)(f"{batch.id}: {error}") from error
 
 
 @dataclass
@@ -88,6 +92,7 @@ class Preprocess(beam.PTransform):
     contract: tuple[InputColumn, ...]
     steps: tuple[AnyStep, ...]
     inputs: dict[str, Tensor]
+    timeout_seconds: float | None = None
 
     def expand(self, batches: beam.PCollection[RawBatch]) -> beam.PCollection[FeatureBatch]:
         preprocess = partial(
@@ -95,6 +100,7 @@ class Preprocess(beam.PTransform):
             contract=self.contract,
             steps=self.steps,
             inputs=self.inputs,
+            timeout_seconds=self.timeout_seconds,
         )
         function = BatchFunction(preprocess, "preprocess")
         return batches | beam.ParDo(function).with_output_types(FeatureBatch)

@@ -17,6 +17,8 @@ from model_zoo.evaluation.agreement import Agreement
 
 # A digest's first digits, which tell models apart as well as all 64 do.
 _SHOWN_DIGITS = 12
+# Of a number of cores.
+_CORES_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,22 @@ def parse_tuning_report(content: bytes, url: str) -> TuningReport:
         url: of the file, for messages.
 
     Raises:
-        JobError: it is none.
+        JobError: it is none, or names more workers than cores.
     """
     try:
-        return _REPORT.validate_json(content)
+        report = _REPORT.validate_json(content)
     except ValidationError as error:
         raise JobError(
             f"{url}: is not a tuning report of this version; run pipelines.tune again"
         ) from error
+    # Tuning tries no more, and a thread each would be started.
+    cores = report.machine.get("cores", "")
+    if not cores.isdecimal() or not 1 <= report.workers <= int(cores[:_CORES_DIGITS]):
+        raise JobError(
+            f"{url}: names {report.workers:,} workers for a machine of {cores[:_CORES_DIGITS]} "
+            "cores; run pipelines.tune again"
+        )
+    return report
 
 
 def refuse_other_model(report: TuningReport, digest: str, url: str) -> None:
@@ -88,10 +98,12 @@ def refuse_other_model(report: TuningReport, digest: str, url: str) -> None:
         JobError: it is.
     """
     model = report.model
-    made_for = model["digest"]
+    # The file is a stranger's, perhaps, and may name none.
+    made_for = model.get("digest", "")
     # By digest: a name and a version may stand for other weights by now.
     if made_for != digest:
-        other = f"{model['name']} {model['version']} ({made_for[:_SHOWN_DIGITS]})"
+        name = f"{model.get('name', 'none')} {model.get('version', '')}"
+        other = f"{name} ({made_for[:_SHOWN_DIGITS]})"
         raise JobError(
             f"{url}: is the tuning report of another model, {other}, "
             f"not of {digest[:_SHOWN_DIGITS]}; "

@@ -26,13 +26,17 @@ from model_zoo.package.cache import keep_copy, read_copy
 from model_zoo.package.card import FileEntry, ModelCard
 from model_zoo.package.files import ListedFile, is_remote, read_file
 from model_zoo.package.smoke_batch import parse_smoke_batch
-from model_zoo.steps.table import STEPS, AnyStep
+from model_zoo.steps.table import STEPS, AnyStep, find_widest
 from storage import files
 
 CARD = "model.yaml"
 PREPROCESS = "preprocess.json"
 SMOKE = "smoke.parquet"
 PROFILE = "profile.parquet"
+# Columns, what is made of them, and that side by side are two or three times what the model takes.
+_MADE_FOR_ONE_TAKEN = 8
+# Of a small model, columns that are made and not taken may be many.
+_MADE_AT_LEAST = 4096
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def read_package(url: str, expected_digest: str | None = None) -> Package:
     steps = _parse_steps(url, content)
     content = _list_file(url, card, SMOKE).read()
     smoke = parse_smoke_batch(content, path=f"{url}/{SMOKE}")
+    _refuse_wide_steps(url, card, steps, smoke)
     return Package(
         url=url,
         card=card,
@@ -235,6 +240,36 @@ def _parse_steps(url: str, content: bytes) -> tuple[AnyStep, ...]:
                 "train the model again"
             )
     return steps
+
+
+def _refuse_wide_steps(
+    url: str, card: ModelCard, steps: tuple[AnyStep, ...], smoke: pa.Table
+) -> None:
+    """Refuse steps that make far more numbers of a row than the model takes.
+
+    What it takes is in the smoke batch, so that was delivered; a few words of a step are not.
+    """
+    columns = [column.name for column in card.columns]
+    taken = sum(_count_numbers(smoke, f"input.{name}") for name in card.inputs)
+    most = len(columns) + _MADE_FOR_ONE_TAKEN * taken + _MADE_AT_LEAST
+    widest = find_widest(steps, columns)
+    if widest > most:
+        raise ModelError(
+            f"{url}/{PREPROCESS}: its steps make {widest:,} numbers of a row, and the model takes "
+            f"{taken:,}; leave out what it does not take, and pack the model again"
+        )
+
+
+def _count_numbers(smoke: pa.Table, name: str) -> int:
+    """Return how many numbers of a row a column of the smoke batch holds; 0 where there is none."""
+    if name not in smoke.column_names:
+        return 0
+    column = smoke.column(name).combine_chunks()
+    numbers = column
+    # As `model_zoo.tensor_columns` writes them, or other writers.
+    if pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type):
+        numbers = column.flatten()
+    return -(-len(numbers) // smoke.num_rows)
 
 
 def _first_problem(error: Exception) -> str:

@@ -44,6 +44,7 @@ _FIRST = b"PK\x03\x04"
 _WIDE_END, _WIDE_END_BYTES = b"PK\x06\x06", 56
 _WIDE_END_AT, _WIDE_END_AT_BYTES = b"PK\x06\x07", 20
 _END, _END_BYTES = b"PK\x05\x06", 22
+_INTEGER_BITS = 64
 # Bytes of the length that a safetensors file begins with.
 _LENGTH_BYTES = 8
 
@@ -206,6 +207,10 @@ def _refuse_code(instructions: bytes) -> None:
 
 def _list_calls(instructions: bytes) -> Iterator[str]:
     for opcode, argument, _ in pickletools.genops(instructions):
+        # Sizes and places in a file have 64 bits. Of larger integers many have one hash, and a dict
+        # of such keys takes for ever.
+        if isinstance(argument, int) and argument.bit_length() > _INTEGER_BITS:
+            raise ValueError(f"it holds an integer of more than {_INTEGER_BITS} bits")
         if opcode.name in ("GLOBAL", "INST"):
             yield str(argument)
         elif opcode.name in _COMPUTED_CALLS:  # torch.save has none

@@ -3,19 +3,27 @@
 What the card says about the network is checked against the weights before memory is given for it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 import itertools
+import threading
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from torch.overrides import TorchFunctionMode
 
-from configs.errors import ModelError
+from configs.errors import ModelError, Refusal, crashes_as_errors
 from model_zoo.architectures.builders import build
 from model_zoo.package.package import Package
 from model_zoo.package.state_dicts import StateDict, read_state_dict
 
+_PARTS_OF_ONE_WEIGHT = 8
+_PARTS_AT_LEAST = 1000
 # torch lists every weight that does not fit, and adds its whole call stack to some errors.
 _SHOWN_CHARACTERS = 300
 
@@ -32,14 +40,18 @@ def load_network(package: Package) -> nn.Module:
     card = package.card
     content = package.read_file(card.weights)
     try:
-        state = read_state_dict(card.weights, content)
-        outline = _outline_network(package)
-        _check_size(outline, state, len(content))
-        network = build(card.builder, card.parameters)
-        network.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError, ValueError, EOFError, OSError) as error:
+        with crashes_as_errors():
+            state = read_state_dict(card.weights, content)
+            outline = _outline_network(package, most_parts=_count_parts(state))
+            _check_size(outline, state, len(content))
+            network = build(card.builder, card.parameters)
+            network.load_state_dict(state)
+    except Refusal:
+        raise
+    except Exception as error:  # libraries have no class for all that can be wrong with a file
+        text = str(error) or type(error).__name__
         # torch writes several lines, and a message is one.
-        words = str(error).split()
+        words = text.split()
         reason = " ".join(words)[:_SHOWN_CHARACTERS]
         raise ModelError(
             f"{package.url}/{card.weights}: does not hold the weights of {card.builder}: {reason}"
@@ -69,12 +81,44 @@ class _WithoutDrawing(TorchFunctionMode):
         return named["tensor"]
 
 
-def _outline_network(package: Package) -> nn.Module:
+def _count_parts(state: StateDict) -> int:
+    """Return how many layers and weights a network with these weights has at most."""
+    # Layers without weights stand beside those that have some, and are in other layers.
+    return _PARTS_OF_ONE_WEIGHT * len(state) + _PARTS_AT_LEAST
+
+
+@contextmanager
+def _counted_parts(most: int) -> Iterator[None]:
+    """Refuse a network of more parts, while the calling thread builds it in the block.
+
+    A card of one line can describe a hundred million layers.
+    """
+    builder = threading.get_ident()
+    counter = itertools.count(1)
+
+    def count_part(*_: object) -> None:
+        # torch asks for every network that any thread builds.
+        if threading.get_ident() == builder and next(counter) > most:
+            raise ModelError(
+                f"it would be a network of more than {most:,} layers and weights, "
+                "for which the file has no numbers"
+            )
+
+    layers = register_module_module_registration_hook(count_part)
+    weights = register_module_parameter_registration_hook(count_part)
+    try:
+        yield
+    finally:
+        layers.remove()
+        weights.remove()
+
+
+def _outline_network(package: Package, most_parts: int) -> nn.Module:
     """Return the network without memory for its weights."""
     card = package.card
     try:
         # On torch's meta device tensors have shapes and dtypes, and no numbers.
-        with torch.device("meta"), _WithoutDrawing():
+        with torch.device("meta"), _WithoutDrawing(), _counted_parts(most_parts):
             return build(card.builder, card.parameters)
     except (ModelError, ArithmeticError, LookupError, AttributeError) as error:
         reason = str(error)[:_SHOWN_CHARACTERS]

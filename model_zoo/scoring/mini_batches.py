@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from configs.errors import ModelError, Refusal
+from configs.errors import ModelError, Refusal, crashes_as_errors
 from model_zoo.arrays import Arrays
 from model_zoo.engines.device_errors import drop_frames, is_out_of_memory
 from model_zoo.package.card import Tensor
@@ -200,7 +200,8 @@ class MiniBatches:
                 for name, tensor in call.inputs.items():
                     inputs[name] = self._transfer.cut_mini_batch(tensor, window)
 
-            outputs = self.network(**inputs)
+            with crashes_as_errors():
+                outputs = self.network(**inputs)
             check_outputs(outputs, self.outputs, window.batch_rows)
 
             # Without the padding, which is no row of the call.

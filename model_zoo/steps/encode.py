@@ -18,7 +18,7 @@ from model_zoo.steps.arrays import (
     to_arrow,
 )
 from model_zoo.steps.fitting import present_values, training_column
-from model_zoo.steps.step import ColumnNames, StepModel
+from model_zoo.steps.step import ColumnNames, StepModel, Widths
 
 # The values of each column, in the order of their codes.
 Categories = tuple[tuple[Scalar, ...], ...]
@@ -49,6 +49,10 @@ class OneHot(StepModel):
             codes = _encode(name, column, categories, self.unknown)
             result[name] = _mark_codes(codes, len(categories))
         return result
+
+    def count_numbers(self, widths: Widths) -> dict[str, int]:
+        sizes = map(len, self.categories or ())
+        return dict(zip(self.columns, sizes, strict=True))
 
     def fit(self, columns: Columns) -> Self:
         """Find the categories of each column."""

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from configs.errors import JobError, RejectedRows
+from configs.errors import CrashError, JobError, RejectedRows, crashes_as_errors
 from configs.user_code import why_not
 from model_zoo.halving import find_rejected
 from model_zoo.steps.arrays import Column, Columns, NewColumns, to_arrow
@@ -91,11 +91,12 @@ def find_function(name: str) -> Any:
     """
     module, _, attribute = name.partition(":")
     try:
-        imported = importlib.import_module(module)
-        found = getattr(imported, attribute)
+        with crashes_as_errors():
+            imported = importlib.import_module(module)
+            found = getattr(imported, attribute)
     except Exception as error:  # a user's module may raise anything when it is imported
         raise JobError(
-            f"preprocess function {name} cannot be imported: {type(error).__name__}: {error}; "
+            f"preprocess function {name} cannot be imported: {_describe(error)}; "
             "install its package where workers run, or name its folder in PYTHONPATH"
         ) from error
     # A class, or a function that the module itself imported, is not the user's own.
@@ -129,7 +130,8 @@ def _call_on_rows(
 
 
 def _call_arrow(name: str, user_function: Any, table: pa.RecordBatch) -> NewColumns:
-    arrays = user_function(table)
+    with crashes_as_errors():
+        arrays = user_function(table)
     if not _is_dict_of_arrays(arrays):
         raise JobError(f"preprocess function {name} must return dict[str, np.ndarray]")
     return _check_rows(name, arrays, table.num_rows)
@@ -148,7 +150,8 @@ def _call_pandas(name: str, user_function: Any, table: pa.RecordBatch) -> NewCol
     given = table.to_pandas(types_mapper=pd.ArrowDtype)
     # Before the call: the function may change the frame that it is given.
     index = given.index
-    frame = user_function(given)
+    with crashes_as_errors():
+        frame = user_function(given)
     if not isinstance(frame, pd.DataFrame):
         raise JobError(f"preprocess function {name} must return a pandas DataFrame")
     # Another number of rows is refused by name, with the column, further below.
@@ -205,11 +208,23 @@ def _explain(
     )
 
 
+def _describe(error: Exception) -> str:
+    # The text of a crash begins with its own class.
+    if isinstance(error, CrashError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
 def _where(error: Exception, file: str) -> str:
     """Return the class of an error, and the line of the user's file that met it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == file]
     kind = type(error).__name__
+    origin: BaseException | None = error
+    if isinstance(error, CrashError):
+        kind = error.kind
+        # What the user's code raised.
+        origin = error.__cause__
+    frames = traceback.extract_tb(origin.__traceback__ if origin is not None else None)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
     # None when the error was met elsewhere, as where Arrow takes over what the function returned.
     if not lines:
         return kind

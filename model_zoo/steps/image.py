@@ -4,7 +4,6 @@ torch resizes bytes as Pillow does (a triangle as wide as the new pixel, in fixe
 times as fast; about one number in a thousand comes out one or two larger or smaller.
 """
 
-import io
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -13,9 +12,11 @@ from pydantic import Field, model_validator
 import torch
 from torch.nn import functional
 
-from configs.errors import RejectedRows, RowError
+from configs.errors import RejectedRows, RowError, crashes_as_errors
+from model_zoo.pictures import open_picture
+from model_zoo.piece_watch import one_piece
 from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_arrow
-from model_zoo.steps.step import StepModel
+from model_zoo.steps.step import StepModel, Widths
 
 # The largest value of a byte, in the width that pixels are computed in.
 _WHITE = np.float32(255.0)
@@ -63,6 +64,9 @@ class Image(StepModel):
         encoded = to_arrow(column)
         return {self.into: decode_images(encoded, self)}
 
+    def count_numbers(self, widths: Widths) -> dict[str, int]:
+        return {self.into: self.height * self.width * _count_channels(self.mode)}
+
     def _check_channels(self, name: str, values: tuple[float, ...]) -> None:
         channels = _count_channels(self.mode)
         # One value stands for all channels.
@@ -76,7 +80,7 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
     """Decode a binary column.
 
     Args:
-        encoded: (rows,) of encoded images in any format that Pillow reads.
+        encoded: (rows,) of encoded images, in one of the formats of `model_zoo.pictures`.
         step: target size, mode, and normalisation.
 
     Returns:
@@ -96,7 +100,8 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
     for row, value in enumerate(encoded):
         lines = pixels[row]
         try:
-            decoded = _decode_image(value.as_py(), step)
+            with one_piece(), crashes_as_errors():
+                decoded = _decode_image(value.as_py(), step)
             decoded = decoded.reshape(lines.shape)
         except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
             reasons[row] = error
@@ -130,19 +135,11 @@ def _make_normalisation(step: Image, line_length: int) -> tuple[np.ndarray, np.n
 
 def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
     """Return one image as uint8 (height, width) or (height, width, 3), in the size of the step."""
-    import PIL.Image  # takes a tenth of a second, and jobs without images need none
-    import PIL.ImageOps
+    import PIL.ImageOps  # takes a tenth of a second, and jobs without images need none
 
     if not encoded:
         raise RowError("no image")
-    file = io.BytesIO(encoded)
-    with PIL.Image.open(file) as image:
-        # Pillow has read the header alone so far: a small file may stand for a picture of gigabytes.
-        width, height = image.size
-        if width * height > step.max_pixels:
-            raise RowError(
-                f"image of {width} x {height} pixels, more than max_pixels {step.max_pixels}"
-            )
+    with open_picture(encoded, step.max_pixels) as image:
         PIL.ImageOps.exif_transpose(image, in_place=True)
         converted = _to_8_bits(image).convert(step.mode)
         pixels = np.array(converted)

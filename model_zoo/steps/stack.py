@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from model_zoo.steps.arrays import Columns, NewColumns, cast_array, get_numbers
-from model_zoo.steps.step import AnyColumnNames, StepModel
+from model_zoo.steps.step import AnyColumnNames, StepModel, Widths
 
 
 class Stack(StepModel):
@@ -34,6 +34,9 @@ class Stack(StepModel):
             _fill_lines(name, part, buffer[start:stop])
             start = stop
         return {self.into: buffer.T}
+
+    def count_numbers(self, widths: Widths) -> dict[str, int]:
+        return {self.into: sum(widths.get(name, 1) for name in self.columns)}
 
     def _take_parts(self, columns: Columns) -> list[np.ndarray]:
         """Return the step's columns as numbers; for an integer buffer, already in its dtype."""

@@ -6,7 +6,8 @@ step that scoring meets must be complete (`is_fitted`). No step knows Beam, so t
 run the very same code, and none makes a Python object per row (images and user functions do).
 """
 
-from typing import Annotated, Any, ClassVar, Protocol, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Protocol, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +20,7 @@ def _refuse_repeated(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+Widths: TypeAlias = Mapping[str, int]
 # A step without columns would do nothing, in silence.
 AnyColumnNames = Annotated[tuple[str, ...], Field(min_length=1)]
 # Of a step that replaces columns, the second word about one would undo the first.
@@ -53,6 +55,15 @@ class Step(Protocol):
             RejectedRows: rows that the step cannot take. A missing value is none: it stays missing.
             JobError: the step names a column that is not there, or that it is not made for.
             InputError: a value that ends the run, as `unknown: error` of an encoder says.
+        """
+
+    def count_numbers(self, widths: Widths) -> dict[str, int]:
+        """Return how many numbers of a row the columns have that the step makes wider, or adds.
+
+        Told before anything is made, so that a few words of a step do not fill the memory.
+
+        Args:
+            widths: numbers of a row in each column so far.
         """
 
     def fit(self, columns: Columns) -> Self:
@@ -99,6 +110,10 @@ class StepModel(BaseModel):
                     f"{len(columns)} columns, {len(entries)} entries"
                 )
         return self
+
+    def count_numbers(self, widths: Widths) -> dict[str, int]:
+        """Return nothing: most steps leave columns as wide as they are."""
+        return {}
 
     def fit(self, columns: Columns) -> Self:
         """Return the step as it is."""

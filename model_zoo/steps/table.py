@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Annotated, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
+from model_zoo.piece_watch import run_watched
 from model_zoo.steps.arrays import Column, Columns, NewColumns
 from model_zoo.steps.cast import Cast
 from model_zoo.steps.encode import OneHot, Ordinal
@@ -31,7 +33,11 @@ def _count_nothing(_: str) -> AbstractContextManager[object]:
 
 
 def apply_steps(
-    steps: Sequence[AnyStep], columns: Columns, rows: int, clock: Clock = _count_nothing
+    steps: Sequence[AnyStep],
+    columns: Columns,
+    rows: int,
+    clock: Clock = _count_nothing,
+    timeout_seconds: float | None = None,
 ) -> NewColumns:
     """Apply steps in order.
 
@@ -40,18 +46,41 @@ def apply_steps(
         columns: Arrow arrays of `rows` values, or numpy arrays (rows, ...), by name.
         rows: their number.
         clock: called with the stage of each step.
+        timeout_seconds: the longest time that one picture, or some texts, may take; None for any.
 
     Returns:
         All columns, with those that the steps replaced or added.
 
     Raises:
         RejectedRows, JobError, InputError: as `Step.apply`.
+        WorkerError: a picture or text took too long.
     """
     result = dict(columns)
     for step in steps:
         with clock(step.stage):
-            result.update(step.apply(result, rows))
+            # Other steps are arithmetic on columns, which ends, or a user's own code.
+            if timeout_seconds is None or step.stage != "decode":
+                made = step.apply(result, rows)
+            else:
+                work = partial(step.apply, result, rows)
+                made = run_watched(work, timeout_seconds, f"preprocess step {step.step}")
+            result.update(made)
     return result
+
+
+def find_widest(steps: Sequence[AnyStep], columns: Sequence[str]) -> int:
+    """Return the most numbers of a row that there are at a time, as the steps themselves say.
+
+    Args:
+        steps: complete ones; those of a user's function are not counted, as nobody knows them.
+        columns: names of columns of one number each.
+    """
+    widths = dict.fromkeys(columns, 1)
+    widest = len(widths)
+    for step in steps:
+        widths.update(step.count_numbers(widths))
+        widest = max(widest, sum(widths.values()))
+    return widest
 
 
 def fit_steps(

@@ -1,5 +1,6 @@
 """Step `tokenize`: texts to token numbers, with the tokenizers library."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain
 import os
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from configs.errors import JobError, RejectedRows, RowError
+from configs.errors import JobError, RejectedRows, RowError, crashes_as_errors
 from configs.redaction import shown
+from model_zoo.halving import find_rejected
+from model_zoo.piece_watch import one_piece
 from model_zoo.steps.arrays import (
     Columns,
     NewColumns,
@@ -19,7 +22,11 @@ from model_zoo.steps.arrays import (
     get_column,
     to_arrow,
 )
-from model_zoo.steps.step import StepModel
+from model_zoo.steps.step import StepModel, Widths
+from model_zoo.tokenizer_growth import refuse_growth
+
+# So many that their calls do not count, and few enough to be done in seconds.
+_TEXTS_OF_A_PIECE = 1024
 
 
 class Tokenize(StepModel):
@@ -49,6 +56,9 @@ class Tokenize(StepModel):
         numbers, mask = tokenize(texts, self)
         return {self.into: numbers, self.mask_into: mask}
 
+    def count_numbers(self, widths: Widths) -> dict[str, int]:
+        return {self.into: self.max_tokens, self.mask_into: self.max_tokens}
+
 
 def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     """Cut texts into tokens.
@@ -62,14 +72,20 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
         zeros behind them.
 
     Raises:
-        RejectedRows: rows whose text is missing, or is not UTF-8.
-        JobError: the column is no text, or `step.tokenizer` is no tokenizer.
+        RejectedRows: rows whose text is missing, is not UTF-8, or makes the tokenizer fail.
+        JobError: the column is no text, or `step.tokenizer` is no tokenizer, or fails on every text.
     """
     tokenizer = _load_tokenizer(step.tokenizer, step.max_tokens)
     strings = _to_strings(texts, step.column)
-    tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(strings)]
+    tokens = _encode(tokenizer, strings)
     rows = len(tokens)
     lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=rows)
+    longest = lengths.max(initial=0)
+    if longest > step.max_tokens:
+        raise JobError(
+            f"preprocess step tokenize: the tokenizer gives {longest} tokens of a text, more "
+            f"than max_tokens {step.max_tokens}; raise max_tokens, or pack the model with another"
+        )
     places = np.arange(step.max_tokens)
     # (rows, max_tokens): true at a row's first places, as many as it has tokens.
     mask = places < lengths[:, None]
@@ -80,6 +96,47 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     numbers = np.zeros(mask.shape, dtype=np.int64)
     numbers[mask] = np.fromiter(all_tokens, dtype=np.int64, count=count)
     return numbers, mask.astype(np.int64)
+
+
+def _encode(tokenizer: Any, strings: list[str]) -> list[list[int]]:
+    """Return the token numbers of each text."""
+    try:
+        return _encode_all(tokenizer, strings)
+    # Anything: the library has one class for all errors, and panics beside it.
+    except Exception as error:
+
+        def encode_some(positions: np.ndarray) -> None:
+            _encode_all(tokenizer, [strings[position] for position in positions.tolist()])
+
+        raise _explain(error, len(strings), encode_some) from error
+
+
+def _encode_all(tokenizer: Any, strings: list[str]) -> list[list[int]]:
+    tokens: list[list[int]] = []
+    for first in range(0, len(strings), _TEXTS_OF_A_PIECE):
+        texts = strings[first : first + _TEXTS_OF_A_PIECE]
+        with one_piece(), crashes_as_errors():
+            tokens += [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
+    return tokens
+
+
+def _explain(
+    error: Exception, rows: int, attempt: Callable[[np.ndarray], None]
+) -> RejectedRows | JobError:
+    """Return what a tokenizer's failure comes to: rows, or a job that cannot go on."""
+    try:
+        rejected = find_rejected(rows, attempt)
+    except Exception as last:  # noqa: BLE001 - it fails on whatever it is given
+        return JobError(
+            f"preprocess step tokenize: the tokenizer fails on every text: {shown(last)}; "
+            "pack the model with another"
+        )
+    if rejected is not None:
+        return rejected
+    return JobError(
+        f"preprocess step tokenize: the tokenizer fails on {rows} texts but on none of their "
+        f"halves: {shown(error)}"
+    )
 
 
 # Parsing a tokenizer of 30 000 words takes a tenth of a second.
@@ -95,11 +152,19 @@ def _load_tokenizer(content: str, max_tokens: int) -> Any:
             "install the extra for texts: pip install '.[texts]'"
         ) from error
     try:
-        tokenizer = Tokenizer.from_str(content)
+        with crashes_as_errors():
+            tokenizer = Tokenizer.from_str(content)
     except Exception as error:  # the library raises nothing narrower
         raise JobError(
             "preprocess step tokenize: tokenizer is not the content of a tokenizer.json: "
             f"{shown(error)}"
+        ) from error
+    try:
+        refuse_growth(tokenizer)
+    except ValueError as error:
+        raise JobError(
+            f"preprocess step tokenize: the tokenizer is not taken: {error}; "
+            "pack the model with another"
         ) from error
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()

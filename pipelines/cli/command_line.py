@@ -18,6 +18,7 @@ import warnings
 from configs.errors import JobError, Refusal, refusal_of
 from configs.redaction import shown
 from configs.suggest import nearest
+from model_zoo.library_caches import refuse_shared_caches
 from pipelines.cli.log_format import JsonFormatter, TextFormatter
 from pipelines.cli.python_private import list_flags
 from pipelines.cli.run_log import RunLog
@@ -54,6 +55,10 @@ class TakesFlags(Protocol):
         """Add one flag."""
 
 
+class _HelpShownError(SystemExit):
+    """The end of a program that was only asked for its help."""
+
+
 class Parser(argparse.ArgumentParser):
     """Whole flags only, defaults in the help, and errors that name the nearest flag."""
 
@@ -66,6 +71,10 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        # By a class of its own: nobody else may end the program so, with a status of theirs.
+        raise _HelpShownError(status)
 
     def error(self, message: str) -> NoReturn:
         raise JobError(f"{message}; see {self.prog} --help")
@@ -202,6 +211,7 @@ _log = RunLog()
 
 def _run(main: Main, argv: Words) -> int:
     try:
+        refuse_shared_caches()
         return main(argv)
     except Refusal as refusal:
         # A local runner adds the step to its message.
@@ -209,7 +219,9 @@ def _run(main: Main, argv: Words) -> int:
     except KeyboardInterrupt:
         _say_stopped("interrupted", _INTERRUPTED)
         return _INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the outermost place: every error ends as one line
+    except _HelpShownError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the outermost place: every error ends as one line
         internal = Refusal(
             f"internal error: {type(error).__name__}: {_find_last_line(error)}; "
             "run again with --debug for the traceback"
@@ -226,7 +238,7 @@ def _say_stopped(how: str, status: int) -> None:
     _log.tell_end("interrupted", message, status)
 
 
-def _fail(refusal: Refusal, error: Exception) -> int:
+def _fail(refusal: Refusal, error: BaseException) -> int:
     """Say why a run ended, and return its exit status.
 
     It was refused if a retry would end alike, and failed if it might not.
@@ -234,7 +246,7 @@ def _fail(refusal: Refusal, error: Exception) -> int:
     trace = None
     if _is_debugging():
         trace = "".join(traceback.format_exception(error))
-    named: Exception = refusal
+    named: BaseException = refusal
     # An internal error goes by its own class.
     if type(refusal) is Refusal:
         named = error
@@ -265,7 +277,7 @@ def _find_value(flag: str, argv: Words) -> str | None:
     return value
 
 
-def _find_last_line(error: Exception) -> str:
+def _find_last_line(error: BaseException) -> str:
     """Return the line of an error's text that says why.
 
     The words of a service or of the system are shown as they are; others' might hold a row's

@@ -32,6 +32,8 @@ from storage import files
 _MINI_BATCH_BYTES = 512 << 10
 # The same of texts, whose intermediate values are many times their input.
 _MINI_BATCH_TOKENS = 4096
+# Far more than is ever fast, on any device.
+_LARGEST_MINI_BATCH_BYTES = 8 << 30
 _FEWEST_ROWS, _MOST_ROWS = 32, 4096
 
 
@@ -78,8 +80,14 @@ def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
 
     Raises:
         JobError: its tuning report is none, or belongs to another model or job, or allows more than
-            the job's tolerance does.
+            the job's tolerance does; or a mini-batch would fill the memory.
     """
+    inference = _choose_inference(job, package)
+    _refuse_large_batches(inference.settings.batch_rows, package.card)
+    return inference
+
+
+def _choose_inference(job: ScoringJob, package: Package) -> InferenceSettings:
     model = job.model
     batch_rows = model.batch_rows
     if batch_rows is None:
@@ -147,6 +155,18 @@ def bytes_per_row(card: ModelCard) -> int:
         row_bytes += number_bytes * math.prod(tensor.shape)
     # 1 at least, as sizes are divided by it.
     return max(1, row_bytes)
+
+
+def _refuse_large_batches(batch_rows: int, card: ModelCard) -> None:
+    """Refuse mini-batches that nothing computes: also of a few rows, each is filled up to its size."""
+    size = batch_rows * bytes_per_row(card)
+    if size > _LARGEST_MINI_BATCH_BYTES:
+        most = max(1, _LARGEST_MINI_BATCH_BYTES // bytes_per_row(card))
+        raise JobError(
+            f"model.batch_rows {batch_rows:,}: a mini-batch of the model's input would take "
+            f"{size >> 30:,} GiB, more than {_LARGEST_MINI_BATCH_BYTES >> 30}; "
+            f"choose {most:,} or fewer"
+        )
 
 
 def _check_report(report: TuningReport, job: ScoringJob, package: Package, url: str) -> None:

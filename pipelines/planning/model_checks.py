@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from configs.errors import JobError, ModelError
+from configs.errors import (
+    JobError,
+    ModelError,
+    Refusal,
+    RejectedRows,
+    WorkerError,
+    crashes_as_errors,
+)
 from configs.redaction import shown
 from model_zoo.package.package import Package
 from model_zoo.steps.function import Function
@@ -35,16 +42,30 @@ def check_functions(job: ScoringJob, package: Package) -> None:
             )
 
 
-def check_preprocessing(package: Package) -> None:
+def check_preprocessing(package: Package, timeout_seconds: float | None = None) -> None:
     """Preprocess the smoke batch, and compare with what training handed to the network.
 
+    Args:
+        package: the job's model.
+        timeout_seconds: the longest time that one picture, or some texts, may take; None for any.
+
     Raises:
-        ModelError: other values, or a smoke batch that does not fit the contract.
+        ModelError: other values, a picture or text that takes too long, or a smoke batch that does not fit the contract.
     """
     # Before any worker starts: it is the cheapest proof that scoring prepares rows as training did.
     try:
-        other = _find_other_input(package)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        with crashes_as_errors():
+            other = _find_other_input(package, timeout_seconds)
+    except WorkerError as error:
+        raise ModelError(f"{package.url}: on its own smoke batch, {error}") from error
+    except Refusal:
+        raise
+    except RejectedRows as rejected:
+        reason = next(iter(rejected.reasons.values()))
+        raise ModelError(
+            f"{package.url}: preprocessing rejects a row of the smoke batch: {shown(reason)}; {_MEND}"
+        ) from rejected
+    except Exception as error:  # whatever a library has against what a stranger packed
         raise ModelError(
             f"{package.url}: the smoke batch does not fit the contract: {shown(error)}; {_MEND}"
         ) from error
@@ -55,7 +76,7 @@ def check_preprocessing(package: Package) -> None:
         )
 
 
-def _find_other_input(package: Package) -> str | None:
+def _find_other_input(package: Package, timeout_seconds: float | None) -> str | None:
     """Return the first input that comes out otherwise than in training; None when none does."""
     card = package.card
     # One chunk a column, and so one batch of them all.
@@ -63,7 +84,7 @@ def _find_other_input(package: Package) -> str | None:
     names = [column.name for column in card.columns]
     columns = smoke.select(names)
     rows = columns.to_batches()[0]
-    arrays = preprocess_rows(rows, card.columns, package.steps, card.inputs)
+    arrays = preprocess_rows(rows, card.columns, package.steps, card.inputs, timeout_seconds)
     for name, actual in arrays.items():
         column = smoke.column(f"input.{name}").combine_chunks()
         expected = from_column(column, actual.shape[1:])

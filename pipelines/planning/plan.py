@@ -6,14 +6,17 @@ is copied to this machine's cache when it is read.)
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from configs.errors import InputError, JobError, ModelError, Refusal
+from model_zoo.load_limits import load_within_limits
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import AnyStep
+from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.columns import list_columns, make_input_format, plan_columns
 from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
@@ -171,7 +174,10 @@ def _read_package(job: ScoringJob) -> Package:
     package = read_package(url)
     # Before any of its steps runs.
     check_functions(job, package)
-    check_preprocessing(package)
+    # Libraries in Rust write to stderr by themselves when they panic.
+    with workers_kept_quiet():
+        check = partial(check_preprocessing, package, job.model.timeout_seconds)
+        load_within_limits(check, package.url, package.card)
     return package
 
 

@@ -5,6 +5,7 @@ import time
 
 import pyarrow as pa
 
+from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.plan import Plan
 from pipelines.scoring import summary
 from transforms.batches import RawBatch, ScoredBatch
@@ -35,7 +36,8 @@ def dry_run(plan: Plan, scoring: Scoring) -> int:
         plan: what a run would do.
         scoring: which model scores, and how.
     """
-    trial = _score_first_rows(plan, scoring)
+    with workers_kept_quiet():
+        trial = _score_first_rows(plan, scoring)
     print(plan_table(plan))
     rows = trial.batch.rows_in
     if plan.rows is not None and rows:
@@ -94,7 +96,13 @@ def _score_first_rows(plan: Plan, scoring: Scoring) -> _Trial:
 
     # Reading and loading do not count: a run does the one while it scores, and the other once.
     began = time.perf_counter()
-    features = preprocess_batch(batch, contract=card.columns, steps=plan.steps, inputs=card.inputs)
+    features = preprocess_batch(
+        batch,
+        contract=card.columns,
+        steps=plan.steps,
+        inputs=card.inputs,
+        timeout_seconds=job.model.timeout_seconds,
+    )
     prediction = predict_batch(scorer, features, scoring.not_finite)
     scored = postprocess_batch(
         prediction,

@@ -1,0 +1,140 @@
+"""A picture or a text that takes for ever ends the run, and slow work that gets on does not."""
+
+from collections.abc import Callable
+import io
+import json
+from pathlib import Path
+import threading
+import time
+
+from PIL import Image as Pillow
+import pyarrow as pa
+import pytest
+
+from configs.errors import ModelError, RejectedRows, WorkerError
+from model_zoo.package.package import read_package
+from model_zoo.piece_watch import one_piece, run_watched
+from model_zoo.steps.image import Image
+from model_zoo.steps.table import apply_steps
+from pipelines.planning.model_checks import check_preprocessing
+from tests.support import text_models
+from tests.support.jobs import run_job, write_job, write_parquet
+
+# Against a picture or text that takes some seconds.
+TIMEOUT = 0.3
+# Each beginning of a long word is looked up: ten thousand million letters.
+ENDLESS_WORD = "b" * 140_000
+
+
+def slow_tokenizer() -> str:
+    words = {"[UNK]": 0, **{f"word{n}": n + 1 for n in range(30)}}
+    model = {
+        "type": "WordPiece",
+        "vocab": words,
+        "unk_token": "[UNK]",
+        "max_input_chars_per_word": 10**9,
+    }
+    return json.dumps({**json.loads(text_models.tokenizer()), "model": {**model, "continuing_subword_prefix": "##"}})  # fmt: skip
+
+
+def test_what_the_work_returns_or_raises_comes_back() -> None:
+    assert run_watched(lambda: 7, 1.0, "it") == 7
+    with pytest.raises(ZeroDivisionError):
+        run_watched(lambda: 1 // 0, 1.0, "it")
+
+
+def test_many_pieces_may_take_long_together_and_so_may_what_is_none() -> None:
+    def work() -> str:
+        time.sleep(3 * TIMEOUT)
+        for _ in range(6):
+            with one_piece():
+                time.sleep(TIMEOUT / 2)
+        return "done"
+
+    assert run_watched(work, TIMEOUT, "it") == "done"
+
+
+def test_a_piece_that_never_ends_is_left_behind_and_the_next_work_goes_on() -> None:
+    hang = threading.Event()
+
+    def work() -> None:
+        with one_piece():
+            hang.wait()
+
+    began = time.monotonic()
+    try:
+        with pytest.raises(WorkerError, match=r"^it took longer than 0\.3 s, so the run stops"):
+            run_watched(work, TIMEOUT, "it")
+        assert time.monotonic() - began < 20
+        assert run_watched(lambda: 7, TIMEOUT, "it") == 7
+    finally:
+        hang.set()
+
+
+def test_pieces_are_no_pieces_where_nobody_watches() -> None:
+    with one_piece():
+        pass
+
+
+def test_a_picture_that_never_ends_is_bounded_and_the_others_of_a_batch_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sink = io.BytesIO()
+    Pillow.new("L", (6, 6)).save(sink, "PNG")
+    step = Image(step="image", column="i", into="x", height=6, width=6)
+    pictures: dict[str, pa.Array] = {"i": pa.array([sink.getvalue()] * 50)}
+    assert len(apply_steps([step], pictures, 50, timeout_seconds=60)["x"]) == 50
+    with pytest.raises(RejectedRows):
+        apply_steps([step], {"i": pa.array([b"x"])}, 1, timeout_seconds=60)
+    hang = threading.Event()
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", lambda *_, **__: hang.wait())
+    try:
+        with pytest.raises(WorkerError, match=r"^preprocess step image took longer than"):
+            apply_steps([step], pictures, 50, timeout_seconds=TIMEOUT)
+    finally:
+        hang.set()
+
+
+def test_texts_come_out_alike_in_however_many_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {"text": pa.array(text_models.texts(50))}
+    whole = apply_steps([text_models.step()], rows, 50)
+    monkeypatch.setattr("model_zoo.steps.tokenize._TEXTS_OF_A_PIECE", 7)
+    pieces = apply_steps([text_models.step()], rows, 50, timeout_seconds=60)
+    assert all((whole[name] == pieces[name]).all() for name in ("input_ids", "attention_mask"))  # type: ignore[union-attr]
+
+
+def text_job(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A job whose tokenizer takes seconds for a long word."""
+    content = slow_tokenizer()
+    monkeypatch.setattr(text_models, "tokenizer", lambda: content)
+    package = text_models.text_package(folder / "model")
+    source = {"paths": str(folder / "in"), "key": "id", "passthrough": []}
+    return write_job(folder, package, source=source, postprocess={"keep": ["embedding"]})
+
+
+@pytest.mark.slow
+def test_a_text_that_takes_too_long_ends_the_run_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = text_job(tmp_path, monkeypatch)
+    rows = pa.table({"id": [0, 1, 2], "text": ["word1", ENDLESS_WORD, "word2"]})
+    write_parquet(tmp_path / "in/a.parquet", rows)
+    outcome = run_job(job, "--set", f"model.timeout_seconds={TIMEOUT}")
+    assert outcome.status == 1
+    # In this process the runner's threads write tracebacks before it.
+    line = outcome.error.splitlines()[-1]
+    words = "a.parquet from row 0: preprocess step tokenize took longer than 0.3 s"
+    assert words in line
+    assert "bbb" not in outcome.error
+
+
+@pytest.mark.slow
+def test_a_package_whose_own_smoke_batch_takes_too_long_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: Callable[..., list[str]] = lambda *_: ["word1", ENDLESS_WORD]  # noqa: E731
+    monkeypatch.setattr(text_models, "texts", texts)
+    text_job(tmp_path, monkeypatch)
+    package = read_package(str(tmp_path / "model"))
+    with pytest.raises(ModelError, match="on its own smoke batch, preprocess step tokenize took"):
+        check_preprocessing(package, TIMEOUT)
