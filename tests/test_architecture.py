@@ -67,6 +67,11 @@ SIBLINGS = {
         "transforms.formats.csv_split",
         "transforms.formats.csv_values",
     },
+    "transforms.formats.parquet": {
+        "transforms.formats.parquet_casts",
+        "transforms.formats.parquet_footer",
+        "transforms.formats.parquet_ways",
+    },
     "transforms.formats.csv_blocks": {
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
@@ -81,7 +86,10 @@ SIBLINGS = {
         "transforms.formats.csv_dialect",
         "transforms.formats.csv_quotes",
     },
-    "transforms.output.part_writer": {"transforms.output.part_file"},
+    "transforms.output.part_writer": {
+        "transforms.output.part_file",
+        "transforms.output.row_groups",
+    },
     "transforms.output.books": {
         "transforms.output.done_record",
         "transforms.output.many_requests",
@@ -103,6 +111,7 @@ FOUNDATION = {
     "transforms.formats.format",
     "transforms.formats.output",
     "transforms.formats.table",
+    "transforms.logical_types",
     "transforms.output.plan_file",
     "transforms.record_batches",
     "transforms.rejected",
@@ -132,7 +141,7 @@ WRITES_TO_A_SINK = {
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
     "transforms.formats.csv_output": {
-        "self._writer.write_table(self._escape(table)",
+        "self._writer.write_table(self._escape(decode_table(table))",
         "pacsv.CSVWriter(sink",
     },
 }

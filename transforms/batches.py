@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import RejectedRows
-from transforms.record_batches import dump_rows, load_rows
+from transforms.record_batches import dump_rows, load_rows, take_rows
 from transforms.rejected import BatchId, RejectedBatch, RowRecord, record_rows
 from transforms.timing import StageTimes
 
@@ -92,7 +92,7 @@ class RawBatch:
         """
         positions = np.array(sorted(rejected.reasons), dtype=np.int64)
         reasons = [rejected.reasons[position] for position in positions.tolist()]
-        rejected_rows = self.rows.take(pa.array(positions))
+        rejected_rows = take_rows(self.rows, positions)
         records = record_rows(
             self.id,
             stage,
@@ -105,7 +105,7 @@ class RawBatch:
         kept = np.delete(all_rows, positions)
         return replace(
             self,
-            rows=self.rows.take(pa.array(kept)),
+            rows=take_rows(self.rows, kept),
             row_numbers=self.row_numbers[kept],
             rejected=(*self.rejected, records),
         )

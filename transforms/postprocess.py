@@ -3,6 +3,7 @@
 Key and pass-through columns keep their exact Arrow types; score columns follow (`score_columns.py`).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from configs.errors import JobError, RejectedRows, RowError
 from model_zoo.halving import find_rejected
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, PredictionBatch, ScoredBatch
+from transforms.record_batches import filter_rows
 from transforms.score_columns import ScoreColumns, score_columns
 from transforms.where import where_columns, where_mask
 
@@ -56,7 +58,7 @@ def postprocess_rows(
         return result
     # A filter may read score columns that are not written.
     mask = where_mask(where, {**inputs, **scores}, rows.num_rows)
-    return result.filter(pa.array(mask))
+    return filter_rows(result, mask)
 
 
 def postprocess_batch(
@@ -134,8 +136,9 @@ def _make_schema(
     With their metadata, and with whether they may hold nulls.
     """
     fields = []
+    carried_names = set(carried)
     for name, column in columns.items():
-        field = source.field(name) if name in carried else pa.field(name, column.type)
+        field = source.field(name) if name in carried_names else pa.field(name, column.type)
         fields.append(field)
     return pa.schema(fields)
 
@@ -225,8 +228,9 @@ def _count_infinities(column: pa.Array) -> int:
 
 
 def _refuse_doubles(names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    # Counted once: there may be thousands.
+    for name, count in Counter(names).items():
+        if count > 1:
             raise JobError(
                 f"two output columns are called {name!r}; "
                 "rename the score column with postprocess.rename"

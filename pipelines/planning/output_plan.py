@@ -13,6 +13,8 @@ from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob, choose_activation
 from transforms.formats.format import no_rows
 from transforms.formats.output import FileFormat, find_output_format
+from transforms.logical_types import is_text
+from transforms.output.row_groups import can_sort
 from transforms.postprocess import postprocess_rows
 from transforms.score_columns import ScoreColumns
 
@@ -100,7 +102,7 @@ def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
         raise JobError(problem)
     # Texts repeat, and a dictionary stores each once; keys do not.
     repeating = tuple(
-        field.name for field in columns if field.name != job.source.key and _is_text(field.type)
+        field.name for field in columns if field.name != job.source.key and _repeats(field.type)
     )
     return FileFormat(
         format=sink.format,
@@ -112,10 +114,9 @@ def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
     )
 
 
-def _is_text(dtype: pa.DataType) -> bool:
+def _repeats(dtype: pa.DataType) -> bool:
     # A pass-through column that was stored as a dictionary holds texts as a rule.
-    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
-    return any(check(dtype) for check in checks)
+    return is_text(dtype) or bool(pa.types.is_dictionary(dtype))
 
 
 def _check_names(scores: ScoreColumns, keep: Sequence[str]) -> None:
@@ -168,7 +169,7 @@ def _parse_sort_keys(sort_by: Sequence[str], columns: pa.Schema) -> tuple[tuple[
                 f"the output has {', '.join(columns.names)}"
             )
         dtype = columns.field(name).type
-        if pa.types.is_nested(dtype):
+        if not can_sort(dtype):
             raise JobError(f"postprocess.sort_by: column {name!r} of type {dtype} has no order")
         order = "descending" if text.endswith(_DESCENDING) else "ascending"
         keys.append((name, order))

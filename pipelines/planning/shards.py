@@ -14,7 +14,8 @@ from configs.suggest import nearest
 from storage import files, inputs
 from storage.inputs import InputFile
 from transforms.batches import WorkUnit
-from transforms.formats.format import Column, Format, Piece, Shard
+from transforms.formats.format import Column, Format, Piece, Shard, refuse_type
+from transforms.logical_types import join_types, storable_type
 
 # A store answers in tens of milliseconds; a disk is busy with fewer.
 _THREADS = 8
@@ -57,21 +58,33 @@ def read_shards(
         wanted: what each must have.
 
     Returns:
-        The shards, and the wanted columns' types, of which the first file decides those that nobody
-            has
-        declared.
+        The shards, and the wanted columns with the types that they come out in, see `_settle_type`.
 
     Raises:
         InputError: the first file, in order, that is not readable, lacks a column, or has another
             type.
     """
-    first, schema = format.inspect(listed[0], wanted)
-    settled = [_settle_type(column, schema) for column in wanted]
+
+    def inspect(file: InputFile) -> tuple[Shard, tuple[pa.DataType, ...]]:
+        shard, schema = format.inspect(file, wanted)
+        # Not the whole schema: a file may have thousands of columns, and there may be many files.
+        return shard, tuple(schema.field(column.name).type for column in wanted)
+
+    # Alone, so that nothing more is read where already the first file does not fit.
+    looked_into = [inspect(listed[0])]
     with ThreadPoolExecutor(_THREADS) as pool:
         # In order, so that the same file is named every time.
-        others = pool.map(lambda file: format.inspect(file, settled)[0], listed[1:])
-        shards = [first, *others]
-    return shards, pa.schema([(column.name, column.type) for column in settled])
+        looked_into += pool.map(inspect, listed[1:])
+    # Files are many and types few, so each combination is looked at once.
+    first_with: dict[tuple[pa.DataType, ...], str] = {}
+    for shard, types in looked_into:
+        first_with.setdefault(types, shard.file.url)
+    urls = list(first_with.values())
+    fields = [
+        pa.field(column.name, _settle_type(column, types, urls))
+        for column, types in zip(wanted, zip(*first_with, strict=True), strict=True)
+    ]
+    return [shard for shard, _ in looked_into], pa.schema(fields)
 
 
 def cut_into_units(
@@ -104,10 +117,29 @@ def _list_matches(path: str) -> tuple[list[InputFile], list[str]]:
         ) from error
 
 
-def _settle_type(column: Column, schema: pa.Schema) -> Column:
-    if column.type is not None:
-        return column
-    return replace(column, type=schema.field(column.name).type)
+def _settle_type(column: Column, types: Sequence[pa.DataType], urls: Sequence[str]) -> pa.DataType:
+    """Return the one type that a column comes out in, whatever the physical form of each shard.
+
+    Where all shards have the same, it is that, exactly; where they differ in form alone, it is a form
+    that holds all of them. What is not carried has the declared type, as the model was trained with it.
+
+    Args:
+        column: the column, with the type that somebody declared.
+        types: those that the files have.
+        urls: a file that has each.
+
+    Raises:
+        InputError: the first file whose type is not that of those before it.
+    """
+    if column.type is not None and not column.keeps_form(types):
+        return column.type
+    settled = types[0]
+    for url, actual in zip(urls, types, strict=True):
+        joined = join_types(settled, actual)
+        if joined is None:
+            raise refuse_type(url, replace(column, type=settled), actual)
+        settled = joined
+    return storable_type(settled)
 
 
 def _make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:

@@ -18,6 +18,7 @@ from storage import files
 from storage.layout import RunFolder, read_manifest
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 from transforms.output.done_record import finish_unit
+from transforms.output.manifest import describe_schema
 
 _PART = re.compile(r"part-(\d+)[-.]")
 _ATTEMPT = "reused"
@@ -104,6 +105,9 @@ def _compare(plan: Plan, manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any
     yield "job", output_settings(manifest["job"]), output_settings(job)
     yield "setting of speed", manifest.get("computing"), plan.inference.settings.as_dict()
     yield "libraries", manifest["libraries"], list_libraries()
+    # What a shard of another form does to all of them: one run has one schema.
+    schema = describe_schema(plan.output.file_format.schema)
+    yield "schema", manifest["schema"], schema
 
 
 def _link_files(

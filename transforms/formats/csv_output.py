@@ -15,6 +15,13 @@ import pyarrow.csv as pacsv
 
 from configs.errors import PublishError
 from transforms.formats.output import FileFormat, TableWriter, columns_of_types
+from transforms.logical_types import (
+    cast_column,
+    decoded_type,
+    is_binary,
+    is_text,
+    type_with_kernels,
+)
 
 # Also line ends and tabs, which some programs skip, and the wide forms that Japanese and Chinese
 # keyboards type.
@@ -22,11 +29,11 @@ _FORMULA = "^'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 
 
 class CsvOutput:
-    """Write CSV, which holds no nested and no binary columns; the methods are `OutputFormat`'s."""
+    """Write CSV, which holds no nested, no binary and no extension columns; the methods are `OutputFormat`'s."""
 
     def find_problem(self, schema: pa.Schema, escape_formulas: bool) -> str | None:
         """Refuse columns that have no text."""
-        unfit = columns_of_types(schema, (pa.types.is_nested, pa.types.is_binary))
+        unfit = columns_of_types(schema, (_has_no_text,))
         if not unfit:
             return None
         first = unfit[0]
@@ -54,16 +61,25 @@ class CsvWriter:
     def __init__(self, sink: Any, schema: pa.Schema, escape_formulas: bool) -> None:
         self._escape = escape_table if escape_formulas else _leave_as_it_is
         # By way of a table, because the header's names are escaped, too.
-        header = self._escape(schema.empty_table())
+        header = self._escape(decode_table(schema.empty_table()))
         self._writer = pacsv.CSVWriter(sink, header.schema)
 
     def write_table(self, table: pa.Table) -> None:
         """Append rows."""
-        self._writer.write_table(self._escape(table))
+        self._writer.write_table(self._escape(decode_table(table)))
 
     def close(self) -> None:
         """Finish the file; the sink stays open."""
         self._writer.close()
+
+
+def decode_table(table: pa.Table) -> pa.Table:
+    """Return the columns as plain ones: Arrow writes neither views nor, of views, dictionaries."""
+    columns = []
+    for column in table.columns:
+        plain = type_with_kernels(decoded_type(column.type))
+        columns.append(cast_column(column, plain))
+    return pa.table(columns, names=table.column_names)
 
 
 def escape_table(table: pa.Table) -> pa.Table:
@@ -101,21 +117,28 @@ def count_csv_rows(url: str, file: Any) -> int:
         raise PublishError(f"{url}: cannot be read back: {error}") from error
 
 
+def _has_no_text(dtype: pa.DataType) -> bool:
+    plain = decoded_type(dtype)
+    checks = (
+        pa.types.is_nested,
+        pa.types.is_fixed_size_binary,
+        pa.types.is_interval,
+    )
+    is_extension = isinstance(plain, pa.BaseExtensionType)
+    return is_extension or is_binary(plain) or any(check(plain) for check in checks)
+
+
 def _leave_as_it_is(table: pa.Table) -> pa.Table:
     return table
 
 
 def _escape_column(column: Any) -> Any:
     """Return texts, plain or in a dictionary, with apostrophes; other columns as they are."""
-    texts = column
-    if pa.types.is_dictionary(column.type):
-        texts = column.cast(column.type.value_type)
-    # Arrow has no kernel for views that matches a pattern.
-    if pa.types.is_string_view(texts.type):
-        texts = texts.cast(pa.string())
-    is_text = pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)
-    if not is_text:
+    # Arrow has no kernel for dictionaries or views that matches a pattern.
+    if not is_text(column.type):
         return column
+    plain = type_with_kernels(decoded_type(column.type))
+    texts = column.cast(plain) if isinstance(column, pa.Array) else cast_column(column, plain)
     is_formula = pc.match_substring_regex(texts, _FORMULA)
     apostrophe = pa.scalar("'", texts.type)
     nothing = pa.scalar("", texts.type)
