@@ -62,7 +62,13 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
     read = ReadShards(plan.run, plan.schema, plan.format, plan.rows_per_batch, record)
     preprocess = Preprocess(plan.package.card.columns, plan.steps, plan.package.card.inputs)
     predict = Predict(scoring_of(plan, workers))
-    postprocess = Postprocess(job.source.carried, output.scores, output.keep, job.postprocess.where)
+    postprocess = Postprocess(
+        carried=job.source.carried,
+        scores=output.scores,
+        keep=output.keep,
+        where=job.postprocess.where,
+        format=job.sink.format,
+    )
     write = WriteShards(plan.run, output.file_format)
     publish = PublishRun(
         plan.run, manifest_head(plan), job.errors.max_rejected_rows, job.errors.max_rejected_percent

@@ -17,6 +17,7 @@ from configs.errors import JobError, RejectedRows, RowError
 from model_zoo.halving import find_rejected
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, PredictionBatch, ScoredBatch
+from transforms.formats.output import find_output_format
 from transforms.record_batches import filter_rows
 from transforms.score_columns import ScoreColumns, score_columns
 from transforms.where import where_columns, where_mask
@@ -67,12 +68,14 @@ def postprocess_batch(
     how: ScoreColumns,
     keep: Sequence[str],
     where: str | None,
+    format: str = "parquet",
 ) -> ScoredBatch:
     """Return the batch as it will be written, without the rows that were rejected or filtered.
 
     Args:
         batch: rows, and what the model gave for them.
         carried, how, keep, where: as for `postprocess_rows`.
+        format: name of the output format, which may not hold every value of a type.
 
     Raises:
         JobError: as `postprocess_rows`.
@@ -82,6 +85,7 @@ def postprocess_batch(
     # Once more after each rejection, which names all rows of one column: every column may reject some.
     while True:
         try:
+            _reject_what_no_file_holds(raw.rows, carried, format)
             rows = postprocess_rows(raw.rows, outputs, carried, how, keep, where)
             break
         except RejectedRows as rejected:
@@ -110,6 +114,7 @@ class Postprocess(beam.PTransform):
     scores: ScoreColumns
     keep: tuple[str, ...]
     where: str | None
+    format: str = "parquet"
 
     def expand(self, batches: beam.PCollection[PredictionBatch]) -> beam.PCollection[ScoredBatch]:
         postprocess = partial(
@@ -118,9 +123,21 @@ class Postprocess(beam.PTransform):
             how=self.scores,
             keep=self.keep,
             where=self.where,
+            format=self.format,
         )
         function = BatchFunction(postprocess, "postprocess")
         return batches | beam.ParDo(function).with_output_types(ScoredBatch)
+
+
+def _reject_what_no_file_holds(rows: pa.RecordBatch, carried: Sequence[str], format: str) -> None:
+    """Reject rows with a value that the output format cannot hold.
+
+    Raises:
+        RejectedRows: these rows.
+    """
+    unfit = find_output_format(format).find_unfit(rows, carried)
+    if unfit:
+        raise RejectedRows(unfit)
 
 
 def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, pa.Array]:

@@ -51,9 +51,17 @@ def plan_columns(job: ScoringJob, card: ModelCard, needs_types: bool) -> list[Co
             f"source.types must declare the {kind} column {name!r}, "
             f"for example --set source.types.{name}=int64"
         )
+    if needs_types:
+        _refuse_unreadable(types, job.source.format)
     carried = set(job.source.carried)
     return [
-        Column(name, types.get(name), castable=name in contract, carried=name in carried)
+        Column(
+            name,
+            types.get(name),
+            castable=name in contract,
+            carried=name in carried,
+            stated=name in job.source.types,
+        )
         for name in names
     ]
 
@@ -66,6 +74,19 @@ def make_input_format(source: Source[Any]) -> Format:
     """
     options = InputOptions(source.csv.model_dump(), source.max_expansion)
     return find_input_format(source.format, options)
+
+
+def _refuse_unreadable(types: Mapping[str, pa.DataType], format: str) -> None:
+    """Refuse a type that no text can be read as."""
+    nothing = pa.array([], pa.string())
+    for name, dtype in types.items():
+        try:
+            nothing.cast(dtype)
+        except pa.ArrowNotImplementedError as error:
+            raise JobError(
+                f"source.types.{name}: {dtype} cannot be read from {format.upper()}; "
+                "declare a number or string, and convert it in a step"
+            ) from error
 
 
 def _add_declared_types(

@@ -87,6 +87,7 @@ def _score_first_rows(plan: Plan) -> _Trial:
         plan.output.scores,
         plan.output.keep,
         job.postprocess.where,
+        job.sink.format,
     )
     return _Trial(batch, scored, time.perf_counter() - began)
 

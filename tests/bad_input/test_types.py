@@ -362,3 +362,23 @@ def test_an_int96_key_of_a_rejected_row_is_not_a_wrong_one(score_it: Score, tmp_
     outcome = score_it(path, settings={"source.key": "at"})
     assert outcome.scored()["at"].cast(pa.int64()).to_pylist() == [0]
     assert [(r["row"], r["key"]) for r in outcome.rejected()] == [(1, None)]
+
+
+def test_a_date_that_csv_cannot_hold_costs_its_row(score_it: Score, tmp_path: Path) -> None:
+    far = pa.array([0, 2**31 - 1, None], pa.date32())
+    source = shards(tmp_path / "in", far)
+    assert score_it(source, settings=CARRY).scored()["s"].combine_chunks().equals(far)
+    outcome = score_it(source, settings=CARRY | {"sink.format": "csv"})
+    (part,) = outcome.run.glob("part-*.csv")
+    assert duckdb.sql(f"SELECT id FROM read_csv('{part}') ORDER BY id").fetchall() == [(0,), (2,)]
+    (rejected,) = outcome.rejected()
+    assert (rejected["row"], rejected["stage"]) == (1, "postprocess")
+    assert rejected["message"] == "column 's': a date32[day] that CSV cannot hold"
+
+
+@pytest.mark.parametrize("dtype", ["time32[s]", "duration[s]", "null", "month_day_nano_interval"])
+def test_a_type_that_no_text_can_be_read_as_is_refused(
+    dtype: str, score_csv: Score, tmp_path: Path
+) -> None:
+    outcome = score_csv("id,a,b,c,s\n1,1,1,1,x\n", **{"source.types": {"id": "int64", "s": dtype}})
+    outcome.refused(f"source.types.s: {dtype} cannot be read from CSV", status=2)

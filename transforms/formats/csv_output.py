@@ -7,13 +7,14 @@ look as if one had been put already, so that taking the first apostrophe off eve
 `'+[=+-@...]` gives back what was scored. Numbers, and a minus before one, stay as they are.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from configs.errors import PublishError
+from configs.errors import PublishError, RowError
 from transforms.formats.output import FileFormat, TableWriter, columns_of_types
 from transforms.logical_types import (
     cast_column,
@@ -26,6 +27,11 @@ from transforms.logical_types import (
 # Also line ends and tabs, which some programs skip, and the wide forms that Japanese and Chinese
 # keyboards type.
 _FORMULA = "^'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+# The years that Arrow writes, -32767 to 32767, in days since 1970; a day less on both sides, because
+# a zone may lie in the day before or after.
+_FIRST_DAY, _LAST_DAY = -12_687_427, 11_248_736
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_SECONDS_OF_DAY = 86_400
 
 
 class CsvOutput:
@@ -41,6 +47,21 @@ class CsvOutput:
             f"sink.format csv cannot hold column {first.name!r} of type {first.type}; "
             "use parquet or leave it out"
         )
+
+    def find_unfit(self, rows: pa.RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+        """Return the rows with a date or time that Arrow writes no text for.
+
+        It writes `<value out of range>` instead, or fails altogether.
+        """
+        reasons: dict[int, Exception] = {}
+        for name in names:
+            column = rows.column(name)
+            limits = _find_limits(column.type)
+            if limits is not None:
+                unfit = _find_outside(column, limits)
+                reason = RowError(f"column {name!r}: a {column.type} that CSV cannot hold")
+                reasons.update(dict.fromkeys(unfit, reason))
+        return reasons
 
     def open_writer(self, sink: Any, look: FileFormat) -> TableWriter:
         """Begin a file, with its header."""
@@ -126,6 +147,34 @@ def _has_no_text(dtype: pa.DataType) -> bool:
     )
     is_extension = isinstance(plain, pa.BaseExtensionType)
     return is_extension or is_binary(plain) or any(check(plain) for check in checks)
+
+
+def _find_limits(dtype: pa.DataType) -> tuple[int, int] | None:
+    """Return the smallest and the largest number of a date or time that has a text."""
+    if pa.types.is_date32(dtype):
+        return _FIRST_DAY, _LAST_DAY
+    if pa.types.is_date64(dtype):
+        per_day = _SECONDS_OF_DAY * _PER_SECOND["ms"]
+        return _FIRST_DAY * per_day, _LAST_DAY * per_day
+    if pa.types.is_timestamp(dtype):
+        per_day = _SECONDS_OF_DAY * _PER_SECOND[dtype.unit]
+        return _FIRST_DAY * per_day, _LAST_DAY * per_day
+    if pa.types.is_time(dtype):
+        return 0, _SECONDS_OF_DAY * _PER_SECOND[dtype.unit] - 1
+    return None
+
+
+def _find_outside(column: pa.Array, limits: tuple[int, int]) -> list[int]:
+    """Return the positions of the values that lie outside of limits."""
+    numbers = column.view(pa.int32() if column.type.bit_width == 32 else pa.int64())
+    least, most = pc.min_max(numbers.cast(pa.int64())).values()
+    low, high = limits
+    # Nearly always: no value at all is null.
+    if not least.is_valid or (least.as_py() >= low and most.as_py() <= high):
+        return []
+    is_outside = pc.or_(pc.less(numbers, low), pc.greater(numbers, high))
+    positions: list[int] = pc.indices_nonzero(is_outside.fill_null(False)).to_pylist()
+    return positions
 
 
 def _leave_as_it_is(table: pa.Table) -> pa.Table:

@@ -48,12 +48,14 @@ class Column:
         type: what it must be, in whatever physical form; None when the files decide.
         castable: the model's contract states the type, so a narrower number in a shard is widened.
         carried: it is copied to the output, so its values must stay exactly as they are.
+        stated: the job states the type, so it is what the column comes out in.
     """
 
     name: str
     type: pa.DataType | None
     castable: bool = False
     carried: bool = False
+    stated: bool = False
 
     def takes(self, actual: pa.DataType) -> bool:
         """Tell whether a shard may hold the column in this type."""
@@ -75,7 +77,7 @@ class Column:
         So it is with what a model takes and is copied, too, unless it is a number: a contract tells
         texts from numbers, and not a dictionary from plain texts.
         """
-        if not self.castable or not self.carried or self.type is None:
+        if self.stated or not self.castable or not self.carried or self.type is None:
             return False
         is_same = all(join_types(self.type, actual) is not None for actual in types)
         # Nothing but nulls would come out as null.
