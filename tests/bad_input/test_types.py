@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -382,3 +383,20 @@ def test_a_type_that_no_text_can_be_read_as_is_refused(
 ) -> None:
     outcome = score_csv("id,a,b,c,s\n1,1,1,1,x\n", **{"source.types": {"id": "int64", "s": dtype}})
     outcome.refused(f"source.types.s: {dtype} cannot be read from CSV", status=2)
+
+
+def test_columns_of_a_store_are_read_exactly_too(score_it: Score, tmp_path: Path) -> None:
+    """Where a file is not opened by its path: a footer, and INT96 in three readings."""
+    fixed = pa.array([[1], None, [2], [3]], pa.list_(pa.int8(), 1))
+    at = pa.array([0, 0, 1, 2_000], pa.timestamp("ns"))
+    table = small_table(4, f=fixed, s=at)
+    local = write_parquet(
+        tmp_path / "in.parquet", table, use_deprecated_int96_timestamps=True, row_group_size=3
+    )
+    fsspec.filesystem("memory").pipe(f"/{tmp_path.name}/in.parquet", local.read_bytes())
+    settings = {"source.passthrough": ["f", "s"]}
+    outcome = score_it(f"memory://{tmp_path.name}/in.parquet", settings=settings)
+    expected = score_it(local, settings=settings)
+    assert outcome.scored()["id"].to_pylist() == [0, 3]
+    assert outcome.scored().equals(expected.scored())
+    assert [record["row"] for record in outcome.rejected()] == [1, 2]
