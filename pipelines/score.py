@@ -77,7 +77,11 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
     preprocess = Preprocess(contract=card.columns, steps=plan.steps, inputs=card.inputs)
     predict = Predict(scoring_of(plan, workers))
     postprocess = Postprocess(
-        carried=job.source.carried, scores=output.scores, keep=output.keep, where=where
+        carried=job.source.carried,
+        scores=output.scores,
+        keep=output.keep,
+        where=where,
+        format=job.sink.format,
     )
     write = WriteShards(plan.run, output.file_format)
     publish = PublishRun(
