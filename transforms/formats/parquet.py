@@ -215,9 +215,10 @@ def _read_batches(
         check_unchanged(unit)
     with ExitStack() as stack:
         file = stack.enter_context(_open(unit.shard, USUAL))
-        int96 = list_int96(unit.shard, file.metadata, file.schema_arrow)
+        stored = file.schema_arrow
+        int96 = list_int96(unit.shard, file.metadata, stored)
         units = list_int96_units(schema, int96)
-        readings = list_readings(schema.names, file.schema_arrow, units)
+        readings = list_readings(schema.names, stored, units)
         streams = []
         for reading in readings:
             # The file that is open already, as a store answers slowly.
@@ -235,7 +236,9 @@ def _iterate_batches(
     names: Sequence[str],
     rows_per_batch: int,
 ) -> Iterator[pa.RecordBatch]:
-    types = [file.schema_arrow.field(name).type for name in names]
+    # Once: it is made anew whenever it is asked for.
+    stored = file.schema_arrow
+    types = [stored.field(name).type for name in names]
     # Arrow puts no two dictionaries together that are inside a list or a struct.
     is_single = any(holds_nested_dictionary(dtype) for dtype in types)
     for groups in _groups_read_together(file.metadata, unit, is_single):

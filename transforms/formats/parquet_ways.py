@@ -132,8 +132,11 @@ def list_readings(
         stored: the columns of the file, as Arrow reads them.
         units: those that INT96 columns come out in.
     """
-    fixed = [name for name in names if holds(stored.field(name).type, pa.types.is_fixed_size_list)]
-    others = [name for name in names if name not in fixed]
+    fixed: list[str] = []
+    others: list[str] = []
+    for name in names:
+        is_fixed = holds(stored.field(name).type, pa.types.is_fixed_size_list)
+        (fixed if is_fixed else others).append(name)
     readings = [Reading(tuple(others)), Reading(tuple(fixed), stored=True)]
     # What wraps and what rounds shows where the units differ.
     check_units = {"ns", "s", *units.values()} - {INT96_UNIT}
@@ -158,16 +161,13 @@ def put_together(
     """
     # Nearly every file: one way, and nothing to compare.
     if len(batches) == 1 and not units:
-        rows = next(iter(batches.values()))
-        return rows.select(schema.names), {}
-    columns = {
-        name: _get_column(batches, name, units.get(name, INT96_UNIT)) for name in schema.names
-    }
+        (rows,) = batches.values()
+        return rows, {}
+    read = _list_columns(batches)
+    columns = {name: read[name, units.get(name, INT96_UNIT)] for name in schema.names}
     reasons: dict[int, Exception] = {}
     for name, unit in units.items():
-        nanoseconds = _get_column(batches, name, "ns")
-        seconds = _get_column(batches, name, "s")
-        inexact = find_inexact(unit, columns[name], nanoseconds, seconds)
+        inexact = find_inexact(unit, columns[name], read[name, "ns"], read[name, "s"])
         if len(inexact):
             columns[name] = blank_out(columns[name], inexact)
             reasons.update(explain_inexact(inexact, schema.field(name), unit))
@@ -268,11 +268,15 @@ def explain_inexact(rows: np.ndarray, field: pa.Field, unit: str) -> Mapping[int
     return dict.fromkeys(rows.tolist(), reason)
 
 
-def _get_column(batches: Mapping[Reading, pa.RecordBatch], name: str, unit: str) -> pa.Array:
+def _list_columns(
+    batches: Mapping[Reading, pa.RecordBatch],
+) -> dict[tuple[str, str], pa.Array]:
+    """Return columns by name and by the unit that they were read in."""
+    columns = {}
     for reading, rows in batches.items():
-        if reading.unit == unit and name in reading.names:
-            return rows.column(name)
-    raise AssertionError(f"{name} was not read in {unit}")
+        for name, column in zip(reading.names, rows.columns, strict=True):
+            columns[name, reading.unit] = column
+    return columns
 
 
 def _read_stored_metadata(url: str) -> pq.FileMetaData:
