@@ -87,8 +87,8 @@ class Source(_Section, Generic[InputFormatT]):
         key: column that names a row; in every output file and every rejected row.
         passthrough: columns to copy to the output unchanged, in this order; the key comes first if
             it is not among them.
-        types: Arrow types of key and pass-through columns; a CSV source must declare them, and who
-            wants a column of folders called `column=value`.
+        types: Arrow types of key and pass-through columns, which files may hold in any form; a CSV
+            source must declare them, and who wants a column of folders called `column=value`.
         rows_per_batch: rows that travel together; by default as many as make 64 MiB of network
             input, at most 65 536.
         max_expansion: how many times its stored size a file may hold, decoded, before it is refused

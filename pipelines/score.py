@@ -82,7 +82,11 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
     )
     predict = Predict(scoring_of(plan, workers))
     postprocess = Postprocess(
-        carried=job.source.carried, scores=output.scores, keep=output.keep, where=where
+        carried=job.source.carried,
+        scores=output.scores,
+        keep=output.keep,
+        where=where,
+        format=job.sink.format,
     )
     write = WriteShards(plan.run, output.file_format)
     publish = PublishRun(

@@ -61,7 +61,6 @@ SIBLINGS = {
         "transforms.output.manifest",
         "transforms.output.published_files",
     },
-    "transforms.formats.parquet": {"transforms.formats.parquet_footer"},
     "transforms.formats.csv": {
         "transforms.formats.csv_blocks",
         "transforms.formats.csv_bytes",
@@ -69,6 +68,12 @@ SIBLINGS = {
         "transforms.formats.csv_split",
         "transforms.formats.csv_values",
     },
+    "transforms.formats.parquet": {
+        "transforms.formats.parquet_casts",
+        "transforms.formats.parquet_footer",
+        "transforms.formats.parquet_ways",
+    },
+    "transforms.formats.parquet_footer": {"transforms.formats.parquet_ways"},
     "transforms.formats.csv_blocks": {
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
@@ -94,7 +99,10 @@ SIBLINGS = {
         "transforms.formats.csv_dialect",
     },
     "transforms.formats.partitions": {"transforms.formats.csv_values"},
-    "transforms.output.part_writer": {"transforms.output.part_file"},
+    "transforms.output.part_writer": {
+        "transforms.output.part_file",
+        "transforms.output.row_groups",
+    },
     "transforms.output.books": {
         "transforms.output.done_record",
         "transforms.output.many_requests",
@@ -115,6 +123,7 @@ FOUNDATION = {
     "transforms.formats.format",
     "transforms.formats.output",
     "transforms.formats.table",
+    "transforms.logical_types",
     "transforms.output.plan_file",
     "transforms.record_batches",
     "transforms.rejected",
@@ -144,7 +153,7 @@ WRITES_TO_A_SINK = {
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
     "transforms.formats.csv_output": {
-        "self._writer.write_table(self._escape(table)",
+        "self._writer.write_table(self._escape(decode_table(table))",
         "pacsv.CSVWriter(sink",
     },
 }

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import RejectedRows
-from transforms.record_batches import dump_rows, load_rows
+from transforms.record_batches import dump_rows, load_rows, take_rows
 from transforms.rejected import BatchId, RejectedBatch, RowRecord, find_kept, record_rows
 from transforms.timing import StageTimes
 
@@ -94,7 +94,7 @@ class RawBatch:
         """
         positions = np.array(sorted(rejected.reasons), dtype=np.int64)
         reasons = [rejected.reasons[position] for position in positions.tolist()]
-        rejected_rows = self.rows.take(pa.array(positions))
+        rejected_rows = take_rows(self.rows, positions)
         records = record_rows(
             self.id,
             stage,
@@ -106,7 +106,7 @@ class RawBatch:
         kept = find_kept(len(self), rejected)
         return replace(
             self,
-            rows=self.rows.take(pa.array(kept)),
+            rows=take_rows(self.rows, kept),
             row_numbers=self.row_numbers[kept],
             rejected=(*self.rejected, records),
         )
@@ -240,7 +240,7 @@ class WrittenPart:
     peak_memory: int = field(default=0, compare=False)
 
 
-def take_rows(arrays: Arrays, positions: np.ndarray) -> Arrays:
+def take_from_arrays(arrays: Arrays, positions: np.ndarray) -> Arrays:
     """Return some rows of every array.
 
     Args:

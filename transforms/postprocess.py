@@ -3,6 +3,7 @@
 Key and pass-through columns keep their exact Arrow types; score columns follow (`score_columns.py`).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,9 @@ import pyarrow.compute as pc
 from configs.errors import JobError, RejectedRows, RowError
 from model_zoo.halving import find_rejected
 from transforms.batch_function import BatchFunction
-from transforms.batches import Arrays, PredictionBatch, ScoredBatch, take_rows
+from transforms.batches import Arrays, PredictionBatch, ScoredBatch, take_from_arrays
+from transforms.formats.output import find_output_format
+from transforms.record_batches import filter_rows
 from transforms.rejected import find_kept
 from transforms.score_columns import ScoreColumns, score_columns
 from transforms.where import where_columns, where_mask
@@ -58,7 +61,7 @@ def postprocess_rows(
         return result
     # A filter may read score columns that are not written.
     mask = where_mask(where, {**inputs, **scores}, rows.num_rows)
-    return result.filter(pa.array(mask))
+    return filter_rows(result, mask)
 
 
 def postprocess_batch(
@@ -67,12 +70,14 @@ def postprocess_batch(
     how: ScoreColumns,
     keep: Sequence[str],
     where: str | None,
+    format: str = "parquet",
 ) -> ScoredBatch:
     """Return the batch as it will be written, without the rows that were rejected or filtered.
 
     Args:
         batch: rows, and what the model gave for them.
         carried, how, keep, where: as for `postprocess_rows`.
+        format: name of the output format, which may not hold every value of a type.
 
     Raises:
         JobError: as `postprocess_rows`.
@@ -82,11 +87,12 @@ def postprocess_batch(
     # Once more after each rejection: it names all rows of one column, and each may reject some.
     while True:
         try:
+            _reject_what_no_file_holds(raw.rows, carried, format)
             rows = postprocess_rows(raw.rows, outputs, carried, how, keep, where)
             break
         except RejectedRows as rejected:
             kept = find_kept(len(raw), rejected)
-            outputs = take_rows(outputs, kept)
+            outputs = take_from_arrays(outputs, kept)
             raw = raw.reject(rejected, "postprocess")
     return ScoredBatch(
         unit=raw.unit,
@@ -109,6 +115,7 @@ class Postprocess(beam.PTransform):
     scores: ScoreColumns
     keep: tuple[str, ...]
     where: str | None
+    format: str = "parquet"
 
     def expand(self, batches: beam.PCollection[PredictionBatch]) -> beam.PCollection[ScoredBatch]:
         postprocess = partial(
@@ -117,9 +124,21 @@ class Postprocess(beam.PTransform):
             how=self.scores,
             keep=self.keep,
             where=self.where,
+            format=self.format,
         )
         function = BatchFunction(postprocess, "postprocess")
         return batches | beam.ParDo(function).with_output_types(ScoredBatch)
+
+
+def _reject_what_no_file_holds(rows: pa.RecordBatch, carried: Sequence[str], format: str) -> None:
+    """Reject rows with a value that the output format cannot hold.
+
+    Raises:
+        RejectedRows: these rows.
+    """
+    unfit = find_output_format(format).find_unfit(rows, carried)
+    if unfit:
+        raise RejectedRows(unfit)
 
 
 def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, pa.Array]:
@@ -138,9 +157,10 @@ def _make_schema(
     With their metadata, and with whether they may hold nulls.
     """
     fields = []
+    carried_names = set(carried)
     for name, column in columns.items():
         field = pa.field(name, column.type)
-        if name in carried:
+        if name in carried_names:
             field = source.field(name)
         fields.append(field)
     return pa.schema(fields)
@@ -236,8 +256,9 @@ def _count_infinities(column: pa.Array) -> int:
 
 
 def _refuse_doubles(names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    # Counted once: there may be thousands.
+    for name, count in Counter(names).items():
+        if count > 1:
             raise JobError(
                 f"two output columns are called {name!r}; "
                 "rename the score column with postprocess.rename"

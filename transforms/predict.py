@@ -22,7 +22,7 @@ from model_zoo.package.package import read_package
 from model_zoo.scoring.devices import threads_for
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
-from transforms.batches import Arrays, FeatureBatch, PredictionBatch, take_rows
+from transforms.batches import Arrays, FeatureBatch, PredictionBatch, take_from_arrays
 from transforms.rejected import find_kept
 from transforms.timing import Timed, give_time
 
@@ -93,7 +93,7 @@ def predict_batch(
     if rejected is None:
         return PredictionBatch(batch.raw, outputs, scored.computed_by)
     kept = find_kept(len(batch), rejected)
-    outputs = take_rows(outputs, kept)
+    outputs = take_from_arrays(outputs, kept)
     raw = batch.raw.reject(rejected, "predict")
     return PredictionBatch(raw, outputs, scored.computed_by)
 

@@ -18,7 +18,19 @@ from model_zoo.steps.arrays import Column, cast_array, fill_missing, find_missin
 from model_zoo.steps.table import AnyStep, apply_steps
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, FeatureBatch, RawBatch
+from transforms.logical_types import cast_exactly
 from transforms.timing import clocked_as
+
+# The types of a contract that have several forms, in which steps get them; a view is one that Arrow
+# can do little with.
+_TEXT_TYPES = {
+    "string": pa.string(),
+    "large_string": pa.large_string(),
+    "string_view": pa.large_string(),
+    "binary": pa.binary(),
+    "large_binary": pa.large_binary(),
+    "binary_view": pa.large_binary(),
+}
 
 
 def preprocess_rows(
@@ -45,11 +57,10 @@ def preprocess_rows(
         InputError, JobError: something that concerns not just a row.
         WorkerError: a picture or text took too long.
     """
-    columns: dict[str, Column] = {}
-    for name in rows.schema.names:
-        columns[name] = rows.column(name)
+    columns: dict[str, Column] = dict(zip(rows.schema.names, rows.columns, strict=True))
+    columns.update(_decode_carried(rows, contract))
     # Before the steps, so that they see no missing value that the contract settles.
-    columns.update(_settle_missing(rows, contract))
+    columns.update(_settle_missing(columns, contract))
     preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as, timeout_seconds)
     return {
         name: _select_input(name, preprocessed, wanted, rows.num_rows)
@@ -106,7 +117,23 @@ class Preprocess(beam.PTransform):
         return batches | beam.ParDo(function).with_output_types(FeatureBatch)
 
 
-def _settle_missing(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> dict[str, Column]:
+def _decode_carried(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> dict[str, Column]:
+    """Return model columns that are not in a form that steps take: views, dictionaries.
+
+    What is copied to the output, too, was read in the form that its file has.
+    """
+    decoded: dict[str, Column] = {}
+    for rule in contract:
+        column = rows.column(rule.name)
+        wanted = _TEXT_TYPES.get(rule.type)
+        if wanted is not None and column.type != wanted:
+            decoded[rule.name] = cast_exactly(column, wanted)
+    return decoded
+
+
+def _settle_missing(
+    columns: Mapping[str, Column], contract: Sequence[InputColumn]
+) -> dict[str, Column]:
     """Return the columns in which missing values were filled.
 
     Raises:
@@ -119,7 +146,7 @@ def _settle_missing(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> di
         # A step fills it, with a value that training fitted.
         if rule.missing == "fill" and rule.fill is None:
             continue
-        column = rows.column(rule.name)
+        column = columns[rule.name]
         positions = find_missing(column)
         if positions is None:
             continue

@@ -1,6 +1,41 @@
-"""Record batches as bytes: an Arrow IPC stream, which holds a slice's own rows and no more."""
+"""Rows of record batches, whatever their types; and record batches as bytes.
 
+The bytes are an Arrow IPC stream, which holds a slice's own rows and no more.
+"""
+
+import numpy as np
 import pyarrow as pa
+
+from transforms.logical_types import take_values
+
+
+def take_rows(rows: pa.RecordBatch, positions: np.ndarray) -> pa.RecordBatch:
+    """Return some rows of a record batch.
+
+    Args:
+        rows: the record batch.
+        positions: int64, of the rows.
+    """
+    taken = pa.array(positions)
+    try:
+        return rows.take(taken)
+    # Arrow takes no rows of views; those are few, and cost two copies.
+    except pa.ArrowNotImplementedError:
+        columns = [take_values(column, taken) for column in rows.columns]
+        return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+
+
+def filter_rows(rows: pa.RecordBatch, mask: np.ndarray) -> pa.RecordBatch:
+    """Return the rows of a record batch that a mask keeps.
+
+    Args:
+        rows: the record batch.
+        mask: bool (rows,).
+    """
+    try:
+        return rows.filter(pa.array(mask))
+    except pa.ArrowNotImplementedError:
+        return take_rows(rows, np.flatnonzero(mask))
 
 
 def dump_rows(rows: pa.RecordBatch) -> bytes:

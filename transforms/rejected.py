@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from configs.errors import RejectedRows, RowError
 from configs.redaction import shown
+from transforms.logical_types import cast_exactly, decode, nullable_type, to_lists_of_pairs
 from transforms.record_batches import dump_rows, load_rows
 
 # Of a long value only this much is looked for in messages, which are cut far below that.
@@ -88,12 +89,13 @@ def record_rows(
         "row": pa.array(row_numbers, type=pa.int64()),
     }
     if record.key is not None:
-        columns["key"] = rows.column(record.key)
+        columns["key"] = _make_nullable(rows.column(record.key))
     columns["stage"] = pa.repeat(pa.scalar(stage), count)
     columns["error"] = pa.array(names, type=pa.string())
     columns["message"] = pa.array(messages, type=pa.string())
     if record.values:
-        columns["values"] = rows.to_struct_array()
+        values = [_make_nullable(column) for column in rows.columns]
+        columns["values"] = pa.StructArray.from_arrays(values, rows.schema.names)
     records = pa.RecordBatch.from_pydict(columns)
     return RejectedBatch(id, stage, records)
 
@@ -113,6 +115,11 @@ def _unpickle(id: BatchId, stage: str, rows: bytes) -> RejectedBatch:
     return RejectedBatch(id, stage, load_rows(rows))
 
 
+def _make_nullable(column: pa.Array) -> pa.Array:
+    """Return a column of rejected rows, in which any value may be what could not be read."""
+    return cast_exactly(column, nullable_type(column.type))
+
+
 def _list_messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterator[str]:
     for position, reason in enumerate(reasons):
         # Our own messages hold no value; a library's may quote one.
@@ -128,7 +135,7 @@ def _redact_message(reason: Exception, rows: pa.RecordBatch, position: int) -> s
     Where it or they cannot be read, nothing tells one from the other: the class alone is left.
     """
     try:
-        row = rows.take(pa.array([position]))
+        row = rows.slice(position, 1)
         return shown(reason, _list_texts(row))
     except Exception:  # noqa: BLE001 - a row that is rejected must not end the run
         return type(reason).__name__
@@ -154,17 +161,16 @@ def _list_bytes(column: pa.Array) -> Iterator[bytes]:
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
-        yield from _list_bytes(column.dictionary_decode())
+        yield from _list_bytes(decode(column))
     elif pa.types.is_map(kind):
-        yield from _list_bytes(column.keys)
-        yield from _list_bytes(column.items)
+        yield from _list_bytes(to_lists_of_pairs(column))
     elif pa.types.is_struct(kind):
         for child in column.flatten():
             yield from _list_bytes(child)
     elif pa.types.is_nested(kind):
         yield from _list_bytes(column.flatten())
     elif not pa.types.is_primitive(kind) and not pa.types.is_decimal(kind):
-        values = column.drop_null()
+        values = decode(column).drop_null()
         yield from values.cast(pa.large_binary()).to_pylist()
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import JobError
+from transforms.logical_types import decode
 
 # They give null where a side is null, as SQL does.
 _COMPARE = {
@@ -198,4 +199,5 @@ class _Evaluation:
             raise JobError(
                 f"postprocess.where names column {name!r}; there are {sorted(self.columns)}"
             )
-        return self.columns[name]
+        # Arrow compares neither views nor, with a list of values, dictionaries.
+        return decode(self.columns[name])

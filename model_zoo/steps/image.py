@@ -21,6 +21,13 @@ from model_zoo.steps.step import StepModel, Widths
 # The largest value of a byte, in the width that pixels are computed in.
 _WHITE = np.float32(255.0)
 
+# Numbers of TIFF's tags, and what the second one may say.
+_BITS_PER_SAMPLE = 258
+_PHOTOMETRIC = 262
+_WHITE_IS_ZERO = 0
+# A PNG's pixels have all of them.
+_DEEP_BITS = 16
+
 
 class Image(StepModel):
     """Decode a binary column of images into the array `into`, (rows, channels, height, width).
@@ -172,13 +179,26 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return lines.numpy()
 
 
+def _read_depth(image: Any) -> tuple[int, bool]:
+    """Return the bits of a pixel of deep grey, and whether 0 is white.
+
+    In TIFF alone they may be fewer than 16, and 0 may be white; Pillow changes neither.
+    """
+    tags = getattr(image, "tag_v2", {})
+    depth = tags.get(_BITS_PER_SAMPLE, (_DEEP_BITS,))[0]
+    return depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+
+
 def _to_8_bits(image: Any) -> Any:
-    """Keep the upper byte of 16-bit grey, where Pillow's `convert` would make white of all above 255."""
+    """Keep the upper 8 bits of deeper grey, where Pillow's `convert` would make white of all above 255."""
     import PIL.Image
 
     if image.mode.startswith("I;16"):
-        upper_bytes = np.asarray(image) >> 8
-        return PIL.Image.fromarray(upper_bytes.astype(np.uint8))
+        depth, is_white_zero = _read_depth(image)
+        upper_bits = (np.asarray(image) >> (depth - 8)).astype(np.uint8)
+        if is_white_zero:
+            upper_bits = 255 - upper_bits
+        return PIL.Image.fromarray(upper_bits)
     if image.mode in ("I", "F"):
         raise RowError(
             f"image with 32 bits per pixel (mode {image.mode}), for which there is no black and white"

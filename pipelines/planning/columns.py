@@ -57,9 +57,14 @@ def plan_columns(job: ScoringJob, card: ModelCard, needs_types: bool) -> list[Co
                 f"source.types must declare the {kind} column {name!r}, "
                 f"for example --set source.types.{name}=int64"
             )
-        is_of_contract = name in contract
-        is_carried = name in carried
-        columns.append(Column(name, dtype, castable=is_of_contract, carried=is_carried))
+        column = Column(
+            name,
+            type=dtype,
+            castable=name in contract,
+            carried=name in carried,
+            stated=name in source.types,
+        )
+        columns.append(column)
     return columns
 
 

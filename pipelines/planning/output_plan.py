@@ -15,6 +15,8 @@ from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob, choose_activation
 from transforms.formats.format import no_rows
 from transforms.formats.output import FileFormat, find_output_format
+from transforms.logical_types import is_text
+from transforms.output.row_groups import can_sort
 from transforms.postprocess import postprocess_rows
 from transforms.score_columns import ScoreColumns
 
@@ -127,7 +129,7 @@ def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
     if problem is not None:
         raise JobError(problem)
 
-    texts = [field.name for field in columns if _is_text(field.type)]
+    texts = [field.name for field in columns if _repeats(field.type)]
     # Texts repeat, and a dictionary stores each once; keys do not.
     repeating = [name for name in texts if name != job.source.key]
     return FileFormat(
@@ -140,10 +142,9 @@ def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
     )
 
 
-def _is_text(dtype: pa.DataType) -> bool:
-    is_string = pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
+def _repeats(dtype: pa.DataType) -> bool:
     # A pass-through column that was stored as a dictionary holds texts as a rule.
-    return is_string or pa.types.is_dictionary(dtype)
+    return is_text(dtype) or bool(pa.types.is_dictionary(dtype))
 
 
 def _check_names(scores: ScoreColumns, keep: Names) -> None:
@@ -192,7 +193,7 @@ def _parse_sort_keys(sort_by: Names, columns: pa.Schema) -> tuple[SortKey, ...]:
             names = ", ".join(columns.names)
             raise JobError(f"postprocess.sort_by names column {name!r}; the output has {names}")
         dtype = columns.field(name).type
-        if pa.types.is_nested(dtype):
+        if not can_sort(dtype):
             raise JobError(f"postprocess.sort_by: column {name!r} of type {dtype} has no order")
         order = "ascending"
         if text.endswith(_DESCENDING):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 import os
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -18,12 +18,15 @@ from storage import files, inputs
 from storage.inputs import InputFile
 from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
-from transforms.formats.format import Column, Format, Piece, Shard
+from transforms.formats.format import Column, Format, Piece, Shard, refuse_type
+from transforms.logical_types import join_types, storable_type
 
 # A store answers in tens of milliseconds; a disk is busy with fewer.
 _THREADS = 8
 # Enough to see what was meant, few enough for a line.
 _SHOWN_NAMES = 5
+# Of the wanted columns, in their order.
+_Types: TypeAlias = tuple[pa.DataType, ...]
 
 
 class Listed(NamedTuple):
@@ -31,6 +34,13 @@ class Listed(NamedTuple):
 
     files: list[InputFile]
     ignored: list[str]
+
+
+class _Inspected(NamedTuple):
+    """An input file, and the types that it has the wanted columns in."""
+
+    shard: Shard
+    types: _Types
 
 
 class _PlacedPiece(NamedTuple):
@@ -86,22 +96,21 @@ def read_shards(
         wanted: what each must have.
 
     Returns:
-        The shards, and the wanted columns' types; the first file decides those that nobody has
-            declared.
+        The shards, and the wanted columns with the types that they come out in, see `_settle_type`.
 
     Raises:
         InputError: the first file, in order, that is not readable, lacks a column, or has another
             type.
     """
-    first, schema = format.inspect(listed[0], wanted)
-    settled = [_settle_type(column, schema) for column in wanted]
+    inspect = partial(_inspect, format, wanted)
+    # Alone, so that nothing more is read where already the first file does not fit.
+    first = inspect(listed[0])
     with ThreadPoolExecutor(_THREADS) as pool:
-        inspect = partial(_inspect, format, settled)
         # In order, so that the same file is named every time.
-        others = pool.map(inspect, listed[1:])
-        shards = [first, *others]
-    fields = [(column.name, column.type) for column in settled]
-    return shards, pa.schema(fields)
+        others = list(pool.map(inspect, listed[1:]))
+    inspected = [first, *others]
+    shards = [shard for shard, _ in inspected]
+    return shards, _settle_types(wanted, inspected)
 
 
 def cut_into_units(
@@ -139,9 +148,11 @@ def _list_matches(path: str, recursive: bool, cleared: Cleared) -> Listed:
         ) from error
 
 
-def _inspect(format: Format, wanted: Sequence[Column], file: InputFile) -> Shard:
-    shard, _ = format.inspect(file, wanted)
-    return shard
+def _inspect(format: Format, wanted: Sequence[Column], file: InputFile) -> _Inspected:
+    shard, schema = format.inspect(file, wanted)
+    # Not the whole schema: a file may have thousands of columns, and there may be many files.
+    types = tuple(schema.field(column.name).type for column in wanted)
+    return _Inspected(shard, types)
 
 
 def _refuse_second_names(taken: Sequence[InputFile]) -> None:
@@ -168,10 +179,44 @@ def _list_places(taken: Sequence[InputFile]) -> set[str]:
     return places
 
 
-def _settle_type(column: Column, schema: pa.Schema) -> Column:
-    if column.type is not None:
-        return column
-    return replace(column, type=schema.field(column.name).type)
+def _settle_types(wanted: Sequence[Column], inspected: Sequence[_Inspected]) -> pa.Schema:
+    """Return the wanted columns with the one type that each comes out in."""
+    # Files are many and types few, so each combination is looked at once.
+    first_with: dict[_Types, str] = {}
+    for shard, types in inspected:
+        first_with.setdefault(types, shard.file.url)
+    urls = list(first_with.values())
+    fields = []
+    for number, column in enumerate(wanted):
+        types_of_column = [types[number] for types in first_with]
+        settled = _settle_type(column, types_of_column, urls)
+        fields.append((column.name, settled))
+    return pa.schema(fields)
+
+
+def _settle_type(column: Column, types: Sequence[pa.DataType], urls: Sequence[str]) -> pa.DataType:
+    """Return the one type that a column comes out in, whatever the physical form of each shard.
+
+    Where all shards have the same, it is that, exactly; where they differ in form alone, it is a form
+    that holds all of them. What is not carried has the declared type, as the model was trained with it.
+
+    Args:
+        column: the column, with the type that somebody declared.
+        types: those that the files have.
+        urls: a file that has each.
+
+    Raises:
+        InputError: the first file whose type is not that of those before it.
+    """
+    if column.type is not None and not column.keeps_form(types):
+        return column.type
+    settled = types[0]
+    for url, actual in zip(urls, types, strict=True):
+        joined = join_types(settled, actual)
+        if joined is None:
+            raise refuse_type(url, replace(column, type=settled), actual)
+        settled = joined
+    return storable_type(settled)
 
 
 def _make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:

@@ -110,6 +110,7 @@ def _score_first_rows(plan: Plan, scoring: Scoring) -> _Trial:
         how=plan.output.scores,
         keep=plan.output.keep,
         where=job.postprocess.where,
+        format=job.sink.format,
     )
     seconds = time.perf_counter() - began
     return _Trial(batch, scored, seconds)

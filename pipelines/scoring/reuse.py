@@ -155,6 +155,8 @@ def _compare(then: Manifest, now: Manifest) -> Iterator[_Compared]:
     # Manifests of older versions have none.
     yield _Compared("setting of speed", then.get("computing"), now["computing"])
     yield _Compared("libraries", then["libraries"], now["libraries"])
+    # What a shard of another form does to all of them: one run has one schema.
+    yield _Compared("schema", then["schema"], now["schema"])
 
 
 def _link_files(

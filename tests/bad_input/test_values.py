@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.bad_input.forms import same
 from tests.support.jobs import Outcome, small_table, write_parquet
 
 Score = Callable[..., Outcome]
@@ -88,27 +89,6 @@ VALUES: dict[str, pa.Array] = {
     "null": pa.nulls(5),
     "dictionary": pa.array(["a", None, "b", "a", ""]).dictionary_encode(),
 }
-
-
-def same(actual: pa.ChunkedArray, expected: pa.ChunkedArray) -> bool:
-    """Type, validity and every bit: NaN payloads and signs of zero count."""
-    if (
-        actual.type != expected.type
-        or actual.is_null().to_pylist() != expected.is_null().to_pylist()
-    ):
-        return False
-    if pa.types.is_floating(actual.type):
-        bits = {16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}[actual.type.bit_width]
-        return [_bits(actual, bits)] == [_bits(expected, bits)]
-    return (
-        actual.to_pylist() == expected.to_pylist()
-        if not pa.types.is_timestamp(actual.type)
-        else actual.cast(pa.int64()).equals(expected.cast(pa.int64()))
-    )
-
-
-def _bits(column: pa.ChunkedArray, bits: pa.DataType) -> list[int]:
-    return column.combine_chunks().drop_null().view(bits).to_pylist()
 
 
 def test_the_comparison_sees_every_bit() -> None:

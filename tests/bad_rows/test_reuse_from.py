@@ -109,6 +109,23 @@ def test_what_cannot_be_corrected_is_refused(
     ends(run(*ALLOW, "--reuse_from", "current"), 2, "no row was rejected in that run")
 
 
+def test_scores_of_another_schema_are_not_reused(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One shard in another form changes the type that a carried column has in all of them."""
+    installed(monkeypatch, lambda x, answer: answer)
+    carry = ("--set", "source.passthrough=[id, s]")
+    texts = pa.array(["x"] * 10)
+    hole = pa.array([np.nan] + [0.5] * 9, pa.float32())
+    write_shard(folder / "shards/0.parquet", np.arange(10), s=texts)
+    write_shard(folder / "shards/1.parquet", np.arange(10, 20), s=texts, b=hole)
+    assert run(*ALLOW, *carry).status == 0
+    large = texts.cast(pa.large_string())
+    write_shard(folder / "shards/1.parquet", np.arange(10, 20), s=large)
+    ends(run(*ALLOW, *carry, "--reuse_from", "current"), 2, "that run had another schema")
+    assert run(*carry).scored().schema.field("s").type == pa.large_string()
+
+
 def test_a_file_that_was_altered_is_not_reused(
     folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

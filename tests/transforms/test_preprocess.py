@@ -187,3 +187,30 @@ def local() -> Any:
     from pipelines.runners.profiles import runner_options
 
     return runner_options("DirectRunner", ["--direct_running_mode=in_memory"])
+
+
+@pytest.mark.parametrize("dtype", ["string", "large_string"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.dictionary(pa.int8(), pa.string()),
+    ],
+    ids=str,
+)
+def test_steps_get_texts_in_one_form_whatever_the_file_has(dtype: str, form: pa.DataType) -> None:
+    """A model column that is carried, too, is read in the form of its file."""
+    words = pa.array(["b", None, "a"])
+    plan = (
+        words.cast(pa.dictionary(pa.int32(), pa.string())).cast(form)
+        if "dict" in str(form)
+        else words.cast(form)
+    )
+    rule = InputColumn(name="w", type=dtype, missing="fill", fill="a")
+    step = OneHot(step="one_hot", columns=("w",), unknown="reject", categories=(("a", "b"),))
+    rows = pa.record_batch({"w": plan})
+    inputs = {"w": Tensor(dtype="float32", shape=(2,))}
+    arrays = preprocess_rows(rows, [rule], [step], inputs)
+    np.testing.assert_array_equal(arrays["w"], [[0, 1], [1, 0], [1, 0]])

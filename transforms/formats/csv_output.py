@@ -7,26 +7,39 @@ look as if one had been put already, so that taking the first apostrophe off eve
 `'+[=+-@...]` gives back what was scored. Numbers, and a minus before one, stay as they are.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from configs.errors import PublishError
+from configs.errors import PublishError, RowError
 from transforms.formats.output import FileFormat, TableWriter, columns_of_types
+from transforms.logical_types import (
+    cast_column,
+    decoded_type,
+    is_binary,
+    is_text,
+    type_with_kernels,
+)
 
 # Also line ends and tabs, which some programs skip, and the wide forms that Japanese and Chinese
 # keyboards type.
 _FORMULA = "^'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+# The years that Arrow writes, -32767 to 32767, in days since 1970; a day less on both sides, because
+# a zone may lie in the day before or after.
+_FIRST_DAY, _LAST_DAY = -12_687_427, 11_248_736
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_SECONDS_OF_DAY = 86_400
 
 
 class CsvOutput:
-    """Write CSV, which holds no nested and no binary columns; the methods are `OutputFormat`'s."""
+    """Write CSV, which holds no nested, no binary and no extension columns; the methods are `OutputFormat`'s."""
 
     def find_problem(self, schema: pa.Schema, escape_formulas: bool) -> str | None:
         """Refuse columns that have no text."""
-        unfit = columns_of_types(schema, (pa.types.is_nested, pa.types.is_binary))
+        unfit = columns_of_types(schema, (_has_no_text,))
         if not unfit:
             return None
         first = unfit[0]
@@ -34,6 +47,21 @@ class CsvOutput:
             f"sink.format csv cannot hold column {first.name!r} of type {first.type}; "
             "use parquet or leave it out"
         )
+
+    def find_unfit(self, rows: pa.RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+        """Return the rows with a date or time that Arrow writes no text for.
+
+        It writes `<value out of range>` instead, or fails altogether.
+        """
+        reasons: dict[int, Exception] = {}
+        for name in names:
+            column = rows.column(name)
+            limits = _find_limits(column.type)
+            if limits is not None:
+                unfit = _find_outside(column, limits)
+                reason = RowError(f"column {name!r}: a {column.type} that CSV cannot hold")
+                reasons.update(dict.fromkeys(unfit, reason))
+        return reasons
 
     def open_writer(self, sink: Any, look: FileFormat) -> TableWriter:
         """Begin a file, with its header."""
@@ -54,16 +82,25 @@ class CsvWriter:
     def __init__(self, sink: Any, schema: pa.Schema, escape_formulas: bool) -> None:
         self._escape = escape_table if escape_formulas else _leave_as_it_is
         # By way of a table, because the header's names are escaped, too.
-        header = self._escape(schema.empty_table())
+        header = self._escape(decode_table(schema.empty_table()))
         self._writer = pacsv.CSVWriter(sink, header.schema)
 
     def write_table(self, table: pa.Table) -> None:
         """Append rows."""
-        self._writer.write_table(self._escape(table))
+        self._writer.write_table(self._escape(decode_table(table)))
 
     def close(self) -> None:
         """Finish the file; the sink stays open."""
         self._writer.close()
+
+
+def decode_table(table: pa.Table) -> pa.Table:
+    """Return the columns as plain ones: Arrow writes neither views nor, of views, dictionaries."""
+    columns = []
+    for column in table.columns:
+        plain = type_with_kernels(decoded_type(column.type))
+        columns.append(cast_column(column, plain))
+    return pa.table(columns, names=table.column_names)
 
 
 def escape_table(table: pa.Table) -> pa.Table:
@@ -101,24 +138,56 @@ def count_csv_rows(url: str, file: Any) -> int:
         raise PublishError(f"{url}: cannot be read back: {error}") from error
 
 
+def _has_no_text(dtype: pa.DataType) -> bool:
+    plain = decoded_type(dtype)
+    checks = (
+        pa.types.is_nested,
+        pa.types.is_fixed_size_binary,
+        pa.types.is_interval,
+    )
+    is_extension = isinstance(plain, pa.BaseExtensionType)
+    return is_extension or is_binary(plain) or any(check(plain) for check in checks)
+
+
+def _find_limits(dtype: pa.DataType) -> tuple[int, int] | None:
+    """Return the smallest and the largest number of a date or time that has a text."""
+    if pa.types.is_date32(dtype):
+        return _FIRST_DAY, _LAST_DAY
+    if pa.types.is_date64(dtype):
+        per_day = _SECONDS_OF_DAY * _PER_SECOND["ms"]
+        return _FIRST_DAY * per_day, _LAST_DAY * per_day
+    if pa.types.is_timestamp(dtype):
+        per_day = _SECONDS_OF_DAY * _PER_SECOND[dtype.unit]
+        return _FIRST_DAY * per_day, _LAST_DAY * per_day
+    if pa.types.is_time(dtype):
+        return 0, _SECONDS_OF_DAY * _PER_SECOND[dtype.unit] - 1
+    return None
+
+
+def _find_outside(column: pa.Array, limits: tuple[int, int]) -> list[int]:
+    """Return the positions of the values that lie outside of limits."""
+    numbers = column.view(pa.int32() if column.type.bit_width == 32 else pa.int64())
+    least, most = pc.min_max(numbers.cast(pa.int64())).values()
+    low, high = limits
+    # Nearly always: no value at all is null.
+    if not least.is_valid or (least.as_py() >= low and most.as_py() <= high):
+        return []
+    is_outside = pc.or_(pc.less(numbers, low), pc.greater(numbers, high))
+    positions: list[int] = pc.indices_nonzero(is_outside.fill_null(False)).to_pylist()
+    return positions
+
+
 def _leave_as_it_is(table: pa.Table) -> pa.Table:
     return table
 
 
-def _is_text(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype))
-
-
 def _escape_column(column: Any) -> Any:
     """Return texts, plain or in a dictionary, with apostrophes; other columns as they are."""
-    texts = column
-    if pa.types.is_dictionary(column.type):
-        texts = column.cast(column.type.value_type)
-    # Arrow has no kernel for views that matches a pattern.
-    if pa.types.is_string_view(texts.type):
-        texts = texts.cast(pa.string())
-    if not _is_text(texts.type):
+    # Arrow has no kernel for dictionaries or views that matches a pattern.
+    if not is_text(column.type):
         return column
+    plain = type_with_kernels(decoded_type(column.type))
+    texts = column.cast(plain) if isinstance(column, pa.Array) else cast_column(column, plain)
     is_formula = pc.match_substring_regex(texts, _FORMULA)
     apostrophe = pa.scalar("'", texts.type)
     nothing = pa.scalar("", texts.type)

@@ -5,6 +5,7 @@ that only the unit's own format understands: row groups, places in a file. Nothi
 program knows what is in it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -20,6 +21,7 @@ from storage import inputs
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.table import INPUT_FORMATS, import_maker
+from transforms.logical_types import join_types
 from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]
@@ -45,19 +47,24 @@ class Column:
     """A column to read.
 
     Attributes:
-        type: what it must be; None when the first file decides.
+        type: what it must be, in whatever physical form; None when the files decide.
         castable: the model's contract states the type, so a narrower number in a shard is widened.
         carried: it is copied to the output, so its values must stay exactly as they are.
+        stated: the job states the type, so it is what the column comes out in.
     """
 
     name: str
     type: pa.DataType | None
     castable: bool = False
     carried: bool = False
+    stated: bool = False
 
     def takes(self, actual: pa.DataType) -> bool:
         """Tell whether a shard may hold the column in this type."""
         if self.type is None or actual == self.type:
+            return True
+        # The same values in another form: `string` says nothing about offsets, views, dictionaries.
+        if join_types(self.type, actual) is not None:
             return True
         if not self.castable:
             return False
@@ -65,6 +72,18 @@ class Column:
             return True
         # Rounding is for the model alone: what is copied to the output stays exactly as it is.
         return not self.carried and _rounds(actual, self.type)
+
+    def keeps_form(self, types: Sequence[pa.DataType]) -> bool:
+        """Tell whether the column comes out as the files have it, and not as its type is declared.
+
+        So it is with what a model takes and is copied, too, unless it is a number: a contract tells
+        texts from numbers, and not a dictionary from plain texts.
+        """
+        if self.stated or not self.castable or not self.carried or self.type is None:
+            return False
+        is_same = all(join_types(self.type, actual) is not None for actual in types)
+        # Nothing but nulls would come out as null.
+        return is_same and any(not pa.types.is_null(actual) for actual in types)
 
 
 @dataclass(frozen=True)
@@ -198,8 +217,10 @@ def check_columns(url: str, schema: pa.Schema, wanted: Sequence[Column]) -> None
     Raises:
         InputError: the first such column.
     """
+    # Counted once: a table may have thousands of columns, and all of them may be wanted.
+    counts = Counter(schema.names)
     for column in wanted:
-        count = schema.names.count(column.name)
+        count = counts[column.name]
         if count == 0:
             hint = _suggest_name(column.name, schema.names)
             raise InputError(f"{url}: has no column {column.name!r}{hint}")
@@ -209,14 +230,24 @@ def check_columns(url: str, schema: pa.Schema, wanted: Sequence[Column]) -> None
             )
         actual = schema.field(column.name).type
         if not column.takes(actual):
-            where = ""
-            if column.carried:
-                where = " in every file, because it is copied to the output as it is"
-            raise InputError(
-                f"{url}: column {column.name!r} is {actual}, "
-                f"but must be {column.type}{where}; "
-                "write the file with that type, or retrain"
-            )
+            raise refuse_type(url, column, actual)
+
+
+def refuse_type(url: str, column: Column, actual: pa.DataType) -> InputError:
+    """Return the refusal of a file that has a column in another type.
+
+    Args:
+        url: the file.
+        column: the column, with the type that it must have.
+        actual: the type that it has.
+    """
+    where = ""
+    if column.carried:
+        where = " in every file, because it is copied to the output as it is"
+    return InputError(
+        f"{url}: column {column.name!r} is {actual}, but must be {column.type}{where}; "
+        "write the file with that type, or retrain"
+    )
 
 
 def number_rows(unit: WorkUnit, rows: pa.RecordBatch, offset: int, last: bool) -> RawBatch:

@@ -1,6 +1,6 @@
 """What an output format is: how a file of rows is written, and read again once it is stored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,6 +50,14 @@ class OutputFormat(Protocol):
         Args:
             schema: the columns of the rows.
             escape_formulas: the job's `sink.escape_formulas`.
+        """
+
+    def find_unfit(self, rows: pa.RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+        """Return the rows with a value that cannot be stored so, and why.
+
+        Args:
+            rows: the rows.
+            names: the columns that will be stored.
         """
 
     def open_writer(self, sink: Any, look: FileFormat) -> TableWriter:

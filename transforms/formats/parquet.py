@@ -1,15 +1,15 @@
 """Parquet files as input: row groups, and rows in the schema that the contract states."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.errors import InputError, RejectedRows, RowError
+from configs.errors import InputError, RejectedRows
 from configs.redaction import shown
 from storage import files
 from storage.inputs import InputFile
@@ -25,11 +25,24 @@ from transforms.formats.format import (
     no_rows,
     number_rows,
 )
+from transforms.formats.parquet_casts import cast_column
 from transforms.formats.parquet_footer import (
     holds_more_than,
     is_encryption,
     list_groups,
     read_footer,
+    refuse_intervals,
+)
+from transforms.formats.parquet_ways import (
+    USUAL,
+    Reading,
+    align,
+    holds_nested_dictionary,
+    list_int96,
+    list_int96_units,
+    list_readings,
+    open_for,
+    put_together,
 )
 from transforms.rejected import RowRecord
 
@@ -40,6 +53,8 @@ MAX_EXPANSION = 1_000
 _READ_BYTES = 1 << 20
 # What is fetched of a remote file at a time, and stays in memory until its last row was given.
 _FETCH_BYTES = 64 << 20
+# Rows, and why some of them were not read exactly.
+_Read: TypeAlias = tuple[pa.RecordBatch, Mapping[int, Exception]]
 
 
 @dataclass(frozen=True)
@@ -63,10 +78,12 @@ class ParquetFormat:
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
         """Read the footer; see `Format.inspect`."""
-        schema, metadata = read_footer(file.url)
+        declared = {column.name: column.type for column in wanted}
+        schema, metadata = read_footer(file.url, declared)
         check_columns(file.url, schema, wanted)
-        limit = max(BOMB_BYTES, self.max_expansion * file.bytes)
         names = {column.name for column in wanted}
+        refuse_intervals(file.url, metadata, names)
+        limit = max(BOMB_BYTES, self.max_expansion * file.bytes)
         if holds_more_than(limit, file.url, metadata, names):
             raise self._expands_too_much(file.url)
         row_groups = tuple(
@@ -123,11 +140,11 @@ class ParquetFormat:
         decoded_bytes = 0
         limit = max(BOMB_BYTES, self.max_expansion * unit.bytes)
 
-        def open_from(batch: int) -> Iterator[pa.RecordBatch]:
-            return _read_batches(unit, schema.names, rows_per_batch, batch)
+        def open_from(batch: int) -> Iterator[_Read]:
+            return _read_batches(unit, schema, rows_per_batch, batch)
 
         try:
-            for rows in resumed(open_from):
+            for rows, reasons in resumed(open_from):
                 # Once more, in what was decoded: a footer may tell less than there is.
                 decoded_bytes += _count_decoded_bytes(rows)
                 if decoded_bytes > limit:
@@ -135,7 +152,7 @@ class ParquetFormat:
                 is_last = done + rows.num_rows == total
                 batch = number_rows(unit, rows, done, is_last)
                 done += rows.num_rows
-                yield _cast_to_schema(batch, schema, record)
+                yield _cast_to_schema(batch, schema, record, reasons)
         except (OSError, pa.ArrowException) as error:
             row = unit.first_row + done
             why = f"cannot be read from row {row} on: {shown(error)}"
@@ -185,20 +202,32 @@ def _find_end_of_piece(groups: Sequence[RowGroup], first: int, rows: int) -> int
 
 def _read_batches(
     unit: WorkUnit,
-    names: Sequence[str],
+    schema: pa.Schema,
     rows_per_batch: int,
     start: int,
-) -> Iterator[pa.RecordBatch]:
-    """Yield the unit's rows from batch `start` on.
+) -> Iterator[_Read]:
+    """Yield the unit's rows from batch `start` on, and which of them were not read exactly.
 
     The batches before it are read again, as they are needed only after a failure.
     """
     # A file that was replaced meanwhile would go on with other rows.
     if start:
         check_unchanged(unit)
-    with _open(unit.shard) as file:
-        batches = _iterate_batches(file, unit, names, rows_per_batch)
-        yield from islice(batches, start, None)
+    with ExitStack() as stack:
+        file = stack.enter_context(_open(unit.shard, USUAL))
+        stored = file.schema_arrow
+        int96 = list_int96(unit.shard, file.metadata, stored)
+        units = list_int96_units(schema, int96)
+        readings = list_readings(schema.names, stored, units)
+        streams = []
+        for reading in readings:
+            # The file that is open already, as a store answers slowly.
+            is_open = reading.opens_as(USUAL)
+            other = file if is_open else stack.enter_context(_open(unit.shard, reading))
+            streams.append(_iterate_batches(other, unit, reading.names, rows_per_batch))
+        for batches in islice(align(streams), start, None):
+            by_reading = dict(zip(readings, batches, strict=True))
+            yield put_together(by_reading, schema, units)
 
 
 def _iterate_batches(
@@ -207,43 +236,53 @@ def _iterate_batches(
     names: Sequence[str],
     rows_per_batch: int,
 ) -> Iterator[pa.RecordBatch]:
-    for groups in _groups_read_together(file.metadata, unit):
+    # Once: it is made anew whenever it is asked for.
+    stored = file.schema_arrow
+    types = [stored.field(name).type for name in names]
+    # Arrow puts no two dictionaries together that are inside a list or a struct.
+    is_single = any(holds_nested_dictionary(dtype) for dtype in types)
+    for groups in _groups_read_together(file.metadata, unit, is_single):
         # Not in threads of Arrow's own: the workers of a machine take all of its cores.
         batches = file.iter_batches(
             rows_per_batch,
             row_groups=groups,
-            columns=names,
+            columns=list(names),
             use_threads=False,
         )
         for rows in batches:
             # Columns come in the file's order.
-            yield rows.select(names)
+            yield rows.select(list(names))
 
 
-def _open(url: str) -> pq.ParquetFile:
+def _open(url: str, reading: Reading) -> pq.ParquetFile:
     """Open a file: a local one to be read in small pieces, a remote one in few requests.
 
     Not memory-mapped: a file that is cut short under a map ends the process with SIGBUS.
     """
     if files.is_local(url):
-        return pq.ParquetFile(
+        return open_for(
             url,
+            reading,
             pre_buffer=False,
             buffer_size=_READ_BYTES,
             page_checksum_verification=True,
         )
-    remote = files.open_read(url)
-    return pq.ParquetFile(remote, pre_buffer=True, page_checksum_verification=True)
+    return open_for(url, reading, pre_buffer=True, page_checksum_verification=True)
 
 
-def _groups_read_together(metadata: pq.FileMetaData, unit: WorkUnit) -> Iterator[list[int]]:
-    """Yield the unit's row groups as they are asked for.
+def _groups_read_together(
+    metadata: pq.FileMetaData, unit: WorkUnit, is_single: bool = False
+) -> Iterator[list[int]]:
+    """Yield the unit's row groups as they are asked for, each by itself where it must be.
 
     Of a remote file only so many at a time: `pre_buffer` keeps all that it fetched until the last
     row.
     """
     first, count = unit.span
     groups = list(range(first, first + count))
+    if is_single:
+        yield from ([group] for group in groups)
+        return
     if files.is_local(unit.shard):
         yield groups
         return
@@ -273,40 +312,23 @@ def _count_decoded_bytes(rows: pa.RecordBatch) -> int:
     return decoded_bytes
 
 
-def _cast_to_schema(batch: RawBatch, schema: pa.Schema, record: RowRecord) -> RawBatch:
+def _cast_to_schema(
+    batch: RawBatch, schema: pa.Schema, record: RowRecord, reasons: Mapping[int, Exception]
+) -> RawBatch:
     """Return the batch in the types of the schema.
 
-    Rows with a number that its type cannot hold are rejected.
+    Rows with a value that its type cannot hold are rejected, and so are those that have reasons.
     """
     columns: list[pa.Array] = []
-    reasons: dict[int, Exception] = {}
+    all_reasons = dict(reasons)
     for column, field in zip(batch.rows.columns, schema, strict=True):
         cast = column
         if column.type != field.type:
-            cast = column.cast(field.type)
-            # Only then can a value overflow: integers are cast to wider ones alone.
-            if pa.types.is_floating(field.type):
-                cast, overflowed = _take_out_overflows(column, cast)
-                reasons.update(_explain_overflows(overflowed, column.type, field))
+            cast, why = cast_column(column, field)
+            all_reasons.update(why)
         columns.append(cast)
     rows = pa.RecordBatch.from_arrays(columns, schema=schema)
     batch = replace(batch, rows=rows, record=record)
-    if not reasons:
+    if not all_reasons:
         return batch
-    return batch.reject(RejectedRows(reasons), "read")
-
-
-def _take_out_overflows(column: pa.Array, cast: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return the cast column with null where a finite number became infinite, and where that is."""
-    is_infinite = pc.is_inf(cast)
-    was_infinite = pc.is_inf(column)
-    overflowed = pc.and_not(is_infinite, was_infinite)
-    return pc.if_else(overflowed, None, cast), overflowed
-
-
-def _explain_overflows(
-    overflowed: pa.Array, actual: pa.DataType, field: pa.Field
-) -> Mapping[int, Exception]:
-    reason = RowError(f"column {field.name!r}: a {actual} that does not fit {field.type}")
-    rows = pc.indices_nonzero(overflowed).to_pylist()
-    return dict.fromkeys(rows, reason)
+    return batch.reject(RejectedRows(all_reasons), "read")

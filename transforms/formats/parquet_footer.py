@@ -1,5 +1,6 @@
 """The footers of Parquet files: what they say of columns and row groups, before any row is read."""
 
+from collections.abc import Container, Mapping
 import os
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from configs.errors import InputError
 from storage import files
 from storage.retries import retried
 from transforms.formats.format import first_sentence
+from transforms.formats.parquet_ways import USUAL, declare_int96, open_for
 
 _DECRYPT = "store it decrypted, on an encrypted disk or in an encrypted bucket if need be"
 # Bytes of one value in memory; that of other types is in the schema, or differs from value to value.
@@ -20,14 +22,22 @@ _FOOTER_LENGTH_BYTES = 4
 _FILE_END_BYTES = 8
 
 
-def read_footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
-    """Return a file's schema, and its footer.
+def read_footer(
+    url: str, declared: Mapping[str, pa.DataType | None]
+) -> tuple[pa.Schema, pq.FileMetaData]:
+    """Return a file's schema, with INT96 columns in the units that somebody declared, and its footer.
+
+    Args:
+        url: the file.
+        declared: the types that the job or the contract states, by column.
 
     Raises:
         InputError: the file cannot be read, is no Parquet file, or is encrypted.
     """
     try:
-        return _read_footer(url)
+        schema, metadata = _read_footer(url)
+        schema = declare_int96(url, schema, metadata, declared)
+        return schema, metadata
     except (OSError, pa.ArrowException) as error:
         if is_encryption(error):
             raise InputError(f"{url}: is encrypted; {_DECRYPT}") from error
@@ -82,24 +92,62 @@ def holds_more_than(limit: int, url: str, metadata: pq.FileMetaData, names: set[
     return decoded_bytes > limit
 
 
+def refuse_intervals(url: str, metadata: pq.FileMetaData, names: set[str]) -> None:
+    """Refuse a wanted column of intervals, which Arrow would make bytes without a meaning of.
+
+    Args:
+        url: the file.
+        metadata: its footer.
+        names: those of the wanted columns.
+
+    Raises:
+        InputError: there is one, maybe inside another column.
+    """
+    leaves = _list_leaves(metadata, names)
+    for leaf in leaves.values():
+        if leaf.converted_type == "INTERVAL":
+            column_name = _find_column(leaf.path, names)
+            raise InputError(
+                f"{url}: column {column_name!r} is an INTERVAL, which cannot be read as such; "
+                "write it as a number, as text, or leave it out"
+            )
+
+
 @retried
 def _read_footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
-    source = url if files.is_local(url) else files.open_read(url)
-    with pq.ParquetFile(source) as parquet:
+    with open_for(url, USUAL) as parquet:
         return parquet.schema_arrow, parquet.metadata
 
 
 def _list_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
     """Return the bytes of a value, by number of the leaf, of the leaves that some columns have."""
-    widths = {}
+    leaves = _list_leaves(metadata, names)
+    return {number: _get_width(leaf) for number, leaf in leaves.items()}
+
+
+def _list_leaves(metadata: pq.FileMetaData, names: set[str]) -> dict[int, pq.ColumnSchema]:
+    """Return the leaves that some columns have, by number."""
+    schema = metadata.schema
+    leaves = {}
     for number in range(metadata.num_columns):
-        leaf = metadata.schema.column(number)
-        # Leaves of a nested column are called by its name, a dot, and their own; and the name of a
-        # plain column may hold a dot.
-        column_name = leaf.path.partition(".")[0]
-        if leaf.path in names or column_name in names:
-            widths[number] = _get_width(leaf)
-    return widths
+        leaf = schema.column(number)
+        if _find_column(leaf.path, names) is not None:
+            leaves[number] = leaf
+    return leaves
+
+
+def _find_column(path: str, names: Container[str]) -> str | None:
+    """Return which of some columns a leaf is of.
+
+    Leaves of a nested column are called by its name, a dot, and their own; and a dot may be in any
+    name.
+    """
+    column_name = ""
+    for part in path.split("."):
+        column_name = f"{column_name}.{part}" if column_name else part
+        if column_name in names:
+            return column_name
+    return None
 
 
 def _refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:

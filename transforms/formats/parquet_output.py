@@ -1,5 +1,6 @@
 """Parquet files as output, with page checksums, which readers can check."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +20,10 @@ class ParquetOutput:
                 "set sink.format=csv, or leave it out"
             )
         return None
+
+    def find_unfit(self, rows: pa.RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+        """Return none: what was read can be stored."""
+        return {}
 
     def open_writer(self, sink: Any, look: FileFormat) -> TableWriter:
         """Begin a file: zstd at its fastest, dictionaries for texts alone."""

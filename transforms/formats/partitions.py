@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import pyarrow as pa
 
-from configs.errors import InputError, RejectedRows
+from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.csv_values import convert_fields
@@ -98,6 +98,7 @@ def _read_values(url: str, fields: pa.Schema) -> Values:
 
     Raises:
         InputError: no folder names it, two name it otherwise, or its value is not of its type.
+        JobError: a type that no text is read as.
     """
     partitions = find_partitions(url)
     values = {}
@@ -122,6 +123,11 @@ def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
     one = pa.RecordBatch.from_pydict({field.name: pa.array([given], type=pa.binary())})
     try:
         return convert_fields(one, pa.schema([field])).column(0)
+    except pa.ArrowNotImplementedError as error:
+        raise JobError(
+            f"source.types.{field.name}: {field.type} cannot be read from the name of a folder; "
+            "declare a number or string, and convert it in a step"
+        ) from error
     except (InputError, RejectedRows) as error:
         raise InputError(
             f"{url}: the value of {field.name!r} in its folder's name is not of type "
@@ -131,14 +137,19 @@ def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
 
 def _add_values(rows: pa.RecordBatch, schema: pa.Schema, values: Values) -> pa.RecordBatch:
     """Return rows in a schema, with the same values in all of them."""
+    columns = _list_with_values(rows, schema.names, values)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _list_with_values(rows: pa.RecordBatch, names: Sequence[str], values: Values) -> list[pa.Array]:
     columns = []
-    for field in schema:
-        if field.name in values:
-            value = values[field.name][0]
+    for name in names:
+        if name in values:
+            value = values[name][0]
             columns.append(pa.repeat(value, rows.num_rows))
         else:
-            columns.append(rows.column(field.name))
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+            columns.append(rows.column(name))
+    return columns
 
 
 def _add_to_records(
@@ -162,5 +173,7 @@ def _add_to_records(
             columns["key"] = pa.repeat(key[0], rows.num_rows)
     if record.values:
         stored = pa.RecordBatch.from_struct_array(columns["values"])
-        columns["values"] = _add_values(stored, schema, values).to_struct_array()
+        # Not in the schema's types: where a list of a fixed size may be missing, it is any list.
+        together = _list_with_values(stored, schema.names, values)
+        columns["values"] = pa.StructArray.from_arrays(together, schema.names)
     return replace(records, rows=pa.RecordBatch.from_pydict(columns))

@@ -14,6 +14,7 @@ from storage.layout import RunFolder, refuse_links
 from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
 from transforms.formats.output import FileFormat
 from transforms.output.part_file import PartFile
+from transforms.output.row_groups import cut_into_row_groups, sort_rows
 from transforms.timing import StageTimes, peak_memory
 
 # Rows that are collected before they are written as one row group.
@@ -148,17 +149,17 @@ class PartWriter:
             self._flush()
 
     def _flush(self) -> None:
-        """Write what was collected as one row group."""
+        """Write what was collected, as one row group where that can be."""
         schema = self._format.schema.remove_metadata()
         table = pa.Table.from_batches(self._pending, schema=schema)
         if self._format.sort_by:
-            sort_keys = list(self._format.sort_by)
-            table = table.sort_by(sort_keys)
+            table = sort_rows(table, self._format.sort_by)
         if self._file is None:
             number = len(self._scored)
             name = f"{self._name}-{number:03d}.{self._format.format}"
             self._file = PartFile(self._run, name, self._format)
-        self._file.write(table)
+        for row_group in cut_into_row_groups(table, schema):
+            self._file.write(row_group)
         self._pending = []
         self._pending_rows = 0
 
@@ -175,11 +176,12 @@ class PartWriter:
         if not self._rejected:
             return ()
         # Stages reject in turn, so the rows of a batch do not come in their order.
-        table = pa.Table.from_batches(self._rejected).sort_by("row")
+        rejected_rows = pa.Table.from_batches(self._rejected)
+        table = sort_rows(rejected_rows, [("row", "ascending")])
         # As Parquet whatever the scores are written as: they may hold nested values.
         look = FileFormat(
             "parquet",
-            schema=table.schema,
+            schema=rejected_rows.schema,
             repeating=(),
             sort_by=(),
             # All of them go into one file.
@@ -188,7 +190,8 @@ class PartWriter:
         name = f"{self._name}-rejected.parquet"
         # Kept as the open file, so that `abandon` finds it.
         self._file = PartFile(self._run, name, look)
-        self._file.write(table)
+        for row_group in cut_into_row_groups(table, look.schema):
+            self._file.write(row_group)
         rejected = self._file.close()
         self._file = None
         return (rejected,)

@@ -1,4 +1,5 @@
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,35 @@ def test_16_bit_grey_keeps_its_upper_byte(format: str, order: str, mode: str) ->
     (x,) = decode_images(column(sink.getvalue()), step(mode=mode))
     for channel in x:
         np.testing.assert_array_equal(channel, (pixels // 256).astype(np.float32) / np.float32(255))
+
+
+def tiff_of_12_bits(pixels: np.ndarray) -> bytes:
+    """One uncompressed strip, two grey pixels in three bytes; Pillow reads such files, and writes none."""
+    first, second = pixels.reshape(-1, 2).astype(np.uint16).T
+    strip = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=1)
+    height, width = pixels.shape
+    # Width, height, bits, no compression, 0 is black, place, samples, rows of a strip, its bytes.
+    tags = {256: width, 257: height, 258: 12, 259: 1, 262: 1, 273: 122}
+    tags |= {277: 1, 278: height, 279: strip.size}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    return head + strip.astype(np.uint8).tobytes()
+
+
+def test_grey_of_12_bits_is_scaled_by_its_own_depth() -> None:
+    pixels = RANDOM.integers(0, 1 << 12, (6, 5 + 1), dtype=np.uint16)
+    pixels[0, :3] = (15, 16, 4095)
+    (x,) = decode_images(column(tiff_of_12_bits(pixels)), step(width=6))
+    np.testing.assert_array_equal(x[0], (pixels // 16).astype(np.float32) / np.float32(255))
+
+
+def test_deep_grey_in_which_zero_is_white_is_turned_round() -> None:
+    """As Pillow itself turns grey of 8 bits."""
+    pixels = RANDOM.integers(0, 1 << 16, (6, 5), dtype=np.uint16)
+    sink = io.BytesIO()
+    Pillow.fromarray(pixels).save(sink, "TIFF", tiffinfo={262: 0})
+    (x,) = decode_images(column(sink.getvalue()), step())
+    np.testing.assert_array_equal(x[0], (255 - pixels // 256).astype(np.float32) / np.float32(255))
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])

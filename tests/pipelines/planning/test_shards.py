@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from configs.errors import InputError
 from pipelines.planning.shards import cut_into_units, list_shards, read_shards
 from storage import files
 from tests.support.builders import planned_run
@@ -44,3 +46,37 @@ def test_units_of_one_row_group_and_of_many_are_dealt_out_by_the_same_measure(
     run = planned_run(str(tmp_path / "out"), list(units))
     assert files.exists(run.plan)
     assert units_to_read(run.plan, run.manifest)[0] == units[4]
+
+
+def settle(tmp_path: Path, column: Column, *types: pa.DataType) -> pa.DataType:
+    """Return the type that a column comes out in whose shards have these."""
+    for number, dtype in enumerate(types):
+        pq.write_table(pa.table({"x": pa.nulls(1, dtype)}), tmp_path / f"{number}.parquet")
+    listed, _ = list_shards([str(tmp_path)])
+    return read_shards(listed, ParquetFormat(), [column])[1].field("x").type
+
+
+@pytest.mark.parametrize(
+    ("column", "types", "expected"),
+    [
+        (Column("x", None, carried=True), ["string", "large_string"], "large_string"),
+        (Column("x", None, carried=True), ["null", "int16", "null"], "int16"),
+        (Column("x", pa.string(), castable=True), ["large_string", "null"], "string"),
+        (Column("x", pa.string(), castable=True, carried=True), ["large_string"], "large_string"),
+        (Column("x", pa.string(), castable=True, carried=True), ["null"], "string"),
+        (Column("x", pa.string(), carried=True), ["large_string"], "string"),
+        (Column("x", pa.int64(), castable=True, carried=True), ["int8", "int8"], "int64"),
+    ],
+    ids=str,
+)
+def test_the_type_that_comes_out_is_settled_before_the_run(
+    column: Column, types: list[str], expected: str, tmp_path: Path
+) -> None:
+    arrow = [pa.null() if name == "null" else pa.type_for_alias(name) for name in types]
+    assert settle(tmp_path, column, *arrow) == pa.type_for_alias(expected)
+
+
+def test_the_first_shard_of_another_logical_type_is_named(tmp_path: Path) -> None:
+    types = [pa.null(), pa.string(), pa.large_string(), pa.int64(), pa.int32()]
+    with pytest.raises(InputError, match=r"3.parquet: column 'x' is int64, but must be large_str"):
+        settle(tmp_path, Column("x", None, carried=True), *types)

@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pytest
 
 from configs.errors import PublishError
-from transforms.formats.csv_output import CsvWriter, count_csv_rows, escape_table
+from transforms.formats.csv_output import CsvOutput, CsvWriter, count_csv_rows, escape_table
 
 STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 TEXTS = st.text(st.sampled_from(["'", "a", "1", " ", *STARTS]), max_size=6)
@@ -105,3 +105,47 @@ def test_what_is_no_csv_is_not_counted(content: bytes) -> None:
         count_csv_rows("u", io.BytesIO(content))
     with pytest.raises(pa.ArrowInvalid):
         pacsv.read_csv(io.BytesIO(content))
+
+
+DAY = 86_400
+# The first and last days that Arrow has a text for.
+FIRST, LAST = -12_687_428, 11_248_737
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([FIRST - 1, FIRST + 1, 0, None, LAST - 1, LAST + 1], pa.date32()),
+        *(
+            pa.array(
+                [day * DAY for day in (FIRST - 2, FIRST + 1, 0, LAST - 1, LAST + 2)],
+                pa.timestamp("s", tz=zone),
+            ).cast(pa.timestamp(unit, tz=zone))
+            for unit in ("s", "ms", "us")
+            for zone in (None, "UTC", "Asia/Kathmandu", "-12:00")
+        ),
+        pa.array([-(2**63), 2**63 - 1, None], pa.timestamp("ns", tz="UTC")),
+        pa.array([-1, 0, None, DAY * 1_000 - 1, DAY * 1_000], pa.int32()).view(pa.time32("ms")),
+        pa.nulls(3, pa.date32()),
+        pa.array([], pa.timestamp("us")),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_dates_and_times_without_a_text_are_found(values: pa.Array) -> None:
+    """Against what Arrow's own writer makes of each value by itself."""
+    unfit = []
+    for row in range(len(values)):
+        sink = io.BytesIO()
+        try:
+            pacsv.write_csv(pa.table({"s": values.slice(row, 1)}), sink)
+        except pa.ArrowInvalid:
+            unfit.append(row)
+            continue
+        if b"out of range" in sink.getvalue():
+            unfit.append(row)
+    rows = pa.record_batch({"n": range(len(values)), "s": values})
+    reasons = CsvOutput().find_unfit(rows, ["n", "s"])
+    assert sorted(reasons) == unfit
+    assert CsvOutput().find_unfit(rows, ["n"]) == {}
+    if unfit:
+        assert str(reasons[unfit[0]]) == f"column 's': a {values.type} that CSV cannot hold"

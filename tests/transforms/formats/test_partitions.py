@@ -144,6 +144,22 @@ def test_a_type_and_a_column_of_the_file_are_needed(tmp_path: Path) -> None:
         rows_of(read_all(tmp_path, [Column("x", INT), Column("k", None)]))
     with pytest.raises(InputError, match="every column that is read stands in the names"):
         rows_of(read_all(tmp_path, [Column("k", INT)]))
+    with pytest.raises(JobError, match=r"source\.types\.k: duration\[s\] cannot be read from the"):
+        rows_of(read_all(tmp_path, [Column("x", INT), Column("k", pa.duration("s"))]))
+
+
+def test_values_of_a_row_without_its_list_of_a_fixed_size_are_kept(tmp_path: Path) -> None:
+    """In the record the list is any list, since a missing one of a fixed size could not be read back."""
+    pairs = pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int8(), 2))
+    store(tmp_path, "k=7/p.parquet", pairs=pairs)
+    wanted = [Column("k", INT), Column("x", INT), Column("pairs", None)]
+    batches = list(read_all(tmp_path, wanted, key="k", values=True))
+    assert rows_of(iter(batches))["pairs"].to_pylist() == [[1, 2], [3, 4]]
+    (records,) = [told.rows for batch in batches for told in batch.rejected]
+    assert pa.types.is_list(records.schema.field("values").type.field("pairs").type)
+    (record,) = records.to_pylist()
+    assert (record["row"], record["key"]) == (1, 7)
+    assert record["values"] == {"k": 7, "x": 1, "pairs": None}
 
 
 @pytest.mark.parametrize("key", ["k", "x", None])
