@@ -1,6 +1,6 @@
 """Find the rows that make a call fail, by halving the batch until they are alone.
 
-For what fails on the whole batch at once and does not say on which row: parsing CSV values, casting scores, a
+For what fails on the whole batch at once and does not say on which row: casting scores, a
 user's function. A network has ways of its own (`model_zoo/scoring/mini_batches.py`), as its mini-batches stay filled.
 """
 

@@ -117,7 +117,11 @@ class Quotes:
 
     def _are_in_turn(self, quotes: np.ndarray) -> bool:
         """Tell whether each quote stands where RFC 4180 has it: around a field, or doubled inside."""
-        if not self._dialect.double_quote or self._dialect.escape is not None:
+        escape = self._dialect.escape
+        if escape is not None and (self._codes == ord(escape)).any():
+            return False
+        # Side by side they would be one field's end and text behind it, or nothing in quotes.
+        if not self._dialect.double_quote and (np.diff(quotes) == 1).any():
             return False
         may_stand_beside = self._ends_field.copy()
         may_stand_beside[self._quote] = True
