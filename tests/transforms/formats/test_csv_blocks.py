@@ -104,6 +104,7 @@ def translate(text: str, dialect: CsvDialect) -> bytes:
 @example(CsvDialect(double_quote=False, escape="\\"), 3, "qxeqqdydz\nqqqdydz\n", 1, 10)
 @example(CsvDialect(), 1, "\n\nx\n\r\n\r\r\n", 1, 10)
 @example(CsvDialect(), 1, "\rxdydz\n\n", 1, 10)
+@example(CsvDialect(newlines_in_values=False), 3, "xdydz\nqx\nyqdydz\n", 100, 10)
 @example(CsvDialect(), 3, "xdyd", 1, 10)
 @example(CsvDialect(newlines_in_values=False), 3, "xdydz\r\n" * 9 + "xdydq\n", 7, 20)
 def test_the_books_are_those_of_a_slow_machine(
