@@ -111,7 +111,8 @@ def _identify(fs: Any, url: str) -> str:
     if not isinstance(fs, LocalFileSystem):
         return url
     stat = os.stat(url)
-    return f"{stat.st_dev}:{stat.st_ino}"
+    # Some file systems number no files.
+    return f"{stat.st_dev}:{stat.st_ino}" if stat.st_ino else url
 
 
 def _describe_version(fs: Any, info: Info) -> str:

@@ -102,6 +102,7 @@ def list_paths(fs: Any, path: str, recursive: bool) -> Listing:
         InputError: something under the pattern can be neither read nor left out.
         OSError: a folder cannot be listed.
     """
+    _refuse_unprintable(path)
     kind = _find_kind(fs, path)
     if kind == _FILE:
         # Whatever it is called: a file that is named is wanted.

@@ -157,9 +157,10 @@ def _inspect(format: Format, wanted: Sequence[Column], file: InputFile) -> _Insp
 
 def _refuse_second_names(taken: Sequence[InputFile]) -> None:
     """Refuse a file that has two names among the inputs: its rows would be scored twice."""
-    urls: dict[str, str] = {}
+    urls: dict[tuple[str, str], str] = {}
     for file in taken:
-        first = urls.setdefault(file.identity, file.url)
+        # With the version, as some mounts give two files of two disks one number.
+        first = urls.setdefault((file.identity, file.version), file.url)
         if first != file.url:
             raise InputError(
                 f"{file.url}: is the same file as {first}, by a link or another path to it; "
