@@ -6,7 +6,11 @@ import traceback
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
 
 from configs.errors import (
     InputError,
@@ -19,6 +23,7 @@ from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
 from pipelines.planning.plan import Plan, manifest_head, store_plan
+from pipelines.runners.beam_private import gather_temporary_folders
 from pipelines.runners.flink import make_cancellation
 from pipelines.runners.profiles import starts_elsewhere, workers_per_machine
 from pipelines.scoring import summary
@@ -55,6 +60,7 @@ def launch(
         rows_done = RowsDone(plan.run, plan.units)
         resumed_rows = rows_done.count()
         log.tell_resumed(resumed_rows)
+        gather_temporary_folders(_has_requirements(options))
         pipeline = beam.Pipeline(options=options)
         build(pipeline, plan, workers_per_machine(options))
         with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
@@ -157,6 +163,10 @@ def _forget_torn_records(plan: Plan, log: RunLog) -> None:
             "their units are scored again"
         )
         log.tell("torn_records", message)
+
+
+def _has_requirements(options: PipelineOptions) -> bool:
+    return options.view_as(SetupOptions).requirements_file is not None
 
 
 def _goes_on_alone(options: PipelineOptions) -> bool:
