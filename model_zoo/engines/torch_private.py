@@ -3,9 +3,12 @@
 Imported lazily where it may be: torch's compiler and its quantisation take seconds to import.
 """
 
+import atexit
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+import re
+import shutil
 from typing import Any
 import warnings
 
@@ -14,6 +17,9 @@ from torch import nn
 from torch.fx import GraphModule
 
 Inputs = Mapping[str, torch.Tensor]
+# Which files are mapped into this process; on Linux only.
+_MAPPED = Path("/proc/self/maps")
+_UNPACKED = re.compile(r"(/.*/aotinductor_\w+)/")
 
 
 def write_machine_code(network: nn.Module, example: Inputs, path: Path) -> None:
@@ -53,11 +59,29 @@ def load_machine_code(path: Path, runners: int, device: torch.device) -> Any:
 
     # -1 is torch's word for the device without a number.
     index = -1 if device.index is None else device.index
-    return load_package(
+    loaded = load_package(
         str(path),
         num_runners=runners,
         device_index=index,
     )
+    # A GPU's kernels are read from there when they are called first.
+    if device.type == "cpu":
+        _remove_unpacked()
+    else:
+        atexit.register(_remove_unpacked)
+    return loaded
+
+
+def _remove_unpacked() -> None:
+    """Remove the folders into which torch has unpacked the machine code that this process runs.
+
+    torch does so when nobody holds the code any more, and a process that ends at once never comes
+    to that. What is mapped into memory needs no name.
+    """
+    # Should torch name them otherwise, they stay behind again; tests/model_zoo/engines looks.
+    with suppress(OSError):
+        for folder in set(_UNPACKED.findall(_MAPPED.read_text())):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def has_backend(name: str) -> bool:

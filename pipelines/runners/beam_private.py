@@ -6,10 +6,15 @@ runs before Beam may be.
 """
 
 import argparse
+import atexit
+import os
+import shutil
 import sys
+import tempfile
 from typing import Any
 
 _MODEL_MANAGER = "apache_beam.ml.inference.model_manager"
+_PREFIX = "batch-prediction-"
 
 
 def leave_out_model_manager() -> None:
@@ -40,6 +45,65 @@ def flush_by_size_alone() -> None:
     # Should the name go, this sets nothing, and runs of some 10 000 units fail now and then with a
     # decoding error; tests/pipelines/runners/test_many_units.py makes such runs.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
+
+
+def gather_temporary_folders(keeps_requirements: bool) -> None:
+    """Let Beam's temporary folders be in one that goes when this process ends.
+
+    Beam makes three or four for each job, and leaves them.
+
+    Args:
+        keeps_requirements: whether Beam's folder of downloaded packages stays where it is, from job
+            to job.
+    """
+    from apache_beam.runners.portability import job_server, local_job_service, stager
+    from apache_beam.transforms import environments
+
+    modules: list[Any] = [environments, job_server, local_job_service]
+    if not keeps_requirements:
+        modules.append(stager)
+    gathered = _Tempfile(_make_gathering_folder())
+    for module in modules:
+        # Should Beam make its folders elsewhere, those stay behind again;
+        # tests/pipelines/runners/test_temporary_folders.py looks.
+        module.tempfile = gathered
+
+
+class _Tempfile:
+    """Python's module `tempfile`, for whom the folder of temporary files is another one."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def mkdtemp(
+        self, suffix: str | None = None, prefix: str | None = None, dir: str | None = None
+    ) -> str:
+        """Make a folder."""
+        return _make_folder(suffix, prefix, dir or self._folder)
+
+    def gettempdir(self) -> str:
+        """Return the folder of temporary files."""
+        return self._folder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(tempfile, name)
+
+
+def _make_folder(suffix: str | None, prefix: str | None, above: str | None) -> str:
+    return tempfile.mkdtemp(suffix, prefix, above)
+
+
+def _make_gathering_folder() -> str:
+    folder = _make_folder(None, _PREFIX, None)
+    # Before any exit function of Beam's is registered, so that this one is called after those. A
+    # process that is forked from this one calls it, too.
+    atexit.register(_remove_own, folder, os.getpid())
+    return folder
+
+
+def _remove_own(folder: str, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def add_flags(options: Any, parser: argparse.ArgumentParser) -> None:

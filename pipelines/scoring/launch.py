@@ -6,7 +6,11 @@ import traceback
 from typing import Any, TypeAlias
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
 
 from configs.errors import (
     InputError,
@@ -20,6 +24,7 @@ from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan, store_plan
+from pipelines.runners.beam_private import gather_temporary_folders
 from pipelines.runners.flink import make_cancellation
 from pipelines.runners.profiles import starts_elsewhere, workers_per_machine
 from pipelines.scoring import summary
@@ -57,6 +62,7 @@ def launch(
         rows_done = RowsDone(plan.run, plan.units)
         resumed_rows = rows_done.count()
         log.tell_resumed(resumed_rows)
+        gather_temporary_folders(_has_requirements(options))
 
         pipeline = beam.Pipeline(options=options)
         workers = workers_per_machine(options)
@@ -167,6 +173,10 @@ def _forget_torn_records(plan: Plan, log: RunLog) -> None:
             "their units are scored again"
         )
         log.tell("torn_records", message)
+
+
+def _has_requirements(options: PipelineOptions) -> bool:
+    return options.view_as(SetupOptions).requirements_file is not None
 
 
 def _goes_on_alone(options: PipelineOptions) -> bool:

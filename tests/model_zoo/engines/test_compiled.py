@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+import re
 import shutil
 
 import numpy as np
@@ -54,6 +55,15 @@ def expected(rows: np.ndarray) -> np.ndarray:
 
 def test_scores_are_those_of_the_network(scorer: Scorer) -> None:
     np.testing.assert_allclose(scorer({"x": X}).outputs["logit"], expected(X), atol=1e-6)
+    assert "compiled" in scorer({"x": X}).computed_by
+
+
+def test_what_torch_unpacked_is_gone_while_it_runs(scorer: Scorer) -> None:
+    """A process that ends at once, or is killed, would leave it."""
+    mapped = Path("/proc/self/maps").read_text()
+    unpacked = set(re.findall(r"(/.*/aotinductor_[^/]+)/", mapped))
+    assert unpacked
+    assert [folder for folder in unpacked if Path(folder).exists()] == []
     assert "compiled" in scorer({"x": X}).computed_by
 
 

@@ -6,6 +6,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pytest
 
 from configs.errors import PublishError
