@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from configs.errors import VerifyError
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.shutdown import leave
 from storage import files
 from storage.layout import RunFolder, find_current_run, read_manifest
@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
     rows = manifest["rows"]
     file_count = len(manifest["files"])
-    print(
+    say(
         f"verified: run {run.run_id}, {file_count:,} files, "
         f"{rows['in']:,} rows in = {rows['scored']:,} scored + {rows['filtered']:,} filtered + "
         f"{rows['rejected']:,} rejected; every sha256, row count and schema is as published"

@@ -1,6 +1,7 @@
 """Run a planned graph, and say how it ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 import time
 from typing import Any, TypeAlias
 
@@ -8,6 +9,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from configs.errors import OtherContentError, PublishError, refusal_of
+from configs.redaction import shown
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
@@ -20,7 +22,7 @@ from pipelines.scoring.progress import RowsDone, shown_progress
 from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
 from pipelines.scoring.stale_runs import remove_superseded
 from storage import files
-from storage.layout import read_manifest
+from storage.layout import RunFolder, read_manifest
 from transforms.publish import announce
 
 # Takes a pipeline, the plan, and the number of workers of a machine.
@@ -46,7 +48,7 @@ def launch(
     try:
         _prepare(plan, reuse_from, log)
         rows_done = RowsDone(plan.run, plan.units)
-        resumed_rows = rows_done.count()
+        resumed_rows = _count_resumed(rows_done, log)
         log.tell_resumed(resumed_rows)
 
         pipeline = beam.Pipeline(options=options)
@@ -79,16 +81,40 @@ def say_already_published(plan: Plan, log: RunLog, late: bool = False) -> int:
         late: see `announce`.
     """
     announce(plan.run, late)
-    run, manifest = read_manifest(plan.run.output, plan.run.run_id)
-    log.tell_already_published(run, manifest)
+    log.facts.published = True
+    with _telling(log):
+        run, manifest = read_manifest(plan.run.output, plan.run.run_id)
+        log.tell_already_published(run, manifest)
     if log.is_for_people:
-        print(
+        log.say(
             f"already published: run {plan.run.run_id}, the same inputs, model and settings; "
             "nothing to do"
         )
         file_format = plan.job.sink.format
-        print(summary.reading_line(plan.run.output, file_format))
+        log.say(summary.reading_line(plan.run.output, file_format))
     return 0
+
+
+@contextmanager
+def _telling(log: RunLog) -> Iterator[None]:
+    """Let no error in the block change the outcome of a run that is published; it is said."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - readers have the scores, whatever fails now
+        reason = f"{type(error).__name__}: {shown(error)}"
+        message = f"the run is published, but not all of it can be shown: {reason}"
+        log.tell_trouble("not_shown", message)
+
+
+def _count_resumed(rows_done: RowsDone, log: RunLog) -> int:
+    """Return how many rows an earlier run has done: only to tell, so no error here ends the run."""
+    try:
+        return rows_done.count()
+    except Exception as error:  # noqa: BLE001 - whatever cannot be counted is not shown
+        reason = f"{type(error).__name__}: {shown(error)}"
+        message = f"how many rows an earlier run has done cannot be told: {reason}"
+        log.tell_trouble("resumed_not_counted", message)
+        return 0
 
 
 def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
@@ -138,14 +164,30 @@ def _say_published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -
             f"{run.output}: the runner says that the job is done, but it did not publish run "
             f"{run.run_id} there; look at the job's log, then run the same command again"
         )
-    run, manifest = read_manifest(run.output, run.run_id)
-    log.tell_published(run, manifest, seconds, resumed_rows)
-    # Once the run stands: until then an older one may be all that there is.
-    remove_superseded(run, plan.job.name)
-    if log.is_for_people:
-        print(summary.final_table(run, manifest, seconds, resumed_rows))
-        print(summary.where_time_went(manifest))
-        print(summary.first_rows(run, manifest))
-        file_format = plan.job.sink.format
-        print(summary.reading_line(plan.run.output, file_format))
+    # From here on nothing changes how the run ends.
+    log.facts.published = True
+    with _telling(log):
+        run, manifest = read_manifest(run.output, run.run_id)
+        log.tell_published(run, manifest, seconds, resumed_rows)
+        if log.is_for_people:
+            _show(plan, run, manifest, seconds, resumed_rows, log)
+    with _telling(log):
+        # Once the run stands: until then an older one may be all that there is.
+        remove_superseded(run, plan.job.name)
     return 0
+
+
+def _show(
+    plan: Plan,
+    run: RunFolder,
+    manifest: summary.Manifest,
+    seconds: float,
+    resumed_rows: int,
+    log: RunLog,
+) -> None:
+    log.say(summary.final_table(run, manifest, seconds, resumed_rows))
+    log.say(summary.where_time_went(manifest))
+    with _telling(log):
+        log.say(summary.first_rows(run, manifest))
+    file_format = plan.job.sink.format
+    log.say(summary.reading_line(plan.run.output, file_format))
