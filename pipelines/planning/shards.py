@@ -40,7 +40,8 @@ def list_shards(paths: Sequence[str]) -> Listed:
     """Return every input file once, sorted by URL, and the URLs that were left out.
 
     Raises:
-        InputError: a path that matches nothing, or a file without a byte.
+        InputError: a path that matches nothing, a file without a byte, or one whose name is not
+            UTF-8.
     """
     found: dict[str, InputFile] = {}
     ignored: list[str] = []
@@ -50,6 +51,7 @@ def list_shards(paths: Sequence[str]) -> Listed:
             neighbours = _describe_neighbours(path)
             raise InputError(f"source.paths {path}: matches no file{neighbours}")
         for file in matches:
+            _refuse_unwritable_name(file.url)
             # By URL: paths may overlap, and a row must not be scored twice.
             found[file.url] = file
         ignored += left_out
@@ -124,6 +126,14 @@ def _list_matches(path: str) -> Listed:
             f"source.paths {path}: cannot be listed: {error.strerror}; "
             "check the address and credentials"
         ) from error
+
+
+def _refuse_unwritable_name(url: str) -> None:
+    """Refuse a name of bytes that are no text: no record, manifest or store could hold it."""
+    # Python keeps such a byte as half a letter, which no encoding has.
+    escaped = url.encode(errors="backslashreplace").decode()
+    if escaped != url:
+        raise InputError(f"{url}: its name is not UTF-8; rename the file")
 
 
 def _inspect(format: Format, wanted: Sequence[Column], file: InputFile) -> Shard:

@@ -328,6 +328,42 @@ def test_every_line_of_json_is_unicode_whatever_a_name_holds(
     assert json.loads(line)["message"].encode() == b"a\\xff\x1b[2J.csv"
 
 
+def test_control_characters_of_names_do_not_reach_the_terminal(
+    job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a file's name in a refusal, of a column's in a refusal and in the preview, of the output's in the table."""
+    evil = "\x1b[2J\x07\u202e"
+    write_parquet(tmp_path / "in" / f"a{evil}.parquet", small_table(2, **{evil: ["x", "y"]}))
+    words = ["--config", str(job), "--input", str(tmp_path / "in"), "--output"]
+    words += [str(tmp_path / f"scores{evil}"), "--set", f"source.passthrough={json.dumps([evil])}"]
+    assert run_program(score.main, words) == 0
+    assert run_program(score.main, [*words, "--set", "source.key=nope"]) == 3
+    (tmp_path / "in" / f"a{evil}.parquet").write_bytes(b"no parquet")
+    assert run_program(score.main, words) == 3
+    out, err = capsys.readouterr()
+    for text in (out, err):
+        assert "\\x1b[2J\\x07\\u202e" in text
+        assert not set(evil) & set("\x1b\x07\u202e") & set(text)
+
+
+@pytest.mark.parametrize("flag", ["--input", "--output", "--model", "--config", "--metrics_file"])
+def test_a_name_that_is_not_utf_8_works_or_is_refused_by_its_escaped_name(
+    flag: str, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = str(tmp_path / "a\udcff")
+    write_parquet(tmp_path / "b.parquet").rename(name)
+    path = f"{name}s" if flag in ("--output", "--metrics_file") else name
+    words = ["--config", str(job), "--output", str(tmp_path / "scores"), flag, path]
+    status = run_program(score.main, words)
+    out, err = capsys.readouterr()
+    assert err.count("\n") <= 1
+    assert "internal error" not in err
+    if status:
+        assert status in (2, 3, 5)
+        assert "a\\xff" in err
+    assert (out + err).encode()
+
+
 def test_a_stream_that_is_closed_takes_all_and_says_why() -> None:
     stream = io.StringIO()
     stream.close()
