@@ -27,6 +27,19 @@ _NUMBER = re.compile(r"(?<!\w)[-+]?\.?\d[\w.,:+]*(?:[ -]\d[\w.,:+]*)*")
 _WITH_DIGITS = re.compile(r"(?<!\w)(?![A-Za-z_]+\d{1,3}(?!\w))(?=\w*\d)\w+")
 # Shorter words of a value are words of any sentence.
 _WORD = re.compile(r"[^\W_]{3,}")
+# What a library says of the place and the kind of a failure: the system's number of an error, a line
+# of a file (a longer number may be a customer's, or be part of one), a time zone.
+_TELLING = re.compile(
+    r"""
+      \[Errno[ ]\d{1,3}\]
+    | \b[Ll]ine[ ]\d{1,7} (?! [ -]?\d | [\w+] | [.,:]\d )
+    | (?<= zone[ ]) '(?: [A-Z]\w+ (?: / [A-Za-z][A-Za-z_-]+ ){1,2} | [+-]\d\d:\d\d )'
+    """,
+    re.VERBOSE,
+)
+# Of Unicode's private use: each stands for what is set aside, and is in no text by itself.
+_FIRST_MARK, _LAST_MARK = "\ue000", "\uf8ff"
+_MARKS = re.compile(f"[{_FIRST_MARK}-{_LAST_MARK}]")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _SHOWN_BYTES = 2_000
 # More than is shown, because what is blotted out becomes shorter; the patterns take time for all of
@@ -37,7 +50,7 @@ _SHORT = 4
 _BLOT = "***"
 
 
-def shown(error: BaseException, values: Iterable[str] = ()) -> str:
+def shown(error: BaseException, values: Iterable[str] = (), known: Iterable[str] = ()) -> str:
     """Return an error's message as records and logs may hold it: without a row's values.
 
     Messages of ours are written without values. In those of libraries, models and users' functions,
@@ -48,6 +61,8 @@ def shown(error: BaseException, values: Iterable[str] = ()) -> str:
     Args:
         error: raised by anybody.
         values: texts of the row that it is about.
+        known: names that are no values, of files and columns; they stay, unless they stand in
+            `values` too.
 
     Returns:
         One line of at most 2 000 bytes (UTF-8).
@@ -56,11 +71,13 @@ def shown(error: BaseException, values: Iterable[str] = ()) -> str:
     'could not convert string to float: *** in row ***'
     >>> shown(ValueError("no such town: SPRINGFIELD"), ["Springfield, Ohio"])
     'no such town: ***'
+    >>> shown(ValueError("line 7: 'Ann' in 'size'"), known=["size"])
+    "line 7: *** in 'size'"
     """
     one_line = " ".join(str(error).split())
     line = _ADDRESS.sub("", one_line)
     if not isinstance(error, Refusal | RowError):
-        line = _blot_out(_cut(line), list(values))
+        line = _blot_out(_cut(line), list(values), known)
     encoded = line.encode(errors="replace")
     beginning = encoded[:_SHOWN_BYTES]
     # The cut may be inside a character.
@@ -79,7 +96,7 @@ def _cut(line: str) -> str:
     return f"{whole_words} {_BLOT}".lstrip()
 
 
-def _blot_out(line: str, values: Sequence[str]) -> str:
+def _blot_out(line: str, values: Sequence[str], known: Iterable[str]) -> str:
     # Whole values first: a value's words alone would leave what stands between them.
     line = _blot_out_values(line, values)
     words: set[str] = set()
@@ -94,9 +111,38 @@ def _blot_out(line: str, values: Sequence[str]) -> str:
         return word
 
     line = _WORD.sub(blot_word, line)
+    line, set_aside = _set_aside(line, known)
     for pattern in (_QUOTED, _MAIL, _NUMBER, _WITH_DIGITS):
         line = pattern.sub(_BLOT, line)
-    return line
+    return _MARKS.sub(lambda found: set_aside[found.group()], line)
+
+
+def _set_aside(line: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Put a mark in the place of everything that is to stay.
+
+    Returns:
+        The line with marks, and what each stands for.
+    """
+    set_aside: dict[str, str] = {}
+
+    def mark(found: re.Match[str]) -> str:
+        character = chr(ord(_FIRST_MARK) + len(set_aside))
+        # More than there are marks is more than anybody reads.
+        if character > _LAST_MARK:
+            return found.group()
+        set_aside[character] = found.group()
+        return character
+
+    line = _MARKS.sub(_BLOT, line)
+    names = [re.escape(name) for name in known if name and name in line]
+    # The longest first: a name may begin as another one does.
+    names.sort(key=len, reverse=True)
+    if names:
+        any_name = "|".join(names)
+        # With its quotes, as what stands in quotes is blotted out.
+        pattern = rf"(?<!\w)(?:'(?:{any_name})'|\"(?:{any_name})\"|(?:{any_name}))(?!\w)"
+        line = re.sub(pattern, mark, line)
+    return _TELLING.sub(mark, line), set_aside
 
 
 def _blot_out_values(line: str, values: Iterable[str]) -> str:

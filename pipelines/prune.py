@@ -18,7 +18,7 @@ from typing import NamedTuple
 from fsspec.core import url_to_fs
 
 from configs.errors import JobError, PublishError
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.shutdown import leave
 from storage import files
 from storage.layout import RunFolder, find_current_run, read_manifest, remove_temporary
@@ -188,7 +188,7 @@ def _kept_free(run: RunFolder) -> AbstractContextManager[bool]:
 def _removal(folder: str, dry_run: bool) -> Iterator[bool]:
     """Say what goes, or would go, and tell whether it is meant."""
     verb = "would remove" if dry_run else "removing"
-    print(f"{verb}: {folder}")
+    say(f"{verb}: {folder}")
     try:
         yield not dry_run
     except OSError as error:

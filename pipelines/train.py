@@ -23,8 +23,9 @@ from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import load_scorer
 from model_zoo.steps.table import AnyStep
 from model_zoo.training.loop import Epoch, Recipe, forward, train
-from pipelines.cli.command_line import Parser, run_program, stop_on_terminate
+from pipelines.cli.command_line import Parser, run_program, say, say_aside, stop_on_terminate
 from pipelines.cli.shutdown import leave
+from pipelines.cli.terminal import LenientStream
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.held_out import write_held_out
 from pipelines.training.package_contents import Evaluations, TrainingRows, pack
@@ -163,7 +164,9 @@ def _write(
 def _shown_progress(epochs: int, quiet: bool) -> Iterator[OnEpoch]:
     """Give what to call after each epoch: a bar on a terminal, plain lines elsewhere."""
     is_hidden = quiet or not sys.stderr.isatty()
-    with tqdm(total=epochs, unit=" epochs", desc="training", disable=is_hidden) as bar:
+    # A terminal that is closed meanwhile ends no training.
+    stream = LenientStream(sys.stderr)
+    with tqdm(total=epochs, unit=" epochs", desc="training", file=stream, disable=is_hidden) as bar:
 
         def show(epoch: Epoch) -> None:
             training = f"{epoch.training_loss:.4f}"
@@ -175,7 +178,7 @@ def _shown_progress(epochs: int, quiet: bool) -> Iterator[OnEpoch]:
             if epoch.number % _EPOCHS_PER_LINE:
                 return
             losses = f"training loss {training}, validation loss {validation}"
-            print(f"epoch {epoch.number} of at most {epochs}: {losses}", file=sys.stderr)
+            say_aside(f"epoch {epoch.number} of at most {epochs}: {losses}")
 
         yield show
 
@@ -186,17 +189,17 @@ def _say_result(
     # The first one is the best so far, so there always is one.
     best_so_far = [epoch for epoch in epochs if epoch.best]
     best = best_so_far[-1]
-    print(
+    say(
         f"trained {len(epochs)} epochs; kept the weights of epoch {best.number}, "
         f"validation loss {best.validation_loss:.4f}"
     )
     for name, evaluation in evaluations.items():
-        print(f"\n{name}\n{render(evaluation)}")
+        say(f"\n{name}\n{render(evaluation)}")
     model = files.join(job.output, "model")
     shards = files.join(job.output, "shards")
     shown_digest = digest[:_DIGEST_CHARACTERS]
-    print(f"\nmodel package  {model}  (digest {shown_digest})")
-    print(f"held-out rows  {shards}")
+    say(f"\nmodel package  {model}  (digest {shown_digest})")
+    say(f"held-out rows  {shards}")
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

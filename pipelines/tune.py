@@ -10,7 +10,6 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from configs.errors import JobError
@@ -18,6 +17,7 @@ from model_zoo.engines.machine import cores, machine_kind
 from model_zoo.engines.tuning_report import TuningReport
 from model_zoo.scoring.devices import resolve_devices, threads_for
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
+from pipelines.cli.command_line import say as say_on_stdout
 from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
 from pipelines.cli.shutdown import leave
 from pipelines.planning.inference_settings import default_batch_rows, list_deciding_values
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
         raise JobError(
             "model.tuning_report is not set; name the file that pipelines.tune shall write"
         )
-    say: Say = _say_nothing if arguments.quiet else partial(print, flush=True)
+    say: Say = _say_nothing if arguments.quiet else say_on_stdout
     if job.model.certificate is not None:
         say(OLD_CERTIFICATE)
     # What an older report says shall not decide what this one is compared with.

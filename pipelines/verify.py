@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from configs.errors import VerifyError
-from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.shutdown import leave
 from storage import files, inputs
 from storage.layout import RunFolder, find_current_run, read_manifest
@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
 def _say_verified(run: RunFolder, manifest: Manifest, with_inputs: bool) -> None:
     rows = manifest["rows"]
     file_count = len(manifest["files"])
-    print(
+    say(
         f"verified: run {run.run_id}, {file_count:,} files, "
         f"{rows['in']:,} rows in = {rows['scored']:,} scored + {rows['filtered']:,} filtered + "
         f"{rows['rejected']:,} rejected; every sha256, row count and schema is as published"

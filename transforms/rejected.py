@@ -136,7 +136,7 @@ def _redact_message(reason: Exception, rows: pa.RecordBatch, position: int) -> s
     """
     try:
         row = rows.slice(position, 1)
-        return shown(reason, _list_texts(row))
+        return shown(reason, _list_texts(row), known=rows.schema.names)
     except Exception:  # noqa: BLE001 - a row that is rejected must not end the run
         return type(reason).__name__
 

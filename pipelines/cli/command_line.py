@@ -24,6 +24,7 @@ from pipelines.cli.python_private import list_flags
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancel_jobs, leave
 from pipelines.cli.startup import end_imports
+from pipelines.cli.terminal import copied_stderr, flush_quietly, hold_standard_files
 
 EXIT_MEANINGS = {
     "0": "published, or published before",
@@ -119,6 +120,7 @@ def run_program(main: Main, argv: Words | None = None) -> int:
     """
     global _log
     end_imports()
+    hold_standard_files()
     _log = RunLog()
     if argv is None:
         argv = sys.argv[1:]
@@ -126,6 +128,16 @@ def run_program(main: Main, argv: Words | None = None) -> int:
     status = _run(main, list(argv))
     _log.write_metrics(status)
     return status
+
+
+def say(text: str) -> None:
+    """Say something to people, on stdout; that it cannot be written stops no program."""
+    _log.say(text)
+
+
+def say_aside(text: str) -> None:
+    """Say something that is no result, on stderr; likewise."""
+    _log.say_aside(text)
 
 
 def open_log(argv: Words) -> RunLog:
@@ -166,8 +178,7 @@ def stop_on_terminate() -> None:
 
     def stop(signum: int, frame: FrameType | None) -> None:
         # As shells count: a process that a signal ended has 128 and its number.
-        status = 128 + signum
-        _say_stopped("terminated", status)
+        status = _say_stopped("terminated", 128 + signum)
         _log.write_metrics(status)
         leave(status)
 
@@ -188,10 +199,9 @@ def workers_kept_quiet() -> Iterator[None]:
         return
 
     # What is buffered was written before, and is not to be dropped.
-    sys.stderr.flush()
-    copy = os.dup(_STDERR)
+    flush_quietly(sys.stderr)
     with (
-        os.fdopen(copy, "w") as kept,
+        copied_stderr(_STDERR) as kept,
         open(os.devnull, "w") as nowhere,
     ):
         # The file descriptor itself, because worker processes inherit that.
@@ -200,7 +210,7 @@ def workers_kept_quiet() -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stderr.flush()
+            flush_quietly(sys.stderr)
             os.dup2(kept.fileno(), _STDERR)
             _send_logs_to(None)
 
@@ -217,8 +227,7 @@ def _run(main: Main, argv: Words) -> int:
         # A local runner adds the step to its message.
         return _fail(refusal_of(refusal) or refusal, refusal)
     except KeyboardInterrupt:
-        _say_stopped("interrupted", _INTERRUPTED)
-        return _INTERRUPTED
+        return _say_stopped("interrupted", _INTERRUPTED)
     except _HelpShownError:
         raise
     except BaseException as error:  # noqa: BLE001 - the outermost place: every error ends as one line
@@ -229,13 +238,19 @@ def _run(main: Main, argv: Words) -> int:
         return _fail(refusal_of(error) or internal, error)
 
 
-def _say_stopped(how: str, status: int) -> None:
+def _say_stopped(how: str, status: int) -> int:
+    """Say that a signal ended the program, and return the exit status."""
+    # Readers have the scores, and what was left to do was to tell about them.
+    if _log.facts.published:
+        _log.tell_end("interrupted", f"{how}: after the run was published", 0)
+        return 0
     if cancel_jobs():
         outcome = "nothing was published"
     else:
         outcome = "the runner did not confirm that its job ends, so look there"
     message = f"{how}: {outcome}; the same command resumes where it stopped"
     _log.tell_end("interrupted", message, status)
+    return status
 
 
 def _fail(refusal: Refusal, error: BaseException) -> int:
@@ -266,8 +281,8 @@ def _is_debugging() -> bool:
 def _find_value(flag: str, argv: Words) -> str | None:
     """Return what argparse will take for the flag's value; None where it will complain."""
     value = None
-    # Behind the last word comes none.
-    following_words = [*argv[1:], None]
+    # Behind the last word comes none. Sliced here, as no word at all has none behind it either.
+    following_words = [*argv, None][1:]
     for word, following in zip(argv, following_words, strict=True):
         name, equals, text = word.partition("=")
         if name != flag:
@@ -324,7 +339,9 @@ def _send_logs_to(kept: TextIO | None) -> None:
     _log.terminal = kept
     stream = kept or sys.stderr
     for handler in _list_own_handlers():
-        handler.setStream(stream)
+        # Not `setStream`, which fails where what is buffered cannot be written.
+        flush_quietly(handler.stream)
+        handler.stream = stream
 
 
 def _list_own_handlers() -> list[logging.StreamHandler[TextIO]]:

@@ -3,8 +3,10 @@
 import argparse
 import json
 
+from configs.errors import JobError
 from configs.load import load, parse_set
 from pipelines.cli.command_line import TakesFlags
+from pipelines.cli.terminal import make_unicode
 from pipelines.planning.jobs import ScoringJob
 
 OLD_CERTIFICATE = "model.certificate is called model.tuning_report now; the old name still works"
@@ -43,5 +45,7 @@ def load_job(arguments: argparse.Namespace) -> ScoringJob:
 
 
 def _quote(text: str) -> str:
+    if make_unicode(text) != text:
+        raise JobError(f"{text}: this path is not UTF-8; rename the file or folder")
     # JSON is YAML too, in which a single-quoted text would lose its line breaks.
     return json.dumps(text, ensure_ascii=False)

@@ -11,6 +11,8 @@ import re
 import traceback
 from typing import Any
 
+from pipelines.cli.terminal import make_unicode
+
 # A secret may hold a slash, so what follows a colon runs to the last @ of the word; a user name
 # alone ends at the first.
 _USER_INFO = re.compile(r"(\w://)(?:[^\s/@:'\"]*:[^\s'\"]*|[^\s/@'\"]*)@")
@@ -120,7 +122,7 @@ def _list_secrets_of_environment() -> list[str]:
 
 def _redact_strings(value: Any) -> Any:
     if isinstance(value, str):
-        return redacted(value)
+        return make_unicode(redacted(value))
     if isinstance(value, dict):
         return {name: _redact_strings(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

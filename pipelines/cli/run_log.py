@@ -12,6 +12,7 @@ from typing import Any, TextIO, TypeAlias
 
 from pipelines.cli.log_format import json_line, redacted
 from pipelines.cli.metrics_file import RunFacts, write_metrics
+from pipelines.cli.terminal import make_harmless, write_text
 from storage.layout import RunFolder
 from storage.listing_rules import count_by_rule
 
@@ -43,6 +44,7 @@ class RunLog:
     terminal: TextIO | None = None
     facts: RunFacts = field(default_factory=RunFacts)
     began: float = field(default_factory=time.monotonic)
+    _lost: set[str] = field(default_factory=set)
 
     @property
     def is_for_people(self) -> bool:
@@ -54,6 +56,26 @@ class RunLog:
         """Return where lines go that are not results."""
         return self.terminal or sys.stderr
 
+    def say(self, text: str) -> None:
+        """Say something to people, on stdout."""
+        self._say_on("stdout", text)
+
+    def say_aside(self, text: str) -> None:
+        """Say something that is no result, on stderr."""
+        self._say_on("stderr", text)
+
+    def tell_trouble(self, event: str, message: str) -> None:
+        """Say one line of what went wrong without changing how the run ends.
+
+        Args:
+            event: what happened, in a word that a machine looks for.
+            message: the same for people.
+        """
+        if self.json:
+            self._write(WARNING, event, message)
+        else:
+            self.say_aside(f"warning: {message}")
+
     def tell(self, event: str, message: str) -> None:
         """Say one line.
 
@@ -62,7 +84,7 @@ class RunLog:
             message: the same for people.
         """
         if self.is_for_people:
-            print(redacted(message))
+            self.say(message)
         self._tell_machines(event, message)
 
     def tell_plan(
@@ -109,7 +131,7 @@ class RunLog:
             rate = round(rows_per_second)
             self._tell_machines("progress", message, rows_in=rows, rows_per_second=rate)
         elif not self.quiet:
-            print(message, file=self.stderr, flush=True)
+            self.say_aside(message)
 
     def tell_published(
         self, run: RunFolder, manifest: Manifest, seconds: float, resumed_rows: int
@@ -174,8 +196,7 @@ class RunLog:
             return
         word = "error: " if error else ""
         before = trace or ""
-        line = f"{before}{word}{message}"
-        print(redacted(line), file=self.stderr, flush=True)
+        self.say_aside(f"{before}{word}{message}")
 
     def write_metrics(self, exit_status: int) -> None:
         """Leave the metrics file, if one is wanted.
@@ -189,7 +210,7 @@ class RunLog:
             write_metrics(self.metrics_file, self.facts, exit_status, seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, what was published stands
             reason = getattr(error, "strerror", None) or error
-            self.tell_warning(
+            self.tell_trouble(
                 "metrics_not_written",
                 f"{self.metrics_file}: the metrics file was not written: {reason}; "
                 f"the run ended with status {exit_status}",
@@ -228,19 +249,6 @@ class RunLog:
         by_outcome = {f"rows_{outcome}": number for outcome, number in rows.items()}
         self._tell_machines(event, message, **totals, **fields, **by_outcome)
 
-    def tell_warning(self, event: str, message: str) -> None:
-        """Say what went wrong beside a run that is as good without it.
-
-        Args:
-            event: what it was, for machines.
-            message: what it was, for people.
-        """
-        if self.json:
-            self._write(WARNING, event, message)
-            return
-        line = redacted(f"warning: {message}")
-        print(line, file=self.stderr, flush=True)
-
     def _tell_machines(self, event: str, message: str, **fields: Any) -> None:
         if self.json and not self.quiet:
             self._write(INFO, event, message, **fields)
@@ -250,8 +258,29 @@ class RunLog:
         # In every line, so that lines of several runs can be told apart.
         known = {"job": facts.job, "run_id": facts.info.get("run_id")}
         line = json_line(level, event, message, **{**known, **fields})
-        # At once: a machine that reads along must not wait for a full buffer.
-        print(line, file=self.stderr, flush=True)
+        self._put("stderr", line)
+
+    def _say_on(self, name: str, text: str) -> None:
+        self._put(name, make_harmless(redacted(text)))
+
+    def _put(self, name: str, text: str) -> None:
+        """Write on stdout or stderr; that this cannot be done is said once, on the other one."""
+        stream = sys.stdout if name == "stdout" else self.stderr
+        error = write_text(stream, text)
+        # Tried again each time, as a disk may have room again.
+        if error is None or name in self._lost:
+            return
+        self._lost.add(name)
+        reason = getattr(error, "strerror", None) or error
+        message = (
+            f"{name}: cannot be written: {reason}; the program goes on, and its exit status tells "
+            f"how it ends; make room, or let {name} lead elsewhere"
+        )
+        other = "stderr" if name == "stdout" else "stdout"
+        if self.json:
+            self._put(other, json_line(WARNING, "log_not_written", message))
+        else:
+            self._say_on(other, f"warning: {message}")
 
     def _count_seconds(self) -> float:
         seconds = time.monotonic() - self.began

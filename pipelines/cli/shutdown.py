@@ -13,6 +13,7 @@ import threading
 from typing import NoReturn, TypeAlias
 
 from pipelines.cli.python_private import run_exit_functions
+from pipelines.cli.terminal import flush_quietly
 
 # A user who presses Ctrl-C waits no longer than this before pressing again.
 _CANCEL_SECONDS = 3.0
@@ -46,10 +47,10 @@ def cancel_jobs() -> bool:
 
 def leave(status: int) -> NoReturn:
     """End the process without waiting for threads that a failed or interrupted runner left."""
-    sys.stdout.flush()
+    flush_quietly(sys.stdout)
     # Beam stops its job servers in exit functions, which `os._exit` alone would leave out.
     _call_within(_EXIT_SECONDS, run_exit_functions)
-    sys.stderr.flush()
+    flush_quietly(sys.stderr)
     logging.shutdown()
     os._exit(status)
 

@@ -11,6 +11,7 @@ import itertools
 import logging
 import sys
 
+from pipelines.cli.terminal import hold_standard_files
 from pipelines.runners.beam_private import leave_out_model_manager, let_in_model_manager
 
 
@@ -21,6 +22,8 @@ def prepare_imports() -> None:
     """
     if not _starts_a_program():
         return
+    # Before an import opens a file.
+    hold_standard_files()
     # Importing Beam logs a warning that its BigQuery parts are not installed, and nothing here uses
     # them. `run_program` sets the level again.
     logging.getLogger().setLevel(logging.ERROR)

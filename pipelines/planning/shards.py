@@ -57,7 +57,7 @@ def list_shards(paths: Sequence[str], recursive: bool = False) -> Listed:
 
     Raises:
         InputError: a path that matches nothing, something that can be neither read nor left out, a
-            file under two names, or one without a byte.
+            file under two names, one without a byte, or one whose name is not UTF-8.
     """
     found: dict[str, InputFile] = {}
     ignored: list[str] = []
@@ -69,6 +69,7 @@ def list_shards(paths: Sequence[str], recursive: bool = False) -> Listed:
             why = _say_why(path, left_out)
             raise InputError(f"source.paths {path}: matches no file{why}")
         for file in matches:
+            _refuse_unwritable_name(file.url)
             # By URL: paths may overlap, and a row must not be scored twice.
             found[file.url] = file
         ignored += left_out
@@ -146,6 +147,14 @@ def _list_matches(path: str, recursive: bool, cleared: Cleared) -> Listed:
             f"source.paths {path}: cannot be listed{where}: {error.strerror}; "
             "check the address, credentials and permissions"
         ) from error
+
+
+def _refuse_unwritable_name(url: str) -> None:
+    """Refuse a name of bytes that are no text: no record, manifest or store could hold it."""
+    # Python keeps such a byte as half a letter, which no encoding has.
+    escaped = url.encode(errors="backslashreplace").decode()
+    if escaped != url:
+        raise InputError(f"{url}: its name is not UTF-8; rename the file")
 
 
 def _inspect(format: Format, wanted: Sequence[Column], file: InputFile) -> _Inspected:

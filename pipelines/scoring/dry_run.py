@@ -5,7 +5,7 @@ import time
 
 import pyarrow as pa
 
-from pipelines.cli.command_line import workers_kept_quiet
+from pipelines.cli.command_line import say, workers_kept_quiet
 from pipelines.planning.plan import Plan
 from pipelines.scoring import summary
 from transforms.batches import RawBatch, ScoredBatch
@@ -38,20 +38,20 @@ def dry_run(plan: Plan, scoring: Scoring) -> int:
     """
     with workers_kept_quiet():
         trial = _score_first_rows(plan, scoring)
-    print(plan_table(plan))
+    say(plan_table(plan))
     rows = trial.batch.rows_in
     if plan.rows is not None and rows:
         estimate = plan.rows * trial.seconds / rows
-        print(
+        say(
             f"  estimate: {estimate:,.1f} s with one worker, "
             f"from {rows:,} rows in {trial.seconds:.3f} s"
         )
     scored = trial.scored
     if scored.rejected:
-        print(summary.rejected_rows(scored.rejected))
+        say(summary.rejected_rows(scored.rejected))
     table = pa.Table.from_batches([scored.rows])
-    print(summary.shown_rows(table))
-    print("dry run: everything fits together; nothing was written")
+    say(summary.shown_rows(table))
+    say("dry run: everything fits together; nothing was written")
     return 0
 
 

@@ -1,6 +1,7 @@
 """Run a planned graph, and say how it ended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 import time
 import traceback
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ from configs.errors import (
     SupersededError,
     refusal_of,
 )
+from configs.redaction import shown
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
@@ -32,7 +34,7 @@ from pipelines.scoring.progress import RowsDone, shown_progress
 from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
 from pipelines.scoring.stale_runs import remove_superseded
 from storage import files
-from storage.layout import read_manifest
+from storage.layout import RunFolder, read_manifest
 from transforms.output.books import NOT_WHOLE
 from transforms.output.done_record import remove_torn_records
 from transforms.publish import announce
@@ -60,7 +62,7 @@ def launch(
     try:
         _prepare(plan, reuse_from, log)
         rows_done = RowsDone(plan.run, plan.units)
-        resumed_rows = rows_done.count()
+        resumed_rows = _count_resumed(rows_done, log)
         log.tell_resumed(resumed_rows)
         gather_temporary_folders(_has_requirements(options))
 
@@ -85,7 +87,7 @@ def launch(
             return say_already_published(plan, log)
         # What failed is the end of this launch's own publication, or what its runner did after.
         announce(plan.run, plan.planned_at)
-        log.tell_warning("mended", f"{plan.run.published}: {_describe_mended(error)}")
+        log.tell_trouble("mended", f"{plan.run.published}: {_describe_mended(error)}")
     seconds = time.perf_counter() - began
     return _say_published(plan, resumed_rows, seconds, log)
 
@@ -101,15 +103,17 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
         SupersededError: readers stay with a run that was planned later.
     """
     announce(plan.run, plan.planned_at)
-    run, manifest = read_manifest(plan.run.output, plan.run.run_id)
-    log.tell_already_published(run, manifest)
+    log.facts.published = True
+    with _telling(log):
+        run, manifest = read_manifest(plan.run.output, plan.run.run_id)
+        log.tell_already_published(run, manifest)
     if log.is_for_people:
-        print(
+        log.say(
             f"already published: run {plan.run.run_id}, the same inputs, model and settings; "
             "nothing to do"
         )
         file_format = plan.job.sink.format
-        print(summary.reading_line(plan.run, file_format))
+        log.say(summary.reading_line(plan.run, file_format))
     return 0
 
 
@@ -141,6 +145,28 @@ def _misses_files(plan: Plan, error: Exception) -> bool:
 def _describe_mended(error: Exception) -> str:
     why = refusal_of(error) or type(error).__name__
     return f"is published; what failed after that was done again: {why}"
+
+
+@contextmanager
+def _telling(log: RunLog) -> Iterator[None]:
+    """Let no error in the block change the outcome of a run that is published; it is said."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - readers have the scores, whatever fails now
+        reason = f"{type(error).__name__}: {shown(error)}"
+        message = f"the run is published, but not all of it can be shown: {reason}"
+        log.tell_trouble("not_shown", message)
+
+
+def _count_resumed(rows_done: RowsDone, log: RunLog) -> int:
+    """Return how many rows an earlier run has done: only to tell, so no error here ends the run."""
+    try:
+        return rows_done.count()
+    except Exception as error:  # noqa: BLE001 - whatever cannot be counted is not shown
+        reason = f"{type(error).__name__}: {shown(error)}"
+        message = f"how many rows an earlier run has done cannot be told: {reason}"
+        log.tell_trouble("resumed_not_counted", message)
+        return 0
 
 
 def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
@@ -205,14 +231,30 @@ def _say_published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -
             f"{run.output}: the runner says that the job is done, but it did not publish run "
             f"{run.run_id} there; look at the job's log, then run the same command again"
         )
-    run, manifest = read_manifest(run.output, run.run_id)
-    log.tell_published(run, manifest, seconds, resumed_rows)
-    # Once the run stands: until then an older one may be all that there is.
-    remove_superseded(run, plan.job.name)
-    if log.is_for_people:
-        print(summary.final_table(run, manifest, seconds, resumed_rows))
-        print(summary.where_time_went(manifest))
-        print(summary.first_rows(run, manifest))
-        file_format = plan.job.sink.format
-        print(summary.reading_line(plan.run, file_format))
+    # From here on nothing changes how the run ends.
+    log.facts.published = True
+    with _telling(log):
+        run, manifest = read_manifest(run.output, run.run_id)
+        log.tell_published(run, manifest, seconds, resumed_rows)
+        if log.is_for_people:
+            _show(plan, run, manifest, seconds, resumed_rows, log)
+    with _telling(log):
+        # Once the run stands: until then an older one may be all that there is.
+        remove_superseded(run, plan.job.name)
     return 0
+
+
+def _show(
+    plan: Plan,
+    run: RunFolder,
+    manifest: summary.Manifest,
+    seconds: float,
+    resumed_rows: int,
+    log: RunLog,
+) -> None:
+    log.say(summary.final_table(run, manifest, seconds, resumed_rows))
+    log.say(summary.where_time_went(manifest))
+    with _telling(log):
+        log.say(summary.first_rows(run, manifest))
+    file_format = plan.job.sink.format
+    log.say(summary.reading_line(run, file_format))

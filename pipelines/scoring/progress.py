@@ -11,7 +11,9 @@ import time
 
 from tqdm import tqdm
 
+from configs.redaction import shown
 from pipelines.cli.run_log import RunLog
+from pipelines.cli.terminal import LenientStream
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
@@ -91,9 +93,16 @@ def shown_progress(rows_done: RowsDone, total: int | None, log: RunLog) -> Itera
     show = _show_lines
     if log.stderr.isatty() and not log.json:
         show = _show_bar
-    arguments = (rows_done, total, log, stop)
+
+    def show_while_possible() -> None:
+        try:
+            show(rows_done, total, log, stop)
+        except Exception as error:  # noqa: BLE001 - the run goes on, whatever cannot be looked at
+            reason = f"{type(error).__name__}: {shown(error)}"
+            log.tell_trouble("progress_not_shown", f"progress is not shown any more: {reason}")
+
     # A daemon: a store that does not answer must not keep the process alive.
-    thread = threading.Thread(target=show, args=arguments, daemon=True)
+    thread = threading.Thread(target=show_while_possible, daemon=True)
     thread.start()
     try:
         yield
@@ -110,7 +119,8 @@ def _show_bar(rows_done: RowsDone, total: int | None, log: RunLog, stop: threadi
         unit=" rows",
         unit_scale=True,
         desc="scoring",
-        file=log.stderr,
+        # Drawn into what may be lost, as a terminal that is closed.
+        file=LenientStream(log.stderr),
         dynamic_ncols=True,
     ) as bar:
         for done in _look_again(rows_done, stop, _TERMINAL_SECONDS):

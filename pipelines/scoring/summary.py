@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from pipelines.cli.terminal import make_harmless
 from storage import files
 from storage.layout import RunFolder
 from storage.listing_rules import count_by_rule
@@ -145,8 +146,10 @@ def shown_rows(rows: pa.Table) -> str:
     rows = rows.slice(0, _FIRST_ROWS)
     columns = []
     for name, column in zip(rows.column_names, rows.columns, strict=True):
-        values = [_to_cell(value) for value in column.to_pylist()]
-        cells = [name, *values]
+        values = [_to_cell(value) for value in column]
+        # A line break in it would tear the table apart.
+        title = make_harmless(name).replace("\n", "\\n")
+        cells = [title, *values]
         width = max(len(cell) for cell in cells)
         columns.append([cell.rjust(width) for cell in cells])
     # Columns of cells to lines of cells.
@@ -192,11 +195,24 @@ def _to_duration(seconds: float) -> str:
     return f"{seconds:.3f} s"
 
 
-def _to_cell(value: Any) -> str:
+def _to_cell(scalar: pa.Scalar) -> str:
+    value = _to_value(scalar)
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = str(value)
+    text = make_harmless(str(value)).replace("\n", "\\n")
     if len(text) <= _SHOWN_CHARACTERS:
         return text
     kept = _SHOWN_CHARACTERS - len(_ELLIPSIS)
     return text[:kept] + _ELLIPSIS
+
+
+def _to_value(scalar: pa.Scalar) -> Any:
+    """Return a value as Python's, or as Arrow's text where Python has no such value.
+
+    Python knows no date after 9999, not every time zone, and no nanoseconds.
+    """
+    try:
+        return scalar.as_py()
+    except Exception:  # noqa: BLE001 - each type has its own errors, and a preview has no right to any
+        text = pa.array([scalar]).to_string()
+        return " ".join(text.split()).strip("[] ")

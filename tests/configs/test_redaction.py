@@ -178,3 +178,56 @@ def test_no_value_is_told_whatever_its_case_and_letters(
     if len(spelt) != len(value):  # as a sharp s that becomes two
         spelt = value
     assert spelt not in shown(ValueError(f"= {spelt} ="), [value]).replace("=", " ").split()
+
+
+@pytest.mark.parametrize(
+    ("message", "known", "told"),
+    [
+        # The kind of an error, a path, a line, a column and a time zone lead to what has to be mended.
+        (
+            "[Errno 13] Failed to open '/in/1.csv'",
+            ["/in/1.csv"],
+            "[Errno 13] Failed to open '/in/1.csv'",
+        ),
+        (
+            "/in/2024-01-01/x-17.csv is bad",
+            ["/in/2024-01-01/x-17.csv"],
+            "/in/2024-01-01/x-17.csv is bad",
+        ),
+        ('"b" in line 17 is no number', ["b"], '"b" in line 17 is no number'),
+        ("column_1234 or column_12345", ["column_1234"], "column_1234 or ***"),
+        ("no time zone 'Nope/Zone'", [], "no time zone 'Nope/Zone'"),
+        ("cannot parse timezone 'Europe/Berlin'", [], "cannot parse timezone 'Europe/Berlin'"),
+        # All else is a value,
+        ("bad 'Ann'", ["a", "A", "An"], "bad ***"),
+        ("bad 'a' and 'Ann a'", ["a"], "bad 'a' and ***"),
+        ("line 4111 1111 1111 1111", [], "line ***"),
+        ("line 4111-1111", [], "line ***"),
+        ("line 41111111", [], "line ***"),
+        ("line 4111.7", [], "line ***"),
+        ("[Errno 41111111]", [], "[Errno ***]"),
+        ("zone 'Ann'", [], "zone ***"),
+        ("of 'Europe/Berlin'", [], "of ***"),
+        # and no text by itself stands for what was set aside.
+        ("\ue000 and 'a'", ["a"], "*** and 'a'"),
+        ("\ue001", [], "***"),
+    ],
+)
+def test_what_leads_to_the_fault_stays(message: str, known: list[str], told: str) -> None:
+    assert shown(ValueError(message), known=known) == told
+
+
+def test_a_value_is_blotted_out_also_where_it_is_a_name() -> None:
+    assert (
+        shown(ValueError("no 'size' of 'Ann'"), ["Ann", "size"], known=["size"]) == "no *** of ***"
+    )
+
+
+@given(
+    st.text(), st.lists(st.text(max_size=5), max_size=4), st.lists(st.text(max_size=5), max_size=4)
+)
+def test_a_line_of_any_text_and_names_is_told(
+    line: str, values: list[str], known: list[str]
+) -> None:
+    told = shown(ValueError(line), values, known)
+    assert not any("\ue000" <= letter <= "\uf8ff" for letter in told)

@@ -23,6 +23,9 @@ import warnings
 
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS, import_maker
 
+# What a program may find in the place of a file for its stdout or stderr: nothing, as after `>&-`, or a pipe whose reader
+# has gone, as `head -1`.
+CLOSED, NO_READER = "closed", "no reader"
 _PROGRAMS = ("score", "tune", "train", "evaluate", "verify", "prune")
 
 
@@ -35,7 +38,7 @@ class Request:
         arguments: its arguments.
         environment: all of its environment variables.
         folder: where it stands.
-        stdout, stderr: files that it writes to.
+        stdout, stderr: files that it writes to, or `CLOSED`, or `NO_READER`.
     """
 
     module: str
@@ -103,9 +106,11 @@ def _become(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     for number, path in ((0, os.devnull), (1, request.stdout), (2, request.stderr)):
-        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        opened = _open(path)
         os.dup2(opened, number)
         os.close(opened)
+    if CLOSED in (request.stdout, request.stderr) or "PYTHONIOENCODING" in request.environment:
+        _renew_streams(request)
     named = [p for p in request.environment.get("PYTHONPATH", "").split(os.pathsep) if p]
     sys.path[1:1] = [p for p in named if p not in sys.path]
     sys.argv[:] = [request.module, *request.arguments]
@@ -119,9 +124,32 @@ def _become(request: Request) -> None:
         status = _exit_status(ended.code)
     except BaseException:  # noqa: BLE001 - as the interpreter does
         traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     os._exit(status)
+
+
+def _open(path: str) -> int:
+    if path != NO_READER:
+        where = os.devnull if path == CLOSED else path
+        return os.open(where, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    return write_end
+
+
+def _renew_streams(request: Request) -> None:
+    """Make Python's streams as the interpreter does when it starts; it has none for what is closed."""
+    encoding = request.environment.get("PYTHONIOENCODING", "utf-8")
+    sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding, "backslashreplace", closefd=False)  # noqa: SIM115
+    if request.stdout == CLOSED:
+        os.close(1)
+        sys.stdout = None  # type: ignore[assignment]
+    if request.stderr == CLOSED:
+        os.close(2)
+        sys.stderr = None  # type: ignore[assignment]
 
 
 def _exit_status(code: object) -> int:

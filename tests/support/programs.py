@@ -94,6 +94,8 @@ class Programs:
         *arguments: str,
         env: Mapping[str, str] | None = None,
         cwd: Path = REPOSITORY,
+        stdout: str | None = None,
+        stderr: str | None = None,
     ) -> Program:
         """Start a program, and go on while it runs.
 
@@ -102,22 +104,33 @@ class Programs:
             arguments: of the program.
             env: all of its environment; by default that of this process.
             cwd: where it stands.
+            stdout, stderr: where they lead, as a `Request` says; by default to files of their own.
         """
         outputs = [self._folder / f"{next(self._numbers)}.{name}" for name in ("stdout", "stderr")]
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(self.address())
         environment = dict(os.environ if env is None else env)
         connection.sendall(
-            Request(module, list(arguments), environment, str(cwd), *map(str, outputs)).line()
+            Request(
+                module,
+                list(arguments),
+                environment,
+                str(cwd),
+                stdout or str(outputs[0]),
+                stderr or str(outputs[1]),
+            ).line()
         )
+        # Of a stream that leads elsewhere, nothing can be read.
+        for output in outputs:
+            output.touch()
         program = Program(connection, *outputs)
         self._started.append(program)
         return program
 
     def run(self, module: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path = REPOSITORY,
-            timeout: float = _SECONDS) -> subprocess.CompletedProcess[str]:  # fmt: skip
+            timeout: float = _SECONDS, **streams: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
         """Run a program to its end; what it wrote and its exit status come back as from `subprocess.run`."""
-        program = self.start(module, *arguments, env=env, cwd=cwd)
+        program = self.start(module, *arguments, env=env, cwd=cwd, **streams)
         try:
             out, err = program.communicate(timeout)
         finally:
@@ -150,9 +163,14 @@ class Programs:
         return address
 
 
-def start_program(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def start_program(
+    module: str, *arguments: str, closed: bool = False
+) -> subprocess.CompletedProcess[str]:
     """Run a program as a user does: a new interpreter, which takes seconds to import everything."""
     command = [sys.executable, "-m", module, *arguments]
+    if closed:
+        # Without stdout and stderr.
+        command = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command]
     return subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_SECONDS, check=False
     )

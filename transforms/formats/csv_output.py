@@ -137,8 +137,8 @@ def count_csv_rows(url: str, file: Any) -> int:
     while content := file.read(_COUNTED_BYTES):
         codes = np.frombuffer(content, dtype=np.uint8)
         quotes = np.flatnonzero(codes == ord('"'))
-        ends = _find_outside(codes, "\n", quotes, quotes_before)
-        commas = _find_outside(codes, ",", quotes, quotes_before)
+        ends = _find_outside_quotes(codes, "\n", quotes, quotes_before)
+        commas = _find_outside_quotes(codes, ",", quotes, quotes_before)
         if lines == 0:
             # Up to the end of the header, or all as long as it has none.
             header = commas if not len(ends) else commas[commas < ends[0]]
@@ -153,7 +153,7 @@ def count_csv_rows(url: str, file: Any) -> int:
     return lines - 1
 
 
-def _find_outside(
+def _find_outside_quotes(
     codes: np.ndarray, character: str, quotes: np.ndarray, quotes_before: int
 ) -> np.ndarray:
     """Return the places (int64) of a character with an even number of quotes before it."""

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from configs.errors import InputError
 from configs.lookalikes import describe_lookalike
-from configs.redaction import shown
 from configs.suggest import nearest
 from storage import inputs
 from storage.inputs import InputFile
@@ -25,8 +24,6 @@ from transforms.logical_types import join_types
 from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]
-# As much of a library's message as fits into one of ours.
-_MOST_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -276,12 +273,6 @@ def no_rows(schema: pa.Schema) -> pa.RecordBatch:
     """Return a record batch of the schema without rows."""
     columns = [pa.array([], type=field.type) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def first_sentence(error: Exception) -> str:
-    """Return the beginning of a library's message, without values."""
-    sentence = shown(error).split(". ")[0]
-    return sentence[:_MOST_CHARACTERS]
 
 
 def _suggest_name(name: str, names: Sequence[str]) -> str:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.errors import InputError, RejectedRows
-from configs.redaction import shown
 from storage import files
 from storage.inputs import InputFile
 from storage.retries import resumed
@@ -44,6 +43,7 @@ from transforms.formats.parquet_ways import (
     open_for,
     put_together,
 )
+from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
 from transforms.rejected import RowRecord
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
@@ -155,10 +155,16 @@ class ParquetFormat:
                 yield _cast_to_schema(batch, schema, record, reasons)
         except (OSError, pa.ArrowException) as error:
             row = unit.first_row + done
-            why = f"cannot be read from row {row} on: {shown(error)}"
             if is_encryption(error):
-                why = "is encrypted"
-            raise InputError(f"{unit.shard}: {why}; replace the file") from error
+                raise InputError(f"{unit.shard}: is encrypted; replace the file") from error
+            column = ""
+            if not is_out_of_reach(error):
+                column = _find_failing_column(unit, schema.names, rows_per_batch)
+            reason = explain_failure(error, unit.shard, schema.names)
+            raise InputError(
+                f"{unit.shard}: cannot be read from row {row} on{column}: {reason}; "
+                f"{find_way_out(error)}"
+            ) from error
         if done != total:
             raise InputError(
                 f"{unit.shard}: its footer promised {total} rows from row {unit.first_row} on, "
@@ -252,6 +258,25 @@ def _iterate_batches(
         for rows in batches:
             # Columns come in the file's order.
             yield rows.select(list(names))
+
+
+def _find_failing_column(unit: WorkUnit, names: Sequence[str], rows_per_batch: int) -> str:
+    """Return which column of a unit cannot be read, in words; none where it is not one of them.
+
+    Arrow does not tell, and so each is read by itself.
+    """
+    try:
+        with _open(unit.shard, USUAL) as file:
+            for name in names:
+                try:
+                    for _ in _iterate_batches(file, unit, [name], rows_per_batch):
+                        pass
+                except (OSError, pa.ArrowException):
+                    return f", in column {name!r}"
+    except (OSError, pa.ArrowException):
+        # Nor can the file itself.
+        return ""
+    return ""
 
 
 def _open(url: str, reading: Reading) -> pq.ParquetFile:

@@ -9,14 +9,16 @@ import pyarrow.parquet as pq
 from configs.errors import InputError
 from storage import files
 from storage.retries import retried
-from transforms.formats.format import first_sentence
 from transforms.formats.parquet_ways import USUAL, declare_int96, open_for
+from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
 
 _DECRYPT = "store it decrypted, on an encrypted disk or in an encrypted bucket if need be"
 # Bytes of one value in memory; that of other types is in the schema, or differs from value to value.
 _VALUE_BYTES = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 # A text takes at least these, which say how long it is.
 _LENGTH_BYTES = 4
+# Of a library's message.
+_MOST_CHARACTERS = 200
 # A Parquet file ends with the length of its footer, and four letters.
 _FOOTER_LENGTH_BYTES = 4
 _FILE_END_BYTES = 8
@@ -41,12 +43,15 @@ def read_footer(
     except (OSError, pa.ArrowException) as error:
         if is_encryption(error):
             raise InputError(f"{url}: is encrypted; {_DECRYPT}") from error
-        hint = ""
+        what = "is not a readable Parquet file"
+        if is_out_of_reach(error):
+            what = "cannot be read"
+        hint = find_way_out(error)
         if url.endswith((".csv", ".csv.gz", ".csv.zst")):
-            hint = "; is it CSV? then set source.format=csv"
-        raise InputError(
-            f"{url}: is not a readable Parquet file: {first_sentence(error)}{hint}"
-        ) from error
+            hint = "is it CSV? then set source.format=csv"
+        # The rest is Arrow's advice to programmers.
+        reason, _, _ = explain_failure(error, url).partition(". ")
+        raise InputError(f"{url}: {what}: {reason[:_MOST_CHARACTERS]}; {hint}") from error
 
 
 def is_encryption(error: Exception) -> bool:
