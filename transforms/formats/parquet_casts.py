@@ -46,7 +46,8 @@ def _cast_fixed_lists(
     is_unfit[fitting] = False
     spread = take_values(cast, pa.array(places, mask=is_unfit)) if len(unfit) else cast
     reason = RowError(
-        f"column {field.name!r}: a missing list in {field.type}, which readers of Parquet refuse; "
+        f"column {field.name!r}: a list in {field.type} is missing or has another size, which readers of "
+        f"Parquet refuse; "
         "write the column as a list of any size"
     )
     return spread, dict.fromkeys(unfit.tolist(), reason)
