@@ -118,6 +118,11 @@ def list_paths(fs: Any, path: str, recursive: bool) -> Listing:
     return _walk(fs, split_pattern(path), is_named=False, recursive=recursive)
 
 
+def to_printable(path: str) -> str:
+    """Return a path of a disk with signs in place of bytes that are no UTF-8."""
+    return path.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def _walk(fs: Any, pattern: Pattern, is_named: bool, recursive: bool) -> Listing:
     listing = Listing(pattern.root)
     level = [_Folder(pattern.root, pattern.start, is_named)]
@@ -285,8 +290,9 @@ def _refuse_unprintable(path: str) -> None:
     try:
         path.encode()
     except UnicodeEncodeError as error:
-        shown = os.fsencode(path).decode(errors="replace")
-        raise InputError(f"{shown}: has a name that is not UTF-8; rename it") from error
+        raise InputError(
+            f"{to_printable(path)}: has a name that is not UTF-8; rename it"
+        ) from error
 
 
 def _not_asked_for(folder: str) -> InputError:

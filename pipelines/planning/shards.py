@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-import os
 from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from configs.errors import InputError
 from configs.suggest import nearest
 from storage import files, inputs
 from storage.inputs import InputFile
+from storage.listing import to_printable
 from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
 from transforms.formats.format import Column, Format, Piece, Shard, refuse_type
@@ -245,7 +245,7 @@ def _say_why(path: str, left_out: Sequence[str]) -> str:
     """Return why a path matches nothing, or what there is in its folder."""
     if left_out:
         # It may be no UTF-8, as long as nobody reads it.
-        first = os.fsencode(left_out[0]).decode(errors="replace")
+        first = to_printable(left_out[0])
         return (
             f" but {len(left_out):,} that are left out, {first} first: names that begin "
             "with _ or ., or end with .crc; name such a file in full to read it"
