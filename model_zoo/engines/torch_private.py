@@ -6,6 +6,7 @@ Imported lazily where it may be: torch's compiler and its quantisation take seco
 import atexit
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+import os
 from pathlib import Path
 import re
 import shutil
@@ -33,6 +34,7 @@ def write_machine_code(network: nn.Module, example: Inputs, path: Path) -> None:
     Raises:
         Exception: inductor and the C++ compiler have error classes of their own.
     """
+    _keep_caches_in_one_folder()
     from torch._inductor import aoti_compile_and_package
 
     # One thread, as everywhere: a sum that is spread over threads rounds differently.
@@ -55,6 +57,7 @@ def load_machine_code(path: Path, runners: int, device: torch.device) -> Any:
         runners: threads that call it at the same time.
         device: where it computes.
     """
+    _keep_caches_in_one_folder()
     from torch._inductor.package.package import load_package
 
     # -1 is torch's word for the device without a number.
@@ -82,6 +85,30 @@ def _remove_unpacked() -> None:
     with suppress(OSError):
         for folder in set(_UNPACKED.findall(_MAPPED.read_text())):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep_caches_in_one_folder() -> None:
+    """Have inductor keep in `TORCHINDUCTOR_CACHE_DIR` what it keeps in the temporary folder even so.
+
+    Those are headers that were compiled ahead, and results that are pickled. What another user puts
+    into `/tmp/torchinductor_<user>` would become machine code of ours.
+    """
+    from torch._inductor.runtime import cache_dir_utils, runtime_utils
+
+    # Should the name go, this sets nothing, and tests/model_zoo/engines/test_compiled.py finds files
+    # in the temporary folder. First here: others take it from these two when they are imported.
+    for module in (cache_dir_utils, runtime_utils):
+        vars(module)["default_cache_dir"] = cache_dir_utils.cache_dir
+
+    from torch._inductor import codecache
+    from torch._inductor.runtime.caching import implementations
+
+    # These may have been imported before, by torchvision for example.
+    for taken in (codecache, implementations):
+        vars(taken)["default_cache_dir"] = cache_dir_utils.cache_dir
+    headers = os.path.join(cache_dir_utils.cache_dir(), "precompiled_headers")
+    vars(codecache)["_HEADER_DIR"] = headers
+    vars(codecache)["_HEADER_LOCK_DIR"] = os.path.join(headers, "locks")
 
 
 def has_backend(name: str) -> bool:

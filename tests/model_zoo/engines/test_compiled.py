@@ -1,9 +1,13 @@
 """Machine code of a network: the same scores, made once per machine, and only used for the shapes that it was made for."""
 
 from concurrent.futures import ThreadPoolExecutor
+import getpass
+import os
 from pathlib import Path
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from model_zoo.engines.settings import Settings
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import Scorer, load_scorer
 from tests.support.builders import tiny_network, tiny_package
+from tests.support.repository import REPOSITORY
 
 pytestmark = [
     pytest.mark.program,
@@ -88,6 +93,34 @@ def test_many_threads_get_their_own_scores(scorer: Scorer) -> None:
             pieces, threads.map(lambda x: scorer({"x": x}).outputs["logit"], pieces), strict=True
         ):
             np.testing.assert_allclose(scored, expected(piece), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_nothing_is_kept_or_looked_for_in_a_folder_that_another_user_made(tmp_path: Path) -> None:
+    """In a process of its own: inductor decides at its import where it keeps what."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    planted = shared / f"torchinductor_{getpass.getuser()}"
+    planted.mkdir(mode=0o777)
+    planted.chmod(0o777)
+    package = tiny_package(tmp_path / "model")
+    code = (
+        "import sys\n"
+        "from model_zoo.engines.settings import Settings\n"
+        "from model_zoo.package.package import read_package\n"
+        "from model_zoo.scoring.scorer import load_scorer\n"
+        "load_scorer(read_package(sys.argv[1]), 'cpu', Settings(16, compiled=True), threads=1)\n"
+    )
+    names = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment["TMPDIR"] = str(shared)
+    subprocess.run(
+        [sys.executable, "-c", code, package], cwd=REPOSITORY, env=environment, check=True
+    )
+    assert list(planted.rglob("*")) == []
+    kept = shared / f"library-caches-{os.getuid()}"
+    assert list(kept.rglob("*.gch"))
 
 
 def test_a_folder_that_is_not_this_users_alone_is_not_used(
