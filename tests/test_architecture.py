@@ -102,6 +102,7 @@ FOUNDATION = {
     "transforms.batches",
     "transforms.formats.format",
     "transforms.formats.output",
+    "transforms.formats.read_failures",
     "transforms.formats.table",
     "transforms.output.plan_file",
     "transforms.record_batches",
