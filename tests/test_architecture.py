@@ -122,6 +122,7 @@ FOUNDATION = {
     "transforms.batches",
     "transforms.formats.format",
     "transforms.formats.output",
+    "transforms.formats.read_failures",
     "transforms.formats.table",
     "transforms.logical_types",
     "transforms.output.plan_file",

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 
 from configs.errors import JobError
 from configs.load import load, parse_set
@@ -46,6 +47,7 @@ def load_job(arguments: argparse.Namespace) -> ScoringJob:
 
 def _quote(text: str) -> str:
     if make_unicode(text) != text:
-        raise JobError(f"{text}: this path is not UTF-8; rename the file or folder")
+        encoding = sys.getfilesystemencoding().upper()
+        raise JobError(f"{text}: this path is not {encoding}; rename the file or folder")
     # JSON is YAML too, in which a single-quoted text would lose its line breaks.
     return json.dumps(text, ensure_ascii=False)
