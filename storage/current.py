@@ -5,7 +5,6 @@ wherever that was, cannot lead readers back to what an older plan made. The file
 launch was planned that decided it (`storage.stamped`), so nothing is asked of any other file.
 """
 
-from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 import errno
 
@@ -41,17 +40,29 @@ def make_current(run: RunFolder, planned_at: datetime) -> str | None:
     Returns:
         The id of the run that readers stay with, because a later launch decided that; else None.
     """
-    is_local = files.is_local(run.output)
-    with hold_current(run.output) if is_local else nullcontext():
-        newer = _move(run, planned_at)
-        if is_local:
-            _link_current(run)
+    if not files.is_local(run.output):
+        return _move(run, planned_at, scratch="")
+    newer = _move_on_disk(run, planned_at)
     # Again: whoever gave a name that is found standing may have failed to.
     files.sync_folder(run.output)
     return newer
 
 
-def _move(run: RunFolder, planned_at: datetime) -> str | None:
+def _move_on_disk(run: RunFolder, planned_at: datetime) -> str | None:
+    for attempt in range(_ATTEMPTS):
+        try:
+            with hold_current(run.output) as scratch:
+                newer = _move(run, planned_at, scratch)
+                _link_current(run, scratch)
+                return newer
+        except FileNotFoundError:
+            # This process was stopped for so long that another one took the lock.
+            if attempt + 1 == _ATTEMPTS:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _move(run: RunFolder, planned_at: datetime, scratch: str) -> str | None:
     """Move CURRENT; return the id of the run that it stays with, if it does."""
     current = files.join(run.output, CURRENT)
     content = f"{run.run_id}\n".encode()
@@ -67,23 +78,9 @@ def _move(run: RunFolder, planned_at: datetime) -> str | None:
         # All that readers follow from there is durable before.
         for folder in (run.published, runs, run.output):
             files.sync_folder(folder)
-        if _replace(run, content, planned_at, before):
+        if stamped.replace(current, content, planned_at, before, scratch):
             return None
     raise OSError(errno.EBUSY, "others moved it again and again", current)
-
-
-def _replace(
-    run: RunFolder, content: bytes, planned_at: datetime, before: stamped.Stamped | None
-) -> bool:
-    current = files.join(run.output, CURRENT)
-    try:
-        files.make_folder(run.temporary)
-        return stamped.replace(current, content, planned_at, before, scratch=run.temporary)
-    except FileNotFoundError:
-        # On a disk, another launcher of this run was faster, and cleaned up.
-        if not files.is_local(run.output):
-            raise
-        return False
 
 
 def _find_published(output: str, content: bytes) -> str | None:
@@ -94,13 +91,10 @@ def _find_published(output: str, content: bytes) -> str | None:
     return None
 
 
-def _link_current(run: RunFolder) -> None:
+def _link_current(run: RunFolder, scratch: str) -> None:
     """Let the link follow CURRENT."""
     standing = files.read(files.join(run.output, CURRENT)) or b""
     link = files.join(run.output, LINK)
     target = f"{RUNS}/{standing.decode().strip()}"
-    while files.read_link(link) != target:
-        # Not found: as in `_replace`.
-        with suppress(FileNotFoundError):
-            files.make_folder(run.temporary)
-            files.link_folder(link, target, scratch=run.temporary)
+    if files.read_link(link) != target:
+        files.link_folder(link, target, scratch)

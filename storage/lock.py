@@ -2,12 +2,12 @@
 
 A run's launcher holds one in the run's temporary folder, which tells that it still lives. Nobody
 can tell it of a store, and where workers outlive their launcher a free lock would prove nothing.
-Whoever moves CURRENT holds one beside it, for as long as it takes to look and to replace.
+Whoever moves CURRENT holds one beside it, for as long as it takes to look and to replace; who is
+stopped meanwhile loses it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-import errno
 import fcntl
 import os
 from pathlib import Path
@@ -19,9 +19,10 @@ from storage.layout import CURRENT, RunFolder
 _MODE = 0o640
 # Longer than any job's name, which is what the file holds.
 _MOST_BYTES = 1 << 16
-# CURRENT is moved in milliseconds, and seconds on a disk that is busy: longer, and its holder was
-# stopped.
-_LONGEST_WAIT_SECONDS = 60.0
+_FOLDER_MODE = 0o750
+_SCRATCH = f".{CURRENT}."
+# CURRENT is moved in milliseconds; who takes longer may lose the lock, and begins again.
+_PATIENCE_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.01
 
 
@@ -78,20 +79,56 @@ def keep_free(run: RunFolder) -> Iterator[bool]:
 
 
 @contextmanager
-def hold_current(output: str) -> Iterator[None]:
+def hold_current(output: str) -> Iterator[str]:
     """Let nobody else on this disk move CURRENT while the block runs.
 
-    Raises:
-        OSError: another process has held the lock for a minute.
+    Gives a folder for what gets its name in the block. A holder that was stopped loses the lock
+    after some seconds, and that folder with it: what it has prepared then is not found, so it
+    cannot replace anything on the word of what it read before.
     """
     path = Path(files.join(output, f".{CURRENT}.lock"))
-    number = _open_locked(path, fcntl.LOCK_EX)
+    number, scratch = _claim_current(path)
     try:
-        yield
+        yield str(scratch)
     finally:
-        # While it is held: who waits for it finds that it lost its name, and opens another.
-        disk.remove(path)
+        try:
+            disk.remove(scratch)
+            # While it is held: who waits for it finds that it lost its name, and opens another.
+            if _has_name(number, path):
+                disk.remove(path)
+        finally:
+            os.close(number)
+
+
+def _claim_current(path: Path) -> tuple[int, Path]:
+    """Return the locked file, and the holder's folder."""
+    while True:
+        number = _open_locked(path, fcntl.LOCK_EX)
+        inode = os.fstat(number).st_ino
+        scratch = path.with_name(f"{_SCRATCH}{inode}")
+        try:
+            # Of holders that were killed, or have lost the lock.
+            for name in files.list_names(str(path.parent)):
+                if name.startswith(_SCRATCH) and name != path.name:
+                    disk.remove(path.with_name(name))
+            os.mkdir(scratch, _FOLDER_MODE)
+            # Asked after the folder is there: who takes the lock from here on finds that, and
+            # removes it.
+            if _has_name(number, path):
+                return number, scratch
+            disk.remove(scratch)
+        except BaseException:
+            os.close(number)
+            raise
         os.close(number)
+
+
+def _has_name(number: int, path: Path) -> bool:
+    """Tell whether an open file still has its name, so that others find the lock on it."""
+    try:
+        return os.stat(path).st_ino == os.fstat(number).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _open_locked(path: Path, kind: int) -> int:
@@ -112,12 +149,8 @@ def _open_locked(path: Path, kind: int) -> int:
         except BaseException:
             os.close(number)
             raise
-        locked = os.fstat(number)
-        try:
-            if os.stat(path).st_ino == locked.st_ino:
-                return number
-        except FileNotFoundError:
-            pass
+        if _has_name(number, path):
+            return number
         # The lock is on a file that lost its name: nobody would find it.
         os.close(number)
 
@@ -127,13 +160,14 @@ def _wait_for_lock(number: int, kind: int, path: Path) -> None:
     if kind == fcntl.LOCK_SH:
         fcntl.flock(number, kind)
         return
-    deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             fcntl.flock(number, kind | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                held = "is held by a process that has stopped; continue or end that"
-                raise OSError(errno.EBUSY, held, str(path)) from None
+            # Its holder was stopped: without its name, the lock is nobody's any more.
+            if time.monotonic() > deadline and _has_name(number, path):
+                disk.remove(path)
+                return
         retries.pause(_LOOK_AGAIN_SECONDS)

@@ -7,11 +7,14 @@ runs before Beam may be.
 
 import argparse
 import atexit
+from contextlib import suppress
 import os
 import shutil
 import sys
 import tempfile
 from typing import Any
+
+from configs.errors import PublishError
 
 _MODEL_MANAGER = "apache_beam.ml.inference.model_manager"
 _PREFIX = "batch-prediction-"
@@ -55,6 +58,9 @@ def gather_temporary_folders(keeps_requirements: bool) -> None:
     Args:
         keeps_requirements: whether Beam's folder of downloaded packages stays where it is, from job
             to job.
+
+    Raises:
+        PublishError: the folder of temporary files takes none.
     """
     from apache_beam.runners.portability import job_server, local_job_service, stager
     from apache_beam.transforms import environments
@@ -62,7 +68,13 @@ def gather_temporary_folders(keeps_requirements: bool) -> None:
     modules: list[Any] = [environments, job_server, local_job_service]
     if not keeps_requirements:
         modules.append(stager)
-    gathered = _Tempfile(_make_gathering_folder())
+    try:
+        gathered = _Tempfile(_make_gathering_folder())
+    except OSError as error:
+        raise PublishError(
+            f"{tempfile.gettempdir()}: temporary files cannot be made there: "
+            f"{error.strerror or error}; mend the folder, or set TMPDIR to another"
+        ) from error
     for module in modules:
         # Should Beam make its folders elsewhere, those stay behind again;
         # tests/pipelines/runners/test_temporary_folders.py looks.
@@ -102,8 +114,10 @@ def _make_gathering_folder() -> str:
 
 
 def _remove_own(folder: str, process: int) -> None:
-    if os.getpid() == process:
-        shutil.rmtree(folder, ignore_errors=True)
+    # Whatever cannot be removed stays: the run is over.
+    with suppress(OSError):
+        if os.getpid() == process:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def add_flags(options: Any, parser: argparse.ArgumentParser) -> None:

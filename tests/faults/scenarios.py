@@ -22,6 +22,8 @@ ELSEWHERE = {
     "storage.disk._hide_folders:os.scandir": "storage/test_files.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",
     "storage.disk._hide_folders:os.rename": "storage/test_files.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",
     "storage.object_stores.discard:.discard": "object_stores/test_store_files.py::test_a_file_whose_writing_failed_is_not_stored",
+    "storage.lock._wait_for_lock:disk.remove": "storage/test_current.py::test_a_holder_that_was_stopped_loses_the_lock_and_replaces_nothing",
+    "storage.lock._claim_current:disk.remove": "storage/test_current.py::test_what_a_killed_holder_left_goes",
     "storage.files.replace:.pipe_file": "storage/test_files.py::test_replace_writes_whatever_is_there",
     "storage.files.link_or_copy:.cp_file": "storage/test_files.py::test_a_stored_file_gets_a_second_name",
     "model_zoo.package.package.write_package:files.replace": "model_zoo/package/test_package.py::test_a_package_is_read_as_it_was_written",

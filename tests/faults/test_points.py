@@ -41,6 +41,7 @@ KILLED_SHARDS = full_or(SHARDS, 40)
 _FORGIVEN = (
     "pipelines.cli.metrics_file",
     "pipelines.scoring.stale_runs",
+    "pipelines.runners.beam_private._remove_own",
     "storage.lock.claim_if_free",
 )
 # Once the manifest stands, the launcher takes up what its worker could not end, so that it takes two failures to fail; and after these
@@ -50,6 +51,7 @@ _DONE_AGAIN = (
     "storage.stamped.",
     "storage.lock._open_locked",
     "storage.lock.hold_current",
+    "storage.lock._claim_current",
     "storage.layout.remove_temporary",
     "transforms.output.published_files.remove_strays:",
     "transforms.publish.",

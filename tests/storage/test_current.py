@@ -1,7 +1,6 @@
 """CURRENT goes where the latest plan says, whoever comes last; a loop over what was asked tells where."""
 
 from datetime import UTC, datetime, timedelta
-import errno
 import os
 from pathlib import Path
 import threading
@@ -12,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 import pytest
 
-from storage import current, files, lock, stamped
+from storage import current, disk, files, lock, stamped
 from storage.current import make_current, take_plan_time
 from storage.layout import RunFolder, find_current_run
 
@@ -45,7 +44,7 @@ def test_the_latest_plan_decides_in_whatever_order_they_come(
         leader, decided = (leader if stays else run_id), max(planned, decided)
         assert find_current_run(str(output)) == leader
         assert os.readlink(output / "current") == f"runs/{leader}"
-    assert sorted(os.listdir(output)) == ["CURRENT", "_tmp", "current", "runs"]
+    assert sorted(os.listdir(output)) == ["CURRENT", "current", "runs"]
 
 
 def test_the_time_is_that_of_the_plan_and_the_content_only_the_id(tmp_path: Path) -> None:
@@ -136,17 +135,33 @@ def test_a_lock_that_a_killed_launcher_left_is_free(tmp_path: Path) -> None:
     assert not (tmp_path / ".CURRENT.lock").exists()
 
 
-def test_a_stopped_process_is_not_waited_for_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", ["open_new", "symlink", "replace"])
+def test_a_holder_that_was_stopped_loses_the_lock_and_replaces_nothing(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = published(tmp_path, "one")
-    monkeypatch.setattr(lock, "_LONGEST_WAIT_SECONDS", 0.0)
-    with lock.hold_current(str(tmp_path)):
-        for _ in range(3):
-            with pytest.raises(OSError, match="process that has stopped") as caught:
-                make_current(run, at(0))
-            assert caught.value.errno == errno.EBUSY
-    assert make_current(run, at(0)) is None
+    """It has read CURRENT, and goes on once a newer run has taken the lock, moved it, and let go."""
+    older, newer = published(tmp_path, "older"), published(tmp_path, "newer")
+    monkeypatch.setattr(lock, "_PATIENCE_SECONDS", 0.0)
+    module: Any = disk if step == "open_new" else os
+    real = getattr(module, step)
+
+    def stop(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(module, step, real)
+        assert make_current(newer, at(1)) is None
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(module, step, stop)
+    assert make_current(older, at(0)) == "newer"
+    assert find_current_run(str(tmp_path)) == "newer"
+    assert os.readlink(tmp_path / "current") == "runs/newer"
+    assert sorted(os.listdir(tmp_path)) == ["CURRENT", "current", "runs"]
+
+
+def test_what_a_killed_holder_left_goes(tmp_path: Path) -> None:
+    (tmp_path / ".CURRENT.12345").mkdir()
+    (tmp_path / ".CURRENT.12345/.CURRENT.abc").touch()
+    assert make_current(published(tmp_path, "one"), at(0)) is None
+    assert sorted(os.listdir(tmp_path)) == ["CURRENT", "current", "runs"]
 
 
 def test_a_store_whose_condition_is_never_met_is_given_up(

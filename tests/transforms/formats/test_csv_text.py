@@ -190,12 +190,20 @@ def zip_of(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.csv", gzip.compress(ROW), r"is gzip and not plain CSV; let its name end in \.gz"),
+        (
+            "a.csv",
+            gzip.compress(ROW, mtime=0),
+            r"is gzip and not plain CSV; let its name end in \.gz",
+        ),
         ("a.csv", bz2.compress(ROW), r"is bzip2 and not plain CSV; let its name end in \.bz2"),
         ("a.csv", lzma.compress(ROW), r"is xz and not plain CSV; let its name end in \.xz"),
         ("a.csv", zstandard.compress(ROW), r"is zstandard and not plain CSV; .* \.zst"),
         ("a.csv.zip", zip_of(ROW), "is a ZIP archive and not plain CSV; unpack it first"),
-        ("a.csv.GZ", gzip.compress(ROW), "holds gzip once it is unpacked; compress it only once"),
+        (
+            "a.csv.GZ",
+            gzip.compress(ROW, mtime=0),
+            "holds gzip once it is unpacked; compress it only once",
+        ),
         ("a.csv.gz", zip_of(ROW), "holds a ZIP archive once it is unpacked"),
         ("a.csv.gz", bz2.compress(ROW), "holds bzip2 once it is unpacked"),
     ],
