@@ -123,7 +123,7 @@ PROMISES = (
     Promise(
         "units that are done are not scored again",
         "transforms/read.py",
-        "if files.read(self.run.done_record(unit.index)):",
+        "if is_done(self.run, unit.index):",
         "if not unit.shard:",
         ("tests/transforms/test_read.py", "tests/faults"),
     ),
