@@ -135,6 +135,7 @@ def test_stopped_at_a_step_it_does_not_lead_readers_back(
     after: bool, job: Path, chains: list[str], server: Server, tmp_path: Path
 ) -> None:
     assert len(chains) > 10
+    print(len(chains), "steps")
     with ThreadPoolExecutor(2) as pool:
         tries = [
             (
