@@ -108,10 +108,14 @@ def main(argv: Sequence[str]) -> int:
     job = load_job(arguments)
     log.facts.job = job.name
     _log_old_names(arguments, job, log)
+    output = find_output(job)
+    # Before any store is asked for anything.
+    urls = [output, *job.source.paths, job.model.package]
+    refuse_unreachable(options, urls, arguments.shared_filesystem)
     # A dry run publishes nothing, and need not reach the output.
     planned_at = None
     if not arguments.dry_run:
-        planned_at = take_plan_time(find_output(job))
+        planned_at = take_plan_time(output)
     plan = make_plan(job, planned_at)
     # The machines of a cluster are others than this one.
     if not is_cluster(options):
@@ -119,9 +123,6 @@ def main(argv: Sequence[str]) -> int:
         use_tuned_workers(options, flags, plan.inference.workers)
     if plan.inference.why:
         log.tell("speed", plan.inference.why)
-    # Before anything is written, and after planning, which knows every path in full.
-    urls = [plan.run.output, *job.source.paths, plan.package.url]
-    refuse_unreachable(options, urls, arguments.shared_filesystem)
     _log_plan(plan, options, log)
     reuse_from: str | None = arguments.reuse_from or arguments.only_rejected
     # Asked here too, so that it is refused before anything is written.

@@ -99,6 +99,14 @@ def refuse_wrong_options(options: PipelineOptions) -> None:
         )
 
 
+def _is_local(url: str) -> bool:
+    try:
+        return files.is_local(url)
+    except (ImportError, ValueError):
+        # Planning says which extra or which kind of storage is missing.
+        return False
+
+
 def refuse_unreachable(
     options: PipelineOptions, urls: Sequence[str], shared_filesystem: bool
 ) -> None:
@@ -120,7 +128,7 @@ def refuse_unreachable(
                 f"{url}: lives in one process only; "
                 "use --direct_running_mode=in_memory or multi_threading, or another path"
             )
-        if is_cluster(options) and files.is_local(url) and not shared_filesystem:
+        if is_cluster(options) and _is_local(url) and not shared_filesystem:
             mounted = "; if every worker mounts this folder, say --shared_filesystem"
             raise JobError(
                 f"{url}: is a path of this machine, which {runner}'s workers cannot see; "

@@ -218,7 +218,7 @@ PROMISES = (
     Promise(
         "the message of a rejected row tells none of its values",
         "configs/redaction.py",
-        "        line = _blot_out(_cut(line), list(values))",
+        "        line = _blot_out(_cut(line), list(values), known)",
         "        line = _cut(line)",
         ("tests/configs/test_redaction.py", "tests/security/test_row_values.py"),
     ),
@@ -306,8 +306,8 @@ PROMISES = (
     Promise(
         "an interrupted run ends with status 130",
         "pipelines/cli/command_line.py",
-        "        return _INTERRUPTED\n",
-        "        return 1\n",
+        'return _say_stopped("interrupted", _INTERRUPTED)',
+        'return _say_stopped("interrupted", 1)',
         ("tests/pipelines/cli/test_run_log.py", "tests/faults/test_interrupts.py"),
     ),
     Promise(
