@@ -27,6 +27,7 @@ ROW_COUNTS = ("in", "scored", "filtered", "rejected")
 _NO_RECORD = RowRecord()
 # What an element without rows is taken for.
 _SMALL_BYTES = 1_000
+_MOST_ESTIMATED_BYTES = 2**31 - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -273,7 +274,8 @@ class BatchCoder(coders.Coder):
         rows = getattr(raw, "rows", None)
         if not isinstance(rows, pa.RecordBatch):
             return _SMALL_BYTES
-        return int(rows.nbytes)
+        # Beam counts in a C int.
+        return min(int(rows.nbytes), _MOST_ESTIMATED_BYTES)
 
     # So that Beam makes no key of a batch, for which equal ones need equal bytes.
     def is_deterministic(self) -> bool:

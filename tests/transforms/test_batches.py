@@ -131,6 +131,16 @@ def test_the_size_estimate_encodes_nothing_and_is_about_right() -> None:
     assert BatchCoder().estimate_size(half) == 400_000
 
 
+def test_the_size_estimate_is_never_more_than_a_c_int_holds() -> None:
+    """Of batches that share their values: three times as many bytes as there are."""
+    texts = pa.array(["x" * 1_000_000])
+    many = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1, dtype=np.int32)), texts)
+    rows = pa.RecordBatch.from_pydict({f"column {number}": many for number in range(3_000)})
+    assert rows.nbytes > 2**31
+    batch = RawBatch(make_unit(), BatchId("s", 0), rows, np.arange(1), True)
+    assert BatchCoder().estimate_size(batch) == 2**31 - 1
+
+
 def test_batch_ids_sort_and_print() -> None:
     ids = [BatchId("b", 0), BatchId("a", 10), BatchId("a", 9)]
     assert sorted(ids) == [BatchId("a", 9), BatchId("a", 10), BatchId("b", 0)]

@@ -26,6 +26,7 @@ from tests.transforms.written_units import (
     write_units,
 )
 from transforms.formats.output import FileFormat
+from transforms.output import part_writer
 from transforms.output.done_record import (
     is_done,
     read_done_record,
@@ -100,6 +101,20 @@ def test_many_rows_make_several_row_groups(tmp_path: Path) -> None:
     (part,) = write_units(run, batches, file_format(rows_per_file=10**6))
     assert pq.read_metadata(f"{run.attempts}/{part.scored[0].path}").num_row_groups == 2
     assert stored(run, part)[0]["id"].to_pylist() == list(range(300_000))
+
+
+def test_large_rows_make_row_groups_of_fewer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row has 12 bytes, and a row group is written once it has 300."""
+    monkeypatch.setattr(part_writer, "_ROW_GROUP_BYTES", 300)
+    run, unit = planned_run(str(tmp_path), []), make_unit()
+    batches = whole_unit(unit, [10] * 7)
+    (part,) = write_units(run, batches, file_format())
+    footer = pq.read_metadata(f"{run.attempts}/{part.scored[0].path}")
+    groups = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+    assert groups == [30, 30, 10]
+    assert stored(run, part)[0]["id"].to_pylist() == list(range(70))
 
 
 @pytest.mark.parametrize(

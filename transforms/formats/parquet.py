@@ -26,6 +26,7 @@ from transforms.formats.format import (
 )
 from transforms.formats.parquet_casts import cast_column
 from transforms.formats.parquet_footer import (
+    count_row_bytes,
     holds_more_than,
     is_encryption,
     list_groups,
@@ -53,6 +54,8 @@ MAX_EXPANSION = 1_000
 _READ_BYTES = 1 << 20
 # What is fetched of a remote file at a time, and stays in memory until its last row was given.
 _FETCH_BYTES = 64 << 20
+# What travels together at most, in memory: of rows of less than 2 kB it are as many as the plan says.
+_BATCH_BYTES = 128 << 20
 # Rows, and why some of them were not read exactly.
 _Read: TypeAlias = tuple[pa.RecordBatch, Mapping[int, Exception]]
 
@@ -221,6 +224,7 @@ def _read_batches(
         check_unchanged(unit)
     with ExitStack() as stack:
         file = stack.enter_context(_open(unit.shard, USUAL))
+        rows_per_batch = _bound_rows(file.metadata, unit, schema.names, rows_per_batch)
         stored = file.schema_arrow
         int96 = list_int96(unit.shard, file.metadata, stored)
         units = list_int96_units(schema, int96)
@@ -234,6 +238,25 @@ def _read_batches(
         for batches in islice(align(streams), start, None):
             by_reading = dict(zip(readings, batches, strict=True))
             yield put_together(by_reading, schema, units)
+
+
+def _bound_rows(
+    metadata: pq.FileMetaData, unit: WorkUnit, names: Sequence[str], rows_per_batch: int
+) -> int:
+    """Return how many rows may travel together: fewer where they are large, whatever columns make them so.
+
+    The plan counts what the network takes; texts and pictures that are carried along may be far larger.
+    """
+    first, count = unit.span
+    groups = range(first, first + count)
+    # All columns of the file, which nearly always are small: to look at each takes long where there
+    # are thousands.
+    whole_bytes = sum(metadata.row_group(group).total_byte_size for group in groups)
+    if whole_bytes <= _BATCH_BYTES:
+        return rows_per_batch
+    row_bytes = count_row_bytes(metadata, groups, set(names))
+    fitting = _BATCH_BYTES // max(1, row_bytes)
+    return max(1, min(rows_per_batch, fitting))
 
 
 def _iterate_batches(

@@ -1,6 +1,6 @@
 """The footers of Parquet files: what they say of columns and row groups, before any row is read."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 import os
 
 import pyarrow as pa
@@ -95,6 +95,28 @@ def holds_more_than(limit: int, url: str, metadata: pq.FileMetaData, names: set[
             column = group.column(number)
             decoded_bytes += _count_column_bytes(column, width)
     return decoded_bytes > limit
+
+
+def count_row_bytes(metadata: pq.FileMetaData, groups: Sequence[int], names: set[str]) -> int:
+    """Return the bytes of a row in memory, in the row group where they are most.
+
+    That is their mean in each row group, as far as the footer tells.
+
+    Args:
+        metadata: a file's footer.
+        groups: numbers of the row groups.
+        names: those of the columns that are read.
+    """
+    widths = _list_widths(metadata, names)
+    most = 0
+    for number in groups:
+        group = metadata.row_group(number)
+        group_bytes = 0
+        for leaf, width in widths.items():
+            column = group.column(leaf)
+            group_bytes += _count_column_bytes(column, width)
+        most = max(most, group_bytes // max(1, group.num_rows))
+    return most
 
 
 def refuse_intervals(url: str, metadata: pq.FileMetaData, names: set[str]) -> None:

@@ -19,6 +19,8 @@ from transforms.timing import StageTimes, peak_memory
 
 # Rows that are collected before they are written as one row group.
 _ROW_GROUP_ROWS = 1 << 17
+# Or their bytes: of rows of less than 2 kB the number comes first.
+_ROW_GROUP_BYTES = 256 << 20
 # 48 bits: two attempts at one unit will not get the same by chance.
 _ATTEMPT_DIGITS = 12
 # How often the number of rows done is left where the launcher's progress bar looks.
@@ -51,6 +53,7 @@ class PartWriter:
         self._scored: list[WrittenFile] = []
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
+        self._pending_bytes = 0
         self._filtered = 0
         self._rejected: list[pa.RecordBatch] = []
         self._placement = ""
@@ -141,11 +144,13 @@ class PartWriter:
             here = rows.slice(0, room)
             self._pending.append(here)
             self._pending_rows += here.num_rows
+            self._pending_bytes += here.nbytes
             rows = rows.slice(here.num_rows)
             if self._rows_in_file == self._format.rows_per_file:
                 self._close_file()
+        is_enough = self._pending_rows >= _ROW_GROUP_ROWS or self._pending_bytes >= _ROW_GROUP_BYTES
         # Rows that are sorted inside a file wait until all of them are there.
-        if self._pending_rows >= _ROW_GROUP_ROWS and not self._format.sort_by:
+        if is_enough and not self._format.sort_by:
             self._flush()
 
     def _flush(self) -> None:
@@ -162,6 +167,7 @@ class PartWriter:
             self._file.write(row_group)
         self._pending = []
         self._pending_rows = 0
+        self._pending_bytes = 0
 
     def _close_file(self) -> None:
         # A unit without rows gets a file with the schema; any other must not end with an empty row
