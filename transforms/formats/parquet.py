@@ -54,8 +54,8 @@ MAX_EXPANSION = 1_000
 _READ_BYTES = 1 << 20
 # What is fetched of a remote file at a time, and stays in memory until its last row was given.
 _FETCH_BYTES = 64 << 20
-# What travels together at most, in memory: of rows of less than 2 kB it are as many as the plan says.
-_BATCH_BYTES = 128 << 20
+# What travels together at most, in memory: of rows of less than 1 kB it is as many as the plan says.
+_BATCH_BYTES = 64 << 20
 # Rows, and why some of them were not read exactly.
 _Read: TypeAlias = tuple[pa.RecordBatch, Mapping[int, Exception]]
 

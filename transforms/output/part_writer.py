@@ -19,8 +19,8 @@ from transforms.timing import StageTimes, peak_memory
 
 # Rows that are collected before they are written as one row group.
 _ROW_GROUP_ROWS = 1 << 17
-# Or their bytes: of rows of less than 2 kB the number comes first.
-_ROW_GROUP_BYTES = 256 << 20
+# Or their bytes: of rows of less than 1 kB the number comes first.
+_ROW_GROUP_BYTES = 128 << 20
 # 48 bits: two attempts at one unit will not get the same by chance.
 _ATTEMPT_DIGITS = 12
 # How often the number of rows done is left where the launcher's progress bar looks.
