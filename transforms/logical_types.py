@@ -8,30 +8,34 @@ of the values, so shards that differ in it alone fit together.
 from collections.abc import Callable
 
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.compute as pc
 
-_TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-_BINARIES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
-_LARGE = (pa.types.is_large_string, pa.types.is_large_binary)
-_LISTS = (
-    pa.types.is_list,
-    pa.types.is_large_list,
-    pa.types.is_list_view,
-    pa.types.is_large_list_view,
-)
-_LARGE_LISTS = (pa.types.is_large_list, pa.types.is_large_list_view)
 Check = Callable[[pa.DataType], bool]
+
+_TEXTS = (types.is_string, types.is_large_string, types.is_string_view)
+_BINARIES = (types.is_binary, types.is_large_binary, types.is_binary_view)
+# Those with offsets of 64 bits.
+_LARGE = (types.is_large_string, types.is_large_binary)
+_LISTS = (
+    types.is_list,
+    types.is_large_list,
+    types.is_list_view,
+    types.is_large_list_view,
+)
+_LARGE_LISTS = (types.is_large_list, types.is_large_list_view)
+_REBUILT_LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list)
 
 
 def join_types(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
     """Return the type that holds every value of both exactly; None when they differ logically.
 
-    Two equal types stay as they are. The result does not depend on the order of several types but in
-    the names of what is inside a list.
+    Two equal types stay as they are. In whatever order several types are joined, the result is the
+    same, except for the names of the fields inside lists: the first type's stay.
 
     Args:
-        first: one of them.
-        second: the other.
+        first: one type.
+        second: the other type.
 
     >>> join_types(pa.string(), pa.dictionary(pa.int8(), pa.large_string()))
     DataType(large_string)
@@ -43,20 +47,20 @@ def join_types(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
     if first == second:
         return first
     # Nulls alone are of any type.
-    if pa.types.is_null(first):
+    if types.is_null(first):
         return second
-    if pa.types.is_null(second):
+    if types.is_null(second):
         return first
-    if pa.types.is_dictionary(first) and pa.types.is_dictionary(second):
+    if types.is_dictionary(first) and types.is_dictionary(second):
         return _join_dictionaries(first, second)
-    one, other = decoded_type(first), decoded_type(second)
-    for kinds, plain, large in (
-        (_TEXTS, pa.string(), pa.large_string()),
-        (_BINARIES, pa.binary(), pa.large_binary()),
-    ):
-        if _is_any(one, kinds) and _is_any(other, kinds):
-            # With long offsets no cast can fail, whatever the length of a batch.
-            return large if _is_any(one, _LARGE) or _is_any(other, _LARGE) else plain
+    one = decoded_type(first)
+    other = decoded_type(second)
+    # With long offsets no cast can fail, whatever the length of a batch.
+    is_large = _is_any(one, _LARGE) or _is_any(other, _LARGE)
+    if _is_any(one, _TEXTS) and _is_any(other, _TEXTS):
+        return pa.large_string() if is_large else pa.string()
+    if _is_any(one, _BINARIES) and _is_any(other, _BINARIES):
+        return pa.large_binary() if is_large else pa.binary()
     # A dictionary of other values than texts.
     if one == other:
         return one
@@ -65,7 +69,9 @@ def join_types(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
 
 def decoded_type(dtype: pa.DataType) -> pa.DataType:
     """Return the type of a dictionary's values, and any other type as it is."""
-    return dtype.value_type if pa.types.is_dictionary(dtype) else dtype
+    if types.is_dictionary(dtype):
+        return dtype.value_type
+    return dtype
 
 
 def is_text(dtype: pa.DataType) -> bool:
@@ -82,91 +88,98 @@ def holds(dtype: pa.DataType, check: Check) -> bool:
     """Tell whether a type, or one inside it, passes a check of `pyarrow.types`.
 
     Args:
-        dtype: the type.
-        check: the check.
+        dtype: the type, nested or not.
+        check: a function of `pyarrow.types`, or one like it.
     """
     if check(dtype):
         return True
-    inside = range(dtype.num_fields)
-    return any(holds(dtype.field(number).type, check) for number in inside)
+    # By number: types of Arrow other than structs cannot be iterated over.
+    for number in range(dtype.num_fields):
+        field = dtype.field(number)
+        if holds(field.type, check):
+            return True
+    return False
 
 
 def storable_type(dtype: pa.DataType) -> pa.DataType:
     """Return the nearest type that can be read back from one file, however many values there are.
 
-    A dictionary with a small index may be put together of several with other values, in a list or a
-    struct for ever; for plain columns the writer begins another row group then.
+    A dictionary inside a list or a struct may have to be joined from several with different values,
+    which together are too many for a small index; so its index becomes 32 bits wide. Plain columns
+    keep theirs: the writer begins another row group where the index is too small.
     """
 
     def widen(inside: pa.DataType) -> pa.DataType:
-        if not pa.types.is_dictionary(inside) or inside.index_type.bit_width >= 32:
+        if not types.is_dictionary(inside):
             return _rebuild(inside, widen)
+        if inside.index_type.bit_width >= 32:
+            return inside
         return pa.dictionary(pa.int32(), inside.value_type, inside.ordered)
 
+    # Not `widen`, which would change a plain column's dictionary, too.
     return _rebuild(dtype, widen)
 
 
 def nullable_type(dtype: pa.DataType) -> pa.DataType:
-    """Return the nearest type of which a missing value can be read back from a file.
+    """Return the nearest type whose missing values can be read back from a file.
 
-    Lists of a fixed size become lists: readers of Parquet refuse a column of the former for one that
-    is missing.
+    Lists of a fixed size become lists of any size: readers of Parquet refuse a whole column of the
+    former if one list is missing.
     """
-    if pa.types.is_fixed_size_list(dtype):
+    if types.is_fixed_size_list(dtype):
         field = dtype.value_field
         return pa.list_(field.with_type(nullable_type(field.type)))
     return _rebuild(dtype, nullable_type)
 
 
 def type_with_kernels(dtype: pa.DataType) -> pa.DataType:
-    """Return the nearest type of which Arrow can take rows: views become large texts or bytes."""
-    if pa.types.is_string_view(dtype):
+    """Return the nearest type whose rows Arrow can take: views become large texts or bytes."""
+    if types.is_string_view(dtype):
         return pa.large_string()
-    if pa.types.is_binary_view(dtype):
+    if types.is_binary_view(dtype):
         return pa.large_binary()
     return _rebuild(dtype, type_with_kernels)
 
 
 def decode(column: pa.Array) -> pa.Array:
-    """Return a column's values as plain ones, for which there are kernels: no dictionary, no view."""
-    if pa.types.is_dictionary(column.type):
+    """Return a column without dictionary and views, so that Arrow has kernels for it."""
+    if types.is_dictionary(column.type):
         column = cast_exactly(column, column.type.value_type)
-    if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
-        column = column.cast(type_with_kernels(column.type))
+    # Second: the values of a dictionary may be views.
+    dtype = column.type
+    if types.is_string_view(dtype) or types.is_binary_view(dtype):
+        return column.cast(type_with_kernels(dtype))
     return column
 
 
 def cast_exactly(array: pa.Array, dtype: pa.DataType) -> pa.Array:
-    """Return an array in another physical type of its values.
+    """Return the same values as an array of another physical type.
 
-    Arrow's own casts lack some pairs (text views and dictionaries) and break list views, so what is
-    nested is taken apart here, and put together again.
+    Arrow's own casts lack some pairs (text views and dictionaries) and break list views, so nested
+    arrays are taken apart here, and put together again.
 
     Args:
         array: the values.
-        dtype: as `join_types` gives it, or a number type that Arrow casts to.
+        dtype: a type that `join_types` returned, or a number type that Arrow casts to.
 
     Raises:
-        pyarrow.ArrowInvalid: a value that the type cannot hold.
+        pyarrow.ArrowInvalid: the type cannot hold a value.
     """
     if array.type == dtype:
         return array
-    if pa.types.is_null(array.type):
+    if types.is_null(array.type):
         return pa.nulls(len(array), dtype)
-    if pa.types.is_dictionary(dtype):
+    if types.is_dictionary(dtype):
         return _cast_to_dictionary(array, dtype)
-    if pa.types.is_dictionary(array.type):
-        # Of the values first: for views there is no kernel that takes them by index.
-        values = cast_exactly(array.dictionary, dtype)
-        taken_from = cast_exactly(values, type_with_kernels(dtype))
-        return cast_exactly(taken_from.take(array.indices), dtype)
-    if pa.types.is_map(dtype):
+    if types.is_dictionary(array.type):
+        return _decode_dictionary(array, dtype)
+    if types.is_map(dtype):
         return _cast_maps(array, dtype)
-    if _is_any(dtype, (pa.types.is_list, pa.types.is_large_list)):
+    if _is_any(dtype, (types.is_list, types.is_large_list)):
         return _cast_to_lists(array, dtype)
-    if pa.types.is_fixed_size_list(dtype):
+    if types.is_fixed_size_list(dtype):
         return _cast_to_fixed_lists(array, dtype)
-    if pa.types.is_struct(dtype):
+    if types.is_struct(dtype):
         return _cast_structs(array, dtype)
     return array.cast(dtype)
 
@@ -175,7 +188,7 @@ def cast_column(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
     """Return a table's column in another physical type; see `cast_exactly`.
 
     Args:
-        column: the column.
+        column: the values, in any number of chunks, which stay as they are cut.
         dtype: as for `cast_exactly`.
     """
     if column.type == dtype:
@@ -185,11 +198,11 @@ def cast_column(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
 
 
 def take_values(array: pa.Array, positions: pa.Array) -> pa.Array:
-    """Return some values of an array, also of a type that Arrow cannot take values of: views.
+    """Return some values of an array, also of views, for which Arrow has no `take`.
 
     Args:
         array: the values.
-        positions: which ones; null gives null.
+        positions: integers; a null position gives a null.
     """
     with_kernels = type_with_kernels(array.type)
     taken = cast_exactly(array, with_kernels).take(positions)
@@ -197,10 +210,11 @@ def take_values(array: pa.Array, positions: pa.Array) -> pa.Array:
 
 
 def to_lists_of_pairs(array: pa.Array) -> pa.Array:
-    """Return maps as lists of structs: for maps Arrow has no kernels."""
+    """Return maps as lists of structs: Arrow has no kernels for maps."""
     pairs = pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
     # Copied, as a slice's offsets cannot be given together with a mask.
-    offsets = pa.concat_arrays([array.offsets, pa.array([], pa.int32())])
+    nothing = pa.array([], pa.int32())
+    offsets = pa.concat_arrays([array.offsets, nothing])
     return pa.ListArray.from_arrays(offsets, pairs, mask=array.is_null())
 
 
@@ -214,70 +228,110 @@ def _join_dictionaries(first: pa.DataType, second: pa.DataType) -> pa.DataType |
         return None
     # What Parquet's readers make of a dictionary anyway; a file cannot hold more than that counts.
     index = pa.int32()
-    if first.index_type.bit_width > 32 or second.index_type.bit_width > 32:
+    index_bits = max(first.index_type.bit_width, second.index_type.bit_width)
+    if index_bits > 32:
         index = pa.int64()
     # The order of categories is the shard's own.
-    return pa.dictionary(index, values, ordered=first.ordered and second.ordered)
+    is_ordered = first.ordered and second.ordered
+    return pa.dictionary(index, values, ordered=is_ordered)
 
 
 def _join_nested(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
     if _is_any(first, _LISTS) and _is_any(second, _LISTS):
-        inner = _join_fields(first.value_field, second.value_field)
-        is_large = _is_any(first, _LARGE_LISTS) or _is_any(second, _LARGE_LISTS)
-        make = pa.large_list if is_large else pa.list_
-        return inner and make(inner)
-    if pa.types.is_fixed_size_list(first) and pa.types.is_fixed_size_list(second):
-        inner = _join_fields(first.value_field, second.value_field)
-        fits = inner is not None and first.list_size == second.list_size
-        return pa.list_(inner, first.list_size) if fits else None
-    if pa.types.is_map(first) and pa.types.is_map(second):
-        key = _join_fields(first.key_field, second.key_field)
-        item = _join_fields(first.item_field, second.item_field)
-        fits = key is not None and item is not None
-        return pa.map_(key, item) if fits else None
-    if pa.types.is_struct(first) and pa.types.is_struct(second):
+        return _join_lists(first, second)
+    if types.is_fixed_size_list(first) and types.is_fixed_size_list(second):
+        return _join_fixed_lists(first, second)
+    if types.is_map(first) and types.is_map(second):
+        return _join_maps(first, second)
+    if types.is_struct(first) and types.is_struct(second):
         return _join_structs(first, second)
     return None
 
 
-def _join_structs(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    if [field.name for field in first] != [field.name for field in second]:
+def _join_lists(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+    inner = _join_fields(first.value_field, second.value_field)
+    if inner is None:
         return None
-    joined = [_join_fields(one, other) for one, other in zip(first, second, strict=True)]
-    # Not `None in joined`: a field of Arrow fails when it is compared with None.
-    return None if any(field is None for field in joined) else pa.struct(joined)
+    if _is_any(first, _LARGE_LISTS) or _is_any(second, _LARGE_LISTS):
+        return pa.large_list(inner)
+    return pa.list_(inner)
+
+
+def _join_fixed_lists(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+    if first.list_size != second.list_size:
+        return None
+    inner = _join_fields(first.value_field, second.value_field)
+    if inner is None:
+        return None
+    return pa.list_(inner, first.list_size)
+
+
+def _join_maps(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+    key = _join_fields(first.key_field, second.key_field)
+    item = _join_fields(first.item_field, second.item_field)
+    if key is None or item is None:
+        return None
+    return pa.map_(key, item)
+
+
+def _join_structs(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+    if first.names != second.names:
+        return None
+    fields = []
+    for one, other in zip(first, second, strict=True):
+        joined = _join_fields(one, other)
+        if joined is None:
+            return None
+        fields.append(joined)
+    return pa.struct(fields)
 
 
 def _join_fields(first: pa.Field, second: pa.Field) -> pa.Field | None:
     joined = join_types(first.type, second.type)
     if joined is None:
         return None
-    return pa.field(first.name, joined, first.nullable or second.nullable)
+    is_nullable = first.nullable or second.nullable
+    return pa.field(first.name, joined, is_nullable)
 
 
 def _rebuild(dtype: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
-    """Return a nested type with what is inside it changed, and any other as it is."""
+    """Return a nested type with the types inside it changed, and any other type as it is."""
 
-    def inside(field: pa.Field) -> pa.Field:
-        return field.with_type(change(field.type))
+    def change_field(field: pa.Field) -> pa.Field:
+        changed = change(field.type)
+        return field.with_type(changed)
 
-    if pa.types.is_map(dtype):
-        return pa.map_(inside(dtype.key_field), inside(dtype.item_field))
-    # Of list views rows are taken without a look at what is in them.
-    if pa.types.is_list(dtype):
-        return pa.list_(inside(dtype.value_field))
-    if pa.types.is_large_list(dtype):
-        return pa.large_list(inside(dtype.value_field))
-    if pa.types.is_fixed_size_list(dtype):
-        return pa.list_(inside(dtype.value_field), dtype.list_size)
-    if pa.types.is_struct(dtype):
-        return pa.struct([inside(field) for field in dtype])
-    return dtype
+    if types.is_map(dtype):
+        key = change_field(dtype.key_field)
+        item = change_field(dtype.item_field)
+        return pa.map_(key, item)
+    if types.is_struct(dtype):
+        fields = [change_field(field) for field in dtype]
+        return pa.struct(fields)
+    # List views stay: their rows are taken without a look at what is in them.
+    if not _is_any(dtype, _REBUILT_LISTS):
+        return dtype
+    inner = change_field(dtype.value_field)
+    if types.is_fixed_size_list(dtype):
+        return pa.list_(inner, dtype.list_size)
+    if types.is_large_list(dtype):
+        return pa.large_list(inner)
+    return pa.list_(inner)
+
+
+def _decode_dictionary(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+    # Of the values first: for views there is no kernel that takes them by index.
+    values = cast_exactly(array.dictionary, dtype)
+    with_kernels = type_with_kernels(dtype)
+    values = cast_exactly(values, with_kernels)
+    taken = values.take(array.indices)
+    return cast_exactly(taken, dtype)
 
 
 def _cast_to_dictionary(array: pa.Array, dtype: pa.DataType) -> pa.Array:
-    if not pa.types.is_dictionary(array.type):
-        array = cast_exactly(array, dtype.value_type).dictionary_encode()
+    if not types.is_dictionary(array.type):
+        plain = cast_exactly(array, dtype.value_type)
+        array = plain.dictionary_encode()
     indices = array.indices.cast(dtype.index_type)
     values = cast_exactly(array.dictionary, dtype.value_type)
     return pa.DictionaryArray.from_arrays(indices, values, ordered=dtype.ordered)
@@ -285,26 +339,34 @@ def _cast_to_dictionary(array: pa.Array, dtype: pa.DataType) -> pa.Array:
 
 def _count_offsets(array: pa.Array, index: pa.DataType) -> pa.Array:
     """Return where each list begins among the values of all of them, and where the last one ends."""
-    lengths = pc.list_value_length(array).cast(index).fill_null(0)
+    lengths = pc.list_value_length(array)
+    # A missing list has no length and takes no place.
+    lengths = lengths.cast(index).fill_null(0)
+    # Checked: more values than an offset counts are an error, and not a wrong offset.
     ends = pc.cumulative_sum_checked(lengths)
-    return pa.concat_arrays([pa.array([0], index), ends])
+    first = pa.array([0], index)
+    return pa.concat_arrays([first, ends])
 
 
 def _cast_to_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+    # Not `array.values`, which also has those of missing lists and outside of a slice.
     values = cast_exactly(array.flatten(), dtype.value_type)
-    is_large = pa.types.is_large_list(dtype)
-    offsets = _count_offsets(array, pa.int64() if is_large else pa.int32())
-    make = pa.LargeListArray if is_large else pa.ListArray
-    return make.from_arrays(offsets, values, type=dtype, mask=array.is_null())
+    missing = array.is_null()
+    if types.is_large_list(dtype):
+        offsets = _count_offsets(array, pa.int64())
+        return pa.LargeListArray.from_arrays(offsets, values, type=dtype, mask=missing)
+    offsets = _count_offsets(array, pa.int32())
+    return pa.ListArray.from_arrays(offsets, values, type=dtype, mask=missing)
 
 
 def _cast_to_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     size = dtype.list_size
-    if pa.types.is_fixed_size_list(array.type) and array.type.list_size == size:
-        # With those of missing lists, which have a place, too.
+    if types.is_fixed_size_list(array.type) and array.type.list_size == size:
+        # Not `flatten`, which leaves out missing lists: here they have a place, too.
         places = array.values.slice(array.offset * size, len(array) * size)
         values = cast_exactly(places, dtype.value_type)
-        return pa.FixedSizeListArray.from_arrays(values, type=dtype, mask=array.is_null())
+        missing = array.is_null()
+        return pa.FixedSizeListArray.from_arrays(values, type=dtype, mask=missing)
     lengths = pc.list_value_length(array)
     is_right = pc.equal(lengths, size).fill_null(False)
     # A missing list has no length, and readers of Parquet take none of this type.
@@ -319,10 +381,17 @@ def _cast_maps(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     pairs = lists.flatten()
     keys = cast_exactly(pairs.field(0), dtype.key_type)
     items = cast_exactly(pairs.field(1), dtype.item_type)
+    # There are no maps with long offsets.
     offsets = _count_offsets(lists, pa.int32())
-    return pa.MapArray.from_arrays(offsets, keys, items, type=dtype, mask=array.is_null())
+    missing = array.is_null()
+    return pa.MapArray.from_arrays(offsets, keys, items, type=dtype, mask=missing)
 
 
 def _cast_structs(array: pa.Array, dtype: pa.DataType) -> pa.Array:
-    children = [cast_exactly(array.field(number), field.type) for number, field in enumerate(dtype)]
-    return pa.StructArray.from_arrays(children, fields=list(dtype), mask=array.is_null())
+    children = []
+    # By number: two fields may have one name.
+    for number, field in enumerate(dtype):
+        child = cast_exactly(array.field(number), field.type)
+        children.append(child)
+    missing = array.is_null()
+    return pa.StructArray.from_arrays(children, fields=list(dtype), mask=missing)
