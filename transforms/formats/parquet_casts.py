@@ -1,9 +1,13 @@
-"""Columns of Parquet files in the types that a run has for them; what a type cannot hold costs its row."""
+"""Columns of Parquet files, cast to the types that a run has for them.
+
+A value that its type cannot hold becomes null, and its row is rejected by the caller.
+"""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.compute as pc
 
 from configs.errors import RowError
@@ -11,17 +15,20 @@ from transforms.logical_types import cast_exactly, holds, take_values, to_lists_
 
 
 def cast_column(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Mapping[int, Exception]]:
-    """Return a column in its type, null where that cannot hold a value, and why.
+    """Cast a column to a type, with nulls for the values that the type cannot hold.
 
     Args:
-        column: as it was read.
-        field: its name and type.
+        column: the values as they were read.
+        field: the column's name and the type to cast to.
+
+    Returns:
+        The column; and by row why its value is null there.
     """
-    if holds(field.type, pa.types.is_fixed_size_list):
+    if holds(field.type, types.is_fixed_size_list):
         return _cast_fixed_lists(column, field)
     cast = cast_exactly(column, field.type)
-    # Only then can a value overflow: integers are cast to wider ones alone.
-    if not pa.types.is_floating(field.type):
+    # Only floats can overflow: integers are cast to wider ones alone.
+    if not types.is_floating(field.type):
         return cast, {}
     cast, overflowed = _take_out_overflows(column, cast)
     return cast, _explain_overflows(overflowed, column.type, field)
@@ -30,39 +37,49 @@ def cast_column(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Mapping[in
 def _cast_fixed_lists(
     column: pa.Array, field: pa.Field
 ) -> tuple[pa.Array, Mapping[int, Exception]]:
-    """Return a column with its lists of a fixed size, null where one is missing, and why.
+    """Cast a column to lists of a fixed size, with nulls for rows in which one is missing.
 
     Args:
-        column: as it is stored, its lists of any size.
-        field: what it must become.
+        column: the values as Parquet stores them, in lists of any size.
+        field: the column's name and the type to cast to.
     """
     unfit = _find_unfit_lists(column, field.type)
-    fitting = np.delete(np.arange(len(column)), unfit)
-    cast = cast_exactly(take_values(column, pa.array(fitting)), field.type)
-    # Back to their places, with nulls between them.
-    places = np.zeros(len(column), dtype=np.int64)
-    places[fitting] = np.arange(len(fitting))
-    is_unfit = np.ones(len(column), dtype=bool)
-    is_unfit[fitting] = False
-    spread = take_values(cast, pa.array(places, mask=is_unfit)) if len(unfit) else cast
+    all_rows = np.arange(len(column))
+    fitting = np.delete(all_rows, unfit)
+    # Fitting rows alone: a cast to lists of a fixed size fails for the whole column otherwise.
+    taken = take_values(column, pa.array(fitting))
+    cast = cast_exactly(taken, field.type)
+    if len(unfit):
+        cast = _spread_rows(cast, fitting, len(column))
     reason = RowError(
-        f"column {field.name!r}: a list in {field.type} is missing or has another size, which readers of "
-        f"Parquet refuse; "
-        "write the column as a list of any size"
+        f"column {field.name!r}: a list in {field.type} is missing or has another size, "
+        "which readers of Parquet refuse; write the column as a list of any size"
     )
-    return spread, dict.fromkeys(unfit.tolist(), reason)
+    return cast, dict.fromkeys(unfit.tolist(), reason)
+
+
+def _spread_rows(values: pa.Array, rows: np.ndarray, row_count: int) -> pa.Array:
+    """Return a column that has the values in these rows (int64), and nulls in all others."""
+    positions = np.zeros(row_count, dtype=np.int64)
+    positions[rows] = np.arange(len(rows))
+    is_null = np.ones(row_count, dtype=bool)
+    is_null[rows] = False
+    return take_values(values, pa.array(positions, mask=is_null))
 
 
 def _find_unfit_lists(array: pa.Array, dtype: pa.DataType) -> np.ndarray:
     """Return the rows (int64) in which a list of a fixed size is missing, or has another size.
 
     Args:
-        array: the column as it is stored, its lists of any size.
-        dtype: what it must become.
+        array: the values as Parquet stores them, in lists of any size.
+        dtype: the type with lists of a fixed size.
     """
     all_rows = np.arange(len(array), dtype=np.int64)
-    bad = [np.empty(0, dtype=np.int64), *_list_unfit(array, dtype, all_rows)]
-    return np.unique(np.concatenate(bad))
+    # The empty one for types without such lists: numpy concatenates no empty sequence.
+    nothing = np.empty(0, dtype=np.int64)
+    unfit = [nothing, *_list_unfit(array, dtype, all_rows)]
+    # A row may hold several unfit lists.
+    return np.unique(np.concatenate(unfit))
 
 
 def _take_out_overflows(column: pa.Array, cast: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -70,29 +87,42 @@ def _take_out_overflows(column: pa.Array, cast: pa.Array) -> tuple[pa.Array, pa.
     is_infinite = pc.is_inf(cast)
     was_infinite = pc.is_inf(column)
     overflowed = pc.and_not(is_infinite, was_infinite)
-    return pc.if_else(overflowed, None, cast), overflowed
+    cleaned = pc.if_else(overflowed, None, cast)
+    return cleaned, overflowed
 
 
 def _explain_overflows(
     overflowed: pa.Array, actual: pa.DataType, field: pa.Field
 ) -> Mapping[int, Exception]:
     reason = RowError(f"column {field.name!r}: a {actual} that does not fit {field.type}")
-    rows = pc.indices_nonzero(overflowed).to_pylist()
-    return dict.fromkeys(rows, reason)
+    rows = pc.indices_nonzero(overflowed)
+    return dict.fromkeys(rows.to_pylist(), reason)
 
 
 def _list_unfit(array: pa.Array, dtype: pa.DataType, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the rows of unfit lists, level by level."""
-    if pa.types.is_map(dtype):
+    """Yield the rows of unfit lists, level by level; `rows` (int64) has the row of each value."""
+    if types.is_map(dtype):
         array = to_lists_of_pairs(array)
-        dtype = pa.list_(pa.struct([dtype.key_field, dtype.item_field]))
-    if pa.types.is_struct(dtype):
+        pair = pa.struct([dtype.key_field, dtype.item_field])
+        dtype = pa.list_(pair)
+    if types.is_struct(dtype):
         for child, field in zip(array.flatten(), dtype, strict=True):
             yield from _list_unfit(child, field.type, rows)
-    elif pa.types.is_nested(dtype) and pa.types.is_nested(array.type):
-        if pa.types.is_fixed_size_list(dtype):
-            lengths = pc.list_value_length(array)
-            is_right = pc.equal(lengths, dtype.list_size).fill_null(False)
-            yield rows[~is_right.to_numpy(zero_copy_only=False)]
-        inside = rows[pc.list_parent_indices(array).to_numpy()]
-        yield from _list_unfit(array.flatten(), dtype.value_type, inside)
+        return
+    if not types.is_nested(dtype) or not types.is_nested(array.type):
+        return
+    if types.is_fixed_size_list(dtype):
+        is_fit = _have_length(array, dtype.list_size)
+        yield rows[~is_fit]
+    parents = pc.list_parent_indices(array)
+    rows_inside = rows[parents.to_numpy()]
+    yield from _list_unfit(array.flatten(), dtype.value_type, rows_inside)
+
+
+def _have_length(lists: pa.Array, length: int) -> np.ndarray:
+    """Tell of each list (bool) whether it is there and has a length."""
+    lengths = pc.list_value_length(lists)
+    # A missing list has no length.
+    is_right = pc.equal(lengths, length).fill_null(False)
+    have_length: np.ndarray = is_right.to_numpy(zero_copy_only=False)
+    return have_length

@@ -7,10 +7,12 @@ that is missing. Both are read in ways that show which rows are meant, and those
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+import os
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -55,9 +57,13 @@ USUAL = Reading(())
 
 def has_int96(metadata: pq.FileMetaData) -> bool:
     """Tell whether a file has an INT96 column."""
+    # Once: each look at `metadata.schema` takes time for all columns.
     schema = metadata.schema
-    leaves = range(metadata.num_columns)
-    return any(schema.column(number).physical_type == "INT96" for number in leaves)
+    for number in range(metadata.num_columns):
+        leaf = schema.column(number)
+        if leaf.physical_type == "INT96":
+            return True
+    return False
 
 
 def list_int96(url: str, metadata: pq.FileMetaData, schema: pa.Schema) -> set[str]:
@@ -71,10 +77,14 @@ def list_int96(url: str, metadata: pq.FileMetaData, schema: pa.Schema) -> set[st
     if not has_int96(metadata):
         return set()
     # The only types that depend on the unit, however deep.
-    with open_for(url, Reading((), unit="s"), metadata=metadata) as file:
+    in_seconds = Reading((), unit="s")
+    with open_for(url, in_seconds, metadata=metadata) as file:
         others = file.schema_arrow
-    pairs = zip(schema, others, strict=True)
-    return {field.name for field, other in pairs if field.type != other.type}
+    names = set()
+    for field, other in zip(schema, others, strict=True):
+        if field.type != other.type:
+            names.add(field.name)
+    return names
 
 
 def declare_int96(
@@ -93,15 +103,16 @@ def declare_int96(
         metadata: its footer.
         declared: the types that the job or the contract states, by column.
     """
-    for name in sorted(list_int96(url, metadata, schema).intersection(declared)):
+    int96 = list_int96(url, metadata, schema)
+    for name in sorted(int96.intersection(declared)):
         wanted = declared[name]
         position = schema.get_field_index(name)
         # None twice: of two columns of one name, and of a type that the first file decides.
-        if position < 0 or wanted is None or not pa.types.is_timestamp(wanted):
+        if position < 0 or wanted is None or not types.is_timestamp(wanted):
             continue
         field = schema.field(position)
         # Not a zone: the file has none.
-        if pa.types.is_timestamp(field.type):
+        if types.is_timestamp(field.type):
             unit = pa.timestamp(wanted.unit)
             schema = schema.set(position, field.with_type(unit))
     return schema
@@ -116,61 +127,76 @@ def list_int96_units(schema: pa.Schema, int96: set[str]) -> dict[str, str]:
     """
     units = {}
     for field in schema:
-        if field.name in int96:
-            is_timestamp = pa.types.is_timestamp(field.type)
-            units[field.name] = field.type.unit if is_timestamp else INT96_UNIT
+        if field.name not in int96:
+            continue
+        units[field.name] = INT96_UNIT
+        # Those inside lists and the like keep the usual unit: a job can declare no nested type.
+        if types.is_timestamp(field.type):
+            units[field.name] = field.type.unit
     return units
 
 
 def list_readings(
     names: Sequence[str], stored: pa.Schema, units: Mapping[str, str]
 ) -> list[Reading]:
-    """Return the ways in which columns must be read, so that nothing is lost; mostly it is one.
+    """Return the ways in which columns must be read so that nothing is lost; mostly it is one.
 
     Args:
         names: the columns to read.
         stored: the columns of the file, as Arrow reads them.
-        units: those that INT96 columns come out in.
+        units: by column, the unit that an INT96 column comes out in.
     """
     fixed: list[str] = []
     others: list[str] = []
     for name in names:
-        is_fixed = holds(stored.field(name).type, pa.types.is_fixed_size_list)
-        (fixed if is_fixed else others).append(name)
+        field = stored.field(name)
+        if holds(field.type, types.is_fixed_size_list):
+            fixed.append(name)
+        else:
+            others.append(name)
     readings = [Reading(tuple(others)), Reading(tuple(fixed), stored=True)]
     # What wraps and what rounds shows where the units differ.
-    check_units = {"ns", "s", *units.values()} - {INT96_UNIT}
-    for unit in sorted(check_units):
-        for some, is_stored in ((others, False), (fixed, True)):
-            int96 = tuple(name for name in some if name in units)
-            readings.append(Reading(int96, unit, is_stored))
+    other_units = {"ns", "s", *units.values()} - {INT96_UNIT}
+    other_int96 = tuple(name for name in others if name in units)
+    fixed_int96 = tuple(name for name in fixed if name in units)
+    for unit in sorted(other_units):
+        readings.append(Reading(other_int96, unit))
+        readings.append(Reading(fixed_int96, unit, stored=True))
     return [reading for reading in readings if reading.names]
 
 
 def put_together(
     batches: Mapping[Reading, pa.RecordBatch], schema: pa.Schema, units: Mapping[str, str]
 ) -> tuple[pa.RecordBatch, dict[int, Exception]]:
-    """Return the columns of a schema, and why some rows were not read exactly.
-
-    Values that were not are null.
+    """Return the columns of a schema from what several ways of reading gave.
 
     Args:
         batches: the same rows, as each way gave them.
         schema: the columns, with the types that they will come out in.
-        units: those that INT96 columns come out in.
+        units: by column, the unit that an INT96 column comes out in.
+
+    Returns:
+        The columns, with nulls for values that were not read exactly; and by row why there is one.
     """
     # Nearly every file: one way, and nothing to compare.
     if len(batches) == 1 and not units:
         (rows,) = batches.values()
         return rows, {}
     read = _list_columns(batches)
-    columns = {name: read[name, units.get(name, INT96_UNIT)] for name in schema.names}
+    columns = {}
+    for name in schema.names:
+        unit = units.get(name, INT96_UNIT)
+        columns[name] = read[name, unit]
+
     reasons: dict[int, Exception] = {}
     for name, unit in units.items():
-        inexact = find_inexact(unit, columns[name], read[name, "ns"], read[name, "s"])
-        if len(inexact):
-            columns[name] = blank_out(columns[name], inexact)
-            reasons.update(explain_inexact(inexact, schema.field(name), unit))
+        column = columns[name]
+        inexact = find_inexact(unit, column, read[name, "ns"], read[name, "s"])
+        if len(inexact) == 0:
+            continue
+        columns[name] = blank_out(column, inexact)
+        explained = explain_inexact(inexact, schema.field(name), unit)
+        reasons.update(explained)
     return pa.RecordBatch.from_pydict(columns), reasons
 
 
@@ -178,8 +204,8 @@ def blank_out(column: pa.Array, rows: np.ndarray) -> pa.Array:
     """Return a column with nulls in some rows.
 
     Args:
-        column: the column.
-        rows: their positions, int64.
+        column: the values.
+        rows: positions of the rows to blank, int64.
     """
     positions = np.arange(len(column), dtype=np.int64)
     is_blank = np.zeros(len(column), dtype=bool)
@@ -189,7 +215,7 @@ def blank_out(column: pa.Array, rows: np.ndarray) -> pa.Array:
 
 def holds_nested_dictionary(dtype: pa.DataType) -> bool:
     """Tell whether there is a dictionary inside a type."""
-    return pa.types.is_nested(dtype) and holds(dtype, pa.types.is_dictionary)
+    return types.is_nested(dtype) and holds(dtype, types.is_dictionary)
 
 
 def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
@@ -197,8 +223,8 @@ def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
 
     Args:
         url: the file.
-        reading: the way.
-        options: of `pyarrow.parquet.ParquetFile`.
+        reading: the way; its columns do not matter here.
+        options: passed on to `pyarrow.parquet.ParquetFile`.
     """
     if reading.stored:
         options["metadata"] = _read_stored_metadata(url)
@@ -216,10 +242,8 @@ def align(streams: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[list[pa.Recor
     while all(head is not None for head in heads):
         rows = min(head.num_rows for head in heads)
         yield [head.slice(0, rows) for head in heads]
-        heads = [
-            head.slice(rows) if head.num_rows > rows else next(stream, None)
-            for head, stream in zip(heads, streams, strict=True)
-        ]
+        pairs = zip(heads, streams, strict=True)
+        heads = [_advance(head, rows, stream) for head, stream in pairs]
 
 
 def find_inexact(
@@ -228,37 +252,47 @@ def find_inexact(
     """Return the rows (int64) with an INT96 timestamp that its unit does not hold exactly.
 
     Args:
-        unit: of the values.
+        unit: the unit that `values` are in.
         values: a column, which may be nested.
-        nanoseconds: the same, which wraps where 64 bits are too few.
-        seconds: the same without fractions, which holds every day that INT96 has.
+        nanoseconds: the same column in nanoseconds, which wrap where 64 bits are too few.
+        seconds: the same column in whole seconds, which hold every day that INT96 has.
     """
-    bad = [np.empty(0, dtype=np.int64)]
+    # The empty one for columns without any: numpy concatenates no empty sequence.
+    nothing = np.empty(0, dtype=np.int64)
+    inexact_rows = [nothing]
     per_second = _PER_SECOND[unit]
     all_rows = np.arange(len(values), dtype=np.int64)
+    nanoseconds_per_unit = np.int64(_PER_SECOND["ns"] // per_second)
     for arrays, rows in _walk([values, nanoseconds, seconds], all_rows):
+        first, second, third = arrays
         # Timestamps of 64 bits are the same in every reading.
-        if not pa.types.is_timestamp(arrays[0].type) or arrays[1].type == arrays[2].type:
+        if not types.is_timestamp(first.type) or second.type == third.type:
             continue
-        value, nanosecond, second = (_to_integers(array) for array in arrays)
-        is_right = value // per_second == second
+        in_unit = _to_integers(first)
+        in_nanoseconds = _to_integers(second)
+        in_seconds = _to_integers(third)
+        is_exact = in_unit // per_second == in_seconds
         # Both sides wrap alike, so only what is below the unit makes a difference.
-        is_right &= value * np.int64(_PER_SECOND["ns"] // per_second) == nanosecond
-        bad.append(rows[~is_right])
-    return np.unique(np.concatenate(bad))
+        is_exact &= in_unit * nanoseconds_per_unit == in_nanoseconds
+        inexact_rows.append(rows[~is_exact])
+    # A nested value may hold several of them.
+    return np.unique(np.concatenate(inexact_rows))
 
 
 def explain_inexact(rows: np.ndarray, field: pa.Field, unit: str) -> Mapping[int, Exception]:
     """Return why rows with an INT96 timestamp are rejected.
 
     Args:
-        rows: their positions.
+        rows: their positions, int64.
         field: the column.
-        unit: of its values.
+        unit: the unit of its values.
+
+    Returns:
+        By row, the same reason for all.
     """
     way_out = ""
     # A job can declare no nested type.
-    if pa.types.is_timestamp(field.type):
+    if types.is_timestamp(field.type):
         other_unit = "us" if unit == "ns" else "ns"
         way_out = f"; if all fit timestamp[{other_unit}], say so in source.types"
     reason = RowError(
@@ -266,6 +300,15 @@ def explain_inexact(rows: np.ndarray, field: pa.Field, unit: str) -> Mapping[int
         f"{way_out}"
     )
     return dict.fromkeys(rows.tolist(), reason)
+
+
+def _advance(
+    head: pa.RecordBatch, rows: int, stream: Iterator[pa.RecordBatch]
+) -> pa.RecordBatch | None:
+    """Return what comes behind the first rows of a batch: its other rows, or the next batch."""
+    if head.num_rows > rows:
+        return head.slice(rows)
+    return next(stream, None)
 
 
 def _list_columns(
@@ -284,16 +327,19 @@ def _read_stored_metadata(url: str) -> pq.FileMetaData:
 
     Without it a list of a fixed size is a list, which may be missing.
     """
+    end_bytes = _LENGTH_BYTES + len(_MAGIC)
     with files.open_read(url) as file:
-        end_bytes = _LENGTH_BYTES + len(_MAGIC)
-        file.seek(-end_bytes, 2)
+        file.seek(-end_bytes, os.SEEK_END)
         end = file.read(end_bytes)
-        footer_bytes = int.from_bytes(end[:_LENGTH_BYTES], "little")
-        file.seek(-end_bytes - footer_bytes, 2)
+        footer_length = end[:_LENGTH_BYTES]
+        footer_bytes = int.from_bytes(footer_length, "little")
+        file.seek(-end_bytes - footer_bytes, os.SEEK_END)
         footer = file.read(footer_bytes)
     # Not longer and not shorter, so that everything else stays in its place.
     footer = footer.replace(_ARROW_TYPES, _NO_TYPES)
-    return pq.read_metadata(pa.BufferReader(_MAGIC + footer + end))
+    # A file without rows: only its footer is read.
+    without_rows = _MAGIC + footer + end
+    return pq.read_metadata(pa.BufferReader(without_rows))
 
 
 def _walk(
@@ -302,18 +348,22 @@ def _walk(
     """Yield arrays of one structure and all that is inside them, with the row of each value."""
     yield arrays, rows
     dtype = arrays[0].type
-    if pa.types.is_map(dtype):
+    if types.is_map(dtype):
         arrays = [to_lists_of_pairs(array) for array in arrays]
         dtype = arrays[0].type
-    if pa.types.is_struct(dtype):
-        for children in zip(*(array.flatten() for array in arrays), strict=True):
+    if types.is_struct(dtype):
+        flattened = [array.flatten() for array in arrays]
+        for children in zip(*flattened, strict=True):
             yield from _walk(children, rows)
-    elif pa.types.is_nested(dtype):
-        inside = rows[pc.list_parent_indices(arrays[0]).to_numpy()]
-        yield from _walk([array.flatten() for array in arrays], inside)
+    elif types.is_nested(dtype):
+        flattened = [array.flatten() for array in arrays]
+        # All arrays have one structure, so the first one's lists stand for all.
+        parents = pc.list_parent_indices(arrays[0])
+        yield from _walk(flattened, rows[parents.to_numpy()])
 
 
 def _to_integers(array: pa.Array) -> np.ndarray:
-    integers = array.cast(pa.int64()).fill_null(0)
-    numbers: np.ndarray = integers.to_numpy()
+    integers = array.cast(pa.int64())
+    # Any number, as long as nulls are the same one in every reading.
+    numbers: np.ndarray = integers.fill_null(0).to_numpy()
     return numbers
