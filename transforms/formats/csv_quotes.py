@@ -56,12 +56,16 @@ class Quotes:
         self._codes = codes
         self._dialect = dialect
         self._quote = ord(quote)
+        # A table by byte value, so that a whole text is looked up at once.
         self._ends_field = np.zeros(_BYTE_VALUES, dtype=bool)
-        self._ends_field[list(f"\r\n{dialect.delimiter}".encode())] = True
+        ends = f"\r\n{dialect.delimiter}".encode()
+        self._ends_field[list(ends)] = True
         # None where quotes do not open and close in turn.
-        self._in_turn: np.ndarray | None = np.flatnonzero(codes == self._quote)
-        if not self._are_in_turn(self._in_turn):
-            self._in_turn = None
+        self._in_turn: np.ndarray | None = None
+        quotes = np.flatnonzero(codes == self._quote)
+        if self._are_in_turn(quotes):
+            self._in_turn = quotes
+        else:
             self._runs = _find_runs(codes, self._quote)
             self._follow_runs()
 
@@ -85,8 +89,11 @@ class Quotes:
         escapes = self._escapes
         if escapes is None:
             return np.empty(0, dtype=np.int64)
+        # In pairs they escape each other; one over escapes what stands behind.
         is_odd = escapes.lengths % 2 == 1
-        is_lone = is_odd & ~self._are_quotes(escapes.stops) & self.are_open_at(escapes.firsts)
+        is_open = self.are_open_at(escapes.firsts)
+        before_quote = self._are_quotes(escapes.stops)
+        is_lone = is_odd & is_open & ~before_quote
         return escapes.firsts[is_lone]
 
     def resolve_escapes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -100,13 +107,21 @@ class Quotes:
         if escapes is None:
             nothing = np.empty(0, dtype=np.int64)
             return nothing, nothing
-        run_of_place = np.repeat(np.arange(len(escapes.firsts)), escapes.lengths)
-        offsets = escapes.places - escapes.firsts[run_of_place]
         is_open = self.are_open_at(escapes.firsts)
-        goes = is_open[run_of_place] & (offsets % 2 == 1)
+
+        # Of each pair the second one goes.
+        numbers = np.arange(len(escapes.firsts))
+        run_of_place = np.repeat(numbers, escapes.lengths)
+        offsets = escapes.places - escapes.firsts[run_of_place]
+        is_second = offsets % 2 == 1
+        goes = is_open[run_of_place] & is_second
+
+        # The last of an odd run has no pair: it escapes the quote behind it.
         is_odd = escapes.lengths % 2 == 1
-        becomes_quote = is_open & is_odd & self._are_quotes(escapes.stops)
-        return escapes.stops[becomes_quote] - 1, escapes.places[goes]
+        before_quote = self._are_quotes(escapes.stops)
+        becomes_quote = is_open & is_odd & before_quote
+        lasts = escapes.stops - 1
+        return lasts[becomes_quote], escapes.places[goes]
 
     @cached_property
     def _escapes(self) -> _Runs | None:
@@ -118,29 +133,39 @@ class Quotes:
     def _are_in_turn(self, quotes: np.ndarray) -> bool:
         """Tell whether each quote stands where RFC 4180 has it: around a field, or doubled inside."""
         escape = self._dialect.escape
-        if escape is not None and (self._codes == ord(escape)).any():
-            return False
-        # Side by side they would be one field's end and text behind it, or nothing in quotes.
-        if not self._dialect.double_quote and (np.diff(quotes) == 1).any():
-            return False
+        if escape is not None:
+            is_escape = self._codes == ord(escape)
+            if is_escape.any():
+                return False
+        if not self._dialect.double_quote:
+            # Side by side they would be one field's end and text behind it, or nothing in quotes.
+            is_beside = np.diff(quotes) == 1
+            if is_beside.any():
+                return False
+
         may_stand_beside = self._ends_field.copy()
         may_stand_beside[self._quote] = True
-        opening, closing = quotes[::2], quotes[1::2]
+        opening = quotes[::2]
+        closing = quotes[1::2]
         # Before the first byte a record begins; of the last one's neighbour nothing is known yet.
         if len(opening) and opening[0] == 0:
             opening = opening[1:]
         if len(closing) and closing[-1] == len(self._codes) - 1:
             closing = closing[:-1]
-        opens_well = may_stand_beside[self._codes[opening - 1]].all()
-        closes_well = may_stand_beside[self._codes[closing + 1]].all()
+        before_opening = self._codes[opening - 1]
+        behind_closing = self._codes[closing + 1]
+        opens_well = may_stand_beside[before_opening].all()
+        closes_well = may_stand_beside[behind_closing].all()
         return bool(opens_well and closes_well)
 
     def _follow_runs(self) -> None:
         """Find out what each run does, and whether text stands behind a closing quote."""
         runs = self._runs
-        begins_field = self._ends_field[self._codes[runs.firsts - 1]]
+        preceding = self._codes[runs.firsts - 1]
+        begins_field = self._ends_field[preceding]
         # The text begins with a record. (What was looked at was its last byte.)
         begins_field[runs.firsts == 0] = True
+
         is_escaped = self._are_escaped(runs.firsts)
         # An escaped quote is a letter, and only what follows it may close.
         may_close = runs.lengths - is_escaped
@@ -151,15 +176,19 @@ class Quotes:
         else:
             closes_if_open = may_close >= 1
             closes_if_begun = runs.lengths >= 2
+
         # Where no field begins and nothing is open, quotes are letters: open or not, it is closed then.
         changes = begins_field & closes_if_open & ~closes_if_begun
         closes_all = closes_if_open & ~changes
         self._open_behind = _follow(changes, closes_all)
+        # What is open behind a run is so before the next one; before the first one nothing is.
         was_open = np.concatenate([[False], self._open_behind])[:-1]
 
-        closes = np.where(was_open, closes_if_open, begins_field & closes_if_begun)
+        opens_and_closes = begins_field & closes_if_begun
+        closes = np.where(was_open, closes_if_open, opens_and_closes)
         # At the end of a text nothing follows; its last record is not looked at then.
-        following = np.append(self._codes, ord("\n"))[runs.stops]
+        ended_codes = np.append(self._codes, ord("\n"))
+        following = ended_codes[runs.stops]
         is_glued = ~self._ends_field[following]
         if not double_quote:
             # The quote that opens, or none.
@@ -173,23 +202,30 @@ class Quotes:
         if escapes is None or not len(escapes.firsts):
             return np.zeros(len(places), dtype=bool)
         # The last run of escapes before it, if that ends right there.
-        before = np.searchsorted(escapes.stops, places, side="right") - 1
-        is_behind = (before >= 0) & (escapes.stops[before] == places)
-        is_odd = escapes.lengths[before] % 2 == 1
+        runs_before = np.searchsorted(escapes.stops, places, side="right")
+        last = runs_before - 1
+        ends_there = escapes.stops[last] == places
+        # Without a run before it, -1 is the last one of the text.
+        is_behind = (last >= 0) & ends_there
+        is_odd = escapes.lengths[last] % 2 == 1
         return is_behind & is_odd
 
     def _are_quotes(self, places: np.ndarray) -> np.ndarray:
+        # A run may end with the text, and its place behind is none of it.
         codes = np.append(self._codes, 0)
         return codes[places] == self._quote
 
 
 def _find_runs(codes: np.ndarray, code: int) -> _Runs:
+    """Return the runs of one byte value."""
     is_wanted = codes == code
     places = np.flatnonzero(is_wanted)
+    # -2, so that a run begins at the first one, also where that is the first byte.
     steps = np.diff(places, prepend=-2)
-    numbers = np.flatnonzero(steps != 1)
+    begins_run = steps != 1
+    numbers = np.flatnonzero(begins_run)
     lengths = np.diff(numbers, append=len(places))
-    return _Runs(places, places[numbers], lengths)
+    return _Runs(places, firsts=places[numbers], lengths=lengths)
 
 
 def _follow(changes: np.ndarray, closes_all: np.ndarray) -> np.ndarray:

@@ -63,26 +63,25 @@ class Records:
         """Return the positions of records with malformed quoting, and what is wrong with each."""
         if self.quotes is None:
             return {}
-        found = {}
-        # The second reason of a record is not told.
-        for reason, places in (
-            (LONE_ESCAPE, self.quotes.find_lone_escapes()),
-            (GLUED, self.quotes.find_glued()),
-        ):
-            found.update(dict.fromkeys(self.find(places).tolist(), reason))
+        with_lone_escape = self.find(self.quotes.find_lone_escapes())
+        with_glued = self.find(self.quotes.find_glued())
+        reasons = dict.fromkeys(with_lone_escape.tolist(), LONE_ESCAPE)
+        # Of a record with both, this reason is the one that is told.
+        reasons.update(dict.fromkeys(with_glued.tolist(), GLUED))
         # Nothing is said of the one that is not whole.
-        found.pop(len(self), None)
-        return found
+        reasons.pop(len(self), None)
+        return reasons
 
     def find_torn(self) -> int | None:
         """Return the position of the first malformed record of several lines; None without one.
 
         Of its lines, nobody knows which are records of their own.
         """
+        # Breaks first: to find what is malformed takes longer.
         if not len(self.breaks) or not self.malformed:
             return None
-        with_breaks = self.find(self.breaks).tolist()
-        torn = self.malformed.keys() & set(with_breaks)
+        with_breaks = self.find(self.breaks)
+        torn = self.malformed.keys() & set(with_breaks.tolist())
         return min(torn, default=None)
 
     def count_fields(self) -> np.ndarray:
@@ -91,7 +90,8 @@ class Records:
         is_delimiter = codes == ord(self.dialect.delimiter)
         delimiters = np.flatnonzero(is_delimiter)
         if self.quotes is not None:
-            delimiters = delimiters[~self.quotes.are_open_at(delimiters)]
+            is_text = self.quotes.are_open_at(delimiters)
+            delimiters = delimiters[~is_text]
         before = np.searchsorted(delimiters, self.starts)
         behind = np.searchsorted(delimiters, self.stops)
         fields: np.ndarray = behind - before + 1
@@ -103,23 +103,31 @@ class Records:
         Args:
             positions: int64, of well-formed records, in their order.
         """
-        escapes, gone = np.empty((2, 0), dtype=np.int64)
+        nothing = np.empty(0, dtype=np.int64)
+        escapes, gone = nothing, nothing
         if self.quotes is not None:
             escapes, gone = self.quotes.resolve_escapes()
-        if len(positions) == len(self) and not len(escapes) and not len(gone):
+        has_escapes = len(escapes) > 0 or len(gone) > 0
+        # Usually: the text as it is, and no copy.
+        if len(positions) == len(self) and not has_escapes:
             return pa.py_buffer(self.text).slice(0, self.end)
+
         codes = np.frombuffer(self.text, dtype=np.uint8).copy()
         # Each line end becomes a \n: a \r might find a \n of another record behind it.
         line_ends = self.stops[positions]
         codes[line_ends] = _LINE_FEED
-        # +1 where a record begins, -1 behind its line end: the sum is 1 inside them.
-        steps = np.zeros(len(codes) + 1, dtype=np.int8)
-        steps[self.starts[positions]] += 1
-        steps[line_ends + 1] -= 1
-        is_kept = np.cumsum(steps[:-1], dtype=np.int8) > 0
-        is_kept[gone] = False
+        # No escapes are found under a dialect without quotes.
         if self.dialect.quote is not None:
             codes[escapes] = ord(self.dialect.quote)
+
+        # +1 where a record begins, -1 behind its line end: the sum is 1 inside them.
+        steps = np.zeros(len(codes) + 1, dtype=np.int8)
+        starts = self.starts[positions]
+        steps[starts] += 1
+        steps[line_ends + 1] -= 1
+        depths = np.cumsum(steps[:-1], dtype=np.int8)
+        is_kept = depths > 0
+        is_kept[gone] = False
         return pa.py_buffer(codes[is_kept])
 
 
@@ -146,30 +154,51 @@ def find_records(
         quotes = Quotes(codes, dialect.quote, dialect)
         is_open = quotes.are_open_at(stops)
         breaks = stops[is_open]
-        stops, nexts = stops[~is_open], nexts[~is_open]
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), nexts])
+        stops = stops[~is_open]
+        nexts = nexts[~is_open]
+
+    # A record begins where the one before it ends; behind the last one begins one that is not whole.
+    first = np.zeros(1, dtype=np.int64)
+    starts = np.concatenate([first, nexts])
     end = int(starts[-1])
     starts = starts[:-1]
+
     is_filled = stops > starts
     if not keeps_blank and not is_filled.all():
-        starts, stops, nexts = starts[is_filled], stops[is_filled], nexts[is_filled]
-    return Records(text, dialect, starts, stops, nexts, breaks, end, quotes)
+        starts = starts[is_filled]
+        stops = stops[is_filled]
+        nexts = nexts[is_filled]
+    return Records(
+        text=text,
+        dialect=dialect,
+        starts=starts,
+        stops=stops,
+        nexts=nexts,
+        breaks=breaks,
+        end=end,
+        quotes=quotes,
+    )
 
 
 def _find_line_ends(text: bytes, codes: np.ndarray, is_last: bool) -> tuple[np.ndarray, np.ndarray]:
     r"""Return the place of each line end, and the place behind it; \r\n is one."""
-    is_end = codes == _LINE_FEED
+    is_line_feed = codes == _LINE_FEED
+    # Without any there are no pairs to look for.
     if b"\r" not in text:
-        line_feeds = np.flatnonzero(is_end)
+        line_feeds = np.flatnonzero(is_line_feed)
         return line_feeds, line_feeds + 1
+
     is_return = codes == _RETURN
+    is_pair = is_return[:-1] & is_line_feed[1:]
+    is_first_byte = is_line_feed | is_return
+    is_last_byte = is_first_byte.copy()
     # A \n behind a \r ends nothing more, and a \r before a \n is not the last byte of its line end.
-    is_pair = is_return[:-1] & is_end[1:]
-    begins = is_end | is_return
-    stops_there = begins.copy()
-    begins[1:] &= ~is_pair
-    stops_there[:-1] &= ~is_pair
+    is_first_byte[1:] &= ~is_pair
+    is_last_byte[:-1] &= ~is_pair
     # Of a \r at the end nobody knows yet whether a \n follows.
     if not is_last and text.endswith(b"\r"):
-        begins[-1] = stops_there[-1] = False
-    return np.flatnonzero(begins), np.flatnonzero(stops_there) + 1
+        is_first_byte[-1] = False
+        is_last_byte[-1] = False
+    first_bytes = np.flatnonzero(is_first_byte)
+    last_bytes = np.flatnonzero(is_last_byte)
+    return first_bytes, last_bytes + 1
