@@ -12,7 +12,10 @@ from transforms.formats.csv_records import GLUED, LONE_ESCAPE, Records
 
 _BYTE_VALUES = 256
 # One for all rows: a file may have millions.
-_MALFORMED = {reason: RowError(f"malformed quoting: {reason}") for reason in (GLUED, LONE_ESCAPE)}
+_MALFORMED = {
+    GLUED: RowError(f"malformed quoting: {GLUED}"),
+    LONE_ESCAPE: RowError(f"malformed quoting: {LONE_ESCAPE}"),
+}
 _EVERY_BYTE = "holds every byte that there is, and so no text"
 
 
@@ -29,7 +32,7 @@ class FieldParser:
         self._width = width
         self._dialect = dialect
         # By number: a header may hold a name twice.
-        names = [str(number) for number in range(width)]
+        names = list(map(str, range(width)))
         kept = [names[position] for position in wanted]
         self._convert = pacsv.ConvertOptions(
             # Fields stay bytes, and each value is checked when it gets its type.
@@ -52,7 +55,8 @@ class FieldParser:
             ignore_empty_lines=width > 1,
         )
         self._names = names
-        self._schema = pa.schema([(name, pa.binary()) for name in kept])
+        fields = [(name, pa.binary()) for name in kept]
+        self._schema = pa.schema(fields)
 
     def parse(self, records: Records) -> tuple[pa.RecordBatch, np.ndarray, dict[int, Exception]]:
         """Return the fields of all records that are well formed.
@@ -67,10 +71,11 @@ class FieldParser:
         Raises:
             ArrowInvalid: pyarrow takes well-formed records for something else.
         """
-        broken: dict[int, Exception] = {
-            position: _MALFORMED[reason] for position, reason in records.malformed.items()
-        }
-        good = _leave_out(np.arange(len(records)), broken)
+        broken: dict[int, Exception] = {}
+        for position, reason in records.malformed.items():
+            broken[position] = _MALFORMED[reason]
+        all_positions = np.arange(len(records))
+        good = _leave_out(all_positions, broken)
         try:
             fields = self._parse_some(records, good, broken)
         # It stops at the first row with too many or too few fields, and quotes it.
@@ -83,12 +88,13 @@ class FieldParser:
     def _find_wrong_widths(self, records: Records, positions: np.ndarray) -> dict[int, Exception]:
         widths = records.count_fields()
         is_wrong = widths[positions] != self._width
-        # One for all of a width.
-        reasons = {
-            width: RowError(f"row has {width} fields, the header has {self._width}")
-            for width in np.unique(widths).tolist()
-        }
-        return {int(row): reasons[int(widths[row])] for row in positions[is_wrong]}
+        wrong = positions[is_wrong]
+        # One for all of a width: a file may have millions of such rows.
+        reasons: dict[int, Exception] = {}
+        for width in np.unique(widths[wrong]).tolist():
+            reasons[width] = RowError(f"row has {width} fields, the header has {self._width}")
+        pairs = zip(wrong.tolist(), widths[wrong].tolist(), strict=True)
+        return {row: reasons[width] for row, width in pairs}
 
     def _parse_some(
         self, records: Records, positions: np.ndarray, broken: dict[int, Exception]
@@ -104,21 +110,27 @@ class FieldParser:
             substitute = self._find_unused(codes)
             if substitute is None:
                 return self._parse_halves(records, positions, broken)
-            text = pa.py_buffer(np.where(codes == 0, np.uint8(substitute), codes))
+            without_nul = np.where(codes == 0, np.uint8(substitute), codes)
+            text = pa.py_buffer(without_nul)
         fields = self._parse_text(text)
+        # pyarrow may lose rows without a word.
         if fields.num_rows != len(positions):
             raise pa.ArrowInvalid(f"found {fields.num_rows} rows in {len(positions)} records")
-        return fields if substitute is None else _put_back(fields, substitute)
+        if substitute is None:
+            return fields
+        return _put_back(fields, substitute)
 
     def _parse_halves(
         self, records: Records, positions: np.ndarray, broken: dict[int, Exception]
     ) -> pa.RecordBatch:
+        """Parse records that together hold every byte: half of them may not."""
         if len(positions) == 1:
             broken[int(positions[0])] = RowError(_EVERY_BYTE)
-            return self._parse_some(records, positions[:0], broken)
+            return self._make_no_rows()
         middle = len(positions) // 2
-        halves = [positions[:middle], positions[middle:]]
-        return pa.concat_batches([self._parse_some(records, half, broken) for half in halves])
+        first = self._parse_some(records, positions[:middle], broken)
+        second = self._parse_some(records, positions[middle:], broken)
+        return pa.concat_batches([first, second])
 
     def _parse_text(self, text: pa.Buffer) -> pa.RecordBatch:
         # Workers are threads already; and the text is one block.
@@ -141,13 +153,17 @@ class FieldParser:
     def _find_unused(self, codes: np.ndarray) -> int | None:
         """Return a byte that a text does not hold, and that means nothing in it; None without one."""
         counts = np.bincount(codes, minlength=_BYTE_VALUES)
-        meaningful = f"\0\r\n{self._dialect.delimiter}{self._dialect.quote or ''}"
-        counts[list(meaningful.encode())] = 1
+        quote = self._dialect.quote or ""
+        meaningful = f"\0\r\n{self._dialect.delimiter}{quote}".encode()
+        counts[list(meaningful)] = 1
         unused = np.flatnonzero(counts == 0)
-        return int(unused[0]) if len(unused) else None
+        if len(unused) == 0:
+            return None
+        return int(unused[0])
 
 
 def _leave_out(positions: np.ndarray, broken: dict[int, Exception]) -> np.ndarray:
+    """Return the positions (int64) that are not among the broken ones, in their order."""
     if not broken:
         return positions
     left_out = np.fromiter(broken, dtype=np.int64, count=len(broken))
@@ -161,6 +177,7 @@ def _put_back(fields: pa.RecordBatch, substitute: int) -> pa.RecordBatch:
 
 
 def _put_back_one(column: pa.Array, substitute: int) -> pa.Array:
+    # All values lie in one buffer, so they are changed at once; a column of nulls may have none.
     validity, offsets, content = column.buffers()
     codes = np.frombuffer(content or b"", dtype=np.uint8)
     restored = np.where(codes == substitute, np.uint8(0), codes)

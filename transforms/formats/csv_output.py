@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
@@ -33,6 +34,7 @@ _FORMULA = "^'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 _FIRST_DAY, _LAST_DAY = -12_687_427, 11_248_736
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _SECONDS_OF_DAY = 86_400
+_WITHOUT_TEXT = (types.is_nested, types.is_fixed_size_binary, types.is_interval)
 # Read back at a time.
 _COUNTED_BYTES = 1 << 20
 
@@ -60,10 +62,12 @@ class CsvOutput:
         for name in names:
             column = rows.column(name)
             limits = _find_limits(column.type)
-            if limits is not None:
-                unfit = _find_outside(column, limits)
-                reason = RowError(f"column {name!r}: a {column.type} that CSV cannot hold")
-                reasons.update(dict.fromkeys(unfit, reason))
+            if limits is None:
+                continue
+            # One for all rows: its message holds no value.
+            reason = RowError(f"column {name!r}: a {column.type} that CSV cannot hold")
+            unfit = _find_outside(column, limits)
+            reasons.update(dict.fromkeys(unfit, reason))
         return reasons
 
     def open_writer(self, sink: Any, look: FileFormat) -> TableWriter:
@@ -85,12 +89,15 @@ class CsvWriter:
     def __init__(self, sink: Any, schema: pa.Schema, escape_formulas: bool) -> None:
         self._escape = escape_table if escape_formulas else _leave_as_it_is
         # By way of a table, because the header's names are escaped, too.
-        header = self._escape(decode_table(schema.empty_table()))
+        no_rows = decode_table(schema.empty_table())
+        header = self._escape(no_rows)
         self._writer = pacsv.CSVWriter(sink, header.schema)
 
     def write_table(self, table: pa.Table) -> None:
         """Append rows."""
-        self._writer.write_table(self._escape(decode_table(table)))
+        decoded = decode_table(table)
+        escaped = self._escape(decoded)
+        self._writer.write_table(escaped)
 
     def close(self) -> None:
         """Finish the file; the sink stays open."""
@@ -102,7 +109,8 @@ def decode_table(table: pa.Table) -> pa.Table:
     columns = []
     for column in table.columns:
         plain = type_with_kernels(decoded_type(column.type))
-        columns.append(cast_column(column, plain))
+        decoded = cast_column(column, plain)
+        columns.append(decoded)
     return pa.table(columns, names=table.column_names)
 
 
@@ -119,7 +127,7 @@ def escape_table(table: pa.Table) -> pa.Table:
 
 
 def count_csv_rows(url: str, file: Any) -> int:
-    """Count the rows of a CSV file as it was written here: each line feed outside quotes ends one.
+    """Count the rows of a CSV file that was written here: each line feed outside quotes ends one.
 
     Not by pyarrow's parser, which takes no row longer than its block, loses rows around NUL bytes,
     and skips the blank line that a null is in a file of one column.
@@ -131,7 +139,9 @@ def count_csv_rows(url: str, file: Any) -> int:
     Raises:
         PublishError: it cannot be read back.
     """
-    lines = delimiters = header_delimiters = 0
+    lines = 0
+    delimiters = 0
+    header_delimiters = 0
     quotes_before = 0
     last = b""
     while content := file.read(_COUNTED_BYTES):
@@ -141,15 +151,18 @@ def count_csv_rows(url: str, file: Any) -> int:
         commas = _find_outside_quotes(codes, ",", quotes, quotes_before)
         if lines == 0:
             # Up to the end of the header, or all as long as it has none.
-            header = commas if not len(ends) else commas[commas < ends[0]]
+            header = commas[commas < ends[0]] if len(ends) else commas
             header_delimiters += len(header)
         lines += len(ends)
         delimiters += len(commas)
         quotes_before += len(quotes)
         last = content[-1:]
+    # A file that was cut may end inside a line, or inside quotes.
     is_whole = last == b"\n" and quotes_before % 2 == 0
-    if not is_whole or delimiters != lines * header_delimiters:
+    has_all_fields = delimiters == lines * header_delimiters
+    if not is_whole or not has_all_fields:
         raise PublishError(f"{url}: cannot be read back: it is not as it was written")
+    # The header is a line, too.
     return lines - 1
 
 
@@ -159,46 +172,50 @@ def _find_outside_quotes(
     """Return the places (int64) of a character with an even number of quotes before it."""
     places = np.flatnonzero(codes == ord(character))
     before = quotes_before + np.searchsorted(quotes, places)
-    outside: np.ndarray = places[before % 2 == 0]
+    # A doubled quote closes and opens again, so it needs no care.
+    is_outside = before % 2 == 0
+    outside: np.ndarray = places[is_outside]
     return outside
 
 
 def _has_no_text(dtype: pa.DataType) -> bool:
     plain = decoded_type(dtype)
-    checks = (
-        pa.types.is_nested,
-        pa.types.is_fixed_size_binary,
-        pa.types.is_interval,
-    )
-    is_extension = isinstance(plain, pa.BaseExtensionType)
-    return is_extension or is_binary(plain) or any(check(plain) for check in checks)
+    if isinstance(plain, pa.BaseExtensionType) or is_binary(plain):
+        return True
+    return any(check(plain) for check in _WITHOUT_TEXT)
 
 
 def _find_limits(dtype: pa.DataType) -> tuple[int, int] | None:
     """Return the smallest and the largest number of a date or time that has a text."""
-    if pa.types.is_date32(dtype):
+    if types.is_date32(dtype):
         return _FIRST_DAY, _LAST_DAY
-    if pa.types.is_date64(dtype):
+    if types.is_date64(dtype):
         per_day = _SECONDS_OF_DAY * _PER_SECOND["ms"]
         return _FIRST_DAY * per_day, _LAST_DAY * per_day
-    if pa.types.is_timestamp(dtype):
+    if types.is_timestamp(dtype):
         per_day = _SECONDS_OF_DAY * _PER_SECOND[dtype.unit]
         return _FIRST_DAY * per_day, _LAST_DAY * per_day
-    if pa.types.is_time(dtype):
+    if types.is_time(dtype):
         return 0, _SECONDS_OF_DAY * _PER_SECOND[dtype.unit] - 1
     return None
 
 
 def _find_outside(column: pa.Array, limits: tuple[int, int]) -> list[int]:
     """Return the positions of the values that lie outside of limits."""
-    numbers = column.view(pa.int32() if column.type.bit_width == 32 else pa.int64())
+    physical = pa.int32() if column.type.bit_width == 32 else pa.int64()
+    numbers = column.view(physical)
     least, most = pc.min_max(numbers.cast(pa.int64())).values()
-    low, high = limits
-    # Nearly always: no value at all is null.
-    if not least.is_valid or (least.as_py() >= low and most.as_py() <= high):
+    # Without any value there is no least one.
+    if not least.is_valid:
         return []
-    is_outside = pc.or_(pc.less(numbers, low), pc.greater(numbers, high))
-    positions: list[int] = pc.indices_nonzero(is_outside.fill_null(False)).to_pylist()
+    low, high = limits
+    # Nearly always, and in one pass.
+    if least.as_py() >= low and most.as_py() <= high:
+        return []
+    is_low = pc.less(numbers, low)
+    is_high = pc.greater(numbers, high)
+    is_outside = pc.or_(is_low, is_high).fill_null(False)
+    positions: list[int] = pc.indices_nonzero(is_outside).to_pylist()
     return positions
 
 

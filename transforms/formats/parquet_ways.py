@@ -57,7 +57,6 @@ USUAL = Reading(())
 
 def has_int96(metadata: pq.FileMetaData) -> bool:
     """Tell whether a file has an INT96 column."""
-    # Once: each look at `metadata.schema` takes time for all columns.
     schema = metadata.schema
     for number in range(metadata.num_columns):
         leaf = schema.column(number)
