@@ -1,7 +1,8 @@
 """CSV files block by block: every record with its number, as fields or with the reason why not.
 
-Fields come as bytes, so that a malformed value costs its row only. An unquoted empty field is null, a quoted one is an empty string; other texts become null only when
-the job lists them (`null_values`). Types are declared, never guessed.
+Fields come as bytes, so that a malformed value costs its row only. An unquoted empty field is null, a
+quoted one is an empty string; other texts become null only when the job lists them (`null_values`).
+Types are declared, never guessed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,20 +53,23 @@ def read_csv_blocks(
         InputError: the file is empty, is not CSV, lacks a column, or ends inside quotes; or a value
             holds a line break although the dialect says that none does.
     """
-    first_row = piece.first_row if piece is not None else 0
+    first_row = 0 if piece is None else piece.first_row
     next_row = first_row
     with CsvText(url, dialect, piece) as text:
         reader = _RecordReader(url, text, dialect, first_row)
         header = reader.read_header()
+        width = len(header)
         wanted = [_find_column(url, header, name) for name in columns]
-        parser = FieldParser(len(header), wanted, dialect)
-        for records in reader.read_blocks(is_column=len(header) == 1):
+        parser = FieldParser(width, wanted, dialect)
+        for records in reader.read_blocks(is_column=width == 1):
             rows = _parse_block(url, parser, records, next_row, columns)
             next_row += len(records)
             yield rows
-    if piece is not None and next_row != first_row + piece.rows:
+    rows_read = next_row - first_row
+    # Pieces were counted when the run was planned.
+    if piece is not None and rows_read != piece.rows:
         raise InputError(
-            f"{url}: has {next_row - first_row} rows from row {first_row} on where "
+            f"{url}: has {rows_read} rows from row {first_row} on where "
             f"{piece.rows} were counted; start the run again"
         )
 
@@ -95,15 +99,19 @@ class _RecordReader:
     """
 
     def __init__(self, url: str, text: CsvText, dialect: CsvDialect, first_row: int) -> None:
-        self._url, self._text, self._dialect = url, text, dialect
+        self._url = url
+        self._text = text
+        self._dialect = dialect
         self._next_row = first_row
         # Read, and not given to anybody yet.
         self._rest = b""
         self._is_last = False
 
     def read_header(self) -> list[str]:
+        """Return the column names; what was read behind them stays for `read_blocks`."""
         # Names may hold line breaks where values do not.
         dialect = replace(self._dialect, newlines_in_values=True, null_values=())
+        # Block by block: a long header, or blank lines before it, may take several.
         while True:
             self._read_more()
             records = find_records(self._rest, dialect, is_last=self._is_last)
@@ -116,12 +124,20 @@ class _RecordReader:
                     "check the file, its compression and source.csv"
                 )
         stop = int(records.nexts[0])
+        # Found again in a text of its own: the parser takes all records of a text.
         header = find_records(self._rest[:stop], dialect, is_last=True)
         self._rest = self._rest[stop:]
         return _parse_header(self._url, header, dialect)
 
     def read_blocks(self, is_column: bool) -> Iterator[Records]:
-        """Yield the records in blocks; `is_column`: there is one field, and a blank line is one."""
+        """Yield the records in blocks.
+
+        Args:
+            is_column: whether records have one field, so that a blank line is a record.
+
+        Raises:
+            InputError: a record that does not end, is too long, or is torn apart by its quotes.
+        """
         # What was read with the header comes first.
         while self._rest or not self._is_last:
             records = find_records(
@@ -138,6 +154,7 @@ class _RecordReader:
     def _read_more(self) -> None:
         """Read another block behind the rest; at the end, see to it that the last line ends."""
         blocks = [self._rest]
+        # A read may give fewer bytes than were asked for; only none at all means the end.
         missing = _BLOCK_BYTES
         while missing > 0 and not self._is_last:
             more = self._text.read(missing)
@@ -151,7 +168,8 @@ class _RecordReader:
     def _refuse_faults(self, records: Records) -> None:
         """Refuse what makes it doubtful where records end, or is too long for any parser."""
         if len(records.breaks) and not self._dialect.newlines_in_values:
-            position = int(records.find(records.breaks[:1])[0])
+            first_break = records.breaks[:1]
+            position = int(records.find(first_break)[0])
             _refuse_line_break(self._url, self._dialect, self._next_row + position)
         torn = records.find_torn()
         if torn is not None:
@@ -159,7 +177,8 @@ class _RecordReader:
         lengths = records.stops - records.starts
         is_long = lengths > _BLOCK_BYTES
         if is_long.any():
-            raise _make_length_error(self._url, f"row {self._next_row + int(is_long.argmax())}")
+            first_long = int(is_long.argmax())
+            raise _make_length_error(self._url, f"row {self._next_row + first_long}")
 
     def _refuse_rest(self, place: str, records: Records) -> None:
         """Refuse a record that does not end."""
@@ -181,11 +200,11 @@ def _parse_block(
             f"{url}: from row {next_row} on, {len(records)} records cannot be parsed: "
             f"{_describe_error(error)}; check source.csv"
         ) from error
-    return CsvRows(
-        fields.rename_columns(list(columns)),
-        next_row + positions,
-        {next_row + position: reason for position, reason in broken.items()},
-    )
+    # The parser calls them by their positions.
+    named = fields.rename_columns(list(columns))
+    row_numbers = next_row + positions
+    broken_rows = {next_row + position: reason for position, reason in broken.items()}
+    return CsvRows(named, row_numbers, broken_rows)
 
 
 def _parse_header(url: str, header: Records, dialect: CsvDialect) -> list[str]:
@@ -195,7 +214,8 @@ def _parse_header(url: str, header: Records, dialect: CsvDialect) -> list[str]:
             "mend the file, or declare its quotes in source.csv"
         )
     width = int(header.count_fields()[0])
-    fields, _, _ = FieldParser(width, range(width), dialect).parse(header)
+    parser = FieldParser(width, range(width), dialect)
+    fields, _, _ = parser.parse(header)
     names = [column[0].as_py() for column in fields.columns]
     try:
         return [name.decode() for name in names]
@@ -248,6 +268,9 @@ def _make_length_error(url: str, place: str) -> InputError:
 
 def _describe_error(error: Exception) -> str:
     """Return a parser's message without the text of the row that it quotes."""
-    if "CSV parse error" in str(error):
-        return str(error).split(": ", 1)[0]
-    return f"{type(error).__name__}: {str(error)[:200]}"
+    message = str(error)
+    # What is behind the first colon may quote the row.
+    if "CSV parse error" in message:
+        kind, _, _ = message.partition(": ")
+        return kind
+    return f"{type(error).__name__}: {message[:200]}"

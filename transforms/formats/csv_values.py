@@ -15,7 +15,14 @@ _ALL_BEFORE_REFUSAL = 8
 # Those that tables come in most often; any byte fits some of them.
 _ENCODINGS = ("cp1252", "latin-1", "cp1250", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5")
 _MOST_HINTS = 4
+# The bit in which an ASCII letter and its capital differ.
 _LOWER_CASE = 0x20
+# Forms of bytes other than plain `binary`; none is checked to be UTF-8.
+_OTHER_BINARIES = (
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+)
 
 
 def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -38,14 +45,15 @@ def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         except _MALFORMED:
             # One for all: its message holds no value.
             reason = RowError(f"column {field.name!r}: not a valid {field.type}")
-            reasons.update(dict.fromkeys(_find_malformed(texts, field.type), reason))
+            malformed = _find_malformed(texts, field.type)
+            reasons.update(dict.fromkeys(malformed, reason))
     if reasons:
         raise RejectedRows(reasons)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def convert_valid(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Convert fields to the declared types, null where a value is not of its type.
+    """Convert fields to the declared types, with nulls for values that are not of theirs.
 
     Args:
         fields, schema: as for `convert_fields`.
@@ -53,12 +61,13 @@ def convert_valid(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     columns: list[pa.Array] = []
     for field in schema:
         texts = fields.column(field.name)
-        columns.append(_convert_valid(texts, field.type))
+        values = _convert_valid(texts, field.type)
+        columns.append(values)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def refuse_unreadable_types(schema: pa.Schema) -> None:
-    """Refuse a declared type that no text is read as.
+    """Refuse a declared type that CSV text cannot be read as.
 
     Raises:
         JobError: the first such column.
@@ -75,7 +84,7 @@ def refuse_unreadable_types(schema: pa.Schema) -> None:
 
 
 def refuse_other_types(fields: pa.RecordBatch, schema: pa.Schema, is_utf8: bool) -> None:
-    """Refuse columns none of whose values is of the declared type, where there are several.
+    """Refuse a column with several values, none of which is of the declared type.
 
     Args:
         fields, schema: as for `convert_fields`.
@@ -87,6 +96,7 @@ def refuse_other_types(fields: pa.RecordBatch, schema: pa.Schema, is_utf8: bool)
     for field in schema:
         texts = fields.column(field.name)
         malformed = _find_malformed(texts, field.type)
+        # Nulls fit every type, so they speak for none.
         count = len(texts) - texts.null_count
         if len(malformed) < max(count, _ALL_BEFORE_REFUSAL):
             continue
@@ -100,8 +110,7 @@ def refuse_other_types(fields: pa.RecordBatch, schema: pa.Schema, is_utf8: bool)
 def _convert(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     if dtype == pa.binary():
         return texts
-    is_binary = pa.types.is_large_binary(dtype) or pa.types.is_binary_view(dtype)
-    if is_binary or pa.types.is_fixed_size_binary(dtype):
+    if any(check(dtype) for check in _OTHER_BINARIES):
         return texts.cast(dtype)
     # Checks that the bytes are UTF-8: the parser did not.
     strings = texts.cast(pa.string())
@@ -120,10 +129,12 @@ def _convert(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
 def _convert_times(strings: pa.Array, dtype: pa.DataType) -> pa.Array:
     """Convert times of day, by way of those of one day: pyarrow casts no text to a time alone."""
     # Else 12 would be noon.
-    if pc.all(pc.match_substring(strings, ":")).as_py() is False:
+    has_colon = pc.match_substring(strings, ":")
+    if pc.all(has_colon).as_py() is False:
         raise pa.ArrowInvalid("a number and no time")
-    moments = pc.binary_join_element_wise("1970-01-01", strings, " ")
-    return moments.cast(pa.timestamp(dtype.unit)).cast(dtype)
+    texts = pc.binary_join_element_wise("1970-01-01", strings, " ")
+    moments = texts.cast(pa.timestamp(dtype.unit))
+    return moments.cast(dtype)
 
 
 def _has_overflowed(texts: pa.Array, values: pa.Array) -> bool:
@@ -146,9 +157,12 @@ def _holds_x(strings: pa.Array) -> bool:
     if content is None:
         return False
     places = np.frombuffer(offsets, dtype=np.int32)
-    start, stop = places[strings.offset], places[strings.offset + len(strings)]
+    # A slice shares its buffers with what it was cut from.
+    start = places[strings.offset]
+    stop = places[strings.offset + len(strings)]
     codes = np.frombuffer(content, dtype=np.uint8)[start:stop]
-    return bool(((codes | _LOWER_CASE) == ord("x")).any())
+    is_x = (codes | _LOWER_CASE) == ord("x")
+    return bool(is_x.any())
 
 
 def _find_malformed(texts: pa.Array, dtype: pa.DataType) -> list[int]:
@@ -177,8 +191,9 @@ def _suggest_encodings(texts: pa.Array) -> str:
     fitting = [encoding for encoding in _ENCODINGS if _fits(content, encoding)]
     if not fitting:
         return "; its bytes are no UTF-8: is it binary?"
+    hints = ", ".join(fitting[:_MOST_HINTS])
     return (
-        f"; its bytes are no UTF-8 but fit {', '.join(fitting[:_MOST_HINTS])}: "
+        f"; its bytes are no UTF-8 but fit {hints}: "
         f"write for example --set source.csv.encoding={fitting[0]}"
     )
 
@@ -194,6 +209,7 @@ def _fits(content: bytes, encoding: str) -> bool:
 def _convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     try:
         return _convert(texts, dtype)
+    # Only now value by value, as in `convert_fields`.
     except _MALFORMED:
         single_texts = [texts.slice(row, 1) for row in range(len(texts))]
         converted = [_convert_one(text, dtype) for text in single_texts]
