@@ -1,7 +1,7 @@
 """Columns that stand in the names of folders, as Hive and Spark write them: `dt=2026-01-01/region=north/`.
 
-Every row of a file has the values of the folders that it is in, so the format of the file reads what
-is in it, and the values are put beside that.
+Every row of a file has the values of the folders that the file is in. The file's format reads the
+columns in the file, and the values from the folders are added to them here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +42,8 @@ class PartitionedFormat:
         """Look into a file, and at the names of its folders; see `Format.inspect`."""
         in_folders = [column for column in wanted if column.name in self.columns]
         in_file = [column for column in wanted if column.name not in self.columns]
-        fields = pa.schema([(column.name, column.type) for column in in_folders])
+        typed_names = [(column.name, column.type) for column in in_folders]
+        fields = pa.schema(typed_names)
         # Here, so that a wrong name is told before any worker starts.
         _read_values(file.url, fields)
         shard, schema = self.inner.inspect(file, in_file)
@@ -62,22 +63,26 @@ class PartitionedFormat:
         self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
     ) -> Iterator[RawBatch]:
         """Read the unit's rows, with the values of its folders; see `Format.read`."""
-        in_folders = pa.schema([field for field in schema if field.name in self.columns])
-        in_file = pa.schema([field for field in schema if field.name not in self.columns])
-        values = _read_values(unit.shard, in_folders)
+        in_folders = [field for field in schema if field.name in self.columns]
+        in_file = [field for field in schema if field.name not in self.columns]
+        values = _read_values(unit.shard, pa.schema(in_folders))
         # The format knows nothing of a key that is not in the file.
         key = None if record.key in values else record.key
         record_in_file = replace(record, key=key)
-        for batch in self.inner.read(unit, in_file, rows_per_batch, record_in_file):
+        batches = self.inner.read(unit, pa.schema(in_file), rows_per_batch, record_in_file)
+        for batch in batches:
             rows = _add_values(batch.rows, schema, values)
-            rejected = tuple(
-                _add_to_records(records, schema, values, record) for records in batch.rejected
-            )
-            yield replace(batch, rows=rows, rejected=rejected, record=record)
+            rejected = []
+            for records in batch.rejected:
+                complete = _add_to_records(records, schema, values, record)
+                rejected.append(complete)
+            yield replace(batch, rows=rows, rejected=tuple(rejected), record=record)
 
 
 def find_partitions(url: str) -> dict[str, list[bytes]]:
-    """Return the columns that the folders of a file name, with the values that they give them.
+    """Return the columns that stand in the names of a file's folders, and the values of each.
+
+    A column has several values where several folders name it.
 
     >>> find_partitions("s3://b/dt=2026-01-01/at=12%3A30/late/p.parquet")
     {'dt': [b'2026-01-01'], 'at': [b'12:30']}
@@ -89,7 +94,8 @@ def find_partitions(url: str) -> dict[str, list[bytes]]:
             continue
         # Escaped is what a file system does not take, or what separates.
         name = unquote_to_bytes(column).decode(errors="replace")
-        found.setdefault(name, []).append(unquote_to_bytes(text))
+        value = unquote_to_bytes(text)
+        found.setdefault(name, []).append(value)
     return found
 
 
@@ -103,6 +109,7 @@ def _read_values(url: str, fields: pa.Schema) -> Values:
     partitions = find_partitions(url)
     values = {}
     for field in fields:
+        # A set, as two folders may say the same.
         texts = set(partitions.get(field.name, ()))
         if not texts:
             raise InputError(
@@ -114,15 +121,19 @@ def _read_values(url: str, fields: pa.Schema) -> Values:
                 f"{url}: two of its folders give {field.name!r} a value; "
                 "rename the one that is no column"
             )
-        values[field.name] = _convert(url, field, texts.pop())
+        (text,) = texts
+        values[field.name] = _convert(url, field, text)
     return values
 
 
 def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
+    """Return the value that a folder's name gives a column, as an array of that one value."""
     given = None if text == _NULL else text
-    one = pa.RecordBatch.from_pydict({field.name: pa.array([given], type=pa.binary())})
+    fields = pa.array([given], type=pa.binary())
+    row = pa.RecordBatch.from_pydict({field.name: fields})
+    # As in CSV files, where values are texts, too.
     try:
-        return convert_fields(one, pa.schema([field])).column(0)
+        converted = convert_fields(row, pa.schema([field]))
     except pa.ArrowNotImplementedError as error:
         raise JobError(
             f"source.types.{field.name}: {field.type} cannot be read from the name of a folder; "
@@ -133,6 +144,7 @@ def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
             f"{url}: the value of {field.name!r} in its folder's name is not of type "
             f"{field.type}; rename the folder, or declare source.types.{field.name} otherwise"
         ) from error
+    return converted.column(0)
 
 
 def _add_values(rows: pa.RecordBatch, schema: pa.Schema, values: Values) -> pa.RecordBatch:
@@ -142,13 +154,15 @@ def _add_values(rows: pa.RecordBatch, schema: pa.Schema, values: Values) -> pa.R
 
 
 def _list_with_values(rows: pa.RecordBatch, names: Sequence[str], values: Values) -> list[pa.Array]:
+    """Return the named columns in their order: of the rows, or of folders' names."""
     columns = []
     for name in names:
         if name in values:
-            value = values[name][0]
-            columns.append(pa.repeat(value, rows.num_rows))
+            (value,) = values[name]
+            column = pa.repeat(value, rows.num_rows)
         else:
-            columns.append(rows.column(name))
+            column = rows.column(name)
+        columns.append(column)
     return columns
 
 
@@ -159,12 +173,13 @@ def _add_to_records(
 
     Args:
         records: as the file's format made them.
-        schema: the columns that are read.
-        values: of folders' names.
+        schema: the columns that are read, in files and in folders' names.
+        values: of the columns in folders' names.
         record: what is kept of a rejected row.
     """
     columns: dict[str, pa.Array] = {}
     rows = records.rows
+    # None, too, where the key is a column of the file: the format has added that.
     key = None if record.key is None else values.get(record.key)
     for name, column in zip(rows.schema.names, rows.columns, strict=True):
         columns[name] = column

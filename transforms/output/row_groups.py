@@ -1,20 +1,20 @@
 """Rows in the order and in the row groups in which a file gets them, whatever their types.
 
-Arrow sorts by no view and no dictionary, takes no rows of views, and puts no two dictionaries together
-whose values are more than a small index counts. A reader could not, either, if they came into one row
-group.
+Arrow cannot sort by views or dictionaries, has no `take` for views, and cannot join two dictionaries
+that together have more values than a small index counts. Readers cannot join them either, so such
+rows go into different row groups.
 """
 
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.compute as pc
 
 from transforms.logical_types import cast_column, decode, decoded_type, type_with_kernels
 
-# What has an order, and no kernel that sorts it; the other type holds every value of it.
-_SORTED_AS = ((pa.types.is_float16, pa.float32()),)
-_SMALL_DECIMALS = (pa.types.is_decimal32, pa.types.is_decimal64)
+# Arrow has no kernel that sorts these; a wider decimal holds every value of them.
+_SMALL_DECIMALS = (types.is_decimal32, types.is_decimal64)
 # Indices of so many bits count whatever one file holds.
 _WIDE_BITS = 32
 
@@ -22,13 +22,14 @@ _WIDE_BITS = 32
 def can_sort(dtype: pa.DataType) -> bool:
     """Tell whether rows can be sorted by a column of this type."""
     # Arrow looks at lists and extensions only once there are rows.
-    if pa.types.is_nested(dtype) or isinstance(dtype, pa.BaseExtensionType):
+    if types.is_nested(dtype) or isinstance(dtype, pa.BaseExtensionType):
         return False
     nothing = pa.array([], _find_sorted_type(dtype))
+    # Twice, as Arrow takes other kernels for several keys.
+    table = pa.table({"first": nothing, "second": nothing})
+    sort_keys = [("first", "ascending"), ("second", "ascending")]
     try:
-        # Twice, as Arrow takes other kernels for several keys.
-        table = pa.table({"first": nothing, "second": nothing})
-        pc.sort_indices(table, sort_keys=[("first", "ascending"), ("second", "ascending")])
+        pc.sort_indices(table, sort_keys=sort_keys)
     except (pa.ArrowNotImplementedError, pa.ArrowTypeError):
         return False
     return True
@@ -43,7 +44,10 @@ def sort_rows(table: pa.Table, sort_by: Sequence[tuple[str, str]]) -> pa.Table:
         table: the rows.
         sort_by: (column, `ascending` or `descending`); texts by their letters, also in dictionaries.
     """
-    keys = {name: _to_sortable(table.column(name)) for name, _ in sort_by}
+    keys = {}
+    for name, _ in sort_by:
+        column = table.column(name)
+        keys[name] = _to_sortable(column)
     order = pc.sort_indices(pa.table(keys), sort_keys=list(sort_by))
     columns = [_take(column, order) for column in table.columns]
     return pa.table(columns, names=table.column_names)
@@ -74,54 +78,70 @@ def _to_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     Raises:
         pyarrow.ArrowInvalid: more distinct values than the index of a dictionary counts.
     """
-    columns = [
-        _fit(column, field.type) for column, field in zip(table.columns, schema, strict=True)
-    ]
+    columns = []
+    for column, field in zip(table.columns, schema, strict=True):
+        fitted = _fit(column, field.type)
+        columns.append(fitted)
     return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _fit(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
     with_kernels = type_with_kernels(dtype)
-    if pa.types.is_nested(dtype) and with_kernels != dtype:
+    if types.is_nested(dtype) and with_kernels != dtype:
         # A copy: Arrow writes no slice of what has views inside.
-        return cast_column(cast_column(column, with_kernels), dtype)
-    return _narrow(column, dtype)
+        without_views = cast_column(column, with_kernels)
+        return cast_column(without_views, dtype)
+    if _has_small_index(dtype):
+        return _narrow(column, dtype)
+    return column
+
+
+def _has_small_index(dtype: pa.DataType) -> bool:
+    if not types.is_dictionary(dtype):
+        return False
+    return bool(dtype.index_type.bit_width < _WIDE_BITS)
 
 
 def _narrow(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
-    is_small = pa.types.is_dictionary(dtype) and dtype.index_type.bit_width < _WIDE_BITS
+    """Return a column with one dictionary, whose small index counts all of its values."""
+    is_narrow = column.type == dtype
     # One batch has one dictionary, and its index counts that.
-    if not is_small or (column.type == dtype and column.num_chunks <= 1):
+    if is_narrow and column.num_chunks <= 1:
         return column
-    if column.type == dtype:
+    if is_narrow:
         try:
             return column.unify_dictionaries()
         except pa.ArrowInvalid:
             # They may have more values than there are in these rows.
             pass
-    encoded = cast_column(column, dtype.value_type).dictionary_encode()
+    plain = cast_column(column, dtype.value_type)
+    encoded = plain.dictionary_encode()
     return cast_column(encoded, dtype)
 
 
 def _find_sorted_type(dtype: pa.DataType) -> pa.DataType:
     plain = type_with_kernels(decoded_type(dtype))
-    for check, wider in _SORTED_AS:
-        if check(plain):
-            return wider
+    # Arrow has no kernel that sorts it; the wider type holds every value of it.
+    if types.is_float16(plain):
+        return pa.float32()
     if any(check(plain) for check in _SMALL_DECIMALS):
         return pa.decimal128(plain.precision, plain.scale)
     return plain
 
 
 def _to_sortable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    plain = [decode(chunk) for chunk in column.chunks]
-    decoded = pa.chunked_array(plain, type=type_with_kernels(decoded_type(column.type)))
-    return decoded.cast(_find_sorted_type(column.type))
+    chunks = [decode(chunk) for chunk in column.chunks]
+    # A column without chunks tells no type of its own.
+    plain_type = type_with_kernels(decoded_type(column.type))
+    plain = pa.chunked_array(chunks, type=plain_type)
+    return plain.cast(_find_sorted_type(column.type))
 
 
 def _take(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
     dtype = column.type
-    if pa.types.is_dictionary(dtype) and dtype.index_type.bit_width < _WIDE_BITS:
+    # Chunks may have dictionaries that no small index counts together.
+    if _has_small_index(dtype):
         dtype = pa.dictionary(pa.int32(), dtype.value_type, dtype.ordered)
-    taken = cast_column(column, type_with_kernels(dtype)).take(order)
+    with_kernels = cast_column(column, type_with_kernels(dtype))
+    taken = with_kernels.take(order)
     return cast_column(taken, dtype)
