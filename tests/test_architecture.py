@@ -99,6 +99,7 @@ SIBLINGS = {
         "transforms.formats.csv_dialect",
     },
     "transforms.formats.partitions": {"transforms.formats.csv_values"},
+    "transforms.where": {"transforms.exact_comparison"},
     "transforms.output.part_writer": {
         "transforms.output.part_file",
         "transforms.output.row_groups",

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import JobError
+from transforms.exact_comparison import compare_exactly, find_range
 from transforms.logical_types import decode
 
 # They give null where a side is null, as SQL does.
@@ -28,8 +29,14 @@ _COMPARE = {
     ast.Gt: pc.greater,
     ast.GtE: pc.greater_equal,
 }
-# A column's name in backticks.
-_QUOTED = re.compile(r"`([^`]+)`")
+# A text; a column's name in backticks; or a name with letters beyond ASCII, which Python would fold
+# with others that look alike.
+_QUOTED = re.compile(
+    r"""'(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | `(?P<quoted>[^`]+)` | (?P<name>[^\W\d]\w*)""",
+    re.VERBOSE | re.DOTALL,
+)
+# Deeper than anybody writes, and not so deep that Python gives up.
+_MOST_LEVELS = 100
 # Arrow refuses types that it cannot compare; a number of Python may be larger than any of Arrow's.
 _NOT_COMPARABLE = (
     pa.ArrowInvalid,
@@ -101,20 +108,41 @@ def _parse(where: str) -> _Expression:
 
     # Python has no quoted names, so a plain word takes the place of each.
     def replace_quoted(match: re.Match[str]) -> str:
-        name = f"_quoted_{len(quoted)}"
-        quoted[name] = match.group(1)
+        column = match["quoted"]
+        if column is None and match["name"] and not match["name"].isascii():
+            column = match["name"]
+        # A text, which may hold backticks, or a plain word.
+        if column is None:
+            return match.group()
+        name = f"{prefix}{len(quoted)}"
+        quoted[name] = column
         return name
 
+    prefix = "_quoted"
+    # No column's own name may be taken for one of these.
+    while prefix in where:
+        prefix += "_"
     text = _QUOTED.sub(replace_quoted, where)
     try:
         # In brackets it may span lines.
         tree = ast.parse(f"({text}\n)", mode="eval")
-    except SyntaxError as error:
+    # It gives up on brackets that are nested too deeply, and on NUL bytes.
+    except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         raise JobError(
             f"postprocess.where: {where}: not a valid expression; "
             "write for example: probability >= 0.9"
         ) from error
+    _refuse_deep(tree, where)
     return _Expression(tree.body, quoted)
+
+
+def _refuse_deep(tree: ast.AST, where: str) -> None:
+    level: list[ast.AST] = [tree]
+    for _ in range(_MOST_LEVELS):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise JobError(f"postprocess.where: {where}: is nested more than {_MOST_LEVELS} levels deep")
 
 
 @dataclass(frozen=True)
@@ -177,7 +205,7 @@ class _Evaluation:
                 f"postprocess.where: {ast.unparse(left)} ...: this comparison is not allowed; "
                 "use == != < <= > >= in"
             )
-        return compare(value, self.evaluate(right))
+        return compare_exactly(compare, value, self.evaluate(right))
 
     def _is_in(self, value: Values, right: ast.List | ast.Tuple) -> Values:
         options = [self.evaluate(option) for option in right.elts]
@@ -188,7 +216,12 @@ class _Evaluation:
             )
         plain_options = [option.as_py() for option in options]
         # Arrow compares values of one type only.
-        value_set = pa.array(plain_options).cast(value.type)
+        listed = pa.array(plain_options)
+        if pa.types.is_integer(value.type) and pa.types.is_integer(listed.type):
+            least, most = find_range(value.type)
+            # No value is one of the others.
+            listed = pa.array([n for n in plain_options if least <= n <= most], value.type)
+        value_set = listed.cast(value.type)
         found = pc.is_in(value, value_set=value_set)
         # Whether null is among the options is neither true nor false.
         unknown = pa.scalar(None, pa.bool_())

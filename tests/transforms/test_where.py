@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -158,6 +159,94 @@ def test_anything_else_is_refused(where: str) -> None:
 def test_a_number_too_large_for_arrow_is_refused() -> None:
     with pytest.raises(JobError, match=r"postprocess\.where"):
         where_mask(f"n < {2**70}", COLUMNS, 6)
+
+
+def keep(where: str, **columns: pa.Array) -> list[int]:
+    rows = len(next(iter(columns.values())))
+    return np.flatnonzero(where_mask(where, columns, rows)).tolist()
+
+
+INTEGERS = [-(2**63), -(2**53) - 1, -1, 0, 1, 2**53, 2**53 + 1, 2**63 - 1]
+FLOATS = [-1e300, -(2.0**63), -(2.0**53), -0.5, 0.0, 0.5, 1.0, 2.0**53, 9007199254740994.0, 2.0**63, 1e300]  # fmt: skip
+OPERATORS: dict[str, Any] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_integers_are_compared_with_floats_exactly(op: str) -> None:
+    """As Python does it, which rounds neither."""
+    values = pa.array([*INTEGERS, None])
+    for number in FLOATS:
+        expected = [at for at, n in enumerate(INTEGERS) if OPERATORS[op](n, number)]
+        assert keep(f"v {op} {number!r}", v=values) == expected
+        mirrored = [at for at, n in enumerate(INTEGERS) if OPERATORS[op](number, n)]
+        assert keep(f"{number!r} {op} v", v=values) == mirrored
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+@pytest.mark.parametrize("dtype", [pa.int8(), pa.uint8(), pa.int64(), pa.uint64()], ids=str)
+def test_integers_are_compared_with_numbers_out_of_their_range(dtype: pa.DataType, op: str) -> None:
+    bits, is_signed = dtype.bit_width, pa.types.is_signed_integer(dtype)
+    ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
+    values = [ends[0], 1, ends[1]]
+    for number in (-(2**63), -129, -1, 0, 1, 127, 128, 255, 256, 2**63 - 1):
+        expected = [at for at, n in enumerate(values) if OPERATORS[op](n, number)]
+        assert keep(f"v {op} {number}", v=pa.array(values, dtype)) == expected
+
+
+def test_options_out_of_a_types_range_are_no_value_of_it() -> None:
+    values = pa.array([1, None, 44], pa.int8())
+    assert keep("v in (1, 300)", v=values) == [0]
+    assert keep("v not in (1, 300)", v=values) == [2]
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_decimals_are_compared_with_floats_as_they_are_written(op: str) -> None:
+    values = [Decimal("0.1"), Decimal("0.1000000000000000000001"), Decimal("9007199254740993.00")]
+    column = pa.array([*values, None], pa.decimal128(38, 22))
+    for number in ("0.1", "9007199254740992.0", "-3.5"):
+        expected = [at for at, n in enumerate(values) if OPERATORS[op](n, Decimal(number))]
+        assert keep(f"v {op} {number}", v=column) == expected
+
+
+def test_small_integers_are_compared_with_columns_of_floats_and_large_ones_are_refused() -> None:
+    """By their types, and not by their values: no row decides whether a job is one."""
+    p = pa.array([0.5, 16777216.0, None], pa.float32())
+    assert keep("v >= p", v=pa.array([1, 16777217, 3], pa.int32()), p=p) == [0, 1]
+    for dtype in (pa.int64(), pa.uint64(), pa.decimal128(5, 2)):
+        for rows in (0, 1):
+            columns = {"v": pa.array([1] * rows, dtype), "p": pa.array([0.5] * rows, pa.float32())}
+            with pytest.raises(JobError, match="would be rounded"):
+                where_mask("v >= p", columns, rows)
+
+
+def test_backticks_in_a_text_are_letters() -> None:
+    values = pa.array(["`a`", "b", None, "a"])
+    assert keep("v == '`a`'", v=values) == [0]
+    assert keep("v in ('`a`', 'b')", v=values) == [0, 1]
+    assert keep('v != "`a`"', v=values) == [1, 3]
+    assert keep(r"v == '\'`' or `v` == 'b'", v=values) == [1]
+    assert where_columns("v == '`a`' and `_quoted0` > 1") == ["_quoted0", "v"]
+
+
+def test_names_that_look_alike_are_not_one() -> None:
+    """Python takes a ligature for its letters, and a micro sign for a Greek letter."""
+    columns = {"\ufb01": pa.array(["a", "b"]), "fi": pa.array(["x", "a"])}
+    assert where_mask("\ufb01 == 'a'", columns, 2).tolist() == [True, False]
+    assert where_mask("fi == 'a'", columns, 2).tolist() == [False, True]
+    assert where_columns("\u00b5 > 1 and gr\u00f6\u00dfe < 2") == ["gr\u00f6\u00dfe", "\u00b5"]
+
+
+@pytest.mark.parametrize("where", ["not " * 3000 + "ok", "(" * 3000 + "ok" + ")" * 3000, "ok\0"])
+def test_what_python_gives_up_on_is_refused(where: str) -> None:
+    with pytest.raises(JobError, match=r"postprocess\.where"):
+        where_mask(where, COLUMNS, 6)
 
 
 def test_an_unknown_column_is_named() -> None:
