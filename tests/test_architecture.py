@@ -158,7 +158,7 @@ WRITES_TO_A_SINK = {
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
     "transforms.formats.csv_output": {
-        "self._writer.write_table(self._escape(decode_table(table))",
+        "self._writer.write_table(escaped",
         "pacsv.CSVWriter(sink",
     },
 }

@@ -24,6 +24,7 @@ _LISTS = (
     types.is_large_list_view,
 )
 _LARGE_LISTS = (types.is_large_list, types.is_large_list_view)
+# Not list views: their rows are taken without a look at what is in them.
 _REBUILT_LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list)
 
 
@@ -308,7 +309,6 @@ def _rebuild(dtype: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -
     if types.is_struct(dtype):
         fields = [change_field(field) for field in dtype]
         return pa.struct(fields)
-    # List views stay: their rows are taken without a look at what is in them.
     if not _is_any(dtype, _REBUILT_LISTS):
         return dtype
     inner = change_field(dtype.value_field)

@@ -17,6 +17,8 @@ _MALFORMED = {
     LONE_ESCAPE: RowError(f"malformed quoting: {LONE_ESCAPE}"),
 }
 _EVERY_BYTE = "holds every byte that there is, and so no text"
+# By position among the records, why one is rejected.
+Reasons = dict[int, Exception]
 
 
 class FieldParser:
@@ -58,7 +60,7 @@ class FieldParser:
         fields = [(name, pa.binary()) for name in kept]
         self._schema = pa.schema(fields)
 
-    def parse(self, records: Records) -> tuple[pa.RecordBatch, np.ndarray, dict[int, Exception]]:
+    def parse(self, records: Records) -> tuple[pa.RecordBatch, np.ndarray, Reasons]:
         """Return the fields of all records that are well formed.
 
         Args:
@@ -71,7 +73,7 @@ class FieldParser:
         Raises:
             ArrowInvalid: pyarrow takes well-formed records for something else.
         """
-        broken: dict[int, Exception] = {}
+        broken: Reasons = {}
         for position, reason in records.malformed.items():
             broken[position] = _MALFORMED[reason]
         all_positions = np.arange(len(records))
@@ -85,19 +87,20 @@ class FieldParser:
             fields = self._parse_some(records, good, broken)
         return fields, _leave_out(good, broken), broken
 
-    def _find_wrong_widths(self, records: Records, positions: np.ndarray) -> dict[int, Exception]:
+    def _find_wrong_widths(self, records: Records, positions: np.ndarray) -> Reasons:
         widths = records.count_fields()
         is_wrong = widths[positions] != self._width
         wrong = positions[is_wrong]
+        wrong_widths = widths[wrong]
         # One for all of a width: a file may have millions of such rows.
-        reasons: dict[int, Exception] = {}
-        for width in np.unique(widths[wrong]).tolist():
+        reasons: Reasons = {}
+        for width in np.unique(wrong_widths).tolist():
             reasons[width] = RowError(f"row has {width} fields, the header has {self._width}")
-        pairs = zip(wrong.tolist(), widths[wrong].tolist(), strict=True)
-        return {row: reasons[width] for row, width in pairs}
+        pairs = zip(wrong.tolist(), wrong_widths.tolist(), strict=True)
+        return {position: reasons[width] for position, width in pairs}
 
     def _parse_some(
-        self, records: Records, positions: np.ndarray, broken: dict[int, Exception]
+        self, records: Records, positions: np.ndarray, broken: Reasons
     ) -> pa.RecordBatch:
         """Parse some records; one that pyarrow cannot be given is noted in `broken`."""
         if not len(positions):
@@ -110,7 +113,7 @@ class FieldParser:
             substitute = self._find_unused(codes)
             if substitute is None:
                 return self._parse_halves(records, positions, broken)
-            without_nul = np.where(codes == 0, np.uint8(substitute), codes)
+            without_nul = _replace_byte(codes, 0, substitute)
             text = pa.py_buffer(without_nul)
         fields = self._parse_text(text)
         # pyarrow may lose rows without a word.
@@ -121,7 +124,7 @@ class FieldParser:
         return _put_back(fields, substitute)
 
     def _parse_halves(
-        self, records: Records, positions: np.ndarray, broken: dict[int, Exception]
+        self, records: Records, positions: np.ndarray, broken: Reasons
     ) -> pa.RecordBatch:
         """Parse records that together hold every byte: half of them may not."""
         if len(positions) == 1:
@@ -162,12 +165,18 @@ class FieldParser:
         return int(unused[0])
 
 
-def _leave_out(positions: np.ndarray, broken: dict[int, Exception]) -> np.ndarray:
+def _leave_out(positions: np.ndarray, broken: Reasons) -> np.ndarray:
     """Return the positions (int64) that are not among the broken ones, in their order."""
     if not broken:
         return positions
     left_out = np.fromiter(broken, dtype=np.int64, count=len(broken))
     return np.setdiff1d(positions, left_out, assume_unique=True)
+
+
+def _replace_byte(codes: np.ndarray, old: int, new: int) -> np.ndarray:
+    """Return bytes (uint8) with one value in place of another."""
+    is_old = codes == old
+    return np.where(is_old, np.uint8(new), codes)
 
 
 def _put_back(fields: pa.RecordBatch, substitute: int) -> pa.RecordBatch:
@@ -180,7 +189,7 @@ def _put_back_one(column: pa.Array, substitute: int) -> pa.Array:
     # All values lie in one buffer, so they are changed at once; a column of nulls may have none.
     validity, offsets, content = column.buffers()
     codes = np.frombuffer(content or b"", dtype=np.uint8)
-    restored = np.where(codes == substitute, np.uint8(0), codes)
+    restored = _replace_byte(codes, substitute, 0)
     buffers = [validity, offsets, pa.py_buffer(restored)]
     return pa.Array.from_buffers(
         column.type, len(column), buffers, column.null_count, column.offset

@@ -32,7 +32,7 @@ _FORMULA = "^'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 # The years that Arrow writes, -32767 to 32767, in days since 1970; a day less on both sides, because
 # a zone may lie in the day before or after.
 _FIRST_DAY, _LAST_DAY = -12_687_427, 11_248_736
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _SECONDS_OF_DAY = 86_400
 _WITHOUT_TEXT = (types.is_nested, types.is_fixed_size_binary, types.is_interval)
 # Read back at a time.

@@ -42,6 +42,12 @@ class _Runs:
         """Return the place behind each run."""
         return self.firsts + self.lengths
 
+    @property
+    def are_odd(self) -> np.ndarray:
+        """Tell of each run (bool) whether its length is odd."""
+        are_odd: np.ndarray = self.lengths % 2 == 1
+        return are_odd
+
 
 class Quotes:
     """The quotes of a text that begins with a record, and its escapes.
@@ -75,8 +81,7 @@ class Quotes:
             quotes_before = np.searchsorted(self._in_turn, places)
             return quotes_before % 2 == 1
         runs_before = np.searchsorted(self._runs.firsts, places)
-        open_behind = np.concatenate([[False], self._open_behind])
-        return open_behind[runs_before]
+        return self._open_after[runs_before]
 
     def find_glued(self) -> np.ndarray:
         """Return the places (int64) of closing quotes with text behind them."""
@@ -89,11 +94,10 @@ class Quotes:
         escapes = self._escapes
         if escapes is None:
             return np.empty(0, dtype=np.int64)
-        # In pairs they escape each other; one over escapes what stands behind.
-        is_odd = escapes.lengths % 2 == 1
         is_open = self.are_open_at(escapes.firsts)
         before_quote = self._are_quotes(escapes.stops)
-        is_lone = is_odd & is_open & ~before_quote
+        # In pairs they escape each other; one over escapes what stands behind.
+        is_lone = escapes.are_odd & is_open & ~before_quote
         return escapes.firsts[is_lone]
 
     def resolve_escapes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -117,9 +121,8 @@ class Quotes:
         goes = is_open[run_of_place] & is_second
 
         # The last of an odd run has no pair: it escapes the quote behind it.
-        is_odd = escapes.lengths % 2 == 1
         before_quote = self._are_quotes(escapes.stops)
-        becomes_quote = is_open & is_odd & before_quote
+        becomes_quote = escapes.are_odd & is_open & before_quote
         lasts = escapes.stops - 1
         return lasts[becomes_quote], escapes.places[goes]
 
@@ -150,7 +153,8 @@ class Quotes:
         # Before the first byte a record begins; of the last one's neighbour nothing is known yet.
         if len(opening) and opening[0] == 0:
             opening = opening[1:]
-        if len(closing) and closing[-1] == len(self._codes) - 1:
+        last_place = len(self._codes) - 1
+        if len(closing) and closing[-1] == last_place:
             closing = closing[:-1]
         before_opening = self._codes[opening - 1]
         behind_closing = self._codes[closing + 1]
@@ -180,9 +184,10 @@ class Quotes:
         # Where no field begins and nothing is open, quotes are letters: open or not, it is closed then.
         changes = begins_field & closes_if_open & ~closes_if_begun
         closes_all = closes_if_open & ~changes
-        self._open_behind = _follow(changes, closes_all)
-        # What is open behind a run is so before the next one; before the first one nothing is.
-        was_open = np.concatenate([[False], self._open_behind])[:-1]
+        open_behind = _follow(changes, closes_all)
+        # By the number of runs before: bool (runs + 1,). Before the first one nothing is open.
+        self._open_after = np.concatenate([[False], open_behind])
+        was_open = self._open_after[:-1]
 
         opens_and_closes = begins_field & closes_if_begun
         closes = np.where(was_open, closes_if_open, opens_and_closes)
@@ -207,8 +212,7 @@ class Quotes:
         ends_there = escapes.stops[last] == places
         # Without a run before it, -1 is the last one of the text.
         is_behind = (last >= 0) & ends_there
-        is_odd = escapes.lengths[last] % 2 == 1
-        return is_behind & is_odd
+        return is_behind & escapes.are_odd[last]
 
     def _are_quotes(self, places: np.ndarray) -> np.ndarray:
         # A run may end with the text, and its place behind is none of it.

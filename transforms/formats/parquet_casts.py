@@ -13,8 +13,11 @@ import pyarrow.compute as pc
 from configs.errors import RowError
 from transforms.logical_types import cast_exactly, holds, take_values, to_lists_of_pairs
 
+# By row, why its value is null.
+Reasons = Mapping[int, Exception]
 
-def cast_column(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Mapping[int, Exception]]:
+
+def cast_column(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
     """Cast a column to a type, with nulls for the values that the type cannot hold.
 
     Args:
@@ -34,9 +37,7 @@ def cast_column(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Mapping[in
     return cast, _explain_overflows(overflowed, column.type, field)
 
 
-def _cast_fixed_lists(
-    column: pa.Array, field: pa.Field
-) -> tuple[pa.Array, Mapping[int, Exception]]:
+def _cast_fixed_lists(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
     """Cast a column to lists of a fixed size, with nulls for rows in which one is missing.
 
     Args:
@@ -47,7 +48,8 @@ def _cast_fixed_lists(
     all_rows = np.arange(len(column))
     fitting = np.delete(all_rows, unfit)
     # Fitting rows alone: a cast to lists of a fixed size fails for the whole column otherwise.
-    taken = take_values(column, pa.array(fitting))
+    taken_rows = pa.array(fitting)
+    taken = take_values(column, taken_rows)
     cast = cast_exactly(taken, field.type)
     if len(unfit):
         cast = _spread_rows(cast, fitting, len(column))
@@ -55,7 +57,8 @@ def _cast_fixed_lists(
         f"column {field.name!r}: a list in {field.type} is missing or has another size, "
         "which readers of Parquet refuse; write the column as a list of any size"
     )
-    return cast, dict.fromkeys(unfit.tolist(), reason)
+    reasons = dict.fromkeys(unfit.tolist(), reason)
+    return cast, reasons
 
 
 def _spread_rows(values: pa.Array, rows: np.ndarray, row_count: int) -> pa.Array:
@@ -64,7 +67,9 @@ def _spread_rows(values: pa.Array, rows: np.ndarray, row_count: int) -> pa.Array
     positions[rows] = np.arange(len(rows))
     is_null = np.ones(row_count, dtype=bool)
     is_null[rows] = False
-    return take_values(values, pa.array(positions, mask=is_null))
+    # A null position gives a null.
+    taken_from = pa.array(positions, mask=is_null)
+    return take_values(values, taken_from)
 
 
 def _find_unfit_lists(array: pa.Array, dtype: pa.DataType) -> np.ndarray:
@@ -77,7 +82,8 @@ def _find_unfit_lists(array: pa.Array, dtype: pa.DataType) -> np.ndarray:
     all_rows = np.arange(len(array), dtype=np.int64)
     # The empty one for types without such lists: numpy concatenates no empty sequence.
     nothing = np.empty(0, dtype=np.int64)
-    unfit = [nothing, *_list_unfit(array, dtype, all_rows)]
+    by_level = _list_unfit(array, dtype, all_rows)
+    unfit = [nothing, *by_level]
     # A row may hold several unfit lists.
     return np.unique(np.concatenate(unfit))
 
@@ -91,9 +97,7 @@ def _take_out_overflows(column: pa.Array, cast: pa.Array) -> tuple[pa.Array, pa.
     return cleaned, overflowed
 
 
-def _explain_overflows(
-    overflowed: pa.Array, actual: pa.DataType, field: pa.Field
-) -> Mapping[int, Exception]:
+def _explain_overflows(overflowed: pa.Array, actual: pa.DataType, field: pa.Field) -> Reasons:
     reason = RowError(f"column {field.name!r}: a {actual} that does not fit {field.type}")
     rows = pc.indices_nonzero(overflowed)
     return dict.fromkeys(rows.to_pylist(), reason)
@@ -116,7 +120,8 @@ def _list_unfit(array: pa.Array, dtype: pa.DataType, rows: np.ndarray) -> Iterat
         yield rows[~is_fit]
     parents = pc.list_parent_indices(array)
     rows_inside = rows[parents.to_numpy()]
-    yield from _list_unfit(array.flatten(), dtype.value_type, rows_inside)
+    values = array.flatten()
+    yield from _list_unfit(values, dtype.value_type, rows_inside)
 
 
 def _have_length(lists: pa.Array, length: int) -> np.ndarray:

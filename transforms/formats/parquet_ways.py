@@ -23,7 +23,7 @@ from transforms.logical_types import holds, take_values, to_lists_of_pairs
 # What INT96 becomes unless the job or the contract says otherwise: all years that anybody writes, and
 # all digits that Spark does.
 INT96_UNIT = "us"
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 # A Parquet file ends with its footer, the footer's length, and four letters, with which it begins, too.
 _LENGTH_BYTES = 4
 _MAGIC = b"PAR1"
