@@ -8,19 +8,18 @@ or CSV; they are read as the types that the run's manifest states.
 import argparse
 from collections.abc import Mapping, Sequence
 import json
-import sys
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.errors import InputError, PublishError
+from configs.errors import InputError
 from configs.redaction import shown
 from model_zoo.evaluation.metrics import Evaluation, evaluate, render
 from pipelines.cli.command_line import Parser, run_program
 from pipelines.cli.shutdown import leave
-from pipelines.cli.terminal import make_harmless, write_text
+from pipelines.cli.terminal import make_harmless, write_result
 from pipelines.evaluating.tables import read_scores, read_table
 from storage.layout import read_manifest
 
@@ -34,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     text = make_harmless(render(evaluation))
     if arguments.json:
         text = json.dumps(evaluation.as_dict(), indent=1)
-    _write_result(text)
+    write_result(text, "the metrics")
     return 0
 
 
@@ -122,21 +121,6 @@ def to_scores(column: pa.ChunkedArray | None, labels: int) -> np.ndarray | None:
     values = column.combine_chunks().flatten()
     numbers = values.to_numpy(zero_copy_only=False)
     return numbers.reshape(len(column), -1)
-
-
-def _write_result(text: str) -> None:
-    """Write to stdout what the program is for: without it, the program has failed.
-
-    Raises:
-        PublishError: it cannot be written, and not because its reader has seen enough.
-    """
-    error = write_text(sys.stdout, text)
-    if error is None or isinstance(error, BrokenPipeError):
-        return
-    reason = getattr(error, "strerror", None) or error
-    raise PublishError(
-        f"stdout: the metrics cannot be written: {reason}; make room, or let stdout lead elsewhere"
-    )
 
 
 def _evaluate(arguments: argparse.Namespace) -> Evaluation:

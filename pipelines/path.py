@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from configs.errors import VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.cli.shutdown import leave
+from pipelines.cli.terminal import write_result
 from storage.layout import read_manifest
 
 
@@ -24,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
         raise VerifyError(
             f"{arguments.output}: cannot be read: {error}; check the address and credentials"
         ) from error
-    print(run.published)
+    write_result(run.published, "the path")
     return 0
 
 

@@ -125,7 +125,7 @@ def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, di
         VerifyError: nothing is published there, or the manifest cannot be read, or leads out of the
             run's folder.
     """
-    named_by = "--run" if run_id else "CURRENT"
+    named_by = "the command line" if run_id else "CURRENT"
     run_id = run_id or find_current_run(output)
     if run_id is None:
         raise VerifyError(
@@ -142,7 +142,7 @@ def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, di
     if content is None:
         raise VerifyError(
             f"{output}: {named_by} names run {run_id}, but {folder.manifest} is missing; "
-            "publish the run again"
+            f"name a folder in {output}/runs, or publish the run again"
         )
     return folder, _parse_manifest(folder, content)
 

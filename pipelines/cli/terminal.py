@@ -11,6 +11,8 @@ import re
 import sys
 from typing import IO, Any, TextIO
 
+from configs.errors import PublishError
+
 _STANDARD_FILES = 3
 # What nobody holds is closed.
 _held: list[IO[bytes]] = []
@@ -86,6 +88,25 @@ def write_text(stream: TextIO, text: str) -> OSError | ValueError | None:
     except _LOST as error:
         return error
     return None
+
+
+def write_result(text: str, what: str) -> None:
+    """Write to stdout what a program is for: without it, the program has failed.
+
+    Args:
+        text: the result.
+        what: what it is, for the message.
+
+    Raises:
+        PublishError: it cannot be written, and not because its reader has seen enough.
+    """
+    error = write_text(sys.stdout, text)
+    if error is None or isinstance(error, BrokenPipeError):
+        return
+    reason = getattr(error, "strerror", None) or error
+    raise PublishError(
+        f"stdout: {what} cannot be written: {reason}; make room, or let stdout lead elsewhere"
+    )
 
 
 def flush_quietly(stream: TextIO) -> None:

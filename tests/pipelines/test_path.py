@@ -1,6 +1,9 @@
 """What scripts are told of where to read, on a disk and on a store, while runs come and go."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+import sys
 import uuid
 
 import duckdb
@@ -45,7 +48,7 @@ def test_a_relative_output_gives_a_whole_path(
     ("flags", "words"),
     [
         ((), "nothing is published there"),
-        (("--run", "0123456789abcdef"), "--run names run 0123456789abcdef, but"),
+        (("--run", "0123456789abcdef"), "the command line names run 0123456789abcdef, but"),
         (("--run", "../../etc"), "cannot be the id of a run"),
     ],
 )
@@ -82,3 +85,20 @@ def test_it_reads_one_run_while_another_is_published(
     assert run_job(job).status == 0
     count = f"SELECT count(*) FROM read_parquet('{found}/*.parquet')"
     assert duckdb.sql(count).fetchall() == [(4,)]
+
+
+def test_a_path_that_cannot_be_written_is_a_failure(
+    run_score: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert run_score() == 0
+    # What it could not write it would try again when it is closed.
+    with suppress(OSError), open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run_program(path.main, [str(tmp_path / "scores")]) == 5
+        monkeypatch.undo()
+    error = capsys.readouterr().err
+    assert error.startswith("error: stdout: the path cannot be written: No space left")
+    assert error.count("\n") == 1
