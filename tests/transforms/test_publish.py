@@ -10,8 +10,6 @@ from typing import Any
 import uuid
 
 import fsspec
-from hypothesis import given
-from hypothesis import strategies as st
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,7 +20,7 @@ from storage.layout import RunFolder, find_current_run, read_manifest, remove_te
 from tests.support.builders import make_unit, planned_run, scored_batch
 from tests.support.publishing import tree, two_units, write
 from transforms.batches import WrittenPart
-from transforms.output.books import balance, check_budget, choose_parts
+from transforms.output.books import balance, choose_parts
 from transforms.output.done_record import read_done_record
 from transforms.output.manifest import content_sha256, describe_run
 from transforms.output.published_files import Move, _give_name, move_files
@@ -399,42 +397,6 @@ def test_over_budget_nothing_is_published_and_the_rejected_rows_can_be_read(outp
     nothing_published(run)
     assert any(name.endswith("-rejected.parquet") for name in files.list_names(run.attempts))
     assert publish_run(run, [], HEAD, 0, 10.0).rows_rejected == 1
-
-
-@pytest.mark.parametrize(
-    ("rows", "rejected", "absolute", "percent", "passes"),
-    [
-        (10_000, 100, 0, 1.0, True),
-        (10_000, 101, 0, 1.0, False),
-        (10_000, 101, 101, 1.0, True),
-        (10_000, 102, 101, 1.0, False),
-        (10_000, 100, 5, 1.0, True),
-        (10_000, 0, 0, 0.0, True),
-        (10_000, 1, 0, 0.0, False),
-        (99, 1, 0, 1.0, False),
-        (100, 1, 0, 1.0, True),
-        (1_000, 3, 0, 0.3, True),
-        (1_000, 4, 0, 0.3, False),
-        (0, 0, 0, 0.0, True),
-        (7, 7, 0, 100.0, True),
-    ],
-)
-def test_the_budget(rows: int, rejected: int, absolute: int, percent: float, passes: bool) -> None:
-    totals = {"in": rows, "scored": rows - rejected, "filtered": 0, "rejected": rejected}
-    if passes:
-        check_budget(totals, absolute, percent)
-    else:
-        with pytest.raises(BudgetError, match=f"{rejected} of {rows} rows were rejected"):
-            check_budget(totals, absolute, percent)
-
-
-@given(st.integers(1, 100_000), st.integers(0, 10_000))
-def test_the_percentage_is_exact(rows: int, hundredths: int) -> None:
-    allowed = rows * hundredths // 10_000
-    check_budget({"in": rows, "rejected": allowed}, 0, hundredths / 100)
-    if allowed < rows:
-        with pytest.raises(BudgetError):
-            check_budget({"in": rows, "rejected": allowed + 1}, 0, hundredths / 100)
 
 
 def test_the_recorded_attempt_goes_before_the_parts(output: str) -> None:

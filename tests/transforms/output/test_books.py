@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
-from configs.errors import PublishError
+from configs.errors import BudgetError, PublishError
 from storage.layout import RunFolder
 from tests.support.builders import make_unit
 from transforms.batches import WrittenPart
-from transforms.output.books import choose_parts
+from transforms.output.books import check_budget, choose_parts
 
 
 def piece(
@@ -97,3 +97,39 @@ def test_any_way_of_cutting_a_unit_is_put_together_again(cuts: list[int], random
     parts = [piece(a, b - a, b == 30, attempt) for a, b in pairwise(cuts) for attempt in "ab"]
     random.shuffle(parts)
     assert chosen(parts) == [(a, b - a) for a, b in pairwise(cuts)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "rejected", "absolute", "percent", "passes"),
+    [
+        (10_000, 100, 0, 1.0, True),
+        (10_000, 101, 0, 1.0, False),
+        (10_000, 101, 101, 1.0, True),
+        (10_000, 102, 101, 1.0, False),
+        (10_000, 100, 5, 1.0, True),
+        (10_000, 0, 0, 0.0, True),
+        (10_000, 1, 0, 0.0, False),
+        (99, 1, 0, 1.0, False),
+        (100, 1, 0, 1.0, True),
+        (1_000, 3, 0, 0.3, True),
+        (1_000, 4, 0, 0.3, False),
+        (0, 0, 0, 0.0, True),
+        (7, 7, 0, 100.0, True),
+    ],
+)
+def test_the_budget(rows: int, rejected: int, absolute: int, percent: float, passes: bool) -> None:
+    totals = {"in": rows, "scored": rows - rejected, "filtered": 0, "rejected": rejected}
+    if passes:
+        check_budget(totals, absolute, percent)
+    else:
+        with pytest.raises(BudgetError, match=f"{rejected} of {rows} rows were rejected"):
+            check_budget(totals, absolute, percent)
+
+
+@given(st.integers(1, 100_000), st.integers(0, 10_000))
+def test_the_percentage_is_exact(rows: int, hundredths: int) -> None:
+    allowed = rows * hundredths // 10_000
+    check_budget({"in": rows, "rejected": allowed}, 0, hundredths / 100)
+    if allowed < rows:
+        with pytest.raises(BudgetError):
+            check_budget({"in": rows, "rejected": allowed + 1}, 0, hundredths / 100)
