@@ -41,7 +41,7 @@ OutputFormatT = TypeVar("OutputFormatT", bound=str)
 MOST = 2**63 - 1
 Count: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
 Names: TypeAlias = tuple[str, ...]
-Url: TypeAlias = Annotated[str, AfterValidator(_without_credentials)]
+Url: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_without_credentials)]
 # A job's becomes part of file names, log lines and labels of metrics.
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
