@@ -14,8 +14,7 @@ from configs.errors import PublishError
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from pipelines.cli.run_log import RunLog
-from pipelines.cli.terminal import LenientStream, make_harmless, write_text
-from pipelines.evaluate import _write_result
+from pipelines.cli.terminal import LenientStream, make_harmless, write_result, write_text
 from tests.pipelines.json_lines import lines_of
 from tests.support.builders import tiny_package
 from tests.support.fork_server import CLOSED, NO_READER
@@ -305,9 +304,9 @@ def test_metrics_that_cannot_be_written_are_an_error_unless_the_reader_has_gone(
     stream = Full()
     monkeypatch.setattr("sys.stdout", stream)
     with pytest.raises(PublishError, match="stdout: the metrics cannot be written: No space left"):
-        _write_result("{}")
+        write_result("{}", "the metrics")
     stream.error = BrokenPipeError(32, "Broken pipe")
-    _write_result("{}")
+    write_result("{}", "the metrics")
 
 
 @given(st.text(st.characters(categories=("Cc", "Cs", "Cf", "Zl", "Zp", "L"))))
