@@ -1,7 +1,7 @@
 """A proxy in front of a store that does what networks and operators do: lose an answer, kill a launcher, show an old listing."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 import http.client
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +17,8 @@ class Fault:
 
     Attributes:
         happens: called before the request reaches the store, or `after` the store has answered.
-        loses: whether the request, or its answer, is then lost; else the client only waited.
+        loses: whether the request, or its answer, is then lost; else all of the client only waited,
+            its other requests too: gcsfs asks for an object and for a folder of its name at once.
     """
 
     pattern: str
@@ -43,6 +44,7 @@ class Proxy:
     old: tuple[str, str] | None = None
     instead: Callable[[str], tuple[int, bytes] | None] = lambda request: None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    pause: threading.RLock = field(default_factory=threading.RLock)
 
     def writes(self) -> list[str]:
         """The requests that change something."""
@@ -80,20 +82,22 @@ def _forwarder(proxy: Proxy, store: str) -> type[BaseHTTPRequestHandler]:
             if (canned := proxy.instead(f"{self.command} {self.path}")) is not None:
                 self._answer(canned[0], [("Content-Type", "application/xml")], canned[1])
                 return
-            if fault is not None and not fault.after:
-                fault.happens()
-                if fault.loses:
-                    self.close_connection = True
-                    return
-            status, headers, content = self._ask(body)
-            if fault is not None and fault.after:
-                fault.happens()
-                if fault.loses:
-                    self.close_connection = True
+            if fault is not None and not fault.after and self._happened(fault):
+                return
+            with proxy.pause:
+                status, headers, content = self._ask(body)
+                if fault is not None and fault.after and self._happened(fault):
                     return
             self._answer(status, headers, content)
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _forward  # noqa: N815 - names that the server asks for
+
+        def _happened(self, fault: Fault) -> bool:
+            """Let it happen, and tell whether the request is lost with it."""
+            with nullcontext() if fault.loses else proxy.pause:
+                fault.happens()
+            self.close_connection = fault.loses
+            return fault.loses
 
         def _fault(self, body: bytes) -> Fault | None:
             uploaded = re.search(rb'"name": "([^"]+)"', body) if "/upload/" in self.path else None
