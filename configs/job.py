@@ -147,6 +147,7 @@ class Model(_Section):
     """Which model, and how it computes.
 
     Attributes:
+        modules: modules of your own from which the package's network may come.
         device: `cuda` (all CUDA devices of a machine, workers in turn) or `cuda:1` without such a
             device is an error; `auto` takes what is there.
         dtype: `auto` is what `tuning_report` says was fastest, and float32 while there is no such
@@ -164,6 +165,7 @@ class Model(_Section):
     """
 
     package: Url
+    modules: Names = ()
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda|cuda:\d+|auto)$")
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
     tuning_report: Url | None = None

@@ -21,18 +21,18 @@ Override: TypeAlias = tuple[str, str]
 Fields: TypeAlias = dict[str, Any]
 
 
-def load(model: type[T], path: str, overrides: Sequence[Override] = ()) -> T:
+def load(model: type[T], path: str | None, overrides: Sequence[Override] = ()) -> T:
     """Read one YAML file as `model`.
 
     Args:
         model: the class that says which keys there are.
-        path: the file, or an fsspec URL.
+        path: the file, or an fsspec URL; None where flags say all of it.
         overrides: (`a.b`, YAML text of the value), applied in order.
 
     Raises:
         JobError: everything that is wrong, in one message.
     """
-    fields = _read_yaml(path)
+    fields = read_mapping(path) if path is not None else {}
     for key, text in overrides:
         value = _parse(text, f"--set {key}")
         _set(fields, key, value)
@@ -44,7 +44,7 @@ def load(model: type[T], path: str, overrides: Sequence[Override] = ()) -> T:
         different = dict.fromkeys(problems)
         message = "; ".join(different)
         # Not chained: pydantic's own text quotes what may be a secret.
-        raise JobError(f"{path}: {message}") from None
+        raise JobError(f"{path}: {message}" if path is not None else message) from None
 
 
 def parse_set(text: str) -> Override:
@@ -61,7 +61,12 @@ def parse_set(text: str) -> Override:
     return key, value
 
 
-def _read_yaml(path: str) -> Fields:
+def read_mapping(path: str) -> Fields:
+    """Return the keys and values of a YAML file.
+
+    Raises:
+        JobError: it cannot be read, or is none.
+    """
     if holds_credentials(path):
         raise JobError(
             "--config: its URL must hold no credentials; "

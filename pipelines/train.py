@@ -26,9 +26,10 @@ from model_zoo.training.loop import Epoch, Recipe, forward, train
 from pipelines.cli.command_line import Parser, run_program, say, say_aside, stop_on_terminate
 from pipelines.cli.shutdown import leave
 from pipelines.cli.terminal import LenientStream
+from pipelines.packaging.contents import ScoredRows
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.held_out import write_held_out
-from pipelines.training.package_contents import Evaluations, TrainingRows, pack
+from pipelines.training.package_contents import Evaluations, pack
 from pipelines.training.split import Part, drop_key_and_label, prepare, read_data_set
 from storage import files
 from transforms.score_columns import ScoreColumns, score_columns
@@ -151,7 +152,7 @@ def _write(
     inputs = training.examples.inputs
     features = drop_key_and_label(job, training.rows)
     outputs = forward(network, inputs)
-    scored = TrainingRows(features, inputs, outputs)
+    scored = ScoredRows(features, inputs, outputs)
     digest = pack(job, network, steps, scored, evaluations)
     # Loaded as scoring will: it must pass its own smoke batch.
     folder = files.join(job.output, "model")

@@ -110,6 +110,7 @@ class Scoring:
         not_finite: what a NaN or infinite score does.
         workers: how many workers share one machine's cores.
         machine: the kind of machine that the settings were measured on; None when they hold on all.
+        modules: users' own modules that the package's network may come from.
     """
 
     package: str
@@ -120,6 +121,7 @@ class Scoring:
     not_finite: NotFinite
     workers: int
     machine: Mapping[str, str] | None = None
+    modules: tuple[str, ...] = ()
 
     def load(self) -> Score:
         """Return the model, ready to score.
@@ -130,7 +132,7 @@ class Scoring:
         # Here too: a worker's environment may be another than the launcher's.
         refuse_shared_caches()
         # The launcher's digest, so that a package that changed since is refused.
-        package = read_package(self.package, expected_digest=self.digest)
+        package = read_package(self.package, self.digest, self.modules)
         threads = threads_for(self.workers)
         load = partial(
             load_scorer,

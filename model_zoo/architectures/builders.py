@@ -1,24 +1,38 @@
-"""The table of networks, by the name that a model card gives them: a new one is a file and a line.
+"""From the name that a model card gives a network to the network.
 
-Comes in: the card's `builder` and `parameters`. Goes out: a module that is called as
-`module(**inputs)` and gives `dict[str, Tensor]`, one entry per output of the card.
+    mlp                    ours: a file in this folder and a line in the table below
+    torchvision:resnet50   a library's (libraries.py)
+    churn_net:ChurnNet     a user's own, of a module that the job allows (users_own.py)
+
+Comes in: the card's `builder` and `parameters`. Goes out: a module. Ours are called as
+`module(**inputs)` and give `dict[str, Tensor]`, one entry per output of the card; `NamedTensors`
+has the others do the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 import difflib
+from functools import partial
 from typing import Any, TypeAlias
 
 from torch import nn
 
-from configs.errors import ModelError
+from configs.errors import JobError, ModelError
 from model_zoo.architectures.cnn import cnn
+from model_zoo.architectures.libraries import LIBRARIES, is_of_library
 from model_zoo.architectures.mlp import mlp
 from model_zoo.architectures.resnet import resnet18
 from model_zoo.architectures.sentence_encoder import sentence_encoder
+from model_zoo.architectures.users_own import (
+    check_source,
+    find_users_builder,
+    module_of,
+    refuse_others_code,
+)
 
 Builder: TypeAlias = Callable[..., nn.Module]
 
-# Closed: a card is data that anybody may have written, and names nothing else to be called.
+# Closed: a card is data that anybody may have written, and names nothing else to be called, but for
+# what the job allows by its module.
 BUILDERS: dict[str, Builder] = {
     "cnn": cnn,
     "mlp": mlp,
@@ -27,38 +41,102 @@ BUILDERS: dict[str, Builder] = {
 }
 
 
-def find_builder(name: str) -> Builder:
+def is_ours(name: str) -> bool:
+    """Tell whether a network is one of this program, and no library's or user's."""
+    return ":" not in name
+
+
+def is_users_own(name: str) -> bool:
+    """Tell whether a network comes from a user's own module."""
+    return not is_ours(name) and not is_of_library(name)
+
+
+def find_builder(name: str, modules: Container[str] = ()) -> Builder:
     """Return what builds the networks of a name.
 
     All names of networks are resolved here, whatever kind of name they are.
 
+    Args:
+        name: as a model card says it.
+        modules: users' own modules that may be imported.
+
     Raises:
         ModelError: there is no such network.
+        JobError: it is a user's own and its module is not allowed, or it cannot be imported.
     """
+    if is_of_library(name):
+        library, _, network = name.partition(":")
+        build_network = LIBRARIES[library]
+        return partial(_build_of_library, build_network, network)
+    if is_users_own(name):
+        _refuse_unlisted(name, modules)
+        return find_users_builder(name)
     if name not in BUILDERS:
         # Without a cutoff, the nearest name however far it is: there always is one.
         (near,) = difflib.get_close_matches(name, BUILDERS, n=1, cutoff=0.0)
         raise ModelError(
-            f"builder {name!r} is unknown; did you mean {near!r}? There are {sorted(BUILDERS)}"
+            f"builder {name!r} is unknown; did you mean {near!r}? There are {sorted(BUILDERS)}, "
+            f"networks of {sorted(LIBRARIES)} as library:name, and your own as module:callable"
         )
     return BUILDERS[name]
 
 
-def build(name: str, parameters: dict[str, Any]) -> nn.Module:
+def check_users_network(name: str, source_sha256: str | None, modules: Container[str]) -> None:
+    """Refuse a user's own network that may not be imported here; others are never refused.
+
+    Nothing is imported before its module is known to be allowed.
+
+    Args:
+        name: of the network, as a model card says it.
+        source_sha256: of its module's file, as the card says it.
+        modules: users' own modules that the job lists.
+
+    Raises:
+        JobError: its module is not a user's own, not listed, or not there.
+        ModelError: its module is another version.
+    """
+    if not is_users_own(name):
+        return
+    _refuse_unlisted(name, modules)
+    check_source(name, source_sha256)
+
+
+def _refuse_unlisted(name: str, modules: Container[str]) -> None:
+    refuse_others_code(name)
+    module = module_of(name)
+    if module not in modules:
+        raise JobError(
+            f"the model package's network is {name}; list {module} in model.modules to allow it"
+        )
+
+
+def build(name: str, parameters: dict[str, Any], modules: Container[str] = ()) -> nn.Module:
     """Build the network `name` with fresh weights, drawn from torch's global generator.
 
     Args:
         name: as a model card says it.
         parameters: keyword arguments of the builder.
+        modules: users' own modules that may be imported.
 
     Raises:
         ModelError: there is no such network, or it does not take these parameters.
+        JobError: as `find_builder`.
     """
-    builder = find_builder(name)
+    builder = find_builder(name, modules)
     try:
-        return builder(**parameters)
+        network = builder(**parameters)
     # What torch raises when a layer is given a wrong type, shape or size.
     except (TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"builder {name} does not take the parameters {parameters}: {error}"
         ) from error
+    if not isinstance(network, nn.Module):
+        kind = type(network).__name__
+        raise ModelError(f"builder {name} gives a {kind}, and no torch.nn.Module")
+    return network
+
+
+def _build_of_library(
+    build_network: Callable[[str, dict[str, Any]], nn.Module], name: str, **parameters: Any
+) -> nn.Module:
+    return build_network(name, parameters)

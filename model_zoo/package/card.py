@@ -66,7 +66,11 @@ class ModelCard(_Part):
     """`model.yaml`.
 
     Attributes:
-        builder: name of the network in `model_zoo.architectures.builders`, called with `parameters`.
+        builder: name of the network, as `model_zoo.architectures.builders` finds it, called with
+            `parameters`.
+        source_sha256: of a user's own network: of the file of its module.
+        call: how a network that is not ours takes its inputs: by name, or by position in their order
+            here.
         weights: file of the state dict: `*.safetensors`, `*.pt` or `*.pth`.
         columns: what every shard must have.
         inputs, outputs: the network's keyword arguments and results, by name.
@@ -83,6 +87,8 @@ class ModelCard(_Part):
     version: str
     builder: str
     parameters: dict[str, Any] = {}
+    source_sha256: Sha256 | None = None
+    call: Literal["keywords", "positions"] = "keywords"
     weights: str = "weights.safetensors"
     columns: tuple[InputColumn, ...]
     inputs: dict[str, Tensor]

@@ -33,6 +33,7 @@ CARD = "model.yaml"
 PREPROCESS = "preprocess.json"
 SMOKE = "smoke.parquet"
 PROFILE = "profile.parquet"
+_OF_OTHERS_NETWORKS = ("source_sha256", "call")
 # Columns, what is made of them, and that side by side are two or three times what the model takes.
 _MADE_FOR_ONE_TAKEN = 8
 # Of a small model, columns that are made and not taken may be many.
@@ -48,6 +49,7 @@ class Package:
             whole package.
         steps: fitted preprocessing.
         smoke: the smoke batch: the contract's input columns, and what the network takes and gives.
+        modules: users' own modules that its network may come from.
     """
 
     url: str
@@ -55,6 +57,7 @@ class Package:
     digest: str
     steps: tuple[AnyStep, ...]
     smoke: pa.Table
+    modules: tuple[str, ...] = ()
 
     def read_file(self, name: str) -> bytes:
         """Return the content of a listed file.
@@ -65,13 +68,16 @@ class Package:
         return _list_file(self.url, self.card, name).read()
 
 
-def read_package(url: str, expected_digest: str | None = None) -> Package:
+def read_package(
+    url: str, expected_digest: str | None = None, modules: tuple[str, ...] = ()
+) -> Package:
     """Open a package, and check every file of it.
 
     Args:
         url: folder, as path or fsspec URL.
         expected_digest: refuse a package that is not this one (a worker passes what the launcher
             saw).
+        modules: users' own modules that the job allows its network to come from.
 
     Raises:
         ModelError: a file is missing, altered or unlisted, or the card, the steps or the smoke batch
@@ -110,6 +116,7 @@ def read_package(url: str, expected_digest: str | None = None) -> Package:
         digest=digest,
         steps=steps,
         smoke=smoke,
+        modules=modules,
     )
 
 
@@ -165,7 +172,9 @@ def _dump_steps(steps: tuple[AnyStep, ...]) -> bytes:
 
 
 def _dump_card(card: ModelCard) -> bytes:
-    fields = card.model_dump(mode="json")
+    # What says nothing of a network of ours is left out of its card.
+    unsaid = {name for name in _OF_OTHERS_NETWORKS if name not in card.model_fields_set}
+    fields = card.model_dump(mode="json", exclude=unsaid)
     # Not sorted: the keys stand in the order of the fields, and the digest depends on it.
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=140)
     return text.encode()

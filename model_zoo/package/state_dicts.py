@@ -68,6 +68,34 @@ def read_state_dict(name: str, content: bytes) -> StateDict:
     )
 
 
+def read_tensors_within(name: str, content: bytes) -> dict[str, Any]:
+    """Return what a checkpoint of torch.save holds: tensors by name, among them or in dicts.
+
+    For the model's author, at the time of packaging; what scores reads `read_state_dict`. Nothing is
+    run: torch unpickles tensors and plain values alone.
+
+    Args:
+        name: of the file, whose end says the format.
+        content: of the file.
+
+    Raises:
+        ValueError: it is not of that format, or holds objects of classes.
+    """
+    if not name.endswith((".pt", ".pth", ".ckpt", ".bin")):
+        raise ValueError("weights must be a .safetensors, .pt, .pth, .ckpt or .bin file")
+    try:
+        fields = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+        raise ValueError(
+            "it is no file of torch.save, or holds objects of classes, a whole model for example; "
+            "where you trained it, torch.save(model.state_dict(), ...)"
+        ) from error
+    if not isinstance(fields, dict):
+        kind = type(fields).__name__
+        raise ValueError(f"it holds a {kind}; torch.save(model.state_dict(), ...)")
+    return fields
+
+
 def _read_safetensors(content: bytes) -> StateDict:
     try:
         state = load(content)

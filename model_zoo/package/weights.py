@@ -17,8 +17,9 @@ from torch.nn.modules.module import (
 )
 from torch.overrides import TorchFunctionMode
 
-from configs.errors import ModelError, Refusal, crashes_as_errors
-from model_zoo.architectures.builders import build
+from configs.errors import JobError, ModelError, Refusal, crashes_as_errors
+from model_zoo.architectures.builders import build, check_users_network, is_ours
+from model_zoo.architectures.named_tensors import NamedTensors
 from model_zoo.package.package import Package
 from model_zoo.package.state_dicts import StateDict, read_state_dict
 
@@ -42,9 +43,13 @@ def load_network(package: Package) -> nn.Module:
     try:
         with crashes_as_errors():
             state = read_state_dict(card.weights, content)
-            outline = _outline_network(package, most_parts=_count_parts(state))
-            _check_size(outline, state, len(content))
-            network = build(card.builder, card.parameters)
+            check_users_network(card.builder, card.source_sha256, package.modules)
+            most_parts = _count_parts(state)
+            outline = _outline_network(package, most_parts)
+            if outline is not None:
+                _check_size(outline, state, len(content))
+            with _counted_parts(most_parts):
+                network = build(card.builder, card.parameters, package.modules)
             network.load_state_dict(state)
     except Refusal:
         raise
@@ -56,7 +61,13 @@ def load_network(package: Package) -> nn.Module:
         raise ModelError(
             f"{package.url}/{card.weights}: does not hold the weights of {card.builder}: {reason}"
         ) from error
-    return network
+    if is_ours(card.builder):
+        return network
+    return NamedTensors(network, tuple(card.inputs), card.call, card.outputs)
+
+
+class _TooManyPartsError(ModelError):
+    """A network of more layers and weights than the file has numbers for."""
 
 
 class _WithoutDrawing(TorchFunctionMode):
@@ -99,7 +110,7 @@ def _counted_parts(most: int) -> Iterator[None]:
     def count_part(*_: object) -> None:
         # torch asks for every network that any thread builds.
         if threading.get_ident() == builder and next(counter) > most:
-            raise ModelError(
+            raise _TooManyPartsError(
                 f"it would be a network of more than {most:,} layers and weights, "
                 "for which the file has no numbers"
             )
@@ -113,14 +124,24 @@ def _counted_parts(most: int) -> Iterator[None]:
         weights.remove()
 
 
-def _outline_network(package: Package, most_parts: int) -> nn.Module:
-    """Return the network without memory for its weights."""
+def _outline_network(package: Package, most_parts: int) -> nn.Module | None:
+    """Return the network without memory for its weights.
+
+    None for one of a library or a user that cannot be built so, because it looks at numbers while
+    it is built; its parts are counted all the same.
+    """
     card = package.card
     try:
         # On torch's meta device tensors have shapes and dtypes, and no numbers.
         with torch.device("meta"), _WithoutDrawing(), _counted_parts(most_parts):
-            return build(card.builder, card.parameters)
-    except (ModelError, ArithmeticError, LookupError, AttributeError) as error:
+            return build(card.builder, card.parameters, package.modules)
+    except _TooManyPartsError as error:
+        raise ModelError(f"{package.url}: the card describes no network: {error}") from error
+    except JobError:
+        raise
+    except Exception as error:
+        if not is_ours(card.builder):
+            return None
         reason = str(error)[:_SHOWN_CHARACTERS]
         raise ModelError(f"{package.url}: the card describes no network: {reason}") from error
 

@@ -16,6 +16,8 @@ _NOT_IN_THE_OUTPUT = {
     "source": {"paths", "recursive", "max_expansion"},
     "model": {
         "package",
+        # Whose source is in the package's digest.
+        "modules",
         "timeout_seconds",
         "dtype",
         "batch_rows",

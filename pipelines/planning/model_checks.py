@@ -11,6 +11,7 @@ from configs.errors import (
     crashes_as_errors,
 )
 from configs.redaction import shown
+from model_zoo.architectures.builders import check_users_network
 from model_zoo.package.package import Package
 from model_zoo.steps.function import Function
 from model_zoo.tensor_columns import from_column
@@ -23,16 +24,19 @@ _MEND = "pack the model again with these library versions"
 _RELATIVE, _ABSOLUTE = 1e-5, 1e-6
 
 
-def check_functions(job: ScoringJob, package: Package) -> None:
-    """Refuse a package that calls a user's function from a module that the job does not list.
+def check_users_code(job: ScoringJob, package: Package) -> None:
+    """Refuse a package with a user's function or network from a module that the job does not list.
 
     Args:
         job: the job.
         package: its model.
 
     Raises:
-        JobError: the first such step.
+        JobError: the first such step, or the network.
+        ModelError: the network's module is not the one that the package was made with.
     """
+    card = package.card
+    check_users_network(card.builder, card.source_sha256, job.model.modules)
     allowed = job.preprocess.modules
     for step in package.steps:
         if isinstance(step, Function) and step.module not in allowed:

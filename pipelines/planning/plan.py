@@ -21,7 +21,7 @@ from pipelines.planning.columns import list_columns, make_input_format, plan_col
 from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.model_checks import check_functions, check_preprocessing
+from pipelines.planning.model_checks import check_preprocessing, check_users_code
 from pipelines.planning.output_plan import OutputPlan, plan_output
 from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.partitions import with_partitions
@@ -171,9 +171,9 @@ def find_output(job: ScoringJob) -> str:
 
 def _read_package(job: ScoringJob) -> Package:
     url = _to_absolute(job.model.package, "model.package", ModelError)
-    package = read_package(url)
+    package = read_package(url, modules=job.model.modules)
     # Before any of its steps runs.
-    check_functions(job, package)
+    check_users_code(job, package)
     # Libraries in Rust write to stderr by themselves when they panic.
     with workers_kept_quiet():
         check = partial(check_preprocessing, package, job.model.timeout_seconds)

@@ -24,4 +24,5 @@ def scoring_of(plan: Plan, workers: int) -> Scoring:
         not_finite=model.not_finite,
         workers=workers,
         machine=plan.inference.machine,
+        modules=model.modules,
     )

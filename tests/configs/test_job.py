@@ -144,6 +144,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
         "preprocess": {"steps": (), "modules": ()},
         "model": {
             "package": "m",
+            "modules": (),
             "device": "cpu",
             "dtype": "float32",
             "tuning_report": None,

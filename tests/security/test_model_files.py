@@ -221,7 +221,7 @@ def test_a_plain_state_dict_is_taken(score_with: Score, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "builder",
-    ["os:system", "os.system", "__import__", "eval", "build", "torch.nn.Linear", "Mlp", "", "mlp "],
+    ["os.system", "__import__", "eval", "build", "torch.nn.Linear", "Mlp", "", "mlp "],
 )
 def test_a_builder_is_an_architecture_and_nothing_else(
     builder: str, tmp_path: Path, canary: Path
@@ -230,6 +230,36 @@ def test_a_builder_is_an_architecture_and_nothing_else(
         tmp_path / "model", builder=builder, parameters={"command": f"touch '{canary}'"}
     )
     assert "is unknown" in refusal(package)
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    ("builder", "why"),
+    [
+        ("os:system", "is Python's own"),
+        ("torch.nn:Linear", "is a library that this program needs"),
+        ("pipelines.score:main", "is a package of this program"),
+        ("planted:Net", "list planted in model.modules"),
+        ("planted.inner:Net", "list planted.inner in model.modules"),
+        (":Net", "list  in model.modules"),
+        ("torchvision:../planted", "has no network"),
+        ("transformers:AutoConfig", "has no network"),
+    ],
+)
+def test_a_card_imports_no_module_that_the_job_does_not_list(
+    builder: str, why: str, tmp_path: Path, canary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the module nor the packages around it."""
+    if builder.startswith("transformers:"):
+        pytest.importorskip("transformers")
+    planted = tmp_path / "path/planted"
+    planted.mkdir(parents=True)
+    plant = f"open({str(canary)!r}, 'w').close()\nfrom torch.nn import Identity as Net\n"
+    for name in ("__init__.py", "inner.py"):
+        (planted / name).write_text(plant)
+    monkeypatch.syspath_prepend(str(planted.parent))
+    package = tiny_package(tmp_path / "model", builder=builder, source_sha256="0" * 64)
+    assert why in refusal(package)
     assert not canary.exists()
 
 

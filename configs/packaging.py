@@ -1,0 +1,87 @@
+"""A packaging job: a model that somebody has, and what cannot be found out about it."""
+
+from typing import Annotated, Any, Generic, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from configs.job import Name, Names, StepT, Url
+
+Scalar: TypeAlias = bool | int | float | str
+Missing: TypeAlias = Literal["error", "reject", "fill"]
+
+
+def _as_text(value: object) -> object:
+    # `version: 1` is a version.
+    return str(value) if type(value) in (int, float) else value
+
+
+def _as_names(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+OneOrMore: TypeAlias = Annotated[Names, Field(min_length=1), BeforeValidator(_as_names)]
+Version: TypeAlias = Annotated[str, Field(min_length=1), BeforeValidator(_as_text)]
+
+
+class PackagingJob(BaseModel, Generic[StepT]):
+    """A whole packaging job.
+
+    Attributes:
+        name: of the model; by default that of the network.
+        network: `module:callable` of your own, `library:name` (torchvision, timm, transformers), or
+            a network of this program.
+        parameters: keyword arguments of the network's class or function.
+        weights: its state dict: `.safetensors`, `.pt` or `.pth`, also inside a checkpoint.
+        sample: Parquet or CSV files with rows as the nightly job will have them; columns, types and
+            missing values are found there.
+        key: column that names a row; no model column.
+        label: column of the sample that the model must not see.
+        columns: what the model sees, in this order; by default all columns but key and label.
+        missing: what a missing value does: `reject` its row, stop with an `error`, or `fill` where a
+            step fills it.
+        fill: columns whose missing values are replaced, each with its value.
+        preprocess: steps from the columns to what the network takes; those with values to be fitted
+            are fitted on the sample.
+        inputs: the network's arguments, each with the column that it takes, or with several that are
+            stacked; by default all columns stacked for a network of one argument, and else for each
+            argument the column of its name.
+        outputs: names for what the network returns.
+        activation: what makes probabilities of its logits.
+        labels: class names by class number.
+        output: folder for the package.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name | None = None
+    version: Version = "1"
+    network: str
+    parameters: dict[str, Any] = {}
+    weights: Url
+    sample: Annotated[tuple[Url, ...], Field(min_length=1), BeforeValidator(_as_names)]
+    key: str | None = None
+    label: str | None = None
+    columns: OneOrMore | None = None
+    missing: Missing = "reject"
+    fill: dict[str, Scalar] = {}
+    preprocess: tuple[StepT, ...] = ()
+    inputs: dict[str, OneOrMore] = {}
+    outputs: Names = ()
+    activation: Literal["sigmoid", "softmax", "none"] | None = None
+    labels: Names = ()
+    output: Url
+
+    @field_validator("outputs", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return _as_names(value)
+
+    @model_validator(mode="after")
+    def _key_and_label_are_hidden(self) -> "PackagingJob[StepT]":
+        hidden = {self.key, self.label}
+        for name in self.columns or ():
+            if name in hidden:
+                raise ValueError(
+                    f"columns must not hold {name!r}: a model must not see key or label"
+                )
+        return self

@@ -1,0 +1,113 @@
+"""A user's own network, `module:callable`, of a module that the job lists in `model.modules`.
+
+The callable is a class of networks or a function that returns one. Packaging is the moment of trust:
+whoever packs a model names the module, and the package keeps the digest of its source. Scoring
+imports it only where the job lists it too, and only with that source.
+"""
+
+from collections.abc import Callable
+import hashlib
+import importlib
+from importlib.util import find_spec
+from pathlib import Path
+from types import FunctionType
+from typing import TypeAlias
+
+from torch import nn
+
+from configs.errors import CrashError, JobError, ModelError, crashes_as_errors
+from configs.user_code import why_not
+
+Builder: TypeAlias = Callable[..., nn.Module]
+_INSTALL = "install its package where workers run, or name its folder in PYTHONPATH"
+
+
+def find_users_builder(name: str) -> Builder:
+    """Import `module:callable`. Whoever calls this has seen that the module is allowed.
+
+    Raises:
+        JobError: it cannot be imported, or the callable is not one that the module defines.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        with crashes_as_errors():
+            imported = importlib.import_module(module)
+            found = getattr(imported, attribute)
+    except Exception as error:  # a user's module may raise anything when it is imported
+        raise JobError(
+            f"network {name} cannot be imported: {_describe(error)}; {_INSTALL}"
+        ) from error
+    is_network = isinstance(found, type) and issubclass(found, nn.Module)
+    # What the module itself imported belongs to somebody else.
+    if not (is_network or isinstance(found, FunctionType)) or found.__module__ != module:
+        raise JobError(
+            f"network {name}: is neither a class of networks nor a function that {module} defines; "
+            "name one that it does"
+        )
+    return found
+
+
+def refuse_others_code(name: str) -> None:
+    """Refuse a module of Python, of this program or of its libraries, before it is imported.
+
+    Raises:
+        JobError: it is one.
+    """
+    module = module_of(name)
+    if reason := why_not(module):
+        raise JobError(
+            f"network {name}: {reason}; name a network that you wrote, in a module of your own"
+        )
+
+
+def module_of(name: str) -> str:
+    """Return the module of `module:callable`."""
+    module, _, _ = name.partition(":")
+    return module
+
+
+def hash_source(module: str) -> str:
+    """Return the sha256 of a module's file. Packages that hold it are imported, itself is not.
+
+    Modules that it imports have digests of their own, which nobody asks for.
+
+    Raises:
+        JobError: there is no such module, or no file of it.
+    """
+    try:
+        with crashes_as_errors():
+            spec = find_spec(module)
+    except Exception as error:  # a package around it may raise anything when it is imported
+        raise JobError(
+            f"module {module} cannot be imported: {_describe(error)}; {_INSTALL}"
+        ) from error
+    if spec is None or spec.origin is None or not spec.has_location:
+        raise JobError(f"module {module} is not there; {_INSTALL}")
+    content = Path(spec.origin).read_bytes()
+    return hashlib.sha256(content).hexdigest()
+
+
+def check_source(name: str, expected: str | None) -> None:
+    """Refuse a module whose source is not the one that the model was packed with.
+
+    Args:
+        name: of the network, `module:callable`.
+        expected: sha256 of its module's file.
+
+    Raises:
+        JobError: it is not there.
+        ModelError: it is another version.
+    """
+    module = module_of(name)
+    if hash_source(module) != expected:
+        raise ModelError(
+            f"module {module} here is not the one that the model was packed with "
+            "(its source differs); install that version, or pack the model again"
+        )
+
+
+def _describe(error: Exception) -> str:
+    # The text of a crash begins with its own class.
+    if isinstance(error, CrashError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

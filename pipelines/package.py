@@ -1,0 +1,137 @@
+r"""Make a package of a model that somebody has, prove it, and write a job that scores with it.
+
+    python -m pipelines.package --network churn_net:ChurnNet --parameters net.yaml --weights churn.pt \\
+        --sample train.parquet --key customer_id --activation sigmoid --output models/churn/1
+
+What can be found is found in the sample, in the weights and by running the network: columns, types,
+missing values, inputs, outputs, smoke batch, data profile. This is the moment of trust: the author
+runs the author's own code here. Whoever scores loads data, and code only of modules that the job
+lists.
+"""
+
+import argparse
+from collections.abc import Sequence
+import json
+from pathlib import Path
+import sys
+
+from configs.load import Override, load, parse_set, read_mapping
+from configs.packaging import PackagingJob
+from model_zoo.architectures.builders import is_users_own
+from model_zoo.architectures.users_own import module_of
+from model_zoo.steps.table import AnyStep
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
+from pipelines.cli.shutdown import leave
+from pipelines.cli.terminal import write_result
+from pipelines.packaging.packing import Packed, pack
+from pipelines.packaging.sample import read_sample
+from pipelines.packaging.starter_job import write_starter_job
+
+_TEXT_FLAGS = ("name", "network", "weights", "key", "label", "activation", "output")
+_DIGEST_CHARACTERS = 12
+
+
+def main(argv: Sequence[str]) -> int:
+    """Package as the command line says, and return the exit status."""
+    arguments = _parse(argv)
+    job = load(PackagingJob[AnyStep], arguments.config, _list_overrides(arguments))
+    # Last, so that a file that happens to lie there takes no library's place.
+    sys.path.append(str(Path.cwd()))
+    sample = read_sample(job.sample)
+    packed = pack(job, sample)
+    starter = write_starter_job(job, packed.card, packed.steps, packed.types)
+    if not arguments.quiet:
+        _say_result(job, packed)
+        _say_next(job, starter)
+    write_result(starter, "the job's path")
+    return 0
+
+
+def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
+    overrides = [parse_set(text) for text in arguments.set]
+    for name in _TEXT_FLAGS:
+        value = getattr(arguments, name)
+        if value is not None:
+            overrides.append((name, _quote(value)))
+    if arguments.version is not None:
+        overrides.append(("version", _quote(arguments.version)))
+    if arguments.sample:
+        overrides.append(("sample", json.dumps(arguments.sample, ensure_ascii=False)))
+    if arguments.labels:
+        names = arguments.labels.split(",")
+        overrides.append(("labels", json.dumps(names, ensure_ascii=False)))
+    if arguments.parameters is not None:
+        overrides.append(("parameters", json.dumps(read_mapping(arguments.parameters))))
+    return overrides
+
+
+def _quote(text: str) -> str:
+    # JSON is YAML too, in which a single-quoted text would lose its line breaks.
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
+    card = packed.card
+    say(f"model      {card.name}, version {card.version}, network {card.builder}")
+    for note in packed.notes:
+        say(f"weights    {note}")
+    for column in card.columns:
+        value = "" if column.fill is None else f" with {column.fill}"
+        say(f"column     {column.name}: {column.type}, missing: {column.missing}{value}")
+    for kind, tensors in (("input", card.inputs), ("output", card.outputs)):
+        for name, tensor in tensors.items():
+            shape = ", ".join(["rows", *map(str, tensor.shape)])
+            say(f"{kind:10} {name}: {tensor.dtype} ({shape})")
+    say(f"activation {card.activation}" + (f", labels {list(card.labels)}" if card.labels else ""))
+    left_out = ""
+    if packed.left_out:
+        left_out = (
+            f"; {packed.left_out:,} rows of the sample have missing values and would be rejected"
+        )
+    say(
+        f"proven     {packed.rows:,} rows scored as a job does, "
+        f"at most {packed.difference:.1g} from the network called directly{left_out}"
+    )
+    say(f"package    {job.output}  (digest {packed.digest[:_DIGEST_CHARACTERS]})")
+
+
+def _say_next(job: PackagingJob[AnyStep], starter: str) -> None:
+    prefix = ""
+    if is_users_own(job.network):
+        module = sys.modules[module_of(job.network)]
+        # Programs find no modules by the folder that they happen to be started in.
+        if Path(str(module.__file__)).is_relative_to(Path.cwd()):
+            prefix = "PYTHONPATH=. "
+    say(f"score      {prefix}python -m pipelines.score --config {starter}")
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        "pipelines.package",
+        "Make a package of your model, prove it on a sample, and write a job that scores with it.",
+        EXIT_STATUSES,
+    )
+    add = parser.add_argument
+    add("--config", metavar="FILE", help="the packaging job, one YAML file; flags can say it all")
+    override = "override one field: --set inputs.x=[age,income]"
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
+    add("--network", metavar="NAME", help="module:callable, library:name, or one of ours")
+    add("--parameters", metavar="FILE", help="its keyword arguments, one YAML file")
+    add("--weights", metavar="FILE", help="its state dict: .safetensors, .pt, or a checkpoint")
+    sample = "rows as the nightly job will have them, Parquet or CSV; may be repeated"
+    add("--sample", action="append", metavar="PATH", help=sample)
+    add("--key", metavar="COLUMN", help="column that names a row")
+    add("--label", metavar="COLUMN", help="column that the model must not see")
+    add("--activation", metavar="WORD", help="sigmoid, softmax or none")
+    add("--labels", metavar="NAMES", help="class names by class number, with commas between")
+    add("--name", metavar="NAME", help="of the model (default: the network's)")
+    add("--version", metavar="TEXT", help="of the model (default: 1)")
+    add("--output", metavar="FOLDER", help="where the package goes")
+    add("--quiet", action="store_true", help="print nothing but the job's path, and errors")
+    add("--debug", action="store_true", help="show tracebacks")
+    return parser.parse_whole(argv)
+
+
+if __name__ == "__main__":
+    stop_on_terminate()
+    leave(run_program(main))

@@ -1,0 +1,112 @@
+"""What a model asks of its rows, found in a sample of them: columns, Arrow types, missing values."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError
+from configs.packaging import PackagingJob
+from configs.suggest import nearest
+from model_zoo.package.card import InputColumn
+from model_zoo.steps.arrays import missing_mask
+from model_zoo.steps.fill import Fill
+from model_zoo.steps.table import AnyStep
+
+Contract: TypeAlias = tuple[InputColumn, ...]
+
+
+def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
+    """Return the columns that the model sees, in its order.
+
+    Raises:
+        JobError: every name in the job that is no column of the sample.
+    """
+    present = sample.column_names
+    named = {"key": job.key, "label": job.label}
+    named |= {f"columns {name}": name for name in job.columns or ()}
+    named |= {f"fill {name}": name for name in job.fill}
+    problems = [
+        f"{place}: the sample has no column {name!r}{nearest(name, present)}"
+        for place, name in named.items()
+        if name is not None and name not in present
+    ]
+    if problems:
+        raise JobError("; ".join(problems))
+    if job.columns is not None:
+        return list(job.columns)
+    return [name for name in present if name not in (job.key, job.label)]
+
+
+def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequence[str]) -> Contract:
+    """Return name, Arrow type and policy for missing values of every column of the model.
+
+    Args:
+        job: the job.
+        sample: its rows.
+        columns: names of the model's columns.
+    """
+    filled_by_steps: set[str] = set()
+    for step in job.preprocess:
+        if isinstance(step, Fill):
+            filled_by_steps.update(step.columns)
+    contract = []
+    for name in columns:
+        text = str(to_logical_type(sample.schema.field(name).type))
+        if name in job.fill:
+            column = InputColumn(name=name, type=text, missing="fill", fill=job.fill[name])
+        elif name in filled_by_steps:
+            column = InputColumn(name=name, type=text, missing="fill")
+        else:
+            column = InputColumn(name=name, type=text, missing=job.missing)
+        contract.append(column)
+    return tuple(contract)
+
+
+def to_logical_type(dtype: pa.DataType) -> pa.DataType:
+    """Return the plain form of a type that files hold in several.
+
+    >>> [str(to_logical_type(t)) for t in (pa.large_string(), pa.dictionary(pa.int8(), pa.string()))]
+    ['string', 'string']
+    """
+    if pa.types.is_dictionary(dtype):
+        return to_logical_type(dtype.value_type)
+    if pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype):
+        return pa.string()
+    if pa.types.is_large_binary(dtype) or pa.types.is_binary_view(dtype):
+        return pa.binary()
+    return dtype
+
+
+def take_complete_rows(sample: pa.Table, contract: Contract) -> pa.Table:
+    """Return the rows of the sample without those that the contract rejects.
+
+    Raises:
+        JobError: a column has missing values that must have none, or rows are left in no column.
+    """
+    is_complete = np.ones(sample.num_rows, dtype=bool)
+    problems = []
+    for rule in contract:
+        if rule.missing == "fill":
+            continue
+        column = sample.column(rule.name).combine_chunks()
+        missing = missing_mask(column)
+        if missing is None:
+            continue
+        is_missing = missing.to_numpy(zero_copy_only=False)
+        count = int(is_missing.sum())
+        if count and rule.missing == "error":
+            problems.append(
+                f"column {rule.name!r} has {count:,} missing values in the sample, and missing is "
+                f"error: say fill.{rule.name}, or missing: reject"
+            )
+        is_complete &= ~is_missing
+    if problems:
+        raise JobError("; ".join(problems))
+    if not is_complete.any():
+        raise JobError(
+            "every row of the sample has a missing value; say what takes its place, for example "
+            f"fill.{contract[0].name}"
+        )
+    return sample.filter(pa.array(is_complete)).combine_chunks()

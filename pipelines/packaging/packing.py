@@ -1,0 +1,271 @@
+"""A network, its weights and a sample of rows -> a package that is proven by scoring the sample."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from safetensors.torch import save
+import torch
+from torch import nn
+
+from configs.errors import JobError, ModelError
+from configs.packaging import PackagingJob
+from model_zoo.architectures.builders import build, is_ours, is_users_own
+from model_zoo.architectures.named_tensors import Call
+from model_zoo.architectures.users_own import hash_source, module_of
+from model_zoo.arrays import Arrays
+from model_zoo.engines.settings import Settings
+from model_zoo.package.card import ModelCard
+from model_zoo.package.package import PROFILE, SMOKE, read_package, write_package
+from model_zoo.scoring.scorer import load_scorer
+from model_zoo.steps.table import AnyStep
+from pipelines.packaging.calling import compute, name_outputs, read_signature
+from pipelines.packaging.contents import (
+    ScoredRows,
+    describe_arrays,
+    list_versions,
+    make_profile,
+    make_smoke_table,
+)
+from pipelines.packaging.contract import (
+    Contract,
+    choose_columns,
+    find_contract,
+    take_complete_rows,
+)
+from pipelines.packaging.inputs import Prepared, all_whole, fit, prepare, wire
+from pipelines.packaging.state import load_weights, read_weights
+from pipelines.planning.inference_settings import default_batch_rows
+from pipelines.training.held_out import to_parquet
+
+_LIBRARIES = ("numpy", "pandas", "pillow", "pyarrow", "torch")
+_WEIGHTS = "weights.safetensors"
+# float32 keeps 24 bits; a sum of many products rounds some of them away.
+_RELATIVE = 1e-5
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed, and how it was proven.
+
+    Attributes:
+        card: as it was written.
+        digest: of the package.
+        steps: fitted preprocessing.
+        types: Arrow types of the sample's columns, by name.
+        notes: what was found or taken off on the way, in words.
+        rows: rows of the sample that were scored both ways.
+        left_out: rows of the sample that the contract rejects.
+        difference: the largest one between scores of this program and those of the network called
+            directly.
+    """
+
+    card: ModelCard
+    digest: str
+    steps: tuple[AnyStep, ...]
+    types: dict[str, str]
+    notes: tuple[str, ...]
+    rows: int
+    left_out: int
+    difference: float
+
+
+@dataclass(frozen=True)
+class _Called:
+    """The sample as the network took it, and what it gave."""
+
+    prepared: Prepared
+    call: Call
+    outputs: Arrays
+
+
+def pack(job: PackagingJob[AnyStep], sample: pa.Table) -> Packed:
+    """Write the package, and prove it on the sample.
+
+    Args:
+        job: the job.
+        sample: rows as the nightly job will have them.
+
+    Raises:
+        JobError: what cannot be found out, all of it that is known by then.
+        InputError, ModelError: a sample or a network that do not go together.
+    """
+    columns = choose_columns(job, sample)
+    contract = find_contract(job, sample, columns)
+    rows = take_complete_rows(sample, contract)
+    network, notes = _load_network(job)
+    called = _call(job, network, rows, contract)
+    _check_activation(job, called.outputs)
+    digest, card = _write(job, network, contract, called)
+    difference = _prove(job, digest, called)
+    return Packed(
+        card=card,
+        digest=digest,
+        steps=called.prepared.steps,
+        types={field.name: str(field.type) for field in sample.schema},
+        notes=notes,
+        rows=rows.num_rows,
+        left_out=sample.num_rows - rows.num_rows,
+        difference=difference,
+    )
+
+
+def _load_network(job: PackagingJob[AnyStep]) -> tuple[nn.Module, tuple[str, ...]]:
+    modules = (module_of(job.network),) if is_users_own(job.network) else ()
+    network = build(job.network, job.parameters, modules)
+    weights = read_weights(job.weights)
+    notes = load_weights(network, weights)
+    return network.eval(), notes
+
+
+def _call(
+    job: PackagingJob[AnyStep], network: nn.Module, rows: pa.Table, contract: Contract
+) -> _Called:
+    """Find out what the network takes, and call it."""
+    signature = read_signature(network)
+    fitted, columns = fit(job, rows, contract)
+    wiring = wire(job, signature, columns)
+    call: Call = "keywords" if is_ours(job.network) else signature.choose_call(list(wiring))
+    dtypes = [_find_dtype(network)]
+    # An embedding takes numbers of words, and no other integers are told apart from numbers.
+    if all_whole(wiring, columns):
+        dtypes.append("int64")
+    failures: list[ModelError] = []
+    for dtype in dtypes:
+        prepared = prepare(rows, contract, fitted, wiring, columns, dtype)
+        try:
+            outputs = compute(network, prepared.inputs, call, outputs=None)
+        except ModelError as error:
+            failures.append(error)
+            continue
+        named = name_outputs(_squeeze(outputs), job.outputs)
+        return _Called(prepared, call, named)
+    raise failures[0]
+
+
+def _find_dtype(network: nn.Module) -> str:
+    """Return the floating dtype that most of the network's numbers have."""
+    dtypes = [p.dtype for p in network.parameters() if p.is_floating_point()]
+    return "float64" if dtypes and all(d == torch.float64 for d in dtypes) else "float32"
+
+
+def _squeeze(outputs: Arrays) -> Arrays:
+    """Return (rows, 1) as (rows,): a number a row, and not a list of one."""
+    squeezed = {}
+    for name, array in outputs.items():
+        is_one = array.ndim == 2 and array.shape[1] == 1
+        squeezed[name] = array[:, 0] if is_one else array
+    return squeezed
+
+
+def _check_activation(job: PackagingJob[AnyStep], outputs: Arrays) -> None:
+    """Refuse what cannot be found: whether the numbers are logits."""
+    if job.activation in ("sigmoid", "softmax"):
+        _check_logits(job, outputs)
+        return
+    if job.activation == "none":
+        return
+    shapes = {name: (array.shape[1:] or "one number a row") for name, array in outputs.items()}
+    # Several outputs, or arrays, have no activation.
+    if len(outputs) != 1 or next(iter(outputs.values())).ndim > 2:
+        return
+    raise JobError(
+        f"activation is needed: the network gives {shapes}, and nothing tells whether these are "
+        "logits; --activation sigmoid (one logit a row), softmax (a logit a class), or none "
+        "(scores as they are: regression, embeddings, probabilities)"
+    )
+
+
+def _check_logits(job: PackagingJob[AnyStep], outputs: Arrays) -> None:
+    if len(outputs) != 1:
+        raise JobError(
+            f"activation {job.activation} needs one output, and the network gives {list(outputs)}; "
+            "choose one of them in your forward, or say activation none"
+        )
+    (logits,) = outputs.values()
+    classes = 2 if job.activation == "sigmoid" else logits.shape[-1]
+    fits = logits.ndim == (1 if job.activation == "sigmoid" else 2)
+    if not fits:
+        raise JobError(
+            f"activation {job.activation} does not fit an output of shape {logits.shape[1:]} a row"
+        )
+    if job.labels and len(job.labels) != classes:
+        raise JobError(f"labels holds {len(job.labels)} names, and there are {classes} classes")
+
+
+def _write(
+    job: PackagingJob[AnyStep], network: nn.Module, contract: Contract, called: _Called
+) -> tuple[str, ModelCard]:
+    """Write the package; return its digest and card."""
+    prepared = called.prepared
+    model_columns = [rule.name for rule in contract]
+    scored = ScoredRows(prepared.rows.select(model_columns), prepared.inputs, called.outputs)
+    activation = job.activation or "none"
+    # Copies: safetensors takes no tensors that share memory, as tied weights do.
+    weights = {
+        name: tensor.detach().clone().contiguous() for name, tensor in network.state_dict().items()
+    }
+    contents = {
+        _WEIGHTS: save(weights),
+        SMOKE: to_parquet(make_smoke_table(scored)),
+        PROFILE: to_parquet(make_profile(scored, activation, job.labels)),
+    }
+    card = {
+        "name": job.name or _name_model(job.network),
+        "version": job.version,
+        "builder": job.network,
+        "parameters": job.parameters,
+        "weights": _WEIGHTS,
+        "columns": [rule.model_dump(mode="json") for rule in contract],
+        "inputs": describe_arrays(prepared.inputs),
+        "outputs": describe_arrays(called.outputs),
+        "activation": activation,
+        "labels": list(job.labels),
+        "libraries": list_versions(_LIBRARIES),
+    }
+    if is_users_own(job.network):
+        card["source_sha256"] = hash_source(module_of(job.network))
+    if not is_ours(job.network):
+        card["call"] = called.call
+    digest = write_package(job.output, card, prepared.steps, contents)
+    return digest, read_package(job.output, digest).card
+
+
+def _prove(job: PackagingJob[AnyStep], digest: str, called: _Called) -> float:
+    """Score the sample as a job will, and return how far that is from the direct call.
+
+    Raises:
+        ModelError: too far, or a row fails.
+    """
+    modules = (module_of(job.network),) if is_users_own(job.network) else ()
+    package = read_package(job.output, digest, modules)
+    settings = Settings(default_batch_rows(package.card))
+    scorer = load_scorer(package, "cpu", settings, threads=1)
+    scored = scorer(called.prepared.inputs)
+    for reason in scored.rejected.values():
+        raise ModelError(f"{job.output}: scoring fails on a row of the sample: {reason}")
+    largest = 0.0
+    for name, expected in called.outputs.items():
+        difference = compare(scored.outputs[name], expected)
+        largest = max(largest, difference)
+    if not largest <= _RELATIVE:
+        raise ModelError(
+            f"{job.output}: scores of the sample differ by {largest:.3g} from those of the network "
+            "called directly; does it compute a row by the rows beside it, or at random?"
+        )
+    return largest
+
+
+def compare(scored: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest difference, relative to the largest of the expected numbers or 1."""
+    finite = expected[np.isfinite(expected)].astype(np.float64)
+    scale = max(1.0, float(np.abs(finite).max(initial=0.0)))
+    differs = scored.astype(np.float64) - expected.astype(np.float64)
+    # Both NaN, or both the same infinity, is no difference.
+    same = (scored == expected) | (np.isnan(scored) & np.isnan(expected))
+    return float(np.abs(np.where(same, 0.0, differs)).max(initial=0.0)) / scale
+
+
+def _name_model(network: str) -> str:
+    _, _, last = network.rpartition(":")
+    return last.replace("_", "-").lower() or "model"

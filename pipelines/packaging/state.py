@@ -1,0 +1,107 @@
+"""An author's weights file -> the state dict of the network, under its own names."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+
+from configs.errors import JobError, ModelError
+from model_zoo.package.state_dicts import StateDict, read_state_dict, read_tensors_within
+from storage import files
+
+# Where training programs keep the state dict in a checkpoint.
+_PLACES = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "module")
+# What wrappers put before every name: DistributedDataParallel, torch.compile, and Lightning modules
+# that hold the network as `model` or `net`.
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+
+
+class Weights(NamedTuple):
+    """A state dict, and what was taken off to get it, in words."""
+
+    state: StateDict
+    notes: tuple[str, ...]
+
+
+def read_weights(url: str) -> Weights:
+    """Return the tensors of a `.safetensors`, `.pt` or `.pth` file, also of a checkpoint.
+
+    Nothing of the file is run: of a pickle only tensors and plain values are taken.
+
+    Raises:
+        JobError: it is not there, or holds no state dict.
+    """
+    content = files.read(files.to_absolute(url))
+    if content is None:
+        raise JobError(f"weights {url}: there is no such file")
+    try:
+        if url.endswith(".safetensors"):
+            return Weights(read_state_dict(url, content), ())
+        fields = read_tensors_within(url, content)
+    except ValueError as error:
+        raise JobError(f"weights {url}: {error}") from error
+    state, notes = _find_state(fields, url)
+    return Weights(state, notes)
+
+
+def load_weights(network: torch.nn.Module, weights: Weights) -> tuple[str, ...]:
+    """Give a network its weights, and tell what was taken off their names.
+
+    Args:
+        network: built already.
+        weights: as `read_weights` gives them.
+
+    Raises:
+        ModelError: they are those of another network.
+    """
+    wanted = network.state_dict()
+    state, prefixes = _take_prefixes_off(weights.state, wanted)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        # torch writes a line for every weight.
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"the weights are not those of the network: {reason}") from error
+    notes = [f"took {prefix!r} off the weights' names" for prefix in prefixes]
+    return (*weights.notes, *notes)
+
+
+def _find_state(fields: Mapping[str, Any], url: str) -> Weights:
+    if _is_state(fields):
+        return Weights(dict(fields), ())
+    for place in _PLACES:
+        inner = fields.get(place)
+        if isinstance(inner, Mapping) and _is_state(inner):
+            return Weights(dict(inner), (f"took the state dict from {place!r} of the checkpoint",))
+    raise JobError(
+        f"weights {url}: holds no state dict, but {sorted(map(str, fields))[:10]}; "
+        "save model.state_dict() alone"
+    )
+
+
+def _is_state(fields: Mapping[Any, Any]) -> bool:
+    return bool(fields) and all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in fields.items()
+    )
+
+
+def _take_prefixes_off(
+    state: StateDict, wanted: Mapping[str, torch.Tensor]
+) -> tuple[StateDict, list[str]]:
+    """Take wrappers' prefixes off while the names are not the network's."""
+    taken: list[str] = []
+    while state.keys() != wanted.keys():
+        prefix = _find_prefix(state)
+        # A network that has the prefix itself is none that was wrapped.
+        if prefix is None or any(name.startswith(prefix) for name in wanted):
+            break
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+        taken.append(prefix)
+    return state, taken
+
+
+def _find_prefix(state: StateDict) -> str | None:
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            return prefix
+    return None
