@@ -12,6 +12,7 @@ has the others do the same.
 from collections.abc import Callable, Container
 import difflib
 from functools import partial
+import re
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -31,6 +32,8 @@ from model_zoo.architectures.users_own import (
 
 Builder: TypeAlias = Callable[..., nn.Module]
 
+# A module's dotted name, and a class or function of it that is not private.
+_USERS_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z]\w*")
 # Closed: a card is data that anybody may have written, and names nothing else to be called, but for
 # what the job allows by its module.
 BUILDERS: dict[str, Builder] = {
@@ -43,12 +46,12 @@ BUILDERS: dict[str, Builder] = {
 
 def is_ours(name: str) -> bool:
     """Tell whether a network is one of this program, and no library's or user's."""
-    return ":" not in name
+    return not is_of_library(name) and not is_users_own(name)
 
 
 def is_users_own(name: str) -> bool:
     """Tell whether a network comes from a user's own module."""
-    return not is_ours(name) and not is_of_library(name)
+    return _USERS_OWN.fullmatch(name) is not None and not is_of_library(name)
 
 
 def find_builder(name: str, modules: Container[str] = ()) -> Builder:

@@ -17,7 +17,7 @@ import pytest
 from safetensors.torch import save
 import torch
 
-from configs.errors import ModelError
+from configs.errors import ModelError, Refusal
 from model_zoo.engines.settings import Settings
 from model_zoo.package import files as package_files
 from model_zoo.package.package import read_package
@@ -97,7 +97,7 @@ def signed(folder: Path, name: str, content: bytes, **card: Any) -> str:
 
 def refusal(url: str) -> str:
     """Why the package's network is not loaded."""
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(Refusal) as caught:
         load_network(read_package(url))
     assert len(str(caught.value)) < 1_000
     return str(caught.value)
@@ -241,7 +241,8 @@ def test_a_builder_is_an_architecture_and_nothing_else(
         ("pipelines.score:main", "is a package of this program"),
         ("planted:Net", "list planted in model.modules"),
         ("planted.inner:Net", "list planted.inner in model.modules"),
-        (":Net", "list  in model.modules"),
+        (":Net", "is unknown"),
+        ("planted:_Net", "is unknown"),
         ("torchvision:../planted", "has no network"),
         ("transformers:AutoConfig", "has no network"),
     ],
