@@ -26,9 +26,27 @@ GCS = ["gcsfs>=2026.9"]
 DATAFLOW = ["apache-beam[gcp]>=2.77,<2.78", *GCS]
 IMAGES = ["torchvision>=0.28,<0.29"]
 TEXTS = ["tokenizers>=0.22"]
+TIMM = ["timm>=1,<2"]
+TRANSFORMERS = ["transformers>=5,<6", *TEXTS]
+# What an ONNX model is scored with.
+ONNX = ["onnx>=1.20,<2", "onnxruntime>=1.24,<2"]
+# What makes ONNX models of scikit-learn's, XGBoost's and LightGBM's.
+PACKAGING = [
+    *ONNX,
+    "lightgbm>=4.6,<5",
+    "onnxmltools>=1.16,<2",
+    "skl2onnx>=1.20,<2",
+    "skops>=0.16,<1",
+    # The last ones for Python 3.11.
+    "xgboost-cpu>=3.1,<3.3",
+]
 EXTRAS = {
     "images": IMAGES,
     "texts": TEXTS,
+    "timm": TIMM,
+    "transformers": TRANSFORMERS,
+    "onnx": ONNX,
+    "packaging": PACKAGING,
     "benchmarks": [
         *IMAGES,
         *TEXTS,
@@ -36,7 +54,7 @@ EXTRAS = {
         "psutil>=7",
         "pyspark>=4.1,<5",
         "ray[data]>=2.55,<3",
-        "transformers>=5,<6",
+        *TRANSFORMERS,
     ],
     "s3": S3,
     "gcs": GCS,
@@ -46,6 +64,9 @@ EXTRAS = {
         *DATAFLOW,
         *IMAGES,
         *TEXTS,
+        *TIMM,
+        *TRANSFORMERS,
+        *PACKAGING,
         "coverage>=7.10,<8",
         "duckdb>=1.4",
         "gcp-storage-emulator>=2026.7",
@@ -54,6 +75,7 @@ EXTRAS = {
         "moto[server]>=5.2,<6",
         "mypy>=2.4,<3",
         "pandas-stubs",
+        "polars>=1.30",
         "psutil>=7",
         "pytest>=9,<10",
         "pytest-xdist>=3.8,<4",
