@@ -83,7 +83,10 @@ def hash_source(module: str) -> str:
         ) from error
     if spec is None or spec.origin is None or not spec.has_location:
         raise JobError(f"module {module} is not there; {_INSTALL}")
-    content = Path(spec.origin).read_bytes()
+    try:
+        content = Path(spec.origin).read_bytes()
+    except OSError as error:
+        raise JobError(f"module {module}: {spec.origin} cannot be read: {error}") from error
     return hashlib.sha256(content).hexdigest()
 
 

@@ -13,6 +13,7 @@ from model_zoo.package.card import InputColumn
 from model_zoo.steps.arrays import missing_mask
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.table import AnyStep
+from transforms.logical_types import cast_exactly
 
 Contract: TypeAlias = tuple[InputColumn, ...]
 
@@ -62,6 +63,22 @@ def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequenc
             column = InputColumn(name=name, type=text, missing=job.missing)
         contract.append(column)
     return tuple(contract)
+
+
+def to_plain_form(sample: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Return the sample with model columns in the plain form of their types, as steps take them.
+
+    Args:
+        sample: its rows.
+        columns: names of the model's columns.
+    """
+    for name in columns:
+        column = sample.column(name).combine_chunks()
+        wanted = to_logical_type(column.type)
+        if column.type != wanted:
+            place = sample.schema.get_field_index(name)
+            sample = sample.set_column(place, name, cast_exactly(column, wanted))
+    return sample
 
 
 def to_logical_type(dtype: pa.DataType) -> pa.DataType:

@@ -59,8 +59,6 @@ def fit(job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract) -> tuple
     columns: dict[str, Column] = {}
     for rule in contract:
         column = rows.column(rule.name).combine_chunks()
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
         if rule.fill is not None:
             column = fill_missing(column, rule.fill)
         columns[rule.name] = column

@@ -1,6 +1,7 @@
 """A network, its weights and a sample of rows -> a package that is proven by scoring the sample."""
 
 from dataclasses import dataclass
+import uuid
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +17,12 @@ from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.arrays import Arrays
 from model_zoo.engines.settings import Settings
 from model_zoo.package.card import ModelCard
-from model_zoo.package.package import PROFILE, SMOKE, read_package, write_package
+from model_zoo.package.package import CARD, PROFILE, SMOKE, read_package, write_package
 from model_zoo.scoring.scorer import load_scorer
 from model_zoo.steps.table import AnyStep
 from pipelines.packaging.calling import compute, name_outputs, read_signature
 from pipelines.packaging.contents import (
+    Fields,
     ScoredRows,
     describe_arrays,
     list_versions,
@@ -32,16 +34,21 @@ from pipelines.packaging.contract import (
     choose_columns,
     find_contract,
     take_complete_rows,
+    to_plain_form,
 )
 from pipelines.packaging.inputs import Prepared, all_whole, fit, prepare, wire
 from pipelines.packaging.state import load_weights, read_weights
 from pipelines.planning.inference_settings import default_batch_rows
 from pipelines.training.held_out import to_parquet
+from storage import files
 
 _LIBRARIES = ("numpy", "pandas", "pillow", "pyarrow", "torch")
 _WEIGHTS = "weights.safetensors"
 # float32 keeps 24 bits; a sum of many products rounds some of them away.
 _RELATIVE = 1e-5
+_NOT_PROVEN = (
+    "nothing was written; does the network compute a row by the rows beside it, or at random?"
+)
 
 
 @dataclass(frozen=True)
@@ -90,16 +97,19 @@ def pack(job: PackagingJob[AnyStep], sample: pa.Table) -> Packed:
         JobError: what cannot be found out, all of it that is known by then.
         InputError, ModelError: a sample or a network that do not go together.
     """
+    _refuse_standing(job.output)
     columns = choose_columns(job, sample)
     contract = find_contract(job, sample, columns)
-    rows = take_complete_rows(sample, contract)
+    plain = to_plain_form(sample, columns)
+    rows = take_complete_rows(plain, contract)
     network, notes = _load_network(job)
     called = _call(job, network, rows, contract)
     _check_activation(job, called.outputs)
-    digest, card = _write(job, network, contract, called)
-    difference = _prove(job, digest, called)
+    content = _make_content(job, network, contract, called)
+    difference = _prove(job, content, called)
+    digest = content.write(job.output)
     return Packed(
-        card=card,
+        card=read_package(job.output, digest).card,
         digest=digest,
         steps=called.prepared.steps,
         types={field.name: str(field.type) for field in sample.schema},
@@ -115,6 +125,7 @@ def _load_network(job: PackagingJob[AnyStep]) -> tuple[nn.Module, tuple[str, ...
     network = build(job.network, job.parameters, modules)
     weights = read_weights(job.weights)
     notes = load_weights(network, weights)
+    _refuse_doubles(network)
     return network.eval(), notes
 
 
@@ -126,7 +137,7 @@ def _call(
     fitted, columns = fit(job, rows, contract)
     wiring = wire(job, signature, columns)
     call: Call = "keywords" if is_ours(job.network) else signature.choose_call(list(wiring))
-    dtypes = [_find_dtype(network)]
+    dtypes = ["float32"]
     # An embedding takes numbers of words, and no other integers are told apart from numbers.
     if all_whole(wiring, columns):
         dtypes.append("int64")
@@ -143,10 +154,14 @@ def _call(
     raise failures[0]
 
 
-def _find_dtype(network: nn.Module) -> str:
-    """Return the floating dtype that most of the network's numbers have."""
-    dtypes = [p.dtype for p in network.parameters() if p.is_floating_point()]
-    return "float64" if dtypes and all(d == torch.float64 for d in dtypes) else "float32"
+def _refuse_doubles(network: nn.Module) -> None:
+    """Refuse a network that computes in float64, which scoring does not."""
+    for name, tensor in network.named_parameters():
+        if tensor.dtype == torch.float64:
+            raise ModelError(
+                f"the network's weight {name} is float64, and scoring computes in float32; "
+                "let its builder function return network.float()"
+            )
 
 
 def _squeeze(outputs: Arrays) -> Arrays:
@@ -193,10 +208,22 @@ def _check_logits(job: PackagingJob[AnyStep], outputs: Arrays) -> None:
         raise JobError(f"labels holds {len(job.labels)} names, and there are {classes} classes")
 
 
-def _write(
+@dataclass(frozen=True)
+class _Content:
+    """What `write_package` takes."""
+
+    card: Fields
+    steps: tuple[AnyStep, ...]
+    files: dict[str, bytes]
+
+    def write(self, url: str) -> str:
+        """Write the package there, and return its digest."""
+        return write_package(url, self.card, self.steps, self.files)
+
+
+def _make_content(
     job: PackagingJob[AnyStep], network: nn.Module, contract: Contract, called: _Called
-) -> tuple[str, ModelCard]:
-    """Write the package; return its digest and card."""
+) -> _Content:
     prepared = called.prepared
     model_columns = [rule.name for rule in contract]
     scored = ScoredRows(prepared.rows.select(model_columns), prepared.inputs, called.outputs)
@@ -227,33 +254,51 @@ def _write(
         card["source_sha256"] = hash_source(module_of(job.network))
     if not is_ours(job.network):
         card["call"] = called.call
-    digest = write_package(job.output, card, prepared.steps, contents)
-    return digest, read_package(job.output, digest).card
+    return _Content(card, prepared.steps, contents)
 
 
-def _prove(job: PackagingJob[AnyStep], digest: str, called: _Called) -> float:
+def _prove(job: PackagingJob[AnyStep], content: _Content, called: _Called) -> float:
     """Score the sample as a job will, and return how far that is from the direct call.
 
     Raises:
         ModelError: too far, or a row fails.
     """
     modules = (module_of(job.network),) if is_users_own(job.network) else ()
-    package = read_package(job.output, digest, modules)
-    settings = Settings(default_batch_rows(package.card))
-    scorer = load_scorer(package, "cpu", settings, threads=1)
-    scored = scorer(called.prepared.inputs)
-    for reason in scored.rejected.values():
-        raise ModelError(f"{job.output}: scoring fails on a row of the sample: {reason}")
+    # In this process's memory: what is not proven is left nowhere.
+    url = f"memory://packaging/{uuid.uuid4().hex}"
+    try:
+        digest = content.write(url)
+        package = read_package(url, digest, modules)
+        settings = Settings(default_batch_rows(package.card))
+        scorer = load_scorer(package, "cpu", settings, threads=1)
+        scored = scorer(called.prepared.inputs)
+    except ModelError as error:
+        # The package's place is this process's memory, which says nothing to anybody.
+        reason = str(error).removeprefix(f"{url}: ").partition(";")[0]
+        raise ModelError(f"{reason}; {_NOT_PROVEN}") from error
+    finally:
+        files.remove(url)
+    for failure in scored.rejected.values():
+        raise ModelError(f"scoring fails on a row of the sample: {failure}; {_NOT_PROVEN}")
     largest = 0.0
     for name, expected in called.outputs.items():
         difference = compare(scored.outputs[name], expected)
         largest = max(largest, difference)
     if not largest <= _RELATIVE:
         raise ModelError(
-            f"{job.output}: scores of the sample differ by {largest:.3g} from those of the network "
-            "called directly; does it compute a row by the rows beside it, or at random?"
+            f"scores of the sample differ by {largest:.3g} from those of the network called "
+            f"directly; {_NOT_PROVEN}"
         )
     return largest
+
+
+def _refuse_standing(url: str) -> None:
+    """Refuse a folder with a package at once, and not after all the work."""
+    if files.exists(files.join(url, CARD)):
+        raise JobError(
+            f"output {url}: holds a model package already, and packages never change; "
+            "choose another folder, a new version for example"
+        )
 
 
 def compare(scored: np.ndarray, expected: np.ndarray) -> float:

@@ -80,7 +80,8 @@ def _find_state(fields: Mapping[str, Any], url: str) -> Weights:
 
 
 def _is_state(fields: Mapping[Any, Any]) -> bool:
-    return bool(fields) and all(
+    # Empty for a network that has nothing to learn.
+    return all(
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in fields.items()
     )
 

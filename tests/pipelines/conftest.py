@@ -3,10 +3,13 @@
 import pytest
 
 from tests.benchmarks.tabular_data import make_package, make_shards, package_folder, shards_folder
+from tests.support.packaging import author, author_of
 from tests.support.programs import Programs
 from tests.support.runs import published
 from tests.support.without_beam import run_without_beam
 
+# Fixtures of every test of packaging.
+__all__ = ["author", "author_of"]
 ROWS, SHARDS = 120_000, 24
 
 

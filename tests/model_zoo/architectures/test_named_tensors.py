@@ -1,0 +1,76 @@
+"""Whatever a network returns becomes tensors by name."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import nn
+
+from model_zoo.architectures.named_tensors import NamedTensors, name_tensors
+from model_zoo.package.card import Tensor
+
+ONE, TWO = torch.ones(3), torch.zeros(3, 2)
+
+
+@dataclass
+class Data:
+    one: torch.Tensor
+    loss: torch.Tensor | None
+    two: torch.Tensor
+
+
+class Pair(NamedTuple):
+    one: torch.Tensor
+    two: torch.Tensor
+
+
+RETURNED = {
+    "tensor": (ONE, {"output": ONE}),
+    "tuple": ((ONE, TWO), {"output_0": ONE, "output_1": TWO}),
+    "list": ([ONE, TWO], {"output_0": ONE, "output_1": TWO}),
+    "named tuple": (Pair(ONE, TWO), {"one": ONE, "two": TWO}),
+    "dict": ({"one": ONE, "two": TWO}, {"one": ONE, "two": TWO}),
+    "ordered dict": (OrderedDict(one=ONE, loss=None), {"one": ONE}),
+    "dataclass": (Data(ONE, None, TWO), {"one": ONE, "two": TWO}),
+}
+
+
+@pytest.mark.parametrize(("returned", "expected"), RETURNED.values(), ids=RETURNED)
+def test_every_kind_has_names(returned: Any, expected: dict[str, torch.Tensor]) -> None:
+    found = name_tensors(returned)
+    assert list(found) == list(expected)
+    assert all(found[name] is tensor for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize("returned", [None, 3, "text", {"one": 3}, [ONE, [TWO]], Data], ids=str)
+def test_what_is_no_tensor_is_refused(returned: Any) -> None:
+    with pytest.raises(ValueError, match="returns"):
+        name_tensors(returned)
+
+
+def test_what_has_no_names_gets_those_of_the_card() -> None:
+    assert name_tensors((ONE, TWO), ["score", "vector"]) == {"score": ONE, "vector": TWO}
+    assert name_tensors(ONE, ["score"]) == {"score": ONE}
+
+
+def test_of_what_has_names_those_of_the_card_are_taken() -> None:
+    assert name_tensors({"one": ONE, "two": TWO}, ["two"]) == {"two": TWO}
+    with pytest.raises(ValueError, match="no 'three'"):
+        name_tensors({"one": ONE}, ["three"])
+
+
+class _Difference(nn.Module):
+    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        return (left - right)[:, None]
+
+
+@pytest.mark.parametrize("call", ["keywords", "positions"])
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_a_network_is_called_as_its_card_says(call: Any, shape: tuple[int, ...]) -> None:
+    network = NamedTensors(_Difference(), ("left", "right"), call, {"d": Tensor(shape=shape)})
+    # In another order than the network's.
+    found = network(right=torch.ones(4), left=torch.full((4,), 3.0))
+    assert found["d"].shape == (4, *shape)
+    assert (found["d"] == 2).all()

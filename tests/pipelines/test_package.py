@@ -1,0 +1,240 @@
+"""pipelines.package from the command line: what it finds, what it asks for, and the job that it leaves."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+
+from tests.support.jobs import run_job
+from tests.support.packaging import NET, ROWS, Author, numbers, stacked
+
+
+def name_of(author: Author, network: str = "Net") -> str:
+    return f"{author.module.__name__}:{network}"
+
+
+def test_from_a_network_to_its_scores(author: Author) -> None:
+    """The last line printed is a job that runs as it stands, and its scores are the network's own."""
+    table = numbers()
+    network = author.module.Net()
+    packaged = author.package(
+        network=name_of(author),
+        weights=author.save(network),
+        sample=author.sample(**table),
+        key="id",
+        activation="sigmoid",
+    )
+    assert packaged.status == 0, packaged.error
+    starter = Path(packaged.said.splitlines()[-1])
+    outcome = run_job(starter)
+    scores = outcome.scored().sort_by("id")
+    assert scores["id"].to_pylist() == table["id"].tolist()
+    with torch.inference_mode():
+        expected = network(stacked(table))[:, 0].sigmoid().numpy()
+    assert np.abs(scores["probability"].to_numpy() - expected).max() < 1e-6
+
+
+def test_the_job_of_a_csv_sample_runs_too(author: Author, tmp_path: Path) -> None:
+    table = numbers()
+    csv = tmp_path / "sample.csv"
+    pd.DataFrame(table).to_csv(csv, index=False)
+    network = author.module.Net()
+    packaged = author.package(
+        "--quiet",
+        network=name_of(author),
+        weights=author.save(network),
+        sample=str(csv),
+        key="id",
+        activation="none",
+    )
+    assert packaged.error == ""
+    (starter,) = packaged.said.splitlines()
+    scores = run_job(Path(starter)).scored().sort_by("id")
+    with torch.inference_mode():
+        expected = network(stacked(table))[:, 0].numpy()
+    assert np.abs(scores["output"].to_numpy() - expected).max() < 1e-6
+
+
+def test_a_file_says_it_all_and_flags_have_the_last_word(author: Author, tmp_path: Path) -> None:
+    job = {
+        "name": "wide",
+        "version": 7,
+        "network": name_of(author),
+        "parameters": {"out": 4},
+        "weights": author.save(author.module.Net(out=4)),
+        "sample": author.sample(**numbers()),
+        "key": "id",
+        "label": "c",
+        "activation": "softmax",
+        "labels": ["n", "e", "s", "w"],
+        "output": "elsewhere",
+    }
+    config = tmp_path / "package.yaml"
+    config.write_text(yaml.safe_dump(job))
+    packaged = author.package("--set", "label=null", "--version", "8", config=str(config))
+    assert packaged.status == 0, packaged.error
+    card = author.opened().card
+    assert (card.name, card.version, card.labels) == ("wide", "8", ("n", "e", "s", "w"))
+    assert [column.name for column in card.columns] == ["a", "b", "c"]
+    assert [column.type for column in card.columns] == ["double", "int64", "double"]
+    assert card.outputs["output"].shape == (4,)
+
+
+def test_what_is_missing_is_asked_for_all_at_once(author: Author) -> None:
+    author.package().refused("network: is required", "weights: is required", "sample: is required")
+
+
+def test_names_that_are_not_there_are_told_all_at_once(author: Author) -> None:
+    packaged = author.package(
+        "--set",
+        "fill.d=0",
+        network=name_of(author),
+        weights=author.save(author.module.Net()),
+        sample=author.sample(**numbers()),
+        key="idd",
+        label="target",
+    )
+    packaged.refused("no column 'idd'; did you mean id?", "'target'", "'d'")
+
+
+def test_whether_numbers_are_logits_is_asked_for(author: Author) -> None:
+    packaged = author.package(
+        network=name_of(author),
+        weights=author.save(author.module.Net()),
+        sample=author.sample(**numbers()),
+        key="id",
+    )
+    packaged.refused("--activation sigmoid", "softmax", "none")
+    assert not (author.folder / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "activation", "labels", "words"),
+    [
+        (4, "sigmoid", "", "does not fit an output of shape (4,)"),
+        (1, "softmax", "", "does not fit"),
+        (4, "softmax", "a,b", "labels holds 2 names, and there are 4 classes"),
+        (1, "sigmoid", "a,b,c", "labels holds 3 names, and there are 2 classes"),
+    ],
+)
+def test_an_activation_fits_the_output(
+    out: int, activation: str, labels: str, words: str, author: Author
+) -> None:
+    flags = ["--labels", labels] if labels else []
+    author.package(
+        *flags,
+        "--set",
+        f"parameters.out={out}",
+        network=name_of(author),
+        weights=author.save(author.module.Net(out=out)),
+        sample=author.sample(**numbers()),
+        key="id",
+        activation=activation,
+    ).refused(words)
+
+
+def test_a_package_is_never_replaced(author: Author) -> None:
+    flags = {
+        "network": name_of(author),
+        "weights": author.save(author.module.Net()),
+        "sample": author.sample(**numbers()),
+        "key": "id",
+        "activation": "none",
+    }
+    assert author.package(**flags).status == 0
+    before = (author.folder / "model/model.yaml").read_bytes()
+    author.package(**flags).refused("holds a model package already")
+    assert (author.folder / "model/model.yaml").read_bytes() == before
+
+
+def test_a_network_that_looks_at_the_rows_beside_is_refused(
+    author_of: Callable[[str], Author],
+) -> None:
+    author = author_of(NET.replace("self.layer(x)", "self.layer(x - x.mean(0))"))
+    packaged = author.package(
+        network=name_of(author),
+        weights=author.save(author.module.Net()),
+        sample=author.sample(**numbers()),
+        key="id",
+        activation="none",
+    )
+    packaged.refused("differ", "nothing was written", "by the rows beside it", status=3)
+    assert not (author.folder / "model").exists()
+
+
+def test_rows_that_the_contract_rejects_are_told(author: Author) -> None:
+    table = numbers()
+    table["a"][[3, 5]] = np.nan
+    packaged = author.package(
+        network=name_of(author),
+        weights=author.save(author.module.Net()),
+        sample=author.sample(**table),
+        key="id",
+        activation="none",
+    )
+    assert packaged.status == 0, packaged.error
+    assert f"{ROWS - 2:,} rows scored" in packaged.said
+    assert "2 rows of the sample have missing values" in packaged.said
+    outcome = run_job(Path(packaged.said.splitlines()[-1]))
+    assert [record["row"] for record in outcome.rejected()] == [3, 5]
+
+
+def scored_again(author: Author, **settings: list[str]) -> str:
+    """Say why scoring refuses the package."""
+    starter = author.folder / "model.job.yaml"
+    outcome = run_job(starter, settings=settings)
+    assert outcome.status != 0
+    assert outcome.error.count("\n") == 1, outcome.error
+    return outcome.error
+
+
+@pytest.fixture
+def packed(author: Author) -> Author:
+    assert (
+        author.package(
+            network=name_of(author),
+            weights=author.save(author.module.Net()),
+            sample=author.sample(**numbers()),
+            key="id",
+            activation="none",
+        ).status
+        == 0
+    )
+    return author
+
+
+def test_a_module_that_the_job_does_not_list_is_not_imported(packed: Author) -> None:
+    told = scored_again(packed, **{"model.modules": []})
+    assert f"list {packed.module.__name__} in model.modules" in told
+
+
+def test_a_module_with_another_source_is_refused(packed: Author) -> None:
+    path = Path(str(packed.module.__file__))
+    path.write_text(path.read_text() + "\n# another version\n")
+    assert "its source differs" in scored_again(packed)
+
+
+def test_a_module_that_is_not_there_is_refused(packed: Author) -> None:
+    Path(str(packed.module.__file__)).unlink()
+    assert "cannot be read" in scored_again(packed)
+
+
+def test_the_sample_may_be_several_files(author: Author, tmp_path: Path) -> None:
+    table = pa.table(numbers())
+    for number in range(3):
+        pq.write_table(table.slice(number * 400, 400), tmp_path / f"part-{number}.parquet")
+    packaged = author.package(
+        network=name_of(author),
+        weights=author.save(author.module.Net()),
+        sample=str(tmp_path / "part-*.parquet"),
+        key="id",
+        activation="none",
+    )
+    assert packaged.status == 0, packaged.error
+    assert f"{ROWS:,} rows scored" in packaged.said
