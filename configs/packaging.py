@@ -48,6 +48,8 @@ class PackagingJob(BaseModel, Generic[StepT]):
         outputs: names for what the network returns.
         activation: what makes probabilities of its logits.
         labels: class names by class number.
+        expected: scores that the author computed elsewhere, Parquet or CSV with the key and columns
+            named as the package's; the package is refused where they differ.
         output: folder for the package.
     """
 
@@ -69,6 +71,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     outputs: Names = ()
     activation: Literal["sigmoid", "softmax", "none"] | None = None
     labels: Names = ()
+    expected: Url | None = None
     output: Url
 
     @field_validator("outputs", mode="before")
@@ -77,7 +80,9 @@ class PackagingJob(BaseModel, Generic[StepT]):
         return _as_names(value)
 
     @model_validator(mode="after")
-    def _key_and_label_are_hidden(self) -> "PackagingJob[StepT]":
+    def _names_fit_together(self) -> "PackagingJob[StepT]":
+        if self.expected is not None and self.key is None:
+            raise ValueError("expected needs key: rows are compared by it")
         hidden = {self.key, self.label}
         for name in self.columns or ():
             if name in hidden:

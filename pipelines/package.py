@@ -27,7 +27,7 @@ from pipelines.packaging.packing import Packed, pack
 from pipelines.packaging.sample import read_sample
 from pipelines.packaging.starter_job import write_starter_job
 
-_TEXT_FLAGS = ("name", "network", "weights", "key", "label", "activation", "output")
+_TEXT_FLAGS = ("name", "network", "weights", "key", "label", "activation", "expected", "output")
 _DIGEST_CHARACTERS = 12
 
 
@@ -92,6 +92,8 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
         f"proven     {packed.rows:,} rows scored as a job does, "
         f"at most {packed.difference:.1g} from the network called directly{left_out}"
     )
+    for note in packed.compared:
+        say(f"expected   {note}")
     say(f"package    {job.output}  (digest {packed.digest[:_DIGEST_CHARACTERS]})")
 
 
@@ -124,6 +126,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--label", metavar="COLUMN", help="column that the model must not see")
     add("--activation", metavar="WORD", help="sigmoid, softmax or none")
     add("--labels", metavar="NAMES", help="class names by class number, with commas between")
+    expected = "scores that you computed elsewhere, by key, to compare with"
+    add("--expected", metavar="FILE", help=expected)
     add("--name", metavar="NAME", help="of the model (default: the network's)")
     add("--version", metavar="TEXT", help="of the model (default: 1)")
     add("--output", metavar="FOLDER", help="where the package goes")

@@ -67,6 +67,16 @@ def score_columns(outputs: Arrays, how: ScoreColumns, wanted: Sequence[str]) -> 
     return {name: makers[name]() for name in wanted}
 
 
+def list_score_columns(outputs: Arrays, how: ScoreColumns) -> list[str]:
+    """Return the names of all score columns that there are.
+
+    Args:
+        outputs: as for `score_columns`.
+        how: activation, labels and options.
+    """
+    return list(_list_makers(outputs, how))
+
+
 def _list_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
     makers: Makers = {}
     for name, array in outputs.items():

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 import uuid
 
-import numpy as np
 import pyarrow as pa
 from safetensors.torch import save
 import torch
@@ -36,6 +35,8 @@ from pipelines.packaging.contract import (
     take_complete_rows,
     to_plain_form,
 )
+from pipelines.packaging.differences import find_difference
+from pipelines.packaging.expected import check_expected
 from pipelines.packaging.inputs import Prepared, all_whole, fit, prepare, wire
 from pipelines.packaging.state import load_weights, read_weights
 from pipelines.planning.inference_settings import default_batch_rows
@@ -65,6 +66,7 @@ class Packed:
         left_out: rows of the sample that the contract rejects.
         difference: the largest one between scores of this program and those of the network called
             directly.
+        compared: how far the author's own scores are from these, in words.
     """
 
     card: ModelCard
@@ -75,6 +77,7 @@ class Packed:
     rows: int
     left_out: int
     difference: float
+    compared: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def pack(job: PackagingJob[AnyStep], sample: pa.Table) -> Packed:
     _check_activation(job, called.outputs)
     content = _make_content(job, network, contract, called)
     difference = _prove(job, content, called)
+    compared = check_expected(job, called.prepared.rows, called.outputs)
     digest = content.write(job.output)
     return Packed(
         card=read_package(job.output, digest).card,
@@ -117,6 +121,7 @@ def pack(job: PackagingJob[AnyStep], sample: pa.Table) -> Packed:
         rows=rows.num_rows,
         left_out=sample.num_rows - rows.num_rows,
         difference=difference,
+        compared=tuple(compared),
     )
 
 
@@ -282,7 +287,7 @@ def _prove(job: PackagingJob[AnyStep], content: _Content, called: _Called) -> fl
         raise ModelError(f"scoring fails on a row of the sample: {failure}; {_NOT_PROVEN}")
     largest = 0.0
     for name, expected in called.outputs.items():
-        difference = compare(scored.outputs[name], expected)
+        difference = find_difference(scored.outputs[name], expected)
         largest = max(largest, difference)
     if not largest <= _RELATIVE:
         raise ModelError(
@@ -299,16 +304,6 @@ def _refuse_standing(url: str) -> None:
             f"output {url}: holds a model package already, and packages never change; "
             "choose another folder, a new version for example"
         )
-
-
-def compare(scored: np.ndarray, expected: np.ndarray) -> float:
-    """Return the largest difference, relative to the largest of the expected numbers or 1."""
-    finite = expected[np.isfinite(expected)].astype(np.float64)
-    scale = max(1.0, float(np.abs(finite).max(initial=0.0)))
-    differs = scored.astype(np.float64) - expected.astype(np.float64)
-    # Both NaN, or both the same infinity, is no difference.
-    same = (scored == expected) | (np.isnan(scored) & np.isnan(expected))
-    return float(np.abs(np.where(same, 0.0, differs)).max(initial=0.0)) / scale
 
 
 def _name_model(network: str) -> str:

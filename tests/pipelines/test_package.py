@@ -185,6 +185,34 @@ def test_rows_that_the_contract_rejects_are_told(author: Author) -> None:
     assert [record["row"] for record in outcome.rejected()] == [3, 5]
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_authors_own_scores_are_compared_by_key(wrong: bool, author: Author) -> None:
+    """They stand in another order, and one of them may be another."""
+    table = numbers()
+    network = author.module.Net()
+    with torch.inference_mode():
+        probability = network(stacked(table))[:, 0].double().sigmoid().numpy()
+    probability[7] += 0.01 * wrong
+    labels = np.where(probability >= 0.5, "yes", "no")
+    scores = pd.DataFrame({"id": table["id"], "probability": probability, "label": labels})
+    path = author.folder / "expected.parquet"
+    scores.sample(frac=1.0, random_state=0).to_parquet(path)
+    packaged = author.package(
+        network=name_of(author),
+        weights=author.save(network),
+        sample=author.sample(**table),
+        key="id",
+        activation="sigmoid",
+        labels="no,yes",
+        expected=str(path),
+    )
+    if wrong:
+        packaged.refused("probability of 1,200 rows differs by up to 0.01", status=3)
+        assert not (author.folder / "model").exists()
+    else:
+        assert "label of 1,200 rows within 0 of yours" in packaged.said
+
+
 def scored_again(author: Author, **settings: list[str]) -> str:
     """Say why scoring refuses the package."""
     starter = author.folder / "model.job.yaml"

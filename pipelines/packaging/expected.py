@@ -1,0 +1,79 @@
+"""Scores that the author computed elsewhere, with preprocessing of the author's own, beside those of the package."""
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import InputError, ModelError
+from configs.packaging import PackagingJob
+from model_zoo.arrays import Arrays
+from model_zoo.steps.table import AnyStep
+from pipelines.packaging.differences import find_difference
+from pipelines.packaging.sample import read_sample
+from transforms.score_columns import ScoreColumns, list_score_columns, score_columns
+
+# Other code may add in another order, or in float64.
+_TOLERANCE = 1e-4
+
+
+def check_expected(job: PackagingJob[AnyStep], rows: pa.Table, outputs: Arrays) -> list[str]:
+    """Compare every column of the author's scores that the package makes, row by row, by key.
+
+    Args:
+        job: the job, which names the file and the key.
+        rows: of the sample, that were scored.
+        outputs: of the network for these rows.
+
+    Returns:
+        What was compared and how far apart it is, in words.
+
+    Raises:
+        InputError: the file has no key, none of these rows, or no column of scores.
+        ModelError: a column differs.
+    """
+    if job.expected is None or job.key is None:
+        return []
+    how = ScoreColumns(job.activation or "none", job.labels)
+    wanted = list_score_columns(outputs, how)
+    expected = read_sample([job.expected])
+    names = [name for name in wanted if name in expected.column_names]
+    if job.key not in expected.column_names or not names:
+        raise InputError(
+            f"expected {job.expected}: must have the key {job.key!r} and at least one of {wanted}; "
+            f"it has {expected.column_names}"
+        )
+    made = score_columns(outputs, how, names)
+    scored, author = _join(rows.column(job.key), expected.column(job.key))
+    if not len(scored):
+        raise InputError(f"expected {job.expected}: has no key of the sample")
+    notes = []
+    for name in names:
+        ours = made[name].take(pa.array(scored))
+        theirs = expected.column(name).combine_chunks().take(pa.array(author))
+        difference = _compare(ours, theirs)
+        if not difference <= _TOLERANCE:
+            raise ModelError(
+                f"expected {job.expected}: {name} of {len(scored):,} rows differs by up to "
+                f"{difference:.3g}; is the preprocessing the author's, column by column?"
+            )
+        notes.append(f"{name} of {len(scored):,} rows within {difference:.1g} of yours")
+    return notes
+
+
+def _join(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions of the rows that both have, in our order."""
+    places = {key: place for place, key in enumerate(theirs.to_pylist())}
+    pairs = [(at, places[key]) for at, key in enumerate(ours.to_pylist()) if key in places]
+    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def _compare(ours: pa.Array, theirs: pa.Array) -> float:
+    """Return the largest relative difference of numbers; of other values infinity where one differs."""
+    if pa.types.is_floating(ours.type) and pa.types.is_floating(theirs.type):
+        return find_difference(_to_numbers(ours), _to_numbers(theirs))
+    is_same = [str(a) == str(b) for a, b in zip(ours.to_pylist(), theirs.to_pylist(), strict=True)]
+    return 0.0 if all(is_same) else float("inf")
+
+
+def _to_numbers(column: pa.Array) -> np.ndarray:
+    return column.to_numpy(zero_copy_only=False)
