@@ -45,7 +45,8 @@ class PackagingJob(BaseModel, Generic[StepT]):
         inputs: the network's arguments, each with the column that it takes, or with several that are
             stacked; by default all columns stacked for a network of one argument, and else for each
             argument the column of its name.
-        outputs: names for what the network returns.
+        outputs: of what the network returns under names, the tensors that are wanted; a name for
+            each of what it returns without.
         activation: what makes probabilities of its logits.
         labels: class names by class number.
         expected: scores that the author computed elsewhere, Parquet or CSV with the key and columns

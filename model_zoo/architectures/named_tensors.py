@@ -60,7 +60,7 @@ def call_network(
     return network(**tensors)
 
 
-def name_tensors(returned: Any, names: Sequence[str] | None = None) -> Outputs:
+def name_tensors(returned: Any, names: Sequence[str] = ()) -> Outputs:
     """Return a network's tensors by name.
 
     Those of a dict, a dataclass or a named tuple have names; those of a tuple or list are called
@@ -68,44 +68,46 @@ def name_tensors(returned: Any, names: Sequence[str] | None = None) -> Outputs:
 
     Args:
         returned: what the network returned.
-        names: those that are known already, which a tensor alone and a sequence then get; None for
-            all tensors under names of their own.
+        names: the tensors that are wanted of what has names; for what has none, a name for each;
+            none for all tensors under names of their own.
 
     Raises:
-        ValueError: it is something else, or holds other things than tensors.
+        ValueError: it is something else, or what is wanted of it is missing or no tensor.
     """
-    found = _list_tensors(returned)
-    if names is None:
-        return found
-    # A name that was given when the model was packed.
-    has_no_names = isinstance(returned, torch.Tensor) or type(returned) in (tuple, list)
-    if has_no_names and len(found) == len(names):
-        return dict(zip(names, found.values(), strict=True))
-    missing = sorted(set(names).difference(found))
-    if missing:
-        raise ValueError(f"the network gave {sorted(found)}, and no {missing[0]!r}")
-    return {name: found[name] for name in names}
-
-
-def _list_tensors(returned: Any) -> Outputs:
-    if isinstance(returned, torch.Tensor):
-        return {_ONLY: returned}
+    values = _list_values(returned)
+    if names:
+        values = _choose(values, names, has_names=not _is_unnamed(returned))
     found: Outputs = {}
-    for name, value in _list_values(returned).items():
+    for name, value in values.items():
         # A loss that was not asked for, for example.
-        if value is None:
+        if value is None and not names:
             continue
         if not isinstance(value, torch.Tensor):
             kind = type(value).__name__
             raise ValueError(
                 f"{name} of what the network returns is a {kind}, and no tensor; "
-                "pack a network that returns tensors, alone or in a tuple, dict or dataclass"
+                "name the tensors that are wanted in outputs, or return them alone"
             )
         found[str(name)] = value
     return found
 
 
+def _is_unnamed(returned: Any) -> bool:
+    return isinstance(returned, torch.Tensor) or type(returned) in (tuple, list)
+
+
+def _choose(values: Mapping[Any, Any], names: Sequence[str], has_names: bool) -> Mapping[Any, Any]:
+    if not has_names and len(values) == len(names):
+        return dict(zip(names, values.values(), strict=True))
+    missing = sorted(set(names).difference(values))
+    if missing:
+        raise ValueError(f"the network gives {list(values)}, and no {missing[0]!r}")
+    return {name: values[name] for name in names}
+
+
 def _list_values(returned: Any) -> Mapping[Any, Any]:
+    if isinstance(returned, torch.Tensor):
+        return {_ONLY: returned}
     # Before dataclasses: a ModelOutput is both, and its items leave out what is None.
     if isinstance(returned, Mapping):
         return returned

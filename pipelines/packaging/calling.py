@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from configs.errors import JobError, ModelError
+from configs.errors import ModelError
 from model_zoo.architectures.named_tensors import Call, call_network, name_tensors
 from model_zoo.arrays import Arrays
 
@@ -54,16 +54,14 @@ def read_signature(network: nn.Module) -> Signature:
     return Signature(tuple(required), frozenset(known), takes_any)
 
 
-def compute(
-    network: nn.Module, inputs: Arrays, call: Call, outputs: Sequence[str] | None
-) -> Arrays:
+def compute(network: nn.Module, inputs: Arrays, call: Call, outputs: Sequence[str]) -> Arrays:
     """Call the network as its author does, and return what it gives, by name.
 
     Args:
         network: with its weights, in evaluation mode.
         inputs: one array (rows, ...) by argument, in the network's order.
         call: whether they are given by name or by position.
-        outputs: names of what it returns; None for names of their own.
+        outputs: the names that are wanted, as for `name_tensors`.
 
     Raises:
         ModelError: it fails, or returns what is no tensor of so many rows.
@@ -77,24 +75,7 @@ def compute(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def name_outputs(outputs: Arrays, names: Sequence[str]) -> Arrays:
-    """Return outputs under the names that the author wants, which stand for all of them.
-
-    Raises:
-        JobError: there are more or fewer.
-    """
-    if not names:
-        return outputs
-    if len(names) != len(outputs):
-        raise JobError(
-            f"outputs names {list(names)}, but the network returns {len(outputs)}: {list(outputs)}"
-        )
-    return dict(zip(names, outputs.values(), strict=True))
-
-
-def _compute_part(
-    network: nn.Module, inputs: Arrays, call: Call, outputs: Sequence[str] | None
-) -> Arrays:
+def _compute_part(network: nn.Module, inputs: Arrays, call: Call, outputs: Sequence[str]) -> Arrays:
     rows = len(next(iter(inputs.values())))
     tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in inputs.items()}
     try:

@@ -19,7 +19,7 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.package import CARD, PROFILE, SMOKE, read_package, write_package
 from model_zoo.scoring.scorer import load_scorer
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.calling import compute, name_outputs, read_signature
+from pipelines.packaging.calling import compute, read_signature
 from pipelines.packaging.contents import (
     Fields,
     ScoredRows,
@@ -150,12 +150,11 @@ def _call(
     for dtype in dtypes:
         prepared = prepare(rows, contract, fitted, wiring, columns, dtype)
         try:
-            outputs = compute(network, prepared.inputs, call, outputs=None)
+            outputs = compute(network, prepared.inputs, call, job.outputs)
         except ModelError as error:
             failures.append(error)
             continue
-        named = name_outputs(_squeeze(outputs), job.outputs)
-        return _Called(prepared, call, named)
+        return _Called(prepared, call, _squeeze(outputs))
     raise failures[0]
 
 

@@ -57,6 +57,8 @@ def test_what_has_no_names_gets_those_of_the_card() -> None:
 
 def test_of_what_has_names_those_of_the_card_are_taken() -> None:
     assert name_tensors({"one": ONE, "two": TWO}, ["two"]) == {"two": TWO}
+    # What else there is may be no tensor.
+    assert name_tensors({"one": ONE, "state": (ONE, TWO)}, ["one"]) == {"one": ONE}
     with pytest.raises(ValueError, match="no 'three'"):
         name_tensors({"one": ONE}, ["three"])
 
