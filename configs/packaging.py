@@ -20,6 +20,7 @@ def _as_names(value: object) -> object:
 
 
 OneOrMore: TypeAlias = Annotated[Names, Field(min_length=1), BeforeValidator(_as_names)]
+SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
 Version: TypeAlias = Annotated[str, Field(min_length=1), BeforeValidator(_as_text)]
 
 
@@ -42,8 +43,8 @@ class PackagingJob(BaseModel, Generic[StepT]):
         fill: columns whose missing values are replaced, each with its value.
         preprocess: steps from the columns to what the network takes; those with values to be fitted
             are fitted on the sample.
-        inputs: the network's arguments, each with the column that it takes, or with several that are
-            stacked; by default all columns stacked for a network of one argument, and else for each
+        inputs: the network's arguments, each with the column that it takes as it is, or with a list
+            of columns that are stacked side by side in float32; by default all columns stacked for a network of one argument, and else for each
             argument the column of its name.
         outputs: of what the network returns under names, the tensors that are wanted; a name for
             each of what it returns without.
@@ -68,7 +69,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     missing: Missing = "reject"
     fill: dict[str, Scalar] = {}
     preprocess: tuple[StepT, ...] = ()
-    inputs: dict[str, OneOrMore] = {}
+    inputs: dict[str, str | SomeNames] = {}
     outputs: Names = ()
     activation: Literal["sigmoid", "softmax", "none"] | None = None
     labels: Names = ()

@@ -63,7 +63,7 @@ def preprocess_rows(
     columns.update(_settle_missing(columns, contract))
     preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as, timeout_seconds)
     return {
-        name: _select_input(name, preprocessed, wanted, rows.num_rows)
+        name: _select_input(wanted.column or name, preprocessed, wanted, rows.num_rows)
         for name, wanted in inputs.items()
     }
 

@@ -39,10 +39,16 @@ class InputColumn(_Part):
 
 
 class Tensor(_Part):
-    """An array that the network takes or gives: dtype, and shape without the leading rows."""
+    """An array that the network takes or gives.
+
+    Attributes:
+        shape: without the leading rows.
+        column: of an input: what preprocessing makes it of, where that has another name.
+    """
 
     dtype: Literal["float32", "float64", "int32", "int64"] = "float32"
     shape: tuple[Dimension, ...]
+    column: str | None = None
 
     @field_validator("shape")
     @classmethod

@@ -175,6 +175,9 @@ def _dump_card(card: ModelCard) -> bytes:
     # What says nothing of a network of ours is left out of its card.
     unsaid = {name for name in _OF_OTHERS_NETWORKS if name not in card.model_fields_set}
     fields = card.model_dump(mode="json", exclude=unsaid)
+    for tensor in (*fields["inputs"].values(), *fields["outputs"].values()):
+        if tensor["column"] is None:
+            del tensor["column"]
     # Not sorted: the keys stand in the order of the fields, and the digest depends on it.
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=140)
     return text.encode()

@@ -20,8 +20,9 @@ from pipelines.packaging.contract import Contract
 from transforms.preprocess import preprocess_rows
 
 Columns: TypeAlias = Mapping[str, Column]
-# Arguments of the network, each with the columns that make it up.
-Wiring: TypeAlias = dict[str, tuple[str, ...]]
+# Arguments of the network, each with the column that it takes as it is, or with those that are
+# stacked.
+Wiring: TypeAlias = dict[str, str | tuple[str, ...]]
 Steps: TypeAlias = tuple[AnyStep, ...]
 # A picture or a sequence of vectors; what is flatter is stacked.
 _ARRAY_DIMENSIONS = 3
@@ -33,11 +34,13 @@ class Prepared:
 
     Attributes:
         steps: fitted, from the contract's columns to the inputs.
-        inputs: one array (rows, ...) per argument, in the network's order.
+        tensors: what each argument takes, in the network's order.
+        inputs: one array (rows, ...) per argument, in that order.
         rows: the sample's rows that these are of.
     """
 
     steps: Steps
+    tensors: dict[str, Tensor]
     inputs: Arrays
     rows: pa.Table
 
@@ -87,9 +90,9 @@ def wire(job: PackagingJob[AnyStep], signature: Signature, columns: Columns) -> 
         # All have defaults, as in Hugging Face's models.
         required = tuple(name for name in columns if name in signature.known)
     if required and all(name in columns for name in required):
-        return {name: (name,) for name in required}
+        return {name: name for name in required}
     if len(signature.required) == 1:
-        return {required[0]: _choose_features(columns)}
+        return {signature.required[0]: _choose_features(columns)}
     takes = ", ".join(signature.required) or "any names"
     raise JobError(
         f"the network takes {takes}; say which columns make up each, for example "
@@ -116,37 +119,27 @@ def prepare(
     """
     steps = list(fitted)
     wanted: dict[str, Tensor] = {}
-    stacked: dict[str, Column] = {}
-    for name, parts in wiring.items():
-        first = columns[parts[0]]
-        if len(parts) == 1 and (name == parts[0] or _is_deep(first)):
-            array = first if isinstance(first, np.ndarray) else _to_numbers(first)
-            if name != parts[0]:
-                raise JobError(
-                    f"inputs.{name}: the array {parts[0]!r} must be called {name!r}; "
-                    f"let its step say into: {name}"
-                )
-            wanted[name] = _describe(array)
+    for name, source in wiring.items():
+        if isinstance(source, str):
+            array = _to_numbers(columns, source)
+            wanted[name] = _describe(array, column=None if source == name else source)
             continue
-        step = Stack(step="stack", columns=parts, into=name, dtype=dtype)
+        step = Stack(step="stack", columns=source, into=name, dtype=dtype)
         steps.append(step)
-        stacked.update(step.apply({**columns}, rows.num_rows))
+        stacked = step.apply(columns, rows.num_rows)
         wanted[name] = _describe(np.asarray(stacked[name]))
     batch = rows.select([rule.name for rule in contract]).to_batches()[0]
     try:
         inputs = preprocess_rows(batch, contract, steps, wanted)
     except RejectedRows as rejected:
         raise _refuse_rows(rejected) from rejected
-    return Prepared(tuple(steps), inputs, rows)
+    return Prepared(tuple(steps), wanted, inputs, rows)
 
 
 def all_whole(wiring: Wiring, columns: Columns) -> bool:
     """Tell whether all numbers that are stacked are integers, so that they may be indices."""
-    for parts in wiring.values():
-        for part in parts:
-            if not _is_whole(columns[part]):
-                return False
-    return True
+    stacked = [parts for parts in wiring.values() if not isinstance(parts, str)]
+    return all(_is_whole(columns[part]) for parts in stacked for part in parts)
 
 
 def _is_whole(column: Column) -> bool:
@@ -160,7 +153,7 @@ def _check_named(
 ) -> None:
     problems = []
     for name, parts in named.items():
-        for part in parts:
+        for part in [parts] if isinstance(parts, str) else parts:
             if part not in columns:
                 hint = nearest(part, list(columns))
                 problems.append(f"inputs.{name}: there is no column {part!r}{hint}")
@@ -172,7 +165,7 @@ def _check_named(
         raise JobError("; ".join(problems))
 
 
-def _choose_features(columns: Columns) -> tuple[str, ...]:
+def _choose_features(columns: Columns) -> str | tuple[str, ...]:
     """Return the one deep array that the steps have made, or else all numbers.
 
     Raises:
@@ -180,7 +173,7 @@ def _choose_features(columns: Columns) -> tuple[str, ...]:
     """
     deep = [name for name, column in columns.items() if _is_deep(column)]
     if len(deep) == 1:
-        return (deep[0],)
+        return deep[0]
     problems = []
     for name, column in columns.items():
         if isinstance(column, np.ndarray) or is_number(column.type):
@@ -199,13 +192,19 @@ def _is_deep(column: Column) -> bool:
     return isinstance(column, np.ndarray) and column.ndim >= _ARRAY_DIMENSIONS
 
 
-def _to_numbers(column: pa.Array) -> np.ndarray:
+def _to_numbers(columns: Columns, name: str) -> np.ndarray:
+    column = columns[name]
+    if isinstance(column, np.ndarray):
+        return column
     if not is_number(column.type):
-        raise JobError(f"an input of type {column.type} is no number; encode it with a step first")
+        raise JobError(
+            f"the network takes column {name!r} of type {column.type}, which is no number; "
+            "encode it with a step (ordinal, one_hot, image, tokenize)"
+        )
     return column.to_numpy(zero_copy_only=False)
 
 
-def _describe(array: np.ndarray) -> Tensor:
+def _describe(array: np.ndarray, column: str | None = None) -> Tensor:
     """Return dtype and shape of a row, in a dtype that networks take."""
     kind = array.dtype.kind
     dtype = str(array.dtype)
@@ -213,7 +212,7 @@ def _describe(array: np.ndarray) -> Tensor:
         dtype = "int32" if dtype == "int32" else "int64"
     elif kind != "f" or dtype == "float16":
         dtype = "float32"
-    return Tensor.model_validate({"dtype": dtype, "shape": array.shape[1:]})
+    return Tensor.model_validate({"dtype": dtype, "shape": array.shape[1:], "column": column})
 
 
 def _refuse_rows(rejected: RejectedRows) -> InputError:

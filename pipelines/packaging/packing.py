@@ -248,7 +248,7 @@ def _make_content(
         "parameters": job.parameters,
         "weights": _WEIGHTS,
         "columns": [rule.model_dump(mode="json") for rule in contract],
-        "inputs": describe_arrays(prepared.inputs),
+        "inputs": {name: tensor.model_dump() for name, tensor in prepared.tensors.items()},
         "outputs": describe_arrays(called.outputs),
         "activation": activation,
         "labels": list(job.labels),

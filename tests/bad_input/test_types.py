@@ -124,7 +124,10 @@ def test_every_type_that_polars_writes_is_what_polars_reads(
         "date": (polars.Date, [date.min, date.max, None]),
         "moment": (polars.Datetime("us"), [datetime.min, datetime.max, None]),
         "time": (polars.Time, [time.min, time.max, None]),
-        "span": (polars.Duration("us"), [timedelta(days=-100_000_000), timedelta(microseconds=1), None]),
+        "span": (
+            polars.Duration("us"),
+            [timedelta(days=-100_000_000), timedelta(microseconds=1), None],
+        ),
         "decimal": (polars.Decimal(38, 1), [Decimal("-0.1"), Decimal(10**36), None]),
         "category": (polars.Categorical, words),
         "enum": (polars.Enum(["y", "x"]), words),

@@ -10,7 +10,8 @@ import torch
 
 from model_zoo.package.package import Package
 from model_zoo.scoring.smoke import smoke_arrays
-from tests.support.packaging import Author, numbers, stacked
+from tests.support.jobs import run_job
+from tests.support.packaging import ROWS, Author, numbers, stacked
 
 Write = Callable[[str], Author]
 
@@ -52,6 +53,22 @@ def test_an_argument_may_take_several_columns(author_of: Write) -> None:
     x = stacked(numbers())[:16].numpy()
     _, outputs = smoke_arrays(package)
     assert np.allclose(outputs["output"], x[:, 0] + x[:, 2] - x[:, 1], atol=1e-5)
+
+
+def test_an_argument_may_take_a_column_of_another_name(author_of: Write) -> None:
+    """As it is, in its own dtype; within a list it would be stacked."""
+    author = author_of("""
+        class Net(nn.Module):
+            def forward(self, left, right):
+                return left - right[:, 0]
+    """)
+    flags = ["--set", "inputs.left=b", "--set", "inputs.right=[b]"]
+    package = pack(author, *flags, **numbers())
+    left, right = package.card.inputs.values()
+    assert (left.dtype, left.shape, left.column) == ("int64", (), "b")
+    assert (right.dtype, right.shape, right.column) == ("float32", (1,), None)
+    outcome = run_job(author.folder / "model.job.yaml")
+    assert outcome.scored()["output"].to_pylist() == [0.0] * ROWS
 
 
 def test_arguments_by_position_are_given_by_position(author_of: Write) -> None:
