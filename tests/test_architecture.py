@@ -131,6 +131,7 @@ FOUNDATION = {
     "transforms.rejected",
     "transforms.timing",
     "model_zoo.steps.arrays",
+    "model_zoo.steps.columns",
     "model_zoo.steps.step",
 }
 FORBIDDEN = {

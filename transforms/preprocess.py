@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from configs.errors import InputError, JobError, RejectedRows, RowError, WorkerError
 from model_zoo.package.card import InputColumn, Tensor
-from model_zoo.steps.arrays import Column, cast_array, fill_missing, find_missing
+from model_zoo.steps.arrays import cast_array, fill_missing, find_missing
+from model_zoo.steps.columns import Column
 from model_zoo.steps.table import AnyStep, apply_steps
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, FeatureBatch, RawBatch

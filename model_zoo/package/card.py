@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from model_zoo.steps.arrays import Scalar
+from model_zoo.steps.columns import Scalar
 
 # 512 MiB of float32 for one row: no real model takes as much, and a hostile card would ask for more.
 _MOST_NUMBERS_OF_A_ROW = 1 << 27

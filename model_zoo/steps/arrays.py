@@ -1,20 +1,13 @@
-"""Columns between steps: Arrow arrays by name at first, numpy arrays (rows, ...) once a step has made numbers of them."""
+"""What steps do with columns and their values that may refuse them: look them up, cast, fill, reject rows."""
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import JobError, RejectedRows, RowError
-
-Column: TypeAlias = pa.Array | np.ndarray
-# What a step is given by name, and changes nothing in.
-Columns: TypeAlias = Mapping[str, Column]
-# What a step adds to them, or replaces.
-NewColumns: TypeAlias = dict[str, Column]
-Scalar = bool | int | float | str
+from model_zoo.steps.columns import Column, Columns, Scalar, is_number, to_arrow
 
 
 def get_column(columns: Columns, name: str, step: str) -> Column:
@@ -33,20 +26,6 @@ def get_column(columns: Columns, name: str, step: str) -> Column:
             f"preprocess step {step} names column {name!r}, but the columns are {sorted(columns)}"
         )
     return columns[name]
-
-
-def to_arrow(column: Column) -> pa.Array:
-    """Return a flat column as an Arrow array."""
-    if isinstance(column, pa.Array):
-        return column
-    return pa.array(column)
-
-
-def decode_dictionary(array: pa.Array) -> pa.Array:
-    """Return a dictionary-encoded array as plain values, and any other as it is."""
-    if pa.types.is_dictionary(array.type):
-        return array.dictionary_decode()
-    return array
 
 
 def get_numbers(columns: Columns, name: str, step: str) -> np.ndarray:
@@ -71,21 +50,6 @@ def get_numbers(columns: Columns, name: str, step: str) -> np.ndarray:
             "encode it (one_hot, ordinal) or decode it (image) first"
         )
     return column.to_numpy(zero_copy_only=False)
-
-
-def to_floats(values: np.ndarray) -> np.ndarray:
-    """Return numbers as floats, which keep their width; whole numbers and booleans become float64."""
-    if values.dtype in (np.float32, np.float64):
-        return values
-    return values.astype(np.float64)
-
-
-def is_number(dtype: pa.DataType) -> bool:
-    """Tell whether values of an Arrow type are integers, floats or booleans."""
-    is_integer = pa.types.is_integer(dtype)
-    is_floating = pa.types.is_floating(dtype)
-    is_boolean = pa.types.is_boolean(dtype)
-    return bool(is_integer or is_floating or is_boolean)
 
 
 def cast_array(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:

@@ -1,22 +1,15 @@
 """Steps `one_hot` and `ordinal`: numbers for the values of a column that are known from training."""
 
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import InputError
-from model_zoo.steps.arrays import (
-    Column,
-    Columns,
-    NewColumns,
-    Scalar,
-    decode_dictionary,
-    get_column,
-    reject_where,
-    to_arrow,
-)
+from model_zoo.steps.arrays import get_column, reject_where
+from model_zoo.steps.columns import Column, Columns, NewColumns, Scalar, decode_dictionary, to_arrow
 from model_zoo.steps.fitting import present_values, training_column
 from model_zoo.steps.step import ColumnNames, StepModel, Widths
 
@@ -44,10 +37,8 @@ class OneHot(StepModel):
             RejectedRows, InputError: an unknown value, as `unknown` says.
         """
         result: NewColumns = {}
-        for name, categories in zip(self.columns, self.categories or (), strict=True):
-            column = get_column(columns, name, self.step)
-            codes = _encode(name, column, categories, self.unknown)
-            result[name] = _mark_codes(codes, len(categories))
+        for encoded in _encode_columns(self, columns):
+            result[encoded.name] = _mark_codes(encoded.codes, encoded.categories)
         return result
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
@@ -83,11 +74,9 @@ class Ordinal(StepModel):
             RejectedRows, InputError: an unknown value, as `unknown` says.
         """
         result: NewColumns = {}
-        for name, categories in zip(self.columns, self.categories or (), strict=True):
-            column = get_column(columns, name, self.step)
-            codes = _encode(name, column, categories, self.unknown)
-            is_unknown = codes < 0
-            result[name] = np.where(is_unknown, self.unknown_code, codes)
+        for encoded in _encode_columns(self, columns):
+            is_unknown = encoded.codes < 0
+            result[encoded.name] = np.where(is_unknown, self.unknown_code, encoded.codes)
         return result
 
     def fit(self, columns: Columns) -> Self:
@@ -96,6 +85,31 @@ class Ordinal(StepModel):
 
         found = _fit_categories(OrdinalEncoder, columns, self.columns, self.step)
         return self.model_copy(update={"categories": found})
+
+
+class _Encoded(NamedTuple):
+    """A column whose values have become codes.
+
+    Attributes:
+        codes: the index of each value in the categories, int64 (rows,); -1 where it is unknown.
+        categories: how many there are.
+    """
+
+    name: str
+    codes: np.ndarray
+    categories: int
+
+
+def _encode_columns(step: OneHot | Ordinal, columns: Columns) -> Iterator[_Encoded]:
+    """Yield the columns of a step, one after the other: not all codes are in memory at once.
+
+    Raises:
+        RejectedRows, InputError: an unknown value, as the step says.
+    """
+    for name, categories in zip(step.columns, step.categories or (), strict=True):
+        column = get_column(columns, name, step.step)
+        codes = _encode(name, column, categories, step.unknown)
+        yield _Encoded(name, codes, len(categories))
 
 
 def _encode(name: str, column: Column, categories: tuple[Scalar, ...], unknown: str) -> np.ndarray:
@@ -150,8 +164,9 @@ def _fit_categories(
     """
     categories = []
     for name in names:
-        column = training_column(columns, name, step)
-        present = present_values(column, name, step)
+        column = get_column(columns, name, step)
+        array = training_column(column, name, step)
+        present = present_values(array, name, step)
         # Of type object, so that the categories come back as Python's own values.
         values = np.array(present.to_pylist(), dtype=object)
         table = values.reshape(-1, 1)

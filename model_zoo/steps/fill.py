@@ -7,7 +7,8 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from configs.errors import JobError
-from model_zoo.steps.arrays import Columns, NewColumns, Scalar, fill_missing, get_column
+from model_zoo.steps.arrays import fill_missing, get_column
+from model_zoo.steps.columns import Columns, NewColumns, Scalar
 from model_zoo.steps.fitting import present_values, training_column
 from model_zoo.steps.step import ColumnNames, StepModel
 
@@ -63,7 +64,8 @@ class Fill(StepModel):
         # Training alone needs scikit-learn, which takes a second to import.
         from sklearn.impute import SimpleImputer
 
-        column = training_column(columns, name, self.step)
+        given = get_column(columns, name, self.step)
+        column = training_column(given, name, self.step)
         present = present_values(column, name, self.step)
         dtype: type = np.float64
         missing: float | None = np.nan

@@ -1,5 +1,6 @@
 """Give steps what they are fitted with: training columns as arrays for scikit-learn, and its numbers back."""
 
+from collections.abc import Mapping
 import math
 
 import numpy as np
@@ -7,21 +8,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError
-from model_zoo.steps.arrays import Columns, decode_dictionary, get_column, is_number, to_arrow
+from model_zoo.steps.columns import Column, decode_dictionary, is_number, to_arrow
 
 
-def training_column(columns: Columns, name: str, step: str) -> pa.Array:
+def training_column(column: Column, name: str, step: str) -> pa.Array:
     """Return a flat training column as an Arrow array, without a dictionary.
 
     Args:
-        columns: training columns, by name.
-        name: of the column.
+        column: the training column.
+        name: its name.
         step: the word of the step, for messages.
 
     Raises:
-        JobError: there is no such column, or it has more than one number per row.
+        JobError: it has more than one number per row.
     """
-    column = get_column(columns, name, step)
     # Arrow arrays have one value a row; what steps made may have several numbers.
     if isinstance(column, np.ndarray) and column.ndim != 1:
         raise JobError(
@@ -53,25 +53,19 @@ def present_values(column: pa.Array, name: str, step: str) -> pa.Array:
     return present
 
 
-def training_matrix(columns: Columns, names: tuple[str, ...], step: str) -> np.ndarray:
+def training_matrix(arrays: Mapping[str, pa.Array], step: str) -> np.ndarray:
     """Return columns side by side, float64 (rows, columns).
 
     Missing values are NaN, which scikit-learn's scalers pass over.
 
     Args:
-        columns: training columns, by name.
-        names: of the columns, in the order of the matrix.
+        arrays: what `training_column` made of them, by name, in the order of the matrix.
         step: the word of the step, for messages.
 
     Raises:
         JobError: a column is not numeric.
         InputError: a column has no value.
     """
-    arrays = {}
-    for name in names:
-        arrays[name] = training_column(columns, name, step)
-
-    # After the loop above: a column that is not there is named before one that does not suit.
     for name, array in arrays.items():
         if not is_number(array.type):
             raise JobError(

@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from configs.errors import CrashError, JobError, RejectedRows, crashes_as_errors
 from configs.user_code import why_not
 from model_zoo.halving import find_rejected
-from model_zoo.steps.arrays import Column, Columns, NewColumns, to_arrow
+from model_zoo.steps.columns import Column, Columns, NewColumns, to_arrow
 from model_zoo.steps.step import StepModel
 
 # A module's dotted name, and a function of it that is not private.

@@ -15,7 +15,8 @@ from torch.nn import functional
 from configs.errors import RejectedRows, RowError, crashes_as_errors
 from model_zoo.pictures import open_picture
 from model_zoo.piece_watch import one_piece
-from model_zoo.steps.arrays import Columns, NewColumns, get_column, to_arrow
+from model_zoo.steps.arrays import get_column
+from model_zoo.steps.columns import Columns, NewColumns, to_arrow
 from model_zoo.steps.step import StepModel, Widths
 
 # The largest value of a byte, in the width that pixels are computed in.

@@ -2,8 +2,11 @@
 
 from typing import ClassVar, Literal, Self
 
-from model_zoo.steps.arrays import Columns, NewColumns, get_numbers, to_floats
-from model_zoo.steps.fitting import to_plain_floats, training_matrix
+import numpy as np
+
+from model_zoo.steps.arrays import get_column, get_numbers
+from model_zoo.steps.columns import Columns, NewColumns, to_floats
+from model_zoo.steps.fitting import to_plain_floats, training_column, training_matrix
 from model_zoo.steps.step import ColumnNames, StepModel
 
 
@@ -32,7 +35,7 @@ class Scale(StepModel):
         # Training alone needs scikit-learn, which takes a second to import.
         from sklearn.preprocessing import MinMaxScaler
 
-        matrix = training_matrix(columns, self.columns, self.step)
+        matrix = _read_matrix(columns, self.columns, self.step)
         scaler = MinMaxScaler(feature_range=self.range)
         scaler.fit(matrix)
         return self.model_copy(
@@ -67,7 +70,7 @@ class Standardise(StepModel):
         """Find each column's mean and standard deviation."""
         from sklearn.preprocessing import StandardScaler
 
-        matrix = training_matrix(columns, self.columns, self.step)
+        matrix = _read_matrix(columns, self.columns, self.step)
         scaler = StandardScaler()
         scaler.fit(matrix)
         return self.model_copy(
@@ -76,3 +79,13 @@ class Standardise(StepModel):
                 "scale": to_plain_floats(scaler.scale_),
             }
         )
+
+
+def _read_matrix(columns: Columns, names: tuple[str, ...], step: str) -> np.ndarray:
+    """Return the training columns of a step side by side, float64 (rows, columns)."""
+    arrays = {}
+    # All of them first: a column that is not there is named before one that does not suit.
+    for name in names:
+        column = get_column(columns, name, step)
+        arrays[name] = training_column(column, name, step)
+    return training_matrix(arrays, step)

@@ -4,7 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from model_zoo.steps.arrays import Columns, NewColumns, cast_array, get_numbers
+from model_zoo.steps.arrays import cast_array, get_numbers
+from model_zoo.steps.columns import Columns, NewColumns
 from model_zoo.steps.step import AnyColumnNames, StepModel, Widths
 
 

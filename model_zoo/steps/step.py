@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Protocol, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from model_zoo.steps.arrays import Columns, NewColumns
+from model_zoo.steps.columns import Columns, NewColumns
 
 
 def _refuse_repeated(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, TypeAdapter
 
 from model_zoo.piece_watch import run_watched
-from model_zoo.steps.arrays import Column, Columns, NewColumns
 from model_zoo.steps.cast import Cast
+from model_zoo.steps.columns import Column, Columns, NewColumns
 from model_zoo.steps.encode import OneHot, Ordinal
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.function import Function

@@ -15,13 +15,8 @@ from configs.errors import JobError, RejectedRows, RowError, crashes_as_errors
 from configs.redaction import shown
 from model_zoo.halving import find_rejected
 from model_zoo.piece_watch import one_piece
-from model_zoo.steps.arrays import (
-    Columns,
-    NewColumns,
-    decode_dictionary,
-    get_column,
-    to_arrow,
-)
+from model_zoo.steps.arrays import get_column
+from model_zoo.steps.columns import Columns, NewColumns, decode_dictionary, to_arrow
 from model_zoo.steps.step import StepModel, Widths
 from model_zoo.tokenizer_growth import refuse_growth
 
