@@ -5,11 +5,16 @@ An engine is one file in this folder and its line in `table.py`.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Protocol, TypeAlias
 
 import torch
 
+from configs.errors import ModelError
+from configs.suggest import nearest
 from model_zoo.engines.settings import Settings
+from model_zoo.engines.table import ENGINES
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package
 
@@ -111,3 +116,30 @@ class Engine(Protocol):
         Raises:
             ModelError: nothing can be measured on this network, these rows or this processor.
         """
+
+
+def find_engine(name: str) -> Engine:
+    """Return an engine that can compute here.
+
+    Raises:
+        ModelError: there is no engine of this name, or its library is not installed.
+    """
+    if name not in ENGINES:
+        hint = nearest(name, sorted(ENGINES))
+        raise ModelError(f"engine {name!r} is unknown{hint}")
+    place = ENGINES[name]
+    module, _, attribute = place.partition(":")
+    make_engine = getattr(import_module(module), attribute)
+    engine: Engine = make_engine()
+    _check_libraries(engine)
+    return engine
+
+
+def _check_libraries(engine: Engine) -> None:
+    # Looked for and not imported: that is the engine's own work, when it loads a model.
+    for library in engine.libraries:
+        if find_spec(library) is None:
+            raise ModelError(
+                f"engine {engine.name} needs {library}, which is not installed here; "
+                f"install its extra where workers run: pip install '.[{engine.extra}]'"
+            )

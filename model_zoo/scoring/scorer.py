@@ -7,10 +7,9 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.arrays import Arrays
-from model_zoo.engines.engine import Engine
+from model_zoo.engines.engine import Engine, find_engine
 from model_zoo.engines.machine import device_name, machine_kind
 from model_zoo.engines.settings import Device, Settings
-from model_zoo.engines.table import find_engine
 from model_zoo.engines.tuning_report import refuse_other_machine
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package

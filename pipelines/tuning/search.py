@@ -14,9 +14,9 @@ from typing import TypeAlias
 from configs.errors import Refusal
 from configs.tolerance import Tolerance
 from model_zoo.arrays import count_rows
+from model_zoo.engines.engine import find_engine
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Settings
-from model_zoo.engines.table import find_engine
 from model_zoo.scoring.devices import resolve_devices
 from pipelines.tuning.bench import SECONDS, Bench, Score, time_call
 from pipelines.tuning.calibration import make_mini_batches

@@ -9,9 +9,8 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines import table
-from model_zoo.engines.engine import Network
+from model_zoo.engines.engine import Network, find_engine
 from model_zoo.engines.settings import Scale, Settings
-from model_zoo.engines.table import find_engine
 from model_zoo.engines.torch_engine import TorchEngine
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import load_scorer
