@@ -80,7 +80,8 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
         inputs=card.inputs,
         timeout_seconds=job.model.timeout_seconds,
     )
-    predict = Predict(scoring_of(plan, workers))
+    scoring = scoring_of(plan, workers)
+    predict = Predict(scoring.load, job.model.not_finite)
     postprocess = Postprocess(
         carried=job.source.carried,
         scores=output.scores,
@@ -130,7 +131,7 @@ def main(argv: Sequence[str]) -> int:
         find_run_to_reuse(plan.run, manifest_head(plan), reuse_from)
     if arguments.dry_run:
         scoring = scoring_of(plan, workers=1)
-        return dry_run(plan, scoring)
+        return dry_run(plan, scoring.load)
     # A template's launcher needs a job to start even then.
     if is_published(plan.run) and not starts_elsewhere(options):
         return say_already_published(plan, log)

@@ -7,8 +7,7 @@ from typing import Any
 import apache_beam as beam
 
 from configs.errors import crashes_as_errors
-from transforms.batches import PredictionBatch, RawBatch
-from transforms.timing import StageTimes, Timed
+from transforms.timing import Timed
 
 
 @dataclass
@@ -16,7 +15,7 @@ class BatchFunction(beam.DoFn):
     """Call a function on every batch.
 
     Attributes:
-        function: batch -> batch, with its parameters bound.
+        function: batch -> batch, with its parameters bound; what it is given knows its own times.
         stage: what its time is counted as.
     """
 
@@ -27,15 +26,9 @@ class BatchFunction(beam.DoFn):
         self._timed = Timed(self.stage)
 
     def process(self, batch: Any) -> Iterator[Any]:
-        times = _get_times(batch)
         timed = self._timed(len(batch))
         # A worker's thread that ends otherwise than by an Exception would leave the runner waiting.
-        with timed, times.clocked(self.stage), crashes_as_errors():
+        with timed, batch.times.clocked(self.stage), crashes_as_errors():
             result = self.function(batch)
         # Outside the block: while it yields, later stages work on the result.
         yield result
-
-
-def _get_times(batch: RawBatch | PredictionBatch) -> StageTimes:
-    raw = batch.raw if isinstance(batch, PredictionBatch) else batch
-    return raw.times

@@ -149,6 +149,11 @@ class PredictionBatch:
     def __len__(self) -> int:
         return len(self.raw)
 
+    @property
+    def times(self) -> StageTimes:
+        """Return what the rows took so far."""
+        return self.raw.times
+
 
 @dataclass(frozen=True)
 class ScoredBatch:

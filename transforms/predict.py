@@ -7,7 +7,6 @@ mini-batches is the Scorer's own work.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
@@ -15,18 +14,13 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 import numpy as np
 
 from configs.errors import ModelError, RejectedRows, RowError, WorkerError, crashes_as_errors
-from model_zoo.engines.settings import Device, Settings
-from model_zoo.library_caches import refuse_shared_caches
-from model_zoo.load_limits import load_within_limits
-from model_zoo.package.package import read_package
-from model_zoo.scoring.devices import threads_for
 from model_zoo.scoring.scored import Scored
-from model_zoo.scoring.scorer import load_scorer
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch, take_from_arrays
 from transforms.rejected import find_kept
 from transforms.timing import Timed, give_time
 
 Score: TypeAlias = Callable[[Arrays], Scored]
+Load: TypeAlias = Callable[[], Score]
 NotFinite: TypeAlias = Literal["reject", "fail", "pass"]
 
 
@@ -98,64 +92,22 @@ def predict_batch(
     return PredictionBatch(raw, outputs, scored.computed_by)
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """Which model scores, and how.
-
-    Attributes:
-        package: folder of the model package.
-        digest: of the package, as the launcher saw it.
-        settings: how the network computes.
-        timeout_seconds: the longest time that a mini-batch may take.
-        not_finite: what a NaN or infinite score does.
-        workers: how many workers share one machine's cores.
-        machine: the kind of machine that the settings were measured on; None when they hold on all.
-        modules: users' own modules that the package's network may come from.
-    """
-
-    package: str
-    digest: str
-    device: Device
-    settings: Settings
-    timeout_seconds: float
-    not_finite: NotFinite
-    workers: int
-    machine: Mapping[str, str] | None = None
-    modules: tuple[str, ...] = ()
-
-    def load(self) -> Score:
-        """Return the model, ready to score.
-
-        Raises:
-            ModelError, JobError: it cannot be loaded here, or not safely.
-        """
-        # Here too: a worker's environment may be another than the launcher's.
-        refuse_shared_caches()
-        # The launcher's digest, so that a package that changed since is refused.
-        package = read_package(self.package, self.digest, self.modules)
-        threads = threads_for(self.workers)
-        load = partial(
-            load_scorer,
-            package,
-            self.device,
-            self.settings,
-            threads,
-            self.timeout_seconds,
-            self.machine,
-        )
-        return load_within_limits(load, package.url, package.card)
-
-
 @dataclass
 class Predict(beam.PTransform):
-    """Score every batch with the package's model, loaded once per worker process."""
+    """Score every batch with a model, loaded once per worker process.
 
-    scoring: Scoring
+    Attributes:
+        load: returns the model, ready to score.
+        not_finite: as for `predict_rows`.
+    """
+
+    load: Load
+    not_finite: NotFinite = "reject"
 
     def expand(self, batches: beam.PCollection[FeatureBatch]) -> beam.PCollection[PredictionBatch]:
+        handler = ScorerHandler(self.load, self.not_finite)
         # An element is a batch already: RunInference would make lists of them.
-        handler = ScorerHandler(self.scoring).with_no_batching()
-        inference = RunInference(handler)
+        inference = RunInference(handler.with_no_batching())
         return batches | inference.with_output_types(PredictionBatch)
 
 
@@ -163,12 +115,13 @@ class Predict(beam.PTransform):
 class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
     """The seam between RunInference and a Scorer."""
 
-    scoring: Scoring
+    load: Load
+    not_finite: NotFinite
 
     def load_model(self) -> Any:
         # No other than an Exception, for which the runner would not end.
         with crashes_as_errors():
-            return self.scoring.load()
+            return self.load()
 
     def run_inference(
         self,
@@ -180,7 +133,7 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
         # Made for each batch, as a handler is made in the launcher, and has no setup of its own.
         timed = Timed("predict")
         with timed(len(batch)), batch.raw.times.clocked("model"):
-            predicted = predict_batch(model, batch, self.scoring.not_finite)
+            predicted = predict_batch(model, batch, self.not_finite)
         return [predicted]
 
     def get_num_bytes(self, batch: Sequence[FeatureBatch]) -> int:

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from configs.errors import JobError
 from model_zoo.activations import sigmoid, softmax
+from model_zoo.arrays import Arrays
 from model_zoo.tensor_columns import to_column
-from transforms.batches import Arrays
 
 # By name, what makes a column when it is asked for; a job wants few of those that there are.
 Makers = dict[str, Callable[[], pa.Array]]

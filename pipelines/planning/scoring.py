@@ -1,10 +1,10 @@
 """From a Plan to what the graph's Predict needs: which model scores, and how.
 
-A file of its own, because all else that reads a Plan does without Beam's RunInference.
+A file of its own, because all else that reads a Plan loads no model.
 """
 
+from model_zoo.scoring.scorer import Scoring
 from pipelines.planning.plan import Plan
-from transforms.predict import Scoring
 
 
 def scoring_of(plan: Plan, workers: int) -> Scoring:
@@ -21,7 +21,6 @@ def scoring_of(plan: Plan, workers: int) -> Scoring:
         device=model.device,
         settings=plan.inference.settings,
         timeout_seconds=model.timeout_seconds,
-        not_finite=model.not_finite,
         workers=workers,
         machine=plan.inference.machine,
         modules=model.modules,

@@ -10,7 +10,7 @@ from pipelines.planning.plan import Plan
 from pipelines.scoring import summary
 from transforms.batches import RawBatch, ScoredBatch
 from transforms.postprocess import postprocess_batch
-from transforms.predict import Scoring, predict_batch
+from transforms.predict import Load, predict_batch
 from transforms.preprocess import preprocess_batch
 from transforms.read import read_unit
 from transforms.rejected import RowRecord
@@ -27,17 +27,17 @@ class _Trial:
     seconds: float
 
 
-def dry_run(plan: Plan, scoring: Scoring) -> int:
+def dry_run(plan: Plan, load: Load) -> int:
     """Show the plan and a few scored rows, and return the exit status.
 
     The rows go through the same functions as in the graph.
 
     Args:
         plan: what a run would do.
-        scoring: which model scores, and how.
+        load: returns the model, ready to score.
     """
     with workers_kept_quiet():
-        trial = _score_first_rows(plan, scoring)
+        trial = _score_first_rows(plan, load)
     say(plan_table(plan))
     rows = trial.batch.rows_in
     if plan.rows is not None and rows:
@@ -83,10 +83,10 @@ def plan_table(plan: Plan) -> str:
     return summary.table(lines)
 
 
-def _score_first_rows(plan: Plan, scoring: Scoring) -> _Trial:
+def _score_first_rows(plan: Plan, load: Load) -> _Trial:
     job = plan.job
     card = plan.package.card
-    scorer = scoring.load()
+    scorer = load()
     record = RowRecord()
     unit = plan.units[0]
     batches = read_unit(
@@ -103,7 +103,7 @@ def _score_first_rows(plan: Plan, scoring: Scoring) -> _Trial:
         inputs=card.inputs,
         timeout_seconds=job.model.timeout_seconds,
     )
-    prediction = predict_batch(scorer, features, scoring.not_finite)
+    prediction = predict_batch(scorer, features, job.model.not_finite)
     scored = postprocess_batch(
         prediction,
         carried=job.source.carried,

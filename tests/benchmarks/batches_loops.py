@@ -48,7 +48,7 @@ def _score(shards: list[Path], package: Path, output: Path, source: dict[str, in
             unit, plan.schema, plan.format, plan.rows_per_batch, RowRecord("id")
         ):
             features = preprocess_batch(batch, card.columns, plan.steps, card.inputs)
-            prediction = predict_batch(scorer, features, scoring.not_finite)
+            prediction = predict_batch(scorer, features, job.model.not_finite)
             writer.write(
                 postprocess_batch(
                     prediction,

@@ -13,6 +13,7 @@ from configs.errors import ModelError, WorkerError
 from model_zoo.engines.settings import Settings
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scored import Scored
+from model_zoo.scoring.scorer import Scoring
 from tests.support.builders import feature_batch, raw_batch, tiny_network, tiny_package
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch
 from transforms.predict import (
@@ -20,7 +21,6 @@ from transforms.predict import (
     Predict,
     Score,
     ScorerHandler,
-    Scoring,
     predict_batch,
     predict_rows,
 )
@@ -174,13 +174,15 @@ def test_a_column_layout_array_is_scored_as_its_rows() -> None:
 
 
 @pytest.fixture
-def handler(tmp_path: Path) -> ScorerHandler:
+def scoring(tmp_path: Path) -> Scoring:
     url = tiny_package(tmp_path / "model")
-    return ScorerHandler(
-        Scoring(
-            url, read_package(url).digest, "cpu", Settings(8), 60.0, "reject", os.cpu_count() or 1
-        )
-    )
+    workers = os.cpu_count() or 1
+    return Scoring(url, read_package(url).digest, "cpu", Settings(8), 60.0, workers)
+
+
+@pytest.fixture
+def handler(scoring: Scoring) -> ScorerHandler:
+    return ScorerHandler(scoring.load, "reject")
 
 
 def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandler) -> None:
@@ -195,8 +197,8 @@ def test_the_handler_scores_a_batch_with_the_packages_model(handler: ScorerHandl
     assert result.computed_by.startswith("cpu float32, 1 thread(s), torch ")
 
 
-def test_the_handler_refuses_a_package_that_is_not_the_planned_one(handler: ScorerHandler) -> None:
-    handler.scoring = replace(handler.scoring, digest="0" * 64)
+def test_the_handler_refuses_a_package_that_is_not_the_planned_one(scoring: Scoring) -> None:
+    handler = ScorerHandler(replace(scoring, digest="0" * 64).load, "reject")
     with pytest.raises(ModelError, match="changed since the run was planned"):
         handler.load_model()
 
@@ -206,7 +208,7 @@ def test_the_handler_counts_bytes_without_encoding(handler: ScorerHandler) -> No
 
 
 @pytest.mark.beam
-def test_run_inference_gives_every_batch_whole(handler: ScorerHandler) -> None:
+def test_run_inference_gives_every_batch_whole(scoring: Scoring) -> None:
     import apache_beam as beam
     from apache_beam.testing.test_pipeline import TestPipeline
     from apache_beam.testing.util import assert_that
@@ -220,7 +222,7 @@ def test_run_inference_gives_every_batch_whole(handler: ScorerHandler) -> None:
         assert sorted(len(r.outputs["logit"]) for r in results) == sorted(sizes)
         assert all(len(r) == len(r.outputs["logit"]) for r in results)
 
-    predict = Predict(handler.scoring)
+    predict = Predict(scoring.load)
     with TestPipeline(
         runner="DirectRunner",
         options=runner_options("DirectRunner", ["--direct_running_mode=in_memory"]),

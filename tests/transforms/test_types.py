@@ -13,6 +13,7 @@ import pytest
 
 from model_zoo.engines.settings import Settings
 from model_zoo.package.card import InputColumn, Tensor
+from model_zoo.scoring.scorer import Scoring
 from model_zoo.steps.stack import Stack
 from storage.layout import RunFolder
 import transforms
@@ -27,7 +28,7 @@ from transforms.batches import (
 from transforms.formats.output import FileFormat
 from transforms.formats.parquet import ParquetFormat
 from transforms.postprocess import Postprocess
-from transforms.predict import Predict, Scoring
+from transforms.predict import Predict
 from transforms.preprocess import Preprocess
 from transforms.publish import Published, PublishRun
 from transforms.read import ReadShards
@@ -45,7 +46,7 @@ MADE: dict[str, Callable[[], beam.PTransform]] = {
         (Stack(step="stack", columns=("a",), into="x"),),
         {"x": Tensor(dtype="float32", shape=(1,))},
     ),
-    "Predict": lambda: Predict(Scoring("nowhere", "0" * 64, "cpu", Settings(8), 60.0, "reject", 1)),
+    "Predict": lambda: Predict(Scoring("nowhere", "0" * 64, "cpu", Settings(8), 60.0, 1).load),
     "Postprocess": lambda: Postprocess(("id",), ScoreColumns("sigmoid"), ("probability",), None),
     "WriteShards": lambda: WriteShards(RUN, FileFormat("parquet", SCHEMA, (), (), 10)),
     "PublishRun": lambda: PublishRun(RUN, {}, 0, 0.0),
