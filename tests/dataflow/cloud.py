@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from gcsfs.core import GCSFileSystem
 
 from tests.dataflow.service import ACCESS_TOKEN, Service
+from tests.support.processes import run_to_its_end
 from tests.support.repository import REPOSITORY
 
 BUCKET = "gs://bucket"
@@ -49,16 +50,7 @@ class Cloud:
         more: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the project, with `more` variables."""
-        environment = self.environment(more)
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return run_to_its_end(command, folder, self.environment(more))
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """All variables of a process in the project."""

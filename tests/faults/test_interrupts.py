@@ -100,6 +100,26 @@ def wait_until_under_way(output: Path, runs: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
+@pytest.fixture
+def check_resumes(
+    job: Path,
+    output: Path,
+    before: Seen,
+    undisturbed: dict[str, bytes],
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[[], None]:
+    """A check that nothing was published, what was scored is kept, and the same command ends as an undisturbed one."""
+
+    def check() -> None:
+        check_nothing_changed(output, before)
+        assert len(list(output.glob("_tmp/*/done/*.json"))) >= 3
+        assert score_whole(job, output) == undisturbed
+        assert "rows were scored by an earlier, interrupted run" in capsys.readouterr().out
+        assert read_run(output, before.run_id) == before
+
+    return check
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
 )
@@ -108,29 +128,23 @@ def test_an_interrupted_run_ends_soon_and_resumes(
     status: int,
     job: Path,
     output: Path,
-    before: Seen,
-    undisturbed: dict[str, bytes],
     programs: Programs,
-    capsys: pytest.CaptureFixture[str],
+    check_resumes: Callable[[], None],
 ) -> None:
     with forked(programs, "pipelines.score", *flags_of(job, output, *MANY)) as process:
         check_interrupted(process, number, status, output)
-    check_resumes(job, output, before, undisturbed, capsys)
+    check_resumes()
 
 
 @pytest.mark.program
 def test_an_interrupted_run_with_worker_processes_ends_soon_and_resumes(
-    job: Path,
-    output: Path,
-    before: Seen,
-    undisturbed: dict[str, bytes],
-    capsys: pytest.CaptureFixture[str],
+    job: Path, output: Path, check_resumes: Callable[[], None]
 ) -> None:
     """Started for real, because signal handlers and workers are set up as the interpreter starts."""
     in_processes = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
     with launched(scoring(job, output, *MANY, *in_processes)) as process:
         check_interrupted(process, signal.SIGTERM, 143, output)
-    check_resumes(job, output, before, undisturbed, capsys)
+    check_resumes()
 
 
 def check_interrupted(
@@ -146,21 +160,6 @@ def check_interrupted(
     assert process.returncode == status, error
     assert error.count("\n") == 1
     assert "nothing was published; the same command resumes" in error
-
-
-def check_resumes(
-    job: Path,
-    output: Path,
-    before: Seen,
-    undisturbed: dict[str, bytes],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Nothing was published, what was scored is kept, and the same command ends as an undisturbed one."""
-    check_nothing_changed(output, before)
-    assert len(list(output.glob("_tmp/*/done/*.json"))) >= 3
-    assert score_whole(job, output) == undisturbed
-    assert "rows were scored by an earlier, interrupted run" in capsys.readouterr().out
-    assert read_run(output, before.run_id) == before
 
 
 def replaced(path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.faults.counts import full_or
+from tests.support.processes import run_to_its_end
 from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.program
@@ -62,15 +63,7 @@ def score_in(folder: Path, *flags: str, path: str) -> subprocess.CompletedProces
     ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     environment["PYTHONPATH"] = path
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return run_to_its_end(command, folder, environment)
 
 
 def ran(folder: Path) -> list[str]:

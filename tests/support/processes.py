@@ -1,5 +1,6 @@
-"""The scoring program as a process of its own, in a session of its own, so that what it leaves behind can be found."""
+"""Programs as processes of their own; the scoring program in a session of its own, so that what it leaves behind can be found."""
 
+from collections.abc import Mapping, Sequence
 import os
 from pathlib import Path
 import signal
@@ -22,6 +23,21 @@ def started(flags: list[str], runner: list[str], output: Path) -> subprocess.Pop
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=hear_interrupts,
+    )
+
+
+def run_to_its_end(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, with these variables alone, and return what it said and how it ended."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 

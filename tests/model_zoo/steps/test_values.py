@@ -101,9 +101,7 @@ def test_scale_is_scikit_learns_min_max_scaler() -> None:
         factor=tuple(scaler.scale_.tolist()),
         offset=tuple(scaler.min_.tolist()),
     )
-    np.testing.assert_allclose(
-        stacked(apply_steps([step], arrow(TABLE), 200)), scaler.transform(TABLE), rtol=1e-12
-    )
+    check_scales_as(scaler, step)
 
 
 def test_standardise_is_scikit_learns_scaler() -> None:
@@ -114,9 +112,12 @@ def test_standardise_is_scikit_learns_scaler() -> None:
         mean=tuple(scaler.mean_.tolist()),
         scale=tuple(scaler.scale_.tolist()),
     )
-    np.testing.assert_allclose(
-        stacked(apply_steps([step], arrow(TABLE), 200)), scaler.transform(TABLE), rtol=1e-12
-    )
+    check_scales_as(scaler, step)
+
+
+def check_scales_as(scaler: MinMaxScaler | StandardScaler, step: Scale | Standardise) -> None:
+    actual = stacked(apply_steps([step], arrow(TABLE), 200))
+    np.testing.assert_allclose(actual, scaler.transform(TABLE), rtol=1e-12)
 
 
 def test_scaling_keeps_float32_widens_integers_and_lets_missing_values_stay_missing() -> None:
