@@ -1,4 +1,7 @@
-"""The files that a path, a folder or a glob stands for, each as it is at that moment."""
+"""An input file as it is at a moment: its name, its size, and a version that changes when it does.
+
+Which files a path stands for is told in `input_listing.py`.
+"""
 
 from dataclasses import dataclass, field
 import os
@@ -7,10 +10,9 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from storage.client_errors import plain_errors
-from storage.listing import Info, list_paths, locate_pattern
+from storage.listing import Info
 from storage.object_stores import is_object_store, locate
 from storage.retries import retried
-from storage.table_logs import Cleared, refuse_tables
 
 # What stores know a content by, the best first: Google's number, S3's digest, then times.
 _VERSION_KEYS = ("generation", "ETag", "etag", "md5Hash", "mtime", "LastModified", "created")
@@ -33,34 +35,8 @@ class InputFile:
 
 @retried
 @plain_errors()
-def list_inputs(
-    pattern: str, recursive: bool = False, cleared: Cleared | None = None
-) -> tuple[list[InputFile], list[str]]:
-    """Return the files that a path, a folder or a glob stands for, and the URLs that were left out.
-
-    See `storage/listing.py` for what is read, left out and refused.
-
-    Args:
-        pattern: a path or URL.
-        recursive: whether plain folders below a folder are read, too.
-        cleared: folders that are known to be no table's, to which others are added; for several
-            patterns in turn.
-
-    Raises:
-        InputError: something under the pattern can be neither read nor left out.
-        OSError: a folder cannot be listed.
-    """
-    fs, path = locate_pattern(pattern)
-    listing = list_paths(fs, path, recursive)
-    refuse_tables(fs, listing, set() if cleared is None else cleared)
-    taken = [_describe_file(fs, info) for info in listing.taken]
-    return sorted(taken), sorted(_get_url(fs, path) for path in listing.left_out)
-
-
-@retried
-@plain_errors()
 def read_version(url: str) -> str | None:
-    """Return the file's version as `list_inputs` would give it now; None when it is gone."""
+    """Return the file's version as `describe_file` would give it now; None when it is gone."""
     fs, path = locate(url)
     # Of a disk the name is enough.
     info = {"name": path}
@@ -89,8 +65,14 @@ def is_version_of(current: str, recorded: str) -> bool:
     return set(recorded.split(",")) <= set(current.split(","))
 
 
-def _describe_file(fs: Any, info: Info) -> InputFile:
-    url = _get_url(fs, info["name"])
+def describe_file(fs: Any, info: Info) -> InputFile:
+    """Return a file as it is now.
+
+    Args:
+        fs: its file system.
+        info: what a listing of that says of it.
+    """
+    url = get_url(fs, info["name"])
     # A web server's listing tells no sizes.
     if info["size"] is None:
         info = fs.info(info["name"])
@@ -98,7 +80,13 @@ def _describe_file(fs: Any, info: Info) -> InputFile:
     return InputFile(url, int(info["size"]), version, _identify(fs, url))
 
 
-def _get_url(fs: Any, path: str) -> str:
+def get_url(fs: Any, path: str) -> str:
+    """Return the name by which a job knows a file.
+
+    Args:
+        fs: its file system.
+        path: its path there.
+    """
     # A local path stays one, without `file://`.
     if isinstance(fs, LocalFileSystem):
         return path

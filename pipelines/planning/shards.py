@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from configs.errors import InputError
 from configs.suggest import nearest
-from storage import files, inputs
+from storage import files, input_listing
 from storage.inputs import InputFile
 from storage.listing import to_printable
 from storage.table_logs import Cleared
@@ -135,7 +135,7 @@ def cut_into_units(
 
 def _list_matches(path: str, recursive: bool, cleared: Cleared) -> Listed:
     try:
-        return Listed(*inputs.list_inputs(path, recursive, cleared))
+        return Listed(*input_listing.list_inputs(path, recursive, cleared))
     except (ImportError, ValueError) as error:
         raise InputError(
             f"source.paths {path}: {error}; install the extra for this kind of storage (s3, gcs)"

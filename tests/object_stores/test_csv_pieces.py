@@ -7,7 +7,7 @@ import pytest
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from storage import files
-from storage.inputs import list_inputs
+from storage.input_listing import list_inputs
 from storage.layout import RunFolder, find_current_run
 from tests.object_stores.readers import content
 from tests.support.builders import tiny_package

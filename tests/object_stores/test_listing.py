@@ -9,7 +9,7 @@ import pytest
 from configs.errors import InputError
 from pipelines.planning.shards import list_shards
 from storage import files
-from storage.inputs import list_inputs
+from storage.input_listing import list_inputs
 from tests.object_stores.proxy import Proxy
 from tests.object_stores.servers import PAGE, Server
 from tests.object_stores.stores import at

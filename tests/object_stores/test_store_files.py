@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage import files
-from storage.inputs import list_inputs, read_version
+from storage.input_listing import list_inputs
+from storage.inputs import read_version
 from tests.object_stores.proxy import Fault, Proxy
 from tests.object_stores.servers import PAGE, Server, missing
 from tests.object_stores.stores import Stores, at, new_bucket

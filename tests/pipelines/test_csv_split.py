@@ -20,7 +20,7 @@ from pipelines import score, verify
 from pipelines.cli.command_line import run_program
 from pipelines.planning.shards import cut_into_units
 from storage import files
-from storage.inputs import list_inputs
+from storage.input_listing import list_inputs
 from tests.faults.counts import full_or
 from tests.support.builders import FEATURES, tiny_package, unit_of
 from transforms.batches import WorkUnit

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage import files, inputs
+from storage.input_listing import list_inputs
 
 STRANGE = [
     "with space",
@@ -49,7 +50,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def names(pattern: str) -> list[str]:
-    return [f.url.rsplit("/", 1)[1] for f in inputs.list_inputs(pattern)[0]]
+    return [f.url.rsplit("/", 1)[1] for f in list_inputs(pattern)[0]]
 
 
 def test_create_writes_only_what_is_not_there(folder: str) -> None:
@@ -263,7 +264,7 @@ def test_list_a_file_a_folder_and_a_glob(folder: str) -> None:
     assert names(f"{folder}/in/**/d.parquet") == ["d.parquet"]
     assert names(f"{folder}/in/a.parquet") == ["a.parquet"]
     assert names(f"{folder}/in/none.parquet") == names(f"{folder}/in/*.none") == []
-    (listed,) = inputs.list_inputs(f"{folder}/in/a.parquet")[0]
+    (listed,) = list_inputs(f"{folder}/in/a.parquet")[0]
     assert listed.bytes == 5
     assert listed.url == f"{folder}/in/a.parquet"
     assert files.read(listed.url) == b"12345"
@@ -272,7 +273,7 @@ def test_list_a_file_a_folder_and_a_glob(folder: str) -> None:
 def test_hidden_files_markers_and_checksums_are_left_out_and_said(folder: str) -> None:
     for name in ("a.csv", ".hidden", "_SUCCESS", "a.csv.crc"):
         files.put(f"{folder}/in/{name}", b"x")
-    taken, ignored = inputs.list_inputs(f"{folder}/in")
+    taken, ignored = list_inputs(f"{folder}/in")
     assert [f.url for f in taken] == [f"{folder}/in/a.csv"]
     left_out = {u.rsplit("/", 1)[1] for u in ignored}
     assert {"_SUCCESS", "a.csv.crc"} <= left_out <= {"_SUCCESS", "a.csv.crc", ".hidden"}
@@ -283,7 +284,7 @@ def test_strange_file_names_are_listed_and_read(tmp_path: Path, name: str) -> No
     path = tmp_path / f"{name}.parquet"
     path.write_bytes(b"content")
     for pattern in (str(path), str(tmp_path), f"{tmp_path}/*.parquet"):
-        (listed,) = inputs.list_inputs(pattern)[0]
+        (listed,) = list_inputs(pattern)[0]
         assert listed.url == str(path)
     assert files.read(listed.url) == b"content"
     assert inputs.read_version(listed.url) == listed.version
@@ -296,7 +297,7 @@ def test_strange_file_names_are_listed_and_read(tmp_path: Path, name: str) -> No
 def test_strange_folder_names_are_listed(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "a.parquet").write_bytes(b"content")
-    assert [f.url for f in inputs.list_inputs(str(tmp_path / name))[0]] == [
+    assert [f.url for f in list_inputs(str(tmp_path / name))[0]] == [
         str(tmp_path / name / "a.parquet")
     ]
 
@@ -324,7 +325,7 @@ def test_any_file_name_is_found_in_its_folder(tmp_path: Path, name: str) -> None
     home = tmp_path / uuid.uuid4().hex
     home.mkdir()
     (home / f"x{name}").write_bytes(b"1")
-    (listed,) = inputs.list_inputs(str(home))[0]
+    (listed,) = list_inputs(str(home))[0]
     assert files.read(listed.url) == b"1"
 
 
@@ -335,7 +336,7 @@ def test_symlinks_stand_for_their_targets(tmp_path: Path) -> None:
     (tmp_path / "in/a.parquet").symlink_to("../store/blob")
     (tmp_path / "linked").symlink_to("in")
     for pattern in ("in", "in/*.parquet", "in/a.parquet", "linked"):
-        (listed,) = inputs.list_inputs(str(tmp_path / pattern))[0]
+        (listed,) = list_inputs(str(tmp_path / pattern))[0]
         assert listed.bytes == 5
         assert files.read(listed.url) == b"12345"
     before = inputs.read_version(str(tmp_path / "in/a.parquet"))
@@ -347,7 +348,7 @@ def test_the_version_changes_with_the_file(folder: str) -> None:
     url = f"{folder}/a"
     assert inputs.read_version(url) is None
     files.put(url, b"one")
-    (listed,) = inputs.list_inputs(url)[0]
+    (listed,) = list_inputs(url)[0]
     assert inputs.read_version(url) == listed.version
     files.put(url, b"longer")
     longer = inputs.read_version(url)

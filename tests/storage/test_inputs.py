@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from storage import inputs
+from storage.input_listing import list_inputs
 
 
 @pytest.fixture
@@ -55,10 +56,10 @@ def test_other_content_of_the_same_size_and_time_is_another_version(
 ) -> None:
     path = tmp_path / "a.x"
     path.write_bytes(b"one")
-    (before,) = inputs.list_inputs(str(path))[0]
+    (before,) = list_inputs(str(path))[0]
     wait_for_another_time(path)
     change(path, b"two")
-    (after,) = inputs.list_inputs(str(path))[0]
+    (after,) = list_inputs(str(path))[0]
     assert (after.bytes, after.url) == (before.bytes, before.url)
     assert after.version != before.version
     assert inputs.read_version(str(path)) == after.version
@@ -83,5 +84,5 @@ def test_files_of_a_web_server_are_listed(web: str, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.x").write_bytes(b"one")
     for pattern in (f"{web}/in/a.x", f"{web}/in/*.x", f"{web}/**/*.x"):
-        (found,) = inputs.list_inputs(pattern)[0]
+        (found,) = list_inputs(pattern)[0]
         assert (found.url, found.bytes) == (f"{web}/in/a.x", 3)

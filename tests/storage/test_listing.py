@@ -1,34 +1,21 @@
 """Every path under a pattern is read, left out by a stated rule, or refused: links, permissions, second names."""
 
-from collections.abc import Iterator
 import os
 from pathlib import Path
 import socket
 import tempfile
-import uuid
 
-import fsspec
 import pytest
 
 from configs.errors import InputError
 from storage import files, inputs
-
-
-@pytest.fixture(params=["local", "memory"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a folder that is not there yet, on a local disk and in memory."""
-    if request.param == "local":
-        yield str(tmp_path / "in")
-        return
-    name = f"/{uuid.uuid4().hex}"
-    yield f"memory://{name}"
-    fsspec.filesystem("memory").rm(name, recursive=True)
+from storage.input_listing import list_inputs
 
 
 def names(pattern: str, recursive: bool = False) -> tuple[list[str], list[str]]:
     """The paths below `in` that are read, and those that are left out."""
     root = pattern.partition("*")[0].partition("[")[0].rstrip("/")
-    taken, left_out = inputs.list_inputs(pattern, recursive)
+    taken, left_out = list_inputs(pattern, recursive)
     return [f.url.removeprefix(f"{root}/") for f in taken], [
         url.removeprefix(f"{root}/") for url in left_out
     ]
@@ -63,7 +50,7 @@ def test_what_stands_above_the_pattern_or_is_named_in_full_is_read_whatever_it_i
 ) -> None:
     write(folder, "_x/.y/_z.x", "_x/.y/a.x")
     assert names(f"{folder}/_x/.y/*.x") == (["a.x"], ["_z.x"])
-    (named,) = inputs.list_inputs(f"{folder}/_x/.y/_z.x")[0]
+    (named,) = list_inputs(f"{folder}/_x/.y/_z.x")[0]
     assert named.url == f"{folder}/_x/.y/_z.x"
 
 
@@ -73,7 +60,7 @@ def test_a_plain_folder_with_files_that_the_pattern_does_not_name_is_refused_or_
 ) -> None:
     write(folder, "a.x", "b/x/c.x", "b/x/_SUCCESS")
     with pytest.raises(InputError, match=r"/b(/x)?: is a folder .* source\.recursive=true"):
-        inputs.list_inputs(folder + pattern)
+        list_inputs(folder + pattern)
     taken, left_out = names(folder + pattern, recursive=True)
     below = [path.removeprefix("b/x/") for path in taken]
     assert below == (["c.x"] if "x" in pattern else ["a.x", "c.x"])
@@ -96,7 +83,7 @@ def test_a_link_to_a_file_is_read_and_one_to_a_folder_or_to_nothing_is_refused(
     (tmp_path / "in/d").symlink_to("../elsewhere")
     for pattern in ("in", "in/*", "in/*/a.x", "in/**/*.x"):
         with pytest.raises(InputError, match=r"in/d: is a link to the folder .*elsewhere"):
-            inputs.list_inputs(f"{tmp_path}/{pattern}")
+            list_inputs(f"{tmp_path}/{pattern}")
     # The pattern does not lead there.
     assert names(f"{tmp_path}/in/*.x") == (["b.x", "c.x"], [])
     # Whoever names the link wants it.
@@ -105,7 +92,7 @@ def test_a_link_to_a_file_is_read_and_one_to_a_folder_or_to_nothing_is_refused(
     (tmp_path / "in/e.x").symlink_to("nowhere")
     for pattern in ("in", "in/*", "in/e.x", "in/*/a.x"):
         with pytest.raises(InputError, match=r"in/e\.x: is a link that leads nowhere"):
-            inputs.list_inputs(f"{tmp_path}/{pattern}")
+            list_inputs(f"{tmp_path}/{pattern}")
 
 
 def test_a_link_in_a_circle_is_refused(tmp_path: Path) -> None:
@@ -113,10 +100,10 @@ def test_a_link_in_a_circle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in/b.x").symlink_to("b.x")
     (tmp_path / "in/c").symlink_to("../in")
     with pytest.raises(InputError, match=r"in/b\.x: is a link that leads nowhere"):
-        inputs.list_inputs(f"{tmp_path}/in/*.x")
+        list_inputs(f"{tmp_path}/in/*.x")
     (tmp_path / "in/b.x").unlink()
     with pytest.raises(InputError, match=r"in/c: is a link to the folder"):
-        inputs.list_inputs(f"{tmp_path}/in/*/a.x")
+        list_inputs(f"{tmp_path}/in/*/a.x")
 
 
 def test_what_is_neither_a_file_nor_a_folder_is_refused(tmp_path: Path) -> None:
@@ -124,14 +111,14 @@ def test_what_is_neither_a_file_nor_a_folder_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "in/pipe.x")
     for pattern in ("in", "in/*.x", "in/pipe.x"):
         with pytest.raises(InputError, match=r"pipe\.x: is neither a file nor a folder"):
-            inputs.list_inputs(f"{tmp_path}/{pattern}")
+            list_inputs(f"{tmp_path}/{pattern}")
     # As nothing can be in it.
     assert names(f"{tmp_path}/in/*/*.x") == (["b/a.x"], [])
     (tmp_path / "in/pipe.x").unlink()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"/proc/self/fd/{os.open(tmp_path, os.O_RDONLY)}/in/s.x")
         with pytest.raises(InputError, match=r"s\.x: is neither a file nor a folder"):
-            inputs.list_inputs(f"{tmp_path}/in/*.x")
+            list_inputs(f"{tmp_path}/in/*.x")
 
 
 @pytest.mark.parametrize("name", [b"\xff.x", b"\xe4/a.x"])
@@ -141,11 +128,11 @@ def test_a_name_that_is_not_utf8_is_refused(name: bytes, tmp_path: Path) -> None
     Path(os.fsdecode(path)).write_bytes(b"1")
     for pattern in ("in", "in/**/*.x"):
         with pytest.raises(InputError, match="has a name that is not UTF-8") as caught:
-            inputs.list_inputs(f"{tmp_path}/{pattern}")
+            list_inputs(f"{tmp_path}/{pattern}")
         assert "\ufffd" in str(caught.value)
     hidden = os.path.join(os.fsencode(tmp_path), b"in", b"_\xff.x")
     Path(os.fsdecode(hidden)).write_bytes(b"1")
-    assert inputs.list_inputs(f"{tmp_path}/in/_*") == ([], [os.fsdecode(hidden)])
+    assert list_inputs(f"{tmp_path}/in/_*") == ([], [os.fsdecode(hidden)])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not look")
@@ -164,7 +151,7 @@ def test_a_folder_that_may_not_be_looked_into_is_never_passed_over(
     os.seteuid(65534)
     try:
         with pytest.raises(PermissionError) as caught:
-            inputs.list_inputs(f"{tmp_path}/{pattern}")
+            list_inputs(f"{tmp_path}/{pattern}")
     finally:
         os.seteuid(0)
     assert str(caught.value.filename).startswith(f"{tmp_path}/in/dt=1")
@@ -173,7 +160,7 @@ def test_a_folder_that_may_not_be_looked_into_is_never_passed_over(
 @pytest.mark.parametrize("path", ["{0}//in/*.x", "{0}/./in/.//*.x", "{0}/in/../in", "{0}/y/../in"])
 def test_a_path_has_one_spelling(path: str, tmp_path: Path) -> None:
     write(str(tmp_path), "in/a.x", "y/b")
-    (found,) = inputs.list_inputs(path.format(tmp_path))[0]
+    (found,) = list_inputs(path.format(tmp_path))[0]
     assert found.url == f"{tmp_path}/in/a.x"
     assert inputs.read_version(found.url) == found.version
 
@@ -181,23 +168,23 @@ def test_a_path_has_one_spelling(path: str, tmp_path: Path) -> None:
 def test_two_dots_behind_a_link_lead_where_the_system_goes(tmp_path: Path) -> None:
     write(str(tmp_path), "far/away/x", "far/a.x", "a.x")
     (tmp_path / "link").symlink_to("far/away")
-    (found,) = inputs.list_inputs(f"{tmp_path}/link/../*.x")[0]
+    (found,) = list_inputs(f"{tmp_path}/link/../*.x")[0]
     assert found.url == f"{tmp_path}/far/a.x"
     assert os.path.samefile(f"{tmp_path}/link/../a.x", found.url)
     with pytest.raises(InputError, match=r"has \.\. behind a wildcard"):
-        inputs.list_inputs(f"{tmp_path}/*/../*.x")
+        list_inputs(f"{tmp_path}/*/../*.x")
 
 
 @pytest.mark.parametrize("path", ["a/../b/*", "a/./b/*", "a//b/*"])
 def test_a_second_spelling_of_a_place_elsewhere_is_refused(path: str) -> None:
     with pytest.raises(InputError, match="one file has two names"):
-        inputs.list_inputs(f"memory://{path}")
+        list_inputs(f"memory://{path}")
 
 
 def test_every_name_of_a_file_has_its_identity(tmp_path: Path) -> None:
     write(str(tmp_path), "in/a.x", "in/b.x")
     (tmp_path / "in/c.x").symlink_to("a.x")
     (tmp_path / "in/d.x").hardlink_to(tmp_path / "in/a.x")
-    a, b, c, d = (file.identity for file in inputs.list_inputs(f"{tmp_path}/in")[0])
+    a, b, c, d = (file.identity for file in list_inputs(f"{tmp_path}/in")[0])
     assert a == c == d
     assert a != b

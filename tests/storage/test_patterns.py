@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from configs.errors import InputError
-from storage import inputs
+from storage.input_listing import list_inputs
 from storage.patterns import Pattern, split_pattern
 
 FOLDERS = ("s", "t", "dt=1", "_h", ".g", "u.p", "_k=2", "[s]")
@@ -97,13 +97,13 @@ def test_a_pattern_finds_what_glob_finds(seed: int, tmp_path: Path) -> None:
             if os.path.exists(pattern):
                 continue
             taken, unasked = expected_files(folder, pattern)
-            found, _ = inputs.list_inputs(pattern, recursive=True)
+            found, _ = list_inputs(pattern, recursive=True)
             assert {Path(file.url) for file in found} == taken, pattern
             if unasked:
                 with pytest.raises(InputError, match=r"source\.recursive=true"):
-                    inputs.list_inputs(pattern)
+                    list_inputs(pattern)
             else:
-                assert inputs.list_inputs(pattern)[0] == found, pattern
+                assert list_inputs(pattern)[0] == found, pattern
             compared += bool(taken)
     assert compared > 50
 
@@ -119,7 +119,7 @@ def test_a_pattern_finds_what_a_shell_finds(tmp_path: Path) -> None:
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
         listed = {Path(path) for path in done.stdout.split("\0") if path}
         shown = {path for path in listed if path.is_file() and not is_left_out(path, folder)}
-        found, _ = inputs.list_inputs(f"{folder}/{pattern}", recursive=True)
+        found, _ = list_inputs(f"{folder}/{pattern}", recursive=True)
         matched = {Path(file.url) for file in found}
         # What is in a folder that matches is read, too, where a shell names the folder.
         inside = {path for path in matched if listed.intersection(path.parents)}

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from storage import files, inputs, retries
+from storage.input_listing import list_inputs
 
 
 class FlakyFileSystem(MemoryFileSystem):
@@ -68,7 +69,7 @@ READS: dict[str, Callable[[], Any]] = {
     "open_read": lambda: files.open_read("flaky:///a").read(),
     "read_version": lambda: inputs.read_version("flaky:///a"),
     "compute_sha256": lambda: files.compute_sha256("flaky:///a"),
-    "list_inputs": lambda: inputs.list_inputs("flaky:///a")[0][0].bytes,
+    "list_inputs": lambda: list_inputs("flaky:///a")[0][0].bytes,
 }
 
 

@@ -1,15 +1,14 @@
 """Files of a table with a log are refused, wherever the pattern begins and however its folders lie."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-import uuid
 
-import fsspec
 import pytest
 
 from configs.errors import InputError
-from storage import files, inputs
+from storage import files
+from storage.input_listing import list_inputs
+from storage.listing import list_paths, locate_pattern
 from storage.table_logs import refuse_tables
 
 LOGS = {
@@ -17,17 +16,6 @@ LOGS = {
     "Hudi": ".hoodie/hoodie.properties",
     "Iceberg": "metadata/00000-7a1c.metadata.json",
 }
-
-
-@pytest.fixture(params=["local", "memory"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a folder that is not there yet, on a local disk and in memory."""
-    if request.param == "local":
-        yield str(tmp_path / "warehouse")
-        return
-    name = f"/{uuid.uuid4().hex}"
-    yield f"memory://{name}"
-    fsspec.filesystem("memory").rm(name, recursive=True)
 
 
 def write(folder: str, *paths: str) -> None:
@@ -53,7 +41,7 @@ def write(folder: str, *paths: str) -> None:
 def test_loose_files_of_a_table_are_refused(table: str, pattern: str, folder: str) -> None:
     write(folder, "t/data/p.parquet", "t/data/dt=1/q.parquet", f"t/{LOGS[table]}")
     with pytest.raises(InputError) as caught:
-        inputs.list_inputs(f"{folder}/{pattern}")
+        list_inputs(f"{folder}/{pattern}")
     log = LOGS[table].partition("/")[0]
     assert f"/t: is a{'n' if table == 'Iceberg' else ''} {table} table" in str(caught.value)
     assert f"/t/{log} alone tells" in str(caught.value)
@@ -61,7 +49,7 @@ def test_loose_files_of_a_table_are_refused(table: str, pattern: str, folder: st
 
 def test_a_table_beside_the_files_that_are_read_is_none_of_them(folder: str) -> None:
     write(folder, "p.parquet", "table/x.orc", *(f"table/{log}" for log in LOGS.values()))
-    (found,) = inputs.list_inputs(f"{folder}/**/*.parquet")[0]
+    (found,) = list_inputs(f"{folder}/**/*.parquet")[0]
     assert found.url == f"{folder}/p.parquet"
 
 
@@ -71,15 +59,15 @@ def test_an_output_among_the_input_is_refused_unless_one_of_its_runs_is_named(
     write(folder, "in/p.x", "in/old/CURRENT", "in/old/runs/1/part.x", "in/old/runs/2/part.x")
     for pattern in ("in/**/*.x", "in/old/**/*.x", "in/old/*/*/*"):
         with pytest.raises(InputError, match=r"/in/old: is an output .* below .*/in/old/runs"):
-            inputs.list_inputs(f"{folder}/{pattern}")
+            list_inputs(f"{folder}/{pattern}")
     for pattern in ("in/*.x", "in/old/runs/1", "in/old/runs/2/*.x"):
-        assert len(inputs.list_inputs(f"{folder}/{pattern}")[0]) == 1
+        assert len(list_inputs(f"{folder}/{pattern}")[0]) == 1
 
 
 @pytest.mark.parametrize("path", ["metadata/notes.json", "metadata"])
 def test_a_name_alone_makes_no_iceberg_table(path: str, folder: str) -> None:
     write(folder, "p.parquet", path)
-    (found,) = inputs.list_inputs(f"{folder}/*.parquet")[0]
+    (found,) = list_inputs(f"{folder}/*.parquet")[0]
     assert found.url == f"{folder}/p.parquet"
 
 
@@ -90,18 +78,18 @@ def test_a_folder_above_that_may_not_be_looked_into_is_taken_for_none() -> None:
         def exists(self, path: str) -> bool:
             raise PermissionError(13, "Access Denied", path)
 
-    listing: Any = inputs.list_paths(*inputs.locate_pattern(__file__), recursive=False)
+    listing: Any = list_paths(*locate_pattern(__file__), recursive=False)
     refuse_tables(Closed(), listing, set())
 
 
 def test_each_folder_is_looked_into_once_for_several_patterns(tmp_path: Path) -> None:
     write(str(tmp_path), "in/a.x", "in/b.x")
     cleared: Any = set()
-    inputs.list_inputs(f"{tmp_path}/in/a.x", cleared=cleared)
+    list_inputs(f"{tmp_path}/in/a.x", cleared=cleared)
     looked_into = set(cleared)
     assert ("LocalFileSystem", f"{tmp_path}/in") in looked_into
     write(str(tmp_path), "in/_delta_log/0.json")
-    inputs.list_inputs(f"{tmp_path}/in/b.x", cleared=cleared)
+    list_inputs(f"{tmp_path}/in/b.x", cleared=cleared)
     assert cleared == looked_into
     with pytest.raises(InputError, match="is a Delta table"):
-        inputs.list_inputs(f"{tmp_path}/in/b.x")
+        list_inputs(f"{tmp_path}/in/b.x")
