@@ -18,7 +18,7 @@ from configs.errors import InputError
 from configs.redaction import shown
 from model_zoo.evaluation.metrics import Evaluation, evaluate, render
 from pipelines.cli.command_line import Parser, run_program
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
 from pipelines.evaluating.tables import read_scores, read_table
 from storage.layout import read_manifest
@@ -211,4 +211,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    leave(run_program(main))
+    end_process(run_program(main))

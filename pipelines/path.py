@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from configs.errors import VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
 from storage.layout import read_manifest
 
@@ -42,4 +42,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    leave(run_program(main))
+    end_process(run_program(main))

@@ -19,7 +19,7 @@ from fsspec.core import url_to_fs
 
 from configs.errors import JobError, PublishError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from storage import files
 from storage.layout import RunFolder, find_current_run, read_manifest, remove_temporary
 from storage.lock import keep_free
@@ -223,4 +223,4 @@ def _days(text: str) -> int:
 
 
 if __name__ == "__main__":
-    leave(run_program(main))
+    end_process(run_program(main))

@@ -21,10 +21,11 @@ from pipelines.cli.command_line import (
 )
 from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
 from pipelines.cli.run_log import RunLog
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.make_plan import find_output, make_plan
 from pipelines.planning.manifest_head import manifest_head
-from pipelines.planning.plan import Plan, find_output, make_plan
+from pipelines.planning.plan import Plan
 from pipelines.planning.scoring import scoring_of
 from pipelines.runners.checks import refuse_flags, refuse_unreachable, refuse_wrong_options
 from pipelines.runners.flags import join_values, known_flags, unknown_flags
@@ -40,7 +41,7 @@ from pipelines.runners.profiles import (
 from pipelines.scoring.dry_run import dry_run
 from pipelines.scoring.launch import launch, say_already_published
 from pipelines.scoring.reuse import find_run_to_reuse
-from pipelines.scoring.stale_runs import marked_as_live
+from pipelines.scoring.stale_runs import launcher_lock_held
 from pipelines.scoring.status import is_left_to_clean_up, is_published, take_plan_time
 from transforms.postprocess import Postprocess
 from transforms.predict import Predict
@@ -61,7 +62,7 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
     """
     job = plan.job
     card = plan.package.card
-    output = plan.output
+    output_plan = plan.output_plan
     errors = job.errors
     record = RowRecord(job.source.key, errors.store_values)
     where = job.postprocess.where
@@ -84,12 +85,12 @@ def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Pub
     predict = Predict(scoring.load, job.model.not_finite)
     postprocess = Postprocess(
         carried=job.source.carried,
-        scores=output.scores,
-        keep=output.keep,
+        scores=output_plan.scores,
+        keep=output_plan.keep,
         where=where,
         format=job.sink.format,
     )
-    write = WriteShards(plan.run, output.file_format)
+    write = WriteShards(plan.run, output_plan.file_format)
     publish = PublishRun(
         run=plan.run,
         manifest=head,
@@ -126,7 +127,8 @@ def main(argv: Sequence[str]) -> int:
         log.tell("speed", plan.inference.why)
     _log_plan(plan, options, log)
     reuse_from: str | None = arguments.reuse_from or arguments.only_rejected
-    # Asked here too, so that it is refused before anything is written.
+    # Looked for here only to refuse it before anything is written. The launch looks again, once it
+    # has the lock: until then another launcher may publish, and `current` be another run.
     if reuse_from is not None and not is_left_to_clean_up(plan.run):
         find_run_to_reuse(plan.run, manifest_head(plan), reuse_from)
     if arguments.dry_run:
@@ -135,8 +137,9 @@ def main(argv: Sequence[str]) -> int:
     # A template's launcher needs a job to start even then.
     if is_published(plan.run) and not starts_elsewhere(options):
         return say_already_published(plan, log)
-    with marked_as_live(plan.run, job.name, is_cluster(options)):
-        return launch(plan, options, build, reuse_from, log)
+    with launcher_lock_held(plan.run, job.name, is_cluster(options)):
+        head = manifest_head(plan)
+        return launch(plan, head, options, build, reuse_from, log)
 
 
 def _make_options(
@@ -230,4 +233,4 @@ _EPILOG = f"""runner options:
 
 if __name__ == "__main__":
     stop_on_terminate()
-    leave(run_program(main))
+    end_process(run_program(main))

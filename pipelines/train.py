@@ -24,7 +24,7 @@ from model_zoo.scoring.scorer import load_scorer
 from model_zoo.steps.table import AnyStep
 from model_zoo.training.loop import Epoch, Recipe, forward, train
 from pipelines.cli.command_line import Parser, run_program, say, say_aside, stop_on_terminate
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import LenientStream
 from pipelines.packaging.contents import ScoredRows
 from pipelines.planning.jobs import FittingJob
@@ -223,4 +223,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 if __name__ == "__main__":
     stop_on_terminate()
-    leave(run_program(main))
+    end_process(run_program(main))

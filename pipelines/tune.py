@@ -19,10 +19,11 @@ from model_zoo.scoring.devices import resolve_devices, threads_for
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
 from pipelines.cli.command_line import say as say_on_stdout
 from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from pipelines.planning.inference_settings import default_batch_rows, list_deciding_values
 from pipelines.planning.jobs import ScoringJob, choose_activation
-from pipelines.planning.plan import Plan, make_plan
+from pipelines.planning.make_plan import make_plan
+from pipelines.planning.plan import Plan
 from pipelines.scoring.summary import shown_path
 from pipelines.tuning.bench import Bench
 from pipelines.tuning.loading import make_loader
@@ -245,4 +246,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 if __name__ == "__main__":
     stop_on_terminate()
-    leave(run_program(main))
+    end_process(run_program(main))

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from configs.errors import VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from storage import files, inputs
 from storage.layout import RunFolder, find_current_run, read_manifest
 from transforms.batches import ROW_COUNTS
@@ -228,4 +228,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    leave(run_program(main))
+    end_process(run_program(main))

@@ -22,7 +22,7 @@ from model_zoo.library_caches import refuse_shared_caches
 from pipelines.cli.log_format import JsonFormatter, TextFormatter
 from pipelines.cli.python_private import list_flags
 from pipelines.cli.run_log import RunLog
-from pipelines.cli.shutdown import cancel_jobs, leave
+from pipelines.cli.shutdown import cancel_jobs, end_process
 from pipelines.cli.startup import end_imports
 from pipelines.cli.terminal import copied_stderr, flush_quietly, hold_standard_files
 
@@ -180,7 +180,7 @@ def stop_on_terminate() -> None:
         # As shells count: a process that a signal ended has 128 and its number.
         status = _say_stopped("terminated", 128 + signum)
         _log.write_metrics(status)
-        leave(status)
+        end_process(status)
 
     signal.signal(signal.SIGTERM, stop)
 

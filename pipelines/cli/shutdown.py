@@ -45,7 +45,7 @@ def cancel_jobs() -> bool:
     return all(_call_within(_CANCEL_SECONDS, cancel) for cancel in _jobs)
 
 
-def leave(status: int) -> NoReturn:
+def end_process(status: int) -> NoReturn:
     """End the process without waiting for threads that a failed or interrupted runner left."""
     flush_quietly(sys.stdout)
     # Beam stops its job servers in exit functions, which `os._exit` alone would leave out.

@@ -1,41 +1,24 @@
-"""From a Job to a Plan: everything decided, frozen and checked before the first worker starts.
+"""What a run will do, decided and frozen before the first worker starts.
 
-Nothing of the run is written here but the stored plan, by `store_plan`. (A package in an object store
-is copied to this machine's cache when it is read.)
+It is made in `make_plan.py`; whoever reads it needs nothing of that.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
-from configs.errors import InputError, JobError, ModelError, Refusal
-from model_zoo.load_limits import load_within_limits
-from model_zoo.package.card import ModelCard
-from model_zoo.package.package import Package, read_package
+from model_zoo.package.package import Package
 from model_zoo.steps.table import AnyStep
-from pipelines.cli.command_line import workers_kept_quiet
-from pipelines.planning.columns import list_columns, make_input_format, plan_columns
-from pipelines.planning.identity import make_run_id
-from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
+from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.model_checks import check_preprocessing, check_users_code
-from pipelines.planning.output_plan import OutputPlan, plan_output
-from pipelines.planning.overlap import refuse_overlap
-from pipelines.planning.partitions import with_partitions
-from pipelines.planning.shards import cut_into_units, list_shards, read_shards
+from pipelines.planning.output_plan import OutputPlan
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
 from transforms.output.plan_file import StoredPlan, encode_plan
-
-# What travels together: large enough that Beam's cost per element does not count, small enough that
-# every thread of a worker can have some.
-_BATCH_BYTES = 64 << 20
-_MOST_ROWS_PER_BATCH = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -52,7 +35,7 @@ class Plan:
         inference: how the network computes.
         rows_per_batch: rows that travel together, at most.
         steps: the job's own preprocessing, then the model's.
-        output: what is written.
+        output_plan: what is written.
         planned_at: when the launch began, before it looked at its inputs: of two launches the later
             one decides what readers follow.
     """
@@ -68,7 +51,7 @@ class Plan:
     inference: InferenceSettings
     rows_per_batch: int
     steps: tuple[AnyStep, ...]
-    output: OutputPlan
+    output_plan: OutputPlan
     planned_at: datetime
 
     @property
@@ -80,58 +63,6 @@ class Plan:
                 return None
             rows += shard.rows
         return rows
-
-
-def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
-    """Read the model package, look into the inputs, check that all fits together, name the run.
-
-    Args:
-        job: the job.
-        planned_at: see `take_plan_time`; None for now, where nothing is published.
-
-    Raises:
-        ModelError, InputError, JobError: what does not fit.
-    """
-    # Before the inputs are listed: what is put there later must not count as seen.
-    planned_at = planned_at or datetime.now(UTC)
-    output_url = find_output(job)
-    paths = [_to_absolute(path, "source.paths", InputError) for path in job.source.paths]
-    refuse_overlap(paths, output_url)
-    package = _read_package(job)
-    card = package.card
-    files_format = make_input_format(job.source)
-    listed, ignored = list_shards(job.source.paths, job.source.recursive)
-
-    wanted = plan_columns(job, card, files_format.needs_types)
-    reader = with_partitions(files_format, listed[0], wanted)
-    # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
-    # not be found out by a worker, at night.
-    shards, found = read_shards(listed, reader, wanted)
-    fields = [found.field(name) for name in list_columns(job, card)]
-    schema = pa.schema(fields)
-    output = plan_output(job, card, package.digest, schema)
-
-    inference = plan_inference(job, package)
-    computing = inference.settings.as_dict()
-    rows_per_batch = job.source.rows_per_batch or _count_rows_per_batch(card, inference)
-
-    settings = job.model_dump(mode="json")
-    run_id = make_run_id(settings, package.digest, computing, shards)
-    return Plan(
-        job=job,
-        package=package,
-        run=RunFolder(output_url, run_id),
-        shards=tuple(shards),
-        ignored=tuple(ignored),
-        units=cut_into_units(shards, reader, job.sink.rows_per_file),
-        schema=schema,
-        format=reader,
-        inference=inference,
-        rows_per_batch=rows_per_batch,
-        steps=(*job.preprocess.steps, *package.steps),
-        output=output,
-        planned_at=planned_at,
-    )
 
 
 def store_plan(plan: Plan) -> None:
@@ -153,48 +84,3 @@ def _describe_shard(shard: Shard) -> dict[str, Any]:
         "version": file.version,
         "rows": shard.rows,
     }
-
-
-def find_output(job: ScoringJob) -> str:
-    """Return the URL of the output folder.
-
-    Raises:
-        JobError: nothing can be published there.
-    """
-    if not files.can_publish_to(job.sink.path):
-        raise JobError(
-            f"sink.path {job.sink.path}: must be on a local disk, s3:// or gs://, "
-            "where a file can be created only if there is none: publishing rests on that"
-        )
-    return _to_absolute(job.sink.path, "sink.path", JobError)
-
-
-def _read_package(job: ScoringJob) -> Package:
-    url = _to_absolute(job.model.package, "model.package", ModelError)
-    package = read_package(url, modules=job.model.modules)
-    # Before any of its steps runs.
-    check_users_code(job, package)
-    # Libraries in Rust write to stderr by themselves when they panic.
-    with workers_kept_quiet():
-        check = partial(check_preprocessing, package, job.model.timeout_seconds)
-        load_within_limits(check, package.url, package.card)
-    return package
-
-
-def _to_absolute(url: str, what: str, refusal: type[Refusal]) -> str:
-    try:
-        return files.to_absolute(url)
-    except (ImportError, ValueError) as error:
-        raise refusal(
-            f"{what} {url}: {error}; install the extra for this kind of storage (s3, gcs)"
-        ) from error
-
-
-def _count_rows_per_batch(card: ModelCard, inference: InferenceSettings) -> int:
-    """Return rows that make about 64 MiB of network input, in whole mini-batches."""
-    batch_rows = inference.settings.batch_rows
-    fitting = _BATCH_BYTES // bytes_per_row(card)
-    rows = min(_MOST_ROWS_PER_BATCH, fitting)
-    # A mini-batch that is filled up with padding costs as much as a full one.
-    whole_rows = rows - rows % batch_rows
-    return max(batch_rows, whole_rows)

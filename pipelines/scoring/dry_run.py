@@ -64,7 +64,7 @@ def plan_table(plan: Plan) -> str:
     settings = plan.inference.settings
     unit_count = len(plan.units)
     preprocess = [step.step for step in plan.steps]
-    schema = plan.output.file_format.schema
+    schema = plan.output_plan.file_format.schema
     columns = [f"{column.name}: {column.type}" for column in schema]
     lines = {
         "job": job.name,
@@ -107,8 +107,8 @@ def _score_first_rows(plan: Plan, load: Load) -> _Trial:
     scored = postprocess_batch(
         prediction,
         carried=job.source.carried,
-        how=plan.output.scores,
-        keep=plan.output.keep,
+        how=plan.output_plan.scores,
+        keep=plan.output_plan.keep,
         where=job.postprocess.where,
         format=job.sink.format,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 import time
 import traceback
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -24,7 +24,6 @@ from configs.redaction import shown
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
-from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan, store_plan
 from pipelines.runners.beam_private import gather_temporary_folders
 from pipelines.runners.flink import make_cancellation
@@ -44,12 +43,18 @@ Build: TypeAlias = Callable[[beam.Pipeline, Plan, int], object]
 
 
 def launch(
-    plan: Plan, options: PipelineOptions, build: Build, reuse_from: str | None, log: RunLog
+    plan: Plan,
+    head: Mapping[str, Any],
+    options: PipelineOptions,
+    build: Build,
+    reuse_from: str | None,
+    log: RunLog,
 ) -> int:
     """Run the graph to its end, and return the exit status.
 
     Args:
         plan: what the run does.
+        head: what the launcher knows of the run for its manifest; a run that is reused must be like it.
         options: the runner and its options.
         build: makes the graph of a pipeline, the plan, and the number of workers of a machine.
         reuse_from: the run whose unchanged units are taken as they are.
@@ -60,36 +65,44 @@ def launch(
     """
     began = time.perf_counter()
     try:
-        _prepare(plan, reuse_from, log)
+        _prepare(plan, head, reuse_from, log)
         rows_done = RowsDone(plan.run, plan.units)
         resumed_rows = _count_resumed(rows_done, log)
         log.tell_resumed(resumed_rows)
-        gather_temporary_folders(_has_requirements(options))
-
-        pipeline = beam.Pipeline(options=options)
-        workers = workers_per_machine(options)
-        build(pipeline, plan, workers)
-        with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
-            result = pipeline.run()
-            if _goes_on_alone(options):
-                return _say_submitted(plan, result, log)
-            cancel = make_cancellation(options, result)
-            with cancelled_when_stopped(cancel):
-                result.wait_until_finish()
+        goes_on_alone = _run_graph(plan, options, build, rows_done, log)
     except Exception as error:
-        standing = _find_manifest(plan, error)
-        if standing is None:
+        publisher = _find_publisher(plan, head["planned_at"], error)
+        if publisher is None:
             raise
-        if standing.get("planned_at") != manifest_head(plan)["planned_at"]:
-            # Another launcher of the same work was faster, and cleaned up under this one.
-            if not _misses_files(plan, error):
-                raise
+        if publisher == "another":
             return say_already_published(plan, log)
         # What failed is the end of this launch's own publication, or what its runner did after.
+        goes_on_alone = False
         announce(plan.run, plan.planned_at)
         log.tell_trouble("mended", f"{plan.run.published}: {_describe_mended(error)}")
+    if goes_on_alone:
+        return 0
     seconds = time.perf_counter() - began
     return _say_published(plan, resumed_rows, seconds, log)
+
+
+def _run_graph(
+    plan: Plan, options: PipelineOptions, build: Build, rows_done: RowsDone, log: RunLog
+) -> bool:
+    """Hand the graph to its runner and wait for it; tell whether the job goes on alone instead."""
+    gather_temporary_folders(_has_requirements(options))
+    pipeline = beam.Pipeline(options=options)
+    workers = workers_per_machine(options)
+    build(pipeline, plan, workers)
+    with workers_kept_quiet(), shown_progress(rows_done, plan.rows, log):
+        result = pipeline.run()
+        if _goes_on_alone(options):
+            _say_submitted(plan, result, log)
+            return True
+        cancel = make_cancellation(options, result)
+        with cancelled_when_stopped(cancel):
+            result.wait_until_finish()
+    return False
 
 
 def say_already_published(plan: Plan, log: RunLog) -> int:
@@ -125,6 +138,25 @@ def _find_manifest(plan: Plan, error: Exception) -> Mapping[str, Any] | None:
         return None
     _, manifest = read_manifest(plan.run.output, plan.run.run_id)
     return manifest
+
+
+def _find_publisher(
+    plan: Plan, planned_at: str, error: Exception
+) -> Literal["this", "another"] | None:
+    """Return which launch published the run; None where the error must be told, whoever did.
+
+    Args:
+        plan: what the run does.
+        planned_at: of this launch, as its manifest says it.
+        error: what this launch failed with.
+    """
+    standing = _find_manifest(plan, error)
+    if standing is None:
+        return None
+    if standing.get("planned_at") == planned_at:
+        return "this"
+    # Another launcher of the same work was faster, and cleaned up under this one.
+    return "another" if _misses_files(plan, error) else None
 
 
 def _misses_files(plan: Plan, error: Exception) -> bool:
@@ -169,13 +201,12 @@ def _count_resumed(rows_done: RowsDone, log: RunLog) -> int:
         return 0
 
 
-def _prepare(plan: Plan, reuse_from: str | None, log: RunLog) -> None:
+def _prepare(plan: Plan, head: Mapping[str, Any], reuse_from: str | None, log: RunLog) -> None:
     """Leave the plan where workers read it, and the units of another run that need no scoring."""
     try:
         store_plan(plan)
         _forget_torn_records(plan, log)
         if reuse_from is not None:
-            head = manifest_head(plan)
             run, manifest = find_run_to_reuse(plan.run, head, reuse_from)
             reused = reuse_units(plan.run, plan.units, run, manifest)
             unit_count = len(plan.units)
@@ -211,7 +242,7 @@ def _goes_on_alone(options: PipelineOptions) -> bool:
     return no_wait or starts_elsewhere(options)
 
 
-def _say_submitted(plan: Plan, result: Any, log: RunLog) -> int:
+def _say_submitted(plan: Plan, result: Any, log: RunLog) -> None:
     job = "the job's description, for the template's launcher"
     # A template's launcher starts the job from the description that was just written: it has no id
     # yet.
@@ -220,7 +251,6 @@ def _say_submitted(plan: Plan, result: Any, log: RunLog) -> int:
     run = plan.run
     message = f"submitted: {job}; workers publish run {run.run_id} to {run.output}"
     log.tell("submitted", message)
-    return 0
 
 
 def _say_published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -> int:

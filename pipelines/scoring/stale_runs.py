@@ -16,8 +16,10 @@ from storage.lock import claim_if_free, hold
 
 
 @contextmanager
-def marked_as_live(run: RunFolder, job: str, workers_elsewhere: bool) -> Iterator[None]:
-    """Keep other launchers from taking this run for dead while the block runs.
+def launcher_lock_held(run: RunFolder, job: str, workers_elsewhere: bool) -> Iterator[None]:
+    """Hold the run's lock while the block runs, so that no other launcher takes it for dead.
+
+    Where a lock would prove nothing, on a store or with workers elsewhere, none is held.
 
     Args:
         run: the run.

@@ -6,7 +6,8 @@ from pathlib import Path
 import shutil
 
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.plan import make_plan, store_plan
+from pipelines.planning.make_plan import make_plan
+from pipelines.planning.plan import store_plan
 from pipelines.planning.scoring import scoring_of
 from tests.benchmarks.sizes import MANY
 from transforms.output.part_writer import PartWriter
@@ -39,7 +40,7 @@ def _score(shards: list[Path], package: Path, output: Path, source: dict[str, in
     )
     plan = make_plan(job)
     store_plan(plan)
-    card, output_plan = plan.package.card, plan.output
+    card, output_plan = plan.package.card, plan.output_plan
     scoring = scoring_of(plan, workers=os.cpu_count() or 1)
     scorer = scoring.load()
     for unit in plan.units:

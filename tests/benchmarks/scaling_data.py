@@ -80,7 +80,8 @@ def leave_scored(config: str) -> None:
     """
     from configs.load import load
     from pipelines.planning.jobs import ScoringJob
-    from pipelines.planning.plan import make_plan, store_plan
+    from pipelines.planning.make_plan import make_plan
+    from pipelines.planning.plan import store_plan
     from storage import files
 
     plan = make_plan(load(ScoringJob, config, []))
@@ -104,8 +105,8 @@ def _first_part(plan: "Plan") -> "WrittenPart":
     from transforms.rejected import BatchId
 
     unit = plan.units[0]
-    rows = _made_up(plan.output.file_format.schema, unit.rows or 0)
-    writer = PartWriter(plan.run, unit, unit.first_row, plan.output.file_format)
+    rows = _made_up(plan.output_plan.file_format.schema, unit.rows or 0)
+    writer = PartWriter(plan.run, unit, unit.first_row, plan.output_plan.file_format)
     writer.write(
         ScoredBatch(
             unit, BatchId(unit.shard, unit.first_row), rows, rows.num_rows, 0, (), True, "made up"
@@ -127,7 +128,7 @@ def graph_bytes(config: str) -> int:
 
     from configs.load import load
     from pipelines.planning.jobs import ScoringJob
-    from pipelines.planning.plan import make_plan
+    from pipelines.planning.make_plan import make_plan
     from pipelines.score import build
 
     pipeline = beam.Pipeline()

@@ -12,7 +12,7 @@ import sys
 
 from pipelines import score
 from pipelines.cli.command_line import run_program, stop_on_terminate
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
 
@@ -47,7 +47,7 @@ def main(how: str, output: str, *flags: str) -> None:
     else:
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(how), int(how)))
     stop_on_terminate()
-    leave(run_program(score.main, flags))
+    end_process(run_program(score.main, flags))
 
 
 if __name__ == "__main__":

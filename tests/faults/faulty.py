@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from pipelines.cli.command_line import run_program, stop_on_terminate
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from tests.faults.injector import Request, injector
 from tests.support.without_beam import run_without_beam
 
@@ -37,7 +37,7 @@ def main(line: str) -> None:
     if request.kept is not None:
         fs, path = fsspec.core.url_to_fs(request.kept[0])
         fs.get(path, request.kept[1], recursive=True)
-    leave(status)
+    end_process(status)
 
 
 def _run_again(program: Any, status: int) -> int:

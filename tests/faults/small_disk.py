@@ -21,7 +21,7 @@ import pytest
 
 from pipelines import score
 from pipelines.cli.command_line import run_program
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from tests.faults.confined import enter_own_mounts
 from tests.faults.counts import full_or
 from tests.faults.world import Seen, read_output
@@ -65,7 +65,7 @@ def _scored(job: str, output: Path, through_beam: bool) -> int:
     if pid == 0:
         if not full_or(through_beam, True):
             run_without_beam(pytest.MonkeyPatch())
-        leave(run_program(score.main, ["--quiet", "--config", job, "--output", str(output)]))
+        end_process(run_program(score.main, ["--quiet", "--config", job, "--output", str(output)]))
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

@@ -15,8 +15,9 @@ from configs.load import load
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.make_plan import make_plan
 from pipelines.planning.manifest_head import manifest_head
-from pipelines.planning.plan import Plan, make_plan, store_plan
+from pipelines.planning.plan import Plan, store_plan
 from pipelines.planning.scoring import scoring_of
 from storage import files
 from tests.faults.counts import full_or
@@ -77,14 +78,16 @@ def scored(world: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Scored
             features = preprocess_batch(raw, card.columns, plan.steps, card.inputs)
             prediction = predict_batch(scorer, features)
             batches.append(
-                postprocess_batch(prediction, ("id",), plan.output.scores, plan.output.keep, None)
+                postprocess_batch(
+                    prediction, ("id",), plan.output_plan.scores, plan.output_plan.keep, None
+                )
             )
     return batches
 
 
 def attempt(plan: Plan, batch: ScoredBatch) -> WrittenPart:
     """One whole attempt at a unit, stored and not yet recorded."""
-    writer = PartWriter(plan.run, batch.unit, batch.id.first_row, plan.output.file_format)
+    writer = PartWriter(plan.run, batch.unit, batch.id.first_row, plan.output_plan.file_format)
     writer.write(batch)
     return writer.close(last=True)
 
@@ -139,7 +142,7 @@ def late_attempt(plan: Plan, batch: ScoredBatch, stuck: str) -> Generator[None]:
     """An attempt at a unit, and the publication that follows, by a worker that is stuck for a while: the generator's one yield."""
     if stuck == "before it writes":
         yield
-    writer = PartWriter(plan.run, batch.unit, batch.id.first_row, plan.output.file_format)
+    writer = PartWriter(plan.run, batch.unit, batch.id.first_row, plan.output_plan.file_format)
     writer.write(batch)
     if stuck == "while it writes":
         yield
@@ -292,7 +295,7 @@ def test_a_teardown_while_a_unit_ends_leaves_the_files_that_are_recorded(
     """Of a run that failed elsewhere, Beam tears down in a thread of its own what still works on a bundle; here it is slow at it."""
     output, batch = tmp_path / "scores", scored[0]
     plan = plan_for(world, output)
-    writing = _WriteUnits(plan.run, plan.output.file_format)
+    writing = _WriteUnits(plan.run, plan.output_plan.file_format)
     writing.setup()
     writing.start_bundle()
     tearing_down, ended = threading.Thread(target=writing.teardown), threading.Event()

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines import score
 from pipelines.cli.command_line import run_program, stop_on_terminate
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 
 _TOGETHER_SECONDS = 200
 
@@ -31,7 +31,7 @@ def main(folder: str, launchers: str, *flags: str) -> None:
 
     score.launch = launch_together
     stop_on_terminate()
-    leave(run_program(score.main, flags))
+    end_process(run_program(score.main, flags))
 
 
 if __name__ == "__main__":

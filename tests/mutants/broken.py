@@ -147,7 +147,7 @@ PROMISES = (
     ),
     Promise(
         "another model is another run",
-        "pipelines/planning/plan.py",
+        "pipelines/planning/make_plan.py",
         "make_run_id(settings, package.digest, ",
         "make_run_id(settings, package.card.name, ",
         ("tests/pipelines/planning/test_identity.py", "tests/bad_rows/test_reuse_from.py"),

@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from configs.job import Job
 from configs.load import load
-from pipelines.planning.plan import make_plan
+from pipelines.planning.make_plan import make_plan
 from pipelines.runners.profiles import profile_of
 from pipelines.score import build
 

@@ -10,7 +10,7 @@ import pytest
 from configs.job import Job
 from configs.load import load
 from pipelines.planning.identity import output_settings
-from pipelines.planning.plan import make_plan
+from pipelines.planning.make_plan import make_plan
 from tests.faults.world import make_world, write_shard
 from tests.support.builders import FEATURES, tiny_network, tiny_package
 

@@ -60,8 +60,8 @@ def test_a_live_run_keeps_its_files_and_a_killed_one_does_not(
     script = (
         "import sys, time\n"
         "from storage.layout import RunFolder\n"
-        "from pipelines.scoring.stale_runs import marked_as_live\n"
-        "with marked_as_live(RunFolder(sys.argv[1], 'live'), 'breast_cancer', False):\n"
+        "from pipelines.scoring.stale_runs import launcher_lock_held\n"
+        "with launcher_lock_held(RunFolder(sys.argv[1], 'live'), 'breast_cancer', False):\n"
         "    print('live', flush=True)\n"
         "    time.sleep(600)\n"
     )
