@@ -144,7 +144,10 @@ def _construct_integer(loader: _PlainLoader, node: yaml.ScalarNode) -> int:
         number = loader.construct_yaml_int(node)
     if is_long or number.bit_length() > _INTEGER_BITS:
         raise yaml.constructor.ConstructorError(
-            None, None, f"an integer of more than {_INTEGER_BITS} bits", node.start_mark
+            None,
+            None,
+            f"an integer of more than {_INTEGER_BITS} bits",
+            node.start_mark,
         )
     return number
 

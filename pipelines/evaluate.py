@@ -38,7 +38,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def find_true_labels(
-    scored_keys: pa.ChunkedArray, keys: pa.ChunkedArray, labels: pa.ChunkedArray, url: str
+    scored_keys: pa.ChunkedArray,
+    keys: pa.ChunkedArray,
+    labels: pa.ChunkedArray,
+    url: str,
 ) -> pa.ChunkedArray:
     """Return the label of each scored key, as text.
 
@@ -70,7 +73,10 @@ def find_true_labels(
 
 
 def order_labels(
-    truth: Sequence[str], predicted: Sequence[str], classes: str | None, manifest: Manifest
+    truth: Sequence[str],
+    predicted: Sequence[str],
+    classes: str | None,
+    manifest: Manifest,
 ) -> list[str]:
     """Return labels by class number: as the command line says, else the manifest, else sorted.
 
@@ -147,7 +153,8 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
 
 
 def _read_true_labels(
-    arguments: argparse.Namespace, scored_keys: pa.ChunkedArray
+    arguments: argparse.Namespace,
+    scored_keys: pa.ChunkedArray,
 ) -> pa.ChunkedArray:
     """Return the label of each scored key, from the labels' file."""
     url = arguments.labels

@@ -31,7 +31,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
-        "pipelines.path", "Print the folder, or URL, of a published run.", EXIT_STATUSES
+        "pipelines.path",
+        "Print the folder, or URL, of a published run.",
+        EXIT_STATUSES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="output folder of pipelines.score")
     parser.add_argument("--run", metavar="RUN_ID", help="another run than the current one")

@@ -143,7 +143,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _make_options(
-    arguments: argparse.Namespace, flags: Sequence[str], log: RunLog
+    arguments: argparse.Namespace,
+    flags: Sequence[str],
+    log: RunLog,
 ) -> PipelineOptions:
     """Return the runner's profile and the user's flags; refuse what cannot work."""
     # Flags first: some of them Beam would take, and do harm with.

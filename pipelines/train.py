@@ -71,7 +71,11 @@ def main(argv: Sequence[str]) -> int:
     digest = _write(job, network, steps, training, evaluations)
     data = job.data
     write_held_out(
-        rows=test.rows, output=job.output, key=data.key, label=data.label, shards=job.shards
+        rows=test.rows,
+        output=job.output,
+        key=data.key,
+        label=data.label,
+        shards=job.shards,
     )
     if not arguments.quiet:
         _say_result(job, trained.epochs, evaluations, digest)
@@ -185,7 +189,10 @@ def _shown_progress(epochs: int, quiet: bool) -> Iterator[OnEpoch]:
 
 
 def _say_result(
-    job: FittingJob, epochs: Sequence[Epoch], evaluations: Evaluations, digest: str
+    job: FittingJob,
+    epochs: Sequence[Epoch],
+    evaluations: Evaluations,
+    digest: str,
 ) -> None:
     # The first one is the best so far, so there always is one.
     best_so_far = [epoch for epoch in epochs if epoch.best]

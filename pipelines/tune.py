@@ -105,7 +105,11 @@ def _make_tuning(job: ScoringJob, plan: Plan, sample: Sample, say: Say) -> Tunin
 
 
 def _make_report(
-    job: ScoringJob, plan: Plan, tuning: Tuning, best: Measured, workers: int
+    job: ScoringJob,
+    plan: Plan,
+    tuning: Tuning,
+    best: Measured,
+    workers: int,
 ) -> TuningReport:
     card = plan.package.card
     device = resolve_devices(job.model.device)[0]

@@ -217,7 +217,9 @@ def _check_link(run: RunFolder) -> Iterator[str]:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
-        "pipelines.verify", "Check that a published run is what its manifest says.", EXIT_STATUSES
+        "pipelines.verify",
+        "Check that a published run is what its manifest says.",
+        EXIT_STATUSES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="output folder of pipelines.score")
     parser.add_argument("--run", metavar="RUN_ID", help="another run than the current one")

@@ -76,7 +76,10 @@ def create(path: Path, content: bytes, scratch: Path, synced: bool) -> bool:
 
 
 def replace(
-    path: Path, content: bytes, scratch: Path, modified_nanoseconds: int | None = None
+    path: Path,
+    content: bytes,
+    scratch: Path,
+    modified_nanoseconds: int | None = None,
 ) -> None:
     """Give whole content a name, whether or not it is taken.
 

@@ -23,7 +23,11 @@ def to_local_path(fs: LocalFileSystem, url: str) -> str:
 
 
 def put_if_generation(
-    fs: Any, path: str, content: bytes, metadata: Mapping[str, str], generation: str
+    fs: Any,
+    path: str,
+    content: bytes,
+    metadata: Mapping[str, str],
+    generation: str,
 ) -> None:
     """Put an object of Google Cloud Storage if what stands there is of that generation.
 

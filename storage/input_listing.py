@@ -10,7 +10,9 @@ from storage.table_logs import Cleared, refuse_tables
 @retried
 @plain_errors()
 def list_inputs(
-    pattern: str, recursive: bool = False, cleared: Cleared | None = None
+    pattern: str,
+    recursive: bool = False,
+    cleared: Cleared | None = None,
 ) -> tuple[list[InputFile], list[str]]:
     """Return the files that a path, a folder or a glob stands for, and the URLs that were left out.
 

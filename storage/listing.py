@@ -139,7 +139,12 @@ def _walk(fs: Any, pattern: Pattern, is_named: bool, recursive: bool) -> Listing
 
 
 def _judge(
-    fs: Any, pattern: Pattern, folder: _Folder, info: Info, recursive: bool, listing: Listing
+    fs: Any,
+    pattern: Pattern,
+    folder: _Folder,
+    info: Info,
+    recursive: bool,
+    listing: Listing,
 ) -> _Folder | None:
     """Put one path into the listing, or return the folder to look into.
 

@@ -64,7 +64,11 @@ def read(url: str) -> Stamped | None:
 
 @plain_errors()
 def replace(
-    url: str, content: bytes, decided_at: datetime, before: Stamped | None, scratch: str
+    url: str,
+    content: bytes,
+    decided_at: datetime,
+    before: Stamped | None,
+    scratch: str,
 ) -> bool:
     """Replace a file if it still is what was read, and tell whether it was replaced. Atomic.
 
@@ -113,7 +117,11 @@ def _look_at(fs: Any, path: str) -> tuple[datetime, str]:
 
 
 def _put_if_unchanged(
-    fs: Any, path: str, content: bytes, decided_at: datetime, before: Stamped | None
+    fs: Any,
+    path: str,
+    content: bytes,
+    decided_at: datetime,
+    before: Stamped | None,
 ) -> bool:
     metadata = {_STAMP: decided_at.isoformat()}
     try:

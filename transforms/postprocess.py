@@ -150,7 +150,9 @@ def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, pa.A
 
 
 def _make_schema(
-    columns: Mapping[str, pa.Array], source: pa.Schema, carried: Sequence[str]
+    columns: Mapping[str, pa.Array],
+    source: pa.Schema,
+    carried: Sequence[str],
 ) -> pa.Schema:
     """Return the schema of the columns, in which carried ones keep their fields.
 
@@ -187,7 +189,9 @@ def _make_scores(
 
 
 def _list_filtered_by(
-    how: ScoreColumns, carried: Sequence[str], where: str | None
+    how: ScoreColumns,
+    carried: Sequence[str],
+    where: str | None,
 ) -> Sequence[str]:
     """Return the old names of the score columns that the filter reads."""
     if where is None:

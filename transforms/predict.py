@@ -29,7 +29,9 @@ class NotFiniteError(RowError):
 
 
 def predict_rows(
-    scored: Scored, rows: int, not_finite: NotFinite = "reject"
+    scored: Scored,
+    rows: int,
+    not_finite: NotFinite = "reject",
 ) -> tuple[Arrays, RejectedRows | None]:
     """Check what the model gave for some rows.
 
@@ -65,7 +67,9 @@ def predict_rows(
 
 
 def predict_batch(
-    score: Score, batch: FeatureBatch, not_finite: NotFinite = "reject"
+    score: Score,
+    batch: FeatureBatch,
+    not_finite: NotFinite = "reject",
 ) -> PredictionBatch:
     """Score a batch; rows that the model cannot score leave it.
 

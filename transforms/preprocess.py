@@ -133,7 +133,8 @@ def _decode_carried(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> di
 
 
 def _settle_missing(
-    columns: Mapping[str, Column], contract: Sequence[InputColumn]
+    columns: Mapping[str, Column],
+    contract: Sequence[InputColumn],
 ) -> dict[str, Column]:
     """Return the columns in which missing values were filled.
 

@@ -60,7 +60,11 @@ class Engine(Protocol):
         """Return which file of the package it reads."""
 
     def load(
-        self, package: Package, device: torch.device, threads: int, settings: Settings
+        self,
+        package: Package,
+        device: torch.device,
+        threads: int,
+        settings: Settings,
     ) -> Network:
         """Load the package's model.
 
@@ -83,7 +87,11 @@ class Engine(Protocol):
         """Tell whether an error of a network means that fewer rows may fit."""
 
     def list_settings(
-        self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
+        self,
+        card: ModelCard,
+        device: torch.device,
+        batch_rows: int,
+        without: Sequence[str],
     ) -> Iterator[Settings]:
         """Yield settings that are worth trying when tuning, beside the reference.
 
@@ -95,7 +103,10 @@ class Engine(Protocol):
         """
 
     def list_refinements(
-        self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
+        self,
+        card: ModelCard,
+        fastest: Sequence[Settings],
+        without: Sequence[str],
     ) -> Iterator[Settings]:
         """Yield what may make the fastest settings faster still.
 

@@ -195,7 +195,8 @@ def _find_linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
 
 
 def _observe_layers(
-    network: nn.Module, batches: Iterable[Inputs]
+    network: nn.Module,
+    batches: Iterable[Inputs],
 ) -> tuple[Inputs, dict[str, _ObservedLayer]]:
     """Return the first mini-batch, and the linear layers that are called."""
     layers = {}
@@ -260,7 +261,9 @@ def _make_scale(place: str, layer: _ObservedLayer, migration: float) -> LinearSc
 
 
 def _choose_factors(
-    sizes: torch.Tensor, weight: torch.Tensor, migration: float
+    sizes: torch.Tensor,
+    weight: torch.Tensor,
+    migration: float,
 ) -> tuple[float, ...]:
     """Return what each feature is divided by, and its weights are multiplied by.
 

@@ -52,7 +52,11 @@ class TorchEngine:
         return card.weights
 
     def load(
-        self, package: Package, device: torch.device, threads: int, settings: Settings
+        self,
+        package: Package,
+        device: torch.device,
+        threads: int,
+        settings: Settings,
     ) -> Network:
         """Load the network, as `Engine.load`; `threads` needs no preparation."""
         _compute_float32_in_full()
@@ -78,7 +82,11 @@ class TorchEngine:
         return device_errors.is_out_of_memory(error)
 
     def list_settings(
-        self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
+        self,
+        card: ModelCard,
+        device: torch.device,
+        batch_rows: int,
+        without: Sequence[str],
     ) -> Iterator[Settings]:
         """Yield every dtype in every layout, as `Engine.list_settings`."""
         layouts: tuple[Layout, ...] = ("contiguous",)
@@ -96,7 +104,10 @@ class TorchEngine:
                     yield settings
 
     def list_refinements(
-        self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
+        self,
+        card: ModelCard,
+        fastest: Sequence[Settings],
+        without: Sequence[str],
     ) -> Iterator[Settings]:
         """Yield machine code of the fastest floating-point settings."""
         # Each length of text would need machine code of its own.
@@ -134,7 +145,10 @@ def _input_dtype(settings: Settings) -> torch.dtype:
 
 
 def _accelerate(
-    network: nn.Module, package: Package, settings: Settings, device: torch.device
+    network: nn.Module,
+    package: Package,
+    settings: Settings,
+    device: torch.device,
 ) -> Any:
     """Return the float32 network as the settings want it, called as before.
 
@@ -166,7 +180,10 @@ def _accelerate(
 
 
 def _quantise(
-    network: nn.Module, example: Inputs, settings: Settings, device: torch.device
+    network: nn.Module,
+    example: Inputs,
+    settings: Settings,
+    device: torch.device,
 ) -> nn.Module:
     if device.type != "cpu":
         raise ModelError(f"{settings.dtype} is for the CPU; on CUDA use bfloat16 or float16")

@@ -169,7 +169,11 @@ def list_observers(prepared: nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 def fix_scale(
-    prepared: nn.Module, place: str, scale: float, zero_point: int, bounds: tuple[int, int]
+    prepared: nn.Module,
+    place: str,
+    scale: float,
+    zero_point: int,
+    bounds: tuple[int, int],
 ) -> None:
     """Replace an observer of a prepared network by a scale.
 
@@ -183,7 +187,11 @@ def fix_scale(
 
     low, high = bounds
     fixed = FixedQParamsObserver(
-        scale, zero_point, dtype=torch.quint8, quant_min=low, quant_max=high
+        scale,
+        zero_point,
+        dtype=torch.quint8,
+        quant_min=low,
+        quant_max=high,
     )  # type: ignore[no-untyped-call]
     above, _, name = place.rpartition(".")
     parent = prepared.get_submodule(above)
@@ -219,7 +227,10 @@ def pack_linear(weight: torch.Tensor, steps: torch.Tensor, bias: torch.Tensor | 
 
 
 def compute_linear(
-    values: torch.Tensor, scale: float, zero_point: int, packed: Any
+    values: torch.Tensor,
+    scale: float,
+    zero_point: int,
+    packed: Any,
 ) -> torch.Tensor:
     """Return the outputs of a linear layer, float32 (..., outputs), computed in 8 bits.
 
@@ -229,6 +240,9 @@ def compute_linear(
         packed: weights, as `pack_linear` returns them.
     """
     result: torch.Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-        values, scale, zero_point, packed
+        values,
+        scale,
+        zero_point,
+        packed,
     )
     return result

@@ -135,7 +135,9 @@ def _render_confusion(evaluation: Evaluation) -> list[str]:
 
 
 def _compute_roc_auc(
-    truth: Sequence[str], labels: list[str], scores: np.ndarray | None
+    truth: Sequence[str],
+    labels: list[str],
+    scores: np.ndarray | None,
 ) -> float | None:
     """Return the area under the ROC curve; None without scores, or where a label has no true row."""
     if scores is None:

@@ -197,7 +197,11 @@ class _Loading:
         return replace(fast, mini_batches=fresh)
 
     def _load(
-        self, where: torch.device, settings: Settings, batch_rows: int, wanted: Settings
+        self,
+        where: torch.device,
+        settings: Settings,
+        batch_rows: int,
+        wanted: Settings,
     ) -> Scorer:
         """Load the model with `settings`, on behalf of a run that wants others."""
         network = self.engine.load(

@@ -150,7 +150,10 @@ def _mark_codes(codes: np.ndarray, categories: int) -> np.ndarray:
 
 
 def _fit_categories(
-    encoder: Any, columns: Columns, names: tuple[str, ...], step: str
+    encoder: Any,
+    columns: Columns,
+    names: tuple[str, ...],
+    step: str,
 ) -> Categories:
     """Return the distinct values of each column, sorted.
 

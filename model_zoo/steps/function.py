@@ -123,7 +123,11 @@ def _is_flat(column: Column) -> bool:
 
 
 def _call_on_rows(
-    call: Any, name: str, user_function: Any, table: pa.RecordBatch, positions: np.ndarray
+    call: Any,
+    name: str,
+    user_function: Any,
+    table: pa.RecordBatch,
+    positions: np.ndarray,
 ) -> Any:
     taken = table.take(pa.array(positions))
     return call(name, user_function, taken)
@@ -180,7 +184,11 @@ def _check_rows(name: str, arrays: NewColumns, rows: int) -> NewColumns:
 
 
 def _explain(
-    name: str, error: Exception, rows: int, attempt: Callable[[np.ndarray], Any], file: str
+    name: str,
+    error: Exception,
+    rows: int,
+    attempt: Callable[[np.ndarray], Any],
+    file: str,
 ) -> RejectedRows | JobError:
     """Return what a function's failure comes to: rows that it fails on, or a job that cannot go on.
 

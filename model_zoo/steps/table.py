@@ -84,7 +84,9 @@ def find_widest(steps: Sequence[AnyStep], columns: Sequence[str]) -> int:
 
 
 def fit_steps(
-    steps: Sequence[AnyStep], columns: Mapping[str, Column], rows: int
+    steps: Sequence[AnyStep],
+    columns: Mapping[str, Column],
+    rows: int,
 ) -> tuple[Steps, NewColumns]:
     """Fit steps in order, each on the columns as the steps before it left them.
 

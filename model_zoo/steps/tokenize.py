@@ -116,7 +116,9 @@ def _encode_all(tokenizer: Any, strings: list[str]) -> list[list[int]]:
 
 
 def _explain(
-    error: Exception, rows: int, attempt: Callable[[np.ndarray], None]
+    error: Exception,
+    rows: int,
+    attempt: Callable[[np.ndarray], None],
 ) -> RejectedRows | JobError:
     """Return what a tokenizer's failure comes to: rows, or a job that cannot go on."""
     try:

@@ -167,7 +167,11 @@ def add_log_flags(parser: TakesFlags) -> None:
         "(default: text)"
     )
     parser.add_argument(
-        "--log_format", choices=("text", "json"), default="text", metavar="FORMAT", help=formats
+        "--log_format",
+        choices=("text", "json"),
+        default="text",
+        metavar="FORMAT",
+        help=formats,
     )
     metrics = "leave a metrics file in Prometheus' text format at the end, however the run ends"
     parser.add_argument("--metrics_file", metavar="FILE", help=metrics)

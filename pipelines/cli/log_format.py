@@ -33,7 +33,8 @@ _KINDS = (
 _KIND = "|".join(_KINDS)
 # As clients write them into their messages: `AccountKey=...;`, `"access_token": "..."`.
 _ASSIGNED = re.compile(
-    rf"""((?:{_KIND})[\w.-]*(?:['"]?\s?=|['"]\s?:)\s?['"]?)(?!\*\*\*)[^\s'",;&]+""", re.IGNORECASE
+    rf"""((?:{_KIND})[\w.-]*(?:['"]?\s?=|['"]\s?:)\s?['"]?)(?!\*\*\*)[^\s'",;&]+""",
+    re.IGNORECASE,
 )
 # `Authorization: Bearer ...`.
 _BEARER = re.compile(r"\b(bearer|authorization:? basic) [\w.~+/=-]{8,}", re.IGNORECASE)

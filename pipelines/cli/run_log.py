@@ -134,7 +134,11 @@ class RunLog:
             self.say_aside(message)
 
     def tell_published(
-        self, run: RunFolder, manifest: Manifest, seconds: float, resumed_rows: int
+        self,
+        run: RunFolder,
+        manifest: Manifest,
+        seconds: float,
+        resumed_rows: int,
     ) -> None:
         """Say the totals of a run that this launcher published.
 

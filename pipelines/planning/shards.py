@@ -87,7 +87,9 @@ def list_shards(paths: Sequence[str], recursive: bool = False) -> Listed:
 
 
 def read_shards(
-    listed: Sequence[InputFile], format: Format, wanted: Sequence[Column]
+    listed: Sequence[InputFile],
+    format: Format,
+    wanted: Sequence[Column],
 ) -> tuple[list[Shard], pa.Schema]:
     """Look into each file, and check that it has every wanted column in a type that it may have.
 
@@ -115,7 +117,9 @@ def read_shards(
 
 
 def cut_into_units(
-    shards: Sequence[Shard], format: Format, rows_per_unit: int
+    shards: Sequence[Shard],
+    format: Format,
+    rows_per_unit: int,
 ) -> tuple[WorkUnit, ...]:
     """Return the units of work, in the order of shards and rows.
 

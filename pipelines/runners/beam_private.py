@@ -88,7 +88,10 @@ class _Tempfile:
         self._folder = folder
 
     def mkdtemp(
-        self, suffix: str | None = None, prefix: str | None = None, dir: str | None = None
+        self,
+        suffix: str | None = None,
+        prefix: str | None = None,
+        dir: str | None = None,
     ) -> str:
         """Make a folder."""
         return _make_folder(suffix, prefix, dir or self._folder)

@@ -108,7 +108,9 @@ def _is_local(url: str) -> bool:
 
 
 def refuse_unreachable(
-    options: PipelineOptions, urls: Sequence[str], shared_filesystem: bool
+    options: PipelineOptions,
+    urls: Sequence[str],
+    shared_filesystem: bool,
 ) -> None:
     """Refuse paths that this runner's workers cannot see.
 

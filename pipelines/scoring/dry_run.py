@@ -90,7 +90,11 @@ def _score_first_rows(plan: Plan, load: Load) -> _Trial:
     record = RowRecord()
     unit = plan.units[0]
     batches = read_unit(
-        unit=unit, schema=plan.schema, format=plan.format, rows_per_batch=_ROWS, record=record
+        unit=unit,
+        schema=plan.schema,
+        format=plan.format,
+        rows_per_batch=_ROWS,
+        record=record,
     )
     batch = next(batches)
 

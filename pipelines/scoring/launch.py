@@ -87,7 +87,11 @@ def launch(
 
 
 def _run_graph(
-    plan: Plan, options: PipelineOptions, build: Build, rows_done: RowsDone, log: RunLog
+    plan: Plan,
+    options: PipelineOptions,
+    build: Build,
+    rows_done: RowsDone,
+    log: RunLog,
 ) -> bool:
     """Hand the graph to its runner and wait for it; tell whether the job goes on alone instead."""
     gather_temporary_folders(_has_requirements(options))
@@ -141,7 +145,9 @@ def _find_manifest(plan: Plan, error: Exception) -> Mapping[str, Any] | None:
 
 
 def _find_publisher(
-    plan: Plan, planned_at: str, error: Exception
+    plan: Plan,
+    planned_at: str,
+    error: Exception,
 ) -> Literal["this", "another"] | None:
     """Return which launch published the run; None where the error must be told, whoever did.
 

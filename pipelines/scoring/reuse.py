@@ -84,7 +84,10 @@ def find_run_to_reuse(new: RunFolder, head: Manifest, run_id: str) -> PublishedR
 
 
 def reuse_units(
-    new: RunFolder, units: Sequence[WorkUnit], run: RunFolder, manifest: Manifest
+    new: RunFolder,
+    units: Sequence[WorkUnit],
+    run: RunFolder,
+    manifest: Manifest,
 ) -> int:
     """Record as done every unit that need not be scored again, and return how many those are.
 
@@ -160,7 +163,10 @@ def _compare(then: Manifest, now: Manifest) -> Iterator[_Compared]:
 
 
 def _link_files(
-    new: RunFolder, unit: WorkUnit, run: RunFolder, entries: Sequence[Entry]
+    new: RunFolder,
+    unit: WorkUnit,
+    run: RunFolder,
+    entries: Sequence[Entry],
 ) -> Iterator[WrittenFile]:
     """Give the published files of a unit a second name, among the attempts of the new run."""
     files.make_folder(new.attempts)
@@ -191,7 +197,10 @@ def _link_files(
 
 
 def _make_part(
-    unit: WorkUnit, manifest: Manifest, books: Entry, scored: tuple[WrittenFile, ...]
+    unit: WorkUnit,
+    manifest: Manifest,
+    books: Entry,
+    scored: tuple[WrittenFile, ...],
 ) -> WrittenPart:
     placement = "; ".join(manifest["computed_by"])
     return WrittenPart(

@@ -130,11 +130,17 @@ def split(job: FittingJob, table: pa.Table) -> list[pa.Table]:
     # Stratified: of a rare label chance alone could leave a part without a row.
     try:
         rest, test = train_test_split(
-            every, test_size=test_share, stratify=labels, random_state=seed
+            every,
+            test_size=test_share,
+            stratify=labels,
+            random_state=seed,
         )
         rest_labels = labels[rest]
         training, validation = train_test_split(
-            rest, test_size=validation_share, stratify=rest_labels, random_state=seed
+            rest,
+            test_size=validation_share,
+            stratify=rest_labels,
+            random_state=seed,
         )
     except ValueError as error:
         raise JobError(

@@ -16,7 +16,11 @@ Tensors: TypeAlias = dict[str, torch.Tensor]
 
 
 def make_mini_batches(
-    card: ModelCard, parts: Parts, reference: Reference, batch_rows: int, most_rows: int
+    card: ModelCard,
+    parts: Parts,
+    reference: Reference,
+    batch_rows: int,
+    most_rows: int,
 ) -> Iterator[Tensors]:
     """Yield the first rows that float32 scores, in mini-batches.
 

@@ -26,7 +26,11 @@ def make_loader(package: Package, device: Device, timeout_seconds: float) -> Loa
 
 
 def _load(
-    package: Package, device: Device, timeout_seconds: float, settings: Settings, workers: int
+    package: Package,
+    device: Device,
+    timeout_seconds: float,
+    settings: Settings,
+    workers: int,
 ) -> Score:
     threads = threads_for(workers)
     scorer = load_scorer(package, device, settings, threads, timeout_seconds)

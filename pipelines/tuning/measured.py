@@ -38,7 +38,8 @@ def list_kept(measured: Sequence[Measured]) -> list[Measured]:
 
 
 def find_fastest_of_new_kind(
-    kept: Sequence[Measured], found: Sequence[Measured]
+    kept: Sequence[Measured],
+    found: Sequence[Measured],
 ) -> Measured | None:
     """Return the fastest whose kind none of those found has; None when there is none.
 

@@ -90,7 +90,11 @@ def _read_batches(plan: Plan, rows: int) -> Iterator[RawBatch]:
     chosen = units[::step][:_UNITS]
     record = RowRecord()
     read = partial(
-        read_unit, schema=plan.schema, format=plan.format, rows_per_batch=rows, record=record
+        read_unit,
+        schema=plan.schema,
+        format=plan.format,
+        rows_per_batch=rows,
+        record=record,
     )
     readers = [read(unit) for unit in chosen]
     while readers:

@@ -177,7 +177,11 @@ class Tuning:
         inputs = self.bench.sample.inputs
         # The engine says how many rows it wants.
         take_rows = partial(
-            make_mini_batches, package.card, inputs, self.reference, settings.batch_rows
+            make_mini_batches,
+            package.card,
+            inputs,
+            self.reference,
+            settings.batch_rows,
         )
         engine = find_engine(settings.engine)
         return engine.calibrate(package, settings, take_rows)

@@ -55,7 +55,10 @@ def choose_workers(bench: Bench, settings: Settings, rows_per_second: float) -> 
 
 
 def _time_in_turns(
-    bench: Bench, settings: Settings, parts: int, most: int
+    bench: Bench,
+    settings: Settings,
+    parts: int,
+    most: int,
 ) -> tuple[Seconds, Seconds]:
     """Return the seconds of each pass over the parts with many workers, and with one."""
     score_many = bench.load(settings, most)

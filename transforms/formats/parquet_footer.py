@@ -25,7 +25,8 @@ _FILE_END_BYTES = 8
 
 
 def read_footer(
-    url: str, declared: Mapping[str, pa.DataType | None]
+    url: str,
+    declared: Mapping[str, pa.DataType | None],
 ) -> tuple[pa.Schema, pq.FileMetaData]:
     """Return a file's schema, with INT96 columns in the units that somebody declared, and its footer.
 

@@ -136,7 +136,9 @@ def list_int96_units(schema: pa.Schema, int96: set[str]) -> dict[str, str]:
 
 
 def list_readings(
-    names: Sequence[str], stored: pa.Schema, units: Mapping[str, str]
+    names: Sequence[str],
+    stored: pa.Schema,
+    units: Mapping[str, str],
 ) -> list[Reading]:
     """Return the ways in which columns must be read so that nothing is lost; mostly it is one.
 
@@ -165,7 +167,9 @@ def list_readings(
 
 
 def put_together(
-    batches: Mapping[Reading, pa.RecordBatch], schema: pa.Schema, units: Mapping[str, str]
+    batches: Mapping[Reading, pa.RecordBatch],
+    schema: pa.Schema,
+    units: Mapping[str, str],
 ) -> tuple[pa.RecordBatch, dict[int, Exception]]:
     """Return the columns of a schema from what several ways of reading gave.
 
@@ -246,7 +250,10 @@ def align(streams: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[list[pa.Recor
 
 
 def find_inexact(
-    unit: str, values: pa.Array, nanoseconds: pa.Array, seconds: pa.Array
+    unit: str,
+    values: pa.Array,
+    nanoseconds: pa.Array,
+    seconds: pa.Array,
 ) -> np.ndarray:
     """Return the rows (int64) with an INT96 timestamp that its unit does not hold exactly.
 
@@ -302,7 +309,9 @@ def explain_inexact(rows: np.ndarray, field: pa.Field, unit: str) -> Mapping[int
 
 
 def _advance(
-    head: pa.RecordBatch, rows: int, stream: Iterator[pa.RecordBatch]
+    head: pa.RecordBatch,
+    rows: int,
+    stream: Iterator[pa.RecordBatch],
 ) -> pa.RecordBatch | None:
     """Return what comes behind the first rows of a batch: its other rows, or the next batch."""
     if head.num_rows > rows:
@@ -342,7 +351,8 @@ def _read_stored_metadata(url: str) -> pq.FileMetaData:
 
 
 def _walk(
-    arrays: Sequence[pa.Array], rows: np.ndarray
+    arrays: Sequence[pa.Array],
+    rows: np.ndarray,
 ) -> Iterator[tuple[Sequence[pa.Array], np.ndarray]]:
     """Yield arrays of one structure and all that is inside them, with the row of each value."""
     yield arrays, rows

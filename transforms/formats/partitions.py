@@ -60,7 +60,11 @@ class PartitionedFormat:
         return self.inner.split(shard, rows)
 
     def read(
-        self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+        self,
+        unit: WorkUnit,
+        schema: pa.Schema,
+        rows_per_batch: int,
+        record: RowRecord,
     ) -> Iterator[RawBatch]:
         """Read the unit's rows, with the values of its folders; see `Format.read`."""
         in_folders = [field for field in schema if field.name in self.columns]
@@ -167,7 +171,10 @@ def _list_with_values(rows: pa.RecordBatch, names: Sequence[str], values: Values
 
 
 def _add_to_records(
-    records: RejectedBatch, schema: pa.Schema, values: Values, record: RowRecord
+    records: RejectedBatch,
+    schema: pa.Schema,
+    values: Values,
+    record: RowRecord,
 ) -> RejectedBatch:
     """Return records of rejected rows as if the values had stood in the file.
 

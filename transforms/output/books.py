@@ -20,7 +20,9 @@ NOT_WHOLE = "was not written whole"
 
 
 def choose_parts(
-    run: RunFolder, units: Sequence[WorkUnit], parts: Iterable[WrittenPart]
+    run: RunFolder,
+    units: Sequence[WorkUnit],
+    parts: Iterable[WrittenPart],
 ) -> list[WrittenPart]:
     """Return, for each unit, the parts that cover its rows exactly once.
 
@@ -80,7 +82,10 @@ def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
 
 
 def check_budget(
-    totals: Mapping[str, int], max_rejected_rows: int, max_rejected_percent: float, where: str = ""
+    totals: Mapping[str, int],
+    max_rejected_rows: int,
+    max_rejected_percent: float,
+    where: str = "",
 ) -> None:
     """Refuse a run with more rejected rows than the larger of both limits.
 
