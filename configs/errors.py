@@ -125,7 +125,10 @@ class CrashError(Exception):
     """
 
     def __init__(self, kind: str, message: str) -> None:
-        super().__init__(f"{kind}: {message}" if message else kind)
+        text = kind
+        if message:
+            text = f"{kind}: {message}"
+        super().__init__(text)
         self.kind = kind
 
     def __reduce__(self) -> Any:

@@ -160,7 +160,11 @@ def _list_keys(model: Any, sections: Sequence[Any]) -> list[str]:
                 break
     fields = getattr(model, "model_fields", {})
     # Old names are still read, and not recommended.
-    return [name for name, field in fields.items() if not field.exclude]
+    known = []
+    for name, field in fields.items():
+        if not field.exclude:
+            known.append(name)
+    return known
 
 
 def _find_tag(model: Any) -> Any:

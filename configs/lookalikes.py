@@ -29,7 +29,8 @@ def describe_lookalike(name: str, known: Sequence[str]) -> str:
     looks = _look(name)
     for other in known:
         if other != name and _look(other) == looks:
-            return f"; but {other!a}, which looks the same: it has {_compare(name, other)}"
+            differences = _compare(name, other)
+            return f"; but {other!a}, which looks the same: it has {differences}"
     return ""
 
 
@@ -37,9 +38,15 @@ def _look(name: str) -> str:
     """Return what is seen of a name."""
     # Composed, and with one form of each letter and one kind of space.
     composed = unicodedata.normalize("NFKC", name)
-    seen = [letter for letter in composed if unicodedata.category(letter) not in _INVISIBLE]
-    words = "".join(seen).translate(_TWINS).split()
+    visible = "".join(filter(_is_visible, composed))
+    latin = visible.translate(_TWINS)
+    words = latin.split()
     return " ".join(words)
+
+
+def _is_visible(letter: str) -> bool:
+    category = unicodedata.category(letter)
+    return category not in _INVISIBLE
 
 
 def _compare(name: str, other: str) -> str:
@@ -48,12 +55,22 @@ def _compare(name: str, other: str) -> str:
     for kind, start, stop, other_start, other_stop in matcher.get_opcodes():
         if kind == "equal":
             continue
-        here, there = _spell(name[start:stop]), _spell(other[other_start:other_stop])
+        here = _spell(name[start:stop])
+        there = _spell(other[other_start:other_stop])
         differences.append(f"{there} instead of {here}")
     return " and ".join(differences[:_MOST_DIFFERENCES])
 
 
 def _spell(letters: str) -> str:
     """Return the code points and names of letters."""
-    spelled = [f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".strip() for letter in letters]
-    return ", ".join(spelled) or "nothing"
+    if not letters:
+        return "nothing"
+    spelled = map(_spell_letter, letters)
+    return ", ".join(spelled)
+
+
+def _spell_letter(letter: str) -> str:
+    point = ord(letter)
+    # Control characters have none.
+    name = unicodedata.name(letter, "")
+    return f"U+{point:04X} {name}".strip()

@@ -114,7 +114,12 @@ def _blot_out(line: str, values: Sequence[str], known: Iterable[str]) -> str:
     line, set_aside = _set_aside(line, known)
     for pattern in (_QUOTED, _MAIL, _NUMBER, _WITH_DIGITS):
         line = pattern.sub(_BLOT, line)
-    return _MARKS.sub(lambda found: set_aside[found.group()], line)
+
+    def put_back(found: re.Match[str]) -> str:
+        mark = found.group()
+        return set_aside[mark]
+
+    return _MARKS.sub(put_back, line)
 
 
 def _set_aside(line: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
@@ -159,7 +164,8 @@ def _blot_out_values(line: str, values: Iterable[str]) -> str:
         length = len(value)
         if 0 < length <= len(line):
             for start in _find_places(_fold(value), folded):
-                is_value[start : start + length] = b"\1" * length
+                stop = start + length
+                is_value[start:stop] = b"\1" * length
 
     parts = []
     marked = zip(is_value, line, strict=True)
@@ -185,7 +191,8 @@ def _find_places(value: str, line: str) -> Iterator[int]:
 
 def _is_inside_a_word(line: str, start: int, stop: int) -> bool:
     # Slices, which are empty at either end of the line.
-    before = line[max(0, start - 1) : start]
+    first = max(0, start - 1)
+    before = line[first:start]
     after = line[stop : stop + 1]
     return _is_of_a_word(before) or _is_of_a_word(after)
 

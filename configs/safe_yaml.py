@@ -56,7 +56,8 @@ def parse_yaml(text: str) -> Any:
             place = f"line {line}: "
         raise NotPlainYaml(f"{place}{error.problem}") from error
     except yaml.YAMLError as error:
-        raise NotPlainYaml(str(error).partition("\n")[0]) from error
+        first_line, _, _ = str(error).partition("\n")
+        raise NotPlainYaml(first_line) from error
     except _UNEXPECTED as error:
         raise NotPlainYaml(f"a value is not what it looks like: {error}") from error
 

@@ -19,13 +19,20 @@ def nearest(name: str, known: Sequence[str]) -> str:
     >>> nearest("batchrows", ["batch_rows", "device"])
     '; did you mean batch_rows?'
     """
-    wanted = name.strip().casefold()
+    wanted = _without_case(name)
     # difflib minds case and spaces, so a name that differs in these alone may look far away to it.
-    alike = [other for other in known if other.strip().casefold() == wanted]
-    close = alike or difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)
+    for other in known:
+        if _without_case(other) == wanted:
+            return f"; did you mean {other}?"
+    close = difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)
     if close:
         return f"; did you mean {close[0]}?"
     if not known or len(known) > _MOST_NAMES:
         return ""
     names = ", ".join(sorted(known))
     return f"; there are {names}"
+
+
+def _without_case(name: str) -> str:
+    stripped = name.strip()
+    return stripped.casefold()

@@ -7,7 +7,8 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     """Return `1 / (1 + exp(-x))` of each number, in the dtype of the logits."""
     # exp(-x) of a very negative x is infinite, and 1 / infinity is the right answer.
     with np.errstate(over="ignore"):
-        probabilities: np.ndarray = 1 / (1 + np.exp(-logits))
+        exponentials = np.exp(-logits)
+        probabilities: np.ndarray = 1 / (1 + exponentials)
     return probabilities
 
 

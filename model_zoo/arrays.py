@@ -14,4 +14,5 @@ def count_rows(arrays: Arrays) -> int:
     >>> count_rows({"x": np.zeros((3, 2)), "y": np.zeros(3)})
     3
     """
-    return len(next(iter(arrays.values())))
+    first = next(iter(arrays.values()))
+    return len(first)

@@ -46,12 +46,15 @@ def keep_library_caches_private() -> None:
     """
     ours: Path | None = None
     for name, default in _CACHES.items():
-        if name in os.environ or (default is not None and is_private(_expand(default))):
+        if name in os.environ:
+            continue
+        if default is not None and is_private(_expand(default)):
             continue
         # Made only where it is needed.
         if ours is None:
             ours = private_folder(_FOLDER) or _make_up_name()
-        os.environ[name] = str(ours / name.lower())
+        folder = ours / name.lower()
+        os.environ[name] = str(folder)
 
 
 def refuse_shared_caches() -> None:
@@ -94,7 +97,8 @@ def is_private(path: Path, links: int = _MOST_LINKS) -> bool:
             return False
         if stat.S_ISLNK(found.st_mode):
             # One link at a time: the next one may be somebody else's.
-            target = place.parent / os.readlink(place) / absolute.relative_to(place)
+            leads_to = place.parent / os.readlink(place)
+            target = leads_to / absolute.relative_to(place)
             return links > 0 and is_private(target, links - 1)
         may_be_made_by_others = _is_shared(found)
         # In a sticky folder others can make names, and cannot move what is there.
@@ -108,8 +112,9 @@ def _is_shared(folder: Any) -> bool:
     if folder.st_mode & _WRITABLE_BY_OTHERS:
         return True
     # Many systems give each user a group of the same number, with nobody else in it.
+    is_writable = bool(folder.st_mode & _WRITABLE_BY_GROUP)
     is_own_group = folder.st_gid == folder.st_uid == os.getuid()
-    return bool(folder.st_mode & _WRITABLE_BY_GROUP) and not is_own_group
+    return is_writable and not is_own_group
 
 
 def _expand(default: str) -> Path:
@@ -125,4 +130,7 @@ def _expand(default: str) -> Path:
 def _make_up_name() -> Path:
     """Return a folder that is not there, under a name that nobody can have taken."""
     # Somebody else has the usual name: without a cache a library computes again what it needs.
-    return Path(tempfile.gettempdir()) / f"{_FOLDER}-{os.getuid()}-{secrets.token_hex(16)}"
+    user = os.getuid()
+    unguessable = secrets.token_hex(16)
+    folder = Path(tempfile.gettempdir())
+    return folder / f"{_FOLDER}-{user}-{unguessable}"

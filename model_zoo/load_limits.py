@@ -40,7 +40,8 @@ def load_within_limits(load: Callable[[], T], url: str, card: ModelCard) -> T:
             `LOAD_BYTES_OF_ONE` times the package. Of memory only Linux tells.
         Exception: whatever the load raises.
     """
-    delivered = sum(file.bytes for file in card.files.values())
+    files = card.files.values()
+    delivered = sum(file.bytes for file in files)
     most_bytes = LOAD_BYTES + LOAD_BYTES_OF_ONE * delivered
     before = _count_resident_bytes()
     began = time.monotonic()

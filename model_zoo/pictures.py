@@ -137,7 +137,8 @@ def _list_parts_of_icns(encoded: bytes) -> Iterator[bytes]:
     place = _ICNS_BLOCK.size
     while place + _ICNS_BLOCK.size <= len(encoded):
         _, length = _ICNS_BLOCK.unpack_from(encoded, place)
-        content = encoded[place + _ICNS_BLOCK.size : place + length]
+        begins = place + _ICNS_BLOCK.size
+        content = encoded[begins : place + length]
         if content.startswith(_PACKED):
             yield content
         # A block of no length would never end.

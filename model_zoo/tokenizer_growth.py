@@ -105,17 +105,22 @@ class _Worth:
             return
         share = written / width
         self.others = max(self.others, share)
-        self.known = {character: max(value, share) for character, value in self.known.items()}
+        for character, value in self.known.items():
+            self.known[character] = max(value, share)
 
     def _add_to_all(self, written: float) -> None:
         self.others += written
-        self.known = {character: value + written for character, value in self.known.items()}
+        for character, value in self.known.items():
+            self.known[character] = value + written
 
 
 def _describe(part: Any) -> Any:
     """Return a part as the library understood it, in the words of `tokenizer.json`."""
     # Its own JSON, without the vocabulary, which takes a second to go through.
-    return None if part is None else json.loads(part.__getstate__())
+    if part is None:
+        return None
+    state = part.__getstate__()
+    return json.loads(state)
 
 
 def _list_parts(described: Any) -> Iterator[Mapping[str, Any]]:
@@ -128,7 +133,8 @@ def _list_parts(described: Any) -> Iterator[Mapping[str, Any]]:
         if part["type"] != "Sequence":
             yield part
             continue
-        (inner,) = [value for value in part.values() if isinstance(value, list)]
+        lists = [value for value in part.values() if isinstance(value, list)]
+        (inner,) = lists
         pending.extend(reversed(inner))
 
 
@@ -136,7 +142,8 @@ def _repeats_text(part: Mapping[str, Any]) -> bool:
     """Tell whether a template holds the text of a row several times."""
     if part["type"] != "TemplateProcessing":
         return False
-    return sum("Sequence" in piece for piece in part["single"]) > 1
+    texts = [piece for piece in part["single"] if "Sequence" in piece]
+    return len(texts) > 1
 
 
 def _find_least_width(pattern: str) -> int:

@@ -31,6 +31,9 @@ _WITH_FLOOR: dict[Compare, Compare] = {
     pc.greater: pc.greater,
     pc.greater_equal: pc.greater,
 }
+# What is true of a number that is below, or above, the one that it is compared with.
+_TRUE_BELOW: tuple[Compare, ...] = (pc.less, pc.less_equal, pc.not_equal)
+_TRUE_ABOVE: tuple[Compare, ...] = (pc.greater, pc.greater_equal, pc.not_equal)
 # A double holds every integer of so many bits.
 _EXACT_BITS = 32
 
@@ -46,52 +49,79 @@ def compare_exactly(compare: Compare, left: Values, right: Values) -> Values:
         pyarrow.ArrowInvalid: an integer of 64 bits, or a decimal, beside a column of floats.
         pyarrow.ArrowNotImplementedError: types that have nothing in common.
     """
-    is_turned = isinstance(left, pa.Scalar) and isinstance(right, pa.Array)
-    both_columns = isinstance(left, pa.Array) and isinstance(right, pa.Array)
-    if is_turned or (both_columns and _would_round(right, left)):
+    if _is_turned(left, right):
         left, right = right, left
         compare = _MIRRORED[compare]
     if not _would_round(left, right):
         return _compare_alike(compare, left, right)
     if isinstance(right, pa.Scalar):
-        return _compare_with_float(compare, left, right.as_py())
-    is_small = pa.types.is_integer(left.type) and left.type.bit_width <= _EXACT_BITS
-    if not is_small:
+        number = right.as_py()
+        return _compare_with_float(compare, left, number)
+    if not _is_small_integer(left.type):
         raise pa.ArrowInvalid(
             f"values of type {left.type} with those of a column of type {right.type}, which would "
             "be rounded"
         )
-    return compare(left.cast(pa.float64()), right.cast(pa.float64()))
+    doubles = pa.float64()
+    return compare(
+        left.cast(doubles),
+        right.cast(doubles),
+    )
+
+
+def _is_turned(left: Values, right: Values) -> bool:
+    """Tell whether the sides are to be exchanged, so that what must stay exact is a column on the left."""
+    if isinstance(right, pa.Scalar):
+        return False
+    if isinstance(left, pa.Scalar):
+        return True
+    return _would_round(right, left)
 
 
 def _would_round(exact: Values, other: Values) -> bool:
     """Tell whether Arrow would make floats of the first, to compare it with the other."""
-    is_exact = pa.types.is_integer(exact.type) or pa.types.is_decimal(exact.type)
-    return bool(is_exact and pa.types.is_floating(other.type))
+    if not pa.types.is_floating(other.type):
+        return False
+    is_integer = pa.types.is_integer(exact.type)
+    is_decimal = pa.types.is_decimal(exact.type)
+    return bool(is_integer or is_decimal)
+
+
+def _is_small_integer(dtype: pa.DataType) -> bool:
+    if not pa.types.is_integer(dtype):
+        return False
+    return bool(dtype.bit_width <= _EXACT_BITS)
 
 
 def _compare_with_float(compare: Compare, column: Values, number: float | None) -> Values:
     """Compare integers or decimals with one float."""
     if number is None or not math.isfinite(number):
         # No integer is one of these, and a double tells on which side it is.
-        return compare(column.cast(pa.float64(), safe=False), pa.scalar(number, pa.float64()))
+        doubles = column.cast(pa.float64(), safe=False)
+        double = pa.scalar(number, pa.float64())
+        return compare(doubles, double)
     if pa.types.is_decimal(column.type):
         # As it is written, and not the binary fraction that is nearest to it.
-        return compare(column, pa.scalar(Decimal(str(number))))
+        written = Decimal(str(number))
+        return compare(column, pa.scalar(written))
     below = math.floor(number)
     if below == number:
         return _compare_with_integer(compare, column, below)
     if compare in _WITH_FLOOR:
-        return _compare_with_integer(_WITH_FLOOR[compare], column, below)
+        with_floor = _WITH_FLOOR[compare]
+        return _compare_with_integer(with_floor, column, below)
     # No integer is equal to it.
     return _answer_all(column, compare is pc.not_equal)
 
 
 def _compare_alike(compare: Compare, left: Values, right: Values) -> Values:
     """Compare values of which Arrow rounds none."""
-    is_number = isinstance(right, pa.Scalar) and pa.types.is_integer(right.type)
-    if is_number and right.is_valid and pa.types.is_integer(left.type):
-        return _compare_with_integer(compare, left, right.as_py())
+    are_integers = pa.types.is_integer(left.type) and pa.types.is_integer(right.type)
+    is_value = isinstance(right, pa.Scalar) and right.is_valid
+    # It may be out of the column's range.
+    if are_integers and is_value:
+        number = right.as_py()
+        return _compare_with_integer(compare, left, number)
     return compare(left, right)
 
 
@@ -99,10 +129,13 @@ def _compare_with_integer(compare: Compare, column: Values, number: int) -> Valu
     """Compare integers with one that may be out of their range."""
     least, most = find_range(column.type)
     if least <= number <= most:
-        return compare(column, pa.scalar(number, column.type))
-    is_below = compare in (pc.less, pc.less_equal, pc.not_equal)
-    is_above = compare in (pc.greater, pc.greater_equal, pc.not_equal)
-    return _answer_all(column, is_below if number > most else is_above)
+        scalar = pa.scalar(number, column.type)
+        return compare(column, scalar)
+    # Every integer of the column is on one side of it.
+    true_ones = _TRUE_ABOVE
+    if number > most:
+        true_ones = _TRUE_BELOW
+    return _answer_all(column, compare in true_ones)
 
 
 def find_range(dtype: pa.DataType) -> tuple[int, int]:
@@ -114,10 +147,14 @@ def find_range(dtype: pa.DataType) -> tuple[int, int]:
     bits = dtype.bit_width
     if pa.types.is_unsigned_integer(dtype):
         return 0, 2**bits - 1
-    return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    # One bit is the sign.
+    half = 2 ** (bits - 1)
+    return -half, half - 1
 
 
 def _answer_all(column: Values, answer: bool) -> Values:
     """Return one answer for every value, null where it is null."""
+    is_known = pc.is_valid(column)
+    known = pa.scalar(answer)
     unknown = pa.scalar(None, pa.bool_())
-    return pc.if_else(pc.is_valid(column), pa.scalar(answer), unknown)
+    return pc.if_else(is_known, known, unknown)

@@ -61,7 +61,8 @@ def quantise(network: nn.Module, example: Inputs, scales: Sequence[Scale]) -> nn
     """
     with quantising():
         prepared = _prepare(network, example)
-        places = [place for place, _ in torch_private.list_observers(prepared)]
+        observers = torch_private.list_observers(prepared)
+        places = [place for place, _ in observers]
         measured = [scale.place for scale in scales]
         # A place without a scale would be measured on whatever rows come first.
         if sorted(places) != sorted(measured):

@@ -91,7 +91,8 @@ class TorchEngine:
         """Yield every dtype in every layout, as `Engine.list_settings`."""
         layouts: tuple[Layout, ...] = ("contiguous",)
         # The order of channels is a question of images alone, (channels, height, width).
-        dimensions = [len(tensor.shape) for tensor in card.inputs.values()]
+        tensors = card.inputs.values()
+        dimensions = [len(tensor.shape) for tensor in tensors]
         if 3 in dimensions and "channels_last" not in without:
             layouts = ("contiguous", "channels_last")
         for dtype in _DTYPES[device.type]:

@@ -61,7 +61,9 @@ def load_machine_code(path: Path, runners: int, device: torch.device) -> Any:
     from torch._inductor.package.package import load_package
 
     # -1 is torch's word for the device without a number.
-    index = -1 if device.index is None else device.index
+    index = device.index
+    if index is None:
+        index = -1
     loaded = load_package(
         str(path),
         num_runners=runners,

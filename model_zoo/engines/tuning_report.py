@@ -102,7 +102,9 @@ def refuse_other_model(report: TuningReport, digest: str, url: str) -> None:
     made_for = model.get("digest", "")
     # By digest: a name and a version may stand for other weights by now.
     if made_for != digest:
-        name = f"{model.get('name', 'none')} {model.get('version', '')}"
+        model_name = model.get("name", "none")
+        version = model.get("version", "")
+        name = f"{model_name} {version}"
         other = f"{name} ({made_for[:_SHOWN_DIGITS]})"
         raise JobError(
             f"{url}: is the tuning report of another model, {other}, "

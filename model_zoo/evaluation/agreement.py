@@ -105,7 +105,9 @@ def _compare_probabilities(output: _Output, activation: str, threshold: float) -
     is_same = expected_labels == labels
     rows = len(expected)
     # The mean of no rows is not a number, and would agree less than any.
-    share = float(is_same.mean()) if rows else 1.0
+    share = 1.0
+    if rows:
+        share = float(is_same.mean())
     return Agreement(
         rows=rows,
         max_difference=difference,
@@ -142,7 +144,9 @@ def _find_smallest_cosine(expected: np.ndarray, actual: np.ndarray) -> float:
     products = (expected * actual).sum(axis=1)
 
     # Rows of zeros in both agree, and have no angle; one beside a row of numbers has none either.
-    has_numbers = expected.any(axis=1) | actual.any(axis=1)
+    expects_numbers = expected.any(axis=1)
+    gives_numbers = actual.any(axis=1)
+    has_numbers = expects_numbers | gives_numbers
     with np.errstate(invalid="ignore", divide="ignore"):
         cosines = products / lengths
     cosines = np.where(has_numbers, cosines, 1.0)

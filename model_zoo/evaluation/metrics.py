@@ -149,7 +149,9 @@ def _compute_roc_auc(
     numbers = np.array(classes)
     if len(labels) == 2:
         # A matrix of scores is as good as its second column.
-        positive = scores if scores.ndim == 1 else scores[:, 1]
+        positive = scores
+        if scores.ndim != 1:
+            positive = scores[:, 1]
         area = metrics.roc_auc_score(numbers, positive)
         return float(area)
 

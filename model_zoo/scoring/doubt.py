@@ -30,7 +30,8 @@ class Doubt:
 
     def remember_row(self, call: Call) -> None:
         """Keep a row that the call scored, as what a later doubt is settled by."""
-        scored = (row for row in range(call.rows) if row not in call.rejected)
+        all_rows = range(call.rows)
+        scored = (row for row in all_rows if row not in call.rejected)
         row = next(scored, None)
         if row is None:
             return
@@ -83,7 +84,8 @@ class Doubt:
 def _choose_others(call: Call) -> list[int]:
     """Return a few rows of the call that have not failed alone."""
     rejected = list(call.rejected)
-    others = np.setdiff1d(np.arange(call.rows), rejected)
+    all_rows = np.arange(call.rows)
+    others = np.setdiff1d(all_rows, rejected)
     # From all over: where one fails, those beside it often fail too.
     chosen = spread_rows(len(others))
     rows: list[int] = others[chosen].tolist()

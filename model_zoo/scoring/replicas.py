@@ -45,5 +45,6 @@ class Replicas:
         own: int = getattr(self._of_thread, "number", self._first)
         count = len(self.scorers)
         # From its own on, and round: of equals, `min` takes the first.
-        in_turn = [(own + step) % count for step in range(count)]
+        steps = range(count)
+        in_turn = [(own + step) % count for step in steps]
         return min(in_turn, key=self._computing.__getitem__)

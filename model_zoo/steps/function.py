@@ -144,7 +144,8 @@ def _call_arrow(name: str, user_function: Any, table: pa.RecordBatch) -> NewColu
 def _is_dict_of_arrays(returned: Any) -> bool:
     if not isinstance(returned, dict):
         return False
-    return all(isinstance(array, np.ndarray) for array in returned.values())
+    arrays = returned.values()
+    return all(isinstance(array, np.ndarray) for array in arrays)
 
 
 def _call_pandas(name: str, user_function: Any, table: pa.RecordBatch) -> NewColumns:
@@ -231,10 +232,15 @@ def _where(error: Exception, file: str) -> str:
         kind = error.kind
         # What the user's code raised.
         origin = error.__cause__
-    frames = traceback.extract_tb(origin.__traceback__ if origin is not None else None)
+    trace = None
+    if origin is not None:
+        trace = origin.__traceback__
+    frames = traceback.extract_tb(trace)
     lines = [frame.lineno for frame in frames if frame.filename == file]
     # None when the error was met elsewhere, as where Arrow takes over what the function returned.
     if not lines:
         return kind
     # The last: where it left the user's file, for a library perhaps.
-    return f"{kind} in line {lines[-1]} of {os.path.basename(file)}"
+    last_line = lines[-1]
+    name = os.path.basename(file)
+    return f"{kind} in line {last_line} of {name}"

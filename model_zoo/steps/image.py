@@ -73,7 +73,8 @@ class Image(StepModel):
         return {self.into: decode_images(encoded, self)}
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
-        return {self.into: self.height * self.width * _count_channels(self.mode)}
+        channels = _count_channels(self.mode)
+        return {self.into: self.height * self.width * channels}
 
     def _check_channels(self, name: str, values: tuple[float, ...]) -> None:
         channels = _count_channels(self.mode)
@@ -196,7 +197,9 @@ def _to_8_bits(image: Any) -> Any:
 
     if image.mode.startswith("I;16"):
         depth, is_white_zero = _read_depth(image)
-        upper_bits = (np.asarray(image) >> (depth - 8)).astype(np.uint8)
+        lower_bits = depth - 8
+        shifted = np.asarray(image) >> lower_bits
+        upper_bits = shifted.astype(np.uint8)
         if is_white_zero:
             upper_bits = 255 - upper_bits
         return PIL.Image.fromarray(upper_bits)

@@ -28,7 +28,8 @@ class Stack(StepModel):
         """
         parts = self._take_parts(columns)
         width = sum(map(_count_lines, parts))
-        buffer = np.empty((width, rows), dtype=self.dtype)
+        shape = (width, rows)
+        buffer = np.empty(shape, dtype=self.dtype)
         start = 0
         for name, part in zip(self.columns, parts, strict=True):
             stop = start + _count_lines(part)
@@ -37,18 +38,25 @@ class Stack(StepModel):
         return {self.into: buffer.T}
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
-        return {self.into: sum(widths.get(name, 1) for name in self.columns)}
+        taken = [widths.get(name, 1) for name in self.columns]
+        return {self.into: sum(taken)}
 
     def _take_parts(self, columns: Columns) -> list[np.ndarray]:
         """Return the step's columns as numbers; for an integer buffer, already in its dtype."""
-        parts = [get_numbers(columns, name, self.step) for name in self.columns]
+        parts = []
+        for name in self.columns:
+            part = get_numbers(columns, name, self.step)
+            parts.append(part)
         if not self.dtype.startswith("int"):
             return parts
 
         # Before the buffer is filled: there, numpy would wrap or cut what does not fit.
         dtype = np.dtype(self.dtype)
-        named = zip(self.columns, parts, strict=True)
-        return [cast_array(name, part, dtype) for name, part in named]
+        whole = []
+        for name, part in zip(self.columns, parts, strict=True):
+            cast = cast_array(name, part, dtype)
+            whole.append(cast)
+        return whole
 
 
 def _count_lines(part: np.ndarray) -> int:
@@ -67,7 +75,9 @@ def _fill_lines(name: str, part: np.ndarray, lines: np.ndarray) -> None:
     with np.errstate(over="ignore"):
         lines[:] = part.T
     # Looked for in the result alone, so that only a batch with an infinity pays for a second cast.
-    is_narrower = lines.dtype.itemsize < part.dtype.itemsize
+    held_bytes = lines.dtype.itemsize
+    given_bytes = part.dtype.itemsize
+    is_narrower = held_bytes < given_bytes
     if is_narrower and np.isinf(lines).any():
         # Raises, unless the infinities were there before.
         cast_array(name, part, lines.dtype)

@@ -111,7 +111,8 @@ def _encode_all(tokenizer: Any, strings: list[str]) -> list[list[int]]:
     for first in range(0, len(strings), _TEXTS_OF_A_PIECE):
         texts = strings[first : first + _TEXTS_OF_A_PIECE]
         with one_piece(), crashes_as_errors():
-            tokens += [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
+            encodings = tokenizer.encode_batch_fast(texts)
+            tokens += [encoding.ids for encoding in encodings]
     return tokens
 
 

@@ -76,11 +76,16 @@ class Column:
         So it is with what a model takes and is copied, too, unless it is a number: a contract tells
         texts from numbers, and not a dictionary from plain texts.
         """
-        if self.stated or not self.castable or not self.carried or self.type is None:
+        if self.stated or self.type is None:
             return False
-        is_same = all(join_types(self.type, actual) is not None for actual in types)
+        if not self.castable or not self.carried:
+            return False
+        for actual in types:
+            if join_types(self.type, actual) is None:
+                return False
         # Nothing but nulls would come out as null.
-        return is_same and any(not pa.types.is_null(actual) for actual in types)
+        are_null = [pa.types.is_null(actual) for actual in types]
+        return not all(are_null)
 
 
 @dataclass(frozen=True)
@@ -271,7 +276,10 @@ def number_rows(unit: WorkUnit, rows: pa.RecordBatch, offset: int, last: bool) -
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
     """Return a record batch of the schema without rows."""
-    columns = [pa.array([], type=field.type) for field in schema]
+    columns = []
+    for field in schema:
+        nothing = pa.array([], type=field.type)
+        columns.append(nothing)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
@@ -301,9 +309,13 @@ def _widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
 
 
 def _is_number(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype))
+    is_integer = pa.types.is_integer(dtype)
+    is_floating = pa.types.is_floating(dtype)
+    return bool(is_integer or is_floating)
 
 
 def _rounds(actual: pa.DataType, wanted: pa.DataType) -> bool:
     """Tell whether values may be rounded: models are trained in float32 on tables in float64."""
-    return bool(actual == pa.float64() and wanted == pa.float32())
+    is_double = actual == pa.float64()
+    is_single = wanted == pa.float32()
+    return bool(is_double and is_single)

@@ -100,4 +100,8 @@ def columns_of_types(schema: pa.Schema, checks: Sequence[Any]) -> list[pa.Field]
         schema: all columns.
         checks: functions of `pyarrow.types`.
     """
-    return [field for field in schema if any(check(field.type) for check in checks)]
+
+    def passes_any(field: pa.Field) -> bool:
+        return any(check(field.type) for check in checks)
+
+    return list(filter(passes_any, schema))

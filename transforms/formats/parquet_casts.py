@@ -27,14 +27,16 @@ def cast_column(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
     Returns:
         The column; and by row why its value is null there.
     """
-    if holds(field.type, types.is_fixed_size_list):
+    wanted = field.type
+    if holds(wanted, types.is_fixed_size_list):
         return _cast_fixed_lists(column, field)
-    cast = cast_exactly(column, field.type)
+    cast = cast_exactly(column, wanted)
     # Only floats can overflow: integers are cast to wider ones alone.
-    if not types.is_floating(field.type):
+    if not types.is_floating(wanted):
         return cast, {}
     cast, overflowed = _take_out_overflows(column, cast)
-    return cast, _explain_overflows(overflowed, column.type, field)
+    reasons = _explain_overflows(overflowed, column.type, field)
+    return cast, reasons
 
 
 def _cast_fixed_lists(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
@@ -57,8 +59,8 @@ def _cast_fixed_lists(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reas
         f"column {field.name!r}: a list in {field.type} is missing or has another size, "
         "which readers of Parquet refuse; write the column as a list of any size"
     )
-    reasons = dict.fromkeys(unfit.tolist(), reason)
-    return cast, reasons
+    rows = unfit.tolist()
+    return cast, dict.fromkeys(rows, reason)
 
 
 def _spread_rows(values: pa.Array, rows: np.ndarray, row_count: int) -> pa.Array:
@@ -83,9 +85,9 @@ def _find_unfit_lists(array: pa.Array, dtype: pa.DataType) -> np.ndarray:
     # The empty one for types without such lists: numpy concatenates no empty sequence.
     nothing = np.empty(0, dtype=np.int64)
     by_level = _list_unfit(array, dtype, all_rows)
-    unfit = [nothing, *by_level]
+    unfit = np.concatenate([nothing, *by_level])
     # A row may hold several unfit lists.
-    return np.unique(np.concatenate(unfit))
+    return np.unique(unfit)
 
 
 def _take_out_overflows(column: pa.Array, cast: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -98,7 +100,9 @@ def _take_out_overflows(column: pa.Array, cast: pa.Array) -> tuple[pa.Array, pa.
 
 
 def _explain_overflows(overflowed: pa.Array, actual: pa.DataType, field: pa.Field) -> Reasons:
-    reason = RowError(f"column {field.name!r}: a {actual} that does not fit {field.type}")
+    name = field.name
+    wanted = field.type
+    reason = RowError(f"column {name!r}: a {actual} that does not fit {wanted}")
     rows = pc.indices_nonzero(overflowed)
     return dict.fromkeys(rows.to_pylist(), reason)
 
@@ -110,10 +114,13 @@ def _list_unfit(array: pa.Array, dtype: pa.DataType, rows: np.ndarray) -> Iterat
         pair = pa.struct([dtype.key_field, dtype.item_field])
         dtype = pa.list_(pair)
     if types.is_struct(dtype):
-        for child, field in zip(array.flatten(), dtype, strict=True):
+        children = array.flatten()
+        for child, field in zip(children, dtype, strict=True):
             yield from _list_unfit(child, field.type, rows)
         return
-    if not types.is_nested(dtype) or not types.is_nested(array.type):
+    if not types.is_nested(dtype):
+        return
+    if not types.is_nested(array.type):
         return
     if types.is_fixed_size_list(dtype):
         is_fit = _have_length(array, dtype.list_size)
@@ -121,13 +128,15 @@ def _list_unfit(array: pa.Array, dtype: pa.DataType, rows: np.ndarray) -> Iterat
     parents = pc.list_parent_indices(array)
     rows_inside = rows[parents.to_numpy()]
     values = array.flatten()
-    yield from _list_unfit(values, dtype.value_type, rows_inside)
+    value_type = dtype.value_type
+    yield from _list_unfit(values, value_type, rows_inside)
 
 
 def _have_length(lists: pa.Array, length: int) -> np.ndarray:
     """Tell of each list (bool) whether it is there and has a length."""
     lengths = pc.list_value_length(lists)
+    is_right = pc.equal(lengths, length)
     # A missing list has no length.
-    is_right = pc.equal(lengths, length).fill_null(False)
+    is_right = is_right.fill_null(False)
     have_length: np.ndarray = is_right.to_numpy(zero_copy_only=False)
     return have_length

@@ -51,8 +51,10 @@ def read_footer(
         if url.endswith((".csv", ".csv.gz", ".csv.zst")):
             hint = "is it CSV? then set source.format=csv"
         # The rest is Arrow's advice to programmers.
-        reason, _, _ = explain_failure(error, url).partition(". ")
-        raise InputError(f"{url}: {what}: {reason[:_MOST_CHARACTERS]}; {hint}") from error
+        explained = explain_failure(error, url)
+        first_sentence, _, _ = explained.partition(". ")
+        reason = first_sentence[:_MOST_CHARACTERS]
+        raise InputError(f"{url}: {what}: {reason}; {hint}") from error
 
 
 def is_encryption(error: Exception) -> bool:
@@ -116,7 +118,8 @@ def count_row_bytes(metadata: pq.FileMetaData, groups: Sequence[int], names: set
         for leaf, width in widths.items():
             column = group.column(leaf)
             group_bytes += _count_column_bytes(column, width)
-        most = max(most, group_bytes // max(1, group.num_rows))
+        rows = max(1, group.num_rows)
+        most = max(most, group_bytes // rows)
     return most
 
 
@@ -150,7 +153,10 @@ def _read_footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
 def _list_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
     """Return the bytes of a value, by number of the leaf, of the leaves that some columns have."""
     leaves = _list_leaves(metadata, names)
-    return {number: _get_width(leaf) for number, leaf in leaves.items()}
+    widths = {}
+    for number, leaf in leaves.items():
+        widths[number] = _get_width(leaf)
+    return widths
 
 
 def _list_leaves(metadata: pq.FileMetaData, names: set[str]) -> dict[int, pq.ColumnSchema]:

@@ -48,7 +48,7 @@ class Reading:
 
     def opens_as(self, other: "Reading") -> bool:
         """Tell whether one open file serves both."""
-        return (self.unit, self.stored) == (other.unit, other.stored)
+        return self.unit == other.unit and self.stored == other.stored
 
 
 # How nearly every column is read.
@@ -107,13 +107,16 @@ def declare_int96(
         wanted = declared[name]
         position = schema.get_field_index(name)
         # None twice: of two columns of one name, and of a type that the first file decides.
-        if position < 0 or wanted is None or not types.is_timestamp(wanted):
+        if position < 0 or wanted is None:
+            continue
+        if not types.is_timestamp(wanted):
             continue
         field = schema.field(position)
         # Not a zone: the file has none.
         if types.is_timestamp(field.type):
-            unit = pa.timestamp(wanted.unit)
-            schema = schema.set(position, field.with_type(unit))
+            in_unit = pa.timestamp(wanted.unit)
+            declared_field = field.with_type(in_unit)
+            schema = schema.set(position, declared_field)
     return schema
 
 
@@ -155,14 +158,18 @@ def list_readings(
             fixed.append(name)
         else:
             others.append(name)
-    readings = [Reading(tuple(others)), Reading(tuple(fixed), stored=True)]
+    usual = Reading(tuple(others))
+    as_stored = Reading(tuple(fixed), stored=True)
+    readings = [usual, as_stored]
     # What wraps and what rounds shows where the units differ.
-    other_units = {"ns", "s", *units.values()} - {INT96_UNIT}
+    other_units = {"ns", "s", *units.values()}
+    other_units.discard(INT96_UNIT)
     other_int96 = tuple(name for name in others if name in units)
     fixed_int96 = tuple(name for name in fixed if name in units)
     for unit in sorted(other_units):
-        readings.append(Reading(other_int96, unit))
-        readings.append(Reading(fixed_int96, unit, stored=True))
+        usual = Reading(other_int96, unit)
+        as_stored = Reading(fixed_int96, unit, stored=True)
+        readings += [usual, as_stored]
     return [reading for reading in readings if reading.names]
 
 
@@ -194,7 +201,9 @@ def put_together(
     reasons: dict[int, Exception] = {}
     for name, unit in units.items():
         column = columns[name]
-        inexact = find_inexact(unit, column, read[name, "ns"], read[name, "s"])
+        nanoseconds = read[name, "ns"]
+        seconds = read[name, "s"]
+        inexact = find_inexact(unit, column, nanoseconds, seconds)
         if len(inexact) == 0:
             continue
         columns[name] = blank_out(column, inexact)
@@ -213,12 +222,16 @@ def blank_out(column: pa.Array, rows: np.ndarray) -> pa.Array:
     positions = np.arange(len(column), dtype=np.int64)
     is_blank = np.zeros(len(column), dtype=bool)
     is_blank[rows] = True
-    return take_values(column, pa.array(positions, mask=is_blank))
+    # A null position gives a null.
+    taken = pa.array(positions, mask=is_blank)
+    return take_values(column, taken)
 
 
 def holds_nested_dictionary(dtype: pa.DataType) -> bool:
     """Tell whether there is a dictionary inside a type."""
-    return types.is_nested(dtype) and holds(dtype, types.is_dictionary)
+    if not types.is_nested(dtype):
+        return False
+    return holds(dtype, types.is_dictionary)
 
 
 def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
@@ -231,8 +244,11 @@ def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
     """
     if reading.stored:
         options["metadata"] = _read_stored_metadata(url)
-    source = url if files.is_local(url) else files.open_read(url)
-    return pq.ParquetFile(source, coerce_int96_timestamp_unit=reading.unit, **options)
+    options["coerce_int96_timestamp_unit"] = reading.unit
+    source = url
+    if not files.is_local(url):
+        source = files.open_read(url)
+    return pq.ParquetFile(source, **options)
 
 
 def align(streams: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[list[pa.RecordBatch]]:
@@ -241,7 +257,10 @@ def align(streams: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[list[pa.Recor
     Streams of one file have the same rows, and not always the same batches: Arrow ends one where a
     dictionary ends.
     """
-    heads: list[pa.RecordBatch] = [next(stream, None) for stream in streams]
+    heads: list[pa.RecordBatch] = []
+    for stream in streams:
+        head = next(stream, None)
+        heads.append(head)
     while all(head is not None for head in heads):
         rows = min(head.num_rows for head in heads)
         yield [head.slice(0, rows) for head in heads]
@@ -271,8 +290,10 @@ def find_inexact(
     nanoseconds_per_unit = np.int64(_PER_SECOND["ns"] // per_second)
     for arrays, rows in _walk([values, nanoseconds, seconds], all_rows):
         first, second, third = arrays
+        if not types.is_timestamp(first.type):
+            continue
         # Timestamps of 64 bits are the same in every reading.
-        if not types.is_timestamp(first.type) or second.type == third.type:
+        if second.type == third.type:
             continue
         in_unit = _to_integers(first)
         in_nanoseconds = _to_integers(second)
@@ -299,7 +320,9 @@ def explain_inexact(rows: np.ndarray, field: pa.Field, unit: str) -> Mapping[int
     way_out = ""
     # A job can declare no nested type.
     if types.is_timestamp(field.type):
-        other_unit = "us" if unit == "ns" else "ns"
+        other_unit = "ns"
+        if unit == "ns":
+            other_unit = "us"
         way_out = f"; if all fit timestamp[{other_unit}], say so in source.types"
     reason = RowError(
         f"column {field.name!r}: an INT96 timestamp that timestamp[{unit}] cannot hold exactly"
@@ -325,8 +348,9 @@ def _list_columns(
     """Return columns by name and by the unit that they were read in."""
     columns = {}
     for reading, rows in batches.items():
+        unit = reading.unit
         for name, column in zip(reading.names, rows.columns, strict=True):
-            columns[name, reading.unit] = column
+            columns[name, unit] = column
     return columns
 
 
@@ -368,7 +392,8 @@ def _walk(
         flattened = [array.flatten() for array in arrays]
         # All arrays have one structure, so the first one's lists stand for all.
         parents = pc.list_parent_indices(arrays[0])
-        yield from _walk(flattened, rows[parents.to_numpy()])
+        rows_inside = rows[parents.to_numpy()]
+        yield from _walk(flattened, rows_inside)
 
 
 def _to_integers(array: pa.Array) -> np.ndarray:
