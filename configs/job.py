@@ -68,7 +68,11 @@ class Csv(_Section):
             one. A row that is not quoted so is rejected.
     """
 
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    delimiter: str = Field(
+        default=",",
+        min_length=1,
+        max_length=1,
+    )
     encoding: str = "utf-8"
     null_values: Names = ("",)
     newlines_in_values: bool = True
@@ -218,7 +222,11 @@ class Postprocess(_Section):
     activation: Literal["auto", "sigmoid", "softmax", "none"] = "auto"
     keep: Names | None = None
     labels: Names | None = None
-    threshold: float = Field(default=0.5, ge=0, le=1)
+    threshold: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+    )
     top_k: Count = 1
     where: str | None = None
     sort_by: Names = ()
@@ -254,8 +262,16 @@ class Errors(_Section):
             of the rejected file.
     """
 
-    max_rejected_rows: int = Field(default=0, ge=0, le=MOST)
-    max_rejected_percent: float = Field(default=0.0, ge=0, le=100)
+    max_rejected_rows: int = Field(
+        default=0,
+        ge=0,
+        le=MOST,
+    )
+    max_rejected_percent: float = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+    )
     store_values: bool = False
 
 

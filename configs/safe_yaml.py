@@ -95,7 +95,12 @@ class _PlainLoader(yaml.SafeLoader):
             self._sizes[anchor] = self._size - before
         return node
 
-    def _compose_deeper(self, parent: Any, index: Any, event: Any) -> Any:
+    def _compose_deeper(
+        self,
+        parent: Any,
+        index: Any,
+        event: Any,
+    ) -> Any:
         self._depth += 1
         if self._depth > _DEEPEST:
             self._refuse(f"nested deeper than {_DEEPEST} levels", event)

@@ -85,7 +85,12 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _make_tuning(job: ScoringJob, plan: Plan, sample: Sample, say: Say) -> Tuning:
+def _make_tuning(
+    job: ScoringJob,
+    plan: Plan,
+    sample: Sample,
+    say: Say,
+) -> Tuning:
     def say_measured(measured: Measured) -> None:
         cells = _make_cells(measured, tuning.measured[0])
         say(_make_line(cells))
@@ -156,7 +161,12 @@ def _store(url: str, report: TuningReport) -> None:
         ) from error
 
 
-def _say_head(job: ScoringJob, plan: Plan, sample: Sample, say: Say) -> None:
+def _say_head(
+    job: ScoringJob,
+    plan: Plan,
+    sample: Sample,
+    say: Say,
+) -> None:
     name = plan.package.card.name
     device = job.model.device
     say(f"tuning {name} on at most {sample.rows:,} rows, {cores()} cores, {device}")
@@ -237,9 +247,20 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     add_job_flags(parser)
     rows = f"rows of the sample, at most (default: {_ROWS})"
-    parser.add_argument("--rows", type=int, default=_ROWS, help=rows)
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=_ROWS,
+        help=rows,
+    )
     without = "leave this out; may be repeated"
-    parser.add_argument("--without", action="append", default=[], choices=WITHOUT, help=without)
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=WITHOUT,
+        help=without,
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse_whole(argv)

@@ -53,7 +53,12 @@ def open_new(path: Path) -> BinaryIO:
     return os.fdopen(number, "wb")
 
 
-def create(path: Path, content: bytes, scratch: Path, synced: bool) -> bool:
+def create(
+    path: Path,
+    content: bytes,
+    scratch: Path,
+    synced: bool,
+) -> bool:
     """Give whole content a name that is not taken, and tell whether it got it.
 
     Args:

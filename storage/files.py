@@ -113,7 +113,12 @@ def list_names(folder: str) -> list[str]:
 
 
 @plain_errors()
-def create(url: str, content: bytes, synced: bool = True, scratch: str | None = None) -> bool:
+def create(
+    url: str,
+    content: bytes,
+    synced: bool = True,
+    scratch: str | None = None,
+) -> bool:
     """Write a whole file only if there is none, and tell whether it was written. Atomic.
 
     Args:

@@ -123,7 +123,12 @@ def to_printable(path: str) -> str:
     return path.encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _walk(fs: Any, pattern: Pattern, is_named: bool, recursive: bool) -> Listing:
+def _walk(
+    fs: Any,
+    pattern: Pattern,
+    is_named: bool,
+    recursive: bool,
+) -> Listing:
     listing = Listing(pattern.root)
     level = [_Folder(pattern.root, pattern.start, is_named)]
     while level:

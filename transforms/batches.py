@@ -73,7 +73,11 @@ class RawBatch:
     last: bool
     rejected: tuple[RejectedBatch, ...] = ()
     record: RowRecord = _NO_RECORD
-    times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
+    times: StageTimes = field(
+        default_factory=StageTimes,
+        compare=False,
+        repr=False,
+    )
 
     def __len__(self) -> int:
         return self.rows.num_rows
@@ -93,8 +97,9 @@ class RawBatch:
             rejected: their positions in `rows`, and why.
             stage: the stage that cannot take them.
         """
-        positions = np.array(sorted(rejected.reasons), dtype=np.int64)
-        reasons = [rejected.reasons[position] for position in positions.tolist()]
+        in_order = sorted(rejected.reasons)
+        reasons = [rejected.reasons[position] for position in in_order]
+        positions = np.array(in_order, dtype=np.int64)
         rejected_rows = take_rows(self.rows, positions)
         records = record_rows(
             self.id,
@@ -130,7 +135,8 @@ class FeatureBatch:
     @property
     def nbytes(self) -> int:
         """Return the size of the arrays."""
-        return sum(array.nbytes for array in self.inputs.values())
+        arrays = self.inputs.values()
+        return sum(array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True)
@@ -177,13 +183,18 @@ class ScoredBatch:
     rejected: tuple[RejectedBatch, ...]
     last: bool
     computed_by: str
-    times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
+    times: StageTimes = field(
+        default_factory=StageTimes,
+        compare=False,
+        repr=False,
+    )
 
     def __post_init__(self) -> None:
         scored = self.rows.num_rows
         rejected = count_rejected(self.rejected)
         # Also here, and not only when a run is published, so that the message names the batch.
-        if self.rows_in != scored + self.rows_filtered + rejected:
+        accounted = scored + self.rows_filtered + rejected
+        if self.rows_in != accounted:
             raise AssertionError(
                 f"{self.id}: {self.rows_in} rows in, "
                 f"but {scored} + {self.rows_filtered} + {rejected} out"
@@ -292,10 +303,12 @@ class BatchCoder(coders.Coder):
 
 def _pickle_compactly(batch: Any) -> Any:
     """Pickle a slice's own rows only: pickle would take the whole batch that it was cut from."""
-    names = [field.name for field in fields(batch) if field.name != "rows"]
+    names = [field.name for field in fields(batch)]
+    names.remove("rows")
     state = {name: getattr(batch, name) for name in names}
     own_rows = dump_rows(batch.rows)
-    return _unpickle, (type(batch), own_rows, state)
+    arguments = (type(batch), own_rows, state)
+    return _unpickle, arguments
 
 
 def _unpickle(cls: Any, rows: bytes, state: dict[str, Any]) -> Any:

@@ -136,7 +136,8 @@ def _reject_what_no_file_holds(rows: pa.RecordBatch, carried: Sequence[str], for
     Raises:
         RejectedRows: these rows.
     """
-    unfit = find_output_format(format).find_unfit(rows, carried)
+    output_format = find_output_format(format)
+    unfit = output_format.find_unfit(rows, carried)
     if unfit:
         raise RejectedRows(unfit)
 
@@ -145,7 +146,8 @@ def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, pa.A
     """Return a column of one value for each constant."""
     columns = {}
     for name, value in constants.items():
-        columns[name] = pa.repeat(pa.scalar(value), rows)
+        scalar = pa.scalar(value)
+        columns[name] = pa.repeat(scalar, rows)
     return columns
 
 
@@ -178,7 +180,8 @@ def _make_scores(
     """Return the score columns that are kept or filtered by, by their new names, in their types."""
     filtered_by = _list_filtered_by(how, carried, where)
     # Each once, kept ones first.
-    wanted = list(dict.fromkeys([*keep, *filtered_by]))
+    named = [*keep, *filtered_by]
+    wanted = list(dict.fromkeys(named))
     scores = {}
     columns = score_columns(outputs, how, wanted)
     for old_name, column in columns.items():
@@ -198,7 +201,8 @@ def _list_filtered_by(
         return []
     # A filter has the new names, as a reader of the output has.
     old_names = {new: old for old, new in how.rename.items()}
-    new_names = [name for name in where_columns(where) if name not in carried]
+    named = where_columns(where)
+    new_names = [name for name in named if name not in carried]
     return [old_names.get(name, name) for name in new_names]
 
 
@@ -226,7 +230,8 @@ def _reject_unfit(name: str, column: pa.Array, dtype: pa.DataType) -> RejectedRo
     """Return the rows whose score does not fit, or the refusal of a type that fits none."""
 
     def cast_some(positions: np.ndarray) -> pa.Array:
-        some = column.take(pa.array(positions))
+        taken = pa.array(positions)
+        some = column.take(taken)
         return _cast(some, dtype)
 
     try:
@@ -238,7 +243,9 @@ def _reject_unfit(name: str, column: pa.Array, dtype: pa.DataType) -> RejectedRo
         )
     # One for all: its message holds no value.
     reason = RowError(f"score {name} does not fit {dtype}")
-    rows = rejected.reasons if rejected else ()
+    if rejected is None:
+        return RejectedRows({})
+    rows = rejected.reasons
     return RejectedRows(dict.fromkeys(rows, reason))
 
 

@@ -153,7 +153,8 @@ def _find_not_finite(outputs: Arrays, known: Mapping[int, Exception]) -> dict[in
         # Rows are looked at only where there is something to find.
         if is_finite.all():
             continue
-        row_is_finite = is_finite.reshape(len(values), -1).all(axis=1)
+        values_of_rows = is_finite.reshape(len(values), -1)
+        row_is_finite = values_of_rows.all(axis=1)
         rows = np.flatnonzero(~row_is_finite)
         for row in rows.tolist():
             if row not in known:

@@ -58,7 +58,8 @@ def preprocess_rows(
         InputError, JobError: something that concerns not just a row.
         WorkerError: a picture or text took too long.
     """
-    columns: dict[str, Column] = dict(zip(rows.schema.names, rows.columns, strict=True))
+    named = zip(rows.schema.names, rows.columns, strict=True)
+    columns: dict[str, Column] = dict(named)
     columns.update(_decode_carried(rows, contract))
     # Before the steps, so that they see no missing value that the contract settles.
     columns.update(_settle_missing(columns, contract))
@@ -127,8 +128,9 @@ def _decode_carried(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> di
     for rule in contract:
         column = rows.column(rule.name)
         wanted = _TEXT_TYPES.get(rule.type)
-        if wanted is not None and column.type != wanted:
-            decoded[rule.name] = cast_exactly(column, wanted)
+        if wanted is None or column.type == wanted:
+            continue
+        decoded[rule.name] = cast_exactly(column, wanted)
     return decoded
 
 
@@ -195,4 +197,5 @@ def _select_input(
         )
     if array.dtype == wanted.dtype:
         return array
-    return cast_array(name, array, np.dtype(wanted.dtype))
+    dtype = np.dtype(wanted.dtype)
+    return cast_array(name, array, dtype)

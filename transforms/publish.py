@@ -192,7 +192,8 @@ def _create_manifest(run: RunFolder, content: dict[str, Any]) -> None:
 
 
 def _refuse_other_content(run: RunFolder, content: Mapping[str, Any]) -> None:
-    standing = json.loads(files.read(run.manifest) or b"{}")
+    text = files.read(run.manifest) or b"{}"
+    standing = json.loads(text)
     # Nothing stands there: the name was not taken, but its folder was gone.
     if not standing:
         raise FileNotFoundError(errno.ENOENT, "somebody removed the folder", run.temporary)

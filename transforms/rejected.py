@@ -81,21 +81,23 @@ def record_rows(
         record: what is kept of them.
     """
     count = len(row_numbers)
-    names = [type(reason).__name__ for reason in reasons]
+    kinds = map(type, reasons)
+    names = [kind.__name__ for kind in kinds]
     messages = list(_list_messages(reasons, rows))
     # In the order in which the file has them.
     columns = {
-        "source": pa.repeat(pa.scalar(id.shard), count),
+        "source": _repeat_text(id.shard, count),
         "row": pa.array(row_numbers, type=pa.int64()),
     }
     if record.key is not None:
-        columns["key"] = _make_nullable(rows.column(record.key))
-    columns["stage"] = pa.repeat(pa.scalar(stage), count)
-    columns["error"] = pa.array(names, type=pa.string())
-    columns["message"] = pa.array(messages, type=pa.string())
+        key = rows.column(record.key)
+        columns["key"] = _make_nullable(key)
+    text = pa.string()
+    columns["stage"] = _repeat_text(stage, count)
+    columns["error"] = pa.array(names, type=text)
+    columns["message"] = pa.array(messages, type=text)
     if record.values:
-        values = [_make_nullable(column) for column in rows.columns]
-        columns["values"] = pa.StructArray.from_arrays(values, rows.schema.names)
+        columns["values"] = _gather_values(rows)
     records = pa.RecordBatch.from_pydict(columns)
     return RejectedBatch(id, stage, records)
 
@@ -112,12 +114,26 @@ def find_kept(rows: int, rejected: RejectedRows) -> np.ndarray:
 
 
 def _unpickle(id: BatchId, stage: str, rows: bytes) -> RejectedBatch:
-    return RejectedBatch(id, stage, load_rows(rows))
+    records = load_rows(rows)
+    return RejectedBatch(id, stage, records)
+
+
+def _repeat_text(text: str, count: int) -> pa.Array:
+    scalar = pa.scalar(text)
+    return pa.repeat(scalar, count)
+
+
+def _gather_values(rows: pa.RecordBatch) -> pa.Array:
+    """Return all columns of rejected rows as one, of structs."""
+    names = rows.schema.names
+    columns = [_make_nullable(column) for column in rows.columns]
+    return pa.StructArray.from_arrays(columns, names)
 
 
 def _make_nullable(column: pa.Array) -> pa.Array:
     """Return a column of rejected rows, in which any value may be what could not be read."""
-    return cast_exactly(column, nullable_type(column.type))
+    dtype = nullable_type(column.type)
+    return cast_exactly(column, dtype)
 
 
 def _list_messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterator[str]:
@@ -136,7 +152,9 @@ def _redact_message(reason: Exception, rows: pa.RecordBatch, position: int) -> s
     """
     try:
         row = rows.slice(position, 1)
-        return shown(reason, _list_texts(row), known=rows.schema.names)
+        values = _list_texts(row)
+        names = rows.schema.names
+        return shown(reason, values, known=names)
     except Exception:  # noqa: BLE001 - a row that is rejected must not end the run
         return type(reason).__name__
 
@@ -161,17 +179,28 @@ def _list_bytes(column: pa.Array) -> Iterator[bytes]:
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
-        yield from _list_bytes(decode(column))
+        plain = decode(column)
+        yield from _list_bytes(plain)
     elif pa.types.is_map(kind):
-        yield from _list_bytes(to_lists_of_pairs(column))
+        pairs = to_lists_of_pairs(column)
+        yield from _list_bytes(pairs)
     elif pa.types.is_struct(kind):
         for child in column.flatten():
             yield from _list_bytes(child)
     elif pa.types.is_nested(kind):
-        yield from _list_bytes(column.flatten())
-    elif not pa.types.is_primitive(kind) and not pa.types.is_decimal(kind):
-        values = decode(column).drop_null()
-        yield from values.cast(pa.large_binary()).to_pylist()
+        inside = column.flatten()
+        yield from _list_bytes(inside)
+    elif not _is_number(kind):
+        plain = decode(column)
+        values = plain.drop_null()
+        as_bytes = values.cast(pa.large_binary())
+        yield from as_bytes.to_pylist()
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    is_primitive = pa.types.is_primitive(dtype)
+    is_decimal = pa.types.is_decimal(dtype)
+    return bool(is_primitive or is_decimal)
 
 
 def _decode(value: bytes) -> Iterator[str]:

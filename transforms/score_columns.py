@@ -58,10 +58,11 @@ def score_columns(outputs: Arrays, how: ScoreColumns, wanted: Sequence[str]) -> 
         JobError: a wanted column is not one that this activation gives.
     """
     makers = _list_makers(outputs, how)
-    unknown = sorted(set(wanted).difference(makers))
+    unknown = set(wanted).difference(makers)
     if unknown:
+        first = min(unknown)
         raise JobError(
-            f"postprocess names score column {unknown[0]!r}; "
+            f"postprocess names score column {first!r}; "
             f"with activation {how.activation} there are {sorted(makers)}"
         )
     return {name: makers[name]() for name in wanted}
@@ -110,7 +111,8 @@ def _list_softmax_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
     if how.top_k > classes:
         raise JobError(f"postprocess.top_k is {how.top_k}, but the model has {classes} classes")
     # Stable, so that of equally probable classes the first one comes first, on every machine.
-    order = np.argsort(-probabilities, axis=1, kind="stable")
+    negated = -probabilities
+    order = np.argsort(negated, axis=1, kind="stable")
     best_first = order[:, : how.top_k]
     top_classes = best_first.astype(np.int32)
     top_probabilities = np.take_along_axis(probabilities, top_classes, axis=1)
@@ -139,9 +141,10 @@ def _get_logits(outputs: Arrays, activation: str) -> np.ndarray:
             f"not {sorted(outputs)}; use none"
         )
     logits = next(iter(outputs.values()))
-    has_classes = logits.ndim == 2 and logits.shape[1] > 1
+    dimensions = logits.ndim
+    has_classes = dimensions == 2 and logits.shape[1] > 1
     needs_classes = activation == "softmax"
-    if has_classes != needs_classes or logits.ndim > 2:
+    if has_classes != needs_classes or dimensions > 2:
         raise JobError(
             f"postprocess.activation {activation} does not fit a model output "
             f"of shape (rows, {logits.shape[1:]})"
@@ -165,5 +168,7 @@ def _to_label_lists(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
         classes: int32 (rows, k), class numbers.
         labels: class names by class number, or none.
     """
-    flat = _to_labels(classes.reshape(-1), labels)
-    return pa.FixedSizeListArray.from_arrays(flat, classes.shape[1])
+    numbers_per_row = classes.shape[1]
+    flat_classes = classes.reshape(-1)
+    flat = _to_labels(flat_classes, labels)
+    return pa.FixedSizeListArray.from_arrays(flat, numbers_per_row)

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 import re
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -109,8 +109,9 @@ def _parse(where: str) -> _Expression:
     # Python has no quoted names, so a plain word takes the place of each.
     def replace_quoted(match: re.Match[str]) -> str:
         column = match["quoted"]
-        if column is None and match["name"] and not match["name"].isascii():
-            column = match["name"]
+        word = match["name"]
+        if column is None and word and not word.isascii():
+            column = word
         # A text, which may hold backticks, or a plain word.
         if column is None:
             return match.group()
@@ -139,9 +140,12 @@ def _parse(where: str) -> _Expression:
 def _refuse_deep(tree: ast.AST, where: str) -> None:
     level: list[ast.AST] = [tree]
     for _ in range(_MOST_LEVELS):
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-        if not level:
+        below: list[ast.AST] = []
+        for node in level:
+            below += ast.iter_child_nodes(node)
+        if not below:
             return
+        level = below
     raise JobError(f"postprocess.where: {where}: is nested more than {_MOST_LEVELS} levels deep")
 
 
@@ -164,13 +168,15 @@ class _Evaluation:
             case ast.BoolOp(op=op, values=values):
                 return self._combine(op, values)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return pc.invert(self.evaluate(operand))
+                value = self.evaluate(operand)
+                return pc.invert(value)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
                 return pa.scalar(-value)
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 return self._compare(left, op, right)
             case ast.Name(id=name):
-                return self._get_column(self.quoted.get(name, name))
+                column = self.quoted.get(name, name)
+                return self._get_column(column)
             case ast.Constant(value=bool() | int() | float() | str() as value):
                 return pa.scalar(value)
         raise JobError(
@@ -180,14 +186,21 @@ class _Evaluation:
 
     def _combine(self, op: ast.boolop, values: list[ast.expr]) -> Values:
         # Kleene's logic is SQL's: null and False is False, null or True is True.
-        combine = pc.and_kleene if isinstance(op, ast.And) else pc.or_kleene
+        combine = pc.or_kleene
+        if isinstance(op, ast.And):
+            combine = pc.and_kleene
         # All of them first, so that a name that is not there is told before anything else.
         result, *others = [self.evaluate(value) for value in values]
         for other in others:
             result = combine(result, other)
         return result
 
-    def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Values:
+    def _compare(
+        self,
+        left: ast.expr,
+        op: ast.cmpop,
+        right: ast.expr,
+    ) -> Values:
         value = self.evaluate(left)
         match op, right:
             case ast.Is(), ast.Constant(value=None):
@@ -205,27 +218,24 @@ class _Evaluation:
                 f"postprocess.where: {ast.unparse(left)} ...: this comparison is not allowed; "
                 "use == != < <= > >= in"
             )
-        return compare_exactly(compare, value, self.evaluate(right))
+        other = self.evaluate(right)
+        return compare_exactly(compare, value, other)
 
     def _is_in(self, value: Values, right: ast.List | ast.Tuple) -> Values:
         options = [self.evaluate(option) for option in right.elts]
-        if not all(isinstance(option, pa.Scalar) for option in options):
+        are_scalars = [isinstance(option, pa.Scalar) for option in options]
+        if not all(are_scalars):
+            written = ast.unparse(right)
             raise JobError(
-                f"postprocess.where: {ast.unparse(right)}: "
-                "the options of in must be numbers or strings"
+                f"postprocess.where: {written}: the options of in must be numbers or strings"
             )
         plain_options = [option.as_py() for option in options]
-        # Arrow compares values of one type only.
-        listed = pa.array(plain_options)
-        if pa.types.is_integer(value.type) and pa.types.is_integer(listed.type):
-            least, most = find_range(value.type)
-            # No value is one of the others.
-            listed = pa.array([n for n in plain_options if least <= n <= most], value.type)
-        value_set = listed.cast(value.type)
+        value_set = _make_value_set(plain_options, value.type)
         found = pc.is_in(value, value_set=value_set)
         # Whether null is among the options is neither true nor false.
+        is_known = pc.is_valid(value)
         unknown = pa.scalar(None, pa.bool_())
-        return pc.if_else(pc.is_valid(value), found, unknown)
+        return pc.if_else(is_known, found, unknown)
 
     def _get_column(self, name: str) -> pa.Array:
         if name not in self.columns:
@@ -234,3 +244,18 @@ class _Evaluation:
             )
         # Arrow compares neither views nor, with a list of values, dictionaries.
         return decode(self.columns[name])
+
+
+def _make_value_set(options: list[Any], dtype: pa.DataType) -> pa.Array:
+    """Return the options of `in` in the type of the values: Arrow compares values of one type only.
+
+    Raises:
+        pyarrow.ArrowInvalid: options of several types, or one that the type cannot hold.
+    """
+    listed = pa.array(options)
+    if pa.types.is_integer(dtype) and pa.types.is_integer(listed.type):
+        least, most = find_range(dtype)
+        # No value is one of the others.
+        possible = [option for option in options if least <= option <= most]
+        listed = pa.array(possible, dtype)
+    return listed.cast(dtype)

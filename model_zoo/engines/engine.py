@@ -116,7 +116,12 @@ class Engine(Protocol):
             without: words of settings to leave out.
         """
 
-    def calibrate(self, package: Package, settings: Settings, sample: Sample) -> Settings:
+    def calibrate(
+        self,
+        package: Package,
+        settings: Settings,
+        sample: Sample,
+    ) -> Settings:
         """Return settings with what must be measured on a sample, or as they are.
 
         Args:

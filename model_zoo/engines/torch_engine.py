@@ -117,7 +117,12 @@ class TorchEngine:
         floating = [settings for settings in fastest if settings.dtype in _FLOATING]
         yield replace(floating[0], compiled=True)
 
-    def calibrate(self, package: Package, settings: Settings, sample: Sample) -> Settings:
+    def calibrate(
+        self,
+        package: Package,
+        settings: Settings,
+        sample: Sample,
+    ) -> Settings:
         """Measure the scales of int8 and int8_linear, as `Engine.calibrate`."""
         # The scales are those of the float32 network, whatever the layout.
         if settings.dtype == "int8":

@@ -24,7 +24,12 @@ _BUCKET_TOKENS = 4
 ScoreRows = Callable[[Arrays, int], Scored]
 
 
-def score_by_length(score: ScoreRows, card: ModelCard, inputs: Arrays, batch_rows: int) -> Scored:
+def score_by_length(
+    score: ScoreRows,
+    card: ModelCard,
+    inputs: Arrays,
+    batch_rows: int,
+) -> Scored:
     """Score rows, those of about the same length together.
 
     Args:
@@ -100,7 +105,12 @@ def _locate_rejected(scored: Scored, positions: np.ndarray) -> dict[int, Excepti
     return located
 
 
-def _pick_rows(card: ModelCard, inputs: Arrays, rows: np.ndarray | slice, tokens: int) -> Arrays:
+def _pick_rows(
+    card: ModelCard,
+    inputs: Arrays,
+    rows: np.ndarray | slice,
+    tokens: int,
+) -> Arrays:
     """Return some rows, of which inputs with a number, or a few, for each token are cut."""
     mask = card.inputs[str(card.mask)]
     (longest,) = mask.shape

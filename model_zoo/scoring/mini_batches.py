@@ -170,7 +170,12 @@ class MiniBatches:
         if ran_out and largest:
             self.rows_that_fit = self._fit(largest)
 
-    def _reject(self, call: Call, row: int, error: Exception) -> None:
+    def _reject(
+        self,
+        call: Call,
+        row: int,
+        error: Exception,
+    ) -> None:
         call.rejected[row] = error
         self._doubt.settle(
             call,

@@ -40,7 +40,12 @@ def _check_names(outputs: Any, declared: Mapping[str, Tensor]) -> None:
     )
 
 
-def _check_output(name: str, output: Any, declared: Tensor, batch_rows: int) -> None:
+def _check_output(
+    name: str,
+    output: Any,
+    declared: Tensor,
+    batch_rows: int,
+) -> None:
     if not isinstance(output, torch.Tensor):
         kind = type(output).__name__
         raise ModelError(f"the model's output {name} is a {kind} instead of a tensor")

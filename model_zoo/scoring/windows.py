@@ -43,7 +43,12 @@ class Window:
         return end - self.stop
 
 
-def cut_windows(start: int, stop: int, first: int, batch_rows: int) -> list[Window]:
+def cut_windows(
+    start: int,
+    stop: int,
+    first: int,
+    batch_rows: int,
+) -> list[Window]:
     """Cut rows `start` to `stop` into mini-batches that are laid end to end from row `first`.
 
     Args:

@@ -112,7 +112,12 @@ def _encode_columns(step: OneHot | Ordinal, columns: Columns) -> Iterator[_Encod
         yield _Encoded(name, codes, len(categories))
 
 
-def _encode(name: str, column: Column, categories: tuple[Scalar, ...], unknown: str) -> np.ndarray:
+def _encode(
+    name: str,
+    column: Column,
+    categories: tuple[Scalar, ...],
+    unknown: str,
+) -> np.ndarray:
     """Return the index of each value in `categories`, int64 (rows,); -1 where it is unknown.
 
     Raises:

@@ -63,7 +63,12 @@ class _HelpShownError(SystemExit):
 class Parser(argparse.ArgumentParser):
     """Whole flags only, defaults in the help, and errors that name the nearest flag."""
 
-    def __init__(self, program: str, description: str, epilog: str = "") -> None:
+    def __init__(
+        self,
+        program: str,
+        description: str,
+        epilog: str = "",
+    ) -> None:
         super().__init__(
             prog=f"python -m {program}",
             description=description,

@@ -51,7 +51,12 @@ class RunFacts:
     published: bool = False
 
 
-def write_metrics(path: str, facts: RunFacts, exit_status: int, seconds: float) -> None:
+def write_metrics(
+    path: str,
+    facts: RunFacts,
+    exit_status: int,
+    seconds: float,
+) -> None:
     """Replace the metrics file, atomically.
 
     Args:
@@ -90,7 +95,12 @@ class _Metrics:
     job: str
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
-    def add_gauge(self, name: str, text: str, value: float | None) -> None:
+    def add_gauge(
+        self,
+        name: str,
+        text: str,
+        value: float | None,
+    ) -> None:
         if value is None:
             return
         full_name = f"{_PREFIX}_{name}"
@@ -98,7 +108,13 @@ class _Metrics:
         of_job = gauge.labels(self.job)
         of_job.set(value)
 
-    def add_gauges(self, name: str, text: str, label: str, values: Mapping[str, float]) -> None:
+    def add_gauges(
+        self,
+        name: str,
+        text: str,
+        label: str,
+        values: Mapping[str, float],
+    ) -> None:
         if not values:
             return
         full_name = f"{_PREFIX}_{name}"
@@ -107,7 +123,12 @@ class _Metrics:
             of_key = gauge.labels(self.job, key)
             of_key.set(value)
 
-    def add_info(self, name: str, text: str, values: Mapping[str, str]) -> None:
+    def add_info(
+        self,
+        name: str,
+        text: str,
+        values: Mapping[str, str],
+    ) -> None:
         if not values:
             return
         full_name = f"{_PREFIX}_{name}"
@@ -116,7 +137,12 @@ class _Metrics:
         of_job.info(dict(values))
 
 
-def _add_times(metrics: _Metrics, now: float, last_success: float | None, seconds: float) -> None:
+def _add_times(
+    metrics: _Metrics,
+    now: float,
+    last_success: float | None,
+    seconds: float,
+) -> None:
     ended = "When the last run ended, however it ended."
     metrics.add_gauge("last_run_timestamp_seconds", ended, now)
     succeeded = "When a run last ended with its scores published."

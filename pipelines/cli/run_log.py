@@ -119,7 +119,12 @@ class RunLog:
             message = f"resumed: {rows:,} rows were scored by an earlier, interrupted run"
             self._tell_machines("resumed", message, rows_scored=rows)
 
-    def tell_progress(self, message: str, rows: int, rows_per_second: float) -> None:
+    def tell_progress(
+        self,
+        message: str,
+        rows: int,
+        rows_per_second: float,
+    ) -> None:
         """Say how far the run is.
 
         Args:

@@ -42,7 +42,12 @@ _EXTRAS = ("tokenizers", "torchvision")
 Fields: TypeAlias = Mapping[str, Any]
 
 
-def make_run_id(job: Fields, model_digest: str, computing: Fields, shards: Sequence[Shard]) -> str:
+def make_run_id(
+    job: Fields,
+    model_digest: str,
+    computing: Fields,
+    shards: Sequence[Shard],
+) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
     Args:

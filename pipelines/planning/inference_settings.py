@@ -169,7 +169,12 @@ def _refuse_large_batches(batch_rows: int, card: ModelCard) -> None:
         )
 
 
-def _check_report(report: TuningReport, job: ScoringJob, package: Package, url: str) -> None:
+def _check_report(
+    report: TuningReport,
+    job: ScoringJob,
+    package: Package,
+    url: str,
+) -> None:
     refuse_other_model(report, package.digest, url)
     refuse_other_job(report, list_deciding_values(job, package.card), url)
     refuse_loose(report, job.model.tolerance, url)

@@ -41,7 +41,12 @@ class OutputPlan:
     file_format: FileFormat
 
 
-def plan_output(job: ScoringJob, card: ModelCard, digest: str, schema: pa.Schema) -> OutputPlan:
+def plan_output(
+    job: ScoringJob,
+    card: ModelCard,
+    digest: str,
+    schema: pa.Schema,
+) -> OutputPlan:
     """Decide what is written, by taking no rows through postprocessing.
 
     Args:

@@ -207,7 +207,12 @@ def _count_resumed(rows_done: RowsDone, log: RunLog) -> int:
         return 0
 
 
-def _prepare(plan: Plan, head: Mapping[str, Any], reuse_from: str | None, log: RunLog) -> None:
+def _prepare(
+    plan: Plan,
+    head: Mapping[str, Any],
+    reuse_from: str | None,
+    log: RunLog,
+) -> None:
     """Leave the plan where workers read it, and the units of another run that need no scoring."""
     try:
         store_plan(plan)
@@ -259,7 +264,12 @@ def _say_submitted(plan: Plan, result: Any, log: RunLog) -> None:
     log.tell("submitted", message)
 
 
-def _say_published(plan: Plan, resumed_rows: int, seconds: float, log: RunLog) -> int:
+def _say_published(
+    plan: Plan,
+    resumed_rows: int,
+    seconds: float,
+    log: RunLog,
+) -> int:
     run = plan.run
     # Some runners' jobs end well when they were cancelled elsewhere.
     if not files.exists(run.manifest):

@@ -111,7 +111,12 @@ def shown_progress(rows_done: RowsDone, total: int | None, log: RunLog) -> Itera
         thread.join()
 
 
-def _show_bar(rows_done: RowsDone, total: int | None, log: RunLog, stop: threading.Event) -> None:
+def _show_bar(
+    rows_done: RowsDone,
+    total: int | None,
+    log: RunLog,
+    stop: threading.Event,
+) -> None:
     start = rows_done.count()
     with tqdm(
         total=total,
@@ -128,7 +133,12 @@ def _show_bar(rows_done: RowsDone, total: int | None, log: RunLog, stop: threadi
             bar.update(max(0, done - bar.n))
 
 
-def _show_lines(rows_done: RowsDone, total: int | None, log: RunLog, stop: threading.Event) -> None:
+def _show_lines(
+    rows_done: RowsDone,
+    total: int | None,
+    log: RunLog,
+    stop: threading.Event,
+) -> None:
     # Of this launch alone: an interrupted run's rows are there from the start.
     start = rows_done.count()
     began = time.monotonic()

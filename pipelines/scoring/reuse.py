@@ -193,7 +193,12 @@ def _link_files(
             ) from error
         rows = entry["rows"]
         size_bytes = entry["bytes"]
-        yield WrittenFile(path=name, rows=rows, bytes=size_bytes, sha256=digest)
+        yield WrittenFile(
+            path=name,
+            rows=rows,
+            bytes=size_bytes,
+            sha256=digest,
+        )
 
 
 def _make_part(

@@ -33,7 +33,12 @@ _ROW_LINES = {
 }
 
 
-def final_table(run: RunFolder, manifest: Manifest, seconds: float, resumed_rows: int) -> str:
+def final_table(
+    run: RunFolder,
+    manifest: Manifest,
+    seconds: float,
+    resumed_rows: int,
+) -> str:
     """Return rows, input paths that were left out, files, seconds, rows/s, and the output's path.
 
     Args:

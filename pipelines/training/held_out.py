@@ -11,7 +11,13 @@ import pyarrow.parquet as pq
 from storage import files
 
 
-def write_held_out(rows: pa.Table, output: str, key: str, label: str, shards: int) -> None:
+def write_held_out(
+    rows: pa.Table,
+    output: str,
+    key: str,
+    label: str,
+    shards: int,
+) -> None:
     """Write `shards/`, for tables without binary columns `shards_csv/`, and `labels.parquet`.
 
     The CSV shards hold the same rows as the Parquet shards of the same number, bit for bit: Arrow

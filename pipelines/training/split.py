@@ -195,7 +195,12 @@ def _describe_inputs(job: FittingJob, columns: Columns) -> Inputs:
     return inputs
 
 
-def _make_part(job: FittingJob, rows: pa.Table, steps: Sequence[AnyStep], inputs: Inputs) -> Part:
+def _make_part(
+    job: FittingJob,
+    rows: pa.Table,
+    steps: Sequence[AnyStep],
+    inputs: Inputs,
+) -> Part:
     """Preprocess rows by the very function that scoring uses, missing-value policy included."""
     data = job.data
     features = drop_key_and_label(job, rows)
@@ -218,5 +223,14 @@ def _describe_column(job: FittingJob, field: pa.Field) -> InputColumn:
     fill = job.data.fill
     text = str(field.type)
     if name in fill:
-        return InputColumn(name=name, type=text, missing="fill", fill=fill[name])
-    return InputColumn(name=name, type=text, missing=job.data.missing)
+        return InputColumn(
+            name=name,
+            type=text,
+            missing="fill",
+            fill=fill[name],
+        )
+    return InputColumn(
+        name=name,
+        type=text,
+        missing=job.data.missing,
+    )

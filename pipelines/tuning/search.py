@@ -68,7 +68,12 @@ class Tuning:
         """Return the result of float32, eager."""
         return self.measured[0]
 
-    def search(self, batch_rows: int, fixed_rows: bool, without: Sequence[str]) -> Measured:
+    def search(
+        self,
+        batch_rows: int,
+        fixed_rows: bool,
+        without: Sequence[str],
+    ) -> Measured:
         """Measure one setting after the other, and return the fastest within the tolerance.
 
         Args:
@@ -222,7 +227,12 @@ class Tuning:
         parts = self._join_whole(settings)
         return self._compare(settings, score, parts)
 
-    def _compare(self, settings: Settings, score: Score, parts: Parts) -> Measured:
+    def _compare(
+        self,
+        settings: Settings,
+        score: Score,
+        parts: Parts,
+    ) -> Measured:
         scores, seconds = self.bench.score_parts(score, parts)
         agreement = self.reference.compare(scores)
         problem = "beyond the tolerance"

@@ -252,7 +252,12 @@ def refuse_type(url: str, column: Column, actual: pa.DataType) -> InputError:
     )
 
 
-def number_rows(unit: WorkUnit, rows: pa.RecordBatch, offset: int, last: bool) -> RawBatch:
+def number_rows(
+    unit: WorkUnit,
+    rows: pa.RecordBatch,
+    offset: int,
+    last: bool,
+) -> RawBatch:
     """Return rows that follow each other as a batch.
 
     Args:

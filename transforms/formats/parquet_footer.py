@@ -70,7 +70,12 @@ def list_groups(metadata: pq.FileMetaData) -> list[pq.RowGroupMetaData]:
     return [metadata.row_group(number) for number in numbers]
 
 
-def holds_more_than(limit: int, url: str, metadata: pq.FileMetaData, names: set[str]) -> bool:
+def holds_more_than(
+    limit: int,
+    url: str,
+    metadata: pq.FileMetaData,
+    names: set[str],
+) -> bool:
     """Tell whether some columns are larger than a limit, decoded, as far as the footer tells.
 
     Args:

@@ -53,7 +53,8 @@ class PartitionedFormat:
                     f"{file.url}: has a column {name!r}, which other files have in the names of "
                     "their folders alone; write it into all files or into none"
                 )
-        return shard, pa.schema([*schema, *fields])
+        all_fields = pa.schema([*schema, *fields])
+        return shard, all_fields
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Cut a shard into pieces; see `Format.split`."""
@@ -69,18 +70,25 @@ class PartitionedFormat:
         """Read the unit's rows, with the values of its folders; see `Format.read`."""
         in_folders = [field for field in schema if field.name in self.columns]
         in_file = [field for field in schema if field.name not in self.columns]
-        values = _read_values(unit.shard, pa.schema(in_folders))
+        folder_schema = pa.schema(in_folders)
+        file_schema = pa.schema(in_file)
+        values = _read_values(unit.shard, folder_schema)
+        record_in_file = record
         # The format knows nothing of a key that is not in the file.
-        key = None if record.key in values else record.key
-        record_in_file = replace(record, key=key)
-        batches = self.inner.read(unit, pa.schema(in_file), rows_per_batch, record_in_file)
-        for batch in batches:
+        if record.key in values:
+            record_in_file = replace(record, key=None)
+        for batch in self.inner.read(unit, file_schema, rows_per_batch, record_in_file):
             rows = _add_values(batch.rows, schema, values)
             rejected = []
             for records in batch.rejected:
                 complete = _add_to_records(records, schema, values, record)
                 rejected.append(complete)
-            yield replace(batch, rows=rows, rejected=tuple(rejected), record=record)
+            yield replace(
+                batch,
+                rows=rows,
+                rejected=tuple(rejected),
+                record=record,
+            )
 
 
 def find_partitions(url: str) -> dict[str, list[bytes]]:
@@ -99,7 +107,8 @@ def find_partitions(url: str) -> dict[str, list[bytes]]:
         # Escaped is what a file system does not take, or what separates.
         name = unquote_to_bytes(column).decode(errors="replace")
         value = unquote_to_bytes(text)
-        found.setdefault(name, []).append(value)
+        values = found.setdefault(name, [])
+        values.append(value)
     return found
 
 
@@ -114,7 +123,8 @@ def _read_values(url: str, fields: pa.Schema) -> Values:
     values = {}
     for field in fields:
         # A set, as two folders may say the same.
-        texts = set(partitions.get(field.name, ()))
+        given = partitions.get(field.name, ())
+        texts = set(given)
         if not texts:
             raise InputError(
                 f"{url}: is in no folder {field.name}=..., as other files are; "
@@ -132,7 +142,9 @@ def _read_values(url: str, fields: pa.Schema) -> Values:
 
 def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
     """Return the value that a folder's name gives a column, as an array of that one value."""
-    given = None if text == _NULL else text
+    given: bytes | None = text
+    if text == _NULL:
+        given = None
     fields = pa.array([given], type=pa.binary())
     row = pa.RecordBatch.from_pydict({field.name: fields})
     # As in CSV files, where values are texts, too.
@@ -186,8 +198,10 @@ def _add_to_records(
     """
     columns: dict[str, pa.Array] = {}
     rows = records.rows
+    key = None
     # None, too, where the key is a column of the file: the format has added that.
-    key = None if record.key is None else values.get(record.key)
+    if record.key is not None:
+        key = values.get(record.key)
     for name, column in zip(rows.schema.names, rows.columns, strict=True):
         columns[name] = column
         # In the order in which the file has them.
@@ -198,4 +212,5 @@ def _add_to_records(
         # Not in the schema's types: where a list of a fixed size may be missing, it is any list.
         together = _list_with_values(stored, schema.names, values)
         columns["values"] = pa.StructArray.from_arrays(together, schema.names)
-    return replace(records, rows=pa.RecordBatch.from_pydict(columns))
+    complete = pa.RecordBatch.from_pydict(columns)
+    return replace(records, rows=complete)

@@ -101,7 +101,8 @@ def check_budget(
     rows_in = totals["in"]
     rejected = totals["rejected"]
     by_percent = rows_in * max_rejected_percent / 100
-    allowed = max(max_rejected_rows, math.floor(by_percent + _ROUNDING))
+    whole_rows = math.floor(by_percent + _ROUNDING)
+    allowed = max(max_rejected_rows, whole_rows)
     if rejected > allowed:
         raise BudgetError(
             f"{rejected} of {rows_in} rows were rejected, "
@@ -118,7 +119,8 @@ def _has_rows(cover: Sequence[WrittenPart], rows: int | None) -> bool:
     # Of a CSV file that is read whole, nobody knows the rows before.
     if rows is None:
         return True
-    return sum(part.rows_in for part in cover) == rows
+    covered = sum(part.rows_in for part in cover)
+    return covered == rows
 
 
 def _find_cover(parts: Sequence[WrittenPart], first_row: int) -> list[WrittenPart] | None:

@@ -137,6 +137,7 @@ def _refuse_foreign(part: WrittenPart, unit: int) -> None:
 def _has_plain_names(part: WrittenPart) -> bool:
     for file in _list_files(part):
         # The digest, too: it becomes a part of the file's final name.
-        if not is_plain(file.path) or not is_plain(file.sha256):
+        names = (file.path, file.sha256)
+        if not all(map(is_plain, names)):
             return False
     return True

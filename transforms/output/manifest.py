@@ -36,6 +36,7 @@ def describe_run(
     workers = Counter(part.worker for part in parts if part.worker)
     placements = {part.placement for part in parts if part.placement}
     timed = [part for part in parts if part.stages]
+    all_files = entries["files"] + entries["rejected_files"]
     now = datetime.now(UTC)
     return {
         "run_id": run.run_id,
@@ -44,7 +45,7 @@ def describe_run(
         "computed_by": sorted(placements),
         "workers": dict(sorted(workers.items())),
         **_describe_time(timed),
-        "content_sha256": content_sha256(entries["files"] + entries["rejected_files"]),
+        "content_sha256": content_sha256(all_files),
         **entries,
     }
 
@@ -80,7 +81,10 @@ def format_manifest(content: Mapping[str, Any]) -> str:
 
     So it can be read and searched line by line.
     """
-    lines = [f"{json.dumps(name)}: {_format_value(value)}" for name, value in content.items()]
+    lines = []
+    for name, value in content.items():
+        key = json.dumps(name)
+        lines.append(f"{key}: {_format_value(value)}")
     body = ",\n ".join(lines)
     return f"{{\n {body}\n}}\n"
 
@@ -88,9 +92,11 @@ def format_manifest(content: Mapping[str, Any]) -> str:
 def content_sha256(entries: Sequence[Mapping[str, Any]]) -> str:
     """Return one digest for all files of a run: of their names, rows, sizes and digests."""
     # Sorted, so that it does not depend on the order of entries, or of the keys in one.
-    lines = sorted(json.dumps(entry, sort_keys=True) for entry in entries)
+    lines = [json.dumps(entry, sort_keys=True) for entry in entries]
+    lines.sort()
     text = "\n".join(lines)
-    return hashlib.sha256(text.encode()).hexdigest()
+    content = text.encode()
+    return hashlib.sha256(content).hexdigest()
 
 
 def describe_schema(schema: pa.Schema) -> list[dict[str, str]]:
@@ -106,8 +112,10 @@ def _describe_time(parts: Sequence[WrittenPart]) -> dict[str, Any]:
     seconds = _measure_union(parts)
     rows = sum(part.rows_in for part in parts)
     peaks = [part.peak_memory for part in parts]
+    rate = None
     # Without parts, or on a clock that stood still, there is no rate.
-    rate = round(rows / seconds) if seconds else None
+    if seconds:
+        rate = round(rows / seconds)
     return {
         "seconds": round(seconds, 3),
         "rows_per_second": rate,
@@ -140,11 +148,11 @@ def _measure_union(parts: Sequence[WrittenPart]) -> float:
 
     Workers side by side count once, and a pause between two launches does not.
     """
-    spans = sorted((part.began, part.ended) for part in parts)
+    spans = [(part.began, part.ended) for part in parts]
     covered = 0.0
     # Up to here the time is counted.
     until = 0.0
-    for began, ended in spans:
+    for began, ended in sorted(spans):
         uncounted_from = max(began, until)
         covered += max(0.0, ended - uncounted_from)
         until = max(until, ended)

@@ -25,7 +25,12 @@ class PartFile:
         rows: how many were written so far.
     """
 
-    def __init__(self, run: RunFolder, name: str, file_format: FileFormat) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        name: str,
+        file_format: FileFormat,
+    ) -> None:
         self.rows = 0
         self._name = name
         self._url = files.join(run.attempts, name)

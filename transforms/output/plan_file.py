@@ -36,7 +36,10 @@ def encode_plan(plan: StoredPlan) -> bytes:
     numbers: dict[str, int] = {}
     for number, entry in enumerate(plan.inputs):
         numbers[entry["url"]] = number
-    units = [_encode_unit(unit, numbers[unit.shard]) for unit in plan.units]
+    units = []
+    for unit in plan.units:
+        shard = numbers[unit.shard]
+        units.append(_encode_unit(unit, shard))
     content = {
         "format": _FORMAT,
         "inputs": plan.inputs,

@@ -119,7 +119,8 @@ def _name_rejected(parts: Sequence[WrittenPart]) -> Iterator[Move]:
     for part in parts:
         for file in part.rejected:
             digest = _shorten_digest(file)
-            name = f"{_PART_PREFIX}{part.unit:05d}-{digest}.parquet"
+            number = f"{part.unit:05d}"
+            name = f"{_PART_PREFIX}{number}-{digest}.parquet"
             yield Move(file, f"{REJECTED}/{name}")
 
 
@@ -160,5 +161,6 @@ def _forget_units_without_files(run: RunFolder, moves: Sequence[Move]) -> None:
         if is_stored or files.exists(_locate_published(run, move)):
             continue
         # The name of an attempt's file begins with the number of its unit.
-        unit = int(move.file.path.partition("-")[0])
+        number, _, _ = move.file.path.partition("-")
+        unit = int(number)
         files.remove(run.done_record(unit))

@@ -22,9 +22,12 @@ _WIDE_BITS = 32
 def can_sort(dtype: pa.DataType) -> bool:
     """Tell whether rows can be sorted by a column of this type."""
     # Arrow looks at lists and extensions only once there are rows.
-    if types.is_nested(dtype) or isinstance(dtype, pa.BaseExtensionType):
+    if types.is_nested(dtype):
         return False
-    nothing = pa.array([], _find_sorted_type(dtype))
+    if isinstance(dtype, pa.BaseExtensionType):
+        return False
+    sorted_type = _find_sorted_type(dtype)
+    nothing = pa.array([], sorted_type)
     # Twice, as Arrow takes other kernels for several keys.
     table = pa.table({"first": nothing, "second": nothing})
     sort_keys = [("first", "ascending"), ("second", "ascending")]
@@ -48,7 +51,8 @@ def sort_rows(table: pa.Table, sort_by: Sequence[tuple[str, str]]) -> pa.Table:
     for name, _ in sort_by:
         column = table.column(name)
         keys[name] = _to_sortable(column)
-    order = pc.sort_indices(pa.table(keys), sort_keys=list(sort_by))
+    by_keys = pa.table(keys)
+    order = pc.sort_indices(by_keys, sort_keys=list(sort_by))
     columns = [_take(column, order) for column in table.columns]
     return pa.table(columns, names=table.column_names)
 
@@ -68,8 +72,10 @@ def cut_into_row_groups(table: pa.Table, schema: pa.Schema) -> Iterator[pa.Table
         if table.num_rows <= 1:
             raise
     middle = table.num_rows // 2
-    yield from cut_into_row_groups(table.slice(0, middle), schema)
-    yield from cut_into_row_groups(table.slice(middle), schema)
+    first_half = table.slice(0, middle)
+    second_half = table.slice(middle)
+    yield from cut_into_row_groups(first_half, schema)
+    yield from cut_into_row_groups(second_half, schema)
 
 
 def _to_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
