@@ -68,11 +68,7 @@ class Csv(_Section):
             one. A row that is not quoted so is rejected.
     """
 
-    delimiter: str = Field(
-        default=",",
-        min_length=1,
-        max_length=1,
-    )
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     null_values: Names = ("",)
     newlines_in_values: bool = True
@@ -112,7 +108,9 @@ class Source(_Section, Generic[InputFormatT]):
     @field_validator("paths", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return (value,)
+        return value
 
     @property
     def carried(self) -> Names:
@@ -222,11 +220,7 @@ class Postprocess(_Section):
     activation: Literal["auto", "sigmoid", "softmax", "none"] = "auto"
     keep: Names | None = None
     labels: Names | None = None
-    threshold: float = Field(
-        default=0.5,
-        ge=0,
-        le=1,
-    )
+    threshold: float = Field(default=0.5, ge=0, le=1)
     top_k: Count = 1
     where: str | None = None
     sort_by: Names = ()
@@ -237,7 +231,9 @@ class Postprocess(_Section):
     @field_validator("sort_by", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return (value,)
+        return value
 
 
 class Sink(_Section, Generic[OutputFormatT]):
@@ -262,16 +258,8 @@ class Errors(_Section):
             of the rejected file.
     """
 
-    max_rejected_rows: int = Field(
-        default=0,
-        ge=0,
-        le=MOST,
-    )
-    max_rejected_percent: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
-    )
+    max_rejected_rows: int = Field(default=0, ge=0, le=MOST)
+    max_rejected_percent: float = Field(default=0.0, ge=0, le=100)
     store_values: bool = False
 
 

@@ -22,13 +22,5 @@ class Tolerance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_difference: float = Field(default=0.01, ge=0)
-    label_agreement: float = Field(
-        default=0.995,
-        ge=0,
-        le=1,
-    )
-    cosine: float = Field(
-        default=0.999,
-        ge=-1,
-        le=1,
-    )
+    label_agreement: float = Field(default=0.995, ge=0, le=1)
+    cosine: float = Field(default=0.999, ge=-1, le=1)

@@ -103,21 +103,13 @@ class Training(_Section):
 
     optimiser: Literal["sgd", "momentum", "adam"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
-    momentum: float = Field(
-        default=0.9,
-        ge=0,
-        lt=1,
-    )
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     batch_rows: Count = 32
     epochs: Count = 200
     patience: Count = 20
     # What numpy's generators take.
-    seed: int = Field(
-        default=0,
-        ge=0,
-        lt=2**32,
-    )
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 class TrainingJob(_Section, Generic[StepT]):

@@ -123,7 +123,9 @@ def to_scores(column: pa.ChunkedArray | None, labels: int) -> np.ndarray | None:
         return None
     if pa.types.is_floating(column.type):
         # Of more than two labels a single number, the best one's, says too little.
-        return column.to_numpy() if labels == 2 else None
+        if labels == 2:
+            return column.to_numpy()
+        return None
     values = column.combine_chunks().flatten()
     numbers = values.to_numpy(zero_copy_only=False)
     return numbers.reshape(len(column), -1)
@@ -195,49 +197,19 @@ def _refuse_doubles(place: str, keys: pa.ChunkedArray) -> None:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser("pipelines.evaluate", "Compare published scores with labels, joined by key.")
     output = "output folder of pipelines.score"
-    parser.add_argument(
-        "--output",
-        required=True,
-        metavar="FOLDER",
-        help=output,
-    )
+    parser.add_argument("--output", required=True, metavar="FOLDER", help=output)
     labels = "Parquet or CSV file with key and label"
-    parser.add_argument(
-        "--labels",
-        required=True,
-        metavar="FILE",
-        help=labels,
-    )
-    parser.add_argument(
-        "--key",
-        required=True,
-        metavar="COLUMN",
-        help="key column, in both",
-    )
+    parser.add_argument("--labels", required=True, metavar="FILE", help=labels)
+    parser.add_argument("--key", required=True, metavar="COLUMN", help="key column, in both")
     label = "label column in --labels"
-    parser.add_argument(
-        "--label",
-        required=True,
-        metavar="COLUMN",
-        help=label,
-    )
+    parser.add_argument("--label", required=True, metavar="COLUMN", help=label)
     prediction = "column of predicted labels (default: label)"
-    parser.add_argument(
-        "--prediction",
-        default="label",
-        metavar="COLUMN",
-        help=prediction,
-    )
+    parser.add_argument("--prediction", default="label", metavar="COLUMN", help=prediction)
     probability = (
         "column of the second label's probability, or of all labels' as a list, for ROC AUC "
         "(default: probability)"
     )
-    parser.add_argument(
-        "--probability",
-        default="probability",
-        metavar="COLUMN",
-        help=probability,
-    )
+    parser.add_argument("--probability", default="probability", metavar="COLUMN", help=probability)
     classes = (
         "labels by class number; of two, the second is the positive one (default: the model's)"
     )

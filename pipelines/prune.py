@@ -207,13 +207,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     output = "output folder of pipelines.score, or the one that holds its dt=... folders"
     parser.add_argument("output", metavar="OUTPUT", help=output)
     younger = "keep what is younger, at least 1"
-    parser.add_argument(
-        "--older_than_days",
-        type=_days,
-        required=True,
-        metavar="N",
-        help=younger,
-    )
+    parser.add_argument("--older_than_days", type=_days, required=True, metavar="N", help=younger)
     parser.add_argument("--dry_run", action="store_true", help="only say what would be removed")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser.parse_whole(argv)

@@ -207,12 +207,7 @@ def _parse(argv: Sequence[str]) -> _Parsed:
     what.add_argument("--only_rejected", metavar="RUN", help=argparse.SUPPRESS)
     how = parser.add_argument_group("how to run")
     runner = "Beam runner (default: DirectRunner)"
-    how.add_argument(
-        "--runner",
-        default="DirectRunner",
-        metavar="NAME",
-        help=runner,
-    )
+    how.add_argument("--runner", default="DirectRunner", metavar="NAME", help=runner)
     shared = "local paths are mounted on every machine of the cluster"
     how.add_argument("--shared_filesystem", action="store_true", help=shared)
     dry = "plan and check everything, score a few rows in memory, write nothing"

@@ -176,13 +176,7 @@ def _shown_progress(epochs: int, quiet: bool) -> Iterator[OnEpoch]:
     is_hidden = quiet or not sys.stderr.isatty()
     # A terminal that is closed meanwhile ends no training.
     stream = LenientStream(sys.stderr)
-    with tqdm(
-        total=epochs,
-        unit=" epochs",
-        desc="training",
-        file=stream,
-        disable=is_hidden,
-    ) as bar:
+    with tqdm(total=epochs, unit=" epochs", desc="training", file=stream, disable=is_hidden) as bar:
 
         def show(epoch: Epoch) -> None:
             training = f"{epoch.training_loss:.4f}"
@@ -227,20 +221,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "Train a model and write its package, the held-out rows as shards, and their labels.",
     )
     config = "the training job, one YAML file"
-    parser.add_argument(
-        "--config",
-        required=True,
-        metavar="FILE",
-        help=config,
-    )
+    parser.add_argument("--config", required=True, metavar="FILE", help=config)
     override = "override one field: --set training.seed=1"
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help=override,
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     output = "where to write (default: the job's output)"
     parser.add_argument("--output", metavar="FOLDER", help=output)
     overwrite = "replace the package and shards that stand there"

@@ -224,7 +224,9 @@ def _make_cells(measured: Measured, reference: Measured) -> list[str]:
 
 
 def _format_known(value: float | None, spec: str) -> str:
-    return _UNKNOWN if value is None else format(value, spec)
+    if value is None:
+        return _UNKNOWN
+    return format(value, spec)
 
 
 def _make_line(cells: Sequence[str]) -> str:
@@ -247,20 +249,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     add_job_flags(parser)
     rows = f"rows of the sample, at most (default: {_ROWS})"
-    parser.add_argument(
-        "--rows",
-        type=int,
-        default=_ROWS,
-        help=rows,
-    )
+    parser.add_argument("--rows", type=int, default=_ROWS, help=rows)
     without = "leave this out; may be repeated"
-    parser.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        choices=WITHOUT,
-        help=without,
-    )
+    parser.add_argument("--without", action="append", default=[], choices=WITHOUT, help=without)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse_whole(argv)

@@ -100,7 +100,9 @@ def _identify(fs: Any, url: str) -> str:
         return url
     stat = os.stat(url)
     # Some file systems number no files.
-    return f"{stat.st_dev}:{stat.st_ino}" if stat.st_ino else url
+    if stat.st_ino:
+        return f"{stat.st_dev}:{stat.st_ino}"
+    return url
 
 
 def _describe_version(fs: Any, info: Info) -> str:

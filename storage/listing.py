@@ -227,7 +227,9 @@ def _find_kind_below(fs: Any, info: Info) -> str:
     # Only a disk has links.
     if not isinstance(fs, LocalFileSystem) or not info["islink"]:
         return kind
-    return _FILE if os.path.isfile(info["name"]) else _LINK
+    if os.path.isfile(info["name"]):
+        return _FILE
+    return _LINK
 
 
 def _find_kind(fs: Any, path: str) -> str | None:
@@ -254,7 +256,9 @@ def _find_local_kind(path: str) -> str:
         raise
     if stat.S_ISREG(mode):
         return _FILE
-    return _FOLDER if stat.S_ISDIR(mode) else _OTHER
+    if stat.S_ISDIR(mode):
+        return _FOLDER
+    return _OTHER
 
 
 def _resolve_dots(path: str) -> str:

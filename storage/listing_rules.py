@@ -32,14 +32,18 @@ def find_rule(name: str, is_folder: bool) -> str | None:
         return HIDDEN
     if name.startswith("_"):
         is_column = is_folder and is_partition(name)
-        return None if is_column else HIDDEN
+        if is_column:
+            return None
+        return HIDDEN
     if is_folder:
         return None
     # Hadoop leaves `.part-0.parquet.crc` beside its files, and gives a file its name once it is
     # whole.
     if name.endswith(".crc"):
         return CHECKSUM
-    return UNFINISHED if name.endswith("._COPYING_") else None
+    if name.endswith("._COPYING_"):
+        return UNFINISHED
+    return None
 
 
 def count_by_rule(urls: Iterable[str]) -> dict[str, int]:

@@ -129,7 +129,9 @@ def find_parts_below(path: str, folder: str) -> list[str] | None:
     """
     if path == folder:
         return []
-    above = f"{folder}/" if folder else folder
+    above = folder
+    if folder:
+        above = f"{folder}/"
     if not path.startswith(above):
         return None
     return [part for part in path[len(above) :].split("/") if part]

@@ -112,7 +112,9 @@ def _look_at(fs: Any, path: str) -> tuple[datetime, str]:
     else:
         written_at, version = fs.modified(path), fs.created(path)
     stamp = metadata.get(_STAMP)
-    decided_at = datetime.fromisoformat(stamp) if stamp else written_at
+    decided_at = written_at
+    if stamp:
+        decided_at = datetime.fromisoformat(stamp)
     return decided_at, str(version)
 
 
@@ -129,7 +131,9 @@ def _put_if_unchanged(
             condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before.version}
             fs.pipe_file(path, content, Metadata=metadata, **condition)
         elif is_object_store(fs):
-            generation = "0" if before is None else before.version
+            generation = "0"
+            if before is not None:
+                generation = before.version
             put_if_generation(fs, path, content, metadata, generation)
         elif _find_version(fs, path) != (before and before.version):
             return False
@@ -151,5 +155,7 @@ def _find_version(fs: Any, path: str) -> str | None:
 
 
 def _is_s3(fs: Any) -> bool:
-    protocols = [fs.protocol] if isinstance(fs.protocol, str) else fs.protocol
+    protocols = fs.protocol
+    if isinstance(fs.protocol, str):
+        protocols = [fs.protocol]
     return not _S3.isdisjoint(protocols)

@@ -103,7 +103,9 @@ def _name_table(fs: Any, folder: str, name: str) -> str | None:
         return f"a {TABLE_LOGS[name]}"
     if name != ICEBERG_FOLDER:
         return None
-    return "an Iceberg" if any(_list_iceberg_files(fs, f"{folder}/{name}")) else None
+    if any(_list_iceberg_files(fs, f"{folder}/{name}")):
+        return "an Iceberg"
+    return None
 
 
 def _list_iceberg_files(fs: Any, folder: str) -> Iterator[str]:

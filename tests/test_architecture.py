@@ -72,8 +72,10 @@ SIBLINGS = {
     "transforms.formats.parquet": {
         "transforms.formats.parquet_casts",
         "transforms.formats.parquet_footer",
+        "transforms.formats.parquet_int96",
         "transforms.formats.parquet_ways",
     },
+    "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
     "transforms.formats.parquet_footer": {"transforms.formats.parquet_ways"},
     "transforms.formats.csv_blocks": {
         "transforms.formats.csv_bytes",

@@ -73,11 +73,7 @@ class RawBatch:
     last: bool
     rejected: tuple[RejectedBatch, ...] = ()
     record: RowRecord = _NO_RECORD
-    times: StageTimes = field(
-        default_factory=StageTimes,
-        compare=False,
-        repr=False,
-    )
+    times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
 
     def __len__(self) -> int:
         return self.rows.num_rows
@@ -183,11 +179,7 @@ class ScoredBatch:
     rejected: tuple[RejectedBatch, ...]
     last: bool
     computed_by: str
-    times: StageTimes = field(
-        default_factory=StageTimes,
-        compare=False,
-        repr=False,
-    )
+    times: StageTimes = field(default_factory=StageTimes, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         scored = self.rows.num_rows

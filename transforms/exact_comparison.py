@@ -70,7 +70,7 @@ def compare_exactly(compare: Compare, left: Values, right: Values) -> Values:
 
 
 def _is_turned(left: Values, right: Values) -> bool:
-    """Tell whether the sides are to be exchanged, so that what must stay exact is a column on the left."""
+    """Tell whether to exchange the sides, so that what must stay exact is a column on the left."""
     if isinstance(right, pa.Scalar):
         return False
     if isinstance(left, pa.Scalar):

@@ -96,7 +96,9 @@ def quantising() -> Iterator[None]:
 def _prepare(network: nn.Module, example: Inputs) -> GraphModule:
     # The defaults of onednn use all 8 bits; those of x86 use 7, as older processors add products
     # of bytes in 16 bits, and lose what does not fit.
-    defaults = "onednn" if adds_bytes_without_overflow() else _BACKEND
+    defaults = _BACKEND
+    if adds_bytes_without_overflow():
+        defaults = "onednn"
     try:
         return torch_private.prepare_int8(network, example, defaults)
     except Exception as error:  # whatever tracing meets in a network that was not written for it

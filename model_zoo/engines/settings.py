@@ -86,7 +86,9 @@ class Settings:
             words.insert(0, self.engine)
         if self.linear_scales:
             layers = len(self.linear_scales)
-            plural = "s" if layers > 1 else ""
+            plural = ""
+            if layers > 1:
+                plural = "s"
             words.append(f"({layers} layer{plural})")
         if self.layout == "channels_last":
             words.append("channels_last")

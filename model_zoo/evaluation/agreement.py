@@ -95,7 +95,9 @@ def _compare_vectors(outputs: Sequence[_Output]) -> Agreement:
 
 
 def _compare_probabilities(output: _Output, activation: str, threshold: float) -> Agreement:
-    activate = sigmoid if activation == "sigmoid" else softmax
+    activate = softmax
+    if activation == "sigmoid":
+        activate = sigmoid
     expected = activate(output.expected)
     actual = activate(output.actual)
     difference = _find_largest(expected - actual)

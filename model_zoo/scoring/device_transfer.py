@@ -89,7 +89,9 @@ class DeviceTransfer:
         # Most mini-batches are full, and joining their rows would copy them.
         if window.rows < window.batch_rows:
             rows = _pad(rows, window)
-        dtype = self.dtype if tensor.is_floating_point() else None
+        dtype = None
+        if tensor.is_floating_point():
+            dtype = self.dtype
         placed = rows.to(self.device, dtype, non_blocking=True)
         # Images alone have a layout.
         if placed.ndim != 4:

@@ -1,4 +1,4 @@
-"""What steps do with columns and their values that may refuse them: look them up, cast, fill, reject rows."""
+"""What steps do with columns that may refuse them, or rows of them: look up, cast, fill, reject."""
 
 from typing import Any
 
@@ -101,7 +101,9 @@ def find_missing(column: pa.Array) -> np.ndarray | None:
     # Booleans are bits in Arrow, which numpy cannot look at without a copy.
     is_missing = missing.to_numpy(zero_copy_only=False)
     positions = np.flatnonzero(is_missing)
-    return positions if len(positions) else None
+    if len(positions):
+        return positions
+    return None
 
 
 def missing_mask(column: pa.Array) -> pa.Array | None:

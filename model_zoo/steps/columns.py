@@ -1,4 +1,4 @@
-"""Columns between steps: Arrow arrays by name at first, numpy arrays (rows, ...) once a step has made numbers of them.
+"""Columns between steps: Arrow arrays by name, or numpy arrays (rows, ...) once a step made numbers.
 
 What is here takes every column as it is; what may refuse one is in `arrays.py`.
 """
@@ -32,7 +32,7 @@ def decode_dictionary(array: pa.Array) -> pa.Array:
 
 
 def to_floats(values: np.ndarray) -> np.ndarray:
-    """Return numbers as floats, which keep their width; whole numbers and booleans become float64."""
+    """Return numbers as floats, which keep their width; integers and booleans become float64."""
     if values.dtype in (np.float32, np.float64):
         return values
     return values.astype(np.float64)

@@ -66,7 +66,9 @@ class Function(StepModel):
         """
         table = _make_table(columns)
         user_function = find_function(self.function)
-        call = _call_arrow if self.takes == "arrow" else _call_pandas
+        call = _call_pandas
+        if self.takes == "arrow":
+            call = _call_arrow
         try:
             return call(self.function, user_function, table)
         except (JobError, RejectedRows):

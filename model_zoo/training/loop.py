@@ -277,7 +277,9 @@ def _make_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer
             weight_decay=recipe.weight_decay,
         )
     # Plain SGD is the one without momentum.
-    momentum = recipe.momentum if recipe.optimiser == "momentum" else 0.0
+    momentum = 0.0
+    if recipe.optimiser == "momentum":
+        momentum = recipe.momentum
     return torch.optim.SGD(
         network.parameters(),
         lr=recipe.learning_rate,

@@ -276,7 +276,9 @@ def _fail(refusal: Refusal, error: BaseException) -> int:
         named = error
     name = type(named).__name__
     status = refusal.status
-    event = "refused" if status in _REFUSED else "failed"
+    event = "failed"
+    if status in _REFUSED:
+        event = "refused"
     _log.tell_end(event, str(refusal), status, name, trace)
     return status
 

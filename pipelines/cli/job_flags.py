@@ -17,27 +17,11 @@ _DEFAULT_CONFIG = "configs/breast_cancer.yaml"
 def add_job_flags(parser: TakesFlags) -> None:
     """Add the flags that `load_job` reads."""
     config = f"the job, one YAML file (default: {_DEFAULT_CONFIG})"
-    parser.add_argument(
-        "--config",
-        default=_DEFAULT_CONFIG,
-        metavar="FILE",
-        help=config,
-    )
+    parser.add_argument("--config", default=_DEFAULT_CONFIG, metavar="FILE", help=config)
     override = "override one field: --set model.batch_rows=256"
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help=override,
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     paths = "source.paths: file, folder or glob; may be repeated"
-    parser.add_argument(
-        "--input",
-        action="append",
-        metavar="PATH",
-        help=paths,
-    )
+    parser.add_argument("--input", action="append", metavar="PATH", help=paths)
     parser.add_argument("--model", metavar="FOLDER", help="model.package")
     parser.add_argument("--output", metavar="FOLDER", help="sink.path")
 

@@ -274,7 +274,9 @@ class RunLog:
 
     def _put(self, name: str, text: str) -> None:
         """Write on stdout or stderr; that this cannot be done is said once, on the other one."""
-        stream = sys.stdout if name == "stdout" else self.stderr
+        stream = self.stderr
+        if name == "stdout":
+            stream = sys.stdout
         error = write_text(stream, text)
         # Tried again each time, as a disk may have room again.
         if error is None or name in self._lost:
@@ -285,7 +287,9 @@ class RunLog:
             f"{name}: cannot be written: {reason}; the program goes on, and its exit status tells "
             f"how it ends; make room, or let {name} lead elsewhere"
         )
-        other = "stderr" if name == "stdout" else "stdout"
+        other = "stdout"
+        if name == "stdout":
+            other = "stderr"
         if self.json:
             self._put(other, json_line(WARNING, "log_not_written", message))
         else:

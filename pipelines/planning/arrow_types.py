@@ -34,7 +34,9 @@ def parse_type(text: str, place: str) -> pa.DataType:
     decimal = _DECIMAL.fullmatch(text)
     if decimal is not None:
         bits, precision, scale = decimal.groups()
-        make = pa.decimal256 if bits == "256" else pa.decimal128
+        make = pa.decimal128
+        if bits == "256":
+            make = pa.decimal256
         return make(int(precision), int(scale))
     try:
         return pa.type_for_alias(text)

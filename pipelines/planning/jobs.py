@@ -28,4 +28,6 @@ def choose_activation(job: ScoringJob, card: ModelCard) -> str:
         card: its model's.
     """
     wanted = job.postprocess.activation
-    return card.activation if wanted == "auto" else wanted
+    if wanted == "auto":
+        return card.activation
+    return wanted

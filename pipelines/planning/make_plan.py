@@ -1,6 +1,7 @@
 """From a Job to a Plan: everything decided and checked before the first worker starts.
 
-Nothing of the run is written here. (A package in an object store is copied to this machine's cache when it is read.)
+Nothing of the run is written here. (A package in an object store is copied to this machine's cache
+when it is read.)
 """
 
 from datetime import UTC, datetime

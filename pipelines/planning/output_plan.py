@@ -175,9 +175,13 @@ def _check_labels(scores: ScoreColumns, card: ModelCard) -> None:
         return
     # Only a single output can be made probabilities of.
     first_output = next(iter(card.outputs.values()))
-    width = first_output.shape[-1] if first_output.shape else 1
+    width = 1
+    if first_output.shape:
+        width = first_output.shape[-1]
     # A sigmoid's one number is about the second of two classes.
-    classes = 2 if scores.activation == "sigmoid" else width
+    classes = width
+    if scores.activation == "sigmoid":
+        classes = 2
     if scores.labels and len(scores.labels) != classes:
         raise JobError(
             f"postprocess.labels must name {classes} classes for this model, "

@@ -146,7 +146,9 @@ def _list_matches(path: str, recursive: bool, cleared: Cleared) -> Listed:
         ) from error
     except OSError as error:
         # A disk tells which folder it was.
-        where = f" at {error.filename}" if error.filename else ""
+        where = ""
+        if error.filename:
+            where = f" at {error.filename}"
         raise InputError(
             f"source.paths {path}: cannot be listed{where}: {error.strerror}; "
             "check the address, credentials and permissions"

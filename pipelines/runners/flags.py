@@ -113,11 +113,7 @@ class _Parser(argparse.ArgumentParser):
 @cache
 def _beam_parser() -> argparse.ArgumentParser:
     # Several of Beam's classes define the same flag.
-    parser = _Parser(
-        add_help=False,
-        allow_abbrev=False,
-        conflict_handler="resolve",
-    )
+    parser = _Parser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
     pending: list[type[PipelineOptions]] = [PipelineOptions]
     while pending:
         options = pending.pop()

@@ -164,7 +164,9 @@ def is_this_machine(address: str) -> bool:
     after_scheme = address.rpartition("://")[2]
     host = after_scheme.partition("/")[0]
     # IPv6 has colons of its own, and brackets around them.
-    end = "]" if host.startswith("[") else ":"
+    end = ":"
+    if host.startswith("["):
+        end = "]"
     host = host.partition(end)[0].removeprefix("[")
     return host in _LOOPBACK_HOSTS or host.startswith("127.")
 
@@ -221,7 +223,9 @@ def _make_local(flags: Flags) -> tuple[str, ...]:
     Threads share one process and one model; torch and pyarrow leave the interpreter lock while they
     work.
     """
-    workers = "1" if "--direct_running_mode=in_memory" in flags else "0"
+    workers = "0"
+    if "--direct_running_mode=in_memory" in flags:
+        workers = "1"
     mode = ("--direct_running_mode=multi_threading", f"--direct_num_workers={workers}")
     # The DirectRunner would rather run Prism, and look for its binary on the network, with no time-out.
     return ("--prism_location=/nonexistent", *mode, _QUIET_WORKERS)

@@ -54,7 +54,8 @@ def launch(
 
     Args:
         plan: what the run does.
-        head: what the launcher knows of the run for its manifest; a run that is reused must be like it.
+        head: what the launcher knows of the run for its manifest; a run that is reused must be like
+            it.
         options: the runner and its options.
         build: makes the graph of a pipeline, the plan, and the number of workers of a machine.
         reuse_from: the run whose unchanged units are taken as they are.
@@ -162,7 +163,9 @@ def _find_publisher(
     if standing.get("planned_at") == planned_at:
         return "this"
     # Another launcher of the same work was faster, and cleaned up under this one.
-    return "another" if _misses_files(plan, error) else None
+    if _misses_files(plan, error):
+        return "another"
+    return None
 
 
 def _misses_files(plan: Plan, error: Exception) -> bool:

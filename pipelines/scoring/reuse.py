@@ -61,7 +61,9 @@ def find_run_to_reuse(new: RunFolder, head: Manifest, run_id: str) -> PublishedR
             changed since.
         VerifyError: it is not published.
     """
-    wanted = None if run_id == "current" else run_id
+    wanted: str | None = run_id
+    if run_id == "current":
+        wanted = None
     run, manifest = read_manifest(new.output, wanted)
     what = f"--reuse_from {run_id}"
     if run.run_id == new.run_id:
@@ -193,12 +195,7 @@ def _link_files(
             ) from error
         rows = entry["rows"]
         size_bytes = entry["bytes"]
-        yield WrittenFile(
-            path=name,
-            rows=rows,
-            bytes=size_bytes,
-            sha256=digest,
-        )
+        yield WrittenFile(path=name, rows=rows, bytes=size_bytes, sha256=digest)
 
 
 def _make_part(

@@ -77,7 +77,9 @@ def left_out_paths(urls: Sequence[str]) -> str:
     if not urls:
         return "no input path"
     counts = [f"{count:,} {rule}" for rule, count in count_by_rule(urls).items()]
-    word = "path" if len(urls) == 1 else "paths"
+    word = "paths"
+    if len(urls) == 1:
+        word = "path"
     return f"{len(urls):,} input {word} ({', '.join(counts)})"
 
 

@@ -223,14 +223,5 @@ def _describe_column(job: FittingJob, field: pa.Field) -> InputColumn:
     fill = job.data.fill
     text = str(field.type)
     if name in fill:
-        return InputColumn(
-            name=name,
-            type=text,
-            missing="fill",
-            fill=fill[name],
-        )
-    return InputColumn(
-        name=name,
-        type=text,
-        missing=job.data.missing,
-    )
+        return InputColumn(name=name, type=text, missing="fill", fill=fill[name])
+    return InputColumn(name=name, type=text, missing=job.data.missing)

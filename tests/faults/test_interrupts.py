@@ -108,7 +108,7 @@ def check_resumes(
     undisturbed: dict[str, bytes],
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[[], None]:
-    """A check that nothing was published, what was scored is kept, and the same command ends as an undisturbed one."""
+    """Nothing was published, what was scored is kept, and the same command ends as an undisturbed one: the check."""
 
     def check() -> None:
         check_nothing_changed(output, before)

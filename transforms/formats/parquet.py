@@ -33,13 +33,13 @@ from transforms.formats.parquet_footer import (
     read_footer,
     refuse_intervals,
 )
+from transforms.formats.parquet_int96 import list_int96_units
 from transforms.formats.parquet_ways import (
     USUAL,
     Reading,
     align,
     holds_nested_dictionary,
     list_int96,
-    list_int96_units,
     list_readings,
     open_for,
     put_together,

@@ -83,12 +83,7 @@ class PartitionedFormat:
             for records in batch.rejected:
                 complete = _add_to_records(records, schema, values, record)
                 rejected.append(complete)
-            yield replace(
-                batch,
-                rows=rows,
-                rejected=tuple(rejected),
-                record=record,
-            )
+            yield replace(batch, rows=rows, rejected=tuple(rejected), record=record)
 
 
 def find_partitions(url: str) -> dict[str, list[bytes]]:

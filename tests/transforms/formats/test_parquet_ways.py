@@ -12,13 +12,12 @@ import pytest
 
 from tests.support.builders import unit_of
 from transforms.formats.parquet import ParquetFormat
+from transforms.formats.parquet_int96 import INT96_UNIT, find_inexact
 from transforms.formats.parquet_ways import (
-    INT96_UNIT,
     USUAL,
     Reading,
     align,
     blank_out,
-    find_inexact,
     list_int96,
     list_readings,
 )
