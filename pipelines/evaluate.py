@@ -60,11 +60,13 @@ def find_true_labels(
     # The labels' file may have more rows, in any order.
     value_set = keys.combine_chunks()
     rows = pc.index_in(scored_keys, value_set=value_set)
-    found = to_text(labels).take(rows)
+    texts = to_text(labels)
+    found = texts.take(rows)
     missing = found.null_count
     if not missing:
         return found
-    without_label = scored_keys.filter(found.is_null())
+    is_missing = found.is_null()
+    without_label = scored_keys.filter(is_missing)
     first = without_label[0].as_py()
     raise InputError(
         f"{url}: has no label for {missing} of {len(scored_keys)} scored rows, "
@@ -86,9 +88,12 @@ def order_labels(
         manifest: of the run.
     """
     if classes is not None:
-        return [name.strip() for name in classes.split(",")]
+        names = classes.split(",")
+        return [name.strip() for name in names]
     of_job = manifest["job"]["postprocess"].get("labels")
-    known = list(of_job or manifest["model"].get("labels") or [])
+    known = list(of_job or [])
+    if not known:
+        known = list(manifest["model"].get("labels") or [])
     found = {*truth, *predicted}
     # The labels' file may know others than the model; then nobody knows an order.
     is_ordered = bool(known) and found <= set(known)

@@ -94,13 +94,18 @@ def find_changed_inputs(manifest: Manifest) -> Iterator[str]:
     Args:
         manifest: the run's.
     """
+    urls: list[str] = []
+    versions: list[str] = []
     try:
-        entries = [(entry["url"], entry["version"]) for entry in manifest["inputs"]]
+        for entry in manifest["inputs"]:
+            urls.append(entry["url"])
+            versions.append(entry["version"])
     except (KeyError, TypeError) as error:
-        yield f"manifest.json is not a manifest: {type(error).__name__}: {error}"
+        kind = type(error).__name__
+        yield f"manifest.json is not a manifest: {kind}: {error}"
         return
     with ThreadPoolExecutor(_THREADS) as pool:
-        problems = pool.map(lambda entry: _find_change(*entry), entries)
+        problems = pool.map(_find_change, urls, versions)
         yield from (problem for problem in problems if problem is not None)
 
 
@@ -140,7 +145,8 @@ def _check_totals(manifest: Manifest) -> Iterator[str]:
     rows = manifest["rows"]
     for name in ROW_COUNTS:
         total = rows[name]
-        listed = sum(unit[name] for unit in manifest["units"])
+        of_units = [unit[name] for unit in manifest["units"]]
+        listed = sum(of_units)
         if listed != total:
             yield f"the units come to {listed} rows {name}, but the manifest's total is {total}"
 

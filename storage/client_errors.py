@@ -47,4 +47,8 @@ def _belongs_to_a_client(module: str) -> bool:
 
 
 def _to_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    words = str(error).split()
+    # Some errors of clients have no text.
+    if not words:
+        return type(error).__name__
+    return " ".join(words)

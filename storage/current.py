@@ -86,15 +86,20 @@ def _move(run: RunFolder, planned_at: datetime, scratch: str) -> str | None:
 def _find_published(output: str, content: bytes) -> str | None:
     """Return the id that CURRENT holds; None where readers have nothing to stay with."""
     run_id = content.decode(errors="replace").strip()
-    if is_plain(run_id) and files.exists(RunFolder(output, run_id).manifest):
-        return run_id
-    return None
+    if not is_plain(run_id):
+        return None
+    run = RunFolder(output, run_id)
+    if not files.exists(run.manifest):
+        return None
+    return run_id
 
 
 def _link_current(run: RunFolder, scratch: str) -> None:
     """Let the link follow CURRENT."""
-    standing = files.read(files.join(run.output, CURRENT)) or b""
+    current = files.join(run.output, CURRENT)
+    content = files.read(current) or b""
+    run_id = content.decode().strip()
     link = files.join(run.output, LINK)
-    target = f"{RUNS}/{standing.decode().strip()}"
+    target = f"{RUNS}/{run_id}"
     if files.read_link(link) != target:
         files.link_folder(link, target, scratch)

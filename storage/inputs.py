@@ -62,7 +62,9 @@ def is_version_of(current: str, recorded: str) -> bool:
     >>> is_version_of("size=1,mtime_ns=2,ctime_ns=3,ino=4", "size=1,mtime_ns=2,ctime_ns=2,ino=4")
     False
     """
-    return set(recorded.split(",")) <= set(current.split(","))
+    then = set(recorded.split(","))
+    now = set(current.split(","))
+    return then <= now
 
 
 def describe_file(fs: Any, info: Info) -> InputFile:
@@ -77,7 +79,9 @@ def describe_file(fs: Any, info: Info) -> InputFile:
     if info["size"] is None:
         info = fs.info(info["name"])
     version = _describe_version(fs, info)
-    return InputFile(url, int(info["size"]), version, _identify(fs, url))
+    size_bytes = int(info["size"])
+    identity = _identify(fs, url)
+    return InputFile(url, size_bytes, version, identity)
 
 
 def get_url(fs: Any, path: str) -> str:
@@ -101,7 +105,9 @@ def _identify(fs: Any, url: str) -> str:
     stat = os.stat(url)
     # Some file systems number no files.
     if stat.st_ino:
-        return f"{stat.st_dev}:{stat.st_ino}"
+        disk = stat.st_dev
+        number = stat.st_ino
+        return f"{disk}:{number}"
     return url
 
 

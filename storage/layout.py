@@ -170,7 +170,9 @@ def refuse_link(run: RunFolder, url: str, refusal: type[Refusal]) -> None:
         refusal: what to raise.
     """
     # Only a disk has links.
-    if files.is_local(url) and leads_out(Path(url), Path(run.output)):
+    if not files.is_local(url):
+        return
+    if leads_out(Path(url), Path(run.output)):
         raise refusal(
             f"{url}: is, or is below, a link that leads out of {run.output}; "
             "put a folder there instead of the link"
@@ -218,5 +220,6 @@ def _is_below_run(path: str) -> bool:
 def _list_paths(manifest: dict[str, Any]) -> list[str]:
     paths = []
     for name in ("files", "rejected_files"):
-        paths += [entry["path"] for entry in manifest.get(name, ())]
+        entries = manifest.get(name, ())
+        paths += [entry["path"] for entry in entries]
     return paths

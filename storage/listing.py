@@ -106,7 +106,9 @@ def list_paths(fs: Any, path: str, recursive: bool) -> Listing:
     kind = _find_kind(fs, path)
     if kind == _FILE:
         # Whatever it is called: a file that is named is wanted.
-        return Listing(path.rpartition("/")[0], [fs.info(path)])
+        folder, _, _ = path.rpartition("/")
+        info = fs.info(path)
+        return Listing(folder, [info])
     if kind == _FOLDER:
         # Not as a pattern: its own name may hold a bracket.
         root = Pattern(path.rstrip("/"))
@@ -133,7 +135,8 @@ def _walk(
     level = [_Folder(pattern.root, pattern.start, is_named)]
     while level:
         below: list[_Folder] = []
-        for folder, infos in zip(level, _list_folders(fs, level), strict=True):
+        listed = _list_folders(fs, level)
+        for folder, infos in zip(level, listed, strict=True):
             listing.names[folder.path] = [_get_name(info) for info in infos]
             for info in infos:
                 found = _judge(fs, pattern, folder, info, recursive, listing)
@@ -225,7 +228,9 @@ def _find_kind_below(fs: Any, info: Info) -> str:
     """Return `file`, `directory`, `link` of one that leads to no file, or `other`."""
     kind: str = info["type"]
     # Only a disk has links.
-    if not isinstance(fs, LocalFileSystem) or not info["islink"]:
+    if not isinstance(fs, LocalFileSystem):
+        return kind
+    if not info["islink"]:
         return kind
     if os.path.isfile(info["name"]):
         return _FILE
@@ -272,9 +277,11 @@ def _resolve_dots(path: str) -> str:
     parts = [part for part in path.split("/") if part not in ("", ".")]
     ups = [place for place, part in enumerate(parts) if part == ".."]
     if not ups:
-        return "/" + "/".join(parts)
+        whole = "/".join(parts)
+        return f"/{whole}"
     behind = ups[-1] + 1
-    above = "/" + "/".join(parts[:behind])
+    upper = "/".join(parts[:behind])
+    above = f"/{upper}"
     if is_wild(above) and not os.path.exists(above):
         raise InputError(
             f"source.paths {path}: has .. behind a wildcard; write the path without .."

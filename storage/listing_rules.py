@@ -52,9 +52,12 @@ def count_by_rule(urls: Iterable[str]) -> dict[str, int]:
     >>> count_by_rule(["in/_SUCCESS", "in/a.crc", "in/.git"])
     {'checksum': 1, 'hidden': 2}
     """
-    names = [url.rstrip("/").rsplit("/", 1)[-1] for url in urls]
-    # Folders are left out for being hidden alone.
-    counts = Counter(find_rule(name, is_folder=False) or HIDDEN for name in names)
+    counts: Counter[str] = Counter()
+    for url in urls:
+        _, _, name = url.rstrip("/").rpartition("/")
+        rule = find_rule(name, is_folder=False)
+        # Folders are left out for being hidden alone.
+        counts[rule or HIDDEN] += 1
     return dict(sorted(counts.items()))
 
 
@@ -65,4 +68,6 @@ def is_partition(name: str) -> bool:
     [True, False, False, True, False]
     """
     column, separator, _ = name.partition("=")
-    return bool(column and separator) and not name.startswith(".")
+    if name.startswith("."):
+        return False
+    return bool(column and separator)

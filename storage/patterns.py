@@ -102,14 +102,16 @@ def split_pattern(path: str) -> Pattern:
                 f"source.paths {path}: {part!r} holds **, which must stand alone between slashes; "
                 "write * for any letters of one name"
             )
-    wild = [place for place, part in enumerate(parts) if is_wild(part)]
-    first = wild[0] if wild else len(parts)
+    first = 0
+    while first < len(parts) and not is_wild(parts[first]):
+        first += 1
     # A shell takes [^a] for [!a].
     below = [part.replace("[^", "[!") for part in parts[first:]]
     # All that is in a folder and below it, but not a file in the place of the folder.
     if below and below[-1] == _ANY_FOLDERS:
         below.append("*")
-    return Pattern("/".join(parts[:first]), tuple(below))
+    root = "/".join(parts[:first])
+    return Pattern(root, tuple(below))
 
 
 def is_wild(text: str) -> bool:
@@ -134,4 +136,6 @@ def find_parts_below(path: str, folder: str) -> list[str] | None:
         above = f"{folder}/"
     if not path.startswith(above):
         return None
-    return [part for part in path[len(above) :].split("/") if part]
+    below = path.removeprefix(above)
+    parts = below.split("/")
+    return [part for part in parts if part]

@@ -82,8 +82,10 @@ def replace(
     """
     fs, path = locate(url)
     if isinstance(fs, LocalFileSystem):
-        nanoseconds = (decided_at - _EPOCH) // _MICROSECOND * _NANOSECONDS
-        disk.replace(Path(path), content, Path(locate(scratch)[1]), nanoseconds)
+        microseconds = (decided_at - _EPOCH) // _MICROSECOND
+        nanoseconds = microseconds * _NANOSECONDS
+        _, scratch_path = locate(scratch)
+        disk.replace(Path(path), content, Path(scratch_path), nanoseconds)
         return True
     waiting = nullcontext() if is_object_store(fs) else _one_at_a_time
     with waiting:
@@ -93,8 +95,10 @@ def replace(
 def _read_from_disk(path: Path) -> Stamped:
     # Both of one file, whatever is put in its place meanwhile.
     with path.open("rb") as file:
-        microseconds = os.fstat(file.fileno()).st_mtime_ns // _NANOSECONDS
-        return Stamped(file.read(), _EPOCH + microseconds * _MICROSECOND, "")
+        stat = os.fstat(file.fileno())
+        microseconds = stat.st_mtime_ns // _NANOSECONDS
+        decided_at = _EPOCH + microseconds * _MICROSECOND
+        return Stamped(file.read(), decided_at, "")
 
 
 def _look_at(fs: Any, path: str) -> tuple[datetime, str]:
@@ -103,14 +107,17 @@ def _look_at(fs: Any, path: str) -> tuple[datetime, str]:
     if _is_s3(fs):
         bucket, key, _ = fs.split_path(path)
         found = fs.call_s3("head_object", Bucket=bucket, Key=key)
-        written_at, version = found["LastModified"], found["ETag"]
+        written_at = found["LastModified"]
+        version = found["ETag"]
         metadata = found["Metadata"]
     elif is_object_store(fs):
         found = fs.info(path)
-        written_at, version = found["mtime"], found["generation"]
+        written_at = found["mtime"]
+        version = found["generation"]
         metadata = found.get("metadata") or {}
     else:
-        written_at, version = fs.modified(path), fs.created(path)
+        written_at = fs.modified(path)
+        version = fs.created(path)
     stamp = metadata.get(_STAMP)
     decided_at = written_at
     if stamp:
@@ -128,7 +135,9 @@ def _put_if_unchanged(
     metadata = {_STAMP: decided_at.isoformat()}
     try:
         if _is_s3(fs):
-            condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before.version}
+            condition = {"IfNoneMatch": "*"}
+            if before is not None:
+                condition = {"IfMatch": before.version}
             fs.pipe_file(path, content, Metadata=metadata, **condition)
         elif is_object_store(fs):
             generation = "0"

@@ -6,6 +6,7 @@ output of this program, of which CURRENT tells the run.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
@@ -82,15 +83,17 @@ def _find_names(fs: Any, folder: str) -> list[str]:
     """Return which of the names that tell a table are in a folder that was not listed."""
     # Asked for one by one: a folder far above may hold very much.
     names = [*TABLE_LOGS, ICEBERG_FOLDER]
+    is_in_folder = partial(_is_in, fs, folder)
     if isinstance(fs, LocalFileSystem):
-        return [name for name in names if _exists(fs, f"{folder}/{name}")]
+        return list(filter(is_in_folder, names))
     with ThreadPoolExecutor(_THREADS) as pool:
-        are_there = pool.map(lambda name: _exists(fs, f"{folder}/{name}"), names)
+        are_there = pool.map(is_in_folder, names)
         found = zip(names, are_there, strict=True)
         return [name for name, is_there in found if is_there]
 
 
-def _exists(fs: Any, path: str) -> bool:
+def _is_in(fs: Any, folder: str, name: str) -> bool:
+    path = f"{folder}/{name}"
     try:
         return bool(fs.exists(path))
     # Of a bucket one may be allowed to see nothing but the input.
@@ -103,7 +106,8 @@ def _name_table(fs: Any, folder: str, name: str) -> str | None:
         return f"a {TABLE_LOGS[name]}"
     if name != ICEBERG_FOLDER:
         return None
-    if any(_list_iceberg_files(fs, f"{folder}/{name}")):
+    iceberg_files = _list_iceberg_files(fs, f"{folder}/{name}")
+    if any(iceberg_files):
         return "an Iceberg"
     return None
 

@@ -83,8 +83,10 @@ def json_line(level: str, event: str, message: str, **fields: Any) -> str:
         "event": event,
         "message": message,
     }
-    line |= {name: value for name, value in fields.items() if value is not None}
-    return json.dumps(_redact_strings(line), default=str)
+    known = {name: value for name, value in fields.items() if value is not None}
+    line |= known
+    redacted_line = _redact_strings(line)
+    return json.dumps(redacted_line, default=str)
 
 
 class TextFormatter(logging.Formatter):
@@ -92,7 +94,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record, with its traceback if it has one."""
-        return redacted(super().format(record))
+        text = super().format(record)
+        return redacted(text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -102,7 +105,8 @@ class JsonFormatter(logging.Formatter):
         """Return the record as one line."""
         trace = None
         if record.exc_info:
-            trace = "".join(traceback.format_exception(*record.exc_info))
+            lines = traceback.format_exception(*record.exc_info)
+            trace = "".join(lines)
         level = record.levelname.lower()
         message = record.getMessage()
         return json_line(level, "log", message, logger=record.name, traceback=trace)
@@ -123,7 +127,8 @@ def _list_secrets_of_environment() -> list[str]:
 
 def _redact_strings(value: Any) -> Any:
     if isinstance(value, str):
-        return make_unicode(redacted(value))
+        without_secrets = redacted(value)
+        return make_unicode(without_secrets)
     if isinstance(value, dict):
         return {name: _redact_strings(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

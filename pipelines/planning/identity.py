@@ -65,7 +65,8 @@ def make_run_id(
     }
     # Sorted: the order of a job's keys is no difference.
     text = json.dumps(work, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    content = text.encode()
+    digest = hashlib.sha256(content).hexdigest()
     return digest[:_DIGITS]
 
 
@@ -79,7 +80,9 @@ def output_settings(job: Fields) -> Fields:
         left_out = _NOT_IN_THE_OUTPUT.get(section, set())
         deciding = {name: fields[name] for name in fields if name not in left_out}
         if "csv" in deciding:
-            deciding["csv"] = _leave_out_new(deciding["csv"], _SAYS_NOTHING_NEW["csv"])
+            csv = deciding["csv"]
+            silent = _SAYS_NOTHING_NEW["csv"]
+            deciding["csv"] = _leave_out_new(csv, silent)
         settings[section] = deciding
     return settings
 

@@ -110,7 +110,8 @@ def read_shards(
     first = inspect(listed[0])
     with ThreadPoolExecutor(_THREADS) as pool:
         # In order, so that the same file is named every time.
-        others = list(pool.map(inspect, listed[1:]))
+        in_order = pool.map(inspect, listed[1:])
+        others = list(in_order)
     inspected = [first, *others]
     shards = [shard for shard, _ in inspected]
     return shards, _settle_types(wanted, inspected)
@@ -133,13 +134,17 @@ def cut_into_units(
         for piece in format.split(shard, rows_per_unit):
             placed = _PlacedPiece(shard, piece)
             pieces.append(placed)
-    units = [_make_unit(index, shard, piece) for index, (shard, piece) in enumerate(pieces)]
+    units = []
+    for index, placed in enumerate(pieces):
+        unit = _make_unit(index, placed.shard, placed.piece)
+        units.append(unit)
     return tuple(units)
 
 
 def _list_matches(path: str, recursive: bool, cleared: Cleared) -> Listed:
     try:
-        return Listed(*input_listing.list_inputs(path, recursive, cleared))
+        matches, left_out = input_listing.list_inputs(path, recursive, cleared)
+        return Listed(matches, left_out)
     except (ImportError, ValueError) as error:
         raise InputError(
             f"source.paths {path}: {error}; install the extra for this kind of storage (s3, gcs)"
@@ -166,7 +171,8 @@ def _refuse_unwritable_name(url: str) -> None:
 def _inspect(format: Format, wanted: Sequence[Column], file: InputFile) -> _Inspected:
     shard, schema = format.inspect(file, wanted)
     # Not the whole schema: a file may have thousands of columns, and there may be many files.
-    types = tuple(schema.field(column.name).type for column in wanted)
+    fields = [schema.field(column.name) for column in wanted]
+    types = tuple(field.type for field in fields)
     return _Inspected(shard, types)
 
 
@@ -175,7 +181,8 @@ def _refuse_second_names(taken: Sequence[InputFile]) -> None:
     urls: dict[tuple[str, str], str] = {}
     for file in taken:
         # With the version, as some mounts give two files of two disks one number.
-        first = urls.setdefault((file.identity, file.version), file.url)
+        same = (file.identity, file.version)
+        first = urls.setdefault(same, file.url)
         if first != file.url:
             raise InputError(
                 f"{file.url}: is the same file as {first}, by a link or another path to it; "
@@ -191,7 +198,7 @@ def _list_places(taken: Sequence[InputFile]) -> set[str]:
         # Once a place is known, those above it are.
         while place and place not in places:
             places.add(place)
-            place = place.rpartition("/")[0]
+            place, _, _ = place.rpartition("/")
     return places
 
 
@@ -230,7 +237,8 @@ def _settle_type(column: Column, types: Sequence[pa.DataType], urls: Sequence[st
     for url, actual in zip(urls, types, strict=True):
         joined = join_types(settled, actual)
         if joined is None:
-            raise refuse_type(url, replace(column, type=settled), actual)
+            wanted = replace(column, type=settled)
+            raise refuse_type(url, wanted, actual)
         settled = joined
     return storable_type(settled)
 

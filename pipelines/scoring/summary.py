@@ -76,11 +76,14 @@ def left_out_paths(urls: Sequence[str]) -> str:
     """
     if not urls:
         return "no input path"
-    counts = [f"{count:,} {rule}" for rule, count in count_by_rule(urls).items()]
+    by_rule = count_by_rule(urls)
+    counts = [f"{count:,} {rule}" for rule, count in by_rule.items()]
+    counted = ", ".join(counts)
+    total = len(urls)
     word = "paths"
-    if len(urls) == 1:
+    if total == 1:
         word = "path"
-    return f"{len(urls):,} input {word} ({', '.join(counts)})"
+    return f"{total:,} input {word} ({counted})"
 
 
 def where_time_went(manifest: Manifest) -> str:
@@ -145,7 +148,8 @@ def first_rows(run: RunFolder, manifest: Manifest) -> str:
         else:
             parquet = pq.ParquetFile(file)
             rows = next(parquet.iter_batches(_FIRST_ROWS))
-    return shown_rows(pa.Table.from_batches([rows]))
+    table = pa.Table.from_batches([rows])
+    return shown_rows(table)
 
 
 def shown_rows(rows: pa.Table) -> str:
@@ -155,7 +159,8 @@ def shown_rows(rows: pa.Table) -> str:
     for name, column in zip(rows.column_names, rows.columns, strict=True):
         values = [_to_cell(value) for value in column]
         # A line break in it would tear the table apart.
-        title = make_harmless(name).replace("\n", "\\n")
+        harmless = make_harmless(name)
+        title = harmless.replace("\n", "\\n")
         cells = [title, *values]
         width = max(len(cell) for cell in cells)
         columns.append([cell.rjust(width) for cell in cells])
