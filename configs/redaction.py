@@ -84,6 +84,15 @@ def shown(error: BaseException, values: Iterable[str] = (), known: Iterable[str]
     return beginning.decode(errors="ignore")
 
 
+def shown_with_class(error: BaseException) -> str:
+    """Return the class of an error, and its message as `shown` has it.
+
+    >>> shown_with_class(ValueError("no such town: 17"))
+    'ValueError: no such town: ***'
+    """
+    return f"{type(error).__name__}: {shown(error)}"
+
+
 def _cut(line: str) -> str:
     """Return the beginning of a long line, without its last word.
 

@@ -122,8 +122,12 @@ def _expand(default: str) -> Path:
     home = Path("~").expanduser()
     for base in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         if default.startswith(f"${base}/"):
-            folder = os.environ.get(base) or home / str(_CACHES[base]).removeprefix("~/")
-            return Path(folder) / default.removeprefix(f"${base}/")
+            below_base = default.removeprefix(f"${base}/")
+            given = os.environ.get(base)
+            if given:
+                return Path(given) / below_base
+            usual = str(_CACHES[base])
+            return home / usual.removeprefix("~/") / below_base
     return home / default.removeprefix("~/")
 
 

@@ -147,7 +147,9 @@ def _list_parts_of_icns(encoded: bytes) -> Iterator[bytes]:
 
 def _list_areas_of_gif(encoded: bytes) -> Iterator[tuple[int, int]]:
     """Yield width and height of a GIF's whole area and of its first frame, as far as they are there."""
-    if not encoded.startswith(_GIF) or len(encoded) < _GIF_BLOCKS_AT:
+    if not encoded.startswith(_GIF):
+        return
+    if len(encoded) < _GIF_BLOCKS_AT:
         return
     width, height, flags = _GIF_AREA.unpack_from(encoded, _GIF_AREA_AT)
     yield width, height

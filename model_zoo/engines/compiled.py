@@ -94,8 +94,9 @@ def _name_file(example: Inputs, identity: Mapping[str, Any]) -> Path:
         shape = list(tensor.shape)
         strides = list(tensor.stride())
         shapes[name] = [dtype, shape, strides]
-    known = json.dumps([dict(identity), shapes], sort_keys=True)
-    digest = hashlib.sha256(known.encode())
+    known = [dict(identity), shapes]
+    text = json.dumps(known, sort_keys=True)
+    digest = hashlib.sha256(text.encode())
 
     folder = private_folder(_FOLDER)
     # Machine code is run: what others could have written is never loaded.

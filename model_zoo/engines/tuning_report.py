@@ -76,11 +76,13 @@ def parse_tuning_report(content: bytes, url: str) -> TuningReport:
         raise JobError(
             f"{url}: is not a tuning report of this version; run pipelines.tune again"
         ) from error
-    # Tuning tries no more, and a thread each would be started.
     cores = report.machine.get("cores", "")
-    if not cores.isdecimal() or not 1 <= report.workers <= int(cores[:_CORES_DIGITS]):
+    digits = cores[:_CORES_DIGITS]
+    # Tuning tries no more, and a thread each would be started.
+    is_possible = cores.isdecimal() and 1 <= report.workers <= int(digits)
+    if not is_possible:
         raise JobError(
-            f"{url}: names {report.workers:,} workers for a machine of {cores[:_CORES_DIGITS]} "
+            f"{url}: names {report.workers:,} workers for a machine of {digits} "
             "cores; run pipelines.tune again"
         )
     return report

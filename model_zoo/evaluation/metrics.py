@@ -122,8 +122,10 @@ def _render_confusion(evaluation: Evaluation) -> list[str]:
         table.append(cells)
 
     names_width = max(map(len, names))
+    widths: list[int] = []
+    for cells in table:
+        widths += map(len, cells)
     # Two spaces between columns, so that long numbers do not run together.
-    widths = [len(cell) for cells in table for cell in cells]
     cell_width = 2 + max(widths)
     lines = []
     for name, cells in zip(names, table, strict=True):

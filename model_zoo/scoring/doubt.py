@@ -7,7 +7,7 @@ import threading
 import numpy as np
 
 from configs.errors import ModelError
-from configs.redaction import shown
+from configs.redaction import shown_with_class
 from model_zoo.halving import ALONE_BEFORE_DOUBT, spread_rows
 from model_zoo.scoring.call import Call, Tensors
 
@@ -76,7 +76,7 @@ class Doubt:
         elif len(rows) == ALONE_BEFORE_DOUBT or not known_row_passes():
             raise ModelError(
                 f"the model failed on each of {alone + len(rows)} rows that were tried one by one, "
-                f"and on no row it did not: {type(error).__name__}: {shown(error)}"
+                f"and on no row it did not: {shown_with_class(error)}"
             )
         self.clear()
 

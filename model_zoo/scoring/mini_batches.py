@@ -147,7 +147,8 @@ class MiniBatches:
         """Score the rows of one mini-batch, in as many windows as it takes."""
         end = start + call.batch_rows
         stop = min(end, call.rows)
-        pending = cut_windows(start, stop, start, self._fit(call.batch_rows))
+        batch_rows = self._fit(call.batch_rows)
+        pending = cut_windows(start, stop, start, batch_rows)
         ran_out = False
         largest = 0
         while pending:
@@ -213,7 +214,8 @@ class MiniBatches:
             first = window.padding_before
             stop = first + window.rows
             for name, values in call.outputs.items():
-                values[window.start : window.stop] = outputs[name][first:stop]
+                computed = outputs[name]
+                values[window.start : window.stop] = computed[first:stop]
 
     def _passes(self, call: Call, row: int) -> bool:
         """Tell whether the network takes a row, alone in the place that it has anyway."""

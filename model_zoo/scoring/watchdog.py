@@ -8,7 +8,7 @@ import threading
 import time
 
 from configs.errors import WorkerError
-from configs.redaction import shown
+from configs.redaction import shown_with_class
 from model_zoo.arrays import Arrays
 from model_zoo.engines.device_errors import is_device_fault
 from model_zoo.scoring.call import Call
@@ -110,7 +110,7 @@ class Watchdog:
 
 def _describe_lost_device(error: Exception) -> WorkerError:
     return WorkerError(
-        f"the device failed under the model: {type(error).__name__}: {shown(error)}; "
+        f"the device failed under the model: {shown_with_class(error)}; "
         "the process cannot go on with it: run again to resume, "
         "with CUDA_LAUNCH_BLOCKING=1 to see which operation it was"
     )

@@ -121,7 +121,10 @@ def _make_table(columns: Columns) -> pa.RecordBatch:
 
 
 def _is_flat(column: Column) -> bool:
-    return isinstance(column, pa.Array) or column.ndim == 1
+    # An Arrow array has one value a row.
+    if isinstance(column, pa.Array):
+        return True
+    return column.ndim == 1
 
 
 def _call_on_rows(
@@ -131,7 +134,8 @@ def _call_on_rows(
     table: pa.RecordBatch,
     positions: np.ndarray,
 ) -> Any:
-    taken = table.take(pa.array(positions))
+    rows = pa.array(positions)
+    taken = table.take(rows)
     return call(name, user_function, taken)
 
 

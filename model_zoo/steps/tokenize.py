@@ -101,7 +101,8 @@ def _encode(tokenizer: Any, strings: list[str]) -> list[list[int]]:
     except Exception as error:
 
         def encode_some(positions: np.ndarray) -> None:
-            _encode_all(tokenizer, [strings[position] for position in positions.tolist()])
+            some = [strings[position] for position in positions.tolist()]
+            _encode_all(tokenizer, some)
 
         raise _explain(error, len(strings), encode_some) from error
 

@@ -46,25 +46,28 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     # Before the inputs are listed: what is put there later must not count as seen.
     planned_at = planned_at or datetime.now(UTC)
     output_url = find_output(job)
-    paths = [_to_absolute(path, "source.paths", InputError) for path in job.source.paths]
+    source = job.source
+    paths = [_to_absolute(path, "source.paths", InputError) for path in source.paths]
     refuse_overlap(paths, output_url)
     package = _read_package(job)
     card = package.card
-    files_format = make_input_format(job.source)
-    listed, ignored = list_shards(job.source.paths, job.source.recursive)
+    files_format = make_input_format(source)
+    listed, ignored = list_shards(source.paths, source.recursive)
 
     wanted = plan_columns(job, card, files_format.needs_types)
-    reader = with_partitions(files_format, listed[0], wanted)
+    first = listed[0]
+    reader = with_partitions(files_format, first, wanted)
     # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
     # not be found out by a worker, at night.
     shards, found = read_shards(listed, reader, wanted)
-    fields = [found.field(name) for name in list_columns(job, card)]
+    names = list_columns(job, card)
+    fields = [found.field(name) for name in names]
     schema = pa.schema(fields)
     output_plan = plan_output(job, card, package.digest, schema)
 
     inference = plan_inference(job, package)
     computing = inference.settings.as_dict()
-    rows_per_batch = job.source.rows_per_batch or _count_rows_per_batch(card, inference)
+    rows_per_batch = source.rows_per_batch or _count_rows_per_batch(card, inference)
 
     settings = job.model_dump(mode="json")
     run_id = make_run_id(settings, package.digest, computing, shards)

@@ -149,7 +149,9 @@ def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
 
 def _repeats(dtype: pa.DataType) -> bool:
     # A pass-through column that was stored as a dictionary holds texts as a rule.
-    return is_text(dtype) or bool(pa.types.is_dictionary(dtype))
+    if is_text(dtype):
+        return True
+    return bool(pa.types.is_dictionary(dtype))
 
 
 def _check_names(scores: ScoreColumns, keep: Names) -> None:

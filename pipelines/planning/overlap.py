@@ -31,7 +31,8 @@ def refuse_overlap(paths: Sequence[str], output: str) -> None:
                     f"sink.path {output}: lies where source.paths {path} may lead, so scores would "
                     "become input; choose an output folder beside the input"
                 )
-            if any(find_parts_below(pattern.root, folder) is not None for folder in outputs):
+            below = [find_parts_below(pattern.root, folder) for folder in outputs]
+            if any(parts is not None for parts in below):
                 raise JobError(
                     f"source.paths {path}: lies in sink.path {output}, where only scores belong; "
                     "choose an output folder beside the input"

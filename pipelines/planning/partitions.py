@@ -23,8 +23,9 @@ def with_partitions(format: Format, first: InputFile, wanted: Sequence[Column]) 
         InputError: the first file cannot be read, or none of the columns is in it.
     """
     in_folders = find_partitions(first.url)
+    names = [column.name for column in wanted]
     # As a rule, without looking into the file.
-    if not any(column.name in in_folders for column in wanted):
+    if in_folders.keys().isdisjoint(names):
         return format
     _, schema = format.inspect(first, ())
     missing = [column for column in wanted if column.name not in schema.names]
@@ -43,4 +44,5 @@ def with_partitions(format: Format, first: InputFile, wanted: Sequence[Column]) 
         )
     if not found:
         return format
-    return PartitionedFormat(format, tuple(column.name for column in found))
+    names = [column.name for column in found]
+    return PartitionedFormat(format, tuple(names))

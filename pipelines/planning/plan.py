@@ -71,7 +71,11 @@ def store_plan(plan: Plan) -> None:
     A plan that an interrupted launch left is the same one, and stays.
     """
     inputs = [_describe_shard(shard) for shard in plan.shards]
-    stored = StoredPlan(plan.units, tuple(inputs), plan.ignored)
+    stored = StoredPlan(
+        units=plan.units,
+        inputs=tuple(inputs),
+        ignored_inputs=plan.ignored,
+    )
     content = encode_plan(stored)
     files.create(plan.run.plan, content)
 

@@ -55,15 +55,16 @@ def refuse_flags(flags: Sequence[str]) -> None:
     """
     # As they are written: `--no_save_main_session` is taken, and its opposite is not.
     names = {flag.partition("=")[0] for flag in flags}
+    is_launcher = _IN_LAUNCHER in os.environ
     for flag, reason in _NOT_TAKEN.items():
-        is_allowed = flag == "--template_location" and _IN_LAUNCHER in os.environ
+        is_allowed = is_launcher and flag == "--template_location"
         if flag in names and not is_allowed:
             raise JobError(f"{flag}: {reason}")
     secrets = [flag for flag in _SECRETS if flag in names]
     # Whatever a log would blot out must not get as far as the options that every worker shows.
     secrets += [flag for flag in flags if redacted(flag) != flag]
     if secrets:
-        name = secrets[0].partition("=")[0]
+        name, _, _ = secrets[0].partition("=")
         raise JobError(
             f"{name}: would be readable in the job's options; "
             "put credentials where the store's own library looks"
@@ -80,15 +81,10 @@ def refuse_wrong_options(options: PipelineOptions) -> None:
     runner = standard.runner
     if runner == "DataflowRunner":
         _check_dataflow(options)
-    if runner == "PrismRunner" and options.get_all_options()["prism_location"] is None:
-        raise JobError(
-            "--runner PrismRunner: no prism binary on PATH; give --prism_location, "
-            "or install one with `go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0`"
-        )
-    if runner == "PortableRunner" and not options.view_as(PortableOptions).job_endpoint:
-        raise JobError(
-            "--runner PortableRunner: give --job_endpoint=HOST:PORT, where the job service listens"
-        )
+    if runner == "PrismRunner":
+        _check_prism(options)
+    if runner == "PortableRunner":
+        _check_job_service(options)
     if runner in ("PortableRunner", "FlinkRunner"):
         _check_environment(options)
     # Dataflow's workers publish by themselves; elsewhere the job dies with this process.
@@ -146,6 +142,23 @@ def _works_in_this_process(options: PipelineOptions) -> bool:
     is_direct = options.view_as(StandardOptions).runner == "DirectRunner"
     mode = options.view_as(DirectOptions).direct_running_mode
     return is_direct and mode != "multi_processing"
+
+
+def _check_prism(options: PipelineOptions) -> None:
+    every_option = options.get_all_options()
+    if every_option["prism_location"] is None:
+        raise JobError(
+            "--runner PrismRunner: no prism binary on PATH; give --prism_location, "
+            "or install one with `go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0`"
+        )
+
+
+def _check_job_service(options: PipelineOptions) -> None:
+    portable = options.view_as(PortableOptions)
+    if not portable.job_endpoint:
+        raise JobError(
+            "--runner PortableRunner: give --job_endpoint=HOST:PORT, where the job service listens"
+        )
 
 
 def _check_dataflow(options: PipelineOptions) -> None:

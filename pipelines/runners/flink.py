@@ -59,7 +59,9 @@ def count_slots(master: str) -> int:
 
 
 def _make_url(master: str) -> str:
-    url = master if "://" in master else f"http://{master}"
+    url = master
+    if "://" not in master:
+        url = f"http://{master}"
     return url.rstrip("/")
 
 
@@ -72,7 +74,8 @@ def _cancel(cluster: str, name: str) -> None:
     # Several: an earlier run of the name may still be there.
     running = [job for job in same_name if job["state"] not in _ENDED]
     for job in running:
-        url = f"{cluster}/jobs/{job['jid']}?mode=cancel"
+        number = job["jid"]
+        url = f"{cluster}/jobs/{number}?mode=cancel"
         cancel = Request(url, method="PATCH")  # noqa: S310 - as above
         urlopen(cancel, timeout=_CANCEL_SECONDS).close()  # noqa: S310 - as above
     if not running:

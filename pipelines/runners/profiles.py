@@ -100,7 +100,8 @@ def runner_options(runner: str, flags: Flags) -> PipelineOptions:
     """
     profile = profile_of(runner, flags)
     # The user's last: of a flag that is given twice argparse takes the last value.
-    return PipelineOptions([f"--runner={runner}", *profile.flags, *flags])
+    words = [f"--runner={runner}", *profile.flags, *flags]
+    return PipelineOptions(words)
 
 
 def workers_per_machine(options: PipelineOptions) -> int:
@@ -132,12 +133,13 @@ def use_tuned_workers(options: PipelineOptions, flags: Flags, workers: int | Non
 
 def prepare_process() -> None:
     """Give runners what they need of the launcher's process and no option says."""
-    folder = str(Path(sys.executable).parent)
+    python = Path(sys.executable)
+    folder = str(python.parent)
     path = os.environ.get("PATH", "")
     # Beam starts loopback workers as `python -c ...`, and hangs when that one lacks the packages.
-    first_folder = path.split(os.pathsep)[0]
+    first_folder, _, _ = path.partition(os.pathsep)
     if first_folder != folder:
-        os.environ["PATH"] = os.pathsep.join([folder, path])
+        os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
     # They would import from the folder that they stand in, too.
     keep_current_folder_from_workers()
     flush_by_size_alone()

@@ -20,7 +20,7 @@ from configs.errors import (
     SupersededError,
     refusal_of,
 )
-from configs.redaction import shown
+from configs.redaction import shown_with_class
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import cancelled_when_stopped
@@ -194,7 +194,7 @@ def _telling(log: RunLog) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - readers have the scores, whatever fails now
-        reason = f"{type(error).__name__}: {shown(error)}"
+        reason = shown_with_class(error)
         message = f"the run is published, but not all of it can be shown: {reason}"
         log.tell_trouble("not_shown", message)
 
@@ -204,7 +204,7 @@ def _count_resumed(rows_done: RowsDone, log: RunLog) -> int:
     try:
         return rows_done.count()
     except Exception as error:  # noqa: BLE001 - whatever cannot be counted is not shown
-        reason = f"{type(error).__name__}: {shown(error)}"
+        reason = shown_with_class(error)
         message = f"how many rows an earlier run has done cannot be told: {reason}"
         log.tell_trouble("resumed_not_counted", message)
         return 0

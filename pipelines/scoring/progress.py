@@ -11,7 +11,7 @@ import time
 
 from tqdm import tqdm
 
-from configs.redaction import shown
+from configs.redaction import shown_with_class
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.terminal import LenientStream
 from storage import files
@@ -98,7 +98,7 @@ def shown_progress(rows_done: RowsDone, total: int | None, log: RunLog) -> Itera
         try:
             show(rows_done, total, log, stop)
         except Exception as error:  # noqa: BLE001 - the run goes on, whatever cannot be looked at
-            reason = f"{type(error).__name__}: {shown(error)}"
+            reason = shown_with_class(error)
             log.tell_trouble("progress_not_shown", f"progress is not shown any more: {reason}")
 
     # A daemon: a store that does not answer must not keep the process alive.

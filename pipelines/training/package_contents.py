@@ -71,7 +71,8 @@ def make_card(job: FittingJob, training: ScoredRows, evaluations: Evaluations) -
         evaluations: by name of the part of the split.
     """
     network = job.network
-    columns = [_describe_column(job, field) for field in training.rows.schema]
+    schema = training.rows.schema
+    columns = [_describe_column(job, field) for field in schema]
     metrics = {name: evaluation.as_dict() for name, evaluation in evaluations.items()}
     # The digest of a package depends on the order of these keys.
     return {

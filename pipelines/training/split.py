@@ -146,13 +146,15 @@ def split(job: FittingJob, table: pa.Table) -> list[pa.Table]:
         raise JobError(
             f"split does not suit the {row_count} rows of {job.data.dataset}: {error}"
         ) from error
-    return [_take_rows(table, numbers) for numbers in (training, validation, test)]
+    parts = (training, validation, test)
+    return [_take_rows(table, numbers) for numbers in parts]
 
 
 def _take_rows(table: pa.Table, numbers: np.ndarray) -> pa.Table:
     # In the data set's order, so that a person finds a row again.
     in_order = np.sort(numbers)
-    rows = table.take(pa.array(in_order))
+    taken = pa.array(in_order)
+    rows = table.take(taken)
     return rows.combine_chunks()
 
 

@@ -79,8 +79,9 @@ class Bench:
         seconds = time_call(score, first)
         affordable_rows = int(_SAMPLE_SECONDS * cores() * part_rows / seconds)
         rows = max(_FEWEST_ROWS, affordable_rows)
+        parts = _divide_up(rows, part_rows)
         # Every core shall have a part.
-        return max(cores(), _divide_up(rows, part_rows))
+        return max(cores(), parts)
 
     def score_parts(self, score: Score, parts: Parts) -> ScoredPass:
         """Score all parts, and time that.
@@ -126,12 +127,15 @@ def time_pass(score: Callable[[int], Any], parts: int, workers: int | None = Non
     """
     seconds: list[float] = []
     with ThreadPoolExecutor(workers or cores()) as threads:
-        while not seconds or (sum(seconds) < SECONDS and len(seconds) < _MOST_PASSES):
+        while len(seconds) < _MOST_PASSES:
             began = time.perf_counter()
             results = threads.map(score, range(parts))
             # Waits for all of them, and raises what one of them raised.
             list(results)
-            seconds.append(time.perf_counter() - began)
+            passed = time.perf_counter() - began
+            seconds.append(passed)
+            if sum(seconds) >= SECONDS:
+                break
     return median(seconds)
 
 

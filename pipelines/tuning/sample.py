@@ -45,7 +45,9 @@ def join_parts(parts: Parts, rows: int) -> Parts:
         parts: arrays (rows, ...) by name.
         rows: of a mini-batch.
     """
-    if all(count_rows(part) >= rows for part in parts[:-1]):
+    sizes = [count_rows(part) for part in parts]
+    # The last one may have fewer.
+    if all(size >= rows for size in sizes[:-1]):
         return parts
 
     groups: list[list[Arrays]] = [[]]
