@@ -26,7 +26,8 @@ class Refusal(Exception):
     def __init__(self, message: str) -> None:
         # A library's text in the message may have lines, and `refusal_in` reads to the first line's
         # end.
-        super().__init__(" ".join(message.split()))
+        words = message.split()
+        super().__init__(" ".join(words))
 
 
 class WorkerError(Refusal):

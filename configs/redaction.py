@@ -74,7 +74,8 @@ def shown(error: BaseException, values: Iterable[str] = (), known: Iterable[str]
     >>> shown(ValueError("line 7: 'Ann' in 'size'"), known=["size"])
     "line 7: *** in 'size'"
     """
-    one_line = " ".join(str(error).split())
+    words = str(error).split()
+    one_line = " ".join(words)
     line = _ADDRESS.sub("", one_line)
     if not isinstance(error, Refusal | RowError):
         line = _blot_out(_cut(line), list(values), known)

@@ -85,7 +85,8 @@ def is_private(path: Path, links: int = _MOST_LINKS) -> bool:
     >>> is_private(Path("/usr/lib")), is_private(Path("/tmp") / "of-anybody")
     (True, False)
     """
-    absolute = Path(os.path.abspath(path))
+    name = os.path.abspath(path)
+    absolute = Path(name)
     may_be_made_by_others = False
     for place in (*reversed(absolute.parents), absolute):
         try:

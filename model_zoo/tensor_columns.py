@@ -31,4 +31,5 @@ def from_column(column: pa.Array, shape: tuple[int, ...]) -> np.ndarray:
     """
     flat = column.values if shape else column
     numbers: np.ndarray = flat.to_numpy(zero_copy_only=False)
-    return numbers.reshape(len(column), *shape)
+    rows = len(column)
+    return numbers.reshape(rows, *shape)

@@ -84,7 +84,8 @@ class _Worth:
             self.known.clear()
         if part["type"] == "Prepend":
             # Of a text of one character.
-            self._add_to_all(self.of(part["prepend"]))
+            written = self.of(part["prepend"])
+            self._add_to_all(written)
         if part["type"] == "Replace":
             self._go_back_over_replacement(part["pattern"], part["content"])
 
@@ -153,7 +154,8 @@ def _find_least_width(pattern: str) -> int:
         return 0
     try:
         # Python's own reader of patterns, as nothing public tells; should it go, so does the import.
-        least, _ = _parser.parse(pattern).getwidth()
+        parsed = _parser.parse(pattern)
+        least, _ = parsed.getwidth()
     except Exception:  # noqa: BLE001 - the library's patterns have words that Python's have not
         return 0
     return int(least)

@@ -32,7 +32,8 @@ def main(argv: Sequence[str]) -> int:
     evaluation = _evaluate(arguments)
     text = make_harmless(render(evaluation))
     if arguments.json:
-        text = json.dumps(evaluation.as_dict(), indent=1)
+        figures = evaluation.as_dict()
+        text = json.dumps(figures, indent=1)
     write_result(text, "the metrics")
     return 0
 

@@ -67,7 +67,8 @@ def find_superseded(output: str, before: datetime) -> list[RunFolder]:
         published_at = _read_time(run)
         if published_at is None or run.run_id == current.run_id:
             continue
-        published.append(_Published(published_at, run.run_id, run))
+        entry = _Published(published_at, run.run_id, run)
+        published.append(entry)
     # The latest is kept whatever its age: readers may be in it.
     superseded = sorted(published, reverse=True)[1:]
     return [other.run for other in superseded if other.at < before]

@@ -130,7 +130,8 @@ def main(argv: Sequence[str]) -> int:
     # Looked for here only to refuse it before anything is written. The launch looks again, once it
     # has the lock: until then another launcher may publish, and `current` be another run.
     if reuse_from is not None and not is_left_to_clean_up(plan.run):
-        find_run_to_reuse(plan.run, manifest_head(plan), reuse_from)
+        head = manifest_head(plan)
+        find_run_to_reuse(plan.run, head, reuse_from)
     if arguments.dry_run:
         scoring = scoring_of(plan, workers=1)
         return dry_run(plan, scoring.load)

@@ -141,7 +141,8 @@ def _evaluate(job: FittingJob, network: nn.Module, part: Part) -> Evaluation:
     # Lists come as arrays in an array; the metrics take one of two dimensions.
     if not is_of_two_classes:
         scores = np.stack(scores)
-    truth = part.rows.column(data.label).to_pylist()
+    labels = part.rows.column(data.label)
+    truth = labels.to_pylist()
     predicted = columns["label"].to_pylist()
     return evaluate(truth, predicted, data.labels, scores)
 
@@ -207,7 +208,8 @@ def _say_result(
         f"validation loss {best.validation_loss:.4f}"
     )
     for name, evaluation in evaluations.items():
-        say(f"\n{name}\n{render(evaluation)}")
+        rendered = render(evaluation)
+        say(f"\n{name}\n{rendered}")
     model = files.join(job.output, "model")
     shards = files.join(job.output, "shards")
     shown_digest = digest[:_DIGEST_CHARACTERS]

@@ -64,7 +64,8 @@ def main(argv: Sequence[str]) -> int:
         say(OLD_CERTIFICATE)
     # What an older report says shall not decide what this one is compared with.
     float32 = job.model.model_copy(update={"dtype": "float32"})
-    plan = make_plan(job.model_copy(update={"model": float32}))
+    measured_job = job.model_copy(update={"model": float32})
+    plan = make_plan(measured_job)
     sample = take_sample(plan, arguments.rows)
     tuning = _make_tuning(job, plan, sample, say)
     _say_head(job, plan, sample, say)
@@ -153,7 +154,8 @@ def _describe(measured: Measured) -> dict[str, Any]:
 def _store(url: str, report: TuningReport) -> None:
     try:
         # In one move: what stands there decides every night's scores.
-        files.replace(files.to_absolute(url), report.to_json())
+        content = report.to_json()
+        files.replace(files.to_absolute(url), content)
     except (OSError, ImportError, ValueError) as error:
         raise JobError(
             f"model.tuning_report {url}: cannot be written: {error}; "

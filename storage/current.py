@@ -24,7 +24,8 @@ def take_plan_time(output: str) -> datetime:
     It is later than that of the launch that decided CURRENT, whatever the clocks of both say.
     """
     now = datetime.now(UTC)
-    standing = stamped.read(files.join(output, CURRENT))
+    current = files.join(output, CURRENT)
+    standing = stamped.read(current)
     if standing is None:
         return now
     return max(now, standing.decided_at + _TICK)

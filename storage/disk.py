@@ -174,7 +174,8 @@ def leads_out(path: Path, root: Path) -> bool:
     True
     """
     place = Path(os.path.realpath(path))
-    return not place.is_relative_to(os.path.realpath(root))
+    real_root = os.path.realpath(root)
+    return not place.is_relative_to(real_root)
 
 
 def _remove_once(path: Path) -> None:

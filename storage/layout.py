@@ -136,7 +136,8 @@ def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, di
         raise VerifyError(
             f"{output}: {run_id!r} cannot be the id of a run; name a folder in {output}/runs"
         )
-    folder = RunFolder(files.to_absolute(output), run_id)
+    absolute = files.to_absolute(output)
+    folder = RunFolder(absolute, run_id)
     refuse_links(folder, VerifyError)
     content = files.read(folder.manifest)
     if content is None:

@@ -117,7 +117,8 @@ def list_paths(fs: Any, path: str, recursive: bool) -> Listing:
         raise _no_data(path)
     if not is_wild(path):
         return Listing(path)
-    return _walk(fs, split_pattern(path), is_named=False, recursive=recursive)
+    pattern = split_pattern(path)
+    return _walk(fs, pattern, is_named=False, recursive=recursive)
 
 
 def to_printable(path: str) -> str:

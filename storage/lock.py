@@ -34,7 +34,8 @@ def hold(run: RunFolder, content: str) -> Iterator[None]:
         run: the run.
         content: what whoever claims it once it is free shall read.
     """
-    number = _open_locked(Path(run.lock), fcntl.LOCK_SH)
+    path = Path(run.lock)
+    number = _open_locked(path, fcntl.LOCK_SH)
     try:
         os.ftruncate(number, 0)
         os.pwrite(number, content.encode(), 0)
@@ -86,7 +87,8 @@ def hold_current(output: str) -> Iterator[str]:
     after some seconds, and that folder with it: what it has prepared then is not found, so it
     cannot replace anything on the word of what it read before.
     """
-    path = Path(files.join(output, f".{CURRENT}.lock"))
+    name = files.join(output, f".{CURRENT}.lock")
+    path = Path(name)
     number, scratch = _claim_current(path)
     try:
         yield str(scratch)

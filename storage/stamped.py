@@ -56,7 +56,8 @@ def read(url: str) -> Stamped | None:
             return _read_from_disk(Path(path))
         # The version first: content that is newer than it is not replaced, but read again.
         decided_at, version = _look_at(fs, path)
-        return Stamped(fs.cat_file(path), decided_at, version)
+        content = fs.cat_file(path)
+        return Stamped(content, decided_at, version)
     # A disk says the second where a file stands in the place of a folder.
     except (FileNotFoundError, NotADirectoryError):
         return None

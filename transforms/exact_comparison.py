@@ -98,7 +98,8 @@ def _compare_with_float(compare: Compare, column: Values, number: float | None) 
     if number is None or not math.isfinite(number):
         # No integer is one of these, and a double tells on which side it is.
         doubles = column.cast(pa.float64(), safe=False)
-        double = pa.scalar(number, pa.float64())
+        double_type = pa.float64()
+        double = pa.scalar(number, double_type)
         return compare(doubles, double)
     if pa.types.is_decimal(column.type):
         # As it is written, and not the binary fraction that is nearest to it.

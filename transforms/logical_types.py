@@ -379,8 +379,10 @@ def _cast_to_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
 def _cast_maps(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     lists = to_lists_of_pairs(array)
     pairs = lists.flatten()
-    keys = cast_exactly(pairs.field(0), dtype.key_type)
-    items = cast_exactly(pairs.field(1), dtype.item_type)
+    first = pairs.field(0)
+    keys = cast_exactly(first, dtype.key_type)
+    second = pairs.field(1)
+    items = cast_exactly(second, dtype.item_type)
     # There are no maps with long offsets.
     offsets = _count_offsets(lists, pa.int32())
     missing = array.is_null()
@@ -391,7 +393,8 @@ def _cast_structs(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     children = []
     # By number: two fields may have one name.
     for number, field in enumerate(dtype):
-        child = cast_exactly(array.field(number), field.type)
+        unlike = array.field(number)
+        child = cast_exactly(unlike, field.type)
         children.append(child)
     missing = array.is_null()
     return pa.StructArray.from_arrays(children, fields=list(dtype), mask=missing)

@@ -83,7 +83,8 @@ def predict_batch(
     """
     try:
         scored = score(batch.inputs)
-        outputs, rejected = predict_rows(scored, len(batch), not_finite)
+        rows = len(batch)
+        outputs, rejected = predict_rows(scored, rows, not_finite)
     except (ModelError, WorkerError) as error:
         raise type(error)(f"{batch.raw.id}: {error}") from error
     # The batch's clock counts it as the model's time, and the scorer alone knows how much it was.
@@ -153,7 +154,8 @@ def _find_not_finite(outputs: Arrays, known: Mapping[int, Exception]) -> dict[in
         # Rows are looked at only where there is something to find.
         if is_finite.all():
             continue
-        values_of_rows = is_finite.reshape(len(values), -1)
+        rows_given = len(values)
+        values_of_rows = is_finite.reshape(rows_given, -1)
         row_is_finite = values_of_rows.all(axis=1)
         rows = np.flatnonzero(~row_is_finite)
         for row in rows.tolist():

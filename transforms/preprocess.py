@@ -162,7 +162,8 @@ def _settle_missing(
         if rule.missing == "reject":
             reason = RowError(f"column {rule.name!r}: missing value")
             rows_without = positions.tolist()
-            reasons.update(dict.fromkeys(rows_without, reason))
+            of_column = dict.fromkeys(rows_without, reason)
+            reasons.update(of_column)
         elif rule.fill is not None:
             filled[rule.name] = fill_missing(column, rule.fill)
     if reasons:

@@ -110,7 +110,8 @@ def find_kept(rows: int, rejected: RejectedRows) -> np.ndarray:
         rejected: the positions of those that were rejected.
     """
     positions = np.arange(rows)
-    return np.delete(positions, sorted(rejected.reasons))
+    in_order = sorted(rejected.reasons)
+    return np.delete(positions, in_order)
 
 
 def _unpickle(id: BatchId, stage: str, rows: bytes) -> RejectedBatch:

@@ -157,7 +157,8 @@ def _to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
     numbers = pa.array(classes)
     if not labels:
         return numbers.cast(pa.string())
-    names = pa.array(labels, type=pa.string())
+    text = pa.string()
+    names = pa.array(labels, type=text)
     return names.take(numbers)
 
 

@@ -71,7 +71,8 @@ class StageTimes:
         started = time.perf_counter_ns()
         yield
         taken = time.perf_counter_ns() - started
-        own = taken - sum(given.values())
+        given_away = sum(given.values())
+        own = taken - given_away
         self.add(stage, own)
         for other, nanoseconds in given.items():
             self.add(other, nanoseconds)
@@ -85,7 +86,8 @@ class StageTimes:
         """
         spent = {stage: self.nanoseconds.get(stage, 0) for stage in STAGES}
         passed = until - self.since
-        waited = passed - sum(spent.values())
+        accounted = sum(spent.values())
+        waited = passed - accounted
         # Wall clocks are set back, and those of two machines differ.
         spent["wait"] = max(0, waited)
         seconds = {}

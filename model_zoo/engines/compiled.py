@@ -68,7 +68,8 @@ def compile_network(network: nn.Module, example: Inputs, identity: Mapping[str, 
     Raises:
         ModelError: it cannot be compiled, for want of a C++ compiler for example.
     """
-    device = next(iter(example.values())).device
+    first = next(iter(example.values()))
+    device = first.device
     path = _name_file(example, identity)
     try:
         if not path.exists():

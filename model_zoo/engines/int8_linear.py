@@ -247,8 +247,10 @@ def _make_scale(place: str, layer: _ObservedLayer, migration: float) -> LinearSc
     lows = layer.low / divisors
     highs = layer.high / divisors
     # Zero is among them, as an integer of its own: padding and ReLU leave many.
-    low = min(0.0, float(lows.min()))
-    high = max(0.0, float(highs.max()))
+    lowest = float(lows.min())
+    low = min(0.0, lowest)
+    highest = float(highs.max())
+    high = max(0.0, highest)
     # A layer that was given zeros alone still needs a step.
     step = (high - low) / _STEPS or 1.0
     zero_point = round(-low / step)

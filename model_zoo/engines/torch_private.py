@@ -41,7 +41,8 @@ def write_machine_code(network: nn.Module, example: Inputs, path: Path) -> None:
     options = {"freezing": True, "cpp.threads": 1}
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch about itself
-        exported = torch.export.export(network, args=(), kwargs=dict(example))
+        inputs = dict(example)
+        exported = torch.export.export(network, args=(), kwargs=inputs)
         aoti_compile_and_package(
             exported,
             package_path=str(path),
@@ -108,7 +109,8 @@ def _keep_caches_in_one_folder() -> None:
     # These may have been imported before, by torchvision for example.
     for taken in (codecache, implementations):
         vars(taken)["default_cache_dir"] = cache_dir_utils.cache_dir
-    headers = os.path.join(cache_dir_utils.cache_dir(), "precompiled_headers")
+    cache = cache_dir_utils.cache_dir()
+    headers = os.path.join(cache, "precompiled_headers")
     vars(codecache)["_HEADER_DIR"] = headers
     vars(codecache)["_HEADER_LOCK_DIR"] = os.path.join(headers, "locks")
 

@@ -120,7 +120,8 @@ def _compare_probabilities(output: _Output, activation: str, threshold: float) -
 
 def _flatten_rows(values: np.ndarray) -> np.ndarray:
     """Return float64 (rows, numbers of a row), so that comparing rounds nothing."""
-    flat = values.reshape(len(values), -1)
+    rows = len(values)
+    flat = values.reshape(rows, -1)
     return flat.astype(np.float64)
 
 

@@ -73,7 +73,8 @@ def _profile_column(column: pa.Array) -> _Record:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     is_missing = pc.is_null(column, nan_is_null=True)
-    present = column.filter(pc.invert(is_missing))
+    is_present = pc.invert(is_missing)
+    present = column.filter(is_present)
     distinct = pc.count_distinct(present)
     common = {
         "type": str(column.type),

@@ -179,7 +179,8 @@ def _check_labels(truth: Sequence[str], predicted: Sequence[str], labels: list[s
             "there must be as many predictions as true labels, and at least one: "
             f"{rows} and {predictions}"
         )
-    are_different = len(set(labels)) == len(labels)
+    distinct = len(set(labels))
+    are_different = distinct == len(labels)
     if len(labels) < 2 or not are_different:
         raise InputError(f"there must be two labels or more, all different, got {labels}")
     _refuse_unknown("true", truth, labels)

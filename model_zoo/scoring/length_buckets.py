@@ -92,7 +92,8 @@ def cut_to_longest(card: ModelCard, inputs: Arrays) -> Arrays:
     mask = inputs[card.mask]
     lengths = _count_tokens(mask)
     # A text without a token keeps one position, as no network takes none.
-    longest = max(1, int(lengths.max()))
+    longest_row = int(lengths.max())
+    longest = max(1, longest_row)
     return _pick_rows(card, inputs, slice(None), longest)
 
 

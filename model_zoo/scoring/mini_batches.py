@@ -277,7 +277,8 @@ def _shrink(window: Window) -> list[Window]:
 
 def _check_row_count(inputs: Arrays) -> int:
     """Return the number of rows, which all inputs must have."""
-    counts = {len(array) for array in inputs.values()}
+    arrays = inputs.values()
+    counts = {len(array) for array in arrays}
     if len(counts) != 1:
         raise ModelError(
             f"the model's inputs have {sorted(counts)} rows; they must have the same number"

@@ -137,7 +137,8 @@ def load_scorer(
     for where in resolve_devices(device):
         if machine is not None:
             refuse_other_machine(machine, machine_kind(where))
-        scorers.append(loading.prove_and_load(where, settings))
+        scorer = loading.prove_and_load(where, settings)
+        scorers.append(scorer)
     if len(scorers) == 1:
         return scorers[0]
     return Replicas(tuple(scorers))

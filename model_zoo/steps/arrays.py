@@ -85,9 +85,11 @@ def reject_where(is_bad: np.ndarray, why: str) -> None:
     if not is_bad.any():
         return
     values_of_rows = is_bad.reshape(len(is_bad), -1)
-    rows = np.flatnonzero(values_of_rows.any(axis=1))
+    row_is_bad = values_of_rows.any(axis=1)
+    rows = np.flatnonzero(row_is_bad)
     reason = RowError(why)
-    raise RejectedRows(dict.fromkeys(rows.tolist(), reason))
+    positions = rows.tolist()
+    raise RejectedRows(dict.fromkeys(positions, reason))
 
 
 def find_missing(column: pa.Array) -> np.ndarray | None:

@@ -129,7 +129,8 @@ def _encode(
     # A missing value is never a category.
     indices = pc.index_in(array, value_set=known, skip_nulls=True)
     indices = indices.fill_null(-1)
-    codes: np.ndarray = indices.to_numpy().astype(np.int64)
+    numbers = indices.to_numpy()
+    codes: np.ndarray = numbers.astype(np.int64)
     is_unknown = codes < 0
     # `zeros` and `code` let such rows pass.
     if unknown == "error" and is_unknown.any():
@@ -176,7 +177,8 @@ def _fit_categories(
         array = training_column(column, name, step)
         present = present_values(array, name, step)
         # Of type object, so that the categories come back as Python's own values.
-        values = np.array(present.to_pylist(), dtype=object)
+        plain_values = present.to_pylist()
+        values = np.array(plain_values, dtype=object)
         table = values.reshape(-1, 1)
         fitted = encoder().fit(table)
         found = fitted.categories_[0]

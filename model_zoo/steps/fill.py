@@ -75,7 +75,8 @@ class Fill(StepModel):
             missing = None
         imputer = SimpleImputer(strategy=self.strategy, missing_values=missing)
         try:
-            values: np.ndarray = np.array(present.to_pylist(), dtype=dtype)
+            plain_values = present.to_pylist()
+            values: np.ndarray = np.array(plain_values, dtype=dtype)
             table = values.reshape(-1, 1)
             imputer.fit(table)
             value = imputer.statistics_[0]

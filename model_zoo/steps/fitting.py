@@ -44,7 +44,8 @@ def present_values(column: pa.Array, name: str, step: str) -> pa.Array:
         InputError: all of them are.
     """
     is_missing = pc.is_null(column, nan_is_null=True)
-    present = column.filter(pc.invert(is_missing))
+    is_present = pc.invert(is_missing)
+    present = column.filter(is_present)
     if not len(present):
         raise InputError(
             f"preprocess step {step} cannot be fitted: "
@@ -76,7 +77,8 @@ def training_matrix(arrays: Mapping[str, pa.Array], step: str) -> np.ndarray:
     numbers = []
     for array in arrays.values():
         values = array.to_numpy(zero_copy_only=False)
-        numbers.append(values.astype(np.float64))
+        floats = values.astype(np.float64)
+        numbers.append(floats)
     return np.column_stack(numbers)
 
 

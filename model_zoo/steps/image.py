@@ -150,7 +150,8 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
         raise RowError("no image")
     with open_picture(encoded, step.max_pixels) as image:
         PIL.ImageOps.exif_transpose(image, in_place=True)
-        converted = _to_8_bits(image).convert(step.mode)
+        plain = _to_8_bits(image)
+        converted = plain.convert(step.mode)
         pixels = np.array(converted)
     return _resize(pixels, step.height, step.width)
 

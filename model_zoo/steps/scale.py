@@ -26,7 +26,8 @@ class Scale(StepModel):
         offsets = self.offset or ()
         result: NewColumns = {}
         for name, factor, offset in zip(self.columns, factors, offsets, strict=True):
-            values = to_floats(get_numbers(columns, name, self.step))
+            numbers = get_numbers(columns, name, self.step)
+            values = to_floats(numbers)
             result[name] = values * factor + offset
         return result
 
@@ -61,7 +62,8 @@ class Standardise(StepModel):
         scales = self.scale or ()
         result: NewColumns = {}
         for name, mean, scale in zip(self.columns, means, scales, strict=True):
-            values = to_floats(get_numbers(columns, name, self.step))
+            numbers = get_numbers(columns, name, self.step)
+            values = to_floats(numbers)
             # The fitted numbers as they are: a factor and an offset of them would round differently.
             result[name] = (values - mean) / scale
         return result

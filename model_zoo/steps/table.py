@@ -79,7 +79,8 @@ def find_widest(steps: Sequence[AnyStep], columns: Sequence[str]) -> int:
     widest = len(widths)
     for step in steps:
         widths.update(step.count_numbers(widths))
-        widest = max(widest, sum(widths.values()))
+        numbers = sum(widths.values())
+        widest = max(widest, numbers)
     return widest
 
 

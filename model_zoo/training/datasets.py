@@ -44,7 +44,8 @@ def digits() -> pa.Table:
     """
     found = datasets.load_digits()
     stretched = found.images * (255 / 16)
-    pictures = np.rint(stretched).astype(np.uint8)
+    rounded = np.rint(stretched)
+    pictures = rounded.astype(np.uint8)
     images = [encode_png(pixels) for pixels in pictures]
     names = [str(target) for target in found.target]
     columns = {

@@ -109,7 +109,8 @@ def train(
             loss=loss,
             optimiser=optimiser,
         )
-        epochs = tuple(training_run.run_epochs(recipe, on_epoch))
+        in_turn = training_run.run_epochs(recipe, on_epoch)
+        epochs = tuple(in_turn)
         return network, epochs
 
 

@@ -39,9 +39,11 @@ def load_job(arguments: argparse.Namespace) -> ScoringJob:
         paths = ", ".join(quoted)
         overrides.append(("source.paths", f"[{paths}]"))
     if arguments.model:
-        overrides.append(("model.package", _quote(arguments.model)))
+        package = _quote(arguments.model)
+        overrides.append(("model.package", package))
     if arguments.output:
-        overrides.append(("sink.path", _quote(arguments.output)))
+        output = _quote(arguments.output)
+        overrides.append(("sink.path", output))
     return load(ScoringJob, arguments.config, overrides)
 
 

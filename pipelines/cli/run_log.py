@@ -270,7 +270,8 @@ class RunLog:
         self._put("stderr", line)
 
     def _say_on(self, name: str, text: str) -> None:
-        self._put(name, make_harmless(redacted(text)))
+        harmless = make_harmless(redacted(text))
+        self._put(name, harmless)
 
     def _put(self, name: str, text: str) -> None:
         """Write on stdout or stderr; that this cannot be done is said once, on the other one."""
@@ -291,7 +292,8 @@ class RunLog:
         if name == "stdout":
             other = "stderr"
         if self.json:
-            self._put(other, json_line(WARNING, "log_not_written", message))
+            line = json_line(WARNING, "log_not_written", message)
+            self._put(other, line)
         else:
             self._say_on(other, f"warning: {message}")
 

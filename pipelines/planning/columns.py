@@ -74,7 +74,8 @@ def make_input_format(source: Source[Any]) -> Format:
     Raises:
         JobError: options that no file can be read with.
     """
-    options = InputOptions(source.csv.model_dump(), source.max_expansion)
+    dialect = source.csv.model_dump()
+    options = InputOptions(dialect, source.max_expansion)
     return find_input_format(source.format, options)
 
 

@@ -176,7 +176,8 @@ def _check_report(
     url: str,
 ) -> None:
     refuse_other_model(report, package.digest, url)
-    refuse_other_job(report, list_deciding_values(job, package.card), url)
+    deciding = list_deciding_values(job, package.card)
+    refuse_other_job(report, deciding, url)
     refuse_loose(report, job.model.tolerance, url)
     measured = report.settings.batch_rows
     wanted = job.model.batch_rows

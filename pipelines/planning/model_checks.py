@@ -90,7 +90,8 @@ def _find_other_input(package: Package, timeout_seconds: float | None) -> str | 
     rows = columns.to_batches()[0]
     arrays = preprocess_rows(rows, card.columns, package.steps, card.inputs, timeout_seconds)
     for name, actual in arrays.items():
-        column = smoke.column(f"input.{name}").combine_chunks()
+        chunked = smoke.column(f"input.{name}")
+        column = chunked.combine_chunks()
         expected = from_column(column, actual.shape[1:])
         if not np.allclose(actual, expected, rtol=_RELATIVE, atol=_ABSOLUTE):
             return name

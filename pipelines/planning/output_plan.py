@@ -77,7 +77,8 @@ def plan_output(
     # So that a file says which model made it, wherever it is copied to.
     metadata = {"model.name": card.name, "model.version": card.version, "model.digest": digest}
     columns = scored.schema.with_metadata(metadata)
-    return OutputPlan(scores, keep, _plan_files(job, columns))
+    file_format = _plan_files(job, columns)
+    return OutputPlan(scores, keep, file_format)
 
 
 def _make_no_outputs(card: ModelCard) -> Arrays:

@@ -264,7 +264,8 @@ def _say_why(path: str, left_out: Sequence[str]) -> str:
             f" but {len(left_out):,} that are left out, {first} first: names that begin "
             "with _ or ., or end with .crc; name such a file in full to read it"
         )
-    folder, _, name = path.rstrip("/").rpartition("/")
+    place = path.rstrip("/")
+    folder, _, name = place.rpartition("/")
     names = files.list_names(folder or ".")
     if not names:
         return "; its folder does not exist or is empty"

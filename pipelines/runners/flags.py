@@ -87,7 +87,8 @@ def given_names(flags: Sequence[str]) -> set[str]:
 @cache
 def known_flags() -> tuple[str, ...]:
     """Return every flag that Beam or a job server knows."""
-    known = {*list_flags(_beam_parser()), *_JOB_SERVER_FLAGS}
+    of_beam = list_flags(_beam_parser())
+    known = {*of_beam, *_JOB_SERVER_FLAGS}
     return tuple(sorted(known))
 
 

@@ -80,7 +80,8 @@ def launch(
         # What failed is the end of this launch's own publication, or what its runner did after.
         goes_on_alone = False
         announce(plan.run, plan.planned_at)
-        log.tell_trouble("mended", f"{plan.run.published}: {_describe_mended(error)}")
+        mended = _describe_mended(error)
+        log.tell_trouble("mended", f"{plan.run.published}: {mended}")
     if goes_on_alone:
         return 0
     seconds = time.perf_counter() - began
@@ -131,7 +132,8 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
             "nothing to do"
         )
         file_format = plan.job.sink.format
-        log.say(summary.reading_line(plan.run, file_format))
+        line = summary.reading_line(plan.run, file_format)
+        log.say(line)
     return 0
 
 
@@ -175,7 +177,8 @@ def _misses_files(plan: Plan, error: Exception) -> bool:
     """
     refusal = refusal_of(error)
     if isinstance(refusal, InputError):
-        return str(refusal).startswith(plan.run.plan)
+        message = str(refusal)
+        return message.startswith(plan.run.plan)
     if refusal is not None and type(refusal) is not PublishError:
         return False
     # With its causes; those of a worker elsewhere are in the text of the error.
@@ -301,9 +304,11 @@ def _show(
     resumed_rows: int,
     log: RunLog,
 ) -> None:
-    log.say(summary.final_table(run, manifest, seconds, resumed_rows))
+    table = summary.final_table(run, manifest, seconds, resumed_rows)
+    log.say(table)
     log.say(summary.where_time_went(manifest))
     with _telling(log):
         log.say(summary.first_rows(run, manifest))
     file_format = plan.job.sink.format
-    log.say(summary.reading_line(run, file_format))
+    line = summary.reading_line(run, file_format)
+    log.say(line)

@@ -43,14 +43,16 @@ class RowsDone:
             if unit not in self._finished:
                 self._finished[unit] = self._count_finished(unit)
         on_their_way = self._count_on_their_way()
-        return sum(self._finished.values()) + sum(on_their_way.values())
+        finished = self._finished.values()
+        return sum(finished) + sum(on_their_way.values())
 
     def _count_finished(self, unit: int) -> int:
         rows = self._planned.get(unit)
         if rows is not None:
             return rows
         # Of a CSV file only its record tells.
-        content = files.read(self._run.done_record(unit))
+        url = self._run.done_record(unit)
+        content = files.read(url)
         if not content:
             return 0
         record = json.loads(content)
@@ -64,13 +66,15 @@ class RowsDone:
             unit = int(name.split("-")[0])
             if unit in self._finished:
                 continue
-            content = files.read(files.join(folder, name))
+            note = files.join(folder, name)
+            content = files.read(note)
             # A note may be half written, or zeros where the machine crashed.
             if not content or not content.isdigit():
                 continue
             # Several attempts at a unit do not add up.
             known = rows.get(unit, 0)
-            rows[unit] = max(known, int(content))
+            rows_of_note = int(content)
+            rows[unit] = max(known, rows_of_note)
         return rows
 
 

@@ -163,7 +163,8 @@ def shown_rows(rows: pa.Table) -> str:
         title = harmless.replace("\n", "\\n")
         cells = [title, *values]
         width = max(len(cell) for cell in cells)
-        columns.append([cell.rjust(width) for cell in cells])
+        padded = [cell.rjust(width) for cell in cells]
+        columns.append(padded)
     # Columns of cells to lines of cells.
     lines = zip(*columns, strict=True)
     return "\n".join("  ".join(line) for line in lines)
@@ -211,7 +212,8 @@ def _to_cell(scalar: pa.Scalar) -> str:
     value = _to_value(scalar)
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = make_harmless(str(value)).replace("\n", "\\n")
+    harmless = make_harmless(str(value))
+    text = harmless.replace("\n", "\\n")
     if len(text) <= _SHOWN_CHARACTERS:
         return text
     kept = _SHOWN_CHARACTERS - len(_ELLIPSIS)
@@ -226,5 +228,6 @@ def _to_value(scalar: pa.Scalar) -> Any:
     try:
         return scalar.as_py()
     except Exception:  # noqa: BLE001 - each type has its own errors, and a preview has no right to any
-        text = pa.array([scalar]).to_string()
+        alone = pa.array([scalar])
+        text = alone.to_string()
         return " ".join(text.split()).strip("[] ")

@@ -97,5 +97,6 @@ def cut_unevenly(rows: pa.Table, shards: int) -> list[pa.Table]:
     parts = []
     for start, stop in pairwise(row_numbers):
         part_rows = stop - start
-        parts.append(rows.slice(start, part_rows))
+        part = rows.slice(start, part_rows)
+        parts.append(part)
     return parts

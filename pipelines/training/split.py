@@ -212,7 +212,8 @@ def _make_part(
     batch = features.to_batches()[0]
     arrays = preprocess_rows(batch, contract, steps, inputs)
 
-    labels = rows.column(data.label).to_pylist()
+    column = rows.column(data.label)
+    labels = column.to_pylist()
     numbers = {label: number for number, label in enumerate(data.labels)}
     class_numbers = [numbers[label] for label in labels]
     classes = np.array(class_numbers, dtype=np.int64)

@@ -129,7 +129,8 @@ def time_pass(score: Callable[[int], Any], parts: int, workers: int | None = Non
     with ThreadPoolExecutor(workers or cores()) as threads:
         while len(seconds) < _MOST_PASSES:
             began = time.perf_counter()
-            results = threads.map(score, range(parts))
+            numbers = range(parts)
+            results = threads.map(score, numbers)
             # Waits for all of them, and raises what one of them raised.
             list(results)
             passed = time.perf_counter() - began

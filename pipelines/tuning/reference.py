@@ -53,7 +53,8 @@ def make_reference(scores: Arrays, activation: str, threshold: float) -> Referen
     by_output = []
     for values in scores.values():
         # (rows, ...) -> (rows, numbers of a row)
-        numbers = values.reshape(len(values), -1)
+        rows = len(values)
+        numbers = values.reshape(rows, -1)
         is_finite = np.isfinite(numbers)
         by_output.append(is_finite.all(axis=1))
     is_good = np.logical_and.reduce(by_output)

@@ -49,7 +49,8 @@ class _Entrant:
     rates: list[float] = field(default_factory=list)
 
     def take_turn(self) -> None:
-        seconds = time_pass(self._score_part, len(self.parts))
+        count = len(self.parts)
+        seconds = time_pass(self._score_part, count)
         rate = count_all_rows(self.parts) / seconds
         self.rates.append(rate)
 

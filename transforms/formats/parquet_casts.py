@@ -66,7 +66,8 @@ def _cast_fixed_lists(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reas
 def _spread_rows(values: pa.Array, rows: np.ndarray, row_count: int) -> pa.Array:
     """Return a column that has the values in these rows (int64), and nulls in all others."""
     positions = np.zeros(row_count, dtype=np.int64)
-    positions[rows] = np.arange(len(rows))
+    count = len(rows)
+    positions[rows] = np.arange(count)
     is_null = np.ones(row_count, dtype=bool)
     is_null[rows] = False
     # A null position gives a null.

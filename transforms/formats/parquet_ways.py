@@ -174,7 +174,8 @@ def put_together(
         if len(inexact) == 0:
             continue
         columns[name] = blank_out(column, inexact)
-        explained = explain_inexact(inexact, schema.field(name), unit)
+        field = schema.field(name)
+        explained = explain_inexact(inexact, field, unit)
         reasons.update(explained)
     return pa.RecordBatch.from_pydict(columns), reasons
 

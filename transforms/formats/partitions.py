@@ -144,7 +144,8 @@ def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
     row = pa.RecordBatch.from_pydict({field.name: fields})
     # As in CSV files, where values are texts, too.
     try:
-        converted = convert_fields(row, pa.schema([field]))
+        schema = pa.schema([field])
+        converted = convert_fields(row, schema)
     except pa.ArrowNotImplementedError as error:
         raise JobError(
             f"source.types.{field.name}: {field.type} cannot be read from the name of a folder; "

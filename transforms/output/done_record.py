@@ -34,7 +34,8 @@ def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[Writ
     files.sync_folder(run.attempts)
     files.make_folder(run.done, above=False)
     # Not synced: a crash of the machine that loses it costs the unit's work, and nothing else.
-    content = json.dumps(asdict(part)).encode()
+    fields = asdict(part)
+    content = json.dumps(fields).encode()
     record = run.done_record(unit.index)
     if files.create(record, content, synced=False, scratch=run.temporary):
         return (part,)

@@ -84,7 +84,8 @@ def format_manifest(content: Mapping[str, Any]) -> str:
     lines = []
     for name, value in content.items():
         key = json.dumps(name)
-        lines.append(f"{key}: {_format_value(value)}")
+        formatted = _format_value(value)
+        lines.append(f"{key}: {formatted}")
     body = ",\n ".join(lines)
     return f"{{\n {body}\n}}\n"
 

@@ -37,7 +37,8 @@ class PartFile:
         self._format = file_format.format
         # A stack, because the file is opened here and closed by another method.
         self._stack = ExitStack()
-        self._sink = self._stack.enter_context(files.open_synced(self._url))
+        opened = files.open_synced(self._url)
+        self._sink = self._stack.enter_context(opened)
         sink = pa.PythonFile(self._sink, mode="w")
         output_format = find_output_format(file_format.format)
         self._writer = output_format.open_writer(sink, file_format)

@@ -88,7 +88,8 @@ def _decode_units(stored: Mapping[str, Any]) -> list[WorkUnit]:
     units = []
     for index, (shard_number, *fields) in enumerate(stored["units"]):
         shard = stored["inputs"][shard_number]
-        units.append(decode(index, shard, fields))
+        unit = decode(index, shard, fields)
+        units.append(unit)
     return units
 
 

@@ -52,11 +52,13 @@ def move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[E
     moves = [*scored, *rejected]
     # A move takes a link as it is, and it would then be published.
     for move in moves:
-        refuse_link(run, _locate_stored(run, move), PublishError)
+        stored = _locate_stored(run, move)
+        refuse_link(run, stored, PublishError)
 
     folders = [run.published]
     if rejected:
-        folders.append(files.join(run.published, REJECTED))
+        rejected_folder = files.join(run.published, REJECTED)
+        folders.append(rejected_folder)
     for folder in folders:
         files.make_folder(folder)
 
@@ -94,7 +96,8 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
         # Anything but a part is not of this program's making, or is the manifest.
         is_part = base_name.startswith(_PART_PREFIX)
         if is_part and name not in listed:
-            files.remove(files.join(run.published, name))
+            url = files.join(run.published, name)
+            files.remove(url)
 
 
 def _name_scored(parts: Sequence[WrittenPart]) -> Iterator[Move]:
@@ -156,7 +159,8 @@ def _forget_units_without_files(run: RunFolder, moves: Sequence[Move]) -> None:
     So the next run writes them again.
     """
     for move in moves:
-        is_stored = files.exists(_locate_stored(run, move))
+        stored = _locate_stored(run, move)
+        is_stored = files.exists(stored)
         # Under its final name where this launcher, or another one, has moved it already.
         if is_stored or files.exists(_locate_published(run, move)):
             continue
