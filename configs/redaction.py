@@ -50,7 +50,11 @@ _SHORT = 4
 _BLOT = "***"
 
 
-def shown(error: BaseException, values: Iterable[str] = (), known: Iterable[str] = ()) -> str:
+def shown(
+    error: BaseException,
+    values: Iterable[str] = (),
+    known: Iterable[str] = (),
+) -> str:
     """Return an error's message as records and logs may hold it: without a row's values.
 
     Messages of ours are written without values. In those of libraries, models and users' functions,

@@ -89,7 +89,11 @@ class _Worth:
         if part["type"] == "Replace":
             self._go_back_over_replacement(part["pattern"], part["content"])
 
-    def _go_back_over_replacement(self, pattern: Mapping[str, str], content: str) -> None:
+    def _go_back_over_replacement(
+        self,
+        pattern: Mapping[str, str],
+        content: str,
+    ) -> None:
         written = self.of(content)
         text = pattern.get("String", "")
         if text:

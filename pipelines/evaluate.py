@@ -176,7 +176,11 @@ def _read_true_labels(
     return find_true_labels(scored_keys, keys, labels, url)
 
 
-def _to_type(keys: pa.ChunkedArray, wanted: pa.DataType, url: str) -> pa.ChunkedArray:
+def _to_type(
+    keys: pa.ChunkedArray,
+    wanted: pa.DataType,
+    url: str,
+) -> pa.ChunkedArray:
     if keys.type == wanted:
         return keys
     try:

@@ -21,7 +21,7 @@ from model_zoo.architectures.builders import is_users_own
 from model_zoo.architectures.users_own import module_of
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
-from pipelines.cli.shutdown import leave
+from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
 from pipelines.packaging.packing import Packed, pack
 from pipelines.packaging.sample import read_sample
@@ -138,4 +138,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 if __name__ == "__main__":
     stop_on_terminate()
-    leave(run_program(main))
+    end_process(run_program(main))

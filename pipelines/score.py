@@ -52,7 +52,11 @@ from transforms.rejected import RowRecord
 from transforms.write import WriteShards
 
 
-def build(root: beam.Pipeline, plan: Plan, workers: int) -> beam.PCollection[Published]:
+def build(
+    root: beam.Pipeline,
+    plan: Plan,
+    workers: int,
+) -> beam.PCollection[Published]:
     """Build the whole graph.
 
     Args:
@@ -169,7 +173,11 @@ def _refuse_elsewhere(plan: Plan) -> None:
     plan.inference.refuse_elsewhere(plan.job.model.device)
 
 
-def _log_old_names(arguments: argparse.Namespace, job: ScoringJob, log: RunLog) -> None:
+def _log_old_names(
+    arguments: argparse.Namespace,
+    job: ScoringJob,
+    log: RunLog,
+) -> None:
     """Say what is called otherwise now."""
     if arguments.only_rejected is not None:
         log.tell("renamed", "--only_rejected is called --reuse_from now; the old name still works")

@@ -44,7 +44,11 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _say_verified(run: RunFolder, manifest: Manifest, with_inputs: bool) -> None:
+def _say_verified(
+    run: RunFolder,
+    manifest: Manifest,
+    with_inputs: bool,
+) -> None:
     rows = manifest["rows"]
     file_count = len(manifest["files"])
     say(
@@ -59,7 +63,11 @@ def _say_verified(run: RunFolder, manifest: Manifest, with_inputs: bool) -> None
         )
 
 
-def find_problems(run: RunFolder, manifest: Manifest, is_current: bool) -> Iterator[str]:
+def find_problems(
+    run: RunFolder,
+    manifest: Manifest,
+    is_current: bool,
+) -> Iterator[str]:
     """Yield, in words, everything in which the run's folder differs from its manifest.
 
     Args:
@@ -159,7 +167,11 @@ def _check_totals(manifest: Manifest) -> Iterator[str]:
         yield "the manifest's list of files was altered (content_sha256 differs)"
 
 
-def _check_files_total(name: str, entries: Sequence[Entry], rows: Entry) -> Iterator[str]:
+def _check_files_total(
+    name: str,
+    entries: Sequence[Entry],
+    rows: Entry,
+) -> Iterator[str]:
     total = rows[name]
     listed = sum(entry["rows"] for entry in entries)
     if listed != total:
@@ -182,7 +194,11 @@ def _check_content(run: RunFolder, entry: Entry) -> Iterator[str]:
         yield f"{path}: is missing"
 
 
-def _check_schema(run: RunFolder, entry: Entry, schema: Sequence[Entry]) -> Iterator[str]:
+def _check_schema(
+    run: RunFolder,
+    entry: Entry,
+    schema: Sequence[Entry],
+) -> Iterator[str]:
     path = entry["path"]
     url = f"{run.published}/{path}"
     try:

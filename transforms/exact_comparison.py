@@ -93,7 +93,11 @@ def _is_small_integer(dtype: pa.DataType) -> bool:
     return bool(dtype.bit_width <= _EXACT_BITS)
 
 
-def _compare_with_float(compare: Compare, column: Values, number: float | None) -> Values:
+def _compare_with_float(
+    compare: Compare,
+    column: Values,
+    number: float | None,
+) -> Values:
     """Compare integers or decimals with one float."""
     if number is None or not math.isfinite(number):
         # No integer is one of these, and a double tells on which side it is.
@@ -126,7 +130,11 @@ def _compare_alike(compare: Compare, left: Values, right: Values) -> Values:
     return compare(left, right)
 
 
-def _compare_with_integer(compare: Compare, column: Values, number: int) -> Values:
+def _compare_with_integer(
+    compare: Compare,
+    column: Values,
+    number: int,
+) -> Values:
     """Compare integers with one that may be out of their range."""
     least, most = find_range(column.type)
     if least <= number <= most:

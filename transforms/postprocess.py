@@ -130,7 +130,11 @@ class Postprocess(beam.PTransform):
         return batches | beam.ParDo(function).with_output_types(ScoredBatch)
 
 
-def _reject_what_no_file_holds(rows: pa.RecordBatch, carried: Sequence[str], format: str) -> None:
+def _reject_what_no_file_holds(
+    rows: pa.RecordBatch,
+    carried: Sequence[str],
+    format: str,
+) -> None:
     """Reject rows with a value that the output format cannot hold.
 
     Raises:
@@ -206,7 +210,11 @@ def _list_filtered_by(
     return [old_names.get(name, name) for name in new_names]
 
 
-def _to_type(name: str, column: pa.Array, dtype: pa.DataType | None) -> pa.Array:
+def _to_type(
+    name: str,
+    column: pa.Array,
+    dtype: pa.DataType | None,
+) -> pa.Array:
     """Return a score column in its declared type; None leaves it as it is.
 
     Raises:
@@ -226,7 +234,11 @@ def _to_type(name: str, column: pa.Array, dtype: pa.DataType | None) -> pa.Array
         raise _reject_unfit(name, column, dtype) from error
 
 
-def _reject_unfit(name: str, column: pa.Array, dtype: pa.DataType) -> RejectedRows | JobError:
+def _reject_unfit(
+    name: str,
+    column: pa.Array,
+    dtype: pa.DataType,
+) -> RejectedRows | JobError:
     """Return the rows whose score does not fit, or the refusal of a type that fits none."""
 
     def cast_some(positions: np.ndarray) -> pa.Array:

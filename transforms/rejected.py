@@ -146,7 +146,11 @@ def _list_messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterat
             yield _redact_message(reason, rows, position)
 
 
-def _redact_message(reason: Exception, rows: pa.RecordBatch, position: int) -> str:
+def _redact_message(
+    reason: Exception,
+    rows: pa.RecordBatch,
+    position: int,
+) -> str:
     """Return a library's message without the row's values.
 
     Where it or they cannot be read, nothing tells one from the other: the class alone is left.

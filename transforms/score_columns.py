@@ -45,7 +45,11 @@ class ScoreColumns:
     constants: Mapping[str, str] = field(default_factory=dict)
 
 
-def score_columns(outputs: Arrays, how: ScoreColumns, wanted: Sequence[str]) -> dict[str, pa.Array]:
+def score_columns(
+    outputs: Arrays,
+    how: ScoreColumns,
+    wanted: Sequence[str],
+) -> dict[str, pa.Array]:
     """Return the wanted score columns, by their old names.
 
     Args:

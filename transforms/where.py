@@ -47,7 +47,11 @@ _NOT_COMPARABLE = (
 Values: TypeAlias = pa.Array | pa.Scalar
 
 
-def where_mask(where: str, columns: Mapping[str, pa.Array], rows: int) -> np.ndarray:
+def where_mask(
+    where: str,
+    columns: Mapping[str, pa.Array],
+    rows: int,
+) -> np.ndarray:
     """Return which rows to keep, bool (rows,).
 
     Args:

@@ -57,7 +57,11 @@ class Compiled:
         return self.code(**laid_out)
 
 
-def compile_network(network: nn.Module, example: Inputs, identity: Mapping[str, Any]) -> Compiled:
+def compile_network(
+    network: nn.Module,
+    example: Inputs,
+    identity: Mapping[str, Any],
+) -> Compiled:
     """Return the network, compiled for mini-batches like `example`.
 
     Args:

@@ -48,7 +48,11 @@ def measure_scales(network: nn.Module, batches: Iterable[Inputs]) -> tuple[Scale
         return tuple(scales)
 
 
-def quantise(network: nn.Module, example: Inputs, scales: Sequence[Scale]) -> nn.Module:
+def quantise(
+    network: nn.Module,
+    example: Inputs,
+    scales: Sequence[Scale],
+) -> nn.Module:
     """Return the network in int8, with these scales.
 
     Args:

@@ -231,7 +231,11 @@ def _choose_scale(place: str, layer: _ObservedLayer) -> LinearScale:
     return min(scales, key=partial(_measure_error, layer))
 
 
-def _make_scale(place: str, layer: _ObservedLayer, migration: float) -> LinearScale:
+def _make_scale(
+    place: str,
+    layer: _ObservedLayer,
+    migration: float,
+) -> LinearScale:
     """Return factors and scale of a layer.
 
     Args:

@@ -198,7 +198,11 @@ def _quantise(
     return quantise(network, example, settings.scales)
 
 
-def _make_example(card: ModelCard, settings: Settings, device: torch.device) -> Inputs:
+def _make_example(
+    card: ModelCard,
+    settings: Settings,
+    device: torch.device,
+) -> Inputs:
     """Return a mini-batch of zeros, as it reaches the network."""
     example = {}
     for name, tensor in card.inputs.items():

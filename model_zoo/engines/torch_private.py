@@ -142,7 +142,11 @@ def _leave_out_stack_traces() -> Iterator[None]:
         config.do_not_emit_stack_traces = before
 
 
-def prepare_int8(network: nn.Module, example: Inputs, defaults: str) -> GraphModule:
+def prepare_int8(
+    network: nn.Module,
+    example: Inputs,
+    defaults: str,
+) -> GraphModule:
     """Return the traced network, with an observer wherever values become 8-bit integers.
 
     Args:
@@ -210,7 +214,11 @@ def convert_int8(prepared: GraphModule) -> nn.Module:
     return converted
 
 
-def pack_linear(weight: torch.Tensor, steps: torch.Tensor, bias: torch.Tensor | None) -> Any:
+def pack_linear(
+    weight: torch.Tensor,
+    steps: torch.Tensor,
+    bias: torch.Tensor | None,
+) -> Any:
     """Return the weights of a linear layer as `compute_linear` takes them.
 
     Args:

@@ -115,7 +115,11 @@ def refuse_other_model(report: TuningReport, digest: str, url: str) -> None:
         )
 
 
-def refuse_other_job(report: TuningReport, job: Mapping[str, Any], url: str) -> None:
+def refuse_other_job(
+    report: TuningReport,
+    job: Mapping[str, Any],
+    url: str,
+) -> None:
     """Refuse what was measured on inputs or labels that were made otherwise.
 
     Args:

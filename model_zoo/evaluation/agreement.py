@@ -94,7 +94,11 @@ def _compare_vectors(outputs: Sequence[_Output]) -> Agreement:
     )
 
 
-def _compare_probabilities(output: _Output, activation: str, threshold: float) -> Agreement:
+def _compare_probabilities(
+    output: _Output,
+    activation: str,
+    threshold: float,
+) -> Agreement:
     activate = softmax
     if activation == "sigmoid":
         activate = sigmoid

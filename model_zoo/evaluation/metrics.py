@@ -171,7 +171,11 @@ def _compute_roc_auc(
     return float(area)
 
 
-def _check_labels(truth: Sequence[str], predicted: Sequence[str], labels: list[str]) -> None:
+def _check_labels(
+    truth: Sequence[str],
+    predicted: Sequence[str],
+    labels: list[str],
+) -> None:
     rows = len(truth)
     predictions = len(predicted)
     if rows == 0 or rows != predictions:
@@ -187,7 +191,11 @@ def _check_labels(truth: Sequence[str], predicted: Sequence[str], labels: list[s
     _refuse_unknown("predicted", predicted, labels)
 
 
-def _refuse_unknown(what: str, values: Sequence[str], labels: list[str]) -> None:
+def _refuse_unknown(
+    what: str,
+    values: Sequence[str],
+    labels: list[str],
+) -> None:
     unknown = set(values) - set(labels)
     if unknown:
         # Of several the first, so that the same rows give the same message.

@@ -63,7 +63,11 @@ class DeviceTransfer:
         # Outside of the handler: the error's frames hold what has been copied so far.
         return tensors
 
-    def allocate_outputs(self, outputs: Mapping[str, Tensor], rows: int) -> Tensors:
+    def allocate_outputs(
+        self,
+        outputs: Mapping[str, Tensor],
+        rows: int,
+    ) -> Tensors:
         """Return memory on the device for the outputs of a call, (rows, *shape) each.
 
         Args:
@@ -78,7 +82,11 @@ class DeviceTransfer:
             allocated[name] = torch.empty(shape, dtype=dtype, device=self.device)
         return allocated
 
-    def cut_mini_batch(self, tensor: torch.Tensor, window: Window) -> torch.Tensor:
+    def cut_mini_batch(
+        self,
+        tensor: torch.Tensor,
+        window: Window,
+    ) -> torch.Tensor:
         """Return the rows of a window as the network takes them, (batch_rows, *shape).
 
         Args:

@@ -10,7 +10,11 @@ from configs.errors import ModelError
 from model_zoo.package.card import Tensor
 
 
-def check_outputs(outputs: Any, declared: Mapping[str, Tensor], batch_rows: int) -> None:
+def check_outputs(
+    outputs: Any,
+    declared: Mapping[str, Tensor],
+    batch_rows: int,
+) -> None:
     """Refuse what a network gave unless it has the declared names, shapes and types.
 
     Args:

@@ -25,7 +25,11 @@ _TOLERANCES = {
 }
 
 
-def check_smoke(score: Callable[[Arrays], Scored], package: Package, settings: Settings) -> None:
+def check_smoke(
+    score: Callable[[Arrays], Scored],
+    package: Package,
+    settings: Settings,
+) -> None:
     """Score the package's smoke inputs and compare with its smoke outputs.
 
     Args:
@@ -75,7 +79,11 @@ def smoke_arrays(package: Package) -> tuple[Arrays, Arrays]:
     return inputs, outputs
 
 
-def _score_smoke(score: Callable[[Arrays], Scored], package: Package, inputs: Arrays) -> Scored:
+def _score_smoke(
+    score: Callable[[Arrays], Scored],
+    package: Package,
+    inputs: Arrays,
+) -> Scored:
     try:
         scored = score(inputs)
     except ModelError as error:
@@ -89,7 +97,11 @@ def _score_smoke(score: Callable[[Arrays], Scored], package: Package, inputs: Ar
     return scored
 
 
-def _read_arrays(package: Package, prefix: str, tensors: Mapping[str, Tensor]) -> Arrays:
+def _read_arrays(
+    package: Package,
+    prefix: str,
+    tensors: Mapping[str, Tensor],
+) -> Arrays:
     """Return the columns `<prefix>.<name>` as arrays."""
     arrays: Arrays = {}
     for name, tensor in tensors.items():

@@ -52,7 +52,11 @@ def get_numbers(columns: Columns, name: str, step: str) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
-def cast_array(name: str, values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+def cast_array(
+    name: str,
+    values: np.ndarray,
+    dtype: np.dtype[Any],
+) -> np.ndarray:
     """Return an array (rows, ...) in another dtype.
 
     Args:

@@ -139,7 +139,11 @@ def _call_on_rows(
     return call(name, user_function, taken)
 
 
-def _call_arrow(name: str, user_function: Any, table: pa.RecordBatch) -> NewColumns:
+def _call_arrow(
+    name: str,
+    user_function: Any,
+    table: pa.RecordBatch,
+) -> NewColumns:
     with crashes_as_errors():
         arrays = user_function(table)
     if not _is_dict_of_arrays(arrays):
@@ -154,7 +158,11 @@ def _is_dict_of_arrays(returned: Any) -> bool:
     return all(isinstance(array, np.ndarray) for array in arrays)
 
 
-def _call_pandas(name: str, user_function: Any, table: pa.RecordBatch) -> NewColumns:
+def _call_pandas(
+    name: str,
+    user_function: Any,
+    table: pa.RecordBatch,
+) -> NewColumns:
     # Jobs without such functions need no pandas.
     import pandas as pd
 

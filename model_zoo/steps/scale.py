@@ -83,7 +83,11 @@ class Standardise(StepModel):
         )
 
 
-def _read_matrix(columns: Columns, names: tuple[str, ...], step: str) -> np.ndarray:
+def _read_matrix(
+    columns: Columns,
+    names: tuple[str, ...],
+    step: str,
+) -> np.ndarray:
     """Return the training columns of a step side by side, float64 (rows, columns)."""
     arrays = {}
     # All of them first: a column that is not there is named before one that does not suit.

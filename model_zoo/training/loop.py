@@ -155,7 +155,11 @@ class _TrainingRun:
     loss: nn.Module
     optimiser: torch.optim.Optimizer
 
-    def run_epochs(self, recipe: Recipe, on_epoch: Callable[[Epoch], None]) -> Iterator[Epoch]:
+    def run_epochs(
+        self,
+        recipe: Recipe,
+        on_epoch: Callable[[Epoch], None],
+    ) -> Iterator[Epoch]:
         """Yield epochs until there is no progress; the network then has the best one's weights.
 
         Args:
@@ -215,7 +219,11 @@ class _TrainingRun:
             loss = self._compute_loss(self.validation, rows)
         return float(loss)
 
-    def _compute_loss(self, examples: Examples, rows: np.ndarray) -> torch.Tensor:
+    def _compute_loss(
+        self,
+        examples: Examples,
+        rows: np.ndarray,
+    ) -> torch.Tensor:
         """Return the mean loss of some rows.
 
         Raises:
@@ -242,7 +250,11 @@ class _TrainingRun:
         return value
 
 
-def _mini_batches(rows: int, batch_rows: int, order: torch.Generator) -> Iterator[np.ndarray]:
+def _mini_batches(
+    rows: int,
+    batch_rows: int,
+    order: torch.Generator,
+) -> Iterator[np.ndarray]:
     """Yield row numbers, shuffled."""
     shuffled = torch.randperm(rows, generator=order)
     starts = list(range(0, rows, batch_rows))

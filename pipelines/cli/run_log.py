@@ -171,7 +171,11 @@ class RunLog:
         }
         self._tell_totals("published", run, manifest, seconds, fields)
 
-    def tell_already_published(self, run: RunFolder, manifest: Manifest) -> None:
+    def tell_already_published(
+        self,
+        run: RunFolder,
+        manifest: Manifest,
+    ) -> None:
         """Say the totals of the same work, published by an earlier run or by another launcher.
 
         Args:

@@ -33,7 +33,11 @@ def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def plan_columns(job: ScoringJob, card: ModelCard, needs_types: bool) -> list[Column]:
+def plan_columns(
+    job: ScoringJob,
+    card: ModelCard,
+    needs_types: bool,
+) -> list[Column]:
     """Return those columns with what a shard's type may be.
 
     Args:

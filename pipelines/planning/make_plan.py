@@ -18,7 +18,7 @@ from pipelines.planning.columns import list_columns, make_input_format, plan_col
 from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.model_checks import check_users_code, check_preprocessing
+from pipelines.planning.model_checks import check_preprocessing, check_users_code
 from pipelines.planning.output_plan import plan_output
 from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.partitions import with_partitions

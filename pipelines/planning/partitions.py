@@ -8,7 +8,11 @@ from transforms.formats.format import Column, Format
 from transforms.formats.partitions import PartitionedFormat, find_partitions
 
 
-def with_partitions(format: Format, first: InputFile, wanted: Sequence[Column]) -> Format:
+def with_partitions(
+    format: Format,
+    first: InputFile,
+    wanted: Sequence[Column],
+) -> Format:
     """Return the format that also reads those columns, or the same one where there are none.
 
     A column that the first file has is read from files, whatever their folders are called.

@@ -168,7 +168,11 @@ def _refuse_unwritable_name(url: str) -> None:
         raise InputError(f"{url}: its name is not UTF-8; rename the file")
 
 
-def _inspect(format: Format, wanted: Sequence[Column], file: InputFile) -> _Inspected:
+def _inspect(
+    format: Format,
+    wanted: Sequence[Column],
+    file: InputFile,
+) -> _Inspected:
     shard, schema = format.inspect(file, wanted)
     # Not the whole schema: a file may have thousands of columns, and there may be many files.
     fields = [schema.field(column.name) for column in wanted]
@@ -217,7 +221,11 @@ def _settle_types(wanted: Sequence[Column], inspected: Sequence[_Inspected]) -> 
     return pa.schema(fields)
 
 
-def _settle_type(column: Column, types: Sequence[pa.DataType], urls: Sequence[str]) -> pa.DataType:
+def _settle_type(
+    column: Column,
+    types: Sequence[pa.DataType],
+    urls: Sequence[str],
+) -> pa.DataType:
     """Return the one type that a column comes out in, whatever the physical form of each shard.
 
     Where all shards have the same, it is that, exactly; where they differ in form alone, it is a form

@@ -104,7 +104,11 @@ class _Tempfile:
         return getattr(tempfile, name)
 
 
-def _make_folder(suffix: str | None, prefix: str | None, above: str | None) -> str:
+def _make_folder(
+    suffix: str | None,
+    prefix: str | None,
+    above: str | None,
+) -> str:
     return tempfile.mkdtemp(suffix, prefix, above)
 
 

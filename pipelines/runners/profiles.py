@@ -114,7 +114,11 @@ def workers_per_machine(options: PipelineOptions) -> int:
     return max(1, int(parallelism or 1))
 
 
-def use_tuned_workers(options: PipelineOptions, flags: Flags, workers: int | None) -> None:
+def use_tuned_workers(
+    options: PipelineOptions,
+    flags: Flags,
+    workers: int | None,
+) -> None:
     """Take as many workers beside the launcher as pipelines.tune found fastest.
 
     Args:

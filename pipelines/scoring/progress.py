@@ -79,7 +79,11 @@ class RowsDone:
 
 
 @contextmanager
-def shown_progress(rows_done: RowsDone, total: int | None, log: RunLog) -> Iterator[None]:
+def shown_progress(
+    rows_done: RowsDone,
+    total: int | None,
+    log: RunLog,
+) -> Iterator[None]:
     """Show how far a run is while the block runs.
 
     On a terminal a bar with rows, rows/s and time left, elsewhere lines of the log, nothing when it
@@ -165,7 +169,11 @@ def _describe(done: int, total: int | None, rate: float) -> str:
     return f"{done:,}{of} rows, {rate:,.0f} rows/s{left}"
 
 
-def _look_again(rows_done: RowsDone, stop: threading.Event, seconds: float) -> Iterator[int]:
+def _look_again(
+    rows_done: RowsDone,
+    stop: threading.Event,
+    seconds: float,
+) -> Iterator[int]:
     """Yield the rows done, again and again until the end.
 
     A store that takes long to list many records is asked less often.

@@ -48,7 +48,11 @@ class _Match(NamedTuple):
     number: int
 
 
-def find_run_to_reuse(new: RunFolder, head: Manifest, run_id: str) -> PublishedRun:
+def find_run_to_reuse(
+    new: RunFolder,
+    head: Manifest,
+    run_id: str,
+) -> PublishedRun:
     """Return folder and manifest of the published run whose rejected rows were corrected.
 
     Args:

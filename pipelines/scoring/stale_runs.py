@@ -16,7 +16,11 @@ from storage.lock import claim_if_free, hold
 
 
 @contextmanager
-def launcher_lock_held(run: RunFolder, job: str, workers_elsewhere: bool) -> Iterator[None]:
+def launcher_lock_held(
+    run: RunFolder,
+    job: str,
+    workers_elsewhere: bool,
+) -> Iterator[None]:
     """Hold the run's lock while the block runs, so that no other launcher takes it for dead.
 
     Where a lock would prove nothing, on a store or with workers elsewhere, none is held.

@@ -60,7 +60,11 @@ def pack(
     return write_package(folder, card, steps, contents)
 
 
-def make_card(job: FittingJob, training: ScoredRows, evaluations: Evaluations) -> Fields:
+def make_card(
+    job: FittingJob,
+    training: ScoredRows,
+    evaluations: Evaluations,
+) -> Fields:
     """Return the fields of `model.yaml`.
 
     What the network takes and gives is read off what it took and gave.

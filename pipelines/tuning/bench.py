@@ -117,7 +117,11 @@ def time_call(score: Score, part: Arrays) -> float:
     return time.perf_counter() - began
 
 
-def time_pass(score: Callable[[int], Any], parts: int, workers: int | None = None) -> float:
+def time_pass(
+    score: Callable[[int], Any],
+    parts: int,
+    workers: int | None = None,
+) -> float:
     """Return the seconds that a pass over all parts takes; of a quick one, the median of a few.
 
     Args:

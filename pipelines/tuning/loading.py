@@ -14,7 +14,11 @@ from model_zoo.scoring.scorer import load_scorer
 from pipelines.tuning.bench import Load, Score
 
 
-def make_loader(package: Package, device: Device, timeout_seconds: float) -> Load:
+def make_loader(
+    package: Package,
+    device: Device,
+    timeout_seconds: float,
+) -> Load:
     """Return what loads a model with settings, for so many workers.
 
     Args:

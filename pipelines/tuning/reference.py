@@ -40,7 +40,11 @@ class Reference:
         return agreement(expected, actual, self.activation, self.threshold)
 
 
-def make_reference(scores: Arrays, activation: str, threshold: float) -> Reference:
+def make_reference(
+    scores: Arrays,
+    activation: str,
+    threshold: float,
+) -> Reference:
     """Return scores as what others are compared with.
 
     Args:

@@ -25,7 +25,11 @@ class Workers(NamedTuple):
     rates: dict[int, float]
 
 
-def choose_workers(bench: Bench, settings: Settings, rows_per_second: float) -> Workers:
+def choose_workers(
+    bench: Bench,
+    settings: Settings,
+    rows_per_second: float,
+) -> Workers:
     """Find out how many workers are fastest with preprocessing: one per core, or one for all.
 
     Args:

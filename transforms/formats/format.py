@@ -128,7 +128,11 @@ class Format(Protocol):
 
     needs_types: ClassVar[bool]
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, pa.Schema]:
         """Look into a file before any worker starts.
 
         Args:
@@ -208,7 +212,11 @@ def check_unchanged(unit: WorkUnit) -> None:
         )
 
 
-def check_columns(url: str, schema: pa.Schema, wanted: Sequence[Column]) -> None:
+def check_columns(
+    url: str,
+    schema: pa.Schema,
+    wanted: Sequence[Column],
+) -> None:
     """Refuse a file that lacks a wanted column, has it twice, or in a type that it may not have.
 
     Args:

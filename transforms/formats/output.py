@@ -44,7 +44,11 @@ class TableWriter(Protocol):
 class OutputFormat(Protocol):
     """How files of one kind are written."""
 
-    def find_problem(self, schema: pa.Schema, escape_formulas: bool) -> str | None:
+    def find_problem(
+        self,
+        schema: pa.Schema,
+        escape_formulas: bool,
+    ) -> str | None:
         """Return why rows cannot be stored so, in the words of a job; None when they can.
 
         Args:
@@ -52,7 +56,11 @@ class OutputFormat(Protocol):
             escape_formulas: the job's `sink.escape_formulas`.
         """
 
-    def find_unfit(self, rows: pa.RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+    def find_unfit(
+        self,
+        rows: pa.RecordBatch,
+        names: Sequence[str],
+    ) -> Mapping[int, Exception]:
         """Return the rows with a value that cannot be stored so, and why.
 
         Args:

@@ -63,7 +63,11 @@ def _cast_fixed_lists(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reas
     return cast, dict.fromkeys(rows, reason)
 
 
-def _spread_rows(values: pa.Array, rows: np.ndarray, row_count: int) -> pa.Array:
+def _spread_rows(
+    values: pa.Array,
+    rows: np.ndarray,
+    row_count: int,
+) -> pa.Array:
     """Return a column that has the values in these rows (int64), and nulls in all others."""
     positions = np.zeros(row_count, dtype=np.int64)
     count = len(rows)
@@ -100,7 +104,11 @@ def _take_out_overflows(column: pa.Array, cast: pa.Array) -> tuple[pa.Array, pa.
     return cleaned, overflowed
 
 
-def _explain_overflows(overflowed: pa.Array, actual: pa.DataType, field: pa.Field) -> Reasons:
+def _explain_overflows(
+    overflowed: pa.Array,
+    actual: pa.DataType,
+    field: pa.Field,
+) -> Reasons:
     name = field.name
     wanted = field.type
     reason = RowError(f"column {name!r}: a {actual} that does not fit {wanted}")
@@ -108,7 +116,11 @@ def _explain_overflows(overflowed: pa.Array, actual: pa.DataType, field: pa.Fiel
     return dict.fromkeys(rows.to_pylist(), reason)
 
 
-def _list_unfit(array: pa.Array, dtype: pa.DataType, rows: np.ndarray) -> Iterator[np.ndarray]:
+def _list_unfit(
+    array: pa.Array,
+    dtype: pa.DataType,
+    rows: np.ndarray,
+) -> Iterator[np.ndarray]:
     """Yield the rows of unfit lists, level by level; `rows` (int64) has the row of each value."""
     if types.is_map(dtype):
         array = to_lists_of_pairs(array)

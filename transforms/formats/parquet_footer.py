@@ -105,7 +105,11 @@ def holds_more_than(
     return decoded_bytes > limit
 
 
-def count_row_bytes(metadata: pq.FileMetaData, groups: Sequence[int], names: set[str]) -> int:
+def count_row_bytes(
+    metadata: pq.FileMetaData,
+    groups: Sequence[int],
+    names: set[str],
+) -> int:
     """Return the bytes of a row in memory, in the row group where they are most.
 
     That is their mean in each row group, as far as the footer tells.
@@ -128,7 +132,11 @@ def count_row_bytes(metadata: pq.FileMetaData, groups: Sequence[int], names: set
     return most
 
 
-def refuse_intervals(url: str, metadata: pq.FileMetaData, names: set[str]) -> None:
+def refuse_intervals(
+    url: str,
+    metadata: pq.FileMetaData,
+    names: set[str],
+) -> None:
     """Refuse a wanted column of intervals, which Arrow would make bytes without a meaning of.
 
     Args:

@@ -88,7 +88,11 @@ def find_inexact(
     return np.unique(np.concatenate(inexact_rows))
 
 
-def explain_inexact(rows: np.ndarray, field: pa.Field, unit: str) -> Mapping[int, Exception]:
+def explain_inexact(
+    rows: np.ndarray,
+    field: pa.Field,
+    unit: str,
+) -> Mapping[int, Exception]:
     """Return why rows with an INT96 timestamp are rejected.
 
     Args:

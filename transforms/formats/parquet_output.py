@@ -12,7 +12,11 @@ from transforms.formats.output import FileFormat, TableWriter
 class ParquetOutput:
     """Write Parquet; every Arrow type can be stored. See `OutputFormat` for the methods."""
 
-    def find_problem(self, schema: pa.Schema, escape_formulas: bool) -> str | None:
+    def find_problem(
+        self,
+        schema: pa.Schema,
+        escape_formulas: bool,
+    ) -> str | None:
         """Refuse an option that is for spreadsheets."""
         if escape_formulas:
             return (
@@ -21,7 +25,11 @@ class ParquetOutput:
             )
         return None
 
-    def find_unfit(self, rows: pa.RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+    def find_unfit(
+        self,
+        rows: pa.RecordBatch,
+        names: Sequence[str],
+    ) -> Mapping[int, Exception]:
         """Return none: what was read can be stored."""
         return {}
 

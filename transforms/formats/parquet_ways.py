@@ -50,7 +50,11 @@ class Reading:
 USUAL = Reading(())
 
 
-def list_int96(url: str, metadata: pq.FileMetaData, schema: pa.Schema) -> set[str]:
+def list_int96(
+    url: str,
+    metadata: pq.FileMetaData,
+    schema: pa.Schema,
+) -> set[str]:
     """Return the names of the columns that are INT96, or hold some.
 
     Args:

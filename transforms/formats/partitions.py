@@ -38,7 +38,11 @@ class PartitionedFormat:
     # A folder's name tells no type.
     needs_types: ClassVar[bool] = True
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+    def inspect(
+        self,
+        file: InputFile,
+        wanted: Sequence[Column],
+    ) -> tuple[Shard, pa.Schema]:
         """Look into a file, and at the names of its folders; see `Format.inspect`."""
         in_folders = [column for column in wanted if column.name in self.columns]
         in_file = [column for column in wanted if column.name not in self.columns]
@@ -159,13 +163,21 @@ def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
     return converted.column(0)
 
 
-def _add_values(rows: pa.RecordBatch, schema: pa.Schema, values: Values) -> pa.RecordBatch:
+def _add_values(
+    rows: pa.RecordBatch,
+    schema: pa.Schema,
+    values: Values,
+) -> pa.RecordBatch:
     """Return rows in a schema, with the same values in all of them."""
     columns = _list_with_values(rows, schema.names, values)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _list_with_values(rows: pa.RecordBatch, names: Sequence[str], values: Values) -> list[pa.Array]:
+def _list_with_values(
+    rows: pa.RecordBatch,
+    names: Sequence[str],
+    values: Values,
+) -> list[pa.Array]:
     """Return the named columns in their order: of the rows, or of folders' names."""
     columns = []
     for name in names:

@@ -12,7 +12,11 @@ import pyarrow as pa
 from configs.redaction import shown
 
 
-def explain_failure(error: Exception, url: str, names: Sequence[str] = ()) -> str:
+def explain_failure(
+    error: Exception,
+    url: str,
+    names: Sequence[str] = (),
+) -> str:
     """Return why, without values.
 
     Args:

@@ -17,7 +17,11 @@ from storage.layout import RunFolder, is_plain
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 
 
-def finish_unit(run: RunFolder, unit: WorkUnit, part: WrittenPart) -> tuple[WrittenPart, ...]:
+def finish_unit(
+    run: RunFolder,
+    unit: WorkUnit,
+    part: WrittenPart,
+) -> tuple[WrittenPart, ...]:
     """Record a whole unit as done, and return what the record says.
 
     That is another attempt's part if one was recorded before.

@@ -12,7 +12,11 @@ R = TypeVar("R")
 _REQUESTS_AT_ONCE = 32
 
 
-def call_for_each(url: str, call: Callable[[T], R], items: Sequence[T]) -> list[R]:
+def call_for_each(
+    url: str,
+    call: Callable[[T], R],
+    items: Sequence[T],
+) -> list[R]:
     """Return what `call` gives for each item, in the order of the items.
 
     Args:

@@ -106,7 +106,11 @@ def _decode_unit(index: int, shard: Shard, fields: Sequence[Any]) -> WorkUnit:
     )
 
 
-def _decode_old_unit(index: int, shard: Shard, fields: Sequence[Any]) -> WorkUnit:
+def _decode_old_unit(
+    index: int,
+    shard: Shard,
+    fields: Sequence[Any],
+) -> WorkUnit:
     """Read a unit of a run that an older version of this program began."""
     first_row_group, row_groups, first_row, rows, size, header_bytes, first_byte = fields
     span: tuple[int, ...]
