@@ -128,6 +128,7 @@ FOUNDATION = {
     "transforms.formats.output",
     "transforms.formats.read_failures",
     "transforms.formats.table",
+    "transforms.joined_types",
     "transforms.logical_types",
     "transforms.output.plan_file",
     "transforms.record_batches",

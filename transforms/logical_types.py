@@ -2,10 +2,10 @@
 
 Writers store the same texts as string, large_string, string_view or a dictionary of them, the same
 lists with short or long offsets, and a column without any value as null. None of that is a property
-of the values, so shards that differ in it alone fit together.
+of the values, so shards that differ in it alone fit together: in which type, `joined_types.py` tells.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 from pyarrow import types
@@ -15,57 +15,8 @@ Check = Callable[[pa.DataType], bool]
 
 _TEXTS = (types.is_string, types.is_large_string, types.is_string_view)
 _BINARIES = (types.is_binary, types.is_large_binary, types.is_binary_view)
-# Those with offsets of 64 bits.
-_LARGE = (types.is_large_string, types.is_large_binary)
-_LISTS = (
-    types.is_list,
-    types.is_large_list,
-    types.is_list_view,
-    types.is_large_list_view,
-)
-_LARGE_LISTS = (types.is_large_list, types.is_large_list_view)
 # Not list views: their rows are taken without a look at what is in them.
 _REBUILT_LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list)
-
-
-def join_types(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    """Return the type that holds every value of both exactly; None when they differ logically.
-
-    Two equal types stay as they are. In whatever order several types are joined, the result is the
-    same, except for the names of the fields inside lists: the first type's stay.
-
-    Args:
-        first: one type.
-        second: the other type.
-
-    >>> join_types(pa.string(), pa.dictionary(pa.int8(), pa.large_string()))
-    DataType(large_string)
-    >>> join_types(pa.null(), pa.int16())
-    DataType(int16)
-    >>> join_types(pa.int32(), pa.int64()) is None
-    True
-    """
-    if first == second:
-        return first
-    # Nulls alone are of any type.
-    if types.is_null(first):
-        return second
-    if types.is_null(second):
-        return first
-    if types.is_dictionary(first) and types.is_dictionary(second):
-        return _join_dictionaries(first, second)
-    one = decoded_type(first)
-    other = decoded_type(second)
-    # With long offsets no cast can fail, whatever the length of a batch.
-    is_large = _is_any(one, _LARGE) or _is_any(other, _LARGE)
-    if _is_any(one, _TEXTS) and _is_any(other, _TEXTS):
-        return pa.large_string() if is_large else pa.string()
-    if _is_any(one, _BINARIES) and _is_any(other, _BINARIES):
-        return pa.large_binary() if is_large else pa.binary()
-    # A dictionary of other values than texts.
-    if one == other:
-        return one
-    return _join_nested(first, second)
 
 
 def decoded_type(dtype: pa.DataType) -> pa.DataType:
@@ -77,12 +28,22 @@ def decoded_type(dtype: pa.DataType) -> pa.DataType:
 
 def is_text(dtype: pa.DataType) -> bool:
     """Tell whether values are texts, in whatever form."""
-    return _is_any(decoded_type(dtype), _TEXTS)
+    return passes_any(decoded_type(dtype), _TEXTS)
 
 
 def is_binary(dtype: pa.DataType) -> bool:
     """Tell whether values are bytes of any length, in whatever form."""
-    return _is_any(decoded_type(dtype), _BINARIES)
+    return passes_any(decoded_type(dtype), _BINARIES)
+
+
+def passes_any(dtype: pa.DataType, checks: Sequence[Check]) -> bool:
+    """Tell whether a type passes one of some checks of `pyarrow.types`.
+
+    Args:
+        dtype: the type.
+        checks: functions of `pyarrow.types`, or like them.
+    """
+    return any(check(dtype) for check in checks)
 
 
 def holds(dtype: pa.DataType, check: Check) -> bool:
@@ -129,7 +90,8 @@ def nullable_type(dtype: pa.DataType) -> pa.DataType:
     """
     if types.is_fixed_size_list(dtype):
         field = dtype.value_field
-        return pa.list_(field.with_type(nullable_type(field.type)))
+        inner = nullable_type(field.type)
+        return pa.list_(field.with_type(inner))
     return _rebuild(dtype, nullable_type)
 
 
@@ -161,7 +123,7 @@ def cast_exactly(array: pa.Array, dtype: pa.DataType) -> pa.Array:
 
     Args:
         array: the values.
-        dtype: a type that `join_types` returned, or a number type that Arrow casts to.
+        dtype: a type that `joined_types.join_types` returned, or a number type that Arrow casts to.
 
     Raises:
         pyarrow.ArrowInvalid: the type cannot hold a value.
@@ -176,7 +138,7 @@ def cast_exactly(array: pa.Array, dtype: pa.DataType) -> pa.Array:
         return _decode_dictionary(array, dtype)
     if types.is_map(dtype):
         return _cast_maps(array, dtype)
-    if _is_any(dtype, (types.is_list, types.is_large_list)):
+    if passes_any(dtype, (types.is_list, types.is_large_list)):
         return _cast_to_lists(array, dtype)
     if types.is_fixed_size_list(dtype):
         return _cast_to_fixed_lists(array, dtype)
@@ -206,93 +168,20 @@ def take_values(array: pa.Array, positions: pa.Array) -> pa.Array:
         positions: integers; a null position gives a null.
     """
     with_kernels = type_with_kernels(array.type)
-    taken = cast_exactly(array, with_kernels).take(positions)
+    values = cast_exactly(array, with_kernels)
+    taken = values.take(positions)
     return cast_exactly(taken, array.type)
 
 
 def to_lists_of_pairs(array: pa.Array) -> pa.Array:
     """Return maps as lists of structs: Arrow has no kernels for maps."""
-    pairs = pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
+    columns = [array.keys, array.items]
+    pairs = pa.StructArray.from_arrays(columns, ["key", "value"])
     # Copied, as a slice's offsets cannot be given together with a mask.
     nothing = pa.array([], pa.int32())
     offsets = pa.concat_arrays([array.offsets, nothing])
-    return pa.ListArray.from_arrays(offsets, pairs, mask=array.is_null())
-
-
-def _is_any(dtype: pa.DataType, checks: tuple[Check, ...]) -> bool:
-    return any(check(dtype) for check in checks)
-
-
-def _join_dictionaries(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    values = join_types(first.value_type, second.value_type)
-    if values is None:
-        return None
-    # What Parquet's readers make of a dictionary anyway; a file cannot hold more than that counts.
-    index = pa.int32()
-    index_bits = max(first.index_type.bit_width, second.index_type.bit_width)
-    if index_bits > 32:
-        index = pa.int64()
-    # The order of categories is the shard's own.
-    is_ordered = first.ordered and second.ordered
-    return pa.dictionary(index, values, ordered=is_ordered)
-
-
-def _join_nested(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    if _is_any(first, _LISTS) and _is_any(second, _LISTS):
-        return _join_lists(first, second)
-    if types.is_fixed_size_list(first) and types.is_fixed_size_list(second):
-        return _join_fixed_lists(first, second)
-    if types.is_map(first) and types.is_map(second):
-        return _join_maps(first, second)
-    if types.is_struct(first) and types.is_struct(second):
-        return _join_structs(first, second)
-    return None
-
-
-def _join_lists(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    inner = _join_fields(first.value_field, second.value_field)
-    if inner is None:
-        return None
-    if _is_any(first, _LARGE_LISTS) or _is_any(second, _LARGE_LISTS):
-        return pa.large_list(inner)
-    return pa.list_(inner)
-
-
-def _join_fixed_lists(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    if first.list_size != second.list_size:
-        return None
-    inner = _join_fields(first.value_field, second.value_field)
-    if inner is None:
-        return None
-    return pa.list_(inner, first.list_size)
-
-
-def _join_maps(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    key = _join_fields(first.key_field, second.key_field)
-    item = _join_fields(first.item_field, second.item_field)
-    if key is None or item is None:
-        return None
-    return pa.map_(key, item)
-
-
-def _join_structs(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    if first.names != second.names:
-        return None
-    fields = []
-    for one, other in zip(first, second, strict=True):
-        joined = _join_fields(one, other)
-        if joined is None:
-            return None
-        fields.append(joined)
-    return pa.struct(fields)
-
-
-def _join_fields(first: pa.Field, second: pa.Field) -> pa.Field | None:
-    joined = join_types(first.type, second.type)
-    if joined is None:
-        return None
-    is_nullable = first.nullable or second.nullable
-    return pa.field(first.name, joined, is_nullable)
+    missing = array.is_null()
+    return pa.ListArray.from_arrays(offsets, pairs, mask=missing)
 
 
 def _rebuild(dtype: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
@@ -309,7 +198,7 @@ def _rebuild(dtype: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -
     if types.is_struct(dtype):
         fields = [change_field(field) for field in dtype]
         return pa.struct(fields)
-    if not _is_any(dtype, _REBUILT_LISTS):
+    if not passes_any(dtype, _REBUILT_LISTS):
         return dtype
     inner = change_field(dtype.value_field)
     if types.is_fixed_size_list(dtype):
@@ -350,7 +239,8 @@ def _count_offsets(array: pa.Array, index: pa.DataType) -> pa.Array:
 
 def _cast_to_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     # Not `array.values`, which also has those of missing lists and outside of a slice.
-    values = cast_exactly(array.flatten(), dtype.value_type)
+    given = array.flatten()
+    values = cast_exactly(given, dtype.value_type)
     missing = array.is_null()
     if types.is_large_list(dtype):
         offsets = _count_offsets(array, pa.int64())
@@ -362,18 +252,26 @@ def _cast_to_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
 def _cast_to_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     size = dtype.list_size
     if types.is_fixed_size_list(array.type) and array.type.list_size == size:
-        # Not `flatten`, which leaves out missing lists: here they have a place, too.
-        places = array.values.slice(array.offset * size, len(array) * size)
-        values = cast_exactly(places, dtype.value_type)
-        missing = array.is_null()
-        return pa.FixedSizeListArray.from_arrays(values, type=dtype, mask=missing)
+        return _cast_values_of_fixed_lists(array, dtype)
     lengths = pc.list_value_length(array)
-    is_right = pc.equal(lengths, size).fill_null(False)
+    is_right = pc.equal(lengths, size)
     # A missing list has no length, and readers of Parquet take none of this type.
+    is_right = is_right.fill_null(False)
     if is_right.true_count < len(array):
         raise pa.ArrowInvalid(f"a list that is not {size} long")
-    values = cast_exactly(array.flatten(), dtype.value_type)
+    given = array.flatten()
+    values = cast_exactly(given, dtype.value_type)
     return pa.FixedSizeListArray.from_arrays(values, type=dtype)
+
+
+def _cast_values_of_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+    size = dtype.list_size
+    # Not `flatten`, which leaves out missing lists: here they have a place, too.
+    begins = array.offset * size
+    places = array.values.slice(begins, len(array) * size)
+    values = cast_exactly(places, dtype.value_type)
+    missing = array.is_null()
+    return pa.FixedSizeListArray.from_arrays(values, type=dtype, mask=missing)
 
 
 def _cast_maps(array: pa.Array, dtype: pa.DataType) -> pa.Array:

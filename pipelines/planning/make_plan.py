@@ -4,6 +4,7 @@ Nothing of the run is written here. (A package in an object store is copied to t
 when it is read.)
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -55,14 +56,11 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     listed, ignored = list_shards(source.paths, source.recursive)
 
     wanted = plan_columns(job, card, files_format.needs_types)
-    first = listed[0]
-    reader = with_partitions(files_format, first, wanted)
+    reader = with_partitions(files_format, listed[0], wanted)
     # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
     # not be found out by a worker, at night.
     shards, found = read_shards(listed, reader, wanted)
-    names = list_columns(job, card)
-    fields = [found.field(name) for name in names]
-    schema = pa.schema(fields)
+    schema = _order_columns(found, list_columns(job, card))
     output_plan = plan_output(job, card, package.digest, schema)
 
     inference = plan_inference(job, package)
@@ -112,6 +110,11 @@ def _read_package(job: ScoringJob) -> Package:
         check = partial(check_preprocessing, package, job.model.timeout_seconds)
         load_within_limits(check, package.url, package.card)
     return package
+
+
+def _order_columns(found: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    fields = [found.field(name) for name in names]
+    return pa.schema(fields)
 
 
 def _to_absolute(url: str, what: str, refusal: type[Refusal]) -> str:

@@ -19,7 +19,8 @@ from storage.listing import to_printable
 from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
 from transforms.formats.format import Column, Format, Piece, Shard, refuse_type
-from transforms.logical_types import join_types, storable_type
+from transforms.joined_types import join_types
+from transforms.logical_types import storable_type
 
 # A store answers in tens of milliseconds; a disk is busy with fewer.
 _THREADS = 8

@@ -6,9 +6,9 @@ import itertools
 import pyarrow as pa
 import pytest
 
+from transforms.joined_types import join_types
 from transforms.logical_types import (
     cast_exactly,
-    join_types,
     nullable_type,
     storable_type,
     take_values,

@@ -20,7 +20,7 @@ from storage import inputs
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.table import INPUT_FORMATS, import_maker
-from transforms.logical_types import join_types
+from transforms.joined_types import join_types
 from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]

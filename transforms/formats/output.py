@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from transforms.formats.table import OUTPUT_FORMATS, import_maker
+from transforms.logical_types import passes_any
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,4 @@ def columns_of_types(schema: pa.Schema, checks: Sequence[Any]) -> list[pa.Field]
         schema: all columns.
         checks: functions of `pyarrow.types`.
     """
-
-    def passes_any(field: pa.Field) -> bool:
-        return any(check(field.type) for check in checks)
-
-    return list(filter(passes_any, schema))
+    return [field for field in schema if passes_any(field.type, checks)]
