@@ -12,7 +12,8 @@ from configs.packaging import PackagingJob
 from configs.suggest import nearest
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import Tensor
-from model_zoo.steps.arrays import Column, fill_missing, is_number
+from model_zoo.steps.arrays import fill_missing
+from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep, fit_steps
 from pipelines.packaging.calling import Signature
