@@ -1,0 +1,87 @@
+"""A tuning report as a file, and the lines that refuse one; `tests/pipelines/test_tune.py` scores by reports."""
+
+from dataclasses import replace
+import json
+
+import pytest
+
+from configs.errors import JobError
+from configs.tolerance import Tolerance
+from model_zoo.engines.settings import Settings
+from model_zoo.engines.tuning_report import (
+    TuningReport,
+    parse_tuning_report,
+    refuse_other_machine,
+    refuse_other_model,
+)
+from model_zoo.evaluation.agreement import Agreement
+
+DIGITS = "0123456789abcdef" * 4
+REPORT = TuningReport(
+    model={"name": "m", "version": "1", "digest": DIGITS},
+    job={},
+    machine={"cores": "4"},
+    settings=Settings(8),
+    workers=4,
+    agreement=Agreement(9, 0.0, 1.0, None),
+    tolerance=Tolerance(),
+    rows_per_second=1.0,
+    speed_up=1.0,
+    made_at="2026-01-01T00:00:00Z",
+)
+
+
+def test_its_file_is_a_line_for_each_field_and_says_its_format() -> None:
+    content = REPORT.to_json()
+    assert content.startswith(b'{\n "model": {\n  "name": "m",\n')
+    assert content.endswith(b"}\n")
+    assert json.loads(content)["format"] == 2
+    assert parse_tuning_report(content, "r") == REPORT
+
+
+@pytest.mark.parametrize(
+    ("cores", "fewest", "most"),
+    [
+        ("4", 1, 4),
+        # Of a number that no machine has, the first six digits count.
+        ("1234567", 1, 123_456),
+    ],
+)
+def test_as_many_workers_as_cores_are_taken_and_no_more(cores: str, fewest: int, most: int) -> None:
+    of_machine = replace(REPORT, machine={"cores": cores})
+    for workers in (fewest, most):
+        content = replace(of_machine, workers=workers).to_json()
+        assert parse_tuning_report(content, "r").workers == workers
+    for workers in (fewest - 1, most + 1):
+        with pytest.raises(JobError, match=f"^r: names {workers:,} workers for a machine of"):
+            parse_tuning_report(replace(of_machine, workers=workers).to_json(), "r")
+
+
+def test_another_format_is_not_read() -> None:
+    content = REPORT.to_json().replace(b'"format": 2', b'"format": 3')
+    with pytest.raises(JobError, match="is not a tuning report of this version"):
+        parse_tuning_report(content, "r")
+
+
+def test_models_are_told_apart_by_twelve_digits() -> None:
+    refuse_other_model(REPORT, DIGITS, "r")
+    with pytest.raises(JobError) as caught:
+        refuse_other_model(REPORT, "f" * 64, "r")
+    assert str(caught.value) == (
+        "r: is the tuning report of another model, m 1 (0123456789ab), not of ffffffffffff; "
+        "run pipelines.tune again, or set model.dtype to float32"
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [({"torch": "1"}, {"torch": "2"}), ({"torch": "1"}, {}), ({}, {"torch": "2"})],
+)
+def test_what_either_machine_alone_says_is_a_difference(
+    there: dict[str, str], here: dict[str, str]
+) -> None:
+    refuse_other_machine(there, dict(there))
+    with pytest.raises(JobError) as caught:
+        refuse_other_machine(there, here)
+    said = [machine.get("torch", "unknown") for machine in (there, here)]
+    assert f"torch {said[0]!r} there, {said[1]!r} here" in str(caught.value)
