@@ -12,6 +12,7 @@ from configs.errors import ModelError
 from model_zoo.engines.int8_linear import measure_linear_scales, quantise_linear
 from model_zoo.engines.machine import adds_bytes_without_overflow
 from model_zoo.engines.nan_guard import NanGuard
+from model_zoo.engines.settings import LinearScale
 
 pytestmark = pytest.mark.skipif(
     not adds_bytes_without_overflow(), reason="int8_linear needs a processor with VNNI or AMX"
@@ -151,3 +152,134 @@ def test_a_processor_without_the_instructions_is_refused(
 
 def _one_batch() -> Iterator[dict[str, torch.Tensor]]:
     yield {"input": rows(4)}
+
+
+class Layer(nn.Module):
+    """One linear layer of 6 features and 4 outputs."""
+
+    def __init__(self, weight: np.ndarray) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 4, bias=False)
+        self.linear.weight = nn.Parameter(torch.from_numpy(weight))
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"y": self.linear(x)}
+
+
+def scale_of(x: np.ndarray, weight: np.ndarray, migration: float) -> LinearScale:
+    """The paper's equation 4 and its asymmetric steps, by numpy."""
+    sizes = np.abs(x).max(axis=0).clip(1e-5)
+    weights = np.abs(weight).max(axis=0).clip(1e-5)
+    factors = [float(f"{f:.3g}") for f in sizes**migration / weights ** (1 - migration)]
+    return with_steps(x, tuple(factors))
+
+
+def with_steps(x: np.ndarray, factors: tuple[float, ...]) -> LinearScale:
+    smooth = x / np.array(factors, np.float32)
+    low, high = min(0.0, float(smooth.min())), max(0.0, float(smooth.max()))
+    step = (high - low) / 255
+    return LinearScale("linear", step, round(-low / step), factors)
+
+
+def error_of(x: np.ndarray, weight: np.ndarray, scale: LinearScale) -> float:
+    """What 255 steps of the inputs and 127 of the weights on each side of zero leave of the outputs."""
+    factors = np.array(scale.factors)
+    integers = np.rint(x / factors / scale.scale) + scale.zero_point
+    inputs = (integers.clip(0, 255) - scale.zero_point) * scale.scale
+    smooth = weight * factors
+    steps = np.abs(smooth).max(axis=1, keepdims=True) / 127
+    weights = np.rint(smooth / steps) * steps
+    return float(np.square(inputs @ weights.T - x.astype(np.float64) @ weight.T).sum())
+
+
+def check_scale(found: LinearScale, x: np.ndarray, factors: tuple[float, ...]) -> None:
+    # The third digit may be rounded otherwise.
+    assert found.factors == pytest.approx(factors, rel=1e-2)
+    steps = with_steps(x, found.factors)
+    assert (found.scale, found.zero_point) == (pytest.approx(steps.scale), steps.zero_point)
+
+
+# Each migration is by far the best for one of these: seed, and the size of one feature and of one weight.
+BEST = {0.5: (13, 10, 1), 0.6: (9, 30, 10), 0.7: (55, 1, 10), 0.8: (46, 10, 1), 0.9: (9, 1, 1)}
+
+
+@pytest.mark.parametrize("migration", BEST)
+def test_of_five_migrations_the_one_that_changes_the_outputs_least_is_chosen(
+    migration: float,
+) -> None:
+    seed, feature, weights = BEST[migration]
+    random = np.random.default_rng(seed)
+    x, weight = (random.normal(size=(n, 6)).astype(np.float32) for n in (16, 4))
+    x[:, 0] *= feature
+    weight[:, 1] *= weights
+    expected = {m: scale_of(x, weight, m) for m in BEST}
+    assert min(BEST, key=lambda m: error_of(x, weight, expected[m])) == migration
+    (found,) = measure_linear_scales(Layer(weight), [{"x": torch.from_numpy(x)}])
+    check_scale(found, x, expected[migration].factors)
+    others = (scale.factors for m, scale in expected.items() if m != migration)
+    assert found.factors not in others
+
+
+@pytest.mark.parametrize(("sign", "zero_point"), [(1, 0), (-1, 255)])
+def test_zero_has_an_integer_of_its_own_where_all_numbers_are_on_one_side_of_it(
+    sign: int, zero_point: int
+) -> None:
+    random = np.random.default_rng(1)
+    x, weight = (random.uniform(5, 9, (n, 6)).astype(np.float32) * sign for n in (16, 4))
+    (found,) = measure_linear_scales(Layer(weight), [{"x": torch.from_numpy(x)}])
+    check_scale(found, x, found.factors)
+    assert found.zero_point == zero_point
+
+
+def test_features_and_weights_of_zeros_have_factors_all_the_same() -> None:
+    random = np.random.default_rng(1)
+    x, weight = (random.normal(size=(n, 6)).astype(np.float32) for n in (16, 4))
+    x[:, 2] = 0
+    weight[:, 3] = 0
+    (found,) = measure_linear_scales(Layer(weight), [{"x": torch.from_numpy(x)}])
+    best = min((scale_of(x, weight, m) for m in BEST), key=lambda s: error_of(x, weight, s))
+    check_scale(found, x, best.factors)
+    nothing = torch.zeros(4, 6)
+    (of_zeros,) = measure_linear_scales(Layer(weight), [{"x": nothing}])
+    assert (of_zeros.scale, of_zeros.zero_point) == (1.0, 0)
+
+
+def test_every_row_of_weights_uses_all_steps_on_one_side_of_zero() -> None:
+    weight = np.random.default_rng(2).normal(size=(4, 6)).astype(np.float32)
+    quantised = quantise_linear(Layer(weight), [LinearScale("linear", 0.1, 0, (1.0,) * 6)])
+    packed = quantised.linear.packed  # type: ignore[union-attr]
+    integers = torch.ops.quantized.linear_unpack(packed)[0].int_repr()  # type: ignore[operator]
+    assert integers.abs().amax(1).tolist() == [127] * 4
+
+
+def test_a_layer_is_as_sensitive_as_each_of_its_weights() -> None:
+    """The small one changes the outputs less than the large one, and more for each of its weights."""
+
+    class Sizes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.large = nn.Linear(64, 64)
+            self.small = nn.Linear(2, 2)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"large": 1e-4 * self.large(x), "small": 1e-5 * self.small(x[:, :2])}
+
+    torch.manual_seed(3)
+    network, x = Sizes().eval(), {"x": torch.randn(32, 64)}
+    scales = measure_linear_scales(network, [x])
+    changes = {}
+    for scale in scales:
+        with torch.inference_mode():
+            found, expected = (n(**x) for n in (quantise_linear(network, [scale]), network))
+        changes[scale.place] = sum(
+            float((found[name] - expected[name]).double().square().sum()) for name in expected
+        )
+    weights = {"large": 64 * 64, "small": 2 * 2}
+    assert changes["small"] < changes["large"]
+    by_weight = sorted(changes, key=lambda place: changes[place] / weights[place])
+    assert [scale.place for scale in scales] == by_weight
+
+
+def test_a_network_that_is_itself_a_linear_layer_has_none_to_quantise() -> None:
+    with pytest.raises(ModelError, match="no linear layer"):
+        measure_linear_scales(nn.Linear(FEATURES, 1), _one_batch())
