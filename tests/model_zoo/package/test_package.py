@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from configs.errors import ModelError
+from model_zoo.package.cache import keep_copy
 from model_zoo.package.package import (
     CARD,
     PREPROCESS,
@@ -17,6 +18,7 @@ from model_zoo.package.package import (
     read_package,
     write_package,
 )
+from model_zoo.steps.encode import OneHot
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.stack import Stack
 from storage import disk
@@ -242,3 +244,63 @@ def test_strange_folder_names(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("smoke", [b"not parquet", b""])
 def test_a_smoke_batch_that_is_not_parquet_is_refused(tmp_path: Path, smoke: bytes) -> None:
     assert "smoke.parquet" in refusal(tiny_package(tmp_path / "model", contents={SMOKE: smoke}))
+
+
+def test_the_card_and_the_steps_are_written_the_same_for_ever(tmp_path: Path) -> None:
+    """The digest names a package, and depends on every byte of them."""
+    words = " ".join(["ab", *"c" * 99])
+    url = tiny_package(
+        tmp_path / "model", version=words, labels=["né", "oui"], metrics={"b": 1, "a": 2}
+    )
+    lines = (tmp_path / "model" / CARD).read_text().splitlines()
+    assert lines[0] == "name: tiny"
+    assert "- né" in lines
+    # In the order of the fields, and metrics in that of whoever wrote them.
+    keys = [line.partition(":")[0] for line in lines if line[0] not in " -"]
+    assert keys == list(read_package(url).card.model_dump())
+    assert lines[lines.index("metrics:") + 1 :][:2] == ["  b: 1", "  a: 2"]
+    # A long text is folded behind the first word that goes beyond 140 characters.
+    folded = lines[1:3]
+    assert folded[0] == "version: ab" + " c" * 65
+    assert len(folded[0]) == 141
+    assert folded[1] == "  c" + " c" * 33
+    steps = (tmp_path / "model" / PREPROCESS).read_text()
+    assert steps.startswith('[\n {\n  "step": "stack",\n  "columns": [\n   "a",\n')
+    assert steps.endswith("]\n")
+
+
+def test_the_card_of_a_local_package_is_never_taken_from_a_copy(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    digest = read_package(str(package)).digest
+    keep_copy((package / CARD).read_bytes())
+    edit_card(package, version="2")
+    assert "changed since the run was planned" in refusal(package, expected_digest=digest)
+
+
+@pytest.mark.parametrize("taken", [2, 3])
+def test_steps_make_eight_numbers_for_one_that_is_taken_and_4096_beside(
+    taken: int, tmp_path: Path
+) -> None:
+    features = FEATURES[:taken]
+
+    def package_of(categories: int) -> str:
+        known = tuple(range(categories))
+        steps = (
+            OneHot(step="one_hot", columns=("a",), unknown="zeros", categories=(known,)),
+            Stack(step="stack", columns=features, into="x"),
+        )
+        return tiny_package(tmp_path / f"{categories}", features=features, steps=steps)
+
+    def made(categories: int) -> int:
+        """The categories and the other columns, and all of them a second time in `x`."""
+        return 2 * (categories + taken - 1)
+
+    # The columns themselves are delivered, and not made.
+    most = taken + 8 * taken + 4096
+    last = most // 2 - (taken - 1)
+    assert made(last) <= most < made(last + 1)
+    read_package(package_of(last))
+    words = f"its steps make {made(last + 1):,} numbers of a row, and the model takes {taken:,};"
+    assert words in refusal(package_of(last + 1))
