@@ -1,19 +1,24 @@
 """A picture or a text that takes for ever ends the run, and slow work that gets on does not."""
 
 from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Future
 import io
 import json
 from pathlib import Path
 import threading
 import time
+from types import SimpleNamespace
 
 from PIL import Image as Pillow
 import pyarrow as pa
 import pytest
 
 from configs.errors import ModelError, RejectedRows, WorkerError
+from model_zoo import piece_watch
 from model_zoo.package.package import read_package
 from model_zoo.piece_watch import one_piece, run_watched
+from model_zoo.scoring.daemon_threads import DaemonThreads
 from model_zoo.steps.image import Image
 from model_zoo.steps.table import apply_steps
 from pipelines.planning.model_checks import check_preprocessing
@@ -138,3 +143,58 @@ def test_a_package_whose_own_smoke_batch_takes_too_long_is_refused(
     package = read_package(str(tmp_path / "model"))
     with pytest.raises(ModelError, match="on its own smoke batch, preprocess step tokenize took"):
         check_preprocessing(package, TIMEOUT)
+
+
+class Clock:
+    """A clock that goes on by as long as somebody waits, for work that is done at a time of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, done_after: float) -> None:
+        self.now, self.waited = 100.0, list[float]()
+        self.done_at, self.go = 100.0 + done_after, threading.Event()
+        monkeypatch.setattr(piece_watch, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(piece_watch, "futures", SimpleNamespace(wait=self.wait))
+
+    def wait(self, work: list[Future[object]], timeout: float) -> object:
+        self.waited.append(timeout)
+        self.now += timeout
+        if self.now < self.done_at:
+            return SimpleNamespace(done=set())
+        self.go.set()
+        return futures.wait(work)
+
+
+@pytest.mark.parametrize(
+    ("takes", "limit", "is_over"),
+    [(4.5, 5.0, False), (5.5, 5.0, True), (0.125, 0.25, False), (0.375, 0.25, True)],
+)
+def test_a_piece_is_given_up_when_its_time_is_over_and_not_before(
+    takes: float, limit: float, is_over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, clock = threading.Event(), Clock(monkeypatch, takes)
+
+    def work() -> str:
+        with one_piece():
+            begun.set()
+            clock.go.wait()
+        return "done"
+
+    def submit(_: object, call: Callable[[], object]) -> Future[object]:
+        done = submit_really(threads, call)
+        begun.wait()
+        return done
+
+    threads, submit_really = DaemonThreads(1, "watched"), DaemonThreads.submit
+    monkeypatch.setattr(DaemonThreads, "submit", submit)
+    try:
+        if is_over:
+            with pytest.raises(WorkerError, match=f"^it took longer than {limit:g} s"):
+                run_watched(work, limit, "it")
+            # At the first look behind its time.
+            assert limit <= clock.now - 100.0 < takes
+        else:
+            assert run_watched(work, limit, "it") == "done"
+    finally:
+        clock.go.set()
+    # It looks once a second, and at the end of a piece's time.
+    assert max(clock.waited) <= 1.0
+    assert len(clock.waited) <= limit + 1

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from configs.errors import ModelError
+from model_zoo.package import package as package_module
 from model_zoo.package.cache import keep_copy
 from model_zoo.package.package import (
     CARD,
@@ -277,6 +278,19 @@ def test_the_card_of_a_local_package_is_never_taken_from_a_copy(
     keep_copy((package / CARD).read_bytes())
     edit_card(package, version="2")
     assert "changed since the run was planned" in refusal(package, expected_digest=digest)
+
+
+def test_the_card_of_a_remote_package_is_taken_from_a_copy_by_whoever_knows_its_digest(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that answers over a network is had in `tests/object_stores`; here a folder is said to be one."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(package_module, "is_remote", lambda _: True)
+    digest = read_package(str(package)).digest
+    (package / CARD).unlink()
+    assert read_package(str(package), expected_digest=digest).digest == digest
+    assert f"no {CARD} there" in refusal(package)
+    assert f"no {CARD} there" in refusal(package, expected_digest="0" * 64)
 
 
 @pytest.mark.parametrize("taken", [2, 3])
