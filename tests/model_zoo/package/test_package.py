@@ -6,6 +6,7 @@ from typing import BinaryIO
 import uuid
 
 import fsspec
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -318,3 +319,21 @@ def test_steps_make_eight_numbers_for_one_that_is_taken_and_4096_beside(
     read_package(package_of(last))
     words = f"its steps make {made(last + 1):,} numbers of a row, and the model takes {taken:,};"
     assert words in refusal(package_of(last + 1))
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array([1.0, 2.0]), 1),
+        (pa.array([[1.0, 2.0, 3.0]] * 2, pa.list_(pa.float32(), 3)), 3),
+        (pa.array([[1.0, 2.0, 3.0]] * 2, pa.list_(pa.float32())), 3),
+        # Of rows of other lengths the mean, rounded up.
+        (pa.array([[1.0, 2.0], [3.0]], pa.list_(pa.float32())), 2),
+    ],
+)
+def test_what_a_model_takes_of_a_row_is_counted_in_the_smoke_batch(
+    column: pa.Array, expected: int
+) -> None:
+    smoke = pa.table({"input.x": column})
+    assert package_module._count_numbers(smoke, "input.x") == expected
+    assert package_module._count_numbers(smoke, "input.y") == 0

@@ -56,6 +56,24 @@ def until(reached) -> None:
         time.sleep(0.01)
 
 
+def test_nobody_waits_for_them_and_nothing_is_told_to_them_at_exit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[weakref.finalize[..., object]] = []
+
+    class Noted(weakref.finalize):  # type: ignore[type-arg]
+        def __init__(self, *given: object) -> None:
+            super().__init__(*given)  # type: ignore[arg-type]
+            made.append(self)
+
+    monkeypatch.setattr(weakref, "finalize", Noted)
+    threads = DaemonThreads(2, "noted")
+    seen = [threads.submit(threading.current_thread).result() for _ in range(4)]
+    assert all(thread.daemon for thread in seen)
+    assert {thread.name for thread in seen} <= {"noted-0", "noted-1"}
+    assert [end.atexit for end in made] == [False]
+
+
 @pytest.mark.program
 def test_a_process_does_not_wait_for_a_call_that_hangs() -> None:
     """Really started: it is about how an interpreter ends."""

@@ -1,4 +1,7 @@
-"""Rows to the device and back. CUDA itself is not had here; what does not need it is tried on the CPU."""
+"""Rows to the device and back. CUDA itself is not had here; what does not need it is tried on the CPU.
+
+Streams and pinned memory are had with it alone: plain objects and plain memory stand in for them.
+"""
 
 import threading
 import time
@@ -116,3 +119,94 @@ def test_a_cuda_device_that_is_not_there_is_refused(device: str) -> None:
         ModelError, match=f"model.device is {device}, but torch finds no CUDA device here"
     ):
         resolve_devices(device)
+
+
+CUDA = torch.device("cuda", 0)
+
+
+def test_each_thread_has_a_stream_of_its_own_and_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: [device])
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: stream)
+    transfer, found = DeviceTransfer(CUDA, torch.float32), list[object]()
+
+    def use_twice() -> None:
+        found.extend(transfer.use_own_stream() for _ in range(2))
+
+    use_twice()
+    other = threading.Thread(target=use_twice)
+    other.start()
+    other.join()
+    first, again, of_other, of_other_again = found
+    assert first == [CUDA]
+    assert first is again
+    assert of_other is of_other_again
+    assert first is not of_other
+
+
+def test_a_cpu_has_no_streams() -> None:
+    with DeviceTransfer(CPU, torch.float32).use_own_stream() as nothing:
+        assert nothing is None
+
+
+def test_rows_that_do_not_fit_on_the_device_stay_on_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    errors: list[Exception] = [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+    ]
+
+    def fail(self: DeviceTransfer, tensors: dict[str, torch.Tensor]) -> None:
+        raise errors.pop(0)
+
+    monkeypatch.setattr(DeviceTransfer, "_copy_over", fail)
+    transfer, x = DeviceTransfer(CUDA, torch.float32), np.ones((4, 3), np.float32)
+    kept = transfer.transfer_inputs({"x": x})["x"]
+    assert kept.device == CPU
+    np.testing.assert_array_equal(kept.numpy(), x)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        transfer.transfer_inputs({"x": x})
+
+
+def test_pinned_memory_is_kept_and_made_anew_only_where_it_is_too_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[tuple[int, torch.dtype, bool]] = []
+    empty = torch.empty
+
+    def make(numbers: int, dtype: torch.dtype, pin_memory: bool) -> torch.Tensor:
+        made.append((numbers, dtype, pin_memory))
+        return empty(numbers, dtype=dtype)
+
+    monkeypatch.setattr(torch, "empty", make)
+    transfer = DeviceTransfer(CUDA, torch.float32)
+    for rows in (4, 4, 2, 5, 3):
+        tensor = torch.arange(3.0 * rows).reshape(rows, 3)
+        pinned = transfer._pin("x", tensor)
+        assert torch.equal(pinned, tensor)
+        assert pinned.data_ptr() != tensor.data_ptr()
+    transfer._pin("n", torch.arange(7))
+    assert made == [
+        (12, torch.float32, True),
+        (15, torch.float32, True),
+        (7, torch.int64, True),
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_strange_arrays_are_taken_without_a_word(count: int) -> None:
+    """torch warns of memory that it may not write, and refuses strides that go backwards."""
+    transfer = DeviceTransfer(CPU, torch.float32)
+    numbers = np.arange(count, dtype=np.float32)
+    locked = numbers.copy()
+    locked.flags.writeable = False
+    for array in (locked, numbers[::-1], np.broadcast_to(np.float32(3), (count, 2))):
+        taken = transfer.transfer_inputs({"x": array})["x"]
+        np.testing.assert_array_equal(taken.numpy(), array)
+        assert not np.shares_memory(taken.numpy(), locked)
+    # Strides of zero are none that go backwards.
+    still = np.lib.stride_tricks.as_strided(numbers.copy(), (count, 2), (4, 0))
+    shared = transfer.transfer_inputs({"x": still})["x"].numpy()
+    assert count == 0 or np.shares_memory(shared, still)
+    scalar = np.array(2.0, np.float32)
+    assert np.shares_memory(transfer.transfer_inputs({"x": scalar})["x"].numpy(), scalar)

@@ -118,3 +118,52 @@ def test_padding_before_tokens_is_refused(package: Package) -> None:
 def test_a_mask_that_is_no_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mask must be an input of one dimension"):
         text_package(tmp_path / "model", mask="mask")
+
+
+def test_a_text_of_no_tokens_keeps_one_position(package: Package) -> None:
+    rows = tokens_of(["", ""])
+    cut = cut_to_longest(package.card, rows)
+    assert {name: a.shape for name, a in cut.items()} == {
+        "input_ids": (2, 1),
+        "attention_mask": (2, 1),
+    }
+    scored = scorer_of(package)(tokens_of(["", "word1", ""]))
+    assert not scored.rejected
+    assert np.isfinite(scored.outputs["embedding"]).all()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "padded"), [(0, 4), (1, 4), (4, 4), (5, 8), (60, 60), (61, 64), (64, 64)]
+)
+def test_a_text_is_padded_to_the_next_multiple_of_four(
+    package: Package, tokens: int, padded: int
+) -> None:
+    shapes = []
+
+    def score(inputs: Arrays, _: int) -> Scored:
+        shapes.append(inputs["input_ids"].shape)
+        return Scored({"embedding": np.zeros((1, 16), np.float32)}, copy_nanoseconds=5)
+
+    rows = tokens_of([" ".join(["word1"] * tokens)])
+    scored = score_by_length(score, package.card, rows, 4)
+    assert shapes == [(1, padded)]
+    assert scored.copy_nanoseconds == 5
+
+
+def test_the_times_of_all_lengths_are_added_up(package: Package) -> None:
+    times = iter([3, 40, 500])
+
+    def score(inputs: Arrays, _: int) -> Scored:
+        outputs = {"embedding": np.zeros((len(inputs["input_ids"]), 16), np.float32)}
+        return Scored(outputs, copy_nanoseconds=next(times))
+
+    rows = tokens_of(["word1", " ".join(["word1"] * 9), " ".join(["word1"] * 30)])
+    assert score_by_length(score, package.card, rows, 4).copy_nanoseconds == 543
+
+
+def test_no_rows_are_scored_as_they_are(package: Package) -> None:
+    nothing = {name: values[:0] for name, values in tokens_of(["word1"]).items()}
+    scored = scorer_of(package)(nothing)
+    assert scored.outputs["embedding"].shape == (0, 16)
+    (alone,) = scorer_of(package)(tokens_of(["word1"])).outputs["embedding"]
+    assert alone.shape == (16,)
