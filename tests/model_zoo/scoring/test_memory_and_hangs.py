@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent import futures
+from dataclasses import replace
 import threading
 from typing import Any
 import weakref
@@ -226,3 +227,55 @@ def test_many_quick_mini_batches_may_take_longer_than_one_may() -> None:
         )
         == 40
     )
+
+
+def test_where_not_even_one_row_fitted_nothing_is_known_of_what_does() -> None:
+    scorer = mini_batches(Memory(0), slots=4)
+    scored = scorer({"x": rows_of(3)})
+    assert set(scored.rejected) == {0, 1, 2}
+    assert scorer.rows_that_fit is None
+    assert "want of memory" not in scored.computed_by
+
+
+def test_what_fitted_is_told_and_never_grows() -> None:
+    scorer = mini_batches(Memory(9), slots=16)
+    assert "want of memory" not in scorer.computed_by
+    for _ in range(2):
+        scored = scorer({"x": rows_of(16)})
+        assert scored.computed_by == ", mini-batches of at most 8 rows for want of memory"
+    # One that is smaller anyway does not ask for less.
+    scorer({"x": rows_of(16)}, 4)
+    assert scorer.rows_that_fit == 8
+
+
+@pytest.mark.parametrize(("device", "asked"), [("cpu", 0), ("cuda", 1)])
+def test_memory_is_asked_back_of_cuda_alone(
+    device: str, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
+    of_device = replace(mini_batches(tiny_network()), device=torch.device(device))
+    of_device._free_memory()
+    assert len(emptied) == asked
+
+
+@pytest.mark.parametrize(("device", "at_once"), [("cpu", 3), ("cuda", 1)])
+def test_a_gpu_computes_one_mini_batch_after_the_other(device: str, at_once: int) -> None:
+    of_device = replace(mini_batches(tiny_network(), threads=3), device=torch.device(device))
+    assert of_device._at_once == at_once
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_torch_computes_each_mini_batch_on_one_thread(threads: int) -> None:
+    seen = set[int]()
+
+    def network(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.add(torch.get_num_threads())
+        return {"logit": x[:, 0]}
+
+    torch.set_num_threads(2)
+    scorer = mini_batches(network, slots=4, threads=threads)
+    for _ in range(2):
+        scorer({"x": rows_of(16)})
+    assert seen == {1}
+    assert torch.get_num_threads() == 2

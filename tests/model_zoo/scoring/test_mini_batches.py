@@ -198,6 +198,7 @@ def test_a_wrong_answer_is_refused_and_not_asked_for_again(
         (torch.float32, "int64"),
         (torch.complex64, "int64"),
         (torch.complex64, "float64"),
+        (torch.bfloat16, "int32"),
     ],
 )
 def test_an_output_whose_type_cannot_hold_every_value_is_refused(

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from configs.errors import ModelError
+from model_zoo.architectures.builders import build
 from model_zoo.training.loop import Epoch, Examples, Recipe, _mini_batches, forward, train
 
 MLP = {"in_features": 2, "hidden": [8], "out_features": 1}
@@ -128,8 +129,6 @@ def test_the_mean_training_loss_counts_every_row_once() -> None:
     _, epochs = run(recipe(optimiser="sgd", learning_rate=1e-12, epochs=1, batch_rows=64))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        from model_zoo.architectures.builders import build
-
         network = build("mlp", MLP)
     examples = circles(200, 0)
     logits = torch.from_numpy(forward(network, examples.inputs)["logit"])
@@ -167,3 +166,82 @@ def test_a_loss_that_explodes_is_refused() -> None:
 def test_an_architecture_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ModelError, match=r"does not take inputs of shape \{'x': \(2,\)\}"):
         run(recipe(), {**MLP, "in_features": 3})
+
+
+def stepped(how: Recipe, steps: int) -> list[torch.Tensor]:
+    """The weights after some steps on all rows at once, by the definitions of the optimisers."""
+    examples = circles(40, 0)
+    inputs = torch.from_numpy(examples.inputs["x"])
+    classes = torch.from_numpy(examples.classes).float()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(how.seed)
+        network = build("mlp", MLP)
+    weights = list(network.parameters())
+    first, second = ([torch.zeros_like(w) for w in weights] for _ in range(2))
+    for step in range(1, steps + 1):
+        network.zero_grad()
+        logits = network(x=inputs)["logit"]
+        torch.nn.functional.binary_cross_entropy_with_logits(logits, classes).backward()
+        with torch.no_grad():
+            for w, m, v in zip(weights, first, second, strict=True):
+                assert w.grad is not None
+                if how.optimiser == "adam":
+                    w -= how.learning_rate * how.weight_decay * w
+                    m += 0.1 * (w.grad - m)
+                    v += 0.001 * (w.grad**2 - v)
+                    mean, square = m / (1 - 0.9**step), v / (1 - 0.999**step)
+                    w -= how.learning_rate * mean / (square.sqrt() + 1e-8)
+                    continue
+                gradient = w.grad + how.weight_decay * w
+                m.copy_(gradient if how.optimiser == "sgd" else how.momentum * m + gradient)
+                w -= how.learning_rate * m
+    return [w.detach() for w in weights]
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({}, {"momentum": 0.9, "weight_decay": 0.0}),
+        ({"momentum": 0.5, "weight_decay": 0.1}, {"momentum": 0.5, "weight_decay": 0.1}),
+    ],
+)
+def test_three_steps_of_each_optimiser_are_those_of_its_definition(
+    optimiser: Any, said: dict[str, float], meant: dict[str, float]
+) -> None:
+    fields: dict[str, Any] = {"optimiser": optimiser, "epochs": 3, "batch_rows": 40}
+    rows = circles(40, 0)
+    # Validated on the rows that it learns, the last epoch is the best.
+    network, epochs = train("mlp", MLP, rows, rows, "sigmoid", recipe(**fields, **said), print)
+    assert epochs[-1].best
+    expected = stepped(recipe(**fields, **meant), 3)
+    for found, wanted in zip(network.parameters(), expected, strict=True):
+        np.testing.assert_allclose(found.detach().numpy(), wanted.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_an_epoch_that_is_as_good_as_the_best_is_no_better() -> None:
+    """Nothing is learned, so every epoch is as good as the first."""
+    how = recipe(optimiser="sgd", learning_rate=0.0, epochs=9, patience=3)
+    _, epochs = run(how)
+    assert [epoch.best for epoch in epochs] == [True, False, False, False]
+
+
+def test_torch_computes_on_one_thread_and_alike_while_it_trains() -> None:
+    seen = []
+
+    def look(_: Epoch) -> None:
+        seen.append((torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()))
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        train("mlp", MLP, circles(40, 0), circles(40, 1), "sigmoid", recipe(epochs=2), look)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [(1, True)] * 2
+
+
+def test_outputs_of_no_rows_have_their_names_and_shapes() -> None:
+    network, _ = run(recipe(epochs=1), {**MLP, "out_features": 1})
+    outputs = forward(network, {"x": np.zeros((0, 2), np.float32)})
+    assert {name: values.shape for name, values in outputs.items()} == {"logit": (0,)}
