@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -124,8 +125,9 @@ def _compare_probabilities(
 
 def _flatten_rows(values: np.ndarray) -> np.ndarray:
     """Return float64 (rows, numbers of a row), so that comparing rounds nothing."""
-    rows = len(values)
-    flat = values.reshape(rows, -1)
+    # Not -1, which numpy cannot tell where there are no rows.
+    numbers = math.prod(values.shape[1:])
+    flat = values.reshape(len(values), numbers)
     return flat.astype(np.float64)
 
 

@@ -70,3 +70,34 @@ def test_nan_scores_are_within_no_tolerance() -> None:
     assert not agreement({"y": a}, {"y": a}, "sigmoid").is_within(
         Tolerance(max_difference=1.0, label_agreement=0.0, cosine=-1.0)
     )
+
+
+def test_no_rows_agree() -> None:
+    nothing = np.zeros((0, 3), np.float32)
+    assert agreement({"y": nothing}, {"y": nothing}, "softmax") == Agreement(0, 0.0, 1.0, None)
+    assert agreement({"y": nothing}, {"y": nothing}, "none") == Agreement(0, 0.0, None, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "has_cosine"), [((5,), False), ((5, 1), False), ((1, 2), True), ((2, 2, 2), True)]
+)
+def test_outputs_of_one_number_a_row_have_no_cosine(
+    shape: tuple[int, ...], has_cosine: bool
+) -> None:
+    values = RANDOM.standard_normal(shape).astype(np.float32)
+    found = agreement({"y": values}, {"y": values}, "none")
+    assert found.cosine == (pytest.approx(1.0) if has_cosine else None)
+    assert found.rows == shape[0]
+
+
+def test_of_several_outputs_the_worst_counts() -> None:
+    good = np.eye(3, dtype=np.float32)
+    bad = good[::-1].copy()
+    found = agreement({"a": good, "b": good}, {"a": bad, "b": good}, "none")
+    assert (found.max_difference, found.cosine) == (1.0, 0.0)
+    assert agreement({"b": good, "a": good}, {"a": bad, "b": good}, "none") == found
+
+
+def test_a_row_reaches_half_unless_another_threshold_is_said() -> None:
+    a, b = np.array([0.0, -0.1, 0.1]), np.array([-0.1, 0.0, 0.2])
+    assert agreement({"y": a}, {"y": b}, "sigmoid").label_agreement == 1 / 3
