@@ -5,6 +5,7 @@ from functools import partial
 import io
 from pathlib import Path
 import struct
+from types import SimpleNamespace
 import zlib
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image as Pillow
 import pytest
 
 from configs.errors import RowError
+from model_zoo import pictures
 from model_zoo.pictures import FORMATS, open_picture
 
 LIMIT = 1 << 16
@@ -141,3 +143,78 @@ def test_no_other_format_is_read_and_no_program_started(
 def test_what_is_cut_is_refused(content: bytes) -> None:
     with pytest.raises(Exception, match=r"."):
         open_picture(content, LIMIT).load()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
+def test_a_picture_of_as_many_pixels_as_allowed_is_read_and_one_of_more_is_not(kind: str) -> None:
+    content = gif((64, 32), (64, 32)) if kind == "GIF" else encoded((64, 32), kind)
+    with open_picture(content, 64 * 32) as image:
+        assert image.size == (64, 32)
+    with pytest.raises(RowError, match=r"image of 64 x 32 pixels, more than max_pixels 2047"):
+        open_picture(content, 64 * 32 - 1)
+
+
+@pytest.mark.parametrize("max_pixels", [1, 1024 * 1024 - 1, 1024 * 1024, 1024 * 1024 + 1024])
+def test_a_tile_may_have_a_million_pixels_or_as_many_as_the_picture(max_pixels: int) -> None:
+    def of_tiles(width: int, height: int) -> SimpleNamespace:
+        return SimpleNamespace(tag_v2={322: width, 323: height})
+
+    most = max(max_pixels, 1024 * 1024)
+    pictures._refuse_large_tiles(of_tiles(1024, most // 1024), max_pixels)
+    pictures._refuse_large_tiles(of_tiles(most // 1024, 1024), max_pixels)
+    with pytest.raises(RowError, match="image with tiles of 1 x"):
+        pictures._refuse_large_tiles(of_tiles(1, most + 1), max_pixels)
+    # A picture without tiles, or with strips.
+    pictures._refuse_large_tiles(SimpleNamespace(tag_v2={322: 1 << 40}), max_pixels)
+    pictures._refuse_large_tiles(SimpleNamespace(tag_v2={323: 1 << 40}), max_pixels)
+    pictures._refuse_large_tiles(object(), max_pixels)
+
+
+def gif_of(flags: int, colours: int, blocks: bytes) -> bytes:
+    """A small area, a table of colours, and whatever stands before a huge frame."""
+    head = b"GIF87a" + struct.pack("<HHBBB", 8, 8, flags, 0, 0)
+    return head + b"\x2c" * (3 * colours) + blocks + b"\x2c" + struct.pack("<HHHH", 0, 0, *HUGE)
+
+
+BLOCKS = {
+    "nothing": b"",
+    "a stray byte": b"\0",
+    "a comment": b"\x21\xfe\x03abc\0",
+    "a comment in pieces": b"\x21\xfe\x01,\x02,,\0",
+    "a comment without content": b"\x21\xfe\0",
+    "two blocks": b"\x21\xf9\x04\x08\0\0\0\0\x21\xfe\x01,\0",
+}
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+@pytest.mark.parametrize(
+    ("flags", "colours"),
+    [(0x00, 0), (0x07, 0), (0x7F, 0), *((0x80 | size, 2 << size) for size in range(8))],
+)
+def test_the_frame_of_a_gif_is_found_behind_its_colours_and_whatever_stands_before_it(
+    flags: int, colours: int, blocks: str
+) -> None:
+    """The colours are those of the mark of a frame: who begins too early finds none, or another."""
+    content = gif_of(flags, colours, BLOCKS[blocks]) + b"\0"
+    assert list(pictures._list_areas_of_gif(content)) == [(8, 8), HUGE]
+    # One byte less, and its size is not there.
+    assert list(pictures._list_areas_of_gif(content[:-1])) == [(8, 8)]
+
+
+@pytest.mark.parametrize("length", range(12, 40))
+def test_a_gif_that_is_cut_anywhere_has_the_areas_that_are_there(length: int) -> None:
+    content = gif_of(0x80, 2, BLOCKS["a comment in pieces"])[:length]
+    expected = [(8, 8)] if length >= 13 else []
+    assert list(pictures._list_areas_of_gif(content)) == expected
+
+
+def test_what_is_no_gif_has_no_areas() -> None:
+    assert list(pictures._list_areas_of_gif(b"GIF90a" + bytes(40))) == []
+
+
+def test_a_block_of_an_icon_that_ends_with_it_is_looked_at() -> None:
+    """And one that says to have no length does not keep the reader for ever."""
+    packed = encoded((8, 8), "PNG")
+    for middle in (b"", struct.pack(">4sI", b"TOC ", 8), struct.pack(">4sI", b"TOC ", 0)):
+        content = b"icns\0\0\0\0" + middle + struct.pack(">4sI", b"ic07", 8 + len(packed)) + packed
+        assert list(pictures._list_parts(content)) == [packed]

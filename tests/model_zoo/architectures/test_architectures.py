@@ -84,3 +84,33 @@ def test_parameters_that_do_not_fit_are_refused(name: str, parameters: dict[str,
 
 def test_builders_are_listed_by_name() -> None:
     assert sorted(BUILDERS) == list(BUILDERS)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "blocks"), [(1, 1, 1), (2, 9, 2), (9, 2, 2), (8, 8, 4), (16, 31, 5)]
+)
+def test_a_picture_is_halved_down_to_one_pixel_and_no_further(
+    height: int, width: int, blocks: int
+) -> None:
+    parameters = {"channels": 1, "height": height, "width": width, "classes": 2}
+    network = build("cnn", {**parameters, "widths": [2] * blocks}).eval()
+    assert tuple(network(image=torch.zeros(3, 1, height, width))["logits"].shape) == (3, 2)
+    with pytest.raises(ModelError, match=f"not halve {height} x {width} below 1 pixel"):
+        build("cnn", {**parameters, "widths": [2] * (blocks + 1)})
+
+
+def test_weights_have_these_names_and_shapes_for_ever() -> None:
+    """Packages hold them by name."""
+    cnn = build("cnn", {"channels": 1, "height": 4, "width": 4, "classes": 2, "widths": [3, 5]})
+    shapes = {name: tuple(tensor.shape) for name, tensor in cnn.named_parameters()}
+    convolutions = {0: (3, 1, 3, 3), 3: (3, 3, 3, 3), 7: (5, 3, 3, 3), 10: (5, 5, 3, 3)}
+    expected: dict[str, tuple[int, ...]] = {}
+    for place, shape in convolutions.items():
+        expected[f"blocks.{place}.weight"] = shape
+        for kind in ("weight", "bias"):
+            expected[f"blocks.{place + 1}.{kind}"] = shape[:1]
+    assert shapes == {**expected, "head.weight": (2, 5 * 2 * 2), "head.bias": (2,)}
+    plain = build("mlp", {"in_features": 2, "hidden": [3], "out_features": 1})
+    assert list(plain.state_dict()) == [
+        f"layers.{place}.{kind}" for place in (0, 2) for kind in ("weight", "bias")
+    ]

@@ -1,6 +1,7 @@
 """The encoder against torch's own Transformer layers, with BERT's names for its weights."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
@@ -77,3 +78,29 @@ def test_it_computes_what_torchs_own_layers_do_from_bert_s_weights() -> None:
         ]
         actual = mine(input_ids=words, attention_mask=mask)["embedding"]
     np.testing.assert_allclose(actual.numpy(), torch.stack(expected).numpy(), atol=1e-5)
+
+
+def test_embeddings_have_a_length_of_one_unless_it_is_said_that_they_have_not() -> None:
+    lengths = {}
+    for said in ({}, {"normalise": True}, {"normalise": False}):
+        torch.manual_seed(1)
+        encoder = sentence_encoder(9, 4, layers=1, heads=2, feed_forward=8, positions=6, **said)
+        encoder.layers[0].norm_output.weight.data *= 3
+        tokens = torch.ones(3, 5, dtype=torch.int64)
+        with torch.inference_mode():
+            embedding = encoder.eval()(input_ids=tokens, attention_mask=tokens)["embedding"]
+        lengths[str(said)] = embedding.norm(dim=1)[0].item()
+    default, normalised, raw = lengths.values()
+    assert default == normalised == pytest.approx(1.0)
+    assert raw > 2
+
+
+def test_a_text_without_tokens_has_an_embedding_of_zeros_and_not_of_nan() -> None:
+    encoder = sentence_encoder(9, 4, layers=1, heads=2, feed_forward=8, positions=6).eval()
+    tokens = torch.ones(2, 5, dtype=torch.int64)
+    mask = tokens.clone()
+    mask[1] = 0
+    with torch.inference_mode():
+        embedding = encoder(input_ids=tokens, attention_mask=mask)["embedding"]
+    assert embedding[1].tolist() == [0.0] * 4
+    assert embedding[0].norm().item() == pytest.approx(1.0)

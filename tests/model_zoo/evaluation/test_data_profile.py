@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from model_zoo.evaluation.data_profile import QUANTILE_LEVELS, SCHEMA, profile_table
 
@@ -64,3 +65,27 @@ def test_features_then_scores_in_their_order() -> None:
     assert table.schema == SCHEMA
     assert table.column("column").to_pylist() == ["b", "a", "probability"]
     assert table.column("kind").to_pylist() == ["feature", "feature", "score"]
+
+
+def test_fifty_values_of_a_text_are_told_and_no_more() -> None:
+    texts = [f"{number:02}" for number in range(51)]
+    found = record(pa.array(texts))
+    assert found["distinct"] == 51
+    assert found["values"] == [{"value": text, "count": 1} for text in texts[:50]]
+
+
+def test_the_levels_of_its_quantiles_are_told_with_it() -> None:
+    levels = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+    assert levels == QUANTILE_LEVELS
+    assert SCHEMA.metadata == {b"quantile_levels": b"0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99"}
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+@pytest.mark.parametrize("text", [pa.string(), pa.large_string()])
+def test_wide_types_are_told_as_the_others(kind: pa.DataType, text: pa.DataType) -> None:
+    assert record(pa.array([b"abc", b"a"], kind))["mean"] == 2.0
+    assert record(pa.array(["a", "a"], text))["values"] == [{"value": "a", "count": 2}]
+    assert record(pa.array([True, None]))["values"] == [{"value": "True", "count": 1}]
+    for number in (pa.int8(), pa.uint64(), pa.float32()):
+        assert record(pa.array([1, 2, None], number))["mean"] == 1.5
+    assert record(pa.array([0], pa.timestamp("s")))["mean"] is None

@@ -114,3 +114,40 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         evaluate(truth, predicted, labels, scores)
+
+
+def test_the_text_of_several_labels_is_the_same_for_ever() -> None:
+    truth, predicted = ["a", "bird", "c", "c"], ["a", "c", "c", "c"]
+    scores = np.array([[1.0, 0, 0], [0, 0.4, 0.6], [0, 0.3, 0.7], [0, 0.2, 0.8]])
+    text = render(evaluate(truth, predicted, ["a", "bird", "c"], scores))
+    assert text.splitlines() == [
+        "rows       4",
+        "accuracy   0.7500",
+        "precision  0.5556  (mean over labels)",
+        "recall     0.6667  (mean over labels)",
+        "F1         0.6000  (mean over labels)",
+        "ROC AUC    1.0000",
+        "",
+        "true \\ predicted     a  bird     c",
+        "a                    1     0     0",
+        "bird                 0     0     1",
+        "c                    0     0     2",
+    ]
+
+
+def test_probabilities_of_several_labels_need_not_add_up_to_one() -> None:
+    """As where float32 rounded them; each row is scaled by its own sum."""
+    truth = ["a", "b", "c", "a"]
+    scores = np.array([[8.0, 1, 1], [2, 6, 2], [0.1, 0.1, 0.8], [0.5, 0.4, 0.1]])
+    scaled = scores / scores.sum(axis=1)[:, None]
+    found = evaluate(truth, truth, ["a", "b", "c"], scores).roc_auc
+    numbers = np.array([0, 1, 2, 0])
+    expected = np.mean([ranked(numbers == label, scaled[:, label]) for label in range(3)])
+    assert found == pytest.approx(expected)
+
+
+def test_scores_of_two_labels_are_those_of_the_second() -> None:
+    truth, positive = ["a", "b", "a", "b"], np.array([0.1, 0.4, 0.6, 0.9])
+    expected = ranked(np.array([False, True, False, True]), positive)
+    for scores in (positive, np.stack([1 - positive, positive], axis=1)):
+        assert evaluate(truth, truth, ["a", "b"], scores).roc_auc == pytest.approx(expected)
