@@ -43,3 +43,14 @@ def test_it_takes_the_same_way_through_the_network() -> None:
     assert [(n.op, n.target, n.name) for n in ours.graph.nodes if n.op != "placeholder"] == [
         (n.op, n.target, n.name) for n in theirs.graph.nodes if n.op != "placeholder"
     ]
+
+
+def test_its_layers_are_the_same_down_to_what_they_do_in_place() -> None:
+    """What is computed in place takes no memory of its own."""
+    ours = build("resnet18", {"classes": 4}).network
+    theirs = models.resnet18(weights=None, num_classes=4)
+    described = [
+        {name: repr(layer) for name, layer in network.named_modules() if not list(layer.children())}
+        for network in (ours, theirs)
+    ]
+    assert described[0] == described[1]

@@ -279,3 +279,21 @@ def test_torch_computes_each_mini_batch_on_one_thread(threads: int) -> None:
         scorer({"x": rows_of(16)})
     assert seen == {1}
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(
+    ("threads", "names"), [(1, {"scorer-watched-0"}), (2, {"scorer-0", "scorer-1"})]
+)
+def test_one_mini_batch_at_a_time_is_computed_where_its_call_has_its_stream(
+    threads: int, names: set[str]
+) -> None:
+    together = threading.Barrier(threads, timeout=SECONDS)
+    seen = set[str]()
+
+    def network(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        together.wait()
+        seen.add(threading.current_thread().name)
+        return {"logit": x[:, 0]}
+
+    mini_batches(network, slots=4, threads=threads)({"x": rows_of(8)})
+    assert seen == names
