@@ -2,6 +2,7 @@
 
 from pathlib import Path
 import signal
+import stat
 import tempfile
 import time
 from typing import Any
@@ -236,3 +237,17 @@ def test_any_label_value_comes_back(job: str, model: str) -> None:
         found = samples(path)
     assert found[("run_info", frozenset({("job", job), ("model", model)}))] == 1
     assert ("last_success_timestamp_seconds", frozenset({("job", job)})) in found
+
+
+def test_everybody_may_read_the_file(path: Path) -> None:
+    """The collector is another user; storage's own mode keeps others out."""
+    write_metrics(str(path), RunFacts(job="one"), 0, 1.0)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_only_a_published_run_that_ended_well_is_a_success(path: Path) -> None:
+    name = ("last_success_timestamp_seconds", frozenset({("job", "one")}))
+    write_metrics(str(path), RunFacts(job="one", published=True), 1, 1.0)
+    assert name not in samples(path)
+    write_metrics(str(path), RunFacts(job="one", published=True), 0, 1.0)
+    assert name in samples(path)

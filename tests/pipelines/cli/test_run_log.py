@@ -1,10 +1,12 @@
 """The log of a run in JSON lines: every line is one object, each way to end has its event, and no secret is in any."""
 
+import io
 import json
 import logging
 from pathlib import Path
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from pipelines.cli.command_line import run_program
 from pipelines.cli.log_format import JsonFormatter, json_line, redacted
 from pipelines.cli.run_log import RunLog
 from pipelines.scoring.progress import shown_progress
+from storage.layout import RunFolder
 from tests.pipelines.json_lines import lines_of
 from tests.support.programs import Programs, start_program
 
@@ -262,3 +265,158 @@ def test_progress_is_a_line_of_json(
     assert {line["event"] for line in lines} == {"progress"}
     assert lines[0]["rows_in"] == 20
     assert lines[0]["message"].startswith("scoring: 20 of 1,000,000 rows")
+
+
+RUN = RunFolder("/out", "r1")
+MANIFEST: dict[str, Any] = {
+    "rows": {"in": 100, "scored": 90, "filtered": 6, "rejected": 4},
+    "files": [{}, {}],
+    "stages": {"read": {"seconds": 0.25, "share": 1.0}},
+    "peak_memory_bytes": 7,
+    "ignored_inputs": ["in/_a", "in/_b", "in/c.crc"],
+}
+TOTALS = {
+    "exit_status": 0,
+    "files": 2,
+    "output": "/out/runs/r1",
+    "inputs_left_out": {"checksum": 1, "hidden": 2},
+    "rows_in": 100,
+    "rows_scored": 90,
+    "rows_filtered": 6,
+    "rows_rejected": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "resumed", "rate"),
+    [(0.5, 0, 200), (1.23456, 0, 81), (2.0, 60, 20), (1e-12, 0, 100_000_000_000)],
+)
+def test_a_published_run_tells_its_own_rows_per_second_and_its_totals(
+    seconds: float, resumed: int, rate: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a clock that did not move at all, too."""
+    log = RunLog(json=True)
+    log.tell_published(RUN, MANIFEST, seconds, resumed)
+    (line,) = lines_of(capsys.readouterr().err)
+    assert TOTALS.items() <= line.items()
+    assert (line["event"], line["seconds"]) == ("published", round(seconds, 3))
+    assert (line["rows_per_second"], line["peak_memory_bytes"]) == (rate, 7)
+    assert line["stage_seconds"] == log.facts.stage_seconds == {"read": 0.25}
+    assert (log.facts.published, log.facts.files, log.facts.rows) == (True, 2, MANIFEST["rows"])
+    assert log.facts.rows_per_second == pytest.approx(rate, abs=0.5)
+
+
+def test_seconds_are_told_to_the_millisecond_from_the_start_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipelines.cli.run_log.time", SimpleNamespace(monotonic=lambda: 101.23456))
+    log = RunLog(json=True, began=100.0)
+    log.tell_already_published(RUN, MANIFEST)
+    log.tell_end("failed", "why", 5, "PublishError")
+    again, end = lines_of(capsys.readouterr().err)
+    assert (again["event"], again["seconds"], end["seconds"]) == ("already_published", 1.235, 1.235)
+    assert TOTALS.items() <= again.items()
+    assert "rows_per_second" not in again
+    assert log.facts.published
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [(1_234, "planned: run r1, 1,234 rows in 5 units"), (0, "0 rows"), (None, "uncounted rows")],
+)
+def test_a_plan_says_how_many_rows_there_are_where_that_is_known(
+    rows: int | None, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    RunLog(json=True).tell_plan(RUN, {"model": "m"}, rows, 5, ["in/_a"])
+    (line,) = lines_of(capsys.readouterr().err)
+    assert message in line["message"]
+    assert (line.get("rows_in"), line["units"], line["run_id"]) == (rows, 5, "r1")
+    assert (line["model"], line["inputs_left_out"]) == ("m", {"hidden": 1})
+
+
+@pytest.mark.parametrize(
+    ("is_json", "is_quiet", "said", "aside"),
+    [
+        (False, False, ["done"], ["warning: trouble", "40 rows", "error: why"]),
+        (False, True, [], ["warning: trouble", "error: why"]),
+        (True, False, [], ["note", "trouble", "progress", "failed"]),
+        (True, True, [], ["trouble", "failed"]),
+    ],
+)
+def test_people_and_machines_are_told_what_they_want_to_hear(
+    is_json: bool,
+    is_quiet: bool,
+    said: list[str],
+    aside: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = RunLog(json=is_json, quiet=is_quiet)
+    assert log.is_for_people is (said != [])
+    log.tell("note", "done")
+    log.tell_trouble("trouble", "trouble")
+    log.tell_progress("40 rows", 40, 2.6)
+    log.tell_end("failed", "why", 5, "PublishError")
+    out, err = capsys.readouterr()
+    assert out.splitlines() == said
+    lines = lines_of(err) if is_json else []
+    assert aside == ([line["event"] for line in lines] or err.splitlines())
+    assert [line["rows_per_second"] for line in lines if line["event"] == "progress"] in ([], [3])
+
+
+def test_how_a_run_ends_is_told_with_its_traceback_where_that_is_wanted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    RunLog().tell_end("failed", "why", 5, "PublishError", "Traceback\n")
+    RunLog().tell_end("interrupted", "terminated", 143)
+    assert capsys.readouterr().err == "Traceback\nerror: why\nterminated\n"
+
+
+class Full(io.StringIO):
+    """A stream that takes nothing."""
+
+    error: Exception = OSError(28, "No space left on device")
+
+    def write(self, _: str) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+@pytest.mark.parametrize(("lost", "left"), [("stdout", "stderr"), ("stderr", "stdout")])
+def test_a_stream_that_takes_nothing_is_told_once_on_the_other_one(
+    lost: str, left: str, is_json: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, lost, Full())
+    monkeypatch.setattr(sys, left, io.StringIO())
+    log = RunLog(json=is_json)
+    for _ in range(2):
+        log.say("a result")
+        log.say_aside("a remark")
+    told = [line for line in getattr(sys, left).getvalue().splitlines() if "cannot be" in line]
+    if is_json:
+        told = [line["message"] for line in lines_of("\n".join(told))]
+    beginning = "" if is_json else "warning: "
+    (line,) = told
+    assert line.startswith(f"{beginning}{lost}: cannot be written: No space left on device; ")
+    assert line.endswith(f"let {lost} lead elsewhere")
+
+
+def test_why_a_stream_takes_nothing_is_told_though_the_system_has_no_word_for_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = Full()
+    full.error = ValueError("I/O operation on closed file")
+    monkeypatch.setattr(sys, "stdout", full)
+    RunLog().say("a result")
+    assert "stdout: cannot be written: I/O operation on closed file; " in capsys.readouterr().err
+
+
+def test_metrics_that_cannot_be_written_say_why_in_the_system_s_words_or_the_library_s(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    RunLog(metrics_file=str(tmp_path)).write_metrics(3)
+    told = capsys.readouterr().err
+    assert "was not written: Is a directory; the run ended with status 3" in told
+    RunLog(metrics_file="nowhere://m.prom").write_metrics(0)
+    assert "was not written: Protocol not known: nowhere" in capsys.readouterr().err
+    RunLog().write_metrics(0)
+    assert capsys.readouterr().err == ""

@@ -58,6 +58,8 @@ def test_from_the_program_s_start_on_all_is_as_ever(
         ["python", "-m", "my.program", "pipelines.score"],
         ["python", "-m", "my.program", "-m", "pipelines.score"],
         ["python", "my_program.py", "-m", "pipelines.score"],
+        ["python", "-m"],
+        ["python"],
     ],
 )
 def test_other_programs_are_left_alone(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +68,13 @@ def test_other_programs_are_left_alone(argv: list[str], monkeypatch: pytest.Monk
     before = gc.isenabled(), set(sys.modules)
     prepare_imports()
     assert (gc.isenabled(), set(sys.modules)) == before
+
+
+def test_a_program_of_which_nothing_more_is_known_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first argument is the flag, and the words that Python was started with hold none: an embedded interpreter."""
+    monkeypatch.setattr(sys, "argv", ["-m"])
+    monkeypatch.setattr(sys, "orig_argv", ["host"])
+    prepare_imports()
+    assert gc.isenabled()

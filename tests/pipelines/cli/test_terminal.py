@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 from pathlib import Path
+import sys
 import unicodedata
 
 from hypothesis import given
@@ -12,9 +14,16 @@ import pytest
 
 from configs.errors import PublishError
 from pipelines import score
+from pipelines.cli import terminal
 from pipelines.cli.command_line import run_program
 from pipelines.cli.run_log import RunLog
-from pipelines.cli.terminal import LenientStream, make_harmless, write_result, write_text
+from pipelines.cli.terminal import (
+    LenientStream,
+    hold_standard_files,
+    make_harmless,
+    write_result,
+    write_text,
+)
 from tests.pipelines.json_lines import lines_of
 from tests.support.builders import tiny_package
 from tests.support.fork_server import CLOSED, NO_READER
@@ -371,3 +380,78 @@ def test_a_stream_that_is_closed_takes_all_and_says_why() -> None:
     assert lenient.write("abc") == 3
     lenient.flush()
     assert lenient.encoding is None
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_standard_file_that_was_closed_is_held_open_on_nothing(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next file that is opened takes its number; worker processes get it too."""
+    held: list[io.FileIO] = []
+    monkeypatch.setattr(terminal, "_held", held)
+    saved = os.dup(number)
+    os.close(number)
+    try:
+        hold_standard_files()
+        is_nothing = os.path.samestat(os.fstat(number), os.stat(os.devnull))
+        found = (is_nothing, os.get_inheritable(number), [file.fileno() for file in held])
+        hold_standard_files()
+    finally:
+        for file in held:
+            file.close()
+        os.dup2(saved, number)
+        os.close(saved)
+    assert found == (True, True, [number])
+    assert len(held) == 1, "it is open now"
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_stream_that_python_has_not_is_one_that_takes_all(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = io.StringIO()
+    for other in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, other, None if other == name else kept)
+    hold_standard_files()
+    stream = getattr(sys, name)
+    assert stream.write("größe \udcff") == 7
+    stream.close()
+    assert {sys.stdout, sys.stderr} == {stream, kept}
+
+
+def test_a_line_is_out_at_once_in_the_letters_that_the_stream_has() -> None:
+    content = io.BytesIO()
+    stream = io.TextIOWrapper(content, encoding="ascii")
+    assert write_text(stream, "größe") is None
+    assert content.getvalue() == b"gr\\xf6\\xdfe\n"
+    without_encoding = io.StringIO()
+    assert write_text(without_encoding, "größe") is None
+    assert without_encoding.getvalue() == "größe\n"
+
+
+@pytest.mark.parametrize(
+    ("character", "written"),
+    [
+        ("\udc80", "\\x80"),
+        ("\udcff", "\\xff"),
+        ("\udc7f", "\\udc7f"),
+        ("\udd00", "\\udd00"),
+        ("\x1b", "\\x1b"),
+        ("\u2028", "\\u2028"),
+    ],
+)
+def test_bytes_of_a_name_are_written_out_as_bytes_and_half_letters_as_such(
+    character: str, written: str
+) -> None:
+    """Python keeps the bytes 80 to ff of a name that is not UTF-8 as the half letters dc80 to dcff."""
+    assert make_harmless(f"a{character}b") == f"a{written}b"
+
+
+def test_a_result_that_is_lost_says_why_though_the_system_has_no_word_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr("sys.stdout", stream)
+    with pytest.raises(PublishError, match="cannot be written: I/O operation on closed file"):
+        write_result("{}", "the metrics")
