@@ -8,6 +8,12 @@ from configs.errors import JobError
 from pipelines.planning.overlap import refuse_overlap
 
 
+@pytest.fixture(autouse=True)
+def _not_in_a_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Else the library of gs:// looks for a cloud's credentials for many seconds.
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+
+
 @pytest.mark.parametrize(
     ("path", "output"),
     [
