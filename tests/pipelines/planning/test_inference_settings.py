@@ -1,0 +1,122 @@
+"""Rows of a mini-batch where a job names none, the largest that are taken, and what decides a model's inputs and labels."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from configs.errors import JobError
+from model_zoo.engines.settings import Settings
+from model_zoo.package.card import ModelCard
+from pipelines.planning.inference_settings import (
+    InferenceSettings,
+    bytes_per_row,
+    default_batch_rows,
+    list_deciding_values,
+    plan_inference,
+)
+from tests.pipelines.planning.cards import make_card, make_card_of, make_job
+
+KIB = 1 << 10
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rows"),
+    [
+        (1, 4096),  # never more
+        (32, 4096),  # 512 KiB in 128 bytes each
+        (33, 2048),  # the power of two below
+        (1024, 128),
+        (1025, 64),
+        (1026, 64),  # of 513 KiB it would be 128
+        (4096, 32),
+        (4097, 32),  # never fewer
+        (1 << 20, 32),  # a row alone is more than 512 KiB
+    ],
+)
+def test_a_mini_batch_stays_in_a_core_s_cache(numbers: int, rows: int) -> None:
+    assert default_batch_rows(make_card_of(numbers)) == rows
+
+
+@pytest.mark.parametrize(
+    ("tokens", "rows"), [(1, 4096), (16, 256), (17, 240), (4096, 1), (4097, 1), (9000, 1)]
+)
+def test_a_mini_batch_of_texts_has_4096_tokens(tokens: int, rows: int) -> None:
+    inputs = {name: {"dtype": "int64", "shape": [tokens]} for name in ("ids", "mask")}
+    assert default_batch_rows(make_card(inputs=inputs, mask="mask")) == rows
+
+
+def test_the_bytes_of_a_row_are_those_of_all_inputs() -> None:
+    inputs = {
+        "a": {"dtype": "float32", "shape": [3, 5]},
+        "b": {"dtype": "float64", "shape": []},
+        "c": {"dtype": "int64", "shape": [7]},
+    }
+    assert bytes_per_row(make_card(inputs=inputs)) == 4 * 15 + 8 + 8 * 7
+    assert bytes_per_row(make_card_of(0)) == 1, "sizes are divided by it"
+
+
+def package_of(card: ModelCard) -> Any:
+    """Stand in for a package of which nothing but the card is looked at."""
+    return SimpleNamespace(card=card)
+
+
+@pytest.mark.parametrize(("mib", "most", "gib"), [(1, 8192, 16), (512, 16, 16), (3, 2730, 15)])
+def test_mini_batches_of_up_to_8_gib_are_taken(
+    mib: int, most: int, gib: int, tmp_path: Path
+) -> None:
+    package = package_of(make_card_of(mib * KIB * KIB // 4))
+    taken = plan_inference(make_job(tmp_path, model={"batch_rows": most}), package)
+    assert taken == InferenceSettings(Settings(most))
+    with pytest.raises(JobError) as refused:
+        plan_inference(make_job(tmp_path, model={"batch_rows": most * 2 + 1}), package)
+    said = str(refused.value)
+    assert f"model.batch_rows {most * 2 + 1:,}: a mini-batch" in said
+    assert f"would take {gib} GiB, more than 8; " in said
+    assert said.endswith(f"choose {most:,} or fewer")
+    with pytest.raises(JobError, match="more than 8"):
+        plan_inference(make_job(tmp_path, model={"batch_rows": most + 1}), package)
+
+
+def test_a_row_that_is_too_large_alone_is_refused(tmp_path: Path) -> None:
+    """512 MiB of each input, as many as a card may say; 17 of them."""
+    inputs = {f"x{n}": {"dtype": "float32", "shape": [KIB * KIB * 128]} for n in range(17)}
+    with pytest.raises(JobError, match="choose 1 or fewer"):
+        plan_inference(
+            make_job(tmp_path, model={"batch_rows": 1}), package_of(make_card(inputs=inputs))
+        )
+
+
+def test_the_job_s_own_number_of_rows_goes_before_the_default(tmp_path: Path) -> None:
+    package = package_of(make_card_of(1024))
+    assert plan_inference(make_job(tmp_path), package).settings == Settings(128)
+    own = make_job(tmp_path, model={"batch_rows": 7, "dtype": "bfloat16"})
+    assert plan_inference(own, package).settings == Settings(7, "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("activation", "of_job", "expected", "threshold"),
+    [
+        ("sigmoid", "auto", "sigmoid", 0.25),
+        ("softmax", "auto", "softmax", None),
+        ("softmax", "sigmoid", "sigmoid", 0.25),
+        ("sigmoid", "none", "none", None),
+    ],
+)
+def test_a_threshold_decides_labels_of_a_sigmoid_alone(
+    activation: str, of_job: str, expected: str, threshold: float | None, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path, postprocess={"activation": of_job, "threshold": 0.25})
+    assert list_deciding_values(job, make_card(activation=activation)) == {
+        "preprocess.steps": [],
+        "postprocess.activation": expected,
+        "postprocess.threshold": threshold,
+    }
+
+
+def test_what_holds_on_every_machine_is_refused_on_none() -> None:
+    InferenceSettings(Settings(8)).refuse_elsewhere("cpu")
+    measured = InferenceSettings(Settings(8), machine={"processor": "another one"})
+    with pytest.raises(JobError, match="another kind of machine"):
+        measured.refuse_elsewhere("cpu")

@@ -1,0 +1,97 @@
+"""What a plan says of its rows, its batches and its time, and in which order things are named."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pytest
+
+from configs.load import load
+from model_zoo.engines.settings import Settings
+from pipelines.planning.identity import make_run_id
+from pipelines.planning.inference_settings import InferenceSettings
+from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.manifest_head import manifest_head
+from pipelines.planning.plan import Plan, _count_rows_per_batch, make_plan
+from tests.pipelines.planning.cards import make_card_of
+from tests.support.builders import tiny_package
+from tests.support.jobs import small_table, write_job, write_parquet
+
+
+@pytest.mark.parametrize(
+    ("numbers", "batch_rows", "rows"),
+    [
+        (1, 1, 65_536),  # never more
+        (256, 1, 65_536),  # 64 MiB of rows of 1 KiB
+        (257, 1, 65_280),
+        (1024, 1, 16_384),
+        (1024, 1000, 16_000),  # in whole mini-batches
+        (1 << 24, 1, 1),
+        (1 << 25, 1, 1),  # a row is more than 64 MiB
+        (1 << 20, 100, 100),  # a mini-batch is
+    ],
+)
+def test_rows_that_travel_together_make_64_mib_of_whole_mini_batches(
+    numbers: int, batch_rows: int, rows: int
+) -> None:
+    inference = InferenceSettings(Settings(batch_rows))
+    assert _count_rows_per_batch(make_card_of(numbers), inference) == rows
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a job of two shards, of 3 and of 4 rows, and the same shards as CSV."""
+    folder = tmp_path_factory.mktemp("plan")
+    for number, rows in enumerate((3, 4)):
+        table = small_table(rows, 3 * number)
+        write_parquet(folder / f"shards/{number}.parquet", table)
+        (folder / "csv").mkdir(exist_ok=True)
+        pacsv.write_csv(table, folder / f"csv/{number}.csv")
+    write_job(folder, tiny_package(folder / "model"))
+    return folder
+
+
+def plan_of(folder: Path, *overrides: tuple[str, str], planned_at: datetime | None = None) -> Plan:
+    job = load(ScoringJob, str(folder / "job.yaml"), overrides)
+    return make_plan(job, planned_at)
+
+
+def test_a_plan_knows_its_rows_where_the_files_tell_them(folder: Path) -> None:
+    assert plan_of(folder).rows == 7
+    csv = [("source.paths", str(folder / "csv")), ("source.format", "csv")]
+    assert plan_of(folder, *csv, ("source.types.id", "int64")).rows is None
+
+
+def test_a_plan_has_the_time_that_it_is_given_or_that_of_its_beginning(folder: Path) -> None:
+    given = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+    assert plan_of(folder, planned_at=given).planned_at == given
+    began = datetime.now(UTC)
+    plan = plan_of(folder)
+    assert began <= plan.planned_at <= datetime.now(UTC)
+
+
+def test_the_job_s_own_rows_that_travel_together_go_before_the_default(folder: Path) -> None:
+    assert plan_of(folder, ("source.rows_per_batch", "7")).rows_per_batch == 7
+    whole = 65_536 // plan_of(folder).inference.settings.batch_rows
+    assert plan_of(folder).rows_per_batch == whole * plan_of(folder).inference.settings.batch_rows
+
+
+def test_the_head_of_a_manifest_says_what_computes(folder: Path) -> None:
+    given = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+    head = manifest_head(plan_of(folder, planned_at=given))
+    assert (head["format"], head["planned_at"]) == (1, "2026-01-02T03:04:05.678901+00:00")
+    assert (head["model"]["name"], head["model"]["labels"]) == ("tiny", ["no", "yes"])
+    assert head["agreement"] is None
+    assert head["libraries"]["numpy"] == np.__version__
+    assert head["libraries"]["pyarrow"] == pa.__version__
+
+
+def test_a_run_s_id_has_16_digits_whatever_the_order_of_a_job_s_keys() -> None:
+    forward = {"source": {"types": {"a": "int64", "b": "string"}}, "sink": {"format": "csv"}}
+    backward = {"sink": {"format": "csv"}, "source": {"types": {"b": "string", "a": "int64"}}}
+    ids = [make_run_id(job, "d", {"dtype": "float32"}, ()) for job in (forward, backward)]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 16
+    assert ids[0] != make_run_id(forward, "d", {"dtype": "bfloat16"}, ())
