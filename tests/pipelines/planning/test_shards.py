@@ -11,6 +11,7 @@ from configs.errors import InputError
 from pipelines.planning.shards import cut_into_units, list_shards, read_shards
 from storage import files
 from tests.support.builders import planned_run
+from tests.support.jobs import write_parquet
 from transforms.formats.format import Column
 from transforms.formats.parquet import ParquetFormat
 from transforms.read import units_to_read
@@ -80,3 +81,74 @@ def test_the_first_shard_of_another_logical_type_is_named(tmp_path: Path) -> Non
     types = [pa.null(), pa.string(), pa.large_string(), pa.int64(), pa.int32()]
     with pytest.raises(InputError, match=r"3.parquet: column 'x' is int64, but must be large_str"):
         settle(tmp_path, Column("x", None, carried=True), *types)
+
+
+def test_a_plain_folder_below_is_read_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    for name in ("a.parquet", "late/b.parquet"):
+        write_parquet(tmp_path / name)
+    with pytest.raises(InputError, match="late"):
+        list_shards([str(tmp_path)])
+    listed = list_shards([str(tmp_path)], recursive=True)
+    assert [Path(file.url).name for file in listed.files] == ["a.parquet", "b.parquet"]
+
+
+def test_a_file_of_no_byte_is_refused_and_one_of_a_byte_is_for_its_format_to_judge(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "one.csv").write_bytes(b"a")
+    assert [file.bytes for file in list_shards([str(tmp_path)]).files] == [1]
+    (tmp_path / "none.csv").touch()
+    with pytest.raises(InputError, match=r"none\.csv: has 0 bytes"):
+        list_shards([str(tmp_path)])
+
+
+def test_what_one_path_leaves_out_and_another_one_names_is_not_left_out(tmp_path: Path) -> None:
+    for name in ("a.parquet", "_b.parquet", "_c.parquet", "_d/e.parquet"):
+        write_parquet(tmp_path / name)
+    listed = list_shards([str(tmp_path)])
+    assert listed.ignored == [f"{tmp_path}/{name}" for name in ("_b.parquet", "_c.parquet", "_d")]
+    named = [str(tmp_path), f"{tmp_path}/_b.parquet", f"{tmp_path}/_d/e.parquet"]
+    listed = list_shards(named)
+    assert [Path(file.url).name for file in listed.files] == [
+        "_b.parquet",
+        "e.parquet",
+        "a.parquet",
+    ]
+    assert listed.ignored == [f"{tmp_path}/_c.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("in/night_1.parquet", "; did you mean night1.parquet?"),
+        ("in/x", "; there are 1.csv, night1.parquet"),
+        ("many/x", "; in its folder are 10.csv, 11.csv, 12.csv, 13.csv, 14.csv, ..."),
+        ("x", "; there are empty, in, many"),
+        ("nowhere/x", "; its folder does not exist or is empty"),
+        ("empty/x", "; its folder does not exist or is empty"),
+        ("empty", "; it is a folder without a file"),
+        ("empty/", "; it is a folder without a file"),
+    ],
+)
+def test_why_a_path_matches_nothing_is_said_by_what_is_beside_it(
+    path: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many names the first five; the current folder, too, is a folder."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "many").mkdir()
+    for number in range(10, 31):
+        (tmp_path / f"many/{number}.csv").touch()
+    for name in ("1.csv", "night1.parquet"):
+        write_parquet(tmp_path / "in" / name)
+    monkeypatch.chdir(tmp_path)
+    for written in (path, f"{tmp_path}/{path}"):
+        with pytest.raises(InputError) as refused:
+            list_shards([written])
+        assert str(refused.value) == f"source.paths {written}: matches no file{why}"
+
+
+def test_the_first_of_several_that_are_left_out_is_named(tmp_path: Path) -> None:
+    for name in ("_b.parquet", "_c.parquet"):
+        write_parquet(tmp_path / name)
+    with pytest.raises(InputError, match=r"no file but 2 that are left out, .*/_b\.parquet first"):
+        list_shards([str(tmp_path)])
