@@ -3,6 +3,7 @@
 from http.server import BaseHTTPRequestHandler, HTTPServer
 import os
 from pathlib import Path
+import sys
 import threading
 
 import pytest
@@ -15,6 +16,8 @@ from pipelines.runners.flags import join_values, known_flags, unknown_flags
 from pipelines.runners.profiles import (
     Profile,
     is_cluster,
+    is_this_machine,
+    prepare_process,
     profile_of,
     runner_named,
     runner_options,
@@ -66,6 +69,18 @@ def test_workers_of_a_cluster_machine_are_its_sdk_workers() -> None:
         workers_per_machine(runner_options("FlinkRunner", [*flags, "--sdk_worker_parallelism=4"]))
         == 4
     )
+
+
+@pytest.mark.parametrize(("told", "workers"), [("3", 3), ("0", 1), ("-1", 1)])
+def test_a_machine_has_a_worker_at_least(told: str, workers: int) -> None:
+    flags = ["--flink_master=h:1", "--parallelism=8", f"--sdk_worker_parallelism={told}"]
+    assert workers_per_machine(runner_options("FlinkRunner", flags)) == workers
+
+
+def test_a_machine_whose_cores_nobody_can_count_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert workers_per_machine(runner_options("DirectRunner", [])) == 1
+    assert "--parallelism=1" in profile_of("FlinkRunner", []).flags
 
 
 @pytest.mark.parametrize("name", ["flink", "FlinkRunner", "flinkrunner", "FLINK"])
@@ -319,3 +334,48 @@ def test_the_program_shows_the_profile_once_and_refuses_before_it_writes(
     assert error.count("\n") == 1
     assert "DataflowRunner's workers cannot see" in error
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "is_here"),
+    [
+        ("localhost:8081", True),
+        ("localhost", True),
+        ("http://localhost:8081/jobs/x", True),
+        ("127.0.0.1:8081", True),
+        ("127.1.2.3", True),
+        ("[::1]:8081", True),
+        ("https://[::1]:8081/", True),
+        ("embed", True),
+        ("", False),
+        ("localhost.example:8081", False),
+        ("[2001:db8::1]:8081", False),
+        ("http://flink.example/localhost", False),
+        ("1.127.0.0:8081", False),
+    ],
+)
+def test_a_port_of_this_machine_is_told_by_its_host(address: str, is_here: bool) -> None:
+    assert is_this_machine(address) is is_here
+
+
+def test_the_launcher_s_own_python_is_the_first_that_workers_find(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = str(Path(sys.executable).parent)
+    for before, after in (
+        ("/usr/bin", f"{own}:/usr/bin"),
+        (f"/usr/bin:{own}", f"{own}:/usr/bin:{own}"),
+        (f"{own}:/usr/bin", f"{own}:/usr/bin"),
+        (own, own),
+    ):
+        monkeypatch.setenv("PATH", before)
+        prepare_process()
+        assert os.environ["PATH"] == after
+
+
+def test_a_prism_on_path_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prism = tmp_path / "prism"
+    prism.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert f"--prism_location={prism}" in profile_of("PrismRunner", []).flags
+    refuse_wrong_options(runner_options("PrismRunner", []))
