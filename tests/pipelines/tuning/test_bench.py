@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+import threading
 
 import numpy as np
 import pytest
 
 from model_zoo.engines.settings import Settings
 from model_zoo.scoring.scored import Scored
+from pipelines.tuning import workers as workers_module
 from pipelines.tuning.bench import time_pass
 from pipelines.tuning.loading import _score
 from pipelines.tuning.sample import Sample, count_all_rows, join_parts
@@ -44,7 +46,7 @@ def test_so_many_rows_keep_all_cores_busy_for_a_second(
 
 
 @pytest.mark.parametrize(
-    ("passes", "times"), [([0.1] * 9, 5), ([0.6, 0.5, 9.0], 2), ([0.6, 0.3, 0.2, 9.0], 3), ([5.0], 1)]
+    ("passes", "times"), [([0.1] * 9, 5), ([0.5, 0.5, 9.0], 2), ([0.6, 0.5, 9.0], 2), ([0.6, 0.3, 0.2, 9.0], 3), ([5.0], 1)]
 )  # fmt: skip
 def test_a_pass_is_repeated_until_a_second_or_five_passes_are_over_and_the_median_is_told(
     passes: list[float], times: int, monkeypatch: pytest.MonkeyPatch
@@ -152,6 +154,7 @@ def test_workers_are_timed_with_preprocessing(monkeypatch: pytest.MonkeyPatch) -
         ([4, 4, 1], 4, [4, 4, 1]),
         ([4, 4, 4], 5, [8, 4]),
         ([4, 4, 4, 4], 8, [8, 8]),
+        ([4, 4, 4, 4], 5, [8, 8]),
         ([1, 5, 1], 3, [6, 1]),
         ([2], 8, [2]),
     ],
@@ -173,3 +176,36 @@ def test_joined_parts_keep_their_layout_in_memory() -> None:
     [joined] = join_parts(columns, 8)
     assert joined["x"].flags.f_contiguous
     assert not joined["x"].flags.c_contiguous
+
+
+@pytest.mark.parametrize(("part_rows", "parts"), [(8, 64), (511, 2), (512, 1), (513, 1)])
+def test_of_the_slowest_model_512_rows_are_scored(
+    part_rows: int, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = Loader(lambda _: Model(0.01))
+    bench = make_bench(loader, [part_rows])
+    use_clock(monkeypatch, loader.clock)
+    assert bench.count_affordable_parts(bench.load(SETTINGS, 1)) == parts
+    assert len(bench.choose_parts(0.01, 8)) == 1
+
+
+def test_as_many_threads_score_as_there_are_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that wait for each other would wait for ever in fewer."""
+    use_clock(monkeypatch, clock := Clock(), cores=1)
+    together = threading.Barrier(2, action=lambda: setattr(clock, "now", clock.now + 5))
+    assert time_pass(lambda _: together.wait(20), parts=2, workers=2) == 5
+
+
+def test_many_workers_and_one_take_five_turns_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[int] = []
+
+    def time_turn(score: object, parts: int, workers: int) -> float:
+        turns.append(workers)
+        return 1.0
+
+    monkeypatch.setattr(workers_module, "time_pass", time_turn)
+    loader = Loader(lambda _: Model(100.0))
+    bench = make_bench(loader, [20] * 10)
+    use_clock(monkeypatch, loader.clock, cores=3)
+    assert choose_workers(bench, SETTINGS, 100.0).best == 3
+    assert turns == [3, 1] * 5

@@ -1,0 +1,156 @@
+"""What pipelines.tune shows and leaves of what its search has found, without a search."""
+
+from collections.abc import Callable, Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_zoo.engines.settings import Settings
+from model_zoo.evaluation.agreement import Agreement
+from pipelines import tune
+from pipelines.cli.command_line import run_program
+from pipelines.tuning.measured import Measured
+from pipelines.tuning.search import Tuning
+from pipelines.tuning.workers import Workers
+
+SAME = Agreement(143, 0.0, 1.0, None)
+FLOAT32 = Measured(Settings(64), 1000.0, agreement=SAME)
+Search = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
+    """Run the program with a search that ends so, and return what the steps were told, and the report."""
+    told: dict[str, Any] = {}
+
+    def run(best: Measured, *flags: str, workers: Workers | None = None) -> dict[str, Any]:
+        def search(
+            tuning: Tuning, batch_rows: int, fixed: bool, without: Sequence[str]
+        ) -> Measured:
+            told.update(batch_rows=batch_rows, fixed=fixed, without=without)
+            told["sample_rows"] = tuning.bench.sample.rows
+            for measured in (FLOAT32, best):
+                tuning._note(measured)
+            return best
+
+        def choose_workers(bench: object, settings: Settings, rate: float) -> Workers:
+            told.update(settings=settings, rate=rate)
+            return workers or Workers(2, {})
+
+        monkeypatch.setattr(Tuning, "search", search)
+        monkeypatch.setattr(tune, "choose_workers", choose_workers)
+        report = tmp_path / "report.json"
+        words = ["--set", f"model.tuning_report={report}", "--set", "model.dtype=auto"]
+        assert run_program(tune.main, [*words, *flags]) == 0
+        return {**told, "report": json.loads(report.read_text())}
+
+    return run
+
+
+def test_the_search_begins_with_the_job_s_own_rows_of_a_mini_batch_or_the_default(
+    run_tune: Search,
+) -> None:
+    own = run_tune(FLOAT32, "--set", "model.batch_rows=48", "--without", "compile")
+    assert (own["batch_rows"], own["fixed"], own["without"]) == (48, True, ["compile"])
+    default = run_tune(FLOAT32, "--set", "model.batch_rows=null")
+    # 30 numbers of 4 bytes are 120; of 512 KiB that makes 4 369, and 4 096 are the most.
+    assert (default["batch_rows"], default["fixed"], default["without"]) == (4096, False, [])
+
+
+@pytest.mark.parametrize(
+    ("best", "rate", "speed_up"),
+    [
+        (Measured(Settings(64, "bfloat16"), 2500.0, 2.5, SAME), 2500.0, 2.5),
+        (FLOAT32, 1000.0, 1.0),
+        (Measured(Settings(64), None, None, SAME), 1.0, 1.0),
+    ],
+)
+def test_the_report_says_how_fast_the_best_is(
+    best: Measured, rate: float, speed_up: float, run_tune: Search
+) -> None:
+    """Where nobody knows, any rate says how long a pass should take, and no gain is a gain of one."""
+    found = run_tune(best, "--quiet")
+    assert (found["rate"], found["settings"]) == (rate, best.settings)
+    report = found["report"]
+    assert (report["speed_up"], report["workers"]) == (speed_up, 2)
+    assert report["rows_per_second"] == (best.rows_per_second or 0.0)
+    assert report["settings"]["dtype"] == best.settings.dtype
+    assert [tried["rows_per_second"] for tried in report["tried"]] == [1000.0, best.rows_per_second]
+    assert report["tried"][0]["agreement"]["rows"] == 143
+
+
+def test_people_see_each_result_the_rates_of_workers_and_the_fastest(
+    run_tune: Search, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = Measured(Settings(64, "bfloat16"), 2500.0, 2.5, SAME)
+    run_tune(best, workers=Workers(1, {2: 1234.5, 1: 2000.0}))
+    out = capsys.readouterr().out
+    assert "tuning breast_cancer on at most 143 rows" in out
+    assert "with preprocessing, 2 workers x" in out
+    assert ": 2,000 rows/s" in out
+    assert "fastest: bfloat16, mini-batches of 64, 1 workers x" in out
+    assert "2.50 times as fast as float32, eager" in out
+    assert "certificate" not in out
+    run_tune(best, "--quiet")
+    assert capsys.readouterr().out == ""
+
+
+def test_the_old_name_of_the_report_is_told_to_people(
+    run_tune: Search, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = [
+        "--set",
+        "model.tuning_report=null",
+        "--set",
+        f"model.certificate={tmp_path}/report.json",
+    ]
+    run_tune(FLOAT32, *old)
+    assert "model.certificate is called model.tuning_report now" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("measured", "cells"),
+    [
+        (FLOAT32, ["float32", "64", "1,000", "1.00", "0", "1.0000", "-", ""]),
+        (
+            Measured(Settings(4096, "int8"), 2500.4, None, Agreement(9, 0.01234, None, -0.5), "x"),
+            ["int8", "4,096", "2,500", "2.50", "0.012", "-", "-0.500000", "x"],
+        ),
+        (
+            Measured(Settings(64, "float16"), problem="no such units"),
+            ["float16", "64", "-", "-", "-", "-", "-", "no such units"],
+        ),
+    ],
+)
+def test_a_line_of_the_table_shows_what_is_known(measured: Measured, cells: list[str]) -> None:
+    assert tune._make_cells(measured, FLOAT32) == cells
+    unknown = Measured(Settings(64))
+    assert tune._make_cells(measured, unknown)[3] == "-"
+
+
+def test_words_stand_to_the_left_and_numbers_end_below_their_heads() -> None:
+    cells = tune._make_cells(
+        Measured(Settings(4096, "int8"), 1e6, None, Agreement(9, 0.01234, 0.5, -0.5)), FLOAT32
+    )
+    long_name = ["bfloat16 channels_last, compiled", *cells[1:-1], "beyond the tolerance"]
+    heads = tune._make_line(tune._COLUMNS)
+    lines = [tune._make_line(row) for row in (cells, long_name)]
+    for head, cell in zip(tune._COLUMNS[1:-1], cells[1:-1], strict=True):
+        end = heads.index(head) + len(head)
+        assert all(line[:end].endswith(f" {cell}") for line in lines)
+    assert heads.startswith("setting ")
+    assert lines[0].startswith("int8 ")
+    assert lines[0] == lines[0].rstrip()
+    assert lines[1].endswith("  beyond the tolerance")
+
+
+def test_a_sample_has_131_072_rows_unless_somebody_says_how_many(
+    run_tune: Search, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune._parse([]).rows == 131_072
+    assert tune._parse(["--rows", "1"]).rows == 1
+    assert run_tune(FLOAT32, "--rows", "1")["sample_rows"] == 1
+    assert run_program(tune.main, ["--rows", "0"]) == 2
+    assert "--rows must be >= 1, got 0" in capsys.readouterr().err

@@ -1,0 +1,112 @@
+"""Which rows a job is tuned on: how many, in which parts, and from where in the input."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from configs.errors import InputError
+from configs.load import load
+from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.plan import Plan, make_plan
+from pipelines.tuning import sampling
+from pipelines.tuning.sample import Sample
+from pipelines.tuning.sampling import _count_part_rows, _count_wanted_rows, take_sample
+from tests.pipelines.planning.cards import make_card, make_card_of
+from tests.support.builders import FEATURES, tiny_package
+from tests.support.jobs import small_table, write_job, write_parquet
+
+
+def use_cores(patch: pytest.MonkeyPatch, cores: int) -> None:
+    patch.setattr(sampling, "cores", lambda: cores)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "most", "wanted"),
+    [
+        (1 << 18, 1_000, 300),  # of a MiB each
+        ((1 << 18) + 1, 1_000, 299),
+        (1 << 18, 299, 299),
+        (1, 131_072, 131_072),
+        ((1 << 26) + (1 << 24), 1_000, 1),  # a row is more than 300 MiB
+    ],
+)
+def test_a_sample_is_of_300_mib_at_most(numbers: int, most: int, wanted: int) -> None:
+    plan: Any = SimpleNamespace(package=SimpleNamespace(card=make_card_of(numbers)))
+    assert _count_wanted_rows(plan, most) == wanted
+
+
+@pytest.mark.parametrize(
+    ("is_of_texts", "cores", "rows"),
+    [(False, 1, 8), (True, 1, 128), (True, 7, 128), (True, 8, 125), (False, 125, 8), (False, 126, 8), (False, 200, 5)],
+)  # fmt: skip
+def test_a_part_is_a_mini_batch_or_of_texts_16_and_every_core_has_one(
+    is_of_texts: bool, cores: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cores(monkeypatch, cores)
+    inputs = {"mask": {"dtype": "int64", "shape": [4]}}
+    card = make_card(inputs=inputs, mask="mask") if is_of_texts else make_card()
+    inference = SimpleNamespace(settings=SimpleNamespace(batch_rows=8))
+    plan: Any = SimpleNamespace(package=SimpleNamespace(card=card), inference=inference)
+    assert _count_part_rows(plan, wanted=1_000) == rows
+
+
+def plan_of(folder: Path, rows: list[int]) -> Plan:
+    """Return the plan of a job of shards with so many rows; a row's feature `a` is the number of its shard."""
+    for number, count in enumerate(rows):
+        a = pa.array(np.full(count, number, dtype=np.float32))
+        write_parquet(folder / f"shards/{number:02d}.parquet", small_table(count, a=a))
+    job = write_job(folder, tiny_package(folder / "model"))
+    return make_plan(load(ScoringJob, str(job), []))
+
+
+def shards_of(sample: Sample) -> list[list[int]]:
+    """Return the shards that the rows of each part are of."""
+    return [part["x"][:, 0].astype(int).tolist() for part in sample.inputs]
+
+
+def test_rows_are_of_8_units_all_over_the_input_in_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of units without a row nothing is taken, of one with a single row that one."""
+    plan = plan_of(tmp_path, [4, 0, 4, 1, *([4] * 15)])
+    use_cores(monkeypatch, 20)
+    sample = take_sample(plan, 40)
+    first = [0, 3, 5, 7, 9, 11, 13, 15]
+    assert sample.rows == 29
+    assert shards_of(sample) == [
+        [0] * 2,
+        [3],
+        *([n] * 2 for n in first[2:]),
+        [0] * 2,
+        *([n] * 2 for n in first[2:]),
+    ]
+    for number, part in enumerate(sample.inputs):
+        np.testing.assert_array_equal(sample.prepare(number)["x"], part["x"])
+
+
+@pytest.mark.parametrize(
+    ("most", "parts"),
+    [(4, [[0] * 4]), (5, [[0] * 4, [1] * 4]), (8, [[0] * 4, [1] * 4]), (9, [[0] * 4, [1] * 4, [2] * 4]), (99, [[0] * 4, [1] * 4, [2] * 4])],
+)  # fmt: skip
+def test_no_more_is_read_than_is_wanted(
+    most: int, parts: list[list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cores(monkeypatch, 1)
+    assert shards_of(take_sample(plan_of(tmp_path, [4, 4, 4]), most)) == parts
+
+
+def test_rows_that_preprocessing_rejects_are_no_sample(tmp_path: Path) -> None:
+    columns = [{"name": name, "type": "float", "missing": "reject"} for name in FEATURES]
+    missing = pa.nulls(4, pa.float32())
+    write_parquet(tmp_path / "shards/0.parquet", small_table(4, a=missing))
+    job = write_job(tmp_path, tiny_package(tmp_path / "model", columns=columns))
+    plan = make_plan(load(ScoringJob, str(job), []))
+    with pytest.raises(InputError, match="there is no row to tune on that preprocessing takes"):
+        take_sample(plan, 10)
+    write_parquet(tmp_path / "shards/1.parquet", small_table(3))
+    plan = make_plan(load(ScoringJob, str(job), []))
+    assert take_sample(plan, 10).rows == 3
