@@ -11,6 +11,7 @@ import pytest
 
 from pipelines import prune, score, verify
 from pipelines.cli.command_line import run_program
+from storage import files
 from storage.layout import RunFolder
 from storage.lock import hold
 from tests.support.repository import REPOSITORY
@@ -205,3 +206,63 @@ def test_a_folder_without_runs_is_refused(
 ) -> None:
     assert pruned(tmp_path, 30) == 2
     assert "holds no runs" in capsys.readouterr().err
+
+
+def test_a_run_as_old_as_the_limit_to_the_second_stays(output: Path) -> None:
+    """Older is what was published, or last written to, before the limit."""
+    (mark,) = output.glob("runs/*/days-100")
+    manifest = json.loads((mark.parent / "manifest.json").read_text())
+    at = datetime.fromisoformat(manifest["published_at"])
+    assert prune.find_superseded(str(output), at) == []
+    later = at + timedelta(seconds=1)
+    assert [run.run_id for run in prune.find_superseded(str(output), later)] == [mark.parent.name]
+
+
+def test_files_as_old_as_the_limit_to_the_second_stay(tmp_path: Path) -> None:
+    file = tmp_path / "_tmp/dead/done/0.json"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    os.utime(file, (at.timestamp(),) * 2)
+    assert list(prune.find_abandoned(str(tmp_path), at)) == []
+    later = at + timedelta(seconds=1)
+    assert [run.run_id for run in prune.find_abandoned(str(tmp_path), later)] == ["dead"]
+
+
+@pytest.mark.parametrize("below", ["runs", "_tmp"])
+def test_a_folder_with_finished_or_unfinished_runs_alone_is_an_output(
+    below: str, tmp_path: Path
+) -> None:
+    (tmp_path / below).mkdir()
+    assert pruned(tmp_path, 30) == 0
+
+
+def test_what_an_abandoned_run_left_on_a_store_goes_by_its_age_alone() -> None:
+    """A store has no locks that would tell whether its launcher lives."""
+    for url in ("_tmp/dead/done/0.json", "runs/dead/part-0.parquet"):
+        files.put(f"memory://prune_store/{url}", b"x")
+    run = RunFolder("memory://prune_store", "dead")
+    prune._remove_abandoned(run, dry_run=True)
+    assert files.exists(run.temporary)
+    prune._remove_abandoned(run, dry_run=False)
+    assert not files.exists(run.temporary)
+    assert not files.exists(run.published)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(PermissionError(13, "Permission denied"), "Permission denied"), (OSError("odd"), "odd")],
+)
+def test_what_cannot_be_removed_is_told_with_the_reason(
+    error: OSError,
+    why: str,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(url: str) -> None:
+        raise error
+
+    monkeypatch.setattr(prune.files, "remove", fail)
+    assert pruned(output, 30) == 5
+    assert f": cannot be removed: {why}; mend the folder and run again" in capsys.readouterr().err
