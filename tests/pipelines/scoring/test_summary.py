@@ -4,15 +4,20 @@ from contextlib import redirect_stderr, redirect_stdout
 import io
 from pathlib import Path
 import re
+from typing import Any
 import uuid
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines import score
 from pipelines.cli.command_line import run_program
+from pipelines.scoring import summary
 from storage import files
-from tests.support.builders import tiny_package
+from storage.layout import RunFolder
+from tests.support.builders import make_unit, rejected, tiny_package
 from tests.support.jobs import run_job, small_table, write_job, write_parquet
 
 
@@ -47,3 +52,110 @@ def test_on_a_store_it_names_what_is_there(job: Path) -> None:
     found = re.search("'(.+)/[*].parquet'", last_line(job, output))
     assert found is not None
     assert "manifest.json" in files.list_names(found[1])
+
+
+def lines_of_table(text: str) -> dict[str, str]:
+    """Return the values of a table by their names."""
+    return dict(line.strip().split("  ", 1) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "resumed", "shown_seconds", "rate"),
+    [(0.5, 0, "0.5", "2,000"), (2.0, 600, "2.0", "200"), (0.0, 0, "0.0", "1,000,000,000,000")],
+)
+def test_the_final_table_shows_what_this_launch_did(
+    seconds: float, resumed: int, shown_seconds: str, rate: str
+) -> None:
+    """Rows per second are of its own rows; a clock may not have moved at all."""
+    manifest: dict[str, Any] = {
+        "rows": {"in": 1_000, "scored": 900, "filtered": 60, "rejected": 40},
+        "ignored_inputs": ["in/_a"],
+        "files": [{}] * 3,
+        "computed_by": ["cpu float32", "cpu bfloat16"],
+    }
+    text = summary.final_table(RunFolder("/out", "r1"), manifest, seconds, resumed)
+    found = {name: value.strip() for name, value in lines_of_table(text).items()}
+    expected = {
+        "rows in": "1,000",
+        "scored": "900",
+        "filtered": "60",
+        "rejected": "40",
+        "left out": "1 input path (1 hidden)",
+        "files": "3",
+        "seconds": shown_seconds,
+        "rows/s": rate,
+        "computed by": "cpu float32; cpu bfloat16",
+        "output": "/out/runs/r1",
+    }
+    if resumed:
+        expected["resumed"] = "600 rows were scored by an earlier, interrupted run"
+    assert found == expected
+    assert len({line.index(expected[line[2:].split("  ")[0]]) for line in text.splitlines()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("urls", "words"),
+    [
+        ([], "no input path"),
+        (["in/_a"], "1 input path (1 hidden)"),
+        (["in/_a", "in/b.crc"], "2 input paths (1 checksum, 1 hidden)"),
+    ],
+)
+def test_paths_that_are_left_out_are_counted_in_words(urls: list[str], words: str) -> None:
+    assert summary.left_out_paths(urls) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "share", "shown"),
+    [
+        (0.0004999, 1.0, None),
+        (0.0005, 1.0, "read 0.001 s (100 %)"),
+        (0.9994, 0.5, "read 0.999 s (50 %)"),
+        (1.0, 1.0, "read 1.0 s (100 %)"),
+        (1.06, 1.0, "read 1.1 s (100 %)"),
+    ],
+)
+def test_a_stage_is_shown_from_half_a_millisecond_on(
+    seconds: float, share: float, shown: str | None
+) -> None:
+    stages = {"read": {"seconds": seconds, "share": share}}
+    manifest = {"stages": stages, "rows_per_second": 5, "peak_memory_bytes": 1e8}
+    text = summary.where_time_went(manifest)
+    assert ("not known" in text) is (shown is None)
+    assert shown is None or f"together: {shown}; 5 rows/s" in text
+
+
+def publish_parts(folder: Path, *tables: pa.Table) -> tuple[RunFolder, dict[str, Any]]:
+    """Return a run, as far as its first rows are concerned, and its manifest."""
+    run = RunFolder(str(folder), "r1")
+    Path(run.published).mkdir(parents=True)
+    entries = []
+    for number, table in enumerate(tables):
+        pq.write_table(table, f"{run.published}/part-{number}.parquet")
+        entries.append({"path": f"part-{number}.parquet", "rows": table.num_rows})
+    return run, {"files": entries}
+
+
+def test_the_first_five_rows_are_those_of_the_first_file_that_has_some(tmp_path: Path) -> None:
+    tables = [pa.table({"id": pa.array(rows, pa.int64())}) for rows in ([], range(7), [99])]
+    run, manifest = publish_parts(tmp_path, *tables)
+    assert summary.first_rows(run, manifest).split() == ["id", "0", "1", "2", "3", "4"]
+    run, manifest = publish_parts(tmp_path / "empty", tables[0])
+    assert summary.first_rows(run, manifest) == "no rows"
+
+
+def test_cells_are_cut_after_30_letters_and_end_below_each_other() -> None:
+    rows = pa.table({"text": ["a" * 30, "b" * 31], "p": [0.123456789, 1e-7]})
+    head, first, second = summary.shown_rows(rows).splitlines()
+    assert first == f"{'a' * 30}  0.123457"
+    assert second == f"{'b' * 27}...     1e-07"
+    assert head == f"{'text':>30}  {'p':>8}"
+
+
+def test_rejected_rows_are_told_by_stage_with_the_first_of_them() -> None:
+    unit = make_unit()
+    told = summary.rejected_rows([rejected(unit, 0, [3, 9]), rejected(unit, 0, [4], "predict")])
+    assert told.splitlines() == [
+        "  2 rows would be rejected in preprocess; row 3: RowError: row 3",
+        "  1 rows would be rejected in predict; row 4: RowError: row 4",
+    ]
