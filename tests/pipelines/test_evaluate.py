@@ -220,3 +220,47 @@ def test_unknown_flags_are_refused(run: Callable[..., tuple[int, Any]]) -> None:
         2,
         "error: unknown flag --predicton; did you mean --prediction?; see python -m pipelines.evaluate --help\n",
     )
+
+
+@pytest.mark.parametrize("left_out", ["--output", "--labels", "--key", "--label"])
+def test_what_must_be_said_is_asked_for(left_out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("--output", "--labels", "--key", "--label")
+    words = [word for name in names if name != left_out for word in (name, "x")]
+    assert run_program(evaluate.main, words) == 2
+    assert f"the following arguments are required: {left_out};" in capsys.readouterr().err
+
+
+def test_an_order_that_does_not_know_all_labels_is_none(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    """The labels' file may know others than the model."""
+    publish(tmp_path / "out", scores([1, 2], ["z", "a"], [0.9, 0.2]), labels=("z", "a"))
+    found = run(truth(tmp_path / "l.parquet", [1, 2], ["z", "m"]))[1]
+    assert found["labels"] == ["a", "m", "z"]
+    assert run(truth(tmp_path / "m.parquet", [1, 2], ["z", "z"]))[1]["labels"] == ["z", "a"]
+
+
+def test_probabilities_of_which_one_is_missing_give_no_auc() -> None:
+    column = pa.chunked_array([pa.array([0.5, None])])
+    assert evaluate.to_scores(column, 2) is None
+    assert evaluate.to_scores(None, 2) is None
+    whole = pa.chunked_array([pa.array([0.5, 0.25])])
+    assert evaluate.to_scores(whole, 3) is None
+    np.testing.assert_array_equal(evaluate.to_scores(whole, 2), [0.5, 0.25])
+    lists = pa.chunked_array([pa.array([[0.5, None], [0.25, 0.75]])])
+    np.testing.assert_array_equal(evaluate.to_scores(lists, 2), [[0.5, np.nan], [0.25, 0.75]])
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "csv.zst"])
+def test_labels_of_any_csv_are_read_as_text_with_line_breaks_in_keys_and_fields_left_empty(
+    ending: str, tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    publish(tmp_path / "out", scores(["a\nb", "007"], ["y", "1"]))
+    path = tmp_path / f"l.{ending}"
+    codec = {"csv": None, "csv.gz": "gzip", "csv.zst": "zstd"}[ending]
+    for text, expected in (('"a\nb",y\n007,1', (0, 1.0)), ('"a\nb",y\n007,', (3, None))):
+        with pa.output_stream(str(path), compression=codec) as file:
+            file.write(f"id,truth\n{text}\n".encode())
+        status, found = run(str(path))
+        assert (status, found["accuracy"] if status == 0 else None) == expected
+    assert "has no label for 1 of 2 scored rows" in found

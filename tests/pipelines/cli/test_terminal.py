@@ -214,7 +214,8 @@ def test_progress_that_cannot_be_looked_at_is_said_once_and_stops_no_run(
     monkeypatch.setattr("pipelines.scoring.progress.RowsDone.count", fail)
     assert run_program(score.main, ["--config", str(job), "--output", str(tmp_path / "s")]) == 0
     # The thread wrote to a copy of the file descriptor.
-    err = capfd.readouterr().err
+    out, err = capfd.readouterr()
+    assert "resumed" not in out
     assert err.count("warning: how many rows an earlier run has done cannot be told") == 1
     assert err.count("warning: progress is not shown any more: ValueError: no number") == 1
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,11 @@ import pytest
 from configs.errors import BudgetError, InputError, ModelError, Refusal
 from pipelines import score
 from pipelines.cli.command_line import run_program
+from pipelines.cli.run_log import RunLog
+from pipelines.runners.profiles import runner_options
+from pipelines.scoring import launch
 from storage import files
+from storage.layout import RunFolder
 from tests.support.builders import tiny_package
 from tests.support.jobs import Outcome, run_job, small_table, write_job, write_parquet
 from tests.support.runs import published
@@ -99,21 +104,29 @@ def test_files_that_are_missing_where_nobody_published_are_told(
     outcome.refused("the plan is gone")
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (ZeroDivisionError("of customer 7"), ": ZeroDivisionError\n"),
+    ],
+)
 def test_what_fails_after_its_own_publication_is_done_again_and_said(
-    job: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, why: str, job: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remove_temporary = publish.remove_temporary
 
     def fail_once(run: Any) -> None:
         monkeypatch.setattr(publish, "remove_temporary", remove_temporary)
-        raise OSError(5, "Input/output error", run.temporary)
+        raise error
 
     monkeypatch.setattr(publish, "remove_temporary", fail_once)
     outcome = run_job(job)
     assert outcome.status == 0
     assert outcome.error.startswith("warning: ")
     assert outcome.error.count("\n") == 1
-    assert "is published; what failed after that was done again" in outcome.error
+    assert "is published; what failed after that was done again: " in outcome.error
+    assert why in outcome.error
     assert list((outcome.output / "_tmp").iterdir()) == []
 
 
@@ -139,3 +152,59 @@ def test_a_torn_done_record_costs_its_unit_and_nothing_else(
     assert "not whole, as a machine that crashed leaves them: 2; their units" in said.getvalue()
     assert "4 rows were scored by an earlier, interrupted run" in said.getvalue()
     assert published(job.parent / "scores") == published(undisturbed.output)
+
+
+@pytest.mark.parametrize("name", ["launch.read_manifest", "launch.remove_superseded"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_run_that_cannot_be_shown_is_a_success_all_the_same(
+    name: str, times: int, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time it is found published, and nothing is left to do."""
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    for _ in range(times - 1):
+        assert run_job(job).status == 0
+    monkeypatch.setattr(f"pipelines.scoring.{name}", fail)
+    metrics = job.parent / "m.prom"
+    assert run_job(job, "--metrics_file", str(metrics)).status == 0
+    text = metrics.read_text()
+    assert 'last_success_timestamp_seconds{job="tiny"}' in text
+    assert 'exit_status{job="tiny"} 0.0' in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "goes_on", "has_requirements"),
+    [
+        ([], False, False),
+        (["--no_wait_until_finish"], True, False),
+        (["--template_location=gs://b/t"], True, False),
+        (["--requirements_file=r.txt"], False, True),
+    ],
+)
+def test_a_job_goes_on_without_its_launcher_where_that_is_asked_for(
+    flags: list[str], goes_on: bool, has_requirements: bool
+) -> None:
+    options = runner_options("DataflowRunner", flags)
+    assert launch._goes_on_alone(options) is goes_on
+    assert launch._has_requirements(options) is has_requirements
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (
+            SimpleNamespace(job_id=lambda: "j-1"),
+            "submitted: job j-1; workers publish run r1 to /out",
+        ),
+        (SimpleNamespace(job_id=lambda: "j-1", has_job=True), "submitted: job j-1; "),
+        (SimpleNamespace(has_job=False), "submitted: the job's description, for the template's"),
+    ],
+)
+def test_a_job_that_was_submitted_is_named_where_it_has_a_name(
+    result: Any, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan: Any = SimpleNamespace(run=RunFolder("/out", "r1"))
+    assert launch._say_submitted(plan, result, RunLog()) == 0
+    assert capsys.readouterr().out.startswith(words)
