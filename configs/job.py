@@ -56,10 +56,10 @@ class Csv(_Section):
 
     Attributes:
         encoding: one that Python knows, `utf-16` or `latin-1` for example.
-        newlines_in_values: false declares that no value holds a line break. A large file is then
-            scored by several workers, in pieces, once the launcher has read it to count its rows;
-            compressed files, files of one column, and encodings of several bytes other than UTF-8,
-            stay whole. Where a file has such a value all the same, the run is refused.
+        newlines_in_values: false declares that no value holds a line break, so that each line is a
+            row. A large file is then scored by several workers, in pieces, once the launcher has
+            read it to count its rows; compressed files, files of one column, and encodings of
+            several bytes other than UTF-8, stay whole. A line that leaves a quote open is rejected.
         quote: the character around fields that hold delimiters or line breaks; null where quotes
             are letters like any other.
         escape: the character that stands before a quote inside quotes, and before itself, as

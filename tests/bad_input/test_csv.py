@@ -11,7 +11,7 @@ import pytest
 from tests.support.builders import tiny_package
 from tests.support.jobs import Outcome, write_job
 from transforms.formats import csv_text
-from transforms.formats.csv_records import GLUED
+from transforms.formats.csv_records import GLUED, UNCLOSED
 
 Score = Callable[..., Outcome]
 
@@ -132,11 +132,6 @@ REFUSED: dict[str, tuple[str | bytes, str, list[str]]] = {
         "in.csv",
         ["row 1", "a quote opens a field"],
     ),
-    "two unclosed quotes": (
-        HEADER + '1,1,1,1,"x\n2,2,2,2,"y\n3,3,3,3,z\n',
-        "in.csv",
-        ["row 0", "a quote opens a field"],
-    ),
     "cut in a quoted text": (
         HEADER + '1,1,1,1,x\n2,2,2,2,"some te',
         "in.csv",
@@ -145,7 +140,7 @@ REFUSED: dict[str, tuple[str | bytes, str, list[str]]] = {
     "cut in a quoted text behind its line break": (
         HEADER + '1,1,1,1,x\n2,2,2,2,"first line\n',
         "in.csv",
-        ["row 1", "a quote opens a field and does not close it"],
+        ["line 3: row 1", "a quote opens a field and does not close it"],
     ),
     "all in latin-1": (
         HEADER.encode() + b"".join(b"%d,1,1,1,\xe4\n" % i for i in range(9)),
@@ -269,6 +264,25 @@ def _keys_of_others(rows: str, left_out: set[int]) -> list[str]:
         for number, row in enumerate(rows.splitlines())
         if number not in left_out
     ]
+
+
+def test_a_malformed_row_of_several_lines_is_rejected_alone(score_csv: Score) -> None:
+    # A quote that is not closed takes the next line with it, as far as the next quote.
+    rows = '1,1,1,1,"x\n2,2,2,2,"y\n3,3,3,3,z\n4,4,4,4,"a\r\nb\n",y\n5,5,5,5,w\n'
+    outcome = score_csv(HEADER + rows)
+    glued = f"malformed quoting: {GLUED}, in a row of 2 lines: is a quote left open?"
+    wide = "row has 6 fields, the header has 5, in a row of 3 lines: is a quote left open?"
+    assert told(outcome) == {"in.csv": {0: (None, glued), 2: (None, wide)}}
+    assert outcome.rows()["id"].to_pylist() == [3, 5]
+
+
+def test_a_quote_left_open_costs_its_line_where_each_line_is_a_row(score_csv: Score) -> None:
+    rows = '1,1,1,1,"x\n2,2,2,2,"y"\n3,3,3,3,"z'
+    lines = {"source.csv.newlines_in_values": False}
+    outcome = score_csv(HEADER + rows, **lines)
+    unclosed = (None, f"malformed quoting: {UNCLOSED}")
+    assert told(outcome) == {"in.csv": {0: unclosed, 2: unclosed}}
+    assert outcome.rows()["s"].to_pylist() == ["y"]
 
 
 def test_infinity_that_is_written_as_such_is_a_number(score_csv: Score) -> None:

@@ -292,9 +292,23 @@ PROMISES = (
     Promise(
         "a quote that is not closed does not swallow the rows behind it",
         "transforms/formats/csv_blocks.py",
-        "        if self._is_last and rest:\n",
-        "        if False:\n",
+        '            self._refuse_open_end(f"row {self._next_row}", records, self._next_line)\n',
+        "            if self._is_last:\n                return\n",
         ("tests/transforms/formats/test_csv.py", "tests/bad_input/test_csv.py"),
+    ),
+    Promise(
+        "a malformed CSV row of several lines is rejected, and not dropped",
+        "transforms/formats/csv_fields.py",
+        "        reasons[position] = told[alike]\n",
+        "        reasons.pop(position)\n",
+        ("tests/transforms/formats/test_csv_quotes.py", "tests/bad_input/test_csv.py"),
+    ),
+    Promise(
+        "a quote left open costs its line alone where each line is a row",
+        "transforms/formats/csv_quotes.py",
+        "    at_line_start = np.where(begins_line, before, 0)\n",
+        "    at_line_start = np.zeros_like(before)\n",
+        ("tests/transforms/formats/test_csv_quotes.py", "tests/pipelines/test_csv_split.py"),
     ),
     Promise(
         "a run over its budget ends with status 4",

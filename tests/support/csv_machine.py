@@ -1,6 +1,6 @@
 """CSV read byte by byte: a slow state machine that says what each record of a text is under a dialect."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from transforms.formats.csv_dialect import CsvDialect
 
@@ -15,18 +15,23 @@ class Record:
     fields: list[tuple[bytes, bool]] = field(default_factory=list)
     is_blank: bool = True
     is_malformed: bool = False
-    has_line_break: bool = False
+    bytes: int = 0
 
 
 class Refused(Exception):
-    """Nobody can tell where a record ends."""
+    """Nobody can tell where a record ends, or what the columns are called."""
 
 
-def read_books(text: bytes, dialect: CsvDialect) -> list[Row]:
+def read_books(text: bytes, dialect: CsvDialect, longest: int) -> list[Row]:
     """Return the fields of each row, or that it is rejected.
 
+    Args:
+        text: of a whole file.
+        dialect: what it means.
+        longest: how many bytes a record may have.
+
     Raises:
-        Refused: the text ends inside quotes, a malformed row has several lines, or a value has although none may.
+        Refused: the header is malformed, or the text ends inside quotes.
     """
     header, *records = read_records(text, dialect)
     if header.is_malformed:
@@ -36,9 +41,7 @@ def read_books(text: bytes, dialect: CsvDialect) -> list[Row]:
     for record in records:
         if record.is_blank and width > 1:
             continue
-        if record.has_line_break and (record.is_malformed or not dialect.newlines_in_values):
-            raise Refused
-        if record.is_malformed or len(record.fields) != width:
+        if record.is_malformed or len(record.fields) != width or record.bytes > longest:
             rows.append(REJECTED)
             continue
         rows.append(
@@ -55,7 +58,9 @@ def read_records(text: bytes, dialect: CsvDialect) -> list[Record]:
     found: list[Record] = []
     place = 0
     while place < len(text):
-        record, place = _read_record(text, place, dialect)
+        # Names may hold line breaks where values do not.
+        meaning = dialect if found else replace(dialect, newlines_in_values=True)
+        record, place = _read_record(text, place, meaning)
         # Before the header, a blank line is nothing.
         if found or not record.is_blank:
             found.append(record)
@@ -64,6 +69,7 @@ def read_records(text: bytes, dialect: CsvDialect) -> list[Record]:
 
 def _read_record(text: bytes, place: int, dialect: CsvDialect) -> tuple[Record, int]:
     record = Record()
+    start = place
     while True:
         value, quoted, place = _read_field(text, place, dialect, record)
         record.fields.append((value, quoted))
@@ -72,6 +78,7 @@ def _read_record(text: bytes, place: int, dialect: CsvDialect) -> tuple[Record, 
         record.is_blank = False
         place += 1
     record.is_blank = record.is_blank and not value and not quoted
+    record.bytes = place - start
     return record, place + (2 if text[place : place + 2] == b"\r\n" else 1)
 
 
@@ -87,6 +94,9 @@ def _read_field(
         place += 1
         while True:
             letter, following = text[place : place + 1], text[place + 1 : place + 2]
+            if not dialect.newlines_in_values and letter in (b"", b"\r", b"\n"):
+                record.is_malformed = True
+                break
             if not letter:
                 raise Refused
             if letter == escape:
@@ -99,8 +109,6 @@ def _read_field(
                     place += 1
                     break
                 place += 1
-            elif letter in b"\r\n":
-                record.has_line_break = True
             value, place = value + letter, place + 1
     while text[place : place + 1] not in (b"", b"\r", b"\n", dialect.delimiter.encode()):
         record.is_malformed |= quoted

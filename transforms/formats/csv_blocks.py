@@ -19,6 +19,8 @@ from transforms.formats.csv_records import Records, find_records
 from transforms.formats.csv_text import CsvText
 
 _BLOCK_BYTES = BLOCK_BYTES
+# Means nothing under any dialect.
+_FILLER = b"\0"
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,7 @@ def read_csv_blocks(
         piece: which rows of it; None for all.
 
     Raises:
-        InputError: the file is empty, is not CSV, lacks a column, or ends inside quotes; or a value
-            holds a line break although the dialect says that none does.
+        InputError: the file is empty, is not CSV, lacks a column, or ends inside quotes.
     """
     first_row = 0 if piece is None else piece.first_row
     next_row = first_row
@@ -103,6 +104,10 @@ class _RecordReader:
         self._text = text
         self._dialect = dialect
         self._next_row = first_row
+        # Number of the line that the rest begins with; in a piece nobody asks for it.
+        self._next_line = 1
+        # Lines of the record that the rest ends, which are in it no more.
+        self._dropped_lines = 0
         # Read, and not given to anybody yet.
         self._rest = b""
         self._is_last = False
@@ -117,7 +122,9 @@ class _RecordReader:
             records = find_records(self._rest, dialect, is_last=self._is_last)
             if len(records):
                 break
-            self._refuse_rest("the header", records)
+            self._refuse_open_end("the header", records, 1 + records.lines)
+            if _is_overlong(records):
+                raise _make_length_error(self._url, "the header")
             if self._is_last:
                 raise InputError(
                     f"{self._url}: cannot be read as CSV: it is empty; "
@@ -126,6 +133,7 @@ class _RecordReader:
         stop = int(records.nexts[0])
         # Found again in a text of its own: the parser takes all records of a text.
         header = find_records(self._rest[:stop], dialect, is_last=True)
+        self._next_line += header.lines
         self._rest = self._rest[stop:]
         return _parse_header(self._url, header, dialect)
 
@@ -136,20 +144,67 @@ class _RecordReader:
             is_column: whether records have one field, so that a blank line is a record.
 
         Raises:
-            InputError: a record that does not end, is too long, or is torn apart by its quotes.
+            InputError: a record that does not end.
         """
         # What was read with the header comes first.
         while self._rest or not self._is_last:
             records = find_records(
-                self._rest, self._dialect, is_last=self._is_last, keeps_blank=is_column
+                self._rest,
+                self._dialect,
+                is_last=self._is_last,
+                keeps_blank=is_column,
+                longest=_BLOCK_BYTES,
             )
-            self._refuse_faults(records)
             if len(records):
                 yield records
-            self._next_row += len(records)
-            self._refuse_rest(f"row {self._next_row}", records)
-            self._rest = self._rest[records.end :]
+            self._count(records)
+            self._refuse_open_end(f"row {self._next_row}", records, self._next_line)
+            if _is_overlong(records):
+                self._drop_start(records)
+            else:
+                self._rest = self._rest[records.end :]
             self._read_more()
+
+    def _count(self, records: Records) -> None:
+        self._next_row += len(records)
+        if records.lines:
+            self._next_line += records.lines + self._dropped_lines
+            self._dropped_lines = 0
+
+    def _drop_start(self, records: Records) -> None:
+        """Keep of an overlong record only its end, behind a stand-in for the rest.
+
+        The stand-in has the same quote open, or none, and is too long as well: so the record ends
+        where it does, and is rejected, and memory stays bounded.
+        """
+        place = self._find_cut()
+        is_dropped = (records.breaks >= records.end) & (records.breaks < place)
+        self._dropped_lines += int(np.count_nonzero(is_dropped))
+        opening = b""
+        if records.is_open_at(place):
+            # Only a quote of the dialect's can be open.
+            opening = str(self._dialect.quote).encode()
+        # One more than a record may have: what follows may be no more than its line end.
+        filler = _FILLER * (_BLOCK_BYTES + 1)
+        self._rest = opening + filler + self._rest[place:]
+
+    def _find_cut(self) -> int:
+        r"""Return the place of the last byte that means the same whatever stands before it.
+
+        Of quotes and escapes that is not so, and a \n may be the end of a \r\n.
+
+        Raises:
+            InputError: there is none as far as a record may be long.
+        """
+        meaningful = f"{self._dialect.quote or ''}{self._dialect.escape or ''}".encode()
+        # Without any, every byte but blanks would be stripped.
+        plain = self._rest.rstrip(meaningful) if meaningful else self._rest
+        place = len(plain) - 1
+        if plain.endswith(b"\r\n"):
+            place -= 1
+        if len(self._rest) - place > _BLOCK_BYTES:
+            raise _make_length_error(self._url, f"line {self._next_line}: row {self._next_row}")
+        return place
 
     def _read_more(self) -> None:
         """Read another block behind the rest; at the end, see to it that the last line ends."""
@@ -165,29 +220,17 @@ class _RecordReader:
         if self._is_last and self._rest and not self._rest.endswith((b"\n", b"\r")):
             self._rest += b"\n"
 
-    def _refuse_faults(self, records: Records) -> None:
-        """Refuse what makes it doubtful where records end, or is too long for any parser."""
-        if len(records.breaks) and not self._dialect.newlines_in_values:
-            first_break = records.breaks[:1]
-            position = int(records.find(first_break)[0])
-            _refuse_line_break(self._url, self._dialect, self._next_row + position)
-        torn = records.find_torn()
-        if torn is not None:
-            raise _make_quote_error(self._url, f"row {self._next_row + torn}")
-        lengths = records.stops - records.starts
-        is_long = lengths > _BLOCK_BYTES
-        if is_long.any():
-            first_long = int(is_long.argmax())
-            raise _make_length_error(self._url, f"row {self._next_row + first_long}")
-
-    def _refuse_rest(self, place: str, records: Records) -> None:
-        """Refuse a record that does not end."""
-        rest = len(records.text) - records.end
-        if self._is_last and rest:
-            raise _make_quote_error(self._url, place)
-        # A \r may be the line end, which is none of it.
-        if rest > _BLOCK_BYTES + 1:
-            raise _make_length_error(self._url, place)
+    def _refuse_open_end(self, what: str, records: Records, line: int) -> None:
+        """Refuse a file that ends inside quotes: nobody knows how many rows there are in them."""
+        is_whole = records.end == len(records.text)
+        if not self._is_last or is_whole:
+            return
+        raise InputError(
+            f"{self._url}: line {line}: {what}: a quote opens a field and does not close it, "
+            "so that all rows behind it would be lost; close it, or double it inside a quoted "
+            "field; where no value holds a line break, --set source.csv.newlines_in_values=false "
+            "makes each line a row, and such a quote costs its row alone"
+        )
 
 
 def _parse_block(
@@ -232,31 +275,11 @@ def _find_column(url: str, header: Sequence[str], name: str) -> int:
     return header.index(name)
 
 
-def _refuse_line_break(url: str, dialect: CsvDialect, row: int) -> None:
-    """Refuse a line that ends inside quotes, in a file no value of which may hold a line break.
-
-    Raises:
-        InputError: the row whose quote takes others with it, if there is one; else the line break.
-    """
-    # From the start of the file: only all quotes before it tell whether one is never closed.
-    with_breaks = replace(dialect, newlines_in_values=True)
-    with CsvText(url, with_breaks) as text:
-        reader = _RecordReader(url, text, with_breaks, 0)
-        header = reader.read_header()
-        for _ in reader.read_blocks(is_column=len(header) == 1):
-            pass
-    raise InputError(
-        f"{url}: row {row}: a value holds a line break, "
-        "but source.csv.newlines_in_values is false; set it to true"
-    )
-
-
-def _make_quote_error(url: str, place: str) -> InputError:
-    return InputError(
-        f"{url}: {place}: a quote opens a field and does not close it, "
-        "so that rows behind it would be lost; "
-        "double a quote inside a quoted field, and close each one"
-    )
+def _is_overlong(records: Records) -> bool:
+    """Tell whether the record that is not whole has more bytes than a record may have."""
+    rest = len(records.text) - records.end
+    # A \r may be the line end, which is none of it.
+    return rest > _BLOCK_BYTES + 1
 
 
 def _make_length_error(url: str, place: str) -> InputError:

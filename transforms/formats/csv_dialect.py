@@ -17,8 +17,8 @@ class CsvDialect:
         encoding: of the text.
         max_expansion: how many times its stored size a file may hold, decoded, before it is refused
             as a bomb; None for 200 (Parquet files, for which only this counts: 1 000).
-        newlines_in_values: whether a quoted value may hold a line break; where none does, a file
-            may be cut at any line.
+        newlines_in_values: whether a quoted value may hold a line break; where none does, each line
+            is a record, and a file may be cut at any of them.
         quote: stands around a field that may hold delimiters and line breaks; None where none does.
         escape: inside quotes, takes its meaning from the quote or escape that follows; None where
             nothing does.

@@ -7,14 +7,16 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from configs.errors import RowError
-from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.csv_records import GLUED, LONE_ESCAPE, Records
+from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
+from transforms.formats.csv_records import GLUED, LONE_ESCAPE, OVERLONG, UNCLOSED, Records
 
 _BYTE_VALUES = 256
 # One for all rows: a file may have millions.
 _MALFORMED = {
     GLUED: RowError(f"malformed quoting: {GLUED}"),
     LONE_ESCAPE: RowError(f"malformed quoting: {LONE_ESCAPE}"),
+    UNCLOSED: RowError(f"malformed quoting: {UNCLOSED}"),
+    OVERLONG: RowError(f"row has more than {BLOCK_BYTES:,} bytes: is each quote closed?"),
 }
 _EVERY_BYTE = "holds every byte that there is, and so no text"
 # By position among the records, why one is rejected.
@@ -85,7 +87,8 @@ class FieldParser:
             broken |= self._find_wrong_widths(records, good)
             good = _leave_out(good, broken)
             fields = self._parse_some(records, good, broken)
-        return fields, _leave_out(good, broken), broken
+        kept = _leave_out(good, broken)
+        return fields, kept, _tell_lines(records, broken)
 
     def _find_wrong_widths(self, records: Records, positions: np.ndarray) -> Reasons:
         widths = records.count_fields()
@@ -163,6 +166,29 @@ class FieldParser:
         if len(unused) == 0:
             return None
         return int(unused[0])
+
+
+def _tell_lines(records: Records, broken: Reasons) -> Reasons:
+    """Return the reasons with the number of lines of each record that has several."""
+    # Usually there are none; and a record that is overlong may have more lines than are known.
+    if not len(records.breaks) or not broken:
+        return broken
+    positions = list(broken)
+    lines = records.count_lines(np.array(positions)).tolist()
+    # One for all that are alike: a file may have millions of such rows.
+    told: dict[tuple[Exception, int], RowError] = {}
+    reasons: Reasons = {}
+    for position, count in zip(positions, lines, strict=True):
+        reason = broken[position]
+        reasons[position] = reason
+        if count == 1 or reason is _MALFORMED[OVERLONG]:
+            continue
+        # Exceptions are equal to themselves alone, and each is there once.
+        alike = (reason, count)
+        if alike not in told:
+            told[alike] = RowError(f"{reason}, in a row of {count} lines: is a quote left open?")
+        reasons[position] = told[alike]
+    return reasons
 
 
 def _leave_out(positions: np.ndarray, broken: Reasons) -> np.ndarray:

@@ -1,17 +1,19 @@
 r"""Where each record of a CSV text begins and ends, and which records are malformed.
 
 Why our own, and not a parser's word: on 1 000 short texts in random dialects, three in ten rows of
-random letters, DuckDB 2.0 (`read_csv` with `store_rejects`) loses records in 5 with `strict_mode` and
-in 39 without, refuses the file for one bad row in 136, and takes 149 for whole that end, or tear a
-row apart, inside quotes; pyarrow 25 loses records in 25, takes text behind a closing quote into the
-value, and gives the rows behind a NUL byte wrong numbers (`python -m tests.benchmarks.csv_readers`).
+random letters, DuckDB 2.0 (`read_csv` with `store_rejects`) loses records in 6 with `strict_mode` and
+in 46 without, refuses the file for one bad row in 145, and takes 121 for whole that end inside
+quotes; pyarrow 25 loses records in 29, takes text behind a closing quote into the value, and gives
+the rows behind a NUL byte wrong numbers (`python -m tests.benchmarks.csv_readers`).
 Neither says which record, by its number, it could not read. So records are found here, with numpy,
 under exactly the dialect that the job declares; pyarrow is given well-formed ones without NUL, and
 must find as many rows as it was given. To find them takes a tenth of the time of reading a text
 without quotes.
 
-A line ends with \n, \r\n or \r; a record ends with a line that ends outside quotes; a blank line is
-no record, except in a file of one column, where it is one empty field.
+A line ends with \n, \r\n or \r; a record ends with a line that ends outside quotes, or, where the
+dialect says that no value holds a line break, with every line. So each malformed record is one
+record, of one or several lines, and where the next one begins is never in doubt. A blank line is no
+record, except in a file of one column, where it is one empty field.
 """
 
 from dataclasses import dataclass
@@ -25,6 +27,11 @@ from transforms.formats.csv_quotes import Quotes
 
 _LINE_FEED, _RETURN = 10, 13
 GLUED = "a closing quote has text behind it"
+UNCLOSED = (
+    "a quote opens a field and does not close it in its line, "
+    "and source.csv.newlines_in_values is false"
+)
+OVERLONG = "more bytes than a record may have"
 LONE_ESCAPE = "an escape inside quotes stands before neither a quote nor an escape"
 
 
@@ -36,8 +43,12 @@ class Records:
         text: them, and perhaps the beginning of one more.
         starts, stops: int64 (records,), where each begins, and where its line end does.
         nexts: int64 (records,), the place behind its line end.
-        breaks: int64, where lines end inside quotes; also of the record that is not whole.
+        breaks: int64, where lines end inside quotes and the record goes on; also of the record that
+            is not whole.
+        unclosed: int64, where lines end inside quotes and so does the record.
         end: the place behind the last whole record and the blank lines that follow it.
+        lines: how many lines there are up to there.
+        longest: how many bytes a record may have; None for any number.
         quotes: None in a text without.
     """
 
@@ -47,7 +58,10 @@ class Records:
     stops: np.ndarray
     nexts: np.ndarray
     breaks: np.ndarray
+    unclosed: np.ndarray
     end: int
+    lines: int
+    longest: int | None
     quotes: Quotes | None
 
     def __len__(self) -> int:
@@ -60,29 +74,45 @@ class Records:
 
     @cached_property
     def malformed(self) -> dict[int, str]:
-        """Return the positions of records with malformed quoting, and what is wrong with each."""
+        """Return the positions of records that no parser is given, and what is wrong with each."""
+        # Of an overlong record nothing else is told: the reader may have seen its end alone.
+        overlong = dict.fromkeys(self._find_overlong(), OVERLONG)
+        return self._find_malformed_quoting() | overlong
+
+    def _find_overlong(self) -> list[int]:
+        if self.longest is None:
+            return []
+        lengths = self.stops - self.starts
+        positions: list[int] = np.flatnonzero(lengths > self.longest).tolist()
+        return positions
+
+    def _find_malformed_quoting(self) -> dict[int, str]:
         if self.quotes is None:
             return {}
         with_lone_escape = self.find(self.quotes.find_lone_escapes())
+        with_unclosed = self.find(self.unclosed)
         with_glued = self.find(self.quotes.find_glued())
+        # Of a record with several reasons the last one is told.
         reasons = dict.fromkeys(with_lone_escape.tolist(), LONE_ESCAPE)
-        # Of a record with both, this reason is the one that is told.
+        reasons.update(dict.fromkeys(with_unclosed.tolist(), UNCLOSED))
         reasons.update(dict.fromkeys(with_glued.tolist(), GLUED))
         # Nothing is said of the one that is not whole.
         reasons.pop(len(self), None)
         return reasons
 
-    def find_torn(self) -> int | None:
-        """Return the position of the first malformed record of several lines; None without one.
+    def count_lines(self, positions: np.ndarray) -> np.ndarray:
+        """Return how many lines each of some records has: int64."""
+        before = np.searchsorted(self.breaks, self.starts[positions])
+        behind = np.searchsorted(self.breaks, self.stops[positions])
+        lines: np.ndarray = behind - before + 1
+        return lines
 
-        Of its lines, nobody knows which are records of their own.
-        """
-        # Breaks first: to find what is malformed takes longer.
-        if not len(self.breaks) or not self.malformed:
-            return None
-        with_breaks = self.find(self.breaks)
-        torn = self.malformed.keys() & set(with_breaks.tolist())
-        return min(torn, default=None)
+    def is_open_at(self, place: int) -> bool:
+        """Tell whether a place is inside quotes."""
+        if self.quotes is None:
+            return False
+        (is_open,) = self.quotes.are_open_at(np.array([place]))
+        return bool(is_open)
 
     def count_fields(self) -> np.ndarray:
         """Return how many fields each record has: int64 (records,)."""
@@ -132,7 +162,12 @@ class Records:
 
 
 def find_records(
-    text: bytes, dialect: CsvDialect, *, is_last: bool, keeps_blank: bool = False
+    text: bytes,
+    dialect: CsvDialect,
+    *,
+    is_last: bool,
+    keeps_blank: bool = False,
+    longest: int | None = None,
 ) -> Records:
     r"""Find the whole records of a text that begins with one.
 
@@ -141,6 +176,7 @@ def find_records(
         dialect: what it means.
         is_last: whether nothing follows: then it must end with a line end.
         keeps_blank: whether a blank line is a record.
+        longest: how many bytes a record may have; None for any number.
 
     >>> records = find_records(b'1,"a\n"\n2,b\n3', CsvDialect(), is_last=False)
     >>> records.starts.tolist(), records.stops.tolist(), records.end
@@ -148,20 +184,24 @@ def find_records(
     """
     codes = np.frombuffer(text, dtype=np.uint8)
     stops, nexts = _find_line_ends(text, codes, is_last)
-    breaks = np.empty(0, dtype=np.int64)
-    quotes = None
-    if dialect.quote is not None and dialect.quote.encode() in text:
-        quotes = Quotes(codes, dialect.quote, dialect)
+    line_nexts = nexts
+    quotes = _find_quotes(text, codes, dialect, stops)
+    breaks = unclosed = np.empty(0, dtype=np.int64)
+    if quotes is not None:
         is_open = quotes.are_open_at(stops)
-        breaks = stops[is_open]
-        stops = stops[~is_open]
-        nexts = nexts[~is_open]
+        if not dialect.newlines_in_values:
+            unclosed = stops[is_open]
+        else:
+            breaks = stops[is_open]
+            stops = stops[~is_open]
+            nexts = nexts[~is_open]
 
     # A record begins where the one before it ends; behind the last one begins one that is not whole.
     first = np.zeros(1, dtype=np.int64)
     starts = np.concatenate([first, nexts])
     end = int(starts[-1])
     starts = starts[:-1]
+    lines = int(np.searchsorted(line_nexts, end, side="right"))
 
     is_filled = stops > starts
     if not keeps_blank and not is_filled.all():
@@ -175,9 +215,27 @@ def find_records(
         stops=stops,
         nexts=nexts,
         breaks=breaks,
+        unclosed=unclosed,
         end=end,
+        lines=lines,
+        longest=longest,
         quotes=quotes,
     )
+
+
+def _find_quotes(
+    text: bytes, codes: np.ndarray, dialect: CsvDialect, line_ends: np.ndarray
+) -> Quotes | None:
+    """Return the quotes of a text; None without any."""
+    if dialect.quote is None or dialect.quote.encode() not in text:
+        return None
+    quotes = Quotes(codes, dialect.quote, dialect)
+    if dialect.newlines_in_values:
+        return quotes
+    # Usually no line leaves one open; where each line is a record, such a one ends with its line.
+    if not quotes.are_open_at(line_ends).any():
+        return quotes
+    return Quotes(codes, dialect.quote, dialect, line_ends)
 
 
 def _find_line_ends(text: bytes, codes: np.ndarray, is_last: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,9 @@
 r"""Cut a plain CSV file, no value of which holds a line break, into pieces of whole rows.
 
 The file is read once, by several threads, to count the lines that are not blank: these are its
-rows. So each row has the number that it has in the whole file. A reader that finds a line that ends
-inside quotes refuses the file. A file is cut behind a \n only; one whose lines end with a lone \r
-stays whole, and so does one of one column, in which a blank line is a row.
+rows, whatever quotes are in them. So each row has the number that it has in the whole file. A file
+is cut behind a \n only; one whose lines end with a lone \r stays whole, and so does one of one
+column, in which a blank line is a row.
 
     ranges  0                | 1              | 2
     rows    aaaa bbbb cccc dd|dd eeee ffff ggg|g hhhh

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.csv_records import GLUED, LONE_ESCAPE, Records, find_records
+from transforms.formats.csv_records import (
+    GLUED,
+    LONE_ESCAPE,
+    OVERLONG,
+    UNCLOSED,
+    Records,
+    find_records,
+)
 
 PLAIN = CsvDialect()
 SPARK = CsvDialect(escape="\\", double_quote=False)
@@ -69,10 +76,27 @@ def test_malformed_quoting_is_told_with_its_reason(
     assert find_records(text, dialect, is_last=True).malformed == malformed
 
 
-def test_a_malformed_record_of_several_lines_is_torn() -> None:
-    text = b'"a\nb"\n"c"d\n"e\nf"g\n"h"i\n'
-    assert find_records(text, PLAIN, is_last=True).find_torn() == 2
-    assert find_records(text[:12], PLAIN, is_last=True).find_torn() is None
+def test_lines_are_counted_also_of_malformed_records() -> None:
+    text = b'"a\nb"\n\n"c"d\n"e\r\n\r\nf"g\r"h"i\n"j\n'
+    records = find_records(text, PLAIN, is_last=False)
+    assert records.count_lines(np.arange(4)).tolist() == [2, 1, 3, 1]
+    assert (records.lines, text[records.end :]) == (8, b'"j\n')
+    assert records.malformed == {1: GLUED, 2: GLUED, 3: GLUED}
+
+
+def test_each_line_is_a_record_where_no_value_holds_a_line_break() -> None:
+    text = b'"a\n"b"\n"c"d\n\n"e""\nf"\n"""g\r\n"h"'
+    lines = CsvDialect(newlines_in_values=False)
+    records = find_records(text + b"\n", lines, is_last=True)
+    assert texts_of(records) == [line for line in text.splitlines() if line]
+    assert records.malformed == {0: UNCLOSED, 2: GLUED, 3: UNCLOSED, 5: UNCLOSED}
+    assert records.count_fields().tolist() == [1] * 7
+
+
+def test_a_record_may_have_so_many_bytes_and_no_more() -> None:
+    records = find_records(b'abc\r\nabcd\n"a\nb\n', PLAIN, is_last=False, longest=3)
+    assert records.malformed == {1: OVERLONG}
+    assert find_records(b'"a"b\n', PLAIN, is_last=True, longest=3).malformed == {0: OVERLONG}
 
 
 def test_fields_are_counted_outside_quotes() -> None:
