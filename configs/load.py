@@ -33,8 +33,28 @@ def load(model: type[T], path: str | None, overrides: Sequence[Override] = ()) -
         JobError: everything that is wrong, in one message.
     """
     fields = read_mapping(path) if path is not None else {}
+    return _validate(model, fields, path, "--set", overrides)
+
+
+def parse_fields(model: type[T], flag: str, overrides: Sequence[Override]) -> T:
+    """Read what a flag says of `model`, whose other fields have their defaults.
+
+    Args:
+        model: the class that says which keys there are.
+        flag: the flag, for errors.
+        overrides: (`a.b`, YAML text of the value), applied in order.
+
+    Raises:
+        JobError: everything that is wrong, in one message.
+    """
+    return _validate(model, {}, flag, flag, overrides)
+
+
+def _validate(
+    model: type[T], fields: Fields, place: str | None, flag: str, overrides: Sequence[Override]
+) -> T:
     for key, text in overrides:
-        value = _parse(text, f"--set {key}")
+        value = _parse(text, f"{flag} {key}")
         _set(fields, key, value)
     try:
         return model.model_validate(fields)
@@ -44,20 +64,27 @@ def load(model: type[T], path: str | None, overrides: Sequence[Override] = ()) -
         different = dict.fromkeys(problems)
         message = "; ".join(different)
         # Not chained: pydantic's own text quotes what may be a secret.
-        raise JobError(f"{path}: {message}" if path is not None else message) from None
+        raise JobError(f"{place}: {message}" if place is not None else message) from None
 
 
-def parse_set(text: str) -> Override:
+def parse_set(
+    text: str,
+    flag: str = "--set",
+    example: str = "key.sub=value, for example --set model.batch_rows=256",
+) -> Override:
     """Return `a.b=value` as (key, value text).
+
+    Args:
+        text: what stands behind the flag.
+        flag: the flag, for errors.
+        example: how it is written right.
 
     Raises:
         JobError: there is no `=`, or no key.
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise JobError(
-            f"--set {text}: must be key.sub=value, for example --set model.batch_rows=256"
-        )
+        raise JobError(f"{flag} {text}: must be {example}")
     return key, value
 
 

@@ -2,7 +2,7 @@
 
 For example `python -m pipelines.evaluate --output scores/breast_cancer --labels
 samples/breast_cancer/labels.parquet --key id --label diagnosis`. Scores and labels may be Parquet
-or CSV; they are read as the types that the run's manifest states.
+or CSV; they are read as the types that the run's manifest states, and CSV by scoring's own reader.
 """
 
 import argparse
@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import InputError
+from configs.job import Csv
+from configs.load import parse_fields, parse_set
 from configs.redaction import shown
 from model_zoo.evaluation.metrics import Evaluation, evaluate, render
 from pipelines.cli.command_line import Parser, run_program
@@ -22,8 +24,11 @@ from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
 from pipelines.evaluating.tables import read_scores, read_table
 from storage.layout import read_manifest
+from transforms.formats.csv import parse_dialect
+from transforms.formats.csv_dialect import CsvDialect
 
 Manifest: TypeAlias = Mapping[str, Any]
+_CSV_EXAMPLE = "a field of source.csv=value, for example --csv delimiter=';'"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -170,17 +175,20 @@ def _read_true_labels(
     label = arguments.label
     # A CSV file's keys are read as what they are compared with.
     columns = {key: scored_keys.type, label: pa.string()}
-    table = read_table(url, columns)
+    table = read_table(url, columns, _parse_dialect(arguments.csv))
     keys = table.column(key)
     labels = table.column(label)
     return find_true_labels(scored_keys, keys, labels, url)
 
 
-def _to_type(
-    keys: pa.ChunkedArray,
-    wanted: pa.DataType,
-    url: str,
-) -> pa.ChunkedArray:
+def _parse_dialect(texts: Sequence[str]) -> CsvDialect:
+    """Return what a labels' file means, as the command line says."""
+    overrides = [parse_set(text, "--csv", _CSV_EXAMPLE) for text in texts]
+    csv = parse_fields(Csv, "--csv", overrides)
+    return parse_dialect(**csv.model_dump(), max_expansion=None)
+
+
+def _to_type(keys: pa.ChunkedArray, wanted: pa.DataType, url: str) -> pa.ChunkedArray:
     if keys.type == wanted:
         return keys
     try:
@@ -210,6 +218,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", required=True, metavar="FOLDER", help=output)
     labels = "Parquet or CSV file with key and label"
     parser.add_argument("--labels", required=True, metavar="FILE", help=labels)
+    csv = "a field of source.csv, for a labels' file in CSV; as often as needed"
+    parser.add_argument("--csv", action="append", default=[], metavar="FIELD=VALUE", help=csv)
     parser.add_argument("--key", required=True, metavar="COLUMN", help="key column, in both")
     label = "label column in --labels"
     parser.add_argument("--label", required=True, metavar="COLUMN", help=label)

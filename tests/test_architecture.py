@@ -101,6 +101,11 @@ SIBLINGS = {
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
     },
+    "transforms.formats.csv_table": {
+        "transforms.formats.csv_blocks",
+        "transforms.formats.csv_dialect",
+        "transforms.formats.csv_values",
+    },
     "transforms.formats.partitions": {"transforms.formats.csv_values"},
     "transforms.where": {"transforms.exact_comparison"},
     "transforms.output.part_writer": {

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from configs.errors import InputError, JobError
@@ -12,9 +11,12 @@ from configs.suggest import nearest
 from pipelines.planning.arrow_types import parse_type
 from storage import files
 from storage.layout import RunFolder
+from transforms.formats.csv_bytes import is_csv
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_table import read_csv_table
 
-_CSV_ENDINGS = (".csv", ".csv.gz", ".csv.zst")
-_COMPRESSIONS = {"gz": "gzip", "zst": "zstd"}
+# As they are published: plain, and read by scoring's own reader.
+_PUBLISHED = CsvDialect()
 # None for a type that the file itself must tell.
 Types: TypeAlias = Mapping[str, pa.DataType | None]
 Manifest: TypeAlias = Mapping[str, Any]
@@ -53,27 +55,29 @@ def read_scores(
         if not entry["rows"]:
             continue
         path = entry["path"]
-        table = read_table(f"{run.published}/{path}", declared)
+        table = read_table(f"{run.published}/{path}", declared, _PUBLISHED)
         tables.append(table)
     if not tables:
         raise InputError(f"{run.published}: has no scored rows to evaluate")
     return pa.concat_tables(tables)
 
 
-def read_table(url: str, columns: Types) -> pa.Table:
+def read_table(url: str, columns: Types, dialect: CsvDialect) -> pa.Table:
     """Return some columns of a Parquet or CSV file, told apart by its ending.
 
     Args:
         url: the file.
         columns: names, and the types that a CSV file's text is read as.
+        dialect: what a CSV file's text means.
 
     Raises:
-        InputError: the file cannot be read, or lacks a column.
+        InputError: the file cannot be read, or lacks a column; or a CSV file has a malformed row.
+        JobError: a type that no text has.
     """
     try:
+        if is_csv(url):
+            return read_csv_table(url, _make_schema(columns), dialect)
         with files.open_read(url) as file:
-            if url.endswith(_CSV_ENDINGS):
-                return _read_csv(file, columns, url)
             return _read_parquet(file, columns, url)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(
@@ -81,8 +85,17 @@ def read_table(url: str, columns: Types) -> pa.Table:
         ) from error
 
 
+def _make_schema(columns: Types) -> pa.Schema:
+    """Return the columns' types in a CSV file: text where the manifest's word is none that a job has.
+
+    A dictionary is one, and its values are published as their text.
+    """
+    fields = [(name, dtype or pa.string()) for name, dtype in columns.items()]
+    return pa.schema(fields)
+
+
 def _parse_declared(text: str) -> pa.DataType | None:
-    """Return the type of a plain column; None for a list, which only Parquet holds."""
+    """Return the type of a plain column; None for a list, or a dictionary."""
     try:
         return parse_type(text, "manifest.json schema")
     except JobError:
@@ -94,22 +107,6 @@ def _read_parquet(file: Any, columns: Types, url: str) -> pa.Table:
     present = parquet.schema_arrow.names
     _check_columns(url, columns, present)
     return parquet.read(list(columns))
-
-
-def _read_csv(file: Any, columns: Types, url: str) -> pa.Table:
-    ending = url.rsplit(".", 1)[1]
-    compression = _COMPRESSIONS.get(ending)
-    stream = pa.input_stream(file, compression=compression)
-    known_types = {name: dtype for name, dtype in columns.items() if dtype is not None}
-    # A key, or another text, may hold line breaks; Arrow takes none unless told.
-    parse = pacsv.ParseOptions(newlines_in_values=True)
-    # As scoring writes it: an empty field is null, whatever its type.
-    convert = pacsv.ConvertOptions(
-        column_types=known_types, strings_can_be_null=True, null_values=[""]
-    )
-    table = pacsv.read_csv(stream, parse_options=parse, convert_options=convert)
-    _check_columns(url, columns, table.column_names)
-    return table.select(list(columns))
 
 
 def _check_columns(url: str, columns: Types, names: Sequence[str]) -> None:

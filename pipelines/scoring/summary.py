@@ -5,13 +5,15 @@ import os
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from pipelines.cli.terminal import make_harmless
 from storage import files
 from storage.layout import RunFolder
 from storage.listing_rules import count_by_rule
+from transforms.formats.csv_bytes import is_csv
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_table import read_first_texts
 from transforms.rejected import RejectedBatch
 
 Manifest: TypeAlias = Mapping[str, Any]
@@ -141,15 +143,13 @@ def first_rows(run: RunFolder, manifest: Manifest) -> str:
     path = with_rows[0]["path"]
     # The first rows only, as the file may be large.
     url = f"{run.published}/{path}"
+    if is_csv(url):
+        # As text: a type that is guessed shows 501 where the file has 00501.
+        return shown_rows(read_first_texts(url, CsvDialect()))
     with files.open_read(url) as file:
-        if path.endswith(".csv"):
-            batches = pacsv.open_csv(file)
-            rows = batches.read_next_batch()
-        else:
-            parquet = pq.ParquetFile(file)
-            rows = next(parquet.iter_batches(_FIRST_ROWS))
-    table = pa.Table.from_batches([rows])
-    return shown_rows(table)
+        parquet = pq.ParquetFile(file)
+        rows = next(parquet.iter_batches(_FIRST_ROWS))
+    return shown_rows(pa.Table.from_batches([rows]))
 
 
 def shown_rows(rows: pa.Table) -> str:

@@ -1,6 +1,7 @@
 """Published scores against labels: the numbers that a plain loop finds, and clear refusals."""
 
 from collections.abc import Callable
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,69 @@ def test_text_keys_keep_their_zeros_in_every_format(
     publish(tmp_path / "out", scores(["007", "7"], ["0", "1"], [0.2, 0.7]), format=scored)
     status, found = run(truth(tmp_path / f"l.{labelled}", ["7", "007"], ["1", "0"]))
     assert (status, found["accuracy"], found["roc_auc"]) == (0, 1.0, 1.0)
+
+
+def test_csv_is_read_by_scorings_reader(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    """An empty text is a text, NUL bytes and quotes cost no row, and endings come in all letters."""
+    ids = ["", "a\0b", 'say "hi"', "x\ny", *map(str, range(3_000))]
+    publish(tmp_path / "out", scores(ids, ["NA", *["n"] * 3_003]), format="csv")
+    labels = "id,truth\n" + "".join(
+        '"{}",{}\n'.format(key.replace('"', '""'), "NA" if not key else "n") for key in ids
+    )
+    path = tmp_path / "l.CSV.GZ"
+    path.write_bytes(gzip.compress(labels.encode()))
+    status, found = run(str(path))
+    assert (status, found["rows"], found["accuracy"]) == (0, 3_004, 1.0)
+
+
+def test_a_labels_file_may_have_a_dialect_of_its_own(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    publish(tmp_path / "out", scores([1, 2], ["é", "b;c"]))
+    path = tmp_path / "l.csv"
+    path.write_bytes("id;truth\n1;\xe9\n2;'b;c'\n".encode("latin-1"))
+    dialect = ("--csv", "delimiter=';'", "--csv", 'quote="\'"', "--csv", "encoding=latin-1")
+    status, found = run(str(path), *dialect)
+    assert (status, found["accuracy"]) == (0, 1.0)
+    for flag, words in {
+        "delimiter": "--csv delimiter: must be a field of source.csv=value, for example --csv",
+        "delimeter=';'": "--csv: delimeter: unknown key; did you mean delimiter",
+        "delimiter=ab": "--csv: delimiter",
+        "encoding=utf-17": "source.csv.encoding 'utf-17' is no encoding of text",
+    }.items():
+        status, error = run(str(path), "--csv", flag)
+        assert (status, words in error, error.count("\n")) == (2, True, 1), error
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("id,truth\n1,a\n2\n", "l.csv: row 1: row has 1 fields, the header has 2"),
+        ('id,truth\n1,a\n2,"b"c\n', "l.csv: row 1: malformed quoting"),
+        ("id,truth\n1,a\nx,b\n", "l.csv: row 1: column 'id': not a valid int64"),
+        ('id,truth\n1,a\n2,"b\n', "l.csv: line 3: row 1: a quote opens a field"),
+        ("id,truth\n1,a\n2,\n", "has no label for 1 of 2 scored rows"),
+    ],
+)
+def test_labels_with_a_row_that_scoring_would_reject_are_refused(
+    labels: str, message: str, tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    publish(tmp_path / "out", scores([1, 2], ["a", "b"]))
+    (tmp_path / "l.csv").write_text(labels)
+    status, error = run(str(tmp_path / "l.csv"))
+    assert (status, message in error, error.count("\n")) == (3, True, 1), error
+
+
+def test_published_dictionaries_are_their_text_in_csv(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    table = scores(["007", "7"], ["a", "b"])
+    labels = table.column("label").dictionary_encode()
+    publish(tmp_path / "out", table.set_column(1, "label", labels), format="csv")
+    status, found = run(truth(tmp_path / "l.csv", ["7", "007"], ["b", "b"]))
+    assert (status, found["accuracy"]) == (0, 0.5)
 
 
 def test_large_integer_keys_are_exact(tmp_path: Path, run: Callable[..., tuple[int, Any]]) -> None:

@@ -176,6 +176,16 @@ def is_compressed(url: str) -> bool:
     return url.lower().endswith((*_COMPRESSIONS, _XZ))
 
 
+def is_csv(url: str) -> bool:
+    """Tell whether a file's name says that it is CSV, plain or compressed, in any letters.
+
+    >>> is_csv("labels.CSV.gz"), is_csv("labels.parquet")
+    (True, False)
+    """
+    endings = [f".csv{ending}" for ending in ("", *_COMPRESSIONS, _XZ)]
+    return url.lower().endswith(tuple(endings))
+
+
 def find_archive(start: bytes) -> Archive | None:
     r"""Return what a file is packed with that begins with these bytes; None for none that is known.
 
