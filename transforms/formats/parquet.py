@@ -26,7 +26,6 @@ from transforms.formats.format import (
 )
 from transforms.formats.parquet_casts import cast_column
 from transforms.formats.parquet_footer import (
-    count_row_bytes,
     holds_more_than,
     is_encryption,
     list_groups,
@@ -34,6 +33,7 @@ from transforms.formats.parquet_footer import (
     refuse_intervals,
 )
 from transforms.formats.parquet_int96 import list_int96_units
+from transforms.formats.parquet_sizes import find_rows_at_once, gather_batches
 from transforms.formats.parquet_ways import (
     USUAL,
     Reading,
@@ -56,6 +56,8 @@ _READ_BYTES = 1 << 20
 _FETCH_BYTES = 64 << 20
 # What travels together at most, in memory: of rows of less than 1 kB it is as many as the plan says.
 _BATCH_BYTES = 64 << 20
+# What is read at a time to find out which column cannot be read: few, as nobody knows how large they are.
+_LOOKED_AT_ROWS = 64
 # Rows, and why some of them were not read exactly.
 _Read: TypeAlias = tuple[pa.RecordBatch, Mapping[int, Exception]]
 
@@ -162,7 +164,7 @@ class ParquetFormat:
                 raise InputError(f"{unit.shard}: is encrypted; replace the file") from error
             column = ""
             if not is_out_of_reach(error):
-                column = _find_failing_column(unit, schema.names, rows_per_batch)
+                column = _find_failing_column(unit, schema.names)
             reason = explain_failure(error, unit.shard, schema.names)
             raise InputError(
                 f"{unit.shard}: cannot be read from row {row} on{column}: {reason}; "
@@ -224,7 +226,15 @@ def _read_batches(
         check_unchanged(unit)
     with ExitStack() as stack:
         file = stack.enter_context(_open(unit.shard, USUAL))
-        rows_per_batch = _bound_rows(file.metadata, unit, schema.names, rows_per_batch)
+        first, count = unit.span
+        rows_at_once = find_rows_at_once(
+            unit.shard,
+            file,
+            groups=range(first, first + count),
+            names=schema.names,
+            rows_per_batch=rows_per_batch,
+            most_bytes=_BATCH_BYTES,
+        )
         stored = file.schema_arrow
         int96 = list_int96(unit.shard, file.metadata, stored)
         units = list_int96_units(schema, int96)
@@ -234,36 +244,21 @@ def _read_batches(
             # The file that is open already, as a store answers slowly.
             is_open = reading.opens_as(USUAL)
             other = file if is_open else stack.enter_context(_open(unit.shard, reading))
-            streams.append(_iterate_batches(other, unit, reading.names, rows_per_batch))
+            steps = _iterate_batches(other, unit, reading.names, rows_at_once)
+            # Nearly always each is a batch.
+            if rows_at_once < rows_per_batch:
+                steps = gather_batches(steps, rows_per_batch, _BATCH_BYTES)
+            streams.append(steps)
         for batches in islice(align(streams), start, None):
             by_reading = dict(zip(readings, batches, strict=True))
             yield put_together(by_reading, schema, units)
-
-
-def _bound_rows(
-    metadata: pq.FileMetaData, unit: WorkUnit, names: Sequence[str], rows_per_batch: int
-) -> int:
-    """Return how many rows may travel together: fewer where they are large, whatever columns make them so.
-
-    The plan counts what the network takes; texts and pictures that are carried along may be far larger.
-    """
-    first, count = unit.span
-    groups = range(first, first + count)
-    # All columns of the file, which nearly always are small: to look at each takes long where there
-    # are thousands.
-    whole_bytes = sum(metadata.row_group(group).total_byte_size for group in groups)
-    if whole_bytes <= _BATCH_BYTES:
-        return rows_per_batch
-    row_bytes = count_row_bytes(metadata, groups, set(names))
-    fitting = _BATCH_BYTES // max(1, row_bytes)
-    return max(1, min(rows_per_batch, fitting))
 
 
 def _iterate_batches(
     file: pq.ParquetFile,
     unit: WorkUnit,
     names: Sequence[str],
-    rows_per_batch: int,
+    rows_at_once: int,
 ) -> Iterator[pa.RecordBatch]:
     # Once: it is made anew whenever it is asked for.
     stored = file.schema_arrow
@@ -273,7 +268,7 @@ def _iterate_batches(
     for groups in _groups_read_together(file.metadata, unit, is_single):
         # Not in threads of Arrow's own: the workers of a machine take all of its cores.
         batches = file.iter_batches(
-            rows_per_batch,
+            rows_at_once,
             row_groups=groups,
             columns=list(names),
             use_threads=False,
@@ -283,7 +278,7 @@ def _iterate_batches(
             yield rows.select(list(names))
 
 
-def _find_failing_column(unit: WorkUnit, names: Sequence[str], rows_per_batch: int) -> str:
+def _find_failing_column(unit: WorkUnit, names: Sequence[str]) -> str:
     """Return which column of a unit cannot be read, in words; none where it is not one of them.
 
     Arrow does not tell, and so each is read by itself.
@@ -292,7 +287,7 @@ def _find_failing_column(unit: WorkUnit, names: Sequence[str], rows_per_batch: i
         with _open(unit.shard, USUAL) as file:
             for name in names:
                 try:
-                    for _ in _iterate_batches(file, unit, [name], rows_per_batch):
+                    for _ in _iterate_batches(file, unit, [name], _LOOKED_AT_ROWS):
                         pass
                 except (OSError, pa.ArrowException):
                     return f", in column {name!r}"

@@ -1,6 +1,6 @@
 """The footers of Parquet files: what they say of columns and row groups, before any row is read."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 import os
 
 import pyarrow as pa
@@ -87,7 +87,7 @@ def holds_more_than(
     Raises:
         InputError: columns are encrypted, so that nobody can tell.
     """
-    widths = _list_widths(metadata, names)
+    widths = list_widths(metadata, names)
     row_width = sum(widths.values())
     groups = list_groups(metadata)
     at_most = 0
@@ -105,31 +105,17 @@ def holds_more_than(
     return decoded_bytes > limit
 
 
-def count_row_bytes(
-    metadata: pq.FileMetaData,
-    groups: Sequence[int],
-    names: set[str],
-) -> int:
-    """Return the bytes of a row in memory, in the row group where they are most.
+def list_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
+    """Return the bytes of a value, by number of the leaf, of the leaves that some columns have.
 
-    That is their mean in each row group, as far as the footer tells.
+    Of texts, which differ, the least.
 
     Args:
         metadata: a file's footer.
-        groups: numbers of the row groups.
-        names: those of the columns that are read.
+        names: those of the columns.
     """
-    widths = _list_widths(metadata, names)
-    most = 0
-    for number in groups:
-        group = metadata.row_group(number)
-        group_bytes = 0
-        for leaf, width in widths.items():
-            column = group.column(leaf)
-            group_bytes += _count_column_bytes(column, width)
-        rows = max(1, group.num_rows)
-        most = max(most, group_bytes // rows)
-    return most
+    leaves = _list_leaves(metadata, names)
+    return {number: _get_width(leaf) for number, leaf in leaves.items()}
 
 
 def refuse_intervals(
@@ -161,15 +147,6 @@ def refuse_intervals(
 def _read_footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
     with open_for(url, USUAL) as parquet:
         return parquet.schema_arrow, parquet.metadata
-
-
-def _list_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
-    """Return the bytes of a value, by number of the leaf, of the leaves that some columns have."""
-    leaves = _list_leaves(metadata, names)
-    widths = {}
-    for number, leaf in leaves.items():
-        widths[number] = _get_width(leaf)
-    return widths
 
 
 def _list_leaves(metadata: pq.FileMetaData, names: set[str]) -> dict[int, pq.ColumnSchema]:
