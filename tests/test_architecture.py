@@ -113,7 +113,9 @@ SIBLINGS = {
     "transforms.output.part_writer": {
         "transforms.output.part_file",
         "transforms.output.row_groups",
+        "transforms.output.sorted_rows",
     },
+    "transforms.output.sorted_rows": {"transforms.output.row_groups"},
     "transforms.output.books": {
         "transforms.output.done_record",
         "transforms.output.many_requests",

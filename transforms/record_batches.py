@@ -38,10 +38,16 @@ def filter_rows(rows: pa.RecordBatch, mask: np.ndarray) -> pa.RecordBatch:
         return take_rows(rows, np.flatnonzero(mask))
 
 
-def dump_rows(rows: pa.RecordBatch) -> bytes:
-    """Return a record batch as bytes."""
+def dump_rows(rows: pa.RecordBatch, compression: str | None = None) -> bytes:
+    """Return a record batch as bytes.
+
+    Args:
+        rows: the record batch.
+        compression: as Arrow calls it; None for none.
+    """
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
         writer.write_batch(rows)
     content = sink.getvalue()
     return content.to_pybytes()

@@ -26,7 +26,7 @@ from tests.transforms.written_units import (
     write_units,
 )
 from transforms.formats.output import FileFormat
-from transforms.output import part_writer
+from transforms.output import part_writer, sorted_rows
 from transforms.output.done_record import (
     is_done,
     read_done_record,
@@ -152,6 +152,51 @@ def test_sort_by_is_a_stable_sort_inside_each_file(
             f"select row from rows where row >= {40 * number} and row < {40 * number + 40} order by {order}"
         ).fetchnumpy()
         assert table["row"].to_pylist() == expected["row"].tolist()
+
+
+def test_rows_that_were_put_aside_are_sorted_in_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 900 rows in two files, 12 bytes each, 100 are sorted at a time, and 200 or more are a row group."""
+    monkeypatch.setattr(sorted_rows, "_RUN_BYTES", 1_200)
+    monkeypatch.setattr(sorted_rows, "_BLOCK_BYTES", 120)
+    monkeypatch.setattr(sorted_rows, "_LOADED_BYTES", 1_200)
+    monkeypatch.setattr(part_writer, "_ROW_GROUP_BYTES", 2_400)
+    run = planned_run(str(tmp_path), [])
+    ids = np.random.default_rng(0).permutation(900)
+    columns = [{"id": part, "p": (part % 7).astype(np.float32)} for part in np.split(ids, 30)]
+    batches = [
+        scored_batch(make_unit(), i * 30, [], columns=c, last=i == 29)
+        for i, c in enumerate(columns)
+    ]
+    how = file_format(sort_by=(("p", "descending"), ("id", "ascending")), rows_per_file=600)
+    (part,) = write_units(run, batches, how)
+    groups = []
+    for number, table in enumerate(stored(run, part)):
+        in_file = ids[600 * number : 600 * number + 600]
+        expected = sorted(in_file.tolist(), key=lambda row: (-(row % 7), row))
+        assert table["id"].to_pylist() == expected
+        footer = pq.read_metadata(f"{run.attempts}/{part.scored[number].path}")
+        groups += [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+    assert len(groups) > 2
+    assert max(groups) < 500
+
+
+def test_the_values_of_rejected_rows_are_put_aside(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorted_rows, "_RUN_BYTES", 1_200)
+    monkeypatch.setattr(sorted_rows, "_BLOCK_BYTES", 120)
+    unit = make_unit(2, 600, first_row=100)
+    batches = [
+        scored_batch(
+            unit, first, [], bad=tuple(range(first + 29, first - 1, -1)), last=first == 670
+        )
+        for first in range(100, 700, 30)
+    ]
+    (part,) = write_units(run, batches)
+    assert part.rows_rejected == 600
+    assert rejected_rows(run, part)["row"].to_pylist() == list(range(100, 700))
 
 
 def test_the_same_rows_give_the_same_bytes_however_they_are_cut(run: RunFolder) -> None:

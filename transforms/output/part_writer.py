@@ -1,5 +1,6 @@
 """One attempt at consecutive rows of a unit: scored files, and at most one of rejected rows."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 import os
 import socket
@@ -14,7 +15,9 @@ from storage.layout import RunFolder, refuse_links
 from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
 from transforms.formats.output import FileFormat
 from transforms.output.part_file import PartFile
-from transforms.output.row_groups import cut_into_row_groups, sort_rows
+from transforms.output.row_groups import cut_into_row_groups
+from transforms.output.sorted_rows import SortedRows
+from transforms.row_sizes import count_decoded_bytes
 from transforms.timing import StageTimes, peak_memory
 
 # Rows that are collected before they are written as one row group.
@@ -55,7 +58,11 @@ class PartWriter:
         self._pending_rows = 0
         self._pending_bytes = 0
         self._filtered = 0
-        self._rejected: list[pa.RecordBatch] = []
+        # Rows that are sorted inside a file wait until all of them are there.
+        self._waiting = SortedRows(file_format.sort_by)
+        # Stages reject in turn, so the rows of a batch do not come in their order.
+        self._rejected = SortedRows([("row", "ascending")])
+        self._rejected_schema: pa.Schema | None = None
         self._placement = ""
         self._file: PartFile | None = None
         self._noted = time.monotonic()
@@ -73,7 +80,9 @@ class PartWriter:
             self.next_row += batch.rows_in
             self._filtered += batch.rows_filtered
             self._placement = batch.computed_by
-            self._rejected += [rejected.rows for rejected in batch.rejected]
+            for rejected in batch.rejected:
+                self._rejected_schema = rejected.rows.schema
+                self._rejected.add(rejected.rows)
             self._append(batch.rows)
             self._note_progress()
 
@@ -89,6 +98,8 @@ class PartWriter:
 
         Nobody is going to name it, and a full disk needs the room.
         """
+        self._waiting.close()
+        self._rejected.close()
         if self._file is not None:
             self._file.abandon()
         for file in self._scored:
@@ -142,29 +153,31 @@ class PartWriter:
         while rows.num_rows:
             room = self._format.rows_per_file - self._rows_in_file
             here = rows.slice(0, room)
-            self._pending.append(here)
             self._pending_rows += here.num_rows
-            self._pending_bytes += here.nbytes
+            if self._format.sort_by:
+                self._waiting.add(here)
+            else:
+                self._pending.append(here)
+                self._pending_bytes += count_decoded_bytes(here)
             rows = rows.slice(here.num_rows)
             if self._rows_in_file == self._format.rows_per_file:
                 self._close_file()
         is_enough = self._pending_rows >= _ROW_GROUP_ROWS or self._pending_bytes >= _ROW_GROUP_BYTES
-        # Rows that are sorted inside a file wait until all of them are there.
         if is_enough and not self._format.sort_by:
             self._flush()
 
     def _flush(self) -> None:
         """Write what was collected, as one row group where that can be."""
-        schema = self._format.schema.remove_metadata()
-        table = pa.Table.from_batches(self._pending, schema=schema)
-        if self._format.sort_by:
-            table = sort_rows(table, self._format.sort_by)
         if self._file is None:
             number = len(self._scored)
             name = f"{self._name}-{number:03d}.{self._format.format}"
             self._file = PartFile(self._run, name, self._format)
-        for row_group in cut_into_row_groups(table, schema):
-            self._file.write(row_group)
+        schema = self._format.schema.remove_metadata()
+        if self._format.sort_by and self._pending_rows:
+            _write_row_groups(self._file, self._waiting.drain(), schema)
+        else:
+            table = pa.Table.from_batches(self._pending, schema=schema)
+            _write_row_groups(self._file, [table], schema)
         self._pending = []
         self._pending_rows = 0
         self._pending_bytes = 0
@@ -179,15 +192,12 @@ class PartWriter:
             self._file = None
 
     def _write_rejected(self) -> tuple[WrittenFile, ...]:
-        if not self._rejected:
+        if self._rejected_schema is None:
             return ()
-        # Stages reject in turn, so the rows of a batch do not come in their order.
-        rejected_rows = pa.Table.from_batches(self._rejected)
-        table = sort_rows(rejected_rows, [("row", "ascending")])
         # As Parquet whatever the scores are written as: they may hold nested values.
         look = FileFormat(
             "parquet",
-            schema=rejected_rows.schema,
+            schema=self._rejected_schema,
             repeating=(),
             sort_by=(),
             # All of them go into one file.
@@ -196,8 +206,7 @@ class PartWriter:
         name = f"{self._name}-rejected.parquet"
         # Kept as the open file, so that `abandon` finds it.
         self._file = PartFile(self._run, name, look)
-        for row_group in cut_into_row_groups(table, look.schema):
-            self._file.write(row_group)
+        _write_row_groups(self._file, self._rejected.drain(), look.schema)
         rejected = self._file.close()
         self._file = None
         return (rejected,)
@@ -212,3 +221,32 @@ class PartWriter:
         files.make_folder(self._run.progress, above=False)
         note = files.join(self._run.progress, self._name)
         files.put(note, str(rows).encode(), above=False)
+
+
+def _write_row_groups(file: PartFile, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write tables in their order, several small ones as one row group.
+
+    Args:
+        file: where they go.
+        tables: the rows, as batches have them or as they come sorted.
+        schema: the types that they are written in.
+    """
+    pending: list[pa.Table] = []
+    pending_bytes = 0
+    for table in tables:
+        pending.append(table)
+        pending_bytes += count_decoded_bytes(table)
+        if pending_bytes < _ROW_GROUP_BYTES:
+            continue
+        _write_together(file, pending, schema)
+        pending = []
+        pending_bytes = 0
+    # A file gets an empty row group only if it has no rows at all.
+    if pending:
+        _write_together(file, pending, schema)
+
+
+def _write_together(file: PartFile, tables: Sequence[pa.Table], schema: pa.Schema) -> None:
+    together = pa.concat_tables(tables)
+    for row_group in cut_into_row_groups(together, schema):
+        file.write(row_group)

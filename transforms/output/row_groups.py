@@ -47,14 +47,22 @@ def sort_rows(table: pa.Table, sort_by: Sequence[tuple[str, str]]) -> pa.Table:
         table: the rows.
         sort_by: (column, `ascending` or `descending`); texts by their letters, also in dictionaries.
     """
+    order = find_order(table, sort_by)
+    columns = [_take(column, order) for column in table.columns]
+    return pa.table(columns, names=table.column_names)
+
+
+def find_order(table: pa.Table, sort_by: Sequence[tuple[str, str]]) -> pa.Array:
+    """Return the positions (uint64) of the rows in another order; equal ones stay in theirs.
+
+    Args:
+        table, sort_by: as for `sort_rows`.
+    """
     keys = {}
     for name, _ in sort_by:
         column = table.column(name)
         keys[name] = _to_sortable(column)
-    by_keys = pa.table(keys)
-    order = pc.sort_indices(by_keys, sort_keys=list(sort_by))
-    columns = [_take(column, order) for column in table.columns]
-    return pa.table(columns, names=table.column_names)
+    return pc.sort_indices(pa.table(keys), sort_keys=list(sort_by))
 
 
 def cut_into_row_groups(table: pa.Table, schema: pa.Schema) -> Iterator[pa.Table]:

@@ -1,0 +1,243 @@
+"""Rows that wait until all rows of their file are there, to be sorted: in memory, or beside it.
+
+Once they are many they are sorted and put aside, as a run; in the end all runs are merged, of which a
+part each is in memory.
+
+    runs     [a d g | k p]   [b c h | i z]      | what is loaded of each
+    merged   a b c d g                          up to the first end of what is loaded: behind it the
+                                                first run may go on
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+import tempfile
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import types
+import pyarrow.compute as pc
+
+from configs.errors import PublishError
+from storage.scratch import ScratchFile, Span
+from transforms.logical_types import cast_column, type_with_kernels
+from transforms.output.row_groups import find_order, sort_rows
+from transforms.record_batches import dump_rows, load_rows
+from transforms.row_sizes import count_decoded_bytes, cut_rows
+
+# More are put aside: to sort rows takes two copies of them.
+_RUN_BYTES = 128 << 20
+# What is put aside, and loaded again, at a time.
+_BLOCK_BYTES = 1 << 20
+# How many runs are merged at once, and what is loaded of all of them together.
+_MERGED_RUNS = 16
+_LOADED_BYTES = 64 << 20
+
+SortBy = Sequence[tuple[str, str]]
+# Where the blocks of sorted rows are.
+_Run = Sequence[Span]
+
+
+class SortedRows:
+    """Collects rows of one schema, and gives them in order.
+
+    Args:
+        sort_by: (column, `ascending` or `descending`); equal rows stay in their order.
+    """
+
+    def __init__(self, sort_by: SortBy) -> None:
+        self._sort_by = list(sort_by)
+        self._scratch = ScratchFile()
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_bytes = 0
+        self._runs: list[_Run] = []
+        # In which sorted rows come out; known once there are some.
+        self._schema: pa.Schema | None = None
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take some more rows.
+
+        Raises:
+            PublishError: they must be put aside, and there is no room.
+        """
+        self._pending.append(rows)
+        self._pending_bytes += count_decoded_bytes(rows)
+        if self._pending_bytes >= _RUN_BYTES:
+            self._put_aside()
+
+    def drain(self) -> Iterator[pa.Table]:
+        """Yield all rows in order, in one table as long as none were put aside.
+
+        Raises:
+            PublishError: what was put aside cannot be read, or there is no room for more.
+        """
+        if not self._runs:
+            if self._pending:
+                yield self._sort_pending()
+            return
+        if self._pending:
+            self._put_aside()
+        runs = self._runs
+        while len(runs) > _MERGED_RUNS:
+            runs = self._merge_some(runs)
+        yield from self._merge(runs)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all rows."""
+        self._scratch.close()
+        self._pending = []
+        self._pending_bytes = 0
+        self._runs = []
+
+    def _sort_pending(self) -> pa.Table:
+        table = pa.Table.from_batches(self._pending)
+        self._pending = []
+        self._pending_bytes = 0
+        return sort_rows(table, self._sort_by)
+
+    def _put_aside(self) -> None:
+        table = self._sort_pending()
+        self._schema = table.schema
+        self._runs.append(self._store([table]))
+
+    def _merge_some(self, runs: Sequence[_Run]) -> list[_Run]:
+        """Return fewer and longer runs: neighbours are merged, so that equal rows stay in order."""
+        merged: list[_Run] = []
+        for first in range(0, len(runs), _MERGED_RUNS):
+            neighbours = runs[first : first + _MERGED_RUNS]
+            if len(neighbours) == 1:
+                merged += neighbours
+            else:
+                merged.append(self._store(self._merge(neighbours)))
+        return merged
+
+    def _store(self, tables: Iterable[pa.Table]) -> _Run:
+        spans = []
+        for table in tables:
+            for rows in _to_storable(table).to_batches():
+                for block in cut_rows(rows, _BLOCK_BYTES):
+                    content = dump_rows(_without_unused(block), compression="lz4")
+                    with _explained():
+                        spans.append(self._scratch.append(content))
+        return spans
+
+    def _merge(self, runs: Sequence[_Run]) -> Iterator[pa.Table]:
+        """Yield the rows of some runs in order, a part at a time."""
+        assert self._schema is not None  # noqa: S101 - there are runs
+        share_bytes = _LOADED_BYTES // len(runs)
+        heads = [_Head(self._scratch, run) for run in runs]
+        while True:
+            for head in heads:
+                head.fill(share_bytes)
+            heads = [head for head in heads if len(head)]
+            if not heads:
+                return
+            counts = _count_next(heads, self._sort_by)
+            pairs = zip(heads, counts, strict=True)
+            first_rows = [head.take(count) for head, count in pairs]
+            table = sort_rows(pa.concat_tables(first_rows), self._sort_by)
+            columns = zip(table.columns, self._schema.types, strict=True)
+            restored = [cast_column(column, dtype) for column, dtype in columns]
+            yield pa.Table.from_arrays(restored, schema=self._schema)
+
+
+class _Head:
+    """The first rows of a run that were not taken yet, as far as they are loaded.
+
+    Args:
+        scratch: where the run is.
+        run: its blocks.
+    """
+
+    def __init__(self, scratch: ScratchFile, run: _Run) -> None:
+        self._scratch = scratch
+        self._rest = list(reversed(run))
+        self._loaded: list[pa.RecordBatch] = []
+
+    def __len__(self) -> int:
+        return sum(rows.num_rows for rows in self._loaded)
+
+    @property
+    def rows(self) -> pa.Table:
+        """Return what is loaded."""
+        return pa.Table.from_batches(self._loaded)
+
+    @property
+    def is_all(self) -> bool:
+        """Tell whether nothing is left to load."""
+        return not self._rest
+
+    def fill(self, most_bytes: int) -> None:
+        """Load blocks, at least one, as long as they are fewer bytes."""
+        loaded_bytes = sum(map(count_decoded_bytes, self._loaded))
+        # Else one block would be loaded for each that is taken, and little merged each time.
+        if self._loaded and loaded_bytes > most_bytes // 2:
+            return
+        while self._rest and (not self._loaded or loaded_bytes < most_bytes):
+            span = self._rest.pop()
+            with _explained():
+                content = self._scratch.read(span)
+            rows = load_rows(content)
+            self._loaded.append(rows)
+            loaded_bytes += count_decoded_bytes(rows)
+
+    def take(self, count: int) -> pa.Table:
+        """Return the first rows, which leave."""
+        rows = self.rows
+        rest = rows.slice(count).to_batches()
+        self._loaded = [batch for batch in rest if batch.num_rows]
+        return rows.slice(0, count)
+
+
+def _count_next(heads: Sequence[_Head], sort_by: SortBy) -> list[int]:
+    """Return how many rows of each head come before all that are not loaded."""
+    names = [name for name, _ in sort_by]
+    keys = pa.concat_tables([head.rows.select(names) for head in heads])
+    order = find_order(keys, sort_by).to_numpy()
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order))
+    stops = np.cumsum([len(head) for head in heads])
+    # Behind the last loaded row of a run others of it may follow, and none before.
+    lasts = [ranks[stop - 1] for head, stop in zip(heads, stops, strict=True) if not head.is_all]
+    count = min(lasts, default=len(order) - 1) + 1
+    chosen = np.sort(order[:count])
+    places = np.searchsorted(chosen, [0, *stops])
+    counts: list[int] = np.diff(places).tolist()
+    return counts
+
+
+def _to_storable(table: pa.Table) -> pa.Table:
+    """Return rows without views, with every slice of which all letters would be stored."""
+    columns = []
+    for column in table.columns:
+        dtype = type_with_kernels(column.type)
+        columns.append(cast_column(column, dtype))
+    return pa.table(columns, names=table.column_names)
+
+
+def _without_unused(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows whose large dictionaries hold only what is used: each block stores its own."""
+    columns = [_drop_unused(column) for column in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
+
+
+def _drop_unused(column: pa.Array) -> pa.Array:
+    if not types.is_dictionary(column.type) or len(column.dictionary) <= len(column):
+        return column
+    used = pc.unique(column.indices).drop_null()
+    # In their order, which may mean something.
+    used = used.take(pc.sort_indices(used))
+    indices = pc.index_in(column.indices, value_set=used).cast(column.type.index_type)
+    values = column.dictionary.take(used)
+    return pa.DictionaryArray.from_arrays(indices, values, ordered=column.type.ordered)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PublishError(
+            f"{tempfile.gettempdir()}: rows that wait to be sorted cannot be kept there: "
+            f"{error.strerror or error}; make room there, or name another folder in TMPDIR"
+        ) from error
