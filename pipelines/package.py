@@ -38,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
     # Last, so that a file that happens to lie there takes no library's place.
     sys.path.append(str(Path.cwd()))
     sample = read_sample(job.sample)
-    packed = pack(job, sample)
+    expected = read_sample([job.expected]) if job.expected is not None else None
+    packed = pack(job, sample, expected)
     starter = write_starter_job(job, packed.card, packed.steps, packed.types)
     if not arguments.quiet:
         _say_result(job, packed)

@@ -8,18 +8,23 @@ from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packaging.differences import find_difference
-from pipelines.packaging.sample import read_sample
 from transforms.score_columns import ScoreColumns, list_score_columns, score_columns
 
 # Other code may add in another order, or in float64.
 _TOLERANCE = 1e-4
 
 
-def check_expected(job: PackagingJob[AnyStep], rows: pa.Table, outputs: Arrays) -> list[str]:
+def check_expected(
+    job: PackagingJob[AnyStep],
+    expected: pa.Table,
+    rows: pa.Table,
+    outputs: Arrays,
+) -> list[str]:
     """Compare every column of the author's scores that the package makes, row by row, by key.
 
     Args:
         job: the job, which names the file and the key.
+        expected: the author's scores.
         rows: of the sample, that were scored.
         outputs: of the network for these rows.
 
@@ -30,19 +35,17 @@ def check_expected(job: PackagingJob[AnyStep], rows: pa.Table, outputs: Arrays) 
         InputError: the file has no key, none of these rows, or no column of scores.
         ModelError: a column differs.
     """
-    if job.expected is None or job.key is None:
-        return []
     how = ScoreColumns(job.activation or "none", job.labels)
     wanted = list_score_columns(outputs, how)
-    expected = read_sample([job.expected])
     names = [name for name in wanted if name in expected.column_names]
-    if job.key not in expected.column_names or not names:
+    key = str(job.key)
+    if key not in expected.column_names or not names:
         raise InputError(
-            f"expected {job.expected}: must have the key {job.key!r} and at least one of {wanted}; "
+            f"expected {job.expected}: must have the key {key!r} and at least one of {wanted}; "
             f"it has {expected.column_names}"
         )
     made = score_columns(outputs, how, names)
-    scored, author = _join(rows.column(job.key), expected.column(job.key))
+    scored, author = _join(rows.column(key), expected.column(key))
     if not len(scored):
         raise InputError(f"expected {job.expected}: has no key of the sample")
     notes = []
