@@ -27,7 +27,11 @@ def read_sample(paths: Sequence[str]) -> pa.Table:
         InputError: a path that matches nothing, a file that cannot be read, or no rows.
     """
     absolute = [files.to_absolute(path) for path in paths]
-    listed, _ = list_shards(absolute)
+    try:
+        listed, _ = list_shards(absolute)
+    except InputError as error:
+        # The listing speaks of a job's field.
+        raise InputError(str(error).replace("source.paths", "sample", 1)) from error
     tables: list[pa.Table] = []
     rows = 0
     for file in listed:
