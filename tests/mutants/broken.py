@@ -109,8 +109,8 @@ PROMISES = (
     Promise(
         "a symbolic link in the output is not followed out of it",
         "storage/layout.py",
-        "    if files.is_local(url) and leads_out(Path(url), Path(run.output)):",
-        "    if not files.is_local(url) and leads_out(Path(url), Path(run.output)):",
+        "    if not files.is_local(url):\n        return\n    if leads_out(",
+        "    if files.is_local(url):\n        return\n    if leads_out(",
         ("tests/storage/test_layout.py", "tests/transforms/test_publish.py", "tests/security"),
     ),
     Promise(
@@ -204,8 +204,8 @@ PROMISES = (
     Promise(
         "the last mini-batch is filled up, so that bits do not depend on how rows were cut",
         "model_zoo/scoring/mini_batches.py",
-        "cut_windows(start, stop, start, self._fit(call.batch_rows))",
-        "cut_windows(start, stop, start, min(call.batch_rows, call.rows - start))",
+        "        batch_rows = self._fit(call.batch_rows)\n        pending",
+        "        batch_rows = min(call.batch_rows, call.rows - start)\n        pending",
         ("tests/model_zoo/scoring/test_memory_and_hangs.py", "tests/pipelines/test_score.py"),
     ),
     Promise(
