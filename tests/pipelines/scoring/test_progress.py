@@ -164,6 +164,13 @@ def test_a_bar_is_drawn_every_half_second_and_never_goes_back(
     assert "1.50k/2.00k" in last
 
 
+def test_a_bar_stands_where_rows_are_as_many_or_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = RunLog(terminal=Terminal())
+    show("_show_bar", Counts([0, 15, 12, 15, 15, 15]), 20, log, monkeypatch)
+    last = log.terminal.getvalue().rpartition("\r")[2]  # type: ignore[union-attr]
+    assert "15.0/20.0" in last
+
+
 @pytest.mark.parametrize(
     ("is_terminal", "is_json", "is_quiet", "shown"),
     [
