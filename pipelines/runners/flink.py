@@ -51,7 +51,7 @@ def count_slots(master: str) -> int:
             overview = json.load(answer)
         slots = int(overview["slots-total"])
         return max(1, slots)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobError(
             f"--flink_master {master}: does not tell its number of task slots ({error}); "
             "start the cluster, correct the address, or give --parallelism"
