@@ -91,10 +91,14 @@ SIBLINGS = {
         "transforms.formats.csv_records",
     },
     "transforms.formats.csv_records": {
+        "transforms.formats.csv_bits",
         "transforms.formats.csv_dialect",
         "transforms.formats.csv_quotes",
     },
-    "transforms.formats.csv_quotes": {"transforms.formats.csv_dialect"},
+    "transforms.formats.csv_quotes": {
+        "transforms.formats.csv_bits",
+        "transforms.formats.csv_dialect",
+    },
     "transforms.formats.csv_split": {
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
