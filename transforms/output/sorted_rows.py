@@ -25,11 +25,11 @@ from transforms.record_batches import dump_rows, load_rows
 from transforms.row_sizes import count_decoded_bytes, cut_rows
 
 # More are put aside: to sort rows takes two copies of them.
-_RUN_BYTES = 128 << 20
+_RUN_BYTES = 64 << 20
 # What is put aside, and loaded again, at a time.
 _BLOCK_BYTES = 1 << 20
 # How many runs are merged at once, and what is loaded of all of them together.
-_MERGED_RUNS = 16
+_MERGED_RUNS = 32
 _LOADED_BYTES = 64 << 20
 
 SortBy = Sequence[tuple[str, str]]
