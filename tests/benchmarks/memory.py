@@ -102,7 +102,7 @@ def measure(shape: Shape, folder: Path, shard_bytes: int) -> tuple[int, int, flo
 
 
 def write_shard(shape: Shape, path: Path, rows: int, row_bytes: int) -> None:
-    """Write a shard; made a part at a time, so that the memory does not grow with it."""
+    """Write a shard."""
     schema = pa.schema(
         [("id", pa.int64()), *((name, pa.float32()) for name in FEATURES)]
         + [(name, pa.string()) for name in shape.names]
@@ -114,10 +114,9 @@ def write_shard(shape: Shape, path: Path, rows: int, row_bytes: int) -> None:
                 writer.write_batch(batch)
         return
     repeating = shape.names if shape.texts != "random" else False
-    with pq.ParquetWriter(path, schema, use_dictionary=repeating) as writer:
-        # Buffered: one row group for all of them.
-        for batch in batches:
-            writer.write_batch(batch, row_group_size=rows)
+    # All in one row group, for which all must be there.
+    table = pa.Table.from_batches(batches, schema=schema)
+    pq.write_table(table, path, use_dictionary=repeating, row_group_size=table.num_rows)
 
 
 def _make_batches(

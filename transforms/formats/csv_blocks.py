@@ -21,6 +21,8 @@ from transforms.formats.csv_text import CsvText
 _BLOCK_BYTES = BLOCK_BYTES
 # Means nothing under any dialect.
 _FILLER = b"\0"
+# Of a block of rows shorter than 32 bytes some at a time: each may be rejected, with a record of its own.
+_MOST_RECORDS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class _RecordReader:
                 longest=_BLOCK_BYTES,
             )
             if len(records):
-                yield records
+                yield from _cut_records(records, is_column)
             self._count(records)
             self._refuse_open_end(f"row {self._next_row}", records, self._next_line)
             if _is_overlong(records):
@@ -230,6 +232,24 @@ class _RecordReader:
             "so that all rows behind it would be lost; close it, or double it inside a quoted "
             "field; where no value holds a line break, --set source.csv.newlines_in_values=false "
             "makes each line a row, and such a quote costs its row alone"
+        )
+
+
+def _cut_records(records: Records, is_column: bool) -> Iterator[Records]:
+    """Yield records as they are, or some at a time where they are very many."""
+    if len(records) <= _MOST_RECORDS:
+        yield records
+        return
+    for first in range(0, len(records), _MOST_RECORDS):
+        last = min(first + _MOST_RECORDS, len(records)) - 1
+        text = records.text[records.starts[first] : records.nexts[last]]
+        # Found again, as their places are others in a text of their own.
+        yield find_records(
+            text,
+            records.dialect,
+            is_last=True,
+            keeps_blank=is_column,
+            longest=_BLOCK_BYTES,
         )
 
 

@@ -104,6 +104,8 @@ def test_the_books_are_those_of_a_slow_machine(
     block_bytes = max(block_bytes, longest_run + 1)
     monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(csv_split, "PIECE_BYTES", piece_bytes)
+    # Blocks of many records come in several.
+    monkeypatch.setattr(csv_blocks, "_MOST_RECORDS", piece_bytes % 5 + 1)
 
     expected = expected_of(text, dialect, block_bytes)
     assert books_of((unit_of(path, None),), names, dialect) == expected
@@ -167,3 +169,17 @@ def test_a_parser_that_finds_other_rows_ends_the_run(
     path = file(b"a,b,c\n1,2,3\n4,5,6\n")
     with pytest.raises(InputError, match=words):
         list(csv_blocks.read_csv_blocks(str(path), NAMES, CsvDialect()))
+
+
+@pytest.mark.parametrize("row", [b"1\n", b"1,2\n", b'"",\r\n'])
+def test_of_very_short_rows_some_come_at_a_time(
+    row: bytes, file: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them may be rejected, and a record of why is larger than such a row."""
+    monkeypatch.setattr(csv_blocks, "_MOST_RECORDS", 300)
+    path = file(b"a,b\n" + row * 1_000)
+    blocks = list(csv_blocks.read_csv_blocks(str(path), ["a", "b"], CsvDialect()))
+    counts = [len(block.row_numbers) + len(block.broken) for block in blocks]
+    assert counts == [300, 300, 300, 100]
+    numbers = [n for block in blocks for n in (*block.row_numbers.tolist(), *block.broken)]
+    assert numbers == list(range(1_000))
