@@ -282,7 +282,7 @@ def test_a_terminated_program_says_what_became_of_its_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     left: list[int] = []
-    monkeypatch.setattr(command_line, "leave", left.append)
+    monkeypatch.setattr(command_line, "end_process", left.append)
     monkeypatch.setattr(command_line, "cancel_jobs", lambda: confirmed)
     before = signal.getsignal(signal.SIGTERM)
     try:

@@ -9,7 +9,7 @@ import pytest
 from configs.errors import JobError, ModelError
 from model_zoo.package.package import SMOKE, Package, read_package
 from model_zoo.steps.function import Function
-from pipelines.planning.model_checks import check_functions, check_preprocessing
+from pipelines.planning.model_checks import check_preprocessing, check_users_code
 from tests.pipelines.planning.cards import make_job
 from tests.support.builders import FEATURES, parquet, tiny_package
 
@@ -48,7 +48,7 @@ def test_a_package_s_function_must_be_of_a_module_that_the_job_lists(tmp_path: P
     step = Function(step="function", function="my_steps:f")
     package = read_package(tiny_package(tmp_path / "model"))
     with_function = Package(**{**vars(package), "steps": (*package.steps, step)})
-    check_functions(make_job(tmp_path), package)
-    check_functions(make_job(tmp_path, preprocess={"modules": ["my_steps"]}), with_function)
+    check_users_code(make_job(tmp_path), package)
+    check_users_code(make_job(tmp_path, preprocess={"modules": ["my_steps"]}), with_function)
     with pytest.raises(JobError, match=r"calls my_steps:f; list my_steps in preprocess\.modules"):
-        check_functions(make_job(tmp_path, preprocess={"modules": ["others"]}), with_function)
+        check_users_code(make_job(tmp_path, preprocess={"modules": ["others"]}), with_function)

@@ -13,8 +13,9 @@ from model_zoo.engines.settings import Settings
 from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.make_plan import _count_rows_per_batch, make_plan
 from pipelines.planning.manifest_head import manifest_head
-from pipelines.planning.plan import Plan, _count_rows_per_batch, make_plan
+from pipelines.planning.plan import Plan
 from tests.pipelines.planning.cards import make_card_of
 from tests.support.builders import tiny_package
 from tests.support.jobs import small_table, write_job, write_parquet

@@ -11,7 +11,8 @@ import pytest
 from configs.errors import InputError
 from configs.load import load
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.plan import Plan, make_plan
+from pipelines.planning.make_plan import make_plan
+from pipelines.planning.plan import Plan
 from pipelines.tuning import sampling
 from pipelines.tuning.sample import Sample
 from pipelines.tuning.sampling import _count_part_rows, _count_wanted_rows, take_sample

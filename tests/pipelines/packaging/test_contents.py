@@ -1,4 +1,4 @@
-"""What of the training rows a package holds: the first of them, and a profile of every column and output."""
+"""What any package holds of rows that were scored: the first of them, and a profile of every column and output."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from model_zoo.package.package import read_package
-from pipelines.training.package_contents import TrainingRows, make_smoke_table
+from pipelines.packaging.contents import ScoredRows, make_smoke_table
 
 
 def test_the_smoke_table_is_of_the_first_rows_with_what_the_network_took_and_gave() -> None:
     rows = pa.table({"a": [10, 11, 12, 13], "b": ["p", "q", "r", "s"]})
     inputs = {"x": np.arange(8, dtype=np.float32).reshape(4, 2)}
     outputs = {"logit": np.arange(4, dtype=np.float32)}
-    smoke = make_smoke_table(TrainingRows(rows, inputs, outputs), 3)
+    smoke = make_smoke_table(ScoredRows(rows, inputs, outputs), 3)
     assert smoke.to_pydict() == {
         "a": [10, 11, 12],
         "b": ["p", "q", "r"],
