@@ -14,8 +14,9 @@ from typing import IO, Any, TextIO
 from configs.errors import PublishError
 
 _STANDARD_FILES = 3
-# What nobody holds is closed.
-_held: list[IO[bytes]] = []
+_STDOUT = 1
+# By the number of what was closed: what nobody holds is closed again.
+_held: dict[int, IO[bytes]] = {}
 # What a stream fails with: the system's reasons, and Python's own for one that is closed.
 _LOST = (OSError, ValueError)
 # What moves the cursor, colours, renames windows, or turns the order of letters round. A name of a
@@ -39,7 +40,7 @@ def hold_standard_files() -> None:
         except OSError:
             # The lowest number that is free, and so this one.
             held = open(os.devnull, "r+b", buffering=0)  # noqa: SIM115 - until the process ends
-            _held.append(held)
+            _held[number] = held
             # Worker processes need it as much.
             os.set_inheritable(number, True)
     # Python has none where the file was closed when it started; libraries rely on them.
@@ -100,6 +101,11 @@ def write_result(text: str, what: str) -> None:
     Raises:
         PublishError: it cannot be written, and not because its reader has seen enough.
     """
+    if _STDOUT in _held:
+        # Writing would succeed, on nothing.
+        raise PublishError(
+            f"stdout: {what} cannot be written: it is closed; let stdout lead somewhere"
+        )
     error = write_text(sys.stdout, text)
     if error is None or isinstance(error, BrokenPipeError):
         return

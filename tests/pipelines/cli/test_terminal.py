@@ -4,6 +4,7 @@ import io
 import json
 import os
 from pathlib import Path
+import subprocess
 import sys
 import unicodedata
 
@@ -273,7 +274,7 @@ def test_the_other_programs_end_alike_whatever_becomes_of_what_they_say(
     words["tune"] = ["--set", f"model.tuning_report={tmp_path / 'report.json'}", "--rows", "16"]
     words["tune"] += ["--set", "model.dtype=auto", "--without", "compile"]
     # What evaluation is for stands on stdout alone.
-    is_lost = program == "evaluate" and lost == FULL
+    is_lost = program == "evaluate" and lost in (FULL, CLOSED)
     run = programs.run(f"pipelines.{program}", *words[program], stdout=lost, stderr=lost)
     assert run.returncode == (5 if is_lost else 0)
     run = programs.run(f"pipelines.{program}", "--no_such_flag", stdout=lost, stderr=lost)
@@ -300,6 +301,19 @@ def test_a_real_start_without_stdout_and_stderr(job: Path, tmp_path: Path) -> No
     run = start_program("pipelines.score", *words, closed=True)
     assert run.returncode == 0
     assert (output / "CURRENT").exists()
+
+
+@pytest.mark.program
+def test_a_path_that_a_closed_stdout_cannot_take_is_said(scored: str) -> None:
+    """As a shell closes it: `python -m pipelines.path OUTPUT >&-`."""
+    words = [sys.executable, "-m", "pipelines.path", scored]
+    closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *words], capture_output=True, text=True)
+    assert closed.returncode == 5
+    assert closed.stderr == (
+        "error: stdout: the path cannot be written: it is closed; let stdout lead somewhere\n"
+    )
+    nowhere = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert (nowhere.returncode, nowhere.stderr) == (0, "")
 
 
 def test_metrics_that_cannot_be_written_are_an_error_unless_the_reader_has_gone(
