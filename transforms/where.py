@@ -247,7 +247,11 @@ class _Evaluation:
                 f"postprocess.where names column {name!r}; there are {sorted(self.columns)}"
             )
         # Arrow compares neither views nor, with a list of values, dictionaries.
-        return decode(self.columns[name])
+        column = decode(self.columns[name])
+        if column.type == pa.float16():
+            # It compares no halves at all; wider, each is the same number.
+            return column.cast(pa.float32())
+        return column
 
 
 def _make_value_set(options: list[Any], dtype: pa.DataType) -> pa.Array:

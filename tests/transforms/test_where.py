@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from configs.errors import JobError
@@ -97,6 +98,17 @@ def test_comparisons_of_float32_are_exact(
         ).tolist()
         == expected
     )
+
+
+@pytest.mark.parametrize(("where", "sql"), [case for case in CASES if "p " in case[0]])
+def test_halves_are_compared_as_the_numbers_that_they_are(where: str, sql: str) -> None:
+    halves = COLUMNS["p"].cast(pa.float16())
+    # Wider by numpy: DuckDB has no halves either.
+    wider = pa.array(halves.to_numpy(zero_copy_only=False).astype(np.float64))
+    rows = pa.table({"row": range(6), **COLUMNS, "p": pc.if_else(halves.is_null(), None, wider)})
+    kept = duckdb.from_arrow(rows).filter(sql).order("row").fetchnumpy()["row"]
+    mask = where_mask(where, {**COLUMNS, "p": halves}, rows=6)
+    np.testing.assert_array_equal(np.flatnonzero(mask), kept)
 
 
 def test_no_rows() -> None:
