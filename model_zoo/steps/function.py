@@ -173,6 +173,12 @@ def _call_pandas(
         frame = user_function(given)
     if not isinstance(frame, pd.DataFrame):
         raise JobError(f"preprocess function {name} must return a pandas DataFrame")
+    # Else nothing would tell how many rows came back.
+    if not len(frame.columns):
+        raise JobError(
+            f"preprocess function {name} returned {len(frame)} rows without a column "
+            f"for {len(index)} rows; return the rows with what it adds"
+        )
     # Another number of rows is refused by name, with the column, further below.
     has_all_rows = len(frame) == len(index)
     if has_all_rows and not frame.index.equals(index):

@@ -51,6 +51,14 @@ def drop_a_row(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[1:]
 
 
+def no_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[[]]
+
+
+def nothing(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame()
+
+
 def not_a_frame(frame: pd.DataFrame) -> pd.Series:
     return frame["a"]
 

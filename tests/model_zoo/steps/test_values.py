@@ -398,6 +398,8 @@ def test_rows_on_which_a_user_function_fails_are_named() -> None:
         ("one_row_less", "arrow", "returned 7 values of 'x' for 8 rows"),
         ("a_list", "arrow", "must return dict"),
         ("drop_a_row", "pandas", "returned 7 values of 'a' for 8 rows"),
+        ("no_columns", "pandas", "returned 8 rows without a column for 8 rows; return the rows"),
+        ("nothing", "pandas", "returned 0 rows without a column for 8 rows; return the rows"),
         ("not_a_frame", "pandas", "must return a pandas DataFrame"),
         ("reversed_rows", "pandas", "must return the rows in their order; their index was changed"),
         ("NUMBER", "arrow", "is not a function that tests.transforms.user_functions defines"),
