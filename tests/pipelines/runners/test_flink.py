@@ -51,8 +51,9 @@ class _Answer(BaseHTTPRequestHandler):
         pass
 
 
+# Not called `cluster`, as a real one is, whose tests start programs.
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def rest_api() -> Iterator[Cluster]:
     with Cluster() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -63,22 +64,22 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.mark.parametrize(("told", "slots"), [(6, 6), (1, 1), (0, 1)])
 def test_a_cluster_has_the_slots_that_it_tells_and_one_at_least(
-    told: int, slots: int, cluster: Cluster
+    told: int, slots: int, rest_api: Cluster
 ) -> None:
     """One that is starting has none yet."""
-    cluster.answers["/overview"] = {"slots-total": told}
-    assert count_slots(cluster.address) == slots
-    assert count_slots(f"http://{cluster.address}/") == slots
+    rest_api.answers["/overview"] = {"slots-total": told}
+    assert count_slots(rest_api.address) == slots
+    assert count_slots(f"http://{rest_api.address}/") == slots
 
 
 @pytest.mark.parametrize(
     "answer", [{}, {"slots": 1}, {"slots-total": "many"}, {"slots-total": None}, [], None]
 )
-def test_an_address_that_tells_no_slots_is_refused(answer: Any, cluster: Cluster) -> None:
+def test_an_address_that_tells_no_slots_is_refused(answer: Any, rest_api: Cluster) -> None:
     """It may be that of another service, which answers in another form."""
-    cluster.answers["/overview"] = answer
+    rest_api.answers["/overview"] = answer
     with pytest.raises(JobError, match="does not tell its number of task slots"):
-        count_slots(cluster.address)
+        count_slots(rest_api.address)
 
 
 def jobs(*states: tuple[str, str]) -> dict[str, Any]:
@@ -89,9 +90,9 @@ def jobs(*states: tuple[str, str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scheme", ["", "http://"])
 def test_every_running_job_of_the_name_is_cancelled_and_no_other(
-    scheme: str, cluster: Cluster
+    scheme: str, rest_api: Cluster
 ) -> None:
-    cluster.answers["/jobs/overview"] = jobs(
+    rest_api.answers["/jobs/overview"] = jobs(
         ("night_1", "FAILED"),
         ("night_1", "RUNNING"),
         ("night_2", "RUNNING"),
@@ -99,20 +100,20 @@ def test_every_running_job_of_the_name_is_cancelled_and_no_other(
         ("night_1", "FINISHED"),
         ("night_1", "CANCELED"),
     )
-    flags = [f"--flink_master={scheme}{cluster.address}", "--parallelism=1"]
+    flags = [f"--flink_master={scheme}{rest_api.address}", "--parallelism=1"]
     result = SimpleNamespace(_job_id="night_1_0f3e", cancel=lambda: 1 / 0)
     make_cancellation(runner_options("FlinkRunner", flags), result)()
-    assert cluster.patched == ["/jobs/1?mode=cancel", "/jobs/3?mode=cancel"]
+    assert rest_api.patched == ["/jobs/1?mode=cancel", "/jobs/3?mode=cancel"]
 
 
-def test_a_job_that_the_cluster_does_not_run_is_no_confirmation(cluster: Cluster) -> None:
-    cluster.answers["/jobs/overview"] = jobs(("night_1", "FINISHED"), ("night_2", "RUNNING"))
-    flags = [f"--flink_master={cluster.address}", "--parallelism=1"]
+def test_a_job_that_the_cluster_does_not_run_is_no_confirmation(rest_api: Cluster) -> None:
+    rest_api.answers["/jobs/overview"] = jobs(("night_1", "FINISHED"), ("night_2", "RUNNING"))
+    flags = [f"--flink_master={rest_api.address}", "--parallelism=1"]
     result = SimpleNamespace(_job_id="night_1_0f3e")
     cancel = make_cancellation(runner_options("FlinkRunner", flags), result)
     with pytest.raises(LookupError, match=r"knows no running job night_1$"):
         cancel()
-    assert cluster.patched == []
+    assert rest_api.patched == []
 
 
 def test_a_job_of_another_runner_is_cancelled_by_the_runner() -> None:
