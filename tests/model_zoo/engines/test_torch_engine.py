@@ -10,7 +10,7 @@ from torch import nn
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
 from model_zoo.engines import torch_engine
-from model_zoo.engines.settings import Settings
+from model_zoo.engines.settings import LinearScale, Scale, Settings
 from model_zoo.engines.torch_engine import TorchEngine
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import read_package
@@ -134,3 +134,29 @@ def test_a_network_is_compiled_for_mini_batches_as_it_will_get_them(
     assert loaded.layout == form
     assert identity["model"] == package.digest
     assert identity["settings"] == settings.as_dict()
+
+
+def test_what_a_dtype_needs_is_measured_on_a_sample_and_nothing_for_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, rows = read_package(tiny_package(tmp_path / "model")), [{"x": torch.zeros(4, 3)}]
+    scales, linear_scales = (Scale("a", 0.5, 3, 0, 255),), (LinearScale("a", 0.5, 3, (1.0,)),)
+    asked: list[int] = []
+
+    def sample(most: int) -> list[dict[str, torch.Tensor]]:
+        asked.append(most)
+        return rows
+
+    # Not every processor measures these; how it does has tests of its own.
+    monkeypatch.setattr(torch_engine, "measure_scales", lambda _, batches: scales)
+    monkeypatch.setattr(torch_engine, "measure_linear_scales", lambda _, batches: linear_scales)
+    for settings, expected in (
+        (Settings(4), Settings(4)),
+        (Settings(4, "bfloat16"), Settings(4, "bfloat16")),
+        (Settings(4, "int8"), Settings(4, "int8", scales=scales)),
+        (Settings(4, "int8_linear"), Settings(4, "int8_linear", linear_scales=linear_scales)),
+    ):
+        assert TorchEngine().calibrate(package, settings, sample) == expected
+    # A few rows of text have the largest features, so layers of Transformers see more.
+    assert len(asked) == 2
+    assert asked[0] < asked[1]
