@@ -28,25 +28,18 @@ IMAGES = ["torchvision>=0.28,<0.29"]
 TEXTS = ["tokenizers>=0.22"]
 TIMM = ["timm>=1,<2"]
 TRANSFORMERS = ["transformers>=5,<6", *TEXTS]
-# What an ONNX model is scored with.
-ONNX = ["onnx>=1.20,<2", "onnxruntime>=1.24,<2"]
-# What makes ONNX models of scikit-learn's, XGBoost's and LightGBM's.
-PACKAGING = [
-    *ONNX,
-    "lightgbm>=4.6,<5",
-    "onnxmltools>=1.16,<2",
-    "skl2onnx>=1.20,<2",
-    "skops>=0.16,<1",
-    # The last ones for Python 3.11.
-    "xgboost-cpu>=3.1,<3.3",
-]
+# What scores an ONNX graph; and what makes one of another library's model, when it is packed.
+ONNX = ["onnx>=1.23,<1.24", "onnxruntime>=1.32,<1.33"]
+TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
+SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
 EXTRAS = {
     "images": IMAGES,
     "texts": TEXTS,
     "timm": TIMM,
     "transformers": TRANSFORMERS,
     "onnx": ONNX,
-    "packaging": PACKAGING,
+    "sklearn": SKLEARN,
+    "trees": TREES,
     "benchmarks": [
         *IMAGES,
         *TEXTS,
@@ -66,7 +59,8 @@ EXTRAS = {
         *TEXTS,
         *TIMM,
         *TRANSFORMERS,
-        *PACKAGING,
+        *SKLEARN,
+        *TREES,
         "coverage>=7.10,<8",
         "duckdb>=1.4",
         "gcp-storage-emulator>=2026.7",

@@ -13,7 +13,7 @@ import torch
 
 from configs.errors import ModelError
 from configs.suggest import nearest
-from model_zoo.engines.settings import Settings
+from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
 from model_zoo.engines.table import ENGINES
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package
@@ -32,12 +32,12 @@ class Network:
         compute: called with one tensor (batch_rows, *shape) per input, by name, on the device;
             returns a dict of tensors (batch_rows, *shape), one per output. Several threads call it
             at the same time.
-        dtype: in which floating-point inputs reach it.
+        dtype: in which floating-point inputs reach it; None for those of the card.
         layout: memory format of inputs with four dimensions.
     """
 
     compute: Callable[..., Any]
-    dtype: torch.dtype
+    dtype: torch.dtype | None
     layout: torch.memory_format
 
 
@@ -56,8 +56,8 @@ class Engine(Protocol):
     def extra(self) -> str | None:
         """Return the extra of this program that brings them; None when they always come."""
 
-    def reads(self, card: ModelCard) -> str:
-        """Return which file of the package it reads."""
+    def reads(self, card: ModelCard) -> str | None:
+        """Return which file of the package it reads; None when the card names none for it."""
 
     def load(
         self,
@@ -132,6 +132,12 @@ class Engine(Protocol):
         Raises:
             ModelError: nothing can be measured on this network, these rows or this processor.
         """
+
+
+def choose_engine(card: ModelCard) -> str:
+    """Return the engine of a job that names none: torch, wherever the package holds what it reads."""
+    # Not by what is installed: the same package is computed by the same library on every machine.
+    return DEFAULT_ENGINE if card.has_network else "onnxruntime"
 
 
 def find_engine(name: str) -> Engine:

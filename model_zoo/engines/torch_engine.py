@@ -47,9 +47,9 @@ class TorchEngine:
     libraries = ("torch",)
     extra = None
 
-    def reads(self, card: ModelCard) -> str:
+    def reads(self, card: ModelCard) -> str | None:
         """Return the file of the state dict."""
-        return card.weights
+        return card.weights if card.has_network else None
 
     def load(
         self,

@@ -68,16 +68,29 @@ class FileEntry(_Part):
     bytes: Annotated[int, Field(ge=0)]
 
 
+class OnnxFiles(_Part):
+    """The model as an ONNX graph.
+
+    Attributes:
+        model: file of the graph.
+        data: files with numbers of a graph that one file does not hold.
+    """
+
+    model: str = "model.onnx"
+    data: tuple[str, ...] = ()
+
+
 class ModelCard(_Part):
-    """`model.yaml`.
+    """`model.yaml`. It holds the model as a network with its weights, as an ONNX graph, or as both.
 
     Attributes:
         builder: name of the network, as `model_zoo.architectures.builders` finds it, called with
-            `parameters`.
+            `parameters`; none where there is no such network.
         source_sha256: of a user's own network: of the file of its module.
         call: how a network that is not ours takes its inputs: by name, or by position in their order
             here.
         weights: file of the state dict: `*.safetensors`, `*.pt` or `*.pth`.
+        onnx: the model as a graph of ONNX.
         columns: what every shard must have.
         inputs, outputs: the network's keyword arguments and results, by name.
         activation: what turns the (only) output into probabilities.
@@ -91,11 +104,12 @@ class ModelCard(_Part):
 
     name: ModelName
     version: str
-    builder: str
+    builder: str = ""
     parameters: dict[str, Any] = {}
     source_sha256: Sha256 | None = None
     call: Literal["keywords", "positions"] = "keywords"
     weights: str = "weights.safetensors"
+    onnx: OnnxFiles | None = None
     columns: tuple[InputColumn, ...]
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
@@ -106,6 +120,28 @@ class ModelCard(_Part):
     metrics: dict[str, Any] = {}
     libraries: dict[str, str] = {}
     files: dict[str, FileEntry]
+
+    @property
+    def has_network(self) -> bool:
+        """Tell whether the package holds a network with its weights."""
+        return bool(self.builder)
+
+    def list_representations(self) -> tuple[str, ...]:
+        """Return the files that hold the model, in any of its forms."""
+        names: list[str] = []
+        if self.has_network:
+            names.append(self.weights)
+        if self.onnx is not None:
+            names.extend((self.onnx.model, *self.onnx.data))
+        return tuple(names)
+
+    @model_validator(mode="after")
+    def _holds_a_model(self) -> "ModelCard":
+        if not self.has_network and self.onnx is None:
+            raise ValueError(
+                "builder is missing; a card names a network (builder), or a graph (onnx)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _mask_is_an_input(self) -> "ModelCard":

@@ -2,6 +2,7 @@
 
     model.yaml           the card: name, version, builder, contract, sha256 and size of every file
     weights.safetensors  (or weights.pt, a state dict)
+    model.onnx           in its place, or beside it: the model as a graph
     preprocess.json      fitted preprocessing steps, in order
     smoke.parquet        a few rows of input columns with the outputs that they must give
     profile.parquet      the training data's column and score profile
@@ -33,7 +34,8 @@ CARD = "model.yaml"
 PREPROCESS = "preprocess.json"
 SMOKE = "smoke.parquet"
 PROFILE = "profile.parquet"
-_OF_OTHERS_NETWORKS = ("source_sha256", "call")
+_OF_OTHERS_NETWORKS = ("source_sha256", "call", "onnx")
+_OF_NETWORKS = ("builder", "parameters", "weights")
 # Columns, what is made of them, and that side by side are two or three times what the model takes.
 _MADE_FOR_ONE_TAKEN = 8
 # Of a small model, columns that are made and not taken may be many.
@@ -174,6 +176,8 @@ def _dump_steps(steps: tuple[AnyStep, ...]) -> bytes:
 def _dump_card(card: ModelCard) -> bytes:
     # What says nothing of a network of ours is left out of its card.
     unsaid = {name for name in _OF_OTHERS_NETWORKS if name not in card.model_fields_set}
+    if not card.has_network:
+        unsaid.update(_OF_NETWORKS)
     fields = card.model_dump(mode="json", exclude=unsaid)
     for tensor in (*fields["inputs"].values(), *fields["outputs"].values()):
         if tensor["column"] is None:
@@ -199,7 +203,7 @@ def _check_files(url: str, card: ModelCard) -> None:
         if name not in (PREPROCESS, SMOKE):
             _list_file(url, card, name).check()
 
-    for needed in (card.weights, PREPROCESS, SMOKE):
+    for needed in (*card.list_representations(), PREPROCESS, SMOKE):
         if needed not in card.files:
             raise ModelError(
                 f"{url}: {CARD} does not list {needed}; "

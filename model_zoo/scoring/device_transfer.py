@@ -25,12 +25,12 @@ class DeviceTransfer:
     """Transfers rows to one device, and outputs back.
 
     Attributes:
-        dtype: of floating-point inputs on the device.
+        dtype: of floating-point inputs on the device; None for their own.
         layout: memory format of inputs with four dimensions (images); others stay as they are.
     """
 
     device: torch.device
-    dtype: torch.dtype
+    dtype: torch.dtype | None
     layout: torch.memory_format = torch.contiguous_format
     # Streams and pinned buffers: a thread's copies must not wait for another's, or share its memory.
     _of_thread: threading.local = field(default_factory=threading.local, init=False)

@@ -38,7 +38,7 @@ class MiniBatches:
     Attributes:
         network: called with one tensor (batch_rows, *shape) per input; gives one per output.
         outputs: dtype and shape of each output.
-        dtype: of floating-point inputs on the device.
+        dtype: of floating-point inputs on the device; None for their own.
         batch_rows: rows of every mini-batch, where a call does not say otherwise.
         threads: mini-batches that a call computes at the same time on a CPU, each on one torch
             thread: a product that is spread over threads rounds differently, and scores must not
@@ -52,7 +52,7 @@ class MiniBatches:
     network: Callable[..., Any]
     outputs: Mapping[str, Tensor]
     device: torch.device
-    dtype: torch.dtype
+    dtype: torch.dtype | None
     batch_rows: int
     threads: int
     timeout_seconds: float

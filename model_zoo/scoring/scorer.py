@@ -147,9 +147,10 @@ def load_scorer(
 def _check_representation(engine: Engine, package: Package) -> None:
     """Refuse a package without the file that an engine reads, whatever else it holds."""
     needed = engine.reads(package.card)
-    if needed not in package.card.files:
+    if needed is None or needed not in package.card.files:
+        what = needed or "form of the model"
         raise ModelError(
-            f"{package.url}: holds no {needed}, which engine {engine.name} reads; "
+            f"{package.url}: holds no {what}, which engine {engine.name} reads; "
             "pack the model again with it, or choose another engine"
         )
 

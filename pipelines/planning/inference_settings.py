@@ -13,6 +13,7 @@ import numpy as np
 from configs.errors import JobError
 from model_zoo.engines.machine import machine_kind
 from model_zoo.engines.settings import Settings
+from model_zoo.engines.engine import choose_engine
 from model_zoo.engines.tuning_report import (
     TuningReport,
     parse_tuning_report,
@@ -92,8 +93,9 @@ def _choose_inference(job: ScoringJob, package: Package) -> InferenceSettings:
     batch_rows = model.batch_rows
     if batch_rows is None:
         batch_rows = default_batch_rows(package.card)
+    engine = choose_engine(package.card)
     if model.dtype != "auto":
-        return InferenceSettings(Settings(batch_rows, model.dtype))
+        return InferenceSettings(Settings(batch_rows, model.dtype, engine=engine))
     url = str(model.tuning_report)
     report = _read_report(url)
     # A job may be written before it is tuned, and must run then, too.
@@ -101,7 +103,7 @@ def _choose_inference(job: ScoringJob, package: Package) -> InferenceSettings:
         why = (
             f"model.dtype auto: there is no {url} yet, so float32, eager; pipelines.tune makes one"
         )
-        return InferenceSettings(Settings(batch_rows), why=why)
+        return InferenceSettings(Settings(batch_rows, engine=engine), why=why)
     _check_report(report, job, package, url)
     why = (
         f"model.dtype auto: {report.settings}, "

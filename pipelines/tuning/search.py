@@ -14,7 +14,7 @@ from typing import TypeAlias
 from configs.errors import Refusal
 from configs.tolerance import Tolerance
 from model_zoo.arrays import count_rows
-from model_zoo.engines.engine import find_engine
+from model_zoo.engines.engine import choose_engine, find_engine
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Settings
 from model_zoo.scoring.devices import resolve_devices
@@ -84,7 +84,8 @@ class Tuning:
         Raises:
             ModelError: the model does not even compute in float32.
         """
-        settings = Settings(batch_rows)
+        engine_name = choose_engine(self.bench.package.card)
+        settings = Settings(batch_rows, engine=engine_name)
         self._measure_reference(settings)
 
         engine = find_engine(settings.engine)

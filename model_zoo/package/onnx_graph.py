@@ -1,0 +1,160 @@
+"""A package's ONNX graph, looked through before any library loads it.
+
+A graph is data: it names operators that the library has. What a file could do beside computing is
+refused here: name operators that are not the library's, point at files that the package does not
+hold, describe numbers that it does not deliver, or draw numbers at random.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any
+
+# Those that ONNX Runtime brings with it; others would need a library that somebody else compiled.
+_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+_RANDOM = frozenset(
+    {
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    }
+)
+# Deeper than any exporter nests the branches and bodies of a graph.
+_DEEPEST = 16
+# Where a tensor keeps numbers that are not in `raw_data`, and how many of its numbers one entry is.
+_FIELDS = (
+    "float_data",
+    "double_data",
+    "int32_data",
+    "int64_data",
+    "uint64_data",
+    "string_data",
+)
+
+
+def parse_graph(content: bytes, data: Mapping[str, int]) -> Any:
+    """Return the model in a file, `onnx.ModelProto`, once it is known to be nothing but data.
+
+    Args:
+        content: of the file.
+        data: size in bytes of each file that the package holds beside it, by name.
+
+    Raises:
+        ValueError: it is no ONNX file, or could do more than compute.
+    """
+    # A second of start-up, for packages with a graph alone.
+    import onnx
+
+    try:
+        model = onnx.ModelProto.FromString(content)
+    except Exception as error:  # protobuf's own class, which moves from version to version
+        raise ValueError("it is not an ONNX file") from error
+    if not model.HasField("graph"):
+        raise ValueError("it is not an ONNX file: it holds no graph")
+    # Functions of functions of functions: a short file can stand for a graph without end.
+    if model.functions:
+        raise ValueError(
+            "it has functions of its own, which are written out when a model is packed"
+        )
+    left = dict(data)
+    for graph in _list_graphs(model.graph, 0):
+        _check_graph(graph, left)
+    return model
+
+
+def _list_graphs(graph: Any, depth: int) -> Iterator[Any]:
+    """Yield a graph and those of its branches and loops."""
+    if depth > _DEEPEST:
+        raise ValueError(f"its branches and loops are nested deeper than {_DEEPEST}")
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node or inner.initializer:
+                    yield from _list_graphs(inner, depth + 1)
+
+
+def _check_graph(graph: Any, left: dict[str, int]) -> None:
+    if graph.sparse_initializer:
+        raise ValueError("it holds sparse tensors, which are short files for large numbers")
+    for tensor in graph.initializer:
+        _check_tensor(tensor, left)
+    for node in graph.node:
+        _check_node(node)
+        for attribute in node.attribute:
+            if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
+                raise ValueError("it holds sparse tensors, which are short files for large numbers")
+            own = [attribute.t] if attribute.HasField("t") else []
+            for tensor in (*own, *attribute.tensors):
+                _check_tensor(tensor, left)
+
+
+def _check_node(node: Any) -> None:
+    if node.domain not in _DOMAINS:
+        raise ValueError(
+            f"it has the operator {node.op_type!r} of {node.domain!r}, which is not ONNX Runtime's own"
+        )
+    if node.op_type in _RANDOM:
+        raise ValueError(
+            f"it draws numbers at random ({node.op_type}), and scores must not depend on luck"
+        )
+
+
+def _check_tensor(tensor: Any, left: dict[str, int]) -> None:
+    """Refuse a tensor of more numbers than were delivered for it.
+
+    Memory is given only for what was delivered: a shape of three numbers can describe a terabyte.
+    """
+    import onnx
+
+    name = tensor.name or "a constant"
+    if any(dimension < 0 for dimension in tensor.dims):
+        raise ValueError(f"{name} has a negative dimension")
+    numbers = prod(tensor.dims)
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        delivered = _take_external_bytes(tensor, left)
+    else:
+        entries = sum(len(getattr(tensor, field)) for field in _FIELDS)
+        # A complex number is two entries; of small integers each is one, so none stands for more.
+        delivered = len(tensor.raw_data) or entries
+        if (
+            tensor.data_type in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4)
+            or not tensor.raw_data
+        ):
+            delivered *= 2
+    if numbers > delivered:
+        raise ValueError(f"{name} would have {numbers:,} numbers, which the file does not hold")
+
+
+def _take_external_bytes(tensor: Any, left: dict[str, int]) -> int:
+    """Return how many bytes of another file a tensor takes, and count them off.
+
+    Args:
+        tensor: whose numbers are elsewhere.
+        left: bytes of each file that no other tensor took, by name.
+
+    Raises:
+        ValueError: the package does not hold the file, or not so many bytes.
+    """
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    if location not in left:
+        raise ValueError(
+            f"it takes numbers from a file {location!r}, which the package does not list"
+        )
+    length = _parse_count(entries.get("length", ""))
+    left[location] -= length
+    # A thousand tensors could take the same bytes, and each would have memory of its own. That the
+    # bytes are not behind the file's end is for ONNX Runtime to see, which has them in memory.
+    if left[location] < 0:
+        raise ValueError(f"its tensors take more numbers than {location!r} holds")
+    return length
+
+
+def _parse_count(text: str) -> int:
+    # Longer ones are no sizes of files, and turning them into numbers would take for ever.
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise ValueError("it does not say how many bytes it takes from another file")
+    return int(text)

@@ -1,0 +1,177 @@
+"""ONNX Runtime computes a package's graph: the same numbers as numpy, whatever the threads; nothing else is taken."""
+
+from pathlib import Path
+import sys
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+import torch  # noqa: E402
+
+from configs.errors import ModelError  # noqa: E402
+from model_zoo.engines import onnx_runtime  # noqa: E402
+from model_zoo.engines.onnx_runtime import OnnxRuntimeEngine  # noqa: E402
+from model_zoo.engines.settings import Settings  # noqa: E402
+from model_zoo.engines.table import choose_engine  # noqa: E402
+from model_zoo.package.package import read_package  # noqa: E402
+from model_zoo.scoring.scorer import load_scorer  # noqa: E402
+from tests.support.builders import tiny_package  # noqa: E402
+from tests.support.graphs import WEIGHTS, graph_package, linear_graph  # noqa: E402
+
+ONNX = Settings(16, engine="onnxruntime")
+
+
+def rows_of(count: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((count, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 16, 1001])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_scores_are_those_of_numpy(tmp_path: Path, rows: int, threads: int) -> None:
+    package = read_package(graph_package(tmp_path / "m", linear_graph()))
+    x = rows_of(rows)
+    scored = load_scorer(package, "cpu", ONNX, threads)({"x": x})
+    np.testing.assert_allclose(scored.outputs["logit"], (x @ WEIGHTS)[:, 0], rtol=1e-5, atol=1e-6)
+    assert scored.computed_by == (
+        f"cpu onnxruntime float32, {threads} thread(s), onnxruntime {onnxruntime.__version__}"
+    )
+
+
+def test_a_row_has_the_same_bits_in_any_batch_and_layout(tmp_path: Path) -> None:
+    package = read_package(graph_package(tmp_path / "m", linear_graph()))
+    x = rows_of(1001)
+    one = load_scorer(package, "cpu", Settings(7, engine="onnxruntime"), 1)({"x": x})
+    other = load_scorer(package, "cpu", Settings(64, engine="onnxruntime"), 2)(
+        {"x": np.asfortranarray(x)}
+    )
+    np.testing.assert_array_equal(one.outputs["logit"], other.outputs["logit"])
+
+
+def test_the_engine_follows_from_what_the_package_holds(tmp_path: Path) -> None:
+    graph = read_package(graph_package(tmp_path / "graph", linear_graph()))
+    network = read_package(tiny_package(tmp_path / "network"))
+    assert choose_engine(graph.card) == "onnxruntime"
+    assert choose_engine(network.card) == "torch"
+    with pytest.raises(ModelError, match="holds no form of the model, which engine torch reads"):
+        load_scorer(graph, "cpu", Settings(16), 1)
+    with pytest.raises(ModelError, match="holds no form of the model, which engine onnxruntime"):
+        load_scorer(network, "cpu", ONNX, 1)
+
+
+def test_other_dtypes_and_devices_are_refused(tmp_path: Path) -> None:
+    package = read_package(graph_package(tmp_path / "m", linear_graph()))
+    with pytest.raises(ModelError, match=r"set model.dtype to float32"):
+        load_scorer(package, "cpu", Settings(16, "bfloat16", engine="onnxruntime"), 1)
+    with pytest.raises(ModelError, match=r"set model.device to cpu"):
+        OnnxRuntimeEngine().load(package, torch.device("cuda"), 1, ONNX)
+
+
+def test_what_was_asked_for_is_what_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = read_package(graph_package(tmp_path / "m", linear_graph()))
+    wanted = ["AzureExecutionProvider"]
+    monkeypatch.setattr(onnx_runtime, "_PROVIDERS", wanted)
+    with pytest.raises(ModelError, match=r"computes with .*CPU.* in place of .*Azure"):
+        onnx_runtime.open_session(package)
+
+
+def test_numbers_of_a_second_file_are_used_and_checked(tmp_path: Path) -> None:
+    model = linear_graph()
+    onnx.save(
+        model,
+        tmp_path / "g.onnx",
+        save_as_external_data=True,
+        location="model.onnx.data",
+        size_threshold=0,
+    )
+    split = onnx.load(tmp_path / "g.onnx", load_external_data=False)
+    data = {"model.onnx.data": (tmp_path / "model.onnx.data").read_bytes()}
+    package = read_package(graph_package(tmp_path / "m", split, data))
+    x = rows_of(50)
+    scored = load_scorer(package, "cpu", ONNX, 1)({"x": x})
+    np.testing.assert_allclose(scored.outputs["logit"], (x @ WEIGHTS)[:, 0], rtol=1e-5, atol=1e-6)
+    # Elsewhere on the disk, and not in the package.
+    stray = read_package(graph_package(tmp_path / "stray", split))
+    with pytest.raises(ModelError, match=r"'model.onnx.data', which the package does not list"):
+        load_scorer(stray, "cpu", ONNX, 1)
+
+
+def test_bytes_behind_the_end_of_the_second_file_are_refused_in_one_line(tmp_path: Path) -> None:
+    model = linear_graph()
+    tensor = model.graph.initializer[0]
+    data = {"model.onnx.data": tensor.raw_data}
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in {"location": "model.onnx.data", "offset": "8", "length": "12"}.items():
+        tensor.external_data.add(key=key, value=value)
+    package = read_package(graph_package(tmp_path / "m", model, data))
+    with pytest.raises(ModelError, match="ONNX Runtime does not take it") as refused:
+        load_scorer(package, "cpu", ONNX, 1)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"inputs": {"z": {"shape": [3]}}}, "the graph takes .*x.* and the card says .*z"),
+        ({"inputs": {"x": {"dtype": "int64", "shape": [3]}}}, "the card says .*int64"),
+        ({"outputs": {"other": {"shape": []}}}, "gives no numbers 'other'"),
+    ],
+)
+def test_another_contract_than_the_graphs_is_refused(tmp_path: Path, changes, why: str) -> None:
+    package = read_package(graph_package(tmp_path / "m", linear_graph(), **changes))
+    with pytest.raises(ModelError, match=why):
+        load_scorer(package, "cpu", ONNX, 1)
+
+
+def test_a_graph_with_other_weights_fails_on_the_smoke_batch(tmp_path: Path) -> None:
+    package = read_package(graph_package(tmp_path / "m", linear_graph(weights=WEIGHTS * 1.01)))
+    with pytest.raises(ModelError, match="smoke output logit differs"):
+        load_scorer(package, "cpu", ONNX, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (RuntimeError("Failed to allocate memory for requested buffer of size 8"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (MemoryError(), True),
+        (RuntimeError("Got invalid dimensions"), False),
+    ],
+)
+def test_errors_of_memory_are_known(error: Exception, is_one: bool) -> None:
+    assert OnnxRuntimeEngine().is_out_of_memory(error) is is_one
+
+
+def test_a_real_error_of_memory_is_known(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    shape = numpy_helper.from_array(np.array([1 << 20, 1 << 20, 1 << 6]), "shape")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    nodes = [
+        helper.make_node("Gather", ["x", "zero"], ["one"]),
+        helper.make_node("Expand", ["one", "shape"], ["y"]),
+    ]
+    zero = numpy_helper.from_array(np.array([0]), "zero")
+    inner = helper.make_graph(nodes, "g", [x], [y], [shape, zero])
+    model = helper.make_model(inner, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    session = onnx_runtime.make_session(model.SerializeToString(), {}, "g")
+    with pytest.raises(Exception, match="alloc") as raised:
+        session.run(None, {"x": np.ones(2, np.float32)})
+    assert OnnxRuntimeEngine().is_out_of_memory(raised.value)
+
+
+@pytest.mark.program
+def test_nothing_of_onnx_is_imported_before_a_package_needs_it() -> None:
+    import subprocess
+
+    check = (
+        "import sys, model_zoo.scoring.scorer, pipelines.planning.plan; "
+        "sys.exit(any(name in sys.modules for name in ('onnx', 'onnxruntime')))"
+    )
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

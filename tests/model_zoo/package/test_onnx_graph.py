@@ -1,0 +1,123 @@
+"""A stranger's ONNX file is nothing but data: it names no operators of others, no files, and no numbers that it does not hold."""
+
+import re
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from model_zoo.package.onnx_graph import parse_graph  # noqa: E402
+
+
+def graph(nodes=(), initialisers=()):
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 2])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    inner = helper.make_graph(list(nodes), "g", [x], [y], list(initialisers))
+    return helper.make_model(inner, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def identity():
+    return helper.make_node("Identity", ["x"], ["y"])
+
+
+def external(location="model.onnx.data", length="8"):
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2])
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, "length": length}.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def test_a_graph_with_its_numbers_is_taken() -> None:
+    weights = numpy_helper.from_array(np.ones((2, 1), np.float32), "w")
+    scalar = numpy_helper.from_array(np.float32(2.0), "s")
+    flags = helper.make_tensor("flags", TensorProto.BOOL, [3], [True, False, True])
+    texts = helper.make_tensor("texts", TensorProto.STRING, [2], ["a", "b"])
+    model = graph([helper.make_node("MatMul", ["x", "w"], ["y"])], [weights, scalar, flags, texts])
+    assert parse_graph(model.SerializeToString(), {}).graph.node[0].op_type == "MatMul"
+
+
+def test_numbers_of_a_file_of_the_package_are_taken() -> None:
+    model = graph([identity()], [external()])
+    assert parse_graph(model.SerializeToString(), {"model.onnx.data": 8})
+
+
+def huge():
+    return TensorProto(
+        name="w", data_type=TensorProto.FLOAT, dims=[1 << 20, 1 << 20], raw_data=b"1234"
+    )
+
+
+def in_a_branch(inner):
+    branch = helper.make_graph(
+        [inner], "b", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
+    )
+    return helper.make_node("If", ["c"], ["y"], then_branch=branch)
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (
+            graph([helper.make_node("Run", ["x"], ["y"], domain="evil.ops")]),
+            "not ONNX Runtime's own",
+        ),
+        (
+            graph([in_a_branch(helper.make_node("Run", [], ["z"], domain="evil.ops"))]),
+            "not ONNX Runtime's own",
+        ),
+        (graph([helper.make_node("RandomNormalLike", ["x"], ["y"])]), "draws numbers at random"),
+        (graph([identity()], [huge()]), "w would have 1,099,511,627,776 numbers"),
+        (
+            graph([helper.make_node("Constant", [], ["y"], value=huge())]),
+            "1,099,511,627,776 numbers",
+        ),
+        (
+            graph([identity()], [external("/etc/passwd")]),
+            "'/etc/passwd', which the package does not",
+        ),
+        (graph([identity()], [external("../other")]), "which the package does not list"),
+        (graph([identity()], [external(length="9")]), "more numbers than 'model.onnx.data' holds"),
+        (
+            graph([identity()], [external(), external()]),
+            "more numbers than 'model.onnx.data' holds",
+        ),
+        (graph([identity()], [external(length="-1")]), "does not say how many bytes"),
+        (graph([identity()], [external(length="4")]), "w would have 2 numbers"),
+    ],
+)
+def test_what_could_do_more_than_compute_is_refused(model, why: str) -> None:
+    # The last case: half of the bytes of a float each are fewer than its numbers.
+    if "w would have 2" in why:
+        model.graph.initializer[0].external_data[1].value = "1"
+    with pytest.raises(ValueError, match=re.escape(why)):
+        parse_graph(model.SerializeToString(), {"model.onnx.data": 8})
+
+
+def test_functions_and_sparse_tensors_are_refused() -> None:
+    model = graph([identity()])
+    model.functions.add(name="f", domain="mine")
+    with pytest.raises(ValueError, match="functions of its own"):
+        parse_graph(model.SerializeToString(), {})
+    model = graph([identity()])
+    model.graph.sparse_initializer.add(dims=[1 << 40])
+    with pytest.raises(ValueError, match="sparse"):
+        parse_graph(model.SerializeToString(), {})
+
+
+def test_deep_nesting_is_refused() -> None:
+    node = helper.make_node("Constant", [], ["z"], value_float=1.0)
+    for _ in range(20):
+        node = in_a_branch(node)
+        node.output[0] = "z"
+    with pytest.raises(ValueError, match="nested deeper than 16"):
+        parse_graph(graph([node]).SerializeToString(), {})
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00", b"PK\x03\x04", b"not a graph at all"])
+def test_what_is_no_graph_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="not an ONNX file"):
+        parse_graph(content, {})

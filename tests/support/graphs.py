@@ -1,0 +1,57 @@
+"""Packages that hold an ONNX graph, made by hand, and packing done as a user does it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.load import load
+from configs.packaging import PackagingJob
+from model_zoo.package.package import SMOKE, write_package
+from model_zoo.steps.stack import Stack
+from model_zoo.steps.table import AnyStep
+from pipelines.packaging.graph_packing import pack_graph
+from pipelines.packaging.packing import Packed
+from pipelines.packaging.sample import read_sample
+from tests.support.builders import FEATURES, parquet, tiny_card
+
+WEIGHTS = np.array([[0.5], [-2.0], [1.0]], np.float32)
+
+
+def linear_graph(rows: str | int = "rows", weights: np.ndarray = WEIGHTS) -> Any:
+    """`logit = x @ weights`, of shape (rows, 1)."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, len(weights)])
+    logit = helper.make_tensor_value_info("logit", TensorProto.FLOAT, [rows, 1])
+    node = helper.make_node("MatMul", ["x", "w"], ["logit"])
+    inner = helper.make_graph([node], "g", [x], [logit], [numpy_helper.from_array(weights, "w")])
+    return helper.make_model(inner, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def graph_package(
+    url: Path, model: Any, data: dict[str, bytes] | None = None, **changes: Any
+) -> str:
+    """Write a package of `linear_graph`, or of one that takes its place, and return its URL."""
+    x = np.random.default_rng(3).standard_normal((8, 3)).astype(np.float32)
+    stacked = pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), 3)
+    columns = dict(zip(FEATURES, x.T, strict=True))
+    smoke = pa.table({**columns, "input.x": stacked, "output.logit": (x @ WEIGHTS)[:, 0]})
+    card = tiny_card(**changes)
+    del card["builder"], card["parameters"]
+    card["onnx"] = {"model": "model.onnx", "data": list(data or {})}
+    contents = {"model.onnx": model.SerializeToString(), SMOKE: parquet(smoke), **(data or {})}
+    write_package(str(url), card, (Stack(step="stack", columns=FEATURES, into="x"),), contents)
+    return str(url)
+
+
+def pack_file(folder: Path, kind: str, file: Path, rows: pd.DataFrame, **fields: Any) -> Packed:
+    """Pack a model's file with rows as its sample, as the command does."""
+    sample = folder / "sample.parquet"
+    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), sample)
+    wanted = {kind: str(file), "sample": str(sample), "output": str(folder / "package"), **fields}
+    job = load(PackagingJob[AnyStep], None, [(name, str(value)) for name, value in wanted.items()])
+    return pack_graph(job, read_sample(job.sample))
