@@ -10,6 +10,10 @@ Scalar: TypeAlias = bool | int | float | str
 Missing: TypeAlias = Literal["error", "reject", "fill"]
 
 
+# Models that other libraries trained, by the flag that names their file.
+CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm")
+
+
 def _as_text(value: object) -> object:
     # `version: 1` is a version.
     return str(value) if type(value) in (int, float) else value
@@ -33,6 +37,11 @@ class PackagingJob(BaseModel, Generic[StepT]):
             a network of this program.
         parameters: keyword arguments of the network's class or function.
         weights: its state dict: `.safetensors`, `.pt` or `.pth`, also inside a checkpoint.
+        onnx, sklearn, xgboost, lightgbm: in place of a network and weights, the file of a model that
+            is kept as an ONNX graph: `.onnx`; a fitted estimator or Pipeline in `.skops`, or in
+            `.joblib` or `.pkl` with `trust_this_file`; `.json` or `.ubj`; `.txt`.
+        trust_this_file: that `sklearn` may be a pickle, which runs whatever its author put into it,
+            here and now; a package never holds one.
         sample: Parquet or CSV files with rows as the nightly job will have them; columns, types and
             missing values are found there.
         key: column that names a row; no model column.
@@ -59,10 +68,15 @@ class PackagingJob(BaseModel, Generic[StepT]):
 
     name: Name | None = None
     version: Version = "1"
-    network: str
+    network: str = ""
     parameters: dict[str, Any] = {}
-    weights: Url
-    sample: Annotated[tuple[Url, ...], Field(min_length=1), BeforeValidator(_as_names)]
+    weights: str = ""
+    onnx: Url | None = None
+    sklearn: Url | None = None
+    xgboost: Url | None = None
+    lightgbm: Url | None = None
+    trust_this_file: bool = False
+    sample: Annotated[tuple[Url, ...], BeforeValidator(_as_names)] = ()
     key: str | None = None
     label: str | None = None
     columns: OneOrMore | None = None
@@ -74,12 +88,35 @@ class PackagingJob(BaseModel, Generic[StepT]):
     activation: Literal["sigmoid", "softmax", "none"] | None = None
     labels: Names = ()
     expected: Url | None = None
-    output: Url
+    output: str = ""
 
     @field_validator("outputs", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return _as_names(value)
+
+    @property
+    def converted(self) -> tuple[str, str] | None:
+        """Return kind and file of a model that is kept as an ONNX graph; None for a network."""
+        for kind in CONVERTED:
+            if url := getattr(self, kind):
+                return kind, url
+        return None
+
+    @model_validator(mode="after")
+    def _is_one_model(self) -> "PackagingJob[StepT]":
+        given = [kind for kind in ("network", *CONVERTED) if getattr(self, kind)]
+        if len(given) > 1:
+            raise ValueError(f"a package holds one model, and the job names {' and '.join(given)}")
+        missing = []
+        if not given:
+            missing.append(f"network (with weights), or one of {', '.join(CONVERTED)}")
+        needed = ("weights", "sample", "output") if self.network else ("sample", "output")
+        missing += [name for name in needed if not getattr(self, name)]
+        # All at once: whoever is new to this would be told one after the other.
+        if missing:
+            raise ValueError(f"is needed: {'; '.join(missing)}")
+        return self
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> "PackagingJob[StepT]":

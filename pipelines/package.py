@@ -16,18 +16,29 @@ from pathlib import Path
 import sys
 
 from configs.load import Override, load, parse_set, read_mapping
-from configs.packaging import PackagingJob
+from configs.packaging import CONVERTED, PackagingJob
 from model_zoo.architectures.builders import is_users_own
 from model_zoo.architectures.users_own import module_of
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
+from pipelines.packaging.graph_packing import pack_graph
 from pipelines.packaging.packing import Packed, pack
 from pipelines.packaging.sample import read_sample
 from pipelines.packaging.starter_job import write_starter_job
 
-_TEXT_FLAGS = ("name", "network", "weights", "key", "label", "activation", "expected", "output")
+_TEXT_FLAGS = (
+    "name",
+    "network",
+    "weights",
+    *CONVERTED,
+    "key",
+    "label",
+    "activation",
+    "expected",
+    "output",
+)
 _DIGEST_CHARACTERS = 12
 
 
@@ -39,7 +50,8 @@ def main(argv: Sequence[str]) -> int:
     sys.path.append(str(Path.cwd()))
     sample = read_sample(job.sample)
     expected = read_sample([job.expected]) if job.expected is not None else None
-    packed = pack(job, sample, expected)
+    pack_model = pack if job.converted is None else pack_graph
+    packed = pack_model(job, sample, expected)
     starter = write_starter_job(job, packed.card, packed.steps, packed.types)
     if not arguments.quiet:
         _say_result(job, packed)
@@ -54,6 +66,8 @@ def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
         value = getattr(arguments, name)
         if value is not None:
             overrides.append((name, _quote(value)))
+    if arguments.trust_this_file:
+        overrides.append(("trust_this_file", "true"))
     if arguments.version is not None:
         overrides.append(("version", _quote(arguments.version)))
     if arguments.sample:
@@ -73,9 +87,10 @@ def _quote(text: str) -> str:
 
 def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
     card = packed.card
-    say(f"model      {card.name}, version {card.version}, network {card.builder}")
+    kept_as = f"network {card.builder}" if card.has_network else "kept as an ONNX graph"
+    say(f"model      {card.name}, version {card.version}, {kept_as}")
     for note in packed.notes:
-        say(f"weights    {note}")
+        say(f"weights    {note}" if card.has_network else f"graph      {note}")
     for column in card.columns:
         value = "" if column.fill is None else f" with {column.fill}"
         say(f"column     {column.name}: {column.type}, missing: {column.missing}{value}")
@@ -91,9 +106,9 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
         )
     say(
         f"proven     {packed.rows:,} rows scored as a job does, "
-        f"at most {packed.difference:.1g} from the network called directly{left_out}"
+        f"at most {packed.difference:.1g} from {packed.compared_with}{left_out}"
     )
-    for note in packed.compared:
+    for note in packed.expected:
         say(f"expected   {note}")
     say(f"package    {job.output}  (digest {packed.digest[:_DIGEST_CHARACTERS]})")
 
@@ -121,6 +136,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--network", metavar="NAME", help="module:callable, library:name, or one of ours")
     add("--parameters", metavar="FILE", help="its keyword arguments, one YAML file")
     add("--weights", metavar="FILE", help="its state dict: .safetensors, .pt, or a checkpoint")
+    add("--onnx", metavar="FILE", help="an ONNX graph, in place of network and weights")
+    add("--sklearn", metavar="FILE", help="a fitted estimator or Pipeline of scikit-learn: .skops")
+    add("--xgboost", metavar="FILE", help="a Booster of XGBoost: .json or .ubj")
+    add("--lightgbm", metavar="FILE", help="a Booster of LightGBM: .txt")
+    trust = "take --sklearn from a pickle (.joblib, .pkl): it runs whatever its author put into it"
+    add("--trust_this_file", action="store_true", help=trust)
     sample = "rows as the nightly job will have them, Parquet or CSV; may be repeated"
     add("--sample", action="append", metavar="PATH", help=sample)
     add("--key", metavar="COLUMN", help="column that names a row")

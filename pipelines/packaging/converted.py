@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from configs.errors import JobError
 from model_zoo.arrays import Arrays
-from model_zoo.steps.arrays import Scalar
+from model_zoo.steps.columns import Scalar
 from model_zoo.steps.table import AnyStep
 
 # The sample's rows, and the graph's inputs made of them -> what the library itself gives.

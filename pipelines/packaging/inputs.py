@@ -103,7 +103,12 @@ def wire(job: PackagingJob[AnyStep], signature: Signature, columns: Columns) -> 
 
 
 def prepare(
-    rows: pa.Table, contract: Contract, fitted: Steps, wiring: Wiring, columns: Columns, dtype: str
+    rows: pa.Table,
+    contract: Contract,
+    fitted: Steps,
+    wiring: Wiring,
+    columns: Columns,
+    dtype: str | Mapping[str, str],
 ) -> Prepared:
     """Return the inputs, made by the very function that scoring uses.
 
@@ -113,7 +118,8 @@ def prepare(
         fitted: steps.
         wiring: which columns make up each argument.
         columns: what the steps have made.
-        dtype: of arguments that are stacked of several columns.
+        dtype: of arguments that are stacked of several columns; or of each argument, by name, where
+            that is known.
 
     Raises:
         InputError: rows that preprocessing does not take.
@@ -123,9 +129,11 @@ def prepare(
     for name, source in wiring.items():
         if isinstance(source, str):
             array = _to_numbers(columns, source)
-            wanted[name] = _describe(array, column=None if source == name else source)
+            known = None if isinstance(dtype, str) else dtype[name]
+            wanted[name] = _describe(array, known, column=None if source == name else source)
             continue
-        step = Stack(step="stack", columns=source, into=name, dtype=dtype)
+        one_dtype = dtype if isinstance(dtype, str) else dtype[name]
+        step = Stack(step="stack", columns=source, into=name, dtype=one_dtype)
         steps.append(step)
         stacked = step.apply(columns, rows.num_rows)
         wanted[name] = _describe(np.asarray(stacked[name]))
@@ -205,11 +213,13 @@ def _to_numbers(columns: Columns, name: str) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
-def _describe(array: np.ndarray, column: str | None = None) -> Tensor:
+def _describe(array: np.ndarray, known: str | None = None, column: str | None = None) -> Tensor:
     """Return dtype and shape of a row, in a dtype that networks take."""
     kind = array.dtype.kind
     dtype = str(array.dtype)
-    if kind in ("i", "u"):
+    if known is not None:
+        dtype = known
+    elif kind in ("i", "u"):
         dtype = "int32" if dtype == "int32" else "int64"
     elif kind != "f" or dtype == "float16":
         dtype = "float32"

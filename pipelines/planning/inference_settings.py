@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from configs.errors import JobError
+from model_zoo.engines.engine import choose_engine
 from model_zoo.engines.machine import machine_kind
 from model_zoo.engines.settings import Settings
-from model_zoo.engines.engine import choose_engine
 from model_zoo.engines.tuning_report import (
     TuningReport,
     parse_tuning_report,

@@ -13,9 +13,9 @@ import torch  # noqa: E402
 
 from configs.errors import ModelError  # noqa: E402
 from model_zoo.engines import onnx_runtime  # noqa: E402
+from model_zoo.engines.engine import choose_engine  # noqa: E402
 from model_zoo.engines.onnx_runtime import OnnxRuntimeEngine  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
-from model_zoo.engines.table import choose_engine  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
 from tests.support.builders import tiny_package  # noqa: E402

@@ -1,0 +1,161 @@
+"""An author's ONNX file -> the graph as a package keeps it.
+
+What a table of scores cannot hold is taken off: maps (the ZipMap that skl2onnx writes gives way to the
+probabilities that it takes), texts. Numbers of files beside it are taken in, functions are written
+out, and the exporter's notes, which name folders of the author's machine, are left out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from configs.errors import JobError, ModelError
+from configs.packaging import PackagingJob
+from model_zoo.steps.table import AnyStep
+from pipelines.packaging.converted import Converted, import_library
+from pipelines.packaging.graph_files import compute_graph
+from storage import files
+
+_SHOWN_CHARACTERS = 300
+
+
+def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
+    """Return the graph in a file, without what is no numbers.
+
+    Args:
+        job: names the file, and perhaps the outputs that are wanted.
+        sample: not looked at.
+
+    Raises:
+        JobError: there is no such file, or nothing of it is numbers.
+        ModelError: it is no ONNX file.
+    """
+    onnx = import_library("onnx", "onnx")
+    url = str(job.onnx)
+    model = _read(onnx, url)
+    notes = _take_off_maps(model)
+    notes += _keep_outputs(onnx, model, job.outputs, url)
+    _forget_origin(model)
+    return Converted(
+        graph=model,
+        dtypes=_describe_inputs(onnx, model, url),
+        native=lambda rows, inputs: compute_graph(model, inputs),
+        library="ONNX Runtime",
+        notes=tuple(notes),
+    )
+
+
+def _read(onnx: Any, url: str) -> Any:
+    path = files.to_absolute(url)
+    if not files.exists(path):
+        raise JobError(f"onnx {url}: there is no such file")
+    try:
+        # With the numbers of files in its folder; onnx takes none from elsewhere.
+        model = onnx.load(path)
+        if model.functions:
+            model = onnx.inliner.inline_local_functions(model)
+    except Exception as error:  # protobuf's and onnx's own classes
+        reason = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+        raise ModelError(f"onnx {url}: cannot be read: {reason}") from error
+    return model
+
+
+def _take_off_maps(model: Any) -> list[str]:
+    """Put the probabilities in place of the maps that are made of them."""
+    notes = []
+    outputs = {output.name: output for output in model.graph.output}
+    for node in [node for node in model.graph.node if node.op_type == "ZipMap"]:
+        output = outputs.get(node.output[0])
+        if output is None:
+            continue
+        dense = node.input[0]
+        model.graph.node.remove(node)
+        output.name = dense
+        output.type.Clear()
+        # float (rows, classes), which is what ZipMap takes.
+        output.type.tensor_type.elem_type = 1
+        output.type.tensor_type.shape.dim.add().dim_param = "rows"
+        output.type.tensor_type.shape.dim.add().dim_param = "classes"
+        notes.append(f"took the map off its output: {dense!r} holds a probability per class")
+    return notes
+
+
+def _keep_outputs(onnx: Any, model: Any, wanted: tuple[str, ...], url: str) -> list[str]:
+    """Leave out outputs that are not wanted, or no numbers."""
+    outputs = model.graph.output
+    names = [output.name for output in outputs]
+    unknown = sorted(set(wanted).difference(names))
+    if unknown:
+        raise JobError(f"outputs: the graph gives no {unknown[0]!r}, but {', '.join(names)}")
+    notes = []
+    for output in list(outputs):
+        is_number = _find_dtype(onnx, output) is not None
+        if is_number and (not wanted or output.name in wanted):
+            continue
+        outputs.remove(output)
+        why = "was not asked for" if is_number else "is no array of numbers (a text or a map)"
+        notes.append(f"left out its output {output.name!r}, which {why}")
+    if not outputs:
+        raise JobError(
+            f"onnx {url}: none of its outputs {names} is an array of float or integer numbers"
+        )
+    return notes
+
+
+def _describe_inputs(onnx: Any, model: Any, url: str) -> Mapping[str, str]:
+    """Return the dtype of each input.
+
+    Raises:
+        JobError: inputs that a package cannot give; all of them.
+    """
+    initialisers = {tensor.name for tensor in model.graph.initializer}
+    # Older files name their weights among the inputs.
+    for value in [value for value in model.graph.input if value.name in initialisers]:
+        model.graph.input.remove(value)
+    dtypes = {}
+    problems = []
+    for value in model.graph.input:
+        dtype = _find_dtype(onnx, value)
+        if dtype is None:
+            problems.append(
+                f"input {value.name!r} is no array of float, double, int32 or int64; "
+                "export the model with such inputs"
+            )
+            continue
+        dims = value.type.tensor_type.shape.dim
+        if dims and dims[0].dim_value:
+            problems.append(
+                f"input {value.name!r} takes exactly {dims[0].dim_value} rows; "
+                "export it with a free first dimension (dynamic_shapes, dynamic_axes)"
+            )
+        dtypes[value.name] = dtype
+    if problems:
+        raise JobError(f"onnx {url}: {'; '.join(problems)}")
+    return dtypes
+
+
+def _find_dtype(onnx: Any, value: Any) -> str | None:
+    """Return the dtype as cards name it; None for what is no array of such numbers."""
+    kinds = onnx.TensorProto
+    dtypes = {
+        kinds.FLOAT: "float32",
+        kinds.DOUBLE: "float64",
+        kinds.INT32: "int32",
+        kinds.INT64: "int64",
+    }
+    if not value.type.HasField("tensor_type"):
+        return None
+    return dtypes.get(value.type.tensor_type.elem_type)
+
+
+def _forget_origin(model: Any) -> None:
+    """Leave out notes of the exporter, among them paths of its source files."""
+    del model.metadata_props[:]
+    model.doc_string = ""
+    graph = model.graph
+    graph.doc_string = ""
+    del graph.metadata_props[:]
+    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        part.doc_string = ""
+        del part.metadata_props[:]

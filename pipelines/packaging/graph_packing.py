@@ -1,0 +1,190 @@
+"""A model that another library trained, and a sample of rows -> a package that holds it as an ONNX graph."""
+
+from pathlib import PurePath
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import ModelError
+from configs.packaging import PackagingJob
+from model_zoo.arrays import Arrays
+from model_zoo.package.card import InputColumn
+from model_zoo.package.onnx_graph import parse_graph
+from model_zoo.package.package import PROFILE, SMOKE, read_package
+from model_zoo.steps.table import AnyStep
+from pipelines.packaging.activation import check_activation, squeeze
+from pipelines.packaging.calling import Signature
+from pipelines.packaging.contents import (
+    ScoredRows,
+    describe_arrays,
+    list_versions,
+    make_profile,
+    make_smoke_table,
+)
+from pipelines.packaging.contract import (
+    Contract,
+    choose_columns,
+    find_contract,
+    take_complete_rows,
+    to_plain_form,
+)
+from pipelines.packaging.converted import Converted
+from pipelines.packaging.converters.table import find_converter
+from pipelines.packaging.expected import check_expected
+from pipelines.packaging.graph_files import MODEL, compute_graph, make_files
+from pipelines.packaging.inputs import Prepared, fit, prepare, wire
+from pipelines.packaging.packing import Packed
+from pipelines.packaging.proof import Content, prove, refuse_standing
+from pipelines.training.held_out import to_parquet
+
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow")
+# Of the largest output, as outputs are computed in float32 in most graphs.
+_SMOKE_TOLERANCE = 1e-5
+
+
+def pack_graph(
+    job: PackagingJob[AnyStep], sample: pa.Table, expected: pa.Table | None = None
+) -> Packed:
+    """Write the package, and prove it on the sample against the library that trained the model.
+
+    Args:
+        job: the job, which names a model that is kept as a graph.
+        sample: rows as the nightly job will have them.
+        expected: the author's own scores of these rows.
+
+    Raises:
+        JobError: what cannot be found out, all of it that is known by then.
+        InputError, ModelError: a sample or a model that do not go together.
+    """
+    refuse_standing(job.output)
+    kind, _ = _kind_of(job)
+    converted = find_converter(kind)(job, sample)
+    job = _complete(job, converted)
+    columns = choose_columns(job, sample)
+    contract = _pass_missing(find_contract(job, sample, columns), job, converted)
+    plain = to_plain_form(sample, columns)
+    rows = take_complete_rows(plain, contract)
+    prepared = _prepare(job, rows, contract, converted)
+    wanted = squeeze(converted.native(rows, prepared.inputs))
+    outputs = squeeze(compute_graph(converted.graph, prepared.inputs))
+    check_activation(job, outputs)
+    content = _make_content(job, contract, prepared, outputs, converted)
+    difference = prove(content, (), prepared.inputs, wanted, converted.finish)
+    notes_of_expected = check_expected(job, expected, rows, outputs)
+    digest = content.write(job.output)
+    return Packed(
+        card=read_package(job.output, digest).card,
+        digest=digest,
+        steps=prepared.steps,
+        types={field.name: str(field.type) for field in sample.schema},
+        notes=converted.notes,
+        rows=rows.num_rows,
+        left_out=sample.num_rows - rows.num_rows,
+        difference=difference,
+        compared_with=f"{converted.library} called directly",
+        expected=tuple(notes_of_expected),
+    )
+
+
+def _kind_of(job: PackagingJob[AnyStep]) -> tuple[str, str]:
+    assert job.converted is not None  # noqa: S101 - whoever calls this has asked
+    return job.converted
+
+
+def _complete(job: PackagingJob[AnyStep], converted: Converted) -> PackagingJob[AnyStep]:
+    """Return the job with what the model itself says, where the author does not."""
+    found: dict[str, object] = {}
+    if job.columns is None and converted.columns:
+        found["columns"] = converted.columns
+    if job.activation is None:
+        found["activation"] = converted.activation
+    if not job.labels:
+        found["labels"] = converted.labels
+    if not job.inputs:
+        found["inputs"] = dict(converted.inputs)
+    found["preprocess"] = (*job.preprocess, *converted.steps)
+    return job.model_copy(update=found)
+
+
+def _pass_missing(contract: Contract, job: PackagingJob[AnyStep], converted: Converted) -> Contract:
+    """Let the missing values through that the model knows how to take, unless the author objects."""
+    # The default rejects; that is no objection.
+    if "missing" in job.model_fields_set:
+        return contract
+    rules = []
+    for rule in contract:
+        name = rule.name
+        changes: dict[str, object] = {}
+        if name in converted.fill and name not in job.fill:
+            changes = {"missing": "fill", "fill": converted.fill[name]}
+        elif name in converted.takes_missing and rule.missing != "fill":
+            changes = {"missing": "fill"}
+        fields = {**rule.model_dump(), **changes}
+        rules.append(InputColumn.model_validate(fields))
+    return tuple(rules)
+
+
+def _prepare(
+    job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract, converted: Converted
+) -> Prepared:
+    names = tuple(converted.dtypes)
+    signature = Signature(required=names, known=frozenset(names), takes_any=False)
+    fitted, columns = fit(job, rows, contract)
+    wiring = wire(job, signature, columns)
+    return prepare(rows, contract, fitted, wiring, columns, converted.dtypes)
+
+
+def _make_content(
+    job: PackagingJob[AnyStep],
+    contract: Contract,
+    prepared: Prepared,
+    outputs: Arrays,
+    converted: Converted,
+) -> Content:
+    files = make_files(converted.graph)
+    try:
+        # As scoring will: what it refuses is found here, by the author.
+        parse_graph(files.content, {name: len(data) for name, data in files.data.items()})
+    except ValueError as error:
+        raise ModelError(f"{_file_of(job)}: {error}") from error
+    scored = ScoredRows(
+        prepared.rows.select([rule.name for rule in contract]), prepared.inputs, outputs
+    )
+    activation = job.activation or "none"
+    contents = {
+        MODEL: files.content,
+        **files.data,
+        SMOKE: to_parquet(make_smoke_table(scored)),
+        PROFILE: to_parquet(make_profile(scored, activation, job.labels)),
+    }
+    card = {
+        "name": job.name or _name_model(job),
+        "version": job.version,
+        "onnx": {"model": MODEL, "data": list(files.data)},
+        "columns": [rule.model_dump(mode="json") for rule in contract],
+        "inputs": {name: tensor.model_dump() for name, tensor in prepared.tensors.items()},
+        "outputs": describe_arrays(outputs),
+        "activation": activation,
+        "labels": list(job.labels),
+        "smoke_tolerance": _find_tolerance(outputs),
+        "libraries": list_versions(_LIBRARIES),
+    }
+    return Content(card, prepared.steps, contents)
+
+
+def _file_of(job: PackagingJob[AnyStep]) -> str:
+    _, url = _kind_of(job)
+    return url
+
+
+def _name_model(job: PackagingJob[AnyStep]) -> str:
+    stem = PurePath(_file_of(job)).stem.lower()
+    # What a card takes for a name.
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in stem)
+    return plain.strip("-") or "model"
+
+
+def _find_tolerance(outputs: Arrays) -> float:
+    """Return how far smoke outputs may be off on another machine."""
+    largest = max(float(np.abs(array).max(initial=1.0)) for array in outputs.values())
+    return _SMOKE_TOLERANCE * largest

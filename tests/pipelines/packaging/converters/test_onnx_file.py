@@ -1,0 +1,116 @@
+"""An author's ONNX file becomes a package whose scores are those of ONNX Runtime on the file itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from configs.errors import JobError, ModelError  # noqa: E402
+from model_zoo.package.package import read_package  # noqa: E402
+from pipelines.packaging import graph_files  # noqa: E402
+from tests.support.graphs import linear_graph, pack_file  # noqa: E402
+
+
+def frame(rows: int = 1000) -> pd.DataFrame:
+    values = np.random.default_rng(1).normal(size=(rows, 3))
+    return pd.DataFrame(values, columns=["a", "b", "c"])
+
+
+def saved(path: Path, model) -> Path:
+    onnx.save(model, path)
+    return path
+
+
+def test_a_graph_is_packed_and_proven(tmp_path: Path) -> None:
+    file = saved(tmp_path / "net.onnx", linear_graph())
+    rows = frame()
+    packed = pack_file(tmp_path, "onnx", file, rows, activation="sigmoid")
+    assert packed.rows == 1000
+    assert packed.difference == 0
+    assert packed.card.builder == ""
+    assert list(packed.card.files) == [
+        "model.onnx",
+        "preprocess.json",
+        "profile.parquet",
+        "smoke.parquet",
+    ]
+    session = onnxruntime.InferenceSession(file)
+    (expected,) = session.run(None, {"x": rows.to_numpy(np.float32)})
+    package = read_package(str(tmp_path / "package"))
+    smoke = package.smoke.column("output.logit").to_numpy()
+    np.testing.assert_allclose(smoke, expected[:16, 0], rtol=1e-6)
+
+
+def test_numbers_beside_the_file_are_taken_in_or_kept_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = np.random.default_rng(0).normal(size=(600, 1)).astype(np.float32)
+    names = [f"c{number}" for number in range(600)]
+    rows = pd.DataFrame(np.random.default_rng(1).normal(size=(20, 600)), columns=names)
+    for most, files in ((1 << 30, ()), (1, ("model.onnx.data",))):
+        monkeypatch.setattr(graph_files, "MOST_BYTES", most)
+        folder = tmp_path / str(most)
+        folder.mkdir()
+        onnx.save(
+            linear_graph(weights=weights),
+            folder / "net.onnx",
+            save_as_external_data=True,
+            location="numbers.bin",
+            size_threshold=0,
+        )
+        packed = pack_file(folder, "onnx", folder / "net.onnx", rows, activation="none")
+        assert packed.card.onnx is not None
+        assert packed.card.onnx.data == files
+        assert packed.difference == 0
+
+
+def test_maps_and_texts_give_way_to_numbers(tmp_path: Path) -> None:
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.linear_model import LogisticRegression
+
+    rows = frame()
+    names = np.where(rows.a + rows.b > 0, "yes", "no")
+    model = LogisticRegression().fit(rows.to_numpy(np.float32), names)
+    file = tmp_path / "lr.onnx"
+    kinds = [("x", skl2onnx.common.data_types.FloatTensorType([None, 3]))]
+    file.write_bytes(skl2onnx.to_onnx(model, initial_types=kinds).SerializeToString())
+    packed = pack_file(tmp_path, "onnx", file, rows, activation="none")
+    assert list(packed.card.outputs) == ["probabilities"]
+    smoke = read_package(str(tmp_path / "package")).smoke
+    found = np.array(smoke.column("output.probabilities").to_pylist())
+    expected = model.predict_proba(rows.to_numpy(np.float32))
+    np.testing.assert_allclose(found, expected[:16], atol=1e-6)
+    assert any("took the map off" in note for note in packed.notes)
+    assert any("label" in note and "no array of numbers" in note for note in packed.notes)
+
+
+def test_the_exporters_notes_stay_behind(tmp_path: Path) -> None:
+    model = linear_graph()
+    model.doc_string = "/home/ada/secret/net.py"
+    model.graph.node[0].doc_string = "/home/ada/secret/net.py"
+    model.metadata_props.add(key="path", value="/home/ada/secret/net.py")
+    pack_file(tmp_path, "onnx", saved(tmp_path / "n.onnx", model), frame(), activation="none")
+    assert b"secret" not in (tmp_path / "package" / "model.onnx").read_bytes()
+
+
+def test_what_cannot_be_packed_is_refused_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="there is no such file"):
+        pack_file(tmp_path, "onnx", tmp_path / "none.onnx", frame())
+    (tmp_path / "torn.onnx").write_bytes(b"not a graph")
+    with pytest.raises(ModelError, match="cannot be read"):
+        pack_file(tmp_path, "onnx", tmp_path / "torn.onnx", frame())
+    fixed = saved(tmp_path / "fixed.onnx", linear_graph(rows=1))
+    with pytest.raises(JobError, match=r"takes exactly 1 rows.*free first dimension"):
+        pack_file(tmp_path, "onnx", fixed, frame())
+    file = saved(tmp_path / "net.onnx", linear_graph())
+    with pytest.raises(JobError, match="activation is needed"):
+        pack_file(tmp_path, "onnx", file, frame())
+    with pytest.raises(JobError, match="the graph gives no 'score', but logit"):
+        pack_file(tmp_path, "onnx", file, frame(), outputs="[score]")
+    with pytest.raises(ModelError, match="the graph fails on"):
+        pack_file(tmp_path, "onnx", file, frame()[["a", "b"]], activation="none")
+    assert not (tmp_path / "package").exists()
