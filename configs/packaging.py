@@ -70,7 +70,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     version: Version = "1"
     network: str = ""
     parameters: dict[str, Any] = {}
-    weights: str = ""
+    weights: Url = ""
     onnx: Url | None = None
     sklearn: Url | None = None
     xgboost: Url | None = None
@@ -88,7 +88,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     activation: Literal["sigmoid", "softmax", "none"] | None = None
     labels: Names = ()
     expected: Url | None = None
-    output: str = ""
+    output: Url = ""
 
     @field_validator("outputs", mode="before")
     @classmethod
