@@ -19,7 +19,7 @@ from torch import nn
 
 from configs.errors import JobError, ModelError
 from model_zoo.architectures.cnn import cnn
-from model_zoo.architectures.libraries import LIBRARIES, is_of_library
+from model_zoo.architectures.libraries import LIBRARIES, build_of_library, is_of_library
 from model_zoo.architectures.mlp import mlp
 from model_zoo.architectures.resnet import resnet18
 from model_zoo.architectures.sentence_encoder import sentence_encoder
@@ -68,9 +68,7 @@ def find_builder(name: str, modules: Container[str] = ()) -> Builder:
         JobError: it is a user's own and its module is not allowed, or it cannot be imported.
     """
     if is_of_library(name):
-        library, _, network = name.partition(":")
-        build_network = LIBRARIES[library]
-        return partial(_build_of_library, build_network, network)
+        return partial(_build_of_library, name)
     if is_users_own(name):
         _refuse_unlisted(name, modules)
         return find_users_builder(name)
@@ -139,7 +137,5 @@ def build(name: str, parameters: dict[str, Any], modules: Container[str] = ()) -
     return network
 
 
-def _build_of_library(
-    build_network: Callable[[str, dict[str, Any]], nn.Module], name: str, **parameters: Any
-) -> nn.Module:
-    return build_network(name, parameters)
+def _build_of_library(network: str, /, **parameters: Any) -> nn.Module:
+    return build_of_library(network, parameters)

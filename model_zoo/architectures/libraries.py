@@ -1,53 +1,55 @@
 """Networks that a library knows by name: `torchvision:resnet50`, `timm:convnext_tiny`, `transformers:BertModel`.
 
-A library builds them of a name and plain parameters, with random weights; nothing is fetched, and
-no code comes with a model.
+A library builds them of a name and plain parameters, with random weights; nothing is fetched, opened
+or run by what a card says (library_parameters.py), and no code comes with a model.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
+import inspect
+import os
 from typing import Any, TypeAlias
 
 from torch import nn
 
 from configs.errors import JobError, ModelError
 from configs.suggest import nearest
+from model_zoo.architectures.library_parameters import Parameters, check_parameters
+from model_zoo.architectures.transformers_networks import build_encoder, build_transformer
 
-Parameters: TypeAlias = Mapping[str, Any]
 Build: TypeAlias = Callable[[str, Parameters], nn.Module]
 
 
 def _build_of_torchvision(name: str, parameters: Parameters) -> nn.Module:
-    models = _import("torchvision", "torchvision.models")
+    models = import_library("torchvision", "torchvision.models")
     _check_name("torchvision", name, models.list_models())
-    network: nn.Module = models.get_model(name, weights=None, **parameters)
+    builder = models.get_model_builder(name)
+    # Left out, some would be fetched: those of the backbone of a segmentation network.
+    without = {name: None for name in inspect.signature(builder).parameters if "weights" in name}
+    network: nn.Module = builder(**without, **parameters)
     return network
 
 
 def _build_of_timm(name: str, parameters: Parameters) -> nn.Module:
-    timm = _import("timm", "timm")
-    _check_name("timm", name, timm.list_models())
+    timm = import_library("timm", "timm")
+    # `resnet50.a1_in1k`: behind the dot stands which weights' settings are meant.
+    known = timm.list_pretrained() if "." in name else timm.list_models()
+    _check_name("timm", name, known)
     network: nn.Module = timm.create_model(name, pretrained=False, **parameters)
     return network
 
 
 def _build_of_transformers(name: str, parameters: Parameters) -> nn.Module:
-    transformers = _import("transformers", "transformers")
-    # Names of classes are those that the library itself exports; a folder's own code is none.
-    is_class = name.isidentifier() and not name.startswith("_")
-    network_class = getattr(transformers, name, None) if is_class else None
-    is_network = isinstance(network_class, type) and issubclass(
-        network_class, transformers.PreTrainedModel
-    )
-    if network_class is None or not is_network:
-        raise ModelError(f"transformers has no network {name!r}")
-    config = network_class.config_class.from_dict(dict(parameters))
-    network: nn.Module = network_class(config)
-    return network
+    return build_transformer(import_transformers(), name, parameters)
+
+
+def _build_of_sentence_transformers(name: str, parameters: Parameters) -> nn.Module:
+    return build_encoder(import_transformers(), name, parameters)
 
 
 # By the name before the colon.
 LIBRARIES: dict[str, Build] = {
+    "sentence_transformers": _build_of_sentence_transformers,
     "timm": _build_of_timm,
     "torchvision": _build_of_torchvision,
     "transformers": _build_of_transformers,
@@ -66,7 +68,32 @@ def is_of_library(name: str) -> bool:
     return bool(colon) and library in LIBRARIES
 
 
-def _import(library: str, module: str) -> Any:
+def build_of_library(name: str, parameters: Parameters) -> nn.Module:
+    """Build `library:name` with random weights.
+
+    Args:
+        name: as a card says it.
+        parameters: of the card.
+
+    Raises:
+        ModelError: there is no such network, or a parameter is none that is taken.
+        JobError: the library is not installed.
+    """
+    check_parameters(name, parameters)
+    library, _, network = name.partition(":")
+    return LIBRARIES[library](network, parameters)
+
+
+def import_library(library: str, module: str) -> Any:
+    """Import a library's module.
+
+    Args:
+        library: its name.
+        module: of it.
+
+    Raises:
+        JobError: it is not installed.
+    """
     try:
         return import_module(module)
     except ImportError as error:
@@ -74,6 +101,18 @@ def _import(library: str, module: str) -> Any:
             f"the model is a network of {library}, which is not installed here; "
             f"install the extra where workers run: pip install '.[{_EXTRAS[library]}]'"
         ) from error
+
+
+def import_transformers() -> Any:
+    """Import transformers so that it fetches nothing, kernels among it.
+
+    Raises:
+        JobError: it is not installed.
+    """
+    # It looks at both when it is imported.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["USE_HUB_KERNELS"] = "0"
+    return import_library("transformers", "transformers")
 
 
 def _check_name(library: str, name: str, known: list[str]) -> None:

@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from configs.errors import JobError, ModelError, Refusal, crashes_as_errors
 from model_zoo.architectures.builders import build, check_users_network, is_ours
+from model_zoo.architectures.libraries import is_of_library
 from model_zoo.architectures.named_tensors import NamedTensors
 from model_zoo.package.package import Package
 from model_zoo.package.state_dicts import StateDict, read_state_dict
@@ -48,7 +49,11 @@ def load_network(package: Package) -> nn.Module:
             outline = _outline_network(package, most_parts)
             if outline is not None:
                 _check_size(outline, state, len(content))
-            with _counted_parts(most_parts):
+            # Without an outline, numbers are counted as weights are registered, before they are drawn.
+            most_numbers = None
+            if outline is None and is_of_library(card.builder):
+                most_numbers = len(content)
+            with _counted_parts(most_parts, most_numbers):
                 network = build(card.builder, card.parameters, package.modules)
             network.load_state_dict(state)
     except Refusal:
@@ -99,17 +104,32 @@ def _count_parts(state: StateDict) -> int:
 
 
 @contextmanager
-def _counted_parts(most: int) -> Iterator[None]:
+def _counted_parts(most: int, most_numbers: int | None = None) -> Iterator[None]:
     """Refuse a network of more parts, while the calling thread builds it in the block.
 
     A card of one line can describe a hundred million layers.
+
+    Args:
+        most: layers and weights.
+        most_numbers: of all weights; None for any.
     """
     builder = threading.get_ident()
     counter = itertools.count(1)
+    numbers = 0
 
-    def count_part(*_: object) -> None:
+    def count_part(_: object, __: object, part: object) -> None:
+        nonlocal numbers
         # torch asks for every network that any thread builds.
-        if threading.get_ident() == builder and next(counter) > most:
+        if threading.get_ident() != builder:
+            return
+        if most_numbers is not None and isinstance(part, torch.Tensor):
+            numbers += part.numel()
+            if numbers > most_numbers:
+                raise _TooManyPartsError(
+                    f"it would be a network of more than {most_numbers:,} numbers, "
+                    "which the file does not have"
+                )
+        if next(counter) > most:
             raise _TooManyPartsError(
                 f"it would be a network of more than {most:,} layers and weights, "
                 "for which the file has no numbers"

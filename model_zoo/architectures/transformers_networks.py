@@ -1,0 +1,157 @@
+"""Networks of the library transformers, by class and config: classifiers of texts, tokens and images, encoders.
+
+Comes in: the name of one of the library's own classes and the content of a `config.json`. Goes out: a
+module with random weights. A class is taken of the families below alone: their sources were looked
+through, and build what the config says without loading, fetching or choosing other networks by name.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from configs.errors import ModelError
+from configs.suggest import nearest
+
+Parameters: TypeAlias = Mapping[str, Any]
+
+_OF_TEXTS = (
+    "albert bert camembert convbert deberta deberta-v2 distilbert electra ernie mobilebert "
+    "modernbert mpnet rembert roberta roberta-prelayernorm squeezebert xlm-roberta xlm-roberta-xl"
+)
+_OF_IMAGES = (
+    "beit bit convnext convnextv2 cvt data2vec-vision deit dinov2 dinov2_with_registers "
+    "efficientnet focalnet hiera levit mobilenet_v1 mobilenet_v2 mobilevit mobilevitv2 poolformer "
+    "pvt pvt_v2 regnet resnet segformer swiftformer swin swinv2 vit vit_msn"
+)
+FAMILIES = frozenset(f"{_OF_TEXTS} {_OF_IMAGES}".split())
+# The library's own tables of classes, by what they are for.
+_TABLES = (
+    "MODEL_MAPPING_NAMES",
+    "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+    "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
+    "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
+)
+# `num_labels` makes as many names, before anything is measured; sinusoids are computed number by
+# number, in Python.
+_REFUSED = ("num_labels", "sinusoidal_pos_embds")
+_POOLING = "pooling"
+_CONFIG = "config"
+_NORMALISE = "normalise"
+
+
+def build_transformer(transformers: Any, name: str, parameters: Parameters) -> nn.Module:
+    """Build a network of a class with random weights.
+
+    Args:
+        transformers: the library.
+        name: of its class.
+        parameters: content of `config.json`, of fields that the class's config has.
+
+    Raises:
+        ModelError: no such class is taken, or its config has no such field.
+    """
+    network_class = _find_class(transformers, name)
+    config_class = network_class.config_class
+    known = config_class().to_dict()
+    for field in parameters:
+        if field in _REFUSED or field not in known:
+            raise ModelError(
+                f"network transformers:{name} takes no parameter {field!r}{nearest(field, known)}"
+            )
+    config = config_class.from_dict(dict(parameters))
+    network: nn.Module = network_class(config)
+    return network
+
+
+def build_encoder(transformers: Any, name: str, parameters: Parameters) -> nn.Module:
+    """Build an encoder whose token vectors are averaged, as sentence-transformers does.
+
+    Args:
+        transformers: the library.
+        name: of its class.
+        parameters: `config`, as of `build_transformer`, and `normalise`.
+
+    Raises:
+        ModelError: as `build_transformer`, or parameters of another kind.
+    """
+    config = parameters.get(_CONFIG)
+    normalise = parameters.get(_NORMALISE, False)
+    if set(parameters) - {_CONFIG, _NORMALISE} or not isinstance(config, Mapping):
+        raise ModelError(
+            f"network sentence_transformers:{name} takes the parameters config and normalise"
+        )
+    network = build_transformer(transformers, name, config)
+    return MeanOfTokens(network, bool(normalise))
+
+
+def list_fields(transformers: Any, name: str) -> set[str]:
+    """Return the fields of a class's config that `build_transformer` takes.
+
+    Args:
+        transformers: the library.
+        name: of its class.
+
+    Raises:
+        ModelError: no such class is taken.
+    """
+    fields = set(_find_class(transformers, name).config_class().to_dict())
+    return fields.difference(_REFUSED)
+
+
+class MeanOfTokens(nn.Module):
+    """The mean of an encoder's token vectors, without those of padding.
+
+    Its weights have the encoder's own names. Source: Reimers and Gurevych 2019 (Sentence-BERT).
+
+    Args:
+        network: gives `last_hidden_state` (rows, tokens, width).
+        normalise: whether a mean is divided by its length.
+    """
+
+    def __init__(self, network: nn.Module, normalise: bool) -> None:
+        super().__init__()
+        self.network = network
+        self._normalise = normalise
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        encoded = self.network(input_ids=input_ids, attention_mask=attention_mask)
+        vectors = encoded.last_hidden_state.to(torch.float32)
+        weights = attention_mask[:, :, None].to(torch.float32)
+        sums = (vectors * weights).sum(1)
+        # The library's own bound, for a text without tokens.
+        mean = sums / weights.sum(1).clamp(min=1e-9)
+        if self._normalise:
+            mean = functional.normalize(mean, dim=1)
+        return {"embedding": mean}
+
+    def state_dict(self, *args: Any, **named: Any) -> Any:
+        return self.network.state_dict(*args, **named)
+
+    def load_state_dict(self, *args: Any, **named: Any) -> Any:
+        return self.network.load_state_dict(*args, **named)
+
+
+def _find_class(transformers: Any, name: str) -> Any:
+    known = _list_classes(transformers)
+    if name not in known:
+        raise ModelError(
+            f"transformers has no network {name!r} that is taken{nearest(name, sorted(known))}; "
+            "taken are classifiers of texts, tokens and images, and encoders, "
+            f"of {', '.join(sorted(FAMILIES))}"
+        )
+    return getattr(transformers, name)
+
+
+def _list_classes(transformers: Any) -> set[str]:
+    tables = transformers.models.auto.modeling_auto
+    classes: set[str] = set()
+    for table in _TABLES:
+        for family, names in getattr(tables, table).items():
+            if family in FAMILIES:
+                classes.update([names] if isinstance(names, str) else names)
+    return classes
