@@ -53,10 +53,13 @@ class PackagingJob(BaseModel, Generic[StepT]):
         preprocess: steps from the columns to what the network takes; those with values to be fitted
             are fitted on the sample.
         inputs: the network's arguments, each with the column that it takes as it is, or with a list
-            of columns that are stacked side by side in float32; by default all columns stacked for a network of one argument, and else for each
-            argument the column of its name.
+            of columns that are stacked side by side in float32; by default all columns stacked for a
+            network of one argument, and else for each argument the column of its name.
         outputs: of what the network returns under names, the tensors that are wanted; a name for
             each of what it returns without.
+        image: column of pictures, which the network takes as its library says; then the only column
+            of the model unless `columns` names more.
+        settings: whose settings for pictures, where the library has several: a name of its weights.
         activation: what makes probabilities of its logits.
         labels: class names by class number.
         expected: scores that the author computed elsewhere, Parquet or CSV with the key and columns
@@ -85,6 +88,8 @@ class PackagingJob(BaseModel, Generic[StepT]):
     preprocess: tuple[StepT, ...] = ()
     inputs: dict[str, str | SomeNames] = {}
     outputs: Names = ()
+    image: str | None = None
+    settings: str | None = None
     activation: Literal["sigmoid", "softmax", "none"] | None = None
     labels: Names = ()
     expected: Url | None = None

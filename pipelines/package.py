@@ -25,6 +25,7 @@ from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
 from pipelines.packaging.graph_packing import pack_graph
 from pipelines.packaging.packing import Packed, pack
+from pipelines.packaging.pictures import add_image_step
 from pipelines.packaging.sample import read_sample
 from pipelines.packaging.starter_job import write_starter_job
 
@@ -33,6 +34,8 @@ _TEXT_FLAGS = (
     "network",
     "weights",
     *CONVERTED,
+    "image",
+    "settings",
     "key",
     "label",
     "activation",
@@ -48,12 +51,15 @@ def main(argv: Sequence[str]) -> int:
     job = load(PackagingJob[AnyStep], arguments.config, _list_overrides(arguments))
     # Last, so that a file that happens to lie there takes no library's place.
     sys.path.append(str(Path.cwd()))
+    job, settings = add_image_step(job)
     sample = read_sample(job.sample)
     expected = read_sample([job.expected]) if job.expected is not None else None
     pack_model = pack if job.converted is None else pack_graph
     packed = pack_model(job, sample, expected)
     starter = write_starter_job(job, packed.card, packed.steps, packed.types)
     if not arguments.quiet:
+        for note in settings:
+            say(f"settings   {note}")
         _say_result(job, packed)
         _say_next(job, starter)
     write_result(starter, "the job's path")
@@ -144,6 +150,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--trust_this_file", action="store_true", help=trust)
     sample = "rows as the nightly job will have them, Parquet or CSV; may be repeated"
     add("--sample", action="append", metavar="PATH", help=sample)
+    image = "column of pictures, which the network takes as torchvision or timm say"
+    add("--image", metavar="COLUMN", help=image)
+    add("--settings", metavar="NAME", help="whose pictures: a name of the library's weights")
     add("--key", metavar="COLUMN", help="column that names a row")
     add("--label", metavar="COLUMN", help="column that the model must not see")
     add("--activation", metavar="WORD", help="sigmoid, softmax or none")

@@ -1,10 +1,14 @@
-"""Step `image`: decode with Pillow, turn upright, resize with torch, normalise.
+"""Step `image`: decode with Pillow, turn upright, resize, crop the centre, normalise.
 
 torch resizes bytes as Pillow does (a triangle as wide as the new pixel, in fixed point), two to three
-times as fast; about one number in a thousand comes out one or two larger or smaller.
+times as fast; about one number in a thousand comes out one or two larger or smaller. Networks that
+were trained on what Pillow resizes get exactly that (`resize_with: pillow`).
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable
+from functools import partial
+import operator
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +23,10 @@ from model_zoo.steps.arrays import get_column
 from model_zoo.steps.columns import Columns, NewColumns, to_arrow
 from model_zoo.steps.step import StepModel, Widths
 
+Resize: TypeAlias = Literal["exact", "shorter"]
+Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+ResizeWith: TypeAlias = Literal["torch", "pillow"]
+Side: TypeAlias = Annotated[int, Field(ge=1)]
 # The largest value of a byte, in the width that pixels are computed in.
 _WHITE = np.float32(255.0)
 
@@ -30,11 +38,24 @@ _WHITE_IS_ZERO = 0
 _DEEP_BITS = 16
 
 
+def _is_default(default: object) -> Callable[[object], bool]:
+    """Return whether to leave a field out of a package: then its digest is that of older versions."""
+    return partial(operator.eq, default)
+
+
 class Image(StepModel):
     """Decode a binary column of images into the array `into`, (rows, channels, height, width).
 
-    Pixels are resized (bilinear), divided by 255, and normalised as `(pixel - mean) / std` per
-    channel, in float32. An image of more than `max_pixels` is not decoded: its row is rejected.
+    Pixels are resized, divided by 255, and normalised as `(pixel - mean) / std` per channel, in
+    float32. An image of more than `max_pixels`, before or after it is resized, rejects its row.
+
+    Attributes:
+        resize: `exact`, to height and width, or to `resize_height` and `resize_width`; or the
+            `shorter` side to `resize_height` while the picture keeps its form. What is larger than
+            height and width then loses its borders, and what is smaller gets black ones.
+        resize_height, resize_width: None for height and width.
+        interpolation: between pixels; shrinking takes all that a new one covers.
+        resize_with: `torch`, or `pillow` as torchvision's and timm's transforms do.
     """
 
     stage: ClassVar[str] = "decode"
@@ -47,6 +68,11 @@ class Image(StepModel):
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     max_pixels: Annotated[int, Field(ge=1)] = 2**24
+    resize: Resize = Field(default="exact", exclude_if=_is_default("exact"))
+    resize_height: Side | None = Field(default=None, exclude_if=_is_default(None))
+    resize_width: Side | None = Field(default=None, exclude_if=_is_default(None))
+    interpolation: Interpolation = Field(default="bilinear", exclude_if=_is_default("bilinear"))
+    resize_with: ResizeWith = Field(default="torch", exclude_if=_is_default("torch"))
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> "Image":
@@ -54,12 +80,15 @@ class Image(StepModel):
         self._check_channels("std", self.std)
         if 0.0 in self.std:
             raise ValueError("std must not be 0")
-        pixels = self.height * self.width
-        if pixels > self.max_pixels:
-            raise ValueError(
-                f"height x width must not be more than max_pixels, {self.max_pixels}, "
-                f"got {self.height} x {self.width}"
-            )
+        sizes = ((self.height, self.width), self._resized_at_least())
+        for height, width in sizes:
+            if height * width > self.max_pixels:
+                raise ValueError(
+                    f"height x width must not be more than max_pixels, {self.max_pixels}, "
+                    f"got {height} x {width}"
+                )
+        if self.resize == "shorter" and self.resize_width is not None:
+            raise ValueError("resize: shorter takes resize_height alone, the shorter side")
         return self
 
     def apply(self, columns: Columns, rows: int) -> NewColumns:
@@ -75,6 +104,35 @@ class Image(StepModel):
     def count_numbers(self, widths: Widths) -> dict[str, int]:
         channels = _count_channels(self.mode)
         return {self.into: self.height * self.width * channels}
+
+    def choose_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width that a picture is resized to.
+
+        Args:
+            height, width: of the picture.
+
+        Raises:
+            RowError: more than `max_pixels`, as of a very long picture.
+        """
+        resized = self._resized_at_least()
+        if self.resize == "shorter":
+            side, _ = resized
+            shorter, longer = sorted((height, width))
+            # Cut down and not rounded, as torchvision does.
+            long_side = int(side * longer / shorter)
+            resized = (side, long_side) if height <= width else (long_side, side)
+        if resized[0] * resized[1] > self.max_pixels:
+            raise RowError(
+                f"image of {height} x {width} pixels would be resized to more than "
+                f"{self.max_pixels:,} pixels"
+            )
+        return resized
+
+    def _resized_at_least(self) -> tuple[int, int]:
+        height = self.resize_height or self.height
+        if self.resize == "shorter":
+            return height, height
+        return height, self.resize_width or self.width
 
     def _check_channels(self, name: str, values: tuple[float, ...]) -> None:
         channels = _count_channels(self.mode)
@@ -150,13 +208,36 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
         raise RowError("no image")
     with open_picture(encoded, step.max_pixels) as image:
         PIL.ImageOps.exif_transpose(image, in_place=True)
-        plain = _to_8_bits(image)
-        converted = plain.convert(step.mode)
-        pixels = np.array(converted)
-    return _resize(pixels, step.height, step.width)
+        converted = _to_8_bits(image).convert(step.mode)
+        height, width = step.choose_size(converted.height, converted.width)
+        if step.resize_with == "pillow":
+            resampling = getattr(PIL.Image.Resampling, step.interpolation.upper())
+            pixels = np.array(converted.resize((width, height), resampling))
+        else:
+            pixels = _resize(np.array(converted), height, width, step.interpolation)
+    return _crop_centre(pixels, step.height, step.width)
 
 
-def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+def _crop_centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return uint8 (height, width, ...): the middle of it, with black borders where it is smaller."""
+    for axis, wanted in ((0, height), (1, width)):
+        missing = wanted - pixels.shape[axis]
+        if missing == 0:
+            continue
+        if missing > 0:
+            borders = [(0, 0)] * pixels.ndim
+            borders[axis] = (missing // 2, missing - missing // 2)
+            pixels = np.pad(pixels, borders)
+            continue
+        # Half a pixel goes to the even side, as torchvision rounds.
+        start = round(-missing / 2)
+        pixels = np.take(pixels, range(start, start + wanted), axis)
+    return pixels
+
+
+def _resize(
+    pixels: np.ndarray, height: int, width: int, interpolation: Interpolation
+) -> np.ndarray:
     """Return uint8 (height, width) or (height, width, 3) in another size.
 
     Each new pixel is the mean, by nearness, of those that it covers.
@@ -174,7 +255,7 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
         resized = functional.interpolate(
             batch,
             size=(height, width),
-            mode="bilinear",
+            mode=interpolation,
             # Shrinking takes all pixels that a new one covers, and not the nearest four.
             antialias=True,
         )

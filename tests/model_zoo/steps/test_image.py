@@ -211,3 +211,81 @@ def test_cmyk_is_converted() -> None:
     np.testing.assert_array_equal(
         x, np.broadcast_to(np.array([0, 1, 1], dtype=np.float32)[:, None, None], x.shape)
     )
+
+
+def _photos(count: int) -> list[bytes]:
+    """Pictures of many sizes, smaller and larger than what networks take, upright and not."""
+    photos = []
+    for number in range(count):
+        height, width = RANDOM.integers(20, 300, 2)
+        y, x = np.mgrid[0:height, 0:width]
+        waves = [127 + 120 * np.sin(x / (5 + c * 7 + number % 11) + y / 9) for c in range(3)]
+        noisy = np.stack(waves, axis=-1) + RANDOM.normal(0, 12, (height, width, 3))
+        pixels = noisy.clip(0, 255).astype(np.uint8)
+        photos.append(encoded(pixels, "JPEG" if number % 2 else "PNG"))
+    return photos
+
+
+@pytest.mark.parametrize(
+    ("interpolation", "resize", "crop"), [("bilinear", 64, 56), ("bicubic", 61, 75)]
+)
+def test_photographs_are_as_torchvisions_own_transforms_make_them(
+    interpolation: Any, resize: int, crop: int
+) -> None:
+    """200 of them; also where the picture is smaller than what is cut out of it."""
+    transforms = pytest.importorskip("torchvision.transforms")
+    presets = pytest.importorskip("torchvision.transforms._presets")
+    photos = _photos(200)
+    like_torchvision = step(
+        mode="RGB",
+        height=crop,
+        width=crop,
+        mean=[0.485, 0.456, 0.406],
+        std=[0.229, 0.224, 0.225],
+        resize="shorter",
+        resize_height=resize,
+        interpolation=interpolation,
+        resize_with="pillow",
+    )
+    transform = presets.ImageClassification(
+        crop_size=crop,
+        resize_size=resize,
+        interpolation=transforms.InterpolationMode(interpolation),
+    )
+    expected = [transform(Pillow.open(io.BytesIO(photo)).convert("RGB")) for photo in photos]
+    actual = decode_images(column(*photos), like_torchvision)
+    np.testing.assert_allclose(actual, torch.stack(expected).numpy(), atol=1e-5)
+
+
+def test_what_a_step_of_older_versions_says_is_all_that_a_package_holds_of_it() -> None:
+    """So the same model has the same digest as before."""
+    fields = step().model_dump(mode="json")
+    assert set(fields) == {
+        "step", "column", "into", "height", "width", "mode", "mean", "std", "max_pixels",
+    }  # fmt: skip
+    assert step(resize="shorter").model_dump()["resize"] == "shorter"
+
+
+def test_a_picture_so_long_that_it_would_be_resized_to_more_pixels_is_rejected() -> None:
+    """A line of a million pixels, whose shorter side becomes 100 times as long."""
+    thin = encoded(np.zeros((1, 10_000), dtype=np.uint8))
+    shorter = step(resize="shorter", resize_height=100)
+    with pytest.raises(RejectedRows) as rejected:
+        decode_images(column(thin, encoded(np.zeros((6, 5), dtype=np.uint8))), shorter)
+    ((row, reason),) = rejected.value.reasons.items()
+    assert row == 0
+    assert "would be resized to more than" in str(reason)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"resize_height": 10**4, "resize_width": 10**4}, "max_pixels"),
+        ({"resize": "shorter", "resize_height": 10**4}, "max_pixels"),
+        ({"resize": "shorter", "resize_width": 8}, "resize_height alone"),
+        ({"resize_height": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_a_size_that_is_none_is_refused(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        step(**changes)

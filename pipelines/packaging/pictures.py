@@ -1,0 +1,186 @@
+"""How a library's network wants its pictures: the settings that it was trained with, as an `image` step.
+
+Comes in: the job's `image`, a column. Goes out: the step, made of what torchvision says with its
+weights and timm with its networks.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+import hashlib
+import math
+import re
+from typing import Any, TypeAlias
+
+from configs.errors import JobError
+from configs.packaging import PackagingJob
+from configs.suggest import nearest
+from model_zoo.architectures.libraries import import_library, is_of_library
+from model_zoo.steps.image import Image
+from model_zoo.steps.table import AnyStep
+from storage import files
+
+Job: TypeAlias = PackagingJob[AnyStep]
+Fields: TypeAlias = dict[str, Any]
+_OWN_STEP = (
+    "say it as a step: preprocess: [{step: image, column: ..., into: ..., height: ..., width: ..., "
+    "resize: shorter, resize_height: ..., mean: ..., std: ...}]"
+)
+# torchvision writes a file's digest into its name, resnet50-0676ba61.pth.
+_DIGEST = re.compile(r"-([0-9a-f]{8,})\.pth$")
+# Their builders turn this on with their own weights, and no weight tells.
+_TRANSFORM_INPUT = ("googlenet", "inception_v3")
+_INTERPOLATIONS = ("bilinear", "bicubic")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a library says of a network's pictures.
+
+    Attributes:
+        step: the image step's fields, but for column and argument.
+        parameters: of the network, which go with the weights.
+        labels: class names, where the weights file is the library's own.
+        note: whose settings these are, in words.
+    """
+
+    step: Fields
+    note: str
+    parameters: Fields = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+
+
+def add_image_step(job: Job) -> tuple[Job, tuple[str, ...]]:
+    """Return the job with an image step for its column `image`, and whose settings it has, in words.
+
+    Raises:
+        JobError: nothing tells how the network wants its pictures.
+    """
+    if job.image is None:
+        return job, ()
+    library, _, name = str(job.network).partition(":")
+    find = _FINDERS.get(library)
+    if find is None or not is_of_library(str(job.network)):
+        raise JobError(
+            f"image: nothing tells how {job.network} wants its pictures; instead of image, {_OWN_STEP}"
+        )
+    pictures = find(job, name)
+    # The argument of all networks of both libraries that take pictures.
+    fields = {"step": "image", "column": job.image, "into": "x", **pictures.step}
+    step = Image.model_validate(fields)
+    changes = {
+        "columns": job.columns or (job.image,),
+        "preprocess": (step, *job.preprocess),
+        "parameters": pictures.parameters | job.parameters,
+        "labels": job.labels or pictures.labels,
+    }
+    return job.model_copy(update=changes), (pictures.note,)
+
+
+def _find_for_torchvision(job: Job, name: str) -> Pictures:
+    models = import_library("torchvision", "torchvision.models")
+    if name not in models.list_models():
+        raise JobError(f"network: torchvision has no {name!r}{nearest(name, models.list_models())}")
+    known = {weights.name: weights for weights in models.get_model_weights(name)}
+    own = _find_own_weights(job, known)
+    chosen = job.settings or own
+    settings = {weights: _describe_torchvision(known[weights]) for weights in known}
+    problems = []
+    if chosen is None:
+        different = {repr(fields): weights for weights, fields in settings.items()}
+        chosen = next(iter(different.values()), None)
+        if len(different) != 1:
+            problems.append(
+                f"settings: {job.weights} is none of torchvision's own files, and "
+                f"{name} was trained with several settings: --settings {' or '.join(sorted(known))}"
+            )
+    if chosen is not None and chosen not in known:
+        problems.append(f"settings: {name} has no {chosen!r}{nearest(chosen, sorted(known))}")
+    takes_changed = name in _TRANSFORM_INPUT
+    if takes_changed and own is None and "transform_input" not in job.parameters:
+        problems.append(
+            f"parameters.transform_input: true where {name} began with torchvision's own weights, "
+            "and else false"
+        )
+    if problems or chosen is None:
+        raise JobError("; ".join(problems))
+    fields = settings[chosen]
+    if fields is None:
+        raise JobError(
+            f"image: {name} takes pictures in another way; instead of image, {_OWN_STEP}"
+        )
+    categories = tuple(known[chosen].meta.get("categories", ())) if own is not None else ()
+    return Pictures(
+        step=fields,
+        note=f"pictures as of torchvision's {chosen}",
+        parameters={"transform_input": True} if takes_changed and own is not None else {},
+        labels=categories,
+    )
+
+
+def _find_own_weights(job: Job, known: Mapping[str, Any]) -> str | None:
+    """Return whose file the weights are, told by its digest, which the library's addresses hold."""
+    content = files.read(files.to_absolute(str(job.weights)))
+    if content is None:
+        raise JobError(f"weights {job.weights}: there is no such file")
+    digest = hashlib.sha256(content).hexdigest()
+    for name, weights in known.items():
+        found = _DIGEST.search(weights.url)
+        if found and digest.startswith(found.group(1)):
+            return name
+    return None
+
+
+def _describe_torchvision(weights: Any) -> Fields | None:
+    """Return the step's fields; None for transforms of another kind, of videos for example."""
+    transforms = weights.transforms()
+    if type(transforms).__name__ != "ImageClassification":
+        return None
+    (crop,) = transforms.crop_size
+    (shorter,) = transforms.resize_size
+    return {
+        "height": crop,
+        "width": crop,
+        "mean": tuple(transforms.mean),
+        "std": tuple(transforms.std),
+        "resize": "shorter",
+        "resize_height": shorter,
+        "interpolation": transforms.interpolation.value,
+        "resize_with": "pillow",
+    }
+
+
+def _find_for_timm(job: Job, name: str) -> Pictures:
+    timm = import_library("timm", "timm")
+    data = import_library("timm", "timm.data")
+    full = f"{name}.{job.settings}" if job.settings else name
+    config = timm.get_pretrained_cfg(full)
+    if config is None:
+        raise JobError(f"network: timm has no {full!r}{nearest(full, timm.list_models())}")
+    wanted = {key: job.parameters.get(key) for key in ("in_chans", "img_size")}
+    found = data.resolve_data_config(wanted, pretrained_cfg=config.to_dict())
+    channels, height, width = found["input_size"]
+    # Cut down, as timm does.
+    high, wide = (math.floor(side / found["crop_pct"]) for side in (height, width))
+    squashes = found["crop_mode"] == "squash"
+    is_known = channels in (1, 3) and found["interpolation"] in _INTERPOLATIONS
+    if not is_known or not (squashes or (found["crop_mode"] == "center" and high == wide)):
+        raise JobError(f"image: timm's {full} wants pictures of {found}; instead, {_OWN_STEP}")
+    step = {
+        "height": height,
+        "width": width,
+        "mode": "RGB" if channels == 3 else "L",
+        "mean": tuple(found["mean"])[:channels],
+        "std": tuple(found["std"])[:channels],
+        "resize": "exact" if squashes else "shorter",
+        "resize_height": high,
+        "resize_width": wide if squashes else None,
+        "interpolation": found["interpolation"],
+        "resize_with": "pillow",
+    }
+    return Pictures(step, f"pictures as of timm's {full}")
+
+
+_FINDERS: dict[str, Callable[[Job, str], Pictures]] = {
+    "timm": _find_for_timm,
+    "torchvision": _find_for_torchvision,
+}
