@@ -35,6 +35,8 @@ class PackagingJob(BaseModel, Generic[StepT]):
         name: of the model; by default that of the network.
         network: `module:callable` of your own, `library:name` (torchvision, timm, transformers), or
             a network of this program.
+        huggingface: folder of a model as transformers and sentence-transformers save it, in place of
+            network, parameters and weights: its texts or pictures are in the column `text` or `image`.
         parameters: keyword arguments of the network's class or function.
         weights: its state dict: `.safetensors`, `.pt` or `.pth`, also inside a checkpoint.
         onnx, sklearn, xgboost, lightgbm: in place of a network and weights, the file of a model that
@@ -59,6 +61,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
             each of what it returns without.
         image: column of pictures, which the network takes as its library says; then the only column
             of the model unless `columns` names more.
+        text: column of texts for a Hugging Face model; as `image`.
         settings: whose settings for pictures, where the library has several: a name of its weights.
         activation: what makes probabilities of its logits.
         labels: class names by class number.
@@ -72,6 +75,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     name: Name | None = None
     version: Version = "1"
     network: str = ""
+    huggingface: Url | None = None
     parameters: dict[str, Any] = {}
     weights: Url = ""
     onnx: Url | None = None
@@ -89,6 +93,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     inputs: dict[str, str | SomeNames] = {}
     outputs: Names = ()
     image: str | None = None
+    text: str | None = None
     settings: str | None = None
     activation: Literal["sigmoid", "softmax", "none"] | None = None
     labels: Names = ()
@@ -110,17 +115,34 @@ class PackagingJob(BaseModel, Generic[StepT]):
 
     @model_validator(mode="after")
     def _is_one_model(self) -> "PackagingJob[StepT]":
-        given = [kind for kind in ("network", *CONVERTED) if getattr(self, kind)]
+        kinds = ("network", "huggingface", *CONVERTED)
+        given = [kind for kind in kinds if getattr(self, kind)]
         if len(given) > 1:
             raise ValueError(f"a package holds one model, and the job names {' and '.join(given)}")
         missing = []
         if not given:
-            missing.append(f"network (with weights), or one of {', '.join(CONVERTED)}")
+            missing.append(f"network (with weights), or one of {', '.join(kinds[1:])}")
+        if self.huggingface and not (self.text or self.image):
+            missing.append("text or image, the column that huggingface takes")
         needed = ("weights", "sample", "output") if self.network else ("sample", "output")
         missing += [name for name in needed if not getattr(self, name)]
         # All at once: whoever is new to this would be told one after the other.
         if missing:
             raise ValueError(f"is needed: {'; '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _says_nothing_twice(self) -> "PackagingJob[StepT]":
+        if not self.network and (self.weights or self.parameters):
+            raise ValueError(
+                "weights and parameters are those of network; the other kinds hold their own"
+            )
+        if self.text and not self.huggingface:
+            raise ValueError(
+                "text is for huggingface; a network of another kind takes a tokenize step"
+            )
+        if self.text and self.image:
+            raise ValueError("huggingface takes texts or pictures, and the job names both")
         return self
 
     @model_validator(mode="after")

@@ -24,6 +24,8 @@ from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, 
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
 from pipelines.packaging.graph_packing import pack_graph
+from pipelines.packaging.huggingface import read_folder
+from pipelines.packaging.huggingface_check import check_folder
 from pipelines.packaging.packing import Packed, pack
 from pipelines.packaging.pictures import add_image_step
 from pipelines.packaging.sample import read_sample
@@ -34,7 +36,9 @@ _TEXT_FLAGS = (
     "network",
     "weights",
     *CONVERTED,
+    "huggingface",
     "image",
+    "text",
     "settings",
     "key",
     "label",
@@ -51,11 +55,20 @@ def main(argv: Sequence[str]) -> int:
     job = load(PackagingJob[AnyStep], arguments.config, _list_overrides(arguments))
     # Last, so that a file that happens to lie there takes no library's place.
     sys.path.append(str(Path.cwd()))
-    job, settings = add_image_step(job)
     sample = read_sample(job.sample)
     expected = read_sample([job.expected]) if job.expected is not None else None
-    pack_model = pack if job.converted is None else pack_graph
-    packed = pack_model(job, sample, expected)
+    weights = None
+    settings: tuple[str, ...] = ()
+    if job.huggingface is not None:
+        folder = read_folder(job)
+        job, weights = folder.job, folder.weights
+        settings = (*folder.notes, *check_folder(folder, sample))
+    elif job.network:
+        job, settings = add_image_step(job)
+    if job.converted is None:
+        packed = pack(job, sample, expected, weights)
+    else:
+        packed = pack_graph(job, sample, expected)
     starter = write_starter_job(job, packed.card, packed.steps, packed.types)
     if not arguments.quiet:
         for note in settings:
@@ -150,6 +163,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--trust_this_file", action="store_true", help=trust)
     sample = "rows as the nightly job will have them, Parquet or CSV; may be repeated"
     add("--sample", action="append", metavar="PATH", help=sample)
+    folder = "a model as transformers and sentence-transformers save it, instead of --network"
+    add("--huggingface", metavar="FOLDER", help=folder)
+    add("--text", metavar="COLUMN", help="column of texts, for --huggingface")
     image = "column of pictures, which the network takes as torchvision or timm say"
     add("--image", metavar="COLUMN", help=image)
     add("--settings", metavar="NAME", help="whose pictures: a name of the library's weights")

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from model_zoo.package.card import Tensor
 
@@ -13,6 +14,8 @@ Call: TypeAlias = Literal["keywords", "positions"]
 Outputs: TypeAlias = dict[str, torch.Tensor]
 # Of an output that has no name of its own.
 _ONLY = "output"
+# Rows, tokens, and what there is for each token.
+_TOKEN_DIMENSIONS = 3
 
 
 class NamedTensors(nn.Module):
@@ -23,6 +26,9 @@ class NamedTensors(nn.Module):
         inputs: names of what it takes, in its order.
         call: whether it takes them by name or by position.
         outputs: what is wanted of what it returns: dtype, and shape without the rows, by name.
+        mask: the input, (rows, tokens), that is 1 for tokens, where a row has any. It may have fewer
+            tokens than outputs are declared with: what is given for each token is filled up with
+            zeros, which also stand for padding.
     """
 
     def __init__(
@@ -31,17 +37,44 @@ class NamedTensors(nn.Module):
         inputs: Sequence[str],
         call: Call,
         outputs: Mapping[str, Tensor],
+        mask: str | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self._inputs = tuple(inputs)
         self._call = call
+        self._mask = mask
         self._shapes = {name: tensor.shape for name, tensor in outputs.items()}
 
     def forward(self, **tensors: torch.Tensor) -> Outputs:
         returned = call_network(self.network, tensors, self._inputs, self._call)
         found = name_tensors(returned, list(self._shapes))
-        return {name: _fit(found[name], shape) for name, shape in self._shapes.items()}
+        fitted = {name: _fit(found[name], shape) for name, shape in self._shapes.items()}
+        if self._mask is None:
+            return fitted
+        mask = tensors[self._mask]
+        return {name: self._clear_padding(name, fitted[name], mask) for name in fitted}
+
+    def _clear_padding(self, name: str, output: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        shape = self._shapes[name]
+        tokens = mask.shape[1]
+        if not is_of_tokens(shape) or output.ndim < _TOKEN_DIMENSIONS or output.shape[1] != tokens:
+            return output
+        cleared = clear_padding(output, mask)
+        # (rows, tokens, ...) -> (rows, longest, ...)
+        missing = shape[0] - tokens
+        return functional.pad(cleared, (0, 0) * (output.ndim - 2) + (0, missing))
+
+
+def is_of_tokens(shape: Sequence[int]) -> bool:
+    """Tell whether an output may have numbers for each token: (tokens, classes), and not (width,)."""
+    return len(shape) >= _TOKEN_DIMENSIONS - 1
+
+
+def clear_padding(output: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return an output (rows, tokens, ...) with zeros where the mask (rows, tokens) has no token."""
+    is_padding = (mask == 0).reshape(*mask.shape, *[1] * (output.ndim - 2))
+    return output.masked_fill(is_padding, 0)
 
 
 def call_network(

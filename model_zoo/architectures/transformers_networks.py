@@ -6,6 +6,7 @@ through, and build what the config says without loading, fetching or choosing ot
 """
 
 from collections.abc import Mapping
+import inspect
 from typing import Any, TypeAlias
 
 import torch
@@ -37,18 +38,21 @@ _TABLES = (
 # `num_labels` makes as many names, before anything is measured; sinusoids are computed number by
 # number, in Python.
 _REFUSED = ("num_labels", "sinusoidal_pos_embds")
-_POOLING = "pooling"
+_POOLER = "add_pooling_layer"
 _CONFIG = "config"
 _NORMALISE = "normalise"
 
 
-def build_transformer(transformers: Any, name: str, parameters: Parameters) -> nn.Module:
+def build_transformer(
+    transformers: Any, name: str, parameters: Parameters, **options: bool
+) -> nn.Module:
     """Build a network of a class with random weights.
 
     Args:
         transformers: the library.
         name: of its class.
         parameters: content of `config.json`, of fields that the class's config has.
+        options: keyword arguments of the class, which no card says.
 
     Raises:
         ModelError: no such class is taken, or its config has no such field.
@@ -62,7 +66,7 @@ def build_transformer(transformers: Any, name: str, parameters: Parameters) -> n
                 f"network transformers:{name} takes no parameter {field!r}{nearest(field, known)}"
             )
     config = config_class.from_dict(dict(parameters))
-    network: nn.Module = network_class(config)
+    network: nn.Module = network_class(config, **options)
     return network
 
 
@@ -83,8 +87,16 @@ def build_encoder(transformers: Any, name: str, parameters: Parameters) -> nn.Mo
         raise ModelError(
             f"network sentence_transformers:{name} takes the parameters config and normalise"
         )
-    network = build_transformer(transformers, name, config)
+    options = leave_out_pooler(_find_class(transformers, name))
+    network = build_transformer(transformers, name, config, **options)
     return MeanOfTokens(network, bool(normalise))
+
+
+def leave_out_pooler(network_class: Any) -> dict[str, bool]:
+    """Return the arguments that leave out what follows the token vectors, and no mean needs."""
+    if _POOLER in inspect.signature(network_class).parameters:
+        return {_POOLER: False}
+    return {}
 
 
 def list_fields(transformers: Any, name: str) -> set[str]:

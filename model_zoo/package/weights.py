@@ -68,7 +68,7 @@ def load_network(package: Package) -> nn.Module:
         ) from error
     if is_ours(card.builder):
         return network
-    return NamedTensors(network, tuple(card.inputs), card.call, card.outputs)
+    return NamedTensors(network, tuple(card.inputs), card.call, card.outputs, card.mask)
 
 
 class _TooManyPartsError(ModelError):

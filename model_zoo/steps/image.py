@@ -25,6 +25,7 @@ from model_zoo.steps.step import StepModel, Widths
 
 Resize: TypeAlias = Literal["exact", "shorter"]
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+CropStarts: TypeAlias = Literal["rounded", "cut"]
 ResizeWith: TypeAlias = Literal["torch", "pillow"]
 Side: TypeAlias = Annotated[int, Field(ge=1)]
 # The largest value of a byte, in the width that pixels are computed in.
@@ -55,6 +56,8 @@ class Image(StepModel):
             height and width then loses its borders, and what is smaller gets black ones.
         resize_height, resize_width: None for height and width.
         interpolation: between pixels; shrinking takes all that a new one covers.
+        crop_starts: where what is cut out starts when the borders cannot be of one width: `rounded`
+            to the even side as torchvision does, or `cut` down as transformers does.
         resize_with: `torch`, or `pillow` as torchvision's and timm's transforms do.
     """
 
@@ -72,6 +75,7 @@ class Image(StepModel):
     resize_height: Side | None = Field(default=None, exclude_if=_is_default(None))
     resize_width: Side | None = Field(default=None, exclude_if=_is_default(None))
     interpolation: Interpolation = Field(default="bilinear", exclude_if=_is_default("bilinear"))
+    crop_starts: CropStarts = Field(default="rounded", exclude_if=_is_default("rounded"))
     resize_with: ResizeWith = Field(default="torch", exclude_if=_is_default("torch"))
 
     @model_validator(mode="after")
@@ -215,10 +219,12 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
             pixels = np.array(converted.resize((width, height), resampling))
         else:
             pixels = _resize(np.array(converted), height, width, step.interpolation)
-    return _crop_centre(pixels, step.height, step.width)
+    return _crop_centre(pixels, step.height, step.width, step.crop_starts)
 
 
-def _crop_centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+def _crop_centre(
+    pixels: np.ndarray, height: int, width: int, crop_starts: CropStarts
+) -> np.ndarray:
     """Return uint8 (height, width, ...): the middle of it, with black borders where it is smaller."""
     for axis, wanted in ((0, height), (1, width)):
         missing = wanted - pixels.shape[axis]
@@ -229,8 +235,8 @@ def _crop_centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
             borders[axis] = (missing // 2, missing - missing // 2)
             pixels = np.pad(pixels, borders)
             continue
-        # Half a pixel goes to the even side, as torchvision rounds.
-        start = round(-missing / 2)
+        # Python rounds half a pixel to the even side, and so does torchvision.
+        start = round(-missing / 2) if crop_starts == "rounded" else -missing // 2
         pixels = np.take(pixels, range(start, start + wanted), axis)
     return pixels
 

@@ -25,7 +25,7 @@ def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
         JobError: every name in the job that is no column of the sample.
     """
     present = sample.column_names
-    named = {"key": job.key, "label": job.label, "image": job.image}
+    named = {"key": job.key, "label": job.label, "image": job.image, "text": job.text}
     named |= {f"columns {name}": name for name in job.columns or ()}
     named |= {f"fill {name}": name for name in job.fill}
     problems = [

@@ -1,5 +1,6 @@
 """A network, its weights and a sample of rows -> a package that is proven by scoring the sample."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,12 +11,13 @@ from torch import nn
 from configs.errors import ModelError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
-from model_zoo.architectures.named_tensors import Call
+from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
 from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep
+from model_zoo.steps.tokenize import Tokenize
 from pipelines.packaging.activation import check_activation, squeeze
 from pipelines.packaging.calling import compute, read_signature
 from pipelines.packaging.contents import (
@@ -35,7 +37,7 @@ from pipelines.packaging.contract import (
 from pipelines.packaging.expected import check_expected
 from pipelines.packaging.inputs import Prepared, all_whole, fit, prepare, wire
 from pipelines.packaging.proof import Content, prove, refuse_standing
-from pipelines.packaging.state import load_weights, read_weights
+from pipelines.packaging.state import Weights, load_weights, read_weights
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "pandas", "pillow", "pyarrow", "torch")
@@ -80,13 +82,19 @@ class _Called:
     outputs: Arrays
 
 
-def pack(job: PackagingJob[AnyStep], sample: pa.Table, expected: pa.Table | None = None) -> Packed:
+def pack(
+    job: PackagingJob[AnyStep],
+    sample: pa.Table,
+    expected: pa.Table | None = None,
+    weights: Weights | None = None,
+) -> Packed:
     """Write the package, and prove it on the sample.
 
     Args:
         job: the job.
         sample: rows as the nightly job will have them.
         expected: the author's own scores of these rows.
+        weights: of the network, in place of those in the job's file.
 
     Raises:
         JobError: what cannot be found out, all of it that is known by then.
@@ -97,7 +105,7 @@ def pack(job: PackagingJob[AnyStep], sample: pa.Table, expected: pa.Table | None
     contract = find_contract(job, sample, columns)
     plain = to_plain_form(sample, columns)
     rows = take_complete_rows(plain, contract)
-    network, notes = _load_network(job)
+    network, notes = _load_network(job, weights or read_weights(job.weights))
     called = _call(job, network, rows, contract)
     check_activation(job, called.outputs)
     content = _make_content(job, network, contract, called)
@@ -118,9 +126,10 @@ def pack(job: PackagingJob[AnyStep], sample: pa.Table, expected: pa.Table | None
     )
 
 
-def _load_network(job: PackagingJob[AnyStep]) -> tuple[nn.Module, tuple[str, ...]]:
+def _load_network(
+    job: PackagingJob[AnyStep], weights: Weights
+) -> tuple[nn.Module, tuple[str, ...]]:
     network = build(job.network, job.parameters, _list_modules(job))
-    weights = read_weights(job.weights)
     notes = load_weights(network, weights)
     _refuse_doubles(network)
     return network.eval(), notes
@@ -146,7 +155,8 @@ def _call(
         except ModelError as error:
             failures.append(error)
             continue
-        return _Called(prepared, call, squeeze(outputs))
+        cleared = _clear_padding(outputs, prepared)
+        return _Called(prepared, call, squeeze(cleared))
     raise failures[0]
 
 
@@ -158,6 +168,29 @@ def _refuse_doubles(network: nn.Module) -> None:
                 f"the network's weight {name} is float64, and scoring computes in float32; "
                 "let its builder function return network.float()"
             )
+
+
+def _find_mask(steps: Sequence[AnyStep], inputs: Arrays) -> str | None:
+    """Return the input that tells tokens from padding."""
+    masks = [step.mask_into for step in steps if isinstance(step, Tokenize)]
+    # Texts of two columns have no length of their own.
+    return masks[0] if len(masks) == 1 and masks[0] in inputs else None
+
+
+def _clear_padding(outputs: Arrays, prepared: Prepared) -> Arrays:
+    """Return outputs with zeros for padding, as scoring gives them."""
+    name = _find_mask(prepared.steps, prepared.inputs)
+    if name is None:
+        return outputs
+    mask = prepared.inputs[name]
+    tokens = mask.shape[1]
+    cleared = {}
+    for output, array in outputs.items():
+        is_padded = is_of_tokens(array.shape[1:]) and array.shape[1] == tokens
+        if is_padded:
+            array = clear_padding(torch.from_numpy(array), torch.from_numpy(mask)).numpy()
+        cleared[output] = array
+    return cleared
 
 
 def _make_content(
@@ -193,6 +226,9 @@ def _make_content(
         card["source_sha256"] = hash_source(module_of(job.network))
     if not is_ours(job.network):
         card["call"] = called.call
+        mask = _find_mask(prepared.steps, prepared.inputs)
+        if mask is not None:
+            card["mask"] = mask
     return Content(card, prepared.steps, contents)
 
 

@@ -1,0 +1,145 @@
+"""What a Hugging Face model takes: its tokenizer and its image processor as steps of this program."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from configs.errors import JobError
+from model_zoo.steps.image import Image
+from model_zoo.steps.tokenize import Tokenize
+
+# Tokenizers without a limit say 10**30.
+_NO_LIMIT = 1_000_000
+# RoBERTa and those made after it count positions from the padding's number on.
+_COUNTED_BEHIND_PADDING = ("roberta", "camembert", "mpnet")
+_FACTOR = 1 / 255
+# As Pillow numbers them.
+_INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
+_CONVNEXT_CROPS_BELOW = 384
+_DEFAULT_CROP = 224 / 256
+
+
+def find_longest(config: Any, tokenizer: Mapping[str, Any], sentence: Mapping[str, Any]) -> int:
+    """Return how many tokens the model takes at most: the least of what its files say.
+
+    Args:
+        config: of the network, as the library read it.
+        tokenizer: content of `tokenizer_config.json`, or nothing.
+        sentence: content of `sentence_bert_config.json`, or nothing.
+
+    Raises:
+        JobError: none of them says it.
+    """
+    limits = [sentence.get("max_seq_length"), tokenizer.get("model_max_length")]
+    positions = getattr(config, "max_position_embeddings", None)
+    if isinstance(positions, int):
+        if any(family in config.model_type for family in _COUNTED_BEHIND_PADDING):
+            positions -= (config.pad_token_id or 0) + 1
+        limits.append(positions)
+    known = [int(limit) for limit in limits if isinstance(limit, int | float) and limit < _NO_LIMIT]
+    if not known:
+        raise JobError(
+            "huggingface: neither tokenizer_config.json (model_max_length) nor config.json "
+            "(max_position_embeddings) says how many tokens the model takes; write one of them"
+        )
+    return min(known)
+
+
+def make_tokenize_step(
+    path: str, column: str, content: str, longest: int, settings: Mapping[str, Any]
+) -> Tokenize:
+    """Return the step that cuts texts into tokens.
+
+    Args:
+        path: of the folder, for messages.
+        column: of texts.
+        content: of `tokenizer.json`.
+        longest: tokens of the longest text.
+        settings: content of `tokenizer_config.json`.
+
+    Raises:
+        JobError: padding or cutting at the left, which no step does.
+    """
+    for name in ("padding_side", "truncation_side"):
+        if settings.get(name, "right") != "right":
+            raise JobError(f"huggingface {path}: {name} is {settings[name]!r}; only right is taken")
+    fields = {"column": column, "max_tokens": longest, "tokenizer": content}
+    return Tokenize.model_validate({"step": "tokenize", **fields})
+
+
+def make_image_step(path: str, column: str, settings: Mapping[str, Any]) -> Image:
+    """Return the step that makes of pictures what an image processor does.
+
+    Args:
+        path: of the folder, for messages.
+        column: of pictures.
+        settings: content of `preprocessor_config.json`.
+
+    Raises:
+        JobError: something in it that the step cannot do.
+    """
+    needed = ("do_resize", "do_rescale", "do_normalize")
+    problems = [f"{name} is false" for name in needed if not settings.get(name, True)]
+    if abs(settings.get("rescale_factor", _FACTOR) - _FACTOR) > 1e-9:
+        problems.append("rescale_factor is not 1/255")
+    if settings.get("do_pad"):
+        problems.append("do_pad is true")
+    if settings.get("resample", 2) not in _INTERPOLATIONS:
+        problems.append("resample is neither bilinear (2) nor bicubic (3)")
+    sizes = _find_sizes(settings)
+    if sizes is None:
+        problems.append(f"size is {settings.get('size')}")
+    if problems or sizes is None:
+        raise JobError(
+            f"huggingface {path}: preprocessor_config.json: {', '.join(problems)}, which the image "
+            "step does not do"
+        )
+    fields = {
+        "step": "image",
+        "column": column,
+        "into": "pixel_values",
+        "mean": tuple(settings["image_mean"]),
+        "std": tuple(settings["image_std"]),
+        "interpolation": _INTERPOLATIONS[settings.get("resample", 2)],
+        "crop_starts": "cut",
+        **sizes,
+    }
+    return Image.model_validate(fields)
+
+
+def _find_sizes(settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the step's fields about sizes; None for what the step cannot do."""
+    size = settings.get("size", {})
+    if isinstance(size, int):
+        # As older versions wrote it.
+        size = {"height": size, "width": size}
+    shorter = size.get("shortest_edge")
+    crop = settings.get("crop_size") if settings.get("do_center_crop") else None
+    if isinstance(crop, int):
+        crop = {"height": crop, "width": crop}
+    if set(size) == {"height", "width"}:
+        resized = {"resize_height": size["height"], "resize_width": size["width"]}
+        wanted = crop or size
+        return {"height": wanted["height"], "width": wanted["width"], **resized}
+    if set(size) != {"shortest_edge"}:
+        return None
+    if _is_convnext(settings):
+        return _find_convnext_sizes(settings, shorter)
+    if crop is None:
+        # Pictures of many widths, of which no batch can be made.
+        return None
+    resized = {"resize": "shorter", "resize_height": shorter}
+    return {"height": crop["height"], "width": crop["width"], **resized}
+
+
+def _is_convnext(settings: Mapping[str, Any]) -> bool:
+    kind = settings.get("image_processor_type") or settings.get("feature_extractor_type") or ""
+    return str(kind).startswith("ConvNext")
+
+
+def _find_convnext_sizes(settings: Mapping[str, Any], shorter: int) -> dict[str, Any]:
+    """Return what ConvNeXT's own processor does: small pictures are cropped, large ones are not."""
+    sizes: dict[str, Any] = {"height": shorter, "width": shorter}
+    if shorter < _CONVNEXT_CROPS_BELOW:
+        resized = int(shorter / settings.get("crop_pct", _DEFAULT_CROP))
+        sizes |= {"resize": "shorter", "resize_height": resized}
+    return sizes

@@ -1,0 +1,234 @@
+"""`--huggingface FOLDER`, packaged and scored by the programs: equal to the library's own forward on 1,000 texts."""
+
+from collections.abc import Callable
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from pipelines import package
+from pipelines.cli.command_line import run_program
+from tests.support.without_beam import run_without_beam
+
+transformers = pytest.importorskip("transformers")
+tiny = pytest.importorskip("tests.support.tiny_transformers")
+
+Tell = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def _without_beam(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_without_beam(monkeypatch)
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> list[str]:
+    """1,000 texts, also in the sample."""
+    texts: list[str] = tiny.make_texts(1000)
+    pq.write_table(pa.table({"id": range(1000), "review": texts}), tmp_path / "reviews.parquet")
+    return texts
+
+
+@pytest.fixture
+def tell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Package a folder, and return all that was said."""
+
+    def run(*flags: str, refused: bool = False) -> str:
+        arguments = ["--huggingface", str(tmp_path / "hf"), "--key", "id"]
+        capsys.readouterr()
+        actual = run_program(package.main, [*arguments, *flags, "--output", str(tmp_path / "m")])
+        out, err = capsys.readouterr()
+        assert (actual in (2, 3)) == refused, out + err
+        return out + err
+
+    return run
+
+
+@pytest.fixture
+def score(tmp_path: Path, tell: Tell, run_score: Callable[..., int]) -> Callable[..., pa.Table]:
+    """Package a folder, run the job that was written beside it, and return its scores by key."""
+
+    def run(*flags: str) -> pa.Table:
+        tell(*flags)
+        assert run_score("--config", str(tmp_path / "m.job.yaml")) == 0
+        files = sorted((tmp_path / "scores").glob("runs/*/*.parquet"))
+        return pa.concat_tables(pq.read_table(file) for file in files).sort_by("id")
+
+    return run
+
+
+def _text_flags(tmp_path: Path) -> tuple[str, ...]:
+    return ("--text", "review", "--sample", str(tmp_path / "reviews.parquet"))
+
+
+def _encode(texts: list[str], most: int) -> dict[str, torch.Tensor]:
+    encoded = tiny.make_tokenizer()(
+        texts, padding="max_length", truncation=True, max_length=most, return_tensors="pt"
+    )
+    return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["Bert", "DistilBert", "Roberta", "MPNet", "Electra", "Albert"])
+def test_a_text_classifier(
+    family: str, tmp_path: Path, reviews: list[str], score: Callable[..., pa.Table]
+) -> None:
+    changes = {"pad_token_id": 1} if family in ("Roberta", "MPNet") else {}
+    native = tiny.make_text_folder(tmp_path / "hf", "ForSequenceClassification", family, **changes)
+    scores = score(*_text_flags(tmp_path))
+    with torch.inference_mode():
+        expected = native(**_encode(reviews, tiny.MOST_TOKENS)).logits.softmax(dim=1).numpy()
+    assert np.ptp(expected) > 0.05
+    np.testing.assert_allclose(scores["probability"], expected.max(axis=1), atol=1e-5)
+    assert scores["label"].to_pylist() == [tiny.LABELS[best] for best in expected.argmax(axis=1)]
+
+
+@pytest.mark.slow
+def test_a_token_classifier(
+    tmp_path: Path, reviews: list[str], score: Callable[..., pa.Table]
+) -> None:
+    """A row for each token; behind the last one there are zeros."""
+    native = tiny.make_text_folder(tmp_path / "hf", "ForTokenClassification")
+    scores = score(*_text_flags(tmp_path))
+    encoded = _encode(reviews, tiny.MOST_TOKENS)
+    with torch.inference_mode():
+        logits = native(**encoded).logits
+    expected = (logits * encoded["attention_mask"][:, :, None]).numpy()
+    actual = np.stack(scores["logits"].to_pylist()).reshape(expected.shape)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("normalises", [True, False])
+def test_a_sentence_encoder(
+    normalises: bool, tmp_path: Path, reviews: list[str], score: Callable[..., pa.Table]
+) -> None:
+    native = tiny.make_sentence_folder(tmp_path / "hf", normalises)
+    scores = score(*_text_flags(tmp_path))
+    encoded = _encode(reviews, 16)
+    with torch.inference_mode():
+        vectors = native(**encoded).last_hidden_state
+    means = []
+    for row in range(len(reviews)):
+        mean = vectors[row, : int(encoded["attention_mask"][row].sum())].mean(dim=0)
+        means.append(mean / mean.norm() if normalises else mean)
+    actual = np.stack(scores["embedding"].to_pylist())
+    np.testing.assert_allclose(actual, torch.stack(means), atol=1e-5)
+
+
+def _make_photos(count: int) -> list[bytes]:
+    draw = np.random.default_rng(0)
+    photos = []
+    for _ in range(count):
+        sink = io.BytesIO()
+        pixels = draw.integers(0, 256, (*draw.integers(20, 90, 2), 3), dtype=np.uint8)
+        Pillow.fromarray(pixels).save(sink, "PNG")
+        photos.append(sink.getvalue())
+    return photos
+
+
+@pytest.mark.parametrize(
+    ("family", "processor", "config", "settings"),
+    [
+        ("ViT", "ViTImageProcessor", {"image_size": 32, "patch_size": 8}, {"height": 32, "width": 32}),
+        ("ConvNext", "ConvNextImageProcessor", {"depths": [1, 1, 1, 1]}, {"shortest_edge": 33}),
+        ("ResNet", "ConvNextImageProcessor", {"depths": [1, 1, 1, 1]}, {"shortest_edge": 48}),
+    ],
+)  # fmt: skip
+def test_an_image_classifier(
+    family: str,
+    processor: str,
+    config: dict[str, Any],
+    settings: dict[str, int],
+    tmp_path: Path,
+    score: Callable[..., pa.Table],
+) -> None:
+    photos = _make_photos(60)
+    sample = tmp_path / "photos.parquet"
+    pq.write_table(pa.table({"id": range(60), "photo": pa.array(photos, pa.binary())}), sample)
+    small = {"hidden_sizes": [8, 8, 8, 8]} if family != "ViT" else {"hidden_size": 16}
+    heads = {"num_attention_heads": 2, "intermediate_size": 32, "num_hidden_layers": 2}
+    fields = {**config, **small, **(heads if family == "ViT" else {}), "initializer_range": 0.5}
+    torch.manual_seed(0)
+    built = getattr(transformers, f"{family}Config")(**fields, num_labels=3)
+    native = getattr(transformers, f"{family}ForImageClassification")(built).eval()
+    native.save_pretrained(tmp_path / "hf")
+    prepare = getattr(transformers, processor)(size=settings)
+    prepare.save_pretrained(tmp_path / "hf")
+    scores = score("--image", "photo", "--sample", str(sample))
+    pictures = [Pillow.open(io.BytesIO(photo)) for photo in photos]
+    with torch.inference_mode():
+        expected = native(**prepare(pictures, return_tensors="pt")).logits.softmax(dim=1)
+    np.testing.assert_allclose(scores["probability"], expected.max(dim=1).values, atol=1e-4)
+
+
+def _change(path: Path, **changes: Any) -> None:
+    fields = json.loads(path.read_text()) | changes
+    path.write_text(
+        json.dumps({name: value for name, value in fields.items() if value is not None})
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "why"),
+    [
+        ("config.json", {"auto_map": {"AutoModel": "planted.Net"}}, "auto_map"),
+        ("config.json", {"_attn_implementation": "kernels-community/x"}, "is not taken"),
+        ("config.json", {"quantization_config": {"quant_method": "x"}}, "is not taken"),
+        ("config.json", {"architectures": None}, "must name the network's class"),
+        ("config.json", {"architectures": ["PlantedModel"]}, "has no network 'PlantedModel'"),
+        ("config.json", {"num_hidden_layers": 3}, "lacks 16 weights"),
+        ("config.json", {"id2label": {"0": "x"}}, "transformers cannot load"),
+        ("tokenizer_config.json", {"padding_side": "left"}, "only right is taken"),
+    ],
+)
+def test_what_is_not_taken_is_said_in_one_line(
+    file: str, changes: dict[str, Any], why: str, tmp_path: Path, reviews: list[str], tell: Tell
+) -> None:
+    tiny.make_text_folder(tmp_path / "hf", "ForSequenceClassification")
+    (tmp_path / "hf/planted.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    _change(tmp_path / "hf" / file, **changes)
+    said = tell(*_text_flags(tmp_path), refused=True)
+    assert why in said
+    assert len(said.splitlines()) == 1, said
+    assert not (tmp_path / "ran").exists()
+
+
+def test_all_files_that_are_missing_are_named(
+    tmp_path: Path, reviews: list[str], tell: Tell
+) -> None:
+    tiny.make_text_folder(tmp_path / "hf", "ForSequenceClassification")
+    (tmp_path / "hf/model.safetensors").rename(tmp_path / "hf/pytorch_model.bin")
+    (tmp_path / "hf/tokenizer.json").unlink()
+    said = tell(*_text_flags(tmp_path), refused=True)
+    assert "has no model.safetensors and no tokenizer.json" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "activation"),
+    [
+        ({"problem_type": "regression", "id2label": {0: "stars"}}, "none"),
+        ({"problem_type": "multi_label_classification"}, "none"),
+        ({"problem_type": "single_label_classification"}, "softmax"),
+    ],
+)
+def test_the_activation_is_that_of_the_librarys_own_pipeline(
+    changes: dict[str, Any], activation: str, tmp_path: Path, reviews: list[str], tell: Tell
+) -> None:
+    tiny.make_text_folder(tmp_path / "hf", "ForSequenceClassification", **changes)
+    assert f"activation {activation}" in tell(*_text_flags(tmp_path))
+
+
+def test_one_label_without_a_problem_type_is_asked_for(
+    tmp_path: Path, reviews: list[str], tell: Tell
+) -> None:
+    tiny.make_text_folder(tmp_path / "hf", "ForSequenceClassification", id2label={0: "stars"})
+    assert "activation is needed" in tell(*_text_flags(tmp_path), refused=True)
+    assert "activation sigmoid" in tell(*_text_flags(tmp_path), "--activation", "sigmoid")
