@@ -1,0 +1,86 @@
+"""The classes that are taken of transformers: what their sources do, and how their weights are called."""
+
+import ast
+import inspect
+from typing import Any
+
+import pytest
+import torch
+
+from configs.errors import ModelError
+from model_zoo.architectures.builders import build
+from model_zoo.architectures.transformers_networks import FAMILIES, MeanOfTokens
+
+transformers = pytest.importorskip("transformers")
+# What loads, fetches or chooses another network by its name; whoever adds a family looks through it.
+_LOADS = {
+    "from_pretrained",
+    "from_config",
+    "load_backbone",
+    "create_model",
+    "lazy_load_kernel",
+    "hf_hub_download",
+    "cached_file",
+    "load",
+    "open",
+    "import_module",
+    "eval",
+    "exec",
+    "get_kernel",
+}
+_SMALL = {
+    "vocab_size": 20,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "max_position_embeddings": 10,
+}
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_no_family_that_is_taken_loads_or_fetches_anything(family: str) -> None:
+    """`network.eval()` alone is none of it: it takes no argument."""
+    tables = transformers.models.auto.modeling_auto
+    names = tables.MODEL_MAPPING_NAMES[family]
+    name = names if isinstance(names, str) else names[0]
+    source = inspect.getsource(inspect.getmodule(getattr(transformers, name)))
+    called = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and (node.args or node.keywords):
+            function = node.func
+            called.add(getattr(function, "attr", getattr(function, "id", "")))
+    assert not called & _LOADS
+
+
+def test_an_encoder_has_the_weights_of_the_librarys_own() -> None:
+    encoder = build("sentence_transformers:BertModel", {"config": _SMALL, "normalise": True})
+    assert isinstance(encoder, MeanOfTokens)
+    own = transformers.BertModel(transformers.BertConfig(**_SMALL), add_pooling_layer=False)
+    assert encoder.state_dict().keys() == own.state_dict().keys()
+    encoder.load_state_dict(own.state_dict())
+    with pytest.raises(RuntimeError, match="Missing key"):
+        encoder.load_state_dict({})
+
+
+def test_padding_takes_no_part_in_a_mean() -> None:
+    encoder = build("sentence_transformers:BertModel", {"config": _SMALL}).eval()
+    tokens = torch.tensor([[5, 6, 7, 0, 0]])
+    mask = torch.tensor([[1, 1, 1, 0, 0]])
+    with torch.inference_mode():
+        padded = encoder(input_ids=tokens, attention_mask=mask)["embedding"]
+        alone = encoder(input_ids=tokens[:, :3], attention_mask=mask[:, :3])["embedding"]
+    torch.testing.assert_close(padded, alone)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"config": 3}, {"config": _SMALL, "pooling": "max"}, _SMALL]
+)
+def test_an_encoder_takes_a_config_and_nothing_else(parameters: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="takes the parameters config and normalise"):
+        build("sentence_transformers:BertModel", parameters)
+
+
+def test_a_misspelt_field_is_named_with_the_nearest() -> None:
+    with pytest.raises(ModelError, match="did you mean hidden_size"):
+        build("transformers:BertModel", {**_SMALL, "hiden_size": 8})
