@@ -1,0 +1,136 @@
+"""A Booster of LightGBM -> an ONNX graph: float64, `<=` goes left, missing values the way that was learned."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError
+from configs.packaging import PackagingJob
+from model_zoo.arrays import Arrays
+from model_zoo.steps.table import AnyStep
+from pipelines.packaging.contract import choose_columns
+from pipelines.packaging.converted import Activation, Converted, import_library
+from pipelines.packaging.converters.trees import Forest, Node, choose_features, find_file
+
+_READ = "import lightgbm; lightgbm.Booster(model_file=path)"
+# Of each objective: what makes scores of the sums of leaves, and whether those are logarithms.
+_OBJECTIVES: dict[str, tuple[Activation, bool]] = {
+    "binary": ("sigmoid", False),
+    "cross_entropy": ("sigmoid", False),
+    "multiclass": ("softmax", False),
+    "regression": ("none", False),
+    "regression_l1": ("none", False),
+    "huber": ("none", False),
+    "fair": ("none", False),
+    "quantile": ("none", False),
+    "mape": ("none", False),
+    "lambdarank": ("none", False),
+    "rank_xendcg": ("none", False),
+    "poisson": ("none", True),
+    "gamma": ("none", True),
+    "tweedie": ("none", True),
+}
+
+
+def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
+    """Return the trees of a Booster's file.
+
+    Args:
+        job: names the file.
+        sample: rows that LightGBM scores, too.
+
+    Raises:
+        JobError: there is no such file, or its trees do more than ONNX can say.
+    """
+    lightgbm = import_library("lightgbm", "trees")
+    url = str(job.lightgbm)
+    path = find_file("lightgbm", url, _READ)
+    booster = lightgbm.Booster(model_file=str(path))
+    model = booster.dump_model()
+    activation, is_log, factor = _read_objective(model, url)
+    names = model["feature_names"]
+    # Column_0, Column_1, ... are names that LightGBM gives, and no table has.
+    is_named = not all(name == f"Column_{number}" for number, name in enumerate(names))
+    seen = choose_columns(job, sample)
+    columns = choose_features(names if is_named else None, seen, len(names))
+    forest = _read_forest(model, url, factor)
+    output = "prediction" if activation == "none" else "margin"
+
+    def predict(rows: pa.Table, inputs: Arrays) -> Arrays:
+        found = booster.predict(inputs["x"], raw_score=activation != "none")
+        return {output: np.asarray(found) * factor}
+
+    return Converted(
+        graph=forest.make_graph(len(columns), [0.0] * forest.classes, output, is_log),
+        dtypes={"x": "float64"},
+        native=predict,
+        library="LightGBM",
+        columns=columns,
+        inputs={"x": columns},
+        takes_missing=frozenset(columns),
+        activation=activation,
+        notes=(
+            f"{len(forest.trees):,} trees of objective {model.get('objective', 'of your own')}, "
+            "compared in float64 as LightGBM does",
+        ),
+    )
+
+
+def _read_objective(model: Any, url: str) -> tuple[Activation, bool, float]:
+    """Return activation, whether sums are logarithms, and what they are multiplied with."""
+    # An objective of the author's own has no name, and LightGBM gives the sums.
+    words = model.get("objective", "regression").split()
+    name = words[0]
+    if name not in _OBJECTIVES or "sqrt" in words:
+        raise JobError(
+            f"lightgbm {url}: objective {' '.join(words)} is not known here; "
+            f"there are {sorted(_OBJECTIVES)}"
+        )
+    activation, is_log = _OBJECTIVES[name]
+    factor = 1.0
+    for word in words[1:]:
+        if word.startswith("sigmoid:"):
+            factor = float(word.partition(":")[2])
+    return activation, is_log, factor
+
+
+def _read_forest(model: Any, url: str, factor: float) -> Forest:
+    if model.get("pandas_categorical"):
+        raise JobError(
+            f"lightgbm {url}: was trained on columns of type category, which are not taken; "
+            "train it on columns that are encoded (categorical_feature takes codes)"
+        )
+    classes = model["num_tree_per_iteration"]
+    trees = model["tree_info"]
+    if model["average_output"]:
+        factor /= len(trees) // classes
+    read = [
+        (number % classes, _read_tree(tree["tree_structure"], url, factor))
+        for number, tree in enumerate(trees)
+    ]
+    return Forest("float64", read, classes)
+
+
+def _read_tree(part: Any, url: str, factor: float) -> Node | float:
+    """Return a tree, which LightGBM never makes deeper than Python's stack."""
+    if "leaf_value" in part:
+        if "leaf_coeff" in part:
+            raise JobError(
+                f"lightgbm {url}: its leaves are linear models; train without linear_tree"
+            )
+        return float(part["leaf_value"]) * factor
+    left = _read_tree(part["left_child"], url, factor)
+    right = _read_tree(part["right_child"], url, factor)
+    column = part["split_feature"]
+    if part["decision_type"] == "==":
+        members = tuple(map(int, part["threshold"].split("||")))
+        # A missing category is none of those that go left.
+        return Node(column, "in", 0.0, missing_left=False, left=left, right=right, members=members)
+    threshold = float(part["threshold"])
+    missing = part["missing_type"]
+    if missing == "Zero":
+        raise JobError(f"lightgbm {url}: takes zeros for missing; train without zero_as_missing")
+    # Where training saw no missing value, LightGBM takes one for 0.
+    goes_left = part["default_left"] if missing == "NaN" else threshold >= 0
+    return Node(column, "<=", threshold, missing_left=goes_left, left=left, right=right)

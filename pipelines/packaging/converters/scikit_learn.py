@@ -1,0 +1,304 @@
+"""A fitted Pipeline of scikit-learn -> an ONNX graph.
+
+Preprocessing is written out in float64 (sklearn_columns.py), as scikit-learn computes it; the estimator
+behind it is converted by skl2onnx in float32, which is what scikit-learn's trees compare in.
+Probabilities become logits, so that a job has probability, class and label as of any classifier.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+import warnings
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError, ModelError
+from configs.packaging import PackagingJob
+from model_zoo.activations import sigmoid, softmax
+from model_zoo.arrays import Arrays
+from model_zoo.steps.table import AnyStep
+from pipelines.packaging.contract import choose_columns, to_logical_type
+from pipelines.packaging.converted import Activation, Converted, import_library
+from pipelines.packaging.converters.sklearn_columns import Columns, NotTakenError, has_encoder
+from storage import files
+
+_PICKLES = (".joblib", ".pkl", ".pickle")
+# Of these libraries' own types skops makes objects without running anything of the file.
+_KNOWN_TYPES = ("sklearn.", "numpy.", "scipy.")
+_OPSETS = {"": 20, "ai.onnx.ml": 3}
+_IR_VERSION = 10
+_DTYPES = {"numbers": "float64", "codes": "int64"}
+# A probability of 0 has no logarithm; this one is 0 in every table.
+_LEAST = 1e-38
+# Of two classes equally probable scikit-learn takes the first, and a sigmoid's threshold the second.
+_TIE = -1e-9
+_SHOWN_CHARACTERS = 300
+
+
+class _Stages(NamedTuple):
+    first: list[Any]
+    estimator: Any
+
+
+def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
+    """Return the graph of a fitted Pipeline, or of an estimator alone.
+
+    Args:
+        job: names the file.
+        sample: rows as the Pipeline was trained on.
+
+    Raises:
+        JobError: there is no such file, it is not to be trusted, or parts of it are not taken.
+    """
+    import_library("skl2onnx", "sklearn")
+    url = str(job.sklearn)
+    if job.preprocess:
+        raise JobError("preprocess: a Pipeline has its own; put the steps into it")
+    model = _load(job, url)
+    columns = _choose_columns(job, model, sample)
+    stages = _split(model)
+    types = {name: to_logical_type(sample.schema.field(name).type) for name in columns}
+    grown = Columns(types)
+    try:
+        features = _add_stages(grown, stages.first, columns)
+    except NotTakenError as error:
+        raise JobError(
+            f"sklearn {url}: {error} is not taken; there are SimpleImputer, StandardScaler, "
+            "RobustScaler, MinMaxScaler, MaxAbsScaler, passthrough for numbers, and OneHotEncoder, "
+            "OrdinalEncoder, TargetEncoder for categories, in a ColumnTransformer or a Pipeline"
+        ) from error
+    graph = _make_graph(grown, features, stages.estimator, url)
+    activation, labels = _read_task(stages.estimator, url)
+    numbers, codes = tuple(grown.numbers), tuple(grown.codes)
+    inputs = {"numbers": numbers, "codes": codes}
+
+    def predict(rows: pa.Table, _: Arrays) -> Arrays:
+        frame = rows.select(list(columns)).to_pandas()
+        # Trained on an array, it has no names to look at.
+        given = frame if hasattr(model, "feature_names_in_") else frame.to_numpy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            if activation == "none":
+                return {"prediction": model.predict(given)}
+            return {"probability": model.predict_proba(given)}
+
+    return Converted(
+        graph=graph,
+        dtypes={name: _DTYPES[name] for name in inputs if inputs[name]},
+        native=predict,
+        library="scikit-learn",
+        columns=columns,
+        inputs={name: parts for name, parts in inputs.items() if parts},
+        steps=tuple(grown.steps),
+        fill=grown.fill,
+        takes_missing=frozenset(numbers),
+        activation=activation,
+        labels=labels,
+        finish=dict if activation == "none" else _to_probabilities,
+        notes=(
+            f"{type(stages.estimator).__name__} behind {len(numbers)} numbers and {len(codes)} categories",
+        ),
+    )
+
+
+def _load(job: PackagingJob[AnyStep], url: str) -> Any:
+    path = Path(files.to_absolute(url))
+    if not path.is_file():
+        raise JobError(f"sklearn {url}: there is no such file")
+    if path.suffix in _PICKLES:
+        if not job.trust_this_file:
+            raise JobError(
+                f"sklearn {url}: is a pickle, which runs whatever its author put into it as soon as it "
+                "is read; say trust_this_file if you wrote it yourself, or save it with skops.io.dump"
+            )
+        import joblib
+
+        return joblib.load(path)
+    io = import_library("skops.io", "sklearn")
+    try:
+        types = io.get_untrusted_types(file=path)
+        foreign = [name for name in types if not name.startswith(_KNOWN_TYPES)]
+        if foreign and not job.trust_this_file:
+            raise JobError(
+                f"sklearn {url}: holds objects of {', '.join(foreign)}, whose code reading it would "
+                "run; say trust_this_file if you know them"
+            )
+        return io.load(path, trusted=types)
+    except JobError:
+        raise
+    except Exception as error:  # skops reads an archive with whatever is in it
+        reason = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+        raise ModelError(f"sklearn {url}: cannot be read: {reason}") from error
+
+
+def _choose_columns(job: PackagingJob[AnyStep], model: Any, sample: pa.Table) -> tuple[str, ...]:
+    seen = choose_columns(job, sample)
+    names = getattr(model, "feature_names_in_", None)
+    wanted = tuple(seen) if names is None else tuple(map(str, names))
+    missing = [name for name in wanted if name not in sample.column_names]
+    if missing:
+        raise JobError(
+            f"the model was trained on columns that the sample lacks: {', '.join(missing)}"
+        )
+    if len(wanted) != model.n_features_in_:
+        raise JobError(
+            f"the model takes {model.n_features_in_} columns and does not name them; the sample has "
+            f"{len(wanted)}: {', '.join(wanted)}; name them in columns, in the model's order"
+        )
+    return wanted
+
+
+def _split(model: Any) -> _Stages:
+    if type(model).__name__ != "Pipeline":
+        return _Stages([], model)
+    parts = [part for _, part in model.steps]
+    return _Stages(parts[:-1], parts[-1])
+
+
+def _add_stages(grown: Columns, stages: list[Any], columns: tuple[str, ...]) -> str:
+    """Add all of the preprocessing, and return the name of the estimator's features."""
+    if stages and type(stages[0]).__name__ == "ColumnTransformer":
+        features = _add_branches(grown, stages[0], columns)
+        stages = stages[1:]
+    elif stages and has_encoder(stages[0]):
+        features = grown.add_categories(stages[0], columns)
+        stages = stages[1:]
+    else:
+        features = grown.add_numbers("passthrough", columns)
+    for stage in stages:
+        features = grown.add_stage(stage, features)
+    return features
+
+
+def _add_branches(grown: Columns, transformer: Any, columns: tuple[str, ...]) -> str:
+    if transformer.transformer_weights:
+        raise NotTakenError("ColumnTransformer with transformer_weights")
+    pieces = []
+    for name, branch, _ in transformer.transformers_:
+        # Positions of the columns, whatever way the author named them.
+        positions = transformer._transformer_to_input_indices[name]
+        names = [columns[position] for position in positions]
+        if branch == "drop" or not names:
+            continue
+        add = grown.add_categories if has_encoder(branch) else grown.add_numbers
+        pieces.append(add(branch, names))
+    return grown.add("Concat", pieces, axis=1)
+
+
+def _read_task(estimator: Any, url: str) -> tuple[Activation, tuple[str, ...]]:
+    """Return activation and labels."""
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return "none", ()
+    if isinstance(classes, list) or not hasattr(estimator, "predict_proba"):
+        raise JobError(
+            f"sklearn {url}: {type(estimator).__name__} gives no probabilities of one label; "
+            "wrap it, in CalibratedClassifierCV for example"
+        )
+    labels = tuple(map(str, classes.tolist()))
+    return ("sigmoid" if len(labels) == 2 else "softmax"), labels
+
+
+def _make_graph(grown: Columns, features: str, estimator: Any, url: str) -> Any:
+    """Return preprocessing, estimator and logits as one graph."""
+    from onnx import TensorProto, helper
+    from onnx.compose import merge_models
+
+    narrow = grown.add("Cast", [features], to=TensorProto.FLOAT)
+    inputs = []
+    for name, kind, columns in (
+        ("numbers", TensorProto.DOUBLE, grown.numbers),
+        ("codes", TensorProto.INT64, grown.codes),
+    ):
+        if columns:
+            shape = ["rows", len(columns)]
+            inputs.append(helper.make_tensor_value_info(name, kind, shape))
+    width = estimator.n_features_in_
+    output = helper.make_tensor_value_info(narrow, TensorProto.FLOAT, ["rows", width])
+    before = helper.make_graph(grown.nodes, "columns", inputs, [output], grown.constants)
+    opsets = [helper.make_opsetid(domain, number) for domain, number in _OPSETS.items()]
+    first = helper.make_model(before, opset_imports=opsets, ir_version=_IR_VERSION)
+    second = _convert_estimator(estimator, url)
+    merged = merge_models(first, second, io_map=[(narrow, "estimator_features")])
+    _finish_graph(merged, len(getattr(estimator, "classes_", ())))
+    return merged
+
+
+def _convert_estimator(estimator: Any, url: str) -> Any:
+    from onnx.compose import add_prefix
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    kinds = [("features", FloatTensorType([None, estimator.n_features_in_]))]
+    # Maps in place of an array are what ONNX tables of scores cannot hold.
+    options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
+    try:
+        model = to_onnx(estimator, initial_types=kinds, options=options, target_opset=_OPSETS)
+    except Exception as error:  # skl2onnx has classes of its own, and passes others on
+        reason = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+        raise JobError(
+            f"sklearn {url}: skl2onnx does not take {type(estimator).__name__}: {reason}"
+        ) from error
+    model.ir_version = _IR_VERSION
+    del model.opset_import[:]
+    for domain, number in _OPSETS.items():
+        model.opset_import.add(domain=domain, version=number)
+    return add_prefix(model, "estimator_")
+
+
+def _finish_graph(model: Any, classes: int) -> None:
+    """Put logits, or one prediction, in place of the estimator's outputs.
+
+    Args:
+        model: whose last output is the estimator's probabilities, or its prediction.
+        classes: how many there are; 0 for a regression.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    make = helper.make_node
+    last = graph.output[-1].name
+    del graph.output[:]
+    if not classes:
+        graph.node.append(make("Identity", [last], ["prediction"]))
+        graph.output.append(helper.make_tensor_value_info("prediction", TensorProto.FLOAT, None))
+        return
+    logarithms = "logit" if classes > 2 else "logarithms"
+    graph.initializer.append(numpy_helper.from_array(np.float64(_LEAST), "least"))
+    graph.node.extend(
+        [
+            make("Cast", [last], ["wide"], to=TensorProto.DOUBLE),
+            make("Max", ["wide", "least"], ["positive"]),
+            make("Log", ["positive"], [logarithms]),
+        ]
+    )
+    if classes == 2:
+        _subtract_first(graph)
+    graph.output.append(helper.make_tensor_value_info("logit", TensorProto.DOUBLE, None))
+
+
+def _subtract_first(graph: Any) -> None:
+    """Make one logit of the logarithms of two classes."""
+    from onnx import helper, numpy_helper
+
+    make = helper.make_node
+    constants = {"tie": np.float64(_TIE), "zero": np.float64(0), "0": np.int64(0), "1": np.int64(1)}
+    for name, value in constants.items():
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    graph.node.extend(
+        [
+            make("Gather", ["logarithms", "0"], ["of_first"], axis=1),
+            make("Gather", ["logarithms", "1"], ["of_second"], axis=1),
+            make("Sub", ["of_second", "of_first"], ["difference"]),
+            make("Equal", ["difference", "zero"], ["is_tie"]),
+            make("Where", ["is_tie", "tie", "difference"], ["logit"]),
+        ]
+    )
+
+
+def _to_probabilities(outputs: Arrays) -> Arrays:
+    logits = outputs["logit"]
+    if logits.ndim == 2:
+        return {"probability": softmax(logits)}
+    second = sigmoid(logits)
+    return {"probability": np.stack([1 - second, second], axis=1)}

@@ -1,0 +1,153 @@
+"""A Booster of XGBoost -> an ONNX graph: float32, `<` goes left, missing values the way that was learned."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError
+from configs.packaging import PackagingJob
+from model_zoo.arrays import Arrays
+from model_zoo.steps.table import AnyStep
+from pipelines.packaging.contract import choose_columns
+from pipelines.packaging.converted import Activation, Converted, import_library
+from pipelines.packaging.converters.trees import Forest, Node, choose_features, find_file
+
+_READ = "import xgboost; xgboost.Booster(model_file=path)"
+# Of each objective: what makes scores of the sums of leaves, and whether those are logarithms.
+_OBJECTIVES: dict[str, tuple[Activation, bool]] = {
+    "binary:logistic": ("sigmoid", False),
+    "binary:logitraw": ("sigmoid", False),
+    "reg:logistic": ("sigmoid", False),
+    "multi:softprob": ("softmax", False),
+    "multi:softmax": ("softmax", False),
+    "reg:squarederror": ("none", False),
+    "reg:squaredlogerror": ("none", False),
+    "reg:absoluteerror": ("none", False),
+    "reg:pseudohubererror": ("none", False),
+    "reg:quantileerror": ("none", False),
+    "rank:pairwise": ("none", False),
+    "rank:ndcg": ("none", False),
+    "rank:map": ("none", False),
+    "count:poisson": ("none", True),
+    "reg:gamma": ("none", True),
+    "reg:tweedie": ("none", True),
+}
+
+
+def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
+    """Return the trees of a Booster's file.
+
+    Args:
+        job: names the file.
+        sample: rows that XGBoost scores, too.
+
+    Raises:
+        JobError: there is no such file, or its trees do more than ONNX can say.
+    """
+    xgboost = import_library("xgboost", "trees")
+    url = str(job.xgboost)
+    path = find_file("xgboost", url, _READ)
+    booster = xgboost.Booster(model_file=str(path))
+    learner = json.loads(booster.save_raw("json"))["learner"]
+    _refuse_early_stop(booster, url)
+    name = learner["objective"]["name"]
+    if name not in _OBJECTIVES:
+        raise JobError(
+            f"xgboost {url}: objective {name} is not known here; there are {sorted(_OBJECTIVES)}"
+        )
+    activation, is_log = _OBJECTIVES[name]
+    columns = choose_features(
+        booster.feature_names, choose_columns(job, sample), booster.num_features()
+    )
+    forest = _read_forest(learner, url)
+    base = _find_base(xgboost, booster, learner, forest.classes)
+    output = "prediction" if activation == "none" else "margin"
+
+    def predict(rows: pa.Table, inputs: Arrays) -> Arrays:
+        matrix = xgboost.DMatrix(inputs["x"], feature_names=booster.feature_names)
+        return {output: booster.predict(matrix, output_margin=activation != "none")}
+
+    return Converted(
+        graph=forest.make_graph(len(columns), base, output, is_log),
+        dtypes={"x": "float32"},
+        native=predict,
+        library="XGBoost",
+        columns=columns,
+        inputs={"x": columns},
+        takes_missing=frozenset(columns),
+        activation=activation,
+        notes=(
+            f"{len(forest.trees):,} trees of objective {name}, compared in float32 as XGBoost does",
+        ),
+    )
+
+
+def _refuse_early_stop(booster: Any, url: str) -> None:
+    """Refuse a file of which Booster and XGBClassifier would take different trees."""
+    best = booster.attr("best_iteration")
+    rounds = booster.num_boosted_rounds()
+    if best is not None and int(best) + 1 < rounds:
+        raise JobError(
+            f"xgboost {url}: holds {rounds} rounds, and training found {int(best) + 1} to be best; "
+            f"say which you mean: save booster[:{int(best) + 1}], or set_attr(best_iteration=None)"
+        )
+
+
+def _read_forest(learner: Any, url: str) -> Forest:
+    booster = learner["gradient_booster"]
+    if booster["name"] != "gbtree":
+        raise JobError(f"xgboost {url}: is a {booster['name']}; only gbtree is taken")
+    model = booster["model"]
+    trees = []
+    for target, tree in zip(model["tree_info"], model["trees"], strict=True):
+        if any(tree["split_type"]):
+            raise JobError(
+                f"xgboost {url}: splits on categories (enable_categorical), which are not taken; "
+                "train it on columns that are encoded"
+            )
+        if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+            raise JobError(
+                f"xgboost {url}: its leaves hold vectors; train with multi_strategy one_output_per_tree"
+            )
+        trees.append((target, _read_tree(tree)))
+    classes = max(int(learner["learner_model_param"][key]) for key in ("num_class", "num_target"))
+    return Forest("float32", trees, max(1, classes))
+
+
+def _read_tree(tree: Any) -> Node | float:
+    """Return a tree; its children have larger numbers than their parents, but for pruned ones."""
+    order = [0]
+    for number in order:
+        if tree["left_children"][number] >= 0:
+            order += [tree["left_children"][number], tree["right_children"][number]]
+    parts: dict[int, Node | float] = {}
+    # From the leaves up.
+    for number in reversed(order):
+        condition = float(tree["split_conditions"][number])
+        left = tree["left_children"][number]
+        if left < 0:
+            parts[number] = condition
+            continue
+        parts[number] = Node(
+            column=tree["split_indices"][number],
+            mode="<",
+            threshold=condition,
+            missing_left=bool(tree["default_left"][number]),
+            left=parts[left],
+            right=parts[tree["right_children"][number]],
+        )
+    return parts[0]
+
+
+def _find_base(xgboost: Any, booster: Any, learner: Any, classes: int) -> list[float]:
+    """Return what XGBoost adds to the leaves: its file keeps that before the objective's own link."""
+    row = np.full((1, booster.num_features()), np.nan, np.float32)
+    matrix = xgboost.DMatrix(row, feature_names=booster.feature_names)
+    margin = np.float64(booster.predict(matrix, output_margin=True)).reshape(classes)
+    leaves = booster.predict(matrix, pred_leaf=True).reshape(-1)
+    model = learner["gradient_booster"]["model"]
+    for target, tree, leaf in zip(model["tree_info"], model["trees"], leaves, strict=True):
+        margin[target] -= float(tree["split_conditions"][int(leaf)])
+    return [float(value) for value in margin]
