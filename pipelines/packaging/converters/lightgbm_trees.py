@@ -14,6 +14,9 @@ from pipelines.packaging.converted import Activation, Converted, import_library
 from pipelines.packaging.converters.trees import Forest, Node, choose_features, find_file
 
 _READ = "import lightgbm; lightgbm.Booster(model_file=path)"
+# LightGBM takes smaller values for 0 before it asks any tree (kZeroThreshold, written in float32), and
+# splits at exactly this one.
+_ZERO = float(np.float32(1e-35))
 # Of each objective: what makes scores of the sums of leaves, and whether those are logarithms.
 _OBJECTIVES: dict[str, tuple[Activation, bool]] = {
     "binary": ("sigmoid", False),
@@ -109,7 +112,7 @@ def _read_forest(model: Any, url: str, factor: float) -> Forest:
         (number % classes, _read_tree(tree["tree_structure"], url, factor))
         for number, tree in enumerate(trees)
     ]
-    return Forest("float64", read, classes)
+    return Forest("float64", read, classes, zero_up_to=_ZERO)
 
 
 def _read_tree(part: Any, url: str, factor: float) -> Node | float:

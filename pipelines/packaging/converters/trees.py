@@ -51,11 +51,18 @@ class Node:
 
 @dataclass
 class Forest:
-    """Trees, and the class that each of them adds to."""
+    """Trees, and the class that each of them adds to.
+
+    Attributes:
+        dtype: in which values are compared.
+        trees: each with the number of its class.
+        zero_up_to: the largest absolute value that is taken for 0; None where only 0 is.
+    """
 
     dtype: str
     trees: list[tuple[int, Node | float]]
     classes: int = 1
+    zero_up_to: float | None = None
 
     def make_graph(self, columns: int, base: Sequence[float], output: str, is_log: bool) -> Any:
         """Return the graph, `onnx.ModelProto`, from `x` to the output.
@@ -73,14 +80,27 @@ class Forest:
         y = helper.make_tensor_value_info(output, kind, ["rows", self.classes])
         begin = numpy_helper.from_array(np.array(base, self.dtype), "base")
         total = "total" if is_log else output
-        nodes = [self._make_ensemble(), helper.make_node("Add", ["leaves", "base"], [total])]
+        constants = [begin]
+        nodes = []
+        asked = "x"
+        if self.zero_up_to is not None:
+            for name, value in {"small": self.zero_up_to, "zero": 0.0}.items():
+                constants.append(numpy_helper.from_array(np.array(value, self.dtype), name))
+            nodes += [
+                helper.make_node("Abs", ["x"], ["size"]),
+                helper.make_node("LessOrEqual", ["size", "small"], ["is_zero"]),
+                helper.make_node("Where", ["is_zero", "zero", "x"], ["rounded"]),
+            ]
+            asked = "rounded"
+        nodes.append(self._make_ensemble(asked))
+        nodes.append(helper.make_node("Add", ["leaves", "base"], [total]))
         if is_log:
             nodes.append(helper.make_node("Exp", [total], [output]))
-        graph = helper.make_graph(nodes, "trees", [x], [y], [begin])
+        graph = helper.make_graph(nodes, "trees", [x], [y], constants)
         opsets = [helper.make_opsetid(domain, number) for domain, number in _OPSETS]
         return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
 
-    def _make_ensemble(self) -> Any:
+    def _make_ensemble(self, asked: str) -> Any:
         from onnx import helper, numpy_helper
 
         lists = _Lists()
@@ -105,7 +125,7 @@ class Forest:
             members = np.array(lists.members, self.dtype)
             attributes["membership_values"] = numpy_helper.from_array(members)
         return helper.make_node(
-            "TreeEnsemble", ["x"], ["leaves"], domain="ai.onnx.ml", **attributes
+            "TreeEnsemble", [asked], ["leaves"], domain="ai.onnx.ml", **attributes
         )
 
 
