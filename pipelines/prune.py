@@ -21,7 +21,14 @@ from configs.errors import JobError, PublishError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.shutdown import end_process
 from storage import files
-from storage.layout import RunFolder, find_current_run, read_manifest, remove_temporary
+from storage.layout import (
+    RunFolder,
+    find_current_run,
+    find_manifest,
+    is_published,
+    read_manifest,
+    remove_temporary,
+)
 from storage.lock import keep_free
 
 
@@ -127,7 +134,8 @@ def _list_runs(output: str, below: str) -> list[RunFolder]:
 
 def _read_time(run: RunFolder) -> datetime | None:
     """Return when a run was published; None when it was not."""
-    content = files.read(run.manifest)
+    url = find_manifest(run)
+    content = files.read(url) if url else None
     if not content:
         return None
     manifest = json.loads(content)
@@ -140,7 +148,7 @@ def _list_left(run: RunFolder) -> list[str]:
     A publication that was killed, or a removal that was, left the second one.
     """
     folders = [run.temporary]
-    if not files.exists(run.manifest):
+    if not is_published(run):
         folders.append(run.published)
     return [folder for folder in folders if files.exists(folder)]
 
@@ -161,6 +169,7 @@ def _remove_published(run: RunFolder, dry_run: bool) -> None:
             # First: a run that is half gone must not be taken for published when the same work
             # comes again.
             files.remove(run.manifest)
+            files.remove(run.former_manifest)
             files.remove(run.published)
 
 

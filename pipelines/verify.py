@@ -90,7 +90,7 @@ def find_problems(
             yield from _check_link(run)
     except (KeyError, TypeError) as error:
         kind = type(error).__name__
-        yield f"manifest.json is not a manifest: {kind}: {error}"
+        yield f"_manifest.json is not a manifest: {kind}: {error}"
 
 
 def find_changed_inputs(manifest: Manifest) -> Iterator[str]:
@@ -110,7 +110,7 @@ def find_changed_inputs(manifest: Manifest) -> Iterator[str]:
             versions.append(entry["version"])
     except (KeyError, TypeError) as error:
         kind = type(error).__name__
-        yield f"manifest.json is not a manifest: {kind}: {error}"
+        yield f"_manifest.json is not a manifest: {kind}: {error}"
         return
     with ThreadPoolExecutor(_THREADS) as pool:
         problems = pool.map(_find_change, urls, versions)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import errno
 
 from storage import files, stamped
-from storage.layout import CURRENT, LINK, RUNS, RunFolder, is_plain
+from storage.layout import CURRENT, LINK, RUNS, RunFolder, is_plain, is_published
 from storage.lock import hold_current
 
 # Each time somebody else has moved it, so more launchers than that end at one moment.
@@ -90,7 +90,7 @@ def _find_published(output: str, content: bytes) -> str | None:
     if not is_plain(run_id):
         return None
     run = RunFolder(output, run_id)
-    if not files.exists(run.manifest):
+    if not is_published(run):
         return None
     return run_id
 

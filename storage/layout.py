@@ -2,10 +2,13 @@
 
 OUTPUT/CURRENT                        id of the run to read
 OUTPUT/current                        symbolic link to its folder (local disks)
-OUTPUT/runs/<run_id>/manifest.json    every file with rows, bytes, sha256; written last
+OUTPUT/runs/<run_id>/_manifest.json   every file with rows, bytes, sha256; written last
 OUTPUT/runs/<run_id>/part-...         scored rows
-OUTPUT/runs/<run_id>/rejected/...     rejected rows
+OUTPUT/runs/<run_id>/_rejected/...    rejected rows
 OUTPUT/_tmp/<run_id>/                 plan, attempts, done-records, progress; removed once published
+
+A name that begins with _ is skipped by whatever reads a folder of Parquet (pandas, pyarrow, Spark).
+Runs of earlier versions have `manifest.json` and `rejected/`, and are still read.
 """
 
 from collections.abc import Collection
@@ -23,6 +26,11 @@ from storage.disk import leads_out
 CURRENT = "CURRENT"
 LINK = "current"
 RUNS = "runs"
+REJECTED = "_rejected"
+_MANIFEST = "_manifest.json"
+# What runs of earlier versions call them.
+FORMER_REJECTED = "rejected"
+_FORMER_MANIFEST = "manifest.json"
 # 255 bytes is the longest name that file systems take.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
@@ -40,7 +48,21 @@ class RunFolder:
 
     @property
     def manifest(self) -> str:
-        return f"{self.published}/manifest.json"
+        return f"{self.published}/{_MANIFEST}"
+
+    @property
+    def former_manifest(self) -> str:
+        """Return where an earlier version has written the manifest."""
+        return f"{self.published}/{_FORMER_MANIFEST}"
+
+    @property
+    def rejected(self) -> str:
+        return f"{self.published}/{REJECTED}"
+
+    @property
+    def former_rejected(self) -> str:
+        """Return where an earlier version has put the rejected rows."""
+        return f"{self.published}/{FORMER_REJECTED}"
 
     @property
     def temporary(self) -> str:
@@ -100,6 +122,20 @@ def find_current_run(output: str) -> str | None:
     return run_id
 
 
+def find_manifest(run: RunFolder) -> str | None:
+    """Return where the manifest of a run stands, or None when the run is not published."""
+    # The name of today first: nearly all runs have it.
+    for url in (run.manifest, run.former_manifest):
+        if files.exists(url):
+            return url
+    return None
+
+
+def is_published(run: RunFolder) -> bool:
+    """Tell whether the manifest of a run stands, under whichever name."""
+    return find_manifest(run) is not None
+
+
 def remove_temporary(run: RunFolder) -> None:
     """Remove a run's temporary files.
 
@@ -139,13 +175,15 @@ def read_manifest(output: str, run_id: str | None = None) -> tuple[RunFolder, di
     absolute = files.to_absolute(output)
     folder = RunFolder(absolute, run_id)
     refuse_links(folder, VerifyError)
-    content = files.read(folder.manifest)
-    if content is None:
+    manifest = find_manifest(folder)
+    content = None if manifest is None else files.read(manifest)
+    # Somebody may have removed it since it was found.
+    if manifest is None or content is None:
         raise VerifyError(
             f"{output}: {named_by} names run {run_id}, but {folder.manifest} is missing; "
             f"name a folder in {output}/runs, or publish the run again"
         )
-    return folder, _parse_manifest(folder, content)
+    return folder, _parse_manifest(folder, manifest, content)
 
 
 def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
@@ -155,10 +193,10 @@ def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
         run: the run.
         refusal: what to raise.
     """
-    rejected = f"{run.published}/rejected"
-    published = (run.published, rejected, run.manifest)
+    published = (run.published, run.rejected, run.manifest)
+    former = (run.former_rejected, run.former_manifest)
     temporary = (run.temporary, run.attempts, run.done, run.progress)
-    for url in (*published, *temporary):
+    for url in (*published, *former, *temporary):
         refuse_link(run, url, refusal)
 
 
@@ -189,32 +227,31 @@ def is_plain(name: str) -> bool:
     return _PLAIN.fullmatch(name) is not None
 
 
-def _parse_manifest(folder: RunFolder, content: bytes) -> dict[str, Any]:
+def _parse_manifest(folder: RunFolder, url: str, content: bytes) -> dict[str, Any]:
     """Return the manifest, whose entries name files below the run's folder."""
     try:
         manifest: dict[str, Any] = json.loads(content)
         paths = _list_paths(manifest)
         outside = [path for path in paths if not _is_below_run(path)]
     except ValueError as error:
-        raise VerifyError(
-            f"{folder.manifest}: not valid JSON: {error}; publish the run again"
-        ) from error
+        raise VerifyError(f"{url}: not valid JSON: {error}; publish the run again") from error
     except (AttributeError, KeyError, TypeError) as error:
-        raise VerifyError(f"{folder.manifest}: is not a manifest; publish the run again") from error
+        raise VerifyError(f"{url}: is not a manifest; publish the run again") from error
     if outside:
         raise VerifyError(
-            f"{folder.manifest}: lists {outside[0]!r}, which is not in the run's folder; "
+            f"{url}: lists {outside[0]!r}, which is not in the run's folder; "
             "do not trust this output"
         )
     for path in paths:
-        url = f"{folder.published}/{path}"
-        refuse_link(folder, url, VerifyError)
+        refuse_link(folder, f"{folder.published}/{path}", VerifyError)
     return manifest
 
 
 def _is_below_run(path: str) -> bool:
-    # `rejected/` is the only folder below a run's.
-    name = path.removeprefix("rejected/")
+    # The rejected rows' is the only folder below a run's.
+    folder, slash, name = path.rpartition("/")
+    if slash and folder not in (REJECTED, FORMER_REJECTED):
+        return False
     return is_plain(name)
 
 

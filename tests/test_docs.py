@@ -130,7 +130,7 @@ def test_what_a_page_shows_works_as_it_is_written(
     run_folder = f"{tmp_path}/scores/breast_cancer/current"
     for query in queries:
         # Nothing is rejected in the samples, so there is no file of rejected rows.
-        if not _is_of_the_user(query) and "/rejected/" not in query:
+        if not _is_of_the_user(query) and "/_rejected/" not in query:
             assert duckdb.sql(query.replace("$run", run_folder)).fetchall()
     assert shown
 

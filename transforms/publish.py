@@ -18,7 +18,13 @@ import apache_beam as beam
 from configs.errors import OtherContentError, PublishError, SupersededError
 from storage import files
 from storage.current import make_current
-from storage.layout import RunFolder, read_manifest, refuse_links, remove_temporary
+from storage.layout import (
+    RunFolder,
+    is_published,
+    read_manifest,
+    refuse_links,
+    remove_temporary,
+)
 from storage.listing_rules import count_by_rule
 from transforms.batches import WrittenPart
 from transforms.output.books import balance, check_budget, choose_parts
@@ -109,7 +115,7 @@ def publish_run(
     planned_at = datetime.fromisoformat(manifest["planned_at"])
     with _storage_errors(run):
         # First: once a run is published, its plan and its attempts are removed.
-        if files.exists(run.manifest):
+        if is_published(run):
             return announce(run, planned_at)
         plan = read_plan(run.plan)
         chosen = choose_parts(run, plan.units, parts)

@@ -12,7 +12,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from storage import files
-from storage.layout import RunFolder
+from storage.layout import RunFolder, is_published
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.format import Format, check_unchanged
 from transforms.formats.read_ahead import read_ahead
@@ -41,7 +41,7 @@ class ReadShards(beam.PTransform):
     record: RowRecord
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection[RawBatch]:
-        read_units = beam.FlatMap(units_to_read, self.run.manifest)
+        read_units = beam.FlatMap(units_to_read, self.run)
         read_rows = _ReadUnits(
             run=self.run,
             schema=self.schema,
@@ -60,7 +60,7 @@ class ReadShards(beam.PTransform):
         )
 
 
-def units_to_read(plan_url: str, manifest_url: str) -> list[WorkUnit]:
+def units_to_read(plan_url: str, run: RunFolder) -> list[WorkUnit]:
     """Return the units of a stored plan, largest first, or none when the run is published.
 
     A local runner deals them out in turn and never moves one again, so the largest must not come
@@ -68,13 +68,13 @@ def units_to_read(plan_url: str, manifest_url: str) -> list[WorkUnit]:
 
     Args:
         plan_url: the stored plan.
-        manifest_url: the manifest, which stands once the run is published.
+        run: the run, whose manifest stands once it is published.
 
     Raises:
         InputError: neither is there.
     """
     # A runner may lose a worker after the run is published, and then starts the whole graph again.
-    if files.exists(manifest_url):
+    if is_published(run):
         return []
     plan = read_plan(plan_url)
     return sorted(plan.units, key=_rank_unit)

@@ -32,8 +32,7 @@ from pipelines.scoring import summary
 from pipelines.scoring.progress import RowsDone, shown_progress
 from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
 from pipelines.scoring.stale_runs import remove_superseded
-from storage import files
-from storage.layout import RunFolder, read_manifest
+from storage.layout import RunFolder, is_published, read_manifest
 from transforms.output.books import NOT_WHOLE
 from transforms.output.done_record import remove_torn_records
 from transforms.publish import announce
@@ -141,7 +140,7 @@ def _find_manifest(plan: Plan, error: Exception) -> Mapping[str, Any] | None:
     """Return the manifest that stands though a launch failed; None where the error tells it all."""
     if isinstance(refusal_of(error), OtherContentError | SupersededError):
         return None
-    if not files.exists(plan.run.manifest):
+    if not is_published(plan.run):
         return None
     _, manifest = read_manifest(plan.run.output, plan.run.run_id)
     return manifest
@@ -278,7 +277,7 @@ def _say_published(
 ) -> int:
     run = plan.run
     # Some runners' jobs end well when they were cancelled elsewhere.
-    if not files.exists(run.manifest):
+    if not is_published(run):
         raise PublishError(
             f"{run.output}: the runner says that the job is done, but it did not publish run "
             f"{run.run_id} there; look at the job's log, then run the same command again"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from configs.errors import PublishError
-from storage import current, files
+from storage import current, files, layout
 from storage.layout import RunFolder
 
 
@@ -26,7 +26,7 @@ def is_published(run: RunFolder) -> bool:
         PublishError: the output cannot be read.
     """
     with _told_plainly(run.output):
-        return files.exists(run.manifest)
+        return layout.is_published(run)
 
 
 def is_left_to_clean_up(run: RunFolder) -> bool:

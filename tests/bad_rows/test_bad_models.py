@@ -299,7 +299,7 @@ def test_a_rejected_row_may_hold_text_that_is_not_utf_8(
     outcome = run(
         *ALLOW, "--set", "source.passthrough=[id, name]", "--set", "errors.store_values=true"
     )
-    (path,) = (outcome.run / "rejected").iterdir()
+    (path,) = (outcome.run / "_rejected").iterdir()
     record = pq.read_table(path)
     assert record["message"].to_pylist() == ["cannot take this row"]
     assert record["values"].combine_chunks().field("name").cast(pa.binary()).to_pylist() == [

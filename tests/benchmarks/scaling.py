@@ -94,7 +94,7 @@ def _measure_shards(shards: int, a: argparse.Namespace, scratch: Path) -> Figure
                 taken.setdefault(name, []).append(run)
                 _say(f"  {shards:,} shards, {name}: {run.seconds:.1f} s")
         sizes["manifest_bytes"] = sum(
-            p.stat().st_size for p in (scratch / "output").glob("runs/*/manifest.json")
+            p.stat().st_size for p in (scratch / "output").glob("runs/*/_manifest.json")
         )
         shutil.rmtree(kept)
     return sizes | {name: _summary(runs) for name, runs in taken.items()}

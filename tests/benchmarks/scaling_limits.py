@@ -117,7 +117,7 @@ def _serial(one: Figures, largest: Figures, costs: Mapping[str, float]) -> Itera
     at = f"at {reached[first]:,.0f} shards" if reached[first] < float("inf") else "never"
     yield (
         f"The first of these limits to be reached is **{first}**, {at}. `plan.json` would have "
-        f"{largest['plan_bytes'] / shards * _SHARDS / 1e6:,.0f} MB, `manifest.json` "
+        f"{largest['plan_bytes'] / shards * _SHARDS / 1e6:,.0f} MB, `_manifest.json` "
         f"{largest['manifest_bytes'] / shards * _SHARDS / 1e6:,.0f} MB, all done-records together "
         f"{largest['done_bytes'] / shards * _SHARDS / 1e6:,.0f} MB; the first two are read and written whole, by one process."
     )

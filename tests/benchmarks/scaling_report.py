@@ -113,7 +113,7 @@ def _shards(figures: Figures) -> Iterator[str]:
         *(f"{_SHARD_RUNS[n]}, MB per 10 000" for n in _GROWING),
     ]
     yield _table(
-        [*heads, "plan.json, bytes per shard", "manifest.json, bytes per shard", "graph, bytes"],
+        [*heads, "plan.json, bytes per shard", "_manifest.json, bytes per shard", "graph, bytes"],
         [[f"{s['shards']:,}", *_memory(s, one, runs)] for s in sizes],
     )
 

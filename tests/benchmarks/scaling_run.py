@@ -2,7 +2,7 @@
 
 The phases of a run are told apart by the files of storage/layout.py, and not by clocks inside the program:
 
-    start ... runs/<run_id>/ appears: parts are chosen ... manifest.json appears: files are moved ... end: cleaned up
+    start ... runs/<run_id>/ appears: parts are chosen ... _manifest.json appears: files are moved ... end: cleaned up
 """
 
 from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ def _worker_rate(output: Path) -> float | None:
     """None without a manifest on this machine, and where there were no rows."""
     rates = [
         json.loads(path.read_text())["rows_per_second"]
-        for path in output.glob("runs/*/manifest.json")
+        for path in output.glob("runs/*/_manifest.json")
     ]
     return rates[0] or None if rates else None
 
@@ -123,7 +123,7 @@ class _Watch:
 
     def __init__(self, output: Path) -> None:
         self._runs = output / "runs"
-        self._published_before = any(self._runs.glob("*/manifest.json"))
+        self._published_before = any(self._runs.glob("*/_manifest.json"))
         self._began = time.perf_counter()
         self._chosen: float | None = None
         self._manifest: float | None = None
@@ -157,7 +157,7 @@ class _Watch:
             return
         for folder in self._runs.iterdir():
             self._chosen = now if self._chosen is None else self._chosen
-            if (folder / "manifest.json").exists():
+            if (folder / "_manifest.json").exists():
                 self._manifest = now
 
 

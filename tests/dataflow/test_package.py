@@ -89,7 +89,7 @@ def test_the_functions_of_the_job_unpickle_there(worker: Worker) -> None:
 def test_the_job_is_published_in_the_bucket(worker: Worker, cloud: Cloud, tmp_path: Path) -> None:
     scored = cloud.objects(OUTPUT)
     run = scored[f"bucket/{OUTPUT}/CURRENT"].decode().strip()
-    manifest = json.loads(scored[f"bucket/{OUTPUT}/runs/{run}/manifest.json"])
+    manifest = json.loads(scored[f"bucket/{OUTPUT}/runs/{run}/_manifest.json"])
     assert manifest["rows"] == {"in": 143, "scored": 143, "filtered": 0, "rejected": 0}
     assert not [path for path in scored if "/_tmp/" in path]
     rows = 0

@@ -186,7 +186,7 @@ def _leftovers(folder: Path, server: Server) -> None:
     _published(folder, server)
     killed = _killed(folder, server)
     shutil.copytree(killed, folder / f"before/_tmp/{DEAD}")
-    for name in ("part-00009-0123456789ab.parquet", "rejected/part-00009-0123456789ab.parquet"):
+    for name in ("part-00009-0123456789ab.parquet", "_rejected/part-00009-0123456789ab.parquet"):
         stray = folder / f"before/runs/{killed.name}/{name}"
         stray.parent.mkdir(parents=True, exist_ok=True)
         stray.write_bytes(b"stray")
@@ -243,7 +243,7 @@ def _old_runs(folder: Path, server: Server) -> None:
         "postprocess.threshold=0.6",
         chain="transforms.publish._create_manifest:files.create",
     )
-    for manifest in output.glob("runs/*/manifest.json"):
+    for manifest in output.glob("runs/*/_manifest.json"):
         content = json.loads(manifest.read_text())
         assert first is not None
         year = 2001 if content["run_id"] == first.run_id else 2002

@@ -200,13 +200,13 @@ def test_launchers_of_different_work_publish_a_run_each(
 
 def latest_plan(output: Path) -> str:
     """Id of the run whose launcher began last."""
-    manifests = [json.loads(path.read_text()) for path in output.glob("runs/*/manifest.json")]
+    manifests = [json.loads(path.read_text()) for path in output.glob("runs/*/_manifest.json")]
     return max(manifests, key=lambda manifest: manifest["planned_at"])["run_id"]
 
 
 def setting_of(output: Path, run_id: str) -> str:
     """By which of SETTINGS a published run was made."""
-    where = json.loads((output / "runs" / run_id / "manifest.json").read_text())["job"][
+    where = json.loads((output / "runs" / run_id / "_manifest.json").read_text())["job"][
         "postprocess"
     ]["where"]
     return f"postprocess.where={where}"

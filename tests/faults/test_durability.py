@@ -133,16 +133,16 @@ def test_every_file_is_synced_before_it_is_named_and_its_folder_after(
     output, calls = traced
     run = output / "runs" / (output / "CURRENT").read_text().strip()
     published, _ = named(calls, output / "CURRENT")
-    manifest = json.loads((run / "manifest.json").read_text())
+    manifest = json.loads((run / "_manifest.json").read_text())
     listed = [run / e["path"] for e in manifest["files"] + manifest["rejected_files"]]
     assert len(listed) > 6
-    written, _ = named(calls, run / "manifest.json")
+    written, _ = named(calls, run / "_manifest.json")
     for path in listed:
         moved = check_synced_before_it_is_named(calls, path)
         assert moved < at(calls, "fsync", path.parent, written) < written, (
             "the manifest may name only what stands"
         )
-    for path, then in ((run / "manifest.json", published), (output / "CURRENT", len(calls))):
+    for path, then in ((run / "_manifest.json", published), (output / "CURRENT", len(calls))):
         moved = check_synced_before_it_is_named(calls, path)
         assert moved < at(calls, "fsync", path.parent, then)
 

@@ -83,7 +83,7 @@ class Launchers:
         return self.output / ".CURRENT.lock"
 
     def count_published(self) -> int:
-        return len(list(self.output.glob("runs/*/manifest.json")))
+        return len(list(self.output.glob("runs/*/_manifest.json")))
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> bool:
@@ -116,7 +116,7 @@ def check_readers(output: Path, status: int, told: str) -> None:
     leader = read_output(output)
     assert leader is not None
     assert read_link(output) == leader.run_id
-    manifest = (output / "runs" / leader.run_id / "manifest.json").read_text()
+    manifest = (output / "runs" / leader.run_id / "_manifest.json").read_text()
     assert json.loads(manifest)["job"]["postprocess"]["where"] == "probability > 0.4"
     (other,) = {path.name for path in (output / "runs").iterdir()} - {leader.run_id}
     assert read_run(output, other).files

@@ -373,7 +373,7 @@ def check_output(stage: Stage, output: Path) -> None:
         )
         return
     for run in (before / "runs").iterdir():
-        if (run / "manifest.json").exists() and not is_pruned(stage, run.name):
+        if (run / "_manifest.json").exists() and not is_pruned(stage, run.name):
             assert read_run(output, run.name) == read_run(before, run.name)
             assert run_program(verify.main, [str(output), "--run", run.name]) == 0
     seen = read_output(output)

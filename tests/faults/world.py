@@ -83,7 +83,7 @@ def read_output(output: Path) -> Seen | None:
 def read_run(output: Path, run_id: str) -> Seen:
     """A published run, every file of it checked against its manifest."""
     folder = output / "runs" / run_id
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "_manifest.json").read_text())
     assert manifest["run_id"] == run_id
     files = {}
     for entry in manifest["files"] + manifest["rejected_files"]:
@@ -103,7 +103,7 @@ def read_link(output: Path) -> str | None:
         return None
     for part in folder.glob("part-*.parquet"):
         pq.read_metadata(part)
-    assert (folder / "manifest.json").exists(), folder
+    assert (folder / "_manifest.json").exists(), folder
     return folder.name
 
 
@@ -111,7 +111,9 @@ def check_every_row_once(output: Path, rows: int, bad: tuple[int, ...] = BAD) ->
     """Every id of the input is in exactly one file of scored or rejected rows."""
     run = output / "runs" / (output / "CURRENT").read_text().strip()
     scored = f"SELECT id FROM read_parquet('{run}/*.parquet')"
-    rejected = f" UNION ALL SELECT key FROM read_parquet('{run}/rejected/*.parquet')" if bad else ""
+    rejected = (
+        f" UNION ALL SELECT key FROM read_parquet('{run}/_rejected/*.parquet')" if bad else ""
+    )
     with duckdb.connect() as connection:  # of its own, because tests look from several threads
         found = connection.sql(
             f"SELECT count(*), count(DISTINCT id), min(id), max(id) FROM ({scored}{rejected})"
@@ -119,7 +121,7 @@ def check_every_row_once(output: Path, rows: int, bad: tuple[int, ...] = BAD) ->
         assert found == [(rows, rows, 0, rows - 1)]
         if bad:
             keys = connection.sql(
-                f"SELECT key FROM read_parquet('{run}/rejected/*.parquet') ORDER BY key"
+                f"SELECT key FROM read_parquet('{run}/_rejected/*.parquet') ORDER BY key"
             ).fetchall()
             assert [key for (key,) in keys] == list(bad)
 

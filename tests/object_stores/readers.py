@@ -23,7 +23,9 @@ def whole(output: str, run_id: str | None = None) -> dict[str, Any]:
 
 def content(run: RunFolder) -> dict[str, bytes]:
     """Return a run's files by name, without the manifest."""
-    return {name: stored for name, stored in tree(run.published).items() if name != "manifest.json"}
+    return {
+        name: stored for name, stored in tree(run.published).items() if name != "_manifest.json"
+    }
 
 
 def published(output: str) -> dict[str, bytes]:

@@ -166,7 +166,7 @@ def test_training_writes_a_package_that_scores(bucket: str) -> None:
 
 @pytest.mark.parametrize(
     ("step", "number", "after"),
-    [("done", 2, True), ("manifest.json", 1, False), ("manifest.json", 1, True)],
+    [("done", 2, True), ("_manifest.json", 1, False), ("_manifest.json", 1, True)],
     ids=["two units done", "before the manifest", "after the manifest"],
 )
 def test_killed_with_its_whole_group_it_resumes(

@@ -96,7 +96,7 @@ def test_two_launchers_of_different_work(server: Server, output: str, reference:
             assert whole(output, run.run_id)["files"] == whole(output, "old")["files"]
 
 
-@pytest.mark.parametrize("step", ["part-00001", "manifest.json", "CURRENT"])
+@pytest.mark.parametrize("step", ["part-00001", "_manifest.json", "CURRENT"])
 def test_a_lost_answer_changes_nothing(
     step: str, server: Server, output: str, reference: RunFolder, proxy: Proxy
 ) -> None:
@@ -140,7 +140,7 @@ def test_other_content_that_was_published_first_stands(
     ):
         publish_run(run, [], publisher.HEAD, 1, 0.0)
     assert files.read(run.manifest) == other
-    assert files.list_names(run.published) == ["manifest.json"]
+    assert files.list_names(run.published) == ["_manifest.json"]
     assert find_current_run(output) == "old"
 
 
@@ -192,7 +192,7 @@ def as_of_long_ago(old: str, output: str) -> None:
         "_tmp/new/attempts/gone.parquet",
         "_tmp/new/done/0000000.json",
         "runs/new/part-00000-gone.parquet",
-        "runs/new/manifest.json",
+        "runs/new/_manifest.json",
     ):
         files.put(f"{name}/{ghost}", b"gone")
 

@@ -51,7 +51,7 @@ def test_create_writes_only_what_is_not_there(folder: str) -> None:
     "size", [0, 1, 20 << 20, 110 << 20], ids=["empty", "byte", "20 MB", "110 MB"]
 )
 def test_create_is_one_conditional_request_whatever_the_size(folder: str, size: int) -> None:
-    url = f"{folder}/manifest.json"
+    url = f"{folder}/_manifest.json"
     assert files.create(url, bytes(size))
     assert not files.create(url, bytes(size) + b"x")
     assert files.read(url) == bytes(size)

@@ -328,7 +328,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         if status:
             return {"error": capsys.readouterr().err, "output": output}
         folder = f"{output}/runs/{(files.read(f'{output}/CURRENT') or b'').decode().strip()}"
-        manifest: dict[str, Any] = json.loads(files.read(f"{folder}/manifest.json") or b"")
+        manifest: dict[str, Any] = json.loads(files.read(f"{folder}/_manifest.json") or b"")
         entries = manifest["files"] + manifest["rejected_files"]
         return {
             **manifest,
@@ -343,7 +343,7 @@ def table(manifest: dict[str, Any], rejected: bool) -> list[dict[str, Any]]:
     contents = [
         c
         for path, c in sorted(manifest["content"].items())
-        if path.startswith("rejected") == rejected
+        if path.startswith("_rejected") == rejected
     ]
     return [
         row for content in contents for row in pq.read_table(pa.BufferReader(content)).to_pylist()

@@ -36,7 +36,7 @@ def publish(
         "job": {"postprocess": {"labels": labels}},
         "model": {},
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "_manifest.json").write_text(json.dumps(manifest))
     (output / "CURRENT").write_text("r1\n")
 
 

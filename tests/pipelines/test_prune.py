@@ -59,11 +59,11 @@ def output(scored: Path, tmp_path: Path) -> Path:
 
 def publish_earlier(run: Path, days: int, name: str) -> None:
     """Let the run have been published so many days ago, and leave a mark by which the test knows it."""
-    manifest = json.loads((run / "manifest.json").read_text())
+    manifest = json.loads((run / "_manifest.json").read_text())
     manifest["published_at"] = (datetime.now(UTC) - timedelta(days=days)).isoformat(
         timespec="seconds"
     )
-    (run / "manifest.json").write_text(json.dumps(manifest))
+    (run / "_manifest.json").write_text(json.dumps(manifest))
     (run / f"days-{name}").touch()
 
 
@@ -140,7 +140,7 @@ def test_the_files_of_a_run_that_a_launcher_is_working_on_stay_however_old(outpu
 
 def test_a_run_half_removed_goes_too(output: Path) -> None:
     (run,) = {mark.parent for mark in output.glob("runs/*/days-40")}
-    (run / "manifest.json").unlink()
+    (run / "_manifest.json").unlink()
     for file in run.iterdir():
         os.utime(file, (0, 0))
     assert pruned(output, 45) == 0
@@ -151,7 +151,7 @@ def half_published(output: Path) -> RunFolder:
     """The run of two days ago as it was when its publication was killed: parts named, no manifest, its temporary files all old."""
     (folder,) = {mark.parent for mark in output.glob("runs/*/days-2")}
     run = RunFolder(str(output), folder.name)
-    (folder / "manifest.json").unlink()
+    (folder / "_manifest.json").unlink()
     Path(run.done).mkdir(parents=True)
     Path(run.done_record(0)).touch()
     for file in (*folder.iterdir(), *Path(run.temporary).rglob("*")):
@@ -186,7 +186,7 @@ def test_a_killed_publication_is_not_the_way_back(output: Path) -> None:
 
 
 def test_an_output_whose_current_manifest_is_missing_is_left_alone(output: Path) -> None:
-    (output / "current/manifest.json").unlink()
+    (output / "current/_manifest.json").unlink()
     assert pruned(output, 1) == 3
     assert standing(output) == {"100", "50", "40", "2"}
 

@@ -343,7 +343,7 @@ def test_bad_rows_are_rejected_one_by_one_and_the_books_balance(
     assert run_score(*job, str(tmp_path / "bad"), "--set", "errors.max_rejected_rows=3") == 0
     assert run_program(verify.main, [str(tmp_path / "scores")]) == 0
     (rejected,) = (
-        pq.read_table(p) for p in (tmp_path / "scores/current/rejected").glob("*.parquet")
+        pq.read_table(p) for p in (tmp_path / "scores/current/_rejected").glob("*.parquet")
     )
     assert rejected["key"].to_pylist() == keys
     assert rejected["row"].to_pylist() == [3, 40, 41]
@@ -369,7 +369,7 @@ def test_malformed_csv_rows_are_rejected_with_their_row_numbers(
     assert run_score(*job) == 4
     assert run_score(*job, "--set", "errors.max_rejected_percent=5") == 0
     (rejected,) = (
-        pq.read_table(p) for p in (tmp_path / "scores/current/rejected").glob("*.parquet")
+        pq.read_table(p) for p in (tmp_path / "scores/current/_rejected").glob("*.parquet")
     )
     assert rejected["row"].to_pylist() == [4, 7]
     assert rejected["key"].to_pylist() == [int(lines[5].split(",")[0]), None]

@@ -75,7 +75,7 @@ def test_an_input_that_changed_or_is_gone_is_named(
 def test_a_manifest_of_an_older_version_is_compared_by_what_it_holds(
     published: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = published.run / "manifest.json"
+    path = published.run / "_manifest.json"
     manifest = json.loads(path.read_text())
     for entry in manifest["inputs"]:
         fields = entry["version"].split(",")

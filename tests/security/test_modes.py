@@ -50,7 +50,7 @@ def test_scores_and_packages_are_private_and_metrics_are_not(
         str(path.relative_to(tmp_path)): oct(stat.S_IMODE(path.stat().st_mode)) for path in written
     }
     parts = [Path(name) for name in modes if "/part-" in name]
-    assert sorted((path.parent.name == "rejected", path.suffix) for path in parts) == [
+    assert sorted((path.parent.name == "_rejected", path.suffix) for path in parts) == [
         (False, f".{format}"),
         (True, ".parquet"),
     ]

@@ -96,7 +96,7 @@ def run(
         known = flags_for(rows)
         capfd.readouterr()
         status = run_program(main, [*known, *flags])
-        texts = [path for name in ("m.prom", "manifest.json") for path in tmp_path.rglob(name)]
+        texts = [path for name in ("m.prom", "_manifest.json") for path in tmp_path.rglob(name)]
         return status, "".join(capfd.readouterr()) + "".join(path.read_text() for path in texts)
 
     return score
@@ -104,7 +104,7 @@ def run(
 
 def rejected(folder: Path) -> pa.Table:
     return pa.concat_tables(
-        [pq.read_table(path) for path in sorted((folder / "scores/current/rejected").iterdir())]
+        [pq.read_table(path) for path in sorted((folder / "scores/current/_rejected").iterdir())]
     )
 
 

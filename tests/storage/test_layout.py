@@ -13,7 +13,7 @@ from storage.layout import RunFolder, find_current_run, read_manifest
 )
 def test_places_of_a_run(output: str) -> None:
     run, root = RunFolder(output, "abc"), output.rstrip("/")
-    assert run.manifest == f"{root}/runs/abc/manifest.json"
+    assert run.manifest == f"{root}/runs/abc/_manifest.json"
     assert run.published == f"{root}/runs/abc"
     temporary = f"{root}/_tmp/abc"
     assert run.temporary == temporary
@@ -88,7 +88,16 @@ def test_a_current_that_leads_elsewhere_is_refused(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "path",
-    [*HOSTILE, "rejected/../x", "rejected/rejected/x", "rejected//etc", "rejected/", 7, None],
+    [
+        *HOSTILE,
+        "_rejected/../x",
+        "_rejected/_rejected/x",
+        "rejected/../x",
+        "_rejected//etc",
+        "_rejected/",
+        7,
+        None,
+    ],
 )
 @pytest.mark.parametrize("kind", ["files", "rejected_files"])
 def test_a_manifest_that_lists_what_is_not_in_its_folder_is_refused(
@@ -114,16 +123,16 @@ def test_what_is_no_manifest_is_refused(content: bytes, tmp_path: Path) -> None:
     [
         "runs",
         "runs/one",
-        "runs/one/rejected",
-        "runs/one/manifest.json",
+        "runs/one/_rejected",
+        "runs/one/_manifest.json",
         "runs/one/part-0.parquet",
         "_tmp",
     ],
 )
 def test_links_that_lead_out_of_the_output_are_refused(link: str, tmp_path: Path) -> None:
     output, elsewhere = tmp_path / "scores", tmp_path / "elsewhere"
-    files.create(f"{output}/runs/one/manifest.json", b'{"files": [{"path": "part-0.parquet"}]}')
-    files.create(f"{output}/runs/one/rejected/part-0.parquet", b"")
+    files.create(f"{output}/runs/one/_manifest.json", b'{"files": [{"path": "part-0.parquet"}]}')
+    files.create(f"{output}/runs/one/_rejected/part-0.parquet", b"")
     files.create(f"{output}/runs/one/part-0.parquet", b"")
     files.create(f"{output}/_tmp/one/plan.json", b"")
     read_manifest(str(output), "one")
@@ -134,7 +143,7 @@ def test_links_that_lead_out_of_the_output_are_refused(link: str, tmp_path: Path
 
 
 def test_the_output_may_be_a_link_and_links_inside_it_are_no_matter(tmp_path: Path) -> None:
-    files.create(f"{tmp_path}/real/runs/one/manifest.json", b"{}")
+    files.create(f"{tmp_path}/real/runs/one/_manifest.json", b"{}")
     (tmp_path / "real/runs/two").symlink_to("one")
     (tmp_path / "scores").symlink_to("real")
     assert read_manifest(str(tmp_path / "scores"), "one")[1] == {}

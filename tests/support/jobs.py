@@ -59,7 +59,7 @@ class Outcome:
     @property
     def manifest(self) -> dict[str, Any]:
         """The manifest of the current run."""
-        return json.loads((self.run / "manifest.json").read_text())
+        return json.loads((self.run / "_manifest.json").read_text())
 
     def scored(self) -> pa.Table:
         """Return the published rows, in the order of the files that hold them."""
@@ -77,7 +77,7 @@ class Outcome:
         assert self.status == 0, self.error
         records = [
             record
-            for path in self.run.glob("rejected/*.parquet")
+            for path in self.run.glob("_rejected/*.parquet")
             for record in pq.read_table(path).to_pylist()
         ]
         return sorted(records, key=lambda record: (record["source"], record["row"]))

@@ -13,13 +13,13 @@ def published(output: Path) -> dict[str, bytes]:
     return {
         str(p.relative_to(run)): p.read_bytes()
         for p in sorted(run.rglob("*"))
-        if p.is_file() and p.name != "manifest.json"
+        if p.is_file() and p.name != "_manifest.json"
     }
 
 
 def manifest(output: Path) -> dict[str, Any]:
     """Return the manifest of the current run."""
-    return json.loads((output / "current/manifest.json").read_text())
+    return json.loads((output / "current/_manifest.json").read_text())
 
 
 def table(output: Path) -> pd.DataFrame:

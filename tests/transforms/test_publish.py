@@ -64,7 +64,7 @@ def check_published(output: str, run: RunFolder) -> dict[str, Any]:
         assert len(content) == entry["bytes"]
         assert pq.read_metadata(pa.BufferReader(content)).num_rows == entry["rows"]
         assert entry["sha256"][:12] in entry["path"]
-    assert set(tree(run.published)) == {e["path"] for e in listed} | {"manifest.json"}
+    assert set(tree(run.published)) == {e["path"] for e in listed} | {"_manifest.json"}
     assert not files.exists(run.temporary)
     if files.is_local(output):
         assert (Path(output) / "current").resolve() == Path(run.published).resolve()
@@ -78,7 +78,7 @@ def test_a_run_is_published_whole(output: str) -> None:
     assert manifest["rows"] == {"in": 10, "scored": 8, "filtered": 1, "rejected": 1}
     assert [e["rows"] for e in manifest["files"]] == [3, 1, 4]
     names = [e["path"].rsplit("-", 1)[0] for e in manifest["files"] + manifest["rejected_files"]]
-    assert names == ["part-00000-000", "part-00000-001", "part-00001", "rejected/part-00001"]
+    assert names == ["part-00000-000", "part-00000-001", "part-00001", "_rejected/part-00001"]
     digests = [e["sha256"][:12] for e in manifest["files"] + manifest["rejected_files"]]
     assert [
         e["path"].removeprefix(f"{name}-")
@@ -229,9 +229,9 @@ def test_publishing_goes_on_after_a_crash_between_any_two_steps(output: str, sto
 
 def test_strays_of_an_interrupted_publication_are_removed(output: str) -> None:
     run, parts = two_units(output)
-    files.make_folder(f"{run.published}/rejected")
+    files.make_folder(f"{run.published}/_rejected")
     files.put(f"{run.published}/part-00009-0123456789ab.parquet", b"stray")
-    files.put(f"{run.published}/rejected/part-00009-0123456789ab.parquet", b"stray")
+    files.put(f"{run.published}/_rejected/part-00009-0123456789ab.parquet", b"stray")
     publish_run(run, parts, HEAD, 1, 0.0)
     check_published(output, run)
 

@@ -303,16 +303,16 @@ def test_a_shard_in_another_store() -> None:
 def test_the_plan_is_dealt_out_largest_first(tmp_path: Path) -> None:
     units = [make_unit(i, 10, bytes=size) for i, size in enumerate([5, 9, 1, 9])]
     run = planned_run(str(tmp_path), units)
-    assert [u.index for u in units_to_read(run.plan, run.manifest)] == [1, 3, 0, 2]
+    assert [u.index for u in units_to_read(run.plan, run)] == [1, 3, 0, 2]
     assert list(read_plan(run.plan).units) == units
 
 
 def test_a_published_run_has_nothing_to_read(tmp_path: Path) -> None:
     run = RunFolder(str(tmp_path), "run1")
     with pytest.raises(InputError, match="the plan is gone"):
-        units_to_read(run.plan, run.manifest)
+        units_to_read(run.plan, run)
     files.create(run.manifest, b"{}")
-    assert units_to_read(run.plan, run.manifest) == []
+    assert units_to_read(run.plan, run) == []
 
 
 def test_a_plan_that_is_gone_is_refused(tmp_path: Path) -> None:

@@ -11,11 +11,10 @@ from typing import Any
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import RunFolder, refuse_link
+from storage.layout import FORMER_REJECTED, REJECTED, RunFolder, refuse_link
 from transforms.batches import WrittenFile, WrittenPart
 from transforms.output.many_requests import call_for_each
 
-REJECTED = "rejected"
 _PART_PREFIX = "part-"
 # 48 bits tell two contents of one unit apart: they will not agree in them by chance.
 _DIGEST_DIGITS = 12
@@ -57,8 +56,7 @@ def move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[E
 
     folders = [run.published]
     if rejected:
-        rejected_folder = files.join(run.published, REJECTED)
-        folders.append(rejected_folder)
+        folders.append(run.rejected)
     for folder in folders:
         files.make_folder(folder)
 
@@ -87,12 +85,13 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
     entries = manifest["files"] + manifest["rejected_files"]
     listed = {entry["path"] for entry in entries}
 
-    rejected_folder = files.join(run.published, REJECTED)
-    rejected = files.list_names(rejected_folder)
     present = files.list_names(run.published)
-    present += [f"{REJECTED}/{name}" for name in rejected]
+    # An earlier version may have begun this publication, or made it.
+    for folder in (REJECTED, FORMER_REJECTED):
+        rejected = files.list_names(files.join(run.published, folder))
+        present += [f"{folder}/{name}" for name in rejected]
     for name in present:
-        base_name = name.removeprefix(f"{REJECTED}/")
+        base_name = name.rpartition("/")[2]
         # Anything but a part is not of this program's making, or is the manifest.
         is_part = base_name.startswith(_PART_PREFIX)
         if is_part and name not in listed:

@@ -100,7 +100,7 @@ def test_a_published_run_tells_its_plan_and_its_totals(programs: Programs, tmp_p
     }
     expected |= {"files": len(list((tmp_path / "scores/current").glob("part-*")))}
     assert expected.items() <= lines[-1].items()
-    published = json.loads((tmp_path / "scores/current/manifest.json").read_text())
+    published = json.loads((tmp_path / "scores/current/_manifest.json").read_text())
     assert lines[-1]["stage_seconds"] == {
         stage: entry["seconds"] for stage, entry in published["stages"].items()
     }

@@ -46,7 +46,7 @@ def test_units_of_one_row_group_and_of_many_are_dealt_out_by_the_same_measure(
     assert units[4].bytes == (tmp_path / "one.parquet").stat().st_size
     run = planned_run(str(tmp_path / "out"), list(units))
     assert files.exists(run.plan)
-    assert units_to_read(run.plan, run.manifest)[0] == units[4]
+    assert units_to_read(run.plan, run)[0] == units[4]
 
 
 def settle(tmp_path: Path, column: Column, *types: pa.DataType) -> pa.DataType:

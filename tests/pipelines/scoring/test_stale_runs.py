@@ -152,7 +152,7 @@ def looks_of_a_start(run_score: Run, output: Path) -> tuple[list[str], list[str]
     inside = [path.removeprefix(f"{output}/") for path in looks if path.startswith(str(output))]
     planned = inside.index(f"{temporary}/plan.json")
     published = next(
-        i for i, path in enumerate(inside) if path.startswith(f"{temporary}/.manifest.json")
+        i for i, path in enumerate(inside) if path.startswith(f"{temporary}/._manifest.json")
     )
     return inside[:planned], inside[planned:published]
 

@@ -51,7 +51,7 @@ def test_on_a_store_it_names_what_is_there(job: Path) -> None:
     output = f"memory://{uuid.uuid4().hex}"
     found = re.search("'(.+)/[*].parquet'", last_line(job, output))
     assert found is not None
-    assert "manifest.json" in files.list_names(found[1])
+    assert "_manifest.json" in files.list_names(found[1])
 
 
 def lines_of_table(text: str) -> dict[str, str]:

@@ -196,6 +196,6 @@ def test_the_second_launcher_leaves_what_the_first_one_told(
     run_score: Score, tmp_path: Path
 ) -> None:
     assert run_score(*SMALL, ONE_WORKER) == 0
-    before = files.read(str(tmp_path / "scores/current/manifest.json"))
+    before = files.read(str(tmp_path / "scores/current/_manifest.json"))
     assert run_score(*SMALL) == 0
-    assert files.read(str(tmp_path / "scores/current/manifest.json")) == before
+    assert files.read(str(tmp_path / "scores/current/_manifest.json")) == before
