@@ -185,6 +185,16 @@ def run_score(tmp_path: Path) -> Callable[..., int]:
 
     def run(*arguments: str, output: Path | str | None = None) -> int:
         where = tmp_path / "scores" if output is None else output
-        return run_program(score.main, ["--output", str(where), "--quiet", *arguments])
+        return run_program(
+            score.main,
+            [
+                "--config",
+                "configs/breast_cancer.yaml",
+                "--output",
+                str(where),
+                "--quiet",
+                *arguments,
+            ],
+        )
 
     return run

@@ -2,28 +2,39 @@
 
 import argparse
 import json
+from pathlib import Path
+import re
 import sys
 
 from configs.errors import JobError
-from configs.load import load, parse_set
+from configs.load import Override, load, parse_set
 from pipelines.cli.command_line import TakesFlags
 from pipelines.cli.terminal import make_unicode
 from pipelines.planning.jobs import ScoringJob
 
 OLD_CERTIFICATE = "model.certificate is called model.tuning_report now; the old name still works"
-_DEFAULT_CONFIG = "configs/breast_cancer.yaml"
+# What runs when nothing is said of a job; it is a file of the repository.
+_SAMPLE = "configs/breast_cancer.yaml"
+# A job of flags alone needs these, and has the package's defaults for the rest.
+_NEEDED = ("input", "model", "output")
+_NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def add_job_flags(parser: TakesFlags) -> None:
     """Add the flags that `load_job` reads."""
-    config = f"the job, one YAML file (default: {_DEFAULT_CONFIG})"
-    parser.add_argument("--config", default=_DEFAULT_CONFIG, metavar="FILE", help=config)
+    config = (
+        "the job, one YAML file; without one, --input, --model and --output are a job, "
+        f"and without these {_SAMPLE} is"
+    )
+    parser.add_argument("--config", metavar="FILE", help=config)
     override = "override one field: --set model.batch_rows=256"
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     paths = "source.paths: file, folder or glob; may be repeated"
     parser.add_argument("--input", action="append", metavar="PATH", help=paths)
     parser.add_argument("--model", metavar="FOLDER", help="model.package")
     parser.add_argument("--output", metavar="FOLDER", help="sink.path")
+    key = "source.key: the column that names a row"
+    parser.add_argument("--key", metavar="COLUMN", help=key)
 
 
 def load_job(arguments: argparse.Namespace) -> ScoringJob:
@@ -32,7 +43,9 @@ def load_job(arguments: argparse.Namespace) -> ScoringJob:
     Raises:
         JobError: it is not valid.
     """
-    overrides = [parse_set(text) for text in arguments.set]
+    config = _find_config(arguments)
+    overrides = [] if config else _list_found(arguments)
+    overrides += [parse_set(text) for text in arguments.set]
     # After those of --set, so that a flag of its own has the last word.
     if arguments.input:
         quoted = [_quote(path) for path in arguments.input]
@@ -44,7 +57,66 @@ def load_job(arguments: argparse.Namespace) -> ScoringJob:
     if arguments.output:
         output = _quote(arguments.output)
         overrides.append(("sink.path", output))
-    return load(ScoringJob, arguments.config, overrides)
+    if arguments.key:
+        key = _quote(arguments.key)
+        overrides.append(("source.key", key))
+    return load(ScoringJob, config, overrides)
+
+
+def _find_config(arguments: argparse.Namespace) -> str | None:
+    """Return the job's file, or None where the flags are the whole job.
+
+    Raises:
+        JobError: neither is whole.
+    """
+    if arguments.config is not None:
+        config: str = arguments.config
+        return config
+    # Where the sample's scores go says nothing of another job.
+    if not (arguments.input or arguments.model or arguments.key):
+        return _find_sample()
+    missing = [f"--{name}" for name in _NEEDED if not getattr(arguments, name)]
+    if missing:
+        flags = " and ".join(missing)
+        raise JobError(
+            f"{flags}: required where no --config names a job; "
+            "give --input, --model and --output, or add --config JOB.yaml"
+        )
+    return None
+
+
+def _find_sample() -> str:
+    if Path(_SAMPLE).is_file():
+        return _SAMPLE
+    raise JobError(
+        f"no job is named, and the sample, {_SAMPLE}, is not in this folder; name a job with "
+        "--config JOB.yaml, or give --input, --model and --output"
+    )
+
+
+def _list_found(arguments: argparse.Namespace) -> list[Override]:
+    """Return what a job without a file has beside its flags; --set may say otherwise."""
+    found = [("name", _quote(_name_job(arguments.model)))]
+    # The ending of a file says which format it has; that of a folder says nothing.
+    endings = tuple(path.endswith((".csv", ".csv.gz")) for path in arguments.input)
+    if all(endings):
+        found.append(("source.format", "csv"))
+    return found
+
+
+def _name_job(model: str) -> str:
+    """Return a job's name, from the folder of its package.
+
+    >>> _name_job("models/churn/1"), _name_job("s3://bucket/my model/"), _name_job("/")
+    ('churn', 'my-model', 'job')
+    """
+    parts = [part for part in model.split("/") if part]
+    # The last folder is often the version.
+    while len(parts) > 1 and parts[-1].isdigit():
+        parts.pop()
+    last = parts[-1] if parts else ""
+    name = _NOT_OF_A_NAME.sub("-", last).strip("-._")
+    return name or "job"
 
 
 def _quote(text: str) -> str:

@@ -121,6 +121,8 @@ def test_a_refused_run_ends_in_one_line_with_its_status(
     run = run_launcher(
         *on_cluster,
         "--quiet",
+        "--config",
+        "configs/breast_cancer.yaml",
         "--input",
         str(tmp_path / "in.parquet"),
         "--output",

@@ -67,7 +67,13 @@ def unreachable(programs: Programs, tmp_path_factory: pytest.TempPathFactory) ->
     if missing("s3"):
         return {}
     environment = {**os.environ, **Server("s3", "127.0.0.1:9").environment()}
-    flags = ["--quiet", "--output", str(tmp_path_factory.mktemp("unreachable"))]
+    flags = [
+        "--config",
+        "configs/breast_cancer.yaml",
+        "--quiet",
+        "--output",
+        str(tmp_path_factory.mktemp("unreachable")),
+    ]
     return {
         f: programs.start("pipelines.score", *flags, f, "s3://bucket/x", env=environment)
         for f in ("--input", "--model", "--output")
@@ -82,7 +88,17 @@ def end(program: Program) -> str:
 
 
 def job(sample: str, output: str, *more: str) -> list[str]:
-    return ["--input", f"{sample}/shards", "--model", f"{sample}/model", "--output", output, *more]
+    return [
+        "--config",
+        "configs/breast_cancer.yaml",
+        "--input",
+        f"{sample}/shards",
+        "--model",
+        f"{sample}/model",
+        "--output",
+        output,
+        *more,
+    ]
 
 
 def test_input_model_and_output_in_the_store(
@@ -112,6 +128,8 @@ def test_ways_to_name_the_same_input_are_the_same_work(
         ["--input", f"{sample}/shards/*.parquet"],
     ):
         arguments = [
+            "--config",
+            "configs/breast_cancer.yaml",
             *words,
             "--model",
             f"{sample}/model",
@@ -126,6 +144,8 @@ def test_ways_to_name_the_same_input_are_the_same_work(
 
 def test_csv_input(sample: str, bucket: str, undisturbed: dict[str, bytes]) -> None:
     arguments = [
+        "--config",
+        "configs/breast_cancer.yaml",
         "--input",
         f"{sample}/csv/*.csv",
         "--model",
@@ -152,6 +172,8 @@ def test_training_writes_a_package_that_scores(bucket: str) -> None:
     assert run_program(train.main, [*config, "--output", output]) == 0
     assert run_program(train.main, [*config, "--output", output, "--overwrite"]) == 0
     scoring = [
+        "--config",
+        "configs/breast_cancer.yaml",
         "--input",
         f"{output}/shards",
         "--model",
@@ -273,7 +295,15 @@ def test_credentials_that_are_refused(
     )
     with at(Server(server.scheme, proxy.address)):
         code, error = failing(
-            capsys, ["--output", str(tmp_path / "scores"), flag, f"{server.scheme}://bucket/x"]
+            capsys,
+            [
+                "--config",
+                "configs/breast_cancer.yaml",
+                "--output",
+                str(tmp_path / "scores"),
+                flag,
+                f"{server.scheme}://bucket/x",
+            ],
         )
     assert code == status, error
 
@@ -293,7 +323,15 @@ def test_no_credentials_at_all(
             monkeypatch.setenv(variable, str(tmp_path / "none"))
         for flag, status in (("--input", 3), ("--model", 3), ("--output", 5)):
             code, error = failing(
-                capsys, ["--output", str(tmp_path / "scores"), flag, "s3://bucket/x"]
+                capsys,
+                [
+                    "--config",
+                    "configs/breast_cancer.yaml",
+                    "--output",
+                    str(tmp_path / "scores"),
+                    flag,
+                    "s3://bucket/x",
+                ],
             )
             assert (code, "credentials" in error) == (status, True)
 

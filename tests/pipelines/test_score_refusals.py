@@ -92,7 +92,7 @@ def test_help_explains_options_and_runner_options(capsys) -> None:
     shown = " ".join(capsys.readouterr().out.split())
     for words in (
         "--config",
-        "(default: configs/breast_cancer.yaml)",
+        "without these configs/breast_cancer.yaml is",
         "runner options:",
         "--direct_num_workers",
         "exit status:",

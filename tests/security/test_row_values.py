@@ -68,6 +68,8 @@ def flags_for(tmp_path: Path) -> Callable[..., list[str]]:
         package = tiny_package(tmp_path / "model")
         columns = [name for name in rows.column_names if name not in ("id", *FEATURES)]
         known = [
+            "--config",
+            "configs/breast_cancer.yaml",
             "--input",
             str(tmp_path / "in"),
             "--model",
@@ -307,6 +309,8 @@ def test_bad_csv_tells_no_values(
     folder.mkdir()
     (folder / "a.csv").write_bytes(CSV_FAULTS[fault](text).encode(errors="surrogateescape"))
     flags = [
+        "--config",
+        "configs/breast_cancer.yaml",
         "--input",
         str(folder),
         "--set",

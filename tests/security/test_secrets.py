@@ -96,9 +96,14 @@ def test_a_run_says_and_writes_nothing_of_the_environment(
         ["--config", f"http://user:{CANARY}@127.0.0.1:9/job.yaml"],
         ["--config", f"http://127.0.0.1:9/job.yaml?sig={CANARY}"],
         ["--config", f"nosuch://user:{CANARY}@host/job.yaml"],
-        ["--input", f"s3://key:{CANARY}@bucket/shards"],
-        ["--input", f"https://host/a.parquet?sig={CANARY}"],
-        ["--model", f"s3://key:{CANARY}@bucket/model"],
+        ["--config", "configs/breast_cancer.yaml", "--input", f"s3://key:{CANARY}@bucket/shards"],
+        [
+            "--config",
+            "configs/breast_cancer.yaml",
+            "--input",
+            f"https://host/a.parquet?sig={CANARY}",
+        ],
+        ["--config", "configs/breast_cancer.yaml", "--model", f"s3://key:{CANARY}@bucket/model"],
         ["--output", f"s3://key:{CANARY}@bucket/scores"],
         [
             "--set",

@@ -48,6 +48,8 @@ def path(tmp_path: Path) -> Path:
 def run(tmp_path: Path, path: Path) -> Any:
     def run(*flags: str) -> int:
         flags = (
+            "--config",
+            "configs/breast_cancer.yaml",
             "--output",
             str(tmp_path / "scores"),
             "--metrics_file",

@@ -111,7 +111,7 @@ def test_a_published_run_tells_its_plan_and_its_totals(programs: Programs, tmp_p
 def run_in_json(
     capsys: pytest.CaptureFixture[str], *flags: str
 ) -> tuple[int, list[dict[str, Any]], str]:
-    status = run_program(score.main, [JSON, *flags])
+    status = run_program(score.main, [JSON, "--config", "configs/breast_cancer.yaml", *flags])
     out, err = capsys.readouterr()
     return status, lines_of(err), out
 
@@ -170,6 +170,8 @@ def test_rows_over_the_budget_are_counted_and_not_shown(programs: Programs, tmp_
     run = programs.run(
         "pipelines.score",
         JSON,
+        "--config",
+        "configs/breast_cancer.yaml",
         "--input",
         str(tmp_path / "bad.parquet"),
         "--output",

@@ -115,7 +115,15 @@ def test_a_refused_run_ends_in_one_line_and_leaves_no_process(
     radius = pa.array([None, *rows["mean radius"].to_pylist()[1:]], type=pa.float64())
     shard = tmp_path / "in.parquet"
     pq.write_table(rows.set_column(at, "mean radius", radius), shard)
-    flags = ["--quiet", "--input", str(shard), "--output", f"{tmp_path}/out"]
+    flags = [
+        "--quiet",
+        "--config",
+        "configs/breast_cancer.yaml",
+        "--input",
+        str(shard),
+        "--output",
+        f"{tmp_path}/out",
+    ]
     launcher = programs.start("pipelines.score", *flags, *runner)
     error = launcher.communicate(timeout=120)[1]
     assert launcher.returncode == 3, error
