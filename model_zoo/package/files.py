@@ -23,6 +23,8 @@ from storage import files
 _PIECE_BYTES = 1 << 20
 # Not followed, not waited for: opening a pipe would block until somebody writes to it.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# What pipelines.package takes as --weights.
+_WEIGHTS = (".pt", ".pth", ".safetensors")
 # memory:// is this process's own.
 _IN_MEMORY = "memory://"
 
@@ -148,10 +150,26 @@ def _explaining(url: str, name: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise ModelError(
-            f"{url}: no {name} there; model.package must be a folder written by pipelines.train"
+            f"{url}: no {name} there; model.package must be a folder written by "
+            f"pipelines.package or pipelines.train{_tell_how_to_package(url)}"
+        ) from error
+    except NotADirectoryError as error:
+        raise ModelError(
+            f"{url}: is a file, and model.package must be a folder written by "
+            f"pipelines.package or pipelines.train{_tell_how_to_package(url)}"
         ) from error
     except Exception as error:  # a store's client has error classes of its own
         raise ModelError(f"{url}/{name}: cannot be read: {error}") from error
+
+
+def _tell_how_to_package(url: str) -> str:
+    """Return how a package is made of a file of weights; nothing of a name that tells none."""
+    if not url.endswith(_WEIGHTS):
+        return ""
+    return (
+        "; make one: python -m pipelines.package --network MODULE:CALLABLE "
+        f"--weights {url} --sample ROWS.parquet --output models/NAME/1"
+    )
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from configs.errors import JobError
-from model_zoo.steps.arrays import Scalar
+from model_zoo.steps.columns import Scalar
 from model_zoo.steps.encode import Ordinal
 
 # Texts that no table holds: Unicode keeps these letters for private use.

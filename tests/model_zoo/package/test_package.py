@@ -338,3 +338,24 @@ def test_what_a_model_takes_of_a_row_is_counted_in_the_smoke_batch(
     smoke = pa.table({"input.x": column})
     assert package_module._count_numbers(smoke, "input.x") == expected
     assert package_module._count_numbers(smoke, "input.y") == 0
+
+
+@pytest.mark.parametrize("name", ["churn.pt", "churn.pth", "churn.safetensors"])
+def test_a_file_of_weights_is_answered_with_the_command_that_packs_it(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"weights")
+    told = refusal(path)
+    assert f"{path}: is a file" in told
+    assert f"python -m pipelines.package --network MODULE:CALLABLE --weights {path} " in told
+    path.unlink()
+    assert "pipelines.package --network" in refusal(path)
+
+
+def test_a_folder_that_is_no_package_is_told_of_the_programs_that_write_one(
+    tmp_path: Path,
+) -> None:
+    told = refusal(tmp_path)
+    assert "written by pipelines.package or pipelines.train" in told
+    assert "--weights" not in told
