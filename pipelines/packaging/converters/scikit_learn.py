@@ -5,6 +5,7 @@ behind it is converted by skl2onnx in float32, which is what scikit-learn's tree
 Probabilities become logits, so that a job has probability, class and label as of any classifier.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 import warnings
@@ -19,6 +20,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packaging.contract import choose_columns, to_logical_type
 from pipelines.packaging.converted import Activation, Converted, import_library
+from pipelines.packaging.converters.histogram_trees import is_of_histograms, make_histogram_graph
 from pipelines.packaging.converters.sklearn_columns import Columns, NotTakenError, has_encoder
 from storage import files
 
@@ -67,8 +69,8 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
             "RobustScaler, MinMaxScaler, MaxAbsScaler, passthrough for numbers, and OneHotEncoder, "
             "OrdinalEncoder, TargetEncoder for categories, in a ColumnTransformer or a Pipeline"
         ) from error
-    graph = _make_graph(grown, features, stages.estimator, url)
     activation, labels = _read_task(stages.estimator, url)
+    graph = _make_graph(grown, features, stages.estimator, url)
     numbers, codes = tuple(grown.numbers), tuple(grown.codes)
     inputs = {"numbers": numbers, "codes": codes}
 
@@ -87,7 +89,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
         dtypes={name: _DTYPES[name] for name in inputs if inputs[name]},
         native=predict,
         library="scikit-learn",
-        columns=columns,
+        columns=grown.list_used(),
         inputs={name: parts for name, parts in inputs.items() if parts},
         steps=tuple(grown.steps),
         fill=grown.fill,
@@ -204,24 +206,36 @@ def _make_graph(grown: Columns, features: str, estimator: Any, url: str) -> Any:
     from onnx import TensorProto, helper
     from onnx.compose import merge_models
 
-    narrow = grown.add("Cast", [features], to=TensorProto.FLOAT)
+    wide = is_of_histograms(estimator)
+    kind = TensorProto.DOUBLE if wide else TensorProto.FLOAT
+    given = grown.add("Cast", [features], to=kind)
     inputs = []
-    for name, kind, columns in (
+    for name, dtype, columns in (
         ("numbers", TensorProto.DOUBLE, grown.numbers),
         ("codes", TensorProto.INT64, grown.codes),
     ):
         if columns:
             shape = ["rows", len(columns)]
-            inputs.append(helper.make_tensor_value_info(name, kind, shape))
-    width = estimator.n_features_in_
-    output = helper.make_tensor_value_info(narrow, TensorProto.FLOAT, ["rows", width])
+            inputs.append(helper.make_tensor_value_info(name, dtype, shape))
+    output = helper.make_tensor_value_info(given, kind, ["rows", estimator.n_features_in_])
     before = helper.make_graph(grown.nodes, "columns", inputs, [output], grown.constants)
-    opsets = [helper.make_opsetid(domain, number) for domain, number in _OPSETS.items()]
-    first = helper.make_model(before, opset_imports=opsets, ir_version=_IR_VERSION)
+    first = helper.make_model(before, ir_version=_IR_VERSION)
+    classes = len(getattr(estimator, "classes_", ()))
+    if wide:
+        second = make_histogram_graph(estimator, "logit" if classes else "prediction", url)
+        _set_opsets(first, {"": 20, "ai.onnx.ml": 5})
+        return merge_models(first, second, io_map=[(given, "x")])
     second = _convert_estimator(estimator, url)
-    merged = merge_models(first, second, io_map=[(narrow, "estimator_features")])
-    _finish_graph(merged, len(getattr(estimator, "classes_", ())))
+    _set_opsets(first, _OPSETS)
+    merged = merge_models(first, second, io_map=[(given, "estimator_features")])
+    _finish_graph(merged, classes)
     return merged
+
+
+def _set_opsets(model: Any, opsets: Mapping[str, int]) -> None:
+    del model.opset_import[:]
+    for domain, number in opsets.items():
+        model.opset_import.add(domain=domain, version=number)
 
 
 def _convert_estimator(estimator: Any, url: str) -> Any:
@@ -240,9 +254,7 @@ def _convert_estimator(estimator: Any, url: str) -> Any:
             f"sklearn {url}: skl2onnx does not take {type(estimator).__name__}: {reason}"
         ) from error
     model.ir_version = _IR_VERSION
-    del model.opset_import[:]
-    for domain, number in _OPSETS.items():
-        model.opset_import.add(domain=domain, version=number)
+    _set_opsets(model, _OPSETS)
     return add_prefix(model, "estimator_")
 
 

@@ -180,6 +180,19 @@ class Columns:
             )
         )
 
+    def list_used(self) -> tuple[str, ...]:
+        """Return the columns that anything is made of.
+
+        Raises:
+            JobError: one is taken both as a number and as a category.
+        """
+        both = sorted(set(self.numbers).intersection(self.codes))
+        if both:
+            raise JobError(
+                f"column {both[0]!r} is encoded, and taken as a number, too; drop one of them"
+            )
+        return tuple(dict.fromkeys((*self.numbers, *self.codes)))
+
     def _list_known(self, transformer: Any, names: Sequence[str], number: int) -> list[Any]:
         """Return the categories of a column, and None last where a missing one is taken."""
         found: dict[Any, None] = {}
@@ -191,16 +204,14 @@ class Columns:
         if not found:
             raise JobError(f"column {names[number]!r}: its encoder knows no categories")
         known: list[Any] = list(found)
-        if pa.types.is_string(self.types[names[number]]):
-            row = [next(iter(found)) if other == number else None for other in range(len(names))]
-            row[number] = None
-            if self._is_taken(transformer, names, number, known[0], None):
-                known.append(None)
+        # A missing number cannot be told from a category of numbers once it has a code.
+        is_text = pa.types.is_string(self.types[names[number]])
+        if is_text and self._is_taken(transformer, names, number, None):
+            known.append(None)
         return known
 
-    def _is_taken(
-        self, transformer: Any, names: Sequence[str], number: int, known: Any, value: Any
-    ) -> bool:
+    def _is_taken(self, transformer: Any, names: Sequence[str], number: int, value: Any) -> bool:
+        """Tell whether scikit-learn takes a value, with a known category in each other column."""
         row: list[Any] = []
         for other in range(len(names)):
             encoder = next(p for p in _list_parts(transformer) if hasattr(p, "categories_"))
@@ -226,7 +237,7 @@ class Columns:
         is_text = pa.types.is_string(self.types[names[number]])
         numbers = [value for value in values if value is not None and not is_text]
         unknown = _UNKNOWN if is_text else max(numbers, default=0) + 1
-        is_taken = self._is_taken(transformer, names, number, values[0], unknown)
+        is_taken = self._is_taken(transformer, names, number, unknown)
         if is_taken:
             values.append(unknown)
         rows = [[*base[:number], value, *base[number + 1 :]] for value in values]

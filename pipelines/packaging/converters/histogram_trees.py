@@ -1,0 +1,61 @@
+"""HistGradientBoosting of scikit-learn -> an ONNX graph: the one family of its trees that compares in float64."""
+
+from typing import Any
+
+import numpy as np
+
+from configs.errors import JobError
+from pipelines.packaging.converters.trees import Forest, Node
+
+_LOGARITHMS = ("gamma", "poisson")
+
+
+def is_of_histograms(estimator: Any) -> bool:
+    """Tell whether an estimator is of this family."""
+    return type(estimator).__name__.startswith("HistGradientBoosting")
+
+
+def make_histogram_graph(estimator: Any, output: str, url: str) -> Any:
+    """Return the graph of the trees, from `x` to logits or a prediction.
+
+    Args:
+        estimator: fitted.
+        output: name of the graph's output.
+        url: of the file, for messages.
+
+    Raises:
+        JobError: it splits on categories.
+    """
+    trees = []
+    for iteration in estimator._predictors:
+        for target, predictor in enumerate(iteration):
+            nodes = predictor.nodes
+            if nodes["is_categorical"].any():
+                raise JobError(
+                    f"sklearn {url}: its trees split on categories (categorical_features), which are "
+                    "not taken; encode them, with OrdinalEncoder for example"
+                )
+            trees.append((target, _read_tree(nodes)))
+    base = np.asarray(estimator._baseline_prediction, np.float64).reshape(-1)
+    is_log = getattr(estimator, "loss", "") in _LOGARITHMS
+    forest = Forest("float64", trees, len(base))
+    return forest.make_graph(estimator.n_features_in_, base.tolist(), output, is_log)
+
+
+def _read_tree(nodes: np.ndarray) -> Node | float:
+    parts: dict[int, Node | float] = {}
+    # Children come behind their parents.
+    for number in range(len(nodes) - 1, -1, -1):
+        node = nodes[number]
+        if node["is_leaf"]:
+            parts[number] = float(node["value"])
+            continue
+        parts[number] = Node(
+            column=int(node["feature_idx"]),
+            mode="<=",
+            threshold=float(node["num_threshold"]),
+            missing_left=bool(node["missing_go_to_left"]),
+            left=parts[int(node["left"])],
+            right=parts[int(node["right"])],
+        )
+    return parts[0]

@@ -1,0 +1,196 @@
+"""Pipelines kept as graphs give scikit-learn's scores: unseen categories, missing values, values at the splits of trees."""
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+skops = pytest.importorskip("skops.io")
+
+from sklearn.compose import ColumnTransformer  # noqa: E402
+from sklearn.decomposition import PCA  # noqa: E402
+from sklearn.ensemble import (  # noqa: E402
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.impute import SimpleImputer  # noqa: E402
+from sklearn.linear_model import LogisticRegression, Ridge  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import (  # noqa: E402
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.svm import LinearSVC  # noqa: E402
+
+from configs.errors import JobError, ModelError, RejectedRows  # noqa: E402
+from model_zoo.activations import sigmoid, softmax  # noqa: E402
+from model_zoo.engines.settings import Settings  # noqa: E402
+from model_zoo.package.package import read_package  # noqa: E402
+from model_zoo.scoring.scorer import load_scorer  # noqa: E402
+from tests.support.graphs import pack_file  # noqa: E402
+from transforms.preprocess import preprocess_rows  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _no_counting_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    # scikit-learn's own way is to start a program.
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+
+
+def people(
+    rows: int = 1500, seed: int = 0, cities: tuple[str, ...] = ("Ulm", "Bonn")
+) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "age": rng.normal(40, 10, rows),
+            "income": rng.lognormal(10, 1, rows),
+            "city": rng.choice(cities, rows),
+            "plan": rng.choice(["a", "b", "c", "d"], rows),
+        }
+    )
+    frame.loc[rng.random(rows) < 0.1, "age"] = np.nan
+    frame.loc[rng.random(rows) < 0.1, "city"] = None
+    return frame
+
+
+def labels(frame: pd.DataFrame, classes: int = 2) -> np.ndarray:
+    found = np.where((frame.age.fillna(40) > 40) ^ (frame.plan == "a"), "yes", "no")
+    return np.where(frame.income > 30_000, "rich", found) if classes == 3 else found
+
+
+def columns() -> ColumnTransformer:
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    cities = make_pipeline(
+        SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+    )
+    plans = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    return ColumnTransformer(
+        [("n", numbers, ["age", "income"]), ("c", cities, ["city"]), ("p", plans, ["plan"])]
+    )
+
+
+def packed(folder: Path, model: Any, frame: pd.DataFrame, **fields: Any) -> Any:
+    skops.dump(model, folder / "m.skops")
+    return pack_file(folder, "sklearn", folder / "m.skops", frame, **fields)
+
+
+def score(folder: Path, frame: pd.DataFrame) -> np.ndarray:
+    package = read_package(str(folder / "package"))
+    card = package.card
+    batch = pa.Table.from_pandas(frame, preserve_index=False).combine_chunks().to_batches()[0]
+    inputs = preprocess_rows(batch, card.columns, package.steps, card.inputs)
+    scorer = load_scorer(package, "cpu", Settings(256, engine="onnxruntime"), 1)
+    (scores,) = scorer(inputs).outputs.values()
+    activate = {"sigmoid": sigmoid, "softmax": softmax, "none": np.array}[card.activation]
+    return activate(scores)
+
+
+ESTIMATORS = [
+    LogisticRegression(),
+    RandomForestClassifier(20, random_state=0),
+    GradientBoostingClassifier(n_estimators=20, random_state=0),
+    HistGradientBoostingClassifier(max_iter=20, random_state=0),
+]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_a_column_transformer_with_categories(tmp_path: Path, estimator: Any, classes: int) -> None:
+    frame = people()
+    model = make_pipeline(columns(), estimator).fit(frame, labels(frame, classes))
+    assert packed(tmp_path, model, frame).card.labels == tuple(sorted(set(labels(frame, classes))))
+    fresh = people(seed=1, cities=("Ulm", "Bonn", "Rome"))
+    fresh.loc[::7, "plan"] = "z"
+    expected = model.predict_proba(fresh)
+    found = score(tmp_path, fresh)
+    np.testing.assert_allclose(found, expected[:, 1] if classes == 2 else expected, atol=1e-5)
+
+
+def splits(model: Any) -> np.ndarray:
+    if isinstance(model, HistGradientBoostingClassifier):
+        nodes = np.concatenate([tree.nodes for step in model._predictors for tree in step])
+        return nodes["num_threshold"][nodes["is_leaf"] == 0]
+    trees = np.ravel(model.estimators_)
+    return np.concatenate([tree.tree_.threshold[tree.tree_.feature >= 0] for tree in trees])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[1:], ids=lambda e: type(e).__name__)
+def test_values_at_the_splits_of_trees_go_the_same_way(tmp_path: Path, estimator: Any) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(1000, 3)), columns=["a", "b", "c"])
+    model = estimator.fit(frame, np.where(frame.a + frame.b > 0, "yes", "no"))
+    packed(tmp_path, model, frame)
+    exact = splits(model)
+    narrow = exact.astype(np.float32).astype(np.float64)
+    near = [exact, np.nextafter(exact, -np.inf), np.nextafter(exact, np.inf), narrow]
+    rows = pd.DataFrame(rng.choice(np.concatenate(near), (3000, 3)), columns=["a", "b", "c"])
+    expected = model.predict_proba(rows)[:, 1]
+    np.testing.assert_allclose(score(tmp_path, rows), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", [Ridge(), RandomForestRegressor(10, random_state=0)])
+def test_a_regression_on_numbers(tmp_path: Path, estimator: Any) -> None:
+    frame = people()[["age", "income"]]
+    model = make_pipeline(SimpleImputer(), RobustScaler(), MinMaxScaler(), estimator)
+    model.fit(frame, frame.income / 1000)
+    assert packed(tmp_path, model, frame).card.activation == "none"
+    fresh = people(seed=1)[["age", "income"]]
+    np.testing.assert_allclose(score(tmp_path, fresh), model.predict(fresh), rtol=1e-5)
+
+
+def test_what_the_encoder_refuses_rejects_its_row(tmp_path: Path) -> None:
+    frame = people()
+    encoder = ColumnTransformer([("plan", OneHotEncoder(), ["plan"])], remainder="drop")
+    model = make_pipeline(encoder, LogisticRegression()).fit(frame, labels(frame))
+    packed(tmp_path, model, frame)
+    fresh = frame.head(10).copy()
+    fresh.loc[3, "plan"] = "z"
+    with pytest.raises(RejectedRows) as rejected:
+        score(tmp_path, fresh)
+    assert list(rejected.value.reasons) == [3]
+
+
+def test_missing_categories_are_what_the_encoder_makes_of_them(tmp_path: Path) -> None:
+    frame = people()
+    encoder = ColumnTransformer([("city", OneHotEncoder(), ["city"])])
+    model = make_pipeline(encoder, LogisticRegression()).fit(frame, labels(frame))
+    packed(tmp_path, model, frame)
+    np.testing.assert_allclose(score(tmp_path, frame), model.predict_proba(frame)[:, 1], atol=1e-6)
+
+
+def test_a_pickle_runs_only_when_its_author_says_so(tmp_path: Path) -> None:
+    frame = people()[["income"]]
+    joblib.dump(Ridge().fit(frame, frame.income), tmp_path / "m.joblib")
+    with pytest.raises(JobError, match="is a pickle, which runs whatever its author put into it"):
+        pack_file(tmp_path, "sklearn", tmp_path / "m.joblib", frame)
+    done = pack_file(tmp_path, "sklearn", tmp_path / "m.joblib", frame, trust_this_file="true")
+    assert done.difference < 1e-5
+
+
+def test_what_cannot_be_packed_is_refused_in_a_line(tmp_path: Path) -> None:
+    frame = people()
+    with pytest.raises(JobError, match="there is no such file"):
+        pack_file(tmp_path, "sklearn", tmp_path / "none.skops", frame)
+    (tmp_path / "torn.skops").write_bytes(b"PK torn")
+    with pytest.raises(ModelError, match="cannot be read"):
+        pack_file(tmp_path, "sklearn", tmp_path / "torn.skops", frame)
+    incomes = frame[["income"]]
+    with pytest.raises(JobError, match="LinearSVC gives no probabilities"):
+        packed(tmp_path, LinearSVC().fit(incomes, labels(frame)), incomes)
+    model = make_pipeline(PCA(1), Ridge()).fit(incomes, frame.income)
+    with pytest.raises(JobError, match="PCA is not taken; there are SimpleImputer"):
+        packed(tmp_path, model, incomes)
+    with pytest.raises(JobError, match="trained on columns that the sample lacks: income"):
+        packed(tmp_path, Ridge().fit(incomes, frame.income), frame[["age"]])
