@@ -6,6 +6,7 @@ Probabilities become logits, so that a job has probability, class and label as o
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 import warnings
@@ -61,46 +62,46 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     stages = _split(model)
     types = {name: to_logical_type(sample.schema.field(name).type) for name in columns}
     grown = Columns(types)
-    try:
-        features = _add_stages(grown, stages.first, columns)
-    except NotTakenError as error:
-        raise JobError(
-            f"sklearn {url}: {error} is not taken; there are SimpleImputer, StandardScaler, "
-            "RobustScaler, MinMaxScaler, MaxAbsScaler, passthrough for numbers, and OneHotEncoder, "
-            "OrdinalEncoder, TargetEncoder for categories, in a ColumnTransformer or a Pipeline"
-        ) from error
+    features = _add_preprocessing(grown, stages.first, columns, url)
     activation, labels = _read_task(stages.estimator, url)
     graph = _make_graph(grown, features, stages.estimator, url)
-    numbers, codes = tuple(grown.numbers), tuple(grown.codes)
-    inputs = {"numbers": numbers, "codes": codes}
-
-    def predict(rows: pa.Table, _: Arrays) -> Arrays:
-        frame = rows.select(list(columns)).to_pandas()
-        # Trained on an array, it has no names to look at.
-        given = frame if hasattr(model, "feature_names_in_") else frame.to_numpy()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            if activation == "none":
-                return {"prediction": model.predict(given)}
-            return {"probability": model.predict_proba(given)}
-
+    inputs = {"numbers": tuple(grown.numbers), "codes": tuple(grown.codes)}
+    kind = type(stages.estimator).__name__
     return Converted(
         graph=graph,
         dtypes={name: _DTYPES[name] for name in inputs if inputs[name]},
-        native=predict,
+        native=_Pipeline(model, columns, is_classifier=activation != "none"),
         library="scikit-learn",
         columns=grown.list_used(),
         inputs={name: parts for name, parts in inputs.items() if parts},
         steps=tuple(grown.steps),
         fill=grown.fill,
-        takes_missing=frozenset(numbers),
+        takes_missing=frozenset(grown.numbers),
         activation=activation,
         labels=labels,
         finish=dict if activation == "none" else _to_probabilities,
-        notes=(
-            f"{type(stages.estimator).__name__} behind {len(numbers)} numbers and {len(codes)} categories",
-        ),
+        notes=(f"{kind} behind {len(grown.numbers)} numbers and {len(grown.codes)} categories",),
     )
+
+
+@dataclass(frozen=True)
+class _Pipeline:
+    """The author's model, called as its author does."""
+
+    model: Any
+    columns: tuple[str, ...]
+    is_classifier: bool
+
+    def __call__(self, rows: pa.Table, _: Arrays) -> Arrays:
+        frame = rows.select(list(self.columns)).to_pandas()
+        # Trained on an array, it has no names to look at.
+        given = frame if hasattr(self.model, "feature_names_in_") else frame.to_numpy()
+        with warnings.catch_warnings():
+            # That a category of the sample is unknown is no news to its author.
+            warnings.simplefilter("ignore", UserWarning)
+            if self.is_classifier:
+                return {"probability": self.model.predict_proba(given)}
+            return {"prediction": self.model.predict(given)}
 
 
 def _load(job: PackagingJob[AnyStep], url: str) -> Any:
@@ -155,6 +156,19 @@ def _split(model: Any) -> _Stages:
         return _Stages([], model)
     parts = [part for _, part in model.steps]
     return _Stages(parts[:-1], parts[-1])
+
+
+def _add_preprocessing(
+    grown: Columns, stages: list[Any], columns: tuple[str, ...], url: str
+) -> str:
+    try:
+        return _add_stages(grown, stages, columns)
+    except NotTakenError as error:
+        raise JobError(
+            f"sklearn {url}: {error} is not taken; there are SimpleImputer, StandardScaler, "
+            "RobustScaler, MinMaxScaler, MaxAbsScaler, passthrough for numbers, and OneHotEncoder, "
+            "OrdinalEncoder, TargetEncoder for categories, in a ColumnTransformer or a Pipeline"
+        ) from error
 
 
 def _add_stages(grown: Columns, stages: list[Any], columns: tuple[str, ...]) -> str:

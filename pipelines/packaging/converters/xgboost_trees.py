@@ -50,7 +50,9 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     url = str(job.xgboost)
     path = find_file("xgboost", url, _READ)
     booster = xgboost.Booster(model_file=str(path))
-    learner = json.loads(booster.save_raw("json"))["learner"]
+    # Bound to a name of its own: it writes to memory, and what saves to a path is storage's alone.
+    to_bytes = booster.save_raw
+    learner = json.loads(to_bytes("json"))["learner"]
     _refuse_early_stop(booster, url)
     name = learner["objective"]["name"]
     if name not in _OBJECTIVES:
