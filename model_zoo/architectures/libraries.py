@@ -68,6 +68,18 @@ def is_of_library(name: str) -> bool:
     return bool(colon) and library in LIBRARIES
 
 
+def find_distribution(name: str) -> str | None:
+    """Return the installed package that a network comes from; None for networks of no library.
+
+    >>> find_distribution("sentence_transformers:BertModel"), find_distribution("mlp")
+    ('transformers', None)
+    """
+    if not is_of_library(name):
+        return None
+    library, _, _ = name.partition(":")
+    return "transformers" if library == "sentence_transformers" else library
+
+
 def build_of_library(name: str, parameters: Parameters) -> nn.Module:
     """Build `library:name` with random weights.
 

@@ -28,6 +28,8 @@ Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 CropStarts: TypeAlias = Literal["rounded", "cut"]
 ResizeWith: TypeAlias = Literal["torch", "pillow"]
 Side: TypeAlias = Annotated[int, Field(ge=1)]
+# Pixels that a picture is resized to at most, where what is cut out of it has fewer: 50 MB of bytes.
+_MOST_RESIZED = 1 << 24
 # The largest value of a byte, in the width that pixels are computed in.
 _WHITE = np.float32(255.0)
 
@@ -84,13 +86,17 @@ class Image(StepModel):
         self._check_channels("std", self.std)
         if 0.0 in self.std:
             raise ValueError("std must not be 0")
-        sizes = ((self.height, self.width), self._resized_at_least())
-        for height, width in sizes:
-            if height * width > self.max_pixels:
-                raise ValueError(
-                    f"height x width must not be more than max_pixels, {self.max_pixels}, "
-                    f"got {height} x {width}"
-                )
+        if self.height * self.width > self.max_pixels:
+            raise ValueError(
+                f"height x width must not be more than max_pixels, {self.max_pixels}, "
+                f"got {self.height} x {self.width}"
+            )
+        height, width = self._resized_at_least()
+        if height * width > self._most_resized():
+            raise ValueError(
+                f"resize_height and resize_width must not make more than {self._most_resized()} "
+                f"pixels, got {height} x {width}"
+            )
         if self.resize == "shorter" and self.resize_width is not None:
             raise ValueError("resize: shorter takes resize_height alone, the shorter side")
         return self
@@ -125,12 +131,17 @@ class Image(StepModel):
             # Cut down and not rounded, as torchvision does.
             long_side = int(side * longer / shorter)
             resized = (side, long_side) if height <= width else (long_side, side)
-        if resized[0] * resized[1] > self.max_pixels:
+        if resized[0] * resized[1] > self._most_resized():
             raise RowError(
                 f"image of {height} x {width} pixels would be resized to more than "
-                f"{self.max_pixels:,} pixels"
+                f"{self._most_resized():,} pixels"
             )
         return resized
+
+    def _most_resized(self) -> int:
+        # A package may say any `max_pixels`, and its author delivers none of these pixels.
+        most = max(self.height * self.width, _MOST_RESIZED)
+        return min(self.max_pixels, most)
 
     def _resized_at_least(self) -> tuple[int, int]:
         height = self.resize_height or self.height

@@ -11,6 +11,7 @@ from torch import nn
 from configs.errors import ModelError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
+from model_zoo.architectures.libraries import find_distribution
 from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
 from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.arrays import Arrays
@@ -220,7 +221,7 @@ def _make_content(
         "outputs": describe_arrays(called.outputs),
         "activation": activation,
         "labels": list(job.labels),
-        "libraries": list_versions(_LIBRARIES),
+        "libraries": list_versions(_list_libraries(job.network)),
     }
     if is_users_own(job.network):
         card["source_sha256"] = hash_source(module_of(job.network))
@@ -230,6 +231,11 @@ def _make_content(
         if mask is not None:
             card["mask"] = mask
     return Content(card, prepared.steps, contents)
+
+
+def _list_libraries(network: str) -> tuple[str, ...]:
+    own = find_distribution(network)
+    return _LIBRARIES if own is None else (*_LIBRARIES, own)
 
 
 def _list_modules(job: PackagingJob[AnyStep]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import json
 import platform
 from typing import Any, TypeAlias
 
+from model_zoo.architectures.libraries import find_distribution
 from transforms.formats.format import Shard
 
 # Settings that change nothing in the output; paths count by what they lead to, and what makes the
@@ -95,12 +96,14 @@ def _leave_out_new(fields: Mapping[str, Any], unchanged: Mapping[str, Any]) -> d
     }
 
 
-def list_libraries() -> dict[str, str]:
-    """Return the versions of what computes and writes."""
+def list_libraries(network: str) -> dict[str, str]:
+    """Return the versions of what computes and writes, among it the network's own library."""
     versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
         versions[name] = version(name)
-    for name in _EXTRAS:
+    own = find_distribution(network)
+    extras = _EXTRAS if own is None else (*_EXTRAS, own)
+    for name in extras:
         # What is not installed computes nothing.
         with suppress(PackageNotFoundError):
             versions[name] = version(name)

@@ -34,7 +34,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
         "computing": plan.inference.settings.as_dict(),
         "agreement": agreement,
         "schema": describe_schema(plan.output_plan.file_format.schema),
-        "libraries": list_libraries(),
+        "libraries": list_libraries(card.builder),
         "planned_at": plan.planned_at.isoformat(timespec="microseconds"),
         "started_at": started_at.isoformat(timespec="seconds"),
     }

@@ -280,8 +280,9 @@ def test_a_picture_so_long_that_it_would_be_resized_to_more_pixels_is_rejected()
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"resize_height": 10**4, "resize_width": 10**4}, "max_pixels"),
-        ({"resize": "shorter", "resize_height": 10**4}, "max_pixels"),
+        ({"resize_height": 10**4, "resize_width": 10**4}, "must not make more than"),
+        ({"resize": "shorter", "resize_height": 10**4}, "must not make more than"),
+        ({"resize_height": 10**6, "resize_width": 10**6, "max_pixels": 10**15}, "must not make"),
         ({"resize": "shorter", "resize_width": 8}, "resize_height alone"),
         ({"resize_height": 0}, "greater than or equal to 1"),
     ],
