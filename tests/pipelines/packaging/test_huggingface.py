@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from configs.packaging import PackagingJob
+from model_zoo.steps.table import AnyStep
 from pipelines import package
 from pipelines.cli.command_line import run_program
 from tests.support.without_beam import run_without_beam
@@ -232,3 +234,19 @@ def test_one_label_without_a_problem_type_is_asked_for(
     tiny.make_text_folder(tmp_path / "hf", "ForSequenceClassification", id2label={0: "stars"})
     assert "activation is needed" in tell(*_text_flags(tmp_path), refused=True)
     assert "activation sigmoid" in tell(*_text_flags(tmp_path), "--activation", "sigmoid")
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, "network and weights must be said, or huggingface"),
+        ({"network": "mine:Net"}, "weights must be said"),
+        ({"huggingface": "hf"}, "text or image"),
+        ({"huggingface": "hf", "text": "a", "image": "b"}, "text or image"),
+        ({"huggingface": "hf", "text": "a", "network": "mine:Net"}, "holds the network"),
+        ({"network": "mine:Net", "weights": "w.pt", "text": "a"}, "takes a tokenize step"),
+    ],
+)
+def test_a_job_names_one_model(fields: dict[str, str], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        PackagingJob[AnyStep].model_validate({"sample": "s.parquet", "output": "o", **fields})
