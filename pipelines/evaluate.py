@@ -3,6 +3,8 @@
 For example `python -m pipelines.evaluate --output scores/breast_cancer --labels
 samples/breast_cancer/labels.parquet --key id --label diagnosis`. Scores and labels may be Parquet
 or CSV; they are read as the types that the run's manifest states, and CSV by scoring's own reader.
+Where the prediction is a floating-point number the task is regression, else classification;
+`--task` says otherwise.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from configs.job import Csv
 from configs.load import parse_fields, parse_set
 from configs.redaction import shown
 from model_zoo.evaluation.metrics import Evaluation, evaluate, render
+from model_zoo.evaluation.regression import RegressionFigures, compare_numbers
 from pipelines.cli.command_line import Parser, run_program
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
@@ -35,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     """Evaluate as the command line says, and return the exit status."""
     arguments = _parse(argv)
     evaluation = _evaluate(arguments)
-    text = make_harmless(render(evaluation))
+    text = make_harmless(_render(evaluation))
     if arguments.json:
         figures = evaluation.as_dict()
         text = json.dumps(figures, indent=1)
@@ -49,7 +52,7 @@ def find_true_labels(
     labels: pa.ChunkedArray,
     url: str,
 ) -> pa.ChunkedArray:
-    """Return the label of each scored key, as text.
+    """Return the label of each scored key, in its own type.
 
     Args:
         scored_keys: of the scores.
@@ -66,8 +69,7 @@ def find_true_labels(
     # The labels' file may have more rows, in any order.
     value_set = keys.combine_chunks()
     rows = pc.index_in(scored_keys, value_set=value_set)
-    texts = to_text(labels)
-    found = texts.take(rows)
+    found = labels.take(rows)
     missing = found.null_count
     if not missing:
         return found
@@ -93,19 +95,66 @@ def order_labels(
         classes: what the command line says: names with commas between them.
         manifest: of the run.
     """
+    known = _list_known(classes, manifest)
     if classes is not None:
-        names = classes.split(",")
-        return [name.strip() for name in names]
-    of_job = manifest["job"]["postprocess"].get("labels")
-    known = list(of_job or [])
-    if not known:
-        known = list(manifest["model"].get("labels") or [])
+        return known
     found = {*truth, *predicted}
     # The labels' file may know others than the model; then nobody knows an order.
     is_ordered = bool(known) and found <= set(known)
     if not is_ordered:
         return sorted(found)
     return known
+
+
+def _list_known(classes: str | None, manifest: Manifest) -> list[str]:
+    if classes is not None:
+        return [name.strip() for name in classes.split(",")]
+    of_job = manifest["job"]["postprocess"].get("labels")
+    return list(of_job or manifest["model"].get("labels") or [])
+
+
+def refuse_strangers(
+    truth: Sequence[str], predicted: Sequence[str], names: Sequence[str], what: str
+) -> None:
+    """Refuse labels of which none was ever predicted.
+
+    They are of another kind than the predictions: numbers of classes and their names, for example.
+
+    Args:
+        truth, predicted: labels of the rows.
+        names: labels that the model, the job or the command line knows.
+        what: the two columns, for the error.
+
+    Raises:
+        InputError: no true label is among the predicted ones, and none is known to the model.
+    """
+    true_labels = set(truth)
+    known = {*predicted, *names}
+    if true_labels & known:
+        return
+    raise InputError(
+        f"{what}: no label of the one ({len(true_labels):,} different) is among those of the other "
+        f"({len(set(predicted)):,} different), so no prediction could be right; name another "
+        "--label or --prediction, or --task regression for numbers"
+    )
+
+
+def to_type_of(labels: pa.ChunkedArray, predicted: pa.DataType) -> pa.ChunkedArray:
+    """Return labels as numbers of the predictions' type, where both are numbers or truth values.
+
+    So 1.0 and true are the class 1.
+
+    Args:
+        labels: the true ones.
+        predicted: type of the predictions.
+    """
+    if not (_is_number(labels.type) and _is_number(predicted)):
+        return labels
+    try:
+        return labels.cast(predicted)
+    except pa.ArrowInvalid:
+        # 0.5 is no class; it stays what it is, and is found among no predictions.
+        return labels
 
 
 def to_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -142,22 +191,32 @@ def to_scores(column: pa.ChunkedArray | None, labels: int) -> np.ndarray | None:
     return numbers.reshape(len(column), -1)
 
 
-def _evaluate(arguments: argparse.Namespace) -> Evaluation:
+def _evaluate(arguments: argparse.Namespace) -> Evaluation | RegressionFigures:
     key = arguments.key
     prediction = arguments.prediction
     probability = arguments.probability
     run, manifest = read_manifest(arguments.output)
     scores = read_scores(run, manifest, key, prediction, probability)
 
-    true_labels = _read_true_labels(arguments, scores.column(key))
-    truth = true_labels.to_pylist()
-    predicted = to_text(scores.column(prediction))
+    predicted = scores.column(prediction)
     missing = predicted.null_count
     if missing:
         raise InputError(f"{run.published}: {missing} rows have no {prediction!r}")
-    predicted_labels = predicted.to_pylist()
+
+    task = arguments.task or _find_task(predicted.type)
+    if task == "regression":
+        labels = _read_true_labels(arguments, scores.column(key), pa.float64())
+        return compare_numbers(
+            _to_numbers(labels, f"{arguments.labels}: {arguments.label!r}"),
+            _to_numbers(predicted, f"{run.published}: {prediction!r}"),
+        )
+    labels = _read_true_labels(arguments, scores.column(key), pa.string())
+    truth = to_text(to_type_of(labels, predicted.type)).to_pylist()
+    predicted_labels = to_text(predicted).to_pylist()
 
     names = order_labels(truth, predicted_labels, arguments.classes, manifest)
+    what = f"{arguments.labels}: {arguments.label!r}, and {prediction!r} of the scores"
+    refuse_strangers(truth, predicted_labels, _list_known(arguments.classes, manifest), what)
     column = None
     if probability in scores.column_names:
         column = scores.column(probability)
@@ -165,16 +224,49 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
     return evaluate(truth, predicted_labels, names, probabilities)
 
 
+def _render(evaluation: Evaluation | RegressionFigures) -> str:
+    if isinstance(evaluation, RegressionFigures):
+        return evaluation.render()
+    return render(evaluation)
+
+
+def _find_task(predicted: pa.DataType) -> str:
+    # Classes are texts, integers or truth values; a number with a fraction is an amount.
+    is_amount = pa.types.is_floating(predicted) or pa.types.is_decimal(predicted)
+    return "regression" if is_amount else "classification"
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    types = pa.types
+    return types.is_boolean(dtype) or types.is_integer(dtype) or types.is_floating(dtype)
+
+
+def _to_numbers(column: pa.ChunkedArray, what: str) -> np.ndarray:
+    """Return a column as float64 (rows,).
+
+    Raises:
+        InputError: it holds no numbers.
+    """
+    try:
+        return column.cast(pa.float64()).to_numpy()
+    except pa.ArrowException as error:
+        raise InputError(
+            f"{what}: a column of type {column.type} holds no numbers to compare; "
+            "name another, or say --task classification"
+        ) from error
+
+
 def _read_true_labels(
     arguments: argparse.Namespace,
     scored_keys: pa.ChunkedArray,
+    dtype: pa.DataType,
 ) -> pa.ChunkedArray:
-    """Return the label of each scored key, from the labels' file."""
+    """Return the label of each scored key, from the labels' file; of CSV as the type `dtype`."""
     url = arguments.labels
     key = arguments.key
     label = arguments.label
     # A CSV file's keys are read as what they are compared with.
-    columns = {key: scored_keys.type, label: pa.string()}
+    columns = {key: scored_keys.type, label: dtype}
     table = read_table(url, columns, _parse_dialect(arguments.csv))
     keys = table.column(key)
     labels = table.column(label)
@@ -233,6 +325,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     classes = (
         "labels by class number; of two, the second is the positive one (default: the model's)"
     )
+    tasks = ("classification", "regression")
+    task = "what the predictions are (default: regression where they are floating-point numbers)"
+    parser.add_argument("--task", choices=tasks, help=task)
     parser.add_argument("--classes", metavar="A,B,...", help=classes)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")

@@ -9,6 +9,10 @@ from sklearn import metrics
 
 from configs.errors import InputError
 
+# A wider matrix fits no screen.
+_MOST_SHOWN_LABELS = 20
+_SHOWN_CONFUSIONS = 10
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -94,7 +98,7 @@ def evaluate(
 
 
 def render(evaluation: Evaluation) -> str:
-    """Return the numbers and the confusion matrix as text."""
+    """Return the numbers as text, and the confusion matrix; of many labels the largest confusions."""
     kind = "mean over labels"
     if len(evaluation.labels) == 2:
         kind = f"of {evaluation.labels[1]!r}"
@@ -109,9 +113,28 @@ def render(evaluation: Evaluation) -> str:
         f"F1         {evaluation.f1:.4f}  ({kind})",
         f"ROC AUC    {auc}",
         "",
-        *_render_confusion(evaluation),
     ]
+    if len(evaluation.labels) > _MOST_SHOWN_LABELS:
+        lines += _render_largest_confusions(evaluation)
+    else:
+        lines += _render_confusion(evaluation)
     return "\n".join(lines)
+
+
+def _render_largest_confusions(evaluation: Evaluation) -> list[str]:
+    labels = evaluation.labels
+    matrix = np.array(evaluation.confusion)
+    # What was right is no confusion.
+    np.fill_diagonal(matrix, 0)
+    # Stable, so that of equal counts the first labels come first.
+    order = np.argsort(-matrix, axis=None, kind="stable")[:_SHOWN_CONFUSIONS]
+    lines = [f"{len(labels)} labels; the most frequent confusions (--json has the whole matrix):"]
+    for place in order:
+        true, predicted = divmod(int(place), len(labels))
+        count = int(matrix[true, predicted])
+        if count:
+            lines.append(f"{count:>7,}  true {labels[true]!r}, predicted {labels[predicted]!r}")
+    return lines
 
 
 def _render_confusion(evaluation: Evaluation) -> list[str]:

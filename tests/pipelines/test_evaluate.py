@@ -279,6 +279,66 @@ def test_a_published_file_that_is_gone_is_told(
     assert (status, "part-0.parquet" in error) == (3, True)
 
 
+@pytest.mark.parametrize("labelled", ["parquet", "csv"])
+def test_predicted_numbers_are_compared_as_numbers(
+    labelled: str, tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    predicted, true = np.array([1.5, 2.0, 4.0, 8.0]), np.array([1.0, 2.5, 4.0, 9.0])
+    table = pa.table({"id": [1, 2, 3, 4], "amount": pa.array(predicted, pa.float32())})
+    publish(tmp_path / "out", table)
+    order = [3, 1, 0, 2]
+    labels = truth(tmp_path / f"l.{labelled}", [4, 2, 1, 3], true[order].tolist())
+    status, found = run(labels, "--prediction", "amount")
+    assert status == 0
+    difference = predicted - true
+    assert found == pytest.approx(
+        {
+            "rows": 4,
+            "mean_absolute_error": np.abs(difference).mean(),
+            "root_mean_squared_error": np.sqrt((difference**2).mean()),
+            "bias": difference.mean(),
+            "r2": 1 - (difference**2).sum() / ((true - true.mean()) ** 2).sum(),
+        }
+    )
+
+
+def test_numbers_that_are_none_are_refused(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    publish(tmp_path / "out", scores([1, 2], ["a", "b"], [0.5, float("nan")]))
+    words = truth(tmp_path / "w.parquet", [1, 2], ["a", "b"])
+    status, error = run(words, "--task", "regression")
+    assert (status, "holds no numbers to compare" in error) == (3, True)
+    numbers = truth(tmp_path / "n.parquet", [1, 2], [0.5, 1.5])
+    status, error = run(numbers, "--prediction", "probability")
+    assert (status, "1 of 2 predicted numbers are NaN or infinite" in error) == (3, True)
+
+
+@pytest.mark.parametrize("labels", [[True, False, True], [1.0, 0.0, 1.0], ["1", "0", "1"]])
+def test_labels_of_any_type_are_the_classes_that_they_mean(
+    labels: list[Any], tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    publish(tmp_path / "out", scores([1, 2, 3], [1, 0, 0]))
+    status, found = run(truth(tmp_path / "l.parquet", [1, 2, 3], labels))
+    assert (status, found["labels"], found["confusion"]) == (0, ["0", "1"], [[1, 0], [1, 1]])
+
+
+def test_labels_that_no_prediction_could_be_are_refused(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    publish(tmp_path / "out", scores([1, 2], ["benign", "malignant"]))
+    status, error = run(truth(tmp_path / "l.parquet", [1, 2], [0, 1]))
+    assert (status, "so no prediction could be right" in error) == (3, True)
+    assert error.count("\n") == 1
+
+
+def test_a_model_that_is_always_wrong_is_evaluated(
+    tmp_path: Path, run: Callable[..., tuple[int, Any]]
+) -> None:
+    publish(tmp_path / "out", scores([1, 2], ["n", "n"]), labels=("n", "y"))
+    assert run(truth(tmp_path / "l.parquet", [1, 2], ["y", "y"]))[1]["accuracy"] == 0.0
+
+
 def test_unknown_flags_are_refused(run: Callable[..., tuple[int, Any]]) -> None:
     assert run("l.parquet", "--predicton", "x") == (
         2,

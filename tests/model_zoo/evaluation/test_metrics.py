@@ -151,3 +151,16 @@ def test_scores_of_two_labels_are_those_of_the_second() -> None:
     expected = ranked(np.array([False, True, False, True]), positive)
     for scores in (positive, np.stack([1 - positive, positive], axis=1)):
         assert evaluate(truth, truth, ["a", "b"], scores).roc_auc == pytest.approx(expected)
+
+
+def test_of_many_labels_only_the_largest_confusions_are_shown() -> None:
+    labels = [f"l{number:03d}" for number in range(500)]
+    truth = labels * 3
+    predicted = list(truth)
+    predicted[7], predicted[507], predicted[9] = "l001", "l001", "l002"
+    text = render(evaluate(truth, predicted, labels))
+    assert max(map(len, text.splitlines())) < 100
+    assert text.splitlines()[-2:] == [
+        "      2  true 'l007', predicted 'l001'",
+        "      1  true 'l009', predicted 'l002'",
+    ]
