@@ -37,6 +37,7 @@ from pipelines.runners.profiles import (
     runner_options,
     starts_elsewhere,
     use_tuned_workers,
+    users_own,
 )
 from pipelines.scoring.dry_run import dry_run
 from pipelines.scoring.launch import launch, say_already_published
@@ -159,8 +160,9 @@ def _make_options(
     options = runner_options(runner, flags)
     refuse_wrong_options(options)
     profile = profile_of(runner, flags)
-    shown = " ".join(profile.flags)
-    log.tell("runner", f"runner: {runner}, profile {profile.name}: {shown}")
+    flags_shown = profile.flags if arguments.debug else users_own(profile.flags)
+    words = [f"runner: {runner}, profile {profile.name}", *flags_shown]
+    log.tell("runner", " ".join(words))
     return options
 
 
@@ -234,7 +236,7 @@ def _parse(argv: Sequence[str]) -> _Parsed:
 _EPILOG = f"""runner options:
   Runners: DirectRunner, PrismRunner, PortableRunner, FlinkRunner, DataflowRunner.
   Every other flag goes to the runner; one that it does not know is an error. What a runner needs
-  is set for it, shown, and yields to a flag of yours. For the DirectRunner:
+  is set for it, and yields to a flag of yours; --debug shows all of it. For the DirectRunner:
     --direct_running_mode   multi_threading (default here), in_memory (one worker),
                             or multi_processing
     --direct_num_workers    number of workers; 0, the default here, is one per core

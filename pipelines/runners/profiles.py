@@ -44,6 +44,16 @@ _LOOPBACK = "--environment_type=LOOPBACK"
 # Flink inside the job server.
 _HERE = ("[auto]", "[local]")
 _LOOPBACK_HOSTS = ("localhost", "::1", "embed")
+# Of what the profiles set, what a user chooses by the size of the work and of the machine.
+_OF_THE_USER = (
+    "--direct_running_mode",
+    "--direct_num_workers",
+    "--environment_type",
+    "--flink_master",
+    "--job_endpoint",
+    "--parallelism",
+    "--sdk_worker_parallelism",
+)
 # Each one word: `--name` or `--name=value`.
 Flags: TypeAlias = Sequence[str]
 
@@ -89,6 +99,14 @@ def profile_of(runner: str, flags: Flags) -> Profile:
         if adds_up or name not in given:
             kept.append(flag)
     return Profile(template.name, tuple(kept))
+
+
+def users_own(flags: Flags) -> list[str]:
+    """Return the flags of a profile that a user may want otherwise: where and how many workers.
+
+    The others keep a runner from what would do harm.
+    """
+    return [flag for flag in flags if name_of(flag) in _OF_THE_USER]
 
 
 def runner_options(runner: str, flags: Flags) -> PipelineOptions:

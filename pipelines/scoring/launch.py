@@ -18,6 +18,7 @@ from configs.errors import (
     OtherContentError,
     PublishError,
     SupersededError,
+    VerifyError,
     refusal_of,
 )
 from configs.redaction import shown_with_class
@@ -32,7 +33,7 @@ from pipelines.scoring import summary
 from pipelines.scoring.progress import RowsDone, shown_progress
 from pipelines.scoring.reuse import find_run_to_reuse, reuse_units
 from pipelines.scoring.stale_runs import remove_superseded
-from storage.layout import RunFolder, is_published, read_manifest
+from storage.layout import RunFolder, find_current_run, is_published, read_manifest
 from transforms.output.books import NOT_WHOLE
 from transforms.output.done_record import remove_torn_records
 from transforms.publish import announce
@@ -120,8 +121,16 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
     Raises:
         SupersededError: readers stay with a run that was planned later.
     """
+    # Before readers are led to this run, which may be older than the one that they read now.
+    before = _find_current_run(plan.run.output)
     announce(plan.run, plan.planned_at)
     log.facts.published = True
+    if before not in (None, plan.run.run_id):
+        log.tell(
+            "current_moved",
+            f"current: readers are led to run {plan.run.run_id} now; "
+            f"so far they read run {before}, which stays in its folder",
+        )
     with _telling(log):
         run, manifest = read_manifest(plan.run.output, plan.run.run_id)
         log.tell_already_published(run, manifest)
@@ -134,6 +143,15 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
         line = summary.reading_line(plan.run, file_format)
         log.say(line)
     return 0
+
+
+def _find_current_run(output: str) -> str | None:
+    """Return the id of the run that readers read; None where CURRENT names none."""
+    try:
+        return find_current_run(output)
+    except (VerifyError, OSError):
+        # It is about to be written anew, and whatever hinders that is told then.
+        return None
 
 
 def _find_manifest(plan: Plan, error: Exception) -> Mapping[str, Any] | None:

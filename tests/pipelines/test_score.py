@@ -183,6 +183,38 @@ def test_the_same_work_again_is_a_no_op_that_says_so(tmp_path: Path, capsys) -> 
     assert not list((tmp_path / "scores/_tmp").iterdir())
 
 
+def test_the_same_work_again_says_when_it_leads_readers_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--output", str(tmp_path / "scores")]
+    current = tmp_path / "scores/CURRENT"
+    assert run_program(score.main, command) == 0
+    first = current.read_text().strip()
+    assert run_program(score.main, [*command, "--set", "postprocess.threshold=0.4"]) == 0
+    second = current.read_text().strip()
+    assert "current:" not in capsys.readouterr().out
+    assert run_program(score.main, command) == 0
+    said = f"current: readers are led to run {first} now; so far they read run {second},"
+    assert said in capsys.readouterr().out
+    assert current.read_text().strip() == first
+    assert run_program(score.main, command) == 0
+    assert "current:" not in capsys.readouterr().out
+
+
+def test_the_runner_is_shown_with_what_a_user_can_choose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--output", str(tmp_path / "scores"), "--dry_run"]
+    assert run_program(score.main, command) == 0
+    (line,) = (s for s in capsys.readouterr().out.splitlines() if s.startswith("runner:"))
+    assert line == (
+        "runner: DirectRunner, profile local "
+        "--direct_running_mode=multi_threading --direct_num_workers=0"
+    )
+    assert run_program(score.main, [*command, "--debug"]) == 0
+    assert "--no_save_main_session" in capsys.readouterr().out
+
+
 def test_another_setting_is_another_run_and_leaves_the_first_alone(
     run_score: Score, tmp_path: Path
 ) -> None:
