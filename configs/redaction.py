@@ -60,7 +60,7 @@ def shown(
     Messages of ours are written without values. In those of libraries, models and users' functions,
     what stands in quotes, numbers, mail addresses, every text of `values` and every longer word of
     one is blotted out, and addresses of objects are left out, so that the same row leaves the same
-    record.
+    record. The path that the system could not open stays, unless something in it may be a value.
 
     Args:
         error: raised by anybody.
@@ -82,7 +82,8 @@ def shown(
     one_line = " ".join(words)
     line = _ADDRESS.sub("", one_line)
     if not isinstance(error, Refusal | RowError):
-        line = _blot_out(_cut(line), list(values), known)
+        kept = [*known, *_list_plain_paths(error)]
+        line = _blot_out(_cut(line), list(values), kept)
     encoded = line.encode(errors="replace")
     beginning = encoded[:_SHOWN_BYTES]
     # The cut may be inside a character.
@@ -96,6 +97,25 @@ def shown_with_class(error: BaseException) -> str:
     'ValueError: no such town: ***'
     """
     return f"{type(error).__name__}: {shown(error)}"
+
+
+def _list_plain_paths(error: BaseException) -> Iterator[str]:
+    """Yield the paths that the system's error is about, but for those that may hold a value.
+
+    >>> list(_list_plain_paths(FileNotFoundError(2, "No such file", "/maps/towns.csv")))
+    ['/maps/towns.csv']
+    >>> list(_list_plain_paths(FileNotFoundError(2, "No such file", "/people/4711.png")))
+    []
+    """
+    if not isinstance(error, OSError):
+        return
+    for path in (error.filename, error.filename2):
+        if not isinstance(path, str):
+            continue
+        # Texts of the row are looked for in the whole message; numbers only by what they look like.
+        may_hold_value = any(pattern.search(path) for pattern in (_MAIL, _NUMBER, _WITH_DIGITS))
+        if not may_hold_value:
+            yield path
 
 
 def _cut(line: str) -> str:

@@ -231,3 +231,28 @@ def test_a_line_of_any_text_and_names_is_told(
 ) -> None:
     told = shown(ValueError(line), values, known)
     assert not any("\ue000" <= letter <= "\uf8ff" for letter in told)
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "expected"),
+    [
+        ("/maps/towns.csv", [], "[Errno 2] No such file or directory: '/maps/towns.csv'"),
+        ("/maps/towns.csv", ["Lyon"], "[Errno 2] No such file or directory: '/maps/towns.csv'"),
+        # What may be a value is none of the message's business.
+        ("/people/Springfield.png", ["springfield"], "[Errno 2] No such file or directory: ***"),
+        ("/people/Jo.png", ["Jo"], "[Errno 2] No such file or directory: ***"),
+        ("/people/Ann Miller.png", ["Miller, Ann"], "[Errno 2] No such file or directory: ***"),
+        ("/people/4711.png", [], "[Errno 2] No such file or directory: ***"),
+        ("/people/ann@example.org", [], "[Errno 2] No such file or directory: ***"),
+        ("/people/c12345/photo.png", [], "[Errno 2] No such file or directory: ***"),
+    ],
+)
+def test_the_path_that_cannot_be_opened_stays_unless_it_may_hold_a_value(
+    path: str, values: list[str], expected: str
+) -> None:
+    error = FileNotFoundError(2, "No such file or directory", path)
+    assert shown(error, values) == expected
+
+
+def test_only_the_systems_own_error_tells_a_path() -> None:
+    assert shown(ValueError("cannot read '/maps/towns.csv'")) == "cannot read ***"
