@@ -36,6 +36,8 @@ from storage import files
 
 # A few seconds of a small network.
 _ROWS = 1 << 17
+# One label of fewer is more than one percent, so that no agreement can be told from them.
+_LEAST_ROWS = 100
 _COLUMNS = (
     "setting",
     "batch rows",
@@ -67,6 +69,7 @@ def main(argv: Sequence[str]) -> int:
     measured_job = job.model_copy(update={"model": float32})
     plan = make_plan(measured_job)
     sample = take_sample(plan, arguments.rows)
+    _refuse_handful(sample)
     tuning = _make_tuning(job, plan, sample, say)
     _say_head(job, plan, sample, say)
 
@@ -84,6 +87,21 @@ def main(argv: Sequence[str]) -> int:
     _store(url, report)
     _say_result(report, shown_path(url), say)
     return 0
+
+
+def _refuse_handful(sample: Sample) -> None:
+    """Refuse a sample from which nothing can be concluded.
+
+    Raises:
+        JobError: it has too few rows.
+    """
+    if sample.rows >= _LEAST_ROWS:
+        return
+    raise JobError(
+        f"the sample has {sample.rows:,} rows, and from fewer than {_LEAST_ROWS} neither speed nor "
+        "agreement can be told: a mini-batch takes milliseconds, and one label is more than the "
+        "tolerance allows; name more --input, or raise --rows"
+    )
 
 
 def _make_tuning(

@@ -24,7 +24,7 @@ _PIECE_BYTES = 1 << 20
 # Not followed, not waited for: opening a pipe would block until somebody writes to it.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # What pipelines.package takes as --weights.
-_WEIGHTS = (".pt", ".pth", ".safetensors")
+_WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 # memory:// is this process's own.
 _IN_MEMORY = "memory://"
 

@@ -412,6 +412,10 @@ def test_a_worker_refuses_settings_of_another_kind_of_machine(digits: Path, repo
         ),
         (("--set", "model.tuning_report=/proc/nowhere/x.json"), "cannot be written"),
         (("--rows", "0"), "--rows must be >= 1, got 0"),
+        (
+            ("--rows", "20", "--set", "source.rows_per_batch=10"),
+            "rows, and from fewer than 100 neither speed nor agreement can be told",
+        ),
         (("--without", "speed"), "invalid choice"),
         (("--set", "model.dtype=float16"), "float16 is for CUDA"),
     ],
@@ -430,7 +434,7 @@ def test_bad_usage_is_one_line(
             "--without",
             "compile",
             "--rows",
-            "40",
+            "128",
             *flags,
         )
         == 2

@@ -271,7 +271,7 @@ def test_the_other_programs_end_alike_whatever_becomes_of_what_they_say(
         "train": ["--config", "configs/train_breast_cancer.yaml", "--set"],
     }
     words["train"] += [f"output={tmp_path / 'trained'}", "--set", "training.epochs=1"]
-    words["tune"] = ["--set", f"model.tuning_report={tmp_path / 'report.json'}", "--rows", "16"]
+    words["tune"] = ["--set", f"model.tuning_report={tmp_path / 'report.json'}", "--rows", "128"]
     words["tune"] += ["--set", "model.dtype=auto", "--without", "compile"]
     # What evaluation is for stands on stdout alone.
     is_lost = program == "evaluate" and lost in (FULL, CLOSED)
