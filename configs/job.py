@@ -6,7 +6,15 @@ Only `pipelines/` sees it; every other room gets plain parameters.
 import re
 from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from configs.tolerance import Tolerance
@@ -44,6 +52,22 @@ Names: TypeAlias = tuple[str, ...]
 Url: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_without_credentials)]
 # A job's becomes part of file names, log lines and labels of metrics.
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+def _version_as_text(value: object) -> object:
+    """Return a whole number as the text that it was written as.
+
+    Raises:
+        ValueError: it is a number with a point, of which YAML has lost the last zeros: 1.10 is 1.1.
+    """
+    if isinstance(value, float):
+        raise ValueError("must stand in quotes, as YAML reads 1.10 and 1.1 as the same number")
+    # `yes` is no version, and a bool is an int to Python.
+    return str(value) if type(value) is int else value
+
+
+# Of a model: `version: 1` is one.
+Version: TypeAlias = Annotated[str, Field(min_length=1), BeforeValidator(_version_as_text)]
 
 
 class _Section(BaseModel):

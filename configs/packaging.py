@@ -4,7 +4,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from configs.job import Name, Names, StepT, Url
+from configs.job import Name, Names, StepT, Url, Version
 
 Scalar: TypeAlias = bool | int | float | str
 Missing: TypeAlias = Literal["error", "reject", "fill"]
@@ -14,18 +14,12 @@ Missing: TypeAlias = Literal["error", "reject", "fill"]
 CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm")
 
 
-def _as_text(value: object) -> object:
-    # `version: 1` is a version.
-    return str(value) if type(value) in (int, float) else value
-
-
 def _as_names(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
 OneOrMore: TypeAlias = Annotated[Names, Field(min_length=1), BeforeValidator(_as_names)]
 SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
-Version: TypeAlias = Annotated[str, Field(min_length=1), BeforeValidator(_as_text)]
 
 
 class PackagingJob(BaseModel, Generic[StepT]):

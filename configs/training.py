@@ -4,7 +4,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from configs.job import Count, Name, Names, StepT, Url
+from configs.job import Count, Name, Names, StepT, Url, Version
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
@@ -122,7 +122,7 @@ class TrainingJob(_Section, Generic[StepT]):
 
     # It becomes the model's.
     name: Name
-    version: str
+    version: Version
     data: Data
     split: Split = Split()
     preprocess: tuple[StepT, ...]

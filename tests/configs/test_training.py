@@ -30,6 +30,14 @@ def test_examples_open_with_the_command_that_runs_them(path: str) -> None:
     assert all(not step.is_fitted for step in job.preprocess if step.step == "standardise")
 
 
+def test_a_whole_number_is_a_version_and_one_with_a_point_wants_quotes() -> None:
+    assert FittingJob.model_validate(fields() | {"version": 1}).version == "1"
+    assert FittingJob.model_validate(fields() | {"version": "1.10"}).version == "1.10"
+    for version, message in ((1.1, "must stand in quotes"), (True, "string"), ("", "at least 1")):
+        with pytest.raises(ValidationError, match=message):
+            FittingJob.model_validate(fields() | {"version": version})
+
+
 def test_a_job_is_frozen() -> None:
     job = FittingJob.model_validate(fields())
     with pytest.raises(ValidationError):
