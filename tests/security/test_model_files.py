@@ -221,7 +221,7 @@ def test_a_plain_state_dict_is_taken(score_with: Score, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "builder",
-    ["os.system", "__import__", "eval", "build", "torch.nn.Linear", "Mlp", "", "mlp "],
+    ["os.system", "__import__", "eval", "build", "torch.nn.Linear", "Mlp", " ", "mlp "],
 )
 def test_a_builder_is_an_architecture_and_nothing_else(
     builder: str, tmp_path: Path, canary: Path

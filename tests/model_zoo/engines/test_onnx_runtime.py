@@ -61,6 +61,11 @@ def test_the_engine_follows_from_what_the_package_holds(tmp_path: Path) -> None:
         load_scorer(network, "cpu", ONNX, 1)
 
 
+def test_a_card_names_a_network_or_a_graph(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a card names a network"):
+        tiny_package(tmp_path / "neither", builder="")
+
+
 def test_other_dtypes_and_devices_are_refused(tmp_path: Path) -> None:
     package = read_package(graph_package(tmp_path / "m", linear_graph()))
     with pytest.raises(ModelError, match=r"set model.dtype to float32"):
