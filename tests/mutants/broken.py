@@ -218,7 +218,7 @@ PROMISES = (
     Promise(
         "the message of a rejected row tells none of its values",
         "configs/redaction.py",
-        "        line = _blot_out(_cut(line), list(values), known)",
+        "        line = _blot_out(_cut(line), list(values), kept)",
         "        line = _cut(line)",
         ("tests/configs/test_redaction.py", "tests/security/test_row_values.py"),
     ),

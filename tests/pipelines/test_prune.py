@@ -211,7 +211,7 @@ def test_a_folder_without_runs_is_refused(
 def test_a_run_as_old_as_the_limit_to_the_second_stays(output: Path) -> None:
     """Older is what was published, or last written to, before the limit."""
     (mark,) = output.glob("runs/*/days-100")
-    manifest = json.loads((mark.parent / "manifest.json").read_text())
+    manifest = json.loads((mark.parent / "_manifest.json").read_text())
     at = datetime.fromisoformat(manifest["published_at"])
     assert prune.find_superseded(str(output), at) == []
     later = at + timedelta(seconds=1)

@@ -151,6 +151,7 @@ def test_a_sample_has_131_072_rows_unless_somebody_says_how_many(
 ) -> None:
     assert tune._parse([]).rows == 131_072
     assert tune._parse(["--rows", "1"]).rows == 1
-    assert run_tune(FLOAT32, "--rows", "1")["sample_rows"] == 1
+    # Whole batches of several shards.
+    assert 100 <= run_tune(FLOAT32, "--rows", "100")["sample_rows"] < 143
     assert run_program(tune.main, ["--rows", "0"]) == 2
     assert "--rows must be >= 1, got 0" in capsys.readouterr().err

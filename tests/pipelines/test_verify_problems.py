@@ -66,12 +66,12 @@ def test_a_run_that_is_as_published_has_no_problem_and_is_said_to_have_none(
         (add("rows", "filtered", by=-1), ["the books do not balance: ", "the units come to 1 rows filtered, but the manifest's total is 0"]),
         (add("units", 1, "in", by=1), ["b.parquet from row 0: the books of this unit do not balance", "the units come to 11 rows in"]),
         (add("files", 0, "rows", by=1), ["the files hold 9 scored rows, but the manifest's total is 8", "part-00000-000-"]),
-        (add("rejected_files", 0, "rows", by=-1), ["the files hold 0 rejected rows, but the manifest's total is 1", "rejected/part-00001-"]),
+        (add("rejected_files", 0, "rows", by=-1), ["the files hold 0 rejected rows, but the manifest's total is 1", "_rejected/part-00001-"]),
         (lambda m: m["files"][0].update(sha256="0" * 64), ["part-00000-000-"]),
         (lambda m: m["schema"].reverse(), ["part-00000-000-", "part-00000-001-", "part-00001-"]),
         (lambda m: m["files"].pop(), ["the files hold 4 scored rows", "part-00001-"]),
-        (lambda m: m.pop("units"), ["manifest.json is not a manifest: KeyError: 'units'"]),
-        (lambda m: m.update(rows=[]), ["manifest.json is not a manifest: TypeError: "]),
+        (lambda m: m.pop("units"), ["_manifest.json is not a manifest: KeyError: 'units'"]),
+        (lambda m: m.update(rows=[]), ["_manifest.json is not a manifest: TypeError: "]),
     ],
 )  # fmt: skip
 def test_books_that_do_not_come_to_what_they_say_are_told(

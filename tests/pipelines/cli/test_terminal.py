@@ -402,17 +402,17 @@ def test_a_standard_file_that_was_closed_is_held_open_on_nothing(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the next file that is opened takes its number; worker processes get it too."""
-    held: list[io.FileIO] = []
+    held: dict[int, io.FileIO] = {}
     monkeypatch.setattr(terminal, "_held", held)
     saved = os.dup(number)
     os.close(number)
     try:
         hold_standard_files()
         is_nothing = os.path.samestat(os.fstat(number), os.stat(os.devnull))
-        found = (is_nothing, os.get_inheritable(number), [file.fileno() for file in held])
+        found = (is_nothing, os.get_inheritable(number), [file.fileno() for file in held.values()])
         hold_standard_files()
     finally:
-        for file in held:
+        for file in held.values():
             file.close()
         os.dup2(saved, number)
         os.close(saved)

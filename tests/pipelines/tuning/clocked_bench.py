@@ -89,7 +89,7 @@ class Engine:
 def make_bench(loader: Loader, parts: Sequence[int]) -> Bench:
     """Return a bench with a sample of parts of so many rows; the model has one input `x` and one output `score`."""
     inputs = tuple({"x": np.linspace(-4, 4, rows, dtype=np.float32)} for rows in parts)
-    card: Any = SimpleNamespace(outputs={"score": None}, mask=None)
+    card: Any = SimpleNamespace(outputs={"score": None}, mask=None, has_network=True)
     package: Any = SimpleNamespace(card=card)
     sample = Sample(inputs, prepare=lambda number: inputs[number])
     return Bench(package, "cpu", sample, loader)
