@@ -38,7 +38,7 @@ _SAYS_NOTHING_NEW: dict[str, dict[str, Any]] = {
 # 64 bits: two of a million runs have the same with a chance of one in ten million.
 _DIGITS = 16
 _LIBRARIES = ("apache-beam", "numpy", "pandas", "pillow", "pyarrow", "torch")
-_EXTRAS = ("tokenizers", "torchvision")
+_EXTRAS = ("onnxruntime", "tokenizers", "torchvision")
 # Plain values by name, as JSON holds them.
 Fields: TypeAlias = Mapping[str, Any]
 
