@@ -295,10 +295,13 @@ def test_no_test_module_is_imported() -> None:
 
 
 def imported_test_modules(path: Path) -> Iterator[str]:
+    # Once: a file has thousands of nodes.
+    importer, is_package = module(path), path.name == "__init__.py"
     names = {
         name
         for node in nodes_of(path)
-        for name in modules_named_in(node, module(path), path.name == "__init__.py")
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in modules_named_in(node, importer, is_package)
     }
     yield from (f" imports {name}" for name in sorted(names) if is_for_pytest(name))
 
