@@ -23,13 +23,13 @@ from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
-from pipelines.packaging.graph_packing import pack_graph
-from pipelines.packaging.huggingface import read_folder
-from pipelines.packaging.huggingface_check import check_folder
-from pipelines.packaging.packing import Packed, pack
-from pipelines.packaging.pictures import add_image_step
-from pipelines.packaging.sample import read_sample
-from pipelines.packaging.starter_job import write_starter_job
+from pipelines.packing.graph_packing import pack_graph
+from pipelines.packing.huggingface import read_folder
+from pipelines.packing.huggingface_check import check_folder
+from pipelines.packing.network_packing import Packed, pack
+from pipelines.packing.pictures import add_image_step
+from pipelines.packing.sample import read_sample
+from pipelines.packing.starter_job import write_starter_job
 
 _TEXT_FLAGS = (
     "name",

@@ -26,7 +26,7 @@ from model_zoo.training.loop import Epoch, Recipe, forward, train
 from pipelines.cli.command_line import Parser, run_program, say, say_aside, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import LenientStream
-from pipelines.packaging.contents import ScoredRows
+from pipelines.packing.contents import ScoredRows
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.held_out import write_held_out
 from pipelines.training.package_contents import Evaluations, pack

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 import re
 import subprocess
@@ -287,6 +288,15 @@ def test_no_future_annotations() -> None:
 
 def future_imports(path: Path) -> Iterator[str]:
     yield from (f" imports {name}" for name in imports(path) if name.startswith("__future__"))
+
+
+def test_nothing_beside_the_programs_has_a_librarys_name() -> None:
+    """A launcher of templates runs `pipelines/score.py` by its path, and what lies beside it is then found first."""
+    folder = REPOSITORY / "pipelines"
+    names = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+    taken = set(sys.stdlib_module_names) | set(packages_distributions())
+    assert {"cli", "score"} < names
+    assert sorted(names & taken - {"__init__", "__pycache__"}) == []
 
 
 def test_no_test_module_is_imported() -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from model_zoo.evaluation.metrics import Evaluation
 from model_zoo.package.package import PROFILE, SMOKE, write_package
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.contents import (
+from pipelines.packing.contents import (
     Fields,
     ScoredRows,
     describe_arrays,

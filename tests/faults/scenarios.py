@@ -18,8 +18,8 @@ from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
 ELSEWHERE = {
     "pipelines.training.held_out.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.train._write:files.remove": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
-    "pipelines.packaging.proof._score:files.remove": "pipelines/test_package.py::test_a_network_that_looks_at_the_rows_beside_is_refused",
-    "pipelines.packaging.starter_job.write_starter_job:files.replace": "pipelines/test_package.py::test_from_a_network_to_its_scores",
+    "pipelines.packing.proof._score:files.remove": "pipelines/test_package.py::test_a_network_that_looks_at_the_rows_beside_is_refused",
+    "pipelines.packing.starter_job.write_starter_job:files.replace": "pipelines/test_package.py::test_from_a_network_to_its_scores",
     "pipelines.tune._store:files.replace": "pipelines/test_tune.py::test_bad_usage_is_one_line",
     "storage.disk._hide_folders:os.scandir": "storage/test_removing.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",
     "storage.disk._hide_folders:os.rename": "storage/test_removing.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",

@@ -13,9 +13,9 @@ from configs.packaging import PackagingJob
 from model_zoo.package.package import SMOKE, write_package
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.graph_packing import pack_graph
-from pipelines.packaging.packing import Packed
-from pipelines.packaging.sample import read_sample
+from pipelines.packing.graph_packing import pack_graph
+from pipelines.packing.network_packing import Packed
+from pipelines.packing.sample import read_sample
 from tests.support.builders import FEATURES, parquet, tiny_card
 
 WEIGHTS = np.array([[0.5], [-2.0], [1.0]], np.float32)

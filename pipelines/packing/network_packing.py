@@ -19,26 +19,26 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep
 from model_zoo.steps.tokenize import Tokenize
-from pipelines.packaging.activation import check_activation, squeeze
-from pipelines.packaging.calling import compute, read_signature
-from pipelines.packaging.contents import (
+from pipelines.packing.activation import check_activation, squeeze
+from pipelines.packing.calling import compute, read_signature
+from pipelines.packing.contents import (
     ScoredRows,
     describe_arrays,
     list_versions,
     make_profile,
     make_smoke_table,
 )
-from pipelines.packaging.contract import (
+from pipelines.packing.contract import (
     Contract,
     choose_columns,
     find_contract,
     take_complete_rows,
     to_plain_form,
 )
-from pipelines.packaging.expected import check_expected
-from pipelines.packaging.inputs import Prepared, all_whole, fit, prepare, wire
-from pipelines.packaging.proof import Content, prove, refuse_standing
-from pipelines.packaging.state import Weights, load_weights, read_weights
+from pipelines.packing.expected import check_expected
+from pipelines.packing.inputs import Prepared, all_whole, fit, prepare, wire
+from pipelines.packing.proof import Content, prove, refuse_standing
+from pipelines.packing.state import Weights, load_weights, read_weights
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "pandas", "pillow", "pyarrow", "torch")

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.converted import Converted
+from pipelines.packing.converted import Converted
 
 # By the flag that names their file, the module whose `convert` reads it.
 _CONVERTERS = {
@@ -21,6 +21,6 @@ _CONVERTERS = {
 def find_converter(kind: str) -> Callable[[PackagingJob[AnyStep], pa.Table], Converted]:
     """Return what makes a graph of a model of a kind."""
     # Imported when it is asked for: each needs a library that others do not.
-    module = import_module(f"pipelines.packaging.converters.{_CONVERTERS[kind]}")
+    module = import_module(f"pipelines.packing.converters.{_CONVERTERS[kind]}")
     convert: Callable[[PackagingJob[AnyStep], pa.Table], Converted] = module.convert
     return convert

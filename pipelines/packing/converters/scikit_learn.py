@@ -19,10 +19,10 @@ from configs.packaging import PackagingJob
 from model_zoo.activations import sigmoid, softmax
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.contract import choose_columns, to_logical_type
-from pipelines.packaging.converted import Activation, Converted, import_library
-from pipelines.packaging.converters.histogram_trees import is_of_histograms, make_histogram_graph
-from pipelines.packaging.converters.sklearn_columns import Columns, NotTakenError, has_encoder
+from pipelines.packing.contract import choose_columns, to_logical_type
+from pipelines.packing.converted import Activation, Converted, import_library
+from pipelines.packing.converters.histogram_trees import is_of_histograms, make_histogram_graph
+from pipelines.packing.converters.sklearn_columns import Columns, NotTakenError, has_encoder
 from storage import files
 
 _PICKLES = (".joblib", ".pkl", ".pickle")

@@ -9,9 +9,9 @@ from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.contract import choose_columns
-from pipelines.packaging.converted import Activation, Converted, import_library
-from pipelines.packaging.converters.trees import Forest, Node, choose_features, find_file
+from pipelines.packing.contract import choose_columns
+from pipelines.packing.converted import Activation, Converted, import_library
+from pipelines.packing.converters.trees import Forest, Node, choose_features, find_file
 
 _READ = "import lightgbm; lightgbm.Booster(model_file=path)"
 # LightGBM takes smaller values for 0 before it asks any tree (kZeroThreshold, written in float32), and

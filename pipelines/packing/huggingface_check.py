@@ -14,8 +14,8 @@ from model_zoo.architectures.named_tensors import name_tensors
 from model_zoo.pictures import open_picture
 from model_zoo.steps.image import Image, decode_images
 from model_zoo.steps.tokenize import Tokenize, tokenize
-from pipelines.packaging.huggingface import Folder
-from pipelines.packaging.state import load_weights
+from pipelines.packing.huggingface import Folder
+from pipelines.packing.state import load_weights
 
 # Enough texts and pictures to meet what is special about some, few enough for a minute.
 _TEXTS, _PICTURES, _COMPUTED = 1000, 32, 32

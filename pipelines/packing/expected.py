@@ -7,7 +7,7 @@ from configs.errors import InputError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.differences import find_difference
+from pipelines.packing.differences import find_difference
 from transforms.score_columns import ScoreColumns, list_score_columns, score_columns
 
 # Other code may add in another order, or in float64.

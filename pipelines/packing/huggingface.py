@@ -26,8 +26,8 @@ from model_zoo.architectures.libraries import import_transformers
 from model_zoo.architectures.library_parameters import check_parameters, is_refused
 from model_zoo.architectures.transformers_networks import leave_out_pooler, list_fields
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.huggingface_inputs import find_longest, make_image_step, make_tokenize_step
-from pipelines.packaging.state import Weights
+from pipelines.packing.huggingface_inputs import find_longest, make_image_step, make_tokenize_step
+from pipelines.packing.state import Weights
 
 Job: TypeAlias = PackagingJob[AnyStep]
 Fields: TypeAlias = dict[str, Any]

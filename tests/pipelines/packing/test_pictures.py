@@ -15,7 +15,7 @@ from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.steps.image import Image, decode_images
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.pictures import add_image_step
+from pipelines.packing.pictures import add_image_step
 
 RANDOM = np.random.default_rng(3)
 

@@ -12,8 +12,8 @@ from model_zoo.package.package import CARD, read_package, write_package
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.contents import Fields
-from pipelines.packaging.differences import find_difference
+from pipelines.packing.contents import Fields
+from pipelines.packing.differences import find_difference
 from pipelines.planning.inference_settings import default_batch_rows
 from storage import files
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from configs.errors import JobError, ModelError
-from pipelines.packaging.state import load_weights, read_weights
+from pipelines.packing.state import load_weights, read_weights
 
 
 def network() -> nn.Module:

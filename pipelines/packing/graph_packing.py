@@ -12,29 +12,29 @@ from model_zoo.package.card import InputColumn
 from model_zoo.package.onnx_graph import parse_graph
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.activation import check_activation, squeeze
-from pipelines.packaging.calling import Signature
-from pipelines.packaging.contents import (
+from pipelines.packing.activation import check_activation, squeeze
+from pipelines.packing.calling import Signature
+from pipelines.packing.contents import (
     ScoredRows,
     describe_arrays,
     list_versions,
     make_profile,
     make_smoke_table,
 )
-from pipelines.packaging.contract import (
+from pipelines.packing.contract import (
     Contract,
     choose_columns,
     find_contract,
     take_complete_rows,
     to_plain_form,
 )
-from pipelines.packaging.converted import Converted
-from pipelines.packaging.converters.table import find_converter
-from pipelines.packaging.expected import check_expected
-from pipelines.packaging.graph_files import MODEL, compute_graph, make_files
-from pipelines.packaging.inputs import Prepared, fit, prepare, wire
-from pipelines.packaging.packing import Packed
-from pipelines.packaging.proof import Content, prove, refuse_standing
+from pipelines.packing.converted import Converted
+from pipelines.packing.converters.table import find_converter
+from pipelines.packing.expected import check_expected
+from pipelines.packing.graph_files import MODEL, compute_graph, make_files
+from pipelines.packing.inputs import Prepared, fit, prepare, wire
+from pipelines.packing.network_packing import Packed
+from pipelines.packing.proof import Content, prove, refuse_standing
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow")

@@ -16,8 +16,8 @@ from model_zoo.steps.arrays import fill_missing
 from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep, fit_steps
-from pipelines.packaging.calling import Signature
-from pipelines.packaging.contract import Contract
+from pipelines.packing.calling import Signature
+from pipelines.packing.contract import Contract
 from transforms.preprocess import preprocess_rows
 
 Columns: TypeAlias = Mapping[str, Column]

@@ -13,8 +13,8 @@ import pyarrow as pa
 from configs.errors import JobError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.converted import Converted, import_library
-from pipelines.packaging.graph_files import compute_graph
+from pipelines.packing.converted import Converted, import_library
+from pipelines.packing.graph_files import compute_graph
 from storage import files
 
 _SHOWN_CHARACTERS = 300

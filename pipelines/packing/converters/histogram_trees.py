@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from configs.errors import JobError
-from pipelines.packaging.converters.trees import Forest, Node
+from pipelines.packing.converters.trees import Forest, Node
 
 _LOGARITHMS = ("gamma", "poisson")
 

@@ -11,7 +11,7 @@ from model_zoo.architectures.users_own import module_of
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.function import Function
 from model_zoo.steps.table import AnyStep
-from pipelines.packaging.sample import is_csv
+from pipelines.packing.sample import is_csv
 from storage import files
 
 _HEAD = (
