@@ -1,15 +1,18 @@
-"""Which modules a `function` step may name: a user's own.
+"""Which modules a job may name for `function` steps and networks, a user's own, and how they are imported.
 
-Functions of Python, of this program and of its libraries were not written to be called by a job.
+Code of Python, of this program and of its libraries were not written to be called by a job.
 """
 
 from collections.abc import Iterator
 from functools import cache
+import importlib
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import PurePosixPath
 import re
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from configs.errors import CrashError, JobError, crashes_as_errors
 
 OUR_PACKAGES = ("configs", "model_zoo", "pipelines", "storage", "transforms")
 # This program, as setup.py names it.
@@ -24,6 +27,9 @@ _TOOLS = frozenset({"__main__", "pip", "pkg_resources", "setuptools", "wheel"})
 _REQUIREMENT = re.compile(r"\s*([\w.-]+)\s*(?:\[([^\]]*)\])?")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 _MODULE_ENDINGS = (".py", ".so", ".pyd")
+
+
+HOW_TO_INSTALL = "install its package where workers run, or name its folder in PYTHONPATH"
 
 
 class _Requirement(NamedTuple):
@@ -55,6 +61,34 @@ def why_not(module: str) -> str | None:
     if top in _TOOLS or top in libraries:
         return f"{top} is a library that this program needs"
     return None
+
+
+def import_attribute(name: str, what: str) -> Any:
+    """Import `module:attribute`. Whoever calls this has seen that the module is allowed.
+
+    Args:
+        name: of the attribute.
+        what: it is, for the message.
+
+    Raises:
+        JobError: it cannot be imported.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        with crashes_as_errors():
+            imported = importlib.import_module(module)
+            return getattr(imported, attribute)
+    except Exception as error:  # a user's module may raise anything when it is imported
+        reason = describe_failure(error)
+        raise JobError(f"{what} {name} cannot be imported: {reason}; {HOW_TO_INSTALL}") from error
+
+
+def describe_failure(error: Exception) -> str:
+    """Return class and message of what a user's module raised."""
+    # The text of a crash begins with its own class.
+    if isinstance(error, CrashError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 @cache

@@ -7,7 +7,6 @@ imports it only where the job lists it too, and only with that source.
 
 from collections.abc import Callable
 import hashlib
-import importlib
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
@@ -15,11 +14,10 @@ from typing import TypeAlias
 
 from torch import nn
 
-from configs.errors import CrashError, JobError, ModelError, crashes_as_errors
-from configs.user_code import why_not
+from configs.errors import JobError, ModelError, crashes_as_errors
+from configs.user_code import HOW_TO_INSTALL, describe_failure, import_attribute, why_not
 
 Builder: TypeAlias = Callable[..., nn.Module]
-_INSTALL = "install its package where workers run, or name its folder in PYTHONPATH"
 
 
 def find_users_builder(name: str) -> Builder:
@@ -28,15 +26,8 @@ def find_users_builder(name: str) -> Builder:
     Raises:
         JobError: it cannot be imported, or the callable is not one that the module defines.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        with crashes_as_errors():
-            imported = importlib.import_module(module)
-            found = getattr(imported, attribute)
-    except Exception as error:  # a user's module may raise anything when it is imported
-        raise JobError(
-            f"network {name} cannot be imported: {_describe(error)}; {_INSTALL}"
-        ) from error
+    module = module_of(name)
+    found = import_attribute(name, "network")
     is_network = isinstance(found, type) and issubclass(found, nn.Module)
     # What the module itself imported belongs to somebody else.
     if not (is_network or isinstance(found, FunctionType)) or found.__module__ != module:
@@ -79,10 +70,10 @@ def hash_source(module: str) -> str:
             spec = find_spec(module)
     except Exception as error:  # a package around it may raise anything when it is imported
         raise JobError(
-            f"module {module} cannot be imported: {_describe(error)}; {_INSTALL}"
+            f"module {module} cannot be imported: {describe_failure(error)}; {HOW_TO_INSTALL}"
         ) from error
     if spec is None or spec.origin is None or not spec.has_location:
-        raise JobError(f"module {module} is not there; {_INSTALL}")
+        raise JobError(f"module {module} is not there; {HOW_TO_INSTALL}")
     try:
         content = Path(spec.origin).read_bytes()
     except OSError as error:
@@ -107,10 +98,3 @@ def check_source(name: str, expected: str | None) -> None:
             f"module {module} here is not the one that the model was packed with "
             "(its source differs); install that version, or pack the model again"
         )
-
-
-def _describe(error: Exception) -> str:
-    # The text of a crash begins with its own class.
-    if isinstance(error, CrashError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"

@@ -7,7 +7,6 @@ user's file are kept, because the text might hold a row's values.
 
 from collections.abc import Callable
 from functools import partial
-import importlib
 import os
 import traceback
 from types import FunctionType
@@ -18,7 +17,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from configs.errors import CrashError, JobError, RejectedRows, crashes_as_errors
-from configs.user_code import why_not
+from configs.user_code import import_attribute, why_not
 from model_zoo.halving import find_rejected
 from model_zoo.steps.columns import Column, Columns, NewColumns, to_arrow
 from model_zoo.steps.step import StepModel
@@ -91,16 +90,8 @@ def find_function(name: str) -> Any:
     Raises:
         JobError: it cannot be imported, or is not a function that the module itself defines.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        with crashes_as_errors():
-            imported = importlib.import_module(module)
-            found = getattr(imported, attribute)
-    except Exception as error:  # a user's module may raise anything when it is imported
-        raise JobError(
-            f"preprocess function {name} cannot be imported: {_describe(error)}; "
-            "install its package where workers run, or name its folder in PYTHONPATH"
-        ) from error
+    module, _, _ = name.partition(":")
+    found = import_attribute(name, "preprocess function")
     # A class, or a function that the module itself imported, is not the user's own.
     is_function = isinstance(found, FunctionType)
     if not is_function or found.__module__ != module:
@@ -235,13 +226,6 @@ def _explain(
         f"preprocess function {name} failed on {rows} rows but on none of its halves: "
         f"{_where(error, file)}; it must take rows singly"
     )
-
-
-def _describe(error: Exception) -> str:
-    # The text of a crash begins with its own class.
-    if isinstance(error, CrashError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
 
 
 def _where(error: Exception, file: str) -> str:

@@ -49,7 +49,9 @@ def check_expected(
     made = score_columns(outputs, how, names)
     scored, author = _join(rows.column(key), expected.column(key))
     if not len(scored):
-        raise InputError(f"expected {job.expected}: has no key of the sample")
+        raise InputError(
+            f"expected {job.expected}: has no key of the sample; name scores of these very rows"
+        )
     notes = []
     for name in names:
         ours = made[name].take(pa.array(scored))
@@ -74,11 +76,22 @@ def _join(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[np.ndarray, n
 
 def _compare(ours: pa.Array, theirs: pa.Array) -> float:
     """Return the largest relative difference of numbers; of other values infinity where one differs."""
-    if pa.types.is_floating(ours.type) and pa.types.is_floating(theirs.type):
-        return find_difference(_to_numbers(ours), _to_numbers(theirs))
-    is_same = [str(a) == str(b) for a, b in zip(ours.to_pylist(), theirs.to_pylist(), strict=True)]
-    return 0.0 if all(is_same) else float("inf")
+    numbers = _to_numbers(ours)
+    if numbers is None:
+        pairs = zip(ours.to_pylist(), theirs.to_pylist(), strict=True)
+        is_same = all(str(one) == str(other) for one, other in pairs)
+        return 0.0 if is_same else float("inf")
+    other_numbers = _to_numbers(theirs)
+    if other_numbers is None or numbers.shape != other_numbers.shape:
+        return float("inf")
+    return find_difference(numbers, other_numbers)
 
 
-def _to_numbers(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)
+def _to_numbers(column: pa.Array) -> np.ndarray | None:
+    """Return the numbers of a column, or of its lists, one after the other; None where it has others."""
+    values = column.flatten() if pa.types.is_nested(column.type) else column
+    is_amount = pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)
+    if not is_amount:
+        return None
+    floats: np.ndarray = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return floats

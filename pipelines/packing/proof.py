@@ -79,8 +79,8 @@ def prove(
         largest = max(largest, difference)
     if not largest <= _RELATIVE:
         raise ModelError(
-            f"scores of the sample differ by {largest:.3g} from those of the network called "
-            f"directly; {_NOT_PROVEN}"
+            f"scores of the sample differ by {largest:.3g} from those of your own model; "
+            f"{_NOT_PROVEN}"
         )
     return largest
 

@@ -1,6 +1,6 @@
 """The sample: rows as the nightly job will have them, from which a model's contract is found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -58,24 +58,32 @@ def _read_rows(url: str, most: int) -> pa.Table:
     try:
         with files.open_read(url) as file:
             if is_csv(url):
-                convert = pacsv.ConvertOptions(strings_can_be_null=True, null_values=[""])
-                parse = pacsv.ParseOptions(newlines_in_values=True)
-                table = pacsv.read_csv(file, parse_options=parse, convert_options=convert)
-                return table.slice(0, most)
-            return _read_parquet(file, most)
+                reader = _open_csv(file)
+                return _take_rows(reader, reader.schema, most)
+            parquet = pq.ParquetFile(file)
+            batches = parquet.iter_batches(batch_size=most)
+            return _take_rows(batches, parquet.schema_arrow, most)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(
             f"sample {url}: cannot be read: {error}; it must be a Parquet or CSV file"
         ) from error
 
 
-def _read_parquet(file: pa.NativeFile, most: int) -> pa.Table:
-    parquet = pq.ParquetFile(file)
-    batches: list[pa.RecordBatch] = []
+def _open_csv(file: pa.NativeFile) -> pacsv.CSVStreamingReader:
+    convert = pacsv.ConvertOptions(strings_can_be_null=True, null_values=[""])
+    parse = pacsv.ParseOptions(newlines_in_values=True)
+    # The types are those of its first block.
+    return pacsv.open_csv(file, parse_options=parse, convert_options=convert)
+
+
+def _take_rows(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int) -> pa.Table:
+    """Return the first rows, and read no further: a file may be larger than the memory."""
+    taken: list[pa.RecordBatch] = []
     rows = 0
-    for batch in parquet.iter_batches(batch_size=most):
-        batches.append(batch.slice(0, most - rows))
-        rows += len(batches[-1])
+    for batch in batches:
+        part = batch.slice(0, most - rows)
+        taken.append(part)
+        rows += part.num_rows
         if rows >= most:
             break
-    return pa.Table.from_batches(batches, parquet.schema_arrow)
+    return pa.Table.from_batches(taken, schema)

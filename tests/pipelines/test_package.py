@@ -214,6 +214,50 @@ def test_the_authors_own_scores_are_compared_by_key(wrong: bool, author: Author)
         assert "label of 1,200 rows within 0 of yours" in packaged.said
 
 
+def test_lists_of_scores_are_compared_as_numbers(author: Author) -> None:
+    """In float64, as another library may leave them."""
+    table = numbers()
+    network = author.module.Net(out=3)
+    with torch.inference_mode():
+        found = network(stacked(table)).double().softmax(dim=1).numpy()
+    path = author.folder / "expected.parquet"
+    pd.DataFrame({"id": table["id"], "probabilities": list(found)}).to_parquet(path)
+    packaged = author.package(
+        "--set",
+        "parameters.out=3",
+        network=name_of(author),
+        weights=author.save(network),
+        sample=author.sample(**table),
+        key="id",
+        activation="softmax",
+        expected=str(path),
+    )
+    assert "probabilities of 1,200 rows within" in packaged.said, packaged.error
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_sample_is_read_no_further_than_10_000_rows(
+    ending: str, author: Author, tmp_path: Path
+) -> None:
+    """What stands behind them in a file may be broken, or more than fits."""
+    rows = pd.DataFrame(numbers(30_000))
+    path = tmp_path / f"large.{ending}"
+    if ending == "csv":
+        rows.to_csv(path, index=False)
+        filler = "".join(f"{row},1.0,2,3.0\n" for row in range(400_000))
+        path.write_text(path.read_text() + filler + "no,row,at\n")
+    else:
+        rows.to_parquet(path, row_group_size=5_000)
+    packaged = author.package(
+        network=name_of(author),
+        weights=author.save(author.module.Net()),
+        sample=str(path),
+        key="id",
+        activation="none",
+    )
+    assert "10,000 rows scored" in packaged.said, packaged.error
+
+
 def scored_again(author: Author, **settings: list[str]) -> str:
     """Say why scoring refuses the package."""
     starter = author.folder / "model.job.yaml"
