@@ -1,4 +1,4 @@
-"""Print the folder of a published run, for scripts: `run=$(python -m pipelines.path OUTPUT)`.
+"""Print the folder of a run's scored rows, for scripts: `scored=$(python -m pipelines.path OUTPUT)`.
 
 That folder never changes, so whoever reads by it sees one run, whatever is published meanwhile. A
 pattern through the link `current` is another matter: it is followed file by file, and the link may
@@ -6,13 +6,14 @@ move in between.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from configs.errors import VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
-from storage.layout import read_manifest
+from storage.layout import RunFolder, find_rejected, find_scored, read_manifest
 
 
 def main(argv: Sequence[str]) -> int:
@@ -20,23 +21,38 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parse(argv)
     try:
         # Not the id alone: what is printed is there.
-        run, _ = read_manifest(arguments.output, arguments.run)
+        run, manifest = read_manifest(arguments.output, arguments.run)
     except (ImportError, OSError, ValueError) as error:
         raise VerifyError(
             f"{arguments.output}: cannot be read: {error}; check the address and credentials"
         ) from error
-    write_result(run.published, "the path")
+    folder = find_scored(run, manifest)
+    if arguments.rejected:
+        folder = _find_rejected(run, manifest)
+    write_result(folder, "the path")
     return 0
+
+
+def _find_rejected(run: RunFolder, manifest: Mapping[str, Any]) -> str:
+    folder = find_rejected(run, manifest)
+    if folder is None:
+        raise VerifyError(
+            f"{run.published}: no row was rejected in this run, so it has no such folder; "
+            "without --rejected, the folder of the scored rows is printed"
+        )
+    return folder
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         "pipelines.path",
-        "Print the folder, or URL, of a published run.",
+        "Print the folder, or URL, of a published run's scored rows.",
         EXIT_STATUSES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="output folder of pipelines.score")
     parser.add_argument("--run", metavar="RUN_ID", help="another run than the current one")
+    rejected = "print the folder of its rejected rows instead"
+    parser.add_argument("--rejected", action="store_true", help=rejected)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments, unknown = parser.parse_known_args(list(argv))
     parser.refuse_unknown(unknown)

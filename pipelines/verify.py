@@ -15,7 +15,15 @@ from configs.errors import VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.shutdown import end_process
 from storage import files, inputs
-from storage.layout import RunFolder, find_current_run, read_manifest
+from storage.layout import (
+    LINK,
+    SCORED,
+    RunFolder,
+    find_current_run,
+    find_scored,
+    is_part,
+    read_manifest,
+)
 from transforms.batches import ROW_COUNTS
 from transforms.formats.output import find_output_format
 from transforms.output.manifest import content_sha256, describe_schema
@@ -87,7 +95,7 @@ def find_problems(
             yield from _check_schema(run, entry, manifest["schema"])
         yield from _find_strays(run, manifest)
         if is_current:
-            yield from _check_link(run)
+            yield from _check_link(run, manifest)
     except (KeyError, TypeError) as error:
         kind = type(error).__name__
         yield f"_manifest.json is not a manifest: {kind}: {error}"
@@ -222,18 +230,22 @@ def _find_format(path: str) -> str:
 def _find_strays(run: RunFolder, manifest: Manifest) -> Iterator[str]:
     listed = {entry["path"] for entry in manifest["files"]}
     for name in files.list_names(run.published):
-        is_read = name.startswith("part-")
-        if is_read and name not in listed:
+        if is_part(name) and name not in listed:
             yield f"{name}: is not in the manifest, but a reader of part-* would take it"
+    # Some readers take whatever there is in the folder, hidden or not.
+    for name in files.list_names(run.scored):
+        path = f"{SCORED}/{name}"
+        if path not in listed:
+            yield f"{path}: is not in the manifest, but a reader of the folder would take it"
 
 
-def _check_link(run: RunFolder) -> Iterator[str]:
-    link = files.join(run.output, "current")
+def _check_link(run: RunFolder, manifest: Manifest) -> Iterator[str]:
+    link = files.join(run.output, LINK)
     # There are no links in a store.
     if not files.is_local(link):
         return
     target = os.path.realpath(link)
-    if target != os.path.realpath(run.published):
+    if target != os.path.realpath(find_scored(run, manifest)):
         yield "the link `current` does not lead to the run that CURRENT names"
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import errno
 
 from storage import files, stamped
-from storage.layout import CURRENT, LINK, RUNS, RunFolder, is_plain, is_published
+from storage.layout import CURRENT, LINK, RUNS, SCORED, RunFolder, is_plain, is_published
 from storage.lock import hold_current
 
 # Each time somebody else has moved it, so more launchers than that end at one moment.
@@ -101,6 +101,16 @@ def _link_current(run: RunFolder, scratch: str) -> None:
     content = files.read(current) or b""
     run_id = content.decode().strip()
     link = files.join(run.output, LINK)
-    target = f"{RUNS}/{run_id}"
+    target = _find_target(run.output, run_id)
     if files.read_link(link) != target:
         files.link_folder(link, target, scratch)
+
+
+def _find_target(output: str, run_id: str) -> str:
+    """Return where the link leads, seen from the output."""
+    target = f"{RUNS}/{run_id}"
+    named = RunFolder(output, run_id)
+    # A run of an earlier version has no such folder: its parts are in its own.
+    if files.exists(named.scored):
+        target = f"{target}/{SCORED}"
+    return target

@@ -1,17 +1,19 @@
 """Where the files of a run stand, and what readers follow: CURRENT -> manifest -> files.
 
 OUTPUT/CURRENT                        id of the run to read
-OUTPUT/current                        symbolic link to its folder (local disks)
+OUTPUT/current                        symbolic link to its scored rows (local disks)
 OUTPUT/runs/<run_id>/_manifest.json   every file with rows, bytes, sha256; written last
-OUTPUT/runs/<run_id>/part-...         scored rows
+OUTPUT/runs/<run_id>/scored/part-...  scored rows, and nothing else
 OUTPUT/runs/<run_id>/_rejected/...    rejected rows
 OUTPUT/_tmp/<run_id>/                 plan, attempts, done-records, progress; removed once published
 
-A name that begins with _ is skipped by whatever reads a folder of Parquet (pandas, pyarrow, Spark).
-Runs of earlier versions have `manifest.json` and `rejected/`, and are still read.
+Some that read a folder of Parquet skip names that begin with _ (pandas, pyarrow, Spark), others take
+whatever there is, at any depth (Polars, DuckDB's `**`): so scored rows have a folder of their own.
+Runs of earlier versions have their parts beside the manifest, and the oldest ones `manifest.json`
+and `rejected/`; all are still read.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 import json
@@ -26,7 +28,9 @@ from storage.disk import leads_out
 CURRENT = "CURRENT"
 LINK = "current"
 RUNS = "runs"
+SCORED = "scored"
 REJECTED = "_rejected"
+PART_PREFIX = "part-"
 _MANIFEST = "_manifest.json"
 # What runs of earlier versions call them.
 FORMER_REJECTED = "rejected"
@@ -54,6 +58,11 @@ class RunFolder:
     def former_manifest(self) -> str:
         """Return where an earlier version has written the manifest."""
         return f"{self.published}/{_FORMER_MANIFEST}"
+
+    @property
+    def scored(self) -> str:
+        """Return the folder of scored rows, which readers are led to."""
+        return f"{self.published}/{SCORED}"
 
     @property
     def rejected(self) -> str:
@@ -101,6 +110,61 @@ def holds_runs(names: Collection[str]) -> bool:
     (True, False)
     """
     return CURRENT in names and RUNS in names
+
+
+def is_scored_folder(name: str, names: Collection[str]) -> bool:
+    """Tell whether a folder holds the scored rows of a run, all of them.
+
+    Args:
+        name: its name.
+        names: what there is in the folder that it is in.
+
+    >>> is_scored_folder("scored", ["_manifest.json", "scored"])
+    True
+    >>> is_scored_folder("scored", ["scored"])
+    False
+    >>> is_scored_folder("scored", ["_manifest.json", "part-00000-0123456789ab.parquet", "scored"])
+    False
+    """
+    if name != SCORED or _MANIFEST not in names:
+        return False
+    # Beside parts it is no business of an earlier version's run.
+    return not any(map(is_part, names))
+
+
+def is_part(name: str) -> bool:
+    """Tell whether a name is one that publishing gives to files of rows.
+
+    >>> is_part("part-00007-0123456789ab.parquet"), is_part("_manifest.json")
+    (True, False)
+    """
+    return name.startswith(PART_PREFIX)
+
+
+def find_scored(run: RunFolder, manifest: Mapping[str, Any]) -> str:
+    """Return the folder in which the scored rows of a published run are.
+
+    Args:
+        run: the run.
+        manifest: its manifest.
+    """
+    # Earlier versions put them into the run's own folder.
+    if any("/" not in entry["path"] for entry in manifest["files"]):
+        return run.published
+    return run.scored
+
+
+def find_rejected(run: RunFolder, manifest: Mapping[str, Any]) -> str | None:
+    """Return the folder in which the rejected rows of a published run are; None where it has none.
+
+    Args:
+        run: the run.
+        manifest: its manifest.
+    """
+    for entry in manifest["rejected_files"]:
+        folder, _, _ = entry["path"].rpartition("/")
+        return f"{run.published}/{folder}"
+    return None
 
 
 def find_current_run(output: str) -> str | None:
@@ -193,7 +257,7 @@ def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
         run: the run.
         refusal: what to raise.
     """
-    published = (run.published, run.rejected, run.manifest)
+    published = (run.published, run.scored, run.rejected, run.manifest)
     former = (run.former_rejected, run.former_manifest)
     temporary = (run.temporary, run.attempts, run.done, run.progress)
     for url in (*published, *former, *temporary):
@@ -248,9 +312,9 @@ def _parse_manifest(folder: RunFolder, url: str, content: bytes) -> dict[str, An
 
 
 def _is_below_run(path: str) -> bool:
-    # The rejected rows' is the only folder below a run's.
+    # There are no other folders below a run's, and none below these.
     folder, slash, name = path.rpartition("/")
-    if slash and folder not in (REJECTED, FORMER_REJECTED):
+    if slash and folder not in (SCORED, REJECTED, FORMER_REJECTED):
         return False
     return is_plain(name)
 

@@ -6,6 +6,7 @@ root of the pattern:
     x.parquet            read, if the pattern names it or its folder
     _x, .x, x.crc ...    left out, and said; so is all below such a folder
     dt=2026-01-01/       a partition: what is in it is read like what is beside it
+    scored/              beside a run's manifest, too: its scored rows
     late/                refused when it holds files that the pattern does not name, or read with
                          `recursive`
     link -> folder       refused, as a link that leads nowhere is; a link to a file is read
@@ -22,6 +23,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
+from storage.layout import is_scored_folder
 from storage.listing_rules import find_rule, is_partition
 from storage.object_stores import is_object_store, locate
 from storage.patterns import Pattern, Places, is_wild, split_pattern
@@ -185,7 +187,7 @@ def _judge(
         return None
     _refuse_unprintable(path)
     if kind == _FOLDER:
-        is_asked = not is_named or recursive or is_partition(name)
+        is_asked = not is_named or recursive or _belongs(name, listing.names[folder.path])
         unasked = folder.unasked or (None if is_asked else path)
         return _Folder(path, places, is_named, unasked)
     if kind != _FILE:
@@ -195,6 +197,16 @@ def _judge(
         raise _not_asked_for(folder.unasked)
     listing.taken.append(info)
     return None
+
+
+def _belongs(name: str, names: Sequence[str]) -> bool:
+    """Tell whether a folder holds the rows of the one that it is in.
+
+    Args:
+        name: its name.
+        names: what there is beside it.
+    """
+    return is_partition(name) or is_scored_folder(name, names)
 
 
 def _list_folders(fs: Any, folders: Sequence[_Folder]) -> Iterator[list[Info]]:

@@ -126,12 +126,12 @@ def test_what_a_page_shows_works_as_it_is_written(
         run = programs.run(program, *words, cwd=tmp_path)
         assert run.returncode == 0, (program, words, run.stderr)
     queries = [found[1] for line in code_lines(REPOSITORY / f"{page}.md") if (found := _QUERY.search(line))]  # fmt: skip
-    # What `run=$(python -m pipelines.path ...)` stands for.
-    run_folder = f"{tmp_path}/scores/breast_cancer/current"
+    # What `scored=$(python -m pipelines.path ...)` stands for.
+    scored = f"{tmp_path}/scores/breast_cancer/current"
     for query in queries:
         # Nothing is rejected in the samples, so there is no file of rejected rows.
-        if not _is_of_the_user(query) and "/_rejected/" not in query:
-            assert duckdb.sql(query.replace("$run", run_folder)).fetchall()
+        if not _is_of_the_user(query) and "$rejected" not in query:
+            assert duckdb.sql(query.replace("$scored", scored)).fetchall()
     assert shown
 
 

@@ -131,17 +131,15 @@ def say_already_published(plan: Plan, log: RunLog) -> int:
             f"current: readers are led to run {plan.run.run_id} now; "
             f"so far they read run {before}, which stays in its folder",
         )
-    with _telling(log):
-        run, manifest = read_manifest(plan.run.output, plan.run.run_id)
-        log.tell_already_published(run, manifest)
     if log.is_for_people:
         log.say(
             f"already published: run {plan.run.run_id}, the same inputs, model and settings; "
             "nothing to do"
         )
-        file_format = plan.job.sink.format
-        line = summary.reading_line(plan.run, file_format)
-        log.say(line)
+    with _telling(log):
+        run, manifest = read_manifest(plan.run.output, plan.run.run_id)
+        log.tell_already_published(run, manifest)
+        _show_reading_line(plan, run, manifest, log)
     return 0
 
 
@@ -326,6 +324,11 @@ def _show(
     log.say(summary.where_time_went(manifest))
     with _telling(log):
         log.say(summary.first_rows(run, manifest))
-    file_format = plan.job.sink.format
-    line = summary.reading_line(run, file_format)
-    log.say(line)
+    _show_reading_line(plan, run, manifest, log)
+
+
+def _show_reading_line(plan: Plan, run: RunFolder, manifest: summary.Manifest, log: RunLog) -> None:
+    if log.is_for_people:
+        file_format = plan.job.sink.format
+        line = summary.reading_line(run, manifest, file_format)
+        log.say(line)

@@ -226,7 +226,8 @@ def _make_part(
 
 def _find_unit_number(entry: Entry) -> int:
     path = entry["path"]
-    match = _PART.match(path)
+    _, _, name = path.rpartition("/")
+    match = _PART.match(name)
     if match is None:
         raise VerifyError(f"{path}: is not the name of a published file")
     return int(match[1])

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from pipelines.cli.terminal import make_harmless
 from storage import files
-from storage.layout import RunFolder
+from storage.layout import RunFolder, find_scored
 from storage.listing_rules import count_by_rule
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
@@ -114,14 +114,16 @@ def where_time_went(manifest: Manifest) -> str:
     return f"where the time went, all workers together: {took}; {reached}{memory}"
 
 
-def reading_line(run: RunFolder, format: str) -> str:
+def reading_line(run: RunFolder, manifest: Manifest, format: str) -> str:
     """Return the one line that reads the result, on a store too, and whatever is published later.
 
     Args:
         run: the published run.
+        manifest: its manifest.
         format: of its files.
     """
-    folder = shown_path(run.published)
+    scored = find_scored(run, manifest)
+    folder = shown_path(scored)
     path = f"{folder}/*.{format}"
     reader = "read_parquet"
     if format == "csv":

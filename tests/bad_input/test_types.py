@@ -104,7 +104,7 @@ def test_every_type_that_duckdb_writes_is_what_duckdb_reads(
     query = "SELECT {} FROM read_parquet('{}') ORDER BY id"
     expected = duckdb.sql(query.format(texts, tmp_path / "in.parquet")).fetchall()
     assert len(expected) == 3
-    published = outcome.run / "part-*.parquet"
+    published = outcome.run / "scored/*"
     assert duckdb.sql(query.format(texts, published)).fetchall() == expected
 
 
@@ -142,7 +142,7 @@ def test_every_type_that_polars_writes_is_what_polars_reads(
     frame.write_parquet(tmp_path / "in.parquet")
     outcome = score_it(tmp_path / "in.parquet", settings={"source.passthrough": list(columns)})
     assert outcome.status == 0, outcome.error
-    (part,) = outcome.run.glob("part-*.parquet")
+    (part,) = outcome.parts
     published = polars.read_parquet(part)
     for name in ("id", *columns):
         assert published[name].to_list() == frame[name].to_list(), name
@@ -188,7 +188,7 @@ def test_csv_holds_texts_in_any_form_and_nothing_else_is_begun(
     if pa.types.is_nested(FORMS[form].type) or "bytes" in form or "binary" in form:
         outcome.refused("csv cannot hold column 's'", status=2)
         return
-    (part,) = outcome.run.glob("part-*.csv")
+    (part,) = outcome.parts
     found = duckdb.sql(f"SELECT s FROM read_csv('{part}', all_varchar=true) ORDER BY id").fetchall()
     assert [row[0] for row in found] == FORMS[form].to_pylist()
     escaped = {"sink.format": "csv", "sink.escape_formulas": True}
@@ -389,7 +389,7 @@ def test_a_date_that_csv_cannot_hold_costs_its_row(score_it: Score, tmp_path: Pa
     source = shards(tmp_path / "in", far)
     assert score_it(source, settings=CARRY).scored()["s"].combine_chunks().equals(far)
     outcome = score_it(source, settings=CARRY | {"sink.format": "csv"})
-    (part,) = outcome.run.glob("part-*.csv")
+    (part,) = outcome.parts
     assert duckdb.sql(f"SELECT id FROM read_csv('{part}') ORDER BY id").fetchall() == [(0,), (2,)]
     (rejected,) = outcome.rejected()
     assert (rejected["row"], rejected["stage"]) == (1, "postprocess")

@@ -23,7 +23,7 @@ _PLACES = {
     "input": r"in-\d+/part-",
     "done-record": r"out-\d+/_tmp/\w+/done/",
     "attempt": r"out-\d+/_tmp/\w+/attempts/",
-    "published file": r"out-\d+/runs/\w+/part-",
+    "published file": r"out-\d+/runs/\w+/scored/part-",
 }
 _REQUEST = re.compile(
     r'"(\w+) /' + _BUCKET + r'/?(?:\?(?=\S*list-type)\S*?prefix=([^&]*)\S*|(\S*)) HTTP[^"]*" (\d+)'

@@ -188,7 +188,9 @@ def _leftovers(folder: Path, server: Server) -> None:
     _published(folder, server)
     killed = _killed(folder, server)
     shutil.copytree(killed, folder / f"before/_tmp/{DEAD}")
-    for name in ("part-00009-0123456789ab.parquet", "_rejected/part-00009-0123456789ab.parquet"):
+    # The first as an earlier version would have left it.
+    for place in ("", "scored/", "_rejected/"):
+        name = f"{place}part-00009-0123456789ab.parquet"
         stray = folder / f"before/runs/{killed.name}/{name}"
         stray.parent.mkdir(parents=True, exist_ok=True)
         stray.write_bytes(b"stray")

@@ -159,7 +159,7 @@ def test_an_output_that_is_a_file(
 ) -> None:
     """Of the earlier run's output."""
     output = shutil.copytree(earlier, tmp_path / "scores", symlinks=True)
-    for file in (output / "CURRENT", next(output.glob("runs/*/part-*"))):
+    for file in (output / "CURRENT", next(output.glob("runs/*/scored/*"))):
         assert score_here(job, file) == 5
         assert is_one_plain_line(capsys.readouterr().err)
     assert tree(output) == tree(earlier)

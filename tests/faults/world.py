@@ -96,21 +96,22 @@ def read_run(output: Path, run_id: str) -> Seen:
 
 
 def read_link(output: Path) -> str | None:
-    """Name of the folder that the link leads to, all of whose parts can be read; None when there is none."""
+    """Id of the run whose scored rows the link leads to, all of which can be read; None when there is none."""
     try:
         folder = Path(os.path.realpath(output / "current", strict=True))
     except FileNotFoundError:
         return None
-    for part in folder.glob("part-*.parquet"):
+    assert folder.name == "scored"
+    for part in folder.iterdir():
         pq.read_metadata(part)
-    assert (folder / "_manifest.json").exists(), folder
-    return folder.name
+    assert (folder.parent / "_manifest.json").exists(), folder
+    return folder.parent.name
 
 
 def check_every_row_once(output: Path, rows: int, bad: tuple[int, ...] = BAD) -> None:
     """Every id of the input is in exactly one file of scored or rejected rows."""
     run = output / "runs" / (output / "CURRENT").read_text().strip()
-    scored = f"SELECT id FROM read_parquet('{run}/*.parquet')"
+    scored = f"SELECT id FROM read_parquet('{run}/scored/*')"
     rejected = (
         f" UNION ALL SELECT key FROM read_parquet('{run}/_rejected/*.parquet')" if bad else ""
     )

@@ -23,12 +23,12 @@ def publish(
 ) -> None:
     """A run as far as readers look at it: CURRENT, manifest, files."""
     folder = output / "runs/r1"
-    folder.mkdir(parents=True)
+    (folder / "scored").mkdir(parents=True)
     entries = []
     for number, table in enumerate(tables):
-        path = folder / f"part-{number}.{format}"
+        path = folder / f"scored/part-{number}.{format}"
         (pacsv.write_csv if format == "csv" else pq.write_table)(table, path)
-        entries.append({"path": path.name, "rows": table.num_rows})
+        entries.append({"path": f"scored/{path.name}", "rows": table.num_rows})
     schema = [{"name": f.name, "type": str(f.type)} for f in tables[0].schema]
     manifest = {
         "files": entries,
@@ -274,7 +274,7 @@ def test_a_published_file_that_is_gone_is_told(
     tmp_path: Path, run: Callable[..., tuple[int, Any]]
 ) -> None:
     publish(tmp_path / "out", scores([1], ["a"]))
-    (tmp_path / "out/runs/r1/part-0.parquet").unlink()
+    (tmp_path / "out/runs/r1/scored/part-0.parquet").unlink()
     status, error = run(truth(tmp_path / "l.parquet", [1], ["a"]))
     assert (status, "part-0.parquet" in error) == (3, True)
 

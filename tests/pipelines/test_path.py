@@ -32,7 +32,9 @@ def test_the_folder_is_that_of_the_current_run_or_of_the_one_asked_for(
         publish_run(two_units(output, run_id)[0], [], head, 1, 0.0)
     for flags, run_id in (((), "two"), (("--run", "one"), "one"), (("--run", "two"), "two")):
         assert run_program(path.main, [output, *flags]) == 0
-        assert capsys.readouterr() == (f"{output}/runs/{run_id}\n", "")
+        assert capsys.readouterr() == (f"{output}/runs/{run_id}/scored\n", "")
+        assert run_program(path.main, [output, *flags, "--rejected"]) == 0
+        assert capsys.readouterr() == (f"{output}/runs/{run_id}/_rejected\n", "")
 
 
 def test_a_relative_output_gives_a_whole_path(
@@ -41,7 +43,7 @@ def test_a_relative_output_gives_a_whole_path(
     publish_run(two_units(f"{tmp_path}/scores", "one")[0], [], HEAD, 1, 0.0)
     monkeypatch.chdir(tmp_path)
     assert run_program(path.main, ["scores/"]) == 0
-    assert capsys.readouterr().out == f"{tmp_path}/scores/runs/one\n"
+    assert capsys.readouterr().out == f"{tmp_path}/scores/runs/one/scored\n"
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_the_files_of_a_run_that_a_launcher_is_working_on_stay_however_old(outpu
 def test_a_run_half_removed_goes_too(output: Path) -> None:
     (run,) = {mark.parent for mark in output.glob("runs/*/days-40")}
     (run / "_manifest.json").unlink()
-    for file in run.iterdir():
+    for file in run.rglob("*"):
         os.utime(file, (0, 0))
     assert pruned(output, 45) == 0
     assert standing(output) == {"50", "2"}
@@ -154,17 +154,17 @@ def half_published(output: Path) -> RunFolder:
     (folder / "_manifest.json").unlink()
     Path(run.done).mkdir(parents=True)
     Path(run.done_record(0)).touch()
-    for file in (*folder.iterdir(), *Path(run.temporary).rglob("*")):
+    for file in (*folder.rglob("*"), *Path(run.temporary).rglob("*")):
         os.utime(file, (0, 0))
     return run
 
 
 def test_a_run_that_is_being_published_stays_whole_however_old_its_parts(output: Path) -> None:
     run = half_published(output)
-    before = sorted(Path(run.published).iterdir())
+    before = sorted(Path(run.published).rglob("*"))
     with hold(run, "job"):
         assert pruned(output, 1) == 0
-    assert sorted(Path(run.published).iterdir()) == before
+    assert sorted(Path(run.published).rglob("*")) == before
     assert Path(run.done_record(0)).exists()
 
 
@@ -186,7 +186,7 @@ def test_a_killed_publication_is_not_the_way_back(output: Path) -> None:
 
 
 def test_an_output_whose_current_manifest_is_missing_is_left_alone(output: Path) -> None:
-    (output / "current/_manifest.json").unlink()
+    (output / "current/../_manifest.json").unlink()
     assert pruned(output, 1) == 3
     assert standing(output) == {"100", "50", "40", "2"}
 

@@ -55,7 +55,7 @@ def test_polars_finds_the_scored_rows_by_their_pattern(published: Outcome) -> No
 
 
 def test_rejected_rows_can_be_read_as_a_folder_too(published: Outcome) -> None:
-    rejected = pd.read_parquet(published.output / "current/_rejected")
+    rejected = pd.read_parquet(published.run / "_rejected")
     assert rejected["row"].tolist() == [3]
 
 

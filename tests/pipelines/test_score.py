@@ -263,7 +263,7 @@ def test_in_memory_file_system_for_input_model_and_output(run_score: Score) -> N
         run = memory.cat_file("/out/CURRENT").decode().strip()
         rows = sum(
             pq.read_metadata(memory.open(p)).num_rows
-            for p in memory.glob(f"/out/runs/{run}/part-*.parquet")
+            for p in memory.glob(f"/out/runs/{run}/scored/*")
         )
         assert rows == len(shards(Path("samples/breast_cancer/shards")))
         assert (
@@ -374,9 +374,7 @@ def test_bad_rows_are_rejected_one_by_one_and_the_books_balance(
     assert not (tmp_path / "scores/CURRENT").exists()
     assert run_score(*job, str(tmp_path / "bad"), "--set", "errors.max_rejected_rows=3") == 0
     assert run_program(verify.main, [str(tmp_path / "scores")]) == 0
-    (rejected,) = (
-        pq.read_table(p) for p in (tmp_path / "scores/current/_rejected").glob("*.parquet")
-    )
+    (rejected,) = (pq.read_table(p) for p in (tmp_path / "scores").glob("runs/*/_rejected/*"))
     assert rejected["key"].to_pylist() == keys
     assert rejected["row"].to_pylist() == [3, 40, 41]
     assert set(rejected["source"].to_pylist()) == {str(tmp_path / "bad/part-00001.parquet")}
@@ -400,9 +398,7 @@ def test_malformed_csv_rows_are_rejected_with_their_row_numbers(
     job = ("--model", str(breast_cancer / "model"), "--input", str(tmp_path / "bad.csv"), *CSV)
     assert run_score(*job) == 4
     assert run_score(*job, "--set", "errors.max_rejected_percent=5") == 0
-    (rejected,) = (
-        pq.read_table(p) for p in (tmp_path / "scores/current/_rejected").glob("*.parquet")
-    )
+    (rejected,) = (pq.read_table(p) for p in (tmp_path / "scores").glob("runs/*/_rejected/*"))
     assert rejected["row"].to_pylist() == [4, 7]
     assert rejected["key"].to_pylist() == [int(lines[5].split(",")[0]), None]
     assert set(rejected["stage"].to_pylist()) == {"read"}

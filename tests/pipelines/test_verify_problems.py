@@ -12,6 +12,7 @@ import pytest
 from pipelines import verify
 from pipelines.cli.command_line import run_program
 from pipelines.verify import find_problems
+from storage import files
 from storage.layout import RunFolder, read_manifest
 from tests.support.publishing import SCHEMA, two_units
 from transforms.output.manifest import content_sha256, describe_schema
@@ -65,11 +66,11 @@ def test_a_run_that_is_as_published_has_no_problem_and_is_said_to_have_none(
         (add("rows", "in", by=1), ["the books do not balance: ", "the units come to 10 rows in, but the manifest's total is 11"]),
         (add("rows", "filtered", by=-1), ["the books do not balance: ", "the units come to 1 rows filtered, but the manifest's total is 0"]),
         (add("units", 1, "in", by=1), ["b.parquet from row 0: the books of this unit do not balance", "the units come to 11 rows in"]),
-        (add("files", 0, "rows", by=1), ["the files hold 9 scored rows, but the manifest's total is 8", "part-00000-000-"]),
+        (add("files", 0, "rows", by=1), ["the files hold 9 scored rows, but the manifest's total is 8", "scored/part-00000-000-"]),
         (add("rejected_files", 0, "rows", by=-1), ["the files hold 0 rejected rows, but the manifest's total is 1", "_rejected/part-00001-"]),
-        (lambda m: m["files"][0].update(sha256="0" * 64), ["part-00000-000-"]),
-        (lambda m: m["schema"].reverse(), ["part-00000-000-", "part-00000-001-", "part-00001-"]),
-        (lambda m: m["files"].pop(), ["the files hold 4 scored rows", "part-00001-"]),
+        (lambda m: m["files"][0].update(sha256="0" * 64), ["scored/part-00000-000-"]),
+        (lambda m: m["schema"].reverse(), ["scored/part-00000-000-", "scored/part-00000-001-", "scored/part-00001-"]),
+        (lambda m: m["files"].pop(), ["the files hold 4 scored rows", "scored/part-00001-"]),
         (lambda m: m.pop("units"), ["_manifest.json is not a manifest: KeyError: 'units'"]),
         (lambda m: m.update(rows=[]), ["_manifest.json is not a manifest: TypeError: "]),
     ],
@@ -92,16 +93,16 @@ def test_a_list_of_files_that_was_altered_is_told(run: RunFolder) -> None:
 
 
 def first_part(run: RunFolder) -> Path:
-    return min(Path(run.published).glob("part-*"))
+    return min(Path(run.scored).iterdir())
 
 
 def test_what_became_of_a_file_is_told(run: RunFolder) -> None:
     part = first_part(run)
     content = part.read_bytes()
     part.write_bytes(content[:-1] + b"x")
-    assert problems(run) == [f"{part.name}: its content was altered (sha256 differs)"]
+    assert problems(run) == [f"scored/{part.name}: its content was altered (sha256 differs)"]
     part.unlink()
-    assert problems(run) == [f"{part.name}: is missing"]
+    assert problems(run) == [f"scored/{part.name}: is missing"]
     part.write_bytes(content)
     assert problems(run) == []
 
@@ -112,16 +113,24 @@ def test_a_file_of_other_rows_than_its_digest_stands_for_is_told(run: RunFolder)
     pq.write_table(pq.read_table(part).slice(0, 2), part)
 
     def trust(manifest: dict[str, Any]) -> None:
-        (entry,) = (e for e in manifest["files"] if e["path"] == part.name)
+        (entry,) = (e for e in manifest["files"] if e["path"] == f"scored/{part.name}")
         entry["sha256"] = verify.files.compute_sha256(str(part))
 
-    assert problems(run, trust) == [f"{part.name}: does not hold 3 rows"]
+    assert problems(run, trust) == [f"scored/{part.name}: does not hold 3 rows"]
 
 
 def test_a_stranger_that_readers_would_take_is_told(run: RunFolder) -> None:
     for name in ("part-9.parquet", "notes.txt", "_SUCCESS"):
         pq.write_table(pa.table({"id": [1]}), Path(run.published) / name)
     told = "part-9.parquet: is not in the manifest, but a reader of part-* would take it"
+    assert problems(run) == [told]
+
+
+@pytest.mark.parametrize("name", ["part-9.parquet", "notes.txt", "_SUCCESS", ".DS_Store", "more/x"])
+def test_whatever_is_beside_the_scored_rows_is_told(name: str, run: RunFolder) -> None:
+    files.create(f"{run.scored}/{name}", b"x")
+    path = f"scored/{name.partition('/')[0]}"
+    told = f"{path}: is not in the manifest, but a reader of the folder would take it"
     assert problems(run) == [told]
 
 

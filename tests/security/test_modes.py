@@ -50,9 +50,9 @@ def test_scores_and_packages_are_private_and_metrics_are_not(
         str(path.relative_to(tmp_path)): oct(stat.S_IMODE(path.stat().st_mode)) for path in written
     }
     parts = [Path(name) for name in modes if "/part-" in name]
-    assert sorted((path.parent.name == "_rejected", path.suffix) for path in parts) == [
-        (False, f".{format}"),
-        (True, ".parquet"),
+    assert sorted((path.parent.name, path.suffix) for path in parts) == [
+        ("_rejected", ".parquet"),
+        ("scored", f".{format}"),
     ]
     assert len(modes) >= 8
     assert set(modes.values()) == {"0o640"}, modes

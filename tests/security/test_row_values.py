@@ -106,7 +106,7 @@ def run(
 
 def rejected(folder: Path) -> pa.Table:
     return pa.concat_tables(
-        [pq.read_table(path) for path in sorted((folder / "scores/current/_rejected").iterdir())]
+        [pq.read_table(path) for path in sorted((folder / "scores").glob("runs/*/_rejected/*"))]
     )
 
 

@@ -24,6 +24,7 @@ def at(seconds: float) -> datetime:
 
 def published(output: object, run_id: str) -> RunFolder:
     run = RunFolder(str(output), run_id)
+    files.make_folder(run.scored)
     files.create(run.manifest, b"{}")
     return run
 
@@ -43,7 +44,7 @@ def test_the_latest_plan_decides_in_whatever_order_they_come(
         assert newer == (leader if stays else None)
         leader, decided = (leader if stays else run_id), max(planned, decided)
         assert find_current_run(str(output)) == leader
-        assert os.readlink(output / "current") == f"runs/{leader}"
+        assert os.readlink(output / "current") == f"runs/{leader}/scored"
     assert sorted(os.listdir(output)) == ["CURRENT", "current", "runs"]
 
 
@@ -62,7 +63,7 @@ def test_what_is_written_by_hand_is_decided_then(tmp_path: Path) -> None:
     (tmp_path / "CURRENT").write_text("older\n")
     assert make_current(newer, began - timedelta(hours=1)) == "older"
     assert find_current_run(str(tmp_path)) == "older"
-    assert os.readlink(tmp_path / "current") == "runs/older"
+    assert os.readlink(tmp_path / "current") == "runs/older/scored"
     assert make_current(newer, take_plan_time(str(tmp_path))) is None
     assert make_current(older, began) == "newer"
 
@@ -72,7 +73,7 @@ def test_readers_that_have_nothing_to_stay_with_are_led_on(content: bytes, tmp_p
     (tmp_path / "CURRENT").write_bytes(content)
     assert make_current(published(tmp_path, "one"), at(0)) is None
     assert (tmp_path / "CURRENT").read_text() == "one\n"
-    assert (tmp_path / "current").resolve() == tmp_path / "runs/one"
+    assert (tmp_path / "current").resolve() == tmp_path / "runs/one/scored"
 
 
 def test_a_plan_is_later_than_what_decided_current_whatever_the_clocks_say(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_a_holder_that_was_stopped_loses_the_lock_and_replaces_nothing(
     monkeypatch.setattr(module, step, stop)
     assert make_current(older, at(0)) == "newer"
     assert find_current_run(str(tmp_path)) == "newer"
-    assert os.readlink(tmp_path / "current") == "runs/newer"
+    assert os.readlink(tmp_path / "current") == "runs/newer/scored"
     assert sorted(os.listdir(tmp_path)) == ["CURRENT", "current", "runs"]
 
 

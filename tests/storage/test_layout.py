@@ -15,6 +15,7 @@ def test_places_of_a_run(output: str) -> None:
     run, root = RunFolder(output, "abc"), output.rstrip("/")
     assert run.manifest == f"{root}/runs/abc/_manifest.json"
     assert run.published == f"{root}/runs/abc"
+    assert run.scored == f"{root}/runs/abc/scored"
     temporary = f"{root}/_tmp/abc"
     assert run.temporary == temporary
     assert (run.plan, run.attempts, run.done, run.progress, run.lock) == tuple(
@@ -90,6 +91,9 @@ def test_a_current_that_leads_elsewhere_is_refused(name: str, tmp_path: Path) ->
     "path",
     [
         *HOSTILE,
+        "scored/../x",
+        "scored/scored/x",
+        "scored/.x",
         "_rejected/../x",
         "_rejected/_rejected/x",
         "rejected/../x",
@@ -125,15 +129,20 @@ def test_what_is_no_manifest_is_refused(content: bytes, tmp_path: Path) -> None:
         "runs/one",
         "runs/one/_rejected",
         "runs/one/_manifest.json",
-        "runs/one/part-0.parquet",
+        "runs/one/scored",
+        "runs/one/scored/part-0.parquet",
+        "runs/one/part-1.parquet",
         "_tmp",
     ],
 )
 def test_links_that_lead_out_of_the_output_are_refused(link: str, tmp_path: Path) -> None:
     output, elsewhere = tmp_path / "scores", tmp_path / "elsewhere"
-    files.create(f"{output}/runs/one/_manifest.json", b'{"files": [{"path": "part-0.parquet"}]}')
+    listed = [{"path": name} for name in ("scored/part-0.parquet", "part-1.parquet")]
+    content = json.dumps({"files": listed}).encode()
+    files.create(f"{output}/runs/one/_manifest.json", content)
     files.create(f"{output}/runs/one/_rejected/part-0.parquet", b"")
-    files.create(f"{output}/runs/one/part-0.parquet", b"")
+    files.create(f"{output}/runs/one/scored/part-0.parquet", b"")
+    files.create(f"{output}/runs/one/part-1.parquet", b"")
     files.create(f"{output}/_tmp/one/plan.json", b"")
     read_manifest(str(output), "one")
     (output / link).rename(elsewhere)

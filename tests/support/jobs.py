@@ -61,12 +61,15 @@ class Outcome:
         """The manifest of the current run."""
         return json.loads((self.run / "_manifest.json").read_text())
 
+    @property
+    def parts(self) -> list[Path]:
+        """The files of scored rows, in the order of their names."""
+        return sorted((self.run / "scored").iterdir())
+
     def scored(self) -> pa.Table:
         """Return the published rows, in the order of the files that hold them."""
         assert self.status == 0, self.error
-        return pa.concat_tables(
-            [pq.read_table(path) for path in sorted(self.run.glob("part-*.parquet"))]
-        )
+        return pa.concat_tables([pq.read_table(path) for path in self.parts])
 
     def rows(self) -> pa.Table:
         """Return the published rows, in the order of their `id`."""

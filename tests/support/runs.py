@@ -7,9 +7,19 @@ from typing import Any
 import pandas as pd
 
 
+def current_run(output: Path) -> Path:
+    """Return the folder of the current run."""
+    return output / "runs" / (output / "CURRENT").read_text().strip()
+
+
+def parts(output: Path) -> list[Path]:
+    """Return the files of scored rows of the current run, in the order of their names."""
+    return sorted((current_run(output) / "scored").iterdir())
+
+
 def published(output: Path) -> dict[str, bytes]:
     """Return every file of the current run, by name, but for the manifest, which holds times."""
-    run = output / "runs" / (output / "CURRENT").read_text().strip()
+    run = current_run(output)
     return {
         str(p.relative_to(run)): p.read_bytes()
         for p in sorted(run.rglob("*"))
@@ -19,7 +29,7 @@ def published(output: Path) -> dict[str, bytes]:
 
 def manifest(output: Path) -> dict[str, Any]:
     """Return the manifest of the current run."""
-    return json.loads((output / "current/_manifest.json").read_text())
+    return json.loads((current_run(output) / "_manifest.json").read_text())
 
 
 def table(output: Path) -> pd.DataFrame:

@@ -67,7 +67,8 @@ def check_published(output: str, run: RunFolder) -> dict[str, Any]:
     assert set(tree(run.published)) == {e["path"] for e in listed} | {"_manifest.json"}
     assert not files.exists(run.temporary)
     if files.is_local(output):
-        assert (Path(output) / "current").resolve() == Path(run.published).resolve()
+        assert os.readlink(f"{output}/current") == f"runs/{run.run_id}/scored"
+        assert os.listdir(f"{output}/current") == os.listdir(run.scored)
     return manifest
 
 
@@ -78,7 +79,8 @@ def test_a_run_is_published_whole(output: str) -> None:
     assert manifest["rows"] == {"in": 10, "scored": 8, "filtered": 1, "rejected": 1}
     assert [e["rows"] for e in manifest["files"]] == [3, 1, 4]
     names = [e["path"].rsplit("-", 1)[0] for e in manifest["files"] + manifest["rejected_files"]]
-    assert names == ["part-00000-000", "part-00000-001", "part-00001", "_rejected/part-00001"]
+    scored = [f"scored/part-{place}" for place in ("00000-000", "00000-001", "00001")]
+    assert names == [*scored, "_rejected/part-00001"]
     digests = [e["sha256"][:12] for e in manifest["files"] + manifest["rejected_files"]]
     assert [
         e["path"].removeprefix(f"{name}-")
@@ -202,9 +204,10 @@ def steps_until(run: RunFolder, parts: list[WrittenPart], stop: int) -> None:
     """The steps of publishing, one by one, up to the `stop`-th: where a crash may be."""
     chosen = choose_parts(run, [make_unit(0, 5, "a.parquet"), make_unit(1, 5, "b.parquet")], parts)
     if stop == 0:
-        files.make_folder(run.published)
+        files.make_folder(run.scored)
         file = chosen[0].scored[0]
-        _give_name(run, Move(file, f"part-00000-000-{file.sha256[:12]}.parquet"))
+        name = f"part-00000-000-{file.sha256[:12]}.parquet"
+        _give_name(run, Move(file, f"scored/{name}", name))
         return
     entries = move_files(run, chosen)
     if stop == 1:
@@ -229,9 +232,8 @@ def test_publishing_goes_on_after_a_crash_between_any_two_steps(output: str, sto
 
 def test_strays_of_an_interrupted_publication_are_removed(output: str) -> None:
     run, parts = two_units(output)
-    files.make_folder(f"{run.published}/_rejected")
-    files.put(f"{run.published}/part-00009-0123456789ab.parquet", b"stray")
-    files.put(f"{run.published}/_rejected/part-00009-0123456789ab.parquet", b"stray")
+    for folder in ("", "/scored", "/_rejected"):
+        files.put(f"{run.published}{folder}/part-00009-0123456789ab.parquet", b"stray")
     publish_run(run, parts, HEAD, 1, 0.0)
     check_published(output, run)
 
@@ -240,7 +242,7 @@ def test_strays_of_a_publication_that_was_killed_once_its_manifest_stood_are_rem
     output: str,
 ) -> None:
     run, _ = publish_two(output)
-    files.put(f"{run.published}/part-00009-0123456789ab.parquet", b"stray")
+    files.put(f"{run.scored}/part-00009-0123456789ab.parquet", b"stray")
     assert publish_run(run, [], HEAD, 1, 0.0).rows_in == 10
     check_published(output, run)
 
@@ -259,7 +261,7 @@ def test_another_content_first_is_refused_and_stands(output: str) -> None:
     ):
         publish_run(run, late(), HEAD, 1, 0.0)
     assert files.read(run.manifest) == other
-    assert [name for name in files.list_names(run.published) if name.startswith("part-")] == []
+    assert files.list_names(run.scored) == []
     assert find_current_run(output) is None
 
 
@@ -434,11 +436,13 @@ def test_the_digest_of_the_content_does_not_depend_on_order_and_sees_every_field
         assert content_sha256([{**entries[0], field: 9}, entries[1]]) != digest
 
 
-@pytest.mark.parametrize("link", ["runs", "runs/run1", "_tmp/run1/attempts", "attempt"])
+@pytest.mark.parametrize(
+    "link", ["runs", "runs/run1", "runs/run1/scored", "_tmp/run1/attempts", "attempt"]
+)
 def test_nothing_is_published_through_links_out_of_the_output(link: str, tmp_path: Path) -> None:
     output, elsewhere = tmp_path / "scores", tmp_path / "elsewhere"
     run, parts = two_units(str(output))
-    files.make_folder(run.published)
+    files.make_folder(run.scored)
     place = Path(run.attempts, parts[1].scored[0].path) if link == "attempt" else output / link
     place.rename(elsewhere)
     place.symlink_to(elsewhere)
@@ -447,7 +451,7 @@ def test_nothing_is_published_through_links_out_of_the_output(link: str, tmp_pat
         publish_run(run, parts, HEAD, 1, 0.0)
     assert not (output / "CURRENT").exists()
     assert elsewhere.is_file() or tree(str(elsewhere)) == before
-    assert not list(output.glob("runs/run1/part-*")), "refused before anything is moved"
+    assert not list(output.glob("runs/run1/**/part-*")), "refused before anything is moved"
 
 
 def test_published_files_and_folders_are_for_owner_and_group(tmp_path: Path) -> None:

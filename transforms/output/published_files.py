@@ -11,11 +11,19 @@ from typing import Any
 
 from configs.errors import PublishError
 from storage import files
-from storage.layout import FORMER_REJECTED, REJECTED, RunFolder, refuse_link
+from storage.layout import (
+    FORMER_REJECTED,
+    PART_PREFIX,
+    REJECTED,
+    SCORED,
+    RunFolder,
+    find_scored,
+    is_part,
+    refuse_link,
+)
 from transforms.batches import WrittenFile, WrittenPart
 from transforms.output.many_requests import call_for_each
 
-_PART_PREFIX = "part-"
 # 48 bits tell two contents of one unit apart: they will not agree in them by chance.
 _DIGEST_DIGITS = 12
 
@@ -25,10 +33,15 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Move:
-    """A stored file, and the name that it gets below the run's folder."""
+    """A stored file, and the name that it gets below the run's folder.
+
+    Attributes:
+        former_name: what earlier versions named it there.
+    """
 
     file: WrittenFile
     name: str
+    former_name: str
 
 
 def move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[Entry]]:
@@ -54,7 +67,7 @@ def move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[E
         stored = _locate_stored(run, move)
         refuse_link(run, stored, PublishError)
 
-    folders = [run.published]
+    folders = [run.published, run.scored]
     if rejected:
         folders.append(run.rejected)
     for folder in folders:
@@ -87,16 +100,27 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
 
     present = files.list_names(run.published)
     # An earlier version may have begun this publication, or made it.
-    for folder in (REJECTED, FORMER_REJECTED):
-        rejected = files.list_names(files.join(run.published, folder))
-        present += [f"{folder}/{name}" for name in rejected]
+    for folder in (SCORED, REJECTED, FORMER_REJECTED):
+        names = files.list_names(files.join(run.published, folder))
+        present += [f"{folder}/{name}" for name in names]
     for name in present:
         base_name = name.rpartition("/")[2]
         # Anything but a part is not of this program's making, or is the manifest.
-        is_part = base_name.startswith(_PART_PREFIX)
-        if is_part and name not in listed:
+        if is_part(base_name) and name not in listed:
             url = files.join(run.published, name)
             files.remove(url)
+    _remove_empty_scored(run, manifest)
+
+
+def _remove_empty_scored(run: RunFolder, manifest: Mapping[str, Any]) -> None:
+    """Remove the folder of scored rows from the run of an earlier version, which has none.
+
+    So that no reader is led there.
+    """
+    is_wanted = find_scored(run, manifest) == run.scored
+    if is_wanted or files.list_names(run.scored):
+        return
+    files.remove(run.scored)
 
 
 def _name_scored(parts: Sequence[WrittenPart]) -> Iterator[Move]:
@@ -114,7 +138,8 @@ def _name_scored(parts: Sequence[WrittenPart]) -> Iterator[Move]:
                 place += f"-{number:03d}"
             suffix = file.path.rsplit(".", 1)[1]
             digest = _shorten_digest(file)
-            yield Move(file, f"{_PART_PREFIX}{place}-{digest}.{suffix}")
+            name = f"{PART_PREFIX}{place}-{digest}.{suffix}"
+            yield Move(file, f"{SCORED}/{name}", former_name=name)
 
 
 def _name_rejected(parts: Sequence[WrittenPart]) -> Iterator[Move]:
@@ -122,8 +147,9 @@ def _name_rejected(parts: Sequence[WrittenPart]) -> Iterator[Move]:
         for file in part.rejected:
             digest = _shorten_digest(file)
             number = f"{part.unit:05d}"
-            name = f"{_PART_PREFIX}{number}-{digest}.parquet"
-            yield Move(file, f"{REJECTED}/{name}")
+            name = f"{PART_PREFIX}{number}-{digest}.parquet"
+            former_name = f"{FORMER_REJECTED}/{name}"
+            yield Move(file, f"{REJECTED}/{name}", former_name)
 
 
 def _shorten_digest(file: WrittenFile) -> str:
@@ -138,11 +164,19 @@ def _locate_published(run: RunFolder, move: Move) -> str:
     return files.join(run.published, move.name)
 
 
+def _locate_former(run: RunFolder, move: Move) -> str:
+    return files.join(run.published, move.former_name)
+
+
 def _give_name(run: RunFolder, move: Move) -> Entry:
     """Move one file, and return its entry of the manifest."""
     stored = _locate_stored(run, move)
     published = _locate_published(run, move)
-    files.move(stored, published)
+    try:
+        files.move(stored, published)
+    except FileNotFoundError:
+        # Where an earlier version, which was killed, has begun to publish this run.
+        files.move(_locate_former(run, move), published)
     file = move.file
     return {
         "path": move.name,
@@ -158,10 +192,13 @@ def _forget_units_without_files(run: RunFolder, moves: Sequence[Move]) -> None:
     So the next run writes them again.
     """
     for move in moves:
-        stored = _locate_stored(run, move)
-        is_stored = files.exists(stored)
         # Under its final name where this launcher, or another one, has moved it already.
-        if is_stored or files.exists(_locate_published(run, move)):
+        places = (
+            _locate_stored(run, move),
+            _locate_published(run, move),
+            _locate_former(run, move),
+        )
+        if any(map(files.exists, places)):
             continue
         # The name of an attempt's file begins with the number of its unit.
         number, _, _ = move.file.path.partition("-")

@@ -24,6 +24,7 @@ from pipelines.scoring.progress import shown_progress
 from storage.layout import RunFolder
 from tests.pipelines.json_lines import lines_of
 from tests.support.programs import Programs, start_program
+from tests.support.runs import manifest
 
 JSON = "--log_format=json"
 
@@ -100,7 +101,7 @@ def test_a_published_run_tells_its_plan_and_its_totals(programs: Programs, tmp_p
     }
     expected |= {"files": len(list((tmp_path / "scores/current").glob("part-*")))}
     assert expected.items() <= lines[-1].items()
-    published = json.loads((tmp_path / "scores/current/_manifest.json").read_text())
+    published = manifest(tmp_path / "scores")
     assert lines[-1]["stage_seconds"] == {
         stage: entry["seconds"] for stage, entry in published["stages"].items()
     }

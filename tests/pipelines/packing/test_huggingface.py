@@ -60,7 +60,7 @@ def score(tmp_path: Path, tell: Tell, run_score: Callable[..., int]) -> Callable
     def run(*flags: str) -> pa.Table:
         tell(*flags)
         assert run_score("--config", str(tmp_path / "m.job.yaml")) == 0
-        files = sorted((tmp_path / "scores").glob("runs/*/*.parquet"))
+        files = sorted((tmp_path / "scores").glob("current/*"))
         return pa.concat_tables(pq.read_table(file) for file in files).sort_by("id")
 
     return run

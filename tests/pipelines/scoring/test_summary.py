@@ -51,7 +51,7 @@ def test_on_a_store_it_names_what_is_there(job: Path) -> None:
     output = f"memory://{uuid.uuid4().hex}"
     found = re.search("'(.+)/[*].parquet'", last_line(job, output))
     assert found is not None
-    assert "_manifest.json" in files.list_names(found[1])
+    assert len(files.list_names(found[1])) == 1
 
 
 def lines_of_table(text: str) -> dict[str, str]:
@@ -128,11 +128,11 @@ def test_a_stage_is_shown_from_half_a_millisecond_on(
 def publish_parts(folder: Path, *tables: pa.Table) -> tuple[RunFolder, dict[str, Any]]:
     """Return a run, as far as its first rows are concerned, and its manifest."""
     run = RunFolder(str(folder), "r1")
-    Path(run.published).mkdir(parents=True)
+    Path(run.scored).mkdir(parents=True)
     entries = []
     for number, table in enumerate(tables):
-        pq.write_table(table, f"{run.published}/part-{number}.parquet")
-        entries.append({"path": f"part-{number}.parquet", "rows": table.num_rows})
+        pq.write_table(table, f"{run.scored}/part-{number}.parquet")
+        entries.append({"path": f"scored/part-{number}.parquet", "rows": table.num_rows})
     return run, {"files": entries}
 
 

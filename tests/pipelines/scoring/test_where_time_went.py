@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.scoring import summary as report
-from storage import files
 from tests.support.runs import manifest, published
 from transforms import publish
 from transforms.timing import STAGES
@@ -196,6 +195,6 @@ def test_the_second_launcher_leaves_what_the_first_one_told(
     run_score: Score, tmp_path: Path
 ) -> None:
     assert run_score(*SMALL, ONE_WORKER) == 0
-    before = files.read(str(tmp_path / "scores/current/_manifest.json"))
+    before = manifest(tmp_path / "scores")
     assert run_score(*SMALL) == 0
-    assert files.read(str(tmp_path / "scores/current/_manifest.json")) == before
+    assert manifest(tmp_path / "scores") == before
