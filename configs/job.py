@@ -163,7 +163,7 @@ class Preprocess(_Section, Generic[StepT]):
         for number, step in enumerate(steps):
             if not step.is_fitted:
                 raise ValueError(
-                    f"step {number} ({step.step}) must state its values; "
+                    f"step {number} ({step.step}) must name its columns and state its values; "
                     "only a model package carries fitted ones"
                 )
         return steps

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from configs.job import Name, Names, StepT, Url, Version
+from configs.missing import Missing, refuse_contradictions
 
 Scalar: TypeAlias = bool | int | float | str
-Missing: TypeAlias = Literal["error", "reject", "fill"]
 
 
 # Models that other libraries trained, by the flag that names their file.
@@ -43,8 +43,10 @@ class PackagingJob(BaseModel, Generic[StepT]):
         key: column that names a row; no model column.
         label: column of the sample that the model must not see.
         columns: what the model sees, in this order; by default all columns but key and label.
-        missing: what a missing value does: `reject` its row, stop with an `error`, or `fill` where a
-            step fills it.
+        missing: what a missing value does: `reject` its row (the default), stop with an `error`, or
+            `fill` where a step fills it, or the model takes it; a word for all columns, or words by
+            column and one for all others, `{default: fill, age: reject}`. What a `fill` step fills
+            needs no word.
         fill: columns whose missing values are replaced, each with its value.
         preprocess: steps from the columns to what the network takes; those with values to be fitted
             are fitted on the sample.
@@ -81,7 +83,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     key: str | None = None
     label: str | None = None
     columns: OneOrMore | None = None
-    missing: Missing = "reject"
+    missing: Missing = {}
     fill: dict[str, Scalar] = {}
     preprocess: tuple[StepT, ...] = ()
     inputs: dict[str, str | SomeNames] = {}
@@ -137,6 +139,11 @@ class PackagingJob(BaseModel, Generic[StepT]):
             )
         if self.text and self.image:
             raise ValueError("huggingface takes texts or pictures, and the job names both")
+        return self
+
+    @model_validator(mode="after")
+    def _says_one_thing_of_a_missing_value(self) -> "PackagingJob[StepT]":
+        refuse_contradictions(self.missing, self.fill)
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from configs.job import Count, Name, Names, StepT, Url, Version
+from configs.missing import Missing, list_exceptions, refuse_contradictions
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
@@ -24,7 +25,10 @@ class Data(_Section):
         label: column to predict.
         labels: its values by class number; for two, [negative, positive].
         features: columns that the model sees, in this order; by default all others.
-        missing: what a missing feature does when the model scores.
+        missing: what a missing feature does when the model scores: `reject` its row, stop with an
+            `error` (the default), or `fill` where a step fills it; a word for all features, or words
+            by feature and one for all others, `{default: fill, age: reject}`. What a `fill` step
+            fills needs no word. Training takes no row with a missing feature that nothing fills.
         fill: features whose missing values are replaced instead, each with its value.
     """
 
@@ -33,12 +37,13 @@ class Data(_Section):
     label: str
     labels: Names = Field(min_length=2)
     features: SomeNames | None = None
-    missing: Literal["error", "reject"] = "error"
+    missing: Missing = {}
     fill: dict[str, Scalar] = {}
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> "Data":
         _refuse_doubles("labels", self.labels)
+        refuse_contradictions(self.missing, self.fill)
         # By default the features are all columns but key and label, and any of those may be filled.
         if self.features is None:
             return self
@@ -50,9 +55,11 @@ class Data(_Section):
                 f"features must not hold {hidden.pop()!r}: "
                 "a model that sees key or label learns nothing"
             )
-        unknown = set(self.fill) - features
-        if unknown:
-            raise ValueError(f"fill names {unknown.pop()!r}, which is not one of features")
+        named = {"fill": list(self.fill), "missing": list_exceptions(self.missing)}
+        for field, names in named.items():
+            for name in names:
+                if name not in features:
+                    raise ValueError(f"{field} names {name!r}, which is not one of features")
         return self
 
 

@@ -23,6 +23,7 @@ _NEEDS = {
     "scikit-learn": "skl2onnx",
     "XGBoost": "xgboost",
     "LightGBM": "lightgbm",
+    "Thirty columns": "xgboost",
     "torchvision": "torchvision",
     "timm": "timm",
     "Hugging Face": "transformers",

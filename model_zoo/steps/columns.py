@@ -24,6 +24,13 @@ def to_arrow(column: Column) -> pa.Array:
     return pa.array(column)
 
 
+def to_arrow_type(column: Column) -> pa.DataType:
+    """Return the Arrow type of a column's values."""
+    if isinstance(column, np.ndarray):
+        return pa.from_numpy_dtype(column.dtype)
+    return column.type
+
+
 def decode_dictionary(array: pa.Array) -> pa.Array:
     """Return a dictionary-encoded array as plain values, and any other as it is."""
     if pa.types.is_dictionary(array.type):

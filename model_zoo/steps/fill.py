@@ -8,16 +8,18 @@ from pydantic import model_validator
 
 from configs.errors import JobError
 from model_zoo.steps.arrays import fill_missing, get_column
-from model_zoo.steps.columns import Columns, NewColumns, Scalar
+from model_zoo.steps.columns import Columns, NewColumns, Scalar, is_number, to_arrow
 from model_zoo.steps.fitting import present_values, training_column
 from model_zoo.steps.step import ColumnNames, StepModel
+
+_OF_NUMBERS = ("mean", "median")
 
 
 class Fill(StepModel):
     """Replace missing values (null; in floating columns NaN too) by one value per column.
 
     `strategy` is what training fits with scikit-learn's SimpleImputer; `constant` takes `values` as
-    written.
+    written. Integers whose mean or median has a fraction become float64, as scikit-learn makes them.
     """
 
     step: Literal["fill"]
@@ -27,7 +29,11 @@ class Fill(StepModel):
 
     @property
     def is_fitted(self) -> bool:
-        return self.values is not None
+        return super().is_fitted and self.values is not None
+
+    @property
+    def per_column(self) -> tuple[str, ...]:
+        return ("values",)
 
     @model_validator(mode="after")
     def _one_value_each(self) -> "Fill":
@@ -44,11 +50,16 @@ class Fill(StepModel):
         return self
 
     def apply(self, columns: Columns, rows: int) -> NewColumns:
-        """Return the columns without missing values; their types stay."""
+        """Return the columns without missing values."""
         result: NewColumns = {}
         for name, value in zip(self.columns, self.values or (), strict=True):
-            column = get_column(columns, name, self.step)
-            result[name] = fill_missing(column, value)
+            column = to_arrow(get_column(columns, name, self.step))
+            if self.strategy in _OF_NUMBERS and _has_fraction(value):
+                column = _widen(column)
+            try:
+                result[name] = fill_missing(column, value)
+            except JobError as error:
+                raise JobError(f"preprocess step fill: column {name!r}: {error}") from error
         return result
 
     def fit(self, columns: Columns) -> Self:
@@ -67,6 +78,12 @@ class Fill(StepModel):
         given = get_column(columns, name, self.step)
         column = training_column(given, name, self.step)
         present = present_values(column, name, self.step)
+        if self.strategy in _OF_NUMBERS and not is_number(column.type):
+            raise JobError(
+                f"preprocess step fill: strategy {self.strategy} is for numbers, and column "
+                f"{name!r} is of type {column.type}; columns: numbers stands for those that are, "
+                "and strategy most_frequent suits any type"
+            )
         dtype: type = np.float64
         missing: float | None = np.nan
         # Any value may be the most frequent one, texts too; means and medians are of numbers.
@@ -80,6 +97,9 @@ class Fill(StepModel):
             table = values.reshape(-1, 1)
             imputer.fit(table)
             value = imputer.statistics_[0]
+            # 1.5 takes no place in a column of integers, which `apply` widens for it.
+            if _has_fraction(value) and not pa.types.is_floating(column.type):
+                return float(value)
             # Not pa.scalar(value, type): that cuts 1.5 down to an integer column's 1, in silence.
             exact = pa.scalar(value)
             scalar: Scalar = exact.cast(column.type).as_py()
@@ -89,3 +109,15 @@ class Fill(StepModel):
                 f"of type {column.type}: {error}"
             ) from error
         return scalar
+
+
+def _has_fraction(value: object) -> bool:
+    return isinstance(value, float) and not value.is_integer()
+
+
+def _widen(column: pa.Array) -> pa.Array:
+    """Return integers and booleans as float64, and other columns as they are."""
+    if pa.types.is_floating(column.type):
+        return column
+    # Integers beyond 2**53 are rounded, as `standardise` and scikit-learn round them.
+    return column.cast(pa.float64(), safe=False)

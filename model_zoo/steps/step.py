@@ -9,8 +9,10 @@ run the very same code, and none makes a Python object per row (images and user 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Protocol, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator, model_validator
 
+from configs.errors import JobError
+from model_zoo.steps.chosen_columns import ArrowTypes, ChosenColumns, read_columns
 from model_zoo.steps.columns import Columns, NewColumns
 
 
@@ -22,9 +24,11 @@ def _refuse_repeated(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Widths: TypeAlias = Mapping[str, int]
 # A step without columns would do nothing, in silence.
-AnyColumnNames = Annotated[tuple[str, ...], Field(min_length=1)]
+_SomeNames = Annotated[tuple[str, ...], Field(min_length=1)]
+# Or a word, which stands for names once these are known.
+AnyColumnNames = Annotated[_SomeNames, WrapValidator(read_columns)]
 # Of a step that replaces columns, the second word about one would undo the first.
-ColumnNames = Annotated[AnyColumnNames, AfterValidator(_refuse_repeated)]
+ColumnNames = Annotated[_SomeNames, AfterValidator(_refuse_repeated), WrapValidator(read_columns)]
 
 
 class Step(Protocol):
@@ -94,9 +98,16 @@ class StepModel(BaseModel):
 
     @property
     def is_fitted(self) -> bool:
-        """Tell whether every fitted value is there."""
+        """Tell whether its columns have names, and every fitted value is there."""
+        if isinstance(getattr(self, "columns", ()), ChosenColumns):
+            return False
         state = [getattr(self, name) for name in self.fitted]
         return None not in state
+
+    @property
+    def per_column(self) -> tuple[str, ...]:
+        """Return the fields of one entry per column; of a word, one for each that it stands for."""
+        return self.fitted
 
     @model_validator(mode="after")
     def _has_one_entry_per_column(self) -> Self:
@@ -110,6 +121,33 @@ class StepModel(BaseModel):
                     f"{len(columns)} columns, {len(entries)} entries"
                 )
         return self
+
+    def name_columns(self, types: ArrowTypes) -> Self:
+        """Return the step with the names of its columns in place of a word.
+
+        Args:
+            types: of the columns that it may stand for, by name.
+
+        Raises:
+            JobError: it stands for none of them.
+        """
+        word = getattr(self, "columns", ())
+        if not isinstance(word, ChosenColumns):
+            return self
+        names = word.choose(types)
+        step: Any = self
+        if not names:
+            kinds = ", ".join(sorted({str(dtype) for dtype in types.values()}))
+            raise JobError(
+                f"preprocess step {step.step}: columns: {word[0]} stands for none of the "
+                f"{len(types)} columns, which are of type {kinds}; name columns, or leave it out"
+            )
+        changes: dict[str, tuple[Any, ...]] = {"columns": names}
+        for field in self.per_column:
+            entries = getattr(self, field)
+            if entries is not None:
+                changes[field] = entries * len(names)
+        return self.model_copy(update=changes)
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
         """Return nothing: most steps leave columns as wide as they are."""

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from model_zoo.piece_watch import run_watched
 from model_zoo.steps.cast import Cast
-from model_zoo.steps.columns import Column, Columns, NewColumns
+from model_zoo.steps.columns import Column, Columns, NewColumns, to_arrow_type
 from model_zoo.steps.encode import OneHot, Ordinal
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.function import Function
@@ -91,7 +91,8 @@ def fit_steps(
 ) -> tuple[Steps, NewColumns]:
     """Fit steps in order, each on the columns as the steps before it left them.
 
-    A step that is fitted already stays as it is. The function that applies them is the one that
+    A step that is fitted already stays as it is. A word in place of a step's columns stands for
+    those that are given here, and for none that steps add. The function that applies them is the one that
     scoring uses.
 
     Args:
@@ -108,8 +109,10 @@ def fit_steps(
     """
     fitted: list[AnyStep] = []
     current = dict(columns)
+    types = {name: to_arrow_type(column) for name, column in columns.items()}
     for step in steps:
-        complete = step if step.is_fitted else step.fit(current)
+        named = step.name_columns(types)
+        complete = named if named.is_fitted else named.fit(current)
         fitted.append(complete)
         current = apply_steps([complete], current, rows)
     return tuple(fitted), current

@@ -1,21 +1,18 @@
 """What a model asks of its rows, found in a sample of them: columns, Arrow types, missing values."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from configs.errors import JobError
+from configs.missing import list_exceptions
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
-from model_zoo.package.card import InputColumn
 from model_zoo.steps.arrays import missing_mask
-from model_zoo.steps.fill import Fill
 from model_zoo.steps.table import AnyStep
+from pipelines.packing.missing import Contract, settle_missing
 from transforms.logical_types import cast_exactly
-
-Contract: TypeAlias = tuple[InputColumn, ...]
 
 
 def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
@@ -28,6 +25,7 @@ def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
     named = {"key": job.key, "label": job.label, "image": job.image, "text": job.text}
     named |= {f"columns {name}": name for name in job.columns or ()}
     named |= {f"fill {name}": name for name in job.fill}
+    named |= {f"missing {name}": name for name in list_exceptions(job.missing)}
     problems = [
         f"{place}: the sample has no column {name!r}{nearest(name, present)}"
         for place, name in named.items()
@@ -36,8 +34,24 @@ def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
     if problems:
         raise JobError("; ".join(problems))
     if job.columns is not None:
-        return list(job.columns)
-    return [name for name in present if name not in (job.key, job.label)]
+        chosen = list(job.columns)
+    else:
+        chosen = [name for name in present if name not in (job.key, job.label)]
+    _refuse_others(job, chosen)
+    return chosen
+
+
+def _refuse_others(job: PackagingJob[AnyStep], columns: Sequence[str]) -> None:
+    """Refuse what is said of missing values in columns that the model does not see."""
+    said = {f"fill.{name}": name for name in job.fill}
+    said |= {f"missing.{name}": name for name in list_exceptions(job.missing)}
+    problems = [
+        f"{place}: the model does not see {name!r}"
+        for place, name in said.items()
+        if name not in columns
+    ]
+    if problems:
+        raise JobError(f"{'; '.join(problems)}; leave it out, or name it in columns")
 
 
 def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequence[str]) -> Contract:
@@ -47,22 +61,12 @@ def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequenc
         job: the job.
         sample: its rows.
         columns: names of the model's columns.
+
+    Raises:
+        JobError: a word for a step's columns stands for none of them.
     """
-    filled_by_steps: set[str] = set()
-    for step in job.preprocess:
-        if isinstance(step, Fill):
-            filled_by_steps.update(step.columns)
-    contract = []
-    for name in columns:
-        text = str(to_logical_type(sample.schema.field(name).type))
-        if name in job.fill:
-            column = InputColumn(name=name, type=text, missing="fill", fill=job.fill[name])
-        elif name in filled_by_steps:
-            column = InputColumn(name=name, type=text, missing="fill")
-        else:
-            column = InputColumn(name=name, type=text, missing=job.missing)
-        contract.append(column)
-    return tuple(contract)
+    types = {name: to_logical_type(sample.schema.field(name).type) for name in columns}
+    return settle_missing(types, job.preprocess, job.fill, job.missing, otherwise="reject")
 
 
 def to_plain_form(sample: pa.Table, columns: Sequence[str]) -> pa.Table:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import ModelError
+from configs.missing import DEFAULT
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import InputColumn
@@ -22,7 +23,6 @@ from pipelines.packing.contents import (
     make_smoke_table,
 )
 from pipelines.packing.contract import (
-    Contract,
     choose_columns,
     find_contract,
     take_complete_rows,
@@ -33,6 +33,7 @@ from pipelines.packing.converters.table import find_converter
 from pipelines.packing.expected import check_expected
 from pipelines.packing.graph_files import MODEL, compute_graph, make_files
 from pipelines.packing.inputs import Prepared, fit, prepare, wire
+from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.network_packing import Packed
 from pipelines.packing.proof import Content, prove, refuse_standing
 from pipelines.training.held_out import to_parquet
@@ -67,6 +68,7 @@ def pack_graph(
     prepared = _prepare(job, rows, contract, converted)
     wanted = squeeze(converted.native(rows, prepared.inputs))
     outputs = squeeze(compute_graph(converted.graph, prepared.inputs))
+    refuse_unfilled(contract, prepared.steps, rows, wanted)
     check_activation(job, outputs)
     content = _make_content(job, contract, prepared, outputs, converted)
     difference = prove(content, (), prepared.inputs, wanted, converted.finish)
@@ -108,13 +110,14 @@ def _complete(job: PackagingJob[AnyStep], converted: Converted) -> PackagingJob[
 
 def _pass_missing(contract: Contract, job: PackagingJob[AnyStep], converted: Converted) -> Contract:
     """Let the missing values through that the model knows how to take, unless the author objects."""
-    # The default rejects; that is no objection.
-    if "missing" in job.model_fields_set:
-        return contract
     rules = []
     for rule in contract:
         name = rule.name
         changes: dict[str, object] = {}
+        # What holds where the job says nothing, to reject, is no objection.
+        if DEFAULT in job.missing or name in job.missing:
+            rules.append(rule)
+            continue
         if name in converted.fill and name not in job.fill:
             changes = {"missing": "fill", "fill": converted.fill[name]}
         elif name in converted.takes_missing and rule.missing != "fill":

@@ -17,7 +17,7 @@ from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep, fit_steps
 from pipelines.packing.calling import Signature
-from pipelines.packing.contract import Contract
+from pipelines.packing.missing import Contract
 from transforms.preprocess import preprocess_rows
 
 Columns: TypeAlias = Mapping[str, Column]

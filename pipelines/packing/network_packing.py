@@ -29,7 +29,6 @@ from pipelines.packing.contents import (
     make_smoke_table,
 )
 from pipelines.packing.contract import (
-    Contract,
     choose_columns,
     find_contract,
     take_complete_rows,
@@ -37,6 +36,7 @@ from pipelines.packing.contract import (
 )
 from pipelines.packing.expected import check_expected
 from pipelines.packing.inputs import Prepared, all_whole, fit, prepare, wire
+from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.proof import Content, prove, refuse_standing
 from pipelines.packing.state import Weights, load_weights, read_weights
 from pipelines.training.held_out import to_parquet
@@ -108,6 +108,7 @@ def pack(
     rows = take_complete_rows(plain, contract)
     network, notes = _load_network(job, weights or read_weights(job.weights))
     called = _call(job, network, rows, contract)
+    refuse_unfilled(contract, called.prepared.steps, rows, called.outputs)
     check_activation(job, called.outputs)
     content = _make_content(job, network, contract, called)
     inputs = called.prepared.inputs

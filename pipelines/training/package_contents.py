@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import pyarrow as pa
 from safetensors.torch import save
 from torch import nn
 
 from model_zoo.evaluation.metrics import Evaluation
+from model_zoo.package.card import InputColumn
 from model_zoo.package.package import PROFILE, SMOKE, write_package
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contents import (
@@ -19,6 +19,7 @@ from pipelines.packing.contents import (
     make_smoke_table,
 )
 from pipelines.planning.jobs import FittingJob
+from pipelines.training.contract import make_contract
 from pipelines.training.held_out import to_parquet
 from storage import files
 
@@ -75,8 +76,8 @@ def make_card(
         evaluations: by name of the part of the split.
     """
     network = job.network
-    schema = training.rows.schema
-    columns = [_describe_column(job, field) for field in schema]
+    contract = make_contract(job, training.rows.schema)
+    columns = [_describe_column(rule) for rule in contract]
     metrics = {name: evaluation.as_dict() for name, evaluation in evaluations.items()}
     # The digest of a package depends on the order of these keys.
     return {
@@ -94,13 +95,6 @@ def make_card(
     }
 
 
-def _describe_column(job: FittingJob, field: pa.Field) -> Fields:
-    name = field.name
-    fill = job.data.fill
-    column: Fields = {"name": name, "type": str(field.type)}
-    if name in fill:
-        column["missing"] = "fill"
-        column["fill"] = fill[name]
-    else:
-        column["missing"] = job.data.missing
-    return column
+def _describe_column(rule: InputColumn) -> Fields:
+    # Without a value that is none: the digest of a package depends on what is written.
+    return rule.model_dump(mode="json", exclude_none=True)

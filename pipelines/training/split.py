@@ -9,13 +9,15 @@ import pyarrow as pa
 from sklearn.model_selection import train_test_split
 
 from configs.errors import InputError, JobError, RejectedRows
+from configs.missing import list_exceptions
 from configs.suggest import nearest
-from model_zoo.package.card import InputColumn, Tensor
+from model_zoo.package.card import Tensor
 from model_zoo.steps.arrays import fill_missing
 from model_zoo.steps.table import AnyStep, fit_steps
 from model_zoo.training.datasets import DATASETS
 from model_zoo.training.loop import Examples
 from pipelines.planning.jobs import FittingJob
+from pipelines.training.contract import make_contract
 from transforms.preprocess import preprocess_rows
 
 Inputs: TypeAlias = Mapping[str, Tensor]
@@ -57,7 +59,8 @@ def read_data_set(job: FittingJob) -> pa.Table:
     table = DATASETS[data.dataset]()
     present = table.column_names
     features = data.features or ()
-    for name in (data.key, data.label, *features, *data.fill):
+    exceptions = list_exceptions(data.missing)
+    for name in (data.key, data.label, *features, *data.fill, *exceptions):
         if name not in present:
             hint = nearest(name, present)
             raise JobError(f"data set {data.dataset} has no column {name!r}{hint}")
@@ -206,8 +209,7 @@ def _make_part(
     """Preprocess rows by the very function that scoring uses, missing-value policy included."""
     data = job.data
     features = drop_key_and_label(job, rows)
-    # The contract that the package will have.
-    contract = [_describe_column(job, field) for field in features.schema]
+    contract = make_contract(job, features.schema)
     # All rows are one batch: `split` has left each column in one chunk.
     batch = features.to_batches()[0]
     arrays = preprocess_rows(batch, contract, steps, inputs)
@@ -219,12 +221,3 @@ def _make_part(
     classes = np.array(class_numbers, dtype=np.int64)
     examples = Examples(arrays, classes)
     return Part(rows, examples)
-
-
-def _describe_column(job: FittingJob, field: pa.Field) -> InputColumn:
-    name = field.name
-    fill = job.data.fill
-    text = str(field.type)
-    if name in fill:
-        return InputColumn(name=name, type=text, missing="fill", fill=fill[name])
-    return InputColumn(name=name, type=text, missing=job.data.missing)

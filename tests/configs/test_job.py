@@ -210,7 +210,9 @@ def test_one_sort_column_may_stand_alone() -> None:
 
 
 def test_a_job_step_must_be_complete() -> None:
-    with pytest.raises(ValidationError, match=r"step 1 \(standardise\) must state its values"):
+    with pytest.raises(
+        ValidationError, match=r"step 1 \(standardise\) must name its columns and state its values"
+    ):
         job(
             preprocess={
                 "steps": [

@@ -52,6 +52,11 @@ def test_a_job_is_frozen() -> None:
         ({"data": {**fields()["data"], "labels": ["0"]}}, "at least 2"),
         ({"data": {**fields()["data"], "features": ["digit"]}}, "features must not hold 'digit'"),
         ({"data": {**fields()["data"], "features": ["a"], "fill": {"b": 0.0}}}, "fill names 'b'"),
+        (
+            {"data": {**fields()["data"], "features": ["a"], "missing": {"b": "fill"}}},
+            "missing names 'b'",
+        ),
+        ({"data": {**fields()["data"], "missing": "fil"}}, "'error', 'reject' or 'fill'"),
         ({"training": {"learning_rate": 0}}, "greater than 0"),
         ({"training": {"optimiser": "adagrad"}}, "'sgd', 'momentum' or 'adam'"),
         ({"training": {"seed": -1}}, "greater than or equal to 0"),
@@ -116,7 +121,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
     }
     assert (job.data.features, job.data.missing, job.data.fill, job.shards) == (
         None,
-        "error",
+        {},
         {},
         4,
     )
@@ -130,6 +135,6 @@ def test_filled_columns_are_features_or_any_where_all_are() -> None:
 
 def test_an_override_and_an_unknown_key() -> None:
     job = load(FittingJob, EXAMPLES[1], [("training.seed", "7"), ("data.missing", "error")])
-    assert (job.training.seed, job.data.missing) == (7, "error")
+    assert (job.training.seed, job.data.missing) == (7, {"default": "error"})
     with pytest.raises(JobError, match=r"training\.patients: unknown key; did you mean patience"):
         load(FittingJob, EXAMPLES[1], [("training.patients", "3")])

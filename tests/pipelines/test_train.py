@@ -107,7 +107,7 @@ def test_package_is_complete_and_small(
     card = package.card
     features = [field for field in table.schema if field.name not in (job.data.key, job.data.label)]
     assert [(c.name, c.type, c.missing) for c in card.columns] == [
-        (f.name, str(f.type), job.data.missing) for f in features
+        (f.name, str(f.type), job.data.missing["default"]) for f in features
     ]
     assert (card.name, card.version, card.labels, card.activation) == (
         name,

@@ -189,6 +189,7 @@ def test_a_card_that_is_not_yaml_of_the_right_shape_is_refused(
     ("steps", "words"),
     [
         (b'[{"step": "standardise", "columns": ["a"]}]', "step 0 (standardise) is not fitted"),
+        (b'[{"step": "cast", "columns": "all", "dtype": "int8"}]', "step 0 (cast) is not fitted"),
         (b"[{}]", PREPROCESS),
         (b"{", PREPROCESS),
     ],

@@ -74,11 +74,28 @@ def test_fill_takes_the_most_frequent_text_and_keeps_integers_integers() -> None
     assert result["i"].type == pa.int64()
 
 
-def test_fill_refuses_a_mean_that_the_column_cannot_hold() -> None:
-    with pytest.raises(JobError, match="strategy mean does not suit column 'i' of type int64"):
-        fit(Fill(step="fill", columns=("i",), strategy="mean"), i=[1, 2, None])
-    with pytest.raises(JobError, match="strategy median does not suit column 't' of type string"):
-        fit(Fill(step="fill", columns=("t",), strategy="median"), t=["x", None])
+@pytest.mark.parametrize("strategy", ["mean", "median"])
+def test_integers_are_filled_as_the_imputer_fills_them(strategy: Any) -> None:
+    """A mean with a fraction makes float64 of them, in training and in every batch of scoring."""
+    values = [1, 2, None, 7, 30]
+    fitted, result = fit(Fill(step="fill", columns=("i",), strategy=strategy), i=values)
+    matrix = np.array([[math.nan if v is None else v] for v in values])
+    imputer = SimpleImputer(strategy=strategy).fit(matrix)
+    np.testing.assert_array_equal(result["i"].to_numpy(), imputer.transform(matrix)[:, 0])
+    later = {"i": pa.array([4, 5])}
+    assert apply_steps((fitted,), later, 2)["i"].type == result["i"].type == pa.float64()
+    whole, kept = fit(Fill(step="fill", columns=("i",), strategy=strategy), i=[1, 3, None])
+    assert (whole.values, kept["i"].type) == ((2,), pa.int64())
+
+
+def test_fill_refuses_a_mean_of_texts_and_shows_none() -> None:
+    step = Fill(step="fill", columns=("t",), strategy="median")
+    with pytest.raises(JobError, match="median is for numbers, and column 't'") as caught:
+        fit(step, t=["secret", None])
+    assert "secret" not in str(caught.value)
+    constant = Fill(step="fill", columns=("t",), values=(1,))
+    with pytest.raises(JobError, match="column 't': fill value of type int does not fit"):
+        fit(constant, t=["secret", None])
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,46 @@
+"""What a job says of missing values: a word for all columns, and exceptions by name."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BeforeValidator
+
+MissingWord: TypeAlias = Literal["error", "reject", "fill"]
+# The key of the word for all columns that have none of their own.
+DEFAULT = "default"
+
+
+def _as_default(value: object) -> object:
+    return {DEFAULT: value} if isinstance(value, str) else value
+
+
+# `missing: fill` is short for `missing: {default: fill}`.
+Missing: TypeAlias = Annotated[dict[str, MissingWord], BeforeValidator(_as_default)]
+
+
+def list_exceptions(missing: Mapping[str, MissingWord]) -> list[str]:
+    """Return the columns that have a word of their own.
+
+    >>> list_exceptions({"default": "fill", "age": "reject"})
+    ['age']
+    """
+    return [name for name in missing if name != DEFAULT]
+
+
+def refuse_contradictions(missing: Mapping[str, MissingWord], filled: Mapping[str, object]) -> None:
+    """Refuse a column that has both a value and another word.
+
+    Args:
+        missing: words by column.
+        filled: columns that have a value.
+
+    Raises:
+        ValueError: all such columns.
+    """
+    twice = []
+    for name in list_exceptions(missing):
+        word = missing[name]
+        if name in filled and word != "fill":
+            twice.append(f"missing.{name} says {word}, and fill.{name} says what takes its place")
+    if twice:
+        raise ValueError("; ".join(twice))

@@ -1,0 +1,107 @@
+"""What a missing value of each of a model's columns does: what a job says, and its steps show."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError
+from configs.missing import DEFAULT, MissingWord
+from model_zoo.arrays import Arrays
+from model_zoo.package.card import InputColumn
+from model_zoo.steps.arrays import find_missing
+from model_zoo.steps.columns import Scalar
+from model_zoo.steps.fill import Fill
+from model_zoo.steps.table import AnyStep
+
+Contract: TypeAlias = tuple[InputColumn, ...]
+
+
+def settle_missing(
+    types: Mapping[str, pa.DataType],
+    steps: Sequence[AnyStep],
+    fill: Mapping[str, Scalar],
+    missing: Mapping[str, MissingWord],
+    otherwise: MissingWord,
+) -> Contract:
+    """Return a model's contract.
+
+    What is said of a column by name counts most, then that a step fills it, then the word for all.
+
+    Args:
+        types: of the model's columns, in its order.
+        steps: preprocessing, whose fitted values may still be missing.
+        fill: values that take a missing one's place, by column.
+        missing: words by column, and one for all others.
+        otherwise: the word where `missing` has none.
+
+    Raises:
+        JobError: a word for a step's columns stands for none of them.
+    """
+    filled = list_filled(steps, types)
+    rest = missing.get(DEFAULT, otherwise)
+    contract = []
+    for name, dtype in types.items():
+        text = str(dtype)
+        if name in fill:
+            rule = InputColumn(name=name, type=text, missing="fill", fill=fill[name])
+        else:
+            # A column may be called `default`, of which the word for all is no exception.
+            own = missing.get(name) if name != DEFAULT else None
+            word = own or ("fill" if name in filled else rest)
+            rule = InputColumn(name=name, type=text, missing=word)
+        contract.append(rule)
+    return tuple(contract)
+
+
+def refuse_unfilled(
+    contract: Contract, steps: Sequence[AnyStep], rows: pa.Table, outputs: Arrays
+) -> None:
+    """Refuse missing values that nothing fills, and that the model cannot take.
+
+    Args:
+        contract: of the model.
+        steps: fitted preprocessing.
+        rows: of the sample.
+        outputs: what the model gives for them.
+
+    Raises:
+        JobError: the columns of such values.
+    """
+    types = dict(zip(rows.schema.names, rows.schema.types, strict=True))
+    filled = list_filled(steps, types)
+    is_nan = np.zeros(rows.num_rows, dtype=bool)
+    for array in outputs.values():
+        numbers = array.reshape(rows.num_rows, -1)
+        is_nan |= np.isnan(numbers).any(axis=1)
+    failing = rows.filter(pa.array(is_nan))
+    unfilled = []
+    for rule in contract:
+        is_left = rule.missing == "fill" and rule.fill is None and rule.name not in filled
+        if is_left and find_missing(failing.column(rule.name).combine_chunks()) is not None:
+            unfilled.append(rule.name)
+    if unfilled:
+        raise JobError(
+            f"missing says fill, nothing fills {', '.join(unfilled)}, and the model gives NaN for "
+            f"{failing.num_rows:,} rows of the sample: add a fill step, fill.{unfilled[0]}, or say "
+            "missing: reject"
+        )
+
+
+def list_filled(steps: Sequence[AnyStep], types: Mapping[str, pa.DataType]) -> set[str]:
+    """Return the columns whose missing values a step fills.
+
+    Args:
+        steps: preprocessing.
+        types: of the columns, by name, for steps that choose them by a word.
+
+    Raises:
+        JobError: a word stands for none of them.
+    """
+    filled: set[str] = set()
+    for step in steps:
+        if isinstance(step, Fill):
+            named = step.name_columns(types)
+            filled.update(named.columns)
+    return filled
