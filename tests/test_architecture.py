@@ -150,6 +150,7 @@ FOUNDATION = {
     "transforms.row_sizes",
     "transforms.timing",
     "model_zoo.steps.arrays",
+    "model_zoo.steps.chosen_columns",
     "model_zoo.steps.columns",
     "model_zoo.steps.step",
 }

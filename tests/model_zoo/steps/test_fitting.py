@@ -77,7 +77,7 @@ def test_fill_takes_the_most_frequent_text_and_keeps_integers_integers() -> None
 @pytest.mark.parametrize("strategy", ["mean", "median"])
 def test_integers_are_filled_as_the_imputer_fills_them(strategy: Any) -> None:
     """A mean with a fraction makes float64 of them, in training and in every batch of scoring."""
-    values = [1, 2, None, 7, 30]
+    values = [1, 2, None, 7, 31]
     fitted, result = fit(Fill(step="fill", columns=("i",), strategy=strategy), i=values)
     matrix = np.array([[math.nan if v is None else v] for v in values])
     imputer = SimpleImputer(strategy=strategy).fit(matrix)
@@ -93,9 +93,9 @@ def test_fill_refuses_a_mean_of_texts_and_shows_none() -> None:
     with pytest.raises(JobError, match="median is for numbers, and column 't'") as caught:
         fit(step, t=["secret", None])
     assert "secret" not in str(caught.value)
-    constant = Fill(step="fill", columns=("t",), values=(1,))
-    with pytest.raises(JobError, match="column 't': fill value of type int does not fit"):
-        fit(constant, t=["secret", None])
+    constant = Fill(step="fill", columns=("n",), values=("secret",))
+    with pytest.raises(JobError, match="column 'n': fill value of type str does not fit"):
+        fit(constant, n=[1.5, None])
 
 
 @settings(max_examples=60, deadline=None)
