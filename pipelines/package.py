@@ -17,8 +17,6 @@ import sys
 
 from configs.load import Override, load, parse_set, read_mapping
 from configs.packaging import CONVERTED, PackagingJob
-from model_zoo.architectures.builders import is_users_own
-from model_zoo.architectures.users_own import module_of
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
@@ -29,7 +27,6 @@ from pipelines.packing.huggingface_check import check_folder
 from pipelines.packing.network_packing import Packed, pack
 from pipelines.packing.pictures import add_image_step
 from pipelines.packing.sample import read_sample
-from pipelines.packing.starter_job import write_starter_job
 
 _TEXT_FLAGS = (
     "name",
@@ -69,13 +66,12 @@ def main(argv: Sequence[str]) -> int:
         packed = pack(job, sample, expected, weights)
     else:
         packed = pack_graph(job, sample, expected)
-    starter = write_starter_job(job, packed.card, packed.steps, packed.types)
     if not arguments.quiet:
         for note in settings:
             say(f"settings   {note}")
         _say_result(job, packed)
-        _say_next(job, starter)
-    write_result(starter, "the job's path")
+        say(f"score      {packed.written.command}")
+    write_result(packed.written.starter, "the job's path")
     return 0
 
 
@@ -129,17 +125,7 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
     )
     for note in packed.expected:
         say(f"expected   {note}")
-    say(f"package    {job.output}  (digest {packed.digest[:_DIGEST_CHARACTERS]})")
-
-
-def _say_next(job: PackagingJob[AnyStep], starter: str) -> None:
-    prefix = ""
-    if is_users_own(job.network):
-        module = sys.modules[module_of(job.network)]
-        # Programs find no modules by the folder that they happen to be started in.
-        if Path(str(module.__file__)).is_relative_to(Path.cwd()):
-            prefix = "PYTHONPATH=. "
-    say(f"score      {prefix}python -m pipelines.score --config {starter}")
+    say(f"package    {job.output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})")
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -36,6 +36,7 @@ from pipelines.packing.inputs import Prepared, fit, prepare, wire
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.network_packing import Packed
 from pipelines.packing.proof import Content, prove, refuse_standing
+from pipelines.packing.starter_job import write_package_and_job
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow")
@@ -73,12 +74,10 @@ def pack_graph(
     content = _make_content(job, contract, prepared, outputs, converted)
     difference = prove(content, (), prepared.inputs, wanted, converted.finish)
     notes_of_expected = check_expected(job, expected, rows, outputs)
-    digest = content.write(job.output)
+    written = write_package_and_job(job, content, sample.schema)
     return Packed(
-        card=read_package(job.output, digest).card,
-        digest=digest,
-        steps=prepared.steps,
-        types={field.name: str(field.type) for field in sample.schema},
+        card=read_package(job.output, written.digest).card,
+        written=written,
         notes=converted.notes,
         rows=rows.num_rows,
         left_out=sample.num_rows - rows.num_rows,

@@ -38,6 +38,7 @@ from pipelines.packing.expected import check_expected
 from pipelines.packing.inputs import Prepared, all_whole, fit, prepare, wire
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.proof import Content, prove, refuse_standing
+from pipelines.packing.starter_job import Written, write_package_and_job
 from pipelines.packing.state import Weights, load_weights, read_weights
 from pipelines.training.held_out import to_parquet
 
@@ -51,9 +52,7 @@ class Packed:
 
     Attributes:
         card: as it was written.
-        digest: of the package.
-        steps: fitted preprocessing.
-        types: Arrow types of the sample's columns, by name.
+        written: the package and its job.
         notes: what was found or taken off on the way, in words.
         rows: rows of the sample that were scored both ways.
         left_out: rows of the sample that the contract rejects.
@@ -63,9 +62,7 @@ class Packed:
     """
 
     card: ModelCard
-    digest: str
-    steps: tuple[AnyStep, ...]
-    types: dict[str, str]
+    written: Written
     notes: tuple[str, ...]
     rows: int
     left_out: int
@@ -114,12 +111,10 @@ def pack(
     inputs = called.prepared.inputs
     difference = prove(content, _list_modules(job), inputs, called.outputs)
     notes_of_expected = check_expected(job, expected, called.prepared.rows, called.outputs)
-    digest = content.write(job.output)
+    written = write_package_and_job(job, content, sample.schema)
     return Packed(
-        card=read_package(job.output, digest).card,
-        digest=digest,
-        steps=called.prepared.steps,
-        types={field.name: str(field.type) for field in sample.schema},
+        card=read_package(job.output, written.digest).card,
+        written=written,
         notes=notes,
         rows=rows.num_rows,
         left_out=sample.num_rows - rows.num_rows,

@@ -1,16 +1,21 @@
 """A job that scores the sample with the package as it stands, to begin from."""
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+import sys
+from typing import Any, NamedTuple
 
+import pyarrow as pa
 import yaml
 
+from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import is_users_own
 from model_zoo.architectures.users_own import module_of
-from model_zoo.package.card import ModelCard
 from model_zoo.steps.function import Function
 from model_zoo.steps.table import AnyStep
+from pipelines.packing.contents import Fields
+from pipelines.packing.proof import Content
 from pipelines.packing.sample import is_csv
 from storage import files
 
@@ -19,21 +24,78 @@ _HEAD = (
 )
 
 
-def write_starter_job(
-    job: PackagingJob[AnyStep],
-    card: ModelCard,
-    steps: tuple[AnyStep, ...],
-    types: Mapping[str, str],
-) -> str:
-    """Write the job beside the package, and return its path.
+class Written(NamedTuple):
+    """A package and its job, as they lie in the store.
+
+    Attributes:
+        digest: of the package.
+        command: that scores with the job.
+        starter: path of the job.
+    """
+
+    digest: str
+    command: str
+    starter: str
+
+
+def write_package_and_job(
+    job: PackagingJob[AnyStep], content: Content, sample: pa.Schema
+) -> Written:
+    """Write the package, and beside it a job that scores the sample.
 
     Args:
         job: the packaging job.
-        card: of the package.
-        steps: of the package.
-        types: Arrow types of the sample's columns, by name.
+        content: of the package.
+        sample: names and types of its columns.
+
+    Raises:
+        JobError: one of them cannot be written; the same command can be tried again.
     """
     path = f"{job.output.rstrip('/')}.job.yaml"
+    starter = files.to_absolute(path)
+    command = f"{_find_prefix(job, content.steps)}python -m pipelines.score --config {path}"
+    types = {field.name: str(field.type) for field in sample}
+    text = _HEAD.format(command=command) + _make_job(job, content.card, content.steps, types)
+    try:
+        digest = _write_both(starter, text, job.output, content)
+    except OSError as error:
+        raise JobError(
+            f"output {job.output}: package and job cannot be written: {error}; "
+            "mend its place and run the same command again, or choose another folder"
+        ) from error
+    return Written(digest, command, path)
+
+
+def _write_both(starter: str, text: str, output: str, content: Content) -> str:
+    # The job first: a package that stands is never written again, so it must have all beside it.
+    files.replace(starter, text.encode())
+    try:
+        return content.write(output)
+    except BaseException:
+        # A job without its package is of no use to anybody.
+        files.remove(starter)
+        raise
+
+
+def _find_prefix(job: PackagingJob[AnyStep], steps: tuple[AnyStep, ...]) -> str:
+    """Return what tells Python where the author's modules are, if they lie in this folder."""
+    own = [step.module for step in steps if isinstance(step, Function)]
+    if is_users_own(job.network):
+        own.append(module_of(job.network))
+    for name in own:
+        file = str(sys.modules[name].__file__)
+        # Programs find no modules by the folder that they happen to be started in.
+        if Path(file).is_relative_to(Path.cwd()):
+            return "PYTHONPATH=. "
+    return ""
+
+
+def _make_job(
+    job: PackagingJob[AnyStep],
+    card: Fields,
+    steps: tuple[AnyStep, ...],
+    types: Mapping[str, str],
+) -> str:
     modules = sorted({step.module for step in steps if isinstance(step, Function)})
     source: dict[str, Any] = {"paths": [_absolute(url) for url in job.sample]}
     # A CSV file tells no types; the contract has those of the model's columns.
@@ -44,19 +106,17 @@ def write_starter_job(
     if job.key is not None:
         source["key"] = job.key
     model: dict[str, Any] = {"package": _absolute(job.output)}
-    if is_users_own(card.builder):
-        model["modules"] = [module_of(card.builder)]
-    fields: dict[str, Any] = {"name": card.name, "source": source}
+    if is_users_own(job.network):
+        model["modules"] = [module_of(job.network)]
+    fields: dict[str, Any] = {"name": card["name"], "source": source}
     if modules:
         fields["preprocess"] = {"modules": modules}
     fields["model"] = model
-    fields["sink"] = {"path": f"scores/{card.name}"}
+    fields["sink"] = {"path": f"scores/{card['name']}"}
     # The sample may have rows that the contract rejects, and a first look shall show them.
     fields["errors"] = {"max_rejected_percent": 10.0}
-    head = _HEAD.format(command=f"python -m pipelines.score --config {path}")
-    text = head + yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
-    files.replace(files.to_absolute(path), text.encode())
-    return path
+    text: str = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def _absolute(url: str) -> str:
