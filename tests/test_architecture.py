@@ -77,6 +77,7 @@ SIBLINGS = {
         "transforms.formats.parquet_sizes",
         "transforms.formats.parquet_ways",
     },
+    "transforms.formats.parquet_casts": {"transforms.formats.parquet_ways"},
     "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
     "transforms.formats.parquet_footer": {"transforms.formats.parquet_ways"},
     "transforms.formats.parquet_sizes": {"transforms.formats.parquet_footer"},
@@ -128,7 +129,17 @@ SIBLINGS = {
     "transforms.output.published_files": {"transforms.output.many_requests"},
     "model_zoo.steps.table": {
         f"model_zoo.steps.{step}"
-        for step in ("cast", "encode", "fill", "function", "image", "scale", "stack", "tokenize")
+        for step in (
+            "cast",
+            "encode",
+            "fill",
+            "function",
+            "image",
+            "pad",
+            "scale",
+            "stack",
+            "tokenize",
+        )
     },
     **{
         f"model_zoo.steps.{step}": {"model_zoo.steps.fitting"}
@@ -144,6 +155,7 @@ FOUNDATION = {
     "transforms.formats.table",
     "transforms.joined_types",
     "transforms.logical_types",
+    "transforms.model_types",
     "transforms.output.plan_file",
     "transforms.record_batches",
     "transforms.rejected",
@@ -152,6 +164,8 @@ FOUNDATION = {
     "model_zoo.steps.arrays",
     "model_zoo.steps.chosen_columns",
     "model_zoo.steps.columns",
+    "model_zoo.steps.lists",
+    "model_zoo.steps.moments",
     "model_zoo.steps.step",
 }
 FORBIDDEN = {

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from configs.errors import JobError, RejectedRows, RowError
 from model_zoo.steps.columns import Column, Columns, Scalar, is_number, to_arrow
+from model_zoo.steps.lists import fill_items, find_item_type, find_lists_with_missing, is_list
 
 
 def get_column(columns: Columns, name: str, step: str) -> Column:
@@ -113,7 +114,12 @@ def find_missing(column: pa.Array) -> np.ndarray | None:
 
 
 def missing_mask(column: pa.Array) -> pa.Array | None:
-    """Return which values are missing, or None when it is cheap to see that none is."""
+    """Return which values are missing, or None when it is cheap to see that none is.
+
+    A list that holds a missing item counts as missing.
+    """
+    if is_list(column.type):
+        return find_lists_with_missing(column)
     if column.null_count == 0 and not _has_nan(column):
         return None
     return pc.is_null(column, nan_is_null=True)
@@ -124,7 +130,8 @@ def fill_missing(column: Column, value: Scalar) -> pa.Array:
 
     Args:
         column: Arrow array or numpy array, (rows,).
-        value: what takes the place of a missing one.
+        value: what takes the place of a missing one, or of a missing item of a list; a list that is
+            missing as a whole becomes an empty one.
 
     Raises:
         JobError: the value does not fit the column's type.
@@ -133,7 +140,7 @@ def fill_missing(column: Column, value: Scalar) -> pa.Array:
     try:
         # Not pa.scalar(value, type): that would cut 0.5 down to 0 for an integer column, in silence.
         fill = pa.scalar(value)
-        fill = fill.cast(array.type)
+        fill = fill.cast(find_item_type(array.type))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise JobError(
             f"fill value of type {type(value).__name__} does not fit a column of type {array.type}"
@@ -143,6 +150,8 @@ def fill_missing(column: Column, value: Scalar) -> pa.Array:
     # Most batches have none, and are not copied.
     if missing is None:
         return array
+    if is_list(array.type):
+        return fill_items(array, fill)
     return pc.if_else(missing, fill, array)
 
 

@@ -14,13 +14,14 @@ from model_zoo.steps.encode import OneHot, Ordinal
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.function import Function
 from model_zoo.steps.image import Image
+from model_zoo.steps.pad import Pad
 from model_zoo.steps.scale import Scale, Standardise
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.tokenize import Tokenize
 
 # Training may fit them; the others are complete as a job writes them.
 FittedStep = Fill | Scale | Standardise | OneHot | Ordinal
-PlainStep = Cast | Stack | Image | Tokenize | Function
+PlainStep = Cast | Stack | Pad | Image | Tokenize | Function
 AnyStep = Annotated[FittedStep | PlainStep, Field(discriminator="step")]
 Steps: TypeAlias = tuple[AnyStep, ...]
 STEPS: TypeAdapter[Steps] = TypeAdapter(Steps)

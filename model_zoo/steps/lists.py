@@ -1,0 +1,103 @@
+"""Columns of lists: which rows lack something, what takes its place, and the numbers in their places.
+
+    [[1, 2], [3], None, [4, 5, 6]]     lengths 2, 1, 0, 3; numbers 1 2 3 4 5 6 side by side
+
+Arrow keeps the numbers of all lists in one buffer, so nothing here looks at a row by itself.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from model_zoo.steps.columns import is_number
+
+_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+
+
+def is_list(dtype: pa.DataType) -> bool:
+    """Tell whether values are lists, of whatever length."""
+    return any(check(dtype) for check in _LISTS)
+
+
+def find_item_type(dtype: pa.DataType) -> pa.DataType:
+    """Return the type of what is inside all lists, and any other type as it is."""
+    while is_list(dtype):
+        dtype = dtype.value_type
+    return dtype
+
+
+def count_levels(dtype: pa.DataType) -> int:
+    """Return how deep lists are: 1 for lists of numbers, 2 for lists of such lists."""
+    levels = 0
+    while is_list(dtype):
+        dtype = dtype.value_type
+        levels += 1
+    return levels
+
+
+def holds_numbers(dtype: pa.DataType) -> bool:
+    """Tell whether values are lists of integers, floats or booleans, however deep."""
+    return is_list(dtype) and is_number(find_item_type(dtype))
+
+
+def find_lists_with_missing(lists: pa.Array) -> pa.Array | None:
+    """Return (bool) which lists are missing, or hold something missing; None where that is cheap to see.
+
+    Args:
+        lists: of numbers or other lists; NaN among floats is missing, too.
+    """
+    is_missing = lists.is_null()
+    rows = np.arange(len(lists), dtype=np.int64)
+    lacking: list[np.ndarray] = []
+    values = lists
+    while is_list(values.type):
+        parents = pc.list_parent_indices(values).to_numpy()
+        rows = rows[parents]
+        values = values.flatten()
+        if values.null_count or pa.types.is_floating(values.type):
+            inside = pc.is_null(values, nan_is_null=True)
+            lacking.append(rows[inside.to_numpy(zero_copy_only=False)])
+    bad_rows = np.concatenate([np.empty(0, dtype=np.int64), *lacking])
+    if not len(bad_rows) and not lists.null_count:
+        return None
+    is_bad = is_missing.to_numpy(zero_copy_only=False).copy()
+    is_bad[bad_rows] = True
+    return pa.array(is_bad)
+
+
+def fill_items(lists: pa.Array, fill: pa.Scalar) -> pa.Array:
+    """Return lists with a value in place of their missing items; a missing list becomes an empty one.
+
+    Args:
+        lists: of numbers or of other lists.
+        fill: a value of the type of the items.
+    """
+    if not is_list(lists.type):
+        is_missing = pc.is_null(lists, nan_is_null=True)
+        return pc.if_else(is_missing, fill, lists)
+    values = fill_items(lists.flatten(), fill)
+    offsets = _list_offsets(list_lengths(lists))
+    return pa.LargeListArray.from_arrays(pa.array(offsets), values)
+
+
+def list_lengths(lists: pa.Array) -> np.ndarray:
+    """Return the length (int64) of each list; 0 of one that is missing."""
+    lengths = pc.list_value_length(lists).cast(pa.int64())
+    numbers: np.ndarray = lengths.fill_null(0).to_numpy()
+    return numbers
+
+
+def place_items(lengths: np.ndarray) -> np.ndarray:
+    """Return the place (int64) of each item within its list, of all lists one after the other.
+
+    >>> place_items(np.array([2, 0, 3])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    starts = _list_offsets(lengths)[:-1]
+    items = np.arange(int(lengths.sum()), dtype=np.int64)
+    return items - np.repeat(starts, lengths)
+
+
+def _list_offsets(lengths: np.ndarray) -> np.ndarray:
+    """Return where each list begins among all items, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

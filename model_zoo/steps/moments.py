@@ -1,0 +1,83 @@
+"""Dates, times and durations as the numbers that a contract declares.
+
+A file stores a moment as a count of some unit, and which unit says nothing about the moment. The
+number that a model is trained on is declared in days, seconds or the like, and comes out bit by bit
+the same whatever unit a shard has.
+"""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import types
+
+TimeUnit: TypeAlias = Literal["days", "hours", "minutes", "seconds", "milliseconds", "microseconds"]
+_SECONDS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_SUBSECONDS = {"milliseconds": 10**3, "microseconds": 10**6}
+_SECONDS_OF_A_DAY = 86_400
+_MOMENTS = (types.is_date, types.is_timestamp, types.is_time, types.is_duration)
+
+
+def is_moment(dtype: pa.DataType) -> bool:
+    """Tell whether values are dates, timestamps, times or durations."""
+    return any(check(dtype) for check in _MOMENTS)
+
+
+def to_number(column: pa.Array, unit: TimeUnit) -> pa.Array:
+    """Return moments as numbers (double) of a unit; a missing one stays missing.
+
+    Args:
+        column: dates and timestamps, counted from 1970-01-01 00:00; times of day, counted from
+            midnight; or durations.
+        unit: what is counted; fractions are kept.
+
+    >>> to_number(pa.array([129_600], pa.timestamp("s")), "days").to_pylist()
+    [1.5]
+    >>> to_number(pa.array([1], pa.date32()), "hours").to_pylist()
+    [24.0]
+    """
+    counts, per_second = _count(column)
+    is_missing = column.is_null().to_numpy(zero_copy_only=False)
+    numbers = counts.fill_null(0).to_numpy()
+    if unit in _SUBSECONDS:
+        scaled = _scale(numbers, per_second, _SUBSECONDS[unit])
+    else:
+        scaled = _divide(numbers, per_second * _SECONDS[unit])
+    return pa.array(scaled, mask=is_missing)
+
+
+def _count(column: pa.Array) -> tuple[pa.Array, int]:
+    """Return moments as int64, and how many of that unit a second has."""
+    dtype = column.type
+    if types.is_date32(dtype):
+        days = column.cast(pa.int32()).cast(pa.int64())
+        seconds = pa.array(days.fill_null(0).to_numpy() * _SECONDS_OF_A_DAY)
+        return seconds, 1
+    if types.is_date64(dtype):
+        return column.cast(pa.int64()), _PER_SECOND["ms"]
+    # Arrow casts each to the integer of its own width alone.
+    own_width = pa.int32() if types.is_time32(dtype) else pa.int64()
+    return column.cast(own_width).cast(pa.int64()), _PER_SECOND[dtype.unit]
+
+
+def _divide(counts: np.ndarray, divisor: int) -> np.ndarray:
+    """Return counts / divisor (float64).
+
+    The rest by itself: a double has no room for all digits of a count of nanoseconds, and the
+    quotient of the same moment in seconds would then be another number.
+    """
+    whole, rest = np.divmod(counts, divisor)
+    quotients: np.ndarray = whole + rest / divisor
+    return quotients
+
+
+def _scale(counts: np.ndarray, per_second: int, wanted: int) -> np.ndarray:
+    """Return counts of one part of a second as counts of another (float64)."""
+    if per_second >= wanted:
+        return _divide(counts, per_second // wanted)
+    # As doubles: a product of large integers would wrap.
+    seconds, rest = np.divmod(counts, per_second)
+    factor = wanted // per_second
+    scaled: np.ndarray = seconds.astype(np.float64) * wanted + rest * factor
+    return scaled
