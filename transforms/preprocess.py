@@ -7,6 +7,7 @@ that training fitted. A row that a step cannot take is rejected, and the rest of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import apache_beam as beam
 import numpy as np
@@ -16,6 +17,7 @@ from configs.errors import InputError, JobError, RejectedRows, RowError, WorkerE
 from model_zoo.package.card import InputColumn, Tensor
 from model_zoo.steps.arrays import cast_array, fill_missing, find_missing
 from model_zoo.steps.columns import Column
+from model_zoo.steps.moments import TimeUnit, is_moment, to_number
 from model_zoo.steps.table import AnyStep, apply_steps
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, FeatureBatch, RawBatch
@@ -60,7 +62,7 @@ def preprocess_rows(
     """
     named = zip(rows.schema.names, rows.columns, strict=True)
     columns: dict[str, Column] = dict(named)
-    columns.update(_decode_carried(rows, contract))
+    columns.update(to_plain_columns(columns, contract))
     # Before the steps, so that they see no missing value that the contract settles.
     columns.update(_settle_missing(columns, contract))
     preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as, timeout_seconds)
@@ -119,19 +121,44 @@ class Preprocess(beam.PTransform):
         return batches | beam.ParDo(function).with_output_types(FeatureBatch)
 
 
-def _decode_carried(rows: pa.RecordBatch, contract: Sequence[InputColumn]) -> dict[str, Column]:
-    """Return model columns that are not in a form that steps take: views, dictionaries.
+def to_plain_columns(
+    columns: Mapping[str, Column], contract: Sequence[InputColumn]
+) -> dict[str, Column]:
+    """Return the model columns that are not in a form that steps take, in one that they do.
 
-    What is copied to the output, too, was read in the form that its file has.
+    What is copied to the output, too, was read in the form that its file has: texts as views or in
+    dictionaries. Moments become the numbers that the contract declares, decimals the nearest
+    doubles, and 16-bit floats, with which Arrow can do little, wider ones.
+
+    Args:
+        columns: as they were read, at least those of the contract.
+        contract: every model column.
     """
-    decoded: dict[str, Column] = {}
+    plain: dict[str, Column] = {}
     for rule in contract:
-        column = rows.column(rule.name)
-        wanted = _TEXT_TYPES.get(rule.type)
-        if wanted is None or column.type == wanted:
+        column = columns[rule.name]
+        if isinstance(column, np.ndarray):
             continue
-        decoded[rule.name] = cast_exactly(column, wanted)
-    return decoded
+        wanted = _TEXT_TYPES.get(rule.type)
+        if wanted is not None:
+            if column.type != wanted:
+                plain[rule.name] = cast_exactly(column, wanted)
+        elif rule.number is not None:
+            plain[rule.name] = _to_number(column, rule)
+        elif pa.types.is_decimal(column.type):
+            plain[rule.name] = column.cast(pa.float64())
+        elif pa.types.is_float16(column.type):
+            plain[rule.name] = column.cast(pa.float32())
+    return plain
+
+
+def _to_number(column: pa.Array, rule: InputColumn) -> pa.Array:
+    if not is_moment(column.type):
+        raise JobError(
+            f"column {rule.name!r} is {column.type}, and number {rule.number} is of dates, times "
+            "and durations; pack the model again"
+        )
+    return to_number(column, cast(TimeUnit, rule.number))
 
 
 def _settle_missing(

@@ -29,6 +29,14 @@ _DTYPES = {
     "tensor(double)": "float64",
     "tensor(int32)": "int32",
     "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+    "tensor(float16)": "float16",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
 }
 _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
 # The library's messages may hold a whole graph.

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from model_zoo.steps.columns import Scalar
+from model_zoo.steps.moments import TimeUnit
 
 # 512 MiB of float32 for one row: no real model takes as much, and a hostile card would ask for more.
 _MOST_NUMBERS_OF_A_ROW = 1 << 27
@@ -16,6 +17,10 @@ _MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 Dimension: TypeAlias = Annotated[int, Field(ge=0)]
 Sha256: TypeAlias = Annotated[str, Field(pattern=_SHA256)]
+DType: TypeAlias = Literal[
+    "float32", "float64", "int32", "int64", "bool", "float16",
+    "int8", "int16", "uint8", "uint16", "uint32", "uint64",
+]  # fmt: skip
 ModelName: TypeAlias = Annotated[str, Field(pattern=_MODEL_NAME)]
 
 
@@ -29,13 +34,17 @@ class InputColumn(_Part):
 
     Attributes:
         missing: what a missing value does (null and, in floating columns, NaN): `error` stops the
-            run, `reject` rejects the row, `fill` puts `fill` in its place.
+            run, `reject` rejects the row, `fill` puts `fill` in its place. A list with a missing
+            item is missing.
+        number: of a date, time or duration: the unit that it is counted in, from midnight of
+            1970-01-01 (UTC where the type has a zone) or from midnight; steps see that number.
     """
 
     name: str
     type: str
     missing: Literal["error", "reject", "fill"]
     fill: Scalar | None = None
+    number: TimeUnit | None = None
 
 
 class Tensor(_Part):
@@ -46,7 +55,7 @@ class Tensor(_Part):
         column: of an input: what preprocessing makes it of, where that has another name.
     """
 
-    dtype: Literal["float32", "float64", "int32", "int64"] = "float32"
+    dtype: DType = "float32"
     shape: tuple[Dimension, ...]
     column: str | None = None
 

@@ -182,6 +182,9 @@ def _dump_card(card: ModelCard) -> bytes:
     for tensor in (*fields["inputs"].values(), *fields["outputs"].values()):
         if tensor["column"] is None:
             del tensor["column"]
+    for column in fields["columns"]:
+        if column["number"] is None:
+            del column["number"]
     # Not sorted: the keys stand in the order of the fields, and the digest depends on it.
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=140)
     return text.encode()

@@ -11,7 +11,14 @@ from configs.errors import JobError
 
 # pyarrow has aliases for types without parameters alone.
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:, *tz=(.+))?\]")
-_DECIMAL = re.compile(r"decimal(128|256)?\((\d+), *(-?\d+)\)")
+_DECIMAL = re.compile(r"decimal(32|64|128|256)?\((\d+), *(-?\d+)\)")
+_DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
+# The name of what is inside, which writers choose as they like, may be left out.
+_LIST = re.compile(
+    r"(large_list|list|fixed_size_list)<(?:\w+: )?(.+?)(?: not null)?>(?:\[(\d{1,9})\])?"
+)
+# A type within a type and so on is read by calls within calls.
+_MOST_CHARACTERS = 200
 
 
 def parse_type(text: str, place: str) -> pa.DataType:
@@ -23,10 +30,18 @@ def parse_type(text: str, place: str) -> pa.DataType:
 
     >>> parse_type("timestamp[us, tz=UTC]", "source.types.at")
     TimestampType(timestamp[us, tz=UTC])
+    >>> parse_type("list<fixed_size_list<item: float>[3]>", "source.types.path")
+    ListType(list<item: fixed_size_list<item: float>[3]>)
 
     Raises:
         JobError: no such type.
     """
+    if len(text) > _MOST_CHARACTERS:
+        raise JobError(f"{place}: a type of {len(text):,} letters is none that is taken")
+    nested = _LIST.fullmatch(text)
+    if nested is not None:
+        kind, inside, size = nested.groups()
+        return _parse_list(kind, inside, size, place)
     timestamp = _TIMESTAMP.fullmatch(text)
     if timestamp is not None:
         unit, zone = timestamp.groups()
@@ -34,14 +49,28 @@ def parse_type(text: str, place: str) -> pa.DataType:
     decimal = _DECIMAL.fullmatch(text)
     if decimal is not None:
         bits, precision, scale = decimal.groups()
-        make = pa.decimal128
-        if bits == "256":
-            make = pa.decimal256
-        return make(int(precision), int(scale))
+        make = _DECIMALS[bits or "128"]
+        try:
+            return make(int(precision), int(scale))
+        except ValueError as error:
+            raise JobError(f"{place}: {text!r} is not a type: {error}") from error
     try:
         return pa.type_for_alias(text)
     except ValueError as error:
         raise JobError(
             f"{place}: {text!r} is not a type; write for example int64, double, string, binary, "
-            "bool, date32[day], timestamp[us, tz=UTC], decimal128(38, 9)"
+            "bool, date32[day], timestamp[us, tz=UTC], decimal128(38, 9), list<float>"
         ) from error
+
+
+def _parse_list(kind: str, inside: str, size: str | None, place: str) -> pa.DataType:
+    inner = parse_type(inside, place)
+    is_fixed = kind == "fixed_size_list"
+    if is_fixed != (size is not None):
+        raise JobError(
+            f"{place}: {kind}<{inside}> is not a type; write list<float>, or "
+            "fixed_size_list<float>[3] for lists of three"
+        )
+    if size is not None:
+        return pa.list_(inner, int(size))
+    return pa.large_list(inner) if kind == "large_list" else pa.list_(inner)

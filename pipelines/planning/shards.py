@@ -240,8 +240,9 @@ def _settle_type(
     Raises:
         InputError: the first file whose type is not that of those before it.
     """
-    if column.type is not None and not column.keeps_form(types):
-        return column.type
+    declared = column.choose_type(types)
+    if declared is not None:
+        return declared
     settled = types[0]
     for url, actual in zip(urls, types, strict=True):
         joined = join_types(settled, actual)

@@ -16,11 +16,13 @@ import pyarrow as pa
 from configs.errors import InputError
 from configs.lookalikes import describe_lookalike
 from configs.suggest import nearest
+from model_zoo.steps.moments import is_moment
 from storage import inputs
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.table import INPUT_FORMATS, import_maker
 from transforms.joined_types import join_types
+from transforms.model_types import fits_exactly, fits_rounded, take_finest_unit, widens
 from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]
@@ -65,10 +67,12 @@ class Column:
             return True
         if not self.castable:
             return False
-        if _widens(actual, self.type):
+        if widens(actual, self.type):
             return True
-        # Rounding is for the model alone: what is copied to the output stays exactly as it is.
-        return not self.carried and _rounds(actual, self.type)
+        # For the model alone: what is copied to the output stays exactly as it is.
+        if self.carried:
+            return False
+        return fits_exactly(actual, self.type) or fits_rounded(actual, self.type)
 
     def keeps_form(self, types: Sequence[pa.DataType]) -> bool:
         """Tell whether the column comes out as the files have it, and not as its type is declared.
@@ -86,6 +90,19 @@ class Column:
         # Nothing but nulls would come out as null.
         are_null = [pa.types.is_null(actual) for actual in types]
         return not all(are_null)
+
+    def choose_type(self, found: Sequence[pa.DataType]) -> pa.DataType | None:
+        """Return the declared type in which the column comes out; None where the files decide.
+
+        Args:
+            found: the types that files have, which the column takes.
+        """
+        if self.type is None or self.keeps_form(found):
+            return None
+        # In the contract's unit a shard's finer ones would be cut off.
+        if is_moment(self.type) and not self.carried and not self.stated:
+            return take_finest_unit(self.type, found)
+        return self.type
 
 
 @dataclass(frozen=True)
@@ -302,33 +319,3 @@ def _suggest_name(name: str, names: Sequence[str]) -> str:
         if other.strip() == name:
             return f"; but {other!r}, with spaces around it; take them out of the file"
     return describe_lookalike(name, names) or nearest(name, names)
-
-
-def _widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
-    """Tell whether every value of a narrower number is one of the wider type."""
-    if not _is_number(actual) or not _is_number(wanted):
-        return False
-    if actual.bit_width >= wanted.bit_width:
-        return False
-    was_floating = pa.types.is_floating(actual)
-    is_floating = pa.types.is_floating(wanted)
-    # Integers and floats are not taken for each other, whatever their widths.
-    if was_floating or is_floating:
-        return bool(was_floating and is_floating)
-    was_signed = pa.types.is_signed_integer(actual)
-    is_signed = pa.types.is_signed_integer(wanted)
-    # A wider signed type holds every unsigned value, but not the other way round.
-    return bool(was_signed == is_signed or is_signed)
-
-
-def _is_number(dtype: pa.DataType) -> bool:
-    is_integer = pa.types.is_integer(dtype)
-    is_floating = pa.types.is_floating(dtype)
-    return bool(is_integer or is_floating)
-
-
-def _rounds(actual: pa.DataType, wanted: pa.DataType) -> bool:
-    """Tell whether values may be rounded: models are trained in float32 on tables in float64."""
-    is_double = actual == pa.float64()
-    is_single = wanted == pa.float32()
-    return bool(is_double and is_single)

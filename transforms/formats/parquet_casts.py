@@ -11,6 +11,9 @@ from pyarrow import types
 import pyarrow.compute as pc
 
 from configs.errors import RowError
+from model_zoo.steps.lists import is_list
+from model_zoo.steps.moments import is_moment
+from transforms.formats.parquet_ways import blank_out
 from transforms.logical_types import cast_exactly, holds, take_values, to_lists_of_pairs
 
 # By row, why its value is null.
@@ -30,13 +33,63 @@ def cast_column(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
     wanted = field.type
     if holds(wanted, types.is_fixed_size_list):
         return _cast_fixed_lists(column, field)
+    if is_moment(wanted):
+        return _cast_moments(column, field)
     cast = cast_exactly(column, wanted)
+    if is_list(wanted):
+        return _take_out_lists(column, cast, field)
     # Only floats can overflow: integers are cast to wider ones alone.
     if not types.is_floating(wanted):
         return cast, {}
     cast, overflowed = _take_out_overflows(column, cast)
     reasons = _explain_overflows(overflowed, column.type, field)
     return cast, reasons
+
+
+def _cast_moments(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
+    """Cast moments to another unit, with nulls for those that it has no number for.
+
+    Args:
+        column: the values as they were read.
+        field: the column's name and the type to cast to.
+    """
+    wanted = field.type
+    try:
+        return column.cast(wanted), {}
+    # Only now value by value: nearly every column fits as a whole.
+    except pa.ArrowInvalid:
+        cast = column.cast(wanted, safe=False)
+    # A number that was cut or wrapped does not come back.
+    returned = cast.cast(column.type, safe=False)
+    is_other = pc.not_equal(returned, column)
+    cleaned = pc.if_else(is_other, None, cast)
+    return cleaned, _explain_overflows(is_other, column.type, field)
+
+
+def _take_out_lists(column: pa.Array, cast: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
+    """Return lists with null for those in which a finite number became infinite.
+
+    Args:
+        column: the lists as they were read.
+        cast: the same, cast.
+        field: the column's name and the type of `cast`.
+    """
+    rows = np.arange(len(cast), dtype=np.int64)
+    given, values = column, cast
+    while types.is_nested(values.type):
+        parents = pc.list_parent_indices(values)
+        rows = rows[parents.to_numpy()]
+        given, values = given.flatten(), values.flatten()
+    is_narrower = types.is_floating(values.type) and given.type != values.type
+    if not is_narrower:
+        return cast, {}
+    _, overflowed = _take_out_overflows(given, values)
+    is_bad = overflowed.fill_null(False).to_numpy(zero_copy_only=False)
+    bad_rows = np.unique(rows[is_bad])
+    if not len(bad_rows):
+        return cast, {}
+    reason = RowError(f"column {field.name!r}: a {given.type} that does not fit {values.type}")
+    return blank_out(cast, bad_rows), dict.fromkeys(bad_rows.tolist(), reason)
 
 
 def _cast_fixed_lists(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:

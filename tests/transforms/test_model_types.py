@@ -1,0 +1,87 @@
+"""Which types of a shard fit a contract for the model alone."""
+
+import pyarrow as pa
+import pytest
+
+from transforms.formats.format import Column
+from transforms.model_types import fits_exactly, take_finest_unit
+
+ZONED = pa.timestamp("us", "UTC")
+TAKEN = [
+    (pa.list_(pa.float32()), pa.list_(pa.float32())),
+    (pa.large_list(pa.float32()), pa.list_(pa.float32())),
+    (pa.list_(pa.float32(), 3), pa.list_(pa.float32())),
+    (pa.list_(pa.float64(), 3), pa.list_(pa.float32())),
+    (pa.large_list(pa.int8()), pa.list_(pa.int64())),
+    (pa.list_(pa.list_(pa.float64(), 2)), pa.list_(pa.list_(pa.float32()))),
+    (pa.null(), pa.list_(pa.float32())),
+    (pa.float16(), pa.float32()),
+    (pa.timestamp("ns"), pa.timestamp("us")),
+    (pa.timestamp("s", "Asia/Tokyo"), ZONED),
+    (pa.date64(), pa.date32()),
+    (pa.time32("s"), pa.time64("us")),
+    (pa.duration("ms"), pa.duration("us")),
+    (pa.decimal128(6, 2), pa.decimal128(12, 2)),
+    (pa.decimal128(6, 1), pa.decimal128(12, 2)),
+    (pa.decimal32(6, 2), pa.decimal128(6, 2)),
+    (pa.decimal256(6, 2), pa.decimal128(6, 2)),
+]
+REFUSED = [
+    (pa.list_(pa.int64()), pa.list_(pa.int32())),
+    (pa.list_(pa.int64()), pa.list_(pa.float32())),
+    (pa.list_(pa.string()), pa.list_(pa.float32())),
+    (pa.list_(pa.float32()), pa.float32()),
+    (pa.float32(), pa.list_(pa.float32())),
+    (pa.list_(pa.list_(pa.float32())), pa.list_(pa.float32())),
+    (pa.timestamp("us"), ZONED),
+    (ZONED, pa.timestamp("us")),
+    (pa.date32(), pa.timestamp("us")),
+    (pa.int64(), pa.timestamp("us")),
+    (pa.timestamp("us"), pa.int64()),
+    (pa.time32("s"), pa.duration("us")),
+    (pa.decimal128(12, 2), pa.decimal128(6, 2)),
+    (pa.decimal128(12, 3), pa.decimal128(12, 2)),
+    (pa.float64(), pa.decimal128(12, 2)),
+    (pa.int64(), pa.decimal128(38, 0)),
+]
+
+
+@pytest.mark.parametrize(("actual", "wanted"), TAKEN, ids=str)
+def test_the_same_values_for_the_model(actual: pa.DataType, wanted: pa.DataType) -> None:
+    assert Column("a", wanted, castable=True).takes(actual)
+
+
+@pytest.mark.parametrize(("actual", "wanted"), REFUSED, ids=str)
+def test_other_values(actual: pa.DataType, wanted: pa.DataType) -> None:
+    assert not Column("a", wanted, castable=True).takes(actual)
+    assert not fits_exactly(actual, wanted)
+
+
+def test_what_is_carried_keeps_its_type() -> None:
+    """Only where it is another form of the same type, or a wider number, as ever."""
+    for actual, wanted in (
+        (pa.list_(pa.float32(), 3), pa.list_(pa.float32())),
+        (ZONED, pa.timestamp("ns", "UTC")),
+    ):
+        assert not Column("a", wanted, castable=True, carried=True).takes(actual)
+    assert Column("a", pa.int64(), castable=True, carried=True).takes(pa.int32())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "expected"),
+    [
+        (pa.timestamp("us"), [pa.timestamp("s"), pa.timestamp("ns")], pa.timestamp("ns")),
+        (pa.timestamp("ns"), [pa.timestamp("s")], pa.timestamp("s")),
+        (ZONED, [pa.timestamp("ms", "Asia/Tokyo"), pa.null()], pa.timestamp("ms", "UTC")),
+        (pa.timestamp("us"), [pa.null()], pa.timestamp("us")),
+        (pa.time64("us"), [pa.time32("s")], pa.time32("s")),
+        (pa.time64("us"), [pa.time32("ms"), pa.time64("us")], pa.time64("us")),
+        (pa.duration("us"), [pa.duration("ns")], pa.duration("ns")),
+        (pa.date32(), [pa.date64()], pa.date32()),
+    ],
+    ids=str,
+)
+def test_moments_come_out_in_the_finest_unit_that_is_stored(
+    wanted: pa.DataType, found: list[pa.DataType], expected: pa.DataType
+) -> None:
+    assert take_finest_unit(wanted, found) == expected
