@@ -8,6 +8,10 @@ from configs.job import Name, Names, StepT, Url, Version
 from configs.missing import Missing, refuse_contradictions
 
 Scalar: TypeAlias = bool | int | float | str
+TimeUnit: TypeAlias = Literal["days", "hours", "minutes", "seconds", "milliseconds", "microseconds"]
+DType: TypeAlias = Literal[
+    "float32", "float64", "int32", "int64", "bool", "int8", "int16", "uint8", "uint16", "uint32", "uint64"
+]  # fmt: skip
 
 
 # Models that other libraries trained, by the flag that names their file.
@@ -48,11 +52,20 @@ class PackagingJob(BaseModel, Generic[StepT]):
             column and one for all others, `{default: fill, age: reject}`. What a `fill` step fills
             needs no word.
         fill: columns whose missing values are replaced, each with its value.
+        numbers: columns of dates, times or durations, each with the unit in which the network takes
+            them as a number: `days`, `hours`, `minutes`, `seconds`, `milliseconds`, `microseconds`,
+            counted from 1970-01-01 (UTC where there is a zone), or from midnight.
+        lengths: columns of lists, each with the length that shorter lists are padded to with zeros;
+            by default that of the sample's longest. A longer list rejects its row.
+        cut: columns of lists that are cut at that length instead.
         preprocess: steps from the columns to what the network takes; those with values to be fitted
             are fitted on the sample.
         inputs: the network's arguments, each with the column that it takes as it is, or with a list
             of columns that are stacked side by side in float32; by default all columns stacked for a
-            network of one argument, and else for each argument the column of its name.
+            network of one argument, and else for each argument the column of its name. The mask of a
+            column of lists is the column `<name>_mask`.
+        dtypes: the network's arguments, each with the dtype of its tensor, where the network does
+            not say by failing with others.
         outputs: of what the network returns under names, the tensors that are wanted; a name for
             each of what it returns without.
         image: column of pictures, which the network takes as its library says; then the only column
@@ -85,8 +98,12 @@ class PackagingJob(BaseModel, Generic[StepT]):
     columns: OneOrMore | None = None
     missing: Missing = {}
     fill: dict[str, Scalar] = {}
+    numbers: dict[str, TimeUnit] = {}
+    lengths: dict[str, Annotated[int, Field(ge=1)]] = {}
+    cut: Names = ()
     preprocess: tuple[StepT, ...] = ()
     inputs: dict[str, str | SomeNames] = {}
+    dtypes: dict[str, DType] = {}
     outputs: Names = ()
     image: str | None = None
     text: str | None = None
@@ -96,7 +113,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     expected: Url | None = None
     output: Url = ""
 
-    @field_validator("outputs", mode="before")
+    @field_validator("outputs", "cut", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return _as_names(value)

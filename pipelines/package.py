@@ -17,6 +17,7 @@ import sys
 
 from configs.load import Override, load, parse_set, read_mapping
 from configs.packaging import CONVERTED, PackagingJob
+from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
@@ -108,7 +109,11 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
         say(f"weights    {note}" if card.has_network else f"graph      {note}")
     for column in card.columns:
         value = "" if column.fill is None else f" with {column.fill}"
-        say(f"column     {column.name}: {column.type}, missing: {column.missing}{value}")
+        number = "" if column.number is None else f" as {column.number}"
+        say(f"column     {column.name}: {column.type}{number}, missing: {column.missing}{value}")
+    for step in packed.steps:
+        if isinstance(step, Pad):
+            say(f"lists      {_describe_lists(step)}")
     for kind, tensors in (("input", card.inputs), ("output", card.outputs)):
         for name, tensor in tensors.items():
             shape = ", ".join(["rows", *map(str, tensor.shape)])
@@ -117,7 +122,8 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
     left_out = ""
     if packed.left_out:
         left_out = (
-            f"; {packed.left_out:,} rows of the sample have missing values and would be rejected"
+            f"; {packed.left_out:,} rows of the sample have missing values, or lists that are too "
+            "long, and would be rejected"
         )
     say(
         f"proven     {packed.rows:,} rows scored as a job does, "
@@ -126,6 +132,15 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
     for note in packed.expected:
         say(f"expected   {note}")
     say(f"package    {job.output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})")
+
+
+def _describe_lists(step: Pad) -> str:
+    shape = ", ".join(map(str, step.shape))
+    if step.shorter == "reject":
+        return f"{step.column}: all of {step.shape[0]} items ({shape})"
+    mask = "no mask is taken" if step.mask_into is None else f"mask {step.mask_into}"
+    longer = "cut" if step.longer == "cut" else "rejected"
+    return f"{step.column}: padded with zeros to ({shape}), longer ones are {longer}, {mask}"
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

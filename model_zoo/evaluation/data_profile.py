@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from model_zoo.steps.lists import find_lists_with_missing, holds_numbers, is_list
+
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _LEVELS = ", ".join(map(str, QUANTILE_LEVELS))
 # Of a text column with more values, the rare ones tell little and could be anything.
@@ -48,8 +50,9 @@ def profile_table(features: Mapping[str, pa.Array], scores: Mapping[str, pa.Arra
     """Return one record per feature and per score, with SCHEMA's columns.
 
     Missing are nulls and NaN. Numbers have `mean`, `std` (population), `min`, `max` and `quantiles`
-    of their finite values; so has a binary column, of its sizes in bytes. Texts and booleans have
-    their most frequent `values`. Everything else is null.
+    of their finite values; so has a binary column, of its sizes in bytes, and a column of lists, of
+    the numbers in them. Texts and booleans have their most frequent `values`. Everything else is
+    null, and so is `distinct` of lists.
 
     Args:
         features, scores: columns by name, in the order of their records.
@@ -72,6 +75,8 @@ def _profile_columns(kind: str, columns: Mapping[str, pa.Array]) -> list[_Record
 def _profile_column(column: pa.Array) -> _Record:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pa.types.is_nested(column.type):
+        return _profile_lists(column)
     is_missing = pc.is_null(column, nan_is_null=True)
     is_present = pc.invert(is_missing)
     present = column.filter(is_present)
@@ -85,6 +90,19 @@ def _profile_column(column: pa.Array) -> _Record:
     if _has_values(column.type):
         return common | _count_values(present)
     return common | _describe_numbers(present)
+
+
+def _profile_lists(column: pa.Array) -> _Record:
+    """Return the record of a column of lists: of all numbers in them, as if they stood side by side."""
+    common = {"type": str(column.type), "rows": len(column)}
+    if not holds_numbers(column.type):
+        return common | {"missing": column.null_count}
+    is_missing = find_lists_with_missing(column)
+    missing = 0 if is_missing is None else is_missing.true_count
+    values = column
+    while is_list(values.type):
+        values = values.flatten()
+    return common | {"missing": missing} | _describe_numbers(values.drop_null())
 
 
 def _has_values(dtype: pa.DataType) -> bool:

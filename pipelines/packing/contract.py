@@ -9,7 +9,10 @@ from configs.errors import JobError
 from configs.missing import list_exceptions
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
+from model_zoo.package.card import InputColumn
 from model_zoo.steps.arrays import missing_mask
+from model_zoo.steps.lists import is_list
+from model_zoo.steps.moments import is_moment
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.missing import Contract, settle_missing
 from transforms.logical_types import cast_exactly
@@ -26,11 +29,15 @@ def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
     named |= {f"columns {name}": name for name in job.columns or ()}
     named |= {f"fill {name}": name for name in job.fill}
     named |= {f"missing {name}": name for name in list_exceptions(job.missing)}
+    named |= {f"numbers.{name}": name for name in job.numbers}
+    named |= {f"lengths.{name}": name for name in job.lengths}
+    named |= {f"cut {name}": name for name in job.cut}
     problems = [
         f"{place}: the sample has no column {name!r}{nearest(name, present)}"
         for place, name in named.items()
         if name is not None and name not in present
     ]
+    problems += _find_wrong_kinds(job, sample) if not problems else []
     if problems:
         raise JobError("; ".join(problems))
     if job.columns is not None:
@@ -66,7 +73,15 @@ def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequenc
         JobError: a word for a step's columns stands for none of them.
     """
     types = {name: to_logical_type(sample.schema.field(name).type) for name in columns}
-    return settle_missing(types, job.preprocess, job.fill, job.missing, otherwise="reject")
+    contract = settle_missing(types, job.preprocess, job.fill, job.missing, otherwise="reject")
+    return tuple(_with_number(rule, job) for rule in contract)
+
+
+def _with_number(rule: InputColumn, job: PackagingJob[AnyStep]) -> InputColumn:
+    number = job.numbers.get(rule.name)
+    if number is None:
+        return rule
+    return rule.model_copy(update={"number": number})
 
 
 def to_plain_form(sample: pa.Table, columns: Sequence[str]) -> pa.Table:
@@ -97,16 +112,57 @@ def to_logical_type(dtype: pa.DataType) -> pa.DataType:
         return pa.string()
     if pa.types.is_large_binary(dtype) or pa.types.is_binary_view(dtype):
         return pa.binary()
+    if is_list(dtype):
+        return pa.list_(to_logical_type(dtype.value_type))
+    if pa.types.is_decimal32(dtype) or pa.types.is_decimal64(dtype):
+        return pa.decimal128(dtype.precision, dtype.scale)
+    if is_moment(dtype):
+        return _to_logical_moment(dtype)
     return dtype
 
 
-def take_complete_rows(sample: pa.Table, contract: Contract) -> pa.Table:
+def _to_logical_moment(dtype: pa.DataType) -> pa.DataType:
+    """Return the type of the same moments in microseconds, or in nanoseconds where those are stored."""
+    if pa.types.is_date(dtype):
+        return pa.date32()
+    unit = "ns" if dtype.unit == "ns" else "us"
+    if pa.types.is_timestamp(dtype):
+        return pa.timestamp(unit, tz=None if dtype.tz is None else "UTC")
+    return pa.duration(unit) if pa.types.is_duration(dtype) else pa.time64(unit)
+
+
+def _find_wrong_kinds(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
+    """Return what the job says of columns that are of another kind."""
+    problems = []
+    for name in job.numbers:
+        dtype = sample.schema.field(name).type
+        if not is_moment(dtype):
+            problems.append(
+                f"numbers.{name}: the column is {dtype}, and no date, time or duration; leave it out"
+            )
+    for name in {**job.lengths, **dict.fromkeys(job.cut)}:
+        dtype = sample.schema.field(name).type
+        if not is_list(dtype):
+            problems.append(f"lengths, cut: column {name!r} is {dtype}, and no list; leave it out")
+    return problems
+
+
+def take_complete_rows(
+    sample: pa.Table, contract: Contract, is_too_long: np.ndarray | None = None
+) -> pa.Table:
     """Return the rows of the sample without those that the contract rejects.
+
+    Args:
+        sample: its rows.
+        contract: of the model.
+        is_too_long: bool (rows,), which of them have a list that is too long; None for none.
 
     Raises:
         JobError: a column has missing values that must have none, or rows are left in no column.
     """
     is_complete = np.ones(sample.num_rows, dtype=bool)
+    if is_too_long is not None:
+        is_complete &= ~is_too_long
     problems = []
     for rule in contract:
         if rule.missing == "fill":
@@ -127,7 +183,7 @@ def take_complete_rows(sample: pa.Table, contract: Contract) -> pa.Table:
         raise JobError("; ".join(problems))
     if not is_complete.any():
         raise JobError(
-            "every row of the sample has a missing value; say what takes its place, for example "
-            f"fill.{contract[0].name}"
+            "every row of the sample has a missing value or a list that is too long; say what takes "
+            f"its place, for example fill.{contract[0].name}, or a larger length"
         )
     return sample.filter(pa.array(is_complete)).combine_chunks()

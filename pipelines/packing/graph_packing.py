@@ -32,7 +32,8 @@ from pipelines.packing.converted import Converted
 from pipelines.packing.converters.table import find_converter
 from pipelines.packing.expected import check_expected
 from pipelines.packing.graph_files import MODEL, compute_graph, make_files
-from pipelines.packing.inputs import Prepared, fit, prepare, wire
+from pipelines.packing.inputs import Prepared, fit, list_sources, prepare, wire
+from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.network_packing import Packed
 from pipelines.packing.proof import Content, prove, refuse_standing
@@ -65,7 +66,7 @@ def pack_graph(
     columns = choose_columns(job, sample)
     contract = _pass_missing(find_contract(job, sample, columns), job, converted)
     plain = to_plain_form(sample, columns)
-    rows = take_complete_rows(plain, contract)
+    rows = take_complete_rows(plain, contract, find_too_long(job, plain))
     prepared = _prepare(job, rows, contract, converted)
     wanted = squeeze(converted.native(rows, prepared.inputs))
     outputs = squeeze(compute_graph(converted.graph, prepared.inputs))
@@ -78,6 +79,7 @@ def pack_graph(
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,
+        steps=prepared.steps,
         notes=converted.notes,
         rows=rows.num_rows,
         left_out=sample.num_rows - rows.num_rows,
@@ -132,8 +134,10 @@ def _prepare(
     names = tuple(converted.dtypes)
     signature = Signature(required=names, known=frozenset(names), takes_any=False)
     fitted, columns = fit(job, rows, contract)
-    wiring = wire(job, signature, columns)
-    return prepare(rows, contract, fitted, wiring, columns, converted.dtypes)
+    lists = pad_lists(job, columns, rows.num_rows)
+    wiring = wire(job, signature, lists.columns, lists.masks)
+    steps = (*fitted, *lists.keep_taken(list_sources(wiring)))
+    return prepare(rows, contract, steps, wiring, lists.columns, converted.dtypes)
 
 
 def _make_content(

@@ -1,6 +1,6 @@
 """From the sample's columns to what the network takes: which columns make up each argument."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,19 +14,20 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import Tensor
 from model_zoo.steps.arrays import fill_missing
 from model_zoo.steps.columns import Column, is_number
+from model_zoo.steps.moments import is_moment
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep, fit_steps
 from pipelines.packing.calling import Signature
+from pipelines.packing.dtypes import Wiring
 from pipelines.packing.missing import Contract
-from transforms.preprocess import preprocess_rows
+from transforms.preprocess import preprocess_rows, to_plain_columns
 
 Columns: TypeAlias = Mapping[str, Column]
-# Arguments of the network, each with the column that it takes as it is, or with those that are
-# stacked.
-Wiring: TypeAlias = dict[str, str | tuple[str, ...]]
 Steps: TypeAlias = tuple[AnyStep, ...]
 # A picture or a sequence of vectors; what is flatter is stacked.
 _ARRAY_DIMENSIONS = 3
+# Others are made of what is stacked in one of these.
+_STACKED = ("float32", "float64", "int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,30 @@ def fit(job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract) -> tuple
     """
     columns: dict[str, Column] = {}
     for rule in contract:
-        column = rows.column(rule.name).combine_chunks()
+        columns[rule.name] = rows.column(rule.name).combine_chunks()
+    columns.update(to_plain_columns(columns, contract))
+    for rule in contract:
         if rule.fill is not None:
-            column = fill_missing(column, rule.fill)
-        columns[rule.name] = column
+            columns[rule.name] = fill_missing(columns[rule.name], rule.fill)
     try:
         return fit_steps(job.preprocess, columns, rows.num_rows)
     except RejectedRows as rejected:
         raise _refuse_rows(rejected) from rejected
 
 
-def wire(job: PackagingJob[AnyStep], signature: Signature, columns: Columns) -> Wiring:
+def wire(
+    job: PackagingJob[AnyStep],
+    signature: Signature,
+    columns: Columns,
+    masks: Container[str] = (),
+) -> Wiring:
     """Return which columns make up each argument of the network.
 
     Args:
         job: the job, which may say it.
         signature: what the network takes.
         columns: what the steps have made.
+        masks: names of columns that tell items from padding, and are no features.
 
     Raises:
         JobError: it cannot be found, or names what is not there; all of it at once.
@@ -93,7 +101,8 @@ def wire(job: PackagingJob[AnyStep], signature: Signature, columns: Columns) -> 
     if required and all(name in columns for name in required):
         return {name: name for name in required}
     if len(signature.required) == 1:
-        return {signature.required[0]: _choose_features(columns)}
+        features = {name: column for name, column in columns.items() if name not in masks}
+        return {signature.required[0]: _choose_features(features)}
     takes = ", ".join(signature.required) or "any names"
     raise JobError(
         f"the network takes {takes}; say which columns make up each, for example "
@@ -102,13 +111,21 @@ def wire(job: PackagingJob[AnyStep], signature: Signature, columns: Columns) -> 
     )
 
 
+def list_sources(wiring: Wiring) -> list[str]:
+    """Return the columns that the network takes."""
+    sources: list[str] = []
+    for source in wiring.values():
+        sources.extend([source] if isinstance(source, str) else source)
+    return sources
+
+
 def prepare(
     rows: pa.Table,
     contract: Contract,
     fitted: Steps,
     wiring: Wiring,
     columns: Columns,
-    dtype: str | Mapping[str, str],
+    dtypes: Mapping[str, str],
 ) -> Prepared:
     """Return the inputs, made by the very function that scoring uses.
 
@@ -118,8 +135,7 @@ def prepare(
         fitted: steps.
         wiring: which columns make up each argument.
         columns: what the steps have made.
-        dtype: of arguments that are stacked of several columns; or of each argument, by name, where
-            that is known.
+        dtypes: of each argument, by name.
 
     Raises:
         InputError: rows that preprocessing does not take.
@@ -127,16 +143,18 @@ def prepare(
     steps = list(fitted)
     wanted: dict[str, Tensor] = {}
     for name, source in wiring.items():
+        dtype = dtypes[name]
         if isinstance(source, str):
             array = _to_numbers(columns, source)
-            known = None if isinstance(dtype, str) else dtype[name]
-            wanted[name] = _describe(array, known, column=None if source == name else source)
+            wanted[name] = _describe(array, dtype, column=None if source == name else source)
             continue
-        one_dtype = dtype if isinstance(dtype, str) else dtype[name]
-        step = Stack(step="stack", columns=source, into=name, dtype=one_dtype)
+        stacked = dtype if dtype in _STACKED else "int64"
+        step = Stack.model_validate(
+            {"step": "stack", "columns": source, "into": name, "dtype": stacked}
+        )
         steps.append(step)
-        stacked = step.apply(columns, rows.num_rows)
-        wanted[name] = _describe(np.asarray(stacked[name]))
+        made = step.apply(columns, rows.num_rows)
+        wanted[name] = _describe(np.asarray(made[name]), dtype)
     batch = rows.select([rule.name for rule in contract]).to_batches()[0]
     try:
         inputs = preprocess_rows(batch, contract, steps, wanted)
@@ -145,27 +163,20 @@ def prepare(
     return Prepared(tuple(steps), wanted, inputs, rows)
 
 
-def all_whole(wiring: Wiring, columns: Columns) -> bool:
-    """Tell whether all numbers that are stacked are integers, so that they may be indices."""
-    stacked = [parts for parts in wiring.values() if not isinstance(parts, str)]
-    return all(_is_whole(columns[part]) for parts in stacked for part in parts)
-
-
-def _is_whole(column: Column) -> bool:
-    if isinstance(column, np.ndarray):
-        return column.dtype.kind in ("i", "u")
-    return bool(pa.types.is_integer(column.type))
-
-
 def _check_named(
     named: Mapping[str, Sequence[str]], signature: Signature, columns: Columns
 ) -> None:
     problems = []
+    moments: list[str] = []
     for name, parts in named.items():
         for part in [parts] if isinstance(parts, str) else parts:
             if part not in columns:
                 hint = nearest(part, list(columns))
                 problems.append(f"inputs.{name}: there is no column {part!r}{hint}")
+            elif _is_moment(columns[part]) and part not in moments:
+                moments.append(part)
+    if moments:
+        problems.append(ask_for_numbers(moments))
     forgotten = [name for name in signature.required if name not in named]
     by_position = len(named) == len(signature.required)
     if forgotten and not by_position:
@@ -183,18 +194,44 @@ def _choose_features(columns: Columns) -> str | tuple[str, ...]:
     deep = [name for name, column in columns.items() if _is_deep(column)]
     if len(deep) == 1:
         return deep[0]
+    # Token numbers, or whatever is in the lists: no float32 that was stacked.
+    if len(columns) == 1 and isinstance(next(iter(columns.values())), np.ndarray):
+        return next(iter(columns))
     problems = []
+    moments = []
     for name, column in columns.items():
         if isinstance(column, np.ndarray) or is_number(column.type):
             continue
-        problems.append(f"{name!r} of type {column.type}")
+        if _is_moment(column):
+            moments.append(name)
+        else:
+            problems.append(f"{name!r} of type {column.type}")
+    asked = []
     if problems:
-        raise JobError(
+        asked.append(
             f"the network takes numbers, and these columns are none: {', '.join(problems)}; "
             "encode them with steps (one_hot, ordinal, image, tokenize), "
             "name what the model sees in columns, or say inputs"
         )
+    if moments:
+        asked.append(ask_for_numbers(moments))
+    if asked:
+        raise JobError("; ".join(asked))
     return tuple(columns)
+
+
+def ask_for_numbers(names: Sequence[str]) -> str:
+    """Return the question in which unit the network takes columns of moments."""
+    words = ", ".join(f"numbers.{name}=days" for name in names)
+    return (
+        f"the network takes numbers, and nothing tells which numbers the moments in "
+        f"{', '.join(map(repr, names))} are; say {words} (or hours, minutes, seconds, milliseconds, "
+        "microseconds, since 1970-01-01 or since midnight)"
+    )
+
+
+def _is_moment(column: Column) -> bool:
+    return not isinstance(column, np.ndarray) and is_moment(column.type)
 
 
 def _is_deep(column: Column) -> bool:
@@ -205,6 +242,8 @@ def _to_numbers(columns: Columns, name: str) -> np.ndarray:
     column = columns[name]
     if isinstance(column, np.ndarray):
         return column
+    if _is_moment(column):
+        raise JobError(ask_for_numbers([name]))
     if not is_number(column.type):
         raise JobError(
             f"the network takes column {name!r} of type {column.type}, which is no number; "
@@ -213,16 +252,8 @@ def _to_numbers(columns: Columns, name: str) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
-def _describe(array: np.ndarray, known: str | None = None, column: str | None = None) -> Tensor:
-    """Return dtype and shape of a row, in a dtype that networks take."""
-    kind = array.dtype.kind
-    dtype = str(array.dtype)
-    if known is not None:
-        dtype = known
-    elif kind in ("i", "u"):
-        dtype = "int32" if dtype == "int32" else "int64"
-    elif kind != "f" or dtype == "float16":
-        dtype = "float32"
+def _describe(array: np.ndarray, dtype: str, column: str | None = None) -> Tensor:
+    """Return dtype and shape of a row."""
     return Tensor.model_validate({"dtype": dtype, "shape": array.shape[1:], "column": column})
 
 

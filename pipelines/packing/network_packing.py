@@ -34,8 +34,10 @@ from pipelines.packing.contract import (
     take_complete_rows,
     to_plain_form,
 )
+from pipelines.packing.dtypes import list_dtypes
 from pipelines.packing.expected import check_expected
-from pipelines.packing.inputs import Prepared, all_whole, fit, prepare, wire
+from pipelines.packing.inputs import Prepared, fit, list_sources, prepare, wire
+from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.proof import Content, prove, refuse_standing
 from pipelines.packing.starter_job import Written, write_package_and_job
@@ -53,6 +55,7 @@ class Packed:
     Attributes:
         card: as it was written.
         written: the package and its job.
+        steps: fitted preprocessing.
         notes: what was found or taken off on the way, in words.
         rows: rows of the sample that were scored both ways.
         left_out: rows of the sample that the contract rejects.
@@ -63,6 +66,7 @@ class Packed:
 
     card: ModelCard
     written: Written
+    steps: tuple[AnyStep, ...]
     notes: tuple[str, ...]
     rows: int
     left_out: int
@@ -102,7 +106,7 @@ def pack(
     columns = choose_columns(job, sample)
     contract = find_contract(job, sample, columns)
     plain = to_plain_form(sample, columns)
-    rows = take_complete_rows(plain, contract)
+    rows = take_complete_rows(plain, contract, find_too_long(job, plain))
     network, notes = _load_network(job, weights or read_weights(job.weights))
     called = _call(job, network, rows, contract)
     refuse_unfilled(contract, called.prepared.steps, rows, called.outputs)
@@ -115,6 +119,7 @@ def pack(
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,
+        steps=called.prepared.steps,
         notes=notes,
         rows=rows.num_rows,
         left_out=sample.num_rows - rows.num_rows,
@@ -138,15 +143,13 @@ def _call(
     """Find out what the network takes, and call it."""
     signature = read_signature(network)
     fitted, columns = fit(job, rows, contract)
-    wiring = wire(job, signature, columns)
+    lists = pad_lists(job, columns, rows.num_rows)
+    wiring = wire(job, signature, lists.columns, lists.masks)
+    steps = (*fitted, *lists.keep_taken(list_sources(wiring)))
     call: Call = "keywords" if is_ours(job.network) else signature.choose_call(list(wiring))
-    dtypes = ["float32"]
-    # An embedding takes numbers of words, and no other integers are told apart from numbers.
-    if all_whole(wiring, columns):
-        dtypes.append("int64")
     failures: list[ModelError] = []
-    for dtype in dtypes:
-        prepared = prepare(rows, contract, fitted, wiring, columns, dtype)
+    for dtypes in list_dtypes(job, wiring, lists.columns, lists.masks):
+        prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
         try:
             outputs = compute(network, prepared.inputs, call, job.outputs)
         except ModelError as error:

@@ -1,0 +1,122 @@
+"""The dtypes in which a network may take its arguments, the likeliest first.
+
+A network does not say which it takes, but fails with others: an embedding with floats, a mask with
+integers where it must be bool. So they are tried in turn, and the author may say them.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError
+from configs.packaging import PackagingJob
+from configs.suggest import nearest
+from model_zoo.steps.columns import Column
+from model_zoo.steps.table import AnyStep
+
+# Arguments of the network, each with the column that it takes as it is, or with those that are
+# stacked.
+Wiring: TypeAlias = dict[str, str | tuple[str, ...]]
+DTypes: TypeAlias = dict[str, str]
+# What networks are trained with; wider and narrower ones are what tables are stored with.
+_USUAL = ("float32", "float64", "int32", "int64")
+
+
+def list_dtypes(
+    job: PackagingJob[AnyStep],
+    wiring: Wiring,
+    columns: Mapping[str, Column],
+    masks: frozenset[str],
+) -> list[DTypes]:
+    """Return the dtypes to try, by argument; those that the job states are in all of them.
+
+    Args:
+        job: the job.
+        wiring: which columns make up each argument.
+        columns: what the steps have made.
+        masks: names of columns that tell items from padding.
+
+    Raises:
+        JobError: the job states the dtype of something that is no argument.
+    """
+    _check_stated(job, wiring)
+    tries: list[DTypes] = []
+    for found in _guess(wiring, columns, masks):
+        dtypes = found | job.dtypes
+        if dtypes not in tries:
+            tries.append(dtypes)
+    return tries
+
+
+def all_whole(wiring: Wiring, columns: Mapping[str, Column]) -> bool:
+    """Tell whether all numbers that are stacked are integers, so that they may be indices.
+
+    Args:
+        wiring: which columns make up each argument.
+        columns: what the steps have made.
+    """
+    stacked = [parts for parts in wiring.values() if not isinstance(parts, str)]
+    return all(_kind(columns[part]) in ("i", "u") for parts in stacked for part in parts)
+
+
+def _guess(
+    wiring: Wiring, columns: Mapping[str, Column], masks: frozenset[str]
+) -> Iterator[DTypes]:
+    # An embedding takes numbers of words, and no other integers are told apart from numbers.
+    stacks = ["float32", "int64"] if all_whole(wiring, columns) else ["float32"]
+    for is_stored in (False, True):
+        for stacked in stacks:
+            # A mask of integers where bools are meant may pick items in silence; so those are first.
+            for mask in ("bool", "int64"):
+                dtypes = {}
+                for name, source in wiring.items():
+                    if not isinstance(source, str):
+                        dtypes[name] = stacked
+                    elif source in masks:
+                        dtypes[name] = mask
+                    else:
+                        dtypes[name] = _choose(columns[source], is_stored)
+                yield dtypes
+
+
+def _choose(column: Column, is_stored: bool) -> str:
+    """Return the dtype of a column that is taken as it is: as it is stored, or the usual one for it."""
+    dtype = _dtype(column)
+    # Engines compute in float32, whatever the width of what they are given.
+    if dtype.kind == "f" and dtype.itemsize < np.dtype("float32").itemsize:
+        return "float32"
+    if is_stored:
+        return str(dtype)
+    is_deep = isinstance(column, np.ndarray) and column.ndim > 1
+    if dtype.kind == "f":
+        return "float32" if is_deep else str(dtype)
+    if dtype.kind in ("i", "u"):
+        return str(dtype) if str(dtype) in _USUAL else "int64"
+    return "float32"
+
+
+def _dtype(column: Column) -> np.dtype:
+    if isinstance(column, np.ndarray):
+        return column.dtype
+    # Booleans with nulls among them would be Python objects.
+    if pa.types.is_boolean(column.type):
+        return np.dtype(bool)
+    return np.dtype(column.type.to_pandas_dtype())
+
+
+def _kind(column: Column) -> str:
+    if not isinstance(column, np.ndarray) and not pa.types.is_integer(column.type):
+        return ""
+    return _dtype(column).kind
+
+
+def _check_stated(job: PackagingJob[AnyStep], wiring: Wiring) -> None:
+    problems = [
+        f"dtypes.{name}: the network's arguments are {', '.join(wiring)}{nearest(name, list(wiring))}"
+        for name in job.dtypes
+        if name not in wiring
+    ]
+    if problems:
+        raise JobError("; ".join(problems))

@@ -1,0 +1,134 @@
+"""Columns of lists in the sample -> steps that give each the one shape that a network takes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from pydantic import ValidationError
+
+from configs.errors import JobError
+from configs.packaging import PackagingJob
+from model_zoo.steps.columns import Column
+from model_zoo.steps.lists import holds_numbers, is_list, list_lengths
+from model_zoo.steps.pad import Pad
+from model_zoo.steps.table import AnyStep
+
+Columns: TypeAlias = Mapping[str, Column]
+
+
+@dataclass(frozen=True)
+class PaddedLists:
+    """What becomes of the columns of lists.
+
+    Attributes:
+        steps: one for each column of lists.
+        columns: all columns, with lists as arrays and their masks.
+    """
+
+    steps: tuple[Pad, ...]
+    columns: dict[str, Column]
+
+    @property
+    def masks(self) -> frozenset[str]:
+        """Return the names of the columns that are masks."""
+        return frozenset(step.mask_into for step in self.steps if step.mask_into is not None)
+
+    def keep_taken(self, taken: Sequence[str]) -> list[Pad]:
+        """Return the steps of columns that the network takes; a mask that it does not take is not made.
+
+        Args:
+            taken: names of the columns that it takes.
+        """
+        kept = []
+        for step in self.steps:
+            without_mask = step.model_copy(update={"mask_into": None})
+            if step.mask_into in taken:
+                kept.append(step)
+            elif step.into in taken:
+                kept.append(without_mask)
+        return kept
+
+
+def pad_lists(job: PackagingJob[AnyStep], columns: Columns, rows: int) -> PaddedLists:
+    """Return how the columns that still are lists become arrays.
+
+    Lists that are all of one length in the sample must be so when they are scored. Others are padded
+    to the length that the job declares, or to that of the longest.
+
+    Args:
+        job: the job, which may declare lengths.
+        columns: what the job's own steps have made.
+        rows: their number.
+
+    Raises:
+        JobError: lists inside lists differ in length, or no list has an item.
+    """
+    steps = []
+    made = dict(columns)
+    for name, column in columns.items():
+        if isinstance(column, np.ndarray) or not holds_numbers(column.type):
+            continue
+        step = _find_step(job, name, column)
+        steps.append(step)
+        made.update(step.apply(columns, rows))
+    return PaddedLists(tuple(steps), made)
+
+
+def find_too_long(job: PackagingJob[AnyStep], sample: pa.Table) -> np.ndarray:
+    """Return (bool) which rows of the sample have a list longer than the job declares, and not cut.
+
+    Args:
+        job: the job.
+        sample: its rows.
+    """
+    is_too_long = np.zeros(sample.num_rows, dtype=bool)
+    for name, length in job.lengths.items():
+        if name not in job.cut:
+            lists = sample.column(name).combine_chunks()
+            is_too_long |= list_lengths(lists) > length
+    return is_too_long
+
+
+def _find_step(job: PackagingJob[AnyStep], name: str, lists: pa.Array) -> Pad:
+    lengths = list_lengths(lists)
+    longest = int(lengths.max(initial=0))
+    if not longest:
+        raise JobError(
+            f"column {name!r}: no list of the sample has an item; leave it out in columns"
+        )
+    length = job.lengths.get(name)
+    is_fixed = length is None and name not in job.cut and bool((lengths == longest).all())
+    fields = {
+        "step": "pad",
+        "column": name,
+        "shape": (length or longest, *_find_inner_shape(name, lists.flatten())),
+        "longer": "cut" if name in job.cut else "reject",
+        "shorter": "reject" if is_fixed else "pad",
+        "into": name,
+        "mask_into": None if is_fixed else f"{name}_mask",
+    }
+    try:
+        return Pad.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise JobError(
+            f"column {name!r}: lists of {longest:,} items are not taken: {first['msg']}"
+        ) from error
+
+
+def _find_inner_shape(name: str, values: pa.Array) -> tuple[int, ...]:
+    """Return the lengths of the lists inside lists, which all must have."""
+    shape = []
+    while is_list(values.type):
+        found = np.unique(list_lengths(values)).tolist()
+        if len(found) != 1:
+            shortest, longest = found[0], found[-1]
+            raise JobError(
+                f"column {name!r}: the lists inside its lists have {shortest:,} to {longest:,} "
+                "items, and a network takes vectors of one length; make them so with a function step"
+            )
+        shape.append(int(found[0]))
+        values = values.flatten()
+    return tuple(shape)
