@@ -10,10 +10,16 @@ from typing import Any
 
 import pytest
 
-from pipelines import score
-from pipelines.cli.command_line import run_program
+from tests.support.built_once import built_once
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
+
+# Threads of torch that wait for the next small network sleep, where they would spin and take the time
+# of other workers: a third of what its tests take. Before torch is imported, and for all workers.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# Programs are imported where they are run: pytest-xdist's own process reads this file before it starts
+# workers, which would wait for torch and Beam, and it runs no test.
 
 # Tests that use one of these start programs, with no need to say so.
 _FIXTURES_THAT_START = {
@@ -163,12 +169,19 @@ def breast_cancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _trained(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from pipelines import train
+    own = tmp_path_factory.getbasetemp()
+    # A worker's folder lies in the one that all workers of this session share.
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    shared = own.parent if is_worker else own
+    return built_once(shared / f"trained_{name}", lambda folder: _train(name, folder))
 
-    folder = tmp_path_factory.mktemp(name)
+
+def _train(name: str, folder: Path) -> None:
+    from pipelines import train
+    from pipelines.cli.command_line import run_program
+
     config = str(REPOSITORY / f"configs/train_{name}.yaml")
     assert run_program(train.main, ["--config", config, "--output", str(folder), "--quiet"]) == 0
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -182,6 +195,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
 @pytest.fixture
 def run_score(tmp_path: Path) -> Callable[..., int]:
     """`pipelines.score` in this process; by default the sample job, quiet, into `tmp_path/scores`."""
+
+    from pipelines import score
+    from pipelines.cli.command_line import run_program
 
     def run(*arguments: str, output: Path | str | None = None) -> int:
         where = tmp_path / "scores" if output is None else output
