@@ -302,6 +302,8 @@ def test_no_future_annotations() -> None:
 
 
 def future_imports(path: Path) -> Iterator[str]:
+    if "__future__" not in text_of(path):
+        return
     yield from (f" imports {name}" for name in imports(path) if name.startswith("__future__"))
 
 
