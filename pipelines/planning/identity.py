@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
 import json
@@ -100,11 +101,18 @@ def list_libraries(network: str) -> dict[str, str]:
     """Return the versions of what computes and writes, among it the network's own library."""
     versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
-        versions[name] = version(name)
+        versions[name] = _read_version(name)
     own = find_distribution(network)
     extras = _EXTRAS if own is None else (*_EXTRAS, own)
     for name in extras:
         # What is not installed computes nothing.
         with suppress(PackageNotFoundError):
-            versions[name] = version(name)
+            versions[name] = _read_version(name)
     return versions
+
+
+@cache
+def _read_version(distribution: str) -> str:
+    """Return the version of an installed library, whose metadata take milliseconds to parse."""
+    # Once: what a process has imported does not change.
+    return version(distribution)
