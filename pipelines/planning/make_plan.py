@@ -24,9 +24,16 @@ from pipelines.planning.output_plan import plan_output
 from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.partitions import with_partitions
 from pipelines.planning.plan import Plan
-from pipelines.planning.shards import cut_into_units, list_shards, read_shards
+from pipelines.planning.shards import (
+    choose_rows_per_unit,
+    cut_into_units,
+    list_shards,
+    read_shards,
+)
 from storage import files
 from storage.layout import RunFolder
+from transforms.batches import WorkUnit
+from transforms.formats.format import Format, Shard
 
 # What travels together: large enough that Beam's cost per element does not count, small enough that
 # every thread of a worker can have some.
@@ -75,7 +82,7 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
         run=RunFolder(output_url, run_id),
         shards=tuple(shards),
         ignored=tuple(ignored),
-        units=cut_into_units(shards, reader, job.sink.rows_per_file),
+        units=_cut_into_units(shards, reader, job, inference),
         schema=schema,
         format=reader,
         inference=inference,
@@ -98,6 +105,14 @@ def find_output(job: ScoringJob) -> str:
             "where a file can be created only if there is none: publishing rests on that"
         )
     return _to_absolute(job.sink.path, "sink.path", JobError)
+
+
+def _cut_into_units(
+    shards: Sequence[Shard], reader: Format, job: ScoringJob, inference: InferenceSettings
+) -> tuple[WorkUnit, ...]:
+    batch_rows = inference.settings.batch_rows
+    rows_per_unit = choose_rows_per_unit(shards, job.sink.rows_per_file, batch_rows)
+    return cut_into_units(shards, reader, rows_per_unit)
 
 
 def _read_package(job: ScoringJob) -> Package:

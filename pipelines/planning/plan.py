@@ -3,7 +3,7 @@
 It is made in `make_plan.py`; whoever reads it needs nothing of that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Format, Shard
-from transforms.output.plan_file import StoredPlan, encode_plan
+from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,11 @@ class Plan:
         return rows
 
 
-def store_plan(plan: Plan) -> None:
-    """Put the units where the graph reads them.
+def store_plan(plan: Plan) -> Plan:
+    """Put the units where the graph reads them, and return the plan as it stands there.
 
-    A plan that an interrupted launch left is the same one, and stays.
+    A plan that an interrupted launch left is of the same work, and stays; but an earlier version of this
+    program may have cut it into other units, and those of them that are done are not scored again.
     """
     inputs = [_describe_shard(shard) for shard in plan.shards]
     stored = StoredPlan(
@@ -77,7 +78,10 @@ def store_plan(plan: Plan) -> None:
         ignored_inputs=plan.ignored,
     )
     content = encode_plan(stored)
-    files.create(plan.run.plan, content)
+    if files.create(plan.run.plan, content):
+        return plan
+    standing = read_plan(plan.run.plan)
+    return replace(plan, units=standing.units)
 
 
 def _describe_shard(shard: Shard) -> dict[str, Any]:

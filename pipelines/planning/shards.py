@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+import math
 from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
@@ -26,6 +27,12 @@ from transforms.logical_types import storable_type
 _THREADS = 8
 # Enough to see what was meant, few enough for a line.
 _SHOWN_NAMES = 5
+# What keeps a machine of many cores busy to the end. Not as many as this machine has: the same work is the
+# same units everywhere, or it could not be resumed elsewhere, and the files would differ.
+_WANTED_UNITS = 64
+# A unit costs some milliseconds, which at least so much work must be worth.
+_LEAST_UNIT_BYTES = 1 << 20
+_LEAST_MINI_BATCHES = 32
 # Of the wanted columns, in their order.
 _Types: TypeAlias = tuple[pa.DataType, ...]
 
@@ -116,6 +123,30 @@ def read_shards(
     inspected = [first, *others]
     shards = [shard for shard, _ in inspected]
     return shards, _settle_types(wanted, inspected)
+
+
+def choose_rows_per_unit(shards: Sequence[Shard], rows_per_file: int, batch_rows: int) -> int:
+    """Return how many rows a unit shall have, at most.
+
+    As many as a file, but fewer where all rows are so few that there would be no unit for every core.
+
+    Args:
+        shards: with their rows, where those are known.
+        rows_per_file: rows of an output file, at most.
+        batch_rows: rows of a mini-batch.
+    """
+    counts = [shard.rows for shard in shards]
+    # Of CSV only reading tells, and it is cut by its bytes.
+    if None in counts:
+        return rows_per_file
+    size_bytes = sum(shard.file.bytes for shard in shards)
+    units = min(_WANTED_UNITS, size_bytes // _LEAST_UNIT_BYTES)
+    if units <= 1:
+        return rows_per_file
+    all_rows = sum(count or 0 for count in counts)
+    even_rows = math.ceil(all_rows / units)
+    least_rows = _LEAST_MINI_BATCHES * batch_rows
+    return min(rows_per_file, max(least_rows, even_rows))
 
 
 def cut_into_units(

@@ -66,7 +66,7 @@ def launch(
     """
     began = time.perf_counter()
     try:
-        _prepare(plan, head, reuse_from, log)
+        plan = _prepare(plan, head, reuse_from, log)
         rows_done = RowsDone(plan.run, plan.units)
         resumed_rows = _count_resumed(rows_done, log)
         log.tell_resumed(resumed_rows)
@@ -233,10 +233,14 @@ def _prepare(
     head: Mapping[str, Any],
     reuse_from: str | None,
     log: RunLog,
-) -> None:
-    """Leave the plan where workers read it, and the units of another run that need no scoring."""
+) -> Plan:
+    """Leave the plan where workers read it, and the units of another run that need no scoring.
+
+    Returns:
+        The plan as it stands there, which an earlier launch may have left.
+    """
     try:
-        store_plan(plan)
+        plan = store_plan(plan)
         _forget_torn_records(plan, log)
         if reuse_from is not None:
             run, manifest = find_run_to_reuse(plan.run, head, reuse_from)
@@ -247,6 +251,7 @@ def _prepare(
                 "in which no row was rejected"
             )
             log.tell("reused", message)
+        return plan
     except OSError as error:
         raise PublishError(
             f"{plan.run.output}: cannot be written: {error.strerror}; "

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,15 +25,25 @@ from transforms.formats.format import (
     number_rows,
 )
 from transforms.formats.parquet_casts import cast_column
+from transforms.formats.parquet_entry import (
+    RowsOfGroup,
+    find_entries,
+    iterate_from,
+    join_entries,
+    take_rows_from,
+)
 from transforms.formats.parquet_footer import (
     holds_more_than,
     is_encryption,
     list_groups,
     read_footer,
     refuse_intervals,
+    repeats_no_value,
 )
 from transforms.formats.parquet_int96 import list_int96_units
+from transforms.formats.parquet_shift import FileWithMoves, shift_footer
 from transforms.formats.parquet_sizes import find_rows_at_once, gather_batches
+from transforms.formats.parquet_split import RowGroup, is_part_of_group, split_groups
 from transforms.formats.parquet_ways import (
     USUAL,
     Reading,
@@ -52,6 +62,7 @@ BOMB_BYTES = 1 << 30
 MAX_EXPANSION = 1_000
 # What is read of a local column at a time: pages, and not the whole of a row group.
 _READ_BYTES = 1 << 20
+_LEAST_READ_BYTES = 1 << 16
 # What is fetched of a remote file at a time, and stays in memory until its last row was given.
 _FETCH_BYTES = 64 << 20
 # What travels together at most, in memory: of rows of less than 1 kB it is as many as the plan says.
@@ -63,16 +74,10 @@ _Read: TypeAlias = tuple[pa.RecordBatch, Mapping[int, Exception]]
 
 
 @dataclass(frozen=True)
-class RowGroup:
-    """Rows of one row group, and its bytes before they are compressed."""
-
-    rows: int
-    bytes: int
-
-
-@dataclass(frozen=True)
 class ParquetFormat:
     """Read Parquet; the span of a unit is (first row group, number of row groups).
+
+    That of a part of a row group is (row group, 1, number of its first row there).
 
     Attributes:
         max_expansion: how many times its stored size a file may hold, decoded.
@@ -91,46 +96,19 @@ class ParquetFormat:
         limit = max(BOMB_BYTES, self.max_expansion * file.bytes)
         if holds_more_than(limit, file.url, metadata, names):
             raise self._expands_too_much(file.url)
+        # In a store, pages are too far apart to be looked for.
+        can_be_entered = files.is_local(file.url) and repeats_no_value(metadata, names)
         row_groups = tuple(
-            RowGroup(group.num_rows, group.total_byte_size) for group in list_groups(metadata)
+            RowGroup(group.num_rows, group.total_byte_size, can_be_entered)
+            for group in list_groups(metadata)
         )
         shard = Shard(file, metadata.num_rows, row_groups)
         return shard, schema.remove_metadata()
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
-        """Put row groups together, up to `rows` rows; a larger group is a piece of its own."""
+        """Put row groups together, up to `rows` rows, and cut one that has more of them."""
         groups: tuple[RowGroup, ...] = shard.details
-        if len(groups) <= 1:
-            span = (0, len(groups))
-            whole = Piece(
-                span,
-                first_row=0,
-                rows=shard.rows,
-                bytes=shard.file.bytes,
-            )
-            return [whole]
-        # At least 1, since row groups without rows may hold nothing.
-        all_decoded_bytes = max(1, sum(group.bytes for group in groups))
-        pieces: list[Piece] = []
-        first = 0
-        first_row = 0
-        while first < len(groups):
-            stop = _find_end_of_piece(groups, first, rows)
-            here = groups[first:stop]
-            rows_here = sum(group.rows for group in here)
-            # Its share of the file, since a footer tells sizes before compression only.
-            decoded_bytes = sum(group.bytes for group in here)
-            stored_bytes = shard.file.bytes * decoded_bytes // all_decoded_bytes
-            piece = Piece(
-                span=(first, stop - first),
-                first_row=first_row,
-                rows=rows_here,
-                bytes=stored_bytes,
-            )
-            pieces.append(piece)
-            first = stop
-            first_row += rows_here
-        return pieces
+        return split_groups(groups, rows, shard.file.bytes)
 
     def read(
         self,
@@ -191,26 +169,6 @@ def make_parquet_format(options: InputOptions) -> ParquetFormat:
     return ParquetFormat(options.max_expansion or MAX_EXPANSION)
 
 
-def _find_end_of_piece(groups: Sequence[RowGroup], first: int, rows: int) -> int:
-    """Return the row group behind the last one that fits into a piece.
-
-    At least one does, however large.
-
-    Args:
-        groups: those of the file.
-        first: the first one of the piece.
-        rows: rows of a piece, at most.
-    """
-    stop = first + 1
-    rows_so_far = groups[first].rows
-    while stop < len(groups):
-        rows_so_far += groups[stop].rows
-        if rows_so_far > rows:
-            break
-        stop += 1
-    return stop
-
-
 def _read_batches(
     unit: WorkUnit,
     schema: pa.Schema,
@@ -226,7 +184,7 @@ def _read_batches(
         check_unchanged(unit)
     with ExitStack() as stack:
         file = stack.enter_context(_open(unit.shard, USUAL))
-        first, count = unit.span
+        first, count, *_ = unit.span
         rows_at_once = find_rows_at_once(
             unit.shard,
             file,
@@ -241,10 +199,7 @@ def _read_batches(
         readings = list_readings(schema.names, stored, units)
         streams = []
         for reading in readings:
-            # The file that is open already, as a store answers slowly.
-            is_open = reading.opens_as(USUAL)
-            other = file if is_open else stack.enter_context(_open(unit.shard, reading))
-            steps = _iterate_batches(other, unit, reading.names, rows_at_once)
+            steps = _iterate_reading(stack, file, unit, reading, rows_at_once)
             # Nearly always each is a batch.
             if rows_at_once < rows_per_batch:
                 steps = gather_batches(steps, rows_per_batch, _BATCH_BYTES)
@@ -252,6 +207,58 @@ def _read_batches(
         for batches in islice(align(streams), start, None):
             by_reading = dict(zip(readings, batches, strict=True))
             yield put_together(by_reading, schema, units)
+
+
+def _iterate_reading(
+    stack: ExitStack,
+    file: pq.ParquetFile,
+    unit: WorkUnit,
+    reading: Reading,
+    rows_at_once: int,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the unit's rows, with the columns of one way of reading.
+
+    Args:
+        stack: closes what is opened here.
+        file: the same file, open as most columns are read.
+        unit: the unit.
+        reading: the way.
+        rows_at_once: rows of a batch, at most.
+    """
+    if is_part_of_group(unit.span):
+        return _iterate_part(stack, file.metadata, unit, reading, rows_at_once)
+    # The file that is open already, as a store answers slowly.
+    if not reading.opens_as(USUAL):
+        file = stack.enter_context(_open(unit.shard, reading))
+    return _iterate_batches(file, unit, reading.names, rows_at_once)
+
+
+def _iterate_part(
+    stack: ExitStack,
+    metadata: pq.FileMetaData,
+    unit: WorkUnit,
+    reading: Reading,
+    rows_at_once: int,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a part of a row group; see `_iterate_reading`."""
+    group, _, row = unit.span
+    wanted = RowsOfGroup(unit.shard, unit.version, group, row)
+    # No more than the part has of a column, as a rule: what is read beyond it is read in vain.
+    part_bytes = unit.bytes // len(reading.names)
+    buffer_size = min(_READ_BYTES, max(_LEAST_READ_BYTES, part_bytes))
+    streams = []
+    for entry in find_entries(wanted, metadata, reading.names):
+        file = _open(
+            unit.shard,
+            reading,
+            source=FileWithMoves(unit.shard, entry.skipped),
+            metadata=shift_footer(wanted, entry.skipped, reading.stored),
+            buffer_size=buffer_size,
+        )
+        stack.enter_context(file)
+        streams.append(iterate_from(file, entry, row, rows_at_once))
+    together = join_entries(align(streams), reading.names)
+    return take_rows_from(together, unit.rows or 0)
 
 
 def _iterate_batches(
@@ -297,20 +304,25 @@ def _find_failing_column(unit: WorkUnit, names: Sequence[str]) -> str:
     return ""
 
 
-def _open(url: str, reading: Reading) -> pq.ParquetFile:
+def _open(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
     """Open a file: a local one to be read in small pieces, a remote one in few requests.
 
     Not memory-mapped: a file that is cut short under a map ends the process with SIGBUS.
+
+    Args:
+        url: the file.
+        reading: how it is read.
+        options: passed on.
     """
     if files.is_local(url):
         return open_for(
             url,
             reading,
             pre_buffer=False,
-            buffer_size=_READ_BYTES,
             page_checksum_verification=True,
+            **{"buffer_size": _READ_BYTES, **options},
         )
-    return open_for(url, reading, pre_buffer=True, page_checksum_verification=True)
+    return open_for(url, reading, pre_buffer=True, page_checksum_verification=True, **options)
 
 
 def _groups_read_together(
@@ -321,7 +333,7 @@ def _groups_read_together(
     Of a remote file only so many at a time: `pre_buffer` keeps all that it fetched until the last
     row.
     """
-    first, count = unit.span
+    first, count, *_ = unit.span
     groups = list(range(first, first + count))
     if is_single:
         yield from ([group] for group in groups)

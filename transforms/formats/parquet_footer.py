@@ -96,7 +96,7 @@ def holds_more_than(
     # Nearly always, and it asks for no column.
     if at_most <= limit:
         return False
-    _refuse_encrypted_columns(url, metadata)
+    refuse_encrypted_columns(url, metadata)
     decoded_bytes = 0
     for group in groups:
         for number, width in widths.items():
@@ -116,6 +116,32 @@ def list_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
     """
     leaves = _list_leaves(metadata, names)
     return {number: _get_width(leaf) for number, leaf in leaves.items()}
+
+
+def list_columns_of_leaves(metadata: pq.FileMetaData, names: set[str]) -> dict[int, str]:
+    """Return the column that each leaf is of, by number of the leaf, of the leaves of some columns.
+
+    Args:
+        metadata: a file's footer.
+        names: those of the columns.
+    """
+    columns = {}
+    for number, leaf in _list_leaves(metadata, names).items():
+        name = _find_column(leaf.path, names)
+        if name is not None:
+            columns[number] = name
+    return columns
+
+
+def repeats_no_value(metadata: pq.FileMetaData, names: set[str]) -> bool:
+    """Tell whether every row has one value in each leaf of some columns: there is no list in them.
+
+    Args:
+        metadata: a file's footer.
+        names: those of the columns.
+    """
+    leaves = _list_leaves(metadata, names)
+    return not any(leaf.max_repetition_level for leaf in leaves.values())
 
 
 def refuse_intervals(
@@ -141,6 +167,26 @@ def refuse_intervals(
                 f"{url}: column {column_name!r} is an INTERVAL, which cannot be read as such; "
                 "write it as a number, as text, or leave it out"
             )
+
+
+def refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
+    """Refuse a file whose plain footer is longer than its content.
+
+    Such a footer is signed, so columns are encrypted; to ask pyarrow about them ends the process.
+
+    Args:
+        url: the file.
+        metadata: its footer.
+
+    Raises:
+        InputError: it is.
+    """
+    with files.open_read(url) as file:
+        file.seek(-_FILE_END_BYTES, os.SEEK_END)
+        stored_length = file.read(_FOOTER_LENGTH_BYTES)
+    length = int.from_bytes(stored_length, "little")
+    if length != metadata.serialized_size:
+        raise InputError(f"{url}: is encrypted in part; {_DECRYPT}")
 
 
 @retried
@@ -172,19 +218,6 @@ def _find_column(path: str, names: Container[str]) -> str | None:
         if column_name in names:
             return column_name
     return None
-
-
-def _refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
-    """Refuse a file whose plain footer is longer than its content.
-
-    Such a footer is signed, so columns are encrypted; to ask pyarrow about them ends the process.
-    """
-    with files.open_read(url) as file:
-        file.seek(-_FILE_END_BYTES, os.SEEK_END)
-        stored_length = file.read(_FOOTER_LENGTH_BYTES)
-    length = int.from_bytes(stored_length, "little")
-    if length != metadata.serialized_size:
-        raise InputError(f"{url}: is encrypted in part; {_DECRYPT}")
 
 
 def _get_width(leaf: pq.ColumnSchema) -> int:

@@ -1,0 +1,65 @@
+"""Units of a Parquet file: row groups put together, and large ones cut."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.formats.parquet_split import RowGroup, is_part_of_group, split_groups
+
+MIB = 1 << 20
+
+
+def test_small_row_groups_are_put_together_and_large_ones_cut() -> None:
+    groups = [
+        RowGroup(400, 4 * MIB, True),
+        RowGroup(500, 4 * MIB, True),
+        RowGroup(2_500, 40 * MIB, True),
+        RowGroup(300, MIB, True),
+    ]
+    pieces = split_groups(groups, 1_000, 49_000)
+    assert [piece.span for piece in pieces] == [
+        (0, 2),
+        (2, 1, 0),
+        (2, 1, 864),
+        (2, 1, 1_728),
+        (3, 1),
+    ]
+    assert [piece.rows for piece in pieces] == [900, 864, 864, 772, 300]
+    assert [piece.first_row for piece in pieces] == [0, 900, 1_764, 2_628, 3_400]
+    assert [is_part_of_group(piece.span) for piece in pieces] == [False, True, True, True, False]
+
+
+def test_what_cannot_be_entered_or_is_small_stays_whole() -> None:
+    for group in (RowGroup(2_000, 40 * MIB), RowGroup(2_000, MIB, True)):
+        (piece,) = split_groups([group], 100, 7)
+        assert (piece.span, piece.rows, piece.bytes) == ((0, 1), 2_000, 7)
+
+
+def test_a_file_without_row_groups_is_one_piece() -> None:
+    (piece,) = split_groups([], 100, 7)
+    assert (piece.span, piece.rows, piece.bytes) == ((0, 0), 0, 7)
+
+
+@given(
+    st.lists(
+        st.builds(
+            RowGroup,
+            st.integers(0, 5_000),
+            st.integers(0, 100 * MIB),
+            st.booleans(),
+        ),
+        max_size=8,
+    ),
+    st.integers(1, 2_000),
+)
+def test_every_row_is_in_one_piece(groups: list[RowGroup], rows: int) -> None:
+    pieces = split_groups(groups, rows, 1_000)
+    next_row = 0
+    for piece in pieces:
+        assert piece.first_row == next_row
+        next_row += piece.rows or 0
+        # Only what cannot be cut is larger.
+        if is_part_of_group(piece.span):
+            group = groups[piece.span[0]]
+            assert group.can_be_entered
+            assert (piece.rows or 0) <= max(rows, -(-group.rows * MIB // group.bytes) * 2)
+    assert next_row == sum(group.rows for group in groups)

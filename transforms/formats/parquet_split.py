@@ -1,0 +1,115 @@
+"""Cut a Parquet file into units: row groups that are put together, and parts of large ones."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+import math
+
+from transforms.formats.format import Piece, Span
+
+# Of a part of a row group, before compression: it is entered at a page, and those have about 1 MiB.
+_LEAST_PART_BYTES = 1 << 20
+# A part has whole blocks of rows, and at least so many of them, so that parts are nearly equal.
+_BLOCKS = 16
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Rows of one row group, and its bytes before they are compressed.
+
+    Attributes:
+        can_be_entered: whether its wanted columns can be read from a row in the middle on.
+    """
+
+    rows: int
+    bytes: int
+    can_be_entered: bool = False
+
+
+def split_groups(groups: Sequence[RowGroup], rows: int, file_bytes: int) -> list[Piece]:
+    """Return the pieces of a file, in order, of up to `rows` rows each.
+
+    A row group that has more is cut, unless it cannot be entered, or is too small for that.
+
+    Args:
+        groups: those of the file.
+        rows: rows of a piece, at most.
+        file_bytes: size of the file.
+    """
+    # At least 1, since row groups without rows may hold nothing.
+    all_bytes = max(1, sum(group.bytes for group in groups))
+    pieces: list[Piece] = []
+    first_row = 0
+    for span, piece_rows, decoded_bytes in _cut(groups, rows):
+        # Its share of the file, since a footer tells sizes before compression only.
+        stored_bytes = file_bytes * decoded_bytes // all_bytes
+        # Of one that is read whole, its size itself.
+        if span == (0, len(groups)) and len(groups) <= 1:
+            stored_bytes = file_bytes
+        pieces.append(Piece(span, first_row, piece_rows, stored_bytes))
+        first_row += piece_rows
+    return pieces
+
+
+def is_part_of_group(span: Span) -> bool:
+    """Tell whether a unit is a part of a row group: (row group, 1, its first row there)."""
+    return len(span) > 2
+
+
+def _cut(groups: Sequence[RowGroup], rows: int) -> Iterator[tuple[Span, int, int]]:
+    """Yield the span of each piece, its rows, and its bytes before they are compressed."""
+    if not groups:
+        yield (0, 0), 0, 0
+    first = 0
+    while first < len(groups):
+        group = groups[first]
+        part_rows = _choose_part_rows(group, rows)
+        if part_rows < group.rows:
+            yield from _cut_group(first, group, part_rows)
+            first += 1
+            continue
+        stop = _find_end_of_piece(groups, first, rows)
+        here = groups[first:stop]
+        piece_rows = sum(group.rows for group in here)
+        yield (first, stop - first), piece_rows, sum(group.bytes for group in here)
+        first = stop
+
+
+def _choose_part_rows(group: RowGroup, rows: int) -> int:
+    """Return the rows of each part of a row group; all of them where it is not cut."""
+    if group.rows <= rows or not group.can_be_entered:
+        return group.rows
+    by_rows = math.ceil(group.rows / rows)
+    parts = min(by_rows, group.bytes // _LEAST_PART_BYTES)
+    if parts <= 1:
+        return group.rows
+    even_rows = math.ceil(group.rows / parts)
+    # Mini-batches have a power of two of rows, so that as a rule none of them has places left over.
+    block_rows = 1 << max(0, (even_rows // _BLOCKS).bit_length() - 1)
+    whole_rows = math.ceil(even_rows / block_rows) * block_rows
+    return whole_rows if whole_rows <= rows else even_rows
+
+
+def _cut_group(number: int, group: RowGroup, part_rows: int) -> Iterator[tuple[Span, int, int]]:
+    for row in range(0, group.rows, part_rows):
+        rows = min(part_rows, group.rows - row)
+        yield (number, 1, row), rows, group.bytes * rows // group.rows
+
+
+def _find_end_of_piece(groups: Sequence[RowGroup], first: int, rows: int) -> int:
+    """Return the row group behind the last one that fits into a piece.
+
+    At least one does, however large.
+
+    Args:
+        groups: those of the file.
+        first: the first one of the piece.
+        rows: rows of a piece, at most.
+    """
+    stop = first + 1
+    rows_so_far = groups[first].rows
+    while stop < len(groups):
+        rows_so_far += groups[stop].rows
+        if rows_so_far > rows:
+            break
+        stop += 1
+    return stop
