@@ -50,6 +50,7 @@ MOST = 2**63 - 1
 Count: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
 Names: TypeAlias = tuple[str, ...]
 Url: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_without_credentials)]
+Threshold: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 # A job's becomes part of file names, log lines and labels of metrics.
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
@@ -232,8 +233,9 @@ class Postprocess(_Section):
         keep: score columns to write, in this order; see `transforms/score_columns.py` for those
             that there are.
         labels: class names instead of the package's.
-        threshold: sigmoid: from this probability on, a row is of the second class.
-        top_k: softmax: length of `top_labels`, `top_classes`, `top_probabilities`.
+        threshold: sigmoid: from this probability on, a row is of the second class, or has a label.
+        thresholds: sigmoid over several labels: by label, of those that have another threshold.
+        top_k: length of `top_labels`, `top_classes`, `top_probabilities`.
         where: rows to keep, for example `probability >= 0.9`; the others are counted as filtered.
         sort_by: columns, each with ` desc` for descending; the order of rows inside an output file.
         rename: new names of score columns.
@@ -244,7 +246,8 @@ class Postprocess(_Section):
     activation: Literal["auto", "sigmoid", "softmax", "none"] = "auto"
     keep: Names | None = None
     labels: Names | None = None
-    threshold: float = Field(default=0.5, ge=0, le=1)
+    threshold: Threshold = 0.5
+    thresholds: dict[str, Threshold] = {}
     top_k: Count = 1
     where: str | None = None
     sort_by: Names = ()

@@ -12,6 +12,10 @@ TimeUnit: TypeAlias = Literal["days", "hours", "minutes", "seconds", "millisecon
 DType: TypeAlias = Literal[
     "float32", "float64", "int32", "int64", "bool", "int8", "int16", "uint8", "uint16", "uint32", "uint64"
 ]  # fmt: skip
+# As a card says it.
+Task: TypeAlias = Literal[
+    "classification", "multi_label", "tokens", "regression", "ranking", "embedding"
+]
 
 
 # Models that other libraries trained, by the flag that names their file.
@@ -72,8 +76,9 @@ class PackagingJob(BaseModel, Generic[StepT]):
             of the model unless `columns` names more.
         text: column of texts for a Hugging Face model; as `image`.
         settings: whose settings for pictures, where the library has several: a name of its weights.
+        task: what the scores are, where the outputs do not tell.
         activation: what makes probabilities of its logits.
-        labels: class names by class number.
+        labels: class names by class number; of regression the numbers' names.
         expected: scores that the author computed elsewhere, Parquet or CSV with the key and columns
             named as the package's; the package is refused where they differ.
         output: folder for the package.
@@ -108,6 +113,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     image: str | None = None
     text: str | None = None
     settings: str | None = None
+    task: Task | None = None
     activation: Literal["sigmoid", "softmax", "none"] | None = None
     labels: Names = ()
     expected: Url | None = None

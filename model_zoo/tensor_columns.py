@@ -18,6 +18,21 @@ def to_column(values: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(numbers, numbers_per_row)
 
 
+def to_nested_column(values: np.ndarray) -> pa.Array:
+    """Return an array (rows, ...) as a column of numbers, or of fixed-size lists of lists of them.
+
+    Unlike `to_column` it keeps the shape of a row, for readers who know no other description of it.
+
+    >>> str(to_nested_column(np.zeros((2, 4, 3))).type).count("list")
+    2
+    """
+    contiguous = np.ascontiguousarray(values)
+    column = pa.array(contiguous.reshape(-1))
+    for size in reversed(values.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, size)
+    return column
+
+
 def from_column(column: pa.Array, shape: tuple[int, ...]) -> np.ndarray:
     """Return a column of numbers, or of lists of them, as an array (rows, *shape).
 

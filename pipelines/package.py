@@ -10,10 +10,11 @@ lists.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import json
 from pathlib import Path
 import sys
+from typing import Any, TypeAlias
 
 from configs.load import Override, load, parse_set, read_mapping
 from configs.packaging import CONVERTED, PackagingJob
@@ -40,11 +41,14 @@ _TEXT_FLAGS = (
     "settings",
     "key",
     "label",
+    "task",
     "activation",
     "expected",
     "output",
 )
 _DIGEST_CHARACTERS = 12
+# Of a parser: adds a flag.
+Add: TypeAlias = Callable[..., Any]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -119,6 +123,8 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
             shape = ", ".join(["rows", *map(str, tensor.shape)])
             say(f"{kind:10} {name}: {tensor.dtype} ({shape})")
     say(f"activation {card.activation}" + (f", labels {list(card.labels)}" if card.labels else ""))
+    if card.task is not None:
+        say(f"task       {card.task}")
     left_out = ""
     if packed.left_out:
         left_out = (
@@ -149,7 +155,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "Make a package of your model, prove it on a sample, and write a job that scores with it.",
         EXIT_STATUSES,
     )
-    add = parser.add_argument
+    _add_model(parser.add_argument)
+    _add_scores(parser.add_argument)
+    return parser.parse_whole(argv)
+
+
+def _add_model(add: Add) -> None:
+    """Add the flags that say which model, and of what rows."""
     add("--config", metavar="FILE", help="the packaging job, one YAML file; flags can say it all")
     override = "override one field: --set inputs.x=[age,income]"
     add("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
@@ -172,8 +184,15 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--settings", metavar="NAME", help="whose pictures: a name of the library's weights")
     add("--key", metavar="COLUMN", help="column that names a row")
     add("--label", metavar="COLUMN", help="column that the model must not see")
+
+
+def _add_scores(add: Add) -> None:
+    """Add the flags that say what its scores are, and where the package goes."""
+    task = "classification, multi_label, tokens, regression, ranking or embedding"
+    add("--task", metavar="WORD", help=f"what the scores are: {task}")
     add("--activation", metavar="WORD", help="sigmoid, softmax or none")
-    add("--labels", metavar="NAMES", help="class names by class number, with commas between")
+    labels = "class names by class number, with commas between; of regression the numbers' names"
+    add("--labels", metavar="NAMES", help=labels)
     expected = "scores that you computed elsewhere, by key, to compare with"
     add("--expected", metavar="FILE", help=expected)
     add("--name", metavar="NAME", help="of the model (default: the network's)")
@@ -181,7 +200,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--output", metavar="FOLDER", help="where the package goes")
     add("--quiet", action="store_true", help="print nothing but the job's path, and errors")
     add("--debug", action="store_true", help="show tracebacks")
-    return parser.parse_whole(argv)
 
 
 if __name__ == "__main__":

@@ -87,13 +87,14 @@ def build(
         timeout_seconds=job.model.timeout_seconds,
     )
     scoring = scoring_of(plan, workers)
-    predict = Predict(scoring.load, job.model.not_finite)
+    predict = Predict(scoring.load, job.model.not_finite, card.mask)
     postprocess = Postprocess(
         carried=job.source.carried,
         scores=output_plan.scores,
         keep=output_plan.keep,
         where=where,
         format=job.sink.format,
+        text=output_plan.text,
     )
     write = WriteShards(plan.run, output_plan.file_format)
     publish = PublishRun(

@@ -55,7 +55,21 @@ MAY_IMPORT = {
 # parts of it, or that wrote what it reads.
 APART = ("transforms.", "model_zoo.steps.")
 SIBLINGS = {
-    "transforms.postprocess": {"transforms.score_columns", "transforms.where"},
+    "transforms.postprocess": {
+        "transforms.score_columns",
+        "transforms.scores.tokens",
+        "transforms.token_places",
+        "transforms.where",
+    },
+    "transforms.score_columns": {
+        f"transforms.scores.{kind}"
+        for kind in ("classes", "label_sets", "makers", "numbers", "tokens")
+    },
+    "transforms.token_places": {"transforms.scores.tokens"},
+    **{
+        f"transforms.scores.{kind}": {"transforms.scores.makers"}
+        for kind in ("classes", "label_sets", "numbers", "tokens")
+    },
     "transforms.read": {"transforms.formats.read_ahead", "transforms.output.done_record"},
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     "transforms.publish": {

@@ -142,11 +142,13 @@ class PredictionBatch:
     Attributes:
         outputs: one array (rows, ...) per model output, in the host's memory.
         computed_by: device, dtype, threads and versions, for the manifest.
+        lengths: int64 (rows,), tokens of each row; None where the model takes none.
     """
 
     raw: RawBatch
     outputs: Arrays
     computed_by: str
+    lengths: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.raw)

@@ -21,6 +21,8 @@ from transforms.formats.output import find_output_format
 from transforms.record_batches import filter_rows
 from transforms.rejected import find_kept
 from transforms.score_columns import ScoreColumns, score_columns
+from transforms.scores.tokens import Places
+from transforms.token_places import TokenText, find_places
 from transforms.where import where_columns, where_mask
 
 
@@ -31,6 +33,7 @@ def postprocess_rows(
     how: ScoreColumns,
     keep: Sequence[str],
     where: str | None,
+    places: Places | None = None,
 ) -> pa.RecordBatch:
     """Return carried columns and kept score columns of the rows that `where` leaves in.
 
@@ -41,12 +44,13 @@ def postprocess_rows(
         how: how score columns are made.
         keep: old names of score columns, in the order to write them.
         where: filter expression over carried and (renamed) score columns, or None.
+        places: of the rows' tokens, where they have any.
 
     Raises:
         RejectedRows: rows whose score does not fit the declared dtype.
         JobError: names or types that do not fit together.
     """
-    scores = _make_scores(outputs, carried, how, keep, where)
+    scores = _make_scores(outputs, carried, how, keep, where, places)
     kept = [how.rename.get(name, name) for name in keep]
     _refuse_doubles([*carried, *kept, *how.constants])
 
@@ -71,6 +75,7 @@ def postprocess_batch(
     keep: Sequence[str],
     where: str | None,
     format: str = "parquet",
+    text: TokenText | None = None,
 ) -> ScoredBatch:
     """Return the batch as it will be written, without the rows that were rejected or filtered.
 
@@ -78,21 +83,25 @@ def postprocess_batch(
         batch: rows, and what the model gave for them.
         carried, how, keep, where: as for `postprocess_rows`.
         format: name of the output format, which may not hold every value of a type.
+        text: that the rows' tokens were cut from, where their places are asked for.
 
     Raises:
         JobError: as `postprocess_rows`.
     """
     raw = batch.raw
     outputs = batch.outputs
+    lengths = batch.lengths
     # Once more after each rejection: it names all rows of one column, and each may reject some.
     while True:
         try:
             _reject_what_no_file_holds(raw.rows, carried, format)
-            rows = postprocess_rows(raw.rows, outputs, carried, how, keep, where)
+            places = None if lengths is None else find_places(raw.rows, lengths, text)
+            rows = postprocess_rows(raw.rows, outputs, carried, how, keep, where, places)
             break
         except RejectedRows as rejected:
             kept = find_kept(len(raw), rejected)
             outputs = take_from_arrays(outputs, kept)
+            lengths = None if lengths is None else lengths[kept]
             raw = raw.reject(rejected, "postprocess")
     return ScoredBatch(
         unit=raw.unit,
@@ -116,6 +125,7 @@ class Postprocess(beam.PTransform):
     keep: tuple[str, ...]
     where: str | None
     format: str = "parquet"
+    text: TokenText | None = None
 
     def expand(self, batches: beam.PCollection[PredictionBatch]) -> beam.PCollection[ScoredBatch]:
         postprocess = partial(
@@ -125,6 +135,7 @@ class Postprocess(beam.PTransform):
             keep=self.keep,
             where=self.where,
             format=self.format,
+            text=self.text,
         )
         function = BatchFunction(postprocess, "postprocess")
         return batches | beam.ParDo(function).with_output_types(ScoredBatch)
@@ -180,6 +191,7 @@ def _make_scores(
     how: ScoreColumns,
     keep: Sequence[str],
     where: str | None,
+    places: Places | None,
 ) -> Mapping[str, pa.Array]:
     """Return the score columns that are kept or filtered by, by their new names, in their types."""
     filtered_by = _list_filtered_by(how, carried, where)
@@ -187,7 +199,7 @@ def _make_scores(
     named = [*keep, *filtered_by]
     wanted = list(dict.fromkeys(named))
     scores = {}
-    columns = score_columns(outputs, how, wanted)
+    columns = score_columns(outputs, how, wanted, places)
     for old_name, column in columns.items():
         name = how.rename.get(old_name, old_name)
         dtype = how.dtypes.get(name)

@@ -70,6 +70,7 @@ def predict_batch(
     score: Score,
     batch: FeatureBatch,
     not_finite: NotFinite = "reject",
+    mask: str | None = None,
 ) -> PredictionBatch:
     """Score a batch; rows that the model cannot score leave it.
 
@@ -77,6 +78,7 @@ def predict_batch(
         score: the model.
         batch: what it takes.
         not_finite: as for `predict_rows`.
+        mask: the input, (rows, tokens), that is 1 for tokens; None where the model takes none.
 
     Raises:
         ModelError, WorkerError: as the model and `predict_rows`; the message names the batch.
@@ -89,12 +91,17 @@ def predict_batch(
         raise type(error)(f"{batch.raw.id}: {error}") from error
     # The batch's clock counts it as the model's time, and the scorer alone knows how much it was.
     give_time("copy", scored.copy_nanoseconds)
+    lengths = None
+    if mask is not None:
+        lengths = np.count_nonzero(batch.inputs[mask], axis=1)
     if rejected is None:
-        return PredictionBatch(batch.raw, outputs, scored.computed_by)
+        return PredictionBatch(batch.raw, outputs, scored.computed_by, lengths)
     kept = find_kept(len(batch), rejected)
     outputs = take_from_arrays(outputs, kept)
+    if lengths is not None:
+        lengths = lengths[kept]
     raw = batch.raw.reject(rejected, "predict")
-    return PredictionBatch(raw, outputs, scored.computed_by)
+    return PredictionBatch(raw, outputs, scored.computed_by, lengths)
 
 
 @dataclass
@@ -104,13 +111,15 @@ class Predict(beam.PTransform):
     Attributes:
         load: returns the model, ready to score.
         not_finite: as for `predict_rows`.
+        mask: as for `predict_batch`.
     """
 
     load: Load
     not_finite: NotFinite = "reject"
+    mask: str | None = None
 
     def expand(self, batches: beam.PCollection[FeatureBatch]) -> beam.PCollection[PredictionBatch]:
-        handler = ScorerHandler(self.load, self.not_finite)
+        handler = ScorerHandler(self.load, self.not_finite, self.mask)
         # An element is a batch already: RunInference would make lists of them.
         inference = RunInference(handler.with_no_batching())
         return batches | inference.with_output_types(PredictionBatch)
@@ -122,6 +131,7 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
 
     load: Load
     not_finite: NotFinite
+    mask: str | None = None
 
     def load_model(self) -> Any:
         # No other than an Exception, for which the runner would not end.
@@ -138,7 +148,7 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
         # Made for each batch, as a handler is made in the launcher, and has no setup of its own.
         timed = Timed("predict")
         with timed(len(batch)), batch.raw.times.clocked("model"):
-            predicted = predict_batch(model, batch, self.not_finite)
+            predicted = predict_batch(model, batch, self.not_finite, self.mask)
         return [predicted]
 
     def get_num_bytes(self, batch: Sequence[FeatureBatch]) -> int:

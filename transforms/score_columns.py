@@ -1,12 +1,20 @@
 """Raw network outputs -> score columns, of which a job chooses:
 
-sigmoid   probability (of the second label), class (0 or 1), label
-softmax   probability (of the best class), class, label, probabilities (all classes),
-          top_labels, top_classes, top_probabilities (the best `top_k`, best first)
-any       the raw network outputs, by their own names
+sigmoid, one logit a row      probability (of the second label), class (0 or 1), label, probabilities
+                              (of both), top_labels, top_classes, top_probabilities
+sigmoid, a logit for a label  labels and classes (those from their threshold on), probabilities (of
+                              all), top_* (the most probable `top_k`, whatever the threshold)
+softmax                       probability (of the best class), class, label, probabilities (of all),
+                              top_* (the best `top_k`, best first)
+softmax of tokens             tokens (label, place in the text and probability of each), spans (the
+                              same of neighbours joined by their B- and I- tags)
+none, numbers with names      each number by its name
+any                           the raw network outputs, by their own names
+
+What is given for each token is written as lists of a row's own number of tokens.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,12 +22,17 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import JobError
-from model_zoo.activations import sigmoid, softmax
+from configs.suggest import nearest
 from model_zoo.arrays import Arrays
-from model_zoo.tensor_columns import to_column
+from model_zoo.tensor_columns import to_nested_column
+from transforms.scores.classes import list_sigmoid_makers, list_softmax_makers
+from transforms.scores.label_sets import list_label_set_makers
+from transforms.scores.makers import Makers
+from transforms.scores.numbers import list_number_makers
+from transforms.scores.tokens import Places, list_token_makers, to_ragged_column
 
-# By name, what makes a column when it is asked for; a job wants few of those that there are.
-Makers = dict[str, Callable[[], pa.Array]]
+# Rows, tokens, and what there is for each token.
+_TOKEN_DIMENSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -29,8 +42,12 @@ class ScoreColumns:
     Attributes:
         activation: `sigmoid`, `softmax` or `none`.
         labels: class names by class number, or none.
-        threshold: sigmoid: from this probability on, the class is 1.
-        top_k: softmax: how many of the best classes `top_*` hold.
+        threshold: sigmoid: from this probability on, the class is 1, or a row has a label.
+        thresholds: sigmoid over labels: by label, of those that have another.
+        top_k: how many of the best classes `top_*` hold.
+        numbers: none: names of the numbers of the only output, or none.
+        tokens: how many tokens an output has room for that is given for each token; None where
+            rows have no tokens.
         rename: new names of score columns, by old name.
         dtypes: Arrow types of score columns, by new name, where the natural one is not wanted.
         constants: text columns of one value for every row (model name, version, digest).
@@ -43,25 +60,31 @@ class ScoreColumns:
     rename: Mapping[str, str] = field(default_factory=dict)
     dtypes: Mapping[str, pa.DataType] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+    tokens: int | None = None
 
 
 def score_columns(
     outputs: Arrays,
     how: ScoreColumns,
     wanted: Sequence[str],
+    places: Places | None = None,
 ) -> dict[str, pa.Array]:
     """Return the wanted score columns, by their old names.
 
     Args:
         outputs: raw network outputs (rows, ...); with an activation there is exactly one, of logits:
-            (rows,) or (rows, 1) for sigmoid, (rows, classes) for softmax.
+            (rows,) or (rows, 1) for sigmoid, (rows, labels) for sigmoid over labels, (rows, classes)
+            for softmax, (rows, tokens, classes) for softmax of tokens.
         how: activation, labels and options.
         wanted: old names, in the order of the result.
+        places: of the rows' tokens, where they have any.
 
     Raises:
         JobError: a wanted column is not one that this activation gives.
     """
-    makers = _list_makers(outputs, how)
+    makers = _list_makers(outputs, how, places)
     unknown = set(wanted).difference(makers)
     if unknown:
         first = min(unknown)
@@ -72,108 +95,114 @@ def score_columns(
     return {name: makers[name]() for name in wanted}
 
 
-def list_score_columns(outputs: Arrays, how: ScoreColumns) -> list[str]:
+def list_score_columns(
+    outputs: Arrays,
+    how: ScoreColumns,
+    places: Places | None = None,
+) -> list[str]:
     """Return the names of all score columns that there are.
 
     Args:
-        outputs: as for `score_columns`.
+        outputs, places: as for `score_columns`.
         how: activation, labels and options.
     """
-    return list(_list_makers(outputs, how))
+    return list(_list_makers(outputs, how, places))
 
 
-def _list_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
+def is_of_label_sets(activation: str, row_shape: Sequence[int]) -> bool:
+    """Tell whether an output is a logit for each label, of which a row may have any number.
+
+    Args:
+        activation: what makes probabilities of it.
+        row_shape: of one row of the output.
+    """
+    return activation == "sigmoid" and len(row_shape) == 1 and row_shape[0] > 1
+
+
+def is_of_tokens(activation: str, row_shape: Sequence[int]) -> bool:
+    """Tell whether an output is a logit for each class of each token.
+
+    Args:
+        activation: what makes probabilities of it.
+        row_shape: of one row of the output.
+    """
+    return activation == "softmax" and len(row_shape) == _TOKEN_DIMENSIONS - 1
+
+
+def _list_makers(outputs: Arrays, how: ScoreColumns, places: Places | None) -> Makers:
     makers: Makers = {}
     for name, array in outputs.items():
-        makers[name] = partial(to_column, array)
+        makers[name] = _make_raw(array, how, places)
     # After the raw outputs: a network's output of the same name gives way.
-    if how.activation == "sigmoid":
-        makers.update(_list_sigmoid_makers(outputs, how))
-    if how.activation == "softmax":
-        makers.update(_list_softmax_makers(outputs, how))
+    if how.activation == "none":
+        makers.update(_list_named(outputs, how))
+    else:
+        makers.update(_list_of_logits(outputs, how, places))
     return makers
 
 
-def _list_sigmoid_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
-    logits = _get_logits(outputs, "sigmoid")
-    # (rows, 1) becomes (rows,).
-    flat_logits = logits.reshape(len(logits))
-    probability = sigmoid(flat_logits)
-    is_second = probability >= how.threshold
-    classes = is_second.astype(np.int32)
-    return {
-        "probability": partial(pa.array, probability),
-        "class": partial(pa.array, classes),
-        "label": partial(_to_labels, classes, how.labels),
-    }
+def _make_raw(array: np.ndarray, how: ScoreColumns, places: Places | None) -> partial[pa.Array]:
+    has_tokens = array.ndim >= _TOKEN_DIMENSIONS and array.shape[1] == how.tokens
+    if has_tokens and places is not None:
+        return partial(to_ragged_column, array, places.lengths)
+    return partial(to_nested_column, array)
 
 
-def _list_softmax_makers(outputs: Arrays, how: ScoreColumns) -> Makers:
-    logits = _get_logits(outputs, "softmax")
-    probabilities = softmax(logits)
-    classes = probabilities.shape[1]
-    if how.top_k > classes:
-        raise JobError(f"postprocess.top_k is {how.top_k}, but the model has {classes} classes")
-    # Stable, so that of equally probable classes the first one comes first, on every machine.
-    negated = -probabilities
-    order = np.argsort(negated, axis=1, kind="stable")
-    best_first = order[:, : how.top_k]
-    top_classes = best_first.astype(np.int32)
-    top_probabilities = np.take_along_axis(probabilities, top_classes, axis=1)
-    best_class = top_classes[:, 0]
-    best_probability = top_probabilities[:, 0]
-    return {
-        "probability": partial(to_column, best_probability),
-        "class": partial(pa.array, best_class),
-        "label": partial(_to_labels, best_class, how.labels),
-        "probabilities": partial(to_column, probabilities),
-        "top_classes": partial(to_column, top_classes),
-        "top_labels": partial(_to_label_lists, top_classes, how.labels),
-        "top_probabilities": partial(to_column, top_probabilities),
-    }
+def _list_named(outputs: Arrays, how: ScoreColumns) -> Makers:
+    if not how.numbers:
+        return {}
+    if len(outputs) != 1:
+        raise JobError(
+            f"labels names the numbers of a model with one output, not of {sorted(outputs)}"
+        )
+    return list_number_makers(next(iter(outputs.values())), how.numbers)
 
 
-def _get_logits(outputs: Arrays, activation: str) -> np.ndarray:
-    """Return the one output that an activation is applied to.
-
-    Raises:
-        JobError: there are several, or it has another shape than the activation takes.
-    """
+def _list_of_logits(outputs: Arrays, how: ScoreColumns, places: Places | None) -> Makers:
+    activation = how.activation
     if len(outputs) != 1:
         raise JobError(
             f"postprocess.activation {activation} needs a model with one output, "
             f"not {sorted(outputs)}; use none"
         )
     logits = next(iter(outputs.values()))
-    dimensions = logits.ndim
-    has_classes = dimensions == 2 and logits.shape[1] > 1
-    needs_classes = activation == "softmax"
-    if has_classes != needs_classes or dimensions > 2:
+    row_shape = logits.shape[1:]
+    if is_of_label_sets(activation, row_shape):
+        thresholds = _list_thresholds(how, row_shape[0])
+        return list_label_set_makers(logits, how.labels, thresholds, how.top_k)
+    _refuse_thresholds(how)
+    if is_of_tokens(activation, row_shape) and row_shape[0] == how.tokens:
+        return list_token_makers(logits, how.labels, places or _no_places())
+    is_one = row_shape in ((), (1,))
+    if activation == "sigmoid" and is_one:
+        return list_sigmoid_makers(logits, how.labels, how.threshold, how.top_k)
+    if activation == "softmax" and len(row_shape) == 1 and not is_one:
+        return list_softmax_makers(logits, how.labels, how.top_k)
+    raise JobError(
+        f"postprocess.activation {activation} does not fit a model output "
+        f"of shape (rows, {row_shape})"
+    )
+
+
+def _no_places() -> Places:
+    return Places(np.zeros(0, np.int64))
+
+
+def _list_thresholds(how: ScoreColumns, labels: int) -> np.ndarray:
+    """Return the threshold of each label, by its number."""
+    names = how.labels or tuple(map(str, range(labels)))
+    for name in how.thresholds:
+        if name not in names:
+            raise JobError(
+                f"postprocess.thresholds names {name!r}, which is no label of the model"
+                f"{nearest(name, names)}"
+            )
+    return np.array([how.thresholds.get(name, how.threshold) for name in names])
+
+
+def _refuse_thresholds(how: ScoreColumns) -> None:
+    if how.thresholds:
         raise JobError(
-            f"postprocess.activation {activation} does not fit a model output "
-            f"of shape (rows, {logits.shape[1:]})"
+            "postprocess.thresholds is for a sigmoid over several labels; "
+            "postprocess.threshold is that of a single one"
         )
-    return logits
-
-
-def _to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
-    """Return the label of each class number; without labels the number itself as text."""
-    numbers = pa.array(classes)
-    if not labels:
-        return numbers.cast(pa.string())
-    text = pa.string()
-    names = pa.array(labels, type=text)
-    return names.take(numbers)
-
-
-def _to_label_lists(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
-    """Return the labels of several classes of each row.
-
-    Args:
-        classes: int32 (rows, k), class numbers.
-        labels: class names by class number, or none.
-    """
-    numbers_per_row = classes.shape[1]
-    flat_classes = classes.reshape(-1)
-    flat = _to_labels(flat_classes, labels)
-    return pa.FixedSizeListArray.from_arrays(flat, numbers_per_row)

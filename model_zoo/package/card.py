@@ -15,6 +15,10 @@ _SHA256 = "^[0-9a-f]{64}$"
 # It becomes part of file names and log lines.
 _MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
+# What scores are. Most say it by activation and shape; the others, and `evaluate`, need the word.
+Task: TypeAlias = Literal[
+    "classification", "multi_label", "tokens", "regression", "ranking", "embedding"
+]
 Dimension: TypeAlias = Annotated[int, Field(ge=0)]
 Sha256: TypeAlias = Annotated[str, Field(pattern=_SHA256)]
 DType: TypeAlias = Literal[
@@ -103,7 +107,8 @@ class ModelCard(_Part):
         columns: what every shard must have.
         inputs, outputs: the network's keyword arguments and results, by name.
         activation: what turns the (only) output into probabilities.
-        labels: class names by class number; for sigmoid two names, [negative, positive].
+        task: what the scores are; of regression, `labels` names the numbers of the only output.
+        labels: class names by class number; for a sigmoid of one logit two, [negative, positive].
         mask: for texts: the input, int (rows, tokens), that is 1 for tokens and 0 for the padding
             behind them; mini-batches are then made of rows of about the same length, and inputs of
             as many tokens are cut to that.
@@ -123,6 +128,7 @@ class ModelCard(_Part):
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
     activation: Literal["sigmoid", "softmax", "none"] = "none"
+    task: Task | None = None
     labels: tuple[str, ...] = ()
     mask: str | None = None
     smoke_tolerance: float = 1e-5

@@ -1,6 +1,7 @@
 """Step `tokenize`: texts to token numbers, with the tokenizers library."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 import os
@@ -91,6 +92,51 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     numbers = np.zeros(mask.shape, dtype=np.int64)
     numbers[mask] = np.fromiter(all_tokens, dtype=np.int64, count=count)
     return numbers, mask.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class TokenPlaces:
+    """Where the tokens of some texts are, one after the other.
+
+    Attributes:
+        counts: int64 (texts,), tokens of each text.
+        starts, ends: int32 (tokens,), the first character of each and the one behind it.
+        is_added: bool (tokens,): of no text, but added by the tokenizer.
+    """
+
+    counts: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    is_added: np.ndarray
+
+
+def locate_tokens(texts: Sequence[str], step: Tokenize) -> TokenPlaces:
+    """Return where the tokens are that `tokenize` cuts texts into.
+
+    Args:
+        texts: that `tokenize` has taken.
+        step: as for `tokenize`.
+    """
+    tokenizer = _load_tokenizer(step.tokenizer, step.max_tokens)
+    counts: list[int] = []
+    offsets: list[tuple[int, int]] = []
+    added: list[int] = []
+    for first in range(0, len(texts), _TEXTS_OF_A_PIECE):
+        piece = list(texts[first : first + _TEXTS_OF_A_PIECE])
+        with one_piece(), crashes_as_errors():
+            # The fast one gives no places.
+            encodings = tokenizer.encode_batch(piece)
+        for encoding in encodings:
+            counts.append(len(encoding))
+            offsets += encoding.offsets
+            added += encoding.special_tokens_mask
+    places = np.array(offsets, dtype=np.int32).reshape(-1, 2)
+    return TokenPlaces(
+        counts=np.array(counts, dtype=np.int64),
+        starts=places[:, 0],
+        ends=places[:, 1],
+        is_added=np.array(added, dtype=bool),
+    )
 
 
 def _encode(tokenizer: Any, strings: list[str]) -> list[list[int]]:

@@ -1,9 +1,23 @@
-"""What a model gives, and whether the author's word for it, its activation, goes with that."""
+"""What a model gives: whether its numbers are logits, and what its scores are, as the author says or the sample shows."""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
 
 from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
+from transforms.score_columns import is_of_label_sets, is_of_tokens
+
+# Of these the numbers are the scores.
+_TASKS_OF_NUMBERS = ("regression", "ranking", "embedding")
+_ASKED = (
+    "--task says what they are: classification, multi_label, tokens, regression, ranking or "
+    "embedding; or --activation: sigmoid (one logit a row, or one for each label of which a row may "
+    "have several), softmax (a logit a class, also of each token), none (scores as they are)"
+)
 
 
 def squeeze(outputs: Arrays) -> Arrays:
@@ -15,36 +29,126 @@ def squeeze(outputs: Arrays) -> Arrays:
     return squeezed
 
 
-def check_activation(job: PackagingJob[AnyStep], outputs: Arrays) -> None:
-    """Refuse what cannot be found: whether the numbers are logits."""
-    if job.activation in ("sigmoid", "softmax"):
-        _check_logits(job, outputs)
-        return
-    if job.activation == "none":
-        return
-    shapes = {name: (array.shape[1:] or "one number a row") for name, array in outputs.items()}
-    # Several outputs, or arrays, have no activation.
-    if len(outputs) != 1 or next(iter(outputs.values())).ndim > 2:
-        return
+def settle_activation(
+    job: PackagingJob[AnyStep],
+    outputs: Arrays,
+    tokens: int | None = None,
+) -> PackagingJob[AnyStep]:
+    """Return the job with its activation, and with its task where that is known.
+
+    Args:
+        job: the job.
+        outputs: of the model for the sample (rows, ...), by name.
+        tokens: how many tokens a row has room for; None where it has none.
+
+    Raises:
+        JobError: what cannot be found, or does not fit the outputs; all of it.
+    """
+    activation = job.activation or _find_activation(job, outputs)
+    task = job.task or _find_task(activation, outputs)
+    settled = job.model_copy(update={"activation": activation, "task": task})
+    problems = _list_problems(settled, outputs, tokens)
+    if problems:
+        raise JobError("; ".join(problems))
+    return settled
+
+
+def _find_activation(job: PackagingJob[AnyStep], outputs: Arrays) -> str:
+    """Return whether the numbers are logits, and of what."""
+    if job.task in _TASKS_OF_NUMBERS:
+        return "none"
+    shapes = _describe(outputs)
+    if job.task is not None:
+        return _find_activation_of_classes(job, outputs, shapes)
+    is_plain = len(outputs) == 1 and next(iter(outputs.values())).ndim <= 2
+    # Several outputs, or arrays, have no activation; labels would be for one.
+    if not is_plain and not job.labels:
+        return "none"
     raise JobError(
-        f"activation is needed: the network gives {shapes}, and nothing tells whether these are "
-        "logits; --activation sigmoid (one logit a row), softmax (a logit a class), or none "
-        "(scores as they are: regression, embeddings, probabilities)"
+        f"task or activation is needed: the network gives {shapes}, and nothing tells whether these "
+        f"are logits; {_ASKED}"
     )
 
 
-def _check_logits(job: PackagingJob[AnyStep], outputs: Arrays) -> None:
-    if len(outputs) != 1:
+def _find_activation_of_classes(
+    job: PackagingJob[AnyStep], outputs: Arrays, shapes: dict[str, object]
+) -> str:
+    numbers = np.concatenate([array.reshape(-1) for array in outputs.values()])
+    # A probability is never below 0 or above 1, and a model's logits hardly ever stay between.
+    if not ((numbers < 0) | (numbers > 1)).any():
         raise JobError(
+            f"activation is needed: the network gives {shapes}, all numbers between 0 and 1 on the "
+            "sample, which may be probabilities already (--activation none) or logits (sigmoid, softmax)"
+        )
+    is_one = next(iter(outputs.values())).ndim == 1
+    if job.task == "multi_label" or is_one:
+        return "sigmoid"
+    return "softmax"
+
+
+def _find_task(activation: str, outputs: Arrays) -> str | None:
+    if activation == "none":
+        return None
+    row_shape = next(iter(outputs.values())).shape[1:]
+    if is_of_label_sets(activation, row_shape):
+        return "multi_label"
+    return "tokens" if is_of_tokens(activation, row_shape) else "classification"
+
+
+def _list_problems(job: PackagingJob[AnyStep], outputs: Arrays, tokens: int | None) -> list[str]:
+    """Return all that the job says and the outputs do not bear out."""
+    row_shape = next(iter(outputs.values())).shape[1:]
+    needs_one = job.activation != "none" or (job.task == "regression" and job.labels)
+    if needs_one and len(outputs) != 1:
+        return [
             f"activation {job.activation} needs one output, and the network gives {list(outputs)}; "
-            "choose one of them in your forward, or say activation none"
+            "choose one of them in your forward (or in outputs), or say activation none"
+        ]
+    problems = []
+    if job.activation != "none":
+        if not _fits_activation(job, row_shape, tokens):
+            problems.append(
+                f"activation {job.activation} does not fit an output of shape {row_shape} a row"
+            )
+        elif job.task != _find_task(str(job.activation), outputs):
+            problems.append(
+                f"task {job.task} does not fit activation {job.activation} of an output of shape "
+                f"{row_shape} a row"
+            )
+    elif job.task == "ranking" and (len(outputs) != 1 or row_shape):
+        problems.append(
+            f"task ranking needs one number a row, and the network gives {_describe(outputs)}"
         )
-    (logits,) = outputs.values()
-    classes = 2 if job.activation == "sigmoid" else logits.shape[-1]
-    fits = logits.ndim == (1 if job.activation == "sigmoid" else 2)
-    if not fits:
-        raise JobError(
-            f"activation {job.activation} does not fit an output of shape {logits.shape[1:]} a row"
+    elif job.task == "tokens":
+        problems.append(
+            "task tokens needs activation softmax, a logit for each class of each token"
         )
-    if job.labels and len(job.labels) != classes:
-        raise JobError(f"labels holds {len(job.labels)} names, and there are {classes} classes")
+    count = _count_labels(job, row_shape)
+    if job.labels and count is not None and len(job.labels) != count:
+        problems.append(f"labels holds {len(job.labels)} names, and there are {count} classes")
+    return problems
+
+
+def _fits_activation(
+    job: PackagingJob[AnyStep], row_shape: Sequence[int], tokens: int | None
+) -> bool:
+    activation = str(job.activation)
+    if is_of_tokens(activation, row_shape):
+        return row_shape[0] == tokens
+    if activation == "sigmoid":
+        return len(row_shape) < 2
+    return len(row_shape) == 1
+
+
+def _count_labels(job: PackagingJob[AnyStep], row_shape: Sequence[int]) -> int | None:
+    """Return how many names there are to give; None where names say nothing."""
+    if job.activation == "none":
+        return prod(row_shape) if job.task == "regression" else None
+    if not row_shape:
+        # A sigmoid's one number is about the second of two classes.
+        return 2
+    return row_shape[-1]
+
+
+def _describe(outputs: Arrays) -> dict[str, object]:
+    return {name: (array.shape[1:] or "one number a row") for name, array in outputs.items()}

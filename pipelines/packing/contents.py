@@ -11,7 +11,9 @@ import pyarrow as pa
 from model_zoo.arrays import Arrays
 from model_zoo.evaluation.data_profile import profile_table
 from model_zoo.tensor_columns import to_column
-from transforms.score_columns import ScoreColumns, score_columns
+from pipelines.packing.scores import ScoredAs
+from transforms.score_columns import is_of_label_sets, is_of_tokens, score_columns
+from transforms.scores.tokens import take_tokens
 
 # Enough that every kind of row may be among them, few enough that loading a model stays quick.
 _SMOKE_ROWS = 16
@@ -46,19 +48,18 @@ def make_smoke_table(scored: ScoredRows, rows: int = _SMOKE_ROWS) -> pa.Table:
     return _append_arrays(table, "output", scored.outputs, rows)
 
 
-def make_profile(scored: ScoredRows, activation: str, labels: Sequence[str]) -> pa.Table:
+def make_profile(scored: ScoredRows, scored_as: ScoredAs) -> pa.Table:
     """Return the profile of the model's columns and of its scores.
 
     Args:
         scored: the rows.
-        activation: what makes probabilities of the outputs.
-        labels: class names by class number.
+        scored_as: how scores are made of the outputs.
     """
     features: Columns = {}
     for name in scored.rows.column_names:
         column = scored.rows.column(name)
         features[name] = column.combine_chunks()
-    scores = _list_scores(scored.outputs, ScoreColumns(activation, tuple(labels)))
+    scores = _list_scores(scored.outputs, scored_as)
     return profile_table(features, scores)
 
 
@@ -84,14 +85,17 @@ def _append_arrays(table: pa.Table, prefix: str, arrays: Arrays, rows: int) -> p
     return table
 
 
-def _list_scores(outputs: Arrays, how: ScoreColumns) -> Columns:
+def _list_scores(outputs: Arrays, scored_as: ScoredAs) -> Columns:
     """Return the scores that a reader sees, and the raw outputs, one column per class."""
-    scores: Columns = {}
-    if how.activation != "none":
-        scores = score_columns(outputs, how, ("probability", "label"))
+    scores = _list_read(outputs, scored_as)
+    how, places = scored_as.how, scored_as.places
     for name, array in outputs.items():
+        values = array
+        if places is not None and array.ndim > 2 and array.shape[1] == how.tokens:
+            # Of each class over all tokens: nobody compares the seventh tokens of texts.
+            values = take_tokens(array, places.lengths)
         # (rows, ...) -> (rows, numbers of a row)
-        wide = array.reshape(len(array), -1)
+        wide = values.reshape(len(values), -1)
         numbers = wide.shape[1]
         for number in range(numbers):
             column = name
@@ -101,3 +105,23 @@ def _list_scores(outputs: Arrays, how: ScoreColumns) -> Columns:
             values = np.ascontiguousarray(wide[:, number])
             scores[column] = pa.array(values)
     return scores
+
+
+def _list_read(outputs: Arrays, scored_as: ScoredAs) -> Columns:
+    """Return the scores that a reader sees: numbers and labels, of tokens those of all of them."""
+    how, places = scored_as.how, scored_as.places
+    if how.activation == "none":
+        return {}
+    row_shape = next(iter(outputs.values())).shape[1:]
+    if is_of_tokens(how.activation, row_shape):
+        tokens = score_columns(outputs, how, ("tokens",), places)["tokens"].flatten()
+        return {name: tokens.field(name) for name in ("label", "score")}
+    if not is_of_label_sets(how.activation, row_shape):
+        return score_columns(outputs, how, ("probability", "label"))
+    probabilities = score_columns(outputs, how, ("probabilities",))["probabilities"]
+    wide = probabilities.flatten().to_numpy().reshape(len(probabilities), -1)
+    names = how.labels or tuple(map(str, range(row_shape[0])))
+    return {
+        f"probability[{name}]": pa.array(np.ascontiguousarray(wide[:, number]))
+        for number, name in enumerate(names)
+    }

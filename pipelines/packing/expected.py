@@ -8,7 +8,8 @@ from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.differences import find_difference
-from transforms.score_columns import ScoreColumns, list_score_columns, score_columns
+from pipelines.packing.scores import ScoredAs
+from transforms.score_columns import list_score_columns, score_columns
 
 # Other code may add in another order, or in float64.
 _TOLERANCE = 1e-4
@@ -19,6 +20,7 @@ def check_expected(
     expected: pa.Table | None,
     rows: pa.Table,
     outputs: Arrays,
+    scored_as: ScoredAs,
 ) -> list[str]:
     """Compare every column of the author's scores that the package makes, row by row, by key.
 
@@ -27,6 +29,7 @@ def check_expected(
         expected: the author's scores, or None for none.
         rows: of the sample, that were scored.
         outputs: of the network for these rows.
+        scored_as: how scores are made of them.
 
     Returns:
         What was compared and how far apart it is, in words.
@@ -37,8 +40,8 @@ def check_expected(
     """
     if expected is None:
         return []
-    how = ScoreColumns(job.activation or "none", job.labels)
-    wanted = list_score_columns(outputs, how)
+    how, places = scored_as.how, scored_as.places
+    wanted = list_score_columns(outputs, how, places)
     names = [name for name in wanted if name in expected.column_names]
     key = str(job.key)
     if key not in expected.column_names or not names:
@@ -46,7 +49,7 @@ def check_expected(
             f"expected {job.expected}: must have the key {key!r} and at least one of {wanted}; "
             f"it has {expected.column_names}"
         )
-    made = score_columns(outputs, how, names)
+    made = score_columns(outputs, how, names, places)
     scored, author = _join(rows.column(key), expected.column(key))
     if not len(scored):
         raise InputError(
@@ -89,7 +92,10 @@ def _compare(ours: pa.Array, theirs: pa.Array) -> float:
 
 def _to_numbers(column: pa.Array) -> np.ndarray | None:
     """Return the numbers of a column, or of its lists, one after the other; None where it has others."""
-    values = column.flatten() if pa.types.is_nested(column.type) else column
+    values = column
+    # A list of lists is flattened twice; structs are compared as they are.
+    while pa.types.is_nested(values.type) and not pa.types.is_struct(values.type):
+        values = values.flatten()
     is_amount = pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)
     if not is_amount:
         return None

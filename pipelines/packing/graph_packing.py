@@ -13,7 +13,7 @@ from model_zoo.package.card import InputColumn
 from model_zoo.package.onnx_graph import parse_graph
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.activation import check_activation, squeeze
+from pipelines.packing.activation import settle_activation, squeeze
 from pipelines.packing.calling import Signature
 from pipelines.packing.contents import (
     ScoredRows,
@@ -37,6 +37,7 @@ from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.network_packing import Packed
 from pipelines.packing.proof import Content, prove, refuse_standing
+from pipelines.packing.scores import ScoredAs, describe_scores
 from pipelines.packing.starter_job import write_package_and_job
 from pipelines.training.held_out import to_parquet
 
@@ -71,10 +72,11 @@ def pack_graph(
     wanted = squeeze(converted.native(rows, prepared.inputs))
     outputs = squeeze(compute_graph(converted.graph, prepared.inputs))
     refuse_unfilled(contract, prepared.steps, rows, wanted)
-    check_activation(job, outputs)
-    content = _make_content(job, contract, prepared, outputs, converted)
+    job = settle_activation(job, outputs)
+    scored_as = describe_scores(job, prepared.rows, prepared.inputs)
+    content = _make_content(job, contract, prepared, outputs, scored_as, converted)
     difference = prove(content, (), prepared.inputs, wanted, converted.finish)
-    notes_of_expected = check_expected(job, expected, rows, outputs)
+    notes_of_expected = check_expected(job, expected, rows, outputs, scored_as)
     written = write_package_and_job(job, content, sample.schema)
     return Packed(
         card=read_package(job.output, written.digest).card,
@@ -145,6 +147,7 @@ def _make_content(
     contract: Contract,
     prepared: Prepared,
     outputs: Arrays,
+    scored_as: ScoredAs,
     converted: Converted,
 ) -> Content:
     files = make_files(converted.graph)
@@ -156,12 +159,11 @@ def _make_content(
     scored = ScoredRows(
         prepared.rows.select([rule.name for rule in contract]), prepared.inputs, outputs
     )
-    activation = job.activation or "none"
     contents = {
         MODEL: files.content,
         **files.data,
         SMOKE: to_parquet(make_smoke_table(scored)),
-        PROFILE: to_parquet(make_profile(scored, activation, job.labels)),
+        PROFILE: to_parquet(make_profile(scored, scored_as)),
     }
     card = {
         "name": job.name or _name_model(job),
@@ -170,11 +172,13 @@ def _make_content(
         "columns": [rule.model_dump(mode="json") for rule in contract],
         "inputs": {name: tensor.model_dump() for name, tensor in prepared.tensors.items()},
         "outputs": describe_arrays(outputs),
-        "activation": activation,
+        "activation": job.activation,
         "labels": list(job.labels),
         "smoke_tolerance": _find_tolerance(outputs),
         "libraries": list_versions(_LIBRARIES),
     }
+    if job.task is not None:
+        card["task"] = job.task
     return Content(card, prepared.steps, contents)
 
 

@@ -92,6 +92,7 @@ def read_folder(job: Job) -> Folder:
         "columns": job.columns or (column,),
         "preprocess": (step, *job.preprocess),
         "activation": activation,
+        "task": job.task or _find_task(config, name),
         "labels": job.labels or labels,
     }
     return Folder(path, job.model_copy(update=changes), Weights(state, ()), native, notes)
@@ -174,27 +175,37 @@ def _find_activation(
     """Return what makes scores of the outputs as the library's own pipelines do, labels, and notes."""
     labels = tuple(str(config.id2label[number]) for number in sorted(config.id2label))
     if job.activation is not None:
-        return job.activation, labels if job.activation == "softmax" else (), ()
+        return job.activation, () if job.activation == "none" else _fit_labels(labels), ()
     if name.endswith("ForTokenClassification"):
-        note = f"logits of each token, by class: {', '.join(labels)}; zeros behind the last token"
-        return "none", (), (note,)
+        return "softmax", labels, ()
     if not name.endswith("Classification"):
         return "none", (), ()
     problem = written.get("problem_type")
     if problem == "regression":
-        return "none", (), ("problem_type is regression: scores as they are",)
+        note = "problem_type is regression: scores as they are"
+        return "none", (), (note,)
     if problem == "multi_label_classification":
-        return (
-            "none",
-            (),
-            (f"problem_type is multi-label: a logit for each of {', '.join(labels)}",),
-        )
+        note = "problem_type is multi-label: a text has every label from its threshold on"
+        return "sigmoid", _fit_labels(labels), (note,)
     if config.num_labels == 1:
         raise JobError(
             "activation is needed: the model has one label and its config no problem_type; "
             "--activation none (regression) or sigmoid (a logit)"
         )
     return "softmax", labels, ()
+
+
+def _find_task(written: Mapping[str, Any], name: str) -> str | None:
+    """Return what activation and shape do not tell."""
+    if written.get("problem_type") == "regression":
+        return "regression"
+    # An encoder: sentences' vectors, or tokens'.
+    return None if name.endswith("Classification") else "embedding"
+
+
+def _fit_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return labels of several classes; the name of a single logit is not that of two classes."""
+    return labels if len(labels) > 1 else ()
 
 
 def _make_step(job: Job, path: Path, config: Any) -> AnyStep:

@@ -19,9 +19,10 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep
 from model_zoo.steps.tokenize import Tokenize
-from pipelines.packing.activation import check_activation, squeeze
+from pipelines.packing.activation import settle_activation, squeeze
 from pipelines.packing.calling import compute, read_signature
 from pipelines.packing.contents import (
+    Fields,
     ScoredRows,
     describe_arrays,
     list_versions,
@@ -40,6 +41,7 @@ from pipelines.packing.inputs import Prepared, fit, list_sources, prepare, wire
 from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.proof import Content, prove, refuse_standing
+from pipelines.packing.scores import ScoredAs, describe_scores
 from pipelines.packing.starter_job import Written, write_package_and_job
 from pipelines.packing.state import Weights, load_weights, read_weights
 from pipelines.training.held_out import to_parquet
@@ -109,17 +111,20 @@ def pack(
     rows = take_complete_rows(plain, contract, find_too_long(job, plain))
     network, notes = _load_network(job, weights or read_weights(job.weights))
     called = _call(job, network, rows, contract)
-    refuse_unfilled(contract, called.prepared.steps, rows, called.outputs)
-    check_activation(job, called.outputs)
-    content = _make_content(job, network, contract, called)
-    inputs = called.prepared.inputs
-    difference = prove(content, _list_modules(job), inputs, called.outputs)
-    notes_of_expected = check_expected(job, expected, called.prepared.rows, called.outputs)
+    prepared = called.prepared
+    refuse_unfilled(contract, prepared.steps, rows, called.outputs)
+    mask = None if is_ours(job.network) else _find_mask(prepared.steps, prepared.inputs)
+    tokens = None if mask is None else prepared.inputs[mask].shape[1]
+    job = settle_activation(job, called.outputs, tokens)
+    scored_as = describe_scores(job, prepared.rows, prepared.inputs, mask, contract, prepared.steps)
+    content = _make_content(job, network, contract, called, scored_as)
+    difference = prove(content, _list_modules(job), prepared.inputs, called.outputs)
+    notes_of_expected = check_expected(job, expected, prepared.rows, called.outputs, scored_as)
     written = write_package_and_job(job, content, sample.schema)
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,
-        steps=called.prepared.steps,
+        steps=prepared.steps,
         notes=notes,
         rows=rows.num_rows,
         left_out=sample.num_rows - rows.num_rows,
@@ -194,12 +199,15 @@ def _clear_padding(outputs: Arrays, prepared: Prepared) -> Arrays:
 
 
 def _make_content(
-    job: PackagingJob[AnyStep], network: nn.Module, contract: Contract, called: _Called
+    job: PackagingJob[AnyStep],
+    network: nn.Module,
+    contract: Contract,
+    called: _Called,
+    scored_as: ScoredAs,
 ) -> Content:
     prepared = called.prepared
     model_columns = [rule.name for rule in contract]
     scored = ScoredRows(prepared.rows.select(model_columns), prepared.inputs, called.outputs)
-    activation = job.activation or "none"
     # Copies: safetensors takes no tensors that share memory, as tied weights do.
     weights = {
         name: tensor.detach().clone().contiguous() for name, tensor in network.state_dict().items()
@@ -207,9 +215,14 @@ def _make_content(
     contents = {
         _WEIGHTS: save(weights),
         SMOKE: to_parquet(make_smoke_table(scored)),
-        PROFILE: to_parquet(make_profile(scored, activation, job.labels)),
+        PROFILE: to_parquet(make_profile(scored, scored_as)),
     }
-    card = {
+    return Content(_make_card(job, contract, called), prepared.steps, contents)
+
+
+def _make_card(job: PackagingJob[AnyStep], contract: Contract, called: _Called) -> Fields:
+    prepared = called.prepared
+    card: Fields = {
         "name": job.name or _name_model(job.network),
         "version": job.version,
         "builder": job.network,
@@ -218,10 +231,12 @@ def _make_content(
         "columns": [rule.model_dump(mode="json") for rule in contract],
         "inputs": {name: tensor.model_dump() for name, tensor in prepared.tensors.items()},
         "outputs": describe_arrays(called.outputs),
-        "activation": activation,
+        "activation": job.activation,
         "labels": list(job.labels),
         "libraries": list_versions(_list_libraries(job.network)),
     }
+    if job.task is not None:
+        card["task"] = job.task
     if is_users_own(job.network):
         card["source_sha256"] = hash_source(module_of(job.network))
     if not is_ours(job.network):
@@ -229,7 +244,7 @@ def _make_content(
         mask = _find_mask(prepared.steps, prepared.inputs)
         if mask is not None:
             card["mask"] = mask
-    return Content(card, prepared.steps, contents)
+    return card
 
 
 def _list_libraries(network: str) -> tuple[str, ...]:

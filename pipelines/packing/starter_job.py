@@ -12,16 +12,19 @@ from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import is_users_own
 from model_zoo.architectures.users_own import module_of
+from model_zoo.package.card import ModelCard
 from model_zoo.steps.function import Function
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.contents import Fields
 from pipelines.packing.proof import Content
 from pipelines.packing.sample import is_csv
+from pipelines.planning.token_text import find_token_text
 from storage import files
 
 _HEAD = (
     "# {command}\n#\n# Made by pipelines.package; source.paths and sink.path are yours to change.\n"
 )
+# Labels that tell tokens which begin an entity from those that go on with it.
+_SPAN_TAGS = ("B-", "I-")
 
 
 class Written(NamedTuple):
@@ -55,7 +58,9 @@ def write_package_and_job(
     starter = files.to_absolute(path)
     command = f"{_find_prefix(job, content.steps)}python -m pipelines.score --config {path}"
     types = {field.name: str(field.type) for field in sample}
-    text = _HEAD.format(command=command) + _make_job(job, content.card, content.steps, types)
+    # Its files are not described yet, and say nothing of the job.
+    card = ModelCard.model_validate({**content.card, "files": {}})
+    text = _HEAD.format(command=command) + _make_job(job, card, content.steps, types)
     try:
         digest = _write_both(starter, text, job.output, content)
     except OSError as error:
@@ -92,7 +97,7 @@ def _find_prefix(job: PackagingJob[AnyStep], steps: tuple[AnyStep, ...]) -> str:
 
 def _make_job(
     job: PackagingJob[AnyStep],
-    card: Fields,
+    card: ModelCard,
     steps: tuple[AnyStep, ...],
     types: Mapping[str, str],
 ) -> str:
@@ -108,15 +113,31 @@ def _make_job(
     model: dict[str, Any] = {"package": _absolute(job.output)}
     if is_users_own(job.network):
         model["modules"] = [module_of(job.network)]
-    fields: dict[str, Any] = {"name": card["name"], "source": source}
+    fields: dict[str, Any] = {"name": card.name, "source": source}
     if modules:
         fields["preprocess"] = {"modules": modules}
     fields["model"] = model
-    fields["sink"] = {"path": f"scores/{card['name']}"}
+    postprocess = _list_choices(card, steps)
+    if postprocess:
+        fields["postprocess"] = postprocess
+    fields["sink"] = {"path": f"scores/{card.name}"}
     # The sample may have rows that the contract rejects, and a first look shall show them.
     fields["errors"] = {"max_rejected_percent": 10.0}
     text: str = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
     return text
+
+
+def _list_choices(card: ModelCard, steps: tuple[AnyStep, ...]) -> dict[str, Any]:
+    """Return what a user of such scores will want to change, as it is by default."""
+    if card.task == "multi_label" and card.activation == "sigmoid":
+        labels = "labels" if card.labels else "classes"
+        return {"keep": [labels, "probabilities"], "threshold": 0.5}
+    if card.task != "tokens" or card.mask is None:
+        return {}
+    has_spans = any(label.startswith(_SPAN_TAGS) for label in card.labels)
+    if has_spans and find_token_text(card.mask, card.columns, steps) is not None:
+        return {"keep": ["tokens", "spans"]}
+    return {"keep": ["tokens"]}
 
 
 def _absolute(url: str) -> str:

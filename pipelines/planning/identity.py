@@ -35,6 +35,7 @@ _NOT_IN_THE_OUTPUT = {
 # and keeps its id.
 _SAYS_NOTHING_NEW: dict[str, dict[str, Any]] = {
     "csv": {"quote": '"', "escape": None, "double_quote": True},
+    "postprocess": {"thresholds": {}},
 }
 # 64 bits: two of a million runs have the same with a chance of one in ten million.
 _DIGITS = 16
@@ -49,6 +50,7 @@ def make_run_id(
     model_digest: str,
     computing: Fields,
     shards: Sequence[Shard],
+    nested: Sequence[str] = (),
 ) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
@@ -57,6 +59,7 @@ def make_run_id(
         model_digest: the package's.
         computing: how the network computes, as plain values.
         shards: with the versions of their files.
+        nested: score columns that keep the shape of a row, which older versions wrote flat.
     """
     inputs = [[shard.file.url, shard.file.version] for shard in shards]
     work = {
@@ -65,6 +68,9 @@ def make_run_id(
         "settings": output_settings(job),
         "computing": computing,
     }
+    # Only then: all other runs do what they did, and keep their ids.
+    if nested:
+        work["nested"] = list(nested)
     # Sorted: the order of a job's keys is no difference.
     text = json.dumps(work, sort_keys=True)
     content = text.encode()
@@ -85,6 +91,7 @@ def output_settings(job: Fields) -> Fields:
             csv = deciding["csv"]
             silent = _SAYS_NOTHING_NEW["csv"]
             deciding["csv"] = _leave_out_new(csv, silent)
+        deciding = _leave_out_new(deciding, _SAYS_NOTHING_NEW.get(section, {}))
         settings[section] = deciding
     return settings
 

@@ -68,14 +68,15 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     # not be found out by a worker, at night.
     shards, found = read_shards(listed, reader, wanted)
     schema = _order_columns(found, list_columns(job, card))
-    output_plan = plan_output(job, card, package.digest, schema)
+    steps = (*job.preprocess.steps, *package.steps)
+    output_plan = plan_output(job, card, package.digest, schema, steps)
 
     inference = plan_inference(job, package)
     computing = inference.settings.as_dict()
     rows_per_batch = source.rows_per_batch or _count_rows_per_batch(card, inference)
 
     settings = job.model_dump(mode="json")
-    run_id = make_run_id(settings, package.digest, computing, shards)
+    run_id = make_run_id(settings, package.digest, computing, shards, output_plan.nested)
     return Plan(
         job=job,
         package=package,
@@ -87,7 +88,7 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
         format=reader,
         inference=inference,
         rows_per_batch=rows_per_batch,
-        steps=(*job.preprocess.steps, *package.steps),
+        steps=steps,
         output_plan=output_plan,
         planned_at=planned_at,
     )

@@ -30,6 +30,7 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
             "digest": package.digest,
             "package": package.url,
             "labels": list(card.labels),
+            "task": card.task,
         },
         "computing": plan.inference.settings.as_dict(),
         "agreement": agreement,

@@ -11,16 +11,22 @@ from configs.errors import JobError
 from configs.suggest import nearest
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import ModelCard
+from model_zoo.steps.table import AnyStep
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob, choose_activation
+from pipelines.planning.token_text import count_tokens, find_token_text
 from transforms.formats.format import no_rows
 from transforms.formats.output import FileFormat, find_output_format
 from transforms.logical_types import is_text
 from transforms.output.row_groups import can_sort
 from transforms.postprocess import postprocess_rows
-from transforms.score_columns import ScoreColumns
+from transforms.score_columns import ScoreColumns, is_of_label_sets, is_of_tokens
+from transforms.token_places import TokenText, find_places
+from transforms.where import where_columns
 
 _DESCENDING = " desc"
+# Score columns that tell places in texts.
+_PLACED = frozenset(("tokens", "spans"))
 Names: TypeAlias = Sequence[str]
 # A column and its order, as pyarrow takes them. A plain tuple, as it is pickled for the workers.
 SortKey: TypeAlias = tuple[str, str]
@@ -34,11 +40,15 @@ class OutputPlan:
         scores: how score columns are made.
         keep: old names of the score columns that are written, in their order.
         file_format: all columns with their types, and how files look.
+        text: that tokens are cut from, where their places are written or filtered by.
+        nested: score columns that are lists of lists, which older versions wrote as flat ones.
     """
 
     scores: ScoreColumns
     keep: tuple[str, ...]
     file_format: FileFormat
+    text: TokenText | None = None
+    nested: tuple[str, ...] = ()
 
 
 def plan_output(
@@ -46,6 +56,7 @@ def plan_output(
     card: ModelCard,
     digest: str,
     schema: pa.Schema,
+    steps: Sequence[AnyStep] = (),
 ) -> OutputPlan:
     """Decide what is written, by taking no rows through postprocessing.
 
@@ -53,6 +64,7 @@ def plan_output(
         job: the job.
         card, digest: the model's.
         schema: the columns that are read.
+        steps: all that run, in their order.
 
     Raises:
         JobError: names, types or options that do not fit together, or cannot be stored or sorted.
@@ -66,6 +78,10 @@ def plan_output(
 
     rows = no_rows(schema)
     outputs = _make_no_outputs(card)
+    text = _find_text(job, card, scores, keep, steps)
+    places = None
+    if card.mask is not None:
+        places = find_places(rows, np.zeros(0, dtype=np.int64), text)
     scored = postprocess_rows(
         rows,
         outputs,
@@ -73,12 +89,24 @@ def plan_output(
         how=scores,
         keep=keep,
         where=job.postprocess.where,
+        places=places,
     )
     # So that a file says which model made it, wherever it is copied to.
     metadata = {"model.name": card.name, "model.version": card.version, "model.digest": digest}
     columns = scored.schema.with_metadata(metadata)
     file_format = _plan_files(job, columns)
-    return OutputPlan(scores, keep, file_format)
+    nested = _list_nested(columns, job.source.carried)
+    return OutputPlan(scores, keep, file_format, text, nested)
+
+
+def _list_nested(schema: pa.Schema, carried: Names) -> tuple[str, ...]:
+    """Return the score columns that are lists of lists of numbers."""
+    names = []
+    for field in schema:
+        is_list = pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)
+        if is_list and pa.types.is_fixed_size_list(field.type.value_type):
+            names.append(field.name)
+    return tuple(name for name in names if name not in carried)
 
 
 def _make_no_outputs(card: ModelCard) -> Arrays:
@@ -106,26 +134,56 @@ def _plan_scores(job: ScoringJob, card: ModelCard, digest: str) -> ScoreColumns:
     for name, text in wanted.dtypes.items():
         place = f"postprocess.dtypes.{name}"
         dtypes[name] = parse_type(text, place)
+    activation = choose_activation(job, card)
     return ScoreColumns(
-        activation=choose_activation(job, card),
+        activation=activation,
         labels=labels,
         threshold=wanted.threshold,
+        thresholds=wanted.thresholds,
         top_k=wanted.top_k,
+        numbers=labels if activation == "none" and card.task == "regression" else (),
+        tokens=count_tokens(card),
         rename=wanted.rename,
         dtypes=dtypes,
         constants=constants,
     )
 
 
+def _find_text(
+    job: ScoringJob, card: ModelCard, scores: ScoreColumns, keep: Names, steps: Sequence[AnyStep]
+) -> TokenText | None:
+    """Return the text that tokens are cut from; None where nobody asks for their places."""
+    mask = card.mask
+    if mask is None or not is_of_tokens(scores.activation, _get_row_shape(card)):
+        return None
+    where = job.postprocess.where
+    named = {*keep, *(where_columns(where) if where else ())}
+    new_names = {scores.rename.get(name, name) for name in _PLACED}
+    if named.isdisjoint(_PLACED | new_names):
+        return None
+    return find_token_text(card.inputs[mask].column or mask, card.columns, steps)
+
+
+def _get_row_shape(card: ModelCard) -> tuple[int, ...]:
+    """Return the shape of a row of the first output: only a single one has an activation."""
+    return next(iter(card.outputs.values())).shape
+
+
 def _default_keep(scores: ScoreColumns, card: ModelCard) -> tuple[str, ...]:
     """Return the score columns of a job that names none."""
     if scores.activation == "none":
-        return tuple(card.outputs)
+        return scores.numbers or tuple(card.outputs)
+    row_shape = _get_row_shape(card)
+    if is_of_tokens(scores.activation, row_shape):
+        return ("tokens",)
     # A name says more than a number, where there are names.
     best = "label" if scores.labels else "class"
+    kept = ("probability", best)
+    if is_of_label_sets(scores.activation, row_shape):
+        kept = ("labels" if scores.labels else "classes", "probabilities")
     if scores.top_k == 1:
-        return ("probability", best)
-    return ("probability", best, "top_labels", "top_probabilities")
+        return kept
+    return (*kept, "top_labels", "top_probabilities")
 
 
 def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
@@ -176,21 +234,19 @@ def _check_labels(scores: ScoreColumns, card: ModelCard) -> None:
     """Refuse labels or a `top_k` that do not fit the number of classes."""
     if scores.activation == "none":
         return
-    # Only a single output can be made probabilities of.
-    first_output = next(iter(card.outputs.values()))
-    width = 1
-    if first_output.shape:
-        width = first_output.shape[-1]
+    row_shape = _get_row_shape(card)
+    width = row_shape[-1] if row_shape else 1
     # A sigmoid's one number is about the second of two classes.
-    classes = width
-    if scores.activation == "sigmoid":
-        classes = 2
+    is_of_two = scores.activation == "sigmoid" and width == 1
+    classes = 2 if is_of_two else width
     if scores.labels and len(scores.labels) != classes:
         raise JobError(
             f"postprocess.labels must name {classes} classes for this model, "
             f"got {len(scores.labels)}"
         )
-    if scores.activation == "softmax" and scores.top_k > classes:
+    # Of two classes or of tokens, whoever asks for the best of many is refused by name.
+    is_ranked = not is_of_two and not is_of_tokens(scores.activation, row_shape)
+    if is_ranked and scores.top_k > classes:
         raise JobError(
             f"postprocess.top_k must be <= {classes}, the model's classes, got {scores.top_k}"
         )

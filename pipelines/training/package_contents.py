@@ -18,10 +18,12 @@ from pipelines.packing.contents import (
     make_profile,
     make_smoke_table,
 )
+from pipelines.packing.scores import ScoredAs
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.contract import make_contract
 from pipelines.training.held_out import to_parquet
 from storage import files
+from transforms.score_columns import ScoreColumns
 
 # What trains the model: other versions of it may round otherwise.
 _LIBRARIES = ("numpy", "pandas", "pillow", "pyarrow", "scikit-learn", "torch")
@@ -50,7 +52,8 @@ def pack(
         # safetensors takes no tensor that is a view of another.
         weights[name] = tensor.contiguous()
     smoke = make_smoke_table(training)
-    profile = make_profile(training, job.network.activation, job.data.labels)
+    how = ScoreColumns(job.network.activation, job.data.labels)
+    profile = make_profile(training, ScoredAs(how))
     contents = {
         "weights.safetensors": save(weights),
         SMOKE: to_parquet(smoke),

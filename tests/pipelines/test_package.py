@@ -111,14 +111,14 @@ def test_whether_numbers_are_logits_is_asked_for(author: Author) -> None:
         sample=author.sample(**numbers()),
         key="id",
     )
-    packaged.refused("--activation sigmoid", "softmax", "none")
+    packaged.refused("--task says", "--activation: sigmoid", "softmax", "none")
     assert not (author.folder / "model").exists()
 
 
 @pytest.mark.parametrize(
     ("out", "activation", "labels", "words"),
     [
-        (4, "sigmoid", "", "does not fit an output of shape (4,)"),
+        (4, "sigmoid", "a,b", "labels holds 2 names, and there are 4 classes"),
         (1, "softmax", "", "does not fit"),
         (4, "softmax", "a,b", "labels holds 2 names, and there are 4 classes"),
         (1, "sigmoid", "a,b,c", "labels holds 3 names, and there are 2 classes"),

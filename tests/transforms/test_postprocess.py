@@ -144,7 +144,7 @@ def test_raw_outputs_of_any_shape() -> None:
     made = score_columns(outputs, ScoreColumns("none"), ["e", "y"])
     assert list(made) == ["e", "y"]
     assert made["y"].to_pylist() == [0, 1, 2]
-    assert made["e"].to_pylist() == outputs["e"].reshape(3, -1).tolist()
+    assert made["e"].to_pylist() == outputs["e"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -174,15 +174,21 @@ def test_no_rows_give_the_same_types_as_some(how: ScoreColumns) -> None:
         (
             {"l": LOGITS[:, 0]},
             ScoreColumns("sigmoid"),
+            "labels",
+            "names score column 'labels'; with activation sigmoid",
+        ),
+        (
+            {"l": LOGITS[:, 0]},
+            ScoreColumns("sigmoid", top_k=3),
             "top_labels",
-            "names score column 'top_labels'; with activation sigmoid",
+            "top_k is 3, but the model has 2 classes",
         ),
         ({"l": LOGITS}, ScoreColumns("none"), "probability", "there are ['l']"),
         (
             {"l": LOGITS},
             ScoreColumns("sigmoid"),
             "probability",
-            "does not fit a model output of shape",
+            "names score column 'probability'; with activation sigmoid",
         ),
         (
             {"l": LOGITS[:, 0]},

@@ -1,6 +1,6 @@
 """`--huggingface FOLDER`, packaged and scored by the programs: equal to the library's own forward on 1,000 texts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import io
 import json
 from pathlib import Path
@@ -21,6 +21,9 @@ from tests.support.without_beam import run_without_beam
 
 transformers = pytest.importorskip("transformers")
 tiny = pytest.importorskip("tests.support.tiny_transformers")
+AggregationStrategy = pytest.importorskip(
+    "transformers.pipelines.token_classification"
+).AggregationStrategy
 
 Tell = Callable[..., str]
 
@@ -92,19 +95,69 @@ def test_a_text_classifier(
     assert scores["label"].to_pylist() == [tiny.LABELS[best] for best in expected.argmax(axis=1)]
 
 
+TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC", "E-ORG")
+
+
 @pytest.mark.slow
 def test_a_token_classifier(
     tmp_path: Path, reviews: list[str], score: Callable[..., pa.Table]
 ) -> None:
-    """A row for each token; behind the last one there are zeros."""
-    native = tiny.make_text_folder(tmp_path / "hf", "ForTokenClassification")
+    """Tokens and spans are those of the library's own pipeline."""
+    tags = dict(enumerate(TAGS))
+    native = tiny.make_text_folder(tmp_path / "hf", "ForTokenClassification", id2label=tags)
     scores = score(*_text_flags(tmp_path))
+    pipeline = transformers.pipeline(
+        "token-classification", model=native, tokenizer=tiny.make_tokenizer(), device="cpu"
+    )
+    count = 0
+    for strategy, name, column in (
+        ("none", "entity", "tokens"),
+        ("simple", "entity_group", "spans"),
+    ):
+        ignored = [] if strategy == "none" else ["O"]
+        for row, given in enumerate(_given(native, reviews)):
+            found = pipeline.postprocess([given], AggregationStrategy(strategy), ignored)
+            expected = [(e[name], e["start"], e["end"]) for e in found]
+            actual = scores[column][row].as_py()
+            assert [(e["label"], e["start"], e["end"]) for e in actual] == expected
+            means = [float(e["score"]) for e in found]
+            np.testing.assert_allclose([e["score"] for e in actual], means, atol=1e-5)
+            count += len(found)
+    assert count > 10_000
+
+
+def _given(native: Any, texts: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield what the library's pipeline gives to its last step, of each text."""
+    encoded = tiny.make_tokenizer()(
+        texts,
+        truncation=True,
+        padding=True,
+        return_tensors="pt",
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+    )
+    with torch.inference_mode():
+        logits = native(
+            input_ids=encoded["input_ids"], attention_mask=encoded["attention_mask"]
+        ).logits
+    for row, text in enumerate(texts):
+        length = int(encoded["attention_mask"][row].sum())
+        own = {name: tensor[row : row + 1, :length] for name, tensor in encoded.items()}
+        yield own | {"sentence": text, "logits": logits[row : row + 1, :length], "is_last": True}
+
+
+@pytest.mark.slow
+def test_the_logits_of_tokens_are_lists_of_a_rows_own_length(
+    tmp_path: Path, reviews: list[str], score: Callable[..., pa.Table]
+) -> None:
+    native = tiny.make_text_folder(tmp_path / "hf", "ForTokenClassification")
+    scores = score(*_text_flags(tmp_path), "--activation", "none")
     encoded = _encode(reviews, tiny.MOST_TOKENS)
     with torch.inference_mode():
         logits = native(**encoded).logits
-    expected = (logits * encoded["attention_mask"][:, :, None]).numpy()
-    actual = np.stack(scores["logits"].to_pylist()).reshape(expected.shape)
-    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    for row, length in enumerate(encoded["attention_mask"].sum(1).tolist()):
+        actual = np.array(scores["logits"][row].as_py())
+        np.testing.assert_allclose(actual, logits[row, :length], atol=1e-5)
 
 
 @pytest.mark.slow
@@ -217,7 +270,7 @@ def test_all_files_that_are_missing_are_named(
     ("changes", "activation"),
     [
         ({"problem_type": "regression", "id2label": {0: "stars"}}, "none"),
-        ({"problem_type": "multi_label_classification"}, "none"),
+        ({"problem_type": "multi_label_classification"}, "sigmoid"),
         ({"problem_type": "single_label_classification"}, "softmax"),
     ],
 )

@@ -1,0 +1,197 @@
+"""Logits of each token -> `tokens` and `spans`: label, where it begins and ends in the text, probability.
+
+    text      Ada  Love  ##lace  lives  in  Bern
+    tokens    B-P  I-P   I-P     O      O   B-L
+    spans     P: "Ada Lovelace"             L: "Bern"
+
+Positions count the characters of the text. Tokens that the tokenizer adds (`[CLS]`) are of no text,
+and left out; what is padding is written nowhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import JobError
+from model_zoo.activations import softmax
+from model_zoo.tensor_columns import to_nested_column
+from transforms.scores.makers import Makers, to_lists
+
+# No entity, in the words of the field (BIO, IOB).
+_OUTSIDE = "O"
+_BEGINS, _CONTINUES = "B-", "I-"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the tokens of some rows are.
+
+    Attributes:
+        lengths: int64 (rows,), tokens of each row.
+        starts, ends: int32 (tokens of all rows,), first character of each and the one behind it;
+            None where the tokens are of no text that a row has.
+        is_added: bool (tokens of all rows,): of no text, but added by the tokenizer.
+    """
+
+    lengths: np.ndarray
+    starts: np.ndarray | None = None
+    ends: np.ndarray | None = None
+    is_added: np.ndarray | None = None
+
+
+def take_tokens(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return what there is for each token, (tokens of all rows, ...), without padding.
+
+    Args:
+        values: (rows, tokens, ...), of which the last ones are padding.
+        lengths: (rows,), tokens of each row.
+    """
+    positions = np.arange(values.shape[1])
+    is_token = positions < lengths[:, None]
+    flat: np.ndarray = values[is_token]
+    return flat
+
+
+def to_ragged_column(values: np.ndarray, lengths: np.ndarray) -> pa.Array:
+    """Return what there is for each token as lists of a row's own number of tokens.
+
+    Args:
+        values: (rows, tokens, ...), of which the last ones are padding.
+        lengths: (rows,), tokens of each row.
+    """
+    return to_lists(to_nested_column(take_tokens(values, lengths)), lengths)
+
+
+def list_token_makers(logits: np.ndarray, labels: tuple[str, ...], places: Places) -> Makers:
+    """Return `tokens`, and `spans` of those that have a place in a text.
+
+    Args:
+        logits: (rows, tokens, classes).
+        labels: class names by class number, or none.
+        places: of the tokens.
+    """
+    found: list[_Tokens] = []
+
+    def find() -> _Tokens:
+        # Both columns are made of the same tokens, which are found once.
+        if not found:
+            found.append(_find_tokens(logits, labels, places))
+        return found[0]
+
+    return {
+        "tokens": lambda: find().to_column(),
+        "spans": lambda: _join(find()).to_column(),
+    }
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """Tokens, or spans of them, of all rows one after the other.
+
+    Attributes:
+        counts: (rows,), how many each row has.
+        names: label of each class.
+        classes: of each token, a place in `names`.
+        scores: probability of that class.
+    """
+
+    counts: np.ndarray
+    names: Sequence[str]
+    classes: np.ndarray
+    scores: np.ndarray
+    starts: np.ndarray | None
+    ends: np.ndarray | None
+
+    def to_column(self) -> pa.Array:
+        names = pa.array(self.names, pa.string())
+        fields = {"label": names.take(pa.array(self.classes))}
+        if self.starts is not None:
+            fields["start"] = pa.array(self.starts, pa.int32())
+            fields["end"] = pa.array(self.ends, pa.int32())
+        fields["score"] = pa.array(self.scores)
+        values = pa.StructArray.from_arrays(list(fields.values()), list(fields))
+        return to_lists(values, self.counts)
+
+
+def _find_tokens(logits: np.ndarray, labels: tuple[str, ...], places: Places) -> _Tokens:
+    """Return the most probable class of each token of the texts themselves."""
+    lengths = places.lengths
+    of_tokens = take_tokens(logits, lengths)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    starts, ends = places.starts, places.ends
+    if places.is_added is not None and starts is not None and ends is not None:
+        is_own = ~places.is_added
+        of_tokens, rows, starts, ends = (a[is_own] for a in (of_tokens, rows, starts, ends))
+    probabilities = softmax(of_tokens)
+    # Of equally probable classes the first one.
+    best = probabilities.argmax(axis=1).astype(np.int32)
+    return _Tokens(
+        counts=np.bincount(rows, minlength=len(lengths)),
+        names=labels or [str(number) for number in range(logits.shape[-1])],
+        classes=best,
+        scores=np.take_along_axis(probabilities, best[:, None], axis=1)[:, 0],
+        starts=starts,
+        ends=ends,
+    )
+
+
+def _join(tokens: _Tokens) -> _Tokens:
+    """Join neighbours of one entity, as transformers' pipeline does with aggregation_strategy="simple".
+
+    A token goes on with the entity before it if it has the same label and does not begin one (B-).
+    The score is the mean of its tokens'.
+
+    Raises:
+        JobError: the tokens have no places.
+    """
+    if tokens.starts is None or tokens.ends is None:
+        raise JobError(
+            "postprocess names score column 'spans', which are places in a text; this model's tokens "
+            "come as numbers, or from texts that a function step has changed; name tokens"
+        )
+    tags = [_cut_prefix(name) for name in tokens.names]
+    numbers = {tag: number for number, tag in enumerate(dict.fromkeys(tags))}
+    tag_of_class = np.array([numbers[tag] for tag in tags], dtype=np.int64)
+    begins_by_class = np.array([name.startswith(_BEGINS) for name in tokens.names])
+
+    rows = np.repeat(np.arange(len(tokens.counts)), tokens.counts)
+    tag = tag_of_class[tokens.classes]
+    is_first = begins_by_class[tokens.classes]
+    is_first[:1] = True
+    is_first[1:] |= (rows[1:] != rows[:-1]) | (tag[1:] != tag[:-1])
+    first = np.flatnonzero(is_first)
+    behind = np.append(first[1:], len(tag))
+    # A span has the label of its first token, without what stands before a hyphen, whatever that is:
+    # so does the pipeline.
+    spoken = [name.split("-", 1)[-1] for name in tokens.names]
+    is_entity = np.array([name != _OUTSIDE for name in spoken])[tokens.classes[first]]
+    first, behind = first[is_entity], behind[is_entity]
+    means = _average(tokens.scores, first, behind)
+    return _Tokens(
+        counts=np.bincount(rows[first], minlength=len(tokens.counts)),
+        names=spoken,
+        classes=tokens.classes[first],
+        scores=means.astype(tokens.scores.dtype),
+        starts=tokens.starts[first],
+        ends=tokens.ends[behind - 1],
+    )
+
+
+def _average(values: np.ndarray, first: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """Return the means of values from `first` on and before `behind`, in float64."""
+    # Each span is added up by itself: of running sums the last digits would hang on the rows before.
+    pairs = np.stack([first, behind], axis=1).reshape(-1)
+    if not len(pairs):
+        return np.zeros(0)
+    # One more value, as the last span may end where the values do.
+    longer = np.append(values.astype(np.float64), 0.0)
+    sums: np.ndarray = np.add.reduceat(longer, pairs)[::2]
+    return sums / (behind - first)
+
+
+def _cut_prefix(name: str) -> str:
+    if name.startswith((_BEGINS, _CONTINUES)):
+        return name[len(_BEGINS) :]
+    return name

@@ -1,0 +1,46 @@
+"""Where the tokens of a batch's rows are in their texts.
+
+Texts are cut into tokens once more where places are asked for: that takes far less than the network
+does, and so no other run carries them along.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from model_zoo.steps.tokenize import Tokenize, locate_tokens
+from transforms.scores.tokens import Places
+
+
+@dataclass(frozen=True)
+class TokenText:
+    """The text that a model's tokens are cut from.
+
+    Attributes:
+        step: that cuts it.
+        fill: what takes the place of a missing text; None where such a row is rejected.
+    """
+
+    step: Tokenize
+    fill: str | None = None
+
+
+def find_places(
+    rows: pa.RecordBatch | pa.Table, lengths: np.ndarray, text: TokenText | None
+) -> Places:
+    """Return where the tokens are.
+
+    Args:
+        rows: with the column of texts.
+        lengths: int64 (rows,), tokens of each row, as the network took them.
+        text: that they were cut from; None where nobody asks, or where they are of no text.
+    """
+    if text is None:
+        return Places(lengths)
+    texts = rows.column(text.step.column).to_pylist()
+    filled = [(text.fill or "") if value is None else value for value in texts]
+    found = locate_tokens(filled, text.step)
+    # The same text and the same tokenizer: anything else is this program's mistake.
+    assert np.array_equal(found.counts, lengths), text.step.column  # noqa: S101 - as above
+    return Places(lengths, found.starts, found.ends, found.is_added)
