@@ -1,5 +1,7 @@
 """The files that a path, a folder or a glob stands for, each as it is at that moment."""
 
+from typing import NamedTuple
+
 from storage.client_errors import plain_errors
 from storage.inputs import InputFile, describe_file, get_url
 from storage.listing import list_paths, locate_pattern
@@ -7,13 +9,38 @@ from storage.retries import retried
 from storage.table_logs import Cleared, refuse_tables
 
 
-@retried
-@plain_errors()
+class InputListing(NamedTuple):
+    """Files, the URLs that were left out, and the folder in which the pattern begins."""
+
+    taken: list[InputFile]
+    left_out: list[str]
+    root: str
+
+
 def list_inputs(
     pattern: str,
     recursive: bool = False,
     cleared: Cleared | None = None,
 ) -> tuple[list[InputFile], list[str]]:
+    """Return the files and the URLs that were left out, without the root.
+
+    Args:
+        pattern, recursive, cleared: as for `list_below_root`.
+
+    Raises:
+        InputError, OSError: as `list_below_root`.
+    """
+    listing = list_below_root(pattern, recursive, cleared)
+    return listing.taken, listing.left_out
+
+
+@retried
+@plain_errors()
+def list_below_root(
+    pattern: str,
+    recursive: bool = False,
+    cleared: Cleared | None = None,
+) -> InputListing:
     """Return the files that a path, a folder or a glob stands for, and the URLs that were left out.
 
     See `storage/listing.py` for what is read, left out and refused.
@@ -35,4 +62,5 @@ def list_inputs(
     refuse_tables(fs, listing, cleared)
     taken = [describe_file(fs, info) for info in listing.taken]
     left_out = [get_url(fs, path) for path in listing.left_out]
-    return sorted(taken), sorted(left_out)
+    root = get_url(fs, listing.root)
+    return InputListing(sorted(taken), sorted(left_out), root)

@@ -3,7 +3,9 @@
 Which files a path stands for is told in `input_listing.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+import hashlib
 import os
 from typing import Any
 
@@ -14,6 +16,9 @@ from storage.listing import Info
 from storage.object_stores import is_object_store, locate
 from storage.retries import retried
 
+# What the version of a folder of files begins with.
+_FILES_VERSION = "files="
+_VERSION_DIGITS = 32
 # What stores know a content by, the best first: Google's number, S3's digest, then times.
 _VERSION_KEYS = ("generation", "ETag", "etag", "md5Hash", "mtime", "LastModified", "created")
 
@@ -25,12 +30,38 @@ class InputFile:
     Attributes:
         version: changes when the file does.
         identity: the same for every name of one file.
+        members: of a folder that is read as one table, its files.
     """
 
     url: str
     bytes: int
     version: str
     identity: str = field(default="", compare=False)
+    members: "tuple[InputFile, ...]" = field(default=(), compare=False)
+
+
+def make_folder(url: str, members: Sequence[InputFile]) -> InputFile:
+    """Return a folder that is read as one table, whose version is that of all its files.
+
+    Args:
+        url: the folder.
+        members: its files, in order.
+    """
+    digest = hashlib.sha256()
+    for file in members:
+        digest.update(f"{file.url}\n{file.version}\n".encode(errors="surrogatepass"))
+    size_bytes = sum(file.bytes for file in members)
+    version = f"{_FILES_VERSION}{digest.hexdigest()[:_VERSION_DIGITS]}"
+    return InputFile(url, size_bytes, version, identity=url, members=tuple(members))
+
+
+def is_folder_version(version: str) -> bool:
+    """Tell whether a version is that of a folder's files, each of which has one of its own.
+
+    >>> is_folder_version("files=0123456789abcdef"), is_folder_version("size=1,mtime_ns=2")
+    (True, False)
+    """
+    return version.startswith(_FILES_VERSION)
 
 
 @retried
@@ -98,6 +129,14 @@ def get_url(fs: Any, path: str) -> str:
     return url
 
 
+def describe_stat(stat: Any) -> str:
+    """Return the version of a local file, of what `os.stat` says of it."""
+    # The time of the last change of any kind, which no program sets back, as many set back the
+    # other one.
+    times = f"mtime_ns={stat.st_mtime_ns},ctime_ns={stat.st_ctime_ns}"
+    return f"size={stat.st_size},{times},ino={stat.st_ino}"
+
+
 def _identify(fs: Any, url: str) -> str:
     # A store has no links: a key is the object.
     if not isinstance(fs, LocalFileSystem):
@@ -114,11 +153,7 @@ def _identify(fs: Any, url: str) -> str:
 def _describe_version(fs: Any, info: Info) -> str:
     """Return what tells one content from another, as far as its place knows."""
     if isinstance(fs, LocalFileSystem):
-        stat = os.stat(info["name"])
-        # The time of the last change of any kind, which no program sets back, as many set back the
-        # other one.
-        times = f"mtime_ns={stat.st_mtime_ns},ctime_ns={stat.st_ctime_ns}"
-        return f"size={stat.st_size},{times},ino={stat.st_ino}"
+        return describe_stat(os.stat(info["name"]))
     if not is_object_store(fs):
         # Its listing may know less, or of a coarser time.
         info = fs.info(info["name"])

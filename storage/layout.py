@@ -5,6 +5,7 @@ OUTPUT/current                        symbolic link to its scored rows (local di
 OUTPUT/runs/<run_id>/_manifest.json   every file with rows, bytes, sha256; written last
 OUTPUT/runs/<run_id>/scored/part-...  scored rows, and nothing else
 OUTPUT/runs/<run_id>/_rejected/...    rejected rows
+OUTPUT/runs/<run_id>/_files.parquet   the files that rows name, where they do
 OUTPUT/_tmp/<run_id>/                 plan, attempts, done-records, progress; removed once published
 
 Some that read a folder of Parquet skip names that begin with _ (pandas, pyarrow, Spark), others take
@@ -31,6 +32,8 @@ RUNS = "runs"
 SCORED = "scored"
 REJECTED = "_rejected"
 PART_PREFIX = "part-"
+# The files that rows name, as they were when they were scored.
+FILE_LIST = "_files.parquet"
 _MANIFEST = "_manifest.json"
 # What runs of earlier versions call them.
 FORMER_REJECTED = "rejected"
@@ -65,6 +68,11 @@ class RunFolder:
         return f"{self.published}/{SCORED}"
 
     @property
+    def published_file_list(self) -> str:
+        """Return the list of the files that rows name, once the run is published."""
+        return f"{self.published}/{FILE_LIST}"
+
+    @property
     def rejected(self) -> str:
         return f"{self.published}/{REJECTED}"
 
@@ -80,6 +88,11 @@ class RunFolder:
     @property
     def plan(self) -> str:
         return f"{self.temporary}/plan.json"
+
+    @property
+    def listed_files(self) -> str:
+        """Return the list of the files that rows name."""
+        return f"{self.temporary}/{FILE_LIST}"
 
     @property
     def attempts(self) -> str:
@@ -257,9 +270,10 @@ def refuse_links(run: RunFolder, refusal: type[Refusal]) -> None:
         run: the run.
         refusal: what to raise.
     """
-    published = (run.published, run.scored, run.rejected, run.manifest)
+    listed = run.published_file_list
+    published = (run.published, run.scored, run.rejected, run.manifest, listed)
     former = (run.former_rejected, run.former_manifest)
-    temporary = (run.temporary, run.attempts, run.done, run.progress)
+    temporary = (run.temporary, run.listed_files, run.attempts, run.done, run.progress)
     for url in (*published, *former, *temporary):
         refuse_link(run, url, refusal)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 # In the order in which they are looked at; the words stand in manifests and logs.
 HIDDEN, CHECKSUM, UNFINISHED = "hidden", "checksum", "unfinished copy"
+# Of a source of files, whose endings the job may name.
+OTHER_SUFFIX = "other suffix"
 # What lies in the folder of a table that has a log, and whose table that is: only the log tells
 # which of its files are of today's version.
 TABLE_LOGS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
@@ -49,15 +51,15 @@ def find_rule(name: str, is_folder: bool) -> str | None:
 def count_by_rule(urls: Iterable[str]) -> dict[str, int]:
     """Return how many of the URLs that were left out each rule left out.
 
-    >>> count_by_rule(["in/_SUCCESS", "in/a.crc", "in/.git"])
-    {'checksum': 1, 'hidden': 2}
+    >>> count_by_rule(["in/_SUCCESS", "in/a.crc", "in/.git", "in/notes.txt"])
+    {'checksum': 1, 'hidden': 2, 'other suffix': 1}
     """
     counts: Counter[str] = Counter()
     for url in urls:
         _, _, name = url.rstrip("/").rpartition("/")
         rule = find_rule(name, is_folder=False)
-        # Folders are left out for being hidden alone.
-        counts[rule or HIDDEN] += 1
+        # Folders are left out for being hidden alone, which their names tell.
+        counts[rule or OTHER_SUFFIX] += 1
     return dict(sorted(counts.items()))
 
 
