@@ -3,6 +3,7 @@
 Only `pipelines/` sees it; every other room gets plain parameters.
 """
 
+from itertools import pairwise
 import re
 from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
@@ -67,6 +68,12 @@ def _version_as_text(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+# Endings of pictures that an `image` step may take.
+_PICTURES = """
+    .avif .bmp .gif .icns .ico .j2k .jp2 .jpeg .jpg .pbm .pcx .pgm .png .pnm .ppm .qoi .sgi .tga
+    .tif .tiff .webp
+"""
+PICTURES = tuple(_PICTURES.split())
 # Of a model: `version: 1` is one.
 Version: TypeAlias = Annotated[str, Field(min_length=1), BeforeValidator(_version_as_text)]
 
@@ -102,6 +109,28 @@ class Csv(_Section):
     double_quote: bool = True
 
 
+class Files(_Section):
+    """What of a folder of files is read: `format: files`.
+
+    Attributes:
+        suffixes: endings of the files that are rows, whatever their case; others are left out and
+            counted. None for every file.
+        content: name of the column of contents; the others are `path` and `size`.
+        max_bytes: a larger file rejects its row.
+    """
+
+    suffixes: Names | None = PICTURES
+    content: Annotated[str, Field(min_length=1)] = "bytes"
+    max_bytes: Annotated[int, Field(ge=1, le=1 << 30)] = 64 << 20
+
+    @field_validator("content")
+    @classmethod
+    def _is_another_column(cls, name: str) -> str:
+        if name in ("path", "size"):
+            raise ValueError(f"must be another name than {name}, which every file has")
+        return name
+
+
 class Source(_Section, Generic[InputFormatT]):
     """Where rows come from.
 
@@ -109,7 +138,8 @@ class Source(_Section, Generic[InputFormatT]):
         paths: files, folders and globs, local or fsspec URLs.
         recursive: read what is in folders below a folder too, and in folders that a glob matches;
             without it they are refused. Folders called `column=value` are always read.
-        key: column that names a row; in every output file and every rejected row.
+        key: column that names a row; in every output file and every rejected row. Of files it is
+            `path`, below the folder, unless another is named.
         passthrough: columns to copy to the output unchanged, in this order; the key comes first if
             it is not among them.
         types: Arrow types of key and pass-through columns, which files may hold in any form; a CSV
@@ -127,6 +157,7 @@ class Source(_Section, Generic[InputFormatT]):
     passthrough: Names = ()
     types: dict[str, str] = {}
     csv: Csv = Csv()
+    files: Files = Files()
     rows_per_batch: Count | None = None
     max_expansion: Count | None = None
 
@@ -136,6 +167,13 @@ class Source(_Section, Generic[InputFormatT]):
         if isinstance(value, str):
             return (value,)
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_files_by_path(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("format") == "files":
+            return {"key": "path", **fields}
+        return fields
 
     @property
     def carried(self) -> Names:
@@ -167,6 +205,20 @@ class Preprocess(_Section, Generic[StepT]):
                     f"step {number} ({step.step}) must name its columns and state its values; "
                     "only a model package carries fitted ones"
                 )
+        return steps
+
+    @field_validator("steps")
+    @classmethod
+    def _files_come_first(cls, steps: tuple[Any, ...]) -> tuple[Any, ...]:
+        # They are read with the rows, before any step.
+        for before, step in pairwise(steps):
+            if step.step == "load_file" and before.step != "load_file":
+                raise ValueError(
+                    "load_file must stand before the other steps: it takes paths of the source"
+                )
+        made = [step.into for step in steps if step.step == "load_file"]
+        if len(set(made)) < len(made):
+            raise ValueError("two load_file steps make the same column; give each its own into")
         return steps
 
 

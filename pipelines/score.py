@@ -23,6 +23,7 @@ from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
 from pipelines.cli.run_log import RunLog
 from pipelines.cli.shutdown import end_process
 from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.loading import list_loads, with_stored_list
 from pipelines.planning.make_plan import find_output, make_plan
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan
@@ -76,7 +77,7 @@ def build(
     read = ReadShards(
         run=plan.run,
         schema=plan.schema,
-        format=plan.format,
+        format=with_stored_list(plan.format, plan.run.listed_files),
         rows_per_batch=plan.rows_per_batch,
         record=record,
     )
@@ -118,7 +119,8 @@ def main(argv: Sequence[str]) -> int:
     _log_old_names(arguments, job, log)
     output = find_output(job)
     # Before any store is asked for anything.
-    urls = [output, *job.source.paths, job.model.package]
+    roots = [load.root for load in list_loads(job)]
+    urls = [output, *job.source.paths, *roots, job.model.package]
     refuse_unreachable(options, urls, arguments.shared_filesystem)
     # A dry run publishes nothing, and need not reach the output.
     planned_at = None

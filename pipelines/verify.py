@@ -6,16 +6,18 @@ Exit status 0 when all is as its manifest says, else 3.
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 import os
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from configs.errors import VerifyError
+from configs.errors import RowError, VerifyError
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.shutdown import end_process
 from storage import files, inputs
 from storage.layout import (
+    FILE_LIST,
     LINK,
     SCORED,
     RunFolder,
@@ -24,7 +26,9 @@ from storage.layout import (
     is_part,
     read_manifest,
 )
+from storage.rooted import FileRoot, RootedFile
 from transforms.batches import ROW_COUNTS
+from transforms.formats.file_list import FileList
 from transforms.formats.output import find_output_format
 from transforms.output.manifest import content_sha256, describe_schema
 from transforms.output.part_file import count_rows
@@ -45,6 +49,7 @@ def main(argv: Sequence[str]) -> int:
     found = list(find_problems(run, manifest, is_current))
     if arguments.inputs:
         found += find_changed_inputs(manifest)
+        found += find_changed_files(run, manifest)
     if found:
         problems = "; ".join(found)
         raise VerifyError(f"{run.published}: {problems}; score the input again to publish it anew")
@@ -65,8 +70,11 @@ def _say_verified(
         f"{rows['rejected']:,} rejected; every sha256, row count and schema is as published"
     )
     if with_inputs:
+        named = ""
+        if "listed_files" in manifest:
+            named = f", and {manifest['listed_files']['files']:,} files that rows name,"
         print(
-            f"inputs: {len(manifest['inputs']):,} files are of the size, times and inode, or the "
+            f"inputs: {len(manifest['inputs']):,} files{named} are of the size, times and inode, or the "
             "entity tag, that they had when they were scored; their content was not read"
         )
 
@@ -94,6 +102,7 @@ def find_problems(
         for entry in scored:
             yield from _check_schema(run, entry, manifest["schema"])
         yield from _find_strays(run, manifest)
+        yield from _check_file_list(run, manifest)
         if is_current:
             yield from _check_link(run, manifest)
     except (KeyError, TypeError) as error:
@@ -114,6 +123,9 @@ def find_changed_inputs(manifest: Manifest) -> Iterator[str]:
     versions: list[str] = []
     try:
         for entry in manifest["inputs"]:
+            # Of a folder, each of its files is looked at by itself.
+            if inputs.is_folder_version(entry["version"]):
+                continue
             urls.append(entry["url"])
             versions.append(entry["version"])
     except (KeyError, TypeError) as error:
@@ -123,6 +135,51 @@ def find_changed_inputs(manifest: Manifest) -> Iterator[str]:
     with ThreadPoolExecutor(_THREADS) as pool:
         problems = pool.map(_find_change, urls, versions)
         yield from (problem for problem in problems if problem is not None)
+
+
+def find_changed_files(run: RunFolder, manifest: Manifest) -> Iterator[str]:
+    """Yield, in words, every file that a row names and that is not what it was when it was scored.
+
+    Args:
+        run: the run.
+        manifest: its manifest.
+    """
+    if "listed_files" not in manifest:
+        return
+    try:
+        # As many at a time as there are in a part of the list, which may name millions.
+        for root, listed in FileList(run.published_file_list).iterate_files():
+            with ThreadPoolExecutor(_THREADS) as pool:
+                problems = pool.map(partial(_find_change_below, FileRoot(root)), listed)
+                yield from (problem for problem in problems if problem is not None)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        kind = type(error).__name__
+        yield f"{FILE_LIST}: cannot be read: {kind}"
+
+
+def _find_change_below(root: FileRoot, file: RootedFile) -> str | None:
+    place = f"file {root.url}/{file.name}"
+    try:
+        now = root.describe(file.name)
+    except FileNotFoundError:
+        return f"{place}: is gone"
+    except (OSError, RowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return f"{place}: cannot be looked at: {reason}"
+    if now.version != file.version:
+        return f"{place}: changed since it was scored"
+    return None
+
+
+def _check_file_list(run: RunFolder, manifest: Manifest) -> Iterator[str]:
+    entry = manifest.get("listed_files")
+    if entry is None:
+        return
+    try:
+        if files.compute_sha256(run.published_file_list) != entry["sha256"]:
+            yield f"{FILE_LIST}: its content was altered (sha256 differs)"
+    except FileNotFoundError:
+        yield f"{FILE_LIST}: is missing"
 
 
 def _find_change(url: str, version: str) -> str | None:

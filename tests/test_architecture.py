@@ -142,6 +142,15 @@ SIBLINGS = {
         "transforms.formats.csv_values",
     },
     "transforms.formats.partitions": {"transforms.formats.csv_values"},
+    "transforms.formats.contents": {"transforms.formats.file_list"},
+    "transforms.formats.files": {
+        "transforms.formats.contents",
+        "transforms.formats.file_list",
+    },
+    "transforms.formats.loading": {
+        "transforms.formats.contents",
+        "transforms.formats.file_list",
+    },
     "transforms.where": {"transforms.exact_comparison"},
     "transforms.output.part_writer": {
         "transforms.output.part_file",
@@ -153,7 +162,10 @@ SIBLINGS = {
         "transforms.output.done_record",
         "transforms.output.many_requests",
     },
-    "transforms.output.published_files": {"transforms.output.many_requests"},
+    "transforms.output.published_files": {
+        "transforms.formats.file_list",
+        "transforms.output.many_requests",
+    },
     "model_zoo.steps.table": {
         f"model_zoo.steps.{step}"
         for step in (
@@ -163,6 +175,7 @@ SIBLINGS = {
             "function",
             "image",
             "pad",
+            "load_file",
             "scale",
             "stack",
             "tokenize",
@@ -219,6 +232,10 @@ WRITES_TO_A_SINK = {
     "pipelines.training.held_out": {"pq.write_table(table, sink", "pacsv.write_csv(table, sink"},
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},
+    "transforms.formats.file_list": {
+        "pq.ParquetWriter(self._sink",
+        "self._writer.write_table(table",
+    },
     "transforms.formats.csv_output": {
         "self._writer.write_table(escaped",
         "pacsv.CSVWriter(sink",

@@ -43,6 +43,7 @@ class WorkUnit:
         first_row: number of the unit's first row in the shard.
         rows: how many rows, or None when only reading tells (a whole CSV file).
         bytes: their size as it is stored, for ordering large units first.
+        files: digest of the files that its rows name; nothing where they name none.
     """
 
     index: int
@@ -52,6 +53,7 @@ class WorkUnit:
     first_row: int
     rows: int | None
     bytes: int
+    files: str = ""
 
 
 @dataclass(frozen=True)

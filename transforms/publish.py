@@ -30,7 +30,7 @@ from transforms.batches import WrittenPart
 from transforms.output.books import balance, check_budget, choose_parts
 from transforms.output.manifest import describe_run, format_manifest, list_unit_books
 from transforms.output.plan_file import read_plan
-from transforms.output.published_files import move_files, remove_strays
+from transforms.output.published_files import move_files, publish_file_list, remove_strays
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,7 @@ def publish_run(
             "ignored_counts": count_by_rule(plan.ignored_inputs),
             "units": list(list_unit_books(plan, chosen)),
             **describe_run(run, chosen, totals, entries),
+            **publish_file_list(run, plan.units),
         }
         # Last: what it lists is there, and durable.
         _create_manifest(run, content)

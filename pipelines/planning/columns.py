@@ -8,6 +8,7 @@ import pyarrow as pa
 from configs.errors import JobError
 from configs.job import Source
 from model_zoo.package.card import ModelCard
+from model_zoo.steps.load_file import LoadFile
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import ScoringJob
 from transforms.formats.format import Column, Format, InputOptions, find_input_format
@@ -19,8 +20,8 @@ ArrowTypes: TypeAlias = Mapping[str, pa.DataType]
 def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:
     """Return the names of the columns to read, each once.
 
-    These are the contract's, key and pass-through, and others that the job gives a type, for its
-    steps.
+    These are the contract's, key and pass-through, others that the job gives a type, for its steps,
+    and those of paths and contents of files.
 
     Args:
         job: the job.
@@ -28,7 +29,10 @@ def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:
     """
     contract = [column.name for column in card.columns]
     source = job.source
-    named = [*contract, *source.carried, *source.types]
+    steps = [step for step in job.preprocess.steps if isinstance(step, LoadFile)]
+    # A step may read what another one has made, but no file from there.
+    named_by_steps = [name for step in steps for name in (step.column, step.into)]
+    named = [*contract, *source.carried, *source.types, *named_by_steps]
     # Each once, in this order.
     return list(dict.fromkeys(named))
 
@@ -52,10 +56,11 @@ def plan_columns(
     contract = _parse_contract(card)
     types = _add_declared_types(contract, source.types)
     carried = set(source.carried)
+    made = {step.into for step in job.preprocess.steps if isinstance(step, LoadFile)}
     columns = []
     for name in list_columns(job, card):
         dtype = types.get(name)
-        if dtype is None and needs_types:
+        if dtype is None and needs_types and name not in made:
             kind = source.format.upper()
             raise JobError(
                 f"source.types must declare the {kind} column {name!r}, "
@@ -79,7 +84,7 @@ def make_input_format(source: Source[Any]) -> Format:
         JobError: options that no file can be read with.
     """
     dialect = source.csv.model_dump()
-    options = InputOptions(dialect, source.max_expansion)
+    options = InputOptions(dialect, source.max_expansion, source.files.model_dump())
     return find_input_format(source.format, options)
 
 

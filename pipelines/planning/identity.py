@@ -10,6 +10,7 @@ import platform
 from typing import Any, TypeAlias
 
 from model_zoo.architectures.libraries import find_distribution
+from transforms.batches import WorkUnit
 from transforms.formats.format import Shard
 
 # Settings that change nothing in the output; paths count by what they lead to, and what makes the
@@ -51,6 +52,7 @@ def make_run_id(
     computing: Fields,
     shards: Sequence[Shard],
     nested: Sequence[str] = (),
+    units: Sequence[WorkUnit] = (),
 ) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
@@ -60,9 +62,10 @@ def make_run_id(
         computing: how the network computes, as plain values.
         shards: with the versions of their files.
         nested: score columns that keep the shape of a row, which older versions wrote flat.
+        units: with the digests of the files that their rows name.
     """
     inputs = [[shard.file.url, shard.file.version] for shard in shards]
-    work = {
+    work: dict[str, Any] = {
         "inputs": inputs,
         "model": model_digest,
         "settings": output_settings(job),
@@ -71,6 +74,10 @@ def make_run_id(
     # Only then: all other runs do what they did, and keep their ids.
     if nested:
         work["nested"] = list(nested)
+    digests = [unit.files for unit in units if unit.files]
+    # Without any a run keeps the id that it had before rows could name files.
+    if digests:
+        work["files"] = digests
     # Sorted: the order of a job's keys is no difference.
     text = json.dumps(work, sort_keys=True)
     content = text.encode()
@@ -92,8 +99,23 @@ def output_settings(job: Fields) -> Fields:
             silent = _SAYS_NOTHING_NEW["csv"]
             deciding["csv"] = _leave_out_new(csv, silent)
         deciding = _leave_out_new(deciding, _SAYS_NOTHING_NEW.get(section, {}))
+        _leave_out_files(section, deciding)
         settings[section] = deciding
     return settings
+
+
+def _leave_out_files(section: str, deciding: dict[str, Any]) -> None:
+    """Leave out what other sources do not read, and where files are, which count by what they are."""
+    if section == "source" and deciding.get("format") != "files":
+        deciding.pop("files", None)
+    elif "files" in deciding:
+        # They decide which files are read, and these count.
+        deciding["files"] = {**deciding["files"], "suffixes": None}
+    if section == "preprocess":
+        steps = deciding["steps"]
+        deciding["steps"] = [
+            {**step, "root": None} if step["step"] == "load_file" else step for step in steps
+        ]
 
 
 def _leave_out_new(fields: Mapping[str, Any], unchanged: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,24 +16,28 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.columns import list_columns, make_input_format, plan_columns
+from pipelines.planning.folders import list_folders
 from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
 from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.loading import list_files, list_loads, with_loads
 from pipelines.planning.model_checks import check_preprocessing, check_users_code
 from pipelines.planning.output_plan import plan_output
 from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.partitions import with_partitions
 from pipelines.planning.plan import Plan
 from pipelines.planning.shards import (
+    Listed,
     choose_rows_per_unit,
     cut_into_units,
     list_shards,
     read_shards,
 )
 from storage import files
+from storage.inputs import InputFile
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
-from transforms.formats.format import Format, Shard
+from transforms.formats.format import Column, Format, Shard
 
 # What travels together: large enough that Beam's cost per element does not count, small enough that
 # every thread of a worker can have some.
@@ -59,11 +63,8 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     refuse_overlap(paths, output_url)
     package = _read_package(job)
     card = package.card
-    files_format = make_input_format(source)
-    listed, ignored = list_shards(source.paths, source.recursive)
-
-    wanted = plan_columns(job, card, files_format.needs_types)
-    reader = with_partitions(files_format, listed[0], wanted)
+    listed, ignored = _list_source(job)
+    reader, wanted = _plan_reading(job, card, listed[0])
     # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
     # not be found out by a worker, at night.
     shards, found = read_shards(listed, reader, wanted)
@@ -75,17 +76,27 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     computing = inference.settings.as_dict()
     rows_per_batch = source.rows_per_batch or _count_rows_per_batch(card, inference)
 
+    units = _cut_into_units(shards, reader, job, inference)
+    listed_files = list_files(reader, units, shards)
     settings = job.model_dump(mode="json")
-    run_id = make_run_id(settings, package.digest, computing, shards, output_plan.nested)
+    run_id = make_run_id(
+        settings,
+        package.digest,
+        computing,
+        shards,
+        nested=output_plan.nested,
+        units=listed_files.units,
+    )
     return Plan(
         job=job,
         package=package,
         run=RunFolder(output_url, run_id),
         shards=tuple(shards),
         ignored=tuple(ignored),
-        units=_cut_into_units(shards, reader, job, inference),
+        units=listed_files.units,
         schema=schema,
-        format=reader,
+        format=listed_files.format,
+        files=listed_files,
         inference=inference,
         rows_per_batch=rows_per_batch,
         steps=steps,
@@ -126,6 +137,26 @@ def _read_package(job: ScoringJob) -> Package:
         check = partial(check_preprocessing, package, job.model.timeout_seconds)
         load_within_limits(check, package.url, package.card)
     return package
+
+
+def _list_source(job: ScoringJob) -> Listed:
+    source = job.source
+    if source.format == "files":
+        return list_folders(source.paths, source.recursive, source.files.model_dump())
+    return list_shards(source.paths, source.recursive)
+
+
+def _plan_reading(
+    job: ScoringJob, card: ModelCard, first: InputFile
+) -> tuple[Format, list[Column]]:
+    """Return how the input is read, and which columns of it."""
+    files_format = make_input_format(job.source)
+    wanted = plan_columns(job, card, files_format.needs_types)
+    loads = list_loads(job)
+    made = {load.into for load in loads}
+    in_table = [column for column in wanted if column.name not in made]
+    table_format = with_partitions(files_format, first, in_table)
+    return with_loads(table_format, loads), wanted
 
 
 def _order_columns(found: pa.Schema, names: Sequence[str]) -> pa.Schema:

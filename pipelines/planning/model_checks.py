@@ -14,6 +14,7 @@ from configs.redaction import shown
 from model_zoo.architectures.builders import check_users_network
 from model_zoo.package.package import Package
 from model_zoo.steps.function import Function
+from model_zoo.steps.load_file import LoadFile
 from model_zoo.tensor_columns import from_column
 from pipelines.planning.jobs import ScoringJob
 from transforms.preprocess import preprocess_rows
@@ -38,6 +39,13 @@ def check_users_code(job: ScoringJob, package: Package) -> None:
     card = package.card
     check_users_network(card.builder, card.source_sha256, job.model.modules)
     allowed = job.preprocess.modules
+    for step in package.steps:
+        if isinstance(step, LoadFile):
+            raise JobError(
+                f"{package.url}: its steps read files ({step.column!r} -> {step.into!r}), and no "
+                "package may say which; let the job read them, with load_file in preprocess.steps, "
+                f"and pack the model with a column {step.into!r} of contents"
+            )
     for step in package.steps:
         if isinstance(step, Function) and step.module not in allowed:
             raise JobError(

@@ -13,6 +13,7 @@ from model_zoo.package.package import Package
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.loading import ListedFiles
 from pipelines.planning.output_plan import OutputPlan
 from storage import files
 from storage.layout import RunFolder
@@ -32,6 +33,7 @@ class Plan:
         units: the units of work.
         schema: the columns that are read.
         format: how the input files are read.
+        files: the files that rows name, and the list of them that is stored.
         inference: how the network computes.
         rows_per_batch: rows that travel together, at most.
         steps: the job's own preprocessing, then the model's.
@@ -48,6 +50,7 @@ class Plan:
     units: tuple[WorkUnit, ...]
     schema: pa.Schema
     format: Format
+    files: ListedFiles
     inference: InferenceSettings
     rows_per_batch: int
     steps: tuple[AnyStep, ...]
@@ -77,6 +80,9 @@ def store_plan(plan: Plan) -> Plan:
         inputs=tuple(inputs),
         ignored_inputs=plan.ignored,
     )
+    # First: the plan names units of which every row's file must be listed.
+    if plan.files.content:
+        files.create(plan.run.listed_files, plan.files.content)
     content = encode_plan(stored)
     if files.create(plan.run.plan, content):
         return plan

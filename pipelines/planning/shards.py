@@ -15,6 +15,7 @@ import pyarrow as pa
 from configs.errors import InputError
 from configs.suggest import nearest
 from storage import files, input_listing
+from storage.input_listing import InputListing
 from storage.inputs import InputFile
 from storage.listing import to_printable
 from storage.table_logs import Cleared
@@ -72,12 +73,12 @@ def list_shards(paths: Sequence[str], recursive: bool = False) -> Listed:
     # A job may name thousands of files of one folder.
     cleared: Cleared = set()
     for path in paths:
-        matches, left_out = _list_matches(path, recursive, cleared)
+        matches, left_out, _ = list_matches(path, recursive, cleared)
         if not matches:
-            why = _say_why(path, left_out)
+            why = say_why(path, left_out)
             raise InputError(f"source.paths {path}: matches no file{why}")
         for file in matches:
-            _refuse_unwritable_name(file.url)
+            refuse_unwritable_name(file.url)
             # By URL: paths may overlap, and a row must not be scored twice.
             found[file.url] = file
         ignored += left_out
@@ -173,10 +174,19 @@ def cut_into_units(
     return tuple(units)
 
 
-def _list_matches(path: str, recursive: bool, cleared: Cleared) -> Listed:
+def list_matches(path: str, recursive: bool, cleared: Cleared) -> InputListing:
+    """Return the files that a path stands for; see `storage.input_listing`.
+
+    Args:
+        path: a file, folder or glob.
+        recursive: whether plain folders below a folder are read, too.
+        cleared: folders that are known to be no table's.
+
+    Raises:
+        InputError: it cannot be listed.
+    """
     try:
-        matches, left_out = input_listing.list_inputs(path, recursive, cleared)
-        return Listed(matches, left_out)
+        return input_listing.list_below_root(path, recursive, cleared)
     except (ImportError, ValueError) as error:
         raise InputError(
             f"source.paths {path}: {error}; install the extra for this kind of storage (s3, gcs)"
@@ -192,7 +202,7 @@ def _list_matches(path: str, recursive: bool, cleared: Cleared) -> Listed:
         ) from error
 
 
-def _refuse_unwritable_name(url: str) -> None:
+def refuse_unwritable_name(url: str) -> None:
     """Refuse a name of bytes that are no text: no record, manifest or store could hold it."""
     # Python keeps such a byte as half a letter, which no encoding has.
     escaped = url.encode(errors="backslashreplace").decode()
@@ -296,8 +306,13 @@ def _make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:
     )
 
 
-def _say_why(path: str, left_out: Sequence[str]) -> str:
-    """Return why a path matches nothing, or what there is in its folder."""
+def say_why(path: str, left_out: Sequence[str]) -> str:
+    """Return why a path matches nothing, or what there is in its folder.
+
+    Args:
+        path: the path.
+        left_out: what it stands for and rules leave out.
+    """
     if left_out:
         # It may be no UTF-8, as long as nobody reads it.
         first = to_printable(left_out[0])

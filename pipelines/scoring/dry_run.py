@@ -127,4 +127,8 @@ def _describe_input(plan: Plan) -> str:
         rows = f"{plan.rows:,} rows"
     file_count = len(plan.shards)
     kind = plan.job.source.format
-    return f"{file_count:,} {kind} files, {size_bytes:,} bytes, {rows}"
+    named = f"{plan.files.count:,} files of {plan.files.size_bytes:,} bytes"
+    if kind == "files":
+        return f"{named}, {rows}"
+    described = f"{file_count:,} {kind} files, {size_bytes:,} bytes, {rows}"
+    return f"{described}, which name {named}" if plan.files.content else described

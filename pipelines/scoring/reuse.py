@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from configs.errors import JobError, VerifyError
 from pipelines.planning.identity import output_settings
-from storage import files
+from storage import files, inputs
 from storage.layout import RunFolder, read_manifest
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 from transforms.output.done_record import finish_unit
@@ -142,13 +142,28 @@ def _match_units(units: Sequence[WorkUnit], manifest: Manifest) -> Iterator[_Mat
         number = numbers.get((unit.shard, unit.first_row))
         if number is None:
             continue
-        if versions.get(unit.shard) != unit.version:
-            continue
         books = manifest["units"][number]
+        if not _is_as_it_was(unit, versions.get(unit.shard), books):
+            continue
         # Other rows: the shard may have been cut in other places.
         has_same_rows = unit.rows in (None, books["in"])
         if has_same_rows and not books["rejected"]:
             yield _Match(unit, number)
+
+
+def _is_as_it_was(unit: WorkUnit, version: str | None, books: Entry) -> bool:
+    """Tell whether a unit's shard, and the files that its rows name, are as they were.
+
+    Args:
+        unit: the unit.
+        version: of its shard, in the published run.
+        books: of the unit, in the published run.
+    """
+    if books.get("files", "") != unit.files:
+        return False
+    # Of a folder of files those of the unit count, and not the others.
+    is_folder = bool(unit.files) and inputs.is_folder_version(unit.version)
+    return is_folder or version == unit.version
 
 
 def _compare(then: Manifest, now: Manifest) -> Iterator[_Compared]:

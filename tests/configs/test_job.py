@@ -5,6 +5,7 @@ from pydantic import ValidationError
 import pytest
 
 from configs.errors import JobError
+from configs.job import PICTURES
 from configs.load import load
 from pipelines.planning.jobs import ScoringJob
 
@@ -68,6 +69,9 @@ def test_values_outside_their_range_are_refused(sections: dict[str, Any]) -> Non
 EDGES: list[tuple[str, list[Any], list[Any]]] = [
     ("source.rows_per_batch", [1, None], [0]),
     ("source.max_expansion", [1, None], [0]),
+    ("source.files.max_bytes", [1, 1 << 30], [0, (1 << 30) + 1]),
+    ("source.files.suffixes", [(".png",), (), None], [3]),
+    ("source.files.content", ["photo"], ["", "path", "size"]),
     ("source.csv.delimiter", [";", "\t"], ["", ";;"]),
     ("source.csv.quote", ["'", None], ["", "''"]),
     ("source.csv.escape", ["\\", None], ["", "\\\\"]),
@@ -138,6 +142,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
                 "escape": None,
                 "double_quote": True,
             },
+            "files": {"suffixes": PICTURES, "content": "bytes", "max_bytes": 64 << 20},
             "rows_per_batch": None,
             "max_expansion": None,
         },

@@ -86,9 +86,7 @@ def test_names_below_the_root(url: str, text: str, name: str) -> None:
     ],
 )
 def test_a_store_s_own_signs_are_no_part_of_a_name(url: str, text: str) -> None:
-    pytest.importorskip(
-        {"s3": "s3fs", "https": "aiohttp"}.get(url.partition(":")[0], "os")
-    )
+    pytest.importorskip({"s3": "s3fs", "https": "aiohttp"}.get(url.partition(":")[0], "os"))
     with pytest.raises(RowError):
         FileRoot(url).find_name(text)
 

@@ -7,7 +7,7 @@ program knows what is in it.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -35,10 +35,12 @@ class InputOptions:
     Attributes:
         csv: the section `source.csv`.
         max_expansion: `source.max_expansion`; None for a format's own default.
+        files: the section `source.files`.
     """
 
     csv: Mapping[str, Any]
     max_expansion: int | None = None
+    files: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,9 @@ def check_unchanged(unit: WorkUnit) -> None:
     Raises:
         InputError: it changed, is gone, or cannot be looked at.
     """
+    # Each of its files is looked at when it is read.
+    if inputs.is_folder_version(unit.version):
+        return
     try:
         version = inputs.read_version(unit.shard)
     # Retried already, where it may pass.
@@ -307,8 +312,8 @@ def number_rows(
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
     """Return a record batch of the schema without rows."""
     columns = []
-    for field in schema:
-        nothing = pa.array([], type=field.type)
+    for dtype in schema.types:
+        nothing = pa.array([], type=dtype)
         columns.append(nothing)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 

@@ -8,6 +8,7 @@ from typing import Any
 INPUT_FORMATS = {
     "parquet": "transforms.formats.parquet:make_parquet_format",
     "csv": "transforms.formats.csv:make_csv_format",
+    "files": "transforms.formats.files:make_files_format",
 }
 OUTPUT_FORMATS = {
     "parquet": "transforms.formats.parquet_output:ParquetOutput",

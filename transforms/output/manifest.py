@@ -73,6 +73,8 @@ def list_unit_books(plan: StoredPlan, parts: Sequence[WrittenPart]) -> Iterator[
         }
         for name in ROW_COUNTS:
             books[name] = counts[name]
+        if unit.files:
+            books["files"] = unit.files
         yield books
 
 

@@ -1,12 +1,13 @@
 """The plan as it is stored: what the launcher froze, and the graph reads.
 
 The graph names the file only, so that its own size does not grow with the input. The file is one
-JSON object: `inputs` (url, bytes, version, rows of each file), `ignored_inputs`, and `units`, each a
-short list that names its input by number; a million units take some 50 MB.
+JSON object: `inputs` (url, bytes, version, rows of each file), `ignored_inputs`, `units`, each a
+short list that names its input by number (a million units take some 50 MB), and, where rows name
+files, `files`: the digest of what is listed of them for each unit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import json
 from typing import Any
 
@@ -40,12 +41,16 @@ def encode_plan(plan: StoredPlan) -> bytes:
     for unit in plan.units:
         shard = numbers[unit.shard]
         units.append(_encode_unit(unit, shard))
-    content = {
+    content: dict[str, Any] = {
         "format": _FORMAT,
         "inputs": plan.inputs,
         "ignored_inputs": plan.ignored_inputs,
         "units": units,
     }
+    digests = [unit.files for unit in plan.units]
+    # A plan of rows that name no files is as it always was.
+    if any(digests):
+        content["files"] = digests
     # Without spaces: a plan may hold a million units.
     text = json.dumps(content, separators=(",", ":"))
     return text.encode()
@@ -89,6 +94,8 @@ def _decode_units(stored: Mapping[str, Any]) -> list[WorkUnit]:
     for index, (shard_number, *fields) in enumerate(stored["units"]):
         shard = stored["inputs"][shard_number]
         unit = decode(index, shard, fields)
+        if "files" in stored:
+            unit = replace(unit, files=stored["files"][index])
         units.append(unit)
     return units
 

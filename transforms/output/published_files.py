@@ -6,12 +6,15 @@ worker that wakes up late cannot put other content under it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+import errno
 from functools import partial
+import hashlib
 from typing import Any
 
 from configs.errors import PublishError
 from storage import files
 from storage.layout import (
+    FILE_LIST,
     FORMER_REJECTED,
     PART_PREFIX,
     REJECTED,
@@ -21,7 +24,8 @@ from storage.layout import (
     is_part,
     refuse_link,
 )
-from transforms.batches import WrittenFile, WrittenPart
+from transforms.batches import WorkUnit, WrittenFile, WrittenPart
+from transforms.formats.file_list import count_files
 from transforms.output.many_requests import call_for_each
 
 # 48 bits tell two contents of one unit apart: they will not agree in them by chance.
@@ -86,6 +90,33 @@ def move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[E
     for folder in folders:
         files.sync_folder(folder)
     return entries
+
+
+def publish_file_list(run: RunFolder, units: Sequence[WorkUnit]) -> dict[str, Entry]:
+    """Put the list of the files that rows name beside the scores, and return its entry `listed_files`.
+
+    Args:
+        run: the run.
+        units: of its plan.
+
+    Raises:
+        FileNotFoundError: somebody removed the list.
+    """
+    if not any(unit.files for unit in units):
+        return {}
+    content = files.read(run.listed_files)
+    if content is None:
+        raise FileNotFoundError(errno.ENOENT, "the list of files is gone", run.listed_files)
+    # A copy, and only where there is none: a launcher that was faster has put the same one.
+    files.create(run.published_file_list, content, scratch=run.temporary)
+    digest = hashlib.sha256(content).hexdigest()
+    entry = {
+        "path": FILE_LIST,
+        "files": count_files(content),
+        "bytes": len(content),
+        "sha256": digest,
+    }
+    return {"listed_files": entry}
 
 
 def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:

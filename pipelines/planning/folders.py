@@ -1,0 +1,74 @@
+"""Folders that are read as one table, a row for each file: which files those are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from configs.errors import InputError
+from pipelines.planning.shards import Listed, list_matches, refuse_unwritable_name, say_why
+from storage import files, inputs
+from storage.inputs import InputFile
+from storage.table_logs import Cleared
+
+
+def list_folders(paths: Sequence[str], recursive: bool, options: Mapping[str, Any]) -> Listed:
+    """Return each root with its files, sorted by URL, and the URLs that were left out.
+
+    Args:
+        paths: files, folders and globs.
+        recursive: whether plain folders below a folder are read, too.
+        options: the section `source.files`.
+
+    Raises:
+        InputError: a path that matches nothing, something that can be neither read nor left out, or
+            a file whose name is not UTF-8.
+    """
+    endings = tuple(ending.casefold() for ending in options["suffixes"] or ())
+    taken: dict[str, list[InputFile]] = {}
+    ignored: list[str] = []
+    seen: set[str] = set()
+    cleared: Cleared = set()
+    for path in paths:
+        matches, left_out, root = list_matches(path, recursive, cleared)
+        named = files.to_absolute(path)
+        wanted = [file for file in matches if file.url == named or _ends_with(file.url, endings)]
+        wanted_urls = {file.url for file in wanted}
+        others = [file.url for file in matches if file.url not in wanted_urls]
+        if not wanted:
+            raise _no_match(path, others, left_out, endings)
+        ignored += [*left_out, *others]
+        for file in wanted:
+            refuse_unwritable_name(file.url)
+            # Paths may overlap, and a row must not be scored twice.
+            if file.url not in seen:
+                seen.add(file.url)
+                taken.setdefault(root, []).append(file)
+    folders = [inputs.make_folder(root, sorted(members)) for root, members in taken.items()]
+    left_out_of_all = set(ignored) - seen
+    return Listed(sorted(folders), sorted(left_out_of_all))
+
+
+def find_name(folder: InputFile, member: InputFile) -> str:
+    """Return the path of a file below its folder.
+
+    Args:
+        folder: as `list_folders` gives it.
+        member: one of its files.
+    """
+    above = folder.url.rstrip("/") + "/"
+    return member.url.removeprefix(above)
+
+
+def _ends_with(url: str, endings: tuple[str, ...]) -> bool:
+    # Without endings every file is wanted.
+    return not endings or url.casefold().endswith(endings)
+
+
+def _no_match(
+    path: str, others: Sequence[str], left_out: Sequence[str], endings: tuple[str, ...]
+) -> InputError:
+    if not others:
+        return InputError(f"source.paths {path}: matches no file{say_why(path, left_out)}")
+    return InputError(
+        f"source.paths {path}: matches no file but {len(others):,} that end otherwise than in "
+        f"{', '.join(endings)}, {others[0]} first; name the endings in source.files.suffixes"
+    )

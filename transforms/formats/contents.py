@@ -1,0 +1,153 @@
+"""The contents of files beside the rows that name them, in batches that fit into the memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import RejectedRows, RowError
+from storage.rooted import FileRoot
+from transforms.batches import RawBatch
+from transforms.formats.file_list import Listed
+from transforms.rejected import BatchId
+
+# What travels together at most, as of other formats; a file that is larger travels alone.
+_BATCH_BYTES = 64 << 20
+# A store answers in tens of milliseconds; of a disk one file is read at a time, as every core has a
+# worker of its own.
+_THREADS = 16
+# By the column that the contents go into, what is listed for each row.
+ListedByColumn: TypeAlias = Mapping[str, Sequence[Listed]]
+_Read: TypeAlias = bytes | Exception | None
+
+
+@dataclass(frozen=True)
+class Load:
+    """A column of contents.
+
+    Attributes:
+        into: its name.
+        root: the folder below which the files are, an absolute path or URL.
+        max_bytes: a larger file costs its row.
+        column: the column that names the files.
+    """
+
+    into: str
+    root: str
+    max_bytes: int
+    column: str
+
+
+def add_contents(
+    batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn, schema: pa.Schema
+) -> Iterator[RawBatch]:
+    """Yield the rows of a batch with the contents of their files, in batches of bounded size.
+
+    Args:
+        batch: rows of a table.
+        loads: what to read.
+        listed: the files of its rows, as the launcher saw them.
+        schema: of the rows with contents.
+
+    Raises:
+        InputError: a file changed, or its disk or store fails.
+    """
+    first_row = batch.id.first_row
+    cuts = _cut_by_bytes(batch, loads, listed)
+    for start, stop in cuts:
+        part = replace(
+            batch,
+            id=BatchId(batch.id.shard, first_row),
+            rows=batch.rows.slice(start, stop - start),
+            row_numbers=batch.row_numbers[start:stop],
+            last=batch.last and stop == len(batch),
+            # What was rejected before goes with the first rows.
+            rejected=batch.rejected if start == 0 else (),
+        )
+        first_row += part.rows_in
+        yield _read_contents(part, loads, _slice(listed, start, stop), schema)
+
+
+def _slice(listed: ListedByColumn, start: int, stop: int) -> ListedByColumn:
+    return {name: entries[start:stop] for name, entries in listed.items()}
+
+
+def _cut_by_bytes(
+    batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn
+) -> Iterator[tuple[int, int]]:
+    """Yield where batches begin and end, by the sizes that were listed."""
+    rows = len(batch)
+    row_bytes = batch.rows.nbytes // max(1, rows)
+    sizes = np.full(rows, row_bytes, dtype=np.int64)
+    for load in loads:
+        sizes += [_count_bytes(entry, load) for entry in listed[load.into]]
+    start = 0
+    together = 0
+    for row, size in enumerate(sizes.tolist()):
+        if row > start and together + size > _BATCH_BYTES:
+            yield start, row
+            start = row
+            together = 0
+        together += size
+    yield start, rows
+
+
+def _count_bytes(entry: Listed, load: Load) -> int:
+    """Return how much of a file is read."""
+    if entry.file is None or entry.file.bytes > load.max_bytes:
+        return 0
+    return entry.file.bytes
+
+
+def _read_contents(
+    part: RawBatch, loads: Sequence[Load], listed: ListedByColumn, schema: pa.Schema
+) -> RawBatch:
+    reasons: dict[int, Exception] = {}
+    columns = dict(zip(part.rows.schema.names, part.rows.columns, strict=True))
+    for load in loads:
+        contents: list[bytes | None] = []
+        for row, read in enumerate(_read_all(load, listed[load.into])):
+            if isinstance(read, Exception):
+                reasons.setdefault(row, read)
+                contents.append(None)
+            else:
+                contents.append(read)
+        columns[load.into] = pa.array(contents, type=pa.binary())
+    ordered = [columns[name] for name in schema.names]
+    whole = replace(part, rows=pa.RecordBatch.from_arrays(ordered, schema=schema))
+    if not reasons:
+        return whole
+    return whole.reject(RejectedRows(reasons), "read")
+
+
+def _read_all(load: Load, listed: Sequence[Listed]) -> list[_Read]:
+    """Return the content of each file, or why its row is rejected; None where the row names none."""
+    root = FileRoot(load.root)
+
+    def read(entry: Listed) -> _Read:
+        return _read_one(root, load, entry)
+
+    if root.is_local:
+        return [read(entry) for entry in listed]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(read, listed))
+
+
+def _read_one(root: FileRoot, load: Load, entry: Listed) -> _Read:
+    if entry.problem is not None:
+        return RowError(f"{load.column!r}: {entry.problem}")
+    if entry.file is None:
+        return None
+    if entry.file.bytes > load.max_bytes:
+        return RowError(
+            f"{load.column!r}: {entry.file.name}: has {entry.file.bytes:,} bytes, "
+            f"more than max_bytes {load.max_bytes:,}"
+        )
+    try:
+        return root.read(entry.file)
+    except (OSError, RowError) as error:
+        reason = root.explain(error, entry.file.name)
+        return RowError(f"{load.column!r}: {reason}")

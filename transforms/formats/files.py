@@ -1,0 +1,109 @@
+"""A folder of files as input, one row per file: its path below the folder, its size, its content.
+
+The folder is the shard, and some hundred files of it are a unit. Which files those are is in the list
+that the launcher made (`file_list.py`), so that workers list nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import pyarrow as pa
+
+from storage.inputs import InputFile
+from transforms.batches import RawBatch, WorkUnit
+from transforms.formats.contents import Load, add_contents
+from transforms.formats.file_list import FileList, ListedRows
+from transforms.formats.format import (
+    Column,
+    InputOptions,
+    Piece,
+    Shard,
+    check_columns,
+    no_rows,
+    number_rows,
+)
+from transforms.rejected import RowRecord
+
+PATH, SIZE = "path", "size"
+_OPTIONS = ("content", "max_bytes")
+# A unit is also what a worker does at a time, and what is lost when it is killed: some seconds of
+# pictures. Always so many, whatever their sizes, so that one that is replaced moves no other into
+# another unit.
+_FILES_OF_A_UNIT = 1_024
+
+
+@dataclass(frozen=True)
+class FilesFormat:
+    """Read whole files; the span of a unit is (number of the first file, number of files).
+
+    Attributes:
+        content: name of the column of contents.
+        max_bytes: a larger file costs its row.
+        listing: the files of all units.
+    """
+
+    content: str = "bytes"
+    max_bytes: int = 64 << 20
+    listing: FileList = field(default_factory=FileList)
+    needs_types: ClassVar[bool] = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Return the columns that there are."""
+        return pa.schema([(PATH, pa.string()), (SIZE, pa.int64()), (self.content, pa.binary())])
+
+    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+        """Look at a folder's list of files; see `Format.inspect`."""
+        check_columns(file.url, self.schema, wanted)
+        return Shard(file, len(file.members), details=file.members), self.schema
+
+    def split(self, shard: Shard, rows: int) -> list[Piece]:
+        """Put some hundred files together, in the order of their names."""
+        members: tuple[InputFile, ...] = shard.details
+        count = min(rows, _FILES_OF_A_UNIT)
+        pieces = []
+        for first in range(0, len(members), count):
+            here = members[first : first + count]
+            piece = Piece(
+                span=(first, len(here)),
+                first_row=first,
+                rows=len(here),
+                bytes=sum(file.bytes for file in here),
+            )
+            pieces.append(piece)
+        return pieces
+
+    def read(
+        self,
+        unit: WorkUnit,
+        schema: pa.Schema,
+        rows_per_batch: int,
+        record: RowRecord,
+    ) -> Iterator[RawBatch]:
+        """Read the unit's files, as far as they are as they were; see `Format.read`."""
+        done = 0
+        load = Load(self.content, unit.shard, self.max_bytes, column=PATH)
+        for table in self.listing.iterate(unit.index, self.content):
+            rows_listed = ListedRows(iter([table]))
+            for batch in table.to_batches(max_chunksize=rows_per_batch):
+                numbered = number_rows(unit, self._name_files(batch, schema), done, last=False)
+                done += len(numbered)
+                rows = replace(numbered, last=done == unit.rows, record=record)
+                listed = {self.content: rows_listed.take(rows.row_numbers)}
+                loads = [load] if self.content in schema.names else []
+                yield from add_contents(rows, loads, listed, schema)
+        if not done:
+            yield number_rows(unit, no_rows(schema), 0, last=True)
+
+    def _name_files(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+        """Return paths and sizes, as far as they are wanted."""
+        found = {PATH: batch.column("name"), SIZE: batch.column("bytes")}
+        columns = {name: found[name] for name in schema.names if name != self.content}
+        # A job may want contents alone, and the number of rows must not get lost.
+        return pa.RecordBatch.from_pydict(columns or found)
+
+
+def make_files_format(options: InputOptions) -> FilesFormat:
+    """Return the format with a job's options."""
+    return FilesFormat(**{name: options.files[name] for name in _OPTIONS if name in options.files})
