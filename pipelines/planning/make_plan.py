@@ -58,9 +58,7 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     # Before the inputs are listed: what is put there later must not count as seen.
     planned_at = planned_at or datetime.now(UTC)
     output_url = find_output(job)
-    source = job.source
-    paths = [_to_absolute(path, "source.paths", InputError) for path in source.paths]
-    refuse_overlap(paths, output_url)
+    _refuse_overlap(job, output_url)
     package = _read_package(job)
     card = package.card
     listed, ignored = _list_source(job)
@@ -73,20 +71,11 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     output_plan = plan_output(job, card, package.digest, schema, steps)
 
     inference = plan_inference(job, package)
-    computing = inference.settings.as_dict()
-    rows_per_batch = source.rows_per_batch or _count_rows_per_batch(card, inference)
+    rows_per_batch = job.source.rows_per_batch or _count_rows_per_batch(card, inference)
 
     units = _cut_into_units(shards, reader, job, inference)
     listed_files = list_files(reader, units, shards)
-    settings = job.model_dump(mode="json")
-    run_id = make_run_id(
-        settings,
-        package.digest,
-        computing,
-        shards,
-        nested=output_plan.nested,
-        units=listed_files.units,
-    )
+    run_id = _name_run(job, package, inference, shards, output_plan.nested, listed_files.units)
     return Plan(
         job=job,
         package=package,
@@ -125,6 +114,24 @@ def _cut_into_units(
     batch_rows = inference.settings.batch_rows
     rows_per_unit = choose_rows_per_unit(shards, job.sink.rows_per_file, batch_rows)
     return cut_into_units(shards, reader, rows_per_unit)
+
+
+def _name_run(
+    job: ScoringJob,
+    package: Package,
+    inference: InferenceSettings,
+    shards: Sequence[Shard],
+    nested: Sequence[str],
+    units: Sequence[WorkUnit],
+) -> str:
+    settings = job.model_dump(mode="json")
+    computing = inference.settings.as_dict()
+    return make_run_id(settings, package.digest, computing, shards, nested, units)
+
+
+def _refuse_overlap(job: ScoringJob, output_url: str) -> None:
+    paths = [_to_absolute(path, "source.paths", InputError) for path in job.source.paths]
+    refuse_overlap(paths, output_url)
 
 
 def _read_package(job: ScoringJob) -> Package:

@@ -163,6 +163,7 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "keep": None,
             "labels": None,
             "threshold": 0.5,
+            "thresholds": {},
             "top_k": 1,
             "where": None,
             "sort_by": (),
