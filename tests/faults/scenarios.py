@@ -12,6 +12,7 @@ from tests.faults.counts import full_or
 from tests.faults.injector import Request
 from tests.faults.server import Server
 from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
+from tests.support.former_layouts import LAST, lay_out_as_before
 
 # Steps with another proof, a test that comes by them. Those of a real object store, where requests are killed, broken and delayed; those of
 # training, which promises nothing of a run that broke, and is started again; and copies of packages, which nobody trusts unread.
@@ -257,6 +258,17 @@ def _old_runs(folder: Path, server: Server) -> None:
         os.utime(path, (1, 1))
 
 
+def _former(folder: Path, server: Server) -> None:
+    """An earlier version has published the run, and a publication of today's was killed that had begun before."""
+    _published(folder, server)
+    other = folder / "former"
+    _publish(folder / "world", other, server)
+    (run,) = (other / "runs").iterdir()
+    lay_out_as_before(run, LAST)
+    shutil.copytree(run, folder / f"before/runs/{run.name}")
+    (folder / f"before/runs/{run.name}/scored").mkdir()
+
+
 def _nothing(folder: Path, server: Server) -> None:
     """Nothing is there."""
 
@@ -295,5 +307,6 @@ SCENARIOS = {
         lambda world, output: [str(output), "--older_than_days", "1"],
         program="pipelines.prune",
     ),
+    "former": Scenario(_former, _score),
     "store": Scenario(_nothing, _score, store=True),
 }
