@@ -26,7 +26,8 @@ from pipelines.cli.terminal import write_result
 from pipelines.packing.graph_packing import pack_graph
 from pipelines.packing.huggingface import read_folder
 from pipelines.packing.huggingface_check import check_folder
-from pipelines.packing.network_packing import Packed, pack
+from pipelines.packing.network_packing import pack
+from pipelines.packing.packed import Packed
 from pipelines.packing.pictures import add_image_step
 from pipelines.packing.sample import read_sample
 

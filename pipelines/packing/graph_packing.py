@@ -35,7 +35,7 @@ from pipelines.packing.graph_files import MODEL, compute_graph, make_files
 from pipelines.packing.inputs import Prepared, fit, list_sources, prepare, wire
 from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract, refuse_unfilled
-from pipelines.packing.network_packing import Packed
+from pipelines.packing.packed import Packed
 from pipelines.packing.proof import Content, prove, refuse_standing
 from pipelines.packing.scores import ScoredAs, describe_scores
 from pipelines.packing.starter_job import write_package_and_job

@@ -15,7 +15,6 @@ from model_zoo.architectures.libraries import find_distribution
 from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
 from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.arrays import Arrays
-from model_zoo.package.card import ModelCard
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep
 from model_zoo.steps.tokenize import Tokenize
@@ -40,41 +39,15 @@ from pipelines.packing.expected import check_expected
 from pipelines.packing.inputs import Prepared, fit, list_sources, prepare, wire
 from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract, refuse_unfilled
+from pipelines.packing.packed import Packed
 from pipelines.packing.proof import Content, prove, refuse_standing
 from pipelines.packing.scores import ScoredAs, describe_scores
-from pipelines.packing.starter_job import Written, write_package_and_job
+from pipelines.packing.starter_job import write_package_and_job
 from pipelines.packing.state import Weights, load_weights, read_weights
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "pandas", "pillow", "pyarrow", "torch")
 _WEIGHTS = "weights.safetensors"
-
-
-@dataclass(frozen=True)
-class Packed:
-    """What was packed, and how it was proven.
-
-    Attributes:
-        card: as it was written.
-        written: the package and its job.
-        steps: fitted preprocessing.
-        notes: what was found or taken off on the way, in words.
-        rows: rows of the sample that were scored both ways.
-        left_out: rows of the sample that the contract rejects.
-        difference: the largest one between scores of this program and those of the author's model.
-        compared_with: how the author's model was called, in words.
-        expected: how far the author's own scores are from these, in words.
-    """
-
-    card: ModelCard
-    written: Written
-    steps: tuple[AnyStep, ...]
-    notes: tuple[str, ...]
-    rows: int
-    left_out: int
-    difference: float
-    compared_with: str = "the network called directly"
-    expected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from model_zoo.package.package import SMOKE, write_package
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.graph_packing import pack_graph
-from pipelines.packing.network_packing import Packed
+from pipelines.packing.packed import Packed
 from pipelines.packing.sample import read_sample
 from tests.support.builders import FEATURES, parquet, tiny_card
 

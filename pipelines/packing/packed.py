@@ -1,0 +1,34 @@
+"""What packaging gives, whatever was packed."""
+
+from dataclasses import dataclass
+
+from model_zoo.package.card import ModelCard
+from model_zoo.steps.table import AnyStep
+from pipelines.packing.starter_job import Written
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed, and how it was proven.
+
+    Attributes:
+        card: as it was written.
+        written: the package and its job.
+        steps: fitted preprocessing.
+        notes: what was found or taken off on the way, in words.
+        rows: rows of the sample that were scored both ways.
+        left_out: rows of the sample that the contract rejects.
+        difference: the largest one between scores of this program and those of the author's model.
+        compared_with: how the author's model was called, in words.
+        expected: how far the author's own scores are from these, in words.
+    """
+
+    card: ModelCard
+    written: Written
+    steps: tuple[AnyStep, ...]
+    notes: tuple[str, ...]
+    rows: int
+    left_out: int
+    difference: float
+    compared_with: str = "the network called directly"
+    expected: tuple[str, ...] = ()
