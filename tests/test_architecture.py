@@ -128,12 +128,14 @@ SIBLINGS = {
         "transforms.formats.csv_bits",
         "transforms.formats.csv_dialect",
     },
+    "transforms.formats.csv_bytes": {"transforms.formats.csv_archives"},
     "transforms.formats.csv_split": {
+        "transforms.formats.csv_archives",
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
     },
     "transforms.formats.csv_text": {
-        "transforms.formats.csv_bytes",
+        "transforms.formats.csv_archives",
         "transforms.formats.csv_dialect",
     },
     "transforms.formats.csv_table": {

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import InputError
-from transforms.formats.csv_bytes import CsvPiece
+from transforms.formats.csv_bytes import CsvFile, CsvPiece
 from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
 from transforms.formats.csv_fields import FieldParser
 from transforms.formats.csv_records import Records, find_records
@@ -58,7 +58,8 @@ def read_csv_blocks(
     """
     first_row = 0 if piece is None else piece.first_row
     next_row = first_row
-    with CsvText(url, dialect, piece) as text:
+    with CsvFile(url, piece) as file:
+        text = CsvText(url, dialect, file)
         reader = _RecordReader(url, text, dialect, first_row)
         header = reader.read_header()
         width = len(header)
@@ -87,7 +88,8 @@ def read_header(url: str, dialect: CsvDialect) -> list[str]:
     Raises:
         InputError: the file is empty or not CSV.
     """
-    with CsvText(url, dialect) as text:
+    with CsvFile(url) as file:
+        text = CsvText(url, dialect, file)
         return _RecordReader(url, text, dialect, 0).read_header()
 
 

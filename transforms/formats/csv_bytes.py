@@ -9,44 +9,10 @@ import pyarrow as pa
 from configs.errors import InputError
 from storage import files
 from storage.retries import retried
+from transforms.formats.csv_archives import COMPRESSIONS, XZ, is_compressed
 
-# What Arrow calls them; xz it does not know.
-_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
-_XZ = ".xz"
 # A decompressor asks for some bytes at a time, each time through Python.
 _BUFFER_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A way to pack files.
-
-    Attributes:
-        name: what it is called.
-        start: the bytes that such a file begins with; of bzip2, behind `BZh` and a digit.
-        ending: of the names of such files that are unpacked here; None where none are.
-    """
-
-    name: str
-    start: bytes
-    ending: str | None
-
-
-# Long enough that no header begins so.
-_ARCHIVES = (
-    Archive("gzip", b"\x1f\x8b\x08", ".gz"),
-    Archive("zstandard", b"\x28\xb5\x2f\xfd", ".zst"),
-    # Behind a digit, the level.
-    Archive("bzip2", b"1AY&SY", ".bz2"),
-    Archive("xz", b"\xfd7zXZ\0", _XZ),
-    Archive("a ZIP archive", b"PK\x03\x04", None),
-    # Of nothing, and the first of several volumes.
-    Archive("a ZIP archive", b"PK\x05\x06", None),
-    Archive("a ZIP archive", b"PK\x07\x08", None),
-    Archive("a 7z archive", b"7z\xbc\xaf\x27\x1c", None),
-    Archive("a RAR archive", b"Rar!\x1a\x07", None),
-    Archive("LZ4", b"\x04\x22\x4d\x18", None),
-)
 
 
 @dataclass(frozen=True)
@@ -171,9 +137,36 @@ class XzBytes:
             raise OSError(str(error)) from error
 
 
-def is_compressed(url: str) -> bool:
-    """Tell whether a file's name says that it is, in small letters or capital ones."""
-    return url.lower().endswith((*_COMPRESSIONS, _XZ))
+class CsvFile:
+    """A CSV file, open for reading from its start, once: unpacked, or the bytes of a piece.
+
+    Args:
+        url: the file, whose name tells how it is compressed.
+        piece: which rows of it, behind its header; None for all.
+
+    Attributes:
+        size: of the file as it is stored, in bytes.
+        is_compressed: whether what is read was unpacked.
+    """
+
+    def __init__(self, url: str, piece: CsvPiece | None = None) -> None:
+        self._stored = StoredBytes(url, ahead=piece is None)
+        self.size = self._stored.size
+        self.is_compressed = is_compressed(url)
+        if piece is None:
+            self._stream = open_decompressed(url, self._stored)
+        else:
+            self._stream = PieceBytes(self._stored, piece)
+
+    def __enter__(self) -> "CsvFile":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stored.close()
+
+    def read(self, size: int) -> bytes:
+        content: bytes = self._stream.read(size)
+        return content
 
 
 def is_csv(url: str) -> bool:
@@ -182,21 +175,8 @@ def is_csv(url: str) -> bool:
     >>> is_csv("labels.CSV.gz"), is_csv("labels.parquet")
     (True, False)
     """
-    endings = [f".csv{ending}" for ending in ("", *_COMPRESSIONS, _XZ)]
+    endings = [f".csv{ending}" for ending in ("", *COMPRESSIONS, XZ)]
     return url.lower().endswith(tuple(endings))
-
-
-def find_archive(start: bytes) -> Archive | None:
-    r"""Return what a file is packed with that begins with these bytes; None for none that is known.
-
-    >>> find_archive(b"PK\x03\x04...").name
-    'a ZIP archive'
-    """
-    behind_level = start[4:] if start.startswith(b"BZh") else start
-    for archive in _ARCHIVES:
-        if behind_level.startswith(archive.start):
-            return archive
-    return None
 
 
 def open_decompressed(url: str, stored: StoredBytes) -> Any:
@@ -207,10 +187,10 @@ def open_decompressed(url: str, stored: StoredBytes) -> Any:
         stored: its bytes.
     """
     name = url.lower()
-    if name.endswith(_XZ):
+    if name.endswith(XZ):
         return XzBytes(stored)
     file = pa.PythonFile(stored, mode="r")
-    for ending, compression in _COMPRESSIONS.items():
+    for ending, compression in COMPRESSIONS.items():
         if name.endswith(ending):
             buffered = pa.BufferedInputStream(file, _BUFFER_BYTES)
             return pa.CompressedInputStream(buffered, compression)

@@ -24,7 +24,8 @@ import numpy as np
 
 from configs.errors import InputError
 from storage.inputs import InputFile
-from transforms.formats.csv_bytes import CsvPiece, StoredBytes, is_compressed
+from transforms.formats.csv_archives import is_compressed
+from transforms.formats.csv_bytes import CsvPiece, StoredBytes
 from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
 
 # A worker reads one in a fraction of a second; 10 GB make 300.

@@ -6,18 +6,12 @@ inside another or of a kind that is not unpacked, and a text in another encoding
 
 import codecs
 import re
+from typing import Protocol
 
 import pyarrow as pa
 
 from configs.errors import InputError
-from transforms.formats.csv_bytes import (
-    CsvPiece,
-    PieceBytes,
-    StoredBytes,
-    find_archive,
-    is_compressed,
-    open_decompressed,
-)
+from transforms.formats.csv_archives import find_archive
 from transforms.formats.csv_dialect import CsvDialect
 
 # A smaller one is no danger, however well it is compressed.
@@ -30,38 +24,39 @@ _MARKED_BYTES = 1 << 10
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
+class Unpacked(Protocol):
+    """An open file of which nothing was read yet; `csv_bytes.CsvFile` is one."""
+
+    @property
+    def size(self) -> int:
+        """Return its size as it is stored, in bytes."""
+
+    @property
+    def is_compressed(self) -> bool:
+        """Tell whether what is read was unpacked."""
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most so many; none at the end."""
+
+
 class CsvText:
-    """A CSV file open for reading from the start, once; of a piece, its header and its rows.
+    """The text of a CSV file, for reading from the start, once.
 
     Args:
-        url: the file.
+        url: the file, for errors.
         dialect: what its text means.
-        piece: which rows of it; None for all.
+        file: its bytes.
     """
 
-    def __init__(self, url: str, dialect: CsvDialect, piece: CsvPiece | None = None) -> None:
+    def __init__(self, url: str, dialect: CsvDialect, file: Unpacked) -> None:
         self._url = url
         self._dialect = dialect
-        self._stored = StoredBytes(url, ahead=piece is None)
-        self._compressed = is_compressed(url)
-        if piece is None:
-            self._stream = open_decompressed(url, self._stored)
-        else:
-            self._stream = PieceBytes(self._stored, piece)
+        self._file = file
         self._decoder: codecs.IncrementalDecoder | None = None
         if not dialect.is_utf8:
             self._decoder = codecs.getincrementaldecoder(dialect.encoding)("strict")
         self._bytes = 0
         self._at_start = True
-
-    def __enter__(self) -> "CsvText":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._stored.close()
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, about as many as asked for; none at the end.
@@ -88,23 +83,22 @@ class CsvText:
 
     def _read_stored(self, size: int) -> bytes:
         try:
-            stored: bytes = self._stream.read(size)
+            return self._file.read(size)
         except (pa.ArrowInvalid, OSError) as error:
             where = "cannot be read as CSV" if self._at_start else "stops being CSV on the way"
             raise InputError(
                 f"{self._url}: {where}: {type(error).__name__}: {str(error)[:200]}; "
                 "check that the file is whole, and its compression"
             ) from error
-        return stored
 
     def _refuse_bomb(self, more: int) -> None:
         self._bytes += more
-        if not self._compressed or self._bytes <= _BOMB_BYTES:
+        if not self._file.is_compressed or self._bytes <= _BOMB_BYTES:
             return
         limit = self._dialect.max_expansion or _MAX_EXPANSION
-        if self._bytes > limit * self._stored.size:
+        if self._bytes > limit * self._file.size:
             raise InputError(
-                f"{self._url}: unpacks to more than {limit} times its {self._stored.size:,} bytes, "
+                f"{self._url}: unpacks to more than {limit} times its {self._file.size:,} bytes, "
                 "so it may be a bomb; if it is not, raise source.max_expansion"
             )
 
@@ -113,7 +107,7 @@ class CsvText:
         archive = find_archive(stored)
         if archive is None:
             return
-        if self._compressed:
+        if self._file.is_compressed:
             raise InputError(
                 f"{self._url}: holds {archive.name} once it is unpacked; compress it only once"
             )

@@ -19,7 +19,6 @@ from transforms.formats.csv_bytes import (
     CsvPiece,
     PieceBytes,
     StoredBytes,
-    is_compressed,
     open_decompressed,
 )
 
@@ -136,23 +135,6 @@ def test_a_piece_of_a_file_that_became_shorter_is_refused(url: str) -> None:
     piece = PieceBytes(StoredBytes(url), CsvPiece(4, 760, 9, first_row=0, rows=1))
     with pytest.raises(InputError, match="became shorter"):
         piece.read(100)
-
-
-@pytest.mark.parametrize(
-    ("name", "compressed"),
-    [
-        ("a.csv", False),
-        ("a.gz", True),
-        ("a.csv.zst", True),
-        ("a.gz.csv", False),
-        ("A.CSV.GZ", True),
-        ("a.csv.bz2", True),
-        ("a.csv.XZ", True),
-        ("a.zip", False),
-    ],
-)
-def test_a_name_says_whether_a_file_is_compressed(name: str, compressed: bool) -> None:
-    assert is_compressed(name) is compressed
 
 
 @pytest.mark.parametrize("capitals", [False, True])

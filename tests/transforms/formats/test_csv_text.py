@@ -16,7 +16,7 @@ import zstandard
 
 from configs.errors import InputError
 from transforms.formats import csv_text
-from transforms.formats.csv_bytes import CsvPiece
+from transforms.formats.csv_bytes import CsvFile, CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_text import CsvText
 
@@ -36,7 +36,8 @@ def file(tmp_path: Path) -> File:
 
 
 def read(url: str, csv: CsvDialect = PLAIN, size: int = 1 << 20) -> bytes:
-    with CsvText(url, csv) as text:
+    with CsvFile(url) as opened:
+        text = CsvText(url, csv, opened)
         return b"".join(iter(lambda: text.read(size), b""))
 
 
@@ -87,7 +88,9 @@ ENCODED = "id,x\n1,\u00e9\n2,\u20ac\n"
 )
 @pytest.mark.parametrize("size", [1, 3, 1 << 20])
 def test_every_encoding_becomes_utf8(file: File, encoding: str, size: int) -> None:
-    with CsvText(file(ENCODED.encode(encoding)), CsvDialect(encoding=encoding)) as text:
+    url = file(ENCODED.encode(encoding))
+    with CsvFile(url) as opened:
+        text = CsvText(url, CsvDialect(encoding=encoding), opened)
         first = text.read(1 << 20)
         rest = b"".join(iter(lambda: text.read(size), b""))
     assert (first + rest).decode() == ENCODED
@@ -167,7 +170,8 @@ def test_what_unpacks_to_little_is_no_bomb(file: File, monkeypatch: pytest.Monke
 def test_a_piece_is_header_and_rows(file: File) -> None:
     url = file(b"id;x\n1;a\n2;b\n3;c\n")
     piece = CsvPiece(5, first_byte=9, bytes=8, first_row=1, rows=2)
-    with CsvText(url, CsvDialect(delimiter=";"), piece) as text:
+    with CsvFile(url, piece) as opened:
+        text = CsvText(url, CsvDialect(delimiter=";"), opened)
         assert text.read(3) + text.read(100) + text.read(100) == b"id;x\n2;b\n3;c\n"
 
 
