@@ -16,7 +16,7 @@ from configs.suggest import nearest
 from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
 from model_zoo.engines.table import ENGINES
 from model_zoo.package.card import ModelCard
-from model_zoo.package.package import Package
+from model_zoo.package.packed_model import PackedModel
 
 # One tensor (rows, *shape) per input.
 Inputs: TypeAlias = Mapping[str, torch.Tensor]
@@ -61,7 +61,7 @@ class Engine(Protocol):
 
     def load(
         self,
-        package: Package,
+        package: PackedModel,
         device: torch.device,
         threads: int,
         settings: Settings,
@@ -118,7 +118,7 @@ class Engine(Protocol):
 
     def calibrate(
         self,
-        package: Package,
+        package: PackedModel,
         settings: Settings,
         sample: Sample,
     ) -> Settings:

@@ -18,7 +18,7 @@ from model_zoo.engines.engine import Network, Sample
 from model_zoo.engines.settings import Settings
 from model_zoo.package.card import ModelCard
 from model_zoo.package.onnx_graph import parse_graph
-from model_zoo.package.package import Package
+from model_zoo.package.packed_model import PackedModel
 
 _PROVIDERS = ["CPUExecutionProvider"]
 # Only what ends the process is written to stderr; errors are raised, and told once.
@@ -55,7 +55,7 @@ class OnnxRuntimeEngine:
         return None if card.onnx is None else card.onnx.model
 
     def load(
-        self, package: Package, device: torch.device, threads: int, settings: Settings
+        self, package: PackedModel, device: torch.device, threads: int, settings: Settings
     ) -> Network:
         """Load the graph, as `Engine.load`; every thread that calls it computes on its own."""
         if device.type != "cpu":
@@ -95,7 +95,7 @@ class OnnxRuntimeEngine:
         """Yield nothing, as `list_settings`."""
         return iter(())
 
-    def calibrate(self, package: Package, settings: Settings, sample: Sample) -> Settings:
+    def calibrate(self, package: PackedModel, settings: Settings, sample: Sample) -> Settings:
         """Return the settings as they are: nothing is measured."""
         return settings
 
@@ -130,7 +130,7 @@ class Graph:
         return array[:, np.newaxis] if array.ndim + 1 == self.ranks[name] else array
 
 
-def open_session(package: Package) -> Any:
+def open_session(package: PackedModel) -> Any:
     """Return ONNX Runtime's session of a package's graph.
 
     Raises:

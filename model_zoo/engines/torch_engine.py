@@ -17,7 +17,7 @@ from model_zoo.engines.machine import machine_kind
 from model_zoo.engines.nan_guard import NanGuard
 from model_zoo.engines.settings import DType, Layout, Settings
 from model_zoo.package.card import ModelCard
-from model_zoo.package.package import Package
+from model_zoo.package.packed_model import PackedModel
 from model_zoo.package.weights import load_network
 
 # Networks in int8 take float32, and make integers of it themselves.
@@ -53,7 +53,7 @@ class TorchEngine:
 
     def load(
         self,
-        package: Package,
+        package: PackedModel,
         device: torch.device,
         threads: int,
         settings: Settings,
@@ -119,7 +119,7 @@ class TorchEngine:
 
     def calibrate(
         self,
-        package: Package,
+        package: PackedModel,
         settings: Settings,
         sample: Sample,
     ) -> Settings:
@@ -152,7 +152,7 @@ def _input_dtype(settings: Settings) -> torch.dtype:
 
 def _accelerate(
     network: nn.Module,
-    package: Package,
+    package: PackedModel,
     settings: Settings,
     device: torch.device,
 ) -> Any:

@@ -21,7 +21,7 @@ from configs.errors import JobError, ModelError, Refusal, crashes_as_errors
 from model_zoo.architectures.builders import build, check_users_network, is_ours
 from model_zoo.architectures.libraries import is_of_library
 from model_zoo.architectures.named_tensors import NamedTensors
-from model_zoo.package.package import Package
+from model_zoo.package.packed_model import PackedModel
 from model_zoo.package.state_dicts import StateDict, read_state_dict
 
 _PARTS_OF_ONE_WEIGHT = 8
@@ -30,7 +30,7 @@ _PARTS_AT_LEAST = 1000
 _SHOWN_CHARACTERS = 300
 
 
-def load_network(package: Package) -> nn.Module:
+def load_network(package: PackedModel) -> nn.Module:
     """Return the network that the card describes, with the package's weights.
 
     The file's bytes are let go as soon as the network has its numbers.
@@ -144,7 +144,7 @@ def _counted_parts(most: int, most_numbers: int | None = None) -> Iterator[None]
         weights.remove()
 
 
-def _outline_network(package: Package, most_parts: int) -> nn.Module | None:
+def _outline_network(package: PackedModel, most_parts: int) -> nn.Module | None:
     """Return the network without memory for its weights.
 
     None for one of a library or a user that cannot be built so, because it looks at numbers while

@@ -9,7 +9,7 @@ from configs.redaction import shown
 from model_zoo.arrays import Arrays
 from model_zoo.engines.settings import Settings
 from model_zoo.package.card import Tensor
-from model_zoo.package.package import Package
+from model_zoo.package.packed_model import PackedModel
 from model_zoo.scoring.scored import Scored
 from model_zoo.tensor_columns import from_column
 
@@ -27,7 +27,7 @@ _TOLERANCES = {
 
 def check_smoke(
     score: Callable[[Arrays], Scored],
-    package: Package,
+    package: PackedModel,
     settings: Settings,
 ) -> None:
     """Score the package's smoke inputs and compare with its smoke outputs.
@@ -61,7 +61,7 @@ def check_smoke(
             )
 
 
-def smoke_arrays(package: Package) -> tuple[Arrays, Arrays]:
+def smoke_arrays(package: PackedModel) -> tuple[Arrays, Arrays]:
     """Return network inputs and expected outputs of the smoke batch, arrays (rows, *shape).
 
     Raises:
@@ -81,7 +81,7 @@ def smoke_arrays(package: Package) -> tuple[Arrays, Arrays]:
 
 def _score_smoke(
     score: Callable[[Arrays], Scored],
-    package: Package,
+    package: PackedModel,
     inputs: Arrays,
 ) -> Scored:
     try:
@@ -98,7 +98,7 @@ def _score_smoke(
 
 
 def _read_arrays(
-    package: Package,
+    package: PackedModel,
     prefix: str,
     tensors: Mapping[str, Tensor],
 ) -> Arrays:
