@@ -19,13 +19,12 @@ from storage import files, inputs
 from storage.layout import (
     FILE_LIST,
     LINK,
-    SCORED,
     RunFolder,
     find_current_run,
     find_scored,
-    is_part,
     read_manifest,
 )
+from storage.output_names import SCORED, is_part
 from storage.rooted import FileRoot, RootedFile
 from transforms.batches import ROW_COUNTS
 from transforms.formats.file_list import FileList

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import errno
 
 from storage import files, stamped
-from storage.layout import CURRENT, LINK, RUNS, SCORED, RunFolder, is_plain, is_published
+from storage.layout import LINK, RunFolder, is_plain, is_published
 from storage.lock import hold_current
+from storage.output_names import CURRENT, RUNS, SCORED
 
 # Each time somebody else has moved it, so more launchers than that end at one moment.
 _ATTEMPTS = 100

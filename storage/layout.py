@@ -14,7 +14,7 @@ Runs of earlier versions have their parts beside the manifest, and the oldest on
 and `rejected/`; all are still read.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 import json
@@ -25,16 +25,12 @@ from typing import Any
 from configs.errors import Refusal, VerifyError
 from storage import files
 from storage.disk import leads_out
+from storage.output_names import CURRENT, MANIFEST, RUNS, SCORED
 
-CURRENT = "CURRENT"
 LINK = "current"
-RUNS = "runs"
-SCORED = "scored"
 REJECTED = "_rejected"
-PART_PREFIX = "part-"
 # The files that rows name, as they were when they were scored.
 FILE_LIST = "_files.parquet"
-_MANIFEST = "_manifest.json"
 # What runs of earlier versions call them.
 FORMER_REJECTED = "rejected"
 _FORMER_MANIFEST = "manifest.json"
@@ -55,7 +51,7 @@ class RunFolder:
 
     @property
     def manifest(self) -> str:
-        return f"{self.published}/{_MANIFEST}"
+        return f"{self.published}/{MANIFEST}"
 
     @property
     def former_manifest(self) -> str:
@@ -114,44 +110,6 @@ class RunFolder:
     def done_record(self, unit: int) -> str:
         """Return the record that a unit is complete."""
         return f"{self.done}/{unit:07d}.json"
-
-
-def holds_runs(names: Collection[str]) -> bool:
-    """Tell whether a folder in which there are these names is an output folder.
-
-    >>> holds_runs(["CURRENT", "current", "runs"]), holds_runs(["runs"])
-    (True, False)
-    """
-    return CURRENT in names and RUNS in names
-
-
-def is_scored_folder(name: str, names: Collection[str]) -> bool:
-    """Tell whether a folder holds the scored rows of a run, all of them.
-
-    Args:
-        name: its name.
-        names: what there is in the folder that it is in.
-
-    >>> is_scored_folder("scored", ["_manifest.json", "scored"])
-    True
-    >>> is_scored_folder("scored", ["scored"])
-    False
-    >>> is_scored_folder("scored", ["_manifest.json", "part-00000-0123456789ab.parquet", "scored"])
-    False
-    """
-    if name != SCORED or _MANIFEST not in names:
-        return False
-    # Beside parts it is no business of an earlier version's run.
-    return not any(map(is_part, names))
-
-
-def is_part(name: str) -> bool:
-    """Tell whether a name is one that publishing gives to files of rows.
-
-    >>> is_part("part-00007-0123456789ab.parquet"), is_part("_manifest.json")
-    (True, False)
-    """
-    return name.startswith(PART_PREFIX)
 
 
 def find_scored(run: RunFolder, manifest: Mapping[str, Any]) -> str:

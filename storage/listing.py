@@ -23,9 +23,9 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
-from storage.layout import is_scored_folder
 from storage.listing_rules import find_rule, is_partition
 from storage.object_stores import is_object_store, locate
+from storage.output_names import is_scored_folder
 from storage.patterns import Pattern, Places, is_wild, split_pattern
 
 Info = dict[str, Any]

@@ -14,7 +14,8 @@ from pathlib import Path
 import time
 
 from storage import disk, files, retries
-from storage.layout import CURRENT, RunFolder
+from storage.layout import RunFolder
+from storage.output_names import CURRENT
 
 _MODE = 0o640
 # Longer than any job's name, which is what the file holds.

@@ -12,9 +12,9 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
-from storage.layout import holds_runs
 from storage.listing import Listing
 from storage.listing_rules import ICEBERG_FILE, ICEBERG_FOLDER, TABLE_LOGS
+from storage.output_names import holds_runs
 
 _THREADS = 8
 # Folders that are no table's, by the kind of their file system.

@@ -16,14 +16,12 @@ from storage import files
 from storage.layout import (
     FILE_LIST,
     FORMER_REJECTED,
-    PART_PREFIX,
     REJECTED,
-    SCORED,
     RunFolder,
     find_scored,
-    is_part,
     refuse_link,
 )
+from storage.output_names import PART_PREFIX, SCORED, is_part
 from transforms.batches import WorkUnit, WrittenFile, WrittenPart
 from transforms.formats.file_list import count_files
 from transforms.output.many_requests import call_for_each

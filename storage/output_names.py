@@ -1,0 +1,47 @@
+"""The names in an output folder by which it is known for one."""
+
+from collections.abc import Collection
+
+CURRENT = "CURRENT"
+RUNS = "runs"
+SCORED = "scored"
+MANIFEST = "_manifest.json"
+PART_PREFIX = "part-"
+
+
+def holds_runs(names: Collection[str]) -> bool:
+    """Tell whether a folder in which there are these names is an output folder.
+
+    >>> holds_runs(["CURRENT", "current", "runs"]), holds_runs(["runs"])
+    (True, False)
+    """
+    return CURRENT in names and RUNS in names
+
+
+def is_scored_folder(name: str, names: Collection[str]) -> bool:
+    """Tell whether a folder holds the scored rows of a run, all of them.
+
+    Args:
+        name: its name.
+        names: what there is in the folder that it is in.
+
+    >>> is_scored_folder("scored", ["_manifest.json", "scored"])
+    True
+    >>> is_scored_folder("scored", ["scored"])
+    False
+    >>> is_scored_folder("scored", ["_manifest.json", "part-00000-0123456789ab.parquet", "scored"])
+    False
+    """
+    if name != SCORED or MANIFEST not in names:
+        return False
+    # Beside parts it is no business of an earlier version's run.
+    return not any(map(is_part, names))
+
+
+def is_part(name: str) -> bool:
+    """Tell whether a name is one that publishing gives to files of rows.
+
+    >>> is_part("part-00007-0123456789ab.parquet"), is_part("_manifest.json")
+    (True, False)
+    """
+    return name.startswith(PART_PREFIX)
