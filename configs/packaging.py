@@ -19,7 +19,7 @@ Task: TypeAlias = Literal[
 
 
 # Models that other libraries trained, by the flag that names their file.
-CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm")
+CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm", "exported", "torchscript")
 
 
 def _as_names(value: object) -> object:
@@ -44,8 +44,10 @@ class PackagingJob(BaseModel, Generic[StepT]):
         onnx, sklearn, xgboost, lightgbm: in place of a network and weights, the file of a model that
             is kept as an ONNX graph: `.onnx`; a fitted estimator or Pipeline in `.skops`, or in
             `.joblib` or `.pkl` with `trust_this_file`; `.json` or `.ubj`; `.txt`.
-        trust_this_file: that `sklearn` may be a pickle, which runs whatever its author put into it,
-            here and now; a package never holds one.
+        exported, torchscript: as above, a program of torch: the file of torch.export.save or of
+            torch.jit.save, with `trust_this_file`.
+        trust_this_file: that reading the model's file may run what its author put into it, here and
+            now: a pickle, an exported program, TorchScript; a package never holds one.
         sample: Parquet or CSV files with rows as the nightly job will have them; columns, types and
             missing values are found there.
         key: column that names a row; no model column.
@@ -96,6 +98,8 @@ class PackagingJob(BaseModel, Generic[StepT]):
     sklearn: Url | None = None
     xgboost: Url | None = None
     lightgbm: Url | None = None
+    exported: Url | None = None
+    torchscript: Url | None = None
     trust_this_file: bool = False
     sample: Annotated[tuple[Url, ...], BeforeValidator(_as_names)] = ()
     key: str | None = None

@@ -173,7 +173,9 @@ def _add_model(add: Add) -> None:
     add("--sklearn", metavar="FILE", help="a fitted estimator or Pipeline of scikit-learn: .skops")
     add("--xgboost", metavar="FILE", help="a Booster of XGBoost: .json or .ubj")
     add("--lightgbm", metavar="FILE", help="a Booster of LightGBM: .txt")
-    trust = "take --sklearn from a pickle (.joblib, .pkl): it runs whatever its author put into it"
+    add("--exported", metavar="FILE", help="a program of torch.export.save: .pt2")
+    add("--torchscript", metavar="FILE", help="a TorchScript program of torch.jit.save: .pt")
+    trust = "read a pickle of --sklearn, --exported, --torchscript: it may run what is in the file"
     add("--trust_this_file", action="store_true", help=trust)
     sample = "rows as the nightly job will have them, Parquet or CSV; may be repeated"
     add("--sample", action="append", metavar="PATH", help=sample)

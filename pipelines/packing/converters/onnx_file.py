@@ -36,7 +36,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     model = _read(onnx, url)
     notes = _take_off_maps(model)
     notes += _keep_outputs(onnx, model, job.outputs, url)
-    _forget_origin(model)
+    forget_origin(model)
     return Converted(
         graph=model,
         dtypes=_describe_inputs(onnx, model, url),
@@ -149,7 +149,7 @@ def _find_dtype(onnx: Any, value: Any) -> str | None:
     return dtypes.get(value.type.tensor_type.elem_type)
 
 
-def _forget_origin(model: Any) -> None:
+def forget_origin(model: Any) -> None:
     """Leave out notes of the exporter, among them paths of its source files."""
     del model.metadata_props[:]
     model.doc_string = ""

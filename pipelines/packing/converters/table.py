@@ -15,6 +15,8 @@ _CONVERTERS = {
     "sklearn": "scikit_learn",
     "xgboost": "xgboost_trees",
     "lightgbm": "lightgbm_trees",
+    "exported": "exported_program",
+    "torchscript": "torch_script",
 }
 
 

@@ -1,0 +1,300 @@
+"""An author's exported program (torch.export.save, `.pt2`) -> an ONNX graph.
+
+Loading one may run code, so its owner says `trust_this_file`, here and once; what scores never sees
+the file. A program that was exported for a fixed number of rows is freed of that where its operators
+allow it; on the sample it is called as it is, with its own number of rows.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+import logging
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch.export.graph_signature import ConstantArgument, InputKind, TensorArgument
+from torch.utils import _pytree as pytree
+
+from configs.errors import JobError, ModelError
+from configs.packaging import PackagingJob
+from model_zoo.steps.table import AnyStep
+from pipelines.packing.converted import Converted, import_library
+from pipelines.packing.converters.torch_archives import find_program
+from pipelines.packing.converters.torch_program import (
+    ROWS_AT_A_TIME,
+    Argument,
+    Program,
+    make_example,
+    make_graph,
+    refuse_size,
+    shorten,
+)
+from pipelines.packing.graph_files import compute_graph
+
+# Where a tensor goes among the constants that a program was exported with.
+_PLACE = object()
+_HOW_TO_FREE = (
+    "export it with a free first dimension: torch.export.export(net, (x,), "
+    "dynamic_shapes=({0: torch.export.Dim('rows')},))"
+)
+
+
+def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
+    """Return the graph of an exported program.
+
+    Args:
+        job: names the file, and says that it is to be trusted.
+        sample: not looked at.
+
+    Raises:
+        JobError: there is no such file, it is not to be trusted, or it takes what packages do not
+            hold.
+        ModelError: it cannot be read.
+    """
+    import_library("onnxscript", "exported")
+    url = str(job.exported)
+    what = f"exported {url}"
+    exported = _load(find_program("exported", url, job.trust_this_file), what)
+    _refuse_training(exported, what)
+    refuse_size(what, [*exported.state_dict.values(), *exported.constants.values()])
+    program = _describe(exported, job.outputs, what)
+    return Converted(
+        graph=_make_graph(exported, program),
+        dtypes=program.list_dtypes(),
+        native=lambda rows, inputs: program.compute(inputs),
+        library="the exported program",
+        notes=_list_notes(program),
+    )
+
+
+def _load(path: Path, what: str) -> Any:
+    reason = _Reason()
+    # torch logs why it does not read a file, and then raises something else.
+    logger = logging.getLogger("torch.export")
+    logger.addHandler(reason)
+    logger.propagate, before = False, logger.propagate
+    try:
+        return torch.export.load(path)
+    except Exception as error:  # a file may make anything of it
+        why = shorten(reason.error or error)
+        raise ModelError(
+            f"{what}: torch {torch.__version__} does not read it: {why}; it is cut off, needs a "
+            "library of operators, or another torch saved it; save it again with this one"
+        ) from error
+    finally:
+        logger.propagate = before
+        logger.removeHandler(reason)
+
+
+class _Reason(logging.Handler):
+    """Keeps the error that torch logs."""
+
+    error: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.error = record.exc_info[1]
+
+
+def _refuse_training(exported: Any, what: str) -> None:
+    """Refuse a program that draws numbers at random, or changes itself, as networks in training do."""
+    trains = {str(node.target) for node in exported.graph.nodes if _is_training(node)}
+    if trains:
+        raise JobError(
+            f"{what}: was exported from a network in training ({', '.join(sorted(trains))}); call "
+            "net.eval() before torch.export.export"
+        )
+    signature = exported.graph_signature
+    changed = {*signature.buffers_to_mutate.values(), *_list_written(exported)}
+    if changed:
+        raise JobError(
+            f"{what}: changes {', '.join(sorted(changed))} whenever it is called, and a score must not "
+            "depend on those before; call net.eval() before torch.export.export, or take that out"
+        )
+
+
+def _is_training(node: Any) -> bool:
+    """Tell whether an operator normalises by the rows beside a row, or drops numbers at random."""
+    given = _list_arguments(node)
+    is_on = given.get("training", given.get("train")) is True
+    # An LSTM without dropout is the same in training.
+    chance = given.get("p", given.get("dropout", 1))
+    return is_on and chance != 0
+
+
+def _list_written(exported: Any) -> Iterator[str]:
+    """Yield the buffers that an operator writes to."""
+    buffers = exported.graph_signature.inputs_to_buffers
+    for node in exported.graph.nodes:
+        written = _list_arguments(node, only_written=True).values()
+        for value in written:
+            name = getattr(value, "name", None)
+            if name in buffers:
+                yield buffers[name]
+
+
+def _list_arguments(node: Any, only_written: bool = False) -> dict[str, Any]:
+    """Return what an operator is given, by the names of its schema.
+
+    Args:
+        node: of the program's graph.
+        only_written: leave out what it does not write to.
+    """
+    schema = getattr(node.target, "_schema", None)
+    if node.op != "call_function" or schema is None:
+        return {}
+    given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
+    given |= node.kwargs
+    if not only_written:
+        return given
+    written = {a.name for a in schema.arguments if a.alias_info and a.alias_info.is_write}
+    return {name: value for name, value in given.items() if name in written}
+
+
+def _describe(exported: Any, outputs: tuple[str, ...], what: str) -> Program:
+    """Return how the program is called."""
+    given = _list_given(exported, what)
+    values = _list_values(exported)
+    arguments = tuple(_describe_argument(name, value, what) for name, value in values.items())
+    if not arguments:
+        raise JobError(f"{what}: takes no tensor, so there is nothing to score")
+    rows, has_fixed_rows = _find_rows(exported, values, what)
+
+    def call(module: Any, tensors: Sequence[torch.Tensor]) -> Any:
+        left = iter(tensors)
+        leaves = [next(left) if value is _PLACE else value for value in given]
+        args, kwargs = pytree.tree_unflatten(leaves, exported.call_spec.in_spec)
+        return module(*args, **kwargs)
+
+    return Program(what, exported.module(), call, arguments, outputs, rows, has_fixed_rows)
+
+
+def _list_values(exported: Any) -> dict[str, torch.Tensor]:
+    """Return the tensors that the program takes, without their numbers, by name and in order."""
+    nodes = {node.name: node for node in exported.graph.nodes if node.op == "placeholder"}
+    specs = exported.graph_signature.input_specs
+    names = [spec.arg.name for spec in specs if _is_tensor(spec)]
+    return {name: nodes[name].meta["val"] for name in names}
+
+
+def _is_tensor(spec: Any) -> bool:
+    return spec.kind is InputKind.USER_INPUT and isinstance(spec.arg, TensorArgument)
+
+
+def _list_given(exported: Any, what: str) -> list[Any]:
+    """Return the constants that it was exported with, and a place for each tensor, as its leaves are."""
+    given: list[Any] = []
+    for spec in exported.graph_signature.input_specs:
+        if spec.kind is not InputKind.USER_INPUT:
+            continue
+        if _is_tensor(spec):
+            given.append(_PLACE)
+        elif isinstance(spec.arg, ConstantArgument):
+            given.append(spec.arg.value)
+        else:
+            raise JobError(
+                f"{what}: its input {spec.arg.name!r} is a number that is free, and no tensor; export "
+                "it with a fixed number there"
+            )
+    return given
+
+
+def _describe_argument(name: str, value: torch.Tensor, what: str) -> Argument:
+    if not value.ndim:
+        raise JobError(
+            f"{what}: its input {name!r} is one number, without an axis of rows; export it with "
+            "tensors whose first dimension is the rows, and with the others as constants"
+        )
+    row_shape = tuple(size if isinstance(size, int) else None for size in value.shape[1:])
+    return Argument(name, value.dtype, row_shape)
+
+
+def _find_rows(exported: Any, values: Mapping[str, torch.Tensor], what: str) -> tuple[int, bool]:
+    """Return how many rows the program is called with, and whether it takes no other number."""
+    sizes = {name: value.shape[0] for name, value in values.items()}
+    fixed = {name: size for name, size in sizes.items() if isinstance(size, int)}
+    if not fixed:
+        return _find_limits(exported, values)
+    if len(fixed) < len(sizes) or len(set(fixed.values())) > 1:
+        said = ", ".join(f"{name}: {fixed.get(name, 'any')}" for name in sizes)
+        raise JobError(
+            f"{what}: its inputs have different first dimensions ({said}), and those must be the rows; "
+            "keep what is no column of a table in the network, as a buffer"
+        )
+    return next(iter(fixed.values())), True
+
+
+def _find_limits(exported: Any, values: Mapping[str, torch.Tensor]) -> tuple[int, bool]:
+    rows, least = ROWS_AT_A_TIME, 1
+    for name, value in values.items():
+        size: Any = value.shape[0]
+        expression = size.node.expr
+        if not expression.is_Symbol:
+            # A multiple of something, say; the example's rows are one.
+            return len(_list_examples(exported, values)[name]), True
+        limits = exported.range_constraints[expression]
+        if limits.upper < ROWS_AT_A_TIME:
+            rows = min(rows, int(limits.upper))
+        least = max(least, int(limits.lower))
+    rows = max(rows, least)
+    return rows, rows < ROWS_AT_A_TIME or least > 1
+
+
+def _list_examples(exported: Any, values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the inputs that the program was exported with, or zeros where it does not hold them.
+
+    Args:
+        exported: the program.
+        values: what the program says of each input.
+    """
+    specs = exported.graph_signature.input_specs
+    names = [spec.arg.name for spec in specs if spec.kind is InputKind.USER_INPUT]
+    leaves = pytree.tree_leaves(exported.example_inputs)
+    found = dict(zip(names, leaves, strict=False))
+    return {name: _take_example(found.get(name), value) for name, value in values.items()}
+
+
+def _take_example(found: Any, value: torch.Tensor) -> torch.Tensor:
+    if isinstance(found, torch.Tensor) and found.ndim == value.ndim and len(found):
+        return found.detach().cpu()
+    # 2 is of every length that is free.
+    sizes = [size if isinstance(size, int) else 2 for size in value.shape]
+    return torch.zeros(sizes, dtype=value.dtype)
+
+
+def _make_graph(exported: Any, program: Program) -> Any:
+    dtypes = program.list_dtypes()
+    values = _list_values(exported)
+    examples = {}
+    for name, tensor in _list_examples(exported, values).items():
+        given_as = getattr(torch, dtypes[name])
+        examples[name] = tensor.to(given_as).numpy()
+    example = make_example(examples, unlike=program.rows)
+    wanted = program.compute(example)
+    try:
+        # Without the guards that hold it to its own number of rows.
+        graph = make_graph(program, exported.module(check_guards=False), example, list(wanted))
+        # Operators may hold that number, and an exporter may not see it.
+        compute_graph(graph, example)
+    except Exception as error:  # torch's classes are many
+        raise JobError(_say_failure(program, error)) from error
+    return graph
+
+
+def _say_failure(program: Program, error: Exception) -> str:
+    if program.has_fixed_rows:
+        return (
+            f"{program.what}: takes exactly {program.rows} rows, and cannot be freed of that "
+            f"({shorten(error)}); {_HOW_TO_FREE}"
+        )
+    return (
+        f"{program.what}: cannot be written as an ONNX graph: {shorten(error)}; package the network "
+        "itself with --network and --weights"
+    )
+
+
+def _list_notes(program: Program) -> tuple[str, ...]:
+    notes = ["written from the exported program, which the package does not hold"]
+    if program.has_fixed_rows:
+        notes.append(f"it was exported for {program.rows} rows at a time, and takes any number now")
+    return tuple(notes)
