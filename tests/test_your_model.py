@@ -20,6 +20,7 @@ _COMMAND = re.compile(r"^    ((?:PYTHONPATH=\. )?python [^\n]+)$", re.MULTILINE)
 # A section of a network of a library needs that library.
 _NEEDS = {
     "ONNX": "onnxruntime",
+    "TorchScript": "onnxscript",
     "scikit-learn": "skl2onnx",
     "XGBoost": "xgboost",
     "LightGBM": "lightgbm",
