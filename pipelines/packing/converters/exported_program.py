@@ -31,6 +31,8 @@ from pipelines.packing.converters.torch_program import (
 )
 from pipelines.packing.graph_files import compute_graph
 
+# Of those who read the file; a filter sees what its own logger is given, and nothing of those below.
+_LOGGERS = ("torch.export", "torch.export.pt2_archive._package")
 # Where a tensor goes among the constants that a program was exported with.
 _PLACE = object()
 _HOW_TO_FREE = (
@@ -69,12 +71,13 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
 
 def _load(path: Path, what: str) -> Any:
     reason = _Reason()
-    # torch logs why it does not read a file, and then raises something else.
-    logger = logging.getLogger("torch.export")
-    logger.addHandler(reason)
-    logger.propagate, before = False, logger.propagate
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addFilter(reason)
     try:
-        return torch.export.load(path)
+        # Opened here: by its name torch takes a file only if that ends in .pt2.
+        with path.open("rb") as file:
+            return torch.export.load(file)
     except Exception as error:  # a file may make anything of it
         why = shorten(reason.error or error)
         raise ModelError(
@@ -82,18 +85,19 @@ def _load(path: Path, what: str) -> Any:
             "library of operators, or another torch saved it; save it again with this one"
         ) from error
     finally:
-        logger.propagate = before
-        logger.removeHandler(reason)
+        for logger in loggers:
+            logger.removeFilter(reason)
 
 
-class _Reason(logging.Handler):
-    """Keeps the error that torch logs."""
+class _Reason(logging.Filter):
+    """Keeps the error that torch logs before it raises another one, and keeps it from the terminal."""
 
     error: BaseException | None = None
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info:
             self.error = record.exc_info[1]
+        return False
 
 
 def _refuse_training(exported: Any, what: str) -> None:
