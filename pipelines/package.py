@@ -58,8 +58,9 @@ def main(argv: Sequence[str]) -> int:
     job = load(PackagingJob[AnyStep], arguments.config, _list_overrides(arguments))
     # Last, so that a file that happens to lie there takes no library's place.
     sys.path.append(str(Path.cwd()))
-    sample = read_sample(job.sample)
-    expected = read_sample([job.expected]) if job.expected is not None else None
+    read = read_sample(job.sample)
+    sample = read.rows
+    expected = read_sample([job.expected]).rows if job.expected is not None else None
     weights = None
     settings: tuple[str, ...] = ()
     if job.huggingface is not None:
@@ -73,6 +74,8 @@ def main(argv: Sequence[str]) -> int:
     else:
         packed = pack_graph(job, sample, expected)
     if not arguments.quiet:
+        for note in read.notes:
+            say(f"sample     {note}")
         for note in settings:
             say(f"settings   {note}")
         _say_result(job, packed)

@@ -70,9 +70,15 @@ def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequenc
         columns: names of the model's columns.
 
     Raises:
-        JobError: a word for a step's columns stands for none of them.
+        JobError: a column without any value, or a word for a step's columns that stands for none.
     """
     types = {name: to_logical_type(sample.schema.field(name).type) for name in columns}
+    empty = [name for name, dtype in types.items() if pa.types.is_null(dtype)]
+    if empty:
+        raise JobError(
+            f"the sample has no value in {', '.join(map(repr, empty))}, and nothing tells what type "
+            "such a value has; give it rows with values, or leave these out of columns"
+        )
     contract = settle_missing(types, job.preprocess, job.fill, job.missing, otherwise="reject")
     return tuple(_with_number(rule, job) for rule in contract)
 

@@ -1,24 +1,39 @@
 """The sample: rows as the nightly job will have them, from which a model's contract is found."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from configs.errors import InputError
+from pipelines.packing.sample_csv import convert_sample, read_fields
 from pipelines.planning.shards import list_shards
 from storage import files
+from storage.inputs import InputFile
+from transforms.formats.csv_bytes import is_csv
 
 # Enough to see missing values and to compare scores; more only takes longer.
 MOST_ROWS = 10_000
-_CSV_ENDING = ".csv"
 
 
-def read_sample(paths: Sequence[str]) -> pa.Table:
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of some files.
+
+    Attributes:
+        rows: those that can be read.
+        notes: what was left out, in words.
+    """
+
+    rows: pa.Table
+    notes: tuple[str, ...] = ()
+
+
+def read_sample(paths: Sequence[str]) -> Sample:
     """Return the first rows of Parquet or CSV files, told apart by their ending.
 
-    The types of a CSV file are what Arrow finds in its text.
+    A row of a CSV file that scoring would reject as it reads it is left out, and told.
 
     Args:
         paths: files, folders and globs.
@@ -26,54 +41,70 @@ def read_sample(paths: Sequence[str]) -> pa.Table:
     Raises:
         InputError: a path that matches nothing, a file that cannot be read, or no rows.
     """
+    tables: list[pa.Table] = []
+    fields: list[pa.Table] = []
+    notes: list[str] = []
+    rows = 0
+    for file in _list_files(paths):
+        if rows >= MOST_ROWS:
+            break
+        left = MOST_ROWS - rows
+        try:
+            if is_csv(file.url):
+                read = read_fields(file.url, left)
+                notes += _tell_broken(file.url, read.broken)
+                table = read.fields
+                fields.append(table)
+            else:
+                table = _read_parquet(file.url, left)
+                tables.append(table)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise InputError(
+                f"sample {file.url}: cannot be read: {error}; it must be a Parquet or CSV file"
+            ) from error
+        rows += table.num_rows
+    if not rows:
+        raise InputError(f"sample {paths[0]}: has no rows")
+    try:
+        if fields:
+            # Together: in one file alone, a column of fractions may hold whole numbers.
+            text = pa.concat_tables(fields)
+            tables.append(convert_sample(text))
+        whole = pa.concat_tables(tables)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"sample: its files differ in columns or types: {error}") from error
+    return Sample(whole.combine_chunks(), tuple(notes))
+
+
+def is_csv_sample(paths: Sequence[str]) -> bool:
+    """Tell whether the files of a sample, or of a folder, are CSV."""
+    return is_csv(_list_files(paths)[0].url)
+
+
+def _list_files(paths: Sequence[str]) -> Sequence[InputFile]:
     absolute = [files.to_absolute(path) for path in paths]
     try:
         listed, _ = list_shards(absolute)
     except InputError as error:
         # The listing speaks of a job's field.
         raise InputError(str(error).replace("source.paths", "sample", 1)) from error
-    tables: list[pa.Table] = []
-    rows = 0
-    for file in listed:
-        if rows >= MOST_ROWS:
-            break
-        table = _read_rows(file.url, MOST_ROWS - rows)
-        rows += table.num_rows
-        tables.append(table)
-    try:
-        whole = pa.concat_tables(tables)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"sample: its files differ in columns or types: {error}") from error
-    if not whole.num_rows:
-        raise InputError(f"sample {paths[0]}: has no rows")
-    return whole.combine_chunks()
+    return listed
 
 
-def is_csv(path: str) -> bool:
-    """Tell whether a file is read as CSV."""
-    return path.endswith(_CSV_ENDING)
+def _tell_broken(url: str, broken: Mapping[int, Exception]) -> list[str]:
+    if not broken:
+        return []
+    row, reason = min(broken.items())
+    return [
+        f"{len(broken):,} rows of {url} are left out as a job rejects them: row {row}: {reason}"
+    ]
 
 
-def _read_rows(url: str, most: int) -> pa.Table:
-    try:
-        with files.open_read(url) as file:
-            if is_csv(url):
-                reader = _open_csv(file)
-                return _take_rows(reader, reader.schema, most)
-            parquet = pq.ParquetFile(file)
-            batches = parquet.iter_batches(batch_size=most)
-            return _take_rows(batches, parquet.schema_arrow, most)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(
-            f"sample {url}: cannot be read: {error}; it must be a Parquet or CSV file"
-        ) from error
-
-
-def _open_csv(file: pa.NativeFile) -> pacsv.CSVStreamingReader:
-    convert = pacsv.ConvertOptions(strings_can_be_null=True, null_values=[""])
-    parse = pacsv.ParseOptions(newlines_in_values=True)
-    # The types are those of its first block.
-    return pacsv.open_csv(file, parse_options=parse, convert_options=convert)
+def _read_parquet(url: str, most: int) -> pa.Table:
+    with files.open_read(url) as file:
+        parquet = pq.ParquetFile(file)
+        batches = parquet.iter_batches(batch_size=most)
+        return _take_rows(batches, parquet.schema_arrow, most)
 
 
 def _take_rows(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int) -> pa.Table:

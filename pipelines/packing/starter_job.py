@@ -16,7 +16,7 @@ from model_zoo.package.card import ModelCard
 from model_zoo.steps.function import Function
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.proof import Content
-from pipelines.packing.sample import is_csv
+from pipelines.packing.sample import is_csv_sample
 from pipelines.planning.token_text import find_token_text
 from storage import files
 
@@ -104,7 +104,7 @@ def _make_job(
     modules = sorted({step.module for step in steps if isinstance(step, Function)})
     source: dict[str, Any] = {"paths": [_absolute(url) for url in job.sample]}
     # A CSV file tells no types; the contract has those of the model's columns.
-    if is_csv(job.sample[0]):
+    if is_csv_sample(job.sample):
         source["format"] = "csv"
         if job.key is not None:
             source["types"] = {job.key: types[job.key]}

@@ -54,4 +54,4 @@ def pack_file(folder: Path, kind: str, file: Path, rows: pd.DataFrame, **fields:
     pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), sample)
     wanted = {kind: str(file), "sample": str(sample), "output": str(folder / "package"), **fields}
     job = load(PackagingJob[AnyStep], None, [(name, str(value)) for name, value in wanted.items()])
-    return pack_graph(job, read_sample(job.sample))
+    return pack_graph(job, read_sample(job.sample).rows)

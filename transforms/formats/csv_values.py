@@ -1,5 +1,7 @@
 """Fields of CSV files as bytes -> columns of the declared types; a bad value costs its row."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -60,6 +62,27 @@ def convert_valid(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         values = _convert_valid(texts, field.type)
         columns.append(values)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def find_type(texts: pa.Array, candidates: Sequence[pa.DataType]) -> pa.DataType:
+    """Return the first of some types that every value is of.
+
+    Args:
+        texts: `pa.binary()`, null where a value is missing.
+        candidates: in the order in which they are tried; the last one fits whatever there is.
+
+    >>> texts = pa.array([b"1", None, b"2.5"])
+    >>> find_type(texts, [pa.int64(), pa.float64(), pa.string()])
+    DataType(double)
+    """
+    *narrow, widest = candidates
+    for dtype in narrow:
+        try:
+            _convert(texts, dtype)
+        except _MALFORMED:
+            continue
+        return dtype
+    return widest
 
 
 def refuse_unreadable_types(schema: pa.Schema) -> None:

@@ -120,3 +120,8 @@ def test_what_does_not_fit_together_is_refused(
 ) -> None:
     said = [word for flag in flags for word in ("--set", flag)]
     package(author, numbers(), *said).refused(*words)
+
+
+def test_a_column_without_any_value_has_no_type(author: Author) -> None:
+    table = {**numbers(), "d": pa.nulls(1_200), "e": pa.nulls(1_200)}
+    package(author, table).refused("the sample has no value in 'd', 'e'", "leave these out")

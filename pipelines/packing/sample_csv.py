@@ -1,0 +1,109 @@
+"""A CSV sample: scoring's own reader takes its rows, and each column is of the narrowest type that fits."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from configs.errors import InputError
+from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
+from transforms.formats.csv_dialect import CsvDialect
+from transforms.formats.csv_values import convert_fields, find_type
+
+# What a job's `source.csv` is that says nothing.
+_DIALECT = CsvDialect()
+_DELIMITERS = ";\t|"
+# As Arrow's own reader guesses; unsigned before floats, which would round a large number of a key.
+_TYPES = (
+    pa.int64(),
+    pa.uint64(),
+    pa.float64(),
+    pa.bool_(),
+    pa.date32(),
+    pa.timestamp("us"),
+    pa.string(),
+    pa.binary(),
+)
+
+
+class CsvFields(NamedTuple):
+    """The first rows of a file.
+
+    Attributes:
+        fields: columns of `pa.binary()`, null where a value is missing.
+        broken: why a row among them is none, by its number in the file.
+    """
+
+    fields: pa.Table
+    broken: Mapping[int, Exception]
+
+
+def read_fields(url: str, most_rows: int) -> CsvFields:
+    """Return the first rows of a file as scoring reads them, and read no further.
+
+    Args:
+        url: the file, plain or compressed.
+        most_rows: how many.
+
+    Raises:
+        InputError: it is no CSV file, or its columns are not separated by commas.
+    """
+    names = read_header(url, _DIALECT)
+    _refuse_other_delimiters(url, names)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"sample {url}: has several columns called {', '.join(map(repr, twice))}; "
+            "give each its own name"
+        )
+    batches = []
+    broken: dict[int, Exception] = {}
+    rows = 0
+    for block in read_csv_blocks(url, names, _DIALECT):
+        left = most_rows - rows
+        batch = block.fields.slice(0, left)
+        batches.append(batch)
+        rows += batch.num_rows
+        broken |= _take_before(block, left)
+        if rows >= most_rows:
+            break
+    schema = pa.schema([(name, pa.binary()) for name in names])
+    return CsvFields(pa.Table.from_batches(batches, schema), broken)
+
+
+def _take_before(block: CsvRows, most_rows: int) -> dict[int, Exception]:
+    """Return the block's broken rows, without those behind its first rows."""
+    if block.fields.num_rows < most_rows:
+        return block.broken
+    last = block.row_numbers[most_rows - 1]
+    return {number: reason for number, reason in block.broken.items() if number < last}
+
+
+def convert_sample(fields: pa.Table) -> pa.Table:
+    """Return rows with the type of each column that fits all of its values; null where there is none.
+
+    Args:
+        fields: of all files of the sample, as bytes.
+    """
+    batch = fields.combine_chunks().to_batches()[0]
+    columns = []
+    for name, texts in zip(batch.schema.names, batch.columns, strict=True):
+        if texts.null_count == len(texts):
+            columns.append(pa.nulls(len(texts)))
+            continue
+        schema = pa.schema([(name, find_type(texts, _TYPES))])
+        (values,) = convert_fields(batch, schema).columns
+        columns.append(values)
+    return pa.table(columns, batch.schema.names)
+
+
+def _refuse_other_delimiters(url: str, names: list[str]) -> None:
+    if len(names) > 1:
+        return
+    for delimiter in _DELIMITERS:
+        if delimiter in names[0]:
+            raise InputError(
+                f"sample {url}: its columns are separated by {delimiter!r}; write the sample with "
+                "commas, or as Parquet (a job's own files may have any delimiter, source.csv)"
+            )
