@@ -27,23 +27,24 @@ DATAFLOW = ["apache-beam[gcp]>=2.77,<2.78", *GCS]
 IMAGES = ["torchvision>=0.28,<0.29"]
 TEXTS = ["tokenizers>=0.22"]
 TIMM = [*IMAGES, "timm>=1.0.31,<1.1"]
+# Networks of graphs; it needs no compiled companions (torch_scatter and the like).
+TORCH_GEOMETRIC = ["torch-geometric>=2.8.1,<2.9"]
 TRANSFORMERS = [*IMAGES, *TEXTS, "transformers>=5.24,<6"]
 # What scores an ONNX graph; and what makes one of another library's model, when it is packed.
 ONNX = ["onnx>=1.23,<1.24", "onnxruntime>=1.32,<1.33"]
 EXPORTED = [*ONNX, "onnxscript>=0.7,<0.8"]
 TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
 SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
-GRAPHS = ["torch-geometric>=2.8,<2.9"]
 EXTRAS = {
     "images": IMAGES,
     "texts": TEXTS,
     "timm": TIMM,
+    "torch_geometric": TORCH_GEOMETRIC,
     "transformers": TRANSFORMERS,
     "onnx": ONNX,
     "exported": EXPORTED,
     "sklearn": SKLEARN,
     "trees": TREES,
-    "graphs": GRAPHS,
     "benchmarks": [
         *IMAGES,
         *TEXTS,
@@ -66,7 +67,7 @@ EXTRAS = {
         *SKLEARN,
         *TREES,
         *EXPORTED,
-        *GRAPHS,
+        *TORCH_GEOMETRIC,
         "coverage>=7.10,<8",
         "duckdb>=1.4",
         "gcp-storage-emulator>=2026.7",

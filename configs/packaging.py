@@ -30,6 +30,26 @@ OneOrMore: TypeAlias = Annotated[Names, Field(min_length=1), BeforeValidator(_as
 SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
 
 
+class GraphColumns(BaseModel):
+    """The columns that are a graph a row, for a network as torch_geometric has them.
+
+    Attributes:
+        nodes: column of a vector, or a number, for each node: the network's `x`.
+        edges: two columns of the numbers of nodes that edges lead from and to, or one of such pairs:
+            `edge_index`.
+        attributes: column of a vector for each edge, `edge_attr`, or of a number, `edge_weight`.
+        pool: what makes one number of those of all nodes, where the network gives some for each;
+            without it they are the scores.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    nodes: str
+    edges: Annotated[OneOrMore, Field(max_length=2)]
+    attributes: str | None = None
+    pool: Literal["mean", "sum", "max"] | None = None
+
+
 class PackagingJob(BaseModel, Generic[StepT]):
     """A whole packaging job.
 
@@ -72,6 +92,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
             column of lists is the column `<name>_mask`.
         dtypes: the network's arguments, each with the dtype of its tensor, where the network does
             not say by failing with others.
+        graph: of a network of graphs: the columns that are nodes and edges.
         outputs: of what the network returns under names, the tensors that are wanted; a name for
             each of what it returns without.
         image: column of pictures, which the network takes as its library says; then the only column
@@ -113,6 +134,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     preprocess: tuple[StepT, ...] = ()
     inputs: dict[str, str | SomeNames] = {}
     dtypes: dict[str, DType] = {}
+    graph: GraphColumns | None = None
     outputs: Names = ()
     image: str | None = None
     text: str | None = None

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from configs.load import Override, load, parse_set, read_mapping
 from configs.packaging import CONVERTED, PackagingJob
+from model_zoo.steps.graph import Graph
 from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
@@ -122,6 +123,10 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
     for step in packed.steps:
         if isinstance(step, Pad):
             say(f"lists      {_describe_lists(step)}")
+        if isinstance(step, Graph):
+            say(
+                f"graphs     of at most {step.nodes_shape[0]:,} nodes and {step.most_edges:,} edges"
+            )
     for kind, tensors in (("input", card.inputs), ("output", card.outputs)):
         for name, tensor in tensors.items():
             shape = ", ".join(["rows", *map(str, tensor.shape)])

@@ -175,6 +175,7 @@ SIBLINGS = {
             "encode",
             "fill",
             "function",
+            "graph",
             "image",
             "pad",
             "load_file",
@@ -183,6 +184,7 @@ SIBLINGS = {
             "tokenize",
         )
     },
+    "model_zoo.steps.graph": {"model_zoo.steps.pad"},
     **{
         f"model_zoo.steps.{step}": {"model_zoo.steps.fitting"}
         for step in ("encode", "fill", "scale")

@@ -14,6 +14,7 @@ from torch import nn
 
 from configs.errors import JobError, ModelError
 from configs.suggest import nearest
+from model_zoo.architectures.graph_networks import build_graph_network
 from model_zoo.architectures.library_parameters import Parameters, check_parameters
 from model_zoo.architectures.transformers_networks import build_encoder, build_transformer
 
@@ -39,6 +40,11 @@ def _build_of_timm(name: str, parameters: Parameters) -> nn.Module:
     return network
 
 
+def _build_of_torch_geometric(name: str, parameters: Parameters) -> nn.Module:
+    models = import_library("torch_geometric", "torch_geometric.nn.models")
+    return build_graph_network(models, name, parameters)
+
+
 def _build_of_transformers(name: str, parameters: Parameters) -> nn.Module:
     return build_transformer(import_transformers(), name, parameters)
 
@@ -51,11 +57,17 @@ def _build_of_sentence_transformers(name: str, parameters: Parameters) -> nn.Mod
 LIBRARIES: dict[str, Build] = {
     "sentence_transformers": _build_of_sentence_transformers,
     "timm": _build_of_timm,
+    "torch_geometric": _build_of_torch_geometric,
     "torchvision": _build_of_torchvision,
     "transformers": _build_of_transformers,
 }
 # The extra of this program that brings a library.
-_EXTRAS = {"timm": "timm", "torchvision": "images", "transformers": "transformers"}
+_EXTRAS = {
+    "timm": "timm",
+    "torch_geometric": "torch_geometric",
+    "torchvision": "images",
+    "transformers": "transformers",
+}
 
 
 def is_of_library(name: str) -> bool:
@@ -66,6 +78,11 @@ def is_of_library(name: str) -> bool:
     """
     library, colon, _ = name.partition(":")
     return bool(colon) and library in LIBRARIES
+
+
+def is_of_graphs(name: str) -> bool:
+    """Tell whether a library's network takes graphs."""
+    return name.startswith("torch_geometric:")
 
 
 def find_distribution(name: str) -> str | None:

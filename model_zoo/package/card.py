@@ -74,6 +74,27 @@ class Tensor(_Part):
         return shape
 
 
+class GraphInputs(_Part):
+    """The inputs that are a graph a row; a mini-batch of rows is computed as one graph of them all.
+
+    Attributes:
+        nodes: the input of a vector, or a number, for each node: (nodes, ...).
+        edges: the input of edges, int64 (2, edges): the numbers of the nodes that each joins, and -1
+            where there is none.
+        count: the input of how many nodes there are, int64 (); it is no argument of the network.
+        attributes: the input of what is known of each edge, (edges, ...).
+        batch: the argument of the network that takes the number of the row of each node.
+        pool: what makes one number of those of all nodes, where the network gives some for each.
+    """
+
+    nodes: str
+    edges: str
+    count: str
+    attributes: str | None = None
+    batch: str | None = None
+    pool: Literal["mean", "sum", "max"] | None = None
+
+
 class FileEntry(_Part):
     """Content of one file of the package."""
 
@@ -112,6 +133,7 @@ class ModelCard(_Part):
         mask: for texts: the input, int (rows, tokens), that is 1 for tokens and 0 for the padding
             behind them; mini-batches are then made of rows of about the same length, and inputs of
             as many tokens are cut to that.
+        graph: of a network of graphs: its inputs.
         smoke_tolerance: largest absolute difference of the smoke outputs in float32.
         libraries: versions that trained the model.
     """
@@ -131,6 +153,7 @@ class ModelCard(_Part):
     task: Task | None = None
     labels: tuple[str, ...] = ()
     mask: str | None = None
+    graph: GraphInputs | None = None
     smoke_tolerance: float = 1e-5
     metrics: dict[str, Any] = {}
     libraries: dict[str, str] = {}
@@ -169,4 +192,27 @@ class ModelCard(_Part):
             raise ValueError(
                 f"mask must be an input of one dimension, (rows, tokens), got {self.mask!r}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _graph_is_of_inputs(self) -> "ModelCard":
+        if self.graph is None:
+            return self
+        graph = self.graph
+        named = [graph.nodes, graph.edges, graph.count]
+        if graph.attributes is not None:
+            named.append(graph.attributes)
+        missing = [name for name in named if name not in self.inputs]
+        if missing:
+            raise ValueError(f"graph names {missing[0]!r}, which is no input")
+        edges, count = self.inputs[graph.edges], self.inputs[graph.count]
+        has_edges = len(edges.shape) == 2 and edges.shape[0] == 2 and edges.dtype == "int64"
+        has_count = not count.shape and count.dtype == "int64"
+        if not has_edges or not has_count or not self.inputs[graph.nodes].shape:
+            raise ValueError(
+                "graph must name nodes (rows, nodes, ...), edges int64 (rows, 2, edges) and "
+                "count int64 (rows,)"
+            )
+        if graph.batch in self.inputs or self.mask is not None:
+            raise ValueError("graph goes with no mask, and batch is made and no input")
         return self

@@ -34,7 +34,7 @@ CARD = "model.yaml"
 PREPROCESS = "preprocess.json"
 SMOKE = "smoke.parquet"
 PROFILE = "profile.parquet"
-_OF_OTHERS_NETWORKS = ("source_sha256", "call", "onnx")
+_OF_OTHERS_NETWORKS = ("source_sha256", "call", "onnx", "graph")
 _OF_NETWORKS = ("builder", "parameters", "weights")
 # Columns, what is made of them, and that side by side are two or three times what the model takes.
 _MADE_FOR_ONE_TAKEN = 8

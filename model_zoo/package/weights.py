@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from configs.errors import JobError, ModelError, Refusal, crashes_as_errors
 from model_zoo.architectures.builders import build, check_users_network, is_ours
+from model_zoo.architectures.disjoint_graphs import DisjointGraphs
 from model_zoo.architectures.libraries import is_of_library
 from model_zoo.architectures.named_tensors import NamedTensors
 from model_zoo.package.packed_model import PackedModel
@@ -68,6 +69,8 @@ def load_network(package: PackedModel) -> nn.Module:
         ) from error
     if is_ours(card.builder):
         return network
+    if card.graph is not None:
+        network = DisjointGraphs(network, card.graph, tuple(card.outputs))
     return NamedTensors(network, tuple(card.inputs), card.call, card.outputs, card.mask)
 
 

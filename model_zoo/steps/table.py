@@ -13,6 +13,7 @@ from model_zoo.steps.columns import Column, Columns, NewColumns, to_arrow_type
 from model_zoo.steps.encode import OneHot, Ordinal
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.function import Function
+from model_zoo.steps.graph import Graph
 from model_zoo.steps.image import Image
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.pad import Pad
@@ -22,7 +23,7 @@ from model_zoo.steps.tokenize import Tokenize
 
 # Training may fit them; the others are complete as a job writes them.
 FittedStep = Fill | Scale | Standardise | OneHot | Ordinal
-PlainStep = Cast | Stack | Pad | LoadFile | Image | Tokenize | Function
+PlainStep = Cast | Stack | Pad | Graph | LoadFile | Image | Tokenize | Function
 AnyStep = Annotated[FittedStep | PlainStep, Field(discriminator="step")]
 Steps: TypeAlias = tuple[AnyStep, ...]
 STEPS: TypeAdapter[Steps] = TypeAdapter(Steps)

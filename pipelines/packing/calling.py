@@ -31,6 +31,10 @@ class Signature:
     known: frozenset[str]
     takes_any: bool
 
+    def takes(self, name: str) -> bool:
+        """Tell whether an argument can be given by this name."""
+        return self.takes_any or name in self.known
+
     def choose_call(self, inputs: Sequence[str]) -> Call:
         """Return how these inputs are given: by name where the network has all of the names."""
         if self.takes_any or self.known.issuperset(inputs):

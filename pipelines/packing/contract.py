@@ -9,6 +9,7 @@ from configs.errors import JobError
 from configs.missing import list_exceptions
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
+from model_zoo.architectures.libraries import is_of_graphs
 from model_zoo.package.card import InputColumn
 from model_zoo.steps.arrays import missing_mask
 from model_zoo.steps.lists import is_list
@@ -37,6 +38,11 @@ def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
         for place, name in named.items()
         if name is not None and name not in present
     ]
+    if is_of_graphs(job.network) and job.graph is None:
+        problems.append(
+            f"{job.network} takes graphs: say graph.nodes, the column of node vectors, and "
+            "graph.edges, the two columns of the nodes that edges lead from and to"
+        )
     problems += _find_wrong_kinds(job, sample) if not problems else []
     if problems:
         raise JobError("; ".join(problems))

@@ -5,6 +5,7 @@ integers where it must be bool. So they are tried in turn, and the author may sa
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import TypeAlias
 
 import numpy as np
@@ -20,8 +21,10 @@ from model_zoo.steps.table import AnyStep
 # stacked.
 Wiring: TypeAlias = dict[str, str | tuple[str, ...]]
 DTypes: TypeAlias = dict[str, str]
-# What networks are trained with; wider and narrower ones are what tables are stored with.
-_USUAL = ("float32", "float64", "int32", "int64")
+# In which networks take numbers of words; others are what tables are stored with.
+_INDICES = ("int32", "int64")
+# A mask of integers where bools are meant may pick items in silence; so bools are tried first.
+_MASKS = ("bool", "int64")
 
 
 def list_dtypes(
@@ -66,34 +69,34 @@ def _guess(
 ) -> Iterator[DTypes]:
     # An embedding takes numbers of words, and no other integers are told apart from numbers.
     stacks = ["float32", "int64"] if all_whole(wiring, columns) else ["float32"]
-    for is_stored in (False, True):
-        for stacked in stacks:
-            # A mask of integers where bools are meant may pick items in silence; so those are first.
-            for mask in ("bool", "int64"):
-                dtypes = {}
-                for name, source in wiring.items():
-                    if not isinstance(source, str):
-                        dtypes[name] = stacked
-                    elif source in masks:
-                        dtypes[name] = mask
-                    else:
-                        dtypes[name] = _choose(columns[source], is_stored)
-                yield dtypes
+    for how, stacked, mask in product(("usual", "floats", "stored"), stacks, _MASKS):
+        dtypes = {}
+        for name, source in wiring.items():
+            if not isinstance(source, str):
+                dtypes[name] = stacked
+            elif source in masks:
+                dtypes[name] = mask
+            else:
+                dtypes[name] = _choose(columns[source], how)
+        yield dtypes
 
 
-def _choose(column: Column, is_stored: bool) -> str:
-    """Return the dtype of a column that is taken as it is: as it is stored, or the usual one for it."""
+def _choose(column: Column, how: str) -> str:
+    """Return the dtype of a column that is taken as it is.
+
+    Args:
+        column: what the steps have made.
+        how: `usual`, with integers as indices; `floats`, with integers as amounts; or as it is
+            `stored`.
+    """
     dtype = _dtype(column)
     # Engines compute in float32, whatever the width of what they are given.
-    if dtype.kind == "f" and dtype.itemsize < np.dtype("float32").itemsize:
-        return "float32"
-    if is_stored:
-        return str(dtype)
-    is_deep = isinstance(column, np.ndarray) and column.ndim > 1
     if dtype.kind == "f":
-        return "float32" if is_deep else str(dtype)
-    if dtype.kind in ("i", "u"):
-        return str(dtype) if str(dtype) in _USUAL else "int64"
+        return "float32"
+    if how == "stored":
+        return str(dtype)
+    if dtype.kind in ("i", "u") and how == "usual":
+        return str(dtype) if str(dtype) in _INDICES else "int64"
     return "float32"
 
 

@@ -15,8 +15,9 @@ from model_zoo.architectures.libraries import find_distribution
 from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
 from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.arrays import Arrays
+from model_zoo.package.card import GraphInputs
 from model_zoo.package.package import PROFILE, SMOKE, read_package
-from model_zoo.steps.table import AnyStep
+from model_zoo.steps.table import AnyStep, apply_steps
 from model_zoo.steps.tokenize import Tokenize
 from pipelines.packing.activation import settle_activation, squeeze
 from pipelines.packing.calling import compute, read_signature
@@ -36,7 +37,14 @@ from pipelines.packing.contract import (
 )
 from pipelines.packing.dtypes import list_dtypes
 from pipelines.packing.expected import check_expected
-from pipelines.packing.inputs import Prepared, fit, list_sources, prepare, wire
+from pipelines.packing.graphs import (
+    compute_graphs,
+    describe_inputs,
+    find_graph_step,
+    list_graph_dtypes,
+    wire_graph,
+)
+from pipelines.packing.inputs import Columns, Prepared, Steps, fit, list_sources, prepare, wire
 from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.packed import Packed
@@ -57,6 +65,7 @@ class _Called:
     prepared: Prepared
     call: Call
     outputs: Arrays
+    graph: GraphInputs | None = None
 
 
 def pack(
@@ -121,6 +130,8 @@ def _call(
     """Find out what the network takes, and call it."""
     signature = read_signature(network)
     fitted, columns = fit(job, rows, contract)
+    if job.graph is not None:
+        return _call_on_graphs(job, network, rows, contract, fitted, columns)
     lists = pad_lists(job, columns, rows.num_rows)
     wiring = wire(job, signature, lists.columns, lists.masks)
     steps = (*fitted, *lists.keep_taken(list_sources(wiring)))
@@ -135,7 +146,48 @@ def _call(
             continue
         cleared = _clear_padding(outputs, prepared)
         return _Called(prepared, call, squeeze(cleared))
-    raise failures[0]
+    raise _refuse_all(failures)
+
+
+def _call_on_graphs(
+    job: PackagingJob[AnyStep],
+    network: nn.Module,
+    rows: pa.Table,
+    contract: Contract,
+    fitted: Steps,
+    columns: Columns,
+) -> _Called:
+    """Call a network of graphs."""
+    signature = read_signature(network)
+    step = find_graph_step(job, columns)
+    made = {**columns, **apply_steps([step], columns, rows.num_rows)}
+    graph = describe_inputs(job, step, signature)
+    # What the graph is made of is padded already.
+    others = {name: column for name, column in made.items() if name not in step.list_columns()}
+    lists = pad_lists(job, others, rows.num_rows)
+    wiring = wire_graph(job, graph, signature, lists.columns)
+    steps = (*fitted, step, *lists.keep_taken(list_sources(wiring)))
+    failures: list[ModelError] = []
+    for found in list_dtypes(job, wiring, lists.columns, lists.masks):
+        dtypes = list_graph_dtypes(step, found)
+        prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
+        try:
+            outputs = compute_graphs(network, prepared.inputs, graph, job.outputs)
+        except ModelError as error:
+            failures.append(error)
+            continue
+        return _Called(prepared, "keywords", squeeze(outputs), graph)
+    raise _refuse_all(failures)
+
+
+def _refuse_all(failures: Sequence[ModelError]) -> ModelError:
+    """Return the refusal of a network that fails with every dtype that was tried, the likeliest first."""
+    first = failures[0]
+    if len(failures) == 1:
+        return first
+    return ModelError(
+        f"{first}; other dtypes were tried, too: say dtypes.ARGUMENT where one takes another"
+    )
 
 
 def _refuse_doubles(network: nn.Module) -> None:
@@ -214,6 +266,8 @@ def _make_card(job: PackagingJob[AnyStep], contract: Contract, called: _Called) 
         card["source_sha256"] = hash_source(module_of(job.network))
     if not is_ours(job.network):
         card["call"] = called.call
+        if called.graph is not None:
+            card["graph"] = called.graph.model_dump()
         mask = _find_mask(prepared.steps, prepared.inputs)
         if mask is not None:
             card["mask"] = mask

@@ -1,0 +1,68 @@
+"""Lists of nodes and edges as arrays; edges that lead out of their row cost it."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from configs.errors import JobError, RejectedRows
+from model_zoo.steps.graph import Graph
+
+COLUMNS = {
+    "atoms": pa.array([[[1.0], [2.0], [3.0]], [[4.0]], []]),
+    "source": pa.array([[0, 1], [0], []], pa.list_(pa.int32())),
+    "target": pa.array([[1, 2], [0], []], pa.list_(pa.int64())),
+    "bonds": pa.array([[[0, 1], [1, 2]], [[0, 0]], []], pa.list_(pa.list_(pa.int8()))),
+    "length": pa.array([[0.5, 1.5], [2.5], []]),
+}
+
+
+def graph(**changes: Any) -> Graph:
+    fields = {
+        "step": "graph",
+        "nodes": "atoms",
+        "edges": ["source", "target"],
+        "nodes_shape": [4, 1],
+        "most_edges": 3,
+    }
+    return Graph.model_validate({**fields, **changes})
+
+
+@pytest.mark.parametrize("edges", [["source", "target"], ["bonds"]])
+def test_nodes_and_edges_have_their_places(edges: list[str]) -> None:
+    made = graph(edges=edges, attributes="length").apply(COLUMNS, 3)
+    assert made["x"][..., 0].tolist() == [[1, 2, 3, 0], [4, 0, 0, 0], [0, 0, 0, 0]]
+    assert made["edge_index"].tolist() == [
+        [[0, 1, -1], [1, 2, -1]],
+        [[0, -1, -1], [0, -1, -1]],
+        [[-1, -1, -1], [-1, -1, -1]],
+    ]
+    assert made["node_count"].tolist() == [3, 1, 0]
+    assert made["edge_attr"].tolist() == [[0.5, 1.5, 0.0], [2.5, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"target": [[1, 3], [0], []]}, "a node that the row has not"),
+        ({"target": [[1, -1], [0], []]}, "a node that the row has not"),
+        ({"source": [[0], [0], []]}, "not as many items"),
+        ({"source": [[0, 1, 2, 0], [0], []]}, "more than 3 items"),
+        ({"atoms": [[[1.0]] * 5, [[4.0]], []]}, "more than 4 items"),
+        ({"atoms": [[[1.0, 2.0]] * 3, [[4.0]], []]}, "a list inside has not 1 items"),
+        ({"atoms": [None, [[4.0]], []]}, "missing or lacks"),
+        ({"source": [[0.5, 1.0], [0.0], []]}, "not whole"),
+        ({"length": [[0.5], [2.5], []]}, "'length': not as many items"),
+    ],
+)
+def test_a_graph_that_is_none_costs_its_row(changes: dict[str, Any], words: str) -> None:
+    columns = {**COLUMNS, **{name: pa.array(values) for name, values in changes.items()}}
+    with pytest.raises(RejectedRows) as caught:
+        graph(attributes="length").apply(columns, 3)
+    assert list(caught.value.reasons) == [0]
+    assert words in str(caught.value.reasons[0])
+
+
+def test_columns_that_are_no_graphs() -> None:
+    with pytest.raises(JobError, match="no lists of numbers"):
+        graph(nodes="id").apply({**COLUMNS, "id": pa.array([1, 2, 3])}, 3)
