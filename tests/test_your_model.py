@@ -27,6 +27,7 @@ _NEEDS = {
     "Thirty columns": "xgboost",
     "torchvision": "torchvision",
     "timm": "timm",
+    "torch_geometric": "torch_geometric",
     "Hugging Face": "transformers",
 }
 

@@ -46,23 +46,33 @@ def find_lists_with_missing(lists: pa.Array) -> pa.Array | None:
     Args:
         lists: of numbers or other lists; NaN among floats is missing, too.
     """
-    is_missing = lists.is_null()
+    if not lists.null_count and not _has_missing_items(lists):
+        return None
+    is_bad = lists.is_null().to_numpy(zero_copy_only=False).copy()
     rows = np.arange(len(lists), dtype=np.int64)
-    lacking: list[np.ndarray] = []
     values = lists
     while is_list(values.type):
         parents = pc.list_parent_indices(values).to_numpy()
         rows = rows[parents]
         values = values.flatten()
-        if values.null_count or pa.types.is_floating(values.type):
-            inside = pc.is_null(values, nan_is_null=True)
-            lacking.append(rows[inside.to_numpy(zero_copy_only=False)])
-    bad_rows = np.concatenate([np.empty(0, dtype=np.int64), *lacking])
-    if not len(bad_rows) and not lists.null_count:
-        return None
-    is_bad = is_missing.to_numpy(zero_copy_only=False).copy()
-    is_bad[bad_rows] = True
+        inside = pc.is_null(values, nan_is_null=True)
+        is_bad[rows[inside.to_numpy(zero_copy_only=False)]] = True
     return pa.array(is_bad)
+
+
+def _has_missing_items(lists: pa.Array) -> bool:
+    """Tell whether anything is missing inside lists, without asking which list it is in."""
+    # One list may have a hundred million items, and to number them takes many times their memory.
+    values = lists
+    while is_list(values.type):
+        values = values.flatten()
+        if values.null_count:
+            return True
+    if not pa.types.is_floating(values.type):
+        return False
+    # The largest of values with a NaN among them is NaN.
+    numbers = values.to_numpy(zero_copy_only=False)
+    return bool(np.isnan(np.maximum.reduce(numbers, initial=-np.inf)))
 
 
 def fill_items(lists: pa.Array, fill: pa.Scalar) -> pa.Array:

@@ -11,7 +11,7 @@ from pyarrow import types
 import pyarrow.compute as pc
 
 from configs.errors import RowError
-from model_zoo.steps.lists import is_list
+from model_zoo.steps.lists import find_item_type, is_list
 from model_zoo.steps.moments import is_moment
 from transforms.formats.parquet_ways import blank_out
 from transforms.logical_types import cast_exactly, holds, take_values, to_lists_of_pairs
@@ -74,21 +74,21 @@ def _take_out_lists(column: pa.Array, cast: pa.Array, field: pa.Field) -> tuple[
         cast: the same, cast.
         field: the column's name and the type of `cast`.
     """
+    item, wanted = find_item_type(column.type), find_item_type(cast.type)
+    if item == wanted or not types.is_floating(wanted):
+        return cast, {}
     rows = np.arange(len(cast), dtype=np.int64)
     given, values = column, cast
     while types.is_nested(values.type):
         parents = pc.list_parent_indices(values)
         rows = rows[parents.to_numpy()]
         given, values = given.flatten(), values.flatten()
-    is_narrower = types.is_floating(values.type) and given.type != values.type
-    if not is_narrower:
-        return cast, {}
     _, overflowed = _take_out_overflows(given, values)
     is_bad = overflowed.fill_null(False).to_numpy(zero_copy_only=False)
     bad_rows = np.unique(rows[is_bad])
     if not len(bad_rows):
         return cast, {}
-    reason = RowError(f"column {field.name!r}: a {given.type} that does not fit {values.type}")
+    reason = RowError(f"column {field.name!r}: a {item} that does not fit {wanted}")
     return blank_out(cast, bad_rows), dict.fromkeys(bad_rows.tolist(), reason)
 
 
