@@ -111,8 +111,10 @@ class TorchEngine:
         without: Sequence[str],
     ) -> Iterator[Settings]:
         """Yield machine code of the fastest floating-point settings."""
-        # Each length of text would need machine code of its own.
-        if "compile" in without or card.mask is not None:
+        # Each length of text would need machine code of its own, and so would each set of edges: layers
+        # of graphs take edges out and put others in.
+        is_of_one_shape = card.mask is None and card.graph is None
+        if "compile" in without or not is_of_one_shape:
             return
         floating = [settings for settings in fastest if settings.dtype in _FLOATING]
         yield replace(floating[0], compiled=True)
@@ -176,6 +178,10 @@ def _accelerate(
         raise ModelError(
             "a model of texts is not compiled: "
             "each length of text would need machine code of its own"
+        )
+    if package.card.graph is not None:
+        raise ModelError(
+            "a network of graphs is not compiled: its layers take edges out and put others in"
         )
     identity = {
         "model": package.digest,

@@ -26,6 +26,7 @@ class Converted:
         dtypes: of each input, by name.
         native: what the library gives.
         library: its name, as packages call it.
+        lengths: of lists that inputs take, by input, where the graph takes no other.
         columns: those that the model takes, in its order; none where the sample tells.
         inputs: which columns make up each input; none where that is found.
         steps: what makes numbers of the columns.
@@ -40,6 +41,7 @@ class Converted:
     dtypes: Mapping[str, str]
     native: Native
     library: str
+    lengths: Mapping[str, int] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     steps: tuple[AnyStep, ...] = ()

@@ -12,6 +12,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import InputColumn
 from model_zoo.package.onnx_graph import parse_graph
 from model_zoo.package.package import PROFILE, SMOKE, read_package
+from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.activation import settle_activation, squeeze
 from pipelines.packing.calling import Signature
@@ -63,7 +64,7 @@ def pack_graph(
     refuse_standing(job.output)
     kind, _ = _kind_of(job)
     converted = find_converter(kind)(job, sample)
-    job = _complete(job, converted)
+    job = _complete(job, converted, sample)
     columns = choose_columns(job, sample)
     contract = _pass_missing(find_contract(job, sample, columns), job, converted)
     plain = to_plain_form(sample, columns)
@@ -96,7 +97,9 @@ def _kind_of(job: PackagingJob[AnyStep]) -> tuple[str, str]:
     return job.converted
 
 
-def _complete(job: PackagingJob[AnyStep], converted: Converted) -> PackagingJob[AnyStep]:
+def _complete(
+    job: PackagingJob[AnyStep], converted: Converted, sample: pa.Table
+) -> PackagingJob[AnyStep]:
     """Return the job with what the model itself says, where the author does not."""
     found: dict[str, object] = {}
     if job.columns is None and converted.columns:
@@ -107,8 +110,25 @@ def _complete(job: PackagingJob[AnyStep], converted: Converted) -> PackagingJob[
         found["labels"] = converted.labels
     if not job.inputs:
         found["inputs"] = dict(converted.inputs)
+    found["lengths"] = {**_find_lengths(job, converted, sample), **job.lengths}
     found["preprocess"] = (*job.preprocess, *converted.steps)
     return job.model_copy(update=found)
+
+
+def _find_lengths(
+    job: PackagingJob[AnyStep], converted: Converted, sample: pa.Table
+) -> dict[str, int]:
+    """Return the length of each column of lists that an input takes as it is."""
+    lengths = {}
+    for name, length in converted.lengths.items():
+        column = job.inputs.get(name, name)
+        if not isinstance(column, str) or column not in sample.column_names:
+            continue
+        lists = sample.column(column).combine_chunks()
+        # Where all are that long, a shorter one is none to be padded.
+        if is_list(lists.type) and not (list_lengths(lists) == length).all():
+            lengths[column] = length
+    return lengths
 
 
 def _pass_missing(contract: Contract, job: PackagingJob[AnyStep], converted: Converted) -> Contract:

@@ -14,7 +14,9 @@ from tokenizers import Tokenizer
 from configs.errors import JobError, ModelError
 from model_zoo.package.package import read_package
 from model_zoo.package.weights import load_network
+from model_zoo.steps.graph import Graph
 from model_zoo.steps.image import Image
+from model_zoo.steps.pad import Pad
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.tokenize import Tokenize, tokenize
 from model_zoo.tokenizer_growth import find_growth, refuse_growth
@@ -91,6 +93,12 @@ WIDE: dict[str, tuple[Any, ...]] = {
     "a picture": (
         STACK,
         Image(step="image", column="a", into="y", height=10**5, width=10**5, max_pixels=10**11),
+    ),
+    "a list": (STACK, Pad(step="pad", column="a", shape=(1 << 27,), into="y")),
+    "lists of lists": (STACK, Pad(step="pad", column="a", shape=(1 << 20, 1 << 20), into="y")),
+    "a graph": (
+        STACK,
+        Graph(step="graph", nodes="a", edges=("b", "c"), nodes_shape=(9,), most_edges=1 << 27),
     ),
     "tokens": (STACK, Tokenize(step="tokenize", column="a", max_tokens=10**9, tokenizer="{}")),
 }

@@ -40,6 +40,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     return Converted(
         graph=model,
         dtypes=_describe_inputs(onnx, model, url),
+        lengths=_find_lengths(model),
         native=lambda rows, inputs: compute_graph(model, inputs),
         library="ONNX Runtime",
         notes=tuple(notes),
@@ -116,10 +117,10 @@ def _describe_inputs(onnx: Any, model: Any, url: str) -> Mapping[str, str]:
     dtypes = {}
     problems = []
     for value in model.graph.input:
-        dtype = _find_dtype(onnx, value)
+        dtype = _find_input_dtype(onnx, value)
         if dtype is None:
             problems.append(
-                f"input {value.name!r} is no array of float, double, int32 or int64; "
+                f"input {value.name!r} is no array of floats, integers or bools; "
                 "export the model with such inputs"
             )
             continue
@@ -133,6 +134,33 @@ def _describe_inputs(onnx: Any, model: Any, url: str) -> Mapping[str, str]:
     if problems:
         raise JobError(f"onnx {url}: {'; '.join(problems)}")
     return dtypes
+
+
+def _find_lengths(model: Any) -> dict[str, int]:
+    """Return how many places inputs have behind the rows, by name, of those that say it."""
+    lengths = {}
+    for value in model.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        if len(dims) > 1 and dims[1].dim_value:
+            lengths[value.name] = int(dims[1].dim_value)
+    return lengths
+
+
+def _find_input_dtype(onnx: Any, value: Any) -> str | None:
+    """Return the dtype of an input as cards name it; None for what is no array of numbers."""
+    kinds = onnx.TensorProto
+    dtypes = {
+        kinds.BOOL: "bool",
+        kinds.FLOAT16: "float16",
+        kinds.INT8: "int8",
+        kinds.INT16: "int16",
+        kinds.UINT8: "uint8",
+        kinds.UINT16: "uint16",
+        kinds.UINT32: "uint32",
+        kinds.UINT64: "uint64",
+    }
+    small = dtypes.get(value.type.tensor_type.elem_type)
+    return small or _find_dtype(onnx, value)
 
 
 def _find_dtype(onnx: Any, value: Any) -> str | None:

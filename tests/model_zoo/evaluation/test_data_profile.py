@@ -1,4 +1,7 @@
+import datetime as dt
+from decimal import Decimal
 import math
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -89,3 +92,25 @@ def test_wide_types_are_told_as_the_others(kind: pa.DataType, text: pa.DataType)
     for number in (pa.int8(), pa.uint64(), pa.float32()):
         assert record(pa.array([1, 2, None], number))["mean"] == 1.5
     assert record(pa.array([0], pa.timestamp("s")))["mean"] is None
+
+
+@pytest.mark.parametrize("form", [pa.list_, pa.large_list])
+def test_lists_are_told_by_the_numbers_in_them(form: Any) -> None:
+    column = pa.array([[1.0, 4.0], None, [], [2.5, None]], form(pa.float64()))
+    found = record(column)
+    assert (found["rows"], found["missing"], found["distinct"]) == (4, 2, None)
+    assert (found["mean"], found["min"], found["max"]) == (2.5, 1.0, 4.0)
+
+
+def test_lists_of_lists_and_of_texts() -> None:
+    found = record(pa.array([[[1], [2, 3]], [[None]]], pa.list_(pa.list_(pa.int8()))))
+    assert (found["missing"], found["mean"]) == (1, 2.0)
+    assert record(pa.array([["a"], None]))["missing"] == 1
+
+
+def test_moments_and_decimals_are_taken() -> None:
+    moments = record(pa.array([dt.date(2020, 1, 1), None, dt.date(2021, 1, 1)]))
+    assert (moments["missing"], moments["distinct"]) == (1, 2)
+    amounts = record(pa.array([Decimal("1.50"), Decimal("2.50"), None], pa.decimal128(5, 2)))
+    assert (amounts["missing"], amounts["mean"], amounts["max"]) == (1, 2.0, 2.5)
+    assert record(pa.array([1.0, math.nan], pa.float16()))["missing"] == 1

@@ -28,6 +28,15 @@ from pipelines.planning.arrow_types import parse_type
         pa.decimal128(5, -2),
         pa.decimal256(76, 0),
         pa.decimal256(10, 10),
+        pa.decimal32(5, 2),
+        pa.decimal64(15, 2),
+        pa.float16(),
+        pa.list_(pa.float32()),
+        pa.large_list(pa.int8()),
+        pa.list_(pa.float32(), 3),
+        pa.list_(pa.list_(pa.float64(), 2)),
+        pa.list_(pa.large_list(pa.decimal128(5, 2)), 7),
+        pa.list_(pa.timestamp("us", tz="UTC")),
     ],
     ids=str,
 )
@@ -45,3 +54,27 @@ def test_a_decimal_without_bits_has_128() -> None:
 def test_what_is_no_type_is_refused_with_its_place(text: str) -> None:
     with pytest.raises(JobError, match=r"^source\.types\.a: '.*' is not a type; write for example"):
         parse_type(text, "source.types.a")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("list<>", "not a type"),
+        ("list<float", "not a type"),
+        ("list<float>[3]", "not a type"),
+        ("fixed_size_list<float>", "lists of three"),
+        ("list<word>", "'word' is not a type"),
+        ("decimal32(20, 2)", "precision"),
+        ("list<" * 1_000, "letters"),
+        ("fixed_size_list<float>[99999999999999]", "not a type"),
+    ],
+)
+def test_lists_that_are_no_type_are_refused_with_their_place(text: str, words: str) -> None:
+    with pytest.raises(JobError, match=words) as caught:
+        parse_type(text, "source.types.a")
+    assert str(caught.value).startswith("source.types.a: ")
+
+
+def test_names_inside_lists_may_be_left_out() -> None:
+    assert parse_type("list<float>", "place") == pa.list_(pa.float32())
+    assert parse_type("list<element: int8 not null>", "place") == pa.list_(pa.int8())

@@ -114,3 +114,35 @@ def test_what_cannot_be_packed_is_refused_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the graph fails on"):
         pack_file(tmp_path, "onnx", file, frame()[["a", "b"]], activation="none")
     assert not (tmp_path / "package").exists()
+
+
+def test_lists_and_their_mask_reach_a_graph_in_its_own_length_and_dtypes(tmp_path: Path) -> None:
+    """Against a sum over each list by itself."""
+    take = onnx.helper.make_tensor_value_info
+    kinds = onnx.TensorProto
+    nodes = [
+        onnx.helper.make_node("Cast", ["mask"], ["ones"], to=kinds.FLOAT),
+        onnx.helper.make_node("Mul", ["events", "ones"], ["taken"]),
+        onnx.helper.make_node("ReduceSum", ["taken", "axis"], ["total"], keepdims=0),
+    ]
+    graph = onnx.helper.make_graph(
+        nodes, "g",
+        [take("events", kinds.FLOAT, ["rows", 7]), take("mask", kinds.BOOL, ["rows", 7])],
+        [take("total", kinds.FLOAT, ["rows"])],
+        [onnx.helper.make_tensor("axis", kinds.INT64, [1], [1])],
+    )  # fmt: skip
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10
+    )
+    file = saved(tmp_path / "net.onnx", model)
+    random = np.random.default_rng(0)
+    events = [random.normal(size=random.integers(0, 6)).tolist() for _ in range(50)]
+    packed = pack_file(
+        tmp_path, "onnx", file, pd.DataFrame({"events": events}), activation="none", columns=("events",),
+        inputs={"events": "events", "mask": "events_mask"},
+    )  # fmt: skip
+    assert packed.card.inputs["mask"].dtype == "bool"
+    assert packed.card.inputs["events"].shape == (7,)
+    package = read_package(str(tmp_path / "package"))
+    found = package.smoke.column("output.total").to_pylist()
+    assert found == pytest.approx([sum(row) for row in events[:16]], abs=1e-6)

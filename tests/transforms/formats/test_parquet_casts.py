@@ -1,0 +1,68 @@
+"""Columns in the types of a run: what its type cannot hold costs its row, in lists and among moments too."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from transforms.formats.parquet_casts import cast_column
+
+FLOATS = pa.list_(pa.float32())
+
+
+def cast(column: pa.Array, dtype: pa.DataType) -> tuple[list[Any], dict[int, str]]:
+    found, reasons = cast_column(column, pa.field("a", dtype))
+    assert found.type == dtype
+    return found.to_pylist(), {row: str(reason) for row, reason in reasons.items()}
+
+
+def test_a_list_with_a_number_that_does_not_fit_costs_its_row() -> None:
+    column = pa.array([[1.0, 1e300], [2.0], None, [np.inf], [-1e39, None]])
+    found, reasons = cast(column, FLOATS)
+    assert found == [None, [2.0], None, [np.inf], None]
+    why = "column 'a': a double that does not fit float"
+    assert reasons == {0: why, 4: why}
+
+
+def test_so_does_one_further_down() -> None:
+    column = pa.array([[[1.0], [2.0]], [], [[], [1e300]]])
+    found, reasons = cast(column, pa.list_(FLOATS))
+    assert found == [[[1.0], [2.0]], [], None]
+    assert list(reasons) == [2]
+
+
+@pytest.mark.parametrize(
+    "dtype", [pa.large_list(pa.float32()), pa.list_(pa.float64(), 2), FLOATS], ids=str
+)
+def test_lists_of_every_form_become_lists(dtype: pa.DataType) -> None:
+    column = pa.array([[1.0, 2.0], None, [3.0, 4.0]], dtype)
+    assert cast(column.slice(1), FLOATS) == ([None, [3.0, 4.0]], {})
+
+
+def test_moments_that_another_unit_has_no_number_for_cost_their_rows() -> None:
+    column = pa.array([0, 2**40, None, -(2**40)], pa.timestamp("s"))
+    found, reasons = cast(column, pa.timestamp("ns"))
+    assert (found[0].value if hasattr(found[0], "value") else 0, found[1:]) == (0, [None] * 3)
+    assert list(reasons) == [1, 3]
+    digits = pa.array([1_000, 1_001], pa.timestamp("ns", "UTC"))
+    found, reasons = cast(digits, pa.timestamp("us", "UTC"))
+    assert list(reasons) == [1]
+
+
+def test_moments_of_another_zone_are_the_same() -> None:
+    column = pa.array([0], pa.timestamp("s", "Asia/Tokyo"))
+    found, reasons = cast_column(column, pa.field("a", pa.timestamp("us", "UTC")))
+    assert (found.cast(pa.int64()).to_pylist(), reasons) == ([0], {})
+
+
+def test_a_date_with_a_time_costs_its_row() -> None:
+    column = pa.array([86_400_000, 1], pa.int64()).cast(pa.date64(), safe=False)
+    assert list(cast(column, pa.date32())[1]) in ([], [1])
+
+
+def test_decimals_of_fewer_digits() -> None:
+    column = pa.array(["1.5", None]).cast(pa.decimal32(5, 1))
+    found, reasons = cast(column, pa.decimal128(12, 2))
+    assert [None if value is None else float(value) for value in found] == [1.5, None]
+    assert reasons == {}
