@@ -21,7 +21,7 @@ from pipelines.cli.command_line import say as say_on_stdout
 from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
 from pipelines.cli.shutdown import end_process
 from pipelines.planning.inference_settings import default_batch_rows, list_deciding_values
-from pipelines.planning.jobs import ScoringJob, choose_activation
+from pipelines.planning.jobs import ScoringJob, choose_activation, choose_threshold
 from pipelines.planning.make_plan import make_plan
 from pipelines.planning.plan import Plan
 from pipelines.scoring.summary import shown_path
@@ -122,7 +122,7 @@ def _make_tuning(
         bench=bench,
         tolerance=model.tolerance,
         activation=choose_activation(job, package.card),
-        threshold=job.postprocess.threshold,
+        threshold=choose_threshold(job, package.card),
         tell=say_measured,
     )
     return tuning

@@ -129,6 +129,26 @@ def is_of_tokens(activation: str, row_shape: Sequence[int]) -> bool:
     return activation == "softmax" and len(row_shape) == _TOKEN_DIMENSIONS - 1
 
 
+def list_thresholds(how: ScoreColumns, labels: int) -> np.ndarray:
+    """Return the threshold of each label, float64 (labels,), by its number.
+
+    Args:
+        how: the names of labels, and which thresholds they have.
+        labels: how many there are.
+
+    Raises:
+        JobError: a threshold of no label.
+    """
+    names = how.labels or tuple(map(str, range(labels)))
+    for name in how.thresholds:
+        if name not in names:
+            raise JobError(
+                f"postprocess.thresholds names {name!r}, which is no label of the model"
+                f"{nearest(name, names)}"
+            )
+    return np.array([how.thresholds.get(name, how.threshold) for name in names])
+
+
 def _list_makers(outputs: Arrays, how: ScoreColumns, places: Places | None) -> Makers:
     makers: Makers = {}
     for name, array in outputs.items():
@@ -168,7 +188,7 @@ def _list_of_logits(outputs: Arrays, how: ScoreColumns, places: Places | None) -
     logits = next(iter(outputs.values()))
     row_shape = logits.shape[1:]
     if is_of_label_sets(activation, row_shape):
-        thresholds = _list_thresholds(how, row_shape[0])
+        thresholds = list_thresholds(how, row_shape[0])
         return list_label_set_makers(logits, how.labels, thresholds, how.top_k)
     _refuse_thresholds(how)
     if is_of_tokens(activation, row_shape) and row_shape[0] == how.tokens:
@@ -186,18 +206,6 @@ def _list_of_logits(outputs: Arrays, how: ScoreColumns, places: Places | None) -
 
 def _no_places() -> Places:
     return Places(np.zeros(0, np.int64))
-
-
-def _list_thresholds(how: ScoreColumns, labels: int) -> np.ndarray:
-    """Return the threshold of each label, by its number."""
-    names = how.labels or tuple(map(str, range(labels)))
-    for name in how.thresholds:
-        if name not in names:
-            raise JobError(
-                f"postprocess.thresholds names {name!r}, which is no label of the model"
-                f"{nearest(name, names)}"
-            )
-    return np.array([how.thresholds.get(name, how.threshold) for name in names])
 
 
 def _refuse_thresholds(how: ScoreColumns) -> None:

@@ -1,14 +1,17 @@
 """Compare scores of faster settings with those of the reference, on the same rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from configs.tolerance import Tolerance
 from model_zoo.activations import sigmoid, softmax
+
+# One for all, or (labels,) where each label has its own.
+Threshold: TypeAlias = float | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,15 @@ def agreement(
     reference: Mapping[str, np.ndarray],
     actual: Mapping[str, np.ndarray],
     activation: str,
-    threshold: float = 0.5,
+    threshold: Threshold = 0.5,
 ) -> Agreement:
     """Compare outputs as the model gives them, before activation.
 
     Args:
         reference, actual: arrays (rows, *shape) by name.
         activation: what makes probabilities of them: `sigmoid`, `softmax` or `none`.
-        threshold: sigmoid: from this probability on, a row is of the second class.
+        threshold: sigmoid: from this probability on, a row is of the second class, or has a label;
+            of several labels (labels,) where each has its own.
     """
     outputs = []
     for name, expected in reference.items():
@@ -65,7 +69,12 @@ def agreement(
     if activation == "none":
         return _compare_vectors(outputs)
     # Only a single output can be made probabilities of.
-    return _compare_probabilities(outputs[0], activation, threshold)
+    (only,) = outputs
+    shape = next(iter(reference.values())).shape
+    if activation == "softmax" and len(shape) > 2:
+        only = _list_tokens(only, shape[-1])
+    found = _compare_probabilities(only, activation, threshold)
+    return replace(found, rows=shape[0])
 
 
 class _Output(NamedTuple):
@@ -73,6 +82,17 @@ class _Output(NamedTuple):
 
     expected: np.ndarray
     actual: np.ndarray
+
+
+def _list_tokens(output: _Output, classes: int) -> _Output:
+    """Return the logits of tokens (tokens of all rows, classes) of rows of them.
+
+    Zeros stand for padding, which agrees with padding and would hide what does not.
+    """
+    expected = output.expected.reshape(-1, classes)
+    actual = output.actual.reshape(-1, classes)
+    is_token = expected.any(axis=1) | actual.any(axis=1)
+    return _Output(expected[is_token], actual[is_token])
 
 
 def _compare_vectors(outputs: Sequence[_Output]) -> Agreement:
@@ -98,7 +118,7 @@ def _compare_vectors(outputs: Sequence[_Output]) -> Agreement:
 def _compare_probabilities(
     output: _Output,
     activation: str,
-    threshold: float,
+    threshold: Threshold,
 ) -> Agreement:
     activate = softmax
     if activation == "sigmoid":
@@ -107,8 +127,9 @@ def _compare_probabilities(
     actual = activate(output.actual)
     difference = _find_largest(expected - actual)
 
-    expected_labels = _choose_labels(expected, threshold)
-    labels = _choose_labels(actual, threshold)
+    is_of_sigmoid = activation == "sigmoid"
+    expected_labels = _choose_labels(expected, is_of_sigmoid, threshold)
+    labels = _choose_labels(actual, is_of_sigmoid, threshold)
     is_same = expected_labels == labels
     rows = len(expected)
     # The mean of no rows is not a number, and would agree less than any.
@@ -137,10 +158,12 @@ def _find_largest(values: np.ndarray) -> float:
     return float(sizes.max(initial=0.0))
 
 
-def _choose_labels(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """Return labels (rows,): whether the only probability reaches the threshold, or the best class."""
-    if probabilities.shape[1] == 1:
-        reached: np.ndarray = probabilities[:, 0] >= threshold
+def _choose_labels(
+    probabilities: np.ndarray, is_of_sigmoid: bool, threshold: Threshold
+) -> np.ndarray:
+    """Return whether each probability reaches its threshold (rows, labels), or the best class (rows,)."""
+    if is_of_sigmoid:
+        reached: np.ndarray = probabilities >= threshold
         return reached
     best = probabilities.argmax(axis=1)
     return np.asarray(best)

@@ -131,11 +131,15 @@ def list_deciding_values(job: ScoringJob, card: ModelCard) -> dict[str, Any]:
     # Of other activations the threshold decides nothing.
     if activation == "sigmoid":
         threshold = job.postprocess.threshold
-    return {
+    deciding = {
         "preprocess.steps": preprocess["steps"],
         "postprocess.activation": activation,
         "postprocess.threshold": threshold,
     }
+    # Only then: reports of older versions do not know the word.
+    if job.postprocess.thresholds:
+        deciding["postprocess.thresholds"] = dict(sorted(job.postprocess.thresholds.items()))
+    return deciding
 
 
 def default_batch_rows(card: ModelCard) -> int:

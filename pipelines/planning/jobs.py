@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Literal
 
 from configs.job import Job
 from configs.training import TrainingJob
+from model_zoo.evaluation.agreement import Threshold
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.table import AnyStep
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
+from transforms.score_columns import ScoreColumns, is_of_label_sets, list_thresholds
 
 # No type checker reads a table.
 if TYPE_CHECKING:
@@ -31,3 +33,19 @@ def choose_activation(job: ScoringJob, card: ModelCard) -> str:
     if wanted == "auto":
         return card.activation
     return wanted
+
+
+def choose_threshold(job: ScoringJob, card: ModelCard) -> Threshold:
+    """Return the probability from which on a row has a label; of each label where they differ.
+
+    Args:
+        job: the job.
+        card: its model's.
+    """
+    wanted = job.postprocess
+    row_shape = next(iter(card.outputs.values())).shape
+    if not wanted.thresholds or not is_of_label_sets(choose_activation(job, card), row_shape):
+        return wanted.threshold
+    labels = card.labels if wanted.labels is None else wanted.labels
+    how = ScoreColumns("sigmoid", labels, wanted.threshold, thresholds=wanted.thresholds)
+    return list_thresholds(how, row_shape[0])

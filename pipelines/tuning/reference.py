@@ -6,7 +6,7 @@ import numpy as np
 
 from configs.errors import InputError
 from model_zoo.arrays import Arrays, count_rows
-from model_zoo.evaluation.agreement import Agreement, agreement
+from model_zoo.evaluation.agreement import Agreement, Threshold, agreement
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Reference:
     scores: Arrays
     is_good: np.ndarray
     activation: str
-    threshold: float
+    threshold: Threshold
 
     @property
     def good_rows(self) -> int:
@@ -43,7 +43,7 @@ class Reference:
 def make_reference(
     scores: Arrays,
     activation: str,
-    threshold: float,
+    threshold: Threshold,
 ) -> Reference:
     """Return scores as what others are compared with.
 

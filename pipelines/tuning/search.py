@@ -17,6 +17,7 @@ from model_zoo.arrays import count_rows
 from model_zoo.engines.engine import choose_engine, find_engine
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Settings
+from model_zoo.evaluation.agreement import Threshold
 from model_zoo.scoring.devices import resolve_devices
 from pipelines.tuning.bench import SECONDS, Bench, Score, time_call
 from pipelines.tuning.calibration import make_mini_batches
@@ -50,7 +51,7 @@ class Tuning:
     bench: Bench
     tolerance: Tolerance
     activation: str
-    threshold: float
+    threshold: Threshold
     tell: Callable[[Measured], None]
     measured: list[Measured] = field(default_factory=list, init=False)
     _reference: Reference | None = field(default=None, init=False)

@@ -101,3 +101,26 @@ def test_of_several_outputs_the_worst_counts() -> None:
 def test_a_row_reaches_half_unless_another_threshold_is_said() -> None:
     a, b = np.array([0.0, -0.1, 0.1]), np.array([-0.1, 0.0, 0.2])
     assert agreement({"y": a}, {"y": b}, "sigmoid").label_agreement == 1 / 3
+
+
+def test_of_several_labels_each_is_one_that_may_differ() -> None:
+    """Of three labels of two rows the second row's last is lost; at a threshold of its own it is not."""
+    expected = np.array([[2.0, -2.0, 2.0], [2.0, 2.0, 0.1]])
+    actual = np.array([[2.0, -2.0, 2.0], [2.0, 2.0, -0.1]])
+    found = agreement({"y": expected}, {"y": actual}, "sigmoid")
+    assert (found.rows, found.label_agreement) == (2, 5 / 6)
+    thresholds = np.array([0.5, 0.5, 0.9])
+    found = agreement({"y": expected}, {"y": actual}, "sigmoid", thresholds)
+    assert found.label_agreement == 5 / 6 + 1 / 6
+
+
+def test_of_tokens_each_counts_and_padding_does_not() -> None:
+    expected = np.zeros((2, 5, 3), dtype=np.float32)
+    expected[0, :2] = [[0, 1, 2], [2, 1, 0]]
+    expected[1, :1] = [[0, 2, 1]]
+    actual = expected.copy()
+    actual[0, 1] = [0, 1, 2]
+    found = agreement({"y": expected}, {"y": actual}, "softmax")
+    assert (found.rows, found.label_agreement) == (2, pytest.approx(2 / 3))
+    best = [np.exp(values) / np.exp(values).sum() for values in ([2, 1, 0], [0, 1, 2])]
+    assert found.max_difference == pytest.approx(np.abs(best[0] - best[1]).max())
