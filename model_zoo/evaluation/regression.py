@@ -1,5 +1,6 @@
 """Compare predicted numbers with true ones: the usual figures, by scikit-learn, and as text."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,6 +8,9 @@ import numpy as np
 from sklearn import metrics
 
 from configs.errors import InputError
+
+# More fit no screen.
+_MOST_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,8 @@ def compare_numbers(truth: np.ndarray, predicted: np.ndarray) -> RegressionFigur
     """
     if not len(truth):
         raise InputError("there is no row to compare")
-    for what, numbers in (("true", truth), ("predicted", predicted)):
-        odd = int(np.count_nonzero(~np.isfinite(numbers)))
-        if odd:
-            raise InputError(
-                f"{odd} of {len(numbers)} {what} numbers are NaN or infinite; leave these rows out"
-            )
+    refuse_odd("true", truth)
+    refuse_odd("predicted", predicted)
     r2 = None
     # Without variance there is none to explain.
     if np.ptp(truth) > 0:
@@ -77,3 +77,97 @@ def compare_numbers(truth: np.ndarray, predicted: np.ndarray) -> RegressionFigur
         bias=float(differences.mean()),
         r2=r2,
     )
+
+
+@dataclass(frozen=True)
+class SeveralFigures:
+    """The figures of several numbers a row.
+
+    Attributes:
+        outputs: of each number, by its name.
+        mean: over the numbers; of R2 over those that have one.
+    """
+
+    outputs: dict[str, RegressionFigures]
+    mean: RegressionFigures
+
+    @classmethod
+    def of(cls, outputs: dict[str, RegressionFigures]) -> "SeveralFigures":
+        """Return the figures of these numbers, and their mean."""
+        figures = list(outputs.values())
+        explained = [one.r2 for one in figures if one.r2 is not None]
+        mean = RegressionFigures(
+            rows=figures[0].rows,
+            mean_absolute_error=_average([one.mean_absolute_error for one in figures]),
+            root_mean_squared_error=_average([one.root_mean_squared_error for one in figures]),
+            bias=_average([one.bias for one in figures]),
+            r2=_average(explained) if explained else None,
+        )
+        return cls(outputs, mean)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers, ready for JSON or YAML."""
+        outputs = {name: figures.as_dict() for name, figures in self.outputs.items()}
+        return {"mean": self.mean.as_dict(), "outputs": outputs}
+
+    def render(self) -> str:
+        """Return the figures as text; of many numbers those that are worst explained."""
+        shown = list(self.outputs.items())
+        lines = [self.mean.render(), ""]
+        if len(shown) > _MOST_SHOWN:
+            shown = sorted(shown, key=_rank_r2)[:_MOST_SHOWN]
+            lines.append(f"the {_MOST_SHOWN} of lowest R2 of {len(self.outputs)} (--json has all):")
+        width = max(len("output"), *(len(name) for name, _ in shown))
+        lines.append(f"{'output':<{width}}  mean abs. error  RMS error         bias       R2")
+        for name, figures in shown:
+            r2 = "undefined" if figures.r2 is None else f"{figures.r2:.4f}"
+            lines.append(
+                f"{name:<{width}}  {figures.mean_absolute_error:>15.6g}  "
+                f"{figures.root_mean_squared_error:>9.6g}  {figures.bias:>+11.6g}  {r2:>7}"
+            )
+        return "\n".join(lines)
+
+
+def compare_several(
+    truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]
+) -> SeveralFigures:
+    """Compare row by row, each number by itself.
+
+    Args:
+        truth, predicted: float64 (rows, numbers) of the same rows in the same order.
+        names: of the numbers.
+
+    Raises:
+        InputError: as `compare_numbers`, of any of them.
+    """
+    outputs = {}
+    for place, name in enumerate(names):
+        outputs[name] = compare_numbers(truth[:, place], predicted[:, place])
+    return SeveralFigures.of(outputs)
+
+
+def refuse_odd(what: str, numbers: np.ndarray) -> None:
+    """Refuse numbers that are none.
+
+    Args:
+        what: `true` or `predicted`.
+        numbers: float64 (rows,).
+
+    Raises:
+        InputError: one is NaN or infinite.
+    """
+    odd = int(np.count_nonzero(~np.isfinite(numbers)))
+    if odd:
+        raise InputError(
+            f"{odd} of {len(numbers)} {what} numbers are NaN or infinite; leave these rows out"
+        )
+
+
+def _average(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _rank_r2(named: tuple[str, RegressionFigures]) -> float:
+    _, figures = named
+    # What has none is no worse than any.
+    return np.inf if figures.r2 is None else figures.r2

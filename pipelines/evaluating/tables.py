@@ -23,31 +23,28 @@ Manifest: TypeAlias = Mapping[str, Any]
 
 
 def read_scores(
-    run: RunFolder, manifest: Manifest, key: str, prediction: str, probability: str
+    run: RunFolder, manifest: Manifest, wanted: Sequence[str], optional: Sequence[str]
 ) -> pa.Table:
-    """Return key, prediction, and (where the run has it) probability of every scored row.
+    """Return columns of every scored row.
 
     Args:
         run: a published run.
         manifest: its manifest.
-        key, prediction, probability: names of columns.
+        wanted: names of columns.
+        optional: names of columns that are read where the run has them.
 
     Raises:
         InputError: a column that the run does not have, a file that cannot be read, or no rows.
     """
-    types = {}
-    for column in manifest["schema"]:
-        name = column["name"]
-        types[name] = column["type"]
+    types = list_types(manifest)
     names = list(types)
-    for name in (key, prediction):
+    for name in wanted:
         if name not in types:
             hint = nearest(name, names)
             raise InputError(f"{run.published}: has no column {name!r}{hint}")
-    wanted = [key, prediction]
-    if probability in types:
-        wanted.append(probability)
-    declared = {name: _parse_declared(types[name]) for name in wanted}
+    read = [*wanted, *(name for name in optional if name in types)]
+    # A dict, as a column may be wanted for two reasons.
+    declared = {name: _parse_declared(types[name]) for name in read}
 
     tables = []
     for entry in manifest["files"]:
@@ -60,6 +57,11 @@ def read_scores(
     if not tables:
         raise InputError(f"{run.published}: has no scored rows to evaluate")
     return pa.concat_tables(tables)
+
+
+def list_types(manifest: Manifest) -> dict[str, str]:
+    """Return the published columns' types, as the manifest writes them, by name."""
+    return {column["name"]: column["type"] for column in manifest["schema"]}
 
 
 def read_table(url: str, columns: Types, dialect: CsvDialect) -> pa.Table:

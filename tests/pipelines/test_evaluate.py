@@ -14,30 +14,10 @@ import pytest
 
 from pipelines import evaluate
 from pipelines.cli.command_line import run_program
+from pipelines.evaluating.labels import to_scores
+from tests.support.published import publish
 
-FLAGS = ("--key", "id", "--label", "truth")
-
-
-def publish(
-    output: Path, *tables: pa.Table, format: str = "parquet", labels: tuple[str, ...] | None = None
-) -> None:
-    """A run as far as readers look at it: CURRENT, manifest, files."""
-    folder = output / "runs/r1"
-    (folder / "scored").mkdir(parents=True)
-    entries = []
-    for number, table in enumerate(tables):
-        path = folder / f"scored/part-{number}.{format}"
-        (pacsv.write_csv if format == "csv" else pq.write_table)(table, path)
-        entries.append({"path": f"scored/{path.name}", "rows": table.num_rows})
-    schema = [{"name": f.name, "type": str(f.type)} for f in tables[0].schema]
-    manifest = {
-        "files": entries,
-        "schema": schema,
-        "job": {"postprocess": {"labels": labels}},
-        "model": {},
-    }
-    (folder / "_manifest.json").write_text(json.dumps(manifest))
-    (output / "CURRENT").write_text("r1\n")
+FLAGS = ("--key", "id")
 
 
 def scores(ids: list[Any], labels: list[Any], probabilities: list[float] | None = None) -> pa.Table:
@@ -60,6 +40,8 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tup
     """Status, and the printed JSON or the error line."""
 
     def call(labels: str, *flags: str) -> tuple[int, Any]:
+        if "--label" not in flags:
+            flags = ("--label", "truth", *flags)
         status = run_program(
             evaluate.main,
             ["--output", str(tmp_path / "out"), "--labels", labels, *FLAGS, "--json", *flags],
@@ -307,7 +289,7 @@ def test_numbers_that_are_none_are_refused(
 ) -> None:
     publish(tmp_path / "out", scores([1, 2], ["a", "b"], [0.5, float("nan")]))
     words = truth(tmp_path / "w.parquet", [1, 2], ["a", "b"])
-    status, error = run(words, "--task", "regression")
+    status, error = run(words, "--task", "regression", "--prediction", "label")
     assert (status, "holds no numbers to compare" in error) == (3, True)
     numbers = truth(tmp_path / "n.parquet", [1, 2], [0.5, 1.5])
     status, error = run(numbers, "--prediction", "probability")
@@ -366,13 +348,13 @@ def test_an_order_that_does_not_know_all_labels_is_none(
 
 def test_probabilities_of_which_one_is_missing_give_no_auc() -> None:
     column = pa.chunked_array([pa.array([0.5, None])])
-    assert evaluate.to_scores(column, 2) is None
-    assert evaluate.to_scores(None, 2) is None
+    assert to_scores(column, 2) is None
+    assert to_scores(None, 2) is None
     whole = pa.chunked_array([pa.array([0.5, 0.25])])
-    assert evaluate.to_scores(whole, 3) is None
-    np.testing.assert_array_equal(evaluate.to_scores(whole, 2), [0.5, 0.25])
+    assert to_scores(whole, 3) is None
+    np.testing.assert_array_equal(to_scores(whole, 2), [0.5, 0.25])
     lists = pa.chunked_array([pa.array([[0.5, None], [0.25, 0.75]])])
-    np.testing.assert_array_equal(evaluate.to_scores(lists, 2), [[0.5, np.nan], [0.25, 0.75]])
+    np.testing.assert_array_equal(to_scores(lists, 2), [[0.5, np.nan], [0.25, 0.75]])
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "csv.zst"])

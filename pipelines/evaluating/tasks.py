@@ -1,0 +1,138 @@
+"""The tasks that are evaluated: each makes figures of predictions and labels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from model_zoo.evaluation.label_sets import LabelSetFigures, compare_label_sets
+from model_zoo.evaluation.metrics import Evaluation, evaluate, render
+from model_zoo.evaluation.ranking import RankingFigures, compare_rankings
+from model_zoo.evaluation.regression import (
+    RegressionFigures,
+    SeveralFigures,
+    compare_numbers,
+    compare_several,
+)
+from pipelines.evaluating.compared import Compared
+from pipelines.evaluating.label_sets import list_names, order_names, to_matrix
+from pipelines.evaluating.labels import (
+    list_known,
+    order_labels,
+    refuse_strangers,
+    to_scores,
+    to_text,
+    to_type_of,
+)
+from pipelines.evaluating.numbers import number_groups, to_numbers, to_wide_numbers
+
+
+class Figures(Protocol):
+    """What a comparison comes to."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+
+    def render(self) -> str:
+        """Return text for people."""
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Figures of one class a row."""
+
+    evaluation: Evaluation
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return self.evaluation.as_dict()
+
+    def render(self) -> str:
+        """Return text for people."""
+        return render(self.evaluation)
+
+
+def evaluate_classes(compared: Compared) -> ClassFigures:
+    """Compare a label a row.
+
+    Raises:
+        InputError: labels that no prediction could be.
+    """
+    predicted = next(iter(compared.predicted.values()))
+    labels = next(iter(compared.truth.values()))
+    classes = compared.question.classes
+    truth = to_text(to_type_of(labels, predicted.type)).to_pylist()
+    predicted_labels = to_text(predicted).to_pylist()
+    known = list_known(classes, compared.manifest)
+    refuse_strangers(truth, predicted_labels, known, compared.describe())
+    names = order_labels(truth, predicted_labels, classes, compared.manifest)
+    probabilities = to_scores(compared.probability, len(names))
+    return ClassFigures(evaluate(truth, predicted_labels, names, probabilities))
+
+
+def evaluate_label_sets(compared: Compared) -> LabelSetFigures:
+    """Compare any number of labels a row.
+
+    Raises:
+        InputError: labels that no prediction could be, or that are no lists.
+    """
+    question = compared.question
+    known = list_known(question.classes, compared.manifest)
+    predicted = list_names(compared.predicted, None, known)
+    truth = list_names(compared.truth, question.separator, known)
+    refuse_strangers(truth.names, predicted.names, known, compared.describe())
+    names = order_names(truth, predicted, known)
+    probabilities = None
+    # Theirs is the order of the model's labels, and of no others.
+    if compared.probability is not None and names == known:
+        probabilities = to_wide_numbers(compared.probability, compared.place)
+    return compare_label_sets(
+        to_matrix(truth, names), to_matrix(predicted, names), names, probabilities
+    )
+
+
+def evaluate_numbers(compared: Compared) -> RegressionFigures | SeveralFigures:
+    """Compare a number a row, or several, in columns of their own or in lists.
+
+    Raises:
+        InputError: columns that hold no numbers, or not as many.
+    """
+    pairs = zip(compared.truth.items(), compared.predicted.items(), strict=True)
+    figures: dict[str, RegressionFigures] = {}
+    for (label, labels), (prediction, predictions) in pairs:
+        of_label = f"{compared.question.labels}: {label!r}"
+        of_prediction = f"{compared.place}: {prediction!r}"
+        truth = to_wide_numbers(labels, of_label)
+        predicted = to_wide_numbers(predictions, of_prediction, like=truth)
+        if truth.shape[1] == 1:
+            figures[prediction] = compare_numbers(truth[:, 0], predicted[:, 0])
+            continue
+        names = [f"{prediction}[{place}]" for place in range(truth.shape[1])]
+        figures |= compare_several(truth, predicted, names).outputs
+    if len(figures) == 1:
+        return next(iter(figures.values()))
+    return SeveralFigures.of(figures)
+
+
+def evaluate_rankings(compared: Compared) -> RankingFigures:
+    """Compare a number a row with its true relevance, within each group.
+
+    Raises:
+        InputError: columns that hold no numbers, or rows without a group.
+    """
+    question = compared.question
+    ((label, labels),) = compared.truth.items()
+    ((prediction, predictions),) = compared.predicted.items()
+    return compare_rankings(
+        number_groups(compared.group, str(question.group)),
+        to_numbers(labels, f"{question.labels}: {label!r}"),
+        to_numbers(predictions, f"{compared.place}: {prediction!r}"),
+        question.k,
+    )
+
+
+TASKS: Mapping[str, Callable[[Compared], Figures]] = {
+    "classification": evaluate_classes,
+    "multi_label": evaluate_label_sets,
+    "regression": evaluate_numbers,
+    "ranking": evaluate_rankings,
+}
