@@ -30,11 +30,11 @@ def main(argv: Sequence[str]) -> int:
     """Evaluate as the command line says, and return the exit status."""
     arguments = _parse(argv)
     compared = read_compared(_to_question(arguments))
-    figures = TASKS[compared.task](compared)
-    text = make_harmless(figures.render())
+    found = TASKS[compared.task](compared)
+    text = make_harmless(found.render())
     if arguments.json:
-        figures_by_name = figures.as_dict()
-        text = json.dumps(figures_by_name, indent=1)
+        figures = found.as_dict()
+        text = json.dumps(figures, indent=1)
     write_result(text, "the metrics")
     return 0
 
