@@ -96,10 +96,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _parse_count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,10 @@ _CSV_EXAMPLE = "a field of source.csv=value, for example --csv delimiter=';'"
 # Of a package, whose predictions' type says too little, or too much: scores of rankings are numbers.
 _TOLD = ("multi_label", "regression", "ranking")
 _OF_NUMBERS = ("regression", "ranking")
+_NO_TOKENS = (
+    "labels of tokens and spans are not compared here, as each field has its own rules for half a "
+    "span; take them apart with DuckDB's unnest, or name another --prediction"
+)
 # The columns that are predictions where nobody names one.
 _USUAL: dict[str | None, tuple[str, ...]] = {
     "multi_label": ("labels", "classes"),
@@ -131,6 +135,8 @@ def _find_told_task(question: Question, manifest: Manifest) -> str | None:
         return question.task
     # Of other columns than the usual ones the package says nothing.
     task = manifest["model"].get("task")
+    if task == "tokens" and not question.prediction:
+        raise InputError(_NO_TOKENS)
     return task if task in _TOLD and not question.prediction else None
 
 
@@ -171,6 +177,8 @@ def _find_task(predicted: pa.DataType) -> str:
     is_list = types.is_list(predicted) or types.is_fixed_size_list(predicted)
     if is_list:
         of = predicted.value_type
+        if types.is_struct(of):
+            raise InputError(_NO_TOKENS)
         return "multi_label" if types.is_string(of) or types.is_integer(of) else "regression"
     is_amount = types.is_floating(predicted) or types.is_decimal(predicted)
     return "regression" if is_amount else "classification"

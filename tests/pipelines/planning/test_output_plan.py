@@ -21,6 +21,24 @@ def softmax_card(classes: int = 3) -> ModelCard:
     return make_card(outputs=outputs, activation="softmax", labels=[])
 
 
+def label_card(*labels: str) -> ModelCard:
+    outputs = {"logits": {"dtype": "float32", "shape": [3]}}
+    return make_card(outputs=outputs, activation="sigmoid", labels=list(labels))
+
+
+def token_card(activation: str = "softmax") -> ModelCard:
+    ids = {"dtype": "int64", "shape": [6]}
+    outputs = {"logits": {"dtype": "float32", "shape": [6, 3]}}
+    return make_card(
+        outputs=outputs, activation=activation, labels=[], inputs={"ids": ids, "m": ids}, mask="m"
+    )
+
+
+def number_card(task: str | None = "regression") -> ModelCard:
+    outputs = {"y": {"dtype": "float32", "shape": [2]}}
+    return make_card(outputs=outputs, activation="none", labels=["price", "weight"], task=task)
+
+
 def plan_of(folder: Path, card: ModelCard, **postprocess: Any) -> OutputPlan:
     job = make_job(folder, **CARRIED, postprocess=postprocess)
     return plan_output(job, card, "digest", SCHEMA)
@@ -36,6 +54,15 @@ def plan_of(folder: Path, card: ModelCard, **postprocess: Any) -> OutputPlan:
         (softmax_card(), {"labels": ["a", "b", "c"]}, ("probability", "label")),
         (softmax_card(), {"labels": ["a", "b", "c"], "top_k": 3}, ("probability", "label", "top_labels", "top_probabilities")),
         (make_card(), {"keep": ["class"]}, ("class",)),
+        (make_card(), {"top_k": 2}, ("probability", "label", "top_labels", "top_probabilities")),
+        (label_card("a", "b", "c"), {}, ("labels", "probabilities")),
+        (label_card(), {}, ("classes", "probabilities")),
+        (label_card("a", "b", "c"), {"top_k": 2}, ("labels", "probabilities", "top_labels", "top_probabilities")),
+        (token_card(), {}, ("tokens",)),
+        (token_card("none"), {}, ("logits",)),
+        (number_card(), {}, ("price", "weight")),
+        # Older packages have labels that say nothing.
+        (number_card(None), {}, ("y",)),
     ],
 )  # fmt: skip
 def test_a_job_that_names_no_score_columns_gets_those_that_say_most(
@@ -61,6 +88,13 @@ def test_files_say_which_model_made_them_and_store_repeated_texts_once(tmp_path:
         (make_card(), {"labels": ["a"]}, "labels must name 2 classes for this model, got 1"),
         (softmax_card(), {"labels": ["a", "b"]}, "labels must name 3 classes for this model, got 2"),
         (softmax_card(), {"top_k": 4}, "top_k must be <= 3, the model's classes, got 4"),
+        (make_card(), {"top_k": 3}, "top_k is 3, but the model has 2 classes"),
+        (make_card(), {"thresholds": {"a": 0.1}}, "thresholds is for a sigmoid over several labels"),
+        (label_card("a", "b", "c"), {"labels": ["a", "b"]}, "labels must name 3 classes for this model, got 2"),
+        (label_card("a", "b", "c"), {"thresholds": {"d": 0.1}}, "thresholds names 'd', which is no label"),
+        (label_card("a", "b", "c"), {"top_k": 4}, "top_k must be <= 3"),
+        (token_card(), {"keep": ["spans"]}, "'spans', which are places in a text"),
+        (number_card(), {"labels": ["a"]}, "labels names 1 numbers, and the model gives (2,) a row"),
         (make_card(), {"rename": {"probabilty": "p"}}, "names 'probabilty', which postprocess.keep does not; did you mean"),
         (make_card(), {"dtypes": {"probability": "double"}, "rename": {"probability": "p"}}, "names 'probability', which is not a score column"),
         (make_card(), {"sort_by": ["nope desc"]}, "sort_by names column 'nope'; the output has id, n, t, d, probability, label"),
@@ -113,3 +147,17 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path: Path) -> None:
         plan_output(csv, make_card(), "digest", schema)
     parquet = make_job(tmp_path, source=source)
     assert plan_output(parquet, make_card(), "digest", schema).file_format.format == "parquet"
+
+
+def test_outputs_keep_their_shape_and_runs_that_write_such_are_told_apart(tmp_path: Path) -> None:
+    """Older versions wrote them flat, under the id that the run has without this."""
+    plan = plan_of(tmp_path, token_card("none"))
+    assert str(plan.file_format.schema.field("logits").type).count("list") == 2
+    assert plan.nested == ("logits",)
+    outputs = {
+        "grid": {"dtype": "float32", "shape": [4, 3]},
+        "y": {"dtype": "float32", "shape": [4]},
+    }
+    both = plan_of(tmp_path, make_card(outputs=outputs, activation="none", labels=[]))
+    assert both.nested == ("grid",)
+    assert plan_of(tmp_path, make_card()).nested == ()

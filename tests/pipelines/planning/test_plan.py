@@ -96,3 +96,4 @@ def test_a_run_s_id_has_16_digits_whatever_the_order_of_a_job_s_keys() -> None:
     assert ids[0] == ids[1]
     assert len(ids[0]) == 16
     assert ids[0] != make_run_id(forward, "d", {"dtype": "bfloat16"}, ())
+    assert ids[0] != make_run_id(forward, "d", {"dtype": "float32"}, (), ("logits",))
