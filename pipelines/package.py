@@ -31,6 +31,7 @@ from pipelines.packing.network_packing import pack
 from pipelines.packing.packed import Packed
 from pipelines.packing.pictures import add_image_step
 from pipelines.packing.sample import read_sample
+from pipelines.packing.sample_files import take_sample
 
 _TEXT_FLAGS = (
     "name",
@@ -59,8 +60,8 @@ def main(argv: Sequence[str]) -> int:
     job = load(PackagingJob[AnyStep], arguments.config, _list_overrides(arguments))
     # Last, so that a file that happens to lie there takes no library's place.
     sys.path.append(str(Path.cwd()))
-    read = read_sample(job.sample)
-    sample = read.rows
+    taken = take_sample(job)
+    job, sample = taken.job, taken.table
     expected = read_sample([job.expected]).rows if job.expected is not None else None
     weights = None
     settings: tuple[str, ...] = ()
@@ -71,11 +72,11 @@ def main(argv: Sequence[str]) -> int:
     elif job.network:
         job, settings = add_image_step(job)
     if job.converted is None:
-        packed = pack(job, sample, expected, weights)
+        packed = pack(job, sample, expected, weights, taken.reading)
     else:
-        packed = pack_graph(job, sample, expected)
+        packed = pack_graph(job, sample, expected, taken.reading)
     if not arguments.quiet:
-        for note in read.notes:
+        for note in taken.notes:
             say(f"sample     {note}")
         for note in settings:
             say(f"settings   {note}")
@@ -185,7 +186,7 @@ def _add_model(add: Add) -> None:
     add("--torchscript", metavar="FILE", help="a TorchScript program of torch.jit.save: .pt")
     trust = "read a pickle of --sklearn, --exported, --torchscript: it may run what is in the file"
     add("--trust_this_file", action="store_true", help=trust)
-    sample = "rows as the nightly job will have them, Parquet or CSV; may be repeated"
+    sample = "rows as the nightly job will have them: Parquet, CSV, or a folder of pictures"
     add("--sample", action="append", metavar="PATH", help=sample)
     folder = "a model as transformers and sentence-transformers save it, instead of --network"
     add("--huggingface", metavar="FOLDER", help=folder)

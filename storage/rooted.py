@@ -19,7 +19,7 @@ from configs.errors import InputError, RowError
 from storage.client_errors import plain_errors
 from storage.inputs import describe_file, describe_stat
 from storage.object_stores import is_object_store, locate
-from storage.retries import retried
+from storage.retries import is_transient, retried
 
 # The longest path that a disk takes; a key of a store is shorter.
 _MOST_CHARACTERS = 4_096
@@ -29,6 +29,8 @@ _VERSION = re.compile(r"\?versionId=|#\d+$")
 # What is not a letter of a name in the address of a web server, and in chains of fsspec.
 _OF_ADDRESSES = frozenset("%?#")
 _SHOWN_CHARACTERS = 300
+# Folders whose places are kept, so that files side by side are not looked for from the root on.
+_MOST_FOLDERS = 1_000
 # What a disk says of a file itself. All else may pass (a mount that is gone), and what passes must
 # not decide which rows are scored.
 _OF_A_FILE = frozenset(
@@ -74,6 +76,18 @@ class FileRoot:
         self.is_local = isinstance(self._fs, LocalFileSystem)
         # Once: the job declares the root, and may do so by a link.
         self._real = os.path.realpath(self._path) if self.is_local else ""
+        self._folders: dict[str, str] = {}
+
+    def refuse_missing(self) -> None:
+        """Refuse a root that is not there: every row would be rejected for it.
+
+        Raises:
+            InputError: it is no folder of this machine's disk; a store has no folders.
+        """
+        if self.is_local and not os.path.isdir(self._real):
+            raise InputError(
+                f"root {self.url}: there is no such folder; name the one that all files are below"
+            )
 
     def find_name(self, text: str) -> str:
         """Return the name below the root that a row's text means.
@@ -101,8 +115,6 @@ class FileRoot:
         self._refuse_address(name, parts)
         return "/".join(parts)
 
-    @retried
-    @plain_errors()
     def describe(self, name: str) -> RootedFile:
         """Return a file as it is now.
 
@@ -114,9 +126,19 @@ class FileRoot:
             OSError: it cannot be looked at.
         """
         if self.is_local:
-            found = os.stat(self._resolve(name))
-            _refuse_no_file(found.st_mode)
-            return RootedFile(name, found.st_size, describe_stat(found))
+            # To be ready to try again costs more than to look at a file.
+            try:
+                return self._describe_local(name)
+            except OSError as error:
+                if not is_transient(error):
+                    raise
+        return self._describe_again(name)
+
+    @retried
+    @plain_errors()
+    def _describe_again(self, name: str) -> RootedFile:
+        if self.is_local:
+            return self._describe_local(name)
         info = self._fs.info(self._locate(name))
         if info["type"] != "file":
             raise RowError("is a folder")
@@ -189,6 +211,24 @@ class FileRoot:
 
     def _locate(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}"
+
+    def _describe_local(self, name: str) -> RootedFile:
+        found = self._look_at(name)
+        _refuse_no_file(found.st_mode)
+        return RootedFile(name, found.st_size, describe_stat(found))
+
+    def _look_at(self, name: str) -> Any:
+        """Return what the system says of a local file, for a hundred thousand of them in some seconds."""
+        folder, _, last = name.rpartition("/")
+        if folder not in self._folders:
+            if len(self._folders) >= _MOST_FOLDERS:
+                self._folders.clear()
+            # As it was a moment ago: whoever reads the file looks again.
+            self._folders[folder] = self._resolve(folder)
+        found = os.lstat(f"{self._folders[folder]}/{last}")
+        if stat.S_ISLNK(found.st_mode):
+            return os.stat(self._resolve(name))
+        return found
 
     def _resolve(self, name: str) -> str:
         """Return where a local file really is.

@@ -39,7 +39,7 @@ from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.packed import Packed
 from pipelines.packing.proof import Content, prove, refuse_standing
 from pipelines.packing.scores import ScoredAs, describe_scores
-from pipelines.packing.starter_job import write_package_and_job
+from pipelines.packing.starter_job import AS_IT_IS, Reading, write_package_and_job
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow")
@@ -48,7 +48,10 @@ _SMOKE_TOLERANCE = 1e-5
 
 
 def pack_graph(
-    job: PackagingJob[AnyStep], sample: pa.Table, expected: pa.Table | None = None
+    job: PackagingJob[AnyStep],
+    sample: pa.Table,
+    expected: pa.Table | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> Packed:
     """Write the package, and prove it on the sample against the library that trained the model.
 
@@ -56,6 +59,7 @@ def pack_graph(
         job: the job, which names a model that is kept as a graph.
         sample: rows as the nightly job will have them.
         expected: the author's own scores of these rows.
+        reading: how the sample was read.
 
     Raises:
         JobError: what cannot be found out, all of it that is known by then.
@@ -78,7 +82,7 @@ def pack_graph(
     content = _make_content(job, contract, prepared, outputs, scored_as, converted)
     difference = prove(content, (), prepared.inputs, wanted, converted.finish)
     notes_of_expected = check_expected(job, expected, rows, outputs, scored_as)
-    written = write_package_and_job(job, content, sample.schema)
+    written = write_package_and_job(job, content, sample.schema, reading)
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,

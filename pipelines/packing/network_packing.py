@@ -50,7 +50,7 @@ from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.packed import Packed
 from pipelines.packing.proof import Content, prove, refuse_standing
 from pipelines.packing.scores import ScoredAs, describe_scores
-from pipelines.packing.starter_job import write_package_and_job
+from pipelines.packing.starter_job import AS_IT_IS, Reading, write_package_and_job
 from pipelines.packing.state import Weights, load_weights, read_weights
 from pipelines.training.held_out import to_parquet
 
@@ -73,6 +73,7 @@ def pack(
     sample: pa.Table,
     expected: pa.Table | None = None,
     weights: Weights | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> Packed:
     """Write the package, and prove it on the sample.
 
@@ -81,6 +82,7 @@ def pack(
         sample: rows as the nightly job will have them.
         expected: the author's own scores of these rows.
         weights: of the network, in place of those in the job's file.
+        reading: how the sample was read.
 
     Raises:
         JobError: what cannot be found out, all of it that is known by then.
@@ -102,7 +104,7 @@ def pack(
     content = _make_content(job, network, contract, called, scored_as)
     difference = prove(content, _list_modules(job), prepared.inputs, called.outputs)
     notes_of_expected = check_expected(job, expected, prepared.rows, called.outputs, scored_as)
-    written = write_package_and_job(job, content, sample.schema)
+    written = write_package_and_job(job, content, sample.schema, reading)
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,

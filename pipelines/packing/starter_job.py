@@ -1,6 +1,7 @@
 """A job that scores the sample with the package as it stands, to begin from."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 import sys
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from model_zoo.architectures.builders import is_users_own
 from model_zoo.architectures.users_own import module_of
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.function import Function
+from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.proof import Content
 from pipelines.packing.sample import is_csv_sample
@@ -25,6 +27,23 @@ _HEAD = (
 )
 # Labels that tell tokens which begin an entity from those that go on with it.
 _SPAN_TAGS = ("B-", "I-")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the sample was read.
+
+    Attributes:
+        source: fields of the job's source.
+        steps: of the job, which read files.
+    """
+
+    source: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[LoadFile, ...] = ()
+
+
+# Whatever pipelines.score reads when it is told nothing.
+AS_IT_IS = Reading()
 
 
 class Written(NamedTuple):
@@ -42,7 +61,7 @@ class Written(NamedTuple):
 
 
 def write_package_and_job(
-    job: PackagingJob[AnyStep], content: Content, sample: pa.Schema
+    job: PackagingJob[AnyStep], content: Content, sample: pa.Schema, reading: Reading
 ) -> Written:
     """Write the package, and beside it a job that scores the sample.
 
@@ -50,6 +69,7 @@ def write_package_and_job(
         job: the packaging job.
         content: of the package.
         sample: names and types of its columns.
+        reading: how the sample was read.
 
     Raises:
         JobError: one of them cannot be written; the same command can be tried again.
@@ -60,7 +80,7 @@ def write_package_and_job(
     types = {field.name: str(field.type) for field in sample}
     # Its files are not described yet, and say nothing of the job.
     card = ModelCard.model_validate({**content.card, "files": {}})
-    text = _HEAD.format(command=command) + _make_job(job, card, content.steps, types)
+    text = _HEAD.format(command=command) + _make_job(job, card, content.steps, types, reading)
     try:
         digest = _write_both(starter, text, job.output, content)
     except OSError as error:
@@ -100,22 +120,30 @@ def _make_job(
     card: ModelCard,
     steps: tuple[AnyStep, ...],
     types: Mapping[str, str],
+    reading: Reading,
 ) -> str:
     modules = sorted({step.module for step in steps if isinstance(step, Function)})
     source: dict[str, Any] = {"paths": [_absolute(url) for url in job.sample]}
+    source |= reading.source
     # A CSV file tells no types; the contract has those of the model's columns.
     if is_csv_sample(job.sample):
         source["format"] = "csv"
         if job.key is not None:
             source["types"] = {job.key: types[job.key]}
-    if job.key is not None:
+    is_known = reading.source.get("format") == "files" and job.key == "path"
+    if job.key is not None and not is_known:
         source["key"] = job.key
     model: dict[str, Any] = {"package": _absolute(job.output)}
     if is_users_own(job.network):
         model["modules"] = [module_of(job.network)]
     fields: dict[str, Any] = {"name": card.name, "source": source}
+    preprocess: dict[str, Any] = {}
+    if reading.steps:
+        preprocess["steps"] = [step.model_dump(exclude_defaults=True) for step in reading.steps]
     if modules:
-        fields["preprocess"] = {"modules": modules}
+        preprocess["modules"] = modules
+    if preprocess:
+        fields["preprocess"] = preprocess
     fields["model"] = model
     postprocess = _list_choices(card, steps)
     if postprocess:

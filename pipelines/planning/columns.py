@@ -56,10 +56,15 @@ def plan_columns(
     contract = _parse_contract(card)
     types = _add_declared_types(contract, source.types)
     carried = set(source.carried)
-    made = {step.into for step in job.preprocess.steps if isinstance(step, LoadFile)}
+    loads = [step for step in job.preprocess.steps if isinstance(step, LoadFile)]
+    made = {step.into for step in loads}
+    # Where files tell no types, it is what a path can only be.
+    paths = {step.column for step in loads} if needs_types else set()
     columns = []
     for name in list_columns(job, card):
         dtype = types.get(name)
+        if dtype is None and name in paths:
+            dtype = pa.string()
         if dtype is None and needs_types and name not in made:
             kind = source.format.upper()
             raise JobError(

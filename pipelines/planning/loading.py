@@ -93,6 +93,8 @@ def list_files(format: Format, units: tuple[WorkUnit, ...], shards: Sequence[Sha
             _list_members(unit, folders[unit.shard], format.content, writer)
     else:
         roots = {load.into: FileRoot(load.root) for load in format.loads}
+        for root in roots.values():
+            root.refuse_missing()
         for unit in units:
             _list_named(unit, format, roots, writer)
     with_digests = tuple(replace(unit, files=writer.find_digest(unit.index)) for unit in units)

@@ -234,13 +234,20 @@ def test_what_makes_no_sense_is_refused(case: str, tmp_path: Path) -> None:
     assert outcome.error.count("\n") == 1
 
 
-def test_a_chain_of_addresses_is_no_root(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "photos", 2)
+@pytest.mark.parametrize(
+    ("root", "words", "status"),
+    [
+        ("zip://x::a.zip", "root zip://x::a.zip: a chain of addresses", 2),
+        ("nosuch://photos", "root nosuch://photos: Protocol not known", 2),
+        ("/nowhere", "root /nowhere: there is no such folder", 3),
+    ],
+)
+def test_what_is_no_root_is_refused(root: str, words: str, status: int, tmp_path: Path) -> None:
     job = write_table_job(tmp_path, ["even/000.png"])
     fields = json.loads(job.read_text())
-    fields["preprocess"]["steps"][0]["root"] = "zip://x::/tmp/a.zip"
+    fields["preprocess"]["steps"][0]["root"] = root
     job.write_text(json.dumps(fields))
-    run_job(job).refused("root zip://x::/tmp/a.zip: a chain of addresses", status=2)
+    run_job(job).refused(words, status=status)
 
 
 def test_an_unreadable_file_costs_its_row(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ COMPLETE = [
     {"step": "stack", "columns": ["a", "b"], "into": "x"},
     {"step": "image", "column": "a", "into": "x", "height": 8, "width": 8},
     {"step": "function", "function": "package.module:f"},
+    {"step": "load_file", "column": "a", "into": "x", "root": "photos"},
 ]
 
 
