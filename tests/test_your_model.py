@@ -26,6 +26,7 @@ _NEEDS = {
     "LightGBM": "lightgbm",
     "Thirty columns": "xgboost",
     "torchvision": "torchvision",
+    "pictures": "torchvision",
     "timm": "timm",
     "torch_geometric": "torch_geometric",
     "Hugging Face": "transformers",
