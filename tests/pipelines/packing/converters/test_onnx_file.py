@@ -138,7 +138,7 @@ def test_lists_and_their_mask_reach_a_graph_in_its_own_length_and_dtypes(tmp_pat
     random = np.random.default_rng(0)
     events = [random.normal(size=random.integers(0, 6)).tolist() for _ in range(50)]
     packed = pack_file(
-        tmp_path, "onnx", file, pd.DataFrame({"events": events}), activation="none", columns=("events",),
+        tmp_path, "onnx", file, pd.DataFrame({"events": events}), activation="none", columns=["events"],
         inputs={"events": "events", "mask": "events_mask"},
     )  # fmt: skip
     assert packed.card.inputs["mask"].dtype == "bool"
