@@ -126,7 +126,7 @@ def _make_job(
     source: dict[str, Any] = {"paths": [_absolute(url) for url in job.sample]}
     source |= reading.source
     # A CSV file tells no types; the contract has those of the model's columns.
-    if is_csv_sample(job.sample):
+    if not reading.source and is_csv_sample(job.sample):
         source["format"] = "csv"
         if job.key is not None:
             source["types"] = {job.key: types[job.key]}
