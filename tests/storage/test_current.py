@@ -76,6 +76,22 @@ def test_readers_that_have_nothing_to_stay_with_are_led_on(content: bytes, tmp_p
     assert (tmp_path / "current").resolve() == tmp_path / "runs/one/scored"
 
 
+@pytest.mark.parametrize("manifest", ["_manifest.json", "manifest.json"])
+@pytest.mark.parametrize("stray", [None, "scored/part-9.parquet"])
+def test_the_link_leads_to_the_parts_of_an_earlier_version(
+    manifest: str, stray: str | None, tmp_path: Path
+) -> None:
+    run = RunFolder(str(tmp_path), "one")
+    names = [manifest, "part-0.parquet"]
+    for name in names if stray is None else [*names, stray]:
+        files.create(f"{run.published}/{name}", b"{}")
+    make_current(run, at(0))
+    assert os.readlink(tmp_path / "current") == "runs/one"
+    make_current(published(tmp_path, "two"), at(1))
+    make_current(run, at(2))
+    assert os.readlink(tmp_path / "current") == "runs/one"
+
+
 def test_a_plan_is_later_than_what_decided_current_whatever_the_clocks_say(tmp_path: Path) -> None:
     before = datetime.now(UTC)
     assert before <= take_plan_time(str(tmp_path)) <= datetime.now(UTC)

@@ -5,6 +5,7 @@ worker that wakes up late cannot put other content under it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 import errno
 from functools import partial
@@ -18,7 +19,6 @@ from storage.layout import (
     FORMER_REJECTED,
     REJECTED,
     RunFolder,
-    find_scored,
     refuse_link,
 )
 from storage.output_names import PART_PREFIX, SCORED, is_part
@@ -138,18 +138,6 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
         if is_part(base_name) and name not in listed:
             url = files.join(run.published, name)
             files.remove(url)
-    _remove_empty_scored(run, manifest)
-
-
-def _remove_empty_scored(run: RunFolder, manifest: Mapping[str, Any]) -> None:
-    """Remove the folder of scored rows from the run of an earlier version, which has none.
-
-    So that no reader is led there.
-    """
-    is_wanted = find_scored(run, manifest) == run.scored
-    if is_wanted or files.list_names(run.scored):
-        return
-    files.remove(run.scored)
 
 
 def _name_scored(parts: Sequence[WrittenPart]) -> Iterator[Move]:
@@ -204,8 +192,8 @@ def _give_name(run: RunFolder, move: Move) -> Entry:
     try:
         files.move(stored, published)
     except FileNotFoundError:
-        # Where an earlier version, which was killed, has begun to publish this run.
-        files.move(_locate_former(run, move), published)
+        if not _take_up_former(run, move):
+            raise
     file = move.file
     return {
         "path": move.name,
@@ -213,6 +201,20 @@ def _give_name(run: RunFolder, move: Move) -> Entry:
         "bytes": file.bytes,
         "sha256": file.sha256,
     }
+
+
+def _take_up_former(run: RunFolder, move: Move) -> bool:
+    """Give a file its name that an earlier version named, which was killed before its manifest stood.
+
+    Tell whether the file is there.
+    """
+    former = _locate_former(run, move)
+    refuse_link(run, former, PublishError)
+    # The former name stays until a manifest stands: that version may still be at work.
+    with suppress(FileNotFoundError):
+        files.link_or_copy(former, _locate_published(run, move))
+    # Another launcher may have been faster, and have removed the former name.
+    return files.exists(_locate_published(run, move))
 
 
 def _forget_units_without_files(run: RunFolder, moves: Sequence[Move]) -> None:
