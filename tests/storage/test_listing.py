@@ -67,6 +67,38 @@ def test_a_plain_folder_with_files_that_the_pattern_does_not_name_is_refused_or_
     assert [path.removeprefix("b/x/") for path in left_out] == ["_SUCCESS"]
 
 
+RUN = ("run/_manifest.json", "run/_rejected/part-0.x", "run/scored/part-0.x")
+
+
+@pytest.mark.parametrize("pattern", ["/run", "/run/", "/run/*", "/run/**", "/run/**/*.x"])
+def test_the_scored_rows_of_a_run_are_read_with_its_folder(pattern: str, folder: str) -> None:
+    write(folder, *RUN, "run/scored/dt=1/part-1.x")
+    taken, _ = list_inputs(f"{folder}{pattern}")
+    parts = ["dt=1/part-1.x", "part-0.x"]
+    assert [file.url for file in taken] == [f"{folder}/run/scored/{name}" for name in parts]
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        ("run/part-0.x", "run/scored"),
+        ("run/late/p.x", "run/late"),
+        ("run/scored/late/p.x", "run/scored/late"),
+    ],
+)
+def test_no_other_folder_of_a_run_is(path: str, refused: str, folder: str) -> None:
+    """Nor one of that name beside the parts of an earlier version's run, which are all that it scored."""
+    write(folder, *RUN, path)
+    with pytest.raises(InputError, match=f"{refused}: is a folder with files"):
+        list_inputs(f"{folder}/run")
+
+
+def test_a_folder_called_scored_is_a_run_s_only_beside_a_manifest(folder: str) -> None:
+    write(folder, "run/scored/part-0.x")
+    with pytest.raises(InputError, match="run/scored: is a folder with files"):
+        list_inputs(f"{folder}/run")
+
+
 def test_a_plain_folder_without_a_file_is_nothing(folder: str) -> None:
     write(folder, "a.x", "b/_temporary/c.x")
     assert names(folder) == (["a.x"], ["b/_temporary"])
