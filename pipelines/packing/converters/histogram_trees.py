@@ -15,13 +15,13 @@ def is_of_histograms(estimator: Any) -> bool:
     return type(estimator).__name__.startswith("HistGradientBoosting")
 
 
-def make_histogram_graph(estimator: Any, output: str, url: str) -> Any:
+def make_histogram_graph(estimator: Any, output: str, what: str) -> Any:
     """Return the graph of the trees, from `x` to logits or a prediction.
 
     Args:
         estimator: fitted.
         output: name of the graph's output.
-        url: of the file, for messages.
+        what: the model, for messages.
 
     Raises:
         JobError: it splits on categories.
@@ -32,7 +32,7 @@ def make_histogram_graph(estimator: Any, output: str, url: str) -> Any:
             nodes = predictor.nodes
             if nodes["is_categorical"].any():
                 raise JobError(
-                    f"sklearn {url}: its trees split on categories (categorical_features), which are "
+                    f"{what}: its trees split on categories (categorical_features), which are "
                     "not taken; encode them, with OrdinalEncoder for example"
                 )
             trees.append((target, _read_tree(nodes)))

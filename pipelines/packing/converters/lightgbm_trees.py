@@ -11,7 +11,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract import choose_columns
 from pipelines.packing.converted import Activation, Converted, import_library
-from pipelines.packing.converters.trees import Forest, Node, choose_features, find_file
+from pipelines.packing.converters.trees import Forest, Node, TreeGraph, choose_features, find_file
 
 _READ = "import lightgbm; lightgbm.Booster(model_file=path)"
 # LightGBM takes smaller values for 0 before it asks any tree (kZeroThreshold, written in float32), and
@@ -50,44 +50,65 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     url = str(job.lightgbm)
     path = find_file("lightgbm", url, _READ)
     booster = lightgbm.Booster(model_file=str(path))
-    model = booster.dump_model()
-    activation, is_log, factor = _read_objective(model, url)
-    names = model["feature_names"]
+    names = booster.feature_name()
     # Column_0, Column_1, ... are names that LightGBM gives, and no table has.
     is_named = not all(name == f"Column_{number}" for number, name in enumerate(names))
     seen = choose_columns(job, sample)
     columns = choose_features(names if is_named else None, seen, len(names))
-    forest = _read_forest(model, url, factor)
-    output = "prediction" if activation == "none" else "margin"
+    trees = make_graph(booster, "margin", f"lightgbm {url}")
+    is_margin = trees.activation != "none"
 
     def predict(rows: pa.Table, inputs: Arrays) -> Arrays:
-        found = booster.predict(inputs["x"], raw_score=activation != "none")
-        return {output: np.asarray(found) * factor}
+        found = booster.predict(inputs["x"], raw_score=is_margin)
+        return {trees.output: np.asarray(found) * trees.factor}
 
     return Converted(
-        graph=forest.make_graph(len(columns), [0.0] * forest.classes, output, is_log),
+        graph=trees.graph,
         dtypes={"x": "float64"},
         native=predict,
         library="LightGBM",
         columns=columns,
         inputs={"x": columns},
         takes_missing=frozenset(columns),
-        activation=activation,
-        notes=(
-            f"{len(forest.trees):,} trees of objective {model.get('objective', 'of your own')}, "
-            "compared in float64 as LightGBM does",
-        ),
+        activation=trees.activation,
+        notes=(trees.note,),
     )
 
 
-def _read_objective(model: Any, url: str) -> tuple[Activation, bool, float]:
+def make_graph(booster: Any, margin: str, what: str) -> TreeGraph:
+    """Return the graph of a Booster.
+
+    Args:
+        booster: of LightGBM.
+        margin: name of the output where it is logits.
+        what: the model, for messages.
+
+    Raises:
+        JobError: its trees do more than ONNX can say.
+    """
+    model = booster.dump_model()
+    activation, is_log, factor = _read_objective(model, what)
+    forest = _read_forest(model, what, factor)
+    output = "prediction" if activation == "none" else margin
+    begin = [0.0] * forest.classes
+    objective = model.get("objective", "of your own")
+    return TreeGraph(
+        graph=forest.make_graph(booster.num_feature(), begin, output, is_log),
+        activation=activation,
+        output=output,
+        note=f"{len(forest.trees):,} trees of objective {objective}, compared in float64 as LightGBM does",
+        factor=factor,
+    )
+
+
+def _read_objective(model: Any, what: str) -> tuple[Activation, bool, float]:
     """Return activation, whether sums are logarithms, and what they are multiplied with."""
     # An objective of the author's own has no name, and LightGBM gives the sums.
     words = model.get("objective", "regression").split()
     name = words[0]
     if name not in _OBJECTIVES or "sqrt" in words:
         raise JobError(
-            f"lightgbm {url}: objective {' '.join(words)} is not known here; "
+            f"{what}: objective {' '.join(words)} is not known here; "
             f"there are {sorted(_OBJECTIVES)}"
         )
     activation, is_log = _OBJECTIVES[name]
@@ -98,10 +119,10 @@ def _read_objective(model: Any, url: str) -> tuple[Activation, bool, float]:
     return activation, is_log, factor
 
 
-def _read_forest(model: Any, url: str, factor: float) -> Forest:
+def _read_forest(model: Any, what: str, factor: float) -> Forest:
     if model.get("pandas_categorical"):
         raise JobError(
-            f"lightgbm {url}: was trained on columns of type category, which are not taken; "
+            f"{what}: was trained on columns of type category, which are not taken; "
             "train it on columns that are encoded (categorical_feature takes codes)"
         )
     classes = model["num_tree_per_iteration"]
@@ -109,22 +130,20 @@ def _read_forest(model: Any, url: str, factor: float) -> Forest:
     if model["average_output"]:
         factor /= len(trees) // classes
     read = [
-        (number % classes, _read_tree(tree["tree_structure"], url, factor))
+        (number % classes, _read_tree(tree["tree_structure"], what, factor))
         for number, tree in enumerate(trees)
     ]
     return Forest("float64", read, classes, zero_up_to=_ZERO)
 
 
-def _read_tree(part: Any, url: str, factor: float) -> Node | float:
+def _read_tree(part: Any, what: str, factor: float) -> Node | float:
     """Return a tree, which LightGBM never makes deeper than Python's stack."""
     if "leaf_value" in part:
         if "leaf_coeff" in part:
-            raise JobError(
-                f"lightgbm {url}: its leaves are linear models; train without linear_tree"
-            )
+            raise JobError(f"{what}: its leaves are linear models; train without linear_tree")
         return float(part["leaf_value"]) * factor
-    left = _read_tree(part["left_child"], url, factor)
-    right = _read_tree(part["right_child"], url, factor)
+    left = _read_tree(part["left_child"], what, factor)
+    right = _read_tree(part["right_child"], what, factor)
     column = part["split_feature"]
     if part["decision_type"] == "==":
         members = tuple(map(int, part["threshold"].split("||")))
@@ -133,7 +152,7 @@ def _read_tree(part: Any, url: str, factor: float) -> Node | float:
     threshold = float(part["threshold"])
     missing = part["missing_type"]
     if missing == "Zero":
-        raise JobError(f"lightgbm {url}: takes zeros for missing; train without zero_as_missing")
+        raise JobError(f"{what}: takes zeros for missing; train without zero_as_missing")
     # Where training saw no missing value, LightGBM takes one for 0.
     goes_left = part["default_left"] if missing == "NaN" else threshold >= 0
     return Node(column, "<=", threshold, missing_left=goes_left, left=left, right=right)

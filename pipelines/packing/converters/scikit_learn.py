@@ -5,7 +5,7 @@ behind it is converted by skl2onnx in float32, which is what scikit-learn's tree
 Probabilities become logits, so that a job has probability, class and label as of any classifier.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +21,9 @@ from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract import choose_columns, to_logical_type
 from pipelines.packing.converted import Activation, Converted, import_library
-from pipelines.packing.converters.histogram_trees import is_of_histograms, make_histogram_graph
-from pipelines.packing.converters.sklearn_columns import Columns, NotTakenError, has_encoder
+from pipelines.packing.converters.sklearn_columns import Columns, has_encoder
+from pipelines.packing.converters.sklearn_numbers import NotTakenError, add_stage, list_taken
+from pipelines.packing.converters.sklearn_trees import get_input_kind, make_tree_graph
 from storage import files
 
 _PICKLES = (".joblib", ".pkl", ".pickle")
@@ -66,17 +67,18 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     activation, labels = _read_task(stages.estimator, url)
     graph = _make_graph(grown, features, stages.estimator, url)
     inputs = {"numbers": tuple(grown.numbers), "codes": tuple(grown.codes)}
+    native = _Pipeline(model, columns, is_classifier=activation != "none")
     kind = type(stages.estimator).__name__
     return Converted(
         graph=graph,
         dtypes={name: _DTYPES[name] for name in inputs if inputs[name]},
-        native=_Pipeline(model, columns, is_classifier=activation != "none"),
+        native=native,
         library="scikit-learn",
         columns=grown.list_used(),
         inputs={name: parts for name, parts in inputs.items() if parts},
         steps=tuple(grown.steps),
         fill=grown.fill,
-        takes_missing=frozenset(grown.numbers),
+        takes_missing=_find_missing(native, grown.numbers, sample),
         activation=activation,
         labels=labels,
         finish=dict if activation == "none" else _to_probabilities,
@@ -102,6 +104,24 @@ class _Pipeline:
             if self.is_classifier:
                 return {"probability": self.model.predict_proba(given)}
             return {"prediction": self.model.predict(given)}
+
+
+def _find_missing(model: _Pipeline, names: Sequence[str], sample: pa.Table) -> frozenset[str]:
+    """Return the columns of numbers in which scikit-learn takes a missing value."""
+    columns = {name: sample.column(name).combine_chunks() for name in model.columns}
+    # One row, of a value that is there in each column.
+    complete = {name: column.drop_null().slice(0, 1) for name, column in columns.items()}
+    if not all(map(len, complete.values())):
+        return frozenset(names)
+    taken = []
+    for name in dict.fromkeys(names):
+        row = {**complete, name: pa.nulls(1, columns[name].type)}
+        try:
+            model(pa.table(row), {})
+        except ValueError:
+            continue
+        taken.append(name)
+    return frozenset(taken)
 
 
 def _load(job: PackagingJob[AnyStep], url: str) -> Any:
@@ -143,9 +163,11 @@ def _choose_columns(job: PackagingJob[AnyStep], model: Any, sample: pa.Table) ->
         raise JobError(
             f"the model was trained on columns that the sample lacks: {', '.join(missing)}"
         )
-    if len(wanted) != model.n_features_in_:
+    # What takes texts does not say how many.
+    count = getattr(model, "n_features_in_", len(wanted))
+    if len(wanted) != count:
         raise JobError(
-            f"the model takes {model.n_features_in_} columns and does not name them; the sample has "
+            f"the model takes {count} columns and does not name them; the sample has "
             f"{len(wanted)}: {', '.join(wanted)}; name them in columns, in the model's order"
         )
     return wanted
@@ -165,9 +187,9 @@ def _add_preprocessing(
         return _add_stages(grown, stages, columns)
     except NotTakenError as error:
         raise JobError(
-            f"sklearn {url}: {error} is not taken; there are SimpleImputer, StandardScaler, "
-            "RobustScaler, MinMaxScaler, MaxAbsScaler, passthrough for numbers, and OneHotEncoder, "
-            "OrdinalEncoder, TargetEncoder for categories, in a ColumnTransformer or a Pipeline"
+            f"sklearn {url}: {error} is not taken; there are {', '.join(list_taken())} and passthrough "
+            "for numbers, and OneHotEncoder, OrdinalEncoder, TargetEncoder for categories, in a "
+            "ColumnTransformer or a Pipeline"
         ) from error
 
 
@@ -182,7 +204,7 @@ def _add_stages(grown: Columns, stages: list[Any], columns: tuple[str, ...]) -> 
     else:
         features = grown.add_numbers("passthrough", columns)
     for stage in stages:
-        features = grown.add_stage(stage, features)
+        features = add_stage(grown, stage, features)
     return features
 
 
@@ -220,8 +242,8 @@ def _make_graph(grown: Columns, features: str, estimator: Any, url: str) -> Any:
     from onnx import TensorProto, helper
     from onnx.compose import merge_models
 
-    wide = is_of_histograms(estimator)
-    kind = TensorProto.DOUBLE if wide else TensorProto.FLOAT
+    trees = make_tree_graph(estimator, f"sklearn {url}")
+    kind = TensorProto.FLOAT if trees is None else get_input_kind(trees)
     given = grown.add("Cast", [features], to=kind)
     inputs = []
     for name, dtype, columns in (
@@ -234,15 +256,13 @@ def _make_graph(grown: Columns, features: str, estimator: Any, url: str) -> Any:
     output = helper.make_tensor_value_info(given, kind, ["rows", estimator.n_features_in_])
     before = helper.make_graph(grown.nodes, "columns", inputs, [output], grown.constants)
     first = helper.make_model(before, ir_version=_IR_VERSION)
-    classes = len(getattr(estimator, "classes_", ()))
-    if wide:
-        second = make_histogram_graph(estimator, "logit" if classes else "prediction", url)
+    if trees is not None:
         _set_opsets(first, {"": 20, "ai.onnx.ml": 5})
-        return merge_models(first, second, io_map=[(given, "x")])
+        return merge_models(first, trees, io_map=[(given, "x")])
     second = _convert_estimator(estimator, url)
     _set_opsets(first, _OPSETS)
     merged = merge_models(first, second, io_map=[(given, "estimator_features")])
-    _finish_graph(merged, classes)
+    _finish_graph(merged, len(getattr(estimator, "classes_", ())))
     return merged
 
 

@@ -20,15 +20,12 @@ import pyarrow as pa
 from configs.errors import JobError
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.encode import Ordinal
+from pipelines.packing.converters.sklearn_numbers import add_stage
 
 # Texts that no table holds: Unicode keeps these letters for private use.
 MISSING = "\ue000missing"
 _UNKNOWN = "\ue000unknown"
 _ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
-
-
-class NotTakenError(JobError):
-    """A transformer whose arithmetic is not known here."""
 
 
 @dataclass
@@ -66,44 +63,6 @@ class Columns:
         self.constants.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
-    def add_stage(self, transformer: Any, features: str) -> str:
-        """Add a transformer of numbers, and return the name of what it gives.
-
-        Args:
-            transformer: fitted.
-            features: name of what it takes, float64 (rows, columns).
-
-        Raises:
-            NotTakenError: its arithmetic is not known here.
-        """
-        kind = type(transformer).__name__
-        if transformer in ("passthrough", None):
-            return features
-        if kind == "Pipeline":
-            for _, inner in transformer.steps:
-                features = self.add_stage(inner, features)
-            return features
-        if kind == "SimpleImputer":
-            return self._add_imputer(transformer, features)
-        for attribute, operator in _list_arithmetic(transformer):
-            values = getattr(transformer, attribute)
-            # None where the author switched it off, with_mean=False for example.
-            if values is not None:
-                constant = self.hold(np.asarray(values, np.float64))
-                features = self.add(operator, [features, constant])
-        return features
-
-    def _add_imputer(self, imputer: Any, features: str) -> str:
-        values = np.asarray(imputer.statistics_, np.float64)
-        is_plain = np.isnan(imputer.missing_values) and not imputer.add_indicator
-        if not is_plain or np.isnan(values).any():
-            raise NotTakenError(
-                "SimpleImputer with add_indicator, other missing values than NaN, or a column "
-                "without any value"
-            )
-        missing = self.add("IsNaN", [features])
-        return self.add("Where", [missing, self.hold(values), features])
-
     def add_numbers(self, transformer: Any, names: Sequence[str]) -> str:
         """Add columns of numbers with what is done to them, and return the name of the result.
 
@@ -115,7 +74,7 @@ class Columns:
         self.numbers.extend(names)
         positions = self.hold(np.arange(start, start + len(names), dtype=np.int64))
         features = self.add("Gather", ["numbers", positions], axis=1)
-        return self.add_stage(transformer, features)
+        return add_stage(self, transformer, features)
 
     def add_categories(self, transformer: Any, names: Sequence[str]) -> str:
         """Add columns of categories with what is made of them, and return the name of the result.
@@ -253,26 +212,6 @@ def _list_parts(transformer: Any) -> list[Any]:
     if type(transformer).__name__ == "Pipeline":
         return [part for _, part in transformer.steps]
     return [transformer]
-
-
-def _list_arithmetic(transformer: Any) -> list[tuple[str, str]]:
-    """Return attributes with the operator that each is applied with, in scikit-learn's order."""
-    arithmetic = {
-        "StandardScaler": [("mean_", "Sub"), ("scale_", "Div")],
-        "RobustScaler": [("center_", "Sub"), ("scale_", "Div")],
-        "MinMaxScaler": [("scale_", "Mul"), ("min_", "Add")],
-        "MaxAbsScaler": [("scale_", "Div")],
-    }
-    kind = type(transformer).__name__
-    if kind not in arithmetic or getattr(transformer, "clip", False):
-        raise NotTakenError(kind)
-    # A scaler that does not centre has a mean all the same.
-    off = {"mean_": "with_mean", "scale_": "with_std", "center_": "with_centering"}
-    return [
-        (attribute, operator)
-        for attribute, operator in arithmetic[kind]
-        if getattr(transformer, off.get(attribute, ""), True)
-    ]
 
 
 def _transform(

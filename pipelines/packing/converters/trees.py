@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import subprocess
 import sys
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from configs.errors import JobError
+from pipelines.packing.converted import Activation
 from storage import files
 
 # How a node compares, as TreeEnsemble numbers it.
@@ -185,6 +186,24 @@ class _Lists:
         self.targets.append(target)
         self.weights.append(value)
         return len(self.weights) - 1
+
+
+class TreeGraph(NamedTuple):
+    """A Booster as a graph.
+
+    Attributes:
+        graph: `onnx.ModelProto`, from `x` to its output.
+        activation: what makes scores of the output.
+        output: its name.
+        note: what it is, in words.
+        factor: what the library's own logits are multiplied with, to be the graph's.
+    """
+
+    graph: Any
+    activation: Activation
+    output: str
+    note: str
+    factor: float = 1.0
 
 
 def find_file(flag: str, url: str, read: str) -> Path:

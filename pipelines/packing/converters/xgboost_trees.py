@@ -12,7 +12,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract import choose_columns
 from pipelines.packing.converted import Activation, Converted, import_library
-from pipelines.packing.converters.trees import Forest, Node, choose_features, find_file
+from pipelines.packing.converters.trees import Forest, Node, TreeGraph, choose_features, find_file
 
 _READ = "import xgboost; xgboost.Booster(model_file=path)"
 # Of each objective: what makes scores of the sums of leaves, and whether those are logarithms.
@@ -50,68 +50,89 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     url = str(job.xgboost)
     path = find_file("xgboost", url, _READ)
     booster = xgboost.Booster(model_file=str(path))
-    # Bound to a name of its own: it writes to memory, and what saves to a path is storage's alone.
-    to_bytes = booster.save_raw
-    learner = json.loads(to_bytes("json"))["learner"]
-    _refuse_early_stop(booster, url)
-    name = learner["objective"]["name"]
-    if name not in _OBJECTIVES:
-        raise JobError(
-            f"xgboost {url}: objective {name} is not known here; there are {sorted(_OBJECTIVES)}"
-        )
-    activation, is_log = _OBJECTIVES[name]
+    what = f"xgboost {url}"
+    _refuse_early_stop(booster, what)
     columns = choose_features(
         booster.feature_names, choose_columns(job, sample), booster.num_features()
     )
-    forest = _read_forest(learner, url)
-    base = _find_base(xgboost, booster, learner, forest.classes)
-    output = "prediction" if activation == "none" else "margin"
+    trees = make_graph(booster, "margin", what)
+    is_margin = trees.activation != "none"
 
     def predict(rows: pa.Table, inputs: Arrays) -> Arrays:
         matrix = xgboost.DMatrix(inputs["x"], feature_names=booster.feature_names)
-        return {output: booster.predict(matrix, output_margin=activation != "none")}
+        return {trees.output: booster.predict(matrix, output_margin=is_margin)}
 
     return Converted(
-        graph=forest.make_graph(len(columns), base, output, is_log),
+        graph=trees.graph,
         dtypes={"x": "float32"},
         native=predict,
         library="XGBoost",
         columns=columns,
         inputs={"x": columns},
         takes_missing=frozenset(columns),
-        activation=activation,
-        notes=(
-            f"{len(forest.trees):,} trees of objective {name}, compared in float32 as XGBoost does",
-        ),
+        activation=trees.activation,
+        notes=(trees.note,),
     )
 
 
-def _refuse_early_stop(booster: Any, url: str) -> None:
+def make_graph(booster: Any, margin: str, what: str) -> TreeGraph:
+    """Return the graph of a Booster.
+
+    Args:
+        booster: of XGBoost.
+        margin: name of the output where it is logits.
+        what: the model, for messages.
+
+    Raises:
+        JobError: its trees do more than ONNX can say.
+    """
+    xgboost = import_library("xgboost", "trees")
+    # Bound to a name of its own: it writes to memory, and what saves to a path is storage's alone.
+    to_bytes = booster.save_raw
+    learner = json.loads(to_bytes("json"))["learner"]
+    name = learner["objective"]["name"]
+    if name not in _OBJECTIVES:
+        raise JobError(
+            f"{what}: objective {name} is not known here; there are {sorted(_OBJECTIVES)}"
+        )
+    activation, is_log = _OBJECTIVES[name]
+    forest = _read_forest(learner, what)
+    base = _find_base(xgboost, booster, learner, forest.classes)
+    output = "prediction" if activation == "none" else margin
+    return TreeGraph(
+        graph=forest.make_graph(booster.num_features(), base, output, is_log),
+        activation=activation,
+        output=output,
+        note=f"{len(forest.trees):,} trees of objective {name}, compared in float32 as XGBoost does",
+    )
+
+
+def _refuse_early_stop(booster: Any, what: str) -> None:
     """Refuse a file of which Booster and XGBClassifier would take different trees."""
     best = booster.attr("best_iteration")
     rounds = booster.num_boosted_rounds()
     if best is not None and int(best) + 1 < rounds:
         raise JobError(
-            f"xgboost {url}: holds {rounds} rounds, and training found {int(best) + 1} to be best; "
+            f"{what}: holds {rounds} rounds, and training found {int(best) + 1} to be best; "
             f"say which you mean: save booster[:{int(best) + 1}], or set_attr(best_iteration=None)"
         )
 
 
-def _read_forest(learner: Any, url: str) -> Forest:
+def _read_forest(learner: Any, what: str) -> Forest:
     booster = learner["gradient_booster"]
     if booster["name"] != "gbtree":
-        raise JobError(f"xgboost {url}: is a {booster['name']}; only gbtree is taken")
+        raise JobError(f"{what}: is a {booster['name']}; only gbtree is taken")
     model = booster["model"]
     trees = []
     for target, tree in zip(model["tree_info"], model["trees"], strict=True):
         if any(tree["split_type"]):
             raise JobError(
-                f"xgboost {url}: splits on categories (enable_categorical), which are not taken; "
+                f"{what}: splits on categories (enable_categorical), which are not taken; "
                 "train it on columns that are encoded"
             )
         if int(tree["tree_param"]["size_leaf_vector"]) > 1:
             raise JobError(
-                f"xgboost {url}: its leaves hold vectors; train with multi_strategy one_output_per_tree"
+                f"{what}: its leaves hold vectors; train with multi_strategy one_output_per_tree"
             )
         trees.append((target, _read_tree(tree)))
     classes = max(int(learner["learner_model_param"][key]) for key in ("num_class", "num_target"))
