@@ -88,7 +88,7 @@ def build(
         timeout_seconds=job.model.timeout_seconds,
     )
     scoring = scoring_of(plan, workers)
-    predict = Predict(scoring.load, job.model.not_finite, card.mask)
+    predict = Predict(scoring.load, job.model.not_finite, card.mask, plan.run)
     postprocess = Postprocess(
         carried=job.source.carried,
         scores=output_plan.scores,

@@ -6,7 +6,9 @@ mini-batches is the Scorer's own work.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+import threading
 from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
@@ -14,8 +16,11 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 import numpy as np
 
 from configs.errors import ModelError, RejectedRows, RowError, WorkerError, crashes_as_errors
+from model_zoo.scoring.listener import told
 from model_zoo.scoring.scored import Scored
+from storage.layout import RunFolder
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch, take_from_arrays
+from transforms.output.progress_note import ProgressNote
 from transforms.rejected import find_kept
 from transforms.timing import Timed, give_time
 
@@ -112,14 +117,16 @@ class Predict(beam.PTransform):
         load: returns the model, ready to score.
         not_finite: as for `predict_rows`.
         mask: as for `predict_batch`.
+        run: where to leave notes of how far a unit is; None for nowhere.
     """
 
     load: Load
     not_finite: NotFinite = "reject"
     mask: str | None = None
+    run: RunFolder | None = None
 
     def expand(self, batches: beam.PCollection[FeatureBatch]) -> beam.PCollection[PredictionBatch]:
-        handler = ScorerHandler(self.load, self.not_finite, self.mask)
+        handler = ScorerHandler(self.load, self.not_finite, self.mask, self.run)
         # An element is a batch already: RunInference would make lists of them.
         inference = RunInference(handler.with_no_batching())
         return batches | inference.with_output_types(PredictionBatch)
@@ -132,6 +139,7 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
     load: Load
     not_finite: NotFinite
     mask: str | None = None
+    run: RunFolder | None = None
 
     def load_model(self) -> Any:
         # No other than an Exception, for which the runner would not end.
@@ -147,13 +155,35 @@ class ScorerHandler(ModelHandler[FeatureBatch, PredictionBatch, Any]):
         assert isinstance(batch, FeatureBatch)  # noqa: S101 - with_no_batching hands the element itself over
         # Made for each batch, as a handler is made in the launcher, and has no setup of its own.
         timed = Timed("predict")
-        with timed(len(batch)), batch.raw.times.clocked("model"):
+        with (
+            _progress_noted(self.run, batch),
+            timed(len(batch)),
+            batch.raw.times.clocked("model"),
+        ):
             predicted = predict_batch(model, batch, self.not_finite, self.mask)
         return [predicted]
 
     def get_num_bytes(self, batch: Sequence[FeatureBatch]) -> int:
         assert isinstance(batch, FeatureBatch)  # noqa: S101 - as above
         return batch.nbytes
+
+
+def _progress_noted(run: RunFolder | None, batch: FeatureBatch) -> AbstractContextManager[None]:
+    """Leave notes of the rows that are scored while the block runs: a batch may take minutes."""
+    if run is None:
+        return nullcontext()
+    unit = batch.raw.unit
+    rows_before = batch.raw.id.first_row - unit.first_row
+    # Rows that were rejected before are done, too.
+    rows_before += batch.raw.rows_in - len(batch)
+    note = ProgressNote(run, unit.index, f"scoring-{threading.get_ident()}", rows_before)
+
+    def add(rows: int) -> None:
+        # Whoever writes the rows is told of what is wrong there.
+        with suppress(OSError):
+            note.add(rows)
+
+    return told(add)
 
 
 def _find_not_finite(outputs: Arrays, known: Mapping[int, Exception]) -> dict[int, Exception]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from model_zoo.scoring.listener import Listener, find_listener
 from model_zoo.scoring.stopwatch import Stopwatch
 
 Tensors = dict[str, torch.Tensor]
@@ -24,6 +25,7 @@ class Call:
         began: when the mini-batch that a thread computes began, by thread; seconds of the
             monotonic clock.
         copying: time spent on getting rows to the device and outputs back.
+        tell: told of the rows that are scored, or rejected, as mini-batches pass.
     """
 
     rows: int
@@ -34,3 +36,4 @@ class Call:
     passed: bool = False
     began: dict[int, float] = field(default_factory=dict)
     copying: Stopwatch = field(default_factory=Stopwatch)
+    tell: Listener = field(default_factory=find_listener)

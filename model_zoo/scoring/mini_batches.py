@@ -170,6 +170,7 @@ class MiniBatches:
         # Nothing fitted where every row was rejected, and then nothing is known about the size.
         if ran_out and largest:
             self.rows_that_fit = self._fit(largest)
+        call.tell(stop - start)
 
     def _reject(
         self,

@@ -22,7 +22,7 @@ from model_zoo.library_caches import refuse_shared_caches
 from pipelines.cli.log_format import JsonFormatter, TextFormatter
 from pipelines.cli.python_private import list_flags
 from pipelines.cli.run_log import RunLog
-from pipelines.cli.shutdown import cancel_jobs, end_process
+from pipelines.cli.shutdown import call_within, cancel_jobs, end_process
 from pipelines.cli.startup import end_imports
 from pipelines.cli.terminal import copied_stderr, flush_quietly, hold_standard_files
 
@@ -41,6 +41,8 @@ for _status, _meaning in EXIT_MEANINGS.items():
 # The others may end well when they are tried again.
 _REFUSED = (2, 3, 4)
 _INTERRUPTED = 130
+# How long a store may take to tell what is done, while somebody waits for the program to end.
+_LOOK_SECONDS = 2.0
 # The file descriptor.
 _STDERR = 2
 # An error of a library may quote a whole file.
@@ -257,6 +259,10 @@ def _say_stopped(how: str, status: int) -> int:
         outcome = "nothing was published"
     else:
         outcome = "the runner did not confirm that its job ends, so look there"
+    # Last, as units may still have been finished while jobs were cancelled.
+    left = call_within(_LOOK_SECONDS, _log.describe_left) if _log.describe_left else None
+    if left:
+        outcome = f"{outcome}; {left}"
     message = f"{how}: {outcome}; the same command resumes where it stopped"
     _log.tell_end("interrupted", message, status)
     return status

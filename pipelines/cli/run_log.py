@@ -4,7 +4,7 @@ To people in plain lines and tables, or to machines in JSON lines on stderr. Bot
 facts, and so does the metrics file, which is written last, however a run ends.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 import sys
 import time
@@ -36,6 +36,7 @@ class RunLog:
         metrics_file: where to leave the metrics; None for no such file.
         terminal: stderr as the program found it, while `workers_kept_quiet` turns file descriptor 2
             away.
+        describe_left: says what an interruption costs, once a run has begun.
     """
 
     json: bool = False
@@ -44,6 +45,7 @@ class RunLog:
     terminal: TextIO | None = None
     facts: RunFacts = field(default_factory=RunFacts)
     began: float = field(default_factory=time.monotonic)
+    describe_left: Callable[[], str] | None = None
     _lost: set[str] = field(default_factory=set)
 
     @property

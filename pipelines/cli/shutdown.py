@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import threading
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, TypeVar
 
 from pipelines.cli.python_private import run_exit_functions
 from pipelines.cli.terminal import flush_quietly
@@ -19,6 +19,7 @@ from pipelines.cli.terminal import flush_quietly
 _CANCEL_SECONDS = 3.0
 # Beam asks a job server for five seconds to end, and then kills it.
 _EXIT_SECONDS = 6.5
+T = TypeVar("T")
 Cancel: TypeAlias = Callable[[], object]
 # One list for the process: a signal's handler has nothing but this to find them by.
 _jobs: list[Cancel] = []
@@ -42,22 +43,40 @@ def cancelled_when_stopped(cancel: Cancel) -> Iterator[None]:
 
 def cancel_jobs() -> bool:
     """Cancel what is under way elsewhere, and tell whether every runner confirmed it in time."""
-    return all(_call_within(_CANCEL_SECONDS, cancel) for cancel in _jobs)
+    return all(_confirms(cancel) for cancel in _jobs)
+
+
+def _confirms(cancel: Cancel) -> bool:
+    """Tell whether a job is cancelled in time."""
+
+    def confirm() -> bool:
+        cancel()
+        return True
+
+    return bool(call_within(_CANCEL_SECONDS, confirm))
 
 
 def end_process(status: int) -> NoReturn:
     """End the process without waiting for threads that a failed or interrupted runner left."""
     flush_quietly(sys.stdout)
     # Beam stops its job servers in exit functions, which `os._exit` alone would leave out.
-    _call_within(_EXIT_SECONDS, run_exit_functions)
+    call_within(_EXIT_SECONDS, run_exit_functions)
     flush_quietly(sys.stderr)
     logging.shutdown()
     os._exit(status)
 
 
-def _call_within(seconds: float, call: Callable[[], object]) -> bool:
-    """Call, and go on when it fails or does not come back in time; tell whether it came back."""
-    done = []
+def call_within(seconds: float, call: Callable[[], T]) -> T | None:
+    """Call, and go on when it fails or does not come back in time.
+
+    Args:
+        seconds: how long to wait.
+        call: what to call.
+
+    Returns:
+        What it returns; None where it did not.
+    """
+    done: list[T] = []
 
     def run() -> None:
         try:
@@ -69,4 +88,4 @@ def _call_within(seconds: float, call: Callable[[], object]) -> bool:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
-    return bool(done)
+    return done[0] if done else None

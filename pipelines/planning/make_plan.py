@@ -73,7 +73,7 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     inference = plan_inference(job, package)
     rows_per_batch = job.source.rows_per_batch or _count_rows_per_batch(card, inference)
 
-    units = _cut_into_units(shards, reader, job, inference)
+    units = _cut_into_units(shards, reader, job, card, inference)
     listed_files = list_files(reader, units, shards)
     run_id = _name_run(job, package, inference, shards, output_plan.nested, listed_files.units)
     return Plan(
@@ -109,10 +109,19 @@ def find_output(job: ScoringJob) -> str:
 
 
 def _cut_into_units(
-    shards: Sequence[Shard], reader: Format, job: ScoringJob, inference: InferenceSettings
+    shards: Sequence[Shard],
+    reader: Format,
+    job: ScoringJob,
+    card: ModelCard,
+    inference: InferenceSettings,
 ) -> tuple[WorkUnit, ...]:
-    batch_rows = inference.settings.batch_rows
-    rows_per_unit = choose_rows_per_unit(shards, job.sink.rows_per_file, batch_rows)
+    model_bytes = sum(file.bytes for file in card.files.values())
+    rows_per_unit = choose_rows_per_unit(
+        shards,
+        job.sink.rows_per_file,
+        inference.settings.batch_rows,
+        model_bytes,
+    )
     return cut_into_units(shards, reader, rows_per_unit)
 
 

@@ -31,9 +31,12 @@ _SHOWN_NAMES = 5
 # What keeps a machine of many cores busy to the end. Not as many as this machine has: the same work is the
 # same units everywhere, or it could not be resumed elsewhere, and the files would differ.
 _WANTED_UNITS = 64
-# A unit costs some milliseconds, which at least so much work must be worth.
+# A unit costs some 20 milliseconds, which at least so much work must be worth: bytes of the input, and bytes
+# of the model times rows, since a row meets each number of a model about once. And the last mini-batch of a
+# unit has places that no row fills.
 _LEAST_UNIT_BYTES = 1 << 20
-_LEAST_MINI_BATCHES = 32
+_LEAST_WORK = 1 << 32
+_FEWEST_MINI_BATCHES, _ENOUGH_MINI_BATCHES = 4, 32
 # Of the wanted columns, in their order.
 _Types: TypeAlias = tuple[pa.DataType, ...]
 
@@ -126,7 +129,12 @@ def read_shards(
     return shards, _settle_types(wanted, inspected)
 
 
-def choose_rows_per_unit(shards: Sequence[Shard], rows_per_file: int, batch_rows: int) -> int:
+def choose_rows_per_unit(
+    shards: Sequence[Shard],
+    rows_per_file: int,
+    batch_rows: int,
+    model_bytes: int,
+) -> int:
     """Return how many rows a unit shall have, at most.
 
     As many as a file, but fewer where all rows are so few that there would be no unit for every core.
@@ -135,6 +143,7 @@ def choose_rows_per_unit(shards: Sequence[Shard], rows_per_file: int, batch_rows
         shards: with their rows, where those are known.
         rows_per_file: rows of an output file, at most.
         batch_rows: rows of a mini-batch.
+        model_bytes: size of the model's package.
     """
     counts = [shard.rows for shard in shards]
     # Of CSV only reading tells, and it is cut by its bytes.
@@ -144,10 +153,10 @@ def choose_rows_per_unit(shards: Sequence[Shard], rows_per_file: int, batch_rows
     units = min(_WANTED_UNITS, size_bytes // _LEAST_UNIT_BYTES)
     if units <= 1:
         return rows_per_file
-    all_rows = sum(count or 0 for count in counts)
-    even_rows = math.ceil(all_rows / units)
-    least_rows = _LEAST_MINI_BATCHES * batch_rows
-    return min(rows_per_file, max(least_rows, even_rows))
+    even_rows = math.ceil(sum(count or 0 for count in counts) / units)
+    least_rows = _count_least_rows(batch_rows, model_bytes)
+    mini_batches = math.ceil(max(least_rows, even_rows) / batch_rows)
+    return min(rows_per_file, mini_batches * batch_rows)
 
 
 def cut_into_units(
@@ -172,6 +181,14 @@ def cut_into_units(
         unit = _make_unit(index, placed.shard, placed.piece)
         units.append(unit)
     return tuple(units)
+
+
+def _count_least_rows(batch_rows: int, model_bytes: int) -> int:
+    """Return the rows that are worth a unit: fewer of a large model, which takes longer for each."""
+    by_work = _LEAST_WORK // max(1, model_bytes)
+    fewest = _FEWEST_MINI_BATCHES * batch_rows
+    enough = _ENOUGH_MINI_BATCHES * batch_rows
+    return min(enough, max(fewest, by_work))
 
 
 def list_matches(path: str, recursive: bool, cleared: Cleared) -> InputListing:

@@ -67,9 +67,10 @@ def launch(
     began = time.perf_counter()
     try:
         plan = _prepare(plan, head, reuse_from, log)
-        rows_done = RowsDone(plan.run, plan.units)
+        rows_done = RowsDone(plan.run, plan.units, since=time.time())
         resumed_rows = _count_resumed(rows_done, log)
         log.tell_resumed(resumed_rows)
+        log.describe_left = rows_done.describe_left
         goes_on_alone = _run_graph(plan, options, build, rows_done, log)
     except Exception as error:
         publisher = _find_publisher(plan, head["planned_at"], error)
@@ -220,7 +221,7 @@ def _telling(log: RunLog) -> Iterator[None]:
 def _count_resumed(rows_done: RowsDone, log: RunLog) -> int:
     """Return how many rows an earlier run has done: only to tell, so no error here ends the run."""
     try:
-        return rows_done.count()
+        return rows_done.count_finished()
     except Exception as error:  # noqa: BLE001 - whatever cannot be counted is not shown
         reason = shown_with_class(error)
         message = f"how many rows an earlier run has done cannot be told: {reason}"

@@ -17,6 +17,7 @@ from pipelines.cli.terminal import LenientStream
 from storage import files
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
+from transforms.output.progress_note import Note, parse_note
 
 # A person watches a bar; a line stays in the log.
 _TERMINAL_SECONDS = 0.5
@@ -26,15 +27,28 @@ _REST = 10.0
 
 
 class RowsDone:
-    """Rows that are stored, or on their way, by unit; `count` looks again."""
+    """Rows that are stored, or on their way, by unit; every function looks again."""
 
-    def __init__(self, run: RunFolder, units: tuple[WorkUnit, ...]) -> None:
+    def __init__(self, run: RunFolder, units: tuple[WorkUnit, ...], since: float = 0.0) -> None:
+        """Look at a run.
+
+        Args:
+            run: the run.
+            units: those of its plan.
+            since: seconds of the wall clock; notes from before are of an interrupted launch, whose
+                units are scored again from their first row on.
+        """
         self._run = run
+        self._since = since
         self._planned = {unit.index: unit.rows for unit in units}
         self._finished: dict[int, int] = {}
 
     def count(self) -> int:
-        """Return the rows done so far."""
+        """Return the rows done so far, of units that are finished and of those that are not."""
+        return self.count_finished() + self.count_begun()
+
+    def count_finished(self) -> int:
+        """Return the rows of units that are finished: they are stored, and not scored again."""
         for name in files.list_names(self._run.done):
             # A record that is being written.
             if name.startswith("."):
@@ -42,9 +56,37 @@ class RowsDone:
             unit = int(name.split(".")[0])
             if unit not in self._finished:
                 self._finished[unit] = self._count_finished(unit)
-        on_their_way = self._count_on_their_way()
-        finished = self._finished.values()
-        return sum(finished) + sum(on_their_way.values())
+        # A copy, as a signal's handler may look at the same time.
+        return sum(list(self._finished.values()))
+
+    def count_begun(self) -> int:
+        """Return the rows done of units that are not finished: they are lost if the run ends now."""
+        latest: dict[int, Note] = {}
+        folder = self._run.progress
+        for name in files.list_names(folder):
+            unit = int(name.split("-")[0])
+            if unit in self._finished:
+                continue
+            note = parse_note(files.read(files.join(folder, name)))
+            if note is None or note.written < self._since:
+                continue
+            # Of several attempts at a unit, the one that goes on: the others failed.
+            latest[unit] = max(latest.get(unit, note), note, key=_rank_note)
+        return sum(note.rows for note in latest.values())
+
+    def describe_left(self) -> str:
+        """Return what an interruption costs, in words: bounds, as workers go on until they end."""
+        stored = self.count_finished()
+        again = self.count_begun()
+        counts = self._planned.values()
+        of = ""
+        if None not in counts:
+            total = sum(count or 0 for count in counts)
+            of = f" of {total:,}"
+        return (
+            f"at least {stored:,}{of} rows are stored and stay; "
+            f"at most about {again:,} that were scored will be scored again"
+        )
 
     def _count_finished(self, unit: int) -> int:
         rows = self._planned.get(unit)
@@ -58,24 +100,9 @@ class RowsDone:
         record = json.loads(content)
         return int(record["rows_in"])
 
-    def _count_on_their_way(self) -> dict[int, int]:
-        """Return the rows of units that are not finished, by unit."""
-        rows: dict[int, int] = {}
-        folder = self._run.progress
-        for name in files.list_names(folder):
-            unit = int(name.split("-")[0])
-            if unit in self._finished:
-                continue
-            note = files.join(folder, name)
-            content = files.read(note)
-            # A note may be half written, or zeros where the machine crashed.
-            if not content or not content.isdigit():
-                continue
-            # Several attempts at a unit do not add up.
-            known = rows.get(unit, 0)
-            rows_of_note = int(content)
-            rows[unit] = max(known, rows_of_note)
-        return rows
+
+def _rank_note(note: Note) -> tuple[float, int]:
+    return (note.written, note.rows)
 
 
 @contextmanager

@@ -29,8 +29,8 @@ def main(address: str) -> None:
     """Serve, with every step watched."""
     watch(injector)
     sys.addaudithook(injector.heard)
-    writer = importlib.import_module("transforms.output.part_writer")
-    writer._PROGRESS_SECONDS = 0.0  # else only long runs leave notes
+    note = importlib.import_module("transforms.output.progress_note")
+    note._SECONDS = 0.0  # else only long runs leave notes
     # Tests stop holders of the lock.
     importlib.import_module("storage.lock")._PATIENCE_SECONDS = 0.3
     importlib.import_module("tests.support.without_beam")

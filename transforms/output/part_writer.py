@@ -15,6 +15,7 @@ from storage.layout import RunFolder, refuse_links
 from transforms.batches import ScoredBatch, WorkUnit, WrittenFile, WrittenPart
 from transforms.formats.output import FileFormat
 from transforms.output.part_file import PartFile
+from transforms.output.progress_note import ProgressNote
 from transforms.output.row_groups import cut_into_row_groups
 from transforms.output.sorted_rows import SortedRows
 from transforms.row_sizes import count_decoded_bytes
@@ -26,8 +27,6 @@ _ROW_GROUP_ROWS = 1 << 17
 _ROW_GROUP_BYTES = 128 << 20
 # 48 bits: two attempts at one unit will not get the same by chance.
 _ATTEMPT_DIGITS = 12
-# How often the number of rows done is left where the launcher's progress bar looks.
-_PROGRESS_SECONDS = 1.0
 
 
 class PartWriter:
@@ -65,7 +64,7 @@ class PartWriter:
         self._rejected_schema: pa.Schema | None = None
         self._placement = ""
         self._file: PartFile | None = None
-        self._noted = time.monotonic()
+        self._progress = ProgressNote(run, unit.index, self._attempt)
         self._times = StageTimes()
         with self._times.clocked("write"):
             refuse_links(run, PublishError)
@@ -84,7 +83,7 @@ class PartWriter:
                 self._rejected_schema = rejected.rows.schema
                 self._rejected.add(rejected.rows)
             self._append(batch.rows)
-            self._note_progress()
+            self._progress.add(batch.rows_in)
 
     def add_recording(self, nanoseconds: int) -> None:
         """Count the time that it took to record the unit before this one.
@@ -210,17 +209,6 @@ class PartWriter:
         rejected = self._file.close()
         self._file = None
         return (rejected,)
-
-    def _note_progress(self) -> None:
-        """Leave the number of rows done, at most once in `_PROGRESS_SECONDS`."""
-        since_last = time.monotonic() - self._noted
-        if since_last < _PROGRESS_SECONDS:
-            return
-        self._noted = time.monotonic()
-        rows = self.next_row - self._first_row
-        files.make_folder(self._run.progress, above=False)
-        note = files.join(self._run.progress, self._name)
-        files.put(note, str(rows).encode(), above=False)
 
 
 def _write_row_groups(file: PartFile, tables: Iterable[pa.Table], schema: pa.Schema) -> None:

@@ -8,11 +8,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError
-from pipelines.planning.shards import cut_into_units, list_shards, read_shards
+from pipelines.planning.shards import (
+    choose_rows_per_unit,
+    cut_into_units,
+    list_shards,
+    read_shards,
+)
 from storage import files
+from storage.inputs import InputFile
 from tests.support.builders import planned_run
 from tests.support.jobs import write_parquet
-from transforms.formats.format import Column
+from transforms.formats.format import Column, Shard
 from transforms.formats.parquet import ParquetFormat
 from transforms.read import units_to_read
 
@@ -47,6 +53,41 @@ def test_units_of_one_row_group_and_of_many_are_dealt_out_by_the_same_measure(
     run = planned_run(str(tmp_path / "out"), list(units))
     assert files.exists(run.plan)
     assert units_to_read(run.plan, run)[0] == units[4]
+
+
+def shards_of(*counts: int | None, mib: int = 1_000) -> list[Shard]:
+    size = (mib << 20) // len(counts)
+    files = [InputFile(f"/in/{number}", size, "v") for number in range(len(counts))]
+    return [Shard(file, rows) for file, rows in zip(files, counts, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("shards", "model_bytes", "rows"),
+    [
+        # 64 units, of whole mini-batches of 256 rows.
+        (shards_of(640_000), 1 << 30, 10_240),
+        (shards_of(320_000, 320_000), 1 << 30, 10_240),
+        # Of a large model 4 mini-batches are worth a unit, of a small one 32.
+        (shards_of(2_000), 1 << 30, 1_024),
+        (shards_of(2_000), 1 << 10, 8_192),
+        (shards_of(2_000), 1 << 20, 4_096),
+        # Many rows: as many as a file has.
+        (shards_of(100_000_000), 1 << 30, 1_000_000),
+        # One unit for each MiB at most, and none is cut of less.
+        (shards_of(640_000, mib=4), 1 << 30, 160_000),
+        (shards_of(640_000, mib=1), 1 << 30, 1_000_000),
+        # Of CSV nobody knows.
+        (shards_of(640_000, None), 1 << 30, 1_000_000),
+    ],
+)
+def test_few_rows_are_cut_finely_enough_for_many_cores(
+    shards: list[Shard], model_bytes: int, rows: int
+) -> None:
+    assert choose_rows_per_unit(shards, 1_000_000, 256, model_bytes) == rows
+
+
+def test_no_unit_is_larger_than_a_file() -> None:
+    assert choose_rows_per_unit(shards_of(640_000), 100, 256, 1 << 30) == 100
 
 
 def settle(tmp_path: Path, column: Column, *types: pa.DataType) -> pa.DataType:

@@ -7,20 +7,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import BudgetError, InputError, ModelError, Refusal
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from pipelines.cli.run_log import RunLog
+from pipelines.planning import make_plan, shards
 from pipelines.runners.profiles import runner_options
 from pipelines.scoring import launch
 from storage import files
-from storage.layout import RunFolder
+from storage.layout import RunFolder, read_manifest
 from tests.support.builders import tiny_package
 from tests.support.jobs import Outcome, run_job, small_table, write_job, write_parquet
 from tests.support.runs import published
 from transforms import publish
+from transforms.formats import parquet_split
 
 Meanwhile = Callable[[Any], None]
 
@@ -152,6 +155,57 @@ def test_a_torn_done_record_costs_its_unit_and_nothing_else(
     assert "not whole, as a machine that crashed leaves them: 2; their units" in said.getvalue()
     assert "4 rows were scored by an earlier, interrupted run" in said.getvalue()
     assert published(job.parent / "scores") == published(undisturbed.output)
+
+
+def test_a_run_that_an_earlier_version_cut_otherwise_is_resumed_as_it_was_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its units are of two rows each; this version would make one of all twelve."""
+    write_parquet(tmp_path / "job/shards/0.parquet", small_table(12), row_group_size=2)
+    job = write_job(tmp_path / "job", tiny_package(tmp_path / "model"))
+    with monkeypatch.context() as patch:
+        patch.setattr(make_plan, "choose_rows_per_unit", lambda *_: 2)
+        patch.setattr(publish, "read_plan", lambda url: 1 / 0)
+        assert run_job(job).status == 1
+    (folder,) = (job.parent / "scores/_tmp").iterdir()
+    done = sorted((folder / "done").iterdir())
+    assert len(done) == 6
+    for record in done[:2]:
+        record.unlink()
+    words = ["--config", str(job), "--output", str(job.parent / "scores")]
+    with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()):
+        assert run_program(score.main, words) == 0
+    assert "8 rows were scored by an earlier, interrupted run" in said.getvalue()
+    _, manifest = read_manifest(str(job.parent / "scores"))
+    assert [books["in"] for books in manifest["units"]] == [2] * 6
+
+
+def test_one_row_group_is_scored_in_parts_as_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit by bit, and whoever resumes it scores the parts that are missing."""
+    table = small_table(400)
+    write_parquet(tmp_path / "job/shards/0.parquet", table, data_page_size=200, write_batch_size=7)
+    job = write_job(tmp_path / "job", tiny_package(tmp_path / "model"))
+    few = ("--set", "model.batch_rows=8")
+    whole = run_job(job, *few, output=tmp_path / "whole")
+    monkeypatch.setattr(shards, "_LEAST_UNIT_BYTES", 1)
+    monkeypatch.setattr(parquet_split, "_LEAST_PART_BYTES", 1)
+    monkeypatch.setattr(shards, "_LEAST_WORK", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "read_plan", lambda url: 1 / 0)
+        assert run_job(job, *few).status == 1
+    (folder,) = (job.parent / "scores/_tmp").iterdir()
+    done = sorted((folder / "done").iterdir())
+    assert len(done) == 13, "400 rows in parts of 31"
+    for record in done[5:8]:
+        record.unlink()
+    words = ["--config", str(job), "--output", str(job.parent / "scores"), *few]
+    with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()):
+        assert run_program(score.main, words) == 0
+    assert "307 rows were scored by an earlier, interrupted run" in said.getvalue()
+    in_parts = pq.read_table(job.parent / "scores/current")
+    assert in_parts.equals(pq.read_table(whole.run))
 
 
 @pytest.mark.parametrize("name", ["launch.read_manifest", "launch.remove_superseded"])

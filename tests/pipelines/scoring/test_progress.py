@@ -61,6 +61,37 @@ def test_rows_are_counted_anew_at_every_look(tmp_path: Path) -> None:
     assert rows_done.count() == 7
 
 
+def test_notes_of_an_interrupted_launch_do_not_count_and_the_latest_attempt_does(
+    tmp_path: Path,
+) -> None:
+    run = RunFolder(str(tmp_path), "r1")
+    for folder in (run.done, run.progress):
+        Path(folder).mkdir(parents=True)
+    Path(run.done_record(0)).write_text("{}")
+    notes = {
+        "0000000-abc": "4 107.5",  # of a unit that is finished
+        "0000001-abc": "19 99.9",  # of the launch before this one
+        "0000004-abc": "40 101.0",  # of an attempt that failed
+        "0000004-def": "7 105.0",
+        "0000003-abc": "3 half",
+    }
+    for name, content in notes.items():
+        (Path(run.progress) / name).write_text(content)
+    rows_done = RowsDone(run, UNITS, since=100.0)
+    assert rows_done.count_finished() == 10
+    assert rows_done.count_begun() == 7
+    assert rows_done.count() == 17
+    # Of CSV nobody knows how many there will be.
+    assert rows_done.describe_left() == (
+        "at least 10 rows are stored and stay; "
+        "at most about 7 that were scored will be scored again"
+    )
+    of_known = RowsDone(run, UNITS[:2], since=100.0)
+    assert of_known.describe_left().startswith(
+        "at least 10 of 30 rows are stored and stay; at most about 7 "
+    )
+
+
 class Stop:
     """Stands in for the event that ends the looking: it comes after some waits, which it notes."""
 

@@ -12,7 +12,7 @@ from storage import files
 from storage.layout import RunFolder
 from tests.support.builders import make_unit, planned_run, scored_batch
 from transforms.formats.output import FileFormat
-from transforms.output import part_writer
+from transforms.output import progress_note
 from transforms.output.part_file import PartFile, count_rows
 from transforms.output.part_writer import PartWriter
 
@@ -95,15 +95,15 @@ def test_of_an_abandoned_file_nothing_is_left(format: str, run: RunFolder) -> No
 
 def test_progress_is_noted_once_a_second(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=100.0)
-    patched = SimpleNamespace(monotonic=lambda: clock.now, time_ns=part_writer.time.time_ns)
-    monkeypatch.setattr(part_writer, "time", patched)
+    patched = SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now)
+    monkeypatch.setattr(progress_note, "time", patched)
     unit = make_unit(3, 90, first_row=500)
     schema = pa.schema([("id", pa.int64()), ("p", pa.float32())])
     writer = PartWriter(run, unit, 500, FileFormat("parquet", schema, (), (), 10))
 
     def noted() -> list[str]:
         return [
-            (files.read(f"{run.progress}/{name}") or b"").decode()
+            (files.read(f"{run.progress}/{name}") or b"").decode().split()[0]
             for name in files.list_names(run.progress)
         ]
 
