@@ -45,6 +45,7 @@ MAY_IMPORT = {
         "model_zoo.arrays",
         "model_zoo.halving",
         "model_zoo.package.card",
+        "model_zoo.scoring.listener",
         "model_zoo.scoring.scored",
         "model_zoo.steps",
         "model_zoo.tensor_columns",
@@ -70,6 +71,7 @@ SIBLINGS = {
         f"transforms.scores.{kind}": {"transforms.scores.makers"}
         for kind in ("classes", "label_sets", "numbers", "tokens")
     },
+    "transforms.predict": {"transforms.output.progress_note"},
     "transforms.read": {"transforms.formats.read_ahead", "transforms.output.done_record"},
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     "transforms.publish": {
@@ -92,6 +94,7 @@ SIBLINGS = {
         "transforms.formats.parquet_shift",
         "transforms.formats.parquet_sizes",
         "transforms.formats.parquet_split",
+        "transforms.formats.parquet_statistics",
         "transforms.formats.parquet_ways",
     },
     "transforms.formats.parquet_entry": {
@@ -108,6 +111,7 @@ SIBLINGS = {
     "transforms.formats.parquet_ways": {"transforms.formats.parquet_int96"},
     "transforms.formats.parquet_footer": {"transforms.formats.parquet_ways"},
     "transforms.formats.parquet_sizes": {"transforms.formats.parquet_footer"},
+    "transforms.formats.parquet_statistics": {"transforms.formats.parquet_footer"},
     "transforms.formats.csv_blocks": {
         "transforms.formats.csv_bytes",
         "transforms.formats.csv_dialect",
@@ -156,6 +160,7 @@ SIBLINGS = {
     "transforms.where": {"transforms.exact_comparison"},
     "transforms.output.part_writer": {
         "transforms.output.part_file",
+        "transforms.output.progress_note",
         "transforms.output.row_groups",
         "transforms.output.sorted_rows",
     },

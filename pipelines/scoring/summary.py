@@ -174,13 +174,16 @@ def shown_rows(rows: pa.Table) -> str:
 
 def rejected_rows(rejected: Sequence[RejectedBatch]) -> str:
     """Return how many rows each stage would reject, and its first reason."""
-    lines = []
+    by_stage: dict[str, list[RejectedBatch]] = {}
     for batch in rejected:
-        count = batch.rows.num_rows
-        beginning = batch.rows.slice(0, 1)
+        by_stage.setdefault(batch.stage, []).append(batch)
+    lines = []
+    for stage, batches in by_stage.items():
+        count = sum(batch.rows.num_rows for batch in batches)
+        beginning = batches[0].rows.slice(0, 1)
         first = beginning.to_pylist()[0]
         lines.append(
-            f"  {count:,} rows would be rejected in {batch.stage}; "
+            f"  {count:,} rows would be rejected in {stage}; "
             f"row {first['row']}: {first['error']}: {first['message']}"
         )
     return "\n".join(lines)
@@ -192,7 +195,9 @@ def table(lines: Mapping[str, str]) -> str:
     shown = []
     for name, value in lines.items():
         padded = name.ljust(width)
-        shown.append(f"  {padded}  {value}")
+        # A value of several lines stands below itself.
+        indented = value.replace("\n", "\n" + " " * (width + 4))
+        shown.append(f"  {padded}  {indented}")
     return "\n".join(shown)
 
 

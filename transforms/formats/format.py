@@ -8,7 +8,7 @@ program knows what is in it.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,8 @@ from transforms.model_types import fits_exactly, fits_rounded, take_finest_unit,
 from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]
+# By column, how many rows have no value there; None where nobody knows without reading them.
+NullCounts = Mapping[str, int | None]
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,22 @@ class Format(Protocol):
 
         Raises:
             InputError: the file changed since the plan was made, or cannot be read.
+        """
+
+
+@runtime_checkable
+class CountsNulls(Protocol):
+    """A format whose files may tell how many values are missing without being read."""
+
+    def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
+        """Return how many rows of a file have no value in some columns.
+
+        Args:
+            url: the file.
+            names: the columns; the file has each of them once.
+
+        Raises:
+            InputError: the file cannot be read.
         """
 
 

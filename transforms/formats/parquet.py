@@ -17,6 +17,7 @@ from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.format import (
     Column,
     InputOptions,
+    NullCounts,
     Piece,
     Shard,
     check_columns,
@@ -44,6 +45,7 @@ from transforms.formats.parquet_int96 import list_int96_units
 from transforms.formats.parquet_shift import FileWithMoves, shift_footer
 from transforms.formats.parquet_sizes import find_rows_at_once, gather_batches
 from transforms.formats.parquet_split import RowGroup, is_part_of_group, split_groups
+from transforms.formats.parquet_statistics import count_nulls
 from transforms.formats.parquet_ways import (
     USUAL,
     Reading,
@@ -109,6 +111,10 @@ class ParquetFormat:
         """Put row groups together, up to `rows` rows, and cut one that has more of them."""
         groups: tuple[RowGroup, ...] = shard.details
         return split_groups(groups, rows, shard.file.bytes)
+
+    def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
+        """Return how many values are missing, as the footer tells; see `CountsNulls`."""
+        return count_nulls(url, names)
 
     def read(
         self,

@@ -15,7 +15,7 @@ from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.csv_values import convert_fields
-from transforms.formats.format import Column, Format, Piece, Shard
+from transforms.formats.format import Column, CountsNulls, Format, NullCounts, Piece, Shard
 from transforms.rejected import RejectedBatch, RowRecord
 
 # What Hive calls the folder of rows that have no value there.
@@ -88,6 +88,28 @@ class PartitionedFormat:
                 complete = _add_to_records(records, schema, values, record)
                 rejected.append(complete)
             yield replace(batch, rows=rows, rejected=tuple(rejected), record=record)
+
+
+def count_nulls_of(format: Format, url: str, names: Sequence[str]) -> NullCounts | None:
+    """Return how many rows of a file have no value in some columns; None where its format does not tell.
+
+    Args:
+        format: how the file is read.
+        url: the file.
+        names: the columns, in the file or in the names of its folders.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    inner = format
+    in_folders: tuple[str, ...] = ()
+    if isinstance(format, PartitionedFormat):
+        inner, in_folders = format.inner, format.columns
+    if not isinstance(inner, CountsNulls):
+        return None
+    in_file = [name for name in names if name not in in_folders]
+    # What a folder's name says is nobody's statistics.
+    return {**dict.fromkeys(names), **inner.count_nulls(url, in_file)}
 
 
 def find_partitions(url: str) -> dict[str, list[bytes]]:

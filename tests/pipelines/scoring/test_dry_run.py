@@ -1,7 +1,10 @@
 """What a dry run says of the first rows, whatever tells how many there are."""
 
 from pathlib import Path
+import re
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pacsv
 import pytest
 
@@ -14,7 +17,12 @@ from tests.support.jobs import small_table, write_job, write_parquet
 
 @pytest.fixture
 def job(tmp_path: Path) -> Path:
-    return write_job(tmp_path, tiny_package(tmp_path / "model"))
+    return write_job(tmp_path, tiny_package(tmp_path / "model", columns=columns_that("reject")))
+
+
+def columns_that(missing: str) -> list[dict[str, str]]:
+    """The contract of the tiny network, with this policy."""
+    return [{"name": name, "type": "float", "missing": missing} for name in "abc"]
 
 
 def said(job: Path, capsys: pytest.CaptureFixture[str], *flags: str) -> str:
@@ -55,4 +63,89 @@ def test_of_csv_files_nobody_knows_how_long_all_take(
     text = said(job, capsys, *flags)
     assert "estimate" not in text
     assert "rows counted while reading" in text
-    assert "dry run: everything fits together; nothing was written" in text
+    assert "dry run: what was checked fits together; nothing was written" in text
+
+
+def test_missing_values_are_told_by_the_statistics_of_every_shard(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no row of them is looked at: the nulls stand at row 1,500 of a shard of 200,000."""
+    rows = 200_000
+    values = np.random.default_rng(0).random((3, rows)).astype(np.float32)
+    is_null = np.zeros(rows, bool)
+    is_null[1_500:1_507] = True
+    ids = pa.array(np.arange(rows), mask=np.arange(rows) == 1_800)
+    for shard in range(3):
+        a = pa.array(values[0], mask=is_null if shard == 1 else None)
+        table = small_table(rows, a=a, b=pa.array(values[1]), c=pa.array(values[2]), id=ids)
+        options = {"write_statistics": ["a", "id"]} if shard == 2 else {}
+        write_parquet(job.parent / f"shards/{shard}.parquet", table, **options)
+    text = said(job, capsys, "--set", "errors.max_rejected_rows=7")
+    shard = job.parent / "shards/1.parquet"
+    assert "checked      footers of all 3 shards: columns and types" in text
+    assert f"missing      a: 7 rows would be rejected (first in {shard})\n" in text
+    assert "b, c: not told by 1 of 3 shards" in text
+    assert "id: 3 rows have no key, so nothing names them (first in " in text
+    # The beginning of the first, the middle and the end of each.
+    assert "sampled      1,4" in text
+    assert "of 3 of 3 shards" in text
+    assert "not checked  the values of the other 598,6" in text
+    assert text.endswith("dry run: what was checked fits together; nothing was written\n")
+    # The same rows every time.
+    again = said(job, capsys, "--set", "errors.max_rejected_rows=7")
+    assert [line for line in again.splitlines() if "estimate" not in line] == [
+        line for line in text.splitlines() if "estimate" not in line
+    ]
+
+
+def test_more_missing_values_than_are_allowed_are_refused(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_parquet(job.parent / "shards/0.parquet", small_table(2_000))
+    values = pa.array(np.ones(2_000, np.float32), mask=np.arange(2_000) == 1_300)
+    write_parquet(job.parent / "shards/1.parquet", small_table(2_000, 2_000, b=values))
+    assert run_program(score.main, ["--config", str(job), "--dry_run"]) == 4
+    said = capsys.readouterr()
+    assert "b: 1 rows would be rejected" in said.out
+    assert "1 of 4000 rows were rejected, but errors.max_rejected_rows is 0" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_missing_value_that_would_end_the_run_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tiny_package(tmp_path / "model", columns=columns_that("error"))
+    job = write_job(tmp_path, model)
+    values = pa.array(np.ones(2_000, np.float32), mask=np.arange(2_000) == 1_300)
+    write_parquet(tmp_path / "shards/0.parquet", small_table(2_000, b=values))
+    assert run_program(score.main, ["--config", str(job), "--dry_run"]) == 3
+    error = capsys.readouterr().err
+    assert f"{tmp_path}/shards/0.parquet: column 'b' has missing values, in 1 rows" in error
+    assert error.count("\n") == 1
+
+
+def test_rows_that_fail_at_the_end_of_the_last_shard_are_seen(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NaN is missing, and in no statistics."""
+    write_parquet(job.parent / "shards/0.parquet", small_table(2_000))
+    values = np.ones(3_000, np.float32)
+    values[-1] = np.nan
+    write_parquet(job.parent / "shards/1.parquet", small_table(3_000, 2_000, b=values))
+    text = said(job, capsys)
+    assert "1 rows would be rejected in preprocess; row 2999: RowError: column 'b'" in text
+
+
+def test_a_csv_file_is_sampled_in_its_middle_where_it_is_cut(
+    job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job.parent / "shards").mkdir()
+    pacsv.write_csv(small_table(20_000), job.parent / "shards/0.csv")
+    monkeypatch.setattr("transforms.formats.csv_split.PIECE_BYTES", 100_000)
+    flags = ("--set", "source.format=csv", "--set", "source.types.id=int64")
+    whole = said(job, capsys, *flags)
+    assert "sampled      1,000 rows at 1 places" in whole
+    in_pieces = said(job, capsys, *flags, "--set", "source.csv.newlines_in_values=false")
+    assert re.search(r"sampled      1,0\d\d rows at 3 places \(.*\) of 1 of 1 shards", in_pieces)
+    assert "checked      headers of all 1 shards: columns and types" in in_pieces
+    assert "missing      a, b, c, id: not told by 1 of 1 shards" in in_pieces

@@ -1,0 +1,134 @@
+"""What statistics in the input's footers say of missing values, against what the model and the job want."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from configs.errors import InputError
+from pipelines.planning.plan import Plan
+from transforms.formats.format import NullCounts, Shard
+from transforms.formats.partitions import count_nulls_of
+
+# A store answers in tens of milliseconds.
+_THREADS = 8
+_KEY = "key"
+# Enough to see what is meant, few enough for a line.
+_SHOWN_NAMES = 5
+# What becomes of the rows, by what the contract says of a column.
+_OUTCOMES = {
+    "reject": "rows would be rejected",
+    "error": "rows would end the run",
+    "fill": "rows would be filled",
+    _KEY: "rows have no key, so nothing names them",
+}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What footers say of one column.
+
+    Attributes:
+        name: the column.
+        policy: what a missing value does: `error`, `reject`, `fill`, or `key`.
+        rows: without a value, in the shards whose footers tell.
+        first: the first shard that has such a row.
+        untold: shards whose footers do not tell.
+    """
+
+    name: str
+    policy: str
+    rows: int
+    first: str | None
+    untold: int
+
+
+def count_missing(plan: Plan) -> list[Missing]:
+    """Return what footers say of each column of the model, and of the key.
+
+    Args:
+        plan: what a run would do.
+
+    Raises:
+        InputError: a footer cannot be read.
+    """
+    policies: dict[str, str] = {column.name: column.missing for column in plan.package.card.columns}
+    key = plan.job.source.key
+    if key is not None:
+        policies.setdefault(key, _KEY)
+    names = list(policies)
+    count = partial(_count_of_shard, plan, names)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        counts = list(pool.map(count, plan.shards))
+    return [_sum_up(plan, name, policy, counts) for name, policy in policies.items()]
+
+
+def describe_missing(found: Sequence[Missing], shards: int) -> str:
+    """Return what was found, in one line a column.
+
+    Args:
+        found: as `count_missing` gives it.
+        shards: how many there are.
+    """
+    lines = [_describe_rows(missing, shards) for missing in found if missing.rows]
+    whole = [missing for missing in found if not missing.rows and not missing.untold]
+    if whole:
+        lines.append(f"none in {len(whole):,} of {len(found):,} columns")
+    # Together, as all columns of a file without statistics are alike.
+    untold: dict[int, list[str]] = {}
+    for missing in found:
+        if not missing.rows and missing.untold:
+            untold.setdefault(missing.untold, []).append(missing.name)
+    for count, names in untold.items():
+        shown = ", ".join(names[:_SHOWN_NAMES])
+        more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
+        lines.append(f"{shown}{more}: not told by {count:,} of {shards:,} shards")
+    return "\n".join(lines)
+
+
+def count_rejected_at_least(found: Sequence[Missing]) -> int:
+    """Return how many rows are rejected for certain: those of one column, as others may be the same."""
+    counts = [missing.rows for missing in found if missing.policy == "reject"]
+    return max(counts, default=0)
+
+
+def refuse_missing(found: Sequence[Missing]) -> None:
+    """Refuse an input whose missing values would end the run.
+
+    Raises:
+        InputError: a column that must have all values has not.
+    """
+    for missing in found:
+        if missing.policy == "error" and missing.rows:
+            raise InputError(
+                f"{missing.first}: column {missing.name!r} has missing values, in {missing.rows:,} rows "
+                "of all shards whose footers tell, and the model's contract says missing: error; "
+                "clean the input, or pack the model with missing: reject or fill"
+            )
+
+
+def _count_of_shard(plan: Plan, names: Sequence[str], shard: Shard) -> NullCounts:
+    counts = count_nulls_of(plan.format, shard.file.url, names)
+    return dict.fromkeys(names) if counts is None else counts
+
+
+def _sum_up(plan: Plan, name: str, policy: str, counts: Sequence[NullCounts]) -> Missing:
+    rows = 0
+    untold = 0
+    first = None
+    for shard, of_shard in zip(plan.shards, counts, strict=True):
+        count = of_shard[name]
+        if count is None:
+            untold += 1
+        elif count:
+            rows += count
+            first = first or shard.file.url
+    return Missing(name, policy, rows, first, untold)
+
+
+def _describe_rows(missing: Missing, shards: int) -> str:
+    outcome = _OUTCOMES[missing.policy]
+    untold = ""
+    if missing.untold:
+        untold = f"; not told by {missing.untold:,} of {shards:,} shards"
+    return f"{missing.name}: {missing.rows:,} {outcome} (first in {missing.first}){untold}"

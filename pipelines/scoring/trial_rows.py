@@ -1,0 +1,194 @@
+"""Rows for a dry run: from the beginning, the middle and the end of several shards, through the real stages."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+import random
+import time
+
+from pipelines.planning.plan import Plan
+from transforms.batches import RawBatch, ScoredBatch, WorkUnit
+from transforms.formats.format import Format, Piece, Shard
+from transforms.postprocess import postprocess_batch
+from transforms.predict import Score, predict_batch
+from transforms.preprocess import preprocess_batch
+from transforms.read import read_unit
+from transforms.rejected import BatchId, RowRecord
+
+# Enough to tell rows per second, few enough to wait for.
+FIRST_ROWS = 1_000
+# Of each other place, and of how many shards: together about as many.
+_ROWS = 50
+_SHARDS = 8
+# What has more rows is not read through, only to see its middle and its last rows.
+_MOST_ROWS_READ = 1 << 15
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Rows that were scored, and how long that took, but for reading them."""
+
+    batch: RawBatch
+    scored: ScoredBatch
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where rows are taken from.
+
+    Attributes:
+        unit: what is read there.
+        batch: which batch of it; None for the last one.
+    """
+
+    unit: WorkUnit
+    batch: int | None = 0
+
+
+def try_first_rows(plan: Plan, score: Score) -> Trial:
+    """Score the first rows of the first unit.
+
+    Args:
+        plan: what a run would do.
+        score: the model.
+
+    Raises:
+        Refusal: what would end the run.
+    """
+    batches = _read(plan, plan.units[0], FIRST_ROWS)
+    return try_batch(plan, score, next(batches))
+
+
+def try_places(plan: Plan, score: Score, first: Trial) -> list[Trial]:
+    """Score rows of places all over the input, but for those that were scored before.
+
+    Args:
+        plan: what a run would do.
+        score: the model.
+        first: the first rows.
+
+    Raises:
+        Refusal: what would end the run.
+    """
+    seen = first.batch.id.first_row + first.batch.rows_in
+    tried: dict[BatchId, Trial] = {}
+    for place in choose_places(plan):
+        batch = _read_place(plan, place)
+        # A short shard's middle may be its end, and all of it among the first rows.
+        if batch is None or batch.id in tried:
+            continue
+        is_of_first = batch.id.shard == first.batch.id.shard
+        if not is_of_first or batch.id.first_row >= seen:
+            tried[batch.id] = try_batch(plan, score, batch)
+    return list(tried.values())
+
+
+def choose_places(plan: Plan) -> list[Place]:
+    """Return the beginning, a place in the middle and the end of some shards; the same ones every time.
+
+    What the first unit begins with is looked at anyway.
+    """
+    last = len(plan.shards) - 1
+    step = max(1, last / (_SHARDS - 1))
+    numbers = sorted({min(last, round(step * number)) for number in range(_SHARDS)})
+    chance = random.Random(plan.run.run_id)  # noqa: S311 - which rows are looked at is no secret
+    places: list[Place] = []
+    for number in numbers:
+        places += _choose_places_of(plan.format, plan.shards[number], chance)
+    first = plan.units[0]
+    return [place for place in places if not _is_beginning(place, first)]
+
+
+def try_batch(plan: Plan, score: Score, batch: RawBatch) -> Trial:
+    """Let a batch go through the stages.
+
+    Args:
+        plan: what a run would do.
+        score: the model.
+        batch: the rows.
+
+    Raises:
+        Refusal: what would end the run.
+    """
+    job = plan.job
+    card = plan.package.card
+    # Reading and loading do not count: a run does the one while it scores, and the other once.
+    began = time.perf_counter()
+    features = preprocess_batch(
+        batch,
+        contract=card.columns,
+        steps=plan.steps,
+        inputs=card.inputs,
+        timeout_seconds=job.model.timeout_seconds,
+    )
+    prediction = predict_batch(score, features, job.model.not_finite)
+    scored = postprocess_batch(
+        prediction,
+        carried=job.source.carried,
+        how=plan.output_plan.scores,
+        keep=plan.output_plan.keep,
+        where=job.postprocess.where,
+        format=job.sink.format,
+    )
+    seconds = time.perf_counter() - began
+    return Trial(batch, scored, seconds)
+
+
+def _is_beginning(place: Place, first: WorkUnit) -> bool:
+    unit = place.unit
+    return place.batch == 0 and unit.first_row == 0 and unit.shard == first.shard
+
+
+def _choose_places_of(format: Format, shard: Shard, chance: random.Random) -> Iterator[Place]:
+    if shard.rows == 0:
+        return
+    # As finely as the format can: where a piece begins is found at once.
+    pieces = format.split(shard, _ROWS)
+    first, last = _make_unit(shard, pieces[0]), _make_unit(shard, pieces[-1])
+    yield Place(first)
+    if len(pieces) > 2:
+        yield Place(_make_unit(shard, pieces[chance.randrange(1, len(pieces) - 1)]))
+    elif _is_short(first):
+        # Of what is cut nowhere, after the rows before it.
+        yield Place(first, max(1, (first.rows or 0) // _ROWS // 2))
+    if _is_short(last):
+        yield Place(last, None)
+    elif len(pieces) > 1:
+        yield Place(last)
+
+
+def _is_short(unit: WorkUnit) -> bool:
+    return unit.rows is not None and unit.rows <= _MOST_ROWS_READ
+
+
+def _make_unit(shard: Shard, piece: Piece) -> WorkUnit:
+    return WorkUnit(
+        index=0,
+        shard=shard.file.url,
+        version=shard.file.version,
+        span=piece.span,
+        first_row=piece.first_row,
+        rows=piece.rows,
+        bytes=piece.bytes,
+    )
+
+
+def _read_place(plan: Plan, place: Place) -> RawBatch | None:
+    batches = _read(plan, place.unit, _ROWS)
+    if place.batch is not None:
+        return next(islice(batches, place.batch, None), None)
+    last = None
+    for batch in batches:
+        last = batch
+    return last
+
+
+def _read(plan: Plan, unit: WorkUnit, rows: int) -> Iterator[RawBatch]:
+    return read_unit(
+        unit=unit,
+        schema=plan.schema,
+        format=plan.format,
+        rows_per_batch=rows,
+        record=RowRecord(),
+    )

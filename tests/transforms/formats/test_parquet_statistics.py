@@ -1,0 +1,65 @@
+"""Missing values that a footer tells of, against those that are there."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from transforms.formats.format import InputOptions, find_input_format
+from transforms.formats.parquet import ParquetFormat
+from transforms.formats.partitions import PartitionedFormat, count_nulls_of
+
+TABLE = pa.table(
+    {
+        "x": [1.0, None, float("nan"), None],
+        "text": ["a", None, "", "b"],
+        "whole": [1, 2, 3, 4],
+        "lists": [[1], [2], [3], [4]],
+        "some": [[1], None, [], [None]],
+        "pair": [{"a": 1}, {"a": 2}, None, {"a": None}],
+        "nothing": pa.nulls(4),
+    }
+)
+NAMES = TABLE.column_names
+CSV = {"delimiter": ",", "encoding": "utf-8", "null_values": (), "newlines_in_values": True}
+
+
+@pytest.mark.parametrize("group_rows", [4, 1])
+def test_nulls_are_counted_where_that_can_be_told(tmp_path: Path, group_rows: int) -> None:
+    path = tmp_path / "p.parquet"
+    pq.write_table(TABLE, path, row_group_size=group_rows)
+    counts = ParquetFormat().count_nulls(str(path), NAMES)
+    assert counts == {
+        "x": 2,
+        "text": 1,
+        "whole": 0,
+        "lists": 0,
+        # A list or struct that is missing counts as what is missing in one.
+        "some": None,
+        "pair": None,
+        # pyarrow writes no statistics of these.
+        "nothing": None,
+    }
+    flat = {name: TABLE[name].null_count for name in ("x", "text", "whole")}
+    assert {name: counts[name] for name in flat} == flat
+
+
+def test_without_statistics_nobody_knows(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    required = TABLE.select(["whole", "x"]).cast(
+        pa.schema([pa.field("whole", pa.int64(), nullable=False), ("x", pa.float64())])
+    )
+    pq.write_table(required, path, write_statistics=False)
+    assert ParquetFormat().count_nulls(str(path), ["whole", "x"]) == {"whole": 0, "x": None}
+
+
+def test_folders_and_csv_tell_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "day=1/p.parquet"
+    path.parent.mkdir()
+    pq.write_table(TABLE, path)
+    partitioned = PartitionedFormat(ParquetFormat(), ("day",))
+    counts = count_nulls_of(partitioned, str(path), ["day", "x"])
+    assert counts == {"day": None, "x": 2}
+    csv = find_input_format("csv", InputOptions(CSV))
+    assert count_nulls_of(csv, str(path), ["x"]) is None
