@@ -14,6 +14,7 @@ from typing import Any
 
 from configs.errors import JobError
 from model_zoo.engines.machine import cores, machine_kind
+from model_zoo.engines.settings import DEFAULT_ENGINE
 from model_zoo.engines.tuning_report import TuningReport
 from model_zoo.scoring.devices import resolve_devices, threads_for
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
@@ -86,6 +87,12 @@ def main(argv: Sequence[str]) -> int:
     url = str(job.model.tuning_report)
     _store(url, report)
     _say_result(report, shown_path(url), say)
+    if best.settings.compiled and plan.rows is None:
+        seconds = tuning.compile_seconds[best.settings]
+        say(
+            f"compiling takes {seconds:,.1f} s; what that saves of the whole input is not known, since only "
+            "reading tells its rows: leave it out with --without compile where they are few"
+        )
     return 0
 
 
@@ -117,7 +124,7 @@ def _make_tuning(
     model = job.model
     package = plan.package
     load = make_loader(package, model.device, model.timeout_seconds)
-    bench = Bench(package, model.device, sample, load)
+    bench = Bench(package, model.device, sample, load, plan.rows)
     tuning = Tuning(
         bench=bench,
         tolerance=model.tolerance,
@@ -202,10 +209,14 @@ def _say_rates(rates: Mapping[int, float], say: Say) -> None:
 def _say_result(report: TuningReport, path: str, say: Say) -> None:
     settings = report.settings
     workers = report.workers
+    reference = "float32, eager"
+    # What else computes has no such.
+    if settings.engine != DEFAULT_ENGINE:
+        reference = f"{settings.as_reference()}, untuned"
     say(
         f"fastest: {settings}, mini-batches of {settings.batch_rows:,}, "
         f"{workers} workers x {threads_for(workers)} threads: "
-        f"{report.speed_up:.2f} times as fast as float32, eager\n"
+        f"{report.speed_up:.2f} times as fast as {reference}\n"
         f"tuning report: {path}; jobs with model.dtype=auto use it"
     )
 

@@ -12,6 +12,7 @@ import json
 import os
 from pathlib import Path
 import tempfile
+import time
 from typing import Any
 
 import torch
@@ -27,6 +28,8 @@ from model_zoo.package.cache import private_folder
 _FOLDER = "compiled-models"
 # A compiler's message may hold the whole program that it did not take.
 _SHOWN_CHARACTERS = 300
+# Of the machine code that was loaded last.
+_seconds = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,14 @@ def compile_network(
     Raises:
         ModelError: it cannot be compiled, for want of a C++ compiler for example.
     """
+    global _seconds
     first = next(iter(example.values()))
     device = first.device
     path = _name_file(example, identity)
     try:
         if not path.exists():
             _compile(network, example, path)
+        _seconds = _read_seconds(path)
         # As many as cores: each thread that scores has a runner of its own, and none waits.
         code = torch_private.load_machine_code(path, cores(), device)
     except ModelError:
@@ -89,6 +94,27 @@ def compile_network(
             "install a C++ compiler, or tune again with --without compile"
         ) from error
     return Compiled(code, network, example)
+
+
+def find_compile_seconds() -> float:
+    """Return how long the network took to compile that was loaded last, whenever that was; 0 if not known.
+
+    Another machine has to do it again, though here the machine code may have been found.
+    """
+    return _seconds
+
+
+def _read_seconds(path: Path) -> float:
+    try:
+        return float(_place_seconds(path).read_text())
+    # None of machine code that an earlier version made.
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _place_seconds(path: Path) -> Path:
+    """Return where it stands how long it took to make machine code."""
+    return path.with_suffix(".seconds")
 
 
 def _name_file(example: Inputs, identity: Mapping[str, Any]) -> Path:
@@ -120,8 +146,12 @@ def _compile(network: nn.Module, example: Inputs, path: Path) -> None:
     # torch opens the file by its name.
     os.close(number)
     temporary = Path(name)
+    began = time.perf_counter()
     try:
         torch_private.write_machine_code(network, example, temporary)
+        seconds = time.perf_counter() - began
+        # First, as nobody looks for it without the machine code.
+        _place_seconds(path).write_text(f"{seconds:.3f}")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from model_zoo.arrays import Arrays, count_rows
+from model_zoo.engines.compiled import find_compile_seconds
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Device, Settings
 from model_zoo.package.package import Package
@@ -47,12 +48,16 @@ class Bench:
         package, device: the model, and where it computes.
         sample: the rows.
         load: loads the model; raises a ModelError where it cannot be loaded so.
+        rows: of the job's whole input; None where only reading tells.
+        find_compile_seconds: tells how long the settings took to compile that were loaded last.
     """
 
     package: Package
     device: Device
     sample: Sample
     load: Load
+    rows: int | None = None
+    find_compile_seconds: Callable[[], float] = find_compile_seconds
 
     def choose_parts(self, rows_per_second: float, batch_rows: int) -> Parts:
         """Return what keeps all cores busy for so long that a difference can be seen.

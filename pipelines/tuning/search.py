@@ -46,6 +46,7 @@ class Tuning:
         activation, threshold: what makes labels of scores.
         tell: called with each result as it comes.
         measured: all results, float32, eager, first.
+        compile_seconds: how long settings took to compile, of those that are compiled.
     """
 
     bench: Bench
@@ -54,6 +55,7 @@ class Tuning:
     threshold: Threshold
     tell: Callable[[Measured], None]
     measured: list[Measured] = field(default_factory=list, init=False)
+    compile_seconds: dict[Settings, float] = field(default_factory=dict, init=False)
     _reference: Reference | None = field(default=None, init=False)
     # By dtype: what an engine has measured on the sample, the same for all layouts.
     _calibrated: ByDtype = field(default_factory=dict, init=False)
@@ -208,6 +210,8 @@ class Tuning:
     def _measure(self, settings: Settings) -> Measured:
         """Measure on some parts; on the whole sample too if that makes it the fastest."""
         score = self._load(settings)
+        if settings.compiled:
+            self.compile_seconds[settings] = self.bench.find_compile_seconds()
         float32_rate = self.float32.rate
         parts = self.bench.choose_parts(float32_rate, settings.batch_rows)
         fastest = self._find_fastest()
@@ -221,9 +225,23 @@ class Tuning:
             return Measured(settings, rate, problem="slow: given up after its first piece")
 
         measured = self._compare(settings, score, parts)
-        if measured.problem or measured.rate <= fastest.rate:
+        if not measured.problem and measured.rate > fastest.rate:
+            measured = self._compare_whole(settings, score)
+        return self._weigh_compiling(measured)
+
+    def _weigh_compiling(self, measured: Measured) -> Measured:
+        """Give up what takes longer to compile than it saves on all rows of the job."""
+        seconds = self.compile_seconds.get(measured.settings, 0.0)
+        rows = self.bench.rows
+        # Where only reading tells how many rows there are, nobody knows what it saves.
+        if measured.problem or not seconds or rows is None:
             return measured
-        return self._compare_whole(settings, score)
+        others = [kept for kept in self._list_kept() if not kept.settings.compiled]
+        saved = rows / others[0].rate - rows / measured.rate
+        if saved > seconds:
+            return measured
+        problem = f"compiles for {seconds:,.1f} s to save {max(0.0, saved):,.1f} s of {rows:,} rows"
+        return replace(measured, problem=problem)
 
     def _compare_whole(self, settings: Settings, score: Score) -> Measured:
         parts = self._join_whole(settings)
@@ -287,7 +305,7 @@ class Tuning:
     def _measure_whole(self, measured: Measured) -> None:
         settings = measured.settings
         score = self._load(settings)
-        whole = self._compare_whole(settings, score)
+        whole = self._weigh_compiling(self._compare_whole(settings, score))
         place = self.measured.index(measured)
         self.measured[place] = whole
         self.tell(whole)

@@ -97,7 +97,10 @@ def test_it_is_made_once_for_one_network_shape_and_identity(
     assert len(compiler.written) == len(identities) - 1 + 3
     # Written beside it, and moved.
     kept = {path for path, _ in compiler.loaded}
-    assert set(folder.iterdir()) == kept
+    assert set(folder.glob("*.pt2")) == kept
+    # Beside it, how long it took, which whoever tunes weighs.
+    assert {path.with_suffix(".seconds") for path in kept} == set(folder.glob("*.seconds"))
+    assert len(list(folder.iterdir())) == 2 * len(kept)
     assert not kept.intersection(compiler.written)
 
 

@@ -37,9 +37,10 @@ class Searched:
         tuning, loader, engine: what it went through.
     """
 
-    def __init__(self, patch: pytest.MonkeyPatch, models: Models, engine: Engine, parts: list[int], fixed: bool = True) -> None:  # fmt: skip
+    def __init__(self, patch: pytest.MonkeyPatch, models: Models, engine: Engine, parts: list[int], fixed: bool = True, rows: int | None = None, compile_seconds: float = 0.0) -> None:  # fmt: skip
         self.loader = Loader(models)
         bench = make_bench(self.loader, parts)
+        bench = replace(bench, rows=rows, find_compile_seconds=lambda: compile_seconds)
         use_clock(patch, self.loader.clock)
         patch.setattr(search, "find_engine", lambda _: engine)
         self.told: list[Measured] = []
@@ -254,3 +255,43 @@ def test_of_a_slow_model_only_what_it_scores_in_20_seconds_is_scored(
     assert found.tuning.bench.sample.rows == 2_000
     slower = Searched(monkeypatch, lambda _: Model(1), Engine([]), [100] * 40)
     assert slower.tuning.bench.sample.rows == 600
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds", "problem"),
+    [
+        # 10 rows/s as it is and 40 compiled: 1,000 rows take 100 s and 25 s.
+        (1_000, 60.0, ""),
+        (1_000, 80.0, "compiles for 80.0 s to save 75.0 s of 1,000 rows"),
+        (1_000, 75.0, "compiles for 75.0 s to save 75.0 s of 1,000 rows"),
+        # Of CSV nobody knows the rows, and of old machine code how long it took.
+        (None, 80.0, ""),
+        (1_000, 0.0, ""),
+    ],
+)
+def test_compiling_must_save_more_than_it_takes(
+    rows: int | None, seconds: float, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = Searched(
+        monkeypatch,
+        lambda settings: Model(40.0 if settings.compiled else 10.0),
+        Engine([], [COMPILED]),
+        [80] * 4,
+        rows=rows,
+        compile_seconds=seconds,
+    )
+    assert searched.of(COMPILED)[-1].problem == problem
+    assert searched.best.settings == (FLOAT32 if problem else COMPILED)
+
+
+def test_what_is_compiled_and_no_faster_saves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = Searched(
+        monkeypatch,
+        lambda settings: Model(9.0 if settings.compiled else 10.0),
+        Engine([], [COMPILED]),
+        [80] * 4,
+        rows=1_000,
+        compile_seconds=2.0,
+    )
+    assert searched.of(COMPILED)[-1].problem == "compiles for 2.0 s to save 0.0 s of 1,000 rows"
+    assert searched.best.settings == FLOAT32
