@@ -69,9 +69,10 @@ class OnnxRuntimeEngine:
                 "set model.dtype to float32, which leaves them as they are"
             )
         session = open_session(package)
-        shapes = {name: tensor.shape for name, tensor in package.card.outputs.items()}
-        ranks = {found.name: len(found.shape) for found in session.get_inputs()}
-        graph = Graph(session, shapes, ranks)
+        shapes = {}
+        for name, tensor in package.card.outputs.items():
+            shapes[name] = tensor.shape
+        graph = make_graph(session, shapes)
         return Network(compute=graph, dtype=None, layout=torch.contiguous_format)
 
     def describe_version(self) -> str:
@@ -80,8 +81,10 @@ class OnnxRuntimeEngine:
 
     def is_out_of_memory(self, error: Exception) -> bool:
         """Tell whether fewer rows may fit."""
+        if isinstance(error, MemoryError):
+            return True
         message = str(error)
-        return isinstance(error, MemoryError) or any(words in message for words in _OUT_OF_MEMORY)
+        return any(words in message for words in _OUT_OF_MEMORY)
 
     def list_settings(
         self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
@@ -115,19 +118,39 @@ class Graph:
 
     def __call__(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the outputs of a mini-batch."""
-        arrays = {name: self._lay_out(name, tensor) for name, tensor in inputs.items()}
-        found = self.session.run(list(self.shapes), arrays)
+        arrays = {}
+        for name, tensor in inputs.items():
+            arrays[name] = self._lay_out(name, tensor)
+        names = list(self.shapes)
+        found = self.session.run(names, arrays)
         outputs = {}
-        for (name, shape), array in zip(self.shapes.items(), found, strict=True):
-            is_list_of_one = not shape and array.ndim == 2 and array.shape[1] == 1
-            outputs[name] = torch.from_numpy(array[:, 0] if is_list_of_one else array)
+        for name, array in zip(names, found, strict=True):
+            is_list_of_one = array.ndim == 2 and array.shape[1] == 1
+            if is_list_of_one and not self.shapes[name]:
+                array = array[:, 0]
+            outputs[name] = torch.from_numpy(array)
         return outputs
 
     def _lay_out(self, name: str, tensor: torch.Tensor) -> np.ndarray:
         # ONNX Runtime reads numbers side by side, and inputs may be views of stacked columns.
         array = np.ascontiguousarray(tensor.numpy())
         # A column is (rows, 1) in many graphs, and (rows,) in a table.
-        return array[:, np.newaxis] if array.ndim + 1 == self.ranks[name] else array
+        if array.ndim + 1 == self.ranks[name]:
+            return array[:, np.newaxis]
+        return array
+
+
+def make_graph(session: Any, shapes: Mapping[str, Sequence[int]]) -> Graph:
+    """Return a session as something that is called like a network.
+
+    Args:
+        session: as `make_session` returns it.
+        shapes: of a row of each output that is wanted, by name.
+    """
+    ranks = {}
+    for found in session.get_inputs():
+        ranks[found.name] = len(found.shape)
+    return Graph(session, shapes, ranks)
 
 
 def open_session(package: PackedModel) -> Any:
@@ -143,9 +166,13 @@ def open_session(package: PackedModel) -> Any:
         raise ModelError(f"{package.url}: holds no ONNX graph; pack the model again with one")
     path = f"{package.url}/{files.model}"
     content = package.read_file(files.model)
-    data = {name: package.read_file(name) for name in files.data}
+    data = {}
+    sizes = {}
+    for name in files.data:
+        data[name] = package.read_file(name)
+        sizes[name] = len(data[name])
     try:
-        parse_graph(content, {name: len(value) for name, value in data.items()})
+        parse_graph(content, sizes)
     except ValueError as error:
         raise ModelError(f"{path}: {error}; pack the model again with pipelines.package") from error
     session = make_session(content, data, path)
@@ -174,13 +201,14 @@ def make_session(content: bytes, data: Mapping[str, bytes], path: str) -> Any:
     options.use_deterministic_compute = True
     options.log_severity_level = _FATAL
     if data:
-        options.add_external_initializers_from_files_in_memory(
-            list(data), list(data.values()), [len(value) for value in data.values()]
-        )
+        names, values = list(data), list(data.values())
+        sizes = [len(value) for value in values]
+        options.add_external_initializers_from_files_in_memory(names, values, sizes)
     try:
         session = onnxruntime.InferenceSession(content, options, providers=_PROVIDERS)
     except Exception as error:  # the library's classes come of its compiled module
-        reason = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+        words = str(error).split()
+        reason = " ".join(words)[:_SHOWN_CHARACTERS]
         raise ModelError(f"{path}: ONNX Runtime does not take it: {reason}") from error
     found = session.get_providers()
     # It takes another one in silence where it does not have what was asked for.
@@ -191,11 +219,18 @@ def make_session(content: bytes, data: Mapping[str, bytes], path: str) -> Any:
 
 def _check_tensors(path: str, card: ModelCard, session: Any) -> None:
     """Refuse a graph that takes or gives other things than the card says."""
-    wanted = {name: tensor.dtype for name, tensor in card.inputs.items()}
-    found = {found.name: _DTYPES.get(found.type, found.type) for found in session.get_inputs()}
-    if found != wanted:
-        raise ModelError(f"{path}: the graph takes {found}, and the card says {wanted}")
-    given = {found.name: _DTYPES.get(found.type) for found in session.get_outputs()}
+    wanted = {}
+    for name, tensor in card.inputs.items():
+        wanted[name] = tensor.dtype
+    taken = {}
+    for found in session.get_inputs():
+        # Of a type that cards do not have, its own word.
+        taken[found.name] = _DTYPES.get(found.type, found.type)
+    if taken != wanted:
+        raise ModelError(f"{path}: the graph takes {taken}, and the card says {wanted}")
+    given = {}
+    for found in session.get_outputs():
+        given[found.name] = _DTYPES.get(found.type)
     for name in card.outputs:
         if given.get(name) is None:
             raise ModelError(

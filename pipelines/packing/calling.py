@@ -1,6 +1,6 @@
 """How a network is called, found out by its signature and by calling it on the sample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 import inspect
 
@@ -8,13 +8,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from configs.errors import ModelError
 from model_zoo.architectures.named_tensors import Call, call_network, name_tensors
 from model_zoo.arrays import Arrays
+from pipelines.packing.computed import count_rows, make_failure, to_arrays
 
 # As a mini-batch of scoring; a network computes a row alike in any of them.
 _ROWS_AT_A_TIME = 256
-_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+# *arguments and **names: of these no number or name is known.
+_ANY_POSITIONS = inspect.Parameter.VAR_POSITIONAL
+_ANY_NAMES = inspect.Parameter.VAR_KEYWORD
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,19 @@ class Signature:
 
 def read_signature(network: nn.Module) -> Signature:
     """Return what the network takes, as Python says it."""
-    parameters = inspect.signature(network.forward).parameters.values()
+    signature = inspect.signature(network.forward)
     required = []
     known = set()
-    for parameter in parameters:
-        if parameter.kind in _VARIABLE:
+    takes_any = False
+    for parameter in signature.parameters.values():
+        if parameter.kind is _ANY_NAMES:
+            takes_any = True
+        if parameter.kind in (_ANY_POSITIONS, _ANY_NAMES):
             continue
         if parameter.default is parameter.empty:
             required.append(parameter.name)
         if parameter.kind is not parameter.POSITIONAL_ONLY:
             known.add(parameter.name)
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
     return Signature(tuple(required), frozenset(known), takes_any)
 
 
@@ -70,32 +74,43 @@ def compute(network: nn.Module, inputs: Arrays, call: Call, outputs: Sequence[st
     Raises:
         ModelError: it fails, or returns what is no tensor of so many rows.
     """
-    rows = len(next(iter(inputs.values())))
-    parts: list[Mapping[str, np.ndarray]] = []
+    rows = count_rows(inputs)
+    parts = []
     for start in range(0, rows, _ROWS_AT_A_TIME):
-        stop = start + _ROWS_AT_A_TIME
-        part = {name: array[start:stop] for name, array in inputs.items()}
-        parts.append(_compute_part(network, part, call, outputs))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        mini_batch = _take_rows(inputs, start)
+        part = _compute_part(network, mini_batch, call, outputs)
+        parts.append(part)
+    return _join_rows(parts)
+
+
+def _take_rows(inputs: Arrays, start: int) -> Arrays:
+    stop = start + _ROWS_AT_A_TIME
+    taken = {}
+    for name, array in inputs.items():
+        taken[name] = array[start:stop]
+    return taken
+
+
+def _join_rows(parts: Sequence[Arrays]) -> Arrays:
+    joined = {}
+    for name in parts[0]:
+        arrays = [part[name] for part in parts]
+        joined[name] = np.concatenate(arrays)
+    return joined
 
 
 def _compute_part(network: nn.Module, inputs: Arrays, call: Call, outputs: Sequence[str]) -> Arrays:
-    rows = len(next(iter(inputs.values())))
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in inputs.items()}
+    tensors = {}
+    for name, array in inputs.items():
+        # torch takes no strides that go backwards.
+        in_order = np.ascontiguousarray(array)
+        tensors[name] = torch.from_numpy(in_order)
+    order = list(inputs)
     try:
         with torch.inference_mode():
-            returned = call_network(network, tensors, list(inputs), call)
+            returned = call_network(network, tensors, order, call)
             named = name_tensors(returned, outputs)
     except Exception as error:  # a user's own code may raise anything
-        shapes = {name: f"{array.dtype}{list(array.shape)}" for name, array in inputs.items()}
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ModelError(f"the network fails on {shapes}: {reason}") from error
-    arrays = {}
-    for name, tensor in named.items():
-        if tensor.ndim == 0 or len(tensor) != rows:
-            raise ModelError(
-                f"the network's output {name} has shape {tuple(tensor.shape)} for {rows} rows; "
-                "its first dimension must be the rows"
-            )
-        arrays[name] = tensor.numpy()
-    return arrays
+        raise make_failure("the network", inputs, error) from error
+    rows = count_rows(inputs)
+    return to_arrays(named, rows, "the network")

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from configs.errors import ModelError
 from model_zoo.arrays import Arrays
-from model_zoo.engines.onnx_runtime import Graph, make_session
+from model_zoo.engines.onnx_runtime import make_graph, make_session
+from pipelines.packing.computed import count_rows, make_failure, to_arrays
 
 MODEL = "model.onnx"
 DATA = "model.onnx.data"
@@ -15,7 +15,6 @@ DATA = "model.onnx.data"
 MOST_BYTES = 1 << 30
 # Smaller tensors, shapes among them, stay in the graph, where ONNX Runtime wants them.
 _LEAST_BYTES = 1024
-_SHOWN_CHARACTERS = 300
 
 
 class GraphFiles(NamedTuple):
@@ -27,9 +26,11 @@ class GraphFiles(NamedTuple):
 
 def make_files(model: Any) -> GraphFiles:
     """Return a graph, `onnx.ModelProto`, as files."""
-    numbers = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    if numbers <= MOST_BYTES:
-        return GraphFiles(model.SerializeToString(deterministic=True), {})
+    numbers_bytes = 0
+    for tensor in model.graph.initializer:
+        numbers_bytes += len(tensor.raw_data)
+    if numbers_bytes <= MOST_BYTES:
+        return GraphFiles(_encode(model), {})
     import onnx
 
     outline = onnx.ModelProto()
@@ -40,14 +41,35 @@ def make_files(model: Any) -> GraphFiles:
         piece = tensor.raw_data
         if len(piece) < _LEAST_BYTES:
             continue
-        place = {"location": DATA, "offset": offset, "length": len(piece)}
-        for key, value in place.items():
-            tensor.external_data.add(key=key, value=str(value))
-        tensor.data_location = onnx.TensorProto.EXTERNAL
-        tensor.ClearField("raw_data")
+        _put_outside(tensor, offset)
         pieces.append(piece)
         offset += len(piece)
-    return GraphFiles(outline.SerializeToString(deterministic=True), {DATA: b"".join(pieces)})
+    data = b"".join(pieces)
+    return GraphFiles(_encode(outline), {DATA: data})
+
+
+def _encode(model: Any) -> bytes:
+    # Maps of a message have no order of their own, and a package's digest depends on every byte.
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _put_outside(tensor: Any, offset: int) -> None:
+    """Let a tensor's numbers be found in the file beside the graph.
+
+    Args:
+        tensor: `onnx.TensorProto`, changed in place.
+        offset: where its numbers begin there, in bytes.
+    """
+    place = {
+        "location": DATA,
+        "offset": str(offset),
+        "length": str(len(tensor.raw_data)),
+    }
+    for key, value in place.items():
+        tensor.external_data.add(key=key, value=value)
+    tensor.data_location = tensor.EXTERNAL
+    tensor.ClearField("raw_data")
 
 
 def compute_graph(model: Any, inputs: Arrays) -> Arrays:
@@ -64,21 +86,15 @@ def compute_graph(model: Any, inputs: Arrays) -> Arrays:
     session = make_session(files.content, files.data, "the graph")
     # A number a row, and not a list of one.
     shapes = {output.name: () for output in session.get_outputs()}
-    ranks = {found.name: len(found.shape) for found in session.get_inputs()}
-    graph = Graph(session, shapes, ranks)
-    # Copies: torch takes no array that nobody may write to.
-    tensors = {name: torch.from_numpy(np.array(array)) for name, array in inputs.items()}
-    rows = len(next(iter(tensors.values())))
+    graph = make_graph(session, shapes)
+    tensors = {}
+    for name, array in inputs.items():
+        # torch takes no array that nobody may write to.
+        writable = np.array(array)
+        tensors[name] = torch.from_numpy(writable)
     try:
         outputs = graph(**tensors)
     except Exception as error:  # the library's classes come of its compiled module
-        reason = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
-        shapes_of = {name: f"{array.dtype}{list(array.shape)}" for name, array in inputs.items()}
-        raise ModelError(f"the graph fails on {shapes_of}: {reason}") from error
-    for name, tensor in outputs.items():
-        if tensor.ndim == 0 or len(tensor) != rows:
-            raise ModelError(
-                f"the graph's output {name} has shape {tuple(tensor.shape)} for {rows} rows; "
-                "its first dimension must be the rows; name the others in outputs"
-            )
-    return {name: tensor.numpy() for name, tensor in outputs.items()}
+        raise make_failure("the graph", inputs, error) from error
+    rows = count_rows(inputs)
+    return to_arrays(outputs, rows, "the graph", fix="; name the others in outputs")

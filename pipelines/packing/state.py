@@ -7,6 +7,7 @@ import torch
 
 from configs.errors import JobError, ModelError
 from model_zoo.package.state_dicts import StateDict, read_state_dict, read_tensors_within
+from pipelines.packing.computed import find_reason
 from storage import files
 
 # Where training programs keep the state dict in a checkpoint.
@@ -60,7 +61,7 @@ def load_weights(network: torch.nn.Module, weights: Weights) -> tuple[str, ...]:
         network.load_state_dict(state)
     except RuntimeError as error:
         # torch writes a line for every weight.
-        reason = " ".join(str(error).split())[:300]
+        reason = find_reason(error)
         raise ModelError(f"the weights are not those of the network: {reason}") from error
     notes = [f"took {prefix!r} off the weights' names" for prefix in prefixes]
     return (*weights.notes, *notes)

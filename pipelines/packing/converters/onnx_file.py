@@ -13,11 +13,13 @@ import pyarrow as pa
 from configs.errors import JobError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
+from pipelines.packing.computed import find_reason
 from pipelines.packing.converted import Converted, import_library
 from pipelines.packing.graph_files import compute_graph
 from storage import files
 
-_SHOWN_CHARACTERS = 300
+# As `onnx.TensorProto` numbers it.
+_FLOAT = 1
 
 
 def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
@@ -57,7 +59,7 @@ def _read(onnx: Any, url: str) -> Any:
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
     except Exception as error:  # protobuf's and onnx's own classes
-        reason = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+        reason = find_reason(error)
         raise ModelError(f"onnx {url}: cannot be read: {reason}") from error
     return model
 
@@ -65,19 +67,24 @@ def _read(onnx: Any, url: str) -> Any:
 def _take_off_maps(model: Any) -> list[str]:
     """Put the probabilities in place of the maps that are made of them."""
     notes = []
-    outputs = {output.name: output for output in model.graph.output}
-    for node in [node for node in model.graph.node if node.op_type == "ZipMap"]:
+    graph = model.graph
+    outputs = {output.name: output for output in graph.output}
+    # A list, as nodes are taken out on the way.
+    for node in list(graph.node):
+        if node.op_type != "ZipMap":
+            continue
         output = outputs.get(node.output[0])
         if output is None:
             continue
         dense = node.input[0]
-        model.graph.node.remove(node)
+        graph.node.remove(node)
         output.name = dense
         output.type.Clear()
-        # float (rows, classes), which is what ZipMap takes.
-        output.type.tensor_type.elem_type = 1
-        output.type.tensor_type.shape.dim.add().dim_param = "rows"
-        output.type.tensor_type.shape.dim.add().dim_param = "classes"
+        # What ZipMap takes.
+        tensor_type = output.type.tensor_type
+        tensor_type.elem_type = _FLOAT
+        for dimension in ("rows", "classes"):
+            tensor_type.shape.dim.add(dim_param=dimension)
         notes.append(f"took the map off its output: {dense!r} holds a probability per class")
     return notes
 
@@ -86,13 +93,15 @@ def _keep_outputs(onnx: Any, model: Any, wanted: tuple[str, ...], url: str) -> l
     """Leave out outputs that are not wanted, or no numbers."""
     outputs = model.graph.output
     names = [output.name for output in outputs]
-    unknown = sorted(set(wanted).difference(names))
+    unknown = set(wanted).difference(names)
     if unknown:
-        raise JobError(f"outputs: the graph gives no {unknown[0]!r}, but {', '.join(names)}")
+        first, given = min(unknown), ", ".join(names)
+        raise JobError(f"outputs: the graph gives no {first!r}, but {given}")
     notes = []
     for output in list(outputs):
         is_number = _find_dtype(onnx, output) is not None
-        if is_number and (not wanted or output.name in wanted):
+        is_wanted = not wanted or output.name in wanted
+        if is_number and is_wanted:
             continue
         outputs.remove(output)
         why = "was not asked for" if is_number else "is no array of numbers (a text or a map)"
@@ -110,10 +119,7 @@ def _describe_inputs(onnx: Any, model: Any, url: str) -> Mapping[str, str]:
     Raises:
         JobError: inputs that a package cannot give; all of them.
     """
-    initialisers = {tensor.name for tensor in model.graph.initializer}
-    # Older files name their weights among the inputs.
-    for value in [value for value in model.graph.input if value.name in initialisers]:
-        model.graph.input.remove(value)
+    _take_off_weights(model.graph)
     dtypes = {}
     problems = []
     for value in model.graph.input:
@@ -124,15 +130,18 @@ def _describe_inputs(onnx: Any, model: Any, url: str) -> Mapping[str, str]:
                 "export the model with such inputs"
             )
             continue
-        dims = value.type.tensor_type.shape.dim
-        if dims and dims[0].dim_value:
+        dimensions = value.type.tensor_type.shape.dim
+        # One that is free has a name in place of a number, or nothing.
+        rows = dimensions[0].dim_value if dimensions else 0
+        if rows:
             problems.append(
-                f"input {value.name!r} takes exactly {dims[0].dim_value} rows; "
+                f"input {value.name!r} takes exactly {rows} rows; "
                 "export it with a free first dimension (dynamic_shapes, dynamic_axes)"
             )
         dtypes[value.name] = dtype
     if problems:
-        raise JobError(f"onnx {url}: {'; '.join(problems)}")
+        all_problems = "; ".join(problems)
+        raise JobError(f"onnx {url}: {all_problems}")
     return dtypes
 
 
@@ -163,6 +172,14 @@ def _find_input_dtype(onnx: Any, value: Any) -> str | None:
     return small or _find_dtype(onnx, value)
 
 
+def _take_off_weights(graph: Any) -> None:
+    """Take weights off the inputs, among which older files name them."""
+    weights = {tensor.name for tensor in graph.initializer}
+    for value in list(graph.input):
+        if value.name in weights:
+            graph.input.remove(value)
+
+
 def _find_dtype(onnx: Any, value: Any) -> str | None:
     """Return the dtype as cards name it; None for what is no array of such numbers."""
     kinds = onnx.TensorProto
@@ -184,6 +201,8 @@ def forget_origin(model: Any) -> None:
     graph = model.graph
     graph.doc_string = ""
     del graph.metadata_props[:]
-    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
-        part.doc_string = ""
-        del part.metadata_props[:]
+    kinds_of_parts = (graph.node, graph.initializer, graph.input, graph.output, graph.value_info)
+    for parts in kinds_of_parts:
+        for part in parts:
+            part.doc_string = ""
+            del part.metadata_props[:]

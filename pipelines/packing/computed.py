@@ -1,0 +1,65 @@
+"""What the author's model gave when it was called on rows of the sample, or why it fails on them."""
+
+from collections.abc import Mapping
+
+import torch
+
+from configs.errors import ModelError
+from model_zoo.arrays import Arrays
+
+# A library's error may quote whole tensors.
+_SHOWN_CHARACTERS = 300
+
+
+def count_rows(inputs: Arrays) -> int:
+    """Return how many rows inputs have, all of them alike."""
+    first = next(iter(inputs.values()))
+    return len(first)
+
+
+def find_reason(error: Exception) -> str:
+    """Return an error's message as one line that is not too long; its class where it has none."""
+    words = str(error).split()
+    line = " ".join(words)
+    return line[:_SHOWN_CHARACTERS] or type(error).__name__
+
+
+def make_failure(model: str, inputs: Arrays, error: Exception) -> ModelError:
+    """Return what is said of a model that cannot be called.
+
+    Args:
+        model: what it is, in words.
+        inputs: that it was called with.
+        error: that it raised.
+    """
+    shapes = {}
+    for name, array in inputs.items():
+        shape = list(array.shape)
+        shapes[name] = f"{array.dtype}{shape}"
+    reason = find_reason(error)
+    return ModelError(f"{model} fails on {shapes}: {reason}")
+
+
+def to_arrays(outputs: Mapping[str, torch.Tensor], rows: int, model: str, fix: str = "") -> Arrays:
+    """Return a model's outputs as arrays (rows, ...).
+
+    Args:
+        outputs: as it gave them, by name.
+        rows: how many it was called with.
+        model: what it is, in words.
+        fix: what else its author may do about an output of another form.
+
+    Raises:
+        ModelError: an output does not have so many rows.
+    """
+    arrays = {}
+    for name, tensor in outputs.items():
+        is_one_number = tensor.ndim == 0
+        if is_one_number or len(tensor) != rows:
+            shape = tuple(tensor.shape)
+            raise ModelError(
+                f"{model}'s output {name} has shape {shape} for {rows} rows; "
+                f"its first dimension must be the rows{fix}"
+            )
+        arrays[name] = tensor.numpy()
+    return arrays
