@@ -5,18 +5,18 @@ or run by what a card says (library_parameters.py), and no code comes with a mod
 """
 
 from collections.abc import Callable
-from importlib import import_module
 import inspect
 import os
 from typing import Any, TypeAlias
 
 from torch import nn
 
-from configs.errors import JobError, ModelError
+from configs.errors import ModelError
 from configs.suggest import nearest
 from model_zoo.architectures.graph_networks import build_graph_network
 from model_zoo.architectures.library_parameters import Parameters, check_parameters
 from model_zoo.architectures.transformers_networks import build_encoder, build_transformer
+from model_zoo.extras import import_extra
 
 Build: TypeAlias = Callable[[str, Parameters], nn.Module]
 
@@ -26,7 +26,8 @@ def _build_of_torchvision(name: str, parameters: Parameters) -> nn.Module:
     _check_name("torchvision", name, models.list_models())
     builder = models.get_model_builder(name)
     # Left out, some would be fetched: those of the backbone of a segmentation network.
-    without = {name: None for name in inspect.signature(builder).parameters if "weights" in name}
+    signature = inspect.signature(builder)
+    without = {name: None for name in signature.parameters if "weights" in name}
     network: nn.Module = builder(**without, **parameters)
     return network
 
@@ -123,13 +124,12 @@ def import_library(library: str, module: str) -> Any:
     Raises:
         JobError: it is not installed.
     """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise JobError(
-            f"the model is a network of {library}, which is not installed here; "
-            f"install the extra where workers run: pip install '.[{_EXTRAS[library]}]'"
-        ) from error
+    extra = _EXTRAS[library]
+    return import_extra(
+        module,
+        f"the model is a network of {library}, which is not installed here; "
+        f"install the extra where workers run: pip install '.[{extra}]'",
+    )
 
 
 def import_transformers() -> Any:

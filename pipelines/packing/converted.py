@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
-from configs.errors import JobError
 from model_zoo.arrays import Arrays
+from model_zoo.extras import import_extra
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.table import AnyStep
 
@@ -63,10 +62,8 @@ def import_library(library: str, extra: str) -> Any:
     Raises:
         JobError: it is not installed.
     """
-    try:
-        return import_module(library)
-    except ImportError as error:
-        raise JobError(
-            f"packaging this model needs {library}, which is not installed here; "
-            f"install the extra: pip install '.[{extra}]'"
-        ) from error
+    return import_extra(
+        library,
+        f"packaging this model needs {library}, which is not installed here; "
+        f"install the extra: pip install '.[{extra}]'",
+    )
