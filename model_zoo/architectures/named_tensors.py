@@ -44,26 +44,24 @@ class NamedTensors(nn.Module):
         self._inputs = tuple(inputs)
         self._call = call
         self._mask = mask
-        self._shapes = {name: tensor.shape for name, tensor in outputs.items()}
+        # Without the rows.
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        for name, tensor in outputs.items():
+            self._shapes[name] = tuple(tensor.shape)
 
     def forward(self, **tensors: torch.Tensor) -> Outputs:
         returned = call_network(self.network, tensors, self._inputs, self._call)
-        found = name_tensors(returned, list(self._shapes))
-        fitted = {name: _fit(found[name], shape) for name, shape in self._shapes.items()}
-        if self._mask is None:
-            return fitted
-        mask = tensors[self._mask]
-        return {name: self._clear_padding(name, fitted[name], mask) for name in fitted}
-
-    def _clear_padding(self, name: str, output: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        shape = self._shapes[name]
-        tokens = mask.shape[1]
-        if not is_of_tokens(shape) or output.ndim < _TOKEN_DIMENSIONS or output.shape[1] != tokens:
-            return output
-        cleared = clear_padding(output, mask)
-        # (rows, tokens, ...) -> (rows, longest, ...)
-        missing = shape[0] - tokens
-        return functional.pad(cleared, (0, 0) * (output.ndim - 2) + (0, missing))
+        names = list(self._shapes)
+        found = name_tensors(returned, names)
+        mask = None if self._mask is None else tensors[self._mask]
+        outputs: Outputs = {}
+        for name, shape in self._shapes.items():
+            output = _fit(found[name], shape)
+            if mask is not None and _has_each_token(output, shape, mask):
+                cleared = clear_padding(output, mask)
+                output = _fill_up(cleared, tokens=shape[0])
+            outputs[name] = output
+        return outputs
 
 
 def is_of_tokens(shape: Sequence[int]) -> bool:
@@ -73,7 +71,10 @@ def is_of_tokens(shape: Sequence[int]) -> bool:
 
 def clear_padding(output: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return an output (rows, tokens, ...) with zeros where the mask (rows, tokens) has no token."""
-    is_padding = (mask == 0).reshape(*mask.shape, *[1] * (output.ndim - 2))
+    is_padding = mask == 0
+    # Dimensions of size 1, for what there is for each token.
+    beyond = [1] * (output.ndim - 2)
+    is_padding = is_padding.reshape(*mask.shape, *beyond)
     return output.masked_fill(is_padding, 0)
 
 
@@ -89,7 +90,8 @@ def call_network(
         call: whether it takes them by name or by position.
     """
     if call == "positions":
-        return network(*(tensors[name] for name in inputs))
+        in_order = [tensors[name] for name in inputs]
+        return network(*in_order)
     return network(**tensors)
 
 
@@ -109,7 +111,8 @@ def name_tensors(returned: Any, names: Sequence[str] = ()) -> Outputs:
     """
     values = _list_values(returned)
     if names:
-        values = _choose(values, names, has_names=not _is_unnamed(returned))
+        has_names = not _is_unnamed(returned)
+        values = _choose(values, names, has_names)
     found: Outputs = {}
     for name, value in values.items():
         # A loss that was not asked for, for example.
@@ -126,15 +129,19 @@ def name_tensors(returned: Any, names: Sequence[str] = ()) -> Outputs:
 
 
 def _is_unnamed(returned: Any) -> bool:
-    return isinstance(returned, torch.Tensor) or type(returned) in (tuple, list)
+    # Not `isinstance`: named tuples are tuples.
+    is_sequence = type(returned) in (tuple, list)
+    return is_sequence or isinstance(returned, torch.Tensor)
 
 
 def _choose(values: Mapping[Any, Any], names: Sequence[str], has_names: bool) -> Mapping[Any, Any]:
-    if not has_names and len(values) == len(names):
+    is_one_name_each = len(values) == len(names)
+    if not has_names and is_one_name_each:
         return dict(zip(names, values.values(), strict=True))
-    missing = sorted(set(names).difference(values))
+    missing = set(names).difference(values)
     if missing:
-        raise ValueError(f"the network gives {list(values)}, and no {missing[0]!r}")
+        given, first = list(values), min(missing)
+        raise ValueError(f"the network gives {given}, and no {first!r}")
     return {name: values[name] for name in names}
 
 
@@ -144,19 +151,47 @@ def _list_values(returned: Any) -> Mapping[Any, Any]:
     # Before dataclasses: a ModelOutput is both, and its items leave out what is None.
     if isinstance(returned, Mapping):
         return returned
-    if dataclasses.is_dataclass(returned) and not isinstance(returned, type):
-        return {f.name: getattr(returned, f.name) for f in dataclasses.fields(returned)}
+    is_class = isinstance(returned, type)
+    if dataclasses.is_dataclass(returned) and not is_class:
+        names = [field.name for field in dataclasses.fields(returned)]
+        # Not `asdict`, which copies every tensor.
+        return {name: getattr(returned, name) for name in names}
     if isinstance(returned, tuple) and hasattr(returned, "_asdict"):
-        named: Mapping[Any, Any] = returned._asdict()
-        return named
+        fields: Mapping[Any, Any] = returned._asdict()
+        return fields
     if isinstance(returned, tuple | list):
-        return {f"{_ONLY}_{number}": value for number, value in enumerate(returned)}
+        names = [f"{_ONLY}_{number}" for number in range(len(returned))]
+        return dict(zip(names, returned, strict=True))
     kind = type(returned).__name__
     raise ValueError(f"the network returns a {kind}, and no tensor, tuple, dict or dataclass")
 
 
 def _fit(output: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Return (rows, 1) as (rows,) where a number a row is what the card says."""
-    if not shape and output.ndim == 2 and output.shape[1] == 1:
+    is_number = not shape
+    is_list_of_one = output.ndim == 2 and output.shape[1] == 1
+    if is_number and is_list_of_one:
         return output[:, 0]
     return output
+
+
+def _has_each_token(output: torch.Tensor, shape: Sequence[int], mask: torch.Tensor) -> bool:
+    """Tell whether an output has something for each token.
+
+    Args:
+        output: (rows, ...).
+        shape: that the card says, without the rows.
+        mask: (rows, tokens).
+    """
+    if not is_of_tokens(shape) or output.ndim < _TOKEN_DIMENSIONS:
+        return False
+    # Another number of them is something else of the row: layers, heads.
+    return output.shape[1] == mask.shape[1]
+
+
+def _fill_up(output: torch.Tensor, tokens: int) -> torch.Tensor:
+    """Return (rows, longest, ...) as (rows, tokens, ...), with zeros behind."""
+    missing = tokens - output.shape[1]
+    # `pad` begins with the last dimension: nothing before and behind, for each beyond the tokens.
+    beyond = (0, 0) * (output.ndim - 2)
+    return functional.pad(output, (*beyond, 0, missing))
