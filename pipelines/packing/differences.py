@@ -17,7 +17,9 @@ def find_difference(scored: np.ndarray, expected: np.ndarray) -> float:
     finite = np.abs(theirs[np.isfinite(theirs)])
     scale = max(1.0, float(finite.max(initial=0.0)))
     # Both NaN, or both the same infinity, is no difference.
-    is_same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    # NaN is not equal to itself.
+    both_missing = np.isnan(ours) & np.isnan(theirs)
+    is_same = (ours == theirs) | both_missing
     with np.errstate(invalid="ignore"):
         apart = np.where(is_same, 0.0, np.abs(ours - theirs))
     return float(apart.max(initial=0.0)) / scale

@@ -1,5 +1,7 @@
 """Scores that the author computed elsewhere, with preprocessing of the author's own, beside those of the package."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -41,53 +43,86 @@ def check_expected(
     if expected is None:
         return []
     how, places = scored_as.how, scored_as.places
-    wanted = list_score_columns(outputs, how, places)
-    names = [name for name in wanted if name in expected.column_names]
-    key = str(job.key)
-    if key not in expected.column_names or not names:
-        raise InputError(
-            f"expected {job.expected}: must have the key {key!r} and at least one of {wanted}; "
-            f"it has {expected.column_names}"
-        )
+    names = _choose_columns(job, expected, list_score_columns(outputs, how, places))
     made = score_columns(outputs, how, names, places)
-    scored, author = _join(rows.column(key), expected.column(key))
-    if not len(scored):
+    key = str(job.key)
+    our_keys = rows.column(key)
+    author_keys = expected.column(key)
+    our_places, author_places = _join(our_keys, author_keys)
+    count = len(our_places)
+    if not count:
         raise InputError(
             f"expected {job.expected}: has no key of the sample; name scores of these very rows"
         )
     notes = []
     for name in names:
-        ours = made[name].take(pa.array(scored))
-        theirs = expected.column(name).combine_chunks().take(pa.array(author))
-        difference = _compare(ours, theirs)
+        ours = made[name].take(our_places)
+        whole = expected.column(name).combine_chunks()
+        author = whole.take(author_places)
+        difference = _compare(ours, author)
         if not difference <= _TOLERANCE:
             raise ModelError(
-                f"expected {job.expected}: {name} of {len(scored):,} rows differs by up to "
+                f"expected {job.expected}: {name} of {count:,} rows differs by up to "
                 f"{difference:.3g}; is the preprocessing the author's, column by column?"
             )
-        notes.append(f"{name} of {len(scored):,} rows within {difference:.1g} of yours")
+        notes.append(f"{name} of {count:,} rows within {difference:.1g} of yours")
     return notes
 
 
-def _join(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+def _choose_columns(
+    job: PackagingJob[AnyStep], expected: pa.Table, wanted: Sequence[str]
+) -> list[str]:
+    """Return the columns that can be compared.
+
+    Args:
+        job: the job, which names the key.
+        expected: the author's scores.
+        wanted: columns of scores that the package makes.
+
+    Raises:
+        InputError: there are none, or there is no key.
+    """
+    given = expected.column_names
+    names = [name for name in wanted if name in given]
+    key = str(job.key)
+    if key not in given or not names:
+        raise InputError(
+            f"expected {job.expected}: must have the key {key!r} and at least one of {wanted}; "
+            f"it has {given}"
+        )
+    return names
+
+
+def _join(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     """Return positions of the rows that both have, in our order."""
-    places = {key: place for place, key in enumerate(theirs.to_pylist())}
-    pairs = [(at, places[key]) for at, key in enumerate(ours.to_pylist()) if key in places]
-    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
+    keys = theirs.to_pylist()
+    places = {key: place for place, key in enumerate(keys)}
+    our_places = []
+    their_places = []
+    for place, key in enumerate(ours.to_pylist()):
+        if key in places:
+            our_places.append(place)
+            their_places.append(places[key])
+    # Without it, a list of none would have no type that rows are taken by.
+    dtype = pa.int64()
+    return pa.array(our_places, dtype), pa.array(their_places, dtype)
 
 
 def _compare(ours: pa.Array, theirs: pa.Array) -> float:
     """Return the largest relative difference of numbers; of other values infinity where one differs."""
     numbers = _to_numbers(ours)
     if numbers is None:
-        pairs = zip(ours.to_pylist(), theirs.to_pylist(), strict=True)
-        is_same = all(str(one) == str(other) for one, other in pairs)
-        return 0.0 if is_same else float("inf")
+        return 0.0 if _list_texts(ours) == _list_texts(theirs) else float("inf")
     other_numbers = _to_numbers(theirs)
     if other_numbers is None or numbers.shape != other_numbers.shape:
         return float("inf")
     return find_difference(numbers, other_numbers)
+
+
+def _list_texts(column: pa.Array) -> list[str]:
+    """Return values as texts: one writer of a file has labels as numbers, and another as words."""
+    values = column.to_pylist()
+    return list(map(str, values))
 
 
 def _to_numbers(column: pa.Array) -> np.ndarray | None:
@@ -99,5 +134,6 @@ def _to_numbers(column: pa.Array) -> np.ndarray | None:
     is_amount = pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)
     if not is_amount:
         return None
-    floats: np.ndarray = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return floats
+    floats = values.cast(pa.float64())
+    numbers: np.ndarray = floats.to_numpy(zero_copy_only=False)
+    return numbers
