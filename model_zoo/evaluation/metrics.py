@@ -8,6 +8,7 @@ import numpy as np
 from sklearn import metrics
 
 from configs.errors import InputError
+from model_zoo.evaluation.shares import render_share
 
 # A wider matrix fits no screen.
 _MOST_SHOWN_LABELS = 20
@@ -102,16 +103,13 @@ def render(evaluation: Evaluation) -> str:
     kind = "mean over labels"
     if len(evaluation.labels) == 2:
         kind = f"of {evaluation.labels[1]!r}"
-    auc = "undefined"
-    if evaluation.roc_auc is not None:
-        auc = f"{evaluation.roc_auc:.4f}"
     lines = [
         f"rows       {evaluation.rows}",
         f"accuracy   {evaluation.accuracy:.4f}",
         f"precision  {evaluation.precision:.4f}  ({kind})",
         f"recall     {evaluation.recall:.4f}  ({kind})",
         f"F1         {evaluation.f1:.4f}  ({kind})",
-        f"ROC AUC    {auc}",
+        f"ROC AUC    {render_share(evaluation.roc_auc)}",
         "",
     ]
     if len(evaluation.labels) > _MOST_SHOWN_LABELS:
@@ -133,7 +131,8 @@ def _render_largest_confusions(evaluation: Evaluation) -> list[str]:
         true, predicted = divmod(int(place), len(labels))
         count = int(matrix[true, predicted])
         if count:
-            lines.append(f"{count:>7,}  true {labels[true]!r}, predicted {labels[predicted]!r}")
+            true_label, other_label = labels[true], labels[predicted]
+            lines.append(f"{count:>7,}  true {true_label!r}, predicted {other_label!r}")
     return lines
 
 

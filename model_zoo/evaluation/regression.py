@@ -8,6 +8,7 @@ import numpy as np
 from sklearn import metrics
 
 from configs.errors import InputError
+from model_zoo.evaluation.shares import render_share
 
 # More fit no screen.
 _MOST_SHOWN = 20
@@ -36,15 +37,12 @@ class RegressionFigures:
 
     def render(self) -> str:
         """Return the figures as text."""
-        r2 = "undefined"
-        if self.r2 is not None:
-            r2 = f"{self.r2:.4f}"
         lines = [
             f"rows                     {self.rows}",
             f"mean absolute error      {self.mean_absolute_error:.6g}",
             f"root mean squared error  {self.root_mean_squared_error:.6g}",
             f"bias                     {self.bias:+.6g}  (predicted minus true)",
-            f"R2                       {r2}",
+            f"R2                       {render_share(self.r2)}",
         ]
         return "\n".join(lines)
 
