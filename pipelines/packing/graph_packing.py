@@ -1,6 +1,7 @@
 """A model that another library trained, and a sample of rows -> a package that holds it as an ONNX graph."""
 
 from pathlib import PurePath
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +46,7 @@ from pipelines.training.held_out import to_parquet
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow")
 # Of the largest output, as outputs are computed in float32 in most graphs.
 _SMOKE_TOLERANCE = 1e-5
+_OTHER_LETTER = re.compile("[^a-z0-9]")
 
 
 def pack_graph(
@@ -175,14 +177,17 @@ def _make_content(
     converted: Converted,
 ) -> Content:
     files = make_files(converted.graph)
+    sizes = {}
+    for name, numbers in files.data.items():
+        sizes[name] = len(numbers)
     try:
         # As scoring will: what it refuses is found here, by the author.
-        parse_graph(files.content, {name: len(data) for name, data in files.data.items()})
+        parse_graph(files.content, sizes)
     except ValueError as error:
         raise ModelError(f"{_file_of(job)}: {error}") from error
-    scored = ScoredRows(
-        prepared.rows.select([rule.name for rule in contract]), prepared.inputs, outputs
-    )
+    model_columns = [rule.name for rule in contract]
+    rows = prepared.rows.select(model_columns)
+    scored = ScoredRows(rows, prepared.inputs, outputs)
     contents = {
         MODEL: files.content,
         **files.data,
@@ -214,11 +219,15 @@ def _file_of(job: PackagingJob[AnyStep]) -> str:
 def _name_model(job: PackagingJob[AnyStep]) -> str:
     stem = PurePath(_file_of(job)).stem.lower()
     # What a card takes for a name.
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in stem)
+    plain = _OTHER_LETTER.sub("-", stem)
     return plain.strip("-") or "model"
 
 
 def _find_tolerance(outputs: Arrays) -> float:
     """Return how far smoke outputs may be off on another machine."""
-    largest = max(float(np.abs(array).max(initial=1.0)) for array in outputs.values())
+    # Outputs below 1 are compared as they are.
+    largest = 1.0
+    for array in outputs.values():
+        size = np.abs(array).max(initial=largest)
+        largest = float(size)
     return _SMOKE_TOLERANCE * largest

@@ -93,7 +93,9 @@ def pack(
     contract = find_contract(job, sample, columns)
     plain = to_plain_form(sample, columns)
     rows = take_complete_rows(plain, contract, find_too_long(job, plain))
-    network, notes = _load_network(job, weights or read_weights(job.weights))
+    if weights is None:
+        weights = read_weights(job.weights)
+    network, notes = _load_network(job, weights)
     called = _call(job, network, rows, contract)
     prepared = called.prepared
     refuse_unfilled(contract, prepared.steps, rows, called.outputs)
@@ -137,7 +139,9 @@ def _call(
     lists = pad_lists(job, columns, rows.num_rows)
     wiring = wire(job, signature, lists.columns, lists.masks)
     steps = (*fitted, *lists.keep_taken(list_sources(wiring)))
-    call: Call = "keywords" if is_ours(job.network) else signature.choose_call(list(wiring))
+    call: Call = "keywords"
+    if not is_ours(job.network):
+        call = signature.choose_call(list(wiring))
     failures: list[ModelError] = []
     for dtypes in list_dtypes(job, wiring, lists.columns, lists.masks):
         prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
@@ -206,7 +210,10 @@ def _find_mask(steps: Sequence[AnyStep], inputs: Arrays) -> str | None:
     """Return the input that tells tokens from padding."""
     masks = [step.mask_into for step in steps if isinstance(step, Tokenize)]
     # Texts of two columns have no length of their own.
-    return masks[0] if len(masks) == 1 and masks[0] in inputs else None
+    if len(masks) != 1:
+        return None
+    (mask,) = masks
+    return mask if mask in inputs else None
 
 
 def _clear_padding(outputs: Arrays, prepared: Prepared) -> Arrays:
@@ -214,13 +221,14 @@ def _clear_padding(outputs: Arrays, prepared: Prepared) -> Arrays:
     name = _find_mask(prepared.steps, prepared.inputs)
     if name is None:
         return outputs
-    mask = prepared.inputs[name]
+    mask = torch.from_numpy(prepared.inputs[name])
     tokens = mask.shape[1]
     cleared = {}
     for output, array in outputs.items():
-        is_padded = is_of_tokens(array.shape[1:]) and array.shape[1] == tokens
-        if is_padded:
-            array = clear_padding(torch.from_numpy(array), torch.from_numpy(mask)).numpy()
+        shape = array.shape[1:]
+        if is_of_tokens(shape) and shape[0] == tokens:
+            tensor = torch.from_numpy(array)
+            array = clear_padding(tensor, mask).numpy()
         cleared[output] = array
     return cleared
 
@@ -234,11 +242,13 @@ def _make_content(
 ) -> Content:
     prepared = called.prepared
     model_columns = [rule.name for rule in contract]
-    scored = ScoredRows(prepared.rows.select(model_columns), prepared.inputs, called.outputs)
-    # Copies: safetensors takes no tensors that share memory, as tied weights do.
-    weights = {
-        name: tensor.detach().clone().contiguous() for name, tensor in network.state_dict().items()
-    }
+    rows = prepared.rows.select(model_columns)
+    scored = ScoredRows(rows, prepared.inputs, called.outputs)
+    weights = {}
+    for name, tensor in network.state_dict().items():
+        # Copies: safetensors takes no tensors that share memory, as tied weights do.
+        copied = tensor.detach().clone()
+        weights[name] = copied.contiguous()
     contents = {
         _WEIGHTS: save(weights),
         SMOKE: to_parquet(make_smoke_table(scored)),

@@ -96,8 +96,9 @@ def _score(content: Content, modules: tuple[str, ...], inputs: Arrays) -> Scored
         scorer = load_scorer(package, "cpu", settings, threads=1)
         return scorer(inputs)
     except ModelError as error:
-        # That place says nothing to anybody.
-        reason = str(error).removeprefix(f"{url}: ").partition(";")[0]
+        # That place says nothing to anybody, and what is behind the first `;` is for who scores.
+        text = str(error).removeprefix(f"{url}: ")
+        reason, _, _ = text.partition(";")
         raise ModelError(f"{reason}; {_NOT_PROVEN}") from error
     finally:
         files.remove(url)
