@@ -37,6 +37,8 @@ _TELLING = re.compile(
     """,
     re.VERBOSE,
 )
+# What may be a value wherever it stands.
+_LIKE_VALUES = (_MAIL, _NUMBER, _WITH_DIGITS)
 # Of Unicode's private use: each stands for what is set aside, and is in no text by itself.
 _FIRST_MARK, _LAST_MARK = "\ue000", "\uf8ff"
 _MARKS = re.compile(f"[{_FIRST_MARK}-{_LAST_MARK}]")
@@ -113,8 +115,7 @@ def _list_plain_paths(error: BaseException) -> Iterator[str]:
         if not isinstance(path, str):
             continue
         # Texts of the row are looked for in the whole message; numbers only by what they look like.
-        may_hold_value = any(pattern.search(path) for pattern in (_MAIL, _NUMBER, _WITH_DIGITS))
-        if not may_hold_value:
+        if not any(pattern.search(path) for pattern in _LIKE_VALUES):
             yield path
 
 
@@ -146,7 +147,7 @@ def _blot_out(line: str, values: Sequence[str], known: Iterable[str]) -> str:
 
     line = _WORD.sub(blot_word, line)
     line, set_aside = _set_aside(line, known)
-    for pattern in (_QUOTED, _MAIL, _NUMBER, _WITH_DIGITS):
+    for pattern in (_QUOTED, *_LIKE_VALUES):
         line = pattern.sub(_BLOT, line)
 
     def put_back(found: re.Match[str]) -> str:
@@ -165,7 +166,8 @@ def _set_aside(line: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
     set_aside: dict[str, str] = {}
 
     def mark(found: re.Match[str]) -> str:
-        character = chr(ord(_FIRST_MARK) + len(set_aside))
+        number = ord(_FIRST_MARK) + len(set_aside)
+        character = chr(number)
         # More than there are marks is more than anybody reads.
         if character > _LAST_MARK:
             return found.group()
@@ -173,7 +175,8 @@ def _set_aside(line: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
         return character
 
     line = _MARKS.sub(_BLOT, line)
-    names = [re.escape(name) for name in known if name and name in line]
+    present = [name for name in known if name and name in line]
+    names = list(map(re.escape, present))
     # The longest first: a name may begin as another one does.
     names.sort(key=len, reverse=True)
     if names:
