@@ -75,7 +75,8 @@ class _Worth:
         return max(self.others, *self.known.values(), 0.0)
 
     def of(self, text: str) -> float:
-        return sum(self.known.get(character, self.others) for character in text)
+        lengths = [self.known.get(character, self.others) for character in text]
+        return sum(lengths)
 
     def go_back(self, part: Mapping[str, Any]) -> None:
         """Count one part more, from the end to the start."""

@@ -83,7 +83,8 @@ def build_encoder(transformers: Any, name: str, parameters: Parameters) -> nn.Mo
     """
     config = parameters.get(_CONFIG)
     normalise = parameters.get(_NORMALISE, False)
-    if set(parameters) - {_CONFIG, _NORMALISE} or not isinstance(config, Mapping):
+    others = set(parameters) - {_CONFIG, _NORMALISE}
+    if others or not isinstance(config, Mapping):
         raise ModelError(
             f"network sentence_transformers:{name} takes the parameters config and normalise"
         )

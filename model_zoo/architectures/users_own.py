@@ -29,8 +29,10 @@ def find_users_builder(name: str) -> Builder:
     module = module_of(name)
     found = import_attribute(name, "network")
     is_network = isinstance(found, type) and issubclass(found, nn.Module)
+    is_builder = isinstance(found, FunctionType)
+    is_either = is_network or is_builder
     # What the module itself imported belongs to somebody else.
-    if not (is_network or isinstance(found, FunctionType)) or found.__module__ != module:
+    if not is_either or found.__module__ != module:
         raise JobError(
             f"network {name}: is neither a class of networks nor a function that {module} defines; "
             "name one that it does"

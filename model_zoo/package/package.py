@@ -18,6 +18,7 @@ import json
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import types
 from pydantic import ValidationError
 import yaml
 
@@ -179,12 +180,13 @@ def _dump_card(card: ModelCard) -> bytes:
     if not card.has_network:
         unsaid.update(_OF_NETWORKS)
     fields = card.model_dump(mode="json", exclude=unsaid)
-    for tensor in (*fields["inputs"].values(), *fields["outputs"].values()):
-        if tensor["column"] is None:
-            del tensor["column"]
     for column in fields["columns"]:
         if column["number"] is None:
             del column["number"]
+    for tensors in (fields["inputs"], fields["outputs"]):
+        for tensor in tensors.values():
+            if tensor["column"] is None:
+                del tensor["column"]
     # Not sorted: the keys stand in the order of the fields, and the digest depends on it.
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=140)
     return text.encode()
@@ -218,8 +220,8 @@ def _refuse_strange_name(url: str, name: str) -> None:
     # Anything else could lead out of the folder, or hide in a terminal.
     has_separator = "/" in name or "\\" in name
     is_hidden = name.startswith(".")
-    is_plain = bool(name) and not has_separator and not is_hidden and name.isprintable()
-    if not is_plain:
+    is_readable = bool(name) and name.isprintable()
+    if has_separator or is_hidden or not is_readable:
         raise ModelError(
             f"{url}: {CARD} lists {name!r}; a file of a package must be a plain name in its folder"
         )
@@ -269,7 +271,9 @@ def _refuse_wide_steps(
     What it takes is in the smoke batch, so that was delivered; a few words of a step are not.
     """
     columns = [column.name for column in card.columns]
-    taken = sum(_count_numbers(smoke, f"input.{name}") for name in card.inputs)
+    taken = 0
+    for name in card.inputs:
+        taken += _count_numbers(smoke, f"input.{name}")
     most = len(columns) + _MADE_FOR_ONE_TAKEN * taken + _MADE_AT_LEAST
     widest = find_widest(steps, columns)
     if widest > most:
@@ -286,7 +290,8 @@ def _count_numbers(smoke: pa.Table, name: str) -> int:
     column = smoke.column(name).combine_chunks()
     numbers = column
     # As `model_zoo.tensor_columns` writes them, or other writers.
-    if pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type):
+    dtype = column.type
+    if types.is_fixed_size_list(dtype) or types.is_list(dtype):
         numbers = column.flatten()
     return -(-len(numbers) // smoke.num_rows)
 

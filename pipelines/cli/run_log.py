@@ -111,7 +111,11 @@ class RunLog:
         if rows is not None:
             count = f"{rows:,}"
         message = f"planned: run {run.run_id}, {count} rows in {units:,} units of work"
-        fields: dict[str, Any] = {"rows_in": rows, "units": units, "output": run.output}
+        fields: dict[str, Any] = {
+            "rows_in": rows,
+            "units": units,
+            "output": run.output,
+        }
         fields["inputs_left_out"] = count_by_rule(ignored)
         self._tell_machines("planned", message, **info, **fields)
 

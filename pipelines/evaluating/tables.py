@@ -92,7 +92,11 @@ def _make_schema(columns: Types) -> pa.Schema:
 
     A dictionary is one, and its values are published as their text.
     """
-    fields = [(name, dtype or pa.string()) for name, dtype in columns.items()]
+    fields = []
+    for name, dtype in columns.items():
+        # One of no declared type is read as its text.
+        field = pa.field(name, dtype or pa.string())
+        fields.append(field)
     return pa.schema(fields)
 
 

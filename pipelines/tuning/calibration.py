@@ -58,7 +58,8 @@ def _select_good(parts: Parts, reference: Reference) -> Iterator[Arrays]:
 
 def _cut_rows(arrays: Arrays, start: int, rows: int) -> Arrays:
     stop = start + rows
-    return {name: values[start:stop] for name, values in arrays.items()}
+    taken = slice(start, stop)
+    return {name: values[taken] for name, values in arrays.items()}
 
 
 def _to_tensors(batch: Arrays) -> Tensors:
