@@ -186,6 +186,11 @@ class PackagingJob(BaseModel, Generic[StepT]):
             raise ValueError(
                 "text is for huggingface; a network of another kind takes a tokenize step"
             )
+        if self.converted and (self.image or self.settings):
+            raise ValueError(
+                "image and settings are for network and huggingface; a model of another kind takes an "
+                "image step in preprocess"
+            )
         if self.text and self.image:
             raise ValueError("huggingface takes texts or pictures, and the job names both")
         return self

@@ -19,8 +19,14 @@ _RANDOM = frozenset(
         "RandomNormalLike",
         "RandomUniform",
         "RandomUniformLike",
+        # Of ONNX Runtime's own.
+        "BiasDropout",
+        "BitmaskDropout",
+        "Sampling",
     }
 )
+# Which of Dropout's inputs says that it drops numbers.
+_TRAINING = 2
 # Deeper than any exporter nests the branches and bodies of a graph.
 _DEEPEST = 16
 # Where a tensor keeps numbers that are not in `raw_data`, and how many of its numbers one entry is.
@@ -83,6 +89,8 @@ def _check_graph(graph: Any, left: dict[str, int]) -> None:
         _check_tensor(tensor, left)
     for node in graph.node:
         _check_node(node)
+        if node.op_type == "Dropout":
+            _check_dropout(node, graph)
         for attribute in node.attribute:
             if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
                 raise ValueError("it holds sparse tensors, which are short files for large numbers")
@@ -99,6 +107,25 @@ def _check_node(node: Any) -> None:
     if node.op_type in _RANDOM:
         raise ValueError(
             f"it draws numbers at random ({node.op_type}), and scores must not depend on luck"
+        )
+
+
+def _check_dropout(node: Any, graph: Any) -> None:
+    """Refuse a Dropout that may drop numbers: scoring has none, and some exporters leave it in."""
+    switch = node.input[_TRAINING] if len(node.input) > _TRAINING else ""
+    if not switch:
+        return
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for other in graph.node:
+        if other.op_type == "Constant" and other.attribute:
+            constants[other.output[0]] = other.attribute[0].t
+    tensor = constants.get(switch)
+    # One byte, or one number: a bool.
+    values = [] if tensor is None else (list(tensor.raw_data) or list(tensor.int32_data))
+    if values != [0]:
+        raise ValueError(
+            "it drops numbers at random (Dropout in training), and scores must not depend on luck; "
+            "export the model for inference"
         )
 
 

@@ -97,6 +97,31 @@ def test_what_could_do_more_than_compute_is_refused(model, why: str) -> None:
         parse_graph(model.SerializeToString(), {"model.onnx.data": 8})
 
 
+def dropout(training):
+    return graph(
+        [helper.make_node("Dropout", ["x", "ratio", "training"], ["y"])],
+        [numpy_helper.from_array(np.float32(0.5), "ratio"), training],
+    )
+
+
+def test_dropout_is_taken_only_where_it_drops_nothing() -> None:
+    switched_off = dropout(numpy_helper.from_array(np.bool_(False), "training"))
+    assert parse_graph(switched_off.SerializeToString(), {})
+    assert parse_graph(graph([helper.make_node("Dropout", ["x"], ["y"])]).SerializeToString(), {})
+    known_late = graph(
+        [
+            helper.make_node("Shape", ["x"], ["s"]),
+            helper.make_node("Cast", ["s"], ["training"], to=TensorProto.BOOL),
+            helper.make_node("Dropout", ["x", "", "training"], ["y"]),
+        ]
+    )
+    held = numpy_helper.from_array(np.bool_(True), "training")
+    typed = helper.make_tensor("training", TensorProto.BOOL, [], [True])
+    for model in (dropout(held), dropout(typed), known_late):
+        with pytest.raises(ValueError, match="Dropout in training"):
+            parse_graph(model.SerializeToString(), {})
+
+
 def test_functions_and_sparse_tensors_are_refused() -> None:
     model = graph([identity()])
     model.functions.add(name="f", domain="mine")

@@ -88,11 +88,26 @@ def test_maps_and_texts_give_way_to_numbers(tmp_path: Path) -> None:
     assert any("label" in note and "no array of numbers" in note for note in packed.notes)
 
 
+def branch_with_notes():
+    """An If, of whose result nothing is made."""
+    helper = onnx.helper
+    one = onnx.numpy_helper.from_array(np.float32(1), "one")
+    made = helper.make_tensor_value_info("made", onnx.TensorProto.FLOAT, [])
+    inner = helper.make_node("Identity", ["one"], ["made"], doc_string="/home/ada/secret/net.py")
+    branch = helper.make_graph([inner], "branch", [], [made], [one])
+    shape = helper.make_node(
+        "Constant", [], ["always"], value=onnx.numpy_helper.from_array(np.True_)
+    )
+    either = helper.make_node("If", ["always"], ["unused"], then_branch=branch, else_branch=branch)
+    return shape, either
+
+
 def test_the_exporters_notes_stay_behind(tmp_path: Path) -> None:
     model = linear_graph()
     model.doc_string = "/home/ada/secret/net.py"
     model.graph.node[0].doc_string = "/home/ada/secret/net.py"
     model.metadata_props.add(key="path", value="/home/ada/secret/net.py")
+    model.graph.node.extend(branch_with_notes())
     pack_file(tmp_path, "onnx", saved(tmp_path / "n.onnx", model), frame(), activation="none")
     assert b"secret" not in (tmp_path / "package" / "model.onnx").read_bytes()
 
