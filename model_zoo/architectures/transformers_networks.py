@@ -5,7 +5,7 @@ module with random weights. A class is taken of the families below alone: their 
 through, and build what the config says without loading, fetching or choosing other networks by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import inspect
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from configs.errors import ModelError
 from configs.suggest import nearest
+from model_zoo.architectures.sentence_pooling import POOLINGS, pool
 
 Parameters: TypeAlias = Mapping[str, Any]
 
@@ -41,6 +42,8 @@ _REFUSED = ("num_labels", "sinusoidal_pos_embds")
 _POOLER = "add_pooling_layer"
 _CONFIG = "config"
 _NORMALISE = "normalise"
+_POOLING = "pooling"
+_MEAN = ("mean",)
 
 
 def build_transformer(
@@ -71,26 +74,36 @@ def build_transformer(
 
 
 def build_encoder(transformers: Any, name: str, parameters: Parameters) -> nn.Module:
-    """Build an encoder whose token vectors are averaged, as sentence-transformers does.
+    """Build an encoder whose token vectors become one, as sentence-transformers does it.
 
     Args:
         transformers: the library.
         name: of its class.
-        parameters: `config`, as of `build_transformer`, and `normalise`.
+        parameters: `config`, as of `build_transformer`, `normalise`, and `pooling`, by default the
+            mean.
 
     Raises:
         ModelError: as `build_transformer`, or parameters of another kind.
     """
     config = parameters.get(_CONFIG)
     normalise = parameters.get(_NORMALISE, False)
-    others = set(parameters) - {_CONFIG, _NORMALISE}
-    if others or not isinstance(config, Mapping):
+    poolings = parameters.get(_POOLING, _MEAN)
+    known = {_CONFIG, _NORMALISE, _POOLING}
+    are_words = isinstance(poolings, Sequence) and not isinstance(poolings, str)
+    if set(parameters) - known or not isinstance(config, Mapping) or not are_words:
         raise ModelError(
-            f"network sentence_transformers:{name} takes the parameters config and normalise"
+            f"network sentence_transformers:{name} takes the parameters config, normalise and "
+            "pooling, a list"
+        )
+    # Each once: a short list of one word would make an embedding of any width.
+    if not poolings or len(set(poolings)) < len(poolings) or set(poolings) - set(POOLINGS):
+        raise ModelError(
+            f"network sentence_transformers:{name}: pooling must be some of {', '.join(POOLINGS)}, "
+            "each once"
         )
     options = leave_out_pooler(_find_class(transformers, name))
     network = build_transformer(transformers, name, config, **options)
-    return MeanOfTokens(network, bool(normalise))
+    return PooledTokens(network, tuple(poolings), bool(normalise))
 
 
 def leave_out_pooler(network_class: Any) -> dict[str, bool]:
@@ -114,33 +127,31 @@ def list_fields(transformers: Any, name: str) -> set[str]:
     return fields.difference(_REFUSED)
 
 
-class MeanOfTokens(nn.Module):
-    """The mean of an encoder's token vectors, without those of padding.
+class PooledTokens(nn.Module):
+    """One vector of an encoder's token vectors, without those of padding.
 
-    Its weights have the encoder's own names. Source: Reimers and Gurevych 2019 (Sentence-BERT).
+    Its weights have the encoder's own names.
 
     Args:
         network: gives `last_hidden_state` (rows, tokens, width).
-        normalise: whether a mean is divided by its length.
+        poolings: words of `POOLINGS`.
+        normalise: whether a vector is divided by its length.
     """
 
-    def __init__(self, network: nn.Module, normalise: bool) -> None:
+    def __init__(self, network: nn.Module, poolings: Sequence[str], normalise: bool) -> None:
         super().__init__()
         self.network = network
+        self._poolings = tuple(poolings)
         self._normalise = normalise
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         encoded = self.network(input_ids=input_ids, attention_mask=attention_mask)
-        vectors = encoded.last_hidden_state.to(torch.float32)
-        weights = attention_mask[:, :, None].to(torch.float32)
-        sums = (vectors * weights).sum(1)
-        # The library's own bound, for a text without tokens.
-        mean = sums / weights.sum(1).clamp(min=1e-9)
+        vector = pool(encoded.last_hidden_state, attention_mask, self._poolings)
         if self._normalise:
-            mean = functional.normalize(mean, dim=1)
-        return {"embedding": mean}
+            vector = functional.normalize(vector, dim=1)
+        return {"embedding": vector}
 
     def state_dict(self, *args: Any, **named: Any) -> Any:
         return self.network.state_dict(*args, **named)

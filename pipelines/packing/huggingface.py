@@ -24,6 +24,7 @@ from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.libraries import import_transformers
 from model_zoo.architectures.library_parameters import check_parameters, is_refused
+from model_zoo.architectures.sentence_pooling import POOLINGS
 from model_zoo.architectures.transformers_networks import leave_out_pooler, list_fields
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.huggingface_inputs import find_longest, make_image_step, make_tokenize_step
@@ -38,7 +39,9 @@ _POOLING = "1_Pooling/config.json"
 # Of where the weights came from, of training, and of what is asked for beside scores.
 _NOT_OF_THE_NETWORK = ("dtype", "transformers_version", "output_attentions", "output_hidden_states")
 _SENTENCE_MODULES = ("Transformer", "Pooling", "Normalize")
-_MEAN = "pooling_mode_mean_tokens"
+_PROMPTS = "config_sentence_transformers.json"
+_MODE = "pooling_mode_"
+_LONG_NAMES = {"mean_sqrt_len": "mean_sqrt_len_tokens"}
 
 
 @dataclass(frozen=True)
@@ -232,13 +235,42 @@ def _read_sentence_encoder(path: Path) -> Fields | None:
             f"huggingface {path}: {_MODULES} lists {kinds}; taken are {list(_SENTENCE_MODULES)}, "
             "the last one or not"
         )
+    prompts = _read_optional(path, _PROMPTS)
+    if prompts.get("default_prompt_name"):
+        raise JobError(
+            f"huggingface {path}: {_PROMPTS} puts a prompt before every text (default_prompt_name); "
+            "put it there in a step, and take the name out of that file"
+        )
+    parameters: Fields = {"normalise": len(kinds) == len(_SENTENCE_MODULES)}
+    poolings = _find_poolings(path)
+    # The mean is what a card means that says nothing.
+    if poolings != ["mean"]:
+        parameters["pooling"] = poolings
+    return parameters
+
+
+def _find_poolings(path: Path) -> list[str]:
+    """Return the library's words for how a text's token vectors become one."""
     pooling = _read_json(path, _POOLING)
-    # Older versions say each mode by a field of its own, newer ones in one.
-    modes = [name for name, value in pooling.items() if name.startswith("pooling_mode_") and value]
-    mode = pooling.get("pooling_mode", _MEAN if modes == [_MEAN] else modes)
-    if mode not in (_MEAN, "mean"):
-        raise JobError(f"huggingface {path}: {_POOLING} says {mode}; the mean alone is taken")
-    return {"normalise": len(kinds) == len(_SENTENCE_MODULES)}
+    # Newer versions say it in one field, a word or several; older ones each by a field of its own.
+    said = pooling.get("pooling_mode")
+    named = [said] if isinstance(said, str) else said
+    if named is None:
+        fields = [name for name, value in pooling.items() if value]
+        named = [
+            name.removeprefix(_MODE).removesuffix("_token").removesuffix("_tokens")
+            for name in fields
+            if name.startswith(_MODE)
+        ]
+        named = [_LONG_NAMES.get(name, name) for name in named]
+    unknown = [name for name in named if name not in POOLINGS]
+    if unknown or not named:
+        raise JobError(
+            f"huggingface {path}: {_POOLING} says {unknown or 'no mode'}; "
+            f"taken are {', '.join(POOLINGS)}"
+        )
+    # In the library's order, whatever that of the fields is.
+    return [name for name in POOLINGS if name in named]
 
 
 def _read_json(path: Path, name: str) -> Fields:

@@ -82,19 +82,22 @@ def make_text_folder(folder: Path, kind: str, family: str = "Bert", **changes: A
     return network
 
 
-def make_sentence_folder(folder: Path, normalises: bool) -> Any:
+def make_sentence_folder(
+    folder: Path, normalises: bool, modes: tuple[str, ...] = ("mean_tokens",)
+) -> Any:
     """Save an encoder as sentence-transformers does, and return the library's own network.
 
     Args:
         folder: where to.
         normalises: whether embeddings have length 1.
+        modes: of pooling, as older versions of the library write them.
     """
     network = make_text_folder(folder, "Model")
     names = ["Transformer", "Pooling", *["Normalize"] * normalises]
     modules = [{"type": f"sentence_transformers.models.{name}"} for name in names]
     (folder / "modules.json").write_text(json.dumps(modules))
     (folder / "1_Pooling").mkdir()
-    pooling = {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True}
+    pooling = {"word_embedding_dimension": 16, **{f"pooling_mode_{mode}": True for mode in modes}}
     (folder / "1_Pooling/config.json").write_text(json.dumps(pooling))
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 16}')
     return network

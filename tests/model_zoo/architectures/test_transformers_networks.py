@@ -9,7 +9,7 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
-from model_zoo.architectures.transformers_networks import FAMILIES, MeanOfTokens
+from model_zoo.architectures.transformers_networks import FAMILIES, PooledTokens
 
 transformers = pytest.importorskip("transformers")
 # What loads, fetches or chooses another network by its name; whoever adds a family looks through it.
@@ -55,7 +55,7 @@ def test_no_family_that_is_taken_loads_or_fetches_anything(family: str) -> None:
 
 def test_an_encoder_has_the_weights_of_the_librarys_own() -> None:
     encoder = build("sentence_transformers:BertModel", {"config": _SMALL, "normalise": True})
-    assert isinstance(encoder, MeanOfTokens)
+    assert isinstance(encoder, PooledTokens)
     own = transformers.BertModel(transformers.BertConfig(**_SMALL), add_pooling_layer=False)
     assert encoder.state_dict().keys() == own.state_dict().keys()
     encoder.load_state_dict(own.state_dict())
@@ -77,7 +77,7 @@ def test_padding_takes_no_part_in_a_mean() -> None:
     "parameters", [{}, {"config": 3}, {"config": _SMALL, "pooling": "max"}, _SMALL]
 )
 def test_an_encoder_takes_a_config_and_nothing_else(parameters: dict[str, Any]) -> None:
-    with pytest.raises(ModelError, match="takes the parameters config and normalise"):
+    with pytest.raises(ModelError, match="takes the parameters config, normalise and pooling"):
         build("sentence_transformers:BertModel", parameters)
 
 

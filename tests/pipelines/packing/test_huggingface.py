@@ -178,6 +178,71 @@ def test_a_sentence_encoder(
     np.testing.assert_allclose(actual, torch.stack(means), atol=1e-5)
 
 
+def _weigh(vectors: torch.Tensor) -> torch.Tensor:
+    places = torch.arange(1, len(vectors) + 1)[:, None]
+    return (vectors * places).sum(dim=0) / places.sum()
+
+
+# As sentence-transformers documents its Pooling, of one text without padding.
+_POOLINGS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "cls_token": lambda vectors: vectors[0],
+    "max_tokens": lambda vectors: vectors.max(dim=0).values,
+    "mean_sqrt_len_tokens": lambda vectors: vectors.sum(dim=0) / len(vectors) ** 0.5,
+    "weightedmean_tokens": _weigh,
+    "lasttoken": lambda vectors: vectors[-1],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modes", [*((mode,) for mode in _POOLINGS), ("lasttoken", "cls_token")])
+def test_a_sentence_encoder_of_another_pooling(
+    modes: tuple[str, ...], tmp_path: Path, reviews: list[str], score: Callable[..., pa.Table]
+) -> None:
+    native = tiny.make_sentence_folder(tmp_path / "hf", normalises=True, modes=modes)
+    scores = score(*_text_flags(tmp_path))
+    encoded = _encode(reviews, 16)
+    with torch.inference_mode():
+        vectors = native(**encoded).last_hidden_state
+    in_the_librarys_order = [mode for mode in _POOLINGS if mode in modes]
+    expected = []
+    for row, tokens in enumerate(encoded["attention_mask"].sum(dim=1).tolist()):
+        parts = [_POOLINGS[mode](vectors[row, :tokens]) for mode in in_the_librarys_order]
+        vector = torch.cat(parts)
+        expected.append(vector / vector.norm())
+    actual = np.stack(scores["embedding"].to_pylist())
+    np.testing.assert_allclose(actual, torch.stack(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "why"),
+    [
+        ("1_Pooling/config.json", {"pooling_mode": "median"}, "says ['median']; taken are cls, max"),
+        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False}, "says no mode"),
+        ("config_sentence_transformers.json", {"default_prompt_name": "query"}, "before every text"),
+        ("modules.json", [{"type": "a.Transformer"}, {"type": "a.Pooling"}, {"type": "a.Dense"}], "'Dense'"),
+    ],
+)  # fmt: skip
+def test_what_is_not_taken_of_a_sentence_encoder_is_said(
+    file: str, content: Any, why: str, tmp_path: Path, reviews: list[str], tell: Tell
+) -> None:
+    tiny.make_sentence_folder(tmp_path / "hf", normalises=True)
+    (tmp_path / "hf" / file).write_text(json.dumps(content))
+    said = tell(*_text_flags(tmp_path), refused=True)
+    assert why in said
+    assert len(said.splitlines()) == 1, said
+
+
+@pytest.mark.parametrize("family", ["GPT2", "Llama", "Qwen2"])
+def test_classifiers_that_read_a_last_token_are_refused_by_name(
+    family: str, tmp_path: Path, reviews: list[str], tell: Tell
+) -> None:
+    """They look for a padding token among the numbers, and of the zeros behind a text none is one."""
+    tiny.make_text_folder(tmp_path / "hf", "ForSequenceClassification", family)
+    said = tell(*_text_flags(tmp_path), refused=True)
+    assert f"no network '{family}ForSequenceClassification' that is taken" in said
+    assert len(said.splitlines()) == 1, said
+
+
 def _make_photos(count: int) -> list[bytes]:
     draw = np.random.default_rng(0)
     photos = []
