@@ -1,6 +1,7 @@
 """A network that somebody else wrote, called as ours are: tensors by name in, tensors by name out."""
 
 from collections.abc import Mapping, Sequence
+import copy
 import dataclasses
 from typing import Any, Literal, TypeAlias
 
@@ -49,6 +50,12 @@ class NamedTensors(nn.Module):
         for name, tensor in outputs.items():
             self._shapes[name] = tuple(tensor.shape)
 
+    def wrap(self, network: nn.Module) -> "NamedTensors":
+        """Return the same around another network, an equivalent of the author's for example."""
+        twin = copy.copy(self)
+        twin._modules = {**self._modules, "network": network}
+        return twin
+
     def forward(self, **tensors: torch.Tensor) -> Outputs:
         returned = call_network(self.network, tensors, self._inputs, self._call)
         names = list(self._shapes)
@@ -62,6 +69,12 @@ class NamedTensors(nn.Module):
                 output = _fill_up(cleared, tokens=shape[0])
             outputs[name] = output
         return outputs
+
+
+def is_double(network: nn.Module) -> bool:
+    """Tell whether a network computes in float64: each of its weights that has fractions is so."""
+    kinds = {weight.dtype for weight in network.parameters() if weight.is_floating_point()}
+    return kinds == {torch.float64}
 
 
 def is_of_tokens(shape: Sequence[int]) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.fx import GraphModule
 
 from configs.errors import ModelError
+from model_zoo.architectures.named_tensors import NamedTensors
 from model_zoo.engines import torch_private
 from model_zoo.engines.machine import adds_bytes_without_overflow
 from model_zoo.engines.settings import Scale
@@ -33,7 +33,7 @@ def measure_scales(network: nn.Module, batches: Iterable[Inputs]) -> tuple[Scale
         ModelError: the network cannot be traced, or there is no mini-batch.
     """
     with quantising():
-        prepared: GraphModule | None = None
+        prepared: nn.Module | None = None
         with torch.inference_mode():
             for inputs in batches:
                 if prepared is None:
@@ -81,6 +81,9 @@ def quantise(
                 zero_point=scale.zero_point,
                 bounds=(scale.low, scale.high),
             )
+        if isinstance(prepared, NamedTensors):
+            traced: Any = prepared.network
+            return prepared.wrap(torch_private.convert_int8(traced))
         return torch_private.convert_int8(prepared)
 
 
@@ -97,7 +100,10 @@ def quantising() -> Iterator[None]:
         yield
 
 
-def _prepare(network: nn.Module, example: Inputs) -> GraphModule:
+def _prepare(network: nn.Module, example: Inputs) -> Any:
+    # The author's network alone: what is around it looks at what comes out.
+    if isinstance(network, NamedTensors):
+        return network.wrap(_prepare(network.network, example))
     # The defaults of onednn use all 8 bits; those of x86 use 7, as older processors add products
     # of bytes in 16 bits, and lose what does not fit.
     defaults = _BACKEND
@@ -107,7 +113,9 @@ def _prepare(network: nn.Module, example: Inputs) -> GraphModule:
         return torch_private.prepare_int8(network, example, defaults)
     except Exception as error:  # whatever tracing meets in a network that was not written for it
         raise ModelError(
-            f"the network cannot be traced for int8: {type(error).__name__}"
+            f"the network cannot be traced for int8 ({type(error).__name__}): torch.fx follows no "
+            "forward that looks at values or takes any arguments; use float32 or bfloat16, or "
+            "int8_linear, which traces nothing"
         ) from error
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from configs.errors import ModelError
+from model_zoo.architectures.named_tensors import is_double
 from model_zoo.engines import device_errors
 from model_zoo.engines.compiled import compile_network
 from model_zoo.engines.engine import Inputs, Network, Sample
@@ -62,14 +63,17 @@ class TorchEngine:
         _compute_float32_in_full()
         network: Any = load_network(package)
         network = network.eval().to(device)
+        dtype = _input_dtype(settings)
         if not settings.is_reference:
             network = _accelerate(network, package, settings, device)
+        elif is_double(network):
+            dtype = torch.float64
         if device.type == "cuda":
             # Threads that score have streams of their own, which do not wait for this one.
             torch.cuda.synchronize(device)
         return Network(
             compute=network,
-            dtype=_input_dtype(settings),
+            dtype=dtype,
             layout=_LAYOUTS[settings.layout],
         )
 
@@ -128,12 +132,12 @@ class TorchEngine:
         """Measure the scales of int8 and int8_linear, as `Engine.calibrate`."""
         # The scales are those of the float32 network, whatever the layout.
         if settings.dtype == "int8":
-            network = load_network(package).eval()
+            network = load_network(package).eval().float()
             batches = sample(_CALIBRATION_ROWS)
             scales = measure_scales(network, batches)
             return replace(settings, scales=scales)
         if settings.dtype == "int8_linear":
-            network = load_network(package).eval()
+            network = load_network(package).eval().float()
             batches = sample(_LINEAR_CALIBRATION_ROWS)
             linear_scales = measure_linear_scales(network, batches)
             return replace(settings, linear_scales=linear_scales)
@@ -167,7 +171,7 @@ def _accelerate(
     if settings.dtype in _FLOATING:
         network = network.to(_FLOATING[settings.dtype])
     else:
-        quantised = _quantise(network, example, settings, device)
+        quantised = _quantise(network.float(), example, settings, device)
         # An integer cannot be NaN: a row with NaN would be given a score.
         network = NanGuard(quantised)
     if settings.layout == "channels_last":

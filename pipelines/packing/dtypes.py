@@ -32,6 +32,7 @@ def list_dtypes(
     wiring: Wiring,
     columns: Mapping[str, Column],
     masks: frozenset[str],
+    fraction: str = "float32",
 ) -> list[DTypes]:
     """Return the dtypes to try, by argument; those that the job states are in all of them.
 
@@ -40,6 +41,7 @@ def list_dtypes(
         wiring: which columns make up each argument.
         columns: what the steps have made.
         masks: names of columns that tell items from padding.
+        fraction: dtype of the network's own numbers.
 
     Raises:
         JobError: the job states the dtype of something that is no argument.
@@ -47,7 +49,8 @@ def list_dtypes(
     _check_stated(job, wiring)
     tries: list[DTypes] = []
     for found in _guess(wiring, columns, masks):
-        dtypes = found | job.dtypes
+        taken = {name: fraction if dtype == "float32" else dtype for name, dtype in found.items()}
+        dtypes = taken | job.dtypes
         if dtypes not in tries:
             tries.append(dtypes)
     return tries

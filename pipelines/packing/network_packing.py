@@ -12,7 +12,7 @@ from configs.errors import ModelError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
 from model_zoo.architectures.libraries import find_distribution
-from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
+from model_zoo.architectures.named_tensors import Call, clear_padding, is_double, is_of_tokens
 from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import GraphInputs
@@ -124,7 +124,6 @@ def _load_network(
 ) -> tuple[nn.Module, tuple[str, ...]]:
     network = build(job.network, job.parameters, _list_modules(job))
     notes = load_weights(network, weights)
-    _refuse_doubles(network)
     return network.eval(), notes
 
 
@@ -142,8 +141,9 @@ def _call(
     call: Call = "keywords"
     if not is_ours(job.network):
         call = signature.choose_call(list(wiring))
+    fraction = "float64" if is_double(network) else "float32"
     failures: list[ModelError] = []
-    for dtypes in list_dtypes(job, wiring, lists.columns, lists.masks):
+    for dtypes in list_dtypes(job, wiring, lists.columns, lists.masks, fraction):
         prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
         try:
             outputs = compute(network, prepared.inputs, call, job.outputs)
@@ -194,16 +194,6 @@ def _refuse_all(failures: Sequence[ModelError]) -> ModelError:
     return ModelError(
         f"{first}; other dtypes were tried, too: say dtypes.ARGUMENT where one takes another"
     )
-
-
-def _refuse_doubles(network: nn.Module) -> None:
-    """Refuse a network that computes in float64, which scoring does not."""
-    for name, tensor in network.named_parameters():
-        if tensor.dtype == torch.float64:
-            raise ModelError(
-                f"the network's weight {name} is float64, and scoring computes in float32; "
-                "let its builder function return network.float()"
-            )
 
 
 def _find_mask(steps: Sequence[AnyStep], inputs: Arrays) -> str | None:

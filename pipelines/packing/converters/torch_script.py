@@ -148,14 +148,9 @@ def _list_dtypes(
     parameters = list(module.parameters())
     is_double = any(parameter.dtype == torch.float64 for parameter in parameters)
     fraction = "float64" if is_double else "float32"
-    tries: list[dict[str, str]] = list(list_dtypes(job, wiring, lists.columns, lists.masks))
+    yield from list_dtypes(job, wiring, lists.columns, lists.masks, fraction)
     # A whole number that is taken by itself may be one to compute with.
-    tries.append({**dict.fromkeys(wiring, fraction), **job.dtypes})
-    for dtypes in tries:
-        yield {
-            name: fraction if dtype == "float32" and name not in job.dtypes else dtype
-            for name, dtype in dtypes.items()
-        }
+    yield {**dict.fromkeys(wiring, fraction), **job.dtypes}
 
 
 def _describe(module: Any, inputs: Arrays, outputs: tuple[str, ...], what: str) -> Program:

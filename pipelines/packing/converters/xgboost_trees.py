@@ -59,8 +59,9 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     is_margin = trees.activation != "none"
 
     def predict(rows: pa.Table, inputs: Arrays) -> Arrays:
-        matrix = xgboost.DMatrix(inputs["x"], feature_names=booster.feature_names)
-        return {trees.output: booster.predict(matrix, output_margin=is_margin)}
+        kind = "margin" if is_margin else "value"
+        # As XGBClassifier does: a DMatrix takes no infinity, which a tree compares like any number.
+        return {trees.output: booster.inplace_predict(inputs["x"], predict_type=kind)}
 
     return Converted(
         graph=trees.graph,

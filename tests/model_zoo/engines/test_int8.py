@@ -9,7 +9,9 @@ from torch import nn
 
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
+from model_zoo.architectures.named_tensors import NamedTensors
 from model_zoo.engines.int8 import measure_scales, quantise
+from model_zoo.package.card import Tensor
 
 
 @pytest.fixture(scope="module")
@@ -68,5 +70,43 @@ def test_a_network_that_chooses_its_way_by_its_input_cannot_be_traced() -> None:
         def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
             return {"logits": image if image.sum() > 0 else -image}
 
-    with pytest.raises(ModelError, match="cannot be traced for int8"):
-        measure_scales(Chooses(), batches())
+    for network in (Chooses(), named(Chooses(), outputs=("logits",))):
+        with pytest.raises(
+            ModelError, match=r"cannot be traced for int8 \(TraceError\).*use float32"
+        ):
+            measure_scales(network, batches())
+
+
+class Theirs(nn.Module):
+    """Somebody's network of one argument, which gives a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 14 * 14, 5)
+        )
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.layers(image)
+        return logits
+
+
+def named(network: nn.Module, outputs: tuple[str, ...] = ("output",)) -> NamedTensors:
+    declared = {name: Tensor(shape=(5,)) for name in outputs}
+    return NamedTensors(network.eval(), ("image",), "keywords", declared)
+
+
+def test_a_network_that_somebody_else_wrote_is_quantised_behind_its_names() -> None:
+    torch.manual_seed(4)
+    network = named(Theirs())
+    scales = measure_scales(network, batches())
+    rows = images(64, seed=9)
+    with torch.inference_mode():
+        expected = network(image=rows)["output"].numpy()
+        found = [quantise(network, {"image": images(n)}, scales) for n in (1, 8)]
+        first, second = (twin(image=rows)["output"].numpy() for twin in found)
+        again = network(image=rows)["output"].numpy()
+    assert first.tobytes() == second.tobytes() != expected.tobytes()
+    assert np.abs(first - expected).max() < 0.1 * np.abs(expected).max()
+    assert not any(isinstance(module, nn.Conv2d) for module in found[0].modules())
+    assert again.tobytes() == expected.tobytes()

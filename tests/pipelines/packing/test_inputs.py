@@ -1,6 +1,7 @@
 """What a network takes: found by its arguments and the sample's columns, or said by the author."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,21 +103,52 @@ def test_indices_reach_an_embedding_as_integers(author_of: Write) -> None:
     assert package.card.inputs["tokens"].dtype == "int64"
 
 
-def test_a_network_of_doubles_is_refused(author_of: Write) -> None:
-    author = author_of("""
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.layer = nn.Linear(3, 2).double()
+DOUBLES = """
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 1).double()
 
-            def forward(self, x):
-                return self.layer(x)
-    """)
+        def forward(self, x):
+            return self.layer(x)
+"""
+
+
+def test_a_network_of_doubles_gives_doubles(author_of: Write) -> None:
+    """Of float32 the difference of these numbers would be nothing."""
+    author = author_of(DOUBLES)
+    table = numbers()
+    table["a"] = 1e9 + table["a"]
+    torch.manual_seed(0)
+    network = author.module.Net()
     packaged = author.package(
-        "--set", "key=id", network=f"{author.module.__name__}:Net",
-        weights=author.save(author.module.Net()), sample=author.sample(**numbers(9)),
+        network=f"{author.module.__name__}:Net", weights=author.save(network),
+        sample=author.sample(**table), key="id", activation="none",
     )  # fmt: skip
-    packaged.refused("layer.weight is float64", "network.float()", status=3)
+    assert packaged.status == 0, packaged.error
+    card = author.opened().card
+    assert (card.inputs["x"].dtype, card.outputs["output"].dtype) == ("float64", "float64")
+    scores = run_job(Path(packaged.said.splitlines()[-1])).scored().sort_by("id")
+    columns = np.column_stack([table[name] for name in "abc"])
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(columns))[:, 0].numpy()
+    assert scores.schema.field("output").type == pa.float64()
+    np.testing.assert_allclose(scores["output"], expected, rtol=1e-14)
+
+
+def test_a_probability_of_doubles_is_one(author_of: Write) -> None:
+    author = author_of(DOUBLES)
+    table = numbers()
+    network = author.module.Net()
+    packaged = author.package(
+        network=f"{author.module.__name__}:Net", weights=author.save(network),
+        sample=author.sample(**table), key="id", activation="sigmoid",
+    )  # fmt: skip
+    scores = run_job(Path(packaged.said.splitlines()[-1])).scored().sort_by("id")
+    columns = np.column_stack([table[name] for name in "abc"])
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(columns))[:, 0].sigmoid().numpy()
+    np.testing.assert_allclose(scores["probability"], expected, rtol=1e-14)
 
 
 def test_steps_are_fitted_on_the_sample(author: Author) -> None:

@@ -82,6 +82,12 @@ def test_xgboost(
     matrix = xgboost.DMatrix(rows, feature_names=NAMES)
     expected = booster.predict(matrix, output_margin=activation != "none")
     np.testing.assert_allclose(score(tmp_path, rows), expected, rtol=1e-5, atol=1e-5)
+    # A DMatrix takes none; what XGBClassifier calls does.
+    rows[:50, 1] = np.inf
+    rows[50:100, 1] = -np.inf
+    kind = "margin" if activation != "none" else "value"
+    expected = booster.inplace_predict(rows.astype(np.float32), predict_type=kind)
+    np.testing.assert_allclose(score(tmp_path, rows), expected, rtol=1e-5, atol=1e-5)
 
 
 def lightgbm_splits(booster: Any) -> np.ndarray:
@@ -123,7 +129,6 @@ def test_lightgbm(
     packed = pack_file(tmp_path, "lightgbm", tmp_path / "m.txt", pd.DataFrame(x, columns=NAMES))
     assert packed.card.activation == activation
     rows = around(lightgbm_splits(booster), np.float64)
-    # XGBoost refuses to look at infinities; LightGBM does not.
     rows[:50, 1] = np.inf
     rows[50:100, 1] = -np.inf
     if categorical:
@@ -146,6 +151,15 @@ def test_missing_values_reach_the_trees_unless_the_author_objects(tmp_path: Path
     strict.mkdir()
     packed = pack_file(strict, "xgboost", tmp_path / "m.ubj", rows, missing="reject")
     assert packed.rows == len(rows.dropna())
+
+
+def test_a_sample_may_hold_infinities(tmp_path: Path) -> None:
+    x, target = training()
+    booster = xgboost.train({}, xgboost.DMatrix(x, target, feature_names=NAMES), 5)
+    booster.save_model(tmp_path / "m.json")
+    x[:9, 0] = np.inf
+    packed = pack_file(tmp_path, "xgboost", tmp_path / "m.json", pd.DataFrame(x, columns=NAMES))
+    assert packed.rows == len(x)
 
 
 def test_a_tree_of_one_leaf_scores(tmp_path: Path) -> None:
