@@ -57,8 +57,8 @@ def load_within_limits(load: Callable[[], T], url: str, card: ModelCard) -> T:
         taken = _count_resident_bytes() - before
         if taken > most_bytes:
             raise ModelError(
-                f"{url}: loading the package took {taken >> 20:,} MiB of memory, more than the "
-                f"{most_bytes >> 20:,} that a package of {delivered:,} bytes may; "
+                f"{url}: loading the package took {taken:,} bytes of memory, more than the "
+                f"{most_bytes:,} that a package of {delivered:,} bytes may; "
                 "look what is in it"
             )
     return done.result()

@@ -170,7 +170,7 @@ def _refuse_large_batches(batch_rows: int, card: ModelCard) -> None:
         most = max(1, _LARGEST_MINI_BATCH_BYTES // bytes_per_row(card))
         raise JobError(
             f"model.batch_rows {batch_rows:,}: a mini-batch of the model's input would take "
-            f"{size >> 30:,} GiB, more than {_LARGEST_MINI_BATCH_BYTES >> 30}; "
+            f"{size:,} bytes, more than {_LARGEST_MINI_BATCH_BYTES:,}; "
             f"choose {most:,} or fewer"
         )
 

@@ -1,6 +1,7 @@
 """What `shown` does with long and hostile text; what it blots out is tested in tests/security/test_row_values.py."""
 
 from collections.abc import Callable
+from pathlib import Path
 import time
 import tracemalloc
 
@@ -252,6 +253,25 @@ def test_the_path_that_cannot_be_opened_stays_unless_it_may_hold_a_value(
 ) -> None:
     error = FileNotFoundError(2, "No such file or directory", path)
     assert shown(error, values) == expected
+
+
+def test_what_cannot_be_opened_really_says_why_and_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is not there, and one that nobody can read: a loop of links, also for root."""
+    monkeypatch.chdir(tmp_path)
+    Path("maps").mkdir()
+    Path("maps/towns.csv").symlink_to("towns.csv")
+    told = []
+    for path in ("maps/rivers.csv", "maps/towns.csv", "maps"):
+        with pytest.raises(OSError, match="Errno") as caught:
+            Path(path).read_bytes()
+        told.append(shown(caught.value, ["Lyon"]))
+    assert told == [
+        "[Errno 2] No such file or directory: 'maps/rivers.csv'",
+        "[Errno 40] Too many levels of symbolic links: 'maps/towns.csv'",
+        "[Errno 21] Is a directory: 'maps'",
+    ]
 
 
 def test_only_the_systems_own_error_tells_a_path() -> None:
