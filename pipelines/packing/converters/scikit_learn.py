@@ -5,7 +5,7 @@ behind it is converted by skl2onnx in float32, which is what scikit-learn's tree
 Probabilities become logits, so that a job has probability, class and label as of any classifier.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,7 +81,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
         takes_missing=_find_missing(native, grown.numbers, sample),
         activation=activation,
         labels=labels,
-        finish=dict if activation == "none" else _to_probabilities,
+        finish=_choose_finish(activation, _is_of_label_sets(stages.estimator)),
         notes=(f"{kind} behind {len(grown.numbers)} numbers and {len(grown.codes)} categories",),
     )
 
@@ -228,13 +228,27 @@ def _read_task(estimator: Any, url: str) -> tuple[Activation, tuple[str, ...]]:
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         return "none", ()
-    if isinstance(classes, list) or not hasattr(estimator, "predict_proba"):
+    if isinstance(classes, list):
+        raise JobError(
+            f"sklearn {url}: {type(estimator).__name__} gives several labels of its own kinds a row; "
+            "of such, OneVsRestClassifier and MLPClassifier are taken, fitted on columns of 0 and 1"
+        )
+    if not hasattr(estimator, "predict_proba"):
         raise JobError(
             f"sklearn {url}: {type(estimator).__name__} gives no probabilities of one label; "
             "wrap it, in CalibratedClassifierCV for example"
         )
     labels = tuple(map(str, classes.tolist()))
+    if _is_of_label_sets(estimator):
+        return "sigmoid", labels
     return ("sigmoid" if len(labels) == 2 else "softmax"), labels
+
+
+def _is_of_label_sets(estimator: Any) -> bool:
+    """Tell whether a row may have any number of the classes, which no public attribute says for all."""
+    binarizer = getattr(estimator, "_label_binarizer", None)
+    kind = str(getattr(binarizer, "y_type_", ""))
+    return bool(getattr(estimator, "multilabel_", False)) or kind.startswith("multilabel")
 
 
 def _make_graph(grown: Columns, features: str, estimator: Any, url: str) -> Any:
@@ -262,7 +276,8 @@ def _make_graph(grown: Columns, features: str, estimator: Any, url: str) -> Any:
     second = _convert_estimator(estimator, url)
     _set_opsets(first, _OPSETS)
     merged = merge_models(first, second, io_map=[(given, "estimator_features")])
-    _finish_graph(merged, len(getattr(estimator, "classes_", ())))
+    classes = len(getattr(estimator, "classes_", ()))
+    _finish_graph(merged, classes, _is_of_label_sets(estimator))
     return merged
 
 
@@ -292,12 +307,13 @@ def _convert_estimator(estimator: Any, url: str) -> Any:
     return add_prefix(model, "estimator_")
 
 
-def _finish_graph(model: Any, classes: int) -> None:
+def _finish_graph(model: Any, classes: int, is_of_label_sets: bool) -> None:
     """Put logits, or one prediction, in place of the estimator's outputs.
 
     Args:
         model: whose last output is the estimator's probabilities, or its prediction.
         classes: how many there are; 0 for a regression.
+        is_of_label_sets: whether a row may have any number of them.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -309,7 +325,8 @@ def _finish_graph(model: Any, classes: int) -> None:
         graph.node.append(make("Identity", [last], ["prediction"]))
         graph.output.append(helper.make_tensor_value_info("prediction", TensorProto.FLOAT, None))
         return
-    logarithms = "logit" if classes > 2 else "logarithms"
+    is_softmax = classes > 2 and not is_of_label_sets
+    logarithms = "logit" if is_softmax else "logarithms"
     graph.initializer.append(numpy_helper.from_array(np.float64(_LEAST), "least"))
     graph.node.extend(
         [
@@ -318,9 +335,27 @@ def _finish_graph(model: Any, classes: int) -> None:
             make("Log", ["positive"], [logarithms]),
         ]
     )
-    if classes == 2:
+    if is_of_label_sets:
+        _subtract_rest(graph)
+    elif classes == 2:
         _subtract_first(graph)
     graph.output.append(helper.make_tensor_value_info("logit", TensorProto.DOUBLE, None))
+
+
+def _subtract_rest(graph: Any) -> None:
+    """Make a logit of each probability: its logarithm less that of what is left of 1."""
+    from onnx import helper, numpy_helper
+
+    make = helper.make_node
+    graph.initializer.append(numpy_helper.from_array(np.float64(1), "one"))
+    graph.node.extend(
+        [
+            make("Sub", ["one", "wide"], ["rest"]),
+            make("Max", ["rest", "least"], ["positive_rest"]),
+            make("Log", ["positive_rest"], ["logarithms_of_rest"]),
+            make("Sub", ["logarithms", "logarithms_of_rest"], ["logit"]),
+        ]
+    )
 
 
 def _subtract_first(graph: Any) -> None:
@@ -340,6 +375,17 @@ def _subtract_first(graph: Any) -> None:
             make("Where", ["is_tie", "tie", "difference"], ["logit"]),
         ]
     )
+
+
+def _choose_finish(activation: Activation, is_of_label_sets: bool) -> Callable[[Arrays], Arrays]:
+    """Return what makes of the graph's outputs what the library gives."""
+    if activation == "none":
+        return dict
+    return _to_label_probabilities if is_of_label_sets else _to_probabilities
+
+
+def _to_label_probabilities(outputs: Arrays) -> Arrays:
+    return {"probability": sigmoid(outputs["logit"])}
 
 
 def _to_probabilities(outputs: Arrays) -> Arrays:

@@ -21,6 +21,8 @@ from sklearn.ensemble import (  # noqa: E402
 )
 from sklearn.impute import SimpleImputer  # noqa: E402
 from sklearn.linear_model import LogisticRegression, Ridge  # noqa: E402
+from sklearn.multiclass import OneVsRestClassifier  # noqa: E402
+from sklearn.neural_network import MLPClassifier  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import (  # noqa: E402
     MinMaxScaler,
@@ -78,6 +80,34 @@ def test_a_column_transformer_with_categories(tmp_path: Path, estimator: Any, cl
     expected = model.predict_proba(fresh)
     found = score(tmp_path, fresh)
     np.testing.assert_allclose(found, expected[:, 1] if classes == 2 else expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        OneVsRestClassifier(LogisticRegression()),
+        MLPClassifier((8,), tol=1.0, n_iter_no_change=2, random_state=0),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_any_number_of_labels_a_row(tmp_path: Path, estimator: Any, count: int) -> None:
+    frame = people()
+    flags = [frame.income > 20_000, frame.plan == "a", frame.city == "Ulm"][:count]
+    model = make_pipeline(columns(), estimator).fit(frame, np.stack(flags, axis=1).astype(int))
+    names = ["rich", "basic", "local"][:count]
+    card = packed(tmp_path, model, frame, labels=names).card
+    assert (card.task, card.labels) == ("multi_label", tuple(names))
+    fresh = people(seed=1)
+    np.testing.assert_allclose(score(tmp_path, fresh), model.predict_proba(fresh), atol=1e-5)
+
+
+def test_several_labels_of_their_own_classes_are_refused(tmp_path: Path) -> None:
+    frame = people()[["income"]]
+    both = np.stack([frame.income > 20_000, frame.income > 40_000], axis=1).astype(int)
+    model = RandomForestClassifier(2, random_state=0).fit(frame, both)
+    with pytest.raises(JobError, match="OneVsRestClassifier and MLPClassifier are taken"):
+        packed(tmp_path, model, frame)
 
 
 def splits(model: Any) -> np.ndarray:
