@@ -240,6 +240,12 @@ def _read_task(estimator: Any, url: str) -> tuple[Activation, tuple[str, ...]]:
         )
     labels = tuple(map(str, classes.tolist()))
     if _is_of_label_sets(estimator):
+        # skl2onnx takes the two for the classes of one label, and gives four probabilities.
+        if len(labels) == 2 and not hasattr(estimator, "estimators_"):
+            raise JobError(
+                f"sklearn {url}: {type(estimator).__name__} of two labels has no graph; "
+                "wrap it in OneVsRestClassifier"
+            )
         return "sigmoid", labels
     return ("sigmoid" if len(labels) == 2 else "softmax"), labels
 

@@ -95,6 +95,10 @@ def test_any_number_of_labels_a_row(tmp_path: Path, estimator: Any, count: int) 
     frame = people()
     flags = [frame.income > 20_000, frame.plan == "a", frame.city == "Ulm"][:count]
     model = make_pipeline(columns(), estimator).fit(frame, np.stack(flags, axis=1).astype(int))
+    if isinstance(estimator, MLPClassifier) and count == 2:
+        with pytest.raises(JobError, match="of two labels has no graph"):
+            packed(tmp_path, model, frame)
+        return
     names = ["rich", "basic", "local"][:count]
     card = packed(tmp_path, model, frame, labels=names).card
     assert (card.task, card.labels) == ("multi_label", tuple(names))
