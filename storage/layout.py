@@ -5,7 +5,7 @@ OUTPUT/current                        symbolic link to its scored rows (local di
 OUTPUT/runs/<run_id>/_manifest.json   every file with rows, bytes, sha256; written last
 OUTPUT/runs/<run_id>/scored/part-...  scored rows, and nothing else
 OUTPUT/runs/<run_id>/_rejected/...    rejected rows
-OUTPUT/runs/<run_id>/_files.parquet   the files that rows name, where they do
+OUTPUT/runs/<run_id>/_files/...       the files that rows name, where they do
 OUTPUT/_tmp/<run_id>/                 plan, attempts, done-records, progress; removed once published
 
 Some that read a folder of Parquet skip names that begin with _ (pandas, pyarrow, Spark), others take
@@ -29,8 +29,9 @@ from storage.output_names import CURRENT, MANIFEST, RUNS, SCORED
 
 LINK = "current"
 REJECTED = "_rejected"
-# The files that rows name, as they were when they were scored.
-FILE_LIST = "_files.parquet"
+# The files that rows name, as they were when they were scored; in a folder, as DuckDB takes what
+# begins with _ for a part, too.
+FILE_LIST = "_files/files.parquet"
 # What runs of earlier versions call them.
 FORMER_REJECTED = "rejected"
 _FORMER_MANIFEST = "manifest.json"
@@ -88,7 +89,7 @@ class RunFolder:
     @property
     def listed_files(self) -> str:
         """Return the list of the files that rows name."""
-        return f"{self.temporary}/{FILE_LIST}"
+        return f"{self.temporary}/files.parquet"
 
     @property
     def attempts(self) -> str:

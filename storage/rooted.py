@@ -5,7 +5,6 @@ Goes out: size and version of the file, and its content as long as it is of that
 names another place is a `RowError`: it is the row's, and it is told without the path.
 """
 
-from collections.abc import Callable
 import errno
 import os
 from pathlib import PurePosixPath
@@ -225,7 +224,7 @@ class FileRoot:
                 self._folders.clear()
             # As it was a moment ago: whoever reads the file looks again.
             self._folders[folder] = self._resolve(folder)
-        found = os.lstat(f"{self._folders[folder]}/{last}")
+        found = os.stat(f"{self._folders[folder]}/{last}", follow_symlinks=False)
         if stat.S_ISLNK(found.st_mode):
             return os.stat(self._resolve(name))
         return found
@@ -245,14 +244,15 @@ class FileRoot:
     def _read_local(self, file: RootedFile) -> bytes:
         try:
             real = self._resolve(file.name)
+            # Before it is opened: to open a pipe is to wait for whoever writes into it.
+            self._refuse_changed(file, os.stat(real))
         except FileNotFoundError as error:
             raise self._refuse_change(file) from error
-        # Not waiting for whoever writes into a pipe, and following no link that came since.
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(real, "rb", buffering=0, opener=_open_with(flags)) as opened:
-            self._refuse_changed(file, opened)
+        with open(real, "rb", buffering=0) as opened:
+            # What is open may be another file, in the place of the one that was looked at.
+            self._refuse_changed(file, os.fstat(opened.fileno()))
             content = _read_at_most(opened, file.bytes)
-            self._refuse_changed(file, opened)
+            self._refuse_changed(file, os.fstat(opened.fileno()))
         if len(content) != file.bytes:
             raise self._refuse_change(file)
         return content
@@ -265,9 +265,7 @@ class FileRoot:
         content: bytes = self._fs.cat_file(self._locate(file.name), start=0, end=file.bytes)
         return content
 
-    def _refuse_changed(self, file: RootedFile, opened: Any) -> None:
-        """Refuse a file that is open and another one by now, in the place of the one looked at, too."""
-        found = os.fstat(opened.fileno())
+    def _refuse_changed(self, file: RootedFile, found: Any) -> None:
         if describe_stat(found) != file.version:
             raise self._refuse_change(file)
 
@@ -276,10 +274,6 @@ class FileRoot:
             f"{self.url}/{file.name}: changed after the run was planned; "
             "start the run again to score the new content"
         )
-
-
-def _open_with(flags: int) -> Callable[[str, int], int]:
-    return lambda path, _: os.open(path, flags)
 
 
 def _read_at_most(opened: Any, size_bytes: int) -> bytes:

@@ -8,6 +8,9 @@ import os
 from pathlib import Path
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tests.faults.counts import full_or
 from tests.faults.injector import Request
 from tests.faults.server import Server
@@ -233,6 +236,27 @@ def _corrected(folder: Path, server: Server) -> None:
     (folder / "world").symlink_to(world)
 
 
+def _named_files(folder: Path, server: Server) -> None:
+    """Rows name files, which the job reads beside them."""
+    world = folder / "own"
+    shutil.copytree(folder / "world/model", world / "model")
+    (world / "shards").mkdir()
+    (world / "files").mkdir()
+    for shard in (folder / "world/shards").iterdir():
+        rows = pq.read_table(shard)
+        names = [f"{number}.bin" for number in rows["id"].to_pylist()]
+        for name in names:
+            (world / "files" / name).write_bytes(name.encode())
+        pq.write_table(rows.append_column("file", pa.array(names)), world / "shards" / shard.name)
+    text = (folder / "world/job.yaml").read_text()
+    text = text.replace(str((folder / "world").resolve()), str(world))
+    step = f"{{step: load_file, column: file, root: {world}/files, into: content}}"
+    (world / "job.yaml").write_text(f"{text}preprocess: {{steps: [{step}]}}\n")
+    (folder / "world").unlink()
+    (folder / "world").symlink_to(world)
+    _published(folder, server)
+
+
 def _old_runs(folder: Path, server: Server) -> None:
     """Three runs are published, long ago, and one was killed."""
     world, output = folder / "world", folder / "before"
@@ -293,6 +317,7 @@ SCENARIOS = {
     "reuse": Scenario(
         _corrected, lambda world, output: [*_score(world, output), "--reuse_from", "current"]
     ),
+    "named_files": Scenario(_named_files, _score),
     "lost_files": Scenario(_lost_files, _score, status=5),
     "torn_records": Scenario(
         _torn_records,

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -68,6 +69,9 @@ def test_a_folder_of_pictures_is_scored_a_row_for_each(tmp_path: Path) -> None:
     check_scores(scores_of(outcome, "path"), pictures)
     assert outcome.manifest["ignored_counts"] == {"hidden": 1, "other suffix": 1}
     assert run_program(verify.main, [str(tmp_path / "scores"), "--inputs"]) == 0
+    # As the last line of a run says.
+    read = duckdb.sql(f"SELECT path FROM read_parquet('{outcome.run}/*.parquet')").fetchall()
+    assert [path for (path,) in read] == list(pictures)
 
 
 @pytest.mark.beam
@@ -204,7 +208,7 @@ def test_the_list_is_published_and_verified(
 ) -> None:
     pictures = write_pictures(tmp_path / "photos", 4)
     outcome = run_job(write_table_job(tmp_path, [*pictures, "gone.png"]))
-    listed = outcome.run / "_files.parquet"
+    listed = outcome.run / "_files/files.parquet"
     assert pq.read_table(listed)["name"].to_pylist() == [*pictures, None]
     assert outcome.manifest["listed_files"]["files"] == 4
     (tmp_path / "photos/odd/001.png").unlink()
@@ -212,7 +216,7 @@ def test_the_list_is_published_and_verified(
     assert "odd/001.png: is gone" in capsys.readouterr().err
     listed.write_bytes(listed.read_bytes()[:-1] + b"x")
     assert run_program(verify.main, [str(tmp_path / "scores")]) == 3
-    assert "_files.parquet: its content was altered" in capsys.readouterr().err
+    assert "_files/files.parquet: its content was altered" in capsys.readouterr().err
 
 
 REFUSED = {

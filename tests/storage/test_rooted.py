@@ -117,7 +117,12 @@ def replace(path: Path) -> None:
     path.with_name("new").replace(path)
 
 
-@pytest.mark.parametrize("change", [grow, replace, Path.unlink])
+def make_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("change", [grow, replace, make_pipe, Path.unlink])
 def test_a_file_that_changed_is_refused_by_its_name(root: FileRoot, change) -> None:
     found = root.describe("a.png")
     change(Path(root.url, "a.png"))
@@ -187,14 +192,14 @@ def test_a_read_that_fails_for_a_moment_is_tried_again(
     monkeypatch.setattr(retries, "pause", lambda _: None)
     found = root.describe("a.png")
     failures = [OSError(errno.EIO, "disk")] * 2
-    really_open = os.open
+    really_look = os.fstat
 
-    def fail_first(*args) -> int:
+    def fail_first(number: int) -> os.stat_result:
         if failures:
             raise failures.pop()
-        return really_open(*args)
+        return really_look(number)
 
-    monkeypatch.setattr(os, "open", fail_first)
+    monkeypatch.setattr(os, "fstat", fail_first)
     assert root.read(found) == b"12345"
 
 

@@ -106,7 +106,12 @@ def publish_file_list(run: RunFolder, units: Sequence[WorkUnit]) -> dict[str, En
     if content is None:
         raise FileNotFoundError(errno.ENOENT, "the list of files is gone", run.listed_files)
     # A copy, and only where there is none: a launcher that was faster has put the same one.
+    folder, _, _ = run.published_file_list.rpartition("/")
+    files.make_folder(folder)
     files.create(run.published_file_list, content, scratch=run.temporary)
+    # Its own name, and that of its folder.
+    files.sync_folder(folder)
+    files.sync_folder(run.published)
     digest = hashlib.sha256(content).hexdigest()
     entry = {
         "path": FILE_LIST,
