@@ -145,6 +145,8 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
         f"proven     {packed.rows:,} rows scored as a job does, "
         f"at most {packed.difference:.1g} from {packed.compared_with}{left_out}"
     )
+    for note in packed.warnings:
+        say(f"note       {note}")
     for note in packed.expected:
         say(f"expected   {note}")
     say(f"package    {job.output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})")

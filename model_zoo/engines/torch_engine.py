@@ -60,6 +60,12 @@ class TorchEngine:
         settings: Settings,
     ) -> Network:
         """Load the network, as `Engine.load`; `threads` needs no preparation."""
+        if package.card.graph is not None and device.type != "cpu":
+            raise ModelError(
+                f"{package.url}: a network of graphs is computed on a CPU: {device.type} adds what "
+                "comes over edges in any order, and scores would differ from run to run; "
+                "set model.device to cpu"
+            )
         _compute_float32_in_full()
         network: Any = load_network(package)
         network = network.eval().to(device)

@@ -48,6 +48,7 @@ from pipelines.packing.inputs import Columns, Prepared, Steps, fit, list_sources
 from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.packed import Packed
+from pipelines.packing.padding_check import describe_padding
 from pipelines.packing.proof import Content, prove, refuse_standing
 from pipelines.packing.scores import ScoredAs, describe_scores
 from pipelines.packing.starter_job import AS_IT_IS, Reading, write_package_and_job
@@ -66,6 +67,7 @@ class _Called:
     call: Call
     outputs: Arrays
     graph: GraphInputs | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def pack(
@@ -116,6 +118,7 @@ def pack(
         left_out=sample.num_rows - rows.num_rows,
         difference=difference,
         expected=tuple(notes_of_expected),
+        warnings=called.warnings,
     )
 
 
@@ -150,8 +153,9 @@ def _call(
         except ModelError as error:
             failures.append(error)
             continue
+        warnings = describe_padding(network, prepared, call, job.outputs, outputs)
         cleared = _clear_padding(outputs, prepared)
-        return _Called(prepared, call, squeeze(cleared))
+        return _Called(prepared, call, squeeze(cleared), warnings=warnings)
     raise _refuse_all(failures)
 
 

@@ -21,6 +21,7 @@ class Packed:
         difference: the largest one between scores of this program and those of the author's model.
         compared_with: how the author's model was called, in words.
         expected: how far the author's own scores are from these, in words.
+        warnings: what the author may not have meant, in words.
     """
 
     card: ModelCard
@@ -32,3 +33,4 @@ class Packed:
     difference: float
     compared_with: str = "the network called directly"
     expected: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """Networks of graphs, from lists of nodes and edges to scores; against torch_geometric itself, graph by graph."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import yaml
 
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
+from model_zoo.engines.settings import Settings
+from model_zoo.engines.torch_engine import TorchEngine
 from tests.support.jobs import run_job
 from tests.support.packaging import Author, Packaged
 
@@ -190,3 +193,18 @@ def test_columns_of_a_graph_are_asked_for(author: Author) -> None:
 def test_a_card_says_sizes_and_plain_words_alone(name: str, parameters: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match="torch_geometric"):
         build(f"torch_geometric:{name}", {**SIZES, **parameters})
+
+
+def test_graphs_are_computed_where_sums_have_an_order(author: Author) -> None:
+    columns = ["atoms", "source", "target"]
+    packaged = package(
+        author, models.GCN(**SIZES), molecules(9), network="torch_geometric:GCN", parameters=SIZES,
+        columns=columns, graph={"nodes": "atoms", "edges": columns[1:], "pool": "sum"},
+    )  # fmt: skip
+    assert packaged.status == 0, packaged.error
+    engine, settings = TorchEngine(), Settings(16)
+    with pytest.raises(ModelError, match="on a CPU"):
+        engine.load(author.opened(), torch.device("cuda"), 1, settings)
+    with pytest.raises(ModelError, match="not compiled"):
+        engine.load(author.opened(), torch.device("cpu"), 1, replace(settings, compiled=True))
+    assert list(engine.list_refinements(author.opened().card, [settings], ())) == []

@@ -283,3 +283,78 @@ def test_a_csv_job_of_a_model_of_lists_is_refused(author_of: Write) -> None:
     }
     job.write_text(yaml.safe_dump(fields))
     run_job(job).refused("CSV cannot be read as list<item: double>", status=2)
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float64(), 2), pa.large_list(pa.float32())], ids=str)
+def test_lists_are_carried_as_the_file_has_them(kind: pa.DataType, author_of: Write) -> None:
+    author = author_of(SUM)
+    columns = {"id": [0, 1], "events": pa.array([[1.0, 2.0], [3.0, 4.0]], kind)}
+    pack(author, author.module.Net(), columns)
+    outcome = run_job(author.folder / "model.job.yaml", settings={"source.passthrough": ["events"]})
+    found = outcome.rows()
+    assert found["output"].to_pylist() == [3.0, 7.0]
+    carried = found.schema.field("events").type
+    assert (type(carried), carried.value_type) == (type(kind), kind.value_type)
+
+
+@pytest.mark.parametrize(
+    ("column", "flags", "words"),
+    [
+        (pa.array([[], []], pa.list_(pa.int8())), (), "no list of the sample has an item"),
+        (pa.array([[], []]), (), "no list of the sample has an item"),
+        (pa.array([["a"], []]), (), "which is no number"),
+        (pa.array([{"b": 1}] * 2), (), "which is no number"),
+        (pa.array([[[1], [1, 2]]] * 2), (), "have 1 to 2 items"),
+        (pa.array([[[[[1]]]]] * 2), (), "at most 3"),
+        (pa.array([[1]] * 2), ("lengths.events=1000000000",), "lists of 1,000,000,000 items"),
+        (pa.array([[1]] * 2), ("lengths.events=10000000",), "say a smaller lengths.events"),
+        (pa.array([1, 2]), ("lengths.events=3",), "and no list"),
+        (pa.array([1, 2]), ("numbers.events=days",), "no date, time or duration"),
+        (pa.array([1, 2]), ("numbers.born=days",), "the sample has no column 'born'"),
+        (pa.array([1, 2]), ("dtypes.event=int8",), "did you mean events?"),
+    ],
+)
+def test_what_is_not_taken_is_told(
+    column: pa.Array, flags: tuple[str, ...], words: str, author_of: Write
+) -> None:
+    author = author_of(SUM)
+    settings = [word for flag in flags for word in ("--set", flag)]
+    columns = {"id": [0, 1], "events": column}
+    package(author, author.module.Net(), columns, *settings).refused(words)
+
+
+def test_a_shard_without_any_list_has_its_rows_rejected(author_of: Write) -> None:
+    author = author_of(SUM)
+    pack(author, author.module.Net(), {"id": [0], "events": pa.array([[1.0, 2.0]])})
+    shard = author.folder / "shard.parquet"
+    pq.write_table(pa.table({"id": [0, 1], "events": pa.nulls(2)}), shard)
+    settings = {"source.paths": str(shard), "errors.max_rejected_rows": 2}
+    outcome = run_job(author.folder / "model.job.yaml", settings=settings)
+    assert [record["row"] for record in outcome.rejected()] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("gives", "is_told"),
+    [
+        ("events.mean(1)", True),
+        ("events.sum(1)", False),
+        ("(events * events_mask).sum(1) / events_mask.sum(1).clamp(min=1)", False),
+        ("self.layer(events)[:, 0]", False),
+    ],
+)
+def test_an_author_is_told_that_scores_hang_on_the_padding(
+    gives: str, is_told: bool, author_of: Write
+) -> None:
+    author = author_of(f"""
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = nn.Linear(3, 1)
+
+            def forward(self, events, events_mask):
+                return {gives}
+    """)
+    columns = {"id": [0, 1, 2], "events": pa.array([[1.0, 2.0, 4.0], [8.0], []])}
+    packaged = package(author, author.module.Net(), columns)
+    assert packaged.status == 0, packaged.error
+    assert ("note       scores change" in packaged.said) == is_told
