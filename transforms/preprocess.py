@@ -140,11 +140,11 @@ def to_plain_columns(
         if isinstance(column, np.ndarray):
             continue
         wanted = _TEXT_TYPES.get(rule.type)
-        if wanted is not None:
+        if rule.number is not None:
+            plain[rule.name] = _to_number(column, rule)
+        elif wanted is not None:
             if column.type != wanted:
                 plain[rule.name] = cast_exactly(column, wanted)
-        elif rule.number is not None:
-            plain[rule.name] = _to_number(column, rule)
         elif pa.types.is_decimal(column.type):
             plain[rule.name] = column.cast(pa.float64())
         elif pa.types.is_float16(column.type):

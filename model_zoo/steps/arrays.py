@@ -168,7 +168,11 @@ def _has_nan(column: pa.Array) -> bool:
 def _find_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Tell where a cast lost the value: an integer that differs, or a float that became infinite."""
     if after.dtype.kind == "f":
-        return np.isinf(after) & np.isfinite(before)
+        is_infinite: np.ndarray = np.isinf(after)
+        # Nearly always none is, and what it was before needs no look.
+        if not is_infinite.any():
+            return is_infinite
+        return is_infinite & np.isfinite(before)
     is_changed: np.ndarray = after != before
     # Only floats have NaN, which no integer can stand for.
     if before.dtype.kind == "f":

@@ -61,6 +61,10 @@ class Pad(StepModel):
         lengths = list_lengths(lists)
         self._reject_lengths(lengths)
         items = self._take_items(lists)
+        # All are full, as lists of a fixed size are: nothing is copied, and a mask is not needed.
+        is_full = bool((lengths == self.shape[0]).all())
+        if is_full and self.mask_into is None:
+            return {self.into: items.reshape(len(lists), *self.shape)}
         taken = np.minimum(lengths, self.shape[0])
         mask = np.arange(self.shape[0]) < taken[:, None]
         made: NewColumns = {self.into: self._spread(items, lengths, mask)}
@@ -113,9 +117,11 @@ class Pad(StepModel):
         Raises:
             RejectedRows: rows with an inner list of another length.
         """
-        rows = np.repeat(np.arange(len(lists)), list_lengths(lists))
         values = lists.flatten()
+        rows: np.ndarray | None = None
         for length in self.shape[1:]:
+            if rows is None:
+                rows = np.repeat(np.arange(len(lists)), list_lengths(lists))
             lengths = list_lengths(values)
             is_bad = np.zeros(len(lists), dtype=bool)
             is_bad[rows[lengths != length]] = True
@@ -134,9 +140,6 @@ class Pad(StepModel):
             mask: bool (rows, shape[0]), true where an item belongs.
         """
         shape = (len(lengths), *self.shape)
-        # All are full, as lists of a fixed size are: nothing is copied.
-        if len(items) == mask.size and bool((lengths == self.shape[0]).all()):
-            return items.reshape(shape)
         spread = np.zeros(shape, dtype=items.dtype)
         if int(lengths.max(initial=0)) > self.shape[0]:
             items = items[place_items(lengths) < self.shape[0]]

@@ -214,3 +214,42 @@ def test_steps_get_texts_in_one_form_whatever_the_file_has(dtype: str, form: pa.
     inputs = {"w": Tensor(dtype="float32", shape=(2,))}
     arrays = preprocess_rows(rows, [rule], [step], inputs)
     np.testing.assert_array_equal(arrays["w"], [[0, 1], [1, 0], [1, 0]])
+
+
+def rule(name: str, dtype: str, **fields: Any) -> InputColumn:
+    return InputColumn(name=name, type=dtype, missing="reject", **fields)
+
+
+def test_moments_and_decimals_reach_steps_as_numbers() -> None:
+    contract = (rule("a", "date32[day]", number="days"), rule("b", "decimal128(5, 2)"))
+    days = pa.array([3, None, 5], pa.int32()).cast(pa.date32())
+    amounts = pa.array(["1.50", "2.50", None]).cast(pa.decimal128(5, 2))
+    result = features(batch(a=days, b=amounts), missing=contract)
+    np.testing.assert_array_equal(result.inputs["x"], [[3, 1.5]])
+    assert result.raw.row_numbers.tolist() == [10]
+
+
+def test_a_filled_moment_is_filled_with_a_number() -> None:
+    contract = (
+        InputColumn(name="a", type="date32[day]", missing="fill", fill=-1, number="days"),
+        rule("b", "float"),
+    )
+    days = pa.array([3, None], pa.int32()).cast(pa.date32())
+    result = features(batch(a=days, b=pa.array([0.5, 1.5], pa.float32())), missing=contract)
+    np.testing.assert_array_equal(result.inputs["x"], [[3, 0.5], [-1, 1.5]])
+
+
+@pytest.mark.parametrize(
+    ("contract", "column", "words"),
+    [
+        (rule("a", "string", number="days"), pa.array(["x"]), "of dates, times"),
+        (rule("a", "list<item: double>"), pa.array([[1.0, 2.0]]), "in shape"),
+        (rule("a", "int64", number="days"), pa.array([1]), "of dates, times"),
+    ],
+)
+def test_a_card_whose_words_do_not_fit_together_is_refused(
+    contract: InputColumn, column: pa.Array, words: str
+) -> None:
+    inputs = {"a": Tensor(dtype="float32", shape=(2,))}
+    with pytest.raises(JobError, match=words):
+        preprocess_rows(batch(a=column).rows, (contract,), (), inputs)

@@ -163,7 +163,21 @@ def test_a_card_that_lists_files_elsewhere_is_refused(package: Path, name: str) 
         ({"columns": [{"name": "a", "type": "float"}]}, "columns.0.missing"),
         ({"columns": [{"name": "a", "type": "float", "missing": "guess"}]}, "columns.0.missing"),
         ({"activation": "tanh"}, "activation"),
-        ({"inputs": {"x": {"dtype": "float16", "shape": [3]}}}, "inputs.x.dtype"),
+        ({"inputs": {"x": {"dtype": "complex64", "shape": [3]}}}, "inputs.x.dtype"),
+        (
+            {
+                "columns": [
+                    {"name": "a", "type": "date32[day]", "missing": "error", "number": "weeks"}
+                ]
+            },
+            "columns.0.number",
+        ),
+        (
+            {"graph": {"nodes": "x", "edges": "e", "count": "n"}},
+            "graph names 'e', which is no input",
+        ),
+        ({"graph": {"nodes": "x", "edges": "x", "count": "x"}}, "edges int64 (rows, 2, edges)"),
+        ({"graph": {"nodes": "x"}}, "graph.edges"),
     ],
 )
 def test_a_card_that_is_not_valid_is_refused(
@@ -260,7 +274,7 @@ def test_the_card_and_the_steps_are_written_the_same_for_ever(tmp_path: Path) ->
     assert "- né" in lines
     # In the order of the fields, and metrics in that of whoever wrote them.
     keys = [line.partition(":")[0] for line in lines if line[0] not in " -"]
-    of_others = {"source_sha256", "call", "onnx"}
+    of_others = {"source_sha256", "call", "onnx", "graph"}
     assert keys == [key for key in read_package(url).card.model_dump() if key not in of_others]
     assert lines[lines.index("metrics:") + 1 :][:2] == ["  b: 1", "  a: 2"]
     # A long text is folded behind the first word that goes beyond 140 characters.
