@@ -12,6 +12,7 @@ from pyarrow import types
 
 from model_zoo.steps.lists import is_list
 from model_zoo.steps.moments import is_moment
+from transforms.logical_types import decoded_type
 
 # From the coarsest to the finest.
 _UNITS = ("s", "ms", "us", "ns")
@@ -71,7 +72,8 @@ def take_finest_unit(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.Da
         wanted: the contract's type.
         found: those of the shards, which fit it.
     """
-    stored = [dtype for dtype in found if not types.is_null(dtype)]
+    decoded = [decoded_type(dtype) for dtype in found]
+    stored = [dtype for dtype in decoded if not types.is_null(dtype)]
     if not stored or types.is_date(wanted):
         return wanted
     unit = max((dtype.unit for dtype in stored), key=_UNITS.index)

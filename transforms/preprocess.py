@@ -21,7 +21,7 @@ from model_zoo.steps.moments import TimeUnit, is_moment, to_number
 from model_zoo.steps.table import AnyStep, apply_steps
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, FeatureBatch, RawBatch
-from transforms.logical_types import cast_exactly
+from transforms.logical_types import cast_exactly, decode
 from transforms.timing import clocked_as
 
 # The types of a contract that have several forms, in which steps get them; a view is one that Arrow
@@ -153,6 +153,7 @@ def to_plain_columns(
 
 
 def _to_number(column: pa.Array, rule: InputColumn) -> pa.Array:
+    column = decode(column)
     if not is_moment(column.type):
         raise JobError(
             f"column {rule.name!r} is {column.type}, and number {rule.number} is of dates, times "

@@ -193,6 +193,7 @@ def _choose_features(columns: Columns) -> str | tuple[str, ...]:
     """
     deep = [name for name, column in columns.items() if _is_deep(column)]
     if len(deep) == 1:
+        _refuse_others(deep[0], columns)
         return deep[0]
     # Token numbers, or whatever is in the lists: no float32 that was stacked.
     if len(columns) == 1 and isinstance(next(iter(columns.values())), np.ndarray):
@@ -228,6 +229,25 @@ def ask_for_numbers(names: Sequence[str]) -> str:
         f"{', '.join(map(repr, names))} are; say {words} (or hours, minutes, seconds, milliseconds, "
         "microseconds, since 1970-01-01 or since midnight)"
     )
+
+
+def _refuse_others(deep: str, columns: Columns) -> None:
+    """Refuse to leave numbers out in silence, which do not go side by side with an array.
+
+    Raises:
+        JobError: there are some.
+    """
+    others = [
+        name
+        for name, column in columns.items()
+        if name != deep and (isinstance(column, np.ndarray) or is_number(column.type))
+    ]
+    if others:
+        raise JobError(
+            f"the network takes one argument, and there are the array {deep} and the numbers "
+            f"{', '.join(others)}, which are not stacked; say inputs, or name what the model sees in "
+            "columns"
+        )
 
 
 def _is_moment(column: Column) -> bool:

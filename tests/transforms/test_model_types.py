@@ -78,6 +78,7 @@ def test_what_is_carried_keeps_its_type() -> None:
         (pa.time64("us"), [pa.time32("ms"), pa.time64("us")], pa.time64("us")),
         (pa.duration("us"), [pa.duration("ns")], pa.duration("ns")),
         (pa.date32(), [pa.date64()], pa.date32()),
+        (pa.timestamp("us"), [pa.dictionary(pa.int8(), pa.timestamp("us"))], pa.timestamp("us")),
     ],
     ids=str,
 )

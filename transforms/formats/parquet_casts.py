@@ -14,7 +14,7 @@ from configs.errors import RowError
 from model_zoo.steps.lists import find_item_type, is_list
 from model_zoo.steps.moments import is_moment
 from transforms.formats.parquet_ways import blank_out
-from transforms.logical_types import cast_exactly, holds, take_values, to_lists_of_pairs
+from transforms.logical_types import cast_exactly, decode, holds, take_values, to_lists_of_pairs
 
 # By row, why its value is null.
 Reasons = Mapping[int, Exception]
@@ -54,6 +54,7 @@ def _cast_moments(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]
         field: the column's name and the type to cast to.
     """
     wanted = field.type
+    column = decode(column)
     try:
         return column.cast(wanted), {}
     # Only now value by value: nearly every column fits as a whole.

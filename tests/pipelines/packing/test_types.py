@@ -358,3 +358,74 @@ def test_an_author_is_told_that_scores_hang_on_the_padding(
     packaged = package(author, author.module.Net(), columns)
     assert packaged.status == 0, packaged.error
     assert ("note       scores change" in packaged.said) == is_told
+
+
+def test_an_array_leaves_no_number_out_in_silence(author_of: Write) -> None:
+    author = author_of("""
+        class Net(nn.Module):
+            def forward(self, path):
+                return path.sum((1, 2))
+    """)
+    columns = {"id": [0], "points": pa.array([[[1.0, 2.0]]]), "age": [3.0]}
+    asked = package(author, author.module.Net(), columns)
+    asked.refused("the array points and the numbers age", "say inputs")
+
+
+TEXTS = ["red", "green", "red", "blue"]
+FRAMES: dict[str, Any] = {
+    "pandas": pd.DataFrame({"colour": TEXTS}),
+    "pandas category": pd.DataFrame({"colour": pd.Categorical(TEXTS)}),
+    "polars": pl.DataFrame({"colour": TEXTS}),
+    "polars Categorical": pl.DataFrame({"colour": TEXTS}, schema={"colour": pl.Categorical}),
+    "polars Enum": pl.DataFrame(
+        {"colour": TEXTS}, schema={"colour": pl.Enum(["blue", "green", "red"])}
+    ),
+}
+
+
+def write_frame(frame: Any, path: Any) -> str:
+    write = frame.to_parquet if isinstance(frame, pd.DataFrame) else frame.write_parquet
+    write(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("sampled", FRAMES)
+def test_texts_of_every_writer_are_texts(sampled: str, author: Author) -> None:
+    """A sample of one writer, and shards of all others."""
+    network = author.module.Net()
+    steps = "preprocess=[{step: one_hot, columns: [colour], unknown: reject}]"
+    packaged = author.package(
+        "--activation", "none", "--set", steps, network=f"{author.module.__name__}:Net",
+        weights=author.save(network), sample=write_frame(FRAMES[sampled], author.folder / "sample.parquet"),
+    )  # fmt: skip
+    assert packaged.status == 0, packaged.error
+    assert author.opened().card.columns[0].type == "string"
+    marks = torch.tensor([[text == known for known in ("blue", "green", "red")] for text in TEXTS])
+    with torch.inference_mode():
+        expected = network(marks.float())[:, 0].tolist()
+    shards = author.folder / "shards"
+    shards.mkdir()
+    for number, frame in enumerate(FRAMES.values()):
+        write_frame(frame, shards / f"{number}.parquet")
+    outcome = run_job(author.folder / "model.job.yaml", settings={"source.paths": str(shards)})
+    assert outcome.scored()["output"].to_pylist() == pytest.approx(expected * len(FRAMES), rel=1e-6)
+
+
+def test_flags_of_a_csv_file(author_of: Write) -> None:
+    """As pandas writes them."""
+    author = author_of("""
+        class Net(nn.Module):
+            def forward(self, flag, amount):
+                assert flag.dtype == torch.bool
+                return torch.where(flag, amount, -amount)
+    """)
+    csv = author.folder / "sample.csv"
+    pd.DataFrame({"id": [0, 1], "flag": [True, False], "amount": [1.5, 2.5]}).to_csv(
+        csv, index=False
+    )
+    packaged = author.package(
+        "--set", "key=id", "--activation", "none", network=f"{author.module.__name__}:Net",
+        weights=author.save(author.module.Net()), sample=str(csv),
+    )  # fmt: skip
+    assert packaged.status == 0, packaged.error
+    assert score(author) == {0: 1.5, 1: -2.5}

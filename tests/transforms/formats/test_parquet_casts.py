@@ -56,6 +56,12 @@ def test_moments_of_another_zone_are_the_same() -> None:
     assert (found.cast(pa.int64()).to_pylist(), reasons) == ([0], {})
 
 
+def test_moments_in_a_dictionary() -> None:
+    column = pa.array([0, 1, 0], pa.timestamp("s")).dictionary_encode()
+    found, reasons = cast_column(column, pa.field("a", pa.timestamp("us")))
+    assert (found.cast(pa.int64()).to_pylist(), reasons) == ([0, 10**6, 0], {})
+
+
 def test_a_date_with_a_time_costs_its_row() -> None:
     column = pa.array([86_400_000, 1], pa.int64()).cast(pa.date64(), safe=False)
     assert list(cast(column, pa.date32())[1]) in ([], [1])
