@@ -20,6 +20,11 @@ _UNITS = ("s", "ms", "us", "ns")
 _LAST_OF_TIME32 = "ms"
 
 
+def has_forms(dtype: pa.DataType) -> bool:
+    """Tell whether steps take values in every form that fits: lists, moments and decimals."""
+    return is_list(dtype) or is_moment(dtype) or bool(types.is_decimal(dtype))
+
+
 def fits_exactly(actual: pa.DataType, wanted: pa.DataType) -> bool:
     """Tell whether every value of a type is one of the type that a contract states.
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from configs.errors import JobError
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
-from model_zoo.steps.columns import Column
+from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.table import AnyStep
 
 # Arguments of the network, each with the column that it takes as it is, or with those that are
@@ -92,6 +92,9 @@ def _choose(column: Column, how: str) -> str:
         how: `usual`, with integers as indices; `floats`, with integers as amounts; or as it is
             `stored`.
     """
+    # What is no number is refused when it is taken.
+    if not isinstance(column, np.ndarray) and not is_number(column.type):
+        return "float32"
     dtype = _dtype(column)
     # Engines compute in float32, whatever the width of what they are given.
     if dtype.kind == "f":

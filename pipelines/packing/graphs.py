@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+from pydantic import ValidationError
 import torch
 from torch import nn
 
@@ -24,6 +25,7 @@ from model_zoo.steps.lists import holds_numbers, is_list, list_lengths
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.calling import Signature
 from pipelines.packing.dtypes import DTypes, Wiring
+from pipelines.packing.lists import refuse_large
 
 # As torch_geometric calls them.
 _NODES, _EDGES, _COUNT, _BATCH = "x", "edge_index", "node_count", "batch"
@@ -61,7 +63,15 @@ def find_graph_step(job: PackagingJob[AnyStep], columns: Mapping[str, Column]) -
         fields["attributes"] = graph.attributes
         fields["attributes_shape"] = shape[1:]
         fields["attributes_into"] = _ATTRIBUTES if shape[1:] else _WEIGHT
-    return Graph.model_validate(fields)
+    try:
+        step = Graph.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise JobError(f"graph: its lists are not taken: {place}: {first['msg']}") from error
+    numbers = sum(step.count_numbers({}).values())
+    refuse_large(graph.nodes, numbers, rows=len(columns[graph.nodes]))
+    return step
 
 
 def describe_inputs(job: PackagingJob[AnyStep], step: Graph, signature: Signature) -> GraphInputs:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -11,11 +12,14 @@ from pydantic import ValidationError
 from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.steps.columns import Column
-from model_zoo.steps.lists import holds_numbers, is_list, list_lengths
+from model_zoo.steps.lists import find_item_type, holds_numbers, is_list, list_lengths
 from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
 
 Columns: TypeAlias = Mapping[str, Column]
+# 2 GiB of doubles; and what a smoke batch, a few rows, has room for.
+_MOST_NUMBERS = 1 << 28
+_MOST_NUMBERS_OF_A_ROW = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,14 @@ def pad_lists(job: PackagingJob[AnyStep], columns: Columns, rows: int) -> Padded
     steps = []
     made = dict(columns)
     for name, column in columns.items():
-        if isinstance(column, np.ndarray) or not holds_numbers(column.type):
+        if isinstance(column, np.ndarray) or not is_list(column.type):
+            continue
+        if pa.types.is_null(find_item_type(column.type)):
+            raise _refuse_empty(name)
+        if not holds_numbers(column.type):
             continue
         step = _find_step(job, name, column)
+        refuse_large(name, prod(step.shape), rows)
         steps.append(step)
         made.update(step.apply(columns, rows))
     return PaddedLists(tuple(steps), made)
@@ -95,9 +104,7 @@ def _find_step(job: PackagingJob[AnyStep], name: str, lists: pa.Array) -> Pad:
     lengths = list_lengths(lists)
     longest = int(lengths.max(initial=0))
     if not longest:
-        raise JobError(
-            f"column {name!r}: no list of the sample has an item; leave it out in columns"
-        )
+        raise _refuse_empty(name)
     length = job.lengths.get(name)
     is_fixed = length is None and name not in job.cut and bool((lengths == longest).all())
     fields = {
@@ -114,8 +121,34 @@ def _find_step(job: PackagingJob[AnyStep], name: str, lists: pa.Array) -> Pad:
     except ValidationError as error:
         first = error.errors()[0]
         raise JobError(
-            f"column {name!r}: lists of {longest:,} items are not taken: {first['msg']}"
+            f"column {name!r}: lists of {length or longest:,} items are not taken: {first['msg']}"
         ) from error
+
+
+def _refuse_empty(name: str) -> JobError:
+    return JobError(
+        f"column {name!r}: no list of the sample has an item; leave it out in columns, or give a "
+        "sample that has some"
+    )
+
+
+def refuse_large(name: str, numbers: int, rows: int) -> None:
+    """Refuse lists that fill the memory once they are all as long as the longest.
+
+    Args:
+        name: of the column.
+        numbers: of a row, once it is padded.
+        rows: of the sample.
+
+    Raises:
+        JobError: they do.
+    """
+    if numbers * rows > _MOST_NUMBERS or numbers > _MOST_NUMBERS_OF_A_ROW:
+        raise JobError(
+            f"column {name!r}: {rows:,} rows of the sample come to {numbers:,} numbers each once "
+            f"they are padded, which is too much; say a smaller lengths.{name} with cut: {name}, "
+            "or give a smaller sample"
+        )
 
 
 def _find_inner_shape(name: str, values: pa.Array) -> tuple[int, ...]:

@@ -56,7 +56,18 @@ TRANSFORMERS = [
     {"num_labels": 10},
     {"nobody_knows_this": 1},
 ]
+TORCH_GEOMETRIC = [
+    {"cached": True},
+    {"pretrained": True},
+    {"act_kwargs": {"inplace": True}},
+    {"norm_kwargs": {"eps": 1}},
+    {"nobody_knows_this": 1},
+    {"act": "planted/act"},
+]
 OTHER_NETWORKS = [
+    "torch_geometric:DimeNet",
+    "torch_geometric:SchNet",
+    "torch_geometric:from_hf",
     "timm:hf-hub:planted",
     "timm:hf_hub:planted",
     "timm:local-dir:planted",
@@ -67,7 +78,12 @@ OTHER_NETWORKS = [
     "transformers:LlavaModel",
     "transformers:pipeline",
 ]
+SIZES = {"in_channels": 3, "hidden_channels": 4, "num_layers": 2}
 HUGE = [
+    ("torch_geometric:GCN", {**SIZES, "hidden_channels": 10**6}),
+    ("torch_geometric:GAT", {**SIZES, "heads": 10**6}),
+    ("torch_geometric:GraphSAGE", {**SIZES, "in_channels": 10**7}),
+    ("torch_geometric:GIN", {**SIZES, "num_layers": 10**4}),
     ("torchvision:resnet18", {"num_classes": 10**7}),
     ("torchvision:regnet_y_400mf", {"num_classes": 10**7}),
     ("torchvision:resnet18", {"width_per_group": 10**6}),
@@ -114,6 +130,7 @@ def _list_cards() -> list[tuple[str, dict[str, Any]]]:
     cards: list[tuple[str, dict[str, Any]]] = []
     cards += [("torchvision:resnet18", fields) for fields in TORCHVISION]
     cards += [("timm:resnet18", fields) for fields in TIMM]
+    cards += [("torch_geometric:GCN", {**SIZES, **fields}) for fields in TORCH_GEOMETRIC]
     for fields in TRANSFORMERS:
         cards.append(("transformers:BertModel", fields))
         cards.append(("sentence_transformers:BertModel", {"config": fields}))

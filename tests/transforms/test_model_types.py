@@ -58,13 +58,21 @@ def test_other_values(actual: pa.DataType, wanted: pa.DataType) -> None:
 
 
 def test_what_is_carried_keeps_its_type() -> None:
-    """Only where it is another form of the same type, or a wider number, as ever."""
+    """Lists and moments reach the steps in any form, and the output in that of the files."""
     for actual, wanted in (
         (pa.list_(pa.float32(), 3), pa.list_(pa.float32())),
-        (ZONED, pa.timestamp("ns", "UTC")),
+        (pa.list_(pa.float64()), pa.list_(pa.float32())),
+        (ZONED, pa.timestamp("ns", "Asia/Tokyo")),
+        (pa.decimal128(6, 2), pa.decimal128(12, 2)),
     ):
-        assert not Column("a", wanted, castable=True, carried=True).takes(actual)
+        column = Column("a", wanted, castable=True, carried=True)
+        assert column.takes(actual)
+        assert column.choose_type([actual]) is None
+    assert Column("a", pa.list_(pa.int8()), castable=True, carried=True).choose_type(
+        [pa.null()]
+    ) == pa.list_(pa.int8())
     assert Column("a", pa.int64(), castable=True, carried=True).takes(pa.int32())
+    assert not Column("a", pa.float32(), castable=True, carried=True).takes(pa.float64())
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,13 @@ from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.table import INPUT_FORMATS, import_maker
 from transforms.joined_types import join_types
-from transforms.model_types import fits_exactly, fits_rounded, take_finest_unit, widens
+from transforms.model_types import (
+    fits_exactly,
+    fits_rounded,
+    has_forms,
+    take_finest_unit,
+    widens,
+)
 from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]
@@ -73,8 +79,8 @@ class Column:
             return False
         if widens(actual, self.type):
             return True
-        # For the model alone: what is copied to the output stays exactly as it is.
-        if self.carried:
+        # Numbers are rounded for the model alone: what is copied to the output stays as it is.
+        if self.carried and not has_forms(self.type):
             return False
         return fits_exactly(actual, self.type) or fits_rounded(actual, self.type)
 
@@ -88,9 +94,11 @@ class Column:
             return False
         if not self.castable or not self.carried:
             return False
-        for actual in types:
-            if join_types(self.type, actual) is None:
-                return False
+        # Lists, moments and decimals reach the steps in any form that fits.
+        if not has_forms(self.type):
+            for actual in types:
+                if join_types(self.type, actual) is None:
+                    return False
         # Nothing but nulls would come out as null.
         are_null = [pa.types.is_null(actual) for actual in types]
         return not all(are_null)

@@ -36,6 +36,9 @@ def cast_column(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
     if is_moment(wanted):
         return _cast_moments(column, field)
     cast = cast_exactly(column, wanted)
+    # Nothing but nulls, which are of any type.
+    if types.is_null(column.type):
+        return cast, {}
     if is_list(wanted):
         return _take_out_lists(column, cast, field)
     # Only floats can overflow: integers are cast to wider ones alone.

@@ -14,6 +14,8 @@ COMPLETE = [
     {"step": "ordinal", "columns": ["a"], "unknown": "code", "categories": [["x", "y"]]},
     {"step": "cast", "columns": ["a"], "dtype": "int32"},
     {"step": "stack", "columns": ["a", "b"], "into": "x"},
+    {"step": "pad", "column": "a", "shape": [4, 2], "into": "x", "mask_into": "m"},
+    {"step": "graph", "nodes": "a", "edges": ["b", "c"], "nodes_shape": [4, 2], "most_edges": 9},
     {"step": "image", "column": "a", "into": "x", "height": 8, "width": 8},
     {"step": "function", "function": "package.module:f"},
     {"step": "load_file", "column": "a", "into": "x", "root": "photos"},

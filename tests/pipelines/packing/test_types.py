@@ -31,6 +31,11 @@ VISITS = """
             mean = vectors.sum(1) / pages_mask.sum(1, keepdim=True).clamp(min=1)
             return (mean * profile).sum(1) + rest.sum(1) / 1000
 """
+SUM = """
+    class Net(nn.Module):
+        def forward(self, events):
+            return events.sum(1)
+"""
 REST = [
     "--set",
     "inputs={pages: pages, pages_mask: pages_mask, profile: profile, rest: [born, since, paid]}",
@@ -162,11 +167,7 @@ def test_rows_that_do_not_fit_are_rejected_alone(author_of: Write) -> None:
 
 
 def test_a_length_is_declared_and_longer_lists_are_cut(author_of: Write) -> None:
-    author = author_of("""
-        class Net(nn.Module):
-            def forward(self, events):
-                return events.sum(1)
-    """)
+    author = author_of(SUM)
     columns = {"id": [0, 1, 2], "events": pa.array([[1.0, 2.0, 4.0], [8.0], []])}
     flags = ["--set", "lengths.events=2", "--set", "cut=events"]
     packed = pack(author, author.module.Net(), columns, *flags)
@@ -175,11 +176,7 @@ def test_a_length_is_declared_and_longer_lists_are_cut(author_of: Write) -> None
 
 
 def test_a_longer_list_of_the_sample_is_left_out_and_told(author_of: Write) -> None:
-    author = author_of("""
-        class Net(nn.Module):
-            def forward(self, events):
-                return events.sum(1)
-    """)
+    author = author_of(SUM)
     columns = {"id": [0, 1, 2], "events": pa.array([[1.0, 2.0, 4.0], [8.0], []])}
     packaged = package(author, author.module.Net(), columns, "--set", "lengths.events=2")
     assert "1 rows of the sample have missing values, or lists that are too long" in packaged.said
@@ -187,11 +184,7 @@ def test_a_longer_list_of_the_sample_is_left_out_and_told(author_of: Write) -> N
 
 
 def test_missing_items_are_filled_as_the_contract_says(author_of: Write) -> None:
-    author = author_of("""
-        class Net(nn.Module):
-            def forward(self, events):
-                return events.sum(1)
-    """)
+    author = author_of(SUM)
     columns = {"id": [0, 1, 2], "events": pa.array([[1.0, None], [8.0, float("nan")], None])}
     pack(author, author.module.Net(), columns, "--set", "fill.events=100.0")
     assert score(author) == {0: 101.0, 1: 108.0, 2: 0.0}
@@ -266,11 +259,7 @@ def test_dates_of_a_csv_file(author_of: Write) -> None:
 
 
 def test_a_csv_job_of_a_model_of_lists_is_refused(author_of: Write) -> None:
-    author = author_of("""
-        class Net(nn.Module):
-            def forward(self, events):
-                return events.sum(1)
-    """)
+    author = author_of(SUM)
     pack(author, author.module.Net(), {"id": [0], "events": pa.array([[1.0, 2.0]])})
     (author.folder / "in.csv").write_text("id,events\n0,[1 2]\n")
     job = author.folder / "model.job.yaml"
