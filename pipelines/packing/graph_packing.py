@@ -84,7 +84,7 @@ def pack_graph(
     content = _make_content(job, contract, prepared, outputs, scored_as, converted)
     difference = prove(content, (), prepared.inputs, wanted, converted.finish)
     notes_of_expected = check_expected(job, expected, rows, outputs, scored_as)
-    written = write_package_and_job(job, content, sample.schema, reading)
+    written = write_package_and_job(job, content, sample, rows.num_rows, reading)
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,

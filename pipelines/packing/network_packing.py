@@ -108,7 +108,7 @@ def pack(
     content = _make_content(job, network, contract, called, scored_as)
     difference = prove(content, _list_modules(job), prepared.inputs, called.outputs)
     notes_of_expected = check_expected(job, expected, prepared.rows, called.outputs, scored_as)
-    written = write_package_and_job(job, content, sample.schema, reading)
+    written = write_package_and_job(job, content, sample, rows.num_rows, reading)
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,

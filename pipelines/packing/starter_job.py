@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+import math
 from pathlib import Path
 import sys
 from typing import Any, NamedTuple
@@ -27,6 +28,10 @@ _HEAD = (
 )
 # Labels that tell tokens which begin an entity from those that go on with it.
 _SPAN_TAGS = ("B-", "I-")
+
+_REJECTED_PERCENT = 10
+# The rows behind those of the sample may have a few more missing values.
+_MORE = 1.2
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,19 @@ class Written(NamedTuple):
 
 
 def write_package_and_job(
-    job: PackagingJob[AnyStep], content: Content, sample: pa.Schema, reading: Reading
+    job: PackagingJob[AnyStep],
+    content: Content,
+    sample: pa.Table,
+    scored_rows: int,
+    reading: Reading,
 ) -> Written:
     """Write the package, and beside it a job that scores the sample.
 
     Args:
         job: the packaging job.
         content: of the package.
-        sample: names and types of its columns.
+        sample: rows as the job will have them.
+        scored_rows: how many of them the contract takes.
         reading: how the sample was read.
 
     Raises:
@@ -77,10 +87,13 @@ def write_package_and_job(
     path = f"{job.output.rstrip('/')}.job.yaml"
     starter = files.to_absolute(path)
     command = f"{_find_prefix(job, content.steps)}python -m pipelines.score --config {path}"
-    types = {field.name: str(field.type) for field in sample}
+    types = {field.name: str(field.type) for field in sample.schema}
     # Its files are not described yet, and say nothing of the job.
     card = ModelCard.model_validate({**content.card, "files": {}})
-    text = _HEAD.format(command=command) + _make_job(job, card, content.steps, types, reading)
+    fields = _make_job(job, card, content.steps, types, reading)
+    fields["errors"] = _make_budget(sample.num_rows, scored_rows)
+    body: str = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
+    text = _HEAD.format(command=command) + body
     try:
         digest = _write_both(starter, text, job.output, content)
     except OSError as error:
@@ -121,7 +134,7 @@ def _make_job(
     steps: tuple[AnyStep, ...],
     types: Mapping[str, str],
     reading: Reading,
-) -> str:
+) -> dict[str, Any]:
     modules = sorted({step.module for step in steps if isinstance(step, Function)})
     source: dict[str, Any] = {"paths": [_absolute(url) for url in job.sample]}
     source |= reading.source
@@ -149,10 +162,14 @@ def _make_job(
     if postprocess:
         fields["postprocess"] = postprocess
     fields["sink"] = {"path": f"scores/{card.name}"}
-    # The sample may have rows that the contract rejects, and a first look shall show them.
-    fields["errors"] = {"max_rejected_percent": 10.0}
-    text: str = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
-    return text
+    return fields
+
+
+def _make_budget(rows: int, scored_rows: int) -> dict[str, float]:
+    """Return how many rows may be rejected: the sample may have some, and a first look shall show them."""
+    left_out = (rows - scored_rows) / rows
+    percent = math.ceil(100 * left_out * _MORE)
+    return {"max_rejected_percent": float(min(100, max(_REJECTED_PERCENT, percent)))}
 
 
 def _list_choices(card: ModelCard, steps: tuple[AnyStep, ...]) -> dict[str, Any]:

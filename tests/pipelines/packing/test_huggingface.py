@@ -363,6 +363,9 @@ def test_one_label_without_a_problem_type_is_asked_for(
         ({"huggingface": "hf", "text": "a", "image": "b"}, "texts or pictures"),
         ({"huggingface": "hf", "text": "a", "network": "mine:Net"}, "holds one model"),
         ({"network": "mine:Net", "weights": "w.pt", "text": "a"}, "takes a tokenize step"),
+        ({"exported": "m.pt2", "image": "a"}, "takes an image step in preprocess"),
+        ({"exported": "m.pt2", "torchscript": "m.pt"}, "names exported and torchscript"),
+        ({"torchscript": "m.pt", "weights": "w.pt"}, "the other kinds hold their own"),
     ],
 )
 def test_a_job_names_one_model(fields: dict[str, str], why: str) -> None:

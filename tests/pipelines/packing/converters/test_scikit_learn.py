@@ -13,12 +13,15 @@ pytest.importorskip("skl2onnx")
 skops = pytest.importorskip("skops.io")
 
 from sklearn.compose import ColumnTransformer  # noqa: E402
+from sklearn.decomposition import PCA  # noqa: E402
 from sklearn.ensemble import (  # noqa: E402
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.feature_extraction.text import CountVectorizer  # noqa: E402
+from sklearn.feature_selection import SelectKBest  # noqa: E402
 from sklearn.impute import SimpleImputer  # noqa: E402
 from sklearn.linear_model import LogisticRegression, Ridge  # noqa: E402
 from sklearn.multiclass import OneVsRestClassifier  # noqa: E402
@@ -28,6 +31,7 @@ from sklearn.preprocessing import (  # noqa: E402
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
+    PolynomialFeatures,
     PowerTransformer,
     RobustScaler,
     StandardScaler,
@@ -164,6 +168,34 @@ def test_missing_categories_are_what_the_encoder_makes_of_them(tmp_path: Path) -
     model = make_pipeline(encoder, LogisticRegression()).fit(frame, labels(frame))
     packed(tmp_path, model, frame)
     np.testing.assert_allclose(score(tmp_path, frame), model.predict_proba(frame)[:, 1], atol=1e-6)
+
+
+def test_projections_products_and_selections_behind_indicators(tmp_path: Path) -> None:
+    frame = people()
+    numbers = make_pipeline(SimpleImputer(add_indicator=True), PolynomialFeatures(2), PCA(4))
+    cities = ("c", OneHotEncoder(handle_unknown="ignore"), ["city"])
+    both = ColumnTransformer([("n", numbers, ["age"]), cities, ("r", "passthrough", ["income"])])
+    model = make_pipeline(both, SelectKBest(k=6), LogisticRegression(max_iter=1000))
+    model.fit(frame, labels(frame))
+    packed(tmp_path, model, frame)
+    fresh = people(seed=1, cities=("Ulm", "Bonn", "Rome"))
+    np.testing.assert_allclose(score(tmp_path, fresh), model.predict_proba(fresh)[:, 1], atol=1e-6)
+
+
+def test_a_missing_value_passes_only_where_the_model_takes_it(tmp_path: Path) -> None:
+    frame = people()
+    branches = [("n", SimpleImputer(), ["age"]), ("r", "passthrough", ["income"])]
+    model = make_pipeline(ColumnTransformer(branches), Ridge()).fit(frame, frame.income)
+    done = packed(tmp_path, model, frame)
+    missing = {rule.name: rule.missing for rule in done.card.columns}
+    assert missing == {"age": "fill", "income": "reject"}
+
+
+def test_texts_are_refused_by_name(tmp_path: Path) -> None:
+    frame = people()[["plan"]]
+    texts = make_pipeline(CountVectorizer(analyzer="char"), LogisticRegression())
+    with pytest.raises(JobError, match="CountVectorizer counts the words of texts"):
+        packed(tmp_path, texts.fit(frame["plan"], frame["plan"] == "a"), frame)
 
 
 def test_a_pickle_runs_only_when_its_author_says_so(tmp_path: Path) -> None:
