@@ -8,6 +8,7 @@ import torch
 from configs.errors import JobError, ModelError
 from model_zoo.package.state_dicts import StateDict, read_state_dict, read_tensors_within
 from pipelines.packing.computed import find_reason
+from pipelines.packing.converters.torch_archives import describe_program
 from storage import files
 
 # Where training programs keep the state dict in a checkpoint.
@@ -35,6 +36,9 @@ def read_weights(url: str) -> Weights:
     content = files.read(files.to_absolute(url))
     if content is None:
         raise JobError(f"weights {url}: there is no such file")
+    program = describe_program(content)
+    if program is not None:
+        raise JobError(f"weights {url}: is no state dict, but {program}")
     try:
         if url.endswith(".safetensors"):
             return Weights(read_state_dict(url, content), ())

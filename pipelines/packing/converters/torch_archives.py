@@ -3,6 +3,7 @@
 A package never holds one. Its owner's word is needed because reading one runs what it says.
 """
 
+import io
 from pathlib import Path
 import re
 from typing import Literal, TypeAlias
@@ -65,10 +66,16 @@ def find_program(kind: Kind, url: str, is_trusted: bool) -> Path:
     return path
 
 
-def _tell_kind(path: Path) -> str | None:
+def describe_program(content: bytes) -> str | None:
+    """Return what a file is and where it goes; None where it is no program."""
+    kind = _tell_kind(io.BytesIO(content))
+    return None if kind in (None, "saved") else _FOUND[str(kind)]
+
+
+def _tell_kind(file: Path | io.BytesIO) -> str | None:
     """Return what an archive holds; None where it is no archive of torch."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
         return None

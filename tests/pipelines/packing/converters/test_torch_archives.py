@@ -12,6 +12,7 @@ from torch import nn
 
 from configs.errors import JobError, ModelError
 from pipelines.packing.converters.torch_archives import find_program
+from pipelines.packing.state import read_weights
 from tests.support.graphs import pack_file
 from tests.support.torch_programs import exported, first_rows, numbers
 
@@ -103,6 +104,19 @@ def test_what_loading_would_run_is_true(folder: Path) -> None:
 def test_a_file_of_another_kind_is_named(folder: Path, kind: Any, file: str, message: str) -> None:
     with pytest.raises(JobError, match=message):
         find_program(kind, str(folder / file), is_trusted=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("script.pt", "is no state dict, but a TorchScript program; give it to --torchscript"),
+        ("exported.pt2", "is no state dict, but a program of torch.export; give it to --exported"),
+    ],
+)
+def test_weights_that_are_a_program_are_named(folder: Path, file: str, message: str) -> None:
+    with pytest.raises(JobError, match=message):
+        read_weights(str(folder / file))
+    assert read_weights(str(folder / "state.pt")).state.keys() == Small().state_dict().keys()
 
 
 def test_right_ones_are_found(folder: Path) -> None:
