@@ -23,6 +23,7 @@ Wiring: TypeAlias = dict[str, str | tuple[str, ...]]
 DTypes: TypeAlias = dict[str, str]
 # In which networks take numbers of words; others are what tables are stored with.
 _INDICES = ("int32", "int64")
+_WAYS = ("usual", "long", "floats", "stored")
 # A mask of integers where bools are meant may pick items in silence; so bools are tried first.
 _MASKS = ("bool", "int64")
 
@@ -56,7 +57,7 @@ def list_dtypes(
     return tries
 
 
-def all_whole(wiring: Wiring, columns: Mapping[str, Column]) -> bool:
+def _are_whole(wiring: Wiring, columns: Mapping[str, Column]) -> bool:
     """Tell whether all numbers that are stacked are integers, so that they may be indices.
 
     Args:
@@ -71,8 +72,8 @@ def _guess(
     wiring: Wiring, columns: Mapping[str, Column], masks: frozenset[str]
 ) -> Iterator[DTypes]:
     # An embedding takes numbers of words, and no other integers are told apart from numbers.
-    stacks = ["float32", "int64"] if all_whole(wiring, columns) else ["float32"]
-    for how, stacked, mask in product(("usual", "floats", "stored"), stacks, _MASKS):
+    stacks = ["float32", "int64"] if _are_whole(wiring, columns) else ["float32"]
+    for how, stacked, mask in product(_WAYS, stacks, _MASKS):
         dtypes = {}
         for name, source in wiring.items():
             if not isinstance(source, str):
@@ -89,8 +90,8 @@ def _choose(column: Column, how: str) -> str:
 
     Args:
         column: what the steps have made.
-        how: `usual`, with integers as indices; `floats`, with integers as amounts; or as it is
-            `stored`.
+        how: `usual`, with integers as indices; `long`, with indices of the widest kind; `floats`,
+            with integers as amounts; or as it is `stored`.
     """
     # What is no number is refused when it is taken.
     if not isinstance(column, np.ndarray) and not is_number(column.type):
@@ -101,9 +102,10 @@ def _choose(column: Column, how: str) -> str:
         return "float32"
     if how == "stored":
         return str(dtype)
-    if dtype.kind in ("i", "u") and how == "usual":
-        return str(dtype) if str(dtype) in _INDICES else "int64"
-    return "float32"
+    if dtype.kind not in ("i", "u") or how == "floats":
+        return "float32"
+    is_index = how == "usual" and str(dtype) in _INDICES
+    return str(dtype) if is_index else "int64"
 
 
 def _dtype(column: Column) -> np.dtype:

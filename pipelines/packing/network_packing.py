@@ -8,7 +8,7 @@ from safetensors.torch import save
 import torch
 from torch import nn
 
-from configs.errors import ModelError
+from configs.errors import InputError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
 from model_zoo.architectures.libraries import find_distribution
@@ -145,12 +145,12 @@ def _call(
     if not is_ours(job.network):
         call = signature.choose_call(list(wiring))
     fraction = "float64" if is_double(network) else "float32"
-    failures: list[ModelError] = []
+    failures: list[InputError | ModelError] = []
     for dtypes in list_dtypes(job, wiring, lists.columns, lists.masks, fraction):
-        prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
         try:
+            prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
             outputs = compute(network, prepared.inputs, call, job.outputs)
-        except ModelError as error:
+        except (InputError, ModelError) as error:
             failures.append(error)
             continue
         warnings = describe_padding(network, prepared, call, job.outputs, outputs)
@@ -177,25 +177,25 @@ def _call_on_graphs(
     lists = pad_lists(job, others, rows.num_rows)
     wiring = wire_graph(job, graph, signature, lists.columns)
     steps = (*fitted, step, *lists.keep_taken(list_sources(wiring)))
-    failures: list[ModelError] = []
+    failures: list[InputError | ModelError] = []
     for found in list_dtypes(job, wiring, lists.columns, lists.masks):
         dtypes = list_graph_dtypes(step, found)
-        prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
         try:
+            prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
             outputs = compute_graphs(network, prepared.inputs, graph, job.outputs)
-        except ModelError as error:
+        except (InputError, ModelError) as error:
             failures.append(error)
             continue
         return _Called(prepared, "keywords", squeeze(outputs), graph)
     raise _refuse_all(failures)
 
 
-def _refuse_all(failures: Sequence[ModelError]) -> ModelError:
+def _refuse_all(failures: Sequence[InputError | ModelError]) -> InputError | ModelError:
     """Return the refusal of a network that fails with every dtype that was tried, the likeliest first."""
     first = failures[0]
     if len(failures) == 1:
         return first
-    return ModelError(
+    return type(first)(
         f"{first}; other dtypes were tried, too: say dtypes.ARGUMENT where one takes another"
     )
 

@@ -418,3 +418,35 @@ def test_flags_of_a_csv_file(author_of: Write) -> None:
     )  # fmt: skip
     assert packaged.status == 0, packaged.error
     assert score(author) == {0: 1.5, 1: -2.5}
+
+
+def test_dtypes_are_tried_in_turn(author_of: Write) -> None:
+    """Indices of the widest kind, and numbers that only their own dtype holds."""
+    author = author_of("""
+        class Net(nn.Module):
+            def forward(self, kind, large):
+                if large.dtype != torch.uint64:
+                    raise TypeError(large.dtype)
+                return nn.functional.one_hot(kind.long(), 3)[:, 2] + (large.long() != 0)
+    """)
+    columns = {
+        "id": [0, 1],
+        "kind": pa.array([0, 2], pa.int32()),
+        "large": pa.array([2**63 + 1, 1], pa.uint64()),
+    }
+    packed = pack(author, author.module.Net(), columns)
+    assert packed.card.inputs["large"].dtype == "uint64"
+    author_2 = author_of("""
+        class Net(nn.Module):
+            def forward(self, kind):
+                return nn.functional.one_hot(kind, 3)[..., 2].float()
+    """)
+    columns = {"id": [0, 1], "kind": pa.array([[0], [2]], pa.list_(pa.int32()))}
+    flags = ["--set", "inputs.kind=kind"]
+    packaged = author_2.package(
+        "--set", "key=id", "--activation", "none", *flags, output="second",
+        network=f"{author_2.module.__name__}:Net", weights=author_2.save(author_2.module.Net()),
+        sample=author_2.sample(**columns),
+    )  # fmt: skip
+    assert packaged.status == 0, packaged.error
+    assert author_2.opened("second").card.inputs["kind"].dtype == "int64"
