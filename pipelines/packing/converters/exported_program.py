@@ -8,6 +8,7 @@ allow it; on the sample it is called as it is, with its own number of rows.
 from collections.abc import Iterator, Mapping, Sequence
 import logging
 from pathlib import Path
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -33,6 +34,8 @@ from pipelines.packing.graph_files import compute_graph
 
 # Of those who read the file; a filter sees what its own logger is given, and nothing of those below.
 _LOGGERS = ("torch.export", "torch.export.pt2_archive._package")
+# What torch says of a file that needs one, on a machine that has none.
+_GPU = re.compile("NVIDIA|CUDA|HIP|XPU")
 # Where a tensor goes among the constants that a program was exported with.
 _PLACE = object()
 _HOW_TO_FREE = (
@@ -57,6 +60,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     url = str(job.exported)
     what = f"exported {url}"
     exported = _load(find_program("exported", url, job.trust_this_file), what)
+    _refuse_device(exported, what)
     _refuse_training(exported, what)
     refuse_size(what, [*exported.state_dict.values(), *exported.constants.values()])
     program = _describe(exported, job.outputs, what)
@@ -80,6 +84,8 @@ def _load(path: Path, what: str) -> Any:
             return torch.export.load(file)
     except Exception as error:  # a file may make anything of it
         why = shorten(reason.error or error)
+        if _GPU.search(why):
+            raise JobError(_say_device(what, "a GPU")) from error
         raise ModelError(
             f"{what}: torch {torch.__version__} does not read it: {why}; it is cut off, needs a "
             "library of operators, or another torch saved it; save it again with this one"
@@ -87,6 +93,19 @@ def _load(path: Path, what: str) -> Any:
     finally:
         for logger in loggers:
             logger.removeFilter(reason)
+
+
+def _refuse_device(exported: Any, what: str) -> None:
+    devices = {tensor.device.type for tensor in exported.state_dict.values()} - {"cpu"}
+    if devices:
+        raise JobError(_say_device(what, min(devices)))
+
+
+def _say_device(what: str, device: str) -> str:
+    return (
+        f"{what}: was exported with its weights on {device}, and graphs are computed on a CPU; call "
+        "net.cpu() before torch.export.export, with an example on the CPU"
+    )
 
 
 class _Reason(logging.Filter):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -191,6 +192,20 @@ class Counting(nn.Module):
 class Lone(nn.Module):
     def forward(self, x, weight):
         return x * weight
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="its weights would be loaded there")
+def test_weights_on_a_gpu_are_named(tmp_path: Path) -> None:
+    file = exported(tmp_path / "net.pt2", made(Plain), [torch.zeros(4, 6)])
+    moved = tmp_path / "moved.pt2"
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(moved, "w") as new:
+        for record in old.infolist():
+            content = old.read(record)
+            if record.filename.endswith(".json"):
+                content = content.replace(b'"cpu"', b'"cuda"')
+            new.writestr(record, content)
+    with pytest.raises(JobError, match=r"its weights on a GPU.* call net.cpu\(\) before"):
+        packed(tmp_path, moved, numbers(20))
 
 
 class Small(nn.Module):
