@@ -95,6 +95,20 @@ def test_a_text_classifier(
     assert scores["label"].to_pylist() == [tiny.LABELS[best] for best in expected.argmax(axis=1)]
 
 
+@pytest.mark.slow
+def test_a_classifier_of_several_labels_a_text(
+    tmp_path: Path, reviews: list[str], score: Callable[..., pa.Table]
+) -> None:
+    kind = {"problem_type": "multi_label_classification"}
+    native = tiny.make_text_folder(tmp_path / "hf", "ForSequenceClassification", **kind)
+    scores = score(*_text_flags(tmp_path))
+    with torch.inference_mode():
+        expected = native(**_encode(reviews, tiny.MOST_TOKENS)).logits.sigmoid().numpy()
+    np.testing.assert_allclose(scores["probabilities"].to_pylist(), expected, atol=1e-5)
+    for labels, row in zip(scores["labels"].to_pylist(), expected, strict=True):
+        assert labels == [tiny.LABELS[place] for place in np.flatnonzero(row >= 0.5)]
+
+
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC", "E-ORG")
 
 

@@ -77,11 +77,9 @@ def test_outputs_keep_their_shape_whoever_reads_them(
         assert array.shape[0] == ROWS
         np.testing.assert_allclose(np.array(read[name]), array, atol=1e-6)
         # Arrays in an array, which pandas leaves to whoever stacks them.
-        by_pandas = (
-            np.array([np.array(list(value)) for value in frame[name]])
-            if array.ndim > 1
-            else frame[name]
-        )
+        by_pandas = frame[name]
+        if array.ndim > 1:
+            by_pandas = np.array([np.array(list(value)) for value in by_pandas])
         np.testing.assert_allclose(by_pandas, array, atol=1e-6)
     polars = pytest.importorskip("polars")
     by_polars = polars.read_parquet(parts).sort("id")["grid"].to_numpy()

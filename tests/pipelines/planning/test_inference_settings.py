@@ -114,6 +114,15 @@ def test_a_threshold_decides_labels_of_a_sigmoid_alone(
     }
 
 
+def test_thresholds_of_labels_decide_labels_too(tmp_path: Path) -> None:
+    """Reports that were made before jobs had them know no such word, and still hold for jobs without."""
+    plain = list_deciding_values(make_job(tmp_path), make_card())
+    assert "postprocess.thresholds" not in plain
+    job = make_job(tmp_path, postprocess={"thresholds": {"b": 0.2, "a": 0.1}})
+    thresholds = list_deciding_values(job, make_card())["postprocess.thresholds"]
+    assert list(thresholds.items()) == [("a", 0.1), ("b", 0.2)]
+
+
 def test_what_holds_on_every_machine_is_refused_on_none() -> None:
     InferenceSettings(Settings(8)).refuse_elsewhere("cpu")
     measured = InferenceSettings(Settings(8), machine={"processor": "another one"})
