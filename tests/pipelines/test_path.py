@@ -50,6 +50,7 @@ def test_a_relative_output_gives_a_whole_path(
     ("flags", "words"),
     [
         ((), "nothing is published there"),
+        (("--rejected",), "nothing is published there"),
         (("--run", "0123456789abcdef"), "the command line names run 0123456789abcdef, but"),
         (("--run", "../../etc"), "cannot be the id of a run"),
     ],
@@ -62,6 +63,19 @@ def test_what_is_not_published_is_one_line_and_status_3(
     assert said == ""
     assert error.startswith("error: ")
     assert words in error
+    assert error.count("\n") == 1
+
+
+def test_without_a_rejected_row_there_is_no_folder_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_parquet(tmp_path / "job/shards/a.parquet")
+    outcome = run_job(write_job(tmp_path / "job", tiny_package(tmp_path / "model")))
+    assert run_program(path.main, [str(outcome.output), "--rejected"]) == 3
+    told = f"error: {outcome.run}: no row was rejected in this run, so it has no such folder"
+    said, error = capsys.readouterr()
+    assert said == ""
+    assert error.startswith(told)
     assert error.count("\n") == 1
 
 

@@ -18,6 +18,7 @@ from pipelines.scoring import summary
 from storage import files
 from storage.layout import RunFolder
 from tests.support.builders import make_unit, rejected, tiny_package
+from tests.support.former_layouts import LAST, lay_out_as_before
 from tests.support.jobs import run_job, small_table, write_job, write_parquet
 
 
@@ -44,6 +45,14 @@ def test_it_reads_the_run_that_it_is_about(kind: str, job: Path) -> None:
     assert last_line(job, output, *flags) == line, "the same work again"
     write_parquet(job.parent / "shards/b.parquet", small_table(4, 4))
     assert run_job(job, *flags).status == 0
+    assert len(duckdb.sql(query).fetchall()) == 4
+
+
+def test_of_an_earlier_versions_run_it_reads_the_parts_where_they_are(job: Path) -> None:
+    outcome = run_job(job)
+    lay_out_as_before(outcome.run, LAST)
+    query = last_line(job, str(outcome.output)).removeprefix("duckdb: ")
+    assert query.endswith(f"/runs/{outcome.run.name}/*.parquet')")
     assert len(duckdb.sql(query).fetchall()) == 4
 
 
