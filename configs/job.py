@@ -42,6 +42,13 @@ def _without_credentials(url: str) -> str:
     return url
 
 
+def without_credentials_in_roots(steps: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuse them in the roots of steps that read files."""
+    for step in steps:
+        _without_credentials(getattr(step, "root", ""))
+    return steps
+
+
 # Which steps and formats there are is known where they are made: `pipelines` fills these in.
 StepT = TypeVar("StepT")
 InputFormatT = TypeVar("InputFormatT", bound=str)
@@ -206,6 +213,11 @@ class Preprocess(_Section, Generic[StepT]):
                     "only a model package carries fitted ones"
                 )
         return steps
+
+    @field_validator("steps")
+    @classmethod
+    def _without_credentials(cls, steps: tuple[Any, ...]) -> tuple[Any, ...]:
+        return without_credentials_in_roots(steps)
 
     @field_validator("steps")
     @classmethod

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from configs.job import Name, Names, StepT, Url, Version
+from configs.job import Name, Names, StepT, Url, Version, without_credentials_in_roots
 from configs.missing import Missing, refuse_contradictions
 
 Scalar: TypeAlias = bool | int | float | str
@@ -144,6 +144,11 @@ class PackagingJob(BaseModel, Generic[StepT]):
     labels: Names = ()
     expected: Url | None = None
     output: Url = ""
+
+    @field_validator("preprocess")
+    @classmethod
+    def _without_credentials(cls, steps: tuple[Any, ...]) -> tuple[Any, ...]:
+        return without_credentials_in_roots(steps)
 
     @field_validator("outputs", "cut", mode="before")
     @classmethod

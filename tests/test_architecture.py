@@ -72,7 +72,11 @@ SIBLINGS = {
         for kind in ("classes", "label_sets", "numbers", "tokens")
     },
     "transforms.predict": {"transforms.output.progress_note"},
-    "transforms.read": {"transforms.formats.read_ahead", "transforms.output.done_record"},
+    "transforms.read": {
+        "transforms.formats.loading",
+        "transforms.formats.read_ahead",
+        "transforms.output.done_record",
+    },
     "transforms.write": {"transforms.output.done_record", "transforms.output.part_writer"},
     "transforms.publish": {
         "transforms.output.books",

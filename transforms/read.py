@@ -15,6 +15,7 @@ from storage import files
 from storage.layout import RunFolder, is_published
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.format import Format, check_unchanged
+from transforms.formats.loading import LoadingFormat
 from transforms.formats.read_ahead import read_ahead
 from transforms.output.done_record import is_done
 from transforms.output.plan_file import read_plan
@@ -108,7 +109,7 @@ class _ReadUnits(beam.DoFn):
             record=self.record,
         )
         # A store answers slowly enough that a thread of its own pays.
-        if not files.is_local(unit.shard):
+        if not _is_on_disk(unit, self.format):
             batches = read_ahead(batches)
         for batch in batches:
             nanoseconds = time.perf_counter_ns() - started
@@ -118,6 +119,12 @@ class _ReadUnits(beam.DoFn):
             # Only now: while it yields, later stages work on the batch.
             since = time.time_ns()
             started = time.perf_counter_ns()
+
+
+def _is_on_disk(unit: WorkUnit, format: Format) -> bool:
+    """Tell whether a unit's shard, and the files that its rows name, are on this machine's disk."""
+    roots = [load.root for load in format.loads] if isinstance(format, LoadingFormat) else []
+    return all(files.is_local(url) for url in (unit.shard, *roots))
 
 
 def read_unit(

@@ -221,6 +221,11 @@ def test_the_list_is_published_and_verified(
 
 REFUSED = {
     "no picture": ({"source.files.suffixes": [".jpg"]}, "end otherwise than in .jpg"),
+    "other contents": (
+        {"source.files.content": "content"},
+        "has no column 'photo', as files have path, size, content; if the contents are meant, "
+        "say source.files.content=photo",
+    ),
     "step on files": (
         {"preprocess.steps": [load_step("photos", into="other")]},
         "a source of files has their contents already",

@@ -83,7 +83,9 @@ def _cut_by_bytes(
     row_bytes = batch.rows.nbytes // max(1, rows)
     sizes = np.full(rows, row_bytes, dtype=np.int64)
     for load in loads:
-        sizes += [_count_bytes(entry, load) for entry in listed[load.into]]
+        of_files = [_count_bytes(entry, load) for entry in listed[load.into]]
+        # Of no rows numpy would make floats.
+        sizes += np.array(of_files, dtype=np.int64)
     start = 0
     together = 0
     for row, size in enumerate(sizes.tolist()):

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from configs.errors import InputError
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.contents import Load, add_contents
@@ -55,6 +56,7 @@ class FilesFormat:
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
         """Look at a folder's list of files; see `Format.inspect`."""
+        self._refuse_other_columns(file.url, wanted)
         check_columns(file.url, self.schema, wanted)
         return Shard(file, len(file.members), details=file.members), self.schema
 
@@ -95,6 +97,16 @@ class FilesFormat:
                 yield from add_contents(rows, loads, listed, schema)
         if not done:
             yield number_rows(unit, no_rows(schema), 0, last=True)
+
+    def _refuse_other_columns(self, url: str, wanted: Sequence[Column]) -> None:
+        """Refuse a column that files do not have: as a rule the contents, under the model's name."""
+        names = self.schema.names
+        others = [column.name for column in wanted if column.name not in names]
+        if others:
+            raise InputError(
+                f"{url}: has no column {others[0]!r}, as files have {', '.join(names)}; if the "
+                f"contents are meant, say source.files.content={others[0]}"
+            )
 
     def _name_files(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         """Return paths and sizes, as far as they are wanted."""

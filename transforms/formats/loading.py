@@ -100,13 +100,17 @@ def _refuse_no_text(url: str, schema: pa.Schema, load: Load) -> None:
 def _add_nulls(records: RejectedBatch, schema: pa.Schema) -> RejectedBatch:
     """Return records of rows that could not be read, whose values have the columns of all others."""
     rows = records.rows
-    stored = pa.RecordBatch.from_struct_array(rows.column("values"))
+    stored = rows.column("values")
+    names = [field.name for field in stored.type]
+    children = dict(zip(names, stored.flatten(), strict=True))
     columns = []
     for wanted in schema:
-        if wanted.name in stored.schema.names:
-            columns.append(stored.column(wanted.name))
+        if wanted.name in children:
+            columns.append(children[wanted.name])
         else:
             columns.append(pa.nulls(rows.num_rows, nullable_type(wanted.type)))
-    values = pa.StructArray.from_arrays(columns, schema.names)
+    # Of a row that could not be read there are none.
+    missing = rows.column("values").is_null()
+    values = pa.StructArray.from_arrays(columns, schema.names, mask=missing)
     place = rows.schema.get_field_index("values")
     return replace(records, rows=rows.set_column(place, "values", values))

@@ -1,0 +1,118 @@
+"""Contents beside rows: batches of bounded size in which every row is accounted for, and what is listed for each."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from storage.rooted import FileRoot
+from tests.support.builders import make_unit, raw_batch
+from transforms.batches import RawBatch
+from transforms.formats import contents
+from transforms.formats.contents import Load, add_contents
+from transforms.formats.file_list import (
+    FileList,
+    FileListWriter,
+    Listed,
+    ListedRows,
+    count_files,
+)
+
+SCHEMA = pa.schema([("id", pa.int64()), ("content", pa.binary())])
+
+
+def write_files(folder: Path, sizes: list[int | None]) -> list[Listed]:
+    """Write a file of each size, and list them; None is a file that is missing."""
+    root = FileRoot(str(folder))
+    listed = []
+    for number, size in enumerate(sizes):
+        if size is None:
+            listed.append(Listed(None, f"{number}: gone"))
+            continue
+        (folder / str(number)).write_bytes(bytes([number]) * size)
+        listed.append(Listed(root.describe(str(number))))
+    return listed
+
+
+def add(folder: Path, batch: RawBatch, listed: list[Listed], most: int = 100) -> list[RawBatch]:
+    load = Load("content", str(folder), most, "path")
+    return list(add_contents(batch, [load], {"content": listed}, SCHEMA))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_batches_are_cut_by_the_bytes_of_their_files_and_no_row_is_lost(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "_BATCH_BYTES", 200)
+    random = np.random.default_rng(seed)
+    sizes = [None if size > 120 else int(size) for size in random.integers(0, 130, 40)]
+    listed = write_files(tmp_path, sizes)
+    batch = raw_batch({"id": range(40)}, first_row=7, unit=make_unit(rows=47))
+    batches = add(tmp_path, batch, listed)
+
+    assert [b.last for b in batches] == [False] * (len(batches) - 1) + [True]
+    first_row = 7
+    for made in batches:
+        assert made.id.first_row == first_row
+        first_row += made.rows_in
+        assert len(made) == 1 or made.rows["content"].nbytes <= 200 + 8 * (len(made) + 1)
+    assert first_row == 47
+    taken = {n: c for b in batches for n, c in zip(*map(pa.Array.to_pylist, b.rows), strict=True)}
+    expected = {n: bytes([n]) * size for n, size in enumerate(sizes) if (size or 101) <= 100}
+    expected |= {n: b"" for n, size in enumerate(sizes) if size == 0}
+    assert taken == expected
+
+
+def test_a_file_that_is_larger_than_a_batch_travels_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "_BATCH_BYTES", 50)
+    listed = write_files(tmp_path, [10, 90, 10])
+    batches = add(tmp_path, raw_batch({"id": range(3)}), listed)
+    assert [batch.rows["id"].to_pylist() for batch in batches] == [[0], [1], [2]]
+
+
+def test_a_row_without_a_file_has_no_content_and_no_rows_are_a_batch(tmp_path: Path) -> None:
+    (batch,) = add(tmp_path, raw_batch({"id": [0]}), [Listed(None)])
+    assert batch.rows["content"].to_pylist() == [None]
+    empty = raw_batch({"id": pa.array([], type=pa.int64())})
+    (batch,) = add(tmp_path, empty, [])
+    assert (len(batch), batch.last) == (0, True)
+
+
+def make_list(rows: dict[int, dict[str, np.ndarray]], folder: Path) -> FileList:
+    (listed,) = write_files(folder, [3])
+    writer = FileListWriter()
+    for unit, columns in rows.items():
+        for column, numbers in columns.items():
+            writer.add(unit, column, str(folder), numbers, [listed] * len(numbers))
+    return writer.close()
+
+
+def test_what_is_listed_is_found_by_unit_column_and_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transforms.formats.file_list.LISTED_ROWS", 3)
+    rows = {0: {"a": np.arange(10), "b": np.arange(10)}, 1: {"a": np.arange(5, 9)}}
+    listing = make_list(rows, tmp_path)
+    assert count_files(listing.content) == 24
+    found = [table["row"].to_pylist() for table in listing.iterate(0, "a")]
+    assert found == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+    taken = ListedRows(listing.iterate(0, "b"))
+    # Rows 4 and 5 were rejected before, and row 9 stands alone.
+    for numbers in ([0, 1], [2, 3, 6, 7, 8], [9], []):
+        assert len(taken.take(np.array(numbers, dtype=np.int64))) == len(numbers)
+    with pytest.raises(AssertionError, match="other rows than the shard"):
+        ListedRows(listing.iterate(1, "a")).take(np.array([3]))
+
+
+def test_a_digest_is_of_all_that_a_unit_s_rows_name(tmp_path: Path) -> None:
+    before, after = (write_files(tmp_path, [size])[0] for size in (3, 4))
+    digests = set()
+    for listed, row in ((before, 0), (after, 0), (before, 1), (Listed(None), 0)):
+        writer = FileListWriter()
+        writer.add(0, "a", "/root", np.array([row]), [listed])
+        digests.add(writer.find_digest(0))
+        assert writer.find_digest(1) == ""
+    assert len(digests) == 4
