@@ -11,7 +11,11 @@ DEFAULT = "default"
 
 
 def _as_default(value: object) -> object:
-    return {DEFAULT: value} if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {DEFAULT: value}
+    if not isinstance(value, Mapping):
+        raise ValueError("must be error, reject or fill, or such a word by column")
+    return value
 
 
 # `missing: fill` is short for `missing: {default: fill}`.
