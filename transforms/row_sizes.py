@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import types
 import pyarrow.compute as pc
 
-from transforms.logical_types import holds, to_lists_of_pairs
+from transforms.logical_types import holds, passes_any, to_lists_of_pairs
 
 # Of a list, or of a text, where it begins.
 _OFFSET_BYTES = 8
@@ -22,8 +22,11 @@ def count_decoded_bytes(rows: pa.RecordBatch | pa.Table) -> int:
     """Return the size of rows in memory, as if no value were in a dictionary."""
     decoded_bytes = 0
     for column in rows.columns:
-        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-        decoded_bytes += sum(map(_count_bytes, chunks))
+        chunks = [column]
+        if isinstance(column, pa.ChunkedArray):
+            chunks = column.chunks
+        for chunk in chunks:
+            decoded_bytes += _count_bytes(chunk)
     return decoded_bytes
 
 
@@ -34,13 +37,14 @@ def cut_rows(rows: pa.RecordBatch, most_bytes: int) -> Iterator[pa.RecordBatch]:
         rows: the rows.
         most_bytes: the limit.
     """
-    if rows.num_rows <= 1 or count_decoded_bytes(rows) <= most_bytes:
+    count = rows.num_rows
+    if count <= 1 or count_decoded_bytes(rows) <= most_bytes:
         yield rows
         return
     # By halves: the sizes of single rows would have to be counted for every type.
-    middle = rows.num_rows // 2
-    yield from cut_rows(rows.slice(0, middle), most_bytes)
-    yield from cut_rows(rows.slice(middle), most_bytes)
+    middle = count // 2
+    for half in (rows.slice(0, middle), rows.slice(middle)):
+        yield from cut_rows(half, most_bytes)
 
 
 def find_longest(array: pa.Array) -> int | None:
@@ -51,15 +55,14 @@ def find_longest(array: pa.Array) -> int | None:
         return int(lengths.max(initial=0))
     if not types.is_nested(dtype):
         return None
-    if types.is_map(dtype):
-        array = to_lists_of_pairs(array)
-    children = array.flatten()
-    # Lists have one child, and structs several.
-    if isinstance(children, pa.Array):
-        children = [children]
-    found = [find_longest(child) for child in children]
-    lengths_inside = [length for length in found if length is not None]
-    return max(lengths_inside, default=None)
+    longest = None
+    for child in _list_children(array):
+        inside = find_longest(child)
+        if inside is None:
+            continue
+        if longest is None or inside > longest:
+            longest = inside
+    return longest
 
 
 def _count_bytes(array: pa.Array) -> int:
@@ -69,58 +72,82 @@ def _count_bytes(array: pa.Array) -> int:
     if types.is_dictionary(dtype):
         return _count_dictionary_bytes(array)
     if _is_view(dtype):
-        return int(_list_view_lengths(array).sum()) + len(array) * _VIEW_BYTES
+        lengths = _list_view_lengths(array)
+        views_bytes = len(array) * _VIEW_BYTES
+        return int(lengths.sum()) + views_bytes
     # What Arrow counts is of the slice alone.
     if not holds(dtype, _is_shared):
         return int(array.nbytes)
-    if types.is_map(dtype):
-        array = to_lists_of_pairs(array)
-    children = array.flatten()
+    inside_bytes = 0
+    for child in _list_children(array):
+        inside_bytes += _count_bytes(child)
     if types.is_struct(dtype):
-        return sum(map(_count_bytes, children))
-    return _count_bytes(children) + len(array) * _OFFSET_BYTES
+        return inside_bytes
+    offsets_bytes = len(array) * _OFFSET_BYTES
+    return inside_bytes + offsets_bytes
+
+
+def _list_children(array: pa.Array) -> list[pa.Array]:
+    """Return what is inside a nested array: the fields of a struct, the values of lists or maps."""
+    if types.is_map(array.type):
+        array = to_lists_of_pairs(array)
+    # Of the slice alone, and without what stands behind missing values.
+    children = array.flatten()
+    return children if types.is_struct(array.type) else [children]
 
 
 def _count_dictionary_bytes(array: pa.DictionaryArray) -> int:
     lengths = _list_lengths(array.dictionary)
     taken = pa.array(lengths).take(array.indices)
-    total = pc.sum(taken).as_py() or 0
-    return int(total) + len(array) * _OFFSET_BYTES
+    texts_bytes = pc.sum(taken)
+    offsets_bytes = len(array) * _OFFSET_BYTES
+    # Of no rows there is no sum.
+    return (texts_bytes.as_py() or 0) + offsets_bytes
 
 
 def _list_lengths(values: pa.Array) -> np.ndarray:
     """Return the bytes (int64) of each value of a dictionary."""
     if _is_view(values.type):
         return _list_view_lengths(values)
-    if types.is_string(values.type) or types.is_large_string(values.type):
-        values = values.view(_to_binary(values.type))
-    if types.is_binary(values.type) or types.is_large_binary(values.type):
-        lengths: np.ndarray = pc.binary_length(values).fill_null(0).to_numpy().astype(np.int64)
+    values = _to_binary(values)
+    if passes_any(values.type, (types.is_binary, types.is_large_binary)):
+        counted = pc.binary_length(values).fill_null(0)
+        lengths: np.ndarray = counted.to_numpy().astype(np.int64)
         return lengths
     # Numbers and the like, all of one size.
-    mean_bytes = values.nbytes // max(1, len(values)) + 1
+    count = max(1, len(values))
+    mean_bytes = values.nbytes // count + 1
     return np.full(len(values), mean_bytes, dtype=np.int64)
 
 
-def _to_binary(dtype: pa.DataType) -> pa.DataType:
-    return pa.large_binary() if types.is_large_string(dtype) else pa.binary()
+def _to_binary(values: pa.Array) -> pa.Array:
+    """Return texts as their bytes, and other values as they are: Arrow counts letters of texts."""
+    if types.is_string(values.type):
+        return values.view(pa.binary())
+    if types.is_large_string(values.type):
+        return values.view(pa.large_binary())
+    return values
 
 
 def _list_view_lengths(views: pa.Array) -> np.ndarray:
     """Return the bytes (int64) of each view; Arrow counts what they point into, with every slice."""
-    words = np.frombuffer(views.buffers()[1], dtype=np.int32)
+    # Behind whether each is missing; then come what they point into.
+    content = views.buffers()[1]
+    words = np.frombuffer(content, dtype=np.int32)
+    # The first of a view is its length.
     words_per_view = _VIEW_BYTES // words.itemsize
-    start = views.offset * words_per_view
-    stop = start + len(views) * words_per_view
-    lengths: np.ndarray = words[start:stop:words_per_view].astype(np.int64)
+    all_lengths = words[::words_per_view]
+    start = views.offset
+    stop = start + len(views)
+    lengths: np.ndarray = all_lengths[start:stop].astype(np.int64)
     return lengths
 
 
 def _is_view(dtype: pa.DataType) -> bool:
-    return bool(types.is_string_view(dtype) or types.is_binary_view(dtype))
+    return passes_any(dtype, (types.is_string_view, types.is_binary_view))
 
 
 def _is_shared(dtype: pa.DataType) -> bool:
     """Tell whether slices of such values share what they point into."""
-    is_list_view = types.is_list_view(dtype) or types.is_large_list_view(dtype)
-    return bool(types.is_dictionary(dtype) or _is_view(dtype) or is_list_view)
+    shared = (types.is_dictionary, types.is_list_view, types.is_large_list_view)
+    return _is_view(dtype) or passes_any(dtype, shared)

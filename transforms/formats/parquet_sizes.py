@@ -42,8 +42,10 @@ class _ColumnSize:
 
     def count(self, rows: int) -> int:
         """Return what some rows come to, at most."""
-        row_bytes = rows * self.row_bytes
-        return row_bytes if self.all_bytes is None else min(row_bytes, self.all_bytes)
+        rows_bytes = rows * self.row_bytes
+        if self.all_bytes is None:
+            return rows_bytes
+        return min(rows_bytes, self.all_bytes)
 
 
 def find_rows_at_once(
@@ -68,7 +70,8 @@ def find_rows_at_once(
     sizes = []
     others = []
     for name in names:
-        width = _find_width(schema.field(name).type)
+        field = schema.field(name)
+        width = _find_width(field.type)
         if width is None:
             others.append(name)
         else:
@@ -77,12 +80,17 @@ def find_rows_at_once(
         return _fit_rows(sizes, rows_per_batch, most_bytes)
     # First as if each dictionary were one value: to look into them takes a read of each.
     widths = list_widths(file.metadata, set(others))
-    unseen = [_measure(file.metadata, groups, *leaf) for leaf in widths.items()]
-    if _fit_rows([*sizes, *unseen], rows_per_batch, most_bytes) == rows_per_batch:
-        return rows_per_batch
+    unseen = []
+    for leaf, width in widths.items():
+        size = _measure(file.metadata, groups, leaf, width)
+        unseen.append(size)
+    rows = _fit_rows([*sizes, *unseen], rows_per_batch, most_bytes)
+    if rows == rows_per_batch:
+        return rows
     longest = _find_longest(url, file.metadata, groups, widths)
     for leaf, width in widths.items():
-        sizes.append(_measure(file.metadata, groups, leaf, width, longest[leaf]))
+        size = _measure(file.metadata, groups, leaf, width, longest[leaf])
+        sizes.append(size)
     return _fit_rows(sizes, rows_per_batch, most_bytes)
 
 
@@ -136,12 +144,16 @@ def _can_join(rows: pa.RecordBatch) -> bool:
 
     Two dictionaries may have more values than an index counts, and inside a list they cannot be joined.
     """
-    return not any(holds(dtype, types.is_dictionary) for dtype in rows.schema.types)
+    has_dictionary = [holds(dtype, types.is_dictionary) for dtype in rows.schema.types]
+    return not any(has_dictionary)
 
 
 def _fit_rows(sizes: Sequence[_ColumnSize], rows: int, most_bytes: int) -> int:
     """Return a number of rows that fits, by halving, so that a batch is made of whole steps."""
-    while rows > 1 and sum(size.count(rows) for size in sizes) > most_bytes:
+    while rows > 1:
+        rows_bytes = sum(size.count(rows) for size in sizes)
+        if rows_bytes <= most_bytes:
+            break
         rows //= 2
     return rows
 
@@ -154,7 +166,9 @@ def _find_width(dtype: pa.DataType) -> int | None:
         return 1
     if types.is_fixed_size_list(dtype):
         inner = _find_width(dtype.value_type)
-        return None if inner is None else inner * dtype.list_size
+        if inner is None:
+            return None
+        return inner * dtype.list_size
     if types.is_dictionary(dtype) or types.is_nested(dtype):
         return None
     try:
@@ -181,40 +195,52 @@ def _measure(
         longest: bytes of the longest value in its dictionaries; None if nobody has looked.
     """
     row_bytes = 0
-    all_bytes: list[int | None] = []
+    # None as soon as nobody knows of one row group.
+    all_bytes: int | None = 0
     for number in groups:
         group = metadata.row_group(number)
         if not group.num_rows:
             continue
-        size = _measure_chunk(group.column(leaf), group.num_rows, width, longest)
+        chunk = group.column(leaf)
+        size = _measure_chunk(chunk, group.num_rows, width, longest)
         row_bytes = max(row_bytes, size.row_bytes)
-        all_bytes.append(size.all_bytes)
-    known = [group_bytes for group_bytes in all_bytes if group_bytes is not None]
-    is_known = len(known) == len(all_bytes)
-    return _ColumnSize(row_bytes, sum(known) if is_known else None)
+        if all_bytes is None or size.all_bytes is None:
+            all_bytes = None
+        else:
+            all_bytes += size.all_bytes
+    return _ColumnSize(row_bytes, all_bytes)
 
 
 def _measure_chunk(
     column: pq.ColumnChunkMetaData, rows: int, width: int, longest: int | None
 ) -> _ColumnSize:
     """Return the size of the values of one row group; see `_measure`."""
+    values = column.num_values
     # Of a list, a row has several values.
-    values = -(-column.num_values // rows)
-    most_values = values if values == 1 else values * _SKEW
+    most_values = _divide_up(values, rows)
+    if most_values > 1:
+        most_values *= _SKEW
     if column.physical_type != "BYTE_ARRAY":
         value_bytes = width + _OFFSET_BYTES
-        return _ColumnSize(most_values * value_bytes, column.num_values * value_bytes)
+        return _ColumnSize(most_values * value_bytes, values * value_bytes)
     if _DIFFERENCES in column.encodings:
         return _ColumnSize(most_values * _UNKNOWN_BYTES)
-    plain_bytes = column.total_uncompressed_size + column.num_values * _OFFSET_BYTES
-    plain_row_bytes = _SKEW * -(-plain_bytes // rows)
+    encoded_bytes = column.total_uncompressed_size
+    plain_bytes = encoded_bytes + values * _OFFSET_BYTES
+    plain_row_bytes = _SKEW * _divide_up(plain_bytes, rows)
     if not _has_dictionary(column):
         return _ColumnSize(plain_row_bytes, plain_bytes)
     # Unseen, a dictionary may be one value. And only its first values may be in it.
-    value_bytes = column.total_uncompressed_size if longest is None else longest
-    value_bytes += _OFFSET_BYTES
+    longest_bytes = encoded_bytes if longest is None else longest
+    value_bytes = longest_bytes + _OFFSET_BYTES
     row_bytes = max(most_values * value_bytes, plain_row_bytes)
-    return _ColumnSize(row_bytes, column.num_values * value_bytes + plain_bytes)
+    all_bytes = values * value_bytes + plain_bytes
+    return _ColumnSize(row_bytes, all_bytes)
+
+
+def _divide_up(number: int, parts: int) -> int:
+    """Return the size of the largest part, where parts are as alike as they can be."""
+    return -(-number // parts)
 
 
 def _has_dictionary(column: pq.ColumnChunkMetaData) -> bool:
@@ -227,7 +253,10 @@ def _find_longest(
     url: str, metadata: pq.FileMetaData, groups: Sequence[int], leaves: Iterable[int]
 ) -> Mapping[int, int]:
     """Return the bytes of the longest value in the dictionaries of some leaves, by leaf."""
-    paths = {leaf: metadata.schema.column(leaf).path for leaf in leaves}
+    paths = {}
+    for leaf in leaves:
+        column = metadata.schema.column(leaf)
+        paths[leaf] = column.path
     is_local = files.is_local(url)
     # Of a remote file nothing but what is looked at.
     source = url if is_local else files.open_read(url, ahead=False)
@@ -248,9 +277,11 @@ def _find_longest_of(file: pq.ParquetFile, groups: Sequence[int], leaf: int, pat
     """Return the bytes of the longest value in the dictionaries of a leaf."""
     longest = 0
     for number in groups:
-        column = file.metadata.row_group(number).column(leaf)
+        group = file.metadata.row_group(number)
+        column = group.column(leaf)
         # A dictionary that is no larger has no longer value.
-        if not _has_dictionary(column) or column.total_uncompressed_size <= longest:
+        may_be_longer = column.total_uncompressed_size > longest
+        if not may_be_longer or not _has_dictionary(column):
             continue
         # With the first row comes the whole dictionary of its row group.
         rows = file.iter_batches(1, row_groups=[number], columns=[path], use_threads=False)
@@ -260,5 +291,5 @@ def _find_longest_of(file: pq.ParquetFile, groups: Sequence[int], leaf: int, pat
         lengths = [find_longest(column) for column in first_row.columns]
         # Arrow makes no dictionaries of some types, such as JSON.
         known = [length for length in lengths if length is not None]
-        longest = max(longest, *known) if known else max(longest, _UNKNOWN_BYTES)
+        longest = max(longest, *known or [_UNKNOWN_BYTES])
     return longest
