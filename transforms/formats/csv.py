@@ -56,16 +56,18 @@ class CsvFormat:
 
         A large plain file is read once to be cut, if the job says that no value holds a line break.
         """
-        refuse_unreadable_types(pa.schema([(column.name, column.type) for column in wanted]))
-        names = read_header(file.url, self.dialect)
         types = {column.name: column.type for column in wanted}
+        wanted_schema = pa.schema(types)
+        refuse_unreadable_types(wanted_schema)
+        names = read_header(file.url, self.dialect)
         # A column that nobody wants has no declared type.
         text = pa.string()
-        schema = pa.schema([(name, types.get(name, text)) for name in names])
+        fields = [(name, types.get(name, text)) for name in names]
+        schema = pa.schema(fields)
         # First: with another delimiter, every column seems to be missing.
         self._check_delimiter(file.url, names, wanted)
         check_columns(file.url, schema, wanted)
-        self._check_types(file.url, pa.schema(types))
+        self._check_types(file.url, wanted_schema)
         pieces = split_csv(file, names, self.dialect)
         # Only a file that was cut was read to its end.
         rows = None
@@ -173,7 +175,10 @@ def parse_dialect(
     """
     meaningful = {"delimiter": delimiter, "quote": quote, "escape": escape}
     for name, character in meaningful.items():
-        if character is not None and (not character.isascii() or character in "\r\n\0"):
+        if character is None:
+            continue
+        ends_lines = character in "\r\n\0"
+        if ends_lines or not character.isascii():
             raise JobError(
                 f"source.csv.{name} must be an ASCII character that no line ends with, "
                 f"and no NUL, got {character!r}"

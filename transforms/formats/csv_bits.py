@@ -25,16 +25,21 @@ def find_bytes(codes: np.ndarray, values: Sequence[bytes]) -> list[np.ndarray]:
         values: one byte each.
     """
     count = len(codes)
-    found = [np.zeros(_count_words(count) * 8, dtype=np.uint8) for _ in values]
-    is_value = np.empty(min(count, _COMPARED_BYTES), dtype=bool)
+    octets = _count_words(count) * _WORD.itemsize
+    found = [np.zeros(octets, dtype=np.uint8) for _ in values]
+    # For every part: a new one each time would leave the cache.
+    part_bytes = min(count, _COMPARED_BYTES)
+    is_value = np.empty(part_bytes, dtype=bool)
     for start in range(0, count, _COMPARED_BYTES):
         part = codes[start : start + _COMPARED_BYTES]
         equal = is_value[: len(part)]
         for value, bits in zip(values, found, strict=True):
             np.equal(part, ord(value), out=equal)
             packed = np.packbits(equal, bitorder="little")
+            # A part begins with an octet.
             first = start // 8
-            bits[first : first + len(packed)] = packed
+            stop = first + len(packed)
+            bits[first:stop] = packed
     return [bits.view(_WORD) for bits in found]
 
 
@@ -50,15 +55,19 @@ def find_places(bits: np.ndarray) -> np.ndarray:
     with_some = np.flatnonzero(octets != 0)
     each_bit = np.unpackbits(octets[with_some], bitorder="little")
     numbers = np.flatnonzero(each_bit.view(bool))
-    places: np.ndarray = with_some[numbers >> 3] * 8 + (numbers & 7)
+    octet_of_each = with_some[numbers >> 3]
+    bit_of_each = numbers & 7
+    places: np.ndarray = octet_of_each * 8 + bit_of_each
     return places
 
 
 def look_up(bits: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Tell of each place (int64) whether its bit is set (bool)."""
-    octets = bits.view(np.uint8)[places >> 3]
-    shifts = (places & 7).astype(np.uint8)
-    is_set: np.ndarray = (octets >> shifts) & 1 == 1
+    octets = bits.view(np.uint8)
+    octet_of_each = octets[places >> 3]
+    bit_of_each = (places & 7).astype(np.uint8)
+    shifted = octet_of_each >> bit_of_each
+    is_set: np.ndarray = shifted & 1 == 1
     return is_set
 
 
@@ -70,8 +79,8 @@ def set_bit(bits: np.ndarray, place: int, value: bool) -> None:
         place: its number.
         value: what it becomes.
     """
-    mask = _ONE << _WORD.type(place % _WORD_BITS)
-    word = place // _WORD_BITS
+    word, bit = divmod(place, _WORD_BITS)
+    mask = _ONE << _WORD.type(bit)
     if value:
         bits[word] |= mask
     else:
@@ -81,14 +90,18 @@ def set_bit(bits: np.ndarray, place: int, value: bool) -> None:
 def move_to_next(bits: np.ndarray) -> np.ndarray:
     """Return bits that are set behind each that is set."""
     moved = bits << _ONE
-    moved[1:] |= bits[:-1] >> _LAST
+    # The last bit of each word but the last one.
+    carried = bits[:-1] >> _LAST
+    moved[1:] |= carried
     return moved
 
 
 def move_to_previous(bits: np.ndarray) -> np.ndarray:
     """Return bits that are set before each that is set."""
     moved = bits >> _ONE
-    moved[:-1] |= bits[1:] << _LAST
+    # The first bit of each word but the first one.
+    carried = bits[1:] << _LAST
+    moved[:-1] |= carried
     return moved
 
 

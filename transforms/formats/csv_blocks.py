@@ -182,7 +182,8 @@ class _RecordReader:
         where it does, and is rejected, and memory stays bounded.
         """
         place = self._find_cut()
-        is_dropped = (records.breaks >= records.end) & (records.breaks < place)
+        is_of_it = records.breaks >= records.end
+        is_dropped = is_of_it & (records.breaks < place)
         self._dropped_lines += int(np.count_nonzero(is_dropped))
         opening = b""
         if records.is_open_at(place):
@@ -200,9 +201,13 @@ class _RecordReader:
         Raises:
             InputError: there is none as far as a record may be long.
         """
-        meaningful = f"{self._dialect.quote or ''}{self._dialect.escape or ''}".encode()
-        # Without any, every byte but blanks would be stripped.
-        plain = self._rest.rstrip(meaningful) if meaningful else self._rest
+        quote = self._dialect.quote or ""
+        escape = self._dialect.escape or ""
+        meaningful = f"{quote}{escape}".encode()
+        plain = self._rest
+        # Of nothing `rstrip` would make all blanks.
+        if meaningful:
+            plain = plain.rstrip(meaningful)
         place = len(plain) - 1
         if plain.endswith(b"\r\n"):
             place -= 1
@@ -221,7 +226,9 @@ class _RecordReader:
             missing -= len(more)
             self._is_last = not more
         self._rest = b"".join(blocks)
-        if self._is_last and self._rest and not self._rest.endswith((b"\n", b"\r")):
+        ends_line = self._rest.endswith((b"\n", b"\r"))
+        # An empty rest is no line.
+        if self._is_last and self._rest and not ends_line:
             self._rest += b"\n"
 
     def _refuse_open_end(self, what: str, records: Records, line: int) -> None:
@@ -242,9 +249,11 @@ def _cut_records(records: Records, is_column: bool) -> Iterator[Records]:
     if len(records) <= _MOST_RECORDS:
         yield records
         return
-    for first in range(0, len(records), _MOST_RECORDS):
-        last = min(first + _MOST_RECORDS, len(records)) - 1
-        text = records.text[records.starts[first] : records.nexts[last]]
+    count = len(records)
+    for first in range(0, count, _MOST_RECORDS):
+        last = min(first + _MOST_RECORDS, count) - 1
+        begins, ends = records.starts[first], records.nexts[last]
+        text = records.text[begins:ends]
         # Found again, as their places are others in a text of their own.
         yield find_records(
             text,
@@ -268,7 +277,9 @@ def _parse_block(
     # The parser calls them by their positions.
     named = fields.rename_columns(list(columns))
     row_numbers = next_row + positions
-    broken_rows = {next_row + position: reason for position, reason in broken.items()}
+    broken_rows = {}
+    for position, reason in broken.items():
+        broken_rows[next_row + position] = reason
     return CsvRows(named, row_numbers, broken_rows)
 
 

@@ -39,7 +39,7 @@ class FieldParser:
         names = list(map(str, range(width)))
         kept = [names[position] for position in wanted]
         self._convert = pacsv.ConvertOptions(
-            # Fields stay bytes, and each value is checked when it gets its type.
+            # Fields stay bytes.
             check_utf8=False,
             column_types=dict.fromkeys(kept, pa.binary()),
             # Of none pyarrow makes all; one is read, so that rows are counted.
@@ -59,7 +59,9 @@ class FieldParser:
             ignore_empty_lines=width > 1,
         )
         self._names = names
-        fields = [(name, pa.binary()) for name in kept]
+        # Bytes: each value is checked when it gets its type.
+        as_bytes = pa.binary()
+        fields = [(name, as_bytes) for name in kept]
         self._schema = pa.schema(fields)
 
     def parse(self, records: Records) -> tuple[pa.RecordBatch, np.ndarray, Reasons]:
@@ -96,11 +98,11 @@ class FieldParser:
         wrong = positions[is_wrong]
         wrong_widths = widths[wrong]
         # One for all of a width: a file may have millions of such rows.
-        reasons: Reasons = {}
+        by_width: Reasons = {}
         for width in np.unique(wrong_widths).tolist():
-            reasons[width] = RowError(f"row has {width} fields, the header has {self._width}")
-        pairs = zip(wrong.tolist(), wrong_widths.tolist(), strict=True)
-        return {position: reasons[width] for position, width in pairs}
+            by_width[width] = RowError(f"row has {width} fields, the header has {self._width}")
+        reasons = [by_width[width] for width in wrong_widths.tolist()]
+        return dict(zip(wrong.tolist(), reasons, strict=True))
 
     def _parse_some(
         self, records: Records, positions: np.ndarray, broken: Reasons
@@ -120,8 +122,9 @@ class FieldParser:
             text = pa.py_buffer(without_nul)
         fields = self._parse_text(text)
         # pyarrow may lose rows without a word.
-        if fields.num_rows != len(positions):
-            raise pa.ArrowInvalid(f"found {fields.num_rows} rows in {len(positions)} records")
+        found, given = fields.num_rows, len(positions)
+        if found != given:
+            raise pa.ArrowInvalid(f"found {found} rows in {given} records")
         if substitute is None:
             return fields
         return _put_back(fields, substitute)
@@ -131,12 +134,15 @@ class FieldParser:
     ) -> pa.RecordBatch:
         """Parse records that together hold every byte: half of them may not."""
         if len(positions) == 1:
-            broken[int(positions[0])] = RowError(_EVERY_BYTE)
+            (position,) = positions.tolist()
+            broken[position] = RowError(_EVERY_BYTE)
             return self._make_no_rows()
         middle = len(positions) // 2
-        first = self._parse_some(records, positions[:middle], broken)
-        second = self._parse_some(records, positions[middle:], broken)
-        return pa.concat_batches([first, second])
+        parsed = []
+        for half in (positions[:middle], positions[middle:]):
+            fields = self._parse_some(records, half, broken)
+            parsed.append(fields)
+        return pa.concat_batches(parsed)
 
     def _parse_text(self, text: pa.Buffer) -> pa.RecordBatch:
         # Workers are threads already; and the text is one block.
@@ -153,14 +159,18 @@ class FieldParser:
         return fields.select(self._schema.names)
 
     def _make_no_rows(self) -> pa.RecordBatch:
-        columns = [pa.array([], type=field.type) for field in self._schema]
+        columns = []
+        for field in self._schema:
+            column = pa.array([], type=field.type)
+            columns.append(column)
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
     def _find_unused(self, codes: np.ndarray) -> int | None:
         """Return a byte that a text does not hold, and that means nothing in it; None without one."""
         counts = np.bincount(codes, minlength=_BYTE_VALUES)
+        delimiter = self._dialect.delimiter
         quote = self._dialect.quote or ""
-        meaningful = f"\0\r\n{self._dialect.delimiter}{quote}".encode()
+        meaningful = f"\0\r\n{delimiter}{quote}".encode()
         counts[list(meaningful)] = 1
         unused = np.flatnonzero(counts == 0)
         if len(unused) == 0:
@@ -174,14 +184,15 @@ def _tell_lines(records: Records, broken: Reasons) -> Reasons:
     if not len(records.breaks) or not broken:
         return broken
     positions = list(broken)
-    lines = records.count_lines(np.array(positions)).tolist()
+    lines = records.count_lines(np.array(positions))
     # One for all that are alike: a file may have millions of such rows.
     told: dict[tuple[Exception, int], RowError] = {}
     reasons: Reasons = {}
-    for position, count in zip(positions, lines, strict=True):
+    overlong = _MALFORMED[OVERLONG]
+    for position, count in zip(positions, lines.tolist(), strict=True):
         reason = broken[position]
         reasons[position] = reason
-        if count == 1 or reason is _MALFORMED[OVERLONG]:
+        if count == 1 or reason is overlong:
             continue
         # Exceptions are equal to themselves alone, and each is there once.
         alike = (reason, count)

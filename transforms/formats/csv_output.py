@@ -151,7 +151,9 @@ def count_csv_rows(url: str, file: Any) -> int:
         commas = _find_outside_quotes(codes, ",", quotes, quotes_before)
         if lines == 0:
             # Up to the end of the header, or all as long as it has none.
-            header = commas[commas < ends[0]] if len(ends) else commas
+            header = commas
+            if len(ends):
+                header = commas[commas < ends[0]]
             header_delimiters += len(header)
         lines += len(ends)
         delimiters += len(commas)
@@ -204,7 +206,8 @@ def _find_outside(column: pa.Array, limits: tuple[int, int]) -> list[int]:
     """Return the positions of the values that lie outside of limits."""
     physical = pa.int32() if column.type.bit_width == 32 else pa.int64()
     numbers = column.view(physical)
-    least, most = pc.min_max(numbers.cast(pa.int64())).values()
+    wide = numbers.cast(pa.int64())
+    least, most = pc.min_max(wide).values()
     # Without any value there is no least one.
     if not least.is_valid:
         return []

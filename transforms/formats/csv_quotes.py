@@ -84,9 +84,11 @@ class Quotes:
         self._codes = codes
         self._dialect = dialect
         self._line_ends = line_ends
-        values = [quote.encode(), dialect.delimiter.encode()]
+        delimiter = dialect.delimiter
+        values = [quote.encode(), delimiter.encode()]
         # Bits, one for each byte.
-        self._quotes, delimiters = find_bytes(codes, values)
+        quotes, delimiters = find_bytes(codes, values)
+        self._quotes = quotes
         self._field_ends = delimiters | line_bytes
         # The bits of what is inside quotes; None where these do not open and close in turn.
         self._inside: np.ndarray | None = None
@@ -100,15 +102,18 @@ class Quotes:
         """Tell of each place (int64), of anything but quotes, whether it is inside quotes."""
         if self._inside is not None:
             return look_up(self._inside, places)
-        runs_before = np.searchsorted(self._runs.firsts, places)
+        firsts = self._runs.firsts
+        runs_before = np.searchsorted(firsts, places)
         is_open = self._open_after[runs_before]
         line_ends = self._line_ends
         if line_ends is None:
             return is_open
         # What a line leaves open, its end has closed.
-        run_lines = np.searchsorted(line_ends, self._runs.firsts)
-        line_of_last_run = np.concatenate([[-1], run_lines])[runs_before]
-        in_same_line: np.ndarray = line_of_last_run == np.searchsorted(line_ends, places)
+        lines = np.searchsorted(line_ends, places)
+        lines_of_runs = np.searchsorted(line_ends, firsts)
+        # By the number of runs before, as `_open_after`: without any there is no line.
+        lines_of_last_runs = np.concatenate([[-1], lines_of_runs])
+        in_same_line: np.ndarray = lines_of_last_runs[runs_before] == lines
         return is_open & in_same_line
 
     def find_glued(self) -> np.ndarray:
@@ -125,7 +130,8 @@ class Quotes:
         is_open = self.are_open_at(escapes.firsts)
         before_quote = self._are_quotes(escapes.stops)
         # In pairs they escape each other; one over escapes what stands behind.
-        is_lone = escapes.are_odd & is_open & ~before_quote
+        escapes_other = escapes.are_odd & ~before_quote
+        is_lone = escapes_other & is_open
         return escapes.firsts[is_lone]
 
     def resolve_escapes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -158,9 +164,11 @@ class Quotes:
     @cached_property
     def _escapes(self) -> _Runs | None:
         """Return the escapes; None where none can mean anything."""
-        if self._dialect.escape is None or self._inside is not None:
+        escape = self._dialect.escape
+        if escape is None or self._inside is not None:
             return None
-        (escapes,) = find_bytes(self._codes, [self._dialect.escape.encode()])
+        values = [escape.encode()]
+        (escapes,) = find_bytes(self._codes, values)
         return _find_runs(escapes)
 
     def _find_inside(self) -> np.ndarray | None:
@@ -174,9 +182,11 @@ class Quotes:
             if is_escape.any():
                 return None
         quotes = self._quotes
-        # Side by side they would be one field's end and text behind it, or nothing in quotes.
-        if not self._dialect.double_quote and (quotes & move_to_next(quotes)).any():
-            return None
+        if not self._dialect.double_quote:
+            # Side by side they would be one field's end and text behind it, or nothing in quotes.
+            behind_another = quotes & move_to_next(quotes)
+            if behind_another.any():
+                return None
 
         inside = fill_between(quotes)
         opening = quotes & inside
@@ -186,7 +196,11 @@ class Quotes:
         # Behind the last byte nothing is known yet.
         set_bit(ends, len(self._codes), True)
         may_close = move_to_previous(ends)
-        if (opening & ~may_open).any() or (closing & ~may_close).any():
+        opens_elsewhere = opening & ~may_open
+        if opens_elsewhere.any():
+            return None
+        closes_elsewhere = closing & ~may_close
+        if closes_elsewhere.any():
             return None
         return inside
 
@@ -220,7 +234,8 @@ class Quotes:
         open_behind = _follow(changes, closes_all, begins_line)
         # By the number of runs before: bool (runs + 1,). Before the first one nothing is open.
         self._open_after = np.concatenate([[False], open_behind])
-        was_open = self._open_after[:-1] & ~begins_line
+        open_before = self._open_after[:-1]
+        was_open = open_before & ~begins_line
 
         opens_and_closes = begins_field & closes_if_begun
         closes = np.where(was_open, closes_if_open, opens_and_closes)
@@ -237,7 +252,8 @@ class Quotes:
         if self._line_ends is None:
             return np.zeros(len(places), dtype=bool)
         lines = np.searchsorted(self._line_ends, places)
-        is_first: np.ndarray = np.diff(lines, prepend=-1) > 0
+        lines_since_last = np.diff(lines, prepend=-1)
+        is_first: np.ndarray = lines_since_last > 0
         return is_first
 
     def _are_escaped(self, places: np.ndarray) -> np.ndarray:
@@ -260,9 +276,12 @@ class Quotes:
 
 def _find_runs(bits: np.ndarray) -> _Runs:
     """Return the runs of bits that are set."""
-    firsts = find_places(bits & ~move_to_next(bits))
-    lasts = find_places(bits & ~move_to_previous(bits))
-    return _Runs(bits, firsts, lengths=lasts - firsts + 1)
+    is_first = bits & ~move_to_next(bits)
+    is_last = bits & ~move_to_previous(bits)
+    firsts = find_places(is_first)
+    lasts = find_places(is_last)
+    lengths = lasts - firsts + 1
+    return _Runs(bits, firsts, lengths)
 
 
 def _follow(changes: np.ndarray, closes_all: np.ndarray, begins_line: np.ndarray) -> np.ndarray:

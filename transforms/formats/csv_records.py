@@ -90,7 +90,8 @@ class Records:
         if self.longest is None:
             return []
         lengths = self.stops - self.starts
-        positions: list[int] = np.flatnonzero(lengths > self.longest).tolist()
+        is_overlong = lengths > self.longest
+        positions: list[int] = np.flatnonzero(is_overlong).tolist()
         return positions
 
     def _find_malformed_quoting(self) -> dict[int, str]:
@@ -109,8 +110,9 @@ class Records:
 
     def count_lines(self, positions: np.ndarray) -> np.ndarray:
         """Return how many lines each of some records has: int64."""
-        before = np.searchsorted(self.breaks, self.starts[positions])
-        behind = np.searchsorted(self.breaks, self.stops[positions])
+        starts, stops = self.starts[positions], self.stops[positions]
+        before = np.searchsorted(self.breaks, starts)
+        behind = np.searchsorted(self.breaks, stops)
         lines: np.ndarray = behind - before + 1
         return lines
 
@@ -267,4 +269,6 @@ def _find_line_ends(
     # A \n behind a \r ends nothing more, and a \r before a \n is not the last byte of its line end.
     first_bytes = returns | (line_feeds & ~move_to_next(returns))
     last_bytes = line_feeds | (returns & ~move_to_previous(line_feeds))
-    return line_bytes, find_places(first_bytes), find_places(last_bytes) + 1
+    stops = find_places(first_bytes)
+    nexts = find_places(last_bytes) + 1
+    return line_bytes, stops, nexts

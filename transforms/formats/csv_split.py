@@ -72,18 +72,25 @@ def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tu
         return ()
     ranges = _look_at_ranges(file.url, header_bytes, file.bytes)
     pieces = _make_pieces(ranges, header_bytes, file.bytes)
-    return pieces if len(pieces) > 1 else ()
+    # One alone is the whole file.
+    if len(pieces) == 1:
+        return ()
+    return pieces
 
 
 def _look_at_ranges(url: str, start: int, stop: int) -> list[_Range]:
     """Count the rows of ranges of about `PIECE_BYTES`, several ranges at a time."""
     length = stop - start
     count = math.ceil(length / PIECE_BYTES)
-    cuts = [start + length * number // count for number in range(count + 1)]
+    cuts = []
+    for number in range(count + 1):
+        part = length * number // count
+        cuts.append(start + part)
     look_at = partial(_look_at, url)
+    starts, stops = cuts[:-1], cuts[1:]
     # Threads, because reading and numpy's counting let go of the interpreter's lock.
     with ThreadPoolExecutor(_THREADS) as pool:
-        ranges = pool.map(look_at, cuts[:-1], cuts[1:])
+        ranges = pool.map(look_at, starts, stops)
         return list(ranges)
 
 
@@ -108,13 +115,15 @@ def _ends_lines_with_one_byte(dialect: CsvDialect) -> bool:
     for code in range(256):
         # A new one for each byte: a decoder remembers what may be half a character.
         one_byte_decoder = decoder("replace")
-        characters.append(one_byte_decoder.decode(bytes([code])))
-    if any(len(character) != 1 for character in characters):
-        return False
+        character = one_byte_decoder.decode(bytes([code]))
+        if len(character) != 1:
+            return False
+        characters.append(character)
     # In some encodings of old machines the two have other codes, or several.
-    if characters.count("\r") != 1 or characters.count("\n") != 1:
-        return False
-    return characters[_RETURN] == "\r" and characters[_LINE_FEED] == "\n"
+    for code, character in ((_RETURN, "\r"), (_LINE_FEED, "\n")):
+        if characters[code] != character or characters.count(character) != 1:
+            return False
+    return True
 
 
 def _count_header_bytes(url: str, header: Sequence[str], dialect: CsvDialect) -> int:
@@ -129,10 +138,11 @@ def _count_header_bytes(url: str, header: Sequence[str], dialect: CsvDialect) ->
         mark_bytes = len(codecs.BOM_UTF8)
     # In quotes, so that a name that is empty, or begins with a line break, makes the lines that it
     # does.
-    text = "".join(f'"{name}"' for name in header)
-    lines = re.findall(r"[^\r\n]+", text)
+    quoted = [f'"{name}"' for name in header]
+    lines = re.findall(r"[^\r\n]+", "".join(quoted))
     stored_lines = _LINE.finditer(start, mark_bytes)
-    last_line = next(islice(stored_lines, len(lines) - 1, None))
+    of_header = islice(stored_lines, len(lines))
+    *_, last_line = of_header
     return last_line.end()
 
 
@@ -183,7 +193,8 @@ def _count_starts(text: bytes) -> int:
     if b"\r" in text:
         is_end |= codes == _RETURN
     # A line starts where an end is followed by something else.
-    starts = is_end[:-1] > is_end[1:]
+    before, behind = is_end[:-1], is_end[1:]
+    starts = before > behind
     return int(np.count_nonzero(starts))
 
 
@@ -205,7 +216,8 @@ def _make_pieces(
     pieces = [first_piece]
     for found in ranges[1:]:
         last = pieces[-1]
-        last = replace(last, rows=last.rows + found.rows_before)
+        rows = last.rows + found.rows_before
+        last = replace(last, rows=rows)
         pieces[-1] = last
         # Where no line starts, all of the range is of the piece before.
         if found.boundary is None:

@@ -4,6 +4,8 @@ So they see the records, values and missing values that scoring sees, under the 
 scoring a row refuses the file here: there are no books that a rejected row would stand in.
 """
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from configs.errors import InputError, RejectedRows
@@ -34,7 +36,7 @@ def read_csv_table(url: str, schema: pa.Schema, dialect: CsvDialect) -> pa.Table
     """
     refuse_unreadable_types(schema)
     names = read_header(url, dialect)
-    texts = pa.schema([(name, pa.string()) for name in names])
+    texts = _make_text_schema(names)
     wanted = [Column(name, pa.string()) for name in schema.names]
     check_columns(url, texts, wanted)
     blocks = read_csv_blocks(url, schema.names, dialect)
@@ -53,7 +55,7 @@ def read_first_texts(url: str, dialect: CsvDialect) -> pa.Table:
         InputError: the file cannot be read.
     """
     names = read_header(url, dialect)
-    schema = pa.schema([(name, pa.string()) for name in names])
+    schema = _make_text_schema(names)
     blocks = read_csv_blocks(url, names, dialect)
     # Of a block, or of no row at all.
     first = next(blocks, None)
@@ -61,6 +63,12 @@ def read_first_texts(url: str, dialect: CsvDialect) -> pa.Table:
         return schema.empty_table()
     rows = convert_valid(first.fields.slice(0, _FIRST_ROWS), schema)
     return pa.Table.from_batches([rows])
+
+
+def _make_text_schema(names: Sequence[str]) -> pa.Schema:
+    # Not of a mapping: a header may hold a name twice.
+    fields = [(name, pa.string()) for name in names]
+    return pa.schema(fields)
 
 
 def _convert_block(url: str, block: CsvRows, schema: pa.Schema) -> pa.RecordBatch:

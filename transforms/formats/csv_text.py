@@ -21,6 +21,7 @@ _MAX_EXPANSION = 200
 _FIRST_LINE = re.compile(rb"[^\r\n]*")
 # So much of the first line tells whether its characters have zero bytes.
 _MARKED_BYTES = 1 << 10
+_SHOWN_CHARACTERS = 200
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -85,9 +86,13 @@ class CsvText:
         try:
             return self._file.read(size)
         except (pa.ArrowInvalid, OSError) as error:
-            where = "cannot be read as CSV" if self._at_start else "stops being CSV on the way"
+            where = "stops being CSV on the way"
+            if self._at_start:
+                where = "cannot be read as CSV"
+            kind = type(error).__name__
+            reason = str(error)[:_SHOWN_CHARACTERS]
             raise InputError(
-                f"{self._url}: {where}: {type(error).__name__}: {str(error)[:200]}; "
+                f"{self._url}: {where}: {kind}: {reason}; "
                 "check that the file is whole, and its compression"
             ) from error
 

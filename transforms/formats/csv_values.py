@@ -20,7 +20,11 @@ _MOST_HINTS = 4
 # The bit in which an ASCII letter and its capital differ.
 _LOWER_CASE = 0x20
 # Forms of bytes other than plain `binary`; none is checked to be UTF-8.
-_OTHER_BINARIES = (pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+_OTHER_BINARIES = (
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+)
 
 
 def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
