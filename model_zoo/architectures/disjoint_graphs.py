@@ -1,16 +1,16 @@
 """A network of graphs, as torch_geometric has them, called on a mini-batch of rows with a graph each.
 
     rows (2, 3 nodes) and edges      one graph of 2 x 3 nodes in which no edge leads from row to row
-    0 1 2    0-1 1-2                 0 1 2 | 3 4 5 | 6 7       edges 0-1 1-2 | 3-4 | 6-7
-    0 1 .    0-1 .                   batch 0 0 0 | 1 1 2 | 2 2
+    0 1 2    0-1 1-2                 0 1 2 | 3 4 | 5 6 7       edges 0-1 1-2 | 3-4 | 6-7
+    0 1 .    0-1 .                   batch 0 0 0 | 1 1 | 2 2 2
 
 Room for nodes and edges that a row has not is kept, in a graph of its own behind the last row (above:
-batch 2). So every mini-batch has one shape, in which a row's score has the same bits whichever rows
-are beside it; a matrix product rounds differently for other shapes.
+batch 2, since layers expect its numbers in order). So every mini-batch has one shape, in which a
+row's score has the same bits whichever rows are beside it; a matrix product rounds differently for
+other shapes.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -49,11 +49,16 @@ class DisjointGraphs(nn.Module):
         count = tensors[graph.count]
         places = torch.arange(nodes.shape[1], device=nodes.device)
         has_node = places < count[:, None]
-        joined = _join(tensors, graph, has_node)
+        # Those that are there first, row by row: a stable sort leaves them in their order.
+        order = torch.argsort((~has_node).flatten().to(torch.uint8), stable=True)
+        joined = _join(tensors, graph, has_node, order)
         named = name_tensors(self.network(**joined), self._outputs)
-        return {name: self._split(name, output, has_node) for name, output in named.items()}
+        place = _invert(order)
+        return {name: self._split(name, output, has_node, place) for name, output in named.items()}
 
-    def _split(self, name: str, output: torch.Tensor, has_node: torch.Tensor) -> torch.Tensor:
+    def _split(
+        self, name: str, output: torch.Tensor, has_node: torch.Tensor, place: torch.Tensor
+    ) -> torch.Tensor:
         """Return what an output says of each row, (rows, ...)."""
         rows, most_nodes = has_node.shape
         if len(output) == rows + 1:
@@ -64,7 +69,7 @@ class DisjointGraphs(nn.Module):
                 "for each graph of the batch vector, or one for each node"
             )
         # (nodes of all rows, ...) -> (rows, nodes, ...)
-        of_rows = output[:-_SPARE_NODES].reshape(rows, most_nodes, *output.shape[1:])
+        of_rows = output[place].reshape(rows, most_nodes, *output.shape[1:])
         return pool_nodes(of_rows, has_node, self._graph.pool)
 
 
@@ -90,17 +95,26 @@ def pool_nodes(output: torch.Tensor, has_node: torch.Tensor, pool: str | None) -
     return total / count.reshape(-1, *[1] * (total.ndim - 1))
 
 
-def _join(tensors: Tensors, graph: GraphInputs, has_node: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the network's arguments for one graph of all rows."""
-    rows, most_nodes = has_node.shape
-    joined: dict[str, Any] = {}
+def _join(
+    tensors: Tensors, graph: GraphInputs, has_node: torch.Tensor, order: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Return the network's arguments for one graph of all rows.
+
+    Args:
+        tensors: inputs by name, (rows, ...).
+        graph: which of them are the graph.
+        has_node: bool (rows, nodes).
+        order: which place of all rows' each node of the one graph comes from.
+    """
+    rows, _ = has_node.shape
+    joined: dict[str, torch.Tensor] = {}
     for name, tensor in tensors.items():
         if name == graph.count:
             continue
         if name == graph.edges:
-            joined[name] = _join_edges(tensor, tensors[graph.count], most_nodes)
+            joined[name] = _join_edges(tensor, has_node, order)
         elif name == graph.nodes:
-            joined[name] = _append_zeros(tensor.flatten(0, 1), _SPARE_NODES)
+            joined[name] = _append_zeros(tensor.flatten(0, 1)[order], _SPARE_NODES)
         elif name == graph.attributes:
             joined[name] = tensor.flatten(0, 1)
         else:
@@ -108,31 +122,40 @@ def _join(tensors: Tensors, graph: GraphInputs, has_node: torch.Tensor) -> dict[
             joined[name] = torch.cat([tensor, tensor[:1]])
     if graph.batch is not None:
         number = torch.arange(rows, device=has_node.device)[:, None]
-        numbers = torch.where(has_node, number, rows).flatten()
+        numbers = torch.where(has_node, number, rows).flatten()[order]
         spare = numbers.new_full((_SPARE_NODES,), rows)
         joined[graph.batch] = torch.cat([numbers, spare])
     return joined
 
 
-def _join_edges(edges: torch.Tensor, count: torch.Tensor, most_nodes: int) -> torch.Tensor:
+def _join_edges(edges: torch.Tensor, has_node: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     """Return edges between the nodes of all rows, int64 (2, rows * edges).
 
     Args:
         edges: (rows, 2, edges) between the nodes of a row; -1 where there is none.
-        count: nodes of each row, (rows,).
-        most_nodes: places for nodes in a row.
+        has_node: bool (rows, nodes).
+        order: as for `_join`.
     """
-    rows = len(edges)
+    rows, most_nodes = has_node.shape
+    count = has_node.sum(1)[:, None, None]
     is_none = (edges < 0).any(1, keepdim=True)
-    is_outside = (edges >= count[:, None, None]) & ~is_none
+    is_outside = (edges >= count) & ~is_none
     # The step that makes edges rejects such rows; a package may lack that step.
     if bool(is_outside.any()):
         raise ValueError("an edge to a node that the row has not")
     first = torch.arange(rows, device=edges.device) * most_nodes
+    placed = _invert(order)[edges.clamp(min=0) + first[:, None, None]]
     spare = rows * most_nodes + torch.arange(_SPARE_NODES, device=edges.device)
-    joined = torch.where(is_none, spare[:, None], edges + first[:, None, None])
+    joined = torch.where(is_none, spare[:, None], placed)
     # (rows, 2, edges) -> (2, rows * edges)
     return joined.transpose(0, 1).flatten(1)
+
+
+def _invert(order: torch.Tensor) -> torch.Tensor:
+    """Return where each place went."""
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order), device=order.device)
+    return place
 
 
 def _append_zeros(nodes: torch.Tensor, count: int) -> torch.Tensor:

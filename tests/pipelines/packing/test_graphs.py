@@ -208,3 +208,27 @@ def test_graphs_are_computed_where_sums_have_an_order(author: Author) -> None:
     with pytest.raises(ModelError, match="not compiled"):
         engine.load(author.opened(), torch.device("cpu"), 1, replace(settings, compiled=True))
     assert list(engine.list_refinements(author.opened().card, [settings], ())) == []
+
+
+def test_layers_that_need_nodes_in_the_order_of_rows_have_them(author_of: Write) -> None:
+    """`to_dense_batch` gives nonsense, in silence, for a batch vector that is not sorted."""
+    author = author_of("""
+        from torch_geometric.utils import to_dense_batch
+
+
+        class Net(nn.Module):
+            def forward(self, x, edge_index, batch):
+                dense, mask = to_dense_batch(x, batch)
+                return (dense * mask.unsqueeze(-1)).sum(1)
+    """)
+    rows = molecules()
+    columns = ["atoms", "source", "target"]
+    packaged = package(
+        author, author.module.Net(), rows, network=f"{author.module.__name__}:Net",
+        columns=columns, graph={"nodes": "atoms", "edges": columns[1:]},
+    )  # fmt: skip
+    assert packaged.status == 0, packaged.error
+    scores = score(author)
+    for row in rows:
+        expected = np.array(row["atoms"]).sum(axis=0)
+        assert scores[row["id"]] == pytest.approx(expected.tolist(), rel=1e-5, abs=1e-5)
