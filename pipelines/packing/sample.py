@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import InputError
 from pipelines.packing.sample_csv import convert_sample, read_fields
+from pipelines.packing.sample_schema import to_one_schema
 from pipelines.planning.shards import list_shards
 from storage import files
 from storage.inputs import InputFile
@@ -70,7 +71,7 @@ def read_sample(paths: Sequence[str]) -> Sample:
             # Together: in one file alone, a column of fractions may hold whole numbers.
             text = pa.concat_tables(fields)
             tables.append(convert_sample(text))
-        whole = pa.concat_tables(tables)
+        whole = pa.concat_tables(to_one_schema(tables))
     except pa.ArrowInvalid as error:
         raise InputError(f"sample: its files differ in columns or types: {error}") from error
     return Sample(whole.combine_chunks(), tuple(notes))

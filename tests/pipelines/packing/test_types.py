@@ -450,3 +450,28 @@ def test_dtypes_are_tried_in_turn(author_of: Write) -> None:
     )  # fmt: skip
     assert packaged.status == 0, packaged.error
     assert author_2.opened("second").card.inputs["kind"].dtype == "int64"
+
+
+def test_files_of_a_sample_may_differ_in_form_alone(author_of: Write) -> None:
+    author = author_of(SUM)
+    folder = author.folder / "samples"
+    folder.mkdir()
+    events = [[1.0, 2.0], [3.0, 4.0]]
+    pl.DataFrame({"id": [0, 1], "events": events}).write_parquet(folder / "a.parquet")
+    pd.DataFrame({"id": [2, 3], "events": events}).to_parquet(folder / "b.parquet")
+    fixed = pa.table({"id": [4, 5], "events": pa.array(events, pa.list_(pa.float64(), 2))})
+    pq.write_table(fixed, folder / "c.parquet")
+    fields = {
+        "network": f"{author.module.__name__}:Net",
+        "weights": author.save(author.module.Net()),
+        "sample": str(folder),
+        "key": "id",
+        "activation": "none",
+    }
+    packaged = author.package(**fields)
+    assert packaged.status == 0, packaged.error
+    assert score(author) == {key: [3.0, 7.0][key % 2] for key in range(6)}
+    pq.write_table(pa.table({"id": [6], "events": ["a"]}), folder / "d.parquet")
+    author.package(**fields, output="o").refused("differ in column 'events'", "string", status=3)
+    pq.write_table(pa.table({"id": [6]}), folder / "d.parquet")
+    author.package(**fields, output="o").refused("differ in column 'events'", status=3)
