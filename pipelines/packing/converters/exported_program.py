@@ -36,6 +36,8 @@ from pipelines.packing.graph_files import compute_graph
 _LOGGERS = ("torch.export", "torch.export.pt2_archive._package")
 # What torch says of a file that needs one, on a machine that has none.
 _GPU = re.compile("NVIDIA|CUDA|HIP|XPU")
+# What torch says of a class of outputs that nobody told it of, and the module that does.
+_UNKNOWN_CLASS = re.compile(r"Deserializing (transformers[\w.]*)\.\w+ in pytree is not registered")
 # Where a tensor goes among the constants that a program was exported with.
 _PLACE = object()
 _HOW_TO_FREE = (
@@ -74,6 +76,18 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
 
 
 def _load(path: Path, what: str) -> Any:
+    try:
+        return _read(path, what)
+    except ModelError as error:
+        unknown = _UNKNOWN_CLASS.search(str(error))
+        if unknown is None:
+            raise
+        # Its classes of outputs are known to torch once they are imported.
+        import_library(unknown[1], "transformers")
+    return _read(path, what)
+
+
+def _read(path: Path, what: str) -> Any:
     reason = _Reason()
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
