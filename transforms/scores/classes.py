@@ -1,13 +1,13 @@
 """Logits of one label a row -> `probability`, `class`, `label`, and those of all classes."""
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pyarrow as pa
 
 from model_zoo.activations import sigmoid, softmax
 from model_zoo.tensor_columns import to_column
-from transforms.scores.makers import Makers, find_best, list_best_makers, take_classes, to_labels
+from transforms.scores.makers import Best, Makers, find_best, list_best_makers, to_labels
 
 
 def list_sigmoid_makers(
@@ -27,10 +27,19 @@ def list_sigmoid_makers(
     probability = sigmoid(logits.reshape(len(logits)))
     is_second = probability >= threshold
     classes = is_second.astype(np.int32)
-    both = np.stack([1 - probability, probability], axis=1)
+
+    # Few ask for both classes, and of many rows they take time.
+    @cache
+    def find_both() -> np.ndarray:
+        return np.stack([1 - probability, probability], axis=1)
+
+    @cache
+    def find() -> Best:
+        return find_best(find_both(), top_k)
+
     return {
-        **list_best_makers(both, labels, top_k),
-        "probabilities": partial(to_column, both),
+        **list_best_makers(find, labels),
+        "probabilities": lambda: to_column(find_both()),
         "probability": partial(pa.array, probability),
         "class": partial(pa.array, classes),
         "label": partial(to_labels, classes, labels),
@@ -49,11 +58,11 @@ def list_softmax_makers(logits: np.ndarray, labels: tuple[str, ...], top_k: int)
         JobError: there are fewer classes than `top_k`.
     """
     probabilities = softmax(logits)
-    best = find_best(probabilities, top_k)[:, :1]
-    best_probability = take_classes(probabilities, best)[:, 0]
-    best_class = best[:, 0]
+    best = find_best(probabilities, top_k)
+    best_class = best.classes[:, 0]
+    best_probability = best.probabilities[:, 0]
     return {
-        **list_best_makers(probabilities, labels, top_k),
+        **list_best_makers(lambda: best, labels),
         "probability": partial(to_column, best_probability),
         "class": partial(pa.array, best_class),
         "label": partial(to_labels, best_class, labels),

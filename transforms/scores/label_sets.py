@@ -1,13 +1,13 @@
 """Logits of labels of which a row has any number -> `labels`, `classes`, `probabilities`."""
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pyarrow as pa
 
 from model_zoo.activations import sigmoid
 from model_zoo.tensor_columns import to_column
-from transforms.scores.makers import Makers, list_best_makers, to_labels, to_lists
+from transforms.scores.makers import Best, Makers, find_best, list_best_makers, to_labels, to_lists
 
 
 def list_label_set_makers(
@@ -30,8 +30,13 @@ def list_label_set_makers(
     counts = is_given.sum(axis=1)
     # Row by row, and in each in the order of the labels.
     given = np.nonzero(is_given)[1].astype(np.int32)
+
+    @cache
+    def find() -> Best:
+        return find_best(probabilities, top_k)
+
     return {
-        **list_best_makers(probabilities, labels, top_k),
+        **list_best_makers(find, labels),
         "probabilities": partial(to_column, probabilities),
         "classes": lambda: to_lists(pa.array(given), counts),
         "labels": lambda: to_lists(to_labels(given, labels), counts),

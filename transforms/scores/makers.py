@@ -1,7 +1,7 @@
 """What score columns of every kind are made with: columns by name that are made when they are asked for."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,13 @@ from model_zoo.tensor_columns import to_column
 
 # By name, what makes a column when it is asked for; a job wants few of those that there are.
 Makers: TypeAlias = dict[str, Callable[[], pa.Array]]
+
+
+class Best(NamedTuple):
+    """The most probable classes of each row, the best first: numbers int32 (rows, k), probabilities (rows, k)."""
+
+    classes: np.ndarray
+    probabilities: np.ndarray
 
 
 def to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
@@ -39,35 +46,22 @@ def to_lists(values: pa.Array, counts: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
-def list_best_makers(
-    probabilities: np.ndarray,
-    labels: tuple[str, ...],
-    top_k: int,
-) -> Makers:
+def list_best_makers(find: Callable[[], Best], labels: tuple[str, ...]) -> Makers:
     """Return `top_classes`, `top_labels` and `top_probabilities`, the best first.
 
     Args:
-        probabilities: (rows, classes).
+        find: gives the best classes, when one of the columns is asked for.
         labels: class names by class number, or none.
-        top_k: how many of the best classes.
     """
-    # Three columns of one order, which is found once, and only if one of them is wanted.
-    found: list[np.ndarray] = []
-
-    def find() -> np.ndarray:
-        if not found:
-            found.append(find_best(probabilities, top_k))
-        return found[0]
-
     return {
-        "top_classes": lambda: to_column(find()),
-        "top_labels": lambda: _to_label_lists(find(), labels),
-        "top_probabilities": lambda: to_column(take_classes(probabilities, find())),
+        "top_classes": lambda: to_column(find().classes),
+        "top_labels": lambda: _to_label_lists(find().classes, labels),
+        "top_probabilities": lambda: to_column(find().probabilities),
     }
 
 
-def find_best(probabilities: np.ndarray, top_k: int) -> np.ndarray:
-    """Return the numbers of the most probable classes, int32 (rows, top_k), the best first.
+def find_best(probabilities: np.ndarray, top_k: int) -> Best:
+    """Return the most probable classes of each row.
 
     Args:
         probabilities: (rows, classes).
@@ -81,13 +75,8 @@ def find_best(probabilities: np.ndarray, top_k: int) -> np.ndarray:
         raise JobError(f"postprocess.top_k is {top_k}, but the model has {classes} classes")
     # Stable, so that of equally probable classes the first one comes first, on every machine.
     order = np.argsort(-probabilities, axis=1, kind="stable")
-    return order[:, :top_k].astype(np.int32)
-
-
-def take_classes(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return the probabilities (rows, k) of some classes (rows, k) of each row."""
-    taken: np.ndarray = np.take_along_axis(probabilities, classes, axis=1)
-    return taken
+    best = order[:, :top_k].astype(np.int32)
+    return Best(best, np.take_along_axis(probabilities, best, axis=1))
 
 
 def _to_label_lists(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:

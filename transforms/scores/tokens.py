@@ -10,6 +10,7 @@ and left out; what is padding is written nowhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -72,13 +73,11 @@ def list_token_makers(logits: np.ndarray, labels: tuple[str, ...], places: Place
         labels: class names by class number, or none.
         places: of the tokens.
     """
-    found: list[_Tokens] = []
 
+    # Both columns are made of the same tokens.
+    @cache
     def find() -> _Tokens:
-        # Both columns are made of the same tokens, which are found once.
-        if not found:
-            found.append(_find_tokens(logits, labels, places))
-        return found[0]
+        return _find_tokens(logits, labels, places)
 
     return {
         "tokens": lambda: find().to_column(),
