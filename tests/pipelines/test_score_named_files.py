@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from model_zoo.steps.load_file import LoadFile
 from pipelines import score
 from pipelines.cli.command_line import run_program
 from tests.support.jobs import Outcome, run_job, write_job
@@ -169,3 +170,15 @@ def test_a_file_that_has_the_column_already_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     write_paths(tmp_path / "shards/a.parquet", ["a.png"], photo=pa.array([b"x"]))
     run_job(write_named_job(tmp_path)).refused("has a column 'photo' already")
+
+
+def test_no_package_says_which_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("secret")
+    step = LoadFile(step="load_file", column="photo", root=f"{tmp_path}/etc", into="secret")
+    package = make_picture_package(tmp_path / "model", more=(step,))
+    job = write_job(tmp_path, package)
+    write_paths(tmp_path / "shards/a.parquet", ["passwd"], photo=pa.array([make_png(1)]))
+    run_job(job).refused(
+        "its steps read files ('photo' -> 'secret'), and no package may say which", status=2
+    )

@@ -14,6 +14,7 @@ import torch
 from model_zoo.architectures.builders import build
 from model_zoo.package.package import SMOKE, write_package
 from model_zoo.steps.image import Image, decode_images
+from model_zoo.steps.table import AnyStep
 from tests.support.builders import parquet
 
 SIDE = 8
@@ -42,8 +43,8 @@ def find_scores(pngs: list[bytes]) -> np.ndarray:
     return logits.softmax(dim=1).max(dim=1).values.numpy()
 
 
-def make_picture_package(url: Path, column: str = "photo") -> Path:
-    """Write a package whose one column holds encoded pictures."""
+def make_picture_package(url: Path, column: str = "photo", more: tuple[AnyStep, ...] = ()) -> Path:
+    """Write a package whose one column holds encoded pictures; `more` are steps before its own."""
     network = make_network()
     step = _STEP.model_copy(update={"column": column})
     photos = pa.array([make_png(seed) for seed in range(4)])
@@ -70,7 +71,7 @@ def make_picture_package(url: Path, column: str = "photo") -> Path:
         "weights.safetensors": save(network.state_dict()),
         SMOKE: parquet(pa.table(smoke)),
     }
-    write_package(str(url), card, (step,), contents)
+    write_package(str(url), card, (*more, step), contents)
     return url
 
 
