@@ -28,6 +28,7 @@ _VERSION = re.compile(r"\?versionId=|#\d+$")
 # What is not a letter of a name in the address of a web server, and in chains of fsspec.
 _OF_ADDRESSES = frozenset("%?#")
 _SHOWN_CHARACTERS = 300
+_SIGNATURE = re.compile(r"\?.*=.*")
 # Folders whose places are kept, so that files side by side are not looked for from the root on.
 _MOST_FOLDERS = 1_000
 # What a disk says of a file itself. All else may pass (a mount that is gone), and what passes must
@@ -102,6 +103,8 @@ class FileRoot:
             raise RowError("the path holds a control character")
         above = self.url.rstrip("/") + "/"
         name = text.removeprefix(above)
+        if name.startswith("data:"):
+            raise RowError("the path is the content itself (data:)")
         if "://" in name or "::" in name:
             raise RowError("the path names another place than the root")
         if name.startswith("/"):
@@ -176,7 +179,7 @@ class FileRoot:
         Raises:
             InputError: it is not the file that failed, but its disk or store.
         """
-        shown = name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}..."
+        shown = _show(name)
         if isinstance(error, RowError):
             return f"{shown}: {error}"
         if self._is_of_the_file(error):
@@ -274,6 +277,15 @@ class FileRoot:
             f"{self.url}/{file.name}: changed after the run was planned; "
             "start the run again to score the new content"
         )
+
+
+def _show(name: str) -> str:
+    """Return a name as a message may hold it: not too long, and without what signs an address."""
+    unsigned = _SIGNATURE.sub("?***", name)
+    if len(unsigned) > _SHOWN_CHARACTERS:
+        unsigned = f"{unsigned[:_SHOWN_CHARACTERS]}..."
+    # Nobody would see the spaces.
+    return unsigned if unsigned == unsigned.strip() else repr(unsigned)
 
 
 def _read_at_most(opened: Any, size_bytes: int) -> bytes:

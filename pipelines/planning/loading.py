@@ -171,14 +171,16 @@ def _list_named(
 
 def _read_paths(
     unit: WorkUnit, format: Format, column: str
-) -> Iterator[tuple[np.ndarray, list[str | None]]]:
+) -> Iterator[tuple[np.ndarray, list[bytes | None]]]:
     """Yield the numbers of a unit's rows, and their paths: of the table, this column alone."""
     schema = pa.schema([(column, pa.string())])
     for batch in read_unit(unit, schema, format, LISTED_ROWS, RowRecord()):
-        yield batch.row_numbers, batch.rows.column(0).to_pylist()
+        # As bytes: a text of a file need not be valid UTF-8.
+        paths = batch.rows.column(0).cast(pa.binary())
+        yield batch.row_numbers, paths.to_pylist()
 
 
-def _look_at_all(root: FileRoot, paths: Sequence[str | None]) -> list[Listed]:
+def _look_at_all(root: FileRoot, paths: Sequence[bytes | None]) -> list[Listed]:
     # Rows may name one file many times.
     different = list(dict.fromkeys(paths))
     if root.is_local:
@@ -190,11 +192,13 @@ def _look_at_all(root: FileRoot, paths: Sequence[str | None]) -> list[Listed]:
     return [by_path[path] for path in paths]
 
 
-def _look_at(root: FileRoot, path: str | None) -> Listed:
+def _look_at(root: FileRoot, path: bytes | None) -> Listed:
     if path is None:
         return Listed(None)
     try:
-        name = root.find_name(path)
+        name = root.find_name(path.decode())
+    except UnicodeDecodeError:
+        return Listed(None, "the path is not UTF-8")
     except RowError as error:
         return Listed(None, str(error))
     try:

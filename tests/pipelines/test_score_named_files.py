@@ -78,6 +78,17 @@ def test_paths_may_be_texts_of_any_form(dtype: pa.DataType, tmp_path: Path) -> N
     assert outcome.scored()["path"].to_pylist() == list(pictures)
 
 
+def test_a_path_that_is_no_utf_8_costs_its_row(tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path / "photos", 1)
+    paths = pa.array([b"\xff.png", b"even/000.png"]).view(pa.string())
+    (tmp_path / "shards").mkdir()
+    pq.write_table(pa.table({"id": range(2), "path": paths}), tmp_path / "shards/a.parquet")
+    outcome = run_job(write_named_job(tmp_path))
+    assert outcome.status == 0, outcome.error
+    assert scores_by_id(outcome) == expected({1: pictures["even/000.png"]})
+    assert [row["message"] for row in outcome.rejected()] == ["'path': the path is not UTF-8"]
+
+
 def test_paths_that_are_no_texts_are_refused(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "shards").mkdir()

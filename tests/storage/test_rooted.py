@@ -24,6 +24,7 @@ OUTSIDE = {
     "s3://bucket/key": "another place",
     "https://host/x?sig=secret": "another place",
     "zip://a::b": "another place",
+    "data:image/png;base64,iVBORw0": "the content itself",
     "a::b": "another place",
     "a\0b": "control character",
     "a\nb": "control character",
@@ -174,10 +175,24 @@ def test_what_is_no_file_is_told_so_and_not_waited_for(root: FileRoot) -> None:
 
 
 def test_long_names_are_the_row_s_problem(root: FileRoot) -> None:
-    name = "x" * 300
+    name = "x" * 290
     with pytest.raises(OSError, match="too long") as error:
         root.describe(name)
-    assert root.explain(error.value, name) == f"{name}: [Errno 36] File name too long"
+    assert root.explain(error.value, name).endswith("x: [Errno 36] File name too long")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a.png?X-Amz-Signature=secret", "a.png?***: gone"),
+        (" a.png", "' a.png': gone"),
+        ("x" * 400, f"{'x' * 300}...: gone"),
+    ],
+)
+def test_a_message_leads_to_the_file_and_holds_no_secret(
+    name: str, shown: str, root: FileRoot
+) -> None:
+    assert root.explain(RowError("gone"), name) == shown
 
 
 def test_an_outage_is_no_row_s_problem(root: FileRoot) -> None:

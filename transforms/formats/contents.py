@@ -144,10 +144,9 @@ def _read_one(root: FileRoot, load: Load, entry: Listed) -> _Read:
     if entry.file is None:
         return None
     if entry.file.bytes > load.max_bytes:
-        return RowError(
-            f"{load.column!r}: {entry.file.name}: has {entry.file.bytes:,} bytes, "
-            f"more than max_bytes {load.max_bytes:,}"
-        )
+        size = f"has {entry.file.bytes:,} bytes, more than max_bytes {load.max_bytes:,}"
+        reason = root.explain(RowError(size), entry.file.name)
+        return RowError(f"{load.column!r}: {reason}")
     try:
         return root.read(entry.file)
     except (OSError, RowError) as error:
