@@ -148,8 +148,8 @@ def _store(requests: Figures) -> Iterator[str]:
 _DESIGN = """\
 What the design does about it, and what it does not:
 
-- **Units, not shards, are the work.** A large shard is cut along its row groups into units of at most `sink.rows_per_file` rows, so
-  workers stay busy with few large shards. The cure for a million shards is fewer, larger ones: 1e12 rows in 100,000 shards with
+- **Units, not shards, are the work.** A large shard is cut into units of at most `sink.rows_per_file` rows, inside row groups too, and
+  few rows into some 64 of them, so workers stay busy with few shards. The cure for a million shards is fewer, larger ones: 1e12 rows in 100,000 shards with
   `sink.rows_per_file=10_000_000` are 100,000 units, and every figure above is a tenth. A unit never spans two shards: a million
   tiny shards are a million units and a million output files, and should be merged before they come here.
 - **The graph does not grow.** It holds the place of the plan, and never the plan: see the column above.

@@ -54,19 +54,23 @@ def list_data_pages(file: Any, chunk: pq.ColumnChunkMetaData) -> tuple[Page, ...
         chunk: the column, in one row group.
 
     Raises:
-        ArrowInvalid: a header cannot be read.
+        ArrowInvalid: a header cannot be read, or the pages hold more or fewer values than the footer
+            says.
     """
     pages = []
     rows = 0
     for offset, header in _walk(file, chunk):
-        of_data = header.get(_OF_DATA) if header[_TYPE] == _DATA else header.get(_OF_DATA_2)
         if header[_TYPE] not in (_DATA, _DATA_2):
             continue
-        values = None if of_data is None else of_data.get(_VALUES)
+        of_data = header.get(_OF_DATA if header[_TYPE] == _DATA else _OF_DATA_2)
+        values = of_data.get(_VALUES) if isinstance(of_data, dict) else None
         if not isinstance(values, int) or values < 0:
             raise _cannot_read(offset)
         pages.append(Page(rows, offset))
         rows += values
+    # Else each part of the column would be read, and be that of other rows.
+    if rows != chunk.num_values:
+        raise pa.ArrowInvalid(f"its pages hold {rows} values in place of {chunk.num_values}")
     return tuple(pages)
 
 

@@ -212,7 +212,7 @@ def test_progress_that_cannot_be_looked_at_is_said_once_and_stops_no_run(
     def fail(_: object) -> int:
         raise ValueError("no number")
 
-    monkeypatch.setattr("pipelines.scoring.progress.RowsDone.count", fail)
+    monkeypatch.setattr("pipelines.scoring.progress.RowsDone.count_finished", fail)
     assert run_program(score.main, ["--config", str(job), "--output", str(tmp_path / "s")]) == 0
     # The thread wrote to a copy of the file descriptor.
     out, err = capfd.readouterr()
