@@ -76,5 +76,5 @@ def test_pages_that_hold_other_rows_than_the_footer_says_are_refused(tmp_path: P
     # The second page's 100 values (zigzag: 200) become 99.
     start = content.index(b"\x15\xc8\x01", pages[1].offset)
     path.write_bytes(content[:start] + b"\x15\xc6\x01" + content[start + 3 :])
-    with pytest.raises(InputError, match="its pages hold .* values in place of"):
+    with pytest.raises(InputError, match=r"its pages hold .* values in place of"):
         read(part_of(path, 500, 100), table.schema)
