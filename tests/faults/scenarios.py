@@ -47,6 +47,7 @@ ELSEWHERE = {
     "model_zoo.engines.torch_private._remove_unpacked:shutil.rmtree": "model_zoo/engines/test_compiled.py::test_scores_are_those_of_the_network",
     "model_zoo.engines.compiled._compile:tempfile.mkstemp": "model_zoo/engines/test_compiled.py::test_scores_are_those_of_the_network",
     "model_zoo.engines.compiled._compile:.replace": "model_zoo/engines/test_compiled.py::test_scores_are_those_of_the_network",
+    "model_zoo.engines.compiled._compile:.write_text": "model_zoo/engines/test_machine_code.py::test_it_is_made_once_for_one_network_shape_and_identity",
     "model_zoo.engines.compiled._compile:.unlink": "model_zoo/engines/test_compiled.py::test_what_cannot_be_compiled_leaves_nothing",
     "model_zoo.package.cache._drop_oldest:.unlink": "model_zoo/package/test_cache.py::test_what_does_not_fit_goes",
 }
