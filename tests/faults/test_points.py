@@ -44,6 +44,8 @@ _FORGIVEN = (
     "pipelines.runners.beam_private._remove_own",
     "storage.lock.claim_if_free",
 )
+# A writer is told of what is wrong there, and a scorer, which leaves notes too, goes on.
+_NOTES = "transforms.output.progress_note.ProgressNote.add:"
 # Once the manifest stands, the launcher takes up what its worker could not end, so that it takes two failures to fail; and after these
 # steps it finds the name standing, and does not come by again: `make_current` syncs the folders in any case.
 _DONE_AGAIN = (
@@ -361,7 +363,7 @@ def may_end_well(fault: Fault) -> bool:
         return fault.chain.startswith(_NAMING) and fault.chain.endswith(
             (*_NAMED, *(_NAMED_AFTER if fault.after else ()))
         )
-    return fault.chain.startswith((*_FORGIVEN, *_DONE_AGAIN))
+    return fault.chain.startswith((*_FORGIVEN, *_DONE_AGAIN, _NOTES))
 
 
 def check_output(stage: Stage, output: Path) -> None:
