@@ -14,12 +14,14 @@ def find_difference(scored: np.ndarray, expected: np.ndarray) -> float:
     """
     ours = scored.astype(np.float64)
     theirs = expected.astype(np.float64)
-    finite = np.abs(theirs[np.isfinite(theirs)])
-    scale = max(1.0, float(finite.max(initial=0.0)))
-    # Both NaN, or both the same infinity, is no difference.
-    # NaN is not equal to itself.
+    finite = theirs[np.isfinite(theirs)]
+    # Numbers below 1 are compared as they are: next to 0, any difference is relatively large.
+    scale = np.abs(finite).max(initial=1.0)
+    # The same infinity is no difference, and neither are two NaN, which are not equal.
     both_missing = np.isnan(ours) & np.isnan(theirs)
     is_same = (ours == theirs) | both_missing
     with np.errstate(invalid="ignore"):
-        apart = np.where(is_same, 0.0, np.abs(ours - theirs))
-    return float(apart.max(initial=0.0)) / scale
+        distances = np.abs(ours - theirs)
+    distances[is_same] = 0.0
+    largest = distances.max(initial=0.0)
+    return float(largest / scale)

@@ -17,6 +17,9 @@ _PLACES = ("state_dict", "model_state_dict", "model_state", "model", "net", "net
 # that hold the network as `model` or `net`.
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 
+# Of a checkpoint, when it holds something else.
+_SHOWN_NAMES = 10
+
 
 class Weights(NamedTuple):
     """A state dict, and what was taken off to get it, in words."""
@@ -33,7 +36,8 @@ def read_weights(url: str) -> Weights:
     Raises:
         JobError: it is not there, or holds no state dict.
     """
-    content = files.read(files.to_absolute(url))
+    path = files.to_absolute(url)
+    content = files.read(path)
     if content is None:
         raise JobError(f"weights {url}: there is no such file")
     program = describe_program(content)
@@ -41,12 +45,12 @@ def read_weights(url: str) -> Weights:
         raise JobError(f"weights {url}: is no state dict, but {program}")
     try:
         if url.endswith(".safetensors"):
-            return Weights(read_state_dict(url, content), ())
+            state = read_state_dict(url, content)
+            return Weights(state, ())
         fields = read_tensors_within(url, content)
     except ValueError as error:
         raise JobError(f"weights {url}: {error}") from error
-    state, notes = _find_state(fields, url)
-    return Weights(state, notes)
+    return _find_state(fields, url)
 
 
 def load_weights(network: torch.nn.Module, weights: Weights) -> tuple[str, ...]:
@@ -77,18 +81,22 @@ def _find_state(fields: Mapping[str, Any], url: str) -> Weights:
     for place in _PLACES:
         inner = fields.get(place)
         if isinstance(inner, Mapping) and _is_state(inner):
-            return Weights(dict(inner), (f"took the state dict from {place!r} of the checkpoint",))
+            note = f"took the state dict from {place!r} of the checkpoint"
+            return Weights(dict(inner), (note,))
+    names = sorted(map(str, fields))
     raise JobError(
-        f"weights {url}: holds no state dict, but {sorted(map(str, fields))[:10]}; "
+        f"weights {url}: holds no state dict, but {names[:_SHOWN_NAMES]}; "
         "save model.state_dict() alone"
     )
 
 
 def _is_state(fields: Mapping[Any, Any]) -> bool:
-    # Empty for a network that has nothing to learn.
-    return all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in fields.items()
-    )
+    # Of a network that has nothing to learn there are no fields.
+    for name, value in fields.items():
+        is_tensor = isinstance(value, torch.Tensor)
+        if not is_tensor or not isinstance(name, str):
+            return False
+    return True
 
 
 def _take_prefixes_off(
@@ -98,15 +106,26 @@ def _take_prefixes_off(
     taken: list[str] = []
     while state.keys() != wanted.keys():
         prefix = _find_prefix(state)
-        # A network that has the prefix itself is none that was wrapped.
-        if prefix is None or any(name.startswith(prefix) for name in wanted):
+        if prefix is None:
             break
-        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+        # A network that has the prefix itself is none that was wrapped.
+        if any(name.startswith(prefix) for name in wanted):
+            break
+        state = _rename(state, prefix)
         taken.append(prefix)
     return state, taken
 
 
+def _rename(state: StateDict, prefix: str) -> StateDict:
+    renamed = {}
+    for name, tensor in state.items():
+        short = name.removeprefix(prefix)
+        renamed[short] = tensor
+    return renamed
+
+
 def _find_prefix(state: StateDict) -> str | None:
+    """Return the prefix that all names have; None where they have none of those that are known."""
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in state):
             return prefix

@@ -35,8 +35,11 @@ def make_histogram_graph(estimator: Any, output: str, what: str) -> Any:
                     f"{what}: its trees split on categories (categorical_features), which are "
                     "not taken; encode them, with OrdinalEncoder for example"
                 )
-            trees.append((target, _read_tree(nodes)))
-    base = np.asarray(estimator._baseline_prediction, np.float64).reshape(-1)
+            tree = _read_tree(nodes)
+            trees.append((target, tree))
+    baseline = np.asarray(estimator._baseline_prediction, np.float64)
+    # Of one class it is a number, of several a row.
+    base = baseline.reshape(-1)
     is_log = getattr(estimator, "loss", "") in _LOGARITHMS
     forest = Forest("float64", trees, len(base))
     return forest.make_graph(estimator.n_features_in_, base.tolist(), output, is_log)
@@ -45,17 +48,18 @@ def make_histogram_graph(estimator: Any, output: str, what: str) -> Any:
 def _read_tree(nodes: np.ndarray) -> Node | float:
     parts: dict[int, Node | float] = {}
     # Children come behind their parents.
-    for number in range(len(nodes) - 1, -1, -1):
+    for number in reversed(range(len(nodes))):
         node = nodes[number]
         if node["is_leaf"]:
             parts[number] = float(node["value"])
             continue
+        left, right = int(node["left"]), int(node["right"])
         parts[number] = Node(
             column=int(node["feature_idx"]),
             mode="<=",
             threshold=float(node["num_threshold"]),
             missing_left=bool(node["missing_go_to_left"]),
-            left=parts[int(node["left"])],
-            right=parts[int(node["right"])],
+            left=parts[left],
+            right=parts[right],
         )
     return parts[0]
