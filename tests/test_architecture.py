@@ -92,23 +92,11 @@ SIBLINGS = {
     },
     "transforms.formats.parquet": {
         "transforms.formats.parquet_casts",
-        "transforms.formats.parquet_entry",
         "transforms.formats.parquet_footer",
         "transforms.formats.parquet_int96",
-        "transforms.formats.parquet_shift",
         "transforms.formats.parquet_sizes",
         "transforms.formats.parquet_split",
         "transforms.formats.parquet_statistics",
-        "transforms.formats.parquet_ways",
-    },
-    "transforms.formats.parquet_entry": {
-        "transforms.formats.parquet_footer",
-        "transforms.formats.parquet_pages",
-    },
-    "transforms.formats.parquet_pages": {"transforms.formats.parquet_thrift"},
-    "transforms.formats.parquet_shift": {
-        "transforms.formats.parquet_entry",
-        "transforms.formats.parquet_thrift",
         "transforms.formats.parquet_ways",
     },
     "transforms.formats.parquet_casts": {"transforms.formats.parquet_ways"},

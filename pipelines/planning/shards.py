@@ -30,13 +30,13 @@ _THREADS = 8
 _SHOWN_NAMES = 5
 # What keeps a machine of many cores busy to the end. Not as many as this machine has: the same work is the
 # same units everywhere, or it could not be resumed elsewhere, and the files would differ.
-_WANTED_UNITS = 64
+_WANTED_UNITS = 16
 # A unit costs some 20 milliseconds, which at least so much work must be worth: bytes of the input, and bytes
 # of the model times rows, since a row meets each number of a model about once. And the last mini-batch of a
 # unit has places that no row fills.
 _LEAST_UNIT_BYTES = 1 << 20
 _LEAST_WORK = 1 << 32
-_FEWEST_MINI_BATCHES, _ENOUGH_MINI_BATCHES = 4, 32
+_FEWEST_MINI_BATCHES, _ENOUGH_MINI_BATCHES = 4, 64
 # Of the wanted columns, in their order.
 _Types: TypeAlias = tuple[pa.DataType, ...]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,23 +26,14 @@ from transforms.formats.format import (
     number_rows,
 )
 from transforms.formats.parquet_casts import cast_column
-from transforms.formats.parquet_entry import (
-    RowsOfGroup,
-    find_entries,
-    iterate_from,
-    join_entries,
-    take_rows_from,
-)
 from transforms.formats.parquet_footer import (
     holds_more_than,
     is_encryption,
     list_groups,
     read_footer,
     refuse_intervals,
-    repeats_no_value,
 )
 from transforms.formats.parquet_int96 import list_int96_units
-from transforms.formats.parquet_shift import FileWithMoves, shift_footer
 from transforms.formats.parquet_sizes import find_rows_at_once, gather_batches
 from transforms.formats.parquet_split import RowGroup, is_part_of_group, split_groups
 from transforms.formats.parquet_statistics import count_nulls
@@ -64,7 +55,6 @@ BOMB_BYTES = 1 << 30
 MAX_EXPANSION = 1_000
 # What is read of a local column at a time: pages, and not the whole of a row group.
 _READ_BYTES = 1 << 20
-_LEAST_READ_BYTES = 1 << 16
 # What is fetched of a remote file at a time, and stays in memory until its last row was given.
 _FETCH_BYTES = 64 << 20
 # What travels together at most, in memory: of rows of less than 1 kB it is as many as the plan says.
@@ -98,10 +88,10 @@ class ParquetFormat:
         limit = max(BOMB_BYTES, self.max_expansion * file.bytes)
         if holds_more_than(limit, file.url, metadata, names):
             raise self._expands_too_much(file.url)
-        # In a store, pages are too far apart to be looked for.
-        can_be_entered = files.is_local(file.url) and repeats_no_value(metadata, names)
+        # Of a store every part would fetch all of the row group.
+        can_be_cut = files.is_local(file.url)
         row_groups = tuple(
-            RowGroup(group.num_rows, group.total_byte_size, can_be_entered)
+            RowGroup(group.num_rows, group.total_byte_size, can_be_cut)
             for group in list_groups(metadata)
         )
         shard = Shard(file, metadata.num_rows, row_groups)
@@ -231,40 +221,39 @@ def _iterate_reading(
         reading: the way.
         rows_at_once: rows of a batch, at most.
     """
-    if is_part_of_group(unit.span):
-        return _iterate_part(stack, file.metadata, unit, reading, rows_at_once)
     # The file that is open already, as a store answers slowly.
     if not reading.opens_as(USUAL):
         file = stack.enter_context(_open(unit.shard, reading))
-    return _iterate_batches(file, unit, reading.names, rows_at_once)
+    steps = _iterate_batches(file, unit, reading.names, rows_at_once)
+    if not is_part_of_group(unit.span):
+        return steps
+    *_, first_row = unit.span
+    return _cut_out(steps, first_row, unit.rows or 0)
 
 
-def _iterate_part(
-    stack: ExitStack,
-    metadata: pq.FileMetaData,
-    unit: WorkUnit,
-    reading: Reading,
-    rows_at_once: int,
+def _cut_out(
+    steps: Iterator[pa.RecordBatch], first_row: int, rows: int
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a part of a row group; see `_iterate_reading`."""
-    group, _, row = unit.span
-    wanted = RowsOfGroup(unit.shard, unit.version, group, row)
-    # No more than the part has of a column, as a rule: what is read beyond it is read in vain.
-    part_bytes = unit.bytes // len(reading.names)
-    buffer_size = min(_READ_BYTES, max(_LEAST_READ_BYTES, part_bytes))
-    streams = []
-    for entry in find_entries(wanted, metadata, reading.names):
-        file = _open(
-            unit.shard,
-            reading,
-            source=FileWithMoves(unit.shard, entry.skipped),
-            metadata=shift_footer(wanted, entry.skipped, reading.stored),
-            buffer_size=buffer_size,
-        )
-        stack.enter_context(file)
-        streams.append(iterate_from(file, entry, row, rows_at_once))
-    together = join_entries(align(streams), reading.names)
-    return take_rows_from(together, unit.rows or 0)
+    """Yield some rows of a row group.
+
+    Arrow decodes a column from its first page on, so what comes before is decoded and dropped.
+
+    Args:
+        steps: all of its rows.
+        first_row: the first one that is wanted, counted in the row group.
+        rows: how many.
+    """
+    ahead = first_row
+    left = rows
+    for step in steps:
+        dropped = min(ahead, step.num_rows)
+        ahead -= dropped
+        here = step.slice(dropped, left)
+        left -= here.num_rows
+        if here.num_rows:
+            yield here
+        if not left:
+            return
 
 
 def _iterate_batches(
@@ -310,7 +299,7 @@ def _find_failing_column(unit: WorkUnit, names: Sequence[str]) -> str:
     return ""
 
 
-def _open(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
+def _open(url: str, reading: Reading) -> pq.ParquetFile:
     """Open a file: a local one to be read in small pieces, a remote one in few requests.
 
     Not memory-mapped: a file that is cut short under a map ends the process with SIGBUS.
@@ -318,7 +307,6 @@ def _open(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
     Args:
         url: the file.
         reading: how it is read.
-        options: passed on.
     """
     if files.is_local(url):
         return open_for(
@@ -326,9 +314,9 @@ def _open(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
             reading,
             pre_buffer=False,
             page_checksum_verification=True,
-            **{"buffer_size": _READ_BYTES, **options},
+            buffer_size=_READ_BYTES,
         )
-    return open_for(url, reading, pre_buffer=True, page_checksum_verification=True, **options)
+    return open_for(url, reading, pre_buffer=True, page_checksum_verification=True)
 
 
 def _groups_read_together(

@@ -133,17 +133,6 @@ def list_columns_of_leaves(metadata: pq.FileMetaData, names: set[str]) -> dict[i
     return columns
 
 
-def repeats_no_value(metadata: pq.FileMetaData, names: set[str]) -> bool:
-    """Tell whether every row has one value in each leaf of some columns: there is no list in them.
-
-    Args:
-        metadata: a file's footer.
-        names: those of the columns.
-    """
-    leaves = _list_leaves(metadata, names)
-    return not any(leaf.max_repetition_level for leaf in leaves.values())
-
-
 def refuse_intervals(
     url: str,
     metadata: pq.FileMetaData,

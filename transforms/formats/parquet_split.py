@@ -6,8 +6,10 @@ import math
 
 from transforms.formats.format import Piece, Span
 
-# Of a part of a row group, before compression: it is entered at a page, and those have about 1 MiB.
+# Of a part of a row group, before compression: less is not worth a unit.
 _LEAST_PART_BYTES = 1 << 20
+# Each part decodes what stands before it in its row group, so many parts would decode it many times over.
+_MOST_PARTS = 8
 # A part has whole blocks of rows, and at least so many of them, so that parts are nearly equal.
 _BLOCKS = 16
 
@@ -17,18 +19,18 @@ class RowGroup:
     """Rows of one row group, and its bytes before they are compressed.
 
     Attributes:
-        can_be_entered: whether its wanted columns can be read from a row in the middle on.
+        can_be_cut: whether parts of it may be read.
     """
 
     rows: int
     bytes: int
-    can_be_entered: bool = False
+    can_be_cut: bool = False
 
 
 def split_groups(groups: Sequence[RowGroup], rows: int, file_bytes: int) -> list[Piece]:
     """Return the pieces of a file, in order, of up to `rows` rows each.
 
-    A row group that has more is cut, unless it cannot be entered, or is too small for that.
+    A row group that has more is cut, unless that may not be, or it is too small for that.
 
     Args:
         groups: those of the file.
@@ -76,10 +78,10 @@ def _cut(groups: Sequence[RowGroup], rows: int) -> Iterator[tuple[Span, int, int
 
 def _choose_part_rows(group: RowGroup, rows: int) -> int:
     """Return the rows of each part of a row group; all of them where it is not cut."""
-    if group.rows <= rows or not group.can_be_entered:
+    if group.rows <= rows or not group.can_be_cut:
         return group.rows
     by_rows = math.ceil(group.rows / rows)
-    parts = min(by_rows, group.bytes // _LEAST_PART_BYTES)
+    parts = min(by_rows, group.bytes // _LEAST_PART_BYTES, _MOST_PARTS)
     if parts <= 1:
         return group.rows
     even_rows = math.ceil(group.rows / parts)

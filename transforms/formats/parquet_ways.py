@@ -206,49 +206,21 @@ def holds_nested_dictionary(dtype: pa.DataType) -> bool:
     return holds(dtype, types.is_dictionary)
 
 
-def open_for(url: str, reading: Reading, source: Any = None, **options: Any) -> pq.ParquetFile:
+def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
     """Open a file to be read in one way.
 
     Args:
         url: the file.
         reading: the way; its columns do not matter here.
-        source: what to read in place of the file: the same, with parts left out.
         options: passed on to `pyarrow.parquet.ParquetFile`.
     """
-    if reading.stored and "metadata" not in options:
-        footer = read_footer_bytes(url)
-        options["metadata"] = make_metadata(hide_arrow_types(footer))
+    if reading.stored:
+        options["metadata"] = _read_stored_metadata(url)
     options["coerce_int96_timestamp_unit"] = reading.unit
-    if source is None:
-        source = url if files.is_local(url) else files.open_read(url)
+    source = url
+    if not files.is_local(url):
+        source = files.open_read(url)
     return pq.ParquetFile(source, **options)
-
-
-def read_footer_bytes(url: str) -> bytes:
-    """Return a file's footer as it is encoded."""
-    end_bytes = _LENGTH_BYTES + len(_MAGIC)
-    with files.open_read(url) as file:
-        file.seek(-end_bytes, os.SEEK_END)
-        footer_bytes = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-        file.seek(-end_bytes - footer_bytes, os.SEEK_END)
-        return bytes(file.read(footer_bytes))
-
-
-def hide_arrow_types(footer: bytes) -> bytes:
-    """Return a footer without the note in which Arrow says what types it had.
-
-    Without it a list of a fixed size is a list, which may be missing.
-    """
-    # Not longer and not shorter, so that everything else stays in its place.
-    return footer.replace(_ARROW_TYPES, _NO_TYPES)
-
-
-def make_metadata(footer: bytes) -> pq.FileMetaData:
-    """Return what an encoded footer says."""
-    # A file without rows: only its footer is read.
-    length = len(footer).to_bytes(_LENGTH_BYTES, "little")
-    without_rows = _MAGIC + footer + length + _MAGIC
-    return pq.read_metadata(pa.BufferReader(without_rows))
 
 
 def align(streams: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[list[pa.RecordBatch]]:
@@ -289,3 +261,23 @@ def _list_columns(
         for name, column in zip(reading.names, rows.columns, strict=True):
             columns[name, unit] = column
     return columns
+
+
+def _read_stored_metadata(url: str) -> pq.FileMetaData:
+    """Read a footer without the note in which Arrow says what types it had.
+
+    Without it a list of a fixed size is a list, which may be missing.
+    """
+    end_bytes = _LENGTH_BYTES + len(_MAGIC)
+    with files.open_read(url) as file:
+        file.seek(-end_bytes, os.SEEK_END)
+        end = file.read(end_bytes)
+        footer_length = end[:_LENGTH_BYTES]
+        footer_bytes = int.from_bytes(footer_length, "little")
+        file.seek(-end_bytes - footer_bytes, os.SEEK_END)
+        footer = file.read(footer_bytes)
+    # Not longer and not shorter, so that everything else stays in its place.
+    footer = footer.replace(_ARROW_TYPES, _NO_TYPES)
+    # A file without rows: only its footer is read.
+    without_rows = _MAGIC + footer + end
+    return pq.read_metadata(pa.BufferReader(without_rows))

@@ -64,12 +64,12 @@ def shards_of(*counts: int | None, mib: int = 1_000) -> list[Shard]:
 @pytest.mark.parametrize(
     ("shards", "model_bytes", "rows"),
     [
-        # 64 units, of whole mini-batches of 256 rows.
-        (shards_of(640_000), 1 << 30, 10_240),
-        (shards_of(320_000, 320_000), 1 << 30, 10_240),
-        # Of a large model 4 mini-batches are worth a unit, of a small one 32.
+        # 16 units, of whole mini-batches of 256 rows.
+        (shards_of(640_000), 1 << 30, 40_192),
+        (shards_of(320_000, 320_000), 1 << 30, 40_192),
+        # Of a large model 4 mini-batches are worth a unit, of a small one 64.
         (shards_of(2_000), 1 << 30, 1_024),
-        (shards_of(2_000), 1 << 10, 8_192),
+        (shards_of(2_000), 1 << 10, 16_384),
         (shards_of(2_000), 1 << 20, 4_096),
         # Many rows: as many as a file has.
         (shards_of(100_000_000), 1 << 30, 1_000_000),

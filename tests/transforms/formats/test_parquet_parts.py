@@ -12,10 +12,9 @@ import pytest
 from configs.errors import InputError
 from storage import input_listing
 from tests.transforms.formats.parts import ROWS, SMALL_PAGES, make_rows, part_of, read
-from transforms.formats import parquet
+from transforms.formats import parquet, parquet_split, parquet_ways
 from transforms.formats.format import Column
 from transforms.formats.parquet import ParquetFormat
-from transforms.formats.parquet_shift import FileWithMoves
 from transforms.rejected import RowRecord
 
 
@@ -74,7 +73,7 @@ def test_columns_that_are_wanted_come_in_their_order(tmp_path: Path) -> None:
     assert read(part_of(path, 1_500, 1_000), whole.schema).equals(whole.slice(1_500, 1_000))
 
 
-def test_files_of_duckdb_are_entered_too(tmp_path: Path) -> None:
+def test_files_of_duckdb_are_cut_too(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     duckdb.sql(
         f"COPY (SELECT i AS id, i % 100 AS few, 'text ' || (i % 1000) AS text, i / 7.0 AS x FROM range(200000) t(i)) "
@@ -87,8 +86,7 @@ def test_files_of_duckdb_are_entered_too(tmp_path: Path) -> None:
         assert actual.equals(whole.slice(row, rows))
 
 
-def test_lists_are_decoded_from_the_beginning(tmp_path: Path) -> None:
-    """No plan cuts them, but one that is stored may."""
+def test_lists_are_cut_between_rows(tmp_path: Path) -> None:
     lists = [[row, row + 1] if row % 5 else [] for row in range(ROWS)]
     fixed = pa.array([[row, row] for row in range(ROWS)], pa.list_(pa.int64(), 2))
     table = make_rows().append_column("lists", [lists]).append_column("fixed", fixed)
@@ -105,29 +103,6 @@ def test_int96_is_read_as_it_is_elsewhere(tmp_path: Path) -> None:
     schema = pa.schema([("id", pa.int64()), ("at", pa.timestamp("us"))])
     actual = read(part_of(path, 2_000, 700), schema)
     assert actual["at"].to_pylist() == table["at"].slice(2_000, 700).to_pylist()
-
-
-def test_only_the_pages_of_the_part_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = 400_000
-    path = tmp_path / "p.parquet"
-    numbers = np.random.default_rng(0).integers(0, 1 << 60, rows)
-    pq.write_table(pa.table({"x": numbers}), path, data_page_size=1 << 14, use_dictionary=False)
-    read_bytes = []
-
-    def count(self: FileWithMoves, size: int = -1) -> bytes:
-        content = original(self, size)
-        read_bytes.append(len(content))
-        return content
-
-    original = FileWithMoves.read
-    monkeypatch.setattr(FileWithMoves, "read", count)
-    schema = pa.schema([("x", pa.int64())])
-    unit = part_of(path, 300_000, 10_000)
-    assert read(unit, schema, 5_000)["x"].to_pylist() == numbers[300_000:310_000].tolist()
-    # Of 3.2 MB: 80 kB of values, in blocks of 1 MiB, as the unit says nothing of its size.
-    assert sum(read_bytes) < 1_500_000
 
 
 def test_a_broken_page_header_is_told_in_one_line(tmp_path: Path) -> None:
@@ -165,19 +140,26 @@ def test_large_rows_of_a_part_travel_in_small_batches(
     assert actual.equals(table.slice(1_000, 1_000))
 
 
-@pytest.mark.parametrize(("name", "is_cut"), [("x", True), ("pair", True), ("lists", False)])
-def test_a_row_group_is_cut_where_its_wanted_columns_can_be_entered(
-    tmp_path: Path, name: str, is_cut: bool
+def test_a_row_group_is_cut_but_for_one_in_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = 200_000
     path = tmp_path / "p.parquet"
     numbers = np.random.default_rng(0).integers(0, 1 << 60, rows)
-    pairs = pa.StructArray.from_arrays([pa.array(numbers)], ["a"])
-    lists = pa.ListArray.from_arrays(np.arange(rows + 1, dtype=np.int32), pa.array(numbers))
-    table = pa.table({"x": numbers, "pair": pairs, "lists": lists})
-    pq.write_table(table, path, row_group_size=rows)
+    pq.write_table(pa.table({"x": numbers}), path, row_group_size=rows)
     (file,), _ = input_listing.list_inputs(str(path), False, set())
-    shard, _ = ParquetFormat().inspect(file, [Column(name, None)])
-    pieces = ParquetFormat().split(shard, 50_000)
-    assert len(pieces) == (4 if is_cut else 1)
-    assert sum(piece.rows or 0 for piece in pieces) == rows
+    shard, _ = ParquetFormat().inspect(file, [Column("x", None)])
+    # 1.6 MB, of which a part has no less than 1 MiB.
+    (whole,) = ParquetFormat().split(shard, 50_000)
+    assert whole.rows == rows
+    monkeypatch.setattr(parquet_split, "_LEAST_PART_BYTES", 1 << 17)
+    parts = ParquetFormat().split(shard, 50_000)
+    assert [part.rows for part in parts] == [50_000] * 4
+    assert len(ParquetFormat().split(shard, 1_000)) == 8
+
+    # Of a store every part would fetch all of it.
+    monkeypatch.setattr(parquet.files, "is_local", lambda url: False)
+    monkeypatch.setattr(parquet_ways.files, "open_read", lambda url: pa.OSFile(url))
+    shard, _ = ParquetFormat().inspect(file, [Column("x", None)])
+    (whole,) = ParquetFormat().split(shard, 50_000)
+    assert whole.rows == rows
