@@ -70,7 +70,7 @@ def test_a_folder_of_pictures_is_scored_a_row_for_each(tmp_path: Path) -> None:
     assert outcome.manifest["ignored_counts"] == {"hidden": 1, "other suffix": 1}
     assert run_program(verify.main, [str(tmp_path / "scores"), "--inputs"]) == 0
     # As the last line of a run says.
-    read = duckdb.sql(f"SELECT path FROM read_parquet('{outcome.run}/*.parquet')").fetchall()
+    read = duckdb.sql(f"SELECT path FROM read_parquet('{outcome.run}/scored/*.parquet')").fetchall()
     assert [path for (path,) in read] == list(pictures)
 
 

@@ -38,7 +38,7 @@ def test_rows_are_told_while_a_batch_is_scored(
 
     batch = raw_batch({"id": list(range(6))}, first_row=504, unit=unit)
     features = FeatureBatch(batch, {"x": np.ones((6, 1), np.float32)})
-    handler = ScorerHandler(lambda: score, "reject", run)
+    handler = ScorerHandler(lambda: score, "reject", run=run)
     handler.run_inference(features, score)  # type: ignore[arg-type]
     assert seen == [6, 8, 10]
     # Whoever calls the model outside of a run tells nobody.
@@ -57,6 +57,6 @@ def test_a_note_that_cannot_be_left_stops_no_scoring(
         return Scored({"p": np.ones(1, np.float32)}, {}, "cpu", 0)
 
     features = FeatureBatch(raw_batch({"id": [1]}), {"x": np.ones((1, 1), np.float32)})
-    handler = ScorerHandler(lambda: score, "reject", run)
+    handler = ScorerHandler(lambda: score, "reject", run=run)
     assert len(handler.run_inference(features, score)) == 1  # type: ignore[arg-type]
     assert not Path(run.temporary).exists()
