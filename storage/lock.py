@@ -2,12 +2,12 @@
 
 A run's launcher holds one in the run's temporary folder, which tells that it still lives. Nobody
 can tell it of a store, and where workers outlive their launcher a free lock would prove nothing.
-Whoever moves CURRENT holds one beside it, for as long as it takes to look and to replace; who is
-stopped meanwhile loses it.
+Whoever moves CURRENT, or the name of a model's version, holds one beside it, for as long as it takes
+to look and to replace; who is stopped meanwhile loses it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 import fcntl
 import os
 from pathlib import Path
@@ -21,8 +21,7 @@ _MODE = 0o640
 # Longer than any job's name, which is what the file holds.
 _MOST_BYTES = 1 << 16
 _FOLDER_MODE = 0o750
-_SCRATCH = f".{CURRENT}."
-# CURRENT is moved in milliseconds; who takes longer may lose the lock, and begins again.
+# A name is moved in milliseconds; who takes longer may lose the lock, and begins again.
 _PATIENCE_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.01
 
@@ -80,17 +79,25 @@ def keep_free(run: RunFolder) -> Iterator[bool]:
         yield is_ours or not os.path.exists(run.lock)
 
 
+def hold_current(output: str) -> AbstractContextManager[str]:
+    """Let nobody else on this disk move CURRENT while the block runs; see `hold_name`."""
+    return hold_name(output, CURRENT)
+
+
 @contextmanager
-def hold_current(output: str) -> Iterator[str]:
-    """Let nobody else on this disk move CURRENT while the block runs.
+def hold_name(folder: str, name: str) -> Iterator[str]:
+    """Let nobody else on this disk move a name while the block runs.
 
     Gives a folder for what gets its name in the block. A holder that was stopped loses the lock
     after some seconds, and that folder with it: what it has prepared then is not found, so it
     cannot replace anything on the word of what it read before.
+
+    Args:
+        folder: where the name is.
+        name: that others may want to move.
     """
-    name = files.join(output, f".{CURRENT}.lock")
-    path = Path(name)
-    number, scratch = _claim_current(path)
+    path = Path(files.join(folder, f".{name}.lock"))
+    number, scratch = _claim_name(path, scratch=f".{name}.")
     try:
         yield str(scratch)
     finally:
@@ -103,23 +110,28 @@ def hold_current(output: str) -> Iterator[str]:
             os.close(number)
 
 
-def _claim_current(path: Path) -> tuple[int, Path]:
-    """Return the locked file, and the holder's folder."""
+def _claim_name(path: Path, scratch: str) -> tuple[int, Path]:
+    """Return the locked file, and the holder's folder.
+
+    Args:
+        path: the file to lock.
+        scratch: what the names of holders' folders begin with.
+    """
     while True:
         number = _open_locked(path, fcntl.LOCK_EX)
         inode = os.fstat(number).st_ino
-        scratch = path.with_name(f"{_SCRATCH}{inode}")
+        own = path.with_name(f"{scratch}{inode}")
         try:
             # Of holders that were killed, or have lost the lock.
             for name in files.list_names(str(path.parent)):
-                if name.startswith(_SCRATCH) and name != path.name:
+                if name.startswith(scratch) and name != path.name:
                     disk.remove(path.with_name(name))
-            os.mkdir(scratch, _FOLDER_MODE)
+            os.mkdir(own, _FOLDER_MODE)
             # Asked after the folder is there: who takes the lock from here on finds that, and
             # removes it.
             if _has_name(number, path):
-                return number, scratch
-            disk.remove(scratch)
+                return number, own
+            disk.remove(own)
         except BaseException:
             os.close(number)
             raise

@@ -11,6 +11,7 @@ from configs.load import Override, load, parse_set
 from pipelines.cli.command_line import TakesFlags
 from pipelines.cli.terminal import make_unicode
 from pipelines.planning.jobs import ScoringJob
+from pipelines.versions.names import split_name
 
 OLD_CERTIFICATE = "model.certificate is called model.tuning_report now; the old name still works"
 # What runs when nothing is said of a job; it is a file of the repository.
@@ -107,10 +108,12 @@ def _list_found(arguments: argparse.Namespace) -> list[Override]:
 def _name_job(model: str) -> str:
     """Return a job's name, from the folder of its package.
 
-    >>> _name_job("models/churn/1"), _name_job("s3://bucket/my model/"), _name_job("/")
-    ('churn', 'my-model', 'job')
+    >>> _name_job("models/churn/1"), _name_job("models/churn@champion"), _name_job("/")
+    ('churn', 'churn', 'job')
     """
-    parts = [part for part in model.split("/") if part]
+    # `models/churn@champion` is a version of `models/churn`.
+    folder, _ = split_name(model) or (model, "")
+    parts = [part for part in folder.split("/") if part]
     # The last folder is often the version.
     while len(parts) > 1 and parts[-1].isdigit():
         parts.pop()

@@ -33,6 +33,7 @@ from pipelines.planning.shards import (
     list_shards,
     read_shards,
 )
+from pipelines.versions.names import resolve
 from storage import files
 from storage.inputs import InputFile
 from storage.layout import RunFolder
@@ -144,8 +145,15 @@ def _refuse_overlap(job: ScoringJob, output_url: str) -> None:
 
 
 def _read_package(job: ScoringJob) -> Package:
-    url = _to_absolute(job.model.package, "model.package", ModelError)
+    # Once, at launch: workers get the folder and the digest that the name leads to now.
+    resolved = resolve(job.model.package)
+    url = _to_absolute(resolved.url, "model.package", ModelError)
     package = read_package(url, modules=job.model.modules)
+    if resolved.digest not in (None, package.digest):
+        raise ModelError(
+            f"model.package {job.model.package}: {url} is not the package any more that was "
+            "promoted; packages never change: pack it as another version, and promote that"
+        )
     # Before any of its steps runs.
     check_users_code(job, package)
     # Libraries in Rust write to stderr by themselves when they panic.

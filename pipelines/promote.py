@@ -1,0 +1,189 @@
+"""Give a name to a version of a model, take it back, and tell where names point.
+
+    python -m pipelines.promote models/churn/2 --as champion --why "better in May"
+    python -m pipelines.promote models/churn --as champion --roll_back
+    python -m pipelines.promote models/churn
+
+A job that says `--model models/churn@champion` finds at its launch what the name points to.
+"""
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+import getpass
+import posixpath
+
+from configs.errors import JobError, ModelError
+from model_zoo.package.package import Package, read_package
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
+from pipelines.cli.shutdown import end_process
+from pipelines.cli.terminal import make_harmless, write_result
+from pipelines.versions.names import (
+    Move,
+    Pointer,
+    is_name,
+    is_version,
+    list_names,
+    list_versions,
+    move,
+    read_pointer,
+    resolve,
+)
+from storage import files
+
+_NOBODY_STANDS = "no version"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Move a name as the command line says, or tell of all, and return the exit status."""
+    arguments = _parse(argv)
+    if arguments.name is None:
+        text = make_harmless(describe(files.to_absolute(arguments.model)))
+        write_result(text, "the versions")
+        return 0
+    decide = _go_back if arguments.roll_back else _promote
+    pointer, to = decide(arguments)
+    if to is None:
+        say(f"{arguments.name} points to {_describe_standing(pointer)} already: nothing to do")
+        return 0
+    move(pointer, to)
+    say(f"{pointer.name}: {_describe_standing(pointer)} -> {to.version}, in {pointer.url}")
+    return 0
+
+
+def describe(folder: str) -> str:
+    """Return the versions in a folder, and each name with its moves, the latest first.
+
+    Args:
+        folder: URL of the model's versions.
+
+    Raises:
+        ModelError: there are none.
+    """
+    versions = list_versions(folder)
+    names = list_names(folder)
+    if not versions and not names:
+        raise ModelError(
+            f"{folder}: holds no versions of a model; pack one with "
+            f"python -m pipelines.package ... --output {folder}/1"
+        )
+    listed = ", ".join(versions) or "none"
+    lines = [f"{folder}: versions {listed}"]
+    for name in names:
+        pointer = read_pointer(folder, name)
+        lines.append(f"{name}: {_describe_standing(pointer)}")
+        lines.extend(f"  {_describe_move(entry)}" for entry in reversed(pointer.moves))
+    return "\n".join(lines)
+
+
+def _describe_standing(pointer: Pointer) -> str:
+    standing = pointer.standing
+    return _NOBODY_STANDS if standing is None else standing.version
+
+
+def _describe_move(entry: Move) -> str:
+    verb = "promoted" if entry.kind == "promote" else "rolled back to"
+    why = f": {entry.why}" if entry.why else ""
+    return f"{entry.at}  {verb} {entry.version} by {entry.by}{why}"
+
+
+def _promote(arguments: argparse.Namespace) -> tuple[Pointer, Move | None]:
+    """Return the name, and what moves it to the version; None where it stands there."""
+    url = files.to_absolute(resolve(arguments.model).url)
+    folder, version = posixpath.split(url.rstrip("/"))
+    if not is_version(version):
+        raise JobError(
+            f"{arguments.model}: a folder called {version!r} cannot be a version; "
+            "letters, digits, '.', '_' and '-' are its name"
+        )
+    # Every file of it: whatever is promoted can be scored with tonight.
+    package = read_package(url)
+    pointer = read_pointer(folder, arguments.name)
+    standing = pointer.standing
+    if standing is not None and standing.version == version:
+        _refuse_changed(standing, package)
+        return pointer, None
+    return pointer, _make_move(arguments, "promote", version, package.digest)
+
+
+def _go_back(arguments: argparse.Namespace) -> tuple[Pointer, Move | None]:
+    """Return the name, and what moves it to the version before.
+
+    Raises:
+        ModelError: there is none, or it is not what it was.
+    """
+    folder = files.to_absolute(arguments.model)
+    pointer = read_pointer(folder, arguments.name)
+    before = pointer.find_before()
+    if before is None:
+        raise ModelError(
+            f"{pointer.url}: {arguments.name} points to {_describe_standing(pointer)}, and nothing "
+            f"was promoted before; promote a version with "
+            f"python -m pipelines.promote {arguments.model}/VERSION --as {arguments.name}"
+        )
+    package = read_package(files.join(folder, before.version))
+    _refuse_changed(before, package)
+    return pointer, _make_move(arguments, "roll_back", before.version, before.digest)
+
+
+def _make_move(arguments: argparse.Namespace, kind: str, version: str, digest: str) -> Move:
+    now = datetime.now(UTC)
+    return Move(
+        kind="promote" if kind == "promote" else "roll_back",
+        version=version,
+        digest=digest,
+        by=arguments.by or _find_user(),
+        at=now.isoformat(timespec="seconds"),
+        why=arguments.why,
+    )
+
+
+def _refuse_changed(promoted: Move, package: Package) -> None:
+    if promoted.digest != package.digest:
+        raise ModelError(
+            f"{package.url}: is not the package any more that was promoted on {promoted.at}; "
+            "packages never change: pack it as another version, and promote that"
+        )
+
+
+def _find_user() -> str:
+    # A container may run under a number that has no name.
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        "pipelines.promote",
+        "Point a name (champion, candidate) to a version of a model, or back to the one before; "
+        "without --as, tell the versions, the names, and who moved them when and why.",
+        EXIT_STATUSES,
+    )
+    model = "a version's folder, models/churn/2, or the one above it (to list, and to roll back)"
+    parser.add_argument("model", metavar="FOLDER", help=model)
+    name = "the name; jobs say models/churn@NAME"
+    parser.add_argument("--as", dest="name", type=_name, metavar="NAME", help=name)
+    back = "point the name to the version that was promoted before"
+    parser.add_argument("--roll_back", action="store_true", help=back)
+    why = "the reason, for the log"
+    parser.add_argument("--why", default="", metavar="TEXT", help=why)
+    by = "who, for the log; by default this account's name"
+    parser.add_argument("--by", default="", metavar="WHO", help=by)
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    arguments = parser.parse_whole(argv)
+    if arguments.roll_back and arguments.name is None:
+        parser.error("--roll_back needs --as NAME")
+    return arguments
+
+
+# Of this name, because argparse shows it: `invalid _name value: '../x'`.
+def _name(text: str) -> str:
+    if not is_name(text):
+        raise ValueError
+    return text
+
+
+if __name__ == "__main__":
+    end_process(run_program(main))
