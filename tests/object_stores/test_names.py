@@ -7,7 +7,7 @@ import pytest
 from configs.errors import PublishError
 from pipelines import promote
 from pipelines.cli.command_line import run_program
-from pipelines.versions.names import Move, list_names, move, read_pointer, resolve
+from pipelines.versions.names import Move, Pointer, list_names, move, read_pointer, resolve
 from tests.support.builders import tiny_package
 
 pytestmark = pytest.mark.usefixtures("machine")
@@ -19,17 +19,21 @@ def to(version: str) -> Move:
 
 def test_of_many_at_once_one_moves_it(bucket: str) -> None:
     folder = f"{bucket}/models/churn"
-    for seen in (read_pointer(folder, "champion"), None):
-        pointer = seen or read_pointer(folder, "champion")
+    # First there is none yet, then there is one.
+    for _ in range(2):
+        pointer = read_pointer(folder, "champion")
         refused: list[PublishError] = []
 
-        def try_it(version: str, pointer=pointer, refused=refused) -> None:  # type: ignore[no-untyped-def]
+        def try_it(version: str, seen: Pointer, refused: list[PublishError]) -> None:
             try:
-                move(pointer, to(version))
+                move(seen, to(version))
             except PublishError as error:
                 refused.append(error)
 
-        threads = [threading.Thread(target=try_it, args=(str(n),)) for n in range(1, 5)]
+        threads = [
+            threading.Thread(target=try_it, args=(str(number), pointer, refused))
+            for number in range(1, 5)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
