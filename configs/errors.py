@@ -72,6 +72,12 @@ class PublishError(Refusal):
     status = 5
 
 
+class GateError(Refusal):
+    """A model that is not as much better as its promotion was made to depend on."""
+
+    status = 6
+
+
 class OtherContentError(PublishError):
     """Scores that another launcher of the same run has published first, and differently."""
 
@@ -88,6 +94,7 @@ _ALL = (
     VerifyError,
     BudgetError,
     PublishError,
+    GateError,
     OtherContentError,
     SupersededError,
 )

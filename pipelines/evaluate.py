@@ -20,7 +20,7 @@ import json
 from pipelines.cli.command_line import Parser, run_program
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
-from pipelines.evaluating.compared import Question, read_compared
+from pipelines.evaluating.compared import Question, describe_evaluated, read_compared
 from pipelines.evaluating.tasks import TASKS
 
 _CLASSES = "labels by class number; of two, the second is the positive one (default: the model's)"
@@ -34,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
     text = make_harmless(found.render())
     if arguments.json:
         figures = found.as_dict()
+        figures["of"] = describe_evaluated(compared)
         text = json.dumps(figures, indent=1)
     write_result(text, "the metrics")
     return 0

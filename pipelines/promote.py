@@ -5,19 +5,23 @@
     python -m pipelines.promote models/churn
 
 A job that says `--model models/churn@champion` finds at its launch what the name points to.
+`--metric`, `--margin` and `--evaluation` make a promotion depend on figures.
 """
 
 import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
 import getpass
+import math
 import posixpath
+from typing import Any, Literal
 
 from configs.errors import JobError, ModelError
 from model_zoo.package.package import Package, read_package
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
+from pipelines.versions.gate import Gate, pass_gate
 from pipelines.versions.names import (
     Move,
     Pointer,
@@ -32,6 +36,7 @@ from pipelines.versions.names import (
 from storage import files
 
 _NOBODY_STANDS = "no version"
+_GATE_STATUS = "  6         held back: not as much better as was asked for\n"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -103,7 +108,9 @@ def _promote(arguments: argparse.Namespace) -> tuple[Pointer, Move | None]:
     if standing is not None and standing.version == version:
         _refuse_changed(standing, package)
         return pointer, None
-    return pointer, _make_move(arguments, "promote", version, package.digest)
+    gate = _read_gate(arguments)
+    figures = None if gate is None else pass_gate(gate, package.digest, standing)
+    return pointer, _make_move(arguments, "promote", version, package.digest, figures)
 
 
 def _go_back(arguments: argparse.Namespace) -> tuple[Pointer, Move | None]:
@@ -126,15 +133,33 @@ def _go_back(arguments: argparse.Namespace) -> tuple[Pointer, Move | None]:
     return pointer, _make_move(arguments, "roll_back", before.version, before.digest)
 
 
-def _make_move(arguments: argparse.Namespace, kind: str, version: str, digest: str) -> Move:
+def _read_gate(arguments: argparse.Namespace) -> Gate | None:
+    asked = (arguments.metric, arguments.evaluation)
+    if not any(asked):
+        return None
+    if not all(asked):
+        raise JobError("--metric and --evaluation: a promotion that depends on figures needs both")
+    return Gate(
+        arguments.metric, arguments.margin, arguments.evaluation, arguments.standing_evaluation
+    )
+
+
+def _make_move(
+    arguments: argparse.Namespace,
+    kind: Literal["promote", "roll_back"],
+    version: str,
+    digest: str,
+    gate: dict[str, Any] | None = None,
+) -> Move:
     now = datetime.now(UTC)
     return Move(
-        kind="promote" if kind == "promote" else "roll_back",
+        kind=kind,
         version=version,
         digest=digest,
         by=arguments.by or _find_user(),
         at=now.isoformat(timespec="seconds"),
         why=arguments.why,
+        gate=gate,
     )
 
 
@@ -159,7 +184,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "pipelines.promote",
         "Point a name (champion, candidate) to a version of a model, or back to the one before; "
         "without --as, tell the versions, the names, and who moved them when and why.",
-        EXIT_STATUSES,
+        EXIT_STATUSES + _GATE_STATUS,
     )
     model = "a version's folder, models/churn/2, or the one above it (to list, and to roll back)"
     parser.add_argument("model", metavar="FOLDER", help=model)
@@ -169,6 +194,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--roll_back", action="store_true", help=back)
     why = "the reason, for the log"
     parser.add_argument("--why", default="", metavar="TEXT", help=why)
+    metric = "promote only if this figure is better than the standing version's"
+    parser.add_argument("--metric", metavar="NAME", help=metric)
+    margin = "by how much; with 0 it may be equal"
+    parser.add_argument("--margin", type=_margin, default=0.0, metavar="NUMBER", help=margin)
+    evaluation = "what pipelines.evaluate --json printed of this version"
+    parser.add_argument("--evaluation", metavar="FILE", help=evaluation)
+    standing = "the same of the version that stands"
+    parser.add_argument("--standing_evaluation", metavar="FILE", help=standing)
     by = "who, for the log; by default this account's name"
     parser.add_argument("--by", default="", metavar="WHO", help=by)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -183,6 +216,14 @@ def _name(text: str) -> str:
     if not is_name(text):
         raise ValueError
     return text
+
+
+# Of this name, because argparse shows it: `invalid _margin value: 'nan'`.
+def _margin(text: str) -> float:
+    margin = float(text)
+    if not 0 <= margin < math.inf:
+        raise ValueError
+    return margin
 
 
 if __name__ == "__main__":

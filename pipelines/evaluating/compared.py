@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -10,6 +11,7 @@ from configs.job import Csv
 from configs.load import parse_fields, parse_set
 from pipelines.evaluating.joining import find_true_labels
 from pipelines.evaluating.tables import Manifest, list_types, read_scores, read_table
+from storage import files
 from storage.layout import read_manifest
 from transforms.formats.csv import parse_dialect
 from transforms.formats.csv_dialect import CsvDialect
@@ -127,6 +129,19 @@ def read_compared(question: Question) -> Compared:
         probability=scores.column(probability) if has_probability else None,
         group=group,
     )
+
+
+def describe_evaluated(compared: Compared) -> dict[str, Any]:
+    """Return of which model and which labels figures are, for whoever compares them with others."""
+    model = compared.manifest["model"]
+    question = compared.question
+    return {
+        "task": compared.task,
+        "model": f"{model.get('name')}, version {model.get('version')}",
+        "model_digest": model.get("digest"),
+        "labels": question.labels,
+        "labels_sha256": files.compute_sha256(files.to_absolute(question.labels)),
+    }
 
 
 def _find_told_task(question: Question, manifest: Manifest) -> str | None:

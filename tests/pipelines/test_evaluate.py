@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import gzip
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,9 @@ def test_predicted_numbers_are_compared_as_numbers(
     labels = truth(tmp_path / f"l.{labelled}", [4, 2, 1, 3], true[order].tolist())
     status, found = run(labels, "--prediction", "amount")
     assert status == 0
+    of = found.pop("of")
+    assert of["labels_sha256"] == hashlib.sha256(Path(labels).read_bytes()).hexdigest()
+    assert (of["task"], of["model_digest"]) == ("regression", None)
     difference = predicted - true
     assert found == pytest.approx(
         {

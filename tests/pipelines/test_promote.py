@@ -155,3 +155,30 @@ def test_a_run_follows_the_name_and_its_manifest_says_both(
     card.write_text(card.read_text().replace("name: tiny", "name: other"))
     refused = run_job(job, output=tmp_path / "other")
     refused.refused("is not the package any more that was promoted", "pack it as another version")
+
+
+def test_a_promotion_that_depends_on_figures(churn: Path, tmp_path: Path, said: Said) -> None:
+    def write(name: str, version: str, accuracy: float) -> str:
+        digest = read_package(str(churn / version)).digest
+        of = {"model": "tiny", "model_digest": digest, "labels_sha256": "a"}
+        (tmp_path / name).write_text(json.dumps({"accuracy": accuracy, "of": of}))
+        return str(tmp_path / name)
+
+    first = write("1.json", "1", 0.75)
+    second = write("2.json", "2", 0.875)
+    gate = ("--as", "champion", "--metric", "accuracy")
+    assert run(churn / "1", *gate) == 2
+    assert run(churn / "1", *gate, "--evaluation", first) == 0
+    figures = ("--evaluation", second, "--standing_evaluation", first)
+    said()
+    assert run(churn / "2", *gate, *figures, "--margin", "0.25") == 6
+    assert "accuracy is 0.875, and 0.75 of version 1, which stands: better by 0.125" in said()
+    assert standing(churn)["version"] == "1"
+    assert run(churn / "2", *gate, *figures, "--margin", "0.125") == 0
+    assert standing(churn)["gate"] == {
+        "metric": "accuracy",
+        "margin": 0.125,
+        "figure": 0.875,
+        "standing": 0.75,
+    }
+    assert run(churn / "2", *gate, *figures, "--margin", "nan") == 2

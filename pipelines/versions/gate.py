@@ -1,0 +1,124 @@
+"""What a promotion may be asked for: figures that are better than those of the version that stands.
+
+Figures are what `pipelines.evaluate --json` printed of either version. They say of which model they
+are, and of which labels, so that no figures of other rows or of another version decide.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+from typing import Any
+
+from configs.errors import GateError, InputError, JobError
+from configs.suggest import nearest
+from pipelines.versions.names import Move
+from storage import files
+
+# By their names in the JSON of pipelines.evaluate; the mean of several numbers is below `mean`.
+_HIGHER = frozenset({
+    "accuracy", "macro_f1", "micro_f1", "roc_auc", "average_precision", "exact_match",
+    "mean_average_precision", "r2", "ndcg", "mean_reciprocal_rank",
+})  # fmt: skip
+_LOWER = frozenset({
+    "log_loss", "brier", "hamming_loss", "mean_absolute_error", "root_mean_squared_error",
+})  # fmt: skip
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a promotion is asked for.
+
+    Attributes:
+        metric: name of the figure that decides.
+        margin: by how much it must be better than the standing version's; with 0 it may be equal.
+        evaluation, standing: files with the figures of the version, and of the one that stands.
+    """
+
+    metric: str
+    margin: float
+    evaluation: str
+    standing: str | None
+
+
+def pass_gate(gate: Gate, digest: str, stands: Move | None) -> dict[str, Any]:
+    """Return the figures that a promotion is made on.
+
+    Args:
+        gate: what is asked.
+        digest: of the package that is to be promoted.
+        stands: the move that made the name point to what it points to; None where it does not yet.
+
+    Raises:
+        GateError: the version is not better by the margin.
+        InputError: figures that are not of these versions, or not of the same labels.
+        JobError: a metric that nobody can tell better from worse, or no figures to compare with.
+    """
+    lower_is_better = _find_direction(gate.metric)
+    figures = _read_figures(gate.evaluation, digest)
+    new = _find_figure(figures, gate.metric, gate.evaluation)
+    passed: dict[str, Any] = {"metric": gate.metric, "margin": gate.margin, "figure": new}
+    if stands is None:
+        return passed
+    if gate.standing is None:
+        raise JobError(
+            f"--standing_evaluation: the name points to version {stands.version}; give its figures, "
+            "which pipelines.evaluate --json prints"
+        )
+    standing_figures = _read_figures(gate.standing, stands.digest)
+    if standing_figures["of"]["labels_sha256"] != figures["of"]["labels_sha256"]:
+        raise InputError(
+            f"{gate.standing}: is of other labels than {gate.evaluation}; evaluate both versions on "
+            "the same file of labels"
+        )
+    old = _find_figure(standing_figures, gate.metric, gate.standing)
+    gain = old - new if lower_is_better else new - old
+    # Not a number compares with nothing, and is no gain.
+    if not gain >= gate.margin:
+        raise GateError(
+            f"{gate.metric} is {new:.6g}, and {old:.6g} of version {stands.version}, which stands: "
+            f"better by {gain:.3g}, where {gate.margin:.3g} is asked for; nothing was moved"
+        )
+    return {**passed, "standing": old}
+
+
+def _find_direction(metric: str) -> bool:
+    name = metric.rpartition(".")[2]
+    if name not in _HIGHER | _LOWER:
+        known = sorted(_HIGHER | _LOWER)
+        raise JobError(
+            f"--metric {metric}: nothing tells whether more of it is better{nearest(name, known)}; "
+            f"there are {', '.join(known)}"
+        )
+    return name in _LOWER
+
+
+def _read_figures(url: str, digest: str) -> Figures:
+    content = files.read(files.to_absolute(url))
+    if content is None:
+        raise InputError(f"{url}: is not there; pipelines.evaluate --json prints such a file")
+    try:
+        figures = json.loads(content)
+        of = figures["of"]
+        told, _ = of["model_digest"], of["labels_sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{url}: is not what pipelines.evaluate --json prints; evaluate the version again"
+        ) from error
+    if told != digest:
+        raise InputError(
+            f"{url}: has the figures of {of.get('model')}, which is another package than the one "
+            "that they are asked of; evaluate scores of this very version"
+        )
+    found: Figures = figures
+    return found
+
+
+def _find_figure(figures: Figures, metric: str, url: str) -> float:
+    value: Any = figures
+    for name in metric.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        numbers = [name for name, value in figures.items() if isinstance(value, float)]
+        raise InputError(f"{url}: has no figure {metric!r}; it has {', '.join(numbers)}")
+    return float(value)
