@@ -25,7 +25,8 @@ from storage.layout import (
     read_manifest,
 )
 from storage.output_names import SCORED, is_part
-from storage.rooted import FileRoot, RootedFile
+from storage.rooted import FileRoot
+from storage.rooted_file import RootedFile
 from transforms.batches import ROW_COUNTS
 from transforms.formats.file_list import FileList
 from transforms.formats.output import find_output_format

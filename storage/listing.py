@@ -24,11 +24,10 @@ from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
 from storage.listing_rules import find_rule, is_partition
-from storage.object_stores import is_object_store, locate
+from storage.object_stores import Info, is_object_store, locate
 from storage.output_names import is_scored_folder
 from storage.patterns import Pattern, Places, is_wild, split_pattern
 
-Info = dict[str, Any]
 # A store answers in tens of milliseconds.
 _THREADS = 8
 # The first two in fsspec's words.

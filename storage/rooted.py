@@ -10,7 +10,7 @@ import os
 from pathlib import PurePosixPath
 import re
 import stat
-from typing import Any, NamedTuple
+from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
@@ -19,6 +19,7 @@ from storage.client_errors import plain_errors
 from storage.inputs import describe_file, describe_stat
 from storage.object_stores import is_object_store, locate
 from storage.retries import is_transient, retried
+from storage.rooted_file import RootedFile
 
 # The longest path that a disk takes; a key of a store is shorter.
 _MOST_CHARACTERS = 4_096
@@ -46,20 +47,6 @@ _OF_A_FILE = frozenset(
         errno.EIO,
     }
 )
-
-
-class RootedFile(NamedTuple):
-    """A file as it was when it was looked at.
-
-    Attributes:
-        name: below the root.
-        bytes: its size.
-        version: changes when the file does.
-    """
-
-    name: str
-    bytes: int
-    version: str
 
 
 class FileRoot:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -13,9 +13,11 @@ from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.folders import find_name
 from pipelines.planning.jobs import ScoringJob
+from pipelines.planning.listed_files import ListedFiles
 from storage import files
 from storage.inputs import InputFile
-from storage.rooted import FileRoot, RootedFile
+from storage.rooted import FileRoot
+from storage.rooted_file import RootedFile
 from transforms.batches import WorkUnit
 from transforms.formats.contents import Load
 from transforms.formats.file_list import LISTED_ROWS, FileList, FileListWriter, Listed
@@ -28,29 +30,6 @@ from transforms.rejected import RowRecord
 # A store answers in tens of milliseconds, and is asked for every file.
 _THREADS = 32
 Steps: TypeAlias = tuple[AnyStep, ...]
-
-
-@dataclass(frozen=True)
-class ListedFiles:
-    """The files that rows name.
-
-    Attributes:
-        format: the reader, with the list of them.
-        units: with a digest of their files each.
-        count, size_bytes: how many there are, and their size.
-    """
-
-    format: Format
-    units: tuple[WorkUnit, ...]
-    count: int = 0
-    size_bytes: int = 0
-
-    @property
-    def content(self) -> bytes:
-        """Return the list as it is stored; nothing where rows name no files."""
-        if isinstance(self.format, FilesFormat | LoadingFormat):
-            return self.format.listing.content
-        return b""
 
 
 def list_loads(job: ScoringJob) -> tuple[Load, ...]:
@@ -102,6 +81,7 @@ def list_files(format: Format, units: tuple[WorkUnit, ...], shards: Sequence[Sha
     return ListedFiles(
         format=replace(format, listing=listing),
         units=with_digests,
+        content=listing.content,
         count=writer.files,
         size_bytes=writer.size_bytes,
     )

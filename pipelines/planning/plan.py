@@ -13,7 +13,7 @@ from model_zoo.package.package import Package
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.loading import ListedFiles
+from pipelines.planning.listed_files import ListedFiles
 from pipelines.planning.output_plan import OutputPlan
 from storage import files
 from storage.layout import RunFolder

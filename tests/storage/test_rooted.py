@@ -12,7 +12,8 @@ import pytest
 
 from configs.errors import InputError, RowError
 from storage import retries
-from storage.rooted import FileRoot, RootedFile
+from storage.rooted import FileRoot
+from storage.rooted_file import RootedFile
 
 OUTSIDE = {
     "../secret": "holds ..",

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage import files
-from storage.rooted import RootedFile
+from storage.rooted_file import RootedFile
 
 # Of one row group, in memory at once.
 LISTED_ROWS = 1 << 16
