@@ -8,10 +8,9 @@ import pyarrow.parquet as pq
 
 from configs.errors import InputError
 from pipelines.packing.sample_csv import convert_sample, read_fields
+from pipelines.packing.sample_paths import list_sample_files
 from pipelines.packing.sample_schema import to_one_schema
-from pipelines.planning.shards import list_shards
 from storage import files
-from storage.inputs import InputFile
 from transforms.formats.csv_bytes import is_csv
 
 # Enough to see missing values and to compare scores; more only takes longer.
@@ -46,7 +45,7 @@ def read_sample(paths: Sequence[str]) -> Sample:
     fields: list[pa.Table] = []
     notes: list[str] = []
     rows = 0
-    for file in _list_files(paths):
+    for file in list_sample_files(paths):
         if rows >= MOST_ROWS:
             break
         left = MOST_ROWS - rows
@@ -75,21 +74,6 @@ def read_sample(paths: Sequence[str]) -> Sample:
     except pa.ArrowInvalid as error:
         raise InputError(f"sample: its files differ in columns or types: {error}") from error
     return Sample(whole.combine_chunks(), tuple(notes))
-
-
-def is_csv_sample(paths: Sequence[str]) -> bool:
-    """Tell whether the files of a sample, or of a folder, are CSV."""
-    return is_csv(_list_files(paths)[0].url)
-
-
-def _list_files(paths: Sequence[str]) -> Sequence[InputFile]:
-    absolute = [files.to_absolute(path) for path in paths]
-    try:
-        listed, _ = list_shards(absolute)
-    except InputError as error:
-        # The listing speaks of a job's field.
-        raise InputError(str(error).replace("source.paths", "sample", 1)) from error
-    return listed
 
 
 def _tell_broken(url: str, broken: Mapping[int, Exception]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from configs.errors import InputError
-from pipelines.packing.contract import to_logical_type
+from pipelines.packing.logical_types import to_logical_type
 from transforms.joined_types import join_types
 from transforms.logical_types import cast_column
 

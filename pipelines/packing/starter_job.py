@@ -19,7 +19,7 @@ from model_zoo.steps.function import Function
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.proof import Content
-from pipelines.packing.sample import is_csv_sample
+from pipelines.packing.sample_paths import is_csv_sample
 from pipelines.planning.token_text import find_token_text
 from storage import files
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError
-from pipelines.packing.sample import is_csv_sample, read_sample
+from pipelines.packing.sample import read_sample
+from pipelines.packing.sample_paths import is_csv_sample
 from tests.support.jobs import run_job
 from tests.support.packaging import ROWS, Author, numbers
 
