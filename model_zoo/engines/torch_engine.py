@@ -1,6 +1,6 @@
 """torch: float32 as it was trained, other dtypes and layouts, machine code, and 8-bit integers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -139,12 +139,12 @@ class TorchEngine:
         # The scales are those of the float32 network, whatever the layout.
         if settings.dtype == "int8":
             network = load_network(package).eval().float()
-            batches = sample(_CALIBRATION_ROWS)
+            batches = _cast_floats(sample(_CALIBRATION_ROWS))
             scales = measure_scales(network, batches)
             return replace(settings, scales=scales)
         if settings.dtype == "int8_linear":
             network = load_network(package).eval().float()
-            batches = sample(_LINEAR_CALIBRATION_ROWS)
+            batches = _cast_floats(sample(_LINEAR_CALIBRATION_ROWS))
             linear_scales = measure_linear_scales(network, batches)
             return replace(settings, linear_scales=linear_scales)
         return settings
@@ -160,6 +160,15 @@ def _compute_float32_in_full() -> None:
 
 def _input_dtype(settings: Settings) -> torch.dtype:
     return _FLOATING.get(settings.dtype, torch.float32)
+
+
+def _cast_floats(batches: Iterable[Inputs]) -> Iterator[Inputs]:
+    """Yield mini-batches as a network in float32 takes them: one of float64 has rows of float64."""
+    for inputs in batches:
+        yield {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in inputs.items()
+        }
 
 
 def _accelerate(

@@ -160,3 +160,28 @@ def test_what_a_dtype_needs_is_measured_on_a_sample_and_nothing_for_the_others(
     # A few rows of text have the largest features, so layers of Transformers see more.
     assert len(asked) == 2
     assert asked[0] < asked[1]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int8_linear"])
+def test_a_network_in_float64_is_calibrated_in_float32_with_rows_in_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: Any
+) -> None:
+    package = read_package(tiny_package(tmp_path / "model"))
+    rows = {
+        "x": torch.full((4, 3), 0.1, dtype=torch.float64),
+        "code": torch.zeros(4, dtype=torch.int64),
+    }
+    seen: list[torch.Tensor] = []
+
+    def measure(network: nn.Module, batches: Any) -> tuple[()]:
+        dtypes = {parameter.dtype for parameter in network.parameters()}
+        assert dtypes == {torch.float32}
+        for batch in batches:
+            seen.extend(batch.values())
+        return ()
+
+    # Not every processor measures these; how it does has tests of its own.
+    monkeypatch.setattr(torch_engine, "measure_scales", measure)
+    monkeypatch.setattr(torch_engine, "measure_linear_scales", measure)
+    TorchEngine().calibrate(package, Settings(4, dtype), lambda most: [rows])
+    assert [tensor.dtype for tensor in seen] == [torch.float32, torch.int64]
