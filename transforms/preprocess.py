@@ -17,6 +17,7 @@ from configs.errors import InputError, JobError, RejectedRows, RowError, WorkerE
 from model_zoo.package.card import InputColumn, Tensor
 from model_zoo.steps.arrays import cast_array, fill_missing, find_missing
 from model_zoo.steps.columns import Column
+from model_zoo.steps.decimals import to_nearest_doubles
 from model_zoo.steps.moments import TimeUnit, is_moment, to_number
 from model_zoo.steps.table import AnyStep, apply_steps
 from transforms.batch_function import BatchFunction
@@ -146,7 +147,7 @@ def to_plain_columns(
             if column.type != wanted:
                 plain[rule.name] = cast_exactly(column, wanted)
         elif pa.types.is_decimal(column.type):
-            plain[rule.name] = column.cast(pa.float64())
+            plain[rule.name] = to_nearest_doubles(column)
         elif pa.types.is_float16(column.type):
             plain[rule.name] = column.cast(pa.float32())
     return plain
