@@ -18,6 +18,9 @@ from transforms.logical_types import decoded_type
 _UNITS = ("s", "ms", "us", "ns")
 # The finest of which `time32` holds.
 _LAST_OF_TIME32 = "ms"
+# Of Arrow's widest decimal, and of its usual one.
+_MOST_DIGITS = 76
+_MOST_DIGITS_OF_128 = 38
 
 
 def has_forms(dtype: pa.DataType) -> bool:
@@ -68,6 +71,36 @@ def widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
         actual, wanted: as for `fits_exactly`.
     """
     return _widens_number(actual, wanted)
+
+
+def join_decimals(found: Sequence[pa.DataType]) -> pa.DataType | None:
+    """Return the decimal that has all digits of some decimals; None where no decimal has so many.
+
+    >>> join_decimals([pa.decimal128(4, 2), pa.decimal128(6, 1)])
+    Decimal128Type(decimal128(7, 2))
+    """
+    scale = max(dtype.scale for dtype in found)
+    whole_digits = max(dtype.precision - dtype.scale for dtype in found)
+    precision = whole_digits + scale
+    if precision > _MOST_DIGITS:
+        return None
+    if precision > _MOST_DIGITS_OF_128:
+        return pa.decimal256(precision, scale)
+    return pa.decimal128(precision, scale)
+
+
+def take_most_digits(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.DataType:
+    """Return the type in which decimals of some shards come out, so that none of their digits is cut.
+
+    Args:
+        wanted: the contract's type.
+        found: those of the shards, which it may be taken for.
+    """
+    decoded = [decoded_type(dtype) for dtype in found]
+    wider = [dtype for dtype in decoded if not fits_exactly(dtype, wanted)]
+    if not wider:
+        return wanted
+    return join_decimals([wanted, *wider]) or wanted
 
 
 def take_finest_unit(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.DataType:

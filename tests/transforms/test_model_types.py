@@ -39,8 +39,7 @@ REFUSED = [
     (pa.int64(), pa.timestamp("us")),
     (pa.timestamp("us"), pa.int64()),
     (pa.time32("s"), pa.duration("us")),
-    (pa.decimal128(12, 2), pa.decimal128(6, 2)),
-    (pa.decimal128(12, 3), pa.decimal128(12, 2)),
+    (pa.list_(pa.decimal128(12, 2)), pa.list_(pa.decimal128(6, 2))),
     (pa.float64(), pa.decimal128(12, 2)),
     (pa.int64(), pa.decimal128(38, 0)),
 ]
@@ -94,3 +93,30 @@ def test_moments_come_out_in_the_finest_unit_that_is_stored(
     wanted: pa.DataType, found: list[pa.DataType], expected: pa.DataType
 ) -> None:
     assert take_finest_unit(wanted, found) == expected
+
+
+@pytest.mark.parametrize(
+    ("actual", "wanted", "comes_out"),
+    [
+        (pa.decimal128(12, 2), pa.decimal128(6, 2), pa.decimal128(12, 2)),
+        (pa.decimal128(12, 3), pa.decimal128(12, 2), pa.decimal128(13, 3)),
+        (pa.decimal128(38, 2), pa.decimal128(6, 4), pa.decimal256(40, 4)),
+        (pa.decimal128(5, 1), pa.decimal128(6, 2), pa.decimal128(6, 2)),
+    ],
+    ids=str,
+)
+def test_decimals_of_other_digits_than_the_samples(
+    actual: pa.DataType, wanted: pa.DataType, comes_out: pa.DataType
+) -> None:
+    """pandas gives a column the digits of that night's largest value, Polars 38."""
+    column = Column("a", wanted, castable=True)
+    assert column.takes(actual)
+    assert column.choose_type([wanted, pa.null(), actual]) == comes_out
+    assert Column("a", wanted, castable=True, carried=True).takes(actual)
+    assert Column("a", wanted, castable=True, carried=True).choose_type([actual]) is None
+
+
+def test_decimals_of_more_digits_than_there_are_or_than_a_job_states() -> None:
+    wanted = pa.decimal128(6, 2)
+    assert not Column("a", wanted, castable=True).takes(pa.decimal256(76, 0))
+    assert not Column("a", wanted, castable=True, stated=True).takes(pa.decimal128(7, 2))

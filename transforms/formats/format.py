@@ -26,7 +26,9 @@ from transforms.model_types import (
     fits_exactly,
     fits_rounded,
     has_forms,
+    join_decimals,
     take_finest_unit,
+    take_most_digits,
     widens,
 )
 from transforms.rejected import BatchId, RowRecord
@@ -82,7 +84,20 @@ class Column:
         # Numbers are rounded for the model alone: what is copied to the output stays as it is.
         if self.carried and not has_forms(self.type):
             return False
-        return fits_exactly(actual, self.type) or fits_rounded(actual, self.type)
+        if fits_exactly(actual, self.type) or fits_rounded(actual, self.type):
+            return True
+        return self._takes_more_digits(actual)
+
+    def _takes_more_digits(self, actual: pa.DataType) -> bool:
+        """Tell whether a shard's decimals may have more digits: the model takes the nearest number.
+
+        pandas gives a column as many digits as its largest value has that night, and Polars 38.
+        """
+        if self.stated or self.type is None:
+            return False
+        if not pa.types.is_decimal(actual) or not pa.types.is_decimal(self.type):
+            return False
+        return join_decimals([self.type, actual]) is not None
 
     def keeps_form(self, types: Sequence[pa.DataType]) -> bool:
         """Tell whether the column comes out as the files have it, and not as its type is declared.
@@ -114,6 +129,9 @@ class Column:
         # In the contract's unit a shard's finer ones would be cut off.
         if is_moment(self.type) and not self.carried and not self.stated:
             return take_finest_unit(self.type, found)
+        # As many digits as the largest value of the sample had may be too few.
+        if pa.types.is_decimal(self.type) and not self.carried and not self.stated:
+            return take_most_digits(self.type, found)
         return self.type
 
 
