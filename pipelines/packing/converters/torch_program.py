@@ -9,6 +9,7 @@ with an axis of rows that is free, and written as a graph:
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 import logging
 import re
 from typing import Any, TypeAlias
@@ -265,7 +266,7 @@ def make_example(inputs: Arrays, unlike: int) -> Arrays:
         inputs: arrays (rows, ...) by name.
         unlike: a number of rows that these must not be.
     """
-    rows = next(count for count in _EXAMPLE_ROWS if count != unlike)
+    rows = next(rows for rows in _EXAMPLE_ROWS if rows != unlike)
     again = np.arange(rows) % len(next(iter(inputs.values())))
     return {name: array[again] for name, array in inputs.items()}
 
@@ -294,7 +295,29 @@ def make_graph(program: Program, module: nn.Module, example: Arrays, outputs: Se
             verbose=False,
         )
     assert written is not None  # noqa: S101 - it is None only for a graph in a file
+    _rename_namesakes(written.model.graph)
     return clean_graph(written.model_proto)
+
+
+def _rename_namesakes(graph: Any) -> None:
+    """Give other names to values inside a graph that are called as what it takes or gives.
+
+    The exporter names values after operators: of a program that takes `cat`, what `torch.cat` returns
+    would be a second `cat`.
+
+    Args:
+        graph: `onnx_ir.Graph`.
+    """
+    ends = {id(value) for value in (*graph.inputs, *graph.outputs)}
+    taken = {value.name for value in (*graph.inputs, *graph.outputs)}
+    inside = [value for node in graph.all_nodes() for value in node.outputs]
+    used = {value.name for value in inside} | taken
+    for value in inside:
+        if value.name not in taken or id(value) in ends:
+            continue
+        numbered = (f"{value.name}_inside_{number}" for number in count())
+        value.name = next(name for name in numbered if name not in used)
+        used.add(value.name)
 
 
 def clean_graph(model: Any) -> Any:

@@ -74,6 +74,32 @@ def test_arguments_and_a_dict_keep_their_names(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[name], tensor.detach().numpy(), atol=1e-5)
 
 
+class Namesakes(nn.Module):
+    """Its arguments and outputs are called like operators that it uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, cat: torch.Tensor, mul: torch.Tensor) -> dict[str, torch.Tensor]:
+        scores = self.layer(torch.cat([cat.float().unsqueeze(1), mul * 2], dim=1))
+        return {"linear": scores.relu(), "relu": scores.sum(dim=1)}
+
+
+def test_names_of_operators_are_names_of_arguments_and_outputs(tmp_path: Path) -> None:
+    frame, network = pairs(), made(Namesakes)
+    mul = frame[["age", "visits", "spent"]].to_numpy(np.float32)
+    cat = frame["product"].to_numpy()
+    example = [torch.tensor(cat[:4]), torch.tensor(mul[:4])]
+    file = exported(tmp_path / "net.pt2", network, example, ({0: ROWS}, {0: ROWS}))
+    inputs = {"inputs.cat": "product", "inputs.mul": "[age,visits,spent]"}
+    packed(tmp_path, file, frame, **inputs)
+    found = score(tmp_path, {"cat": cat, "mul": mul})
+    assert list(found) == ["linear", "relu"]
+    for name, tensor in network(torch.tensor(cat), torch.tensor(mul)).items():
+        np.testing.assert_allclose(found[name], tensor.detach().numpy(), rtol=1e-5, atol=1e-5)
+
+
 def test_of_several_outputs_the_wanted_ones_are_kept(tmp_path: Path) -> None:
     frame, network = numbers(), made(Recurrent)
     file = exported(tmp_path / "net.pt2", network, [first_rows(frame)], ({0: ROWS},))
