@@ -18,6 +18,7 @@ from transforms.formats.file_list import FileList, ListedRows
 from transforms.formats.format import (
     Column,
     InputOptions,
+    NullCounts,
     Piece,
     Shard,
     check_columns,
@@ -75,6 +76,10 @@ class FilesFormat:
             )
             pieces.append(piece)
         return pieces
+
+    def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
+        """Return that nothing is missing: each file has a path, a size and a content; see `CountsNulls`."""
+        return dict.fromkeys(names, 0)
 
     def read(
         self,

@@ -15,7 +15,15 @@ from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.contents import Load, add_contents
 from transforms.formats.file_list import FileList, ListedRows
-from transforms.formats.format import Column, Format, Piece, Shard, check_columns
+from transforms.formats.format import (
+    Column,
+    CountsNulls,
+    Format,
+    NullCounts,
+    Piece,
+    Shard,
+    check_columns,
+)
 from transforms.logical_types import nullable_type
 from transforms.rejected import RejectedBatch, RowRecord
 
@@ -56,6 +64,19 @@ class LoadingFormat:
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Cut a shard into pieces; see `Format.split`."""
         return self.inner.split(shard, rows)
+
+    def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
+        """Return how many values are missing, as the table's file tells; see `CountsNulls`.
+
+        A content is missing where its path is.
+        """
+        if not isinstance(self.inner, CountsNulls):
+            return dict.fromkeys(names)
+        paths = {load.into: load.column for load in self.loads}
+        in_table = {name: paths.get(name, name) for name in names}
+        different = list(dict.fromkeys(in_table.values()))
+        told = self.inner.count_nulls(url, different)
+        return {name: told[source] for name, source in in_table.items()}
 
     def read(
         self,

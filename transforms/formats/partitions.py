@@ -89,6 +89,15 @@ class PartitionedFormat:
                 rejected.append(complete)
             yield replace(batch, rows=rows, rejected=tuple(rejected), record=record)
 
+    def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
+        """Return how many values are missing, as the file tells; see `CountsNulls`."""
+        # What a folder's name says is nobody's statistics.
+        untold = dict.fromkeys(names)
+        if not isinstance(self.inner, CountsNulls):
+            return untold
+        in_file = [name for name in names if name not in self.columns]
+        return {**untold, **self.inner.count_nulls(url, in_file)}
+
 
 def count_nulls_of(format: Format, url: str, names: Sequence[str]) -> NullCounts | None:
     """Return how many rows of a file have no value in some columns; None where its format does not tell.
@@ -101,15 +110,9 @@ def count_nulls_of(format: Format, url: str, names: Sequence[str]) -> NullCounts
     Raises:
         InputError: the file cannot be read.
     """
-    inner = format
-    in_folders: tuple[str, ...] = ()
-    if isinstance(format, PartitionedFormat):
-        inner, in_folders = format.inner, format.columns
-    if not isinstance(inner, CountsNulls):
+    if not isinstance(format, CountsNulls):
         return None
-    in_file = [name for name in names if name not in in_folders]
-    # What a folder's name says is nobody's statistics.
-    return {**dict.fromkeys(names), **inner.count_nulls(url, in_file)}
+    return format.count_nulls(url, names)
 
 
 def find_partitions(url: str) -> dict[str, list[bytes]]:

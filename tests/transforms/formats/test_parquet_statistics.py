@@ -6,7 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from transforms.formats.contents import Load
+from transforms.formats.files import FilesFormat
 from transforms.formats.format import InputOptions, find_input_format
+from transforms.formats.loading import LoadingFormat
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.partitions import PartitionedFormat, count_nulls_of
 
@@ -63,3 +66,21 @@ def test_folders_and_csv_tell_nothing(tmp_path: Path) -> None:
     assert counts == {"day": None, "x": 2}
     csv = find_input_format("csv", InputOptions(CSV))
     assert count_nulls_of(csv, str(path), ["x"]) is None
+
+
+def test_contents_are_missing_where_paths_are(tmp_path: Path) -> None:
+    """A job that reads files is told of the table's statistics as any other."""
+    path = tmp_path / "p.parquet"
+    pq.write_table(TABLE, path)
+    load = Load("content", str(tmp_path), 1 << 20, column="text")
+    counts = count_nulls_of(
+        LoadingFormat(ParquetFormat(), (load,)), str(path), ["content", "whole"]
+    )
+    assert counts == {"content": 1, "whole": 0}
+    csv = find_input_format("csv", InputOptions(CSV))
+    untold = count_nulls_of(LoadingFormat(csv, (load,)), str(path), ["content", "whole"])
+    assert untold == {"content": None, "whole": None}
+    assert count_nulls_of(FilesFormat(), str(tmp_path), ["bytes", "path"]) == {
+        "bytes": 0,
+        "path": 0,
+    }
