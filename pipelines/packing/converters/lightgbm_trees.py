@@ -1,5 +1,6 @@
 """A Booster of LightGBM -> an ONNX graph: float64, `<=` goes left, missing values the way that was learned."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,8 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     # Column_0, Column_1, ... are names that LightGBM gives, and no table has.
     is_named = not all(name == f"Column_{number}" for number, name in enumerate(names))
     seen = choose_columns(job, sample)
-    columns = choose_features(names if is_named else None, seen, len(names))
+    named = _find_columns(names, seen) if is_named else None
+    columns = choose_features(named, seen, len(names))
     trees = make_graph(booster, "margin", f"lightgbm {url}")
     is_margin = trees.activation != "none"
 
@@ -73,6 +75,17 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
         activation=trees.activation,
         notes=(trees.note,),
     )
+
+
+def _find_columns(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Return the sample's names of a Booster's columns, whose blanks LightGBM writes as underscores."""
+    found = []
+    for name in names:
+        alike = [column for column in columns if column.replace(" ", "_") == name]
+        # Of several, the one that is called so, or none: nothing tells which was meant.
+        is_clear = name not in columns and len(alike) == 1
+        found.append(alike[0] if is_clear else name)
+    return found
 
 
 def make_graph(booster: Any, margin: str, what: str) -> TreeGraph:

@@ -252,7 +252,8 @@ def choose_features(
     missing = [name for name in wanted if name not in columns]
     if missing:
         raise JobError(
-            f"the model was trained on columns that the sample lacks: {', '.join(missing)}"
+            f"the model was trained on columns that the sample lacks: {', '.join(missing)}; call the "
+            f"sample's as the model does; there are {', '.join(columns)}"
         )
     if len(wanted) != count:
         raise JobError(

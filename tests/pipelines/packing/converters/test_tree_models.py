@@ -178,6 +178,27 @@ def test_a_tree_of_one_leaf_scores(tmp_path: Path) -> None:
         assert packed.difference < 1e-6
 
 
+def test_names_with_blanks_which_lightgbm_writes_with_underscores(tmp_path: Path) -> None:
+    x, target = training(200)
+    names = ["a b", "b  c", "c d", "c_e"]
+    rows = pd.DataFrame(x[:, :4], columns=names)
+    booster = lightgbm.train({"verbose": -1}, lightgbm.Dataset(rows, target), 5)
+    file = tmp_path / "m.txt"
+    booster.save_model(file)
+    # In another order, and beside columns of similar names.
+    sample = rows[["c_e", "c d", "b  c", "a b"]].assign(**{"c e": 0.0})
+    packed = pack_file(tmp_path, "lightgbm", file, sample)
+    assert packed.difference < 1e-6
+    assert [column.name for column in packed.card.columns] == names
+
+    # Two columns that LightGBM would write alike.
+    alike = rows.rename(columns={"b  c": "b c_", "c d": "b _c"}).assign(**{"b_ c": 0.0})
+    with pytest.raises(
+        JobError, match="that the sample lacks: b__c, c_d; call the sample's as the"
+    ):
+        pack_file(tmp_path, "lightgbm", file, alike, output=str(tmp_path / "other"))
+
+
 def test_what_cannot_be_packed_is_refused_in_a_line(tmp_path: Path) -> None:
     x, target = training(200)
     rows = pd.DataFrame(x, columns=NAMES)
