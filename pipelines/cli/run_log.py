@@ -120,9 +120,9 @@ class RunLog:
         self._tell_machines("planned", message, **info, **fields)
 
     def tell_resumed(self, rows: int) -> None:
-        """Say how many rows an earlier, interrupted run of the same work has done, if any."""
+        """Say how many rows were done before: interrupted, or in a run that is reused; if any."""
         if rows:
-            message = f"resumed: {rows:,} rows were scored by an earlier, interrupted run"
+            message = f"resumed: {rows:,} rows were scored by an earlier run"
             self._tell_machines("resumed", message, rows_scored=rows)
 
     def tell_progress(
@@ -157,7 +157,7 @@ class RunLog:
             run: the run.
             manifest: its manifest.
             seconds: how long it took.
-            resumed_rows: rows that an earlier, interrupted run had done.
+            resumed_rows: rows that an earlier run had done: this one, interrupted, or one that is reused.
         """
         # Of this launch alone: the others cost it no time.
         own_rows = manifest["rows"]["in"] - resumed_rows

@@ -47,7 +47,7 @@ def final_table(
         run: the published run.
         manifest: its manifest.
         seconds: how long this launch took.
-        resumed_rows: rows that an earlier, interrupted run had done.
+        resumed_rows: rows that an earlier run had done: this one, interrupted, or one that is reused.
     """
     rows = manifest["rows"]
     lines = {}
@@ -66,7 +66,7 @@ def final_table(
     lines["computed by"] = "; ".join(manifest["computed_by"])
     lines["output"] = shown_path(run.published)
     if resumed_rows:
-        lines["resumed"] = f"{resumed_rows:,} rows were scored by an earlier, interrupted run"
+        lines["resumed"] = f"{resumed_rows:,} rows were scored by an earlier run"
     return table(lines)
 
 

@@ -45,4 +45,7 @@ def test_it_is_said_how_many_units_are_reused(
     words = ["--config", str(job), "--reuse_from", "current"]
     assert run_program(score.main, words) == 0
     told = f"reused from run current: {reused} of 4 units, in which no row was rejected"
-    assert told in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert told in said
+    # Nobody interrupted that run.
+    assert "interrupted" not in said

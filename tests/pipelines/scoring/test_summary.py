@@ -97,7 +97,7 @@ def test_the_final_table_shows_what_this_launch_did(
         "output": "/out/runs/r1",
     }
     if resumed:
-        expected["resumed"] = "600 rows were scored by an earlier, interrupted run"
+        expected["resumed"] = "600 rows were scored by an earlier run"
     assert found == expected
     assert len({line.index(expected[line[2:].split("  ")[0]]) for line in text.splitlines()}) == 1
 
