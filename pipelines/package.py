@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
     sys.path.append(str(Path.cwd()))
     taken = take_sample(job)
     job, sample = taken.job, taken.table
-    expected = read_sample([job.expected]).rows if job.expected is not None else None
+    expected = read_sample([job.expected], job.key).rows if job.expected is not None else None
     weights = None
     settings: tuple[str, ...] = ()
     if job.huggingface is not None:

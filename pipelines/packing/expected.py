@@ -95,6 +95,10 @@ def _choose_columns(
 
 def _join(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     """Return positions of the rows that both have, in our order."""
+    is_text = pa.types.is_string(ours.type) or pa.types.is_large_string(ours.type)
+    if is_text and pa.types.is_integer(theirs.type):
+        # Texts that look like numbers in a file of CSV, which tells no types.
+        theirs = theirs.cast(ours.type)
     keys = theirs.to_pylist()
     places = {key: place for place, key in enumerate(keys)}
     our_places = []

@@ -30,13 +30,14 @@ class Sample:
     notes: tuple[str, ...] = ()
 
 
-def read_sample(paths: Sequence[str]) -> Sample:
+def read_sample(paths: Sequence[str], key: str | None = None) -> Sample:
     """Return the first rows of Parquet or CSV files, told apart by their ending.
 
     A row of a CSV file that scoring would reject as it reads it is left out, and told.
 
     Args:
         paths: files, folders and globs.
+        key: the column that names a row; in CSV it is a text where a number would be written otherwise.
 
     Raises:
         InputError: a path that matches nothing, a file that cannot be read, or no rows.
@@ -69,7 +70,7 @@ def read_sample(paths: Sequence[str]) -> Sample:
         if fields:
             # Together: in one file alone, a column of fractions may hold whole numbers.
             text = pa.concat_tables(fields)
-            tables.append(convert_sample(text))
+            tables.append(convert_sample(text, key))
         whole = pa.concat_tables(to_one_schema(tables))
     except pa.ArrowInvalid as error:
         raise InputError(f"sample: its files differ in columns or types: {error}") from error

@@ -80,11 +80,12 @@ def _take_before(block: CsvRows, most_rows: int) -> dict[int, Exception]:
     return {number: reason for number, reason in block.broken.items() if number < last}
 
 
-def convert_sample(fields: pa.Table) -> pa.Table:
+def convert_sample(fields: pa.Table, key: str | None) -> pa.Table:
     """Return rows with the type of each column that fits all of its values; null where there is none.
 
     Args:
         fields: of all files of the sample, as bytes.
+        key: the column that names a row, whose values are kept to the letter.
     """
     batch = fields.combine_chunks().to_batches()[0]
     columns = []
@@ -94,8 +95,19 @@ def convert_sample(fields: pa.Table) -> pa.Table:
             continue
         schema = pa.schema([(name, find_type(texts, _TYPES))])
         (values,) = convert_fields(batch, schema).columns
+        if name == key:
+            values = _keep_letters(values, texts)
         columns.append(values)
     return pa.table(columns, batch.schema.names)
+
+
+def _keep_letters(keys: pa.Array, texts: pa.Array) -> pa.Array:
+    """Return keys as texts where numbers would be written in another way: 007 is no 7 to its reader."""
+    is_number = pa.types.is_integer(keys.type) or pa.types.is_floating(keys.type)
+    if not is_number:
+        return keys
+    written = texts.cast(pa.string())
+    return keys if keys.cast(pa.string()).equals(written) else written
 
 
 def _refuse_other_delimiters(url: str, names: list[str]) -> None:

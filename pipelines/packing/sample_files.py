@@ -56,7 +56,7 @@ def take_sample(job: Job) -> Taken:
     """
     if _are_pictures(job.sample):
         return _read_folder(job)
-    sample = read_sample(job.sample)
+    sample = read_sample(job.sample, job.key)
     steps = tuple(step for step in job.preprocess if isinstance(step, LoadFile))
     if not steps:
         return Taken(job, sample.rows, notes=sample.notes)

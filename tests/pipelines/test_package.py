@@ -214,6 +214,24 @@ def test_the_authors_own_scores_are_compared_by_key(wrong: bool, author: Author)
         assert "label of 1,200 rows within 0 of yours" in packaged.said
 
 
+def test_keys_that_look_like_numbers_are_found_in_scores_of_a_csv_file(author: Author) -> None:
+    table = {**numbers(), "id": [str(number) for number in range(1200)]}
+    network = author.module.Net()
+    with torch.inference_mode():
+        found = network(stacked(table))[:, 0].sigmoid().numpy()
+    path = author.folder / "expected.csv"
+    pd.DataFrame({"id": table["id"], "probability": found}).to_csv(path, index=False)
+    packaged = author.package(
+        network=name_of(author),
+        weights=author.save(network),
+        sample=author.sample(**table),
+        key="id",
+        activation="sigmoid",
+        expected=str(path),
+    )
+    assert "probability of 1,200 rows within" in packaged.said, packaged.error
+
+
 def test_lists_of_scores_are_compared_as_numbers(author: Author) -> None:
     """In float64, as another library may leave them."""
     table = numbers()

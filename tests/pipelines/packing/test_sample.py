@@ -2,6 +2,7 @@
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,3 +111,23 @@ def test_scoring_rejects_the_rows_that_packaging_left_out(author: Author, tmp_pa
     assert [record["row"] for record in outcome.rejected()] == [2, 8]
     assert outcome.scored().num_rows == ROWS
     assert np.isfinite(outcome.scored()["output"].to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["007", "7"], ["007", "7"]),
+        (["+7", "8"], ["+7", "8"]),
+        (["1.50", "2.5"], ["1.50", "2.5"]),
+        (["7", "8"], [7, 8]),
+        (["1.5", "2.5"], [1.5, 2.5]),
+    ],
+)
+def test_a_key_is_a_number_where_that_is_written_alike(
+    keys: list[str], expected: list[Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "sample.csv"
+    file.write_text("id,zip\n" + "".join(f"{key},01234\n" for key in keys))
+    rows = read_sample([str(file)], "id").rows
+    # A column of the model stays what it was trained on: libraries read numbers, too.
+    assert rows.to_pydict() == {"id": expected, "zip": [1234] * len(keys)}
