@@ -1,6 +1,6 @@
 """Rows for a dry run: from the beginning, the middle and the end of several shards, through the real stages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 import random
@@ -8,7 +8,9 @@ import time
 
 from pipelines.planning.plan import Plan
 from transforms.batches import RawBatch, ScoredBatch, WorkUnit
+from transforms.formats.files import FilesFormat
 from transforms.formats.format import Format, Piece, Shard
+from transforms.formats.loading import LoadingFormat
 from transforms.postprocess import postprocess_batch
 from transforms.predict import Score, predict_batch
 from transforms.preprocess import preprocess_batch
@@ -22,6 +24,8 @@ _ROWS = 50
 _SHARDS = 8
 # What has more rows is not read through, only to see its middle and its last rows.
 _MOST_ROWS_READ = 1 << 15
+# And fewer where each row is a file.
+_MOST_FILES_READ = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ def choose_places(plan: Plan) -> list[Place]:
     chance = random.Random(plan.run.run_id)  # noqa: S311 - which rows are looked at is no secret
     places: list[Place] = []
     for number in numbers:
-        places += _choose_places_of(plan.format, plan.shards[number], chance)
+        units = _list_units(plan, plan.shards[number])
+        places += _choose_places_of(units, chance, _count_most_rows(plan.format))
     first = plan.units[0]
     return [place for place in places if not _is_beginning(place, first)]
 
@@ -140,26 +145,44 @@ def _is_beginning(place: Place, first: WorkUnit) -> bool:
     return place.batch == 0 and unit.first_row == 0 and unit.shard == first.shard
 
 
-def _choose_places_of(format: Format, shard: Shard, chance: random.Random) -> Iterator[Place]:
+def _list_units(plan: Plan, shard: Shard) -> list[WorkUnit]:
+    """Return the rows of a shard in units, cut as finely as they can be."""
     if shard.rows == 0:
+        return []
+    # What files were is listed for the run's own units, by their numbers.
+    if isinstance(plan.format, FilesFormat | LoadingFormat):
+        return [unit for unit in plan.units if unit.shard == shard.file.url]
+    # Where a piece begins is found at once.
+    return [_make_unit(shard, piece) for piece in plan.format.split(shard, _ROWS)]
+
+
+def _count_most_rows(format: Format) -> int:
+    """Return how many rows a unit may have to be read through."""
+    if isinstance(format, FilesFormat | LoadingFormat):
+        return _MOST_FILES_READ
+    return _MOST_ROWS_READ
+
+
+def _choose_places_of(
+    units: Sequence[WorkUnit], chance: random.Random, most_rows: int
+) -> Iterator[Place]:
+    if not units:
         return
-    # As finely as the format can: where a piece begins is found at once.
-    pieces = format.split(shard, _ROWS)
-    first, last = _make_unit(shard, pieces[0]), _make_unit(shard, pieces[-1])
+    first, last = units[0], units[-1]
     yield Place(first)
-    if len(pieces) > 2:
-        yield Place(_make_unit(shard, pieces[chance.randrange(1, len(pieces) - 1)]))
-    elif _is_short(first):
+    if len(units) > 2:
+        yield Place(units[chance.randrange(1, len(units) - 1)])
+    elif _is_short(first, most_rows):
         # Of what is cut nowhere, after the rows before it.
         yield Place(first, max(1, (first.rows or 0) // _ROWS // 2))
-    if _is_short(last):
+    if _is_short(last, most_rows):
         yield Place(last, None)
-    elif len(pieces) > 1:
+    elif len(units) > 1:
         yield Place(last)
 
 
-def _is_short(unit: WorkUnit) -> bool:
-    return unit.rows is not None and unit.rows <= _MOST_ROWS_READ
+def _is_short(unit: WorkUnit, most_rows: int) -> bool:
+    return unit.rows is not None and unit.rows <= most_rows
 
 
 def _make_unit(shard: Shard, piece: Piece) -> WorkUnit:

@@ -149,3 +149,21 @@ def test_a_csv_file_is_sampled_in_its_middle_where_it_is_cut(
     assert re.search(r"sampled      1,0\d\d rows at 3 places \(.*\) of 1 of 1 shards", in_pieces)
     assert "checked      headers of all 1 shards: columns and types" in in_pieces
     assert "missing      a, b, c, id: not told by 1 of 1 shards" in in_pieces
+
+
+def test_rows_that_name_files_are_taken_with_their_own_files(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of shards behind the first, which are longer, and of which one names what is not there."""
+    root = job.parent / "files"
+    root.mkdir()
+    (root / "there").write_bytes(b"content")
+    for shard, (rows, name) in enumerate([(3, "there"), (120, "there"), (2, "gone")]):
+        table = small_table(rows, 1_000 * shard).append_column("path", pa.array([name] * rows))
+        write_parquet(job.parent / f"shards/{shard}.parquet", table)
+    step = f"{{step: load_file, column: path, root: {root}, into: content}}"
+    flags = ["--set", f"preprocess.steps=[{step}]", "--set", "errors.max_rejected_rows=2"]
+    text = said(job, capsys, *flags)
+    # 3, 50 from the beginning of the second, 50 from its middle, its last 20, and both of the third.
+    assert "sampled      125 rows at 5 places" in text
+    assert "2 rows would be rejected in read; row 0: RowError: 'path': gone: [Errno 2]" in text
