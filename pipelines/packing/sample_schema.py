@@ -8,6 +8,7 @@ from configs.errors import InputError
 from pipelines.packing.logical_types import to_logical_type
 from transforms.joined_types import join_types
 from transforms.logical_types import cast_column
+from transforms.model_types import join_decimals
 
 
 def to_one_schema(tables: Sequence[pa.Table]) -> list[pa.Table]:
@@ -53,6 +54,10 @@ def _join(found: Sequence[pa.DataType]) -> pa.DataType | None:
     for dtype in found[1:]:
         if joined is None:
             return None
+        # pandas gives each file the digits of its largest value.
+        if pa.types.is_decimal(joined) and pa.types.is_decimal(dtype):
+            joined = join_decimals([joined, dtype])
+            continue
         plain = to_logical_type(joined)
         # Moments in other units, lists of a fixed size and others.
         is_same = plain == to_logical_type(dtype)

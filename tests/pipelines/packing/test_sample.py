@@ -1,5 +1,6 @@
 """A sample's rows: those that scoring reads of the same files, in the types that their values have."""
 
+from decimal import Decimal
 import gzip
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from configs.errors import InputError
 from pipelines.packing.sample import read_sample
 from pipelines.packing.sample_paths import is_csv_sample
+from pipelines.packing.sample_schema import to_one_schema
 from tests.support.jobs import run_job
 from tests.support.packaging import ROWS, Author, numbers
 
@@ -131,3 +133,16 @@ def test_a_key_is_a_number_where_that_is_written_alike(
     rows = read_sample([str(file)], "id").rows
     # A column of the model stays what it was trained on: libraries read numbers, too.
     assert rows.to_pydict() == {"id": expected, "zip": [1234] * len(keys)}
+
+
+def test_decimals_of_files_with_other_digits_have_all_of_them() -> None:
+    """pandas gives each file the digits of its largest value."""
+    amounts = ["99.99", "100.5", "7.125"]
+    types = [pa.decimal128(4, 2), pa.decimal128(4, 1), pa.decimal128(4, 3)]
+    tables = [
+        pa.table({"paid": pa.array([amount]).cast(dtype)})
+        for amount, dtype in zip(amounts, types, strict=True)
+    ]
+    paid = pa.concat_tables(to_one_schema(tables)).column("paid")
+    assert paid.type == pa.decimal128(6, 3)
+    assert paid.to_pylist() == [Decimal(amount) for amount in amounts]
