@@ -71,7 +71,7 @@ def fit(job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract) -> tuple
     try:
         return fit_steps(job.preprocess, columns, rows.num_rows)
     except RejectedRows as rejected:
-        raise _refuse_rows(rejected) from rejected
+        raise refuse_rows(rejected) from rejected
 
 
 def wire(
@@ -159,7 +159,7 @@ def prepare(
     try:
         inputs = preprocess_rows(batch, contract, steps, wanted)
     except RejectedRows as rejected:
-        raise _refuse_rows(rejected) from rejected
+        raise refuse_rows(rejected) from rejected
     return Prepared(tuple(steps), wanted, inputs, rows)
 
 
@@ -277,7 +277,8 @@ def _describe(array: np.ndarray, dtype: str, column: str | None = None) -> Tenso
     return Tensor.model_validate({"dtype": dtype, "shape": array.shape[1:], "column": column})
 
 
-def _refuse_rows(rejected: RejectedRows) -> InputError:
+def refuse_rows(rejected: RejectedRows) -> InputError:
+    """Return the refusal of a sample with rows that scoring would reject for more than what is missing."""
     position, reason = min(rejected.reasons.items())
     return InputError(
         f"sample: preprocessing does not take {len(rejected.reasons)} rows, the first at "

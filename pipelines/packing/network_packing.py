@@ -8,7 +8,7 @@ from safetensors.torch import save
 import torch
 from torch import nn
 
-from configs.errors import InputError, ModelError
+from configs.errors import InputError, ModelError, RejectedRows
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
 from model_zoo.architectures.libraries import find_distribution
@@ -44,7 +44,16 @@ from pipelines.packing.graphs import (
     list_graph_dtypes,
     wire_graph,
 )
-from pipelines.packing.inputs import Columns, Prepared, Steps, fit, list_sources, prepare, wire
+from pipelines.packing.inputs import (
+    Columns,
+    Prepared,
+    Steps,
+    fit,
+    list_sources,
+    prepare,
+    refuse_rows,
+    wire,
+)
 from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.packed import Packed
@@ -98,7 +107,11 @@ def pack(
     if weights is None:
         weights = read_weights(job.weights)
     network, notes = _load_network(job, weights)
-    called = _call(job, network, rows, contract)
+    try:
+        called = _call(job, network, rows, contract)
+    except RejectedRows as rejected:
+        # Of a graph with an edge to nowhere, for example.
+        raise refuse_rows(rejected) from rejected
     prepared = called.prepared
     refuse_unfilled(contract, prepared.steps, rows, called.outputs)
     mask = None if is_ours(job.network) else _find_mask(prepared.steps, prepared.inputs)

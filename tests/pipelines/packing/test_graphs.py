@@ -176,6 +176,16 @@ def test_columns_of_a_graph_are_asked_for(author: Author) -> None:
     )
 
 
+def test_a_graph_of_the_sample_that_is_none_is_refused_by_its_row(author: Author) -> None:
+    rows = molecules()
+    rows[3] |= {"source": [0], "target": [99]}
+    fields = {"network": "torch_geometric:GCN", "parameters": SIZES}
+    graph = {"nodes": "atoms", "edges": ["source", "target"]}
+    package(author, models.GCN(**SIZES), rows, **fields, graph=graph).refused(
+        "sample: preprocessing does not take 1 rows, the first at 3", "an edge to a node", status=3
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
