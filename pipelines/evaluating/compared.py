@@ -219,7 +219,7 @@ def _check_question(
     if task == "regression" and len(question.label) != len(predicted):
         problems.append(
             f"regression compares each --prediction with a --label: {', '.join(predicted)} with "
-            f"{', '.join(question.label)}"
+            f"{', '.join(question.label)}; repeat --label, once for each, or name one with --prediction"
         )
     if problems:
         raise JobError("; ".join(problems))
