@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 
 from configs.errors import ModelError
@@ -50,7 +51,7 @@ def to_arrays(outputs: Mapping[str, torch.Tensor], rows: int, model: str, fix: s
         fix: what else its author may do about an output of another form.
 
     Raises:
-        ModelError: an output does not have so many rows.
+        ModelError: an output does not have so many rows, or is none that a table holds.
     """
     arrays = {}
     for name, tensor in outputs.items():
@@ -61,5 +62,17 @@ def to_arrays(outputs: Mapping[str, torch.Tensor], rows: int, model: str, fix: s
                 f"{model}'s output {name} has shape {shape} for {rows} rows; "
                 f"its first dimension must be the rows{fix}"
             )
-        arrays[name] = tensor.numpy()
+        arrays[name] = _to_array(tensor, f"{model}'s output {name}")
     return arrays
+
+
+def _to_array(tensor: torch.Tensor, what: str) -> np.ndarray:
+    is_plain = tensor.layout is torch.strided and tensor.numel() > 0
+    # numpy has no bfloat16, and tables have no complex numbers.
+    if not is_plain or tensor.dtype is torch.bfloat16 or tensor.is_complex():
+        raise ModelError(
+            f"{what} is {tensor.dtype}{list(tensor.shape)}, {tensor.layout}, which tables do not hold; "
+            "let forward convert it, with .float() or .to_dense() for example, or leave it out of outputs"
+        )
+    array: np.ndarray = tensor.numpy()
+    return array

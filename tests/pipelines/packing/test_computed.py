@@ -42,3 +42,17 @@ def test_outputs_of_other_rows_are_refused(shape: tuple[int, ...]) -> None:
     message = r"the graph's output y has shape \(.*\) for 3 rows; its first .* be the rows; do x$"
     with pytest.raises(ModelError, match=message):
         to_arrays({"y": torch.zeros(shape)}, 3, "the graph", fix="; do x")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        torch.zeros(3, 2, dtype=torch.bfloat16),
+        torch.zeros(3, 2, dtype=torch.complex64),
+        torch.zeros(3, 2).to_sparse(),
+        torch.zeros(3, 0),
+    ],
+)
+def test_outputs_that_no_table_holds_are_refused(output: torch.Tensor) -> None:
+    with pytest.raises(ModelError, match=r"output y is torch\..*; let forward convert it"):
+        to_arrays({"y": output}, 3, "the network")
