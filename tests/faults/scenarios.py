@@ -19,6 +19,7 @@ from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
 # Steps with another proof, a test that comes by them. Those of a real object store, where requests are killed, broken and delayed; those of
 # training, which promises nothing of a run that broke, and is started again; and copies of packages, which nobody trusts unread.
 ELSEWHERE = {
+    "pipelines.versions.names._replace:files.sync_folder": "pipelines/versions/test_names.py::test_a_name_points_to_what_it_was_given_last",
     "pipelines.training.held_out.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.train._write:files.remove": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.packing.proof._score:files.remove": "pipelines/test_package.py::test_a_network_that_looks_at_the_rows_beside_is_refused",
@@ -29,7 +30,7 @@ ELSEWHERE = {
     "storage.disk._hide_folders:os.rename": "storage/test_removing.py::test_a_writer_that_keeps_pace_does_not_keep_its_folder",
     "storage.object_stores.discard:.discard": "object_stores/test_store_files.py::test_a_file_whose_writing_failed_is_not_stored",
     "storage.lock._wait_for_lock:disk.remove": "storage/test_current.py::test_a_holder_that_was_stopped_loses_the_lock_and_replaces_nothing",
-    "storage.lock._claim_current:disk.remove": "storage/test_current.py::test_what_a_killed_holder_left_goes",
+    "storage.lock._claim_name:disk.remove": "storage/test_current.py::test_what_a_killed_holder_left_goes",
     "storage.files.replace:.pipe_file": "storage/test_files.py::test_replace_writes_whatever_is_there",
     "storage.files.link_or_copy:.cp_file": "storage/test_files.py::test_a_stored_file_gets_a_second_name",
     "storage.scratch.ScratchFile.append:tempfile.TemporaryFile": "storage/test_scratch.py::test_what_was_put_aside_is_read_again",

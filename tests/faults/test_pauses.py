@@ -34,8 +34,8 @@ _PUBLISHING = (
     "storage.current",
     "storage.stamped",
     "storage.lock._open_locked",
-    "storage.lock.hold_current",
-    "storage.lock._claim_current",
+    "storage.lock.hold_name",
+    "storage.lock._claim_name",
     "storage.layout.remove_temporary",
 )
 
