@@ -36,7 +36,6 @@ from pipelines.versions.names import (
 from storage import files
 
 _NOBODY_STANDS = "no version"
-_GATE_STATUS = "  6         held back: not as much better as was asked for\n"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -184,7 +183,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "pipelines.promote",
         "Point a name (champion, candidate) to a version of a model, or back to the one before; "
         "without --as, tell the versions, the names, and who moved them when and why.",
-        EXIT_STATUSES + _GATE_STATUS,
+        EXIT_STATUSES,
     )
     model = "a version's folder, models/churn/2, or the one above it (to list, and to roll back)"
     parser.add_argument("model", metavar="FOLDER", help=model)

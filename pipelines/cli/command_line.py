@@ -33,13 +33,14 @@ EXIT_MEANINGS = {
     "3": "input or model refused",
     "4": "error budget exceeded: nothing published",
     "5": "publishing failed, or lost to other content or a newer run",
+    "6": "a promotion was held back: its figures are not better by the margin",
     "130, 143": "interrupted; the same command resumes",
 }
 EXIT_STATUSES = "exit status:\n"
 for _status, _meaning in EXIT_MEANINGS.items():
     EXIT_STATUSES += f"  {_status:8}  {_meaning}\n"
 # The others may end well when they are tried again.
-_REFUSED = (2, 3, 4)
+_REFUSED = (2, 3, 4, 6)
 _INTERRUPTED = 130
 # How long a store may take to tell what is done, while somebody waits for the program to end.
 _LOOK_SECONDS = 2.0
