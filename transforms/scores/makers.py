@@ -41,9 +41,11 @@ def to_lists(values: pa.Array, counts: np.ndarray) -> pa.Array:
         values: of all rows.
         counts: (rows,), how many of them each row has.
     """
-    ends = np.cumsum(counts)
-    offsets = np.concatenate(([0], ends)).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
+    # A list begins where the one before it ends, the first one at 0.
+    offsets = np.zeros(len(counts) + 1, dtype=np.int32)
+    np.cumsum(counts, out=offsets[1:])
+    begins = pa.array(offsets)
+    return pa.ListArray.from_arrays(begins, values)
 
 
 def list_best_makers(find: Callable[[], Best], labels: tuple[str, ...]) -> Makers:
@@ -53,10 +55,23 @@ def list_best_makers(find: Callable[[], Best], labels: tuple[str, ...]) -> Maker
         find: gives the best classes, when one of the columns is asked for.
         labels: class names by class number, or none.
     """
+
+    def make_classes() -> pa.Array:
+        best = find()
+        return to_column(best.classes)
+
+    def make_labels() -> pa.Array:
+        best = find()
+        return _to_label_lists(best.classes, labels)
+
+    def make_probabilities() -> pa.Array:
+        best = find()
+        return to_column(best.probabilities)
+
     return {
-        "top_classes": lambda: to_column(find().classes),
-        "top_labels": lambda: _to_label_lists(find().classes, labels),
-        "top_probabilities": lambda: to_column(find().probabilities),
+        "top_classes": make_classes,
+        "top_labels": make_labels,
+        "top_probabilities": make_probabilities,
     }
 
 
@@ -75,11 +90,15 @@ def find_best(probabilities: np.ndarray, top_k: int) -> Best:
         raise JobError(f"postprocess.top_k is {top_k}, but the model has {classes} classes")
     # Stable, so that of equally probable classes the first one comes first, on every machine.
     order = np.argsort(-probabilities, axis=1, kind="stable")
-    best = order[:, :top_k].astype(np.int32)
-    return Best(best, np.take_along_axis(probabilities, best, axis=1))
+    best = order[:, :top_k]
+    best = best.astype(np.int32)
+    best_probabilities = np.take_along_axis(probabilities, best, axis=1)
+    return Best(best, best_probabilities)
 
 
 def _to_label_lists(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
     """Return the labels of several classes of each row, int32 (rows, k)."""
-    flat = to_labels(classes.reshape(-1), labels)
-    return pa.FixedSizeListArray.from_arrays(flat, classes.shape[1])
+    flat = classes.reshape(-1)
+    texts = to_labels(flat, labels)
+    per_row = classes.shape[1]
+    return pa.FixedSizeListArray.from_arrays(texts, per_row)

@@ -62,7 +62,9 @@ def to_ragged_column(values: np.ndarray, lengths: np.ndarray) -> pa.Array:
         values: (rows, tokens, ...), of which the last ones are padding.
         lengths: (rows,), tokens of each row.
     """
-    return to_lists(to_nested_column(take_tokens(values, lengths)), lengths)
+    of_tokens = take_tokens(values, lengths)
+    column = to_nested_column(of_tokens)
+    return to_lists(column, lengths)
 
 
 def list_token_makers(logits: np.ndarray, labels: tuple[str, ...], places: Places) -> Makers:
@@ -79,10 +81,16 @@ def list_token_makers(logits: np.ndarray, labels: tuple[str, ...], places: Place
     def find() -> _Tokens:
         return _find_tokens(logits, labels, places)
 
-    return {
-        "tokens": lambda: find().to_column(),
-        "spans": lambda: _join(find()).to_column(),
-    }
+    def make_tokens() -> pa.Array:
+        tokens = find()
+        return tokens.to_column()
+
+    def make_spans() -> pa.Array:
+        tokens = find()
+        spans = _join(tokens)
+        return spans.to_column()
+
+    return {"tokens": make_tokens, "spans": make_spans}
 
 
 @dataclass(frozen=True)
@@ -105,12 +113,16 @@ class _Tokens:
 
     def to_column(self) -> pa.Array:
         names = pa.array(self.names, pa.string())
-        fields = {"label": names.take(pa.array(self.classes))}
+        classes = pa.array(self.classes)
+        fields = {"label": names.take(classes)}
         if self.starts is not None:
             fields["start"] = pa.array(self.starts, pa.int32())
             fields["end"] = pa.array(self.ends, pa.int32())
         fields["score"] = pa.array(self.scores)
-        values = pa.StructArray.from_arrays(list(fields.values()), list(fields))
+
+        columns = list(fields.values())
+        field_names = list(fields)
+        values = pa.StructArray.from_arrays(columns, field_names)
         return to_lists(values, self.counts)
 
 
@@ -118,22 +130,39 @@ def _find_tokens(logits: np.ndarray, labels: tuple[str, ...], places: Places) ->
     """Return the most probable class of each token of the texts themselves."""
     lengths = places.lengths
     of_tokens = take_tokens(logits, lengths)
-    rows = np.repeat(np.arange(len(lengths)), lengths)
-    starts, ends = places.starts, places.ends
+    rows = _number_rows(lengths)
+    starts = places.starts
+    ends = places.ends
     if places.is_added is not None and starts is not None and ends is not None:
         is_own = ~places.is_added
-        of_tokens, rows, starts, ends = (a[is_own] for a in (of_tokens, rows, starts, ends))
+        of_tokens = of_tokens[is_own]
+        rows = rows[is_own]
+        starts = starts[is_own]
+        ends = ends[is_own]
+
     probabilities = softmax(of_tokens)
     # Of equally probable classes the first one.
-    best = probabilities.argmax(axis=1).astype(np.int32)
+    best = probabilities.argmax(axis=1)
+    best = best.astype(np.int32)
+    scores = np.take_along_axis(probabilities, best[:, None], axis=1)
     return _Tokens(
         counts=np.bincount(rows, minlength=len(lengths)),
-        names=labels or [str(number) for number in range(logits.shape[-1])],
+        names=labels or _name_by_number(logits.shape[-1]),
         classes=best,
-        scores=np.take_along_axis(probabilities, best[:, None], axis=1)[:, 0],
+        scores=scores[:, 0],
         starts=starts,
         ends=ends,
     )
+
+
+def _number_rows(counts: np.ndarray) -> np.ndarray:
+    """Return the row of each token: [2, 3] -> [0, 0, 1, 1, 1]."""
+    rows = np.arange(len(counts))
+    return np.repeat(rows, counts)
+
+
+def _name_by_number(classes: int) -> list[str]:
+    return [str(number) for number in range(classes)]
 
 
 def _join(tokens: _Tokens) -> _Tokens:
@@ -150,44 +179,62 @@ def _join(tokens: _Tokens) -> _Tokens:
             "postprocess names score column 'spans', which are places in a text; this model's tokens "
             "come as numbers, or from texts that a function step has changed; name tokens"
         )
-    tags = [_cut_prefix(name) for name in tokens.names]
-    numbers = {tag: number for number, tag in enumerate(dict.fromkeys(tags))}
-    tag_of_class = np.array([numbers[tag] for tag in tags], dtype=np.int64)
-    begins_by_class = np.array([name.startswith(_BEGINS) for name in tokens.names])
-
-    rows = np.repeat(np.arange(len(tokens.counts)), tokens.counts)
-    tag = tag_of_class[tokens.classes]
-    is_first = begins_by_class[tokens.classes]
-    is_first[:1] = True
-    is_first[1:] |= (rows[1:] != rows[:-1]) | (tag[1:] != tag[:-1])
+    rows = _number_rows(tokens.counts)
+    is_first = _find_first(tokens, rows)
     first = np.flatnonzero(is_first)
-    behind = np.append(first[1:], len(tag))
+    # A span ends where the next one begins, the last one with the tokens.
+    behind = np.append(first[1:], len(rows))
     # A span has the label of its first token, without what stands before a hyphen, whatever that is:
     # so does the pipeline.
     spoken = [name.split("-", 1)[-1] for name in tokens.names]
-    is_entity = np.array([name != _OUTSIDE for name in spoken])[tokens.classes[first]]
-    first, behind = first[is_entity], behind[is_entity]
+    is_entity_by_class = np.array([name != _OUTSIDE for name in spoken])
+    classes = tokens.classes[first]
+    is_entity = is_entity_by_class[classes]
+
+    first = first[is_entity]
+    behind = behind[is_entity]
+    last = behind - 1
     means = _average(tokens.scores, first, behind)
     return _Tokens(
         counts=np.bincount(rows[first], minlength=len(tokens.counts)),
         names=spoken,
-        classes=tokens.classes[first],
+        classes=classes[is_entity],
         scores=means.astype(tokens.scores.dtype),
         starts=tokens.starts[first],
-        ends=tokens.ends[behind - 1],
+        ends=tokens.ends[last],
     )
+
+
+def _find_first(tokens: _Tokens, rows: np.ndarray) -> np.ndarray:
+    """Tell of each token whether a span begins with it."""
+    tags = [_cut_prefix(name) for name in tokens.names]
+    # `B-P` and `I-P` are one tag.
+    _, tag_of_class = np.unique(tags, return_inverse=True)
+    begins_by_class = np.array([name.startswith(_BEGINS) for name in tokens.names])
+
+    tag = tag_of_class[tokens.classes]
+    is_first = begins_by_class[tokens.classes]
+    is_first[:1] = True
+    is_other_row = rows[1:] != rows[:-1]
+    is_other_tag = tag[1:] != tag[:-1]
+    is_first[1:] |= is_other_row | is_other_tag
+    return is_first
 
 
 def _average(values: np.ndarray, first: np.ndarray, behind: np.ndarray) -> np.ndarray:
     """Return the means of values from `first` on and before `behind`, in float64."""
     # Each span is added up by itself: of running sums the last digits would hang on the rows before.
-    pairs = np.stack([first, behind], axis=1).reshape(-1)
-    if not len(pairs):
+    if not len(first):
         return np.zeros(0)
+    edges = np.stack([first, behind], axis=1)
     # One more value, as the last span may end where the values do.
-    longer = np.append(values.astype(np.float64), 0.0)
-    sums: np.ndarray = np.add.reduceat(longer, pairs)[::2]
-    return sums / (behind - first)
+    exact = values.astype(np.float64)
+    longer = np.append(exact, 0.0)
+    sums: np.ndarray = np.add.reduceat(longer, edges.reshape(-1))
+    # Every second sum is of what lies between two spans.
+    of_spans = sums[::2]
+    lengths = behind - first
+    return of_spans / lengths
 
 
 def _cut_prefix(name: str) -> str:
