@@ -17,12 +17,14 @@ from tqdm import tqdm
 
 from configs.errors import JobError
 from configs.load import load, parse_set
+from model_zoo.architectures.builders import build
 from model_zoo.engines.settings import Settings
 from model_zoo.evaluation.metrics import Evaluation, evaluate, render
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import load_scorer
 from model_zoo.steps.table import AnyStep
-from model_zoo.training.loop import Epoch, Recipe, forward, train
+from model_zoo.training.loop import Epoch, forward, train
+from model_zoo.training.repeatable import repeatable
 from pipelines.cli.command_line import Parser, run_program, say, say_aside, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import LenientStream
@@ -30,6 +32,7 @@ from pipelines.packing.contents import ScoredRows
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.held_out import write_held_out
 from pipelines.training.package_contents import Evaluations, pack
+from pipelines.training.recipe import make_objective, make_recipe
 from pipelines.training.split import Part, drop_key_and_label, prepare, read_data_set
 from storage import files
 from transforms.score_columns import ScoreColumns, score_columns
@@ -110,18 +113,25 @@ def _train(
     validation: Part,
     on_epoch: OnEpoch,
 ) -> Trained:
-    network = job.network
-    recipe = Recipe(**job.training.model_dump())
-    trained, epochs = train(
-        builder=network.builder,
-        parameters=network.parameters,
+    recipe = make_recipe(job.training)
+    objective = make_objective(
+        job.training,
+        "classification",
+        job.network.activation,
+        job.data.labels,
+        training.examples.targets,
+    )
+    with repeatable(recipe.seed):
+        network = build(job.network.builder, job.network.parameters)
+    epochs = train(
+        network=network,
         training=training.examples,
         validation=validation.examples,
-        activation=network.activation,
+        objective=objective,
         recipe=recipe,
         on_epoch=on_epoch,
     )
-    return Trained(trained, epochs)
+    return Trained(network, epochs)
 
 
 def _evaluate(job: FittingJob, network: nn.Module, part: Part) -> Evaluation:

@@ -5,56 +5,26 @@ Knows no Beam.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 import copy
 from dataclasses import dataclass
 import math
-from typing import Any, Literal, TypeAlias
+import time
 
 import numpy as np
 import torch
 from torch import nn
 
 from configs.errors import ModelError
-from model_zoo.architectures.builders import build
 from model_zoo.arrays import Arrays, count_rows
+from model_zoo.training.checkpoints import Checkpoints
+from model_zoo.training.examples import Augment, Examples
+from model_zoo.training.objective import Objective
+from model_zoo.training.recipe import Recipe
+from model_zoo.training.repeatable import repeatable
 
-Activation: TypeAlias = Literal["sigmoid", "softmax"]
 # Enough rows to keep a core busy, few enough that a picture network's intermediate values stay in
 # the cache.
 _FORWARD_ROWS = 512
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Network inputs (rows, ...) by name, and class numbers, int64 (rows,)."""
-
-    inputs: Arrays
-    classes: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.classes)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The choices that decide how a network is trained.
-
-    Attributes:
-        optimiser: plain SGD, SGD with momentum, or Adam with decoupled weight decay (Loshchilov and
-            Hutter, 2019).
-        patience: epochs without a lower validation loss after which training stops.
-        seed: of weights, order of rows, and dropout.
-    """
-
-    optimiser: Literal["sgd", "momentum", "adam"]
-    learning_rate: float
-    batch_rows: int
-    epochs: int
-    patience: int
-    seed: int
-    momentum: float = 0.9
-    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,53 +35,55 @@ class Epoch:
         number: counted from 1.
         training_loss, validation_loss: means per row.
         best: whether no earlier validation loss was as low.
+        learning_rate: of its last step.
+        seconds: that it took.
     """
 
     number: int
     training_loss: float
     validation_loss: float
     best: bool
+    learning_rate: float = 0.0
+    seconds: float = 0.0
 
 
 def train(
-    builder: str,
-    parameters: dict[str, Any],
+    network: nn.Module,
     training: Examples,
     validation: Examples,
-    activation: Activation,
+    objective: Objective,
     recipe: Recipe,
     on_epoch: Callable[[Epoch], None],
-) -> tuple[nn.Module, tuple[Epoch, ...]]:
-    """Build a network and fit it.
+    checkpoints: Checkpoints | None = None,
+    augment: Augment | None = None,
+) -> tuple[Epoch, ...]:
+    """Fit a network, and leave it in eval mode with the weights of the epoch of lowest validation loss.
 
     Args:
-        builder, parameters: which network, as a model card says it.
+        network: with the weights that training begins with; fresh ones are drawn within `repeatable`.
         training, validation: rows to fit on, and rows that tell when to stop.
-        activation: decides the loss.
+        objective: what is to be learned.
         recipe: how to train.
         on_epoch: called after each epoch, for progress.
+        checkpoints: where training is resumed from; None to keep none.
+        augment: changes the inputs of a mini-batch.
 
     Returns:
-        The network in eval mode with the weights of the epoch of lowest validation loss, and all
-        epochs.
+        All epochs.
 
     Raises:
-        ModelError: the architecture does not fit the examples, or the loss is not finite.
+        ModelError: the network does not fit the examples, or the loss is not finite.
     """
-    with _repeatable(recipe.seed):
-        network = build(builder, parameters)
-        loss = _make_loss(activation)
-        optimiser = _make_optimiser(network, recipe)
+    with repeatable(recipe.seed):
         training_run = _TrainingRun(
             network=network,
             training=training,
             validation=validation,
-            loss=loss,
-            optimiser=optimiser,
+            loss=objective.make_loss(),
+            optimiser=_make_optimiser(network, recipe),
         )
         in_turn = training_run.run_epochs(recipe, on_epoch)
-        epochs = tuple(in_turn)
-        return network, epochs
+        return tuple(in_turn)
 
 
 def forward(network: nn.Module, inputs: Arrays) -> Arrays:
@@ -172,6 +144,7 @@ class _TrainingRun:
         best_weights = copy.deepcopy(self.network.state_dict())
         waited = 0
         for number in range(1, recipe.epochs + 1):
+            began = time.monotonic()
             training_loss = self._train_epoch(recipe.batch_rows, order)
             validation_loss = self._validate()
             _refuse_infinite(number, training_loss, validation_loss)
@@ -181,6 +154,8 @@ class _TrainingRun:
                 training_loss=training_loss,
                 validation_loss=validation_loss,
                 best=is_best,
+                learning_rate=recipe.learning_rate,
+                seconds=time.monotonic() - began,
             )
             on_epoch(epoch)
             yield epoch
@@ -233,8 +208,7 @@ class _TrainingRun:
             tensors = _to_tensors(examples.inputs, rows)
             outputs = self.network(**tensors)
             (logits,) = outputs.values()
-            classes = examples.classes[rows]
-            targets = torch.from_numpy(classes)
+            targets = torch.from_numpy(examples.targets[rows])
             # One logit a row: its loss compares numbers, and not a number with a class.
             if logits.ndim == 1:
                 targets = targets.to(logits.dtype)
@@ -275,15 +249,8 @@ def _to_tensors(inputs: Arrays, rows: np.ndarray | slice) -> dict[str, torch.Ten
     return tensors
 
 
-def _make_loss(activation: Activation) -> nn.Module:
-    # Both take logits: the loss of a probability that was rounded to 0 or 1 would be infinite.
-    if activation == "sigmoid":
-        return nn.BCEWithLogitsLoss()
-    return nn.CrossEntropyLoss()
-
-
 def _make_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    if recipe.optimiser == "adam":
+    if recipe.optimiser in ("adam", "adamw"):
         return torch.optim.AdamW(
             network.parameters(),
             lr=recipe.learning_rate,
@@ -307,21 +274,3 @@ def _refuse_infinite(number: int, *losses: float) -> None:
             f"the loss is not finite in epoch {number}; "
             "lower training.learning_rate or scale the features"
         )
-
-
-@contextmanager
-def _repeatable(seed: int) -> Iterator[None]:
-    """Compute in this block as the seed says; what was set before comes back."""
-    threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        # A sum that is spread over threads rounds differently on another machine.
-        torch.set_num_threads(1)
-
-        torch.use_deterministic_algorithms(True)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(deterministic)

@@ -15,7 +15,7 @@ from model_zoo.package.card import Tensor
 from model_zoo.steps.arrays import fill_missing
 from model_zoo.steps.table import AnyStep, fit_steps
 from model_zoo.training.datasets import DATASETS
-from model_zoo.training.loop import Examples
+from model_zoo.training.examples import Examples
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.contract import make_contract
 from transforms.preprocess import preprocess_rows

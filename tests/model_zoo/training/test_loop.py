@@ -1,3 +1,4 @@
+from collections.abc import Callable
 import math
 from typing import Any
 
@@ -7,7 +8,11 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
-from model_zoo.training.loop import Epoch, Examples, Recipe, _mini_batches, forward, train
+from model_zoo.training.examples import Examples
+from model_zoo.training.loop import Epoch, _mini_batches, forward, train
+from model_zoo.training.objective import Activation, Objective
+from model_zoo.training.recipe import Recipe
+from model_zoo.training.repeatable import repeatable
 
 MLP = {"in_features": 2, "hidden": [8], "out_features": 1}
 
@@ -30,10 +35,22 @@ def recipe(**changes: Any) -> Recipe:
     return Recipe(**fields)
 
 
+def fit(
+    parameters: dict[str, Any],
+    training: Examples,
+    validation: Examples,
+    activation: Activation,
+    how: Recipe,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> tuple[torch.nn.Module, tuple[Epoch, ...]]:
+    with repeatable(how.seed):
+        network = build("mlp", parameters)
+    objective = Objective("classification", activation)
+    return network, train(network, training, validation, objective, how, on_epoch)
+
+
 def run(how: Recipe, parameters: dict[str, Any] = MLP) -> tuple[torch.nn.Module, tuple[Epoch, ...]]:
-    return train(
-        "mlp", parameters, circles(200, 0), circles(80, 1), "sigmoid", how, lambda epoch: None
-    )
+    return fit(parameters, circles(200, 0), circles(80, 1), "sigmoid", how)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +59,7 @@ def run(how: Recipe, parameters: dict[str, Any] = MLP) -> tuple[torch.nn.Module,
 def test_each_optimiser_learns(optimiser: Any, learning_rate: float) -> None:
     network, epochs = run(recipe(optimiser=optimiser, learning_rate=learning_rate))
     test = circles(300, 2)
-    accuracy = np.mean((forward(network, test.inputs)["logit"] > 0) == test.classes)
+    accuracy = np.mean((forward(network, test.inputs)["logit"] > 0) == test.targets)
     assert epochs[-1].training_loss < epochs[0].training_loss / 2
     assert accuracy > 0.9
 
@@ -57,11 +74,9 @@ def test_optimisers_differ() -> None:
 
 def test_softmax_learns_as_well() -> None:
     parameters = {**MLP, "out_features": 2}
-    network, _ = train(
-        "mlp", parameters, circles(200, 0), circles(80, 1), "softmax", recipe(), lambda epoch: None
-    )
+    network, _ = fit(parameters, circles(200, 0), circles(80, 1), "softmax", recipe())
     test = circles(300, 2)
-    assert np.mean(forward(network, test.inputs)["logits"].argmax(1) == test.classes) > 0.9
+    assert np.mean(forward(network, test.inputs)["logits"].argmax(1) == test.targets) > 0.9
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others() -> None:
@@ -96,15 +111,13 @@ def test_it_stops_when_patience_is_over_and_gives_back_the_best_weights() -> Non
         for _ in range(2)
     ]
     how = recipe(epochs=200, patience=4)
-    network, epochs = train(
-        "mlp", {**MLP, "hidden": [64]}, *parts, "sigmoid", how, lambda epoch: None
-    )
+    network, epochs = fit({**MLP, "hidden": [64]}, *parts, "sigmoid", how)
     best = min(epochs, key=lambda e: e.validation_loss)
     assert len(epochs) < 200
     assert len(epochs) == best.number + 4
     logits = torch.from_numpy(forward(network, parts[1].inputs)["logit"])
     loss = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits, torch.from_numpy(parts[1].classes).float()
+        logits, torch.from_numpy(parts[1].targets).float()
     )
     assert float(loss) == pytest.approx(best.validation_loss, rel=1e-5)
     assert not network.training
@@ -112,9 +125,7 @@ def test_it_stops_when_patience_is_over_and_gives_back_the_best_weights() -> Non
 
 def test_progress_is_told_epoch_by_epoch() -> None:
     told: list[Epoch] = []
-    _, epochs = train(
-        "mlp", MLP, circles(40, 0), circles(40, 1), "sigmoid", recipe(epochs=4), told.append
-    )
+    _, epochs = fit(MLP, circles(40, 0), circles(40, 1), "sigmoid", recipe(epochs=4), told.append)
     assert tuple(told) == epochs
     assert [e.number for e in told] == [1, 2, 3, 4]
     assert told[0].best
@@ -133,7 +144,7 @@ def test_the_mean_training_loss_counts_every_row_once() -> None:
     examples = circles(200, 0)
     logits = torch.from_numpy(forward(network, examples.inputs)["logit"])
     loss = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits, torch.from_numpy(examples.classes).float()
+        logits, torch.from_numpy(examples.targets).float()
     )
     assert epochs[0].training_loss == pytest.approx(float(loss), rel=1e-5)
 
@@ -172,7 +183,7 @@ def stepped(how: Recipe, steps: int) -> list[torch.Tensor]:
     """The weights after some steps on all rows at once, by the definitions of the optimisers."""
     examples = circles(40, 0)
     inputs = torch.from_numpy(examples.inputs["x"])
-    classes = torch.from_numpy(examples.classes).float()
+    classes = torch.from_numpy(examples.targets).float()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
         network = build("mlp", MLP)
@@ -212,7 +223,7 @@ def test_three_steps_of_each_optimiser_are_those_of_its_definition(
     fields: dict[str, Any] = {"optimiser": optimiser, "epochs": 3, "batch_rows": 40}
     rows = circles(40, 0)
     # Validated on the rows that it learns, the last epoch is the best.
-    network, epochs = train("mlp", MLP, rows, rows, "sigmoid", recipe(**fields, **said), print)
+    network, epochs = fit(MLP, rows, rows, "sigmoid", recipe(**fields, **said))
     assert epochs[-1].best
     expected = stepped(recipe(**fields, **meant), 3)
     for found, wanted in zip(network.parameters(), expected, strict=True):
@@ -235,7 +246,7 @@ def test_torch_computes_on_one_thread_and_alike_while_it_trains() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        train("mlp", MLP, circles(40, 0), circles(40, 1), "sigmoid", recipe(epochs=2), look)
+        fit(MLP, circles(40, 0), circles(40, 1), "sigmoid", recipe(epochs=2), look)
     finally:
         torch.set_num_threads(before)
     assert seen == [(1, True)] * 2
