@@ -71,6 +71,7 @@ def write_package_and_job(
     sample: pa.Table,
     scored_rows: int,
     reading: Reading,
+    replaces: bool = False,
 ) -> Written:
     """Write the package, and beside it a job that scores the sample.
 
@@ -80,6 +81,7 @@ def write_package_and_job(
         sample: rows as the job will have them.
         scored_rows: how many of them the contract takes.
         reading: how the sample was read.
+        replaces: whether a package that stands is replaced.
 
     Raises:
         JobError: one of them cannot be written; the same command can be tried again.
@@ -95,7 +97,7 @@ def write_package_and_job(
     body: str = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
     text = _HEAD.format(command=command) + body
     try:
-        digest = _write_both(starter, text, job.output, content)
+        digest = _write_both(starter, text, job.output, content, replaces)
     except OSError as error:
         raise JobError(
             f"output {job.output}: package and job cannot be written: {error}; "
@@ -104,10 +106,13 @@ def write_package_and_job(
     return Written(digest, command, path)
 
 
-def _write_both(starter: str, text: str, output: str, content: Content) -> str:
+def _write_both(starter: str, text: str, output: str, content: Content, replaces: bool) -> str:
     # The job first: a package that stands is never written again, so it must have all beside it.
     files.replace(starter, text.encode())
     try:
+        if replaces:
+            # Only now, when the package that takes its place is proven.
+            files.remove(output)
         return content.write(output)
     except BaseException:
         # A job without its package is of no use to anybody.
