@@ -229,7 +229,7 @@ CHANGES_FILES = {
 }
 # Libraries write to paths where they are given one; these are given a file that is open, or a place in memory.
 WRITES_TO_A_SINK = {
-    "model_zoo.training.datasets": {"image.save(sink"},
+    "model_zoo.training.digit_sets": {"image.save(sink"},
     "pipelines.training.held_out": {"pq.write_table(table, sink", "pacsv.write_csv(table, sink"},
     "transforms.output.part_file": {"self._writer.write_table(table"},
     "transforms.formats.parquet_output": {"pq.ParquetWriter(sink"},

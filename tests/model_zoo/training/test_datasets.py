@@ -1,59 +1,91 @@
-import io
+"""Every bundled data set against its source: scikit-learn, and Python's own Unicode database."""
+
+import unicodedata
 
 import numpy as np
-from PIL import Image
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from sklearn import datasets
 
-from model_zoo.training.datasets import DATASETS, breast_cancer, digits, encode_png
+from model_zoo.training.datasets import DATASETS
+
+ROWS = {
+    "breast_cancer": 569,
+    "character_names": 2344,
+    "diabetes": 442,
+    "digit_graphs": 1797,
+    "digit_sequences": 1797,
+    "digit_traits": 1797,
+    "digits": 1797,
+    "digits_and_others": 2697,
+    "iris": 150,
+    "linnerud": 20,
+    "wine": 178,
+}
 
 
-@pytest.mark.parametrize(("name", "rows"), [("breast_cancer", 569), ("digits", 1797)])
-def test_every_row_has_its_own_id(name: str, rows: int) -> None:
+def test_data_sets_are_listed_by_name() -> None:
+    assert list(DATASETS) == sorted(DATASETS) == list(ROWS)
+
+
+@pytest.mark.parametrize(("name", "rows"), ROWS.items())
+def test_every_row_has_its_own_id_and_nothing_is_missing(name: str, rows: int) -> None:
     table = DATASETS[name]()
     assert table.schema.field("id").type == pa.int64()
     assert table.num_rows == rows == pc.count_distinct(table.column("id")).as_py()
     assert sum(column.null_count for column in table.columns) == 0
 
 
-def test_breast_cancer_is_scikit_learns_bit_for_bit() -> None:
-    table, found = breast_cancer(), datasets.load_breast_cancer()
-    assert table.column_names == ["id", *found.feature_names, "diagnosis"]
-    for number, name in enumerate(found.feature_names):
-        np.testing.assert_array_equal(table.column(name).to_numpy(), found.data[:, number])
-    assert table.column("diagnosis").to_pylist() == [
-        ("malignant", "benign")[t] for t in found.target
-    ]
+@pytest.mark.parametrize(
+    ("name", "label"), [("breast_cancer", "diagnosis"), ("wine", "cultivar"), ("iris", "species")]
+)
+def test_tables_of_classes_are_scikit_learns_bit_for_bit(name: str, label: str) -> None:
+    table = DATASETS[name]()
+    found = getattr(datasets, f"load_{name}")()
+    assert table.column_names == ["id", *found.feature_names, label]
+    for number, feature in enumerate(found.feature_names):
+        np.testing.assert_array_equal(table.column(feature).to_numpy(), found.data[:, number])
+    assert table.column(label).to_pylist() == [found.target_names[t] for t in found.target]
 
 
-def test_digits_decode_to_scikit_learns_pixels() -> None:
-    table, found = digits(), datasets.load_digits()
-    assert table.schema == pa.schema(
-        [("id", pa.int64()), ("image", pa.binary()), ("digit", pa.string())]
+def test_regressions_are_scikit_learns_in_their_own_units() -> None:
+    table = DATASETS["diabetes"]()
+    found = datasets.load_diabetes(scaled=False)
+    assert table.column_names == ["id", *found.feature_names, "progression"]
+    for number, feature in enumerate(found.feature_names):
+        np.testing.assert_array_equal(table.column(feature).to_numpy(), found.data[:, number])
+    np.testing.assert_array_equal(table.column("progression").to_numpy(), found.target)
+    # Years, and not parts of a standard deviation.
+    assert pc.max(table.column("age")).as_py() == 79
+
+    several = DATASETS["linnerud"]().select(
+        ["Chins", "Situps", "Jumps", "Weight", "Waist", "Pulse"]
     )
-    for row in range(0, table.num_rows, 97):
-        with Image.open(io.BytesIO(table.column("image")[row].as_py())) as image:
-            assert (image.format, image.mode, image.size) == ("PNG", "L", (8, 8))
-            levels = np.asarray(image).astype(float) * 16 / 255
-        np.testing.assert_array_equal(np.rint(levels), found.images[row])
-    assert table.column("digit").to_pylist() == [str(t) for t in found.target]
+    found = datasets.load_linnerud()
+    expected = np.hstack([found.data, found.target])
+    actual = np.column_stack([column.to_numpy() for column in several.columns])
+    np.testing.assert_array_equal(actual, expected)
 
 
-def test_png_spans_the_whole_range_and_is_written_alike() -> None:
-    pixels = np.array([[0, 255], [128, 1]], dtype=np.uint8)
-    assert encode_png(pixels) == encode_png(pixels.copy())
-    with Image.open(io.BytesIO(encode_png(pixels))) as image:
-        np.testing.assert_array_equal(np.asarray(image), pixels)
-    # Not packed: each line of pixels stands in the file, behind its filter.
-    assert b"\0\x00\xff\0\x80\x01" in encode_png(pixels)
-
-
-def test_the_darkest_digit_is_black_and_the_brightest_white() -> None:
-    extremes = set()
-    for encoded in digits().column("image").to_pylist()[:50]:
-        with Image.open(io.BytesIO(encoded)) as image:
-            extremes.add(image.getextrema())
-    assert {low for low, _ in extremes} == {0}
-    assert max(high for _, high in extremes) == 255
+def test_names_of_characters_are_pythons_own() -> None:
+    table = DATASETS["character_names"]()
+    letters = {
+        "letter": "L",
+        "mark": "M",
+        "number": "N",
+        "punctuation": "P",
+        "symbol": "S",
+    }
+    for row in table.to_pylist()[::7]:
+        character = unicodedata.lookup(row["name"])
+        assert ord(character) == row["id"]
+        # Unicode 3.2: some have another category in newer ones.
+        category = unicodedata.ucd_3_2_0.category(character)
+        assert category[0] == letters[row["kind"]]
+    counts = pc.value_counts(table.column("kind"))
+    assert {entry["values"].as_py() for entry in counts} == set(letters)
+    assert min(entry["counts"].as_py() for entry in counts) > 300
+    assert max(entry["counts"].as_py() for entry in counts) <= 600
+    ids = table.column("id").to_pylist()
+    assert ids == sorted(ids)
