@@ -169,25 +169,15 @@ class PackagingJob(BaseModel, Generic[StepT]):
         given = [kind for kind in kinds if getattr(self, kind)]
         if len(given) > 1:
             raise ValueError(f"a package holds one model, and the job names {' and '.join(given)}")
-        missing = []
-        if not given:
-            missing.append(f"network (with weights), or one of {', '.join(kinds[1:])}")
-        if self.huggingface and not (self.text or self.image):
-            missing.append("text or image, the column that huggingface takes")
-        needed = ("weights", "sample", "output") if self.network else ("sample", "output")
-        missing += [name for name in needed if not getattr(self, name)]
-        # All at once: whoever is new to this would be told one after the other.
-        if missing:
-            raise ValueError(f"is needed: {'; '.join(missing)}")
         return self
 
     @model_validator(mode="after")
     def _says_nothing_twice(self) -> "PackagingJob[StepT]":
-        if not self.network and (self.weights or self.parameters):
+        if (self.huggingface or self.converted) and (self.weights or self.parameters):
             raise ValueError(
                 "weights and parameters are those of network; the other kinds hold their own"
             )
-        if self.text and not self.huggingface:
+        if self.text and (self.network or self.converted):
             raise ValueError(
                 "text is for huggingface; a network of another kind takes a tokenize step"
             )
@@ -207,8 +197,6 @@ class PackagingJob(BaseModel, Generic[StepT]):
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> "PackagingJob[StepT]":
-        if self.expected is not None and self.key is None:
-            raise ValueError("expected needs key: rows are compared by it")
         hidden = {self.key, self.label}
         for name in self.columns or ():
             if name in hidden:

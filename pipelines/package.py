@@ -24,14 +24,11 @@ from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
-from pipelines.packing.graph_packing import pack_graph
-from pipelines.packing.huggingface import read_folder
-from pipelines.packing.huggingface_check import check_folder
-from pipelines.packing.network_packing import pack
+from pipelines.packing.gather import gather_material
+from pipelines.packing.graph_packing import pack_converted
+from pipelines.packing.network_packing import pack_network
 from pipelines.packing.packed import Packed
-from pipelines.packing.pictures import add_image_step
-from pipelines.packing.sample import read_sample
-from pipelines.packing.sample_files import take_sample
+from pipelines.packing.questions import Questions
 
 _TEXT_FLAGS = (
     "name",
@@ -60,27 +57,18 @@ def main(argv: Sequence[str]) -> int:
     job = load(PackagingJob[AnyStep], arguments.config, _list_overrides(arguments))
     # Last, so that a file that happens to lie there takes no library's place.
     sys.path.append(str(Path.cwd()))
-    taken = take_sample(job)
-    job, sample = taken.job, taken.table
-    expected = read_sample([job.expected], job.key).rows if job.expected is not None else None
-    weights = None
-    settings: tuple[str, ...] = ()
-    if job.huggingface is not None:
-        folder = read_folder(job)
-        job, weights = folder.job, folder.weights
-        settings = (*folder.notes, *check_folder(folder, sample))
-    elif job.network:
-        job, settings = add_image_step(job)
+    questions = Questions()
+    material = gather_material(job, questions)
     if job.converted is None:
-        packed = pack(job, sample, expected, weights, taken.reading)
+        packed = pack_network(material, questions)
     else:
-        packed = pack_graph(job, sample, expected, taken.reading)
+        packed = pack_converted(material, questions)
     if not arguments.quiet:
-        for note in taken.notes:
+        for note in material.notes:
             say(f"sample     {note}")
-        for note in settings:
+        for note in material.settings:
             say(f"settings   {note}")
-        _say_result(job, packed)
+        _say_result(job.output, packed)
         say(f"score      {packed.written.command}")
     write_result(packed.written.starter, "the job's path")
     return 0
@@ -111,7 +99,7 @@ def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
+def _say_result(output: str, packed: Packed) -> None:
     card = packed.card
     kept_as = f"network {card.builder}" if card.has_network else "kept as an ONNX graph"
     say(f"model      {card.name}, version {card.version}, {kept_as}")
@@ -149,7 +137,7 @@ def _say_result(job: PackagingJob[AnyStep], packed: Packed) -> None:
         say(f"note       {note}")
     for note in packed.expected:
         say(f"expected   {note}")
-    say(f"package    {job.output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})")
+    say(f"package    {output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})")
 
 
 def _describe_lists(step: Pad) -> str:

@@ -53,6 +53,19 @@ def settle_activation(
     return settled
 
 
+def ask_for_activation(job: PackagingJob[AnyStep]) -> None:
+    """Ask what the numbers of a network are that cannot be called yet.
+
+    Raises:
+        JobError: the job does not say it.
+    """
+    if job.task is None and job.activation is None:
+        raise JobError(
+            "task or activation is needed, too, unless the network gives several outputs: nothing "
+            f"tells whether one output's numbers are logits; {_ASKED}"
+        )
+
+
 def _find_activation(job: PackagingJob[AnyStep], outputs: Arrays) -> str:
     """Return whether the numbers are logits, and of what."""
     if job.task in _TASKS_OF_NUMBERS:

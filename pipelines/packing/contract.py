@@ -1,6 +1,7 @@
 """What a model asks of its rows, found in a sample of them: columns, Arrow types, missing values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,48 @@ from model_zoo.steps.arrays import missing_mask
 from model_zoo.steps.lists import is_list
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.table import AnyStep
+from pipelines.packing.lists import find_too_long
 from pipelines.packing.logical_types import to_logical_type
 from pipelines.packing.missing import Contract, settle_missing
 from transforms.logical_types import cast_exactly
+
+
+@dataclass(frozen=True)
+class ModelRows:
+    """The sample as the model has it.
+
+    Attributes:
+        contract: of the model.
+        rows: those of the sample that the contract takes, in the plain form of their types.
+    """
+
+    contract: Contract
+    rows: pa.Table
+
+
+def take_rows(
+    job: PackagingJob[AnyStep],
+    sample: pa.Table,
+    change: Callable[[Contract], Contract] | None = None,
+) -> ModelRows:
+    """Return what the model asks of its rows, and the rows of the sample that are so.
+
+    Args:
+        job: the job.
+        sample: its rows.
+        change: what is known of missing values beside what the job says of them.
+
+    Raises:
+        JobError: names that are no columns, or a column that nothing is known of.
+    """
+    columns = choose_columns(job, sample)
+    contract = find_contract(job, sample, columns)
+    if change is not None:
+        contract = change(contract)
+    plain = to_plain_form(sample, columns)
+    too_long = find_too_long(job, plain)
+    rows = take_complete_rows(plain, contract, too_long)
+    return ModelRows(contract, rows)
 
 
 def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:

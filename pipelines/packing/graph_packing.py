@@ -1,5 +1,7 @@
 """A model that another library trained, and a sample of rows -> a package that holds it as an ONNX graph."""
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
 import re
 
@@ -16,6 +18,7 @@ from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.activation import settle_activation, squeeze
+from pipelines.packing.assumed_units import call_in_assumed_units
 from pipelines.packing.calling import Signature
 from pipelines.packing.contents import (
     ScoredRows,
@@ -24,29 +27,54 @@ from pipelines.packing.contents import (
     make_profile,
     make_smoke_table,
 )
-from pipelines.packing.contract import (
-    choose_columns,
-    find_contract,
-    take_complete_rows,
-    to_plain_form,
-)
+from pipelines.packing.contract import ModelRows, take_rows
 from pipelines.packing.converted import Converted
-from pipelines.packing.converters.table import find_converter
+from pipelines.packing.converters.table import check_file, find_converter
 from pipelines.packing.expected import check_expected
+from pipelines.packing.gaps import ask_for_gaps
 from pipelines.packing.graph_files import MODEL, compute_graph, make_files
 from pipelines.packing.inputs import Prepared, fit, list_sources, prepare, wire
-from pipelines.packing.lists import find_too_long, pad_lists
+from pipelines.packing.lists import pad_lists
+from pipelines.packing.material import AS_IT_IS, Material, Reading
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.packed import Packed
-from pipelines.packing.proof import Content, prove, refuse_standing
+from pipelines.packing.proof import Content, prove
+from pipelines.packing.questions import Questions
 from pipelines.packing.scores import ScoredAs, describe_scores
-from pipelines.packing.starter_job import AS_IT_IS, Reading, write_package_and_job
+from pipelines.packing.starter_job import write_package_and_job
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow")
 # Of the largest output, as outputs are computed in float32 in most graphs.
 _SMOKE_TOLERANCE = 1e-5
 _OTHER_LETTER = re.compile("[^a-z0-9]")
+
+
+@dataclass(frozen=True)
+class _Called:
+    """Rows of the sample as the graph took them, what it gave, and what the library gave."""
+
+    contract: Contract
+    prepared: Prepared
+    outputs: Arrays
+    wanted: Arrays
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """All that a package of a graph is made of.
+
+    Attributes:
+        job: with all that was found out.
+        sample: the whole of it.
+        converted: the graph.
+        called: the graph and the library, on the rows that the contract takes.
+    """
+
+    job: PackagingJob[AnyStep]
+    sample: pa.Table
+    converted: Converted
+    called: _Called
 
 
 def pack_graph(
@@ -67,34 +95,83 @@ def pack_graph(
         JobError: what cannot be found out, all of it that is known by then.
         InputError, ModelError: a sample or a model that do not go together.
     """
-    refuse_standing(job.output)
-    kind, _ = _kind_of(job)
-    converted = find_converter(kind)(job, sample)
-    job = _complete(job, converted, sample)
-    columns = choose_columns(job, sample)
-    contract = _pass_missing(find_contract(job, sample, columns), job, converted)
-    plain = to_plain_form(sample, columns)
-    rows = take_complete_rows(plain, contract, find_too_long(job, plain))
-    prepared = _prepare(job, rows, contract, converted)
-    wanted = squeeze(converted.native(rows, prepared.inputs))
+    material = Material(job, sample, expected, reading=reading)
+    return pack_converted(material, Questions())
+
+
+def pack_converted(material: Material, questions: Questions) -> Packed:
+    """Write the package, once nothing is left to be asked.
+
+    Args:
+        material: what is known.
+        questions: what is asked already.
+
+    Raises:
+        JobError: what cannot be found out, all of it.
+        InputError, ModelError: a sample or a model that do not go together.
+    """
+    ask_for_gaps(material, questions)
+    examined = _examine(material, questions)
+    questions.refuse()
+    assert examined is not None  # noqa: S101 - whatever hinders it was asked
+    return _write(examined, material)
+
+
+def _examine(material: Material, questions: Questions) -> _Examined | None:
+    """Look at whatever is there; None where the model cannot be called on the sample."""
+    sample = material.sample
+    if sample is None:
+        questions.ask(check_file, material.job)
+        return None
+    converted = questions.ask(_convert, material.job, sample)
+    if converted is None:
+        questions.ask(take_rows, material.job, sample)
+        return None
+    job = _complete(material.job, converted, sample)
+    call = partial(_call, converted)
+    change = partial(_pass_missing, job=job, converted=converted)
+    called = call_in_assumed_units(call, job, sample, questions, change)
+    if called is None:
+        return None
+    prepared = called.prepared
+    questions.ask(refuse_unfilled, called.contract, prepared.steps, prepared.rows, called.wanted)
+    settled = questions.ask(settle_activation, job, called.outputs)
+    return _Examined(settled or job, sample, converted, called)
+
+
+def _call(converted: Converted, job: PackagingJob[AnyStep], taken: ModelRows) -> _Called:
+    """Call the library on the sample, and the graph."""
+    prepared = _prepare(job, taken.rows, taken.contract, converted)
+    wanted = squeeze(converted.native(taken.rows, prepared.inputs))
     outputs = squeeze(compute_graph(converted.graph, prepared.inputs))
-    refuse_unfilled(contract, prepared.steps, rows, wanted)
-    job = settle_activation(job, outputs)
+    return _Called(taken.contract, prepared, outputs, wanted)
+
+
+def _convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
+    kind, _ = _kind_of(job)
+    return find_converter(kind)(job, sample)
+
+
+def _write(examined: _Examined, material: Material) -> Packed:
+    """Prove the package, and write it."""
+    job, called, converted = examined.job, examined.called, examined.converted
+    prepared, outputs = called.prepared, called.outputs
     scored_as = describe_scores(job, prepared.rows, prepared.inputs)
-    content = _make_content(job, contract, prepared, outputs, scored_as, converted)
-    difference = prove(content, (), prepared.inputs, wanted, converted.finish)
-    notes_of_expected = check_expected(job, expected, rows, outputs, scored_as)
-    written = write_package_and_job(job, content, sample, rows.num_rows, reading)
+    content = _make_content(job, called.contract, prepared, outputs, scored_as, converted)
+    difference = prove(content, (), prepared.inputs, called.wanted, converted.finish)
+    expected = check_expected(job, material.expected, prepared.rows, outputs, scored_as)
+    rows = prepared.rows.num_rows
+    written = write_package_and_job(job, content, examined.sample, rows, material.reading)
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,
         steps=prepared.steps,
         notes=converted.notes,
-        rows=rows.num_rows,
-        left_out=sample.num_rows - rows.num_rows,
+        rows=rows,
+        left_out=examined.sample.num_rows - rows,
         difference=difference,
         compared_with=f"{converted.library} called directly",
-        expected=tuple(notes_of_expected),
+        expected=tuple(expected),
     )
 
 

@@ -93,7 +93,28 @@ def wire(
     """
     if job.inputs:
         _check_named(job.inputs, signature, columns)
-        return dict(job.inputs)
+        wiring: Wiring = dict(job.inputs)
+    else:
+        wiring = _find_wiring(signature, columns, masks)
+    sources = list_sources(wiring)
+    # Once each, however often the network takes one.
+    moments = [name for name in dict.fromkeys(sources) if _is_moment(columns[name])]
+    if moments:
+        raise UnitsNeededError(moments)
+    return wiring
+
+
+def _find_wiring(signature: Signature, columns: Columns, masks: Container[str]) -> Wiring:
+    """Return which columns make up each argument, as their names and kinds say it.
+
+    Args:
+        signature: what the network takes.
+        columns: what the steps have made.
+        masks: names of columns that tell items from padding, and are no features.
+
+    Raises:
+        JobError: they do not say it.
+    """
     required = signature.required
     if not required:
         # All have defaults, as in Hugging Face's models.
@@ -173,14 +194,15 @@ def _check_named(
             if part not in columns:
                 hint = nearest(part, list(columns))
                 problems.append(f"inputs.{name}: there is no column {part!r}{hint}")
-            elif _is_moment(columns[part]) and part not in moments:
+            elif _is_moment(columns[part]):
                 moments.append(part)
-    if moments:
-        problems.append(ask_for_numbers(moments))
     forgotten = [name for name in signature.required if name not in named]
     by_position = len(named) == len(signature.required)
     if forgotten and not by_position:
         problems.append(f"inputs: the network also takes {', '.join(forgotten)}")
+    if problems and moments:
+        once = list(dict.fromkeys(moments))
+        problems.append(ask_for_numbers(once))
     if problems:
         raise JobError("; ".join(problems))
 
@@ -198,7 +220,7 @@ def _choose_features(columns: Columns) -> str | tuple[str, ...]:
     # Token numbers, or whatever is in the lists: no float32 that was stacked.
     if len(columns) == 1 and isinstance(next(iter(columns.values())), np.ndarray):
         return next(iter(columns))
-    problems = []
+    others = []
     moments = []
     for name, column in columns.items():
         if isinstance(column, np.ndarray) or is_number(column.type):
@@ -206,19 +228,30 @@ def _choose_features(columns: Columns) -> str | tuple[str, ...]:
         if _is_moment(column):
             moments.append(name)
         else:
-            problems.append(f"{name!r} of type {column.type}")
-    asked = []
-    if problems:
-        asked.append(
-            f"the network takes numbers, and these columns are none: {', '.join(problems)}; "
+            others.append(f"{name!r} of type {column.type}")
+    if others:
+        question = (
+            f"the network takes numbers, and these columns are none: {', '.join(others)}; "
             "encode them with steps (one_hot, ordinal, image, tokenize), "
             "name what the model sees in columns, or say inputs"
         )
-    if moments:
-        asked.append(ask_for_numbers(moments))
-    if asked:
-        raise JobError("; ".join(asked))
+        if moments:
+            question = f"{question}; {ask_for_numbers(moments)}"
+        raise JobError(question)
     return tuple(columns)
+
+
+class UnitsNeededError(JobError):
+    """A network takes moments, and nothing tells as which numbers.
+
+    Attributes:
+        columns: of moments.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        question = ask_for_numbers(columns)
+        super().__init__(question)
 
 
 def ask_for_numbers(names: Sequence[str]) -> str:
@@ -263,7 +296,7 @@ def _to_numbers(columns: Columns, name: str) -> np.ndarray:
     if isinstance(column, np.ndarray):
         return column
     if _is_moment(column):
-        raise JobError(ask_for_numbers([name]))
+        raise UnitsNeededError([name])
     if not is_number(column.type):
         raise JobError(
             f"the network takes column {name!r} of type {column.type}, which is no number; "

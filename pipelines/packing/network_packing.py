@@ -1,6 +1,7 @@
 """A network, its weights and a sample of rows -> a package that is proven by scoring the sample."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 from safetensors.torch import save
@@ -13,7 +14,8 @@ from model_zoo.architectures.libraries import find_distribution
 from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.activation import settle_activation
+from pipelines.packing.activation import ask_for_activation, settle_activation
+from pipelines.packing.assumed_units import call_in_assumed_units
 from pipelines.packing.called import Called, call_on_rows, find_mask
 from pipelines.packing.contents import (
     Fields,
@@ -23,22 +25,17 @@ from pipelines.packing.contents import (
     make_profile,
     make_smoke_table,
 )
-from pipelines.packing.contract import (
-    choose_columns,
-    find_contract,
-    take_complete_rows,
-    to_plain_form,
-)
+from pipelines.packing.contract import ModelRows, choose_columns, take_rows
 from pipelines.packing.expected import check_expected
-from pipelines.packing.inputs import (
-    refuse_rows,
-)
-from pipelines.packing.lists import find_too_long
+from pipelines.packing.gaps import ask_for_gaps
+from pipelines.packing.inputs import refuse_rows
+from pipelines.packing.material import AS_IT_IS, ELSEWHERE, Material, Reading, Trained
 from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.packed import Packed
-from pipelines.packing.proof import Content, prove, refuse_standing
+from pipelines.packing.proof import Content, prove
+from pipelines.packing.questions import Questions
 from pipelines.packing.scores import ScoredAs, describe_scores
-from pipelines.packing.starter_job import AS_IT_IS, Reading, write_package_and_job
+from pipelines.packing.starter_job import write_package_and_job
 from pipelines.packing.state import Weights, load_weights, read_weights
 from pipelines.training.held_out import to_parquet
 
@@ -47,22 +44,37 @@ _WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What is known of a network that was trained just now.
+class _Loaded:
+    """The network.
 
     Attributes:
-        metrics: figures by part of the data, as the card keeps them.
-        libraries: those that trained it, beside the ones that any network has.
-        replaces: whether a package that stands is replaced.
+        network: in evaluation mode.
+        is_whole: whether it has its own weights; otherwise those that it was built with.
+        notes: what was taken off the weights' names, in words.
     """
 
-    metrics: Fields = field(default_factory=dict)
-    libraries: tuple[str, ...] = ()
-    replaces: bool = False
+    network: nn.Module
+    is_whole: bool
+    notes: tuple[str, ...] = ()
 
 
-# Of a network that somebody else trained.
-_ELSEWHERE = Trained()
+@dataclass(frozen=True)
+class _Examined:
+    """All that a package of a network is made of.
+
+    Attributes:
+        job: with all that was found out.
+        sample: the whole of it.
+        loaded: the network.
+        contract: of the model.
+        called: how the network was called on the rows that the contract takes.
+    """
+
+    job: PackagingJob[AnyStep]
+    sample: pa.Table
+    loaded: _Loaded
+    contract: Contract
+    called: Called
 
 
 def pack(
@@ -71,7 +83,7 @@ def pack(
     expected: pa.Table | None = None,
     weights: Weights | None = None,
     reading: Reading = AS_IT_IS,
-    trained: Trained = _ELSEWHERE,
+    trained: Trained = ELSEWHERE,
 ) -> Packed:
     """Write the package, and prove it on the sample.
 
@@ -84,68 +96,144 @@ def pack(
         trained: what is known of its training.
 
     Raises:
-        JobError: what cannot be found out, all of it that is known by then.
+        JobError: what cannot be found out, all of it.
         InputError, ModelError: a sample or a network that do not go together.
     """
-    if not trained.replaces:
-        refuse_standing(job.output)
-    columns = choose_columns(job, sample)
-    contract = find_contract(job, sample, columns)
-    plain = to_plain_form(sample, columns)
-    rows = take_complete_rows(plain, contract, find_too_long(job, plain))
-    if weights is None:
-        weights = read_weights(job.weights)
-    network, notes = _load_network(job, weights)
+    material = Material(job, sample, expected, weights, reading, trained)
+    return pack_network(material, Questions())
+
+
+def pack_network(material: Material, questions: Questions) -> Packed:
+    """Write the package, once nothing is left to be asked.
+
+    Args:
+        material: what is known.
+        questions: what is asked already.
+
+    Raises:
+        JobError: what cannot be found out, all of it.
+        InputError, ModelError: a sample or a network that do not go together.
+    """
+    ask_for_gaps(material, questions)
+    examined = _examine(material, questions)
+    if examined is None and material.job.network:
+        questions.ask(ask_for_activation, material.job)
+    questions.refuse()
+    assert examined is not None  # noqa: S101 - whatever hinders it was asked
+    return _write(examined, material)
+
+
+def _examine(material: Material, questions: Questions) -> _Examined | None:
+    """Look at whatever is there; None where the network cannot be called on the sample."""
+    job, sample = material.job, material.sample
+    if not material.is_ready:
+        if sample is not None:
+            questions.ask(choose_columns, job, sample)
+        return None
+    loaded = _load_network(material, questions) if job.network else None
+    if sample is None:
+        return None
+    if loaded is None:
+        questions.ask(take_rows, job, sample)
+        return None
+    call = partial(_call, loaded.network)
+    found = call_in_assumed_units(call, job, sample, questions)
+    if found is None:
+        return None
+    contract, called = found
+    if loaded.is_whole:
+        prepared = called.prepared
+        questions.ask(refuse_unfilled, contract, prepared.steps, prepared.rows, called.outputs)
+    settled = _settle(job, loaded, called, questions)
+    return _Examined(settled or job, sample, loaded, contract, called)
+
+
+def _call(
+    network: nn.Module, job: PackagingJob[AnyStep], taken: ModelRows
+) -> tuple[Contract, Called]:
     try:
-        called = call_on_rows(job, network, rows, contract)
+        return taken.contract, call_on_rows(job, network, taken.rows, taken.contract)
     except RejectedRows as rejected:
         # Of a graph with an edge to nowhere, for example.
         raise refuse_rows(rejected) from rejected
-    prepared = called.prepared
-    refuse_unfilled(contract, prepared.steps, rows, called.outputs)
-    mask = None if is_ours(job.network) else find_mask(prepared.steps, prepared.inputs)
-    tokens = None if mask is None else prepared.inputs[mask].shape[1]
-    job = settle_activation(job, called.outputs, tokens)
+
+
+def _load_network(material: Material, questions: Questions) -> _Loaded | None:
+    """Return the network; without its weights, the shapes that it gives are known all the same."""
+    job = material.job
+    weights = material.weights
+    if weights is None and job.weights:
+        weights = questions.ask(read_weights, job.weights)
+    network = questions.ask(build, job.network, job.parameters, _list_modules(job))
+    if network is None:
+        return None
+    network.eval()
+    if weights is None:
+        return _Loaded(network, is_whole=False)
+    notes = questions.ask(load_weights, network, weights)
+    return _Loaded(network, notes is not None, notes or ())
+
+
+def _settle(
+    job: PackagingJob[AnyStep], loaded: _Loaded, called: Called, questions: Questions
+) -> PackagingJob[AnyStep] | None:
+    is_known = job.activation is not None or job.task is None
+    # What numbers look like says nothing before the network has its weights.
+    if not loaded.is_whole and not is_known:
+        return None
+    tokens = _count_tokens(job, called)
+    return questions.ask(settle_activation, job, called.outputs, tokens)
+
+
+def _find_own_mask(job: PackagingJob[AnyStep], called: Called) -> str | None:
+    """Return the input that tells tokens from padding, of a network that is not one of ours."""
+    if is_ours(job.network):
+        return None
+    return find_mask(called.prepared.steps, called.prepared.inputs)
+
+
+def _count_tokens(job: PackagingJob[AnyStep], called: Called) -> int | None:
+    mask = _find_own_mask(job, called)
+    if mask is None:
+        return None
+    tokens: int = called.prepared.inputs[mask].shape[1]
+    return tokens
+
+
+def _write(examined: _Examined, material: Material) -> Packed:
+    """Prove the package, and write it."""
+    job, called, contract = examined.job, examined.called, examined.contract
+    prepared, trained = called.prepared, material.trained
+    mask = _find_own_mask(job, called)
     scored_as = describe_scores(job, prepared.rows, prepared.inputs, mask, contract, prepared.steps)
-    content = _make_content(job, network, contract, called, scored_as, trained)
+    content = _make_content(examined, scored_as, trained)
     difference = prove(content, _list_modules(job), prepared.inputs, called.outputs)
-    notes_of_expected = check_expected(job, expected, prepared.rows, called.outputs, scored_as)
-    written = write_package_and_job(job, content, sample, rows.num_rows, reading, trained.replaces)
+    expected = check_expected(job, material.expected, prepared.rows, called.outputs, scored_as)
+    rows = prepared.rows.num_rows
+    written = write_package_and_job(
+        job, content, examined.sample, rows, material.reading, trained.replaces
+    )
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,
         steps=prepared.steps,
-        notes=notes,
-        rows=rows.num_rows,
-        left_out=sample.num_rows - rows.num_rows,
+        notes=examined.loaded.notes,
+        rows=rows,
+        left_out=examined.sample.num_rows - rows,
         difference=difference,
-        expected=tuple(notes_of_expected),
+        expected=tuple(expected),
         warnings=called.warnings,
     )
 
 
-def _load_network(
-    job: PackagingJob[AnyStep], weights: Weights
-) -> tuple[nn.Module, tuple[str, ...]]:
-    network = build(job.network, job.parameters, _list_modules(job))
-    notes = load_weights(network, weights)
-    return network.eval(), notes
-
-
-def _make_content(
-    job: PackagingJob[AnyStep],
-    network: nn.Module,
-    contract: Contract,
-    called: Called,
-    scored_as: ScoredAs,
-    trained: Trained,
-) -> Content:
+def _make_content(examined: _Examined, scored_as: ScoredAs, trained: Trained) -> Content:
+    called = examined.called
     prepared = called.prepared
-    model_columns = [rule.name for rule in contract]
+    model_columns = [rule.name for rule in examined.contract]
     rows = prepared.rows.select(model_columns)
     scored = ScoredRows(rows, prepared.inputs, called.outputs)
     weights = {}
-    for name, tensor in network.state_dict().items():
+    for name, tensor in examined.loaded.network.state_dict().items():
         # Copies: safetensors takes no tensors that share memory, as tied weights do.
         copied = tensor.detach().clone()
         weights[name] = copied.contiguous()
@@ -154,12 +242,11 @@ def _make_content(
         SMOKE: to_parquet(make_smoke_table(scored)),
         PROFILE: to_parquet(make_profile(scored, scored_as)),
     }
-    return Content(_make_card(job, contract, called, trained), prepared.steps, contents)
+    return Content(_make_card(examined, trained), prepared.steps, contents)
 
 
-def _make_card(
-    job: PackagingJob[AnyStep], contract: Contract, called: Called, trained: Trained
-) -> Fields:
+def _make_card(examined: _Examined, trained: Trained) -> Fields:
+    job, called = examined.job, examined.called
     prepared = called.prepared
     card: Fields = {
         "name": job.name or _name_model(job.network),
@@ -167,7 +254,7 @@ def _make_card(
         "builder": job.network,
         "parameters": job.parameters,
         "weights": _WEIGHTS,
-        "columns": [rule.model_dump(mode="json") for rule in contract],
+        "columns": [rule.model_dump(mode="json") for rule in examined.contract],
         "inputs": {name: tensor.model_dump() for name, tensor in prepared.tensors.items()},
         "outputs": describe_arrays(called.outputs),
         "activation": job.activation,
@@ -175,7 +262,7 @@ def _make_card(
         "libraries": list_versions((*_list_libraries(job.network), *trained.libraries)),
     }
     if trained.metrics:
-        card["metrics"] = trained.metrics
+        card["metrics"] = dict(trained.metrics)
     if job.task is not None:
         card["task"] = job.task
     if is_users_own(job.network):

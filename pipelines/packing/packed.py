@@ -1,10 +1,24 @@
 """What packaging gives, whatever was packed."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.starter_job import Written
+
+
+class Written(NamedTuple):
+    """A package and its job, as they lie in the store.
+
+    Attributes:
+        digest: of the package.
+        command: that scores with the job.
+        starter: path of the job.
+    """
+
+    digest: str
+    command: str
+    starter: str
 
 
 @dataclass(frozen=True)

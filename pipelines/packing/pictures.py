@@ -88,7 +88,8 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
     if chosen is None:
         different = {repr(fields): weights for weights, fields in settings.items()}
         chosen = next(iter(different.values()), None)
-        if len(different) != 1:
+        # Without a file, it may still become one of the library's own.
+        if len(different) != 1 and job.weights:
             problems.append(
                 f"settings: {job.weights} is none of torchvision's own files, and "
                 f"{name} was trained with several settings: --settings {' or '.join(sorted(known))}"
@@ -96,7 +97,7 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
     if chosen is not None and chosen not in known:
         problems.append(f"settings: {name} has no {chosen!r}{nearest(chosen, sorted(known))}")
     takes_changed = name in _TRANSFORM_INPUT
-    if takes_changed and own is None and "transform_input" not in job.parameters:
+    if takes_changed and own is None and job.weights and "transform_input" not in job.parameters:
         problems.append(
             f"parameters.transform_input: true where {name} began with torchvision's own weights, "
             "and else false"
@@ -119,7 +120,10 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
 
 def _find_own_weights(job: Job, known: Mapping[str, Any]) -> str | None:
     """Return whose file the weights are, told by its digest, which the library's addresses hold."""
-    content = files.read(files.to_absolute(str(job.weights)))
+    # They are asked for elsewhere.
+    if not job.weights:
+        return None
+    content = files.read(files.to_absolute(job.weights))
     if content is None:
         raise JobError(f"weights {job.weights}: there is no such file")
     digest = hashlib.sha256(content).hexdigest()

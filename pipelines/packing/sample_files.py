@@ -17,8 +17,8 @@ from configs.suggest import nearest
 from model_zoo.steps.image import Image
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
+from pipelines.packing.material import AS_IT_IS, Reading
 from pipelines.packing.sample import read_sample
-from pipelines.packing.starter_job import AS_IT_IS, Reading
 from pipelines.planning.folders import find_name, list_folders
 from storage import files
 from storage.rooted import FileRoot

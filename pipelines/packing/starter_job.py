@@ -1,11 +1,10 @@
 """A job that scores the sample with the package as it stands, to begin from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 import math
 from pathlib import Path
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import yaml
@@ -16,8 +15,9 @@ from model_zoo.architectures.builders import is_users_own
 from model_zoo.architectures.users_own import module_of
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.function import Function
-from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
+from pipelines.packing.material import Reading
+from pipelines.packing.packed import Written
 from pipelines.packing.proof import Content
 from pipelines.packing.sample_paths import is_csv_sample
 from pipelines.planning.token_text import find_token_text
@@ -32,37 +32,6 @@ _SPAN_TAGS = ("B-", "I-")
 _REJECTED_PERCENT = 10
 # The rows behind those of the sample may have a few more missing values.
 _MORE = 1.2
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the sample was read.
-
-    Attributes:
-        source: fields of the job's source.
-        steps: of the job, which read files.
-    """
-
-    source: Mapping[str, Any] = field(default_factory=dict)
-    steps: tuple[LoadFile, ...] = ()
-
-
-# Whatever pipelines.score reads when it is told nothing.
-AS_IT_IS = Reading()
-
-
-class Written(NamedTuple):
-    """A package and its job, as they lie in the store.
-
-    Attributes:
-        digest: of the package.
-        command: that scores with the job.
-        starter: path of the job.
-    """
-
-    digest: str
-    command: str
-    starter: str
 
 
 def write_package_and_job(

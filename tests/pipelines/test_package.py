@@ -88,7 +88,7 @@ def test_a_file_says_it_all_and_flags_have_the_last_word(author: Author, tmp_pat
 
 def test_what_is_missing_is_asked_for_all_at_once(author: Author) -> None:
     author.package(output="").refused("network (with weights), or one of huggingface", "sample")
-    author.package(network=name_of(author)).refused("is needed: weights; sample")
+    author.package(network=name_of(author)).refused("is needed: weights", "; sample")
 
 
 def test_names_that_are_not_there_are_told_all_at_once(author: Author) -> None:

@@ -62,7 +62,11 @@ class Author:
 
     def package(self, *flags: str, output: str = "model", **fields: str) -> Packaged:
         """Package with flags, and fields as `--field value`."""
-        words = [*flags, "--output", str(self.folder / output)]
+        return self.call(*flags, "--output", str(self.folder / output), **fields)
+
+    def call(self, *flags: str, **fields: str) -> Packaged:
+        """Call the program with these flags, and fields, and no other."""
+        words = list(flags)
         for name, value in fields.items():
             words += [f"--{name}", value]
         out, err = io.StringIO(), io.StringIO()

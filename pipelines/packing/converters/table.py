@@ -5,9 +5,11 @@ from importlib import import_module
 
 import pyarrow as pa
 
+from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.converted import Converted
+from storage import files
 
 # By the flag that names their file, the module whose `convert` reads it.
 _CONVERTERS = {
@@ -26,3 +28,16 @@ def find_converter(kind: str) -> Callable[[PackagingJob[AnyStep], pa.Table], Con
     module = import_module(f"pipelines.packing.converters.{_CONVERTERS[kind]}")
     convert: Callable[[PackagingJob[AnyStep], pa.Table], Converted] = module.convert
     return convert
+
+
+def check_file(job: PackagingJob[AnyStep]) -> None:
+    """Refuse a model's file that no sample would help to read.
+
+    Raises:
+        JobError: it is not there.
+    """
+    if job.converted is None:
+        return
+    kind, url = job.converted
+    if not files.exists(files.to_absolute(url)):
+        raise JobError(f"{kind} {url}: there is no such file")

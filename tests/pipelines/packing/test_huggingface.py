@@ -371,9 +371,6 @@ def test_one_label_without_a_problem_type_is_asked_for(
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({}, "network .with weights., or one of huggingface"),
-        ({"network": "mine:Net"}, "is needed: weights"),
-        ({"huggingface": "hf"}, "is needed: text or image"),
         ({"huggingface": "hf", "text": "a", "image": "b"}, "texts or pictures"),
         ({"huggingface": "hf", "text": "a", "network": "mine:Net"}, "holds one model"),
         ({"network": "mine:Net", "weights": "w.pt", "text": "a"}, "takes a tokenize step"),

@@ -1,0 +1,89 @@
+"""A packaging job -> what its package is made of: the sample, the author's scores, a library's settings."""
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from configs.packaging import PackagingJob
+from model_zoo.steps.table import AnyStep
+from pipelines.packing.huggingface import read_folder
+from pipelines.packing.huggingface_check import check_folder
+from pipelines.packing.material import AS_IT_IS, Material, Reading
+from pipelines.packing.pictures import add_image_step
+from pipelines.packing.questions import Questions
+from pipelines.packing.sample import read_sample
+from pipelines.packing.sample_files import take_sample
+
+Job: TypeAlias = PackagingJob[AnyStep]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The sample as it was read, or None."""
+
+    job: Job
+    sample: pa.Table | None = None
+    reading: Reading = AS_IT_IS
+    notes: tuple[str, ...] = ()
+
+
+def gather_material(job: Job, questions: Questions) -> Material:
+    """Return what the job's package is made of, as far as it is there.
+
+    Args:
+        job: the job, as its author wrote it.
+        questions: what is missing, or cannot be read, is asked there.
+    """
+    read = _read_sample(job, questions)
+    material = Material(
+        job=read.job,
+        sample=read.sample,
+        expected=_read_expected(job, questions),
+        reading=read.reading,
+        notes=read.notes,
+    )
+    if job.huggingface is not None:
+        return _read_folder(material, questions)
+    if job.network:
+        return _add_image_step(material, questions)
+    return material
+
+
+def _read_sample(job: Job, questions: Questions) -> _Read:
+    if not job.sample:
+        return _Read(job)
+    taken = questions.ask(take_sample, job)
+    if taken is None:
+        return _Read(job)
+    return _Read(taken.job, taken.table, taken.reading, taken.notes)
+
+
+def _read_expected(job: Job, questions: Questions) -> pa.Table | None:
+    if job.expected is None:
+        return None
+    read = questions.ask(read_sample, [job.expected], job.key)
+    return None if read is None else read.rows
+
+
+def _read_folder(material: Material, questions: Questions) -> Material:
+    job = material.job
+    # Without its column, nothing tells whether it takes texts or pictures.
+    if not (job.text or job.image):
+        return replace(material, is_ready=False)
+    folder = questions.ask(read_folder, job)
+    if folder is None:
+        return replace(material, is_ready=False)
+    settings = folder.notes
+    if material.sample is not None:
+        compared = questions.ask(check_folder, folder, material.sample)
+        settings += compared or ()
+    return replace(material, job=folder.job, weights=folder.weights, settings=settings)
+
+
+def _add_image_step(material: Material, questions: Questions) -> Material:
+    added = questions.ask(add_image_step, material.job)
+    if added is None:
+        return replace(material, is_ready=False)
+    job, settings = added
+    return replace(material, job=job, settings=settings)
