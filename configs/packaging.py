@@ -10,7 +10,8 @@ from configs.missing import Missing, refuse_contradictions
 Scalar: TypeAlias = bool | int | float | str
 TimeUnit: TypeAlias = Literal["days", "hours", "minutes", "seconds", "milliseconds", "microseconds"]
 DType: TypeAlias = Literal[
-    "float32", "float64", "int32", "int64", "bool", "int8", "int16", "uint8", "uint16", "uint32", "uint64"
+    "float16", "float32", "float64", "int32", "int64", "bool",
+    "int8", "int16", "uint8", "uint16", "uint32", "uint64",
 ]  # fmt: skip
 # As a card says it.
 Task: TypeAlias = Literal[

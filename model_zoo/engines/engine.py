@@ -33,12 +33,14 @@ class Network:
             returns a dict of tensors (batch_rows, *shape), one per output. Several threads call it
             at the same time.
         dtype: in which floating-point inputs reach it; None for those of the card.
+        kept_dtype: in which the card's inputs reach it all the same; None for none.
         layout: memory format of inputs with four dimensions.
     """
 
     compute: Callable[..., Any]
     dtype: torch.dtype | None
     layout: torch.memory_format
+    kept_dtype: torch.dtype | None = None
 
 
 class Engine(Protocol):

@@ -1,13 +1,15 @@
 """torch: float32 as it was trained, other dtypes and layouts, machine code, and 8-bit integers."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from configs.errors import ModelError
+from configs.errors import ModelError, Refusal
+from model_zoo.architectures.builders import is_ours
 from model_zoo.architectures.named_tensors import is_double
 from model_zoo.engines import device_errors
 from model_zoo.engines.compiled import compile_network
@@ -37,6 +39,8 @@ _DTYPES: dict[str, tuple[DType, ...]] = {
     "cuda": ("float32", "bfloat16", "float16"),
 }
 _CALIBRATION_ROWS = 256
+# torch adds its whole call stack to some errors.
+_SHOWN_CHARACTERS = 300
 # More, because a few rows of text have the largest features.
 _LINEAR_CALIBRATION_ROWS = 1024
 
@@ -70,10 +74,15 @@ class TorchEngine:
         network: Any = load_network(package)
         network = network.eval().to(device)
         dtype = _input_dtype(settings)
+        kept_dtype = None
         if not settings.is_reference:
             network = _accelerate(network, package, settings, device)
-        elif is_double(network):
-            dtype = torch.float64
+        else:
+            if is_double(network):
+                dtype = torch.float64
+            # Our own networks compute in float32; another one takes what its author gave it.
+            if not is_ours(package.card.builder):
+                kept_dtype = torch.float16
         if device.type == "cuda":
             # Threads that score have streams of their own, which do not wait for this one.
             torch.cuda.synchronize(device)
@@ -81,6 +90,7 @@ class TorchEngine:
             compute=network,
             dtype=dtype,
             layout=_LAYOUTS[settings.layout],
+            kept_dtype=kept_dtype,
         )
 
     def describe_version(self) -> str:
@@ -136,18 +146,18 @@ class TorchEngine:
         sample: Sample,
     ) -> Settings:
         """Measure the scales of int8 and int8_linear, as `Engine.calibrate`."""
+        if settings.dtype not in ("int8", "int8_linear"):
+            return settings
         # The scales are those of the float32 network, whatever the layout.
-        if settings.dtype == "int8":
-            network = load_network(package).eval().float()
-            batches = _cast_floats(sample(_CALIBRATION_ROWS))
-            scales = measure_scales(network, batches)
-            return replace(settings, scales=scales)
-        if settings.dtype == "int8_linear":
-            network = load_network(package).eval().float()
+        network = load_network(package).eval().float()
+        with _failures_as_refusals(settings.dtype):
+            if settings.dtype == "int8":
+                batches = _cast_floats(sample(_CALIBRATION_ROWS))
+                scales = measure_scales(network, batches)
+                return replace(settings, scales=scales)
             batches = _cast_floats(sample(_LINEAR_CALIBRATION_ROWS))
             linear_scales = measure_linear_scales(network, batches)
             return replace(settings, linear_scales=linear_scales)
-        return settings
 
 
 def _compute_float32_in_full() -> None:
@@ -160,6 +170,22 @@ def _compute_float32_in_full() -> None:
 
 def _input_dtype(settings: Settings) -> torch.dtype:
     return _FLOATING.get(settings.dtype, torch.float32)
+
+
+@contextmanager
+def _failures_as_refusals(dtype: str) -> Iterator[None]:
+    """Refuse a dtype, in this block, whose scales cannot be measured because the network fails."""
+    try:
+        yield
+    except Refusal:
+        raise
+    # A network that others wrote may raise anything, of rows in another dtype than its own for example.
+    except Exception as error:
+        words = str(error).split()
+        reason = " ".join(words)[:_SHOWN_CHARACTERS] or type(error).__name__
+        raise ModelError(
+            f"{dtype} is measured in float32, on which the network fails: {reason}"
+        ) from error
 
 
 def _cast_floats(batches: Iterable[Inputs]) -> Iterator[Inputs]:

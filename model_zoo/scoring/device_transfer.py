@@ -27,11 +27,13 @@ class DeviceTransfer:
     Attributes:
         dtype: of floating-point inputs on the device; None for their own.
         layout: memory format of inputs with four dimensions (images); others stay as they are.
+        kept_dtype: of inputs that keep it, whatever `dtype` is.
     """
 
     device: torch.device
     dtype: torch.dtype | None
     layout: torch.memory_format = torch.contiguous_format
+    kept_dtype: torch.dtype | None = None
     # Streams and pinned buffers: a thread's copies must not wait for another's, or share its memory.
     _of_thread: threading.local = field(default_factory=threading.local, init=False)
 
@@ -98,7 +100,7 @@ class DeviceTransfer:
         if window.rows < window.batch_rows:
             rows = _pad(rows, window)
         dtype = None
-        if tensor.is_floating_point():
+        if tensor.is_floating_point() and tensor.dtype is not self.kept_dtype:
             dtype = self.dtype
         placed = rows.to(self.device, dtype, non_blocking=True)
         # Images alone have a layout.

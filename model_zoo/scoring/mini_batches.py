@@ -39,6 +39,7 @@ class MiniBatches:
         network: called with one tensor (batch_rows, *shape) per input; gives one per output.
         outputs: dtype and shape of each output.
         dtype: of floating-point inputs on the device; None for their own.
+        kept_dtype: of inputs that keep it all the same.
         batch_rows: rows of every mini-batch, where a call does not say otherwise.
         threads: mini-batches that a call computes at the same time on a CPU, each on one torch
             thread: a product that is spread over threads rounds differently, and scores must not
@@ -58,11 +59,17 @@ class MiniBatches:
     timeout_seconds: float
     layout: torch.memory_format = torch.contiguous_format
     computed_by: str = ""
+    kept_dtype: torch.dtype | None = None
     is_out_of_memory: Callable[[Exception], bool] = is_out_of_memory
 
     def __post_init__(self) -> None:
         self.rows_that_fit: int | None = None  # known once memory ran out
-        self._transfer = DeviceTransfer(self.device, self.dtype, self.layout)
+        self._transfer = DeviceTransfer(
+            self.device,
+            self.dtype,
+            self.layout,
+            self.kept_dtype,
+        )
         self._watchdog = Watchdog(self.timeout_seconds)
         self._doubt = Doubt()
         self._of_thread = threading.local()

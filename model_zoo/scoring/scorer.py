@@ -220,6 +220,7 @@ class _Loading:
             outputs=self.package.card.outputs,
             device=where,
             dtype=network.dtype,
+            kept_dtype=network.kept_dtype,
             batch_rows=batch_rows,
             threads=self.threads,
             timeout_seconds=self.timeout_seconds,

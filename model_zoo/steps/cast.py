@@ -14,7 +14,9 @@ class Cast(StepModel):
 
     step: Literal["cast"]
     columns: ColumnNames
-    dtype: Literal["bool", "int8", "int16", "int32", "int64", "uint8", "float32", "float64"]
+    dtype: Literal[
+        "bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"
+    ]  # fmt: skip
 
     def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return the columns in the dtype.

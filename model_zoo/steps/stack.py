@@ -15,7 +15,7 @@ class Stack(StepModel):
     step: Literal["stack"]
     columns: AnyColumnNames
     into: str
-    dtype: Literal["float32", "float64", "int32", "int64"] = "float32"
+    dtype: Literal["float16", "float32", "float64", "int32", "int64"] = "float32"
 
     def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return `into`, the transpose of a (width, rows) buffer.
@@ -78,6 +78,9 @@ def _fill_lines(name: str, part: np.ndarray, lines: np.ndarray) -> None:
     held_bytes = lines.dtype.itemsize
     given_bytes = part.dtype.itemsize
     is_narrower = held_bytes < given_bytes
+    # The largest integers of 16 bits are more than float16 holds.
+    if lines.dtype == np.float16 and part.dtype == np.uint16:
+        is_narrower = True
     if is_narrower and np.isinf(lines).any():
         # Raises, unless the infinities were there before.
         cast_array(name, part, lines.dtype)

@@ -10,14 +10,14 @@ from torch import nn
 from configs.errors import InputError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import is_ours
-from model_zoo.architectures.named_tensors import Call, clear_padding, is_double, is_of_tokens
+from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import GraphInputs
 from model_zoo.steps.table import AnyStep, apply_steps
 from model_zoo.steps.tokenize import Tokenize
 from pipelines.packing.activation import squeeze
 from pipelines.packing.calling import compute, read_signature
-from pipelines.packing.dtypes import list_dtypes
+from pipelines.packing.dtypes import list_dtypes, list_fractions
 from pipelines.packing.graphs import (
     compute_graphs,
     describe_inputs,
@@ -78,9 +78,9 @@ def call_on_rows(
     call: Call = "keywords"
     if not is_ours(job.network):
         call = signature.choose_call(list(wiring))
-    fraction = "float64" if is_double(network) else "float32"
+    fractions = list_fractions(network.parameters(), contract)
     failures: list[InputError | ModelError] = []
-    for dtypes in list_dtypes(job, wiring, lists.columns, lists.masks, fraction):
+    for dtypes in list_dtypes(job, wiring, lists.columns, lists.masks, fractions):
         try:
             prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
             outputs = compute(network, prepared.inputs, call, job.outputs)
@@ -112,7 +112,8 @@ def _call_on_graphs(
     wiring = wire_graph(job, graph, signature, lists.columns)
     steps = (*fitted, step, *lists.keep_taken(list_sources(wiring)))
     failures: list[InputError | ModelError] = []
-    for found in list_dtypes(job, wiring, lists.columns, lists.masks):
+    fractions = list_fractions(network.parameters(), contract)
+    for found in list_dtypes(job, wiring, lists.columns, lists.masks, fractions):
         dtypes = list_graph_dtypes(step, found)
         try:
             prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)

@@ -23,6 +23,7 @@ class Converted:
     Attributes:
         graph: `onnx.ModelProto`.
         dtypes: of each input, by name.
+        computed_in: dtypes of its weights, as torch names them; none where outputs tell.
         native: what the library gives.
         library: its name, as packages call it.
         lengths: of lists that inputs take, by input, where the graph takes no other.
@@ -50,6 +51,7 @@ class Converted:
     labels: tuple[str, ...] = ()
     finish: Callable[[Arrays], Arrays] = dict
     notes: tuple[str, ...] = ()
+    computed_in: tuple[str, ...] = ()
 
 
 def import_library(library: str, extra: str) -> Any:

@@ -1,6 +1,26 @@
-"""How far two arrays of scores are apart."""
+"""How far two arrays of scores are apart, and may be."""
+
+from collections.abc import Iterable
 
 import numpy as np
+
+# float32 keeps 24 bits; a sum of many products rounds some of them away.
+_OF_SINGLES = 1e-5
+# float16 keeps 11, so neighbours are up to 1e-3 apart; a sum in another order ends a few beside it.
+_OF_HALVES = 4e-3
+
+
+def choose_tolerance(dtypes: Iterable[object]) -> float:
+    """Return how far scores of a model may be apart, for `find_difference`.
+
+    Args:
+        dtypes: of its weights and outputs, as torch or numpy name them.
+
+    >>> choose_tolerance([np.dtype("float16")]) > choose_tolerance(["torch.bfloat16"])
+    True
+    """
+    names = {str(dtype).removeprefix("torch.") for dtype in dtypes}
+    return _OF_HALVES if "float16" in names else _OF_SINGLES
 
 
 def find_difference(scored: np.ndarray, expected: np.ndarray) -> float:

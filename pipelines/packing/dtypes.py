@@ -4,18 +4,20 @@ A network does not say which it takes, but fails with others: an embedding with 
 integers where it must be bool. So they are tried in turn, and the author may say them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from configs.errors import JobError
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
 from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.table import AnyStep
+from pipelines.packing.missing import Contract
 
 # Arguments of the network, each with the column that it takes as it is, or with those that are
 # stacked.
@@ -26,6 +28,33 @@ _INDICES = ("int32", "int64")
 _WAYS = ("usual", "long", "floats", "stored")
 # A mask of integers where bools are meant may pick items in silence; so bools are tried first.
 _MASKS = ("bool", "int64")
+# That columns and arrays may have, the likeliest first. Not bfloat16, which numpy has not.
+_FRACTIONS = ("float32", "float64", "float16")
+# As a contract's types say float16, also inside lists.
+_HALF = "halffloat"
+
+
+def list_fractions(weights: Iterable[torch.Tensor], contract: Contract) -> list[str]:
+    """Return the dtypes in which a network may take its fractions, the likeliest first.
+
+    They are those of its weights, where all are of one, and float32. A network takes its weights'
+    dtype; but some of its layers may have another one, and a network without weights may compute in
+    the dtype that its columns are stored in.
+
+    Args:
+        weights: of the network.
+        contract: every model column.
+    """
+    kinds = set()
+    for weight in weights:
+        if weight.is_floating_point():
+            kinds.add(str(weight.dtype).removeprefix("torch."))
+    is_of_one = len(kinds) == 1 and kinds.issubset(_FRACTIONS)
+    likeliest = list(kinds) if is_of_one else ["float32"]
+    if any(_HALF in rule.type for rule in contract):
+        kinds.add("float16")
+    others = [name for name in _FRACTIONS if name in kinds and name not in likeliest]
+    return likeliest + others
 
 
 def list_dtypes(
@@ -33,7 +62,7 @@ def list_dtypes(
     wiring: Wiring,
     columns: Mapping[str, Column],
     masks: frozenset[str],
-    fraction: str = "float32",
+    fractions: Sequence[str] = ("float32",),
 ) -> list[DTypes]:
     """Return the dtypes to try, by argument; those that the job states are in all of them.
 
@@ -42,18 +71,21 @@ def list_dtypes(
         wiring: which columns make up each argument.
         columns: what the steps have made.
         masks: names of columns that tell items from padding.
-        fraction: dtype of the network's own numbers.
+        fractions: dtypes in which it may take fractions, the likeliest first.
 
     Raises:
         JobError: the job states the dtype of something that is no argument.
     """
     _check_stated(job, wiring)
     tries: list[DTypes] = []
-    for found in _guess(wiring, columns, masks):
-        taken = {name: fraction if dtype == "float32" else dtype for name, dtype in found.items()}
-        dtypes = taken | job.dtypes
-        if dtypes not in tries:
-            tries.append(dtypes)
+    for fraction in fractions:
+        for found in _guess(wiring, columns, masks):
+            taken = {
+                name: fraction if dtype == "float32" else dtype for name, dtype in found.items()
+            }
+            dtypes = taken | job.dtypes
+            if dtypes not in tries:
+                tries.append(dtypes)
     return tries
 
 

@@ -30,6 +30,7 @@ from pipelines.packing.contents import (
 from pipelines.packing.contract import ModelRows, take_rows
 from pipelines.packing.converted import Converted
 from pipelines.packing.converters.table import check_file, find_converter
+from pipelines.packing.differences import choose_tolerance
 from pipelines.packing.expected import check_expected
 from pipelines.packing.gaps import ask_for_gaps
 from pipelines.packing.graph_files import MODEL, compute_graph, make_files
@@ -45,8 +46,6 @@ from pipelines.packing.starter_job import write_package_and_job
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow")
-# Of the largest output, as outputs are computed in float32 in most graphs.
-_SMOKE_TOLERANCE = 1e-5
 _OTHER_LETTER = re.compile("[^a-z0-9]")
 
 
@@ -158,7 +157,15 @@ def _write(examined: _Examined, material: Material) -> Packed:
     prepared, outputs = called.prepared, called.outputs
     scored_as = describe_scores(job, prepared.rows, prepared.inputs)
     content = _make_content(job, called.contract, prepared, outputs, scored_as, converted)
-    difference = prove(content, (), prepared.inputs, called.wanted, converted.finish)
+    tolerance = _choose_tolerance(outputs, converted)
+    difference = prove(
+        content,
+        (),
+        prepared.inputs,
+        called.wanted,
+        tolerance,
+        converted.finish,
+    )
     expected = check_expected(job, material.expected, prepared.rows, outputs, scored_as)
     rows = prepared.rows.num_rows
     written = write_package_and_job(job, content, examined.sample, rows, material.reading)
@@ -280,7 +287,7 @@ def _make_content(
         "outputs": describe_arrays(outputs),
         "activation": job.activation,
         "labels": list(job.labels),
-        "smoke_tolerance": _find_tolerance(outputs),
+        "smoke_tolerance": _find_smoke_tolerance(outputs, converted),
         "libraries": list_versions(_LIBRARIES),
     }
     if job.task is not None:
@@ -300,11 +307,18 @@ def _name_model(job: PackagingJob[AnyStep]) -> str:
     return plain.strip("-") or "model"
 
 
-def _find_tolerance(outputs: Arrays) -> float:
+def _choose_tolerance(outputs: Arrays, converted: Converted) -> float:
+    """Return how far scores may be from those of the library, relative to the largest output."""
+    dtypes: list[object] = [array.dtype for array in outputs.values()]
+    dtypes += converted.computed_in
+    return choose_tolerance(dtypes)
+
+
+def _find_smoke_tolerance(outputs: Arrays, converted: Converted) -> float:
     """Return how far smoke outputs may be off on another machine."""
     # Outputs below 1 are compared as they are.
     largest = 1.0
     for array in outputs.values():
         size = np.abs(array).max(initial=largest)
         largest = float(size)
-    return _SMOKE_TOLERANCE * largest
+    return _choose_tolerance(outputs, converted) * largest

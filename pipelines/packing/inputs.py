@@ -27,7 +27,7 @@ Steps: TypeAlias = tuple[AnyStep, ...]
 # A picture or a sequence of vectors; what is flatter is stacked.
 _ARRAY_DIMENSIONS = 3
 # Others are made of what is stacked in one of these.
-_STACKED = ("float32", "float64", "int32", "int64")
+_STACKED = ("float16", "float32", "float64", "int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,20 @@ def prepare(
     Raises:
         InputError: rows that preprocessing does not take.
     """
+    try:
+        return _prepare(rows, contract, fitted, wiring, columns, dtypes)
+    except RejectedRows as rejected:
+        raise refuse_rows(rejected) from rejected
+
+
+def _prepare(
+    rows: pa.Table,
+    contract: Contract,
+    fitted: Steps,
+    wiring: Wiring,
+    columns: Columns,
+    dtypes: Mapping[str, str],
+) -> Prepared:
     steps = list(fitted)
     wanted: dict[str, Tensor] = {}
     for name, source in wiring.items():
@@ -177,10 +191,7 @@ def prepare(
         made = step.apply(columns, rows.num_rows)
         wanted[name] = _describe(np.asarray(made[name]), dtype)
     batch = rows.select([rule.name for rule in contract]).to_batches()[0]
-    try:
-        inputs = preprocess_rows(batch, contract, steps, wanted)
-    except RejectedRows as rejected:
-        raise refuse_rows(rejected) from rejected
+    inputs = preprocess_rows(batch, contract, steps, wanted)
     return Prepared(tuple(steps), wanted, inputs, rows)
 
 

@@ -26,6 +26,7 @@ from pipelines.packing.contents import (
     make_smoke_table,
 )
 from pipelines.packing.contract import ModelRows, choose_columns, take_rows
+from pipelines.packing.differences import choose_tolerance
 from pipelines.packing.expected import check_expected
 from pipelines.packing.gaps import ask_for_gaps
 from pipelines.packing.inputs import refuse_rows
@@ -207,7 +208,9 @@ def _write(examined: _Examined, material: Material) -> Packed:
     mask = _find_own_mask(job, called)
     scored_as = describe_scores(job, prepared.rows, prepared.inputs, mask, contract, prepared.steps)
     content = _make_content(examined, scored_as, trained)
-    difference = prove(content, _list_modules(job), prepared.inputs, called.outputs)
+    tolerance = _choose_tolerance(examined)
+    modules = _list_modules(job)
+    difference = prove(content, modules, prepared.inputs, called.outputs, tolerance)
     expected = check_expected(job, material.expected, prepared.rows, called.outputs, scored_as)
     rows = prepared.rows.num_rows
     written = write_package_and_job(
@@ -245,6 +248,14 @@ def _make_content(examined: _Examined, scored_as: ScoredAs, trained: Trained) ->
     return Content(_make_card(examined, trained), prepared.steps, contents)
 
 
+def _choose_tolerance(examined: _Examined) -> float:
+    """Return how far scores may be from those of the network called directly."""
+    network = examined.loaded.network
+    dtypes: list[object] = [weight.dtype for weight in network.parameters()]
+    dtypes += [array.dtype for array in examined.called.outputs.values()]
+    return choose_tolerance(dtypes)
+
+
 def _make_card(examined: _Examined, trained: Trained) -> Fields:
     job, called = examined.job, examined.called
     prepared = called.prepared
@@ -258,6 +269,7 @@ def _make_card(examined: _Examined, trained: Trained) -> Fields:
         "inputs": {name: tensor.model_dump() for name, tensor in prepared.tensors.items()},
         "outputs": describe_arrays(called.outputs),
         "activation": job.activation,
+        "smoke_tolerance": _choose_tolerance(examined),
         "labels": list(job.labels),
         "libraries": list_versions((*_list_libraries(job.network), *trained.libraries)),
     }

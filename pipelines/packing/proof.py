@@ -17,8 +17,6 @@ from pipelines.packing.differences import find_difference
 from pipelines.planning.inference_settings import default_batch_rows
 from storage import files
 
-# float32 keeps 24 bits; a sum of many products rounds some of them away.
-_RELATIVE = 1e-5
 _NOT_PROVEN = (
     "nothing was written; does the network compute a row by the rows beside it, or at random?"
 )
@@ -55,6 +53,7 @@ def prove(
     modules: tuple[str, ...],
     inputs: Arrays,
     wanted: Arrays,
+    tolerance: float,
     finish: Callable[[Arrays], Arrays] = dict,
 ) -> float:
     """Score the sample as a job will, and return how far that is from what the author's model gives.
@@ -64,6 +63,7 @@ def prove(
         modules: of the author, from which its network may come.
         inputs: of the sample, arrays (rows, ...) by name.
         wanted: what the author's model gives for them.
+        tolerance: how far that may be apart, as `find_difference` tells it.
         finish: makes of scores what is compared with it.
 
     Raises:
@@ -77,7 +77,7 @@ def prove(
     for name, expected in wanted.items():
         difference = find_difference(found[name], expected)
         largest = max(largest, difference)
-    if not largest <= _RELATIVE:
+    if not largest <= tolerance:
         raise ModelError(
             f"scores of the sample differ by {largest:.3g} from those of your own model; "
             f"{_NOT_PROVEN}"

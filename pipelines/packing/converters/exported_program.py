@@ -25,6 +25,7 @@ from pipelines.packing.converters.torch_program import (
     ROWS_AT_A_TIME,
     Argument,
     Program,
+    list_weight_dtypes,
     make_example,
     make_graph,
     refuse_size,
@@ -71,6 +72,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
         dtypes=program.list_dtypes(),
         native=lambda rows, inputs: program.compute(inputs),
         library="the exported program",
+        computed_in=list_weight_dtypes(exported.state_dict.values()),
         notes=_list_notes(program),
     )
 

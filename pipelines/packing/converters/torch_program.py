@@ -6,7 +6,7 @@ with an axis of rows that is free, and written as a graph:
     tensors -> (cast to what it takes) -> program -> what is wanted, by name -> (widened) -> outputs
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -59,6 +59,12 @@ _CLASS = re.compile(r"<class '[^']*'>: ")
 _COLOUR = re.compile(r"\x1b\[\d*m")
 # Seldom the size of another axis.
 _EXAMPLE_ROWS = (11, 13)
+
+
+def list_weight_dtypes(weights: Iterable[torch.Tensor]) -> tuple[str, ...]:
+    """Return the dtypes that weights have, by name, each once."""
+    names = {str(weight.dtype) for weight in weights}
+    return tuple(sorted(names))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import torch
 
-from configs.errors import JobError, ModelError
+from configs.errors import InputError, JobError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
@@ -32,21 +32,21 @@ from pipelines.packing.converters.torch_program import (
     Exportable,
     Program,
     clean_graph,
+    list_weight_dtypes,
     make_example,
     make_graph,
     quiet,
     refuse_size,
     shorten,
 )
-from pipelines.packing.differences import find_difference
-from pipelines.packing.dtypes import Wiring, list_dtypes
+from pipelines.packing.differences import choose_tolerance, find_difference
+from pipelines.packing.dtypes import Wiring, list_dtypes, list_fractions
 from pipelines.packing.graph_files import compute_graph
 from pipelines.packing.inputs import fit, list_sources, prepare, wire
 from pipelines.packing.lists import PaddedLists, find_too_long, pad_lists
+from pipelines.packing.missing import Contract
 
 _OPSET = 20
-# As for the whole sample; here it decides between two ways.
-_CLOSE = 1e-5
 _TENSORS = ("Tensor", "Optional[Tensor]")
 _Way: TypeAlias = Callable[[Program, Arrays, Sequence[str]], Any]
 
@@ -68,12 +68,17 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     module = _load(find_program("torchscript", url, job.trust_this_file), what)
     refuse_size(what, [*module.parameters(), *module.buffers()])
     program, inputs = _call(job, module, sample, what)
-    example = make_example(inputs, unlike=program.rows)
+    dtypes = program.list_dtypes()
+    example = {}
+    for name, array in make_example(inputs, unlike=program.rows).items():
+        # As a package gives it, and the graph casts it.
+        example[name] = array.astype(dtypes[name])
     return Converted(
         graph=_make_graph(program, example),
-        dtypes=program.list_dtypes(),
+        dtypes=dtypes,
         native=lambda rows, inputs: program.compute(inputs),
         library="the TorchScript program",
+        computed_in=list_weight_dtypes(module.parameters()),
         notes=("written from the TorchScript program, which the package does not hold",),
     )
 
@@ -101,14 +106,14 @@ def _call(
     lists = pad_lists(job, made, rows.num_rows)
     wiring = wire(job, _read_signature(module, what), lists.columns, lists.masks)
     steps = (*fitted, *lists.keep_taken(list_sources(wiring)))
-    failures: list[ModelError] = []
-    for dtypes in _list_dtypes(job, module, wiring, lists):
-        prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
-        program = _describe(module, prepared.inputs, job.outputs, what)
-        first = {name: array[: program.rows] for name, array in prepared.inputs.items()}
+    failures: list[InputError | ModelError] = []
+    for dtypes in _list_dtypes(job, module, wiring, lists, contract):
         try:
+            prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
+            program = _describe(module, prepared.inputs, job.outputs, what)
+            first = {name: array[: program.rows] for name, array in prepared.inputs.items()}
             program.compute(first)
-        except ModelError as error:
+        except (InputError, ModelError) as error:
             failures.append(error)
             continue
         return program, prepared.inputs
@@ -142,15 +147,18 @@ def _read_signature(module: Any, what: str) -> Signature:
 
 
 def _list_dtypes(
-    job: PackagingJob[AnyStep], module: Any, wiring: Wiring, lists: PaddedLists
+    job: PackagingJob[AnyStep],
+    module: Any,
+    wiring: Wiring,
+    lists: PaddedLists,
+    contract: Contract,
 ) -> Iterator[dict[str, str]]:
     """Yield dtypes of the arguments, the likeliest first."""
-    parameters = list(module.parameters())
-    is_double = any(parameter.dtype == torch.float64 for parameter in parameters)
-    fraction = "float64" if is_double else "float32"
-    yield from list_dtypes(job, wiring, lists.columns, lists.masks, fraction)
+    fractions = list_fractions(module.parameters(), contract)
+    yield from list_dtypes(job, wiring, lists.columns, lists.masks, fractions)
     # A whole number that is taken by itself may be one to compute with.
-    yield {**dict.fromkeys(wiring, fraction), **job.dtypes}
+    for fraction in fractions:
+        yield {**dict.fromkeys(wiring, fraction), **job.dtypes}
 
 
 def _describe(module: Any, inputs: Arrays, outputs: tuple[str, ...], what: str) -> Program:
@@ -198,7 +206,10 @@ def _write(way: _Way, program: Program, example: Arrays) -> Any:
     except Exception as error:  # torch's classes are many
         raise ModelError(shorten(error)) from error
     found = squeeze(compute_graph(graph, example))
-    if any(find_difference(found[name], wanted[name]) > _CLOSE for name in wanted):
+    # As for the whole sample; here it decides between two ways.
+    weights = list_weight_dtypes(program.module.parameters())
+    tolerance = choose_tolerance(weights)
+    if any(find_difference(found[name], wanted[name]) > tolerance for name in wanted):
         raise ModelError("the graph gives other numbers")
     return graph
 
@@ -234,7 +245,9 @@ def _write_exported(program: Program, example: Arrays, outputs: Sequence[str]) -
 
     schema = program.module.forward.schema.arguments[1:]
     names = [argument.name for argument in program.arguments]
-    tensors = dict(zip(names, program.make_tensors(example), strict=True))
+    # Without what casts around it, which is put around the exported program again.
+    taken = program.cast(program.make_tensors(example))
+    tensors = dict(zip(names, taken, strict=True))
     given = tuple(_list_given(schema, tensors))
     with quiet():
         exported = TS2EPConverter(program.module, given).convert()

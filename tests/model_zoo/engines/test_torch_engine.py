@@ -163,6 +163,21 @@ def test_what_a_dtype_needs_is_measured_on_a_sample_and_nothing_for_the_others(
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int8_linear"])
+def test_a_network_that_fails_on_float32_has_no_scales(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: Any
+) -> None:
+    package = read_package(tiny_package(tmp_path / "model"))
+
+    def measure(network: nn.Module, batches: Any) -> None:
+        raise AssertionError("x must be\nfloat16")
+
+    monkeypatch.setattr(torch_engine, "measure_scales", measure)
+    monkeypatch.setattr(torch_engine, "measure_linear_scales", measure)
+    with pytest.raises(ModelError, match=f"^{dtype} is measured in float32.*x must be float16$"):
+        TorchEngine().calibrate(package, Settings(4, dtype), lambda most: [])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int8_linear"])
 def test_a_network_in_float64_is_calibrated_in_float32_with_rows_in_float32(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: Any
 ) -> None:

@@ -41,6 +41,16 @@ def test_slots_are_filled_with_the_first_row_in_the_wanted_dtype_and_layout() ->
     assert numbers.dtype == torch.int64
 
 
+def test_inputs_of_the_kept_dtype_keep_it() -> None:
+    placing = DeviceTransfer(CPU, torch.float32, kept_dtype=torch.float16)
+    window = Window(0, 3, 0, 3)
+    found = []
+    for dtype in (torch.float16, torch.float64, torch.bfloat16):
+        rows = torch.ones(3, 2, dtype=dtype)
+        found.append(placing.cut_mini_batch(rows, window).dtype)
+    assert found == [torch.float16, torch.float32, torch.float32]
+
+
 def test_room_and_what_is_taken_have_the_declared_types() -> None:
     placing = DeviceTransfer(CPU, torch.bfloat16)
     room = placing.allocate_outputs(

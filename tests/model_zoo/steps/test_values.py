@@ -448,6 +448,15 @@ def test_fractions_are_not_cut_where_integers_are_stacked(dtype: Any) -> None:
     assert step.apply({"a": pa.array([1.0, -2.0])}, 2)["x"].tolist() == [[1], [-2]]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int64, np.float32, np.float64])
+def test_what_float16_cannot_hold_rejects_its_row(dtype: Any) -> None:
+    step = Stack(step="stack", columns=("a", "b"), into="x", dtype="float16")
+    columns = {"a": np.array([1, 65_535, 3], dtype), "b": np.array([4, 5, 6], np.int8)}
+    assert set(bad_rows(step, columns, 3)) == {1}
+    held = step.apply({name: column[[0, 2]] for name, column in columns.items()}, 2)["x"]
+    np.testing.assert_array_equal(held, np.array([[1, 4], [3, 6]], np.float16), strict=True)
+
+
 def test_a_value_that_is_the_first_category_is_known() -> None:
     for unknown in ("error", "reject", "zeros"):
         step = OneHot(step="one_hot", columns=("c",), unknown=unknown, categories=(("x", "y"),))  # type: ignore[arg-type]

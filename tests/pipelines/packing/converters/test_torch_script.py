@@ -150,6 +150,17 @@ def test_what_does_not_go_with_the_sample_is_refused_in_a_line(tmp_path: Path) -
         packed(tmp_path, traced, frame, activation="none")
     with pytest.raises(JobError, match=r"something else than tensors \('times' is a int\)"):
         packed(tmp_path, torch.jit.script(Counted()), frame, activation="none")
-    with pytest.raises(ModelError, match=r"fails on torch.float64\[20, 3\]: .*types: Long, Int"):
+    with pytest.raises(ModelError, match=r"fails on torch.float32\[20, 3\]: .*types: Long, Int"):
         packed(tmp_path, torch.jit.script(made(Words)), frame[["age", "days", "calls"]])
     assert not (tmp_path / "package").exists()
+
+
+def test_a_program_in_float16_is_packed(tmp_path: Path) -> None:
+    frame, network = numbers(), made(Plain).half()
+    done = packed(tmp_path, torch.jit.script(network), frame, activation="none")
+    assert {name: tensor.dtype for name, tensor in done.card.inputs.items()} == {"x": "float32"}
+    x = frame.to_numpy(np.float32)
+    with torch.inference_mode():
+        wanted = network(torch.tensor(x).half())[:, 0].float().numpy()
+    found = score(tmp_path, {"x": x})["output"]
+    np.testing.assert_allclose(found, wanted, rtol=4e-3, atol=4e-3)
