@@ -169,6 +169,7 @@ SIBLINGS = {
         f"model_zoo.steps.{step}"
         for step in (
             "cast",
+            "date_parts",
             "encode",
             "fill",
             "function",
@@ -176,15 +177,18 @@ SIBLINGS = {
             "image",
             "pad",
             "load_file",
+            "pca",
             "scale",
+            "select",
             "stack",
             "tokenize",
         )
     },
     "model_zoo.steps.graph": {"model_zoo.steps.pad"},
+    "model_zoo.steps.select": {"model_zoo.steps.feature_scores", "model_zoo.steps.fitting"},
     **{
         f"model_zoo.steps.{step}": {"model_zoo.steps.fitting"}
-        for step in ("encode", "fill", "scale")
+        for step in ("encode", "fill", "pca", "scale")
     },
 }
 FOUNDATION = {

@@ -1,5 +1,6 @@
 """What steps do with columns that may refuse them, or rows of them: look up, cast, fill, reject."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,25 @@ def get_numbers(columns: Columns, name: str, step: str) -> np.ndarray:
             "encode it (one_hot, ordinal) or decode it (image) first"
         )
     return column.to_numpy(zero_copy_only=False)
+
+
+def to_matrix(columns: Columns, names: Sequence[str], step: str) -> np.ndarray:
+    """Return numeric columns side by side, float64 (rows, numbers); a missing value is NaN.
+
+    Args:
+        columns: all columns, by name.
+        names: of those that are wanted, of one number a row or of several.
+        step: the word of the step, for messages.
+
+    Raises:
+        JobError: there is no such column, or it is not numeric.
+    """
+    parts = []
+    for name in names:
+        numbers = get_numbers(columns, name, step)
+        flat = numbers.reshape(len(numbers), -1)
+        parts.append(flat.astype(np.float64))
+    return np.concatenate(parts, axis=1)
 
 
 def cast_array(

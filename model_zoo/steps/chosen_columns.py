@@ -28,10 +28,15 @@ def _is_text(dtype: pa.DataType) -> bool:
     return bool(is_plain or pa.types.is_string_view(dtype))
 
 
+def _is_date(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_date(dtype) or pa.types.is_timestamp(dtype))
+
+
 _WORDS: dict[str, Callable[[pa.DataType], bool]] = {
     "all": _is_any,
     "numbers": _is_quantity,
     "texts": _is_text,
+    "dates": _is_date,
 }
 
 

@@ -37,7 +37,7 @@ def to_number(column: pa.Array, unit: TimeUnit) -> pa.Array:
     >>> to_number(pa.array([1], pa.date32()), "hours").to_pylist()
     [24.0]
     """
-    counts, per_second = _count(column)
+    counts, per_second = count_moments(column)
     is_missing = column.is_null().to_numpy(zero_copy_only=False)
     numbers = counts.fill_null(0).to_numpy()
     if unit in _SUBSECONDS:
@@ -47,8 +47,8 @@ def to_number(column: pa.Array, unit: TimeUnit) -> pa.Array:
     return pa.array(scaled, mask=is_missing)
 
 
-def _count(column: pa.Array) -> tuple[pa.Array, int]:
-    """Return moments as int64, and how many of that unit a second has."""
+def count_moments(column: pa.Array) -> tuple[pa.Array, int]:
+    """Return moments as counts (int64) of a part of a second, and how many of them a second has."""
     dtype = column.type
     if types.is_date32(dtype):
         days = column.cast(pa.int32()).cast(pa.int64())

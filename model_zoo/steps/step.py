@@ -7,8 +7,9 @@ run the very same code, and none makes a Python object per row (images and user 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Self, TypeAlias
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator, model_validator
 
 from configs.errors import JobError
@@ -29,6 +30,19 @@ _SomeNames = Annotated[tuple[str, ...], Field(min_length=1)]
 AnyColumnNames = Annotated[_SomeNames, WrapValidator(read_columns)]
 # Of a step that replaces columns, the second word about one would undo the first.
 ColumnNames = Annotated[_SomeNames, AfterValidator(_refuse_repeated), WrapValidator(read_columns)]
+
+
+class Target(NamedTuple):
+    """What is to be predicted of the training rows; scoring has none.
+
+    Attributes:
+        values: class numbers int64 (rows,); of `multi_label` 0 and 1, (rows, labels); of
+            `regression` numbers, (rows,) or (rows, numbers).
+        task: what they are.
+    """
+
+    values: np.ndarray
+    task: Literal["classification", "multi_label", "regression"]
 
 
 class Step(Protocol):
@@ -79,6 +93,17 @@ class Step(Protocol):
         Raises:
             JobError: the step names a column that is not there or that it cannot be fitted on.
             InputError: a column has no value to fit on.
+        """
+
+    def fit_to_target(self, columns: Columns, target: Target | None) -> Self:
+        """Return the step with its fitted values, where they hang on what is to be predicted, too.
+
+        Args:
+            columns: as for `fit`.
+            target: of the same rows; None where nobody knows it.
+
+        Raises:
+            JobError, InputError: as `fit`; or the step needs a target, and there is none.
         """
 
 
@@ -156,3 +181,12 @@ class StepModel(BaseModel):
     def fit(self, columns: Columns) -> Self:
         """Return the step as it is."""
         return self
+
+    def fit_to_target(self, columns: Columns, target: Target | None) -> Self:
+        """Return the step fitted on the columns alone, as most are.
+
+        Args:
+            columns: training columns.
+            target: what is to be predicted of them.
+        """
+        return self.fit(columns)

@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 from model_zoo.piece_watch import run_watched
 from model_zoo.steps.cast import Cast
 from model_zoo.steps.columns import Column, Columns, NewColumns, to_arrow_type
+from model_zoo.steps.date_parts import DateParts
 from model_zoo.steps.encode import OneHot, Ordinal
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.function import Function
@@ -17,13 +18,16 @@ from model_zoo.steps.graph import Graph
 from model_zoo.steps.image import Image
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.pad import Pad
+from model_zoo.steps.pca import Pca
 from model_zoo.steps.scale import Scale, Standardise
+from model_zoo.steps.select import Select
 from model_zoo.steps.stack import Stack
+from model_zoo.steps.step import Target
 from model_zoo.steps.tokenize import Tokenize
 
 # Training may fit them; the others are complete as a job writes them.
-FittedStep = Fill | Scale | Standardise | OneHot | Ordinal
-PlainStep = Cast | Stack | Pad | Graph | LoadFile | Image | Tokenize | Function
+FittedStep = Fill | Scale | Standardise | OneHot | Ordinal | Select | Pca
+PlainStep = Cast | DateParts | Stack | Pad | Graph | LoadFile | Image | Tokenize | Function
 AnyStep = Annotated[FittedStep | PlainStep, Field(discriminator="step")]
 Steps: TypeAlias = tuple[AnyStep, ...]
 STEPS: TypeAdapter[Steps] = TypeAdapter(Steps)
@@ -91,6 +95,7 @@ def fit_steps(
     steps: Sequence[AnyStep],
     columns: Mapping[str, Column],
     rows: int,
+    target: Target | None = None,
 ) -> tuple[Steps, NewColumns]:
     """Fit steps in order, each on the columns as the steps before it left them.
 
@@ -102,12 +107,13 @@ def fit_steps(
         steps: fitted ones and others.
         columns: training columns of `rows` values, by name.
         rows: their number.
+        target: what is to be predicted of these rows; None where nobody knows it.
 
     Returns:
         The fitted steps (plain Python values), and all columns as the last step left them.
 
     Raises:
-        JobError, InputError: as `Step.fit`.
+        JobError, InputError: as `Step.fit_to_target`.
         RejectedRows: training rows that a step cannot take.
     """
     fitted: list[AnyStep] = []
@@ -115,7 +121,7 @@ def fit_steps(
     types = {name: to_arrow_type(column) for name, column in columns.items()}
     for step in steps:
         named = step.name_columns(types)
-        complete = named if named.is_fitted else named.fit(current)
+        complete = named if named.is_fitted else named.fit_to_target(current, target)
         fitted.append(complete)
         current = apply_steps([complete], current, rows)
     return tuple(fitted), current

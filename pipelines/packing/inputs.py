@@ -14,12 +14,14 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import Tensor
 from model_zoo.steps.arrays import fill_missing
 from model_zoo.steps.columns import Column, is_number
+from model_zoo.steps.date_parts import DateParts
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep, fit_steps
 from pipelines.packing.calling import Signature
 from pipelines.packing.dtypes import Wiring
 from pipelines.packing.missing import Contract
+from pipelines.packing.target import find_target
 from transforms.preprocess import preprocess_rows, to_plain_columns
 
 Columns: TypeAlias = Mapping[str, Column]
@@ -56,7 +58,8 @@ def fit(job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract) -> tuple
         contract: of the model.
 
     Returns:
-        The fitted steps, and the model's columns as the last step left them.
+        The fitted steps, and the model's columns as the last step left them, without dates that
+        were taken apart: no network takes these.
 
     Raises:
         JobError, InputError: a step that does not fit the columns.
@@ -69,9 +72,14 @@ def fit(job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract) -> tuple
         if rule.fill is not None:
             columns[rule.name] = fill_missing(columns[rule.name], rule.fill)
     try:
-        return fit_steps(job.preprocess, columns, rows.num_rows)
+        target = find_target(job, rows)
+        fitted, left = fit_steps(job.preprocess, columns, rows.num_rows, target)
     except RejectedRows as rejected:
         raise refuse_rows(rejected) from rejected
+    for step in fitted:
+        if isinstance(step, DateParts):
+            left = {name: column for name, column in left.items() if name not in step.columns}
+    return fitted, left
 
 
 def wire(

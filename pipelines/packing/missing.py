@@ -12,6 +12,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import InputColumn
 from model_zoo.steps.arrays import find_missing
 from model_zoo.steps.columns import Scalar
+from model_zoo.steps.date_parts import DateParts
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.table import AnyStep
 
@@ -104,4 +105,12 @@ def list_filled(steps: Sequence[AnyStep], types: Mapping[str, pa.DataType]) -> s
         if isinstance(step, Fill):
             named = step.name_columns(types)
             filled.update(named.columns)
+    # A missing date is filled where all of its parts are.
+    for step in steps:
+        if isinstance(step, DateParts):
+            taken_apart = step.name_columns(types)
+            for name in taken_apart.columns:
+                parts = taken_apart.list_parts(name)
+                if filled.issuperset(parts):
+                    filled.add(name)
     return filled

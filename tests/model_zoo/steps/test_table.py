@@ -10,9 +10,12 @@ import pytest
 from configs.errors import JobError
 from model_zoo.steps import function, table
 from model_zoo.steps.cast import Cast
+from model_zoo.steps.date_parts import DateParts
 from model_zoo.steps.encode import OneHot, Ordinal
 from model_zoo.steps.function import Function
 from model_zoo.steps.image import Image
+from model_zoo.steps.pca import Pca
+from model_zoo.steps.select import Select
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import apply_steps, find_widest
 from tests.support import text_models
@@ -25,6 +28,9 @@ GREY = Image(step="image", column="a", into="grey", height=3, width=5, mode="L")
 COLOURED = Image(step="image", column="a", into="coloured", height=3, width=5)
 TEXT = text_models.step().model_copy(update={"column": "a", "max_tokens": 7})
 OWN = Function(step="function", function="my_module:f")
+DATES = DateParts(step="date_parts", columns=("a",), parts=("year", "month"), cyclic=True)
+SELECT = Select(step="select", columns=("a", "b"), into="s", method="variance", kept=((0, 2), ()))
+PCA = Pca(step="pca", columns=("a", "b"), into="p", mean=(0.0,) * 5, axes=((1.0,) * 5,) * 3)
 
 
 def stack(*names: str) -> Stack:
@@ -39,6 +45,10 @@ def stack(*names: str) -> Stack:
         ([OWN], 2),
         # In place of their columns.
         ([ONE_HOT], 3 + 2),
+        # Beside their columns: a year, and sine and cosine of a month.
+        ([DATES], 2 + 1 + 2),
+        ([ONE_HOT, SELECT], 5 + 2),
+        ([ONE_HOT, PCA], 5 + 3),
         # Beside their column.
         ([GREY], 2 + 3 * 5),
         ([COLOURED], 2 + 3 * 3 * 5),

@@ -1,0 +1,276 @@
+"""Step `date_parts`: year, month, weekday, hour and the like of dates, as numbers of their own.
+
+A network that gets a date as one count of days cannot see that Sundays or Decembers are alike. The
+parts of a column `bought` are the new columns `bought_year`, `bought_month` and so on.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+import math
+from typing import Annotated, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import AfterValidator, Field
+
+from configs.errors import JobError
+from model_zoo.steps.arrays import get_column
+from model_zoo.steps.columns import Columns, NewColumns, decode_dictionary, to_arrow
+from model_zoo.steps.moments import count_moments
+from model_zoo.steps.step import ColumnNames, StepModel, Widths
+
+PartName: TypeAlias = Literal["year", "month", "day", "day_of_year", "weekday", "hour", "minute"]
+_SECONDS_OF_A_DAY = 86_400
+_FIRST_YEAR = 1970
+# The first of January 1970 was a Thursday, and weekdays count from Monday, which is 0.
+_FIRST_WEEKDAY = 3
+_UTC = "UTC"
+
+
+def _refuse_repeated(parts: tuple[PartName, ...]) -> tuple[PartName, ...]:
+    if len(set(parts)) < len(parts):
+        raise ValueError("names a part twice")
+    return parts
+
+
+PartNames = Annotated[
+    tuple[PartName, ...],
+    Field(min_length=1),
+    AfterValidator(_refuse_repeated),
+]
+
+
+class _Moments(NamedTuple):
+    """When rows are, by the clock and calendar of the place that is meant.
+
+    Attributes:
+        days: since 1970-01-01, int64 (rows,).
+        seconds: since midnight, int64 (rows,).
+    """
+
+    days: np.ndarray
+    seconds: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Part:
+    """How a part is found, and when it comes round.
+
+    Attributes:
+        find: returns it, int64 (rows,).
+        first, period: its smallest value, and how many there are until it begins again; 0 for never.
+        of: whether a day or a time of day has it.
+    """
+
+    find: Callable[[_Moments], np.ndarray]
+    first: int
+    period: int
+    of: Literal["day", "time"]
+
+
+class DateParts(StepModel):
+    """Add the parts of each column of dates, timestamps or times of day as columns of float64.
+
+    A missing date has missing parts, NaN.
+
+    Attributes:
+        parts: `weekday` counts from 0, Monday; `day_of_year` from 1.
+        cyclic: make two columns `<column>_<part>_sin` and `_cos` of each part that comes round, so
+            that December is next to January; a year stays a number.
+        zone: whose clocks and calendar tell the parts of timestamps with a zone, `Europe/Berlin` for
+            example. A timestamp without a zone is taken as it is written.
+    """
+
+    step: Literal["date_parts"]
+    columns: ColumnNames
+    parts: PartNames = ("year", "month", "day", "weekday")
+    cyclic: bool = False
+    zone: str = _UTC
+
+    def apply(self, columns: Columns, rows: int) -> NewColumns:
+        """Return the parts, float64 (rows,) each, by the names that `list_parts` gives.
+
+        Raises:
+            JobError: a column is no date, has no such part, or a part has another column's name.
+        """
+        result: NewColumns = {}
+        for name in self.columns:
+            given = get_column(columns, name, self.step)
+            column = decode_dictionary(to_arrow(given))
+            self._refuse_unsuitable(name, column.type)
+            moments = _find_moments(column, name, self.zone)
+            is_missing = column.is_null().to_numpy(zero_copy_only=False)
+            for made, numbers in self._take_apart(name, moments):
+                if made in columns or made in result:
+                    raise JobError(
+                        f"preprocess step date_parts makes column {made!r} of {name!r}, and there "
+                        "is such a column already; rename that one, or leave the part out"
+                    )
+                result[made] = np.where(is_missing, np.nan, numbers)
+        return result
+
+    def count_numbers(self, widths: Widths) -> dict[str, int]:
+        names = [made for name in self.columns for made in self.list_parts(name)]
+        return dict.fromkeys(names, 1)
+
+    def list_parts(self, name: str) -> tuple[str, ...]:
+        """Return the names of the columns that are made of one.
+
+        >>> step = DateParts(step="date_parts", columns=("when",), parts=("year", "hour"))
+        >>> step.list_parts("when")
+        ('when_year', 'when_hour')
+        """
+        made = []
+        for part in self.parts:
+            if self.cyclic and _PARTS[part].period:
+                made += [f"{name}_{part}_sin", f"{name}_{part}_cos"]
+            else:
+                made.append(f"{name}_{part}")
+        return tuple(made)
+
+    def _take_apart(self, name: str, moments: _Moments) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield each column that is made of one, with its numbers, float64 (rows,)."""
+        names = iter(self.list_parts(name))
+        for part in self.parts:
+            rule = _PARTS[part]
+            numbers = rule.find(moments)
+            if not (self.cyclic and rule.period):
+                yield next(names), numbers.astype(np.float64)
+                continue
+            place = numbers - rule.first
+            for wave in (math.sin, math.cos):
+                table = _tabulate(wave, rule.period)
+                yield next(names), table[place]
+
+    def _refuse_unsuitable(self, name: str, dtype: pa.DataType) -> None:
+        """Refuse what is no date, and what has no such parts or no zone.
+
+        Raises:
+            JobError: of this column.
+        """
+        kinds = _list_kinds(dtype)
+        if not kinds:
+            raise JobError(
+                f"preprocess step date_parts: column {name!r} of type {dtype} holds no dates, "
+                "timestamps or times of day"
+            )
+        senseless = [part for part in self.parts if _PARTS[part].of not in kinds]
+        if senseless:
+            raise JobError(
+                f"preprocess step date_parts: column {name!r} of type {dtype} has no "
+                f"{', '.join(senseless)}; leave {'it' if len(senseless) == 1 else 'them'} out of parts"
+            )
+        has_no_zone = pa.types.is_timestamp(dtype) and dtype.tz is None
+        if has_no_zone and self.zone != _UTC:
+            raise JobError(
+                f"preprocess step date_parts: column {name!r} of type {dtype} has no zone, so "
+                f"nobody knows what it is in {self.zone}; leave zone out, and it is taken as written"
+            )
+
+
+def _list_kinds(dtype: pa.DataType) -> tuple[str, ...]:
+    """Return whether values of a type have a day, a time of day, or both; nothing of other types."""
+    # A file without any date may say no type at all; every part of it is missing.
+    if pa.types.is_timestamp(dtype) or pa.types.is_null(dtype):
+        return ("day", "time")
+    if pa.types.is_date(dtype):
+        return ("day",)
+    if pa.types.is_time(dtype):
+        return ("time",)
+    return ()
+
+
+def _find_moments(column: pa.Array, name: str, zone: str) -> _Moments:
+    """Return days and seconds of a column; those of a missing value are 0.
+
+    Raises:
+        JobError: this machine does not know the zone.
+    """
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.timestamp("s"))
+    is_zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
+    # What is counted is UTC already, which needs no table of zones.
+    if is_zoned and zone != _UTC:
+        column = _to_local(column, name, zone)
+    counts, per_second = count_moments(column)
+    seconds = counts.fill_null(0).to_numpy() // per_second
+    days, of_day = np.divmod(seconds, _SECONDS_OF_A_DAY)
+    return _Moments(days, of_day)
+
+
+def _to_local(column: pa.Array, name: str, zone: str) -> pa.Array:
+    """Return timestamps as the clocks of a zone show them, without a zone."""
+    zoned = pa.timestamp(column.type.unit, tz=zone)
+    try:
+        return pc.local_timestamp(column.cast(zoned))
+    except pa.ArrowInvalid as error:
+        raise JobError(
+            f"preprocess step date_parts: column {name!r}: this machine knows no zone {zone!r}; "
+            "write it as in Europe/Berlin, and install the system's tzdata where it is missing"
+        ) from error
+
+
+def _count_months(moments: _Moments) -> np.ndarray:
+    """Return months since January 1970, int64."""
+    dates = moments.days.astype("datetime64[D]")
+    months: np.ndarray = dates.astype("datetime64[M]").astype(np.int64)
+    return months
+
+
+def _count_days_since(moments: _Moments, unit: Literal["M", "Y"]) -> np.ndarray:
+    """Return the day of its month or year, from 1."""
+    dates = moments.days.astype("datetime64[D]")
+    begun = dates.astype(f"datetime64[{unit}]").astype("datetime64[D]")
+    days: np.ndarray = (dates - begun).astype(np.int64)
+    return days + 1
+
+
+def _find_year(moments: _Moments) -> np.ndarray:
+    return _FIRST_YEAR + _count_months(moments) // 12
+
+
+def _find_month(moments: _Moments) -> np.ndarray:
+    return _count_months(moments) % 12 + 1
+
+
+def _find_day(moments: _Moments) -> np.ndarray:
+    return _count_days_since(moments, "M")
+
+
+def _find_day_of_year(moments: _Moments) -> np.ndarray:
+    return _count_days_since(moments, "Y")
+
+
+def _find_weekday(moments: _Moments) -> np.ndarray:
+    return (moments.days + _FIRST_WEEKDAY) % 7
+
+
+def _find_hour(moments: _Moments) -> np.ndarray:
+    return moments.seconds // 3600
+
+
+def _find_minute(moments: _Moments) -> np.ndarray:
+    return moments.seconds // 60 % 60
+
+
+def _tabulate(wave: Callable[[float], float], period: int) -> np.ndarray:
+    """Return sine or cosine of each place in a period, float64 (period,).
+
+    One after the other: what numpy makes of a whole column may differ in the last bit with the
+    processor, and there are few places.
+    """
+    values = [wave(2 * math.pi * place / period) for place in range(period)]
+    return np.array(values)
+
+
+_PARTS: Mapping[PartName, _Part] = {
+    "year": _Part(_find_year, first=0, period=0, of="day"),
+    "month": _Part(_find_month, first=1, period=12, of="day"),
+    "day": _Part(_find_day, first=1, period=31, of="day"),
+    # The last day of a leap year is the 366th.
+    "day_of_year": _Part(_find_day_of_year, first=1, period=366, of="day"),
+    "weekday": _Part(_find_weekday, first=0, period=7, of="day"),
+    "hour": _Part(_find_hour, first=0, period=24, of="time"),
+    "minute": _Part(_find_minute, first=0, period=60, of="time"),
+}
