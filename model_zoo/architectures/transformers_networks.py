@@ -39,6 +39,23 @@ _TABLES = (
 # `num_labels` makes as many names, before anything is measured; sinusoids are computed number by
 # number, in Python.
 _REFUSED = ("num_labels", "sinusoidal_pos_embds")
+# What a family's source reads of a config although its config class declares no such field: every
+# DeBERTa-v3 has some of them. All are numbers, switches, and words of closed tables.
+_HEADS = ("head_dim",)
+_UNDECLARED = {
+    "beit": _HEADS,
+    "deberta": ("cls_dropout", "embedding_size", "talking_head"),
+    "deberta-v2": (
+        *("attention_head_size", "cls_dropout", "conv_act", "conv_groups", "conv_kernel_size"),
+        *("embedding_size", "norm_rel_ebd", "position_buckets", "share_att_key"),
+    ),
+    "deit": _HEADS,
+    "dinov2": _HEADS,
+    "dinov2_with_registers": _HEADS,
+    "modernbert": _HEADS,
+    "vit": _HEADS,
+    "vit_msn": _HEADS,
+}
 _POOLER = "add_pooling_layer"
 _CONFIG = "config"
 _NORMALISE = "normalise"
@@ -62,11 +79,11 @@ def build_transformer(
     """
     network_class = _find_class(transformers, name)
     config_class = network_class.config_class
-    known = config_class().to_dict()
+    known = _find_fields(config_class)
     for field in parameters:
-        if field in _REFUSED or field not in known:
+        if field not in known:
             raise ModelError(
-                f"network transformers:{name} takes no parameter {field!r}{nearest(field, known)}"
+                f"network transformers:{name} takes no parameter {field!r}{nearest(field, sorted(known))}"
             )
     config = config_class.from_dict(dict(parameters))
     network: nn.Module = network_class(config, **options)
@@ -123,8 +140,7 @@ def list_fields(transformers: Any, name: str) -> set[str]:
     Raises:
         ModelError: no such class is taken.
     """
-    fields = set(_find_class(transformers, name).config_class().to_dict())
-    return fields.difference(_REFUSED)
+    return _find_fields(_find_class(transformers, name).config_class)
 
 
 class PooledTokens(nn.Module):
@@ -158,6 +174,12 @@ class PooledTokens(nn.Module):
 
     def load_state_dict(self, *args: Any, **named: Any) -> Any:
         return self.network.load_state_dict(*args, **named)
+
+
+def _find_fields(config_class: Any) -> set[str]:
+    declared = set(config_class().to_dict())
+    undeclared = _UNDECLARED.get(config_class.model_type, ())
+    return declared.union(undeclared).difference(_REFUSED)
 
 
 def _find_class(transformers: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
-from model_zoo.architectures.transformers_networks import FAMILIES, PooledTokens
+from model_zoo.architectures.transformers_networks import FAMILIES, PooledTokens, list_fields
 
 transformers = pytest.importorskip("transformers")
 # What loads, fetches or chooses another network by its name; whoever adds a family looks through it.
@@ -51,6 +52,31 @@ def test_no_family_that_is_taken_loads_or_fetches_anything(family: str) -> None:
             function = node.func
             called.add(getattr(function, "attr", getattr(function, "id", "")))
     assert not called & _LOADS
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_what_a_family_reads_of_a_config_may_be_said(family: str) -> None:
+    """Some read fields that their config class does not declare: every DeBERTa-v3 has such."""
+    tables = transformers.models.auto.modeling_auto
+    names = tables.MODEL_MAPPING_NAMES[family]
+    name = names if isinstance(names, str) else names[0]
+    source = inspect.getsource(inspect.getmodule(getattr(transformers, name)))
+    read = set(re.findall(r"""getattr\(\s*(?:self\.)?config,\s*["'](\w+)["']""", source))
+    # A property, which stands for the labels' names; and those of multiple choice, which is not taken.
+    others = {"num_labels", "summary_activation", "summary_type"}
+    assert read - others <= list_fields(transformers, name)
+
+
+def test_a_field_that_the_config_class_does_not_declare_shapes_the_network() -> None:
+    fields = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "share_att_key": True}
+    fields |= {"position_buckets": 4, "norm_rel_ebd": "layer_norm", "conv_kernel_size": 3}
+    config = transformers.DebertaV2Config(**_SMALL, **fields)
+    own = transformers.DebertaV2Model(config).state_dict()
+    built = build("transformers:DebertaV2Model", {**_SMALL, **fields}).state_dict()
+    assert "encoder.LayerNorm.weight" in own
+    assert {name: value.shape for name, value in built.items()} == {
+        name: value.shape for name, value in own.items()
+    }
 
 
 def test_an_encoder_has_the_weights_of_the_librarys_own() -> None:
