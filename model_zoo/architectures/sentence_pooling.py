@@ -21,28 +21,47 @@ def _take_first(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def _take_largest(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return vectors.masked_fill(mask == 0, _LOWEST).amax(1)
+    is_padding = mask == 0
+    of_tokens = vectors.masked_fill(is_padding, _LOWEST)
+    return of_tokens.amax(1)
 
 
 def _take_mean(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return (vectors * mask).sum(1) / mask.sum(1).clamp(min=_LEAST)
+    return _add_up(vectors, mask) / _count_tokens(mask)
 
 
 def _divide_by_root(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return (vectors * mask).sum(1) / mask.sum(1).clamp(min=_LEAST).sqrt()
+    root = _count_tokens(mask).sqrt()
+    return _add_up(vectors, mask) / root
 
 
 def _weigh_by_place(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    places = torch.arange(1, vectors.shape[1] + 1, device=vectors.device, dtype=vectors.dtype)
-    return _take_mean(vectors, mask * places[None, :, None])
+    tokens = vectors.shape[1]
+    places = torch.arange(1, tokens + 1, device=vectors.device, dtype=vectors.dtype)
+    weights = mask * places[None, :, None]
+    return _take_mean(vectors, weights)
 
 
 def _take_last(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    tokens = mask[:, :, 0].sum(1).to(torch.int64)
+    is_token = mask[:, :, 0]
+    tokens = is_token.sum(1).to(torch.int64)
     # A text without tokens has zeros.
     last = (tokens - 1).clamp(min=0)
     rows = torch.arange(len(vectors), device=vectors.device)
-    return (vectors * mask)[rows, last]
+    without_padding = vectors * mask
+    return without_padding[rows, last]
+
+
+def _add_up(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the weighted sum of each text's vectors, (rows, width)."""
+    weighted = vectors * mask
+    return weighted.sum(1)
+
+
+def _count_tokens(mask: torch.Tensor) -> torch.Tensor:
+    """Return the sum of each text's weights, (rows, 1), which may be divided by."""
+    weights = mask.sum(1)
+    return weights.clamp(min=_LEAST)
 
 
 # By the library's words, in the order in which it puts several side by side.
@@ -72,6 +91,13 @@ def pool(
     """
     # float32, whatever the layers compute in: a long text's sum needs the digits.
     vectors = vectors.to(torch.float32)
-    mask = attention_mask[:, :, None].to(torch.float32)
-    parts = [POOLINGS[pooling](vectors, mask) for pooling in poolings]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    with_width = attention_mask[:, :, None]
+    mask = with_width.to(torch.float32)
+    parts = []
+    for name in poolings:
+        take = POOLINGS[name]
+        part = take(vectors, mask)
+        parts.append(part)
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat(parts, dim=1)

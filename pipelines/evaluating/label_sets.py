@@ -5,6 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from pyarrow.types import (
+    is_boolean,
+    is_dictionary,
+    is_fixed_size_list,
+    is_integer,
+    is_large_list,
+    is_large_string,
+    is_list,
+    is_string,
+)
 
 from configs.errors import InputError
 
@@ -44,13 +54,15 @@ def list_names(
         return _read_flags(columns)
     ((name, column),) = columns.items()
     whole = column.combine_chunks()
-    if pa.types.is_dictionary(whole.type):
+    if is_dictionary(whole.type):
         whole = whole.dictionary_decode()
-    is_text = pa.types.is_string(whole.type) or pa.types.is_large_string(whole.type)
+    is_text = is_string(whole.type) or is_large_string(whole.type)
     if is_text and separator is not None:
         whole = _split(whole, separator)
     if not _is_list(whole.type):
-        hint = "; --separator ';' for example says what stands between labels" if is_text else ""
+        hint = ""
+        if is_text:
+            hint = "; --separator ';' for example says what stands between labels"
         raise InputError(
             f"{name!r} of type {whole.type} holds no lists of labels{hint}; or name the columns of 0 "
             "and 1, one --label for each label"
@@ -80,16 +92,17 @@ def to_matrix(sets: LabelSets, names: Sequence[str]) -> np.ndarray:
         names: all labels, in the order of the columns.
     """
     places = {name: place for place, name in enumerate(names)}
-    columns = np.array([places[name] for name in sets.names], dtype=np.int64)
-    matrix = np.zeros((sets.rows, len(names)), dtype=np.int8)
+    place_of_label = np.array([places[name] for name in sets.names], dtype=np.int64)
+    shape = (sets.rows, len(names))
+    matrix = np.zeros(shape, dtype=np.int8)
     # A label that a row names twice is one label.
-    matrix[sets.row, columns[sets.label]] = 1
+    columns = place_of_label[sets.label]
+    matrix[sets.row, columns] = 1
     return matrix
 
 
 def _is_list(dtype: pa.DataType) -> bool:
-    types = pa.types
-    return types.is_list(dtype) or types.is_large_list(dtype) or types.is_fixed_size_list(dtype)
+    return is_list(dtype) or is_large_list(dtype) or is_fixed_size_list(dtype)
 
 
 def _read_flags(columns: Mapping[str, pa.ChunkedArray]) -> LabelSets:
@@ -97,33 +110,57 @@ def _read_flags(columns: Mapping[str, pa.ChunkedArray]) -> LabelSets:
     rows = []
     labels = []
     for place, (name, column) in enumerate(columns.items()):
-        try:
-            flags = column.cast(pa.float64()).to_numpy()
-        except pa.ArrowException as error:
-            raise InputError(f"{name!r} of type {column.type} holds no 0 and 1") from error
-        if not np.isin(flags, (0, 1)).all():
-            raise InputError(f"{name!r} holds other numbers than 0 and 1")
+        flags = _read_flag(name, column)
         row = np.flatnonzero(flags)
         rows.append(row)
-        labels.append(np.full(len(row), place))
-    count = len(next(iter(columns.values())))
-    return LabelSets(count, np.concatenate(rows), np.concatenate(labels), list(columns))
+        label = np.full(len(row), place)
+        labels.append(label)
+    return LabelSets(
+        # The last column's, which has as many rows as each.
+        rows=len(column),
+        row=np.concatenate(rows),
+        label=np.concatenate(labels),
+        names=list(columns),
+    )
+
+
+def _read_flag(name: str, column: pa.ChunkedArray) -> np.ndarray:
+    """Return 0 or 1 of each row, as float64."""
+    try:
+        numbers = column.cast(pa.float64())
+    except pa.ArrowException as error:
+        raise InputError(f"{name!r} of type {column.type} holds no 0 and 1") from error
+    flags: np.ndarray = numbers.to_numpy()
+    if not _are_flags(flags):
+        raise InputError(f"{name!r} holds other numbers than 0 and 1")
+    return flags
+
+
+def _are_flags(numbers: np.ndarray) -> bool:
+    is_flag = np.isin(numbers, (0, 1))
+    return bool(is_flag.all())
 
 
 def _read_listed_flags(lists: pa.Array, known: Sequence[str]) -> LabelSets | None:
     """Return the labels of lists of 0 and 1, one for each known label; None for lists of labels."""
     values = lists.flatten()
-    is_number = pa.types.is_boolean(values.type) or pa.types.is_integer(values.type)
+    if values.null_count:
+        return None
     # Of two labels, [0, 1] may as well be the numbers of both.
-    is_certain = pa.types.is_boolean(values.type) or len(known) > 2
-    lengths = set(lists.value_lengths().to_pylist())
-    if not is_number or not is_certain or lengths != {len(known)} or values.null_count:
+    is_certain = is_boolean(values.type) or len(known) > 2
+    is_number = is_boolean(values.type) or is_integer(values.type)
+    if not is_number or not is_certain:
         return None
-    flags = values.cast(pa.int64()).to_numpy().reshape(len(lists), -1)
-    if not np.isin(flags, (0, 1)).all():
+    lengths = lists.value_lengths()
+    if set(lengths.to_pylist()) != {len(known)}:
         return None
-    row, label = np.nonzero(flags)
-    return LabelSets(len(lists), row, label, list(known))
+    flags = values.cast(pa.int64()).to_numpy()
+    if not _are_flags(flags):
+        return None
+    rows = len(lists)
+    of_rows = flags.reshape(rows, -1)
+    row, label = np.nonzero(of_rows)
+    return LabelSets(rows, row, label, list(known))
 
 
 def _read_lists(lists: pa.Array, name: str) -> LabelSets:
@@ -136,15 +173,25 @@ def _read_lists(lists: pa.Array, name: str) -> LabelSets:
         raise InputError(
             f"{name!r}: labels of type {values.type} cannot be compared as text"
         ) from error
-    lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
-    row = np.repeat(np.arange(len(lists)), lengths)
+    rows = len(lists)
+    lengths = _to_int64(lists.value_lengths())
+    row = np.repeat(np.arange(rows), lengths)
     encoded = texts.dictionary_encode()
-    label = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return LabelSets(len(lists), row, label, encoded.dictionary.to_pylist())
+    label = _to_int64(encoded.indices)
+    names = encoded.dictionary.to_pylist()
+    return LabelSets(rows, row, label, names)
+
+
+def _to_int64(numbers: pa.Array) -> np.ndarray:
+    found: np.ndarray = numbers.to_numpy(zero_copy_only=False)
+    return found.astype(np.int64)
 
 
 def _split(texts: pa.Array, separator: str) -> pa.Array:
     """Return the labels of each text; an empty one has none."""
-    parts = [[part.strip() for part in text.split(separator)] for text in texts.to_pylist()]
-    named = [[part for part in row if part] for row in parts]
-    return pa.array(named, pa.list_(pa.string()))
+    lists = []
+    for text in texts.to_pylist():
+        parts = [part.strip() for part in text.split(separator)]
+        named = [part for part in parts if part]
+        lists.append(named)
+    return pa.array(lists, pa.list_(pa.string()))

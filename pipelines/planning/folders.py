@@ -29,20 +29,24 @@ def list_folders(paths: Sequence[str], recursive: bool, options: Mapping[str, An
     cleared: Cleared = set()
     for path in paths:
         matches, left_out, root = list_matches(path, recursive, cleared)
-        named = files.to_absolute(path)
-        wanted = [file for file in matches if file.url == named or _ends_with(file.url, endings)]
-        wanted_urls = {file.url for file in wanted}
-        others = [file.url for file in matches if file.url not in wanted_urls]
+        wanted, others = _choose(path, matches, endings)
         if not wanted:
             raise _no_match(path, others, left_out, endings)
-        ignored += [*left_out, *others]
+        ignored += left_out
+        ignored += others
         for file in wanted:
             refuse_unwritable_name(file.url)
             # Paths may overlap, and a row must not be scored twice.
-            if file.url not in seen:
-                seen.add(file.url)
-                taken.setdefault(root, []).append(file)
-    folders = [inputs.make_folder(root, sorted(members)) for root, members in taken.items()]
+            if file.url in seen:
+                continue
+            seen.add(file.url)
+            members = taken.setdefault(root, [])
+            members.append(file)
+
+    folders = []
+    for root, members in taken.items():
+        folder = inputs.make_folder(root, sorted(members))
+        folders.append(folder)
     left_out_of_all = set(ignored) - seen
     return Listed(sorted(folders), sorted(left_out_of_all))
 
@@ -56,6 +60,22 @@ def find_name(folder: InputFile, member: InputFile) -> str:
     """
     above = folder.url.rstrip("/") + "/"
     return member.url.removeprefix(above)
+
+
+def _choose(
+    path: str, matches: Sequence[InputFile], endings: tuple[str, ...]
+) -> tuple[list[InputFile], list[str]]:
+    """Return the files that are read, and the URLs of those that end otherwise."""
+    named = files.to_absolute(path)
+    wanted = []
+    others = []
+    for file in matches:
+        # A file that is named by itself is meant, however it ends.
+        if file.url == named or _ends_with(file.url, endings):
+            wanted.append(file)
+        else:
+            others.append(file.url)
+    return wanted, others
 
 
 def _ends_with(url: str, endings: tuple[str, ...]) -> bool:
