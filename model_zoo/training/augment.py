@@ -1,15 +1,125 @@
 """Vary the pictures of a mini-batch of training: mirrored, turned, moved, cut out, lit, with noise.
 
-What a picture becomes hangs on the seed, the epoch, and its place in the epoch, and on nothing that
-was drawn before: a training that was stopped and resumed goes on with the same pictures.
+By torchvision's transforms, picture by picture. What a picture becomes hangs on the generator that
+the mini-batch is given, and on nothing that was drawn before.
 """
 
-from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 
-Tensors: TypeAlias = dict[str, torch.Tensor]
-# Called with the inputs of a mini-batch of training, the epoch (from 1), and the mini-batch's number
-# in it (from 0); returns the inputs that the network is trained with.
-Augment: TypeAlias = Callable[[Tensors, int, int], Tensors]
+from model_zoo.arrays import Arrays
+from model_zoo.extras import import_extra
+
+Flip: TypeAlias = Literal["horizontal", "vertical", "both"]
+_REFUSAL = (
+    "training.augment varies pictures by torchvision, which is not installed: install the extra "
+    "images, or leave augment out"
+)
+# What torch's generator takes as a seed.
+_SEEDS = 2**63
+
+
+@dataclass(frozen=True)
+class PictureChanges:
+    """What may become of a picture; each is drawn anew for each picture.
+
+    Attributes:
+        flip: mirrored, half of the pictures; `horizontal` is left to right.
+        rotate: by up to so many degrees, to either side.
+        shift: by up to this share of the sides.
+        crop: what is cut out has at least this share of the sides; 1 for all.
+        brightness: times 1 minus this to 1 plus this.
+        noise: standard deviation; white is 1, black 0.
+    """
+
+    flip: Flip | None = None
+    rotate: float = 0.0
+    shift: float = 0.0
+    crop: float = 1.0
+    brightness: float = 0.0
+    noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class PictureAugment:
+    """Changes the pictures of one input, and leaves others as they are.
+
+    Attributes:
+        input: of the network, float (rows, channels, height, width).
+        black, white: what stands for them in that input, a number for each channel.
+    """
+
+    input: str
+    changes: PictureChanges
+    black: tuple[float, ...]
+    white: tuple[float, ...]
+
+    def __call__(self, inputs: Arrays, draw: np.random.Generator) -> Arrays:
+        """Return the inputs of a mini-batch with changed pictures.
+
+        Args:
+            inputs: of the network; they stay as they are.
+            draw: what all changes are drawn from.
+
+        Raises:
+            JobError: torchvision is not installed.
+        """
+        pictures = inputs[self.input]
+        black = _of_channels(self.black)
+        span = _of_channels(self.white) - black
+        given = torch.from_numpy(np.ascontiguousarray(pictures, dtype=np.float32))
+        # As torchvision has them: white is 1, and the borders of what is turned are 0.
+        pixels = (given - black) / span
+        transform = self.make_transform(pixels.shape[-2], pixels.shape[-1])
+        seed = int(draw.integers(_SEEDS))
+        # torchvision draws from torch's own generator, which dropout shall find as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            changed = [transform(picture) for picture in pixels]
+        whole = torch.stack(changed) * span + black
+        return {**inputs, self.input: whole.numpy().astype(pictures.dtype)}
+
+    def make_transform(self, height: int, width: int) -> Any:
+        """Return what changes a picture, float32 (channels, height, width) from 0 to 1.
+
+        Args:
+            height, width: of the pictures, which stay.
+
+        Raises:
+            JobError: torchvision is not installed.
+        """
+        v2 = import_extra("torchvision.transforms.v2", _REFUSAL)
+        changes = self.changes
+        chosen = []
+        if changes.flip in ("horizontal", "both"):
+            chosen.append(v2.RandomHorizontalFlip())
+        if changes.flip in ("vertical", "both"):
+            chosen.append(v2.RandomVerticalFlip())
+        if changes.crop < 1:
+            # It takes shares of the area, and the form of what is cut out: that of the picture.
+            form = width / height
+            area = changes.crop**2
+            chosen.append(
+                v2.RandomResizedCrop((height, width), scale=(area, 1.0), ratio=(form, form))
+            )
+        if changes.rotate or changes.shift:
+            chosen.append(
+                v2.RandomAffine(
+                    degrees=changes.rotate,
+                    translate=(changes.shift, changes.shift),
+                    interpolation=v2.InterpolationMode.BILINEAR,
+                )
+            )
+        if changes.brightness:
+            chosen.append(v2.ColorJitter(brightness=changes.brightness))
+        if changes.noise:
+            chosen.append(v2.GaussianNoise(sigma=changes.noise))
+        return v2.Compose(chosen)
+
+
+def _of_channels(values: tuple[float, ...]) -> torch.Tensor:
+    """Return one number for each channel, float32 (channels, 1, 1)."""
+    return torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1)

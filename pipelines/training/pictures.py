@@ -1,0 +1,109 @@
+"""The section `training.augment` of a job and what preprocessing made -> what varies the pictures."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from configs.augmentation import Augmentation
+from configs.errors import JobError
+from configs.suggest import nearest
+from model_zoo.arrays import Arrays
+from model_zoo.package.card import Tensor
+from model_zoo.steps.image import Image
+from model_zoo.steps.table import AnyStep
+from model_zoo.training.augment import PictureAugment, PictureChanges
+
+# Channels, height and width.
+_DIMENSIONS = 3
+# Of grey and coloured pictures.
+_CHANNELS = (1, 3)
+
+
+def make_augment(
+    augmentation: Augmentation,
+    steps: Sequence[AnyStep],
+    tensors: Mapping[str, Tensor],
+    inputs: Arrays,
+) -> PictureAugment:
+    """Return what varies the pictures of each mini-batch of training.
+
+    Args:
+        augmentation: the section of the job.
+        steps: fitted preprocessing.
+        tensors: what the network takes, by its inputs' names.
+        inputs: of the training rows, by the same names.
+
+    Raises:
+        JobError: no input holds pictures, several do, or torchvision is not installed.
+    """
+    name = _find_input(augmentation, inputs)
+    choices = augmentation.model_dump(exclude={"input"})
+    changes = PictureChanges(**choices)
+    pictures = inputs[name]
+    source = tensors[name].column or name
+    made_by = [step for step in steps if isinstance(step, Image) and step.into == source]
+    if made_by:
+        black, white = _find_shades_of_step(made_by[-1], pictures.shape[1])
+    else:
+        black, white = _find_shades(pictures)
+    augment = PictureAugment(name, changes, black, white)
+    # What is not installed is told before training begins.
+    _, _, height, width = pictures.shape
+    augment.make_transform(height, width)
+    return augment
+
+
+def _find_input(augmentation: Augmentation, inputs: Arrays) -> str:
+    """Return the name of the input that is varied.
+
+    Raises:
+        JobError: none or several could be meant, or the one that is named is not there.
+    """
+    found = [name for name, array in inputs.items() if _holds_pictures(array)]
+    wanted = augmentation.input
+    if wanted in found:
+        return str(wanted)
+    if wanted is not None:
+        problem = f"names {wanted!r}, which holds no pictures (channels, height, width)"
+        if wanted not in inputs:
+            hint = nearest(wanted, list(inputs))
+            problem = f"names {wanted!r}, which is no input of the network{hint}"
+        raise JobError(f"training.augment.input {problem}; the inputs are {', '.join(inputs)}")
+    if not found:
+        shapes = [f"{name} {array.shape[1:]}" for name, array in inputs.items()]
+        raise JobError(
+            "training.augment varies pictures, float (1 or 3 channels, height, width), and the "
+            f"network takes {', '.join(shapes)}; leave it out"
+        )
+    if len(found) > 1:
+        raise JobError(
+            f"training.augment.input is needed: pictures are {' and '.join(found)}; name the one "
+            "that is varied"
+        )
+    return found[0]
+
+
+def _holds_pictures(array: np.ndarray) -> bool:
+    is_deep = array.ndim == 1 + _DIMENSIONS
+    return is_deep and array.shape[1] in _CHANNELS and array.dtype.kind == "f"
+
+
+def _find_shades_of_step(step: Image, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return what the step makes of black and of white, a number for each channel."""
+    # One value stands for all channels.
+    mean = np.resize(step.mean, channels)
+    std = np.resize(step.std, channels)
+    black = (0.0 - mean) / std
+    white = (1.0 - mean) / std
+    return tuple(black.tolist()), tuple(white.tolist())
+
+
+def _find_shades(pictures: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the darkest and the brightest number of the training rows, for every channel."""
+    channels = pictures.shape[1]
+    darkest = float(pictures.min())
+    brightest = float(pictures.max())
+    # Pictures of one shade alone: any other will do for white.
+    if darkest == brightest:
+        brightest = darkest + 1
+    return (darkest,) * channels, (brightest,) * channels
