@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from configs.job import Count, Name, Names, StepT, Url, Version
 from configs.missing import Missing, list_exceptions, refuse_contradictions
+from configs.recipe import Training
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
@@ -96,27 +97,6 @@ class Network(_Section):
     parameters: dict[str, Any]
     inputs: SomeNames
     activation: Literal["sigmoid", "softmax"]
-
-
-class Training(_Section):
-    """Optimiser, stopping, and the seed of everything random.
-
-    Attributes:
-        momentum: of optimiser `momentum`.
-        weight_decay: decoupled for `adam` (AdamW).
-        patience: epochs without a lower validation loss after which training stops; the best
-            weights are kept.
-    """
-
-    optimiser: Literal["sgd", "momentum", "adam"] = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=0.0, ge=0)
-    batch_rows: Count = 32
-    epochs: Count = 200
-    patience: Count = 20
-    # What numpy's generators take.
-    seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 class TrainingJob(_Section, Generic[StepT]):

@@ -23,7 +23,9 @@ from model_zoo.evaluation.metrics import Evaluation, evaluate, render
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import load_scorer
 from model_zoo.steps.table import AnyStep
-from model_zoo.training.loop import Epoch, forward, train
+from model_zoo.training.called_network import forward
+from model_zoo.training.epoch import Epoch
+from model_zoo.training.loop import train
 from model_zoo.training.repeatable import repeatable
 from pipelines.cli.command_line import Parser, run_program, say, say_aside, stop_on_terminate
 from pipelines.cli.shutdown import end_process

@@ -1,50 +1,40 @@
 """The training loop: a network and two sets of examples in, the weights of the best epoch out.
 
-The same seed gives the same bits: one thread, deterministic algorithms, and generators of its own.
-Knows no Beam.
+The same seed gives the same bits, also when the training was stopped at any moment and resumed: what
+an epoch and a mini-batch draw hangs on their numbers alone (`repeatable`), and a checkpoint holds all
+that an epoch changes. Knows no Beam.
 """
 
-from collections.abc import Callable, Iterator
-import copy
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 import math
-import time
 
 import numpy as np
 import torch
 from torch import nn
 
 from configs.errors import ModelError
-from model_zoo.arrays import Arrays, count_rows
+from model_zoo.scoring.devices import resolve_devices
+from model_zoo.training.augment import Augment
+from model_zoo.training.called_network import FORWARD_ROWS, CalledNetwork
 from model_zoo.training.checkpoints import Checkpoints
-from model_zoo.training.examples import Augment, Examples
+from model_zoo.training.epoch import Epoch, Step, find_best
+from model_zoo.training.examples import Examples
+from model_zoo.training.mini_batches import Rows, cut_mini_batches, group, to_tensor, to_tensors
 from model_zoo.training.objective import Objective
+from model_zoo.training.precision import make_scaler, reduced_precision
 from model_zoo.training.recipe import Recipe
-from model_zoo.training.repeatable import repeatable
+from model_zoo.training.repeatable import derive_seed, repeatable, seed_generators
+from model_zoo.training.resuming import Progress, Resuming, describe_origin, make_progress
+from model_zoo.training.schedule import count_drops, find_rate
+from model_zoo.training.trained_parts import (
+    list_trained,
+    make_optimiser,
+    set_training,
+    trained_parts,
+)
 
-# Enough rows to keep a core busy, few enough that a picture network's intermediate values stay in
-# the cache.
-_FORWARD_ROWS = 512
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training rows.
-
-    Attributes:
-        number: counted from 1.
-        training_loss, validation_loss: means per row.
-        best: whether no earlier validation loss was as low.
-        learning_rate: of its last step.
-        seconds: that it took.
-    """
-
-    number: int
-    training_loss: float
-    validation_loss: float
-    best: bool
-    learning_rate: float = 0.0
-    seconds: float = 0.0
+# Enough rows to see shapes by; batch normalisation would not take one.
+_TRIED_ROWS = 2
 
 
 def train(
@@ -56,221 +46,258 @@ def train(
     on_epoch: Callable[[Epoch], None],
     checkpoints: Checkpoints | None = None,
     augment: Augment | None = None,
+    on_step: Callable[[Step], None] | None = None,
 ) -> tuple[Epoch, ...]:
     """Fit a network, and leave it in eval mode with the weights of the epoch of lowest validation loss.
 
     Args:
         network: with the weights that training begins with; fresh ones are drawn within `repeatable`.
+            It is on the CPU before and afterwards.
         training, validation: rows to fit on, and rows that tell when to stop.
         objective: what is to be learned.
         recipe: how to train.
-        on_epoch: called after each epoch, for progress.
-        checkpoints: where training is resumed from; None to keep none.
+        on_epoch: called after each epoch, for progress; of a training that is resumed not with those before.
+        checkpoints: where a training that was stopped goes on from; None to keep none.
         augment: changes the inputs of a mini-batch.
+        on_step: called after each step, for progress within long epochs.
 
     Returns:
         All epochs.
 
     Raises:
-        ModelError: the network does not fit the examples, or the loss is not finite.
+        ModelError: the network does not fit the examples, the loss is not finite, or there is no such
+            device.
+        JobError: weights to be trained that there are not, or a checkpoint of another training.
+        InputError: a damaged checkpoint.
     """
-    with repeatable(recipe.seed):
-        training_run = _TrainingRun(
-            network=network,
-            training=training,
-            validation=validation,
-            loss=objective.make_loss(),
-            optimiser=_make_optimiser(network, recipe),
-        )
-        in_turn = training_run.run_epochs(recipe, on_epoch)
-        return tuple(in_turn)
+    device = resolve_devices(recipe.device)[0]
+    with (
+        repeatable(recipe.seed, recipe.threads, device),
+        trained_parts(network, recipe.train_only),
+    ):
+        called = CalledNetwork(network, list(training.inputs), objective.output)
+        _try_out(called, training, objective)
+        origin = {}
+        if checkpoints is not None:
+            origin = describe_origin(network, training, validation, objective, recipe)
+            origin["job"] = checkpoints.job
+        network.to(device)
+        optimiser = make_optimiser(list_trained(network), recipe)
+        resuming = Resuming(checkpoints, origin, network, optimiser, make_scaler(recipe, device))
+        fitting = _Fitting(called, training, validation, objective, recipe, resuming, device)
+        epochs = fitting.run(on_epoch, augment, on_step or _tell_nobody)
+        network.to("cpu")
+        network.load_state_dict(resuming.best_weights)
+    network.eval()
+    return tuple(epochs)
 
 
-def forward(network: nn.Module, inputs: Arrays) -> Arrays:
-    """Return raw outputs float32 (rows, ...) by name, computed in eval mode.
+def _tell_nobody(step: Step) -> None:
+    """Take what nobody asked for."""
+
+
+def _try_out(called: CalledNetwork, training: Examples, objective: Objective) -> None:
+    """Refuse, before anything is learned, a network that does not fit the examples.
+
+    It also gives layers their shapes that take them from the first rows, which an optimiser needs.
+    """
+    if not len(training):
+        raise ModelError("there are no training rows; lower split.validation and split.test")
+    called.network.eval()
+    rows = slice(0, _TRIED_ROWS)
+    with torch.no_grad():
+        tensors = to_tensors(training.inputs, rows, torch.device("cpu"))
+        output = called.compute(tensors)
+    objective.check(output, training.targets)
+
+
+class _Fitting:
+    """One training.
 
     Args:
-        network: called with one tensor (rows, *shape) per input.
-        inputs: one array (rows, *shape) each.
+        called: the network, on the device.
+        training, validation, objective, recipe: as for `train`.
+        resuming: what changes with every step.
+        device: where it is computed.
     """
-    network.eval()
-    parts: list[Arrays] = []
-    # No rows are one part too: their outputs have names and shapes.
-    rows = max(count_rows(inputs), 1)
-    for start in range(0, rows, _FORWARD_ROWS):
-        some = slice(start, start + _FORWARD_ROWS)
-        part = _forward_part(network, inputs, some)
-        parts.append(part)
 
-    joined: Arrays = {}
-    for name in parts[0]:
-        values = [part[name] for part in parts]
-        joined[name] = np.concatenate(values)
-    return joined
-
-
-def _forward_part(network: nn.Module, inputs: Arrays, rows: slice) -> Arrays:
-    with torch.inference_mode():
-        tensors = _to_tensors(inputs, rows)
-        outputs = network(**tensors)
-        part = {}
-        for name, tensor in outputs.items():
-            part[name] = tensor.numpy()
-        return part
-
-
-@dataclass(frozen=True)
-class _TrainingRun:
-    network: nn.Module
-    training: Examples
-    validation: Examples
-    loss: nn.Module
-    optimiser: torch.optim.Optimizer
-
-    def run_epochs(
+    def __init__(
         self,
+        called: CalledNetwork,
+        training: Examples,
+        validation: Examples,
+        objective: Objective,
         recipe: Recipe,
+        resuming: Resuming,
+        device: torch.device,
+    ) -> None:
+        self._called = called
+        self._training = training
+        self._validation = validation
+        self._objective = objective
+        self._recipe = recipe
+        self._resuming = resuming
+        self._device = device
+        self._batches: list[Sequence[Rows]] = []
+
+    def run(
+        self,
         on_epoch: Callable[[Epoch], None],
-    ) -> Iterator[Epoch]:
-        """Yield epochs until there is no progress; the network then has the best one's weights.
+        augment: Augment | None,
+        on_step: Callable[[Step], None],
+    ) -> list[Epoch]:
+        """Go on until there is no progress, and return all epochs.
 
         Args:
-            recipe: how many epochs at most, of how many rows a mini-batch, and how long to wait.
-            on_epoch: called with each epoch before it is yielded.
+            on_epoch, augment, on_step: as for `train`.
         """
-        # A generator of its own: dropout draws from the global one, more or less often.
-        order = torch.Generator().manual_seed(recipe.seed)
-        best = math.inf
-        best_weights = copy.deepcopy(self.network.state_dict())
-        waited = 0
-        for number in range(1, recipe.epochs + 1):
-            began = time.monotonic()
-            training_loss = self._train_epoch(recipe.batch_rows, order)
+        recipe = self._recipe
+        epochs, progress = self._resuming.resume()
+        while len(epochs) < recipe.epochs and not self._is_over(epochs):
+            number = len(epochs) + 1
+            self._train_epoch(number, epochs, progress, augment, on_step)
             validation_loss = self._validate()
-            _refuse_infinite(number, training_loss, validation_loss)
-            is_best = validation_loss < best
+            training_loss = progress.mean_loss
+            self._refuse_infinite(number, validation_loss, "validation")
+            best = find_best(epochs)
+            is_best = best is None or validation_loss < best.validation_loss
             epoch = Epoch(
                 number=number,
                 training_loss=training_loss,
                 validation_loss=validation_loss,
                 best=is_best,
-                learning_rate=recipe.learning_rate,
-                seconds=time.monotonic() - began,
+                learning_rate=progress.learning_rate,
+                seconds=progress.stop_clock(),
             )
-            on_epoch(epoch)
-            yield epoch
-
-            waited += 1
             if is_best:
-                waited = 0
-                best = validation_loss
-                # A copy: the next epoch changes the weights in place.
-                best_weights = copy.deepcopy(self.network.state_dict())
-            if waited >= recipe.patience:
-                break
+                self._resuming.keep_best()
+            epochs.append(epoch)
+            progress = make_progress()
+            is_last = len(epochs) == recipe.epochs or self._is_over(epochs)
+            self._resuming.keep(epochs, progress, within_epoch=False, is_last=is_last)
+            on_epoch(epoch)
+        return epochs
 
-        self.network.load_state_dict(best_weights)
-        self.network.eval()
+    def _is_over(self, epochs: Sequence[Epoch]) -> bool:
+        """Tell whether there was no progress for too long."""
+        best = find_best(epochs)
+        if best is None:
+            return False
+        waited = len(epochs) - best.number
+        return waited >= self._recipe.patience
 
-    def _train_epoch(self, batch_rows: int, order: torch.Generator) -> float:
-        """Pass over the training rows once, and return the mean loss."""
-        self.network.train()
-        total = 0.0
-        all_rows = len(self.training)
-        for rows in _mini_batches(all_rows, batch_rows, order):
-            self.optimiser.zero_grad()
-            value = self._compute_loss(self.training, rows)
-            value.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
+    def _train_epoch(
+        self,
+        number: int,
+        epochs: Sequence[Epoch],
+        progress: Progress,
+        augment: Augment | None,
+        on_step: Callable[[Step], None],
+    ) -> None:
+        """Pass over the training rows once, or over those that a stopped training left."""
+        recipe = self._recipe
+        losses = [epoch.validation_loss for epoch in epochs]
+        drops = count_drops(losses, recipe.plateau_epochs)
+        batches = cut_mini_batches(len(self._training), recipe.batch_rows, recipe.seed, number)
+        steps = group(batches, recipe.accumulate)
+        set_training(self._called.network)
+        for place in range(progress.steps, len(steps)):
+            step = (number - 1) * len(steps) + place
+            rate = find_rate(recipe, step, len(steps), drops)
+            first_batch = place * recipe.accumulate
+            self._step(number, first_batch, steps[place], rate, progress, augment)
+            progress.steps = place + 1
+            progress.learning_rate = rate
+            on_step(Step(number, place + 1, len(steps)))
+            # After the last step the epoch is validated first.
+            if place + 1 < len(steps):
+                self._resuming.keep(epochs, progress, within_epoch=True)
+
+    def _step(
+        self,
+        epoch: int,
+        first_batch: int,
+        batches: Sequence[Rows],
+        rate: float,
+        progress: Progress,
+        augment: Augment | None,
+    ) -> None:
+        """Change the weights once, by the gradients of some mini-batches."""
+        optimiser = self._resuming.optimiser
+        scaler = self._resuming.scaler
+        for settings in optimiser.param_groups:
+            settings["lr"] = rate
+        weights = [self._weigh(rows) for rows in batches]
+        optimiser.zero_grad()
+        for place, rows in enumerate(batches):
+            batch = first_batch + place
+            seed_generators(derive_seed(self._recipe.seed, epoch, batch), self._device)
+            value = self._compute_loss(rows, epoch, batch, augment)
+            loss = value.item()
+            self._refuse_infinite(epoch, loss, "training")
+            # As if the rows of all were one mini-batch.
+            share = weights[place] / sum(weights)
+            scaled = scaler.scale(value * share)
+            scaled.backward()  # type: ignore[no-untyped-call]
             # A mean of means, weighted: the last mini-batch may have more or fewer rows.
-            total += value.item() * len(rows)
-        return total / all_rows
+            progress.total_loss += loss * weights[place]
+            progress.weight += weights[place]
+        if self._recipe.clip_norm is not None:
+            scaler.unscale_(optimiser)
+            trained = list_trained(self._called.network)
+            nn.utils.clip_grad_norm_(trained, self._recipe.clip_norm)
+        scaler.step(optimiser)
+        scaler.update()
 
-    def _validate(self) -> float:
-        """Return the mean loss of the validation rows."""
-        self.network.eval()
-        rows = np.arange(len(self.validation))
-        with torch.inference_mode():
-            loss = self._compute_loss(self.validation, rows)
-        return float(loss)
+    def _weigh(self, rows: Rows) -> float:
+        return self._objective.weigh(self._training.targets[rows])
 
     def _compute_loss(
-        self,
-        examples: Examples,
-        rows: np.ndarray,
+        self, rows: Rows, epoch: int, batch: int, augment: Augment | None
     ) -> torch.Tensor:
-        """Return the mean loss of some rows.
+        """Return the mean loss of some training rows."""
+        tensors = to_tensors(self._training.inputs, rows, self._device)
+        if augment is not None:
+            tensors = augment(tensors, epoch, batch)
+        targets = to_tensor(self._training.targets[rows], self._device)
+        with reduced_precision(self._recipe, self._device):
+            output = self._called.compute(tensors)
+        return self._objective.compute(output, targets)
 
-        Raises:
-            ModelError: the network does not take the inputs, or its output does not suit the loss.
-        """
-        try:
-            tensors = _to_tensors(examples.inputs, rows)
-            outputs = self.network(**tensors)
-            (logits,) = outputs.values()
-            targets = torch.from_numpy(examples.targets[rows])
-            # One logit a row: its loss compares numbers, and not a number with a class.
-            if logits.ndim == 1:
-                targets = targets.to(logits.dtype)
-            value: torch.Tensor = self.loss(logits, targets)
-        except (TypeError, ValueError, RuntimeError, IndexError) as error:
-            shapes = {}
-            for name, array in examples.inputs.items():
-                shapes[name] = array.shape[1:]
-            raise ModelError(
-                f"the network does not take inputs of shape {shapes} "
-                f"or its output does not suit the loss: {error}"
-            ) from error
-        return value
+    def _validate(self) -> float:
+        """Return the mean loss of the validation rows, computed as scoring does."""
+        self._called.network.eval()
+        examples = self._validation
+        total = 0.0
+        weight = 0.0
+        for start in range(0, len(examples), FORWARD_ROWS):
+            rows = slice(start, start + FORWARD_ROWS)
+            # Not in inference mode: what a network keeps for its next call could not be trained with.
+            with torch.no_grad():
+                tensors = to_tensors(examples.inputs, rows, self._device)
+                targets = to_tensor(examples.targets[rows], self._device)
+                output = self._called.compute(tensors)
+                loss = self._objective.compute(output, targets)
+            of_rows = self._objective.weigh(examples.targets[rows])
+            total += loss.item() * of_rows
+            weight += of_rows
+        if not weight:
+            raise ModelError("there are no validation rows; raise split.validation")
+        return total / weight
 
-
-def _mini_batches(
-    rows: int,
-    batch_rows: int,
-    order: torch.Generator,
-) -> Iterator[np.ndarray]:
-    """Yield row numbers, shuffled."""
-    shuffled = torch.randperm(rows, generator=order)
-    starts = list(range(0, rows, batch_rows))
-    # A last batch of one row joins the one before it: batch normalisation cannot train on one row.
-    has_several = len(starts) > 1
-    if has_several and rows - starts[-1] == 1:
-        starts.pop()
-    cuts = starts[1:]
-    yield from np.split(shuffled.numpy(), cuts)
-
-
-def _to_tensors(inputs: Arrays, rows: np.ndarray | slice) -> dict[str, torch.Tensor]:
-    # torch refuses strides that go backwards, and is slow at others.
-    tensors = {}
-    for name, array in inputs.items():
-        contiguous = np.ascontiguousarray(array[rows])
-        tensors[name] = torch.from_numpy(contiguous)
-    return tensors
-
-
-def _make_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    if recipe.optimiser in ("adam", "adamw"):
-        return torch.optim.AdamW(
-            network.parameters(),
-            lr=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-        )
-    # Plain SGD is the one without momentum.
-    momentum = 0.0
-    if recipe.optimiser == "momentum":
-        momentum = recipe.momentum
-    return torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=momentum,
-        weight_decay=recipe.weight_decay,
-    )
-
-
-def _refuse_infinite(number: int, *losses: float) -> None:
-    if not all(map(math.isfinite, losses)):
+    def _refuse_infinite(self, epoch: int, loss: float, which: str) -> None:
+        if math.isfinite(loss):
+            return
+        for name, array in self._training.inputs.items():
+            if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+                raise ModelError(
+                    f"the {which} loss is not finite in epoch {epoch}: input {name} has numbers that "
+                    "are not finite; fill missing values, or leave such rows out"
+                )
+        further = ""
+        if self._recipe.clip_norm is None:
+            further = ", set training.clip_norm"
         raise ModelError(
-            f"the loss is not finite in epoch {number}; "
-            "lower training.learning_rate or scale the features"
+            f"the loss is not finite in epoch {epoch}; "
+            f"lower training.learning_rate{further} or scale the features"
         )

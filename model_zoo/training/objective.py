@@ -1,13 +1,27 @@
 """What a network is to learn, and the loss that says how far it is from it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from torch import nn
+import numpy as np
+import torch
+from torch.nn import functional
+
+from configs.errors import ModelError
 
 Task: TypeAlias = Literal["classification", "multi_label", "regression"]
 Activation: TypeAlias = Literal["sigmoid", "softmax", "none"]
 Loss: TypeAlias = Literal["squared", "huber", "absolute"]
+
+# Each takes outputs and targets.
+_LOSSES: dict[Loss, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "squared": functional.mse_loss,
+    "huber": functional.huber_loss,
+    "absolute": functional.l1_loss,
+}
+# Rows, and a number for each class or label.
+_DIMENSIONS = 2
 
 
 @dataclass(frozen=True)
@@ -19,10 +33,12 @@ class Objective:
         activation: what makes probabilities of the outputs, which are logits: `sigmoid` of one number
             a row (two classes) or one for each label, `softmax` of one for each class; `none` of a
             regression's.
-        class_weights: how much a row of each class counts, by class number, for label sets a row
-            that has the label; none for all alike.
-        loss: of a regression.
+        class_weights: how much a row of each class counts, by class number; of label sets how much it
+            counts that a row has the label, beside that it has not. None for all alike.
+        loss: of a regression: squared error, absolute error, or Huber's, which is the first up to an
+            error of 1 and the second beyond.
         output: name of the network's output that is compared; by default the only one, or `logits`.
+        classes: how many there are; None for as many as the outputs have.
     """
 
     task: Task
@@ -30,11 +46,123 @@ class Objective:
     class_weights: tuple[float, ...] = ()
     loss: Loss = "squared"
     output: str | None = None
+    classes: int | None = None
 
-    def make_loss(self) -> nn.Module:
-        """Return what gives the mean loss of outputs and targets."""
-        if self.activation == "sigmoid":
-            return nn.BCEWithLogitsLoss()
+    def check(self, output: torch.Tensor, targets: np.ndarray) -> None:
+        """Refuse outputs that cannot be compared.
+
+        Args:
+            output: of some rows, (rows, ...).
+            targets: of all rows.
+
+        Raises:
+            ModelError: it has another shape, or another number of classes.
+        """
+        fitted = _squeeze(output, targets.ndim)
+        found = tuple(fitted.shape[1:])
+        if not output.is_floating_point():
+            raise ModelError(
+                f"the network's output is {output.dtype}, and a loss needs fractions: "
+                "let it give logits or numbers, and not classes"
+            )
+        if self.activation != "softmax":
+            wanted = tuple(targets.shape[1:])
+            if found != wanted:
+                raise ModelError(
+                    f"the network gives {_describe(found)} a row, which does not suit the loss: "
+                    f"{self.task} with {self.activation} has {_describe(wanted)}"
+                )
+            return
+        classes = self.classes or int(targets.max(initial=0)) + 1
+        is_list = len(found) == _DIMENSIONS - 1
+        suits = is_list and (found[0] == classes or (self.classes is None and found[0] > classes))
+        if not suits:
+            raise ModelError(
+                f"the network gives {_describe(found)} a row, which does not suit the loss: "
+                f"there are {classes} classes, and softmax takes a logit for each"
+            )
+
+    def compute(self, output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of a mini-batch, a weighted one where classes have weights.
+
+        Args:
+            output: (rows, ...), logits or numbers.
+            targets: (rows,) or (rows, numbers).
+        """
+        fitted = _squeeze(output, targets.ndim)
+        # Sums of losses in 16 bits would lose most of them.
+        if fitted.dtype in (torch.bfloat16, torch.float16):
+            fitted = fitted.float()
+        weights = None
+        if self.class_weights:
+            weights = fitted.new_tensor(self.class_weights)
+        # All take logits: the loss of a probability that was rounded to 0 or 1 would be infinite.
         if self.activation == "softmax":
-            return nn.CrossEntropyLoss()
-        return nn.MSELoss()
+            return functional.cross_entropy(fitted, targets, weight=weights)
+        numbers = targets.to(fitted.dtype)
+        if self.task == "regression":
+            return _LOSSES[self.loss](fitted, numbers)
+        if self.task == "multi_label":
+            return functional.binary_cross_entropy_with_logits(fitted, numbers, pos_weight=weights)
+        if weights is None:
+            return functional.binary_cross_entropy_with_logits(fitted, numbers)
+        of_rows = weights[targets.long()]
+        total = functional.binary_cross_entropy_with_logits(
+            fitted, numbers, weight=of_rows, reduction="sum"
+        )
+        return total / of_rows.sum()
+
+    def weigh(self, targets: np.ndarray) -> float:
+        """Return what the mean loss of these rows counts beside others': rows, or their weights."""
+        if self.task != "classification" or not self.class_weights:
+            return float(len(targets))
+        weights = np.asarray(self.class_weights)
+        classes = targets.astype(np.int64)
+        return float(weights[classes].sum())
+
+
+def balance(targets: np.ndarray, classes: int) -> tuple[float, ...]:
+    """Return weights with which each class counts as much as any other, as scikit-learn has them.
+
+    Args:
+        targets: class numbers (rows,), each class at least once.
+        classes: how many.
+
+    >>> balance(np.array([0, 0, 0, 1]), 2)
+    (0.6666666666666666, 2.0)
+    """
+    numbers = targets.astype(np.int64)
+    counts = np.bincount(numbers, minlength=classes)
+    weights = len(targets) / (classes * counts)
+    return tuple(weights.tolist())
+
+
+def balance_labels(targets: np.ndarray) -> tuple[float, ...]:
+    """Return weights with which having a label counts as much as not having it.
+
+    Args:
+        targets: 0 or 1, (rows, labels), each label at least once.
+
+    >>> balance_labels(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]))
+    (0.3333333333333333, 3.0)
+    """
+    positive = (targets > 0).sum(axis=0)
+    negative = len(targets) - positive
+    weights = negative / positive
+    return tuple(weights.tolist())
+
+
+def _squeeze(output: torch.Tensor, dimensions: int) -> torch.Tensor:
+    """Return (rows, 1) as (rows,) where targets have one number a row."""
+    is_list_of_one = output.ndim == _DIMENSIONS and output.shape[1] == 1
+    if dimensions == 1 and is_list_of_one:
+        return output[:, 0]
+    return output
+
+
+def _describe(shape: tuple[int, ...]) -> str:
+    if not shape:
+        return "one number"
+    if len(shape) == 1:
+        return f"{shape[0]} numbers"
+    return f"numbers of shape {shape}"

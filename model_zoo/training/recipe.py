@@ -29,6 +29,7 @@ class Recipe:
         accumulate: mini-batches whose gradients make one step.
         precision: in which layers compute; weights stay float32.
         device: `cpu`, `cuda`, `cuda:<number>`, or `auto`.
+        threads: of a CPU that compute; another number of them rounds differently.
         train_only: patterns of the names of weights that change, `head.*` for example; by default all.
     """
 
@@ -49,4 +50,5 @@ class Recipe:
     accumulate: int = 1
     precision: Precision = "float32"
     device: str = "cpu"
+    threads: int = 1
     train_only: tuple[str, ...] = ()

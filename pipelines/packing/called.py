@@ -11,12 +11,13 @@ from configs.errors import InputError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import is_ours
 from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
+from model_zoo.architectures.signature import read_signature
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import GraphInputs
 from model_zoo.steps.table import AnyStep, apply_steps
 from model_zoo.steps.tokenize import Tokenize
 from pipelines.packing.activation import squeeze
-from pipelines.packing.calling import compute, read_signature
+from pipelines.packing.calling import compute
 from pipelines.packing.dtypes import list_dtypes, list_fractions
 from pipelines.packing.graphs import (
     compute_graphs,

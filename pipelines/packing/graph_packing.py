@@ -11,6 +11,7 @@ import pyarrow as pa
 from configs.errors import ModelError
 from configs.missing import DEFAULT
 from configs.packaging import PackagingJob
+from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import InputColumn
 from model_zoo.package.onnx_graph import parse_graph
@@ -19,7 +20,6 @@ from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.activation import settle_activation, squeeze
 from pipelines.packing.assumed_units import call_in_assumed_units
-from pipelines.packing.calling import Signature
 from pipelines.packing.contents import (
     ScoredRows,
     describe_arrays,

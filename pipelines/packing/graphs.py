@@ -17,13 +17,13 @@ from configs.packaging import GraphColumns, PackagingJob
 from configs.suggest import nearest
 from model_zoo.architectures.disjoint_graphs import pool_nodes
 from model_zoo.architectures.named_tensors import name_tensors
+from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import GraphInputs
 from model_zoo.steps.columns import Column
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.lists import holds_numbers, is_list, list_lengths
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.calling import Signature
 from pipelines.packing.dtypes import DTypes, Wiring
 from pipelines.packing.lists import refuse_large
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from configs.errors import InputError, JobError, RejectedRows
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
+from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import Tensor
 from model_zoo.steps.arrays import fill_missing
@@ -18,7 +19,6 @@ from model_zoo.steps.date_parts import DateParts
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep, fit_steps
-from pipelines.packing.calling import Signature
 from pipelines.packing.dtypes import Wiring
 from pipelines.packing.missing import Contract
 from pipelines.packing.target import find_target

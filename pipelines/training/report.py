@@ -6,7 +6,7 @@ It holds figures, names of columns and names of classes, and no value of any row
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from model_zoo.training.loop import Epoch
+from model_zoo.training.epoch import Epoch
 from pipelines.training.figures import Scored, Task
 from storage import files
 

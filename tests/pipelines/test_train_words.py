@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from configs.load import load
-from model_zoo.training.loop import Epoch
+from model_zoo.training.epoch import Epoch
 from pipelines import train
 from pipelines.cli.command_line import run_program
 from pipelines.planning.jobs import FittingJob
 
-EPOCHS = [Epoch(n, 1 / n, 2 / n, n in (1, 2, 11)) for n in range(1, 21)]
+EPOCHS = [Epoch(n, 1 / n, 2 / n, n in (1, 2, 11), 0.001, 1.0) for n in range(1, 21)]
 
 
 class Terminal(io.StringIO):

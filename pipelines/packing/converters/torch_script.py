@@ -15,10 +15,10 @@ import torch
 
 from configs.errors import InputError, JobError, ModelError
 from configs.packaging import PackagingJob
+from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.activation import squeeze
-from pipelines.packing.calling import Signature
 from pipelines.packing.contract import (
     choose_columns,
     find_contract,

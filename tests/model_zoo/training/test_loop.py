@@ -8,8 +8,11 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.architectures.builders import build
+from model_zoo.training.called_network import forward
+from model_zoo.training.epoch import Epoch
 from model_zoo.training.examples import Examples
-from model_zoo.training.loop import Epoch, _mini_batches, forward, train
+from model_zoo.training.loop import train
+from model_zoo.training.mini_batches import cut_mini_batches
 from model_zoo.training.objective import Activation, Objective
 from model_zoo.training.recipe import Recipe
 from model_zoo.training.repeatable import repeatable
@@ -153,7 +156,7 @@ def test_the_mean_training_loss_counts_every_row_once() -> None:
 def test_mini_batches_hold_every_row_once_and_never_a_single_leftover(
     rows: int, batch_rows: int
 ) -> None:
-    batches = list(_mini_batches(rows, batch_rows, torch.Generator().manual_seed(0)))
+    batches = cut_mini_batches(rows, batch_rows, seed=0, epoch=1)
     assert sorted(np.concatenate(batches).tolist()) == list(range(rows))
     assert all(0 < len(b) <= batch_rows + 1 for b in batches)
     assert rows == 1 or batch_rows == 1 or min(map(len, batches)) > 1
