@@ -148,6 +148,7 @@ SIBLINGS = {
     "transforms.formats.loading": {
         "transforms.formats.contents",
         "transforms.formats.file_list",
+        "transforms.formats.row_spans",
     },
     "transforms.where": {"transforms.exact_comparison"},
     "transforms.output.part_writer": {

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import groupby
 from typing import TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ from transforms.formats.file_list import LISTED_ROWS, FileList, FileListWriter, 
 from transforms.formats.files import FilesFormat
 from transforms.formats.format import Format, Shard
 from transforms.formats.loading import LoadingFormat
+from transforms.formats.row_spans import find_whole
 from transforms.read import read_unit
 from transforms.rejected import RowRecord
 
@@ -74,8 +76,9 @@ def list_files(format: Format, units: tuple[WorkUnit, ...], shards: Sequence[Sha
         roots = {load.into: FileRoot(load.root) for load in format.loads}
         for root in roots.values():
             root.refuse_missing()
-        for unit in units:
-            _list_named(unit, format, roots, writer)
+        # Parts of one piece of a table stand side by side, and it is read once for all of them.
+        for whole, parts in groupby(units, _find_piece):
+            _list_named(whole, tuple(parts), format, roots, writer)
     with_digests = tuple(replace(unit, files=writer.find_digest(unit.index)) for unit in units)
     listing = writer.close()
     return ListedFiles(
@@ -135,18 +138,46 @@ def _list_member(root: FileRoot, name: str, member: InputFile) -> Listed:
         return Listed(file, root.explain(error, name))
 
 
+def _find_piece(unit: WorkUnit) -> WorkUnit:
+    """Return the piece of a table that a unit is of, which is the same for all its parts."""
+    whole = find_whole(unit)
+    return unit if whole is unit else replace(whole, index=0)
+
+
 def _list_named(
-    unit: WorkUnit,
+    whole: WorkUnit,
+    units: Sequence[WorkUnit],
     format: LoadingFormat,
     roots: dict[str, FileRoot],
     writer: FileListWriter,
 ) -> None:
-    """List what the rows of a unit name, some thousand rows at a time."""
+    """List what the rows of a piece of a table name, some thousand rows at a time.
+
+    Args:
+        whole: the piece.
+        units: its parts, or the piece itself.
+        format: how it is read.
+        roots: folders of files, by the column that their contents go into.
+        writer: takes what is listed.
+    """
     for load in format.loads:
         root = roots[load.into]
-        for numbers, paths in _read_paths(unit, format.inner, load.column):
+        for numbers, paths in _read_paths(whole, format.inner, load.column):
             listed = _look_at_all(root, paths)
-            writer.add(unit.index, load.into, load.root, numbers, listed)
+            for unit, place in _deal_out(numbers, units):
+                writer.add(unit.index, load.into, load.root, numbers[place], listed[place])
+
+
+def _deal_out(numbers: np.ndarray, units: Sequence[WorkUnit]) -> Iterator[tuple[WorkUnit, slice]]:
+    """Yield units with the places of their rows, where there are any."""
+    if len(units) == 1:
+        yield units[0], slice(None)
+        return
+    for unit in units:
+        bounds = np.array([unit.first_row, unit.first_row + (unit.rows or 0)])
+        begin, end = np.searchsorted(numbers, bounds).tolist()
+        if begin < end:
+            yield unit, slice(begin, end)
 
 
 def _read_paths(

@@ -28,6 +28,7 @@ from pipelines.planning.partitions import with_partitions
 from pipelines.planning.plan import Plan
 from pipelines.planning.shards import (
     Listed,
+    choose_files_per_unit,
     choose_rows_per_unit,
     cut_into_units,
     list_shards,
@@ -39,6 +40,7 @@ from storage.inputs import InputFile
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
 from transforms.formats.format import Column, Format, Shard
+from transforms.formats.loading import LoadingFormat
 
 # What travels together: large enough that Beam's cost per element does not count, small enough that
 # every thread of a worker can have some.
@@ -117,7 +119,10 @@ def _cut_into_units(
     inference: InferenceSettings,
 ) -> tuple[WorkUnit, ...]:
     model_bytes = sum(file.bytes for file in card.files.values())
-    rows_per_unit = choose_rows_per_unit(
+    choose = choose_rows_per_unit
+    if isinstance(reader, LoadingFormat):
+        choose = choose_files_per_unit
+    rows_per_unit = choose(
         shards,
         job.sink.rows_per_file,
         inference.settings.batch_rows,

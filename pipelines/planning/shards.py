@@ -20,7 +20,8 @@ from storage.inputs import InputFile
 from storage.listing import to_printable
 from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
-from transforms.formats.format import Column, Format, Piece, Shard, refuse_type
+from transforms.formats.files import FILES_OF_A_UNIT
+from transforms.formats.format import Column, Format, Piece, Shard, make_unit, refuse_type
 from transforms.joined_types import join_types
 from transforms.logical_types import storable_type
 
@@ -36,6 +37,8 @@ _WANTED_UNITS = 16
 # unit has places that no row fills.
 _LEAST_UNIT_BYTES = 1 << 20
 _LEAST_WORK = 1 << 32
+# To open and decode so many files takes that long.
+_LEAST_FILES = 64
 _FEWEST_MINI_BATCHES, _ENOUGH_MINI_BATCHES = 4, 64
 # Of the wanted columns, in their order.
 _Types: TypeAlias = tuple[pa.DataType, ...]
@@ -159,6 +162,29 @@ def choose_rows_per_unit(
     return min(rows_per_file, mini_batches * batch_rows)
 
 
+def choose_files_per_unit(
+    shards: Sequence[Shard],
+    rows_per_file: int,
+    batch_rows: int,
+    model_bytes: int,
+) -> int:
+    """Return how many rows a unit shall have, at most, where each row is a file that is opened.
+
+    Args:
+        shards: with their rows.
+        rows_per_file: rows of an output file, at most.
+        batch_rows: rows of a mini-batch.
+        model_bytes: size of the model's package.
+    """
+    rows = sum(shard.rows or 0 for shard in shards)
+    even_rows = max(_LEAST_FILES, math.ceil(rows / _WANTED_UNITS))
+    # Of a large model a mini-batch takes so long that none of its places may stay empty.
+    if even_rows > batch_rows or batch_rows * model_bytes > _LEAST_WORK:
+        mini_batches = math.ceil(even_rows / batch_rows)
+        even_rows = mini_batches * batch_rows
+    return min(rows_per_file, FILES_OF_A_UNIT, even_rows)
+
+
 def cut_into_units(
     shards: Sequence[Shard],
     format: Format,
@@ -178,7 +204,7 @@ def cut_into_units(
             pieces.append(placed)
     units = []
     for index, placed in enumerate(pieces):
-        unit = _make_unit(index, placed.shard, placed.piece)
+        unit = make_unit(index, placed.shard, placed.piece)
         units.append(unit)
     return tuple(units)
 
@@ -309,18 +335,6 @@ def _settle_type(
             raise refuse_type(url, wanted, actual)
         settled = joined
     return storable_type(settled)
-
-
-def _make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:
-    return WorkUnit(
-        index=index,
-        shard=shard.file.url,
-        version=shard.file.version,
-        span=piece.span,
-        first_row=piece.first_row,
-        rows=piece.rows,
-        bytes=piece.bytes,
-    )
 
 
 def say_why(path: str, left_out: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import time
 from pipelines.planning.plan import Plan
 from transforms.batches import RawBatch, ScoredBatch, WorkUnit
 from transforms.formats.files import FilesFormat
-from transforms.formats.format import Format, Piece, Shard
+from transforms.formats.format import Format, Shard, make_unit
 from transforms.formats.loading import LoadingFormat
 from transforms.postprocess import postprocess_batch
 from transforms.predict import Score, predict_batch
@@ -153,7 +153,7 @@ def _list_units(plan: Plan, shard: Shard) -> list[WorkUnit]:
     if isinstance(plan.format, FilesFormat | LoadingFormat):
         return [unit for unit in plan.units if unit.shard == shard.file.url]
     # Where a piece begins is found at once.
-    return [_make_unit(shard, piece) for piece in plan.format.split(shard, _ROWS)]
+    return [make_unit(0, shard, piece) for piece in plan.format.split(shard, _ROWS)]
 
 
 def _count_most_rows(format: Format) -> int:
@@ -183,18 +183,6 @@ def _choose_places_of(
 
 def _is_short(unit: WorkUnit, most_rows: int) -> bool:
     return unit.rows is not None and unit.rows <= most_rows
-
-
-def _make_unit(shard: Shard, piece: Piece) -> WorkUnit:
-    return WorkUnit(
-        index=0,
-        shard=shard.file.url,
-        version=shard.file.version,
-        span=piece.span,
-        first_row=piece.first_row,
-        rows=piece.rows,
-        bytes=piece.bytes,
-    )
 
 
 def _read_place(plan: Plan, place: Place) -> RawBatch | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -193,3 +194,29 @@ def test_no_package_says_which_files_are_read(tmp_path: Path) -> None:
     run_job(job).refused(
         "its steps read files ('photo' -> 'secret'), and no package may say which", status=2
     )
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_small_table_of_many_files_is_many_units(kind: str, tmp_path: Path) -> None:
+    """One row group, or one CSV file; with rows that cannot be read, and the same bytes in both."""
+    pictures = list(write_pictures(tmp_path / "photos", 3).items())
+    rows = 200
+    named = [pictures[row % 3] for row in range(rows)]
+    paths: list[str | None] = [name for name, _ in named]
+    for row, path in {0: "gone.png", 70: None, 128: "../out.png", 199: "gone.png"}.items():
+        paths[row] = path
+    shards = tmp_path / "shards"
+    write_paths(shards / "a.parquet", paths)
+    types = {}
+    if kind == "csv":
+        table = pq.read_table(shards / "a.parquet")
+        (shards / "a.parquet").unlink()
+        csv.write_csv(table, shards / "a.csv")
+        types = {"id": "int64"}
+    outcome = run_job(write_named_job(tmp_path, format=kind, types=types))
+    assert outcome.status == 0, outcome.error
+    # The model is small and a unit has 64 files at least; the last one has 8.
+    assert len(outcome.manifest["units"]) == 4
+    kept = {row: content for row, (_, content) in enumerate(named) if row not in (0, 70, 128, 199)}
+    assert scores_by_id(outcome) == expected(kept)
+    assert [row["row"] for row in outcome.rejected()] == [0, 70, 128, 199]

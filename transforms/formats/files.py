@@ -32,7 +32,7 @@ _OPTIONS = ("content", "max_bytes")
 # A unit is also what a worker does at a time, and what is lost when it is killed: some seconds of
 # pictures. Always so many, whatever their sizes, so that one that is replaced moves no other into
 # another unit.
-_FILES_OF_A_UNIT = 1_024
+FILES_OF_A_UNIT = 1_024
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class FilesFormat:
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Put some hundred files together, in the order of their names."""
         members: tuple[InputFile, ...] = shard.details
-        count = min(rows, _FILES_OF_A_UNIT)
+        count = min(rows, FILES_OF_A_UNIT)
         pieces = []
         for first in range(0, len(members), count):
             here = members[first : first + count]

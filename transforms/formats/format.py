@@ -353,6 +353,25 @@ def number_rows(
     )
 
 
+def make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:
+    """Return a piece of a shard as a unit of work.
+
+    Args:
+        index: number of the unit.
+        shard: the file.
+        piece: the piece.
+    """
+    return WorkUnit(
+        index=index,
+        shard=shard.file.url,
+        version=shard.file.version,
+        span=piece.span,
+        first_row=piece.first_row,
+        rows=piece.rows,
+        bytes=piece.bytes,
+    )
+
+
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
     """Return a record batch of the schema without rows."""
     columns = []

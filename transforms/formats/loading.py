@@ -14,7 +14,7 @@ from configs.errors import InputError
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.contents import Load, add_contents
-from transforms.formats.file_list import FileList, ListedRows
+from transforms.formats.file_list import LISTED_ROWS, FileList, ListedRows
 from transforms.formats.format import (
     Column,
     CountsNulls,
@@ -23,9 +23,14 @@ from transforms.formats.format import (
     Piece,
     Shard,
     check_columns,
+    make_unit,
 )
+from transforms.formats.row_spans import cut_piece, find_whole, take_part
 from transforms.logical_types import nullable_type
 from transforms.rejected import RejectedBatch, RowRecord
+
+# Of a table: to read so many takes no longer than to open a file, wherever that is.
+_BYTES_PER_FILE = 32 << 10
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class LoadingFormat:
         made = {load.into for load in self.loads}
         in_table = [column for column in wanted if column.name not in made]
         shard, schema = self.inner.inspect(file, in_table)
+        if shard.rows is None:
+            shard = replace(shard, rows=self._count_rows(shard))
         for load in self.loads:
             if load.into in schema.names:
                 raise InputError(
@@ -62,8 +69,17 @@ class LoadingFormat:
         return shard, pa.schema([*schema, *contents])
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
-        """Cut a shard into pieces; see `Format.split`."""
-        return self.inner.split(shard, rows)
+        """Cut a shard into pieces, also where its format cuts none; see `Format.split`."""
+        pieces: list[Piece] = []
+        for piece in self.inner.split(shard, rows):
+            known = piece
+            # A whole file, whose rows have been counted.
+            if piece.rows is None:
+                known = replace(piece, rows=shard.rows)
+            # Each part reads the table from the beginning of the piece on, half of it on average.
+            least_rows = piece.bytes // (2 * _BYTES_PER_FILE)
+            pieces += cut_piece(known, max(rows, least_rows))
+        return pieces
 
     def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
         """Return how many values are missing, as the table's file tells; see `CountsNulls`.
@@ -91,13 +107,32 @@ class LoadingFormat:
             load.into: ListedRows(self.listing.iterate(unit.index, load.into))
             for load in self.loads
         }
-        for batch in self.inner.read(unit, in_table, rows_per_batch, record):
+        for batch in self._read_table(unit, in_table, rows_per_batch, record):
             listed = {into: rows.take(batch.row_numbers) for into, rows in rows_listed.items()}
             rejected = batch.rejected
             if record.values:
                 rejected = tuple(_add_nulls(records, schema) for records in rejected)
             whole = replace(batch, record=record, rejected=rejected)
             yield from add_contents(whole, self.loads, listed, schema)
+
+    def _read_table(
+        self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+    ) -> Iterator[RawBatch]:
+        """Read the unit's rows of the table."""
+        whole = find_whole(unit)
+        batches = self.inner.read(whole, schema, rows_per_batch, record)
+        return batches if whole is unit else take_part(batches, unit)
+
+    def _count_rows(self, shard: Shard) -> int:
+        """Return how many rows a table has whose format does not tell without reading."""
+        # Of this column alone, as paths are read again when the files are looked at.
+        paths = pa.schema([(self.loads[0].column, pa.string())])
+        rows = 0
+        for piece in self.inner.split(shard, LISTED_ROWS):
+            unit = make_unit(0, shard, piece)
+            for batch in self.inner.read(unit, paths, LISTED_ROWS, RowRecord()):
+                rows += batch.rows_in
+        return rows
 
     def table_schema(self, schema: pa.Schema) -> pa.Schema:
         """Return the columns of a schema that are in the table."""

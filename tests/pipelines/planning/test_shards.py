@@ -9,6 +9,7 @@ import pytest
 
 from configs.errors import InputError
 from pipelines.planning.shards import (
+    choose_files_per_unit,
     choose_rows_per_unit,
     cut_into_units,
     list_shards,
@@ -88,6 +89,28 @@ def test_few_rows_are_cut_finely_enough_for_many_cores(
 
 def test_no_unit_is_larger_than_a_file() -> None:
     assert choose_rows_per_unit(shards_of(640_000), 100, 256, 1 << 30) == 100
+
+
+@pytest.mark.parametrize(
+    ("shards", "batch_rows", "model_bytes", "rows"),
+    [
+        # 16 units, of whole mini-batches.
+        (shards_of(6_000, 4_000), 32, 1 << 30, 640),
+        # Not more than a folder's.
+        (shards_of(1_000_000), 32, 1 << 30, 1_024),
+        # Few are not worth a unit each.
+        (shards_of(300), 8, 1 << 20, 64),
+        # Empty places of a mini-batch cost nothing where the model is small.
+        (shards_of(3_000), 4_096, 1 << 16, 188),
+        (shards_of(3_000), 512, 1 << 30, 512),
+        (shards_of(0), 32, 1 << 30, 64),
+    ],
+)
+def test_tables_whose_rows_are_files_are_cut_whatever_their_size(
+    shards: list[Shard], batch_rows: int, model_bytes: int, rows: int
+) -> None:
+    assert choose_files_per_unit(shards, 1_000_000, batch_rows, model_bytes) == rows
+    assert choose_files_per_unit(shards, 10, batch_rows, model_bytes) == 10
 
 
 def settle(tmp_path: Path, column: Column, *types: pa.DataType) -> pa.DataType:

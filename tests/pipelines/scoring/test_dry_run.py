@@ -164,6 +164,7 @@ def test_rows_that_name_files_are_taken_with_their_own_files(
     step = f"{{step: load_file, column: path, root: {root}, into: content}}"
     flags = ["--set", f"preprocess.steps=[{step}]", "--set", "errors.max_rejected_rows=2"]
     text = said(job, capsys, *flags)
-    # 3, 50 from the beginning of the second, 50 from its middle, its last 20, and both of the third.
-    assert "sampled      125 rows at 5 places" in text
+    # 3, 50 from the beginning of the second, 14 behind them, where its first unit ends, its last 20, and
+    # both of the third.
+    assert "sampled      89 rows at 5 places" in text
     assert "2 rows would be rejected in read; row 0: RowError: 'path': gone: [Errno 2]" in text
