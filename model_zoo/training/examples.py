@@ -1,13 +1,18 @@
 """Rows that a network learns from, or is judged by: what it takes, and what it is to give."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import hashlib
 import json
+from typing import TypeAlias
 
 import numpy as np
 
 from model_zoo.arrays import Arrays
+
+# The inputs of one mini-batch and what to draw from -> inputs of the same names, shapes and dtypes.
+# Each mini-batch has a generator of its own, so that a resumed training draws what it would have.
+Augment: TypeAlias = Callable[[Arrays, np.random.Generator], Arrays]
 
 
 @dataclass(frozen=True)

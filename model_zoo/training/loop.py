@@ -14,12 +14,18 @@ from torch import nn
 
 from configs.errors import ModelError
 from model_zoo.scoring.devices import resolve_devices
-from model_zoo.training.augment import Augment
 from model_zoo.training.called_network import FORWARD_ROWS, CalledNetwork
 from model_zoo.training.checkpoints import Checkpoints
 from model_zoo.training.epoch import Epoch, Step, find_best
-from model_zoo.training.examples import Examples
-from model_zoo.training.mini_batches import Rows, cut_mini_batches, group, to_tensor, to_tensors
+from model_zoo.training.examples import Augment, Examples
+from model_zoo.training.mini_batches import (
+    Rows,
+    cut_mini_batches,
+    group,
+    take_rows,
+    to_tensor,
+    to_tensors,
+)
 from model_zoo.training.objective import Objective
 from model_zoo.training.precision import make_scaler, reduced_precision
 from model_zoo.training.recipe import Recipe
@@ -35,6 +41,7 @@ from model_zoo.training.trained_parts import (
 
 # Enough rows to see shapes by; batch normalisation would not take one.
 _TRIED_ROWS = 2
+_ALL = slice(None)
 
 
 def train(
@@ -256,9 +263,11 @@ class _Fitting:
         self, rows: Rows, epoch: int, batch: int, augment: Augment | None
     ) -> torch.Tensor:
         """Return the mean loss of some training rows."""
-        tensors = to_tensors(self._training.inputs, rows, self._device)
+        inputs = take_rows(self._training.inputs, rows)
         if augment is not None:
-            tensors = augment(tensors, epoch, batch)
+            draw = np.random.default_rng([self._recipe.seed, epoch, batch])
+            inputs = augment(inputs, draw)
+        tensors = to_tensors(inputs, _ALL, self._device)
         targets = to_tensor(self._training.targets[rows], self._device)
         with reduced_precision(self._recipe, self._device):
             output = self._called.compute(tensors)

@@ -55,6 +55,16 @@ def count_steps(rows: int, batch_rows: int, accumulate: int) -> int:
     return len(group(batches, accumulate))
 
 
+def take_rows(inputs: Arrays, rows: Rows) -> Arrays:
+    """Return the inputs of some rows.
+
+    Args:
+        inputs: (rows, ...) by name.
+        rows: which of them.
+    """
+    return {name: array[rows] for name, array in inputs.items()}
+
+
 def to_tensors(inputs: Arrays, rows: Rows | slice, device: torch.device) -> Tensors:
     """Return the inputs of some rows.
 

@@ -12,7 +12,6 @@ from model_zoo.training.called_network import forward
 from model_zoo.training.epoch import Epoch
 from model_zoo.training.examples import Examples
 from model_zoo.training.loop import train
-from model_zoo.training.mini_batches import cut_mini_batches
 from model_zoo.training.objective import Activation, Objective
 from model_zoo.training.recipe import Recipe
 from model_zoo.training.repeatable import repeatable
@@ -150,16 +149,6 @@ def test_the_mean_training_loss_counts_every_row_once() -> None:
         logits, torch.from_numpy(examples.targets).float()
     )
     assert epochs[0].training_loss == pytest.approx(float(loss), rel=1e-5)
-
-
-@pytest.mark.parametrize(("rows", "batch_rows"), [(1, 4), (4, 4), (5, 4), (6, 4), (9, 4), (3, 1)])
-def test_mini_batches_hold_every_row_once_and_never_a_single_leftover(
-    rows: int, batch_rows: int
-) -> None:
-    batches = cut_mini_batches(rows, batch_rows, seed=0, epoch=1)
-    assert sorted(np.concatenate(batches).tolist()) == list(range(rows))
-    assert all(0 < len(b) <= batch_rows + 1 for b in batches)
-    assert rows == 1 or batch_rows == 1 or min(map(len, batches)) > 1
 
 
 def test_forward_in_pieces_is_forward_at_once() -> None:
