@@ -1,16 +1,27 @@
-"""A training job: data set, preprocessing to fit, network, and how to train it."""
+"""A training job: rows, preprocessing to fit, network, and how to train it."""
 
 from typing import Annotated, Any, Generic, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    field_validator,
+    model_validator,
+)
 
-from configs.job import Count, Name, Names, StepT, Url, Version
-from configs.missing import Missing, list_exceptions, refuse_contradictions
+from configs.job import Count, Name, StepT, Url, Version, without_credentials_in_roots
+from configs.packaging import DType, GraphColumns
 from configs.recipe import Training
+from configs.training_data import AnyNames, Data, SomeNames, Split
 
-Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
-SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
-Scalar: TypeAlias = bool | int | float | str
+
+def _by_name(value: object) -> object:
+    """Return arguments with their columns: `[x]` is short for `{x: x}`."""
+    return {name: name for name in value} if isinstance(value, list | tuple) else value
+
+
+Inputs: TypeAlias = Annotated[dict[str, str | SomeNames], BeforeValidator(_by_name)]
 
 
 class _Section(BaseModel):
@@ -18,102 +29,78 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Data(_Section):
-    """Which bundled data set, and what its columns are.
-
-    Attributes:
-        key: column that names a row.
-        label: column to predict.
-        labels: its values by class number; for two, [negative, positive].
-        features: columns that the model sees, in this order; by default all others.
-        missing: what a missing feature does when the model scores: `reject` its row, stop with an
-            `error` (the default), or `fill` where a step fills it; a word for all features, or words
-            by feature and one for all others, `{default: fill, age: reject}`. What a `fill` step
-            fills needs no word. Training takes no row with a missing feature that nothing fills.
-        fill: features whose missing values are replaced instead, each with its value.
-    """
-
-    dataset: Literal["breast_cancer", "digits"]
-    key: str
-    label: str
-    labels: Names = Field(min_length=2)
-    features: SomeNames | None = None
-    missing: Missing = {}
-    fill: dict[str, Scalar] = {}
-
-    @model_validator(mode="after")
-    def _names_fit_together(self) -> "Data":
-        _refuse_doubles("labels", self.labels)
-        refuse_contradictions(self.missing, self.fill)
-        # By default the features are all columns but key and label, and any of those may be filled.
-        if self.features is None:
-            return self
-        _refuse_doubles("features", self.features)
-        features = set(self.features)
-        hidden = features & {self.key, self.label}
-        if hidden:
-            raise ValueError(
-                f"features must not hold {hidden.pop()!r}: "
-                "a model that sees key or label learns nothing"
-            )
-        named = {"fill": list(self.fill), "missing": list_exceptions(self.missing)}
-        for field, names in named.items():
-            for name in names:
-                if name not in features:
-                    raise ValueError(f"{field} names {name!r}, which is not one of features")
-        return self
-
-
-def _refuse_doubles(what: str, names: Names) -> None:
-    for name in sorted(names):
-        if names.count(name) > 1:
-            raise ValueError(f"{what} holds {name!r} twice")
-
-
-class Split(_Section):
-    """Fractions of the rows, stratified by label; `train` is what remains."""
-
-    validation: Fraction = 0.15
-    test: Fraction = 0.25
-
-    @model_validator(mode="after")
-    def _leaves_rows_to_train_on(self) -> "Split":
-        held_out = self.validation + self.test
-        if held_out >= 1:
-            raise ValueError(f"validation + test must be < 1, got {held_out:g}")
-        return self
-
-
 class Network(_Section):
     """Which network, and what it takes and gives.
 
     Attributes:
-        builder, parameters: as a model card names them.
-        inputs: names of arrays that preprocessing makes.
-        activation: what makes probabilities of its logits.
+        builder, parameters: as a model card names them; sizes that the data tell may be left out.
+            By default a network that suits the columns.
+        weights: file of weights to begin with, in place of fresh ones.
+        inputs: its arguments, each with the column that it takes as it is, or with a list of columns
+            that are stacked; names alone stand for columns of those names.
+        outputs: what of several things that it gives is wanted.
+        dtypes: its arguments, each with the dtype of its tensor, where it fails with others.
+        graph: of a network of graphs: the columns that are nodes and edges.
+        activation: what makes probabilities of its logits; `none` of a regression.
     """
 
-    builder: str
-    parameters: dict[str, Any]
-    inputs: SomeNames
-    activation: Literal["sigmoid", "softmax"]
+    builder: str | None = None
+    parameters: dict[str, Any] = {}
+    weights: Url | None = None
+    inputs: Inputs = {}
+    outputs: AnyNames = ()
+    dtypes: dict[str, DType] = {}
+    graph: GraphColumns | None = None
+    activation: Literal["sigmoid", "softmax", "none"] | None = None
+
+    @model_validator(mode="after")
+    def _names_whose_parameters_these_are(self) -> "Network":
+        if self.builder is None and (self.parameters or self.weights):
+            raise ValueError("builder is needed: parameters and weights are those of a network")
+        return self
 
 
 class TrainingJob(_Section, Generic[StepT]):
-    """A whole training job.
+    """A whole training job; what it does not say is found in the data, and written beside the model.
 
     Attributes:
-        output: folder for `model/`, `shards/`, `labels.parquet`, and for tables `shards_csv/`.
+        name, version: of the model; by default the last two parts of `output`, `models/churn/1`.
+        from_package: a package to go on from: its weights, columns, fitted steps, network and labels.
+        refit: whether the steps of `from_package` are fitted again, on these rows.
+        task: what the scores are, where the label does not tell.
+        preprocess: steps from columns to what the network takes; by default by the columns' types.
+        output: folder for the package; beside it go `OUTPUT.train.yaml`, `OUTPUT.job.yaml`,
+            `OUTPUT.html` and `OUTPUT.held_out`.
+        held_out: another folder for the test rows: `shards/`, of tables `shards_csv/`, and
+            `labels.parquet`.
         shards: files that the held-out rows are written to.
+        report: whether `OUTPUT.html` is written.
     """
 
-    # It becomes the model's.
-    name: Name
-    version: Version
-    data: Data
+    name: Name | None = None
+    version: Version | None = None
+    from_package: Url | None = None
+    refit: bool = False
+    data: Data = Data()
+    task: Literal["classification", "multi_label", "regression"] | None = None
     split: Split = Split()
-    preprocess: tuple[StepT, ...]
-    network: Network
+    preprocess: tuple[StepT, ...] | None = None
+    network: Network = Network()
     training: Training = Training()
-    output: Url
+    output: Url | None = None
+    held_out: Url | None = None
     shards: Count = 4
+    report: bool = True
+
+    @field_validator("preprocess")
+    @classmethod
+    def _without_credentials(cls, steps: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        return None if steps is None else without_credentials_in_roots(steps)
+
+    @model_validator(mode="after")
+    def _goes_on_from_one_thing(self) -> "TrainingJob[StepT]":
+        if self.from_package is None and self.refit:
+            raise ValueError("refit is for from_package, whose steps it fits again")
+        if self.from_package is not None and self.network.builder is not None:
+            raise ValueError("from_package and network.builder: the network is that of the package")
+        return self

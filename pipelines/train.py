@@ -1,250 +1,206 @@
-"""Train a model on a bundled data set and write all that scoring needs.
+r"""Train a model on labelled rows and write all that scoring needs.
 
-That is a package, held-out rows as shards, and their labels. For example
-`python -m pipelines.train --config configs/train_breast_cancer.yaml --overwrite`.
+    python -m pipelines.train --data customers.parquet --label churned --key customer_id \\
+        --output models/churn/1
+
+What can be found is found in the data: columns, steps for their types, task, labels, split, network.
+It is written beside the package, `models/churn/1.train.yaml`, to be edited and run with --config.
+This is the moment of trust: the author trains on the author's own rows, with code of the author's.
+Whoever scores loads data.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 import json
+from pathlib import Path
 import sys
-from typing import NamedTuple, TypeAlias
-
-import numpy as np
-from torch import nn
-from tqdm import tqdm
+from typing import Any, TypeAlias
 
 from configs.errors import JobError
-from configs.load import load, parse_set
-from model_zoo.architectures.builders import build
-from model_zoo.engines.settings import Settings
-from model_zoo.evaluation.metrics import Evaluation, evaluate, render
-from model_zoo.package.package import read_package
-from model_zoo.scoring.scorer import load_scorer
-from model_zoo.steps.table import AnyStep
-from model_zoo.training.called_network import forward
-from model_zoo.training.epoch import Epoch
-from model_zoo.training.loop import train
-from model_zoo.training.repeatable import repeatable
-from pipelines.cli.command_line import Parser, run_program, say, say_aside, stop_on_terminate
+from configs.load import Override, load, parse_set
+from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
-from pipelines.cli.terminal import LenientStream
-from pipelines.packing.contents import ScoredRows
+from pipelines.cli.terminal import write_result
 from pipelines.planning.jobs import FittingJob
-from pipelines.training.held_out import write_held_out
-from pipelines.training.package_contents import Evaluations, pack
-from pipelines.training.recipe import make_objective, make_recipe
-from pipelines.training.split import Part, drop_key_and_label, prepare, read_data_set
-from storage import files
-from transforms.score_columns import ScoreColumns, score_columns
+from pipelines.training.described import describe_job, name_model, to_packaging
+from pipelines.training.learning import Learned, find_activation, learn
+from pipelines.training.network_sizes import add_usual
+from pipelines.training.preparing import Packaging, Prepared, prepare
+from pipelines.training.progress import shown_progress
+from pipelines.training.source import read_source
+from pipelines.training.summary import describe_training, describe_understood
+from pipelines.training.understanding import Understood, list_parts, understand
+from pipelines.training.writing import (
+    refuse_standing_output,
+    write_job,
+    write_test_rows,
+    write_trained,
+)
 
-# What training leaves below its output, and what --overwrite removes: nothing else there is ours.
-_WRITTEN = ("model", "shards", "shards_csv", "labels.parquet")
-# In a log that nobody watches, a line per epoch would be noise.
-_EPOCHS_PER_LINE = 10
-# Any number will do: the smoke batch is scored without padding.
-_SMOKE_BATCH_ROWS = 256
-_DIGEST_CHARACTERS = 12
-OnEpoch: TypeAlias = Callable[[Epoch], None]
-
-
-class Trained(NamedTuple):
-    """A network with the weights of its best epoch, and all epochs of its training."""
-
-    network: nn.Module
-    epochs: tuple[Epoch, ...]
+# Of a parser: adds a flag.
+Add: TypeAlias = Callable[..., Any]
+# Flags that are one field of the job each.
+_FIELDS = {
+    "key": "data.key",
+    "task": "task",
+    "network": "network.builder",
+    "from_package": "from_package",
+    "name": "name",
+    "output": "output",
+}
 
 
 def main(argv: Sequence[str]) -> int:
     """Train as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    job = _load_job(arguments)
+    written = load(FittingJob, arguments.config, _list_overrides(arguments))
+    # Last, so that a file that happens to lie there takes no library's place.
+    sys.path.append(str(Path.cwd()))
+    _ask_for_places(written)
+    job = name_model(written)
     # Before training, which may take hours.
-    _refuse_overwriting(job.output, arguments.overwrite)
-    data_set = read_data_set(job)
-    parts, steps = prepare(job, data_set)
-    training, validation, test = parts
-    with _shown_progress(job.training.epochs, arguments.quiet) as on_epoch:
-        trained = _train(job, training, validation, on_epoch)
-
-    network = trained.network
-    evaluations = {
-        "validation": _evaluate(job, network, validation),
-        "test": _evaluate(job, network, test),
-    }
-    digest = _write(job, network, steps, training, evaluations)
-    data = job.data
-    write_held_out(
-        rows=test.rows,
-        output=job.output,
-        key=data.key,
-        label=data.label,
-        shards=job.shards,
-    )
+    refuse_standing_output(str(job.output), arguments.overwrite)
+    understood = understand(job, read_source(job.data))
+    prepared, packaging, job = _prepare(understood)
     if not arguments.quiet:
-        _say_result(job, trained.epochs, evaluations, digest)
+        for line in describe_understood(understood, prepared):
+            say(line)
+    with shown_progress(job.training.epochs, arguments.quiet) as on_epoch:
+        learned = learn(job, prepared, on_epoch)
+    _write(arguments, written, job, packaging, prepared, learned)
     return 0
 
 
-def _load_job(arguments: argparse.Namespace) -> FittingJob:
-    overrides = [parse_set(text) for text in arguments.set]
-    if arguments.output:
-        # JSON is YAML too, in which a single-quoted text would lose its line breaks.
-        output = json.dumps(arguments.output, ensure_ascii=False)
-        overrides.append(("output", output))
-    return load(FittingJob, arguments.config, overrides)
+def _ask_for_places(job: FittingJob) -> None:
+    """Ask for rows and output, of which nothing else can tell.
 
-
-def _refuse_overwriting(output: str, overwrite: bool) -> None:
-    standing = []
-    for name in _WRITTEN:
-        url = files.join(output, name)
-        if files.exists(url):
-            standing.append(name)
-    if standing and not overwrite:
-        raise JobError(
-            f"{output} holds {standing[0]} already; "
-            "choose another --output, or replace it with --overwrite"
-        )
-
-
-def _train(
-    job: FittingJob,
-    training: Part,
-    validation: Part,
-    on_epoch: OnEpoch,
-) -> Trained:
-    recipe = make_recipe(job.training)
-    objective = make_objective(
-        job.training,
-        "classification",
-        job.network.activation,
-        job.data.labels,
-        training.examples.targets,
-    )
-    with repeatable(recipe.seed):
-        network = build(job.network.builder, job.network.parameters)
-    epochs = train(
-        network=network,
-        training=training.examples,
-        validation=validation.examples,
-        objective=objective,
-        recipe=recipe,
-        on_epoch=on_epoch,
-    )
-    return Trained(network, epochs)
-
-
-def _evaluate(job: FittingJob, network: nn.Module, part: Part) -> Evaluation:
-    """Return metrics of labels and probabilities that the postprocessing of scoring makes."""
+    Raises:
+        JobError: all that is missing of them.
+    """
     data = job.data
-    activation = job.network.activation
-    is_of_two_classes = activation == "sigmoid"
-    wanted = "probabilities"
-    # A sigmoid's one number is about the second of two classes.
-    if is_of_two_classes:
-        wanted = "probability"
+    needed = []
+    if not data.paths and data.dataset is None:
+        needed.append("data.paths (--data): Parquet or CSV files with labelled rows")
+    if not job.output:
+        needed.append("output (--output): a folder for the package, models/churn/1 for example")
+    # What only the rows could tell more of is asked with them.
+    if needed and not data.label:
+        needed.append("data.label (--label): the column that is learned")
+    if needed and data.key is None:
+        needed.append("data.key (--key): the column that names a row")
+    if needed:
+        raise JobError(f"is needed: {'; '.join(needed)}")
 
-    outputs = forward(network, part.examples.inputs)
-    how = ScoreColumns(activation, data.labels)
-    columns = score_columns(outputs, how, [wanted, "label"])
-    scores = columns[wanted].to_numpy(zero_copy_only=False)
-    # Lists come as arrays in an array; the metrics take one of two dimensions.
-    if not is_of_two_classes:
-        scores = np.stack(scores)
-    labels = part.rows.column(data.label)
-    truth = labels.to_pylist()
-    predicted = columns["label"].to_pylist()
-    return evaluate(truth, predicted, data.labels, scores)
+
+def _prepare(understood: Understood) -> tuple[Prepared, Packaging, FittingJob]:
+    """Return the network and its rows, and both jobs with what was found out on the way."""
+    job = understood.job
+    tables = list_parts(understood)
+    parts = understood.places.parts
+    targets = {name: understood.labelled.targets[rows] for name, rows in parts.items()}
+    outputs = _count_outputs(job)
+    prepared = prepare(to_packaging(job), outputs, tables, targets, job.training.seed)
+    activation = job.network.activation
+    found = find_activation(understood.labelled.task, prepared, len(job.data.labels))
+    packaging = prepared.packaging.model_copy(update={"activation": activation or found})
+    builder = packaging.network
+    changes = {
+        "builder": builder,
+        # Without the sizes that the data tell: columns may be taken out of the file.
+        "parameters": add_usual(builder, job.network.parameters),
+        "activation": activation or found,
+    }
+    network = job.network.model_copy(update=changes)
+    return prepared, packaging, job.model_copy(update={"network": network})
+
+
+def _count_outputs(job: FittingJob) -> int:
+    """Return how many numbers a network is to give for a row."""
+    labels = len(job.data.labels)
+    # The one logit of two classes.
+    is_of_two = job.task == "classification" and labels == 2
+    return 1 if is_of_two and job.network.activation != "softmax" else labels
 
 
 def _write(
+    arguments: argparse.Namespace,
+    written: FittingJob,
     job: FittingJob,
-    network: nn.Module,
-    steps: tuple[AnyStep, ...],
-    training: Part,
-    evaluations: Evaluations,
-) -> str:
-    """Write the package in place of an earlier one, and return its digest."""
-    for name in _WRITTEN:
-        earlier = files.join(job.output, name)
-        files.remove(earlier)
-
-    inputs = training.examples.inputs
-    features = drop_key_and_label(job, training.rows)
-    outputs = forward(network, inputs)
-    scored = ScoredRows(features, inputs, outputs)
-    digest = pack(job, network, steps, scored, evaluations)
-    # Loaded as scoring will: it must pass its own smoke batch.
-    folder = files.join(job.output, "model")
-    package = read_package(folder, digest)
-    load_scorer(package, "cpu", Settings(_SMOKE_BATCH_ROWS), threads=1)
-    return digest
-
-
-@contextmanager
-def _shown_progress(epochs: int, quiet: bool) -> Iterator[OnEpoch]:
-    """Give what to call after each epoch: a bar on a terminal, plain lines elsewhere."""
-    is_hidden = quiet or not sys.stderr.isatty()
-    # A terminal that is closed meanwhile ends no training.
-    stream = LenientStream(sys.stderr)
-    with tqdm(total=epochs, unit=" epochs", desc="training", file=stream, disable=is_hidden) as bar:
-
-        def show(epoch: Epoch) -> None:
-            training = f"{epoch.training_loss:.4f}"
-            validation = f"{epoch.validation_loss:.4f}"
-            bar.update()
-            bar.set_postfix(training=training, validation=validation)
-            if not bar.disable or quiet:
-                return
-            if epoch.number % _EPOCHS_PER_LINE:
-                return
-            losses = f"training loss {training}, validation loss {validation}"
-            say_aside(f"epoch {epoch.number} of at most {epochs}: {losses}")
-
-        yield show
-
-
-def _say_result(
-    job: FittingJob,
-    epochs: Sequence[Epoch],
-    evaluations: Evaluations,
-    digest: str,
+    packaging: Packaging,
+    prepared: Prepared,
+    learned: Learned,
 ) -> None:
-    # The first one is the best so far, so there always is one.
-    best_so_far = [epoch for epoch in epochs if epoch.best]
-    best = best_so_far[-1]
-    say(
-        f"trained {len(epochs)} epochs; kept the weights of epoch {best.number}, "
-        f"validation loss {best.validation_loss:.4f}"
-    )
-    for name, evaluation in evaluations.items():
-        rendered = render(evaluation)
-        say(f"\n{name}\n{rendered}")
-    model = files.join(job.output, "model")
-    shards = files.join(job.output, "shards")
-    shown_digest = digest[:_DIGEST_CHARACTERS]
-    say(f"\nmodel package  {model}  (digest {shown_digest})")
-    say(f"held-out rows  {shards}")
+    write_test_rows(job, prepared.parts["test"])
+    text = describe_job(job, written)
+    url = write_job(job, text)
+    packed = write_trained(job, packaging, prepared, learned.figures, arguments.overwrite)
+    if not arguments.quiet:
+        for line in describe_training(job, learned, packed, url):
+            say(line)
+    write_result(packed.written.starter, "the job's path")
+
+
+def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
+    overrides = []
+    if arguments.output is not None:
+        # What stands in the file goes with the file's own output, whose test rows must stay.
+        overrides.append(("held_out", "null"))
+    if arguments.data:
+        overrides.append(("data.paths", json.dumps(arguments.data, ensure_ascii=False)))
+    if arguments.label:
+        overrides.append(("data.label", json.dumps(arguments.label, ensure_ascii=False)))
+    for flag, field in _FIELDS.items():
+        value = getattr(arguments, flag)
+        if value is not None:
+            # JSON is YAML too, in which a single-quoted text would lose its line breaks.
+            overrides.append((field, json.dumps(value, ensure_ascii=False)))
+    if arguments.version is not None:
+        overrides.append(("version", json.dumps(arguments.version, ensure_ascii=False)))
+    # Last: what is said in so many words counts most.
+    return [*overrides, *map(parse_set, arguments.set)]
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         "pipelines.train",
-        "Train a model and write its package, the held-out rows as shards, and their labels.",
+        "Train a model on labelled rows; write its package, a job that scores with it, and held-out rows.",
+        EXIT_STATUSES,
     )
-    config = "the training job, one YAML file"
-    parser.add_argument("--config", required=True, metavar="FILE", help=config)
-    override = "override one field: --set training.seed=1"
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
-    output = "where to write (default: the job's output)"
-    parser.add_argument("--output", metavar="FOLDER", help=output)
-    overwrite = "replace the package and shards that stand there"
-    parser.add_argument("--overwrite", action="store_true", help=overwrite)
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    _add_data(parser.add_argument)
+    _add_model(parser.add_argument)
     return parser.parse_whole(argv)
+
+
+def _add_data(add: Add) -> None:
+    """Add the flags that say which rows, and what is learned of them."""
+    data = "labelled rows: Parquet or CSV files, folders, globs; may be repeated"
+    add("--data", action="append", metavar="PATH", help=data)
+    label = "column to predict; several of 0 and 1, or of numbers: repeat it"
+    add("--label", action="append", metavar="COLUMN", help=label)
+    add("--key", metavar="COLUMN", help="column that names a row")
+    task = "classification, multi_label or regression (default: by the label)"
+    add("--task", metavar="WORD", help=task)
+    config = "the training job, one YAML file; flags can say it all"
+    add("--config", metavar="FILE", help=config)
+    override = "override one field: --set training.seed=1"
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
+
+
+def _add_model(add: Add) -> None:
+    """Add the flags that say which model, and where it goes."""
+    network = "module:callable, library:name, or one of ours (default: by the columns)"
+    add("--network", metavar="NAME", help=network)
+    before = "a package to go on from, with new rows"
+    add("--from", dest="from_package", metavar="PACKAGE", help=before)
+    add("--name", metavar="NAME", help="of the model (default: by --output, models/NAME/VERSION)")
+    add("--version", metavar="TEXT", help="of the model (default: by --output)")
+    output = "where the package goes (default: the job's output)"
+    add("--output", metavar="FOLDER", help=output)
+    overwrite = "replace the package and held-out rows that stand there"
+    add("--overwrite", action="store_true", help=overwrite)
+    quiet = "print nothing but the starter job's path, and errors"
+    add("--quiet", action="store_true", help=quiet)
+    add("--debug", action="store_true", help="show tracebacks")
 
 
 if __name__ == "__main__":

@@ -189,7 +189,8 @@ def _train(name: str, folder: Path) -> None:
     from pipelines.cli.command_line import run_program
 
     config = str(REPOSITORY / f"configs/train_{name}.yaml")
-    assert run_program(train.main, ["--config", config, "--output", str(folder), "--quiet"]) == 0
+    places = ["--output", str(folder / "model"), "--set", f"held_out={folder}"]
+    assert run_program(train.main, ["--config", config, *places, "--quiet"]) == 0
 
 
 @pytest.fixture(scope="session")

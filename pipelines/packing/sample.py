@@ -7,11 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.errors import InputError
-from pipelines.packing.sample_csv import convert_sample, read_fields
+from pipelines.packing.sample_csv import AS_JOBS_READ, convert_sample, read_fields
 from pipelines.packing.sample_paths import list_sample_files
 from pipelines.packing.sample_schema import to_one_schema
 from storage import files
 from transforms.formats.csv_bytes import is_csv
+from transforms.formats.csv_dialect import CsvDialect
 
 # Enough to see missing values and to compare scores; more only takes longer.
 MOST_ROWS = 10_000
@@ -30,7 +31,12 @@ class Sample:
     notes: tuple[str, ...] = ()
 
 
-def read_sample(paths: Sequence[str], key: str | None = None) -> Sample:
+def read_sample(
+    paths: Sequence[str],
+    key: str | None = None,
+    most_rows: int = MOST_ROWS,
+    dialect: CsvDialect = AS_JOBS_READ,
+) -> Sample:
     """Return the first rows of Parquet or CSV files, told apart by their ending.
 
     A row of a CSV file that scoring would reject as it reads it is left out, and told.
@@ -38,6 +44,8 @@ def read_sample(paths: Sequence[str], key: str | None = None) -> Sample:
     Args:
         paths: files, folders and globs.
         key: the column that names a row; in CSV it is a text where a number would be written otherwise.
+        most_rows: how many.
+        dialect: of CSV files.
 
     Raises:
         InputError: a path that matches nothing, a file that cannot be read, or no rows.
@@ -47,12 +55,12 @@ def read_sample(paths: Sequence[str], key: str | None = None) -> Sample:
     notes: list[str] = []
     rows = 0
     for file in list_sample_files(paths):
-        if rows >= MOST_ROWS:
+        if rows >= most_rows:
             break
-        left = MOST_ROWS - rows
+        left = most_rows - rows
         try:
             if is_csv(file.url):
-                read = read_fields(file.url, left)
+                read = read_fields(file.url, left, dialect)
                 notes += _tell_broken(file.url, read.broken)
                 table = read.fields
                 fields.append(table)
@@ -89,7 +97,8 @@ def _tell_broken(url: str, broken: Mapping[int, Exception]) -> list[str]:
 def _read_parquet(url: str, most: int) -> pa.Table:
     with files.open_read(url) as file:
         parquet = pq.ParquetFile(file)
-        batches = parquet.iter_batches(batch_size=most)
+        # At most so many at a time, or what is read ahead of a large file fills the memory.
+        batches = parquet.iter_batches(batch_size=min(most, MOST_ROWS))
         return _take_rows(batches, parquet.schema_arrow, most)
 
 

@@ -12,7 +12,7 @@ from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_values import convert_fields, find_type
 
 # What a job's `source.csv` is that says nothing.
-_DIALECT = CsvDialect()
+AS_JOBS_READ = CsvDialect()
 _DELIMITERS = ";\t|"
 # As Arrow's own reader guesses; unsigned before floats, which would round a large number of a key.
 _TYPES = (
@@ -39,18 +39,20 @@ class CsvFields(NamedTuple):
     broken: Mapping[int, Exception]
 
 
-def read_fields(url: str, most_rows: int) -> CsvFields:
+def read_fields(url: str, most_rows: int, dialect: CsvDialect = AS_JOBS_READ) -> CsvFields:
     """Return the first rows of a file as scoring reads them, and read no further.
 
     Args:
         url: the file, plain or compressed.
         most_rows: how many.
+        dialect: of the file.
 
     Raises:
         InputError: it is no CSV file, or its columns are not separated by commas.
     """
-    names = read_header(url, _DIALECT)
-    _refuse_other_delimiters(url, names)
+    names = read_header(url, dialect)
+    if dialect == AS_JOBS_READ:
+        _refuse_other_delimiters(url, names)
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(
@@ -60,7 +62,7 @@ def read_fields(url: str, most_rows: int) -> CsvFields:
     batches = []
     broken: dict[int, Exception] = {}
     rows = 0
-    for block in read_csv_blocks(url, names, _DIALECT):
+    for block in read_csv_blocks(url, names, dialect):
         left = most_rows - rows
         batch = block.fields.slice(0, left)
         batches.append(batch)

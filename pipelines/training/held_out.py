@@ -1,5 +1,6 @@
 """Held-out rows as shards for scoring to read, Parquet, for tables CSV too, and their labels."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 import math
 
@@ -10,15 +11,21 @@ import pyarrow.parquet as pq
 
 from storage import files
 
+SHARDS = "shards"
+CSV_SHARDS = "shards_csv"
+LABELS = "labels.parquet"
+# What is written, and no other file of that folder is ours.
+WRITTEN = (SHARDS, CSV_SHARDS, LABELS)
+
 
 def write_held_out(
     rows: pa.Table,
     output: str,
     key: str,
-    label: str,
+    labels: Sequence[str],
     shards: int,
 ) -> None:
-    """Write `shards/`, for tables without binary columns `shards_csv/`, and `labels.parquet`.
+    """Write `shards/`, for tables that CSV can hold `shards_csv/`, and `labels.parquet`.
 
     The CSV shards hold the same rows as the Parquet shards of the same number, bit for bit: Arrow
     writes the shortest text that parses back to the same float.
@@ -27,25 +34,35 @@ def write_held_out(
         rows: all columns.
         output: folder that they are written to.
         key: column that names a row.
-        label: column that scoring must not see.
+        labels: columns that scoring must not see.
         shards: how many.
     """
-    features = rows.drop_columns([label])
-    binary = [field.name for field in features.schema if pa.types.is_binary(field.type)]
+    features = rows.drop_columns(list(labels))
+    # A column without any value has no type that a reader could rely on.
+    is_some = rows.num_rows > 0
+    empty = [field.name for field in features.schema if is_some and pa.types.is_null(field.type)]
+    features = features.drop_columns(empty)
+    is_plain = not any(map(_is_no_text, features.schema.types))
     for number, shard in enumerate(cut_unevenly(features, shards)):
         # Two row groups, so that even the sample looks like real input.
         half = math.ceil(shard.num_rows / 2)
         name = f"part-{number:05d}"
-        parquet = files.join(output, f"shards/{name}.parquet")
+        parquet = files.join(output, f"{SHARDS}/{name}.parquet")
         files.put(parquet, to_parquet(shard, half))
-        # Bytes, of images for example, are no text that CSV could hold.
-        if not binary:
-            csv = files.join(output, f"shards_csv/{name}.csv")
+        if is_plain:
+            csv = files.join(output, f"{CSV_SHARDS}/{name}.csv")
             files.put(csv, to_csv(shard))
 
-    labels = rows.select([key, label])
-    labels_file = files.join(output, "labels.parquet")
-    files.put(labels_file, to_parquet(labels))
+    answers = rows.select([key, *labels])
+    labels_file = files.join(output, LABELS)
+    files.put(labels_file, to_parquet(answers))
+
+
+def _is_no_text(dtype: pa.DataType) -> bool:
+    """Tell whether CSV cannot hold such values: bytes of images, and lists."""
+    types = pa.types
+    is_bytes = types.is_binary(dtype) or types.is_large_binary(dtype)
+    return bool(is_bytes or types.is_fixed_size_binary(dtype) or types.is_nested(dtype))
 
 
 def to_parquet(table: pa.Table, row_group_rows: int | None = None) -> bytes:

@@ -1,223 +1,200 @@
-"""A data set -> training, validation and test rows, preprocessed as scoring will do it."""
+"""Which rows are for training, which for validation, and which for the test."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.model_selection import train_test_split
 
-from configs.errors import InputError, JobError, RejectedRows
-from configs.missing import list_exceptions
-from configs.suggest import nearest
-from model_zoo.package.card import Tensor
-from model_zoo.steps.arrays import fill_missing
-from model_zoo.steps.table import AnyStep, fit_steps
-from model_zoo.training.datasets import DATASETS
-from model_zoo.training.examples import Examples
-from pipelines.planning.jobs import FittingJob
-from pipelines.training.contract import make_contract
-from transforms.preprocess import preprocess_rows
+from configs.errors import InputError, JobError
+from configs.training_data import Split
+from model_zoo.steps.columns import decode_dictionary
+from model_zoo.training.objective import Task
 
-Inputs: TypeAlias = Mapping[str, Tensor]
-Columns: TypeAlias = Mapping[str, Any]
+PartName: TypeAlias = Literal["training", "validation", "test"]
+PARTS: tuple[PartName, ...] = ("training", "validation", "test")
+# Words that people use, where the job says none.
+_USUAL: dict[PartName, tuple[str, ...]] = {
+    "training": ("training", "train"),
+    "validation": ("validation", "valid", "val"),
+    "test": ("test",),
+}
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part of the split.
+class Places:
+    """Row numbers of the three parts, each in the order of the data, and what is told of them.
 
     Attributes:
+        parts: int64 (rows,) by name: `training`, `validation`, `test`.
+        notes: in words.
+    """
+
+    parts: dict[str, np.ndarray]
+    notes: tuple[str, ...] = ()
+
+
+def split_rows(
+    split: Split,
+    rows: pa.Table,
+    targets: np.ndarray,
+    labels: tuple[str, ...],
+    task: Task,
+    seed: int,
+    column: str | None = None,
+) -> Places:
+    """Return which rows are in which part.
+
+    Args:
+        split: how.
         rows: all columns.
-        examples: the network's inputs (rows, ...), and class numbers int64 (rows,).
-    """
-
-    rows: pa.Table
-    examples: Examples
-
-
-class Prepared(NamedTuple):
-    """A data set that a network can be trained on.
-
-    Attributes:
-        parts: training, validation and test.
-        steps: fitted preprocessing.
-    """
-
-    parts: list[Part]
-    steps: tuple[AnyStep, ...]
-
-
-def read_data_set(job: FittingJob) -> pa.Table:
-    """Return the data set's key, features in the order of the job, and label.
+        targets: of the rows, as the loss takes them.
+        labels: names of classes by class number.
+        task: what is learned.
+        seed: of what is drawn.
+        column: with the time, the group or the part of a row.
 
     Raises:
-        JobError: it has no such column, or other labels.
+        JobError: it does not suit the rows, or leaves a part without any.
     """
-    data = job.data
-    table = DATASETS[data.dataset]()
-    present = table.column_names
-    features = data.features or ()
-    exceptions = list_exceptions(data.missing)
-    for name in (data.key, data.label, *features, *data.fill, *exceptions):
-        if name not in present:
-            hint = nearest(name, present)
-            raise JobError(f"data set {data.dataset} has no column {name!r}{hint}")
-
-    labels = table.column(data.label)
-    found = set(labels.to_pylist())
-    # All of them, and no others: a label that is left out would be a class that is never learned.
-    if found != set(data.labels):
-        raise JobError(
-            f"data.labels must be the values of {data.label}: {sorted(found)}, "
-            f"got {list(data.labels)}"
-        )
-
-    if not features:
-        hidden = (data.key, data.label)
-        features = tuple(name for name in present if name not in hidden)
-    return table.select([data.key, *features, data.label])
+    if split.by == "fixed":
+        places = _split_fixed(split, _get(rows, column))
+    elif split.by == "time":
+        places = _split_by_time(split, _get(rows, column))
+    elif split.by == "group":
+        places = _split_by_group(split, _get(rows, column), seed)
+    else:
+        stratify = targets if split.by == "stratified" else None
+        places = _draw(split, rows.num_rows, stratify, labels, seed)
+    _refuse_empty(split, places, rows.num_rows)
+    if task == "classification":
+        _refuse_unlearned(places, targets, labels)
+    return places
 
 
-def prepare(job: FittingJob, table: pa.Table) -> Prepared:
-    """Split the rows into training, validation and test, and preprocess them.
-
-    Preprocessing is fitted on the training rows alone: what it knew of the others would make the
-    metrics too good.
-
-    Args:
-        job: the job.
-        table: as `read_data_set` gives it.
-
-    Raises:
-        InputError: rows that preprocessing does not take.
-    """
-    tables = split(job, table)
-    training = tables[0]
-    try:
-        columns = _fill_features(job, training)
-        steps, preprocessed = fit_steps(job.preprocess, columns, training.num_rows)
-        inputs = _describe_inputs(job, preprocessed)
-        parts = [_make_part(job, rows, steps, inputs) for rows in tables]
-    except RejectedRows as rejected:
-        reasons = rejected.reasons
-        position, reason = min(reasons.items())
+def _get(rows: pa.Table, column: str | None) -> pa.Array:
+    assert column is not None  # noqa: S101 - such a split names its column
+    values = decode_dictionary(rows.column(column).combine_chunks())
+    missing = int(pc.sum(pc.is_null(values, nan_is_null=True)).as_py() or 0)
+    if missing:
         raise InputError(
-            f"data set {job.data.dataset}: "
-            f"preprocessing does not take {len(reasons)} rows, "
-            f"the first at {position} of its part: {reason}; "
-            "clean the data, or add data.fill or a fill step"
-        ) from rejected
-    return Prepared(parts, steps)
+            f"split: column {column!r} has no value in {missing:,} rows, so nothing tells their part; "
+            "fill them in, or split by something else"
+        )
+    return values
 
 
-def split(job: FittingJob, table: pa.Table) -> list[pa.Table]:
-    """Return training, validation and test rows, stratified by label, in the data set's order.
-
-    Args:
-        job: the job.
-        table: as `read_data_set` gives it.
-
-    Raises:
-        JobError: the shares leave a part without rows of some label.
-    """
-    column = table.column(job.data.label)
-    labels = np.array(column.to_pylist())
-    seed = job.training.seed
-    test_share = job.split.test
+def _draw(
+    split: Split, rows: int, targets: np.ndarray | None, labels: tuple[str, ...], seed: int
+) -> Places:
+    """Draw the parts: with targets each with the same share of each class."""
     # Of the rows that the test leaves.
-    validation_share = job.split.validation / (1 - test_share)
-    row_count = table.num_rows
-    every = np.arange(row_count)
+    validation_share = split.validation / (1 - split.test)
+    every = np.arange(rows)
     # Stratified: of a rare label chance alone could leave a part without a row.
     try:
         rest, test = train_test_split(
-            every,
-            test_size=test_share,
-            stratify=labels,
-            random_state=seed,
+            every, test_size=split.test, stratify=targets, random_state=seed
         )
-        rest_labels = labels[rest]
+        rest_targets = None if targets is None else targets[rest]
         training, validation = train_test_split(
-            rest,
-            test_size=validation_share,
-            stratify=rest_labels,
-            random_state=seed,
+            rest, test_size=validation_share, stratify=rest_targets, random_state=seed
         )
     except ValueError as error:
+        reason = str(error)
+        if targets is not None:
+            reason = _describe_rare(targets, labels) or reason
         raise JobError(
-            f"split does not suit the {row_count} rows of {job.data.dataset}: {error}"
+            f"split does not suit the {rows:,} rows: {reason}; give more rows, or change "
+            "split.validation, split.test or split.by"
         ) from error
-    parts = (training, validation, test)
-    return [_take_rows(table, numbers) for numbers in parts]
+    return Places(
+        {"training": np.sort(training), "validation": np.sort(validation), "test": np.sort(test)}
+    )
 
 
-def _take_rows(table: pa.Table, numbers: np.ndarray) -> pa.Table:
-    # In the data set's order, so that a person finds a row again.
-    in_order = np.sort(numbers)
-    taken = pa.array(in_order)
-    rows = table.take(taken)
-    return rows.combine_chunks()
+def _describe_rare(targets: np.ndarray, labels: tuple[str, ...]) -> str:
+    """Return which labels have too few rows for three parts; nothing where all have enough."""
+    counts = np.bincount(targets, minlength=len(labels))
+    rare = [f"{labels[n]!r} has {counts[n]:,}" for n in np.flatnonzero(counts < len(PARTS))]
+    if not rare:
+        return ""
+    return f"each label needs 3 rows or more, and {', '.join(rare[:_SHOWN])}"
 
 
-def drop_key_and_label(job: FittingJob, rows: pa.Table) -> pa.Table:
-    """Return the features alone.
-
-    Args:
-        job: the job.
-        rows: all columns.
-    """
-    data = job.data
-    return rows.drop_columns([data.key, data.label])
-
-
-def _fill_features(job: FittingJob, rows: pa.Table) -> Columns:
-    """Return features with the contract's fills in place, as scoring hands them to the steps."""
-    fill = job.data.fill
-    features = drop_key_and_label(job, rows)
-    columns = {}
-    for name in features.column_names:
-        column = features.column(name).combine_chunks()
-        if name in fill:
-            column = fill_missing(column, fill[name])
-        columns[name] = column
-    return columns
+def _split_by_time(split: Split, times: pa.Array) -> Places:
+    """Return the latest rows as the test, and those before them as the validation."""
+    # Rows of one moment stay together, as no model knows one of them before the other.
+    order = pc.rank(times, sort_keys="ascending", tiebreaker="max").to_numpy()
+    count = len(times)
+    share = (order - 1) / count
+    is_test = share >= 1 - split.test
+    is_validation = (share >= 1 - split.test - split.validation) & ~is_test
+    return _from_masks(is_validation, is_test)
 
 
-def _describe_inputs(job: FittingJob, columns: Columns) -> Inputs:
-    """Return what the network takes, read off what preprocessing made of the training rows."""
-    inputs = {}
-    for name in job.network.inputs:
-        if name not in columns:
-            raise JobError(
-                f"network.inputs names {name!r}, but preprocessing gives {sorted(columns)}"
-            )
-        array = np.asarray(columns[name])
-        row_shape = array.shape[1:]
-        fields = {"dtype": str(array.dtype), "shape": row_shape}
-        inputs[name] = Tensor.model_validate(fields)
-    return inputs
+def _split_by_group(split: Split, groups: pa.Array, seed: int) -> Places:
+    """Return parts of about the wanted sizes, with each group's rows in one of them."""
+    encoded = groups.dictionary_encode()
+    numbers = encoded.indices.to_numpy(zero_copy_only=False)
+    sizes = np.bincount(numbers)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    # A group is of the part in which its middle row is.
+    middle = np.cumsum(sizes[order]) - sizes[order] / 2
+    share = np.empty(len(sizes))
+    share[order] = middle / len(numbers)
+    is_test = share < split.test
+    is_validation = (share < split.test + split.validation) & ~is_test
+    return _from_masks(is_validation[numbers], is_test[numbers])
 
 
-def _make_part(
-    job: FittingJob,
-    rows: pa.Table,
-    steps: Sequence[AnyStep],
-    inputs: Inputs,
-) -> Part:
-    """Preprocess rows by the very function that scoring uses, missing-value policy included."""
-    data = job.data
-    features = drop_key_and_label(job, rows)
-    contract = make_contract(job, features.schema)
-    # All rows are one batch: `split` has left each column in one chunk.
-    batch = features.to_batches()[0]
-    arrays = preprocess_rows(batch, contract, steps, inputs)
+def _split_fixed(split: Split, values: pa.Array) -> Places:
+    """Return the parts that a column says; rows of none of them are in no part, which is told."""
+    words = {part: split.values.get(part, _USUAL[part]) for part in PARTS}
+    texts = values.cast(pa.string())
+    parts: dict[str, np.ndarray] = {}
+    taken = np.zeros(len(values), dtype=bool)
+    for part, meant in words.items():
+        is_meant = pc.is_in(texts, value_set=pa.array(meant, pa.string()))
+        mask = is_meant.to_numpy(zero_copy_only=False)
+        parts[part] = np.flatnonzero(mask)
+        taken |= mask
+    left_out = int(np.count_nonzero(~taken))
+    if not left_out:
+        return Places(parts)
+    others = pc.unique(texts.filter(pa.array(~taken))).to_pylist()
+    shown = ", ".join(map(repr, sorted(others)[:_SHOWN]))
+    return Places(parts, (f"{left_out:,} rows are in no part, as their {split.column} is {shown}",))
 
-    column = rows.column(data.label)
-    labels = column.to_pylist()
-    numbers = {label: number for number, label in enumerate(data.labels)}
-    class_numbers = [numbers[label] for label in labels]
-    classes = np.array(class_numbers, dtype=np.int64)
-    examples = Examples(arrays, classes)
-    return Part(rows, examples)
+
+def _from_masks(is_validation: np.ndarray, is_test: np.ndarray) -> Places:
+    is_training = ~is_validation & ~is_test
+    masks = {"training": is_training, "validation": is_validation, "test": is_test}
+    parts: dict[str, np.ndarray] = {}
+    for part, mask in masks.items():
+        parts[part] = np.flatnonzero(mask)
+    return Places(parts)
+
+
+def _refuse_empty(split: Split, places: Places, rows: int) -> None:
+    empty = [part for part in PARTS if not len(places.parts[part])]
+    if empty:
+        raise JobError(
+            f"split by {split.by} leaves no row of {rows:,} for {' and '.join(empty)}; give more rows, "
+            "or change split.validation, split.test or split.by"
+        )
+
+
+def _refuse_unlearned(places: Places, targets: np.ndarray, labels: tuple[str, ...]) -> None:
+    """Refuse a split after which a class has no row to learn from."""
+    counts = np.bincount(targets[places.parts["training"]], minlength=len(labels))
+    present = np.bincount(targets, minlength=len(labels))
+    lost = [repr(labels[n]) for n in np.flatnonzero((counts == 0) & (present > 0))]
+    if lost:
+        raise JobError(
+            f"split: no row of {', '.join(lost[:_SHOWN])} is in the training part; split by "
+            "stratified, or give more such rows"
+        )

@@ -50,7 +50,6 @@ def test_a_job_is_frozen() -> None:
     [
         ({"split": {"validation": 0.5, "test": 0.5}}, "validation \\+ test must be < 1, got 1"),
         ({"data": {**fields()["data"], "labels": ["0", "0"]}}, "labels holds '0' twice"),
-        ({"data": {**fields()["data"], "labels": ["0"]}}, "at least 2"),
         ({"data": {**fields()["data"], "features": ["digit"]}}, "features must not hold 'digit'"),
         ({"data": {**fields()["data"], "features": ["a"], "fill": {"b": 0.0}}}, "fill names 'b'"),
         (
@@ -61,7 +60,19 @@ def test_a_job_is_frozen() -> None:
         ({"training": {"learning_rate": 0}}, "greater than 0"),
         ({"training": {"optimiser": "adagrad"}}, "'sgd', 'momentum', 'adam' or 'adamw'"),
         ({"training": {"seed": -1}}, "greater than or equal to 0"),
-        ({"network": {**fields()["network"], "activation": "none"}}, "'sigmoid' or 'softmax'"),
+        (
+            {"network": {**fields()["network"], "activation": "relu"}},
+            "'sigmoid', 'softmax' or 'none'",
+        ),
+        ({"network": {"parameters": {"hidden": []}}}, "builder is needed"),
+        ({"from_package": "m"}, "the network is that of the package"),
+        ({"refit": True}, "refit is for from_package"),
+        ({"data": {"paths": "a", "dataset": "digits"}}, "from one of them"),
+        ({"split": {"by": "fixed"}}, "by fixed needs column"),
+        ({"split": {"by": "time", "column": "part"}}, "column and paths are for by: fixed"),
+        ({"split": {"column": "part", "test_paths": "t"}}, "one of them says"),
+        ({"split": {"values": {"test": ["t"]}}}, "values are those of column"),
+        ({"split": {"values": {"tets": ["t"]}, "column": "part"}}, "'test'"),
         ({"name": "../up"}, "should match pattern"),
         ({"shards": 0}, "greater than or equal to 1"),
     ],
@@ -82,9 +93,9 @@ def nested(path: str, value: Any) -> dict[str, Any]:
     [
         ("split.validation", [0.01, 0.7], [0, 1, 0.75]),
         ("split.test", [0.01, 0.8], [0, 1, 0.85]),
-        ("data.labels", [("a", "b")], [("a",), ("a", "b", "a")]),
+        ("data.labels", [("a", "b")], [("a", "b", "a")]),
         ("data.features", [("a",), None], [(), ("id",), ("digit",), ("a", "b", "a")]),
-        ("network.inputs", [("a",)], [()]),
+        ("network.inputs", [{"a": "a", "b": ("c", "d")}], [{"a": ()}, 3]),
     ],
 )
 def test_the_last_value_that_is_taken_and_the_first_that_is_not(
@@ -102,7 +113,8 @@ def test_the_last_value_that_is_taken_and_the_first_that_is_not(
 
 def test_what_a_job_does_that_says_nothing() -> None:
     job = FittingJob.model_validate(fields())
-    assert job.split.model_dump() == {"validation": 0.15, "test": 0.25}
+    assert job.split.model_dump(exclude_defaults=True) == {}
+    assert (job.split.validation, job.split.test) == (0.15, 0.25)
     assert job.training == Training()
     assert (job.data.features, job.data.missing, job.data.fill, job.shards) == (
         None,
@@ -123,3 +135,12 @@ def test_an_override_and_an_unknown_key() -> None:
     assert (job.training.seed, job.data.missing) == (7, {"default": "error"})
     with pytest.raises(JobError, match=r"training\.patients: unknown key; did you mean patience"):
         load(FittingJob, EXAMPLES[1], [("training.patients", "3")])
+
+
+def test_arguments_may_be_named_alone_and_labels_in_yaml_are_texts() -> None:
+    job = FittingJob.model_validate(fields())
+    assert job.network.inputs == {"x": "x"}
+    for labels, texts in (([False, True], ("false", "true")), ([0, 1], ("0", "1"))):
+        data = {**fields()["data"], "labels": labels}
+        assert FittingJob.model_validate(fields(data=data)).data.labels == texts
+    assert job.data.label == ("digit",)

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from configs.load import load
 from model_zoo.training.epoch import Epoch
 from pipelines import train
 from pipelines.cli.command_line import run_program
-from pipelines.planning.jobs import FittingJob
+from pipelines.training.progress import shown_progress
 
 EPOCHS = [Epoch(n, 1 / n, 2 / n, n in (1, 2, 11), 0.001, 1.0) for n in range(1, 21)]
 
@@ -33,7 +32,7 @@ def test_a_bar_is_drawn_on_a_terminal_and_elsewhere_a_line_comes_every_ten_epoch
     stream: io.StringIO, quiet: bool, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
-    with train._shown_progress(20, quiet) as show:
+    with shown_progress(20, quiet) as show:
         for epoch in EPOCHS:
             show(epoch)
     said = stream.getvalue()
@@ -46,18 +45,10 @@ def test_a_bar_is_drawn_on_a_terminal_and_elsewhere_a_line_comes_every_ten_epoch
     assert (said == "") is (shown == "")
 
 
-def test_the_end_says_which_epoch_was_the_best_and_where_the_model_is(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    job = load(FittingJob, "configs/train_breast_cancer.yaml", [("output", "/out")])
-    train._say_result(job, EPOCHS, {}, "0123456789abcdef")
-    said = capsys.readouterr().out
-    assert "trained 20 epochs; kept the weights of epoch 11, validation loss 0.1818\n" in said
-    assert "model package  /out/model  (digest 0123456789ab)\n" in said
-    assert "held-out rows  /out/shards\n" in said
-
-
-def test_the_job_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_that_is_missing_is_asked_for_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     arguments: Any = ["--quiet"]
     assert run_program(train.main, arguments) == 2
-    assert "the following arguments are required: --config;" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    for flag in ("--data", "--output", "--label", "--key"):
+        assert flag in told
+    assert told.count("\n") == 1

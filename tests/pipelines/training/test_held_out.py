@@ -19,7 +19,7 @@ def rows_of(count: int, with_bytes: bool = False) -> pa.Table:
     ("rows", "groups"), [(7, [4, 3]), (6, [3, 3]), (2, [1, 1]), (1, [1]), (0, [])]
 )
 def test_a_shard_has_two_row_groups(rows: int, groups: list[int], tmp_path: Path) -> None:
-    write_held_out(rows_of(rows), str(tmp_path), "id", "y", 1)
+    write_held_out(rows_of(rows), str(tmp_path), "id", ["y"], 1)
     metadata = pq.ParquetFile(tmp_path / "shards/part-00000.parquet").metadata
     found = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
     assert [count for count in found if count] == groups
@@ -31,7 +31,7 @@ def test_a_shard_has_two_row_groups(rows: int, groups: list[int], tmp_path: Path
 
 
 def test_bytes_are_in_no_csv(tmp_path: Path) -> None:
-    write_held_out(rows_of(3, with_bytes=True), str(tmp_path), "id", "y", 2)
+    write_held_out(rows_of(3, with_bytes=True), str(tmp_path), "id", ["y"], 2)
     assert not (tmp_path / "shards_csv").exists()
     names = [path.name for path in sorted((tmp_path / "shards").iterdir())]
     assert names == ["part-00000.parquet", "part-00001.parquet"]

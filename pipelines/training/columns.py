@@ -1,0 +1,156 @@
+"""Which columns a model sees by default, and the steps that suit their types.
+
+    number                  missing ones filled with the median, standardised
+    true or false           missing ones filled with what comes most often
+    date, time, duration    a number of days, then as numbers
+    text of few values      one-hot; a missing or unknown value is a row of zeros
+    list of numbers         as it is, padded to the longest
+
+Comes in: the training rows alone, since what is looked at here decides what the model knows. Goes
+out: features and unfitted steps, as a person would write them into a job.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from configs.packaging import TimeUnit
+from model_zoo.steps.columns import decode_dictionary, is_number
+from model_zoo.steps.lists import holds_numbers
+from model_zoo.steps.moments import is_moment
+from model_zoo.steps.table import STEPS, AnyStep
+from pipelines.packing.logical_types import to_logical_type
+
+# More would make a network of which most weights are of values that hardly come.
+_MOST_CATEGORIES = 50
+# Texts that are nearly all different are names or ids, however few rows there are.
+_ROWS_OF_A_CATEGORY = 2
+# Small enough numbers, and fractions of them are kept.
+_UNIT: TimeUnit = "days"
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a model sees, and how.
+
+    Attributes:
+        names: columns, in the order of the data.
+        numbers: those that are moments, each with its unit.
+        steps: unfitted preprocessing.
+        missing: what a missing value does, by column and for all others.
+        notes: what was left out, and why, in words.
+    """
+
+    names: tuple[str, ...]
+    numbers: Mapping[str, TimeUnit]
+    steps: tuple[AnyStep, ...]
+    missing: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Kinds:
+    """Names of columns by what becomes of them."""
+
+    numbers: list[str] = field(default_factory=list)
+    moments: list[str] = field(default_factory=list)
+    booleans: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
+
+
+def choose_features(
+    training: pa.Table, candidates: Sequence[str], filled: Sequence[str]
+) -> Features:
+    """Return features and steps by the types of columns.
+
+    Args:
+        training: the training rows.
+        candidates: columns that the model may see.
+        filled: those of which the job itself says what fills them.
+    """
+    kinds = _Kinds()
+    notes: list[str] = []
+    names: list[str] = []
+    for name in candidates:
+        reason = _sort_in(training.column(name), name, kinds)
+        if reason:
+            notes.append(f"column {name!r} is left out: {reason}")
+        else:
+            names.append(name)
+    # What takes the place of a missing list nobody knows, so such a row has no score.
+    missing = {"default": "fill"} | dict.fromkeys(kinds.lists, "reject")
+    if kinds.lists and len(kinds.lists) == len(names):
+        missing = {"default": "reject"}
+    return Features(
+        names=tuple(names),
+        numbers=dict.fromkeys(kinds.moments, _UNIT),
+        steps=_make_steps(kinds, filled),
+        missing=missing,
+        notes=tuple(notes),
+    )
+
+
+def _sort_in(column: pa.ChunkedArray, name: str, kinds: _Kinds) -> str:
+    """Put a column where it belongs; or return why the model cannot see it, in words."""
+    dtype = to_logical_type(column.type)
+    if column.null_count == len(column) or pa.types.is_null(dtype):
+        return "no training row has a value"
+    if holds_numbers(dtype):
+        kinds.lists.append(name)
+        return ""
+    is_text = pa.types.is_string(dtype)
+    is_plain = is_number(dtype) or pa.types.is_decimal(dtype) or is_moment(dtype)
+    if not is_text and not is_plain:
+        return f"{dtype} needs a step that makes numbers of it, image for example"
+    values = decode_dictionary(column.combine_chunks())
+    present = values.filter(pc.invert(pc.is_null(values, nan_is_null=True)))
+    count = len(pc.unique(present))
+    if not count:
+        return "no training row has a value"
+    if count == 1 and (len(present) == len(values) or not is_text):
+        return "it has one value in all training rows"
+    if is_text:
+        return _sort_text_in(name, kinds, count, len(present))
+    if pa.types.is_floating(dtype) and not _is_finite(present):
+        return "it holds infinite numbers; mend them, or name it in data.features with a step"
+    if pa.types.is_boolean(dtype):
+        kinds.booleans.append(name)
+    elif is_moment(dtype):
+        kinds.moments.append(name)
+    else:
+        kinds.numbers.append(name)
+    return ""
+
+
+def _sort_text_in(name: str, kinds: _Kinds, count: int, rows: int) -> str:
+    if count > _MOST_CATEGORIES or (count > 2 and count * _ROWS_OF_A_CATEGORY > rows):
+        return (
+            f"{count:,} different texts in {rows:,} rows; where they say something, name it in "
+            "data.features, with a tokenize or one_hot step in preprocess"
+        )
+    kinds.texts.append(name)
+    return ""
+
+
+def _is_finite(column: pa.Array) -> bool:
+    return bool(pc.all(pc.is_finite(column)).as_py())
+
+
+def _make_steps(kinds: _Kinds, filled: Sequence[str]) -> tuple[AnyStep, ...]:
+    numbers = [*kinds.numbers, *kinds.moments]
+    steps: list[dict[str, Any]] = []
+    to_fill = [name for name in numbers if name not in filled]
+    if to_fill:
+        steps.append({"step": "fill", "columns": to_fill, "strategy": "median"})
+    if numbers:
+        steps.append({"step": "standardise", "columns": numbers})
+    booleans = [name for name in kinds.booleans if name not in filled]
+    if booleans:
+        steps.append({"step": "fill", "columns": booleans, "strategy": "most_frequent"})
+    if kinds.texts:
+        steps.append({"step": "one_hot", "columns": kinds.texts, "unknown": "zeros"})
+    return STEPS.validate_python(steps)

@@ -1,0 +1,259 @@
+"""Rows -> what a network learns from, found and made by the functions that packing and scoring use.
+
+So a network that was trained can be packed: its columns, steps, inputs and dtypes are the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from torch import nn
+
+from configs.errors import InputError, JobError, ModelError, RejectedRows
+from configs.packaging import PackagingJob
+from model_zoo.architectures.builders import build, is_ours, is_users_own
+from model_zoo.architectures.disjoint_graphs import DisjointGraphs
+from model_zoo.architectures.named_tensors import NamedTensors
+from model_zoo.architectures.users_own import module_of
+from model_zoo.arrays import Arrays
+from model_zoo.package.card import Tensor
+from model_zoo.steps.graph import Graph
+from model_zoo.steps.pad import Pad
+from model_zoo.steps.table import AnyStep
+from model_zoo.training.examples import Examples
+from model_zoo.training.repeatable import repeatable
+from pipelines.packing.called import Called, call_on_rows, find_mask
+from pipelines.packing.contents import describe_arrays
+from pipelines.packing.contract import find_contract, take_complete_rows, to_plain_form
+from pipelines.packing.inputs import fit
+from pipelines.packing.lists import find_too_long, pad_lists
+from pipelines.packing.missing import Contract
+from pipelines.training.network_sizes import add_sizes, add_usual, choose_builder
+from transforms.preprocess import preprocess_rows
+
+Packaging = PackagingJob[AnyStep]
+# Tells rows apart while others are left out; no file's column has such a name.
+_ROW = "\0row"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the split.
+
+    Attributes:
+        rows: all columns, without the rows that no score would be made of.
+        examples: the network's inputs (rows, ...), and the targets.
+        left_out: how many rows were.
+    """
+
+    rows: pa.Table
+    examples: Examples
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A network and what it learns from.
+
+    Attributes:
+        packaging: the packaging job, with fitted steps and all that was found.
+        network: with fresh weights; this one is packed.
+        called: the same as it is trained: takes and gives arrays by name.
+        parts: by name.
+        outputs: what it gives for a row, by name.
+    """
+
+    packaging: Packaging
+    network: nn.Module
+    called: nn.Module
+    parts: Mapping[str, Part]
+    outputs: Mapping[str, Tensor]
+
+
+def prepare(
+    job: Packaging,
+    outputs: int,
+    tables: Mapping[str, pa.Table],
+    targets: Mapping[str, np.ndarray],
+    seed: int,
+) -> Prepared:
+    """Build a network and make of each part what it takes.
+
+    Preprocessing is fitted on the training rows alone: what it knew of the others would make the
+    metrics too good.
+
+    Args:
+        job: the packaging job, whose network may have no name and no sizes yet.
+        outputs: how many numbers the network is to give for a row.
+        tables: rows by part.
+        targets: of the same rows.
+        seed: of the network's weights.
+
+    Raises:
+        JobError: what nothing tells.
+        InputError, ModelError: rows and a network that do not go together.
+    """
+    training = tables["training"]
+    columns = list(job.columns or ())
+    contract = find_contract(job, training, columns)
+    kept = _take_rows(job, training, contract)
+    while True:
+        try:
+            job, network = _build(job, kept, contract, outputs, seed)
+            called = call_on_rows(job, network, kept, contract)
+            break
+        except InputError as error:
+            kept = _leave_out(kept, error)
+        except RejectedRows as rejected:
+            kept = _leave_out_rows(kept, rejected)
+    job = _settle(job, called)
+    parts = {}
+    for name, table in tables.items():
+        if name == "training":
+            parts[name] = _make_part(table, kept, called.prepared.inputs, targets[name])
+        else:
+            parts[name] = _prepare_part(job, table, contract, called, targets[name])
+    shapes = describe_arrays(called.outputs)
+    tensors = {name: Tensor.model_validate(shape) for name, shape in shapes.items()}
+    wrapped = _wrap(job, network, called, tensors)
+    return Prepared(job, network, wrapped, parts, tensors)
+
+
+def list_modules(job: Packaging) -> tuple[str, ...]:
+    """Return the author's module, which the author allows by naming it."""
+    return (module_of(job.network),) if is_users_own(job.network) else ()
+
+
+def _build(
+    job: Packaging, rows: pa.Table, contract: Contract, outputs: int, seed: int
+) -> tuple[Packaging, nn.Module]:
+    """Return the job with its steps fitted and its network complete, and the network."""
+    fitted, columns = fit(job, rows, contract)
+    job = job.model_copy(update={"preprocess": fitted})
+    if job.graph is None:
+        columns = pad_lists(job, columns, rows.num_rows).columns
+    builder = job.network or choose_builder(columns)
+    job = job.model_copy(update={"network": builder})
+    modules = list_modules(job)
+    parameters = add_usual(builder, job.parameters)
+    taken = _choose_taken(job, columns)
+    sized = add_sizes(builder, parameters, modules, taken, outputs)
+    with repeatable(seed):
+        network = build(builder, sized, modules)
+    return job.model_copy(update={"parameters": sized}), network.eval()
+
+
+def _choose_taken(job: Packaging, columns: Mapping[str, object]) -> dict[str, object]:
+    """Return the columns that a network of one argument takes."""
+    sources = list(job.inputs.values())
+    if len(sources) == 1:
+        (source,) = sources
+        names = [source] if isinstance(source, str) else list(source)
+        return {name: columns[name] for name in names if name in columns}
+    # Made by a `stack` step.
+    if "x" in columns:
+        return {"x": columns["x"]}
+    return {name: column for name, column in columns.items() if not name.endswith("_mask")}
+
+
+def _take_rows(job: Packaging, table: pa.Table, contract: Contract) -> pa.Table:
+    """Return the rows of a part that a model of this contract takes."""
+    numbered = table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
+    plain = to_plain_form(numbered, [rule.name for rule in contract])
+    try:
+        return take_complete_rows(plain, contract, find_too_long(job, plain))
+    except JobError as error:
+        # It speaks of a sample.
+        text = (
+            str(error).replace("every row of the sample", "every row").replace(" in the sample", "")
+        )
+        raise JobError(text) from error
+
+
+def _leave_out(rows: pa.Table, error: InputError) -> pa.Table:
+    """Return rows without those that a step does not take; raise what is no row's alone."""
+    rejected = error.__cause__
+    if not isinstance(rejected, RejectedRows):
+        raise error
+    return _leave_out_rows(rows, rejected)
+
+
+def _leave_out_rows(rows: pa.Table, rejected: RejectedRows) -> pa.Table:
+    is_taken = np.ones(rows.num_rows, dtype=bool)
+    is_taken[list(rejected.reasons)] = False
+    if not is_taken.any():
+        _, reason = min(rejected.reasons.items())
+        raise InputError(f"preprocessing takes no row: {reason}") from rejected
+    return rows.filter(pa.array(is_taken)).combine_chunks()
+
+
+def _prepare_part(
+    job: Packaging, table: pa.Table, contract: Contract, called: Called, targets: np.ndarray
+) -> Part:
+    kept = _take_rows(job, table, contract)
+    prepared = called.prepared
+    while True:
+        # All rows are one batch, since each column is in one chunk.
+        (batch,) = kept.to_batches()
+        try:
+            inputs = preprocess_rows(batch, contract, prepared.steps, prepared.tensors)
+        except RejectedRows as rejected:
+            kept = _leave_out_rows(kept, rejected)
+        else:
+            return _make_part(table, kept, inputs, targets)
+
+
+def _make_part(table: pa.Table, kept: pa.Table, inputs: Arrays, targets: np.ndarray) -> Part:
+    numbers = kept.column(_ROW).to_numpy()
+    rows = table.take(pa.array(numbers)).combine_chunks()
+    return Part(rows, Examples(inputs, targets[numbers]), table.num_rows - rows.num_rows)
+
+
+def _settle(job: Packaging, called: Called) -> Packaging:
+    """Return the job with what the training rows have shown, so that fewer rows show the same."""
+    lengths = dict(job.lengths)
+    for step in called.prepared.steps:
+        if isinstance(step, Pad) and step.shorter == "pad":
+            lengths.setdefault(step.column, step.shape[0])
+        if isinstance(step, Graph):
+            lengths.setdefault(step.nodes, step.nodes_shape[0])
+            lengths |= {name: step.most_edges for name in step.edges if name not in lengths}
+    dtypes = {name: tensor.dtype for name, tensor in called.prepared.tensors.items()}
+    changes = {"lengths": lengths, "dtypes": dtypes, "preprocess": called.fitted}
+    return job.model_copy(update=changes)
+
+
+def _wrap(
+    job: Packaging, network: nn.Module, called: Called, outputs: Mapping[str, Tensor]
+) -> nn.Module:
+    """Return the network as scoring calls it."""
+    if is_ours(job.network):
+        return network
+    inner = network
+    if called.graph is not None:
+        inner = DisjointGraphs(network, called.graph, tuple(outputs))
+    prepared = called.prepared
+    mask = find_mask(prepared.steps, prepared.inputs)
+    return NamedTensors(inner, tuple(prepared.tensors), called.call, outputs, mask)
+
+
+def refuse_outputs(outputs: Mapping[str, Tensor], wanted: int, names: Sequence[str]) -> None:
+    """Refuse a network that gives another number of numbers than there are to learn.
+
+    Args:
+        outputs: what it gives for a row, by name.
+        wanted: how many there are.
+        names: of what is learned.
+
+    Raises:
+        ModelError: it does.
+    """
+    shapes = [tuple(tensor.shape) for tensor in outputs.values()]
+    fits = len(shapes) == 1 and shapes[0] in ((wanted,), () if wanted == 1 else (wanted,))
+    if not fits:
+        shown = ", ".join(map(repr, list(names)[:5]))
+        raise ModelError(
+            f"the network gives {shapes} a row, and {wanted} numbers are wanted for {shown}; set its "
+            "size, or choose one of its outputs by network.outputs"
+        )
