@@ -16,6 +16,8 @@ from configs.safe_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 from configs.suggest import nearest
 
 T = TypeVar("T", bound=BaseModel)
+# pydantic's kinds of errors about what should be a list.
+_OF_A_LIST = ("list_type", "tuple_type")
 # `a.b`, and the YAML text of its value.
 Override: TypeAlias = tuple[str, str]
 Fields: TypeAlias = dict[str, Any]
@@ -55,7 +57,7 @@ def _validate(
 ) -> T:
     for key, text in overrides:
         value = _parse(text, f"{flag} {key}")
-        _set(fields, key, value)
+        _set(fields, key, value, flag)
     try:
         return model.model_validate(fields)
     except ValidationError as error:
@@ -123,14 +125,69 @@ def _parse(text: str, place: str) -> Any:
         raise JobError(f"{place}: not valid YAML: {error}") from error
 
 
-def _set(fields: Fields, key: str, value: Any) -> None:
-    """Put a value under a dotted key, and make the sections on the way."""
+def _set(fields: Fields, key: str, value: Any, flag: str) -> None:
+    """Put a value under a dotted key, and make the sections on the way.
+
+    Args:
+        fields: of the job, changed in place.
+        key: `a.b`, or `a.0.b` for a field of the first entry of the list `a`.
+        value: what it becomes.
+        flag: the flag, for errors.
+
+    Raises:
+        JobError: it leads through a value, or beyond the end of a list.
+    """
     *sections, last = key.split(".")
+    place: Any = fields
+    name = ""
     for section in sections:
-        fields = fields.setdefault(section, {})
-        if not isinstance(fields, dict):
-            raise JobError(f"--set {key}: {section} is a value, not a section")
-    fields[last] = value
+        place = _enter(place, section, name, f"{flag} {key}")
+        name = section
+    _refuse_value(place, name, f"{flag} {key}")
+    if isinstance(place, list):
+        place[_find_index(place, last, name, f"{flag} {key}")] = value
+    else:
+        place[last] = value
+
+
+def _enter(place: Any, section: str, name: str, flag: str) -> Any:
+    """Return what lies under one word of a dotted key.
+
+    Args:
+        place: a section or a list.
+        section: the word.
+        name: of the place.
+        flag: flag and key, for errors.
+    """
+    _refuse_value(place, name, flag)
+    if isinstance(place, list):
+        return place[_find_index(place, section, name, flag)]
+    return place.setdefault(section, {})
+
+
+def _refuse_value(place: Any, name: str, flag: str) -> None:
+    if not isinstance(place, dict | list):
+        raise JobError(f"{flag}: {name} is a value, not a section")
+
+
+def _find_index(entries: Sequence[Any], word: str, name: str, flag: str) -> int:
+    """Return the number of a list's entry.
+
+    Args:
+        entries: of the list.
+        word: of the key, which numbers it from 0 on.
+        name: of the list.
+        flag: flag and key, for errors.
+
+    Raises:
+        JobError: it is no number, or there is no such entry.
+    """
+    numbers = [str(number) for number in range(len(entries))]
+    if word in numbers:
+        return numbers.index(word)
+    raise JobError(
+        f"{flag}: there is no {name}.{word}; {name} is a list of {len(entries)}, numbered from 0"
+    )
 
 
 def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
@@ -145,6 +202,8 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{place}: unknown key{hint}"
     if kind == "missing":
         return f"{place}: is required"
+    if kind in _OF_A_LIST and _is_numbered(error.get("input")):
+        return f"{place}: has no entries, so that none can be overridden by its number"
 
     # pydantic's own words before those of a validator.
     problem = error["msg"].removeprefix("Value error, ")
@@ -153,6 +212,13 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
     if not place:
         return message
     return f"{place}: {message}"
+
+
+def _is_numbered(value: object) -> bool:
+    """Tell whether a value is the section that overrides made of a list that is not there."""
+    if not isinstance(value, dict):
+        return False
+    return bool(value) and all(str(key).isdigit() for key in value)
 
 
 def _describe_value(error: ErrorDetails) -> str:

@@ -87,6 +87,34 @@ def test_set_through_a_value_is_refused(job_file: Path) -> None:
     assert "name is a value, not a section" in problem(job_file, "name.first=x")
 
 
+_STEPS = "preprocess.steps=[{step: cast, columns: [a], dtype: int8}, {step: cast, columns: [b], dtype: int8}]"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_set_reaches_into_a_list(number: int, job_file: Path) -> None:
+    overrides = [_STEPS, f"preprocess.steps.{number}.dtype=int16", "preprocess.steps.1.columns.0=c"]
+    job = load(ScoringJob, str(job_file), [parse_set(text) for text in overrides])
+    dtypes = ["int8", "int8"]
+    dtypes[number] = "int16"
+    steps = [step.model_dump(include={"columns", "dtype"}) for step in job.preprocess.steps]
+    assert steps == [
+        {"columns": ("a",), "dtype": dtypes[0]},
+        {"columns": ("c",), "dtype": dtypes[1]},
+    ]
+
+
+@pytest.mark.parametrize("word", ["2", "-1", "01", "dtype", "", "\uff11", "9" * 5_000])
+@pytest.mark.parametrize("inner", ["", ".dtype"])
+def test_set_beyond_a_list_is_refused(word: str, inner: str, job_file: Path) -> None:
+    told = problem(job_file, _STEPS, f"preprocess.steps.{word}{inner}=int16")
+    assert f"there is no steps.{word}; steps is a list of 2, numbered from 0" in told
+
+
+def test_set_into_a_list_that_is_not_there_is_refused(job_file: Path) -> None:
+    told = problem(job_file, "preprocess.steps.0.dtype=int16")
+    assert "preprocess.steps: has no entries" in told
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
