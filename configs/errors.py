@@ -159,7 +159,19 @@ def crashes_as_errors() -> Iterator[None]:
         is_told = threading.current_thread() is threading.main_thread()
         if isinstance(crash, KeyboardInterrupt) and is_told:
             raise
-        raise CrashError(type(crash).__name__, str(crash)) from crash
+        raise CrashError(type(crash).__name__, text_of(crash)) from crash
+
+
+def text_of(error: BaseException) -> str:
+    """Return an error's text; nothing where its own class fails to give one.
+
+    >>> text_of(ValueError("too long"))
+    'too long'
+    """
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - of somebody else's class, which may raise anything
+        return ""
 
 
 def _make_crash(text: str, kind: str) -> CrashError:

@@ -33,6 +33,24 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"; there are {names}"
 
 
+def nearest_at_all(name: str, known: Sequence[str]) -> str:
+    """Return what `nearest` does; of many names the nearest one however far it is.
+
+    Args:
+        name: as the user wrote it.
+        known: the names that there are.
+
+    >>> nearest_at_all("nope", [f"net{number}" for number in range(10, 99)])
+    '; of 89 names the nearest is net98'
+    """
+    hint = nearest(name, known)
+    if hint or not known:
+        return hint
+    # Without a cutoff there always is one.
+    (far,) = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"; of {len(known):,} names the nearest is {far}"
+
+
 def _without_case(name: str) -> str:
     stripped = name.strip()
     return stripped.casefold()

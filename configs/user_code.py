@@ -12,7 +12,7 @@ import re
 import sys
 from typing import Any, NamedTuple
 
-from configs.errors import CrashError, JobError, crashes_as_errors
+from configs.errors import CrashError, JobError, crashes_as_errors, text_of
 
 OUR_PACKAGES = ("configs", "model_zoo", "pipelines", "storage", "transforms")
 # This program, as setup.py names it.
@@ -88,7 +88,9 @@ def describe_failure(error: Exception) -> str:
     # The text of a crash begins with its own class.
     if isinstance(error, CrashError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    kind = type(error).__name__
+    text = text_of(error).strip()
+    return f"{kind}: {text}" if text else kind
 
 
 @cache

@@ -109,6 +109,29 @@ def list_score_columns(
     return list(_list_makers(outputs, how, places))
 
 
+def list_default_columns(how: ScoreColumns, shapes: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+    """Return the names of the score columns that are written where nobody chooses some.
+
+    Args:
+        how: activation, labels and options.
+        shapes: of a row of each output, by its name.
+    """
+    if how.activation == "none":
+        return how.numbers or tuple(shapes)
+    # Only a single one has an activation.
+    row_shape = next(iter(shapes.values()))
+    if is_of_tokens(how.activation, row_shape):
+        return ("tokens",)
+    # A name says more than a number, where there are names.
+    best = "label" if how.labels else "class"
+    kept = ("probability", best)
+    if is_of_label_sets(how.activation, row_shape):
+        kept = ("labels" if how.labels else "classes", "probabilities")
+    if how.top_k == 1:
+        return kept
+    return (*kept, "top_labels", "top_probabilities")
+
+
 def is_of_label_sets(activation: str, row_shape: Sequence[int]) -> bool:
     """Tell whether an output is a logit for each label, of which a row may have any number.
 

@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
-from configs.errors import JobError, ModelError
+from configs.errors import JobError, ModelError, Refusal, crashes_as_errors
+from configs.user_code import describe_failure
 from model_zoo.architectures.cnn import cnn
 from model_zoo.architectures.libraries import LIBRARIES, build_of_library, is_of_library
 from model_zoo.architectures.mlp import mlp
@@ -125,11 +126,14 @@ def build(name: str, parameters: dict[str, Any], modules: Container[str] = ()) -
     """
     builder = find_builder(name, modules)
     try:
-        network = builder(**parameters)
-    # What torch raises when a layer is given a wrong type, shape or size.
-    except (TypeError, ValueError, RuntimeError) as error:
+        with crashes_as_errors():
+            network = builder(**parameters)
+    except Refusal:
+        raise
+    except Exception as error:  # a library's layers, and a user's own code, may raise anything
+        reason = describe_failure(error)
         raise ModelError(
-            f"builder {name} does not take the parameters {parameters}: {error}"
+            f"builder {name} does not take the parameters {parameters}: {reason}"
         ) from error
     if not isinstance(network, nn.Module):
         kind = type(network).__name__

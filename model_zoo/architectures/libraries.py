@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from configs.errors import ModelError
-from configs.suggest import nearest
+from configs.suggest import nearest_at_all
 from model_zoo.architectures.graph_networks import build_graph_network
 from model_zoo.architectures.library_parameters import Parameters, check_parameters
 from model_zoo.architectures.transformers_networks import build_encoder, build_transformer
@@ -146,4 +146,4 @@ def import_transformers() -> Any:
 
 def _check_name(library: str, name: str, known: list[str]) -> None:
     if name not in known:
-        raise ModelError(f"{library} has no network {name!r}{nearest(name, known)}")
+        raise ModelError(f"{library} has no network {name!r}{nearest_at_all(name, known)}")

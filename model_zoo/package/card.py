@@ -30,7 +30,8 @@ ModelName: TypeAlias = Annotated[str, Field(pattern=_MODEL_NAME)]
 
 class _Part(BaseModel):
     # An unknown key is a misspelt one, and what it was meant to say would be lost in silence.
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A card is YAML, which has infinity and NaN; without this word they would become nothing.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class InputColumn(_Part):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from configs.errors import crashes_as_errors
 from model_zoo.architectures.named_tensors import Call, call_network, name_tensors
 from model_zoo.arrays import Arrays
 from pipelines.packing.computed import count_rows, make_failure, to_arrays
@@ -59,7 +60,7 @@ def _compute_part(network: nn.Module, inputs: Arrays, call: Call, outputs: Seque
         tensors[name] = torch.from_numpy(in_order)
     order = list(inputs)
     try:
-        with torch.inference_mode():
+        with crashes_as_errors(), torch.inference_mode():
             returned = call_network(network, tensors, order, call)
             named = name_tensors(returned, outputs)
     except Exception as error:  # a user's own code may raise anything

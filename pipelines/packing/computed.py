@@ -1,15 +1,37 @@
 """What the author's model gave when it was called on rows of the sample, or why it fails on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 
-from configs.errors import ModelError
+from configs.errors import ModelError, Refusal, RejectedRows, crashes_as_errors
+from configs.user_code import describe_failure
 from model_zoo.arrays import Arrays
 
 # A library's error may quote whole tensors.
 _SHOWN_CHARACTERS = 300
+
+
+@contextmanager
+def failures_told(what: str) -> Iterator[None]:
+    """Raise a `ModelError` for whatever the author's own code raises in the block; Ctrl-C stays what it is.
+
+    Args:
+        what: is done there, in words.
+
+    Raises:
+        ModelError: it fails.
+    """
+    try:
+        with crashes_as_errors():
+            yield
+    except (Refusal, RejectedRows):
+        raise
+    except Exception as error:
+        reason = find_reason(error)
+        raise ModelError(f"{what}: {reason}") from error
 
 
 def count_rows(inputs: Arrays) -> int:
@@ -19,10 +41,12 @@ def count_rows(inputs: Arrays) -> int:
 
 
 def find_reason(error: Exception) -> str:
-    """Return an error's message as one line that is not too long; its class where it has none."""
-    words = str(error).split()
+    """Return an error's class and message as one line that is not too long."""
+    # A refusal says what is wrong by itself.
+    text = str(error) if isinstance(error, Refusal) else describe_failure(error)
+    words = text.split()
     line = " ".join(words)
-    return line[:_SHOWN_CHARACTERS] or type(error).__name__
+    return line[:_SHOWN_CHARACTERS]
 
 
 def make_failure(model: str, inputs: Arrays, error: Exception) -> ModelError:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from model_zoo.arrays import Arrays
 from model_zoo.evaluation.data_profile import profile_table
 from model_zoo.tensor_columns import to_column
+from pipelines.packing.finite import find_finite
 from pipelines.packing.scores import ScoredAs
 from transforms.score_columns import is_of_label_sets, is_of_tokens, score_columns
 from transforms.scores.tokens import take_tokens
@@ -43,6 +44,10 @@ def make_smoke_table(scored: ScoredRows, rows: int = _SMOKE_ROWS) -> pa.Table:
         scored: the rows.
         rows: how many.
     """
+    is_finite = find_finite(scored.outputs)
+    # What is no number equals no other: a row that gives NaN would never be what it was.
+    if is_finite.any() and not is_finite[:rows].all():
+        scored = _take_rows(scored, np.flatnonzero(is_finite)[:rows])
     table = scored.rows.slice(0, rows)
     table = _append_arrays(table, "input", scored.inputs, rows)
     return _append_arrays(table, "output", scored.outputs, rows)
@@ -76,6 +81,12 @@ def describe_arrays(arrays: Arrays) -> Fields:
 def list_versions(libraries: Sequence[str]) -> dict[str, str]:
     """Return the versions of libraries that are installed here."""
     return {name: version(name) for name in libraries}
+
+
+def _take_rows(scored: ScoredRows, places: np.ndarray) -> ScoredRows:
+    inputs = {name: array[places] for name, array in scored.inputs.items()}
+    outputs = {name: array[places] for name, array in scored.outputs.items()}
+    return ScoredRows(scored.rows.take(places), inputs, outputs)
 
 
 def _append_arrays(table: pa.Table, prefix: str, arrays: Arrays, rows: int) -> pa.Table:

@@ -32,6 +32,7 @@ from pipelines.packing.converted import Converted
 from pipelines.packing.converters.table import check_file, find_converter
 from pipelines.packing.differences import choose_tolerance
 from pipelines.packing.expected import check_expected
+from pipelines.packing.finite import describe_not_finite, find_finite, refuse_without_scores
 from pipelines.packing.gaps import ask_for_gaps
 from pipelines.packing.graph_files import MODEL, compute_graph, make_files
 from pipelines.packing.inputs import Prepared, fit, list_sources, prepare, wire
@@ -41,6 +42,7 @@ from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.packed import Packed
 from pipelines.packing.proof import Content, prove
 from pipelines.packing.questions import Questions
+from pipelines.packing.score_names import refuse_name_of_key
 from pipelines.packing.scores import ScoredAs, describe_scores
 from pipelines.packing.starter_job import write_package_and_job
 from pipelines.training.held_out import to_parquet
@@ -132,9 +134,10 @@ def _examine(material: Material, questions: Questions) -> _Examined | None:
     called = call_in_assumed_units(call, job, sample, questions, change)
     if called is None:
         return None
-    prepared = called.prepared
-    questions.ask(refuse_unfilled, called.contract, prepared.steps, prepared.rows, called.wanted)
+    questions.ask(_refuse_without_scores, called)
     settled = questions.ask(settle_activation, job, called.outputs)
+    if settled is not None:
+        questions.ask(refuse_name_of_key, settled, called.outputs)
     return _Examined(settled or job, sample, converted, called)
 
 
@@ -144,6 +147,12 @@ def _call(converted: Converted, job: PackagingJob[AnyStep], taken: ModelRows) ->
     wanted = squeeze(converted.native(taken.rows, prepared.inputs))
     outputs = squeeze(compute_graph(converted.graph, prepared.inputs))
     return _Called(taken.contract, prepared, outputs, wanted)
+
+
+def _refuse_without_scores(called: _Called) -> None:
+    prepared = called.prepared
+    refuse_unfilled(called.contract, prepared.steps, prepared.rows, called.wanted)
+    refuse_without_scores(called.outputs)
 
 
 def _convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
@@ -168,7 +177,10 @@ def _write(examined: _Examined, material: Material) -> Packed:
     )
     expected = check_expected(job, material.expected, prepared.rows, outputs, scored_as)
     rows = prepared.rows.num_rows
-    written = write_package_and_job(job, content, examined.sample, rows, material.reading)
+    scored_rows = np.count_nonzero(find_finite(outputs))
+    written = write_package_and_job(
+        job, content, examined.sample, int(scored_rows), material.reading
+    )
     return Packed(
         card=read_package(job.output, written.digest).card,
         written=written,
@@ -179,6 +191,7 @@ def _write(examined: _Examined, material: Material) -> Packed:
         difference=difference,
         compared_with=f"{converted.library} called directly",
         expected=tuple(expected),
+        warnings=describe_not_finite(outputs),
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 import torch
 from torch import nn
 
-from configs.errors import JobError, ModelError
+from configs.errors import JobError, ModelError, crashes_as_errors
 from configs.packaging import GraphColumns, PackagingJob
 from configs.suggest import nearest
 from model_zoo.architectures.disjoint_graphs import pool_nodes
@@ -218,7 +218,7 @@ def _compute_part(
     has_node = torch.arange(tensors[graph.nodes].shape[1]) < count[:, None]
     arguments = _take_padding_out(tensors, graph, has_node)
     try:
-        with torch.inference_mode():
+        with crashes_as_errors(), torch.inference_mode():
             named = name_tensors(network(**arguments), outputs)
     except Exception as error:  # a user's own code may raise anything
         shapes = {name: list(tensor.shape) for name, tensor in arguments.items()}

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 from safetensors.torch import save
 from torch import nn
 
-from configs.errors import RejectedRows
+from configs.errors import ModelError, RejectedRows
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
 from model_zoo.architectures.libraries import find_distribution
@@ -17,6 +18,7 @@ from model_zoo.steps.table import AnyStep
 from pipelines.packing.activation import ask_for_activation, settle_activation
 from pipelines.packing.assumed_units import call_in_assumed_units
 from pipelines.packing.called import Called, call_on_rows, find_mask
+from pipelines.packing.computed import failures_told
 from pipelines.packing.contents import (
     Fields,
     ScoredRows,
@@ -28,6 +30,7 @@ from pipelines.packing.contents import (
 from pipelines.packing.contract import ModelRows, choose_columns, take_rows
 from pipelines.packing.differences import choose_tolerance
 from pipelines.packing.expected import check_expected
+from pipelines.packing.finite import describe_not_finite, find_finite, refuse_without_scores
 from pipelines.packing.gaps import ask_for_gaps
 from pipelines.packing.inputs import refuse_rows
 from pipelines.packing.material import AS_IT_IS, ELSEWHERE, Material, Reading, Trained
@@ -35,6 +38,7 @@ from pipelines.packing.missing import Contract, refuse_unfilled
 from pipelines.packing.packed import Packed
 from pipelines.packing.proof import Content, prove
 from pipelines.packing.questions import Questions
+from pipelines.packing.score_names import refuse_name_of_key
 from pipelines.packing.scores import ScoredAs, describe_scores
 from pipelines.packing.starter_job import write_package_and_job
 from pipelines.packing.state import Weights, load_weights, read_weights
@@ -143,17 +147,26 @@ def _examine(material: Material, questions: Questions) -> _Examined | None:
         return None
     contract, called = found
     if loaded.is_whole:
-        prepared = called.prepared
-        questions.ask(refuse_unfilled, contract, prepared.steps, prepared.rows, called.outputs)
+        questions.ask(_refuse_without_scores, loaded.network, contract, called)
     settled = _settle(job, loaded, called, questions)
     return _Examined(settled or job, sample, loaded, contract, called)
+
+
+def _build(job: PackagingJob[AnyStep]) -> nn.Module:
+    network = build(job.network, job.parameters, _list_modules(job))
+    with failures_told(f"network {job.network} cannot be put into evaluation mode (eval)"):
+        network.eval()
+    if type(network).forward is nn.Module.forward:
+        raise ModelError(f"network {job.network} has no forward, with which it would be called")
+    return network
 
 
 def _call(
     network: nn.Module, job: PackagingJob[AnyStep], taken: ModelRows
 ) -> tuple[Contract, Called]:
     try:
-        return taken.contract, call_on_rows(job, network, taken.rows, taken.contract)
+        with failures_told(f"network {job.network} cannot be called"):
+            return taken.contract, call_on_rows(job, network, taken.rows, taken.contract)
     except RejectedRows as rejected:
         # Of a graph with an edge to nowhere, for example.
         raise refuse_rows(rejected) from rejected
@@ -165,14 +178,19 @@ def _load_network(material: Material, questions: Questions) -> _Loaded | None:
     weights = material.weights
     if weights is None and job.weights:
         weights = questions.ask(read_weights, job.weights)
-    network = questions.ask(build, job.network, job.parameters, _list_modules(job))
+    network = questions.ask(_build, job)
     if network is None:
         return None
-    network.eval()
     if weights is None:
         return _Loaded(network, is_whole=False)
     notes = questions.ask(load_weights, network, weights)
     return _Loaded(network, notes is not None, notes or ())
+
+
+def _refuse_without_scores(network: nn.Module, contract: Contract, called: Called) -> None:
+    prepared = called.prepared
+    refuse_unfilled(contract, prepared.steps, prepared.rows, called.outputs)
+    refuse_without_scores(called.outputs, network)
 
 
 def _settle(
@@ -183,7 +201,10 @@ def _settle(
     if not loaded.is_whole and not is_known:
         return None
     tokens = _count_tokens(job, called)
-    return questions.ask(settle_activation, job, called.outputs, tokens)
+    settled = questions.ask(settle_activation, job, called.outputs, tokens)
+    if settled is not None:
+        questions.ask(refuse_name_of_key, settled, called.outputs)
+    return settled
 
 
 def _find_own_mask(job: PackagingJob[AnyStep], called: Called) -> str | None:
@@ -207,14 +228,17 @@ def _write(examined: _Examined, material: Material) -> Packed:
     prepared, trained = called.prepared, material.trained
     mask = _find_own_mask(job, called)
     scored_as = describe_scores(job, prepared.rows, prepared.inputs, mask, contract, prepared.steps)
-    content = _make_content(examined, scored_as, trained)
+    with failures_told(f"network {job.network} cannot be packed"):
+        content = _make_content(examined, scored_as, trained)
     tolerance = _choose_tolerance(examined)
     modules = _list_modules(job)
-    difference = prove(content, modules, prepared.inputs, called.outputs, tolerance)
+    with failures_told(f"network {job.network} cannot be scored"):
+        difference = prove(content, modules, prepared.inputs, called.outputs, tolerance)
     expected = check_expected(job, material.expected, prepared.rows, called.outputs, scored_as)
     rows = prepared.rows.num_rows
+    scored_rows = np.count_nonzero(find_finite(called.outputs))
     written = write_package_and_job(
-        job, content, examined.sample, rows, material.reading, trained.replaces
+        job, content, examined.sample, int(scored_rows), material.reading, trained.replaces
     )
     return Packed(
         card=read_package(job.output, written.digest).card,
@@ -225,7 +249,7 @@ def _write(examined: _Examined, material: Material) -> Packed:
         left_out=examined.sample.num_rows - rows,
         difference=difference,
         expected=tuple(expected),
-        warnings=called.warnings,
+        warnings=(*called.warnings, *describe_not_finite(called.outputs)),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from configs.errors import JobError
 from configs.packaging import PackagingJob
-from configs.suggest import nearest
+from configs.suggest import nearest, nearest_at_all
 from model_zoo.architectures.libraries import import_library, is_of_library
 from model_zoo.steps.image import Image
 from model_zoo.steps.table import AnyStep
@@ -79,7 +79,9 @@ def add_image_step(job: Job) -> tuple[Job, tuple[str, ...]]:
 def _find_for_torchvision(job: Job, name: str) -> Pictures:
     models = import_library("torchvision", "torchvision.models")
     if name not in models.list_models():
-        raise JobError(f"network: torchvision has no {name!r}{nearest(name, models.list_models())}")
+        raise JobError(
+            f"network: torchvision has no {name!r}{nearest_at_all(name, models.list_models())}"
+        )
     known = {weights.name: weights for weights in models.get_model_weights(name)}
     own = _find_own_weights(job, known)
     chosen = job.settings or own
@@ -97,11 +99,8 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
     if chosen is not None and chosen not in known:
         problems.append(f"settings: {name} has no {chosen!r}{nearest(chosen, sorted(known))}")
     takes_changed = name in _TRANSFORM_INPUT
-    if takes_changed and own is None and job.weights and "transform_input" not in job.parameters:
-        problems.append(
-            f"parameters.transform_input: true where {name} began with torchvision's own weights, "
-            "and else false"
-        )
+    if takes_changed and own is None:
+        problems += _ask_for_transform_input(job, name)
     if problems or chosen is None:
         raise JobError("; ".join(problems))
     fields = settings[chosen]
@@ -116,6 +115,16 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
         parameters={"transform_input": True} if takes_changed and own is not None else {},
         labels=categories,
     )
+
+
+def _ask_for_transform_input(job: Job, name: str) -> list[str]:
+    # A file that is not there yet may still become one of the library's own.
+    if not job.weights or "transform_input" in job.parameters:
+        return []
+    return [
+        f"parameters.transform_input: true where {name} began with torchvision's own weights, "
+        "and else false"
+    ]
 
 
 def _find_own_weights(job: Job, known: Mapping[str, Any]) -> str | None:
@@ -159,7 +168,7 @@ def _find_for_timm(job: Job, name: str) -> Pictures:
     full = f"{name}.{job.settings}" if job.settings else name
     config = timm.get_pretrained_cfg(full)
     if config is None:
-        raise JobError(f"network: timm has no {full!r}{nearest(full, timm.list_models())}")
+        raise JobError(f"network: timm has no {full!r}{nearest_at_all(full, timm.list_models())}")
     wanted = {key: job.parameters.get(key) for key in ("in_chans", "img_size")}
     found = data.resolve_data_config(wanted, pretrained_cfg=config.to_dict())
     channels, height, width = found["input_size"]

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from configs.errors import JobError, ModelError
+from configs.errors import JobError
 from model_zoo.package.state_dicts import StateDict, read_state_dict, read_tensors_within
-from pipelines.packing.computed import find_reason
+from pipelines.packing.computed import failures_told
 from pipelines.packing.converters.torch_archives import describe_program
 from storage import files
 
@@ -63,14 +63,12 @@ def load_weights(network: torch.nn.Module, weights: Weights) -> tuple[str, ...]:
     Raises:
         ModelError: they are those of another network.
     """
-    wanted = network.state_dict()
+    with failures_told("the network does not tell its weights (state_dict)"):
+        wanted = network.state_dict()
     state, prefixes = _take_prefixes_off(weights.state, wanted)
-    try:
+    # torch writes a line for every weight, and a network of the author's own may do anything.
+    with failures_told("the weights are not those of the network"):
         network.load_state_dict(state)
-    except RuntimeError as error:
-        # torch writes a line for every weight.
-        reason = find_reason(error)
-        raise ModelError(f"the weights are not those of the network: {reason}") from error
     notes = [f"took {prefix!r} off the weights' names" for prefix in prefixes]
     return (*weights.notes, *notes)
 

@@ -20,7 +20,7 @@ from transforms.formats.output import FileFormat, find_output_format
 from transforms.logical_types import is_text
 from transforms.output.row_groups import can_sort
 from transforms.postprocess import postprocess_rows
-from transforms.score_columns import ScoreColumns, is_of_label_sets, is_of_tokens
+from transforms.score_columns import ScoreColumns, is_of_tokens, list_default_columns
 from transforms.token_places import TokenText, find_places
 from transforms.where import where_columns
 
@@ -72,7 +72,8 @@ def plan_output(
     scores = _plan_scores(job, card, digest)
     keep = job.postprocess.keep
     if keep is None:
-        keep = _default_keep(scores, card)
+        shapes = {name: tensor.shape for name, tensor in card.outputs.items()}
+        keep = list_default_columns(scores, shapes)
     _check_labels(scores, card)
     _check_names(scores, keep)
 
@@ -167,23 +168,6 @@ def _find_text(
 def _get_row_shape(card: ModelCard) -> tuple[int, ...]:
     """Return the shape of a row of the first output: only a single one has an activation."""
     return next(iter(card.outputs.values())).shape
-
-
-def _default_keep(scores: ScoreColumns, card: ModelCard) -> tuple[str, ...]:
-    """Return the score columns of a job that names none."""
-    if scores.activation == "none":
-        return scores.numbers or tuple(card.outputs)
-    row_shape = _get_row_shape(card)
-    if is_of_tokens(scores.activation, row_shape):
-        return ("tokens",)
-    # A name says more than a number, where there are names.
-    best = "label" if scores.labels else "class"
-    kept = ("probability", best)
-    if is_of_label_sets(scores.activation, row_shape):
-        kept = ("labels" if scores.labels else "classes", "probabilities")
-    if scores.top_k == 1:
-        return kept
-    return (*kept, "top_labels", "top_probabilities")
 
 
 def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:

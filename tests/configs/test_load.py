@@ -4,7 +4,7 @@ import pytest
 
 from configs.errors import JobError
 from configs.load import load, parse_set
-from configs.suggest import nearest
+from configs.suggest import nearest, nearest_at_all
 from pipelines.planning.jobs import ScoringJob
 
 JOB = """
@@ -257,4 +257,7 @@ def test_nearest_names_one_or_all_or_none() -> None:
     assert nearest("zzz", twenty) == "; there are " + ", ".join(twenty)
     assert nearest("zzz", [*twenty, "column20"]) == ""
     assert nearest(" LABEL", ["table", "label"]) == "; did you mean label?"
-    assert nearest("zzz", []) == ""
+    assert nearest("zzz", []) == nearest_at_all("zzz", []) == ""
+    assert nearest_at_all("LABEL", ["table", "label"]) == "; did you mean label?"
+    many = [*twenty, "column20"]
+    assert nearest_at_all("n20", many) == "; of 21 names the nearest is column20"

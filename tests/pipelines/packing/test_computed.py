@@ -17,8 +17,8 @@ def test_rows_are_those_of_the_inputs() -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (ValueError("of two\n  lines"), "of two lines"),
-        (ValueError("x" * 1_000), "x" * 300),
+        (ValueError("of two\n  lines"), "ValueError: of two lines"),
+        (ValueError("x" * 1_000), "ValueError: " + "x" * 288),
         (KeyError(), "KeyError"),
         (ValueError(" \n"), "ValueError"),
     ],
@@ -29,7 +29,10 @@ def test_a_reason_is_one_short_line_and_never_none(error: Exception, reason: str
 
 def test_a_failure_says_what_was_given() -> None:
     failure = make_failure("the network", INPUTS, ValueError("no"))
-    assert str(failure) == "the network fails on {'x': 'float32[3, 2]', 'n': 'int64[3]'}: no"
+    assert (
+        str(failure)
+        == "the network fails on {'x': 'float32[3, 2]', 'n': 'int64[3]'}: ValueError: no"
+    )
 
 
 def test_outputs_of_so_many_rows_are_taken_as_they_are() -> None:
