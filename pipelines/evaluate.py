@@ -7,10 +7,12 @@ or CSV; they are read as the types that the run's manifest states, and CSV by sc
     classification   a label a row, beside its probability
     multi_label      any number of labels a row, beside the probabilities of all
     regression       a number a row, or several
+    tokens           a label a token, or spans of a text
     ranking          a number a row, compared within each group
 
 What the model's package says is the task, and else the predictions tell: lists of texts are of
-several labels, floating-point numbers of regression. `--task` says otherwise.
+several labels, lists of structs of tokens, floating-point numbers of regression. `--task` says
+otherwise.
 """
 
 import argparse
@@ -89,7 +91,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--group", metavar="COLUMN", help=group)
     k = "ranking: how many of the first places NDCG looks at (default: 10)"
     parser.add_argument("--k", type=_parse_count, default=10, metavar="NUMBER", help=k)
-    separator = "multi_label: what stands between the labels of a row, where they are one text"
+    separator = "multi_label, tokens: what stands between a row's labels, where they are one text"
     parser.add_argument("--separator", metavar="TEXT", help=separator)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")

@@ -18,12 +18,10 @@ from transforms.formats.csv_dialect import CsvDialect
 
 _CSV_EXAMPLE = "a field of source.csv=value, for example --csv delimiter=';'"
 # Of a package, whose predictions' type says too little, or too much: scores of rankings are numbers.
-_TOLD = ("multi_label", "regression", "ranking")
+_TOLD = ("multi_label", "regression", "ranking", "tokens")
 _OF_NUMBERS = ("regression", "ranking")
-_NO_TOKENS = (
-    "labels of tokens and spans are not compared here, as each field has its own rules for half a "
-    "span; take them apart with DuckDB's unnest, or name another --prediction"
-)
+# Labels of tokens, and spans: the labels' file tells which of them are compared.
+_OF_TOKENS = ("tokens", "spans")
 # The columns that are predictions where nobody names one.
 _USUAL: dict[str | None, tuple[str, ...]] = {
     "multi_label": ("labels", "classes"),
@@ -82,6 +80,13 @@ class Compared:
     truth: Mapping[str, pa.ChunkedArray]
     probability: pa.ChunkedArray | None
     group: pa.ChunkedArray | None
+
+    def choose_prediction(self, usual: str) -> tuple[str, pa.ChunkedArray]:
+        """Return the column of predictions: the only one, or of several the usual one."""
+        if len(self.predicted) == 1:
+            ((name, column),) = self.predicted.items()
+            return name, column
+        return usual, self.predicted[usual]
 
     def describe(self) -> str:
         """Name the columns that are compared, for a message."""
@@ -150,8 +155,6 @@ def _find_told_task(question: Question, manifest: Manifest) -> str | None:
         return question.task
     # Of other columns than the usual ones the package says nothing.
     task = manifest["model"].get("task")
-    if task == "tokens" and not question.prediction:
-        raise InputError(_NO_TOKENS)
     return task if task in _TOLD and not question.prediction else None
 
 
@@ -161,6 +164,8 @@ def _choose_predictions(task: str | None, manifest: Manifest) -> tuple[str, ...]
     if task in _OF_NUMBERS:
         named = [name for name in manifest["model"].get("labels") or () if name in types]
         return tuple(named or _list_scores(manifest))
+    if task == "tokens":
+        return tuple(name for name in _OF_TOKENS if name in types) or _OF_TOKENS[:1]
     usual = _USUAL.get(task, ("label", "class"))
     for name in usual:
         if name in types:
@@ -193,7 +198,7 @@ def _find_task(predicted: pa.DataType) -> str:
     if is_list:
         of = predicted.value_type
         if types.is_struct(of):
-            raise InputError(_NO_TOKENS)
+            return "tokens"
         return "multi_label" if types.is_string(of) or types.is_integer(of) else "regression"
     is_amount = types.is_floating(predicted) or types.is_decimal(predicted)
     return "regression" if is_amount else "classification"
@@ -209,11 +214,11 @@ def _check_question(
         problems.append("--group is needed for ranking: the column that tells which rows compete")
     if not is_ranking and question.group is not None:
         problems.append(f"--group is for --task ranking, and this is {task}")
-    if question.separator is not None and task != "multi_label":
-        problems.append(f"--separator is for --task multi_label, and this is {task}")
-    if task != "regression" and len(predicted) > 1:
+    if question.separator is not None and task not in ("multi_label", "tokens"):
+        problems.append(f"--separator is for --task multi_label or tokens, and this is {task}")
+    if task != "regression" and len(question.prediction) > 1:
         problems.append(f"{task} compares one --prediction, got {', '.join(predicted)}")
-    takes_one = task in ("classification", "ranking")
+    takes_one = task in ("classification", "ranking", "tokens")
     if takes_one and len(question.label) > 1:
         problems.append(f"{task} compares one --label, got {', '.join(question.label)}")
     if task == "regression" and len(question.label) != len(predicted):

@@ -58,8 +58,8 @@ def list_names(
         whole = whole.dictionary_decode()
     is_text = is_string(whole.type) or is_large_string(whole.type)
     if is_text and separator is not None:
-        whole = _split(whole, separator)
-    if not _is_list(whole.type):
+        whole = split_texts(whole, separator)
+    if not holds_lists(whole.type):
         hint = ""
         if is_text:
             hint = "; --separator ';' for example says what stands between labels"
@@ -101,8 +101,24 @@ def to_matrix(sets: LabelSets, names: Sequence[str]) -> np.ndarray:
     return matrix
 
 
-def _is_list(dtype: pa.DataType) -> bool:
+def holds_lists(dtype: pa.DataType) -> bool:
+    """Tell whether a column of this type holds lists."""
     return is_list(dtype) or is_large_list(dtype) or is_fixed_size_list(dtype)
+
+
+def split_texts(texts: pa.Array, separator: str) -> pa.Array:
+    """Return the labels of each text; an empty one has none.
+
+    Args:
+        texts: labels of a row, one text each.
+        separator: what stands between labels.
+    """
+    lists = []
+    for text in texts.to_pylist():
+        parts = [part.strip() for part in text.split(separator)]
+        named = [part for part in parts if part]
+        lists.append(named)
+    return pa.array(lists, pa.list_(pa.string()))
 
 
 def _read_flags(columns: Mapping[str, pa.ChunkedArray]) -> LabelSets:
@@ -185,13 +201,3 @@ def _read_lists(lists: pa.Array, name: str) -> LabelSets:
 def _to_int64(numbers: pa.Array) -> np.ndarray:
     found: np.ndarray = numbers.to_numpy(zero_copy_only=False)
     return found.astype(np.int64)
-
-
-def _split(texts: pa.Array, separator: str) -> pa.Array:
-    """Return the labels of each text; an empty one has none."""
-    lists = []
-    for text in texts.to_pylist():
-        parts = [part.strip() for part in text.split(separator)]
-        named = [part for part in parts if part]
-        lists.append(named)
-    return pa.array(lists, pa.list_(pa.string()))

@@ -2,8 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from operator import eq
 from typing import Any, Protocol
 
+import pyarrow as pa
+
+from model_zoo.evaluation.entities import (
+    Entity,
+    EntityFigures,
+    compare_entities,
+    find_entities,
+    has_entities,
+)
 from model_zoo.evaluation.label_sets import LabelSetFigures, compare_label_sets
 from model_zoo.evaluation.metrics import Evaluation, evaluate, render
 from model_zoo.evaluation.ranking import RankingFigures, compare_rankings
@@ -24,6 +35,7 @@ from pipelines.evaluating.labels import (
     to_type_of,
 )
 from pipelines.evaluating.numbers import number_groups, to_numbers, to_wide_numbers
+from pipelines.evaluating.tokens import holds_spans, read_spans, read_tags
 
 
 class Figures(Protocol):
@@ -130,9 +142,65 @@ def evaluate_rankings(compared: Compared) -> RankingFigures:
     )
 
 
+def evaluate_tokens(compared: Compared) -> EntityFigures | ClassFigures:
+    """Compare entities, by tags of tokens or by spans; or tags alone, where they name no entities.
+
+    Raises:
+        InputError: columns of another kind, or labels that no prediction could be.
+    """
+    ((label, labels),) = compared.truth.items()
+    of_truth = f"{compared.question.labels}: {label!r}"
+    if not holds_spans(labels):
+        return _evaluate_tags(compared, labels, of_truth)
+    prediction, predictions = compared.choose_prediction("spans")
+    truth = read_spans(labels, of_truth)
+    predicted = read_spans(predictions, f"{compared.place}: {prediction!r}")
+    _refuse_other_entities(truth, predicted, compared)
+    return compare_entities(truth, predicted)
+
+
+def _evaluate_tags(
+    compared: Compared, labels: pa.ChunkedArray, of_truth: str
+) -> EntityFigures | ClassFigures:
+    question = compared.question
+    prediction, predictions = compared.choose_prediction("tokens")
+    known = list_known(question.classes, compared.manifest)
+    places = (of_truth, f"{compared.place}: {prediction!r}")
+    tags = read_tags(labels, predictions, question.separator, known, places)
+    truth = list(chain.from_iterable(tags.truth))
+    predicted = list(chain.from_iterable(tags.predicted))
+    refuse_strangers(truth, predicted, known, compared.describe())
+    if not has_entities([*truth, *predicted]):
+        names = order_labels(truth, predicted, question.classes, compared.manifest)
+        return ClassFigures(evaluate(truth, predicted, names, None))
+    right = sum(map(eq, truth, predicted))
+    true_entities = [find_entities(row) for row in tags.truth]
+    predicted_entities = [find_entities(row) for row in tags.predicted]
+    return compare_entities(true_entities, predicted_entities, right / len(truth))
+
+
+def _refuse_other_entities(
+    truth: list[set[Entity]], predicted: list[set[Entity]], compared: Compared
+) -> None:
+    true_labels = _list_entity_labels(truth)
+    predicted_labels = _list_entity_labels(predicted)
+    # Texts without a name, or a model that finds none, are nothing strange.
+    if not true_labels or not predicted_labels:
+        return
+    known = list_known(compared.question.classes, compared.manifest)
+    names = [label.partition("-")[2] for label in known]
+    refuse_strangers(true_labels, predicted_labels, names, compared.describe())
+
+
+def _list_entity_labels(rows: list[set[Entity]]) -> list[str]:
+    entities: set[Entity] = set().union(*rows)
+    return sorted({label for label, _, _ in entities})
+
+
 TASKS: Mapping[str, Callable[[Compared], Figures]] = {
     "classification": evaluate_classes,
     "multi_label": evaluate_label_sets,
     "regression": evaluate_numbers,
     "ranking": evaluate_rankings,
+    "tokens": evaluate_tokens,
 }

@@ -193,13 +193,4 @@ def test_what_a_task_needs_is_asked_for(tmp_path: Path, run: Run) -> None:
         error = run(labels, "--label", "t", "--k", wrong)[1]
         assert "--k: must be a whole number of 1 or more" in error
     status, error = run(labels, "--label", "t", "--task", "regression", "--separator", ",")
-    assert (status, "--separator is for --task multi_label" in error) == (2, True)
-
-
-def test_tokens_are_not_compared(tmp_path: Path, run: Run) -> None:
-    table = pa.table({"id": [1], "tokens": [[{"label": "a", "score": 0.5}]]})
-    publish(tmp_path / "out", table, model={"task": "tokens"})
-    labels = pa.table({"id": [1], "t": [["a"]]})
-    for flags in ([], ["--prediction", "tokens"]):
-        status, error = run(labels, "--label", "t", *flags)
-        assert (status, "tokens and spans are not compared here" in error) == (3, True)
+    assert (status, "--separator is for --task multi_label or tokens" in error) == (2, True)
