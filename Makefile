@@ -49,7 +49,7 @@ quick: $(TESTING)
 test-long: $(TESTING)
 	FULL_COUNTS=1 $(RUN) -m pytest tests/faults tests/bad_rows tests/bad_input tests/security tests/pipelines/scoring/test_stale_runs.py \
 	  tests/pipelines/test_csv_split.py tests/transforms/formats/test_csv.py tests/transforms/formats/test_csv_blocks.py \
-	  tests/benchmarks
+	  tests/model_zoo/steps/test_image.py tests/benchmarks
 
 # What the tests prove: small mistakes made on purpose, one at a time, and promises broken on purpose; which test finds each? About an hour.
 # MUTANTS chooses: MUTANTS='--rooms storage --count 50 --seed 7'.

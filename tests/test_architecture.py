@@ -263,6 +263,21 @@ def nodes_of(path: Path) -> list[ast.AST]:
     return list(ast.walk(ast.parse(text_of(path))))
 
 
+def statements_of(path: Path) -> Iterator[ast.stmt]:
+    """Every statement of a file, none of its expressions: a tenth of its nodes."""
+    waiting: list[ast.AST] = [ast.parse(text_of(path))]
+    while waiting:
+        node = waiting.pop()
+        # An `except` or a `case` holds statements, and is none.
+        blocks = [value for value in vars(node).values() if isinstance(value, list)]
+        waiting += [part for block in blocks for part in block if isinstance(part, _HOLDS)]
+        if isinstance(node, ast.stmt):
+            yield node
+
+
+_HOLDS = (ast.stmt, ast.excepthandler, ast.match_case)
+
+
 def nodes_of_kind(path: Path, kind: type[Node]) -> list[Node]:
     return [node for node in nodes_of(path) if isinstance(node, kind)]
 
@@ -372,11 +387,10 @@ def test_no_test_module_is_imported() -> None:
 
 
 def imported_test_modules(path: Path) -> Iterator[str]:
-    # Once: a file has thousands of nodes.
     importer, is_package = module(path), path.name == "__init__.py"
     names = {
         name
-        for node in nodes_of(path)
+        for node in statements_of(path)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in modules_named_in(node, importer, is_package)
     }

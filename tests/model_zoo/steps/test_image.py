@@ -10,6 +10,7 @@ import torch
 
 from configs.errors import RejectedRows
 from model_zoo.steps.image import Image, decode_images
+from tests.faults.counts import full_or
 
 RANDOM = np.random.default_rng(7)
 
@@ -232,10 +233,10 @@ def _photos(count: int) -> list[bytes]:
 def test_photographs_are_as_torchvisions_own_transforms_make_them(
     interpolation: Any, resize: int, crop: int
 ) -> None:
-    """200 of them; also where the picture is smaller than what is cut out of it."""
+    """200 of them in `make test-long`; also where the picture is smaller than what is cut out of it."""
     transforms = pytest.importorskip("torchvision.transforms")
     presets = pytest.importorskip("torchvision.transforms._presets")
-    photos = _photos(200)
+    photos = _photos(full_or(60, 200))
     like_torchvision = step(
         mode="RGB",
         height=crop,

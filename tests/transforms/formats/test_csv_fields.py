@@ -17,7 +17,7 @@ from transforms.formats import csv_blocks, csv_split
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_records import GLUED, LONE_ESCAPE, UNCLOSED
 
-TABLES = full_or(40, 2_000)
+TABLES = full_or(25, 2_000)
 # The last one holds every table, and so no row too long.
 BLOCK_BYTES = (150, 400, 1 << 20)
 PIECE_BYTES = (30, 170, 1_100)
