@@ -31,6 +31,8 @@ def find_difference(scored: np.ndarray, expected: np.ndarray) -> float:
 
     >>> find_difference(np.array([1.0, np.nan, np.inf]), np.array([3.0, np.nan, np.inf]))
     0.6666666666666666
+    >>> find_difference(np.array([1.0, np.nan]), np.array([np.nan, 1.0]))
+    inf
     """
     ours = scored.astype(np.float64)
     theirs = expected.astype(np.float64)
@@ -43,5 +45,7 @@ def find_difference(scored: np.ndarray, expected: np.ndarray) -> float:
     with np.errstate(invalid="ignore"):
         distances = np.abs(ours - theirs)
     distances[is_same] = 0.0
+    # Not a number is smaller than nothing, and a proof would pass by it.
+    distances[np.isnan(distances)] = np.inf
     largest = distances.max(initial=0.0)
     return float(largest / scale)

@@ -207,6 +207,28 @@ def test_a_pickle_runs_only_when_its_author_says_so(tmp_path: Path) -> None:
     assert done.difference < 1e-5
 
 
+class OwnRidge(Ridge):
+    """A class of nobody's library."""
+
+    made = 0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        OwnRidge.made += 1
+        self.__dict__.update(state)
+
+
+def test_objects_of_an_own_class_are_made_only_when_the_author_says_so(tmp_path: Path) -> None:
+    frame = people()[["income"]]
+    model = OwnRidge().fit(frame, frame.income)
+    with pytest.raises(JobError, match=r"holds objects of .*OwnRidge, whose code reading it would"):
+        packed(tmp_path, model, frame)
+    assert OwnRidge.made == 0
+    # Then it is read, and is no class that a graph can be made of.
+    with pytest.raises(JobError, match="does not take OwnRidge"):
+        packed(tmp_path, model, frame, trust_this_file="true")
+    assert OwnRidge.made == 1
+
+
 def test_what_cannot_be_packed_is_refused_in_a_line(tmp_path: Path) -> None:
     frame = people()
     with pytest.raises(JobError, match="there is no such file"):
