@@ -47,12 +47,13 @@ def test_a_row_has_every_label_from_its_threshold_on(
 
 
 def test_a_probability_that_is_its_threshold_has_reached_it() -> None:
-    """0.3 is none of float32's numbers, and the nearest one is what a user means by it."""
-    logits = np.log(np.float32(0.3) / (1 - np.float32(0.3))) * np.ones((1, 2), np.float32)
-    how = ScoreColumns("sigmoid")
-    (row,) = score_columns({"l": logits}, how, ["probabilities"])["probabilities"].to_pylist()
-    again = ScoreColumns("sigmoid", threshold=row[0])
-    assert score_columns({"l": logits}, again, ["classes"])["classes"].to_pylist() == [[0, 1]]
+    """0.7 is none of float32's numbers, and the nearest one, which is below it, is what a user means by it."""
+    logits = np.array([[0.84729785, 0.8472]], np.float32)
+    least = ScoreColumns("sigmoid", threshold=0.7)
+    columns = score_columns({"l": logits}, least, ["probabilities", "classes"])
+    (row,) = columns["probabilities"].to_pylist()
+    assert row[0] == float(np.float32(0.7)) < 0.7
+    assert columns["classes"].to_pylist() == [[0]]
 
 
 def test_probabilities_of_all_and_the_most_probable_ones() -> None:
