@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from configs.errors import InputError
 from model_zoo.activations import sigmoid, softmax
 from model_zoo.evaluation.label_sets import LabelSetFigures, compare_label_sets
 from model_zoo.evaluation.metrics import Evaluation, evaluate
@@ -27,8 +28,8 @@ class Scored:
     """The rows of a part as they are, and as the model scores them; same rows, same order.
 
     Attributes:
-        truth: class numbers int64 (rows,); of several labels 0 and 1, (rows, labels); of regression
-            numbers, (rows,) or (rows, numbers).
+        truth: class numbers (rows,); of several labels 0 and 1, (rows, labels); of regression
+            numbers, (rows,) or (rows, numbers). Targets of training are floats where losses want such.
         scores: probabilities, (rows,) of the second of two labels or (rows, labels); or predicted
             numbers, of the shape of `truth`.
     """
@@ -68,6 +69,8 @@ def measure(task: Task, labels: Sequence[str], scored: Scored) -> Figures:
     Raises:
         InputError: there is nothing to compare, or a number is not finite.
     """
+    if task != "regression":
+        _refuse_odd(scored.scores)
     if task == "classification":
         return _measure_classes(labels, scored)
     if task == "multi_label":
@@ -99,6 +102,21 @@ def predict_classes(scores: np.ndarray) -> np.ndarray:
 
 def _measure_classes(labels: Sequence[str], scored: Scored) -> Evaluation:
     numbers = predict_classes(scored.scores)
-    truth = [labels[number] for number in scored.truth]
+    truth = [labels[int(number)] for number in scored.truth]
     predicted = [labels[number] for number in numbers]
     return evaluate(truth, predicted, labels, scored.scores)
+
+
+def _refuse_odd(scores: np.ndarray) -> None:
+    """Refuse scores that are none, as of a network that has learned nothing but NaN.
+
+    Raises:
+        InputError: rows have such.
+    """
+    is_odd = ~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)
+    odd = int(np.count_nonzero(is_odd))
+    if odd:
+        raise InputError(
+            f"the model gives {odd:,} of {len(scores):,} rows a score that is NaN or infinite; lower "
+            "training.learning_rate, or scale the features"
+        )

@@ -3,12 +3,28 @@
 It holds figures, names of columns and names of classes, and no value of any row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model_zoo.training.epoch import Epoch
 from pipelines.training.figures import Scored, Task
+from pipelines.training.report_page import Part, Picture, Section, Source, Table, render_page
+from pipelines.training.report_plots import can_draw, draw_learning, draw_learning_rate
+from pipelines.training.report_tasks import make_error_sections, make_figures_section
 from storage import files
+
+_KINDS: Mapping[Task, str] = {
+    "classification": "A class for each row",
+    "multi_label": "Any number of labels for each row",
+    "regression": "A number for each row, or several",
+}
+_WITHOUT_PICTURES = (
+    "There are tables in place of pictures, as matplotlib is not installed: it comes with the extra "
+    "train."
+)
+# Of longer trainings every so many epochs are listed.
+_SHOWN_EPOCHS = 40
+_MOST_UNFOLDED_COLUMNS = 30
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,7 @@ def write_report(url: str, report: Report) -> None:
         report: what it tells.
 
     Raises:
+        InputError: a part of the split has no rows, or a score is not finite.
         OSError: the file cannot be written.
     """
     page = render_report(report)
@@ -86,5 +103,103 @@ def write_report(url: str, report: Report) -> None:
 
 
 def render_report(report: Report) -> str:
-    """Return the report as HTML."""
-    return f"<!doctype html>\n<title>{len(report.epochs)} epochs</title>\n"
+    """Return the report as HTML.
+
+    Raises:
+        InputError: a part of the split has no rows, or a score is not finite.
+    """
+    is_drawn = can_draw()
+    words = [_describe(report), *report.notes]
+    if not is_drawn:
+        words.append(_WITHOUT_PICTURES)
+    scored = report.scored
+    sections = [
+        make_figures_section(report.task, report.labels, scored),
+        _make_learning_section(report, is_drawn),
+        *make_error_sections(report.task, report.labels, scored, is_drawn),
+        _make_data_section(report),
+        _make_training_section(report),
+    ]
+    return render_page(f"{report.name}, version {report.version}", words, sections)
+
+
+def _describe(report: Report) -> str:
+    kind = _KINDS[report.task]
+    return f"{kind}. Package {report.package}, digest {report.digest}."
+
+
+def _make_learning_section(report: Report, is_drawn: bool) -> Section:
+    best = _find_best(report.epochs)
+    kept = (
+        f"The weights of epoch {best.number} of {len(report.epochs)} were kept, whose loss in "
+        f"validation was the lowest, {best.validation_loss:.6g}."
+    )
+    words = [kept]
+    if best is report.epochs[-1] and len(report.epochs) > 1:
+        words.append("It was still falling in the last epoch: more epochs may do better.")
+    parts: list[Part] = []
+    if is_drawn:
+        parts.append(Picture("Loss", draw_learning(report.epochs, best.number)))
+        rates = {epoch.learning_rate for epoch in report.epochs}
+        # One rate for all epochs is told by the recipe.
+        if len(rates) > 1:
+            parts.append(Picture("Learning rate", draw_learning_rate(report.epochs)))
+    parts.append(_tabulate_epochs(report.epochs, is_folded=is_drawn))
+    return Section("How it learned", tuple(words), tuple(parts))
+
+
+def _find_best(epochs: Sequence[Epoch]) -> Epoch:
+    # The first one is the best so far, so there always is one.
+    return [epoch for epoch in epochs if epoch.best][-1]
+
+
+def _tabulate_epochs(epochs: Sequence[Epoch], is_folded: bool) -> Table:
+    """Return losses by epoch; of many epochs some, the best and the last ones among them."""
+    step = max(1, len(epochs) // _SHOWN_EPOCHS)
+    rows = []
+    for epoch in epochs:
+        is_one_of_some = (epoch.number - 1) % step == 0
+        if not (is_one_of_some or epoch is epochs[-1] or epoch is _find_best(epochs)):
+            continue
+        row = (
+            epoch.number,
+            f"{epoch.training_loss:.6g}",
+            f"{epoch.validation_loss:.6g}",
+            f"{epoch.learning_rate:.3g}",
+        )
+        rows.append(row)
+    head = ("epoch", "training loss", "validation loss", "learning rate")
+    return Table("Epochs", head, rows, folded=is_folded)
+
+
+def _make_data_section(report: Report) -> Section:
+    total = sum(report.parts.values())
+    parts = []
+    for name, rows in report.parts.items():
+        share = rows / max(total, 1)
+        parts.append((name, f"{rows:,}", f"{share:.1%}"))
+    tables: list[Part] = [Table("Rows", ("part", "rows", "share"), parts)]
+    if report.left_out:
+        left_out = [(why, f"{rows:,}") for why, rows in report.left_out.items()]
+        tables.append(Table("Rows that are in no part", ("why", "rows"), left_out))
+    columns = [
+        (column.name, column.dtype, column.role, column.missing) for column in report.columns
+    ]
+    head = ("column", "type", "role", "missing values")
+    is_long = len(columns) > _MOST_UNFOLDED_COLUMNS
+    tables.append(Table(f"{len(columns)} columns", head, columns, is_long, of_numbers=False))
+    return Section("The data", (), tuple(tables))
+
+
+def _make_training_section(report: Report) -> Section:
+    network = f"Network {report.network}, of {report.weights:,} fitted numbers."
+    words = [network]
+    if report.machine:
+        words.append(f"Computed on {report.machine}.")
+    recipe = list(report.recipe.items())
+    tables: list[Part] = [Table("Recipe", (), recipe, of_numbers=False)]
+    if report.seconds:
+        seconds = [(name, f"{spent:.1f}") for name, spent in report.seconds.items()]
+        tables.append(Table("Seconds", (), seconds))
+    tables.append(Source("The whole job, which runs again as it stands", report.job))
+    return Section("How it was trained", tuple(words), tuple(tables))

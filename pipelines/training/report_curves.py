@@ -1,0 +1,241 @@
+"""What the report's pictures show: curves, bins and densities of scored rows, by scikit-learn and numpy.
+
+Nothing here draws, and nothing keeps a row by itself: what comes out are counts, shares and areas.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn import metrics
+from sklearn.calibration import calibration_curve
+
+from pipelines.training.figures import Scored, Task, predict_classes
+
+# More points than a screen has in so small a picture only make the file larger.
+_MOST_POINTS = 200
+# More curves than that nobody tells apart.
+_MOST_CURVES = 10
+_BINS = 10
+# Cells along a side of a density, and bars of a histogram: fewer for few rows, of which so many cells
+# would show each by itself.
+_FEWEST_CELLS = 8
+_MOST_CELLS = 40
+# Outliers would press all others into one cell: a picture shows what lies between these percentiles.
+_SHOWN_PERCENT = (0.5, 99.5)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whether rows have a label, and the probability that they have it."""
+
+    label: str
+    truth: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def can_be_drawn(self) -> bool:
+        """Tell whether there are rows with the label and rows without it."""
+        true_rows = int(self.truth.sum())
+        return 0 < true_rows < len(self.truth)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of a line.
+
+    Attributes:
+        area: below it; of precision over recall the average precision.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    area: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How often what was said with some probability was so.
+
+    Attributes:
+        said: mean probability of each bin that has rows.
+        was: share of its rows that were so.
+        rows: of each bin.
+    """
+
+    said: np.ndarray
+    was: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Density:
+    """Counts of rows by two numbers, or by one.
+
+    Attributes:
+        x_edges, y_edges: of the cells.
+        counts: int64 (x, y).
+        outside: rows that no cell shows.
+    """
+
+    x_edges: np.ndarray
+    y_edges: np.ndarray
+    counts: np.ndarray
+    outside: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of rows by a number.
+
+    Attributes:
+        outside: rows that no bar shows.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    outside: int
+
+
+def list_questions(task: Task, labels: Sequence[str], scored: Scored) -> list[Question]:
+    """Return what curves are drawn of: of two classes the second, else each label against the rest.
+
+    Args:
+        task: `classification` or `multi_label`.
+        labels: their names.
+        scored: a part.
+
+    Returns:
+        Those with rows of both kinds; of many labels the most frequent ones, in their order.
+    """
+    scores = scored.scores
+    if task == "multi_label":
+        flags = scored.truth.astype(np.int64)
+    else:
+        numbers = np.arange(len(labels))
+        flags = (scored.truth[:, None] == numbers).astype(np.int64)
+        if scores.ndim == 1:
+            scores = np.column_stack([1 - scores, scores])
+
+    questions = [
+        Question(label, flags[:, place], scores[:, place]) for place, label in enumerate(labels)
+    ]
+    # What holds of the second of two classes holds of the first one, mirrored.
+    if task == "classification" and len(labels) == 2:
+        questions = questions[1:]
+    known = [question for question in questions if question.can_be_drawn]
+    by_rows = sorted(known, key=_count_true, reverse=True)
+    shown = by_rows[:_MOST_CURVES]
+    return [question for question in known if question in shown]
+
+
+def find_roc(question: Question) -> Curve:
+    """Return the true positive rate over the false positive rate, and the area below."""
+    false_rate, true_rate, _ = metrics.roc_curve(question.truth, question.scores)
+    area = metrics.roc_auc_score(question.truth, question.scores)
+    x, y = _thin(false_rate, true_rate)
+    return Curve(question.label, x, y, float(area))
+
+
+def find_precision_recall(question: Question) -> Curve:
+    """Return precision over recall, and the average precision."""
+    precision, recall, _ = metrics.precision_recall_curve(question.truth, question.scores)
+    area = metrics.average_precision_score(question.truth, question.scores)
+    # From the lowest recall on, as a curve is read.
+    x, y = _thin(recall[::-1], precision[::-1])
+    return Curve(question.label, x, y, float(area))
+
+
+def find_calibration(task: Task, labels: Sequence[str], scored: Scored) -> Calibration:
+    """Return how often the model was right when it was so sure.
+
+    Of two classes about the second, of more about the predicted one, of label sets about every label.
+
+    Args:
+        task: `classification` or `multi_label`.
+        labels: their names.
+        scored: a part.
+    """
+    scores = scored.scores
+    truth = scored.truth
+    if task == "multi_label":
+        said = scores.ravel()
+        was = truth.astype(np.int64).ravel()
+    elif len(labels) == 2:
+        said = scores if scores.ndim == 1 else scores[:, 1]
+        was = truth.astype(np.int64)
+    else:
+        # Of many classes, whether the best one was right.
+        said = scores.max(axis=1)
+        was = (predict_classes(scores) == truth).astype(np.int64)
+    # Rounding may leave a probability a little above 1.
+    said = np.clip(said, 0.0, 1.0)
+    share, mean = calibration_curve(was, said, n_bins=_BINS, pos_label=1)
+    rows = _count_by_bin(said)
+    return Calibration(mean, share, rows[rows > 0])
+
+
+def find_density(x: np.ndarray, y: np.ndarray, alike: bool) -> Density:
+    """Return counts by two numbers, without the outermost rows.
+
+    Args:
+        x, y: finite numbers (rows,).
+        alike: whether both have the same range, as true and predicted numbers have.
+    """
+    x_range = _find_range(x)
+    y_range = _find_range(y)
+    if alike:
+        both = np.concatenate([x, y])
+        x_range = y_range = _find_range(both)
+    cells = _choose_cells(len(x))
+    counts, x_edges, y_edges = np.histogram2d(x, y, cells, range=(x_range, y_range))
+    outside = len(x) - int(counts.sum())
+    return Density(x_edges, y_edges, counts.astype(np.int64), outside)
+
+
+def find_histogram(values: np.ndarray) -> Histogram:
+    """Return counts by a number, without the outermost rows.
+
+    Args:
+        values: finite numbers (rows,).
+    """
+    cells = _choose_cells(len(values))
+    counts, edges = np.histogram(values, cells, range=_find_range(values))
+    outside = len(values) - int(counts.sum())
+    return Histogram(edges, counts, outside)
+
+
+def _count_true(question: Question) -> int:
+    return int(question.truth.sum())
+
+
+def _count_by_bin(said: np.ndarray) -> np.ndarray:
+    """Return the rows of each of scikit-learn's bins."""
+    inner_edges = np.linspace(0.0, 1.0, _BINS + 1)[1:-1]
+    # As it does: a probability on an edge belongs to the bin below.
+    bins = np.searchsorted(inner_edges, said)
+    return np.bincount(bins, minlength=_BINS)
+
+
+def _choose_cells(rows: int) -> int:
+    wanted = int(np.sqrt(rows))
+    return min(max(wanted, _FEWEST_CELLS), _MOST_CELLS)
+
+
+def _find_range(values: np.ndarray) -> tuple[float, float]:
+    lowest, highest = np.percentile(values, _SHOWN_PERCENT)
+    if lowest == highest:
+        # A histogram of one number needs some width.
+        margin = abs(lowest) * 0.5 or 0.5
+        return float(lowest - margin), float(highest + margin)
+    return float(lowest), float(highest)
+
+
+def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return some points of a line, both ends among them."""
+    if len(x) <= _MOST_POINTS:
+        return x, y
+    spaced = np.linspace(0, len(x) - 1, _MOST_POINTS)
+    places = np.rint(spaced).astype(np.int64)
+    return x[places], y[places]
