@@ -11,9 +11,11 @@ Whoever scores loads data.
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 import json
 from pathlib import Path
 import sys
+import time
 from typing import Any, TypeAlias
 
 from configs.errors import JobError
@@ -21,16 +23,28 @@ from configs.load import Override, load, parse_set
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
+from pipelines.packing.state import Weights, read_weights
 from pipelines.planning.jobs import FittingJob
+from pipelines.training.continuing import (
+    Before,
+    cast_to_contract,
+    find_job_beside,
+    open_before,
+    take_over,
+)
 from pipelines.training.described import describe_job, name_model, to_packaging
-from pipelines.training.learning import Learned, find_activation, learn
+from pipelines.training.learning import find_activation, learn
 from pipelines.training.network_sizes import add_usual
 from pipelines.training.preparing import Packaging, Prepared, prepare
 from pipelines.training.progress import shown_progress
+from pipelines.training.report import write_report
+from pipelines.training.reporting import make_report
 from pipelines.training.source import read_source
 from pipelines.training.summary import describe_training, describe_understood
 from pipelines.training.understanding import Understood, list_parts, understand
 from pipelines.training.writing import (
+    keep_checkpoints,
+    locate_report,
     refuse_standing_output,
     write_job,
     write_test_rows,
@@ -44,7 +58,6 @@ _FIELDS = {
     "key": "data.key",
     "task": "task",
     "network": "network.builder",
-    "from_package": "from_package",
     "name": "name",
     "output": "output",
 }
@@ -53,22 +66,58 @@ _FIELDS = {
 def main(argv: Sequence[str]) -> int:
     """Train as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    written = load(FittingJob, arguments.config, _list_overrides(arguments))
+    written = _load(arguments)
     # Last, so that a file that happens to lie there takes no library's place.
     sys.path.append(str(Path.cwd()))
     _ask_for_places(written)
     job = name_model(written)
     # Before training, which may take hours.
     refuse_standing_output(str(job.output), arguments.overwrite)
-    understood = understand(job, read_source(job.data))
-    prepared, packaging, job = _prepare(understood)
+    before = open_before(job)
+    source = read_source(job.data)
+    if before is not None:
+        job = take_over(job, before)
+        source = replace(source, rows=cast_to_contract(source.rows, before))
+    understood = understand(job, source)
+    prepared, packaging, job = _prepare(understood, before)
     if not arguments.quiet:
         for line in describe_understood(understood, prepared):
             say(line)
+    text = describe_job(job, written)
+    checkpoints = keep_checkpoints(job, text)
+    started = time.monotonic()
     with shown_progress(job.training.epochs, arguments.quiet) as on_epoch:
-        learned = learn(job, prepared, on_epoch)
-    _write(arguments, written, job, packaging, prepared, learned)
+        goes_on = before is not None
+        learned = learn(job, prepared, on_epoch, checkpoints, goes_on)
+    trained = time.monotonic()
+    write_test_rows(job, prepared.parts["test"])
+    url = write_job(job, text)
+    packed = write_trained(job, packaging, prepared, learned.figures, arguments.overwrite)
+    if job.report:
+        seconds = {"training": trained - started, "packing": time.monotonic() - trained}
+        report = make_report(job, understood, prepared, learned, packed, text, seconds)
+        write_report(locate_report(job), report)
+    # Last: a training that was stopped before goes on, and ends here at once.
+    checkpoints.remove()
+    if not arguments.quiet:
+        for line in describe_training(job, learned, packed, url):
+            say(line)
+    write_result(packed.written.starter, "the job's path")
     return 0
+
+
+def _load(arguments: argparse.Namespace) -> FittingJob:
+    """Return the job of the command line; of a package that is trained further, the one beside it."""
+    config = arguments.config
+    overrides: list[Override] = []
+    if arguments.from_package is not None:
+        beside, overrides = find_job_beside(arguments.from_package)
+        if config is None:
+            config = beside
+        else:
+            # The file says what it wants to be taken over.
+            overrides = overrides[-1:]
+    return load(FittingJob, config, [*overrides, *_list_overrides(arguments)])
 
 
 def _ask_for_places(job: FittingJob) -> None:
@@ -92,14 +141,17 @@ def _ask_for_places(job: FittingJob) -> None:
         raise JobError(f"is needed: {'; '.join(needed)}")
 
 
-def _prepare(understood: Understood) -> tuple[Prepared, Packaging, FittingJob]:
+def _prepare(
+    understood: Understood, before: Before | None
+) -> tuple[Prepared, Packaging, FittingJob]:
     """Return the network and its rows, and both jobs with what was found out on the way."""
     job = understood.job
     tables = list_parts(understood)
     parts = understood.places.parts
     targets = {name: understood.labelled.targets[rows] for name, rows in parts.items()}
     outputs = _count_outputs(job)
-    prepared = prepare(to_packaging(job), outputs, tables, targets, job.training.seed)
+    weights = _find_weights(job, before)
+    prepared = prepare(to_packaging(job), outputs, tables, targets, job.training.seed, weights)
     activation = job.network.activation
     found = find_activation(understood.labelled.task, prepared, len(job.data.labels))
     packaging = prepared.packaging.model_copy(update={"activation": activation or found})
@@ -114,6 +166,13 @@ def _prepare(understood: Understood) -> tuple[Prepared, Packaging, FittingJob]:
     return prepared, packaging, job.model_copy(update={"network": network})
 
 
+def _find_weights(job: FittingJob, before: Before | None) -> Weights | None:
+    """Return what training begins with, where these are no fresh weights."""
+    if before is not None:
+        return before.weights
+    return None if job.network.weights is None else read_weights(job.network.weights)
+
+
 def _count_outputs(job: FittingJob) -> int:
     """Return how many numbers a network is to give for a row."""
     labels = len(job.data.labels)
@@ -122,30 +181,14 @@ def _count_outputs(job: FittingJob) -> int:
     return 1 if is_of_two and job.network.activation != "softmax" else labels
 
 
-def _write(
-    arguments: argparse.Namespace,
-    written: FittingJob,
-    job: FittingJob,
-    packaging: Packaging,
-    prepared: Prepared,
-    learned: Learned,
-) -> None:
-    write_test_rows(job, prepared.parts["test"])
-    text = describe_job(job, written)
-    url = write_job(job, text)
-    packed = write_trained(job, packaging, prepared, learned.figures, arguments.overwrite)
-    if not arguments.quiet:
-        for line in describe_training(job, learned, packed, url):
-            say(line)
-    write_result(packed.written.starter, "the job's path")
-
-
 def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
     overrides = []
     if arguments.output is not None:
         # What stands in the file goes with the file's own output, whose test rows must stay.
         overrides.append(("held_out", "null"))
     if arguments.data:
+        # Rows of one's own take the place of a bundled data set's.
+        overrides.append(("data.dataset", "null"))
         overrides.append(("data.paths", json.dumps(arguments.data, ensure_ascii=False)))
     if arguments.label:
         overrides.append(("data.label", json.dumps(arguments.label, ensure_ascii=False)))

@@ -17,6 +17,7 @@ _HEAD = """\
 # else there is.
 """
 _VERSION = 2
+_TAKEN_OVER = ("features", "missing", "fill", "numbers", "labels")
 
 
 def name_model(job: FittingJob) -> FittingJob:
@@ -48,7 +49,13 @@ def describe_job(job: FittingJob, written: FittingJob) -> str:
     fields = job.model_dump(mode="json", exclude_defaults=True)
     if written.version is None:
         fields.pop("version", None)
-    if job.preprocess is not None:
+    if job.from_package is not None:
+        # These are the package's, and would be taken over from it again.
+        for name in _TAKEN_OVER:
+            fields["data"].pop(name, None)
+        fields.pop("preprocess", None)
+        fields.pop("network", None)
+    elif job.preprocess is not None:
         fields["preprocess"] = [_describe_step(step) for step in job.preprocess]
     fields["training"] = job.training.model_dump(mode="json", exclude_none=True)
     order = [name for name in type(job).model_fields if name in fields]

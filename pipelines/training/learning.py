@@ -7,6 +7,7 @@ import numpy as np
 
 from configs.errors import ModelError
 from model_zoo.training.called_network import forward
+from model_zoo.training.checkpoints import Checkpoints
 from model_zoo.training.epoch import Epoch
 from model_zoo.training.examples import Examples
 from model_zoo.training.loop import train
@@ -74,13 +75,21 @@ def find_activation(task: Task, prepared: Prepared, labels: int) -> Activation:
     return found
 
 
-def learn(job: FittingJob, prepared: Prepared, on_epoch: OnEpoch) -> Learned:
+def learn(
+    job: FittingJob,
+    prepared: Prepared,
+    on_epoch: OnEpoch,
+    checkpoints: Checkpoints | None = None,
+    goes_on: bool = False,
+) -> Learned:
     """Train the network in place.
 
     Args:
         job: complete.
         prepared: the network, and its rows.
         on_epoch: called after each epoch.
+        checkpoints: where a training that was stopped goes on from.
+        goes_on: whether the network is trained already, and gives numbers in their own units.
 
     Raises:
         ModelError: the network does not suit the rows, or its loss is not finite.
@@ -96,6 +105,8 @@ def learn(job: FittingJob, prepared: Prepared, on_epoch: OnEpoch) -> Learned:
                 "the labels are learned in their own units: no last layer of the network was found "
                 "that could give them back"
             )
+    if goes_on and layer is not None and scale is not None:
+        rescale(prepared.network, layer, scale.invert())
     taught = _to_targets(parts, scale if layer is not None else None)
     objective = make_objective(
         job.training,
@@ -111,6 +122,7 @@ def learn(job: FittingJob, prepared: Prepared, on_epoch: OnEpoch) -> Learned:
         objective=objective,
         recipe=make_recipe(job.training),
         on_epoch=on_epoch,
+        checkpoints=checkpoints,
     )
     if layer is not None and scale is not None:
         rescale(prepared.network, layer, scale)

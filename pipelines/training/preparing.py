@@ -29,6 +29,7 @@ from pipelines.packing.contract import find_contract, take_complete_rows, to_pla
 from pipelines.packing.inputs import fit
 from pipelines.packing.lists import find_too_long, pad_lists
 from pipelines.packing.missing import Contract
+from pipelines.packing.state import Weights, load_weights
 from pipelines.training.network_sizes import add_sizes, add_usual, choose_builder
 from transforms.preprocess import preprocess_rows
 
@@ -77,6 +78,7 @@ def prepare(
     tables: Mapping[str, pa.Table],
     targets: Mapping[str, np.ndarray],
     seed: int,
+    weights: Weights | None = None,
 ) -> Prepared:
     """Build a network and make of each part what it takes.
 
@@ -89,6 +91,7 @@ def prepare(
         tables: rows by part.
         targets: of the same rows.
         seed: of the network's weights.
+        weights: that training begins with, in place of fresh ones.
 
     Raises:
         JobError: what nothing tells.
@@ -107,6 +110,8 @@ def prepare(
             kept = _leave_out(kept, error)
         except RejectedRows as rejected:
             kept = _leave_out_rows(kept, rejected)
+    if weights is not None:
+        load_weights(network, weights)
     job = _settle(job, called)
     parts = {}
     for name, table in tables.items():

@@ -39,6 +39,10 @@ class TargetScale:
         # A number that is constant in the training part is learned as it is.
         return cls(wide.mean(axis=0), np.where(scale > 0, scale, 1.0))
 
+    def invert(self) -> "TargetScale":
+        """Return what takes numbers in their own units back to mean 0 and deviation 1."""
+        return TargetScale(-self.mean / self.scale, 1 / self.scale)
+
     def standardise(self, targets: np.ndarray) -> np.ndarray:
         """Return targets as the loss sees them, float32 of the same shape."""
         wide = targets.reshape(len(targets), -1)

@@ -3,12 +3,14 @@
     OUTPUT                the package
     OUTPUT.train.yaml     the whole job as it was understood
     OUTPUT.job.yaml       a job that scores the held-out rows
+    OUTPUT.checkpoint/    how far a training is, until its end
     OUTPUT.held_out/      the test rows, without and with their labels
 
 The package is last: where it stands, all of it does.
 """
 
 from collections.abc import Mapping
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import pyarrow as pa
 
 from configs.errors import JobError
 from model_zoo.package.package import CARD
+from model_zoo.training.checkpoints import Checkpoints
 from pipelines.packing.material import Reading, Trained
 from pipelines.packing.network_packing import pack
 from pipelines.packing.packed import Packed
@@ -60,6 +63,23 @@ def write_job(job: FittingJob, text: str) -> str:
     url = f"{str(job.output).rstrip('/')}.train.yaml"
     files.replace(files.to_absolute(url), text.encode())
     return url
+
+
+def keep_checkpoints(job: FittingJob, text: str) -> Checkpoints:
+    """Return where the training keeps how far it is, beside its package.
+
+    Args:
+        job: complete.
+        text: the job as YAML.
+    """
+    folder = f"{str(job.output).rstrip('/')}.checkpoint"
+    digest = hashlib.sha256(text.encode())
+    return Checkpoints(files.to_absolute(folder), digest.hexdigest())
+
+
+def locate_report(job: FittingJob) -> str:
+    """Return where the report goes."""
+    return files.to_absolute(f"{str(job.output).rstrip('/')}.html")
 
 
 def write_test_rows(job: FittingJob, test: Part) -> None:

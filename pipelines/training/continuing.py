@@ -1,0 +1,211 @@
+"""A package that is trained further on new rows: `--from models/churn/1`.
+
+Its columns, fitted steps, network, weights and labels are taken over, so that the next version takes
+the rows that this one takes. What the package does not hold (the key, the label's column, the recipe)
+is in the training job beside it.
+"""
+
+from dataclasses import dataclass
+import json
+
+import pyarrow as pa
+
+from configs.errors import InputError, JobError, ModelError
+from configs.load import Override
+from configs.packaging import GraphColumns
+from configs.training import Network
+from model_zoo.package.card import ModelCard
+from model_zoo.package.package import Package, read_package
+from model_zoo.package.state_dicts import read_state_dict
+from model_zoo.steps.fill import Fill
+from model_zoo.steps.graph import Graph
+from model_zoo.steps.table import AnyStep
+from pipelines.packing.state import Weights
+from pipelines.planning.arrow_types import parse_type
+from pipelines.planning.jobs import FittingJob
+from pipelines.versions.names import resolve
+from storage import files
+from transforms.logical_types import cast_exactly
+
+# What the package itself says, or what belongs to it alone.
+_OWN = {
+    "preprocess": "null",
+    "network": "{}",
+    "version": "null",
+    "output": "null",
+    "held_out": "null",
+    "refit": "false",
+}
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a training goes on from.
+
+    Attributes:
+        package: opened and checked.
+        weights: of its network.
+    """
+
+    package: Package
+    weights: Weights
+
+
+def find_job_beside(package: str) -> tuple[str | None, list[Override]]:
+    """Return the training job beside a package, and what of it is not for the next version.
+
+    Args:
+        package: folder, or folder and name: `models/churn@champion`.
+
+    Raises:
+        ModelError: nobody has given that name.
+    """
+    folder = resolve(package).url.rstrip("/")
+    beside = f"{folder}.train.yaml"
+    # An earlier one may have gone on from yet another.
+    overrides = [*_OWN.items(), ("from_package", json.dumps(folder, ensure_ascii=False))]
+    if not files.exists(files.to_absolute(beside)):
+        return None, overrides[-1:]
+    return beside, overrides
+
+
+def open_before(job: FittingJob) -> Before | None:
+    """Return what the job goes on from; None where it begins anew.
+
+    Raises:
+        ModelError: the package is not whole, or holds no network.
+    """
+    if job.from_package is None:
+        return None
+    url = files.to_absolute(resolve(job.from_package).url)
+    package = read_package(url)
+    card = package.card
+    if not card.has_network:
+        raise ModelError(
+            f"{job.from_package}: is kept as an ONNX graph, which cannot be trained further; train the "
+            "model where it came from, or begin anew without --from"
+        )
+    content = package.read_file(card.weights)
+    try:
+        state = read_state_dict(card.weights, content)
+    except ValueError as error:
+        raise ModelError(f"{job.from_package}/{card.weights}: {error}") from error
+    return Before(package, Weights(state, ()))
+
+
+def take_over(job: FittingJob, before: Before) -> FittingJob:
+    """Return the job with columns, steps, network and labels of the package.
+
+    Args:
+        job: of the new rows.
+        before: the package.
+
+    Raises:
+        JobError: the package's scores are of a kind that is not trained.
+    """
+    card = before.package.card
+    steps = before.package.steps
+    data = job.data.model_copy(
+        update={
+            "features": tuple(column.name for column in card.columns),
+            "missing": {column.name: column.missing for column in card.columns},
+            "fill": {
+                column.name: column.fill for column in card.columns if column.fill is not None
+            },
+            "numbers": {column.name: column.number for column in card.columns if column.number},
+            "labels": card.labels or job.data.labels,
+        }
+    )
+    graph = next((step for step in steps if isinstance(step, Graph)), None)
+    plain = tuple(step for step in steps if not isinstance(step, Graph))
+    network = Network(
+        builder=card.builder,
+        parameters=card.parameters,
+        inputs={}
+        if graph
+        else {name: tensor.column or name for name, tensor in card.inputs.items()},
+        outputs=tuple(card.outputs),
+        dtypes={} if graph else {name: tensor.dtype for name, tensor in card.inputs.items()},
+        graph=_to_columns(card, graph),
+        activation=card.activation,
+    )
+    return job.model_copy(
+        update={
+            "data": data,
+            "task": job.task or _find_task(card, str(job.from_package)),
+            "preprocess": tuple(map(_unfit, plain)) if job.refit else plain,
+            "network": network,
+        }
+    )
+
+
+def cast_to_contract(rows: pa.Table, before: Before) -> pa.Table:
+    """Return rows with the package's columns in the types that it knows them in.
+
+    Args:
+        rows: as they were read.
+        before: the package.
+
+    Raises:
+        InputError: columns that are of another kind; all of them.
+    """
+    problems = []
+    for column in before.package.card.columns:
+        if column.name not in rows.column_names:
+            continue
+        wanted = parse_type(column.type, column.name)
+        values = rows.column(column.name).combine_chunks()
+        if values.type == wanted:
+            continue
+        place = rows.schema.get_field_index(column.name)
+        try:
+            rows = rows.set_column(place, column.name, _cast(values, wanted))
+        except (pa.ArrowException, ValueError):
+            problems.append(f"{column.name!r} is {values.type}, and was {wanted}")
+    if problems:
+        raise InputError(
+            f"data: columns are of other types than the package has them in: {'; '.join(problems)}; "
+            "mend them, or train a new model without --from"
+        )
+    return rows
+
+
+def _cast(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+    if pa.types.is_null(values.type):
+        return pa.nulls(len(values), wanted)
+    try:
+        return cast_exactly(values, wanted)
+    except (pa.ArrowException, ValueError):
+        # CSV tells no types: whole numbers alone may be those of a column of fractions.
+        return values.cast(wanted)
+
+
+def _unfit(step: AnyStep) -> AnyStep:
+    """Return a step whose values are to be found again."""
+    if isinstance(step, Fill):
+        return step if step.strategy == "constant" else step.model_copy(update={"values": None})
+    return step.model_copy(update=dict.fromkeys(step.fitted))
+
+
+def _to_columns(card: ModelCard, graph: Graph | None) -> GraphColumns | None:
+    if graph is None or card.graph is None:
+        return None
+    return GraphColumns(
+        nodes=graph.nodes,
+        edges=graph.edges,
+        attributes=graph.attributes,
+        pool=card.graph.pool,
+    )
+
+
+def _find_task(card: ModelCard, place: str) -> str:
+    task = card.task
+    # Of a package that is older than the word.
+    if task is None and card.activation != "none":
+        task = "classification"
+    if task not in ("classification", "multi_label", "regression"):
+        raise JobError(
+            f"task: {place} says {task or 'nothing'} of its scores; say task: classification, "
+            "multi_label or regression, whichever is learned"
+        )
+    return task
