@@ -112,7 +112,7 @@ def test_every_command_stands_in_a_block_of_code() -> None:
 
 @pytest.mark.program
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README", "docs/score", "docs/train", "docs/tune", "docs/runners", "docs/object_stores",
+@pytest.mark.parametrize("page", ["README", "docs/score", "docs/tune", "docs/runners", "docs/object_stores",
                                   "docs/every_night"])  # fmt: skip
 def test_what_a_page_shows_works_as_it_is_written(
     page: str, programs: Programs, tmp_path: Path

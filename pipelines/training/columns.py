@@ -2,7 +2,8 @@
 
     number                  missing ones filled with the median, standardised
     true or false           missing ones filled with what comes most often
-    date, time, duration    a number of days, then as numbers
+    date, timestamp         year, month, day, weekday and hour, then as numbers
+    time, duration          a number of days, then as numbers; beside lists, dates too
     text of few values      one-hot; a missing or unknown value is a row of zeros
     list of numbers         as it is, padded to the longest
 
@@ -28,6 +29,10 @@ from pipelines.packing.logical_types import to_logical_type
 _MOST_CATEGORIES = 50
 # Texts that are nearly all different are names or ids, however few rows there are.
 _ROWS_OF_A_CATEGORY = 2
+_PARTS_OF_DATES = ("year", "month", "day", "weekday")
+_PARTS_OF_TIMESTAMPS = (*_PARTS_OF_DATES, "hour")
+# What networks of one argument call it, and what steps of that kind are put into.
+_STACKED = "x"
 # Small enough numbers, and fractions of them are kept.
 _UNIT: TimeUnit = "days"
 
@@ -60,10 +65,15 @@ class _Kinds:
     booleans: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
+    dates: list[str] = field(default_factory=list)
+    timestamps: list[str] = field(default_factory=list)
 
 
 def choose_features(
-    training: pa.Table, candidates: Sequence[str], filled: Sequence[str]
+    training: pa.Table,
+    candidates: Sequence[str],
+    filled: Sequence[str],
+    counted: Sequence[str] = (),
 ) -> Features:
     """Return features and steps by the types of columns.
 
@@ -71,16 +81,21 @@ def choose_features(
         training: the training rows.
         candidates: columns that the model may see.
         filled: those of which the job itself says what fills them.
+        counted: moments of which the job itself says as which number they are taken.
     """
     kinds = _Kinds()
     notes: list[str] = []
     names: list[str] = []
     for name in candidates:
-        reason = _sort_in(training.column(name), name, kinds)
+        reason = _sort_in(training.column(name), name, kinds, name in counted)
         if reason:
             notes.append(f"column {name!r} is left out: {reason}")
         else:
             names.append(name)
+    if kinds.lists:
+        # They are put beside the other numbers by packing, which then needs a number of each date.
+        kinds.moments += kinds.dates + kinds.timestamps
+        kinds.dates, kinds.timestamps = [], []
     # What takes the place of a missing list nobody knows, so such a row has no score.
     missing = {"default": "fill"} | dict.fromkeys(kinds.lists, "reject")
     if kinds.lists and len(kinds.lists) == len(names):
@@ -94,7 +109,7 @@ def choose_features(
     )
 
 
-def _sort_in(column: pa.ChunkedArray, name: str, kinds: _Kinds) -> str:
+def _sort_in(column: pa.ChunkedArray, name: str, kinds: _Kinds, is_counted: bool) -> str:
     """Put a column where it belongs; or return why the model cannot see it, in words."""
     dtype = to_logical_type(column.type)
     if column.null_count == len(column) or pa.types.is_null(dtype):
@@ -119,6 +134,12 @@ def _sort_in(column: pa.ChunkedArray, name: str, kinds: _Kinds) -> str:
         return "it holds infinite numbers; mend them, or name it in data.features with a step"
     if pa.types.is_boolean(dtype):
         kinds.booleans.append(name)
+    elif is_counted:
+        kinds.numbers.append(name)
+    elif pa.types.is_date(dtype):
+        kinds.dates.append(name)
+    elif pa.types.is_timestamp(dtype):
+        kinds.timestamps.append(name)
     elif is_moment(dtype):
         kinds.moments.append(name)
     else:
@@ -143,6 +164,13 @@ def _is_finite(column: pa.Array) -> bool:
 def _make_steps(kinds: _Kinds, filled: Sequence[str]) -> tuple[AnyStep, ...]:
     numbers = [*kinds.numbers, *kinds.moments]
     steps: list[dict[str, Any]] = []
+    for names, parts in (
+        (kinds.dates, _PARTS_OF_DATES),
+        (kinds.timestamps, _PARTS_OF_TIMESTAMPS),
+    ):
+        if names:
+            steps.append({"step": "date_parts", "columns": names, "parts": list(parts)})
+            numbers += [f"{name}_{part}" for name in names for part in parts]
     to_fill = [name for name in numbers if name not in filled]
     if to_fill:
         steps.append({"step": "fill", "columns": to_fill, "strategy": "median"})
@@ -153,4 +181,8 @@ def _make_steps(kinds: _Kinds, filled: Sequence[str]) -> tuple[AnyStep, ...]:
         steps.append({"step": "fill", "columns": booleans, "strategy": "most_frequent"})
     if kinds.texts:
         steps.append({"step": "one_hot", "columns": kinds.texts, "unknown": "zeros"})
+    if kinds.dates or kinds.timestamps:
+        # Dates are there beside their parts, and no numbers.
+        stacked = [*numbers, *kinds.booleans, *kinds.texts]
+        steps.append({"step": "stack", "columns": stacked, "into": _STACKED})
     return STEPS.validate_python(steps)

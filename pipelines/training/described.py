@@ -60,7 +60,11 @@ def describe_job(job: FittingJob, written: FittingJob) -> str:
     fields["training"] = job.training.model_dump(mode="json", exclude_none=True)
     order = [name for name in type(job).model_fields if name in fields]
     body: str = yaml.safe_dump(
-        {name: fields[name] for name in order}, sort_keys=False, allow_unicode=True, width=120
+        {name: fields[name] for name in order},
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=120,
     )
     output = str(job.output).rstrip("/")
     head = _HEAD.format(path=f"{output}.train.yaml", next=_name_next(output))

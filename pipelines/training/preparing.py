@@ -15,6 +15,7 @@ from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
 from model_zoo.architectures.disjoint_graphs import DisjointGraphs
 from model_zoo.architectures.named_tensors import NamedTensors
+from model_zoo.architectures.signature import read_signature
 from model_zoo.architectures.users_own import module_of
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import Tensor
@@ -36,6 +37,8 @@ from transforms.preprocess import preprocess_rows
 Packaging = PackagingJob[AnyStep]
 # Tells rows apart while others are left out; no file's column has such a name.
 _ROW = "\0row"
+# What a `stack` step is put into that this program writes.
+_STACKED = "x"
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,16 @@ def _build(
     sized = add_sizes(builder, parameters, modules, taken, outputs)
     with repeatable(seed):
         network = build(builder, sized, modules)
-    return job.model_copy(update={"parameters": sized}), network.eval()
+    changes = {"parameters": sized, "inputs": job.inputs or _name_stack(network, columns)}
+    return job.model_copy(update=changes), network.eval()
+
+
+def _name_stack(network: nn.Module, columns: Mapping[str, object]) -> dict[str, str]:
+    """Return the argument that takes what a `stack` step has made, whatever the network calls it."""
+    required = read_signature(network).required
+    if len(required) == 1 and _STACKED in columns and required[0] not in columns:
+        return {required[0]: _STACKED}
+    return {}
 
 
 def _choose_taken(job: Packaging, columns: Mapping[str, object]) -> dict[str, object]:
@@ -156,9 +168,8 @@ def _choose_taken(job: Packaging, columns: Mapping[str, object]) -> dict[str, ob
         (source,) = sources
         names = [source] if isinstance(source, str) else list(source)
         return {name: columns[name] for name in names if name in columns}
-    # Made by a `stack` step.
-    if "x" in columns:
-        return {"x": columns["x"]}
+    if _STACKED in columns:
+        return {_STACKED: columns[_STACKED]}
     return {name: column for name, column in columns.items() if not name.endswith("_mask")}
 
 

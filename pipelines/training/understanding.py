@@ -222,7 +222,7 @@ def _settle_features(job: FittingJob, training: pa.Table) -> tuple[FittingJob, t
         # Whoever writes steps says what becomes of each column.
         named = data.model_copy(update={"features": tuple(candidates)})
         return job.model_copy(update={"data": named}), ()
-    found = choose_features(training, candidates, list(data.fill))
+    found = choose_features(training, candidates, list(data.fill), list(data.numbers))
     _refuse_none(found.names, found.notes)
     if data.features is not None and found.notes:
         raise JobError(f"data.features: {'; '.join(found.notes)}")
