@@ -24,11 +24,11 @@ from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
+from pipelines.packing.asking.questions import Questions
 from pipelines.packing.gather import gather_material
 from pipelines.packing.graph_packing import pack_converted
 from pipelines.packing.network_packing import pack_network
-from pipelines.packing.packed import Packed
-from pipelines.packing.questions import Questions
+from pipelines.packing.writing.packed import Packed
 
 _TEXT_FLAGS = (
     "name",

@@ -23,7 +23,7 @@ from configs.load import Override, load, parse_set
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
-from pipelines.packing.state import Weights, read_weights
+from pipelines.packing.networks.state import Weights, read_weights
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.continuing import (
     Before,

@@ -7,13 +7,13 @@ import pyarrow as pa
 
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.huggingface import read_folder
-from pipelines.packing.huggingface_check import check_folder
+from pipelines.packing.asking.questions import Questions
+from pipelines.packing.hugging_face.check import check_folder
+from pipelines.packing.hugging_face.folder import read_folder
 from pipelines.packing.material import AS_IT_IS, Material, Reading
-from pipelines.packing.pictures import add_image_step
-from pipelines.packing.questions import Questions
-from pipelines.packing.sample import read_sample
-from pipelines.packing.sample_files import take_sample
+from pipelines.packing.networks.pictures import add_image_step
+from pipelines.packing.sample.named_files import take_sample
+from pipelines.packing.sample.tables import read_sample
 
 Job: TypeAlias = PackagingJob[AnyStep]
 

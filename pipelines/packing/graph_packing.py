@@ -18,33 +18,33 @@ from model_zoo.package.onnx_graph import parse_graph
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.activation import settle_activation, squeeze
-from pipelines.packing.assumed_units import call_in_assumed_units
-from pipelines.packing.contents import (
+from pipelines.packing.asking.activation import settle_activation, squeeze
+from pipelines.packing.asking.assumed_units import call_in_assumed_units
+from pipelines.packing.asking.gaps import ask_for_gaps
+from pipelines.packing.asking.questions import Questions
+from pipelines.packing.asking.score_names import refuse_name_of_key
+from pipelines.packing.contract.contract import ModelRows, take_rows
+from pipelines.packing.contract.inputs import Prepared, fit, list_sources, prepare, wire
+from pipelines.packing.contract.lists import pad_lists
+from pipelines.packing.contract.missing import Contract, refuse_unfilled
+from pipelines.packing.converters.converted import Converted
+from pipelines.packing.converters.graph_files import MODEL, compute_graph, make_files
+from pipelines.packing.converters.table import check_file, find_converter
+from pipelines.packing.material import AS_IT_IS, Material, Reading
+from pipelines.packing.proof.differences import choose_tolerance
+from pipelines.packing.proof.expected import check_expected
+from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
+from pipelines.packing.proof.proof import Content, prove
+from pipelines.packing.proof.scores import ScoredAs, describe_scores
+from pipelines.packing.writing.contents import (
     ScoredRows,
     describe_arrays,
     list_versions,
     make_profile,
     make_smoke_table,
 )
-from pipelines.packing.contract import ModelRows, take_rows
-from pipelines.packing.converted import Converted
-from pipelines.packing.converters.table import check_file, find_converter
-from pipelines.packing.differences import choose_tolerance
-from pipelines.packing.expected import check_expected
-from pipelines.packing.finite import describe_not_finite, find_finite, refuse_without_scores
-from pipelines.packing.gaps import ask_for_gaps
-from pipelines.packing.graph_files import MODEL, compute_graph, make_files
-from pipelines.packing.inputs import Prepared, fit, list_sources, prepare, wire
-from pipelines.packing.lists import pad_lists
-from pipelines.packing.material import AS_IT_IS, Material, Reading
-from pipelines.packing.missing import Contract, refuse_unfilled
-from pipelines.packing.packed import Packed
-from pipelines.packing.proof import Content, prove
-from pipelines.packing.questions import Questions
-from pipelines.packing.score_names import refuse_name_of_key
-from pipelines.packing.scores import ScoredAs, describe_scores
-from pipelines.packing.starter_job import write_package_and_job
+from pipelines.packing.writing.packed import Packed
+from pipelines.packing.writing.starter_job import write_package_and_job
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow")

@@ -9,7 +9,7 @@ import pyarrow as pa
 from configs.packaging import PackagingJob
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.state import Weights
+from pipelines.packing.networks.state import Weights
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,24 @@ from model_zoo.architectures.libraries import find_distribution
 from model_zoo.architectures.users_own import hash_source, module_of
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.activation import ask_for_activation, settle_activation
-from pipelines.packing.assumed_units import call_in_assumed_units
-from pipelines.packing.called import Called, call_on_rows, find_mask
-from pipelines.packing.computed import failures_told
-from pipelines.packing.contents import (
+from pipelines.packing.asking.activation import ask_for_activation, settle_activation
+from pipelines.packing.asking.assumed_units import call_in_assumed_units
+from pipelines.packing.asking.gaps import ask_for_gaps
+from pipelines.packing.asking.questions import Questions
+from pipelines.packing.asking.score_names import refuse_name_of_key
+from pipelines.packing.contract.contract import ModelRows, choose_columns, take_rows
+from pipelines.packing.contract.inputs import refuse_rows
+from pipelines.packing.contract.missing import Contract, refuse_unfilled
+from pipelines.packing.material import AS_IT_IS, ELSEWHERE, Material, Reading, Trained
+from pipelines.packing.networks.called import Called, call_on_rows, find_mask
+from pipelines.packing.networks.computed import failures_told
+from pipelines.packing.networks.state import Weights, load_weights, read_weights
+from pipelines.packing.proof.differences import choose_tolerance
+from pipelines.packing.proof.expected import check_expected
+from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
+from pipelines.packing.proof.proof import Content, prove
+from pipelines.packing.proof.scores import ScoredAs, describe_scores
+from pipelines.packing.writing.contents import (
     Fields,
     ScoredRows,
     describe_arrays,
@@ -27,21 +40,8 @@ from pipelines.packing.contents import (
     make_profile,
     make_smoke_table,
 )
-from pipelines.packing.contract import ModelRows, choose_columns, take_rows
-from pipelines.packing.differences import choose_tolerance
-from pipelines.packing.expected import check_expected
-from pipelines.packing.finite import describe_not_finite, find_finite, refuse_without_scores
-from pipelines.packing.gaps import ask_for_gaps
-from pipelines.packing.inputs import refuse_rows
-from pipelines.packing.material import AS_IT_IS, ELSEWHERE, Material, Reading, Trained
-from pipelines.packing.missing import Contract, refuse_unfilled
-from pipelines.packing.packed import Packed
-from pipelines.packing.proof import Content, prove
-from pipelines.packing.questions import Questions
-from pipelines.packing.score_names import refuse_name_of_key
-from pipelines.packing.scores import ScoredAs, describe_scores
-from pipelines.packing.starter_job import write_package_and_job
-from pipelines.packing.state import Weights, load_weights, read_weights
+from pipelines.packing.writing.packed import Packed
+from pipelines.packing.writing.starter_job import write_package_and_job
 from pipelines.training.held_out import to_parquet
 
 _LIBRARIES = ("numpy", "pandas", "pillow", "pyarrow", "torch")

@@ -23,7 +23,7 @@ from model_zoo.steps.columns import decode_dictionary, is_number
 from model_zoo.steps.lists import holds_numbers
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.table import STEPS, AnyStep
-from pipelines.packing.logical_types import to_logical_type
+from pipelines.packing.contract.logical_types import to_logical_type
 
 # More would make a network of which most weights are of values that hardly come.
 _MOST_CATEGORIES = 50

@@ -20,7 +20,7 @@ from model_zoo.package.state_dicts import read_state_dict
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.state import Weights
+from pipelines.packing.networks.state import Weights
 from pipelines.planning.arrow_types import parse_type
 from pipelines.planning.jobs import FittingJob
 from pipelines.versions.names import resolve

@@ -24,13 +24,13 @@ from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
 from model_zoo.training.examples import Examples
 from model_zoo.training.repeatable import repeatable
-from pipelines.packing.called import Called, call_on_rows, find_mask
-from pipelines.packing.contents import describe_arrays
-from pipelines.packing.contract import find_contract, take_complete_rows, to_plain_form
-from pipelines.packing.inputs import fit
-from pipelines.packing.lists import find_too_long, pad_lists
-from pipelines.packing.missing import Contract
-from pipelines.packing.state import Weights, load_weights
+from pipelines.packing.contract.contract import find_contract, take_complete_rows, to_plain_form
+from pipelines.packing.contract.inputs import fit
+from pipelines.packing.contract.lists import find_too_long, pad_lists
+from pipelines.packing.contract.missing import Contract
+from pipelines.packing.networks.called import Called, call_on_rows, find_mask
+from pipelines.packing.networks.state import Weights, load_weights
+from pipelines.packing.writing.contents import describe_arrays
 from pipelines.training.network_sizes import add_sizes, add_usual, choose_builder
 from transforms.preprocess import preprocess_rows
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from model_zoo.package.card import ModelCard
-from pipelines.packing.packed import Packed
+from pipelines.packing.writing.packed import Packed
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.learning import Learned
 from pipelines.training.preparing import Prepared

@@ -10,7 +10,7 @@ from configs.job import Csv
 from configs.suggest import nearest
 from configs.training_data import Data
 from model_zoo.training.datasets import DATASETS
-from pipelines.packing.sample import read_sample
+from pipelines.packing.sample.tables import read_sample
 from transforms.formats.csv import parse_dialect
 
 # As many as a 64-bit integer holds: training takes all rows that there are.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from model_zoo.evaluation.metrics import Evaluation, render
-from pipelines.packing.packed import Packed
+from pipelines.packing.writing.packed import Packed
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import held_out_folder
 from pipelines.training.figures import Figures

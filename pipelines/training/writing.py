@@ -21,8 +21,8 @@ from model_zoo.package.package import CARD
 from model_zoo.training.checkpoints import Checkpoints
 from pipelines.packing.material import Reading, Trained
 from pipelines.packing.network_packing import pack
-from pipelines.packing.packed import Packed
-from pipelines.packing.state import Weights
+from pipelines.packing.networks.state import Weights
+from pipelines.packing.writing.packed import Packed
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import held_out_folder
 from pipelines.training.figures import Figures

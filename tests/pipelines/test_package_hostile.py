@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.packing.finite import find_finite
+from pipelines.packing.proof.finite import find_finite
 from tests.support.jobs import run_job
 from tests.support.packaging import ROWS, Author, Packaged, numbers, stacked
 

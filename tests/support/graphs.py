@@ -14,8 +14,8 @@ from model_zoo.package.package import SMOKE, write_package
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.graph_packing import pack_graph
-from pipelines.packing.packed import Packed
-from pipelines.packing.sample import read_sample
+from pipelines.packing.sample.tables import read_sample
+from pipelines.packing.writing.packed import Packed
 from tests.support.builders import FEATURES, parquet, tiny_card
 
 WEIGHTS = np.array([[0.5], [-2.0], [1.0]], np.float32)

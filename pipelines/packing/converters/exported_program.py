@@ -19,7 +19,8 @@ from torch.utils import _pytree as pytree
 from configs.errors import JobError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.converted import Converted, import_library
+from pipelines.packing.converters.converted import Converted, import_library
+from pipelines.packing.converters.graph_files import compute_graph
 from pipelines.packing.converters.torch_archives import find_program
 from pipelines.packing.converters.torch_program import (
     ROWS_AT_A_TIME,
@@ -31,7 +32,6 @@ from pipelines.packing.converters.torch_program import (
     refuse_size,
     shorten,
 )
-from pipelines.packing.graph_files import compute_graph
 
 # Of those who read the file; a filter sees what its own logger is given, and nothing of those below.
 _LOGGERS = ("torch.export", "torch.export.pt2_archive._package")

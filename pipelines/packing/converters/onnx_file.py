@@ -13,9 +13,9 @@ import pyarrow as pa
 from configs.errors import JobError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.computed import find_reason
-from pipelines.packing.converted import Converted, import_library
-from pipelines.packing.graph_files import compute_graph
+from pipelines.packing.converters.converted import Converted, import_library
+from pipelines.packing.converters.graph_files import compute_graph
+from pipelines.packing.networks.computed import find_reason
 from storage import files
 
 # As `onnx.TensorProto` numbers it.

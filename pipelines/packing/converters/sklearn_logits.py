@@ -7,7 +7,7 @@ import numpy as np
 
 from model_zoo.activations import sigmoid, softmax
 from model_zoo.arrays import Arrays
-from pipelines.packing.converted import Activation
+from pipelines.packing.converters.converted import Activation
 
 # A probability of 0 has no logarithm; this one is 0 in every table.
 _LEAST = 1e-38

@@ -8,7 +8,7 @@ import pyarrow as pa
 from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.converted import Converted
+from pipelines.packing.converters.converted import Converted
 from storage import files
 
 # By the flag that names their file, the module whose `convert` reads it.

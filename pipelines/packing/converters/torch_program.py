@@ -22,7 +22,7 @@ from torch import nn
 from configs.errors import JobError, ModelError
 from model_zoo.architectures.named_tensors import name_tensors
 from model_zoo.arrays import Arrays
-from pipelines.packing.converted import import_library
+from pipelines.packing.converters.converted import import_library
 from pipelines.packing.converters.onnx_file import forget_origin
 
 # A module, and tensors in the order of the program's arguments -> whatever the program returns.

@@ -18,14 +18,19 @@ from configs.packaging import PackagingJob
 from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.activation import squeeze
-from pipelines.packing.contract import (
+from pipelines.packing.asking.activation import squeeze
+from pipelines.packing.contract.contract import (
     choose_columns,
     find_contract,
     take_complete_rows,
     to_plain_form,
 )
-from pipelines.packing.converted import Converted, import_library
+from pipelines.packing.contract.dtypes import Wiring, list_dtypes, list_fractions
+from pipelines.packing.contract.inputs import fit, list_sources, prepare, wire
+from pipelines.packing.contract.lists import PaddedLists, find_too_long, pad_lists
+from pipelines.packing.contract.missing import Contract
+from pipelines.packing.converters.converted import Converted, import_library
+from pipelines.packing.converters.graph_files import compute_graph
 from pipelines.packing.converters.torch_archives import find_program
 from pipelines.packing.converters.torch_program import (
     Argument,
@@ -39,12 +44,7 @@ from pipelines.packing.converters.torch_program import (
     refuse_size,
     shorten,
 )
-from pipelines.packing.differences import choose_tolerance, find_difference
-from pipelines.packing.dtypes import Wiring, list_dtypes, list_fractions
-from pipelines.packing.graph_files import compute_graph
-from pipelines.packing.inputs import fit, list_sources, prepare, wire
-from pipelines.packing.lists import PaddedLists, find_too_long, pad_lists
-from pipelines.packing.missing import Contract
+from pipelines.packing.proof.differences import choose_tolerance, find_difference
 
 _OPSET = 20
 _TENSORS = ("Tensor", "Optional[Tensor]")

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from configs.errors import JobError
-from pipelines.packing.converted import Activation
+from pipelines.packing.converters.converted import Activation
 from storage import files
 
 # How a node compares, as TreeEnsemble numbers it.

@@ -10,8 +10,8 @@ from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.contract import choose_columns
-from pipelines.packing.converted import Activation, Converted, import_library
+from pipelines.packing.contract.contract import choose_columns
+from pipelines.packing.converters.converted import Activation, Converted, import_library
 from pipelines.packing.converters.trees import Forest, Node, TreeGraph, choose_features, find_file
 
 _READ = "import xgboost; xgboost.Booster(model_file=path)"

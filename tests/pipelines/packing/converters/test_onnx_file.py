@@ -11,7 +11,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from configs.errors import JobError, ModelError  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
-from pipelines.packing import graph_files  # noqa: E402
+from pipelines.packing.converters import graph_files  # noqa: E402
 from tests.support.graphs import linear_graph, pack_file  # noqa: E402
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from configs.errors import JobError, ModelError
 from pipelines.packing.converters.torch_archives import find_program
-from pipelines.packing.state import read_weights
+from pipelines.packing.networks.state import read_weights
 from tests.support.graphs import pack_file
 from tests.support.torch_programs import exported, first_rows, numbers
 

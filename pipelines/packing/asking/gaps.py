@@ -1,0 +1,48 @@
+"""What a packaging job itself does not say and nothing else tells: which model, of what rows, to where."""
+
+from configs.errors import JobError
+from configs.packaging import CONVERTED, PackagingJob
+from model_zoo.steps.table import AnyStep
+from pipelines.packing.asking.questions import Questions
+from pipelines.packing.material import Material
+from pipelines.packing.proof.proof import refuse_standing
+
+_OTHER_KINDS = ", ".join(("huggingface", *CONVERTED))
+
+
+def ask_for_gaps(material: Material, questions: Questions) -> None:
+    """Ask for what the job leaves out, all of it in one question.
+
+    Args:
+        material: what is known.
+        questions: where it is asked.
+    """
+    gaps = list_gaps(material)
+    if gaps:
+        listed = "; ".join(gaps)
+        questions.begin_with(JobError(f"is needed: {listed}"))
+    if material.job.output and not material.trained.replaces:
+        questions.ask(refuse_standing, material.job.output)
+
+
+def list_gaps(material: Material) -> list[str]:
+    """Return the names of what is missing, each with what it is."""
+    job = material.job
+    gaps = []
+    if not _names_model(job):
+        gaps.append(f"network (with weights), or one of {_OTHER_KINDS}")
+    if job.huggingface and not (job.text or job.image):
+        gaps.append("text or image, the column that huggingface takes")
+    if job.network and not (job.weights or material.weights):
+        gaps.append("weights, the file of the network's state dict")
+    if not job.sample and material.sample is None:
+        gaps.append("sample, files with rows as the job will have them")
+    if job.expected is not None and job.key is None:
+        gaps.append("key, by which rows of expected are compared")
+    if not job.output:
+        gaps.append("output, a folder for the package")
+    return gaps
+
+
+def _names_model(job: PackagingJob[AnyStep]) -> bool:
+    return bool(job.network or job.huggingface or job.converted)

@@ -1,0 +1,338 @@
+"""From the sample's columns to what the network takes: which columns make up each argument."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from configs.errors import InputError, JobError, RejectedRows
+from configs.packaging import PackagingJob
+from configs.suggest import nearest
+from model_zoo.architectures.signature import Signature
+from model_zoo.arrays import Arrays
+from model_zoo.package.card import Tensor
+from model_zoo.steps.arrays import fill_missing
+from model_zoo.steps.columns import Column, is_number
+from model_zoo.steps.date_parts import DateParts
+from model_zoo.steps.moments import is_moment
+from model_zoo.steps.stack import Stack
+from model_zoo.steps.table import AnyStep, fit_steps
+from pipelines.packing.contract.dtypes import Wiring
+from pipelines.packing.contract.missing import Contract
+from pipelines.packing.contract.target import find_target
+from transforms.preprocess import preprocess_rows, to_plain_columns
+
+Columns: TypeAlias = Mapping[str, Column]
+Steps: TypeAlias = tuple[AnyStep, ...]
+# A picture or a sequence of vectors; what is flatter is stacked.
+_ARRAY_DIMENSIONS = 3
+# Others are made of what is stacked in one of these.
+_STACKED = ("float16", "float32", "float64", "int32", "int64")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The sample as the network takes it.
+
+    Attributes:
+        steps: fitted, from the contract's columns to the inputs.
+        tensors: what each argument takes, in the network's order.
+        inputs: one array (rows, ...) per argument, in that order.
+        rows: the sample's rows that these are of.
+    """
+
+    steps: Steps
+    tensors: dict[str, Tensor]
+    inputs: Arrays
+    rows: pa.Table
+
+
+def fit(job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract) -> tuple[Steps, Columns]:
+    """Fit the job's steps on the sample.
+
+    Args:
+        job: the job.
+        rows: of the sample, without missing values that the contract rejects.
+        contract: of the model.
+
+    Returns:
+        The fitted steps, and the model's columns as the last step left them, without dates that
+        were taken apart: no network takes these.
+
+    Raises:
+        JobError, InputError: a step that does not fit the columns.
+    """
+    columns: dict[str, Column] = {}
+    for rule in contract:
+        columns[rule.name] = rows.column(rule.name).combine_chunks()
+    columns.update(to_plain_columns(columns, contract))
+    for rule in contract:
+        if rule.fill is not None:
+            columns[rule.name] = fill_missing(columns[rule.name], rule.fill)
+    try:
+        target = find_target(job, rows)
+        fitted, left = fit_steps(job.preprocess, columns, rows.num_rows, target)
+    except RejectedRows as rejected:
+        raise refuse_rows(rejected) from rejected
+    for step in fitted:
+        if isinstance(step, DateParts):
+            left = {name: column for name, column in left.items() if name not in step.columns}
+    return fitted, left
+
+
+def wire(
+    job: PackagingJob[AnyStep],
+    signature: Signature,
+    columns: Columns,
+    masks: Container[str] = (),
+) -> Wiring:
+    """Return which columns make up each argument of the network.
+
+    Args:
+        job: the job, which may say it.
+        signature: what the network takes.
+        columns: what the steps have made.
+        masks: names of columns that tell items from padding, and are no features.
+
+    Raises:
+        JobError: it cannot be found, or names what is not there; all of it at once.
+    """
+    if job.inputs:
+        _check_named(job.inputs, signature, columns)
+        wiring: Wiring = dict(job.inputs)
+    else:
+        wiring = _find_wiring(signature, columns, masks)
+    sources = list_sources(wiring)
+    # Once each, however often the network takes one.
+    moments = [name for name in dict.fromkeys(sources) if _is_moment(columns[name])]
+    if moments:
+        raise UnitsNeededError(moments)
+    return wiring
+
+
+def _find_wiring(signature: Signature, columns: Columns, masks: Container[str]) -> Wiring:
+    """Return which columns make up each argument, as their names and kinds say it.
+
+    Args:
+        signature: what the network takes.
+        columns: what the steps have made.
+        masks: names of columns that tell items from padding, and are no features.
+
+    Raises:
+        JobError: they do not say it.
+    """
+    required = signature.required
+    if not required:
+        # All have defaults, as in Hugging Face's models.
+        required = tuple(name for name in columns if name in signature.known)
+    if required and all(name in columns for name in required):
+        return {name: name for name in required}
+    if len(signature.required) == 1:
+        features = {name: column for name, column in columns.items() if name not in masks}
+        return {signature.required[0]: _choose_features(features)}
+    takes = ", ".join(signature.required) or "any names"
+    raise JobError(
+        f"the network takes {takes}; say which columns make up each, for example "
+        f"inputs.{(signature.required or ('x',))[0]}=[{', '.join(list(columns)[:2])}]; "
+        f"there are {', '.join(columns)}"
+    )
+
+
+def list_sources(wiring: Wiring) -> list[str]:
+    """Return the columns that the network takes."""
+    sources: list[str] = []
+    for source in wiring.values():
+        sources.extend([source] if isinstance(source, str) else source)
+    return sources
+
+
+def prepare(
+    rows: pa.Table,
+    contract: Contract,
+    fitted: Steps,
+    wiring: Wiring,
+    columns: Columns,
+    dtypes: Mapping[str, str],
+) -> Prepared:
+    """Return the inputs, made by the very function that scoring uses.
+
+    Args:
+        rows: of the sample.
+        contract: of the model.
+        fitted: steps.
+        wiring: which columns make up each argument.
+        columns: what the steps have made.
+        dtypes: of each argument, by name.
+
+    Raises:
+        InputError: rows that preprocessing does not take.
+    """
+    try:
+        return _prepare(rows, contract, fitted, wiring, columns, dtypes)
+    except RejectedRows as rejected:
+        raise refuse_rows(rejected) from rejected
+
+
+def _prepare(
+    rows: pa.Table,
+    contract: Contract,
+    fitted: Steps,
+    wiring: Wiring,
+    columns: Columns,
+    dtypes: Mapping[str, str],
+) -> Prepared:
+    steps = list(fitted)
+    wanted: dict[str, Tensor] = {}
+    for name, source in wiring.items():
+        dtype = dtypes[name]
+        if isinstance(source, str):
+            array = _to_numbers(columns, source)
+            wanted[name] = _describe(array, dtype, column=None if source == name else source)
+            continue
+        stacked = dtype if dtype in _STACKED else "int64"
+        step = Stack.model_validate(
+            {"step": "stack", "columns": source, "into": name, "dtype": stacked}
+        )
+        steps.append(step)
+        made = step.apply(columns, rows.num_rows)
+        wanted[name] = _describe(np.asarray(made[name]), dtype)
+    batch = rows.select([rule.name for rule in contract]).to_batches()[0]
+    inputs = preprocess_rows(batch, contract, steps, wanted)
+    return Prepared(tuple(steps), wanted, inputs, rows)
+
+
+def _check_named(
+    named: Mapping[str, Sequence[str]], signature: Signature, columns: Columns
+) -> None:
+    problems = []
+    moments: list[str] = []
+    for name, parts in named.items():
+        for part in [parts] if isinstance(parts, str) else parts:
+            if part not in columns:
+                hint = nearest(part, list(columns))
+                problems.append(f"inputs.{name}: there is no column {part!r}{hint}")
+            elif _is_moment(columns[part]):
+                moments.append(part)
+    forgotten = [name for name in signature.required if name not in named]
+    by_position = len(named) == len(signature.required)
+    if forgotten and not by_position:
+        problems.append(f"inputs: the network also takes {', '.join(forgotten)}")
+    if problems and moments:
+        once = list(dict.fromkeys(moments))
+        problems.append(ask_for_numbers(once))
+    if problems:
+        raise JobError("; ".join(problems))
+
+
+def _choose_features(columns: Columns) -> str | tuple[str, ...]:
+    """Return the one deep array that the steps have made, or else all numbers.
+
+    Raises:
+        JobError: columns that are no numbers, all of them.
+    """
+    deep = [name for name, column in columns.items() if _is_deep(column)]
+    if len(deep) == 1:
+        _refuse_others(deep[0], columns)
+        return deep[0]
+    # Token numbers, or whatever is in the lists: no float32 that was stacked.
+    if len(columns) == 1 and isinstance(next(iter(columns.values())), np.ndarray):
+        return next(iter(columns))
+    others = []
+    moments = []
+    for name, column in columns.items():
+        if isinstance(column, np.ndarray) or is_number(column.type):
+            continue
+        if _is_moment(column):
+            moments.append(name)
+        else:
+            others.append(f"{name!r} of type {column.type}")
+    if others:
+        question = (
+            f"the network takes numbers, and these columns are none: {', '.join(others)}; "
+            "encode them with steps (one_hot, ordinal, image, tokenize), "
+            "name what the model sees in columns, or say inputs"
+        )
+        if moments:
+            question = f"{question}; {ask_for_numbers(moments)}"
+        raise JobError(question)
+    return tuple(columns)
+
+
+class UnitsNeededError(JobError):
+    """A network takes moments, and nothing tells as which numbers.
+
+    Attributes:
+        columns: of moments.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        question = ask_for_numbers(columns)
+        super().__init__(question)
+
+
+def ask_for_numbers(names: Sequence[str]) -> str:
+    """Return the question in which unit the network takes columns of moments."""
+    words = ", ".join(f"numbers.{name}=days" for name in names)
+    return (
+        f"the network takes numbers, and nothing tells which numbers the moments in "
+        f"{', '.join(map(repr, names))} are; say {words} (or hours, minutes, seconds, milliseconds, "
+        "microseconds, since 1970-01-01 or since midnight)"
+    )
+
+
+def _refuse_others(deep: str, columns: Columns) -> None:
+    """Refuse to leave numbers out in silence, which do not go side by side with an array.
+
+    Raises:
+        JobError: there are some.
+    """
+    others = [
+        name
+        for name, column in columns.items()
+        if name != deep and (isinstance(column, np.ndarray) or is_number(column.type))
+    ]
+    if others:
+        raise JobError(
+            f"the network takes one argument, and there are the array {deep} and the numbers "
+            f"{', '.join(others)}, which are not stacked; say inputs, or name what the model sees in "
+            "columns"
+        )
+
+
+def _is_moment(column: Column) -> bool:
+    return not isinstance(column, np.ndarray) and is_moment(column.type)
+
+
+def _is_deep(column: Column) -> bool:
+    return isinstance(column, np.ndarray) and column.ndim >= _ARRAY_DIMENSIONS
+
+
+def _to_numbers(columns: Columns, name: str) -> np.ndarray:
+    column = columns[name]
+    if isinstance(column, np.ndarray):
+        return column
+    if _is_moment(column):
+        raise UnitsNeededError([name])
+    if not is_number(column.type):
+        raise JobError(
+            f"the network takes column {name!r} of type {column.type}, which is no number; "
+            "encode it with a step (ordinal, one_hot, image, tokenize)"
+        )
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _describe(array: np.ndarray, dtype: str, column: str | None = None) -> Tensor:
+    """Return dtype and shape of a row."""
+    return Tensor.model_validate({"dtype": dtype, "shape": array.shape[1:], "column": column})
+
+
+def refuse_rows(rejected: RejectedRows) -> InputError:
+    """Return the refusal of a sample with rows that scoring would reject for more than what is missing."""
+    position, reason = min(rejected.reasons.items())
+    return InputError(
+        f"sample: preprocessing does not take {len(rejected.reasons)} rows, the first at "
+        f"{position}: {reason}; mend the sample, or say fill or a fill step"
+    )

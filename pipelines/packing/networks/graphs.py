@@ -1,0 +1,264 @@
+"""A network of graphs: its columns become nodes and edges, and it is called as its author does.
+
+The author's way is one graph of all rows without any padding, as torch_geometric's own loader makes
+it; scoring keeps room for more, and is compared with that.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from pydantic import ValidationError
+import torch
+from torch import nn
+
+from configs.errors import JobError, ModelError, crashes_as_errors
+from configs.packaging import GraphColumns, PackagingJob
+from configs.suggest import nearest
+from model_zoo.architectures.disjoint_graphs import pool_nodes
+from model_zoo.architectures.named_tensors import name_tensors
+from model_zoo.architectures.signature import Signature
+from model_zoo.arrays import Arrays
+from model_zoo.package.card import GraphInputs
+from model_zoo.steps.columns import Column
+from model_zoo.steps.graph import Graph
+from model_zoo.steps.lists import holds_numbers, is_list, list_lengths
+from model_zoo.steps.table import AnyStep
+from pipelines.packing.contract.dtypes import DTypes, Wiring
+from pipelines.packing.contract.lists import refuse_large
+
+# As torch_geometric calls them.
+_NODES, _EDGES, _COUNT, _BATCH = "x", "edge_index", "node_count", "batch"
+_WEIGHT, _ATTRIBUTES = "edge_weight", "edge_attr"
+_ROWS_AT_A_TIME = 256
+
+
+def find_graph_step(job: PackagingJob[AnyStep], columns: Mapping[str, Column]) -> Graph:
+    """Return the step that makes graphs, with room for the sample's largest.
+
+    Args:
+        job: the job, which names the columns and may declare lengths.
+        columns: what its steps have made.
+
+    Raises:
+        JobError: a column is not there, or holds no such lists; all of it at once.
+    """
+    graph = _get_graph(job)
+    named = [graph.nodes, *graph.edges, *([graph.attributes] if graph.attributes else [])]
+    _check_columns(named, columns)
+    nodes_shape = _find_shape(job, columns, graph.nodes)
+    edges = max(_find_shape(job, columns, name)[0] for name in graph.edges)
+    fields: dict[str, object] = {
+        "step": "graph",
+        "nodes": graph.nodes,
+        "edges": graph.edges,
+        "nodes_shape": nodes_shape,
+        "most_edges": edges,
+        "nodes_into": _NODES,
+        "edges_into": _EDGES,
+        "count_into": _COUNT,
+    }
+    if graph.attributes is not None:
+        shape = _find_shape(job, columns, graph.attributes)
+        fields["attributes"] = graph.attributes
+        fields["attributes_shape"] = shape[1:]
+        fields["attributes_into"] = _ATTRIBUTES if shape[1:] else _WEIGHT
+    try:
+        step = Graph.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise JobError(f"graph: its lists are not taken: {place}: {first['msg']}") from error
+    numbers = sum(step.count_numbers({}).values())
+    refuse_large(graph.nodes, numbers, rows=len(columns[graph.nodes]))
+    return step
+
+
+def describe_inputs(job: PackagingJob[AnyStep], step: Graph, signature: Signature) -> GraphInputs:
+    """Return which arguments of the network are the graph.
+
+    Args:
+        job: the job.
+        step: what makes graphs.
+        signature: of the network.
+
+    Raises:
+        ModelError: the network takes no nodes and edges by the names that networks of graphs have.
+    """
+    attributes = step.attributes_into if step.attributes is not None else None
+    needed = [_NODES, _EDGES, *([attributes] if attributes else [])]
+    lacking = [name for name in needed if not signature.takes(name)]
+    if lacking:
+        raise ModelError(
+            f"the network takes no {' and no '.join(lacking)}; give its forward the arguments x, "
+            "edge_index and, where it has them, edge_attr or edge_weight and batch, by these names"
+        )
+    return GraphInputs(
+        nodes=_NODES,
+        edges=_EDGES,
+        count=_COUNT,
+        attributes=attributes,
+        batch=_BATCH if signature.takes(_BATCH) else None,
+        pool=_get_graph(job).pool,
+    )
+
+
+def wire_graph(
+    job: PackagingJob[AnyStep],
+    graph: GraphInputs,
+    signature: Signature,
+    columns: Mapping[str, Column],
+) -> Wiring:
+    """Return which columns make up each argument: those of the graph, and what is known of a row.
+
+    Args:
+        job: the job.
+        graph: arguments that are the graph.
+        signature: of the network.
+        columns: what the steps have made, with the graph's arrays.
+
+    Raises:
+        JobError: an argument of the network that nothing is said of.
+    """
+    parts = [graph.nodes, graph.edges, graph.count, graph.attributes]
+    wiring: Wiring = {name: name for name in parts if name is not None}
+    for name, source in job.inputs.items():
+        for column in [source] if isinstance(source, str) else source:
+            if column not in columns:
+                hint = nearest(column, list(columns))
+                raise JobError(f"inputs.{name}: there is no column {column!r}{hint}")
+        wiring[name] = source
+    others = [name for name in signature.required if name not in wiring and name != graph.batch]
+    for name in others:
+        if name not in columns:
+            raise JobError(
+                f"the network also takes {name}; say inputs.{name} (there are {', '.join(columns)})"
+            )
+        wiring[name] = name
+    return wiring
+
+
+def list_graph_dtypes(step: Graph, found: DTypes) -> DTypes:
+    """Return dtypes with those that the graph's own arrays must have.
+
+    Args:
+        step: what makes graphs.
+        found: dtypes by argument.
+    """
+    own = {step.edges_into: "int64", step.count_into: "int64"}
+    return found | {name: dtype for name, dtype in own.items() if name in found}
+
+
+def compute_graphs(
+    network: nn.Module, inputs: Arrays, graph: GraphInputs, outputs: Sequence[str]
+) -> Arrays:
+    """Call the network on graphs without padding, and return what it gives, by name.
+
+    Args:
+        network: with its weights, in evaluation mode.
+        inputs: one array (rows, ...) by argument.
+        graph: which of them are the graph.
+        outputs: the names that are wanted, as for `name_tensors`.
+
+    Raises:
+        ModelError: it fails, or gives something else than numbers of nodes or of graphs.
+    """
+    rows = len(inputs[graph.count])
+    parts: list[Mapping[str, np.ndarray]] = []
+    for start in range(0, rows, _ROWS_AT_A_TIME):
+        part = {name: array[start : start + _ROWS_AT_A_TIME] for name, array in inputs.items()}
+        parts.append(_compute_part(network, part, graph, outputs))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _get_graph(job: PackagingJob[AnyStep]) -> GraphColumns:
+    assert job.graph is not None  # noqa: S101 - whoever calls this has asked
+    return job.graph
+
+
+def _check_columns(named: Sequence[str], columns: Mapping[str, Column]) -> None:
+    problems = []
+    for name in named:
+        column = columns.get(name)
+        if column is None:
+            problems.append(f"there is no column {name!r}{nearest(name, list(columns))}")
+        elif isinstance(column, np.ndarray) or not holds_numbers(column.type):
+            problems.append(f"column {name!r} holds no lists of numbers")
+    if problems:
+        raise JobError(f"graph: {'; '.join(problems)}")
+
+
+def _find_shape(
+    job: PackagingJob[AnyStep], columns: Mapping[str, Column], name: str
+) -> tuple[int, ...]:
+    """Return the declared or longest length of a column's lists, and of the vectors in them."""
+    lists = columns[name]
+    lengths = list_lengths(lists)
+    # A sample without any edge says nothing of how long they are, but there is room for one.
+    shape = [job.lengths.get(name) or max(1, int(lengths.max(initial=0)))]
+    values: pa.Array = lists.flatten()
+    while is_list(values.type):
+        found = np.unique(list_lengths(values)).tolist()
+        if len(found) > 1:
+            raise JobError(
+                f"graph: the vectors in column {name!r} have {found[0]:,} to {found[-1]:,} numbers; "
+                "they must all be of one length"
+            )
+        # Pairs, where there is none.
+        shape.append(int(found[0]) if found else 2)
+        values = values.flatten()
+    return tuple(shape)
+
+
+def _compute_part(
+    network: nn.Module, inputs: Arrays, graph: GraphInputs, outputs: Sequence[str]
+) -> Arrays:
+    count = torch.from_numpy(np.ascontiguousarray(inputs[graph.count]))
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in inputs.items()}
+    has_node = torch.arange(tensors[graph.nodes].shape[1]) < count[:, None]
+    arguments = _take_padding_out(tensors, graph, has_node)
+    try:
+        with crashes_as_errors(), torch.inference_mode():
+            named = name_tensors(network(**arguments), outputs)
+    except Exception as error:  # a user's own code may raise anything
+        shapes = {name: list(tensor.shape) for name, tensor in arguments.items()}
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModelError(f"the network fails on {shapes}: {reason}") from error
+    return {name: _split(name, output, has_node, graph).numpy() for name, output in named.items()}
+
+
+def _take_padding_out(
+    tensors: Mapping[str, torch.Tensor], graph: GraphInputs, has_node: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Return the arguments of one graph of all rows, with their own nodes and edges alone."""
+    edges = tensors[graph.edges]
+    has_edge = (edges >= 0).all(1)
+    count = tensors[graph.count]
+    first = torch.cumsum(count, 0) - count
+    placed = edges + first[:, None, None]
+    arguments = {name: tensor for name, tensor in tensors.items() if name != graph.count}
+    arguments[graph.nodes] = tensors[graph.nodes][has_node]
+    arguments[graph.edges] = placed.transpose(0, 1)[:, has_edge]
+    if graph.attributes is not None:
+        arguments[graph.attributes] = tensors[graph.attributes][has_edge]
+    if graph.batch is not None:
+        arguments[graph.batch] = torch.arange(len(count)).repeat_interleave(count)
+    return arguments
+
+
+def _split(
+    name: str, output: torch.Tensor, has_node: torch.Tensor, graph: GraphInputs
+) -> torch.Tensor:
+    rows, nodes = len(has_node), int(has_node.sum())
+    # Of as many nodes as graphs nobody could tell; then a pool says that they are of nodes.
+    is_of_nodes = len(output) == nodes and (nodes != rows or graph.pool is not None)
+    if is_of_nodes:
+        placed = output.new_zeros((*has_node.shape, *output.shape[1:]))
+        placed[has_node] = output
+        return pool_nodes(placed, has_node, graph.pool)
+    if len(output) != rows:
+        raise ModelError(
+            f"the network's output {name} has shape {tuple(output.shape)} for {rows} graphs of "
+            f"{nodes} nodes; it must give something for each graph or for each node"
+        )
+    return output

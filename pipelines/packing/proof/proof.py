@@ -1,0 +1,104 @@
+"""A package is proven before it is written: scored as a job scores it, beside the author's own model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import uuid
+
+from configs.errors import JobError, ModelError
+from model_zoo.arrays import Arrays
+from model_zoo.engines.engine import choose_engine
+from model_zoo.engines.settings import Settings
+from model_zoo.package.package import CARD, read_package, write_package
+from model_zoo.scoring.scored import Scored
+from model_zoo.scoring.scorer import load_scorer
+from model_zoo.steps.table import AnyStep
+from pipelines.packing.proof.differences import find_difference
+from pipelines.packing.writing.contents import Fields
+from pipelines.planning.inference_settings import default_batch_rows
+from storage import files
+
+_NOT_PROVEN = (
+    "nothing was written; does the network compute a row by the rows beside it, or at random?"
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What `write_package` takes."""
+
+    card: Fields
+    steps: tuple[AnyStep, ...]
+    files: dict[str, bytes]
+
+    def write(self, url: str) -> str:
+        """Write the package there, and return its digest."""
+        return write_package(url, self.card, self.steps, self.files)
+
+
+def refuse_standing(url: str) -> None:
+    """Refuse a folder with a package at once, and not after all the work.
+
+    Raises:
+        JobError: there is one.
+    """
+    if files.exists(files.join(url, CARD)):
+        raise JobError(
+            f"output {url}: holds a model package already, and packages never change; "
+            "choose another folder, a new version for example"
+        )
+
+
+def prove(
+    content: Content,
+    modules: tuple[str, ...],
+    inputs: Arrays,
+    wanted: Arrays,
+    tolerance: float,
+    finish: Callable[[Arrays], Arrays] = dict,
+) -> float:
+    """Score the sample as a job will, and return how far that is from what the author's model gives.
+
+    Args:
+        content: of the package.
+        modules: of the author, from which its network may come.
+        inputs: of the sample, arrays (rows, ...) by name.
+        wanted: what the author's model gives for them.
+        tolerance: how far that may be apart, as `find_difference` tells it.
+        finish: makes of scores what is compared with it.
+
+    Raises:
+        ModelError: too far, or a row fails.
+    """
+    scored = _score(content, modules, inputs)
+    for failure in scored.rejected.values():
+        raise ModelError(f"scoring fails on a row of the sample: {failure}; {_NOT_PROVEN}")
+    found = finish(scored.outputs)
+    largest = 0.0
+    for name, expected in wanted.items():
+        difference = find_difference(found[name], expected)
+        largest = max(largest, difference)
+    if not largest <= tolerance:
+        raise ModelError(
+            f"scores of the sample differ by {largest:.3g} from those of your own model; "
+            f"{_NOT_PROVEN}"
+        )
+    return largest
+
+
+def _score(content: Content, modules: tuple[str, ...], inputs: Arrays) -> Scored:
+    # In this process's memory: what is not proven is left nowhere.
+    url = f"memory://packaging/{uuid.uuid4().hex}"
+    try:
+        digest = content.write(url)
+        package = read_package(url, digest, modules)
+        engine = choose_engine(package.card)
+        settings = Settings(default_batch_rows(package.card), engine=engine)
+        scorer = load_scorer(package, "cpu", settings, threads=1)
+        return scorer(inputs)
+    except ModelError as error:
+        # That place says nothing to anybody, and what is behind the first `;` is for who scores.
+        text = str(error).removeprefix(f"{url}: ")
+        reason, _, _ = text.partition(";")
+        raise ModelError(f"{reason}; {_NOT_PROVEN}") from error
+    finally:
+        files.remove(url)

@@ -1,0 +1,193 @@
+"""A sample of files: a folder of pictures, or a table whose rows name them.
+
+The package knows nothing of either: its column holds the contents. Where they come from is said in
+the starter job, by `format: files` or by `load_file`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from configs.errors import InputError, JobError, RowError
+from configs.job import PICTURES
+from configs.packaging import PackagingJob
+from configs.suggest import nearest
+from model_zoo.steps.image import Image
+from model_zoo.steps.load_file import LoadFile
+from model_zoo.steps.table import AnyStep
+from pipelines.packing.material import AS_IT_IS, Reading
+from pipelines.packing.sample.tables import read_sample
+from pipelines.planning.folders import find_name, list_folders
+from storage import files
+from storage.rooted import FileRoot
+
+Job: TypeAlias = PackagingJob[AnyStep]
+# Enough to compare scores; what the network takes of all of them is in memory at once.
+_MOST_FILES = 1_000
+_MOST_BYTES = 256 << 20
+_PATH, _SIZE, _CONTENT = "path", "size", "bytes"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Rows as the nightly job will have them, and where it finds them.
+
+    Attributes:
+        job: the packaging job, in which the contents are a column like any other.
+        table: the rows.
+        reading: what the starter job says of it.
+        notes: what was left out, in words.
+    """
+
+    job: Job
+    table: pa.Table
+    reading: Reading = AS_IT_IS
+    notes: tuple[str, ...] = ()
+
+
+def take_sample(job: Job) -> Taken:
+    """Return the job's sample, with the contents of files.
+
+    Raises:
+        JobError: a step that names no column of the sample.
+        InputError: the sample cannot be read, or none of its files.
+    """
+    if _are_pictures(job.sample):
+        return _read_folder(job)
+    sample = read_sample(job.sample, job.key)
+    steps = tuple(step for step in job.preprocess if isinstance(step, LoadFile))
+    if not steps:
+        return Taken(job, sample.rows, notes=sample.notes)
+    taken = _load_named(job, sample.rows, steps)
+    return replace(taken, notes=(*sample.notes, *taken.notes))
+
+
+def _are_pictures(paths: Sequence[str]) -> bool:
+    """Tell whether the first path is a picture, or stands for more pictures than other files."""
+    try:
+        folders, _ = list_folders(paths[:1], recursive=True, options={"suffixes": None})
+    except InputError:
+        # Whatever hinders is told when it is read as a table.
+        return False
+    urls = [member.url for folder in folders for member in folder.members]
+    pictures = [url for url in urls if url.casefold().endswith(PICTURES)]
+    return 2 * len(pictures) > len(urls)
+
+
+def _read_folder(job: Job) -> Taken:
+    paths = [files.to_absolute(path) for path in job.sample]
+    folders, _ = list_folders(paths, recursive=True, options={"suffixes": PICTURES})
+    if job.preprocess and any(isinstance(step, LoadFile) for step in job.preprocess):
+        raise JobError(
+            "preprocess load_file: a sample of files has their contents already, in the column "
+            f"{_CONTENT!r}; leave the step out"
+        )
+    members = [(folder, member) for folder in folders for member in folder.members]
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    taken_bytes = 0
+    for folder, member in members[:_MOST_FILES]:
+        taken_bytes += member.bytes
+        if rows and taken_bytes > _MOST_BYTES:
+            break
+        name = find_name(folder, member)
+        content = _read(FileRoot(folder.url), name, problems)
+        if content is not None:
+            rows.append({_PATH: name, _SIZE: member.bytes, _CONTENT: content})
+    table = pa.Table.from_pylist(rows)
+    # Unless it says so itself, it must be read as the folder is now.
+    has_folders = any("/" in row[_PATH] for row in rows)
+    source = {"format": "files"} | ({"recursive": True} if has_folders else {})
+    changes = {
+        "key": job.key or _PATH,
+        "columns": job.columns or (_CONTENT,),
+        "image": job.image or _find_image(job),
+    }
+    notes = _list_notes(len(rows) + len(problems), len(members), problems)
+    return Taken(job.model_copy(update=changes), table, Reading(source), notes)
+
+
+def _find_image(job: Job) -> str | None:
+    """Return the column of pictures, unless the job says by itself what becomes of them."""
+    has_step = any(isinstance(step, Image) for step in job.preprocess)
+    is_library = job.network.partition(":")[0] in ("torchvision", "timm")
+    return _CONTENT if is_library and not has_step else None
+
+
+def _load_named(job: Job, table: pa.Table, steps: tuple[LoadFile, ...]) -> Taken:
+    rest = tuple(step for step in job.preprocess if not isinstance(step, LoadFile))
+    before = table.num_rows
+    problems: list[str] = []
+    for step in steps:
+        if step.column not in table.column_names:
+            hint = nearest(step.column, table.column_names)
+            raise JobError(f"load_file: the sample has no column {step.column!r}{hint}")
+        contents = list(_read_named(step, table, problems))
+        table = table.slice(0, len(contents))
+        table = table.append_column(step.into, pa.array(contents, type=pa.binary()))
+    hidden = {job.key, job.label, *(step.column for step in steps)}
+    columns = job.columns or tuple(name for name in table.column_names if name not in hidden)
+    changed = job.model_copy(update={"preprocess": rest, "columns": columns})
+    absolute = tuple(
+        step.model_copy(update={"root": files.to_absolute(step.root)}) for step in steps
+    )
+    notes = _list_notes(table.num_rows, before, problems)
+    return Taken(changed, table, Reading(steps=absolute), notes)
+
+
+def _read_named(step: LoadFile, table: pa.Table, problems: list[str]) -> Iterator[bytes | None]:
+    """Yield the content of each row's file, as far as they fit into the memory; None where there is none."""
+    root = FileRoot(files.to_absolute(step.root))
+    root.refuse_missing()
+    taken_bytes = 0
+    for number, path in enumerate(table.column(step.column).to_pylist()):
+        if number >= _MOST_FILES or taken_bytes > _MOST_BYTES:
+            return
+        content = None
+        if path is not None:
+            content = _read_below(root, path, step.max_bytes, problems)
+        taken_bytes += len(content or b"")
+        yield content
+
+
+def _read_below(root: FileRoot, path: Any, max_bytes: int, problems: list[str]) -> bytes | None:
+    if not isinstance(path, str):
+        raise JobError("load_file takes paths, which are texts; name another column")
+    try:
+        return _read(root, root.find_name(path), problems, max_bytes)
+    except RowError as error:
+        problems.append(str(error))
+        return None
+
+
+def _read(
+    root: FileRoot, name: str, problems: list[str], max_bytes: int = _MOST_BYTES
+) -> bytes | None:
+    try:
+        file = root.describe(name)
+        if file.bytes > max_bytes:
+            raise RowError(f"has {file.bytes:,} bytes, more than {max_bytes:,}")
+        return root.read(file)
+    except (OSError, RowError) as error:
+        problems.append(root.explain(error, name))
+        return None
+
+
+def _list_notes(seen: int, count: int, problems: Sequence[str]) -> tuple[str, ...]:
+    """Return what of the sample was left out.
+
+    Args:
+        seen: how many of its rows were looked at.
+        count: how many there are.
+        problems: why files cannot be read.
+    """
+    if problems and len(problems) >= seen:
+        raise InputError(f"sample: none of its files can be read, the first: {problems[0]}")
+    notes = []
+    if seen < count:
+        notes.append(f"the first {seen:,} of {count:,} rows, as their files are read")
+    if problems:
+        notes.append(f"{len(problems):,} files cannot be read, the first: {problems[0]}")
+    return tuple(notes)

@@ -1,0 +1,39 @@
+"""What any package holds of rows that were scored: the first of them, and a profile of every column and output."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from model_zoo.package.package import read_package
+from pipelines.packing.writing.contents import ScoredRows, make_smoke_table
+
+
+def test_the_smoke_table_is_of_the_first_rows_with_what_the_network_took_and_gave() -> None:
+    rows = pa.table({"a": [10, 11, 12, 13], "b": ["p", "q", "r", "s"]})
+    inputs = {"x": np.arange(8, dtype=np.float32).reshape(4, 2)}
+    outputs = {"logit": np.arange(4, dtype=np.float32)}
+    smoke = make_smoke_table(ScoredRows(rows, inputs, outputs), 3)
+    assert smoke.to_pydict() == {
+        "a": [10, 11, 12],
+        "b": ["p", "q", "r"],
+        "input.x": [[0, 1], [2, 3], [4, 5]],
+        "output.logit": [0, 1, 2],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [("breast_cancer", ["logit"]), ("digits", [f"logits[{n}]" for n in range(10)])],
+)
+def test_a_package_has_16_smoke_rows_and_a_profile_of_every_number_that_comes_out(
+    name: str, outputs: list[str], request: pytest.FixtureRequest
+) -> None:
+    folder: Path = request.getfixturevalue(name)
+    package = read_package(str(folder / "model"))
+    assert package.smoke.num_rows == 16
+    profile = pq.read_table(folder / "model/profile.parquet")["column"].to_pylist()
+    features = [column.name for column in package.card.columns]
+    assert list(dict.fromkeys(profile)) == [*features, "probability", "label", *outputs]
