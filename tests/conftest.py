@@ -13,7 +13,11 @@ import pytest
 from tests.support.built_once import built_once
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
-from tests.support.shortcuts import remember_yaml, wait_for_no_disk
+from tests.support.shortcuts import (
+    look_once_for_translations,
+    remember_yaml,
+    wait_for_no_disk,
+)
 
 # Threads of torch that wait for the next small network sleep, where they would spin and take the time
 # of other workers: a third of what its tests take. Before torch is imported, and for all workers.
@@ -143,6 +147,7 @@ def _shortcuts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         wait_for_no_disk(patch)
         remember_yaml(patch)
+        look_once_for_translations(patch)
         yield
 
 

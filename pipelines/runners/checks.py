@@ -120,13 +120,15 @@ def refuse_unreachable(
             on others.
     """
     runner = options.view_as(StandardOptions).runner
+    # Once: Beam parses all of its options anew for each that is asked for.
+    is_elsewhere = is_cluster(options)
     for url in urls:
         if url.startswith("memory://") and not _works_in_this_process(options):
             raise JobError(
                 f"{url}: lives in one process only; "
                 "use --direct_running_mode=in_memory or multi_threading, or another path"
             )
-        if is_cluster(options) and _is_local(url) and not shared_filesystem:
+        if is_elsewhere and _is_local(url) and not shared_filesystem:
             mounted = "; if every worker mounts this folder, say --shared_filesystem"
             raise JobError(
                 f"{url}: is a path of this machine, which {runner}'s workers cannot see; "

@@ -175,8 +175,10 @@ def is_cluster(options: PipelineOptions) -> bool:
     if runner == "FlinkRunner":
         master = options.view_as(FlinkRunnerOptions).flink_master
         return master not in _HERE and not is_this_machine(master)
+    if runner != "PortableRunner":
+        return False
     endpoint = options.view_as(PortableOptions).job_endpoint
-    return runner == "PortableRunner" and not is_this_machine(endpoint or "")
+    return not is_this_machine(endpoint or "")
 
 
 def is_this_machine(address: str) -> bool:

@@ -6,6 +6,7 @@ knows nothing of this.
 """
 
 from functools import lru_cache
+import gettext
 import os
 import pickle
 from typing import Any
@@ -29,6 +30,11 @@ def wait_for_no_disk(patch: pytest.MonkeyPatch) -> None:
 def _check_descriptor(file: Any) -> None:
     number = file if isinstance(file, int) else file.fileno()
     os.fstat(number)
+
+
+def look_once_for_translations(patch: pytest.MonkeyPatch) -> None:
+    """Let argparse ask the disk once, and not for every flag of Beam's, whether its words are translated."""
+    patch.setattr(gettext, "find", lru_cache(maxsize=100)(gettext.find))
 
 
 def remember_yaml(patch: pytest.MonkeyPatch) -> None:
