@@ -13,6 +13,7 @@ import sys
 from typing import Any, NamedTuple
 
 from configs.errors import CrashError, JobError, crashes_as_errors, text_of
+from configs.suggest import nearest
 
 OUR_PACKAGES = ("configs", "model_zoo", "pipelines", "storage", "transforms")
 # This program, as setup.py names it.
@@ -29,6 +30,9 @@ _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 _MODULE_ENDINGS = (".py", ".so", ".pyd")
 
 
+# A module without the attribute, whatever its attributes are.
+_ABSENT = object()
+_WITHOUT_ENDING = "write it as Python imports it, without .py: module:callable"
 HOW_TO_INSTALL = "install its package where workers run, or name its folder in PYTHONPATH"
 
 
@@ -77,10 +81,16 @@ def import_attribute(name: str, what: str) -> Any:
     try:
         with crashes_as_errors():
             imported = importlib.import_module(module)
-            return getattr(imported, attribute)
+            found = getattr(imported, attribute, _ABSENT)
     except Exception as error:  # a user's module may raise anything when it is imported
         reason = describe_failure(error)
-        raise JobError(f"{what} {name} cannot be imported: {reason}; {HOW_TO_INSTALL}") from error
+        help_ = _WITHOUT_ENDING if module.endswith(".py") else HOW_TO_INSTALL
+        raise JobError(f"{what} {name} cannot be imported: {reason}; {help_}") from error
+    if found is _ABSENT:
+        known = [known for known in dir(imported) if not known.startswith("_")]
+        hint = nearest(attribute, known)
+        raise JobError(f"{what} {name} cannot be imported: {module} has no {attribute!r}{hint}")
+    return found
 
 
 def describe_failure(error: Exception) -> str:

@@ -45,6 +45,9 @@ _WIDE_END, _WIDE_END_BYTES = b"PK\x06\x06", 56
 _WIDE_END_AT, _WIDE_END_AT_BYTES = b"PK\x06\x07", 20
 _END, _END_BYTES = b"PK\x05\x06", 22
 _INTEGER_BITS = 64
+# As training programs name their files; `.pth.tar`, which is no archive of tar, is that of torch's own
+# example for ImageNet.
+_OF_TORCH_SAVE = (".pt", ".pth", ".ckpt", ".bin", ".pth.tar", ".pt.tar")
 # Bytes of the length that a safetensors file begins with.
 _LENGTH_BYTES = 8
 
@@ -81,8 +84,9 @@ def read_tensors_within(name: str, content: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is not of that format, or holds objects of classes.
     """
-    if not name.endswith((".pt", ".pth", ".ckpt", ".bin")):
-        raise ValueError("weights must be a .safetensors, .pt, .pth, .ckpt or .bin file")
+    if not name.endswith(_OF_TORCH_SAVE):
+        known = ", ".join(_OF_TORCH_SAVE)
+        raise ValueError(f"weights must be a .safetensors file, or one of torch.save: {known}")
     try:
         fields = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:

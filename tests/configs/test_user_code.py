@@ -2,7 +2,8 @@
 
 import pytest
 
-from configs.user_code import OUR_PACKAGES, why_not
+from configs.errors import JobError
+from configs.user_code import OUR_PACKAGES, import_attribute, why_not
 
 
 @pytest.mark.parametrize("module", ["os", "os.path", "json.tool", "subprocess", "_thread"])
@@ -47,3 +48,15 @@ def test_libraries_that_the_program_needs_however_indirectly(module: str) -> Non
 )
 def test_a_users_own_and_libraries_that_it_does_not_need(module: str) -> None:
     assert why_not(module) is None
+
+
+def test_a_name_that_a_module_has_not_is_told_with_the_nearest() -> None:
+    with pytest.raises(JobError, match=r"tests\.configs has no 'tset_job'"):
+        import_attribute("tests.configs:tset_job", "step")
+    with pytest.raises(JobError, match="has no 'tabel'; did you mean"):
+        import_attribute("pyarrow:tabel", "step")
+
+
+def test_a_file_in_place_of_a_module_is_told_how_to_write_it() -> None:
+    with pytest.raises(JobError, match="write it as Python imports it"):
+        import_attribute("churn_net.py:ChurnNet", "network")

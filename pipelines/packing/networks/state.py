@@ -16,6 +16,8 @@ _PLACES = ("state_dict", "model_state_dict", "model_state", "model", "net", "net
 # What wrappers put before every name: DistributedDataParallel, torch.compile, and Lightning modules
 # that hold the network as `model` or `net`.
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+# What torch.compile puts inside the names of a network of which it compiled a part.
+_COMPILED = "_orig_mod."
 
 # Of a checkpoint, when it holds something else.
 _SHOWN_NAMES = 10
@@ -111,6 +113,11 @@ def _take_prefixes_off(
             break
         state = _rename(state, prefix)
         taken.append(prefix)
+    without = {name.replace(_COMPILED, ""): tensor for name, tensor in state.items()}
+    # Two names may become one, which then is no network of which a part was compiled.
+    is_compiled = any(_COMPILED in name for name in state) and len(without) == len(state)
+    if is_compiled and not any(_COMPILED in name for name in wanted):
+        return without, [*taken, _COMPILED]
     return state, taken
 
 

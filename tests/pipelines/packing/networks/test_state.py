@@ -52,6 +52,27 @@ def test_a_checkpoint_holds_it_under_a_name(place: str | None, tmp_path: Path) -
     assert [repr(place) in note for note in notes] == ([] if place is None else [True])
 
 
+def test_a_checkpoint_may_be_named_as_torchs_own_example_names_it(tmp_path: Path) -> None:
+    torch.save({"state_dict": network().state_dict()}, tmp_path / "best.pth.tar")
+    found, _ = loaded(tmp_path / "best.pth.tar")
+    assert is_same(found, network())
+    torch.save(network().state_dict(), tmp_path / "w.tar")
+    with pytest.raises(JobError, match=r"or one of torch\.save: \.pt, \.pth, \.ckpt"):
+        loaded(tmp_path / "w.tar")
+
+
+@pytest.mark.parametrize("before", ["", "module."])
+def test_a_network_of_which_a_part_was_compiled(before: str, tmp_path: Path) -> None:
+    # As torch.compile names what is inside a part; calling it takes many seconds.
+    state = {}
+    for name, tensor in network().state_dict().items():
+        state[before + name.replace("0.", "0._orig_mod.")] = tensor
+    torch.save(state, tmp_path / "w.pt")
+    found, notes = loaded(tmp_path / "w.pt")
+    assert is_same(found, network())
+    assert "took '_orig_mod.' off the weights' names" in notes
+
+
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_wrappers_prefixes_are_taken_off_and_said(prefix: str, tmp_path: Path) -> None:
     state = {prefix + name: tensor for name, tensor in network().state_dict().items()}
