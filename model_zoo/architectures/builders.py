@@ -22,6 +22,7 @@ from configs.user_code import describe_failure
 from model_zoo.architectures.cnn import cnn
 from model_zoo.architectures.libraries import LIBRARIES, build_of_library, is_of_library
 from model_zoo.architectures.mlp import mlp
+from model_zoo.architectures.recurrent import gru, lstm
 from model_zoo.architectures.resnet import resnet18
 from model_zoo.architectures.sentence_encoder import sentence_encoder
 from model_zoo.architectures.users_own import (
@@ -39,6 +40,8 @@ _USERS_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z]\w*")
 # what the job allows by its module.
 BUILDERS: dict[str, Builder] = {
     "cnn": cnn,
+    "gru": gru,
+    "lstm": lstm,
     "mlp": mlp,
     "resnet18": resnet18,
     "sentence_encoder": sentence_encoder,

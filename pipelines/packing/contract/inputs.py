@@ -10,6 +10,7 @@ import pyarrow as pa
 from configs.errors import InputError, JobError, RejectedRows
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
+from model_zoo.architectures.builders import is_ours
 from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import Tensor
@@ -28,6 +29,8 @@ Columns: TypeAlias = Mapping[str, Column]
 Steps: TypeAlias = tuple[AnyStep, ...]
 # A picture or a sequence of vectors; what is flatter is stacked.
 _ARRAY_DIMENSIONS = 3
+# As networks of ours call the argument that is true for items and false for padding.
+_MASK = "mask"
 # Others are made of what is stacked in one of these.
 _STACKED = ("float16", "float32", "float64", "int32", "int64")
 
@@ -103,7 +106,8 @@ def wire(
         _check_named(job.inputs, signature, columns)
         wiring: Wiring = dict(job.inputs)
     else:
-        wiring = _find_wiring(signature, columns, masks)
+        found = _find_wiring(signature, columns, masks)
+        wiring = _add_mask(job, signature, found, masks)
     sources = list_sources(wiring)
     # Once each, however often the network takes one.
     moments = [name for name in dict.fromkeys(sources) if _is_moment(columns[name])]
@@ -201,6 +205,32 @@ def _prepare(
     batch = rows.select([rule.name for rule in contract]).to_batches()[0]
     inputs = preprocess_rows(batch, contract, steps, wanted)
     return Prepared(tuple(steps), wanted, inputs, rows)
+
+
+def _add_mask(
+    job: PackagingJob[AnyStep],
+    signature: Signature,
+    wiring: Wiring,
+    masks: Container[str],
+) -> Wiring:
+    """Return the wiring with the mask of padded lists, where a network of ours takes one.
+
+    What a user's network means by its mask nobody knows: to some it is true for padding.
+
+    Args:
+        job: the job.
+        signature: what the network takes.
+        wiring: of its other arguments.
+        masks: names of columns that tell items from padding.
+    """
+    takes_mask = is_ours(job.network) and _MASK in signature.known
+    if not takes_mask or len(wiring) != 1:
+        return wiring
+    (source,) = wiring.values()
+    mask = f"{source}_mask"
+    if mask not in masks:
+        return wiring
+    return {**wiring, _MASK: mask}
 
 
 def _check_named(
