@@ -26,8 +26,8 @@ from model_zoo.steps.step import Target
 from model_zoo.steps.tokenize import Tokenize
 
 # Training may fit them; the others are complete as a job writes them.
-FittedStep = Fill | Scale | Standardise | OneHot | Ordinal | Select | Pca
-PlainStep = Cast | DateParts | Stack | Pad | Graph | LoadFile | Image | Tokenize | Function
+FittedStep = Fill | Scale | Standardise | OneHot | Ordinal | Select | Pca | Tokenize
+PlainStep = Cast | DateParts | Stack | Pad | Graph | LoadFile | Image | Function
 AnyStep = Annotated[FittedStep | PlainStep, Field(discriminator="step")]
 Steps: TypeAlias = tuple[AnyStep, ...]
 STEPS: TypeAdapter[Steps] = TypeAdapter(Steps)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 import os
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from configs.errors import JobError, RejectedRows, RowError, crashes_as_errors
 from configs.redaction import shown
@@ -19,27 +19,54 @@ from model_zoo.piece_watch import one_piece
 from model_zoo.steps.arrays import get_column
 from model_zoo.steps.columns import Columns, NewColumns, decode_dictionary, to_arrow
 from model_zoo.steps.step import StepModel, Widths
+from model_zoo.tokenizer_fitting import fit_tokenizer
 from model_zoo.tokenizer_growth import refuse_growth
 
 # So many that their calls do not count, and few enough to be done in seconds.
 _TEXTS_OF_A_PIECE = 1024
 
 
+# Below that not even the letters have room; real ones end at a million.
+Vocabulary: TypeAlias = Annotated[int, Field(ge=64, le=1 << 20)]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Tokenize(StepModel):
     """Turn a text column into token numbers and mask, `into` and `mask_into`, int64 (rows, `max_tokens`).
 
     The mask is 1 where there is a token. Longer texts are cut, and shorter ones are zeros from their
-    end on. `tokenizer` is the content of a `tokenizer.json` of the tokenizers library. A missing text
-    rejects its row.
+    end on. A missing text rejects its row.
+
+    Attributes:
+        tokenizer: the content of a `tokenizer.json` of the tokenizers library; or else
+        vocabulary: how many tokens the one knows at most that is made of the training texts.
     """
 
     stage: ClassVar[str] = "decode"
     step: Literal["tokenize"]
     column: str
     max_tokens: Annotated[int, Field(ge=1)]
-    tokenizer: str
+    tokenizer: str = ""
     into: str = "input_ids"
     mask_into: str = "attention_mask"
+    # A package whose tokenizer was made elsewhere says nothing of it, as ever.
+    vocabulary: Vocabulary | None = Field(default=None, exclude_if=_is_none)
+
+    @model_validator(mode="after")
+    def _says_which_tokenizer(self) -> "Tokenize":
+        if not self.tokenizer and self.vocabulary is None:
+            raise ValueError(
+                "says which tokenizer: tokenizer, the content of a tokenizer.json; or vocabulary, "
+                "how many tokens the one has that training makes of its texts, 2000 for example"
+            )
+        return self
+
+    @property
+    def is_fitted(self) -> bool:
+        return bool(self.tokenizer)
 
     def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return token numbers and mask.
@@ -51,6 +78,17 @@ class Tokenize(StepModel):
         texts = to_arrow(column)
         numbers, mask = tokenize(texts, self)
         return {self.into: numbers, self.mask_into: mask}
+
+    def fit(self, columns: Columns) -> Self:
+        """Make the tokenizer of the texts.
+
+        Raises:
+            RejectedRows, JobError: the column holds no texts, as for `tokenize`.
+        """
+        column = get_column(columns, self.column, self.step)
+        texts = _to_strings(to_arrow(column), self.column)
+        tokenizer = _make_tokenizer(texts, self.vocabulary or 0)
+        return self.model_copy(update={"tokenizer": tokenizer})
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
         return {self.into: self.max_tokens, self.mask_into: self.max_tokens}
@@ -184,6 +222,25 @@ def _explain(
     )
 
 
+def _make_tokenizer(texts: list[str], vocabulary: int) -> str:
+    """Return the content of a tokenizer that is made of texts.
+
+    Raises:
+        JobError: the library is not installed.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        return fit_tokenizer(texts, vocabulary)
+    except ImportError as error:
+        raise _refuse_missing_library(error) from error
+
+
+def _refuse_missing_library(error: ImportError) -> JobError:
+    return JobError(
+        f"preprocess step tokenize: {error}; install the extra for texts: pip install '.[texts]'"
+    )
+
+
 # Parsing a tokenizer of 30 000 words takes a tenth of a second.
 @lru_cache(maxsize=4)
 def _load_tokenizer(content: str, max_tokens: int) -> Any:
@@ -192,10 +249,7 @@ def _load_tokenizer(content: str, max_tokens: int) -> Any:
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
-        raise JobError(
-            f"preprocess step tokenize: {error}; "
-            "install the extra for texts: pip install '.[texts]'"
-        ) from error
+        raise _refuse_missing_library(error) from error
     try:
         with crashes_as_errors():
             tokenizer = Tokenizer.from_str(content)

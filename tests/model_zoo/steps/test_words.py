@@ -43,6 +43,7 @@ def test_a_complete_step_is_fitted_and_round_trips_as_json(fields: dict[str, Any
         {"step": "ordinal", "columns": ["a"], "unknown": "code"},
         {"step": "select", "columns": ["a"], "into": "x", "method": "variance"},
         {"step": "pca", "columns": ["a"], "into": "x", "components": 1},
+        {"step": "tokenize", "column": "a", "max_tokens": 4, "vocabulary": 100},
     ],
     ids=lambda f: f["step"],
 )
@@ -126,6 +127,9 @@ def test_a_step_that_lacks_state_is_not_fitted(fields: dict[str, Any]) -> None:
             "not be more than max_pixels",
         ),
         ({"step": "tokenize", "column": "a", "max_tokens": 0, "tokenizer": "{}"}, "max_tokens"),
+        ({"step": "tokenize", "column": "a", "max_tokens": 4}, "says which tokenizer: tokenizer"),
+        ({"step": "tokenize", "column": "a", "max_tokens": 4, "vocabulary": 9}, "equal to 64"),
+        ({"step": "tokenize", "column": "a", "max_tokens": 4, "vocabulary": 1 << 30}, "1048576"),
         ({"step": "function", "function": "no_colon"}, "pattern"),
         ({"step": "function", "function": "os:_private"}, "pattern"),
         ({"step": "function", "function": "a.b:c.d"}, "pattern"),
