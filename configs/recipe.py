@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from configs.augmentation import Augmentation
 from configs.job import Count, Names
 
 Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
@@ -55,6 +56,7 @@ class Training(BaseModel):
         threads: of a CPU that compute; large networks are faster with several, and another number of
             them gives other last digits.
         train_only: patterns of names of weights, `head.*` for example; all others stay as they are.
+        augment: how pictures are varied in training.
         seed: of fresh weights, of the order of rows, of dropout and of augmentation.
     """
 
@@ -80,6 +82,7 @@ class Training(BaseModel):
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda|cuda:\d+|auto)$")
     threads: Count = 1
     train_only: Annotated[Names, BeforeValidator(_as_names)] = ()
+    augment: Augmentation | None = None
     # What numpy's generators take.
     seed: int = Field(default=0, ge=0, lt=2**32)
 
@@ -111,5 +114,5 @@ class Training(BaseModel):
         return self
 
     def list_choices(self) -> dict[str, Any]:
-        """Return what the loop is told: all but what makes the loss."""
-        return self.model_dump(exclude={"loss", "class_weights"})
+        """Return what the loop is told: all but what makes the loss, and varies pictures."""
+        return self.model_dump(exclude={"loss", "class_weights", "augment"})

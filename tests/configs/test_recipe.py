@@ -61,6 +61,7 @@ def test_what_a_training_does_that_says_nothing() -> None:
         "device": "cpu",
         "threads": 1,
         "train_only": (),
+        "augment": None,
         "seed": 0,
     }
 
