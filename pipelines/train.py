@@ -25,6 +25,7 @@ from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
 from pipelines.packing.networks.state import Weights, read_weights
 from pipelines.planning.jobs import FittingJob
+from pipelines.training.checkpointing import make_checkpoints
 from pipelines.training.continuing import (
     Before,
     cast_to_contract,
@@ -43,7 +44,6 @@ from pipelines.training.source import read_source
 from pipelines.training.summary import describe_training, describe_understood
 from pipelines.training.understanding import Understood, list_parts, understand
 from pipelines.training.writing import (
-    keep_checkpoints,
     locate_report,
     refuse_standing_output,
     write_job,
@@ -84,11 +84,11 @@ def main(argv: Sequence[str]) -> int:
         for line in describe_understood(understood, prepared):
             say(line)
     text = describe_job(job, written)
-    checkpoints = keep_checkpoints(job, text)
+    checkpoints = make_checkpoints(job)
     started = time.monotonic()
-    with shown_progress(job.training.epochs, arguments.quiet) as on_epoch:
+    with shown_progress(job.training.epochs, arguments.quiet) as progress:
         goes_on = before is not None
-        learned = learn(job, prepared, on_epoch, checkpoints, goes_on)
+        learned = learn(job, prepared, progress, checkpoints, goes_on)
     trained = time.monotonic()
     write_test_rows(job, prepared.parts["test"])
     url = write_job(job, text)

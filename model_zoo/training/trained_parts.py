@@ -9,6 +9,8 @@ from torch import nn
 
 from configs.errors import JobError
 from configs.suggest import nearest
+from model_zoo.architectures.disjoint_graphs import DisjointGraphs
+from model_zoo.architectures.named_tensors import NamedTensors
 from model_zoo.training.recipe import Recipe
 
 
@@ -23,6 +25,7 @@ def trained_parts(network: nn.Module, patterns: Sequence[str]) -> Iterator[None]
     Raises:
         JobError: a pattern that is no weight's.
     """
+    network = _unwrap(network)
     frozen = []
     if patterns:
         _refuse_unknown(network, patterns)
@@ -106,6 +109,13 @@ def _refuse_unknown(network: nn.Module, patterns: Sequence[str]) -> None:
             f"training.train_only names no weight of the network: {listed}; "
             f"there are {len(names)}, from {first} to {last}"
         )
+
+
+def _unwrap(network: nn.Module) -> nn.Module:
+    """Return the author's own network, whose names of weights the author knows."""
+    while isinstance(network, NamedTensors | DisjointGraphs):
+        network = network.network
+    return network
 
 
 def _is_any(name: str, patterns: Sequence[str]) -> bool:

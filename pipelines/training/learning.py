@@ -9,13 +9,14 @@ from configs.errors import ModelError
 from model_zoo.training.called_network import forward
 from model_zoo.training.checkpoints import Checkpoints
 from model_zoo.training.epoch import Epoch
-from model_zoo.training.examples import Examples
+from model_zoo.training.examples import Augment, Examples
 from model_zoo.training.loop import train
 from model_zoo.training.objective import Activation, Task
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.figures import Figures, Scored, measure, score_part
+from pipelines.training.pictures import make_augment
 from pipelines.training.preparing import Prepared
-from pipelines.training.progress import OnEpoch
+from pipelines.training.progress import Progress
 from pipelines.training.recipe import make_objective, make_recipe
 from pipelines.training.target_scale import TargetScale, find_last_layer, rescale
 
@@ -78,8 +79,8 @@ def find_activation(task: Task, prepared: Prepared, labels: int) -> Activation:
 def learn(
     job: FittingJob,
     prepared: Prepared,
-    on_epoch: OnEpoch,
-    checkpoints: Checkpoints | None = None,
+    progress: Progress,
+    checkpoints: Checkpoints,
     goes_on: bool = False,
 ) -> Learned:
     """Train the network in place.
@@ -87,7 +88,7 @@ def learn(
     Args:
         job: complete.
         prepared: the network, and its rows.
-        on_epoch: called after each epoch.
+        progress: is told of each epoch and step.
         checkpoints: where a training that was stopped goes on from.
         goes_on: whether the network is trained already, and gives numbers in their own units.
 
@@ -121,14 +122,25 @@ def learn(
         validation=taught["validation"],
         objective=objective,
         recipe=make_recipe(job.training),
-        on_epoch=on_epoch,
+        on_epoch=progress.on_epoch,
         checkpoints=checkpoints,
+        augment=_find_augment(job, prepared),
+        on_step=progress.on_step,
     )
     if layer is not None and scale is not None:
         rescale(prepared.network, layer, scale)
     scored = {name: _score(job, prepared, parts[name]) for name in _JUDGED}
     figures = {name: measure(job.task, job.data.labels, part) for name, part in scored.items()}
     return Learned(epochs, scored, figures, tuple(notes))
+
+
+def _find_augment(job: FittingJob, prepared: Prepared) -> Augment | None:
+    augmentation = job.training.augment
+    if augmentation is None:
+        return None
+    packaging = prepared.packaging
+    inputs = prepared.parts["training"].examples.inputs
+    return make_augment(augmentation, packaging.preprocess, prepared.inputs, inputs)
 
 
 def _find_scale(prepared: Prepared, training: Examples) -> tuple[TargetScale, str | None]:

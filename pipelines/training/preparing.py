@@ -66,6 +66,7 @@ class Prepared:
         called: the same as it is trained: takes and gives arrays by name.
         parts: by name.
         outputs: what it gives for a row, by name.
+        inputs: what it takes, and the columns that are it.
     """
 
     packaging: Packaging
@@ -73,6 +74,7 @@ class Prepared:
     called: nn.Module
     parts: Mapping[str, Part]
     outputs: Mapping[str, Tensor]
+    inputs: Mapping[str, Tensor]
 
 
 def prepare(
@@ -125,7 +127,7 @@ def prepare(
     shapes = describe_arrays(called.outputs)
     tensors = {name: Tensor.model_validate(shape) for name, shape in shapes.items()}
     wrapped = _wrap(job, network, called, tensors)
-    return Prepared(job, network, wrapped, parts, tensors)
+    return Prepared(job, network, wrapped, parts, tensors, called.prepared.tensors)
 
 
 def list_modules(job: Packaging) -> tuple[str, ...]:

@@ -1,44 +1,138 @@
-"""How far a training is: a bar on a terminal, plain lines elsewhere."""
+"""How far a training is: a bar on a terminal, plain lines elsewhere, both with the time that is left.
+
+epoch 3 of at most 20: training loss 0.4113, validation loss 0.3921, at most 2 min left
+epoch 4 of at most 20: step 120 of 900, at most 2 min left
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+import math
 import sys
-from typing import TypeAlias
+import time
+from typing import Never, TypeAlias
 
 from tqdm import tqdm
 
-from model_zoo.training.epoch import Epoch
+from model_zoo.training.epoch import Epoch, Step
 from pipelines.cli.command_line import say_aside
 from pipelines.cli.terminal import LenientStream
 
-# In a log that nobody watches, a line per epoch would be noise.
+# In a log that nobody watches, a line per epoch would be noise; but one that says nothing for longer
+# looks as if the program hung.
 _EPOCHS_PER_LINE = 10
+_SECONDS_PER_LINE = 30.0
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
+_MINUTE, _HOUR = 60, 3600
 OnEpoch: TypeAlias = Callable[[Epoch], None]
+OnStep: TypeAlias = Callable[[Step], None]
+
+
+class Progress:
+    """Told of epochs and steps, it shows them.
+
+    Args:
+        bar: which shows epochs, unless it is disabled.
+        epochs: how many there are at most.
+        with_lines: whether lines are written.
+        clock: tells seconds.
+    """
+
+    def __init__(
+        self, bar: "tqdm[Never]", epochs: int, with_lines: bool, clock: Callable[[], float]
+    ) -> None:
+        self._bar = bar
+        self._epochs = epochs
+        self._with_lines = with_lines
+        self._clock = clock
+        self._began = clock()
+        self._told = self._began
+        # Epochs, of those that go on the share that is done; None before the first step here.
+        self._first: float | None = None
+
+    def on_step(self, step: Step) -> None:
+        """Show that a step is over."""
+        done = step.epoch - 1 + step.number / step.steps
+        if self._first is None:
+            self._begin(step)
+        self._bar.update(done - self._bar.n)
+        # The end of the epoch is told with its losses.
+        is_last = step.number == step.steps
+        if self._with_lines and not is_last and self._is_time():
+            self._say(f"{self._name(step.epoch)}: step {step.number} of {step.steps}", done)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Show that an epoch is over."""
+        training = f"{epoch.training_loss:.4f}"
+        validation = f"{epoch.validation_loss:.4f}"
+        self._bar.update(epoch.number - self._bar.n)
+        self._bar.set_postfix(training=training, validation=validation)
+        is_round = epoch.number % _EPOCHS_PER_LINE == 0
+        if self._with_lines and (is_round or self._is_time()):
+            losses = f"training loss {training}, validation loss {validation}"
+            self._say(f"{self._name(epoch.number)}: {losses}", epoch.number)
+
+    def _begin(self, step: Step) -> None:
+        """Note where the training begins here; say so where it was stopped before."""
+        before = step.epoch - 1 + (step.number - 1) / step.steps
+        self._first = before
+        self._began = self._clock()
+        if before and self._with_lines:
+            where = f"step {step.number} of {step.steps}"
+            say_aside(f"resumed from its checkpoint: epoch {step.epoch}, {where}")
+        if before:
+            # What was done elsewhere says nothing about how fast it goes here.
+            self._bar.initial = before
+            self._bar.n = before
+
+    def _is_time(self) -> bool:
+        return self._clock() - self._told >= _SECONDS_PER_LINE
+
+    def _name(self, epoch: int) -> str:
+        return f"epoch {epoch} of at most {self._epochs}"
+
+    def _say(self, text: str, done: float) -> None:
+        self._told = self._clock()
+        first = self._first or 0.0
+        left = ""
+        if self._epochs > done > first:
+            seconds = (self._told - self._began) * (self._epochs - done) / (done - first)
+            left = f", at most {describe_duration(seconds)} left"
+        say_aside(f"{text}{left}")
 
 
 @contextmanager
-def shown_progress(epochs: int, quiet: bool) -> Iterator[OnEpoch]:
-    """Give what to call after each epoch.
+def shown_progress(
+    epochs: int, quiet: bool, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Progress]:
+    """Give what is to be told of each epoch and step.
 
     Args:
         epochs: how many there are at most.
         quiet: whether nothing is shown.
+        clock: tells seconds.
     """
-    is_hidden = quiet or not sys.stderr.isatty()
+    is_terminal = sys.stderr.isatty()
     # A terminal that is closed meanwhile ends no training.
     stream = LenientStream(sys.stderr)
-    with tqdm(total=epochs, unit=" epochs", desc="training", file=stream, disable=is_hidden) as bar:
+    is_hidden = quiet or not is_terminal
+    with tqdm(
+        total=epochs, desc="training", file=stream, disable=is_hidden, bar_format=_BAR
+    ) as bar:
+        yield Progress(bar, epochs, not quiet and not is_terminal, clock)
 
-        def show(epoch: Epoch) -> None:
-            training = f"{epoch.training_loss:.4f}"
-            validation = f"{epoch.validation_loss:.4f}"
-            bar.update()
-            bar.set_postfix(training=training, validation=validation)
-            if not bar.disable or quiet:
-                return
-            if epoch.number % _EPOCHS_PER_LINE:
-                return
-            losses = f"training loss {training}, validation loss {validation}"
-            say_aside(f"epoch {epoch.number} of at most {epochs}: {losses}")
 
-        yield show
+def describe_duration(seconds: float) -> str:
+    """Return about how long that is, in words.
+
+    >>> describe_duration(7.2), describe_duration(130), describe_duration(5000)
+    ('8 s', '3 min', '1 h 24 min')
+    """
+    whole = math.ceil(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    minutes = math.ceil(whole / _MINUTE)
+    if whole < _HOUR:
+        return f"{minutes} min"
+    hours, rest = divmod(timedelta(minutes=minutes), timedelta(hours=1))
+    return f"{hours} h {rest.seconds // _MINUTE} min"

@@ -10,7 +10,6 @@ The package is last: where it stands, all of it does.
 """
 
 from collections.abc import Mapping
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ import pyarrow as pa
 
 from configs.errors import JobError
 from model_zoo.package.package import CARD
-from model_zoo.training.checkpoints import Checkpoints
 from pipelines.packing.material import Reading, Trained
 from pipelines.packing.network_packing import pack
 from pipelines.packing.networks.state import Weights
@@ -63,18 +61,6 @@ def write_job(job: FittingJob, text: str) -> str:
     url = f"{str(job.output).rstrip('/')}.train.yaml"
     files.replace(files.to_absolute(url), text.encode())
     return url
-
-
-def keep_checkpoints(job: FittingJob, text: str) -> Checkpoints:
-    """Return where the training keeps how far it is, beside its package.
-
-    Args:
-        job: complete.
-        text: the job as YAML.
-    """
-    folder = f"{str(job.output).rstrip('/')}.checkpoint"
-    digest = hashlib.sha256(text.encode())
-    return Checkpoints(files.to_absolute(folder), digest.hexdigest())
 
 
 def locate_report(job: FittingJob) -> str:

@@ -34,7 +34,7 @@ def test_a_bar_is_drawn_on_a_terminal_and_elsewhere_a_line_comes_every_ten_epoch
     monkeypatch.setattr(sys, "stderr", stream)
     with shown_progress(20, quiet) as show:
         for epoch in EPOCHS:
-            show(epoch)
+            show.on_epoch(epoch)
     said = stream.getvalue()
     lines = [
         "epoch 10 of at most 20: training loss 0.1000, validation loss 0.2000",
