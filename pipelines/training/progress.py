@@ -47,7 +47,7 @@ class Progress:
         self._clock = clock
         self._began = clock()
         self._told = self._began
-        # Epochs, of those that go on the share that is done; None before the first step here.
+        # Epochs that were done before, of the last one a share; None until the first step here.
         self._first: float | None = None
 
     def on_step(self, step: Step) -> None:
@@ -73,10 +73,9 @@ class Progress:
             self._say(f"{self._name(epoch.number)}: {losses}", epoch.number)
 
     def _begin(self, step: Step) -> None:
-        """Note where the training begins here; say so where it was stopped before."""
+        """Note how far the training was before; say so where it was stopped."""
         before = step.epoch - 1 + (step.number - 1) / step.steps
         self._first = before
-        self._began = self._clock()
         if before and self._with_lines:
             where = f"step {step.number} of {step.steps}"
             say_aside(f"resumed from its checkpoint: epoch {step.epoch}, {where}")
