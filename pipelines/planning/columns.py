@@ -82,14 +82,18 @@ def plan_columns(
     return columns
 
 
-def make_input_format(source: Source[Any]) -> Format:
+def make_input_format(source: Source[Any], row_work: int = 0) -> Format:
     """Return how the job's files are read.
+
+    Args:
+        source: the job's.
+        row_work: what a row costs once it is read, see `InputOptions`.
 
     Raises:
         JobError: options that no file can be read with.
     """
     dialect = source.csv.model_dump()
-    options = InputOptions(dialect, source.max_expansion, source.files.model_dump())
+    options = InputOptions(dialect, source.max_expansion, source.files.model_dump(), row_work)
     return find_input_format(source.format, options)
 
 

@@ -14,6 +14,7 @@ from configs.errors import InputError, JobError, ModelError, Refusal
 from model_zoo.load_limits import load_within_limits
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
+from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.columns import list_columns, make_input_format, plan_columns
 from pipelines.planning.folders import list_folders
@@ -26,6 +27,7 @@ from pipelines.planning.output_plan import plan_output
 from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.partitions import with_partitions
 from pipelines.planning.plan import Plan
+from pipelines.planning.row_work import estimate_row_work
 from pipelines.planning.shards import (
     Listed,
     choose_files_per_unit,
@@ -65,18 +67,19 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     package = _read_package(job)
     card = package.card
     listed, ignored = _list_source(job)
-    reader, wanted = _plan_reading(job, card, listed[0])
+    steps = (*job.preprocess.steps, *package.steps)
+    row_work = _estimate_row_work(job, card, steps)
+    reader, wanted = _plan_reading(job, card, listed[0], row_work)
     # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
     # not be found out by a worker, at night.
     shards, found = read_shards(listed, reader, wanted)
     schema = _order_columns(found, list_columns(job, card))
-    steps = (*job.preprocess.steps, *package.steps)
     output_plan = plan_output(job, card, package.digest, schema, steps)
 
     inference = plan_inference(job, package)
     rows_per_batch = job.source.rows_per_batch or _count_rows_per_batch(card, inference)
 
-    units = _cut_into_units(shards, reader, job, card, inference)
+    units = _cut_into_units(shards, reader, job, card, inference, row_work)
     listed_files = list_files(reader, units, shards)
     run_id = _name_run(job, package, inference, shards, output_plan.nested, listed_files.units)
     return Plan(
@@ -117,17 +120,21 @@ def _cut_into_units(
     job: ScoringJob,
     card: ModelCard,
     inference: InferenceSettings,
+    row_work: int,
 ) -> tuple[WorkUnit, ...]:
     model_bytes = sum(file.bytes for file in card.files.values())
-    choose = choose_rows_per_unit
+    rows_per_file = job.sink.rows_per_file
+    batch_rows = inference.settings.batch_rows
     if isinstance(reader, LoadingFormat):
-        choose = choose_files_per_unit
-    rows_per_unit = choose(
-        shards,
-        job.sink.rows_per_file,
-        inference.settings.batch_rows,
-        model_bytes,
-    )
+        rows_per_unit = choose_files_per_unit(shards, rows_per_file, batch_rows, model_bytes)
+    else:
+        rows_per_unit = choose_rows_per_unit(
+            shards,
+            rows_per_file,
+            batch_rows,
+            model_bytes,
+            row_work,
+        )
     return cut_into_units(shards, reader, rows_per_unit)
 
 
@@ -175,11 +182,19 @@ def _list_source(job: ScoringJob) -> Listed:
     return list_shards(source.paths, source.recursive)
 
 
+def _estimate_row_work(job: ScoringJob, card: ModelCard, steps: Sequence[AnyStep]) -> int:
+    # What files of a folder are a unit has always been told by their number and size alone, and is a
+    # part of the run's id; a CSV file is cut by its bytes.
+    if job.source.format != "parquet":
+        return 0
+    return estimate_row_work(card, steps)
+
+
 def _plan_reading(
-    job: ScoringJob, card: ModelCard, first: InputFile
+    job: ScoringJob, card: ModelCard, first: InputFile, row_work: int
 ) -> tuple[Format, list[Column]]:
     """Return how the input is read, and which columns of it."""
-    files_format = make_input_format(job.source)
+    files_format = make_input_format(job.source, row_work)
     wanted = plan_columns(job, card, files_format.needs_types)
     loads = list_loads(job)
     made = {load.into for load in loads}

@@ -32,8 +32,9 @@ _SHOWN_NAMES = 5
 # What keeps a machine of many cores busy to the end. Not as many as this machine has: the same work is the
 # same units everywhere, or it could not be resumed elsewhere, and the files would differ.
 _WANTED_UNITS = 16
-# A unit costs some 20 milliseconds, which at least so much work must be worth: bytes of the input, and bytes
-# of the model times rows, since a row meets each number of a model about once. And the last mini-batch of a
+# A unit costs some 20 milliseconds, which at least so much work must be worth: bytes of the input and what
+# its rows cost behind reading, and bytes of the model times rows, as a row meets each number of a model
+# about once. And the last mini-batch of a
 # unit has places that no row fills.
 _LEAST_UNIT_BYTES = 1 << 20
 _LEAST_WORK = 1 << 32
@@ -137,6 +138,7 @@ def choose_rows_per_unit(
     rows_per_file: int,
     batch_rows: int,
     model_bytes: int,
+    row_work: int = 0,
 ) -> int:
     """Return how many rows a unit shall have, at most.
 
@@ -147,16 +149,19 @@ def choose_rows_per_unit(
         rows_per_file: rows of an output file, at most.
         batch_rows: rows of a mini-batch.
         model_bytes: size of the model's package.
+        row_work: what a row costs once it is read, see `InputOptions`.
     """
     counts = [shard.rows for shard in shards]
     # Of CSV only reading tells, and it is cut by its bytes.
     if None in counts:
         return rows_per_file
+    rows = sum(count or 0 for count in counts)
     size_bytes = sum(shard.file.bytes for shard in shards)
-    units = min(_WANTED_UNITS, size_bytes // _LEAST_UNIT_BYTES)
+    worth = size_bytes + rows * row_work
+    units = min(_WANTED_UNITS, worth // _LEAST_UNIT_BYTES)
     if units <= 1:
         return rows_per_file
-    even_rows = math.ceil(sum(count or 0 for count in counts) / units)
+    even_rows = math.ceil(rows / units)
     least_rows = _count_least_rows(batch_rows, model_bytes)
     mini_batches = math.ceil(max(least_rows, even_rows) / batch_rows)
     return min(rows_per_file, mini_batches * batch_rows)

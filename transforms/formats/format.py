@@ -46,11 +46,13 @@ class InputOptions:
         csv: the section `source.csv`.
         max_expansion: `source.max_expansion`; None for a format's own default.
         files: the section `source.files`.
+        row_work: what a row costs once it is read, as bytes that a store gives in that time.
     """
 
     csv: Mapping[str, Any]
     max_expansion: int | None = None
     files: Mapping[str, Any] = field(default_factory=dict)
+    row_work: int = 0
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from transforms.formats.format import (
 )
 from transforms.formats.parquet_casts import cast_column
 from transforms.formats.parquet_footer import (
+    count_stored_bytes,
     holds_more_than,
     is_encryption,
     list_groups,
@@ -35,7 +36,7 @@ from transforms.formats.parquet_footer import (
 )
 from transforms.formats.parquet_int96 import list_int96_units
 from transforms.formats.parquet_sizes import find_rows_at_once, gather_batches
-from transforms.formats.parquet_split import RowGroup, is_part_of_group, split_groups
+from transforms.formats.parquet_split import RowGroup, count_parts, is_part_of_group, split_groups
 from transforms.formats.parquet_statistics import count_nulls
 from transforms.formats.parquet_ways import (
     USUAL,
@@ -73,9 +74,11 @@ class ParquetFormat:
 
     Attributes:
         max_expansion: how many times its stored size a file may hold, decoded.
+        row_work: see `InputOptions`.
     """
 
     max_expansion: int = MAX_EXPANSION
+    row_work: int = 0
     needs_types: ClassVar[bool] = False
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
@@ -88,13 +91,17 @@ class ParquetFormat:
         limit = max(BOMB_BYTES, self.max_expansion * file.bytes)
         if holds_more_than(limit, file.url, metadata, names):
             raise self._expands_too_much(file.url)
-        # Of a store every part would fetch all of the row group.
-        can_be_cut = files.is_local(file.url)
-        row_groups = tuple(
-            RowGroup(group.num_rows, group.total_byte_size, can_be_cut)
-            for group in list_groups(metadata)
-        )
-        shard = Shard(file, metadata.num_rows, row_groups)
+        # Of a store every part fetches all of the row group.
+        fetched_bytes = {}
+        if not files.is_local(file.url):
+            fetched_bytes = count_stored_bytes(metadata, names)
+        row_groups = []
+        for number, group in enumerate(list_groups(metadata)):
+            work_bytes = group.num_rows * self.row_work
+            fetched = fetched_bytes.get(number, 0)
+            most_parts = count_parts(group.total_byte_size, work_bytes, fetched)
+            row_groups.append(RowGroup(group.num_rows, group.total_byte_size, most_parts))
+        shard = Shard(file, metadata.num_rows, tuple(row_groups))
         return shard, schema.remove_metadata()
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
@@ -162,7 +169,7 @@ class ParquetFormat:
 
 def make_parquet_format(options: InputOptions) -> ParquetFormat:
     """Return the format with a job's options."""
-    return ParquetFormat(options.max_expansion or MAX_EXPANSION)
+    return ParquetFormat(options.max_expansion or MAX_EXPANSION, options.row_work)
 
 
 def _read_batches(

@@ -105,6 +105,21 @@ def holds_more_than(
     return decoded_bytes > limit
 
 
+def count_stored_bytes(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
+    """Return the bytes that some columns take in a file, by number of the row group.
+
+    Args:
+        metadata: the file's footer.
+        names: those of the columns.
+    """
+    leaves = list(list_widths(metadata, names))
+    stored = {}
+    for number, group in enumerate(list_groups(metadata)):
+        sizes = [group.column(leaf).total_compressed_size for leaf in leaves]
+        stored[number] = sum(sizes)
+    return stored
+
+
 def list_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
     """Return the bytes of a value, by number of the leaf, of the leaves that some columns have.
 

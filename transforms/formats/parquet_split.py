@@ -6,7 +6,7 @@ import math
 
 from transforms.formats.format import Piece, Span
 
-# Of a part of a row group, before compression: less is not worth a unit.
+# Of a part of a row group, decoded bytes and what its rows cost behind that: less is not worth a unit.
 _LEAST_PART_BYTES = 1 << 20
 # Each part decodes what stands before it in its row group, so many parts would decode it many times over.
 _MOST_PARTS = 8
@@ -19,12 +19,28 @@ class RowGroup:
     """Rows of one row group, and its bytes before they are compressed.
 
     Attributes:
-        can_be_cut: whether parts of it may be read.
+        most_parts: into how many parts it may be cut.
     """
 
     rows: int
     bytes: int
-    can_be_cut: bool = False
+    most_parts: int = 1
+
+
+def count_parts(decoded_bytes: int, work_bytes: int, fetched_bytes: int = 0) -> int:
+    """Return into how many parts a row group may be cut.
+
+    Args:
+        decoded_bytes: of the row group.
+        work_bytes: what its rows cost behind reading, as bytes that a store gives in that time.
+        fetched_bytes: of a row group in a store: what each part fetches again.
+    """
+    worth = decoded_bytes + work_bytes
+    parts = min(_MOST_PARTS, worth // _LEAST_PART_BYTES)
+    if fetched_bytes:
+        # All parts but one fetch in vain, which together shall not take longer than the work itself.
+        parts = min(parts, 1 + work_bytes // fetched_bytes)
+    return max(1, parts)
 
 
 def split_groups(groups: Sequence[RowGroup], rows: int, file_bytes: int) -> list[Piece]:
@@ -78,10 +94,10 @@ def _cut(groups: Sequence[RowGroup], rows: int) -> Iterator[tuple[Span, int, int
 
 def _choose_part_rows(group: RowGroup, rows: int) -> int:
     """Return the rows of each part of a row group; all of them where it is not cut."""
-    if group.rows <= rows or not group.can_be_cut:
+    if group.rows <= rows:
         return group.rows
     by_rows = math.ceil(group.rows / rows)
-    parts = min(by_rows, group.bytes // _LEAST_PART_BYTES, _MOST_PARTS)
+    parts = min(by_rows, group.most_parts)
     if parts <= 1:
         return group.rows
     even_rows = math.ceil(group.rows / parts)

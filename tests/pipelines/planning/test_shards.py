@@ -87,6 +87,13 @@ def test_few_rows_are_cut_finely_enough_for_many_cores(
     assert choose_rows_per_unit(shards, 1_000_000, 256, model_bytes) == rows
 
 
+def test_few_bytes_are_cut_where_their_rows_cost_much() -> None:
+    """Texts, of which a file of 200 kB keeps a core busy for minutes."""
+    texts = shards_of(2_000, mib=0)
+    assert choose_rows_per_unit(texts, 1_000_000, 16, 400 << 20, row_work=0) == 1_000_000
+    assert choose_rows_per_unit(texts, 1_000_000, 16, 400 << 20, row_work=50 << 20) == 128
+
+
 def test_no_unit_is_larger_than_a_file() -> None:
     assert choose_rows_per_unit(shards_of(640_000), 100, 256, 1 << 30) == 100
 

@@ -140,7 +140,7 @@ def test_large_rows_of_a_part_travel_in_small_batches(
     assert actual.equals(table.slice(1_000, 1_000))
 
 
-def test_a_row_group_is_cut_but_for_one_in_a_store(
+def test_a_row_group_is_cut_in_a_store_where_its_rows_are_worth_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = 200_000
@@ -153,13 +153,17 @@ def test_a_row_group_is_cut_but_for_one_in_a_store(
     (whole,) = ParquetFormat().split(shard, 50_000)
     assert whole.rows == rows
     monkeypatch.setattr(parquet_split, "_LEAST_PART_BYTES", 1 << 17)
+    shard, _ = ParquetFormat().inspect(file, [Column("x", None)])
     parts = ParquetFormat().split(shard, 50_000)
     assert [part.rows for part in parts] == [50_000] * 4
     assert len(ParquetFormat().split(shard, 1_000)) == 8
 
-    # Of a store every part would fetch all of it.
+    # Of a store every part fetches all of it: 8 bytes of a row, which its work must be worth.
     monkeypatch.setattr(parquet.files, "is_local", lambda url: False)
     monkeypatch.setattr(parquet_ways.files, "open_read", lambda url: pa.OSFile(url))
-    shard, _ = ParquetFormat().inspect(file, [Column("x", None)])
-    (whole,) = ParquetFormat().split(shard, 50_000)
-    assert whole.rows == rows
+    for row_work, count in ((0, 1), (7, 1), (20, 3), (1_000, 4)):
+        store = ParquetFormat(row_work=row_work)
+        shard, _ = store.inspect(file, [Column("x", None)])
+        parts = store.split(shard, 50_000)
+        assert len(parts) == count, row_work
+        assert sum(part.rows or 0 for part in parts) == rows

@@ -2,18 +2,19 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+import pytest
 
-from transforms.formats.parquet_split import RowGroup, is_part_of_group, split_groups
+from transforms.formats.parquet_split import RowGroup, count_parts, is_part_of_group, split_groups
 
 MIB = 1 << 20
 
 
 def test_small_row_groups_are_put_together_and_large_ones_cut() -> None:
     groups = [
-        RowGroup(400, 4 * MIB, True),
-        RowGroup(500, 4 * MIB, True),
-        RowGroup(2_500, 40 * MIB, True),
-        RowGroup(300, MIB, True),
+        RowGroup(400, 4 * MIB, 8),
+        RowGroup(500, 4 * MIB, 8),
+        RowGroup(2_500, 40 * MIB, 8),
+        RowGroup(300, MIB, 8),
     ]
     pieces = split_groups(groups, 1_000, 49_000)
     assert [piece.span for piece in pieces] == [
@@ -29,9 +30,28 @@ def test_small_row_groups_are_put_together_and_large_ones_cut() -> None:
 
 
 def test_what_may_not_be_cut_or_is_small_stays_whole() -> None:
-    for group in (RowGroup(2_000, 40 * MIB), RowGroup(2_000, MIB, True)):
-        (piece,) = split_groups([group], 100, 7)
-        assert (piece.span, piece.rows, piece.bytes) == ((0, 1), 2_000, 7)
+    (piece,) = split_groups([RowGroup(2_000, 40 * MIB)], 100, 7)
+    assert (piece.span, piece.rows, piece.bytes) == ((0, 1), 2_000, 7)
+
+
+@pytest.mark.parametrize(
+    ("decoded", "work", "fetched", "parts"),
+    [
+        # By what is decoded, on a disk, and by what the rows cost behind that.
+        (MIB, 0, 0, 1),
+        (3 * MIB, 0, 0, 3),
+        (100, 5 * MIB, 0, 5),
+        (100 * MIB, 100 * MIB, 0, 8),
+        # Of a store each part fetches it again, which the work must be worth.
+        (100 * MIB, 0, 20 * MIB, 1),
+        (100 * MIB, 19 * MIB, 20 * MIB, 1),
+        (100 * MIB, 60 * MIB, 20 * MIB, 4),
+        (MIB, 1 << 40, MIB, 8),
+        (0, 0, 0, 1),
+    ],
+)
+def test_parts_are_worth_what_they_cost(decoded: int, work: int, fetched: int, parts: int) -> None:
+    assert count_parts(decoded, work, fetched) == parts
 
 
 def test_a_file_without_row_groups_is_one_piece() -> None:
@@ -45,7 +65,7 @@ def test_a_file_without_row_groups_is_one_piece() -> None:
             RowGroup,
             st.integers(0, 5_000),
             st.integers(0, 100 * MIB),
-            st.booleans(),
+            st.integers(1, 8),
         ),
         max_size=8,
     ),
@@ -60,7 +80,7 @@ def test_every_row_is_in_one_piece(groups: list[RowGroup], rows: int) -> None:
         # Only what cannot be cut is larger.
         if is_part_of_group(piece.span):
             group = groups[piece.span[0]]
-            assert group.can_be_cut
-            fewest_rows = max(-(-group.rows * MIB // group.bytes), -(-group.rows // 8))
+            assert group.most_parts > 1
+            fewest_rows = -(-group.rows // group.most_parts)
             assert (piece.rows or 0) <= max(rows, fewest_rows * 2)
     assert next_row == sum(group.rows for group in groups)
