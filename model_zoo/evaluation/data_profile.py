@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model_zoo.steps.lists import find_lists_with_missing, holds_numbers, is_list
+from model_zoo.steps.arrays import holds_numbers
+from model_zoo.steps.lists import find_lists_with_missing, is_list
 
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _LEVELS = ", ".join(map(str, QUANTILE_LEVELS))

@@ -52,6 +52,10 @@ class InputColumn(_Part):
     number: TimeUnit | None = None
 
 
+# What a model asks of its rows.
+Contract: TypeAlias = tuple[InputColumn, ...]
+
+
 class Tensor(_Part):
     """An array that the network takes or gives.
 

@@ -54,6 +54,11 @@ def get_numbers(columns: Columns, name: str, step: str) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
+def holds_numbers(dtype: pa.DataType) -> bool:
+    """Tell whether values are lists of integers, floats or booleans, however deep."""
+    return is_list(dtype) and is_number(find_item_type(dtype))
+
+
 def to_matrix(columns: Columns, names: Sequence[str], step: str) -> np.ndarray:
     """Return numeric columns side by side, float64 (rows, numbers); a missing value is NaN.
 

@@ -9,8 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model_zoo.steps.columns import is_number
-
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 
@@ -33,11 +31,6 @@ def count_levels(dtype: pa.DataType) -> int:
         dtype = dtype.value_type
         levels += 1
     return levels
-
-
-def holds_numbers(dtype: pa.DataType) -> bool:
-    """Tell whether values are lists of integers, floats or booleans, however deep."""
-    return is_list(dtype) and is_number(find_item_type(dtype))
 
 
 def find_lists_with_missing(lists: pa.Array) -> pa.Array | None:

@@ -15,12 +15,11 @@ import pyarrow as pa
 from pydantic import Field
 
 from configs.errors import JobError
-from model_zoo.steps.arrays import get_column, reject_where
+from model_zoo.steps.arrays import get_column, holds_numbers, reject_where
 from model_zoo.steps.columns import Columns, NewColumns
 from model_zoo.steps.lists import (
     count_levels,
     find_lists_with_missing,
-    holds_numbers,
     list_lengths,
     place_items,
 )

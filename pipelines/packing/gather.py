@@ -6,13 +6,15 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from configs.packaging import PackagingJob
+from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.questions import Questions
 from pipelines.packing.hugging_face.check import check_folder
 from pipelines.packing.hugging_face.folder import read_folder
 from pipelines.packing.material import AS_IT_IS, Material, Reading
 from pipelines.packing.networks.pictures import add_image_step
-from pipelines.packing.sample.named_files import take_sample
+from pipelines.packing.sample.named_files import Taken, are_pictures, load_named
+from pipelines.packing.sample.named_files import read_folder as read_pictures
 from pipelines.packing.sample.tables import read_sample
 
 Job: TypeAlias = PackagingJob[AnyStep]
@@ -48,6 +50,23 @@ def gather_material(job: Job, questions: Questions) -> Material:
     if job.network:
         return _add_image_step(material, questions)
     return material
+
+
+def take_sample(job: Job) -> Taken:
+    """Return the job's sample, with the contents of files.
+
+    Raises:
+        JobError: a step that names no column of the sample.
+        InputError: the sample cannot be read, or none of its files.
+    """
+    if are_pictures(job.sample):
+        return read_pictures(job)
+    sample = read_sample(job.sample, job.key)
+    steps = tuple(step for step in job.preprocess if isinstance(step, LoadFile))
+    if not steps:
+        return Taken(job, sample.rows, notes=sample.notes)
+    taken = load_named(job, sample.rows, steps)
+    return replace(taken, notes=(*sample.notes, *taken.notes))
 
 
 def _read_sample(job: Job, questions: Questions) -> _Read:

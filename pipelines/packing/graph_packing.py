@@ -13,7 +13,7 @@ from configs.missing import DEFAULT
 from configs.packaging import PackagingJob
 from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
-from model_zoo.package.card import InputColumn
+from model_zoo.package.card import Contract, InputColumn
 from model_zoo.package.onnx_graph import parse_graph
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.lists import is_list, list_lengths
@@ -24,9 +24,15 @@ from pipelines.packing.asking.gaps import ask_for_gaps
 from pipelines.packing.asking.questions import Questions
 from pipelines.packing.asking.score_names import refuse_name_of_key
 from pipelines.packing.contract.contract import ModelRows, take_rows
-from pipelines.packing.contract.inputs import Prepared, fit, list_sources, prepare, wire
+from pipelines.packing.contract.inputs import (
+    fit,
+    list_sources,
+    prepare,
+    wire,
+)
 from pipelines.packing.contract.lists import pad_lists
-from pipelines.packing.contract.missing import Contract, refuse_unfilled
+from pipelines.packing.contract.missing import refuse_unfilled
+from pipelines.packing.contract.prepared import Prepared
 from pipelines.packing.converters.converted import Converted
 from pipelines.packing.converters.graph_files import MODEL, compute_graph, make_files
 from pipelines.packing.converters.table import check_file, find_converter
@@ -34,8 +40,9 @@ from pipelines.packing.material import AS_IT_IS, Material, Reading
 from pipelines.packing.proof.differences import choose_tolerance
 from pipelines.packing.proof.expected import check_expected
 from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
-from pipelines.packing.proof.proof import Content, prove
+from pipelines.packing.proof.proof import prove
 from pipelines.packing.proof.scores import ScoredAs, describe_scores
+from pipelines.packing.writing.content import Content
 from pipelines.packing.writing.contents import (
     ScoredRows,
     describe_arrays,

@@ -13,6 +13,7 @@ from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
 from model_zoo.architectures.libraries import find_distribution
 from model_zoo.architectures.users_own import hash_source, module_of
+from model_zoo.package.card import Contract
 from model_zoo.package.package import PROFILE, SMOKE, read_package
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.activation import ask_for_activation, settle_activation
@@ -22,7 +23,7 @@ from pipelines.packing.asking.questions import Questions
 from pipelines.packing.asking.score_names import refuse_name_of_key
 from pipelines.packing.contract.contract import ModelRows, choose_columns, take_rows
 from pipelines.packing.contract.inputs import refuse_rows
-from pipelines.packing.contract.missing import Contract, refuse_unfilled
+from pipelines.packing.contract.missing import refuse_unfilled
 from pipelines.packing.material import AS_IT_IS, ELSEWHERE, Material, Reading, Trained
 from pipelines.packing.networks.called import Called, call_on_rows, find_mask
 from pipelines.packing.networks.computed import failures_told
@@ -30,10 +31,10 @@ from pipelines.packing.networks.state import Weights, load_weights, read_weights
 from pipelines.packing.proof.differences import choose_tolerance
 from pipelines.packing.proof.expected import check_expected
 from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
-from pipelines.packing.proof.proof import Content, prove
+from pipelines.packing.proof.proof import prove
 from pipelines.packing.proof.scores import ScoredAs, describe_scores
+from pipelines.packing.writing.content import Content, Fields
 from pipelines.packing.writing.contents import (
-    Fields,
     ScoredRows,
     describe_arrays,
     list_versions,

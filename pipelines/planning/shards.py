@@ -20,7 +20,7 @@ from storage.inputs import InputFile
 from storage.listing import to_printable
 from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
-from transforms.formats.files import FILES_OF_A_UNIT
+from transforms.formats.file_list import FILES_OF_A_UNIT
 from transforms.formats.format import Column, Format, Piece, Shard, make_unit, refuse_type
 from transforms.joined_types import join_types
 from transforms.logical_types import storable_type

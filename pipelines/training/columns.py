@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.packaging import TimeUnit
+from model_zoo.steps.arrays import holds_numbers
 from model_zoo.steps.columns import decode_dictionary, is_number
-from model_zoo.steps.lists import holds_numbers
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.table import STEPS, AnyStep
 from pipelines.packing.contract.logical_types import to_logical_type

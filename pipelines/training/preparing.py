@@ -18,7 +18,7 @@ from model_zoo.architectures.named_tensors import NamedTensors
 from model_zoo.architectures.signature import read_signature
 from model_zoo.architectures.users_own import module_of
 from model_zoo.arrays import Arrays
-from model_zoo.package.card import Tensor
+from model_zoo.package.card import Contract, Tensor
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
@@ -27,7 +27,6 @@ from model_zoo.training.repeatable import repeatable
 from pipelines.packing.contract.contract import find_contract, take_complete_rows, to_plain_form
 from pipelines.packing.contract.inputs import fit
 from pipelines.packing.contract.lists import find_too_long, pad_lists
-from pipelines.packing.contract.missing import Contract
 from pipelines.packing.networks.called import Called, call_on_rows, find_mask
 from pipelines.packing.networks.state import Weights, load_weights
 from pipelines.packing.writing.contents import describe_arrays

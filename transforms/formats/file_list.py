@@ -19,6 +19,10 @@ import pyarrow.parquet as pq
 from storage import files
 from storage.rooted_file import RootedFile
 
+# A unit is also what a worker does at a time, and what is lost when it is killed: some seconds of
+# pictures. Always so many, whatever their sizes, so that one that is replaced moves no other into
+# another unit.
+FILES_OF_A_UNIT = 1_024
 # Of one row group, in memory at once.
 LISTED_ROWS = 1 << 16
 SCHEMA = pa.schema(

@@ -14,7 +14,7 @@ from configs.errors import InputError
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.contents import Load, add_contents
-from transforms.formats.file_list import FileList, ListedRows
+from transforms.formats.file_list import FILES_OF_A_UNIT, FileList, ListedRows
 from transforms.formats.format import (
     Column,
     InputOptions,
@@ -29,10 +29,6 @@ from transforms.rejected import RowRecord
 
 PATH, SIZE = "path", "size"
 _OPTIONS = ("content", "max_bytes")
-# A unit is also what a worker does at a time, and what is lost when it is killed: some seconds of
-# pictures. Always so many, whatever their sizes, so that one that is replaced moves no other into
-# another unit.
-FILES_OF_A_UNIT = 1_024
 
 
 @dataclass(frozen=True)

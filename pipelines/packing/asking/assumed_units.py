@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from configs.errors import Refusal
 from configs.packaging import PackagingJob
+from model_zoo.package.card import Contract
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.questions import Questions
 from pipelines.packing.contract.contract import ModelRows, take_rows
 from pipelines.packing.contract.inputs import UnitsNeededError
-from pipelines.packing.contract.missing import Contract
 
 T = TypeVar("T")
 Job: TypeAlias = PackagingJob[AnyStep]

@@ -2,10 +2,11 @@
 
 from configs.errors import JobError
 from configs.packaging import CONVERTED, PackagingJob
+from model_zoo.package.package import CARD
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.questions import Questions
 from pipelines.packing.material import Material
-from pipelines.packing.proof.proof import refuse_standing
+from storage import files
 
 _OTHER_KINDS = ", ".join(("huggingface", *CONVERTED))
 
@@ -23,6 +24,19 @@ def ask_for_gaps(material: Material, questions: Questions) -> None:
         questions.begin_with(JobError(f"is needed: {listed}"))
     if material.job.output and not material.trained.replaces:
         questions.ask(refuse_standing, material.job.output)
+
+
+def refuse_standing(url: str) -> None:
+    """Refuse a folder with a package at once, and not after all the work.
+
+    Raises:
+        JobError: there is one.
+    """
+    if files.exists(files.join(url, CARD)):
+        raise JobError(
+            f"output {url}: holds a model package already, and packages never change; "
+            "choose another folder, a new version for example"
+        )
 
 
 def list_gaps(material: Material) -> list[str]:

@@ -11,14 +11,14 @@ from configs.missing import list_exceptions
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
 from model_zoo.architectures.libraries import is_of_graphs
-from model_zoo.package.card import InputColumn
+from model_zoo.package.card import Contract, InputColumn
 from model_zoo.steps.arrays import missing_mask
 from model_zoo.steps.lists import is_list
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.lists import find_too_long
 from pipelines.packing.contract.logical_types import to_logical_type
-from pipelines.packing.contract.missing import Contract, settle_missing
+from pipelines.packing.contract.missing import settle_missing
 from transforms.logical_types import cast_exactly
 
 

@@ -15,9 +15,9 @@ import torch
 from configs.errors import JobError
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
+from model_zoo.package.card import Contract
 from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.contract.missing import Contract
 
 # Arguments of the network, each with the column that it takes as it is, or with those that are
 # stacked.

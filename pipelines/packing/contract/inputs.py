@@ -1,8 +1,6 @@
 """From the sample's columns to what the network takes: which columns make up each argument."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +10,7 @@ from configs.packaging import PackagingJob
 from configs.suggest import nearest
 from model_zoo.architectures.builders import is_ours
 from model_zoo.architectures.signature import Signature
-from model_zoo.arrays import Arrays
-from model_zoo.package.card import Tensor
+from model_zoo.package.card import Contract, Tensor
 from model_zoo.steps.arrays import fill_missing
 from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.date_parts import DateParts
@@ -21,35 +18,16 @@ from model_zoo.steps.moments import is_moment
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep, fit_steps
 from pipelines.packing.contract.dtypes import Wiring
-from pipelines.packing.contract.missing import Contract
+from pipelines.packing.contract.prepared import Columns, Prepared, Steps
 from pipelines.packing.contract.target import find_target
 from transforms.preprocess import preprocess_rows, to_plain_columns
 
-Columns: TypeAlias = Mapping[str, Column]
-Steps: TypeAlias = tuple[AnyStep, ...]
 # A picture or a sequence of vectors; what is flatter is stacked.
 _ARRAY_DIMENSIONS = 3
 # As networks of ours call the argument that is true for items and false for padding.
 _MASK = "mask"
 # Others are made of what is stacked in one of these.
 _STACKED = ("float16", "float32", "float64", "int32", "int64")
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The sample as the network takes it.
-
-    Attributes:
-        steps: fitted, from the contract's columns to the inputs.
-        tensors: what each argument takes, in the network's order.
-        inputs: one array (rows, ...) per argument, in that order.
-        rows: the sample's rows that these are of.
-    """
-
-    steps: Steps
-    tensors: dict[str, Tensor]
-    inputs: Arrays
-    rows: pa.Table
 
 
 def fit(job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract) -> tuple[Steps, Columns]:

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from configs.errors import JobError
 from configs.packaging import PackagingJob
+from model_zoo.steps.arrays import holds_numbers
 from model_zoo.steps.columns import Column
-from model_zoo.steps.lists import find_item_type, holds_numbers, is_list, list_lengths
+from model_zoo.steps.lists import find_item_type, is_list, list_lengths
 from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
 

@@ -17,6 +17,7 @@ from configs.errors import InputError, JobError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
+from model_zoo.package.card import Contract
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.activation import squeeze
 from pipelines.packing.contract.contract import (
@@ -26,9 +27,13 @@ from pipelines.packing.contract.contract import (
     to_plain_form,
 )
 from pipelines.packing.contract.dtypes import Wiring, list_dtypes, list_fractions
-from pipelines.packing.contract.inputs import fit, list_sources, prepare, wire
+from pipelines.packing.contract.inputs import (
+    fit,
+    list_sources,
+    prepare,
+    wire,
+)
 from pipelines.packing.contract.lists import PaddedLists, find_too_long, pad_lists
-from pipelines.packing.contract.missing import Contract
 from pipelines.packing.converters.converted import Converted, import_library
 from pipelines.packing.converters.graph_files import compute_graph
 from pipelines.packing.converters.torch_archives import find_program

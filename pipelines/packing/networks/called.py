@@ -13,22 +13,23 @@ from model_zoo.architectures.builders import is_ours
 from model_zoo.architectures.named_tensors import Call, clear_padding, is_of_tokens
 from model_zoo.architectures.signature import read_signature
 from model_zoo.arrays import Arrays
-from model_zoo.package.card import GraphInputs
+from model_zoo.package.card import Contract, GraphInputs
 from model_zoo.steps.table import AnyStep, apply_steps
 from model_zoo.steps.tokenize import Tokenize
 from pipelines.packing.asking.activation import squeeze
 from pipelines.packing.contract.dtypes import list_dtypes, list_fractions
 from pipelines.packing.contract.inputs import (
-    Columns,
-    Prepared,
-    Steps,
     fit,
     list_sources,
     prepare,
     wire,
 )
 from pipelines.packing.contract.lists import pad_lists
-from pipelines.packing.contract.missing import Contract
+from pipelines.packing.contract.prepared import (
+    Columns,
+    Prepared,
+    Steps,
+)
 from pipelines.packing.networks.calling import compute
 from pipelines.packing.networks.graphs import (
     compute_graphs,

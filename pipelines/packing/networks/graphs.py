@@ -20,9 +20,10 @@ from model_zoo.architectures.named_tensors import name_tensors
 from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import GraphInputs
+from model_zoo.steps.arrays import holds_numbers
 from model_zoo.steps.columns import Column
 from model_zoo.steps.graph import Graph
-from model_zoo.steps.lists import holds_numbers, is_list, list_lengths
+from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.dtypes import DTypes, Wiring
 from pipelines.packing.contract.lists import refuse_large

@@ -15,7 +15,7 @@ from model_zoo.architectures.named_tensors import Call
 from model_zoo.arrays import Arrays
 from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.contract.inputs import Prepared
+from pipelines.packing.contract.prepared import Prepared
 from pipelines.packing.networks.calling import compute
 from pipelines.packing.proof.differences import find_difference
 

@@ -1,51 +1,23 @@
 """A package is proven before it is written: scored as a job scores it, beside the author's own model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 import uuid
 
-from configs.errors import JobError, ModelError
+from configs.errors import ModelError
 from model_zoo.arrays import Arrays
 from model_zoo.engines.engine import choose_engine
 from model_zoo.engines.settings import Settings
-from model_zoo.package.package import CARD, read_package, write_package
+from model_zoo.package.package import read_package
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
-from model_zoo.steps.table import AnyStep
 from pipelines.packing.proof.differences import find_difference
-from pipelines.packing.writing.contents import Fields
+from pipelines.packing.writing.content import Content
 from pipelines.planning.inference_settings import default_batch_rows
 from storage import files
 
 _NOT_PROVEN = (
     "nothing was written; does the network compute a row by the rows beside it, or at random?"
 )
-
-
-@dataclass(frozen=True)
-class Content:
-    """What `write_package` takes."""
-
-    card: Fields
-    steps: tuple[AnyStep, ...]
-    files: dict[str, bytes]
-
-    def write(self, url: str) -> str:
-        """Write the package there, and return its digest."""
-        return write_package(url, self.card, self.steps, self.files)
-
-
-def refuse_standing(url: str) -> None:
-    """Refuse a folder with a package at once, and not after all the work.
-
-    Raises:
-        JobError: there is one.
-    """
-    if files.exists(files.join(url, CARD)):
-        raise JobError(
-            f"output {url}: holds a model package already, and packages never change; "
-            "choose another folder, a new version for example"
-        )
 
 
 def prove(

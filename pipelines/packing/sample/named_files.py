@@ -5,7 +5,7 @@ the starter job, by `format: files` or by `load_file`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -18,7 +18,6 @@ from model_zoo.steps.image import Image
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.material import AS_IT_IS, Reading
-from pipelines.packing.sample.tables import read_sample
 from pipelines.planning.folders import find_name, list_folders
 from storage import files
 from storage.rooted import FileRoot
@@ -47,24 +46,7 @@ class Taken:
     notes: tuple[str, ...] = ()
 
 
-def take_sample(job: Job) -> Taken:
-    """Return the job's sample, with the contents of files.
-
-    Raises:
-        JobError: a step that names no column of the sample.
-        InputError: the sample cannot be read, or none of its files.
-    """
-    if _are_pictures(job.sample):
-        return _read_folder(job)
-    sample = read_sample(job.sample, job.key)
-    steps = tuple(step for step in job.preprocess if isinstance(step, LoadFile))
-    if not steps:
-        return Taken(job, sample.rows, notes=sample.notes)
-    taken = _load_named(job, sample.rows, steps)
-    return replace(taken, notes=(*sample.notes, *taken.notes))
-
-
-def _are_pictures(paths: Sequence[str]) -> bool:
+def are_pictures(paths: Sequence[str]) -> bool:
     """Tell whether the first path is a picture, or stands for more pictures than other files."""
     try:
         folders, _ = list_folders(paths[:1], recursive=True, options={"suffixes": None})
@@ -76,7 +58,13 @@ def _are_pictures(paths: Sequence[str]) -> bool:
     return 2 * len(pictures) > len(urls)
 
 
-def _read_folder(job: Job) -> Taken:
+def read_folder(job: Job) -> Taken:
+    """Return the contents of a folder of pictures, a row for each file.
+
+    Raises:
+        JobError: a step would read them again.
+        InputError: none of them can be read.
+    """
     paths = [files.to_absolute(path) for path in job.sample]
     folders, _ = list_folders(paths, recursive=True, options={"suffixes": PICTURES})
     if job.preprocess and any(isinstance(step, LoadFile) for step in job.preprocess):
@@ -116,7 +104,18 @@ def _find_image(job: Job) -> str | None:
     return _CONTENT if is_library and not has_step else None
 
 
-def _load_named(job: Job, table: pa.Table, steps: tuple[LoadFile, ...]) -> Taken:
+def load_named(job: Job, table: pa.Table, steps: tuple[LoadFile, ...]) -> Taken:
+    """Return rows with the contents of the files that they name.
+
+    Args:
+        job: the job.
+        table: the rows.
+        steps: of the job, which name columns of paths.
+
+    Raises:
+        JobError: a step that names no column of paths.
+        InputError: none of the files can be read.
+    """
     rest = tuple(step for step in job.preprocess if not isinstance(step, LoadFile))
     before = table.num_rows
     problems: list[str] = []

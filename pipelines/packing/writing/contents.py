@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +13,13 @@ from model_zoo.evaluation.data_profile import profile_table
 from model_zoo.tensor_columns import to_column
 from pipelines.packing.proof.finite import find_finite
 from pipelines.packing.proof.scores import ScoredAs
+from pipelines.packing.writing.content import Fields
 from transforms.score_columns import is_of_label_sets, is_of_tokens, score_columns
 from transforms.scores.tokens import take_tokens
 
 # Enough that every kind of row may be among them, few enough that loading a model stays quick.
 _SMOKE_ROWS = 16
 Columns: TypeAlias = dict[str, pa.Array]
-# As YAML holds them.
-Fields: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)

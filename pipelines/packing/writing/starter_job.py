@@ -17,8 +17,8 @@ from model_zoo.package.card import ModelCard
 from model_zoo.steps.function import Function
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.material import Reading
-from pipelines.packing.proof.proof import Content
 from pipelines.packing.sample.paths import is_csv_sample
+from pipelines.packing.writing.content import Content
 from pipelines.packing.writing.packed import Written
 from pipelines.planning.token_text import find_token_text
 from storage import files

@@ -9,7 +9,8 @@ import torch
 
 from configs.errors import JobError, ModelError
 from pipelines.packing import network_packing
-from pipelines.packing.proof.proof import prove, refuse_standing
+from pipelines.packing.asking.gaps import refuse_standing
+from pipelines.packing.proof.proof import prove
 from storage import files
 from tests.support.packaging import NET, Author, numbers
 

@@ -8,7 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from model_zoo.package.package import read_package
-from pipelines.packing.writing.contents import ScoredRows, make_smoke_table
+from pipelines.packing.writing.contents import (
+    ScoredRows,
+    make_smoke_table,
+)
 
 
 def test_the_smoke_table_is_of_the_first_rows_with_what_the_network_took_and_gave() -> None:

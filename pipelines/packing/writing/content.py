@@ -1,0 +1,23 @@
+"""What a package holds, before it is written."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from model_zoo.package.package import write_package
+from model_zoo.steps.table import AnyStep
+
+# As YAML holds them.
+Fields: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What `write_package` takes."""
+
+    card: Fields
+    steps: tuple[AnyStep, ...]
+    files: dict[str, bytes]
+
+    def write(self, url: str) -> str:
+        """Write the package there, and return its digest."""
+        return write_package(url, self.card, self.steps, self.files)
