@@ -93,6 +93,10 @@ class Data(_Section):
         _refuse_doubles("label", self.label)
         _refuse_doubles("labels", self.labels)
         refuse_contradictions(self.missing, self.fill)
+        if self.key in self.label:
+            raise ValueError(
+                f"key and label are both {self.key!r}: a row is named by another column"
+            )
         # By default the features are all columns but key and label, and any of those may be filled.
         if self.features is None:
             return self

@@ -45,10 +45,12 @@ from pipelines.training.summary import describe_training, describe_understood
 from pipelines.training.understanding import Understood, list_parts, understand
 from pipelines.training.writing import (
     locate_report,
+    make_place,
     refuse_standing_output,
     write_job,
     write_test_rows,
     write_trained,
+    written_to,
 )
 
 # Of a parser: adds a flag.
@@ -83,27 +85,46 @@ def main(argv: Sequence[str]) -> int:
     if not arguments.quiet:
         for line in describe_understood(understood, prepared):
             say(line)
+    goes_on = before is not None
+    _train(arguments, written, replace(understood, job=job), prepared, packaging, goes_on)
+    return 0
+
+
+def _train(
+    arguments: argparse.Namespace,
+    written: FittingJob,
+    understood: Understood,
+    prepared: Prepared,
+    packaging: Packaging,
+    goes_on: bool,
+) -> None:
+    """Train, and write the package and all beside it."""
+    job = understood.job
+    output = str(job.output)
     text = describe_job(job, written)
+    make_place(output)
     checkpoints = make_checkpoints(job)
     started = time.monotonic()
-    with shown_progress(job.training.epochs, arguments.quiet) as progress:
-        goes_on = before is not None
+    with (
+        written_to(output),
+        shown_progress(job.training.epochs, arguments.quiet) as progress,
+    ):
         learned = learn(job, prepared, progress, checkpoints, goes_on)
     trained = time.monotonic()
-    write_test_rows(job, prepared.parts["test"])
-    url = write_job(job, text)
-    packed = write_trained(job, packaging, prepared, learned.figures, arguments.overwrite)
-    if job.report:
-        seconds = {"training": trained - started, "packing": time.monotonic() - trained}
-        report = make_report(job, understood, prepared, learned, packed, text, seconds)
-        write_report(locate_report(job), report)
-    # Last: a training that was stopped before goes on, and ends here at once.
-    checkpoints.remove()
+    with written_to(output):
+        write_test_rows(job, prepared.parts["test"])
+        url = write_job(job, text)
+        packed = write_trained(job, packaging, prepared, learned.figures, arguments.overwrite)
+        if job.report:
+            seconds = {"training": trained - started, "packing": time.monotonic() - trained}
+            report = make_report(job, understood, prepared, learned, packed, text, seconds)
+            write_report(locate_report(job), report)
+        # Last: a training that was stopped before goes on, and ends here at once.
+        checkpoints.remove()
     if not arguments.quiet:
         for line in describe_training(job, learned, packed, url):
             say(line)
     write_result(packed.written.starter, "the job's path")
-    return 0
 
 
 def _load(arguments: argparse.Namespace) -> FittingJob:

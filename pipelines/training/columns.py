@@ -103,7 +103,7 @@ def choose_features(
     return Features(
         names=tuple(names),
         numbers=dict.fromkeys(kinds.moments, _UNIT),
-        steps=_make_steps(kinds, filled),
+        steps=_make_steps(kinds, filled) if names else (),
         missing=missing,
         notes=tuple(notes),
     )
@@ -181,8 +181,8 @@ def _make_steps(kinds: _Kinds, filled: Sequence[str]) -> tuple[AnyStep, ...]:
         steps.append({"step": "fill", "columns": booleans, "strategy": "most_frequent"})
     if kinds.texts:
         steps.append({"step": "one_hot", "columns": kinds.texts, "unknown": "zeros"})
-    if kinds.dates or kinds.timestamps:
-        # Dates are there beside their parts, and no numbers.
+    if not kinds.lists:
+        # By names: dates are there beside their parts, and no numbers.
         stacked = [*numbers, *kinds.booleans, *kinds.texts]
         steps.append({"step": "stack", "columns": stacked, "into": _STACKED})
     return STEPS.validate_python(steps)

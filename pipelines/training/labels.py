@@ -109,7 +109,13 @@ def find_labels(task: Task, columns: Columns, wanted: Sequence[str], known_only:
     if task == "classification":
         return _find_classes(columns, wanted, known_only)
     if task == "multi_label":
-        return _find_label_sets(columns, wanted, known_only)
+        labelled = _find_label_sets(columns, wanted, known_only)
+        if len(labelled.labels) == 1:
+            raise InputError(
+                f"data.label: there is one label alone, {labelled.labels[0]!r}; make it a column of 0 "
+                "and 1, or true and false, which is a classification"
+            )
+        return labelled
     return _find_numbers(columns)
 
 

@@ -23,6 +23,7 @@ from pipelines.training.labels import (
     find_labels,
     find_task,
 )
+from pipelines.training.leaks import find_leaks
 from pipelines.training.source import Source
 from pipelines.training.split import PARTS, Places, split_rows
 
@@ -87,6 +88,12 @@ def understand(job: FittingJob, source: Source) -> Understood:
     training = rows.take(pa.array(places.parts["training"]))
     job, told = _settle_features(job, training)
     notes += told
+    leaks = find_leaks(rows, job.data.features or (), labelled)
+    notes += [
+        f"column {name!r} tells the label by itself: leave it out of data.features unless it is known "
+        "before the label is"
+        for name in leaks
+    ]
     return Understood(job, rows, labelled, places, tuple(notes), unlabelled)
 
 

@@ -9,13 +9,14 @@
 The package is last: where it stands, all of it does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import JobError
+from configs.errors import JobError, PublishError
 from model_zoo.package.package import CARD
 from pipelines.packing.material import Reading, Trained
 from pipelines.packing.network_packing import pack
@@ -32,6 +33,34 @@ from storage import files
 _MOST_PROVEN_ROWS = 10_000
 # What fits steps and splits rows, beside what any network has.
 _LIBRARIES = ("scikit-learn",)
+
+
+@contextmanager
+def written_to(output: str) -> Iterator[None]:
+    """Refuse, in words of its own, a place that a block cannot write to.
+
+    Raises:
+        PublishError: the block could not write.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PublishError(
+            f"output {output}: cannot be written: {reason}; mend its place and run the same command "
+            "again, which goes on from where it was, or choose another --output"
+        ) from error
+
+
+def make_place(output: str) -> None:
+    """Make the folder that the package and all beside it go to, or find out that it cannot be.
+
+    Raises:
+        PublishError: it cannot.
+    """
+    above, _, _ = files.to_absolute(output).rstrip("/").rpartition("/")
+    with written_to(output):
+        files.make_folder(above)
 
 
 def refuse_standing_output(output: str, overwrite: bool) -> None:

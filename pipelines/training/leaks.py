@@ -1,0 +1,59 @@
+"""Columns that tell the label by themselves: often it was written into them, and nobody has it before."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from model_zoo.steps.columns import decode_dictionary, is_number
+from pipelines.training.labels import Labelled
+
+# Of a column with more values each may be of one label by chance.
+_MOST_VALUES = 100
+_ROWS_OF_A_VALUE = 4
+# Two numbers that differ by rounding alone.
+_ALIKE = 1e-9
+
+
+def find_leaks(rows: pa.Table, features: Sequence[str], labelled: Labelled) -> list[str]:
+    """Return the features from which the label follows without any model.
+
+    Args:
+        rows: with a label.
+        features: columns of the model.
+        labelled: what is learned of the rows.
+    """
+    if labelled.targets.ndim != 1:
+        return []
+    tells = _tells_number if labelled.task == "regression" else _tells_class
+    found = []
+    for name in features:
+        column = decode_dictionary(rows.column(name).combine_chunks())
+        if tells(column, labelled.targets):
+            found.append(name)
+    return found
+
+
+def _tells_class(column: pa.Array, targets: np.ndarray) -> bool:
+    """Tell whether all rows of a value have one label, of several values with several labels."""
+    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+        return False
+    values = len(pc.unique(column))
+    has_few = values <= _MOST_VALUES and values * _ROWS_OF_A_VALUE <= len(column)
+    if not has_few or values < len(np.unique(targets)):
+        return False
+    numbers = column.dictionary_encode(null_encoding="encode").indices.to_numpy()
+    pairs = np.unique(np.column_stack([numbers, targets]), axis=0)
+    return len(pairs) == values
+
+
+def _tells_number(column: pa.Array, targets: np.ndarray) -> bool:
+    """Tell whether a column is the label itself, or a multiple of it and a constant."""
+    if not is_number(column.type) or column.null_count:
+        return False
+    numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    if not np.isfinite(numbers).all() or np.ptp(numbers) == 0:
+        return False
+    correlation = float(np.corrcoef(numbers, targets)[0, 1])
+    return abs(correlation) >= 1 - _ALIKE
