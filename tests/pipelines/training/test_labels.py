@@ -1,0 +1,143 @@
+"""What is learned: the task by the label's type, labels by class number, and the targets."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from sklearn.preprocessing import LabelEncoder, MultiLabelBinarizer
+
+from configs.errors import InputError, JobError, Refusal
+from pipelines.training.labels import describe_balance, find_labelled, find_labels, find_task
+
+ROWS = 40
+TAGS = [["b", "a"], ["c"], [], ["a", "a"]] * 10
+
+
+def column(values: Any, dtype: pa.DataType | None = None) -> dict[str, pa.Array]:
+    return {"y": pa.array(values, dtype)}
+
+
+@pytest.mark.parametrize(
+    ("columns", "task"),
+    [
+        (column([True, False] * 20), "classification"),
+        (column([0, 1] * 20), "classification"),
+        (column(list(range(20)) * 2), "classification"),
+        (column(["no", "yes"] * 20), "classification"),
+        (column(["no", "yes"] * 20, pa.dictionary(pa.int8(), pa.string())), "classification"),
+        (column([0.5, 1.5] * 20), "regression"),
+        (column([float(n) for n in range(ROWS)]), "regression"),
+        (column(["1.5", "2.5"] * 20), "classification"),
+        (column(TAGS), "multi_label"),
+        (column([[0.5, 1.5]] * ROWS), "regression"),
+        ({"y": pa.array([0, 1] * 20), "z": pa.array([True, False] * 20)}, "multi_label"),
+        ({"y": pa.array([0, 1] * 20), "z": pa.array([0.5, 7.0] * 20)}, "regression"),
+    ],
+)
+def test_the_type_of_the_label_tells_the_task(columns: dict[str, pa.Array], task: str) -> None:
+    assert find_task(columns) == (task, "")
+
+
+@pytest.mark.parametrize(
+    ("columns", "question"),
+    [
+        (column(list(range(21)) * 2), "int64 and has 21 different values: say task"),
+        (column([0.0, 1.0] * 20), "double and has 2 different whole numbers: say task"),
+        (column([f"v{n}" for n in range(ROWS)]), "40 different texts in 40 rows"),
+        (column([pd.Timestamp("2020-01-01")] * ROWS), "and no text, truth value, number or list"),
+        ({"y": pa.array(["a"] * ROWS), "z": pa.array([1] * ROWS)}, "'y' is string"),
+        ({"y": pa.array([True] * ROWS), "z": pa.array([0.5] * ROWS)}, "labels of one kind"),
+    ],
+)
+def test_what_no_type_tells_is_asked(columns: dict[str, pa.Array], question: str) -> None:
+    task, asked = find_task(columns)
+    assert task is None
+    assert question in asked
+
+
+def test_rows_without_one_of_their_labels_have_none() -> None:
+    columns = {"y": pa.array([1, None, 3, 4]), "z": pa.array([0.1, 0.2, float("nan"), 0.4])}
+    assert find_labelled(columns).tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize("values", [["no", "yes", "no"], [10, 9, 10], [True, False, True]])
+def test_classes_are_numbered_as_scikit_learn_numbers_them(values: list[Any]) -> None:
+    encoder = LabelEncoder().fit(values)
+    found = find_labels("classification", column(values), (), known_only=False)
+    assert found.targets.tolist() == encoder.transform(values).tolist()
+    assert found.targets.dtype == np.int64
+    texts = pa.array(encoder.classes_.tolist()).cast(pa.string()).to_pylist()
+    assert list(found.labels) == texts
+
+
+def test_the_job_says_which_class_is_the_positive_one() -> None:
+    values = column(["yes", "no", "no"])
+    found = find_labels("classification", values, ("yes", "no"), known_only=False)
+    assert found.targets.tolist() == [0, 1, 1]
+
+
+def test_label_sets_are_those_of_scikit_learn() -> None:
+    binarizer = MultiLabelBinarizer()
+    expected = binarizer.fit_transform(TAGS)
+    found = find_labels("multi_label", column(TAGS), (), known_only=False)
+    assert list(found.labels) == binarizer.classes_.tolist()
+    np.testing.assert_array_equal(found.targets, expected)
+    flags = {name: pa.array(expected[:, n]) for n, name in enumerate(found.labels)}
+    of_columns = find_labels("multi_label", flags, (), known_only=False)
+    np.testing.assert_array_equal(of_columns.targets, expected)
+    assert of_columns.labels == found.labels
+
+
+def test_numbers_are_targets_in_their_own_units() -> None:
+    one = find_labels("regression", column([1, 2, 4]), (), known_only=False)
+    assert one.labels == ("y",)
+    assert one.targets.tolist() == [1.0, 2.0, 4.0]
+    wide = find_labels("regression", column([[1.0, 2.0], [3.0, 5.0]]), (), known_only=False)
+    assert wide.labels == ("y_0", "y_1")
+    assert wide.targets.tolist() == [[1.0, 2.0], [3.0, 5.0]]
+    both = {"y": pa.array([1.0, 2.0]), "z": pa.array([5, 7])}
+    assert find_labels("regression", both, (), known_only=False).targets.tolist() == [
+        [1, 5],
+        [2, 7],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "wanted", "known_only", "message"),
+    [
+        ("classification", column(["a"] * 3), (), False, "one value in all 3 rows, 'a'"),
+        ("classification", column(["a", "b"]), ("a", "c"), False, "must be the values of y"),
+        ("classification", column(["a", "b"]), ("a", "b", "c"), False, "must be the values of y"),
+        ("classification", column(["a", "d"]), ("a", "b"), True, "does not know, 'd'"),
+        ("classification", column([["a"], ["b"]]), (), False, "holds lists; say task: multi_label"),
+        ("multi_label", column(["a", "b"]), (), False, "no list of labels"),
+        ("multi_label", column([["a"], ["a"]]), (), False, "one label alone, 'a'"),
+        ("multi_label", column([["a", None], ["b"]]), (), False, "1 labels in the lists of 'y'"),
+        ("regression", column([1.0, 1.0]), (), False, "nothing to learn"),
+        ("regression", column([1.0, float("inf")]), (), False, "1 numbers that are infinite"),
+        ("regression", column(["a", "b"]), (), False, "and no number"),
+        ("regression", column([[1.0], [1.0, 2.0]]), (), False, "have 1 to 2 items"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(
+    task: Any, columns: dict[str, pa.Array], wanted: tuple[str, ...], known_only: bool, message: str
+) -> None:
+    with pytest.raises((InputError, JobError), match=message) as caught:
+        find_labels(task, columns, wanted, known_only)
+    assert isinstance(caught.value, Refusal)
+
+
+def test_a_package_may_know_labels_that_no_row_has() -> None:
+    found = find_labels("classification", column(["a", "c"]), ("a", "b", "c"), known_only=True)
+    assert found.targets.tolist() == [0, 2]
+
+
+def test_rare_labels_are_told() -> None:
+    balanced = find_labels("classification", column(["a", "b"] * 20), (), known_only=False)
+    assert describe_balance(balanced) == []
+    rare = find_labels("classification", column(["a"] * 38 + ["b"] * 2), (), known_only=False)
+    (told,) = describe_balance(rare)
+    assert told.startswith("imbalanced: of 40 rows 'b' is of 2 rows")
+    assert "class_weights=balanced" in told
