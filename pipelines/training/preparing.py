@@ -21,6 +21,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import Contract, Tensor
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.pad import Pad
+from model_zoo.steps.step import Target
 from model_zoo.steps.table import AnyStep
 from model_zoo.training.examples import Examples
 from model_zoo.training.repeatable import repeatable
@@ -107,7 +108,8 @@ def prepare(
     kept = _take_rows(job, training, contract)
     while True:
         try:
-            job, network = _build(job, kept, contract, outputs, seed)
+            target = _find_target(job, kept, targets["training"])
+            job, network = _build(job, kept, contract, outputs, seed, target)
             called = call_on_rows(job, network, kept, contract)
             break
         except InputError as error:
@@ -135,10 +137,15 @@ def list_modules(job: Packaging) -> tuple[str, ...]:
 
 
 def _build(
-    job: Packaging, rows: pa.Table, contract: Contract, outputs: int, seed: int
+    job: Packaging,
+    rows: pa.Table,
+    contract: Contract,
+    outputs: int,
+    seed: int,
+    target: Target | None,
 ) -> tuple[Packaging, nn.Module]:
     """Return the job with its steps fitted and its network complete, and the network."""
-    fitted, columns = fit(job, rows, contract)
+    fitted, columns = fit(job, rows, contract, target)
     job = job.model_copy(update={"preprocess": fitted})
     if job.graph is None:
         columns = pad_lists(job, columns, rows.num_rows).columns
@@ -152,6 +159,16 @@ def _build(
         network = build(builder, sized, modules)
     changes = {"parameters": sized, "inputs": job.inputs or _name_stack(network, columns)}
     return job.model_copy(update=changes), network.eval()
+
+
+def _find_target(job: Packaging, rows: pa.Table, targets: np.ndarray) -> Target | None:
+    """Return what is to be predicted of the rows that are kept, for steps that select by it."""
+    numbers = rows.column(_ROW).to_numpy()
+    task = job.task
+    # The tasks that are trained, one by one, as mypy tells them apart.
+    if task == "classification" or task == "multi_label" or task == "regression":
+        return Target(targets[numbers], task)
+    return None
 
 
 def _name_stack(network: nn.Module, columns: Mapping[str, object]) -> dict[str, str]:

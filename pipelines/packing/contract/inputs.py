@@ -16,6 +16,7 @@ from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.date_parts import DateParts
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.stack import Stack
+from model_zoo.steps.step import Target
 from model_zoo.steps.table import AnyStep, fit_steps
 from pipelines.packing.contract.dtypes import Wiring
 from pipelines.packing.contract.prepared import Columns, Prepared, Steps
@@ -30,13 +31,19 @@ _MASK = "mask"
 _STACKED = ("float16", "float32", "float64", "int32", "int64")
 
 
-def fit(job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract) -> tuple[Steps, Columns]:
+def fit(
+    job: PackagingJob[AnyStep],
+    rows: pa.Table,
+    contract: Contract,
+    target: Target | None = None,
+) -> tuple[Steps, Columns]:
     """Fit the job's steps on the sample.
 
     Args:
         job: the job.
         rows: of the sample, without missing values that the contract rejects.
         contract: of the model.
+        target: what is to be predicted of these rows; None for the column that the job names.
 
     Returns:
         The fitted steps, and the model's columns as the last step left them, without dates that
@@ -53,8 +60,8 @@ def fit(job: PackagingJob[AnyStep], rows: pa.Table, contract: Contract) -> tuple
         if rule.fill is not None:
             columns[rule.name] = fill_missing(columns[rule.name], rule.fill)
     try:
-        target = find_target(job, rows)
-        fitted, left = fit_steps(job.preprocess, columns, rows.num_rows, target)
+        known = target or find_target(job, rows)
+        fitted, left = fit_steps(job.preprocess, columns, rows.num_rows, known)
     except RejectedRows as rejected:
         raise refuse_rows(rejected) from rejected
     for step in fitted:
