@@ -139,7 +139,10 @@ SIBLINGS = {
         "transforms.formats.csv_dialect",
         "transforms.formats.csv_values",
     },
-    "transforms.formats.partitions": {"transforms.formats.csv_values"},
+    "transforms.formats.partitions": {
+        "transforms.formats.csv_values",
+        "transforms.formats.samples",
+    },
     "transforms.formats.contents": {"transforms.formats.file_list"},
     "transforms.formats.files": {
         "transforms.formats.contents",

@@ -14,7 +14,7 @@ from pipelines.scoring.missing_values import (
     describe_missing,
     refuse_missing,
 )
-from pipelines.scoring.trial_rows import Trial, try_first_rows, try_places
+from pipelines.scoring.trial_rows import Trial, count_begun, try_first_rows, try_places
 from transforms.output.books import check_budget
 from transforms.predict import Load
 
@@ -104,6 +104,11 @@ def _describe_checked(
         f"{sum(rows):,} rows at {len(rows):,} places (beginning, middle, end) "
         f"of {len(shards):,} of {shard_count:,} shards"
     )
+    if begun := count_begun((first, *others)):
+        sampled += (
+            f"; of {begun:,} of them the beginning alone, as only reading tells where their rows "
+            "begin: they hold quotes, have one column, are compressed or large"
+        )
     lines = {
         "checked": f"{headers} of all {shard_count:,} shards: columns and types",
         "missing": describe_missing(missing, shard_count),

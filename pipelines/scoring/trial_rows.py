@@ -11,6 +11,7 @@ from transforms.batches import RawBatch, ScoredBatch, WorkUnit
 from transforms.formats.files import FilesFormat
 from transforms.formats.format import Format, Shard, make_unit
 from transforms.formats.loading import LoadingFormat
+from transforms.formats.samples import split_for_sample
 from transforms.postprocess import postprocess_batch
 from transforms.predict import Score, predict_batch
 from transforms.preprocess import preprocess_batch
@@ -88,6 +89,20 @@ def try_places(plan: Plan, score: Score, first: Trial) -> list[Trial]:
     return list(tried.values())
 
 
+def count_begun(trials: Sequence[Trial]) -> int:
+    """Return of how many shards nothing but the beginning was looked at, as they are cut nowhere.
+
+    Args:
+        trials: all of them.
+    """
+    begun: dict[str, bool] = {}
+    for trial in trials:
+        unit = trial.batch.unit
+        is_beginning = unit.rows is None and not trial.batch.last
+        begun[unit.shard] = begun.get(unit.shard, True) and is_beginning
+    return sum(begun.values())
+
+
 def choose_places(plan: Plan) -> list[Place]:
     """Return the beginning, a place in the middle and the end of some shards; the same ones every time.
 
@@ -153,7 +168,10 @@ def _list_units(plan: Plan, shard: Shard) -> list[WorkUnit]:
     if isinstance(plan.format, FilesFormat | LoadingFormat):
         return [unit for unit in plan.units if unit.shard == shard.file.url]
     # Where a piece begins is found at once.
-    return [make_unit(0, shard, piece) for piece in plan.format.split(shard, _ROWS)]
+    pieces = plan.format.split(shard, _ROWS)
+    if shard.rows is None:
+        pieces = split_for_sample(plan.format, shard) or pieces
+    return [make_unit(0, shard, piece) for piece in pieces]
 
 
 def _count_most_rows(format: Format) -> int:

@@ -13,7 +13,7 @@ from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.csv_split import split_csv
+from transforms.formats.csv_split import split_csv, split_for_sample
 from transforms.formats.csv_values import (
     convert_fields,
     convert_valid,
@@ -81,6 +81,12 @@ class CsvFormat:
         if not pieces:
             whole = Piece(span=(), first_row=0, rows=None, bytes=shard.file.bytes)
             return [whole]
+        return [_to_piece(piece) for piece in pieces]
+
+    def split_for_sample(self, shard: Shard) -> list[Piece]:
+        """Return pieces of a file that `split` leaves whole; see `CutsForSamples`."""
+        names = read_header(shard.file.url, self.dialect)
+        pieces = split_for_sample(shard.file, names, self.dialect)
         return [_to_piece(piece) for piece in pieces]
 
     def read(

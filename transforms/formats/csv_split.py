@@ -23,6 +23,7 @@ import re
 import numpy as np
 
 from configs.errors import InputError
+from storage import files
 from storage.inputs import InputFile
 from transforms.formats.csv_archives import is_compressed
 from transforms.formats.csv_bytes import CsvPiece, StoredBytes
@@ -30,6 +31,10 @@ from transforms.formats.csv_dialect import BLOCK_BYTES, CsvDialect
 
 # A worker reads one in a fraction of a second; 10 GB make 300.
 PIECE_BYTES = 32 << 20
+# What is read through only to see some rows of its middle: a quarter of a second, or a second of a store.
+_MOST_SAMPLED_BYTES = 256 << 20
+_MOST_SAMPLED_OF_STORE = 32 << 20
+_SAMPLED_PIECES = 16
 _THREADS = 8
 _READ_BYTES = 8 << 20
 # Stay in a core's cache.
@@ -70,7 +75,8 @@ def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tu
     length = file.bytes - header_bytes
     if length <= PIECE_BYTES:
         return ()
-    ranges = _look_at_ranges(file.url, header_bytes, file.bytes)
+    count = math.ceil(length / PIECE_BYTES)
+    ranges = _look_at_ranges(file.url, header_bytes, file.bytes, count)
     pieces = _make_pieces(ranges, header_bytes, file.bytes)
     # One alone is the whole file.
     if len(pieces) == 1:
@@ -78,10 +84,45 @@ def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tu
     return pieces
 
 
-def _look_at_ranges(url: str, start: int, stop: int) -> list[_Range]:
-    """Count the rows of ranges of about `PIECE_BYTES`, several ranges at a time."""
+def split_for_sample(
+    file: InputFile, header: Sequence[str], dialect: CsvDialect
+) -> tuple[CsvPiece, ...]:
+    """Return pieces of a file of which some rows are looked at; none where it is not safe to cut it.
+
+    Where values may hold line breaks it is, as long as there is no quote behind the header.
+
+    Args:
+        file: the file, which `split_csv` left whole.
+        header: its column names.
+        dialect: what its text means.
+
+    Raises:
+        InputError: it cannot be read, or becomes shorter meanwhile.
+    """
+    most_bytes = _MOST_SAMPLED_OF_STORE
+    if files.is_local(file.url):
+        most_bytes = _MOST_SAMPLED_BYTES
+    is_readable = file.bytes <= most_bytes and not is_compressed(file.url)
+    # In a file of one column a blank line is a row, which is not what is counted here.
+    if len(header) == 1 or not is_readable or not _ends_lines_with_one_byte(dialect):
+        return ()
+    header_bytes = _count_header_bytes(file.url, header, dialect)
+    quote = dialect.quote
+    if dialect.newlines_in_values and quote is not None:
+        texts = _read_texts(file.url, header_bytes, file.bytes)
+        if any(quote.encode() in text for text in texts):
+            return ()
+    # A range of no bytes has no row.
+    count = min(_SAMPLED_PIECES, file.bytes - header_bytes)
+    if count < 1:
+        return ()
+    ranges = _look_at_ranges(file.url, header_bytes, file.bytes, count)
+    return _make_pieces(ranges, header_bytes, file.bytes)
+
+
+def _look_at_ranges(url: str, start: int, stop: int, count: int) -> list[_Range]:
+    """Count the rows of so many ranges of about equal size, several ranges at a time."""
     length = stop - start
-    count = math.ceil(length / PIECE_BYTES)
     cuts = []
     for number in range(count + 1):
         part = length * number // count

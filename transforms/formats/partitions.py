@@ -15,7 +15,15 @@ from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.csv_values import convert_fields
-from transforms.formats.format import Column, CountsNulls, Format, NullCounts, Piece, Shard
+from transforms.formats.format import (
+    Column,
+    CountsNulls,
+    Format,
+    NullCounts,
+    Piece,
+    Shard,
+)
+from transforms.formats.samples import split_for_sample
 from transforms.rejected import RejectedBatch, RowRecord
 
 # What Hive calls the folder of rows that have no value there.
@@ -63,6 +71,10 @@ class PartitionedFormat:
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Cut a shard into pieces; see `Format.split`."""
         return self.inner.split(shard, rows)
+
+    def split_for_sample(self, shard: Shard) -> list[Piece]:
+        """Return pieces of which rows are looked at; see `CutsForSamples`."""
+        return split_for_sample(self.inner, shard)
 
     def read(
         self,

@@ -136,17 +136,38 @@ def test_rows_that_fail_at_the_end_of_the_last_shard_are_seen(
     assert "1 rows would be rejected in preprocess; row 2999: RowError: column 'b'" in text
 
 
-def test_a_csv_file_is_sampled_in_its_middle_where_it_is_cut(
+def test_a_csv_file_is_sampled_in_its_middle_as_long_as_it_holds_no_quote(
     job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (job.parent / "shards").mkdir()
     pacsv.write_csv(small_table(20_000), job.parent / "shards/0.csv")
     monkeypatch.setattr("transforms.formats.csv_split.PIECE_BYTES", 100_000)
     flags = ("--set", "source.format=csv", "--set", "source.types.id=int64")
+    places = r"sampled      1,\d\d\d rows at 3 places \(.*\) of 1 of 1 shards"
     whole = said(job, capsys, *flags)
-    assert "sampled      1,000 rows at 1 places" in whole
-    in_pieces = said(job, capsys, *flags, "--set", "source.csv.newlines_in_values=false")
-    assert re.search(r"sampled      1,0\d\d rows at 3 places \(.*\) of 1 of 1 shards", in_pieces)
+    assert re.search(rf"{places}$", whole, re.MULTILINE)
+    # The last row of all is one of those that are looked at, and a quote in it hides where it begins.
+    with (job.parent / "shards/0.csv").open("a") as file:
+        file.write("no number,1,2,3\n")
+    spoilt = said(job, capsys, *flags, "--set", "errors.max_rejected_rows=1")
+    assert "1 rows would be rejected in read; row 20000: " in spoilt
+    with (job.parent / "shards/0.csv").open("a") as file:
+        file.write('20001,"1",2,3\n')
+    quoted = said(job, capsys, *flags)
+    assert (
+        "sampled      1,000 rows at 1 places (beginning, middle, end) of 1 of 1 shards; of 1 of them the beginning alone"
+        in quoted
+    )
+    in_pieces = said(
+        job,
+        capsys,
+        *flags,
+        "--set",
+        "source.csv.newlines_in_values=false",
+        "--set",
+        "errors.max_rejected_rows=1",
+    )
+    assert re.search(places, in_pieces)
     assert "checked      headers of all 1 shards: columns and types" in in_pieces
     assert "missing      a, b, c, id: not told by 1 of 1 shards" in in_pieces
 
