@@ -17,9 +17,14 @@ from tests.faults.server import Server
 from tests.faults.world import OTHER_SETTING, ROWS, read_output, write_shard
 
 # Steps with another proof, a test that comes by them. Those of a real object store, where requests are killed, broken and delayed; those of
-# training, which promises nothing of a run that broke, and is started again; and copies of packages, which nobody trusts unread.
+# training, which is killed at each point of its loop and resumed (model_zoo/training/test_resuming.py, pipelines/test_train_resumed.py), and
+# writes what lies beside its package anew; and copies of packages, which nobody trusts unread.
 ELSEWHERE = {
     "pipelines.versions.names._replace:files.sync_folder": "pipelines/versions/test_names.py::test_a_name_points_to_what_it_was_given_last",
+    "model_zoo.training.checkpoints.Checkpoints.write:files.make_folder": "model_zoo/training/test_checkpoints.py::test_removed_it_is_gone",
+    "model_zoo.training.checkpoints.Checkpoints.write:files.replace": "model_zoo/training/test_checkpoints.py::test_removed_it_is_gone",
+    "model_zoo.training.checkpoints.Checkpoints.remove:files.remove": "model_zoo/training/test_checkpoints.py::test_removed_it_is_gone",
+    "pipelines.training.report.write_report:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.held_out.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.writing.write_test_rows:files.remove": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.writing.make_place:files.make_folder": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
