@@ -28,7 +28,6 @@ ELSEWHERE = {
     "pipelines.training.held_out.write_held_out:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.writing.write_test_rows:files.remove": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.writing.make_place:files.make_folder": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
-    "pipelines.training.report.write_report:files.put": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.training.writing.write_job:files.replace": "pipelines/test_train.py::test_overwriting_must_be_asked_for",
     "pipelines.packing.proof.proof._score:files.remove": "pipelines/test_package.py::test_a_network_that_looks_at_the_rows_beside_is_refused",
     "pipelines.packing.writing.starter_job._write_both:files.replace": "pipelines/test_package.py::test_from_a_network_to_its_scores",
