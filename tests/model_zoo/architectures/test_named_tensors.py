@@ -76,3 +76,28 @@ def test_a_network_is_called_as_its_card_says(call: Any, shape: tuple[int, ...])
     found = network(right=torch.ones(4), left=torch.full((4,), 3.0))
     assert found["d"].shape == (4, *shape)
     assert (found["d"] == 2).all()
+
+
+class _OfTokens(nn.Module):
+    """Gives what it gets of each token, in so many dimensions."""
+
+    def __init__(self, beyond: tuple[int, ...]) -> None:
+        super().__init__()
+        self.beyond = beyond
+
+    def forward(self, numbers: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        rows, tokens = numbers.shape
+        ones = [1] * len(self.beyond)
+        return numbers.reshape(rows, tokens, *ones).expand(rows, tokens, *self.beyond)
+
+
+@pytest.mark.parametrize("beyond", [(2,), (2, 3)])
+def test_tokens_are_filled_up_to_as_many_as_the_card_says(beyond: tuple[int, ...]) -> None:
+    outputs = {"out": Tensor(shape=(5, *beyond))}
+    network = NamedTensors(_OfTokens(beyond), ("numbers", "mask"), "keywords", outputs, "mask")
+    numbers = torch.arange(1.0, 7.0).reshape(2, 3)
+    found = network(numbers=numbers, mask=torch.tensor([[1, 1, 1], [1, 0, 0]]))["out"]
+    expected = torch.zeros(2, 5, *beyond)
+    for row, token in ((0, 0), (0, 1), (0, 2), (1, 0)):
+        expected[row, token] = numbers[row, token]
+    assert torch.equal(found, expected)

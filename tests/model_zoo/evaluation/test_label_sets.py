@@ -26,3 +26,21 @@ def test_labels_that_nobody_has_or_predicts_are_no_division_by_zero() -> None:
     assert figures.mean_average_precision is None
     with pytest.raises(InputError, match="do not fit"):
         compare_label_sets(none, none, ["a", "b"], np.zeros((3, 3)))
+
+
+def test_figures_of_each_label_are_those_of_counting() -> None:
+    # Of b one row is found and one is not; c is predicted and never true, d is true and never predicted.
+    truth = np.array([[1, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 0]], dtype=np.int8)
+    predicted = np.array([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=np.int8)
+    figures = compare_label_sets(truth, predicted, ["a", "b", "c", "d"])
+    found = [(f.label, f.true_rows, f.precision, f.recall, f.f1) for f in figures.labels]
+    assert found == [
+        ("a", 2, 1.0, 1.0, 1.0),
+        ("b", 2, 1.0, 0.5, pytest.approx(2 / 3)),
+        ("c", 0, 0.0, 0.0, 0.0),
+        ("d", 1, 0.0, 0.0, 0.0),
+    ]
+    # Three right ones of four that were given and of five that there are.
+    assert figures.micro_f1 == pytest.approx(2 * 3 / (4 + 5))
+    assert figures.macro_f1 == pytest.approx((1 + 2 / 3) / 4)
+    assert (figures.exact_match, figures.hamming_loss) == (pytest.approx(1 / 3), 3 / 12)

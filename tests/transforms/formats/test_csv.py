@@ -207,6 +207,13 @@ def test_header_only_gives_one_empty_batch_of_the_full_schema(file: Callable[...
         assert (len(batch), batch.last, batch.rows.schema) == (0, True, SCHEMA)
 
 
+def test_a_header_with_a_malformed_name_is_refused(file: Callable[..., Path]) -> None:
+    with pytest.raises(
+        InputError, match=r"a.csv: the header: a closing quote has text behind it; mend"
+    ):
+        read_header(str(file('id,"x"y,s\n1,2.5,a\n')), CsvDialect())
+
+
 def test_a_file_without_a_byte_is_refused(file: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match=r"a.csv: cannot be read as CSV: .*mpty"):
         read(file(""))
