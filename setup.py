@@ -8,6 +8,8 @@ ROOMS = ["configs", "model_zoo", "pipelines", "storage", "transforms"]
 RUNTIME = [
     "apache-beam>=2.77,<2.78",
     "fsspec>=2026.9",
+    # Fills in the page of a training's report; torch needs it, too.
+    "jinja2>=3.1",
     "numpy>=2.4,<3",
     "pandas>=3.1,<4",
     "pillow>=12,<13",
@@ -35,7 +37,10 @@ ONNX = ["onnx>=1.23,<1.24", "onnxruntime>=1.32,<1.33"]
 EXPORTED = [*ONNX, "onnxscript>=0.7,<0.8"]
 TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
 SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
+# Draws the pictures of a training's report, and varies pictures in training.
+TRAIN = [*IMAGES, "matplotlib>=3.10,<4"]
 EXTRAS = {
+    "train": TRAIN,
     "images": IMAGES,
     "texts": TEXTS,
     "timm": TIMM,
@@ -68,11 +73,11 @@ EXTRAS = {
         *TREES,
         *EXPORTED,
         *TORCH_GEOMETRIC,
+        *TRAIN,
         "coverage>=7.10,<8",
         "duckdb>=1.4",
         "gcp-storage-emulator>=2026.7",
         "hypothesis>=6.150,<7",
-        "matplotlib>=3.10,<4",
         "moto[server]>=5.2,<6",
         "mypy>=2.4,<3",
         "pandas-stubs",

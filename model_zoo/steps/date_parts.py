@@ -86,7 +86,7 @@ class DateParts(StepModel):
     columns: ColumnNames
     parts: PartNames = ("year", "month", "day", "weekday")
     cyclic: bool = False
-    zone: str = _UTC
+    zone: Annotated[str, Field(min_length=1)] = _UTC
 
     def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return the parts, float64 (rows,) each, by the names that `list_parts` gives.
