@@ -34,8 +34,23 @@ def load(model: type[T], path: str | None, overrides: Sequence[Override] = ()) -
     Raises:
         JobError: everything that is wrong, in one message.
     """
+    fields = read_fields(path, overrides)
+    return _validate(model, fields, path)
+
+
+def read_fields(path: str | None, overrides: Sequence[Override] = ()) -> Fields:
+    """Return what a YAML file and flags say, whether that is valid or not.
+
+    Args:
+        path: the file, or an fsspec URL; None where flags say all of it.
+        overrides: (`a.b`, YAML text of the value), applied in order.
+
+    Raises:
+        JobError: it cannot be read, or an override leads nowhere.
+    """
     fields = read_mapping(path) if path is not None else {}
-    return _validate(model, fields, path, "--set", overrides)
+    _override(fields, overrides, "--set")
+    return fields
 
 
 def parse_fields(model: type[T], flag: str, overrides: Sequence[Override]) -> T:
@@ -49,15 +64,18 @@ def parse_fields(model: type[T], flag: str, overrides: Sequence[Override]) -> T:
     Raises:
         JobError: everything that is wrong, in one message.
     """
-    return _validate(model, {}, flag, flag, overrides)
+    fields: Fields = {}
+    _override(fields, overrides, flag)
+    return _validate(model, fields, flag)
 
 
-def _validate(
-    model: type[T], fields: Fields, place: str | None, flag: str, overrides: Sequence[Override]
-) -> T:
+def _override(fields: Fields, overrides: Sequence[Override], flag: str) -> None:
     for key, text in overrides:
         value = _parse(text, f"{flag} {key}")
         _set(fields, key, value, flag)
+
+
+def _validate(model: type[T], fields: Fields, place: str | None) -> T:
     try:
         return model.model_validate(fields)
     except ValidationError as error:

@@ -165,43 +165,45 @@ class PackagingJob(BaseModel, Generic[StepT]):
         return None
 
     @model_validator(mode="after")
-    def _is_one_model(self) -> "PackagingJob[StepT]":
+    def _agrees_with_itself(self) -> "PackagingJob[StepT]":
+        problems = [*self._list_mixed_models(), *self._list_wrong_columns()]
+        try:
+            refuse_contradictions(self.missing, self.fill)
+        except ValueError as error:
+            problems.append(str(error))
+        # All at once: whoever is new to this would be told one after the other.
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _list_mixed_models(self) -> list[str]:
+        """Return what the job says of models of several kinds."""
+        problems = []
         kinds = ("network", "huggingface", *CONVERTED)
         given = [kind for kind in kinds if getattr(self, kind)]
         if len(given) > 1:
-            raise ValueError(f"a package holds one model, and the job names {' and '.join(given)}")
-        return self
-
-    @model_validator(mode="after")
-    def _says_nothing_twice(self) -> "PackagingJob[StepT]":
+            problems.append(f"a package holds one model, and the job names {' and '.join(given)}")
         if (self.huggingface or self.converted) and (self.weights or self.parameters):
-            raise ValueError(
+            problems.append(
                 "weights and parameters are those of network; the other kinds hold their own"
             )
         if self.text and (self.network or self.converted):
-            raise ValueError(
+            problems.append(
                 "text is for huggingface; a network of another kind takes a tokenize step"
             )
         if self.converted and (self.image or self.settings):
-            raise ValueError(
+            problems.append(
                 "image and settings are for network and huggingface; a model of another kind takes an "
                 "image step in preprocess"
             )
         if self.text and self.image:
-            raise ValueError("huggingface takes texts or pictures, and the job names both")
-        return self
+            problems.append("huggingface takes texts or pictures, and the job names both")
+        return problems
 
-    @model_validator(mode="after")
-    def _says_one_thing_of_a_missing_value(self) -> "PackagingJob[StepT]":
-        refuse_contradictions(self.missing, self.fill)
-        return self
-
-    @model_validator(mode="after")
-    def _names_fit_together(self) -> "PackagingJob[StepT]":
+    def _list_wrong_columns(self) -> list[str]:
+        """Return what a model must not see, and is said to."""
         hidden = {self.key, self.label}
-        for name in self.columns or ():
-            if name in hidden:
-                raise ValueError(
-                    f"columns must not hold {name!r}: a model must not see key or label"
-                )
-        return self
+        seen = [name for name in self.columns or () if name in hidden]
+        return [
+            f"columns must not hold {name!r}: a model must not see key or label" for name in seen
+        ]

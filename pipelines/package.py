@@ -16,7 +16,8 @@ from pathlib import Path
 import sys
 from typing import Any, TypeAlias
 
-from configs.load import Override, load, parse_set, read_mapping
+from configs.errors import JobError
+from configs.load import Override, load, parse_set, read_fields, read_mapping
 from configs.packaging import CONVERTED, PackagingJob
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.pad import Pad
@@ -24,6 +25,7 @@ from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
+from pipelines.packing.asking.gaps import ask_beside
 from pipelines.packing.asking.questions import Questions
 from pipelines.packing.gather import gather_material
 from pipelines.packing.graph_packing import pack_converted
@@ -54,7 +56,7 @@ Add: TypeAlias = Callable[..., Any]
 def main(argv: Sequence[str]) -> int:
     """Package as the command line says, and return the exit status."""
     arguments = _parse(argv)
-    job = load(PackagingJob[AnyStep], arguments.config, _list_overrides(arguments))
+    job = _load_job(arguments.config, _list_overrides(arguments))
     # Last, so that a file that happens to lie there takes no library's place.
     sys.path.append(str(Path.cwd()))
     questions = Questions()
@@ -72,6 +74,15 @@ def main(argv: Sequence[str]) -> int:
         say(f"score      {packed.written.command}")
     write_result(packed.written.starter, "the job's path")
     return 0
+
+
+def _load_job(config: str | None, overrides: Sequence[Override]) -> PackagingJob[AnyStep]:
+    # First, so that only what is not valid is told beside what is missing.
+    fields = read_fields(config, overrides)
+    try:
+        return load(PackagingJob[AnyStep], config, overrides)
+    except JobError as error:
+        raise ask_beside(error, fields) from error
 
 
 def _list_overrides(arguments: argparse.Namespace) -> list[Override]:

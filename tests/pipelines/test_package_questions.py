@@ -95,3 +95,17 @@ def test_a_graph_that_is_not_there_hides_no_name_that_is_no_column(author: Autho
     pytest.importorskip("onnx")
     packaged = author.call(onnx="no.onnx", sample=author.sample(**numbers()), key="idd")
     packaged.refused("is needed: output", "no.onnx: there is no such file", "'idd'")
+
+
+def test_what_is_not_valid_is_told_with_what_is_missing(author: Author) -> None:
+    author.call("--set", "tusk=x", "--set", "cut=[a]", "--set", "version=[]").refused(
+        "tusk: unknown key; did you mean task?", "version: ", MODEL, "; sample", "; output"
+    )
+    author.call(task="guess", sample="s.csv").refused("task: Input should be", "; output")
+
+
+def test_all_contradictions_are_told_with_what_is_missing(author: Author) -> None:
+    flags = ("--set", "columns=[id,a]", "--set", "fill.a=0", "--set", "missing.a=reject")
+    packaged = author.call(*flags, network="mlp", onnx="m.onnx", text="a", key="id")
+    packaged.refused("names network and onnx", "text is for huggingface", "hold 'id'", "missing.a")
+    packaged.refused("is needed: weights", "; sample", "; output")

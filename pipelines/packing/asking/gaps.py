@@ -1,5 +1,8 @@
 """What a packaging job itself does not say and nothing else tells: which model, of what rows, to where."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from configs.errors import JobError
 from configs.packaging import CONVERTED, PackagingJob
 from model_zoo.package.package import CARD
@@ -37,6 +40,22 @@ def refuse_standing(url: str) -> None:
             f"output {url}: holds a model package already, and packages never change; "
             "choose another folder, a new version for example"
         )
+
+
+def ask_beside(error: JobError, fields: Mapping[str, Any]) -> JobError:
+    """Return the refusal of a job that is not valid, with what it leaves out beside that.
+
+    Args:
+        error: what is wrong with it.
+        fields: as its author wrote it.
+    """
+    known = {name: fields[name] for name in PackagingJob.model_fields if name in fields}
+    # Not validated: whether a field is there is all that is looked at.
+    job = PackagingJob[AnyStep].model_construct(**known)
+    gaps = list_gaps(Material(job))
+    if not gaps:
+        return error
+    return JobError(f"{error}; is needed: {'; '.join(gaps)}")
 
 
 def list_gaps(material: Material) -> list[str]:
