@@ -82,7 +82,7 @@ def build(
         record=record,
     )
     preprocess = Preprocess(
-        contract=card.columns,
+        contract=plan.contract,
         steps=plan.steps,
         inputs=card.inputs,
         timeout_seconds=job.model.timeout_seconds,

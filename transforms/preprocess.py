@@ -1,7 +1,7 @@
 """RawBatch -> FeatureBatch: from table columns to the arrays that the network takes.
 
-First the contract's missing-value policy, column by column, then the job's own steps, then those
-that training fitted. A row that a step cannot take is rejected, and the rest of its batch goes on.
+First the contract's missing-value policy, column by column (but for what the job's own steps fill),
+then the job's own steps, then those that training fitted. A row that a step cannot take is rejected, and the rest of its batch goes on.
 """
 
 from collections.abc import Mapping, Sequence

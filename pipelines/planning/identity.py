@@ -53,6 +53,7 @@ def make_run_id(
     shards: Sequence[Shard],
     nested: Sequence[str] = (),
     units: Sequence[WorkUnit] = (),
+    filled: Sequence[str] = (),
 ) -> str:
     """Return the digest of what decides the output: the same work has the same id.
 
@@ -63,6 +64,7 @@ def make_run_id(
         shards: with the versions of their files.
         nested: score columns that keep the shape of a row, which older versions wrote flat.
         units: with the digests of the files that their rows name.
+        filled: model columns that the job fills, of which older versions rejected the rows.
     """
     inputs = [[shard.file.url, shard.file.version] for shard in shards]
     work: dict[str, Any] = {
@@ -74,6 +76,8 @@ def make_run_id(
     # Only then: all other runs do what they did, and keep their ids.
     if nested:
         work["nested"] = list(nested)
+    if filled:
+        work["filled"] = list(filled)
     digests = [unit.files for unit in units if unit.files]
     # Without any a run keeps the id that it had before rows could name files.
     if digests:

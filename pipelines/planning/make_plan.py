@@ -17,6 +17,7 @@ from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.columns import list_columns, make_input_format, plan_columns
+from pipelines.planning.filled import list_job_fills
 from pipelines.planning.folders import list_folders
 from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
@@ -67,6 +68,8 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     package = _read_package(job)
     card = package.card
     listed, ignored = _list_source(job)
+    # Before anything is read.
+    list_job_fills(card.columns, job.preprocess.steps)
     steps = (*job.preprocess.steps, *package.steps)
     row_work = _estimate_row_work(job, card, steps)
     reader, wanted = _plan_reading(job, card, listed[0], row_work)
@@ -148,7 +151,8 @@ def _name_run(
 ) -> str:
     settings = job.model_dump(mode="json")
     computing = inference.settings.as_dict()
-    return make_run_id(settings, package.digest, computing, shards, nested, units)
+    filled = list_job_fills(package.card.columns, job.preprocess.steps)
+    return make_run_id(settings, package.digest, computing, shards, nested, units, filled)
 
 
 def _refuse_overlap(job: ScoringJob, output_url: str) -> None:

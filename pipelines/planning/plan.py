@@ -9,8 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from model_zoo.package.card import InputColumn
 from model_zoo.package.package import Package
 from model_zoo.steps.table import AnyStep
+from pipelines.planning.filled import with_job_fills
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.listed_files import ListedFiles
@@ -56,6 +58,11 @@ class Plan:
     steps: tuple[AnyStep, ...]
     output_plan: OutputPlan
     planned_at: datetime
+
+    @property
+    def contract(self) -> tuple[InputColumn, ...]:
+        """Return every model column with what a missing value does in this run."""
+        return with_job_fills(self.package.card.columns, self.job.preprocess.steps)
 
     @property
     def rows(self) -> int | None:

@@ -52,7 +52,7 @@ def count_missing(plan: Plan) -> list[Missing]:
     Raises:
         InputError: a footer cannot be read.
     """
-    policies: dict[str, str] = {column.name: column.missing for column in plan.package.card.columns}
+    policies: dict[str, str] = {column.name: column.missing for column in plan.contract}
     key = plan.job.source.key
     if key is not None:
         policies.setdefault(key, _KEY)

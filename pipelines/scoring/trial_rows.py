@@ -137,7 +137,7 @@ def try_batch(plan: Plan, score: Score, batch: RawBatch) -> Trial:
     began = time.perf_counter()
     features = preprocess_batch(
         batch,
-        contract=card.columns,
+        contract=plan.contract,
         steps=plan.steps,
         inputs=card.inputs,
         timeout_seconds=job.model.timeout_seconds,

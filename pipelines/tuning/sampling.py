@@ -75,7 +75,7 @@ def _count_part_rows(plan: Plan, wanted: int) -> int:
 
 def _preprocess(plan: Plan, batch: RawBatch) -> FeatureBatch:
     card = plan.package.card
-    return preprocess_batch(batch, card.columns, plan.steps, card.inputs)
+    return preprocess_batch(batch, plan.contract, plan.steps, card.inputs)
 
 
 def _prepare_part(plan: Plan, raw: list[RawBatch], number: int) -> Arrays:
