@@ -12,7 +12,14 @@ from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.contract import choose_columns
 from pipelines.packing.converters.converted import Activation, Converted, import_library
-from pipelines.packing.converters.trees import Forest, Node, TreeGraph, choose_features, find_file
+from pipelines.packing.converters.trees import (
+    Forest,
+    Node,
+    TreeGraph,
+    choose_features,
+    find_file,
+    to_converted,
+)
 
 _READ = "import lightgbm; lightgbm.Booster(model_file=path)"
 # LightGBM takes smaller values for 0 before it asks any tree (kZeroThreshold, written in float32), and
@@ -64,17 +71,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
         found = booster.predict(inputs["x"], raw_score=is_margin)
         return {trees.output: np.asarray(found) * trees.factor}
 
-    return Converted(
-        graph=trees.graph,
-        dtypes={"x": "float64"},
-        native=predict,
-        library="LightGBM",
-        columns=columns,
-        inputs={"x": columns},
-        takes_missing=frozenset(columns),
-        activation=trees.activation,
-        notes=(trees.note,),
-    )
+    return to_converted(trees, columns, "float64", "LightGBM", predict)
 
 
 def _find_columns(names: Sequence[str], columns: Sequence[str]) -> list[str]:

@@ -70,8 +70,12 @@ def _add_pipeline(graph: Growing, pipeline: Any, features: str) -> str:
 def _add_union(graph: Growing, union: Any, features: str) -> str:
     if union.transformer_weights:
         raise NotTakenError("FeatureUnion with transformer_weights")
-    parts = [part for _, part in union.transformer_list if part != "drop"]
-    return graph.add("Concat", [add_stage(graph, part, features) for part in parts], axis=1)
+    made = []
+    for _, part in union.transformer_list:
+        if part != "drop":
+            name = add_stage(graph, part, features)
+            made.append(name)
+    return _put_side_by_side(graph, made)
 
 
 def _add_function(graph: Growing, transformer: Any, features: str) -> str:
@@ -84,8 +88,10 @@ def _add_function(graph: Growing, transformer: Any, features: str) -> str:
         names = ", ".join(known.__name__ for known in _FUNCTIONS)
         raise NotTakenError(f"FunctionTransformer of {called} (those of numpy's {names} are)")
     if function is np.log1p:
-        features = graph.add("Add", [features, graph.hold(np.float64(1))])
-    return graph.add(_FUNCTIONS[function], [features])
+        one = _hold_floats(graph, 1)
+        features = graph.add("Add", [features, one])
+    operator = _FUNCTIONS[function]
+    return graph.add(operator, [features])
 
 
 def _add_imputer(graph: Growing, imputer: Any, features: str) -> str:
@@ -93,24 +99,31 @@ def _add_imputer(graph: Growing, imputer: Any, features: str) -> str:
     values = np.asarray(imputer.statistics_, np.float64)
     kept = features
     kept_mask = mask
-    if not imputer.keep_empty_features and np.isnan(values).any():
+    is_known = ~np.isnan(values)
+    if not imputer.keep_empty_features and not is_known.all():
         # Columns without any value are left out.
-        positions = graph.hold(np.flatnonzero(~np.isnan(values)))
-        values = values[~np.isnan(values)]
-        kept = graph.add("Gather", [features, positions], axis=1)
-        kept_mask = graph.add("Gather", [mask, positions], axis=1)
-    filled = graph.add("Where", [kept_mask, graph.hold(values), kept])
+        places = graph.hold(np.flatnonzero(is_known))
+        values = values[is_known]
+        kept = _take_columns(graph, features, places)
+        kept_mask = _take_columns(graph, mask, places)
+    fill = graph.hold(values)
+    filled = graph.add("Where", [kept_mask, fill, kept])
     if imputer.indicator_ is None:
         return filled
-    positions = graph.hold(np.asarray(imputer.indicator_.features_, np.int64))
-    chosen = graph.add("Gather", [mask, positions], axis=1)
-    return graph.add("Concat", [filled, _to_numbers(graph, chosen)], axis=1)
+    indicated = _indicate(graph, imputer.indicator_, mask)
+    return _put_side_by_side(graph, [filled, indicated])
 
 
 def _add_indicator(graph: Growing, indicator: Any, features: str) -> str:
     mask = _find_missing(graph, indicator.missing_values, features)
-    positions = graph.hold(np.asarray(indicator.features_, np.int64))
-    return _to_numbers(graph, graph.add("Gather", [mask, positions], axis=1))
+    return _indicate(graph, indicator, mask)
+
+
+def _indicate(graph: Growing, indicator: Any, mask: str) -> str:
+    """Return the name of the columns that tell missing values, of those that had some in training."""
+    places = _hold_places(graph, indicator.features_)
+    chosen = _take_columns(graph, mask, places)
+    return _to_numbers(graph, chosen)
 
 
 def _find_missing(graph: Growing, value: Any, features: str) -> str:
@@ -119,7 +132,8 @@ def _find_missing(graph: Growing, value: Any, features: str) -> str:
         raise NotTakenError(f"a missing value of {type(value).__name__} among numbers")
     if np.isnan(value):
         return graph.add("IsNaN", [features])
-    return graph.add("Equal", [features, graph.hold(np.float64(value))])
+    held = _hold_floats(graph, value)
+    return graph.add("Equal", [features, held])
 
 
 def _make_arithmetic(*parts: tuple[str, str, str]) -> AddStage:
@@ -131,7 +145,8 @@ def _make_arithmetic(*parts: tuple[str, str, str]) -> AddStage:
             # A scaler that does not centre has a mean all the same.
             if values is None or not getattr(transformer, switch, True):
                 continue
-            features = graph.add(operator, [features, graph.hold(np.asarray(values, np.float64))])
+            held = _hold_floats(graph, values)
+            features = graph.add(operator, [features, held])
         return _clip(graph, transformer, features)
 
     return add
@@ -142,71 +157,128 @@ def _clip(graph: Growing, transformer: Any, features: str) -> str:
         return features
     # Of MaxAbsScaler there are no bounds to choose.
     low, high = getattr(transformer, "feature_range", (-1.0, 1.0))
-    raised = graph.add("Max", [features, graph.hold(np.float64(low))])
-    return graph.add("Min", [raised, graph.hold(np.float64(high))])
+    least = _hold_floats(graph, low)
+    raised = graph.add("Max", [features, least])
+    most = _hold_floats(graph, high)
+    return graph.add("Min", [raised, most])
 
 
 def _add_projection(graph: Growing, transformer: Any, features: str) -> str:
     """Add PCA and TruncatedSVD: onto components, which PCA centres after that."""
     components = np.asarray(transformer.components_, np.float64).T
-    projected = graph.add("MatMul", [features, graph.hold(components)])
+    matrix = graph.hold(components)
+    projected = graph.add("MatMul", [features, matrix])
     mean = getattr(transformer, "mean_", None)
     if mean is not None:
-        centre = np.asarray(mean, np.float64).reshape(1, -1) @ components
-        projected = graph.add("Sub", [projected, graph.hold(centre)])
+        row = np.asarray(mean, np.float64).reshape(1, -1)
+        centre = graph.hold(row @ components)
+        projected = graph.add("Sub", [projected, centre])
     if getattr(transformer, "whiten", False):
-        scale = np.sqrt(transformer.explained_variance_)
+        deviations = np.sqrt(transformer.explained_variance_)
         # As scikit-learn does: a component of almost no variance would be divided by almost nothing.
-        least = np.finfo(scale.dtype).eps
-        wide = np.maximum(scale, least).astype(np.float64)
-        projected = graph.add("Div", [projected, graph.hold(wide)])
+        least = np.finfo(deviations.dtype).eps
+        scale = _hold_floats(graph, np.maximum(deviations, least))
+        projected = graph.add("Div", [projected, scale])
     return projected
 
 
 def _add_selection(graph: Growing, selector: Any, features: str) -> str:
-    positions = np.asarray(selector.get_support(indices=True), np.int64)
-    return graph.add("Gather", [features, graph.hold(positions)], axis=1)
+    places = _hold_places(graph, selector.get_support(indices=True))
+    return _take_columns(graph, features, places)
 
 
 def _add_polynomials(graph: Growing, transformer: Any, features: str) -> str:
     """Add products of columns, multiplied from the last factor to the first as scikit-learn does."""
-    powers = np.asarray(transformer.powers_)
-    columns = powers.shape[1]
-    factors = [np.repeat(np.arange(columns), row).tolist() for row in powers]
-    longest = max(1, *map(len, factors))
-    # Behind the columns one of ones, which makes all products equally long.
-    places = np.array([row + [columns] * (longest - len(row)) for row in factors], np.int64)
-    first = graph.add("Gather", [features, graph.hold(np.array([0], np.int64))], axis=1)
-    # Of 0, so that a missing or infinite value makes no other one.
-    zeros = graph.add("Where", [graph.hold(np.array(False)), first, graph.hold(np.float64(0))])
-    ones = graph.add("Add", [zeros, graph.hold(np.float64(1))])
-    wide = graph.add("Concat", [features, ones], axis=1)
+    places = _list_factors(np.asarray(transformer.powers_))
+    ones = _add_ones(graph, features)
+    wide = _put_side_by_side(graph, [features, ones])
     product = ""
-    for number in reversed(range(longest)):
-        factor = graph.add("Gather", [wide, graph.hold(places[:, number])], axis=1)
+    for factors in places.T[::-1]:
+        held = _hold_places(graph, factors)
+        factor = _take_columns(graph, wide, held)
         product = graph.add("Mul", [product, factor]) if product else factor
     return product
 
 
+def _list_factors(powers: np.ndarray) -> np.ndarray:
+    """Return the columns that each product multiplies, int64 (products, factors).
+
+    Behind the columns stands one of ones, which makes all products equally long.
+
+    Args:
+        powers: of each column in each product, (products, columns).
+    """
+    products, columns = powers.shape
+    longest = max(1, int(powers.sum(axis=1).max(initial=0)))
+    places = np.full((products, longest), columns, np.int64)
+    for place, row in zip(places, powers, strict=True):
+        factors = np.repeat(np.arange(columns), row)
+        place[: len(factors)] = factors
+    return places
+
+
+def _add_ones(graph: Growing, features: str) -> str:
+    """Add a column of ones, of as many rows as there are."""
+    left = _hold_places(graph, [0])
+    first = _take_columns(graph, features, left)
+    # Of 0, so that a missing or infinite value makes no other one.
+    never = graph.hold(np.array(False))
+    zero = _hold_floats(graph, 0)
+    zeros = graph.add("Where", [never, first, zero])
+    one = _hold_floats(graph, 1)
+    return graph.add("Add", [zeros, one])
+
+
 def _add_bins(graph: Growing, transformer: Any, features: str) -> str:
     """Add the number of a value's bin, or a column for each bin."""
-    inner = [np.asarray(edges, np.float64)[1:-1] for edges in transformer.bin_edges_]
-    most = max(1, *map(len, inner))
-    # No value is beyond NaN, which fills the rows up.
-    edges = np.full((len(inner), most), np.nan)
-    for number, of_column in enumerate(inner):
-        edges[number, : len(of_column)] = of_column
-    last = graph.hold(np.array([2], np.int64))
+    last = _hold_places(graph, [2])
     deep = graph.add("Unsqueeze", [features, last])
-    beyond = _to_numbers(graph, graph.add("GreaterOrEqual", [deep, graph.hold(edges)]))
+    edges = graph.hold(_list_inner_edges(transformer.bin_edges_))
+    is_beyond = graph.add("GreaterOrEqual", [deep, edges])
+    beyond = _to_numbers(graph, is_beyond)
     bins = graph.add("ReduceSum", [beyond, last], keepdims=0)
     if transformer.encode == "ordinal":
         return bins
     counts = [len(values) for values in transformer._encoder.categories_]
     owners = np.repeat(np.arange(len(counts)), counts)
-    numbers = np.concatenate([np.arange(count, dtype=np.float64) for count in counts])
-    spread = graph.add("Gather", [bins, graph.hold(owners)], axis=1)
-    return _to_numbers(graph, graph.add("Equal", [spread, graph.hold(numbers)]))
+    numbers = [np.arange(count) for count in counts]
+    places = _hold_places(graph, owners)
+    spread = _take_columns(graph, bins, places)
+    held = _hold_floats(graph, np.concatenate(numbers))
+    is_it = graph.add("Equal", [spread, held])
+    return _to_numbers(graph, is_it)
+
+
+def _list_inner_edges(bin_edges: Sequence[np.ndarray]) -> np.ndarray:
+    """Return each column's edges between bins, float64 (columns, edges); NaN fills the rows up.
+
+    Args:
+        bin_edges: of each column, with those at both ends.
+    """
+    most = max(map(len, bin_edges)) - 2
+    # No value is beyond NaN. Of columns of one bin there is no edge, and no array of none either.
+    inner = np.full((len(bin_edges), max(1, most)), np.nan)
+    for row, edges in zip(inner, bin_edges, strict=True):
+        row[: len(edges) - 2] = edges[1:-1]
+    return inner
+
+
+def _hold_floats(graph: Growing, values: Any) -> str:
+    """Add numbers as a constant in float64, in which scikit-learn computes."""
+    return graph.hold(np.asarray(values, np.float64))
+
+
+def _hold_places(graph: Growing, places: Any) -> str:
+    """Add numbers of columns as a constant."""
+    return graph.hold(np.asarray(places, np.int64))
+
+
+def _take_columns(graph: Growing, features: str, places: str) -> str:
+    return graph.add("Gather", [features, places], axis=1)
+
+
+def _put_side_by_side(graph: Growing, parts: Sequence[str]) -> str:
+    return graph.add("Concat", parts, axis=1)
 
 
 def _to_numbers(graph: Growing, mask: str) -> str:

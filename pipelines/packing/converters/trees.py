@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from configs.errors import JobError
-from pipelines.packing.converters.converted import Activation
+from pipelines.packing.converters.converted import Activation, Converted, Native
 from storage import files
 
 # How a node compares, as TreeEnsemble numbers it.
@@ -204,6 +204,31 @@ class TreeGraph(NamedTuple):
     output: str
     note: str
     factor: float = 1.0
+
+
+def to_converted(
+    trees: TreeGraph, columns: tuple[str, ...], dtype: str, library: str, native: Native
+) -> Converted:
+    """Return a Booster as packages keep it: one input, of all of its columns, missing values among them.
+
+    Args:
+        trees: of the Booster.
+        columns: those that it takes, in its order.
+        dtype: in which the library compares.
+        library: its name.
+        native: what the library gives.
+    """
+    return Converted(
+        graph=trees.graph,
+        dtypes={"x": dtype},
+        native=native,
+        library=library,
+        columns=columns,
+        inputs={"x": columns},
+        takes_missing=frozenset(columns),
+        activation=trees.activation,
+        notes=(trees.note,),
+    )
 
 
 def find_file(flag: str, url: str, read: str) -> Path:

@@ -12,7 +12,14 @@ from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.contract import choose_columns
 from pipelines.packing.converters.converted import Activation, Converted, import_library
-from pipelines.packing.converters.trees import Forest, Node, TreeGraph, choose_features, find_file
+from pipelines.packing.converters.trees import (
+    Forest,
+    Node,
+    TreeGraph,
+    choose_features,
+    find_file,
+    to_converted,
+)
 
 _READ = "import xgboost; xgboost.Booster(model_file=path)"
 # Of each objective: what makes scores of the sums of leaves, and whether those are logarithms.
@@ -63,17 +70,7 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
         # As XGBClassifier does: a DMatrix takes no infinity, which a tree compares like any number.
         return {trees.output: booster.inplace_predict(inputs["x"], predict_type=kind)}
 
-    return Converted(
-        graph=trees.graph,
-        dtypes={"x": "float32"},
-        native=predict,
-        library="XGBoost",
-        columns=columns,
-        inputs={"x": columns},
-        takes_missing=frozenset(columns),
-        activation=trees.activation,
-        notes=(trees.note,),
-    )
+    return to_converted(trees, columns, "float32", "XGBoost", predict)
 
 
 def make_graph(booster: Any, margin: str, what: str) -> TreeGraph:
