@@ -45,7 +45,7 @@ class Data(_Section):
 
     Attributes:
         paths: Parquet or CSV files, folders, globs, on disks and object stores; with `format: files`
-            folders of pictures, in a folder for each class.
+            folders of pictures, in a folder for each class (`cats/1.png`), which is the label.
         dataset: in place of paths, a data set that scikit-learn bundles.
         format: `files` for folders of pictures; other files are told apart by their names.
         csv: what the text of CSV files means, as `source.csv` of a scoring job.
@@ -68,7 +68,7 @@ class Data(_Section):
 
     paths: Paths = ()
     dataset: str | None = None
-    format: Literal["files", "parquet", "csv"] | None = None
+    format: Literal["files"] | None = None
     csv: Csv | None = None
     key: str | None = None
     label: AnyNames = ()

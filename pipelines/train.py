@@ -35,7 +35,7 @@ from pipelines.training.continuing import (
 )
 from pipelines.training.described import describe_job, name_model, to_packaging
 from pipelines.training.learning import find_activation, learn
-from pipelines.training.network_sizes import add_usual
+from pipelines.training.network_sizes import Outputs, add_usual
 from pipelines.training.preparing import Packaging, Prepared, prepare
 from pipelines.training.progress import shown_progress
 from pipelines.training.report import write_report
@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
     # Before training, which may take hours.
     refuse_standing_output(str(job.output), arguments.overwrite)
     before = open_before(job)
-    source = read_source(job.data)
+    source = read_source(job.data, job.split)
     if before is not None:
         job = take_over(job, before)
         source = replace(source, rows=cast_to_contract(source.rows, before))
@@ -194,12 +194,15 @@ def _find_weights(job: FittingJob, before: Before | None) -> Weights | None:
     return None if job.network.weights is None else read_weights(job.network.weights)
 
 
-def _count_outputs(job: FittingJob) -> int:
+def _count_outputs(job: FittingJob) -> Outputs:
     """Return how many numbers a network is to give for a row."""
     labels = len(job.data.labels)
-    # The one logit of two classes.
     is_of_two = job.task == "classification" and labels == 2
-    return 1 if is_of_two and job.network.activation != "softmax" else labels
+    activation = job.network.activation
+    # Two classes may be one logit or two, whichever the network or the job speaks of.
+    numbers = 1 if is_of_two and activation != "softmax" else labels
+    classes = 1 if is_of_two and activation == "sigmoid" else labels
+    return Outputs(numbers, classes)
 
 
 def _list_overrides(arguments: argparse.Namespace) -> list[Override]:

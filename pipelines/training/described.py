@@ -96,6 +96,8 @@ def to_packaging(job: FittingJob) -> PackagingJob[AnyStep]:
         "output": job.output,
         "parameters": network.parameters,
         "key": data.key,
+        # Which steps are fitted to; of several labels none is the one.
+        "label": data.label[0] if len(data.label) == 1 else None,
         "columns": data.features,
         "missing": data.missing or _missing_word(job),
         "fill": data.fill,

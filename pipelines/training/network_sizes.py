@@ -5,7 +5,7 @@ They may be left out of `network.parameters`, so that a job can be edited withou
 
 from collections.abc import Callable, Mapping, Sequence
 import inspect
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,8 @@ _PICTURE_DIMENSIONS = 4
 _PICTURE_SIZES = ("channels", "height", "width")
 # By how networks call them.
 _WIDTHS = ("in_features", "input_size", "features")
-_OUTPUTS = ("out_features", "classes", "num_classes", "n_classes", "outputs")
+_OUTPUTS = ("out_features", "outputs")
+_CLASSES = ("classes", "num_classes", "n_classes")
 # Of libraries, whose builders take any names.
 _OUTPUTS_OF_LIBRARIES = {
     "torchvision": "num_classes",
@@ -33,6 +34,18 @@ _USUAL: Mapping[str, Parameters] = {
     "mlp": {"hidden": [64, 32], "dropout": 0.1},
     "cnn": {"widths": [16, 32]},
 }
+
+
+class Outputs(NamedTuple):
+    """How many numbers a network is to give for a row.
+
+    Attributes:
+        numbers: one logit for two classes, where a network may give that.
+        classes: of networks that speak of classes, which have a logit for each of two, too.
+    """
+
+    numbers: int
+    classes: int
 
 
 def choose_builder(columns: Columns) -> str:
@@ -56,7 +69,7 @@ def add_sizes(
     parameters: Parameters,
     modules: Sequence[str],
     columns: Columns,
-    outputs: int,
+    outputs: Outputs,
 ) -> Parameters:
     """Return parameters with the sizes that the job leaves out.
 
@@ -65,7 +78,7 @@ def add_sizes(
         parameters: what the job says.
         modules: users' own modules that may be imported.
         columns: what the network takes, as the steps have left it.
-        outputs: how many numbers it gives for a row.
+        outputs: how many numbers it is to give for a row.
 
     Raises:
         JobError: a size that nothing tells, for which the job must say it.
@@ -73,10 +86,11 @@ def add_sizes(
     if is_of_library(builder):
         library, _, _ = builder.partition(":")
         name = _OUTPUTS_OF_LIBRARIES.get(library)
-        return parameters if name is None else {name: outputs} | parameters
+        return parameters if name is None else {name: outputs.classes} | parameters
     known: dict[str, Callable[[], int | None]] = {
         **dict.fromkeys(_WIDTHS, lambda: _count_numbers(columns)),
-        **dict.fromkeys(_OUTPUTS, lambda: outputs),
+        **dict.fromkeys(_OUTPUTS, lambda: outputs.numbers),
+        **dict.fromkeys(_CLASSES, lambda: outputs.classes),
         "channels": lambda: _find_picture(columns, 1),
         "height": lambda: _find_picture(columns, 2),
         "width": lambda: _find_picture(columns, 3),

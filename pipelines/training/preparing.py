@@ -3,14 +3,14 @@
 So a network that was trained can be packed: its columns, steps, inputs and dtypes are the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from torch import nn
 
-from configs.errors import InputError, JobError, ModelError, RejectedRows
+from configs.errors import InputError, JobError, RejectedRows
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
 from model_zoo.architectures.disjoint_graphs import DisjointGraphs
@@ -31,7 +31,7 @@ from pipelines.packing.contract.lists import find_too_long, pad_lists
 from pipelines.packing.networks.called import Called, call_on_rows, find_mask
 from pipelines.packing.networks.state import Weights, load_weights
 from pipelines.packing.writing.contents import describe_arrays
-from pipelines.training.network_sizes import add_sizes, add_usual, choose_builder
+from pipelines.training.network_sizes import Outputs, add_sizes, add_usual, choose_builder
 from transforms.preprocess import preprocess_rows
 
 Packaging = PackagingJob[AnyStep]
@@ -79,7 +79,7 @@ class Prepared:
 
 def prepare(
     job: Packaging,
-    outputs: int,
+    outputs: Outputs,
     tables: Mapping[str, pa.Table],
     targets: Mapping[str, np.ndarray],
     seed: int,
@@ -140,7 +140,7 @@ def _build(
     job: Packaging,
     rows: pa.Table,
     contract: Contract,
-    outputs: int,
+    outputs: Outputs,
     seed: int,
     target: Target | None,
 ) -> tuple[Packaging, nn.Module]:
@@ -270,24 +270,3 @@ def _wrap(
     prepared = called.prepared
     mask = find_mask(prepared.steps, prepared.inputs)
     return NamedTensors(inner, tuple(prepared.tensors), called.call, outputs, mask)
-
-
-def refuse_outputs(outputs: Mapping[str, Tensor], wanted: int, names: Sequence[str]) -> None:
-    """Refuse a network that gives another number of numbers than there are to learn.
-
-    Args:
-        outputs: what it gives for a row, by name.
-        wanted: how many there are.
-        names: of what is learned.
-
-    Raises:
-        ModelError: it does.
-    """
-    shapes = [tuple(tensor.shape) for tensor in outputs.values()]
-    fits = len(shapes) == 1 and shapes[0] in ((wanted,), () if wanted == 1 else (wanted,))
-    if not fits:
-        shown = ", ".join(map(repr, list(names)[:5]))
-        raise ModelError(
-            f"the network gives {shapes} a row, and {wanted} numbers are wanted for {shown}; set its "
-            "size, or choose one of its outputs by network.outputs"
-        )

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from configs.errors import InputError, JobError
 from configs.job import Csv
 from configs.suggest import nearest
-from configs.training_data import Data
+from configs.training_data import Data, Split
 from model_zoo.training.datasets import DATASETS
+from pipelines.packing.sample.named_files import are_pictures
+from pipelines.packing.sample.schemas import to_one_schema
 from pipelines.packing.sample.tables import read_sample
+from pipelines.training.picture_folders import read_picture_folders
 from transforms.formats.csv import parse_dialect
 
 # As many as a 64-bit integer holds: training takes all rows that there are.
@@ -25,23 +29,43 @@ class Source:
         rows: all columns.
         name: where they are from, in words.
         notes: what was left out, in words.
+        part: int64 (rows,), where files of their own say the part of a row: 0 for training, 1 for
+            validation, 2 for the test; None where they do not.
     """
 
     rows: pa.Table
     name: str
     notes: tuple[str, ...] = ()
+    part: np.ndarray | None = None
 
 
-def read_source(data: Data) -> Source:
+def read_source(data: Data, split: Split | None = None) -> Source:
     """Return the rows of a job.
+
+    Args:
+        data: where they are.
+        split: which may name files of their own for a part.
 
     Raises:
         JobError: it names no rows, or a data set that there is not.
-        InputError: files that cannot be read.
+        InputError: files that cannot be read, or that differ in columns.
     """
     if data.dataset is not None:
         return _read_bundled(data.dataset)
-    return read_files(data, data.paths)
+    source = read_files(data, data.paths)
+    if split is None or not (split.validation_paths or split.test_paths):
+        return source
+    sources = [source]
+    numbers = [np.zeros(source.rows.num_rows, dtype=np.int64)]
+    for number, paths in enumerate((split.validation_paths, split.test_paths), start=1):
+        if paths:
+            more = read_files(data, paths)
+            sources.append(more)
+            numbers.append(np.full(more.rows.num_rows, number))
+    tables = to_one_schema([each.rows for each in sources])
+    notes = tuple(note for each in sources for note in each.notes)
+    rows = pa.concat_tables(tables).combine_chunks()
+    return Source(rows, source.name, notes, np.concatenate(numbers))
 
 
 def read_files(data: Data, paths: Sequence[str]) -> Source:
@@ -54,6 +78,9 @@ def read_files(data: Data, paths: Sequence[str]) -> Source:
     Raises:
         InputError: files that cannot be read.
     """
+    if data.format == "files" or (data.format is None and are_pictures(paths)):
+        table, notes = read_picture_folders(paths)
+        return Source(table, ", ".join(paths), notes)
     csv = data.csv or Csv()
     dialect = parse_dialect(**csv.model_dump(), max_expansion=None)
     try:

@@ -45,6 +45,7 @@ def split_rows(
     task: Task,
     seed: int,
     column: str | None = None,
+    part: np.ndarray | None = None,
 ) -> Places:
     """Return which rows are in which part.
 
@@ -56,11 +57,14 @@ def split_rows(
         task: what is learned.
         seed: of what is drawn.
         column: with the time, the group or the part of a row.
+        part: the number of each row's part in `PARTS`, where files of their own say it.
 
     Raises:
         JobError: it does not suit the rows, or leaves a part without any.
     """
-    if split.by == "fixed":
+    if split.by == "fixed" and part is not None:
+        places = _split_by_files(split, part, targets if task == "classification" else None, seed)
+    elif split.by == "fixed":
         places = _split_fixed(split, _get(rows, column))
     elif split.by == "time":
         places = _split_by_time(split, _get(rows, column))
@@ -168,6 +172,31 @@ def _split_fixed(split: Split, values: pa.Array) -> Places:
     others = pc.unique(texts.filter(pa.array(~taken))).to_pylist()
     shown = ", ".join(map(repr, sorted(others)[:_SHOWN]))
     return Places(parts, (f"{left_out:,} rows are in no part, as their {split.column} is {shown}",))
+
+
+def _split_by_files(
+    split: Split, part: np.ndarray, targets: np.ndarray | None, seed: int
+) -> Places:
+    """Return the parts that files are of; one that has none is drawn from the training rows."""
+    parts: dict[str, np.ndarray] = {}
+    for number, name in enumerate(PARTS):
+        parts[name] = np.flatnonzero(part == number)
+    shares = {"validation": split.validation, "test": split.test}
+    for drawn_part, share in shares.items():
+        if len(parts[drawn_part]):
+            continue
+        rest = parts["training"]
+        stratify = None if targets is None else targets[rest]
+        try:
+            kept, drawn = train_test_split(
+                rest, test_size=share, stratify=stratify, random_state=seed
+            )
+        except ValueError as error:
+            raise JobError(
+                f"split.{drawn_part} does not suit the {len(rest):,} rows: {error}"
+            ) from error
+        parts |= {"training": np.sort(kept), drawn_part: np.sort(drawn)}
+    return Places(parts)
 
 
 def _from_masks(is_validation: np.ndarray, is_test: np.ndarray) -> Places:

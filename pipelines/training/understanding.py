@@ -14,6 +14,7 @@ from configs.errors import InputError, JobError
 from configs.missing import list_exceptions
 from configs.suggest import nearest
 from configs.training_data import How
+from model_zoo.steps.table import STEPS
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.columns import choose_features
 from pipelines.training.labels import (
@@ -24,6 +25,7 @@ from pipelines.training.labels import (
     find_task,
 )
 from pipelines.training.leaks import find_leaks
+from pipelines.training.picture_folders import CONTENT, KEY, LABEL, describe_step
 from pipelines.training.source import Source
 from pipelines.training.split import PARTS, Places, split_rows
 
@@ -62,8 +64,10 @@ def understand(job: FittingJob, source: Source) -> Understood:
         JobError: what cannot be found, and what is no column; all of it.
         InputError: rows that nothing can be learned from.
     """
+    job = _name_picture_columns(job, source)
     _ask(job, source)
-    rows, labelled, unlabelled = _find_labelled(job, source)
+    rows, labelled, is_labelled = _find_labelled(job, source)
+    unlabelled = int(np.count_nonzero(~is_labelled))
     notes = [*source.notes]
     if unlabelled:
         notes.append(f"{unlabelled:,} rows without a label are left out")
@@ -83,6 +87,7 @@ def understand(job: FittingJob, source: Source) -> Understood:
         task=labelled.task,
         seed=job.training.seed if job.split.seed is None else job.split.seed,
         column=column.get(str(job.split.by)),
+        part=None if source.part is None else source.part[is_labelled],
     )
     notes += places.notes
     training = rows.take(pa.array(places.parts["training"]))
@@ -95,6 +100,24 @@ def understand(job: FittingJob, source: Source) -> Understood:
         for name in leaks
     ]
     return Understood(job, rows, labelled, places, tuple(notes), unlabelled)
+
+
+def _name_picture_columns(job: FittingJob, source: Source) -> FittingJob:
+    """Return the job with the columns that folders of pictures always have, and a step for them."""
+    if job.data.dataset is not None or tuple(source.rows.column_names) != (KEY, LABEL, CONTENT):
+        return job
+    named = {
+        "format": "files",
+        "key": job.data.key or KEY,
+        "label": job.data.label or (LABEL,),
+        "features": job.data.features or (CONTENT,),
+    }
+    steps = job.preprocess
+    if steps is None:
+        takes_grey = job.network.builder in (None, "cnn")
+        steps = STEPS.validate_python([describe_step(source.rows.column(CONTENT), takes_grey)])
+    data = job.data.model_copy(update=named)
+    return job.model_copy(update={"data": data, "preprocess": steps})
 
 
 def _ask(job: FittingJob, source: Source) -> None:
@@ -174,7 +197,7 @@ def _take_labels(job: FittingJob, rows: pa.Table) -> dict[str, pa.Array]:
     return {name: column.filter(mask) for name, column in columns.items()}
 
 
-def _find_labelled(job: FittingJob, source: Source) -> tuple[pa.Table, Labelled, int]:
+def _find_labelled(job: FittingJob, source: Source) -> tuple[pa.Table, Labelled, np.ndarray]:
     columns = {name: source.rows.column(name).combine_chunks() for name in job.data.label}
     is_labelled = find_labelled(columns)
     rows = source.rows.filter(pa.array(is_labelled)).combine_chunks()
@@ -183,7 +206,7 @@ def _find_labelled(job: FittingJob, source: Source) -> tuple[pa.Table, Labelled,
     assert task is not None  # noqa: S101 - it was asked for before
     goes_on = job.from_package is not None
     labelled = find_labels(task, labels, job.data.labels, known_only=goes_on)
-    return rows, labelled, int(np.count_nonzero(~is_labelled))
+    return rows, labelled, is_labelled
 
 
 def _refuse_doubles(job: FittingJob, rows: pa.Table) -> None:

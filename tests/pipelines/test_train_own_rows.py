@@ -1,10 +1,12 @@
 """Training on rows of one's own: what one command finds, writes, and asks for."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -242,3 +244,64 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(
 ) -> None:
     assert train_churn("customers.parquet/1") == 5
     assert "cannot be written: File exists" in capsys.readouterr().err
+
+
+def write_pictures(folder: Path) -> None:
+    """Write small grey pictures, dark ones and light ones, each in a folder of its class."""
+    random = np.random.default_rng(0)
+    for number in range(60):
+        label = ["dark", "light"][number % 2]
+        pixels = random.integers(0, 100, (8, 8)) + 150 * (number % 2)
+        place = folder / label
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(place / f"{number}.png")
+    (folder / "dark/broken.png").write_bytes(b"no picture")
+
+
+def test_a_folder_of_pictures_has_its_labels_in_its_folders(folder: Path) -> None:
+    write_pictures(folder / "pictures")
+    assert run("--data", "pictures", "--output", "m/1", *QUICK) == 0
+    card = read_package("m/1").card
+    assert (card.builder, card.labels) == ("cnn", ("dark", "light"))
+    assert card.inputs["image"].shape == (1, 8, 8)
+    labels = pq.read_table("m/1.held_out/labels.parquet")
+    assert labels.column_names == ["path", "label"]
+    assert all(
+        path.startswith(f"{label}/")
+        for path, label in zip(*map(list, labels.to_pydict().values()), strict=True)
+    )
+    # The contents are rows like any other, and the broken one is in some part's count.
+    assert not Path("m/1.held_out/shards_csv").exists()
+    job = yaml.safe_load(Path("m/1.train.yaml").read_text())
+    assert job["data"]["format"] == "files"
+
+
+def test_files_of_their_own_say_which_rows_are_the_test() -> None:
+    table = make_customers()
+    table.iloc[:150].to_parquet("train.parquet")
+    table.iloc[150:200].to_parquet("validation.parquet")
+    table.iloc[200:].to_parquet("test.parquet")
+    own = ["--set", "split.test_paths=test.parquet"]
+    both = [*own, "--set", "split.validation_paths=validation.parquet"]
+    assert train_churn("m/1", *both, data="train.parquet") == 0
+    held_out = pq.read_table("m/1.held_out/labels.parquet")["id"].to_pylist()
+    assert held_out == table["id"].iloc[200:].tolist()
+    assert read_package("m/1").card.metrics["validation"]["rows"] == 50
+    # What no file is of is drawn from the training rows.
+    assert train_churn("m/2", *own, data="train.parquet") == 0
+    assert read_package("m/2").card.metrics["validation"]["rows"] == 23
+    assert pq.read_table("m/2.held_out/labels.parquet")["id"].to_pylist() == held_out
+
+
+def test_columns_are_chosen_by_what_they_tell_of_the_label() -> None:
+    steps = [
+        {"step": "standardise", "columns": ["noise", "spent"]},
+        {"step": "stack", "columns": ["noise", "spent"], "into": "x"},
+        {"step": "select", "columns": ["x"], "into": "x", "method": "mutual_information", "k": 1},
+    ]
+    noise = np.random.default_rng(5).normal(size=ROWS)
+    change(noise=noise).to_parquet("rows.parquet")
+    words = ["--data", "rows.parquet", "--label", "churned", "--key", "id", "--output", "m/1"]
+    features = ["--set", "data.features=[noise, spent]", "--set", f"preprocess={json.dumps(steps)}"]
+    assert run(*words, *features, *QUICK) == 0
+    assert read_package("m/1").card.inputs["x"].shape == (1,)

@@ -17,6 +17,7 @@ from pipelines import train
 from pipelines.cli.command_line import run_program
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import to_packaging
+from pipelines.training.network_sizes import Outputs
 from pipelines.training.preparing import Part
 from pipelines.training.preparing import prepare as prepare_network
 from pipelines.training.source import read_source
@@ -76,7 +77,9 @@ def prepare(whole: FittingJob) -> list[Part]:
     parts = understood.places.parts
     targets = {name: understood.labelled.targets[rows] for name, rows in parts.items()}
     job = to_packaging(understood.job)
-    return list(prepare_network(job, 1, list_parts(understood), targets, 0).parts.values())
+    return list(
+        prepare_network(job, Outputs(1, 2), list_parts(understood), targets, 0).parts.values()
+    )
 
 
 def to_matrix(table: pa.Table) -> np.ndarray:

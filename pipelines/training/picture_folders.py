@@ -1,0 +1,87 @@
+"""Folders of pictures, in a folder for each class, as rows: `cats/1.png` is a row of the class `cats`."""
+
+from collections.abc import Sequence
+import io
+from typing import Any
+
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+import pyarrow as pa
+
+from configs.errors import InputError, RowError
+from configs.job import PICTURES
+from pipelines.planning.folders import find_name, list_folders
+from storage import files
+from storage.rooted import FileRoot
+
+KEY, LABEL, CONTENT = "path", "label", "bytes"
+# Pictures of other sizes are made so by default: enough to tell classes, few enough to learn from.
+_SIDE = 64
+_LOOKED_AT = 100
+
+
+def read_picture_folders(paths: Sequence[str]) -> tuple[pa.Table, tuple[str, ...]]:
+    """Return a row for each picture, and what was left out, in words.
+
+    Args:
+        paths: folders that hold a folder for each class.
+
+    Raises:
+        InputError: there is no picture, or one that is in no folder of a class.
+    """
+    absolute = [files.to_absolute(path) for path in paths]
+    folders, _ = list_folders(absolute, recursive=True, options={"suffixes": PICTURES})
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for folder in folders:
+        root = FileRoot(folder.url)
+        for member in folder.members:
+            name = find_name(folder, member)
+            try:
+                content = root.read(root.describe(name))
+            except (OSError, RowError) as error:
+                problems.append(root.explain(error, name))
+                continue
+            # Whatever is below a class's folder is of that class.
+            label, slash, _ = name.partition("/")
+            rows.append({KEY: name, LABEL: label if slash else None, CONTENT: content})
+    if not rows:
+        reason = f", the first: {problems[0]}" if problems else ""
+        raise InputError(f"data.paths {', '.join(paths)}: no picture can be read{reason}")
+    schema = pa.schema({KEY: pa.string(), LABEL: pa.string(), CONTENT: pa.binary()})
+    notes = []
+    if problems:
+        notes.append(f"{len(problems):,} files cannot be read, the first: {problems[0]}")
+    return pa.Table.from_pylist(rows, schema), tuple(notes)
+
+
+def describe_step(pictures: pa.ChunkedArray, takes_grey: bool) -> dict[str, Any]:
+    """Return an image step that suits pictures, as a job says it.
+
+    Args:
+        pictures: their contents.
+        takes_grey: whether the network may have one channel; those of libraries have three.
+    """
+    modes = set()
+    sizes = set()
+    for content in pictures[:_LOOKED_AT].to_pylist():
+        try:
+            with Pillow.open(io.BytesIO(content or b"")) as picture:
+                modes.add(picture.mode)
+                sizes.add(picture.size)
+        except (OSError, UnidentifiedImageError):
+            # Such a row is left out where it is decoded, and counted.
+            continue
+    width, height = sizes.pop() if len(sizes) == 1 else (_SIDE, _SIDE)
+    is_grey = takes_grey and modes == {"L"}
+    channels = 1 if is_grey else 3
+    return {
+        "step": "image",
+        "column": CONTENT,
+        "into": "image",
+        "height": min(height, _SIDE),
+        "width": min(width, _SIDE),
+        "mode": "L" if is_grey else "RGB",
+        "mean": [0.5] * channels,
+        "std": [0.5] * channels,
+    }
