@@ -59,6 +59,7 @@ class Report:
         columns: of the data, in their order.
         parts: rows by part of the split, in the order training, validation, test.
         left_out: rows of the data that are in no part, by the reason.
+        steps: fitted preprocessing in their order, each in words.
         epochs: of the training, with the losses.
         scored: validation and test, by name; what the figures are made of.
         seconds: how long which part of the work took, by its name.
@@ -81,6 +82,7 @@ class Report:
     epochs: tuple[Epoch, ...]
     scored: Mapping[str, Scored]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     machine: str = ""
     notes: tuple[str, ...] = ()
@@ -196,8 +198,12 @@ def _make_training_section(report: Report) -> Section:
     words = [network]
     if report.machine:
         words.append(f"Computed on {report.machine}.")
+    tables: list[Part] = []
+    if report.steps:
+        steps = [(step,) for step in report.steps]
+        tables.append(Table("Steps, fitted in the training rows", (), steps))
     recipe = list(report.recipe.items())
-    tables: list[Part] = [Table("Recipe", (), recipe, of_numbers=False)]
+    tables.append(Table("Recipe", (), recipe, of_numbers=False))
     if report.seconds:
         seconds = [(name, f"{spent:.1f}") for name, spent in report.seconds.items()]
         tables.append(Table("Seconds", (), seconds))

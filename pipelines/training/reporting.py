@@ -9,6 +9,7 @@ import torch
 from model_zoo.package.card import ModelCard
 from pipelines.packing.writing.packed import Packed
 from pipelines.planning.jobs import FittingJob
+from pipelines.training.described_steps import describe_step
 from pipelines.training.learning import Learned
 from pipelines.training.preparing import Prepared
 from pipelines.training.report import Report, ReportedColumn
@@ -54,6 +55,7 @@ def make_report(
         epochs=learned.epochs,
         scored=learned.scored,
         left_out=_count_left_out(understood, prepared),
+        steps=tuple(map(describe_step, packed.steps)),
         seconds=seconds,
         machine=f"{platform.machine()}, {job.training.device}, torch {torch.__version__}",
         notes=(*understood.notes, *learned.notes),

@@ -6,6 +6,7 @@ from model_zoo.evaluation.metrics import Evaluation, render
 from pipelines.packing.writing.packed import Packed
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import held_out_folder
+from pipelines.training.described_steps import describe_step
 from pipelines.training.figures import Figures
 from pipelines.training.held_out import LABELS
 from pipelines.training.learning import Learned
@@ -34,8 +35,7 @@ def describe_understood(understood: Understood, prepared: Prepared) -> Iterator[
     for name in packaging.columns or ():
         yield f"column     {name}: {prepared.parts['training'].rows.schema.field(name).type}"
     for step in packaging.preprocess:
-        columns = ", ".join(getattr(step, "columns", ()))
-        yield f"step       {step.step} {columns}"
+        yield f"step       {describe_step(step)}"
     for note in understood.notes:
         yield f"note       {note}"
     sizes = ", ".join(f"{prepared.parts[name].rows.num_rows:,} {name}" for name in PARTS)

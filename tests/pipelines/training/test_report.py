@@ -219,6 +219,7 @@ def test_names_stay_names(drawn: bool) -> None:
             seconds={EVIL: 1.0},
             machine=EVIL,
             notes=(EVIL,),
+            steps=(EVIL,),
         )
     )
     page = Page(text)
@@ -247,6 +248,7 @@ def test_everything_that_is_told_stands_in_it() -> None:
             seconds={"training": 3.456},
             machine="cpu, 1 thread",
             notes=("labels are learned as they are",),
+            steps=("fill age", "select by l1 keeps 1 numbers: age"),
         )
     )
     page = Page(text)
@@ -261,6 +263,8 @@ def test_everything_that_is_told_stands_in_it() -> None:
         "mlp (hidden [64, 32]), of 4,033 fitted numbers",
         "Computed on cpu, 1 thread.",
         "labels are learned as they are",
+        "<td>fill age</td>",
+        "<td>select by l1 keeps 1 numbers: age</td>",
         "weights of epoch 7 of 12 were kept",
     ):
         assert words in text
