@@ -12,7 +12,7 @@ from pydantic import ValidationError
 import torch
 from torch import nn
 
-from configs.errors import JobError, ModelError, crashes_as_errors
+from configs.errors import JobError, ModelError
 from configs.packaging import GraphColumns, PackagingJob
 from configs.suggest import nearest
 from model_zoo.architectures.disjoint_graphs import pool_nodes
@@ -27,6 +27,7 @@ from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.dtypes import DTypes, Wiring
 from pipelines.packing.contract.lists import refuse_large
+from pipelines.packing.networks.computed import failures_told
 
 # As torch_geometric calls them.
 _NODES, _EDGES, _COUNT, _BATCH = "x", "edge_index", "node_count", "batch"
@@ -45,16 +46,18 @@ def find_graph_step(job: PackagingJob[AnyStep], columns: Mapping[str, Column]) -
         JobError: a column is not there, or holds no such lists; all of it at once.
     """
     graph = _get_graph(job)
-    named = [graph.nodes, *graph.edges, *([graph.attributes] if graph.attributes else [])]
+    named = [graph.nodes, *graph.edges]
+    if graph.attributes is not None:
+        named.append(graph.attributes)
     _check_columns(named, columns)
     nodes_shape = _find_shape(job, columns, graph.nodes)
-    edges = max(_find_shape(job, columns, name)[0] for name in graph.edges)
+    edge_counts = [_find_shape(job, columns, name)[0] for name in graph.edges]
     fields: dict[str, object] = {
         "step": "graph",
         "nodes": graph.nodes,
         "edges": graph.edges,
         "nodes_shape": nodes_shape,
-        "most_edges": edges,
+        "most_edges": max(edge_counts),
         "nodes_into": _NODES,
         "edges_into": _EDGES,
         "count_into": _COUNT,
@@ -68,10 +71,12 @@ def find_graph_step(job: PackagingJob[AnyStep], columns: Mapping[str, Column]) -
         step = Graph.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        words = map(str, first["loc"])
+        place = ".".join(words)
         raise JobError(f"graph: its lists are not taken: {place}: {first['msg']}") from error
     numbers = sum(step.count_numbers({}).values())
-    refuse_large(graph.nodes, numbers, rows=len(columns[graph.nodes]))
+    rows = len(columns[graph.nodes])
+    refuse_large(graph.nodes, numbers, rows)
     return step
 
 
@@ -87,7 +92,9 @@ def describe_inputs(job: PackagingJob[AnyStep], step: Graph, signature: Signatur
         ModelError: the network takes no nodes and edges by the names that networks of graphs have.
     """
     attributes = step.attributes_into if step.attributes is not None else None
-    needed = [_NODES, _EDGES, *([attributes] if attributes else [])]
+    needed = [_NODES, _EDGES]
+    if attributes is not None:
+        needed.append(attributes)
     lacking = [name for name in needed if not signature.takes(name)]
     if lacking:
         raise ModelError(
@@ -123,19 +130,25 @@ def wire_graph(
     """
     parts = [graph.nodes, graph.edges, graph.count, graph.attributes]
     wiring: Wiring = {name: name for name in parts if name is not None}
+    problems = []
+    known = list(columns)
     for name, source in job.inputs.items():
-        for column in [source] if isinstance(source, str) else source:
+        named = [source] if isinstance(source, str) else source
+        for column in named:
             if column not in columns:
-                hint = nearest(column, list(columns))
-                raise JobError(f"inputs.{name}: there is no column {column!r}{hint}")
+                hint = nearest(column, known)
+                problems.append(f"inputs.{name}: there is no column {column!r}{hint}")
         wiring[name] = source
-    others = [name for name in signature.required if name not in wiring and name != graph.batch]
-    for name in others:
+    for name in signature.required:
+        # Which row a node belongs to is told when the network is called.
+        if name in wiring or name == graph.batch:
+            continue
         if name not in columns:
-            raise JobError(
-                f"the network also takes {name}; say inputs.{name} (there are {', '.join(columns)})"
-            )
+            there = ", ".join(known)
+            problems.append(f"the network also takes {name}; say inputs.{name} (there are {there})")
         wiring[name] = name
+    if problems:
+        raise JobError("; ".join(problems))
     return wiring
 
 
@@ -165,11 +178,17 @@ def compute_graphs(
         ModelError: it fails, or gives something else than numbers of nodes or of graphs.
     """
     rows = len(inputs[graph.count])
-    parts: list[Mapping[str, np.ndarray]] = []
+    parts: list[Arrays] = []
     for start in range(0, rows, _ROWS_AT_A_TIME):
-        part = {name: array[start : start + _ROWS_AT_A_TIME] for name, array in inputs.items()}
-        parts.append(_compute_part(network, part, graph, outputs))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        stop = start + _ROWS_AT_A_TIME
+        some = {name: array[start:stop] for name, array in inputs.items()}
+        part = _compute_part(network, some, graph, outputs)
+        parts.append(part)
+    joined = {}
+    for name in parts[0]:
+        arrays = [part[name] for part in parts]
+        joined[name] = np.concatenate(arrays)
+    return joined
 
 
 def _get_graph(job: PackagingJob[AnyStep]) -> GraphColumns:
@@ -214,18 +233,24 @@ def _find_shape(
 def _compute_part(
     network: nn.Module, inputs: Arrays, graph: GraphInputs, outputs: Sequence[str]
 ) -> Arrays:
-    count = torch.from_numpy(np.ascontiguousarray(inputs[graph.count]))
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in inputs.items()}
-    has_node = torch.arange(tensors[graph.nodes].shape[1]) < count[:, None]
+    tensors = {}
+    for name, array in inputs.items():
+        # torch takes no strides that go backwards.
+        in_order = np.ascontiguousarray(array)
+        tensors[name] = torch.from_numpy(in_order)
+    # (rows, 1), compared with the number of each place: (rows, nodes).
+    counts = tensors[graph.count][:, None]
+    places = torch.arange(tensors[graph.nodes].shape[1])
+    has_node = places < counts
     arguments = _take_padding_out(tensors, graph, has_node)
-    try:
-        with crashes_as_errors(), torch.inference_mode():
-            named = name_tensors(network(**arguments), outputs)
-    except Exception as error:  # a user's own code may raise anything
-        shapes = {name: list(tensor.shape) for name, tensor in arguments.items()}
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ModelError(f"the network fails on {shapes}: {reason}") from error
-    return {name: _split(name, output, has_node, graph).numpy() for name, output in named.items()}
+    shapes = {name: list(tensor.shape) for name, tensor in arguments.items()}
+    with failures_told(f"the network fails on {shapes}"), torch.inference_mode():
+        named = name_tensors(network(**arguments), outputs)
+    arrays = {}
+    for name, output in named.items():
+        of_rows = _split(name, output, has_node, graph)
+        arrays[name] = of_rows.numpy()
+    return arrays
 
 
 def _take_padding_out(
@@ -233,17 +258,23 @@ def _take_padding_out(
 ) -> dict[str, torch.Tensor]:
     """Return the arguments of one graph of all rows, with their own nodes and edges alone."""
     edges = tensors[graph.edges]
+    # Padding leads nowhere: its nodes are numbered -1.
     has_edge = (edges >= 0).all(1)
     count = tensors[graph.count]
+    # A node's number in the one graph of all rows: behind the nodes of the rows before its own.
     first = torch.cumsum(count, 0) - count
     placed = edges + first[:, None, None]
+    ends = placed.transpose(0, 1)
+    nodes = tensors[graph.nodes]
     arguments = {name: tensor for name, tensor in tensors.items() if name != graph.count}
-    arguments[graph.nodes] = tensors[graph.nodes][has_node]
-    arguments[graph.edges] = placed.transpose(0, 1)[:, has_edge]
+    arguments[graph.nodes] = nodes[has_node]
+    arguments[graph.edges] = ends[:, has_edge]
     if graph.attributes is not None:
-        arguments[graph.attributes] = tensors[graph.attributes][has_edge]
+        attributes = tensors[graph.attributes]
+        arguments[graph.attributes] = attributes[has_edge]
     if graph.batch is not None:
-        arguments[graph.batch] = torch.arange(len(count)).repeat_interleave(count)
+        rows = torch.arange(len(count))
+        arguments[graph.batch] = rows.repeat_interleave(count)
     return arguments
 
 
@@ -254,7 +285,8 @@ def _split(
     # Of as many nodes as graphs nobody could tell; then a pool says that they are of nodes.
     is_of_nodes = len(output) == nodes and (nodes != rows or graph.pool is not None)
     if is_of_nodes:
-        placed = output.new_zeros((*has_node.shape, *output.shape[1:]))
+        shape = (*has_node.shape, *output.shape[1:])
+        placed = output.new_zeros(shape)
         placed[has_node] = output
         return pool_nodes(placed, has_node, graph.pool)
     if len(output) != rows:
