@@ -34,6 +34,9 @@ PYTEST += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 _ALSO = ("pytest", "_pytest.assertion.rewrite", "hypothesis.strategies", "_hypothesis_pytestplugin")
 _ALSO += ("duckdb", "apache_beam.testing.util", "apache_beam.runners.direct.direct_runner")
 _ALSO += ("apache_beam.runners.portability.fn_api_runner.fn_runner", "sklearn.preprocessing")
+# What converters and packaging import once they need it: seconds of each fork.
+_ALSO += ("onnxruntime", "skl2onnx", "skops.io", "transformers.modeling_utils", "timm")
+_ALSO += ("lightgbm", "xgboost", "torch_geometric.nn", "torch.export")
 _LOOK_SECONDS = 0.05
 
 
