@@ -16,6 +16,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import Contract, InputColumn
 from model_zoo.package.onnx_graph import parse_graph
 from model_zoo.package.package import PROFILE, SMOKE, read_package
+from model_zoo.steps.arrays import fill_missing
 from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.activation import settle_activation, squeeze
@@ -37,6 +38,7 @@ from pipelines.packing.converters.converted import Converted
 from pipelines.packing.converters.graph_files import MODEL, compute_graph, make_files
 from pipelines.packing.converters.table import check_file, find_converter
 from pipelines.packing.material import AS_IT_IS, Material, Reading
+from pipelines.packing.networks.computed import failures_told
 from pipelines.packing.proof.differences import choose_tolerance
 from pipelines.packing.proof.expected import check_expected
 from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
@@ -151,9 +153,27 @@ def _examine(material: Material, questions: Questions) -> _Examined | None:
 def _call(converted: Converted, job: PackagingJob[AnyStep], taken: ModelRows) -> _Called:
     """Call the library on the sample, and the graph."""
     prepared = _prepare(job, taken.rows, taken.contract, converted)
-    wanted = squeeze(converted.native(taken.rows, prepared.inputs))
+    rows = _fill_as_said(job, taken)
+    with failures_told(f"{converted.library} fails on the sample"):
+        wanted = squeeze(converted.native(rows, prepared.inputs))
     outputs = squeeze(compute_graph(converted.graph, prepared.inputs))
     return _Called(taken.contract, prepared, outputs, wanted)
+
+
+def _fill_as_said(job: PackagingJob[AnyStep], taken: ModelRows) -> pa.Table:
+    """Return the rows as the library has them: with the values that the author puts for missing ones.
+
+    What the conversion itself puts there stands for a value that the library takes as missing.
+    """
+    rows = taken.rows
+    for place, name in enumerate(rows.column_names):
+        rule = next((rule for rule in taken.contract if rule.name == name), None)
+        if rule is None or rule.fill is None or name not in job.fill:
+            continue
+        column = rows.column(name).combine_chunks()
+        filled = fill_missing(column, rule.fill)
+        rows = rows.set_column(place, name, filled)
+    return rows
 
 
 def _refuse_without_scores(called: _Called) -> None:

@@ -19,6 +19,7 @@ from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.lists import find_too_long
 from pipelines.packing.contract.logical_types import to_logical_type
 from pipelines.packing.contract.missing import settle_missing
+from pipelines.packing.contract.used_columns import leave_out_unused
 from transforms.logical_types import cast_exactly
 
 
@@ -90,7 +91,8 @@ def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
     if job.columns is not None:
         chosen = list(job.columns)
     else:
-        chosen = [name for name in present if name not in (job.key, job.label)]
+        others = [name for name in present if name not in (job.key, job.label)]
+        chosen = leave_out_unused(job, others)
     _refuse_others(job, chosen)
     return chosen
 

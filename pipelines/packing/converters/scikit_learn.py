@@ -223,6 +223,7 @@ def _read_task(estimator: Any, url: str) -> tuple[Activation, tuple[str, ...]]:
     """Return activation and labels."""
     classes = getattr(estimator, "classes_", None)
     if classes is None:
+        _refuse_several_numbers(estimator, url)
         return "none", ()
     if isinstance(classes, list):
         raise JobError(
@@ -244,6 +245,17 @@ def _read_task(estimator: Any, url: str) -> tuple[Activation, tuple[str, ...]]:
             )
         return "sigmoid", labels
     return ("sigmoid" if len(labels) == 2 else "softmax"), labels
+
+
+def _refuse_several_numbers(estimator: Any, url: str) -> None:
+    """Refuse trees whose leaves hold several numbers: their graph gives others than scikit-learn."""
+    is_of_trees = type(estimator).__module__.startswith(("sklearn.ensemble", "sklearn.tree"))
+    numbers = getattr(estimator, "n_outputs_", 1)
+    if is_of_trees and numbers > 1:
+        raise JobError(
+            f"sklearn {url}: {type(estimator).__name__} gives {numbers} numbers a row; "
+            "train one model for each of them, which is not computed exactly otherwise"
+        )
 
 
 def _is_of_label_sets(estimator: Any) -> bool:

@@ -244,3 +244,32 @@ def test_what_cannot_be_packed_is_refused_in_a_line(tmp_path: Path) -> None:
         packed(tmp_path, model, incomes)
     with pytest.raises(JobError, match="trained on columns that the sample lacks: income"):
         packed(tmp_path, Ridge().fit(incomes, frame.income), frame[["age"]])
+
+
+def test_a_value_that_the_author_puts_for_a_missing_one_reaches_the_library_too(
+    tmp_path: Path,
+) -> None:
+    target = labels(people())
+    frame = people()[["age", "income"]]
+    assert frame.age.isna().any()
+    trees = GradientBoostingClassifier(n_estimators=5).fit(frame.fillna(40.0), target)
+    done = packed(tmp_path, trees, frame, **{"fill.age": 40.0})
+    assert done.left_out == 0
+    expected = trees.predict_proba(frame.fillna(40.0))[:, 1]
+    np.testing.assert_allclose(score(tmp_path, frame), expected, atol=1e-6)
+
+
+def test_what_the_library_fails_on_is_told_in_one_line(tmp_path: Path) -> None:
+    target = labels(people())
+    frame = people()[["age", "income"]]
+    trees = GradientBoostingClassifier(n_estimators=5).fit(frame.fillna(40.0), target)
+    with pytest.raises(ModelError, match="scikit-learn fails on the sample: ValueError"):
+        packed(tmp_path, trees, frame, **{"missing.age": "fill"})
+
+
+def test_a_forest_of_several_numbers_is_refused(tmp_path: Path) -> None:
+    frame = people()[["income"]]
+    numbers = np.stack([frame.income, -frame.income], axis=1)
+    forest = RandomForestRegressor(3, random_state=0).fit(frame, numbers)
+    with pytest.raises(JobError, match="gives 2 numbers a row; train one model for each"):
+        packed(tmp_path, forest, frame)
