@@ -15,6 +15,9 @@ from configs.packaging import DType, GraphColumns
 from configs.recipe import Training
 from configs.training_data import AnyNames, Data, SomeNames, Split
 
+# Of `training`. What stops early or chooses the best looks at a loss that tells nothing here.
+_OF_A_GAN = ("learning_rate", "batch_rows", "epochs", "threads", "seed")
+
 
 def _by_name(value: object) -> object:
     """Return arguments with their columns: `[x]` is short for `{x: x}`."""
@@ -60,6 +63,18 @@ class Network(_Section):
         return self
 
 
+class Gan(_Section):
+    """A generator that makes pictures, for the network to be told from real ones: it learns outliers.
+
+    Attributes:
+        noise: how many random numbers a picture is made of; by default 16.
+        hidden: widths of the generator's layers; by default 128 and 128.
+    """
+
+    noise: Count | None = None
+    hidden: tuple[Count, ...] | None = None
+
+
 class TrainingJob(_Section, Generic[StepT]):
     """A whole training job; what it does not say is found in the data, and written beside the model.
 
@@ -69,6 +84,8 @@ class TrainingJob(_Section, Generic[StepT]):
         refit: whether the steps of `from_package` are fitted again, on these rows.
         task: what the scores are, where the label does not tell.
         preprocess: steps from columns to what the network takes; by default by the columns' types.
+        gan: trains the network against a generator, on rows of the second label alone: it scores how
+            much a row is like those, and not like any other.
         output: folder for the package; beside it go `OUTPUT.train.yaml`, `OUTPUT.job.yaml`,
             `OUTPUT.html` and `OUTPUT.held_out`.
         held_out: another folder for the test rows: `shards/`, of tables `shards_csv/`, and
@@ -87,6 +104,7 @@ class TrainingJob(_Section, Generic[StepT]):
     preprocess: tuple[StepT, ...] | None = None
     network: Network = Network()
     training: Training = Training()
+    gan: Gan | None = None
     output: Url | None = None
     held_out: Url | None = None
     shards: Count = 4
@@ -103,4 +121,21 @@ class TrainingJob(_Section, Generic[StepT]):
             raise ValueError("refit is for from_package, whose steps it fits again")
         if self.from_package is not None and self.network.builder is not None:
             raise ValueError("from_package and network.builder: the network is that of the package")
+        return self
+
+    @model_validator(mode="after")
+    def _says_nothing_that_a_gan_does_not_use(self) -> "TrainingJob[StepT]":
+        if self.gan is None:
+            return self
+        training = self.training
+        fields = type(training).model_fields
+        # The default may be written out: the job that a training leaves has every field.
+        said = [name for name, field in fields.items() if getattr(training, name) != field.default]
+        in_vain = [name for name in said if name not in _OF_A_GAN]
+        if in_vain:
+            raise ValueError(
+                f"training.{in_vain[0]} is not used with gan, which takes {', '.join(_OF_A_GAN)}"
+            )
+        if self.from_package is not None:
+            raise ValueError("gan and from_package: the generator of the package was not kept")
         return self

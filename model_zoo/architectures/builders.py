@@ -19,6 +19,7 @@ from torch import nn
 
 from configs.errors import JobError, ModelError, Refusal, crashes_as_errors
 from configs.user_code import describe_failure
+from model_zoo.architectures.adversarial import discriminator, generator
 from model_zoo.architectures.cnn import cnn
 from model_zoo.architectures.libraries import LIBRARIES, build_of_library, is_of_library
 from model_zoo.architectures.mlp import mlp
@@ -40,6 +41,8 @@ _USERS_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z]\w*")
 # what the job allows by its module.
 BUILDERS: dict[str, Builder] = {
     "cnn": cnn,
+    "discriminator": discriminator,
+    "generator": generator,
     "gru": gru,
     "lstm": lstm,
     "mlp": mlp,

@@ -13,6 +13,7 @@ from model_zoo.training.examples import Augment, Examples
 from model_zoo.training.loop import train
 from model_zoo.training.objective import Activation, Task
 from pipelines.planning.jobs import FittingJob
+from pipelines.training.adversaries import learn_adversaries
 from pipelines.training.figures import Figures, Scored, measure, score_part
 from pipelines.training.pictures import make_augment
 from pipelines.training.preparing import Prepared
@@ -116,17 +117,20 @@ def learn(
         job.data.labels,
         taught["training"].targets,
     )
-    epochs = train(
-        network=prepared.called,
-        training=taught["training"],
-        validation=taught["validation"],
-        objective=objective,
-        recipe=make_recipe(job.training),
-        on_epoch=progress.on_epoch,
-        checkpoints=checkpoints,
-        augment=_find_augment(job, prepared),
-        on_step=progress.on_step,
-    )
+    if job.gan is not None:
+        epochs = learn_adversaries(job, prepared, taught, progress.on_epoch)
+    else:
+        epochs = train(
+            network=prepared.called,
+            training=taught["training"],
+            validation=taught["validation"],
+            objective=objective,
+            recipe=make_recipe(job.training),
+            on_epoch=progress.on_epoch,
+            checkpoints=checkpoints,
+            augment=_find_augment(job, prepared),
+            on_step=progress.on_step,
+        )
     if layer is not None and scale is not None:
         rescale(prepared.network, layer, scale)
     scored = {name: _score(job, prepared, parts[name]) for name in _JUDGED}

@@ -27,12 +27,13 @@ _CLASSES = ("classes", "num_classes", "n_classes")
 _OUTPUTS_OF_LIBRARIES = {
     "torchvision": "num_classes",
     "timm": "num_classes",
-    "transformers": "num_labels",
 }
 # What suits small tables and pictures, where nothing is said.
 _USUAL: Mapping[str, Parameters] = {
     "mlp": {"hidden": [64, 32], "dropout": 0.1},
     "cnn": {"widths": [16, 32]},
+    "gru": {"hidden": 64},
+    "lstm": {"hidden": 64},
 }
 
 
@@ -84,9 +85,7 @@ def add_sizes(
         JobError: a size that nothing tells, for which the job must say it.
     """
     if is_of_library(builder):
-        library, _, _ = builder.partition(":")
-        name = _OUTPUTS_OF_LIBRARIES.get(library)
-        return parameters if name is None else {name: outputs.classes} | parameters
+        return _say_outputs(builder, outputs.classes) | parameters
     known: dict[str, Callable[[], int | None]] = {
         **dict.fromkeys(_WIDTHS, lambda: _count_numbers(columns)),
         **dict.fromkeys(_OUTPUTS, lambda: outputs.numbers),
@@ -111,6 +110,22 @@ def add_sizes(
     if unknown:
         raise JobError(f"{', '.join(unknown)}: is needed by {builder}, and nothing tells it")
     return added
+
+
+def _say_outputs(builder: str, classes: int) -> Parameters:
+    """Return the parameter by which a library's network is told how many numbers it gives.
+
+    Args:
+        builder: name of the network.
+        classes: how many.
+    """
+    library, _, _ = builder.partition(":")
+    if library == "transformers":
+        # A card may not say `num_labels`, of which the library makes as many names.
+        names = map(str, range(classes))
+        return {"id2label": {name: name for name in names}}
+    name = _OUTPUTS_OF_LIBRARIES.get(library)
+    return {} if name is None else {name: classes}
 
 
 def _is_picture(column: Column) -> bool:

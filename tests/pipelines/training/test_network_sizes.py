@@ -1,0 +1,41 @@
+"""Sizes of a network that a training job may leave out."""
+
+import numpy as np
+import pytest
+
+from configs.errors import JobError
+from model_zoo.architectures.builders import build
+from pipelines.training.network_sizes import Outputs, add_sizes, add_usual
+
+SEQUENCES = {"x": np.zeros((5, 7, 3), np.float32)}
+PICTURES = {"image": np.zeros((5, 2, 8, 9), np.float32)}
+
+
+@pytest.mark.parametrize("builder", ["gru", "lstm"])
+def test_a_recurrent_network_takes_the_vectors_of_a_sequence(builder: str) -> None:
+    sized = add_sizes(builder, add_usual(builder, {}), (), SEQUENCES, Outputs(4, 4))
+    assert sized == {"features": 3, "hidden": 64, "out_features": 4}
+    build(builder, sized)
+
+
+def test_a_discriminator_takes_the_picture() -> None:
+    sized = add_sizes("discriminator", {"hidden": [5]}, (), PICTURES, Outputs(1, 2))
+    assert sized == {"hidden": [5], "channels": 2, "height": 8, "width": 9}
+
+
+@pytest.mark.slow
+def test_a_classifier_of_transformers_is_told_its_classes_by_their_names() -> None:
+    pytest.importorskip("transformers")
+    name = "transformers:BertForSequenceClassification"
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 9}
+    sized = add_sizes(name, small, (), {}, Outputs(3, 3))
+    network = build(name, sized)
+    assert dict(network.named_parameters())["classifier.weight"].shape == (3, 8)
+    # What the job says counts.
+    said = {**small, "id2label": {"0": "a", "1": "b"}}
+    assert add_sizes(name, said, (), {}, Outputs(3, 3)) == said
+
+
+def test_a_size_that_nothing_tells_is_asked_for() -> None:
+    with pytest.raises(JobError, match=r"network\.parameters\.hidden: is needed by discriminator"):
+        add_sizes("discriminator", {}, (), PICTURES, Outputs(1, 2))
