@@ -107,7 +107,7 @@ class _Recurrent(nn.Module):
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Outputs:
         # (rows, steps, hidden)
         states, _ = self.cells(x)
-        last = states[:, -1] if mask is None else _take_last(states, mask)
+        last = _take_last(states, mask)
         last = self.dropout(last)
         logits = self.head(last)
         # A number a row, as the sigmoid takes it, and not a list of one.
@@ -116,7 +116,10 @@ class _Recurrent(nn.Module):
         return {"logits": logits}
 
 
-def _take_last(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+# Left as it is by those who read a network off a call with stand-ins for tensors, as int8 does: a
+# stand-in for no mask is none that could be told from one for a mask.
+@torch.fx.wrap
+def _take_last(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """Return the state behind each row's last vector, (rows, hidden); zeros for a row of none.
 
     Sequences are not packed, as torch would have it: the shapes within a mini-batch would hang on all
@@ -124,8 +127,10 @@ def _take_last(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
     Args:
         states: (rows, steps, hidden).
-        mask: (rows, steps).
+        mask: (rows, steps); None where no row has padding.
     """
+    if mask is None:
+        return states[:, -1]
     steps = mask.to(torch.int64).sum(1)
     place = (steps - 1).clamp(min=0)
     # (rows, 1, hidden): the same place of every number.

@@ -43,6 +43,9 @@ MANY = 20_000
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "layers": ("sentence_encoder", {**PARAMETERS, "layers": 10**8}),
     "no layers of any width": ("mlp", {"in_features": 0, "hidden": [0] * MANY, "out_features": 1}),
+    "layers of an LSTM": ("lstm", {"features": 1, "hidden": 1, "out_features": 1, "layers": 10**8}),
+    "layers of a discriminator": ("discriminator", {"channels": 1, "height": 1, "width": 1, "hidden": [1] * MANY}),
+    "layers of a generator": ("generator", {"noise": 1, "channels": 1, "height": 1, "width": 1, "hidden": [1] * MANY}),
     "layers by a list": ("mlp", {"in_features": 3, "hidden": [1] * MANY, "out_features": 1}),
     "blocks": ("cnn", {"channels": 1, "height": 1 << 40, "width": 1 << 40, "classes": 1, "widths": [1] * 40}),
 }  # fmt: skip
@@ -61,6 +64,26 @@ def test_a_network_of_huge_pictures_is_refused(tmp_path: Path) -> None:
     builder, parameters = NETWORKS["blocks"]
     package = tiny_package(tmp_path / "model", builder=builder, parameters=parameters)
     with pytest.raises(ModelError):
+        load_network(read_package(package))
+
+
+@pytest.mark.parametrize(
+    ("builder", "parameters"),
+    [
+        ("lstm", {"features": 1 << 20, "hidden": 1 << 20, "out_features": 1}),
+        ("gru", {"features": 1, "hidden": 1, "out_features": 1 << 40}),
+        ("discriminator", {"channels": 1, "height": 1 << 20, "width": 1 << 20, "hidden": []}),
+        (
+            "generator",
+            {"noise": 1, "channels": 9, "height": 1 << 16, "width": 1 << 16, "hidden": []},
+        ),
+    ],
+)
+def test_a_network_has_as_many_numbers_as_were_delivered(
+    builder: str, parameters: dict[str, Any], tmp_path: Path
+) -> None:
+    package = tiny_package(tmp_path / "model", builder=builder, parameters=parameters)
+    with pytest.raises(ModelError, match=r"the card describes [\d,]+ numbers, and the file has"):
         load_network(read_package(package))
 
 

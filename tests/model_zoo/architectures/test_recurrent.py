@@ -150,3 +150,15 @@ def test_weights_have_these_names_and_shapes_for_ever() -> None:
         "head.bias": (4,),
     }
     assert tuple(build("gru", SIZES).state_dict()["cells.weight_ih_l0"].shape) == (15, 3)
+
+
+@pytest.mark.parametrize("has_mask", [True, False])
+@pytest.mark.parametrize("kind", STEPS)
+def test_it_can_be_read_off_a_call_with_stand_ins_as_int8_does(kind: str, has_mask: bool) -> None:
+    network = build(kind, SIZES).eval()
+    inputs = {"x": sequences()}
+    if has_mask:
+        inputs["mask"] = torch.arange(7) < torch.tensor([7, 1, 3, 5, 6, 2])[:, None]
+    with torch.inference_mode():
+        traced = torch.fx.symbolic_trace(network)
+        assert torch.equal(traced(**inputs)["logits"], network(**inputs)["logits"])
