@@ -18,6 +18,7 @@ from transforms.formats.parquet_ways import (
     Reading,
     align,
     blank_out,
+    declare_int96,
     list_int96,
     list_readings,
 )
@@ -100,6 +101,23 @@ def test_only_int96_is_read_more_than_once(tmp_path: Path) -> None:
     ]
     assert USUAL.opens_as(Reading(("x",)))
     assert not USUAL.opens_as(Reading(("x",), stored=True))
+
+
+def test_int96_columns_are_declared_in_their_units_wherever_they_stand(tmp_path: Path) -> None:
+    moment = pa.array([0, 10**9], pa.timestamp("ns"))
+    table = pa.table({"first": moment, "id": [1, 2], "last": moment, "free": moment})
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path, use_deprecated_int96_timestamps=True)
+    with pq.ParquetFile(path, coerce_int96_timestamp_unit=INT96_UNIT) as file:
+        schema, metadata = file.schema_arrow, file.metadata
+    stated = {"first": pa.timestamp("s"), "last": pa.timestamp("ms", "UTC"), "free": None}
+    declared = declare_int96(str(path), schema, metadata, {**stated, "id": pa.timestamp("s")})
+    assert dict(zip(declared.names, declared.types, strict=True)) == {
+        "first": pa.timestamp("s"),
+        "id": pa.int64(),
+        "last": pa.timestamp("ms"),
+        "free": pa.timestamp(INT96_UNIT),
+    }
 
 
 def test_streams_are_aligned_whatever_their_batches() -> None:

@@ -93,3 +93,11 @@ def test_what_is_given_for_tokens_ends_with_them() -> None:
     assert made.type == pa.list_(pa.list_(pa.float32(), len(TAGS)))
     assert [len(row) for row in made.to_pylist()] == [2, 0, 1]
     assert made.to_pylist()[0] == outputs["logits"][0, :2].tolist()
+
+
+def test_labels_of_a_model_without_names_are_its_class_numbers() -> None:
+    rows = [[0, 5, 3, 0]]
+    how = ScoreColumns("softmax", tokens=8)
+    found = score_columns({"logits": logits_of(rows)}, how, ["tokens"], places_of(rows))
+    (tokens,) = found["tokens"].to_pylist()
+    assert [token["label"] for token in tokens] == ["5", "3"]
