@@ -33,12 +33,6 @@ class Question:
     truth: np.ndarray
     scores: np.ndarray
 
-    @property
-    def can_be_drawn(self) -> bool:
-        """Tell whether there are rows with the label and rows without it."""
-        true_rows = int(self.truth.sum())
-        return 0 < true_rows < len(self.truth)
-
 
 @dataclass(frozen=True)
 class Curve:
@@ -109,25 +103,37 @@ def list_questions(task: Task, labels: Sequence[str], scored: Scored) -> list[Qu
     Returns:
         Those with rows of both kinds; of many labels the most frequent ones, in their order.
     """
-    scores = scored.scores
-    if task == "multi_label":
-        flags = scored.truth.astype(np.int64)
-    else:
-        numbers = np.arange(len(labels))
-        flags = (scored.truth[:, None] == numbers).astype(np.int64)
-        if scores.ndim == 1:
-            scores = np.column_stack([1 - scores, scores])
+    places = _choose_places(task, labels, scored)
+    questions = []
+    for place in places:
+        has_label = scored.truth == place
+        if task == "multi_label":
+            has_label = scored.truth[:, place] > 0
+        # Of two classes there may be the probability of the second alone, which is the one asked for.
+        scores = scored.scores
+        if scores.ndim == 2:
+            scores = scores[:, place]
+        truth = has_label.astype(np.int64)
+        questions.append(Question(labels[place], truth, scores))
+    return questions
 
-    questions = [
-        Question(label, flags[:, place], scores[:, place]) for place, label in enumerate(labels)
-    ]
+
+def _choose_places(task: Task, labels: Sequence[str], scored: Scored) -> list[int]:
+    """Return the numbers of the labels that curves are drawn of."""
+    # Counted first: of a thousand classes and many rows all flags would fill the memory.
+    if task == "multi_label":
+        counts = (scored.truth > 0).sum(axis=0)
+    else:
+        class_numbers = scored.truth.astype(np.int64)
+        counts = np.bincount(class_numbers, minlength=len(labels))
+    is_known = (counts > 0) & (counts < len(scored.truth))
     # What holds of the second of two classes holds of the first one, mirrored.
     if task == "classification" and len(labels) == 2:
-        questions = questions[1:]
-    known = [question for question in questions if question.can_be_drawn]
-    by_rows = sorted(known, key=_count_true, reverse=True)
-    shown = by_rows[:_MOST_CURVES]
-    return [question for question in known if question in shown]
+        is_known[0] = False
+    # Stable, so that of equally frequent labels the first ones come first.
+    most_first = np.argsort(-counts, kind="stable")
+    known = [int(place) for place in most_first if is_known[place]]
+    return sorted(known[:_MOST_CURVES])
 
 
 def find_roc(question: Question) -> Curve:
@@ -204,10 +210,6 @@ def find_histogram(values: np.ndarray) -> Histogram:
     counts, edges = np.histogram(values, cells, range=_find_range(values))
     outside = len(values) - int(counts.sum())
     return Histogram(edges, counts, outside)
-
-
-def _count_true(question: Question) -> int:
-    return int(question.truth.sum())
 
 
 def _count_by_bin(said: np.ndarray) -> np.ndarray:
