@@ -9,6 +9,7 @@ from configs.packaging import PackagingJob
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.questions import Questions
+from pipelines.packing.contract.contract import choose_columns
 from pipelines.packing.hugging_face.check import check_folder
 from pipelines.packing.hugging_face.folder import read_folder
 from pipelines.packing.material import AS_IT_IS, Material, Reading
@@ -94,8 +95,11 @@ def _read_folder(material: Material, questions: Questions) -> Material:
     if folder is None:
         return replace(material, is_ready=False)
     settings = folder.notes
-    if material.sample is not None:
-        compared = questions.ask(check_folder, folder, material.sample)
+    sample = material.sample
+    if sample is not None:
+        if questions.ask(choose_columns, job, sample) is None:
+            return replace(material, is_ready=False)
+        compared = questions.ask(check_folder, folder, sample)
         settings += compared or ()
     return replace(material, job=folder.job, weights=folder.weights, settings=settings)
 

@@ -7,7 +7,7 @@ from PIL import ImageOps
 import pyarrow as pa
 import torch
 
-from configs.errors import ModelError
+from configs.errors import InputError, ModelError
 from model_zoo.architectures.builders import build
 from model_zoo.architectures.libraries import import_transformers
 from model_zoo.architectures.named_tensors import name_tensors
@@ -42,20 +42,37 @@ def check_folder(folder: Folder, sample: pa.Table) -> tuple[str, ...]:
     else:
         raise TypeError(step.step)
     difference = _compare_outputs(folder, inputs)
-    return (f"{compared}; scores of {len(next(iter(inputs.values())))} differ by {difference:.1g}",)
+    rows = len(next(iter(inputs.values())))
+    return (f"{compared}; scores of {rows} differ by {difference:.1g}",)
+
+
+def _take_values(sample: pa.Table, column: str, most: int) -> pa.Array:
+    """Return the first values of a column that are there.
+
+    Raises:
+        InputError: none is.
+    """
+    values = sample.column(column).combine_chunks()
+    present = values.drop_null()
+    if not len(present):
+        raise InputError(f"the sample has no value in {column!r}, on which the model is compared")
+    return present[:most]
 
 
 def _check_texts(
     folder: Folder, step: Tokenize, sample: pa.Table
 ) -> tuple[dict[str, torch.Tensor], str]:
-    texts = sample.column(step.column).combine_chunks().drop_null()[:_TEXTS]
+    texts = _take_values(sample, step.column, _TEXTS)
     numbers, mask = tokenize(texts, step)
-    tokenizer = import_transformers().AutoTokenizer.from_pretrained(
+    library = import_transformers()
+    tokenizer = library.AutoTokenizer.from_pretrained(
         str(folder.path), local_files_only=True, trust_remote_code=False
     )
-    found = tokenizer(texts.to_pylist(), truncation=True, max_length=step.max_tokens)["input_ids"]
+    encoded = tokenizer(texts.to_pylist(), truncation=True, max_length=step.max_tokens)
+    found = encoded["input_ids"]
     for row, expected in enumerate(found):
-        if numbers[row][mask[row] == 1].tolist() != expected:
+        has_token = mask[row] == 1
+        if numbers[row][has_token].tolist() != expected:
             raise ModelError(
                 f"huggingface {folder.path}: transformers cuts the sample's text {row} into other "
                 "tokens than its tokenizer.json; save the tokenizer again with save_pretrained"
@@ -70,7 +87,7 @@ def _check_texts(
 def _check_pictures(
     folder: Folder, step: Image, sample: pa.Table
 ) -> tuple[dict[str, torch.Tensor], str]:
-    encoded = sample.column(step.column).combine_chunks().drop_null()[:_PICTURES]
+    encoded = _take_values(sample, step.column, _PICTURES)
     pixels = decode_images(encoded, step)
     processor = import_transformers().AutoImageProcessor.from_pretrained(
         str(folder.path), local_files_only=True, trust_remote_code=False
