@@ -64,7 +64,11 @@ class Training(BaseModel):
 
     optimiser: Literal["sgd", "momentum", "adam", "adamw"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
+    momentum: float = Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+    )
     weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["constant", "step", "cosine", "one_cycle", "plateau"] = "constant"
     warm_up_epochs: int = Field(default=0, ge=0)
@@ -84,7 +88,11 @@ class Training(BaseModel):
     train_only: Annotated[Names, BeforeValidator(_as_names)] = ()
     augment: Augmentation | None = None
     # What numpy's generators take.
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**32,
+    )
 
     @model_validator(mode="after")
     def _says_nothing_in_vain(self) -> "Training":

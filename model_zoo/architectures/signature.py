@@ -53,4 +53,8 @@ def read_signature(network: nn.Module) -> Signature:
             required.append(parameter.name)
         if parameter.kind is not parameter.POSITIONAL_ONLY:
             known.add(parameter.name)
-    return Signature(tuple(required), frozenset(known), takes_any)
+    return Signature(
+        tuple(required),
+        frozenset(known),
+        takes_any,
+    )

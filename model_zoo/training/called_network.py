@@ -33,7 +33,12 @@ class CalledNetwork:
         output: name of what is learned; by default the only one, or `logits`.
     """
 
-    def __init__(self, network: nn.Module, inputs: Sequence[str], output: str | None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        inputs: Sequence[str],
+        output: str | None,
+    ) -> None:
         self.network = network
         self._inputs = tuple(inputs)
         signature = read_signature(network)
@@ -48,7 +53,12 @@ class CalledNetwork:
         """
         try:
             with crashes_as_errors():
-                return call_network(self.network, tensors, self._inputs, self._call)
+                return call_network(
+                    self.network,
+                    tensors,
+                    self._inputs,
+                    self._call,
+                )
         except Refusal:
             raise
         except Exception as error:  # a user's own code may raise anything
@@ -67,7 +77,11 @@ class CalledNetwork:
             raise ModelError(f"{error}; name the one that is to be learned") from error
 
 
-def forward(network: nn.Module, inputs: Arrays, outputs: Sequence[str] = ()) -> Arrays:
+def forward(
+    network: nn.Module,
+    inputs: Arrays,
+    outputs: Sequence[str] = (),
+) -> Arrays:
     """Return raw outputs (rows, ...) by name, computed in eval mode.
 
     Args:
@@ -79,13 +93,26 @@ def forward(network: nn.Module, inputs: Arrays, outputs: Sequence[str] = ()) -> 
         ModelError: the network fails, or gives other outputs.
     """
     network.eval()
-    called = CalledNetwork(network, list(inputs), None)
+    called = CalledNetwork(
+        network,
+        list(inputs),
+        None,
+    )
     parts: list[Arrays] = []
     # No rows are one part too: their outputs have names and shapes.
     rows = max(count_rows(inputs), 1)
-    for start in range(0, rows, FORWARD_ROWS):
+    for start in range(
+        0,
+        rows,
+        FORWARD_ROWS,
+    ):
         some = slice(start, start + FORWARD_ROWS)
-        part = _forward_part(called, inputs, some, outputs)
+        part = _forward_part(
+            called,
+            inputs,
+            some,
+            outputs,
+        )
         parts.append(part)
 
     joined: Arrays = {}
@@ -99,7 +126,11 @@ def _forward_part(
     called: CalledNetwork, inputs: Arrays, rows: slice, outputs: Sequence[str]
 ) -> Arrays:
     with torch.inference_mode():
-        tensors = to_tensors(inputs, rows, _CPU)
+        tensors = to_tensors(
+            inputs,
+            rows,
+            _CPU,
+        )
         returned = called.call(tensors)
         try:
             named = name_tensors(returned, outputs)
@@ -108,7 +139,10 @@ def _forward_part(
         return {name: tensor.numpy() for name, tensor in named.items()}
 
 
-def _choose_output(returned: Any, wanted: str | None) -> torch.Tensor:
+def _choose_output(
+    returned: Any,
+    wanted: str | None,
+) -> torch.Tensor:
     """Return one tensor of what a network returned.
 
     Raises:
@@ -127,7 +161,10 @@ def _choose_output(returned: Any, wanted: str | None) -> torch.Tensor:
     return only
 
 
-def _explain(error: Exception, tensors: Mapping[str, torch.Tensor]) -> ModelError:
+def _explain(
+    error: Exception,
+    tensors: Mapping[str, torch.Tensor],
+) -> ModelError:
     """Return what is said of a network that cannot be called."""
     shapes = {}
     for name, tensor in tensors.items():

@@ -60,7 +60,11 @@ class Checkpoints:
     seconds: float = 1.0
     clock: Callable[[], float] = time.monotonic
 
-    def is_due(self, since: float, within_epoch: bool) -> bool:
+    def is_due(
+        self,
+        since: float,
+        within_epoch: bool,
+    ) -> bool:
         """Tell whether one is to be written now.
 
         Args:
@@ -85,6 +89,7 @@ class Checkpoints:
         content = files.read(self._url)
         if content is None:
             return None
+        # Nothing is parsed before the digest is seen to be right.
         digest, _, rest = content.partition(b"\n")
         if digest != _digest(rest):
             raise self._refuse_damaged()
@@ -97,7 +102,11 @@ class Checkpoints:
         self._refuse_other(fields["origin"], {**origin, "format": str(_FORMAT)})
         return Content(fields["progress"], tensors)
 
-    def write(self, origin: Origin, content: Content) -> None:
+    def write(
+        self,
+        origin: Origin,
+        content: Content,
+    ) -> None:
         """Replace the last one, at once and durably.
 
         Args:
@@ -116,6 +125,7 @@ class Checkpoints:
         }
         head = json.dumps(fields)
         rest = head.encode() + b"\n" + save(tensors)
+        # In one file and one move: a kill leaves the one before, or this one.
         files.make_folder(self.folder)
         files.replace(self._url, _digest(rest) + b"\n" + rest)
 
@@ -133,7 +143,12 @@ class Checkpoints:
             f"remove {self.folder} to begin the training anew"
         )
 
-    def _refuse_other(self, found: Mapping[str, str], wanted: Origin) -> None:
+    def _refuse_other(
+        self,
+        found: Mapping[str, str],
+        wanted: Origin,
+    ) -> None:
+        # All that differs at once, so that nobody mends one thing to be told of the next.
         names = [name for name in wanted if found.get(name) != wanted[name]]
         if not names:
             return

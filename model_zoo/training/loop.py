@@ -5,43 +5,28 @@ an epoch and a mini-batch draw hangs on their numbers alone (`repeatable`), and 
 that an epoch changes. Knows no Beam.
 """
 
-from collections.abc import Callable, Sequence
-import math
+from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import nn
 
 from configs.errors import ModelError
 from model_zoo.scoring.devices import resolve_devices
-from model_zoo.training.called_network import FORWARD_ROWS, CalledNetwork
+from model_zoo.training.called_network import CalledNetwork
 from model_zoo.training.checkpoints import Checkpoints
-from model_zoo.training.epoch import Epoch, Step, find_best
+from model_zoo.training.epoch import Epoch, Step
 from model_zoo.training.examples import Augment, Examples
-from model_zoo.training.mini_batches import (
-    Rows,
-    cut_mini_batches,
-    group,
-    take_rows,
-    to_tensor,
-    to_tensors,
-)
+from model_zoo.training.fitting import Fitting
+from model_zoo.training.mini_batches import to_tensors
 from model_zoo.training.objective import Objective
-from model_zoo.training.precision import make_scaler, reduced_precision
+from model_zoo.training.precision import make_scaler
 from model_zoo.training.recipe import Recipe
-from model_zoo.training.repeatable import derive_seed, repeatable, seed_generators
-from model_zoo.training.resuming import Progress, Resuming, describe_origin, make_progress
-from model_zoo.training.schedule import count_drops, find_rate
-from model_zoo.training.trained_parts import (
-    list_trained,
-    make_optimiser,
-    set_training,
-    trained_parts,
-)
+from model_zoo.training.repeatable import repeatable
+from model_zoo.training.resuming import Resuming, describe_origin
+from model_zoo.training.trained_parts import list_trained, make_optimiser, trained_parts
 
 # Enough rows to see shapes by; batch normalisation would not take one.
 _TRIED_ROWS = 2
-_ALL = slice(None)
 
 
 def train(
@@ -79,20 +64,58 @@ def train(
     """
     device = resolve_devices(recipe.device)[0]
     with (
-        repeatable(recipe.seed, recipe.threads, device),
+        repeatable(
+            recipe.seed,
+            recipe.threads,
+            device,
+        ),
         trained_parts(network, recipe.train_only),
     ):
-        called = CalledNetwork(network, list(training.inputs), objective.output)
-        _try_out(called, training, objective)
+        # All in this block: what is drawn and how it is rounded decides the bits.
+        called = CalledNetwork(
+            network,
+            list(training.inputs),
+            objective.output,
+        )
+        _try_out(
+            called,
+            training,
+            objective,
+        )
         origin = {}
         if checkpoints is not None:
-            origin = describe_origin(network, training, validation, objective, recipe)
+            origin = describe_origin(
+                network,
+                training,
+                validation,
+                objective,
+                recipe,
+            )
             origin["job"] = checkpoints.job
         network.to(device)
         optimiser = make_optimiser(list_trained(network), recipe)
-        resuming = Resuming(checkpoints, origin, network, optimiser, make_scaler(recipe, device))
-        fitting = _Fitting(called, training, validation, objective, recipe, resuming, device)
-        epochs = fitting.run(on_epoch, augment, on_step or _tell_nobody)
+        resuming = Resuming(
+            checkpoints,
+            origin,
+            network,
+            optimiser,
+            make_scaler(recipe, device),
+        )
+        fitting = Fitting(
+            called,
+            training,
+            validation,
+            objective,
+            recipe,
+            resuming,
+            device,
+        )
+        epochs = fitting.run(
+            on_epoch,
+            augment,
+            on_step or _tell_nobody,
+        )
+        # Packing computes there, and its proof is about a CPU.
         network.to("cpu")
         network.load_state_dict(resuming.best_weights)
     network.eval()
@@ -103,7 +126,11 @@ def _tell_nobody(step: Step) -> None:
     """Take what nobody asked for."""
 
 
-def _try_out(called: CalledNetwork, training: Examples, objective: Objective) -> None:
+def _try_out(
+    called: CalledNetwork,
+    training: Examples,
+    objective: Objective,
+) -> None:
     """Refuse, before anything is learned, a network that does not fit the examples.
 
     It also gives layers their shapes that take them from the first rows, which an optimiser needs.
@@ -113,200 +140,10 @@ def _try_out(called: CalledNetwork, training: Examples, objective: Objective) ->
     called.network.eval()
     rows = slice(0, _TRIED_ROWS)
     with torch.no_grad():
-        tensors = to_tensors(training.inputs, rows, torch.device("cpu"))
+        tensors = to_tensors(
+            training.inputs,
+            rows,
+            torch.device("cpu"),
+        )
         output = called.compute(tensors)
     objective.check(output, training.targets)
-
-
-class _Fitting:
-    """One training.
-
-    Args:
-        called: the network, on the device.
-        training, validation, objective, recipe: as for `train`.
-        resuming: what changes with every step.
-        device: where it is computed.
-    """
-
-    def __init__(
-        self,
-        called: CalledNetwork,
-        training: Examples,
-        validation: Examples,
-        objective: Objective,
-        recipe: Recipe,
-        resuming: Resuming,
-        device: torch.device,
-    ) -> None:
-        self._called = called
-        self._training = training
-        self._validation = validation
-        self._objective = objective
-        self._recipe = recipe
-        self._resuming = resuming
-        self._device = device
-        self._batches: list[Sequence[Rows]] = []
-
-    def run(
-        self,
-        on_epoch: Callable[[Epoch], None],
-        augment: Augment | None,
-        on_step: Callable[[Step], None],
-    ) -> list[Epoch]:
-        """Go on until there is no progress, and return all epochs.
-
-        Args:
-            on_epoch, augment, on_step: as for `train`.
-        """
-        recipe = self._recipe
-        epochs, progress = self._resuming.resume()
-        while len(epochs) < recipe.epochs and not self._is_over(epochs):
-            number = len(epochs) + 1
-            self._train_epoch(number, epochs, progress, augment, on_step)
-            validation_loss = self._validate()
-            training_loss = progress.mean_loss
-            self._refuse_infinite(number, validation_loss, "validation")
-            best = find_best(epochs)
-            is_best = best is None or validation_loss < best.validation_loss
-            epoch = Epoch(
-                number=number,
-                training_loss=training_loss,
-                validation_loss=validation_loss,
-                best=is_best,
-                learning_rate=progress.learning_rate,
-                seconds=progress.stop_clock(),
-            )
-            if is_best:
-                self._resuming.keep_best()
-            epochs.append(epoch)
-            progress = make_progress()
-            is_last = len(epochs) == recipe.epochs or self._is_over(epochs)
-            self._resuming.keep(epochs, progress, within_epoch=False, is_last=is_last)
-            on_epoch(epoch)
-        return epochs
-
-    def _is_over(self, epochs: Sequence[Epoch]) -> bool:
-        """Tell whether there was no progress for too long."""
-        best = find_best(epochs)
-        if best is None:
-            return False
-        waited = len(epochs) - best.number
-        return waited >= self._recipe.patience
-
-    def _train_epoch(
-        self,
-        number: int,
-        epochs: Sequence[Epoch],
-        progress: Progress,
-        augment: Augment | None,
-        on_step: Callable[[Step], None],
-    ) -> None:
-        """Pass over the training rows once, or over those that a stopped training left."""
-        recipe = self._recipe
-        losses = [epoch.validation_loss for epoch in epochs]
-        drops = count_drops(losses, recipe.plateau_epochs)
-        batches = cut_mini_batches(len(self._training), recipe.batch_rows, recipe.seed, number)
-        steps = group(batches, recipe.accumulate)
-        set_training(self._called.network)
-        for place in range(progress.steps, len(steps)):
-            step = (number - 1) * len(steps) + place
-            rate = find_rate(recipe, step, len(steps), drops)
-            first_batch = place * recipe.accumulate
-            self._step(number, first_batch, steps[place], rate, progress, augment)
-            progress.steps = place + 1
-            progress.learning_rate = rate
-            on_step(Step(number, place + 1, len(steps)))
-            # After the last step the epoch is validated first.
-            if place + 1 < len(steps):
-                self._resuming.keep(epochs, progress, within_epoch=True)
-
-    def _step(
-        self,
-        epoch: int,
-        first_batch: int,
-        batches: Sequence[Rows],
-        rate: float,
-        progress: Progress,
-        augment: Augment | None,
-    ) -> None:
-        """Change the weights once, by the gradients of some mini-batches."""
-        optimiser = self._resuming.optimiser
-        scaler = self._resuming.scaler
-        for settings in optimiser.param_groups:
-            settings["lr"] = rate
-        weights = [self._weigh(rows) for rows in batches]
-        optimiser.zero_grad()
-        for place, rows in enumerate(batches):
-            batch = first_batch + place
-            seed_generators(derive_seed(self._recipe.seed, epoch, batch), self._device)
-            value = self._compute_loss(rows, epoch, batch, augment)
-            loss = value.item()
-            self._refuse_infinite(epoch, loss, "training")
-            # As if the rows of all were one mini-batch.
-            share = weights[place] / sum(weights)
-            scaled = scaler.scale(value * share)
-            scaled.backward()  # type: ignore[no-untyped-call]
-            # A mean of means, weighted: the last mini-batch may have more or fewer rows.
-            progress.total_loss += loss * weights[place]
-            progress.weight += weights[place]
-        if self._recipe.clip_norm is not None:
-            scaler.unscale_(optimiser)
-            trained = list_trained(self._called.network)
-            nn.utils.clip_grad_norm_(trained, self._recipe.clip_norm)
-        scaler.step(optimiser)
-        scaler.update()
-
-    def _weigh(self, rows: Rows) -> float:
-        return self._objective.weigh(self._training.targets[rows])
-
-    def _compute_loss(
-        self, rows: Rows, epoch: int, batch: int, augment: Augment | None
-    ) -> torch.Tensor:
-        """Return the mean loss of some training rows."""
-        inputs = take_rows(self._training.inputs, rows)
-        if augment is not None:
-            draw = np.random.default_rng([self._recipe.seed, epoch, batch])
-            inputs = augment(inputs, draw)
-        tensors = to_tensors(inputs, _ALL, self._device)
-        targets = to_tensor(self._training.targets[rows], self._device)
-        with reduced_precision(self._recipe, self._device):
-            output = self._called.compute(tensors)
-        return self._objective.compute(output, targets)
-
-    def _validate(self) -> float:
-        """Return the mean loss of the validation rows, computed as scoring does."""
-        self._called.network.eval()
-        examples = self._validation
-        total = 0.0
-        weight = 0.0
-        for start in range(0, len(examples), FORWARD_ROWS):
-            rows = slice(start, start + FORWARD_ROWS)
-            # Not in inference mode: what a network keeps for its next call could not be trained with.
-            with torch.no_grad():
-                tensors = to_tensors(examples.inputs, rows, self._device)
-                targets = to_tensor(examples.targets[rows], self._device)
-                output = self._called.compute(tensors)
-                loss = self._objective.compute(output, targets)
-            of_rows = self._objective.weigh(examples.targets[rows])
-            total += loss.item() * of_rows
-            weight += of_rows
-        if not weight:
-            raise ModelError("there are no validation rows; raise split.validation")
-        return total / weight
-
-    def _refuse_infinite(self, epoch: int, loss: float, which: str) -> None:
-        if math.isfinite(loss):
-            return
-        for name, array in self._training.inputs.items():
-            if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-                raise ModelError(
-                    f"the {which} loss is not finite in epoch {epoch}: input {name} has numbers that "
-                    "are not finite; fill missing values, or leave such rows out"
-                )
-        further = ""
-        if self._recipe.clip_norm is None:
-            further = ", set training.clip_norm"
-        raise ModelError(
-            f"the loss is not finite in epoch {epoch}; "
-            f"lower training.learning_rate{further} or scale the features"
-        )

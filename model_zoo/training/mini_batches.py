@@ -13,7 +13,12 @@ Rows: TypeAlias = np.ndarray
 Tensors: TypeAlias = dict[str, torch.Tensor]
 
 
-def cut_mini_batches(rows: int, batch_rows: int, seed: int, epoch: int) -> list[Rows]:
+def cut_mini_batches(
+    rows: int,
+    batch_rows: int,
+    seed: int,
+    epoch: int,
+) -> list[Rows]:
     """Return row numbers, shuffled.
 
     Args:
@@ -22,50 +27,69 @@ def cut_mini_batches(rows: int, batch_rows: int, seed: int, epoch: int) -> list[
         seed: of the training.
         epoch: whose order it is.
     """
-    order = torch.Generator().manual_seed(derive_seed(seed, epoch))
+    # A generator of its own: dropout draws from the global one, more or less often.
+    order = torch.Generator()
+    order.manual_seed(derive_seed(seed, epoch))
     shuffled = torch.randperm(rows, generator=order)
-    starts = list(range(0, rows, batch_rows))
+    numbers = shuffled.numpy()
+    starts = list(
+        range(
+            0,
+            rows,
+            batch_rows,
+        )
+    )
     # A last batch of one row joins the one before it: batch normalisation cannot train on one row.
     has_several = len(starts) > 1
     if has_several and rows - starts[-1] == 1:
         starts.pop()
     cuts = starts[1:]
-    return np.split(shuffled.numpy(), cuts)
+    return np.split(numbers, cuts)
 
 
-def group(batches: Sequence[Rows], accumulate: int) -> list[Sequence[Rows]]:
+def group(
+    batches: Sequence[Rows],
+    accumulate: int,
+) -> list[Sequence[Rows]]:
     """Return the mini-batches of each step.
 
     Args:
         batches: of an epoch.
         accumulate: how many make a step; the last step may have fewer.
     """
-    starts = range(0, len(batches), accumulate)
-    return [batches[start : start + accumulate] for start in starts]
+    steps = []
+    for start in range(
+        0,
+        len(batches),
+        accumulate,
+    ):
+        stop = start + accumulate
+        step = batches[start:stop]
+        steps.append(step)
+    return steps
 
 
-def count_steps(rows: int, batch_rows: int, accumulate: int) -> int:
-    """Return how many steps an epoch has.
-
-    Args:
-        rows: how many there are.
-        batch_rows, accumulate: as above.
-    """
-    batches = cut_mini_batches(rows, batch_rows, seed=0, epoch=0)
-    return len(group(batches, accumulate))
-
-
-def take_rows(inputs: Arrays, rows: Rows) -> Arrays:
+def take_rows(
+    inputs: Arrays,
+    rows: Rows,
+) -> Arrays:
     """Return the inputs of some rows.
 
     Args:
         inputs: (rows, ...) by name.
         rows: which of them.
     """
-    return {name: array[rows] for name, array in inputs.items()}
+    taken = {}
+    for name, array in inputs.items():
+        taken[name] = array[rows]
+    return taken
 
 
-def to_tensors(inputs: Arrays, rows: Rows | slice, device: torch.device) -> Tensors:
+def to_tensors(
+    inputs: Arrays,
+    rows: Rows | slice,
+    device: torch.device,
+) -> Tensors:
     """Return the inputs of some rows.
 
     Args:
@@ -73,10 +97,17 @@ def to_tensors(inputs: Arrays, rows: Rows | slice, device: torch.device) -> Tens
         rows: which of them.
         device: where to.
     """
-    return {name: to_tensor(array[rows], device) for name, array in inputs.items()}
+    tensors = {}
+    for name, array in inputs.items():
+        of_rows = array[rows]
+        tensors[name] = to_tensor(of_rows, device)
+    return tensors
 
 
-def to_tensor(array: np.ndarray, device: torch.device) -> torch.Tensor:
+def to_tensor(
+    array: np.ndarray,
+    device: torch.device,
+) -> torch.Tensor:
     """Return an array as a tensor.
 
     Args:

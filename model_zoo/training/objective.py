@@ -20,8 +20,11 @@ _LOSSES: dict[Loss, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "huber": functional.huber_loss,
     "absolute": functional.l1_loss,
 }
+_compare_bits = functional.binary_cross_entropy_with_logits
 # Rows, and a number for each class or label.
 _DIMENSIONS = 2
+# Of what there is for a row.
+Shape: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,11 @@ class Objective:
     output: str | None = None
     classes: int | None = None
 
-    def check(self, output: torch.Tensor, targets: np.ndarray) -> None:
+    def check(
+        self,
+        output: torch.Tensor,
+        targets: np.ndarray,
+    ) -> None:
         """Refuse outputs that cannot be compared.
 
         Args:
@@ -58,31 +65,56 @@ class Objective:
         Raises:
             ModelError: it has another shape, or another number of classes.
         """
-        fitted = _squeeze(output, targets.ndim)
-        found = tuple(fitted.shape[1:])
         if not output.is_floating_point():
             raise ModelError(
                 f"the network's output is {output.dtype}, and a loss needs fractions: "
                 "let it give logits or numbers, and not classes"
             )
-        if self.activation != "softmax":
-            wanted = tuple(targets.shape[1:])
-            if found != wanted:
-                raise ModelError(
-                    f"the network gives {_describe(found)} a row, which does not suit the loss: "
-                    f"{self.task} with {self.activation} has {_describe(wanted)}"
-                )
-            return
-        classes = self.classes or int(targets.max(initial=0)) + 1
-        is_list = len(found) == _DIMENSIONS - 1
-        suits = is_list and (found[0] == classes or (self.classes is None and found[0] > classes))
-        if not suits:
+        fitted = _squeeze(output, targets.ndim)
+        found = tuple(fitted.shape[1:])
+        if self.activation == "softmax":
+            wanted = self._refuse_classes(found, targets)
+        else:
+            wanted = self._refuse_numbers(found, targets)
+        if wanted is not None:
+            given = _describe(found)
             raise ModelError(
-                f"the network gives {_describe(found)} a row, which does not suit the loss: "
-                f"there are {classes} classes, and softmax takes a logit for each"
+                f"the network gives {given} a row, which does not suit the loss: {wanted}"
             )
 
-    def compute(self, output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def _refuse_classes(
+        self,
+        found: Shape,
+        targets: np.ndarray,
+    ) -> str | None:
+        """Return what logits of classes there are to be; None where there are."""
+        highest = targets.max(initial=0)
+        # No training row may be of the last class.
+        classes = self.classes or int(highest) + 1
+        if len(found) == _DIMENSIONS - 1:
+            (logits,) = found
+            is_free = self.classes is None
+            if logits == classes or (is_free and logits > classes):
+                return None
+        return f"there are {classes} classes, and softmax takes a logit for each"
+
+    def _refuse_numbers(
+        self,
+        found: Shape,
+        targets: np.ndarray,
+    ) -> str | None:
+        """Return what numbers there are to be; None where there are."""
+        wanted = tuple(targets.shape[1:])
+        if found == wanted:
+            return None
+        described = _describe(wanted)
+        return f"{self.task} with {self.activation} has {described}"
+
+    def compute(
+        self,
+        output: torch.Tensor,
+        targets: torch.Tensor,
+    ) -> torch.Tensor:
         """Return the mean loss of a mini-batch, a weighted one where classes have weights.
 
         Args:
@@ -98,17 +130,31 @@ class Objective:
             weights = fitted.new_tensor(self.class_weights)
         # All take logits: the loss of a probability that was rounded to 0 or 1 would be infinite.
         if self.activation == "softmax":
-            return functional.cross_entropy(fitted, targets, weight=weights)
+            return functional.cross_entropy(
+                fitted,
+                targets,
+                weight=weights,
+            )
         numbers = targets.to(fitted.dtype)
         if self.task == "regression":
-            return _LOSSES[self.loss](fitted, numbers)
+            compare = _LOSSES[self.loss]
+            return compare(fitted, numbers)
         if self.task == "multi_label":
-            return functional.binary_cross_entropy_with_logits(fitted, numbers, pos_weight=weights)
+            return _compare_bits(
+                fitted,
+                numbers,
+                pos_weight=weights,
+            )
         if weights is None:
-            return functional.binary_cross_entropy_with_logits(fitted, numbers)
-        of_rows = weights[targets.long()]
-        total = functional.binary_cross_entropy_with_logits(
-            fitted, numbers, weight=of_rows, reduction="sum"
+            return _compare_bits(fitted, numbers)
+        # A mean of two classes is weighted as torch weighs one of several.
+        classes = targets.long()
+        of_rows = weights[classes]
+        total = _compare_bits(
+            fitted,
+            numbers,
+            weight=of_rows,
+            reduction="sum",
         )
         return total / of_rows.sum()
 
@@ -118,10 +164,14 @@ class Objective:
             return float(len(targets))
         weights = np.asarray(self.class_weights)
         classes = targets.astype(np.int64)
-        return float(weights[classes].sum())
+        of_rows = weights[classes]
+        return float(of_rows.sum())
 
 
-def balance(targets: np.ndarray, classes: int) -> tuple[float, ...]:
+def balance(
+    targets: np.ndarray,
+    classes: int,
+) -> tuple[float, ...]:
     """Return weights with which each class counts as much as any other, as scikit-learn has them.
 
     Args:
@@ -146,13 +196,17 @@ def balance_labels(targets: np.ndarray) -> tuple[float, ...]:
     >>> balance_labels(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]))
     (0.3333333333333333, 3.0)
     """
-    positive = (targets > 0).sum(axis=0)
+    has_label = targets > 0
+    positive = has_label.sum(axis=0)
     negative = len(targets) - positive
     weights = negative / positive
     return tuple(weights.tolist())
 
 
-def _squeeze(output: torch.Tensor, dimensions: int) -> torch.Tensor:
+def _squeeze(
+    output: torch.Tensor,
+    dimensions: int,
+) -> torch.Tensor:
     """Return (rows, 1) as (rows,) where targets have one number a row."""
     is_list_of_one = output.ndim == _DIMENSIONS and output.shape[1] == 1
     if dimensions == 1 and is_list_of_one:
@@ -160,9 +214,10 @@ def _squeeze(output: torch.Tensor, dimensions: int) -> torch.Tensor:
     return output
 
 
-def _describe(shape: tuple[int, ...]) -> str:
+def _describe(shape: Shape) -> str:
     if not shape:
         return "one number"
     if len(shape) == 1:
-        return f"{shape[0]} numbers"
+        (count,) = shape
+        return f"{count} numbers"
     return f"numbers of shape {shape}"

@@ -10,7 +10,10 @@ from model_zoo.training.recipe import Recipe
 
 
 @contextmanager
-def reduced_precision(recipe: Recipe, device: torch.device) -> Iterator[None]:
+def reduced_precision(
+    recipe: Recipe,
+    device: torch.device,
+) -> Iterator[None]:
     """Compute matrix products and convolutions of this block in the recipe's precision.
 
     Args:
@@ -25,7 +28,10 @@ def reduced_precision(recipe: Recipe, device: torch.device) -> Iterator[None]:
         yield
 
 
-def make_scaler(recipe: Recipe, device: torch.device) -> torch.amp.GradScaler:
+def make_scaler(
+    recipe: Recipe,
+    device: torch.device,
+) -> torch.amp.GradScaler:
     """Return what keeps small gradients of float16 from becoming 0; without effect for others.
 
     Args:
@@ -35,6 +41,7 @@ def make_scaler(recipe: Recipe, device: torch.device) -> torch.amp.GradScaler:
     Raises:
         JobError: float16 on a CPU.
     """
+    # bfloat16 has the range of float32: there nothing becomes 0.
     needs_scaling = recipe.precision == "float16"
     if needs_scaling and device.type == "cpu":
         raise JobError(

@@ -18,7 +18,11 @@ _CPU = torch.device("cpu")
 
 
 @contextmanager
-def repeatable(seed: int, threads: int = 1, device: torch.device = _CPU) -> Iterator[None]:
+def repeatable(
+    seed: int,
+    threads: int = 1,
+    device: torch.device = _CPU,
+) -> Iterator[None]:
     """Draw and compute in this block as the seed says; what was set before comes back.
 
     A network's fresh weights are drawn from torch's global generator: build it in such a block.
@@ -51,7 +55,10 @@ def repeatable(seed: int, threads: int = 1, device: torch.device = _CPU) -> Iter
             np.random.set_state(numpy_state)
 
 
-def seed_generators(seed: int, device: torch.device = _CPU) -> None:
+def seed_generators(
+    seed: int,
+    device: torch.device = _CPU,
+) -> None:
     """Seed torch's, Python's and numpy's global generators: a network may draw from any.
 
     Args:

@@ -148,7 +148,11 @@ class Resuming:
         checkpoints.write(self._origin, Content(self._describe(epochs, progress), tensors))
         self._written = checkpoints.clock()
 
-    def _describe(self, epochs: Sequence[Epoch], progress: Progress) -> dict[str, Any]:
+    def _describe(
+        self,
+        epochs: Sequence[Epoch],
+        progress: Progress,
+    ) -> dict[str, Any]:
         of_epoch = asdict(progress)
         of_epoch["seconds"] = progress.stop_clock()
         # A clock's time means nothing to another process.
@@ -207,7 +211,10 @@ def describe_origin(
     }
 
 
-def _take(tensors: StateDict, prefix: str) -> StateDict:
+def _take(
+    tensors: StateDict,
+    prefix: str,
+) -> StateDict:
     taken = {}
     for name, tensor in tensors.items():
         if name.startswith(prefix):

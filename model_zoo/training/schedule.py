@@ -15,7 +15,12 @@ _CYCLE_LAST = _CYCLE_FIRST / 1e4
 _CYCLE_PEAK = 0.3
 
 
-def find_rate(recipe: Recipe, step: int, steps_per_epoch: int, drops: int = 0) -> float:
+def find_rate(
+    recipe: Recipe,
+    step: int,
+    steps_per_epoch: int,
+    drops: int = 0,
+) -> float:
     """Return the learning rate of a step.
 
     Args:
@@ -29,22 +34,33 @@ def find_rate(recipe: Recipe, step: int, steps_per_epoch: int, drops: int = 0) -
     if recipe.schedule == "one_cycle":
         return highest * _along_cycle(step, all_steps)
     warm_up = recipe.warm_up_epochs * steps_per_epoch
+    # The first step is no step of 0, which would learn nothing.
     if step < warm_up:
         return highest * (step + 1) / warm_up
     done = step - warm_up
     if recipe.schedule == "step":
         epochs = done // steps_per_epoch
         falls = epochs // recipe.step_epochs
-        return float(highest * recipe.decay**falls)
+        lowered = recipe.decay**falls
+        return float(highest * lowered)
     if recipe.schedule == "cosine":
-        share = done / (all_steps - warm_up)
-        return highest * _along_cosine(1.0, 0.0, share)
+        left = all_steps - warm_up
+        share = done / left
+        return highest * _along_cosine(
+            1.0,
+            0.0,
+            share,
+        )
     if recipe.schedule == "plateau":
-        return float(highest * recipe.decay**drops)
+        lowered = recipe.decay**drops
+        return float(highest * lowered)
     return highest
 
 
-def count_drops(validation_losses: Sequence[float], plateau_epochs: int) -> int:
+def count_drops(
+    validation_losses: Sequence[float],
+    plateau_epochs: int,
+) -> int:
     """Return how often the rate is lowered after so many epochs without a lower loss.
 
     Args:
@@ -68,16 +84,44 @@ def count_drops(validation_losses: Sequence[float], plateau_epochs: int) -> int:
     return drops
 
 
-def _along_cycle(step: int, all_steps: int) -> float:
+def _along_cycle(
+    step: int,
+    all_steps: int,
+) -> float:
     """Return the share of the highest rate, which a long cosine leads up to and another one down from."""
-    last = all_steps - 1
     peak = _CYCLE_PEAK * all_steps - 1
     if step <= peak:
-        # A training of a few steps begins at its peak.
-        return _along_cosine(_CYCLE_FIRST, 1.0, step / peak if peak > 0 else 1.0)
-    return _along_cosine(1.0, _CYCLE_LAST, (step - peak) / (last - peak) if last > peak else 1.0)
+        share = _divide(step, peak)
+        return _along_cosine(
+            _CYCLE_FIRST,
+            1.0,
+            share,
+        )
+    last = all_steps - 1
+    share = _divide(step - peak, last - peak)
+    return _along_cosine(
+        1.0,
+        _CYCLE_LAST,
+        share,
+    )
 
 
-def _along_cosine(first: float, last: float, share: float) -> float:
-    turned = (1 + math.cos(math.pi * share)) / 2
+def _divide(
+    steps: float,
+    all_steps: float,
+) -> float:
+    # Of a training of a few steps one part of the cycle may have none.
+    if all_steps <= 0:
+        return 1.0
+    return steps / all_steps
+
+
+def _along_cosine(
+    first: float,
+    last: float,
+    share: float,
+) -> float:
+    # From 1 down to 0 while the share grows from 0 to 1.
+    cosine = math.cos(math.pi * share)
+    turned = (1 + cosine) / 2
     return last + (first - last) * turned

@@ -15,7 +15,10 @@ from model_zoo.training.recipe import Recipe
 
 
 @contextmanager
-def trained_parts(network: nn.Module, patterns: Sequence[str]) -> Iterator[None]:
+def trained_parts(
+    network: nn.Module,
+    patterns: Sequence[str],
+) -> Iterator[None]:
     """Let only some weights change in this block; afterwards all that could can again.
 
     Args:
@@ -30,6 +33,7 @@ def trained_parts(network: nn.Module, patterns: Sequence[str]) -> Iterator[None]
     if patterns:
         _refuse_unknown(network, patterns)
     for name, weight in network.named_parameters():
+        # What the author froze stays as it is, too.
         is_wanted = not patterns or _is_any(name, patterns)
         if weight.requires_grad and not is_wanted:
             frozen.append(weight)
@@ -38,6 +42,7 @@ def trained_parts(network: nn.Module, patterns: Sequence[str]) -> Iterator[None]
     try:
         yield
     finally:
+        # The next training of this network may be of all of it.
         for weight in frozen:
             weight.requires_grad_(True)
 
@@ -70,7 +75,10 @@ def list_trained(network: nn.Module) -> list[nn.Parameter]:
     return weights
 
 
-def make_optimiser(weights: Sequence[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimiser(
+    weights: Sequence[nn.Parameter],
+    recipe: Recipe,
+) -> torch.optim.Optimizer:
     """Return the optimiser that the recipe names.
 
     Args:
@@ -95,7 +103,10 @@ def make_optimiser(weights: Sequence[nn.Parameter], recipe: Recipe) -> torch.opt
     )
 
 
-def _refuse_unknown(network: nn.Module, patterns: Sequence[str]) -> None:
+def _refuse_unknown(
+    network: nn.Module,
+    patterns: Sequence[str],
+) -> None:
     names = [name for name, _ in network.named_parameters()]
     unknown = []
     for pattern in patterns:
@@ -103,6 +114,7 @@ def _refuse_unknown(network: nn.Module, patterns: Sequence[str]) -> None:
             hint = nearest(pattern, names)
             unknown.append(f"{pattern!r}{hint}")
     if unknown:
+        # A network may have thousands: the first and the last show how they are named.
         listed = ", ".join(unknown)
         first, last = names[0], names[-1]
         raise JobError(
@@ -118,5 +130,8 @@ def _unwrap(network: nn.Module) -> nn.Module:
     return network
 
 
-def _is_any(name: str, patterns: Sequence[str]) -> bool:
+def _is_any(
+    name: str,
+    patterns: Sequence[str],
+) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)

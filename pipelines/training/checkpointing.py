@@ -35,6 +35,10 @@ def _digest(job: FittingJob) -> str:
     }
     if network.builder is not None and is_users_own(network.builder):
         said["source"] = hash_source(module_of(network.builder))
-    text = json.dumps(said, sort_keys=True, default=str)
+    text = json.dumps(
+        said,
+        sort_keys=True,
+        default=str,
+    )
     digest = hashlib.sha256(text.encode())
     return digest.hexdigest()

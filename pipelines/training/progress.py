@@ -90,7 +90,11 @@ class Progress:
     def _name(self, epoch: int) -> str:
         return f"epoch {epoch} of at most {self._epochs}"
 
-    def _say(self, text: str, done: float) -> None:
+    def _say(
+        self,
+        text: str,
+        done: float,
+    ) -> None:
         self._told = self._clock()
         first = self._first or 0.0
         left = ""
@@ -118,7 +122,12 @@ def shown_progress(
     with tqdm(
         total=epochs, desc="training", file=stream, disable=is_hidden, bar_format=_BAR
     ) as bar:
-        yield Progress(bar, epochs, not quiet and not is_terminal, clock)
+        yield Progress(
+            bar,
+            epochs,
+            not quiet and not is_terminal,
+            clock,
+        )
 
 
 def describe_duration(seconds: float) -> str:

@@ -43,10 +43,24 @@ def make_objective(
         raise JobError(
             f"training.loss is {training.loss}, which only a regression has; leave it out"
         )
+    # YAML and Arrow have other types for one label.
     names = [str(label) for label in labels]
-    weights = _list_weights(training, task, names, targets)
+    weights = _list_weights(
+        training,
+        task,
+        names,
+        targets,
+    )
+    # A sigmoid's one logit is of two classes, and its shape tells.
     classes = len(names) if activation == "softmax" else None
-    return Objective(task, activation, weights, training.loss, output, classes)
+    return Objective(
+        task,
+        activation,
+        weights,
+        training.loss,
+        output,
+        classes,
+    )
 
 
 def _list_weights(
@@ -59,6 +73,7 @@ def _list_weights(
         raise JobError(
             "training.class_weights are of classes, and this is a regression; leave them out"
         )
+    # Said in so many words, they need no rows.
     if wanted != "balanced":
         by_name = {str(name): weight for name, weight in wanted.items()}
         return _by_label(by_name, names)
@@ -78,7 +93,10 @@ def _list_weights(
     return balance_labels(targets) if task == "multi_label" else balance(targets, len(names))
 
 
-def _by_label(weights: dict[str, float], names: Sequence[str]) -> tuple[float, ...]:
+def _by_label(
+    weights: dict[str, float],
+    names: Sequence[str],
+) -> tuple[float, ...]:
     """Return the weights in the order of the labels.
 
     Raises:

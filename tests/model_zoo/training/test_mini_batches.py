@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from model_zoo.training.mini_batches import count_steps, cut_mini_batches, group, to_tensors
+from model_zoo.training.mini_batches import cut_mini_batches, group, to_tensors
 
 
 @pytest.mark.parametrize(("rows", "batch_rows"), [(1, 4), (4, 4), (5, 4), (6, 4), (9, 4), (3, 1)])
@@ -30,8 +30,6 @@ def test_mini_batches_of_a_step() -> None:
     steps = group(batches, 2)
     assert [len(step) for step in steps] == [2, 2, 1]
     assert [rows.tolist() for step in steps for rows in step] == [b.tolist() for b in batches]
-    assert count_steps(10, 2, 2) == 3
-    assert count_steps(9, 2, 1) == 4
 
 
 def test_arrays_of_any_strides_become_tensors() -> None:
