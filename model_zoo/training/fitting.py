@@ -73,45 +73,38 @@ class Fitting:
         epochs, progress = self._resuming.resume()
         while len(epochs) < recipe.epochs and not self._is_over(epochs):
             number = len(epochs) + 1
-            self._train_epoch(
-                number,
-                epochs,
-                progress,
-                augment,
-                on_step,
-            )
-            validation_loss = self._validate()
-            training_loss = progress.mean_loss
-            self._refuse_infinite(
-                number,
-                validation_loss,
-                "validation",
-            )
-            best = find_best(epochs)
-            is_best = best is None or validation_loss < best.validation_loss
-            epoch = Epoch(
-                number=number,
-                training_loss=training_loss,
-                validation_loss=validation_loss,
-                best=is_best,
-                learning_rate=progress.learning_rate,
-                seconds=progress.stop_clock(),
-            )
-            if is_best:
-                # Before the checkpoint, which holds them.
-                self._resuming.keep_best()
+            self._train_epoch(number, epochs, progress, augment, on_step)
+            epoch = self._judge(number, epochs, progress)
             epochs.append(epoch)
             progress = make_progress()
             # The last one is always kept: packing may be stopped, too.
             is_last = len(epochs) == recipe.epochs or self._is_over(epochs)
-            self._resuming.keep(
-                epochs,
-                progress,
-                within_epoch=False,
-                is_last=is_last,
-            )
+            self._resuming.keep(epochs, progress, within_epoch=False, is_last=is_last)
             on_epoch(epoch)
         return epochs
+
+    def _judge(
+        self,
+        number: int,
+        epochs: Sequence[Epoch],
+        progress: Progress,
+    ) -> Epoch:
+        """Validate after an epoch, and keep its weights where they are the best so far."""
+        validation_loss = self._validate()
+        training_loss = progress.mean_loss
+        self._refuse_infinite(number, validation_loss, "validation")
+        best = find_best(epochs)
+        is_best = best is None or validation_loss < best.validation_loss
+        if is_best:
+            self._resuming.keep_best()
+        return Epoch(
+            number=number,
+            training_loss=training_loss,
+            validation_loss=validation_loss,
+            best=is_best,
+            learning_rate=progress.learning_rate,
+            seconds=progress.stop_clock(),
+        )
 
     def _is_over(self, epochs: Sequence[Epoch]) -> bool:
         """Tell whether there was no progress for too long."""
@@ -133,94 +126,56 @@ class Fitting:
         recipe = self._recipe
         losses = [epoch.validation_loss for epoch in epochs]
         drops = count_drops(losses, recipe.plateau_epochs)
-        batches = cut_mini_batches(
-            len(self._training),
-            recipe.batch_rows,
-            recipe.seed,
-            number,
-        )
-        steps = group(batches, recipe.accumulate)
+        rows = len(self._training)
+        batches = cut_mini_batches(rows, recipe.batch_rows, recipe.seed, number)
+        groups = group(batches, recipe.accumulate)
+        steps = len(groups)
         set_training(self._called.network)
-        for place in range(progress.steps, len(steps)):
-            step = (number - 1) * len(steps) + place
-            rate = find_rate(
-                recipe,
-                step,
-                len(steps),
-                drops,
-            )
+        for place in range(progress.steps, steps):
+            step = (number - 1) * steps + place
+            rate = find_rate(recipe, step, steps, drops)
             first_batch = place * recipe.accumulate
-            self._step(
-                number,
-                first_batch,
-                steps[place],
-                rate,
-                progress,
-                augment,
-            )
+            self._set_rate(rate)
+            self._step(number, first_batch, groups[place], progress, augment)
             progress.steps = place + 1
             progress.learning_rate = rate
-            on_step(
-                Step(
-                    number,
-                    place + 1,
-                    len(steps),
-                )
-            )
+            told = Step(number, progress.steps, steps)
+            on_step(told)
             # After the last step the epoch is validated first.
-            if place + 1 < len(steps):
-                self._resuming.keep(
-                    epochs,
-                    progress,
-                    within_epoch=True,
-                )
+            if progress.steps < steps:
+                self._resuming.keep(epochs, progress, within_epoch=True)
+
+    def _set_rate(self, rate: float) -> None:
+        for settings in self._resuming.optimiser.param_groups:
+            settings["lr"] = rate
 
     def _step(
         self,
         epoch: int,
         first_batch: int,
         batches: Sequence[Rows],
-        rate: float,
         progress: Progress,
         augment: Augment | None,
     ) -> None:
         """Change the weights once, by the gradients of some mini-batches."""
         optimiser = self._resuming.optimiser
         scaler = self._resuming.scaler
-        for settings in optimiser.param_groups:
-            settings["lr"] = rate
         weights = [self._weigh(rows) for rows in batches]
+        total = sum(weights)
         optimiser.zero_grad()
         # A group of mini-batches that do not fit into memory at once: their gradients add up.
         for place, rows in enumerate(batches):
-            batch = first_batch + place
-            seed_generators(
-                derive_seed(
-                    self._recipe.seed,
-                    epoch,
-                    batch,
-                ),
-                self._device,
-            )
-            value = self._compute_loss(
-                rows,
-                epoch,
-                batch,
-                augment,
-            )
+            weight = weights[place]
+            value = self._compute_loss(rows, epoch, first_batch + place, augment)
             loss = value.item()
-            self._refuse_infinite(
-                epoch,
-                loss,
-                "training",
-            )
+            self._refuse_infinite(epoch, loss, "training")
             # As if the rows of all were one mini-batch.
-            share = weights[place] / sum(weights)
+            share = weight / total
             scaled = scaler.scale(value * share)
             scaled.backward()  # type: ignore[no-untyped-call]
             # A mean of means, weighted: the last mini-batch may have more or fewer rows.
-            progress.total_loss += loss * weights[place]
-            progress.weight += weights[place]
+            progress.total_loss += loss * weight
+            progress.weight += weight
         if self._recipe.clip_norm is not None:
             # The length is of gradients as they are, without what float16 multiplies them by.
             scaler.unscale_(optimiser)
@@ -236,6 +191,8 @@ class Fitting:
         self, rows: Rows, epoch: int, batch: int, augment: Augment | None
     ) -> torch.Tensor:
         """Return the mean loss of some training rows."""
+        seed = derive_seed(self._recipe.seed, epoch, batch)
+        seed_generators(seed, self._device)
         inputs = take_rows(self._training.inputs, rows)
         if augment is not None:
             draw = np.random.default_rng([self._recipe.seed, epoch, batch])

@@ -72,49 +72,18 @@ def train(
         trained_parts(network, recipe.train_only),
     ):
         # All in this block: what is drawn and how it is rounded decides the bits.
-        called = CalledNetwork(
-            network,
-            list(training.inputs),
-            objective.output,
-        )
-        _try_out(
-            called,
-            training,
-            objective,
-        )
+        called = CalledNetwork(network, list(training.inputs), objective.output)
+        _try_out(called, training, objective)
         origin = {}
         if checkpoints is not None:
-            origin = describe_origin(
-                network,
-                training,
-                validation,
-                objective,
-                recipe,
-            )
+            origin = describe_origin(network, training, validation, objective, recipe)
             origin["job"] = checkpoints.job
         network.to(device)
         optimiser = make_optimiser(list_trained(network), recipe)
-        resuming = Resuming(
-            checkpoints,
-            origin,
-            network,
-            optimiser,
-            make_scaler(recipe, device),
-        )
-        fitting = Fitting(
-            called,
-            training,
-            validation,
-            objective,
-            recipe,
-            resuming,
-            device,
-        )
-        epochs = fitting.run(
-            on_epoch,
-            augment,
-            on_step or _tell_nobody,
-        )
+        scaler = make_scaler(recipe, device)
+        resuming = Resuming(checkpoints, origin, network, optimiser, scaler)
+        fitting = Fitting(called, training, validation, objective, recipe, resuming, device)
+        epochs = fitting.run(on_epoch, augment, on_step or _tell_nobody)
         # Packing computes there, and its proof is about a CPU.
         network.to("cpu")
         network.load_state_dict(resuming.best_weights)

@@ -103,7 +103,7 @@ def test_one_that_fails_midway_says_so_and_another_recipe_is_refused(
 
     with monkeypatch.context() as patch:
         patch.setattr(train, "write_trained", fail)
-        assert run(*flags(customers, output, epochs=3, patience=3)) == 1
+        assert run(*flags(customers, output, epochs=3, patience=3)) == 5
     capsys.readouterr()
     assert run(*flags(customers, output, epochs=4, patience=3)) == 2
     assert "1.checkpoint holds a checkpoint of a training with another recipe;" in (
