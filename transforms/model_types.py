@@ -64,6 +64,21 @@ def fits_rounded(actual: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(is_double and is_single)
 
 
+def may_be_dates(actual: pa.DataType, wanted: pa.DataType) -> bool:
+    """Tell whether values of a type may be those of a date, as moments at midnight.
+
+    pandas writes dates so. Each value is looked at when it is read. Of a moment with a zone nobody
+    knows whose midnight is meant.
+
+    Args:
+        actual: the shard's.
+        wanted: the contract's.
+    """
+    if not types.is_date(wanted) or not types.is_timestamp(actual):
+        return False
+    return actual.tz is None
+
+
 def widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
     """Tell whether every value of a narrower number is one of the wider type, for plain numbers alone.
 
@@ -87,6 +102,17 @@ def join_decimals(found: Sequence[pa.DataType]) -> pa.DataType | None:
     if precision > _MOST_DIGITS_OF_128:
         return pa.decimal256(precision, scale)
     return pa.decimal128(precision, scale)
+
+
+def join_if_decimals(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+    """Return the decimal that has all digits of two; None where one of them is no decimal.
+
+    Args:
+        first, second: any types.
+    """
+    if types.is_decimal(first) and types.is_decimal(second):
+        return join_decimals([first, second])
+    return None
 
 
 def take_most_digits(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.DataType:

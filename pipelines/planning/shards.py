@@ -24,6 +24,7 @@ from transforms.formats.file_list import FILES_OF_A_UNIT
 from transforms.formats.format import Column, Format, Piece, Shard, make_unit, refuse_type
 from transforms.joined_types import join_types
 from transforms.logical_types import storable_type
+from transforms.model_types import join_if_decimals
 
 # A store answers in tens of milliseconds; a disk is busy with fewer.
 _THREADS = 8
@@ -334,7 +335,7 @@ def _settle_type(
         return declared
     settled = types[0]
     for url, actual in zip(urls, types, strict=True):
-        joined = join_types(settled, actual)
+        joined = join_types(settled, actual) or join_if_decimals(settled, actual)
         if joined is None:
             wanted = replace(column, type=settled)
             raise refuse_type(url, wanted, actual)

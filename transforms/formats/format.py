@@ -27,6 +27,7 @@ from transforms.model_types import (
     fits_rounded,
     has_forms,
     join_decimals,
+    may_be_dates,
     take_finest_unit,
     take_most_digits,
     widens,
@@ -79,8 +80,14 @@ class Column:
         # The same values in another form: `string` says nothing about offsets, views, dictionaries.
         if join_types(self.type, actual) is not None:
             return True
+        # With as many digits or more on both sides of the point, each value stays what it is.
+        if self.stated and pa.types.is_decimal(self.type) and fits_exactly(actual, self.type):
+            return True
         if not self.castable:
             return False
+        # What is copied would not be a date any more.
+        if not self.carried and may_be_dates(actual, self.type):
+            return True
         if widens(actual, self.type):
             return True
         # Numbers are rounded for the model alone: what is copied to the output stays as it is.

@@ -58,8 +58,12 @@ def _cast_moments(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]
     """
     wanted = field.type
     column = decode(column)
+    # Arrow cuts hours off without a word.
+    may_be_cut = types.is_date(wanted) and types.is_timestamp(column.type)
     try:
-        return column.cast(wanted), {}
+        cast = column.cast(wanted)
+        if not may_be_cut:
+            return cast, {}
     # Only now value by value: nearly every column fits as a whole.
     except pa.ArrowInvalid:
         cast = column.cast(wanted, safe=False)

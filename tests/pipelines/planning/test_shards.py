@@ -1,5 +1,6 @@
 """Units of work: their sizes can be compared, whatever they are a part of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -223,3 +224,50 @@ def test_the_first_of_several_that_are_left_out_is_named(tmp_path: Path) -> None
         write_parquet(tmp_path / name)
     with pytest.raises(InputError, match=r"no file but 2 that are left out, .*/_b\.parquet first"):
         list_shards([str(tmp_path)])
+
+
+DECIMALS = [pa.decimal128(5, 2), pa.decimal128(7, 4), pa.decimal256(40, 1)]
+
+
+@pytest.mark.parametrize("column", [
+    Column("x", None, carried=True), Column("x", pa.decimal128(9, 2), castable=True, carried=True),
+], ids=str)  # fmt: skip
+def test_decimals_that_are_carried_come_out_with_the_digits_of_all(
+    column: Column, tmp_path: Path
+) -> None:
+    """39 digits before the point and 4 behind it, in whatever order the shards come."""
+    for number, order in enumerate((DECIMALS, DECIMALS[::-1])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert settle(folder, column, *order) == pa.decimal256(43, 4)
+
+
+def test_a_decimal_that_no_type_holds_is_refused_by_name(tmp_path: Path) -> None:
+    column = Column("x", None, carried=True)
+    with pytest.raises(
+        InputError, match=r"1\.parquet: column 'x' is decimal256\(76, 70\), but must"
+    ):
+        settle(tmp_path, column, pa.decimal256(76, 1), pa.decimal256(76, 70))
+
+
+def test_a_decimal_type_that_the_job_states_takes_those_of_fewer_digits(tmp_path: Path) -> None:
+    column = Column("x", pa.decimal128(9, 2), carried=True, stated=True)
+    for name in ("few", "more"):
+        (tmp_path / name).mkdir()
+    found = settle(tmp_path / "few", column, pa.decimal128(5, 2), pa.decimal128(6, 1))
+    assert found == pa.decimal128(9, 2)
+    with pytest.raises(InputError, match=r"column 'x' is decimal128\(5, 3\), but must"):
+        settle(tmp_path / "more", column, pa.decimal128(5, 3))
+
+
+def test_a_date_may_be_a_timestamp_without_a_zone_for_the_model_alone(tmp_path: Path) -> None:
+    column = Column("x", pa.date32(), castable=True)
+    (tmp_path / "plain").mkdir()
+    found = settle(tmp_path / "plain", column, pa.date32(), pa.timestamp("ns"), pa.date64())
+    assert found == pa.date32()
+    zoned = pa.timestamp("us", tz="UTC")
+    carried = replace(column, carried=True)
+    for name, other, dtype in (("zone", column, zoned), ("kept", carried, pa.timestamp("us"))):
+        (tmp_path / name).mkdir()
+        with pytest.raises(InputError, match=r"column 'x' is timestamp\[us.*, but must be date32"):
+            settle(tmp_path / name, other, dtype)

@@ -1,5 +1,6 @@
 """Columns in the types of a run: what its type cannot hold costs its row, in lists and among moments too."""
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,20 @@ def test_decimals_of_fewer_digits() -> None:
     found, reasons = cast(column, pa.decimal128(12, 2))
     assert [None if value is None else float(value) for value in found] == [1.5, None]
     assert reasons == {}
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_timestamp_is_a_date_at_midnight_alone(unit: str) -> None:
+    """Before 1970, too, where a day is cut off towards another one."""
+    moments = [
+        dt.datetime(2020, 2, 29),
+        dt.datetime(2020, 2, 29, 0, 0, 1),
+        None,
+        dt.datetime(1960, 1, 1),
+        dt.datetime(1960, 1, 1, 23, 59, 59),
+    ]
+    column = pa.array(moments, pa.timestamp(unit))
+    dates, reasons = cast_column(column, pa.field("born", pa.date32()))
+    assert dates.to_pylist() == [dt.date(2020, 2, 29), None, None, dt.date(1960, 1, 1), None]
+    assert sorted(reasons) == [1, 4]
+    assert str(reasons[1]) == f"column 'born': a timestamp[{unit}] that does not fit date32[day]"
