@@ -1,5 +1,6 @@
 from pathlib import Path
 from typing import Any
+import uuid
 
 import pytest
 import torch
@@ -36,6 +37,17 @@ def test_what_was_written_last_is_read(tmp_path: Path) -> None:
         assert torch.equal(found.tensors[name], tensor)
         assert found.tensors[name].dtype == tensor.dtype
     assert len(list((tmp_path / "deep/checkpoint").iterdir())) == 1
+
+
+def test_an_object_store_keeps_them_too() -> None:
+    checkpoints = Checkpoints(f"memory://{uuid.uuid4().hex}/1.checkpoint")
+    for number in (1, 2):
+        checkpoints.write(ORIGIN, Content({"number": number}, TENSORS))
+    found = checkpoints.read(ORIGIN)
+    assert found is not None
+    assert found.progress == {"number": 2}
+    checkpoints.remove()
+    assert checkpoints.read(ORIGIN) is None
 
 
 def test_weights_that_share_memory_are_kept_both(tmp_path: Path) -> None:
