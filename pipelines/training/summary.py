@@ -1,6 +1,7 @@
 """What a training tells: what was found in the data before it, and how good the model is after it."""
 
 from collections.abc import Iterator
+import shlex
 
 from model_zoo.evaluation.metrics import Evaluation, render
 from pipelines.packing.writing.packed import Packed
@@ -75,12 +76,17 @@ def describe_training(
     yield f"package    {job.output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})"
     yield f"job        {written}"
     yield f"score      {packed.written.command}"
+    yield f"evaluate   {_make_evaluation(job)}"
+
+
+def _make_evaluation(job: FittingJob) -> str:
+    """Return the command that compares the scores of the held-out rows with their labels."""
     labels = files.join(held_out_folder(job), LABELS)
-    named = " ".join(f"--label {name}" for name in job.data.label)
-    yield (
-        f"evaluate   python -m pipelines.evaluate --output scores/{job.name} --labels {labels} "
-        f"--key {job.data.key} {named}"
-    )
+    words = ["--output", f"scores/{job.name}", "--labels", labels, "--key", str(job.data.key)]
+    for name in job.data.label:
+        words += ["--label", name]
+    # A column may have spaces in its name.
+    return f"python -m pipelines.evaluate {shlex.join(words)}"
 
 
 def _render(figures: Figures) -> str:

@@ -7,6 +7,7 @@ So the network that is packed has other numbers in its last layer, and nothing e
 """
 
 from collections.abc import Callable, Iterator
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,20 +35,27 @@ class TargetScale:
     @classmethod
     def of(cls, targets: np.ndarray) -> "TargetScale":
         """Return those of the training rows, (rows,) or (rows, numbers)."""
-        wide = targets.reshape(len(targets), -1)
-        scale = wide.std(axis=0)
+        wide = _to_wide(targets)
+        mean = wide.mean(axis=0)
+        spread = wide.std(axis=0)
         # A number that is constant in the training part is learned as it is.
-        return cls(wide.mean(axis=0), np.where(scale > 0, scale, 1.0))
+        is_spread = spread > 0
+        scale = np.where(is_spread, spread, 1.0)
+        return cls(mean, scale)
 
     def invert(self) -> "TargetScale":
         """Return what takes numbers in their own units back to mean 0 and deviation 1."""
-        return TargetScale(-self.mean / self.scale, 1 / self.scale)
+        mean = -self.mean / self.scale
+        scale = 1 / self.scale
+        return TargetScale(mean, scale)
 
     def standardise(self, targets: np.ndarray) -> np.ndarray:
         """Return targets as the loss sees them, float32 of the same shape."""
-        wide = targets.reshape(len(targets), -1)
-        scaled = (wide - self.mean) / self.scale
-        return scaled.astype(np.float32).reshape(targets.shape)
+        wide = _to_wide(targets)
+        centred = wide - self.mean
+        scaled = centred / self.scale
+        floats = scaled.astype(np.float32)
+        return floats.reshape(targets.shape)
 
 
 def find_last_layer(network: nn.Module, numbers: int, compute: Compute) -> str | None:
@@ -60,15 +68,20 @@ def find_last_layer(network: nn.Module, numbers: int, compute: Compute) -> str |
         numbers: how many it gives for a row.
         compute: what it gives for some rows.
     """
-    probe = TargetScale(np.full(numbers, 3.0), np.full(numbers, 2.0))
-    before = _join(compute())
+    moved = np.full(numbers, 3.0)
+    doubled = np.full(numbers, 2.0)
+    probe = TargetScale(moved, doubled)
+    outputs = compute()
+    before = _join(outputs)
+    expected = before * doubled + moved
     for name, layer in _list_candidates(network, numbers):
-        kept = {key: value.clone() for key, value in layer.state_dict().items()}
+        kept = copy.deepcopy(layer.state_dict())
         rescale(network, name, probe)
-        after = _join(compute())
+        outputs = compute()
+        after = _join(outputs)
+        # As it was, whether it is the one or not.
         layer.load_state_dict(kept)
-        expected = before * 2.0 + 3.0
-        if after.shape == expected.shape and np.allclose(after, expected, rtol=_ALIKE, atol=_ALIKE):
+        if np.allclose(after, expected, rtol=_ALIKE, atol=_ALIKE):
             return name
     return None
 
@@ -82,28 +95,43 @@ def rescale(network: nn.Module, layer: str, scale: TargetScale) -> None:
         scale: of the targets.
     """
     last = network.get_submodule(layer)
-    weight, bias = last.get_parameter("weight"), last.get_parameter("bias")
+    weight = last.get_parameter("weight")
+    bias = last.get_parameter("bias")
     factor = torch.from_numpy(scale.scale)
     mean = torch.from_numpy(scale.mean)
     with torch.no_grad():
         # In float64: the product is rounded once.
-        by_row = factor.reshape(-1, *[1] * (weight.ndim - 1))
-        weight.copy_((weight.double() * by_row).to(weight.dtype))
-        bias.copy_((bias.double() * factor + mean).to(bias.dtype))
+        beyond = [1] * (weight.ndim - 1)
+        by_row = factor.reshape(-1, *beyond)
+        wide_weight = weight.double() * by_row
+        wide_bias = bias.double() * factor + mean
+        # Back to the width of the layer.
+        weight.copy_(wide_weight)
+        bias.copy_(wide_bias)
 
 
 def _list_candidates(network: nn.Module, numbers: int) -> Iterator[tuple[str, nn.Module]]:
     """Yield layers that may be the last, the one that was made last first."""
-    for name, layer in reversed(list(network.named_modules())):
+    layers = list(network.named_modules())
+    for name, layer in reversed(layers):
         weight = getattr(layer, "weight", None)
         bias = getattr(layer, "bias", None)
-        if isinstance(weight, torch.Tensor) and isinstance(bias, torch.Tensor):
-            has_a_row_each = len(weight) == numbers and tuple(bias.shape) == (numbers,)
-            if has_a_row_each:
-                yield name, layer
+        if not isinstance(weight, torch.Tensor) or not isinstance(bias, torch.Tensor):
+            continue
+        # A row of weights and a bias for each number.
+        is_of_numbers = bias.shape == (numbers,)
+        if is_of_numbers and len(weight) == numbers:
+            yield name, layer
+
+
+def _to_wide(targets: np.ndarray) -> np.ndarray:
+    """Return targets as (rows, numbers), whether there are several or one."""
+    rows = len(targets)
+    return targets.reshape(rows, -1)
 
 
 def _join(outputs: Arrays) -> np.ndarray:
     """Return all numbers of all outputs, float64."""
-    flat = [array.reshape(len(array), -1) for array in outputs.values()]
-    return np.concatenate(flat, axis=1).astype(np.float64)
+    flat = list(map(_to_wide, outputs.values()))
+    joined = np.concatenate(flat, axis=1)
+    return joined.astype(np.float64)

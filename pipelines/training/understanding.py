@@ -30,6 +30,8 @@ from pipelines.training.source import Source
 from pipelines.training.split import PARTS, Places, split_rows
 
 _SHOWN_COLUMNS = 20
+# Rows of a mini-batch from so many training rows on: some thousand steps an epoch at most.
+_BATCHES_OF_LARGE_TABLES = ((20_000, 128), (100_000, 512), (1_000_000, 2048))
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def understand(job: FittingJob, source: Source) -> Understood:
     )
     notes += places.notes
     training = rows.take(pa.array(places.parts["training"]))
+    job = _settle_batches(job, training.num_rows)
     job, told = _settle_features(job, training)
     notes += told
     leaks = find_leaks(rows, job.data.features or (), labelled)
@@ -241,6 +244,21 @@ def _settle_split(job: FittingJob) -> FittingJob:
     if how in needed and needed[how] is None:
         raise JobError(f"data.{how} is needed: split.by is {how}, and nothing names the column")
     return job.model_copy(update={"split": split.model_copy(update={"by": how})})
+
+
+def _settle_batches(job: FittingJob, rows: int) -> FittingJob:
+    """Return the job with mini-batches that suit the training rows, unless it says their size.
+
+    A small table is learned best in many small steps, and a large one would take hours in them.
+    """
+    if "batch_rows" in job.training.model_fields_set:
+        return job
+    batch_rows = job.training.batch_rows
+    for least_rows, larger in _BATCHES_OF_LARGE_TABLES:
+        if rows >= least_rows:
+            batch_rows = larger
+    training = job.training.model_copy(update={"batch_rows": batch_rows})
+    return job.model_copy(update={"training": training})
 
 
 def _settle_features(job: FittingJob, training: pa.Table) -> tuple[FittingJob, tuple[str, ...]]:
