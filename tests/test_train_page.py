@@ -46,7 +46,7 @@ def test_the_page_works_as_it_is_written(programs: Programs, tmp_path: Path) -> 
     write_customers(tmp_path / "customers.parquet", seed=0)
     write_customers(tmp_path / "new.parquet", seed=1)
     commands = _COMMAND.findall(PAGE)
-    assert [program for program, _ in commands].count("pipelines.train") == 4
+    assert [program for program, _ in commands].count("pipelines.train") >= 4
     told = []
     for program, rest in commands:
         run = programs.run(program, *shlex.split(rest), cwd=tmp_path)
