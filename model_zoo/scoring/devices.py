@@ -7,12 +7,13 @@ from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Device
 
 
-def resolve_devices(device: Device) -> list[torch.device]:
+def resolve_devices(device: Device, field: str = "model.device") -> list[torch.device]:
     """Return the devices that are meant.
 
     Args:
         device: `cpu`, `cuda:<number>`, `cuda` for all CUDA devices, or `auto` for those when there
             are any, and else the CPU.
+        field: of the job that says so, for messages.
 
     Raises:
         ModelError: it asks for a CUDA device that is not there.
@@ -24,7 +25,7 @@ def resolve_devices(device: Device) -> list[torch.device]:
     # Never a CPU in its place: a run that is a hundred times slower than asked for is no success.
     if not has_cuda:
         raise ModelError(
-            f"model.device is {device}, but torch finds no CUDA device here; "
+            f"{field} is {device}, but torch finds no CUDA device here; "
             "use a GPU worker, or device: cpu or auto"
         )
     count = torch.cuda.device_count()
@@ -34,7 +35,7 @@ def resolve_devices(device: Device) -> list[torch.device]:
     number = int(digits)
     if number >= count:
         raise ModelError(
-            f"model.device is {device}, but there are {count} CUDA devices here, "
+            f"{field} is {device}, but there are {count} CUDA devices here, "
             f"cuda:0 to cuda:{count - 1}"
         )
     return [torch.device("cuda", number)]

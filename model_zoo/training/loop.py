@@ -62,7 +62,7 @@ def train(
         JobError: weights to be trained that there are not, or a checkpoint of another training.
         InputError: a damaged checkpoint.
     """
-    device = resolve_devices(recipe.device)[0]
+    device = resolve_devices(recipe.device, "training.device")[0]
     with (
         repeatable(
             recipe.seed,

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from configs.errors import JobError
-from configs.suggest import nearest
 from model_zoo.architectures.disjoint_graphs import DisjointGraphs
 from model_zoo.architectures.named_tensors import NamedTensors
 from model_zoo.training.recipe import Recipe
@@ -108,11 +107,7 @@ def _refuse_unknown(
     patterns: Sequence[str],
 ) -> None:
     names = [name for name, _ in network.named_parameters()]
-    unknown = []
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            hint = nearest(pattern, names)
-            unknown.append(f"{pattern!r}{hint}")
+    unknown = [repr(pattern) for pattern in patterns if not _names_any(pattern, names)]
     if unknown:
         # A network may have thousands: the first and the last show how they are named.
         listed = ", ".join(unknown)
@@ -128,6 +123,10 @@ def _unwrap(network: nn.Module) -> nn.Module:
     while isinstance(network, NamedTensors | DisjointGraphs):
         network = network.network
     return network
+
+
+def _names_any(pattern: str, names: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def _is_any(

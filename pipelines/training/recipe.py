@@ -44,7 +44,7 @@ def make_objective(
             f"training.loss is {training.loss}, which only a regression has; leave it out"
         )
     # YAML and Arrow have other types for one label.
-    names = [str(label) for label in labels]
+    names = [_to_name(label) for label in labels]
     weights = _list_weights(
         training,
         task,
@@ -75,7 +75,7 @@ def _list_weights(
         )
     # Said in so many words, they need no rows.
     if wanted != "balanced":
-        by_name = {str(name): weight for name, weight in wanted.items()}
+        by_name = {_to_name(name): weight for name, weight in wanted.items()}
         return _by_label(by_name, names)
     if task == "multi_label":
         present = (targets > 0).any(axis=0)
@@ -91,6 +91,13 @@ def _list_weights(
             "say a weight for each label, or leave such labels out"
         )
     return balance_labels(targets) if task == "multi_label" else balance(targets, len(names))
+
+
+def _to_name(label: object) -> str:
+    # As labels of truth values are called; YAML reads a bare yes and true so.
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    return str(label)
 
 
 def _by_label(

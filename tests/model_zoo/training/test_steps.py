@@ -195,7 +195,9 @@ def test_a_loss_that_explodes_is_refused_with_what_to_do(changes: Any, advice: s
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ModelError, match="is cuda, but torch finds no CUDA device"):
+    with pytest.raises(
+        ModelError, match=r"training.device is cuda, but torch finds no CUDA device"
+    ):
         fit(device="cuda")
     fit(device="auto")
 

@@ -68,6 +68,7 @@ def test_class_weights_are_balanced_by_the_training_rows() -> None:
         (("no", "yes"), {"yes": 5, "no": 1}),
         ((0, 1), {1: 5, 0: 1}),
         ((False, True), {True: 5, False: 1}),
+        (("false", "true"), {True: 5, False: 1}),
     ],
 )
 def test_class_weights_are_named_by_label(labels: tuple[object, ...], said: Any) -> None:
