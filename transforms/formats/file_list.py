@@ -41,7 +41,6 @@ SCHEMA = pa.schema(
         ("problem", pa.string()),
     ]
 )
-_OF_A_FILE = ("name", "bytes", "version", "problem")
 _IN_DIGEST = ("column", "row", "name", "version", "problem")
 
 
@@ -77,10 +76,11 @@ class FileList:
         """
         with self._open() as listed:
             for group in range(listed.num_row_groups):
-                statistics = listed.metadata.row_group(group)
-                first_unit = statistics.column(0).statistics.min
-                first_column = statistics.column(1).statistics.min
-                if (first_unit, first_column) == (unit, column):
+                metadata = listed.metadata.row_group(group)
+                # All rows of a row group have one unit and one column, so the least ones are theirs.
+                units = metadata.column(0).statistics
+                columns = metadata.column(1).statistics
+                if units.min == unit and columns.min == column:
                     yield listed.read_row_group(group, use_threads=False)
 
     def iterate_files(self) -> Iterator[tuple[str, list[RootedFile]]]:
@@ -92,17 +92,25 @@ class FileList:
         with self._open() as listed:
             for group in range(listed.num_row_groups):
                 table = listed.read_row_group(group, use_threads=False)
-                root = table.column("root")[0].as_py()
-                found = (_to_listed(*fields) for fields in _list_fields(table))
-                there = [each.file for each in found if each.problem is None]
+                roots = table.column("root")
+                # A row group has one root, as it has one column.
+                root = roots[0].as_py()
                 # Several rows may name one file.
-                yield root, list(dict.fromkeys(file for file in there if file is not None))
+                found: dict[RootedFile, None] = {}
+                for entry in _to_listed(table):
+                    if entry.file is not None and entry.problem is None:
+                        found[entry.file] = None
+                yield root, list(found)
 
     @contextmanager
     def _open(self) -> Iterator[pq.ParquetFile]:
-        source = pa.BufferReader(self.content) if self.content else files.open_read(self.url)
-        with source, pq.ParquetFile(source) as listed:
+        with self._open_source() as source, pq.ParquetFile(source) as listed:
             yield listed
+
+    def _open_source(self) -> Any:
+        if self.content:
+            return pa.BufferReader(self.content)
+        return files.open_read(self.url)
 
 
 class ListedRows:
@@ -126,15 +134,17 @@ class ListedRows:
         if not np.array_equal(numbers[positions], rows):
             raise AssertionError("the list of files has other rows than the shard")
         taken = self._table.take(positions)
-        return [_to_listed(*fields) for fields in _list_fields(taken)]
+        return _to_listed(taken)
 
     def _read_up_to(self, first: int, last: int) -> np.ndarray:
         """Forget rows before the first, read up to the last, and return the numbers that are there."""
         numbers = self._table.column("row").to_numpy()
-        self._table = self._table.slice(int(np.searchsorted(numbers, first)))
-        parts = [self._table]
-        while not parts[-1].num_rows or parts[-1].column("row")[-1].as_py() < last:
+        position = np.searchsorted(numbers, first)
+        rest = self._table.slice(int(position))
+        parts = [rest]
+        while not _reaches(parts[-1], last):
             following = next(self._tables, None)
+            # The caller fails where rows are missing.
             if following is None:
                 break
             parts.append(following)
@@ -169,10 +179,10 @@ class FileListWriter:
             table = _make_table(unit, column, root, rows[span], listed[span])
             self._writer.write_table(table)
             digest = self._digests.setdefault(unit, hashlib.sha256())
-            for fields in zip(
-                *(table.column(name).to_pylist() for name in _IN_DIGEST), strict=True
-            ):
-                digest.update(repr(fields).encode(errors="surrogatepass"))
+            columns = [table.column(name).to_pylist() for name in _IN_DIGEST]
+            for fields in zip(*columns, strict=True):
+                text = repr(fields)
+                digest.update(text.encode(errors="surrogatepass"))
         present = [each.file for each in listed if each.file is not None]
         self.files += len(present)
         self.size_bytes += sum(file.bytes for file in present)
@@ -180,53 +190,87 @@ class FileListWriter:
     def find_digest(self, unit: int) -> str:
         """Return the digest of what is listed for a unit; nothing where no row is."""
         found = self._digests.get(unit)
-        return "" if found is None else found.hexdigest()[:32]
+        if found is None:
+            return ""
+        digest: str = found.hexdigest()
+        return digest[:32]
 
     def close(self) -> FileList:
         """Return the list, in memory."""
+        # Before the sink is read: the footer comes last.
         self._writer.close()
-        return FileList(content=self._sink.getvalue().to_pybytes())
+        written = self._sink.getvalue()
+        return FileList(content=written.to_pybytes())
 
 
 def count_files(content: bytes) -> int:
     """Return how many rows of a list name a file that there was."""
-    with pq.ParquetFile(pa.BufferReader(content)) as listed:
-        count = 0
+    count = 0
+    source = pa.BufferReader(content)
+    with pq.ParquetFile(source) as listed:
         for group in range(listed.num_row_groups):
-            problems = listed.read_row_group(group, ["name", "problem"])
-            is_there = pc.and_(problems["name"].is_valid(), problems["problem"].is_null())
-            count += pc.sum(is_there).as_py() or 0
+            table = listed.read_row_group(group, ["name", "problem"])
+            is_named = table["name"].is_valid()
+            is_readable = table["problem"].is_null()
+            is_there = pc.and_(is_named, is_readable)
+            found = pc.sum(is_there)
+            # Of no rows the sum is null.
+            count += found.as_py() or 0
     return count
 
 
 def _make_table(
     unit: int, column: str, root: str, rows: np.ndarray, listed: Sequence[Listed]
 ) -> pa.Table:
+    names: list[str | None] = []
+    sizes_bytes: list[int | None] = []
+    versions: list[str | None] = []
+    for entry in listed:
+        file = entry.file
+        if file is None:
+            names.append(None)
+            sizes_bytes.append(None)
+            versions.append(None)
+        else:
+            names.append(file.name)
+            sizes_bytes.append(file.bytes)
+            versions.append(file.version)
     count = len(rows)
-    found = [each.file for each in listed]
-    return pa.table(
-        {
-            "unit": pa.repeat(pa.scalar(unit, pa.int32()), count),
-            "column": pa.repeat(column, count),
-            "row": rows,
-            "root": pa.repeat(root, count),
-            "name": [None if file is None else file.name for file in found],
-            "bytes": [None if file is None else file.bytes for file in found],
-            "version": [None if file is None else file.version for file in found],
-            "problem": [each.problem for each in listed],
-        },
-        schema=SCHEMA,
-    )
+    unit_number = pa.scalar(unit, pa.int32())
+    columns = {
+        "unit": pa.repeat(unit_number, count),
+        "column": pa.repeat(column, count),
+        "row": rows,
+        "root": pa.repeat(root, count),
+        "name": names,
+        "bytes": sizes_bytes,
+        "version": versions,
+        "problem": [entry.problem for entry in listed],
+    }
+    return pa.table(columns, schema=SCHEMA)
 
 
-def _list_fields(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    columns = [table.column(name).to_pylist() for name in _OF_A_FILE]
-    yield from zip(*columns, strict=True)
+def _to_listed(table: pa.Table) -> list[Listed]:
+    names = table.column("name").to_pylist()
+    sizes_bytes = table.column("bytes").to_pylist()
+    versions = table.column("version").to_pylist()
+    problems = table.column("problem").to_pylist()
+    listed = []
+    for name, size_bytes, version, problem in zip(
+        names, sizes_bytes, versions, problems, strict=True
+    ):
+        file = None
+        if name is not None and version is not None:
+            file = RootedFile(name, size_bytes or 0, version)
+        entry = Listed(file, problem)
+        listed.append(entry)
+    return listed
 
 
-def _to_listed(
-    name: str | None, size_bytes: int | None, version: str | None, problem: str | None
-) -> Listed:
-    if name is None or version is None:
-        return Listed(None, problem)
-    return Listed(RootedFile(name, size_bytes or 0, version), problem)
+def _reaches(table: pa.Table, row: int) -> bool:
+    """Tell whether a part of the list goes up to a row or beyond; one without rows does not."""
+    if not table.num_rows:
+        return False
+    numbers = table.column("row")
+    last = numbers[-1].as_py()
+    return bool(last >= row)

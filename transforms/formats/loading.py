@@ -14,7 +14,7 @@ from configs.errors import InputError
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, WorkUnit
 from transforms.formats.contents import Load, add_contents
-from transforms.formats.file_list import LISTED_ROWS, FileList, ListedRows
+from transforms.formats.file_list import LISTED_ROWS, FileList, Listed, ListedRows
 from transforms.formats.format import (
     Column,
     CountsNulls,
@@ -26,7 +26,7 @@ from transforms.formats.format import (
     make_unit,
 )
 from transforms.formats.row_spans import cut_piece, find_whole, take_part
-from transforms.logical_types import nullable_type
+from transforms.logical_types import decoded_type, is_text, nullable_type
 from transforms.rejected import RejectedBatch, RowRecord
 
 # Of a table: to read so many takes no longer than to open a file, wherever that is.
@@ -51,11 +51,16 @@ class LoadingFormat:
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
         """Look into a table's file; see `Format.inspect`."""
-        made = {load.into for load in self.loads}
-        in_table = [column for column in wanted if column.name not in made]
+        in_table: list[Column] = []
+        loaded: list[Column] = []
+        for column in wanted:
+            of_kind = loaded if column.name in self._made else in_table
+            of_kind.append(column)
         shard, schema = self.inner.inspect(file, in_table)
         if shard.rows is None:
-            shard = replace(shard, rows=self._count_rows(shard))
+            # Without their number the rows could not be cut among workers.
+            rows = self._count_rows(shard)
+            shard = replace(shard, rows=rows)
         for load in self.loads:
             if load.into in schema.names:
                 raise InputError(
@@ -63,8 +68,9 @@ class LoadingFormat:
                     "say another name in its into"
                 )
             _refuse_no_text(file.url, schema, load)
-        contents = pa.schema([(load.into, pa.binary()) for load in self.loads])
-        loaded = [column for column in wanted if column.name in made]
+        content = pa.binary()
+        fields = [(load.into, content) for load in self.loads]
+        contents = pa.schema(fields)
         check_columns(file.url, contents, loaded)
         return shard, pa.schema([*schema, *contents])
 
@@ -78,7 +84,8 @@ class LoadingFormat:
                 known = replace(piece, rows=shard.rows)
             # Each part reads the table from the beginning of the piece on, half of it on average.
             least_rows = piece.bytes // (2 * _BYTES_PER_FILE)
-            pieces += cut_piece(known, max(rows, least_rows))
+            part_rows = max(rows, least_rows)
+            pieces += cut_piece(known, part_rows)
         return pieces
 
     def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
@@ -89,10 +96,14 @@ class LoadingFormat:
         if not isinstance(self.inner, CountsNulls):
             return dict.fromkeys(names)
         paths = {load.into: load.column for load in self.loads}
-        in_table = {name: paths.get(name, name) for name in names}
-        different = list(dict.fromkeys(in_table.values()))
+        sources = [paths.get(name, name) for name in names]
+        # Two contents may come from one column of paths.
+        different = list(dict.fromkeys(sources))
         told = self.inner.count_nulls(url, different)
-        return {name: told[source] for name, source in in_table.items()}
+        counts: dict[str, int | None] = {}
+        for name, source in zip(names, sources, strict=True):
+            counts[name] = told[source]
+        return counts
 
     def read(
         self,
@@ -103,12 +114,14 @@ class LoadingFormat:
     ) -> Iterator[RawBatch]:
         """Read the unit's rows, and their files as far as they are as they were; see `Format.read`."""
         in_table = self.table_schema(schema)
-        rows_listed = {
-            load.into: ListedRows(self.listing.iterate(unit.index, load.into))
-            for load in self.loads
-        }
+        listed_rows: dict[str, ListedRows] = {}
+        for load in self.loads:
+            tables = self.listing.iterate(unit.index, load.into)
+            listed_rows[load.into] = ListedRows(tables)
         for batch in self._read_table(unit, in_table, rows_per_batch, record):
-            listed = {into: rows.take(batch.row_numbers) for into, rows in rows_listed.items()}
+            listed: dict[str, list[Listed]] = {}
+            for into, of_column in listed_rows.items():
+                listed[into] = of_column.take(batch.row_numbers)
             rejected = batch.rejected
             if record.values:
                 rejected = tuple(_add_nulls(records, schema) for records in rejected)
@@ -121,12 +134,15 @@ class LoadingFormat:
         """Read the unit's rows of the table."""
         whole = find_whole(unit)
         batches = self.inner.read(whole, schema, rows_per_batch, record)
-        return batches if whole is unit else take_part(batches, unit)
+        if whole is unit:
+            return batches
+        return take_part(batches, unit)
 
     def _count_rows(self, shard: Shard) -> int:
         """Return how many rows a table has whose format does not tell without reading."""
         # Of this column alone, as paths are read again when the files are looked at.
-        paths = pa.schema([(self.loads[0].column, pa.string())])
+        first_load = self.loads[0]
+        paths = pa.schema([(first_load.column, pa.string())])
         rows = 0
         for piece in self.inner.split(shard, LISTED_ROWS):
             unit = make_unit(0, shard, piece)
@@ -136,17 +152,21 @@ class LoadingFormat:
 
     def table_schema(self, schema: pa.Schema) -> pa.Schema:
         """Return the columns of a schema that are in the table."""
-        made = {load.into for load in self.loads}
-        return pa.schema([field for field in schema if field.name not in made])
+        made = self._made
+        fields = [field for field in schema if field.name not in made]
+        return pa.schema(fields)
+
+    @property
+    def _made(self) -> set[str]:
+        """Return the names of the columns of contents."""
+        return {load.into for load in self.loads}
 
 
 def _refuse_no_text(url: str, schema: pa.Schema, load: Load) -> None:
     """Refuse a column of paths that are no texts."""
-    dtype = schema.field(load.column).type
-    if pa.types.is_dictionary(dtype):
-        dtype = dtype.value_type
-    is_view = pa.types.is_string_view(dtype)
-    if not (is_view or pa.types.is_string(dtype) or pa.types.is_large_string(dtype)):
+    stored = schema.field(load.column)
+    dtype = decoded_type(stored.type)
+    if not is_text(dtype):
         raise InputError(
             f"{url}: column {load.column!r} is {dtype}, and load_file takes paths, which are texts; "
             "name another column"
@@ -161,12 +181,14 @@ def _add_nulls(records: RejectedBatch, schema: pa.Schema) -> RejectedBatch:
     children = dict(zip(names, stored.flatten(), strict=True))
     columns = []
     for wanted in schema:
-        if wanted.name in children:
-            columns.append(children[wanted.name])
-        else:
-            columns.append(pa.nulls(rows.num_rows, nullable_type(wanted.type)))
+        column = children.get(wanted.name)
+        if column is None:
+            dtype = nullable_type(wanted.type)
+            column = pa.nulls(rows.num_rows, dtype)
+        columns.append(column)
     # Of a row that could not be read there are none.
-    missing = rows.column("values").is_null()
+    missing = stored.is_null()
     values = pa.StructArray.from_arrays(columns, schema.names, mask=missing)
     place = rows.schema.get_field_index("values")
-    return replace(records, rows=rows.set_column(place, "values", values))
+    completed = rows.set_column(place, "values", values)
+    return replace(records, rows=completed)
