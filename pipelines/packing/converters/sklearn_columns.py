@@ -51,8 +51,10 @@ class Columns:
         """Add a node of one output, and return the output's name."""
         from onnx import helper
 
+        # The number makes it a name of its own.
         output = f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        node = helper.make_node(operator, list(inputs), [output], **attributes)
+        self.nodes.append(node)
         return output
 
     def hold(self, values: Any) -> str:
@@ -60,7 +62,9 @@ class Columns:
         from onnx import numpy_helper
 
         name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(values), name))
+        array = np.asarray(values)
+        constant = numpy_helper.from_array(array, name)
+        self.constants.append(constant)
         return name
 
     def add_numbers(self, transformer: Any, names: Sequence[str]) -> str:
@@ -72,8 +76,10 @@ class Columns:
         """
         start = len(self.numbers)
         self.numbers.extend(names)
-        positions = self.hold(np.arange(start, start + len(names), dtype=np.int64))
-        features = self.add("Gather", ["numbers", positions], axis=1)
+        stop = len(self.numbers)
+        positions = np.arange(start, stop, dtype=np.int64)
+        held = self.hold(positions)
+        features = self.add("Gather", ["numbers", held], axis=1)
         return add_stage(self, transformer, features)
 
     def add_categories(self, transformer: Any, names: Sequence[str]) -> str:
@@ -86,39 +92,52 @@ class Columns:
         Raises:
             JobError: what it makes of a column depends on another one.
         """
-        known = [self._list_known(transformer, names, number) for number in range(len(names))]
+        start = len(self.codes)
+        encoded = _Encoded(transformer, names, self.types)
+        known = [encoded.list_known(number) for number in range(len(names))]
         base = [values[0] for values in known]
-        width = _transform(transformer, names, [base], self.types).shape[1]
+        width = encoded.transform([base]).shape[1]
+        # The column that each feature is made of; -1 as long as none is found.
         owners = np.full(width, -1)
-        parts = []
+        tables = []
         for number, name in enumerate(names):
-            table, is_unknown_taken = self._make_table(transformer, names, base, number, known)
-            changes = (table != table[0]) & ~(np.isnan(table) & np.isnan(table[0]))
-            mine = changes.any(axis=0)
+            table, is_unknown_taken = encoded.make_table(base, number, known[number])
+            mine = _find_changes(table)
             if (owners[mine] >= 0).any():
-                raise JobError(
-                    f"{type(transformer).__name__}: what it makes of {name!r} depends on other columns"
-                )
+                kind = type(transformer).__name__
+                raise JobError(f"{kind}: what it makes of {name!r} depends on other columns")
             owners[mine] = number
-            parts.append(table)
+            tables.append(table)
             self._add_codes(name, known[number], is_unknown_taken)
         # What no category changes is in every table alike.
         owners[owners < 0] = 0
-        return self._join_tables(parts, owners, len(self.codes) - len(names))
+        return self._join_tables(tables, owners, start)
 
     def _join_tables(self, tables: list[np.ndarray], owners: np.ndarray, start: int) -> str:
-        pieces = []
+        """Add a look-up in each column's table, and return the name of all features together.
+
+        Args:
+            tables: of each column, float64 (codes, features).
+            owners: number of the table that each feature is taken from.
+            start: place of the first column among the codes.
+        """
+        looked_up = []
         order: list[int] = []
         for number, table in enumerate(tables):
             mine = np.flatnonzero(owners == number)
             if not len(mine):
                 continue
-            code = self.add("Gather", ["codes", self.hold(np.int64(start + number))], axis=1)
-            pieces.append(self.add("Gather", [self.hold(table[:, mine]), code], axis=0))
+            # By one number and not by a list of one, so that the codes are (rows,).
+            place = self.hold(np.int64(start + number))
+            code = self.add("Gather", ["codes", place], axis=1)
+            held = self.hold(table[:, mine])
+            features = self.add("Gather", [held, code], axis=0)
+            looked_up.append(features)
             order.extend(mine.tolist())
-        joined = self.add("Concat", pieces, axis=1)
+        joined = self.add("Concat", looked_up, axis=1)
         # Back to the order that the transformer gives.
-        return self.add("Gather", [joined, self.hold(np.argsort(order))], axis=1)
+        places = self.hold(np.argsort(order))
+        return self.add("Gather", [joined, places], axis=1)
 
     def _add_codes(self, name: str, known: list[Any], is_unknown_taken: bool) -> None:
         if name in self.codes:
@@ -126,18 +145,18 @@ class Columns:
                 f"column {name!r} is encoded twice; give the second one a name of its own"
             )
         self.codes.append(name)
-        values = tuple(MISSING if value is None else value for value in known)
         if None in known:
             self.fill[name] = MISSING
-        self.steps.append(
-            Ordinal(
-                step="ordinal",
-                columns=(name,),
-                unknown="code" if is_unknown_taken else "reject",
-                unknown_code=len(values),
-                categories=(values,),
-            )
+        values = tuple(MISSING if value is None else value for value in known)
+        step = Ordinal(
+            step="ordinal",
+            columns=(name,),
+            unknown="code" if is_unknown_taken else "reject",
+            # The row behind those of the categories, which is of an unknown one.
+            unknown_code=len(values),
+            categories=(values,),
         )
+        self.steps.append(step)
 
     def list_used(self) -> tuple[str, ...]:
         """Return the columns that anything is made of.
@@ -150,62 +169,112 @@ class Columns:
             raise JobError(
                 f"column {both[0]!r} is encoded, and taken as a number, too; drop one of them"
             )
-        return tuple(dict.fromkeys((*self.numbers, *self.codes)))
+        # A column of numbers may be taken several times.
+        used = dict.fromkeys((*self.numbers, *self.codes))
+        return tuple(used)
 
-    def _list_known(self, transformer: Any, names: Sequence[str], number: int) -> list[Any]:
+
+@dataclass(frozen=True)
+class _Encoded:
+    """Columns and the transformer that encodes them, which shows on made rows what it does.
+
+    Attributes:
+        transformer: fitted, with an encoder in it.
+        names: of the columns, in its order.
+        types: Arrow types of the columns, by name.
+    """
+
+    transformer: Any
+    names: Sequence[str]
+    types: dict[str, pa.DataType]
+
+    def list_known(self, number: int) -> list[Any]:
         """Return the categories of a column, and None last where a missing one is taken."""
+        # A dict for its order: each category once, as the encoders list them.
         found: dict[Any, None] = {}
-        for encoder in _list_parts(transformer):
-            if hasattr(encoder, "categories_") and len(encoder.categories_) == len(names):
-                for value in encoder.categories_[number].tolist():
-                    if not pd.isna(value):
-                        found[value] = None
+        for encoder in _list_parts(self.transformer):
+            categories = getattr(encoder, "categories_", None)
+            # An encoder behind another one may see other columns than these.
+            if categories is None or len(categories) != len(self.names):
+                continue
+            for value in _list_present(categories[number]):
+                found[value] = None
         if not found:
-            raise JobError(f"column {names[number]!r}: its encoder knows no categories")
+            raise JobError(f"column {self.names[number]!r}: its encoder knows no categories")
         known: list[Any] = list(found)
         # A missing number cannot be told from a category of numbers once it has a code.
-        is_text = pa.types.is_string(self.types[names[number]])
-        if is_text and self._is_taken(transformer, names, number, None):
+        if self._is_text(number) and self._is_taken(number, None):
             known.append(None)
         return known
 
-    def _is_taken(self, transformer: Any, names: Sequence[str], number: int, value: Any) -> bool:
+    def make_table(self, base: list[Any], number: int, known: list[Any]) -> tuple[np.ndarray, bool]:
+        """Return what is made of each known category, and of an unknown one where that is taken.
+
+        Args:
+            base: a known category of each column.
+            number: of the column.
+            known: its categories.
+        """
+        values = list(known)
+        unknown = self._choose_unknown(number, known)
+        is_taken = self._is_taken(number, unknown)
+        if is_taken:
+            values.append(unknown)
+        rows = []
+        for value in values:
+            row = list(base)
+            row[number] = value
+            rows.append(row)
+        return self.transform(rows), is_taken
+
+    def transform(self, rows: list[list[Any]]) -> np.ndarray:
+        """Return what scikit-learn makes of rows, float64 (rows, features)."""
+        columns = {}
+        for number, name in enumerate(self.names):
+            values = [row[number] for row in rows]
+            columns[name] = pa.array(values, type=self.types[name])
+        # As pandas reads a file, which is what a pipeline is called on.
+        frame = pa.table(columns).to_pandas()
+        with warnings.catch_warnings():
+            # That a category is unknown is what is asked.
+            warnings.simplefilter("ignore", UserWarning)
+            found = self.transformer.transform(frame)
+        # OneHotEncoder gives a sparse matrix unless it is told not to.
+        if hasattr(found, "toarray"):
+            found = found.toarray()
+        return np.asarray(found, np.float64)
+
+    def _is_text(self, number: int) -> bool:
+        name = self.names[number]
+        return bool(pa.types.is_string(self.types[name]))
+
+    def _choose_unknown(self, number: int, known: list[Any]) -> Any:
+        """Return a value that is none of a column's categories."""
+        if self._is_text(number):
+            return _UNKNOWN
+        numbers = [value for value in known if value is not None]
+        return max(numbers, default=0) + 1
+
+    def _is_taken(self, number: int, value: Any) -> bool:
         """Tell whether scikit-learn takes a value, with a known category in each other column."""
+        parts = _list_parts(self.transformer)
+        encoder = next(part for part in parts if hasattr(part, "categories_"))
         row: list[Any] = []
-        for other in range(len(names)):
-            encoder = next(p for p in _list_parts(transformer) if hasattr(p, "categories_"))
-            values = [v for v in encoder.categories_[other].tolist() if not pd.isna(v)]
-            row.append(values[0])
+        for other in range(len(self.names)):
+            present = _list_present(encoder.categories_[other])
+            row.append(present[0])
         row[number] = value
         try:
-            _transform(transformer, names, [row], self.types)
+            self.transform([row])
         except (ValueError, TypeError):
             return False
         return True
 
-    def _make_table(
-        self,
-        transformer: Any,
-        names: Sequence[str],
-        base: list[Any],
-        number: int,
-        known: list[list[Any]],
-    ) -> tuple[np.ndarray, bool]:
-        """Return what is made of each known category, and of an unknown one where that is taken."""
-        values = list(known[number])
-        is_text = pa.types.is_string(self.types[names[number]])
-        numbers = [value for value in values if value is not None and not is_text]
-        unknown = _UNKNOWN if is_text else max(numbers, default=0) + 1
-        is_taken = self._is_taken(transformer, names, number, unknown)
-        if is_taken:
-            values.append(unknown)
-        rows = [[*base[:number], value, *base[number + 1 :]] for value in values]
-        return _transform(transformer, names, rows, self.types), is_taken
-
 
 def has_encoder(transformer: Any) -> bool:
     """Tell whether a transformer makes numbers of categories."""
-    return any(type(part).__name__ in _ENCODERS for part in _list_parts(transformer))
+    kinds = [type(part).__name__ for part in _list_parts(transformer)]
+    return any(kind in _ENCODERS for kind in kinds)
 
 
 def _list_parts(transformer: Any) -> list[Any]:
@@ -214,19 +283,20 @@ def _list_parts(transformer: Any) -> list[Any]:
     return [transformer]
 
 
-def _transform(
-    transformer: Any, names: Sequence[str], rows: list[list[Any]], types: dict[str, pa.DataType]
-) -> np.ndarray:
-    """Return what scikit-learn makes of rows, float64 (rows, features)."""
-    table = {
-        name: pa.array([row[number] for row in rows], type=types[name])
-        for number, name in enumerate(names)
-    }
-    # As pandas reads a file, which is what a pipeline is called on.
-    frame = pa.table(table).to_pandas()
-    with warnings.catch_warnings():
-        # That a category is unknown is what is asked.
-        warnings.simplefilter("ignore", UserWarning)
-        found = transformer.transform(frame)
-    dense = found.toarray() if hasattr(found, "toarray") else found
-    return np.asarray(dense, np.float64)
+def _list_present(categories: np.ndarray) -> list[Any]:
+    """Return an encoder's categories without the missing one, which stands among them."""
+    values = categories.tolist()
+    return [value for value in values if not pd.isna(value)]
+
+
+def _find_changes(table: np.ndarray) -> np.ndarray:
+    """Return a mask of the features that are not the same for each category, bool (features,).
+
+    Args:
+        table: what is made of each category, (categories, features).
+    """
+    first = table[0]
+    # NaN is no change of NaN, and not equal to it either.
+    is_same = np.isnan(table) & np.isnan(first)
+    changes = (table != first) & ~is_same
+    return changes.any(axis=0)
