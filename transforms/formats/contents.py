@@ -58,68 +58,86 @@ def add_contents(
     first_row = batch.id.first_row
     cuts = _cut_by_bytes(batch, loads, listed)
     for start, stop in cuts:
+        is_end = stop == len(batch)
         part = replace(
             batch,
             id=BatchId(batch.id.shard, first_row),
             rows=batch.rows.slice(start, stop - start),
             row_numbers=batch.row_numbers[start:stop],
-            last=batch.last and stop == len(batch),
+            last=batch.last and is_end,
             # What was rejected before goes with the first rows.
             rejected=batch.rejected if start == 0 else (),
         )
         first_row += part.rows_in
-        yield _read_contents(part, loads, _slice(listed, start, stop), schema)
+        here = _slice(listed, start, stop)
+        yield _read_contents(part, loads, here, schema)
 
 
 def _slice(listed: ListedByColumn, start: int, stop: int) -> ListedByColumn:
-    return {name: entries[start:stop] for name, entries in listed.items()}
+    span = slice(start, stop)
+    return {name: entries[span] for name, entries in listed.items()}
 
 
 def _cut_by_bytes(
     batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn
 ) -> Iterator[tuple[int, int]]:
     """Yield where batches begin and end, by the sizes that were listed."""
+    sizes = _measure_rows(batch, loads, listed)
+    start = 0
+    together_bytes = 0
+    for row, size_bytes in enumerate(sizes.tolist()):
+        is_full = together_bytes + size_bytes > _BATCH_BYTES
+        # A row that is larger than a batch may be is one by itself.
+        if is_full and row > start:
+            yield start, row
+            start = row
+            together_bytes = 0
+        together_bytes += size_bytes
+    yield start, len(batch)
+
+
+def _measure_rows(batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn) -> np.ndarray:
+    """Return the bytes (int64) of each row with its files; the table's own are shared out evenly."""
     rows = len(batch)
     row_bytes = batch.rows.nbytes // max(1, rows)
     sizes = np.full(rows, row_bytes, dtype=np.int64)
     for load in loads:
-        of_files = [_count_bytes(entry, load) for entry in listed[load.into]]
+        entries = listed[load.into]
+        of_files = [_count_bytes(entry, load) for entry in entries]
         # Of no rows numpy would make floats.
         sizes += np.array(of_files, dtype=np.int64)
-    start = 0
-    together = 0
-    for row, size in enumerate(sizes.tolist()):
-        if row > start and together + size > _BATCH_BYTES:
-            yield start, row
-            start = row
-            together = 0
-        together += size
-    yield start, rows
+    return sizes
 
 
 def _count_bytes(entry: Listed, load: Load) -> int:
     """Return how much of a file is read."""
-    if entry.file is None or entry.file.bytes > load.max_bytes:
+    file = entry.file
+    # One that is too large costs its row, and is not opened.
+    if file is None or file.bytes > load.max_bytes:
         return 0
-    return entry.file.bytes
+    return file.bytes
 
 
 def _read_contents(
     part: RawBatch, loads: Sequence[Load], listed: ListedByColumn, schema: pa.Schema
 ) -> RawBatch:
     reasons: dict[int, Exception] = {}
-    columns = dict(zip(part.rows.schema.names, part.rows.columns, strict=True))
+    rows = part.rows
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
     for load in loads:
         contents: list[bytes | None] = []
-        for row, read in enumerate(_read_all(load, listed[load.into])):
+        entries = listed[load.into]
+        for row, read in enumerate(_read_all(load, entries)):
             if isinstance(read, Exception):
+                # The first reason stays: a row may name several files.
                 reasons.setdefault(row, read)
                 contents.append(None)
             else:
                 contents.append(read)
         columns[load.into] = pa.array(contents, type=pa.binary())
     ordered = [columns[name] for name in schema.names]
-    whole = replace(part, rows=pa.RecordBatch.from_arrays(ordered, schema=schema))
+    with_contents = pa.RecordBatch.from_arrays(ordered, schema=schema)
+    whole = replace(part, rows=with_contents)
     if not reasons:
         return whole
     return whole.reject(RejectedRows(reasons), "read")
@@ -139,16 +157,19 @@ def _read_all(load: Load, listed: Sequence[Listed]) -> list[_Read]:
 
 
 def _read_one(root: FileRoot, load: Load, entry: Listed) -> _Read:
+    column = load.column
     if entry.problem is not None:
-        return RowError(f"{load.column!r}: {entry.problem}")
-    if entry.file is None:
+        return RowError(f"{column!r}: {entry.problem}")
+    file = entry.file
+    if file is None:
         return None
-    if entry.file.bytes > load.max_bytes:
-        size = f"has {entry.file.bytes:,} bytes, more than max_bytes {load.max_bytes:,}"
-        reason = root.explain(RowError(size), entry.file.name)
-        return RowError(f"{load.column!r}: {reason}")
+    if file.bytes > load.max_bytes:
+        size = f"has {file.bytes:,} bytes, more than max_bytes {load.max_bytes:,}"
+        too_large = RowError(size)
+        reason = root.explain(too_large, file.name)
+        return RowError(f"{column!r}: {reason}")
     try:
-        return root.read(entry.file)
+        return root.read(file)
     except (OSError, RowError) as error:
-        reason = root.explain(error, entry.file.name)
-        return RowError(f"{load.column!r}: {reason}")
+        reason = root.explain(error, file.name)
+        return RowError(f"{column!r}: {reason}")

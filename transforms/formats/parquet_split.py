@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import math
+from typing import NamedTuple
 
 from transforms.formats.format import Piece, Span
 
@@ -27,6 +28,18 @@ class RowGroup:
     most_parts: int = 1
 
 
+class _Cut(NamedTuple):
+    """A piece, but for its place in the file.
+
+    Attributes:
+        bytes: before they are compressed.
+    """
+
+    span: Span
+    rows: int
+    bytes: int
+
+
 def count_parts(decoded_bytes: int, work_bytes: int, fetched_bytes: int = 0) -> int:
     """Return into how many parts a row group may be cut.
 
@@ -35,11 +48,13 @@ def count_parts(decoded_bytes: int, work_bytes: int, fetched_bytes: int = 0) -> 
         work_bytes: what its rows cost behind reading, as bytes that a store gives in that time.
         fetched_bytes: of a row group in a store: what each part fetches again.
     """
-    worth = decoded_bytes + work_bytes
-    parts = min(_MOST_PARTS, worth // _LEAST_PART_BYTES)
+    worth_bytes = decoded_bytes + work_bytes
+    worthwhile = worth_bytes // _LEAST_PART_BYTES
+    parts = min(_MOST_PARTS, worthwhile)
     if fetched_bytes:
         # All parts but one fetch in vain, which together shall not take longer than the work itself.
-        parts = min(parts, 1 + work_bytes // fetched_bytes)
+        fetched_in_vain = work_bytes // fetched_bytes
+        parts = min(parts, 1 + fetched_in_vain)
     return max(1, parts)
 
 
@@ -54,17 +69,20 @@ def split_groups(groups: Sequence[RowGroup], rows: int, file_bytes: int) -> list
         file_bytes: size of the file.
     """
     # At least 1, since row groups without rows may hold nothing.
-    all_bytes = max(1, sum(group.bytes for group in groups))
+    decoded_bytes = sum(group.bytes for group in groups)
+    all_bytes = max(1, decoded_bytes)
+    whole_file = (0, len(groups))
     pieces: list[Piece] = []
     first_row = 0
-    for span, piece_rows, decoded_bytes in _cut(groups, rows):
+    for cut in _cut(groups, rows):
         # Its share of the file, since a footer tells sizes before compression only.
-        stored_bytes = file_bytes * decoded_bytes // all_bytes
+        stored_bytes = file_bytes * cut.bytes // all_bytes
         # Of one that is read whole, its size itself.
-        if span == (0, len(groups)) and len(groups) <= 1:
+        if cut.span == whole_file and len(groups) <= 1:
             stored_bytes = file_bytes
-        pieces.append(Piece(span, first_row, piece_rows, stored_bytes))
-        first_row += piece_rows
+        piece = Piece(cut.span, first_row, cut.rows, stored_bytes)
+        pieces.append(piece)
+        first_row += cut.rows
     return pieces
 
 
@@ -73,10 +91,10 @@ def is_part_of_group(span: Span) -> bool:
     return len(span) > 2
 
 
-def _cut(groups: Sequence[RowGroup], rows: int) -> Iterator[tuple[Span, int, int]]:
-    """Yield the span of each piece, its rows, and its bytes before they are compressed."""
+def _cut(groups: Sequence[RowGroup], rows: int) -> Iterator[_Cut]:
+    # A file without row groups is one piece without rows.
     if not groups:
-        yield (0, 0), 0, 0
+        yield _Cut(span=(0, 0), rows=0, bytes=0)
     first = 0
     while first < len(groups):
         group = groups[first]
@@ -86,9 +104,12 @@ def _cut(groups: Sequence[RowGroup], rows: int) -> Iterator[tuple[Span, int, int
             first += 1
             continue
         stop = _find_end_of_piece(groups, first, rows)
-        here = groups[first:stop]
-        piece_rows = sum(group.rows for group in here)
-        yield (first, stop - first), piece_rows, sum(group.bytes for group in here)
+        together = groups[first:stop]
+        yield _Cut(
+            span=(first, stop - first),
+            rows=sum(group.rows for group in together),
+            bytes=sum(group.bytes for group in together),
+        )
         first = stop
 
 
@@ -101,16 +122,25 @@ def _choose_part_rows(group: RowGroup, rows: int) -> int:
     if parts <= 1:
         return group.rows
     even_rows = math.ceil(group.rows / parts)
+    most_block_rows = even_rows // _BLOCKS
     # Mini-batches have a power of two of rows, so that as a rule none of them has places left over.
-    block_rows = 1 << max(0, (even_rows // _BLOCKS).bit_length() - 1)
-    whole_rows = math.ceil(even_rows / block_rows) * block_rows
-    return whole_rows if whole_rows <= rows else even_rows
+    exponent = max(0, most_block_rows.bit_length() - 1)
+    block_rows = 1 << exponent
+    blocks = math.ceil(even_rows / block_rows)
+    whole_rows = blocks * block_rows
+    if whole_rows > rows:
+        return even_rows
+    return whole_rows
 
 
-def _cut_group(number: int, group: RowGroup, part_rows: int) -> Iterator[tuple[Span, int, int]]:
+def _cut_group(number: int, group: RowGroup, part_rows: int) -> Iterator[_Cut]:
     for row in range(0, group.rows, part_rows):
         rows = min(part_rows, group.rows - row)
-        yield (number, 1, row), rows, group.bytes * rows // group.rows
+        yield _Cut(
+            span=(number, 1, row),
+            rows=rows,
+            bytes=group.bytes * rows // group.rows,
+        )
 
 
 def _find_end_of_piece(groups: Sequence[RowGroup], first: int, rows: int) -> int:

@@ -98,27 +98,31 @@ class SortedRows:
     def _put_aside(self) -> None:
         table = self._sort_pending()
         self._schema = table.schema
-        self._runs.append(self._store([table]))
+        run = self._store([table])
+        self._runs.append(run)
 
     def _merge_some(self, runs: Sequence[_Run]) -> list[_Run]:
         """Return fewer and longer runs: neighbours are merged, so that equal rows stay in order."""
         merged: list[_Run] = []
         for first in range(0, len(runs), _MERGED_RUNS):
             neighbours = runs[first : first + _MERGED_RUNS]
+            # Without neighbours it would be stored again as it is.
             if len(neighbours) == 1:
                 merged += neighbours
-            else:
-                merged.append(self._store(self._merge(neighbours)))
+                continue
+            tables = self._merge(neighbours)
+            run = self._store(tables)
+            merged.append(run)
         return merged
 
     def _store(self, tables: Iterable[pa.Table]) -> _Run:
         spans = []
         for table in tables:
-            for rows in _to_storable(table).to_batches():
-                for block in cut_rows(rows, _BLOCK_BYTES):
-                    content = dump_rows(_without_unused(block), compression="lz4")
-                    with _explained():
-                        spans.append(self._scratch.append(content))
+            for block in _cut_blocks(table):
+                content = dump_rows(block, compression="lz4")
+                with _explained():
+                    span = self._scratch.append(content)
+                spans.append(span)
         return spans
 
     def _merge(self, runs: Sequence[_Run]) -> Iterator[pa.Table]:
@@ -135,10 +139,10 @@ class SortedRows:
             counts = _count_next(heads, self._sort_by)
             pairs = zip(heads, counts, strict=True)
             first_rows = [head.take(count) for head, count in pairs]
-            table = sort_rows(pa.concat_tables(first_rows), self._sort_by)
-            columns = zip(table.columns, self._schema.types, strict=True)
-            restored = [cast_column(column, dtype) for column, dtype in columns]
-            yield pa.Table.from_arrays(restored, schema=self._schema)
+            # In the order of their runs, so that equal rows stay in theirs.
+            unsorted = pa.concat_tables(first_rows)
+            table = sort_rows(unsorted, self._sort_by)
+            yield _restore_types(table, self._schema)
 
 
 class _Head:
@@ -151,6 +155,7 @@ class _Head:
 
     def __init__(self, scratch: ScratchFile, run: _Run) -> None:
         self._scratch = scratch
+        # Back to front: `pop` takes the last one.
         self._rest = list(reversed(run))
         self._loaded: list[pa.RecordBatch] = []
 
@@ -173,7 +178,10 @@ class _Head:
         # Else one block would be loaded for each that is taken, and little merged each time.
         if self._loaded and loaded_bytes > most_bytes // 2:
             return
-        while self._rest and (not self._loaded or loaded_bytes < most_bytes):
+        while self._rest:
+            # Without any row it would be taken for one that has come to its end.
+            if self._loaded and loaded_bytes >= most_bytes:
+                return
             span = self._rest.pop()
             with _explained():
                 content = self._scratch.read(span)
@@ -184,26 +192,53 @@ class _Head:
     def take(self, count: int) -> pa.Table:
         """Return the first rows, which leave."""
         rows = self.rows
-        rest = rows.slice(count).to_batches()
-        self._loaded = [batch for batch in rest if batch.num_rows]
-        return rows.slice(0, count)
+        taken = rows.slice(0, count)
+        rest = rows.slice(count)
+        self._loaded = [batch for batch in rest.to_batches() if batch.num_rows]
+        return taken
 
 
 def _count_next(heads: Sequence[_Head], sort_by: SortBy) -> list[int]:
     """Return how many rows of each head come before all that are not loaded."""
     names = [name for name, _ in sort_by]
-    keys = pa.concat_tables([head.rows.select(names) for head in heads])
+    keys_of_heads = [head.rows.select(names) for head in heads]
+    keys = pa.concat_tables(keys_of_heads)
     order = find_order(keys, sort_by).to_numpy()
-    ranks = np.empty(len(order), dtype=np.int64)
-    ranks[order] = np.arange(len(order))
-    stops = np.cumsum([len(head) for head in heads])
-    # Behind the last loaded row of a run others of it may follow, and none before.
-    lasts = [ranks[stop - 1] for head, stop in zip(heads, stops, strict=True) if not head.is_all]
-    count = min(lasts, default=len(order) - 1) + 1
-    chosen = np.sort(order[:count])
-    places = np.searchsorted(chosen, [0, *stops])
-    counts: list[int] = np.diff(places).tolist()
+    loaded_rows = len(order)
+    ranks = np.empty(loaded_rows, dtype=np.int64)
+    ranks[order] = np.arange(loaded_rows)
+
+    lengths = [len(head) for head in heads]
+    stops = np.cumsum(lengths)
+    last = loaded_rows - 1
+    for head, stop in zip(heads, stops, strict=True):
+        # Behind the last loaded row of a run others of it may follow, and none before.
+        if not head.is_all:
+            last = min(last, ranks[stop - 1])
+
+    chosen = order[: last + 1]
+    chosen = np.sort(chosen)
+    # How many of the chosen rows are of each head: between its first row and that of the next one.
+    edges = np.searchsorted(chosen, [0, *stops])
+    counts: list[int] = np.diff(edges).tolist()
     return counts
+
+
+def _cut_blocks(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Yield rows in blocks that are as small as they can be when they are stored."""
+    storable = _to_storable(table)
+    for rows in storable.to_batches():
+        for block in cut_rows(rows, _BLOCK_BYTES):
+            yield _without_unused(block)
+
+
+def _restore_types(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows in the types that they had before they were stored, views among them."""
+    restored = []
+    for column, dtype in zip(table.columns, schema.types, strict=True):
+        cast = cast_column(column, dtype)
+        restored.append(cast)
+    return pa.Table.from_arrays(restored, schema=schema)
 
 
 def _to_storable(table: pa.Table) -> pa.Table:
@@ -211,7 +246,8 @@ def _to_storable(table: pa.Table) -> pa.Table:
     columns = []
     for column in table.columns:
         dtype = type_with_kernels(column.type)
-        columns.append(cast_column(column, dtype))
+        storable = cast_column(column, dtype)
+        columns.append(storable)
     return pa.table(columns, names=table.column_names)
 
 
@@ -222,14 +258,21 @@ def _without_unused(rows: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _drop_unused(column: pa.Array) -> pa.Array:
-    if not types.is_dictionary(column.type) or len(column.dictionary) <= len(column):
+    dtype = column.type
+    if not types.is_dictionary(dtype):
         return column
-    used = pc.unique(column.indices).drop_null()
+    # Few values are not worth a look at which of them are used.
+    if len(column.dictionary) <= len(column):
+        return column
+    found = pc.unique(column.indices)
+    used = found.drop_null()
     # In their order, which may mean something.
-    used = used.take(pc.sort_indices(used))
-    indices = pc.index_in(column.indices, value_set=used).cast(column.type.index_type)
+    order = pc.sort_indices(used)
+    used = used.take(order)
     values = column.dictionary.take(used)
-    return pa.DictionaryArray.from_arrays(indices, values, ordered=column.type.ordered)
+    places = pc.index_in(column.indices, value_set=used)
+    indices = places.cast(dtype.index_type)
+    return pa.DictionaryArray.from_arrays(indices, values, ordered=dtype.ordered)
 
 
 @contextmanager
@@ -237,7 +280,10 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        folder = tempfile.gettempdir()
+        # An error that was made of a text alone has no `strerror`.
+        reason = error.strerror or error
         raise PublishError(
-            f"{tempfile.gettempdir()}: rows that wait to be sorted cannot be kept there: "
-            f"{error.strerror or error}; make room there, or name another folder in TMPDIR"
+            f"{folder}: rows that wait to be sorted cannot be kept there: "
+            f"{reason}; make room there, or name another folder in TMPDIR"
         ) from error
