@@ -17,13 +17,8 @@ from configs.training_data import How
 from model_zoo.steps.table import STEPS
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.columns import choose_features
-from pipelines.training.labels import (
-    Labelled,
-    describe_balance,
-    find_labelled,
-    find_labels,
-    find_task,
-)
+from pipelines.training.label_tasks import find_task
+from pipelines.training.labels import Labelled, describe_balance, find_labelled, find_labels
 from pipelines.training.leaks import find_leaks
 from pipelines.training.picture_folders import CONTENT, KEY, LABEL, describe_step
 from pipelines.training.source import Source
@@ -205,7 +200,7 @@ def _find_labelled(job: FittingJob, source: Source) -> tuple[pa.Table, Labelled,
     is_labelled = find_labelled(columns)
     rows = source.rows.filter(pa.array(is_labelled)).combine_chunks()
     labels = {name: rows.column(name).combine_chunks() for name in columns}
-    task = job.task or find_task(labels)[0]
+    task = job.task or find_task(labels).task
     assert task is not None  # noqa: S101 - it was asked for before
     goes_on = job.from_package is not None
     labelled = find_labels(task, labels, job.data.labels, known_only=goes_on)
