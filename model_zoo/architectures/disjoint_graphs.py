@@ -11,14 +11,15 @@ other shapes.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from model_zoo.architectures.named_tensors import Outputs, name_tensors
 from model_zoo.package.card import GraphInputs
 
-Tensors = Mapping[str, torch.Tensor]
+Tensors: TypeAlias = Mapping[str, Tensor]
 # An edge between two, so that a layer that takes a node's edges to itself away counts none of them.
 _SPARE_NODES = 2
 # A row with no node has a mean of 0, as torch_geometric says.
@@ -43,37 +44,44 @@ class DisjointGraphs(nn.Module):
         self._graph = graph
         self._outputs = tuple(outputs)
 
-    def forward(self, **tensors: torch.Tensor) -> Outputs:
+    def forward(self, **tensors: Tensor) -> Outputs:
         graph = self._graph
         nodes = tensors[graph.nodes]
         count = tensors[graph.count]
-        places = torch.arange(nodes.shape[1], device=nodes.device)
+        most_nodes = nodes.shape[1]
+        places = torch.arange(most_nodes, device=nodes.device)
         has_node = places < count[:, None]
-        # Those that are there first, row by row: a stable sort leaves them in their order.
-        order = torch.argsort((~has_node).flatten().to(torch.uint8), stable=True)
+        order = _sort_nodes(has_node)
         joined = _join(tensors, graph, has_node, order)
-        named = name_tensors(self.network(**joined), self._outputs)
+        returned = self.network(**joined)
+        named = name_tensors(returned, self._outputs)
         place = _invert(order)
-        return {name: self._split(name, output, has_node, place) for name, output in named.items()}
+        outputs: Outputs = {}
+        for name, output in named.items():
+            outputs[name] = self._split(name, output, has_node, place)
+        return outputs
 
-    def _split(
-        self, name: str, output: torch.Tensor, has_node: torch.Tensor, place: torch.Tensor
-    ) -> torch.Tensor:
+    def _split(self, name: str, output: Tensor, has_node: Tensor, place: Tensor) -> Tensor:
         """Return what an output says of each row, (rows, ...)."""
         rows, most_nodes = has_node.shape
-        if len(output) == rows + 1:
+        given = len(output)
+        # One for each graph, and the spare nodes are a graph of their own.
+        if given == rows + 1:
             return output[:rows]
-        if len(output) != rows * most_nodes + _SPARE_NODES:
+        nodes = rows * most_nodes + _SPARE_NODES
+        if given != nodes:
             raise ValueError(
-                f"{name} has {len(output)} numbers for {rows} graphs; a network of graphs gives one "
+                f"{name} has {given} numbers for {rows} graphs; a network of graphs gives one "
                 "for each graph of the batch vector, or one for each node"
             )
-        # (nodes of all rows, ...) -> (rows, nodes, ...)
-        of_rows = output[place].reshape(rows, most_nodes, *output.shape[1:])
+        # (nodes of all rows, ...) -> (rows, nodes, ...); no place is that of a spare node.
+        in_order = output[place]
+        of_each_node = output.shape[1:]
+        of_rows = in_order.reshape(rows, most_nodes, *of_each_node)
         return pool_nodes(of_rows, has_node, self._graph.pool)
 
 
-def pool_nodes(output: torch.Tensor, has_node: torch.Tensor, pool: str | None) -> torch.Tensor:
+def pool_nodes(output: Tensor, has_node: Tensor, pool: str | None) -> Tensor:
     """Return numbers of nodes pooled, (rows, ...); or, without a pool, as they are with zeros.
 
     Args:
@@ -81,23 +89,35 @@ def pool_nodes(output: torch.Tensor, has_node: torch.Tensor, pool: str | None) -
         has_node: bool (rows, nodes).
         pool: `sum`, `mean`, `max`, or None.
     """
-    is_padding = ~has_node.reshape(*has_node.shape, *[1] * (output.ndim - 2))
+    # Dimensions of size 1, for what there is for each node.
+    beyond = [1] * (output.ndim - 2)
+    is_padding = ~has_node.reshape(*has_node.shape, *beyond)
     cleared = output.masked_fill(is_padding, 0)
     if pool is None:
         return cleared
     if pool == "max":
-        largest = output.masked_fill(is_padding, -torch.inf).amax(1)
-        return largest.masked_fill(is_padding.all(1), 0)
+        # Not zeros: all numbers of a row may be below 0.
+        lowered = output.masked_fill(is_padding, -torch.inf)
+        largest = lowered.amax(1)
+        has_none = is_padding.all(1)
+        return largest.masked_fill(has_none, 0)
     total = cleared.sum(1)
     if pool == "sum":
         return total
-    count = has_node.sum(1).clamp(min=_FEWEST_NODES)
-    return total / count.reshape(-1, *[1] * (total.ndim - 1))
+    count = has_node.sum(1)
+    divisor = count.clamp(min=_FEWEST_NODES)
+    return total / divisor.reshape(-1, *beyond)
 
 
-def _join(
-    tensors: Tensors, graph: GraphInputs, has_node: torch.Tensor, order: torch.Tensor
-) -> dict[str, torch.Tensor]:
+def _sort_nodes(has_node: Tensor) -> Tensor:
+    """Return the places of all rows, those that have a node first, row by row."""
+    is_padding = ~has_node
+    # Sorted as numbers, and stable: nodes that are there stay in their order.
+    keys = is_padding.flatten().to(torch.uint8)
+    return torch.argsort(keys, stable=True)
+
+
+def _join(tensors: Tensors, graph: GraphInputs, has_node: Tensor, order: Tensor) -> Outputs:
     """Return the network's arguments for one graph of all rows.
 
     Args:
@@ -106,29 +126,43 @@ def _join(
         has_node: bool (rows, nodes).
         order: which place of all rows' each node of the one graph comes from.
     """
-    rows, _ = has_node.shape
-    joined: dict[str, torch.Tensor] = {}
+    joined: Outputs = {}
     for name, tensor in tensors.items():
         if name == graph.count:
             continue
         if name == graph.edges:
             joined[name] = _join_edges(tensor, has_node, order)
         elif name == graph.nodes:
-            joined[name] = _append_zeros(tensor.flatten(0, 1)[order], _SPARE_NODES)
+            of_all_rows = tensor.flatten(0, 1)
+            joined[name] = _append_zeros(of_all_rows[order], _SPARE_NODES)
         elif name == graph.attributes:
             joined[name] = tensor.flatten(0, 1)
         else:
             # What is known of a whole graph: something for the one behind the last row, too.
-            joined[name] = torch.cat([tensor, tensor[:1]])
+            first = tensor[:1]
+            joined[name] = torch.cat([tensor, first])
     if graph.batch is not None:
-        number = torch.arange(rows, device=has_node.device)[:, None]
-        numbers = torch.where(has_node, number, rows).flatten()[order]
-        spare = numbers.new_full((_SPARE_NODES,), rows)
-        joined[graph.batch] = torch.cat([numbers, spare])
+        joined[graph.batch] = _number_rows(has_node, order)
     return joined
 
 
-def _join_edges(edges: torch.Tensor, has_node: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+def _number_rows(has_node: Tensor, order: Tensor) -> Tensor:
+    """Return the batch vector: which row each node is of, int64 (nodes,).
+
+    Args:
+        has_node: bool (rows, nodes).
+        order: as for `_join`.
+    """
+    rows = len(has_node)
+    row = torch.arange(rows, device=has_node.device)
+    # Places without a node belong to the graph behind the last row.
+    of_places = torch.where(has_node, row[:, None], rows)
+    numbers = of_places.flatten()[order]
+    spare = numbers.new_full((_SPARE_NODES,), rows)
+    return torch.cat([numbers, spare])
+
+
+def _join_edges(edges: Tensor, has_node: Tensor, order: Tensor) -> Tensor:
     """Return edges between the nodes of all rows, int64 (2, rows * edges).
 
     Args:
@@ -137,27 +171,37 @@ def _join_edges(edges: torch.Tensor, has_node: torch.Tensor, order: torch.Tensor
         order: as for `_join`.
     """
     rows, most_nodes = has_node.shape
-    count = has_node.sum(1)[:, None, None]
-    is_none = (edges < 0).any(1, keepdim=True)
-    is_outside = (edges >= count) & ~is_none
+    count = has_node.sum(1)
+    is_below = edges < 0
+    is_none = is_below.any(1, keepdim=True)
+    is_beyond = edges >= count[:, None, None]
+    is_outside = is_beyond & ~is_none
     # The step that makes edges rejects such rows; a package may lack that step.
     if bool(is_outside.any()):
         raise ValueError("an edge to a node that the row has not")
-    first = torch.arange(rows, device=edges.device) * most_nodes
-    placed = _invert(order)[edges.clamp(min=0) + first[:, None, None]]
-    spare = rows * most_nodes + torch.arange(_SPARE_NODES, device=edges.device)
-    joined = torch.where(is_none, spare[:, None], placed)
+    row = torch.arange(rows, device=edges.device)
+    first = row * most_nodes
+    # -1 is no place to look up; what is found at 0 instead is not taken.
+    ends = edges.clamp(min=0) + first[:, None, None]
+    place = _invert(order)
+    # An edge that is none leads from one spare node to the other.
+    spare_node = torch.arange(_SPARE_NODES, device=edges.device)
+    spare = rows * most_nodes + spare_node
+    joined = torch.where(is_none, spare[:, None], place[ends])
     # (rows, 2, edges) -> (2, rows * edges)
-    return joined.transpose(0, 1).flatten(1)
+    by_end = joined.transpose(0, 1)
+    return by_end.flatten(1)
 
 
-def _invert(order: torch.Tensor) -> torch.Tensor:
+def _invert(order: Tensor) -> Tensor:
     """Return where each place went."""
     place = torch.empty_like(order)
-    place[order] = torch.arange(len(order), device=order.device)
+    places = torch.arange(len(order), device=order.device)
+    place[order] = places
     return place
 
 
-def _append_zeros(nodes: torch.Tensor, count: int) -> torch.Tensor:
-    zeros = nodes.new_zeros((count, *nodes.shape[1:]))
+def _append_zeros(nodes: Tensor, count: int) -> Tensor:
+    shape = (count, *nodes.shape[1:])
+    zeros = nodes.new_zeros(shape)
     return torch.cat([nodes, zeros])

@@ -28,14 +28,18 @@ _FIRST_WEEKDAY = 3
 _UTC = "UTC"
 
 
-def _refuse_repeated(parts: tuple[PartName, ...]) -> tuple[PartName, ...]:
-    if len(set(parts)) < len(parts):
+_Parts: TypeAlias = tuple[PartName, ...]
+
+
+def _refuse_repeated(parts: _Parts) -> _Parts:
+    different = set(parts)
+    if len(different) < len(parts):
         raise ValueError("names a part twice")
     return parts
 
 
 PartNames = Annotated[
-    tuple[PartName, ...],
+    _Parts,
     Field(min_length=1),
     AfterValidator(_refuse_repeated),
 ]
@@ -97,12 +101,16 @@ class DateParts(StepModel):
         result: NewColumns = {}
         for name in self.columns:
             given = get_column(columns, name, self.step)
-            column = decode_dictionary(to_arrow(given))
+            column = to_arrow(given)
+            column = decode_dictionary(column)
             self._refuse_unsuitable(name, column.type)
             moments = _find_moments(column, name, self.zone)
-            is_missing = column.is_null().to_numpy(zero_copy_only=False)
+            missing = column.is_null()
+            # Booleans are bits in Arrow, which numpy cannot look at without a copy.
+            is_missing = missing.to_numpy(zero_copy_only=False)
             for made, numbers in self._take_apart(name, moments):
-                if made in columns or made in result:
+                is_taken = made in columns or made in result
+                if is_taken:
                     raise JobError(
                         f"preprocess step date_parts makes column {made!r} of {name!r}, and there "
                         "is such a column already; rename that one, or leave the part out"
@@ -111,8 +119,10 @@ class DateParts(StepModel):
         return result
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
-        names = [made for name in self.columns for made in self.list_parts(name)]
-        return dict.fromkeys(names, 1)
+        made: list[str] = []
+        for name in self.columns:
+            made += self.list_parts(name)
+        return dict.fromkeys(made, 1)
 
     def list_parts(self, name: str) -> tuple[str, ...]:
         """Return the names of the columns that are made of one.
@@ -123,21 +133,29 @@ class DateParts(StepModel):
         """
         made = []
         for part in self.parts:
-            if self.cyclic and _PARTS[part].period:
-                made += [f"{name}_{part}_sin", f"{name}_{part}_cos"]
+            column = f"{name}_{part}"
+            if self._comes_round(part):
+                # The order in which `_take_apart` yields them.
+                made += [f"{column}_sin", f"{column}_cos"]
             else:
-                made.append(f"{name}_{part}")
+                made.append(column)
         return tuple(made)
+
+    def _comes_round(self, part: PartName) -> bool:
+        """Tell whether a part becomes a sine and a cosine."""
+        return self.cyclic and _PARTS[part].period > 0
 
     def _take_apart(self, name: str, moments: _Moments) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each column that is made of one, with its numbers, float64 (rows,)."""
-        names = iter(self.list_parts(name))
+        parts = self.list_parts(name)
+        names = iter(parts)
         for part in self.parts:
             rule = _PARTS[part]
             numbers = rule.find(moments)
-            if not (self.cyclic and rule.period):
+            if not self._comes_round(part):
                 yield next(names), numbers.astype(np.float64)
                 continue
+            # Tables begin at 0, and months, for example, at 1.
             place = numbers - rule.first
             for wave in (math.sin, math.cos):
                 table = _tabulate(wave, rule.period)
@@ -157,11 +175,14 @@ class DateParts(StepModel):
             )
         senseless = [part for part in self.parts if _PARTS[part].of not in kinds]
         if senseless:
+            listed = ", ".join(senseless)
+            them = "it" if len(senseless) == 1 else "them"
             raise JobError(
                 f"preprocess step date_parts: column {name!r} of type {dtype} has no "
-                f"{', '.join(senseless)}; leave {'it' if len(senseless) == 1 else 'them'} out of parts"
+                f"{listed}; leave {them} out of parts"
             )
-        has_no_zone = pa.types.is_timestamp(dtype) and dtype.tz is None
+        is_timestamp = pa.types.is_timestamp(dtype)
+        has_no_zone = is_timestamp and dtype.tz is None
         if has_no_zone and self.zone != _UTC:
             raise JobError(
                 f"preprocess step date_parts: column {name!r} of type {dtype} has no zone, so "
@@ -172,7 +193,8 @@ class DateParts(StepModel):
 def _list_kinds(dtype: pa.DataType) -> tuple[str, ...]:
     """Return whether values of a type have a day, a time of day, or both; nothing of other types."""
     # A file without any date may say no type at all; every part of it is missing.
-    if pa.types.is_timestamp(dtype) or pa.types.is_null(dtype):
+    is_unknown = pa.types.is_null(dtype)
+    if is_unknown or pa.types.is_timestamp(dtype):
         return ("day", "time")
     if pa.types.is_date(dtype):
         return ("day",)
@@ -189,12 +211,15 @@ def _find_moments(column: pa.Array, name: str, zone: str) -> _Moments:
     """
     if pa.types.is_null(column.type):
         column = column.cast(pa.timestamp("s"))
-    is_zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
+    dtype = column.type
+    is_zoned = pa.types.is_timestamp(dtype) and dtype.tz is not None
     # What is counted is UTC already, which needs no table of zones.
     if is_zoned and zone != _UTC:
         column = _to_local(column, name, zone)
     counts, per_second = count_moments(column)
-    seconds = counts.fill_null(0).to_numpy() // per_second
+    present = counts.fill_null(0)
+    # Rounded down, before 1970 too: a moment belongs to the second, and the day, that it is in.
+    seconds = present.to_numpy() // per_second
     days, of_day = np.divmod(seconds, _SECONDS_OF_A_DAY)
     return _Moments(days, of_day)
 
@@ -203,7 +228,9 @@ def _to_local(column: pa.Array, name: str, zone: str) -> pa.Array:
     """Return timestamps as the clocks of a zone show them, without a zone."""
     zoned = pa.timestamp(column.type.unit, tz=zone)
     try:
-        return pc.local_timestamp(column.cast(zoned))
+        # The same moments: a cast changes the zone that they are shown in alone.
+        moments = column.cast(zoned)
+        return pc.local_timestamp(moments)
     except pa.ArrowInvalid as error:
         raise JobError(
             f"preprocess step date_parts: column {name!r}: this machine knows no zone {zone!r}; "
@@ -214,24 +241,30 @@ def _to_local(column: pa.Array, name: str, zone: str) -> pa.Array:
 def _count_months(moments: _Moments) -> np.ndarray:
     """Return months since January 1970, int64."""
     dates = moments.days.astype("datetime64[D]")
-    months: np.ndarray = dates.astype("datetime64[M]").astype(np.int64)
+    # numpy knows the calendar, and a cast to months cuts the days off.
+    begun = dates.astype("datetime64[M]")
+    months: np.ndarray = begun.astype(np.int64)
     return months
 
 
 def _count_days_since(moments: _Moments, unit: Literal["M", "Y"]) -> np.ndarray:
     """Return the day of its month or year, from 1."""
     dates = moments.days.astype("datetime64[D]")
-    begun = dates.astype(f"datetime64[{unit}]").astype("datetime64[D]")
-    days: np.ndarray = (dates - begun).astype(np.int64)
+    # Cut to the month or year, a date is the first day of it.
+    begun = dates.astype(f"datetime64[{unit}]")
+    since = dates - begun.astype("datetime64[D]")
+    days: np.ndarray = since.astype(np.int64)
     return days + 1
 
 
 def _find_year(moments: _Moments) -> np.ndarray:
-    return _FIRST_YEAR + _count_months(moments) // 12
+    years = _count_months(moments) // 12
+    return _FIRST_YEAR + years
 
 
 def _find_month(moments: _Moments) -> np.ndarray:
-    return _count_months(moments) % 12 + 1
+    place = _count_months(moments) % 12
+    return place + 1
 
 
 def _find_day(moments: _Moments) -> np.ndarray:
@@ -243,7 +276,8 @@ def _find_day_of_year(moments: _Moments) -> np.ndarray:
 
 
 def _find_weekday(moments: _Moments) -> np.ndarray:
-    return (moments.days + _FIRST_WEEKDAY) % 7
+    days_since_monday = moments.days + _FIRST_WEEKDAY
+    return days_since_monday % 7
 
 
 def _find_hour(moments: _Moments) -> np.ndarray:
@@ -251,7 +285,8 @@ def _find_hour(moments: _Moments) -> np.ndarray:
 
 
 def _find_minute(moments: _Moments) -> np.ndarray:
-    return moments.seconds // 60 % 60
+    minutes = moments.seconds // 60
+    return minutes % 60
 
 
 def _tabulate(wave: Callable[[float], float], period: int) -> np.ndarray:
@@ -260,7 +295,10 @@ def _tabulate(wave: Callable[[float], float], period: int) -> np.ndarray:
     One after the other: what numpy makes of a whole column may differ in the last bit with the
     processor, and there are few places.
     """
-    values = [wave(2 * math.pi * place / period) for place in range(period)]
+    values = []
+    for place in range(period):
+        angle = 2 * math.pi * place / period
+        values.append(wave(angle))
     return np.array(values)
 
 

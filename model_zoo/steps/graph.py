@@ -9,7 +9,8 @@ An edge must join two nodes of its own row: many graphs are computed as one, in 
 would be another row's node.
 """
 
-from typing import Annotated, Literal
+from math import prod
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -21,7 +22,23 @@ from model_zoo.steps.step import StepModel, Widths
 
 # Where no edge is.
 NO_EDGE = -1
-_ITEMS, _MASK = "items", "mask"
+# Names of the columns that padding makes, which nobody else sees.
+_ITEMS = "items"
+_MASK = "mask"
+
+_Edges: TypeAlias = tuple[np.ndarray, np.ndarray]
+
+
+class _Padded(NamedTuple):
+    """Lists of one length, and which of their places are filled.
+
+    Attributes:
+        items: (rows, length, ...).
+        mask: bool (rows, length).
+    """
+
+    items: np.ndarray
+    mask: np.ndarray
 
 
 class Graph(StepModel):
@@ -53,68 +70,91 @@ class Graph(StepModel):
             RejectedRows: rows with too many nodes or edges, or with an edge that is none.
             JobError: a column holds no such lists.
         """
-        nodes, has_node = self._pad(columns, rows, self.nodes, self.nodes_shape)
+        nodes, has_node = _pad(columns, rows, self.nodes, self.nodes_shape)
         count = has_node.sum(axis=1)
         ends, has_edge = self._take_edges(columns, rows)
         self._reject_edges(ends, has_edge, count)
+        edges = np.where(has_edge[:, None, :], ends, NO_EDGE)
         made: NewColumns = {
             self.nodes_into: nodes,
-            self.edges_into: np.where(has_edge[:, None, :], ends, NO_EDGE),
+            self.edges_into: edges,
             self.count_into: count.astype(np.int64),
         }
         if self.attributes is not None:
             shape = (self.most_edges, *self.attributes_shape)
-            known, is_known = self._pad(columns, rows, self.attributes, shape)
+            known, is_known = _pad(columns, rows, self.attributes, shape)
             self._reject_uneven(self.attributes, is_known, has_edge)
             made[self.attributes_into] = known
         return made
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
         made = {
-            self.nodes_into: int(np.prod(self.nodes_shape, dtype=object)),
+            self.nodes_into: prod(self.nodes_shape),
+            # Both ends of each.
             self.edges_into: 2 * self.most_edges,
             self.count_into: 1,
         }
         if self.attributes is not None:
-            width = int(np.prod(self.attributes_shape, dtype=object))
+            width = prod(self.attributes_shape)
             made[self.attributes_into] = self.most_edges * width
         return made
 
     def list_columns(self) -> tuple[str, ...]:
         """Return the names of the columns that the graph is made of, without those that it makes."""
-        named = (self.nodes, *self.edges, *([self.attributes] if self.attributes else []))
+        named = [self.nodes, *self.edges]
+        if self.attributes:
+            named.append(self.attributes)
         made = (self.nodes_into, self.edges_into, self.count_into, self.attributes_into)
         return tuple(name for name in named if name not in made)
 
-    def _pad(
-        self, columns: Columns, rows: int, name: str, shape: tuple[int, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return a column's lists, (rows, *shape), and which places they fill, bool (rows, shape[0])."""
-        step = Pad(step="pad", column=name, shape=shape, into=_ITEMS, mask_into=_MASK)
-        made = step.apply(columns, rows)
-        return np.asarray(made[_ITEMS]), np.asarray(made[_MASK])
-
-    def _take_edges(self, columns: Columns, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    def _take_edges(self, columns: Columns, rows: int) -> _Edges:
         """Return the ends of edges, int64 (rows, 2, most_edges), and which are there."""
+        first_name = self.edges[0]
         if len(self.edges) == 1:
-            pairs, has_edge = self._pad(columns, rows, self.edges[0], (self.most_edges, 2))
-            return _to_whole(self.edges[0], pairs.transpose(0, 2, 1)), has_edge
-        source, target = self.edges
-        sources, has_edge = self._pad(columns, rows, source, (self.most_edges,))
-        targets, has_target = self._pad(columns, rows, target, (self.most_edges,))
-        self._reject_uneven(target, has_target, has_edge)
-        ends = np.stack([_to_whole(source, sources), _to_whole(target, targets)], axis=1)
-        return ends, has_edge
+            shape = (self.most_edges, 2)
+            pairs, has_edge = _pad(columns, rows, first_name, shape)
+            # (rows, most_edges, 2) -> (rows, 2, most_edges), as networks of graphs take edges.
+            ends = pairs.transpose(0, 2, 1)
+            return _to_whole(first_name, ends), has_edge
+
+        second_name = self.edges[1]
+        length = (self.most_edges,)
+        sources, has_edge = _pad(columns, rows, first_name, length)
+        targets, has_target = _pad(columns, rows, second_name, length)
+        self._reject_uneven(second_name, has_target, has_edge)
+        from_nodes = _to_whole(first_name, sources)
+        to_nodes = _to_whole(second_name, targets)
+        return np.stack([from_nodes, to_nodes], axis=1), has_edge
 
     def _reject_edges(self, ends: np.ndarray, has_edge: np.ndarray, count: np.ndarray) -> None:
-        is_outside = (ends < 0) | (ends >= count[:, None, None])
+        is_below = ends < 0
+        is_beyond = ends >= count[:, None, None]
+        is_outside = is_below | is_beyond
+        # Padding is 0, which is no node of a row without any: that is no fault of the row.
         is_bad = is_outside.any(axis=1) & has_edge
         names = " and ".join(map(repr, self.edges))
         reject_where(is_bad, f"column {names}: an edge to a node that the row has not")
 
     def _reject_uneven(self, name: str, mask: np.ndarray, has_edge: np.ndarray) -> None:
-        why = f"column {name!r}: not as many items as column {self.edges[0]!r} has edges"
+        edges = self.edges[0]
+        why = f"column {name!r}: not as many items as column {edges!r} has edges"
         reject_where(mask != has_edge, why)
+
+
+def _pad(columns: Columns, rows: int, name: str, shape: tuple[int, ...]) -> _Padded:
+    """Return a column's lists.
+
+    Args:
+        columns: all columns, by name.
+        rows: how many they have.
+        name: of the column.
+        shape: that each list becomes.
+    """
+    step = Pad(step="pad", column=name, shape=shape, into=_ITEMS, mask_into=_MASK)
+    made = step.apply(columns, rows)
+    items = np.asarray(made[_ITEMS])
+    mask = np.asarray(made[_MASK])
+    return _Padded(items, mask)
 
 
 def _to_whole(name: str, ends: np.ndarray) -> np.ndarray:
@@ -123,7 +163,9 @@ def _to_whole(name: str, ends: np.ndarray) -> np.ndarray:
     Raises:
         RejectedRows: rows with one that is not whole.
     """
+    # numpy warns of numbers that no int64 can be; they are rejected below.
     with np.errstate(invalid="ignore"):
         whole = ends.astype(np.int64)
-    reject_where(whole != ends, f"column {name!r}: a number of a node that is not whole")
+    is_cut = whole != ends
+    reject_where(is_cut, f"column {name!r}: a number of a node that is not whole")
     return whole

@@ -12,7 +12,9 @@ import pyarrow as pa
 from pyarrow import types
 
 TimeUnit: TypeAlias = Literal["days", "hours", "minutes", "seconds", "milliseconds", "microseconds"]
+# Units of a second and more: the seconds of one.
 _SECONDS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+# Units of Arrow, and then of contracts: how many a second has.
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _SUBSECONDS = {"milliseconds": 10**3, "microseconds": 10**6}
 _SECONDS_OF_A_DAY = 86_400
@@ -38,12 +40,18 @@ def to_number(column: pa.Array, unit: TimeUnit) -> pa.Array:
     [24.0]
     """
     counts, per_second = count_moments(column)
-    is_missing = column.is_null().to_numpy(zero_copy_only=False)
-    numbers = counts.fill_null(0).to_numpy()
+    missing = column.is_null()
+    # Booleans are bits in Arrow, which numpy cannot look at without a copy.
+    is_missing = missing.to_numpy(zero_copy_only=False)
+    # What stands in place of a missing one is not seen: the mask hides it again.
+    present = counts.fill_null(0)
+    numbers = present.to_numpy()
     if unit in _SUBSECONDS:
-        scaled = _scale(numbers, per_second, _SUBSECONDS[unit])
+        wanted = _SUBSECONDS[unit]
+        scaled = _scale(numbers, per_second, wanted)
     else:
-        scaled = _divide(numbers, per_second * _SECONDS[unit])
+        per_unit = per_second * _SECONDS[unit]
+        scaled = _divide(numbers, per_unit)
     return pa.array(scaled, mask=is_missing)
 
 
@@ -51,14 +59,24 @@ def count_moments(column: pa.Array) -> tuple[pa.Array, int]:
     """Return moments as counts (int64) of a part of a second, and how many of them a second has."""
     dtype = column.type
     if types.is_date32(dtype):
-        days = column.cast(pa.int32()).cast(pa.int64())
-        seconds = pa.array(days.fill_null(0).to_numpy() * _SECONDS_OF_A_DAY)
+        seconds = _count_seconds(column)
         return seconds, 1
-    if types.is_date64(dtype):
-        return column.cast(pa.int64()), _PER_SECOND["ms"]
     # Arrow casts each to the integer of its own width alone.
-    own_width = pa.int32() if types.is_time32(dtype) else pa.int64()
-    return column.cast(own_width).cast(pa.int64()), _PER_SECOND[dtype.unit]
+    is_narrow = types.is_time32(dtype)
+    own_width = pa.int32() if is_narrow else pa.int64()
+    counts = column.cast(own_width)
+    # A date64 counts milliseconds, and its type has no unit to say so.
+    unit = "ms" if types.is_date64(dtype) else dtype.unit
+    return counts.cast(pa.int64()), _PER_SECOND[unit]
+
+
+def _count_seconds(dates: pa.Array) -> pa.Array:
+    """Return days (date32) as seconds, int64; a missing one is 0."""
+    # Arrow casts to the integer of its own width alone.
+    days = dates.cast(pa.int32())
+    present = days.cast(pa.int64()).fill_null(0)
+    seconds = present.to_numpy() * _SECONDS_OF_A_DAY
+    return pa.array(seconds)
 
 
 def _divide(counts: np.ndarray, divisor: int) -> np.ndarray:
@@ -68,7 +86,8 @@ def _divide(counts: np.ndarray, divisor: int) -> np.ndarray:
     quotient of the same moment in seconds would then be another number.
     """
     whole, rest = np.divmod(counts, divisor)
-    quotients: np.ndarray = whole + rest / divisor
+    fractions = rest / divisor
+    quotients: np.ndarray = whole + fractions
     return quotients
 
 
@@ -76,8 +95,9 @@ def _scale(counts: np.ndarray, per_second: int, wanted: int) -> np.ndarray:
     """Return counts of one part of a second as counts of another (float64)."""
     if per_second >= wanted:
         return _divide(counts, per_second // wanted)
-    # As doubles: a product of large integers would wrap.
     seconds, rest = np.divmod(counts, per_second)
     factor = wanted // per_second
-    scaled: np.ndarray = seconds.astype(np.float64) * wanted + rest * factor
+    # As doubles: a product of large integers would wrap. The rest is less than a second.
+    whole = seconds.astype(np.float64) * wanted
+    scaled: np.ndarray = whole + rest * factor
     return scaled
