@@ -1,10 +1,19 @@
 """What is compared: predictions of a run and labels of the same rows, and as what."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
+from pyarrow.types import (
+    is_decimal,
+    is_fixed_size_list,
+    is_floating,
+    is_integer,
+    is_list,
+    is_string,
+    is_struct,
+)
 
 from configs.errors import InputError, JobError
 from configs.job import Csv
@@ -15,6 +24,9 @@ from storage import files
 from storage.layout import read_manifest
 from transforms.formats.csv import parse_dialect
 from transforms.formats.csv_dialect import CsvDialect
+
+# By their names.
+Columns: TypeAlias = Mapping[str, pa.ChunkedArray]
 
 _CSV_EXAMPLE = "a field of source.csv=value, for example --csv delimiter=';'"
 # Of a package, whose predictions' type says too little, or too much: scores of rankings are numbers.
@@ -76,8 +88,8 @@ class Compared:
     manifest: Manifest
     task: str
     place: str
-    predicted: Mapping[str, pa.ChunkedArray]
-    truth: Mapping[str, pa.ChunkedArray]
+    predicted: Columns
+    truth: Columns
     probability: pa.ChunkedArray | None
     group: pa.ChunkedArray | None
 
@@ -90,8 +102,8 @@ class Compared:
 
     def describe(self) -> str:
         """Name the columns that are compared, for a message."""
-        truth = ", ".join(map(repr, self.truth))
-        predicted = ", ".join(map(repr, self.predicted))
+        truth = _quote_all(self.truth)
+        predicted = _quote_all(self.predicted)
         return f"{self.question.labels}: {truth}, and {predicted} of the scores"
 
 
@@ -105,25 +117,28 @@ def read_compared(question: Question) -> Compared:
     run, manifest = read_manifest(question.output)
     told = _find_told_task(question, manifest)
     names = question.prediction or _choose_predictions(told, manifest)
+    # Once each, however often they are named.
     wanted = list(dict.fromkeys((question.key, *names)))
-    optional = [_choose_probability(question, told), question.group]
-    extra = [name for name in optional if name is not None and name not in wanted]
+    extra = _list_optional(question, told, wanted)
     scores = read_scores(run, manifest, wanted, extra)
     predicted = {name: scores.column(name) for name in names}
-    for name, column in predicted.items():
-        if column.null_count:
-            raise InputError(f"{run.published}: {column.null_count} rows have no {name!r}")
+    _refuse_unpredicted(predicted, run.published)
 
-    task = told or _find_task(next(iter(predicted.values())).type)
+    # The first one tells: a regression alone compares several.
+    first = next(iter(predicted.values()))
+    task = told or _find_task(first.type)
     _check_question(question, task, predicted)
-    group = None
-    if question.group in scores.column_names:
-        group = scores.column(question.group)
-    truth = _read_truth(question, task, scores.column(question.key), group is None)
+
+    group = _find_column(scores, question.group)
+    keys = scores.column(question.key)
+    truth = _read_truth(question, task, keys, has_group=group is None)
+    # Where the run does not have it, it stands beside the labels.
     if question.group is not None and group is None:
         group = truth.pop(question.group)
-    probability = _choose_probability(question, task)
-    has_probability = probability in scores.column_names
+
+    # Again, as the task may be known only now.
+    probability_name = _choose_probability(question, task)
+    probability = _find_column(scores, probability_name)
     return Compared(
         question=question,
         manifest=manifest,
@@ -131,7 +146,7 @@ def read_compared(question: Question) -> Compared:
         place=run.published,
         predicted=predicted,
         truth=truth,
-        probability=scores.column(probability) if has_probability else None,
+        probability=probability,
         group=group,
     )
 
@@ -139,14 +154,21 @@ def read_compared(question: Question) -> Compared:
 def describe_evaluated(compared: Compared) -> dict[str, Any]:
     """Return of which model and which labels figures are, for whoever compares them with others."""
     model = compared.manifest["model"]
-    question = compared.question
+    name = model.get("name")
+    version = model.get("version")
+    labels = compared.question.labels
+    url = files.to_absolute(labels)
     return {
         "task": compared.task,
-        "model": f"{model.get('name')}, version {model.get('version')}",
+        "model": f"{name}, version {version}",
         "model_digest": model.get("digest"),
-        "labels": question.labels,
-        "labels_sha256": files.compute_sha256(files.to_absolute(question.labels)),
+        "labels": labels,
+        "labels_sha256": files.compute_sha256(url),
     }
+
+
+def _quote_all(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
 
 
 def _find_told_task(question: Question, manifest: Manifest) -> str | None:
@@ -154,80 +176,146 @@ def _find_told_task(question: Question, manifest: Manifest) -> str | None:
     if question.task is not None:
         return question.task
     # Of other columns than the usual ones the package says nothing.
-    task = manifest["model"].get("task")
-    return task if task in _TOLD and not question.prediction else None
+    if question.prediction:
+        return None
+    model = manifest["model"]
+    task: str | None = model.get("task")
+    if task not in _TOLD:
+        return None
+    return task
+
+
+def _list_optional(question: Question, task: str | None, wanted: Sequence[str]) -> list[str]:
+    """Return the columns that are read where the run has them."""
+    probability = _choose_probability(question, task)
+    optional = [probability]
+    if question.group is not None:
+        optional.append(question.group)
+    return [name for name in optional if name not in wanted]
+
+
+def _find_column(table: pa.Table, name: str | None) -> pa.ChunkedArray | None:
+    if name not in table.column_names:
+        return None
+    return table.column(name)
+
+
+def _refuse_unpredicted(predicted: Columns, place: str) -> None:
+    for name, column in predicted.items():
+        missing_rows = column.null_count
+        if missing_rows:
+            raise InputError(f"{place}: {missing_rows} rows have no {name!r}")
 
 
 def _choose_predictions(task: str | None, manifest: Manifest) -> tuple[str, ...]:
     """Return the columns that hold such predictions, where the command line names none."""
     types = list_types(manifest)
     if task in _OF_NUMBERS:
-        named = [name for name in manifest["model"].get("labels") or () if name in types]
+        model = manifest["model"]
+        # A regression's labels are the names of its numbers.
+        labels = model.get("labels") or ()
+        named = [name for name in labels if name in types]
         return tuple(named or _list_scores(manifest))
+
     if task == "tokens":
-        return tuple(name for name in _OF_TOKENS if name in types) or _OF_TOKENS[:1]
+        present = [name for name in _OF_TOKENS if name in types]
+        return tuple(present) or _OF_TOKENS[:1]
+
     usual = _USUAL.get(task, ("label", "class"))
     for name in usual:
         if name in types:
             return (name,)
+    # Reading it says that the run has no such column.
     return usual[:1]
 
 
 def _list_scores(manifest: Manifest) -> Sequence[str]:
     """Return the only column of scores; `label` where there are several, which is then missed."""
-    source = manifest["job"].get("source") or {}
-    carried = {source.get("key"), *(source.get("passthrough") or ())}
+    job = manifest["job"]
+    source = job.get("source") or {}
+    key = source.get("key")
+    passed_through = source.get("passthrough") or ()
+    carried = {key, *passed_through}
     scores = [name for name in list_types(manifest) if name not in carried]
     if len(scores) == 1:
         return scores
+    listed = ", ".join(scores)
     raise JobError(
-        f"--prediction is needed: the run has the columns {', '.join(scores)}, "
+        f"--prediction is needed: the run has the columns {listed}, "
         "and nothing tells which of them are compared"
     )
 
 
 def _choose_probability(question: Question, task: str | None) -> str:
-    usual = "probabilities" if task == "multi_label" else "probability"
-    return question.probability or usual
+    if question.probability:
+        return question.probability
+    # Of label sets each row has several.
+    if task == "multi_label":
+        return "probabilities"
+    return "probability"
 
 
 def _find_task(predicted: pa.DataType) -> str:
     """Return what predictions of a type are: a number with a fraction is an amount, and no class."""
-    types = pa.types
-    is_list = types.is_list(predicted) or types.is_fixed_size_list(predicted)
-    if is_list:
-        of = predicted.value_type
-        if types.is_struct(of):
-            return "tokens"
-        return "multi_label" if types.is_string(of) or types.is_integer(of) else "regression"
-    is_amount = types.is_floating(predicted) or types.is_decimal(predicted)
-    return "regression" if is_amount else "classification"
+    if is_list(predicted) or is_fixed_size_list(predicted):
+        return _find_task_of_lists(predicted.value_type)
+    if is_floating(predicted) or is_decimal(predicted):
+        return "regression"
+    return "classification"
 
 
-def _check_question(
-    question: Question, task: str, predicted: Mapping[str, pa.ChunkedArray]
-) -> None:
+def _find_task_of_lists(values: pa.DataType) -> str:
+    if is_struct(values):
+        return "tokens"
+    # Names of labels, or their numbers.
+    if is_string(values) or is_integer(values):
+        return "multi_label"
+    return "regression"
+
+
+def _check_question(question: Question, task: str, predicted: Columns) -> None:
     """Refuse what does not go with the task; all of it at once."""
-    problems = []
-    is_ranking = task == "ranking"
-    if is_ranking and question.group is None:
-        problems.append("--group is needed for ranking: the column that tells which rows compete")
-    if not is_ranking and question.group is not None:
-        problems.append(f"--group is for --task ranking, and this is {task}")
-    if question.separator is not None and task not in ("multi_label", "tokens"):
-        problems.append(f"--separator is for --task multi_label or tokens, and this is {task}")
-    if task != "regression" and len(question.prediction) > 1:
-        problems.append(f"{task} compares one --prediction, got {', '.join(predicted)}")
-    takes_one = task in ("classification", "ranking", "tokens")
-    if takes_one and len(question.label) > 1:
-        problems.append(f"{task} compares one --label, got {', '.join(question.label)}")
-    if task == "regression" and len(question.label) != len(predicted):
-        problems.append(
-            f"regression compares each --prediction with a --label: {', '.join(predicted)} with "
-            f"{', '.join(question.label)}; repeat --label, once for each, or name one with --prediction"
-        )
+    problems = list(_list_wrong_options(question, task))
+    problems += _list_wrong_counts(question, task, predicted)
     if problems:
         raise JobError("; ".join(problems))
+
+
+def _list_wrong_options(question: Question, task: str) -> Iterator[str]:
+    """Yield what is wrong with options that belong to some tasks alone."""
+    is_ranking = task == "ranking"
+    has_group = question.group is not None
+    if is_ranking and not has_group:
+        yield "--group is needed for ranking: the column that tells which rows compete"
+    if has_group and not is_ranking:
+        yield f"--group is for --task ranking, and this is {task}"
+
+    has_separator = question.separator is not None
+    takes_separator = task in ("multi_label", "tokens")
+    if has_separator and not takes_separator:
+        yield f"--separator is for --task multi_label or tokens, and this is {task}"
+
+
+def _list_wrong_counts(question: Question, task: str, predicted: Columns) -> Iterator[str]:
+    """Yield what is wrong with how many columns are named."""
+    predictions = ", ".join(predicted)
+    labels = ", ".join(question.label)
+    label_count = len(question.label)
+
+    if task == "regression":
+        if label_count != len(predicted):
+            yield (
+                "regression compares each --prediction with a --label: "
+                f"{predictions} with {labels}; "
+                "repeat --label, once for each, or name one with --prediction"
+            )
+        return
+
+    if len(question.prediction) > 1:
+        yield f"{task} compares one --prediction, got {predictions}"
+    # Label sets alone may stand in several columns, of 0 and 1.
+    if label_count > 1 and task != "multi_label":
+        yield f"{task} compares one --label, got {labels}"
 
 
 def _read_truth(
@@ -236,22 +324,32 @@ def _read_truth(
     """Return the labels' columns in the order of the scored keys, the group's among them."""
     names = list(dict.fromkeys(question.label))
     # Of CSV, whose text tells no type.
-    dtype = pa.float64() if task in _OF_NUMBERS else pa.string()
-    types: dict[str, pa.DataType] = {question.key: scored_keys.type}
-    types |= {name: dtype for name in names if name != question.key}
+    dtype = pa.string()
+    if task in _OF_NUMBERS:
+        dtype = pa.float64()
+    # Keys are joined, and so they are read as the run has them, even if they are labels, too.
+    types = {question.key: scored_keys.type}
+    for name in names:
+        types.setdefault(name, dtype)
     if has_group and question.group is not None:
         types[question.group] = pa.string()
         names.append(question.group)
-    table = read_table(question.labels, types, _parse_dialect(question.csv))
+
+    dialect = _parse_dialect(question.csv)
+    table = read_table(question.labels, types, dialect)
     keys = table.column(question.key)
-    return {
-        name: find_true_labels(scored_keys, keys, table.column(name), question.labels)
-        for name in names
-    }
+    truth = {}
+    for name in names:
+        labels = table.column(name)
+        truth[name] = find_true_labels(scored_keys, keys, labels, question.labels)
+    return truth
 
 
 def _parse_dialect(texts: Sequence[str]) -> CsvDialect:
     """Return what a labels' file means, as the command line says."""
-    overrides = [parse_set(text, "--csv", _CSV_EXAMPLE) for text in texts]
+    overrides = []
+    for text in texts:
+        override = parse_set(text, "--csv", _CSV_EXAMPLE)
+        overrides.append(override)
     csv = parse_fields(Csv, "--csv", overrides)
     return parse_dialect(**csv.model_dump(), max_expansion=None)

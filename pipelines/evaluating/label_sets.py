@@ -52,23 +52,29 @@ def list_names(
     """
     if len(columns) > 1:
         return _read_flags(columns)
+
     ((name, column),) = columns.items()
     whole = column.combine_chunks()
     if is_dictionary(whole.type):
         whole = whole.dictionary_decode()
-    is_text = is_string(whole.type) or is_large_string(whole.type)
+    is_text = holds_texts(whole.type)
     if is_text and separator is not None:
         whole = split_texts(whole, separator)
-    if not holds_lists(whole.type):
+    dtype = whole.type
+    if not holds_lists(dtype):
         hint = ""
         if is_text:
             hint = "; --separator ';' for example says what stands between labels"
         raise InputError(
-            f"{name!r} of type {whole.type} holds no lists of labels{hint}; or name the columns of 0 "
+            f"{name!r} of type {dtype} holds no lists of labels{hint}; or name the columns of 0 "
             "and 1, one --label for each label"
         )
+
+    # Lists of 0 and 1 first: as labels they would be read without an error.
     flags = _read_listed_flags(whole, known)
-    return flags or _read_lists(whole, name)
+    if flags is not None:
+        return flags
+    return _read_lists(whole, name)
 
 
 def order_names(truth: LabelSets, predicted: LabelSets, known: Sequence[str]) -> list[str]:
@@ -79,7 +85,8 @@ def order_names(truth: LabelSets, predicted: LabelSets, known: Sequence[str]) ->
         known: the model's, by class number.
     """
     found = {*truth.names, *predicted.names}
-    if known and found <= set(known):
+    is_known = found.issubset(known)
+    if known and is_known:
         return list(known)
     return sorted(found)
 
@@ -91,12 +98,14 @@ def to_matrix(sets: LabelSets, names: Sequence[str]) -> np.ndarray:
         sets: labels of the rows.
         names: all labels, in the order of the columns.
     """
-    places = {name: place for place, name in enumerate(names)}
-    place_of_label = np.array([places[name] for name in sets.names], dtype=np.int64)
+    column_of_name = {name: place for place, name in enumerate(names)}
+    column_of_label = [column_of_name[name] for name in sets.names]
+    # Of this type also where there is no label, and numpy would choose float64.
+    numbers = np.array(column_of_label, dtype=np.int64)
     shape = (sets.rows, len(names))
     matrix = np.zeros(shape, dtype=np.int8)
     # A label that a row names twice is one label.
-    columns = place_of_label[sets.label]
+    columns = numbers[sets.label]
     matrix[sets.row, columns] = 1
     return matrix
 
@@ -104,6 +113,11 @@ def to_matrix(sets: LabelSets, names: Sequence[str]) -> np.ndarray:
 def holds_lists(dtype: pa.DataType) -> bool:
     """Tell whether a column of this type holds lists."""
     return is_list(dtype) or is_large_list(dtype) or is_fixed_size_list(dtype)
+
+
+def holds_texts(dtype: pa.DataType) -> bool:
+    """Tell whether a column of this type holds texts."""
+    return is_string(dtype) or is_large_string(dtype)
 
 
 def split_texts(texts: pa.Array, separator: str) -> pa.Array:
@@ -115,7 +129,8 @@ def split_texts(texts: pa.Array, separator: str) -> pa.Array:
     """
     lists = []
     for text in texts.to_pylist():
-        parts = [part.strip() for part in text.split(separator)]
+        pieces = text.split(separator)
+        parts = [part.strip() for part in pieces]
         named = [part for part in parts if part]
         lists.append(named)
     return pa.array(lists, pa.list_(pa.string()))
@@ -131,13 +146,12 @@ def _read_flags(columns: Mapping[str, pa.ChunkedArray]) -> LabelSets:
         rows.append(row)
         label = np.full(len(row), place)
         labels.append(label)
-    return LabelSets(
-        # The last column's, which has as many rows as each.
-        rows=len(column),
-        row=np.concatenate(rows),
-        label=np.concatenate(labels),
-        names=list(columns),
-    )
+    # The last column's, which has as many rows as each.
+    row_count = len(column)
+    row = np.concatenate(rows)
+    label = np.concatenate(labels)
+    names = list(columns)
+    return LabelSets(row_count, row, label, names)
 
 
 def _read_flag(name: str, column: pa.ChunkedArray) -> np.ndarray:
@@ -162,13 +176,15 @@ def _read_listed_flags(lists: pa.Array, known: Sequence[str]) -> LabelSets | Non
     values = lists.flatten()
     if values.null_count:
         return None
+    label_count = len(known)
+    is_truth = is_boolean(values.type)
     # Of two labels, [0, 1] may as well be the numbers of both.
-    is_certain = is_boolean(values.type) or len(known) > 2
-    is_number = is_boolean(values.type) or is_integer(values.type)
-    if not is_number or not is_certain:
+    is_number = is_integer(values.type) and label_count > 2
+    if not is_truth and not is_number:
         return None
-    lengths = lists.value_lengths()
-    if set(lengths.to_pylist()) != {len(known)}:
+    lengths = lists.value_lengths().to_pylist()
+    different_lengths = set(lengths)
+    if different_lengths != {label_count}:
         return None
     flags = values.cast(pa.int64()).to_numpy()
     if not _are_flags(flags):
@@ -181,8 +197,9 @@ def _read_listed_flags(lists: pa.Array, known: Sequence[str]) -> LabelSets | Non
 
 def _read_lists(lists: pa.Array, name: str) -> LabelSets:
     values = lists.flatten()
-    if values.null_count:
-        raise InputError(f"{name!r}: {values.null_count} labels in its lists are missing")
+    missing_count = values.null_count
+    if missing_count:
+        raise InputError(f"{name!r}: {missing_count} labels in its lists are missing")
     try:
         texts = values.cast(pa.string())
     except pa.ArrowException as error:
@@ -190,8 +207,9 @@ def _read_lists(lists: pa.Array, name: str) -> LabelSets:
             f"{name!r}: labels of type {values.type} cannot be compared as text"
         ) from error
     rows = len(lists)
+    row_numbers = np.arange(rows)
     lengths = _to_int64(lists.value_lengths())
-    row = np.repeat(np.arange(rows), lengths)
+    row = np.repeat(row_numbers, lengths)
     encoded = texts.dictionary_encode()
     label = _to_int64(encoded.indices)
     names = encoded.dictionary.to_pylist()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+from pyarrow.types import is_dictionary, is_nested, is_struct
 
 from configs.errors import InputError
 
@@ -17,12 +18,13 @@ def to_numbers(column: pa.ChunkedArray, what: str) -> np.ndarray:
         InputError: it holds no numbers.
     """
     try:
-        numbers: np.ndarray = column.cast(pa.float64()).to_numpy()
+        floats = column.cast(pa.float64())
     except pa.ArrowException as error:
         raise InputError(
             f"{what}: a column of type {column.type} holds no numbers to compare; "
             "name another, or another --task"
         ) from error
+    numbers: np.ndarray = floats.to_numpy()
     return numbers
 
 
@@ -41,12 +43,15 @@ def to_wide_numbers(
     """
     rows = len(column)
     values = column
-    while pa.types.is_nested(values.type) and not pa.types.is_struct(values.type):
+    while _holds_lists(values.type):
         values = _flatten(values, what)
-    wide = to_numbers(values, what).reshape(rows, -1)
+    numbers = to_numbers(values, what)
+    wide = numbers.reshape(rows, -1)
     if like is not None and like.shape != wide.shape:
+        own_width = wide.shape[1]
+        other_width = like.shape[1]
         raise InputError(
-            f"{what}: has {wide.shape[1]} numbers a row, and is compared with {like.shape[1]}"
+            f"{what}: has {own_width} numbers a row, and is compared with {other_width}"
         )
     return wide
 
@@ -62,13 +67,20 @@ def number_groups(column: pa.ChunkedArray | None, name: str) -> np.ndarray:
         InputError: a row has none.
     """
     assert column is not None  # noqa: S101 - whoever ranks has named it
-    if column.null_count:
-        raise InputError(f"{column.null_count} rows have no {name!r}, so no group to rank them in")
+    missing_rows = column.null_count
+    if missing_rows:
+        raise InputError(f"{missing_rows} rows have no {name!r}, so no group to rank them in")
     encoded = column.combine_chunks()
-    if not pa.types.is_dictionary(encoded.type):
+    if not is_dictionary(encoded.type):
         encoded = encoded.dictionary_encode()
+    # The place of a group in the dictionary is as good a number as any.
     numbers: np.ndarray = encoded.indices.to_numpy(zero_copy_only=False)
     return numbers.astype(np.int64)
+
+
+def _holds_lists(dtype: pa.DataType) -> bool:
+    # Structs are nested, too, and have no lists to be flattened.
+    return is_nested(dtype) and not is_struct(dtype)
 
 
 def _flatten(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
@@ -78,7 +90,10 @@ def _flatten(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
         InputError: they are not all of one length, so that no list is like the next.
     """
     whole = column.combine_chunks()
-    lengths = set(whole.value_lengths().to_pylist())
-    if len(lengths) > 1 or None in lengths:
+    lengths = whole.value_lengths().to_pylist()
+    different = set(lengths)
+    # None is the length of a list that is missing.
+    if len(different) > 1 or None in different:
         raise InputError(f"{what}: its lists are of several lengths, so they cannot be compared")
-    return pa.chunked_array([whole.flatten()])
+    values = whole.flatten()
+    return pa.chunked_array([values])

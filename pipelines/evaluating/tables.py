@@ -42,9 +42,11 @@ def read_scores(
         if name not in types:
             hint = nearest(name, names)
             raise InputError(f"{run.published}: has no column {name!r}{hint}")
-    read = [*wanted, *(name for name in optional if name in types)]
+    present = [name for name in optional if name in types]
     # A dict, as a column may be wanted for two reasons.
-    declared = {name: _parse_declared(types[name]) for name in read}
+    declared = {}
+    for name in (*wanted, *present):
+        declared[name] = _parse_declared(types[name])
 
     tables = []
     for entry in manifest["files"]:
@@ -78,7 +80,8 @@ def read_table(url: str, columns: Types, dialect: CsvDialect) -> pa.Table:
     """
     try:
         if is_csv(url):
-            return read_csv_table(url, _make_schema(columns), dialect)
+            schema = _make_schema(columns)
+            return read_csv_table(url, schema, dialect)
         with files.open_read(url) as file:
             return _read_parquet(file, columns, url)
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -69,16 +69,23 @@ def evaluate_classes(compared: Compared) -> ClassFigures:
     Raises:
         InputError: labels that no prediction could be.
     """
+    # One of each: `read_compared` refuses more.
     predicted = next(iter(compared.predicted.values()))
     labels = next(iter(compared.truth.values()))
-    classes = compared.question.classes
-    truth = to_text(to_type_of(labels, predicted.type)).to_pylist()
+    # In one type first, so that the same label has the same text.
+    of_one_type = to_type_of(labels, predicted.type)
+    truth = to_text(of_one_type).to_pylist()
     predicted_labels = to_text(predicted).to_pylist()
-    known = list_known(classes, compared.manifest)
+
+    classes = compared.question.classes
+    manifest = compared.manifest
+    known = list_known(classes, manifest)
     refuse_strangers(truth, predicted_labels, known, compared.describe())
-    names = order_labels(truth, predicted_labels, classes, compared.manifest)
+
+    names = order_labels(truth, predicted_labels, classes, manifest)
     probabilities = to_scores(compared.probability, len(names))
-    return ClassFigures(evaluate(truth, predicted_labels, names, probabilities))
+    evaluation = evaluate(truth, predicted_labels, names, probabilities)
+    return ClassFigures(evaluation)
 
 
 def evaluate_label_sets(compared: Compared) -> LabelSetFigures:
@@ -93,13 +100,14 @@ def evaluate_label_sets(compared: Compared) -> LabelSetFigures:
     truth = list_names(compared.truth, question.separator, known)
     refuse_strangers(truth.names, predicted.names, known, compared.describe())
     names = order_names(truth, predicted, known)
+    true_matrix = to_matrix(truth, names)
+    predicted_matrix = to_matrix(predicted, names)
+
     probabilities = None
     # Theirs is the order of the model's labels, and of no others.
     if compared.probability is not None and names == known:
         probabilities = to_wide_numbers(compared.probability, compared.place)
-    return compare_label_sets(
-        to_matrix(truth, names), to_matrix(predicted, names), names, probabilities
-    )
+    return compare_label_sets(true_matrix, predicted_matrix, names, probabilities)
 
 
 def evaluate_numbers(compared: Compared) -> RegressionFigures | SeveralFigures:
@@ -108,21 +116,31 @@ def evaluate_numbers(compared: Compared) -> RegressionFigures | SeveralFigures:
     Raises:
         InputError: columns that hold no numbers, or not as many.
     """
-    pairs = zip(compared.truth.items(), compared.predicted.items(), strict=True)
+    # In the order in which both were named.
+    pairs = zip(compared.truth, compared.predicted, strict=True)
     figures: dict[str, RegressionFigures] = {}
-    for (label, labels), (prediction, predictions) in pairs:
-        of_label = f"{compared.question.labels}: {label!r}"
-        of_prediction = f"{compared.place}: {prediction!r}"
-        truth = to_wide_numbers(labels, of_label)
-        predicted = to_wide_numbers(predictions, of_prediction, like=truth)
-        if truth.shape[1] == 1:
-            figures[prediction] = compare_numbers(truth[:, 0], predicted[:, 0])
-            continue
-        names = [f"{prediction}[{place}]" for place in range(truth.shape[1])]
-        figures |= compare_several(truth, predicted, names).outputs
+    for label, prediction in pairs:
+        of_column = _compare_columns(compared, label, prediction)
+        figures.update(of_column)
     if len(figures) == 1:
         return next(iter(figures.values()))
     return SeveralFigures.of(figures)
+
+
+def _compare_columns(
+    compared: Compared, label: str, prediction: str
+) -> Mapping[str, RegressionFigures]:
+    """Return the figures of each number of a column, by its name."""
+    of_label = f"{compared.question.labels}: {label!r}"
+    of_prediction = f"{compared.place}: {prediction!r}"
+    truth = to_wide_numbers(compared.truth[label], of_label)
+    predicted = to_wide_numbers(compared.predicted[prediction], of_prediction, like=truth)
+    width = truth.shape[1]
+    if width == 1:
+        figures = compare_numbers(truth[:, 0], predicted[:, 0])
+        return {prediction: figures}
+    names = [f"{prediction}[{place}]" for place in range(width)]
+    return compare_several(truth, predicted, names).outputs
 
 
 def evaluate_rankings(compared: Compared) -> RankingFigures:
@@ -134,12 +152,10 @@ def evaluate_rankings(compared: Compared) -> RankingFigures:
     question = compared.question
     ((label, labels),) = compared.truth.items()
     ((prediction, predictions),) = compared.predicted.items()
-    return compare_rankings(
-        number_groups(compared.group, str(question.group)),
-        to_numbers(labels, f"{question.labels}: {label!r}"),
-        to_numbers(predictions, f"{compared.place}: {prediction!r}"),
-        question.k,
-    )
+    groups = number_groups(compared.group, str(question.group))
+    relevance = to_numbers(labels, f"{question.labels}: {label!r}")
+    scores = to_numbers(predictions, f"{compared.place}: {prediction!r}")
+    return compare_rankings(groups, relevance, scores, question.k)
 
 
 def evaluate_tokens(compared: Compared) -> EntityFigures | ClassFigures:
@@ -153,8 +169,9 @@ def evaluate_tokens(compared: Compared) -> EntityFigures | ClassFigures:
     if not holds_spans(labels):
         return _evaluate_tags(compared, labels, of_truth)
     prediction, predictions = compared.choose_prediction("spans")
+    of_prediction = f"{compared.place}: {prediction!r}"
     truth = read_spans(labels, of_truth)
-    predicted = read_spans(predictions, f"{compared.place}: {prediction!r}")
+    predicted = read_spans(predictions, of_prediction)
     _refuse_other_entities(truth, predicted, compared)
     return compare_entities(truth, predicted)
 
@@ -163,20 +180,29 @@ def _evaluate_tags(
     compared: Compared, labels: pa.ChunkedArray, of_truth: str
 ) -> EntityFigures | ClassFigures:
     question = compared.question
+    manifest = compared.manifest
+    known = list_known(question.classes, manifest)
     prediction, predictions = compared.choose_prediction("tokens")
-    known = list_known(question.classes, compared.manifest)
-    places = (of_truth, f"{compared.place}: {prediction!r}")
+    of_prediction = f"{compared.place}: {prediction!r}"
+    places = (of_truth, of_prediction)
     tags = read_tags(labels, predictions, question.separator, known, places)
+
+    # Tag by tag, whatever row they are of.
     truth = list(chain.from_iterable(tags.truth))
     predicted = list(chain.from_iterable(tags.predicted))
     refuse_strangers(truth, predicted, known, compared.describe())
     if not has_entities([*truth, *predicted]):
-        names = order_labels(truth, predicted, question.classes, compared.manifest)
-        return ClassFigures(evaluate(truth, predicted, names, None))
-    right = sum(map(eq, truth, predicted))
+        names = order_labels(truth, predicted, question.classes, manifest)
+        # Columns of tokens hold no probabilities of all classes.
+        evaluation = evaluate(truth, predicted, names, None)
+        return ClassFigures(evaluation)
+
+    right_count = sum(map(eq, truth, predicted))
+    accuracy = right_count / len(truth)
+    # Row by row, as no entity reaches from one text into the next.
     true_entities = [find_entities(row) for row in tags.truth]
     predicted_entities = [find_entities(row) for row in tags.predicted]
-    return compare_entities(true_entities, predicted_entities, right / len(truth))
+    return compare_entities(true_entities, predicted_entities, accuracy)
 
 
 def _refuse_other_entities(
@@ -188,13 +214,15 @@ def _refuse_other_entities(
     if not true_labels or not predicted_labels:
         return
     known = list_known(compared.question.classes, compared.manifest)
+    # `B-PER` is a tag of an entity PER; `O` is of none.
     names = [label.partition("-")[2] for label in known]
     refuse_strangers(true_labels, predicted_labels, names, compared.describe())
 
 
 def _list_entity_labels(rows: list[set[Entity]]) -> list[str]:
     entities: set[Entity] = set().union(*rows)
-    return sorted({label for label, _, _ in entities})
+    labels = {label for label, _, _ in entities}
+    return sorted(labels)
 
 
 TASKS: Mapping[str, Callable[[Compared], Figures]] = {

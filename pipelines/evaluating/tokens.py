@@ -6,15 +6,16 @@ truth    lists of tags (texts, or class numbers) as many as there are tokens; on
          a separator between them; or lists of {label, start, end}, which are spans
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
-from pyarrow.types import is_integer, is_large_string, is_string, is_struct
+from pyarrow.types import is_integer, is_struct
 
 from configs.errors import InputError
 from model_zoo.evaluation.entities import Entity
-from pipelines.evaluating.label_sets import holds_lists, split_texts
+from pipelines.evaluating.label_sets import holds_lists, holds_texts, split_texts
 
 # What transformers' trainings give a token that has no tag, the second part of a word for example.
 _NO_TAG = -100
@@ -56,16 +57,18 @@ def read_spans(column: pa.ChunkedArray, name: str) -> list[set[Entity]]:
             f"{name} of type {column.type} holds no spans: lists of {{label, start, end}}, where "
             "start and end count characters of the text"
         )
-    rows = []
-    for spans in column.to_pylist():
-        entities: set[Entity] = set()
-        for span in spans:
-            entity = (span[_LABEL], span[_START], span[_END])
-            if None in entity:
-                raise InputError(f"{name}: a span lacks its label, start or end")
-            entities.add(entity)
-        rows.append(entities)
-    return rows
+    return [_read_entities(spans, name) for spans in column.to_pylist()]
+
+
+def _read_entities(spans: Sequence[Mapping[str, Any]], name: str) -> set[Entity]:
+    # A set: a span that stands twice is one.
+    entities = set()
+    for span in spans:
+        entity = (span[_LABEL], span[_START], span[_END])
+        if None in entity:
+            raise InputError(f"{name}: a span lacks its label, start or end")
+        entities.add(entity)
+    return entities
 
 
 def read_tags(
@@ -90,17 +93,20 @@ def read_tags(
     of_truth, of_prediction = places
     true_rows = _read_truth(truth, separator, known, of_truth)
     predicted_rows = _read_predicted(predicted, of_prediction)
+
     different = 0
     tags = Tags([], [])
-    for true_tags, predicted_tags in zip(true_rows, predicted_rows, strict=True):
+    rows = zip(true_rows, predicted_rows, strict=True)
+    for true_tags, predicted_tags in rows:
         # Told of all rows at once: one of them says nothing of the cause.
         if len(true_tags) != len(predicted_tags):
             different += 1
             continue
         _append_row(tags, true_tags, predicted_tags)
     if different:
+        row_count = len(true_rows)
         raise InputError(
-            f"{of_truth}: {different:,} of {len(true_rows):,} rows have more or fewer tags than "
+            f"{of_truth}: {different:,} of {row_count:,} rows have more or fewer tags than "
             f"{of_prediction} has tokens; where tokens are parts of words, or texts are cut, give "
             "true spans instead: lists of {label, start, end}, in characters of the text"
         )
@@ -110,7 +116,9 @@ def read_tags(
 def _append_row(tags: Tags, true_tags: list[str | None], predicted_tags: list[str]) -> None:
     true_row = []
     predicted_row = []
-    for true_tag, predicted_tag in zip(true_tags, predicted_tags, strict=True):
+    pairs = zip(true_tags, predicted_tags, strict=True)
+    for true_tag, predicted_tag in pairs:
+        # Nobody knows what would be right there.
         if true_tag is None:
             continue
         true_row.append(true_tag)
@@ -142,34 +150,38 @@ def _read_truth(
 ) -> list[list[str | None]]:
     """Return the tags of each row; None for a token without one."""
     whole = column.combine_chunks()
-    is_text = is_string(whole.type) or is_large_string(whole.type)
+    is_text = holds_texts(whole.type)
     if is_text and separator is not None:
         whole = split_texts(whole, separator)
-    if not holds_lists(whole.type):
+    dtype = whole.type
+    if not holds_lists(dtype):
         hint = ""
         if is_text:
             hint = "; --separator ' ' for example says what stands between tags"
-        raise InputError(f"{name} of type {whole.type} holds no lists of tags{hint}")
-    # As data sets for training have them.
-    if is_integer(whole.type.value_type):
+        raise InputError(f"{name} of type {dtype} holds no lists of tags{hint}")
+
+    # Class numbers, as data sets for training have them.
+    if is_integer(dtype.value_type):
         return [_name_all(row, known, name) for row in whole.to_pylist()]
+    lists_of_texts = pa.list_(pa.string())
     try:
-        texts = whole.cast(pa.list_(pa.string()))
+        texts = whole.cast(lists_of_texts)
     except pa.ArrowException as error:
-        raise InputError(f"{name} of type {whole.type} holds no tags") from error
+        raise InputError(f"{name} of type {dtype} holds no tags") from error
     rows: list[list[str | None]] = texts.to_pylist()
     return rows
 
 
 def _name_all(numbers: Sequence[int], known: Sequence[str], name: str) -> list[str | None]:
+    label_count = len(known)
     tags: list[str | None] = []
     for number in numbers:
         if number is None or number == _NO_TAG:
             tags.append(None)
             continue
-        if not 0 <= number < len(known):
+        if not 0 <= number < label_count:
             raise InputError(
-                f"{name}: a class number is none of the model's {len(known)} labels; name them in "
+                f"{name}: a class number is none of the model's {label_count} labels; name them in "
                 "their order, --classes O,B-PER,I-PER for example, or give tags as texts"
             )
         tags.append(known[number])
