@@ -28,6 +28,7 @@ Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 CropStarts: TypeAlias = Literal["rounded", "cut"]
 ResizeWith: TypeAlias = Literal["torch", "pillow"]
 Side: TypeAlias = Annotated[int, Field(ge=1)]
+PixelCount: TypeAlias = Annotated[int, Field(ge=1)]
 # Pixels that a picture is resized to at most, where what is cut out of it has fewer: 50 MB of bytes.
 _MOST_RESIZED = 1 << 24
 # The largest value of a byte, in the width that pixels are computed in.
@@ -67,12 +68,12 @@ class Image(StepModel):
     step: Literal["image"]
     column: str
     into: str
-    height: Annotated[int, Field(ge=1)]
-    width: Annotated[int, Field(ge=1)]
+    height: Side
+    width: Side
     mode: Literal["L", "RGB"] = "RGB"
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    max_pixels: Annotated[int, Field(ge=1)] = 2**24
+    max_pixels: PixelCount = 2**24
     resize: Resize = Field(default="exact", exclude_if=_is_default("exact"))
     resize_height: Side | None = Field(default=None, exclude_if=_is_default(None))
     resize_width: Side | None = Field(default=None, exclude_if=_is_default(None))
@@ -86,18 +87,21 @@ class Image(StepModel):
         self._check_channels("std", self.std)
         if 0.0 in self.std:
             raise ValueError("std must not be 0")
-        if self.height * self.width > self.max_pixels:
+        pixels = self.height * self.width
+        if pixels > self.max_pixels:
             raise ValueError(
                 f"height x width must not be more than max_pixels, {self.max_pixels}, "
                 f"got {self.height} x {self.width}"
             )
         height, width = self._resized_at_least()
-        if height * width > self._most_resized():
+        most = self._most_resized()
+        if height * width > most:
             raise ValueError(
-                f"resize_height and resize_width must not make more than {self._most_resized()} "
+                f"resize_height and resize_width must not make more than {most} "
                 f"pixels, got {height} x {width}"
             )
-        if self.resize == "shorter" and self.resize_width is not None:
+        has_width = self.resize_width is not None
+        if self.resize == "shorter" and has_width:
             raise ValueError("resize: shorter takes resize_height alone, the shorter side")
         return self
 
@@ -109,11 +113,13 @@ class Image(StepModel):
         """
         column = get_column(columns, self.column, self.step)
         encoded = to_arrow(column)
-        return {self.into: decode_images(encoded, self)}
+        images = decode_images(encoded, self)
+        return {self.into: images}
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
+        pixels = self.height * self.width
         channels = _count_channels(self.mode)
-        return {self.into: self.height * self.width * channels}
+        return {self.into: pixels * channels}
 
     def choose_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width that a picture is resized to.
@@ -124,37 +130,44 @@ class Image(StepModel):
         Raises:
             RowError: more than `max_pixels`, as of a very long picture.
         """
-        resized = self._resized_at_least()
+        new_height, new_width = self._resized_at_least()
         if self.resize == "shorter":
-            side, _ = resized
+            side = new_height
             shorter, longer = sorted((height, width))
             # Cut down and not rounded, as torchvision does.
             long_side = int(side * longer / shorter)
-            resized = (side, long_side) if height <= width else (long_side, side)
-        if resized[0] * resized[1] > self._most_resized():
+            if height <= width:
+                new_width = long_side
+            else:
+                new_height = long_side
+        most = self._most_resized()
+        if new_height * new_width > most:
             raise RowError(
-                f"image of {height} x {width} pixels would be resized to more than "
-                f"{self._most_resized():,} pixels"
+                f"image of {height} x {width} pixels would be resized to more than {most:,} pixels"
             )
-        return resized
+        return new_height, new_width
 
     def _most_resized(self) -> int:
         # A package may say any `max_pixels`, and its author delivers none of these pixels.
-        most = max(self.height * self.width, _MOST_RESIZED)
+        pixels = self.height * self.width
+        most = max(pixels, _MOST_RESIZED)
         return min(self.max_pixels, most)
 
     def _resized_at_least(self) -> tuple[int, int]:
         height = self.resize_height or self.height
+        # The shorter side has this length, and the other one is no shorter.
         if self.resize == "shorter":
             return height, height
-        return height, self.resize_width or self.width
+        width = self.resize_width or self.width
+        return height, width
 
     def _check_channels(self, name: str, values: tuple[float, ...]) -> None:
         channels = _count_channels(self.mode)
+        given = len(values)
         # One value stands for all channels.
-        if len(values) not in (1, channels):
+        if given not in (1, channels):
             raise ValueError(
-                f"{name} must hold 1 or {channels} values for mode {self.mode}, got {len(values)}"
+                f"{name} must hold 1 or {channels} values for mode {self.mode}, got {given}"
             )
 
 
@@ -183,7 +196,8 @@ def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
         lines = pixels[row]
         try:
             with one_piece(), crashes_as_errors():
-                decoded = _decode_image(value.as_py(), step)
+                picture = value.as_py()
+                decoded = _decode_image(picture, step)
             decoded = decoded.reshape(lines.shape)
         except Exception as error:  # noqa: BLE001 - a decoder may raise anything on garbage; it belongs to the row
             reasons[row] = error
@@ -223,13 +237,14 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
         raise RowError("no image")
     with open_picture(encoded, step.max_pixels) as image:
         PIL.ImageOps.exif_transpose(image, in_place=True)
-        converted = _to_8_bits(image).convert(step.mode)
+        shallow = _to_8_bits(image)
+        converted = shallow.convert(step.mode)
         height, width = step.choose_size(converted.height, converted.width)
         if step.resize_with == "pillow":
-            resampling = getattr(PIL.Image.Resampling, step.interpolation.upper())
-            pixels = np.array(converted.resize((width, height), resampling))
+            pixels = _resize_with_pillow(converted, height, width, step.interpolation)
         else:
-            pixels = _resize(np.array(converted), height, width, step.interpolation)
+            decoded = np.array(converted)
+            pixels = _resize(decoded, height, width, step.interpolation)
     return _crop_centre(pixels, step.height, step.width, step.crop_starts)
 
 
@@ -243,13 +258,29 @@ def _crop_centre(
             continue
         if missing > 0:
             borders = [(0, 0)] * pixels.ndim
-            borders[axis] = (missing // 2, missing - missing // 2)
+            before = missing // 2
+            borders[axis] = (before, missing - before)
             pixels = np.pad(pixels, borders)
             continue
+        surplus = -missing
         # Python rounds half a pixel to the even side, and so does torchvision.
-        start = round(-missing / 2) if crop_starts == "rounded" else -missing // 2
-        pixels = np.take(pixels, range(start, start + wanted), axis)
+        start = round(surplus / 2) if crop_starts == "rounded" else surplus // 2
+        kept = range(start, start + wanted)
+        pixels = np.take(pixels, kept, axis)
     return pixels
+
+
+def _resize_with_pillow(
+    image: Any, height: int, width: int, interpolation: Interpolation
+) -> np.ndarray:
+    """Return uint8 (height, width) or (height, width, 3) of an image of Pillow in another size."""
+    import PIL.Image
+
+    name = interpolation.upper()
+    resampling = getattr(PIL.Image.Resampling, name)
+    # Pillow says the width first.
+    resized = image.resize((width, height), resampling)
+    return np.array(resized)
 
 
 def _resize(
@@ -268,7 +299,8 @@ def _resize(
     image = torch.from_numpy(with_channels)
     with torch.inference_mode():
         # A batch of one, (1, channels, height, width): a view, whose numbers stay pixel by pixel.
-        batch = image[None].permute(0, 3, 1, 2)
+        rows = image[None]
+        batch = rows.permute(0, 3, 1, 2)
         resized = functional.interpolate(
             batch,
             size=(height, width),
@@ -276,7 +308,8 @@ def _resize(
             # Shrinking takes all pixels that a new one covers, and not the nearest four.
             antialias=True,
         )
-    lines = resized[0].permute(1, 2, 0)
+    only = resized[0]
+    lines = only.permute(1, 2, 0)
     return lines.numpy()
 
 
@@ -286,8 +319,9 @@ def _read_depth(image: Any) -> tuple[int, bool]:
     In TIFF alone they may be fewer than 16, and 0 may be white; Pillow changes neither.
     """
     tags = getattr(image, "tag_v2", {})
-    depth = tags.get(_BITS_PER_SAMPLE, (_DEEP_BITS,))[0]
-    return depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    depths = tags.get(_BITS_PER_SAMPLE, (_DEEP_BITS,))
+    is_white_zero = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    return depths[0], is_white_zero
 
 
 def _to_8_bits(image: Any) -> Any:
@@ -297,7 +331,8 @@ def _to_8_bits(image: Any) -> Any:
     if image.mode.startswith("I;16"):
         depth, is_white_zero = _read_depth(image)
         lower_bits = depth - 8
-        shifted = np.asarray(image) >> lower_bits
+        pixels = np.asarray(image)
+        shifted = pixels >> lower_bits
         upper_bits = shifted.astype(np.uint8)
         if is_white_zero:
             upper_bits = 255 - upper_bits

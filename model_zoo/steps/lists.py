@@ -41,15 +41,19 @@ def find_lists_with_missing(lists: pa.Array) -> pa.Array | None:
     """
     if not lists.null_count and not _has_missing_items(lists):
         return None
-    is_bad = lists.is_null().to_numpy(zero_copy_only=False).copy()
+    missing = lists.is_null()
+    # A copy: what Arrow gives may be read-only, and more rows are marked below.
+    is_bad = missing.to_numpy(zero_copy_only=False).copy()
+    # Of each value, the outermost list that it is in.
     rows = np.arange(len(lists), dtype=np.int64)
     values = lists
     while is_list(values.type):
-        parents = pc.list_parent_indices(values).to_numpy()
-        rows = rows[parents]
+        parents = pc.list_parent_indices(values)
+        rows = rows[parents.to_numpy()]
         values = values.flatten()
-        inside = pc.is_null(values, nan_is_null=True)
-        is_bad[rows[inside.to_numpy(zero_copy_only=False)]] = True
+        missing = pc.is_null(values, nan_is_null=True)
+        is_missing = missing.to_numpy(zero_copy_only=False)
+        is_bad[rows[is_missing]] = True
     return pa.array(is_bad)
 
 
@@ -65,7 +69,8 @@ def _has_missing_items(lists: pa.Array) -> bool:
         return False
     # The largest of values with a NaN among them is NaN.
     numbers = values.to_numpy(zero_copy_only=False)
-    return bool(np.isnan(np.maximum.reduce(numbers, initial=-np.inf)))
+    largest = np.maximum.reduce(numbers, initial=-np.inf)
+    return bool(np.isnan(largest))
 
 
 def fill_items(lists: pa.Array, fill: pa.Scalar) -> pa.Array:
@@ -78,15 +83,20 @@ def fill_items(lists: pa.Array, fill: pa.Scalar) -> pa.Array:
     if not is_list(lists.type):
         is_missing = pc.is_null(lists, nan_is_null=True)
         return pc.if_else(is_missing, fill, lists)
-    values = fill_items(lists.flatten(), fill)
-    offsets = _list_offsets(list_lengths(lists))
-    return pa.LargeListArray.from_arrays(pa.array(offsets), values)
+    items = lists.flatten()
+    filled = fill_items(items, fill)
+    lengths = list_lengths(lists)
+    offsets = _list_offsets(lengths)
+    # Large: offsets are int64, whatever kind of lists they are of.
+    return pa.LargeListArray.from_arrays(pa.array(offsets), filled)
 
 
 def list_lengths(lists: pa.Array) -> np.ndarray:
     """Return the length (int64) of each list; 0 of one that is missing."""
+    # Arrow gives int32 or int64, by the kind of lists.
     lengths = pc.list_value_length(lists).cast(pa.int64())
-    numbers: np.ndarray = lengths.fill_null(0).to_numpy()
+    present = lengths.fill_null(0)
+    numbers: np.ndarray = present.to_numpy()
     return numbers
 
 
@@ -96,11 +106,16 @@ def place_items(lengths: np.ndarray) -> np.ndarray:
     >>> place_items(np.array([2, 0, 3])).tolist()
     [0, 1, 0, 1, 2]
     """
-    starts = _list_offsets(lengths)[:-1]
-    items = np.arange(int(lengths.sum()), dtype=np.int64)
-    return items - np.repeat(starts, lengths)
+    offsets = _list_offsets(lengths)
+    starts = offsets[:-1]
+    count = int(lengths.sum())
+    items = np.arange(count, dtype=np.int64)
+    start_of_each = np.repeat(starts, lengths)
+    return items - start_of_each
 
 
 def _list_offsets(lengths: np.ndarray) -> np.ndarray:
     """Return where each list begins among all items, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    ends = np.cumsum(lengths)
+    offsets = np.concatenate([[0], ends])
+    return offsets.astype(np.int64)

@@ -8,7 +8,7 @@ Every row is padded to the same length, whichever rows are beside it: a score mu
 """
 
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,8 @@ from model_zoo.steps.step import StepModel, Widths
 
 # 512 MiB of float32 for one row, as a card may have: no real model takes as much.
 _MOST_ITEMS = 1 << 27
-Length = Annotated[int, Field(ge=1, le=_MOST_ITEMS)]
+Length: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_ITEMS)]
+Lengths: TypeAlias = Annotated[tuple[Length, ...], Field(min_length=1, max_length=3)]
 
 
 class Pad(StepModel):
@@ -42,7 +43,7 @@ class Pad(StepModel):
 
     step: Literal["pad"]
     column: str
-    shape: Annotated[tuple[Length, ...], Field(min_length=1, max_length=3)]
+    shape: Lengths
     longer: Literal["reject", "cut"] = "reject"
     shorter: Literal["pad", "reject"] = "pad"
     into: str
@@ -60,13 +61,17 @@ class Pad(StepModel):
         lengths = list_lengths(lists)
         self._reject_lengths(lengths)
         items = self._take_items(lists)
+        length = self.shape[0]
+        is_full = lengths == length
         # All are full, as lists of a fixed size are: nothing is copied, and a mask is not needed.
-        is_full = bool((lengths == self.shape[0]).all())
-        if is_full and self.mask_into is None:
-            return {self.into: items.reshape(len(lists), *self.shape)}
-        taken = np.minimum(lengths, self.shape[0])
-        mask = np.arange(self.shape[0]) < taken[:, None]
-        made: NewColumns = {self.into: self._spread(items, lengths, mask)}
+        if self.mask_into is None and bool(is_full.all()):
+            spread = items.reshape(len(lists), *self.shape)
+            return {self.into: spread}
+        # A longer list that was not rejected is cut.
+        taken = np.minimum(lengths, length)
+        mask = np.arange(length) < taken[:, None]
+        spread = self._spread(items, lengths, mask)
+        made: NewColumns = {self.into: spread}
         if self.mask_into is not None:
             made[self.mask_into] = mask
         return made
@@ -78,23 +83,30 @@ class Pad(StepModel):
         return made
 
     def _take_lists(self, columns: Columns) -> pa.Array:
-        column = get_column(columns, self.column, self.step)
-        if isinstance(column, np.ndarray) or not holds_numbers(column.type):
-            kind = "an array already" if isinstance(column, np.ndarray) else f"a {column.type}"
+        name = self.column
+        column = get_column(columns, name, self.step)
+        if isinstance(column, np.ndarray):
             raise JobError(
-                f"preprocess step pad: column {self.column!r} is {kind}, and no lists of numbers"
+                f"preprocess step pad: column {name!r} is an array already, and no lists of numbers"
+            )
+        if not holds_numbers(column.type):
+            raise JobError(
+                f"preprocess step pad: column {name!r} is a {column.type}, and no lists of numbers"
             )
         levels = count_levels(column.type)
-        if levels != len(self.shape):
+        wanted = len(self.shape)
+        if levels != wanted:
+            shape = list(self.shape)
             raise JobError(
-                f"preprocess step pad: column {self.column!r} holds lists {levels} deep, and shape "
-                f"{list(self.shape)} is of lists {len(self.shape)} deep"
+                f"preprocess step pad: column {name!r} holds lists {levels} deep, and shape "
+                f"{shape} is of lists {wanted} deep"
             )
         return column
 
     def _reject_missing(self, lists: pa.Array) -> None:
         missing = find_lists_with_missing(lists)
         if missing is not None:
+            # Booleans are bits in Arrow, which numpy cannot look at without a copy.
             is_missing = missing.to_numpy(zero_copy_only=False)
             reject_where(is_missing, f"column {self.column!r}: a list is missing or lacks an item")
 
@@ -103,12 +115,12 @@ class Pad(StepModel):
         length = self.shape[0]
         if self.longer == "reject":
             is_longer = lengths > length
-            reject_where(is_longer, f"column {self.column!r}: a list of more than {length:,} items")
+            why = f"column {self.column!r}: a list of more than {length:,} items"
+            reject_where(is_longer, why)
         if self.shorter == "reject":
             is_shorter = lengths < length
-            reject_where(
-                is_shorter, f"column {self.column!r}: a list of fewer than {length:,} items"
-            )
+            why = f"column {self.column!r}: a list of fewer than {length:,} items"
+            reject_where(is_shorter, why)
 
     def _take_items(self, lists: pa.Array) -> np.ndarray:
         """Return the items of all lists one after the other, (items, *shape[1:]).
@@ -117,18 +129,20 @@ class Pad(StepModel):
             RejectedRows: rows with an inner list of another length.
         """
         values = lists.flatten()
-        rows: np.ndarray | None = None
-        for length in self.shape[1:]:
-            if rows is None:
-                rows = np.repeat(np.arange(len(lists)), list_lengths(lists))
+        inner_shape = self.shape[1:]
+        # Which row each inner list is of; a list of numbers has none, and needs no such array.
+        rows = _number_items(lists) if inner_shape else np.empty(0)
+        for length in inner_shape:
             lengths = list_lengths(values)
             is_bad = np.zeros(len(lists), dtype=bool)
-            is_bad[rows[lengths != length]] = True
-            reject_where(is_bad, f"column {self.column!r}: a list inside has not {length:,} items")
+            bad_rows = rows[lengths != length]
+            is_bad[bad_rows] = True
+            why = f"column {self.column!r}: a list inside has not {length:,} items"
+            reject_where(is_bad, why)
             rows = np.repeat(rows, length)
             values = values.flatten()
         numbers: np.ndarray = values.to_numpy(zero_copy_only=False)
-        return numbers.reshape(-1, *self.shape[1:])
+        return numbers.reshape(-1, *inner_shape)
 
     def _spread(self, items: np.ndarray, lengths: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Return items in their rows, (rows, *shape), with zeros behind them.
@@ -138,10 +152,21 @@ class Pad(StepModel):
             lengths: of each list, before any is cut.
             mask: bool (rows, shape[0]), true where an item belongs.
         """
+        length = self.shape[0]
         shape = (len(lengths), *self.shape)
         spread = np.zeros(shape, dtype=items.dtype)
-        if int(lengths.max(initial=0)) > self.shape[0]:
-            items = items[place_items(lengths) < self.shape[0]]
+        longest = int(lengths.max(initial=0))
+        # Where nothing is cut, no item is copied.
+        if longest > length:
+            is_taken = place_items(lengths) < length
+            items = items[is_taken]
         # numpy takes the true places row by row, which is the order of the items.
         spread[mask] = items
         return spread
+
+
+def _number_items(lists: pa.Array) -> np.ndarray:
+    """Return which list each item is of, int64 (items,)."""
+    numbers = np.arange(len(lists))
+    lengths = list_lengths(lists)
+    return np.repeat(numbers, lengths)

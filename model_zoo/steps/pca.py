@@ -43,13 +43,18 @@ class Pca(StepModel):
 
     @property
     def is_fitted(self) -> bool:
-        needed = (self.mean, self.axes, self.deviations if self.whiten else ())
+        needed: list[object] = [self.mean, self.axes]
+        if self.whiten:
+            needed.append(self.deviations)
         return super().is_fitted and None not in needed
 
     @model_validator(mode="after")
     def _says_how_many_components(self) -> "Pca":
-        said = [self.components is not None, self.variance is not None]
-        if self.axes is None and sum(said) != 1:
+        has_components = self.components is not None
+        has_variance = self.variance is not None
+        says_one = has_components != has_variance
+        # Axes that are there say it themselves.
+        if self.axes is None and not says_one:
             raise ValueError("says how many: components, or variance, the share to be explained")
         return self
 
@@ -59,11 +64,16 @@ class Pca(StepModel):
             return self
         if not self.axes:
             raise ValueError("axes must hold one component or more")
+        numbers = len(self.mean)
         lengths = {len(axis) for axis in self.axes}
-        if lengths != {len(self.mean)}:
-            raise ValueError(f"each of axes must hold {len(self.mean)} numbers, as mean does")
+        if lengths != {numbers}:
+            raise ValueError(f"each of axes must hold {numbers} numbers, as mean does")
         deviations = self.deviations
-        if deviations is not None and (len(deviations) != len(self.axes) or 0.0 in deviations):
+        if deviations is None:
+            return self
+        is_one_each = len(deviations) == len(self.axes)
+        # Components are divided by them.
+        if not is_one_each or 0.0 in deviations:
             raise ValueError("deviations must hold one number, other than 0, for each of axes")
         return self
 
@@ -77,10 +87,12 @@ class Pca(StepModel):
         matrix = to_matrix(columns, self.columns, self.step)
         mean = np.array(self.mean)
         axes = np.array(self.axes)
-        if matrix.shape[1] != len(mean):
+        numbers = matrix.shape[1]
+        if numbers != len(mean):
+            names = ", ".join(self.columns)
             raise JobError(
                 f"preprocess step pca was fitted on {len(mean)} numbers a row, and "
-                f"{', '.join(self.columns)} have {matrix.shape[1]}"
+                f"{names} have {numbers}"
             )
         centred = matrix - mean
         # Not `@`: the last bits of what it gives a row hang on how many rows there are beside it.
@@ -88,10 +100,13 @@ class Pca(StepModel):
         if self.whiten:
             projected /= np.array(self.deviations)
         dtype = np.dtype(self.dtype)
-        return {self.into: cast_array(self.into, projected, dtype)}
+        cast = cast_array(self.into, projected, dtype)
+        return {self.into: cast}
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
-        return {self.into: len(self.axes or ())}
+        # None before the step is fitted.
+        axes = self.axes or ()
+        return {self.into: len(axes)}
 
     def fit(self, columns: Columns) -> Self:
         """Find the components."""
@@ -101,11 +116,14 @@ class Pca(StepModel):
         matrix = to_matrix(columns, self.columns, self.step)
         refuse_missing(columns, self.columns, self.step)
         self._refuse_too_many(matrix)
+        # A whole number of components, or a share of the variance: scikit-learn takes either.
+        how_many = self.components or self.variance
         # Some of its solvers draw numbers.
-        fitted = PCA(self.components or self.variance, whiten=self.whiten, random_state=0)
+        fitted = PCA(how_many, whiten=self.whiten, random_state=0)
         fitted.fit(matrix)
+        mean = to_plain_floats(fitted.mean_)
         axes = tuple(to_plain_floats(axis) for axis in fitted.components_)
-        changes: dict[str, object] = {"mean": to_plain_floats(fitted.mean_), "axes": axes}
+        changes: dict[str, object] = {"mean": mean, "axes": axes}
         if self.whiten:
             changes["deviations"] = self._find_deviations(fitted.explained_variance_)
         return self.model_copy(update=changes)
@@ -118,20 +136,21 @@ class Pca(StepModel):
             InputError: than there are rows to find them in; or no two rows differ.
         """
         rows, numbers = matrix.shape
+        # A share of the variance is explained by one component at least.
         wanted = self.components or 1
+        names = ", ".join(self.columns)
         if wanted > numbers:
             raise JobError(
-                f"preprocess step pca: components is {wanted}, and {', '.join(self.columns)} have "
+                f"preprocess step pca: components is {wanted}, and {names} have "
                 f"{numbers} numbers a row"
             )
         if wanted > rows:
             raise InputError(
                 f"preprocess step pca: components is {wanted}, and there are {rows} training rows"
             )
-        if not np.ptp(matrix, axis=0).any():
-            raise InputError(
-                f"preprocess step pca: no two training rows differ in {', '.join(self.columns)}"
-            )
+        ranges = np.ptp(matrix, axis=0)
+        if not ranges.any():
+            raise InputError(f"preprocess step pca: no two training rows differ in {names}")
 
     def _find_deviations(self, variances: np.ndarray) -> Numbers:
         """Return the standard deviation of each component.
@@ -139,11 +158,13 @@ class Pca(StepModel):
         Raises:
             InputError: one of them has none.
         """
+        components = len(variances)
         least = _LEAST_VARIANCE * variances.max()
         without = int(np.count_nonzero(variances <= least))
         if without:
             raise InputError(
-                f"preprocess step pca: {without} of {len(variances)} components do not vary in the "
+                f"preprocess step pca: {without} of {components} components do not vary in the "
                 "training rows, and cannot be whitened; ask for fewer components"
             )
-        return to_plain_floats(np.sqrt(variances))
+        deviations = np.sqrt(variances)
+        return to_plain_floats(deviations)

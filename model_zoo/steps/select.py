@@ -1,6 +1,7 @@
 """Step `select`: of many columns, the numbers that tell something about what is to be predicted."""
 
 from collections.abc import Iterator
+from math import prod
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -14,6 +15,11 @@ from model_zoo.steps.fitting import refuse_missing
 from model_zoo.steps.step import ColumnNames, StepModel, Target, Widths
 
 Method: TypeAlias = Literal["variance", "mutual_information", "l1"]
+HowMany: TypeAlias = Annotated[int, Field(ge=1)]
+Threshold: TypeAlias = Annotated[float, Field(ge=0)]
+Strength: TypeAlias = Annotated[float, Field(gt=0)]
+Place: TypeAlias = Annotated[int, Field(ge=0)]
+Places: TypeAlias = tuple[Place, ...]
 
 # Of scikit-learn's breast cancer 11 of 30 numbers remain, of its diabetes 8 of 10.
 _STRENGTH = 0.01
@@ -41,21 +47,24 @@ class Select(StepModel):
     columns: ColumnNames
     into: str
     method: Method
-    k: Annotated[int, Field(ge=1)] | None = None
-    threshold: Annotated[float, Field(ge=0)] | None = None
-    strength: Annotated[float, Field(gt=0)] | None = None
+    k: HowMany | None = None
+    threshold: Threshold | None = None
+    strength: Strength | None = None
     dtype: Literal["float32", "float64"] = "float32"
-    kept: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] | None = None
+    kept: tuple[Places, ...] | None = None
 
     @model_validator(mode="after")
     def _says_how_many(self) -> "Select":
-        if self.k is not None and self.threshold is not None:
+        has_k = self.k is not None
+        has_threshold = self.threshold is not None
+        has_strength = self.strength is not None
+        if has_k and has_threshold:
             raise ValueError("says how many twice: k, and threshold")
-        is_open = self.k is None and self.threshold is None
+        is_open = not has_k and not has_threshold
         # No feature is quite without information in a sample, so that 0 would keep them all.
         if self.method == "mutual_information" and is_open:
             raise ValueError("k or threshold is required when method is mutual_information")
-        if self.method != "l1" and self.strength is not None:
+        if self.method != "l1" and has_strength:
             raise ValueError("strength is of method l1 alone")
         if self.kept is not None and not any(self.kept):
             raise ValueError("kept must hold one number or more")
@@ -68,7 +77,7 @@ class Select(StepModel):
             JobError: a column has not the numbers that are kept.
             RejectedRows: rows with a value that `dtype` cannot hold.
         """
-        width = sum(map(len, self.kept or ()))
+        width = self._count_kept()
         dtype = np.dtype(self.dtype)
         # Line by line, as `stack` fills its buffer.
         shape = (width, rows)
@@ -82,7 +91,7 @@ class Select(StepModel):
         return {self.into: buffer.T}
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
-        return {self.into: sum(map(len, self.kept or ()))}
+        return {self.into: self._count_kept()}
 
     def fit(self, columns: Columns) -> Self:
         """Find what to keep without a target, as `variance` can."""
@@ -108,58 +117,79 @@ class Select(StepModel):
         refuse_missing(columns, self.columns, self.step)
         strength = self.strength or _STRENGTH
         scores = score_features(matrix, target, self.method, strength)
-        is_kept = self._choose(scores)
+        if self.k is None:
+            is_kept = self._choose_above_threshold(scores)
+        else:
+            is_kept = self._choose_best(scores, self.k)
 
         kept = []
         start = 0
+        # The matrix has the numbers of one column behind those of the other.
         for name in self.columns:
             stop = start + _count_numbers_of(columns, name)
-            places = np.flatnonzero(is_kept[start:stop])
+            of_column = is_kept[start:stop]
+            places = np.flatnonzero(of_column)
             kept.append(tuple(places.tolist()))
             start = stop
         return self.model_copy(update={"kept": tuple(kept)})
 
-    def _choose(self, scores: np.ndarray) -> np.ndarray:
-        """Return bool (numbers,): which are kept."""
-        is_kept = np.zeros(len(scores), dtype=bool)
-        if self.k is not None:
-            if self.k > len(scores):
-                raise JobError(
-                    f"preprocess step select: k is {self.k}, and {', '.join(self.columns)} have "
-                    f"{len(scores)} numbers a row"
-                )
-            # Stable: of equal scores the first ones are kept, whatever sorts them.
-            best_first = np.argsort(-scores, kind="stable")
-            is_kept[best_first[: self.k]] = True
-            return is_kept
+    def _count_kept(self) -> int:
+        # None before the step is fitted.
+        kept = self.kept or ()
+        return sum(map(len, kept))
 
-        is_kept |= scores > (self.threshold or 0.0)
-        if not is_kept.any():
-            asked = "lower threshold" if self.method != "l1" else "lower strength or threshold"
-            raise InputError(
-                f"preprocess step select: method {self.method} keeps none of the {len(scores)} "
-                f"numbers of {', '.join(self.columns)}; {asked}, or say k"
+    def _choose_best(self, scores: np.ndarray, k: int) -> np.ndarray:
+        """Return bool (numbers,): which have the `k` best scores."""
+        numbers = len(scores)
+        if k > numbers:
+            names = ", ".join(self.columns)
+            raise JobError(
+                f"preprocess step select: k is {k}, and {names} have {numbers} numbers a row"
             )
+        # Stable: of equal scores the first ones are kept, whatever sorts them.
+        best_first = np.argsort(-scores, kind="stable")
+        is_kept = np.zeros(numbers, dtype=bool)
+        is_kept[best_first[:k]] = True
         return is_kept
+
+    def _choose_above_threshold(self, scores: np.ndarray) -> np.ndarray:
+        """Return bool (numbers,): which have a score of more than `threshold`."""
+        threshold = self.threshold or 0.0
+        is_kept: np.ndarray = scores > threshold
+        if is_kept.any():
+            return is_kept
+        asked = "lower threshold"
+        # A weaker penalty leaves more coefficients that are not 0.
+        if self.method == "l1":
+            asked = "lower strength or threshold"
+        names = ", ".join(self.columns)
+        raise InputError(
+            f"preprocess step select: method {self.method} keeps none of the {len(scores)} "
+            f"numbers of {names}; {asked}, or say k"
+        )
 
     def _take_kept(self, columns: Columns) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the name of each column of which something is kept, and that, (rows, kept)."""
-        for name, places in zip(self.columns, self.kept or (), strict=True):
+        kept = self.kept or ()
+        for name, places in zip(self.columns, kept, strict=True):
             if not places:
                 continue
             numbers = get_numbers(columns, name, self.step)
             flat = numbers.reshape(len(numbers), -1)
-            if max(places) >= flat.shape[1]:
+            last = max(places)
+            width = flat.shape[1]
+            if last >= width:
                 raise JobError(
-                    f"preprocess step select keeps number {max(places)} of column {name!r}, which "
-                    f"has {flat.shape[1]} numbers a row"
+                    f"preprocess step select keeps number {last} of column {name!r}, which "
+                    f"has {width} numbers a row"
                 )
             yield name, flat[:, places]
 
 
 def _count_numbers_of(columns: Columns, name: str) -> int:
     column = columns[name]
-    if isinstance(column, np.ndarray):
-        numbers: int = np.prod(column.shape[1:], dtype=int)
-        return int(numbers)
-    return 1
+    # An Arrow column that is a number has one a row.
+    if not isinstance(column, np.ndarray):
+        return 1
+    of_a_row = column.shape[1:]
+    return prod(of_a_row)
