@@ -12,8 +12,11 @@ from configs.errors import InputError, JobError
 from configs.training_data import Split
 from model_zoo.steps.columns import decode_dictionary
 from model_zoo.training.objective import Task
+from pipelines.training.label_tasks import quote_names
 
 PartName: TypeAlias = Literal["training", "validation", "test"]
+RowNumbers: TypeAlias = dict[str, np.ndarray]
+Labels: TypeAlias = tuple[str, ...]
 PARTS: tuple[PartName, ...] = ("training", "validation", "test")
 # Words that people use, where the job says none.
 _USUAL: dict[PartName, tuple[str, ...]] = {
@@ -33,7 +36,7 @@ class Places:
         notes: in words.
     """
 
-    parts: dict[str, np.ndarray]
+    parts: RowNumbers
     notes: tuple[str, ...] = ()
 
 
@@ -41,7 +44,7 @@ def split_rows(
     split: Split,
     rows: pa.Table,
     targets: np.ndarray,
-    labels: tuple[str, ...],
+    labels: Labels,
     task: Task,
     seed: int,
     column: str | None = None,
@@ -63,13 +66,18 @@ def split_rows(
         JobError: it does not suit the rows, or leaves a part without any.
     """
     if split.by == "fixed" and part is not None:
-        places = _split_by_files(split, part, targets if task == "classification" else None, seed)
+        # Stratified where it can be: of numbers and of label sets no two rows may be alike.
+        classes = targets if task == "classification" else None
+        places = _split_by_files(split, part, classes, seed)
     elif split.by == "fixed":
-        places = _split_fixed(split, _get(rows, column))
+        words = _get(rows, column)
+        places = _split_fixed(split, words)
     elif split.by == "time":
-        places = _split_by_time(split, _get(rows, column))
+        times = _get(rows, column)
+        places = _split_by_time(split, times)
     elif split.by == "group":
-        places = _split_by_group(split, _get(rows, column), seed)
+        groups = _get(rows, column)
+        places = _split_by_group(split, groups, seed)
     else:
         stratify = targets if split.by == "stratified" else None
         places = _draw(split, rows.num_rows, stratify, labels, seed)
@@ -81,8 +89,11 @@ def split_rows(
 
 def _get(rows: pa.Table, column: str | None) -> pa.Array:
     assert column is not None  # noqa: S101 - such a split names its column
-    values = decode_dictionary(rows.column(column).combine_chunks())
-    missing = int(pc.sum(pc.is_null(values, nan_is_null=True)).as_py() or 0)
+    whole = rows.column(column).combine_chunks()
+    values = decode_dictionary(whole)
+    is_missing = pc.is_null(values, nan_is_null=True)
+    # Of no rows the sum is null.
+    missing = pc.sum(is_missing).as_py() or 0
     if missing:
         raise InputError(
             f"split: column {column!r} has no value in {missing:,} rows, so nothing tells their part; "
@@ -91,9 +102,7 @@ def _get(rows: pa.Table, column: str | None) -> pa.Array:
     return values
 
 
-def _draw(
-    split: Split, rows: int, targets: np.ndarray | None, labels: tuple[str, ...], seed: int
-) -> Places:
+def _draw(split: Split, rows: int, targets: np.ndarray | None, labels: Labels, seed: int) -> Places:
     """Draw the parts: with targets each with the same share of each class."""
     # Of the rows that the test leaves.
     validation_share = split.validation / (1 - split.test)
@@ -103,7 +112,7 @@ def _draw(
         rest, test = train_test_split(
             every, test_size=split.test, stratify=targets, random_state=seed
         )
-        rest_targets = None if targets is None else targets[rest]
+        rest_targets = _take(targets, rest)
         training, validation = train_test_split(
             rest, test_size=validation_share, stratify=rest_targets, random_state=seed
         )
@@ -115,29 +124,42 @@ def _draw(
             f"split does not suit the {rows:,} rows: {reason}; give more rows, or change "
             "split.validation, split.test or split.by"
         ) from error
-    return Places(
-        {"training": np.sort(training), "validation": np.sort(validation), "test": np.sort(test)}
-    )
+    parts = {
+        "training": np.sort(training),
+        "validation": np.sort(validation),
+        "test": np.sort(test),
+    }
+    return Places(parts)
 
 
-def _describe_rare(targets: np.ndarray, labels: tuple[str, ...]) -> str:
+def _describe_rare(targets: np.ndarray, labels: Labels) -> str:
     """Return which labels have too few rows for three parts; nothing where all have enough."""
-    counts = np.bincount(targets, minlength=len(labels))
-    rare = [f"{labels[n]!r} has {counts[n]:,}" for n in np.flatnonzero(counts < len(PARTS))]
-    if not rare:
+    counts = _count_by_label(targets, labels)
+    is_rare = counts < len(PARTS)
+    rare = np.flatnonzero(is_rare)
+    if not len(rare):
         return ""
-    return f"each label needs 3 rows or more, and {', '.join(rare[:_SHOWN])}"
+    told = []
+    for number in rare[:_SHOWN]:
+        label = labels[number]
+        count = counts[number]
+        told.append(f"{label!r} has {count:,}")
+    listed = ", ".join(told)
+    return f"each label needs 3 rows or more, and {listed}"
 
 
 def _split_by_time(split: Split, times: pa.Array) -> Places:
     """Return the latest rows as the test, and those before them as the validation."""
     # Rows of one moment stay together, as no model knows one of them before the other.
-    order = pc.rank(times, sort_keys="ascending", tiebreaker="max").to_numpy()
-    count = len(times)
-    share = (order - 1) / count
-    is_test = share >= 1 - split.test
-    is_validation = (share >= 1 - split.test - split.validation) & ~is_test
-    return _from_masks(is_validation, is_test)
+    ranks = pc.rank(times, sort_keys="ascending", tiebreaker="max")
+    # The first row is of rank 1.
+    order = ranks.to_numpy() - 1
+    share = order / len(times)
+    first_test = 1 - split.test
+    first_validation = first_test - split.validation
+    is_test = share >= first_test
+    is_held_out = share >= first_validation
+    return _from_masks(is_held_out & ~is_test, is_test)
 
 
 def _split_by_group(split: Split, groups: pa.Array, seed: int) -> Places:
@@ -145,40 +167,52 @@ def _split_by_group(split: Split, groups: pa.Array, seed: int) -> Places:
     encoded = groups.dictionary_encode()
     numbers = encoded.indices.to_numpy(zero_copy_only=False)
     sizes = np.bincount(numbers)
-    order = np.random.default_rng(seed).permutation(len(sizes))
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(sizes))
+    ordered_sizes = sizes[order]
+    ends = np.cumsum(ordered_sizes)
     # A group is of the part in which its middle row is.
-    middle = np.cumsum(sizes[order]) - sizes[order] / 2
+    middle = ends - ordered_sizes / 2
     share = np.empty(len(sizes))
     share[order] = middle / len(numbers)
+
     is_test = share < split.test
-    is_validation = (share < split.test + split.validation) & ~is_test
+    is_held_out = share < split.test + split.validation
+    is_validation = is_held_out & ~is_test
+    # From groups to their rows.
     return _from_masks(is_validation[numbers], is_test[numbers])
 
 
 def _split_fixed(split: Split, values: pa.Array) -> Places:
     """Return the parts that a column says; rows of none of them are in no part, which is told."""
-    words = {part: split.values.get(part, _USUAL[part]) for part in PARTS}
     texts = values.cast(pa.string())
-    parts: dict[str, np.ndarray] = {}
+    parts: RowNumbers = {}
     taken = np.zeros(len(values), dtype=bool)
-    for part, meant in words.items():
-        is_meant = pc.is_in(texts, value_set=pa.array(meant, pa.string()))
+    for part in PARTS:
+        words = split.values.get(part, _USUAL[part])
+        wanted = pa.array(words, pa.string())
+        is_meant = pc.is_in(texts, value_set=wanted)
         mask = is_meant.to_numpy(zero_copy_only=False)
         parts[part] = np.flatnonzero(mask)
         taken |= mask
-    left_out = int(np.count_nonzero(~taken))
+    is_left_out = ~taken
+    left_out = int(np.count_nonzero(is_left_out))
     if not left_out:
         return Places(parts)
-    others = pc.unique(texts.filter(pa.array(~taken))).to_pylist()
-    shown = ", ".join(map(repr, sorted(others)[:_SHOWN]))
-    return Places(parts, (f"{left_out:,} rows are in no part, as their {split.column} is {shown}",))
+
+    mask_of_others = pa.array(is_left_out)
+    others = pc.unique(texts.filter(mask_of_others))
+    words_of_others = sorted(others.to_pylist())
+    shown = quote_names(words_of_others[:_SHOWN])
+    note = f"{left_out:,} rows are in no part, as their {split.column} is {shown}"
+    return Places(parts, (note,))
 
 
 def _split_by_files(
     split: Split, part: np.ndarray, targets: np.ndarray | None, seed: int
 ) -> Places:
     """Return the parts that files are of; one that has none is drawn from the training rows."""
-    parts: dict[str, np.ndarray] = {}
+    parts: RowNumbers = {}
     for number, name in enumerate(PARTS):
         parts[name] = np.flatnonzero(part == number)
     shares = {"validation": split.validation, "test": split.test}
@@ -186,23 +220,36 @@ def _split_by_files(
         if len(parts[drawn_part]):
             continue
         rest = parts["training"]
-        stratify = None if targets is None else targets[rest]
+        rest_targets = _take(targets, rest)
         try:
             kept, drawn = train_test_split(
-                rest, test_size=share, stratify=stratify, random_state=seed
+                rest, test_size=share, stratify=rest_targets, random_state=seed
             )
         except ValueError as error:
             raise JobError(
                 f"split.{drawn_part} does not suit the {len(rest):,} rows: {error}"
             ) from error
-        parts |= {"training": np.sort(kept), drawn_part: np.sort(drawn)}
+        # In the order of the data again, as the draw mixes them.
+        parts["training"] = np.sort(kept)
+        parts[drawn_part] = np.sort(drawn)
     return Places(parts)
+
+
+def _take(targets: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    if targets is None:
+        return None
+    return targets[rows]
+
+
+def _count_by_label(targets: np.ndarray, labels: Labels) -> np.ndarray:
+    """Return the rows of each label, int64 (labels,), 0 where it has none."""
+    return np.bincount(targets, minlength=len(labels))
 
 
 def _from_masks(is_validation: np.ndarray, is_test: np.ndarray) -> Places:
     is_training = ~is_validation & ~is_test
     masks = {"training": is_training, "validation": is_validation, "test": is_test}
-    parts: dict[str, np.ndarray] = {}
+    parts: RowNumbers = {}
     for part, mask in masks.items():
         parts[part] = np.flatnonzero(mask)
     return Places(parts)
@@ -211,19 +258,25 @@ def _from_masks(is_validation: np.ndarray, is_test: np.ndarray) -> Places:
 def _refuse_empty(split: Split, places: Places, rows: int) -> None:
     empty = [part for part in PARTS if not len(places.parts[part])]
     if empty:
+        listed = " and ".join(empty)
         raise JobError(
-            f"split by {split.by} leaves no row of {rows:,} for {' and '.join(empty)}; give more rows, "
+            f"split by {split.by} leaves no row of {rows:,} for {listed}; give more rows, "
             "or change split.validation, split.test or split.by"
         )
 
 
-def _refuse_unlearned(places: Places, targets: np.ndarray, labels: tuple[str, ...]) -> None:
+def _refuse_unlearned(places: Places, targets: np.ndarray, labels: Labels) -> None:
     """Refuse a split after which a class has no row to learn from."""
-    counts = np.bincount(targets[places.parts["training"]], minlength=len(labels))
-    present = np.bincount(targets, minlength=len(labels))
-    lost = [repr(labels[n]) for n in np.flatnonzero((counts == 0) & (present > 0))]
-    if lost:
+    training = places.parts["training"]
+    learned = _count_by_label(targets[training], labels)
+    present = _count_by_label(targets, labels)
+    # A package that is trained further may know labels of which there is no row at all.
+    is_lost = (learned == 0) & (present > 0)
+    lost = np.flatnonzero(is_lost)
+    if len(lost):
+        names = [labels[number] for number in lost]
+        listed = quote_names(names[:_SHOWN])
         raise JobError(
-            f"split: no row of {', '.join(lost[:_SHOWN])} is in the training part; split by "
+            f"split: no row of {listed} is in the training part; split by "
             "stratified, or give more such rows"
         )
