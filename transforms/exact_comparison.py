@@ -121,13 +121,14 @@ def _compare_with_float(
 
 def _compare_alike(compare: Compare, left: Values, right: Values) -> Values:
     """Compare values of which Arrow rounds none."""
-    are_integers = pa.types.is_integer(left.type) and pa.types.is_integer(right.type)
-    is_value = isinstance(right, pa.Scalar) and right.is_valid
+    is_number = isinstance(right, pa.Scalar) and right.is_valid
+    if not is_number or not pa.types.is_integer(right.type):
+        return compare(left, right)
+    if not pa.types.is_integer(left.type):
+        return compare(left, right)
     # It may be out of the column's range.
-    if are_integers and is_value:
-        number = right.as_py()
-        return _compare_with_integer(compare, left, number)
-    return compare(left, right)
+    number = right.as_py()
+    return _compare_with_integer(compare, left, number)
 
 
 def _compare_with_integer(

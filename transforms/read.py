@@ -123,8 +123,10 @@ class _ReadUnits(beam.DoFn):
 
 def _is_on_disk(unit: WorkUnit, format: Format) -> bool:
     """Tell whether a unit's shard, and the files that its rows name, are on this machine's disk."""
-    roots = [load.root for load in format.loads] if isinstance(format, LoadingFormat) else []
-    return all(files.is_local(url) for url in (unit.shard, *roots))
+    urls = [unit.shard]
+    if isinstance(format, LoadingFormat):
+        urls += [load.root for load in format.loads]
+    return all(files.is_local(url) for url in urls)
 
 
 def read_unit(

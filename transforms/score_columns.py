@@ -169,7 +169,8 @@ def list_thresholds(how: ScoreColumns, labels: int) -> np.ndarray:
                 f"postprocess.thresholds names {name!r}, which is no label of the model"
                 f"{nearest(name, names)}"
             )
-    return np.array([how.thresholds.get(name, how.threshold) for name in names])
+    thresholds = [how.thresholds.get(name, how.threshold) for name in names]
+    return np.array(thresholds)
 
 
 def _list_makers(outputs: Arrays, how: ScoreColumns, places: Places | None) -> Makers:
@@ -185,10 +186,13 @@ def _list_makers(outputs: Arrays, how: ScoreColumns, places: Places | None) -> M
 
 
 def _make_raw(array: np.ndarray, how: ScoreColumns, places: Places | None) -> partial[pa.Array]:
-    has_tokens = array.ndim >= _TOKEN_DIMENSIONS and array.shape[1] == how.tokens
-    if has_tokens and places is not None:
-        return partial(to_ragged_column, array, places.lengths)
-    return partial(to_nested_column, array)
+    make = partial(to_nested_column, array)
+    if places is None or array.ndim < _TOKEN_DIMENSIONS:
+        return make
+    # Its second dimension is another one than that of tokens.
+    if array.shape[1] != how.tokens:
+        return make
+    return partial(to_ragged_column, array, places.lengths)
 
 
 def _list_named(outputs: Arrays, how: ScoreColumns) -> Makers:

@@ -38,9 +38,12 @@ def find_places(
     """
     if text is None:
         return Places(lengths)
-    texts = rows.column(text.step.column).to_pylist()
-    filled = [(text.fill or "") if value is None else value for value in texts]
-    found = locate_tokens(filled, text.step)
+    step = text.step
+    texts = rows.column(step.column)
+    # A missing text has a place among the others; without a fill its row is rejected.
+    fill = text.fill or ""
+    filled = [fill if value is None else value for value in texts.to_pylist()]
+    found = locate_tokens(filled, step)
     # The same text and the same tokenizer: anything else is this program's mistake.
-    assert np.array_equal(found.counts, lengths), text.step.column  # noqa: S101 - as above
+    assert np.array_equal(found.counts, lengths), step.column  # noqa: S101 - as above
     return Places(lengths, found.starts, found.ends, found.is_added)

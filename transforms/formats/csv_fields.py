@@ -36,10 +36,10 @@ class FieldParser:
         self._width = width
         self._dialect = dialect
         # By number: a header may hold a name twice.
-        names = list(map(str, range(width)))
+        names = [str(position) for position in range(width)]
         kept = [names[position] for position in wanted]
         self._convert = pacsv.ConvertOptions(
-            # Fields stay bytes.
+            # Fields stay bytes: each value is checked when it gets its type.
             check_utf8=False,
             column_types=dict.fromkeys(kept, pa.binary()),
             # Of none pyarrow makes all; one is read, so that rows are counted.
@@ -59,10 +59,7 @@ class FieldParser:
             ignore_empty_lines=width > 1,
         )
         self._names = names
-        # Bytes: each value is checked when it gets its type.
-        as_bytes = pa.binary()
-        fields = [(name, as_bytes) for name in kept]
-        self._schema = pa.schema(fields)
+        self._kept = kept
 
     def parse(self, records: Records) -> tuple[pa.RecordBatch, np.ndarray, Reasons]:
         """Return the fields of all records that are well formed.
@@ -155,15 +152,15 @@ class FieldParser:
             parse_options=self._parse,
             convert_options=self._convert,
         )
-        (fields,) = table.combine_chunks().to_batches()
-        return fields.select(self._schema.names)
+        whole = table.combine_chunks()
+        (fields,) = whole.to_batches()
+        # Without the one that is read where none is kept.
+        return fields.select(self._kept)
 
     def _make_no_rows(self) -> pa.RecordBatch:
-        columns = []
-        for field in self._schema:
-            column = pa.array([], type=field.type)
-            columns.append(column)
-        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        nothing = pa.array([], type=pa.binary())
+        columns = [nothing] * len(self._kept)
+        return pa.RecordBatch.from_arrays(columns, names=self._kept)
 
     def _find_unused(self, codes: np.ndarray) -> int | None:
         """Return a byte that a text does not hold, and that means nothing in it; None without one."""

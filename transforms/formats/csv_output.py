@@ -23,6 +23,7 @@ from transforms.logical_types import (
     decoded_type,
     is_binary,
     is_text,
+    passes_any,
     type_with_kernels,
 )
 
@@ -31,7 +32,8 @@ from transforms.logical_types import (
 _FORMULA = "^'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 # The years that Arrow writes, -32767 to 32767, in days since 1970; a day less on both sides, because
 # a zone may lie in the day before or after.
-_FIRST_DAY, _LAST_DAY = -12_687_427, 11_248_736
+_FIRST_DAY = -12_687_427
+_LAST_DAY = 11_248_736
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _SECONDS_OF_DAY = 86_400
 _WITHOUT_TEXT = (types.is_nested, types.is_fixed_size_binary, types.is_interval)
@@ -67,7 +69,8 @@ class CsvOutput:
             # One for all rows: its message holds no value.
             reason = RowError(f"column {name!r}: a {column.type} that CSV cannot hold")
             unfit = _find_outside(column, limits)
-            reasons.update(dict.fromkeys(unfit, reason))
+            of_column = dict.fromkeys(unfit, reason)
+            reasons.update(of_column)
         return reasons
 
     def open_writer(self, sink: Any, look: FileFormat) -> TableWriter:
@@ -106,11 +109,7 @@ class CsvWriter:
 
 def decode_table(table: pa.Table) -> pa.Table:
     """Return the columns as plain ones: Arrow writes neither views nor, of views, dictionaries."""
-    columns = []
-    for column in table.columns:
-        plain = type_with_kernels(decoded_type(column.type))
-        decoded = cast_column(column, plain)
-        columns.append(decoded)
+    columns = [_decode_column(column) for column in table.columns]
     return pa.table(columns, names=table.column_names)
 
 
@@ -160,9 +159,10 @@ def count_csv_rows(url: str, file: Any) -> int:
         quotes_before += len(quotes)
         last = content[-1:]
     # A file that was cut may end inside a line, or inside quotes.
-    is_whole = last == b"\n" and quotes_before % 2 == 0
+    ends_line = last == b"\n"
+    is_closed = quotes_before % 2 == 0
     has_all_fields = delimiters == lines * header_delimiters
-    if not is_whole or not has_all_fields:
+    if not (ends_line and is_closed and has_all_fields):
         raise PublishError(f"{url}: cannot be read back: it is not as it was written")
     # The header is a line, too.
     return lines - 1
@@ -172,8 +172,10 @@ def _find_outside_quotes(
     codes: np.ndarray, character: str, quotes: np.ndarray, quotes_before: int
 ) -> np.ndarray:
     """Return the places (int64) of a character with an even number of quotes before it."""
-    places = np.flatnonzero(codes == ord(character))
-    before = quotes_before + np.searchsorted(quotes, places)
+    is_character = codes == ord(character)
+    places = np.flatnonzero(is_character)
+    before_here = np.searchsorted(quotes, places)
+    before = quotes_before + before_here
     # A doubled quote closes and opens again, so it needs no care.
     is_outside = before % 2 == 0
     outside: np.ndarray = places[is_outside]
@@ -182,9 +184,8 @@ def _find_outside_quotes(
 
 def _has_no_text(dtype: pa.DataType) -> bool:
     plain = decoded_type(dtype)
-    if isinstance(plain, pa.BaseExtensionType) or is_binary(plain):
-        return True
-    return any(check(plain) for check in _WITHOUT_TEXT)
+    is_extension = isinstance(plain, pa.BaseExtensionType)
+    return is_extension or is_binary(plain) or passes_any(plain, _WITHOUT_TEXT)
 
 
 def _find_limits(dtype: pa.DataType) -> tuple[int, int] | None:
@@ -192,33 +193,51 @@ def _find_limits(dtype: pa.DataType) -> tuple[int, int] | None:
     if types.is_date32(dtype):
         return _FIRST_DAY, _LAST_DAY
     if types.is_date64(dtype):
-        per_day = _SECONDS_OF_DAY * _PER_SECOND["ms"]
-        return _FIRST_DAY * per_day, _LAST_DAY * per_day
-    if types.is_timestamp(dtype):
-        per_day = _SECONDS_OF_DAY * _PER_SECOND[dtype.unit]
-        return _FIRST_DAY * per_day, _LAST_DAY * per_day
+        unit = "ms"
+    elif types.is_timestamp(dtype) or types.is_time(dtype):
+        unit = dtype.unit
+    else:
+        return None
+    per_day = _SECONDS_OF_DAY * _PER_SECOND[unit]
     if types.is_time(dtype):
-        return 0, _SECONDS_OF_DAY * _PER_SECOND[dtype.unit] - 1
-    return None
+        return 0, per_day - 1
+    return _FIRST_DAY * per_day, _LAST_DAY * per_day
+
+
+def _decode_column(column: Any) -> Any:
+    """Return an array, or a table's column, without dictionary and views."""
+    decoded = decoded_type(column.type)
+    plain = type_with_kernels(decoded)
+    if isinstance(column, pa.Array):
+        return column.cast(plain)
+    return cast_column(column, plain)
 
 
 def _find_outside(column: pa.Array, limits: tuple[int, int]) -> list[int]:
     """Return the positions of the values that lie outside of limits."""
-    physical = pa.int32() if column.type.bit_width == 32 else pa.int64()
+    physical = pa.int64()
+    if column.type.bit_width == 32:
+        physical = pa.int32()
     numbers = column.view(physical)
     wide = numbers.cast(pa.int64())
-    least, most = pc.min_max(wide).values()
+    extremes = pc.min_max(wide)
+    least, most = extremes.values()
     # Without any value there is no least one.
     if not least.is_valid:
         return []
     low, high = limits
+    none_before = least.as_py() >= low
+    none_behind = most.as_py() <= high
     # Nearly always, and in one pass.
-    if least.as_py() >= low and most.as_py() <= high:
+    if none_before and none_behind:
         return []
     is_low = pc.less(numbers, low)
     is_high = pc.greater(numbers, high)
-    is_outside = pc.or_(is_low, is_high).fill_null(False)
-    positions: list[int] = pc.indices_nonzero(is_outside).to_pylist()
+    is_outside = pc.or_(is_low, is_high)
+    # A missing value has a text: an empty one.
+    is_outside = is_outside.fill_null(False)
+    rows = pc.indices_nonzero(is_outside)
+    positions: list[int] = rows.to_pylist()
     return positions
 
 
@@ -231,8 +250,7 @@ def _escape_column(column: Any) -> Any:
     # Arrow has no kernel for dictionaries or views that matches a pattern.
     if not is_text(column.type):
         return column
-    plain = type_with_kernels(decoded_type(column.type))
-    texts = column.cast(plain) if isinstance(column, pa.Array) else cast_column(column, plain)
+    texts = _decode_column(column)
     is_formula = pc.match_substring_regex(texts, _FORMULA)
     apostrophe = pa.scalar("'", texts.type)
     nothing = pa.scalar("", texts.type)

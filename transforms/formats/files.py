@@ -49,13 +49,18 @@ class FilesFormat:
     @property
     def schema(self) -> pa.Schema:
         """Return the columns that there are."""
-        return pa.schema([(PATH, pa.string()), (SIZE, pa.int64()), (self.content, pa.binary())])
+        path = pa.field(PATH, pa.string())
+        size = pa.field(SIZE, pa.int64())
+        content = pa.field(self.content, pa.binary())
+        return pa.schema([path, size, content])
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
         """Look at a folder's list of files; see `Format.inspect`."""
         self._refuse_other_columns(file.url, wanted)
         check_columns(file.url, self.schema, wanted)
-        return Shard(file, len(file.members), details=file.members), self.schema
+        rows = len(file.members)
+        shard = Shard(file, rows, details=file.members)
+        return shard, self.schema
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Put some hundred files together, in the order of their names."""
@@ -87,14 +92,17 @@ class FilesFormat:
         """Read the unit's files, as far as they are as they were; see `Format.read`."""
         done = 0
         load = Load(self.content, unit.shard, self.max_bytes, column=PATH)
+        # A job may want paths and sizes alone.
+        loads = [load] if self.content in schema.names else []
         for table in self.listing.iterate(unit.index, self.content):
             rows_listed = ListedRows(iter([table]))
             for batch in table.to_batches(max_chunksize=rows_per_batch):
-                numbered = number_rows(unit, self._name_files(batch, schema), done, last=False)
+                named = self._name_files(batch, schema)
+                numbered = number_rows(unit, named, done, last=False)
                 done += len(numbered)
-                rows = replace(numbered, last=done == unit.rows, record=record)
+                is_last = done == unit.rows
+                rows = replace(numbered, last=is_last, record=record)
                 listed = {self.content: rows_listed.take(rows.row_numbers)}
-                loads = [load] if self.content in schema.names else []
                 yield from add_contents(rows, loads, listed, schema)
         if not done:
             yield number_rows(unit, no_rows(schema), 0, last=True)
@@ -102,21 +110,32 @@ class FilesFormat:
     def _refuse_other_columns(self, url: str, wanted: Sequence[Column]) -> None:
         """Refuse a column that files do not have: as a rule the contents, under the model's name."""
         names = self.schema.names
-        others = [column.name for column in wanted if column.name not in names]
-        if others:
-            raise InputError(
-                f"{url}: has no column {others[0]!r}, as files have {', '.join(names)}; if the "
-                f"contents are meant, say source.files.content={others[0]}"
-            )
+        listed = ", ".join(names)
+        for column in wanted:
+            name = column.name
+            if name not in names:
+                raise InputError(
+                    f"{url}: has no column {name!r}, as files have {listed}; if the "
+                    f"contents are meant, say source.files.content={name}"
+                )
 
     def _name_files(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         """Return paths and sizes, as far as they are wanted."""
         found = {PATH: batch.column("name"), SIZE: batch.column("bytes")}
-        columns = {name: found[name] for name in schema.names if name != self.content}
+        columns = {}
+        for name in schema.names:
+            # Contents come later, once batches are cut by the sizes of files.
+            if name != self.content:
+                columns[name] = found[name]
         # A job may want contents alone, and the number of rows must not get lost.
         return pa.RecordBatch.from_pydict(columns or found)
 
 
 def make_files_format(options: InputOptions) -> FilesFormat:
     """Return the format with a job's options."""
-    return FilesFormat(**{name: options.files[name] for name in _OPTIONS if name in options.files})
+    given = {}
+    for name in _OPTIONS:
+        # What a job does not say is left to the format.
+        if name in options.files:
+            given[name] = options.files[name]
+    return FilesFormat(**given)

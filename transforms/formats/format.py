@@ -135,11 +135,12 @@ class Column:
         """
         if self.type is None or self.keeps_form(found):
             return None
+        is_for_model_alone = not self.carried and not self.stated
         # In the contract's unit a shard's finer ones would be cut off.
-        if is_moment(self.type) and not self.carried and not self.stated:
+        if is_for_model_alone and is_moment(self.type):
             return take_finest_unit(self.type, found)
         # As many digits as the largest value of the sample had may be too few.
-        if pa.types.is_decimal(self.type) and not self.carried and not self.stated:
+        if is_for_model_alone and pa.types.is_decimal(self.type):
             return take_most_digits(self.type, found)
         return self.type
 

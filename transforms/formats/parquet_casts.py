@@ -59,7 +59,8 @@ def _cast_moments(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]
     wanted = field.type
     column = decode(column)
     # Arrow cuts hours off without a word.
-    may_be_cut = types.is_date(wanted) and types.is_timestamp(column.type)
+    becomes_date = types.is_date(wanted)
+    may_be_cut = becomes_date and types.is_timestamp(column.type)
     try:
         cast = column.cast(wanted)
         if not may_be_cut:
@@ -82,22 +83,32 @@ def _take_out_lists(column: pa.Array, cast: pa.Array, field: pa.Field) -> tuple[
         cast: the same, cast.
         field: the column's name and the type of `cast`.
     """
-    item, wanted = find_item_type(column.type), find_item_type(cast.type)
+    item = find_item_type(column.type)
+    wanted = find_item_type(cast.type)
+    # Only floats can overflow, as outside lists.
     if item == wanted or not types.is_floating(wanted):
         return cast, {}
+    # The row of each number, whatever the depth of its list.
     rows = np.arange(len(cast), dtype=np.int64)
-    given, values = column, cast
+    given = column
+    values = cast
     while types.is_nested(values.type):
         parents = pc.list_parent_indices(values)
         rows = rows[parents.to_numpy()]
-        given, values = given.flatten(), values.flatten()
+        given = given.flatten()
+        values = values.flatten()
     _, overflowed = _take_out_overflows(given, values)
-    is_bad = overflowed.fill_null(False).to_numpy(zero_copy_only=False)
+    # A missing number did not overflow.
+    overflowed = overflowed.fill_null(False)
+    is_bad = overflowed.to_numpy(zero_copy_only=False)
+    # A list may hold several such numbers.
     bad_rows = np.unique(rows[is_bad])
     if not len(bad_rows):
         return cast, {}
-    reason = RowError(f"column {field.name!r}: a {item} that does not fit {wanted}")
-    return blank_out(cast, bad_rows), dict.fromkeys(bad_rows.tolist(), reason)
+    name = field.name
+    reason = RowError(f"column {name!r}: a {item} that does not fit {wanted}")
+    reasons = dict.fromkeys(bad_rows.tolist(), reason)
+    return blank_out(cast, bad_rows), reasons
 
 
 def _cast_fixed_lists(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:

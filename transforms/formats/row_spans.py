@@ -34,6 +34,7 @@ def cut_piece(piece: Piece, rows: int) -> list[Piece]:
         return [piece]
     span = (_PART, piece.first_row, count, piece.bytes, *piece.span)
     parts = []
+    # Sizes are shares of the piece's: rows are taken for equally large.
     for first in range(0, count, rows):
         here = min(rows, count - first)
         part = Piece(
@@ -88,8 +89,10 @@ def _cut_batch(batch: RawBatch, unit: WorkUnit, stop: int, last: bool) -> RawBat
         stop: number of the first row behind the part.
         last: whether the part ends with it.
     """
+    # By number, and not by position: rejected rows have left gaps.
     bounds = np.array([unit.first_row, stop])
-    begin, end = np.searchsorted(batch.row_numbers, bounds).tolist()
+    positions = np.searchsorted(batch.row_numbers, bounds)
+    begin, end = positions.tolist()
     first_row = max(batch.id.first_row, unit.first_row)
     batch_id = BatchId(batch.id.shard, first_row)
     rejected = []
@@ -111,6 +114,8 @@ def _cut_batch(batch: RawBatch, unit: WorkUnit, stop: int, last: bool) -> RawBat
 
 def _cut_records(records: RejectedBatch, id: BatchId, first: int, stop: int) -> RejectedBatch:
     numbers = records.rows.column("row").to_numpy()
-    is_here = (numbers >= first) & (numbers < stop)
+    is_behind_begin = numbers >= first
+    is_before_end = numbers < stop
+    is_here = is_behind_begin & is_before_end
     kept = records.rows.filter(pa.array(is_here))
     return replace(records, id=id, rows=kept)
