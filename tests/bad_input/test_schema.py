@@ -194,7 +194,6 @@ def test_a_double_for_a_float_that_is_carried_is_refused(score_it: Score, tmp_pa
         (pa.int32(), pa.int64()),
         (pa.int64(), pa.int32()),
         (pa.string(), pa.binary()),
-        (pa.decimal128(5, 2), pa.decimal128(7, 2)),
         (pa.float32(), pa.float64()),
         (pa.timestamp("us"), pa.timestamp("ns")),
     ],

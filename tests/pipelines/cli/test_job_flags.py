@@ -26,7 +26,7 @@ def test_a_path_is_what_was_written(path: str) -> None:
     assert job.source.paths == (path, "b")
     assert (job.model.package, job.sink.path) == (path, path)
     config = ["--config", "configs/train_breast_cancer.yaml", "--output", path]
-    assert train._load_job(train._parse(config)).output == path
+    assert train._load(train._parse(config)).output == path
 
 
 def test_a_flag_of_its_own_has_the_last_word() -> None:
