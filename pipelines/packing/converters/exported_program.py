@@ -5,11 +5,11 @@ the file. A program that was exported for a fixed number of rows is freed of tha
 allow it; on the sample it is called as it is, with its own number of rows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import logging
 from pathlib import Path
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import torch
@@ -18,17 +18,18 @@ from torch.utils import _pytree as pytree
 
 from configs.errors import JobError, ModelError
 from configs.packaging import PackagingJob
+from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.converters.converted import Converted, import_library
+from pipelines.packing.converters.exported_training import refuse_training
 from pipelines.packing.converters.graph_files import compute_graph
 from pipelines.packing.converters.torch_archives import find_program
+from pipelines.packing.converters.torch_graph import make_example, make_graph
 from pipelines.packing.converters.torch_program import (
     ROWS_AT_A_TIME,
     Argument,
     Program,
     list_weight_dtypes,
-    make_example,
-    make_graph,
     refuse_size,
     shorten,
 )
@@ -47,6 +48,11 @@ _HOW_TO_FREE = (
 )
 
 
+class _Rows(NamedTuple):
+    called_with: int
+    are_fixed: bool
+
+
 def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     """Return the graph of an exported program.
 
@@ -62,17 +68,25 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     import_library("onnxscript", "exported")
     url = str(job.exported)
     what = f"exported {url}"
-    exported = _load(find_program("exported", url, job.trust_this_file), what)
+    path = find_program("exported", url, job.trust_this_file)
+    exported = _load(path, what)
     _refuse_device(exported, what)
-    _refuse_training(exported, what)
-    refuse_size(what, [*exported.state_dict.values(), *exported.constants.values()])
+    refuse_training(exported, what)
+    weights = exported.state_dict.values()
+    refuse_size(what, [*weights, *exported.constants.values()])
+
     program = _describe(exported, job.outputs, what)
+    graph = _make_graph(exported, program)
+
+    def compute(_: pa.Table, inputs: Arrays) -> Arrays:
+        return program.compute(inputs)
+
     return Converted(
-        graph=_make_graph(exported, program),
+        graph=graph,
         dtypes=program.list_dtypes(),
-        native=lambda rows, inputs: program.compute(inputs),
+        native=compute,
         library="the exported program",
-        computed_in=list_weight_dtypes(exported.state_dict.values()),
+        computed_in=list_weight_dtypes(weights),
         notes=_list_notes(program),
     )
 
@@ -99,9 +113,11 @@ def _read(path: Path, what: str) -> Any:
         with path.open("rb") as file:
             return torch.export.load(file)
     except Exception as error:  # a file may make anything of it
+        # What torch logged says more than what it raised after that.
         why = shorten(reason.error or error)
         if _GPU.search(why):
-            raise JobError(_say_device(what, "a GPU")) from error
+            refusal = _say_device(what, "a GPU")
+            raise JobError(refusal) from error
         raise ModelError(
             f"{what}: torch {torch.__version__} does not read it: {why}; it is cut off, needs a "
             "library of operators, or another torch saved it; save it again with this one"
@@ -112,9 +128,13 @@ def _read(path: Path, what: str) -> Any:
 
 
 def _refuse_device(exported: Any, what: str) -> None:
-    devices = {tensor.device.type for tensor in exported.state_dict.values()} - {"cpu"}
+    devices = {tensor.device.type for tensor in exported.state_dict.values()}
+    devices.discard("cpu")
     if devices:
-        raise JobError(_say_device(what, min(devices)))
+        # Of several always the same one, so that a message is the same each time.
+        first = min(devices)
+        refusal = _say_device(what, first)
+        raise JobError(refusal)
 
 
 def _say_device(what: str, device: str) -> str:
@@ -135,85 +155,45 @@ class _Reason(logging.Filter):
         return False
 
 
-def _refuse_training(exported: Any, what: str) -> None:
-    """Refuse a program that draws numbers at random, or changes itself, as networks in training do."""
-    trains = {str(node.target) for node in exported.graph.nodes if _is_training(node)}
-    if trains:
-        raise JobError(
-            f"{what}: was exported from a network in training ({', '.join(sorted(trains))}); call "
-            "net.eval() before torch.export.export"
-        )
-    signature = exported.graph_signature
-    changed = {*signature.buffers_to_mutate.values(), *_list_written(exported)}
-    if changed:
-        raise JobError(
-            f"{what}: changes {', '.join(sorted(changed))} whenever it is called, and a score must not "
-            "depend on those before; call net.eval() before torch.export.export, or take that out"
-        )
-
-
-def _is_training(node: Any) -> bool:
-    """Tell whether an operator normalises by the rows beside a row, or drops numbers at random."""
-    given = _list_arguments(node)
-    is_on = given.get("training", given.get("train")) is True
-    # An LSTM without dropout is the same in training.
-    chance = given.get("p", given.get("dropout", 1))
-    return is_on and chance != 0
-
-
-def _list_written(exported: Any) -> Iterator[str]:
-    """Yield the buffers that an operator writes to."""
-    buffers = exported.graph_signature.inputs_to_buffers
-    for node in exported.graph.nodes:
-        written = _list_arguments(node, only_written=True).values()
-        for value in written:
-            name = getattr(value, "name", None)
-            if name in buffers:
-                yield buffers[name]
-
-
-def _list_arguments(node: Any, only_written: bool = False) -> dict[str, Any]:
-    """Return what an operator is given, by the names of its schema.
-
-    Args:
-        node: of the program's graph.
-        only_written: leave out what it does not write to.
-    """
-    schema = getattr(node.target, "_schema", None)
-    if node.op != "call_function" or schema is None:
-        return {}
-    given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
-    given |= node.kwargs
-    if not only_written:
-        return given
-    written = {a.name for a in schema.arguments if a.alias_info and a.alias_info.is_write}
-    return {name: value for name, value in given.items() if name in written}
-
-
 def _describe(exported: Any, outputs: tuple[str, ...], what: str) -> Program:
     """Return how the program is called."""
     given = _list_given(exported, what)
     values = _list_values(exported)
-    arguments = tuple(_describe_argument(name, value, what) for name, value in values.items())
+    arguments = []
+    for name, value in values.items():
+        argument = _describe_argument(name, value, what)
+        arguments.append(argument)
     if not arguments:
         raise JobError(f"{what}: takes no tensor, so there is nothing to score")
-    rows, has_fixed_rows = _find_rows(exported, values, what)
+    rows = _find_rows(exported, values, what)
 
     def call(module: Any, tensors: Sequence[torch.Tensor]) -> Any:
         left = iter(tensors)
         leaves = [next(left) if value is _PLACE else value for value in given]
+        # As the author called it: positions and keywords, and what is nested in them.
         args, kwargs = pytree.tree_unflatten(leaves, exported.call_spec.in_spec)
         return module(*args, **kwargs)
 
-    return Program(what, exported.module(), call, arguments, outputs, rows, has_fixed_rows)
+    return Program(
+        what,
+        module=exported.module(),
+        call=call,
+        arguments=tuple(arguments),
+        outputs=outputs,
+        rows=rows.called_with,
+        has_fixed_rows=rows.are_fixed,
+    )
 
 
 def _list_values(exported: Any) -> dict[str, torch.Tensor]:
     """Return the tensors that the program takes, without their numbers, by name and in order."""
     nodes = {node.name: node for node in exported.graph.nodes if node.op == "placeholder"}
-    specs = exported.graph_signature.input_specs
-    names = [spec.arg.name for spec in specs if _is_tensor(spec)]
-    return {name: nodes[name].meta["val"] for name in names}
+    values = {}
+    for spec in exported.graph_signature.input_specs:
+        if _is_tensor(spec):
+            name = spec.arg.name
+            values[name] = nodes[name].meta["val"]
+    return values
 
 
 def _is_tensor(spec: Any) -> bool:
@@ -244,39 +224,48 @@ def _describe_argument(name: str, value: torch.Tensor, what: str) -> Argument:
             f"{what}: its input {name!r} is one number, without an axis of rows; export it with "
             "tensors whose first dimension is the rows, and with the others as constants"
         )
+    # torch has a symbol in place of a free size.
     row_shape = tuple(size if isinstance(size, int) else None for size in value.shape[1:])
     return Argument(name, value.dtype, row_shape)
 
 
-def _find_rows(exported: Any, values: Mapping[str, torch.Tensor], what: str) -> tuple[int, bool]:
+def _find_rows(exported: Any, values: Mapping[str, torch.Tensor], what: str) -> _Rows:
     """Return how many rows the program is called with, and whether it takes no other number."""
     sizes = {name: value.shape[0] for name, value in values.items()}
     fixed = {name: size for name, size in sizes.items() if isinstance(size, int)}
     if not fixed:
         return _find_limits(exported, values)
-    if len(fixed) < len(sizes) or len(set(fixed.values())) > 1:
-        said = ", ".join(f"{name}: {fixed.get(name, 'any')}" for name in sizes)
+    different = set(fixed.values())
+    if len(fixed) < len(sizes) or len(different) > 1:
+        each = [f"{name}: {fixed.get(name, 'any')}" for name in sizes]
+        said = ", ".join(each)
         raise JobError(
             f"{what}: its inputs have different first dimensions ({said}), and those must be the rows; "
             "keep what is no column of a table in the network, as a buffer"
         )
-    return next(iter(fixed.values())), True
+    (rows,) = different
+    return _Rows(rows, are_fixed=True)
 
 
-def _find_limits(exported: Any, values: Mapping[str, torch.Tensor]) -> tuple[int, bool]:
-    rows, least = ROWS_AT_A_TIME, 1
+def _find_limits(exported: Any, values: Mapping[str, torch.Tensor]) -> _Rows:
+    """Return how many rows a program takes whose rows are free, as far as it says."""
+    rows = ROWS_AT_A_TIME
+    least = 1
     for name, value in values.items():
         size: Any = value.shape[0]
         expression = size.node.expr
         if not expression.is_Symbol:
             # A multiple of something, say; the example's rows are one.
-            return len(_list_examples(exported, values)[name]), True
+            examples = _list_examples(exported, values)
+            return _Rows(len(examples[name]), are_fixed=True)
         limits = exported.range_constraints[expression]
+        # Compared before it is made an int, which infinity cannot be.
         if limits.upper < ROWS_AT_A_TIME:
             rows = min(rows, int(limits.upper))
         least = max(least, int(limits.lower))
     rows = max(rows, least)
-    return rows, rows < ROWS_AT_A_TIME or least > 1
+    is_limited = rows < ROWS_AT_A_TIME or least > 1
+    return _Rows(rows, are_fixed=is_limited)
 
 
 def _list_examples(exported: Any, values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -290,11 +279,16 @@ def _list_examples(exported: Any, values: Mapping[str, torch.Tensor]) -> dict[st
     names = [spec.arg.name for spec in specs if spec.kind is InputKind.USER_INPUT]
     leaves = pytree.tree_leaves(exported.example_inputs)
     found = dict(zip(names, leaves, strict=False))
-    return {name: _take_example(found.get(name), value) for name, value in values.items()}
+    examples = {}
+    for name, value in values.items():
+        leaf = found.get(name)
+        examples[name] = _take_example(leaf, value)
+    return examples
 
 
 def _take_example(found: Any, value: torch.Tensor) -> torch.Tensor:
-    if isinstance(found, torch.Tensor) and found.ndim == value.ndim and len(found):
+    is_tensor = isinstance(found, torch.Tensor)
+    if is_tensor and found.ndim == value.ndim and len(found):
         return found.detach().cpu()
     # 2 is of every length that is free.
     sizes = [size if isinstance(size, int) else 2 for size in value.shape]
@@ -307,27 +301,33 @@ def _make_graph(exported: Any, program: Program) -> Any:
     examples = {}
     for name, tensor in _list_examples(exported, values).items():
         given_as = getattr(torch, dtypes[name])
-        examples[name] = tensor.to(given_as).numpy()
+        as_given = tensor.to(given_as)
+        examples[name] = as_given.numpy()
     example = make_example(examples, unlike=program.rows)
+    # Outside of the try: what it fails on is told in its own words.
     wanted = program.compute(example)
     try:
         # Without the guards that hold it to its own number of rows.
-        graph = make_graph(program, exported.module(check_guards=False), example, list(wanted))
+        module = exported.module(check_guards=False)
+        graph = make_graph(program, module, example, list(wanted))
         # Operators may hold that number, and an exporter may not see it.
         compute_graph(graph, example)
     except Exception as error:  # torch's classes are many
-        raise JobError(_say_failure(program, error)) from error
+        failure = _say_failure(program, error)
+        raise JobError(failure) from error
     return graph
 
 
 def _say_failure(program: Program, error: Exception) -> str:
+    what = program.what
+    why = shorten(error)
     if program.has_fixed_rows:
         return (
-            f"{program.what}: takes exactly {program.rows} rows, and cannot be freed of that "
-            f"({shorten(error)}); {_HOW_TO_FREE}"
+            f"{what}: takes exactly {program.rows} rows, and cannot be freed of that "
+            f"({why}); {_HOW_TO_FREE}"
         )
     return (
-        f"{program.what}: cannot be written as an ONNX graph: {shorten(error)}; package the network "
+        f"{what}: cannot be written as an ONNX graph: {why}; package the network "
         "itself with --network and --weights"
     )
 

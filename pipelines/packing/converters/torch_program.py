@@ -1,15 +1,13 @@
-"""A program of torch -> an ONNX graph, whatever kind of file it comes from.
+"""A program of torch as its author calls it, whatever kind of file it comes from.
 
-The program is called with tensors in one order and gives tensors by name. It is exported once more,
-with an axis of rows that is free, and written as a graph:
+The program is called with tensors in one order and gives tensors by name:
 
     tensors -> (cast to what it takes) -> program -> what is wanted, by name -> (widened) -> outputs
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 import logging
 import re
 from typing import Any, TypeAlias
@@ -17,13 +15,10 @@ import warnings
 
 import numpy as np
 import torch
-from torch import nn
 
 from configs.errors import JobError, ModelError
 from model_zoo.architectures.named_tensors import name_tensors
 from model_zoo.arrays import Arrays
-from pipelines.packing.converters.converted import import_library
-from pipelines.packing.converters.onnx_file import forget_origin
 
 # A module, and tensors in the order of the program's arguments -> whatever the program returns.
 Call: TypeAlias = Callable[[Any, Sequence[torch.Tensor]], Any]
@@ -57,14 +52,13 @@ _INTERPRETER = "Traceback of TorchScript"
 _SUMMARY = "## Exception summary"
 _CLASS = re.compile(r"<class '[^']*'>: ")
 _COLOUR = re.compile(r"\x1b\[\d*m")
-# Seldom the size of another axis.
-_EXAMPLE_ROWS = (11, 13)
 
 
 def list_weight_dtypes(weights: Iterable[torch.Tensor]) -> tuple[str, ...]:
     """Return the dtypes that weights have, by name, each once."""
     names = {str(weight.dtype) for weight in weights}
-    return tuple(sorted(names))
+    in_order = sorted(names)
+    return tuple(in_order)
 
 
 @dataclass(frozen=True)
@@ -122,16 +116,18 @@ class Program:
         dtypes = {}
         for argument in self.arguments:
             given_as = _GIVEN_AS.get(argument.dtype)
-            if given_as is None:
-                problems.append(
-                    f"input {argument.name!r} takes {str(argument.dtype).removeprefix('torch.')}, "
-                    "and packages hold float32, float64, int32, int64"
-                )
+            if given_as is not None:
+                dtypes[argument.name] = given_as
                 continue
-            dtypes[argument.name] = given_as
+            taken = str(argument.dtype).removeprefix("torch.")
+            problems.append(
+                f"input {argument.name!r} takes {taken}, "
+                "and packages hold float32, float64, int32, int64"
+            )
         if problems:
+            found = "; ".join(problems)
             raise JobError(
-                f"{self.what}: {'; '.join(problems)}; let forward take one of those, and convert it there"
+                f"{self.what}: {found}; let forward take one of those, and convert it there"
             )
         return dtypes
 
@@ -147,11 +143,18 @@ class Program:
         """
         tensors = self.make_tensors(inputs)
         self._check_shapes(tensors)
+        rows = len(tensors[0])
         parts = []
-        for start in range(0, len(tensors[0]), self.rows):
+        for start in range(0, rows, self.rows):
             stop = start + self.rows
-            parts.append(self._compute_part([tensor[start:stop] for tensor in tensors]))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            some = [tensor[start:stop] for tensor in tensors]
+            part = self._compute_part(some)
+            parts.append(part)
+        joined = {}
+        for name in parts[0]:
+            arrays = [part[name] for part in parts]
+            joined[name] = np.concatenate(arrays)
+        return joined
 
     def name_outputs(self, returned: Any) -> dict[str, torch.Tensor]:
         """Return what is wanted of what the program returned, in types that packages hold."""
@@ -161,7 +164,8 @@ class Program:
         for name, tensor in named.items():
             # A graph has one name for one thing.
             unlike = f"{name}_output" if name in taken else name
-            outputs[unlike] = tensor.to(_WIDENED.get(tensor.dtype, tensor.dtype))
+            held_as = _WIDENED.get(tensor.dtype, tensor.dtype)
+            outputs[unlike] = tensor.to(held_as)
         return outputs
 
     def make_tensors(self, inputs: Arrays) -> list[torch.Tensor]:
@@ -178,7 +182,8 @@ class Program:
             if shape is not None and array.ndim == len(shape):
                 array = array[:, np.newaxis]
             # A copy: torch takes no array that nobody may write to.
-            tensors.append(torch.from_numpy(np.array(array)))
+            copy = np.array(array)
+            tensors.append(torch.from_numpy(copy))
         return tensors
 
     def cast(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -195,56 +200,46 @@ class Program:
         called_with = len(tensors[0])
         try:
             with torch.inference_mode(), quiet():
-                outputs = self.name_outputs(self.call(self.module, self.cast(tensors)))
+                given = self.cast(tensors)
+                returned = self.call(self.module, given)
+                outputs = self.name_outputs(returned)
         except Exception as error:  # a program may fail in any way
-            shapes = [f"{tensor.dtype}{list(tensor.shape)}" for tensor in tensors]
-            raise ModelError(
-                f"{self.what}: fails on {', '.join(shapes)}: {shorten(error)}"
-            ) from error
+            each = [f"{tensor.dtype}{list(tensor.shape)}" for tensor in tensors]
+            shapes = ", ".join(each)
+            why = shorten(error)
+            raise ModelError(f"{self.what}: fails on {shapes}: {why}") from error
         arrays = {}
         for name, tensor in outputs.items():
-            if tensor.ndim == 0 or len(tensor) != called_with:
+            shape = tuple(tensor.shape)
+            if not shape or shape[0] != called_with:
                 raise ModelError(
-                    f"{self.what}: its output {name} has shape {tuple(tensor.shape)} for "
+                    f"{self.what}: its output {name} has shape {shape} for "
                     f"{called_with} rows; its first dimension must be the rows; name the others in "
                     "outputs"
                 )
-            arrays[name] = tensor[:rows].numpy()
+            own = tensor[:rows]
+            arrays[name] = own.numpy()
         return arrays
 
     def _check_shapes(self, tensors: Sequence[torch.Tensor]) -> None:
         """Refuse columns that do not make up an argument, before torch does in its own words."""
         problems = []
         for argument, tensor in zip(self.arguments, tensors, strict=True):
-            found = tuple(tensor.shape[1:])
-            if not argument.takes(found):
-                problems.append(
-                    f"input {argument.name!r} takes {_say_shape(argument.row_shape or ())}, "
-                    f"and the columns give it {_say_shape(found)}"
-                )
-        if problems:
-            raise JobError(
-                f"{self.what}: {'; '.join(problems)}; name the model's columns in columns, in its "
-                f"order, or say inputs.{self.arguments[0].name}"
+            row_shape = tuple(tensor.shape[1:])
+            if argument.takes(row_shape):
+                continue
+            wanted = _say_shape(argument.row_shape or ())
+            found = _say_shape(row_shape)
+            problems.append(
+                f"input {argument.name!r} takes {wanted}, and the columns give it {found}"
             )
-
-
-class Exportable(nn.Module):
-    """A program with tensors in and a tuple of tensors out, as exporters want it.
-
-    Args:
-        program: how it is called.
-        module: its weights.
-    """
-
-    def __init__(self, program: Program, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-        self._program = program
-
-    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        returned = self._program.call(self.module, self._program.cast(tensors))
-        return tuple(self._program.name_outputs(returned).values())
+        if problems:
+            said = "; ".join(problems)
+            first = self.arguments[0].name
+            raise JobError(
+                f"{self.what}: {said}; name the model's columns in columns, in its "
+                f"order, or say inputs.{first}"
+            )
 
 
 def refuse_size(what: str, tensors: Sequence[torch.Tensor]) -> None:
@@ -257,82 +252,13 @@ def refuse_size(what: str, tensors: Sequence[torch.Tensor]) -> None:
     Raises:
         JobError: there are more.
     """
-    held = sum(tensor.nbytes for tensor in tensors)
-    if held > _MOST_BYTES:
+    held_bytes = sum(tensor.nbytes for tensor in tensors)
+    if held_bytes > _MOST_BYTES:
+        held_gib = held_bytes / (1 << 30)
         raise JobError(
-            f"{what}: holds {held / (1 << 30):.1f} GiB of weights, and converting takes less than 2; "
+            f"{what}: holds {held_gib:.1f} GiB of weights, and converting takes less than 2; "
             "package the network itself with --network and --weights"
         )
-
-
-def make_example(inputs: Arrays, unlike: int) -> Arrays:
-    """Return rows to export a program with, the same ones again where there are few.
-
-    Args:
-        inputs: arrays (rows, ...) by name.
-        unlike: a number of rows that these must not be.
-    """
-    rows = next(rows for rows in _EXAMPLE_ROWS if rows != unlike)
-    again = np.arange(rows) % len(next(iter(inputs.values())))
-    return {name: array[again] for name, array in inputs.items()}
-
-
-def make_graph(program: Program, module: nn.Module, example: Arrays, outputs: Sequence[str]) -> Any:
-    """Return the program as a graph, `onnx.ModelProto`, that takes any number of rows.
-
-    Args:
-        program: how it is called.
-        module: its weights, in place of the program's own, as it may be exported again.
-        example: inputs of some rows, by name.
-        outputs: names of what it gives.
-
-    Raises:
-        Exception: torch's own, of many classes, where something cannot be exported.
-    """
-    tensors = tuple(program.make_tensors(example))
-    axes = tuple(_list_free_axes(argument) for argument in program.arguments)
-    with quiet():
-        exported = torch.export.export(Exportable(program, module), tensors, dynamic_shapes=(axes,))
-        written = torch.onnx.export(
-            exported,
-            input_names=[argument.name for argument in program.arguments],
-            output_names=list(outputs),
-            dynamo=True,
-            verbose=False,
-        )
-    assert written is not None  # noqa: S101 - it is None only for a graph in a file
-    _rename_namesakes(written.model.graph)
-    return clean_graph(written.model_proto)
-
-
-def _rename_namesakes(graph: Any) -> None:
-    """Give other names to values inside a graph that are called as what it takes or gives.
-
-    The exporter names values after operators: of a program that takes `cat`, what `torch.cat` returns
-    would be a second `cat`.
-
-    Args:
-        graph: `onnx_ir.Graph`.
-    """
-    ends = {id(value) for value in (*graph.inputs, *graph.outputs)}
-    taken = {value.name for value in (*graph.inputs, *graph.outputs)}
-    inside = [value for node in graph.all_nodes() for value in node.outputs]
-    used = {value.name for value in inside} | taken
-    for value in inside:
-        if value.name not in taken or id(value) in ends:
-            continue
-        numbered = (f"{value.name}_inside_{number}" for number in count())
-        value.name = next(name for name in numbered if name not in used)
-        used.add(value.name)
-
-
-def clean_graph(model: Any) -> Any:
-    """Return a graph without functions of its own and without the exporter's notes."""
-    if model.functions:
-        inliner = import_library("onnx.inliner", "onnx")
-        model = inliner.inline_local_functions(model)
-    forget_origin(model)
-    return model
 
 
 @contextmanager
@@ -355,19 +281,14 @@ def shorten(error: BaseException) -> str:
     # to whoever develops torch.
     if _INTERPRETER in text:
         text = text.rpartition("\n")[2]
-    text = _CLASS.sub("", text.rpartition(_SUMMARY)[2])
-    return " ".join(text.split())[:_SHOWN_CHARACTERS] or type(error).__name__
-
-
-def _list_free_axes(argument: Argument) -> Mapping[int, Any]:
-    free = torch.export.Dim.DYNAMIC
-    axes = {0: free}
-    for number, size in enumerate(argument.row_shape or (), start=1):
-        if size is None:
-            axes[number] = free
-    return axes
+    summary = text.rpartition(_SUMMARY)[2]
+    words = _CLASS.sub("", summary).split()
+    line = " ".join(words)
+    # An error without any text has its class alone to tell.
+    return line[:_SHOWN_CHARACTERS] or type(error).__name__
 
 
 def _say_shape(row_shape: Sequence[int | None]) -> str:
-    sizes = ["rows", *("any" if size is None else str(size) for size in row_shape)]
-    return f"({', '.join(sizes)})"
+    sizes = ["any" if size is None else str(size) for size in row_shape]
+    shape = ", ".join(["rows", *sizes])
+    return f"({shape})"

@@ -37,14 +37,16 @@ from pipelines.packing.contract.lists import PaddedLists, find_too_long, pad_lis
 from pipelines.packing.converters.converted import Converted, import_library
 from pipelines.packing.converters.graph_files import compute_graph
 from pipelines.packing.converters.torch_archives import find_program
-from pipelines.packing.converters.torch_program import (
-    Argument,
+from pipelines.packing.converters.torch_graph import (
     Exportable,
-    Program,
     clean_graph,
-    list_weight_dtypes,
     make_example,
     make_graph,
+)
+from pipelines.packing.converters.torch_program import (
+    Argument,
+    Program,
+    list_weight_dtypes,
     quiet,
     refuse_size,
     shorten,
