@@ -8,7 +8,7 @@ import itertools
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 # Of a negative number: so that the generator learns from pictures that are told at once, too.
 _LEAK = 0.2
@@ -78,7 +78,7 @@ class _Discriminator(nn.Module):
         layers.append(last)
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
         pixels = image.flatten(1)
         values = self.layers(pixels)
         return {"logit": values[:, 0]}
@@ -93,11 +93,13 @@ class _Generator(nn.Module):
         for before, after in itertools.pairwise(sizes):
             layers.append(nn.Linear(before, after))
             layers.append(nn.ReLU())
-        last = nn.Linear(sizes[-1], math.prod(shape))
+        numbers = math.prod(shape)
+        last = nn.Linear(sizes[-1], numbers)
         layers.append(last)
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, noise: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, noise: Tensor) -> dict[str, Tensor]:
         values = self.layers(noise)
         pixels = torch.tanh(values)
-        return {"image": pixels.reshape(-1, *self.shape)}
+        pictures = pixels.reshape(-1, *self.shape)
+        return {"image": pictures}

@@ -63,7 +63,9 @@ class _Cnn(nn.Module):
 def _check_halvings(height: int, width: int, widths: Sequence[int]) -> None:
     # The picture is halved between blocks, and nothing is left of one that is halved too often.
     halvings = len(widths) - 1
-    smallest = min(height, width) >> max(halvings, 0)
+    side = min(height, width)
+    # Without any block there are -1, by which Python does not shift.
+    smallest = side >> max(halvings, 0)
     if halvings < 0 or smallest < 1:
         raise ValueError(
             "widths must hold 1 entry or more, "

@@ -40,13 +40,16 @@ def build_graph_network(library: Any, name: str, parameters: Parameters) -> nn.M
         ModelError: there is no such network, or a parameter is none that is taken.
     """
     if name not in _NETWORKS:
+        hint = nearest(name, _NETWORKS)
+        networks = ", ".join(_NETWORKS)
         raise ModelError(
-            f"torch_geometric has no network {name!r} that is taken{nearest(name, _NETWORKS)}; there "
-            f"are {', '.join(_NETWORKS)}; other layers are taken in a module of your own"
+            f"torch_geometric has no network {name!r} that is taken{hint}; there "
+            f"are {networks}; other layers are taken in a module of your own"
         )
     for parameter, value in parameters.items():
         _check(name, parameter, value)
-    network: nn.Module = getattr(library, name)(**parameters)
+    network_class = getattr(library, name)
+    network: nn.Module = network_class(**parameters)
     return network
 
 
@@ -54,12 +57,13 @@ def _check(network: str, parameter: str, value: Any) -> None:
     words = _WORDS.get(parameter)
     if words is not None:
         if value is not None and value not in words:
+            listed = ", ".join(words)
             raise ModelError(
-                f"network torch_geometric:{network}: {parameter} must be one of {', '.join(words)}"
+                f"network torch_geometric:{network}: {parameter} must be one of {listed}"
             )
         return
-    known = sorted({*_SIZES, *_WORDS})
     if parameter not in _SIZES:
+        known = sorted({*_SIZES, *_WORDS})
         hint = nearest(parameter, known)
         raise ModelError(
             f"network torch_geometric:{network} takes no parameter {parameter!r}{hint}"

@@ -47,11 +47,13 @@ def _build_of_torch_geometric(name: str, parameters: Parameters) -> nn.Module:
 
 
 def _build_of_transformers(name: str, parameters: Parameters) -> nn.Module:
-    return build_transformer(import_transformers(), name, parameters)
+    library = import_transformers()
+    return build_transformer(library, name, parameters)
 
 
 def _build_of_sentence_transformers(name: str, parameters: Parameters) -> nn.Module:
-    return build_encoder(import_transformers(), name, parameters)
+    library = import_transformers()
+    return build_encoder(library, name, parameters)
 
 
 # By the name before the colon.
@@ -95,7 +97,10 @@ def find_distribution(name: str) -> str | None:
     if not is_of_library(name):
         return None
     library, _, _ = name.partition(":")
-    return "transformers" if library == "sentence_transformers" else library
+    # Its encoders are built with transformers alone.
+    if library == "sentence_transformers":
+        return "transformers"
+    return library
 
 
 def build_of_library(name: str, parameters: Parameters) -> nn.Module:
@@ -111,7 +116,8 @@ def build_of_library(name: str, parameters: Parameters) -> nn.Module:
     """
     check_parameters(name, parameters)
     library, _, network = name.partition(":")
-    return LIBRARIES[library](network, parameters)
+    build = LIBRARIES[library]
+    return build(network, parameters)
 
 
 def import_library(library: str, module: str) -> Any:
@@ -146,4 +152,5 @@ def import_transformers() -> Any:
 
 def _check_name(library: str, name: str, known: list[str]) -> None:
     if name not in known:
-        raise ModelError(f"{library} has no network {name!r}{nearest_at_all(name, known)}")
+        hint = nearest_at_all(name, known)
+        raise ModelError(f"{library} has no network {name!r}{hint}")

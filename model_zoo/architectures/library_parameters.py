@@ -55,8 +55,9 @@ def check_parameters(network: str, parameters: Parameters) -> None:
                 "repository, and none is opened for a model; leave it out"
             )
         if isinstance(value, int):
-            whole += abs(value)
-            if abs(value) > _MOST_LAYERS and _LAYERS.fullmatch(name.lower()):
+            size = abs(value)
+            whole += size
+            if size > _MOST_LAYERS and _LAYERS.fullmatch(name.lower()):
                 raise ModelError(
                     f"network {network}: parameter {name} is more than {_MOST_LAYERS:,}; "
                     "no network has as many layers"
@@ -74,7 +75,8 @@ def is_refused(name: str) -> bool:
     >>> is_refused("weights_backbone"), is_refused("attn_implementation"), is_refused("num_classes")
     (True, True, False)
     """
-    return _REFUSED.fullmatch(name.lstrip("_").lower()) is not None
+    word = name.lstrip("_").lower()
+    return _REFUSED.fullmatch(word) is not None
 
 
 def _check_name(network: str, name: str) -> None:

@@ -60,26 +60,38 @@ class NamedTensors(nn.Module):
         returned = call_network(self.network, tensors, self._inputs, self._call)
         names = list(self._shapes)
         found = name_tensors(returned, names)
-        mask = None if self._mask is None else tensors[self._mask]
         outputs: Outputs = {}
         for name, shape in self._shapes.items():
-            output = _fit(found[name], shape)
-            if mask is not None and _has_each_token(output, shape, mask):
-                cleared = clear_padding(output, mask)
-                output = _fill_up(cleared, tokens=shape[0])
-            outputs[name] = output
+            outputs[name] = _fit(found[name], shape)
+        if self._mask is not None:
+            mask = tensors[self._mask]
+            self._complete_tokens(outputs, mask)
         return outputs
+
+    def _complete_tokens(self, outputs: Outputs, mask: torch.Tensor) -> None:
+        """Put zeros for padding into outputs that have something for each token."""
+        for name, shape in self._shapes.items():
+            output = outputs[name]
+            if _has_each_token(output, shape, mask):
+                cleared = clear_padding(output, mask)
+                outputs[name] = _fill_up(cleared, tokens=shape[0])
 
 
 def is_double(network: nn.Module) -> bool:
     """Tell whether a network computes in float64: each of its weights that has fractions is so."""
-    kinds = {weight.dtype for weight in network.parameters() if weight.is_floating_point()}
+    kinds = set()
+    for weight in network.parameters():
+        # Whole numbers say nothing of how fractions are computed.
+        if weight.is_floating_point():
+            kinds.add(weight.dtype)
     return kinds == {torch.float64}
 
 
 def is_of_tokens(shape: Sequence[int]) -> bool:
     """Tell whether an output may have numbers for each token: (tokens, classes), and not (width,)."""
-    return len(shape) >= _TOKEN_DIMENSIONS - 1
+    # A shape is without the rows.
+    dimensions = 1 + len(shape)
+    return dimensions >= _TOKEN_DIMENSIONS
 
 
 def clear_padding(output: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -153,7 +165,9 @@ def _choose(values: Mapping[Any, Any], names: Sequence[str], has_names: bool) ->
         return dict(zip(names, values.values(), strict=True))
     missing = set(names).difference(values)
     if missing:
-        given, first = list(values), min(missing)
+        given = list(values)
+        # Of several the first, so that the message is the same every time.
+        first = min(missing)
         raise ValueError(f"the network gives {given}, and no {first!r}")
     return {name: values[name] for name in names}
 
@@ -166,14 +180,16 @@ def _list_values(returned: Any) -> Mapping[Any, Any]:
         return returned
     is_class = isinstance(returned, type)
     if dataclasses.is_dataclass(returned) and not is_class:
-        names = [field.name for field in dataclasses.fields(returned)]
+        declared = dataclasses.fields(returned)
+        names = [field.name for field in declared]
         # Not `asdict`, which copies every tensor.
         return {name: getattr(returned, name) for name in names}
     if isinstance(returned, tuple) and hasattr(returned, "_asdict"):
         fields: Mapping[Any, Any] = returned._asdict()
         return fields
     if isinstance(returned, tuple | list):
-        names = [f"{_ONLY}_{number}" for number in range(len(returned))]
+        places = range(len(returned))
+        names = [f"{_ONLY}_{place}" for place in places]
         return dict(zip(names, returned, strict=True))
     kind = type(returned).__name__
     raise ValueError(f"the network returns a {kind}, and no tensor, tuple, dict or dataclass")

@@ -5,7 +5,7 @@ that were trained with torchvision's fit.
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 # Channels of the four stages; each but the first halves the picture.
 _WIDTHS = (64, 128, 256, 512)
@@ -32,7 +32,7 @@ class _NamedResNet(nn.Module):
         super().__init__()
         self.network = _ResNet(classes)
 
-    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
         return {"logits": self.network(image)}
 
 
@@ -54,7 +54,7 @@ class _ResNet(nn.Module):
         # Last, over what the layers have drawn for themselves.
         self.apply(_draw_weights)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         values = self.conv1(image)
         values = self.bn1(values)
         values = self.relu(values)
@@ -65,7 +65,7 @@ class _ResNet(nn.Module):
         values = self.layer4(values)
         values = self.avgpool(values)
         values = torch.flatten(values, 1)
-        logits: torch.Tensor = self.fc(values)
+        logits: Tensor = self.fc(values)
         return logits
 
 
@@ -83,7 +83,7 @@ class _Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(after)
         self.downsample = shortcut
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         identity = image
         values = self.conv1(image)
         values = self.bn1(values)
@@ -95,7 +95,7 @@ class _Block(nn.Module):
             identity = self.downsample(image)
         # In place, as in torchvision: the sum takes no memory of its own.
         values += identity
-        result: torch.Tensor = self.relu(values)
+        result: Tensor = self.relu(values)
         return result
 
 

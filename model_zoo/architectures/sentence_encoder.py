@@ -7,7 +7,7 @@ Gurevych 2019 (Sentence-BERT: mean pooling); Vaswani et al. 2017 (attention).
 from collections.abc import Iterable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 # Of layer normalisation: BERT's own value, with which the checkpoints were trained.
@@ -71,7 +71,7 @@ def parameters_of_bert(config: Mapping[str, int], normalise: bool = True) -> dic
     }
 
 
-def state_of_bert(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def state_of_bert(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the state dict of `sentence_encoder` from that of a Hugging Face BertModel.
 
     Its pooler and its buffers are left out.
@@ -91,8 +91,10 @@ def state_of_bert(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor
     positions = encoder["embeddings.position_embeddings.weight"]
     segments = encoder["embeddings.token_type_embeddings.weight"]
     # All texts are of the first segment: its vector is added to every position once and for all.
-    state["positions.weight"] = positions + segments[0]
-    for layer in sorted(_find_layers(encoder)):
+    first_segment = segments[0]
+    state["positions.weight"] = positions + first_segment
+    layers = _find_layers(encoder)
+    for layer in sorted(layers):
         taken = _take_layer(encoder, layer)
         state.update(taken)
     return state
@@ -118,14 +120,15 @@ _LAYER = {
 def _find_layers(names: Iterable[str]) -> set[int]:
     layers = set()
     for name in names:
-        if name.startswith(_LAYERS):
-            within = name.removeprefix(_LAYERS)
-            number, _, _ = within.partition(".")
-            layers.add(int(number))
+        if not name.startswith(_LAYERS):
+            continue
+        within = name.removeprefix(_LAYERS)
+        number, _, _ = within.partition(".")
+        layers.add(int(number))
     return layers
 
 
-def _take_layer(tensors: Mapping[str, torch.Tensor], layer: int) -> dict[str, torch.Tensor]:
+def _take_layer(tensors: Mapping[str, Tensor], layer: int) -> dict[str, Tensor]:
     """Return the weights of one layer by our names."""
     theirs = f"{_LAYERS}{layer}"
     ours = f"layers.{layer}"
@@ -133,13 +136,15 @@ def _take_layer(tensors: Mapping[str, torch.Tensor], layer: int) -> dict[str, to
     for kind in ("weight", "bias"):
         attention = []
         for part in _ATTENTION:
-            tensor = tensors[f"{theirs}.attention.self.{part}.{kind}"]
+            name = f"{theirs}.attention.self.{part}.{kind}"
+            tensor = tensors[name]
             attention.append(tensor)
         # One product in place of three.
         taken[f"{ours}.attend.{kind}"] = torch.cat(attention)
 
         for our_name, their_name in _LAYER.items():
-            tensor = tensors[f"{theirs}.{their_name}.{kind}"]
+            name = f"{theirs}.{their_name}.{kind}"
+            tensor = tensors[name]
             taken[f"{ours}.{our_name}.{kind}"] = tensor
     return taken
 
@@ -167,9 +172,7 @@ class _SentenceEncoder(nn.Module):
             self.layers.append(layer)
         self.normalise = normalise
 
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
         tokens = input_ids.shape[1]
         positions = self.positions.weight[:tokens]
         values = self.words(input_ids) + positions
@@ -183,7 +186,8 @@ class _SentenceEncoder(nn.Module):
         # float32, whatever the layers compute in: a long text's sum needs the digits.
         weights = attention_mask[:, :, None]
         weights = weights.to(torch.float32)
-        weighted = values.to(torch.float32) * weights
+        vectors = values.to(torch.float32)
+        weighted = vectors * weights
         counts = weights.sum(1)
         # A text without tokens would divide by zero.
         counts = counts.clamp(min=1.0)
@@ -206,7 +210,7 @@ class _Layer(nn.Module):
         self.narrow = nn.Linear(feed_forward, width)
         self.norm_output = nn.LayerNorm(width, eps=_EPSILON)
 
-    def forward(self, values: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+    def forward(self, values: Tensor, attended: Tensor) -> Tensor:
         rows, tokens, width = values.shape
         parts = self.attend(values)
         numbers = width // self.heads

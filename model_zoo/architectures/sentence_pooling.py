@@ -9,56 +9,61 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
+from torch import Tensor
 
-Pool: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Pool: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 # The library's own bounds, for a text without tokens.
 _LEAST = 1e-9
 _LOWEST = -1e9
 
 
-def _take_first(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _take_first(vectors: Tensor, mask: Tensor) -> Tensor:
     return vectors[:, 0]
 
 
-def _take_largest(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _take_largest(vectors: Tensor, mask: Tensor) -> Tensor:
     is_padding = mask == 0
     of_tokens = vectors.masked_fill(is_padding, _LOWEST)
     return of_tokens.amax(1)
 
 
-def _take_mean(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return _add_up(vectors, mask) / _count_tokens(mask)
+def _take_mean(vectors: Tensor, mask: Tensor) -> Tensor:
+    total = _add_up(vectors, mask)
+    return total / _count_tokens(mask)
 
 
-def _divide_by_root(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    root = _count_tokens(mask).sqrt()
-    return _add_up(vectors, mask) / root
+def _divide_by_root(vectors: Tensor, mask: Tensor) -> Tensor:
+    total = _add_up(vectors, mask)
+    tokens = _count_tokens(mask)
+    return total / tokens.sqrt()
 
 
-def _weigh_by_place(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _weigh_by_place(vectors: Tensor, mask: Tensor) -> Tensor:
     tokens = vectors.shape[1]
+    # From 1: the first token weighs something, too.
     places = torch.arange(1, tokens + 1, device=vectors.device, dtype=vectors.dtype)
     weights = mask * places[None, :, None]
     return _take_mean(vectors, weights)
 
 
-def _take_last(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _take_last(vectors: Tensor, mask: Tensor) -> Tensor:
     is_token = mask[:, :, 0]
-    tokens = is_token.sum(1).to(torch.int64)
+    tokens = is_token.sum(1)
+    place = tokens.to(torch.int64) - 1
     # A text without tokens has zeros.
-    last = (tokens - 1).clamp(min=0)
+    last = place.clamp(min=0)
     rows = torch.arange(len(vectors), device=vectors.device)
     without_padding = vectors * mask
     return without_padding[rows, last]
 
 
-def _add_up(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _add_up(vectors: Tensor, mask: Tensor) -> Tensor:
     """Return the weighted sum of each text's vectors, (rows, width)."""
     weighted = vectors * mask
     return weighted.sum(1)
 
 
-def _count_tokens(mask: torch.Tensor) -> torch.Tensor:
+def _count_tokens(mask: Tensor) -> Tensor:
     """Return the sum of each text's weights, (rows, 1), which may be divided by."""
     weights = mask.sum(1)
     return weights.clamp(min=_LEAST)
@@ -75,9 +80,7 @@ POOLINGS: dict[str, Pool] = {
 }
 
 
-def pool(
-    vectors: torch.Tensor, attention_mask: torch.Tensor, poolings: Sequence[str]
-) -> torch.Tensor:
+def pool(vectors: Tensor, attention_mask: Tensor, poolings: Sequence[str]) -> Tensor:
     """Return the vectors of texts, of several poolings side by side.
 
     Args:

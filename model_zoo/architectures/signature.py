@@ -49,6 +49,7 @@ def read_signature(network: nn.Module) -> Signature:
             takes_any = True
         if parameter.kind in (_ANY_POSITIONS, _ANY_NAMES):
             continue
+        # Python's own mark of an argument that must be given; None may be a default.
         if parameter.default is parameter.empty:
             required.append(parameter.name)
         if parameter.kind is not parameter.POSITIONAL_ONLY:

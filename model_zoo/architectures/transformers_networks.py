@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 import inspect
 from typing import Any, TypeAlias
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.errors import ModelError
@@ -82,10 +81,10 @@ def build_transformer(
     known = _find_fields(config_class)
     for field in parameters:
         if field not in known:
-            raise ModelError(
-                f"network transformers:{name} takes no parameter {field!r}{nearest(field, sorted(known))}"
-            )
-    config = config_class.from_dict(dict(parameters))
+            hint = nearest(field, sorted(known))
+            raise ModelError(f"network transformers:{name} takes no parameter {field!r}{hint}")
+    fields = dict(parameters)
+    config = config_class.from_dict(fields)
     network: nn.Module = network_class(config, **options)
     return network
 
@@ -105,29 +104,37 @@ def build_encoder(transformers: Any, name: str, parameters: Parameters) -> nn.Mo
     config = parameters.get(_CONFIG)
     normalise = parameters.get(_NORMALISE, False)
     poolings = parameters.get(_POOLING, _MEAN)
-    known = {_CONFIG, _NORMALISE, _POOLING}
-    are_words = isinstance(poolings, Sequence) and not isinstance(poolings, str)
-    if set(parameters) - known or not isinstance(config, Mapping) or not are_words:
+    unknown = set(parameters) - {_CONFIG, _NORMALISE, _POOLING}
+    # A text is a sequence, too: of its letters.
+    is_text = isinstance(poolings, str)
+    are_words = isinstance(poolings, Sequence) and not is_text
+    if unknown or not isinstance(config, Mapping) or not are_words:
         raise ModelError(
             f"network sentence_transformers:{name} takes the parameters config, normalise and "
             "pooling, a list"
         )
+    different = set(poolings)
+    are_known = different.issubset(POOLINGS)
     # Each once: a short list of one word would make an embedding of any width.
-    if not poolings or len(set(poolings)) < len(poolings) or set(poolings) - set(POOLINGS):
+    is_repeated = len(different) < len(poolings)
+    if not poolings or is_repeated or not are_known:
+        words = ", ".join(POOLINGS)
         raise ModelError(
-            f"network sentence_transformers:{name}: pooling must be some of {', '.join(POOLINGS)}, "
-            "each once"
+            f"network sentence_transformers:{name}: pooling must be some of {words}, each once"
         )
-    options = leave_out_pooler(_find_class(transformers, name))
+    network_class = _find_class(transformers, name)
+    options = leave_out_pooler(network_class)
     network = build_transformer(transformers, name, config, **options)
     return PooledTokens(network, tuple(poolings), bool(normalise))
 
 
 def leave_out_pooler(network_class: Any) -> dict[str, bool]:
     """Return the arguments that leave out what follows the token vectors, and no mean needs."""
-    if _POOLER in inspect.signature(network_class).parameters:
-        return {_POOLER: False}
-    return {}
+    signature = inspect.signature(network_class)
+    # Not every family has one to leave out.
+    if _POOLER not in signature.parameters:
+        return {}
+    return {_POOLER: False}
 
 
 def list_fields(transformers: Any, name: str) -> set[str]:
@@ -140,7 +147,8 @@ def list_fields(transformers: Any, name: str) -> set[str]:
     Raises:
         ModelError: no such class is taken.
     """
-    return _find_fields(_find_class(transformers, name).config_class)
+    network_class = _find_class(transformers, name)
+    return _find_fields(network_class.config_class)
 
 
 class PooledTokens(nn.Module):
@@ -160,9 +168,7 @@ class PooledTokens(nn.Module):
         self._poolings = tuple(poolings)
         self._normalise = normalise
 
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
         encoded = self.network(input_ids=input_ids, attention_mask=attention_mask)
         vector = pool(encoded.last_hidden_state, attention_mask, self._poolings)
         if self._normalise:
@@ -177,18 +183,22 @@ class PooledTokens(nn.Module):
 
 
 def _find_fields(config_class: Any) -> set[str]:
-    declared = set(config_class().to_dict())
+    default = config_class()
+    declared = set(default.to_dict())
     undeclared = _UNDECLARED.get(config_class.model_type, ())
-    return declared.union(undeclared).difference(_REFUSED)
+    known = declared.union(undeclared)
+    return known.difference(_REFUSED)
 
 
 def _find_class(transformers: Any, name: str) -> Any:
     known = _list_classes(transformers)
     if name not in known:
+        hint = nearest(name, sorted(known))
+        families = ", ".join(sorted(FAMILIES))
         raise ModelError(
-            f"transformers has no network {name!r} that is taken{nearest(name, sorted(known))}; "
+            f"transformers has no network {name!r} that is taken{hint}; "
             "taken are classifiers of texts, tokens and images, and encoders, "
-            f"of {', '.join(sorted(FAMILIES))}"
+            f"of {families}"
         )
     return getattr(transformers, name)
 
@@ -197,7 +207,13 @@ def _list_classes(transformers: Any) -> set[str]:
     tables = transformers.models.auto.modeling_auto
     classes: set[str] = set()
     for table in _TABLES:
-        for family, names in getattr(tables, table).items():
-            if family in FAMILIES:
-                classes.update([names] if isinstance(names, str) else names)
+        of_families = getattr(tables, table)
+        for family, names in of_families.items():
+            if family not in FAMILIES:
+                continue
+            # One class as a text, or several: a text alone would be taken letter by letter.
+            if isinstance(names, str):
+                classes.add(names)
+            else:
+                classes.update(names)
     return classes

@@ -47,7 +47,8 @@ def refuse_others_code(name: str) -> None:
         JobError: it is one.
     """
     module = module_of(name)
-    if reason := why_not(module):
+    reason = why_not(module)
+    if reason:
         raise JobError(
             f"network {name}: {reason}; name a network that you wrote, in a module of your own"
         )
@@ -74,6 +75,7 @@ def hash_source(module: str) -> str:
         raise JobError(
             f"module {module} cannot be imported: {describe_failure(error)}; {HOW_TO_INSTALL}"
         ) from error
+    # A module that is built into Python, or a folder without an `__init__.py`, has no file.
     if spec is None or spec.origin is None or not spec.has_location:
         raise JobError(f"module {module} is not there; {HOW_TO_INSTALL}")
     try:
