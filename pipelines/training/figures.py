@@ -18,6 +18,7 @@ from model_zoo.evaluation.regression import (
 )
 
 Task: TypeAlias = Literal["classification", "multi_label", "regression"]
+Names: TypeAlias = Sequence[str]
 Figures: TypeAlias = Evaluation | LabelSetFigures | RegressionFigures | SeveralFigures
 # A label is predicted from this probability on, as scoring does where its job says no other.
 THRESHOLD = 0.5
@@ -53,12 +54,13 @@ def score_part(truth: np.ndarray, outputs: np.ndarray, activation: str) -> Score
     if activation == "softmax":
         scores = softmax(scores)
     # One number a row, of networks that give it an axis of its own.
-    if truth.ndim == 1 and scores.ndim == 2 and scores.shape[1] == 1:
+    is_column = scores.ndim == 2 and scores.shape[1] == 1
+    if is_column and truth.ndim == 1:
         scores = scores[:, 0]
     return Scored(truth, scores)
 
 
-def measure(task: Task, labels: Sequence[str], scored: Scored) -> Figures:
+def measure(task: Task, labels: Names, scored: Scored) -> Figures:
     """Return the figures of a part.
 
     Args:
@@ -100,10 +102,12 @@ def predict_classes(scores: np.ndarray) -> np.ndarray:
     return best
 
 
-def _measure_classes(labels: Sequence[str], scored: Scored) -> Evaluation:
-    numbers = predict_classes(scored.scores)
-    truth = [labels[int(number)] for number in scored.truth]
-    predicted = [labels[number] for number in numbers]
+def _measure_classes(labels: Names, scored: Scored) -> Evaluation:
+    predicted_numbers = predict_classes(scored.scores)
+    predicted = [labels[number] for number in predicted_numbers]
+    # Targets of training may be floats.
+    true_numbers = scored.truth.astype(np.int64)
+    truth = [labels[number] for number in true_numbers]
     return evaluate(truth, predicted, labels, scored.scores)
 
 
@@ -113,7 +117,9 @@ def _refuse_odd(scores: np.ndarray) -> None:
     Raises:
         InputError: rows have such.
     """
-    is_odd = ~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)
+    by_row = scores.reshape(len(scores), -1)
+    is_finite = np.isfinite(by_row)
+    is_odd = ~is_finite.all(axis=1)
     odd = int(np.count_nonzero(is_odd))
     if odd:
         raise InputError(

@@ -122,7 +122,8 @@ def render_report(report: Report) -> str:
         _make_data_section(report),
         _make_training_section(report),
     ]
-    return render_page(f"{report.name}, version {report.version}", words, sections)
+    title = f"{report.name}, version {report.version}"
+    return render_page(title, words, sections)
 
 
 def _describe(report: Report) -> str:
@@ -131,37 +132,44 @@ def _describe(report: Report) -> str:
 
 
 def _make_learning_section(report: Report, is_drawn: bool) -> Section:
-    best = _find_best(report.epochs)
+    epochs = report.epochs
+    best = _find_best(epochs)
     kept = (
-        f"The weights of epoch {best.number} of {len(report.epochs)} were kept, whose loss in "
+        f"The weights of epoch {best.number} of {len(epochs)} were kept, whose loss in "
         f"validation was the lowest, {best.validation_loss:.6g}."
     )
     words = [kept]
-    if best is report.epochs[-1] and len(report.epochs) > 1:
+    # A training of one epoch has nothing that could fall.
+    if best is epochs[-1] and len(epochs) > 1:
         words.append("It was still falling in the last epoch: more epochs may do better.")
+
     parts: list[Part] = []
     if is_drawn:
-        parts.append(Picture("Loss", draw_learning(report.epochs, best.number)))
-        rates = {epoch.learning_rate for epoch in report.epochs}
+        losses = draw_learning(epochs, best.number)
+        parts.append(Picture("Loss", losses))
+        rates = {epoch.learning_rate for epoch in epochs}
         # One rate for all epochs is told by the recipe.
         if len(rates) > 1:
-            parts.append(Picture("Learning rate", draw_learning_rate(report.epochs)))
-    parts.append(_tabulate_epochs(report.epochs, is_folded=is_drawn))
+            parts.append(Picture("Learning rate", draw_learning_rate(epochs)))
+    parts.append(_tabulate_epochs(epochs, is_folded=is_drawn))
     return Section("How it learned", tuple(words), tuple(parts))
 
 
 def _find_best(epochs: Sequence[Epoch]) -> Epoch:
     # The first one is the best so far, so there always is one.
-    return [epoch for epoch in epochs if epoch.best][-1]
+    bests = [epoch for epoch in epochs if epoch.best]
+    return bests[-1]
 
 
 def _tabulate_epochs(epochs: Sequence[Epoch], is_folded: bool) -> Table:
     """Return losses by epoch; of many epochs some, the best and the last ones among them."""
     step = max(1, len(epochs) // _SHOWN_EPOCHS)
+    best = _find_best(epochs)
     rows = []
     for epoch in epochs:
         is_one_of_some = (epoch.number - 1) % step == 0
-        if not (is_one_of_some or epoch is epochs[-1] or epoch is _find_best(epochs)):
+        is_told_anyway = epoch is epochs[-1] or epoch is best
+        if not is_one_of_some and not is_told_anyway:
             continue
         row = (
             epoch.number,
@@ -175,22 +183,30 @@ def _tabulate_epochs(epochs: Sequence[Epoch], is_folded: bool) -> Table:
 
 
 def _make_data_section(report: Report) -> Section:
-    total = sum(report.parts.values())
-    parts = []
-    for name, rows in report.parts.items():
-        share = rows / max(total, 1)
-        parts.append((name, f"{rows:,}", f"{share:.1%}"))
-    tables: list[Part] = [Table("Rows", ("part", "rows", "share"), parts)]
+    tables: list[Part] = [_tabulate_parts(report.parts)]
     if report.left_out:
         left_out = [(why, f"{rows:,}") for why, rows in report.left_out.items()]
         tables.append(Table("Rows that are in no part", ("why", "rows"), left_out))
-    columns = [
-        (column.name, column.dtype, column.role, column.missing) for column in report.columns
-    ]
+
+    columns = []
+    for column in report.columns:
+        row = (column.name, column.dtype, column.role, column.missing)
+        columns.append(row)
+    caption = f"{len(columns)} columns"
     head = ("column", "type", "role", "missing values")
     is_long = len(columns) > _MOST_UNFOLDED_COLUMNS
-    tables.append(Table(f"{len(columns)} columns", head, columns, is_long, of_numbers=False))
+    tables.append(Table(caption, head, columns, is_long, of_numbers=False))
     return Section("The data", (), tuple(tables))
+
+
+def _tabulate_parts(rows_by_part: Mapping[str, int]) -> Table:
+    # At least one row, so that shares of none are 0.
+    total = max(sum(rows_by_part.values()), 1)
+    lines = []
+    for name, rows in rows_by_part.items():
+        share = rows / total
+        lines.append((name, f"{rows:,}", f"{share:.1%}"))
+    return Table("Rows", ("part", "rows", "share"), lines)
 
 
 def _make_training_section(report: Report) -> Section:
@@ -205,7 +221,9 @@ def _make_training_section(report: Report) -> Section:
     recipe = list(report.recipe.items())
     tables.append(Table("Recipe", (), recipe, of_numbers=False))
     if report.seconds:
-        seconds = [(name, f"{spent:.1f}") for name, spent in report.seconds.items()]
+        seconds = []
+        for name, spent in report.seconds.items():
+            seconds.append((name, f"{spent:.1f}"))
         tables.append(Table("Seconds", (), seconds))
     tables.append(Source("The whole job, which runs again as it stands", report.job))
     return Section("How it was trained", tuple(words), tuple(tables))

@@ -3,14 +3,13 @@
 Nothing here draws, and nothing keeps a row by itself: what comes out are counts, shares and areas.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-from pipelines.training.figures import Scored, Task, predict_classes
+from pipelines.training.figures import Names, Scored, Task, predict_classes
 
 # More points than a screen has in so small a picture only make the file larger.
 _MOST_POINTS = 200
@@ -92,7 +91,7 @@ class Histogram:
     outside: int
 
 
-def list_questions(task: Task, labels: Sequence[str], scored: Scored) -> list[Question]:
+def list_questions(task: Task, labels: Names, scored: Scored) -> list[Question]:
     """Return what curves are drawn of: of two classes the second, else each label against the rest.
 
     Args:
@@ -118,22 +117,26 @@ def list_questions(task: Task, labels: Sequence[str], scored: Scored) -> list[Qu
     return questions
 
 
-def _choose_places(task: Task, labels: Sequence[str], scored: Scored) -> list[int]:
+def _choose_places(task: Task, labels: Names, scored: Scored) -> list[int]:
     """Return the numbers of the labels that curves are drawn of."""
     # Counted first: of a thousand classes and many rows all flags would fill the memory.
     if task == "multi_label":
-        counts = (scored.truth > 0).sum(axis=0)
+        has_label = scored.truth > 0
+        counts = has_label.sum(axis=0)
     else:
         class_numbers = scored.truth.astype(np.int64)
         counts = np.bincount(class_numbers, minlength=len(labels))
-    is_known = (counts > 0) & (counts < len(scored.truth))
+    # A curve needs rows of both kinds.
+    is_some = counts > 0
+    is_known = is_some & (counts < len(scored.truth))
     # What holds of the second of two classes holds of the first one, mirrored.
     if task == "classification" and len(labels) == 2:
         is_known[0] = False
     # Stable, so that of equally frequent labels the first ones come first.
     most_first = np.argsort(-counts, kind="stable")
-    known = [int(place) for place in most_first if is_known[place]]
-    return sorted(known[:_MOST_CURVES])
+    known = [place for place in most_first.tolist() if is_known[place]]
+    chosen = known[:_MOST_CURVES]
+    return sorted(chosen)
 
 
 def find_roc(question: Question) -> Curve:
@@ -153,7 +156,7 @@ def find_precision_recall(question: Question) -> Curve:
     return Curve(question.label, x, y, float(area))
 
 
-def find_calibration(task: Task, labels: Sequence[str], scored: Scored) -> Calibration:
+def find_calibration(task: Task, labels: Names, scored: Scored) -> Calibration:
     """Return how often the model was right when it was so sure.
 
     Of two classes about the second, of more about the predicted one, of label sets about every label.
@@ -167,19 +170,22 @@ def find_calibration(task: Task, labels: Sequence[str], scored: Scored) -> Calib
     truth = scored.truth
     if task == "multi_label":
         said = scores.ravel()
-        was = truth.astype(np.int64).ravel()
+        was = truth.ravel().astype(np.int64)
     elif len(labels) == 2:
         said = scores if scores.ndim == 1 else scores[:, 1]
         was = truth.astype(np.int64)
     else:
         # Of many classes, whether the best one was right.
         said = scores.max(axis=1)
-        was = (predict_classes(scores) == truth).astype(np.int64)
+        is_right = predict_classes(scores) == truth
+        was = is_right.astype(np.int64)
     # Rounding may leave a probability a little above 1.
     said = np.clip(said, 0.0, 1.0)
     share, mean = calibration_curve(was, said, n_bins=_BINS, pos_label=1)
     rows = _count_by_bin(said)
-    return Calibration(mean, share, rows[rows > 0])
+    # scikit-learn leaves out bins without rows.
+    has_rows = rows > 0
+    return Calibration(mean, share, rows[has_rows])
 
 
 def find_density(x: np.ndarray, y: np.ndarray, alike: bool) -> Density:
@@ -193,11 +199,15 @@ def find_density(x: np.ndarray, y: np.ndarray, alike: bool) -> Density:
     y_range = _find_range(y)
     if alike:
         both = np.concatenate([x, y])
-        x_range = y_range = _find_range(both)
+        x_range = _find_range(both)
+        y_range = x_range
     cells = _choose_cells(len(x))
-    counts, x_edges, y_edges = np.histogram2d(x, y, cells, range=(x_range, y_range))
+    ranges = (x_range, y_range)
+    counts, x_edges, y_edges = np.histogram2d(x, y, cells, range=ranges)
+    # numpy counts in floats.
+    whole = counts.astype(np.int64)
     outside = len(x) - int(counts.sum())
-    return Density(x_edges, y_edges, counts.astype(np.int64), outside)
+    return Density(x_edges, y_edges, whole, outside)
 
 
 def find_histogram(values: np.ndarray) -> Histogram:
@@ -207,14 +217,16 @@ def find_histogram(values: np.ndarray) -> Histogram:
         values: finite numbers (rows,).
     """
     cells = _choose_cells(len(values))
-    counts, edges = np.histogram(values, cells, range=_find_range(values))
+    shown = _find_range(values)
+    counts, edges = np.histogram(values, cells, range=shown)
     outside = len(values) - int(counts.sum())
     return Histogram(edges, counts, outside)
 
 
 def _count_by_bin(said: np.ndarray) -> np.ndarray:
     """Return the rows of each of scikit-learn's bins."""
-    inner_edges = np.linspace(0.0, 1.0, _BINS + 1)[1:-1]
+    edges = np.linspace(0.0, 1.0, _BINS + 1)
+    inner_edges = edges[1:-1]
     # As it does: a probability on an edge belongs to the bin below.
     bins = np.searchsorted(inner_edges, said)
     return np.bincount(bins, minlength=_BINS)
@@ -222,22 +234,25 @@ def _count_by_bin(said: np.ndarray) -> np.ndarray:
 
 def _choose_cells(rows: int) -> int:
     wanted = int(np.sqrt(rows))
-    return min(max(wanted, _FEWEST_CELLS), _MOST_CELLS)
+    at_least = max(wanted, _FEWEST_CELLS)
+    return min(at_least, _MOST_CELLS)
 
 
 def _find_range(values: np.ndarray) -> tuple[float, float]:
-    lowest, highest = np.percentile(values, _SHOWN_PERCENT)
+    percentiles = np.percentile(values, _SHOWN_PERCENT)
+    lowest, highest = percentiles.tolist()
     if lowest == highest:
         # A histogram of one number needs some width.
         margin = abs(lowest) * 0.5 or 0.5
-        return float(lowest - margin), float(highest + margin)
-    return float(lowest), float(highest)
+        return lowest - margin, highest + margin
+    return lowest, highest
 
 
 def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return some points of a line, both ends among them."""
     if len(x) <= _MOST_POINTS:
         return x, y
-    spaced = np.linspace(0, len(x) - 1, _MOST_POINTS)
+    last = len(x) - 1
+    spaced = np.linspace(0, last, _MOST_POINTS)
     places = np.rint(spaced).astype(np.int64)
     return x[places], y[places]

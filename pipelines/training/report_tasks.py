@@ -1,6 +1,7 @@
 """What the report tells of how good the model is: the figures of its task, and where it errs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from sklearn import metrics
@@ -9,8 +10,10 @@ from model_zoo.evaluation.label_sets import LabelSetFigures
 from model_zoo.evaluation.metrics import Evaluation
 from model_zoo.evaluation.regression import RegressionFigures, SeveralFigures
 from model_zoo.evaluation.shares import render_share
-from pipelines.training.figures import Figures, Scored, Task, measure, predict_classes
+from pipelines.training.figures import Figures, Names, Scored, Task, measure, predict_classes
 from pipelines.training.report_curves import (
+    Calibration,
+    Histogram,
     Question,
     find_calibration,
     find_density,
@@ -35,9 +38,7 @@ _SHOWN_CONFUSIONS = 20
 _MOST_PICTURED = 4
 
 
-def make_figures_section(
-    task: Task, labels: Sequence[str], scored: Mapping[str, Scored]
-) -> Section:
+def make_figures_section(task: Task, labels: Names, scored: Mapping[str, Scored]) -> Section:
     """Return the figures of each part side by side.
 
     Args:
@@ -48,14 +49,16 @@ def make_figures_section(
     Raises:
         InputError: as `measure`.
     """
-    figures = {name: measure(task, labels, part) for name, part in scored.items()}
-    listed = {name: _list_figures(of_part) for name, of_part in figures.items()}
-    if task == "classification":
-        for name, part in scored.items():
-            counts = np.bincount(part.truth.astype(np.int64))
-            share = float(counts.max() / counts.sum())
-            listed[name]["accuracy of always saying the most frequent class"] = render_share(share)
-    names = list(dict.fromkeys(name for of_part in listed.values() for name in of_part))
+    listed = {}
+    for name, part in scored.items():
+        figures = measure(task, labels, part)
+        of_part = _list_figures(figures)
+        if task == "classification":
+            of_part |= _list_baseline(part)
+        listed[name] = of_part
+
+    # Each once, in the order in which they come: a part may have figures that another has not.
+    names = dict.fromkeys(name for of_part in listed.values() for name in of_part)
     rows = []
     for name in names:
         values = [of_part.get(name, "") for of_part in listed.values()]
@@ -65,7 +68,7 @@ def make_figures_section(
 
 
 def make_error_sections(
-    task: Task, labels: Sequence[str], scored: Mapping[str, Scored], is_drawn: bool
+    task: Task, labels: Names, scored: Mapping[str, Scored], is_drawn: bool
 ) -> list[Section]:
     """Return where the model errs, a section for the last part: of those, test before validation.
 
@@ -77,14 +80,9 @@ def make_error_sections(
     """
     if not scored:
         return []
-    name = list(scored)[-1]
-    part = scored[name]
-    makers: Mapping[str, Callable[[Sequence[str], Scored, bool], list[Part]]] = {
-        "classification": _make_class_parts,
-        "multi_label": _make_label_parts,
-        "regression": _make_number_parts,
-    }
-    parts = makers[task](labels, part, is_drawn)
+    *_, (name, part) = scored.items()
+    make = _MAKERS[task]
+    parts = make(labels, part, is_drawn)
     rows = f"{len(part.truth):,} rows of the part {name}."
     return [Section(f"Where it errs: {name}", (rows,), tuple(parts))]
 
@@ -92,17 +90,7 @@ def make_error_sections(
 def _list_figures(figures: Figures) -> dict[str, str]:
     """Return figures by name, in words."""
     if isinstance(figures, Evaluation):
-        kind = "mean over classes"
-        if len(figures.labels) == 2:
-            kind = f"of {figures.labels[1]}"
-        return {
-            "rows": f"{figures.rows:,}",
-            "accuracy": render_share(figures.accuracy),
-            f"precision ({kind})": render_share(figures.precision),
-            f"recall ({kind})": render_share(figures.recall),
-            f"F1 ({kind})": render_share(figures.f1),
-            "ROC AUC": render_share(figures.roc_auc),
-        }
+        return _list_class_figures(figures)
     if isinstance(figures, LabelSetFigures):
         return {
             "rows": f"{figures.rows:,}",
@@ -117,6 +105,28 @@ def _list_figures(figures: Figures) -> dict[str, str]:
     return _list_regression_figures(figures, "")
 
 
+def _list_class_figures(figures: Evaluation) -> dict[str, str]:
+    kind = "mean over classes"
+    if len(figures.labels) == 2:
+        kind = f"of {figures.labels[1]}"
+    return {
+        "rows": f"{figures.rows:,}",
+        "accuracy": render_share(figures.accuracy),
+        f"precision ({kind})": render_share(figures.precision),
+        f"recall ({kind})": render_share(figures.recall),
+        f"F1 ({kind})": render_share(figures.f1),
+        "ROC AUC": render_share(figures.roc_auc),
+    }
+
+
+def _list_baseline(part: Scored) -> dict[str, str]:
+    """Return how good a model would be that knows nothing of a row."""
+    numbers = part.truth.astype(np.int64)
+    counts = np.bincount(numbers)
+    share = counts.max() / counts.sum()
+    return {"accuracy of always saying the most frequent class": render_share(float(share))}
+
+
 def _list_regression_figures(figures: RegressionFigures, of: str) -> dict[str, str]:
     return {
         "rows": f"{figures.rows:,}",
@@ -127,57 +137,46 @@ def _list_regression_figures(figures: RegressionFigures, of: str) -> dict[str, s
     }
 
 
-def _make_class_parts(labels: Sequence[str], scored: Scored, is_drawn: bool) -> list[Part]:
+def _make_class_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Part]:
     parts = _make_probability_parts("classification", labels, scored, is_drawn)
+    is_long = len(labels) > _MOST_IN_A_MATRIX
     predicted = predict_classes(scored.scores)
     numbers = np.arange(len(labels))
     matrix = metrics.confusion_matrix(scored.truth, predicted, labels=numbers)
-    if len(labels) <= _MOST_IN_A_MATRIX:
-        parts.append(_shade_confusions(matrix, labels))
-    else:
+    if is_long:
         parts.append(_list_confusions(matrix, labels))
+    else:
+        parts.append(_shade_confusions(matrix, labels))
 
+    # Of a class that is never predicted precision is 0, without a warning.
     figures = metrics.precision_recall_fscore_support(
         scored.truth, predicted, labels=numbers, zero_division=0
     )
     rows = []
     for label, precision, recall, f1, true_rows in zip(labels, *figures, strict=True):
-        row = (
-            label,
-            int(true_rows),
-            render_share(precision),
-            render_share(recall),
-            render_share(f1),
-        )
-        rows.append(row)
+        rendered = map(render_share, (precision, recall, f1))
+        rows.append((label, int(true_rows), *rendered))
     head = ("class", "true rows", "precision", "recall", "F1")
-    is_long = len(labels) > _MOST_IN_A_MATRIX
     parts.append(Table("Of each class", head, rows, folded=is_long))
     return parts
 
 
-def _make_label_parts(labels: Sequence[str], scored: Scored, is_drawn: bool) -> list[Part]:
+def _make_label_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Part]:
     parts = _make_probability_parts("multi_label", labels, scored, is_drawn)
     figures = measure("multi_label", labels, scored)
     assert isinstance(figures, LabelSetFigures)  # noqa: S101 - of this task
     rows = []
     for one in figures.labels:
-        row = (
-            one.label,
-            one.true_rows,
-            render_share(one.precision),
-            render_share(one.recall),
-            render_share(one.f1),
-            render_share(one.average_precision),
-        )
-        rows.append(row)
+        shares = (one.precision, one.recall, one.f1, one.average_precision)
+        rendered = map(render_share, shares)
+        rows.append((one.label, one.true_rows, *rendered))
     head = ("label", "true rows", "precision", "recall", "F1", "average precision")
     is_long = len(labels) > _MOST_IN_A_MATRIX
     parts.append(Table("Of each label", head, rows, folded=is_long))
     return parts
 
 
-def _make_number_parts(labels: Sequence[str], scored: Scored, is_drawn: bool) -> list[Part]:
+def _make_number_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Part]:
     rows = len(scored.truth)
     truth = scored.truth.astype(np.float64).reshape(rows, -1)
     predicted = scored.scores.astype(np.float64).reshape(rows, -1)
@@ -192,30 +191,28 @@ def _make_number_parts(labels: Sequence[str], scored: Scored, is_drawn: bool) ->
     assert isinstance(figures, SeveralFigures)  # noqa: S101 - of several numbers
     lines = []
     for name, of_number in figures.outputs.items():
-        values = _list_regression_figures(of_number, "")
+        listed = _list_regression_figures(of_number, "")
         # The rows are the same for all.
-        lines.append((name, *list(values.values())[1:]))
+        _, *values = listed.values()
+        lines.append((name, *values))
     head = ("number", "mean absolute error", "RMS error", "bias", "R2")
-    parts.append(Table("Of each number", head, lines, folded=len(names) > _MOST_IN_A_MATRIX))
+    is_long = len(names) > _MOST_IN_A_MATRIX
+    parts.append(Table("Of each number", head, lines, folded=is_long))
     return parts
 
 
 def _make_probability_parts(
-    task: Task, labels: Sequence[str], scored: Scored, is_drawn: bool
+    task: Task, labels: Names, scored: Scored, is_drawn: bool
 ) -> list[Part]:
     """Return ROC, precision and recall, and calibration."""
     questions = list_questions(task, labels, scored)
     calibration = find_calibration(task, labels, scored)
-    sure = _describe_calibration(task, labels)
+    caption = _describe_calibration(task, labels)
     if not is_drawn:
-        rows = [
-            (f"{said:.3f}", f"{was:.3f}", int(count))
-            for said, was, count in zip(
-                calibration.said, calibration.was, calibration.rows, strict=True
-            )
+        return [
+            *_tabulate_areas(questions, labels),
+            _tabulate_calibration(calibration, caption),
         ]
-        head = ("mean probability", "share of rows where it was so", "rows")
-        return [*_tabulate_areas(questions, labels), Table(sure, head, rows)]
 
     parts: list[Part] = []
     if questions:
@@ -224,34 +221,46 @@ def _make_probability_parts(
         precision = [find_precision_recall(question) for question in questions]
         parts.append(Picture(f"ROC curve{rest}", draw_roc(roc)))
         parts.append(Picture(f"Precision and recall{rest}", draw_precision_recall(precision)))
-    parts.append(Picture(sure, draw_calibration(calibration)))
+    parts.append(Picture(caption, draw_calibration(calibration)))
     return parts
 
 
-def _describe_questions(questions: Sequence[Question], labels: Sequence[str]) -> str:
+def _tabulate_calibration(calibration: Calibration, caption: str) -> Table:
+    bins = zip(calibration.said, calibration.was, calibration.rows, strict=True)
+    rows = []
+    for said, was, count in bins:
+        rows.append((f"{said:.3f}", f"{was:.3f}", int(count)))
+    head = ("mean probability", "share of rows where it was so", "rows")
+    return Table(caption, head, rows)
+
+
+def _describe_questions(questions: Sequence[Question], labels: Names) -> str:
     """Return the end of a caption: which labels curves are of."""
+    # Of two labels one curve is all that there is to draw.
     asked = 1 if len(labels) == 2 else len(labels)
-    if len(questions) == 1 and asked == 1:
+    drawn = len(questions)
+    if drawn == 1 and asked == 1:
         return f" of {questions[0].label}"
-    if len(questions) == len(labels):
+    if drawn == len(labels):
         return ", each label against the rest"
-    return f", {len(questions)} of {len(labels)} labels against the rest, the most frequent ones"
+    return f", {drawn} of {len(labels)} labels against the rest, the most frequent ones"
 
 
-def _tabulate_areas(questions: Sequence[Question], labels: Sequence[str]) -> list[Part]:
+def _tabulate_areas(questions: Sequence[Question], labels: Names) -> list[Part]:
     rows = []
     for question in questions:
         roc = find_roc(question)
         precision = find_precision_recall(question)
-        row = (question.label, render_share(roc.area), render_share(precision.area))
-        rows.append(row)
+        areas = (render_share(roc.area), render_share(precision.area))
+        rows.append((question.label, *areas))
     if not rows:
         return []
-    caption = f"Ranking{_describe_questions(questions, labels)}"
-    return [Table(caption, ("label", "ROC AUC", "average precision"), rows)]
+    which = _describe_questions(questions, labels)
+    head = ("label", "ROC AUC", "average precision")
+    return [Table(f"Ranking{which}", head, rows)]
 
 
-def _describe_calibration(task: Task, labels: Sequence[str]) -> str:
+def _describe_calibration(task: Task, labels: Names) -> str:
     if task == "multi_label":
         return "Calibration: probabilities of all labels, beside how often they were so"
     if len(labels) == 2:
@@ -259,7 +268,7 @@ def _describe_calibration(task: Task, labels: Sequence[str]) -> str:
     return "Calibration: the probability of the predicted class, beside how often it was so"
 
 
-def _shade_confusions(matrix: np.ndarray, labels: Sequence[str]) -> Shaded:
+def _shade_confusions(matrix: np.ndarray, labels: Names) -> Shaded:
     true_rows = matrix.sum(axis=1, keepdims=True)
     # A class without rows has no shares.
     shares = matrix / np.maximum(true_rows, 1)
@@ -272,7 +281,7 @@ def _shade_confusions(matrix: np.ndarray, labels: Sequence[str]) -> Shaded:
     )
 
 
-def _list_confusions(matrix: np.ndarray, labels: Sequence[str]) -> Table:
+def _list_confusions(matrix: np.ndarray, labels: Names) -> Table:
     wrong = matrix.copy()
     # What was right is no confusion.
     np.fill_diagonal(wrong, 0)
@@ -295,35 +304,48 @@ def _picture_number(
     residuals = predicted - truth
     histogram = find_histogram(residuals)
     if not is_drawn:
-        rows = [
-            (f"{low:.6g}", f"{high:.6g}", int(count))
-            for low, high, count in zip(
-                histogram.edges[:-1], histogram.edges[1:], histogram.counts, strict=True
-            )
-            if count
-        ]
-        caption = f"{name}: residuals, predicted minus true"
-        return [Table(caption, ("from", "to", "rows"), rows, folded=True)]
+        return [_tabulate_residuals(name, histogram)]
 
     beside = find_density(truth, predicted, alike=True)
     around = find_density(predicted, residuals, alike=False)
+    beside_outside = _tell_outside(beside.outside)
+    around_outside = _tell_outside(around.outside)
+    histogram_outside = _tell_outside(histogram.outside)
     return [
         Picture(
-            f"{name}: predicted beside true{_tell_outside(beside.outside)}",
+            f"{name}: predicted beside true{beside_outside}",
             draw_density(beside, "true", "predicted", "diagonal"),
         ),
         Picture(
-            f"{name}: residuals{_tell_outside(around.outside)}",
+            f"{name}: residuals{around_outside}",
             draw_density(around, "predicted", "predicted minus true", "zero"),
         ),
         Picture(
-            f"{name}: how large residuals are{_tell_outside(histogram.outside)}",
+            f"{name}: how large residuals are{histogram_outside}",
             draw_histogram(histogram, "predicted minus true"),
         ),
     ]
+
+
+def _tabulate_residuals(name: str, histogram: Histogram) -> Table:
+    edges = pairwise(histogram.edges)
+    rows = []
+    for (low, high), count in zip(edges, histogram.counts, strict=True):
+        # A bar without rows is none.
+        if count:
+            rows.append((f"{low:.6g}", f"{high:.6g}", int(count)))
+    caption = f"{name}: residuals, predicted minus true"
+    return Table(caption, ("from", "to", "rows"), rows, folded=True)
 
 
 def _tell_outside(rows: int) -> str:
     if not rows:
         return ""
     return f" ({rows:,} rows lie outside the picture)"
+
+
+_MAKERS: Mapping[Task, Callable[[Names, Scored, bool], list[Part]]] = {
+    "classification": _make_class_parts,
+    "multi_label": _make_label_parts,
+    "regression": _make_number_parts,
+}

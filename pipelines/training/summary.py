@@ -1,6 +1,6 @@
 """What a training tells: what was found in the data before it, and how good the model is after it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import shlex
 
 from model_zoo.evaluation.metrics import Evaluation, render
@@ -27,28 +27,46 @@ def describe_understood(understood: Understood, prepared: Prepared) -> Iterator[
         understood: the job.
         prepared: its network.
     """
-    job, packaging = understood.job, prepared.packaging
-    labels = job.data.labels
-    shown = ", ".join(labels[:_SHOWN_LABELS])
-    more = f" and {len(labels) - _SHOWN_LABELS:,} more" if len(labels) > _SHOWN_LABELS else ""
+    job = understood.job
+    packaging = prepared.packaging
+    parts = prepared.parts
     yield f"model      {job.name}, version {job.version}"
-    yield f"label      {', '.join(job.data.label)}: {job.task} of {shown}{more}"
+    label = ", ".join(job.data.label)
+    shown = _shorten_labels(job.data.labels)
+    yield f"label      {label}: {job.task} of {shown}"
+    schema = parts["training"].rows.schema
     for name in packaging.columns or ():
-        yield f"column     {name}: {prepared.parts['training'].rows.schema.field(name).type}"
+        field = schema.field(name)
+        yield f"column     {name}: {field.type}"
     for step in packaging.preprocess:
         yield f"step       {describe_step(step)}"
     for note in understood.notes:
         yield f"note       {note}"
-    sizes = ", ".join(f"{prepared.parts[name].rows.num_rows:,} {name}" for name in PARTS)
-    yield f"split      {job.split.by}: {sizes}"
+
+    sizes = []
     for name in PARTS:
-        if prepared.parts[name].left_out:
+        rows = parts[name].rows.num_rows
+        sizes.append(f"{rows:,} {name}")
+    listed = ", ".join(sizes)
+    yield f"split      {job.split.by}: {listed}"
+    for name in PARTS:
+        left_out = parts[name].left_out
+        if left_out:
             yield (
-                f"note       {prepared.parts[name].left_out:,} rows of the {name} part are left out: "
+                f"note       {left_out:,} rows of the {name} part are left out: "
                 "scoring would reject them"
             )
     weights = sum(tensor.numel() for tensor in prepared.network.parameters())
     yield f"network    {packaging.network} {packaging.parameters}, {weights:,} weights"
+
+
+def _shorten_labels(labels: Sequence[str]) -> str:
+    """Return the first labels; of a thousand nobody reads all."""
+    shown = ", ".join(labels[:_SHOWN_LABELS])
+    more = len(labels) - _SHOWN_LABELS
+    if more <= 0:
+        return shown
+    return f"{shown} and {more:,} more"
 
 
 def describe_training(
@@ -62,10 +80,12 @@ def describe_training(
         packed: the package.
         written: where the job is.
     """
+    epochs = learned.epochs
     # The first one is the best so far, so there always is one.
-    best = [epoch for epoch in learned.epochs if epoch.best][-1]
+    bests = [epoch for epoch in epochs if epoch.best]
+    best = bests[-1]
     yield (
-        f"trained    {len(learned.epochs)} epochs; kept the weights of epoch {best.number}, "
+        f"trained    {len(epochs)} epochs; kept the weights of epoch {best.number}, "
         f"validation loss {best.validation_loss:.4f}"
     )
     for note in learned.notes:
@@ -73,21 +93,28 @@ def describe_training(
     for name, figures in learned.figures.items():
         yield f"\n{name}\n{_render(figures)}\n"
     yield f"proven     {packed.rows:,} rows scored as a job does, at most {packed.difference:.1g} from the network"
-    yield f"package    {job.output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})"
+    written_package = packed.written
+    digest = written_package.digest[:_DIGEST_CHARACTERS]
+    yield f"package    {job.output}  (digest {digest})"
     yield f"job        {written}"
-    yield f"score      {packed.written.command}"
+    yield f"score      {written_package.command}"
     yield f"evaluate   {_make_evaluation(job)}"
 
 
 def _make_evaluation(job: FittingJob) -> str:
     """Return the command that compares the scores of the held-out rows with their labels."""
     labels = files.join(held_out_folder(job), LABELS)
-    words = ["--output", f"scores/{job.name}", "--labels", labels, "--key", str(job.data.key)]
+    words = ["--output", f"scores/{job.name}"]
+    words += ["--labels", labels]
+    words += ["--key", str(job.data.key)]
     for name in job.data.label:
         words += ["--label", name]
     # A column may have spaces in its name.
-    return f"python -m pipelines.evaluate {shlex.join(words)}"
+    flags = shlex.join(words)
+    return f"python -m pipelines.evaluate {flags}"
 
 
 def _render(figures: Figures) -> str:
-    return render(figures) if isinstance(figures, Evaluation) else figures.render()
+    if isinstance(figures, Evaluation):
+        return render(figures)
+    return figures.render()
