@@ -30,6 +30,7 @@ _PICKLES = (".joblib", ".pkl", ".pickle")
 # Of these libraries' own types skops makes objects without running anything of the file.
 _KNOWN_TYPES = ("sklearn.", "numpy.", "scipy.")
 _OPSETS = {"": 20, "ai.onnx.ml": 3}
+_TREE_OPSETS = {"": 20, "ai.onnx.ml": 5}
 _IR_VERSION = 10
 _DTYPES = {"numbers": "float64", "codes": "int64"}
 _SHOWN_CHARACTERS = 300
@@ -57,29 +58,43 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     model = _load(job, url)
     columns = _choose_columns(job, model, sample)
     stages = _split(model)
+    estimator = stages.estimator
+
     types = {name: to_logical_type(sample.schema.field(name).type) for name in columns}
     grown = Columns(types)
     features = _add_preprocessing(grown, stages.first, columns, url)
-    activation, labels = _read_task(stages.estimator, url)
-    graph = _make_graph(grown, features, stages.estimator, url)
-    inputs = {"numbers": tuple(grown.numbers), "codes": tuple(grown.codes)}
+    activation, labels = _read_task(estimator, url)
+    graph = _make_graph(grown, features, estimator, url)
+
     native = _Pipeline(model, columns, is_classifier=activation != "none")
-    kind = type(stages.estimator).__name__
+    inputs = _list_inputs(grown)
+    kind = type(estimator).__name__
+    note = f"{kind} behind {len(grown.numbers)} numbers and {len(grown.codes)} categories"
     return Converted(
         graph=graph,
-        dtypes={name: _DTYPES[name] for name in inputs if inputs[name]},
+        dtypes={name: _DTYPES[name] for name in inputs},
         native=native,
         library="scikit-learn",
         columns=grown.list_used(),
-        inputs={name: parts for name, parts in inputs.items() if parts},
+        inputs=inputs,
         steps=tuple(grown.steps),
         fill=grown.fill,
         takes_missing=_find_missing(native, grown.numbers, sample),
         activation=activation,
         labels=labels,
-        finish=choose_finish(activation, _is_of_label_sets(stages.estimator)),
-        notes=(f"{kind} behind {len(grown.numbers)} numbers and {len(grown.codes)} categories",),
+        finish=choose_finish(activation, _is_of_label_sets(estimator)),
+        notes=(note,),
     )
+
+
+def _list_inputs(grown: Columns) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each input; an input of no columns is none of the graph."""
+    inputs = {}
+    if grown.numbers:
+        inputs["numbers"] = tuple(grown.numbers)
+    if grown.codes:
+        inputs["codes"] = tuple(grown.codes)
+    return inputs
 
 
 @dataclass(frozen=True)
@@ -92,8 +107,9 @@ class _Pipeline:
 
     def __call__(self, rows: pa.Table, _: Arrays) -> Arrays:
         frame = rows.select(list(self.columns)).to_pandas()
+        has_names = hasattr(self.model, "feature_names_in_")
         # Trained on an array, it has no names to look at.
-        given = frame if hasattr(self.model, "feature_names_in_") else frame.to_numpy()
+        given = frame if has_names else frame.to_numpy()
         with warnings.catch_warnings():
             # That a category of the sample is unknown is no news to its author.
             warnings.simplefilter("ignore", UserWarning)
@@ -106,17 +122,23 @@ def _find_missing(model: _Pipeline, names: Sequence[str], sample: pa.Table) -> f
     """Return the columns of numbers in which scikit-learn takes a missing value."""
     columns = {name: sample.column(name).combine_chunks() for name in model.columns}
     # One row, of a value that is there in each column.
-    complete = {name: column.drop_null().slice(0, 1) for name, column in columns.items()}
-    if not all(map(len, complete.values())):
-        return frozenset(names)
-    taken = []
+    complete = {}
+    for name, column in columns.items():
+        present = column.drop_null()
+        if not len(present):
+            return frozenset(names)
+        complete[name] = present.slice(0, 1)
+
+    taken = set()
     for name in dict.fromkeys(names):
-        row = {**complete, name: pa.nulls(1, columns[name].type)}
+        missing = pa.nulls(1, columns[name].type)
+        row = pa.table({**complete, name: missing})
         try:
-            model(pa.table(row), {})
+            model(row, {})
         except ValueError:
+            # So does scikit-learn refuse NaN.
             continue
-        taken.append(name)
+        taken.add(name)
     return frozenset(taken)
 
 
@@ -138,33 +160,42 @@ def _load(job: PackagingJob[AnyStep], url: str) -> Any:
         types = io.get_untrusted_types(file=path)
         foreign = [name for name in types if not name.startswith(_KNOWN_TYPES)]
         if foreign and not job.trust_this_file:
+            listed = ", ".join(foreign)
             raise JobError(
-                f"sklearn {url}: holds objects of {', '.join(foreign)}, whose code reading it would "
+                f"sklearn {url}: holds objects of {listed}, whose code reading it would "
                 "run; say trust_this_file if you know them"
             )
         return io.load(path, trusted=types)
     except JobError:
         raise
     except Exception as error:  # skops reads an archive with whatever is in it
-        reason = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+        reason = _shorten(error)
         raise ModelError(f"sklearn {url}: cannot be read: {reason}") from error
+
+
+def _shorten(error: Exception) -> str:
+    """Return an error as one line."""
+    line = " ".join(str(error).split())
+    return line[:_SHOWN_CHARACTERS]
 
 
 def _choose_columns(job: PackagingJob[AnyStep], model: Any, sample: pa.Table) -> tuple[str, ...]:
     seen = choose_columns(job, sample)
+    # An array of numpy's texts; None of a model that was trained on one of numbers.
     names = getattr(model, "feature_names_in_", None)
     wanted = tuple(seen) if names is None else tuple(map(str, names))
     missing = [name for name in wanted if name not in sample.column_names]
     if missing:
-        raise JobError(
-            f"the model was trained on columns that the sample lacks: {', '.join(missing)}"
-        )
+        lacking = ", ".join(missing)
+        raise JobError(f"the model was trained on columns that the sample lacks: {lacking}")
+
     # What takes texts does not say how many.
     count = getattr(model, "n_features_in_", len(wanted))
     if len(wanted) != count:
+        there = ", ".join(wanted)
         raise JobError(
             f"the model takes {count} columns and does not name them; the sample has "
-            f"{len(wanted)}: {', '.join(wanted)}; name them in columns, in the model's order"
+            f"{len(wanted)}: {there}; name them in columns, in the model's order"
         )
     return wanted
 
@@ -182,8 +213,9 @@ def _add_preprocessing(
     try:
         return _add_stages(grown, stages, columns)
     except NotTakenError as error:
+        taken = ", ".join(list_taken())
         raise JobError(
-            f"sklearn {url}: {error} is not taken; there are {', '.join(list_taken())} and passthrough "
+            f"sklearn {url}: {error} is not taken; there are {taken} and passthrough "
             "for numbers, and OneHotEncoder, OrdinalEncoder, TargetEncoder for categories, in a "
             "ColumnTransformer or a Pipeline"
         ) from error
@@ -191,15 +223,17 @@ def _add_preprocessing(
 
 def _add_stages(grown: Columns, stages: list[Any], columns: tuple[str, ...]) -> str:
     """Add all of the preprocessing, and return the name of the estimator's features."""
-    if stages and type(stages[0]).__name__ == "ColumnTransformer":
-        features = _add_branches(grown, stages[0], columns)
-        stages = stages[1:]
-    elif stages and has_encoder(stages[0]):
-        features = grown.add_categories(stages[0], columns)
-        stages = stages[1:]
+    # Only the first stage sees the columns, and may have to do with categories.
+    first = stages[0] if stages else None
+    rest = stages[1:]
+    if type(first).__name__ == "ColumnTransformer":
+        features = _add_branches(grown, first, columns)
+    elif first is not None and has_encoder(first):
+        features = grown.add_categories(first, columns)
     else:
         features = grown.add_numbers("passthrough", columns)
-    for stage in stages:
+        rest = stages
+    for stage in rest:
         features = add_stage(grown, stage, features)
     return features
 
@@ -207,16 +241,19 @@ def _add_stages(grown: Columns, stages: list[Any], columns: tuple[str, ...]) -> 
 def _add_branches(grown: Columns, transformer: Any, columns: tuple[str, ...]) -> str:
     if transformer.transformer_weights:
         raise NotTakenError("ColumnTransformer with transformer_weights")
-    pieces = []
+    made = []
     for name, branch, _ in transformer.transformers_:
         # Positions of the columns, whatever way the author named them.
         positions = transformer._transformer_to_input_indices[name]
         names = [columns[position] for position in positions]
         if branch == "drop" or not names:
             continue
-        add = grown.add_categories if has_encoder(branch) else grown.add_numbers
-        pieces.append(add(branch, names))
-    return grown.add("Concat", pieces, axis=1)
+        if has_encoder(branch):
+            features = grown.add_categories(branch, names)
+        else:
+            features = grown.add_numbers(branch, names)
+        made.append(features)
+    return grown.add("Concat", made, axis=1)
 
 
 def _read_task(estimator: Any, url: str) -> tuple[Activation, tuple[str, ...]]:
@@ -270,28 +307,31 @@ def _make_graph(grown: Columns, features: str, estimator: Any, url: str) -> Any:
     from onnx import TensorProto, helper
     from onnx.compose import merge_models
 
+    kinds = {"numbers": TensorProto.DOUBLE, "codes": TensorProto.INT64}
     trees = make_tree_graph(estimator, f"sklearn {url}")
+    # What skl2onnx writes takes float32; a graph that we write of trees says itself what it takes.
     kind = TensorProto.FLOAT if trees is None else get_input_kind(trees)
     given = grown.add("Cast", [features], to=kind)
+
     inputs = []
-    for name, dtype, columns in (
-        ("numbers", TensorProto.DOUBLE, grown.numbers),
-        ("codes", TensorProto.INT64, grown.codes),
-    ):
-        if columns:
-            shape = ["rows", len(columns)]
-            inputs.append(helper.make_tensor_value_info(name, dtype, shape))
-    output = helper.make_tensor_value_info(given, kind, ["rows", estimator.n_features_in_])
+    for name, columns in _list_inputs(grown).items():
+        shape = ["rows", len(columns)]
+        described = helper.make_tensor_value_info(name, kinds[name], shape)
+        inputs.append(described)
+    given_shape = ["rows", estimator.n_features_in_]
+    output = helper.make_tensor_value_info(given, kind, given_shape)
     before = helper.make_graph(grown.nodes, "columns", inputs, [output], grown.constants)
     first = helper.make_model(before, ir_version=_IR_VERSION)
+
+    # Two models are merged only if they are of the same opsets.
     if trees is not None:
-        _set_opsets(first, {"": 20, "ai.onnx.ml": 5})
+        _set_opsets(first, _TREE_OPSETS)
         return merge_models(first, trees, io_map=[(given, "x")])
     second = _convert_estimator(estimator, url)
     _set_opsets(first, _OPSETS)
     merged = merge_models(first, second, io_map=[(given, "estimator_features")])
-    classes = len(getattr(estimator, "classes_", ()))
-    finish_graph(merged, classes, _is_of_label_sets(estimator))
+    classes = getattr(estimator, "classes_", ())
+    finish_graph(merged, len(classes), _is_of_label_sets(estimator))
     return merged
 
 
@@ -306,16 +346,18 @@ def _convert_estimator(estimator: Any, url: str) -> Any:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
-    kinds = [("features", FloatTensorType([None, estimator.n_features_in_]))]
-    # Maps in place of an array are what ONNX tables of scores cannot hold.
-    options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
+    shape = [None, estimator.n_features_in_]
+    kinds = [("features", FloatTensorType(shape))]
+    options = None
+    if hasattr(estimator, "classes_"):
+        # Maps in place of an array are what ONNX tables of scores cannot hold.
+        options = {id(estimator): {"zipmap": False}}
     try:
         model = to_onnx(estimator, initial_types=kinds, options=options, target_opset=_OPSETS)
     except Exception as error:  # skl2onnx has classes of its own, and passes others on
-        reason = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
-        raise JobError(
-            f"sklearn {url}: skl2onnx does not take {type(estimator).__name__}: {reason}"
-        ) from error
+        kind = type(estimator).__name__
+        reason = _shorten(error)
+        raise JobError(f"sklearn {url}: skl2onnx does not take {kind}: {reason}") from error
     model.ir_version = _IR_VERSION
     _set_opsets(model, _OPSETS)
     return add_prefix(model, "estimator_")
