@@ -22,7 +22,7 @@ from pipelines.training.report_curves import (
     find_roc,
     list_questions,
 )
-from pipelines.training.report_page import Part, Picture, Section, Shaded, Table
+from pipelines.training.report_page import Cell, Part, Picture, Section, Shaded, Table
 from pipelines.training.report_plots import (
     draw_calibration,
     draw_density,
@@ -165,7 +165,7 @@ def _make_label_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Par
     parts = _make_probability_parts("multi_label", labels, scored, is_drawn)
     figures = measure("multi_label", labels, scored)
     assert isinstance(figures, LabelSetFigures)  # noqa: S101 - of this task
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for one in figures.labels:
         shares = (one.precision, one.recall, one.f1, one.average_precision)
         rendered = map(render_share, shares)
