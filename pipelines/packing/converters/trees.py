@@ -10,6 +10,7 @@ value lies between the two takes another way.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+import math
 from pathlib import Path
 import subprocess
 import sys
@@ -74,32 +75,40 @@ class Forest:
             output: name of the output.
             is_log: whether the sums are logarithms of what is wanted.
         """
-        from onnx import helper, numpy_helper
+        from onnx import helper
 
-        kind = helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype))
+        dtype = np.dtype(self.dtype)
+        kind = helper.np_dtype_to_tensor_dtype(dtype)
         x = helper.make_tensor_value_info("x", kind, ["rows", columns])
         y = helper.make_tensor_value_info(output, kind, ["rows", self.classes])
-        begin = numpy_helper.from_array(np.array(base, self.dtype), "base")
-        total = "total" if is_log else output
-        constants = [begin]
+
+        constants = [self._hold(base, "base")]
         nodes = []
         asked = "x"
         if self.zero_up_to is not None:
-            for name, value in {"small": self.zero_up_to, "zero": 0.0}.items():
-                constants.append(numpy_helper.from_array(np.array(value, self.dtype), name))
-            nodes += [
-                helper.make_node("Abs", ["x"], ["size"]),
-                helper.make_node("LessOrEqual", ["size", "small"], ["is_zero"]),
-                helper.make_node("Where", ["is_zero", "zero", "x"], ["rounded"]),
-            ]
+            constants.append(self._hold(self.zero_up_to, "small"))
+            constants.append(self._hold(0.0, "zero"))
+            nodes.extend(_round_to_zero("x", "rounded"))
             asked = "rounded"
-        nodes.append(self._make_ensemble(asked))
-        nodes.append(helper.make_node("Add", ["leaves", "base"], [total]))
+        ensemble = self._make_ensemble(asked)
+        nodes.append(ensemble)
+        total = "total" if is_log else output
+        add = helper.make_node("Add", ["leaves", "base"], [total])
+        nodes.append(add)
         if is_log:
-            nodes.append(helper.make_node("Exp", [total], [output]))
+            exp = helper.make_node("Exp", [total], [output])
+            nodes.append(exp)
+
         graph = helper.make_graph(nodes, "trees", [x], [y], constants)
         opsets = [helper.make_opsetid(domain, number) for domain, number in _OPSETS]
         return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+
+    def _hold(self, values: Any, name: str = "") -> Any:
+        """Return numbers as a tensor, in the type in which values are compared."""
+        from onnx import numpy_helper
+
+        array = np.array(values, self.dtype)
+        return numpy_helper.from_array(array, name)
 
     def _make_ensemble(self, asked: str) -> Any:
         from onnx import helper, numpy_helper
@@ -107,6 +116,7 @@ class Forest:
         lists = _Lists()
         for target, tree in self.trees:
             lists.add_tree(tree, target)
+        modes = np.array(lists.modes, np.uint8)
         attributes = {
             "n_targets": self.classes,
             "aggregate_function": _SUM,
@@ -118,16 +128,42 @@ class Forest:
             "nodes_falseleafs": lists.right_is_leaf,
             "nodes_missing_value_tracks_true": lists.missing_left,
             "leaf_targetids": lists.targets,
-            "nodes_modes": numpy_helper.from_array(np.array(lists.modes, np.uint8)),
-            "nodes_splits": numpy_helper.from_array(np.array(lists.splits, self.dtype)),
-            "leaf_weights": numpy_helper.from_array(np.array(lists.weights, self.dtype)),
+            "nodes_modes": numpy_helper.from_array(modes),
+            "nodes_splits": self._hold(lists.splits),
+            "leaf_weights": self._hold(lists.weights),
         }
         if lists.members:
-            members = np.array(lists.members, self.dtype)
-            attributes["membership_values"] = numpy_helper.from_array(members)
+            attributes["membership_values"] = self._hold(lists.members)
         return helper.make_node(
-            "TreeEnsemble", [asked], ["leaves"], domain="ai.onnx.ml", **attributes
+            "TreeEnsemble",
+            inputs=[asked],
+            outputs=["leaves"],
+            domain="ai.onnx.ml",
+            **attributes,
         )
+
+
+def _round_to_zero(given: str, rounded: str) -> list[Any]:
+    """Return nodes that make 0 of what is small, as a library does that takes it for none.
+
+    Args:
+        given: name of the values.
+        rounded: name of what is made of them.
+    """
+    from onnx import helper
+
+    size = helper.make_node("Abs", [given], ["size"])
+    is_zero = helper.make_node("LessOrEqual", ["size", "small"], ["is_zero"])
+    chosen = helper.make_node("Where", ["is_zero", "zero", given], [rounded])
+    return [size, is_zero, chosen]
+
+
+class _Waiting(NamedTuple):
+    """A node to be added, and the list of children in which its parent is told its number."""
+
+    node: Node
+    parent: int = 0
+    siblings: list[int] | None = None
 
 
 @dataclass
@@ -151,41 +187,46 @@ class _Lists:
         # There is no tree of a leaf alone; this one asks, and both answers lead to the leaf.
         if not isinstance(tree, Node):
             tree = Node(0, "<=", 0.0, missing_left=True, left=tree, right=tree)
-        self.roots.append(len(self.columns))
+        root = len(self.columns)
+        self.roots.append(root)
         # Not by calls of calls: a tree may be deeper than Python's stack.
-        waiting: list[tuple[Node, int | None, bool]] = [(tree, None, False)]
+        waiting = [_Waiting(tree)]
         while waiting:
-            node, parent, is_left = waiting.pop()
+            node, parent, siblings = waiting.pop()
             number = self._add_node(node)
-            if parent is not None:
-                (self.lefts if is_left else self.rights)[parent] = number
-            for child, children, is_left_child in (
-                (node.right, self.rights, False),
-                (node.left, self.lefts, True),
-            ):
+            if siblings is not None:
+                siblings[parent] = number
+            # The left one last, so that it is the next to be taken.
+            for child, children in ((node.right, self.rights), (node.left, self.lefts)):
                 if isinstance(child, Node):
-                    waiting.append((child, number, is_left_child))
+                    waiting.append(_Waiting(child, number, children))
                 else:
                     children[number] = self._add_leaf(child, target)
 
     def _add_node(self, node: Node) -> int:
+        number = len(self.columns)
+        left_is_leaf = not isinstance(node.left, Node)
+        right_is_leaf = not isinstance(node.right, Node)
         self.columns.append(node.column)
         self.modes.append(_MODES[node.mode])
         self.splits.append(node.threshold)
         self.missing_left.append(int(node.missing_left))
+        # The places of both children are filled in once those are added.
         self.lefts.append(0)
-        self.left_is_leaf.append(int(not isinstance(node.left, Node)))
+        self.left_is_leaf.append(int(left_is_leaf))
         self.rights.append(0)
-        self.right_is_leaf.append(int(not isinstance(node.right, Node)))
+        self.right_is_leaf.append(int(right_is_leaf))
         if node.mode == "in":
+            self.members.extend(node.members)
             # NaN ends the members of a node.
-            self.members.extend((*node.members, float("nan")))
-        return len(self.columns) - 1
+            self.members.append(math.nan)
+        return number
 
     def _add_leaf(self, value: float, target: int) -> int:
+        number = len(self.weights)
         self.targets.append(target)
         self.weights.append(value)
-        return len(self.weights) - 1
+        return number
 
 
 class TreeGraph(NamedTuple):
@@ -246,17 +287,19 @@ def find_file(flag: str, url: str, read: str) -> Path:
     if not path.is_file():
         raise JobError(f"{flag} {url}: there is no such file")
     program = f"import sys; path = sys.argv[1]; {read}"
+    command = [sys.executable, "-c", program, str(path)]
     done = subprocess.run(  # noqa: S603 - Python itself, and a path
-        [sys.executable, "-c", program, str(path)],
+        command,
         capture_output=True,
         text=True,
         timeout=_READ_SECONDS,
         check=False,
     )
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"its process ended with {done.returncode}"]
-        # Of XGBoost the line with the reason comes first, and then a stack of addresses.
-        raise JobError(f"{flag} {url}: the library does not read it: {lines[-1][:200]}")
+        lines = done.stderr.strip().splitlines()
+        # A process that was ended by a signal says nothing.
+        reason = lines[-1] if lines else f"its process ended with {done.returncode}"
+        raise JobError(f"{flag} {url}: the library does not read it: {reason[:200]}")
     return path
 
 
@@ -276,13 +319,16 @@ def choose_features(
     wanted = tuple(names) if names else tuple(columns)
     missing = [name for name in wanted if name not in columns]
     if missing:
+        lacking = ", ".join(missing)
+        there = ", ".join(columns)
         raise JobError(
-            f"the model was trained on columns that the sample lacks: {', '.join(missing)}; call the "
-            f"sample's as the model does; there are {', '.join(columns)}"
+            f"the model was trained on columns that the sample lacks: {lacking}; call the "
+            f"sample's as the model does; there are {there}"
         )
     if len(wanted) != count:
+        chosen = ", ".join(wanted)
         raise JobError(
             f"the model takes {count} columns and does not name them; the sample has {len(wanted)}: "
-            f"{', '.join(wanted)}; name them in columns, in the model's order"
+            f"{chosen}; name them in columns, in the model's order"
         )
     return wanted
