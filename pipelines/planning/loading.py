@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import TypeAlias
 
@@ -40,18 +41,23 @@ def list_loads(job: ScoringJob) -> tuple[Load, ...]:
     Raises:
         JobError: a root that cannot be a folder of files, or a source without a path column.
     """
-    steps = [step for step in job.preprocess.steps if isinstance(step, LoadFile)]
-    if steps and job.source.format == "files":
+    all_steps = job.preprocess.steps
+    steps = [step for step in all_steps if isinstance(step, LoadFile)]
+    source = job.source
+    if steps and source.format == "files":
+        content = source.files.content
         raise JobError(
             "preprocess.steps load_file: a source of files has their contents already, in the "
-            f"column {job.source.files.content!r}; leave the step out"
+            f"column {content!r}; leave the step out"
         )
     return tuple(_make_load(step) for step in steps)
 
 
 def with_loads(format: Format, loads: tuple[Load, ...]) -> Format:
     """Return the format that also reads the files that rows name; the same one without any."""
-    return LoadingFormat(format, loads) if loads else format
+    if not loads:
+        return format
+    return LoadingFormat(format, loads)
 
 
 def list_files(format: Format, units: tuple[WorkUnit, ...], shards: Sequence[Shard]) -> ListedFiles:
@@ -69,21 +75,20 @@ def list_files(format: Format, units: tuple[WorkUnit, ...], shards: Sequence[Sha
         return ListedFiles(format, units)
     writer = FileListWriter()
     if isinstance(format, FilesFormat):
-        folders = {shard.file.url: shard.file for shard in shards}
-        for unit in units:
-            _list_members(unit, folders[unit.shard], format.content, writer)
+        _list_all_members(units, shards, format, writer)
     else:
-        roots = {load.into: FileRoot(load.root) for load in format.loads}
-        for root in roots.values():
-            root.refuse_missing()
-        # Parts of one piece of a table stand side by side, and it is read once for all of them.
-        for whole, parts in groupby(units, _find_piece):
-            _list_named(whole, tuple(parts), format, roots, writer)
-    with_digests = tuple(replace(unit, files=writer.find_digest(unit.index)) for unit in units)
+        _list_all_named(units, format, writer)
+
+    # A unit says by its digest what its files were when they were listed.
+    with_digests = []
+    for unit in units:
+        digest = writer.find_digest(unit.index)
+        unit_with_digest = replace(unit, files=digest)
+        with_digests.append(unit_with_digest)
     listing = writer.close()
     return ListedFiles(
         format=replace(format, listing=listing),
-        units=with_digests,
+        units=tuple(with_digests),
         content=listing.content,
         count=writer.files,
         size_bytes=writer.size_bytes,
@@ -118,30 +123,60 @@ def _make_load(step: LoadFile) -> Load:
     return Load(step.into, root, step.max_bytes, step.column)
 
 
+def _list_all_members(
+    units: Sequence[WorkUnit], shards: Sequence[Shard], format: FilesFormat, writer: FileListWriter
+) -> None:
+    """List the files of folders, each of which is a row."""
+    folders = {shard.file.url: shard.file for shard in shards}
+    for unit in units:
+        folder = folders[unit.shard]
+        _list_members(unit, folder, format.content, writer)
+
+
+def _list_all_named(
+    units: Sequence[WorkUnit], format: LoadingFormat, writer: FileListWriter
+) -> None:
+    """List the files that rows of a table name."""
+    roots = {load.into: FileRoot(load.root) for load in format.loads}
+    # Before any row is read: a missing folder would be said of every file.
+    for root in roots.values():
+        root.refuse_missing()
+    # Parts of one piece of a table stand side by side, and it is read once for all of them.
+    for whole, parts in groupby(units, _find_piece):
+        _list_named(whole, tuple(parts), format, roots, writer)
+
+
 def _list_members(unit: WorkUnit, folder: InputFile, content: str, writer: FileListWriter) -> None:
     first, count = unit.span
-    members = folder.members[first : first + count]
+    stop = first + count
+    members = folder.members[first:stop]
     root = FileRoot(folder.url)
-    listed = [_list_member(root, find_name(folder, member), member) for member in members]
-    rows = np.arange(first, first + count, dtype=np.int64)
+    listed = [_list_member(root, folder, member) for member in members]
+    rows = np.arange(first, stop, dtype=np.int64)
     writer.add(unit.index, content, folder.url, rows, listed)
 
 
-def _list_member(root: FileRoot, name: str, member: InputFile) -> Listed:
+def _list_member(root: FileRoot, folder: InputFile, member: InputFile) -> Listed:
+    name = find_name(folder, member)
     file = RootedFile(name, member.bytes, member.version)
     # A store has no links, and has been asked once.
     if not root.is_local:
         return Listed(file)
     try:
-        return Listed(root.describe(name))
+        described = root.describe(name)
     except (OSError, RowError) as error:
-        return Listed(file, root.explain(error, name))
+        reason = root.explain(error, name)
+        return Listed(file, reason)
+    return Listed(described)
 
 
 def _find_piece(unit: WorkUnit) -> WorkUnit:
     """Return the piece of a table that a unit is of, which is the same for all its parts."""
     whole = find_whole(unit)
-    return unit if whole is unit else replace(whole, index=0)
+    if whole is unit:
+        return unit
+    # The number is that of one part, and would tell the parts apart.
+    return replace(whole, index=0)
 
 
 def _list_named(
@@ -170,11 +205,14 @@ def _list_named(
 
 def _deal_out(numbers: np.ndarray, units: Sequence[WorkUnit]) -> Iterator[tuple[WorkUnit, slice]]:
     """Yield units with the places of their rows, where there are any."""
+    # A piece that is not cut may not know how many rows it has.
     if len(units) == 1:
         yield units[0], slice(None)
         return
     for unit in units:
-        bounds = np.array([unit.first_row, unit.first_row + (unit.rows or 0)])
+        rows = unit.rows or 0
+        first = unit.first_row
+        bounds = np.array([first, first + rows])
         begin, end = np.searchsorted(numbers, bounds).tolist()
         if begin < end:
             yield unit, slice(begin, end)
@@ -185,20 +223,23 @@ def _read_paths(
 ) -> Iterator[tuple[np.ndarray, list[bytes | None]]]:
     """Yield the numbers of a unit's rows, and their paths: of the table, this column alone."""
     schema = pa.schema([(column, pa.string())])
-    for batch in read_unit(unit, schema, format, LISTED_ROWS, RowRecord()):
+    batches = read_unit(unit, schema, format, LISTED_ROWS, RowRecord())
+    for batch in batches:
+        texts = batch.rows.column(0)
         # As bytes: a text of a file need not be valid UTF-8.
-        paths = batch.rows.column(0).cast(pa.binary())
+        paths = texts.cast(pa.binary())
         yield batch.row_numbers, paths.to_pylist()
 
 
 def _look_at_all(root: FileRoot, paths: Sequence[bytes | None]) -> list[Listed]:
     # Rows may name one file many times.
     different = list(dict.fromkeys(paths))
+    look_at = partial(_look_at, root)
     if root.is_local:
-        found = [_look_at(root, path) for path in different]
+        found = list(map(look_at, different))
     else:
         with ThreadPoolExecutor(_THREADS) as pool:
-            found = list(pool.map(lambda path: _look_at(root, path), different))
+            found = list(pool.map(look_at, different))
     by_path = dict(zip(different, found, strict=True))
     return [by_path[path] for path in paths]
 
@@ -207,12 +248,16 @@ def _look_at(root: FileRoot, path: bytes | None) -> Listed:
     if path is None:
         return Listed(None)
     try:
-        name = root.find_name(path.decode())
+        text = path.decode()
+        name = root.find_name(text)
     except UnicodeDecodeError:
         return Listed(None, "the path is not UTF-8")
     except RowError as error:
-        return Listed(None, str(error))
+        reason = str(error)
+        return Listed(None, reason)
     try:
-        return Listed(root.describe(name))
+        file = root.describe(name)
     except (OSError, RowError) as error:
-        return Listed(None, root.explain(error, name))
+        reason = root.explain(error, name)
+        return Listed(None, reason)
+    return Listed(file)

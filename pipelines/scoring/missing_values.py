@@ -54,6 +54,7 @@ def count_missing(plan: Plan) -> list[Missing]:
     """
     policies: dict[str, str] = {column.name: column.missing for column in plan.contract}
     key = plan.job.source.key
+    # The contract's word comes first, where the model sees the key, too.
     if key is not None:
         policies.setdefault(key, _KEY)
     names = list(policies)
@@ -70,19 +71,26 @@ def describe_missing(found: Sequence[Missing], shards: int) -> str:
         found: as `count_missing` gives it.
         shards: how many there are.
     """
-    lines = [_describe_rows(missing, shards) for missing in found if missing.rows]
-    whole = [missing for missing in found if not missing.rows and not missing.untold]
-    if whole:
-        lines.append(f"none in {len(whole):,} of {len(found):,} columns")
+    lines = []
+    whole_count = 0
     # Together, as all columns of a file without statistics are alike.
     untold: dict[int, list[str]] = {}
     for missing in found:
-        if not missing.rows and missing.untold:
-            untold.setdefault(missing.untold, []).append(missing.name)
+        if missing.rows:
+            line = _describe_rows(missing, shards)
+            lines.append(line)
+        elif missing.untold:
+            names = untold.setdefault(missing.untold, [])
+            names.append(missing.name)
+        else:
+            whole_count += 1
+
+    if whole_count:
+        column_count = len(found)
+        lines.append(f"none in {whole_count:,} of {column_count:,} columns")
     for count, names in untold.items():
-        shown = ", ".join(names[:_SHOWN_NAMES])
-        more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
-        lines.append(f"{shown}{more}: not told by {count:,} of {shards:,} shards")
+        shown = _list_some(names)
+        lines.append(f"{shown}: not told by {count:,} of {shards:,} shards")
     return "\n".join(lines)
 
 
@@ -99,7 +107,8 @@ def refuse_missing(found: Sequence[Missing]) -> None:
         InputError: a column that must have all values has not.
     """
     for missing in found:
-        if missing.policy == "error" and missing.rows:
+        ends_run = missing.policy == "error"
+        if ends_run and missing.rows:
             raise InputError(
                 f"{missing.first}: column {missing.name!r} has missing values, in {missing.rows:,} rows "
                 "of all shards whose footers tell, and the model's contract says missing: error; "
@@ -109,15 +118,20 @@ def refuse_missing(found: Sequence[Missing]) -> None:
 
 def _count_of_shard(plan: Plan, names: Sequence[str], shard: Shard) -> NullCounts:
     counts = count_nulls_of(plan.format, shard.file.url, names)
-    return dict.fromkeys(names) if counts is None else counts
+    if counts is not None:
+        return counts
+    # Of no column is it known how many there are.
+    return dict.fromkeys(names)
 
 
 def _sum_up(plan: Plan, name: str, policy: str, counts: Sequence[NullCounts]) -> Missing:
     rows = 0
     untold = 0
     first = None
-    for shard, of_shard in zip(plan.shards, counts, strict=True):
+    shards = zip(plan.shards, counts, strict=True)
+    for shard, of_shard in shards:
         count = of_shard[name]
+        # None where the footer does not tell, which is another thing than 0.
         if count is None:
             untold += 1
         elif count:
@@ -126,9 +140,17 @@ def _sum_up(plan: Plan, name: str, policy: str, counts: Sequence[NullCounts]) ->
     return Missing(name, policy, rows, first, untold)
 
 
+def _list_some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    more = len(names) - _SHOWN_NAMES
+    if more <= 0:
+        return shown
+    return f"{shown} and {more:,} more"
+
+
 def _describe_rows(missing: Missing, shards: int) -> str:
     outcome = _OUTCOMES[missing.policy]
-    untold = ""
+    line = f"{missing.name}: {missing.rows:,} {outcome} (first in {missing.first})"
     if missing.untold:
-        untold = f"; not told by {missing.untold:,} of {shards:,} shards"
-    return f"{missing.name}: {missing.rows:,} {outcome} (first in {missing.first}){untold}"
+        line += f"; not told by {missing.untold:,} of {shards:,} shards"
+    return line

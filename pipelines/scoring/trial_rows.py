@@ -76,16 +76,15 @@ def try_places(plan: Plan, score: Score, first: Trial) -> list[Trial]:
     Raises:
         Refusal: what would end the run.
     """
-    seen = first.batch.id.first_row + first.batch.rows_in
     tried: dict[BatchId, Trial] = {}
     for place in choose_places(plan):
         batch = _read_place(plan, place)
         # A short shard's middle may be its end, and all of it among the first rows.
         if batch is None or batch.id in tried:
             continue
-        is_of_first = batch.id.shard == first.batch.id.shard
-        if not is_of_first or batch.id.first_row >= seen:
-            tried[batch.id] = try_batch(plan, score, batch)
+        if _is_among(batch, first.batch):
+            continue
+        tried[batch.id] = try_batch(plan, score, batch)
     return list(tried.values())
 
 
@@ -95,12 +94,17 @@ def count_begun(trials: Sequence[Trial]) -> int:
     Args:
         trials: all of them.
     """
-    begun: dict[str, bool] = {}
+    begun: set[str] = set()
+    looked_into: set[str] = set()
     for trial in trials:
         unit = trial.batch.unit
         is_beginning = unit.rows is None and not trial.batch.last
-        begun[unit.shard] = begun.get(unit.shard, True) and is_beginning
-    return sum(begun.values())
+        if is_beginning:
+            begun.add(unit.shard)
+        else:
+            looked_into.add(unit.shard)
+    only_begun = begun - looked_into
+    return len(only_begun)
 
 
 def choose_places(plan: Plan) -> list[Place]:
@@ -108,14 +112,13 @@ def choose_places(plan: Plan) -> list[Place]:
 
     What the first unit begins with is looked at anyway.
     """
-    last = len(plan.shards) - 1
-    step = max(1, last / (_SHARDS - 1))
-    numbers = sorted({min(last, round(step * number)) for number in range(_SHARDS)})
+    # The same places for the same run, every time.
     chance = random.Random(plan.run.run_id)  # noqa: S311 - which rows are looked at is no secret
+    most_rows = _count_most_rows(plan.format)
     places: list[Place] = []
-    for number in numbers:
-        units = _list_units(plan, plan.shards[number])
-        places += _choose_places_of(units, chance, _count_most_rows(plan.format))
+    for shard in _choose_shards(plan.shards):
+        units = _list_units(plan, shard)
+        places += _choose_places_of(units, chance, most_rows)
     first = plan.units[0]
     return [place for place in places if not _is_beginning(place, first)]
 
@@ -155,9 +158,31 @@ def try_batch(plan: Plan, score: Score, batch: RawBatch) -> Trial:
     return Trial(batch, scored, seconds)
 
 
+def _choose_shards(shards: Sequence[Shard]) -> list[Shard]:
+    """Return shards at even distances, the first and the last among them; all of a few."""
+    last = len(shards) - 1
+    # At least 1: the same shard is not looked at twice.
+    step = max(1, last / (_SHARDS - 1))
+    numbers = set()
+    for place in range(_SHARDS):
+        number = round(step * place)
+        numbers.add(min(last, number))
+    return [shards[number] for number in sorted(numbers)]
+
+
+def _is_among(batch: RawBatch, first: RawBatch) -> bool:
+    """Tell whether a batch begins within the first rows."""
+    if batch.id.shard != first.id.shard:
+        return False
+    seen = first.id.first_row + first.rows_in
+    return batch.id.first_row < seen
+
+
 def _is_beginning(place: Place, first: WorkUnit) -> bool:
     unit = place.unit
-    return place.batch == 0 and unit.first_row == 0 and unit.shard == first.shard
+    if unit.shard != first.shard:
+        return False
+    return place.batch == 0 and unit.first_row == 0
 
 
 def _list_units(plan: Plan, shard: Shard) -> list[WorkUnit]:
@@ -166,7 +191,8 @@ def _list_units(plan: Plan, shard: Shard) -> list[WorkUnit]:
         return []
     # What files were is listed for the run's own units, by their numbers.
     if isinstance(plan.format, FilesFormat | LoadingFormat):
-        return [unit for unit in plan.units if unit.shard == shard.file.url]
+        url = shard.file.url
+        return [unit for unit in plan.units if unit.shard == url]
     # Where a piece begins is found at once.
     pieces = plan.format.split(shard, _ROWS)
     if shard.rows is None:
@@ -188,14 +214,21 @@ def _choose_places_of(
         return
     first, last = units[0], units[-1]
     yield Place(first)
-    if len(units) > 2:
-        yield Place(units[chance.randrange(1, len(units) - 1)])
+    last_number = len(units) - 1
+    if last_number > 1:
+        number = chance.randrange(1, last_number)
+        yield Place(units[number])
     elif _is_short(first, most_rows):
         # Of what is cut nowhere, after the rows before it.
-        yield Place(first, max(1, (first.rows or 0) // _ROWS // 2))
+        rows = first.rows or 0
+        batches = rows // _ROWS
+        middle = max(1, batches // 2)
+        yield Place(first, batch=middle)
+
     if _is_short(last, most_rows):
-        yield Place(last, None)
-    elif len(units) > 1:
+        yield Place(last, batch=None)
+    elif last_number > 0:
+        # The last rows of a long unit are not read up to, but its first ones.
         yield Place(last)
 
 
@@ -206,7 +239,8 @@ def _is_short(unit: WorkUnit, most_rows: int) -> bool:
 def _read_place(plan: Plan, place: Place) -> RawBatch | None:
     batches = _read(plan, place.unit, _ROWS)
     if place.batch is not None:
-        return next(islice(batches, place.batch, None), None)
+        from_there = islice(batches, place.batch, None)
+        return next(from_there, None)
     last = None
     for batch in batches:
         last = batch
