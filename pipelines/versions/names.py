@@ -77,7 +77,9 @@ class Pointer(NamedTuple):
     @property
     def standing(self) -> Move | None:
         """Return the move that made it point to what it points to."""
-        return self.moves[-1] if self.moves else None
+        if not self.moves:
+            return None
+        return self.moves[-1]
 
     @property
     def url(self) -> str:
@@ -95,7 +97,10 @@ class Pointer(NamedTuple):
                 promotions.append(move)
             else:
                 promotions.pop()
-        return promotions[-2] if len(promotions) > 1 else None
+        # The last one is what the name points to now.
+        if len(promotions) < 2:
+            return None
+        return promotions[-2]
 
 
 class Resolved(NamedTuple):
@@ -140,14 +145,13 @@ def resolve(model: str) -> Resolved:
     """
     named = split_name(model)
     # A folder may be called so; it is found as it was before there were names.
-    if named is None or files.exists(files.join(model, CARD)):
+    if named is None or _is_package(model):
         return Resolved(model, digest=None)
     folder, name = named
     pointer = read_pointer(folder, name)
     standing = pointer.standing
     if standing is None:
-        known = list_names(folder)
-        there = f"there are {', '.join(known)}" if known else "there are no names yet"
+        there = _describe_names(folder)
         raise ModelError(
             f"{model}: {folder} has no version of that name; {there}; give it with "
             f"python -m pipelines.promote {folder}/VERSION --as {name}"
@@ -158,18 +162,22 @@ def resolve(model: str) -> Resolved:
 
 def list_names(folder: str) -> list[str]:
     """Return the names that point to versions in a folder, sorted."""
-    found = files.list_names(files.join(folder, _FOLDER))
-    stems = [file.removesuffix(".json") for file in found if file.endswith(".json")]
-    return sorted(stem for stem in stems if is_name(stem))
+    names_folder = files.join(folder, _FOLDER)
+    names = []
+    for file in files.list_names(names_folder):
+        if not file.endswith(".json"):
+            continue
+        name = file.removesuffix(".json")
+        if is_name(name):
+            names.append(name)
+    return sorted(names)
 
 
 def list_versions(folder: str) -> list[str]:
     """Return the versions in a folder, sorted, 2 before 10."""
-    found = [
-        name
-        for name in files.list_names(folder)
-        if is_version(name) and files.exists(files.join(folder, f"{name}/{CARD}"))
-    ]
+    # The names alone first: a store is asked for each package.
+    likely = [name for name in files.list_names(folder) if is_version(name)]
+    found = [name for name in likely if _is_package(files.join(folder, name))]
     return sorted(found, key=_rank_version)
 
 
@@ -191,8 +199,9 @@ def read_pointer(folder: str, name: str) -> Pointer:
         log = _Log.model_validate_json(found.content)
     except ValidationError as error:
         first = error.errors()[0]
+        reason = first["msg"]
         raise ModelError(
-            f"{url}: not the file of a name: {first['msg']}; put back the one that was there"
+            f"{url}: not the file of a name: {reason}; put back the one that was there"
         ) from error
     pointer = Pointer(folder, name, log.moves, found)
     _refuse_impossible(pointer)
@@ -210,8 +219,9 @@ def move(pointer: Pointer, to: Move) -> None:
         PublishError: somebody else has moved it since.
     """
     log = _Log(moves=(*pointer.moves, to))
-    content = log.model_dump_json(indent=1, exclude_none=True) + "\n"
-    if not _replace(pointer, content.encode()):
+    text = log.model_dump_json(indent=1, exclude_none=True)
+    content = f"{text}\n".encode()
+    if not _replace(pointer, content):
         raise PublishError(
             f"{pointer.url}: somebody else has moved {pointer.name} since this was decided, so it "
             "was left as it is; look where it points, and run again"
@@ -227,7 +237,7 @@ def _replace(pointer: Pointer, content: bytes) -> bool:
         with hold_name(folder, pointer.name) as scratch:
             # A disk compares nothing by itself.
             standing = stamped.read(pointer.url)
-            if (standing and standing.content) != (pointer.read_as and pointer.read_as.content):
+            if _get_content(standing) != _get_content(pointer.read_as):
                 return False
             replaced = stamped.replace(pointer.url, content, now, standing, scratch)
     except FileNotFoundError as error:
@@ -235,6 +245,25 @@ def _replace(pointer: Pointer, content: bytes) -> bool:
         raise OSError(errno.EBUSY, "another process moves it", pointer.url) from error
     files.sync_folder(folder)
     return replaced
+
+
+def _get_content(file: stamped.Stamped | None) -> bytes | None:
+    if file is None:
+        return None
+    return file.content
+
+
+def _is_package(folder: str) -> bool:
+    card = files.join(folder, CARD)
+    return files.exists(card)
+
+
+def _describe_names(folder: str) -> str:
+    names = list_names(folder)
+    if not names:
+        return "there are no names yet"
+    listed = ", ".join(names)
+    return f"there are {listed}"
 
 
 def _locate(folder: str, name: str) -> str:
@@ -245,7 +274,11 @@ def _refuse_impossible(pointer: Pointer) -> None:
     """Refuse a log that goes back further than it went."""
     depth = 0
     for entry in pointer.moves:
-        depth += 1 if entry.kind == "promote" else -1
+        if entry.kind == "promote":
+            depth += 1
+        else:
+            depth -= 1
+        # At 0 the name would point to nothing.
         if depth < 1:
             raise ModelError(
                 f"{pointer.url}: goes back before its first version; "
