@@ -100,6 +100,19 @@ class Compared:
             return name, column
         return usual, self.predicted[usual]
 
+    def get_only_label(self) -> tuple[str, pa.ChunkedArray]:
+        """Return name and column of labels, of a task that compares one."""
+        ((name, column),) = self.truth.items()
+        return name, column
+
+    def name_label(self, name: str) -> str:
+        """Return a column of labels with its file, for a message."""
+        return f"{self.question.labels}: {name!r}"
+
+    def name_prediction(self, name: str) -> str:
+        """Return a column of predictions with its place, for a message."""
+        return f"{self.place}: {name!r}"
+
     def describe(self) -> str:
         """Name the columns that are compared, for a message."""
         truth = _quote_all(self.truth)

@@ -80,7 +80,8 @@ def evaluate_classes(compared: Compared) -> ClassFigures:
     classes = compared.question.classes
     manifest = compared.manifest
     known = list_known(classes, manifest)
-    refuse_strangers(truth, predicted_labels, known, compared.describe())
+    columns = compared.describe()
+    refuse_strangers(truth, predicted_labels, known, columns)
 
     names = order_labels(truth, predicted_labels, classes, manifest)
     probabilities = to_scores(compared.probability, len(names))
@@ -98,7 +99,8 @@ def evaluate_label_sets(compared: Compared) -> LabelSetFigures:
     known = list_known(question.classes, compared.manifest)
     predicted = list_names(compared.predicted, None, known)
     truth = list_names(compared.truth, question.separator, known)
-    refuse_strangers(truth.names, predicted.names, known, compared.describe())
+    columns = compared.describe()
+    refuse_strangers(truth.names, predicted.names, known, columns)
     names = order_names(truth, predicted, known)
     true_matrix = to_matrix(truth, names)
     predicted_matrix = to_matrix(predicted, names)
@@ -131,14 +133,20 @@ def _compare_columns(
     compared: Compared, label: str, prediction: str
 ) -> Mapping[str, RegressionFigures]:
     """Return the figures of each number of a column, by its name."""
-    of_label = f"{compared.question.labels}: {label!r}"
-    of_prediction = f"{compared.place}: {prediction!r}"
-    truth = to_wide_numbers(compared.truth[label], of_label)
-    predicted = to_wide_numbers(compared.predicted[prediction], of_prediction, like=truth)
+    of_label = compared.name_label(label)
+    of_prediction = compared.name_prediction(prediction)
+    labels = compared.truth[label]
+    predictions = compared.predicted[prediction]
+    truth = to_wide_numbers(labels, of_label)
+    predicted = to_wide_numbers(predictions, of_prediction, like=truth)
     width = truth.shape[1]
     if width == 1:
-        figures = compare_numbers(truth[:, 0], predicted[:, 0])
+        true_numbers = truth[:, 0]
+        predicted_numbers = predicted[:, 0]
+        figures = compare_numbers(true_numbers, predicted_numbers)
         return {prediction: figures}
+
+    # The numbers of a list by their places, as several columns would have names.
     names = [f"{prediction}[{place}]" for place in range(width)]
     return compare_several(truth, predicted, names).outputs
 
@@ -150,11 +158,14 @@ def evaluate_rankings(compared: Compared) -> RankingFigures:
         InputError: columns that hold no numbers, or rows without a group.
     """
     question = compared.question
-    ((label, labels),) = compared.truth.items()
+    label, labels = compared.get_only_label()
     ((prediction, predictions),) = compared.predicted.items()
+    of_label = compared.name_label(label)
+    of_prediction = compared.name_prediction(prediction)
+
     groups = number_groups(compared.group, str(question.group))
-    relevance = to_numbers(labels, f"{question.labels}: {label!r}")
-    scores = to_numbers(predictions, f"{compared.place}: {prediction!r}")
+    relevance = to_numbers(labels, of_label)
+    scores = to_numbers(predictions, of_prediction)
     return compare_rankings(groups, relevance, scores, question.k)
 
 
@@ -164,12 +175,12 @@ def evaluate_tokens(compared: Compared) -> EntityFigures | ClassFigures:
     Raises:
         InputError: columns of another kind, or labels that no prediction could be.
     """
-    ((label, labels),) = compared.truth.items()
-    of_truth = f"{compared.question.labels}: {label!r}"
+    label, labels = compared.get_only_label()
+    of_truth = compared.name_label(label)
     if not holds_spans(labels):
         return _evaluate_tags(compared, labels, of_truth)
     prediction, predictions = compared.choose_prediction("spans")
-    of_prediction = f"{compared.place}: {prediction!r}"
+    of_prediction = compared.name_prediction(prediction)
     truth = read_spans(labels, of_truth)
     predicted = read_spans(predictions, of_prediction)
     _refuse_other_entities(truth, predicted, compared)
@@ -183,15 +194,18 @@ def _evaluate_tags(
     manifest = compared.manifest
     known = list_known(question.classes, manifest)
     prediction, predictions = compared.choose_prediction("tokens")
-    of_prediction = f"{compared.place}: {prediction!r}"
+    of_prediction = compared.name_prediction(prediction)
     places = (of_truth, of_prediction)
     tags = read_tags(labels, predictions, question.separator, known, places)
 
     # Tag by tag, whatever row they are of.
     truth = list(chain.from_iterable(tags.truth))
     predicted = list(chain.from_iterable(tags.predicted))
-    refuse_strangers(truth, predicted, known, compared.describe())
-    if not has_entities([*truth, *predicted]):
+    columns = compared.describe()
+    refuse_strangers(truth, predicted, known, columns)
+
+    all_tags = truth + predicted
+    if not has_entities(all_tags):
         names = order_labels(truth, predicted, question.classes, manifest)
         # Columns of tokens hold no probabilities of all classes.
         evaluation = evaluate(truth, predicted, names, None)
@@ -213,15 +227,18 @@ def _refuse_other_entities(
     # Texts without a name, or a model that finds none, are nothing strange.
     if not true_labels or not predicted_labels:
         return
-    known = list_known(compared.question.classes, compared.manifest)
+    question = compared.question
+    known = list_known(question.classes, compared.manifest)
     # `B-PER` is a tag of an entity PER; `O` is of none.
     names = [label.partition("-")[2] for label in known]
-    refuse_strangers(true_labels, predicted_labels, names, compared.describe())
+    columns = compared.describe()
+    refuse_strangers(true_labels, predicted_labels, names, columns)
 
 
 def _list_entity_labels(rows: list[set[Entity]]) -> list[str]:
-    entities: set[Entity] = set().union(*rows)
-    labels = {label for label, _, _ in entities}
+    labels: set[str] = set()
+    for entities in rows:
+        labels.update(label for label, _, _ in entities)
     return sorted(labels)
 
 
