@@ -3,11 +3,12 @@
 Every error is told at once, each with the nearest valid key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, get_args
 
 import fsspec
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from configs.errors import JobError
@@ -48,7 +49,9 @@ def read_fields(path: str | None, overrides: Sequence[Override] = ()) -> Fields:
     Raises:
         JobError: it cannot be read, or an override leads nowhere.
     """
-    fields = read_mapping(path) if path is not None else {}
+    fields: Fields = {}
+    if path is not None:
+        fields = read_mapping(path)
     _override(fields, overrides, "--set")
     return fields
 
@@ -83,8 +86,10 @@ def _validate(model: type[T], fields: Fields, place: str | None) -> T:
         # Once each: a union of sections says the same of every member.
         different = dict.fromkeys(problems)
         message = "; ".join(different)
+        if place is not None:
+            message = f"{place}: {message}"
         # Not chained: pydantic's own text quotes what may be a secret.
-        raise JobError(f"{place}: {message}" if place is not None else message) from None
+        raise JobError(message) from None
 
 
 def parse_set(
@@ -125,6 +130,7 @@ def read_mapping(path: str) -> Fields:
             content = file.read(MOST_BYTES + 1)
         text = content.decode()
     except (OSError, ValueError, ImportError) as error:
+        # The system's words alone, as its whole text says the path again.
         reason = getattr(error, "strerror", None) or error
         raise JobError(
             f"{path}: cannot be read: {reason}; --config must name a YAML file"
@@ -155,15 +161,18 @@ def _set(fields: Fields, key: str, value: Any, flag: str) -> None:
     Raises:
         JobError: it leads through a value, or beyond the end of a list.
     """
+    said = f"{flag} {key}"
     *sections, last = key.split(".")
     place: Any = fields
     name = ""
     for section in sections:
-        place = _enter(place, section, name, f"{flag} {key}")
+        place = _enter(place, section, name, said)
         name = section
-    _refuse_value(place, name, f"{flag} {key}")
+
+    _refuse_value(place, name, said)
     if isinstance(place, list):
-        place[_find_index(place, last, name, f"{flag} {key}")] = value
+        index = _find_index(place, last, name, said)
+        place[index] = value
     else:
         place[last] = value
 
@@ -179,7 +188,8 @@ def _enter(place: Any, section: str, name: str, flag: str) -> Any:
     """
     _refuse_value(place, name, flag)
     if isinstance(place, list):
-        return place[_find_index(place, section, name, flag)]
+        index = _find_index(place, section, name, flag)
+        return place[index]
     return place.setdefault(section, {})
 
 
@@ -200,11 +210,13 @@ def _find_index(entries: Sequence[Any], word: str, name: str, flag: str) -> int:
     Raises:
         JobError: it is no number, or there is no such entry.
     """
-    numbers = [str(number) for number in range(len(entries))]
+    count = len(entries)
+    # As texts: `int` would take -1 and 01, too.
+    numbers = [str(number) for number in range(count)]
     if word in numbers:
         return numbers.index(word)
     raise JobError(
-        f"{flag}: there is no {name}.{word}; {name} is a list of {len(entries)}, numbered from 0"
+        f"{flag}: there is no {name}.{word}; {name} is a list of {count}, numbered from 0"
     )
 
 
@@ -213,6 +225,7 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
     kind = error["type"]
     words = [str(part) for part in location]
     place = ".".join(words)
+    # pydantic's words of these are about models and inputs, not about keys of a job.
     if kind == "extra_forbidden":
         *sections, name = location
         keys = _list_keys(model, sections)
@@ -234,9 +247,10 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _is_numbered(value: object) -> bool:
     """Tell whether a value is the section that overrides made of a list that is not there."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not value:
         return False
-    return bool(value) and all(str(key).isdigit() for key in value)
+    keys = map(str, value)
+    return all(key.isdigit() for key in keys)
 
 
 def _describe_value(error: ErrorDetails) -> str:
@@ -254,28 +268,36 @@ def _describe_value(error: ErrorDetails) -> str:
 def _list_keys(model: Any, sections: Sequence[Any]) -> list[str]:
     """Return the valid keys of the section that a validation error's location names."""
     for section in sections:
-        fields = getattr(model, "model_fields", {})
+        fields = _get_fields(model)
         # A step's place has a number, which is no key.
         if isinstance(section, int) or section not in fields:
             continue
-        options = _list_models(fields[section].annotation)
-        if not options:
-            continue
-        if len(options) == 1:
-            model = options[0]
-        # Of a union the location names the member, by what its `step` says.
-        members = {_find_tag(option): option for option in options}
-        for name in sections:
-            if name in members:
-                model = members[name]
-                break
-    fields = getattr(model, "model_fields", {})
+        annotation = fields[section].annotation
+        options = _list_models(annotation)
+        if options:
+            model = _choose_model(options, sections) or model
+
+    fields = _get_fields(model)
     # Old names are still read, and not recommended.
-    known = []
-    for name, field in fields.items():
-        if not field.exclude:
-            known.append(name)
-    return known
+    return [name for name, field in fields.items() if not field.exclude]
+
+
+def _get_fields(model: Any) -> Mapping[str, FieldInfo]:
+    # What is no model, a plain value, has none.
+    found: Mapping[str, FieldInfo] = getattr(model, "model_fields", {})
+    return found
+
+
+def _choose_model(options: Sequence[Any], sections: Sequence[Any]) -> Any:
+    """Return the model that a location means, or None where it does not tell."""
+    # Of a union the location names the member, by what its `step` says.
+    members = {_find_tag(option): option for option in options}
+    for name in sections:
+        if name in members:
+            return members[name]
+    if len(options) == 1:
+        return options[0]
+    return None
 
 
 def _find_tag(model: Any) -> Any:

@@ -83,8 +83,10 @@ def shown(
     words = str(error).split()
     one_line = " ".join(words)
     line = _ADDRESS.sub("", one_line)
-    if not isinstance(error, Refusal | RowError):
-        kept = [*known, *_list_plain_paths(error)]
+    is_ours = isinstance(error, Refusal | RowError)
+    if not is_ours:
+        paths = _list_plain_paths(error)
+        kept = [*known, *paths]
         line = _blot_out(_cut(line), list(values), kept)
     encoded = line.encode(errors="replace")
     beginning = encoded[:_SHOWN_BYTES]
@@ -98,7 +100,9 @@ def shown_with_class(error: BaseException) -> str:
     >>> shown_with_class(ValueError("no such town: 17"))
     'ValueError: no such town: ***'
     """
-    return f"{type(error).__name__}: {shown(error)}"
+    name = type(error).__name__
+    message = shown(error)
+    return f"{name}: {message}"
 
 
 def _list_plain_paths(error: BaseException) -> Iterator[str]:
@@ -112,11 +116,13 @@ def _list_plain_paths(error: BaseException) -> Iterator[str]:
     if not isinstance(error, OSError):
         return
     for path in (error.filename, error.filename2):
-        if not isinstance(path, str):
-            continue
         # Texts of the row are looked for in the whole message; numbers only by what they look like.
-        if not any(pattern.search(path) for pattern in _LIKE_VALUES):
+        if isinstance(path, str) and not _looks_like_value(path):
             yield path
+
+
+def _looks_like_value(text: str) -> bool:
+    return any(pattern.search(text) for pattern in _LIKE_VALUES)
 
 
 def _cut(line: str) -> str:
@@ -134,18 +140,8 @@ def _cut(line: str) -> str:
 def _blot_out(line: str, values: Sequence[str], known: Iterable[str]) -> str:
     # Whole values first: a value's words alone would leave what stands between them.
     line = _blot_out_values(line, values)
-    words: set[str] = set()
-    for value in values:
-        found = _WORD.findall(value)
-        words.update(word.casefold() for word in found)
-
-    def blot_word(found: re.Match[str]) -> str:
-        word = found.group()
-        if word.casefold() in words:
-            return _BLOT
-        return word
-
-    line = _WORD.sub(blot_word, line)
+    line = _blot_out_words(line, values)
+    # Names are set aside behind that: what is a name and a value, too, is blotted out.
     line, set_aside = _set_aside(line, known)
     for pattern in (_QUOTED, *_LIKE_VALUES):
         line = pattern.sub(_BLOT, line)
@@ -157,6 +153,22 @@ def _blot_out(line: str, values: Sequence[str], known: Iterable[str]) -> str:
     return _MARKS.sub(put_back, line)
 
 
+def _blot_out_words(line: str, values: Iterable[str]) -> str:
+    """Return the line without any longer word of a value, whatever its case."""
+    words: set[str] = set()
+    for value in values:
+        found = _WORD.findall(value)
+        words.update(map(str.casefold, found))
+
+    def blot_word(found: re.Match[str]) -> str:
+        word = found.group()
+        if word.casefold() in words:
+            return _BLOT
+        return word
+
+    return _WORD.sub(blot_word, line)
+
+
 def _set_aside(line: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
     """Put a mark in the place of everything that is to stay.
 
@@ -166,25 +178,34 @@ def _set_aside(line: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
     set_aside: dict[str, str] = {}
 
     def mark(found: re.Match[str]) -> str:
+        text = found.group()
         number = ord(_FIRST_MARK) + len(set_aside)
         character = chr(number)
         # More than there are marks is more than anybody reads.
         if character > _LAST_MARK:
-            return found.group()
-        set_aside[character] = found.group()
+            return text
+        set_aside[character] = text
         return character
 
+    # A mark that stands in the text itself would be put back as something else.
     line = _MARKS.sub(_BLOT, line)
     present = [name for name in known if name and name in line]
-    names = list(map(re.escape, present))
-    # The longest first: a name may begin as another one does.
-    names.sort(key=len, reverse=True)
-    if names:
-        any_name = "|".join(names)
-        # With its quotes, as what stands in quotes is blotted out.
-        pattern = rf"(?<!\w)(?:'(?:{any_name})'|\"(?:{any_name})\"|(?:{any_name}))(?!\w)"
+    if present:
+        pattern = _make_pattern(present)
         line = re.sub(pattern, mark, line)
-    return _TELLING.sub(mark, line), set_aside
+    line = _TELLING.sub(mark, line)
+    return line, set_aside
+
+
+def _make_pattern(names: Iterable[str]) -> str:
+    """Return a pattern of any of some names, with its quotes or without."""
+    escaped = [re.escape(name) for name in names]
+    # The longest first: a name may begin as another one does.
+    escaped.sort(key=len, reverse=True)
+    any_name = "|".join(escaped)
+    # With its quotes, as what stands in quotes is blotted out.
+    quoted = rf"'(?:{any_name})'|\"(?:{any_name})\""
+    return rf"(?<!\w)(?:{quoted}|(?:{any_name}))(?!\w)"
 
 
 def _blot_out_values(line: str, values: Iterable[str]) -> str:
@@ -199,17 +220,23 @@ def _blot_out_values(line: str, values: Iterable[str]) -> str:
     on_one_line = {" ".join(value.split()) for value in values}
     for value in on_one_line:
         length = len(value)
-        if 0 < length <= len(line):
-            for start in _find_places(_fold(value), folded):
-                stop = start + length
-                is_value[start:stop] = b"\1" * length
+        # Longer ones cannot stand there.
+        if not 0 < length <= len(line):
+            continue
+        ones = b"\1" * length
+        for start in _find_places(_fold(value), folded):
+            stop = start + length
+            is_value[start:stop] = ones
 
     parts = []
     marked = zip(is_value, line, strict=True)
     # Runs of characters that are, or are not, of a value.
     for is_told, run in groupby(marked, key=itemgetter(0)):
-        text = "".join(character for _, character in run)
-        parts.append(_BLOT if is_told else text)
+        if is_told:
+            parts.append(_BLOT)
+            continue
+        characters = [character for _, character in run]
+        parts.extend(characters)
     return "".join(parts)
 
 
@@ -243,7 +270,9 @@ def _fold(text: str) -> str:
     folded = text.casefold()
     if len(folded) == len(text):
         return folded
-    return "".join(_fold_character(character) for character in text)
+    # Of another length the places in it would not be those in the text.
+    characters = map(_fold_character, text)
+    return "".join(characters)
 
 
 def _fold_character(character: str) -> str:
