@@ -87,15 +87,19 @@ def choose_features(
     notes: list[str] = []
     names: list[str] = []
     for name in candidates:
-        reason = _sort_in(training.column(name), name, kinds, name in counted)
+        column = training.column(name)
+        is_counted = name in counted
+        reason = _sort_in(column, name, kinds, is_counted)
         if reason:
             notes.append(f"column {name!r} is left out: {reason}")
         else:
             names.append(name)
     if kinds.lists:
         # They are put beside the other numbers by packing, which then needs a number of each date.
-        kinds.moments += kinds.dates + kinds.timestamps
-        kinds.dates, kinds.timestamps = [], []
+        kinds.moments += kinds.dates
+        kinds.moments += kinds.timestamps
+        kinds.dates = []
+        kinds.timestamps = []
     # What takes the place of a missing list nobody knows, so such a row has no score.
     missing = {"default": "fill"} | dict.fromkeys(kinds.lists, "reject")
     if kinds.lists and len(kinds.lists) == len(names):
@@ -118,37 +122,55 @@ def _sort_in(column: pa.ChunkedArray, name: str, kinds: _Kinds, is_counted: bool
         kinds.lists.append(name)
         return ""
     is_text = pa.types.is_string(dtype)
-    is_plain = is_number(dtype) or pa.types.is_decimal(dtype) or is_moment(dtype)
-    if not is_text and not is_plain:
+    if not is_text and not _is_plain(dtype):
         return f"{dtype} needs a step that makes numbers of it, image for example"
-    values = decode_dictionary(column.combine_chunks())
-    present = values.filter(pc.invert(pc.is_null(values, nan_is_null=True)))
+
+    whole = column.combine_chunks()
+    values = decode_dictionary(whole)
+    is_missing = pc.is_null(values, nan_is_null=True)
+    present = values.filter(pc.invert(is_missing))
+    rows = len(present)
     count = len(pc.unique(present))
     if not count:
         return "no training row has a value"
-    if count == 1 and (len(present) == len(values) or not is_text):
+    # Of one text and missing ones, whether it is there may say something.
+    is_whole = rows == len(values)
+    if count == 1 and (is_whole or not is_text):
         return "it has one value in all training rows"
     if is_text:
-        return _sort_text_in(name, kinds, count, len(present))
+        return _sort_text_in(name, kinds, count, rows)
     if pa.types.is_floating(dtype) and not _is_finite(present):
         return "it holds infinite numbers; mend them, or name it in data.features with a step"
-    if pa.types.is_boolean(dtype):
-        kinds.booleans.append(name)
-    elif is_counted:
-        kinds.numbers.append(name)
-    elif pa.types.is_date(dtype):
-        kinds.dates.append(name)
-    elif pa.types.is_timestamp(dtype):
-        kinds.timestamps.append(name)
-    elif is_moment(dtype):
-        kinds.moments.append(name)
-    else:
-        kinds.numbers.append(name)
+    names = _choose_kind(dtype, kinds, is_counted)
+    names.append(name)
     return ""
 
 
+def _is_plain(dtype: pa.DataType) -> bool:
+    """Tell whether each value is one number, a truth value or a moment."""
+    return is_number(dtype) or pa.types.is_decimal(dtype) or is_moment(dtype)
+
+
+def _choose_kind(dtype: pa.DataType, kinds: _Kinds, is_counted: bool) -> list[str]:
+    """Return the names that a column belongs to which is neither a text nor a list."""
+    types = pa.types
+    if types.is_boolean(dtype):
+        return kinds.booleans
+    # The job says its unit, so it is a number already.
+    if is_counted:
+        return kinds.numbers
+    if types.is_date(dtype):
+        return kinds.dates
+    if types.is_timestamp(dtype):
+        return kinds.timestamps
+    if is_moment(dtype):
+        return kinds.moments
+    return kinds.numbers
+
+
 def _sort_text_in(name: str, kinds: _Kinds, count: int, rows: int) -> str:
-    if count > _MOST_CATEGORIES or (count > 2 and count * _ROWS_OF_A_CATEGORY > rows):
+    has_rows_for_each = count <= 2 or count * _ROWS_OF_A_CATEGORY <= rows
+    if count > _MOST_CATEGORIES or not has_rows_for_each:
         return (
             f"{count:,} different texts in {rows:,} rows; where they say something, name it in "
             "data.features, with a tokenize or one_hot step in preprocess"
@@ -158,16 +180,18 @@ def _sort_text_in(name: str, kinds: _Kinds, count: int, rows: int) -> str:
 
 
 def _is_finite(column: pa.Array) -> bool:
-    return bool(pc.all(pc.is_finite(column)).as_py())
+    is_finite = pc.is_finite(column)
+    return bool(pc.all(is_finite).as_py())
 
 
 def _make_steps(kinds: _Kinds, filled: Sequence[str]) -> tuple[AnyStep, ...]:
     numbers = [*kinds.numbers, *kinds.moments]
     steps: list[dict[str, Any]] = []
-    for names, parts in (
+    parts_of_names = (
         (kinds.dates, _PARTS_OF_DATES),
         (kinds.timestamps, _PARTS_OF_TIMESTAMPS),
-    ):
+    )
+    for names, parts in parts_of_names:
         if names:
             steps.append({"step": "date_parts", "columns": names, "parts": list(parts)})
             numbers += [f"{name}_{part}" for name in names for part in parts]

@@ -22,21 +22,32 @@ _TAKEN_OVER = ("features", "missing", "fill", "numbers", "labels")
 
 def name_model(job: FittingJob) -> FittingJob:
     """Return the job with name and version: by default those of the folder, `models/churn/1`."""
-    *above, last = str(job.output).rstrip("/").replace("\\", "/").split("/")
-    is_version = last.isdecimal() and bool(above) and bool(above[-1])
-    name = above[-1] if is_version else last
-    version = last if is_version else "1"
-    return job.model_copy(
-        update={"name": job.name or _to_name(name), "version": job.version or version}
-    )
+    *above, last = _name_folder(job).replace("\\", "/").split("/")
+    name = last
+    version = "1"
+    # A number alone is no name: it is the version of the folder that it stands in.
+    if last.isdecimal() and above and above[-1]:
+        name = above[-1]
+        version = last
+    changes = {"name": job.name or _to_name(name), "version": job.version or version}
+    return job.model_copy(update=changes)
+
+
+def _name_folder(job: FittingJob) -> str:
+    """Return where the package goes, without a slash behind it."""
+    return str(job.output).rstrip("/")
 
 
 def _to_name(text: str) -> str:
-    letters = [
-        letter if letter.isascii() and (letter.isalnum() or letter in "_.-") else "-"
-        for letter in text
-    ]
-    return "".join(letters).strip("-._") or "model"
+    letters = [letter if _is_of_names(letter) else "-" for letter in text]
+    name = "".join(letters).strip("-._")
+    return name or "model"
+
+
+def _is_of_names(letter: str) -> bool:
+    if not letter.isascii():
+        return False
+    return letter.isalnum() or letter in "_.-"
 
 
 def describe_job(job: FittingJob, written: FittingJob) -> str:
@@ -58,16 +69,18 @@ def describe_job(job: FittingJob, written: FittingJob) -> str:
     elif job.preprocess is not None:
         fields["preprocess"] = [_describe_step(step) for step in job.preprocess]
     fields["training"] = job.training.model_dump(mode="json", exclude_none=True)
-    order = [name for name in type(job).model_fields if name in fields]
+    # As they are declared, which is how a person reads them.
+    ordered = {name: fields[name] for name in type(job).model_fields if name in fields}
     body: str = yaml.safe_dump(
-        {name: fields[name] for name in order},
+        ordered,
         sort_keys=False,
         allow_unicode=True,
         default_flow_style=None,
         width=120,
     )
-    output = str(job.output).rstrip("/")
-    head = _HEAD.format(path=f"{output}.train.yaml", next=_name_next(output))
+    output = _name_folder(job)
+    path = f"{output}.train.yaml"
+    head = _HEAD.format(path=path, next=_name_next(output))
     return head + body
 
 
@@ -79,20 +92,23 @@ def _describe_step(step: AnyStep) -> dict[str, Any]:
 def _name_next(output: str) -> str:
     above, slash, last = output.rpartition("/")
     if last.isdecimal():
-        return f"{above}{slash}{int(last) + 1}"
+        following = int(last) + 1
+        return f"{above}{slash}{following}"
     return f"{output}_{_VERSION}"
 
 
 def to_packaging(job: FittingJob) -> PackagingJob[AnyStep]:
     """Return the job as packing has it, with the network that it names or none yet."""
-    data, network = job.data, job.network
+    data = job.data
+    network = job.network
+    shards = files.join(held_out_folder(job), SHARDS)
     fields: dict[str, Any] = {
         "name": job.name,
         "version": job.version,
         # What a network and its weights are called that are in memory, until they are known.
         "network": network.builder or "mlp",
         "weights": "in memory",
-        "sample": (files.join(held_out_folder(job), SHARDS),),
+        "sample": (shards,),
         "output": job.output,
         "parameters": network.parameters,
         "key": data.key,
@@ -120,9 +136,11 @@ def to_packaging(job: FittingJob) -> PackagingJob[AnyStep]:
 def _missing_word(job: FittingJob) -> dict[str, str]:
     """Return the word for all features of a job that says none."""
     # A bundled data set has no missing values; a table of one's own may have them some day.
-    return {"default": "reject" if job.data.dataset is None else "error"}
+    word = "reject" if job.data.dataset is None else "error"
+    return {"default": word}
 
 
 def held_out_folder(job: FittingJob) -> str:
     """Return where the test rows go."""
-    return job.held_out or f"{str(job.output).rstrip('/')}.held_out"
+    output = _name_folder(job)
+    return job.held_out or f"{output}.held_out"

@@ -16,19 +16,28 @@ def describe_step(step: AnyStep) -> str:
     """
     if isinstance(step, Select):
         kept = list(_list_kept(step))
-        return f"{step.step} by {step.method} keeps {len(kept)} numbers: {', '.join(kept)}"
+        names = ", ".join(kept)
+        return f"{step.step} by {step.method} keeps {len(kept)} numbers: {names}"
     if isinstance(step, Pca):
         made = len(step.axes or ())
         taken = len(step.mean or ())
-        return f"{step.step} makes {made} components of {taken} numbers: {', '.join(step.columns)}"
+        names = ", ".join(step.columns)
+        return f"{step.step} makes {made} components of {taken} numbers: {names}"
     # Others have one column, or name them otherwise.
-    columns = getattr(step, "columns", None) or [getattr(step, "column", "")]
-    return f"{step.step} {', '.join(columns)}".rstrip()
+    columns = getattr(step, "columns", None)
+    if not columns:
+        columns = [getattr(step, "column", "")]
+    names = ", ".join(columns)
+    return f"{step.step} {names}".rstrip()
 
 
 def _list_kept(step: Select) -> Iterator[str]:
     """Yield the numbers that are kept: a column of one by its name, others with their place."""
-    for name, places in zip(step.columns, step.kept or (), strict=True):
+    kept = step.kept or ()
+    for name, places in zip(step.columns, kept, strict=True):
+        # Whether a column has further numbers the step does not know, where it keeps the first.
+        if places == (0,):
+            yield name
+            continue
         for place in places:
-            # Whether a column has further numbers the step does not know, where it keeps the first.
-            yield name if places == (0,) else f"{name}[{place}]"
+            yield f"{name}[{place}]"

@@ -1,6 +1,7 @@
 """The section `training.augment` of a job and what preprocessing made -> what varies the pictures."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from model_zoo.steps.image import Image
 from model_zoo.steps.table import AnyStep
 from model_zoo.training.augment import PictureAugment, PictureChanges
 
+# A number for each channel.
+Shade: TypeAlias = tuple[float, ...]
 # Channels, height and width.
 _DIMENSIONS = 3
 # Of grey and coloured pictures.
@@ -41,11 +44,11 @@ def make_augment(
     changes = PictureChanges(**choices)
     pictures = inputs[name]
     source = tensors[name].column or name
-    made_by = [step for step in steps if isinstance(step, Image) and step.into == source]
-    if made_by:
-        black, white = _find_shades_of_step(made_by[-1], pictures.shape[1])
-    else:
+    step = _find_step(steps, source)
+    if step is None:
         black, white = _find_shades(pictures)
+    else:
+        black, white = _find_shades_of_step(step, pictures.shape[1])
     augment = PictureAugment(name, changes, black, white)
     # What is not installed is told before training begins.
     _, _, height, width = pictures.shape
@@ -61,34 +64,50 @@ def _find_input(augmentation: Augmentation, inputs: Arrays) -> str:
     """
     found = [name for name, array in inputs.items() if _holds_pictures(array)]
     wanted = augmentation.input
-    if wanted in found:
-        return str(wanted)
+    if wanted is not None and wanted in found:
+        return wanted
     if wanted is not None:
+        listed = ", ".join(inputs)
         problem = f"names {wanted!r}, which holds no pictures (channels, height, width)"
         if wanted not in inputs:
             hint = nearest(wanted, list(inputs))
             problem = f"names {wanted!r}, which is no input of the network{hint}"
-        raise JobError(f"training.augment.input {problem}; the inputs are {', '.join(inputs)}")
+        raise JobError(f"training.augment.input {problem}; the inputs are {listed}")
+
     if not found:
         shapes = [f"{name} {array.shape[1:]}" for name, array in inputs.items()]
+        listed = ", ".join(shapes)
         raise JobError(
             "training.augment varies pictures, float (1 or 3 channels, height, width), and the "
-            f"network takes {', '.join(shapes)}; leave it out"
+            f"network takes {listed}; leave it out"
         )
     if len(found) > 1:
+        listed = " and ".join(found)
         raise JobError(
-            f"training.augment.input is needed: pictures are {' and '.join(found)}; name the one "
-            "that is varied"
+            f"training.augment.input is needed: pictures are {listed}; name the one that is varied"
         )
     return found[0]
 
 
 def _holds_pictures(array: np.ndarray) -> bool:
+    # Beside them the rows.
     is_deep = array.ndim == 1 + _DIMENSIONS
-    return is_deep and array.shape[1] in _CHANNELS and array.dtype.kind == "f"
+    if not is_deep or array.dtype.kind != "f":
+        return False
+    _, channels, _, _ = array.shape
+    return channels in _CHANNELS
 
 
-def _find_shades_of_step(step: Image, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _find_step(steps: Sequence[AnyStep], into: str) -> Image | None:
+    """Return the last step that puts pictures into a column; None where they come as arrays."""
+    found = None
+    for step in steps:
+        if isinstance(step, Image) and step.into == into:
+            found = step
+    return found
+
+
+def _find_shades_of_step(step: Image, channels: int) -> tuple[Shade, Shade]:
     """Return what the step makes of black and of white, a number for each channel."""
     # One value stands for all channels.
     mean = np.resize(step.mean, channels)
@@ -98,7 +117,7 @@ def _find_shades_of_step(step: Image, channels: int) -> tuple[tuple[float, ...],
     return tuple(black.tolist()), tuple(white.tolist())
 
 
-def _find_shades(pictures: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _find_shades(pictures: np.ndarray) -> tuple[Shade, Shade]:
     """Return the darkest and the brightest number of the training rows, for every channel."""
     channels = pictures.shape[1]
     darkest = float(pictures.min())
@@ -106,4 +125,6 @@ def _find_shades(pictures: np.ndarray) -> tuple[tuple[float, ...], tuple[float, 
     # Pictures of one shade alone: any other will do for white.
     if darkest == brightest:
         brightest = darkest + 1
-    return (darkest,) * channels, (brightest,) * channels
+    black = (darkest,) * channels
+    white = (brightest,) * channels
+    return black, white

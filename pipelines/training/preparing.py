@@ -106,6 +106,7 @@ def prepare(
     columns = list(job.columns or ())
     contract = find_contract(job, training, columns)
     kept = _take_rows(job, training, contract)
+    # Until no step refuses a row: each time without those that one has refused.
     while True:
         try:
             target = _find_target(job, kept, targets["training"])
@@ -119,21 +120,27 @@ def prepare(
     if weights is not None:
         load_weights(network, weights)
     job = _settle(job, called)
+
+    prepared = called.prepared
     parts = {}
     for name, table in tables.items():
         if name == "training":
-            parts[name] = _make_part(table, kept, called.prepared.inputs, targets[name])
+            # Its inputs are there already.
+            parts[name] = _make_part(table, kept, prepared.inputs, targets[name])
         else:
             parts[name] = _prepare_part(job, table, contract, called, targets[name])
     shapes = describe_arrays(called.outputs)
     tensors = {name: Tensor.model_validate(shape) for name, shape in shapes.items()}
     wrapped = _wrap(job, network, called, tensors)
-    return Prepared(job, network, wrapped, parts, tensors, called.prepared.tensors)
+    return Prepared(job, network, wrapped, parts, tensors, prepared.tensors)
 
 
 def list_modules(job: Packaging) -> tuple[str, ...]:
     """Return the author's module, which the author allows by naming it."""
-    return (module_of(job.network),) if is_users_own(job.network) else ()
+    if not is_users_own(job.network):
+        return ()
+    module = module_of(job.network)
+    return (module,)
 
 
 def _build(
@@ -157,8 +164,10 @@ def _build(
     sized = add_sizes(builder, parameters, modules, taken, outputs)
     with repeatable(seed):
         network = build(builder, sized, modules)
-    changes = {"parameters": sized, "inputs": job.inputs or _name_stack(network, columns)}
-    return job.model_copy(update=changes), network.eval()
+    inputs = job.inputs or _name_stack(network, columns)
+    changes = {"parameters": sized, "inputs": inputs}
+    complete = job.model_copy(update=changes)
+    return complete, network.eval()
 
 
 def _find_target(job: Packaging, rows: pa.Table, targets: np.ndarray) -> Target | None:
@@ -174,9 +183,13 @@ def _find_target(job: Packaging, rows: pa.Table, targets: np.ndarray) -> Target 
 def _name_stack(network: nn.Module, columns: Mapping[str, object]) -> dict[str, str]:
     """Return the argument that takes what a `stack` step has made, whatever the network calls it."""
     required = read_signature(network).required
-    if len(required) == 1 and _STACKED in columns and required[0] not in columns:
-        return {required[0]: _STACKED}
-    return {}
+    if len(required) != 1 or _STACKED not in columns:
+        return {}
+    (argument,) = required
+    # A column of its name is what it takes.
+    if argument in columns:
+        return {}
+    return {argument: _STACKED}
 
 
 def _choose_taken(job: Packaging, columns: Mapping[str, object]) -> dict[str, object]:
@@ -188,20 +201,23 @@ def _choose_taken(job: Packaging, columns: Mapping[str, object]) -> dict[str, ob
         return {name: columns[name] for name in names if name in columns}
     if _STACKED in columns:
         return {_STACKED: columns[_STACKED]}
+    # A mask says which items of a list are there, and is none of the numbers.
     return {name: column for name, column in columns.items() if not name.endswith("_mask")}
 
 
 def _take_rows(job: Packaging, table: pa.Table, contract: Contract) -> pa.Table:
     """Return the rows of a part that a model of this contract takes."""
-    numbered = table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
-    plain = to_plain_form(numbered, [rule.name for rule in contract])
+    every = np.arange(table.num_rows)
+    numbered = table.append_column(_ROW, pa.array(every))
+    names = [rule.name for rule in contract]
+    plain = to_plain_form(numbered, names)
     try:
-        return take_complete_rows(plain, contract, find_too_long(job, plain))
+        too_long = find_too_long(job, plain)
+        return take_complete_rows(plain, contract, too_long)
     except JobError as error:
         # It speaks of a sample.
-        text = (
-            str(error).replace("every row of the sample", "every row").replace(" in the sample", "")
-        )
+        text = str(error).replace("every row of the sample", "every row")
+        text = text.replace(" in the sample", "")
         raise JobError(text) from error
 
 
@@ -215,11 +231,14 @@ def _leave_out(rows: pa.Table, error: InputError) -> pa.Table:
 
 def _leave_out_rows(rows: pa.Table, rejected: RejectedRows) -> pa.Table:
     is_taken = np.ones(rows.num_rows, dtype=bool)
-    is_taken[list(rejected.reasons)] = False
+    refused = list(rejected.reasons)
+    is_taken[refused] = False
     if not is_taken.any():
+        # Of the first row.
         _, reason = min(rejected.reasons.items())
         raise InputError(f"preprocessing takes no row: {reason}") from rejected
-    return rows.filter(pa.array(is_taken)).combine_chunks()
+    mask = pa.array(is_taken)
+    return rows.filter(mask).combine_chunks()
 
 
 def _prepare_part(
@@ -241,19 +260,24 @@ def _prepare_part(
 def _make_part(table: pa.Table, kept: pa.Table, inputs: Arrays, targets: np.ndarray) -> Part:
     numbers = kept.column(_ROW).to_numpy()
     rows = table.take(pa.array(numbers)).combine_chunks()
-    return Part(rows, Examples(inputs, targets[numbers]), table.num_rows - rows.num_rows)
+    examples = Examples(inputs, targets[numbers])
+    left_out = table.num_rows - rows.num_rows
+    return Part(rows, examples, left_out)
 
 
 def _settle(job: Packaging, called: Called) -> Packaging:
     """Return the job with what the training rows have shown, so that fewer rows show the same."""
     lengths = dict(job.lengths)
+    # What the job says stays; only what it leaves out is set.
     for step in called.prepared.steps:
         if isinstance(step, Pad) and step.shorter == "pad":
             lengths.setdefault(step.column, step.shape[0])
         if isinstance(step, Graph):
             lengths.setdefault(step.nodes, step.nodes_shape[0])
-            lengths |= {name: step.most_edges for name in step.edges if name not in lengths}
-    dtypes = {name: tensor.dtype for name, tensor in called.prepared.tensors.items()}
+            for name in step.edges:
+                lengths.setdefault(name, step.most_edges)
+    tensors = called.prepared.tensors
+    dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
     changes = {"lengths": lengths, "dtypes": dtypes, "preprocess": called.fitted}
     return job.model_copy(update=changes)
 

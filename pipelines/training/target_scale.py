@@ -71,14 +71,12 @@ def find_last_layer(network: nn.Module, numbers: int, compute: Compute) -> str |
     moved = np.full(numbers, 3.0)
     doubled = np.full(numbers, 2.0)
     probe = TargetScale(moved, doubled)
-    outputs = compute()
-    before = _join(outputs)
+    before = _join(compute())
     expected = before * doubled + moved
     for name, layer in _list_candidates(network, numbers):
         kept = copy.deepcopy(layer.state_dict())
         rescale(network, name, probe)
-        outputs = compute()
-        after = _join(outputs)
+        after = _join(compute())
         # As it was, whether it is the one or not.
         layer.load_state_dict(kept)
         if np.allclose(after, expected, rtol=_ALIKE, atol=_ALIKE):
