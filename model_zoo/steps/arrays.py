@@ -24,9 +24,8 @@ def get_column(columns: Columns, name: str, step: str) -> Column:
         JobError: there is no such column.
     """
     if name not in columns:
-        raise JobError(
-            f"preprocess step {step} names column {name!r}, but the columns are {sorted(columns)}"
-        )
+        known = sorted(columns)
+        raise JobError(f"preprocess step {step} names column {name!r}, but the columns are {known}")
     return columns[name]
 
 
@@ -56,7 +55,8 @@ def get_numbers(columns: Columns, name: str, step: str) -> np.ndarray:
 
 def holds_numbers(dtype: pa.DataType) -> bool:
     """Tell whether values are lists of integers, floats or booleans, however deep."""
-    return is_list(dtype) and is_number(find_item_type(dtype))
+    item_type = find_item_type(dtype)
+    return is_list(dtype) and is_number(item_type)
 
 
 def to_matrix(columns: Columns, names: Sequence[str], step: str) -> np.ndarray:
@@ -165,10 +165,12 @@ def fill_missing(column: Column, value: Scalar) -> pa.Array:
     try:
         # Not pa.scalar(value, type): that would cut 0.5 down to 0 for an integer column, in silence.
         fill = pa.scalar(value)
-        fill = fill.cast(find_item_type(array.type))
+        item_type = find_item_type(array.type)
+        fill = fill.cast(item_type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        kind = type(value).__name__
         raise JobError(
-            f"fill value of type {type(value).__name__} does not fit a column of type {array.type}"
+            f"fill value of type {kind} does not fit a column of type {array.type}"
         ) from error
 
     missing = missing_mask(array)
@@ -197,9 +199,11 @@ def _find_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
         # Nearly always none is, and what it was before needs no look.
         if not is_infinite.any():
             return is_infinite
-        return is_infinite & np.isfinite(before)
+        was_finite = np.isfinite(before)
+        return is_infinite & was_finite
     is_changed: np.ndarray = after != before
     # Only floats have NaN, which no integer can stand for.
     if before.dtype.kind == "f":
-        is_changed = is_changed | np.isnan(before)
+        was_nan = np.isnan(before)
+        is_changed = is_changed | was_nan
     return is_changed

@@ -18,20 +18,28 @@ def _is_any(_: pa.DataType) -> bool:
 
 def _is_quantity(dtype: pa.DataType) -> bool:
     # Not booleans, as in pandas' and scikit-learn's selectors: nobody standardises those.
-    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype))
+    is_integer = pa.types.is_integer(dtype)
+    is_floating = pa.types.is_floating(dtype)
+    return bool(is_integer or is_floating)
 
 
 def _is_text(dtype: pa.DataType) -> bool:
+    # A text that repeats is often kept in a dictionary.
     if pa.types.is_dictionary(dtype):
         return _is_text(dtype.value_type)
-    is_plain = pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
-    return bool(is_plain or pa.types.is_string_view(dtype))
+    is_string = pa.types.is_string(dtype)
+    is_large_string = pa.types.is_large_string(dtype)
+    is_string_view = pa.types.is_string_view(dtype)
+    return bool(is_string or is_large_string or is_string_view)
 
 
 def _is_date(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_date(dtype) or pa.types.is_timestamp(dtype))
+    is_date = pa.types.is_date(dtype)
+    is_timestamp = pa.types.is_timestamp(dtype)
+    return bool(is_date or is_timestamp)
 
 
+# Of each word, whether a column of a type is meant.
 _WORDS: dict[str, Callable[[pa.DataType], bool]] = {
     "all": _is_any,
     "numbers": _is_quantity,
@@ -53,7 +61,8 @@ class ChosenColumns(tuple[str, ...]):
         """
         (word,) = self
         is_meant = _WORDS[word]
-        return tuple(name for name, dtype in types.items() if is_meant(dtype))
+        names = [name for name, dtype in types.items() if is_meant(dtype)]
+        return tuple(names)
 
 
 def read_columns(value: object, read_names: ValidatorFunctionWrapHandler) -> tuple[str, ...]:

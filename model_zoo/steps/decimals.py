@@ -17,11 +17,18 @@ def to_nearest_doubles(column: pa.Array) -> pa.Array:
     >>> to_nearest_doubles(pa.array(["0.07", None]).cast(pa.decimal128(5, 2))).to_pylist()
     [0.07, None]
     """
-    precision, scale = column.type.precision, column.type.scale
-    if precision > _MOST_DIGITS or not 0 <= scale <= _MOST_SCALE:
+    precision = column.type.precision
+    scale = column.type.scale
+    has_exact_power = 0 <= scale <= _MOST_SCALE
+    if precision > _MOST_DIGITS or not has_exact_power:
         texts = column.cast(pa.string())
         return texts.cast(pa.float64())
     # Whole numbers and powers of ten that are exact, so that only their quotient is rounded.
-    wide = column.cast(pa.decimal128(precision, scale))
-    units = wide.view(pa.decimal128(precision, 0)).cast(pa.int64())
-    return pc.divide(units.cast(pa.float64()), 10.0**scale)
+    wide_type = pa.decimal128(precision, scale)
+    whole_type = pa.decimal128(precision, 0)
+    # The same bits without a point: 0.07 of scale 2 is 7.
+    whole = column.cast(wide_type).view(whole_type)
+    units = whole.cast(pa.int64())
+    numerator = units.cast(pa.float64())
+    denominator = 10.0**scale
+    return pc.divide(numerator, denominator)

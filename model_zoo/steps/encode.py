@@ -1,7 +1,7 @@
 """Steps `one_hot` and `ordinal`: numbers for the values of a column that are known from training."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +13,10 @@ from model_zoo.steps.columns import Column, Columns, NewColumns, Scalar, decode_
 from model_zoo.steps.fitting import present_values, training_column
 from model_zoo.steps.step import ColumnNames, StepModel, Widths
 
-# The values of each column, in the order of their codes.
-Categories = tuple[tuple[Scalar, ...], ...]
+# The values of a column, in the order of their codes.
+_Values: TypeAlias = tuple[Scalar, ...]
+# Those of each column.
+Categories: TypeAlias = tuple[_Values, ...]
 
 
 class OneHot(StepModel):
@@ -42,7 +44,9 @@ class OneHot(StepModel):
         return result
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
-        sizes = map(len, self.categories or ())
+        # None before the step is fitted.
+        categories = self.categories or ()
+        sizes = map(len, categories)
         return dict(zip(self.columns, sizes, strict=True))
 
     def fit(self, columns: Columns) -> Self:
@@ -75,8 +79,9 @@ class Ordinal(StepModel):
         """
         result: NewColumns = {}
         for encoded in _encode_columns(self, columns):
-            is_unknown = encoded.codes < 0
-            result[encoded.name] = np.where(is_unknown, self.unknown_code, encoded.codes)
+            codes = encoded.codes
+            is_unknown = codes < 0
+            result[encoded.name] = np.where(is_unknown, self.unknown_code, codes)
         return result
 
     def fit(self, columns: Columns) -> Self:
@@ -106,7 +111,8 @@ def _encode_columns(step: OneHot | Ordinal, columns: Columns) -> Iterator[_Encod
     Raises:
         RejectedRows, InputError: an unknown value, as the step says.
     """
-    for name, categories in zip(step.columns, step.categories or (), strict=True):
+    known = step.categories or ()
+    for name, categories in zip(step.columns, known, strict=True):
         column = get_column(columns, name, step.step)
         codes = _encode(name, column, categories, step.unknown)
         yield _Encoded(name, codes, len(categories))
@@ -115,7 +121,7 @@ def _encode_columns(step: OneHot | Ordinal, columns: Columns) -> Iterator[_Encod
 def _encode(
     name: str,
     column: Column,
-    categories: tuple[Scalar, ...],
+    categories: _Values,
     unknown: str,
 ) -> np.ndarray:
     """Return the index of each value in `categories`, int64 (rows,); -1 where it is unknown.
@@ -124,7 +130,9 @@ def _encode(
         RejectedRows: `unknown` is `reject`, and some rows hold such a value.
         InputError: `unknown` is `error`, and a row does.
     """
-    array = decode_dictionary(to_arrow(column))
+    array = to_arrow(column)
+    # Codes of a dictionary are those of this file or batch alone.
+    array = decode_dictionary(array)
     known = pa.array(categories, type=array.type)
     # A missing value is never a category.
     indices = pc.index_in(array, value_set=known, skip_nulls=True)
@@ -133,13 +141,10 @@ def _encode(
     codes: np.ndarray = numbers.astype(np.int64)
     is_unknown = codes < 0
     # `zeros` and `code` let such rows pass.
+    known_by_model = f"the {len(categories)} categories that the model knows"
     if unknown == "error" and is_unknown.any():
-        raise InputError(
-            f"column {name!r} holds a value outside the {len(categories)} categories "
-            "that the model knows"
-        )
+        raise InputError(f"column {name!r} holds a value outside {known_by_model}")
     if unknown == "reject":
-        known_by_model = f"the {len(categories)} categories that the model knows"
         reject_where(is_unknown, f"column {name!r}: not one of {known_by_model}")
     return codes
 
@@ -149,7 +154,8 @@ def _mark_codes(codes: np.ndarray, categories: int) -> np.ndarray:
     # Each category's numbers lie side by side, which is the order that `stack` takes.
     shape = (categories, len(codes))
     transposed = np.zeros(shape, dtype=np.float32)
-    known_rows = np.flatnonzero(codes >= 0)
+    is_known = codes >= 0
+    known_rows = np.flatnonzero(is_known)
     known_codes = codes[known_rows]
     transposed[known_codes, known_rows] = 1.0
     return transposed.T
@@ -179,6 +185,7 @@ def _fit_categories(
         # Of type object, so that the categories come back as Python's own values.
         plain_values = present.to_pylist()
         values = np.array(plain_values, dtype=object)
+        # scikit-learn takes tables; this one has a single column.
         table = values.reshape(-1, 1)
         fitted = encoder().fit(table)
         found = fitted.categories_[0]

@@ -42,18 +42,21 @@ class Fill(StepModel):
                 raise ValueError("values is required when strategy is constant")
             return self
         # Not in `fitted`, whose message speaks of entries: people write these values themselves.
-        if len(self.values) != len(self.columns):
+        wanted = len(self.columns)
+        given = len(self.values)
+        if given != wanted:
             raise ValueError(
-                "values must hold one value per column: "
-                f"{len(self.columns)} columns, {len(self.values)} values"
+                f"values must hold one value per column: {wanted} columns, {given} values"
             )
         return self
 
     def apply(self, columns: Columns, rows: int) -> NewColumns:
         """Return the columns without missing values."""
         result: NewColumns = {}
-        for name, value in zip(self.columns, self.values or (), strict=True):
-            column = to_arrow(get_column(columns, name, self.step))
+        values = self.values or ()
+        for name, value in zip(self.columns, values, strict=True):
+            given = get_column(columns, name, self.step)
+            column = to_arrow(given)
             if self.strategy in _OF_NUMBERS and _has_fraction(value):
                 column = _widen(column)
             try:

@@ -25,9 +25,10 @@ def training_column(column: Column, name: str, step: str) -> pa.Array:
     """
     # Arrow arrays have one value a row; what steps made may have several numbers.
     if isinstance(column, np.ndarray) and column.ndim != 1:
+        numbers = math.prod(column.shape[1:])
         raise JobError(
             f"preprocess step {step} cannot be fitted on {name!r}, "
-            f"which has {math.prod(column.shape[1:])} numbers per row"
+            f"which has {numbers} numbers per row"
         )
     array = to_arrow(column)
     return decode_dictionary(array)
@@ -68,6 +69,7 @@ def training_matrix(arrays: Mapping[str, pa.Array], step: str) -> np.ndarray:
         JobError: a column is not numeric.
         InputError: a column has no value.
     """
+    # All of them are looked at before any is copied.
     for name, array in arrays.items():
         if not is_number(array.type):
             raise JobError(
@@ -98,14 +100,17 @@ def refuse_missing(columns: Columns, names: Sequence[str], step: str) -> None:
     incomplete = []
     for name in names:
         numbers = get_numbers(columns, name, step)
-        is_missing = np.isnan(numbers.astype(np.float64))
+        # Booleans with nulls among them are Python objects, which `isnan` does not take.
+        floats = numbers.astype(np.float64)
+        is_missing = np.isnan(floats)
         if is_missing.any():
             incomplete.append(name)
     if incomplete:
+        listed = ", ".join(map(repr, incomplete))
+        have = "has" if len(incomplete) == 1 else "have"
         raise InputError(
             f"preprocess step {step} cannot be fitted on missing values, and "
-            f"{', '.join(map(repr, incomplete))} {'has' if len(incomplete) == 1 else 'have'} some; "
-            "put a fill step before it"
+            f"{listed} {have} some; put a fill step before it"
         )
 
 

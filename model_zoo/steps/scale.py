@@ -39,12 +39,12 @@ class Scale(StepModel):
         matrix = _read_matrix(columns, self.columns, self.step)
         scaler = MinMaxScaler(feature_range=self.range)
         scaler.fit(matrix)
-        return self.model_copy(
-            update={
-                "factor": to_plain_floats(scaler.scale_),
-                "offset": to_plain_floats(scaler.min_),
-            }
-        )
+        # `min_` is what is added, and not the smallest value, which is `data_min_`.
+        found = {
+            "factor": to_plain_floats(scaler.scale_),
+            "offset": to_plain_floats(scaler.min_),
+        }
+        return self.model_copy(update=found)
 
 
 class Standardise(StepModel):
@@ -75,12 +75,12 @@ class Standardise(StepModel):
         matrix = _read_matrix(columns, self.columns, self.step)
         scaler = StandardScaler()
         scaler.fit(matrix)
-        return self.model_copy(
-            update={
-                "mean": to_plain_floats(scaler.mean_),
-                "scale": to_plain_floats(scaler.scale_),
-            }
-        )
+        # `scale_` is 1 where a column does not vary, so that nothing is divided by zero.
+        found = {
+            "mean": to_plain_floats(scaler.mean_),
+            "scale": to_plain_floats(scaler.scale_),
+        }
+        return self.model_copy(update=found)
 
 
 def _read_matrix(

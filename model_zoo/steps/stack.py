@@ -33,13 +33,16 @@ class Stack(StepModel):
         start = 0
         for name, part in zip(self.columns, parts, strict=True):
             stop = start + _count_lines(part)
-            _fill_lines(name, part, buffer[start:stop])
+            lines = buffer[start:stop]
+            _fill_lines(name, part, lines)
             start = stop
         return {self.into: buffer.T}
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
-        taken = [widths.get(name, 1) for name in self.columns]
-        return {self.into: sum(taken)}
+        numbers = 0
+        for name in self.columns:
+            numbers += widths.get(name, 1)
+        return {self.into: numbers}
 
     def _take_parts(self, columns: Columns) -> list[np.ndarray]:
         """Return the step's columns as numbers; for an integer buffer, already in its dtype."""
@@ -79,7 +82,8 @@ def _fill_lines(name: str, part: np.ndarray, lines: np.ndarray) -> None:
     given_bytes = part.dtype.itemsize
     is_narrower = held_bytes < given_bytes
     # The largest integers of 16 bits are more than float16 holds.
-    if lines.dtype == np.float16 and part.dtype == np.uint16:
+    holds_half = lines.dtype == np.float16
+    if holds_half and part.dtype == np.uint16:
         is_narrower = True
     if is_narrower and np.isinf(lines).any():
         # Raises, unless the infinities were there before.

@@ -16,16 +16,19 @@ from configs.errors import JobError
 from model_zoo.steps.chosen_columns import ArrowTypes, ChosenColumns, read_columns
 from model_zoo.steps.columns import Columns, NewColumns
 
+_Names: TypeAlias = tuple[str, ...]
 
-def _refuse_repeated(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
+
+def _refuse_repeated(names: _Names) -> _Names:
+    different = set(names)
+    if len(different) < len(names):
         raise ValueError("names a column twice")
     return names
 
 
 Widths: TypeAlias = Mapping[str, int]
 # A step without columns would do nothing, in silence.
-_SomeNames = Annotated[tuple[str, ...], Field(min_length=1)]
+_SomeNames = Annotated[_Names, Field(min_length=1)]
 # Or a word, which stands for names once these are known.
 AnyColumnNames = Annotated[_SomeNames, WrapValidator(read_columns)]
 # Of a step that replaces columns, the second word about one would undo the first.
@@ -124,7 +127,9 @@ class StepModel(BaseModel):
     @property
     def is_fitted(self) -> bool:
         """Tell whether its columns have names, and every fitted value is there."""
-        if isinstance(getattr(self, "columns", ()), ChosenColumns):
+        columns = getattr(self, "columns", ())
+        # A word, whose names training finds out.
+        if isinstance(columns, ChosenColumns):
             return False
         state = [getattr(self, name) for name in self.fitted]
         return None not in state
@@ -137,13 +142,16 @@ class StepModel(BaseModel):
     @model_validator(mode="after")
     def _has_one_entry_per_column(self) -> Self:
         columns = getattr(self, "columns", ())
+        wanted = len(columns)
         for name in self.fitted:
             entries = getattr(self, name)
             # None until training has fitted it.
-            if entries is not None and len(entries) != len(columns):
+            if entries is None:
+                continue
+            given = len(entries)
+            if given != wanted:
                 raise ValueError(
-                    f"{name} must hold one entry per column: "
-                    f"{len(columns)} columns, {len(entries)} entries"
+                    f"{name} must hold one entry per column: {wanted} columns, {given} entries"
                 )
         return self
 
@@ -160,14 +168,16 @@ class StepModel(BaseModel):
         if not isinstance(word, ChosenColumns):
             return self
         names = word.choose(types)
+        # The steps declare their word, each for itself, and mypy sees none here.
         step: Any = self
         if not names:
-            kinds = ", ".join(sorted({str(dtype) for dtype in types.values()}))
+            found = {str(dtype) for dtype in types.values()}
+            kinds = ", ".join(sorted(found))
             raise JobError(
                 f"preprocess step {step.step}: columns: {word[0]} stands for none of the "
                 f"{len(types)} columns, which are of type {kinds}; name columns, or leave it out"
             )
-        changes: dict[str, tuple[Any, ...]] = {"columns": names}
+        changes: dict[str, object] = {"columns": names}
         for field in self.per_column:
             entries = getattr(self, field)
             if entries is not None:

@@ -64,12 +64,12 @@ def apply_steps(
     """
     result = dict(columns)
     for step in steps:
+        work = partial(step.apply, result, rows)
         with clock(step.stage):
             # Other steps are arithmetic on columns, which ends, or a user's own code.
             if timeout_seconds is None or step.stage != "decode":
-                made = step.apply(result, rows)
+                made = work()
             else:
-                work = partial(step.apply, result, rows)
                 made = run_watched(work, timeout_seconds, f"preprocess step {step.step}")
             result.update(made)
     return result
@@ -85,7 +85,9 @@ def find_widest(steps: Sequence[AnyStep], columns: Sequence[str]) -> int:
     widths = dict.fromkeys(columns, 1)
     widest = len(widths)
     for step in steps:
-        widths.update(step.count_numbers(widths))
+        made = step.count_numbers(widths)
+        widths.update(made)
+        # Columns stay until the last step: all of them are there at a time.
         numbers = sum(widths.values())
         widest = max(widest, numbers)
     return widest
@@ -120,8 +122,10 @@ def fit_steps(
     current = dict(columns)
     types = {name: to_arrow_type(column) for name, column in columns.items()}
     for step in steps:
-        named = step.name_columns(types)
-        complete = named if named.is_fitted else named.fit_to_target(current, target)
+        complete = step.name_columns(types)
+        # One that is fitted already stays as it is.
+        if not complete.is_fitted:
+            complete = complete.fit_to_target(current, target)
         fitted.append(complete)
         current = apply_steps([complete], current, rows)
     return tuple(fitted), current

@@ -86,7 +86,8 @@ class Tokenize(StepModel):
             RejectedRows, JobError: the column holds no texts, as for `tokenize`.
         """
         column = get_column(columns, self.column, self.step)
-        texts = _to_strings(to_arrow(column), self.column)
+        array = to_arrow(column)
+        texts = _to_strings(array, self.column)
         tokenizer = _make_tokenizer(texts, self.vocabulary or 0)
         return self.model_copy(update={"tokenizer": tokenizer})
 
@@ -112,8 +113,8 @@ def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     tokenizer = _load_tokenizer(step.tokenizer, step.max_tokens)
     strings = _to_strings(texts, step.column)
     tokens = _encode(tokenizer, strings)
-    rows = len(tokens)
-    lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=rows)
+    counts = map(len, tokens)
+    lengths = np.fromiter(counts, dtype=np.int64, count=len(tokens))
     longest = lengths.max(initial=0)
     if longest > step.max_tokens:
         raise JobError(
@@ -160,7 +161,8 @@ def locate_tokens(texts: Sequence[str], step: Tokenize) -> TokenPlaces:
     offsets: list[tuple[int, int]] = []
     added: list[int] = []
     for first in range(0, len(texts), _TEXTS_OF_A_PIECE):
-        piece = list(texts[first : first + _TEXTS_OF_A_PIECE])
+        last = first + _TEXTS_OF_A_PIECE
+        piece = list(texts[first:last])
         with one_piece(), crashes_as_errors():
             # The fast one gives no places.
             encodings = tokenizer.encode_batch(piece)
@@ -168,7 +170,9 @@ def locate_tokens(texts: Sequence[str], step: Tokenize) -> TokenPlaces:
             counts.append(len(encoding))
             offsets += encoding.offsets
             added += encoding.special_tokens_mask
-    places = np.array(offsets, dtype=np.int32).reshape(-1, 2)
+    # Of no tokens, too, an array of pairs.
+    places = np.array(offsets, dtype=np.int32)
+    places = places.reshape(-1, 2)
     return TokenPlaces(
         counts=np.array(counts, dtype=np.int64),
         starts=places[:, 0],
@@ -194,7 +198,8 @@ def _encode(tokenizer: Any, strings: list[str]) -> list[list[int]]:
 def _encode_all(tokenizer: Any, strings: list[str]) -> list[list[int]]:
     tokens: list[list[int]] = []
     for first in range(0, len(strings), _TEXTS_OF_A_PIECE):
-        texts = strings[first : first + _TEXTS_OF_A_PIECE]
+        last = first + _TEXTS_OF_A_PIECE
+        texts = strings[first:last]
         with one_piece(), crashes_as_errors():
             encodings = tokenizer.encode_batch_fast(texts)
             tokens += [encoding.ids for encoding in encodings]
@@ -284,24 +289,27 @@ def _to_strings(texts: pa.Array, column: str) -> list[str]:
         raise JobError(f"preprocess step tokenize: column {column!r} is {texts.type}, not text")
 
     is_missing = pc.is_null(texts)
-    missing = np.flatnonzero(is_missing).tolist()
-    if missing:
+    missing = np.flatnonzero(is_missing)
+    if len(missing):
         reason = RowError(f"column {column!r}: no text")
-        raise RejectedRows(dict.fromkeys(missing, reason))
+        rows = missing.tolist()
+        raise RejectedRows(dict.fromkeys(rows, reason))
     try:
         strings: list[str] = texts.to_pylist()
     except UnicodeDecodeError as error:
         # It says nothing of which row it met.
-        raise RejectedRows(_find_not_utf8(texts, column)) from error
+        reasons = _find_not_utf8(texts, column)
+        raise RejectedRows(reasons) from error
     return strings
 
 
 def _find_not_utf8(texts: pa.Array, column: str) -> dict[int, Exception]:
     """Return the rows whose text is not UTF-8: a file may hold any bytes, and nobody checked them."""
+    reason = RowError(f"column {column!r}: text that is not UTF-8")
     reasons: dict[int, Exception] = {}
     for row, text in enumerate(texts):
         try:
             text.as_py()
         except UnicodeDecodeError:
-            reasons[row] = RowError(f"column {column!r}: text that is not UTF-8")
+            reasons[row] = reason
     return reasons
