@@ -57,6 +57,7 @@ def postprocess_rows(
     inputs = {name: rows.column(name) for name in carried}
     kept_scores = {name: scores[name] for name in kept}
     constants = _repeat_constants(how.constants, rows.num_rows)
+    # In the order in which they are written.
     columns = {**inputs, **kept_scores, **constants}
     schema = _make_schema(columns, rows.schema, carried)
     arrays = list(columns.values())
@@ -95,13 +96,16 @@ def postprocess_batch(
     while True:
         try:
             _reject_what_no_file_holds(raw.rows, carried, format)
-            places = None if lengths is None else find_places(raw.rows, lengths, text)
+            places = None
+            if lengths is not None:
+                places = find_places(raw.rows, lengths, text)
             rows = postprocess_rows(raw.rows, outputs, carried, how, keep, where, places)
             break
         except RejectedRows as rejected:
             kept = find_kept(len(raw), rejected)
             outputs = take_from_arrays(outputs, kept)
-            lengths = None if lengths is None else lengths[kept]
+            if lengths is not None:
+                lengths = lengths[kept]
             raw = raw.reject(rejected, "postprocess")
     return ScoredBatch(
         unit=raw.unit,
@@ -176,6 +180,7 @@ def _make_schema(
     With their metadata, and with whether they may hold nulls.
     """
     fields = []
+    # A set: there may be thousands of columns.
     carried_names = set(carried)
     for name, column in columns.items():
         field = pa.field(name, column.type)

@@ -67,10 +67,12 @@ def preprocess_rows(
     # Before the steps, so that they see no missing value that the contract settles.
     columns.update(_settle_missing(columns, contract))
     preprocessed = apply_steps(steps, columns, rows.num_rows, clocked_as, timeout_seconds)
-    return {
-        name: _select_input(wanted.column or name, preprocessed, wanted, rows.num_rows)
-        for name, wanted in inputs.items()
-    }
+    arrays: dict[str, np.ndarray] = {}
+    for name, wanted in inputs.items():
+        # Where no column is stated, the input has the name of its own.
+        column = wanted.column or name
+        arrays[name] = _select_input(column, preprocessed, wanted, rows.num_rows)
+    return arrays
 
 
 def preprocess_batch(

@@ -187,12 +187,14 @@ def _list_bytes(column: pa.Array) -> Iterator[bytes]:
         plain = decode(column)
         yield from _list_bytes(plain)
     elif pa.types.is_map(kind):
+        # Arrow flattens no maps.
         pairs = to_lists_of_pairs(column)
         yield from _list_bytes(pairs)
     elif pa.types.is_struct(kind):
         for child in column.flatten():
             yield from _list_bytes(child)
     elif pa.types.is_nested(kind):
+        # Lists, as what has fields was met above.
         inside = column.flatten()
         yield from _list_bytes(inside)
     elif not _is_number(kind):
@@ -211,5 +213,6 @@ def _is_number(dtype: pa.DataType) -> bool:
 def _decode(value: bytes) -> Iterator[str]:
     """Yield what a reader makes of the bytes, who takes them for UTF-8 or for Latin-1."""
     yield value.decode(errors="replace")
+    # ASCII is the same in both.
     if not value.isascii():
         yield value.decode("latin-1")

@@ -123,10 +123,12 @@ def list_default_columns(how: ScoreColumns, shapes: Mapping[str, Sequence[int]])
     if is_of_tokens(how.activation, row_shape):
         return ("tokens",)
     # A name says more than a number, where there are names.
-    best = "label" if how.labels else "class"
-    kept = ("probability", best)
     if is_of_label_sets(how.activation, row_shape):
-        kept = ("labels" if how.labels else "classes", "probabilities")
+        found = "labels" if how.labels else "classes"
+        kept = (found, "probabilities")
+    else:
+        best = "label" if how.labels else "class"
+        kept = ("probability", best)
     if how.top_k == 1:
         return kept
     return (*kept, "top_labels", "top_probabilities")
@@ -202,7 +204,8 @@ def _list_named(outputs: Arrays, how: ScoreColumns) -> Makers:
         raise JobError(
             f"labels names the numbers of a model with one output, not of {sorted(outputs)}"
         )
-    return list_number_makers(next(iter(outputs.values())), how.numbers)
+    (numbers,) = outputs.values()
+    return list_number_makers(numbers, how.numbers)
 
 
 def _list_of_logits(outputs: Arrays, how: ScoreColumns, places: Places | None) -> Makers:
@@ -212,14 +215,15 @@ def _list_of_logits(outputs: Arrays, how: ScoreColumns, places: Places | None) -
             f"postprocess.activation {activation} needs a model with one output, "
             f"not {sorted(outputs)}; use none"
         )
-    logits = next(iter(outputs.values()))
+    (logits,) = outputs.values()
     row_shape = logits.shape[1:]
     if is_of_label_sets(activation, row_shape):
         thresholds = list_thresholds(how, row_shape[0])
         return list_label_set_makers(logits, how.labels, thresholds, how.top_k)
     _refuse_thresholds(how)
     if is_of_tokens(activation, row_shape) and row_shape[0] == how.tokens:
-        return list_token_makers(logits, how.labels, places or _no_places())
+        places = places or _no_places()
+        return list_token_makers(logits, how.labels, places)
     is_one = row_shape in ((), (1,))
     if activation == "sigmoid" and is_one:
         return list_sigmoid_makers(logits, how.labels, how.threshold, how.top_k)

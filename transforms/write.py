@@ -55,8 +55,10 @@ class _WriteUnits(beam.DoFn):
         self._abandon()
 
     def process(self, batch: ScoredBatch) -> Iterator[WrittenPart]:
+        # The clock last: to wait for the lock is not to write.
         with self._lock, self._storing(batch.unit), self._timed(batch.rows_in):
-            parts = list(self._write(batch))
+            written = self._write(batch)
+            parts = list(written)
         # Outside the lock: while it yields, later stages are at work.
         yield from parts
 
@@ -110,6 +112,7 @@ class _WriteUnits(beam.DoFn):
                 first_row=first_row,
                 file_format=self.file_format,
             )
+            # Of the unit before, whose own record could not hold what it took to write it.
             writer.add_recording(self._recording_nanoseconds)
             self._recording_nanoseconds = 0
             self._open[index] = writer

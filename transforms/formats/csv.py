@@ -119,6 +119,7 @@ class CsvFormat:
 
     def _check_delimiter(self, url: str, names: Sequence[str], wanted: Sequence[Column]) -> None:
         """Refuse a header of one name that would be several with another delimiter."""
+        # Whoever wants one column may be right about a header of one name.
         if len(names) != 1 or len(wanted) < 2:
             return
         wanted_names = {column.name for column in wanted}
@@ -136,6 +137,7 @@ class CsvFormat:
         """Refuse a file with a column none of whose first values is of its declared type."""
         blocks = read_csv_blocks(url, schema.names, self.dialect)
         block = next(blocks, None)
+        # Of no rows nothing can be said.
         if block is None:
             return
         first_rows = block.fields.slice(0, _CHECKED_ROWS)
@@ -151,7 +153,8 @@ def make_csv_format(options: InputOptions) -> CsvFormat:
     Raises:
         JobError: a delimiter or an encoding that no file can be read with.
     """
-    return CsvFormat(parse_dialect(**options.csv, max_expansion=options.max_expansion))
+    dialect = parse_dialect(**options.csv, max_expansion=options.max_expansion)
+    return CsvFormat(dialect)
 
 
 def parse_dialect(
@@ -183,6 +186,7 @@ def parse_dialect(
     for name, character in meaningful.items():
         if character is None:
             continue
+        # NUL stands in for what is left out of a record that is too long, so it must mean nothing.
         ends_lines = character in "\r\n\0"
         if ends_lines or not character.isascii():
             raise JobError(
@@ -197,6 +201,7 @@ def parse_dialect(
         )
     if quote is None and escape is not None:
         raise JobError("source.csv.escape means nothing without source.csv.quote; leave it out")
+    # pyarrow is given texts in which another byte stands for NUL, and would not find these.
     if any("\0" in text for text in null_values):
         raise JobError("source.csv.null_values must hold no NUL")
     # Refuses what Python does not know, and what it knows that is no text, such as base64.
@@ -292,6 +297,7 @@ def _to_batch(
     except RejectedRows as rejected:
         malformed = _record_malformed(batch_id, fields, numbers, rejected, schema, record)
         rejected_batches.append(malformed)
+        # Once more, without the rows that it refused.
         kept = find_kept(len(numbers), rejected)
         numbers = numbers[kept]
         kept_fields = fields.take(pa.array(kept))

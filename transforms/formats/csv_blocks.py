@@ -90,7 +90,8 @@ def read_header(url: str, dialect: CsvDialect) -> list[str]:
     """
     with CsvFile(url) as file:
         text = CsvText(url, dialect, file)
-        return _RecordReader(url, text, dialect, 0).read_header()
+        reader = _RecordReader(url, text, dialect, first_row=0)
+        return reader.read_header()
 
 
 class _RecordReader:
@@ -191,7 +192,8 @@ class _RecordReader:
             opening = str(self._dialect.quote).encode()
         # One more than a record may have: what follows may be no more than its line end.
         filler = _FILLER * (_BLOCK_BYTES + 1)
-        self._rest = opening + filler + self._rest[place:]
+        kept = self._rest[place:]
+        self._rest = opening + filler + kept
 
     def _find_cut(self) -> int:
         r"""Return the place of the last byte that means the same whatever stands before it.
@@ -211,8 +213,10 @@ class _RecordReader:
         place = len(plain) - 1
         if plain.endswith(b"\r\n"):
             place -= 1
-        if len(self._rest) - place > _BLOCK_BYTES:
-            raise _make_length_error(self._url, f"line {self._next_line}: row {self._next_row}")
+        kept_bytes = len(self._rest) - place
+        if kept_bytes > _BLOCK_BYTES:
+            position = f"line {self._next_line}: row {self._next_row}"
+            raise _make_length_error(self._url, position)
         return place
 
     def _read_more(self) -> None:
@@ -252,7 +256,8 @@ def _cut_records(records: Records, is_column: bool) -> Iterator[Records]:
     count = len(records)
     for first in range(0, count, _MOST_RECORDS):
         last = min(first + _MOST_RECORDS, count) - 1
-        begins, ends = records.starts[first], records.nexts[last]
+        begins = records.starts[first]
+        ends = records.nexts[last]
         text = records.text[begins:ends]
         # Found again, as their places are others in a text of their own.
         yield find_records(
@@ -270,16 +275,17 @@ def _parse_block(
     try:
         fields, positions, broken = parser.parse(records)
     except pa.ArrowInvalid as error:
+        reason = _describe_error(error)
         raise InputError(
             f"{url}: from row {next_row} on, {len(records)} records cannot be parsed: "
-            f"{_describe_error(error)}; check source.csv"
+            f"{reason}; check source.csv"
         ) from error
     # The parser calls them by their positions.
     named = fields.rename_columns(list(columns))
     row_numbers = next_row + positions
     broken_rows = {}
-    for position, reason in broken.items():
-        broken_rows[next_row + position] = reason
+    for position, why in broken.items():
+        broken_rows[next_row + position] = why
     return CsvRows(named, row_numbers, broken_rows)
 
 
@@ -289,7 +295,8 @@ def _parse_header(url: str, header: Records, dialect: CsvDialect) -> list[str]:
             f"{url}: the header: {header.malformed[0]}; "
             "mend the file, or declare its quotes in source.csv"
         )
-    width = int(header.count_fields()[0])
+    widths = header.count_fields()
+    width = int(widths[0])
     parser = FieldParser(width, range(width), dialect)
     fields, _, _ = parser.parse(header)
     names = [column[0].as_py() for column in fields.columns]

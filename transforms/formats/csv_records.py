@@ -76,8 +76,10 @@ class Records:
 
     def find(self, places: np.ndarray) -> np.ndarray:
         """Return the position (int64) of the record that each place is in; the next one at the end."""
-        positions = np.searchsorted(self.starts, places, side="right") - 1
-        return np.where(places < self.end, positions, len(self))
+        begun = np.searchsorted(self.starts, places, side="right")
+        positions = begun - 1
+        is_whole = places < self.end
+        return np.where(is_whole, positions, len(self))
 
     @cached_property
     def malformed(self) -> dict[int, str]:
@@ -97,9 +99,11 @@ class Records:
     def _find_malformed_quoting(self) -> dict[int, str]:
         if self.quotes is None:
             return {}
-        with_lone_escape = self.find(self.quotes.find_lone_escapes())
+        lone_escapes = self.quotes.find_lone_escapes()
+        glued = self.quotes.find_glued()
+        with_lone_escape = self.find(lone_escapes)
         with_unclosed = self.find(self.unclosed)
-        with_glued = self.find(self.quotes.find_glued())
+        with_glued = self.find(glued)
         # Of a record with several reasons the last one is told.
         reasons = dict.fromkeys(with_lone_escape.tolist(), LONE_ESCAPE)
         reasons.update(dict.fromkeys(with_unclosed.tolist(), UNCLOSED))
@@ -110,7 +114,8 @@ class Records:
 
     def count_lines(self, positions: np.ndarray) -> np.ndarray:
         """Return how many lines each of some records has: int64."""
-        starts, stops = self.starts[positions], self.stops[positions]
+        starts = self.starts[positions]
+        stops = self.stops[positions]
         before = np.searchsorted(self.breaks, starts)
         behind = np.searchsorted(self.breaks, stops)
         lines: np.ndarray = behind - before + 1
@@ -120,7 +125,8 @@ class Records:
         """Tell whether a place is inside quotes."""
         if self.quotes is None:
             return False
-        (is_open,) = self.quotes.are_open_at(np.array([place]))
+        places = np.array([place])
+        (is_open,) = self.quotes.are_open_at(places)
         return bool(is_open)
 
     def count_fields(self) -> np.ndarray:
@@ -142,16 +148,18 @@ class Records:
         Args:
             positions: int64, of well-formed records, in their order.
         """
-        nothing = np.empty(0, dtype=np.int64)
-        escapes, gone = nothing, nothing
+        escapes = gone = np.empty(0, dtype=np.int64)
         if self.quotes is not None:
             escapes, gone = self.quotes.resolve_escapes()
         has_escapes = len(escapes) > 0 or len(gone) > 0
+        takes_all = len(positions) == len(self)
         # Usually: the text as it is, and no copy.
-        if len(positions) == len(self) and not has_escapes:
-            return pa.py_buffer(self.text).slice(0, self.end)
+        if takes_all and not has_escapes:
+            whole_text = pa.py_buffer(self.text)
+            return whole_text.slice(0, self.end)
 
-        codes = np.frombuffer(self.text, dtype=np.uint8).copy()
+        stored = np.frombuffer(self.text, dtype=np.uint8)
+        codes = stored.copy()
         # Each line end becomes a \n: a \r might find a \n of another record behind it.
         line_ends = self.stops[positions]
         codes[line_ends] = _LINE_FEED
@@ -167,7 +175,8 @@ class Records:
         depths = np.cumsum(steps[:-1], dtype=np.int8)
         is_kept = depths > 0
         is_kept[gone] = False
-        return pa.py_buffer(codes[is_kept])
+        kept = codes[is_kept]
+        return pa.py_buffer(kept)
 
 
 def find_records(
@@ -240,15 +249,17 @@ def _find_quotes(
     line_ends: np.ndarray,
 ) -> Quotes | None:
     """Return the quotes of a text; None without any."""
-    if dialect.quote is None or dialect.quote.encode() not in text:
+    quote = dialect.quote
+    if quote is None or quote.encode() not in text:
         return None
-    quotes = Quotes(codes, dialect.quote, dialect, line_bytes)
+    quotes = Quotes(codes, quote, dialect, line_bytes)
     if dialect.newlines_in_values:
         return quotes
     # Usually no line leaves one open; where each line is a record, such a one ends with its line.
-    if not quotes.are_open_at(line_ends).any():
+    is_open = quotes.are_open_at(line_ends)
+    if not is_open.any():
         return quotes
-    return Quotes(codes, dialect.quote, dialect, line_bytes, line_ends)
+    return Quotes(codes, quote, dialect, line_bytes, line_ends)
 
 
 def _find_line_ends(
@@ -267,8 +278,10 @@ def _find_line_ends(
     if not is_last and text.endswith(b"\r"):
         set_bit(returns, len(codes) - 1, False)
     # A \n behind a \r ends nothing more, and a \r before a \n is not the last byte of its line end.
-    first_bytes = returns | (line_feeds & ~move_to_next(returns))
-    last_bytes = line_feeds | (returns & ~move_to_previous(line_feeds))
+    is_behind_return = move_to_next(returns)
+    first_bytes = returns | (line_feeds & ~is_behind_return)
+    is_before_line_feed = move_to_previous(line_feeds)
+    last_bytes = line_feeds | (returns & ~is_before_line_feed)
     stops = find_places(first_bytes)
-    nexts = find_places(last_bytes) + 1
-    return line_bytes, stops, nexts
+    lasts = find_places(last_bytes)
+    return line_bytes, stops, lasts + 1

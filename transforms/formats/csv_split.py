@@ -40,7 +40,8 @@ _READ_BYTES = 8 << 20
 # Stay in a core's cache.
 _COUNTED_BYTES = 1 << 17
 _LINE = re.compile(rb"[\r\n]*[^\r\n]+(?:\r\n|\r|\n)?")
-_LINE_FEED, _RETURN = 10, 13
+_LINE_FEED = ord("\n")
+_RETURN = ord("\r")
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,17 @@ def split_for_sample(
     most_bytes = _MOST_SAMPLED_OF_STORE
     if files.is_local(file.url):
         most_bytes = _MOST_SAMPLED_BYTES
-    is_readable = file.bytes <= most_bytes and not is_compressed(file.url)
+    if file.bytes > most_bytes or is_compressed(file.url):
+        return ()
     # In a file of one column a blank line is a row, which is not what is counted here.
-    if len(header) == 1 or not is_readable or not _ends_lines_with_one_byte(dialect):
+    if len(header) == 1 or not _ends_lines_with_one_byte(dialect):
         return ()
     header_bytes = _count_header_bytes(file.url, header, dialect)
     quote = dialect.quote
     if dialect.newlines_in_values and quote is not None:
+        stored_quote = quote.encode()
         texts = _read_texts(file.url, header_bytes, file.bytes)
-        if any(quote.encode() in text for text in texts):
+        if any(stored_quote in text for text in texts):
             return ()
     # A range of no bytes has no row.
     count = min(_SAMPLED_PIECES, file.bytes - header_bytes)
@@ -128,7 +131,8 @@ def _look_at_ranges(url: str, start: int, stop: int, count: int) -> list[_Range]
         part = length * number // count
         cuts.append(start + part)
     look_at = partial(_look_at, url)
-    starts, stops = cuts[:-1], cuts[1:]
+    starts = cuts[:-1]
+    stops = cuts[1:]
     # Threads, because reading and numpy's counting let go of the interpreter's lock.
     with ThreadPoolExecutor(_THREADS) as pool:
         ranges = pool.map(look_at, starts, stops)
@@ -162,7 +166,8 @@ def _ends_lines_with_one_byte(dialect: CsvDialect) -> bool:
         characters.append(character)
     # In some encodings of old machines the two have other codes, or several.
     for code, character in ((_RETURN, "\r"), (_LINE_FEED, "\n")):
-        if characters[code] != character or characters.count(character) != 1:
+        has_its_code = characters[code] == character
+        if not has_its_code or characters.count(character) != 1:
             return False
     return True
 
@@ -234,7 +239,8 @@ def _count_starts(text: bytes) -> int:
     if b"\r" in text:
         is_end |= codes == _RETURN
     # A line starts where an end is followed by something else.
-    before, behind = is_end[:-1], is_end[1:]
+    before = is_end[:-1]
+    behind = is_end[1:]
     starts = before > behind
     return int(np.count_nonzero(starts))
 

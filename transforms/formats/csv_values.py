@@ -42,13 +42,15 @@ def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     for field in schema:
         texts = fields.column(field.name)
         try:
-            columns.append(_convert(texts, field.type))
+            values = _convert(texts, field.type)
+            columns.append(values)
         # Only now value by value: that takes far longer than the whole column.
         except _MALFORMED:
             # One for all: its message holds no value.
             reason = RowError(f"column {field.name!r}: not a valid {field.type}")
             malformed = _find_malformed(texts, field.type)
-            reasons.update(dict.fromkeys(malformed, reason))
+            of_column = dict.fromkeys(malformed, reason)
+            reasons.update(of_column)
     if reasons:
         raise RejectedRows(reasons)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -123,7 +125,9 @@ def refuse_other_types(fields: pa.RecordBatch, schema: pa.Schema, is_utf8: bool)
         count = len(texts) - texts.null_count
         if len(malformed) < max(count, _ALL_BEFORE_REFUSAL):
             continue
-        hint = _suggest_encodings(texts) if is_utf8 else ""
+        hint = ""
+        if is_utf8:
+            hint = _suggest_encodings(texts)
         raise InputError(
             f"column {field.name!r} does not hold values of type {field.type}, "
             f"which the contract or source.types declares{hint}"
@@ -153,7 +157,8 @@ def _convert_times(strings: pa.Array, dtype: pa.DataType) -> pa.Array:
     """Convert times of day, by way of those of one day: pyarrow casts no text to a time alone."""
     # Else 12 would be noon.
     has_colon = pc.match_substring(strings, ":")
-    if pc.all(has_colon).as_py() is False:
+    all_have_one = pc.all(has_colon)
+    if all_have_one.as_py() is False:
         raise pa.ArrowInvalid("a number and no time")
     texts = pc.binary_join_element_wise("1970-01-01", strings, " ")
     moments = texts.cast(pa.timestamp(dtype.unit))
@@ -169,9 +174,11 @@ def _has_overflowed(texts: pa.Array, values: pa.Array) -> bool:
     # The usual case, seen in one pass.
     if np.isfinite(total):
         return False
-    infinite = texts.filter(pc.is_inf(values))
+    is_infinite = pc.is_inf(values)
+    infinite = texts.filter(is_infinite)
     says_so = pc.match_substring_regex(infinite, _INFINITE)
-    return pc.all(says_so).as_py() is False
+    all_say_so = pc.all(says_so)
+    return all_say_so.as_py() is False
 
 
 def _holds_x(strings: pa.Array) -> bool:
@@ -181,10 +188,12 @@ def _holds_x(strings: pa.Array) -> bool:
         return False
     places = np.frombuffer(offsets, dtype=np.int32)
     # A slice shares its buffers with what it was cut from.
-    start = places[strings.offset]
-    stop = places[strings.offset + len(strings)]
-    codes = np.frombuffer(content, dtype=np.uint8)[start:stop]
-    is_x = (codes | _LOWER_CASE) == ord("x")
+    first = strings.offset
+    start = places[first]
+    stop = places[first + len(strings)]
+    all_codes = np.frombuffer(content, dtype=np.uint8)
+    lower_case = all_codes[start:stop] | _LOWER_CASE
+    is_x = lower_case == ord("x")
     return bool(is_x.any())
 
 
@@ -194,10 +203,12 @@ def _find_malformed(texts: pa.Array, dtype: pa.DataType) -> list[int]:
     pending = [(0, len(texts))]
     while pending:
         start, stop = pending.pop()
+        count = stop - start
+        some = texts.slice(start, count)
         try:
-            _convert(texts.slice(start, stop - start), dtype)
+            _convert(some, dtype)
         except _MALFORMED:
-            if stop - start == 1:
+            if count == 1:
                 malformed.append(start)
                 continue
             middle = (start + stop) // 2
@@ -208,7 +219,8 @@ def _find_malformed(texts: pa.Array, dtype: pa.DataType) -> list[int]:
 
 def _suggest_encodings(texts: pa.Array) -> str:
     """Return a hint at encodings that the texts fit; none for UTF-8."""
-    content = b"\n".join(texts.drop_null().to_pylist())
+    present = texts.drop_null()
+    content = b"\n".join(present.to_pylist())
     if _fits(content, "utf-8"):
         return ""
     fitting = [encoding for encoding in _ENCODINGS if _fits(content, encoding)]
@@ -234,8 +246,11 @@ def _convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
         return _convert(texts, dtype)
     # Only now value by value, as in `convert_fields`.
     except _MALFORMED:
-        single_texts = [texts.slice(row, 1) for row in range(len(texts))]
-        converted = [_convert_one(text, dtype) for text in single_texts]
+        converted = []
+        for row in range(len(texts)):
+            text = texts.slice(row, 1)
+            value = _convert_one(text, dtype)
+            converted.append(value)
         return pa.concat_arrays(converted)
 
 

@@ -35,11 +35,16 @@ def list_sigmoid_makers(
 
     @cache
     def find() -> Best:
-        return find_best(find_both(), top_k)
+        both = find_both()
+        return find_best(both, top_k)
+
+    def make_both() -> pa.Array:
+        both = find_both()
+        return to_column(both)
 
     return {
         **list_best_makers(find, labels),
-        "probabilities": lambda: to_column(find_both()),
+        "probabilities": make_both,
         "probability": partial(pa.array, probability),
         "class": partial(pa.array, classes),
         "label": partial(to_labels, classes, labels),
@@ -61,8 +66,13 @@ def list_softmax_makers(logits: np.ndarray, labels: tuple[str, ...], top_k: int)
     best = find_best(probabilities, top_k)
     best_class = best.classes[:, 0]
     best_probability = best.probabilities[:, 0]
+
+    # Already there: the column of the best class needs them, too.
+    def get_best() -> Best:
+        return best
+
     return {
-        **list_best_makers(lambda: best, labels),
+        **list_best_makers(get_best, labels),
         "probability": partial(to_column, best_probability),
         "class": partial(pa.array, best_class),
         "label": partial(to_labels, best_class, labels),

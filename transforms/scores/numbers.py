@@ -19,9 +19,16 @@ def list_number_makers(numbers: np.ndarray, names: tuple[str, ...]) -> Makers:
     Raises:
         JobError: there are more names, or fewer.
     """
-    wide = numbers[:, None] if numbers.ndim == 1 else numbers
+    wide = numbers
+    # A model with one number a row may leave its dimension out.
+    if numbers.ndim == 1:
+        wide = numbers[:, None]
     if wide.shape[1:] != (len(names),):
         raise JobError(
             f"labels names {len(names)} numbers, and the model gives {numbers.shape[1:]} a row"
         )
-    return {name: partial(to_column, wide[:, place]) for place, name in enumerate(names)}
+    makers: Makers = {}
+    for place, name in enumerate(names):
+        values = wide[:, place]
+        makers[name] = partial(to_column, values)
+    return makers
