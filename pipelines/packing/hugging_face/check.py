@@ -1,5 +1,6 @@
 """Compare what was made of a Hugging Face folder with what the library makes of it, on rows of the sample."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,9 @@ def check_folder(folder: Folder, sample: pa.Table) -> tuple[str, ...]:
     else:
         raise TypeError(step.step)
     difference = _compare_outputs(folder, inputs)
-    rows = len(next(iter(inputs.values())))
-    return (f"{compared}; scores of {rows} differ by {difference:.1g}",)
+    first = next(iter(inputs.values()))
+    note = f"{compared}; scores of {len(first)} differ by {difference:.1g}"
+    return (note,)
 
 
 def _take_values(sample: pa.Table, column: str, most: int) -> pa.Array:
@@ -68,20 +70,23 @@ def _check_texts(
     tokenizer = library.AutoTokenizer.from_pretrained(
         str(folder.path), local_files_only=True, trust_remote_code=False
     )
+    # Without padding: a list for each text, of its own length.
     encoded = tokenizer(texts.to_pylist(), truncation=True, max_length=step.max_tokens)
-    found = encoded["input_ids"]
-    for row, expected in enumerate(found):
+    theirs = encoded["input_ids"]
+    for row, expected in enumerate(theirs):
         has_token = mask[row] == 1
-        if numbers[row][has_token].tolist() != expected:
+        found = numbers[row][has_token].tolist()
+        if found != expected:
             raise ModelError(
                 f"huggingface {folder.path}: transformers cuts the sample's text {row} into other "
                 "tokens than its tokenizer.json; save the tokenizer again with save_pretrained"
             )
+    # Networks are slower than tokenizers: of the texts only some are computed.
     inputs = {
         step.into: torch.from_numpy(numbers[:_COMPUTED]),
         step.mask_into: torch.from_numpy(mask[:_COMPUTED]),
     }
-    return inputs, f"{len(found):,} texts have the tokens that transformers gives them"
+    return inputs, f"{len(theirs):,} texts have the tokens that transformers gives them"
 
 
 def _check_pictures(
@@ -89,27 +94,34 @@ def _check_pictures(
 ) -> tuple[dict[str, torch.Tensor], str]:
     encoded = _take_values(sample, step.column, _PICTURES)
     pixels = decode_images(encoded, step)
-    processor = import_transformers().AutoImageProcessor.from_pretrained(
+    library = import_transformers()
+    processor = library.AutoImageProcessor.from_pretrained(
         str(folder.path), local_files_only=True, trust_remote_code=False
     )
     pictures = [_open(value.as_py(), step) for value in encoded]
-    expected = processor(pictures, return_tensors="np")["pixel_values"]
-    difference = float("inf")
+    processed = processor(pictures, return_tensors="np")
+    expected = processed["pixel_values"]
+    # Of other sizes nothing can be subtracted.
+    difference = math.inf
     if expected.shape == pixels.shape:
-        difference = float(np.abs(pixels - expected).max())
+        distances = np.abs(pixels - expected)
+        difference = float(distances.max())
+    # A difference of NaN is none that is small enough.
     if not difference <= _PICTURE_TOLERANCE:
         raise ModelError(
             f"huggingface {folder.path}: transformers makes of the sample's pictures "
             f"{expected.shape[1:]} and this program {pixels.shape[1:]} numbers, which differ by "
             f"{difference:.3g}; say the step yourself, with network, parameters and weights"
         )
-    inputs = {step.into: torch.from_numpy(np.ascontiguousarray(pixels))}
+    in_order = np.ascontiguousarray(pixels)
+    inputs = {step.into: torch.from_numpy(in_order)}
     return inputs, f"{len(pixels)} pictures differ by {difference:.1g} from transformers' own"
 
 
 def _open(encoded: bytes, step: Image) -> Any:
     with open_picture(encoded, step.max_pixels) as picture:
-        return ImageOps.exif_transpose(picture).convert("RGB")
+        upright = ImageOps.exif_transpose(picture)
+        return upright.convert("RGB")
 
 
 def _compare_outputs(folder: Folder, inputs: dict[str, torch.Tensor]) -> float:
@@ -122,11 +134,18 @@ def _compare_outputs(folder: Folder, inputs: dict[str, torch.Tensor]) -> float:
         theirs = name_tensors(folder.native(**inputs))
     largest = 0.0
     for name, expected in theirs.items():
-        scale = max(1.0, float(expected.abs().max()))
-        largest = max(largest, float((ours[name] - expected).abs().max()) / scale)
+        # Large outputs are rounded by more: relative to the largest of them, from 1 on.
+        scale = max(1.0, _find_largest(expected))
+        difference = _find_largest(ours[name] - expected)
+        largest = max(largest, difference / scale)
     if not largest <= _TOLERANCE:
         raise ModelError(
             f"huggingface {folder.path}: scores differ by {largest:.3g} from those of transformers; "
             "its config says something that is not taken over"
         )
     return largest
+
+
+def _find_largest(tensor: torch.Tensor) -> float:
+    """Return the largest number, without its sign."""
+    return float(tensor.abs().max())

@@ -8,7 +8,7 @@
 
 The library itself reads the weights, whatever names an older version gave them. Nothing is fetched,
 and no code that lies in the folder is run. What was made of the folder is then compared with what
-the library makes of it, on the sample (huggingface_check.py).
+the library makes of it, on the sample (check.py).
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import json
 import logging
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
 
@@ -32,6 +32,7 @@ from pipelines.packing.networks.state import Weights
 
 Job: TypeAlias = PackagingJob[AnyStep]
 Fields: TypeAlias = dict[str, Any]
+Activation: TypeAlias = Literal["sigmoid", "softmax", "none"]
 _CONFIG = "config.json"
 _MODULES = "modules.json"
 _WEIGHTS = "model.safetensors"
@@ -42,6 +43,21 @@ _SENTENCE_MODULES = ("Transformer", "Pooling", "Normalize")
 _PROMPTS = "config_sentence_transformers.json"
 _MODE = "pooling_mode_"
 _LONG_NAMES = {"mean_sqrt_len": "mean_sqrt_len_tokens"}
+_SHOWN_CHARACTERS = 300
+
+
+class _Scored(NamedTuple):
+    """What makes scores of the outputs, and the labels of those.
+
+    Attributes:
+        activation: as in the packaging job.
+        labels: in the order of the outputs; none where they have no names.
+        notes: why, in words.
+    """
+
+    activation: Activation
+    labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,19 +89,22 @@ def read_folder(job: Job) -> Folder:
     path = Path(str(job.huggingface))
     config = _read_json(path, _CONFIG)
     name = _find_class(path, config)
+    # Before anything is loaded: a config may have something fetched or run.
     check_parameters(f"transformers:{name}", _leave_out_places(config))
     _find_files(job, path)
+
     library = import_transformers()
     known = list_fields(library, name)
     encoder = _read_sentence_encoder(path)
     options = {} if encoder is None else leave_out_pooler(getattr(library, name))
-    native, state = _load(library, path, name, options)
-    parameters = _take_parameters(native.config.to_dict(), known)
+    native = _load(library, path, name, options)
+
     network = f"transformers:{name}"
+    parameters = _take_parameters(native.config.to_dict(), known)
     if encoder is not None:
         network = f"sentence_transformers:{name}"
         parameters = {"config": parameters, **encoder}
-    activation, labels, notes = _find_activation(job, config, name, native.config)
+    scored = _find_activation(job, config, name, native.config)
     step = _make_step(job, path, native.config)
     column = job.text or job.image
     changes = {
@@ -94,11 +113,17 @@ def read_folder(job: Job) -> Folder:
         "parameters": parameters,
         "columns": job.columns or (column,),
         "preprocess": (step, *job.preprocess),
-        "activation": activation,
+        "activation": scored.activation,
         "task": job.task or _find_task(config, name),
-        "labels": job.labels or labels,
+        "labels": job.labels or scored.labels,
     }
-    return Folder(path, job.model_copy(update=changes), Weights(state, ()), native, notes)
+    return Folder(
+        path,
+        job=job.model_copy(update=changes),
+        weights=Weights(native.state_dict(), ()),
+        native=native,
+        notes=scored.notes,
+    )
 
 
 def _find_class(path: Path, config: Mapping[str, Any]) -> str:
@@ -113,11 +138,13 @@ def _find_class(path: Path, config: Mapping[str, Any]) -> str:
 
 def _find_files(job: Job, path: Path) -> None:
     """Refuse a folder that lacks files, naming all of them."""
-    needed = [_WEIGHTS, "tokenizer.json" if job.text is not None else "preprocessor_config.json"]
+    of_inputs = "preprocessor_config.json" if job.text is None else "tokenizer.json"
+    needed = [_WEIGHTS, of_inputs]
     missing = [name for name in needed if not (path / name).is_file()]
     if missing:
+        lacking = " and no ".join(missing)
         raise JobError(
-            f"huggingface {path}: has no {' and no '.join(missing)}; save model and tokenizer "
+            f"huggingface {path}: has no {lacking}; save model and tokenizer "
             "(or image processor) with save_pretrained of a recent transformers"
         )
 
@@ -131,18 +158,25 @@ def _take_parameters(config: Mapping[str, Any], known: set[str]) -> Fields:
     """Return what says how the network is built, as YAML holds it."""
     taken: Fields = {}
     for name, value in config.items():
-        if name in known and not is_refused(name) and name not in _NOT_OF_THE_NETWORK:
+        is_of_network = name in known and name not in _NOT_OF_THE_NETWORK
+        if is_of_network and not is_refused(name):
             taken[name] = value
     # Names by number, which YAML and JSON write differently.
     taken["id2label"] = {str(number): text for number, text in config["id2label"].items()}
-    plain: Fields = json.loads(json.dumps(taken))
+    # There and back makes lists of tuples.
+    written = json.dumps(taken)
+    plain: Fields = json.loads(written)
     return plain
 
 
-def _load(
-    library: Any, path: Path, name: str, options: Mapping[str, bool]
-) -> tuple[Any, dict[str, torch.Tensor]]:
-    """Return the library's own network, and its weights.
+def _load(library: Any, path: Path, name: str, options: Mapping[str, bool]) -> Any:
+    """Return the library's own network, with its weights and ready to score.
+
+    Args:
+        library: transformers.
+        path: of the folder.
+        name: of the network's class.
+        options: for the class alone.
 
     Raises:
         JobError: the file lacks weights, which the library would draw at random.
@@ -150,8 +184,9 @@ def _load(
     library.utils.logging.disable_progress_bar()
     # What is missing is said below, in one line.
     logging.getLogger("transformers").setLevel(logging.ERROR)
+    network_class = getattr(library, name)
     try:
-        network, report = getattr(library, name).from_pretrained(
+        network, report = network_class.from_pretrained(
             str(path),
             local_files_only=True,
             trust_remote_code=False,
@@ -161,7 +196,8 @@ def _load(
             **options,
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        line = " ".join(str(error).split())
+        reason = line[:_SHOWN_CHARACTERS]
         raise JobError(f"huggingface {path}: transformers cannot load it: {reason}") from error
     missing = sorted(report["missing_keys"])
     if missing or report["mismatched_keys"]:
@@ -169,41 +205,51 @@ def _load(
             f"huggingface {path}: {_WEIGHTS} lacks {len(missing)} weights of {name}, the first "
             f"{missing[:1]}; it is the file of another network"
         )
-    return network.eval(), network.state_dict()
+    return network.eval()
 
 
-def _find_activation(
-    job: Job, written: Mapping[str, Any], name: str, config: Any
-) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
-    """Return what makes scores of the outputs as the library's own pipelines do, labels, and notes."""
-    labels = tuple(str(config.id2label[number]) for number in sorted(config.id2label))
+def _find_activation(job: Job, written: Mapping[str, Any], name: str, config: Any) -> _Scored:
+    """Return what makes scores of the outputs, as the library's own pipelines do.
+
+    Args:
+        job: may say it itself.
+        written: the config, as it stands in the folder.
+        name: of the network's class.
+        config: as the library read it.
+    """
+    names = config.id2label
+    labels = tuple(str(names[number]) for number in sorted(names))
+    if job.activation == "none":
+        return _Scored("none")
     if job.activation is not None:
-        return job.activation, () if job.activation == "none" else _fit_labels(labels), ()
+        return _Scored(job.activation, _fit_labels(labels))
     if name.endswith("ForTokenClassification"):
-        return "softmax", labels, ()
+        return _Scored("softmax", labels)
     if not name.endswith("Classification"):
-        return "none", (), ()
+        return _Scored("none")
     problem = written.get("problem_type")
     if problem == "regression":
         note = "problem_type is regression: scores as they are"
-        return "none", (), (note,)
+        return _Scored("none", notes=(note,))
     if problem == "multi_label_classification":
         note = "problem_type is multi-label: a text has every label from its threshold on"
-        return "sigmoid", _fit_labels(labels), (note,)
+        return _Scored("sigmoid", _fit_labels(labels), (note,))
     if config.num_labels == 1:
         raise JobError(
             "activation is needed: the model has one label and its config no problem_type; "
             "--activation none (regression) or sigmoid (a logit)"
         )
-    return "softmax", labels, ()
+    return _Scored("softmax", labels)
 
 
 def _find_task(written: Mapping[str, Any], name: str) -> str | None:
     """Return what activation and shape do not tell."""
     if written.get("problem_type") == "regression":
         return "regression"
+    if name.endswith("Classification"):
+        return None
     # An encoder: sentences' vectors, or tokens'.
-    return None if name.endswith("Classification") else "embedding"
+    return "embedding"
 
 
 def _fit_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -228,8 +274,12 @@ def _read_sentence_encoder(path: Path) -> Fields | None:
     """Return what sentence-transformers does behind the network; None for a folder of another kind."""
     if not (path / _MODULES).is_file():
         return None
-    modules = json.loads((path / _MODULES).read_text(encoding="utf-8"))
-    kinds = [str(module.get("type")).rpartition(".")[2] for module in modules]
+    text = (path / _MODULES).read_text(encoding="utf-8")
+    kinds = []
+    for module in json.loads(text):
+        # As sentence_transformers.models.Pooling.
+        _, _, kind = str(module.get("type")).rpartition(".")
+        kinds.append(kind)
     if tuple(kinds) not in (_SENTENCE_MODULES, _SENTENCE_MODULES[:2]):
         raise JobError(
             f"huggingface {path}: {_MODULES} lists {kinds}; taken are {list(_SENTENCE_MODULES)}, "
@@ -241,7 +291,9 @@ def _read_sentence_encoder(path: Path) -> Fields | None:
             f"huggingface {path}: {_PROMPTS} puts a prompt before every text (default_prompt_name); "
             "put it there in a step, and take the name out of that file"
         )
-    parameters: Fields = {"normalise": len(kinds) == len(_SENTENCE_MODULES)}
+    # The last of the modules is the one that may be left out.
+    has_all = len(kinds) == len(_SENTENCE_MODULES)
+    parameters: Fields = {"normalise": has_all}
     poolings = _find_poolings(path)
     # The mean is what a card means that says nothing.
     if poolings != ["mean"]:
@@ -254,28 +306,36 @@ def _find_poolings(path: Path) -> list[str]:
     pooling = _read_json(path, _POOLING)
     # Newer versions say it in one field, a word or several; older ones each by a field of its own.
     said = pooling.get("pooling_mode")
-    named = [said] if isinstance(said, str) else said
-    if named is None:
-        fields = [name for name, value in pooling.items() if value]
-        named = [
-            name.removeprefix(_MODE).removesuffix("_token").removesuffix("_tokens")
-            for name in fields
-            if name.startswith(_MODE)
-        ]
-        named = [_LONG_NAMES.get(name, name) for name in named]
+    if said is None:
+        named = _list_old_poolings(pooling)
+    else:
+        named = [said] if isinstance(said, str) else said
     unknown = [name for name in named if name not in POOLINGS]
     if unknown or not named:
+        taken = ", ".join(POOLINGS)
         raise JobError(
-            f"huggingface {path}: {_POOLING} says {unknown or 'no mode'}; "
-            f"taken are {', '.join(POOLINGS)}"
+            f"huggingface {path}: {_POOLING} says {unknown or 'no mode'}; taken are {taken}"
         )
     # In the library's order, whatever that of the fields is.
     return [name for name in POOLINGS if name in named]
 
 
+def _list_old_poolings(pooling: Fields) -> list[str]:
+    """Return the words of the fields that are true, as newer versions say them."""
+    named = []
+    for field, value in pooling.items():
+        if not value or not field.startswith(_MODE):
+            continue
+        # pooling_mode_cls_token, pooling_mode_mean_tokens
+        word = field.removeprefix(_MODE).removesuffix("_token").removesuffix("_tokens")
+        named.append(_LONG_NAMES.get(word, word))
+    return named
+
+
 def _read_json(path: Path, name: str) -> Fields:
     try:
-        fields = json.loads((path / name).read_text(encoding="utf-8"))
+        text = (path / name).read_text(encoding="utf-8")
+        fields = json.loads(text)
     except (OSError, ValueError) as error:
         raise JobError(f"huggingface {path}: {name} cannot be read: {error}") from error
     if not isinstance(fields, dict):
