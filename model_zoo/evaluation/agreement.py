@@ -70,9 +70,11 @@ def agreement(
         return _compare_vectors(outputs)
     # Only a single output can be made probabilities of.
     (only,) = outputs
-    shape = next(iter(reference.values())).shape
-    if activation == "softmax" and len(shape) > 2:
-        only = _list_tokens(only, shape[-1])
+    (first,) = reference.values()
+    shape = first.shape
+    is_of_tokens = len(shape) > 2
+    if activation == "softmax" and is_of_tokens:
+        only = _list_tokens(only, classes=shape[-1])
     found = _compare_probabilities(only, activation, threshold)
     return replace(found, rows=shape[0])
 

@@ -82,10 +82,11 @@ def _profile_column(column: pa.Array) -> _Record:
     is_present = pc.invert(is_missing)
     present = column.filter(is_present)
     distinct = pc.count_distinct(present)
+    rows = len(column)
     common = {
         "type": str(column.type),
-        "rows": len(column),
-        "missing": len(column) - len(present),
+        "rows": rows,
+        "missing": rows - len(present),
         "distinct": distinct.as_py(),
     }
     if _has_values(column.type):
@@ -95,15 +96,21 @@ def _profile_column(column: pa.Array) -> _Record:
 
 def _profile_lists(column: pa.Array) -> _Record:
     """Return the record of a column of lists: of all numbers in them, as if they stood side by side."""
-    common = {"type": str(column.type), "rows": len(column)}
+    record: _Record = {
+        "type": str(column.type),
+        "rows": len(column),
+        "missing": column.null_count,
+    }
     if not holds_numbers(column.type):
-        return common | {"missing": column.null_count}
+        return record
+    # A list that lacks an item counts as missing, too.
     is_missing = find_lists_with_missing(column)
-    missing = 0 if is_missing is None else is_missing.true_count
+    record["missing"] = 0 if is_missing is None else is_missing.true_count
     values = column
     while is_list(values.type):
         values = values.flatten()
-    return common | {"missing": missing} | _describe_numbers(values.drop_null())
+    present = values.drop_null()
+    return record | _describe_numbers(present)
 
 
 def _has_values(dtype: pa.DataType) -> bool:
@@ -115,13 +122,15 @@ def _has_values(dtype: pa.DataType) -> bool:
 
 def _count_values(present: pa.Array) -> _Record:
     """Return the most frequent values."""
-    counts = present.value_counts().to_pylist()
+    counted_values = present.value_counts()
+    counts = counted_values.to_pylist()
     counts.sort(key=_rank_count)
     frequent = []
     for found in counts[:_MOST_VALUES]:
+        # Booleans as texts, too: the schema has one type for all values.
         value = str(found["values"])
-        counted = {"value": value, "count": found["counts"]}
-        frequent.append(counted)
+        count = found["counts"]
+        frequent.append({"value": value, "count": count})
     return {"values": frequent}
 
 
@@ -142,7 +151,8 @@ def _describe_numbers(present: pa.Array) -> _Record:
     values = present.to_numpy(zero_copy_only=False)
     values = values.astype(np.float64)
     # One infinity would make every figure infinite or NaN.
-    values = values[np.isfinite(values)]
+    is_finite = np.isfinite(values)
+    values = values[is_finite]
     if not len(values):
         return {}
 

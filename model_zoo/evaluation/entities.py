@@ -14,9 +14,11 @@ from statistics import fmean as mean
 from typing import Any, TypeAlias
 
 from configs.errors import InputError
+from model_zoo.evaluation.shares import render_share
 
 # Label, first place, place behind the last; places are of tokens, or of characters.
 Entity: TypeAlias = tuple[str, int, int]
+# What stands behind the prefix is the label.
 _BEGINS = "B-"
 _GOES_ON = "I-"
 _OUTSIDE = "O"
@@ -70,9 +72,7 @@ class EntityFigures:
 
     def render(self) -> str:
         """Return the figures as text."""
-        accuracy = "undefined"
-        if self.token_accuracy is not None:
-            accuracy = f"{self.token_accuracy:.4f}"
+        accuracy = render_share(self.token_accuracy)
         micro = f"(precision {self.precision:.4f}, recall {self.recall:.4f})"
         macro = f"(precision {self.macro_precision:.4f}, recall {self.macro_recall:.4f})"
         lines = [
@@ -84,7 +84,8 @@ class EntityFigures:
             f"accuracy of tokens  {accuracy}",
             "",
         ]
-        return "\n".join([*lines, *_render_labels(self.labels)])
+        lines += _render_labels(self.labels)
+        return "\n".join(lines)
 
 
 def has_entities(labels: Iterable[str]) -> bool:
@@ -94,7 +95,9 @@ def has_entities(labels: Iterable[str]) -> bool:
     (True, False, False)
     """
     inside = set(labels) - {_OUTSIDE}
-    named = [label for label in inside if label.startswith((_BEGINS, _GOES_ON))]
+    prefixes = (_BEGINS, _GOES_ON)
+    named = [label for label in inside if label.startswith(prefixes)]
+    # O alone says nothing of what else there may be.
     return bool(named) and len(named) == len(inside)
 
 
@@ -110,13 +113,15 @@ def find_entities(tags: Sequence[str]) -> set[Entity]:
     label = ""
     first = 0
     # One more, which ends whatever is open.
-    for place, tag in enumerate([*tags, _OUTSIDE]):
+    ended = [*tags, _OUTSIDE]
+    for place, tag in enumerate(ended):
         # Only the first dash ends the prefix; O has none.
         _, _, of_tag = tag.partition("-")
         if tag.startswith(_GOES_ON) and of_tag == label:
             continue
         if label:
-            found.add((label, first, place))
+            entity = (label, first, place)
+            found.add(entity)
         label = of_tag
         first = place
     return found
@@ -140,17 +145,20 @@ def compare_entities(
     predicted_counts: Counter[str] = Counter()
     found_counts: Counter[str] = Counter()
     for of_truth, of_prediction in zip(truth, predicted, strict=True):
+        # Label and both ends: an entity is equal in all of them, or not found.
         found = of_truth & of_prediction
         true_counts.update(_list_labels(of_truth))
         predicted_counts.update(_list_labels(of_prediction))
         found_counts.update(_list_labels(found))
+    # A label that is only true, or only predicted, has figures too.
     names = sorted({*true_counts, *predicted_counts})
     if not names:
         raise InputError("there is no entity to compare, neither a true one nor a predicted one")
     labels = []
     for name in names:
         true = true_counts[name]
-        figures = _measure(found_counts[name], predicted_counts[name], true)
+        guessed = predicted_counts[name]
+        figures = _measure(found_counts[name], guessed, true)
         of_label = EntityLabelFigures(name, true, *figures)
         labels.append(of_label)
     true = true_counts.total()
@@ -179,15 +187,21 @@ def _measure(found: int, predicted: int, true: int) -> tuple[float, float, float
     """Return precision, recall and F1; 0 where one is undefined, as seqeval has it."""
     precision = found / predicted if predicted else 0.0
     recall = found / true if true else 0.0
+    # The harmonic mean of both, by counts: there is one where one of the two is undefined.
     both = predicted + true
     f1 = 2 * found / both if both else 0.0
     return precision, recall, f1
 
 
 def _render_labels(labels: Sequence[EntityLabelFigures]) -> list[str]:
-    width = max(len("label"), *(len(figures.label) for figures in labels))
-    lines = [f"{'label':<{width}}  true entities  precision  recall      F1"]
-    lines.extend(_render_label(figures, width) for figures in labels)
+    heading = "label"
+    width = len(heading)
+    for figures in labels:
+        width = max(width, len(figures.label))
+    lines = [f"{heading:<{width}}  true entities  precision  recall      F1"]
+    for figures in labels:
+        line = _render_label(figures, width)
+        lines.append(line)
     return lines
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import metrics
 
 from configs.errors import InputError
+from model_zoo.evaluation.shares import render_share
 
 # More fit no screen.
 _MOST_SHOWN_LABELS = 20
@@ -64,9 +65,7 @@ class LabelSetFigures:
 
     def render(self) -> str:
         """Return the figures as text; of many labels those that most rows have."""
-        mean = "undefined"
-        if self.mean_average_precision is not None:
-            mean = f"{self.mean_average_precision:.4f}"
+        mean = render_share(self.mean_average_precision)
         micro = f"(precision {self.micro_precision:.4f}, recall {self.micro_recall:.4f})"
         macro = f"(precision {self.macro_precision:.4f}, recall {self.macro_recall:.4f})"
         lines = [
@@ -79,7 +78,8 @@ class LabelSetFigures:
             f"mean average precision  {mean}",
             "",
         ]
-        return "\n".join([*lines, *_render_labels(self.labels)])
+        lines += _render_labels(self.labels)
+        return "\n".join(lines)
 
 
 def compare_label_sets(
@@ -98,55 +98,79 @@ def compare_label_sets(
     Raises:
         InputError: there is nothing to compare, or probabilities of another shape.
     """
-    if not truth.shape[0] or not names:
+    rows = len(truth)
+    if not rows or not names:
         raise InputError("there is no row, or no label, to compare")
     if probabilities is not None and probabilities.shape != truth.shape:
         raise InputError(
-            f"probabilities of shape {probabilities.shape} do not fit {truth.shape[0]} rows and "
+            f"probabilities of shape {probabilities.shape} do not fit {rows} rows and "
             f"{truth.shape[1]} labels"
         )
     micro = _measure(truth, predicted, "micro")
     macro = _measure(truth, predicted, "macro")
-    precision, recall, f1, true_rows = metrics.precision_recall_fscore_support(
-        truth, predicted, average=None, zero_division=0
-    )
-    averages = _list_average_precisions(truth, probabilities)
-    labels = [
-        LabelFigures(name, *figures)
-        for name, *figures in zip(
-            names,
-            true_rows.tolist(),
-            precision.tolist(),
-            recall.tolist(),
-            f1.tolist(),
-            averages,
-            strict=True,
-        )
-    ]
+    labels = _measure_labels(truth, predicted, names, probabilities)
+    # Labels that no row has are left out of the mean.
+    averages = [label.average_precision for label in labels]
     known = [average for average in averages if average is not None]
+    exact_match = metrics.accuracy_score(truth, predicted)
+    hamming_loss = metrics.hamming_loss(truth, predicted)
+    # Plain Python values: numpy's own do not become JSON or YAML.
     return LabelSetFigures(
-        rows=truth.shape[0],
-        exact_match=float(metrics.accuracy_score(truth, predicted)),
-        hamming_loss=float(metrics.hamming_loss(truth, predicted)),
-        micro_precision=micro[0],
-        micro_recall=micro[1],
-        micro_f1=micro[2],
-        macro_precision=macro[0],
-        macro_recall=macro[1],
-        macro_f1=macro[2],
+        rows=rows,
+        exact_match=float(exact_match),
+        hamming_loss=float(hamming_loss),
+        micro_precision=micro.precision,
+        micro_recall=micro.recall,
+        micro_f1=micro.f1,
+        macro_precision=macro.precision,
+        macro_recall=macro.recall,
+        macro_f1=macro.f1,
         mean_average_precision=float(np.mean(known)) if known else None,
         labels=tuple(labels),
     )
 
 
-def _measure(truth: np.ndarray, predicted: np.ndarray, average: str) -> tuple[float, float, float]:
-    """Return precision, recall and F1."""
+class _Means(NamedTuple):
+    precision: float
+    recall: float
+    f1: float
+
+
+def _measure(truth: np.ndarray, predicted: np.ndarray, average: str) -> _Means:
+    """Return figures of all labels together."""
+    # Told what to give where a figure is undefined, scikit-learn does not warn of it.
     figures = metrics.precision_recall_fscore_support(
         truth, predicted, average=average, zero_division=0
     )
     # The fourth, true rows of each label, is None for a mean.
     precision, recall, f1, _ = figures
-    return float(precision), float(recall), float(f1)
+    return _Means(float(precision), float(recall), float(f1))
+
+
+def _measure_labels(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    names: Sequence[str],
+    probabilities: np.ndarray | None,
+) -> list[LabelFigures]:
+    """Return the figures of each label, in the order of the labels."""
+    precision, recall, f1, true_rows = metrics.precision_recall_fscore_support(
+        truth, predicted, average=None, zero_division=0
+    )
+    averages = _list_average_precisions(truth, probabilities)
+    # In the order of the fields; lists, as numpy's own numbers do not become JSON or YAML.
+    columns = (
+        true_rows.tolist(),
+        precision.tolist(),
+        recall.tolist(),
+        f1.tolist(),
+        averages,
+    )
+    labels = []
+    for name, *figures in zip(names, *columns, strict=True):
+        of_label = LabelFigures(name, *figures)
+        labels.append(of_label)
+    return labels
 
 
 def _list_average_precisions(
@@ -159,10 +183,13 @@ def _list_average_precisions(
     averages: list[float | None] = []
     for label in range(labels):
         is_true = truth[:, label]
-        average = None
-        if is_true.any():
-            average = float(metrics.average_precision_score(is_true, probabilities[:, label]))
-        averages.append(average)
+        # Of a label that no row has, there is nothing to find.
+        if not is_true.any():
+            averages.append(None)
+            continue
+        scores = probabilities[:, label]
+        average = metrics.average_precision_score(is_true, scores)
+        averages.append(float(average))
     return averages
 
 
@@ -171,11 +198,22 @@ def _render_labels(labels: Sequence[LabelFigures]) -> list[str]:
     lines = []
     if len(labels) > _MOST_SHOWN_LABELS:
         # Stable, so that of equally frequent labels the first ones come first.
-        shown = sorted(labels, key=lambda figures: -figures.true_rows)[:_MOST_SHOWN_LABELS]
-        lines.append(f"the {len(shown)} most frequent labels (--json has all):")
-    width = max(len("label"), *(len(figures.label) for figures in shown))
-    lines.append(f"{'label':<{width}}  true rows  precision  recall      F1")
-    return [*lines, *(_render_label(figures, width) for figures in shown)]
+        frequent_first = sorted(labels, key=_rank_frequency)
+        shown = frequent_first[:_MOST_SHOWN_LABELS]
+        lines.append(f"the {_MOST_SHOWN_LABELS} most frequent labels (--json has all):")
+    heading = "label"
+    width = len(heading)
+    for figures in shown:
+        width = max(width, len(figures.label))
+    lines.append(f"{heading:<{width}}  true rows  precision  recall      F1")
+    for figures in shown:
+        line = _render_label(figures, width)
+        lines.append(line)
+    return lines
+
+
+def _rank_frequency(figures: LabelFigures) -> int:
+    return -figures.true_rows
 
 
 def _render_label(figures: LabelFigures, width: int) -> str:

@@ -125,13 +125,15 @@ def _render_largest_confusions(evaluation: Evaluation) -> list[str]:
     # What was right is no confusion.
     np.fill_diagonal(matrix, 0)
     # Stable, so that of equal counts the first labels come first.
-    order = np.argsort(-matrix, axis=None, kind="stable")[:_SHOWN_CONFUSIONS]
+    order = np.argsort(-matrix, axis=None, kind="stable")
     lines = [f"{len(labels)} labels; the most frequent confusions (--json has the whole matrix):"]
-    for place in order:
+    for place in order[:_SHOWN_CONFUSIONS]:
+        # Places count along the rows of the matrix, one after the other.
         true, predicted = divmod(int(place), len(labels))
         count = int(matrix[true, predicted])
         if count:
-            true_label, other_label = labels[true], labels[predicted]
+            true_label = labels[true]
+            other_label = labels[predicted]
             lines.append(f"{count:>7,}  true {true_label!r}, predicted {other_label!r}")
     return lines
 

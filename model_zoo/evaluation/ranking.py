@@ -78,21 +78,36 @@ def compare_rankings(
     figures = []
     without = 0
     for rows in _split(groups):
-        if not relevance[rows].any():
+        of_group = relevance[rows]
+        # Whatever comes first in such a group, nobody wanted it.
+        if not of_group.any():
             without += 1
             continue
-        figures.append(_measure(relevance[rows], scores[rows], k))
+        measured = _measure(of_group, scores[rows], k)
+        figures.append(measured)
     if not figures:
         raise InputError("no group has a row with a relevance above 0, so no ranking is right")
-    ndcg, precision, reciprocal = np.mean(figures, axis=0).tolist()
-    return RankingFigures(len(groups), len(figures), without, k, ndcg, precision, reciprocal)
+    means = np.mean(figures, axis=0)
+    ndcg, precision, reciprocal = means.tolist()
+    return RankingFigures(
+        rows=len(groups),
+        groups=len(figures),
+        groups_without=without,
+        k=k,
+        ndcg=ndcg,
+        mean_average_precision=precision,
+        mean_reciprocal_rank=reciprocal,
+    )
 
 
 def _split(groups: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the positions of the rows of each group."""
+    # Rows of a group side by side, and in the order that they came in.
     order = np.argsort(groups, kind="stable")
-    edges = np.flatnonzero(np.diff(groups[order])) + 1
-    yield from np.split(order, edges)
+    steps = np.diff(groups[order])
+    # A step lies between two places, and the second of them begins a group.
+    starts = np.flatnonzero(steps) + 1
+    yield from np.split(order, starts)
 
 
 def _measure(relevance: np.ndarray, scores: np.ndarray, k: int) -> tuple[float, float, float]:
@@ -101,8 +116,11 @@ def _measure(relevance: np.ndarray, scores: np.ndarray, k: int) -> tuple[float, 
     ndcg = 1.0
     # scikit-learn finds nothing to rank in a single row.
     if len(scores) > 1:
-        ndcg = float(metrics.ndcg_score(relevance[None], scores[None], k=k))
-    precision = float(metrics.average_precision_score(is_relevant, scores))
+        # It takes several rankings at a time, of which this is one.
+        gain = metrics.ndcg_score(relevance[None], scores[None], k=k)
+        ndcg = float(gain)
+    precision = metrics.average_precision_score(is_relevant, scores)
     best = scores[is_relevant].max()
+    # Rows of the same score count as ranked before it.
     place = int(np.count_nonzero(scores >= best))
-    return ndcg, precision, 1 / place
+    return ndcg, float(precision), 1 / place

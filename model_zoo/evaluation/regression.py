@@ -67,11 +67,14 @@ def compare_numbers(truth: np.ndarray, predicted: np.ndarray) -> RegressionFigur
     # Without variance there is none to explain.
     if np.ptp(truth) > 0:
         r2 = float(metrics.r2_score(truth, predicted))
+    absolute = metrics.mean_absolute_error(truth, predicted)
+    squared = metrics.root_mean_squared_error(truth, predicted)
     differences = predicted - truth
+    # Plain Python values: numpy's own do not become JSON or YAML.
     return RegressionFigures(
         rows=len(truth),
-        mean_absolute_error=float(metrics.mean_absolute_error(truth, predicted)),
-        root_mean_squared_error=float(metrics.root_mean_squared_error(truth, predicted)),
+        mean_absolute_error=float(absolute),
+        root_mean_squared_error=float(squared),
         bias=float(differences.mean()),
         r2=r2,
     )
@@ -93,36 +96,45 @@ class SeveralFigures:
     def of(cls, outputs: dict[str, RegressionFigures]) -> "SeveralFigures":
         """Return the figures of these numbers, and their mean."""
         figures = list(outputs.values())
+        absolute = [one.mean_absolute_error for one in figures]
+        squared = [one.root_mean_squared_error for one in figures]
+        biases = [one.bias for one in figures]
+        # A number that does not vary has no R2.
         explained = [one.r2 for one in figures if one.r2 is not None]
         mean = RegressionFigures(
+            # Of all numbers alike: a row has each of them.
             rows=figures[0].rows,
-            mean_absolute_error=_average([one.mean_absolute_error for one in figures]),
-            root_mean_squared_error=_average([one.root_mean_squared_error for one in figures]),
-            bias=_average([one.bias for one in figures]),
+            mean_absolute_error=_average(absolute),
+            root_mean_squared_error=_average(squared),
+            bias=_average(biases),
             r2=_average(explained) if explained else None,
         )
         return cls(outputs, mean)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain numbers, ready for JSON or YAML."""
-        outputs = {name: figures.as_dict() for name, figures in self.outputs.items()}
+        outputs = {}
+        for name, figures in self.outputs.items():
+            outputs[name] = figures.as_dict()
         return {"mean": self.mean.as_dict(), "outputs": outputs}
 
     def render(self) -> str:
         """Return the figures as text; of many numbers those that are worst explained."""
         shown = list(self.outputs.items())
         lines = [self.mean.render(), ""]
-        if len(shown) > _MOST_SHOWN:
-            shown = sorted(shown, key=_rank_r2)[:_MOST_SHOWN]
-            lines.append(f"the {_MOST_SHOWN} of lowest R2 of {len(self.outputs)} (--json has all):")
-        width = max(len("output"), *(len(name) for name, _ in shown))
-        lines.append(f"{'output':<{width}}  mean abs. error  RMS error         bias       R2")
+        outputs = len(shown)
+        if outputs > _MOST_SHOWN:
+            worst_first = sorted(shown, key=_rank_r2)
+            shown = worst_first[:_MOST_SHOWN]
+            lines.append(f"the {_MOST_SHOWN} of lowest R2 of {outputs} (--json has all):")
+        heading = "output"
+        width = len(heading)
+        for name, _ in shown:
+            width = max(width, len(name))
+        lines.append(f"{heading:<{width}}  mean abs. error  RMS error         bias       R2")
         for name, figures in shown:
-            r2 = "undefined" if figures.r2 is None else f"{figures.r2:.4f}"
-            lines.append(
-                f"{name:<{width}}  {figures.mean_absolute_error:>15.6g}  "
-                f"{figures.root_mean_squared_error:>9.6g}  {figures.bias:>+11.6g}  {r2:>7}"
-            )
+            line = _render_output(name, figures, width)
+            lines.append(line)
         return "\n".join(lines)
 
 
@@ -140,7 +152,9 @@ def compare_several(
     """
     outputs = {}
     for place, name in enumerate(names):
-        outputs[name] = compare_numbers(truth[:, place], predicted[:, place])
+        of_truth = truth[:, place]
+        of_prediction = predicted[:, place]
+        outputs[name] = compare_numbers(of_truth, of_prediction)
     return SeveralFigures.of(outputs)
 
 
@@ -154,7 +168,8 @@ def refuse_odd(what: str, numbers: np.ndarray) -> None:
     Raises:
         InputError: one is NaN or infinite.
     """
-    odd = int(np.count_nonzero(~np.isfinite(numbers)))
+    is_odd = ~np.isfinite(numbers)
+    odd = int(np.count_nonzero(is_odd))
     if odd:
         raise InputError(
             f"{odd} of {len(numbers)} {what} numbers are NaN or infinite; leave these rows out"
@@ -168,4 +183,14 @@ def _average(values: Sequence[float]) -> float:
 def _rank_r2(named: tuple[str, RegressionFigures]) -> float:
     _, figures = named
     # What has none is no worse than any.
-    return np.inf if figures.r2 is None else figures.r2
+    if figures.r2 is None:
+        return np.inf
+    return figures.r2
+
+
+def _render_output(name: str, figures: RegressionFigures, width: int) -> str:
+    r2 = render_share(figures.r2)
+    return (
+        f"{name:<{width}}  {figures.mean_absolute_error:>15.6g}  "
+        f"{figures.root_mean_squared_error:>9.6g}  {figures.bias:>+11.6g}  {r2:>7}"
+    )
