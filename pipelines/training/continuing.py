@@ -105,35 +105,40 @@ def take_over(job: FittingJob, before: Before) -> FittingJob:
     """
     card = before.package.card
     steps = before.package.steps
+    columns = card.columns
+    fills = {column.name: column.fill for column in columns if column.fill is not None}
     data = job.data.model_copy(
         update={
-            "features": tuple(column.name for column in card.columns),
-            "missing": {column.name: column.missing for column in card.columns},
-            "fill": {
-                column.name: column.fill for column in card.columns if column.fill is not None
-            },
-            "numbers": {column.name: column.number for column in card.columns if column.number},
+            "features": tuple(column.name for column in columns),
+            "missing": {column.name: column.missing for column in columns},
+            "fill": fills,
+            "numbers": {column.name: column.number for column in columns if column.number},
             "labels": card.labels or job.data.labels,
         }
     )
     graph = next((step for step in steps if isinstance(step, Graph)), None)
     plain = tuple(step for step in steps if not isinstance(step, Graph))
+    inputs = {}
+    dtypes = {}
+    # What a network of graphs takes stands in its graph.
+    if graph is None:
+        inputs = {name: tensor.column or name for name, tensor in card.inputs.items()}
+        dtypes = {name: tensor.dtype for name, tensor in card.inputs.items()}
     network = Network(
         builder=card.builder,
         parameters=card.parameters,
-        inputs={}
-        if graph
-        else {name: tensor.column or name for name, tensor in card.inputs.items()},
+        inputs=inputs,
         outputs=tuple(card.outputs),
-        dtypes={} if graph else {name: tensor.dtype for name, tensor in card.inputs.items()},
+        dtypes=dtypes,
         graph=_to_columns(card, graph),
         activation=card.activation,
     )
+    preprocess = tuple(map(_unfit, plain)) if job.refit else plain
     return job.model_copy(
         update={
             "data": data,
             "task": job.task or _find_task(card, str(job.from_package)),
-            "preprocess": tuple(map(_unfit, plain)) if job.refit else plain,
+            "preprocess": preprocess,
             "network": network,
         }
     )
@@ -163,8 +168,9 @@ def cast_to_contract(rows: pa.Table, before: Before) -> pa.Table:
         except (pa.ArrowException, ValueError):
             problems.append(f"{column.name!r} is {values.type}, and was {wanted}")
     if problems:
+        listed = "; ".join(problems)
         raise InputError(
-            f"data: columns are of other types than the package has them in: {'; '.join(problems)}; "
+            f"data: columns are of other types than the package has them in: {listed}; "
             "mend them, or train a new model without --from"
         )
     return rows
@@ -183,7 +189,10 @@ def _cast(values: pa.Array, wanted: pa.DataType) -> pa.Array:
 def _unfit(step: AnyStep) -> AnyStep:
     """Return a step whose values are to be found again."""
     if isinstance(step, Fill):
-        return step if step.strategy == "constant" else step.model_copy(update={"values": None})
+        # A constant was never found: the job says it.
+        if step.strategy == "constant":
+            return step
+        return step.model_copy(update={"values": None})
     return step.model_copy(update=dict.fromkeys(step.fitted))
 
 

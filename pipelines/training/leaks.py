@@ -29,7 +29,8 @@ def find_leaks(rows: pa.Table, features: Sequence[str], labelled: Labelled) -> l
     tells = _tells_number if labelled.task == "regression" else _tells_class
     found = []
     for name in features:
-        column = decode_dictionary(rows.column(name).combine_chunks())
+        whole = rows.column(name).combine_chunks()
+        column = decode_dictionary(whole)
         if tells(column, labelled.targets):
             found.append(name)
     return found
@@ -39,12 +40,21 @@ def _tells_class(column: pa.Array, targets: np.ndarray) -> bool:
     """Tell whether all rows of a value have one label, of several values with several labels."""
     if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
         return False
-    values = len(pc.unique(column))
+    different = pc.unique(column)
+    values = len(different)
     has_few = values <= _MOST_VALUES and values * _ROWS_OF_A_VALUE <= len(column)
-    if not has_few or values < len(np.unique(targets)):
+    if not has_few:
         return False
-    numbers = column.dictionary_encode(null_encoding="encode").indices.to_numpy()
-    pairs = np.unique(np.column_stack([numbers, targets]), axis=0)
+    # Of fewer values than labels some stand for several labels.
+    labels = np.unique(targets)
+    if values < len(labels):
+        return False
+
+    # A missing value is one of them, and may tell a label, too.
+    encoded = column.dictionary_encode(null_encoding="encode")
+    numbers = encoded.indices.to_numpy()
+    both = np.column_stack([numbers, targets])
+    pairs = np.unique(both, axis=0)
     return len(pairs) == values
 
 
@@ -52,8 +62,12 @@ def _tells_number(column: pa.Array, targets: np.ndarray) -> bool:
     """Tell whether a column is the label itself, or a multiple of it and a constant."""
     if not is_number(column.type) or column.null_count:
         return False
-    numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    if not np.isfinite(numbers).all() or np.ptp(numbers) == 0:
+    doubles = column.cast(pa.float64(), safe=False)
+    numbers = doubles.to_numpy(zero_copy_only=False)
+    is_finite = np.isfinite(numbers)
+    # Of a constant there is no correlation: it would be NaN, with a warning.
+    if not is_finite.all() or np.ptp(numbers) == 0:
         return False
-    correlation = float(np.corrcoef(numbers, targets)[0, 1])
+    correlations = np.corrcoef(numbers, targets)
+    correlation = float(correlations[0, 1])
     return abs(correlation) >= 1 - _ALIKE

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from configs.errors import ModelError
+from model_zoo.arrays import Arrays
 from model_zoo.training.called_network import forward
 from model_zoo.training.checkpoints import Checkpoints
 from model_zoo.training.epoch import Epoch
@@ -23,6 +25,7 @@ from pipelines.training.target_scale import TargetScale, find_last_layer, rescal
 
 # Rows that tell whether a layer is the last.
 _PROBED_ROWS = 64
+Shape: TypeAlias = tuple[int, ...]
 _JUDGED = ("validation", "test")
 
 
@@ -61,20 +64,31 @@ def find_activation(task: Task, prepared: Prepared, labels: int) -> Activation:
             "network.outputs"
         )
     (shape,) = shapes
-    if task == "regression":
-        wanted: list[tuple[int, ...]] = [()] if labels == 1 else [(labels,)]
-        found: Activation = "none"
-    elif task == "multi_label":
-        wanted, found = [(labels,)], "sigmoid"
-    else:
-        wanted = [(labels,)] if labels > 2 else [(), (2,)]
-        found = "softmax" if shape else "sigmoid"
+    wanted, found = _list_suitable(task, labels, has_axis=bool(shape))
     if shape not in wanted:
         raise ModelError(
             f"the network gives numbers of shape {list(shape)} a row, and its output does not suit the "
             f"loss of {labels} labels; set its size in network.parameters"
         )
     return found
+
+
+def _list_suitable(task: Task, labels: int, has_axis: bool) -> tuple[list[Shape], Activation]:
+    """Return the shapes of a row that suit a task, and what makes probabilities of them.
+
+    Args:
+        task: what is learned.
+        labels: how many there are.
+        has_axis: whether the network gives more than a bare number for a row.
+    """
+    if task == "regression":
+        one_each: Shape = () if labels == 1 else (labels,)
+        return [one_each], "none"
+    if task == "multi_label":
+        return [(labels,)], "sigmoid"
+    # Of two classes one number tells both.
+    wanted: list[Shape] = [(labels,)] if labels > 2 else [(), (2,)]
+    return wanted, "softmax" if has_axis else "sigmoid"
 
 
 def learn(
@@ -96,46 +110,69 @@ def learn(
     Raises:
         ModelError: the network does not suit the rows, or its loss is not finite.
     """
-    assert job.task is not None and job.network.activation is not None  # noqa: S101, PT018
+    task = job.task
+    activation = job.network.activation
+    assert task is not None and activation is not None  # noqa: S101, PT018
+    labels = job.data.labels
     parts = {name: part.examples for name, part in prepared.parts.items()}
     notes: list[str] = []
-    scale, layer = None, None
-    if job.task == "regression":
-        scale, layer = _find_scale(prepared, parts["training"])
-        if layer is None:
+    found = None
+    if task == "regression":
+        found = _find_scale(prepared, parts["training"])
+        if found is None:
             notes.append(
                 "the labels are learned in their own units: no last layer of the network was found "
                 "that could give them back"
             )
-    if goes_on and layer is not None and scale is not None:
-        rescale(prepared.network, layer, scale.invert())
-    taught = _to_targets(parts, scale if layer is not None else None)
-    objective = make_objective(
-        job.training,
-        job.task,
-        job.network.activation,
-        job.data.labels,
-        taught["training"].targets,
-    )
-    if job.gan is not None:
-        epochs = learn_adversaries(job, prepared, taught, progress.on_epoch)
-    else:
-        epochs = train(
-            network=prepared.called,
-            training=taught["training"],
-            validation=taught["validation"],
-            objective=objective,
-            recipe=make_recipe(job.training),
-            on_epoch=progress.on_epoch,
-            checkpoints=checkpoints,
-            augment=_find_augment(job, prepared),
-            on_step=progress.on_step,
-        )
-    if layer is not None and scale is not None:
-        rescale(prepared.network, layer, scale)
+    if goes_on and found is not None:
+        # Back to mean 0 and deviation 1, in which the loss sees numbers.
+        rescale(prepared.network, found.layer, found.scale.invert())
+    taught = _to_targets(parts, found.scale if found is not None else None)
+    epochs = _train(job, prepared, taught, progress, checkpoints, task, activation)
+    if found is not None:
+        rescale(prepared.network, found.layer, found.scale)
+
     scored = {name: _score(job, prepared, parts[name]) for name in _JUDGED}
-    figures = {name: measure(job.task, job.data.labels, part) for name, part in scored.items()}
+    figures = {name: measure(task, labels, part) for name, part in scored.items()}
     return Learned(epochs, scored, figures, tuple(notes))
+
+
+def _train(
+    job: FittingJob,
+    prepared: Prepared,
+    taught: Mapping[str, Examples],
+    progress: Progress,
+    checkpoints: Checkpoints,
+    task: Task,
+    activation: Activation,
+) -> tuple[Epoch, ...]:
+    """Train the network in place, by its loss or against an adversary.
+
+    Args:
+        job: complete.
+        prepared: the network.
+        taught: examples by part, with targets as the loss takes them.
+        progress: is told of each epoch and step.
+        checkpoints: where a training that was stopped goes on from.
+        task: what is learned.
+        activation: what makes probabilities of outputs.
+    """
+    training = taught["training"]
+    # Made for both: what the job cannot have is refused here.
+    objective = make_objective(job.training, task, activation, job.data.labels, training.targets)
+    if job.gan is not None:
+        return learn_adversaries(job, prepared, taught, progress.on_epoch)
+    return train(
+        network=prepared.called,
+        training=training,
+        validation=taught["validation"],
+        objective=objective,
+        recipe=make_recipe(job.training),
+        on_epoch=progress.on_epoch,
+        checkpoints=checkpoints,
+        augment=_find_augment(job, prepared),
+        on_step=progress.on_step,
+    )
 
 
 def _find_augment(job: FittingJob, prepared: Prepared) -> Augment | None:
@@ -147,12 +184,32 @@ def _find_augment(job: FittingJob, prepared: Prepared) -> Augment | None:
     return make_augment(augmentation, packaging.preprocess, prepared.inputs, inputs)
 
 
-def _find_scale(prepared: Prepared, training: Examples) -> tuple[TargetScale, str | None]:
+@dataclass(frozen=True)
+class _Scaled:
+    """Where the numbers of a regression are given back in their own units.
+
+    Attributes:
+        layer: name of the network's last one.
+        scale: of the targets.
+    """
+
+    layer: str
+    scale: TargetScale
+
+
+def _find_scale(prepared: Prepared, training: Examples) -> _Scaled | None:
+    """Return where numbers are scaled back; None where no layer of the network could do it."""
     scale = TargetScale.of(training.targets)
     probed = {name: array[:_PROBED_ROWS] for name, array in training.inputs.items()}
+
+    def compute_probed() -> Arrays:
+        return forward(prepared.called, probed)
+
     numbers = len(scale.mean)
-    layer = find_last_layer(prepared.network, numbers, lambda: forward(prepared.called, probed))
-    return scale, layer
+    layer = find_last_layer(prepared.network, numbers, compute_probed)
+    if layer is None:
+        return None
+    return _Scaled(layer, scale)
 
 
 def _to_targets(parts: Mapping[str, Examples], scale: TargetScale | None) -> dict[str, Examples]:
@@ -162,6 +219,7 @@ def _to_targets(parts: Mapping[str, Examples], scale: TargetScale | None) -> dic
         targets = examples.targets
         if scale is not None:
             targets = scale.standardise(targets)
+        # Networks compute in float32; class numbers stay whole.
         elif targets.dtype == np.float64:
             targets = targets.astype(np.float32)
         taught[name] = replace(examples, targets=targets)
@@ -169,5 +227,6 @@ def _to_targets(parts: Mapping[str, Examples], scale: TargetScale | None) -> dic
 
 
 def _score(job: FittingJob, prepared: Prepared, examples: Examples) -> Scored:
-    (outputs,) = forward(prepared.called, examples.inputs).values()
+    by_name = forward(prepared.called, examples.inputs)
+    (outputs,) = by_name.values()
     return score_part(examples.targets, outputs, str(job.network.activation))

@@ -18,6 +18,13 @@ KEY, LABEL, CONTENT = "path", "label", "bytes"
 # Pictures of other sizes are made so by default: enough to tell classes, few enough to learn from.
 _SIDE = 64
 _LOOKED_AT = 100
+_SCHEMA = pa.schema(
+    {
+        KEY: pa.string(),
+        LABEL: pa.string(),
+        CONTENT: pa.binary(),
+    }
+)
 
 
 def read_picture_folders(paths: Sequence[str]) -> tuple[pa.Table, tuple[str, ...]]:
@@ -38,21 +45,25 @@ def read_picture_folders(paths: Sequence[str]) -> tuple[pa.Table, tuple[str, ...
         for member in folder.members:
             name = find_name(folder, member)
             try:
-                content = root.read(root.describe(name))
+                described = root.describe(name)
+                content = root.read(described)
             except (OSError, RowError) as error:
                 problems.append(root.explain(error, name))
                 continue
             # Whatever is below a class's folder is of that class.
             label, slash, _ = name.partition("/")
-            rows.append({KEY: name, LABEL: label if slash else None, CONTENT: content})
+            # Beside the folders of the classes it is of none of them.
+            of_class = label if slash else None
+            rows.append({KEY: name, LABEL: of_class, CONTENT: content})
     if not rows:
+        listed = ", ".join(paths)
         reason = f", the first: {problems[0]}" if problems else ""
-        raise InputError(f"data.paths {', '.join(paths)}: no picture can be read{reason}")
-    schema = pa.schema({KEY: pa.string(), LABEL: pa.string(), CONTENT: pa.binary()})
+        raise InputError(f"data.paths {listed}: no picture can be read{reason}")
     notes = []
     if problems:
         notes.append(f"{len(problems):,} files cannot be read, the first: {problems[0]}")
-    return pa.Table.from_pylist(rows, schema), tuple(notes)
+    table = pa.Table.from_pylist(rows, _SCHEMA)
+    return table, tuple(notes)
 
 
 def describe_step(pictures: pa.ChunkedArray, takes_grey: bool) -> dict[str, Any]:
@@ -65,14 +76,18 @@ def describe_step(pictures: pa.ChunkedArray, takes_grey: bool) -> dict[str, Any]
     modes = set()
     sizes = set()
     for content in pictures[:_LOOKED_AT].to_pylist():
+        # A row without a picture is read as an empty file, which is none.
+        encoded = io.BytesIO(content or b"")
         try:
-            with Pillow.open(io.BytesIO(content or b"")) as picture:
+            with Pillow.open(encoded) as picture:
                 modes.add(picture.mode)
                 sizes.add(picture.size)
         except (OSError, UnidentifiedImageError):
             # Such a row is left out where it is decoded, and counted.
             continue
-    width, height = sizes.pop() if len(sizes) == 1 else (_SIDE, _SIDE)
+    width = height = _SIDE
+    if len(sizes) == 1:
+        ((width, height),) = sizes
     is_grey = takes_grey and modes == {"L"}
     channels = 1 if is_grey else 3
     return {

@@ -53,19 +53,27 @@ def read_source(data: Data, split: Split | None = None) -> Source:
     if data.dataset is not None:
         return _read_bundled(data.dataset)
     source = read_files(data, data.paths)
-    if split is None or not (split.validation_paths or split.test_paths):
+    if split is None:
         return source
+    if not split.validation_paths and not split.test_paths:
+        return source
+
     sources = [source]
-    numbers = [np.zeros(source.rows.num_rows, dtype=np.int64)]
-    for number, paths in enumerate((split.validation_paths, split.test_paths), start=1):
+    zeros = np.zeros(source.rows.num_rows, dtype=np.int64)
+    numbers = [zeros]
+    of_parts = (split.validation_paths, split.test_paths)
+    for number, paths in enumerate(of_parts, start=1):
         if paths:
             more = read_files(data, paths)
             sources.append(more)
             numbers.append(np.full(more.rows.num_rows, number))
     tables = to_one_schema([each.rows for each in sources])
-    notes = tuple(note for each in sources for note in each.notes)
     rows = pa.concat_tables(tables).combine_chunks()
-    return Source(rows, source.name, notes, np.concatenate(numbers))
+    notes: list[str] = []
+    for each in sources:
+        notes += each.notes
+    part = np.concatenate(numbers)
+    return Source(rows, source.name, tuple(notes), part)
 
 
 def read_files(data: Data, paths: Sequence[str]) -> Source:
@@ -78,16 +86,20 @@ def read_files(data: Data, paths: Sequence[str]) -> Source:
     Raises:
         InputError: files that cannot be read.
     """
-    if data.format == "files" or (data.format is None and are_pictures(paths)):
+    name = ", ".join(paths)
+    is_of_files = data.format == "files"
+    # Where the job does not say it, endings tell it.
+    if is_of_files or (data.format is None and are_pictures(paths)):
         table, notes = read_picture_folders(paths)
-        return Source(table, ", ".join(paths), notes)
+        return Source(table, name, notes)
+
     csv = data.csv or Csv()
     dialect = parse_dialect(**csv.model_dump(), max_expansion=None)
     try:
         sample = read_sample(paths, data.key, _ALL, dialect)
     except InputError as error:
-        raise InputError(_in_words_of_training(str(error))) from error
-    name = ", ".join(paths)
+        text = _in_words_of_training(str(error))
+        raise InputError(text) from error
     return Source(sample.rows, name, sample.notes)
 
 
@@ -96,11 +108,14 @@ def _in_words_of_training(text: str) -> str:
     words = text.replace("sample", "data.paths", 1)
     # A sample must be written again, where training can be told.
     before, told, _ = words.partition("; write the sample with")
-    return f"{before}; say data.csv.delimiter" if told else words
+    if not told:
+        return words
+    return f"{before}; say data.csv.delimiter"
 
 
 def _read_bundled(name: str) -> Source:
     if name not in DATASETS:
         hint = nearest(name, list(DATASETS))
         raise JobError(f"data.dataset: there is no data set {name!r}{hint}")
-    return Source(DATASETS[name](), f"data set {name}")
+    load = DATASETS[name]
+    return Source(load(), f"data set {name}")

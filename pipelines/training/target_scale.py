@@ -54,6 +54,7 @@ class TargetScale:
         wide = _to_wide(targets)
         centred = wide - self.mean
         scaled = centred / self.scale
+        # From float64 only now, so that large numbers lose nothing of what tells them apart.
         floats = scaled.astype(np.float32)
         return floats.reshape(targets.shape)
 
@@ -71,12 +72,14 @@ def find_last_layer(network: nn.Module, numbers: int, compute: Compute) -> str |
     moved = np.full(numbers, 3.0)
     doubled = np.full(numbers, 2.0)
     probe = TargetScale(moved, doubled)
-    before = _join(compute())
+    outputs = compute()
+    before = _join(outputs)
     expected = before * doubled + moved
     for name, layer in _list_candidates(network, numbers):
         kept = copy.deepcopy(layer.state_dict())
         rescale(network, name, probe)
-        after = _join(compute())
+        outputs = compute()
+        after = _join(outputs)
         # As it was, whether it is the one or not.
         layer.load_state_dict(kept)
         if np.allclose(after, expected, rtol=_ALIKE, atol=_ALIKE):
