@@ -43,8 +43,12 @@ def refuse_contradictions(missing: Mapping[str, MissingWord], filled: Mapping[st
     """
     twice = []
     for name in list_exceptions(missing):
+        # The word for all columns is overridden by a value, in silence.
         word = missing[name]
-        if name in filled and word != "fill":
-            twice.append(f"missing.{name} says {word}, and fill.{name} says what takes its place")
+        is_filled = name in filled
+        if is_filled and word != "fill":
+            problem = f"missing.{name} says {word}, and fill.{name} says what takes its place"
+            twice.append(problem)
     if twice:
-        raise ValueError("; ".join(twice))
+        problems = "; ".join(twice)
+        raise ValueError(problems)

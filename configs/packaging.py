@@ -1,5 +1,6 @@
 """A packaging job: a model that somebody has, and what cannot be found out about it."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Generic, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -24,11 +25,21 @@ CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm", "exported", "torchscript"
 
 
 def _as_names(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return (value,)
+    return value
 
 
-OneOrMore: TypeAlias = Annotated[Names, Field(min_length=1), BeforeValidator(_as_names)]
+_ONE_IS_ENOUGH = BeforeValidator(_as_names)
+# None, one or several.
+AnyNames: TypeAlias = Annotated[Names, _ONE_IS_ENOUGH]
+Paths: TypeAlias = Annotated[tuple[Url, ...], _ONE_IS_ENOUGH]
 SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
+OneOrMore: TypeAlias = Annotated[Names, Field(min_length=1), _ONE_IS_ENOUGH]
+Length: TypeAlias = Annotated[int, Field(ge=1)]
+# One as it is, or several that are stacked.
+Columns: TypeAlias = str | SomeNames
+Activation: TypeAlias = Literal["sigmoid", "softmax", "none"]
 
 
 class GraphColumns(BaseModel):
@@ -123,17 +134,17 @@ class PackagingJob(BaseModel, Generic[StepT]):
     exported: Url | None = None
     torchscript: Url | None = None
     trust_this_file: bool = False
-    sample: Annotated[tuple[Url, ...], BeforeValidator(_as_names)] = ()
+    sample: Paths = ()
     key: str | None = None
     label: str | None = None
     columns: OneOrMore | None = None
     missing: Missing = {}
     fill: dict[str, Scalar] = {}
     numbers: dict[str, TimeUnit] = {}
-    lengths: dict[str, Annotated[int, Field(ge=1)]] = {}
+    lengths: dict[str, Length] = {}
     cut: Names = ()
     preprocess: tuple[StepT, ...] = ()
-    inputs: dict[str, str | SomeNames] = {}
+    inputs: dict[str, Columns] = {}
     dtypes: dict[str, DType] = {}
     graph: GraphColumns | None = None
     outputs: Names = ()
@@ -141,7 +152,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     text: str | None = None
     settings: str | None = None
     task: Task | None = None
-    activation: Literal["sigmoid", "softmax", "none"] | None = None
+    activation: Activation | None = None
     labels: Names = ()
     expected: Url | None = None
     output: Url = ""
@@ -160,13 +171,15 @@ class PackagingJob(BaseModel, Generic[StepT]):
     def converted(self) -> tuple[str, str] | None:
         """Return kind and file of a model that is kept as an ONNX graph; None for a network."""
         for kind in CONVERTED:
-            if url := getattr(self, kind):
+            url = getattr(self, kind)
+            if url:
                 return kind, url
         return None
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "PackagingJob[StepT]":
-        problems = [*self._list_mixed_models(), *self._list_wrong_columns()]
+        problems = list(self._list_mixed_models())
+        problems += self._list_wrong_columns()
         try:
             refuse_contradictions(self.missing, self.fill)
         except ValueError as error:
@@ -176,34 +189,32 @@ class PackagingJob(BaseModel, Generic[StepT]):
             raise ValueError("; ".join(problems))
         return self
 
-    def _list_mixed_models(self) -> list[str]:
-        """Return what the job says of models of several kinds."""
-        problems = []
+    def _list_mixed_models(self) -> Iterator[str]:
+        """Yield what the job says of models of several kinds."""
         kinds = ("network", "huggingface", *CONVERTED)
         given = [kind for kind in kinds if getattr(self, kind)]
         if len(given) > 1:
-            problems.append(f"a package holds one model, and the job names {' and '.join(given)}")
-        if (self.huggingface or self.converted) and (self.weights or self.parameters):
-            problems.append(
-                "weights and parameters are those of network; the other kinds hold their own"
-            )
-        if self.text and (self.network or self.converted):
-            problems.append(
-                "text is for huggingface; a network of another kind takes a tokenize step"
-            )
-        if self.converted and (self.image or self.settings):
-            problems.append(
+            named = " and ".join(given)
+            yield f"a package holds one model, and the job names {named}"
+
+        is_converted = self.converted is not None
+        holds_its_own = self.huggingface or is_converted
+        if holds_its_own and (self.weights or self.parameters):
+            yield "weights and parameters are those of network; the other kinds hold their own"
+        # A folder of Hugging Face has its tokenizer, and nothing else has one.
+        if self.text and (self.network or is_converted):
+            yield "text is for huggingface; a network of another kind takes a tokenize step"
+        if is_converted and (self.image or self.settings):
+            yield (
                 "image and settings are for network and huggingface; a model of another kind takes an "
                 "image step in preprocess"
             )
         if self.text and self.image:
-            problems.append("huggingface takes texts or pictures, and the job names both")
-        return problems
+            yield "huggingface takes texts or pictures, and the job names both"
 
-    def _list_wrong_columns(self) -> list[str]:
-        """Return what a model must not see, and is said to."""
-        hidden = {self.key, self.label}
-        seen = [name for name in self.columns or () if name in hidden]
-        return [
-            f"columns must not hold {name!r}: a model must not see key or label" for name in seen
-        ]
+    def _list_wrong_columns(self) -> Iterator[str]:
+        """Yield what a model must not see, and is said to."""
+        hidden = (self.key, self.label)
+        for name in self.columns or ():
+            if name in hidden:
+                yield f"columns must not hold {name!r}: a model must not see key or label"

@@ -11,9 +11,9 @@ from pydantic import (
 )
 
 from configs.job import Count, Name, StepT, Url, Version, without_credentials_in_roots
-from configs.packaging import DType, GraphColumns
+from configs.packaging import Activation, AnyNames, Columns, DType, GraphColumns
 from configs.recipe import Training
-from configs.training_data import AnyNames, Data, SomeNames, Split
+from configs.training_data import Data, Split
 
 # Of `training`. What stops early or chooses the best looks at a loss that tells nothing here.
 _OF_A_GAN = ("learning_rate", "batch_rows", "epochs", "threads", "seed")
@@ -21,10 +21,12 @@ _OF_A_GAN = ("learning_rate", "batch_rows", "epochs", "threads", "seed")
 
 def _by_name(value: object) -> object:
     """Return arguments with their columns: `[x]` is short for `{x: x}`."""
-    return {name: name for name in value} if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return {name: name for name in value}
+    return value
 
 
-Inputs: TypeAlias = Annotated[dict[str, str | SomeNames], BeforeValidator(_by_name)]
+Inputs: TypeAlias = Annotated[dict[str, Columns], BeforeValidator(_by_name)]
 
 
 class _Section(BaseModel):
@@ -54,7 +56,7 @@ class Network(_Section):
     outputs: AnyNames = ()
     dtypes: dict[str, DType] = {}
     graph: GraphColumns | None = None
-    activation: Literal["sigmoid", "softmax", "none"] | None = None
+    activation: Activation | None = None
 
     @model_validator(mode="after")
     def _names_whose_parameters_these_are(self) -> "Network":
@@ -113,13 +115,16 @@ class TrainingJob(_Section, Generic[StepT]):
     @field_validator("preprocess")
     @classmethod
     def _without_credentials(cls, steps: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-        return None if steps is None else without_credentials_in_roots(steps)
+        if steps is None:
+            return None
+        return without_credentials_in_roots(steps)
 
     @model_validator(mode="after")
     def _goes_on_from_one_thing(self) -> "TrainingJob[StepT]":
-        if self.from_package is None and self.refit:
+        goes_on = self.from_package is not None
+        if self.refit and not goes_on:
             raise ValueError("refit is for from_package, whose steps it fits again")
-        if self.from_package is not None and self.network.builder is not None:
+        if goes_on and self.network.builder is not None:
             raise ValueError("from_package and network.builder: the network is that of the package")
         return self
 
@@ -129,13 +134,12 @@ class TrainingJob(_Section, Generic[StepT]):
             return self
         training = self.training
         fields = type(training).model_fields
-        # The default may be written out: the job that a training leaves has every field.
-        said = [name for name, field in fields.items() if getattr(training, name) != field.default]
-        in_vain = [name for name in said if name not in _OF_A_GAN]
-        if in_vain:
-            raise ValueError(
-                f"training.{in_vain[0]} is not used with gan, which takes {', '.join(_OF_A_GAN)}"
-            )
+        for name, field in fields.items():
+            # The default may be written out: the job that a training leaves has every field.
+            is_said = getattr(training, name) != field.default
+            if is_said and name not in _OF_A_GAN:
+                taken = ", ".join(_OF_A_GAN)
+                raise ValueError(f"training.{name} is not used with gan, which takes {taken}")
         if self.from_package is not None:
             raise ValueError("gan and from_package: the generator of the package was not kept")
         return self

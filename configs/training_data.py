@@ -1,37 +1,35 @@
 """The rows of a training job: where they are, what their columns mean, and how they are split."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from configs.job import Csv, Names, Url
+from configs.job import Csv, Names
 from configs.missing import Missing, list_exceptions, refuse_contradictions
-from configs.packaging import TimeUnit
+from configs.packaging import AnyNames, Length, Paths, Scalar, SomeNames, TimeUnit
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
-SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
-Scalar: TypeAlias = bool | int | float | str
 How: TypeAlias = Literal["random", "stratified", "time", "group", "fixed"]
 
 
 def _to_text(value: object) -> object:
     """Return a label as the text that scores have of it: YAML reads `false` and 0 as no texts."""
+    # Before integers, as Python's truth values are integers.
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, int) else value
+    if isinstance(value, int):
+        return str(value)
+    # pydantic refuses what is no text.
+    return value
 
 
 def _to_texts(value: object) -> object:
-    return tuple(map(_to_text, value)) if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return tuple(map(_to_text, value))
+    return value
 
 
-def _as_names(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-Paths: TypeAlias = Annotated[tuple[Url, ...], BeforeValidator(_as_names)]
-# None, one or several.
-AnyNames: TypeAlias = Annotated[Names, BeforeValidator(_as_names)]
 Labels: TypeAlias = Annotated[Names, BeforeValidator(_to_texts)]
 
 
@@ -79,7 +77,7 @@ class Data(_Section):
     missing: Missing = {}
     fill: dict[str, Scalar] = {}
     numbers: dict[str, TimeUnit] = {}
-    lengths: dict[str, Annotated[int, Field(ge=1)]] = {}
+    lengths: dict[str, Length] = {}
     cut: Names = ()
 
     @model_validator(mode="after")
@@ -93,39 +91,43 @@ class Data(_Section):
         _refuse_doubles("label", self.label)
         _refuse_doubles("labels", self.labels)
         refuse_contradictions(self.missing, self.fill)
-        if self.key in self.label:
-            raise ValueError(
-                f"key and label are both {self.key!r}: a row is named by another column"
-            )
+        key = self.key
+        if key in self.label:
+            raise ValueError(f"key and label are both {key!r}: a row is named by another column")
         # By default the features are all columns but key and label, and any of those may be filled.
-        if self.features is None:
-            return self
-        _refuse_doubles("features", self.features)
-        features = set(self.features)
-        hidden = sorted(features & {self.key, *self.label})
-        if hidden:
-            raise ValueError(
-                f"features must not hold {hidden[0]!r}: "
-                "a model that sees key or label learns nothing"
-            )
-        named = {
-            "fill": list(self.fill),
-            "missing": list_exceptions(self.missing),
-            "numbers": list(self.numbers),
-            "lengths": list(self.lengths),
-            "cut": list(self.cut),
-        }
-        for field, names in named.items():
-            for name in names:
-                if name not in features:
-                    raise ValueError(f"{field} names {name!r}, which is not one of features")
+        if self.features is not None:
+            self._check_features(self.features)
         return self
+
+    def _check_features(self, features: Names) -> None:
+        """Refuse features that the model must not see, and settings of columns that are none."""
+        _refuse_doubles("features", features)
+        hidden = {self.key, *self.label}
+        for name in sorted(features):
+            if name in hidden:
+                raise ValueError(
+                    f"features must not hold {name!r}: "
+                    "a model that sees key or label learns nothing"
+                )
+        _refuse_strangers("fill", self.fill, features)
+        _refuse_strangers("missing", list_exceptions(self.missing), features)
+        _refuse_strangers("numbers", self.numbers, features)
+        _refuse_strangers("lengths", self.lengths, features)
+        _refuse_strangers("cut", self.cut, features)
 
 
 def _refuse_doubles(what: str, names: Names) -> None:
     for name in sorted(names):
-        if names.count(name) > 1:
+        count = names.count(name)
+        if count > 1:
             raise ValueError(f"{what} holds {name!r} twice")
+
+
+def _refuse_strangers(field: str, names: Iterable[str], features: Names) -> None:
+    known = set(features)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{field} names {name!r}, which is not one of features")
 
 
 class Split(_Section):
@@ -164,13 +166,17 @@ class Split(_Section):
     @model_validator(mode="after")
     def _is_fixed_by_one_thing(self) -> "Split":
         has_paths = bool(self.validation_paths or self.test_paths)
-        if self.column is not None and has_paths:
+        has_column = self.column is not None
+        if has_column and has_paths:
             raise ValueError("column and paths: one of them says which part a row is in")
-        is_fixed = self.column is not None or has_paths
+
+        is_fixed = has_column or has_paths
+        # `by` may be left out: nothing else can be meant.
         if is_fixed and self.by not in (None, "fixed"):
             raise ValueError(f"by {self.by}: column and paths are for by: fixed")
         if self.by == "fixed" and not is_fixed:
             raise ValueError("by fixed needs column, or validation_paths and test_paths")
-        if self.values and self.column is None:
+
+        if self.values and not has_column:
             raise ValueError("values are those of column, which is not there")
         return self
