@@ -66,7 +66,10 @@ def pass_gate(gate: Gate, digest: str, stands: Move | None) -> dict[str, Any]:
             "which pipelines.evaluate --json prints"
         )
     standing_figures = _read_figures(gate.standing, stands.digest)
-    if standing_figures["of"]["labels_sha256"] != figures["of"]["labels_sha256"]:
+    old_labels = standing_figures["of"]["labels_sha256"]
+    new_labels = figures["of"]["labels_sha256"]
+    # By their content: one file of labels may have several names, and change under one.
+    if old_labels != new_labels:
         raise InputError(
             f"{gate.standing}: is of other labels than {gate.evaluation}; evaluate both versions on "
             "the same file of labels"
@@ -83,31 +86,38 @@ def pass_gate(gate: Gate, digest: str, stands: Move | None) -> dict[str, Any]:
 
 
 def _find_direction(metric: str) -> bool:
-    name = metric.rpartition(".")[2]
-    if name not in _HIGHER | _LOWER:
-        known = sorted(_HIGHER | _LOWER)
+    # `mean.r2` is better or worse as r2 is.
+    _, _, name = metric.rpartition(".")
+    known = sorted(_HIGHER | _LOWER)
+    if name not in known:
+        hint = nearest(name, known)
+        listed = ", ".join(known)
         raise JobError(
-            f"--metric {metric}: nothing tells whether more of it is better{nearest(name, known)}; "
-            f"there are {', '.join(known)}"
+            f"--metric {metric}: nothing tells whether more of it is better{hint}; "
+            f"there are {listed}"
         )
     return name in _LOWER
 
 
 def _read_figures(url: str, digest: str) -> Figures:
-    content = files.read(files.to_absolute(url))
+    address = files.to_absolute(url)
+    content = files.read(address)
     if content is None:
         raise InputError(f"{url}: is not there; pipelines.evaluate --json prints such a file")
     try:
         figures = json.loads(content)
         of = figures["of"]
-        told, _ = of["model_digest"], of["labels_sha256"]
+        told = of["model_digest"]
+        # Compared later, and missed here, where the file is read.
+        _ = of["labels_sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{url}: is not what pipelines.evaluate --json prints; evaluate the version again"
         ) from error
     if told != digest:
+        model = of.get("model")
         raise InputError(
-            f"{url}: has the figures of {of.get('model')}, which is another package than the one "
+            f"{url}: has the figures of {model}, which is another package than the one "
             "that they are asked of; evaluate scores of this very version"
         )
     found: Figures = figures
@@ -117,8 +127,14 @@ def _read_figures(url: str, digest: str) -> Figures:
 def _find_figure(figures: Figures, metric: str, url: str) -> float:
     value: Any = figures
     for name in metric.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if not isinstance(value, int | float) or isinstance(value, bool):
+        if not isinstance(value, Mapping):
+            value = None
+            break
+        value = value.get(name)
+    # Python's truth values are integers, too.
+    is_truth = isinstance(value, bool)
+    if is_truth or not isinstance(value, int | float):
         numbers = [name for name, value in figures.items() if isinstance(value, float)]
-        raise InputError(f"{url}: has no figure {metric!r}; it has {', '.join(numbers)}")
+        listed = ", ".join(numbers)
+        raise InputError(f"{url}: has no figure {metric!r}; it has {listed}")
     return float(value)
