@@ -36,8 +36,9 @@ def parse_type(text: str, place: str) -> pa.DataType:
     Raises:
         JobError: no such type.
     """
-    if len(text) > _MOST_CHARACTERS:
-        raise JobError(f"{place}: a type of {len(text):,} letters is none that is taken")
+    length = len(text)
+    if length > _MOST_CHARACTERS:
+        raise JobError(f"{place}: a type of {length:,} letters is none that is taken")
     nested = _LIST.fullmatch(text)
     if nested is not None:
         kind, inside, size = nested.groups()
@@ -48,10 +49,8 @@ def parse_type(text: str, place: str) -> pa.DataType:
         return pa.timestamp(unit, tz=zone)
     decimal = _DECIMAL.fullmatch(text)
     if decimal is not None:
-        bits, precision, scale = decimal.groups()
-        make = _DECIMALS[bits or "128"]
         try:
-            return make(int(precision), int(scale))
+            return _make_decimal(*decimal.groups())
         except ValueError as error:
             raise JobError(f"{place}: {text!r} is not a type: {error}") from error
     try:
@@ -63,14 +62,22 @@ def parse_type(text: str, place: str) -> pa.DataType:
         ) from error
 
 
+def _make_decimal(bits: str | None, precision: str, scale: str) -> pa.DataType:
+    make = _DECIMALS[bits or "128"]
+    return make(int(precision), int(scale))
+
+
 def _parse_list(kind: str, inside: str, size: str | None, place: str) -> pa.DataType:
     inner = parse_type(inside, place)
     is_fixed = kind == "fixed_size_list"
-    if is_fixed != (size is not None):
+    has_size = size is not None
+    if is_fixed != has_size:
         raise JobError(
             f"{place}: {kind}<{inside}> is not a type; write list<float>, or "
             "fixed_size_list<float>[3] for lists of three"
         )
     if size is not None:
         return pa.list_(inner, int(size))
-    return pa.large_list(inner) if kind == "large_list" else pa.list_(inner)
+    if kind == "large_list":
+        return pa.large_list(inner)
+    return pa.list_(inner)

@@ -29,9 +29,10 @@ def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:
     """
     contract = [column.name for column in card.columns]
     source = job.source
-    steps = [step for step in job.preprocess.steps if isinstance(step, LoadFile)]
     # A step may read what another one has made, but no file from there.
-    named_by_steps = [name for step in steps for name in (step.column, step.into)]
+    named_by_steps: list[str] = []
+    for step in _list_load_steps(job):
+        named_by_steps += (step.column, step.into)
     named = [*contract, *source.carried, *source.types, *named_by_steps]
     # Each once, in this order.
     return list(dict.fromkeys(named))
@@ -56,16 +57,17 @@ def plan_columns(
     contract = _parse_contract(card)
     types = _add_declared_types(contract, source.types)
     carried = set(source.carried)
-    loads = [step for step in job.preprocess.steps if isinstance(step, LoadFile)]
+    loads = _list_load_steps(job)
     made = {step.into for step in loads}
-    # Where files tell no types, it is what a path can only be.
-    paths = {step.column for step in loads} if needs_types else set()
+    paths = {step.column for step in loads}
     columns = []
     for name in list_columns(job, card):
         dtype = types.get(name)
-        if dtype is None and name in paths:
+        is_untold = dtype is None and needs_types
+        if is_untold and name in paths:
+            # It is what a path can only be.
             dtype = pa.string()
-        if dtype is None and needs_types and name not in made:
+        elif is_untold and name not in made:
             kind = source.format.upper()
             raise JobError(
                 f"source.types must declare the {kind} column {name!r}, "
@@ -92,9 +94,16 @@ def make_input_format(source: Source[Any], row_work: int = 0) -> Format:
     Raises:
         JobError: options that no file can be read with.
     """
+    # Formats know no pydantic.
     dialect = source.csv.model_dump()
-    options = InputOptions(dialect, source.max_expansion, source.files.model_dump(), row_work)
+    files = source.files.model_dump()
+    options = InputOptions(dialect, source.max_expansion, files, row_work)
     return find_input_format(source.format, options)
+
+
+def _list_load_steps(job: ScoringJob) -> list[LoadFile]:
+    steps = job.preprocess.steps
+    return [step for step in steps if isinstance(step, LoadFile)]
 
 
 def _parse_contract(card: ModelCard) -> ArrowTypes:

@@ -22,7 +22,8 @@ def list_folders(paths: Sequence[str], recursive: bool, options: Mapping[str, An
         InputError: a path that matches nothing, something that can be neither read nor left out, or
             a file whose name is not UTF-8.
     """
-    endings = tuple(ending.casefold() for ending in options["suffixes"] or ())
+    suffixes = options["suffixes"] or ()
+    endings = tuple(suffix.casefold() for suffix in suffixes)
     taken: dict[str, list[InputFile]] = {}
     ignored: list[str] = []
     seen: set[str] = set()
@@ -80,15 +81,21 @@ def _choose(
 
 def _ends_with(url: str, endings: tuple[str, ...]) -> bool:
     # Without endings every file is wanted.
-    return not endings or url.casefold().endswith(endings)
+    if not endings:
+        return True
+    folded = url.casefold()
+    return folded.endswith(endings)
 
 
 def _no_match(
     path: str, others: Sequence[str], left_out: Sequence[str], endings: tuple[str, ...]
 ) -> InputError:
     if not others:
-        return InputError(f"source.paths {path}: matches no file{say_why(path, left_out)}")
+        reason = say_why(path, left_out)
+        return InputError(f"source.paths {path}: matches no file{reason}")
+    count = len(others)
+    listed = ", ".join(endings)
     return InputError(
-        f"source.paths {path}: matches no file but {len(others):,} that end otherwise than in "
-        f"{', '.join(endings)}, {others[0]} first; name the endings in source.files.suffixes"
+        f"source.paths {path}: matches no file but {count:,} that end otherwise than in "
+        f"{listed}, {others[0]} first; name the endings in source.files.suffixes"
     )
