@@ -13,6 +13,8 @@ import torch
 from model_zoo.arrays import Arrays
 from model_zoo.extras import import_extra
 
+# A number for each channel.
+Shade: TypeAlias = tuple[float, ...]
 Flip: TypeAlias = Literal["horizontal", "vertical", "both"]
 _REFUSAL = (
     "training.augment varies pictures by torchvision, which is not installed: install the extra "
@@ -54,8 +56,8 @@ class PictureAugment:
 
     input: str
     changes: PictureChanges
-    black: tuple[float, ...]
-    white: tuple[float, ...]
+    black: Shade
+    white: Shade
 
     def __call__(self, inputs: Arrays, draw: np.random.Generator) -> Arrays:
         """Return the inputs of a mini-batch with changed pictures.
@@ -70,17 +72,20 @@ class PictureAugment:
         pictures = inputs[self.input]
         black = _of_channels(self.black)
         span = _of_channels(self.white) - black
-        given = torch.from_numpy(np.ascontiguousarray(pictures, dtype=np.float32))
+        contiguous = np.ascontiguousarray(pictures, dtype=np.float32)
+        given = torch.from_numpy(contiguous)
         # As torchvision has them: white is 1, and the borders of what is turned are 0.
         pixels = (given - black) / span
-        transform = self.make_transform(pixels.shape[-2], pixels.shape[-1])
+        _, _, height, width = pixels.shape
+        transform = self.make_transform(height, width)
         seed = int(draw.integers(_SEEDS))
         # torchvision draws from torch's own generator, which dropout shall find as it was.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             changed = [transform(picture) for picture in pixels]
         whole = torch.stack(changed) * span + black
-        return {**inputs, self.input: whole.numpy().astype(pictures.dtype)}
+        varied = whole.numpy().astype(pictures.dtype)
+        return {**inputs, self.input: varied}
 
     def make_transform(self, height: int, width: int) -> Any:
         """Return what changes a picture, float32 (channels, height, width) from 0 to 1.
@@ -102,17 +107,19 @@ class PictureAugment:
             # It takes shares of the area, and the form of what is cut out: that of the picture.
             form = width / height
             area = changes.crop**2
-            chosen.append(
-                v2.RandomResizedCrop((height, width), scale=(area, 1.0), ratio=(form, form))
+            crop = v2.RandomResizedCrop(
+                (height, width),
+                scale=(area, 1.0),
+                ratio=(form, form),
             )
+            chosen.append(crop)
         if changes.rotate or changes.shift:
-            chosen.append(
-                v2.RandomAffine(
-                    degrees=changes.rotate,
-                    translate=(changes.shift, changes.shift),
-                    interpolation=v2.InterpolationMode.BILINEAR,
-                )
+            move = v2.RandomAffine(
+                degrees=changes.rotate,
+                translate=(changes.shift, changes.shift),
+                interpolation=v2.InterpolationMode.BILINEAR,
             )
+            chosen.append(move)
         if changes.brightness:
             chosen.append(v2.ColorJitter(brightness=changes.brightness))
         if changes.noise:
@@ -120,6 +127,7 @@ class PictureAugment:
         return v2.Compose(chosen)
 
 
-def _of_channels(values: tuple[float, ...]) -> torch.Tensor:
+def _of_channels(values: Shade) -> torch.Tensor:
     """Return one number for each channel, float32 (channels, 1, 1)."""
-    return torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1)
+    numbers = torch.tensor(values, dtype=torch.float32)
+    return numbers.reshape(-1, 1, 1)

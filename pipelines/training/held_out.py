@@ -39,9 +39,9 @@ def write_held_out(
     """
     features = rows.drop_columns(list(labels))
     # A column without any value has no type that a reader could rely on.
-    is_some = rows.num_rows > 0
-    empty = [field.name for field in features.schema if is_some and pa.types.is_null(field.type)]
-    features = features.drop_columns(empty)
+    if rows.num_rows:
+        empty = [field.name for field in features.schema if pa.types.is_null(field.type)]
+        features = features.drop_columns(empty)
     is_plain = not any(map(_is_no_text, features.schema.types))
     for number, shard in enumerate(cut_unevenly(features, shards)):
         # Two row groups, so that even the sample looks like real input.

@@ -3,7 +3,8 @@
 They may be left out of `network.parameters`, so that a job can be edited without counting.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 import inspect
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,6 +17,7 @@ from model_zoo.steps.columns import Column
 
 Columns: TypeAlias = Mapping[str, Column]
 Parameters: TypeAlias = dict[str, Any]
+FindSize: TypeAlias = Callable[[], int | None]
 # (rows, channels, height, width)
 _PICTURE_DIMENSIONS = 4
 _PICTURE_SIZES = ("channels", "height", "width")
@@ -51,8 +53,9 @@ class Outputs(NamedTuple):
 
 def choose_builder(columns: Columns) -> str:
     """Return the network that suits columns as the steps have left them."""
-    is_of_pictures = any(_is_picture(column) for column in columns.values())
-    return "cnn" if is_of_pictures else "mlp"
+    if any(map(_is_picture, columns.values())):
+        return "cnn"
+    return "mlp"
 
 
 def add_usual(builder: str, parameters: Parameters) -> Parameters:
@@ -62,7 +65,10 @@ def add_usual(builder: str, parameters: Parameters) -> Parameters:
         builder: name of the network.
         parameters: what the job says.
     """
-    return parameters or dict(_USUAL.get(builder, {}))
+    if parameters:
+        return parameters
+    usual = _USUAL.get(builder, {})
+    return dict(usual)
 
 
 def add_sizes(
@@ -86,30 +92,63 @@ def add_sizes(
     """
     if is_of_library(builder):
         return _say_outputs(builder, outputs.classes) | parameters
-    known: dict[str, Callable[[], int | None]] = {
-        **dict.fromkeys(_WIDTHS, lambda: _count_numbers(columns)),
-        **dict.fromkeys(_OUTPUTS, lambda: outputs.numbers),
-        **dict.fromkeys(_CLASSES, lambda: outputs.classes),
-        "channels": lambda: _find_picture(columns, 1),
-        "height": lambda: _find_picture(columns, 2),
-        "width": lambda: _find_picture(columns, 3),
-    }
+    known = _list_known(columns, outputs)
     added = dict(parameters)
     unknown = []
-    for parameter in inspect.signature(find_builder(builder, modules)).parameters.values():
-        is_needed = parameter.default is parameter.empty
-        is_named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        if not is_needed or not is_named or parameter.name in parameters:
+    for name in _list_needed(builder, modules):
+        if name in parameters:
             continue
-        find = known.get(parameter.name)
+        find = known.get(name)
         size = None if find is None else find()
         if size is None:
-            unknown.append(f"network.parameters.{parameter.name}")
+            unknown.append(f"network.parameters.{name}")
         else:
-            added[parameter.name] = size
+            added[name] = size
     if unknown:
-        raise JobError(f"{', '.join(unknown)}: is needed by {builder}, and nothing tells it")
+        listed = ", ".join(unknown)
+        raise JobError(f"{listed}: is needed by {builder}, and nothing tells it")
     return added
+
+
+def _list_known(columns: Columns, outputs: Outputs) -> dict[str, FindSize]:
+    """Return what finds a size, by the name that networks have for it.
+
+    Functions, as columns need not have each size: of a table none is a height.
+
+    Args:
+        columns: what the network takes.
+        outputs: how many numbers it is to give for a row.
+    """
+
+    def count_numbers() -> int | None:
+        return _count_numbers(columns)
+
+    def count_outputs() -> int:
+        return outputs.numbers
+
+    def count_classes() -> int:
+        return outputs.classes
+
+    known: dict[str, FindSize] = {}
+    known |= dict.fromkeys(_WIDTHS, count_numbers)
+    known |= dict.fromkeys(_OUTPUTS, count_outputs)
+    known |= dict.fromkeys(_CLASSES, count_classes)
+    # The first axis is that of rows.
+    for axis, name in enumerate(_PICTURE_SIZES, start=1):
+        known[name] = partial(_find_picture, columns, axis)
+    return known
+
+
+def _list_needed(builder: str, modules: Sequence[str]) -> Iterator[str]:
+    """Yield the parameters that a builder cannot do without."""
+    build = find_builder(builder, modules)
+    signature = inspect.signature(build)
+    for parameter in signature.parameters.values():
+        is_needed = parameter.default is parameter.empty
+        # `*args` and `**kwargs` take what is left over, and need nothing.
+        is_named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if is_needed and is_named:
+            yield parameter.name
 
 
 def _say_outputs(builder: str, classes: int) -> Parameters:
@@ -125,7 +164,9 @@ def _say_outputs(builder: str, classes: int) -> Parameters:
         names = map(str, range(classes))
         return {"id2label": {name: name for name in names}}
     name = _OUTPUTS_OF_LIBRARIES.get(library)
-    return {} if name is None else {name: classes}
+    if name is None:
+        return {}
+    return {name: classes}
 
 
 def _is_picture(column: Column) -> bool:
@@ -143,8 +184,12 @@ def _find_picture(columns: Columns, axis: int) -> int | None:
 
 def _count_numbers(columns: Columns) -> int | None:
     """Return how many numbers of a row all columns have; of a sequence those of a step."""
-    widths = []
-    for column in columns.values():
-        is_array = isinstance(column, np.ndarray)
-        widths.append(int(np.shape(column)[-1]) if is_array and column.ndim > 1 else 1)
-    return sum(widths) if widths else None
+    if not columns:
+        return None
+    return sum(map(_count_numbers_of_row, columns.values()))
+
+
+def _count_numbers_of_row(column: Column) -> int:
+    if not isinstance(column, np.ndarray) or column.ndim <= 1:
+        return 1
+    return column.shape[-1]

@@ -1,7 +1,6 @@
 """The section `training.augment` of a job and what preprocessing made -> what varies the pictures."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import Tensor
 from model_zoo.steps.image import Image
 from model_zoo.steps.table import AnyStep
-from model_zoo.training.augment import PictureAugment, PictureChanges
+from model_zoo.training.augment import PictureAugment, PictureChanges, Shade
 
-# A number for each channel.
-Shade: TypeAlias = tuple[float, ...]
 # Channels, height and width.
 _DIMENSIONS = 3
 # Of grey and coloured pictures.

@@ -52,29 +52,32 @@ class Progress:
 
     def on_step(self, step: Step) -> None:
         """Show that a step is over."""
-        done = step.epoch - 1 + step.number / step.steps
+        done = _count_epochs(step, step.number)
         if self._first is None:
             self._begin(step)
         self._bar.update(done - self._bar.n)
         # The end of the epoch is told with its losses.
         is_last = step.number == step.steps
         if self._with_lines and not is_last and self._is_time():
-            self._say(f"{self._name(step.epoch)}: step {step.number} of {step.steps}", done)
+            name = self._name(step.epoch)
+            self._say(f"{name}: step {step.number} of {step.steps}", done)
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Show that an epoch is over."""
+        number = epoch.number
         training = f"{epoch.training_loss:.4f}"
         validation = f"{epoch.validation_loss:.4f}"
-        self._bar.update(epoch.number - self._bar.n)
+        self._bar.update(number - self._bar.n)
         self._bar.set_postfix(training=training, validation=validation)
-        is_round = epoch.number % _EPOCHS_PER_LINE == 0
+        is_round = number % _EPOCHS_PER_LINE == 0
         if self._with_lines and (is_round or self._is_time()):
+            name = self._name(number)
             losses = f"training loss {training}, validation loss {validation}"
-            self._say(f"{self._name(epoch.number)}: {losses}", epoch.number)
+            self._say(f"{name}: {losses}", number)
 
     def _begin(self, step: Step) -> None:
         """Note how far the training was before; say so where it was stopped."""
-        before = step.epoch - 1 + (step.number - 1) / step.steps
+        before = _count_epochs(step, step.number - 1)
         self._first = before
         if before and self._with_lines:
             where = f"step {step.number} of {step.steps}"
@@ -90,17 +93,21 @@ class Progress:
     def _name(self, epoch: int) -> str:
         return f"epoch {epoch} of at most {self._epochs}"
 
-    def _say(
-        self,
-        text: str,
-        done: float,
-    ) -> None:
+    def _say(self, text: str, done: float) -> None:
+        """Write a line with the time that is left.
+
+        Args:
+            text: how far it is.
+            done: epochs, of the latest a share.
+        """
         self._told = self._clock()
         first = self._first or 0.0
         left = ""
         if self._epochs > done > first:
-            seconds = (self._told - self._began) * (self._epochs - done) / (done - first)
-            left = f", at most {describe_duration(seconds)} left"
+            spent = self._told - self._began
+            seconds = spent * (self._epochs - done) / (done - first)
+            duration = describe_duration(seconds)
+            left = f", at most {duration} left"
         say_aside(f"{text}{left}")
 
 
@@ -119,15 +126,26 @@ def shown_progress(
     # A terminal that is closed meanwhile ends no training.
     stream = LenientStream(sys.stderr)
     is_hidden = quiet or not is_terminal
-    with tqdm(
-        total=epochs, desc="training", file=stream, disable=is_hidden, bar_format=_BAR
-    ) as bar:
-        yield Progress(
-            bar,
-            epochs,
-            not quiet and not is_terminal,
-            clock,
-        )
+    with_lines = not quiet and not is_terminal
+    bar = tqdm(
+        total=epochs,
+        desc="training",
+        file=stream,
+        disable=is_hidden,
+        bar_format=_BAR,
+    )
+    with bar:
+        yield Progress(bar, epochs, with_lines, clock)
+
+
+def _count_epochs(step: Step, steps: int) -> float:
+    """Return how many epochs are over, of the one that a step is in a share.
+
+    Args:
+        step: of that epoch.
+        steps: how many of it are over.
+    """
+    return step.epoch - 1 + steps / step.steps
 
 
 def describe_duration(seconds: float) -> str:
