@@ -30,8 +30,12 @@ from pipelines.packing.contract.lists import refuse_large
 from pipelines.packing.networks.computed import failures_told
 
 # As torch_geometric calls them.
-_NODES, _EDGES, _COUNT, _BATCH = "x", "edge_index", "node_count", "batch"
-_WEIGHT, _ATTRIBUTES = "edge_weight", "edge_attr"
+_NODES = "x"
+_EDGES = "edge_index"
+_COUNT = "node_count"
+_BATCH = "batch"
+_WEIGHT = "edge_weight"
+_ATTRIBUTES = "edge_attr"
 _ROWS_AT_A_TIME = 256
 
 
@@ -63,21 +67,28 @@ def find_graph_step(job: PackagingJob[AnyStep], columns: Mapping[str, Column]) -
         "count_into": _COUNT,
     }
     if graph.attributes is not None:
-        shape = _find_shape(job, columns, graph.attributes)
+        _, *row_shape = _find_shape(job, columns, graph.attributes)
         fields["attributes"] = graph.attributes
-        fields["attributes_shape"] = shape[1:]
-        fields["attributes_into"] = _ATTRIBUTES if shape[1:] else _WEIGHT
-    try:
-        step = Graph.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        words = map(str, first["loc"])
-        place = ".".join(words)
-        raise JobError(f"graph: its lists are not taken: {place}: {first['msg']}") from error
+        fields["attributes_shape"] = tuple(row_shape)
+        # One number of an edge is its weight; torch_geometric calls a vector its attributes.
+        fields["attributes_into"] = _ATTRIBUTES if row_shape else _WEIGHT
+    step = _make_step(fields)
+
     numbers = sum(step.count_numbers({}).values())
     rows = len(columns[graph.nodes])
     refuse_large(graph.nodes, numbers, rows)
     return step
+
+
+def _make_step(fields: Mapping[str, object]) -> Graph:
+    try:
+        return Graph.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        words = map(str, first["loc"])
+        place = ".".join(words)
+        reason = first["msg"]
+        raise JobError(f"graph: its lists are not taken: {place}: {reason}") from error
 
 
 def describe_inputs(job: PackagingJob[AnyStep], step: Graph, signature: Signature) -> GraphInputs:
@@ -91,22 +102,25 @@ def describe_inputs(job: PackagingJob[AnyStep], step: Graph, signature: Signatur
     Raises:
         ModelError: the network takes no nodes and edges by the names that networks of graphs have.
     """
-    attributes = step.attributes_into if step.attributes is not None else None
+    attributes = None
     needed = [_NODES, _EDGES]
-    if attributes is not None:
+    if step.attributes is not None:
+        attributes = step.attributes_into
         needed.append(attributes)
     lacking = [name for name in needed if not signature.takes(name)]
     if lacking:
+        names = " and no ".join(lacking)
         raise ModelError(
-            f"the network takes no {' and no '.join(lacking)}; give its forward the arguments x, "
+            f"the network takes no {names}; give its forward the arguments x, "
             "edge_index and, where it has them, edge_attr or edge_weight and batch, by these names"
         )
+    takes_batch = signature.takes(_BATCH)
     return GraphInputs(
         nodes=_NODES,
         edges=_EDGES,
         count=_COUNT,
         attributes=attributes,
-        batch=_BATCH if signature.takes(_BATCH) else None,
+        batch=_BATCH if takes_batch else None,
         pool=_get_graph(job).pool,
     )
 
@@ -133,12 +147,13 @@ def wire_graph(
     problems = []
     known = list(columns)
     for name, source in job.inputs.items():
+        wiring[name] = source
         named = [source] if isinstance(source, str) else source
         for column in named:
-            if column not in columns:
-                hint = nearest(column, known)
-                problems.append(f"inputs.{name}: there is no column {column!r}{hint}")
-        wiring[name] = source
+            if column in columns:
+                continue
+            hint = nearest(column, known)
+            problems.append(f"inputs.{name}: there is no column {column!r}{hint}")
     for name in signature.required:
         # Which row a node belongs to is told when the network is called.
         if name in wiring or name == graph.batch:
@@ -159,8 +174,12 @@ def list_graph_dtypes(step: Graph, found: DTypes) -> DTypes:
         step: what makes graphs.
         found: dtypes by argument.
     """
-    own = {step.edges_into: "int64", step.count_into: "int64"}
-    return found | {name: dtype for name, dtype in own.items() if name in found}
+    dtypes = dict(found)
+    # Numbers of nodes, whatever the columns were made of; only where they were found at all.
+    for name in (step.edges_into, step.count_into):
+        if name in dtypes:
+            dtypes[name] = "int64"
+    return dtypes
 
 
 def compute_graphs(
@@ -198,14 +217,19 @@ def _get_graph(job: PackagingJob[AnyStep]) -> GraphColumns:
 
 def _check_columns(named: Sequence[str], columns: Mapping[str, Column]) -> None:
     problems = []
+    known = list(columns)
     for name in named:
         column = columns.get(name)
         if column is None:
-            problems.append(f"there is no column {name!r}{nearest(name, list(columns))}")
-        elif isinstance(column, np.ndarray) or not holds_numbers(column.type):
+            hint = nearest(name, known)
+            problems.append(f"there is no column {name!r}{hint}")
+            continue
+        # A step may have made an array of numpy of it, which is no longer lists.
+        if isinstance(column, np.ndarray) or not holds_numbers(column.type):
             problems.append(f"column {name!r} holds no lists of numbers")
     if problems:
-        raise JobError(f"graph: {'; '.join(problems)}")
+        found = "; ".join(problems)
+        raise JobError(f"graph: {found}")
 
 
 def _find_shape(
@@ -215,19 +239,31 @@ def _find_shape(
     lists = columns[name]
     lengths = list_lengths(lists)
     # A sample without any edge says nothing of how long they are, but there is room for one.
-    shape = [job.lengths.get(name) or max(1, int(lengths.max(initial=0)))]
+    longest = max(1, int(lengths.max(initial=0)))
+    declared = job.lengths.get(name)
+    shape = [declared or longest]
     values: pa.Array = lists.flatten()
     while is_list(values.type):
-        found = np.unique(list_lengths(values)).tolist()
-        if len(found) > 1:
-            raise JobError(
-                f"graph: the vectors in column {name!r} have {found[0]:,} to {found[-1]:,} numbers; "
-                "they must all be of one length"
-            )
-        # Pairs, where there is none.
-        shape.append(int(found[0]) if found else 2)
+        width = _find_width(values, name)
+        shape.append(width)
         values = values.flatten()
     return tuple(shape)
+
+
+def _find_width(vectors: pa.Array, name: str) -> int:
+    """Return how many numbers each vector has, in a column's lists of them."""
+    lengths = list_lengths(vectors)
+    # Sorted, and each once.
+    found = np.unique(lengths).tolist()
+    if len(found) > 1:
+        least = found[0]
+        most = found[-1]
+        raise JobError(
+            f"graph: the vectors in column {name!r} have {least:,} to {most:,} numbers; "
+            "they must all be of one length"
+        )
+    # Pairs, where there is none.
+    return int(found[0]) if found else 2
 
 
 def _compute_part(
@@ -245,7 +281,8 @@ def _compute_part(
     arguments = _take_padding_out(tensors, graph, has_node)
     shapes = {name: list(tensor.shape) for name, tensor in arguments.items()}
     with failures_told(f"the network fails on {shapes}"), torch.inference_mode():
-        named = name_tensors(network(**arguments), outputs)
+        returned = network(**arguments)
+        named = name_tensors(returned, outputs)
     arrays = {}
     for name, output in named.items():
         of_rows = _split(name, output, has_node, graph)
@@ -281,17 +318,19 @@ def _take_padding_out(
 def _split(
     name: str, output: torch.Tensor, has_node: torch.Tensor, graph: GraphInputs
 ) -> torch.Tensor:
-    rows, nodes = len(has_node), int(has_node.sum())
+    rows = len(has_node)
+    nodes = int(has_node.sum())
     # Of as many nodes as graphs nobody could tell; then a pool says that they are of nodes.
-    is_of_nodes = len(output) == nodes and (nodes != rows or graph.pool is not None)
-    if is_of_nodes:
+    is_clear = nodes != rows or graph.pool is not None
+    if len(output) == nodes and is_clear:
         shape = (*has_node.shape, *output.shape[1:])
         placed = output.new_zeros(shape)
         placed[has_node] = output
         return pool_nodes(placed, has_node, graph.pool)
     if len(output) != rows:
+        found = tuple(output.shape)
         raise ModelError(
-            f"the network's output {name} has shape {tuple(output.shape)} for {rows} graphs of "
+            f"the network's output {name} has shape {found} for {rows} graphs of "
             f"{nodes} nodes; it must give something for each graph or for each node"
         )
     return output

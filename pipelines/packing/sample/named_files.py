@@ -53,7 +53,9 @@ def are_pictures(paths: Sequence[str]) -> bool:
     except InputError:
         # Whatever hinders is told when it is read as a table.
         return False
-    urls = [member.url for folder in folders for member in folder.members]
+    urls: list[str] = []
+    for folder in folders:
+        urls.extend(member.url for member in folder.members)
     pictures = [url for url in urls if url.casefold().endswith(PICTURES)]
     return 2 * len(pictures) > len(urls)
 
@@ -78,30 +80,45 @@ def read_folder(job: Job) -> Taken:
     taken_bytes = 0
     for folder, member in members[:_MOST_FILES]:
         taken_bytes += member.bytes
+        # The first one is taken, however large it is.
         if rows and taken_bytes > _MOST_BYTES:
             break
         name = find_name(folder, member)
-        content = _read(FileRoot(folder.url), name, problems)
+        root = FileRoot(folder.url)
+        content = _read(root, name, problems)
         if content is not None:
             rows.append({_PATH: name, _SIZE: member.bytes, _CONTENT: content})
     table = pa.Table.from_pylist(rows)
-    # Unless it says so itself, it must be read as the folder is now.
-    has_folders = any("/" in row[_PATH] for row in rows)
-    source = {"format": "files"} | ({"recursive": True} if has_folders else {})
+
     changes = {
         "key": job.key or _PATH,
         "columns": job.columns or (_CONTENT,),
         "image": job.image or _find_image(job),
     }
-    notes = _list_notes(len(rows) + len(problems), len(members), problems)
-    return Taken(job.model_copy(update=changes), table, Reading(source), notes)
+    changed = job.model_copy(update=changes)
+    source = _describe_source(rows)
+    seen = len(rows) + len(problems)
+    notes = _list_notes(seen, len(members), problems)
+    return Taken(changed, table, Reading(source), notes)
+
+
+def _describe_source(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the starter job says of the folder, to read it as it was read here."""
+    source: dict[str, Any] = {"format": "files"}
+    # Unless it says so itself, it must be read as the folder is now.
+    has_folders = any("/" in row[_PATH] for row in rows)
+    if has_folders:
+        source["recursive"] = True
+    return source
 
 
 def _find_image(job: Job) -> str | None:
     """Return the column of pictures, unless the job says by itself what becomes of them."""
     has_step = any(isinstance(step, Image) for step in job.preprocess)
-    is_library = job.network.partition(":")[0] in ("torchvision", "timm")
-    return _CONTENT if is_library and not has_step else None
+    library, _, _ = job.network.partition(":")
+    if has_step or library not in ("torchvision", "timm"):
+        return None
+    return _CONTENT
 
 
 def load_named(job: Job, table: pa.Table, steps: tuple[LoadFile, ...]) -> Taken:
@@ -124,30 +141,46 @@ def load_named(job: Job, table: pa.Table, steps: tuple[LoadFile, ...]) -> Taken:
             hint = nearest(step.column, table.column_names)
             raise JobError(f"load_file: the sample has no column {step.column!r}{hint}")
         contents = list(_read_named(step, table, problems))
+        column = pa.array(contents, type=pa.binary())
+        # Rows whose files no longer fit are left out.
         table = table.slice(0, len(contents))
-        table = table.append_column(step.into, pa.array(contents, type=pa.binary()))
-    hidden = {job.key, job.label, *(step.column for step in steps)}
-    columns = job.columns or tuple(name for name in table.column_names if name not in hidden)
+        table = table.append_column(step.into, column)
+
+    columns = job.columns or _list_features(job, table, steps)
     changed = job.model_copy(update={"preprocess": rest, "columns": columns})
-    absolute = tuple(
-        step.model_copy(update={"root": files.to_absolute(step.root)}) for step in steps
-    )
+    absolute = tuple(_make_absolute(step) for step in steps)
     notes = _list_notes(table.num_rows, before, problems)
     return Taken(changed, table, Reading(steps=absolute), notes)
 
 
+def _list_features(job: Job, table: pa.Table, steps: Sequence[LoadFile]) -> tuple[str, ...]:
+    """Return the columns that a model may see: no paths, as their contents are columns now."""
+    hidden = {job.key, job.label}
+    hidden.update(step.column for step in steps)
+    return tuple(name for name in table.column_names if name not in hidden)
+
+
+def _make_absolute(step: LoadFile) -> LoadFile:
+    """Return a step for the starter job, which may be started in another folder."""
+    root = files.to_absolute(step.root)
+    return step.model_copy(update={"root": root})
+
+
 def _read_named(step: LoadFile, table: pa.Table, problems: list[str]) -> Iterator[bytes | None]:
     """Yield the content of each row's file, as far as they fit into the memory; None where there is none."""
-    root = FileRoot(files.to_absolute(step.root))
+    url = files.to_absolute(step.root)
+    root = FileRoot(url)
     root.refuse_missing()
+    paths = table.column(step.column).to_pylist()
     taken_bytes = 0
-    for number, path in enumerate(table.column(step.column).to_pylist()):
+    for number, path in enumerate(paths):
         if number >= _MOST_FILES or taken_bytes > _MOST_BYTES:
             return
         content = None
         if path is not None:
             content = _read_below(root, path, step.max_bytes, problems)
-        taken_bytes += len(content or b"")
+        if content is not None:
+            taken_bytes += len(content)
         yield content
 
 
@@ -155,8 +188,10 @@ def _read_below(root: FileRoot, path: Any, max_bytes: int, problems: list[str]) 
     if not isinstance(path, str):
         raise JobError("load_file takes paths, which are texts; name another column")
     try:
-        return _read(root, root.find_name(path), problems, max_bytes)
+        name = root.find_name(path)
+        return _read(root, name, problems, max_bytes)
     except RowError as error:
+        # By this path there is no file below the root.
         problems.append(str(error))
         return None
 

@@ -14,7 +14,7 @@ from model_zoo.tensor_columns import to_column
 from pipelines.packing.proof.finite import find_finite
 from pipelines.packing.proof.scores import ScoredAs
 from pipelines.packing.writing.content import Fields
-from transforms.score_columns import is_of_label_sets, is_of_tokens, score_columns
+from transforms.score_columns import ScoreColumns, is_of_label_sets, is_of_tokens, score_columns
 from transforms.scores.tokens import take_tokens
 
 # Enough that every kind of row may be among them, few enough that loading a model stays quick.
@@ -46,7 +46,8 @@ def make_smoke_table(scored: ScoredRows, rows: int = _SMOKE_ROWS) -> pa.Table:
     is_finite = find_finite(scored.outputs)
     # What is no number equals no other: a row that gives NaN would never be what it was.
     if is_finite.any() and not is_finite[:rows].all():
-        scored = _take_rows(scored, np.flatnonzero(is_finite)[:rows])
+        places = np.flatnonzero(is_finite)
+        scored = _take_rows(scored, places[:rows])
     table = scored.rows.slice(0, rows)
     table = _append_arrays(table, "input", scored.inputs, rows)
     return _append_arrays(table, "output", scored.outputs, rows)
@@ -83,9 +84,10 @@ def list_versions(libraries: Sequence[str]) -> dict[str, str]:
 
 
 def _take_rows(scored: ScoredRows, places: np.ndarray) -> ScoredRows:
+    rows = scored.rows.take(places)
     inputs = {name: array[places] for name, array in scored.inputs.items()}
     outputs = {name: array[places] for name, array in scored.outputs.items()}
-    return ScoredRows(scored.rows.take(places), inputs, outputs)
+    return ScoredRows(rows, inputs, outputs)
 
 
 def _append_arrays(table: pa.Table, prefix: str, arrays: Arrays, rows: int) -> pa.Table:
@@ -98,7 +100,8 @@ def _append_arrays(table: pa.Table, prefix: str, arrays: Arrays, rows: int) -> p
 def _list_scores(outputs: Arrays, scored_as: ScoredAs) -> Columns:
     """Return the scores that a reader sees, and the raw outputs, one column per class."""
     scores = _list_read(outputs, scored_as)
-    how, places = scored_as.how, scored_as.places
+    how = scored_as.how
+    places = scored_as.places
     for name, array in outputs.items():
         values = array
         if places is not None and array.ndim > 2 and array.shape[1] == how.tokens:
@@ -107,31 +110,51 @@ def _list_scores(outputs: Arrays, scored_as: ScoredAs) -> Columns:
         # (rows, ...) -> (rows, numbers of a row)
         wide = values.reshape(len(values), -1)
         numbers = wide.shape[1]
+        if numbers == 1:
+            scores[name] = _take_column(wide, 0)
+            continue
         for number in range(numbers):
-            column = name
-            if numbers > 1:
-                column = f"{name}[{number}]"
-            # Arrow takes over only what lies side by side in memory.
-            values = np.ascontiguousarray(wide[:, number])
-            scores[column] = pa.array(values)
+            scores[f"{name}[{number}]"] = _take_column(wide, number)
     return scores
 
 
 def _list_read(outputs: Arrays, scored_as: ScoredAs) -> Columns:
     """Return the scores that a reader sees: numbers and labels, of tokens those of all of them."""
-    how, places = scored_as.how, scored_as.places
+    how = scored_as.how
     if how.activation == "none":
         return {}
-    row_shape = next(iter(outputs.values())).shape[1:]
+    first = next(iter(outputs.values()))
+    row_shape = first.shape[1:]
     if is_of_tokens(how.activation, row_shape):
-        tokens = score_columns(outputs, how, ("tokens",), places)["tokens"].flatten()
+        columns = score_columns(outputs, how, ("tokens",), scored_as.places)
+        # A list of tokens for each row -> all tokens.
+        tokens = columns["tokens"].flatten()
         return {name: tokens.field(name) for name in ("label", "score")}
-    if not is_of_label_sets(how.activation, row_shape):
-        return score_columns(outputs, how, ("probability", "label"))
-    probabilities = score_columns(outputs, how, ("probabilities",))["probabilities"]
-    wide = probabilities.flatten().to_numpy().reshape(len(probabilities), -1)
-    names = how.labels or tuple(map(str, range(row_shape[0])))
-    return {
-        f"probability[{name}]": pa.array(np.ascontiguousarray(wide[:, number]))
-        for number, name in enumerate(names)
-    }
+    if is_of_label_sets(how.activation, row_shape):
+        return _list_probabilities(outputs, how)
+    return score_columns(outputs, how, ("probability", "label"))
+
+
+def _list_probabilities(outputs: Arrays, how: ScoreColumns) -> Columns:
+    """Return the probability of each label, where a row may have any number of them."""
+    columns = score_columns(outputs, how, ("probabilities",))
+    lists = columns["probabilities"]
+    flat = lists.flatten().to_numpy()
+    # (rows, labels)
+    wide = flat.reshape(len(lists), -1)
+    names = how.labels
+    if not names:
+        # Labels without names are called by their numbers.
+        first = next(iter(outputs.values()))
+        numbers = range(first.shape[1])
+        names = tuple(map(str, numbers))
+    probabilities = {}
+    for number, name in enumerate(names):
+        probabilities[f"probability[{name}]"] = _take_column(wide, number)
+    return probabilities
+
+
+def _take_column(wide: np.ndarray, number: int) -> pa.Array:
+    # Arrow takes over only what lies side by side in memory.
+    values = np.ascontiguousarray(wide[:, number])
+    return pa.array(values)
