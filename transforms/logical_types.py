@@ -251,7 +251,8 @@ def _cast_to_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
 
 def _cast_to_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     size = dtype.list_size
-    if types.is_fixed_size_list(array.type) and array.type.list_size == size:
+    given_type = array.type
+    if types.is_fixed_size_list(given_type) and given_type.list_size == size:
         return _cast_values_of_fixed_lists(array, dtype)
     lengths = pc.list_value_length(array)
     is_right = pc.equal(lengths, size)
@@ -266,9 +267,10 @@ def _cast_to_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
 
 def _cast_values_of_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     size = dtype.list_size
-    # Not `flatten`, which leaves out missing lists: here they have a place, too.
     begins = array.offset * size
-    places = array.values.slice(begins, len(array) * size)
+    count = len(array) * size
+    # Not `flatten`, which leaves out missing lists: here they have a place, too.
+    places = array.values.slice(begins, count)
     values = cast_exactly(places, dtype.value_type)
     missing = array.is_null()
     return pa.FixedSizeListArray.from_arrays(values, type=dtype, mask=missing)

@@ -16,8 +16,8 @@ from transforms.logical_types import decoded_type
 
 # From the coarsest to the finest.
 _UNITS = ("s", "ms", "us", "ns")
-# The finest of which `time32` holds.
-_LAST_OF_TIME32 = "ms"
+# Finer ones take 64 bits.
+_UNITS_OF_TIME32 = ("s", "ms")
 # Of Arrow's widest decimal, and of its usual one.
 _MOST_DIGITS = 76
 _MOST_DIGITS_OF_128 = 38
@@ -25,7 +25,9 @@ _MOST_DIGITS_OF_128 = 38
 
 def has_forms(dtype: pa.DataType) -> bool:
     """Tell whether steps take values in every form that fits: lists, moments and decimals."""
-    return is_list(dtype) or is_moment(dtype) or bool(types.is_decimal(dtype))
+    if is_list(dtype) or is_moment(dtype):
+        return True
+    return bool(types.is_decimal(dtype))
 
 
 def fits_exactly(actual: pa.DataType, wanted: pa.DataType) -> bool:
@@ -74,9 +76,9 @@ def may_be_dates(actual: pa.DataType, wanted: pa.DataType) -> bool:
         actual: the shard's.
         wanted: the contract's.
     """
-    if not types.is_date(wanted) or not types.is_timestamp(actual):
+    if not types.is_date(wanted):
         return False
-    return actual.tz is None
+    return types.is_timestamp(actual) and actual.tz is None
 
 
 def widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
@@ -94,8 +96,9 @@ def join_decimals(found: Sequence[pa.DataType]) -> pa.DataType | None:
     >>> join_decimals([pa.decimal128(4, 2), pa.decimal128(6, 1)])
     Decimal128Type(decimal128(7, 2))
     """
+    # The longest part before the point and the longest behind it may be of two types.
     scale = max(dtype.scale for dtype in found)
-    whole_digits = max(dtype.precision - dtype.scale for dtype in found)
+    whole_digits = max(_count_whole_digits(dtype) for dtype in found)
     precision = whole_digits + scale
     if precision > _MOST_DIGITS:
         return None
@@ -126,7 +129,11 @@ def take_most_digits(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.Da
     wider = [dtype for dtype in decoded if not fits_exactly(dtype, wanted)]
     if not wider:
         return wanted
-    return join_decimals([wanted, *wider]) or wanted
+    joined = join_decimals([wanted, *wider])
+    # No decimal has so many digits.
+    if joined is None:
+        return wanted
+    return joined
 
 
 def take_finest_unit(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.DataType:
@@ -140,13 +147,15 @@ def take_finest_unit(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.Da
     stored = [dtype for dtype in decoded if not types.is_null(dtype)]
     if not stored or types.is_date(wanted):
         return wanted
-    unit = max((dtype.unit for dtype in stored), key=_UNITS.index)
+    units = [dtype.unit for dtype in stored]
+    unit = max(units, key=_UNITS.index)
     if types.is_timestamp(wanted):
         return pa.timestamp(unit, tz=wanted.tz)
     if types.is_duration(wanted):
         return pa.duration(unit)
-    is_short = _UNITS.index(unit) <= _UNITS.index(_LAST_OF_TIME32)
-    return pa.time32(unit) if is_short else pa.time64(unit)
+    if unit in _UNITS_OF_TIME32:
+        return pa.time32(unit)
+    return pa.time64(unit)
 
 
 def _is_same_moment(actual: pa.DataType, wanted: pa.DataType) -> bool:
@@ -162,8 +171,17 @@ def _is_same_moment(actual: pa.DataType, wanted: pa.DataType) -> bool:
 
 
 def _widens_decimal(actual: pa.DataType, wanted: pa.DataType) -> bool:
-    has_digits = wanted.precision - wanted.scale >= actual.precision - actual.scale
-    return bool(has_digits and wanted.scale >= actual.scale)
+    whole_digits = _count_whole_digits(actual)
+    # On both sides of the point: a digit more behind it takes none from before it.
+    if _count_whole_digits(wanted) < whole_digits:
+        return False
+    return bool(wanted.scale >= actual.scale)
+
+
+def _count_whole_digits(dtype: pa.DataType) -> int:
+    """Return how many digits a decimal has before its point."""
+    digits: int = dtype.precision - dtype.scale
+    return digits
 
 
 def _widens_number(actual: pa.DataType, wanted: pa.DataType) -> bool:

@@ -176,7 +176,9 @@ def _progress_noted(run: RunFolder | None, batch: FeatureBatch) -> AbstractConte
     rows_before = batch.raw.id.first_row - unit.first_row
     # Rows that were rejected before are done, too.
     rows_before += batch.raw.rows_in - len(batch)
-    note = ProgressNote(run, unit.index, f"scoring-{threading.get_ident()}", rows_before)
+    # By the thread, so that no two write to one note.
+    attempt = f"scoring-{threading.get_ident()}"
+    note = ProgressNote(run, unit.index, attempt, rows_before)
 
     def add(rows: int) -> None:
         # Whoever writes the rows is told of what is wrong there.

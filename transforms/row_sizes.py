@@ -43,8 +43,10 @@ def cut_rows(rows: pa.RecordBatch, most_bytes: int) -> Iterator[pa.RecordBatch]:
         return
     # By halves: the sizes of single rows would have to be counted for every type.
     middle = count // 2
-    for half in (rows.slice(0, middle), rows.slice(middle)):
-        yield from cut_rows(half, most_bytes)
+    first_half = rows.slice(0, middle)
+    yield from cut_rows(first_half, most_bytes)
+    second_half = rows.slice(middle)
+    yield from cut_rows(second_half, most_bytes)
 
 
 def find_longest(array: pa.Array) -> int | None:
@@ -73,8 +75,9 @@ def _count_bytes(array: pa.Array) -> int:
         return _count_dictionary_bytes(array)
     if _is_view(dtype):
         lengths = _list_view_lengths(array)
+        letters_bytes = int(lengths.sum())
         views_bytes = len(array) * _VIEW_BYTES
-        return int(lengths.sum()) + views_bytes
+        return letters_bytes + views_bytes
     # What Arrow counts is of the slice alone.
     if not holds(dtype, _is_shared):
         return int(array.nbytes)
@@ -93,16 +96,20 @@ def _list_children(array: pa.Array) -> list[pa.Array]:
         array = to_lists_of_pairs(array)
     # Of the slice alone, and without what stands behind missing values.
     children = array.flatten()
-    return children if types.is_struct(array.type) else [children]
+    if types.is_struct(array.type):
+        return children
+    return [children]
 
 
 def _count_dictionary_bytes(array: pa.DictionaryArray) -> int:
-    lengths = _list_lengths(array.dictionary)
-    taken = pa.array(lengths).take(array.indices)
-    texts_bytes = pc.sum(taken)
-    offsets_bytes = len(array) * _OFFSET_BYTES
+    lengths = pa.array(_list_lengths(array.dictionary))
+    # By the index of each row: a value counts as often as it stands there.
+    length_of_each = lengths.take(array.indices)
+    total = pc.sum(length_of_each)
     # Of no rows there is no sum.
-    return (texts_bytes.as_py() or 0) + offsets_bytes
+    values_bytes = total.as_py() or 0
+    offsets_bytes = len(array) * _OFFSET_BYTES
+    return values_bytes + offsets_bytes
 
 
 def _list_lengths(values: pa.Array) -> np.ndarray:
@@ -111,9 +118,11 @@ def _list_lengths(values: pa.Array) -> np.ndarray:
         return _list_view_lengths(values)
     values = _to_binary(values)
     if passes_any(values.type, (types.is_binary, types.is_large_binary)):
-        counted = pc.binary_length(values).fill_null(0)
-        lengths: np.ndarray = counted.to_numpy().astype(np.int64)
-        return lengths
+        counted = pc.binary_length(values)
+        # A missing value takes no bytes.
+        counted = counted.fill_null(0)
+        lengths: np.ndarray = counted.to_numpy()
+        return lengths.astype(np.int64)
     # Numbers and the like, all of one size.
     count = max(1, len(values))
     mean_bytes = values.nbytes // count + 1
@@ -139,8 +148,9 @@ def _list_view_lengths(views: pa.Array) -> np.ndarray:
     all_lengths = words[::words_per_view]
     start = views.offset
     stop = start + len(views)
-    lengths: np.ndarray = all_lengths[start:stop].astype(np.int64)
-    return lengths
+    lengths: np.ndarray = all_lengths[start:stop]
+    # Wider than a view's own number, as they are added up.
+    return lengths.astype(np.int64)
 
 
 def _is_view(dtype: pa.DataType) -> bool:

@@ -261,9 +261,10 @@ def _make_value_set(options: list[Any], dtype: pa.DataType) -> pa.Array:
         pyarrow.ArrowInvalid: options of several types, or one that the type cannot hold.
     """
     listed = pa.array(options)
-    if pa.types.is_integer(dtype) and pa.types.is_integer(listed.type):
-        least, most = find_range(dtype)
-        # No value is one of the others.
-        possible = [option for option in options if least <= option <= most]
-        listed = pa.array(possible, dtype)
-    return listed.cast(dtype)
+    are_integers = pa.types.is_integer(listed.type)
+    if not are_integers or not pa.types.is_integer(dtype):
+        return listed.cast(dtype)
+    least, most = find_range(dtype)
+    # No value is one of the others.
+    possible = [option for option in options if least <= option <= most]
+    return pa.array(possible, dtype)

@@ -65,8 +65,9 @@ def look_up(bits: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Tell of each place (int64) whether its bit is set (bool)."""
     octets = bits.view(np.uint8)
     octet_of_each = octets[places >> 3]
-    bit_of_each = (places & 7).astype(np.uint8)
-    shifted = octet_of_each >> bit_of_each
+    bit_of_each = places & 7
+    # Of the same type: numpy would shift both as integers of 64 bits.
+    shifted = octet_of_each >> bit_of_each.astype(np.uint8)
     is_set: np.ndarray = shifted & 1 == 1
     return is_set
 

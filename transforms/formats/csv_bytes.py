@@ -175,8 +175,10 @@ def is_csv(url: str) -> bool:
     >>> is_csv("labels.CSV.gz"), is_csv("labels.parquet")
     (True, False)
     """
-    endings = [f".csv{ending}" for ending in ("", *COMPRESSIONS, XZ)]
-    return url.lower().endswith(tuple(endings))
+    compressions = ("", *COMPRESSIONS, XZ)
+    endings = tuple(f".csv{ending}" for ending in compressions)
+    name = url.lower()
+    return name.endswith(endings)
 
 
 def open_decompressed(url: str, stored: StoredBytes) -> Any:

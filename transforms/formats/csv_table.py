@@ -37,7 +37,8 @@ def read_csv_table(url: str, schema: pa.Schema, dialect: CsvDialect) -> pa.Table
     refuse_unreadable_types(schema)
     names = read_header(url, dialect)
     texts = _make_text_schema(names)
-    wanted = [Column(name, pa.string()) for name in schema.names]
+    text = pa.string()
+    wanted = [Column(name, text) for name in schema.names]
     check_columns(url, texts, wanted)
     blocks = read_csv_blocks(url, schema.names, dialect)
     batches = [_convert_block(url, block, schema) for block in blocks]
@@ -61,13 +62,15 @@ def read_first_texts(url: str, dialect: CsvDialect) -> pa.Table:
     first = next(blocks, None)
     if first is None:
         return schema.empty_table()
-    rows = convert_valid(first.fields.slice(0, _FIRST_ROWS), schema)
+    fields = first.fields.slice(0, _FIRST_ROWS)
+    rows = convert_valid(fields, schema)
     return pa.Table.from_batches([rows])
 
 
 def _make_text_schema(names: Sequence[str]) -> pa.Schema:
     # Not of a mapping: a header may hold a name twice.
-    fields = [(name, pa.string()) for name in names]
+    text = pa.string()
+    fields = [(name, text) for name in names]
     return pa.schema(fields)
 
 

@@ -99,8 +99,10 @@ class ParquetFormat:
         for number, group in enumerate(list_groups(metadata)):
             work_bytes = group.num_rows * self.row_work
             fetched = fetched_bytes.get(number, 0)
-            most_parts = count_parts(group.total_byte_size, work_bytes, fetched)
-            row_groups.append(RowGroup(group.num_rows, group.total_byte_size, most_parts))
+            decoded_bytes = group.total_byte_size
+            most_parts = count_parts(decoded_bytes, work_bytes, fetched)
+            row_group = RowGroup(group.num_rows, decoded_bytes, most_parts)
+            row_groups.append(row_group)
         shard = Shard(file, metadata.num_rows, tuple(row_groups))
         return shard, schema.remove_metadata()
 

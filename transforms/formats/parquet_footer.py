@@ -92,7 +92,9 @@ def holds_more_than(
     groups = list_groups(metadata)
     at_most = 0
     for group in groups:
-        at_most += group.total_byte_size + group.num_rows * row_width
+        # A dictionary hides how often its values stand there, so the rows count as well.
+        plain_bytes = group.num_rows * row_width
+        at_most += group.total_byte_size + plain_bytes
     # Nearly always, and it asks for no column.
     if at_most <= limit:
         return False
@@ -115,8 +117,8 @@ def count_stored_bytes(metadata: pq.FileMetaData, names: set[str]) -> dict[int, 
     leaves = list(list_widths(metadata, names))
     stored = {}
     for number, group in enumerate(list_groups(metadata)):
-        sizes = [group.column(leaf).total_compressed_size for leaf in leaves]
-        stored[number] = sum(sizes)
+        columns = [group.column(leaf) for leaf in leaves]
+        stored[number] = sum(column.total_compressed_size for column in columns)
     return stored
 
 

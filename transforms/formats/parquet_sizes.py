@@ -112,10 +112,13 @@ def gather_batches(
         is_too_much = pending_bytes + piece_bytes > most_bytes
         if pending and (is_too_much or not _can_join(piece)):
             yield _join(pending)
-            pending, pending_rows, pending_bytes = [], 0, 0
+            pending = []
+            pending_rows = 0
+            pending_bytes = 0
         room = rows_per_batch - pending_rows
-        pending.append(piece.slice(0, room))
-        pending_rows += pending[-1].num_rows
+        fitting = piece.slice(0, room)
+        pending.append(fitting)
+        pending_rows += fitting.num_rows
         pending_bytes += piece_bytes
         if pending_rows < rows_per_batch:
             continue
@@ -144,7 +147,8 @@ def _can_join(rows: pa.RecordBatch) -> bool:
 
     Two dictionaries may have more values than an index counts, and inside a list they cannot be joined.
     """
-    has_dictionary = [holds(dtype, types.is_dictionary) for dtype in rows.schema.types]
+    dtypes = rows.schema.types
+    has_dictionary = [holds(dtype, types.is_dictionary) for dtype in dtypes]
     return not any(has_dictionary)
 
 
@@ -257,9 +261,10 @@ def _find_longest(
     for leaf in leaves:
         column = metadata.schema.column(leaf)
         paths[leaf] = column.path
-    is_local = files.is_local(url)
-    # Of a remote file nothing but what is looked at.
-    source = url if is_local else files.open_read(url, ahead=False)
+    source = url
+    if not files.is_local(url):
+        # Of a remote file nothing but what is looked at.
+        source = files.open_read(url, ahead=False)
     longest = {}
     with pq.ParquetFile(
         source,
@@ -291,5 +296,6 @@ def _find_longest_of(file: pq.ParquetFile, groups: Sequence[int], leaf: int, pat
         lengths = [find_longest(column) for column in first_row.columns]
         # Arrow makes no dictionaries of some types, such as JSON.
         known = [length for length in lengths if length is not None]
-        longest = max(longest, *known or [_UNKNOWN_BYTES])
+        longest_here = max(known, default=_UNKNOWN_BYTES)
+        longest = max(longest, longest_here)
     return longest

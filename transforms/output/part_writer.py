@@ -161,8 +161,11 @@ class PartWriter:
             rows = rows.slice(here.num_rows)
             if self._rows_in_file == self._format.rows_per_file:
                 self._close_file()
-        is_enough = self._pending_rows >= _ROW_GROUP_ROWS or self._pending_bytes >= _ROW_GROUP_BYTES
-        if is_enough and not self._format.sort_by:
+        # Rows that are to be sorted wait for all others of their file.
+        if self._format.sort_by:
+            return
+        has_enough_bytes = self._pending_bytes >= _ROW_GROUP_BYTES
+        if has_enough_bytes or self._pending_rows >= _ROW_GROUP_ROWS:
             self._flush()
 
     def _flush(self) -> None:

@@ -135,10 +135,11 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
     present = files.list_names(run.published)
     # An earlier version may have begun this publication, or made it.
     for folder in (SCORED, REJECTED, FORMER_REJECTED):
-        names = files.list_names(files.join(run.published, folder))
+        url = files.join(run.published, folder)
+        names = files.list_names(url)
         present += [f"{folder}/{name}" for name in names]
     for name in present:
-        base_name = name.rpartition("/")[2]
+        _, _, base_name = name.rpartition("/")
         # Anything but a part is not of this program's making, or is the manifest.
         if is_part(base_name) and name not in listed:
             url = files.join(run.published, name)
@@ -216,10 +217,11 @@ def _take_up_former(run: RunFolder, move: Move) -> bool:
     former = _locate_former(run, move)
     refuse_link(run, former, PublishError)
     # The former name stays until a manifest stands: that version may still be at work.
+    published = _locate_published(run, move)
     with suppress(FileNotFoundError):
-        files.link_or_copy(former, _locate_published(run, move))
+        files.link_or_copy(former, published)
     # Another launcher may have been faster, and have removed the former name.
-    return files.exists(_locate_published(run, move))
+    return files.exists(published)
 
 
 def _forget_units_without_files(run: RunFolder, moves: Sequence[Move]) -> None:

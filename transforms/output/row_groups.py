@@ -11,7 +11,13 @@ import pyarrow as pa
 from pyarrow import types
 import pyarrow.compute as pc
 
-from transforms.logical_types import cast_column, decode, decoded_type, type_with_kernels
+from transforms.logical_types import (
+    cast_column,
+    decode,
+    decoded_type,
+    passes_any,
+    type_with_kernels,
+)
 
 # Arrow has no kernel that sorts these; a wider decimal holds every value of them.
 _SMALL_DECIMALS = (types.is_decimal32, types.is_decimal64)
@@ -62,7 +68,8 @@ def find_order(table: pa.Table, sort_by: Sequence[tuple[str, str]]) -> pa.Array:
     for name, _ in sort_by:
         column = table.column(name)
         keys[name] = _to_sortable(column)
-    return pc.sort_indices(pa.table(keys), sort_keys=list(sort_by))
+    key_columns = pa.table(keys)
+    return pc.sort_indices(key_columns, sort_keys=list(sort_by))
 
 
 def cut_into_row_groups(table: pa.Table, schema: pa.Schema) -> Iterator[pa.Table]:
@@ -134,21 +141,28 @@ def _narrow(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
 
 
 def _find_sorted_type(dtype: pa.DataType) -> pa.DataType:
-    plain = type_with_kernels(decoded_type(dtype))
+    plain = _find_plain_type(dtype)
     # Arrow has no kernel that sorts it; the wider type holds every value of it.
     if types.is_float16(plain):
         return pa.float32()
-    if any(check(plain) for check in _SMALL_DECIMALS):
+    if passes_any(plain, _SMALL_DECIMALS):
         return pa.decimal128(plain.precision, plain.scale)
     return plain
+
+
+def _find_plain_type(dtype: pa.DataType) -> pa.DataType:
+    """Return the type of the values themselves, without dictionary and views."""
+    decoded = decoded_type(dtype)
+    return type_with_kernels(decoded)
 
 
 def _to_sortable(column: pa.ChunkedArray) -> pa.ChunkedArray:
     chunks = [decode(chunk) for chunk in column.chunks]
     # A column without chunks tells no type of its own.
-    plain_type = type_with_kernels(decoded_type(column.type))
+    plain_type = _find_plain_type(column.type)
     plain = pa.chunked_array(chunks, type=plain_type)
-    return plain.cast(_find_sorted_type(column.type))
+    sorted_type = _find_sorted_type(column.type)
+    return plain.cast(sorted_type)
 
 
 def _take(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
@@ -156,6 +170,7 @@ def _take(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
     # Chunks may have dictionaries that no small index counts together.
     if _has_small_index(dtype):
         dtype = pa.dictionary(pa.int32(), dtype.value_type, dtype.ordered)
-    with_kernels = cast_column(column, type_with_kernels(dtype))
-    taken = with_kernels.take(order)
+    type_to_take = type_with_kernels(dtype)
+    values = cast_column(column, type_to_take)
+    taken = values.take(order)
     return cast_column(taken, dtype)

@@ -187,7 +187,8 @@ def _join(tokens: _Tokens) -> _Tokens:
     # A span has the label of its first token, without what stands before a hyphen, whatever that is:
     # so does the pipeline.
     spoken = [name.split("-", 1)[-1] for name in tokens.names]
-    is_entity_by_class = np.array([name != _OUTSIDE for name in spoken])
+    are_entities = [name != _OUTSIDE for name in spoken]
+    is_entity_by_class = np.array(are_entities)
     classes = tokens.classes[first]
     is_entity = is_entity_by_class[classes]
 
@@ -195,8 +196,10 @@ def _join(tokens: _Tokens) -> _Tokens:
     behind = behind[is_entity]
     last = behind - 1
     means = _average(tokens.scores, first, behind)
+    rows_of_spans = rows[first]
     return _Tokens(
-        counts=np.bincount(rows[first], minlength=len(tokens.counts)),
+        # A row without spans counts, too.
+        counts=np.bincount(rows_of_spans, minlength=len(tokens.counts)),
         names=spoken,
         classes=classes[is_entity],
         scores=means.astype(tokens.scores.dtype),
@@ -207,16 +210,19 @@ def _join(tokens: _Tokens) -> _Tokens:
 
 def _find_first(tokens: _Tokens, rows: np.ndarray) -> np.ndarray:
     """Tell of each token whether a span begins with it."""
+    # Once for each class, and not for each token.
     tags = [_cut_prefix(name) for name in tokens.names]
     # `B-P` and `I-P` are one tag.
     _, tag_of_class = np.unique(tags, return_inverse=True)
-    begins_by_class = np.array([name.startswith(_BEGINS) for name in tokens.names])
+    begin = [name.startswith(_BEGINS) for name in tokens.names]
+    begins_by_class = np.array(begin)
 
     tag = tag_of_class[tokens.classes]
     is_first = begins_by_class[tokens.classes]
+    # Before the first token stands none.
     is_first[:1] = True
-    is_other_row = rows[1:] != rows[:-1]
-    is_other_tag = tag[1:] != tag[:-1]
+    is_other_row = np.diff(rows) != 0
+    is_other_tag = np.diff(tag) != 0
     is_first[1:] |= is_other_row | is_other_tag
     return is_first
 
@@ -226,11 +232,12 @@ def _average(values: np.ndarray, first: np.ndarray, behind: np.ndarray) -> np.nd
     # Each span is added up by itself: of running sums the last digits would hang on the rows before.
     if not len(first):
         return np.zeros(0)
-    edges = np.stack([first, behind], axis=1)
+    pairs = np.stack([first, behind], axis=1)
+    edges = pairs.reshape(-1)
     # One more value, as the last span may end where the values do.
     exact = values.astype(np.float64)
     longer = np.append(exact, 0.0)
-    sums: np.ndarray = np.add.reduceat(longer, edges.reshape(-1))
+    sums: np.ndarray = np.add.reduceat(longer, edges)
     # Every second sum is of what lies between two spans.
     of_spans = sums[::2]
     lengths = behind - first
