@@ -10,16 +10,14 @@ row's score has the same bits whichever rows are beside it; a matrix product rou
 other shapes.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from model_zoo.architectures.named_tensors import Outputs, name_tensors
+from model_zoo.architectures.named_tensors import Outputs, Tensors, name_tensors
 from model_zoo.package.card import GraphInputs
 
-Tensors: TypeAlias = Mapping[str, Tensor]
 # An edge between two, so that a layer that takes a node's edges to itself away counts none of them.
 _SPARE_NODES = 2
 # A row with no node has a mean of 0, as torch_geometric says.
@@ -91,7 +89,8 @@ def pool_nodes(output: Tensor, has_node: Tensor, pool: str | None) -> Tensor:
     """
     # Dimensions of size 1, for what there is for each node.
     beyond = [1] * (output.ndim - 2)
-    is_padding = ~has_node.reshape(*has_node.shape, *beyond)
+    of_numbers = has_node.reshape(*has_node.shape, *beyond)
+    is_padding = ~of_numbers
     cleared = output.masked_fill(is_padding, 0)
     if pool is None:
         return cleared
@@ -106,7 +105,8 @@ def pool_nodes(output: Tensor, has_node: Tensor, pool: str | None) -> Tensor:
         return total
     count = has_node.sum(1)
     divisor = count.clamp(min=_FEWEST_NODES)
-    return total / divisor.reshape(-1, *beyond)
+    divisor = divisor.reshape(-1, *beyond)
+    return total / divisor
 
 
 def _sort_nodes(has_node: Tensor) -> Tensor:
@@ -134,7 +134,8 @@ def _join(tensors: Tensors, graph: GraphInputs, has_node: Tensor, order: Tensor)
             joined[name] = _join_edges(tensor, has_node, order)
         elif name == graph.nodes:
             of_all_rows = tensor.flatten(0, 1)
-            joined[name] = _append_zeros(of_all_rows[order], _SPARE_NODES)
+            in_order = of_all_rows[order]
+            joined[name] = _append_zeros(in_order, _SPARE_NODES)
         elif name == graph.attributes:
             joined[name] = tensor.flatten(0, 1)
         else:
@@ -155,8 +156,9 @@ def _number_rows(has_node: Tensor, order: Tensor) -> Tensor:
     """
     rows = len(has_node)
     row = torch.arange(rows, device=has_node.device)
+    column = row[:, None]
     # Places without a node belong to the graph behind the last row.
-    of_places = torch.where(has_node, row[:, None], rows)
+    of_places = torch.where(has_node, column, rows)
     numbers = of_places.flatten()[order]
     spare = numbers.new_full((_SPARE_NODES,), rows)
     return torch.cat([numbers, spare])
@@ -171,6 +173,7 @@ def _join_edges(edges: Tensor, has_node: Tensor, order: Tensor) -> Tensor:
         order: as for `_join`.
     """
     rows, most_nodes = has_node.shape
+    device = edges.device
     count = has_node.sum(1)
     is_below = edges < 0
     is_none = is_below.any(1, keepdim=True)
@@ -179,15 +182,17 @@ def _join_edges(edges: Tensor, has_node: Tensor, order: Tensor) -> Tensor:
     # The step that makes edges rejects such rows; a package may lack that step.
     if bool(is_outside.any()):
         raise ValueError("an edge to a node that the row has not")
-    row = torch.arange(rows, device=edges.device)
+    row = torch.arange(rows, device=device)
     first = row * most_nodes
     # -1 is no place to look up; what is found at 0 instead is not taken.
-    ends = edges.clamp(min=0) + first[:, None, None]
+    within_row = edges.clamp(min=0)
+    ends = within_row + first[:, None, None]
     place = _invert(order)
+    placed = place[ends]
     # An edge that is none leads from one spare node to the other.
-    spare_node = torch.arange(_SPARE_NODES, device=edges.device)
+    spare_node = torch.arange(_SPARE_NODES, device=device)
     spare = rows * most_nodes + spare_node
-    joined = torch.where(is_none, spare[:, None], place[ends])
+    joined = torch.where(is_none, spare[:, None], placed)
     # (rows, 2, edges) -> (2, rows * edges)
     by_end = joined.transpose(0, 1)
     return by_end.flatten(1)

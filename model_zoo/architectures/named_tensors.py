@@ -6,13 +6,18 @@ import dataclasses
 from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
-from model_zoo.package.card import Tensor
+from model_zoo.package.card import Tensor as DeclaredTensor
 
 Call: TypeAlias = Literal["keywords", "positions"]
-Outputs: TypeAlias = dict[str, torch.Tensor]
+Tensors: TypeAlias = Mapping[str, Tensor]
+Outputs: TypeAlias = dict[str, Tensor]
+# Without the rows.
+Shape: TypeAlias = tuple[int, ...]
+# Whatever a network returns, by names that need not be texts.
+_Values: TypeAlias = Mapping[Any, Any]
 # Of an output that has no name of its own.
 _ONLY = "output"
 # Rows, tokens, and what there is for each token.
@@ -37,7 +42,7 @@ class NamedTensors(nn.Module):
         network: nn.Module,
         inputs: Sequence[str],
         call: Call,
-        outputs: Mapping[str, Tensor],
+        outputs: Mapping[str, DeclaredTensor],
         mask: str | None = None,
     ) -> None:
         super().__init__()
@@ -45,8 +50,7 @@ class NamedTensors(nn.Module):
         self._inputs = tuple(inputs)
         self._call = call
         self._mask = mask
-        # Without the rows.
-        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._shapes: dict[str, Shape] = {}
         for name, tensor in outputs.items():
             self._shapes[name] = tuple(tensor.shape)
 
@@ -56,7 +60,7 @@ class NamedTensors(nn.Module):
         twin._modules = {**self._modules, "network": network}
         return twin
 
-    def forward(self, **tensors: torch.Tensor) -> Outputs:
+    def forward(self, **tensors: Tensor) -> Outputs:
         returned = call_network(self.network, tensors, self._inputs, self._call)
         names = list(self._shapes)
         found = name_tensors(returned, names)
@@ -68,7 +72,7 @@ class NamedTensors(nn.Module):
             self._complete_tokens(outputs, mask)
         return outputs
 
-    def _complete_tokens(self, outputs: Outputs, mask: torch.Tensor) -> None:
+    def _complete_tokens(self, outputs: Outputs, mask: Tensor) -> None:
         """Put zeros for padding into outputs that have something for each token."""
         for name, shape in self._shapes.items():
             output = outputs[name]
@@ -94,7 +98,7 @@ def is_of_tokens(shape: Sequence[int]) -> bool:
     return dimensions >= _TOKEN_DIMENSIONS
 
 
-def clear_padding(output: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def clear_padding(output: Tensor, mask: Tensor) -> Tensor:
     """Return an output (rows, tokens, ...) with zeros where the mask (rows, tokens) has no token."""
     is_padding = mask == 0
     # Dimensions of size 1, for what there is for each token.
@@ -103,9 +107,7 @@ def clear_padding(output: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return output.masked_fill(is_padding, 0)
 
 
-def call_network(
-    network: nn.Module, tensors: Mapping[str, torch.Tensor], inputs: Sequence[str], call: Call
-) -> Any:
+def call_network(network: nn.Module, tensors: Tensors, inputs: Sequence[str], call: Call) -> Any:
     """Return whatever the network returns.
 
     Args:
@@ -143,7 +145,7 @@ def name_tensors(returned: Any, names: Sequence[str] = ()) -> Outputs:
         # A loss that was not asked for, for example.
         if value is None and not names:
             continue
-        if not isinstance(value, torch.Tensor):
+        if not isinstance(value, Tensor):
             kind = type(value).__name__
             raise ValueError(
                 f"{name} of what the network returns is a {kind}, and no tensor; "
@@ -156,10 +158,10 @@ def name_tensors(returned: Any, names: Sequence[str] = ()) -> Outputs:
 def _is_unnamed(returned: Any) -> bool:
     # Not `isinstance`: named tuples are tuples.
     is_sequence = type(returned) in (tuple, list)
-    return is_sequence or isinstance(returned, torch.Tensor)
+    return is_sequence or isinstance(returned, Tensor)
 
 
-def _choose(values: Mapping[Any, Any], names: Sequence[str], has_names: bool) -> Mapping[Any, Any]:
+def _choose(values: _Values, names: Sequence[str], has_names: bool) -> _Values:
     is_one_name_each = len(values) == len(names)
     if not has_names and is_one_name_each:
         return dict(zip(names, values.values(), strict=True))
@@ -172,8 +174,8 @@ def _choose(values: Mapping[Any, Any], names: Sequence[str], has_names: bool) ->
     return {name: values[name] for name in names}
 
 
-def _list_values(returned: Any) -> Mapping[Any, Any]:
-    if isinstance(returned, torch.Tensor):
+def _list_values(returned: Any) -> _Values:
+    if isinstance(returned, Tensor):
         return {_ONLY: returned}
     # Before dataclasses: a ModelOutput is both, and its items leave out what is None.
     if isinstance(returned, Mapping):
@@ -184,8 +186,9 @@ def _list_values(returned: Any) -> Mapping[Any, Any]:
         names = [field.name for field in declared]
         # Not `asdict`, which copies every tensor.
         return {name: getattr(returned, name) for name in names}
+    # Before tuples: a named tuple is one.
     if isinstance(returned, tuple) and hasattr(returned, "_asdict"):
-        fields: Mapping[Any, Any] = returned._asdict()
+        fields: _Values = returned._asdict()
         return fields
     if isinstance(returned, tuple | list):
         places = range(len(returned))
@@ -195,16 +198,16 @@ def _list_values(returned: Any) -> Mapping[Any, Any]:
     raise ValueError(f"the network returns a {kind}, and no tensor, tuple, dict or dataclass")
 
 
-def _fit(output: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+def _fit(output: Tensor, shape: Sequence[int]) -> Tensor:
     """Return (rows, 1) as (rows,) where a number a row is what the card says."""
     is_number = not shape
-    is_list_of_one = output.ndim == 2 and output.shape[1] == 1
-    if is_number and is_list_of_one:
+    is_list = output.ndim == 2
+    if is_number and is_list and output.shape[1] == 1:
         return output[:, 0]
     return output
 
 
-def _has_each_token(output: torch.Tensor, shape: Sequence[int], mask: torch.Tensor) -> bool:
+def _has_each_token(output: Tensor, shape: Sequence[int], mask: Tensor) -> bool:
     """Tell whether an output has something for each token.
 
     Args:
@@ -214,13 +217,16 @@ def _has_each_token(output: torch.Tensor, shape: Sequence[int], mask: torch.Tens
     """
     if not is_of_tokens(shape) or output.ndim < _TOKEN_DIMENSIONS:
         return False
+    given = output.shape[1]
+    tokens = mask.shape[1]
     # Another number of them is something else of the row: layers, heads.
-    return output.shape[1] == mask.shape[1]
+    return given == tokens
 
 
-def _fill_up(output: torch.Tensor, tokens: int) -> torch.Tensor:
+def _fill_up(output: Tensor, tokens: int) -> Tensor:
     """Return (rows, longest, ...) as (rows, tokens, ...), with zeros behind."""
     missing = tokens - output.shape[1]
     # `pad` begins with the last dimension: nothing before and behind, for each beyond the tokens.
     beyond = (0, 0) * (output.ndim - 2)
-    return functional.pad(output, (*beyond, 0, missing))
+    widths = (*beyond, 0, missing)
+    return functional.pad(output, widths)

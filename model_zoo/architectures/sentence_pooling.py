@@ -42,7 +42,9 @@ def _weigh_by_place(vectors: Tensor, mask: Tensor) -> Tensor:
     tokens = vectors.shape[1]
     # From 1: the first token weighs something, too.
     places = torch.arange(1, tokens + 1, device=vectors.device, dtype=vectors.dtype)
-    weights = mask * places[None, :, None]
+    # The same for every text and every number of a vector.
+    of_tokens = places[None, :, None]
+    weights = mask * of_tokens
     return _take_mean(vectors, weights)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.compute as pc
 
 from model_zoo.steps.arrays import holds_numbers
@@ -74,9 +75,9 @@ def _profile_columns(kind: str, columns: Mapping[str, pa.Array]) -> list[_Record
 
 
 def _profile_column(column: pa.Array) -> _Record:
-    if pa.types.is_dictionary(column.type):
+    if types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if pa.types.is_nested(column.type):
+    if types.is_nested(column.type):
         return _profile_lists(column)
     is_missing = pc.is_null(column, nan_is_null=True)
     is_present = pc.invert(is_missing)
@@ -114,9 +115,9 @@ def _profile_lists(column: pa.Array) -> _Record:
 
 
 def _has_values(dtype: pa.DataType) -> bool:
-    is_string = pa.types.is_string(dtype)
-    is_large_string = pa.types.is_large_string(dtype)
-    is_boolean = pa.types.is_boolean(dtype)
+    is_string = types.is_string(dtype)
+    is_large_string = types.is_large_string(dtype)
+    is_boolean = types.is_boolean(dtype)
     return bool(is_string or is_large_string or is_boolean)
 
 
@@ -143,7 +144,7 @@ def _describe_numbers(present: pa.Array) -> _Record:
     """Return the figures of the finite numbers, or of the sizes of binary values in bytes."""
     if _is_binary(present.type):
         present = pc.binary_length(present)
-    if pa.types.is_decimal(present.type):
+    if types.is_decimal(present.type):
         present = present.cast(pa.float64())
     if not _is_number(present.type):
         return {}
@@ -167,12 +168,12 @@ def _describe_numbers(present: pa.Array) -> _Record:
 
 
 def _is_binary(dtype: pa.DataType) -> bool:
-    is_binary = pa.types.is_binary(dtype)
-    is_large_binary = pa.types.is_large_binary(dtype)
+    is_binary = types.is_binary(dtype)
+    is_large_binary = types.is_large_binary(dtype)
     return bool(is_binary or is_large_binary)
 
 
 def _is_number(dtype: pa.DataType) -> bool:
-    is_integer = pa.types.is_integer(dtype)
-    is_floating = pa.types.is_floating(dtype)
+    is_integer = types.is_integer(dtype)
+    is_floating = types.is_floating(dtype)
     return bool(is_integer or is_floating)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 
 Column: TypeAlias = pa.Array | np.ndarray
 # What a step is given by name, and changes nothing in.
@@ -33,7 +34,7 @@ def to_arrow_type(column: Column) -> pa.DataType:
 
 def decode_dictionary(array: pa.Array) -> pa.Array:
     """Return a dictionary-encoded array as plain values, and any other as it is."""
-    if pa.types.is_dictionary(array.type):
+    if types.is_dictionary(array.type):
         return array.dictionary_decode()
     return array
 
@@ -47,7 +48,7 @@ def to_floats(values: np.ndarray) -> np.ndarray:
 
 def is_number(dtype: pa.DataType) -> bool:
     """Tell whether values of an Arrow type are integers, floats or booleans."""
-    is_integer = pa.types.is_integer(dtype)
-    is_floating = pa.types.is_floating(dtype)
-    is_boolean = pa.types.is_boolean(dtype)
+    is_integer = types.is_integer(dtype)
+    is_floating = types.is_floating(dtype)
+    is_boolean = types.is_boolean(dtype)
     return bool(is_integer or is_floating or is_boolean)

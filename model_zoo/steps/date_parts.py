@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.compute as pc
 from pydantic import AfterValidator, Field
 
@@ -181,7 +182,7 @@ class DateParts(StepModel):
                 f"preprocess step date_parts: column {name!r} of type {dtype} has no "
                 f"{listed}; leave {them} out of parts"
             )
-        is_timestamp = pa.types.is_timestamp(dtype)
+        is_timestamp = types.is_timestamp(dtype)
         has_no_zone = is_timestamp and dtype.tz is None
         if has_no_zone and self.zone != _UTC:
             raise JobError(
@@ -193,12 +194,12 @@ class DateParts(StepModel):
 def _list_kinds(dtype: pa.DataType) -> tuple[str, ...]:
     """Return whether values of a type have a day, a time of day, or both; nothing of other types."""
     # A file without any date may say no type at all; every part of it is missing.
-    is_unknown = pa.types.is_null(dtype)
-    if is_unknown or pa.types.is_timestamp(dtype):
+    is_unknown = types.is_null(dtype)
+    if is_unknown or types.is_timestamp(dtype):
         return ("day", "time")
-    if pa.types.is_date(dtype):
+    if types.is_date(dtype):
         return ("day",)
-    if pa.types.is_time(dtype):
+    if types.is_time(dtype):
         return ("time",)
     return ()
 
@@ -209,10 +210,10 @@ def _find_moments(column: pa.Array, name: str, zone: str) -> _Moments:
     Raises:
         JobError: this machine does not know the zone.
     """
-    if pa.types.is_null(column.type):
+    if types.is_null(column.type):
         column = column.cast(pa.timestamp("s"))
     dtype = column.type
-    is_zoned = pa.types.is_timestamp(dtype) and dtype.tz is not None
+    is_zoned = types.is_timestamp(dtype) and dtype.tz is not None
     # What is counted is UTC already, which needs no table of zones.
     if is_zoned and zone != _UTC:
         column = _to_local(column, name, zone)

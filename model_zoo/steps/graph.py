@@ -26,7 +26,13 @@ NO_EDGE = -1
 _ITEMS = "items"
 _MASK = "mask"
 
-_Edges: TypeAlias = tuple[np.ndarray, np.ndarray]
+# Two columns of ends, or one of pairs.
+EdgeColumns: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1, max_length=2)]
+# How many nodes, and the numbers of each where they are vectors.
+NodesShape: TypeAlias = Annotated[tuple[Length, ...], Field(min_length=1, max_length=2)]
+# The numbers of an edge where they are vectors.
+AttributesShape: TypeAlias = Annotated[tuple[Length, ...], Field(max_length=1)]
+_Shape: TypeAlias = tuple[int, ...]
 
 
 class _Padded(NamedTuple):
@@ -41,6 +47,18 @@ class _Padded(NamedTuple):
     mask: np.ndarray
 
 
+class _Edges(NamedTuple):
+    """The numbers of the nodes that edges lead from and to, and which edges are there.
+
+    Attributes:
+        ends: int64 (rows, 2, most_edges).
+        has_edge: bool (rows, most_edges).
+    """
+
+    ends: np.ndarray
+    has_edge: np.ndarray
+
+
 class Graph(StepModel):
     """Make graphs of columns of lists: nodes, edges, and what is known of each edge.
 
@@ -53,11 +71,11 @@ class Graph(StepModel):
 
     step: Literal["graph"]
     nodes: str
-    edges: Annotated[tuple[str, ...], Field(min_length=1, max_length=2)]
+    edges: EdgeColumns
     attributes: str | None = None
-    nodes_shape: Annotated[tuple[Length, ...], Field(min_length=1, max_length=2)]
+    nodes_shape: NodesShape
     most_edges: Length
-    attributes_shape: Annotated[tuple[Length, ...], Field(max_length=1)] = ()
+    attributes_shape: AttributesShape = ()
     nodes_into: str = "x"
     edges_into: str = "edge_index"
     count_into: str = "node_count"
@@ -74,7 +92,9 @@ class Graph(StepModel):
         count = has_node.sum(axis=1)
         ends, has_edge = self._take_edges(columns, rows)
         self._reject_edges(ends, has_edge, count)
-        edges = np.where(has_edge[:, None, :], ends, NO_EDGE)
+        # The same for both ends.
+        has_ends = has_edge[:, None, :]
+        edges = np.where(has_ends, ends, NO_EDGE)
         made: NewColumns = {
             self.nodes_into: nodes,
             self.edges_into: edges,
@@ -105,17 +125,19 @@ class Graph(StepModel):
         if self.attributes:
             named.append(self.attributes)
         made = (self.nodes_into, self.edges_into, self.count_into, self.attributes_into)
-        return tuple(name for name in named if name not in made)
+        taken = [name for name in named if name not in made]
+        return tuple(taken)
 
     def _take_edges(self, columns: Columns, rows: int) -> _Edges:
-        """Return the ends of edges, int64 (rows, 2, most_edges), and which are there."""
+        """Return the ends of edges, and which are there."""
         first_name = self.edges[0]
         if len(self.edges) == 1:
             shape = (self.most_edges, 2)
             pairs, has_edge = _pad(columns, rows, first_name, shape)
             # (rows, most_edges, 2) -> (rows, 2, most_edges), as networks of graphs take edges.
             ends = pairs.transpose(0, 2, 1)
-            return _to_whole(first_name, ends), has_edge
+            whole = _to_whole(first_name, ends)
+            return _Edges(whole, has_edge)
 
         second_name = self.edges[1]
         length = (self.most_edges,)
@@ -124,7 +146,8 @@ class Graph(StepModel):
         self._reject_uneven(second_name, has_target, has_edge)
         from_nodes = _to_whole(first_name, sources)
         to_nodes = _to_whole(second_name, targets)
-        return np.stack([from_nodes, to_nodes], axis=1), has_edge
+        ends = np.stack([from_nodes, to_nodes], axis=1)
+        return _Edges(ends, has_edge)
 
     def _reject_edges(self, ends: np.ndarray, has_edge: np.ndarray, count: np.ndarray) -> None:
         is_below = ends < 0
@@ -132,7 +155,8 @@ class Graph(StepModel):
         is_outside = is_below | is_beyond
         # Padding is 0, which is no node of a row without any: that is no fault of the row.
         is_bad = is_outside.any(axis=1) & has_edge
-        names = " and ".join(map(repr, self.edges))
+        quoted = map(repr, self.edges)
+        names = " and ".join(quoted)
         reject_where(is_bad, f"column {names}: an edge to a node that the row has not")
 
     def _reject_uneven(self, name: str, mask: np.ndarray, has_edge: np.ndarray) -> None:
@@ -141,7 +165,7 @@ class Graph(StepModel):
         reject_where(mask != has_edge, why)
 
 
-def _pad(columns: Columns, rows: int, name: str, shape: tuple[int, ...]) -> _Padded:
+def _pad(columns: Columns, rows: int, name: str, shape: _Shape) -> _Padded:
     """Return a column's lists.
 
     Args:

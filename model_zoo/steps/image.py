@@ -8,7 +8,7 @@ were trained on what Pillow resizes get exactly that (`resize_with: pillow`).
 from collections.abc import Callable
 from functools import partial
 import operator
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -218,15 +218,21 @@ def _count_channels(mode: str) -> int:
     return 3
 
 
-def _make_normalisation(step: Image, line_length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what to subtract from a line of pixels, and what to multiply it by; float32."""
+class _Normalisation(NamedTuple):
+    """What to subtract from a line of pixels, and what to multiply it by; float32 (line_length,)."""
+
+    mean: np.ndarray
+    factor: np.ndarray
+
+
+def _make_normalisation(step: Image, line_length: int) -> _Normalisation:
     mean = np.array(step.mean, dtype=np.float32)
     std = np.array(step.std, dtype=np.float32)
     factor = np.float32(1.0) / std
     # As long as a line of pixels: numpy is three times as fast as with one pixel's three numbers.
     means = np.resize(mean, line_length)
     factors = np.resize(factor, line_length)
-    return means, factors
+    return _Normalisation(means, factors)
 
 
 def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
@@ -252,8 +258,9 @@ def _crop_centre(
     pixels: np.ndarray, height: int, width: int, crop_starts: CropStarts
 ) -> np.ndarray:
     """Return uint8 (height, width, ...): the middle of it, with black borders where it is smaller."""
-    for axis, wanted in ((0, height), (1, width)):
-        missing = wanted - pixels.shape[axis]
+    for axis, wanted in enumerate((height, width)):
+        given = pixels.shape[axis]
+        missing = wanted - given
         if missing == 0:
             continue
         if missing > 0:

@@ -7,9 +7,10 @@ Arrow keeps the numbers of all lists in one buffer, so nothing here looks at a r
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.compute as pc
 
-_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+_LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list)
 
 
 def is_list(dtype: pa.DataType) -> bool:
@@ -65,7 +66,7 @@ def _has_missing_items(lists: pa.Array) -> bool:
         values = values.flatten()
         if values.null_count:
             return True
-    if not pa.types.is_floating(values.type):
+    if not types.is_floating(values.type):
         return False
     # The largest of values with a NaN among them is NaN.
     numbers = values.to_numpy(zero_copy_only=False)
@@ -86,16 +87,17 @@ def fill_items(lists: pa.Array, fill: pa.Scalar) -> pa.Array:
     items = lists.flatten()
     filled = fill_items(items, fill)
     lengths = list_lengths(lists)
-    offsets = _list_offsets(lengths)
+    offsets = pa.array(_list_offsets(lengths))
     # Large: offsets are int64, whatever kind of lists they are of.
-    return pa.LargeListArray.from_arrays(pa.array(offsets), filled)
+    return pa.LargeListArray.from_arrays(offsets, filled)
 
 
 def list_lengths(lists: pa.Array) -> np.ndarray:
     """Return the length (int64) of each list; 0 of one that is missing."""
     # Arrow gives int32 or int64, by the kind of lists.
-    lengths = pc.list_value_length(lists).cast(pa.int64())
-    present = lengths.fill_null(0)
+    lengths = pc.list_value_length(lists)
+    wide = lengths.cast(pa.int64())
+    present = wide.fill_null(0)
     numbers: np.ndarray = present.to_numpy()
     return numbers
 

@@ -67,14 +67,17 @@ def count_moments(column: pa.Array) -> tuple[pa.Array, int]:
     counts = column.cast(own_width)
     # A date64 counts milliseconds, and its type has no unit to say so.
     unit = "ms" if types.is_date64(dtype) else dtype.unit
-    return counts.cast(pa.int64()), _PER_SECOND[unit]
+    wide = counts.cast(pa.int64())
+    return wide, _PER_SECOND[unit]
 
 
 def _count_seconds(dates: pa.Array) -> pa.Array:
     """Return days (date32) as seconds, int64; a missing one is 0."""
     # Arrow casts to the integer of its own width alone.
     days = dates.cast(pa.int32())
-    present = days.cast(pa.int64()).fill_null(0)
+    # Wide before they are multiplied: 32 bits hold the seconds of 68 years alone.
+    wide = days.cast(pa.int64())
+    present = wide.fill_null(0)
     seconds = present.to_numpy() * _SECONDS_OF_A_DAY
     return pa.array(seconds)
 

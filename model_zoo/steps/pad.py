@@ -69,7 +69,8 @@ class Pad(StepModel):
             return {self.into: spread}
         # A longer list that was not rejected is cut.
         taken = np.minimum(lengths, length)
-        mask = np.arange(length) < taken[:, None]
+        places = np.arange(length)
+        mask = places < taken[:, None]
         spread = self._spread(items, lengths, mask)
         made: NewColumns = {self.into: spread}
         if self.mask_into is not None:

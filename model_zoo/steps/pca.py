@@ -1,6 +1,6 @@
 """Step `pca`: many numbers of a row as fewer, along the directions in which training rows differ most."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -11,7 +11,9 @@ from model_zoo.steps.columns import Columns, NewColumns
 from model_zoo.steps.fitting import refuse_missing, to_plain_floats
 from model_zoo.steps.step import ColumnNames, StepModel, Widths
 
-Numbers = tuple[float, ...]
+Numbers: TypeAlias = tuple[float, ...]
+HowMany: TypeAlias = Annotated[int, Field(ge=1)]
+Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 # Of the largest one: a direction that explains no more than rounding does has no scale to divide by.
 _LEAST_VARIANCE = 1e-14
 
@@ -33,8 +35,8 @@ class Pca(StepModel):
     step: Literal["pca"]
     columns: ColumnNames
     into: str
-    components: Annotated[int, Field(ge=1)] | None = None
-    variance: Annotated[float, Field(gt=0, lt=1)] | None = None
+    components: HowMany | None = None
+    variance: Share | None = None
     whiten: bool = False
     dtype: Literal["float32", "float64"] = "float32"
     mean: Numbers | None = None
@@ -125,7 +127,8 @@ class Pca(StepModel):
         axes = tuple(to_plain_floats(axis) for axis in fitted.components_)
         changes: dict[str, object] = {"mean": mean, "axes": axes}
         if self.whiten:
-            changes["deviations"] = self._find_deviations(fitted.explained_variance_)
+            variances = fitted.explained_variance_
+            changes["deviations"] = self._find_deviations(variances)
         return self.model_copy(update=changes)
 
     def _refuse_too_many(self, matrix: np.ndarray) -> None:
@@ -160,7 +163,8 @@ class Pca(StepModel):
         """
         components = len(variances)
         least = _LEAST_VARIANCE * variances.max()
-        without = int(np.count_nonzero(variances <= least))
+        has_none = variances <= least
+        without = int(np.count_nonzero(has_none))
         if without:
             raise InputError(
                 f"preprocess step pca: {without} of {components} components do not vary in the "

@@ -85,6 +85,9 @@ def _fill_lines(name: str, part: np.ndarray, lines: np.ndarray) -> None:
     holds_half = lines.dtype == np.float16
     if holds_half and part.dtype == np.uint16:
         is_narrower = True
-    if is_narrower and np.isinf(lines).any():
+    if not is_narrower:
+        return
+    is_infinite = np.isinf(lines)
+    if is_infinite.any():
         # Raises, unless the infinities were there before.
         cast_array(name, part, lines.dtype)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
@@ -283,8 +284,8 @@ def _to_strings(texts: pa.Array, column: str) -> list[str]:
         JobError: the column is no text.
     """
     texts = decode_dictionary(texts)
-    is_string = pa.types.is_string(texts.type)
-    is_large_string = pa.types.is_large_string(texts.type)
+    is_string = types.is_string(texts.type)
+    is_large_string = types.is_large_string(texts.type)
     if not (is_string or is_large_string):
         raise JobError(f"preprocess step tokenize: column {column!r} is {texts.type}, not text")
 
