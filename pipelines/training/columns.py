@@ -13,7 +13,7 @@ out: features and unfitted steps, as a person would write them into a job.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +25,7 @@ from model_zoo.steps.moments import is_moment
 from model_zoo.steps.table import STEPS, AnyStep
 from pipelines.packing.contract.logical_types import to_logical_type
 
+Fields: TypeAlias = dict[str, Any]
 # More would make a network of which most weights are of values that hardly come.
 _MOST_CATEGORIES = 50
 # Texts that are nearly all different are names or ids, however few rows there are.
@@ -185,28 +186,42 @@ def _is_finite(column: pa.Array) -> bool:
 
 
 def _make_steps(kinds: _Kinds, filled: Sequence[str]) -> tuple[AnyStep, ...]:
+    """Return unfitted steps for all kinds of columns that there are.
+
+    Args:
+        kinds: the columns.
+        filled: those of which the job itself says what fills them.
+    """
     numbers = [*kinds.numbers, *kinds.moments]
-    steps: list[dict[str, Any]] = []
+    steps: list[Fields] = []
     parts_of_names = (
         (kinds.dates, _PARTS_OF_DATES),
         (kinds.timestamps, _PARTS_OF_TIMESTAMPS),
     )
     for names, parts in parts_of_names:
         if names:
-            steps.append({"step": "date_parts", "columns": names, "parts": list(parts)})
-            numbers += [f"{name}_{part}" for name in names for part in parts]
+            steps.append(_write_step("date_parts", names, parts=list(parts)))
+        for name in names:
+            numbers += [f"{name}_{part}" for part in parts]
+
     to_fill = [name for name in numbers if name not in filled]
     if to_fill:
-        steps.append({"step": "fill", "columns": to_fill, "strategy": "median"})
+        steps.append(_write_step("fill", to_fill, strategy="median"))
     if numbers:
-        steps.append({"step": "standardise", "columns": numbers})
+        steps.append(_write_step("standardise", numbers))
     booleans = [name for name in kinds.booleans if name not in filled]
     if booleans:
-        steps.append({"step": "fill", "columns": booleans, "strategy": "most_frequent"})
+        steps.append(_write_step("fill", booleans, strategy="most_frequent"))
     if kinds.texts:
-        steps.append({"step": "one_hot", "columns": kinds.texts, "unknown": "zeros"})
+        steps.append(_write_step("one_hot", kinds.texts, unknown="zeros"))
+    # Lists are put beside the other numbers by packing, which needs no stack.
     if not kinds.lists:
         # By names: dates are there beside their parts, and no numbers.
         stacked = [*numbers, *kinds.booleans, *kinds.texts]
-        steps.append({"step": "stack", "columns": stacked, "into": _STACKED})
+        steps.append(_write_step("stack", stacked, into=_STACKED))
     return STEPS.validate_python(steps)
+
+
+def _write_step(step: str, columns: Sequence[str], **fields: object) -> Fields:
+    """Return a step as a job says it."""
+    return {"step": step, "columns": columns, **fields}

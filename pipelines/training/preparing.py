@@ -197,12 +197,18 @@ def _choose_taken(job: Packaging, columns: Mapping[str, object]) -> dict[str, ob
     sources = list(job.inputs.values())
     if len(sources) == 1:
         (source,) = sources
-        names = [source] if isinstance(source, str) else list(source)
-        return {name: columns[name] for name in names if name in columns}
-    if _STACKED in columns:
-        return {_STACKED: columns[_STACKED]}
-    # A mask says which items of a list are there, and is none of the numbers.
-    return {name: column for name, column in columns.items() if not name.endswith("_mask")}
+        # An argument may take several columns.
+        names = [source] if isinstance(source, str) else source
+    elif _STACKED in columns:
+        names = [_STACKED]
+    else:
+        # A mask says which items of a list are there, and is none of the numbers.
+        names = [name for name in columns if not name.endswith("_mask")]
+    taken = {}
+    for name in names:
+        if name in columns:
+            taken[name] = columns[name]
+    return taken
 
 
 def _take_rows(job: Packaging, table: pa.Table, contract: Contract) -> pa.Table:
@@ -258,6 +264,7 @@ def _prepare_part(
 
 
 def _make_part(table: pa.Table, kept: pa.Table, inputs: Arrays, targets: np.ndarray) -> Part:
+    # Places in the table, whatever was left out since.
     numbers = kept.column(_ROW).to_numpy()
     rows = table.take(pa.array(numbers)).combine_chunks()
     examples = Examples(inputs, targets[numbers])

@@ -187,16 +187,22 @@ def _make_data_section(report: Report) -> Section:
     if report.left_out:
         left_out = [(why, f"{rows:,}") for why, rows in report.left_out.items()]
         tables.append(Table("Rows that are in no part", ("why", "rows"), left_out))
-
-    columns = []
-    for column in report.columns:
-        row = (column.name, column.dtype, column.role, column.missing)
-        columns.append(row)
-    caption = f"{len(columns)} columns"
-    head = ("column", "type", "role", "missing values")
-    is_long = len(columns) > _MOST_UNFOLDED_COLUMNS
-    tables.append(Table(caption, head, columns, is_long, of_numbers=False))
+    tables.append(_tabulate_columns(report.columns))
     return Section("The data", (), tuple(tables))
+
+
+def _tabulate_columns(columns: Sequence[ReportedColumn]) -> Table:
+    rows = []
+    for column in columns:
+        row = (column.name, column.dtype, column.role, column.missing)
+        rows.append(row)
+    return Table(
+        caption=f"{len(columns)} columns",
+        head=("column", "type", "role", "missing values"),
+        rows=rows,
+        folded=len(columns) > _MOST_UNFOLDED_COLUMNS,
+        of_numbers=False,
+    )
 
 
 def _tabulate_parts(rows_by_part: Mapping[str, int]) -> Table:

@@ -127,8 +127,10 @@ def _choose_places(task: Task, labels: Names, scored: Scored) -> list[int]:
         class_numbers = scored.truth.astype(np.int64)
         counts = np.bincount(class_numbers, minlength=len(labels))
     # A curve needs rows of both kinds.
+    rows = len(scored.truth)
     is_some = counts > 0
-    is_known = is_some & (counts < len(scored.truth))
+    is_not_all = counts < rows
+    is_known = is_some & is_not_all
     # What holds of the second of two classes holds of the first one, mirrored.
     if task == "classification" and len(labels) == 2:
         is_known[0] = False
@@ -141,18 +143,23 @@ def _choose_places(task: Task, labels: Names, scored: Scored) -> list[int]:
 
 def find_roc(question: Question) -> Curve:
     """Return the true positive rate over the false positive rate, and the area below."""
-    false_rate, true_rate, _ = metrics.roc_curve(question.truth, question.scores)
-    area = metrics.roc_auc_score(question.truth, question.scores)
+    truth = question.truth
+    scores = question.scores
+    false_rate, true_rate, _ = metrics.roc_curve(truth, scores)
+    area = metrics.roc_auc_score(truth, scores)
     x, y = _thin(false_rate, true_rate)
     return Curve(question.label, x, y, float(area))
 
 
 def find_precision_recall(question: Question) -> Curve:
     """Return precision over recall, and the average precision."""
-    precision, recall, _ = metrics.precision_recall_curve(question.truth, question.scores)
-    area = metrics.average_precision_score(question.truth, question.scores)
+    truth = question.truth
+    scores = question.scores
+    precision, recall, _ = metrics.precision_recall_curve(truth, scores)
+    area = metrics.average_precision_score(truth, scores)
     # From the lowest recall on, as a curve is read.
-    x, y = _thin(recall[::-1], precision[::-1])
+    rising = np.flip(recall)
+    x, y = _thin(rising, np.flip(precision))
     return Curve(question.label, x, y, float(area))
 
 
@@ -172,6 +179,7 @@ def find_calibration(task: Task, labels: Names, scored: Scored) -> Calibration:
         said = scores.ravel()
         was = truth.ravel().astype(np.int64)
     elif len(labels) == 2:
+        # There may be the second one's probability alone.
         said = scores if scores.ndim == 1 else scores[:, 1]
         was = truth.astype(np.int64)
     else:
@@ -206,7 +214,8 @@ def find_density(x: np.ndarray, y: np.ndarray, alike: bool) -> Density:
     counts, x_edges, y_edges = np.histogram2d(x, y, cells, range=ranges)
     # numpy counts in floats.
     whole = counts.astype(np.int64)
-    outside = len(x) - int(counts.sum())
+    inside = int(whole.sum())
+    outside = len(x) - inside
     return Density(x_edges, y_edges, whole, outside)
 
 
@@ -219,7 +228,8 @@ def find_histogram(values: np.ndarray) -> Histogram:
     cells = _choose_cells(len(values))
     shown = _find_range(values)
     counts, edges = np.histogram(values, cells, range=shown)
-    outside = len(values) - int(counts.sum())
+    inside = int(counts.sum())
+    outside = len(values) - inside
     return Histogram(edges, counts, outside)
 
 

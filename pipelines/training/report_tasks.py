@@ -150,12 +150,16 @@ def _make_class_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Par
 
     # Of a class that is never predicted precision is 0, without a warning.
     figures = metrics.precision_recall_fscore_support(
-        scored.truth, predicted, labels=numbers, zero_division=0
+        scored.truth,
+        predicted,
+        labels=numbers,
+        zero_division=0,
     )
+    by_class = zip(labels, *figures, strict=True)
     rows = []
-    for label, precision, recall, f1, true_rows in zip(labels, *figures, strict=True):
-        rendered = map(render_share, (precision, recall, f1))
-        rows.append((label, int(true_rows), *rendered))
+    for label, precision, recall, f1, true_rows in by_class:
+        shares = _render_all(precision, recall, f1)
+        rows.append((label, int(true_rows), *shares))
     head = ("class", "true rows", "precision", "recall", "F1")
     parts.append(Table("Of each class", head, rows, folded=is_long))
     return parts
@@ -167,23 +171,29 @@ def _make_label_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Par
     assert isinstance(figures, LabelSetFigures)  # noqa: S101 - of this task
     rows: list[tuple[Cell, ...]] = []
     for one in figures.labels:
-        shares = (one.precision, one.recall, one.f1, one.average_precision)
-        rendered = map(render_share, shares)
-        rows.append((one.label, one.true_rows, *rendered))
+        shares = _render_all(one.precision, one.recall, one.f1)
+        ranked = render_share(one.average_precision)
+        rows.append((one.label, one.true_rows, *shares, ranked))
     head = ("label", "true rows", "precision", "recall", "F1", "average precision")
     is_long = len(labels) > _MOST_IN_A_MATRIX
     parts.append(Table("Of each label", head, rows, folded=is_long))
     return parts
 
 
+def _render_all(*shares: float) -> list[str]:
+    return [render_share(share) for share in shares]
+
+
 def _make_number_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Part]:
-    rows = len(scored.truth)
-    truth = scored.truth.astype(np.float64).reshape(rows, -1)
-    predicted = scored.scores.astype(np.float64).reshape(rows, -1)
+    truth = _to_wide(scored.truth)
+    predicted = _to_wide(scored.scores)
     names = list(labels) or ["prediction"]
     parts: list[Part] = []
     for place, name in enumerate(names[:_MOST_PICTURED]):
-        parts += _picture_number(name, truth[:, place], predicted[:, place], is_drawn)
+        true_numbers = truth[:, place]
+        predicted_numbers = predicted[:, place]
+        parts += _picture_number(name, true_numbers, predicted_numbers, is_drawn)
+    # Of one number alone the first section tells all.
     if len(names) == 1:
         return parts
 
@@ -199,6 +209,12 @@ def _make_number_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Pa
     is_long = len(names) > _MOST_IN_A_MATRIX
     parts.append(Table("Of each number", head, lines, folded=is_long))
     return parts
+
+
+def _to_wide(numbers: np.ndarray) -> np.ndarray:
+    """Return numbers as float64 (rows, numbers), whether a row has several or one."""
+    doubles = numbers.astype(np.float64)
+    return doubles.reshape(len(doubles), -1)
 
 
 def _make_probability_parts(
@@ -287,9 +303,11 @@ def _list_confusions(matrix: np.ndarray, labels: Names) -> Table:
     np.fill_diagonal(wrong, 0)
     # Stable, so that of equal counts the first labels come first.
     order = np.argsort(-wrong, axis=None, kind="stable")
+    shown = order[:_SHOWN_CONFUSIONS]
+    # In the matrix, as the order counts its cells line by line.
+    places = np.unravel_index(shown, wrong.shape)
     rows = []
-    for place in order[:_SHOWN_CONFUSIONS]:
-        true, predicted = divmod(int(place), len(labels))
+    for true, predicted in zip(*places, strict=True):
         count = int(wrong[true, predicted])
         if count:
             rows.append((labels[true], labels[predicted], count))
