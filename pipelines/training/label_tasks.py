@@ -47,6 +47,7 @@ def find_task(columns: Columns) -> FoundTask:
 
     different = pc.unique(column)
     count = len(different)
+    # Decimals are amounts, whatever their values.
     if pa.types.is_decimal(dtype):
         return FoundTask("regression")
     if pa.types.is_floating(dtype):
@@ -134,8 +135,9 @@ def _find_task_of_several(columns: Columns) -> FoundTask:
         if pa.types.is_boolean(column.type):
             booleans.append(name)
     if booleans:
+        names = quote_names(booleans)
         reason = (
-            f"task: of the labels {quote_names(booleans)} are true or false and others are "
+            f"task: of the labels {names} are true or false and others are "
             "numbers; name labels of one kind"
         )
         return FoundTask(None, reason)

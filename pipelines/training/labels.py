@@ -134,8 +134,9 @@ def _find_classes(columns: Columns, wanted: Names, known_only: bool) -> Labelled
     found = _list_labels(name, plain)
     labels = _settle_labels(name, found, wanted, known_only)
     if len(found) < 2:
+        rows = len(column)
         raise InputError(
-            f"data.label: {name!r} has one value in all {len(column):,} rows, {found[0]!r}; there "
+            f"data.label: {name!r} has one value in all {rows:,} rows, {found[0]!r}; there "
             "is nothing to tell apart; give rows of other labels, too"
         )
     numbers = _number_labels(name, plain, labels)
@@ -169,21 +170,23 @@ def _settle_labels(name: str, found: Names, wanted: Names, known_only: bool) -> 
     if not wanted:
         return tuple(found)
     strangers = [label for label in found if label not in wanted]
+    # A package that is trained further keeps its labels, of which new rows may have some alone.
     if known_only:
         if strangers:
             shown = quote_names(strangers[:_SHOWN_LABELS])
             known = quote_names(wanted[:_SHOWN_LABELS])
+            count = len(strangers)
             raise JobError(
-                f"data.label: {name!r} has {len(strangers):,} labels that the package does not know, "
+                f"data.label: {name!r} has {count:,} labels that the package does not know, "
                 f"{shown}; it knows {known}; leave such rows "
                 "out, or train a new model without --from"
             )
         return tuple(wanted)
     # All of them, and no others: a label that is left out would be a class that is never learned.
     if strangers or len(found) != len(wanted):
-        raise JobError(
-            f"data.labels must be the values of {name}: {sorted(found)}, got {list(wanted)}"
-        )
+        values = sorted(found)
+        got = list(wanted)
+        raise JobError(f"data.labels must be the values of {name}: {values}, got {got}")
     return tuple(wanted)
 
 
@@ -208,12 +211,12 @@ def _find_label_sets(columns: Columns, wanted: Names, known_only: bool) -> Label
     labels = _settle_labels(name, found, wanted, known_only)
     numbers = _number_labels(name, plain, labels)
 
-    count = len(column)
-    lengths = list_lengths(column)
     # The row of each item, as the items of all rows stand in one array.
-    every = np.arange(count)
+    lengths = list_lengths(column)
+    every = np.arange(len(column))
     rows = np.repeat(every, lengths)
-    targets = np.zeros((count, len(labels)), dtype=np.float32)
+    shape = (len(column), len(labels))
+    targets = np.zeros(shape, dtype=np.float32)
     targets[rows, numbers] = 1
     return Labelled("multi_label", labels, targets)
 
@@ -222,7 +225,7 @@ def _find_flags(columns: Columns, wanted: Names, known_only: bool) -> Labelled:
     """Return what is learned of columns of 0 and 1, one for each label."""
     names = tuple(columns)
     labels = _settle_labels("the labels", names, wanted, known_only)
-    others = [name for name, column in columns.items() if not is_flag(column)]
+    others = [name for name in columns if not is_flag(columns[name])]
     if others:
         raise JobError(f"task multi_label: {quote_names(others)} hold other numbers than 0 and 1")
     flags = []
@@ -253,12 +256,13 @@ def _find_numbers(columns: Columns) -> Labelled:
 
 
 def _refuse_constant(labels: Names, targets: np.ndarray) -> None:
-    spread = np.ptp(targets, axis=0)
-    constant = [name for name, width in zip(labels, spread, strict=True) if width == 0]
-    if constant:
+    spreads = np.ptp(targets, axis=0)
+    constant = np.flatnonzero(spreads == 0)
+    if len(constant):
+        names = quote_names(labels[place] for place in constant.tolist())
+        rows = len(targets)
         raise InputError(
-            f"data.label: {quote_names(constant)} has one value in all "
-            f"{len(targets):,} rows; there is nothing to learn"
+            f"data.label: {names} has one value in all {rows:,} rows; there is nothing to learn"
         )
 
 
@@ -294,10 +298,12 @@ def _find_width(name: str, column: pa.Array) -> int:
     """
     lengths = list_lengths(column)
     different = np.unique(lengths).tolist()
-    width = different[0]
-    if len(different) != 1 or not width:
+    shortest: int = different[0]
+    longest: int = different[-1]
+    # Lists without any number have one length, too.
+    if shortest != longest or not shortest:
         raise InputError(
-            f"data.label: the lists of {name!r} have {width:,} to {different[-1]:,} items; a "
+            f"data.label: the lists of {name!r} have {shortest:,} to {longest:,} items; a "
             "regression takes lists of one length"
         )
-    return int(width)
+    return shortest

@@ -105,16 +105,22 @@ def _get(rows: pa.Table, column: str | None) -> pa.Array:
 def _draw(split: Split, rows: int, targets: np.ndarray | None, labels: Labels, seed: int) -> Places:
     """Draw the parts: with targets each with the same share of each class."""
     # Of the rows that the test leaves.
-    validation_share = split.validation / (1 - split.test)
+    left = 1 - split.test
+    validation_share = split.validation / left
     every = np.arange(rows)
     # Stratified: of a rare label chance alone could leave a part without a row.
     try:
         rest, test = train_test_split(
-            every, test_size=split.test, stratify=targets, random_state=seed
+            every,
+            test_size=split.test,
+            stratify=targets,
+            random_state=seed,
         )
-        rest_targets = _take(targets, rest)
         training, validation = train_test_split(
-            rest, test_size=validation_share, stratify=rest_targets, random_state=seed
+            rest,
+            test_size=validation_share,
+            stratify=_take(targets, rest),
+            random_state=seed,
         )
     except ValueError as error:
         reason = str(error)
@@ -220,14 +226,17 @@ def _split_by_files(
         if len(parts[drawn_part]):
             continue
         rest = parts["training"]
-        rest_targets = _take(targets, rest)
         try:
             kept, drawn = train_test_split(
-                rest, test_size=share, stratify=rest_targets, random_state=seed
+                rest,
+                test_size=share,
+                stratify=_take(targets, rest),
+                random_state=seed,
             )
         except ValueError as error:
+            rows = len(rest)
             raise JobError(
-                f"split.{drawn_part} does not suit the {len(rest):,} rows: {error}"
+                f"split.{drawn_part} does not suit the {rows:,} rows: {error}"
             ) from error
         # In the order of the data again, as the draw mixes them.
         parts["training"] = np.sort(kept)
@@ -256,7 +265,8 @@ def _from_masks(is_validation: np.ndarray, is_test: np.ndarray) -> Places:
 
 
 def _refuse_empty(split: Split, places: Places, rows: int) -> None:
-    empty = [part for part in PARTS if not len(places.parts[part])]
+    parts = places.parts
+    empty = [part for part in PARTS if not len(parts[part])]
     if empty:
         listed = " and ".join(empty)
         raise JobError(
