@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pyarrow.types import is_dictionary, is_fixed_size_list, is_list
 
 from configs.errors import JobError
 from configs.suggest import nearest
@@ -82,7 +83,8 @@ def plan_output(
     text = _find_text(job, card, scores, keep, steps)
     places = None
     if card.mask is not None:
-        places = find_places(rows, np.zeros(0, dtype=np.int64), text)
+        no_numbers = np.zeros(0, dtype=np.int64)
+        places = find_places(rows, no_numbers, text)
     scored = postprocess_rows(
         rows,
         outputs,
@@ -104,10 +106,16 @@ def _list_nested(schema: pa.Schema, carried: Names) -> tuple[str, ...]:
     """Return the score columns that are lists of lists of numbers."""
     names = []
     for field in schema:
-        is_list = pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)
-        if is_list and pa.types.is_fixed_size_list(field.type.value_type):
+        # What is carried was not scored, whatever its type.
+        if field.name in carried:
+            continue
+        if _holds_lists(field.type) and is_fixed_size_list(field.type.value_type):
             names.append(field.name)
-    return tuple(name for name in names if name not in carried)
+    return tuple(names)
+
+
+def _holds_lists(dtype: pa.DataType) -> bool:
+    return is_list(dtype) or is_fixed_size_list(dtype)
 
 
 def _make_no_outputs(card: ModelCard) -> Arrays:
@@ -136,13 +144,17 @@ def _plan_scores(job: ScoringJob, card: ModelCard, digest: str) -> ScoreColumns:
         place = f"postprocess.dtypes.{name}"
         dtypes[name] = parse_type(text, place)
     activation = choose_activation(job, card)
+    # Of a regression the labels are the names of its numbers.
+    numbers: tuple[str, ...] = ()
+    if activation == "none" and card.task == "regression":
+        numbers = labels
     return ScoreColumns(
         activation=activation,
         labels=labels,
         threshold=wanted.threshold,
         thresholds=wanted.thresholds,
         top_k=wanted.top_k,
-        numbers=labels if activation == "none" and card.task == "regression" else (),
+        numbers=numbers,
         tokens=count_tokens(card),
         rename=wanted.rename,
         dtypes=dtypes,
@@ -155,19 +167,28 @@ def _find_text(
 ) -> TokenText | None:
     """Return the text that tokens are cut from; None where nobody asks for their places."""
     mask = card.mask
-    if mask is None or not is_of_tokens(scores.activation, _get_row_shape(card)):
+    if mask is None:
         return None
+    row_shape = _get_row_shape(card)
+    if not is_of_tokens(scores.activation, row_shape):
+        return None
+
+    named = set(keep)
     where = job.postprocess.where
-    named = {*keep, *(where_columns(where) if where else ())}
+    if where:
+        named.update(where_columns(where))
     new_names = {scores.rename.get(name, name) for name in _PLACED}
     if named.isdisjoint(_PLACED | new_names):
         return None
-    return find_token_text(card.inputs[mask].column or mask, card.columns, steps)
+    # An input without a column of its own takes the column of its name.
+    column = card.inputs[mask].column or mask
+    return find_token_text(column, card.columns, steps)
 
 
 def _get_row_shape(card: ModelCard) -> tuple[int, ...]:
     """Return the shape of a row of the first output: only a single one has an activation."""
-    return next(iter(card.outputs.values())).shape
+    first = next(iter(card.outputs.values()))
+    return first.shape
 
 
 def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
@@ -194,7 +215,7 @@ def _repeats(dtype: pa.DataType) -> bool:
     # A pass-through column that was stored as a dictionary holds texts as a rule.
     if is_text(dtype):
         return True
-    return bool(pa.types.is_dictionary(dtype))
+    return bool(is_dictionary(dtype))
 
 
 def _check_names(scores: ScoreColumns, keep: Names) -> None:

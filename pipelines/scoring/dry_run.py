@@ -17,6 +17,7 @@ from pipelines.scoring.missing_values import (
 from pipelines.scoring.trial_rows import Trial, count_begun, try_first_rows, try_places
 from transforms.output.books import check_budget
 from transforms.predict import Load
+from transforms.rejected import RejectedBatch
 
 _DIGEST_CHARACTERS = 12
 
@@ -37,26 +38,35 @@ def dry_run(plan: Plan, load: Load) -> int:
         score = load()
         first = try_first_rows(plan, score)
         others = try_places(plan, score, first)
+    trials = [first, *others]
     missing = count_missing(plan)
+
     say(plan_table(plan))
-    rows = first.batch.rows_in
-    if plan.rows is not None and rows:
-        estimate = plan.rows * first.seconds / rows
-        say(
-            f"  estimate: {estimate:,.1f} s with one worker, "
-            f"from {rows:,} rows in {first.seconds:.3f} s"
-        )
-    rejected = [records for trial in (first, *others) for records in trial.scored.rejected]
+    _say_estimate(plan, first)
+    rejected: list[RejectedBatch] = []
+    for trial in trials:
+        rejected += trial.scored.rejected
     if rejected:
         say(summary.rejected_rows(rejected))
-    say(_describe_checked(plan, first, others, missing))
-    table = pa.Table.from_batches([first.scored.rows])
+    say(_describe_checked(plan, trials, missing))
+    scored = first.scored.rows
+    table = pa.Table.from_batches([scored])
     say(summary.shown_rows(table))
     # What is certain, though no row of it was seen.
     refuse_missing(missing)
     _refuse_over_budget(plan, missing)
     say("dry run: what was checked fits together; nothing was written")
     return 0
+
+
+def _say_estimate(plan: Plan, first: Trial) -> None:
+    """Say how long all rows take, where anybody knows how many there are."""
+    rows = first.batch.rows_in
+    if plan.rows is None or not rows:
+        return
+    seconds = first.seconds
+    estimate = plan.rows * seconds / rows
+    say(f"  estimate: {estimate:,.1f} s with one worker, from {rows:,} rows in {seconds:.3f} s")
 
 
 def plan_table(plan: Plan) -> str:
@@ -68,7 +78,8 @@ def plan_table(plan: Plan) -> str:
     settings = plan.inference.settings
     unit_count = len(plan.units)
     # Of CSV only reading tells.
-    most_rows = max(unit.rows or job.sink.rows_per_file for unit in plan.units)
+    limit = job.sink.rows_per_file
+    most_rows = max(unit.rows or limit for unit in plan.units)
     preprocess = [step.step for step in plan.steps]
     schema = plan.output_plan.file_format.schema
     columns = [f"{column.name}: {column.type}" for column in schema]
@@ -91,44 +102,62 @@ def plan_table(plan: Plan) -> str:
 
 def _describe_checked(
     plan: Plan,
-    first: Trial,
-    others: Sequence[Trial],
+    trials: Sequence[Trial],
     missing: Sequence[Missing],
 ) -> str:
     """Return exactly what was looked at, and what was not."""
     shard_count = len(plan.shards)
-    headers = "footers" if plan.job.source.format == "parquet" else "headers"
-    rows = [trial.batch.rows_in for trial in (first, *others)]
-    shards = {trial.batch.unit.shard for trial in (first, *others)}
+    # Parquet has its schema at the end of a file.
+    headers = "headers"
+    if plan.job.source.format == "parquet":
+        headers = "footers"
+    sampled_rows = sum(trial.batch.rows_in for trial in trials)
+    lines = {
+        "checked": f"{headers} of all {shard_count:,} shards: columns and types",
+        "missing": describe_missing(missing, shard_count),
+        "sampled": _describe_sampled(trials, sampled_rows, shard_count),
+        "not checked": _describe_unchecked(plan, sampled_rows),
+    }
+    return summary.table(lines)
+
+
+def _describe_sampled(trials: Sequence[Trial], rows: int, shard_count: int) -> str:
+    place_count = len(trials)
+    shards = {trial.batch.unit.shard for trial in trials}
+    sampled_count = len(shards)
     sampled = (
-        f"{sum(rows):,} rows at {len(rows):,} places (beginning, middle, end) "
-        f"of {len(shards):,} of {shard_count:,} shards"
+        f"{rows:,} rows at {place_count:,} places (beginning, middle, end) "
+        f"of {sampled_count:,} of {shard_count:,} shards"
     )
-    if begun := count_begun((first, *others)):
+    begun = count_begun(trials)
+    if begun:
         sampled += (
             f"; of {begun:,} of them the beginning alone, as only reading tells where their rows "
             "begin: they hold quotes, have one column, are compressed or large"
         )
-    lines = {
-        "checked": f"{headers} of all {shard_count:,} shards: columns and types",
-        "missing": describe_missing(missing, shard_count),
-        "sampled": sampled,
-        "not checked": _describe_unchecked(plan, sum(rows)),
-    }
-    return summary.table(lines)
+    return sampled
 
 
 def _describe_unchecked(plan: Plan, sampled_rows: int) -> str:
     rest = "all other rows"
     if plan.rows is not None:
-        rest = f"the other {plan.rows - sampled_rows:,} rows"
-        if plan.rows <= sampled_rows:
+        other_rows = plan.rows - sampled_rows
+        if other_rows <= 0:
             return "nothing but what only a whole run shows"
-    types = [plan.schema.field(column.name).type for column in plan.package.card.columns]
+        rest = f"the other {other_rows:,} rows"
     nan = ""
-    if any(pa.types.is_floating(dtype) for dtype in types):
+    if _takes_floats(plan):
         nan = ", and NaN in them, which counts as missing and is in no statistics"
     return f"the values of {rest}{nan}"
+
+
+def _takes_floats(plan: Plan) -> bool:
+    """Tell whether a column of the model can hold NaN."""
+    for column in plan.package.card.columns:
+        field = plan.schema.field(column.name)
+        if pa.types.is_floating(field.type):
+            return True
+    return False
 
 
 def _refuse_over_budget(plan: Plan, missing: Sequence[Missing]) -> None:
@@ -152,8 +181,12 @@ def _describe_input(plan: Plan) -> str:
         rows = f"{plan.rows:,} rows"
     file_count = len(plan.shards)
     kind = plan.job.source.format
-    named = f"{plan.files.count:,} files of {plan.files.size_bytes:,} bytes"
+    files = plan.files
+    named = f"{files.count:,} files of {files.size_bytes:,} bytes"
     if kind == "files":
         return f"{named}, {rows}"
     described = f"{file_count:,} {kind} files, {size_bytes:,} bytes, {rows}"
-    return f"{described}, which name {named}" if plan.files.content else described
+    # Where no row names a file, there is nothing to say of them.
+    if not files.content:
+        return described
+    return f"{described}, which name {named}"

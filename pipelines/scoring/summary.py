@@ -78,8 +78,9 @@ def left_out_paths(urls: Sequence[str]) -> str:
     """
     if not urls:
         return "no input path"
-    by_rule = count_by_rule(urls)
-    counts = [f"{count:,} {rule}" for rule, count in by_rule.items()]
+    counts = []
+    for rule, count in count_by_rule(urls).items():
+        counts.append(f"{count:,} {rule}")
     counted = ", ".join(counts)
     total = len(urls)
     word = "paths"
@@ -138,7 +139,8 @@ def first_rows(run: RunFolder, manifest: Manifest) -> str:
         run: the published run.
         manifest: its manifest.
     """
-    with_rows = [entry for entry in manifest["files"] if entry["rows"]]
+    files_of_run = manifest["files"]
+    with_rows = [entry for entry in files_of_run if entry["rows"]]
     if not with_rows:
         return "no rows"
 
@@ -164,39 +166,48 @@ def shown_rows(rows: pa.Table) -> str:
         harmless = make_harmless(name)
         title = harmless.replace("\n", "\\n")
         cells = [title, *values]
-        width = max(len(cell) for cell in cells)
+        width = max(map(len, cells))
         padded = [cell.rjust(width) for cell in cells]
         columns.append(padded)
     # Columns of cells to lines of cells.
     lines = zip(*columns, strict=True)
-    return "\n".join("  ".join(line) for line in lines)
+    texts = ["  ".join(line) for line in lines]
+    return "\n".join(texts)
 
 
 def rejected_rows(rejected: Sequence[RejectedBatch]) -> str:
     """Return how many rows each stage would reject, and its first reason."""
-    by_stage: dict[str, list[RejectedBatch]] = {}
+    by_stage: dict[str, list[pa.RecordBatch]] = {}
     for batch in rejected:
-        by_stage.setdefault(batch.stage, []).append(batch)
+        of_stage = by_stage.setdefault(batch.stage, [])
+        of_stage.append(batch.rows)
     lines = []
     for stage, batches in by_stage.items():
-        count = sum(batch.rows.num_rows for batch in batches)
-        beginning = batches[0].rows.slice(0, 1)
-        first = beginning.to_pylist()[0]
-        lines.append(
-            f"  {count:,} rows would be rejected in {stage}; "
-            f"row {first['row']}: {first['error']}: {first['message']}"
-        )
+        count = sum(rows.num_rows for rows in batches)
+        reason = _describe_first(batches[0])
+        lines.append(f"  {count:,} rows would be rejected in {stage}; {reason}")
     return "\n".join(lines)
+
+
+def _describe_first(records: pa.RecordBatch) -> str:
+    # The others are not made Python's: there may be thousands.
+    (record,) = records.slice(0, 1).to_pylist()
+    row = record["row"]
+    error = record["error"]
+    message = record["message"]
+    return f"row {row}: {error}: {message}"
 
 
 def table(lines: Mapping[str, str]) -> str:
     """Return names and values in two columns."""
-    width = max(len(name) for name in lines)
+    width = max(map(len, lines))
     shown = []
+    # As far as names and the spaces around them reach.
+    indent = " " * (width + 4)
     for name, value in lines.items():
         padded = name.ljust(width)
         # A value of several lines stands below itself.
-        indented = value.replace("\n", "\n" + " " * (width + 4))
+        indented = value.replace("\n", f"\n{indent}")
         shown.append(f"  {padded}  {indented}")
     return "\n".join(shown)
 

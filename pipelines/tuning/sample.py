@@ -48,6 +48,7 @@ def join_parts(parts: Parts, rows: int) -> Parts:
     sizes = [count_rows(part) for part in parts]
     # The last one may have fewer.
     if all(size >= rows for size in sizes[:-1]):
+        # Nothing is copied.
         return parts
 
     groups: list[list[Arrays]] = [[]]
@@ -56,7 +57,8 @@ def join_parts(parts: Parts, rows: int) -> Parts:
         if rows_in_group >= rows:
             groups.append([])
             rows_in_group = 0
-        groups[-1].append(part)
+        group = groups[-1]
+        group.append(part)
         rows_in_group += count_rows(part)
     return [_join_group(group) for group in groups]
 
@@ -72,8 +74,9 @@ def _join_group(group: Parts) -> Arrays:
 def _concatenate(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """Join as numpy does, with the layout in memory that preprocessing gave the arrays."""
     first = arrays[0]
-    rows = sum(len(array) for array in arrays)
-    shape = (rows, *first.shape[1:])
+    rows = sum(map(len, arrays))
+    row_shape = first.shape[1:]
+    shape = (rows, *row_shape)
     # numpy alone would make rows of what stands in columns, and so hide the time that a worker
     # needs to turn them.
     joined = np.empty_like(first, shape=shape, order="K")

@@ -93,19 +93,24 @@ class Tuning:
 
         engine = find_engine(settings.engine)
         card = self.bench.package.card
-        device = resolve_devices(self.bench.device)[0]
-        for settings in engine.list_settings(card, device, batch_rows, without):
+        devices = resolve_devices(self.bench.device)
+        listed = engine.list_settings(card, devices[0], batch_rows, without)
+        for settings in listed:
             self._try_layers(settings)
 
         if not fixed_rows:
             self._try_sizes(batch_rows)
 
-        fastest = [measured.settings for measured in self._list_kept()]
-        for settings in engine.list_refinements(card, fastest, without):
+        kept = self._list_kept()
+        fastest = [measured.settings for measured in kept]
+        refined = engine.list_refinements(card, fastest, without)
+        for settings in refined:
             self._try(settings)
 
         finalists = self._find_finalists()
-        return self._compare_in_turns([self.float32, *finalists])
+        # float32, eager, is what the others must beat.
+        entrants = [self.float32, *finalists]
+        return self._compare_in_turns(entrants)
 
     def _measure_reference(self, settings: Settings) -> None:
         score = self._load(settings)
@@ -161,7 +166,8 @@ class Tuning:
         beyond = len(scales) + 1
         count = len(scales)
         while count > within:
-            some_layers = replace(settings, linear_scales=scales[:count])
+            least_sensitive = scales[:count]
+            some_layers = replace(settings, linear_scales=least_sensitive)
             self._try(some_layers)
             last = self.measured[-1]
             # Given up: fewer layers are no faster.
@@ -236,11 +242,17 @@ class Tuning:
         # Where only reading tells how many rows there are, nobody knows what it saves.
         if measured.problem or not seconds or rows is None:
             return measured
+        # The fastest that needs no compiling: float32, eager, is always there.
         others = [kept for kept in self._list_kept() if not kept.settings.compiled]
-        saved = rows / others[0].rate - rows / measured.rate
+        fastest = others[0]
+        other_seconds = rows / fastest.rate
+        own_seconds = rows / measured.rate
+        saved = other_seconds - own_seconds
         if saved > seconds:
             return measured
-        problem = f"compiles for {seconds:,.1f} s to save {max(0.0, saved):,.1f} s of {rows:,} rows"
+        # A slower one saves nothing.
+        shown = max(0.0, saved)
+        problem = f"compiles for {seconds:,.1f} s to save {shown:,.1f} s of {rows:,} rows"
         return replace(measured, problem=problem)
 
     def _compare_whole(self, settings: Settings, score: Score) -> Measured:
@@ -305,7 +317,9 @@ class Tuning:
     def _measure_whole(self, measured: Measured) -> None:
         settings = measured.settings
         score = self._load(settings)
-        whole = self._weigh_compiling(self._compare_whole(settings, score))
+        compared = self._compare_whole(settings, score)
+        whole = self._weigh_compiling(compared)
+        # In the place of what was measured on some parts.
         place = self.measured.index(measured)
         self.measured[place] = whole
         self.tell(whole)

@@ -29,11 +29,15 @@ def compare_in_turns(bench: Bench, finalists: Sequence[Measured]) -> Measured:
     float32 = entrants[0]
     gains = [entrant.find_gain(float32) for entrant in entrants]
     winner = int(np.argmax(gains))
+    # So little is not worth scores that differ: float32 stays.
     if gains[winner] < WORTH_IT:
         winner = 0
-    rate = median(entrants[winner].rates)
-    speed_up = gains[winner]
-    return replace(finalists[winner], rows_per_second=rate, speed_up=speed_up)
+    rates = entrants[winner].rates
+    return replace(
+        finalists[winner],
+        rows_per_second=median(rates),
+        speed_up=gains[winner],
+    )
 
 
 @dataclass
@@ -57,7 +61,9 @@ class _Entrant:
     def find_gain(self, other: "_Entrant") -> float:
         """Return how many times as fast as another this is, in most rounds."""
         rounds = zip(self.rates, other.rates, strict=True)
-        return median(own / others for own, others in rounds)
+        # Round by round, as both were slowed by the same.
+        gains = [own / others for own, others in rounds]
+        return median(gains)
 
     def _score_part(self, number: int) -> Arrays:
         return self.score(self.parts[number])
