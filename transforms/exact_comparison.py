@@ -32,8 +32,8 @@ _WITH_FLOOR: dict[Compare, Compare] = {
     pc.greater_equal: pc.greater,
 }
 # What is true of a number that is below, or above, the one that it is compared with.
-_TRUE_BELOW: tuple[Compare, ...] = (pc.less, pc.less_equal, pc.not_equal)
-_TRUE_ABOVE: tuple[Compare, ...] = (pc.greater, pc.greater_equal, pc.not_equal)
+_TRUE_BELOW = (pc.less, pc.less_equal, pc.not_equal)
+_TRUE_ABOVE = (pc.greater, pc.greater_equal, pc.not_equal)
 # A double holds every integer of so many bits.
 _EXACT_BITS = 32
 

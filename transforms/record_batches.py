@@ -34,8 +34,10 @@ def filter_rows(rows: pa.RecordBatch, mask: np.ndarray) -> pa.RecordBatch:
     """
     try:
         return rows.filter(pa.array(mask))
+    # Of views neither, as in `take_rows`.
     except pa.ArrowNotImplementedError:
-        return take_rows(rows, np.flatnonzero(mask))
+        positions = np.flatnonzero(mask)
+        return take_rows(rows, positions)
 
 
 def dump_rows(rows: pa.RecordBatch, compression: str | None = None) -> bytes:

@@ -141,7 +141,10 @@ def is_of_label_sets(activation: str, row_shape: Sequence[int]) -> bool:
         activation: what makes probabilities of it.
         row_shape: of one row of the output.
     """
-    return activation == "sigmoid" and len(row_shape) == 1 and row_shape[0] > 1
+    if activation != "sigmoid" or len(row_shape) != 1:
+        return False
+    # A single logit is about the second of two classes.
+    return row_shape[0] > 1
 
 
 def is_of_tokens(activation: str, row_shape: Sequence[int]) -> bool:
@@ -164,7 +167,10 @@ def list_thresholds(how: ScoreColumns, labels: int) -> np.ndarray:
     Raises:
         JobError: a threshold of no label.
     """
-    names = how.labels or tuple(map(str, range(labels)))
+    names = how.labels
+    # Without names, labels are called by their numbers.
+    if not names:
+        names = tuple(str(number) for number in range(labels))
     for name in how.thresholds:
         if name not in names:
             raise JobError(
@@ -236,7 +242,8 @@ def _list_of_logits(outputs: Arrays, how: ScoreColumns, places: Places | None) -
 
 
 def _no_places() -> Places:
-    return Places(np.zeros(0, np.int64))
+    nothing = np.zeros(0, np.int64)
+    return Places(nothing)
 
 
 def _refuse_thresholds(how: ScoreColumns) -> None:

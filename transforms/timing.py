@@ -84,6 +84,7 @@ class StageTimes:
             until: nanoseconds of the wall clock; what no stage took of the time until then was spent
                 waiting.
         """
+        # All stages: also those that took no time.
         spent = {stage: self.nanoseconds.get(stage, 0) for stage in STAGES}
         passed = until - self.since
         accounted = sum(spent.values())

@@ -123,6 +123,7 @@ def _read_contents(
 ) -> RawBatch:
     reasons: dict[int, Exception] = {}
     rows = part.rows
+    content_type = pa.binary()
     columns = dict(zip(rows.schema.names, rows.columns, strict=True))
     for load in loads:
         contents: list[bytes | None] = []
@@ -134,7 +135,7 @@ def _read_contents(
                 contents.append(None)
             else:
                 contents.append(read)
-        columns[load.into] = pa.array(contents, type=pa.binary())
+        columns[load.into] = pa.array(contents, type=content_type)
     ordered = [columns[name] for name in schema.names]
     with_contents = pa.RecordBatch.from_arrays(ordered, schema=schema)
     whole = replace(part, rows=with_contents)

@@ -119,7 +119,8 @@ class FieldParser:
             text = pa.py_buffer(without_nul)
         fields = self._parse_text(text)
         # pyarrow may lose rows without a word.
-        found, given = fields.num_rows, len(positions)
+        found = fields.num_rows
+        given = len(positions)
         if found != given:
             raise pa.ArrowInvalid(f"found {found} rows in {given} records")
         if substitute is None:
@@ -135,11 +136,9 @@ class FieldParser:
             broken[position] = RowError(_EVERY_BYTE)
             return self._make_no_rows()
         middle = len(positions) // 2
-        parsed = []
-        for half in (positions[:middle], positions[middle:]):
-            fields = self._parse_some(records, half, broken)
-            parsed.append(fields)
-        return pa.concat_batches(parsed)
+        first_half = self._parse_some(records, positions[:middle], broken)
+        second_half = self._parse_some(records, positions[middle:], broken)
+        return pa.concat_batches([first_half, second_half])
 
     def _parse_text(self, text: pa.Buffer) -> pa.RecordBatch:
         # Workers are threads already; and the text is one block.

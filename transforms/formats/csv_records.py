@@ -105,9 +105,13 @@ class Records:
         with_unclosed = self.find(self.unclosed)
         with_glued = self.find(glued)
         # Of a record with several reasons the last one is told.
-        reasons = dict.fromkeys(with_lone_escape.tolist(), LONE_ESCAPE)
-        reasons.update(dict.fromkeys(with_unclosed.tolist(), UNCLOSED))
-        reasons.update(dict.fromkeys(with_glued.tolist(), GLUED))
+        reasons: dict[int, str] = {}
+        for positions, reason in (
+            (with_lone_escape, LONE_ESCAPE),
+            (with_unclosed, UNCLOSED),
+            (with_glued, GLUED),
+        ):
+            reasons |= dict.fromkeys(positions.tolist(), reason)
         # Nothing is said of the one that is not whole.
         reasons.pop(len(self), None)
         return reasons

@@ -178,11 +178,9 @@ class FileListWriter:
             span = slice(first, first + LISTED_ROWS)
             table = _make_table(unit, column, root, rows[span], listed[span])
             self._writer.write_table(table)
+            # One for all columns of a unit, and for all of its row groups.
             digest = self._digests.setdefault(unit, hashlib.sha256())
-            columns = [table.column(name).to_pylist() for name in _IN_DIGEST]
-            for fields in zip(*columns, strict=True):
-                text = repr(fields)
-                digest.update(text.encode(errors="surrogatepass"))
+            _update_digest(digest, table)
         present = [each.file for each in listed if each.file is not None]
         self.files += len(present)
         self.size_bytes += sum(file.bytes for file in present)
@@ -248,6 +246,14 @@ def _make_table(
         "problem": [entry.problem for entry in listed],
     }
     return pa.table(columns, schema=SCHEMA)
+
+
+def _update_digest(digest: Any, table: pa.Table) -> None:
+    columns = [table.column(name).to_pylist() for name in _IN_DIGEST]
+    for fields in zip(*columns, strict=True):
+        text = repr(fields)
+        content = text.encode(errors="surrogatepass")
+        digest.update(content)
 
 
 def _to_listed(table: pa.Table) -> list[Listed]:

@@ -123,6 +123,7 @@ class LoadingFormat:
             for into, of_column in listed_rows.items():
                 listed[into] = of_column.take(batch.row_numbers)
             rejected = batch.rejected
+            # The table's format knows nothing of the columns of contents.
             if record.values:
                 rejected = tuple(_add_nulls(records, schema) for records in rejected)
             whole = replace(batch, record=record, rejected=rejected)
@@ -142,11 +143,14 @@ class LoadingFormat:
         """Return how many rows a table has whose format does not tell without reading."""
         # Of this column alone, as paths are read again when the files are looked at.
         first_load = self.loads[0]
-        paths = pa.schema([(first_load.column, pa.string())])
+        path = pa.field(first_load.column, pa.string())
+        paths = pa.schema([path])
+        record = RowRecord()
         rows = 0
         for piece in self.inner.split(shard, LISTED_ROWS):
             unit = make_unit(0, shard, piece)
-            for batch in self.inner.read(unit, paths, LISTED_ROWS, RowRecord()):
+            for batch in self.inner.read(unit, paths, LISTED_ROWS, record):
+                # Rejected ones are rows of the table, too.
                 rows += batch.rows_in
         return rows
 

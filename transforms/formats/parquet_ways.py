@@ -43,7 +43,8 @@ class Reading:
 
     def opens_as(self, other: "Reading") -> bool:
         """Tell whether one open file serves both."""
-        return self.unit == other.unit and self.stored == other.stored
+        has_same_unit = self.unit == other.unit
+        return has_same_unit and self.stored == other.stored
 
 
 # How nearly every column is read.
