@@ -72,7 +72,8 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     import_library("onnxscript", "exported")
     url = str(job.torchscript)
     what = f"torchscript {url}"
-    module = _load(find_program("torchscript", url, job.trust_this_file), what)
+    path = find_program("torchscript", url, job.trust_this_file)
+    module = _load(path, what)
     refuse_size(what, [*module.parameters(), *module.buffers()])
     program, inputs = _call(job, module, sample, what)
     dtypes = program.list_dtypes()
@@ -80,10 +81,15 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     for name, array in make_example(inputs, unlike=program.rows).items():
         # As a package gives it, and the graph casts it.
         example[name] = array.astype(dtypes[name])
+    graph = _make_graph(program, example)
+
+    def compute(_: pa.Table, inputs: Arrays) -> Arrays:
+        return program.compute(inputs)
+
     return Converted(
-        graph=_make_graph(program, example),
+        graph=graph,
         dtypes=dtypes,
-        native=lambda rows, inputs: program.compute(inputs),
+        native=compute,
         library="the TorchScript program",
         computed_in=list_weight_dtypes(module.parameters()),
         notes=("written from the TorchScript program, which the package does not hold",),
@@ -95,8 +101,9 @@ def _load(path: Path, what: str) -> Any:
         with quiet():
             module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except Exception as error:  # its reader's classes are torch's own
+        why = shorten(error)
         raise ModelError(
-            f"{what}: torch {torch.__version__} does not read it: {shorten(error)}; it is cut off, or "
+            f"{what}: torch {torch.__version__} does not read it: {why}; it is cut off, or "
             "needs a library of operators; save it again with torch.jit.save"
         ) from error
     return module.eval()
@@ -106,24 +113,33 @@ def _call(
     job: PackagingJob[AnyStep], module: Any, sample: pa.Table, what: str
 ) -> tuple[Program, Arrays]:
     """Find out how the program takes the sample, and return it with the sample as it takes it."""
-    contract = find_contract(job, sample, columns := choose_columns(job, sample))
+    columns = choose_columns(job, sample)
+    contract = find_contract(job, sample, columns)
     plain = to_plain_form(sample, columns)
-    rows = take_complete_rows(plain, contract, find_too_long(job, plain))
+    too_long = find_too_long(job, plain)
+    rows = take_complete_rows(plain, contract, too_long)
+
     fitted, made = fit(job, rows, contract)
     lists = pad_lists(job, made, rows.num_rows)
-    wiring = wire(job, _read_signature(module, what), lists.columns, lists.masks)
-    steps = (*fitted, *lists.keep_taken(list_sources(wiring)))
+    signature = _read_signature(module, what)
+    wiring = wire(job, signature, lists.columns, lists.masks)
+    taken = list_sources(wiring)
+    steps = (*fitted, *lists.keep_taken(taken))
+
     failures: list[InputError | ModelError] = []
     for dtypes in _list_dtypes(job, module, wiring, lists, contract):
         try:
             prepared = prepare(rows, contract, steps, wiring, lists.columns, dtypes)
-            program = _describe(module, prepared.inputs, job.outputs, what)
-            first = {name: array[: program.rows] for name, array in prepared.inputs.items()}
+            inputs = prepared.inputs
+            program = _describe(module, inputs, job.outputs, what)
+            # Some rows tell whether it takes these dtypes.
+            first = {name: array[: program.rows] for name, array in inputs.items()}
             program.compute(first)
         except (InputError, ModelError) as error:
             failures.append(error)
             continue
-        return program, prepared.inputs
+        return program, inputs
+    # Of the likeliest dtypes.
     raise failures[0]
 
 
@@ -146,8 +162,9 @@ def _read_signature(module: Any, what: str) -> Signature:
         if not argument.has_default_value():
             required.append(argument.name)
     if problems:
+        found = ", ".join(problems)
         raise JobError(
-            f"{what}: takes something else than tensors ({', '.join(problems)}); wrap it in a module "
+            f"{what}: takes something else than tensors ({found}); wrap it in a module "
             "whose forward takes tensors alone, and save that"
         )
     return Signature(tuple(required), frozenset(known), takes_any=False)
@@ -165,22 +182,27 @@ def _list_dtypes(
     yield from list_dtypes(job, wiring, lists.columns, lists.masks, fractions)
     # A whole number that is taken by itself may be one to compute with.
     for fraction in fractions:
-        yield {**dict.fromkeys(wiring, fraction), **job.dtypes}
+        dtypes = dict.fromkeys(wiring, fraction)
+        yield dtypes | job.dtypes
 
 
 def _describe(module: Any, inputs: Arrays, outputs: tuple[str, ...], what: str) -> Program:
     schema = module.forward.schema.arguments[1:]
     # In the program's own order.
     names = [argument.name for argument in schema if argument.name in inputs]
-    arguments = tuple(
-        Argument(name, getattr(torch, str(inputs[name].dtype)), inputs[name].shape[1:])
-        for name in names
-    )
+    arguments = []
+    for name in names:
+        array = inputs[name]
+        dtype = getattr(torch, str(array.dtype))
+        argument = Argument(name, dtype, row_shape=array.shape[1:])
+        arguments.append(argument)
 
     def call(module: Any, tensors: Sequence[torch.Tensor]) -> Any:
-        return module(*_list_given(schema, dict(zip(names, tensors, strict=True))))
+        by_name = dict(zip(names, tensors, strict=True))
+        given = _list_given(schema, by_name)
+        return module(*given)
 
-    return Program(what, module, call, arguments, outputs)
+    return Program(what, module, call, tuple(arguments), outputs)
 
 
 def _list_given(schema: Sequence[Any], tensors: Mapping[str, torch.Tensor]) -> list[Any]:
@@ -195,8 +217,9 @@ def _make_graph(program: Program, example: Arrays) -> Any:
             return _write(way, program, example)
         except ModelError as error:
             reasons.append(str(error))
+    why = "; or ".join(reasons)
     raise JobError(
-        f"{program.what}: cannot be written as an ONNX graph: {'; or '.join(reasons)}; export the network "
+        f"{program.what}: cannot be written as an ONNX graph: {why}; export the network "
         "with torch.export and give it to --exported, or trace it (torch.jit.trace) if it was scripted"
     )
 
@@ -207,17 +230,22 @@ def _write(way: _Way, program: Program, example: Arrays) -> Any:
     Raises:
         ModelError: it does not, or the way is closed to this program.
     """
-    wanted = squeeze(program.compute(example))
+    own = program.compute(example)
+    wanted = squeeze(own)
     try:
         graph = way(program, example, list(wanted))
     except Exception as error:  # torch's classes are many
-        raise ModelError(shorten(error)) from error
-    found = squeeze(compute_graph(graph, example))
+        why = shorten(error)
+        raise ModelError(why) from error
+    computed = compute_graph(graph, example)
+    found = squeeze(computed)
     # As for the whole sample; here it decides between two ways.
     weights = list_weight_dtypes(program.module.parameters())
     tolerance = choose_tolerance(weights)
-    if any(find_difference(found[name], wanted[name]) > tolerance for name in wanted):
-        raise ModelError("the graph gives other numbers")
+    for name, expected in wanted.items():
+        difference = find_difference(found[name], expected)
+        if difference > tolerance:
+            raise ModelError("the graph gives other numbers")
     return graph
 
 
@@ -243,7 +271,8 @@ def _write_traced(program: Program, example: Arrays, outputs: Sequence[str]) -> 
             opset_version=_OPSET,
             dynamo=False,
         )
-    return clean_graph(onnx.ModelProto.FromString(file.getvalue()))
+    written = onnx.ModelProto.FromString(file.getvalue())
+    return clean_graph(written)
 
 
 def _write_exported(program: Program, example: Arrays, outputs: Sequence[str]) -> Any:

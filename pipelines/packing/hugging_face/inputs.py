@@ -13,7 +13,8 @@ _NO_LIMIT = 1_000_000
 _COUNTED_BEHIND_PADDING = ("roberta", "camembert", "mpnet")
 _FACTOR = 1 / 255
 # As Pillow numbers them.
-_INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
+_BILINEAR = 2
+_INTERPOLATIONS = {_BILINEAR: "bilinear", 3: "bicubic"}
 _CONVNEXT_CROPS_BELOW = 384
 _DEFAULT_CROP = 224 / 256
 
@@ -29,19 +30,31 @@ def find_longest(config: Any, tokenizer: Mapping[str, Any], sentence: Mapping[st
     Raises:
         JobError: none of them says it.
     """
-    limits = [sentence.get("max_seq_length"), tokenizer.get("model_max_length")]
-    positions = getattr(config, "max_position_embeddings", None)
-    if isinstance(positions, int):
-        if any(family in config.model_type for family in _COUNTED_BEHIND_PADDING):
-            positions -= (config.pad_token_id or 0) + 1
-        limits.append(positions)
-    known = [int(limit) for limit in limits if isinstance(limit, int | float) and limit < _NO_LIMIT]
+    limits = [
+        sentence.get("max_seq_length"),
+        tokenizer.get("model_max_length"),
+        _count_positions(config),
+    ]
+    # None where a file does not say it.
+    said = [limit for limit in limits if isinstance(limit, int | float)]
+    known = [int(limit) for limit in said if limit < _NO_LIMIT]
     if not known:
         raise JobError(
             "huggingface: neither tokenizer_config.json (model_max_length) nor config.json "
             "(max_position_embeddings) says how many tokens the model takes; write one of them"
         )
     return min(known)
+
+
+def _count_positions(config: Any) -> int | None:
+    """Return how many tokens have a position; None where the network does not number them."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if not isinstance(positions, int):
+        return None
+    if any(family in config.model_type for family in _COUNTED_BEHIND_PADDING):
+        first = (config.pad_token_id or 0) + 1
+        return positions - first
+    return positions
 
 
 def make_tokenize_step(
@@ -60,10 +73,16 @@ def make_tokenize_step(
         JobError: padding or cutting at the left, which no step does.
     """
     for name in ("padding_side", "truncation_side"):
-        if settings.get(name, "right") != "right":
-            raise JobError(f"huggingface {path}: {name} is {settings[name]!r}; only right is taken")
-    fields = {"column": column, "max_tokens": longest, "tokenizer": content}
-    return Tokenize.model_validate({"step": "tokenize", **fields})
+        side = settings.get(name, "right")
+        if side != "right":
+            raise JobError(f"huggingface {path}: {name} is {side!r}; only right is taken")
+    fields = {
+        "step": "tokenize",
+        "column": column,
+        "max_tokens": longest,
+        "tokenizer": content,
+    }
+    return Tokenize.model_validate(fields)
 
 
 def make_image_step(path: str, column: str, settings: Mapping[str, Any]) -> Image:
@@ -77,69 +96,93 @@ def make_image_step(path: str, column: str, settings: Mapping[str, Any]) -> Imag
     Raises:
         JobError: something in it that the step cannot do.
     """
-    needed = ("do_resize", "do_rescale", "do_normalize")
-    problems = [f"{name} is false" for name in needed if not settings.get(name, True)]
-    if abs(settings.get("rescale_factor", _FACTOR) - _FACTOR) > 1e-9:
-        problems.append("rescale_factor is not 1/255")
-    if settings.get("do_pad"):
-        problems.append("do_pad is true")
-    if settings.get("resample", 2) not in _INTERPOLATIONS:
-        problems.append("resample is neither bilinear (2) nor bicubic (3)")
+    problems = _list_problems(settings)
     sizes = _find_sizes(settings)
     if sizes is None:
         problems.append(f"size is {settings.get('size')}")
     if problems or sizes is None:
+        found = ", ".join(problems)
         raise JobError(
-            f"huggingface {path}: preprocessor_config.json: {', '.join(problems)}, which the image "
+            f"huggingface {path}: preprocessor_config.json: {found}, which the image "
             "step does not do"
         )
+    interpolation = settings.get("resample", _BILINEAR)
     fields = {
         "step": "image",
         "column": column,
         "into": "pixel_values",
         "mean": tuple(settings["image_mean"]),
         "std": tuple(settings["image_std"]),
-        "interpolation": _INTERPOLATIONS[settings.get("resample", 2)],
+        "interpolation": _INTERPOLATIONS[interpolation],
         "crop_starts": "cut",
         **sizes,
     }
     return Image.model_validate(fields)
 
 
+def _list_problems(settings: Mapping[str, Any]) -> list[str]:
+    """Return what an image processor does otherwise than the step, sizes aside."""
+    needed = ("do_resize", "do_rescale", "do_normalize")
+    problems = [f"{name} is false" for name in needed if not settings.get(name, True)]
+    factor = settings.get("rescale_factor", _FACTOR)
+    # As it is written in JSON, its last digits may be others.
+    if abs(factor - _FACTOR) > 1e-9:
+        problems.append("rescale_factor is not 1/255")
+    if settings.get("do_pad"):
+        problems.append("do_pad is true")
+    if settings.get("resample", _BILINEAR) not in _INTERPOLATIONS:
+        problems.append("resample is neither bilinear (2) nor bicubic (3)")
+    return problems
+
+
 def _find_sizes(settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the step's fields about sizes; None for what the step cannot do."""
-    size = settings.get("size", {})
-    if isinstance(size, int):
-        # As older versions wrote it.
-        size = {"height": size, "width": size}
-    shorter = size.get("shortest_edge")
-    crop = settings.get("crop_size") if settings.get("do_center_crop") else None
-    if isinstance(crop, int):
-        crop = {"height": crop, "width": crop}
+    size = _to_sides(settings.get("size", {}))
+    crop = None
+    if settings.get("do_center_crop"):
+        crop = _to_sides(settings.get("crop_size"))
     if set(size) == {"height", "width"}:
-        resized = {"resize_height": size["height"], "resize_width": size["width"]}
         wanted = crop or size
-        return {"height": wanted["height"], "width": wanted["width"], **resized}
+        return {
+            "height": wanted["height"],
+            "width": wanted["width"],
+            "resize_height": size["height"],
+            "resize_width": size["width"],
+        }
     if set(size) != {"shortest_edge"}:
         return None
+    shorter = size["shortest_edge"]
     if _is_convnext(settings):
         return _find_convnext_sizes(settings, shorter)
     if crop is None:
         # Pictures of many widths, of which no batch can be made.
         return None
-    resized = {"resize": "shorter", "resize_height": shorter}
-    return {"height": crop["height"], "width": crop["width"], **resized}
+    return {
+        "height": crop["height"],
+        "width": crop["width"],
+        "resize": "shorter",
+        "resize_height": shorter,
+    }
+
+
+def _to_sides(size: Any) -> Any:
+    """Return a size as newer versions write it: older ones wrote a square's as one number."""
+    if isinstance(size, int):
+        return {"height": size, "width": size}
+    return size
 
 
 def _is_convnext(settings: Mapping[str, Any]) -> bool:
-    kind = settings.get("image_processor_type") or settings.get("feature_extractor_type") or ""
-    return str(kind).startswith("ConvNext")
+    # Older versions had the other name for it.
+    kind = settings.get("image_processor_type") or settings.get("feature_extractor_type")
+    return str(kind or "").startswith("ConvNext")
 
 
 def _find_convnext_sizes(settings: Mapping[str, Any], shorter: int) -> dict[str, Any]:
     """Return what ConvNeXT's own processor does: small pictures are cropped, large ones are not."""
     sizes: dict[str, Any] = {"height": shorter, "width": shorter}
     if shorter < _CONVNEXT_CROPS_BELOW:
-        resized = int(shorter / settings.get("crop_pct", _DEFAULT_CROP))
+        share = settings.get("crop_pct", _DEFAULT_CROP)
+        resized = int(shorter / share)
         sizes |= {"resize": "shorter", "resize_height": resized}
     return sizes

@@ -4,7 +4,7 @@ Comes in: the job's `image`, a column. Goes out: the step, made of what torchvis
 weights and timm with its networks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 import hashlib
 import math
@@ -78,28 +78,28 @@ def add_image_step(job: Job) -> tuple[Job, tuple[str, ...]]:
 
 def _find_for_torchvision(job: Job, name: str) -> Pictures:
     models = import_library("torchvision", "torchvision.models")
-    if name not in models.list_models():
-        raise JobError(
-            f"network: torchvision has no {name!r}{nearest_at_all(name, models.list_models())}"
-        )
+    there = models.list_models()
+    if name not in there:
+        hint = nearest_at_all(name, there)
+        raise JobError(f"network: torchvision has no {name!r}{hint}")
+
     known = {weights.name: weights for weights in models.get_model_weights(name)}
     own = _find_own_weights(job, known)
     chosen = job.settings or own
     settings = {weights: _describe_torchvision(known[weights]) for weights in known}
     problems = []
     if chosen is None:
+        # Dicts are no keys: alike are those of the same text.
         different = {repr(fields): weights for weights, fields in settings.items()}
         chosen = next(iter(different.values()), None)
         # Without a file, it may still become one of the library's own.
         if len(different) != 1 and job.weights:
-            problems.append(
-                f"settings: {job.weights} is none of torchvision's own files, and "
-                f"{name} was trained with several settings: --settings {' or '.join(sorted(known))}"
-            )
+            question = _ask_for_settings(job, name, known)
+            problems.append(question)
     if chosen is not None and chosen not in known:
-        problems.append(f"settings: {name} has no {chosen!r}{nearest(chosen, sorted(known))}")
-    takes_changed = name in _TRANSFORM_INPUT
-    if takes_changed and own is None:
+        hint = nearest(chosen, sorted(known))
+        problems.append(f"settings: {name} has no {chosen!r}{hint}")
+    if own is None:
         problems += _ask_for_transform_input(job, name)
     if problems or chosen is None:
         raise JobError("; ".join(problems))
@@ -108,16 +108,27 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
         raise JobError(
             f"image: {name} takes pictures in another way; instead of image, {_OWN_STEP}"
         )
-    categories = tuple(known[chosen].meta.get("categories", ())) if own is not None else ()
-    return Pictures(
-        step=fields,
-        note=f"pictures as of torchvision's {chosen}",
-        parameters={"transform_input": True} if takes_changed and own is not None else {},
-        labels=categories,
+
+    note = f"pictures as of torchvision's {chosen}"
+    if own is None:
+        return Pictures(fields, note)
+    # Classes and changed inputs come with the library's own file; of another one nothing is known.
+    parameters = {"transform_input": True} if name in _TRANSFORM_INPUT else {}
+    categories = known[chosen].meta.get("categories", ())
+    return Pictures(fields, note, parameters, labels=tuple(categories))
+
+
+def _ask_for_settings(job: Job, name: str, known: Iterable[str]) -> str:
+    options = " or ".join(sorted(known))
+    return (
+        f"settings: {job.weights} is none of torchvision's own files, and "
+        f"{name} was trained with several settings: --settings {options}"
     )
 
 
 def _ask_for_transform_input(job: Job, name: str) -> list[str]:
+    if name not in _TRANSFORM_INPUT:
+        return []
     # A file that is not there yet may still become one of the library's own.
     if not job.weights or "transform_input" in job.parameters:
         return []
@@ -132,12 +143,14 @@ def _find_own_weights(job: Job, known: Mapping[str, Any]) -> str | None:
     # They are asked for elsewhere.
     if not job.weights:
         return None
-    content = files.read(files.to_absolute(job.weights))
+    url = files.to_absolute(job.weights)
+    content = files.read(url)
     if content is None:
         raise JobError(f"weights {job.weights}: there is no such file")
     digest = hashlib.sha256(content).hexdigest()
     for name, weights in known.items():
         found = _DIGEST.search(weights.url)
+        # An address holds the first characters of it.
         if found and digest.startswith(found.group(1)):
             return name
     return None
@@ -168,15 +181,21 @@ def _find_for_timm(job: Job, name: str) -> Pictures:
     full = f"{name}.{job.settings}" if job.settings else name
     config = timm.get_pretrained_cfg(full)
     if config is None:
-        raise JobError(f"network: timm has no {full!r}{nearest_at_all(full, timm.list_models())}")
+        hint = nearest_at_all(full, timm.list_models())
+        raise JobError(f"network: timm has no {full!r}{hint}")
     wanted = {key: job.parameters.get(key) for key in ("in_chans", "img_size")}
     found = data.resolve_data_config(wanted, pretrained_cfg=config.to_dict())
     channels, height, width = found["input_size"]
     # Cut down, as timm does.
-    high, wide = (math.floor(side / found["crop_pct"]) for side in (height, width))
-    squashes = found["crop_mode"] == "squash"
+    share = found["crop_pct"]
+    high = math.floor(height / share)
+    wide = math.floor(width / share)
+    mode = found["crop_mode"]
+    squashes = mode == "squash"
+    # The image step's `shorter` has one length, whichever side of a picture it is.
+    is_square = mode == "center" and high == wide
     is_known = channels in (1, 3) and found["interpolation"] in _INTERPOLATIONS
-    if not is_known or not (squashes or (found["crop_mode"] == "center" and high == wide)):
+    if not is_known or not (squashes or is_square):
         raise JobError(f"image: timm's {full} wants pictures of {found}; instead, {_OWN_STEP}")
     step = {
         "height": height,
