@@ -93,6 +93,7 @@ class _Generator(nn.Module):
         for before, after in itertools.pairwise(sizes):
             layers.append(nn.Linear(before, after))
             layers.append(nn.ReLU())
+        # No activation behind it: `forward` brings the numbers between -1 and 1.
         numbers = math.prod(shape)
         last = nn.Linear(sizes[-1], numbers)
         layers.append(last)

@@ -144,6 +144,7 @@ def _describe_numbers(present: pa.Array) -> _Record:
     """Return the figures of the finite numbers, or of the sizes of binary values in bytes."""
     if _is_binary(present.type):
         present = pc.binary_length(present)
+    # numpy would get decimals as Python objects.
     if types.is_decimal(present.type):
         present = present.cast(pa.float64())
     if not _is_number(present.type):

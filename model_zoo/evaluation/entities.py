@@ -67,6 +67,7 @@ class EntityFigures:
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings, ready for JSON or YAML."""
         values = asdict(self)
+        # `asdict` leaves it a tuple.
         values["labels"] = list(values["labels"])
         return values
 

@@ -174,7 +174,11 @@ class DateParts(StepModel):
                 f"preprocess step date_parts: column {name!r} of type {dtype} holds no dates, "
                 "timestamps or times of day"
             )
-        senseless = [part for part in self.parts if _PARTS[part].of not in kinds]
+        senseless = []
+        for part in self.parts:
+            rule = _PARTS[part]
+            if rule.of not in kinds:
+                senseless.append(part)
         if senseless:
             listed = ", ".join(senseless)
             them = "it" if len(senseless) == 1 else "them"

@@ -79,6 +79,7 @@ def training_matrix(arrays: Mapping[str, pa.Array], step: str) -> np.ndarray:
 
     numbers = []
     for array in arrays.values():
+        # With a null among them, integers are floats already here, and booleans Python objects.
         values = array.to_numpy(zero_copy_only=False)
         floats = values.astype(np.float64)
         numbers.append(floats)

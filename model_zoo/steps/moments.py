@@ -59,8 +59,7 @@ def count_moments(column: pa.Array) -> tuple[pa.Array, int]:
     """Return moments as counts (int64) of a part of a second, and how many of them a second has."""
     dtype = column.type
     if types.is_date32(dtype):
-        seconds = _count_seconds(column)
-        return seconds, 1
+        return _count_seconds(column), 1
     # Arrow casts each to the integer of its own width alone.
     is_narrow = types.is_time32(dtype)
     own_width = pa.int32() if is_narrow else pa.int64()

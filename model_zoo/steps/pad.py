@@ -132,7 +132,9 @@ class Pad(StepModel):
         values = lists.flatten()
         inner_shape = self.shape[1:]
         # Which row each inner list is of; a list of numbers has none, and needs no such array.
-        rows = _number_items(lists) if inner_shape else np.empty(0)
+        rows = np.empty(0, dtype=np.int64)
+        if inner_shape:
+            rows = _number_items(lists)
         for length in inner_shape:
             lengths = list_lengths(values)
             is_bad = np.zeros(len(lists), dtype=bool)

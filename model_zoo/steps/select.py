@@ -108,7 +108,8 @@ class Select(StepModel):
             JobError: the method needs a target, or `k` is more than there are numbers.
             InputError: a column has missing values, or no number would be kept.
         """
-        if self.method != "variance" and target is None:
+        needs_target = self.method != "variance"
+        if needs_target and target is None:
             raise JobError(
                 f"preprocess step select: method {self.method} looks at what is to be predicted, and "
                 "there is no label; name its column (label), or select by variance"
@@ -175,6 +176,7 @@ class Select(StepModel):
             if not places:
                 continue
             numbers = get_numbers(columns, name, self.step)
+            # (rows, ...) -> (rows, numbers): places count along the last axis first, as in training.
             flat = numbers.reshape(len(numbers), -1)
             last = max(places)
             width = flat.shape[1]
