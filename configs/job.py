@@ -23,6 +23,8 @@ from configs.tolerance import Tolerance
 # `user@`, or `key:secret@` with a secret that may hold slashes but is no port; or a query that
 # signs.
 _SECRET = re.compile(r"://(?:[^/]*@|[^/:@]*:(?!\d{1,5}/)[^@]*@|.*\?[^/?]*=)")
+# As a field holds them: which steps there are, only `pipelines` knows.
+Steps: TypeAlias = tuple[Any, ...]
 
 
 def holds_credentials(url: str) -> bool:
@@ -42,10 +44,12 @@ def _without_credentials(url: str) -> str:
     return url
 
 
-def without_credentials_in_roots(steps: tuple[Any, ...]) -> tuple[Any, ...]:
+def without_credentials_in_roots(steps: Steps) -> Steps:
     """Refuse them in the roots of steps that read files."""
     for step in steps:
-        _without_credentials(getattr(step, "root", ""))
+        # Other steps have none.
+        root = getattr(step, "root", "")
+        _without_credentials(root)
     return steps
 
 
@@ -57,7 +61,9 @@ OutputFormatT = TypeVar("OutputFormatT", bound=str)
 MOST = 2**63 - 1
 Count: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
 Names: TypeAlias = tuple[str, ...]
-Url: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_without_credentials)]
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+Character: TypeAlias = Annotated[str, Field(min_length=1, max_length=1)]
+Url: TypeAlias = Annotated[Text, AfterValidator(_without_credentials)]
 Threshold: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 # A job's becomes part of file names, log lines and labels of metrics.
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -72,7 +78,9 @@ def _version_as_text(value: object) -> object:
     if isinstance(value, float):
         raise ValueError("must stand in quotes, as YAML reads 1.10 and 1.1 as the same number")
     # `yes` is no version, and a bool is an int to Python.
-    return str(value) if type(value) is int else value
+    if type(value) is int:
+        return str(value)
+    return value
 
 
 # Endings of pictures that an `image` step may take.
@@ -82,7 +90,7 @@ _PICTURES = """
 """
 PICTURES = tuple(_PICTURES.split())
 # Of a model: `version: 1` is one.
-Version: TypeAlias = Annotated[str, Field(min_length=1), BeforeValidator(_version_as_text)]
+Version: TypeAlias = Annotated[Text, BeforeValidator(_version_as_text)]
 
 
 class _Section(BaseModel):
@@ -111,8 +119,8 @@ class Csv(_Section):
     encoding: str = "utf-8"
     null_values: Names = ("",)
     newlines_in_values: bool = True
-    quote: Annotated[str, Field(min_length=1, max_length=1)] | None = '"'
-    escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    quote: Character | None = '"'
+    escape: Character | None = None
     double_quote: bool = True
 
 
@@ -127,8 +135,8 @@ class Files(_Section):
     """
 
     suffixes: Names | None = PICTURES
-    content: Annotated[str, Field(min_length=1)] = "bytes"
-    max_bytes: Annotated[int, Field(ge=1, le=1 << 30)] = 64 << 20
+    content: Text = "bytes"
+    max_bytes: int = Field(default=64 << 20, ge=1, le=1 << 30)
 
     @field_validator("content")
     @classmethod
@@ -204,7 +212,7 @@ class Preprocess(_Section, Generic[StepT]):
 
     @field_validator("steps")
     @classmethod
-    def _complete(cls, steps: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _complete(cls, steps: Steps) -> Steps:
         # A job's steps have no data to be fitted on.
         for number, step in enumerate(steps):
             if not step.is_fitted:
@@ -216,20 +224,22 @@ class Preprocess(_Section, Generic[StepT]):
 
     @field_validator("steps")
     @classmethod
-    def _without_credentials(cls, steps: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _without_credentials(cls, steps: Steps) -> Steps:
         return without_credentials_in_roots(steps)
 
     @field_validator("steps")
     @classmethod
-    def _files_come_first(cls, steps: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _files_come_first(cls, steps: Steps) -> Steps:
+        names = [step.step for step in steps]
         # They are read with the rows, before any step.
-        for before, step in pairwise(steps):
-            if step.step == "load_file" and before.step != "load_file":
+        for before, name in pairwise(names):
+            if name == "load_file" and before != "load_file":
                 raise ValueError(
                     "load_file must stand before the other steps: it takes paths of the source"
                 )
         made = [step.into for step in steps if step.step == "load_file"]
-        if len(set(made)) < len(made):
+        different = set(made)
+        if len(different) < len(made):
             raise ValueError("two load_file steps make the same column; give each its own into")
         return steps
 
@@ -369,7 +379,7 @@ class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT]):
     @model_validator(mode="after")
     def _functions_are_allowed(self) -> Self:
         preprocess = self.preprocess
-        steps: tuple[Any, ...] = preprocess.steps
+        steps: Steps = preprocess.steps
         for step in steps:
             # Only steps that run a user's own code have one.
             module = getattr(step, "module", None)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from configs.job import Name, Names, StepT, Url, Version, without_credentials_in_roots
+from configs.job import Name, Names, Steps, StepT, Url, Version, without_credentials_in_roots
 from configs.missing import Missing, refuse_contradictions
 
 Scalar: TypeAlias = bool | int | float | str
@@ -159,7 +159,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
 
     @field_validator("preprocess")
     @classmethod
-    def _without_credentials(cls, steps: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _without_credentials(cls, steps: Steps) -> Steps:
         return without_credentials_in_roots(steps)
 
     @field_validator("outputs", "cut", mode="before")

@@ -11,6 +11,7 @@ Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Weight: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # As YAML may say it.
 ClassName: TypeAlias = bool | int | str
+ClassWeights: TypeAlias = Literal["balanced"] | dict[ClassName, Weight]
 # Settings that mean something for some choices alone: which setting, which field, which choices.
 _ONLY_FOR = (
     ("momentum", "optimiser", ("momentum",)),
@@ -23,7 +24,9 @@ _ONLY_FOR = (
 
 
 def _as_names(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return (value,)
+    return value
 
 
 class Training(BaseModel):
@@ -64,11 +67,7 @@ class Training(BaseModel):
 
     optimiser: Literal["sgd", "momentum", "adam", "adamw"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
-    momentum: float = Field(
-        default=0.9,
-        ge=0,
-        lt=1,
-    )
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["constant", "step", "cosine", "one_cycle", "plateau"] = "constant"
     warm_up_epochs: int = Field(default=0, ge=0)
@@ -81,26 +80,24 @@ class Training(BaseModel):
     epochs: Count = 200
     patience: Count = 20
     loss: Literal["squared", "huber", "absolute"] = "squared"
-    class_weights: Literal["balanced"] | dict[ClassName, Weight] | None = None
+    class_weights: ClassWeights | None = None
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda|cuda:\d+|auto)$")
     threads: Count = 1
     train_only: Annotated[Names, BeforeValidator(_as_names)] = ()
     augment: Augmentation | None = None
     # What numpy's generators take.
-    seed: int = Field(
-        default=0,
-        ge=0,
-        lt=2**32,
-    )
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _says_nothing_in_vain(self) -> "Training":
+        fields = type(self).model_fields
         for setting, field, choices in _ONLY_FOR:
             value = getattr(self, setting)
             choice = getattr(self, field)
             # The default may be written out: the job that a training leaves has every field.
-            is_said = value != type(self).model_fields[setting].default
+            default = fields[setting].default
+            is_said = value != default
             if is_said and choice not in choices:
                 listed = " or ".join(choices)
                 raise ValueError(

@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from configs.job import Count, Name, StepT, Url, Version, without_credentials_in_roots
+from configs.job import Count, Name, Steps, StepT, Url, Version, without_credentials_in_roots
 from configs.packaging import Activation, AnyNames, Columns, DType, GraphColumns
 from configs.recipe import Training
 from configs.training_data import Data, Split
@@ -114,7 +114,7 @@ class TrainingJob(_Section, Generic[StepT]):
 
     @field_validator("preprocess")
     @classmethod
-    def _without_credentials(cls, steps: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    def _without_credentials(cls, steps: Steps | None) -> Steps | None:
         if steps is None:
             return None
         return without_credentials_in_roots(steps)
