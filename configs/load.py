@@ -73,9 +73,11 @@ def parse_fields(model: type[T], flag: str, overrides: Sequence[Override]) -> T:
 
 
 def _override(fields: Fields, overrides: Sequence[Override], flag: str) -> None:
+    # In order: a later one may change what an earlier one has set.
     for key, text in overrides:
-        value = _parse(text, f"{flag} {key}")
-        _set(fields, key, value, flag)
+        said = f"{flag} {key}"
+        value = _parse(text, said)
+        _set(fields, key, value, said)
 
 
 def _validate(model: type[T], fields: Fields, place: str | None) -> T:
@@ -149,19 +151,18 @@ def _parse(text: str, place: str) -> Any:
         raise JobError(f"{place}: not valid YAML: {error}") from error
 
 
-def _set(fields: Fields, key: str, value: Any, flag: str) -> None:
+def _set(fields: Fields, key: str, value: Any, said: str) -> None:
     """Put a value under a dotted key, and make the sections on the way.
 
     Args:
         fields: of the job, changed in place.
         key: `a.b`, or `a.0.b` for a field of the first entry of the list `a`.
         value: what it becomes.
-        flag: the flag, for errors.
+        said: flag and key, for errors.
 
     Raises:
         JobError: it leads through a value, or beyond the end of a list.
     """
-    said = f"{flag} {key}"
     *sections, last = key.split(".")
     place: Any = fields
     name = ""
@@ -233,7 +234,8 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{place}: unknown key{hint}"
     if kind == "missing":
         return f"{place}: is required"
-    if kind in _OF_A_LIST and _is_numbered(error.get("input")):
+    value = error.get("input")
+    if kind in _OF_A_LIST and _is_numbered(value):
         return f"{place}: has no entries, so that none can be overridden by its number"
 
     # pydantic's own words before those of a validator.
@@ -274,8 +276,9 @@ def _list_keys(model: Any, sections: Sequence[Any]) -> list[str]:
             continue
         annotation = fields[section].annotation
         options = _list_models(annotation)
-        if options:
-            model = _choose_model(options, sections) or model
+        chosen = _choose_model(options, sections)
+        if chosen is not None:
+            model = chosen
 
     fields = _get_fields(model)
     # Old names are still read, and not recommended.
@@ -291,7 +294,10 @@ def _get_fields(model: Any) -> Mapping[str, FieldInfo]:
 def _choose_model(options: Sequence[Any], sections: Sequence[Any]) -> Any:
     """Return the model that a location means, or None where it does not tell."""
     # Of a union the location names the member, by what its `step` says.
-    members = {_find_tag(option): option for option in options}
+    members = {}
+    for option in options:
+        tag = _find_tag(option)
+        members[tag] = option
     for name in sections:
         if name in members:
             return members[name]
@@ -314,6 +320,7 @@ def _list_models(annotation: Any) -> list[Any]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     found = []
-    for part in get_args(annotation):
+    parts = get_args(annotation)
+    for part in parts:
         found += _list_models(part)
     return found

@@ -216,9 +216,7 @@ def _blot_out_values(line: str, values: Iterable[str]) -> str:
     folded = _fold(line)
     # A byte for each character of the line: 1 where it is of a value.
     is_value = bytearray(len(line))
-    # Spaces as in the line, where each is a single one.
-    on_one_line = {" ".join(value.split()) for value in values}
-    for value in on_one_line:
+    for value in _list_on_one_line(values):
         length = len(value)
         # Longer ones cannot stand there.
         if not 0 < length <= len(line):
@@ -238,6 +236,15 @@ def _blot_out_values(line: str, values: Iterable[str]) -> str:
         characters = [character for _, character in run]
         parts.extend(characters)
     return "".join(parts)
+
+
+def _list_on_one_line(values: Iterable[str]) -> set[str]:
+    """Return values with spaces as in the line, where each is a single one; each once."""
+    on_one_line = set()
+    for value in values:
+        words = value.split()
+        on_one_line.add(" ".join(words))
+    return on_one_line
 
 
 def _find_places(value: str, line: str) -> Iterator[int]:

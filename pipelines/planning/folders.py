@@ -46,10 +46,13 @@ def list_folders(paths: Sequence[str], recursive: bool, options: Mapping[str, An
 
     folders = []
     for root, members in taken.items():
-        folder = inputs.make_folder(root, sorted(members))
+        members.sort()
+        folder = inputs.make_folder(root, members)
         folders.append(folder)
-    left_out_of_all = set(ignored) - seen
-    return Listed(sorted(folders), sorted(left_out_of_all))
+    folders.sort()
+    # One path may leave out what another one names.
+    left_out_of_all = sorted(set(ignored) - seen)
+    return Listed(folders, left_out_of_all)
 
 
 def find_name(folder: InputFile, member: InputFile) -> str:
@@ -72,10 +75,12 @@ def _choose(
     others = []
     for file in matches:
         # A file that is named by itself is meant, however it ends.
-        if file.url == named or _ends_with(file.url, endings):
+        url = file.url
+        is_named = url == named
+        if is_named or _ends_with(url, endings):
             wanted.append(file)
         else:
-            others.append(file.url)
+            others.append(url)
     return wanted, others
 
 

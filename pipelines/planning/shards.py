@@ -162,9 +162,12 @@ def choose_rows_per_unit(
     units = min(_WANTED_UNITS, worth // _LEAST_UNIT_BYTES)
     if units <= 1:
         return rows_per_file
+
     even_rows = math.ceil(rows / units)
     least_rows = _count_least_rows(batch_rows, model_bytes)
-    mini_batches = math.ceil(max(least_rows, even_rows) / batch_rows)
+    wanted_rows = max(least_rows, even_rows)
+    # Whole mini-batches, as the last one of a unit is padded.
+    mini_batches = math.ceil(wanted_rows / batch_rows)
     return min(rows_per_file, mini_batches * batch_rows)
 
 
@@ -183,9 +186,11 @@ def choose_files_per_unit(
         model_bytes: size of the model's package.
     """
     rows = sum(shard.rows or 0 for shard in shards)
-    even_rows = max(_LEAST_FILES, math.ceil(rows / _WANTED_UNITS))
+    rows_of_each = math.ceil(rows / _WANTED_UNITS)
+    even_rows = max(_LEAST_FILES, rows_of_each)
     # Of a large model a mini-batch takes so long that none of its places may stay empty.
-    if even_rows > batch_rows or batch_rows * model_bytes > _LEAST_WORK:
+    is_large = batch_rows * model_bytes > _LEAST_WORK
+    if is_large or even_rows > batch_rows:
         mini_batches = math.ceil(even_rows / batch_rows)
         even_rows = mini_batches * batch_rows
     return min(rows_per_file, FILES_OF_A_UNIT, even_rows)

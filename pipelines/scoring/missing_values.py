@@ -52,16 +52,17 @@ def count_missing(plan: Plan) -> list[Missing]:
     Raises:
         InputError: a footer cannot be read.
     """
-    policies: dict[str, str] = {column.name: column.missing for column in plan.contract}
-    key = plan.job.source.key
-    # The contract's word comes first, where the model sees the key, too.
-    if key is not None:
-        policies.setdefault(key, _KEY)
+    policies = _list_policies(plan)
     names = list(policies)
     count = partial(_count_of_shard, plan, names)
     with ThreadPoolExecutor(_THREADS) as pool:
         counts = list(pool.map(count, plan.shards))
-    return [_sum_up(plan, name, policy, counts) for name, policy in policies.items()]
+
+    found = []
+    for name, policy in policies.items():
+        missing = _sum_up(plan, name, policy, counts)
+        found.append(missing)
+    return found
 
 
 def describe_missing(found: Sequence[Missing], shards: int) -> str:
@@ -108,16 +109,30 @@ def refuse_missing(found: Sequence[Missing]) -> None:
     """
     for missing in found:
         ends_run = missing.policy == "error"
-        if ends_run and missing.rows:
+        rows = missing.rows
+        if ends_run and rows:
             raise InputError(
-                f"{missing.first}: column {missing.name!r} has missing values, in {missing.rows:,} rows "
+                f"{missing.first}: column {missing.name!r} has missing values, in {rows:,} rows "
                 "of all shards whose footers tell, and the model's contract says missing: error; "
                 "clean the input, or pack the model with missing: reject or fill"
             )
 
 
+def _list_policies(plan: Plan) -> dict[str, str]:
+    """Return what a missing value does, by column."""
+    policies: dict[str, str] = {}
+    for column in plan.contract:
+        policies[column.name] = column.missing
+    key = plan.job.source.key
+    # The contract's word comes first, where the model sees the key, too.
+    if key is not None:
+        policies.setdefault(key, _KEY)
+    return policies
+
+
 def _count_of_shard(plan: Plan, names: Sequence[str], shard: Shard) -> NullCounts:
-    counts = count_nulls_of(plan.format, shard.file.url, names)
+    url = shard.file.url
+    counts = count_nulls_of(plan.format, url, names)
     if counts is not None:
         return counts
     # Of no column is it known how many there are.
@@ -150,7 +165,9 @@ def _list_some(names: Sequence[str]) -> str:
 
 def _describe_rows(missing: Missing, shards: int) -> str:
     outcome = _OUTCOMES[missing.policy]
-    line = f"{missing.name}: {missing.rows:,} {outcome} (first in {missing.first})"
-    if missing.untold:
-        line += f"; not told by {missing.untold:,} of {shards:,} shards"
+    rows = missing.rows
+    line = f"{missing.name}: {rows:,} {outcome} (first in {missing.first})"
+    untold = missing.untold
+    if untold:
+        line += f"; not told by {untold:,} of {shards:,} shards"
     return line
