@@ -75,17 +75,19 @@ def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
     named |= {f"numbers.{name}": name for name in job.numbers}
     named |= {f"lengths.{name}": name for name in job.lengths}
     named |= {f"cut {name}": name for name in job.cut}
-    problems = [
-        f"{place}: the sample has no column {name!r}{nearest(name, present)}"
-        for place, name in named.items()
-        if name is not None and name not in present
-    ]
+    problems = []
+    for place, name in named.items():
+        if name is not None and name not in present:
+            hint = nearest(name, present)
+            problems.append(f"{place}: the sample has no column {name!r}{hint}")
     if is_of_graphs(job.network) and job.graph is None:
         problems.append(
             f"{job.network} takes graphs: say graph.nodes, the column of node vectors, and "
             "graph.edges, the two columns of the nodes that edges lead from and to"
         )
-    problems += _find_wrong_kinds(job, sample) if not problems else []
+    if not problems:
+        # It looks up the columns, which are all there only now.
+        problems = _find_wrong_kinds(job, sample)
     if problems:
         raise JobError("; ".join(problems))
     if job.columns is not None:
@@ -101,13 +103,11 @@ def _refuse_others(job: PackagingJob[AnyStep], columns: Sequence[str]) -> None:
     """Refuse what is said of missing values in columns that the model does not see."""
     said = {f"fill.{name}": name for name in job.fill}
     said |= {f"missing.{name}": name for name in list_exceptions(job.missing)}
-    problems = [
-        f"{place}: the model does not see {name!r}"
-        for place, name in said.items()
-        if name not in columns
-    ]
+    unseen = [place for place, name in said.items() if name not in columns]
+    problems = [f"{place}: the model does not see {said[place]!r}" for place in unseen]
     if problems:
-        raise JobError(f"{'; '.join(problems)}; leave it out, or name it in columns")
+        found = "; ".join(problems)
+        raise JobError(f"{found}; leave it out, or name it in columns")
 
 
 def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequence[str]) -> Contract:
@@ -121,11 +121,15 @@ def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequenc
     Raises:
         JobError: a column without any value, or a word for a step's columns that stands for none.
     """
-    types = {name: to_logical_type(sample.schema.field(name).type) for name in columns}
+    types = {}
+    for name in columns:
+        stored = sample.schema.field(name).type
+        types[name] = to_logical_type(stored)
     empty = [name for name, dtype in types.items() if pa.types.is_null(dtype)]
     if empty:
+        listed = ", ".join(map(repr, empty))
         raise JobError(
-            f"the sample has no value in {', '.join(map(repr, empty))}, and nothing tells what type "
+            f"the sample has no value in {listed}, and nothing tells what type "
             "such a value has; give it rows with values, or leave these out of columns"
         )
     contract = settle_missing(types, job.preprocess, job.fill, job.missing, otherwise="reject")
@@ -149,9 +153,11 @@ def to_plain_form(sample: pa.Table, columns: Sequence[str]) -> pa.Table:
     for name in columns:
         column = sample.column(name).combine_chunks()
         wanted = to_logical_type(column.type)
-        if column.type != wanted:
-            place = sample.schema.get_field_index(name)
-            sample = sample.set_column(place, name, cast_exactly(column, wanted))
+        if column.type == wanted:
+            continue
+        place = sample.schema.get_field_index(name)
+        plain = cast_exactly(column, wanted)
+        sample = sample.set_column(place, name, plain)
     return sample
 
 
@@ -164,7 +170,9 @@ def _find_wrong_kinds(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]
             problems.append(
                 f"numbers.{name}: the column is {dtype}, and no date, time or duration; leave it out"
             )
-    for name in {**job.lengths, **dict.fromkeys(job.cut)}:
+    # A dict for its order: each once.
+    of_lists = dict.fromkeys((*job.lengths, *job.cut))
+    for name in of_lists:
         dtype = sample.schema.field(name).type
         if not is_list(dtype):
             problems.append(f"lengths, cut: column {name!r} is {dtype}, and no list; leave it out")
@@ -210,4 +218,5 @@ def take_complete_rows(
             "every row of the sample has a missing value or a list that is too long; say what takes "
             f"its place, for example fill.{contract[0].name}, or a larger length"
         )
-    return sample.filter(pa.array(is_complete)).combine_chunks()
+    mask = pa.array(is_complete)
+    return sample.filter(mask).combine_chunks()

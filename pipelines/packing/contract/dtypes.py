@@ -80,10 +80,11 @@ def list_dtypes(
     tries: list[DTypes] = []
     for fraction in fractions:
         for found in _guess(wiring, columns, masks):
-            taken = {
+            # A guess says float32 for any fraction.
+            dtypes = {
                 name: fraction if dtype == "float32" else dtype for name, dtype in found.items()
             }
-            dtypes = taken | job.dtypes
+            dtypes |= job.dtypes
             if dtypes not in tries:
                 tries.append(dtypes)
     return tries
@@ -96,15 +97,22 @@ def _are_whole(wiring: Wiring, columns: Mapping[str, Column]) -> bool:
         wiring: which columns make up each argument.
         columns: what the steps have made.
     """
-    stacked = [parts for parts in wiring.values() if not isinstance(parts, str)]
-    return all(_kind(columns[part]) in ("i", "u") for parts in stacked for part in parts)
+    for parts in wiring.values():
+        if isinstance(parts, str):
+            continue
+        kinds = {_kind(columns[part]) for part in parts}
+        if not kinds.issubset(("i", "u")):
+            return False
+    return True
 
 
 def _guess(
     wiring: Wiring, columns: Mapping[str, Column], masks: frozenset[str]
 ) -> Iterator[DTypes]:
-    # An embedding takes numbers of words, and no other integers are told apart from numbers.
-    stacks = ["float32", "int64"] if _are_whole(wiring, columns) else ["float32"]
+    stacks = ["float32"]
+    if _are_whole(wiring, columns):
+        # An embedding takes numbers of words, and no other integers are told apart from numbers.
+        stacks.append("int64")
     for how, stacked, mask in product(_WAYS, stacks, _MASKS):
         dtypes = {}
         for name, source in wiring.items():
@@ -156,10 +164,12 @@ def _kind(column: Column) -> str:
 
 
 def _check_stated(job: PackagingJob[AnyStep], wiring: Wiring) -> None:
-    problems = [
-        f"dtypes.{name}: the network's arguments are {', '.join(wiring)}{nearest(name, list(wiring))}"
-        for name in job.dtypes
-        if name not in wiring
-    ]
+    arguments = list(wiring)
+    there = ", ".join(arguments)
+    problems = []
+    for name in job.dtypes:
+        if name not in wiring:
+            hint = nearest(name, arguments)
+            problems.append(f"dtypes.{name}: the network's arguments are {there}{hint}")
     if problems:
         raise JobError("; ".join(problems))

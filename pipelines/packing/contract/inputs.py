@@ -55,7 +55,8 @@ def fit(
     columns: dict[str, Column] = {}
     for rule in contract:
         columns[rule.name] = rows.column(rule.name).combine_chunks()
-    columns.update(to_plain_columns(columns, contract))
+    plain = to_plain_columns(columns, contract)
+    columns.update(plain)
     for rule in contract:
         if rule.fill is not None:
             columns[rule.name] = fill_missing(columns[rule.name], rule.fill)
@@ -64,10 +65,13 @@ def fit(
         fitted, left = fit_steps(job.preprocess, columns, rows.num_rows, known)
     except RejectedRows as rejected:
         raise refuse_rows(rejected) from rejected
+
+    taken_apart: set[str] = set()
     for step in fitted:
         if isinstance(step, DateParts):
-            left = {name: column for name, column in left.items() if name not in step.columns}
-    return fitted, left
+            taken_apart.update(step.columns)
+    kept = {name: column for name, column in left.items() if name not in taken_apart}
+    return fitted, kept
 
 
 def wire(
@@ -95,7 +99,8 @@ def wire(
         wiring = _add_mask(job, signature, found, masks)
     sources = list_sources(wiring)
     # Once each, however often the network takes one.
-    moments = [name for name in dict.fromkeys(sources) if _is_moment(columns[name])]
+    once = dict.fromkeys(sources)
+    moments = [name for name in once if _is_moment(columns[name])]
     if moments:
         raise UnitsNeededError(moments)
     return wiring
@@ -121,11 +126,14 @@ def _find_wiring(signature: Signature, columns: Columns, masks: Container[str]) 
     if len(signature.required) == 1:
         features = {name: column for name, column in columns.items() if name not in masks}
         return {signature.required[0]: _choose_features(features)}
+    names = list(columns)
+    there = ", ".join(names)
+    first_two = ", ".join(names[:2])
     takes = ", ".join(signature.required) or "any names"
+    argument = signature.required[0] if signature.required else "x"
     raise JobError(
         f"the network takes {takes}; say which columns make up each, for example "
-        f"inputs.{(signature.required or ('x',))[0]}=[{', '.join(list(columns)[:2])}]; "
-        f"there are {', '.join(columns)}"
+        f"inputs.{argument}=[{first_two}]; there are {there}"
     )
 
 
@@ -178,18 +186,26 @@ def _prepare(
         dtype = dtypes[name]
         if isinstance(source, str):
             array = _to_numbers(columns, source)
-            wanted[name] = _describe(array, dtype, column=None if source == name else source)
+            # A column of the argument's own name need not be said.
+            column = None if source == name else source
+            wanted[name] = _describe(array, dtype, column)
             continue
-        stacked = dtype if dtype in _STACKED else "int64"
-        step = Stack.model_validate(
-            {"step": "stack", "columns": source, "into": name, "dtype": stacked}
-        )
+        step = _make_stack(name, source, dtype)
         steps.append(step)
         made = step.apply(columns, rows.num_rows)
-        wanted[name] = _describe(np.asarray(made[name]), dtype)
-    batch = rows.select([rule.name for rule in contract]).to_batches()[0]
+        array = np.asarray(made[name])
+        wanted[name] = _describe(array, dtype)
+    names = [rule.name for rule in contract]
+    batch = rows.select(names).to_batches()[0]
     inputs = preprocess_rows(batch, contract, steps, wanted)
     return Prepared(tuple(steps), wanted, inputs, rows)
+
+
+def _make_stack(name: str, columns: Sequence[str], dtype: str) -> Stack:
+    """Return the step that puts columns side by side, which are cast after that where it must be."""
+    stacked = dtype if dtype in _STACKED else "int64"
+    fields = {"step": "stack", "columns": columns, "into": name, "dtype": stacked}
+    return Stack.model_validate(fields)
 
 
 def _add_mask(
@@ -222,21 +238,26 @@ def _check_named(
     named: Mapping[str, Sequence[str]], signature: Signature, columns: Columns
 ) -> None:
     problems = []
-    moments: list[str] = []
-    for name, parts in named.items():
-        for part in [parts] if isinstance(parts, str) else parts:
+    # A dict for its order: each once.
+    moments: dict[str, None] = {}
+    known = list(columns)
+    for name, source in named.items():
+        parts = [source] if isinstance(source, str) else source
+        for part in parts:
             if part not in columns:
-                hint = nearest(part, list(columns))
+                hint = nearest(part, known)
                 problems.append(f"inputs.{name}: there is no column {part!r}{hint}")
             elif _is_moment(columns[part]):
-                moments.append(part)
+                moments[part] = None
     forgotten = [name for name in signature.required if name not in named]
     by_position = len(named) == len(signature.required)
     if forgotten and not by_position:
-        problems.append(f"inputs: the network also takes {', '.join(forgotten)}")
+        also = ", ".join(forgotten)
+        problems.append(f"inputs: the network also takes {also}")
+    # Moments alone are asked for by an error of their own.
     if problems and moments:
-        once = list(dict.fromkeys(moments))
-        problems.append(ask_for_numbers(once))
+        question = ask_for_numbers(list(moments))
+        problems.append(question)
     if problems:
         raise JobError("; ".join(problems))
 
@@ -249,11 +270,14 @@ def _choose_features(columns: Columns) -> str | tuple[str, ...]:
     """
     deep = [name for name, column in columns.items() if _is_deep(column)]
     if len(deep) == 1:
-        _refuse_others(deep[0], columns)
-        return deep[0]
+        (only,) = deep
+        _refuse_others(only, columns)
+        return only
     # Token numbers, or whatever is in the lists: no float32 that was stacked.
-    if len(columns) == 1 and isinstance(next(iter(columns.values())), np.ndarray):
-        return next(iter(columns))
+    if len(columns) == 1:
+        ((only, column),) = columns.items()
+        if isinstance(column, np.ndarray):
+            return only
     others = []
     moments = []
     for name, column in columns.items():
@@ -264,8 +288,9 @@ def _choose_features(columns: Columns) -> str | tuple[str, ...]:
         else:
             others.append(f"{name!r} of type {column.type}")
     if others:
+        listed = ", ".join(others)
         question = (
-            f"the network takes numbers, and these columns are none: {', '.join(others)}; "
+            f"the network takes numbers, and these columns are none: {listed}; "
             "encode them with steps (one_hot, ordinal, image, tokenize), "
             "name what the model sees in columns, or say inputs"
         )
@@ -290,10 +315,11 @@ class UnitsNeededError(JobError):
 
 def ask_for_numbers(names: Sequence[str]) -> str:
     """Return the question in which unit the network takes columns of moments."""
+    quoted = ", ".join(map(repr, names))
     words = ", ".join(f"numbers.{name}=days" for name in names)
     return (
         f"the network takes numbers, and nothing tells which numbers the moments in "
-        f"{', '.join(map(repr, names))} are; say {words} (or hours, minutes, seconds, milliseconds, "
+        f"{quoted} are; say {words} (or hours, minutes, seconds, milliseconds, "
         "microseconds, since 1970-01-01 or since midnight)"
     )
 
@@ -304,15 +330,17 @@ def _refuse_others(deep: str, columns: Columns) -> None:
     Raises:
         JobError: there are some.
     """
-    others = [
-        name
-        for name, column in columns.items()
-        if name != deep and (isinstance(column, np.ndarray) or is_number(column.type))
-    ]
+    others = []
+    for name, column in columns.items():
+        if name == deep:
+            continue
+        if isinstance(column, np.ndarray) or is_number(column.type):
+            others.append(name)
     if others:
+        listed = ", ".join(others)
         raise JobError(
             f"the network takes one argument, and there are the array {deep} and the numbers "
-            f"{', '.join(others)}, which are not stacked; say inputs, or name what the model sees in "
+            f"{listed}, which are not stacked; say inputs, or name what the model sees in "
             "columns"
         )
 
@@ -341,13 +369,16 @@ def _to_numbers(columns: Columns, name: str) -> np.ndarray:
 
 def _describe(array: np.ndarray, dtype: str, column: str | None = None) -> Tensor:
     """Return dtype and shape of a row."""
-    return Tensor.model_validate({"dtype": dtype, "shape": array.shape[1:], "column": column})
+    row_shape = array.shape[1:]
+    fields = {"dtype": dtype, "shape": row_shape, "column": column}
+    return Tensor.model_validate(fields)
 
 
 def refuse_rows(rejected: RejectedRows) -> InputError:
     """Return the refusal of a sample with rows that scoring would reject for more than what is missing."""
-    position, reason = min(rejected.reasons.items())
+    reasons = rejected.reasons
+    position, reason = min(reasons.items())
     return InputError(
-        f"sample: preprocessing does not take {len(rejected.reasons)} rows, the first at "
+        f"sample: preprocessing does not take {len(reasons)} rows, the first at "
         f"{position}: {reason}; mend the sample, or say fill or a fill step"
     )
