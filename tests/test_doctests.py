@@ -5,6 +5,8 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
+import torch  # noqa: F401 - its first import starts ldconfig, and a test that is no program's starts none
+
 from tests.support.repository import REPOSITORY
 
 ROOMS = ("configs", "storage", "transforms", "model_zoo", "pipelines")

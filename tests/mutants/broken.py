@@ -404,8 +404,8 @@ PROMISES = (
     Promise(
         "figures of other labels decide nothing",
         "pipelines/versions/gate.py",
-        '    if standing_figures["of"]["labels_sha256"] != figures["of"]["labels_sha256"]:',
-        '    if not standing_figures["of"]["labels_sha256"]:',
+        "    if old_labels != new_labels:",
+        "    if not old_labels:",
         ("tests/pipelines/versions/test_gate.py",),
     ),
     Promise(
@@ -418,7 +418,7 @@ PROMISES = (
     Promise(
         "a name that somebody else has moved stays where it is",
         "pipelines/versions/names.py",
-        "            if (standing and standing.content) != (pointer.read_as and pointer.read_as.content):",
+        "            if _get_content(standing) != _get_content(pointer.read_as):",
         "            if standing and not standing.content:",
         ("tests/pipelines/versions/test_names.py", "tests/pipelines/test_promote.py"),
     ),
