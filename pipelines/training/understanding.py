@@ -1,6 +1,7 @@
 """A training job and its rows -> the whole job as it is understood, with all that the data tell."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,12 @@ from pipelines.training.source import Source
 from pipelines.training.split import PARTS, Places, split_rows
 
 # Rows of a mini-batch from so many training rows on: some thousand steps an epoch at most.
-_BATCHES_OF_LARGE_TABLES = ((20_000, 128), (100_000, 512), (1_000_000, 2048))
+# In rising order, as the last one that a table reaches is taken.
+_BATCHES_OF_LARGE_TABLES = {
+    20_000: 128,
+    100_000: 512,
+    1_000_000: 2048,
+}
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,10 @@ def understand(job: FittingJob, source: Source) -> Understood:
     """
     job = _name_picture_columns(job, source)
     ask(job, source)
-    rows, labelled, is_labelled = _find_labelled(job, source)
-    unlabelled = int(np.count_nonzero(~is_labelled))
+    found = _find_labelled(job, source)
+    rows = found.rows
+    labelled = found.labelled
+    unlabelled = source.rows.num_rows - rows.num_rows
     notes = [*source.notes]
     if unlabelled:
         notes.append(f"{unlabelled:,} rows without a label are left out")
@@ -67,8 +75,7 @@ def understand(job: FittingJob, source: Source) -> Understood:
 
     job = _settle_labels(job, labelled)
     job = _settle_split(job)
-    part = None if source.part is None else source.part[is_labelled]
-    places = _split(job, rows, labelled, part)
+    places = _split(job, found)
     notes += places.notes
 
     # Features and steps by the training rows alone, as they decide what the model knows.
@@ -84,14 +91,22 @@ def understand(job: FittingJob, source: Source) -> Understood:
             f"column {name!r} tells the label by itself: leave it out of data.features unless it is "
             "known before the label is"
         )
-    return Understood(job, rows, labelled, places, tuple(notes), unlabelled)
+    return Understood(
+        job=job,
+        rows=rows,
+        labelled=labelled,
+        places=places,
+        notes=tuple(notes),
+        unlabelled=unlabelled,
+    )
 
 
 def list_parts(understood: Understood) -> dict[str, pa.Table]:
     """Return the rows of each part."""
     parts: dict[str, pa.Table] = {}
     for name in PARTS:
-        numbers = pa.array(understood.places.parts[name])
+        places = understood.places.parts[name]
+        numbers = pa.array(places)
         rows = understood.rows.take(numbers)
         parts[name] = rows.combine_chunks()
     return parts
@@ -126,19 +141,39 @@ def _settle_labels(job: FittingJob, labelled: Labelled) -> FittingJob:
     return job.model_copy(update={"task": labelled.task, "data": settled})
 
 
-def _find_labelled(job: FittingJob, source: Source) -> tuple[pa.Table, Labelled, np.ndarray]:
-    """Return the rows that have a label, what is learned of them, and (bool) which ones they are."""
+class _LabelledRows(NamedTuple):
+    """Rows that have a label.
+
+    Attributes:
+        rows: all columns.
+        labelled: what is learned of them.
+        part: of each, where files of their own say it.
+    """
+
+    rows: pa.Table
+    labelled: Labelled
+    part: np.ndarray | None
+
+
+def _find_labelled(job: FittingJob, source: Source) -> _LabelledRows:
     data = job.data
     columns = take_columns(source.rows, data.label)
     is_labelled = find_labelled(columns)
     mask = pa.array(is_labelled)
-    rows = source.rows.filter(mask).combine_chunks()
+    labelled_rows = source.rows.filter(mask)
+    rows = labelled_rows.combine_chunks()
+    part = source.part
+    if part is not None:
+        part = part[is_labelled]
+
     labels = take_columns(rows, data.label)
-    task = job.task or find_task(labels).task
+    task = job.task
+    if task is None:
+        task = find_task(labels).task
     assert task is not None  # noqa: S101 - it was asked for before
     goes_on = job.from_package is not None
     labelled = find_labels(task, labels, data.labels, known_only=goes_on)
-    return rows, labelled, is_labelled
+    return _LabelledRows(rows, labelled, part)
 
 
 def _refuse_doubles(job: FittingJob, rows: pa.Table) -> None:
@@ -174,6 +209,7 @@ def _settle_split(job: FittingJob) -> FittingJob:
         how = "time"
     elif job.task == "classification":
         how = "stratified"
+    # What the job says comes first.
     how = split.by or how
     needed = {"group": data.group, "time": data.time}
     if how in needed and needed[how] is None:
@@ -182,28 +218,32 @@ def _settle_split(job: FittingJob) -> FittingJob:
     return job.model_copy(update={"split": settled})
 
 
-def _split(job: FittingJob, rows: pa.Table, labelled: Labelled, part: np.ndarray | None) -> Places:
+def _split(job: FittingJob, found: _LabelledRows) -> Places:
     """Return which rows are in which part.
 
     Args:
         job: whose split is settled.
-        rows: those with a label.
-        labelled: what is learned of them.
-        part: of each row, where files of their own say it.
+        found: the rows, and what is learned of them.
     """
     split = job.split
-    by_column = {"time": job.data.time, "group": job.data.group, "fixed": split.column}
-    # One seed for all, unless the same split is wanted for trainings that differ.
-    seed = job.training.seed if split.seed is None else split.seed
+    labelled = found.labelled
+    by_column = {
+        "time": job.data.time,
+        "group": job.data.group,
+        "fixed": split.column,
+    }
+    seed = split.seed
+    if seed is None:
+        seed = job.training.seed
     return split_rows(
         split=split,
-        rows=rows,
+        rows=found.rows,
         targets=labelled.targets,
         labels=labelled.labels,
         task=labelled.task,
         seed=seed,
         column=by_column.get(str(split.by)),
-        part=part,
+        part=found.part,
     )
 
 
@@ -215,7 +255,7 @@ def _settle_batches(job: FittingJob, rows: int) -> FittingJob:
     if "batch_rows" in job.training.model_fields_set:
         return job
     batch_rows = job.training.batch_rows
-    for least_rows, larger in _BATCHES_OF_LARGE_TABLES:
+    for least_rows, larger in _BATCHES_OF_LARGE_TABLES.items():
         if rows >= least_rows:
             batch_rows = larger
     training = job.training.model_copy(update={"batch_rows": batch_rows})
@@ -231,7 +271,9 @@ def _settle_features(job: FittingJob, training: pa.Table) -> tuple[FittingJob, t
         named = data.model_copy(update={"features": candidates})
         return job.model_copy(update={"data": named}), ()
 
-    found = choose_features(training, candidates, list(data.fill), list(data.numbers))
+    filled = list(data.fill)
+    counted = list(data.numbers)
+    found = choose_features(training, candidates, filled, counted)
     problems = "; ".join(found.notes)
     if not found.names:
         raise JobError(f"data.features: there is no column to learn from: {problems}")
