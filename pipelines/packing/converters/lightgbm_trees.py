@@ -59,17 +59,17 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     path = find_file("lightgbm", url, _READ)
     booster = lightgbm.Booster(model_file=str(path))
     names = booster.feature_name()
-    # Column_0, Column_1, ... are names that LightGBM gives, and no table has.
-    is_named = not all(name == f"Column_{number}" for number, name in enumerate(names))
+    # Names that LightGBM gives, and no table has.
+    given = [f"Column_{number}" for number in range(len(names))]
     seen = choose_columns(job, sample)
-    named = _find_columns(names, seen) if is_named else None
+    named = None if names == given else _find_columns(names, seen)
     columns = choose_features(named, seen, len(names))
     trees = make_graph(booster, "margin", f"lightgbm {url}")
     is_margin = trees.activation != "none"
 
     def predict(rows: pa.Table, inputs: Arrays) -> Arrays:
-        found = booster.predict(inputs["x"], raw_score=is_margin)
-        return {trees.output: np.asarray(found) * trees.factor}
+        scores = np.asarray(booster.predict(inputs["x"], raw_score=is_margin))
+        return {trees.output: scores * trees.factor}
 
     return to_converted(trees, columns, "float64", "LightGBM", predict)
 
@@ -101,12 +101,14 @@ def make_graph(booster: Any, margin: str, what: str) -> TreeGraph:
     forest = _read_forest(model, what, factor)
     output = "prediction" if activation == "none" else margin
     begin = [0.0] * forest.classes
+    graph = forest.make_graph(booster.num_feature(), begin, output, is_log)
     objective = model.get("objective", "of your own")
+    count = len(forest.trees)
     return TreeGraph(
-        graph=forest.make_graph(booster.num_feature(), begin, output, is_log),
+        graph=graph,
         activation=activation,
         output=output,
-        note=f"{len(forest.trees):,} trees of objective {objective}, compared in float64 as LightGBM does",
+        note=f"{count:,} trees of objective {objective}, compared in float64 as LightGBM does",
         factor=factor,
     )
 
@@ -116,16 +118,19 @@ def _read_objective(model: Any, what: str) -> tuple[Activation, bool, float]:
     # An objective of the author's own has no name, and LightGBM gives the sums.
     words = model.get("objective", "regression").split()
     name = words[0]
+    settings = words[1:]
     if name not in _OBJECTIVES or "sqrt" in words:
+        objective = " ".join(words)
         raise JobError(
-            f"{what}: objective {' '.join(words)} is not known here; "
-            f"there are {sorted(_OBJECTIVES)}"
+            f"{what}: objective {objective} is not known here; there are {sorted(_OBJECTIVES)}"
         )
     activation, is_log = _OBJECTIVES[name]
     factor = 1.0
-    for word in words[1:]:
-        if word.startswith("sigmoid:"):
-            factor = float(word.partition(":")[2])
+    for setting in settings:
+        # As in `binary sigmoid:1`: what a sum is multiplied with before the sigmoid.
+        if setting.startswith("sigmoid:"):
+            _, _, value = setting.partition(":")
+            factor = float(value)
     return activation, is_log, factor
 
 
@@ -139,10 +144,12 @@ def _read_forest(model: Any, what: str, factor: float) -> Forest:
     trees = model["tree_info"]
     if model["average_output"]:
         factor /= len(trees) // classes
-    read = [
-        (number % classes, _read_tree(tree["tree_structure"], what, factor))
-        for number, tree in enumerate(trees)
-    ]
+    read = []
+    for number, tree in enumerate(trees):
+        root = _read_tree(tree["tree_structure"], what, factor)
+        # The classes take turns.
+        target = number % classes
+        read.append((target, root))
     return Forest("float64", read, classes, zero_up_to=_ZERO)
 
 
@@ -156,7 +163,8 @@ def _read_tree(part: Any, what: str, factor: float) -> Node | float:
     right = _read_tree(part["right_child"], what, factor)
     column = part["split_feature"]
     if part["decision_type"] == "==":
-        members = tuple(map(int, part["threshold"].split("||")))
+        numbers = part["threshold"].split("||")
+        members = tuple(map(int, numbers))
         # A missing category is none of those that go left.
         return Node(column, "in", 0.0, missing_left=False, left=left, right=right, members=members)
     threshold = float(part["threshold"])

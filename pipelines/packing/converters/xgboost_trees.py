@@ -59,16 +59,16 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     booster = xgboost.Booster(model_file=str(path))
     what = f"xgboost {url}"
     _refuse_early_stop(booster, what)
-    columns = choose_features(
-        booster.feature_names, choose_columns(job, sample), booster.num_features()
-    )
+    seen = choose_columns(job, sample)
+    columns = choose_features(booster.feature_names, seen, booster.num_features())
     trees = make_graph(booster, "margin", what)
     is_margin = trees.activation != "none"
 
     def predict(rows: pa.Table, inputs: Arrays) -> Arrays:
         kind = "margin" if is_margin else "value"
         # As XGBClassifier does: a DMatrix takes no infinity, which a tree compares like any number.
-        return {trees.output: booster.inplace_predict(inputs["x"], predict_type=kind)}
+        scores = booster.inplace_predict(inputs["x"], predict_type=kind)
+        return {trees.output: scores}
 
     return to_converted(trees, columns, "float32", "XGBoost", predict)
 
@@ -97,22 +97,28 @@ def make_graph(booster: Any, margin: str, what: str) -> TreeGraph:
     forest = _read_forest(learner, what)
     base = _find_base(xgboost, booster, learner, forest.classes)
     output = "prediction" if activation == "none" else margin
+    graph = forest.make_graph(booster.num_features(), base, output, is_log)
+    count = len(forest.trees)
     return TreeGraph(
-        graph=forest.make_graph(booster.num_features(), base, output, is_log),
+        graph=graph,
         activation=activation,
         output=output,
-        note=f"{len(forest.trees):,} trees of objective {name}, compared in float32 as XGBoost does",
+        note=f"{count:,} trees of objective {name}, compared in float32 as XGBoost does",
     )
 
 
 def _refuse_early_stop(booster: Any, what: str) -> None:
     """Refuse a file of which Booster and XGBClassifier would take different trees."""
-    best = booster.attr("best_iteration")
+    last = booster.attr("best_iteration")
+    if last is None:
+        return
+    # XGBoost counts iterations from 0.
+    best = int(last) + 1
     rounds = booster.num_boosted_rounds()
-    if best is not None and int(best) + 1 < rounds:
+    if best < rounds:
         raise JobError(
-            f"{what}: holds {rounds} rounds, and training found {int(best) + 1} to be best; "
-            f"say which you mean: save booster[:{int(best) + 1}], or set_attr(best_iteration=None)"
+            f"{what}: holds {rounds} rounds, and training found {best} to be best; "
+            f"say which you mean: save booster[:{best}], or set_attr(best_iteration=None)"
         )
 
 
@@ -132,22 +138,31 @@ def _read_forest(learner: Any, what: str) -> Forest:
             raise JobError(
                 f"{what}: its leaves hold vectors; train with multi_strategy one_output_per_tree"
             )
-        trees.append((target, _read_tree(tree)))
-    classes = max(int(learner["learner_model_param"][key]) for key in ("num_class", "num_target"))
-    return Forest("float32", trees, max(1, classes))
+        root = _read_tree(tree)
+        trees.append((target, root))
+    sizes = learner["learner_model_param"]
+    # A model of one output has 0 classes.
+    classes = max(1, int(sizes["num_class"]), int(sizes["num_target"]))
+    return Forest("float32", trees, classes)
 
 
 def _read_tree(tree: Any) -> Node | float:
     """Return a tree; its children have larger numbers than their parents, but for pruned ones."""
+    lefts = tree["left_children"]
+    rights = tree["right_children"]
     order = [0]
+    # It grows while it is walked, until no node has children that are not in it.
     for number in order:
-        if tree["left_children"][number] >= 0:
-            order += [tree["left_children"][number], tree["right_children"][number]]
+        if lefts[number] >= 0:
+            order.append(lefts[number])
+            order.append(rights[number])
     parts: dict[int, Node | float] = {}
     # From the leaves up.
     for number in reversed(order):
         condition = float(tree["split_conditions"][number])
-        left = tree["left_children"][number]
+        left = lefts[number]
+        right = rights[number]
+        # A leaf keeps its value where others keep their threshold.
         if left < 0:
             parts[number] = condition
             continue
@@ -157,7 +172,7 @@ def _read_tree(tree: Any) -> Node | float:
             threshold=condition,
             missing_left=bool(tree["default_left"][number]),
             left=parts[left],
-            right=parts[tree["right_children"][number]],
+            right=parts[right],
         )
     return parts[0]
 
@@ -166,7 +181,9 @@ def _find_base(xgboost: Any, booster: Any, learner: Any, classes: int) -> list[f
     """Return what XGBoost adds to the leaves: its file keeps that before the objective's own link."""
     row = np.full((1, booster.num_features()), np.nan, np.float32)
     matrix = xgboost.DMatrix(row, feature_names=booster.feature_names)
-    margin = np.float64(booster.predict(matrix, output_margin=True)).reshape(classes)
+    predicted = booster.predict(matrix, output_margin=True)
+    # What is left of a row's sum once its leaves are taken away.
+    margin = np.float64(predicted).reshape(classes)
     leaves = booster.predict(matrix, pred_leaf=True).reshape(-1)
     model = learner["gradient_booster"]["model"]
     for target, tree, leaf in zip(model["tree_info"], model["trees"], leaves, strict=True):

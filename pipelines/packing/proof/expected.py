@@ -1,6 +1,7 @@
 """Scores that the author computed elsewhere, with preprocessing of the author's own, beside those of the package."""
 
 from collections.abc import Sequence
+import math
 
 import numpy as np
 import pyarrow as pa
@@ -42,9 +43,12 @@ def check_expected(
     """
     if expected is None:
         return []
-    how, places = scored_as.how, scored_as.places
-    names = _choose_columns(job, expected, list_score_columns(outputs, how, places))
+    how = scored_as.how
+    places = scored_as.places
+    there = list_score_columns(outputs, how, places)
+    names = _choose_columns(job, expected, there)
     made = score_columns(outputs, how, names, places)
+
     key = str(job.key)
     our_keys = rows.column(key)
     author_keys = expected.column(key)
@@ -60,6 +64,7 @@ def check_expected(
         whole = expected.column(name).combine_chunks()
         author = whole.take(author_places)
         difference = _compare(ours, author)
+        # A difference that is no number is none that is small enough.
         if not difference <= _TOLERANCE:
             raise ModelError(
                 f"expected {job.expected}: {name} of {count:,} rows differs by up to "
@@ -104,9 +109,10 @@ def _join(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[pa.Array, pa.
     our_places = []
     their_places = []
     for place, key in enumerate(ours.to_pylist()):
-        if key in places:
+        their_place = places.get(key)
+        if their_place is not None:
             our_places.append(place)
-            their_places.append(places[key])
+            their_places.append(their_place)
     # Without it, a list of none would have no type that rows are taken by.
     dtype = pa.int64()
     return pa.array(our_places, dtype), pa.array(their_places, dtype)
@@ -116,10 +122,11 @@ def _compare(ours: pa.Array, theirs: pa.Array) -> float:
     """Return the largest relative difference of numbers; of other values infinity where one differs."""
     numbers = _to_numbers(ours)
     if numbers is None:
-        return 0.0 if _list_texts(ours) == _list_texts(theirs) else float("inf")
+        is_same = _list_texts(ours) == _list_texts(theirs)
+        return 0.0 if is_same else math.inf
     other_numbers = _to_numbers(theirs)
     if other_numbers is None or numbers.shape != other_numbers.shape:
-        return float("inf")
+        return math.inf
     return find_difference(numbers, other_numbers)
 
 
