@@ -97,16 +97,17 @@ def draw_precision_recall(curves: Sequence[Curve]) -> str:
 
 def draw_calibration(calibration: Calibration) -> str:
     """Return how often what was said was so, over how surely it was said, as SVG."""
-    with _axes("probability that the model gives", "share of rows where it was so") as (
-        axes,
-        drawn,
-    ):
+    said = calibration.said
+    was = calibration.was
+    # What few rows say counts little, and looks so.
+    shares = calibration.rows / calibration.rows.sum()
+    sizes = _SMALLEST_POINT + _LARGEST_POINT * shares
+    x = "probability that the model gives"
+    y = "share of rows where it was so"
+    with _axes(x, y) as (axes, drawn):
         axes.plot([0, 1], [0, 1], color="#777777", linestyle=":", label="as sure as right")
-        axes.plot(calibration.said, calibration.was, color=_COLOURS[0], lw=0.7, label="the model")
-        # What few rows say counts little, and looks so.
-        shares = calibration.rows / calibration.rows.sum()
-        sizes = _SMALLEST_POINT + _LARGEST_POINT * shares
-        axes.scatter(calibration.said, calibration.was, sizes, color=_COLOURS[0])
+        axes.plot(said, was, color=_COLOURS[0], lw=0.7, label="the model")
+        axes.scatter(said, was, sizes, color=_COLOURS[0])
         axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.02, 1.02)
         axes.legend()
@@ -126,8 +127,10 @@ def draw_density(density: Density, x: str, y: str, line: str) -> str:
     # Cells without rows stay white, and are not written.
     shown = np.ma.masked_equal(shades, 0)
     with _axes(x, y) as (axes, drawn):
-        edges = (density.x_edges, density.y_edges)
-        left, right, bottom, top = (edge for ends in edges for edge in (ends[0], ends[-1]))
+        left = density.x_edges[0]
+        right = density.x_edges[-1]
+        bottom = density.y_edges[0]
+        top = density.y_edges[-1]
         # A picture in the picture: as many rectangles would be a hundred times as large.
         axes.imshow(
             shown,
@@ -200,8 +203,10 @@ def _axes(x: str, y: str) -> Iterator[tuple[Any, _Drawn]]:
 
 
 def _draw_curves(axes: Any, curves: Sequence[Curve], area: str) -> None:
+    # There are as many colours as curves that are drawn at most.
     for curve, colour in zip(curves, _COLOURS, strict=False):
-        name = f"{_shorten(curve.name)} ({area} {curve.area:.3f})"
+        shortened = _shorten(curve.name)
+        name = f"{shortened} ({area} {curve.area:.3f})"
         # A name that begins with _ is left out of legends, unless it is not the first letter.
         axes.plot(curve.x, curve.y, color=colour, label=f"\u200b{name}")
     axes.legend()
@@ -211,4 +216,6 @@ def _shorten(name: str) -> str:
     """Return a name that fits in a picture; in the tables it stands in full."""
     if len(name) <= _LONGEST_NAME:
         return name
-    return f"{name[: _LONGEST_NAME - 1]}…"
+    # One letter less, for the ellipsis.
+    beginning = name[: _LONGEST_NAME - 1]
+    return f"{beginning}…"
