@@ -73,7 +73,8 @@ def _find_activation(job: PackagingJob[AnyStep], outputs: Arrays) -> str:
     shapes = _describe(outputs)
     if job.task is not None:
         return _find_activation_of_classes(job, outputs, shapes)
-    is_plain = len(outputs) == 1 and next(iter(outputs.values())).ndim <= 2
+    first = next(iter(outputs.values()))
+    is_plain = len(outputs) == 1 and first.ndim <= 2
     # Several outputs, or arrays, have no activation; labels would be for one.
     if not is_plain and not job.labels:
         return "none"
@@ -86,14 +87,18 @@ def _find_activation(job: PackagingJob[AnyStep], outputs: Arrays) -> str:
 def _find_activation_of_classes(
     job: PackagingJob[AnyStep], outputs: Arrays, shapes: dict[str, object]
 ) -> str:
-    numbers = np.concatenate([array.reshape(-1) for array in outputs.values()])
+    flat = [array.reshape(-1) for array in outputs.values()]
+    numbers = np.concatenate(flat)
     # A probability is never below 0 or above 1, and a model's logits hardly ever stay between.
-    if not ((numbers < 0) | (numbers > 1)).any():
+    is_beyond = (numbers < 0) | (numbers > 1)
+    if not is_beyond.any():
         raise JobError(
             f"activation is needed: the network gives {shapes}, all numbers between 0 and 1 on the "
             "sample, which may be probabilities already (--activation none) or logits (sigmoid, softmax)"
         )
-    is_one = next(iter(outputs.values())).ndim == 1
+    first = next(iter(outputs.values()))
+    # One logit a row is that of the second of two classes.
+    is_one = first.ndim == 1
     if job.task == "multi_label" or is_one:
         return "sigmoid"
     return "softmax"
@@ -102,10 +107,13 @@ def _find_activation_of_classes(
 def _find_task(activation: str, outputs: Arrays) -> str | None:
     if activation == "none":
         return None
-    row_shape = next(iter(outputs.values())).shape[1:]
+    first = next(iter(outputs.values()))
+    row_shape = first.shape[1:]
     if is_of_label_sets(activation, row_shape):
         return "multi_label"
-    return "tokens" if is_of_tokens(activation, row_shape) else "classification"
+    if is_of_tokens(activation, row_shape):
+        return "tokens"
+    return "classification"
 
 
 def _list_problems(job: PackagingJob[AnyStep], outputs: Arrays, tokens: int | None) -> list[str]:

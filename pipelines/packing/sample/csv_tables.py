@@ -53,12 +53,7 @@ def read_fields(url: str, most_rows: int, dialect: CsvDialect = AS_JOBS_READ) ->
     names = read_header(url, dialect)
     if dialect == AS_JOBS_READ:
         _refuse_other_delimiters(url, names)
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise InputError(
-            f"sample {url}: has several columns called {', '.join(map(repr, twice))}; "
-            "give each its own name"
-        )
+    _refuse_namesakes(url, names)
     batches = []
     broken: dict[int, Exception] = {}
     rows = 0
@@ -70,8 +65,10 @@ def read_fields(url: str, most_rows: int, dialect: CsvDialect = AS_JOBS_READ) ->
         broken |= _take_before(block, left)
         if rows >= most_rows:
             break
+    # Also of a file without rows, which has no batch to tell it.
     schema = pa.schema([(name, pa.binary()) for name in names])
-    return CsvFields(pa.Table.from_batches(batches, schema), broken)
+    fields = pa.Table.from_batches(batches, schema)
+    return CsvFields(fields, broken)
 
 
 def _take_before(block: CsvRows, most_rows: int) -> dict[int, Exception]:
@@ -92,10 +89,12 @@ def convert_sample(fields: pa.Table, key: str | None) -> pa.Table:
     batch = fields.combine_chunks().to_batches()[0]
     columns = []
     for name, texts in zip(batch.schema.names, batch.columns, strict=True):
-        if texts.null_count == len(texts):
-            columns.append(pa.nulls(len(texts)))
+        rows = len(texts)
+        if texts.null_count == rows:
+            columns.append(pa.nulls(rows))
             continue
-        schema = pa.schema([(name, find_type(texts, _TYPES))])
+        dtype = find_type(texts, _TYPES)
+        schema = pa.schema([(name, dtype)])
         (values,) = convert_fields(batch, schema).columns
         if name == key:
             values = _keep_letters(values, texts)
@@ -109,14 +108,27 @@ def _keep_letters(keys: pa.Array, texts: pa.Array) -> pa.Array:
     if not is_number:
         return keys
     written = texts.cast(pa.string())
-    return keys if keys.cast(pa.string()).equals(written) else written
+    as_numbers = keys.cast(pa.string())
+    return keys if as_numbers.equals(written) else written
+
+
+def _refuse_namesakes(url: str, names: list[str]) -> None:
+    """Refuse a header with one name for several columns."""
+    counts = Counter(names)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        listed = ", ".join(map(repr, twice))
+        raise InputError(
+            f"sample {url}: has several columns called {listed}; give each its own name"
+        )
 
 
 def _refuse_other_delimiters(url: str, names: list[str]) -> None:
     if len(names) > 1:
         return
+    header = names[0]
     for delimiter in _DELIMITERS:
-        if delimiter in names[0]:
+        if delimiter in header:
             raise InputError(
                 f"sample {url}: its columns are separated by {delimiter!r}; write the sample with "
                 "commas, or as Parquet (a job's own files may have any delimiter, source.csv)"
