@@ -22,8 +22,10 @@ def to_one_schema(tables: Sequence[pa.Table]) -> list[pa.Table]:
     if all(table.schema.equals(first.schema) for table in tables):
         return list(tables)
     for table in tables:
-        if len(set(table.column_names)) < len(table.column_names):
+        names = table.column_names
+        if len(set(names)) < len(names):
             raise InputError("sample: a file has two columns of one name; give each its own")
+
     fields = []
     for name in first.column_names:
         found = [table.schema.field(name).type for table in tables if name in table.column_names]
@@ -35,8 +37,11 @@ def to_one_schema(tables: Sequence[pa.Table]) -> list[pa.Table]:
                 "files with the same columns and types"
             )
         fields.append(pa.field(name, joined))
+
+    schema = pa.schema(fields)
     one_schema = []
     for table in tables:
+        # Sorted, so that a message names the same one each time.
         others = sorted(set(table.column_names).difference(first.column_names))
         if others:
             raise InputError(
@@ -44,7 +49,8 @@ def to_one_schema(tables: Sequence[pa.Table]) -> list[pa.Table]:
                 "files with the same columns"
             )
         columns = [cast_column(table.column(field.name), field.type) for field in fields]
-        one_schema.append(pa.Table.from_arrays(columns, schema=pa.schema(fields)))
+        joined_table = pa.Table.from_arrays(columns, schema=schema)
+        one_schema.append(joined_table)
     return one_schema
 
 
