@@ -42,8 +42,8 @@ def refuse_contradictions(missing: Mapping[str, MissingWord], filled: Mapping[st
         ValueError: all such columns.
     """
     twice = []
+    # Not of the word for all columns: a value may be an exception to it.
     for name in list_exceptions(missing):
-        # The word for all columns is overridden by a value, in silence.
         word = missing[name]
         is_filled = name in filled
         if is_filled and word != "fill":

@@ -172,6 +172,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
         """Return kind and file of a model that is kept as an ONNX graph; None for a network."""
         for kind in CONVERTED:
             url = getattr(self, kind)
+            # The first one: of several the job is refused.
             if url:
                 return kind, url
         return None
@@ -215,6 +216,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     def _list_wrong_columns(self) -> Iterator[str]:
         """Yield what a model must not see, and is said to."""
         hidden = (self.key, self.label)
+        # By default the columns are all others.
         for name in self.columns or ():
             if name in hidden:
                 yield f"columns must not hold {name!r}: a model must not see key or label"

@@ -23,6 +23,7 @@ def _by_name(value: object) -> object:
     """Return arguments with their columns: `[x]` is short for `{x: x}`."""
     if isinstance(value, list | tuple):
         return {name: name for name in value}
+    # pydantic refuses what is no mapping.
     return value
 
 
@@ -115,6 +116,7 @@ class TrainingJob(_Section, Generic[StepT]):
     @field_validator("preprocess")
     @classmethod
     def _without_credentials(cls, steps: Steps | None) -> Steps | None:
+        # None says that steps are chosen by the columns' types.
         if steps is None:
             return None
         return without_credentials_in_roots(steps)

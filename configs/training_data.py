@@ -10,6 +10,7 @@ from configs.missing import Missing, list_exceptions, refuse_contradictions
 from configs.packaging import AnyNames, Length, Paths, Scalar, SomeNames, TimeUnit
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+Part: TypeAlias = Literal["training", "validation", "test"]
 How: TypeAlias = Literal["random", "stratified", "time", "group", "fixed"]
 
 
@@ -151,10 +152,11 @@ class Split(_Section):
     validation: Fraction = 0.15
     test: Fraction = 0.25
     column: str | None = None
-    values: dict[Literal["training", "validation", "test"], Labels] = {}
+    values: dict[Part, Labels] = {}
     validation_paths: Paths = ()
     test_paths: Paths = ()
-    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    # What numpy's generators take.
+    seed: int | None = Field(default=None, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _leaves_rows_to_train_on(self) -> "Split":

@@ -131,7 +131,8 @@ def read_compared(question: Question) -> Compared:
     told = _find_told_task(question, manifest)
     names = question.prediction or _choose_predictions(told, manifest)
     # Once each, however often they are named.
-    wanted = list(dict.fromkeys((question.key, *names)))
+    once = dict.fromkeys((question.key, *names))
+    wanted = list(once)
     extra = _list_optional(question, told, wanted)
     scores = read_scores(run, manifest, wanted, extra)
     predicted = {name: scores.column(name) for name in names}
@@ -144,9 +145,10 @@ def read_compared(question: Question) -> Compared:
 
     group = _find_column(scores, question.group)
     keys = scores.column(question.key)
-    truth = _read_truth(question, task, keys, has_group=group is None)
+    lacks_group = group is None
+    truth = _read_truth(question, task, keys, has_group=lacks_group)
     # Where the run does not have it, it stands beside the labels.
-    if question.group is not None and group is None:
+    if question.group is not None and lacks_group:
         group = truth.pop(question.group)
 
     # Again, as the task may be known only now.
@@ -193,9 +195,9 @@ def _find_told_task(question: Question, manifest: Manifest) -> str | None:
         return None
     model = manifest["model"]
     task: str | None = model.get("task")
-    if task not in _TOLD:
-        return None
-    return task
+    if task in _TOLD:
+        return task
+    return None
 
 
 def _list_optional(question: Question, task: str | None, wanted: Sequence[str]) -> list[str]:
@@ -354,7 +356,8 @@ def _read_truth(
     truth = {}
     for name in names:
         labels = table.column(name)
-        truth[name] = find_true_labels(scored_keys, keys, labels, question.labels)
+        in_order = find_true_labels(scored_keys, keys, labels, question.labels)
+        truth[name] = in_order
     return truth
 
 

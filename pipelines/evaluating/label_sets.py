@@ -57,6 +57,7 @@ def list_names(
     whole = column.combine_chunks()
     if is_dictionary(whole.type):
         whole = whole.dictionary_decode()
+    # A text of several labels is a list as soon as it is split.
     is_text = holds_texts(whole.type)
     if is_text and separator is not None:
         whole = split_texts(whole, separator)
@@ -84,6 +85,7 @@ def order_names(truth: LabelSets, predicted: LabelSets, known: Sequence[str]) ->
         truth, predicted: labels of the rows.
         known: the model's, by class number.
     """
+    # A label that the model does not know has no place in its order.
     found = {*truth.names, *predicted.names}
     is_known = found.issubset(known)
     if known and is_known:
@@ -112,7 +114,9 @@ def to_matrix(sets: LabelSets, names: Sequence[str]) -> np.ndarray:
 
 def holds_lists(dtype: pa.DataType) -> bool:
     """Tell whether a column of this type holds lists."""
-    return is_list(dtype) or is_large_list(dtype) or is_fixed_size_list(dtype)
+    if is_fixed_size_list(dtype):
+        return True
+    return is_list(dtype) or is_large_list(dtype)
 
 
 def holds_texts(dtype: pa.DataType) -> bool:
@@ -133,7 +137,9 @@ def split_texts(texts: pa.Array, separator: str) -> pa.Array:
         parts = [part.strip() for part in pieces]
         named = [part for part in parts if part]
         lists.append(named)
-    return pa.array(lists, pa.list_(pa.string()))
+    # The type is said, as lists without a label have none by themselves.
+    dtype = pa.list_(pa.string())
+    return pa.array(lists, dtype)
 
 
 def _read_flags(columns: Mapping[str, pa.ChunkedArray]) -> LabelSets:
@@ -144,7 +150,8 @@ def _read_flags(columns: Mapping[str, pa.ChunkedArray]) -> LabelSets:
         flags = _read_flag(name, column)
         row = np.flatnonzero(flags)
         rows.append(row)
-        label = np.full(len(row), place)
+        count = len(row)
+        label = np.full(count, place)
         labels.append(label)
     # The last column's, which has as many rows as each.
     row_count = len(column)
@@ -156,6 +163,7 @@ def _read_flags(columns: Mapping[str, pa.ChunkedArray]) -> LabelSets:
 
 def _read_flag(name: str, column: pa.ChunkedArray) -> np.ndarray:
     """Return 0 or 1 of each row, as float64."""
+    # Truth values and numbers alike become 0.0 and 1.0.
     try:
         numbers = column.cast(pa.float64())
     except pa.ArrowException as error:
@@ -186,7 +194,8 @@ def _read_listed_flags(lists: pa.Array, known: Sequence[str]) -> LabelSets | Non
     different_lengths = set(lengths)
     if different_lengths != {label_count}:
         return None
-    flags = values.cast(pa.int64()).to_numpy()
+    numbers = values.cast(pa.int64())
+    flags = numbers.to_numpy()
     if not _are_flags(flags):
         return None
     rows = len(lists)

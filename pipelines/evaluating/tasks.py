@@ -84,7 +84,8 @@ def evaluate_classes(compared: Compared) -> ClassFigures:
     refuse_strangers(truth, predicted_labels, known, columns)
 
     names = order_labels(truth, predicted_labels, classes, manifest)
-    probabilities = to_scores(compared.probability, len(names))
+    count = len(names)
+    probabilities = to_scores(compared.probability, count)
     evaluation = evaluate(truth, predicted_labels, names, probabilities)
     return ClassFigures(evaluation)
 
@@ -106,9 +107,10 @@ def evaluate_label_sets(compared: Compared) -> LabelSetFigures:
     predicted_matrix = to_matrix(predicted, names)
 
     probabilities = None
+    column = compared.probability
     # Theirs is the order of the model's labels, and of no others.
-    if compared.probability is not None and names == known:
-        probabilities = to_wide_numbers(compared.probability, compared.place)
+    if column is not None and names == known:
+        probabilities = to_wide_numbers(column, compared.place)
     return compare_label_sets(true_matrix, predicted_matrix, names, probabilities)
 
 
@@ -163,7 +165,8 @@ def evaluate_rankings(compared: Compared) -> RankingFigures:
     of_label = compared.name_label(label)
     of_prediction = compared.name_prediction(prediction)
 
-    groups = number_groups(compared.group, str(question.group))
+    name = str(question.group)
+    groups = number_groups(compared.group, name)
     relevance = to_numbers(labels, of_label)
     scores = to_numbers(predictions, of_prediction)
     return compare_rankings(groups, relevance, scores, question.k)
@@ -214,8 +217,8 @@ def _evaluate_tags(
     right_count = sum(map(eq, truth, predicted))
     accuracy = right_count / len(truth)
     # Row by row, as no entity reaches from one text into the next.
-    true_entities = [find_entities(row) for row in tags.truth]
-    predicted_entities = [find_entities(row) for row in tags.predicted]
+    true_entities = list(map(find_entities, tags.truth))
+    predicted_entities = list(map(find_entities, tags.predicted))
     return compare_entities(true_entities, predicted_entities, accuracy)
 
 

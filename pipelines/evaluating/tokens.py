@@ -37,7 +37,8 @@ class Tags:
 
 def holds_spans(labels: pa.ChunkedArray) -> bool:
     """Tell whether a column holds spans: lists of `{label, start, end}`."""
-    return holds_lists(labels.type) and is_struct(labels.type.value_type)
+    dtype = labels.type
+    return holds_lists(dtype) and is_struct(dtype.value_type)
 
 
 def read_spans(column: pa.ChunkedArray, name: str) -> list[set[Entity]]:
@@ -57,14 +58,18 @@ def read_spans(column: pa.ChunkedArray, name: str) -> list[set[Entity]]:
             f"{name} of type {column.type} holds no spans: lists of {{label, start, end}}, where "
             "start and end count characters of the text"
         )
-    return [_read_entities(spans, name) for spans in column.to_pylist()]
+    rows = column.to_pylist()
+    return [_read_entities(spans, name) for spans in rows]
 
 
 def _read_entities(spans: Sequence[Mapping[str, Any]], name: str) -> set[Entity]:
     # A set: a span that stands twice is one.
     entities = set()
     for span in spans:
-        entity = (span[_LABEL], span[_START], span[_END])
+        label = span[_LABEL]
+        start = span[_START]
+        end = span[_END]
+        entity = (label, start, end)
         if None in entity:
             raise InputError(f"{name}: a span lacks its label, start or end")
         entities.add(entity)
@@ -150,6 +155,7 @@ def _read_truth(
 ) -> list[list[str | None]]:
     """Return the tags of each row; None for a token without one."""
     whole = column.combine_chunks()
+    # A text of several tags is a list as soon as it is split.
     is_text = holds_texts(whole.type)
     if is_text and separator is not None:
         whole = split_texts(whole, separator)
@@ -162,7 +168,8 @@ def _read_truth(
 
     # Class numbers, as data sets for training have them.
     if is_integer(dtype.value_type):
-        return [_name_all(row, known, name) for row in whole.to_pylist()]
+        numbers = whole.to_pylist()
+        return [_name_all(row, known, name) for row in numbers]
     lists_of_texts = pa.list_(pa.string())
     try:
         texts = whole.cast(lists_of_texts)

@@ -52,7 +52,7 @@ def dry_run(plan: Plan, load: Load) -> int:
     scored = first.scored.rows
     table = pa.Table.from_batches([scored])
     say(summary.shown_rows(table))
-    # What is certain, though no row of it was seen.
+    # What is certain, though no row of it was seen; last, so that all else is shown before.
     refuse_missing(missing)
     _refuse_over_budget(plan, missing)
     say("dry run: what was checked fits together; nothing was written")
@@ -123,6 +123,7 @@ def _describe_checked(
 
 def _describe_sampled(trials: Sequence[Trial], rows: int, shard_count: int) -> str:
     place_count = len(trials)
+    # Several places may be of one shard.
     shards = {trial.batch.unit.shard for trial in trials}
     sampled_count = len(shards)
     sampled = (
@@ -142,6 +143,7 @@ def _describe_unchecked(plan: Plan, sampled_rows: int) -> str:
     rest = "all other rows"
     if plan.rows is not None:
         other_rows = plan.rows - sampled_rows
+        # All of a small input is looked at.
         if other_rows <= 0:
             return "nothing but what only a whole run shows"
         rest = f"the other {other_rows:,} rows"
@@ -176,11 +178,13 @@ def _refuse_over_budget(plan: Plan, missing: Sequence[Missing]) -> None:
 
 def _describe_input(plan: Plan) -> str:
     size_bytes = sum(shard.file.bytes for shard in plan.shards)
+    # Of CSV only reading tells.
     rows = "rows counted while reading"
     if plan.rows is not None:
         rows = f"{plan.rows:,} rows"
     file_count = len(plan.shards)
     kind = plan.job.source.format
+    # Those that rows name, or of a source of files the rows themselves.
     files = plan.files
     named = f"{files.count:,} files of {files.size_bytes:,} bytes"
     if kind == "files":
