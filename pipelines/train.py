@@ -206,8 +206,10 @@ def _count_outputs(job: FittingJob) -> Outputs:
 
 
 def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
+    said = [parse_set(text) for text in arguments.set]
     overrides = []
-    if arguments.output is not None:
+    is_elsewhere = arguments.output is not None or any(field == "output" for field, _ in said)
+    if is_elsewhere:
         # What stands in the file goes with the file's own output, whose test rows must stay.
         overrides.append(("held_out", "null"))
     if arguments.data:
@@ -224,7 +226,7 @@ def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
     if arguments.version is not None:
         overrides.append(("version", json.dumps(arguments.version, ensure_ascii=False)))
     # Last: what is said in so many words counts most.
-    return [*overrides, *map(parse_set, arguments.set)]
+    return [*overrides, *said]
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

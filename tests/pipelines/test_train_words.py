@@ -15,3 +15,10 @@ def test_all_that_is_missing_is_asked_for_at_once(capsys: pytest.CaptureFixture[
     for flag in ("--data", "--output", "--label", "--key"):
         assert flag in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["--output", "elsewhere"], ["--set", "output=elsewhere"]])
+def test_another_output_leaves_the_held_out_rows_of_the_file_alone(words: list[str]) -> None:
+    config = ["--config", "configs/train_breast_cancer.yaml"]
+    assert train._load(train._parse(config)).held_out == "samples/breast_cancer"
+    assert train._load(train._parse([*config, *words])).held_out is None
