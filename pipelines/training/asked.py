@@ -113,8 +113,6 @@ def _ask_for_task(job: FittingJob, source: Source) -> list[str]:
     Raises:
         InputError: no row has a label.
     """
-    if job.task is not None:
-        return []
     columns = take_columns(source.rows, job.data.label)
     is_labelled = find_labelled(columns)
     if not is_labelled.any():
@@ -122,6 +120,8 @@ def _ask_for_task(job: FittingJob, source: Source) -> list[str]:
         raise InputError(
             f"data.label: no row has a value in {names}; there is nothing to learn from"
         )
+    if job.task is not None:
+        return []
     mask = pa.array(is_labelled)
     labels = {name: column.filter(mask) for name, column in columns.items()}
     task, question = find_task(labels)

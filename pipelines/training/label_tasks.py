@@ -44,6 +44,9 @@ def find_task(columns: Columns) -> FoundTask:
         return FoundTask("regression" if is_of_fractions else "multi_label")
     if pa.types.is_boolean(dtype):
         return FoundTask("classification")
+    # Arrow counts the different values of neither structs nor maps.
+    if pa.types.is_nested(dtype):
+        return _refuse_type(name, dtype)
 
     different = pc.unique(column)
     count = len(different)
@@ -56,8 +59,7 @@ def find_task(columns: Columns) -> FoundTask:
         return _find_task_of_whole_numbers(name, column, count)
     if _is_text(dtype):
         return _find_task_of_texts(name, column, count)
-    reason = f"label: {name!r} is {dtype}, and no text, truth value, number or list of them"
-    return FoundTask(None, reason)
+    return _refuse_type(name, dtype)
 
 
 def is_flag(column: pa.Array) -> bool:
@@ -78,6 +80,11 @@ def quote_names(names: Iterable[str]) -> str:
 def _ask(name: str, what: str) -> FoundTask:
     question = f"task: label {name!r} {what}: say task: classification or task: regression"
     return FoundTask(None, question)
+
+
+def _refuse_type(name: str, dtype: pa.DataType) -> FoundTask:
+    reason = f"label: {name!r} is {dtype}, and no text, truth value, number or list of them"
+    return FoundTask(None, reason)
 
 
 def _is_text(dtype: pa.DataType) -> bool:

@@ -130,6 +130,11 @@ def _find_classes(columns: Columns, wanted: Names, known_only: bool) -> Labelled
     ((name, column),) = columns.items()
     if is_list(column.type):
         raise JobError(f"task classification: {name!r} holds lists; say task: multi_label")
+    if pa.types.is_nested(column.type):
+        raise JobError(
+            f"task classification: {name!r} is {column.type}; a class is a text, a number or a truth "
+            "value; name another label"
+        )
     plain = decode_dictionary(column)
     found = _list_labels(name, plain)
     labels = _settle_labels(name, found, wanted, known_only)
@@ -200,6 +205,10 @@ def _find_label_sets(columns: Columns, wanted: Names, known_only: bool) -> Label
             "0 and 1, --label once for each, or write the labels of a row as a list"
         )
     items = column.flatten()
+    if pa.types.is_nested(items.type):
+        raise JobError(
+            f"task multi_label: {name!r} is {column.type}; a row's labels are a list of texts or numbers"
+        )
     if items.null_count:
         raise InputError(
             f"data.label: {items.null_count:,} labels in the lists of {name!r} are missing"

@@ -190,6 +190,7 @@ def change(**columns: Any) -> pd.DataFrame:
         (change(churned=1.5), ["--label", "churned", "--key", "id"], 3, ["nothing to learn"]),
         (change(churned=range(ROWS)), ["--label", "churned", "--key", "id"], 2, ["task: classification or task: regression"]),
         (change(churned=None), ["--label", "churned", "--key", "id"], 3, ["no row has a value in 'churned'"]),
+        (change(churned=None), ["--label", "churned", "--key", "id", "--task", "regression"], 3, ["no row has a value in 'churned'"]),
         (change(id=7), ["--label", "churned", "--key", "id"], 3, ["names 240 rows with 1 different"]),
         (change(churned=[0, 1] * 120).head(3), ["--label", "churned", "--key", "id"], 2, ["does not suit the 3 rows"]),
         (change().head(0), ["--label", "churned", "--key", "id"], 3, ["data.paths", "has no rows"]),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 import math
 from pathlib import Path
+import re
 import subprocess
 import sys
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -28,6 +29,8 @@ _MODES: dict[Mode, int] = {"<=": 0, "<": 1, "in": 6}
 _SUM = 1
 _OPSETS = (("", 20), ("ai.onnx.ml", 5))
 _IR_VERSION = 10
+# As Python writes an error: its name, in its module, and what it says.
+_ERROR = re.compile(r"[\w.]*(Error|Exception): ")
 _READ_SECONDS = 300
 
 
@@ -296,11 +299,18 @@ def find_file(flag: str, url: str, read: str) -> Path:
         check=False,
     )
     if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        # A process that was ended by a signal says nothing.
-        reason = lines[-1] if lines else f"its process ended with {done.returncode}"
+        reason = _find_reason(done.stderr) or f"its process ended with {done.returncode}"
         raise JobError(f"{flag} {url}: the library does not read it: {reason[:200]}")
     return path
+
+
+def _find_reason(stderr: str) -> str:
+    """Return the line that names an error; nothing where a signal ended the process without a word."""
+    lines = stderr.strip().splitlines()
+    # Behind its error XGBoost writes the addresses of its own stack.
+    errors = [line for line in lines if _ERROR.match(line)]
+    said = errors or lines
+    return said[-1] if said else ""
 
 
 def choose_features(

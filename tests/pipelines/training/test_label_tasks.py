@@ -44,6 +44,7 @@ def test_the_type_of_the_label_tells_the_task(columns: dict[str, pa.Array], task
         (column([0.0, 1.0] * 20), "double and has 2 different whole numbers: say task"),
         (column([f"v{n}" for n in range(ROWS)]), "40 different texts in 40 rows"),
         (column([pd.Timestamp("2020-01-01")] * ROWS), "and no text, truth value, number or list"),
+        (column([{"a": 1}] * ROWS), "'y' is struct<a: int64>, and no text"),
         ({"y": pa.array(["a"] * ROWS), "z": pa.array([1] * ROWS)}, "'y' is string"),
         ({"y": pa.array([True] * ROWS), "z": pa.array([0.5] * ROWS)}, "labels of one kind"),
     ],
