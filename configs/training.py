@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from configs.job import Count, Name, Steps, StepT, Url, Version, without_credentials_in_roots
+from configs.job import Count, Name, Names, Steps, StepT, Url, Version, without_credentials_in_roots
 from configs.packaging import Activation, AnyNames, Columns, DType, GraphColumns
 from configs.recipe import Training
 from configs.training_data import Data, Split
@@ -85,6 +85,8 @@ class TrainingJob(_Section, Generic[StepT]):
         name, version: of the model; by default the last two parts of `output`, `models/churn/1`.
         from_package: a package to go on from: its weights, columns, fitted steps, network and labels.
         refit: whether the steps of `from_package` are fitted again, on these rows.
+        modules: modules of your own that `from_package` may bring to be run; a network and function
+            steps that this job names itself need no word.
         task: what the scores are, where the label does not tell.
         preprocess: steps from columns to what the network takes; by default by the columns' types.
         gan: trains the network against a generator, on rows of the second label alone: it scores how
@@ -101,6 +103,7 @@ class TrainingJob(_Section, Generic[StepT]):
     version: Version | None = None
     from_package: Url | None = None
     refit: bool = False
+    modules: Names = ()
     data: Data = Data()
     task: Literal["classification", "multi_label", "regression"] | None = None
     split: Split = Split()

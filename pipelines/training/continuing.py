@@ -14,10 +14,13 @@ from configs.errors import InputError, JobError, ModelError
 from configs.load import Override
 from configs.packaging import GraphColumns
 from configs.training import Network
+from model_zoo.architectures.builders import is_users_own
+from model_zoo.architectures.users_own import module_of
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
 from model_zoo.package.state_dicts import read_state_dict
 from model_zoo.steps.fill import Fill
+from model_zoo.steps.function import Function
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.networks.state import Weights
@@ -35,6 +38,8 @@ _OWN = {
     "output": "null",
     "held_out": "null",
     "refit": "false",
+    # Whoever wrote the package may have written this file, too.
+    "modules": "[]",
 }
 
 
@@ -101,8 +106,10 @@ def take_over(job: FittingJob, before: Before) -> FittingJob:
         before: the package.
 
     Raises:
-        JobError: the package's scores are of a kind that is not trained.
+        JobError: the package's scores are of a kind that is not trained, or it would run code that
+            the job does not allow.
     """
+    _refuse_unnamed_code(job, before.package)
     card = before.package.card
     steps = before.package.steps
     columns = card.columns
@@ -142,6 +149,20 @@ def take_over(job: FittingJob, before: Before) -> FittingJob:
             "network": network,
         }
     )
+
+
+def _refuse_unnamed_code(job: FittingJob, package: Package) -> None:
+    """Refuse a package whose network or steps are code of modules that the job does not name."""
+    wanted = {step.module for step in package.steps if isinstance(step, Function)}
+    if is_users_own(package.card.builder):
+        wanted.add(module_of(package.card.builder))
+    unnamed = sorted(wanted.difference(job.modules))
+    if unnamed:
+        listed = ", ".join(unnamed)
+        raise JobError(
+            f"{job.from_package}: its network or steps are code of the module {listed}, which nobody has "
+            f"allowed; if it is yours, say so: --set modules=[{listed}]"
+        )
 
 
 def cast_to_contract(rows: pa.Table, before: Before) -> pa.Table:

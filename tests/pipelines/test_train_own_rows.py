@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+import sys
 from typing import Any
 
 import numpy as np
@@ -306,3 +307,43 @@ def test_columns_are_chosen_by_what_they_tell_of_the_label() -> None:
     features = ["--set", "data.features=[noise, spent]", "--set", f"preprocess={json.dumps(steps)}"]
     assert run(*words, *features, *QUICK) == 0
     assert read_package("m/1").card.inputs["x"].shape == (1,)
+
+
+_NETWORK = """
+from pathlib import Path
+import sys
+from torch import nn
+
+Path("imported").touch()
+
+
+def make():
+    return nn.Linear(1, 1)
+"""
+
+
+def test_the_code_of_a_package_that_is_trained_further_must_be_allowed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "own_net_of_training.py").write_text(_NETWORK)
+    monkeypatch.syspath_prepend(str(folder))
+    network = ["--network", "own_net_of_training:make", "--set", "data.features=[age]"]
+    inputs = ["--set", "network.inputs={input: [age]}"]
+    words = ["--data", "customers.parquet", "--label", "churned", "--key", "id", *QUICK]
+    assert run(*words, *network, *inputs, "--output", "m/1") == 0, capsys.readouterr().err
+
+    # As on the machine of somebody who was given the package.
+    monkeypatch.delitem(sys.modules, "own_net_of_training")
+    Path("imported").unlink()
+    further = ["--data", "customers.parquet", "--from", "m/1", *QUICK]
+    capsys.readouterr()
+    assert run(*further, "--output", "m/2") == 2
+    assert "code of the module own_net_of_training" in capsys.readouterr().err
+    assert not Path("imported").exists()
+
+    allowed = ["--set", "modules=[own_net_of_training]"]
+    assert run(*further, *allowed, "--output", "m/2") == 0
+    assert Path("imported").exists()
+    # What the job beside the package allows is no word of whoever goes on from it.
+    assert "modules" in Path("m/2.train.yaml").read_text()
+    assert run("--data", "customers.parquet", "--from", "m/2", *QUICK, "--output", "m/3") == 2
