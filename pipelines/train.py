@@ -35,6 +35,7 @@ from pipelines.training.continuing import (
 )
 from pipelines.training.described import describe_job, name_model, to_packaging
 from pipelines.training.learning import find_activation, learn
+from pipelines.training.named_files import load_named_files
 from pipelines.training.network_sizes import Outputs, add_usual
 from pipelines.training.preparing import Packaging, Prepared, prepare
 from pipelines.training.progress import shown_progress
@@ -76,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     # Before training, which may take hours.
     refuse_standing_output(str(job.output), arguments.overwrite)
     before = open_before(job)
-    source = read_source(job.data, job.split)
+    job, source = load_named_files(job, read_source(job.data, job.split))
     if before is not None:
         job = take_over(job, before)
         source = replace(source, rows=cast_to_contract(source.rows, before))

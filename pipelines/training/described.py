@@ -8,6 +8,7 @@ from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.held_out import SHARDS
+from pipelines.training.named_files import list_loading_steps
 from storage import files
 
 _HEAD = """\
@@ -68,6 +69,11 @@ def describe_job(job: FittingJob, written: FittingJob) -> str:
         fields.pop("network", None)
     elif job.preprocess is not None:
         fields["preprocess"] = [_describe_step(step) for step in job.preprocess]
+    loading = list_loading_steps(written)
+    if loading:
+        # The rows have what these read, and the steps behind them take it.
+        described = [_describe_step(step) for step in loading]
+        fields["preprocess"] = described + fields.get("preprocess", [])
     fields["training"] = job.training.model_dump(mode="json", exclude_none=True)
     # As they are declared, which is how a person reads them.
     ordered = {name: fields[name] for name in type(job).model_fields if name in fields}

@@ -140,7 +140,7 @@ def load_named(job: Job, table: pa.Table, steps: tuple[LoadFile, ...]) -> Taken:
         if step.column not in table.column_names:
             hint = nearest(step.column, table.column_names)
             raise JobError(f"load_file: the sample has no column {step.column!r}{hint}")
-        contents = list(_read_named(step, table, problems))
+        contents = list(read_named(step, table, problems, _MOST_FILES, _MOST_BYTES))
         column = pa.array(contents, type=pa.binary())
         # Rows whose files no longer fit are left out.
         table = table.slice(0, len(contents))
@@ -166,15 +166,33 @@ def _make_absolute(step: LoadFile) -> LoadFile:
     return step.model_copy(update={"root": root})
 
 
-def _read_named(step: LoadFile, table: pa.Table, problems: list[str]) -> Iterator[bytes | None]:
-    """Yield the content of each row's file, as far as they fit into the memory; None where there is none."""
+def read_named(
+    step: LoadFile,
+    table: pa.Table,
+    problems: list[str],
+    most_files: int,
+    most_bytes: int,
+) -> Iterator[bytes | None]:
+    """Yield the content of each row's file, as far as the limits go; None where there is none.
+
+    Args:
+        step: names the column of paths and the root of the files.
+        table: the rows.
+        problems: why files cannot be read, in words; grows.
+        most_files: rows that are looked at.
+        most_bytes: after so many no other file is read.
+
+    Raises:
+        JobError: the column holds no texts.
+        InputError: the root is not there, or its store does not answer.
+    """
     url = files.to_absolute(step.root)
     root = FileRoot(url)
     root.refuse_missing()
     paths = table.column(step.column).to_pylist()
     taken_bytes = 0
     for number, path in enumerate(paths):
-        if number >= _MOST_FILES or taken_bytes > _MOST_BYTES:
+        if number >= most_files or taken_bytes > most_bytes:
             return
         content = None
         if path is not None:
