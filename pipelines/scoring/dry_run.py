@@ -107,18 +107,25 @@ def _describe_checked(
 ) -> str:
     """Return exactly what was looked at, and what was not."""
     shard_count = len(plan.shards)
-    # Parquet has its schema at the end of a file.
-    headers = "headers"
-    if plan.job.source.format == "parquet":
-        headers = "footers"
     sampled_rows = sum(trial.batch.rows_in for trial in trials)
     lines = {
-        "checked": f"{headers} of all {shard_count:,} shards: columns and types",
+        "checked": _describe_schemas(plan.job.source.format, shard_count),
         "missing": describe_missing(missing, shard_count),
         "sampled": _describe_sampled(trials, sampled_rows, shard_count),
         "not checked": _describe_unchecked(plan, sampled_rows),
     }
     return summary.table(lines)
+
+
+def _describe_schemas(input_format: str, shard_count: int) -> str:
+    """Return where columns and types were looked up."""
+    if input_format == "files":
+        return f"names and sizes of all files in {shard_count:,} folders"
+    # Parquet has its schema at the end of a file.
+    headers = "headers"
+    if input_format == "parquet":
+        headers = "footers"
+    return f"{headers} of all {shard_count:,} shards: columns and types"
 
 
 def _describe_sampled(trials: Sequence[Trial], rows: int, shard_count: int) -> str:

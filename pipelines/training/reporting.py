@@ -86,6 +86,9 @@ def _count_rows(prepared: Prepared) -> dict[str, int]:
 def _describe_recipe(job: FittingJob) -> dict[str, str]:
     """Return the choices of training that are not left out, in words."""
     choices: dict[str, Any] = job.training.model_dump(exclude_none=True)
+    # Classes and labels have losses of their own, which nobody chooses.
+    if job.task != "regression":
+        choices.pop("loss", None)
     words = {}
     for name, value in choices.items():
         # An empty list or text chooses nothing.
