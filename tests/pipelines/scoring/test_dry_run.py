@@ -11,6 +11,7 @@ import pytest
 from model_zoo.package.package import read_package
 from pipelines import score
 from pipelines.cli.command_line import run_program
+from pipelines.scoring.dry_run import _describe_schemas
 from tests.support.builders import tiny_package
 from tests.support.jobs import small_table, write_job, write_parquet
 
@@ -189,3 +190,15 @@ def test_rows_that_name_files_are_taken_with_their_own_files(
     # both of the third.
     assert "sampled      89 rows at 5 places" in text
     assert "2 rows would be rejected in read; row 0: RowError: 'path': gone: [Errno 2]" in text
+
+
+@pytest.mark.parametrize(
+    ("input_format", "checked"),
+    [
+        ("parquet", "footers of all 2 shards"),
+        ("csv", "headers of all 2 shards"),
+        ("files", "names and sizes of all files in 2 folders"),
+    ],
+)
+def test_what_was_looked_at_is_what_the_format_has(input_format: str, checked: str) -> None:
+    assert _describe_schemas(input_format, 2).startswith(checked)
