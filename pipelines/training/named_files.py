@@ -52,26 +52,51 @@ def load_named_files(job: FittingJob, source: Source) -> Loaded:
     rows = source.rows
     problems: list[str] = []
     for step in steps:
-        if step.column not in rows.column_names:
-            hint = nearest(step.column, rows.column_names)
-            raise JobError(f"load_file: {source.name} has no column {step.column!r}{hint}")
-        if step.into in rows.column_names:
-            raise JobError(f"load_file: {source.name} has a column {step.into!r} already")
-        contents = read_named(step, rows, problems, _ALL, _ALL)
-        column = pa.array(list(contents), type=pa.binary())
-        if column.null_count == len(column):
-            reason = f", the first: {problems[0]}" if problems else ""
-            raise InputError(f"load_file: no row has a file that can be read{reason}")
-        rows = rows.append_column(step.into, column)
+        _refuse_columns(step, rows, source.name)
+        contents = _read_contents(step, rows, problems)
+        rows = rows.append_column(step.into, contents)
 
-    # The model sees what the files hold, and not where they lie.
+    # The model sees what the files hold, and not where they lie; what names rows stays.
     named = {step.column for step in steps}
-    hidden = named.difference((job.data.key, *job.data.label))
+    hidden = named.difference(_list_kept(job))
     rows = rows.drop_columns(sorted(hidden))
     notes = source.notes
     if problems:
         notes += (f"{len(problems):,} files cannot be read, the first: {problems[0]}",)
-    # No other steps: those are chosen by the columns' types.
+    loaded = replace(source, rows=rows, notes=notes)
+
     rest = tuple(step for step in job.preprocess or () if step not in steps)
+    # Where the job has no other steps, they are chosen by the columns' types.
     without = job.model_copy(update={"preprocess": rest or None})
-    return Loaded(without, replace(source, rows=rows, notes=notes))
+    return Loaded(without, loaded)
+
+
+def _refuse_columns(step: LoadFile, rows: pa.Table, name: str) -> None:
+    """Refuse a step whose column is not there, or whose new one is."""
+    present = rows.column_names
+    if step.column not in present:
+        hint = nearest(step.column, present)
+        raise JobError(f"load_file: {name} has no column {step.column!r}{hint}")
+    if step.into in present:
+        raise JobError(
+            f"load_file: {name} has a column {step.into!r} already; say another name in into"
+        )
+
+
+def _read_contents(step: LoadFile, rows: pa.Table, problems: list[str]) -> pa.Array:
+    """Return the content of each row's file; null where there is none to be read."""
+    contents = list(read_named(step, rows, problems, _ALL, _ALL))
+    column = pa.array(contents, type=pa.binary())
+    if column.null_count == len(column):
+        reason = f", the first: {problems[0]}" if problems else ""
+        raise InputError(
+            f"load_file: no row has a file that can be read{reason}; paths in {step.column!r} are "
+            f"below root, {step.root}"
+        )
+    return column
+
+
+def _list_kept(job: FittingJob) -> set[str | None]:
+    """Return the columns that the job needs by their own values, whatever else is made of them."""
+    data = job.data
+    return {data.key, *data.label, data.group, data.time, job.split.column}

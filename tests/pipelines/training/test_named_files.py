@@ -44,6 +44,24 @@ def test_contents_take_the_place_of_paths(tmp_path: Path) -> None:
     assert job.preprocess is None
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": {"key": "photo", "label": "kind"}},
+        {"data": {"key": "id", "label": "kind", "group": "photo"}, "split": {"by": "group"}},
+        {"split": {"by": "fixed", "column": "photo"}},
+    ],
+)
+def test_a_path_that_names_rows_or_their_parts_stays(
+    changes: dict[str, object], tmp_path: Path
+) -> None:
+    (tmp_path / "one.png").write_bytes(b"first")
+    fields = make_job(tmp_path).model_dump(exclude_defaults=True) | changes
+    job = FittingJob.model_validate(fields)
+    rows = load_named_files(job, make_source("one.png", "one.png")).source.rows
+    assert rows.column_names == ["id", "photo", "kind", "picture"]
+
+
 def test_a_job_without_such_steps_stays_as_it_is(tmp_path: Path) -> None:
     job = make_job(tmp_path).model_copy(update={"preprocess": None})
     source = make_source("one.png")
