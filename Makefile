@@ -105,10 +105,10 @@ dataflow-run:
 
 # Needs uv, and what `make test` installed. Each lock holds for every supported Python and machine; what two of them share has one version.
 # Versions stay as they are in the files while setup.py allows them. One newer: make lock UPGRADE='--upgrade-package numpy'. All:
-# make lock UPGRADE=--upgrade.
+# make lock UPGRADE=--upgrade. What torch needs of networkx is held at what nncf takes.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --quiet $(UPGRADE)
 lock:
-	echo 'setuptools>=77' | $(LOCK) setup.py - -o requirements.lock
+	printf 'setuptools>=77\nnetworkx<3.7\n' | $(LOCK) setup.py - -o requirements.lock
 	$(LOCK) setup.py --extra test -c requirements.lock -o requirements-test.lock
 	$(LOCK) setup.py --extra dataflow --extra gcs --extra images --extra texts -c requirements.lock -o deploy/dataflow/requirements.lock
 	echo 'apache-airflow==3.3.2' | $(LOCK) - -o tests/deploy/airflow.lock

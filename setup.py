@@ -35,6 +35,10 @@ TRANSFORMERS = [*IMAGES, *TEXTS, "transformers>=5.24,<6"]
 # What scores an ONNX graph; and what makes one of another library's model, when it is packed.
 ONNX = ["onnx>=1.23,<1.24", "onnxruntime>=1.32,<1.33"]
 EXPORTED = [*ONNX, "onnxscript>=0.7,<0.8"]
+# Engines of other libraries; OpenVINO quantises an ONNX graph with nncf, on rows of the job's own.
+OPENVINO = [*ONNX, "nncf>=3.4,<3.5", "openvino>=2026.4.1,<2026.5"]
+KERAS = ["keras>=3.15.1,<3.16"]
+LITERT = ["ai-edge-litert>=2.3,<2.4"]
 TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
 SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
 # Draws the pictures of a training's report, and varies pictures in training.
@@ -47,6 +51,9 @@ EXTRAS = {
     "torch_geometric": TORCH_GEOMETRIC,
     "transformers": TRANSFORMERS,
     "onnx": ONNX,
+    "openvino": OPENVINO,
+    "keras": KERAS,
+    "litert": LITERT,
     "exported": EXPORTED,
     "sklearn": SKLEARN,
     "trees": TREES,
@@ -72,6 +79,9 @@ EXTRAS = {
         *SKLEARN,
         *TREES,
         *EXPORTED,
+        *OPENVINO,
+        *KERAS,
+        *LITERT,
         *TORCH_GEOMETRIC,
         *TRAIN,
         "coverage>=7.10,<8",
