@@ -38,7 +38,8 @@ EXPORTED = [*ONNX, "onnxscript>=0.7,<0.8"]
 # Engines of other libraries; OpenVINO quantises an ONNX graph with nncf, on rows of the job's own.
 OPENVINO = [*ONNX, "nncf>=3.4,<3.5", "openvino>=2026.4.1,<2026.5"]
 KERAS = ["keras>=3.15.1,<3.16"]
-LITERT = ["ai-edge-litert>=2.3,<2.4"]
+# Newer ones of backports.strenum are for Pythons older than ours.
+LITERT = ["ai-edge-litert>=2.3,<2.4", "backports.strenum<1.3"]
 TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
 SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
 # Draws the pictures of a training's report, and varies pictures in training.

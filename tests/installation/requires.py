@@ -13,6 +13,7 @@ import sys
 import tempfile
 import zipfile
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from tests.installation.locks import IMAGE, RUNTIME, TEST, Entry, entries, environments
@@ -43,6 +44,17 @@ def installed_requires(entry: Entry) -> list[str] | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     return sorted(distribution.requires or []) if distribution.version == entry.version else None
+
+
+def installed_pythons(entry: Entry) -> SpecifierSet:
+    """Return for which Pythons an entry is; for all where this very version is not installed."""
+    try:
+        distribution = importlib.metadata.distribution(entry.name)
+    except importlib.metadata.PackageNotFoundError:
+        return SpecifierSet()
+    if distribution.version != entry.version:
+        return SpecifierSet()
+    return SpecifierSet(distribution.metadata.get("Requires-Python") or "")
 
 
 def recorded_requires() -> dict[str, list[str]]:

@@ -113,6 +113,19 @@ def test_every_entry_of_a_lock_has_a_hash(lock: str) -> None:
     ] == []
 
 
+@pytest.mark.parametrize("lock", OURS)
+def test_every_entry_of_a_lock_is_for_the_pythons_that_install_it(lock: str) -> None:
+    # uv heeds no upper bound of Requires-Python, and pip refuses what has passed it.
+    refused = []
+    for entry in entries(lock):
+        wanted = requires.installed_pythons(entry)
+        for where, environment in environments().items():
+            is_for_it = wanted.contains(environment["python_full_version"])
+            if entry.is_active(environment) and not is_for_it:
+                refused.append(f"{where}: {entry.name}=={entry.version} is for Python {wanted}")
+    assert not refused, "\n  ".join([f"{lock}:", *refused])
+
+
 def test_the_locks_agree_in_what_they_share() -> None:
     for where, environment in environments().items():
         versions: dict[str, dict[str, str]] = {}
