@@ -188,7 +188,6 @@ SIBLINGS = {
             "tokenize",
         )
     },
-    "model_zoo.steps.graph": {"model_zoo.steps.pad"},
     "model_zoo.steps.select": {"model_zoo.steps.feature_scores", "model_zoo.steps.fitting"},
     **{
         f"model_zoo.steps.{step}": {"model_zoo.steps.fitting"}
@@ -214,8 +213,10 @@ FOUNDATION = {
     "model_zoo.steps.chosen_columns",
     "model_zoo.steps.columns",
     "model_zoo.steps.lists",
+    "model_zoo.steps.missing",
     "model_zoo.steps.moments",
     "model_zoo.steps.step",
+    "model_zoo.steps.target",
 }
 FORBIDDEN = {
     "configs": {"apache_beam", "torch", "pyarrow"},

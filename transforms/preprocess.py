@@ -15,9 +15,10 @@ import pyarrow as pa
 
 from configs.errors import InputError, JobError, RejectedRows, RowError, WorkerError
 from model_zoo.package.card import InputColumn, Tensor
-from model_zoo.steps.arrays import cast_array, fill_missing, find_missing
+from model_zoo.steps.arrays import cast_array
 from model_zoo.steps.columns import Column
 from model_zoo.steps.decimals import to_nearest_doubles
+from model_zoo.steps.missing import fill_missing, find_missing
 from model_zoo.steps.moments import TimeUnit, is_moment, to_number
 from model_zoo.steps.table import AnyStep, apply_steps
 from transforms.batch_function import BatchFunction

@@ -1,15 +1,21 @@
-"""What steps do with columns that may refuse them, or rows of them: look up, cast, fill, reject."""
+"""What steps do with columns that may refuse them, or rows of them: look up, cast, pad, reject."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from configs.errors import JobError, RejectedRows, RowError
-from model_zoo.steps.columns import Column, Columns, Scalar, is_number, to_arrow
-from model_zoo.steps.lists import fill_items, find_item_type, find_lists_with_missing, is_list
+from configs.errors import InputError, JobError, RejectedRows, RowError
+from model_zoo.steps.columns import Column, Columns, is_number
+from model_zoo.steps.lists import (
+    count_levels,
+    find_item_type,
+    find_lists_with_missing,
+    is_list,
+    list_lengths,
+    place_items,
+)
 
 
 def get_column(columns: Columns, name: str, step: str) -> Column:
@@ -78,6 +84,35 @@ def to_matrix(columns: Columns, names: Sequence[str], step: str) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
+def refuse_missing(columns: Columns, names: Sequence[str], step: str) -> None:
+    """Refuse training columns with missing values, for steps that cannot be fitted on such.
+
+    Args:
+        columns: all columns, by name.
+        names: of those that are fitted on.
+        step: the word of the step, for messages.
+
+    Raises:
+        InputError: the columns that have some, all of them.
+        JobError: there is no such column, or it is not numeric.
+    """
+    incomplete = []
+    for name in names:
+        numbers = get_numbers(columns, name, step)
+        # Booleans with nulls among them are Python objects, which `isnan` does not take.
+        floats = numbers.astype(np.float64)
+        is_missing = np.isnan(floats)
+        if is_missing.any():
+            incomplete.append(name)
+    if incomplete:
+        listed = ", ".join(map(repr, incomplete))
+        have = "has" if len(incomplete) == 1 else "have"
+        raise InputError(
+            f"preprocess step {step} cannot be fitted on missing values, and "
+            f"{listed} {have} some; put a fill step before it"
+        )
+
+
 def cast_array(
     name: str,
     values: np.ndarray,
@@ -122,74 +157,167 @@ def reject_where(is_bad: np.ndarray, why: str) -> None:
     raise RejectedRows(dict.fromkeys(positions, reason))
 
 
-def find_missing(column: pa.Array) -> np.ndarray | None:
-    """Return the positions (int64) of missing values: null and, in floating columns, NaN.
+class Padding(NamedTuple):
+    """How the lists of a column become an array of one shape.
 
-    None means that there are none, which is cheap to see.
+    Attributes:
+        column: its name.
+        shape: the length that lists are padded to; then the lengths of lists inside them, which all
+            must have.
+        longer: what a list of more items does: it rejects its row, or is cut.
+        shorter: what a list of fewer items does: it is padded, or rejects its row.
     """
-    missing = missing_mask(column)
-    if missing is None:
-        return None
-    # Booleans are bits in Arrow, which numpy cannot look at without a copy.
-    is_missing = missing.to_numpy(zero_copy_only=False)
-    positions = np.flatnonzero(is_missing)
-    if len(positions):
-        return positions
-    return None
+
+    column: str
+    shape: tuple[int, ...]
+    longer: Literal["reject", "cut"] = "reject"
+    shorter: Literal["pad", "reject"] = "pad"
 
 
-def missing_mask(column: pa.Array) -> pa.Array | None:
-    """Return which values are missing, or None when it is cheap to see that none is.
+class Padded(NamedTuple):
+    """Lists of one length.
 
-    A list that holds a missing item counts as missing.
+    Attributes:
+        items: (rows, *shape), zeros where there is none.
+        lengths: int64 (rows,), of each list before any was cut.
     """
-    if is_list(column.type):
-        return find_lists_with_missing(column)
-    if column.null_count == 0 and not _has_nan(column):
-        return None
-    return pc.is_null(column, nan_is_null=True)
+
+    items: np.ndarray
+    lengths: np.ndarray
+
+    def make_mask(self) -> np.ndarray:
+        """Return which places are filled, bool (rows, shape[0])."""
+        return _mark_places(self.lengths, self.items.shape[1])
 
 
-def fill_missing(column: Column, value: Scalar) -> pa.Array:
-    """Return a column with `value` in place of null and NaN; its type stays.
+def pad_lists(columns: Columns, padding: Padding) -> Padded:
+    """Return a column of lists as an array.
 
     Args:
-        column: Arrow array or numpy array, (rows,).
-        value: what takes the place of a missing one, or of a missing item of a list; a list that is
-            missing as a whole becomes an empty one.
+        columns: all columns, by name.
+        padding: which one, and how.
 
     Raises:
-        JobError: the value does not fit the column's type.
+        RejectedRows: rows whose list has another length than may be, or lacks something.
+        JobError: the column holds no lists of numbers as deep as the shape.
     """
-    array = to_arrow(column)
-    try:
-        # Not pa.scalar(value, type): that would cut 0.5 down to 0 for an integer column, in silence.
-        fill = pa.scalar(value)
-        item_type = find_item_type(array.type)
-        fill = fill.cast(item_type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        kind = type(value).__name__
+    lists = _take_lists(columns, padding)
+    _reject_missing(lists, padding.column)
+    lengths = list_lengths(lists)
+    _reject_lengths(lengths, padding)
+    items = _take_items(lists, padding)
+    is_full = lengths == padding.shape[0]
+    # All are full, as lists of a fixed size are: nothing is copied.
+    if is_full.all():
+        spread = items.reshape(len(lists), *padding.shape)
+    else:
+        spread = _spread(items, lengths, padding.shape)
+    return Padded(spread, lengths)
+
+
+def _take_lists(columns: Columns, padding: Padding) -> pa.Array:
+    name = padding.column
+    column = get_column(columns, name, "pad")
+    if isinstance(column, np.ndarray):
         raise JobError(
-            f"fill value of type {kind} does not fit a column of type {array.type}"
-        ) from error
+            f"preprocess step pad: column {name!r} is an array already, and no lists of numbers"
+        )
+    if not holds_numbers(column.type):
+        raise JobError(
+            f"preprocess step pad: column {name!r} is a {column.type}, and no lists of numbers"
+        )
+    levels = count_levels(column.type)
+    wanted = len(padding.shape)
+    if levels != wanted:
+        shape = list(padding.shape)
+        raise JobError(
+            f"preprocess step pad: column {name!r} holds lists {levels} deep, and shape "
+            f"{shape} is of lists {wanted} deep"
+        )
+    return column
 
-    missing = missing_mask(array)
-    # Most batches have none, and are not copied.
-    if missing is None:
-        return array
-    if is_list(array.type):
-        return fill_items(array, fill)
-    return pc.if_else(missing, fill, array)
+
+def _reject_missing(lists: pa.Array, name: str) -> None:
+    missing = find_lists_with_missing(lists)
+    if missing is not None:
+        # Booleans are bits in Arrow, which numpy cannot look at without a copy.
+        is_missing = missing.to_numpy(zero_copy_only=False)
+        reject_where(is_missing, f"column {name!r}: a list is missing or lacks an item")
 
 
-def _has_nan(column: pa.Array) -> bool:
-    """Tell whether a column without nulls has a NaN."""
-    if not pa.types.is_floating(column.type):
-        return False
-    values = column.to_numpy(zero_copy_only=False)
-    # The largest of values with a NaN among them is NaN: four times as fast as their sum.
-    largest = np.maximum.reduce(values, initial=-np.inf)
-    return bool(np.isnan(largest))
+def _reject_lengths(lengths: np.ndarray, padding: Padding) -> None:
+    # Before anything of that length is made.
+    length = padding.shape[0]
+    if padding.longer == "reject":
+        is_longer = lengths > length
+        why = f"column {padding.column!r}: a list of more than {length:,} items"
+        reject_where(is_longer, why)
+    if padding.shorter == "reject":
+        is_shorter = lengths < length
+        why = f"column {padding.column!r}: a list of fewer than {length:,} items"
+        reject_where(is_shorter, why)
+
+
+def _take_items(lists: pa.Array, padding: Padding) -> np.ndarray:
+    """Return the items of all lists one after the other, (items, *shape[1:]).
+
+    Raises:
+        RejectedRows: rows with an inner list of another length.
+    """
+    values = lists.flatten()
+    inner_shape = padding.shape[1:]
+    # Which row each inner list is of; a list of numbers has none, and needs no such array.
+    rows = np.empty(0, dtype=np.int64)
+    if inner_shape:
+        rows = _number_items(lists)
+    for length in inner_shape:
+        lengths = list_lengths(values)
+        is_bad = np.zeros(len(lists), dtype=bool)
+        bad_rows = rows[lengths != length]
+        is_bad[bad_rows] = True
+        why = f"column {padding.column!r}: a list inside has not {length:,} items"
+        reject_where(is_bad, why)
+        rows = np.repeat(rows, length)
+        values = values.flatten()
+    numbers: np.ndarray = values.to_numpy(zero_copy_only=False)
+    return numbers.reshape(-1, *inner_shape)
+
+
+def _number_items(lists: pa.Array) -> np.ndarray:
+    """Return which list each item is of, int64 (items,)."""
+    numbers = np.arange(len(lists))
+    lengths = list_lengths(lists)
+    return np.repeat(numbers, lengths)
+
+
+def _spread(items: np.ndarray, lengths: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return items in their rows, (rows, *shape), with zeros behind them.
+
+    Args:
+        items: those of all lists, (items, *shape[1:]).
+        lengths: of each list, before any is cut.
+        shape: of a row.
+    """
+    length = shape[0]
+    spread = np.zeros((len(lengths), *shape), dtype=items.dtype)
+    longest = int(lengths.max(initial=0))
+    # Where nothing is cut, no item is copied.
+    if longest > length:
+        is_taken = place_items(lengths) < length
+        items = items[is_taken]
+    mask = _mark_places(lengths, length)
+    # numpy takes the true places row by row, which is the order of the items.
+    spread[mask] = items
+    return spread
+
+
+def _mark_places(lengths: np.ndarray, length: int) -> np.ndarray:
+    """Return which places items take, bool (rows, length)."""
+    # A longer list that was not rejected is cut.
+    taken = np.minimum(lengths, length)
+    places = np.arange(length)
+    mask: np.ndarray = places < taken[:, None]
+    return mask
 
 
 def _find_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from configs.errors import InputError
-from model_zoo.steps.step import Target
+from model_zoo.steps.target import Target
 
 # What the estimators draw is drawn from it: the same rows keep the same columns.
 _SEED = 0

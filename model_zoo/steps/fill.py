@@ -7,9 +7,10 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from configs.errors import JobError
-from model_zoo.steps.arrays import fill_missing, get_column
+from model_zoo.steps.arrays import get_column
 from model_zoo.steps.columns import Columns, NewColumns, Scalar, is_number, to_arrow
 from model_zoo.steps.fitting import present_values, training_column
+from model_zoo.steps.missing import fill_missing
 from model_zoo.steps.step import ColumnNames, StepModel
 
 _OF_NUMBERS = ("mean", "median")

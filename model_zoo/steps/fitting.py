@@ -1,6 +1,6 @@
 """Give steps what they are fitted with: training columns as arrays for scikit-learn, and its numbers back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import math
 
 import numpy as np
@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError
-from model_zoo.steps.arrays import get_numbers
-from model_zoo.steps.columns import Column, Columns, decode_dictionary, is_number, to_arrow
+from model_zoo.steps.columns import Column, decode_dictionary, is_number, to_arrow
 
 
 def training_column(column: Column, name: str, step: str) -> pa.Array:
@@ -84,35 +83,6 @@ def training_matrix(arrays: Mapping[str, pa.Array], step: str) -> np.ndarray:
         floats = values.astype(np.float64)
         numbers.append(floats)
     return np.column_stack(numbers)
-
-
-def refuse_missing(columns: Columns, names: Sequence[str], step: str) -> None:
-    """Refuse training columns with missing values, for steps that cannot be fitted on such.
-
-    Args:
-        columns: all columns, by name.
-        names: of those that are fitted on.
-        step: the word of the step, for messages.
-
-    Raises:
-        InputError: the columns that have some, all of them.
-        JobError: there is no such column, or it is not numeric.
-    """
-    incomplete = []
-    for name in names:
-        numbers = get_numbers(columns, name, step)
-        # Booleans with nulls among them are Python objects, which `isnan` does not take.
-        floats = numbers.astype(np.float64)
-        is_missing = np.isnan(floats)
-        if is_missing.any():
-            incomplete.append(name)
-    if incomplete:
-        listed = ", ".join(map(repr, incomplete))
-        have = "has" if len(incomplete) == 1 else "have"
-        raise InputError(
-            f"preprocess step {step} cannot be fitted on missing values, and "
-            f"{listed} {have} some; put a fill step before it"
-        )
 
 
 def to_plain_floats(values: np.ndarray) -> tuple[float, ...]:

@@ -15,16 +15,12 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 import numpy as np
 from pydantic import Field
 
-from model_zoo.steps.arrays import reject_where
+from model_zoo.steps.arrays import Padding, pad_lists, reject_where
 from model_zoo.steps.columns import Columns, NewColumns
-from model_zoo.steps.pad import Length, Pad
-from model_zoo.steps.step import StepModel, Widths
+from model_zoo.steps.step import Length, StepModel, Widths
 
 # Where no edge is.
 NO_EDGE = -1
-# Names of the columns that padding makes, which nobody else sees.
-_ITEMS = "items"
-_MASK = "mask"
 
 # Two columns of ends, or one of pairs.
 EdgeColumns: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1, max_length=2)]
@@ -88,9 +84,9 @@ class Graph(StepModel):
             RejectedRows: rows with too many nodes or edges, or with an edge that is none.
             JobError: a column holds no such lists.
         """
-        nodes, has_node = _pad(columns, rows, self.nodes, self.nodes_shape)
+        nodes, has_node = _pad(columns, self.nodes, self.nodes_shape)
         count = has_node.sum(axis=1)
-        ends, has_edge = self._take_edges(columns, rows)
+        ends, has_edge = self._take_edges(columns)
         self._reject_edges(ends, has_edge, count)
         # The same for both ends.
         has_ends = has_edge[:, None, :]
@@ -102,7 +98,7 @@ class Graph(StepModel):
         }
         if self.attributes is not None:
             shape = (self.most_edges, *self.attributes_shape)
-            known, is_known = _pad(columns, rows, self.attributes, shape)
+            known, is_known = _pad(columns, self.attributes, shape)
             self._reject_uneven(self.attributes, is_known, has_edge)
             made[self.attributes_into] = known
         return made
@@ -128,12 +124,12 @@ class Graph(StepModel):
         taken = [name for name in named if name not in made]
         return tuple(taken)
 
-    def _take_edges(self, columns: Columns, rows: int) -> _Edges:
+    def _take_edges(self, columns: Columns) -> _Edges:
         """Return the ends of edges, and which are there."""
         first_name = self.edges[0]
         if len(self.edges) == 1:
             shape = (self.most_edges, 2)
-            pairs, has_edge = _pad(columns, rows, first_name, shape)
+            pairs, has_edge = _pad(columns, first_name, shape)
             # (rows, most_edges, 2) -> (rows, 2, most_edges), as networks of graphs take edges.
             ends = pairs.transpose(0, 2, 1)
             whole = _to_whole(first_name, ends)
@@ -141,8 +137,8 @@ class Graph(StepModel):
 
         second_name = self.edges[1]
         length = (self.most_edges,)
-        sources, has_edge = _pad(columns, rows, first_name, length)
-        targets, has_target = _pad(columns, rows, second_name, length)
+        sources, has_edge = _pad(columns, first_name, length)
+        targets, has_target = _pad(columns, second_name, length)
         self._reject_uneven(second_name, has_target, has_edge)
         from_nodes = _to_whole(first_name, sources)
         to_nodes = _to_whole(second_name, targets)
@@ -165,20 +161,17 @@ class Graph(StepModel):
         reject_where(mask != has_edge, why)
 
 
-def _pad(columns: Columns, rows: int, name: str, shape: _Shape) -> _Padded:
+def _pad(columns: Columns, name: str, shape: _Shape) -> _Padded:
     """Return a column's lists.
 
     Args:
         columns: all columns, by name.
-        rows: how many they have.
         name: of the column.
         shape: that each list becomes.
     """
-    step = Pad(step="pad", column=name, shape=shape, into=_ITEMS, mask_into=_MASK)
-    made = step.apply(columns, rows)
-    items = np.asarray(made[_ITEMS])
-    mask = np.asarray(made[_MASK])
-    return _Padded(items, mask)
+    padded = pad_lists(columns, Padding(name, shape))
+    mask = padded.make_mask()
+    return _Padded(padded.items, mask)
 
 
 def _to_whole(name: str, ends: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from configs.errors import InputError, JobError
-from model_zoo.steps.arrays import cast_array, to_matrix
+from model_zoo.steps.arrays import cast_array, refuse_missing, to_matrix
 from model_zoo.steps.columns import Columns, NewColumns
-from model_zoo.steps.fitting import refuse_missing, to_plain_floats
+from model_zoo.steps.fitting import to_plain_floats
 from model_zoo.steps.step import ColumnNames, StepModel, Widths
 
 Numbers: TypeAlias = tuple[float, ...]

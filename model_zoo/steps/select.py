@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from configs.errors import InputError, JobError
-from model_zoo.steps.arrays import cast_array, get_numbers, to_matrix
+from model_zoo.steps.arrays import cast_array, get_numbers, refuse_missing, to_matrix
 from model_zoo.steps.columns import Columns, NewColumns
 from model_zoo.steps.feature_scores import score_features
-from model_zoo.steps.fitting import refuse_missing
-from model_zoo.steps.step import ColumnNames, StepModel, Target, Widths
+from model_zoo.steps.step import ColumnNames, StepModel, Widths
+from model_zoo.steps.target import Target
 
 Method: TypeAlias = Literal["variance", "mutual_information", "l1"]
 HowMany: TypeAlias = Annotated[int, Field(ge=1)]

@@ -7,14 +7,14 @@ run the very same code, and none makes a Python object per row (images and user 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Protocol, Self, TypeAlias
 
-import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator, model_validator
 
 from configs.errors import JobError
 from model_zoo.steps.chosen_columns import ArrowTypes, ChosenColumns, read_columns
 from model_zoo.steps.columns import Columns, NewColumns
+from model_zoo.steps.target import Target
 
 _Names: TypeAlias = tuple[str, ...]
 
@@ -27,25 +27,16 @@ def _refuse_repeated(names: _Names) -> _Names:
 
 
 Widths: TypeAlias = Mapping[str, int]
+# 512 MiB of float32 for one row, as a card may have: no real model takes as much.
+_MOST_ITEMS = 1 << 27
+# Of lists that become an array.
+Length: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_ITEMS)]
 # A step without columns would do nothing, in silence.
 _SomeNames = Annotated[_Names, Field(min_length=1)]
 # Or a word, which stands for names once these are known.
 AnyColumnNames = Annotated[_SomeNames, WrapValidator(read_columns)]
 # Of a step that replaces columns, the second word about one would undo the first.
 ColumnNames = Annotated[_SomeNames, AfterValidator(_refuse_repeated), WrapValidator(read_columns)]
-
-
-class Target(NamedTuple):
-    """What is to be predicted of the training rows; scoring has none.
-
-    Attributes:
-        values: class numbers int64 (rows,); of `multi_label` 0 and 1, (rows, labels); of
-            `regression` numbers, (rows,) or (rows, numbers).
-        task: what they are.
-    """
-
-    values: np.ndarray
-    task: Literal["classification", "multi_label", "regression"]
 
 
 class Step(Protocol):

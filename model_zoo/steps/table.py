@@ -22,7 +22,7 @@ from model_zoo.steps.pca import Pca
 from model_zoo.steps.scale import Scale, Standardise
 from model_zoo.steps.select import Select
 from model_zoo.steps.stack import Stack
-from model_zoo.steps.step import Target
+from model_zoo.steps.target import Target
 from model_zoo.steps.tokenize import Tokenize
 
 # Training may fit them; the others are complete as a job writes them.

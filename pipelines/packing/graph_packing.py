@@ -16,8 +16,8 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import Contract, InputColumn
 from model_zoo.package.onnx_graph import parse_graph
 from model_zoo.package.package import PROFILE, SMOKE, read_package
-from model_zoo.steps.arrays import fill_missing
 from model_zoo.steps.lists import is_list, list_lengths
+from model_zoo.steps.missing import fill_missing
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.activation import settle_activation, squeeze
 from pipelines.packing.asking.assumed_units import call_in_assumed_units

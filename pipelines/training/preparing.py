@@ -21,8 +21,8 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import Contract, Tensor
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.pad import Pad
-from model_zoo.steps.step import Target
 from model_zoo.steps.table import AnyStep
+from model_zoo.steps.target import Target
 from model_zoo.training.examples import Examples
 from model_zoo.training.repeatable import repeatable
 from pipelines.packing.contract.contract import find_contract, take_complete_rows, to_plain_form

@@ -12,8 +12,8 @@ from configs.packaging import PackagingJob
 from configs.suggest import nearest
 from model_zoo.architectures.libraries import is_of_graphs
 from model_zoo.package.card import Contract, InputColumn
-from model_zoo.steps.arrays import missing_mask
 from model_zoo.steps.lists import is_list
+from model_zoo.steps.missing import missing_mask
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.lists import find_too_long

@@ -11,13 +11,13 @@ from configs.suggest import nearest
 from model_zoo.architectures.builders import is_ours
 from model_zoo.architectures.signature import Signature
 from model_zoo.package.card import Contract, Tensor
-from model_zoo.steps.arrays import fill_missing
 from model_zoo.steps.columns import Column, is_number
 from model_zoo.steps.date_parts import DateParts
+from model_zoo.steps.missing import fill_missing
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.stack import Stack
-from model_zoo.steps.step import Target
 from model_zoo.steps.table import AnyStep, fit_steps
+from model_zoo.steps.target import Target
 from pipelines.packing.contract.dtypes import Wiring
 from pipelines.packing.contract.prepared import Columns, Prepared, Steps
 from pipelines.packing.contract.target import find_target

@@ -10,10 +10,10 @@ from configs.errors import JobError
 from configs.missing import DEFAULT, MissingWord
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import InputColumn
-from model_zoo.steps.arrays import find_missing
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.date_parts import DateParts
 from model_zoo.steps.fill import Fill
+from model_zoo.steps.missing import find_missing
 from model_zoo.steps.table import AnyStep
 
 Contract: TypeAlias = tuple[InputColumn, ...]

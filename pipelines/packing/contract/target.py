@@ -10,8 +10,8 @@ from configs.packaging import PackagingJob
 from model_zoo.steps.columns import decode_dictionary
 from model_zoo.steps.lists import is_list
 from model_zoo.steps.select import Select
-from model_zoo.steps.step import Target
 from model_zoo.steps.table import AnyStep
+from model_zoo.steps.target import Target
 
 # Integers of more values than that may be classes or quantities.
 _MOST_CLASSES = 20

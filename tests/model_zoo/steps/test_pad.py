@@ -11,7 +11,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from configs.errors import JobError, RejectedRows
-from model_zoo.steps.arrays import fill_missing, find_missing
+from model_zoo.steps.missing import fill_missing, find_missing
 from model_zoo.steps.pad import Pad
 
 FORMS = [pa.list_, pa.large_list]

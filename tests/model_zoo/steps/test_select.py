@@ -22,8 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from configs.errors import InputError, JobError, RejectedRows
 from model_zoo.steps.encode import OneHot
 from model_zoo.steps.select import Select
-from model_zoo.steps.step import Target
 from model_zoo.steps.table import STEPS, AnyStep, Steps, apply_steps, fit_steps
+from model_zoo.steps.target import Target
 
 STEP: TypeAdapter[Any] = TypeAdapter(AnyStep)
 TUMOURS = load_breast_cancer()

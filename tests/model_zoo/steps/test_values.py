@@ -10,11 +10,11 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from configs.errors import InputError, JobError, RejectedRows
-from model_zoo.steps.arrays import fill_missing, find_missing
 from model_zoo.steps.cast import Cast
 from model_zoo.steps.encode import OneHot, Ordinal
 from model_zoo.steps.fill import Fill
 from model_zoo.steps.function import Function
+from model_zoo.steps.missing import fill_missing, find_missing
 from model_zoo.steps.scale import Scale, Standardise
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import apply_steps

@@ -1,0 +1,79 @@
+"""Missing values of columns, null or NaN, of lists too: which they are, and what takes their place."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from configs.errors import JobError
+from model_zoo.steps.columns import Column, Scalar, to_arrow
+from model_zoo.steps.lists import fill_items, find_item_type, find_lists_with_missing, is_list
+
+
+def find_missing(column: pa.Array) -> np.ndarray | None:
+    """Return the positions (int64) of missing values: null and, in floating columns, NaN.
+
+    None means that there are none, which is cheap to see.
+    """
+    missing = missing_mask(column)
+    if missing is None:
+        return None
+    # Booleans are bits in Arrow, which numpy cannot look at without a copy.
+    is_missing = missing.to_numpy(zero_copy_only=False)
+    positions = np.flatnonzero(is_missing)
+    if len(positions):
+        return positions
+    return None
+
+
+def missing_mask(column: pa.Array) -> pa.Array | None:
+    """Return which values are missing, or None when it is cheap to see that none is.
+
+    A list that holds a missing item counts as missing.
+    """
+    if is_list(column.type):
+        return find_lists_with_missing(column)
+    if column.null_count == 0 and not _has_nan(column):
+        return None
+    return pc.is_null(column, nan_is_null=True)
+
+
+def fill_missing(column: Column, value: Scalar) -> pa.Array:
+    """Return a column with `value` in place of null and NaN; its type stays.
+
+    Args:
+        column: Arrow array or numpy array, (rows,).
+        value: what takes the place of a missing one, or of a missing item of a list; a list that is
+            missing as a whole becomes an empty one.
+
+    Raises:
+        JobError: the value does not fit the column's type.
+    """
+    array = to_arrow(column)
+    try:
+        # Not pa.scalar(value, type): that would cut 0.5 down to 0 for an integer column, in silence.
+        fill = pa.scalar(value)
+        item_type = find_item_type(array.type)
+        fill = fill.cast(item_type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        kind = type(value).__name__
+        raise JobError(
+            f"fill value of type {kind} does not fit a column of type {array.type}"
+        ) from error
+
+    missing = missing_mask(array)
+    # Most batches have none, and are not copied.
+    if missing is None:
+        return array
+    if is_list(array.type):
+        return fill_items(array, fill)
+    return pc.if_else(missing, fill, array)
+
+
+def _has_nan(column: pa.Array) -> bool:
+    """Tell whether a column without nulls has a NaN."""
+    if not pa.types.is_floating(column.type):
+        return False
+    values = column.to_numpy(zero_copy_only=False)
+    # The largest of values with a NaN among them is NaN: four times as fast as their sum.
+    largest = np.maximum.reduce(values, initial=-np.inf)
+    return bool(np.isnan(largest))
