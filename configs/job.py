@@ -4,93 +4,35 @@ Only `pipelines/` sees it; every other room gets plain parameters.
 """
 
 from itertools import pairwise
-import re
 from typing import Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from configs.fields import (
+    MOST,
+    PICTURES,
+    Character,
+    Count,
+    Name,
+    Names,
+    Steps,
+    StepT,
+    Text,
+    Url,
+    without_credentials_in_roots,
+)
 from configs.tolerance import Tolerance
 
-# `user@`, or `key:secret@` with a secret that may hold slashes but is no port; or a query that
-# signs.
-_SECRET = re.compile(r"://(?:[^/]*@|[^/:@]*:(?!\d{1,5}/)[^@]*@|.*\?[^/?]*=)")
-# As a field holds them: which steps there are, only `pipelines` knows.
-Steps: TypeAlias = tuple[Any, ...]
-
-
-def holds_credentials(url: str) -> bool:
-    """Tell whether a URL names a user, or is signed."""
-    return _SECRET.search(url) is not None
-
-
-def _without_credentials(url: str) -> str:
-    """Refuse `scheme://user:password@...` and `...?sig=...`."""
-    # A job is copied into manifests, logs and messages.
-    if holds_credentials(url):
-        # An error of a type of its own, so that whoever shows it knows not to show the value.
-        raise PydanticCustomError(
-            "secret",
-            "must hold no credentials; put them where the store's own library looks for them",
-        )
-    return url
-
-
-def without_credentials_in_roots(steps: Steps) -> Steps:
-    """Refuse them in the roots of steps that read files."""
-    for step in steps:
-        # Other steps have none.
-        root = getattr(step, "root", "")
-        _without_credentials(root)
-    return steps
-
-
 # Which steps and formats there are is known where they are made: `pipelines` fills these in.
-StepT = TypeVar("StepT")
 InputFormatT = TypeVar("InputFormatT", bound=str)
 OutputFormatT = TypeVar("OutputFormatT", bound=str)
-# What a 64-bit integer holds, in files and in C.
-MOST = 2**63 - 1
-Count: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
-Names: TypeAlias = tuple[str, ...]
-Text: TypeAlias = Annotated[str, Field(min_length=1)]
-Character: TypeAlias = Annotated[str, Field(min_length=1, max_length=1)]
-Url: TypeAlias = Annotated[Text, AfterValidator(_without_credentials)]
 Threshold: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-# A job's becomes part of file names, log lines and labels of metrics.
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-
-
-def _version_as_text(value: object) -> object:
-    """Return a whole number as the text that it was written as.
-
-    Raises:
-        ValueError: it is a number with a point, of which YAML has lost the last zeros: 1.10 is 1.1.
-    """
-    if isinstance(value, float):
-        raise ValueError("must stand in quotes, as YAML reads 1.10 and 1.1 as the same number")
-    # `yes` is no version, and a bool is an int to Python.
-    if type(value) is int:
-        return str(value)
-    return value
-
-
-# Endings of pictures that an `image` step may take.
-_PICTURES = """
-    .avif .bmp .gif .icns .ico .j2k .jp2 .jpeg .jpg .pbm .pcx .pgm .png .pnm .ppm .qoi .sgi .tga
-    .tif .tiff .webp
-"""
-PICTURES = tuple(_PICTURES.split())
-# Of a model: `version: 1` is one.
-Version: TypeAlias = Annotated[Text, BeforeValidator(_version_as_text)]
 
 
 class _Section(BaseModel):

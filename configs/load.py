@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from configs.errors import JobError
-from configs.job import holds_credentials
+from configs.fields import holds_credentials
 from configs.safe_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 from configs.suggest import nearest
 

@@ -3,17 +3,28 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Generic, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from configs.job import Name, Names, Steps, StepT, Url, Version, without_credentials_in_roots
+from configs.fields import (
+    Activation,
+    Columns,
+    DType,
+    Length,
+    Name,
+    Names,
+    OneOrMore,
+    Paths,
+    Scalar,
+    Steps,
+    StepT,
+    TimeUnit,
+    Url,
+    Version,
+    as_names,
+    without_credentials_in_roots,
+)
 from configs.missing import Missing, refuse_contradictions
 
-Scalar: TypeAlias = bool | int | float | str
-TimeUnit: TypeAlias = Literal["days", "hours", "minutes", "seconds", "milliseconds", "microseconds"]
-DType: TypeAlias = Literal[
-    "float16", "float32", "float64", "int32", "int64", "bool",
-    "int8", "int16", "uint8", "uint16", "uint32", "uint64",
-]  # fmt: skip
 # As a card says it.
 Task: TypeAlias = Literal[
     "classification", "multi_label", "tokens", "regression", "ranking", "embedding"
@@ -22,24 +33,6 @@ Task: TypeAlias = Literal[
 
 # Models that other libraries trained, by the flag that names their file.
 CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm", "exported", "torchscript")
-
-
-def _as_names(value: object) -> object:
-    if isinstance(value, str):
-        return (value,)
-    return value
-
-
-_ONE_IS_ENOUGH = BeforeValidator(_as_names)
-# None, one or several.
-AnyNames: TypeAlias = Annotated[Names, _ONE_IS_ENOUGH]
-Paths: TypeAlias = Annotated[tuple[Url, ...], _ONE_IS_ENOUGH]
-SomeNames: TypeAlias = Annotated[Names, Field(min_length=1)]
-OneOrMore: TypeAlias = Annotated[Names, Field(min_length=1), _ONE_IS_ENOUGH]
-Length: TypeAlias = Annotated[int, Field(ge=1)]
-# One as it is, or several that are stacked.
-Columns: TypeAlias = str | SomeNames
-Activation: TypeAlias = Literal["sigmoid", "softmax", "none"]
 
 
 class GraphColumns(BaseModel):
@@ -165,7 +158,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     @field_validator("outputs", "cut", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
-        return _as_names(value)
+        return as_names(value)
 
     @property
     def converted(self) -> tuple[str, str] | None:

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from configs.augmentation import Augmentation
-from configs.job import Count, Names
+from configs.fields import AnyNames, Count
 
 Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Weight: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -21,12 +21,6 @@ _ONLY_FOR = (
     # It has a warm-up of its own.
     ("warm_up_epochs", "schedule", ("constant", "step", "cosine", "plateau")),
 )
-
-
-def _as_names(value: object) -> object:
-    if isinstance(value, str):
-        return (value,)
-    return value
 
 
 class Training(BaseModel):
@@ -84,7 +78,7 @@ class Training(BaseModel):
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda|cuda:\d+|auto)$")
     threads: Count = 1
-    train_only: Annotated[Names, BeforeValidator(_as_names)] = ()
+    train_only: AnyNames = ()
     augment: Augmentation | None = None
     # What numpy's generators take.
     seed: int = Field(default=0, ge=0, lt=2**32)

@@ -10,8 +10,21 @@ from pydantic import (
     model_validator,
 )
 
-from configs.job import Count, Name, Names, Steps, StepT, Url, Version, without_credentials_in_roots
-from configs.packaging import Activation, AnyNames, Columns, DType, GraphColumns
+from configs.fields import (
+    Activation,
+    AnyNames,
+    Columns,
+    Count,
+    DType,
+    Name,
+    Names,
+    Steps,
+    StepT,
+    Url,
+    Version,
+    without_credentials_in_roots,
+)
+from configs.packaging import GraphColumns
 from configs.recipe import Training
 from configs.training_data import Data, Split
 

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from configs.job import Csv, Names
+from configs.fields import AnyNames, Length, Names, Paths, Scalar, SomeNames, TimeUnit
+from configs.job import Csv
 from configs.missing import Missing, list_exceptions, refuse_contradictions
-from configs.packaging import AnyNames, Length, Paths, Scalar, SomeNames, TimeUnit
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Part: TypeAlias = Literal["training", "validation", "test"]

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.packaging import TimeUnit
+from configs.fields import TimeUnit
 from model_zoo.steps.arrays import holds_numbers
 from model_zoo.steps.columns import decode_dictionary, is_number
 from model_zoo.steps.moments import is_moment

@@ -9,7 +9,7 @@ from PIL import UnidentifiedImageError
 import pyarrow as pa
 
 from configs.errors import InputError, RowError
-from configs.job import PICTURES
+from configs.fields import PICTURES
 from pipelines.planning.folders import find_name, list_folders
 from storage import files
 from storage.rooted import FileRoot

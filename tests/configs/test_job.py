@@ -5,7 +5,7 @@ from pydantic import ValidationError
 import pytest
 
 from configs.errors import JobError
-from configs.job import PICTURES
+from configs.fields import PICTURES
 from configs.load import load
 from pipelines.planning.jobs import ScoringJob
 

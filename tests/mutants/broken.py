@@ -231,7 +231,7 @@ PROMISES = (
     ),
     Promise(
         "a job with credentials in a URL is refused",
-        "configs/job.py",
+        "configs/fields.py",
         "    return _SECRET.search(url) is not None",
         "    return not url",
         ("tests/configs", "tests/security/test_secrets.py"),

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from configs.errors import InputError, JobError, RowError
-from configs.job import PICTURES
+from configs.fields import PICTURES
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
 from model_zoo.steps.image import Image
