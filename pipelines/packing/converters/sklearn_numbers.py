@@ -4,30 +4,20 @@ A new transformer is a function below, and its line in the table at the end.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from configs.errors import JobError
+from pipelines.packing.converters.graph_features import Features, Growing
 
 
 class NotTakenError(JobError):
     """A transformer whose arithmetic is not known here."""
 
 
-class Growing(Protocol):
-    """A graph that nodes and constants are added to."""
-
-    def add(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node of one output, and return the output's name."""
-
-    def hold(self, values: Any) -> str:
-        """Add a constant, and return its name."""
-
-
-# A graph, a fitted transformer, and the name of what it takes, float64 (rows, columns) -> of what it
-# gives.
-AddStage: TypeAlias = Callable[[Growing, Any, str], str]
+# What a fitted transformer takes, and the transformer -> what it gives.
+AddStage: TypeAlias = Callable[[Features, Any], Features]
 
 
 def add_stage(graph: Growing, transformer: Any, features: str) -> str:
@@ -41,13 +31,29 @@ def add_stage(graph: Growing, transformer: Any, features: str) -> str:
     Raises:
         NotTakenError: its arithmetic is not known here.
     """
+    taken = Features(graph, features)
+    given = _transform(taken, transformer)
+    return given.name
+
+
+def list_taken() -> list[str]:
+    """Return the names of all transformers of numbers that are taken."""
+    taken = set(_STAGES)
+    # A frame around transformers, which has no arithmetic of its own.
+    taken.remove("Pipeline")
+    return sorted(taken)
+
+
+def _transform(features: Features, transformer: Any) -> Features:
     if transformer in ("passthrough", None):
         return features
-    kind = type(transformer).__name__
+    its_class = type(transformer)
+    kind = its_class.__name__
     # A class of the author's own may have such a name, too, and other arithmetic.
-    is_known = type(transformer).__module__.startswith("sklearn.")
+    is_known = its_class.__module__.startswith("sklearn.")
     if is_known and kind in _STAGES:
-        return _STAGES[kind](graph, transformer, features)
+        add = _STAGES[kind]
+        return add(features, transformer)
     if kind in _OF_TEXTS:
         raise JobError(
             f"{kind} counts the words of texts, which no graph here does; make columns of numbers of them "
@@ -56,147 +62,155 @@ def add_stage(graph: Growing, transformer: Any, features: str) -> str:
     raise NotTakenError(kind)
 
 
-def list_taken() -> list[str]:
-    """Return the names of all transformers of numbers that are taken."""
-    return sorted(set(_STAGES) - {"Pipeline"})
-
-
-def _add_pipeline(graph: Growing, pipeline: Any, features: str) -> str:
+def _add_pipeline(features: Features, pipeline: Any) -> Features:
     for _, inner in pipeline.steps:
-        features = add_stage(graph, inner, features)
+        features = _transform(features, inner)
     return features
 
 
-def _add_union(graph: Growing, union: Any, features: str) -> str:
+def _add_union(features: Features, union: Any) -> Features:
     if union.transformer_weights:
         raise NotTakenError("FeatureUnion with transformer_weights")
     made = []
     for _, part in union.transformer_list:
-        if part != "drop":
-            name = add_stage(graph, part, features)
-            made.append(name)
-    return _put_side_by_side(graph, made)
+        if part == "drop":
+            continue
+        of_part = _transform(features, part)
+        made.append(of_part)
+    return _put_side_by_side(*made)
 
 
-def _add_function(graph: Growing, transformer: Any, features: str) -> str:
+def _add_function(features: Features, transformer: Any) -> Features:
     """Add a function of numpy; a ColumnTransformer's passthrough is one, too, without a function."""
     function = transformer.func
     if function is None:
         return features
     if transformer.kw_args or function not in _FUNCTIONS:
-        called = getattr(function, "__name__", type(function).__name__)
-        names = ", ".join(known.__name__ for known in _FUNCTIONS)
+        own_name = type(function).__name__
+        called = getattr(function, "__name__", own_name)
+        known = [each.__name__ for each in _FUNCTIONS]
+        names = ", ".join(known)
         raise NotTakenError(f"FunctionTransformer of {called} (those of numpy's {names} are)")
     if function is np.log1p:
-        one = _hold_floats(graph, 1)
-        features = graph.add("Add", [features, one])
+        features = features.apply("Add", 1)
     operator = _FUNCTIONS[function]
-    return graph.add(operator, [features])
+    return features.apply(operator)
 
 
-def _add_imputer(graph: Growing, imputer: Any, features: str) -> str:
-    mask = _find_missing(graph, imputer.missing_values, features)
+def _add_imputer(features: Features, imputer: Any) -> Features:
+    mask = _find_missing(features, imputer.missing_values)
     values = np.asarray(imputer.statistics_, np.float64)
     kept = features
     kept_mask = mask
     is_known = ~np.isnan(values)
     if not imputer.keep_empty_features and not is_known.all():
         # Columns without any value are left out.
-        places = graph.hold(np.flatnonzero(is_known))
-        values = values[is_known]
-        kept = _take_columns(graph, features, places)
-        kept_mask = _take_columns(graph, mask, places)
-    fill = graph.hold(values)
-    filled = graph.add("Where", [kept_mask, fill, kept])
-    if imputer.indicator_ is None:
+        known = np.flatnonzero(is_known)
+        values = values[known]
+        places = features.hold(known)
+        kept = features.apply("Gather", places, axis=1)
+        kept_mask = mask.apply("Gather", places, axis=1)
+    filled = kept_mask.apply("Where", values, kept)
+    indicator = imputer.indicator_
+    if indicator is None:
         return filled
-    indicated = _indicate(graph, imputer.indicator_, mask)
-    return _put_side_by_side(graph, [filled, indicated])
+    indicated = _indicate(mask, indicator)
+    return _put_side_by_side(filled, indicated)
 
 
-def _add_indicator(graph: Growing, indicator: Any, features: str) -> str:
-    mask = _find_missing(graph, indicator.missing_values, features)
-    return _indicate(graph, indicator, mask)
+def _add_indicator(features: Features, indicator: Any) -> Features:
+    mask = _find_missing(features, indicator.missing_values)
+    return _indicate(mask, indicator)
 
 
-def _indicate(graph: Growing, indicator: Any, mask: str) -> str:
-    """Return the name of the columns that tell missing values, of those that had some in training."""
-    places = _hold_places(graph, indicator.features_)
-    chosen = _take_columns(graph, mask, places)
-    return _to_numbers(graph, chosen)
+def _indicate(mask: Features, indicator: Any) -> Features:
+    """Add the columns that tell missing values, of those that had some in training."""
+    chosen = mask.take_columns(indicator.features_)
+    return chosen.to_numbers()
 
 
-def _find_missing(graph: Growing, value: Any, features: str) -> str:
-    """Return the name of a mask of what takes the place of a value."""
-    if not isinstance(value, int | float | np.number):
-        raise NotTakenError(f"a missing value of {type(value).__name__} among numbers")
+def _find_missing(features: Features, value: Any) -> Features:
+    """Add a mask of what takes the place of a value."""
+    is_number = isinstance(value, int | float | np.number)
+    if not is_number:
+        kind = type(value).__name__
+        raise NotTakenError(f"a missing value of {kind} among numbers")
+    # NaN equals nothing, itself included.
     if np.isnan(value):
-        return graph.add("IsNaN", [features])
-    held = _hold_floats(graph, value)
-    return graph.add("Equal", [features, held])
+        return features.apply("IsNaN")
+    return features.apply("Equal", value)
 
 
-def _make_arithmetic(*parts: tuple[str, str, str]) -> AddStage:
-    """Return what applies fitted values: of each attribute, operator and parameter that switches it off."""
+class _Operation(NamedTuple):
+    """What is done with one fitted attribute of a transformer, and the parameter that switches it off."""
 
-    def add(graph: Growing, transformer: Any, features: str) -> str:
-        for attribute, operator, switch in parts:
-            values = getattr(transformer, attribute)
+    attribute: str
+    operator: str
+    switch: str = ""
+
+
+def _make_arithmetic(*operations: _Operation) -> AddStage:
+    """Return what applies fitted values, one after the other."""
+
+    def add(features: Features, transformer: Any) -> Features:
+        for operation in operations:
+            values = getattr(transformer, operation.attribute)
             # A scaler that does not centre has a mean all the same.
-            if values is None or not getattr(transformer, switch, True):
+            is_on = getattr(transformer, operation.switch, True)
+            if values is None or not is_on:
                 continue
-            held = _hold_floats(graph, values)
-            features = graph.add(operator, [features, held])
-        return _clip(graph, transformer, features)
+            features = features.apply(operation.operator, values)
+        return _clip(features, transformer)
 
     return add
 
 
-def _clip(graph: Growing, transformer: Any, features: str) -> str:
-    if not getattr(transformer, "clip", False):
+def _clip(features: Features, transformer: Any) -> Features:
+    is_clipped = getattr(transformer, "clip", False)
+    if not is_clipped:
         return features
     # Of MaxAbsScaler there are no bounds to choose.
     low, high = getattr(transformer, "feature_range", (-1.0, 1.0))
-    least = _hold_floats(graph, low)
-    raised = graph.add("Max", [features, least])
-    most = _hold_floats(graph, high)
-    return graph.add("Min", [raised, most])
+    raised = features.apply("Max", low)
+    return raised.apply("Min", high)
 
 
-def _add_projection(graph: Growing, transformer: Any, features: str) -> str:
+def _add_projection(features: Features, transformer: Any) -> Features:
     """Add PCA and TruncatedSVD: onto components, which PCA centres after that."""
-    components = np.asarray(transformer.components_, np.float64).T
-    matrix = graph.hold(components)
-    projected = graph.add("MatMul", [features, matrix])
+    components = np.asarray(transformer.components_, np.float64)
+    matrix = components.T
+    projected = features.apply("MatMul", matrix)
     mean = getattr(transformer, "mean_", None)
     if mean is not None:
-        row = np.asarray(mean, np.float64).reshape(1, -1)
-        centre = graph.hold(row @ components)
-        projected = graph.add("Sub", [projected, centre])
-    if getattr(transformer, "whiten", False):
-        deviations = np.sqrt(transformer.explained_variance_)
-        # As scikit-learn does: a component of almost no variance would be divided by almost nothing.
-        least = np.finfo(deviations.dtype).eps
-        scale = _hold_floats(graph, np.maximum(deviations, least))
-        projected = graph.add("Div", [projected, scale])
-    return projected
+        row = np.asarray(mean, np.float64)
+        centre = row.reshape(1, -1) @ matrix
+        projected = projected.apply("Sub", centre)
+    is_whitened = getattr(transformer, "whiten", False)
+    if not is_whitened:
+        return projected
+    deviations = np.sqrt(transformer.explained_variance_)
+    # As scikit-learn does: a component of almost no variance would be divided by almost nothing.
+    least = np.finfo(deviations.dtype).eps
+    scale = np.maximum(deviations, least)
+    return projected.apply("Div", scale)
 
 
-def _add_selection(graph: Growing, selector: Any, features: str) -> str:
-    places = _hold_places(graph, selector.get_support(indices=True))
-    return _take_columns(graph, features, places)
+def _add_selection(features: Features, selector: Any) -> Features:
+    places = selector.get_support(indices=True)
+    return features.take_columns(places)
 
 
-def _add_polynomials(graph: Growing, transformer: Any, features: str) -> str:
+def _add_polynomials(features: Features, transformer: Any) -> Features:
     """Add products of columns, multiplied from the last factor to the first as scikit-learn does."""
-    places = _list_factors(np.asarray(transformer.powers_))
-    ones = _add_ones(graph, features)
-    wide = _put_side_by_side(graph, [features, ones])
-    product = ""
-    for factors in places.T[::-1]:
-        held = _hold_places(graph, factors)
-        factor = _take_columns(graph, wide, held)
-        product = graph.add("Mul", [product, factor]) if product else factor
+    powers = np.asarray(transformer.powers_)
+    places = _list_factors(powers)
+    ones = _add_ones(features)
+    wide = _put_side_by_side(features, ones)
+    first, *others = places.T[::-1]
+    product = wide.take_columns(first)
+    for factors in others:
+        factor = wide.take_columns(factors)
+        product = product.apply("Mul", factor)
     return product
 
 
@@ -209,44 +223,46 @@ def _list_factors(powers: np.ndarray) -> np.ndarray:
         powers: of each column in each product, (products, columns).
     """
     products, columns = powers.shape
-    longest = max(1, int(powers.sum(axis=1).max(initial=0)))
+    degrees = powers.sum(axis=1)
+    # The product of no column is one of ones, and has a factor, too.
+    longest = degrees.max(initial=1)
     places = np.full((products, longest), columns, np.int64)
+    numbers = np.arange(columns)
     for place, row in zip(places, powers, strict=True):
-        factors = np.repeat(np.arange(columns), row)
+        factors = np.repeat(numbers, row)
         place[: len(factors)] = factors
     return places
 
 
-def _add_ones(graph: Growing, features: str) -> str:
+def _add_ones(features: Features) -> Features:
     """Add a column of ones, of as many rows as there are."""
-    left = _hold_places(graph, [0])
-    first = _take_columns(graph, features, left)
+    first = features.take_columns([0])
     # Of 0, so that a missing or infinite value makes no other one.
-    never = graph.hold(np.array(False))
-    zero = _hold_floats(graph, 0)
-    zeros = graph.add("Where", [never, first, zero])
-    one = _hold_floats(graph, 1)
-    return graph.add("Add", [zeros, one])
+    never = features.hold(np.array(False))
+    zeros = never.apply("Where", first, 0)
+    return zeros.apply("Add", 1)
 
 
-def _add_bins(graph: Growing, transformer: Any, features: str) -> str:
+def _add_bins(features: Features, transformer: Any) -> Features:
     """Add the number of a value's bin, or a column for each bin."""
-    last = _hold_places(graph, [2])
-    deep = graph.add("Unsqueeze", [features, last])
-    edges = graph.hold(_list_inner_edges(transformer.bin_edges_))
-    is_beyond = graph.add("GreaterOrEqual", [deep, edges])
-    beyond = _to_numbers(graph, is_beyond)
-    bins = graph.add("ReduceSum", [beyond, last], keepdims=0)
+    last = features.hold(np.array([2], np.int64))
+    deep = features.apply("Unsqueeze", last)
+    edges = _list_inner_edges(transformer.bin_edges_)
+    # A bin's number is how many edges a value has reached.
+    is_beyond = deep.apply("GreaterOrEqual", edges)
+    beyond = is_beyond.to_numbers()
+    bins = beyond.apply("ReduceSum", last, keepdims=0)
     if transformer.encode == "ordinal":
         return bins
-    counts = [len(values) for values in transformer._encoder.categories_]
-    owners = np.repeat(np.arange(len(counts)), counts)
-    numbers = [np.arange(count) for count in counts]
-    places = _hold_places(graph, owners)
-    spread = _take_columns(graph, bins, places)
-    held = _hold_floats(graph, np.concatenate(numbers))
-    is_it = graph.add("Equal", [spread, held])
-    return _to_numbers(graph, is_it)
+    owners = []
+    numbers: list[int] = []
+    for column, values in enumerate(transformer._encoder.categories_):
+        count = len(values)
+        owners += [column] * count
+        numbers += range(count)
+    spread = bins.take_columns(owners)
+    is_it = spread.apply("Equal", numbers)
+    return is_it.to_numbers()
 
 
 def _list_inner_edges(bin_edges: Sequence[np.ndarray]) -> np.ndarray:
@@ -255,36 +271,18 @@ def _list_inner_edges(bin_edges: Sequence[np.ndarray]) -> np.ndarray:
     Args:
         bin_edges: of each column, with those at both ends.
     """
-    most = max(map(len, bin_edges)) - 2
-    # No value is beyond NaN. Of columns of one bin there is no edge, and no array of none either.
-    inner = np.full((len(bin_edges), max(1, most)), np.nan)
-    for row, edges in zip(inner, bin_edges, strict=True):
-        row[: len(edges) - 2] = edges[1:-1]
+    counts = [len(edges) - 2 for edges in bin_edges]
+    # Of columns of one bin there is no edge, and no array of none either.
+    most = max(1, *counts)
+    # No value is beyond NaN.
+    inner = np.full((len(counts), most), np.nan)
+    for row, count, edges in zip(inner, counts, bin_edges, strict=True):
+        row[:count] = edges[1:-1]
     return inner
 
 
-def _hold_floats(graph: Growing, values: Any) -> str:
-    """Add numbers as a constant in float64, in which scikit-learn computes."""
-    return graph.hold(np.asarray(values, np.float64))
-
-
-def _hold_places(graph: Growing, places: Any) -> str:
-    """Add numbers of columns as a constant."""
-    return graph.hold(np.asarray(places, np.int64))
-
-
-def _take_columns(graph: Growing, features: str, places: str) -> str:
-    return graph.add("Gather", [features, places], axis=1)
-
-
-def _put_side_by_side(graph: Growing, parts: Sequence[str]) -> str:
-    return graph.add("Concat", parts, axis=1)
-
-
-def _to_numbers(graph: Growing, mask: str) -> str:
-    from onnx import TensorProto
-
-    return graph.add("Cast", [mask], to=TensorProto.DOUBLE)
+def _put_side_by_side(first: Features, *others: Features) -> Features:
+    return first.apply("Concat", *others, axis=1)
 
 
 _FUNCTIONS: dict[Any, str] = {
@@ -308,25 +306,36 @@ _SELECTORS = (
     "SequentialFeatureSelector",
     "VarianceThreshold",
 )
+_scale_by_largest = _make_arithmetic(
+    _Operation("scale_", "Div"),
+)
+_scale_to_range = _make_arithmetic(
+    _Operation("scale_", "Mul"),
+    _Operation("min_", "Add"),
+)
+_scale_by_quantiles = _make_arithmetic(
+    _Operation("center_", "Sub", switch="with_centering"),
+    _Operation("scale_", "Div", switch="with_scaling"),
+)
+_standardise = _make_arithmetic(
+    _Operation("mean_", "Sub", switch="with_mean"),
+    _Operation("scale_", "Div", switch="with_std"),
+)
 # By the name of scikit-learn's class.
 _STAGES: dict[str, AddStage] = {
     "FeatureUnion": _add_union,
     "FunctionTransformer": _add_function,
     "IncrementalPCA": _add_projection,
     "KBinsDiscretizer": _add_bins,
-    "MaxAbsScaler": _make_arithmetic(("scale_", "Div", "")),
-    "MinMaxScaler": _make_arithmetic(("scale_", "Mul", ""), ("min_", "Add", "")),
+    "MaxAbsScaler": _scale_by_largest,
+    "MinMaxScaler": _scale_to_range,
     "MissingIndicator": _add_indicator,
     "PCA": _add_projection,
     "Pipeline": _add_pipeline,
     "PolynomialFeatures": _add_polynomials,
-    "RobustScaler": _make_arithmetic(
-        ("center_", "Sub", "with_centering"), ("scale_", "Div", "with_scaling")
-    ),
+    "RobustScaler": _scale_by_quantiles,
     "SimpleImputer": _add_imputer,
-    "StandardScaler": _make_arithmetic(
-        ("mean_", "Sub", "with_mean"), ("scale_", "Div", "with_std")
-    ),
+    "StandardScaler": _standardise,
     "TruncatedSVD": _add_projection,
     **dict.fromkeys(_SELECTORS, _add_selection),
 }
