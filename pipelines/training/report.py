@@ -5,12 +5,14 @@ It holds figures, names of columns and names of classes, and no value of any row
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from model_zoo.training.epoch import Epoch
 from pipelines.training.figures import Scored, Task
-from pipelines.training.report_page import Part, Picture, Section, Source, Table, render_page
+from pipelines.training.report_figures import make_figures_section
+from pipelines.training.report_page import Part, Picture, Rows, Section, Source, Table, render_page
 from pipelines.training.report_plots import can_draw, draw_learning, draw_learning_rate
-from pipelines.training.report_tasks import make_error_sections, make_figures_section
+from pipelines.training.report_tasks import make_error_sections
 from storage import files
 
 _KINDS: Mapping[Task, str] = {
@@ -25,6 +27,7 @@ _WITHOUT_PICTURES = (
 # Of longer trainings every so many epochs are listed.
 _SHOWN_EPOCHS = 40
 _MOST_UNFOLDED_COLUMNS = 30
+Epochs: TypeAlias = Sequence[Epoch]
 
 
 @dataclass(frozen=True)
@@ -134,41 +137,57 @@ def _describe(report: Report) -> str:
 def _make_learning_section(report: Report, is_drawn: bool) -> Section:
     epochs = report.epochs
     best = _find_best(epochs)
+    there_were = len(epochs)
     kept = (
-        f"The weights of epoch {best.number} of {len(epochs)} were kept, whose loss in "
+        f"The weights of epoch {best.number} of {there_were} were kept, whose loss in "
         f"validation was the lowest, {best.validation_loss:.6g}."
     )
     words = [kept]
+    was_falling = best is epochs[-1]
     # A training of one epoch has nothing that could fall.
-    if best is epochs[-1] and len(epochs) > 1:
+    if was_falling and there_were > 1:
         words.append("It was still falling in the last epoch: more epochs may do better.")
 
     parts: list[Part] = []
     if is_drawn:
-        losses = draw_learning(epochs, best.number)
-        parts.append(Picture("Loss", losses))
-        rates = {epoch.learning_rate for epoch in epochs}
-        # One rate for all epochs is told by the recipe.
-        if len(rates) > 1:
-            parts.append(Picture("Learning rate", draw_learning_rate(epochs)))
-    parts.append(_tabulate_epochs(epochs, is_folded=is_drawn))
-    return Section("How it learned", tuple(words), tuple(parts))
+        parts += _draw_learning(epochs, best)
+    table = _tabulate_epochs(epochs, is_folded=is_drawn)
+    parts.append(table)
+    return Section(
+        title="How it learned",
+        words=tuple(words),
+        parts=tuple(parts),
+    )
 
 
-def _find_best(epochs: Sequence[Epoch]) -> Epoch:
+def _draw_learning(epochs: Epochs, best: Epoch) -> list[Part]:
+    losses = draw_learning(epochs, best.number)
+    parts: list[Part] = [Picture("Loss", losses)]
+    rates = {epoch.learning_rate for epoch in epochs}
+    # One rate for all epochs is told by the recipe.
+    if len(rates) > 1:
+        drawn = draw_learning_rate(epochs)
+        picture = Picture("Learning rate", drawn)
+        parts.append(picture)
+    return parts
+
+
+def _find_best(epochs: Epochs) -> Epoch:
     # The first one is the best so far, so there always is one.
     bests = [epoch for epoch in epochs if epoch.best]
     return bests[-1]
 
 
-def _tabulate_epochs(epochs: Sequence[Epoch], is_folded: bool) -> Table:
+def _tabulate_epochs(epochs: Epochs, is_folded: bool) -> Table:
     """Return losses by epoch; of many epochs some, the best and the last ones among them."""
-    step = max(1, len(epochs) // _SHOWN_EPOCHS)
+    wanted = len(epochs) // _SHOWN_EPOCHS
+    step = max(1, wanted)
     best = _find_best(epochs)
+    last = epochs[-1]
     rows = []
     for epoch in epochs:
         is_one_of_some = (epoch.number - 1) % step == 0
-        is_told_anyway = epoch is epochs[-1] or epoch is best
+        is_told_anyway = epoch is last or epoch is best
         if not is_one_of_some and not is_told_anyway:
             continue
         row = (
@@ -183,36 +202,55 @@ def _tabulate_epochs(epochs: Sequence[Epoch], is_folded: bool) -> Table:
 
 
 def _make_data_section(report: Report) -> Section:
-    tables: list[Part] = [_tabulate_parts(report.parts)]
+    of_parts = _tabulate_parts(report.parts)
+    tables: list[Part] = [of_parts]
     if report.left_out:
-        left_out = [(why, f"{rows:,}") for why, rows in report.left_out.items()]
-        tables.append(Table("Rows that are in no part", ("why", "rows"), left_out))
-    tables.append(_tabulate_columns(report.columns))
+        left_out = _tabulate_left_out(report.left_out)
+        tables.append(left_out)
+    columns = _tabulate_columns(report.columns)
+    tables.append(columns)
     return Section("The data", (), tuple(tables))
 
 
+def _tabulate_left_out(rows_by_reason: Mapping[str, int]) -> Table:
+    lines: Rows = []
+    for why, rows in rows_by_reason.items():
+        lines.append((why, f"{rows:,}"))
+    head = ("why", "rows")
+    return Table("Rows that are in no part", head, lines)
+
+
 def _tabulate_columns(columns: Sequence[ReportedColumn]) -> Table:
+    there_are = len(columns)
     rows = []
     for column in columns:
-        row = (column.name, column.dtype, column.role, column.missing)
+        row = (
+            column.name,
+            column.dtype,
+            column.role,
+            column.missing,
+        )
         rows.append(row)
     return Table(
-        caption=f"{len(columns)} columns",
+        caption=f"{there_are} columns",
         head=("column", "type", "role", "missing values"),
         rows=rows,
-        folded=len(columns) > _MOST_UNFOLDED_COLUMNS,
+        folded=there_are > _MOST_UNFOLDED_COLUMNS,
         of_numbers=False,
     )
 
 
 def _tabulate_parts(rows_by_part: Mapping[str, int]) -> Table:
+    all_rows = sum(rows_by_part.values())
     # At least one row, so that shares of none are 0.
-    total = max(sum(rows_by_part.values()), 1)
-    lines = []
+    total = max(all_rows, 1)
+    lines: Rows = []
     for name, rows in rows_by_part.items():
         share = rows / total
-        lines.append((name, f"{rows:,}", f"{share:.1%}"))
-    return Table("Rows", ("part", "rows", "share"), lines)
+        line = (name, f"{rows:,}", f"{share:.1%}")
+        lines.append(line)
+    head = ("part", "rows", "share")
+    return Table("Rows", head, lines)
 
 
 def _make_training_section(report: Report) -> Section:
@@ -223,13 +261,25 @@ def _make_training_section(report: Report) -> Section:
     tables: list[Part] = []
     if report.steps:
         steps = [(step,) for step in report.steps]
-        tables.append(Table("Steps, fitted in the training rows", (), steps))
-    recipe = list(report.recipe.items())
-    tables.append(Table("Recipe", (), recipe, of_numbers=False))
+        fitted = Table("Steps, fitted in the training rows", (), steps)
+        tables.append(fitted)
+    choices = report.recipe.items()
+    recipe = Table("Recipe", (), list(choices), of_numbers=False)
+    tables.append(recipe)
     if report.seconds:
-        seconds = []
-        for name, spent in report.seconds.items():
-            seconds.append((name, f"{spent:.1f}"))
-        tables.append(Table("Seconds", (), seconds))
-    tables.append(Source("The whole job, which runs again as it stands", report.job))
-    return Section("How it was trained", tuple(words), tuple(tables))
+        seconds = _tabulate_seconds(report.seconds)
+        tables.append(seconds)
+    job = Source("The whole job, which runs again as it stands", report.job)
+    tables.append(job)
+    return Section(
+        title="How it was trained",
+        words=tuple(words),
+        parts=tuple(tables),
+    )
+
+
+def _tabulate_seconds(seconds_by_name: Mapping[str, float]) -> Table:
+    lines: Rows = []
+    for name, seconds in seconds_by_name.items():
+        lines.append((name, f"{seconds:.1f}"))
+    return Table("Seconds", (), lines)

@@ -103,42 +103,52 @@ def list_questions(task: Task, labels: Names, scored: Scored) -> list[Question]:
         Those with rows of both kinds; of many labels the most frequent ones, in their order.
     """
     places = _choose_places(task, labels, scored)
-    questions = []
-    for place in places:
-        has_label = scored.truth == place
-        if task == "multi_label":
-            has_label = scored.truth[:, place] > 0
-        # Of two classes there may be the probability of the second alone, which is the one asked for.
-        scores = scored.scores
-        if scores.ndim == 2:
-            scores = scores[:, place]
-        truth = has_label.astype(np.int64)
-        questions.append(Question(labels[place], truth, scores))
-    return questions
+    return [_make_question(task, labels, scored, place) for place in places]
+
+
+def _make_question(task: Task, labels: Names, scored: Scored, place: int) -> Question:
+    truth = scored.truth
+    has_label = truth == place
+    if task == "multi_label":
+        has_label = truth[:, place] > 0
+    scores = scored.scores
+    # Of two classes there may be the probability of the second alone, which is the one asked for.
+    if scores.ndim == 2:
+        scores = scores[:, place]
+    return Question(
+        label=labels[place],
+        truth=has_label.astype(np.int64),
+        scores=scores,
+    )
 
 
 def _choose_places(task: Task, labels: Names, scored: Scored) -> list[int]:
     """Return the numbers of the labels that curves are drawn of."""
+    truth = scored.truth
+    there_are = len(labels)
     # Counted first: of a thousand classes and many rows all flags would fill the memory.
     if task == "multi_label":
-        has_label = scored.truth > 0
+        has_label = truth > 0
         counts = has_label.sum(axis=0)
     else:
-        class_numbers = scored.truth.astype(np.int64)
-        counts = np.bincount(class_numbers, minlength=len(labels))
+        class_numbers = truth.astype(np.int64)
+        counts = np.bincount(class_numbers, minlength=there_are)
     # A curve needs rows of both kinds.
-    rows = len(scored.truth)
+    rows = len(truth)
     is_some = counts > 0
     is_not_all = counts < rows
     is_known = is_some & is_not_all
     # What holds of the second of two classes holds of the first one, mirrored.
-    if task == "classification" and len(labels) == 2:
+    if task == "classification" and there_are == 2:
         is_known[0] = False
     # Stable, so that of equally frequent labels the first ones come first.
     most_first = np.argsort(-counts, kind="stable")
-    known = [place for place in most_first.tolist() if is_known[place]]
+    is_taken = is_known[most_first]
+    known = most_first[is_taken]
     chosen = known[:_MOST_CURVES]
-    return sorted(chosen)
+    places: list[int] = chosen.tolist()
+    places.sort()
+    return places
 
 
 def find_roc(question: Question) -> Curve:
@@ -148,7 +158,12 @@ def find_roc(question: Question) -> Curve:
     false_rate, true_rate, _ = metrics.roc_curve(truth, scores)
     area = metrics.roc_auc_score(truth, scores)
     x, y = _thin(false_rate, true_rate)
-    return Curve(question.label, x, y, float(area))
+    return Curve(
+        name=question.label,
+        x=x,
+        y=y,
+        area=float(area),
+    )
 
 
 def find_precision_recall(question: Question) -> Curve:
@@ -159,8 +174,14 @@ def find_precision_recall(question: Question) -> Curve:
     area = metrics.average_precision_score(truth, scores)
     # From the lowest recall on, as a curve is read.
     rising = np.flip(recall)
-    x, y = _thin(rising, np.flip(precision))
-    return Curve(question.label, x, y, float(area))
+    beside = np.flip(precision)
+    x, y = _thin(rising, beside)
+    return Curve(
+        name=question.label,
+        x=x,
+        y=y,
+        area=float(area),
+    )
 
 
 def find_calibration(task: Task, labels: Names, scored: Scored) -> Calibration:
@@ -175,25 +196,35 @@ def find_calibration(task: Task, labels: Names, scored: Scored) -> Calibration:
     """
     scores = scored.scores
     truth = scored.truth
+    said = scores
+    was = truth
     if task == "multi_label":
         said = scores.ravel()
-        was = truth.ravel().astype(np.int64)
-    elif len(labels) == 2:
-        # There may be the second one's probability alone.
-        said = scores if scores.ndim == 1 else scores[:, 1]
-        was = truth.astype(np.int64)
-    else:
+        was = truth.ravel()
+    elif len(labels) != 2:
         # Of many classes, whether the best one was right.
         said = scores.max(axis=1)
-        is_right = predict_classes(scores) == truth
-        was = is_right.astype(np.int64)
+        predicted = predict_classes(scores)
+        was = predicted == truth
+    elif scores.ndim == 2:
+        # There may be the second one's probability alone, too.
+        said = scores[:, 1]
     # Rounding may leave a probability a little above 1.
     said = np.clip(said, 0.0, 1.0)
-    share, mean = calibration_curve(was, said, n_bins=_BINS, pos_label=1)
+    share, mean = calibration_curve(
+        was.astype(np.int64),
+        said,
+        n_bins=_BINS,
+        pos_label=1,
+    )
     rows = _count_by_bin(said)
     # scikit-learn leaves out bins without rows.
     has_rows = rows > 0
-    return Calibration(mean, share, rows[has_rows])
+    return Calibration(
+        said=mean,
+        was=share,
+        rows=rows[has_rows],
+    )
 
 
 def find_density(x: np.ndarray, y: np.ndarray, alike: bool) -> Density:
@@ -209,14 +240,19 @@ def find_density(x: np.ndarray, y: np.ndarray, alike: bool) -> Density:
         both = np.concatenate([x, y])
         x_range = _find_range(both)
         y_range = x_range
-    cells = _choose_cells(len(x))
+    rows = len(x)
+    cells = _choose_cells(rows)
     ranges = (x_range, y_range)
     counts, x_edges, y_edges = np.histogram2d(x, y, cells, range=ranges)
     # numpy counts in floats.
     whole = counts.astype(np.int64)
-    inside = int(whole.sum())
-    outside = len(x) - inside
-    return Density(x_edges, y_edges, whole, outside)
+    inside = whole.sum()
+    return Density(
+        x_edges=x_edges,
+        y_edges=y_edges,
+        counts=whole,
+        outside=rows - int(inside),
+    )
 
 
 def find_histogram(values: np.ndarray) -> Histogram:
@@ -225,12 +261,16 @@ def find_histogram(values: np.ndarray) -> Histogram:
     Args:
         values: finite numbers (rows,).
     """
-    cells = _choose_cells(len(values))
+    rows = len(values)
+    cells = _choose_cells(rows)
     shown = _find_range(values)
     counts, edges = np.histogram(values, cells, range=shown)
-    inside = int(counts.sum())
-    outside = len(values) - inside
-    return Histogram(edges, counts, outside)
+    inside = counts.sum()
+    return Histogram(
+        edges=edges,
+        counts=counts,
+        outside=rows - int(inside),
+    )
 
 
 def _count_by_bin(said: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 # Whatever has a text.
 Cell: TypeAlias = str | int | float
+Rows: TypeAlias = list[tuple[Cell, ...]]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the report tells of how good the model is: the figures of its task, and where it errs."""
+"""What the report tells of where a model errs: curves, confusions, residuals, and the figures of each label."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -7,10 +7,9 @@ import numpy as np
 from sklearn import metrics
 
 from model_zoo.evaluation.label_sets import LabelSetFigures
-from model_zoo.evaluation.metrics import Evaluation
-from model_zoo.evaluation.regression import RegressionFigures, SeveralFigures
+from model_zoo.evaluation.regression import SeveralFigures
 from model_zoo.evaluation.shares import render_share
-from pipelines.training.figures import Figures, Names, Scored, Task, measure, predict_classes
+from pipelines.training.figures import Names, Scored, Task, measure, predict_classes
 from pipelines.training.report_curves import (
     Calibration,
     Histogram,
@@ -22,7 +21,8 @@ from pipelines.training.report_curves import (
     find_roc,
     list_questions,
 )
-from pipelines.training.report_page import Cell, Part, Picture, Section, Shaded, Table
+from pipelines.training.report_figures import list_regression_figures
+from pipelines.training.report_page import Part, Picture, Rows, Section, Shaded, Table
 from pipelines.training.report_plots import (
     draw_calibration,
     draw_density,
@@ -36,35 +36,6 @@ _MOST_IN_A_MATRIX = 20
 _SHOWN_CONFUSIONS = 20
 # Numbers of a regression that have pictures; of all there are figures.
 _MOST_PICTURED = 4
-
-
-def make_figures_section(task: Task, labels: Names, scored: Mapping[str, Scored]) -> Section:
-    """Return the figures of each part side by side.
-
-    Args:
-        task: what the scores are.
-        labels: their names.
-        scored: the parts, by name.
-
-    Raises:
-        InputError: as `measure`.
-    """
-    listed = {}
-    for name, part in scored.items():
-        figures = measure(task, labels, part)
-        of_part = _list_figures(figures)
-        if task == "classification":
-            of_part |= _list_baseline(part)
-        listed[name] = of_part
-
-    # Each once, in the order in which they come: a part may have figures that another has not.
-    names = dict.fromkeys(name for of_part in listed.values() for name in of_part)
-    rows = []
-    for name in names:
-        values = [of_part.get(name, "") for of_part in listed.values()]
-        rows.append((name, *values))
-    table = Table("", ("", *listed), rows)
-    return Section("How good it is", (), (table,))
 
 
 def make_error_sections(
@@ -83,70 +54,27 @@ def make_error_sections(
     *_, (name, part) = scored.items()
     make = _MAKERS[task]
     parts = make(labels, part, is_drawn)
-    rows = f"{len(part.truth):,} rows of the part {name}."
-    return [Section(f"Where it errs: {name}", (rows,), tuple(parts))]
-
-
-def _list_figures(figures: Figures) -> dict[str, str]:
-    """Return figures by name, in words."""
-    if isinstance(figures, Evaluation):
-        return _list_class_figures(figures)
-    if isinstance(figures, LabelSetFigures):
-        return {
-            "rows": f"{figures.rows:,}",
-            "exactly the right labels": render_share(figures.exact_match),
-            "Hamming loss": render_share(figures.hamming_loss),
-            "micro F1": render_share(figures.micro_f1),
-            "macro F1": render_share(figures.macro_f1),
-            "mean average precision": render_share(figures.mean_average_precision),
-        }
-    if isinstance(figures, SeveralFigures):
-        return _list_regression_figures(figures.mean, " (mean over numbers)")
-    return _list_regression_figures(figures, "")
-
-
-def _list_class_figures(figures: Evaluation) -> dict[str, str]:
-    kind = "mean over classes"
-    if len(figures.labels) == 2:
-        kind = f"of {figures.labels[1]}"
-    return {
-        "rows": f"{figures.rows:,}",
-        "accuracy": render_share(figures.accuracy),
-        f"precision ({kind})": render_share(figures.precision),
-        f"recall ({kind})": render_share(figures.recall),
-        f"F1 ({kind})": render_share(figures.f1),
-        "ROC AUC": render_share(figures.roc_auc),
-    }
-
-
-def _list_baseline(part: Scored) -> dict[str, str]:
-    """Return how good a model would be that knows nothing of a row."""
-    numbers = part.truth.astype(np.int64)
-    counts = np.bincount(numbers)
-    share = counts.max() / counts.sum()
-    return {"accuracy of always saying the most frequent class": render_share(float(share))}
-
-
-def _list_regression_figures(figures: RegressionFigures, of: str) -> dict[str, str]:
-    return {
-        "rows": f"{figures.rows:,}",
-        f"mean absolute error{of}": f"{figures.mean_absolute_error:.6g}",
-        f"root mean squared error{of}": f"{figures.root_mean_squared_error:.6g}",
-        f"bias, predicted minus true{of}": f"{figures.bias:+.6g}",
-        f"R2{of}": render_share(figures.r2),
-    }
+    rows = len(part.truth)
+    title = f"Where it errs: {name}"
+    text = f"{rows:,} rows of the part {name}."
+    section = Section(title, (text,), tuple(parts))
+    return [section]
 
 
 def _make_class_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Part]:
     parts = _make_probability_parts("classification", labels, scored, is_drawn)
-    is_long = len(labels) > _MOST_IN_A_MATRIX
+    is_long = _is_long(labels)
     predicted = predict_classes(scored.scores)
-    numbers = np.arange(len(labels))
-    matrix = metrics.confusion_matrix(scored.truth, predicted, labels=numbers)
-    if is_long:
-        parts.append(_list_confusions(matrix, labels))
-    else:
-        parts.append(_shade_confusions(matrix, labels))
+    classes = len(labels)
+    numbers = np.arange(classes)
+    matrix = metrics.confusion_matrix(
+        scored.truth,
+        predicted,
+        labels=numbers,
+    )
+    show = _list_confusions if is_long else _shade_confusions
+    confusions = show(matrix, labels)
+    parts.append(confusions)
 
     # Of a class that is never predicted precision is 0, without a warning.
     figures = metrics.precision_recall_fscore_support(
@@ -159,9 +87,11 @@ def _make_class_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Par
     rows = []
     for label, precision, recall, f1, true_rows in by_class:
         shares = _render_all(precision, recall, f1)
-        rows.append((label, int(true_rows), *shares))
+        row = (label, int(true_rows), *shares)
+        rows.append(row)
     head = ("class", "true rows", "precision", "recall", "F1")
-    parts.append(Table("Of each class", head, rows, folded=is_long))
+    table = Table("Of each class", head, rows, folded=is_long)
+    parts.append(table)
     return parts
 
 
@@ -169,18 +99,27 @@ def _make_label_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Par
     parts = _make_probability_parts("multi_label", labels, scored, is_drawn)
     figures = measure("multi_label", labels, scored)
     assert isinstance(figures, LabelSetFigures)  # noqa: S101 - of this task
-    rows: list[tuple[Cell, ...]] = []
+    rows: Rows = []
     for one in figures.labels:
-        shares = _render_all(one.precision, one.recall, one.f1)
-        ranked = render_share(one.average_precision)
-        rows.append((one.label, one.true_rows, *shares, ranked))
+        shares = _render_all(
+            one.precision,
+            one.recall,
+            one.f1,
+            one.average_precision,
+        )
+        rows.append((one.label, one.true_rows, *shares))
     head = ("label", "true rows", "precision", "recall", "F1", "average precision")
-    is_long = len(labels) > _MOST_IN_A_MATRIX
-    parts.append(Table("Of each label", head, rows, folded=is_long))
+    is_long = _is_long(labels)
+    table = Table("Of each label", head, rows, folded=is_long)
+    parts.append(table)
     return parts
 
 
-def _render_all(*shares: float) -> list[str]:
+def _is_long(names: Sequence[str]) -> bool:
+    return len(names) > _MOST_IN_A_MATRIX
+
+
+def _render_all(*shares: float | None) -> list[str]:
     return [render_share(share) for share in shares]
 
 
@@ -197,24 +136,28 @@ def _make_number_parts(labels: Names, scored: Scored, is_drawn: bool) -> list[Pa
     if len(names) == 1:
         return parts
 
-    figures = measure("regression", names, Scored(truth, predicted))
+    wide = Scored(truth, predicted)
+    figures = measure("regression", names, wide)
     assert isinstance(figures, SeveralFigures)  # noqa: S101 - of several numbers
-    lines = []
+    rows: Rows = []
     for name, of_number in figures.outputs.items():
-        listed = _list_regression_figures(of_number, "")
+        listed = list_regression_figures(of_number, "")
         # The rows are the same for all.
         _, *values = listed.values()
-        lines.append((name, *values))
+        row = (name, *values)
+        rows.append(row)
     head = ("number", "mean absolute error", "RMS error", "bias", "R2")
-    is_long = len(names) > _MOST_IN_A_MATRIX
-    parts.append(Table("Of each number", head, lines, folded=is_long))
+    is_long = _is_long(names)
+    table = Table("Of each number", head, rows, folded=is_long)
+    parts.append(table)
     return parts
 
 
 def _to_wide(numbers: np.ndarray) -> np.ndarray:
     """Return numbers as float64 (rows, numbers), whether a row has several or one."""
     doubles = numbers.astype(np.float64)
-    return doubles.reshape(len(doubles), -1)
+    rows = len(doubles)
+    return doubles.reshape(rows, -1)
 
 
 def _make_probability_parts(
@@ -225,69 +168,84 @@ def _make_probability_parts(
     calibration = find_calibration(task, labels, scored)
     caption = _describe_calibration(task, labels)
     if not is_drawn:
-        return [
-            *_tabulate_areas(questions, labels),
-            _tabulate_calibration(calibration, caption),
-        ]
+        tables = _tabulate_areas(questions, labels)
+        table = _tabulate_calibration(calibration, caption)
+        return [*tables, table]
 
     parts: list[Part] = []
     if questions:
-        rest = _describe_questions(questions, labels)
-        roc = [find_roc(question) for question in questions]
-        precision = [find_precision_recall(question) for question in questions]
-        parts.append(Picture(f"ROC curve{rest}", draw_roc(roc)))
-        parts.append(Picture(f"Precision and recall{rest}", draw_precision_recall(precision)))
-    parts.append(Picture(caption, draw_calibration(calibration)))
+        parts += _draw_curves(questions, labels)
+    drawn = draw_calibration(calibration)
+    picture = Picture(caption, drawn)
+    parts.append(picture)
     return parts
+
+
+def _draw_curves(questions: Sequence[Question], labels: Names) -> list[Part]:
+    rest = _describe_questions(questions, labels)
+    roc = [find_roc(question) for question in questions]
+    precision = [find_precision_recall(question) for question in questions]
+    drawn_roc = draw_roc(roc)
+    drawn_precision = draw_precision_recall(precision)
+    return [
+        Picture(f"ROC curve{rest}", drawn_roc),
+        Picture(f"Precision and recall{rest}", drawn_precision),
+    ]
 
 
 def _tabulate_calibration(calibration: Calibration, caption: str) -> Table:
     bins = zip(calibration.said, calibration.was, calibration.rows, strict=True)
-    rows = []
+    rows: Rows = []
     for said, was, count in bins:
-        rows.append((f"{said:.3f}", f"{was:.3f}", int(count)))
+        row = (f"{said:.3f}", f"{was:.3f}", int(count))
+        rows.append(row)
     head = ("mean probability", "share of rows where it was so", "rows")
     return Table(caption, head, rows)
 
 
 def _describe_questions(questions: Sequence[Question], labels: Names) -> str:
     """Return the end of a caption: which labels curves are of."""
-    # Of two labels one curve is all that there is to draw.
-    asked = 1 if len(labels) == 2 else len(labels)
+    there_are = len(labels)
     drawn = len(questions)
-    if drawn == 1 and asked == 1:
-        return f" of {questions[0].label}"
-    if drawn == len(labels):
+    # Of two labels one curve is all that there is to draw.
+    if drawn == 1 and there_are <= 2:
+        (question,) = questions
+        return f" of {question.label}"
+    if drawn == there_are:
         return ", each label against the rest"
-    return f", {drawn} of {len(labels)} labels against the rest, the most frequent ones"
+    return f", {drawn} of {there_are} labels against the rest, the most frequent ones"
 
 
 def _tabulate_areas(questions: Sequence[Question], labels: Names) -> list[Part]:
-    rows = []
+    if not questions:
+        return []
+    rows: Rows = []
     for question in questions:
         roc = find_roc(question)
         precision = find_precision_recall(question)
-        areas = (render_share(roc.area), render_share(precision.area))
-        rows.append((question.label, *areas))
-    if not rows:
-        return []
+        areas = _render_all(roc.area, precision.area)
+        row = (question.label, *areas)
+        rows.append(row)
     which = _describe_questions(questions, labels)
     head = ("label", "ROC AUC", "average precision")
-    return [Table(f"Ranking{which}", head, rows)]
+    table = Table(f"Ranking{which}", head, rows)
+    return [table]
 
 
 def _describe_calibration(task: Task, labels: Names) -> str:
     if task == "multi_label":
         return "Calibration: probabilities of all labels, beside how often they were so"
     if len(labels) == 2:
-        return f"Calibration: the probability of {labels[1]}, beside how often it was so"
+        _, positive = labels
+        return f"Calibration: the probability of {positive}, beside how often it was so"
     return "Calibration: the probability of the predicted class, beside how often it was so"
 
 
 def _shade_confusions(matrix: np.ndarray, labels: Names) -> Shaded:
     true_rows = matrix.sum(axis=1, keepdims=True)
     # A class without rows has no shares.
-    shares = matrix / np.maximum(true_rows, 1)
+    divisors = np.maximum(true_rows, 1)
+    shares = matrix / divisors
     return Shaded(
         caption="Confusion matrix: rows by their true class, and by the predicted one",
         corner="true \\ predicted",
@@ -306,13 +264,17 @@ def _list_confusions(matrix: np.ndarray, labels: Names) -> Table:
     shown = order[:_SHOWN_CONFUSIONS]
     # In the matrix, as the order counts its cells line by line.
     places = np.unravel_index(shown, wrong.shape)
-    rows = []
-    for true, predicted in zip(*places, strict=True):
-        count = int(wrong[true, predicted])
-        if count:
-            rows.append((labels[true], labels[predicted], count))
-    caption = f"The most frequent confusions of {len(labels)} classes"
-    return Table(caption, ("true", "predicted", "rows"), rows, of_numbers=False)
+    counts = wrong[places]
+    rows: Rows = []
+    for true, predicted, count in zip(*places, counts, strict=True):
+        if not count:
+            continue
+        row = (labels[true], labels[predicted], int(count))
+        rows.append(row)
+    classes = len(labels)
+    caption = f"The most frequent confusions of {classes} classes"
+    head = ("true", "predicted", "rows")
+    return Table(caption, head, rows, of_numbers=False)
 
 
 def _picture_number(
@@ -322,38 +284,41 @@ def _picture_number(
     residuals = predicted - truth
     histogram = find_histogram(residuals)
     if not is_drawn:
-        return [_tabulate_residuals(name, histogram)]
+        table = _tabulate_residuals(name, histogram)
+        return [table]
 
     beside = find_density(truth, predicted, alike=True)
+    outside = _tell_outside(beside.outside)
+    of_pairs = Picture(
+        f"{name}: predicted beside true{outside}",
+        draw_density(beside, "true", "predicted", "diagonal"),
+    )
     around = find_density(predicted, residuals, alike=False)
-    beside_outside = _tell_outside(beside.outside)
-    around_outside = _tell_outside(around.outside)
-    histogram_outside = _tell_outside(histogram.outside)
-    return [
-        Picture(
-            f"{name}: predicted beside true{beside_outside}",
-            draw_density(beside, "true", "predicted", "diagonal"),
-        ),
-        Picture(
-            f"{name}: residuals{around_outside}",
-            draw_density(around, "predicted", "predicted minus true", "zero"),
-        ),
-        Picture(
-            f"{name}: how large residuals are{histogram_outside}",
-            draw_histogram(histogram, "predicted minus true"),
-        ),
-    ]
+    outside = _tell_outside(around.outside)
+    of_residuals = Picture(
+        f"{name}: residuals{outside}",
+        draw_density(around, "predicted", "predicted minus true", "zero"),
+    )
+    outside = _tell_outside(histogram.outside)
+    of_sizes = Picture(
+        f"{name}: how large residuals are{outside}",
+        draw_histogram(histogram, "predicted minus true"),
+    )
+    return [of_pairs, of_residuals, of_sizes]
 
 
 def _tabulate_residuals(name: str, histogram: Histogram) -> Table:
     edges = pairwise(histogram.edges)
-    rows = []
+    rows: Rows = []
     for (low, high), count in zip(edges, histogram.counts, strict=True):
         # A bar without rows is none.
-        if count:
-            rows.append((f"{low:.6g}", f"{high:.6g}", int(count)))
+        if not count:
+            continue
+        row = (f"{low:.6g}", f"{high:.6g}", int(count))
+        rows.append(row)
     caption = f"{name}: residuals, predicted minus true"
-    return Table(caption, ("from", "to", "rows"), rows, folded=True)
+    head = ("from", "to", "rows")
+    return Table(caption, head, rows, folded=True)
 
 
 def _tell_outside(rows: int) -> str:

@@ -10,7 +10,7 @@ themselves made of each category, of a missing one, and of one that they never s
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 import warnings
 
 import numpy as np
@@ -26,6 +26,9 @@ from pipelines.packing.converters.sklearn_numbers import add_stage
 MISSING = "\ue000missing"
 _UNKNOWN = "\ue000unknown"
 _ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
+Types: TypeAlias = dict[str, pa.DataType]
+# Values that a column may have, in the order of their codes.
+Categories: TypeAlias = list[Any]
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Columns:
         fill: what takes the place of a missing category, by column.
     """
 
-    types: dict[str, pa.DataType]
+    types: Types
     nodes: list[Any] = field(default_factory=list)
     constants: list[Any] = field(default_factory=list)
     numbers: list[str] = field(default_factory=list)
@@ -52,7 +55,9 @@ class Columns:
         from onnx import helper
 
         # The number makes it a name of its own.
-        output = f"{operator.lower()}_{len(self.nodes)}"
+        number = len(self.nodes)
+        kind = operator.lower()
+        output = f"{kind}_{number}"
         node = helper.make_node(operator, list(inputs), [output], **attributes)
         self.nodes.append(node)
         return output
@@ -61,7 +66,8 @@ class Columns:
         """Add a constant, and return its name."""
         from onnx import numpy_helper
 
-        name = f"constant_{len(self.constants)}"
+        number = len(self.constants)
+        name = f"constant_{number}"
         array = np.asarray(values)
         constant = numpy_helper.from_array(array, name)
         self.constants.append(constant)
@@ -94,23 +100,27 @@ class Columns:
         """
         start = len(self.codes)
         encoded = _Encoded(transformer, names, self.types)
-        known = [encoded.list_known(number) for number in range(len(names))]
-        base = [values[0] for values in known]
-        width = encoded.transform([base]).shape[1]
+        known = encoded.list_all_known()
+        base = [categories[0] for categories in known]
+        features = encoded.transform([base])
+        _, width = features.shape
         # The column that each feature is made of; -1 as long as none is found.
         owners = np.full(width, -1)
         tables = []
         for number, name in enumerate(names):
-            table, is_unknown_taken = encoded.make_table(base, number, known[number])
-            mine = _find_changes(table)
-            if (owners[mine] >= 0).any():
+            categories = known[number]
+            table = encoded.make_table(base, number, categories)
+            mine = _find_changes(table.features)
+            is_owned = owners[mine] >= 0
+            if is_owned.any():
                 kind = type(transformer).__name__
                 raise JobError(f"{kind}: what it makes of {name!r} depends on other columns")
             owners[mine] = number
-            tables.append(table)
-            self._add_codes(name, known[number], is_unknown_taken)
+            tables.append(table.features)
+            self._add_codes(name, categories, table.is_unknown_taken)
         # What no category changes is in every table alike.
-        owners[owners < 0] = 0
+        is_nobodys = owners < 0
+        owners[is_nobodys] = 0
         return self._join_tables(tables, owners, start)
 
     def _join_tables(self, tables: list[np.ndarray], owners: np.ndarray, start: int) -> str:
@@ -124,22 +134,26 @@ class Columns:
         looked_up = []
         order: list[int] = []
         for number, table in enumerate(tables):
-            mine = np.flatnonzero(owners == number)
-            if not len(mine):
+            is_mine = owners == number
+            if not is_mine.any():
                 continue
             # By one number and not by a list of one, so that the codes are (rows,).
-            place = self.hold(np.int64(start + number))
+            column = np.int64(start + number)
+            place = self.hold(column)
             code = self.add("Gather", ["codes", place], axis=1)
-            held = self.hold(table[:, mine])
+            of_features = table[:, is_mine]
+            held = self.hold(of_features)
             features = self.add("Gather", [held, code], axis=0)
             looked_up.append(features)
-            order.extend(mine.tolist())
+            mine = np.flatnonzero(is_mine)
+            order += mine.tolist()
         joined = self.add("Concat", looked_up, axis=1)
         # Back to the order that the transformer gives.
-        places = self.hold(np.argsort(order))
+        back = np.argsort(order)
+        places = self.hold(back)
         return self.add("Gather", [joined, places], axis=1)
 
-    def _add_codes(self, name: str, known: list[Any], is_unknown_taken: bool) -> None:
+    def _add_codes(self, name: str, known: Categories, is_unknown_taken: bool) -> None:
         if name in self.codes:
             raise JobError(
                 f"column {name!r} is encoded twice; give the second one a name of its own"
@@ -147,14 +161,14 @@ class Columns:
         self.codes.append(name)
         if None in known:
             self.fill[name] = MISSING
-        values = tuple(MISSING if value is None else value for value in known)
+        values = [MISSING if value is None else value for value in known]
         step = Ordinal(
             step="ordinal",
             columns=(name,),
             unknown="code" if is_unknown_taken else "reject",
             # The row behind those of the categories, which is of an unknown one.
             unknown_code=len(values),
-            categories=(values,),
+            categories=(tuple(values),),
         )
         self.steps.append(step)
 
@@ -164,14 +178,30 @@ class Columns:
         Raises:
             JobError: one is taken both as a number and as a category.
         """
-        both = sorted(set(self.numbers).intersection(self.codes))
+        encoded = set(self.codes)
+        both = encoded.intersection(self.numbers)
         if both:
+            # The first, so that the message is the same each time.
+            name = min(both)
             raise JobError(
-                f"column {both[0]!r} is encoded, and taken as a number, too; drop one of them"
+                f"column {name!r} is encoded, and taken as a number, too; drop one of them"
             )
+        all_of_them = (*self.numbers, *self.codes)
         # A column of numbers may be taken several times.
-        used = dict.fromkeys((*self.numbers, *self.codes))
+        used = dict.fromkeys(all_of_them)
         return tuple(used)
+
+
+class _Table(NamedTuple):
+    """What is made of each category of one column.
+
+    Attributes:
+        features: float64 (categories, features).
+        is_unknown_taken: whether its last row is what an unknown category becomes.
+    """
+
+    features: np.ndarray
+    is_unknown_taken: bool
 
 
 @dataclass(frozen=True)
@@ -186,28 +216,35 @@ class _Encoded:
 
     transformer: Any
     names: Sequence[str]
-    types: dict[str, pa.DataType]
+    types: Types
 
-    def list_known(self, number: int) -> list[Any]:
-        """Return the categories of a column, and None last where a missing one is taken."""
-        # A dict for its order: each category once, as the encoders list them.
-        found: dict[Any, None] = {}
+    def list_all_known(self) -> list[Categories]:
+        """Return the categories of each column, and None last where a missing one is taken."""
+        all_known = []
+        for number, _ in enumerate(self.names):
+            known = self._list_known(number)
+            # A missing number cannot be told from a category of numbers once it has a code.
+            if self._is_text(number) and self._is_taken(number, None):
+                known.append(None)
+            all_known.append(known)
+        return all_known
+
+    def _list_known(self, number: int) -> Categories:
+        # Each category once, as the encoders list them.
+        found: Categories = []
         for encoder in _list_parts(self.transformer):
-            categories = getattr(encoder, "categories_", None)
+            categories = getattr(encoder, "categories_", ())
             # An encoder behind another one may see other columns than these.
-            if categories is None or len(categories) != len(self.names):
+            if len(categories) != len(self.names):
                 continue
-            for value in _list_present(categories[number]):
-                found[value] = None
+            found += _list_present(categories[number])
         if not found:
-            raise JobError(f"column {self.names[number]!r}: its encoder knows no categories")
-        known: list[Any] = list(found)
-        # A missing number cannot be told from a category of numbers once it has a code.
-        if self._is_text(number) and self._is_taken(number, None):
-            known.append(None)
-        return known
+            name = self.names[number]
+            raise JobError(f"column {name!r}: its encoder knows no categories")
+        each_once = dict.fromkeys(found)
+        return list(each_once)
 
-    def make_table(self, base: list[Any], number: int, known: list[Any]) -> tuple[np.ndarray, bool]:
+    def make_table(self, base: Categories, number: int, known: Categories) -> _Table:
         """Return what is made of each known category, and of an unknown one where that is taken.
 
         Args:
@@ -225,16 +262,19 @@ class _Encoded:
             row = list(base)
             row[number] = value
             rows.append(row)
-        return self.transform(rows), is_taken
+        features = self.transform(rows)
+        return _Table(features, is_taken)
 
     def transform(self, rows: list[list[Any]]) -> np.ndarray:
         """Return what scikit-learn makes of rows, float64 (rows, features)."""
         columns = {}
         for number, name in enumerate(self.names):
             values = [row[number] for row in rows]
-            columns[name] = pa.array(values, type=self.types[name])
+            dtype = self.types[name]
+            columns[name] = pa.array(values, type=dtype)
+        table = pa.table(columns)
         # As pandas reads a file, which is what a pipeline is called on.
-        frame = pa.table(columns).to_pandas()
+        frame = table.to_pandas()
         with warnings.catch_warnings():
             # That a category is unknown is what is asked.
             warnings.simplefilter("ignore", UserWarning)
@@ -246,22 +286,25 @@ class _Encoded:
 
     def _is_text(self, number: int) -> bool:
         name = self.names[number]
-        return bool(pa.types.is_string(self.types[name]))
+        dtype = self.types[name]
+        return bool(pa.types.is_string(dtype))
 
-    def _choose_unknown(self, number: int, known: list[Any]) -> Any:
+    def _choose_unknown(self, number: int, known: Categories) -> Any:
         """Return a value that is none of a column's categories."""
         if self._is_text(number):
             return _UNKNOWN
-        numbers = [value for value in known if value is not None]
-        return max(numbers, default=0) + 1
+        # Among numbers there is never one that is missing.
+        largest = max(known, default=0)
+        return largest + 1
 
     def _is_taken(self, number: int, value: Any) -> bool:
         """Tell whether scikit-learn takes a value, with a known category in each other column."""
         parts = _list_parts(self.transformer)
         encoder = next(part for part in parts if hasattr(part, "categories_"))
-        row: list[Any] = []
-        for other in range(len(self.names)):
-            present = _list_present(encoder.categories_[other])
+        row: Categories = []
+        for other, _ in enumerate(self.names):
+            categories = encoder.categories_[other]
+            present = _list_present(categories)
             row.append(present[0])
         row[number] = value
         try:
@@ -273,8 +316,11 @@ class _Encoded:
 
 def has_encoder(transformer: Any) -> bool:
     """Tell whether a transformer makes numbers of categories."""
-    kinds = [type(part).__name__ for part in _list_parts(transformer)]
-    return any(kind in _ENCODERS for kind in kinds)
+    for part in _list_parts(transformer):
+        kind = type(part).__name__
+        if kind in _ENCODERS:
+            return True
+    return False
 
 
 def _list_parts(transformer: Any) -> list[Any]:
@@ -283,7 +329,7 @@ def _list_parts(transformer: Any) -> list[Any]:
     return [transformer]
 
 
-def _list_present(categories: np.ndarray) -> list[Any]:
+def _list_present(categories: np.ndarray) -> Categories:
     """Return an encoder's categories without the missing one, which stands among them."""
     values = categories.tolist()
     return [value for value in values if not pd.isna(value)]
@@ -297,6 +343,8 @@ def _find_changes(table: np.ndarray) -> np.ndarray:
     """
     first = table[0]
     # NaN is no change of NaN, and not equal to it either.
-    is_same = np.isnan(table) & np.isnan(first)
-    changes = (table != first) & ~is_same
+    has_none = np.isnan(table)
+    is_still_none = has_none & has_none[0]
+    is_other = table != first
+    changes = is_other & ~is_still_none
     return changes.any(axis=0)
