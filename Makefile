@@ -28,7 +28,7 @@ $(1) -m mypy
 $(1) -m pytest $(QUICK_TESTS) $(2)
 endef
 
-.PHONY: score test quick test-long mutants newest pythons flink-test airflow-check bench train-samples dataflow-template dataflow-run lock clean
+.PHONY: score test quick test-long mutants newest pythons flink-test airflow-check bench gpu-check train-samples dataflow-template dataflow-run lock clean
 
 # SCORE adds flags: SCORE='--output elsewhere'.
 score: $(RUNTIME)
@@ -89,6 +89,11 @@ airflow-check: $(TESTING) $(AIRFLOW)
 # Everything side by side with what people would write instead; about two hours on 2 cores. BENCH chooses: BENCH='--workloads tabular'.
 bench: $(TESTING)
 	$(RUN) -m tests.benchmarks --json build/benchmarks.json $(BENCH)
+
+# What only a GPU can show, on the first one, in under 8 minutes: a table for docs, and build/gpu_check.json. A small part of it without
+# one: make gpu-check GPU_CHECK="--device cpu --size 0.01".
+gpu-check: $(TESTING)
+	$(RUN) -m tests.gpu $(GPU_CHECK)
 
 # Rebuild what samples/breast_cancer holds, and make samples/digits.
 train-samples: $(TESTING)

@@ -1,0 +1,1 @@
+"""What only a GPU can show, as one script: `python -m tests.gpu`, or `make gpu-check`."""

@@ -1,0 +1,137 @@
+"""Runs the steps, each in a process of its own and within its budget, and writes what they found.
+
+    python -m tests.gpu                             # on the first GPU, under 8 minutes
+    python -m tests.gpu --device cpu --size 0.01    # the script itself, where there is none
+
+Prints a table for docs, and writes results as JSON. The exit status is 1 where a step failed.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+import json
+from pathlib import Path
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any, Literal
+
+import torch
+
+from model_zoo.engines.machine import machine_kind
+from tests.gpu.steps import STEPS, Bench, NotHere
+
+_ROOT = Path(__file__).parent.parent.parent
+_SHOWN_CHARACTERS = 300
+_WORDS = {"ok": "yes", "failed": "**no**", "not here": "not here", "out of time": "out of time"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a step.
+
+    Attributes:
+        why: of a step that failed, or that cannot be run here.
+    """
+
+    step: str
+    outcome: Literal["ok", "failed", "not here", "out of time"]
+    seconds: float = 0.0
+    figures: dict[str, Any] = field(default_factory=dict)
+    why: str = ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what the command line names, and return the exit status."""
+    arguments = _parse(argv)
+    if arguments.child:
+        return _run_here(arguments)
+    results = []
+    for name in arguments.steps or list(STEPS):
+        result = _run_in_child(name, arguments)
+        results.append(result)
+        print(_make_line(result), flush=True)
+    machine = machine_kind(torch.device(arguments.device))
+    found = {"machine": machine, "steps": [asdict(result) for result in results]}
+    path = Path(arguments.json)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"results: {arguments.json}")
+    bad = [result.step for result in results if result.outcome in ("failed", "out of time")]
+    return 1 if bad else 0
+
+
+def _run_in_child(name: str, arguments: argparse.Namespace) -> Result:
+    """Run a step in a process of its own: a lost device, or a hang, ends no other step."""
+    command = [
+        *(sys.executable, "-m", "tests.gpu", "--child", name),
+        *("--device", arguments.device, "--size", str(arguments.size)),
+    ]
+    began = time.monotonic()
+    budget = STEPS[name].seconds * arguments.patience
+    try:
+        done = subprocess.run(
+            command, cwd=_ROOT, capture_output=True, text=True, timeout=budget, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Result(name, "out of time", time.monotonic() - began, why=f"over {budget:g} s")
+    seconds = time.monotonic() - began
+    if done.returncode != 0:
+        return Result(name, "failed", seconds, why=_find_last_line(done.stderr))
+    # The last line: libraries print what they like above it.
+    said = json.loads(done.stdout.splitlines()[-1])
+    return Result(name, said["outcome"], seconds, said["figures"], said["why"])
+
+
+def _run_here(arguments: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(arguments.device, Path(folder), arguments.size)
+        try:
+            figures = STEPS[arguments.child].run(bench)
+        except NotHere as reason:
+            said = {"outcome": "not here", "figures": {}, "why": str(reason)}
+        else:
+            said = {"outcome": "ok", "figures": figures, "why": ""}
+    print(json.dumps(said))
+    return 0
+
+
+def _find_last_line(text: str) -> str:
+    lines = text.strip().splitlines() or ["it says nothing"]
+    return lines[-1][:_SHOWN_CHARACTERS]
+
+
+def _make_line(result: Result) -> str:
+    """Return a line of the table: what is shown, whether it is so, seconds, figures."""
+    shown = [f"{name} {_format(value)}" for name, value in result.figures.items()]
+    cells = [
+        STEPS[result.step].shows,
+        _WORDS[result.outcome],
+        f"{result.seconds:.0f} s",
+        "; ".join(shown) or result.why,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _format(value: object) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests.gpu", description=__doc__)
+    parser.add_argument("--device", default="cuda:0", help="as a job names it (default: cuda:0)")
+    parser.add_argument("--size", type=float, default=1.0, help="part of the rows (default: all)")
+    parser.add_argument("--patience", type=float, default=1.0, help="times the budget of a step")
+    parser.add_argument("--json", default="build/gpu_check.json", help="where results go")
+    parser.add_argument("--child", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("steps", nargs="*", help=f"of {', '.join(STEPS)} (default: all)")
+    arguments = parser.parse_args(argv)
+    unknown = [name for name in arguments.steps if name not in STEPS]
+    if unknown:
+        parser.error(f"there is no step {unknown[0]}; there are {', '.join(STEPS)}")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

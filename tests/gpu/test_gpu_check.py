@@ -1,0 +1,60 @@
+"""The check for GPUs works: a small part of it runs on a CPU, as the script would on a GPU."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.gpu import __main__ as check
+from tests.gpu.steps import STEPS, Bench, NotHere
+
+SIZE = 0.001
+
+
+@pytest.mark.parametrize("name", ["placement", "streams"])
+def test_a_step_returns_figures(name: str, tmp_path: Path) -> None:
+    figures = STEPS[name].run(Bench("cpu", tmp_path, SIZE))
+    assert figures
+
+
+@pytest.mark.parametrize("name", ["out_of_memory", "tensorrt"])
+def test_what_only_a_gpu_shows_is_said_to_be_absent(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NotHere):
+        STEPS[name].run(Bench("cpu", tmp_path, SIZE))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dtypes", "model_alone", "onnxruntime", "compiled", "program"])
+def test_a_step_of_whole_networks_returns_figures(name: str, tmp_path: Path) -> None:
+    if name == "onnxruntime":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnxscript")
+    if name in ("dtypes", "model_alone"):
+        pytest.importorskip("torchvision")
+    figures = STEPS[name].run(Bench("cpu", tmp_path, SIZE))
+    assert figures
+
+
+@pytest.mark.program
+def test_each_step_runs_in_a_process_of_its_own_within_its_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "gpu_check.json"
+    words = ["--device=cpu", f"--size={SIZE}", f"--json={results}"]
+    status = check.main([*words, "--patience=20", "placement", "tensorrt"])
+    assert status == 0
+    found = json.loads(results.read_text())
+    assert [step["outcome"] for step in found["steps"]] == ["ok", "not here"]
+    assert found["machine"]["device"] == "cpu"
+    table = capsys.readouterr().out
+    assert "| scores on the device are the CPU's | yes |" in table
+
+    status = check.main([*words, "--patience=0.001", "placement"])
+    assert status == 1
+    found = json.loads(results.read_text())
+    assert [step["outcome"] for step in found["steps"]] == ["out of time"]
+
+
+def test_the_whole_takes_less_than_eight_minutes() -> None:
+    seconds = sum(step.seconds for step in STEPS.values())
+    assert seconds <= 8 * 60
