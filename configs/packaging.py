@@ -69,6 +69,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
         onnx, sklearn, xgboost, lightgbm: in place of a network and weights, the file of a model that
             is kept as an ONNX graph: `.onnx`; a fitted estimator or Pipeline in `.skops`, or in
             `.joblib` or `.pkl` with `trust_this_file`; `.json` or `.ubj`; `.txt`.
+            Beside a network `onnx: false` keeps its package without the graph that is exported of it.
         exported, torchscript: as above, a program of torch: the file of torch.export.save or of
             torch.jit.save, with `trust_this_file`.
         trust_this_file: that reading the model's file may run what its author put into it, here and
@@ -120,7 +121,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     huggingface: Url | None = None
     parameters: dict[str, Any] = {}
     weights: Url = ""
-    onnx: Url | None = None
+    onnx: Url | Literal[False] | None = None
     sklearn: Url | None = None
     xgboost: Url | None = None
     lightgbm: Url | None = None

@@ -109,6 +109,7 @@ class TrainingJob(_Section, Generic[StepT]):
         held_out: another folder for the test rows: `shards/`, of tables `shards_csv/`, and
             `labels.parquet`.
         shards: files that the held-out rows are written to.
+        onnx: whether the package also holds the network as an ONNX graph, where it can be exported.
         report: whether `OUTPUT.html` is written.
     """
 
@@ -127,6 +128,7 @@ class TrainingJob(_Section, Generic[StepT]):
     output: Url | None = None
     held_out: Url | None = None
     shards: Count = 4
+    onnx: bool = True
     report: bool = True
 
     @field_validator("preprocess")

@@ -144,6 +144,8 @@ def _say_result(output: str, packed: Packed) -> None:
         f"proven     {packed.rows:,} rows scored as a job does, "
         f"at most {packed.difference:.1g} from {packed.compared_with}{left_out}"
     )
+    for note in packed.forms:
+        say(f"forms      {note}")
     for note in packed.warnings:
         say(f"note       {note}")
     for note in packed.expected:

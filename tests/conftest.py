@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.built_once import built_once
+from tests.support.exporting import export, export_nothing
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 from tests.support.shortcuts import (
@@ -150,7 +151,16 @@ def _shortcuts() -> Iterator[None]:
         wait_for_no_disk(patch)
         remember_yaml(patch)
         look_once_for_translations(patch)
+        export_nothing(patch)
         yield
+
+
+@pytest.fixture
+def exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packaging and training export networks to ONNX in this test, as they do for a user who has the libraries."""
+    for library in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(library)
+    export(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -205,7 +215,14 @@ def _train(name: str, folder: Path) -> None:
     from pipelines.cli.command_line import run_program
 
     config = str(REPOSITORY / f"configs/train_{name}.yaml")
-    places = ["--output", str(folder / "model"), "--set", f"held_out={folder}"]
+    places = [
+        "--output",
+        str(folder / "model"),
+        "--set",
+        f"held_out={folder}",
+        "--set",
+        "onnx=false",
+    ]
     # What training prints is no output of the test that happens to need the model first.
     with redirect_stdout(io.StringIO()):
         assert run_program(train.main, ["--config", config, *places, "--quiet"]) == 0

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from configs.errors import ModelError, Refusal
-from model_zoo.architectures.builders import is_ours
-from model_zoo.architectures.named_tensors import is_double
+from model_zoo.architectures.taken_dtypes import find_taken_dtypes
 from model_zoo.engines import device_errors
 from model_zoo.engines.compiled import compile_network
 from model_zoo.engines.engine import Inputs, Network, Sample
@@ -78,11 +77,7 @@ class TorchEngine:
         if not settings.is_reference:
             network = _accelerate(network, package, settings, device)
         else:
-            if is_double(network):
-                dtype = torch.float64
-            # Our own networks compute in float32; another one takes what its author gave it.
-            if not is_ours(package.card.builder):
-                kept_dtype = torch.float16
+            dtype, kept_dtype = find_taken_dtypes(network, package.card.builder)
         if device.type == "cuda":
             # Threads that score have streams of their own, which do not wait for this one.
             torch.cuda.synchronize(device)

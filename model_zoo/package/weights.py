@@ -22,6 +22,7 @@ from model_zoo.architectures.builders import build, check_users_network, is_ours
 from model_zoo.architectures.disjoint_graphs import DisjointGraphs
 from model_zoo.architectures.libraries import is_of_library
 from model_zoo.architectures.named_tensors import NamedTensors
+from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.package.state_dicts import StateDict, read_state_dict
 
@@ -67,6 +68,16 @@ def load_network(package: PackedModel) -> nn.Module:
         raise ModelError(
             f"{package.url}/{card.weights}: does not hold the weights of {card.builder}: {reason}"
         ) from error
+    return call_by_names(network, card)
+
+
+def call_by_names(network: nn.Module, card: ModelCard) -> nn.Module:
+    """Return the network as scoring calls it: tensors by name in, tensors by name out.
+
+    Args:
+        network: as its builder gives it.
+        card: how its author calls it, and what is wanted of what it returns.
+    """
     if is_ours(card.builder):
         return network
     if card.graph is not None:

@@ -24,6 +24,7 @@ from pipelines.packing.asking.score_names import refuse_name_of_key
 from pipelines.packing.contract.contract import ModelRows, choose_columns, take_rows
 from pipelines.packing.contract.inputs import refuse_rows
 from pipelines.packing.contract.missing import refuse_unfilled
+from pipelines.packing.exporting.beside_network import Original, add_graph
 from pipelines.packing.material import AS_IT_IS, ELSEWHERE, Material, Reading, Trained
 from pipelines.packing.networks.called import Called, call_on_rows, find_mask
 from pipelines.packing.networks.computed import failures_told
@@ -236,6 +237,7 @@ def _write(examined: _Examined, material: Material) -> Packed:
     with failures_told(f"network {job.network} cannot be scored"):
         difference = prove(content, modules, prepared.inputs, called.outputs, tolerance)
     expected = check_expected(job, material.expected, prepared.rows, called.outputs, scored_as)
+    content, forms = _add_forms(examined, content, modules)
     rows = prepared.rows.num_rows
     scored_rows = np.count_nonzero(find_finite(called.outputs))
     written = write_package_and_job(
@@ -250,8 +252,28 @@ def _write(examined: _Examined, material: Material) -> Packed:
         left_out=examined.sample.num_rows - rows,
         difference=difference,
         expected=tuple(expected),
+        forms=forms,
         warnings=(*called.warnings, *describe_not_finite(called.outputs)),
     )
+
+
+def _add_forms(
+    examined: _Examined, content: Content, modules: tuple[str, ...]
+) -> tuple[Content, tuple[str, ...]]:
+    """Return the package with other forms of the model than the network, and what became of them."""
+    # A job that says `onnx: false` wants none.
+    if examined.job.onnx is False:
+        return content, ()
+    called = examined.called
+    original = Original(
+        network=examined.loaded.network,
+        modules=modules,
+        inputs=called.prepared.inputs,
+        outputs=called.outputs,
+        tolerance=_choose_tolerance(examined),
+    )
+    beside = add_graph(content, original)
+    return beside.content, (beside.note,)
 
 
 def _make_content(examined: _Examined, scored_as: ScoredAs, trained: Trained) -> Content:

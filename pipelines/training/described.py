@@ -134,6 +134,8 @@ def to_packaging(job: FittingJob) -> PackagingJob[AnyStep]:
         "task": job.task,
         "activation": network.activation,
         "labels": data.labels,
+        # Of a network, nothing stands for a graph that is exported where it can be.
+        "onnx": None if job.onnx else False,
     }
     packaging = PackagingJob[AnyStep].model_validate(fields)
     return packaging.model_copy(update={"network": network.builder or ""})

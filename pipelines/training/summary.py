@@ -93,6 +93,8 @@ def describe_training(
     for name, figures in learned.figures.items():
         yield f"\n{name}\n{_render(figures)}\n"
     yield f"proven     {packed.rows:,} rows scored as a job does, at most {packed.difference:.1g} from the network"
+    for note in packed.forms:
+        yield f"forms      {note}"
     written_package = packed.written
     digest = written_package.digest[:_DIGEST_CHARACTERS]
     yield f"package    {job.output}  (digest {digest})"

@@ -21,6 +21,9 @@ import sys
 import traceback
 import warnings
 
+import pytest
+
+from tests.support.exporting import EXPORTS, export_nothing
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS, import_maker
 
 # What a program may find in the place of a file for its stdout or stderr: nothing, as after `>&-`, or a pipe whose reader
@@ -113,6 +116,8 @@ def _become(request: Request) -> None:
         _renew_streams(request)
     named = [p for p in request.environment.get("PYTHONPATH", "").split(os.pathsep) if p]
     sys.path[1:1] = [p for p in named if p not in sys.path]
+    if not EXPORTS.items() <= request.environment.items():
+        export_nothing(pytest.MonkeyPatch())
     sys.argv[:] = [request.module, *request.arguments]
     status = 1
     try:

@@ -73,12 +73,33 @@ def make_graph(program: Program, module: nn.Module, example: Arrays, outputs: Se
     names = [argument.name for argument in program.arguments]
     axes = tuple(_list_free_axes(argument) for argument in program.arguments)
     exportable = Exportable(program, module)
+    return write_graph(exportable, tensors, axes, names, outputs)
+
+
+def write_graph(
+    module: nn.Module,
+    tensors: Sequence[torch.Tensor],
+    axes: Sequence[Mapping[int, Any]],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+) -> Any:
+    """Return a module as a graph, `onnx.ModelProto`, without the exporter's notes.
+
+    Args:
+        module: in evaluation mode; takes tensors in one order, and gives a tuple of them.
+        tensors: an example of each.
+        axes: of each, those of which it takes any number.
+        inputs, outputs: the graph's names for what it takes and gives.
+
+    Raises:
+        Exception: torch's own, of many classes, where something cannot be exported.
+    """
     with quiet():
         # In a tuple of its own: `forward` takes all tensors as one argument, a star's.
-        exported = torch.export.export(exportable, tensors, dynamic_shapes=(axes,))
+        exported = torch.export.export(module, tuple(tensors), dynamic_shapes=(tuple(axes),))
         written = torch.onnx.export(
             exported,
-            input_names=names,
+            input_names=list(inputs),
             output_names=list(outputs),
             dynamo=True,
             verbose=False,

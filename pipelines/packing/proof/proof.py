@@ -27,6 +27,7 @@ def prove(
     wanted: Arrays,
     tolerance: float,
     finish: Callable[[Arrays], Arrays] = dict,
+    engine: str | None = None,
 ) -> float:
     """Score the sample as a job will, and return how far that is from what the author's model gives.
 
@@ -37,11 +38,12 @@ def prove(
         wanted: what the author's model gives for them.
         tolerance: how far that may be apart, as `find_difference` tells it.
         finish: makes of scores what is compared with it.
+        engine: that computes; by default that of a job that names none.
 
     Raises:
         ModelError: too far, or a row fails.
     """
-    scored = _score(content, modules, inputs)
+    scored = _score(content, modules, inputs, engine)
     for failure in scored.rejected.values():
         raise ModelError(f"scoring fails on a row of the sample: {failure}; {_NOT_PROVEN}")
     found = finish(scored.outputs)
@@ -57,14 +59,16 @@ def prove(
     return largest
 
 
-def _score(content: Content, modules: tuple[str, ...], inputs: Arrays) -> Scored:
+def _score(
+    content: Content, modules: tuple[str, ...], inputs: Arrays, engine: str | None
+) -> Scored:
     # In this process's memory: what is not proven is left nowhere.
     url = f"memory://packaging/{uuid.uuid4().hex}"
     try:
         digest = content.write(url)
         package = read_package(url, digest, modules)
-        engine = choose_engine(package.card)
-        settings = Settings(default_batch_rows(package.card), engine=engine)
+        chosen = engine or choose_engine(package.card)
+        settings = Settings(default_batch_rows(package.card), engine=chosen)
         scorer = load_scorer(package, "cpu", settings, threads=1)
         return scorer(inputs)
     except ModelError as error:

@@ -35,6 +35,7 @@ class Packed:
         difference: the largest one between scores of this program and those of the author's model.
         compared_with: how the author's model was called, in words.
         expected: how far the author's own scores are from these, in words.
+        forms: what became of other forms of the model than the one that was proven, in words.
         warnings: what the author may not have meant, in words.
     """
 
@@ -47,4 +48,5 @@ class Packed:
     difference: float
     compared_with: str = "the network called directly"
     expected: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
