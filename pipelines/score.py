@@ -45,12 +45,12 @@ from pipelines.scoring.launch import launch, say_already_published
 from pipelines.scoring.reuse import find_run_to_reuse
 from pipelines.scoring.stale_runs import launcher_lock_held
 from pipelines.scoring.status import is_left_to_clean_up, is_published, take_plan_time
+from transforms.batches import RowRecord
 from transforms.postprocess import Postprocess
 from transforms.predict import Predict
 from transforms.preprocess import Preprocess
 from transforms.publish import Published, PublishRun
 from transforms.read import ReadShards
-from transforms.rejected import RowRecord
 from transforms.write import WriteShards
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from storage.client_errors import plain_errors
-from storage.object_stores import Info, is_object_store, locate
+from storage.listed import Info
+from storage.object_stores import is_object_store, locate
 from storage.retries import retried
 
 # What the version of a folder of files begins with.

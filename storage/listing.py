@@ -14,7 +14,7 @@ root of the pattern:
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 import errno
 import os
 import stat
@@ -23,8 +23,9 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
+from storage.listed import Info, Listing
 from storage.listing_rules import find_rule, is_partition
-from storage.object_stores import Info, is_object_store, locate
+from storage.object_stores import is_object_store, locate
 from storage.output_names import is_scored_folder
 from storage.patterns import Pattern, Places, is_wild, split_pattern
 
@@ -33,23 +34,6 @@ _THREADS = 8
 # The first two in fsspec's words.
 _FILE, _FOLDER, _LINK, _OTHER = "file", "directory", "link", "other"
 _NO_SUCH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
-
-
-@dataclass
-class Listing:
-    """What there is under a pattern; paths are those of the file system.
-
-    Attributes:
-        root: the folder in which the pattern begins.
-        taken: what the file system says of each file that is read.
-        left_out: paths that rules left out.
-        names: what each folder that was looked into holds.
-    """
-
-    root: str
-    taken: list[Info] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    names: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

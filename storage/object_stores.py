@@ -7,7 +7,7 @@ is ever found by listing.
 
 from contextlib import suppress
 import glob
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -16,8 +16,6 @@ from fsspec.spec import AbstractBufferedFile
 from storage.client_errors import plain_errors
 from storage.fsspec_private import to_local_path
 
-# What a file system of fsspec tells of a file.
-Info: TypeAlias = dict[str, Any]
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs"})
 _PUBLISHABLE = _OBJECT_STORES | {"file", "local", "memory"}
 # A conflict lasts as long as another request for the same name; five in a row are somebody's

@@ -12,7 +12,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
-from storage.listing import Listing
+from storage.listed import Listing
 from storage.listing_rules import ICEBERG_FILE, ICEBERG_FOLDER, TABLE_LOGS
 from storage.output_names import holds_runs
 

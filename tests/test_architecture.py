@@ -207,6 +207,7 @@ FOUNDATION = {
     "transforms.output.plan_file",
     "transforms.record_batches",
     "transforms.rejected",
+    "transforms.row_bytes",
     "transforms.row_sizes",
     "transforms.timing",
     "model_zoo.steps.arrays",

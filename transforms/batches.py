@@ -8,7 +8,7 @@ batch and not on a tagged output, because joining two outputs again needs a Flat
 runner materialises every row that passes one.
 """
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 import pickle
 from typing import Any
 
@@ -16,15 +16,12 @@ from apache_beam import coders
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import RejectedRows
-from transforms.record_batches import dump_rows, load_rows, take_rows
-from transforms.rejected import BatchId, RejectedBatch, RowRecord, find_kept, record_rows
+from transforms.row_bytes import dump_rows, load_rows
 from transforms.timing import StageTimes
 
 Arrays = dict[str, np.ndarray]
 # What becomes of rows, as the books name it; a written part counts each as `rows_...`.
 ROW_COUNTS = ("in", "scored", "filtered", "rejected")
-_NO_RECORD = RowRecord()
 # What an element without rows is taken for.
 _SMALL_BYTES = 1_000
 _MOST_ESTIMATED_BYTES = 2**31 - 1
@@ -54,6 +51,52 @@ class WorkUnit:
     rows: int | None
     bytes: int
     files: str = ""
+
+
+@dataclass(frozen=True, order=True)
+class BatchId:
+    """Where a batch comes from: the input shard, and the number of its first row there (from 0)."""
+
+    shard: str
+    first_row: int
+
+    def __str__(self) -> str:
+        return f"{self.shard} from row {self.first_row}"
+
+
+@dataclass(frozen=True)
+class RowRecord:
+    """What the record of a rejected row holds, beside where the row stood and why it was rejected.
+
+    Attributes:
+        key: the column whose value names it.
+        values: whether all that was read of it is kept.
+    """
+
+    key: str | None = None
+    values: bool = False
+
+
+_NO_RECORD = RowRecord()
+
+
+@dataclass(frozen=True)
+class RejectedBatch:
+    """Rows of one batch that one stage could not take, one record per row.
+
+    Columns: source, row (number in the shard), key (if the job names one), stage, error (class),
+    message, values (if the job asks for them: a struct of the columns that were read; null where the
+    row could not be read).
+    """
+
+    id: BatchId
+    stage: str
+    rows: pa.RecordBatch
+
+    # Pickle would take the whole batch that the rows are a slice of.
+    def __reduce__(self) -> Any:
+        own_rows = dump_rows(self.rows)
+        return _unpickle_rejected, (self.id, self.stage, own_rows)
 
 
 @dataclass(frozen=True)
@@ -87,33 +130,6 @@ class RawBatch:
     def rows_in(self) -> int:
         """Return how many input rows this batch accounts for: what goes on, and what was rejected."""
         return len(self) + count_rejected(self.rejected)
-
-    def reject(self, rejected: RejectedRows, stage: str) -> "RawBatch":
-        """Return the batch without some rows, which are recorded.
-
-        Args:
-            rejected: their positions in `rows`, and why.
-            stage: the stage that cannot take them.
-        """
-        in_order = sorted(rejected.reasons)
-        reasons = [rejected.reasons[position] for position in in_order]
-        positions = np.array(in_order, dtype=np.int64)
-        rejected_rows = take_rows(self.rows, positions)
-        records = record_rows(
-            self.id,
-            stage,
-            self.row_numbers[positions],
-            reasons,
-            rejected_rows,
-            self.record,
-        )
-        kept = find_kept(len(self), rejected)
-        return replace(
-            self,
-            rows=take_rows(self.rows, kept),
-            row_numbers=self.row_numbers[kept],
-            rejected=(*self.rejected, records),
-        )
 
 
 @dataclass(frozen=True)
@@ -295,6 +311,11 @@ class BatchCoder(coders.Coder):
 
     def to_type_hint(self) -> Any:
         return Any
+
+
+def _unpickle_rejected(id: BatchId, stage: str, rows: bytes) -> RejectedBatch:
+    records = load_rows(rows)
+    return RejectedBatch(id, stage, records)
 
 
 def _pickle_compactly(batch: Any) -> Any:

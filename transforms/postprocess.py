@@ -19,7 +19,7 @@ from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, PredictionBatch, ScoredBatch, take_from_arrays
 from transforms.formats.output import find_output_format
 from transforms.record_batches import filter_rows
-from transforms.rejected import find_kept
+from transforms.rejected import find_kept, reject_rows
 from transforms.score_columns import ScoreColumns, score_columns
 from transforms.scores.tokens import Places
 from transforms.token_places import TokenText, find_places
@@ -106,7 +106,7 @@ def postprocess_batch(
             outputs = take_from_arrays(outputs, kept)
             if lengths is not None:
                 lengths = lengths[kept]
-            raw = raw.reject(rejected, "postprocess")
+            raw = reject_rows(raw, rejected, "postprocess")
     return ScoredBatch(
         unit=raw.unit,
         id=raw.id,

@@ -21,7 +21,7 @@ from model_zoo.scoring.scored import Scored
 from storage.layout import RunFolder
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch, take_from_arrays
 from transforms.output.progress_note import ProgressNote
-from transforms.rejected import find_kept
+from transforms.rejected import find_kept, reject_rows
 from transforms.timing import Timed, give_time
 
 Score: TypeAlias = Callable[[Arrays], Scored]
@@ -105,7 +105,7 @@ def predict_batch(
     outputs = take_from_arrays(outputs, kept)
     if lengths is not None:
         lengths = lengths[kept]
-    raw = batch.raw.reject(rejected, "predict")
+    raw = reject_rows(batch.raw, rejected, "predict")
     return PredictionBatch(raw, outputs, scored.computed_by, lengths)
 
 

@@ -24,6 +24,7 @@ from model_zoo.steps.table import AnyStep, apply_steps
 from transforms.batch_function import BatchFunction
 from transforms.batches import Arrays, FeatureBatch, RawBatch
 from transforms.logical_types import cast_exactly, decode
+from transforms.rejected import reject_rows
 from transforms.timing import clocked_as
 
 # The types of a contract that have several forms, in which steps get them; a view is one that Arrow
@@ -99,7 +100,7 @@ def preprocess_batch(
             arrays = preprocess_rows(batch.rows, contract, steps, inputs, timeout_seconds)
             return FeatureBatch(batch, arrays)
         except RejectedRows as rejected:
-            batch = batch.reject(rejected, "preprocess")
+            batch = reject_rows(batch, rejected, "preprocess")
         except (InputError, WorkerError) as error:
             raise type(error)(f"{batch.id}: {error}") from error
 

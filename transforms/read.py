@@ -13,13 +13,12 @@ import pyarrow as pa
 
 from storage import files
 from storage.layout import RunFolder, is_published
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.format import Format, check_unchanged
 from transforms.formats.loading import LoadingFormat
 from transforms.formats.read_ahead import read_ahead
 from transforms.output.done_record import is_done
 from transforms.output.plan_file import read_plan
-from transforms.rejected import RowRecord
 from transforms.timing import StageTimes, Timed
 
 

@@ -1,7 +1,4 @@
-"""Rows of record batches, whatever their types; and record batches as bytes.
-
-The bytes are an Arrow IPC stream, which holds a slice's own rows and no more.
-"""
+"""Some rows of a record batch, whatever its types."""
 
 import numpy as np
 import pyarrow as pa
@@ -38,24 +35,3 @@ def filter_rows(rows: pa.RecordBatch, mask: np.ndarray) -> pa.RecordBatch:
     except pa.ArrowNotImplementedError:
         positions = np.flatnonzero(mask)
         return take_rows(rows, positions)
-
-
-def dump_rows(rows: pa.RecordBatch, compression: str | None = None) -> bytes:
-    """Return a record batch as bytes.
-
-    Args:
-        rows: the record batch.
-        compression: as Arrow calls it; None for none.
-    """
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression=compression)
-    with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
-        writer.write_batch(rows)
-    content = sink.getvalue()
-    return content.to_pybytes()
-
-
-def load_rows(data: bytes) -> pa.RecordBatch:
-    """Return the record batch that `dump_rows` was given."""
-    with pa.ipc.open_stream(data) as reader:
-        return reader.read_next_batch()

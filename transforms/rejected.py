@@ -1,65 +1,51 @@
-"""What is kept of a rejected row: where it came from, its key, the stage, and why.
+"""Take rows out of a batch, and keep of each where it came from, its key, the stage, and why.
 
 Its values are kept only if the job asks for them.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from configs.errors import RejectedRows, RowError
 from configs.redaction import shown
+from transforms.batches import BatchId, RawBatch, RejectedBatch, RowRecord
 from transforms.logical_types import cast_exactly, decode, nullable_type, to_lists_of_pairs
-from transforms.record_batches import dump_rows, load_rows
+from transforms.record_batches import take_rows
 
 # Of a long value only this much is looked for in messages, which are cut far below that.
 _LOOKED_AT_BYTES = 200_000
 
 
-@dataclass(frozen=True, order=True)
-class BatchId:
-    """Where a batch comes from: the input shard, and the number of its first row there (from 0)."""
+def reject_rows(batch: RawBatch, rejected: RejectedRows, stage: str) -> RawBatch:
+    """Return a batch without some rows, which are recorded.
 
-    shard: str
-    first_row: int
-
-    def __str__(self) -> str:
-        return f"{self.shard} from row {self.first_row}"
-
-
-@dataclass(frozen=True)
-class RowRecord:
-    """What the record of a rejected row holds, beside where the row stood and why it was rejected.
-
-    Attributes:
-        key: the column whose value names it.
-        values: whether all that was read of it is kept.
+    Args:
+        batch: the batch.
+        rejected: the positions of those rows, and why.
+        stage: the stage that cannot take them.
     """
-
-    key: str | None = None
-    values: bool = False
-
-
-@dataclass(frozen=True)
-class RejectedBatch:
-    """Rows of one batch that one stage could not take, one record per row.
-
-    Columns: source, row (number in the shard), key (if the job names one), stage, error (class),
-    message, values (if the job asks for them: a struct of the columns that were read; null where the
-    row could not be read).
-    """
-
-    id: BatchId
-    stage: str
-    rows: pa.RecordBatch
-
-    # Pickle would take the whole batch that the rows are a slice of.
-    def __reduce__(self) -> Any:
-        own_rows = dump_rows(self.rows)
-        return _unpickle, (self.id, self.stage, own_rows)
+    in_order = sorted(rejected.reasons)
+    reasons = [rejected.reasons[position] for position in in_order]
+    positions = np.array(in_order, dtype=np.int64)
+    rejected_rows = take_rows(batch.rows, positions)
+    records = record_rows(
+        batch.id,
+        stage,
+        batch.row_numbers[positions],
+        reasons,
+        rejected_rows,
+        batch.record,
+    )
+    kept = find_kept(len(batch), rejected)
+    return replace(
+        batch,
+        rows=take_rows(batch.rows, kept),
+        row_numbers=batch.row_numbers[kept],
+        rejected=(*batch.rejected, records),
+    )
 
 
 def record_rows(
@@ -112,11 +98,6 @@ def find_kept(rows: int, rejected: RejectedRows) -> np.ndarray:
     positions = np.arange(rows)
     in_order = sorted(rejected.reasons)
     return np.delete(positions, in_order)
-
-
-def _unpickle(id: BatchId, stage: str, rows: bytes) -> RejectedBatch:
-    records = load_rows(rows)
-    return RejectedBatch(id, stage, records)
 
 
 def _repeat_text(text: str, count: int) -> pa.Array:

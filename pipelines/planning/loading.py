@@ -20,7 +20,7 @@ from storage import files
 from storage.inputs import InputFile
 from storage.rooted import FileRoot
 from storage.rooted_file import RootedFile
-from transforms.batches import WorkUnit
+from transforms.batches import RowRecord, WorkUnit
 from transforms.formats.contents import Load
 from transforms.formats.file_list import LISTED_ROWS, FileList, FileListWriter, Listed
 from transforms.formats.files import FilesFormat
@@ -28,7 +28,6 @@ from transforms.formats.format import Format, Shard
 from transforms.formats.loading import LoadingFormat
 from transforms.formats.row_spans import find_whole
 from transforms.read import read_unit
-from transforms.rejected import RowRecord
 
 # A store answers in tens of milliseconds, and is asked for every file.
 _THREADS = 32

@@ -15,9 +15,9 @@ from pipelines.scoring.missing_values import (
     refuse_missing,
 )
 from pipelines.scoring.trial_rows import Trial, count_begun, try_first_rows, try_places
+from transforms.batches import RejectedBatch
 from transforms.output.books import check_budget
 from transforms.predict import Load
-from transforms.rejected import RejectedBatch
 
 _DIGEST_CHARACTERS = 12
 

@@ -11,10 +11,10 @@ from pipelines.cli.terminal import make_harmless
 from storage import files
 from storage.layout import RunFolder, find_scored
 from storage.listing_rules import count_by_rule
+from transforms.batches import RejectedBatch
 from transforms.formats.csv_bytes import is_csv
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_table import read_first_texts
-from transforms.rejected import RejectedBatch
 
 Manifest: TypeAlias = Mapping[str, Any]
 

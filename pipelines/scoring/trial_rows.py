@@ -7,7 +7,7 @@ import random
 import time
 
 from pipelines.planning.plan import Plan
-from transforms.batches import RawBatch, ScoredBatch, WorkUnit
+from transforms.batches import BatchId, RawBatch, RowRecord, ScoredBatch, WorkUnit
 from transforms.formats.files import FilesFormat
 from transforms.formats.format import Format, Shard, make_unit
 from transforms.formats.loading import LoadingFormat
@@ -16,7 +16,6 @@ from transforms.postprocess import postprocess_batch
 from transforms.predict import Score, predict_batch
 from transforms.preprocess import preprocess_batch
 from transforms.read import read_unit
-from transforms.rejected import BatchId, RowRecord
 
 # Enough to tell rows per second, few enough to wait for.
 FIRST_ROWS = 1_000

@@ -9,10 +9,9 @@ from model_zoo.engines.machine import cores
 from pipelines.planning.inference_settings import bytes_per_row
 from pipelines.planning.plan import Plan
 from pipelines.tuning.sample import Sample
-from transforms.batches import FeatureBatch, RawBatch
+from transforms.batches import FeatureBatch, RawBatch, RowRecord
 from transforms.preprocess import preprocess_batch
 from transforms.read import read_unit
-from transforms.rejected import RowRecord
 
 # All of it is in memory, beside the scores of every setting.
 _SAMPLE_BYTES = 300 << 20

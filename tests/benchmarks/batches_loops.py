@@ -10,12 +10,12 @@ from pipelines.planning.make_plan import make_plan
 from pipelines.planning.plan import store_plan
 from pipelines.planning.scoring import scoring_of
 from tests.benchmarks.sizes import MANY
+from transforms.batches import RowRecord
 from transforms.output.part_writer import PartWriter
 from transforms.postprocess import postprocess_batch
 from transforms.predict import predict_batch
 from transforms.preprocess import preprocess_batch
 from transforms.read import read_unit
-from transforms.rejected import RowRecord
 
 
 def many(shards: list[Path], package: Path, output: Path) -> None:

@@ -100,9 +100,8 @@ def leave_scored(config: str) -> None:
 
 
 def _first_part(plan: "Plan") -> "WrittenPart":
-    from transforms.batches import ScoredBatch
+    from transforms.batches import BatchId, ScoredBatch
     from transforms.output.part_writer import PartWriter
-    from transforms.rejected import BatchId
 
     unit = plan.units[0]
     rows = _made_up(plan.output_plan.file_format.schema, unit.rows or 0)

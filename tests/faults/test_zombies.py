@@ -23,7 +23,7 @@ from storage import files
 from tests.faults.counts import full_or
 from tests.faults.world import ROWS, SHARDS, check_every_row_once, read_link, read_output
 from transforms import publish as publication
-from transforms.batches import ScoredBatch, WrittenPart
+from transforms.batches import RowRecord, ScoredBatch, WrittenPart
 from transforms.output import part_file
 from transforms.output.done_record import finish_unit
 from transforms.output.part_writer import PartWriter
@@ -32,7 +32,6 @@ from transforms.predict import predict_batch
 from transforms.preprocess import preprocess_batch
 from transforms.publish import publish_run
 from transforms.read import read_unit
-from transforms.rejected import RowRecord
 from transforms.write import _WriteUnits
 
 # Another setting is another run; the scores are the same.

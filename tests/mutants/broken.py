@@ -210,10 +210,10 @@ PROMISES = (
     ),
     Promise(
         "a rejected row has the number that it has in its file",
-        "transforms/batches.py",
-        "            self.row_numbers[positions],\n            reasons,\n",
-        "            positions,\n            reasons,\n",
-        ("tests/transforms/test_batches.py", "tests/pipelines/test_score.py"),
+        "transforms/rejected.py",
+        "        batch.row_numbers[positions],\n        reasons,\n",
+        "        positions,\n        reasons,\n",
+        ("tests/transforms/test_rejected.py", "tests/pipelines/test_score.py"),
     ),
     Promise(
         "the message of a rejected row tells none of its values",

@@ -22,7 +22,7 @@ from storage import files
 from storage.input_listing import list_inputs
 from tests.faults.counts import full_or
 from tests.support.builders import FEATURES, tiny_package, unit_of
-from transforms.batches import WorkUnit
+from transforms.batches import RowRecord, WorkUnit
 from transforms.formats import csv_blocks
 from transforms.formats import csv_split as csv_pieces
 from transforms.formats.csv import CsvFormat
@@ -34,7 +34,6 @@ from transforms.formats.csv_split import split_csv
 from transforms.formats.format import Shard
 from transforms.output.plan_file import StoredPlan, encode_plan, read_plan
 from transforms.read import read_unit
-from transforms.rejected import RowRecord
 
 CUT = CsvDialect(newlines_in_values=False)
 

@@ -15,9 +15,18 @@ from model_zoo.package.package import SMOKE, write_package
 from model_zoo.steps.stack import Stack
 from storage import files, inputs
 from storage.layout import RunFolder
-from transforms.batches import Arrays, FeatureBatch, RawBatch, ScoredBatch, WorkUnit
+from transforms.batches import (
+    Arrays,
+    BatchId,
+    FeatureBatch,
+    RawBatch,
+    RejectedBatch,
+    RowRecord,
+    ScoredBatch,
+    WorkUnit,
+)
 from transforms.output.plan_file import StoredPlan, encode_plan
-from transforms.rejected import BatchId, RejectedBatch, RowRecord, record_rows
+from transforms.rejected import record_rows
 
 FEATURES = ("a", "b", "c")
 

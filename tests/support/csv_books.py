@@ -9,13 +9,12 @@ import pyarrow as pa
 from pipelines.planning.shards import cut_into_units
 from storage.inputs import InputFile
 from tests.support.builders import unit_of
-from transforms.batches import WorkUnit
+from transforms.batches import RowRecord, WorkUnit
 from transforms.formats import csv_split
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.format import Shard
 from transforms.read import read_unit
-from transforms.rejected import RowRecord
 
 _ROWS_PER_BATCH = 3
 # A row's fields, or the message of its rejection.

@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from configs.errors import RejectedRows
-from configs.redaction import shown
 from tests.support.builders import feature_batch, make_unit, raw_batch, rejected, scored_batch
 from transforms.batches import (
     BatchCoder,
+    BatchId,
     FeatureBatch,
     PredictionBatch,
     RawBatch,
@@ -21,7 +20,6 @@ from transforms.batches import (
     WrittenFile,
     WrittenPart,
 )
-from transforms.rejected import BatchId, RowRecord, record_rows
 
 
 def same(one: Any, other: Any) -> bool:
@@ -145,86 +143,6 @@ def test_batch_ids_sort_and_print() -> None:
     ids = [BatchId("b", 0), BatchId("a", 10), BatchId("a", 9)]
     assert sorted(ids) == [BatchId("a", 9), BatchId("a", 10), BatchId("b", 0)]
     assert str(BatchId("x/a.parquet", 7)) == "x/a.parquet from row 7"
-
-
-def test_reject_records_the_bad_rows_and_keeps_the_others() -> None:
-    batch = raw_batch({"id": ["a", "b", None, "d"], "v": [1, 2, 3, 4]}, first_row=100, last=False)
-    once = batch.reject(
-        RejectedRows({2: ValueError("line\n  break"), 0: KeyError("k")}), "preprocess"
-    )
-    twice = once.reject(RejectedRows({1: ValueError("late")}), "predict")
-    assert twice.rows.to_pylist() == [{"id": "b", "v": 2}]
-    assert twice.row_numbers.tolist() == [101]
-    assert (len(twice), twice.rows_in, twice.last, twice.id) == (1, 4, False, batch.id)
-    first, second = twice.rejected
-    assert first.rows.to_pylist() == [
-        {
-            "source": "s.parquet",
-            "row": 100,
-            "key": "a",
-            "stage": "preprocess",
-            "error": "KeyError",
-            "message": "***",
-        },
-        {
-            "source": "s.parquet",
-            "row": 102,
-            "key": None,
-            "stage": "preprocess",
-            "error": "ValueError",
-            "message": "line break",
-        },
-    ]
-    assert second.rows.to_pylist() == [
-        {
-            "source": "s.parquet",
-            "row": 103,
-            "key": "d",
-            "stage": "predict",
-            "error": "ValueError",
-            "message": "late",
-        }
-    ]
-    assert first.rows.schema == second.rows.schema
-
-
-@given(
-    st.integers(1, 40).flatmap(
-        lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), min_size=1))
-    )
-)
-def test_reject_splits_rows_and_row_numbers_alike(case: tuple[int, set[int]]) -> None:
-    rows, bad = case
-    batch = raw_batch({"v": np.arange(1_000, 1_000 + rows)}, first_row=1_000)
-    after = batch.reject(RejectedRows({p: ValueError("x") for p in bad}), "predict")
-    assert (
-        after.rows["v"].to_pylist()
-        == after.row_numbers.tolist()
-        == [1_000 + p for p in range(rows) if p not in bad]
-    )
-    assert after.rejected[0].rows["row"].to_pylist() == sorted(1_000 + p for p in bad)
-    assert "key" not in after.rejected[0].rows.schema.names
-    assert after.rows_in == rows
-
-
-def test_the_key_of_a_rejected_row_keeps_its_type() -> None:
-    batch = raw_batch({"id": pa.array([1, 2], type=pa.decimal128(5, 2)), "v": [1, 2]})
-    assert batch.reject(RejectedRows({1: ValueError("x")}), "predict").rejected[
-        0
-    ].rows.schema.field("key").type == pa.decimal128(5, 2)
-
-
-def test_long_messages_are_cut() -> None:
-    failed = record_rows(
-        BatchId("s", 0),
-        "read",
-        np.array([0]),
-        [ValueError("x" * 5_000)],
-        pa.RecordBatch.from_pydict({"a": [1]}),
-        RowRecord(),
-    )
-    assert len(failed.rows["message"][0].as_py()) == 2_000
-    assert len(shown(ValueError("€" * 5_000)).encode()) == 1_998
 
 
 def test_books_that_do_not_balance_are_refused_when_a_scored_batch_is_made() -> None:

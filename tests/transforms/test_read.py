@@ -16,14 +16,13 @@ from configs.errors import InputError
 from storage import files
 from storage.layout import RunFolder
 from tests.support.builders import make_unit, parquet, planned_run, unit_of
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats import parquet as parquet_format
 from transforms.formats.csv import CsvFormat
 from transforms.formats.format import InputOptions, find_input_format
 from transforms.formats.parquet import ParquetFormat, _groups_read_together
 from transforms.output.plan_file import read_plan
 from transforms.read import ReadShards, _ReadUnits, read_unit, units_to_read
-from transforms.rejected import RowRecord
 
 TABLE = pa.table(
     {

@@ -21,6 +21,7 @@ from transforms.batches import (
     FeatureBatch,
     PredictionBatch,
     RawBatch,
+    RowRecord,
     ScoredBatch,
     WorkUnit,
     WrittenPart,
@@ -32,7 +33,6 @@ from transforms.predict import Predict
 from transforms.preprocess import Preprocess
 from transforms.publish import Published, PublishRun
 from transforms.read import ReadShards
-from transforms.rejected import RowRecord
 from transforms.score_columns import ScoreColumns
 from transforms.write import WriteShards
 

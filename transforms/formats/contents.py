@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from configs.errors import RejectedRows, RowError
 from storage.rooted import FileRoot
-from transforms.batches import RawBatch
+from transforms.batches import BatchId, RawBatch
 from transforms.formats.file_list import Listed
-from transforms.rejected import BatchId
+from transforms.rejected import reject_rows
 
 # What travels together at most, as of other formats; a file that is larger travels alone.
 _BATCH_BYTES = 64 << 20
@@ -141,7 +141,7 @@ def _read_contents(
     whole = replace(part, rows=with_contents)
     if not reasons:
         return whole
-    return whole.reject(RejectedRows(reasons), "read")
+    return reject_rows(whole, RejectedRows(reasons), "read")
 
 
 def _read_all(load: Load, listed: Sequence[Listed]) -> list[_Read]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import BatchId, RawBatch, RejectedBatch, RowRecord, WorkUnit
 from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
@@ -30,7 +30,7 @@ from transforms.formats.format import (
     no_rows,
     number_rows,
 )
-from transforms.rejected import BatchId, RejectedBatch, RowRecord, find_kept, record_rows
+from transforms.rejected import find_kept, record_rows
 
 # Rows at the start of a file whose values are looked at before any worker starts.
 _CHECKED_ROWS = 1_000

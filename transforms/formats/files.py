@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from configs.errors import InputError
 from storage.inputs import InputFile
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.contents import Load, add_contents
 from transforms.formats.file_list import FILES_OF_A_UNIT, FileList, ListedRows
 from transforms.formats.format import (
@@ -25,7 +25,6 @@ from transforms.formats.format import (
     no_rows,
     number_rows,
 )
-from transforms.rejected import RowRecord
 
 PATH, SIZE = "path", "size"
 _OPTIONS = ("content", "max_bytes")

@@ -19,7 +19,7 @@ from configs.suggest import nearest
 from model_zoo.steps.moments import is_moment
 from storage import inputs
 from storage.inputs import InputFile
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import BatchId, RawBatch, RowRecord, WorkUnit
 from transforms.formats.table import INPUT_FORMATS, import_maker
 from transforms.joined_types import join_types
 from transforms.model_types import (
@@ -32,7 +32,6 @@ from transforms.model_types import (
     take_most_digits,
     widens,
 )
-from transforms.rejected import BatchId, RowRecord
 
 Span = tuple[int, ...]
 # By column, how many rows have no value there; None where nobody knows without reading them.

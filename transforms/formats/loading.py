@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from configs.errors import InputError
 from storage.inputs import InputFile
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
 from transforms.formats.contents import Load, add_contents
 from transforms.formats.file_list import LISTED_ROWS, FileList, Listed, ListedRows
 from transforms.formats.format import (
@@ -27,7 +27,6 @@ from transforms.formats.format import (
 )
 from transforms.formats.row_spans import cut_piece, find_whole, take_part
 from transforms.logical_types import decoded_type, is_text, nullable_type
-from transforms.rejected import RejectedBatch, RowRecord
 
 # Of a table: to read so many takes no longer than to open a file, wherever that is.
 _BYTES_PER_FILE = 32 << 10

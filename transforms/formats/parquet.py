@@ -13,7 +13,7 @@ from configs.errors import InputError, RejectedRows
 from storage import files
 from storage.inputs import InputFile
 from storage.retries import resumed
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.format import (
     Column,
     InputOptions,
@@ -49,7 +49,7 @@ from transforms.formats.parquet_ways import (
     put_together,
 )
 from transforms.formats.read_failures import explain_failure, find_way_out, is_out_of_reach
-from transforms.rejected import RowRecord
+from transforms.rejected import reject_rows
 
 # A bomb is more than this much, decoded, and more than so many times the size of its file.
 BOMB_BYTES = 1 << 30
@@ -389,4 +389,4 @@ def _cast_to_schema(
     batch = replace(batch, rows=rows, record=record)
     if not all_reasons:
         return batch
-    return batch.reject(RejectedRows(all_reasons), "read")
+    return reject_rows(batch, RejectedRows(all_reasons), "read")

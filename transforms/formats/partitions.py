@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
 from transforms.formats.csv_values import convert_fields
 from transforms.formats.format import (
     Column,
@@ -24,7 +24,6 @@ from transforms.formats.format import (
     Shard,
 )
 from transforms.formats.samples import split_for_sample
-from transforms.rejected import RejectedBatch, RowRecord
 
 # What Hive calls the folder of rows that have no value there.
 _NULL = b"__HIVE_DEFAULT_PARTITION__"

@@ -14,9 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import InputError
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import BatchId, RawBatch, RejectedBatch, WorkUnit
 from transforms.formats.format import Piece
-from transforms.rejected import BatchId, RejectedBatch
 
 # What a part's span begins with: no format's own does.
 _PART = -1

@@ -21,7 +21,7 @@ from configs.errors import PublishError
 from storage.scratch import ScratchFile, Span
 from transforms.logical_types import cast_column, type_with_kernels
 from transforms.output.row_groups import find_order, sort_rows
-from transforms.record_batches import dump_rows, load_rows
+from transforms.row_bytes import dump_rows, load_rows
 from transforms.row_sizes import count_decoded_bytes, cut_rows
 
 # More are put aside: to sort rows takes two copies of them.

@@ -7,9 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from tests.support.builders import unit_of
-from transforms.batches import WorkUnit
+from transforms.batches import RowRecord, WorkUnit
 from transforms.formats.parquet import ParquetFormat
-from transforms.rejected import RowRecord
 
 ROWS = 3_000
 # So that columns of this size have many pages, none of which begins where another column's does.

@@ -16,7 +16,7 @@ from configs.errors import InputError, RejectedRows
 from storage.inputs import InputFile
 from tests.faults.counts import full_or
 from tests.support.builders import make_unit, unit_of
-from transforms.batches import RawBatch
+from transforms.batches import RawBatch, RowRecord
 from transforms.formats import csv_blocks
 from transforms.formats.csv import CsvFormat, _get_piece
 from transforms.formats.csv_blocks import read_csv_blocks, read_header
@@ -25,7 +25,6 @@ from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_values import convert_fields, convert_valid
 from transforms.formats.format import Column
 from transforms.read import read_unit
-from transforms.rejected import RowRecord
 
 PLAIN = CsvDialect()
 SCHEMA = pa.schema([("id", pa.int64()), ("x", pa.float64()), ("s", pa.string())])

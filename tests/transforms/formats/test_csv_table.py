@@ -13,13 +13,13 @@ import pytest
 
 from configs.errors import InputError, JobError
 from tests.support.builders import unit_of
+from transforms.batches import RowRecord
 from transforms.formats import csv_blocks
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_output import CsvWriter
 from transforms.formats.csv_table import read_csv_table, read_first_texts
 from transforms.read import read_unit
-from transforms.rejected import RowRecord
 
 PLAIN = CsvDialect()
 SCHEMA = pa.schema([("s", pa.string()), ("n", pa.int64())])

@@ -8,10 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.builders import unit_of
-from transforms.batches import WorkUnit
+from transforms.batches import RowRecord, WorkUnit
 from transforms.formats import parquet
 from transforms.formats.parquet import ParquetFormat
-from transforms.rejected import RowRecord
 
 ROWS = 300
 

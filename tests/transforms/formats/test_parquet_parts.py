@@ -12,10 +12,10 @@ import pytest
 from configs.errors import InputError
 from storage import input_listing
 from tests.transforms.formats.parts import ROWS, SMALL_PAGES, make_rows, part_of, read
+from transforms.batches import RowRecord
 from transforms.formats import parquet, parquet_split, parquet_ways
 from transforms.formats.format import Column
 from transforms.formats.parquet import ParquetFormat
-from transforms.rejected import RowRecord
 
 
 def assert_same(actual: pa.Table, expected: pa.Table) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from tests.support.builders import unit_of
 from tests.support.sizes import count_letters, count_numbers
+from transforms.batches import RowRecord
 from transforms.formats import parquet
 from transforms.formats.parquet import ParquetFormat
-from transforms.rejected import RowRecord
 
 ROWS = 600
 MOST_BYTES = 200_000

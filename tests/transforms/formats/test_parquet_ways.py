@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.builders import unit_of
+from transforms.batches import RowRecord
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_int96 import INT96_UNIT, find_inexact
 from transforms.formats.parquet_ways import (
@@ -22,7 +23,6 @@ from transforms.formats.parquet_ways import (
     list_int96,
     list_readings,
 )
-from transforms.rejected import RowRecord
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 

@@ -9,10 +9,10 @@ import pytest
 
 from configs.errors import InputError
 from tests.support.builders import unit_of
+from transforms.batches import RowRecord
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.parquet_footer import read_footer
 from transforms.formats.read_failures import explain_failure, find_way_out
-from transforms.rejected import RowRecord
 
 SCHEMA = pa.schema([("id", pa.int64()), ("größe in cm", pa.int64()), ("last", pa.int64())])
 

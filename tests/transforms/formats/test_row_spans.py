@@ -11,12 +11,12 @@ import pytest
 
 from configs.errors import InputError, RejectedRows, RowError
 from storage.inputs import InputFile
-from transforms.batches import RawBatch, WorkUnit
+from transforms.batches import RawBatch, RowRecord, WorkUnit
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.format import Column, Piece, Shard, make_unit, number_rows
 from transforms.formats.row_spans import cut_piece, find_whole, take_part
-from transforms.rejected import RowRecord
+from transforms.rejected import reject_rows
 
 SHARD = Shard(InputFile("/in/a", 1_000, "v"), 0)
 
@@ -28,7 +28,7 @@ def batches_of(unit: WorkUnit, sizes: list[int], broken: set[int]) -> Iterator[R
         rows = pa.record_batch({"x": np.arange(done, done + size)})
         batch = number_rows(unit, rows, done, last=done + size == sum(sizes))
         here = {number - done: RowError("no") for number in broken if done <= number < done + size}
-        yield batch.reject(RejectedRows(here), "read") if here else batch
+        yield reject_rows(batch, RejectedRows(here), "read") if here else batch
         done += size
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from storage.inputs import InputFile
+from transforms.batches import RowRecord
 from transforms.formats import csv_split
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
@@ -14,7 +15,6 @@ from transforms.formats.format import Column, Shard, make_unit
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.partitions import PartitionedFormat
 from transforms.formats.samples import split_for_sample
-from transforms.rejected import RowRecord
 
 WANTED = [Column("x", pa.int64()), Column("y", pa.string())]
 # Blank lines are no rows, and rows are rejected by their numbers.

@@ -1,0 +1,24 @@
+"""Record batches as bytes: an Arrow IPC stream, which holds a slice's own rows and no more."""
+
+import pyarrow as pa
+
+
+def dump_rows(rows: pa.RecordBatch, compression: str | None = None) -> bytes:
+    """Return a record batch as bytes.
+
+    Args:
+        rows: the record batch.
+        compression: as Arrow calls it; None for none.
+    """
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
+        writer.write_batch(rows)
+    content = sink.getvalue()
+    return content.to_pybytes()
+
+
+def load_rows(data: bytes) -> pa.RecordBatch:
+    """Return the record batch that `dump_rows` was given."""
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_next_batch()
