@@ -29,9 +29,10 @@ from configs.fields import (
 )
 from configs.tolerance import Tolerance
 
-# Which steps and formats there are is known where they are made: `pipelines` fills these in.
+# Which steps, formats and engines there are is known where they are made: `pipelines` fills these in.
 InputFormatT = TypeVar("InputFormatT", bound=str)
 OutputFormatT = TypeVar("OutputFormatT", bound=str)
+EngineT = TypeVar("EngineT", bound=str)
 Threshold: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -186,13 +187,18 @@ class Preprocess(_Section, Generic[StepT]):
         return steps
 
 
-class Model(_Section):
+class Model(_Section, Generic[EngineT]):
     """Which model, and how it computes.
 
     Attributes:
         modules: modules of your own from which the package's network may come.
         device: `cuda` (all CUDA devices of a machine, workers in turn) or `cuda:1` without such a
             device is an error; `auto` takes what is there.
+        engine: the library that computes, with the file of the package that it reads. `auto` is the
+            one of `tuning_report` with `dtype: auto`, and else torch where the package holds a
+            network.
+        fallback: where the library of the report's fastest setting is not installed, whether the
+            fastest one of it that can run is used instead; without it that is an error.
         dtype: `auto` is what `tuning_report` says was fastest, and float32 while there is no such
             file.
         tuning_report: the file in which `pipelines.tune` leaves the settings that are fastest on
@@ -210,6 +216,8 @@ class Model(_Section):
     package: Url
     modules: Names = ()
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda|cuda:\d+|auto)$")
+    engine: EngineT = Field(default="auto", validate_default=True)
+    fallback: bool = False
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
     tuning_report: Url | None = None
     # Not written into manifests: it stays only to tell that a job still uses the old name.
@@ -231,7 +239,7 @@ class Model(_Section):
         return {**fields, "tuning_report": fields["certificate"]}
 
     @model_validator(mode="after")
-    def _goes_together(self) -> "Model":
+    def _goes_together(self) -> Self:
         if self.dtype == "auto" and self.tuning_report is None:
             raise ValueError("dtype: auto needs tuning_report, the file that pipelines.tune writes")
         # Most CPUs compute 16-bit floats of this kind by way of 32 bits, which is slower than
@@ -306,14 +314,14 @@ class Errors(_Section):
     store_values: bool = False
 
 
-class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT]):
+class Job(_Section, Generic[StepT, InputFormatT, OutputFormatT, EngineT]):
     """A whole scoring job."""
 
     name: Name
     source: Source[InputFormatT]
     # Validated, because only the class with its steps filled in can make the default.
     preprocess: Preprocess[StepT] = Field(default={}, validate_default=True)
-    model: Model
+    model: Model[EngineT]
     postprocess: Postprocess = Postprocess()
     sink: Sink[OutputFormatT]
     errors: Errors = Errors()

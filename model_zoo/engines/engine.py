@@ -35,12 +35,14 @@ class Network:
         dtype: in which floating-point inputs reach it; None for those of the card.
         kept_dtype: in which the card's inputs reach it all the same; None for none.
         layout: memory format of inputs with four dimensions.
+        provider: the part of the library that computes, for the manifest, where it has several.
     """
 
     compute: Callable[..., Any]
     dtype: torch.dtype | None
     layout: torch.memory_format
     kept_dtype: torch.dtype | None = None
+    provider: str = ""
 
 
 class Engine(Protocol):
@@ -148,22 +150,42 @@ def find_engine(name: str) -> Engine:
     Raises:
         ModelError: there is no engine of this name, or its library is not installed.
     """
+    engine = make_engine(name)
+    missing = find_missing_library(engine)
+    if missing is not None:
+        raise ModelError(
+            f"engine {name} needs {missing}, which is not installed here; "
+            f"install its extra where workers run: pip install '.[{engine.extra}]'"
+        )
+    return engine
+
+
+def make_engine(name: str) -> Engine:
+    """Return an engine, whether its library is installed or not.
+
+    Raises:
+        ModelError: there is no engine of this name.
+    """
     if name not in ENGINES:
         hint = nearest(name, sorted(ENGINES))
         raise ModelError(f"engine {name!r} is unknown{hint}")
     place = ENGINES[name]
     module, _, attribute = place.partition(":")
-    make_engine = getattr(import_module(module), attribute)
-    engine: Engine = make_engine()
-    _check_libraries(engine)
+    make = getattr(import_module(module), attribute)
+    engine: Engine = make()
     return engine
 
 
-def _check_libraries(engine: Engine) -> None:
+def list_readers(card: ModelCard) -> list[Engine]:
+    """Return the engines that read a form of the model that a package holds, installed or not."""
+    engines = [make_engine(name) for name in ENGINES]
+    return [engine for engine in engines if engine.reads(card) is not None]
+
+
+def find_missing_library(engine: Engine) -> str | None:
+    """Return a module that an engine needs and that is not installed here; None when all are."""
     # Looked for and not imported: that is the engine's own work, when it loads a model.
     for library in engine.libraries:
         if find_spec(library) is None:
-            raise ModelError(
-                f"engine {engine.name} needs {library}, which is not installed here; "
-                f"install its extra where workers run: pip install '.[{engine.extra}]'"
-            )
+            return library
+    return None

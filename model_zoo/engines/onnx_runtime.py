@@ -73,7 +73,13 @@ class OnnxRuntimeEngine:
         for name, tensor in package.card.outputs.items():
             shapes[name] = tensor.shape
         graph = make_graph(session, shapes)
-        return Network(compute=graph, dtype=None, layout=torch.contiguous_format)
+        provider, *_ = session.get_providers()
+        return Network(
+            compute=graph,
+            dtype=None,
+            layout=torch.contiguous_format,
+            provider=provider,
+        )
 
     def describe_version(self) -> str:
         """Return ONNX Runtime's version."""

@@ -9,16 +9,38 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+import torch
 
 from configs.errors import JobError
 from configs.tolerance import Tolerance
-from model_zoo.engines.settings import Settings
+from model_zoo.engines.machine import machine_kind
+from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
 from model_zoo.evaluation.agreement import Agreement
 
 # A digest's first digits, which tell models apart as well as all 64 do.
 _SHOWN_DIGITS = 12
 # Of a number of cores.
 _CORES_DIGITS = 6
+# Beside the names of `machine_kind`: the engine's library, with its version.
+_LIBRARY = "library"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings that were measured and may be used.
+
+    Attributes:
+        library: what computed with them, with its version; empty where nobody wrote it down.
+        agreement: with the reference, on a sample of the job's own rows.
+        rows_per_second, speed_up: of the network alone, and relative to the reference.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    settings: Settings
+    library: str
+    agreement: Agreement
+    rows_per_second: float
+    speed_up: float
 
 
 @dataclass(frozen=True)
@@ -29,12 +51,15 @@ class TuningReport:
         model: name, version and digest of the package.
         job: what the job says that decides inputs and labels.
         machine: see `machine_kind`.
+        settings, library, agreement, rows_per_second, speed_up: see `Choice`, of the fastest.
         workers: how many workers on the machine were fastest.
-        agreement: with float32 eager, on a sample of the job's own rows.
-        rows_per_second, speed_up: of the network alone, and relative to float32 eager.
+        threads: of each of them; None in reports of before they were written down.
+        rows_per_night: the rows of a run, which the time to load a model was weighed against; None
+            where nobody knew them.
         made_at: time in UTC, ISO 8601.
+        next_best: others that may be used, the fastest first.
         tried: every setting that was measured, as the table shows it.
-        format: version of this file's format; another one is not read.
+        format: version of this file's format; others than these are not read.
     """
 
     # An unknown field is one that this version would not check.
@@ -50,7 +75,24 @@ class TuningReport:
     speed_up: float
     made_at: str
     tried: tuple[Mapping[str, Any], ...] = ()
-    format: Literal[2] = 2
+    # Reports of format 2 are of one engine, and have none of these fields.
+    library: str = ""
+    threads: int | None = None
+    rows_per_night: int | None = None
+    next_best: tuple[Choice, ...] = ()
+    format: Literal[2, 3] = 3
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Return all settings that may be used, the fastest first."""
+        fastest = Choice(
+            settings=self.settings,
+            library=self.library,
+            agreement=self.agreement,
+            rows_per_second=self.rows_per_second,
+            speed_up=self.speed_up,
+        )
+        return (fastest, *self.next_best)
 
     def to_json(self) -> bytes:
         """Return the content of its file."""
@@ -138,22 +180,60 @@ def refuse_other_job(
             )
 
 
-def refuse_loose(report: TuningReport, tolerance: Tolerance, url: str) -> None:
+def refuse_loose(choice: Choice, tolerance: Tolerance, url: str) -> None:
     """Refuse settings whose scores differ more than the job allows by now.
 
     Args:
-        report: of the job's model, and of its inputs and labels.
+        choice: of a report of the job's model, and of its inputs and labels.
         tolerance: of the job; that of the report may have been larger.
         url: of the report, for messages.
 
     Raises:
         JobError: they do.
     """
-    if not report.agreement.is_within(tolerance):
+    if not choice.agreement.is_within(tolerance):
         raise JobError(
-            f"{url}: {report.settings} agrees with float32 less than model.tolerance asks for; "
+            f"{url}: {choice.settings} agrees with float32 less than model.tolerance asks for; "
             "run pipelines.tune again"
         )
+
+
+def describe_machine(
+    machine: Mapping[str, str],
+    choice: Choice,
+) -> dict[str, str]:
+    """Return where settings hold: on this kind of machine, and with this version of the engine.
+
+    Args:
+        machine: the report's.
+        choice: the settings.
+    """
+    described = dict(machine)
+    # torch's version is part of every kind of machine, as the reference is computed with it.
+    if choice.library and choice.settings.engine != DEFAULT_ENGINE:
+        described[_LIBRARY] = choice.library
+    return described
+
+
+def refuse_elsewhere(
+    measured_on: Mapping[str, str],
+    device: torch.device,
+    library: str,
+) -> None:
+    """Refuse to compute here what was measured on another kind of machine, or by another version.
+
+    Args:
+        measured_on: as `describe_machine` returns it.
+        device: where it shall be computed.
+        library: the engine's library here, with its version.
+
+    Raises:
+        JobError: this is another.
+    """
+    here = machine_kind(device)
+    if _LIBRARY in measured_on:
+        here[_LIBRARY] = library
+    refuse_other_machine(measured_on, here)
 
 
 def refuse_other_machine(machine: Mapping[str, str], here: Mapping[str, str]) -> None:
@@ -168,10 +248,16 @@ def refuse_other_machine(machine: Mapping[str, str], here: Mapping[str, str]) ->
     """
     # Of either: what only one side knows is a difference too.
     for name in sorted({*machine, *here}):
-        if machine.get(name) != here.get(name):
-            there = machine.get(name, "unknown")
-            found = here.get(name, "unknown")
+        there = machine.get(name, "unknown")
+        found = here.get(name, "unknown")
+        if machine.get(name) == here.get(name):
+            continue
+        if name == _LIBRARY:
             raise JobError(
-                f"model.tuning_report: was made on another kind of machine: {name} {there!r} there, "
-                f"{found!r} here; run pipelines.tune on this kind, or set model.dtype to float32"
+                f"model.tuning_report: was made with {there}, and {found} is installed here; "
+                "run pipelines.tune again, or set model.dtype to float32"
             )
+        raise JobError(
+            f"model.tuning_report: was made on another kind of machine: {name} {there!r} there, "
+            f"{found!r} here; run pipelines.tune on this kind, or set model.dtype to float32"
+        )

@@ -9,9 +9,9 @@ import torch
 from configs.errors import ModelError
 from model_zoo.arrays import Arrays
 from model_zoo.engines.engine import Engine, find_engine
-from model_zoo.engines.machine import device_name, machine_kind
+from model_zoo.engines.machine import device_name
 from model_zoo.engines.settings import Device, Settings
-from model_zoo.engines.tuning_report import refuse_other_machine
+from model_zoo.engines.tuning_report import refuse_elsewhere
 from model_zoo.library_caches import refuse_shared_caches
 from model_zoo.load_limits import load_within_limits
 from model_zoo.package.card import ModelCard
@@ -136,7 +136,7 @@ def load_scorer(
     scorers = []
     for where in resolve_devices(device):
         if machine is not None:
-            refuse_other_machine(machine, machine_kind(where))
+            refuse_elsewhere(machine, where, engine.describe_version())
         scorer = loading.prove_and_load(where, settings)
         scorers.append(scorer)
     if len(scorers) == 1:
@@ -215,6 +215,8 @@ class _Loading:
         device = device_name(where)
         version = self.engine.describe_version()
         computed_by = f"{device} {wanted}, {self.threads} thread(s), {version}"
+        if network.provider:
+            computed_by += f" ({network.provider})"
         mini_batches = MiniBatches(
             network=network.compute,
             outputs=self.package.card.outputs,

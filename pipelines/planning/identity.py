@@ -22,6 +22,8 @@ _NOT_IN_THE_OUTPUT = {
         # Whose source is in the package's digest.
         "modules",
         "timeout_seconds",
+        "engine",
+        "fallback",
         "dtype",
         "batch_rows",
         "tuning_report",

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from configs.errors import JobError
-from model_zoo.engines.engine import choose_engine
-from model_zoo.engines.machine import machine_kind
-from model_zoo.engines.settings import Settings
+from configs.errors import JobError, ModelError
+from model_zoo.engines.engine import choose_engine, find_engine, list_readers
+from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
 from model_zoo.engines.tuning_report import (
     TuningReport,
+    describe_machine,
     parse_tuning_report,
-    refuse_loose,
+    refuse_elsewhere,
     refuse_other_job,
-    refuse_other_machine,
     refuse_other_model,
 )
 from model_zoo.evaluation.agreement import Agreement
@@ -27,6 +26,7 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package
 from model_zoo.scoring.devices import resolve_devices
 from pipelines.planning.jobs import ScoringJob, choose_activation
+from pipelines.planning.reported_settings import choose_reported, refuse_other_engine
 from storage import files
 
 # What stays in a core's cache, and is large enough that the calls do not count.
@@ -44,10 +44,12 @@ class InferenceSettings:
 
     Attributes:
         settings: what the engine is told.
-        machine: the kind of machine that it was measured on; None when it holds on every one.
+        machine: the kind of machine that it was measured on, and the version of the engine; None
+            when it holds on every one.
         agreement: with float32, eager; None where nobody measured.
         workers: how many workers were fastest on such a machine; None where nobody measured.
         why: in words, for the log; nothing where the job says it all.
+        chosen_by: who named the engine, in words, for the manifest.
     """
 
     settings: Settings
@@ -55,6 +57,7 @@ class InferenceSettings:
     agreement: Agreement | None = None
     workers: int | None = None
     why: str = ""
+    chosen_by: str = "the package"
 
     def refuse_elsewhere(self, device: str) -> None:
         """Refuse to compute on this machine what was measured on another kind.
@@ -68,8 +71,8 @@ class InferenceSettings:
         if self.machine is None:
             return
         first_device = resolve_devices(device)[0]
-        this_machine = machine_kind(first_device)
-        refuse_other_machine(self.machine, this_machine)
+        engine = find_engine(self.settings.engine)
+        refuse_elsewhere(self.machine, first_device, engine.describe_version())
 
 
 def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
@@ -84,6 +87,7 @@ def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
             the job's tolerance does; or a mini-batch would fill the memory.
     """
     inference = _choose_inference(job, package)
+    _refuse_unreadable(inference.settings.engine, package)
     _refuse_large_batches(inference.settings.batch_rows, package.card)
     return inference
 
@@ -94,27 +98,68 @@ def _choose_inference(job: ScoringJob, package: Package) -> InferenceSettings:
     if batch_rows is None:
         batch_rows = default_batch_rows(package.card)
     engine = choose_engine(package.card)
+    chosen_by = "the package"
+    if model.engine != "auto":
+        engine = model.engine
+        chosen_by = "the job"
     if model.dtype != "auto":
-        return InferenceSettings(Settings(batch_rows, model.dtype, engine=engine))
+        settings = Settings(batch_rows, model.dtype, engine=engine)
+        return InferenceSettings(settings, chosen_by=chosen_by)
     url = str(model.tuning_report)
     report = _read_report(url)
     # A job may be written before it is tuned, and must run then, too.
     if report is None:
-        why = (
-            f"model.dtype auto: there is no {url} yet, so float32, eager; pipelines.tune makes one"
-        )
-        return InferenceSettings(Settings(batch_rows, engine=engine), why=why)
+        settings = Settings(batch_rows, engine=engine)
+        reference = describe_reference(engine)
+        why = f"model.dtype auto: there is no {url} yet, so {reference}; pipelines.tune makes one"
+        return InferenceSettings(settings, why=why, chosen_by=chosen_by)
     _check_report(report, job, package, url)
+    return _take_reported(report, job, url)
+
+
+def _take_reported(
+    report: TuningReport,
+    job: ScoringJob,
+    url: str,
+) -> InferenceSettings:
+    model = job.model
+    choice, fallen_back = choose_reported(report, model.tolerance, model.fallback, url)
     why = (
-        f"model.dtype auto: {report.settings}, "
-        f"{report.speed_up:.2f} times as fast as float32, eager, says {url}"
+        f"model.dtype auto: {choice.settings}, "
+        f"{choice.speed_up:.2f} times as fast as float32, eager, says {url}"
     )
+    chosen_by = "the tuning report"
+    if fallen_back:
+        why += f"; the next best of it, by model.fallback, because {fallen_back}"
+        chosen_by += f", by model.fallback, because {fallen_back}"
     return InferenceSettings(
-        settings=report.settings,
-        machine=report.machine,
-        agreement=report.agreement,
+        settings=choice.settings,
+        machine=describe_machine(report.machine, choice),
+        agreement=choice.agreement,
         workers=report.workers,
         why=why,
+        chosen_by=chosen_by,
+    )
+
+
+def describe_reference(engine: str) -> str:
+    """Return the settings of an engine that others are compared with, in words."""
+    if engine == DEFAULT_ENGINE:
+        return "float32, eager"
+    return f"{engine} in float32"
+
+
+def _refuse_unreadable(name: str, package: Package) -> None:
+    """Refuse an engine that is not installed, or that reads nothing of what the package holds."""
+    # Here, before anything starts; workers, whose machines may be others, look again.
+    engine = find_engine(name)
+    card = package.card
+    if engine.reads(card) is not None:
+        return
+    readers = [reader.name for reader in list_readers(card)]
+    raise ModelError(
+        f"{package.url}: holds no form of the model that engine {name} reads; "
+        f"set model.engine to {' or '.join(readers)}, or pack the model again with one"
     )
 
 
@@ -184,7 +229,7 @@ def _check_report(
     refuse_other_model(report, package.digest, url)
     deciding = list_deciding_values(job, package.card)
     refuse_other_job(report, deciding, url)
-    refuse_loose(report, job.model.tolerance, url)
+    refuse_other_engine(report, job.model.engine, url)
     measured = report.settings.batch_rows
     wanted = job.model.batch_rows
     if wanted not in (None, measured):

@@ -1,9 +1,10 @@
-"""The jobs with the steps and formats that there are, which `configs` does not know."""
+"""The jobs with the steps, formats and engines that there are, which `configs` does not know."""
 
 from typing import TYPE_CHECKING, Literal
 
 from configs.job import Job
 from configs.training import TrainingJob
+from model_zoo.engines.table import ENGINES
 from model_zoo.evaluation.agreement import Threshold
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.table import AnyStep
@@ -14,11 +15,13 @@ from transforms.score_columns import ScoreColumns, is_of_label_sets, list_thresh
 if TYPE_CHECKING:
     InputFormat = str
     OutputFormat = str
+    EngineName = str
 else:
     InputFormat = Literal[tuple(INPUT_FORMATS)]
     OutputFormat = Literal[tuple(OUTPUT_FORMATS)]
+    EngineName = Literal["auto", *ENGINES]
 
-ScoringJob = Job[AnyStep, InputFormat, OutputFormat]
+ScoringJob = Job[AnyStep, InputFormat, OutputFormat, EngineName]
 FittingJob = TrainingJob[AnyStep]
 
 

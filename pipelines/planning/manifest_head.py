@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from model_zoo.engines.engine import find_engine
 from pipelines.planning.identity import list_libraries
 from pipelines.planning.plan import Plan
 from transforms.output.manifest import describe_schema
@@ -17,9 +18,15 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
     package = plan.package
     card = package.card
     started_at = datetime.now(UTC)
+    inference = plan.inference
     agreement = None
-    if plan.inference.agreement:
-        agreement = asdict(plan.inference.agreement)
+    if inference.agreement:
+        agreement = asdict(inference.agreement)
+    engine = find_engine(inference.settings.engine)
+    library = engine.describe_version()
+    libraries = list_libraries(card.builder)
+    # Most are there by their own names; what computed counts where units of another run are taken.
+    libraries.setdefault(engine.name, library)
     # These names are read by other programs, and by later versions of this one.
     return {
         "format": 1,
@@ -32,10 +39,15 @@ def manifest_head(plan: Plan) -> dict[str, Any]:
             "labels": list(card.labels),
             "task": card.task,
         },
-        "computing": plan.inference.settings.as_dict(),
+        "computing": inference.settings.as_dict(),
+        "engine": {
+            "name": engine.name,
+            "library": library,
+            "chosen_by": inference.chosen_by,
+        },
         "agreement": agreement,
         "schema": describe_schema(plan.output_plan.file_format.schema),
-        "libraries": list_libraries(card.builder),
+        "libraries": libraries,
         "planned_at": plan.planned_at.isoformat(timespec="microseconds"),
         "started_at": started_at.isoformat(timespec="seconds"),
     }

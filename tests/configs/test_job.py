@@ -151,6 +151,8 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "package": "m",
             "modules": (),
             "device": "cpu",
+            "engine": "auto",
+            "fallback": False,
             "dtype": "float32",
             "tuning_report": None,
             "tolerance": {"max_difference": 0.01, "label_agreement": 0.995, "cosine": 0.999},

@@ -37,6 +37,7 @@ def test_scores_are_those_of_numpy(tmp_path: Path, rows: int, threads: int) -> N
     np.testing.assert_allclose(scored.outputs["logit"], (x @ WEIGHTS)[:, 0], rtol=1e-5, atol=1e-6)
     assert scored.computed_by == (
         f"cpu onnxruntime float32, {threads} thread(s), onnxruntime {onnxruntime.__version__}"
+        " (CPUExecutionProvider)"
     )
 
 

@@ -4,13 +4,18 @@ from dataclasses import replace
 import json
 
 import pytest
+import torch
 
 from configs.errors import JobError
 from configs.tolerance import Tolerance
+from model_zoo.engines.machine import machine_kind
 from model_zoo.engines.settings import Settings
 from model_zoo.engines.tuning_report import (
+    Choice,
     TuningReport,
+    describe_machine,
     parse_tuning_report,
+    refuse_elsewhere,
     refuse_other_machine,
     refuse_other_model,
 )
@@ -35,8 +40,29 @@ def test_its_file_is_a_line_for_each_field_and_says_its_format() -> None:
     content = REPORT.to_json()
     assert content.startswith(b'{\n "model": {\n  "name": "m",\n')
     assert content.endswith(b"}\n")
-    assert json.loads(content)["format"] == 2
+    assert json.loads(content)["format"] == 3
     assert parse_tuning_report(content, "r") == REPORT
+
+
+def test_all_its_choices_come_back_the_fastest_first() -> None:
+    bfloat16 = Choice(Settings(8, "bfloat16"), "torch 2", REPORT.agreement, 2.0, 1.5)
+    report = replace(REPORT, library="onnxruntime 1", threads=2, next_best=(bfloat16,))
+    read = parse_tuning_report(report.to_json(), "r")
+    fastest = Choice(REPORT.settings, "onnxruntime 1", REPORT.agreement, 1.0, 1.0)
+    assert read.choices == (fastest, bfloat16)
+
+
+def test_a_report_of_before_there_were_several_engines_is_read() -> None:
+    values = json.loads(REPORT.to_json())
+    for name in ("library", "threads", "rows_per_night", "next_best"):
+        del values[name]
+    # They named no engine, as there was one.
+    del values["settings"]["engine"]
+    content = json.dumps({**values, "format": 2}).encode()
+    read = parse_tuning_report(content, "r")
+    assert read == replace(REPORT, format=2)
+    assert read.settings.engine == "torch"
+    assert describe_machine(read.machine, read.choices[0]) == {"cores": "4"}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +84,7 @@ def test_as_many_workers_as_cores_are_taken_and_no_more(cores: str, fewest: int,
 
 
 def test_another_format_is_not_read() -> None:
-    content = REPORT.to_json().replace(b'"format": 2', b'"format": 3')
+    content = REPORT.to_json().replace(b'"format": 3', b'"format": 4')
     with pytest.raises(JobError, match="is not a tuning report of this version"):
         parse_tuning_report(content, "r")
 
@@ -85,3 +111,21 @@ def test_what_either_machine_alone_says_is_a_difference(
         refuse_other_machine(there, here)
     said = [machine.get("torch", "unknown") for machine in (there, here)]
     assert f"torch {said[0]!r} there, {said[1]!r} here" in str(caught.value)
+
+
+def test_another_version_of_the_engine_is_refused_where_it_was_written_down() -> None:
+    cpu = torch.device("cpu")
+    here = machine_kind(cpu)
+    refuse_elsewhere(here, cpu, "any version")
+    of_graph = Choice(Settings(8, engine="onnxruntime"), "ort 1", REPORT.agreement, 1.0, 1.0)
+    measured_on = describe_machine(here, of_graph)
+    refuse_elsewhere(measured_on, cpu, "ort 1")
+    with pytest.raises(JobError) as caught:
+        refuse_elsewhere(measured_on, cpu, "ort 2")
+    assert str(caught.value) == (
+        "model.tuning_report: was made with ort 1, and ort 2 is installed here; "
+        "run pipelines.tune again, or set model.dtype to float32"
+    )
+    # Of torch every kind of machine says it.
+    of_torch = Choice(Settings(8), "torch 1", REPORT.agreement, 1.0, 1.0)
+    assert describe_machine(here, of_torch) == here

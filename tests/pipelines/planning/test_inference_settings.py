@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from configs.errors import JobError
+from configs.errors import JobError, ModelError
 from model_zoo.engines.settings import Settings
+from model_zoo.engines.torch_engine import TorchEngine
 from model_zoo.package.card import ModelCard
 from pipelines.planning.inference_settings import (
     InferenceSettings,
@@ -92,6 +93,46 @@ def test_the_job_s_own_number_of_rows_goes_before_the_default(tmp_path: Path) ->
     assert plan_inference(make_job(tmp_path), package).settings == Settings(128)
     own = make_job(tmp_path, model={"batch_rows": 7, "dtype": "bfloat16"})
     assert plan_inference(own, package).settings == Settings(7, "bfloat16")
+
+
+def test_the_job_s_engine_goes_before_the_package_s(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    package = package_of(make_card(onnx={"model": "model.onnx"}))
+    own = make_job(tmp_path, model={"engine": "onnxruntime"})
+    inference = plan_inference(own, package)
+    assert inference.settings == Settings(4096, engine="onnxruntime")
+    assert inference.chosen_by == "the job"
+    default = plan_inference(make_job(tmp_path), package)
+    assert default.settings.engine == "torch"
+    assert default.chosen_by == "the package"
+
+
+def test_an_engine_that_reads_nothing_of_the_package_is_refused_with_those_that_do(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("onnxruntime")
+    package = SimpleNamespace(card=make_card(), url="p")
+    job = make_job(tmp_path, model={"engine": "onnxruntime"})
+    with pytest.raises(ModelError) as refused:
+        plan_inference(job, package)  # type: ignore[arg-type]
+    assert str(refused.value) == (
+        "p: holds no form of the model that engine onnxruntime reads; "
+        "set model.engine to torch, or pack the model again with one"
+    )
+
+
+def test_an_engine_that_is_not_installed_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TorchEngine, "libraries", ("no_such_library",))
+    monkeypatch.setattr(TorchEngine, "extra", "absent")
+    with pytest.raises(ModelError, match=r"needs no_such_library.*pip install '\.\[absent\]'"):
+        plan_inference(make_job(tmp_path), package_of(make_card()))
+
+
+def test_an_unknown_engine_is_an_error_of_the_job_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"model\.engine: .*'torch'"):
+        make_job(tmp_path, model={"engine": "torhc"})
 
 
 @pytest.mark.parametrize(
