@@ -1,13 +1,13 @@
 """Measure how much the quick tests prove: `python -m tests.mutants --count 200 --seed 0`.
 
-Draws small changes of our code, tries each with the tests that execute it, and tells which nobody
-noticed. A test that starts a program is none of the quick ones: a program would not see the change
+Draws small changes of our code, tries each with the file of tests that mirrors the changed one, tries
+what lives with all tests that execute it, and tells which nobody noticed. A test that starts a program is none of the quick ones: a program would not see the change
 (tests.mutants.promises is for those).
 """
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -26,10 +26,15 @@ from tests.mutants.trials import (
     NOT_REACHED,
     Verdict,
     failing_anyway,
+    own_test_file,
     try_all,
+    try_own_files,
 )
 
-QUICK_TESTS = '-m "not program and not slow" tests'
+QUICK = "not program and not slow"
+# Of what was found: how much by the test file that mirrors the mutated one.
+_BY_OWN_FILE = "by its own file"
+_OUTCOMES = (FOUND, _BY_OWN_FILE, LIVED, NOT_REACHED, EQUIVALENT)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,18 +47,8 @@ def main(argv: Sequence[str]) -> int:
         sys.exit(f"tests/mutants/equivalent.txt: fits no mutation any more: {old[0]}")
     chosen = _chosen(arguments, everything)
     warm_up()
-    reach, is_new = reach_of(shlex.split(arguments.tests))
-    how = "measured" if is_new else "as kept"
-    print(
-        f"{len(reach.seconds):,} tests, {how}, after {time.monotonic() - began:.0f} s", flush=True
-    )
-    for test in reach.failed:
-        print(f"  fails without any mutation, and is left out: {test}")
-    tried = [m for m in chosen if m.name not in listed]
     verdicts = [Verdict(m, EQUIVALENT) for m in chosen if m.name in listed]
-    verdicts += try_all(tried, reach, arguments.at_most_seconds, arguments.jobs, _tell)
-    doubtful = failing_anyway(v.by for v in verdicts)
-    verdicts = [_without_doubt(v) if v.by in doubtful else v for v in verdicts]
+    verdicts += _try(arguments, [m for m in chosen if m.name not in listed])
     rate = _report(verdicts)
     print(f"{time.monotonic() - began:.0f} s")
     if arguments.json is not None:
@@ -78,6 +73,35 @@ def _chosen(arguments: argparse.Namespace, everything: Sequence[Mutation]) -> li
     return sample(of_rooms, arguments.count, arguments.seed)
 
 
+def _try(arguments: argparse.Namespace, mutations: Sequence[Mutation]) -> list[Verdict]:
+    """Try mutations with the files that mirror theirs, and then what lived with all tests."""
+    told = try_own_files(mutations, arguments.marks, arguments.jobs, _tell)
+    doubtful = failing_anyway(verdict.by for verdict in told)
+    found = [verdict for verdict in told if verdict.by not in doubtful]
+    done = {verdict.mutation for verdict in found}
+    left = [mutation for mutation in mutations if mutation not in done]
+    print(f"{len(found)} of {len(mutations)} found by the file that mirrors theirs", flush=True)
+    if arguments.own_files:
+        return found + [Verdict(mutation, LIVED) for mutation in left]
+    # The pass over all tests takes minutes, and nobody may need it.
+    return found + _try_everywhere(arguments, left) if left else found
+
+
+def _try_everywhere(arguments: argparse.Namespace, mutations: Sequence[Mutation]) -> list[Verdict]:
+    """Try mutations with every test that reaches them."""
+    began = time.monotonic()
+    places = shlex.split(arguments.tests)
+    reach, is_new = reach_of(["-m", arguments.marks, *places])
+    seconds = time.monotonic() - began
+    how = f"measured in {seconds:.0f} s" if is_new else "as kept"
+    print(f"{len(reach.seconds):,} tests, {how}", flush=True)
+    for test in reach.failed:
+        print(f"  fails without any mutation, and is left out: {test}")
+    verdicts = try_all(mutations, reach, arguments.at_most_seconds, arguments.jobs, _tell)
+    doubtful = failing_anyway(verdict.by for verdict in verdicts)
+    return [_without_doubt(v) if v.by in doubtful else v for v in verdicts]
+
+
 def _without_doubt(verdict: Verdict) -> Verdict:
     """Return it as not found: what failed fails without the mutation, too, when it runs alone."""
     return replace(verdict, outcome=LIVED, by=f"{verdict.by}, which fails without it, too")
@@ -91,13 +115,13 @@ def _tell(verdict: Verdict) -> None:
 
 def _report(verdicts: Sequence[Verdict]) -> float:
     """Print the table and the survivors, and return the percentage that was found."""
-    counts = Counter((v.mutation.file.partition("/")[0], v.outcome) for v in verdicts)
-    outcomes = (FOUND, LIVED, NOT_REACHED, EQUIVALENT)
-    print(f"\n{'room':12}" + "".join(f"{outcome:>14}" for outcome in outcomes))
-    for room in sorted({room for room, _ in counts}):
-        print(f"{room:12}" + "".join(f"{counts[room, outcome]:>14}" for outcome in outcomes))
-    totals = Counter(v.outcome for v in verdicts)
-    print(f"{'all':12}" + "".join(f"{totals[outcome]:>14}" for outcome in outcomes) + "\n")
+    rooms = sorted({_room(verdict) for verdict in verdicts})
+    print("\n" + _row("room", _OUTCOMES))
+    for room in rooms:
+        counts = _count(verdict for verdict in verdicts if _room(verdict) == room)
+        print(_row(room, [counts[outcome] for outcome in _OUTCOMES]))
+    totals = _count(verdicts)
+    print(_row("all", [totals[outcome] for outcome in _OUTCOMES]) + "\n")
     for verdict in (v for v in verdicts if v.outcome in (LIVED, NOT_REACHED)):
         cut = f" (time left out {verdict.left_out} tests)" if verdict.left_out else ""
         by = f" by {verdict.by}" if verdict.by else ""
@@ -110,6 +134,27 @@ def _report(verdicts: Sequence[Verdict]) -> float:
     return rate
 
 
+def _room(verdict: Verdict) -> str:
+    return verdict.mutation.file.partition("/")[0]
+
+
+def _row(first: str, others: Sequence[object]) -> str:
+    """Return a line of the table."""
+    cells = [f"{other:>17}" for other in others]
+    return f"{first:12}" + "".join(cells)
+
+
+def _count(verdicts: Iterable[Verdict]) -> Counter[str]:
+    """Count outcomes; what the mirroring file found counts in a column more."""
+    counts: Counter[str] = Counter()
+    for verdict in verdicts:
+        counts[verdict.outcome] += 1
+        file, _, _ = verdict.by.partition("::")
+        is_own = file == own_test_file(verdict.mutation.file)
+        counts[_BY_OWN_FILE] += verdict.outcome == FOUND and is_own
+    return counts
+
+
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.mutants", description=__doc__)
     formatter = argparse.RawDescriptionHelpFormatter
@@ -119,7 +164,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--rooms", type=_rooms, default=ROOMS, help="comma-separated (default: all)"
     )
-    parser.add_argument("--tests", default=QUICK_TESTS, help=f"pytest's arguments ({QUICK_TESTS})")
+    parser.add_argument("--tests", default="tests", help="where tests are (default: tests)")
+    parser.add_argument("--marks", default=QUICK, help=f"which of them ({QUICK})")
+    own = "ask nothing but the test files that mirror the mutated ones, which needs no pass"
+    parser.add_argument("--own_files", action="store_true", help=own)
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time (default: 2)")
     seconds = "of tests per mutant, as measured in the pass; the report says where that cut"
     parser.add_argument("--at_most_seconds", type=float, default=40.0, help=f"{seconds} (40)")

@@ -50,11 +50,12 @@ class Reach:
 
 
 def _distance(test: str, file: str) -> int:
-    """0 for the tests of a file, 1 for those of its room, 2 for others."""
+    """0 for the tests of a file, 1 for those of its folder, 2 for others."""
     path = Path(test.partition("::")[0])
-    of_room = path.parent.name == Path(file).parent.name
-    of_file = path.stem == f"test_{Path(file).stem}"
-    return 0 if of_room and of_file else 1 if of_room else 2
+    mirrored = Path("tests", file)
+    if path.parent != mirrored.parent:
+        return 2
+    return int(path.name != f"test_{mirrored.name}")
 
 
 def reach_of(tests: Sequence[str]) -> tuple[Reach, bool]:

@@ -16,7 +16,7 @@ from tests.mutants.mutations import (
 )
 from tests.mutants.promises import broken_text, failed_tests
 from tests.mutants.reach import Reach
-from tests.mutants.trials import _within
+from tests.mutants.trials import _within, own_test_file
 
 SOURCE = '''
 """Text with a 1 in it."""
@@ -109,19 +109,33 @@ def test_a_name_survives_a_shift_of_lines() -> None:
 
 
 def test_nearest_tests_come_first_and_quick_ones_before_slow_ones() -> None:
-    near, same_room, other = (
+    near, same_folder, other = (
         "tests/storage/test_disk.py::test_a",
         "tests/storage/test_files.py::test_b",
-        "tests/pipelines/test_disk.py::test_c",
+        "tests/pipelines/storage/test_disk.py::test_c",
     )
     slow = "tests/storage/test_disk.py::test_slow"
-    seconds = {other: 0.1, same_room: 0.2, slow: 3.0, near: 0.3}
+    seconds = {other: 0.1, same_folder: 0.2, slow: 3.0, near: 0.3}
     (mutation, *_) = mutations_of("storage/disk.py", "def f(x):\n    return x < 1\n")
     reach = Reach(seconds, {"storage/disk.py": {2: frozenset(seconds)}}, ())
 
-    assert reach.tests_for(mutation) == [near, slow, same_room, other]
-    assert list(_within([near, slow, same_room, other], seconds, 1.0)) == [near, same_room, other]
+    assert reach.tests_for(mutation) == [near, slow, same_folder, other]
+    assert list(_within([near, slow, same_folder, other], seconds, 1.0)) == [
+        near,
+        same_folder,
+        other,
+    ]
     assert Reach(seconds, {}, ()).tests_for(mutation) == []
+
+
+def test_a_file_is_mirrored_by_the_test_file_of_its_name_in_its_folder(tmp_path: Path) -> None:
+    mirror = tmp_path / "tests/storage/test_disk.py"
+    mirror.parent.mkdir(parents=True)
+    mirror.touch()
+
+    assert own_test_file("storage/disk.py", tmp_path) == "tests/storage/test_disk.py"
+    assert own_test_file("storage/lock.py", tmp_path) is None
+    assert own_test_file("pipelines/storage/disk.py", tmp_path) is None
 
 
 def test_the_list_of_equivalent_mutations_is_true_and_says_why(everywhere: list[Mutation]) -> None:

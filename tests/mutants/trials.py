@@ -1,4 +1,8 @@
-"""One trial per mutation: the tests that reach it, in a fork that has it, until one fails."""
+"""One trial per mutation: the tests that reach it, in a fork that has it, until one fails.
+
+The file that mirrors the mutated one comes first, for it finds most and needs no measured pass; what
+lives on there is tried with every test that reaches it.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.mutants.mutations import Mutation
+from tests.mutants.mutations import REPOSITORY, Mutation
 from tests.mutants.process import Ended, Fork, in_turn, run_pytest, use_mutated
 from tests.mutants.reach import Reach
 
@@ -16,6 +20,8 @@ FOUND, LIVED, NOT_REACHED, EQUIVALENT = "found", "lived", "not reached", "equiva
 # A process collects tests for a while; a machine that does other things beside takes longer.
 _START_SECONDS = 60.0
 _SLOWER = 4.0
+# A file that mirrors another takes less; one that takes longer is left to the tests whose time is known.
+_OWN_FILE_SECONDS = 240.0
 _PASSED, _WITHOUT_A_TEST = 0, 5
 _CONTROL_SECONDS = 3_600.0
 
@@ -42,6 +48,41 @@ class Verdict:
     def as_dict(self) -> dict[str, object]:
         """Return it as JSON holds it."""
         return {**asdict(self), "mutation": self.mutation.name, "line": self.mutation.line}
+
+
+def own_test_file(file: str, root: Path = REPOSITORY) -> str | None:
+    """Return the test file that mirrors a file of a room; None where there is none.
+
+    >>> own_test_file("storage/lock.py")
+    'tests/storage/test_lock.py'
+    """
+    mirrored = Path("tests", file)
+    path = mirrored.with_name(f"test_{mirrored.name}")
+    return path.as_posix() if (root / path).exists() else None
+
+
+def try_own_files(
+    mutations: Sequence[Mutation], marks: str, jobs: int, tell: Callable[[Verdict], None]
+) -> list[Verdict]:
+    """Try mutations with the test files that mirror theirs, and return what these found.
+
+    What no test of theirs found by failing is none of the result: without a measured pass, a file that
+    takes long or cannot be read says nothing yet.
+
+    Args:
+        marks: as pytest's `-m` has them.
+        jobs: how many at a time.
+        tell: called with each verdict when it is known.
+    """
+    with_files = [(m, path) for m in mutations if (path := own_test_file(m.file)) is not None]
+    starts = [_start_own_file(mutation, path, marks) for mutation, path in with_files]
+    found = []
+    for at, ended in in_turn(starts, jobs):
+        verdict = _verdict(with_files[at][0], ended, tests=0, left_out=0)
+        if verdict.outcome == FOUND and "::" in verdict.by:
+            found.append(verdict)
+            tell(verdict)
+    return found
 
 
 def try_all(
@@ -87,6 +128,14 @@ def failing_anyway(tests: Iterable[str]) -> set[str]:
     return set(_failures(ended.log))
 
 
+def _start_own_file(mutation: Mutation, path: str, marks: str) -> Callable[[], Fork]:
+    def run(folder: Path) -> int:
+        use_mutated(mutation)
+        return run_pytest(["--exitfirst", "-m", marks, path], folder, [_Chosen()])
+
+    return lambda: Fork(run, _START_SECONDS + _OWN_FILE_SECONDS)
+
+
 def _start(mutation: Mutation, tests: list[str], seconds: dict[str, float]) -> Callable[[], Fork]:
     expected = sum(seconds[test] for test in tests)
     return lambda: Fork(
@@ -103,12 +152,17 @@ def _run(mutation: Mutation | None, tests: list[str], folder: Path) -> int:
 
 
 class _Chosen:
-    """Runs these tests and no others of their files, in this order, and says which fails."""
+    """Runs these tests and no others of their files, in this order, and says which fails.
 
-    def __init__(self, tests: Sequence[str]) -> None:
+    Without any, it runs what there is.
+    """
+
+    def __init__(self, tests: Sequence[str] = ()) -> None:
         self._place = {test: place for place, test in enumerate(tests)}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if not self._place:
+            return
         items[:] = sorted(
             (item for item in items if item.nodeid in self._place),
             key=lambda item: self._place[item.nodeid],
