@@ -61,6 +61,15 @@ def test_it_knows_no_more_tokens_than_were_asked_for(vocabulary: int) -> None:
     assert len(known) <= vocabulary
 
 
+def test_half_of_the_tokens_are_kept_for_characters_and_the_others_for_pairs() -> None:
+    # 60 characters, and more pairs than there is room for.
+    letters = [chr(0x4E00 + number) for number in range(60)]
+    texts = ["".join(letters[start:] + letters[:start]) for start in range(60)]
+    model = json.loads(fit_tokenizer(texts, vocabulary=40))["model"]
+    single = [word for word in model["vocab"] if len(word) == 1]
+    assert len(single) == 20
+
+
 def test_a_package_holds_the_tokenizer_and_takes_it_up() -> None:
     step = fit()
     content = STEPS.dump_json((step,))

@@ -363,6 +363,30 @@ def test_a_refusal_is_one_plain_line(
     assert not (tmp_path / "out").exists()
 
 
+_ASKED = {"--data": "data.paths (--data)", "--output": "output (--output)"}
+_ASKED |= {"--label": "data.label (--label)", "--key": "data.key (--key)"}
+
+
+@pytest.mark.parametrize("given", [(), ("--label",), ("--key",), ("--data",), ("--output",)])
+def test_what_is_not_said_and_no_row_can_tell_is_asked_for_all_at_once(
+    given: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [text for flag in given for text in (flag, "there")]
+    assert run(*flags) == 2
+    error = capsys.readouterr().err
+    asked = {flag for flag, words in _ASKED.items() if words in error}
+    assert asked == _ASKED.keys() - given
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--data", "--label", "--key", "--output", "--version"])
+def test_what_a_flag_says_arrives_to_the_letter(flag: str) -> None:
+    text = "na\u00efve \U0001f600: 'a' \"b\" #c"
+    arguments = train._parse([flag, text])
+    said = [yaml.safe_load(value) for _, value in train._list_overrides(arguments)]
+    assert text in said or [text] in said
+
+
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--config", "nowhere.yaml", "--debug") == 2
     assert "Traceback" in capsys.readouterr().err

@@ -412,6 +412,8 @@ def test_a_worker_refuses_settings_of_another_kind_of_machine(digits: Path, repo
         ),
         (("--set", "model.tuning_report=/proc/nowhere/x.json"), "cannot be written"),
         (("--rows", "0"), "--rows must be >= 1, got 0"),
+        # The fewest that may be asked for, and fewer than are worth a sample.
+        (("--rows", "1", "--set", "source.rows_per_batch=1"), "from fewer than 100 neither speed"),
         (
             ("--rows", "20", "--set", "source.rows_per_batch=10"),
             "rows, and from fewer than 100 neither speed nor agreement can be told",

@@ -4,12 +4,13 @@ import errno
 import os
 from pathlib import Path
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from storage import lock
+from storage import lock, retries
 from storage.layout import RunFolder
-from storage.lock import claim_if_free, hold, keep_free
+from storage.lock import claim_if_free, hold, hold_name, keep_free
 
 SECONDS = 30.0
 
@@ -123,6 +124,24 @@ def test_who_waited_for_a_lock_that_was_replaced_takes_the_new_one(run: RunFolde
     thread.join(SECONDS)
     assert Path(run.lock).read_text() == "second"
     assert Path(f"{run.lock}.old").read_text() == "first"
+
+
+def test_a_name_is_taken_from_its_holder_once_patience_has_ended_and_no_sooner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    seen: list[tuple[float, bool]] = []
+
+    def pause(_: float) -> None:
+        seen.append((seconds[0], os.path.isdir(first)))
+        seconds[0] += 1
+
+    monkeypatch.setattr(lock, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    monkeypatch.setattr(retries, "pause", pause)
+    # The first one is stopped, and the second waits its five seconds.
+    with hold_name(str(tmp_path), "CURRENT") as first, hold_name(str(tmp_path), "CURRENT") as later:
+        assert (os.path.exists(first), os.path.isdir(later)) == (False, True)
+    assert seen == [(float(number), True) for number in range(6)]
 
 
 def test_a_folder_that_is_removed_under_the_lock_is_made_again(

@@ -36,6 +36,19 @@ def test_the_unit_in_a_file_says_nothing(seconds: int, unit: Any) -> None:
     assert len({number for (number,) in numbers}) == 1
 
 
+@pytest.mark.parametrize(
+    ("stored", "unit"), [("s", "seconds"), ("ms", "milliseconds"), ("us", "microseconds")]
+)
+@given(counts=st.lists(st.integers(2**53, 2**63 - 1), min_size=1))
+@settings(max_examples=20, deadline=None)
+def test_in_its_own_unit_a_moment_is_the_nearest_number_however_far(
+    stored: str, unit: Any, counts: list[int]
+) -> None:
+    # Beyond 2**53 a double rounds, and must do so once.
+    moments = pa.array(counts, pa.duration(stored))
+    assert to_number(moments, unit).to_pylist() == [float(count) for count in counts]
+
+
 @pytest.mark.parametrize("unit", MICROSECONDS)
 def test_numbers_are_pythons_own(unit: Any) -> None:
     moments = [dt.datetime(1969, 7, 20, 20, 17, 40), None, dt.datetime(2024, 2, 29, 12, 30, 1, 5)]

@@ -14,6 +14,7 @@ import pytest
 
 from configs.errors import (
     BudgetError,
+    GateError,
     InputError,
     JobError,
     ModelError,
@@ -69,6 +70,7 @@ def end_with(error: BaseException, *flags: str) -> int:
         (VerifyError("x"), 3, "refused", "VerifyError"),
         (BudgetError("x"), 4, "refused", "BudgetError"),
         (PublishError("x"), 5, "failed", "PublishError"),
+        (GateError("x"), 6, "refused", "GateError"),
         (KeyboardInterrupt(), 130, "interrupted", None),
     ],
 )

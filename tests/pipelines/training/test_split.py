@@ -77,6 +77,31 @@ def test_no_group_is_in_two_parts() -> None:
     assert len(parts["test"]) == pytest.approx(50, abs=15)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_group_is_in_the_part_of_its_middle_row(seed: int) -> None:
+    group = np.repeat(np.arange(8), [40, 5, 60, 3, 30, 2, 50, 10])
+    parts = split_rows(
+        split=Split(by="group", validation=0.2, test=0.3),
+        rows=rows_of(group=group),
+        targets=TARGETS,
+        labels=("a", "b"),
+        task="classification",
+        seed=seed,
+        column="group",
+    ).parts
+    # Groups one behind the other, as they were shuffled: 60 rows of the test come first.
+    line = [
+        n for g in np.random.default_rng(seed).permutation(8) for n in np.flatnonzero(group == g)
+    ]
+    expected: dict[str, list[int]] = {name: [] for name in PARTS}
+    for number in range(8):
+        places = [place for place, row in enumerate(line) if group[row] == number]
+        middle = (places[0] + places[-1] + 1) / 2
+        name = "test" if middle < 60 else "validation" if middle < 100 else "training"
+        expected[name] += np.flatnonzero(group == number).tolist()
+    assert {name: rows.tolist() for name, rows in parts.items()} == expected
+
+
 def test_a_column_says_the_part_in_whatever_words() -> None:
     words = [["T", "V", "E", "?"][n % 4] for n in range(ROWS)]
     values = {"training": ["T"], "validation": ["V"], "test": ["E"]}
@@ -116,3 +141,16 @@ def test_labels_of_too_few_rows_are_named() -> None:
             task="classification",
             seed=0,
         )
+
+
+def test_a_label_that_no_row_has_is_not_missed() -> None:
+    """A package that is trained further may know it."""
+    parts = split_rows(
+        split=Split(by="random"),
+        rows=rows_of(),
+        targets=TARGETS,
+        labels=("a", "b", "c"),
+        task="classification",
+        seed=3,
+    ).parts
+    assert sum(len(parts[name]) for name in PARTS) == ROWS

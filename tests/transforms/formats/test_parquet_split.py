@@ -54,9 +54,15 @@ def test_parts_are_worth_what_they_cost(decoded: int, work: int, fetched: int, p
     assert count_parts(decoded, work, fetched) == parts
 
 
-def test_a_file_without_row_groups_is_one_piece() -> None:
-    (piece,) = split_groups([], 100, 7)
-    assert (piece.span, piece.rows, piece.bytes) == ((0, 0), 0, 7)
+@pytest.mark.parametrize(
+    ("groups", "rows"), [([], 0), ([RowGroup(0, 0)], 0), ([RowGroup(5, 0)], 5)]
+)
+def test_a_file_that_is_read_whole_is_one_piece_of_its_size(
+    groups: list[RowGroup], rows: int
+) -> None:
+    # Whatever its footer says of what is in it.
+    (piece,) = split_groups(groups, 100, 7)
+    assert (piece.span, piece.rows, piece.bytes) == ((0, len(groups)), rows, 7)
 
 
 @given(

@@ -55,8 +55,8 @@ def test_what_is_said_or_seen(
 @pytest.mark.parametrize(
     ("outputs", "fields", "words"),
     [
-        (WIDE, {}, "task or activation is needed"),
-        (ONE, {}, "task or activation is needed"),
+        (WIDE, {}, "task or activation is needed: the network gives {'y': (3,)}"),
+        (ONE, {}, "task or activation is needed: the network gives {'y': 'one number a row'}"),
         # Labels are for an activation, which several outputs and arrays have none of by themselves.
         (TOKENS, {"labels": ["a", "b", "c"]}, "task or activation is needed"),
         (np.abs(WIDE) / 9, {"task": "classification"}, "all numbers between 0 and 1"),
