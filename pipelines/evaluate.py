@@ -22,7 +22,8 @@ import json
 from pipelines.cli.command_line import Parser, run_program
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import make_harmless, write_result
-from pipelines.evaluating.compared import Question, describe_evaluated, read_compared
+from pipelines.evaluating.compared import describe_evaluated, read_compared
+from pipelines.evaluating.question import Question
 from pipelines.evaluating.tasks import TASKS
 
 _CLASSES = "labels by class number; of two, the second is the positive one (default: the model's)"

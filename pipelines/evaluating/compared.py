@@ -1,8 +1,7 @@
 """What is compared: predictions of a run and labels of the same rows, and as what."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 from pyarrow.types import (
@@ -19,14 +18,12 @@ from configs.errors import InputError, JobError
 from configs.job import Csv
 from configs.load import parse_fields, parse_set
 from pipelines.evaluating.joining import find_true_labels
-from pipelines.evaluating.tables import Manifest, list_types, read_scores, read_table
+from pipelines.evaluating.question import Columns, Compared, Manifest, Question
+from pipelines.evaluating.tables import list_types, read_scores, read_table
 from storage import files
 from storage.layout import read_manifest
 from transforms.formats.csv import parse_dialect
 from transforms.formats.csv_dialect import CsvDialect
-
-# By their names.
-Columns: TypeAlias = Mapping[str, pa.ChunkedArray]
 
 _CSV_EXAMPLE = "a field of source.csv=value, for example --csv delimiter=';'"
 # Of a package, whose predictions' type says too little, or too much: scores of rankings are numbers.
@@ -39,85 +36,6 @@ _USUAL: dict[str | None, tuple[str, ...]] = {
     "multi_label": ("labels", "classes"),
     None: ("label", "labels", "class"),
 }
-
-
-@dataclass(frozen=True)
-class Question:
-    """What the command line asks.
-
-    Attributes:
-        output: folder of published scores.
-        labels, csv: file of labels, and what its text means.
-        key, label, prediction, probability, group: columns; none for the usual ones.
-        classes: labels by class number, or None.
-        task: or None for what the package or the predictions say.
-        k: of NDCG.
-        separator: between the labels of a row that are one text, or None.
-    """
-
-    output: str
-    labels: str
-    csv: tuple[str, ...]
-    key: str
-    label: tuple[str, ...]
-    prediction: tuple[str, ...]
-    probability: str | None
-    classes: tuple[str, ...] | None
-    task: str | None
-    group: str | None
-    k: int
-    separator: str | None
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Columns of the same rows in the same order.
-
-    Attributes:
-        question: what was asked.
-        manifest: of the run.
-        task: what the predictions are.
-        place: of the scores, for messages.
-        predicted: columns of predictions, by name, none of them with a missing value.
-        truth: columns of labels, by name, as their file has them.
-        probability: column of probabilities; None where the run has none.
-        group: of each row; None where nobody named it.
-    """
-
-    question: Question
-    manifest: Manifest
-    task: str
-    place: str
-    predicted: Columns
-    truth: Columns
-    probability: pa.ChunkedArray | None
-    group: pa.ChunkedArray | None
-
-    def choose_prediction(self, usual: str) -> tuple[str, pa.ChunkedArray]:
-        """Return the column of predictions: the only one, or of several the usual one."""
-        if len(self.predicted) == 1:
-            ((name, column),) = self.predicted.items()
-            return name, column
-        return usual, self.predicted[usual]
-
-    def get_only_label(self) -> tuple[str, pa.ChunkedArray]:
-        """Return name and column of labels, of a task that compares one."""
-        ((name, column),) = self.truth.items()
-        return name, column
-
-    def name_label(self, name: str) -> str:
-        """Return a column of labels with its file, for a message."""
-        return f"{self.question.labels}: {name!r}"
-
-    def name_prediction(self, name: str) -> str:
-        """Return a column of predictions with its place, for a message."""
-        return f"{self.place}: {name!r}"
-
-    def describe(self) -> str:
-        """Name the columns that are compared, for a message."""
-        truth = _quote_all(self.truth)
-        predicted = _quote_all(self.predicted)
-        return f"{self.question.labels}: {truth}, and {predicted} of the scores"
 
 
 def read_compared(question: Question) -> Compared:
@@ -180,10 +98,6 @@ def describe_evaluated(compared: Compared) -> dict[str, Any]:
         "labels": labels,
         "labels_sha256": files.compute_sha256(url),
     }
-
-
-def _quote_all(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
 
 
 def _find_told_task(question: Question, manifest: Manifest) -> str | None:

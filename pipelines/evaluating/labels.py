@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import InputError
-from pipelines.evaluating.tables import Manifest
+from pipelines.evaluating.question import Manifest
 
 
 def order_labels(

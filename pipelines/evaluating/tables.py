@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import InputError, JobError
 from configs.suggest import nearest
+from pipelines.evaluating.question import Manifest
 from pipelines.planning.arrow_types import parse_type
 from storage import files
 from storage.layout import RunFolder
@@ -19,7 +20,6 @@ from transforms.formats.csv_table import read_csv_table
 _PUBLISHED = CsvDialect()
 # None for a type that the file itself must tell.
 Types: TypeAlias = Mapping[str, pa.DataType | None]
-Manifest: TypeAlias = Mapping[str, Any]
 
 
 def read_scores(

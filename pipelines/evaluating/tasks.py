@@ -24,7 +24,6 @@ from model_zoo.evaluation.regression import (
     compare_numbers,
     compare_several,
 )
-from pipelines.evaluating.compared import Compared
 from pipelines.evaluating.label_sets import list_names, order_names, to_matrix
 from pipelines.evaluating.labels import (
     list_known,
@@ -35,6 +34,7 @@ from pipelines.evaluating.labels import (
     to_type_of,
 )
 from pipelines.evaluating.numbers import number_groups, to_numbers, to_wide_numbers
+from pipelines.evaluating.question import Compared
 from pipelines.evaluating.tokens import holds_spans, read_spans, read_tags
 
 

@@ -1,0 +1,94 @@
+"""What is asked, and what is compared to answer it: columns of predictions and of labels."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+Manifest: TypeAlias = Mapping[str, Any]
+# By their names.
+Columns: TypeAlias = Mapping[str, pa.ChunkedArray]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the command line asks.
+
+    Attributes:
+        output: folder of published scores.
+        labels, csv: file of labels, and what its text means.
+        key, label, prediction, probability, group: columns; none for the usual ones.
+        classes: labels by class number, or None.
+        task: or None for what the package or the predictions say.
+        k: of NDCG.
+        separator: between the labels of a row that are one text, or None.
+    """
+
+    output: str
+    labels: str
+    csv: tuple[str, ...]
+    key: str
+    label: tuple[str, ...]
+    prediction: tuple[str, ...]
+    probability: str | None
+    classes: tuple[str, ...] | None
+    task: str | None
+    group: str | None
+    k: int
+    separator: str | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Columns of the same rows in the same order.
+
+    Attributes:
+        question: what was asked.
+        manifest: of the run.
+        task: what the predictions are.
+        place: of the scores, for messages.
+        predicted: columns of predictions, by name, none of them with a missing value.
+        truth: columns of labels, by name, as their file has them.
+        probability: column of probabilities; None where the run has none.
+        group: of each row; None where nobody named it.
+    """
+
+    question: Question
+    manifest: Manifest
+    task: str
+    place: str
+    predicted: Columns
+    truth: Columns
+    probability: pa.ChunkedArray | None
+    group: pa.ChunkedArray | None
+
+    def choose_prediction(self, usual: str) -> tuple[str, pa.ChunkedArray]:
+        """Return the column of predictions: the only one, or of several the usual one."""
+        if len(self.predicted) == 1:
+            ((name, column),) = self.predicted.items()
+            return name, column
+        return usual, self.predicted[usual]
+
+    def get_only_label(self) -> tuple[str, pa.ChunkedArray]:
+        """Return name and column of labels, of a task that compares one."""
+        ((name, column),) = self.truth.items()
+        return name, column
+
+    def name_label(self, name: str) -> str:
+        """Return a column of labels with its file, for a message."""
+        return f"{self.question.labels}: {name!r}"
+
+    def name_prediction(self, name: str) -> str:
+        """Return a column of predictions with its place, for a message."""
+        return f"{self.place}: {name!r}"
+
+    def describe(self) -> str:
+        """Name the columns that are compared, for a message."""
+        truth = _quote_all(self.truth)
+        predicted = _quote_all(self.predicted)
+        return f"{self.question.labels}: {truth}, and {predicted} of the scores"
+
+
+def _quote_all(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
