@@ -73,7 +73,6 @@ SIBLINGS = {
     },
     "transforms.predict": {"transforms.output.progress_note"},
     "transforms.read": {
-        "transforms.formats.loading",
         "transforms.formats.read_ahead",
         "transforms.output.done_record",
     },

@@ -14,8 +14,7 @@ import pyarrow as pa
 from storage import files
 from storage.layout import RunFolder, is_published
 from transforms.batches import RawBatch, RowRecord, WorkUnit
-from transforms.formats.format import Format, check_unchanged
-from transforms.formats.loading import LoadingFormat
+from transforms.formats.format import Format, ReadsNamedFiles, check_unchanged
 from transforms.formats.read_ahead import read_ahead
 from transforms.output.done_record import is_done
 from transforms.output.plan_file import read_plan
@@ -123,8 +122,8 @@ class _ReadUnits(beam.DoFn):
 def _is_on_disk(unit: WorkUnit, format: Format) -> bool:
     """Tell whether a unit's shard, and the files that its rows name, are on this machine's disk."""
     urls = [unit.shard]
-    if isinstance(format, LoadingFormat):
-        urls += [load.root for load in format.loads]
+    if isinstance(format, ReadsNamedFiles):
+        urls += format.list_roots()
     return all(files.is_local(url) for url in urls)
 
 

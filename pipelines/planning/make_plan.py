@@ -20,14 +20,15 @@ from pipelines.planning.columns import list_columns, make_input_format, plan_col
 from pipelines.planning.filled import list_job_fills
 from pipelines.planning.folders import list_folders
 from pipelines.planning.identity import make_run_id
-from pipelines.planning.inference_settings import InferenceSettings, bytes_per_row, plan_inference
+from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.loading import list_files, list_loads, with_loads
 from pipelines.planning.model_checks import check_preprocessing, check_users_code
-from pipelines.planning.output_plan import plan_output
 from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.partitions import with_partitions
 from pipelines.planning.plan import Plan
+from pipelines.planning.plan_inference import bytes_per_row, plan_inference
+from pipelines.planning.plan_output import plan_output
 from pipelines.planning.row_work import estimate_row_work
 from pipelines.planning.shards import (
     Listed,

@@ -249,6 +249,14 @@ class CountsNulls(Protocol):
         """
 
 
+@runtime_checkable
+class ReadsNamedFiles(Protocol):
+    """A format that also reads files that rows name."""
+
+    def list_roots(self) -> list[str]:
+        """Return the folders that those files are in."""
+
+
 def find_input_format(name: str, options: InputOptions) -> Format:
     """Return the input format of this name, with the options of a job.
 

@@ -153,6 +153,10 @@ class LoadingFormat:
                 rows += batch.rows_in
         return rows
 
+    def list_roots(self) -> list[str]:
+        """Return the folders that the files are in; see `ReadsNamedFiles`."""
+        return [load.root for load in self.loads]
+
     def table_schema(self, schema: pa.Schema) -> pa.Schema:
         """Return the columns of a schema that are in the table."""
         made = self._made

@@ -12,7 +12,7 @@ from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
 from pipelines.packing.proof.differences import find_difference
 from pipelines.packing.writing.content import Content
-from pipelines.planning.inference_settings import default_batch_rows
+from pipelines.planning.plan_inference import default_batch_rows
 from storage import files
 
 _NOT_PROVEN = (

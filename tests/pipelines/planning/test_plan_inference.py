@@ -10,8 +10,8 @@ from configs.errors import JobError, ModelError
 from model_zoo.engines.settings import Settings
 from model_zoo.engines.torch_engine import TorchEngine
 from model_zoo.package.card import ModelCard
-from pipelines.planning.inference_settings import (
-    InferenceSettings,
+from pipelines.planning.inference_settings import InferenceSettings
+from pipelines.planning.plan_inference import (
     bytes_per_row,
     default_batch_rows,
     list_deciding_values,

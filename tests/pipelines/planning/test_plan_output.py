@@ -8,7 +8,8 @@ import pytest
 
 from configs.errors import JobError
 from model_zoo.package.card import ModelCard
-from pipelines.planning.output_plan import OutputPlan, plan_output
+from pipelines.planning.output_plan import OutputPlan
+from pipelines.planning.plan_output import plan_output
 from tests.pipelines.planning.cards import make_card, make_job
 
 SCHEMA = pa.schema([("id", pa.string()), ("n", pa.int64()), ("t", pa.string())])

@@ -1,0 +1,212 @@
+"""How a job's network computes.
+
+As the job says, or, with `dtype: auto`, as the tuning report of pipelines.tune says.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from configs.errors import JobError, ModelError
+from model_zoo.engines.engine import choose_engine, find_engine, list_readers
+from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
+from model_zoo.engines.tuning_report import (
+    TuningReport,
+    describe_machine,
+    parse_tuning_report,
+    refuse_other_job,
+    refuse_other_model,
+)
+from model_zoo.package.card import ModelCard
+from model_zoo.package.package import Package
+from pipelines.planning.inference_settings import InferenceSettings
+from pipelines.planning.jobs import ScoringJob, choose_activation
+from pipelines.planning.reported_settings import choose_reported, refuse_other_engine
+from storage import files
+
+# What stays in a core's cache, and is large enough that the calls do not count.
+_MINI_BATCH_BYTES = 512 << 10
+# The same of texts, whose intermediate values are many times their input.
+_MINI_BATCH_TOKENS = 4096
+# Far more than is ever fast, on any device.
+_LARGEST_MINI_BATCH_BYTES = 8 << 30
+_FEWEST_ROWS, _MOST_ROWS = 32, 4096
+
+
+def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
+    """Return how the job's network computes.
+
+    Args:
+        job: the job.
+        package: its model.
+
+    Raises:
+        JobError: its tuning report is none, or belongs to another model or job, or allows more than
+            the job's tolerance does; or a mini-batch would fill the memory.
+    """
+    inference = _choose_inference(job, package)
+    _refuse_unreadable(inference.settings.engine, package)
+    _refuse_large_batches(inference.settings.batch_rows, package.card)
+    return inference
+
+
+def _choose_inference(job: ScoringJob, package: Package) -> InferenceSettings:
+    model = job.model
+    batch_rows = model.batch_rows
+    if batch_rows is None:
+        batch_rows = default_batch_rows(package.card)
+    engine = choose_engine(package.card)
+    chosen_by = "the package"
+    if model.engine != "auto":
+        engine = model.engine
+        chosen_by = "the job"
+    if model.dtype != "auto":
+        settings = Settings(batch_rows, model.dtype, engine=engine)
+        return InferenceSettings(settings, chosen_by=chosen_by)
+    url = str(model.tuning_report)
+    report = _read_report(url)
+    # A job may be written before it is tuned, and must run then, too.
+    if report is None:
+        settings = Settings(batch_rows, engine=engine)
+        reference = describe_reference(engine)
+        why = f"model.dtype auto: there is no {url} yet, so {reference}; pipelines.tune makes one"
+        return InferenceSettings(settings, why=why, chosen_by=chosen_by)
+    _check_report(report, job, package, url)
+    return _take_reported(report, job, url)
+
+
+def _take_reported(
+    report: TuningReport,
+    job: ScoringJob,
+    url: str,
+) -> InferenceSettings:
+    model = job.model
+    choice, fallen_back = choose_reported(report, model.tolerance, model.fallback, url)
+    why = (
+        f"model.dtype auto: {choice.settings}, "
+        f"{choice.speed_up:.2f} times as fast as float32, eager, says {url}"
+    )
+    chosen_by = "the tuning report"
+    if fallen_back:
+        why += f"; the next best of it, by model.fallback, because {fallen_back}"
+        chosen_by += f", by model.fallback, because {fallen_back}"
+    return InferenceSettings(
+        settings=choice.settings,
+        machine=describe_machine(report.machine, choice),
+        agreement=choice.agreement,
+        workers=report.workers,
+        why=why,
+        chosen_by=chosen_by,
+    )
+
+
+def describe_reference(engine: str) -> str:
+    """Return the settings of an engine that others are compared with, in words."""
+    if engine == DEFAULT_ENGINE:
+        return "float32, eager"
+    return f"{engine} in float32"
+
+
+def _refuse_unreadable(name: str, package: Package) -> None:
+    """Refuse an engine that is not installed, or that reads nothing of what the package holds."""
+    # Here, before anything starts; workers, whose machines may be others, look again.
+    engine = find_engine(name)
+    card = package.card
+    if engine.reads(card) is not None:
+        return
+    readers = [reader.name for reader in list_readers(card)]
+    raise ModelError(
+        f"{package.url}: holds no form of the model that engine {name} reads; "
+        f"set model.engine to {' or '.join(readers)}, or pack the model again with one"
+    )
+
+
+def list_deciding_values(job: ScoringJob, card: ModelCard) -> dict[str, Any]:
+    """Return what the job says that decides the model's inputs and labels, by its names there.
+
+    Args:
+        job: the job.
+        card: its model's.
+    """
+    preprocess = job.preprocess.model_dump(mode="json")
+    activation = choose_activation(job, card)
+    threshold = None
+    # Of other activations the threshold decides nothing.
+    if activation == "sigmoid":
+        threshold = job.postprocess.threshold
+    deciding = {
+        "preprocess.steps": preprocess["steps"],
+        "postprocess.activation": activation,
+        "postprocess.threshold": threshold,
+    }
+    # Only then: reports of older versions do not know the word.
+    if job.postprocess.thresholds:
+        deciding["postprocess.thresholds"] = dict(sorted(job.postprocess.thresholds.items()))
+    return deciding
+
+
+def default_batch_rows(card: ModelCard) -> int:
+    """Return the rows of a mini-batch where the job names none."""
+    if card.mask is not None:
+        tokens = card.inputs[card.mask].shape[0]
+        return max(1, _MINI_BATCH_TOKENS // tokens)
+    fitting = max(1, _MINI_BATCH_BYTES // bytes_per_row(card))
+    # The power of two below: libraries' kernels come in blocks of such sizes.
+    power_of_two = 1 << (fitting.bit_length() - 1)
+    return min(_MOST_ROWS, max(_FEWEST_ROWS, power_of_two))
+
+
+def bytes_per_row(card: ModelCard) -> int:
+    """Return the size of a row of network input."""
+    row_bytes = 0
+    for tensor in card.inputs.values():
+        number_bytes = np.dtype(tensor.dtype).itemsize
+        row_bytes += number_bytes * math.prod(tensor.shape)
+    # 1 at least, as sizes are divided by it.
+    return max(1, row_bytes)
+
+
+def _refuse_large_batches(batch_rows: int, card: ModelCard) -> None:
+    """Refuse mini-batches that nothing computes: also of a few rows, each is filled up to its size."""
+    size = batch_rows * bytes_per_row(card)
+    if size > _LARGEST_MINI_BATCH_BYTES:
+        most = max(1, _LARGEST_MINI_BATCH_BYTES // bytes_per_row(card))
+        raise JobError(
+            f"model.batch_rows {batch_rows:,}: a mini-batch of the model's input would take "
+            f"{size:,} bytes, more than {_LARGEST_MINI_BATCH_BYTES:,}; "
+            f"choose {most:,} or fewer"
+        )
+
+
+def _check_report(
+    report: TuningReport,
+    job: ScoringJob,
+    package: Package,
+    url: str,
+) -> None:
+    refuse_other_model(report, package.digest, url)
+    deciding = list_deciding_values(job, package.card)
+    refuse_other_job(report, deciding, url)
+    refuse_other_engine(report, job.model.engine, url)
+    measured = report.settings.batch_rows
+    wanted = job.model.batch_rows
+    if wanted not in (None, measured):
+        raise JobError(
+            f"{url}: was made with model.batch_rows {measured}, and the job says {wanted}; "
+            "run pipelines.tune again"
+        )
+
+
+def _read_report(url: str) -> TuningReport | None:
+    try:
+        absolute = files.to_absolute(url)
+        content = files.read(absolute)
+    except (OSError, ImportError, ValueError) as error:
+        raise JobError(
+            f"model.tuning_report {url}: cannot be read: {error}; "
+            "mend its place, or set model.dtype to float32"
+        ) from error
+    if content is None:
+        return None
+    return parse_tuning_report(content, url)
