@@ -1,6 +1,7 @@
 """What steps do with columns that may refuse them, or rows of them: look up, cast, pad, reject."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -79,9 +80,21 @@ def to_matrix(columns: Columns, names: Sequence[str], step: str) -> np.ndarray:
     parts = []
     for name in names:
         numbers = get_numbers(columns, name, step)
-        flat = numbers.reshape(len(numbers), -1)
+        flat = flatten_rows(numbers)
         parts.append(flat.astype(np.float64))
     return np.concatenate(parts, axis=1)
+
+
+def flatten_rows(numbers: np.ndarray) -> np.ndarray:
+    """Return (rows, ...) as (rows, numbers), and no rows as (0, numbers).
+
+    >>> flatten_rows(np.zeros((0, 2, 3))).shape
+    (0, 6)
+    """
+    rows, *row_shape = numbers.shape
+    # Not -1: where there are no rows, numpy cannot tell how many numbers one would have.
+    width = prod(row_shape)
+    return numbers.reshape(rows, width)
 
 
 def refuse_missing(columns: Columns, names: Sequence[str], step: str) -> None:

@@ -8,7 +8,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from configs.errors import InputError, JobError
-from model_zoo.steps.arrays import cast_array, get_numbers, refuse_missing, to_matrix
+from model_zoo.steps.arrays import (
+    cast_array,
+    flatten_rows,
+    get_numbers,
+    refuse_missing,
+    to_matrix,
+)
 from model_zoo.steps.columns import Columns, NewColumns
 from model_zoo.steps.feature_scores import score_features
 from model_zoo.steps.step import ColumnNames, StepModel, Widths
@@ -177,7 +183,7 @@ class Select(StepModel):
                 continue
             numbers = get_numbers(columns, name, self.step)
             # (rows, ...) -> (rows, numbers): places count along the last axis first, as in training.
-            flat = numbers.reshape(len(numbers), -1)
+            flat = flatten_rows(numbers)
             last = max(places)
             width = flat.shape[1]
             if last >= width:

@@ -1,9 +1,11 @@
 """Step `stack`: columns side by side as the one array that a network takes."""
 
+from math import prod
 from typing import Literal
 
 import numpy as np
 
+from configs.errors import JobError
 from model_zoo.steps.arrays import cast_array, get_numbers
 from model_zoo.steps.columns import Columns, NewColumns
 from model_zoo.steps.step import AnyColumnNames, StepModel, Widths
@@ -25,6 +27,7 @@ class Stack(StepModel):
 
         Raises:
             RejectedRows: rows with a value that `dtype` cannot hold.
+            JobError: a column of arrays, which do not lie side by side with numbers.
         """
         parts = self._take_parts(columns)
         width = sum(map(_count_lines, parts))
@@ -49,6 +52,7 @@ class Stack(StepModel):
         parts = []
         for name in self.columns:
             part = get_numbers(columns, name, self.step)
+            _refuse_deep(name, part)
             parts.append(part)
         if not self.dtype.startswith("int"):
             return parts
@@ -60,6 +64,17 @@ class Stack(StepModel):
             cast = cast_array(name, part, dtype)
             whole.append(cast)
         return whole
+
+
+def _refuse_deep(name: str, part: np.ndarray) -> None:
+    row_shape = part.shape[1:]
+    # A last axis of 1 takes no place.
+    if prod(row_shape[1:]) != 1:
+        raise JobError(
+            f"preprocess step stack: column {name!r} has arrays of shape {row_shape}, and only numbers "
+            "and lists of numbers lie side by side; make it an input of its own, or flatten it in a "
+            "function step"
+        )
 
 
 def _count_lines(part: np.ndarray) -> int:

@@ -61,6 +61,13 @@ def test_a_wide_column_is_taken_number_by_number() -> None:
     np.testing.assert_allclose(result["x"], expected, rtol=1e-6, atol=1e-6)
 
 
+def test_as_many_components_as_numbers_keep_all_distances() -> None:
+    matrix = TUMOURS[:, :3]
+    _, result = fit(matrix, components=3)
+    distances = np.linalg.norm(matrix - matrix[0], axis=1)
+    np.testing.assert_allclose(np.linalg.norm(result - result[0], axis=1), distances, rtol=1e-9)
+
+
 def test_a_row_is_projected_alike_however_many_rows_stand_beside_it() -> None:
     fitted, whole = fit(PIXELS, components=20, whiten=True)
     for start, rows in ((0, 1), (1, 7), (8, 500)):
@@ -110,6 +117,7 @@ def test_columns_of_another_width_are_refused() -> None:
     [
         (TUMOURS[:, :3], {"components": 4}, JobError, "components is 4, and m0, m1, m2 have 3"),
         (TUMOURS[:2, :9], {"components": 3}, InputError, "and there are 2 training rows"),
+        (TUMOURS[:0, :9], {"variance": 0.5}, InputError, "and there are 0 training rows"),
         (np.ones((9, 2)), {"components": 1}, InputError, "no two training rows differ in m0, m1"),
         (
             np.array([[1.0, np.nan], [2.0, 3.0]]),

@@ -157,6 +157,14 @@ def test_what_tells_one_of_several_labels_or_numbers_is_kept(method: str, task: 
     assert kept == [1, 3]
 
 
+def test_of_a_number_that_is_the_same_in_all_rows_nothing_can_be_learnt() -> None:
+    values = np.column_stack([PATIENTS.target, np.full(442, 7.0)])
+    target = Target(values, "regression")
+    _, kept = select(PATIENTS.data, target, method="l1", strength=0.1)
+    _, expected = select(PATIENTS.data, NUMBERS, method="l1", strength=0.1)
+    assert kept == expected
+
+
 def test_of_wide_columns_numbers_are_kept_one_by_one() -> None:
     random = np.random.default_rng(0)
     plans = random.choice(["a", "b", "c"], 200)

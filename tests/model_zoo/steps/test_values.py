@@ -296,6 +296,17 @@ def test_stack_is_numpys_column_stack(rows: int, widths: list[int], dtype: Any) 
     np.testing.assert_array_equal(x, expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_stack_refuses_arrays_that_do_not_lie_side_by_side(dtype: Any) -> None:
+    step = Stack(step="stack", columns=("a", "b"), into="x", dtype=dtype)
+    columns = {"a": np.zeros(4), "b": np.zeros((4, 2, 3))}
+    with pytest.raises(JobError, match=r"column 'b' has arrays of shape \(2, 3\)"):
+        step.apply(columns, 4)
+    columns["b"] = np.arange(8.0).reshape(4, 2, 1)
+    expected = np.column_stack([np.zeros(4), np.arange(8).reshape(4, 2)])
+    np.testing.assert_array_equal(step.apply(columns, 4)["x"], expected)
+
+
 def test_stack_takes_a_column_as_often_as_it_is_named() -> None:
     columns = {"a": pa.array([1.0, 2.0]), "b": pa.array([3.0, 4.0])}
     for dtype in ("float32", "int32"):
