@@ -107,7 +107,10 @@ def dropout(training):
 def test_dropout_is_taken_only_where_it_drops_nothing() -> None:
     switched_off = dropout(numpy_helper.from_array(np.bool_(False), "training"))
     assert parse_graph(switched_off.SerializeToString(), {})
-    assert parse_graph(graph([helper.make_node("Dropout", ["x"], ["y"])]).SerializeToString(), {})
+    ratio = numpy_helper.from_array(np.float32(0.5), "ratio")
+    for inputs in (["x"], ["x", "ratio"], ["x", "ratio", ""]):
+        unsaid = graph([helper.make_node("Dropout", inputs, ["y"])], [ratio])
+        assert parse_graph(unsaid.SerializeToString(), {})
     known_late = graph(
         [
             helper.make_node("Shape", ["x"], ["s"]),

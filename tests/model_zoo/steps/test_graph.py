@@ -66,3 +66,11 @@ def test_a_graph_that_is_none_costs_its_row(changes: dict[str, Any], words: str)
 def test_columns_that_are_no_graphs() -> None:
     with pytest.raises(JobError, match="no lists of numbers"):
         graph(nodes="id").apply({**COLUMNS, "id": pa.array([1, 2, 3])}, 3)
+
+
+@pytest.mark.parametrize("attributes", [None, "length"])
+def test_it_says_how_many_numbers_of_a_row_it_makes(attributes: str | None) -> None:
+    step = graph(attributes=attributes)
+    made = step.apply(COLUMNS, 3)
+    expected = {name: array.reshape(3, -1).shape[1] for name, array in made.items()}
+    assert step.count_numbers({}) == expected

@@ -1,6 +1,7 @@
 """Sizes of a network that a training job may leave out."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from configs.errors import JobError
@@ -39,3 +40,14 @@ def test_a_classifier_of_transformers_is_told_its_classes_by_their_names() -> No
 def test_a_size_that_nothing_tells_is_asked_for() -> None:
     with pytest.raises(JobError, match=r"network\.parameters\.hidden: is needed by discriminator"):
         add_sizes("discriminator", {}, (), PICTURES, Outputs(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("shape", "numbers"), [((5,), 1), ((5, 3), 3), ((5, 7, 3), 3), ((5, 1), 1)]
+)
+def test_a_plain_column_is_one_number_and_a_wide_one_as_many_as_a_step_has(
+    shape: tuple[int, ...], numbers: int
+) -> None:
+    columns = {"x": np.zeros(shape, np.float32), "y": pa.array([1.0] * 5)}
+    sized = add_sizes("mlp", {"hidden": [4]}, (), columns, Outputs(2, 2))
+    assert sized["in_features"] == numbers + 1

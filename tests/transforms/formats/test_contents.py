@@ -64,13 +64,26 @@ def test_batches_are_cut_by_the_bytes_of_their_files_and_no_row_is_lost(
     assert taken == expected
 
 
+@pytest.mark.parametrize(
+    ("sizes", "together"),
+    [
+        ([10, 90, 10], [[0], [1], [2]]),
+        # No batch without rows before the first one, or behind the last.
+        ([90, 10, 10], [[0], [1, 2]]),
+        ([10, 10, 90], [[0, 1], [2]]),
+        ([90, 90], [[0], [1]]),
+    ],
+)
 def test_a_file_that_is_larger_than_a_batch_travels_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sizes: list[int | None],
+    together: list[list[int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(contents, "_BATCH_BYTES", 50)
-    listed = write_files(tmp_path, [10, 90, 10])
-    batches = add(tmp_path, raw_batch({"id": range(3)}), listed)
-    assert [batch.rows["id"].to_pylist() for batch in batches] == [[0], [1], [2]]
+    listed = write_files(tmp_path, sizes)
+    batches = add(tmp_path, raw_batch({"id": range(len(sizes))}), listed)
+    assert [batch.rows["id"].to_pylist() for batch in batches] == together
 
 
 def test_a_row_without_a_file_has_no_content_and_no_rows_are_a_batch(tmp_path: Path) -> None:
