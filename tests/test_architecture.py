@@ -196,6 +196,7 @@ SIBLINGS = {
 FOUNDATION = {
     "transforms.batch_function",
     "transforms.batches",
+    "transforms.formats.columns",
     "transforms.formats.format",
     "transforms.formats.output",
     "transforms.formats.read_failures",

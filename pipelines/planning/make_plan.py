@@ -43,7 +43,8 @@ from storage import files
 from storage.inputs import InputFile
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
-from transforms.formats.format import Column, Format, Shard
+from transforms.formats.columns import Column
+from transforms.formats.format import Format, Shard
 from transforms.formats.loading import LoadingFormat
 
 # What travels together: large enough that Beam's cost per element does not count, small enough that

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from configs.errors import InputError, JobError
 from storage.inputs import InputFile
-from transforms.formats.format import Column, Format
+from transforms.formats.columns import Column
+from transforms.formats.format import Format
 from transforms.formats.partitions import PartitionedFormat, find_partitions
 
 

@@ -20,8 +20,9 @@ from storage.inputs import InputFile
 from storage.listing import to_printable
 from storage.table_logs import Cleared
 from transforms.batches import WorkUnit
+from transforms.formats.columns import Column, refuse_type
 from transforms.formats.file_list import FILES_OF_A_UNIT
-from transforms.formats.format import Column, Format, Piece, Shard, make_unit, refuse_type
+from transforms.formats.format import Format, Piece, Shard, make_unit
 from transforms.joined_types import join_types
 from transforms.logical_types import storable_type
 from transforms.model_types import join_if_decimals

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from transforms.formats.format import Column
+from transforms.formats.columns import Column
 from transforms.model_types import fits_exactly, take_finest_unit
 
 ZONED = pa.timestamp("us", "UTC")

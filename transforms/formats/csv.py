@@ -10,6 +10,7 @@ import pyarrow as pa
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
 from transforms.batches import BatchId, RawBatch, RejectedBatch, RowRecord, WorkUnit
+from transforms.formats.columns import Column, check_columns
 from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
@@ -21,11 +22,9 @@ from transforms.formats.csv_values import (
     refuse_unreadable_types,
 )
 from transforms.formats.format import (
-    Column,
     InputOptions,
     Piece,
     Shard,
-    check_columns,
     check_unchanged,
     no_rows,
     number_rows,

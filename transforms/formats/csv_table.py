@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from configs.errors import InputError, RejectedRows
+from transforms.formats.columns import Column, check_columns
 from transforms.formats.csv_blocks import CsvRows, read_csv_blocks, read_header
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_values import (
@@ -16,7 +17,6 @@ from transforms.formats.csv_values import (
     convert_valid,
     refuse_unreadable_types,
 )
-from transforms.formats.format import Column, check_columns
 
 # More than any preview shows.
 _FIRST_ROWS = 100

@@ -13,18 +13,10 @@ import pyarrow as pa
 from configs.errors import InputError
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
+from transforms.formats.columns import Column, check_columns
 from transforms.formats.contents import Load, add_contents
 from transforms.formats.file_list import FILES_OF_A_UNIT, FileList, ListedRows
-from transforms.formats.format import (
-    Column,
-    InputOptions,
-    NullCounts,
-    Piece,
-    Shard,
-    check_columns,
-    no_rows,
-    number_rows,
-)
+from transforms.formats.format import InputOptions, NullCounts, Piece, Shard, no_rows, number_rows
 
 PATH, SIZE = "path", "size"
 _OPTIONS = ("content", "max_bytes")

@@ -13,18 +13,10 @@ import pyarrow as pa
 from configs.errors import InputError
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
+from transforms.formats.columns import Column, check_columns
 from transforms.formats.contents import Load, add_contents
 from transforms.formats.file_list import LISTED_ROWS, FileList, Listed, ListedRows
-from transforms.formats.format import (
-    Column,
-    CountsNulls,
-    Format,
-    NullCounts,
-    Piece,
-    Shard,
-    check_columns,
-    make_unit,
-)
+from transforms.formats.format import CountsNulls, Format, NullCounts, Piece, Shard, make_unit
 from transforms.formats.row_spans import cut_piece, find_whole, take_part
 from transforms.logical_types import decoded_type, is_text, nullable_type
 

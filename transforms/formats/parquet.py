@@ -14,13 +14,12 @@ from storage import files
 from storage.inputs import InputFile
 from storage.retries import resumed
 from transforms.batches import RawBatch, RowRecord, WorkUnit
+from transforms.formats.columns import Column, check_columns
 from transforms.formats.format import (
-    Column,
     InputOptions,
     NullCounts,
     Piece,
     Shard,
-    check_columns,
     check_unchanged,
     no_rows,
     number_rows,

@@ -14,15 +14,9 @@ import pyarrow as pa
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, RejectedBatch, RowRecord, WorkUnit
+from transforms.formats.columns import Column
 from transforms.formats.csv_values import convert_fields
-from transforms.formats.format import (
-    Column,
-    CountsNulls,
-    Format,
-    NullCounts,
-    Piece,
-    Shard,
-)
+from transforms.formats.format import CountsNulls, Format, NullCounts, Piece, Shard
 from transforms.formats.samples import split_for_sample
 
 # What Hive calls the folder of rows that have no value there.

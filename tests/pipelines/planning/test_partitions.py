@@ -10,7 +10,7 @@ from pipelines.planning.partitions import with_partitions
 from pipelines.planning.shards import list_shards
 from storage.inputs import InputFile
 from tests.support.jobs import small_table, write_parquet
-from transforms.formats.format import Column
+from transforms.formats.columns import Column
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.partitions import PartitionedFormat
 

@@ -20,7 +20,8 @@ from storage import files
 from storage.inputs import InputFile
 from tests.support.builders import planned_run
 from tests.support.jobs import write_parquet
-from transforms.formats.format import Column, Shard
+from transforms.formats.columns import Column
+from transforms.formats.format import Shard
 from transforms.formats.parquet import ParquetFormat
 from transforms.read import units_to_read
 

@@ -18,12 +18,12 @@ from tests.faults.counts import full_or
 from tests.support.builders import make_unit, unit_of
 from transforms.batches import RawBatch, RowRecord
 from transforms.formats import csv_blocks
+from transforms.formats.columns import Column
 from transforms.formats.csv import CsvFormat, _get_piece
 from transforms.formats.csv_blocks import read_csv_blocks, read_header
 from transforms.formats.csv_bytes import CsvPiece
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_values import convert_fields, convert_valid
-from transforms.formats.format import Column
 from transforms.read import read_unit
 
 PLAIN = CsvDialect()

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import InputError
-from transforms.formats.format import Column, InputOptions, check_columns, find_input_format
+from transforms.formats.columns import Column, check_columns
+from transforms.formats.format import InputOptions, find_input_format
 from transforms.formats.output import find_output_format
 from transforms.formats.table import INPUT_FORMATS, OUTPUT_FORMATS
 

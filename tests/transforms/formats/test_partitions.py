@@ -15,8 +15,9 @@ from configs.errors import InputError, JobError
 from pipelines.planning.partitions import with_partitions
 from pipelines.planning.shards import cut_into_units, list_shards, read_shards
 from transforms.batches import RawBatch, RowRecord
+from transforms.formats.columns import Column
 from transforms.formats.csv import CsvFormat
-from transforms.formats.format import Column, Format
+from transforms.formats.format import Format
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.partitions import PartitionedFormat
 from transforms.read import read_unit

@@ -12,9 +12,10 @@ import pytest
 from configs.errors import InputError, RejectedRows, RowError
 from storage.inputs import InputFile
 from transforms.batches import RawBatch, RowRecord, WorkUnit
+from transforms.formats.columns import Column
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.format import Column, Piece, Shard, make_unit, number_rows
+from transforms.formats.format import Piece, Shard, make_unit, number_rows
 from transforms.formats.row_spans import cut_piece, find_whole, take_part
 from transforms.rejected import reject_rows
 

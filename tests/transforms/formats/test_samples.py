@@ -9,9 +9,10 @@ import pytest
 from storage.inputs import InputFile
 from transforms.batches import RowRecord
 from transforms.formats import csv_split
+from transforms.formats.columns import Column
 from transforms.formats.csv import CsvFormat
 from transforms.formats.csv_dialect import CsvDialect
-from transforms.formats.format import Column, Shard, make_unit
+from transforms.formats.format import Shard, make_unit
 from transforms.formats.parquet import ParquetFormat
 from transforms.formats.partitions import PartitionedFormat
 from transforms.formats.samples import split_for_sample
