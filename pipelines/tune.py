@@ -21,10 +21,11 @@ from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_
 from pipelines.cli.command_line import say as say_on_stdout
 from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
 from pipelines.cli.shutdown import end_process
+from pipelines.planning.batch_rows import default_batch_rows
 from pipelines.planning.jobs import ScoringJob, choose_activation, choose_threshold
 from pipelines.planning.make_plan import make_plan
 from pipelines.planning.plan import Plan
-from pipelines.planning.plan_inference import default_batch_rows, list_deciding_values
+from pipelines.planning.plan_inference import list_deciding_values
 from pipelines.scoring.summary import shown_path
 from pipelines.tuning.bench import Bench
 from pipelines.tuning.loading import make_loader

@@ -7,7 +7,6 @@ from torch import nn
 
 from configs.errors import ModelError
 from configs.suggest import nearest
-from model_zoo.architectures.library_parameters import Parameters
 
 # Closed: what these take is known, and that they compute a graph by its own nodes and edges alone.
 _NETWORKS = ("EdgeCNN", "GAT", "GCN", "GIN", "GraphSAGE")
@@ -28,7 +27,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def build_graph_network(library: Any, name: str, parameters: Parameters) -> nn.Module:
+def build_graph_network(library: Any, name: str, parameters: Mapping[str, Any]) -> nn.Module:
     """Build a network of torch_geometric with random weights.
 
     Args:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 
@@ -12,11 +11,9 @@ from model_zoo.engines.engine import Engine, find_engine
 from model_zoo.engines.machine import device_name
 from model_zoo.engines.settings import Device, Settings
 from model_zoo.engines.tuning_report import refuse_elsewhere
-from model_zoo.library_caches import refuse_shared_caches
-from model_zoo.load_limits import load_within_limits
 from model_zoo.package.card import ModelCard
-from model_zoo.package.package import Package, read_package
-from model_zoo.scoring.devices import resolve_devices, threads_for
+from model_zoo.package.packed_model import PackedModel
+from model_zoo.scoring.devices import resolve_devices
 from model_zoo.scoring.length_buckets import score_by_length
 from model_zoo.scoring.mini_batches import MiniBatches
 from model_zoo.scoring.replicas import Replicas
@@ -52,54 +49,8 @@ class Scorer:
         return score_by_length(self.mini_batches, self.card, inputs, batch_rows)
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """Which model scores, and how: what a launcher hands to its workers, who load it.
-
-    Attributes:
-        package: folder of the model package.
-        digest: of the package, as the launcher saw it.
-        settings: how the network computes.
-        timeout_seconds: the longest time that a mini-batch may take.
-        workers: how many workers share one machine's cores.
-        machine: the kind of machine that the settings were measured on; None when they hold on all.
-        modules: users' own modules that the package's network may come from.
-    """
-
-    package: str
-    digest: str
-    device: Device
-    settings: Settings
-    timeout_seconds: float
-    workers: int
-    machine: Mapping[str, str] | None = None
-    modules: tuple[str, ...] = ()
-
-    def load(self) -> Scorer | Replicas:
-        """Return the model, ready to score.
-
-        Raises:
-            ModelError, JobError: it cannot be loaded here, or not safely.
-        """
-        # Here too: a worker's environment may be another than the launcher's.
-        refuse_shared_caches()
-        # The launcher's digest, so that a package that changed since is refused.
-        package = read_package(self.package, self.digest, self.modules)
-        threads = threads_for(self.workers)
-        load = partial(
-            load_scorer,
-            package,
-            self.device,
-            self.settings,
-            threads,
-            self.timeout_seconds,
-            self.machine,
-        )
-        return load_within_limits(load, package.url, package.card)
-
-
 def load_scorer(
-    package: Package,
+    package: PackedModel,
     device: Device,
     settings: Settings,
     threads: int,
@@ -144,7 +95,7 @@ def load_scorer(
     return Replicas(tuple(scorers))
 
 
-def _check_representation(engine: Engine, package: Package) -> None:
+def _check_representation(engine: Engine, package: PackedModel) -> None:
     """Refuse a package without the file that an engine reads, whatever else it holds."""
     needed = engine.reads(package.card)
     if needed is None or needed not in package.card.files:
@@ -160,7 +111,7 @@ class _Loading:
     """A model that is being loaded, on one device or several."""
 
     engine: Engine
-    package: Package
+    package: PackedModel
     threads: int
     timeout_seconds: float
 

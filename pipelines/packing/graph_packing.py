@@ -37,6 +37,7 @@ from pipelines.packing.contract.prepared import Prepared
 from pipelines.packing.converters.converted import Converted
 from pipelines.packing.converters.graph_files import MODEL, compute_graph, make_files
 from pipelines.packing.converters.table import check_file, find_converter
+from pipelines.packing.libraries import list_versions
 from pipelines.packing.material import AS_IT_IS, Material, Reading
 from pipelines.packing.networks.computed import failures_told
 from pipelines.packing.proof.differences import choose_tolerance
@@ -48,7 +49,6 @@ from pipelines.packing.writing.content import Content
 from pipelines.packing.writing.contents import (
     ScoredRows,
     describe_arrays,
-    list_versions,
     make_profile,
     make_smoke_table,
 )

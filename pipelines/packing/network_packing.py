@@ -25,6 +25,7 @@ from pipelines.packing.contract.contract import ModelRows, choose_columns, take_
 from pipelines.packing.contract.inputs import refuse_rows
 from pipelines.packing.contract.missing import refuse_unfilled
 from pipelines.packing.exporting.beside_network import Original, add_graph
+from pipelines.packing.libraries import list_versions
 from pipelines.packing.material import AS_IT_IS, ELSEWHERE, Material, Reading, Trained
 from pipelines.packing.networks.called import Called, call_on_rows, find_mask
 from pipelines.packing.networks.computed import failures_told
@@ -38,7 +39,6 @@ from pipelines.packing.writing.content import Content, Fields
 from pipelines.packing.writing.contents import (
     ScoredRows,
     describe_arrays,
-    list_versions,
     make_profile,
     make_smoke_table,
 )

@@ -16,6 +16,7 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import workers_kept_quiet
+from pipelines.planning.batch_rows import bytes_per_row
 from pipelines.planning.columns import list_columns, make_input_format, plan_columns
 from pipelines.planning.filled import list_job_fills
 from pipelines.planning.folders import list_folders
@@ -27,7 +28,7 @@ from pipelines.planning.model_checks import check_preprocessing, check_users_cod
 from pipelines.planning.overlap import refuse_overlap
 from pipelines.planning.partitions import with_partitions
 from pipelines.planning.plan import Plan
-from pipelines.planning.plan_inference import bytes_per_row, plan_inference
+from pipelines.planning.plan_inference import plan_inference
 from pipelines.planning.plan_output import plan_output
 from pipelines.planning.row_work import estimate_row_work
 from pipelines.planning.shards import (

@@ -3,10 +3,7 @@
 As the job says, or, with `dtype: auto`, as the tuning report of pipelines.tune says.
 """
 
-import math
 from typing import Any
-
-import numpy as np
 
 from configs.errors import JobError, ModelError
 from model_zoo.engines.engine import choose_engine, find_engine, list_readers
@@ -20,18 +17,14 @@ from model_zoo.engines.tuning_report import (
 )
 from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package
+from pipelines.planning.batch_rows import bytes_per_row, default_batch_rows
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob, choose_activation
 from pipelines.planning.reported_settings import choose_reported, refuse_other_engine
 from storage import files
 
-# What stays in a core's cache, and is large enough that the calls do not count.
-_MINI_BATCH_BYTES = 512 << 10
-# The same of texts, whose intermediate values are many times their input.
-_MINI_BATCH_TOKENS = 4096
 # Far more than is ever fast, on any device.
 _LARGEST_MINI_BATCH_BYTES = 8 << 30
-_FEWEST_ROWS, _MOST_ROWS = 32, 4096
 
 
 def plan_inference(job: ScoringJob, package: Package) -> InferenceSettings:
@@ -144,27 +137,6 @@ def list_deciding_values(job: ScoringJob, card: ModelCard) -> dict[str, Any]:
     if job.postprocess.thresholds:
         deciding["postprocess.thresholds"] = dict(sorted(job.postprocess.thresholds.items()))
     return deciding
-
-
-def default_batch_rows(card: ModelCard) -> int:
-    """Return the rows of a mini-batch where the job names none."""
-    if card.mask is not None:
-        tokens = card.inputs[card.mask].shape[0]
-        return max(1, _MINI_BATCH_TOKENS // tokens)
-    fitting = max(1, _MINI_BATCH_BYTES // bytes_per_row(card))
-    # The power of two below: libraries' kernels come in blocks of such sizes.
-    power_of_two = 1 << (fitting.bit_length() - 1)
-    return min(_MOST_ROWS, max(_FEWEST_ROWS, power_of_two))
-
-
-def bytes_per_row(card: ModelCard) -> int:
-    """Return the size of a row of network input."""
-    row_bytes = 0
-    for tensor in card.inputs.values():
-        number_bytes = np.dtype(tensor.dtype).itemsize
-        row_bytes += number_bytes * math.prod(tensor.shape)
-    # 1 at least, as sizes are divided by it.
-    return max(1, row_bytes)
 
 
 def _refuse_large_batches(batch_rows: int, card: ModelCard) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.image import Image
 from model_zoo.steps.table import AnyStep
-from pipelines.planning.plan_inference import bytes_per_row
+from pipelines.planning.batch_rows import bytes_per_row
 
 # A core meets some 10^11 bytes of a model in a second, and a connection to a store gives 10^8.
 _MODEL_BYTES_PER_BYTE = 1 << 10

@@ -3,7 +3,7 @@
 A file of its own, because all else that reads a Plan loads no model.
 """
 
-from model_zoo.scoring.scorer import Scoring
+from model_zoo.scoring.scoring import Scoring
 from pipelines.planning.plan import Plan
 
 

@@ -6,8 +6,8 @@ from functools import partial
 from configs.errors import InputError
 from model_zoo.arrays import Arrays
 from model_zoo.engines.machine import cores
+from pipelines.planning.batch_rows import bytes_per_row
 from pipelines.planning.plan import Plan
-from pipelines.planning.plan_inference import bytes_per_row
 from pipelines.tuning.sample import Sample
 from transforms.batches import FeatureBatch, RawBatch, RowRecord
 from transforms.preprocess import preprocess_batch

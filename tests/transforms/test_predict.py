@@ -13,7 +13,7 @@ from configs.errors import ModelError, WorkerError
 from model_zoo.engines.settings import Settings
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scored import Scored
-from model_zoo.scoring.scorer import Scoring
+from model_zoo.scoring.scoring import Scoring
 from tests.support.builders import feature_batch, raw_batch, tiny_network, tiny_package
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch
 from transforms.predict import (

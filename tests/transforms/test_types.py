@@ -13,7 +13,7 @@ import pytest
 
 from model_zoo.engines.settings import Settings
 from model_zoo.package.card import InputColumn, Tensor
-from model_zoo.scoring.scorer import Scoring
+from model_zoo.scoring.scoring import Scoring
 from model_zoo.steps.stack import Stack
 from storage.layout import RunFolder
 import transforms

@@ -7,7 +7,6 @@ from typing import Any, Literal, TypeAlias
 import pyarrow as pa
 
 from model_zoo.arrays import Arrays
-from model_zoo.extras import import_extra
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.table import AnyStep
 
@@ -52,20 +51,3 @@ class Converted:
     finish: Callable[[Arrays], Arrays] = dict
     notes: tuple[str, ...] = ()
     computed_in: tuple[str, ...] = ()
-
-
-def import_library(library: str, extra: str) -> Any:
-    """Import what packaging a model needs.
-
-    Args:
-        library: its module.
-        extra: the extra of this program that brings it.
-
-    Raises:
-        JobError: it is not installed.
-    """
-    return import_extra(
-        library,
-        f"packaging this model needs {library}, which is not installed here; "
-        f"install the extra: pip install '.[{extra}]'",
-    )

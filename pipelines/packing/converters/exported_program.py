@@ -20,7 +20,7 @@ from configs.errors import JobError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.converters.converted import Converted, import_library
+from pipelines.packing.converters.converted import Converted
 from pipelines.packing.converters.exported_training import refuse_training
 from pipelines.packing.converters.graph_files import compute_graph
 from pipelines.packing.converters.torch_archives import find_program
@@ -33,6 +33,7 @@ from pipelines.packing.converters.torch_program import (
     refuse_size,
     shorten,
 )
+from pipelines.packing.libraries import import_library
 
 # Of those who read the file; a filter sees what its own logger is given, and nothing of those below.
 _LOGGERS = ("torch.export", "torch.export.pt2_archive._package")

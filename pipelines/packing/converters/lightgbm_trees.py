@@ -11,7 +11,7 @@ from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.contract import choose_columns
-from pipelines.packing.converters.converted import Activation, Converted, import_library
+from pipelines.packing.converters.converted import Activation, Converted
 from pipelines.packing.converters.trees import (
     Forest,
     Node,
@@ -20,6 +20,7 @@ from pipelines.packing.converters.trees import (
     find_file,
     to_converted,
 )
+from pipelines.packing.libraries import import_library
 
 _READ = "import lightgbm; lightgbm.Booster(model_file=path)"
 # LightGBM takes smaller values for 0 before it asks any tree (kZeroThreshold, written in float32), and

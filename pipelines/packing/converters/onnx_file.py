@@ -13,8 +13,10 @@ import pyarrow as pa
 from configs.errors import JobError, ModelError
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
-from pipelines.packing.converters.converted import Converted, import_library
+from pipelines.packing.converters.converted import Converted
 from pipelines.packing.converters.graph_files import compute_graph
+from pipelines.packing.converters.graph_notes import forget_origin
+from pipelines.packing.libraries import import_library
 from pipelines.packing.networks.computed import find_reason
 from storage import files
 
@@ -192,25 +194,3 @@ def _find_dtype(onnx: Any, value: Any) -> str | None:
     if not value.type.HasField("tensor_type"):
         return None
     return dtypes.get(value.type.tensor_type.elem_type)
-
-
-def forget_origin(model: Any) -> None:
-    """Leave out notes of the exporter, among them paths of its source files."""
-    del model.metadata_props[:]
-    model.doc_string = ""
-    _forget_notes(model.graph)
-
-
-def _forget_notes(graph: Any) -> None:
-    graph.doc_string = ""
-    del graph.metadata_props[:]
-    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    for node in graph.node:
-        for attribute in node.attribute:
-            attribute.doc_string = ""
-            # Branches and loops.
-            for inner in (attribute.g, *attribute.graphs):
-                if inner.node:
-                    _forget_notes(inner)

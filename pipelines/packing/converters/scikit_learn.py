@@ -19,11 +19,12 @@ from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.contract import choose_columns
 from pipelines.packing.contract.logical_types import to_logical_type
-from pipelines.packing.converters.converted import Activation, Converted, import_library
+from pipelines.packing.converters.converted import Activation, Converted
 from pipelines.packing.converters.sklearn_columns import Columns, has_encoder
 from pipelines.packing.converters.sklearn_logits import choose_finish, finish_graph
 from pipelines.packing.converters.sklearn_numbers import NotTakenError, add_stage, list_taken
 from pipelines.packing.converters.sklearn_trees import get_input_kind, make_tree_graph
+from pipelines.packing.libraries import import_library
 from storage import files
 
 _PICKLES = (".joblib", ".pkl", ".pickle")

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from model_zoo.arrays import Arrays
-from pipelines.packing.converters.converted import import_library
-from pipelines.packing.converters.onnx_file import forget_origin
+from pipelines.packing.converters.graph_notes import forget_origin
 from pipelines.packing.converters.torch_program import Argument, Program, quiet
+from pipelines.packing.libraries import import_library
 
 # Seldom the size of another axis.
 _EXAMPLE_ROWS = (11, 13)

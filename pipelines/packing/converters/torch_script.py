@@ -34,7 +34,7 @@ from pipelines.packing.contract.inputs import (
     wire,
 )
 from pipelines.packing.contract.lists import PaddedLists, find_too_long, pad_lists
-from pipelines.packing.converters.converted import Converted, import_library
+from pipelines.packing.converters.converted import Converted
 from pipelines.packing.converters.graph_files import compute_graph
 from pipelines.packing.converters.torch_archives import find_program
 from pipelines.packing.converters.torch_graph import (
@@ -51,6 +51,7 @@ from pipelines.packing.converters.torch_program import (
     refuse_size,
     shorten,
 )
+from pipelines.packing.libraries import import_library
 from pipelines.packing.proof.differences import choose_tolerance, find_difference
 
 _OPSET = 20

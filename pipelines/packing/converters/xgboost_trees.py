@@ -11,7 +11,7 @@ from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.contract import choose_columns
-from pipelines.packing.converters.converted import Activation, Converted, import_library
+from pipelines.packing.converters.converted import Activation, Converted
 from pipelines.packing.converters.trees import (
     Forest,
     Node,
@@ -20,6 +20,7 @@ from pipelines.packing.converters.trees import (
     find_file,
     to_converted,
 )
+from pipelines.packing.libraries import import_library
 
 _READ = "import xgboost; xgboost.Booster(model_file=path)"
 # Of each objective: what makes scores of the sums of leaves, and whether those are logarithms.

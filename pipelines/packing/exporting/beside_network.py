@@ -20,9 +20,9 @@ from model_zoo.scoring.daemon_threads import DaemonThreads
 from pipelines.packing.converters.graph_files import MODEL, make_files
 from pipelines.packing.converters.torch_program import refuse_size, shorten
 from pipelines.packing.exporting.network_graph import export_network
+from pipelines.packing.libraries import list_versions
 from pipelines.packing.proof.proof import prove
 from pipelines.packing.writing.content import Content
-from pipelines.packing.writing.contents import list_versions
 
 # What exports a network, and what scores it then.
 LIBRARIES = ("onnx", "onnxruntime", "onnxscript")

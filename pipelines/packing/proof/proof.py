@@ -7,12 +7,12 @@ from configs.errors import ModelError
 from model_zoo.arrays import Arrays
 from model_zoo.engines.engine import choose_engine
 from model_zoo.engines.settings import Settings
-from model_zoo.package.package import read_package
+from model_zoo.package.package import read_package, write_package
 from model_zoo.scoring.scored import Scored
 from model_zoo.scoring.scorer import load_scorer
 from pipelines.packing.proof.differences import find_difference
 from pipelines.packing.writing.content import Content
-from pipelines.planning.plan_inference import default_batch_rows
+from pipelines.planning.batch_rows import default_batch_rows
 from storage import files
 
 _NOT_PROVEN = (
@@ -65,7 +65,7 @@ def _score(
     # In this process's memory: what is not proven is left nowhere.
     url = f"memory://packaging/{uuid.uuid4().hex}"
     try:
-        digest = content.write(url)
+        digest = write_package(url, content.card, content.steps, content.files)
         package = read_package(url, digest, modules)
         chosen = engine or choose_engine(package.card)
         settings = Settings(default_batch_rows(package.card), engine=chosen)

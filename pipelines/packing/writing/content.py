@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from model_zoo.package.package import write_package
 from model_zoo.steps.table import AnyStep
 
 # As YAML holds them.
@@ -17,7 +16,3 @@ class Content:
     card: Fields
     steps: tuple[AnyStep, ...]
     files: dict[str, bytes]
-
-    def write(self, url: str) -> str:
-        """Write the package there, and return its digest."""
-        return write_package(url, self.card, self.steps, self.files)

@@ -1,8 +1,6 @@
 """What any model package holds beside its weights, read off a model and rows that it scored."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TypeAlias
 
 import numpy as np
@@ -76,11 +74,6 @@ def describe_arrays(arrays: Arrays) -> Fields:
         row_shape = list(array.shape[1:])
         tensors[name] = {"dtype": dtype, "shape": row_shape}
     return tensors
-
-
-def list_versions(libraries: Sequence[str]) -> dict[str, str]:
-    """Return the versions of libraries that are installed here."""
-    return {name: version(name) for name in libraries}
 
 
 def _take_rows(scored: ScoredRows, places: np.ndarray) -> ScoredRows:

@@ -14,6 +14,7 @@ from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import is_users_own
 from model_zoo.architectures.users_own import module_of
 from model_zoo.package.card import ModelCard
+from model_zoo.package.package import write_package
 from model_zoo.steps.function import Function
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.material import Reading
@@ -82,7 +83,7 @@ def _write_both(starter: str, text: str, output: str, content: Content, replaces
         if replaces:
             # Only now, when the package that takes its place is proven.
             files.remove(output)
-        return content.write(output)
+        return write_package(output, content.card, content.steps, content.files)
     except BaseException:
         # A job without its package is of no use to anybody.
         files.remove(starter)
