@@ -23,6 +23,8 @@ from configs.load import Override, load, parse_set
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, say, stop_on_terminate
 from pipelines.cli.shutdown import end_process
 from pipelines.cli.terminal import write_result
+from pipelines.packing.asking.questions import Questions
+from pipelines.packing.network_packing import pack_network
 from pipelines.packing.networks.state import Weights, read_weights
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.checkpointing import make_checkpoints
@@ -37,20 +39,22 @@ from pipelines.training.described import describe_job, name_model, to_packaging
 from pipelines.training.learning import find_activation, learn
 from pipelines.training.named_files import load_named_files
 from pipelines.training.network_sizes import Outputs, add_usual
-from pipelines.training.preparing import Packaging, Prepared, prepare
+from pipelines.training.prepared import Packaging, Prepared
+from pipelines.training.preparing import prepare
 from pipelines.training.progress import shown_progress
+from pipelines.training.reading import read_source
 from pipelines.training.report import write_report
 from pipelines.training.reporting import make_report
-from pipelines.training.source import read_source
 from pipelines.training.summary import describe_training, describe_understood
-from pipelines.training.understanding import Understood, list_parts, understand
+from pipelines.training.understanding import list_parts, understand
+from pipelines.training.understood import Understood
 from pipelines.training.writing import (
     locate_report,
+    make_material,
     make_place,
     refuse_standing_output,
     write_job,
     write_test_rows,
-    write_trained,
     written_to,
 )
 
@@ -115,7 +119,8 @@ def _train(
     with written_to(output):
         write_test_rows(job, prepared.parts["test"])
         url = write_job(job, text)
-        packed = write_trained(job, packaging, prepared, learned.figures, arguments.overwrite)
+        material = make_material(job, packaging, prepared, learned.figures, arguments.overwrite)
+        packed = pack_network(material, Questions())
         if job.report:
             seconds = {"training": trained - started, "packing": time.monotonic() - trained}
             report = make_report(job, understood, prepared, learned, packed, text, seconds)

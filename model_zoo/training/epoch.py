@@ -1,7 +1,8 @@
 """What is told of a training while it goes on, and at its end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Step:
     epoch: int
     number: int
     steps: int
+
+
+OnEpoch: TypeAlias = Callable[[Epoch], None]
+OnStep: TypeAlias = Callable[[Step], None]
 
 
 def find_best(epochs: Sequence[Epoch]) -> Epoch | None:

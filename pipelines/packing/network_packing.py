@@ -26,10 +26,10 @@ from pipelines.packing.contract.inputs import refuse_rows
 from pipelines.packing.contract.missing import refuse_unfilled
 from pipelines.packing.exporting.beside_network import Original, add_graph
 from pipelines.packing.libraries import list_versions
-from pipelines.packing.material import AS_IT_IS, ELSEWHERE, Material, Reading, Trained
+from pipelines.packing.material import Material, Trained
 from pipelines.packing.networks.called import Called, call_on_rows, find_mask
 from pipelines.packing.networks.computed import failures_told
-from pipelines.packing.networks.state import Weights, load_weights, read_weights
+from pipelines.packing.networks.state import load_weights, read_weights
 from pipelines.packing.proof.differences import choose_tolerance
 from pipelines.packing.proof.expected import check_expected
 from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
@@ -82,32 +82,6 @@ class _Examined:
     loaded: _Loaded
     contract: Contract
     called: Called
-
-
-def pack(
-    job: PackagingJob[AnyStep],
-    sample: pa.Table,
-    expected: pa.Table | None = None,
-    weights: Weights | None = None,
-    reading: Reading = AS_IT_IS,
-    trained: Trained = ELSEWHERE,
-) -> Packed:
-    """Write the package, and prove it on the sample.
-
-    Args:
-        job: the job.
-        sample: rows as the nightly job will have them.
-        expected: the author's own scores of these rows.
-        weights: of the network, in place of those in the job's file.
-        reading: how the sample was read.
-        trained: what is known of its training.
-
-    Raises:
-        JobError: what cannot be found out, all of it.
-        InputError, ModelError: a sample or a network that do not go together.
-    """
-    material = Material(job, sample, expected, weights, reading, trained)
-    return pack_network(material, Questions())
 
 
 def pack_network(material: Material, questions: Questions) -> Packed:

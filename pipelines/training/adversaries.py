@@ -4,14 +4,13 @@ from collections.abc import Mapping
 
 from configs.errors import JobError
 from model_zoo.architectures.builders import build
-from model_zoo.training.epoch import Epoch
+from model_zoo.training.epoch import Epoch, OnEpoch
 from model_zoo.training.examples import Examples
 from model_zoo.training.gan import train_gan
 from model_zoo.training.repeatable import repeatable
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.network_sizes import Parameters
-from pipelines.training.preparing import Prepared
-from pipelines.training.progress import OnEpoch
+from pipelines.training.prepared import Prepared
 from pipelines.training.recipe import make_recipe
 
 _GENERATOR = "generator"

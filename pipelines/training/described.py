@@ -8,7 +8,7 @@ from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.held_out import SHARDS
-from pipelines.training.named_files import list_loading_steps
+from pipelines.training.loading_steps import list_loading_steps
 from storage import files
 
 _HEAD = """\

@@ -16,9 +16,10 @@ from model_zoo.training.loop import train
 from model_zoo.training.objective import Activation, Task
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.adversaries import learn_adversaries
-from pipelines.training.figures import Figures, Scored, measure, score_part
+from pipelines.training.figures import Scored, measure, score_part
+from pipelines.training.learned import Learned
 from pipelines.training.pictures import make_augment
-from pipelines.training.preparing import Prepared
+from pipelines.training.prepared import Prepared
 from pipelines.training.progress import Progress
 from pipelines.training.recipe import make_objective, make_recipe
 from pipelines.training.target_scale import TargetScale, find_last_layer, rescale
@@ -27,23 +28,6 @@ from pipelines.training.target_scale import TargetScale, find_last_layer, rescal
 _PROBED_ROWS = 64
 Shape: TypeAlias = tuple[int, ...]
 _JUDGED = ("validation", "test")
-
-
-@dataclass(frozen=True)
-class Learned:
-    """A network with the weights of its best epoch, and how good it is.
-
-    Attributes:
-        epochs: of the training.
-        scored: validation and test, by name.
-        figures: of the same.
-        notes: what a person should know, in words.
-    """
-
-    epochs: tuple[Epoch, ...]
-    scored: Mapping[str, Scored]
-    figures: Mapping[str, Figures]
-    notes: tuple[str, ...] = ()
 
 
 def find_activation(task: Task, prepared: Prepared, labels: int) -> Activation:

@@ -13,6 +13,7 @@ from configs.suggest import nearest
 from model_zoo.steps.load_file import LoadFile
 from pipelines.packing.sample.named_files import read_named
 from pipelines.planning.jobs import FittingJob
+from pipelines.training.loading_steps import list_loading_steps
 from pipelines.training.source import Source
 
 # Training takes all rows, and holds them in memory.
@@ -24,12 +25,6 @@ class Loaded(NamedTuple):
 
     job: FittingJob
     source: Source
-
-
-def list_loading_steps(job: FittingJob) -> tuple[LoadFile, ...]:
-    """Return the steps of a job that read files."""
-    steps = job.preprocess or ()
-    return tuple(step for step in steps if isinstance(step, LoadFile))
 
 
 def load_named_files(job: FittingJob, source: Source) -> Loaded:

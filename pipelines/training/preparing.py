@@ -4,14 +4,12 @@ So a network that was trained can be packed: its columns, steps, inputs and dtyp
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from torch import nn
 
 from configs.errors import InputError, JobError, RejectedRows
-from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
 from model_zoo.architectures.disjoint_graphs import DisjointGraphs
 from model_zoo.architectures.named_tensors import NamedTensors
@@ -21,7 +19,6 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import Contract, Tensor
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.pad import Pad
-from model_zoo.steps.table import AnyStep
 from model_zoo.steps.target import Target
 from model_zoo.training.examples import Examples
 from model_zoo.training.repeatable import repeatable
@@ -32,49 +29,13 @@ from pipelines.packing.networks.called import Called, call_on_rows, find_mask
 from pipelines.packing.networks.state import Weights, load_weights
 from pipelines.packing.writing.contents import describe_arrays
 from pipelines.training.network_sizes import Outputs, add_sizes, add_usual, choose_builder
+from pipelines.training.prepared import Packaging, Part, Prepared
 from transforms.preprocess import preprocess_rows
 
-Packaging = PackagingJob[AnyStep]
 # Tells rows apart while others are left out; no file's column has such a name.
 _ROW = "\0row"
 # What a `stack` step is put into that this program writes.
 _STACKED = "x"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the split.
-
-    Attributes:
-        rows: all columns, without the rows that no score would be made of.
-        examples: the network's inputs (rows, ...), and the targets.
-        left_out: how many rows were.
-    """
-
-    rows: pa.Table
-    examples: Examples
-    left_out: int
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A network and what it learns from.
-
-    Attributes:
-        packaging: the packaging job, with fitted steps and all that was found.
-        network: with fresh weights; this one is packed.
-        called: the same as it is trained: takes and gives arrays by name.
-        parts: by name.
-        outputs: what it gives for a row, by name.
-        inputs: what it takes, and the columns that are it.
-    """
-
-    packaging: Packaging
-    network: nn.Module
-    called: nn.Module
-    parts: Mapping[str, Part]
-    outputs: Mapping[str, Tensor]
-    inputs: Mapping[str, Tensor]
 
 
 def prepare(

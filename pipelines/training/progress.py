@@ -10,7 +10,7 @@ from datetime import timedelta
 import math
 import sys
 import time
-from typing import Never, TypeAlias
+from typing import Never
 
 from tqdm import tqdm
 
@@ -24,8 +24,6 @@ _EPOCHS_PER_LINE = 10
 _SECONDS_PER_LINE = 30.0
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
 _MINUTE, _HOUR = 60, 3600
-OnEpoch: TypeAlias = Callable[[Epoch], None]
-OnStep: TypeAlias = Callable[[Step], None]
 
 
 class Progress:

@@ -10,11 +10,11 @@ from model_zoo.package.card import ModelCard
 from pipelines.packing.writing.packed import Packed
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.described_steps import describe_step
-from pipelines.training.learning import Learned
-from pipelines.training.preparing import Prepared
+from pipelines.training.learned import Learned
+from pipelines.training.prepared import Prepared
 from pipelines.training.report import Report, ReportedColumn
 from pipelines.training.split import PARTS
-from pipelines.training.understanding import Understood
+from pipelines.training.understood import Understood
 
 
 def make_report(

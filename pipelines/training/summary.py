@@ -10,10 +10,10 @@ from pipelines.training.described import held_out_folder
 from pipelines.training.described_steps import describe_step
 from pipelines.training.figures import Figures
 from pipelines.training.held_out import LABELS
-from pipelines.training.learning import Learned
-from pipelines.training.preparing import Prepared
+from pipelines.training.learned import Learned
+from pipelines.training.prepared import Prepared
 from pipelines.training.split import PARTS
-from pipelines.training.understanding import Understood
+from pipelines.training.understood import Understood
 from storage import files
 
 _DIGEST_CHARACTERS = 12

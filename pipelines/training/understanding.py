@@ -1,6 +1,5 @@
 """A training job and its rows -> the whole job as it is understood, with all that the data tell."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from pipelines.training.leaks import find_leaks
 from pipelines.training.picture_folders import CONTENT, KEY, LABEL, describe_step
 from pipelines.training.source import Source
 from pipelines.training.split import PARTS, Places, split_rows
+from pipelines.training.understood import Understood
 
 # Rows of a mini-batch from so many training rows on: some thousand steps an epoch at most.
 # In rising order, as the last one that a table reaches is taken.
@@ -27,27 +27,6 @@ _BATCHES_OF_LARGE_TABLES = {
     100_000: 512,
     1_000_000: 2048,
 }
-
-
-@dataclass(frozen=True)
-class Understood:
-    """What is trained, and on which rows.
-
-    Attributes:
-        job: complete.
-        rows: those with a label, all columns.
-        labelled: what is learned of each of them.
-        places: which of them are in which part.
-        notes: what was found and decided, in words.
-        unlabelled: how many rows have no label.
-    """
-
-    job: FittingJob
-    rows: pa.Table
-    labelled: Labelled
-    places: Places
-    notes: tuple[str, ...]
-    unlabelled: int
 
 
 def understand(job: FittingJob, source: Source) -> Understood:

@@ -18,15 +18,13 @@ import pyarrow as pa
 
 from configs.errors import JobError, PublishError
 from model_zoo.package.package import CARD
-from pipelines.packing.material import Reading, Trained
-from pipelines.packing.network_packing import pack
+from pipelines.packing.material import Material, Reading, Trained
 from pipelines.packing.networks.state import Weights
-from pipelines.packing.writing.packed import Packed
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import held_out_folder
 from pipelines.training.figures import Figures
 from pipelines.training.held_out import SHARDS, WRITTEN, write_held_out
-from pipelines.training.preparing import Packaging, Part, Prepared
+from pipelines.training.prepared import Packaging, Part, Prepared
 from storage import files
 
 # Enough for a smoke batch, a profile and a proof.
@@ -110,14 +108,14 @@ def write_test_rows(job: FittingJob, test: Part) -> None:
     write_held_out(test.rows, folder, str(job.data.key), job.data.label, job.shards)
 
 
-def write_trained(
+def make_material(
     job: FittingJob,
     packaging: Packaging,
     prepared: Prepared,
     figures: Mapping[str, Figures],
     overwrite: bool,
-) -> Packed:
-    """Write the package, and prove it.
+) -> Material:
+    """Return what the package is made of.
 
     Args:
         job: complete.
@@ -125,16 +123,13 @@ def write_trained(
         prepared: the trained network.
         figures: by part.
         overwrite: whether a package that stands is replaced.
-
-    Raises:
-        JobError, ModelError: as `pack`.
     """
     metrics = {name: _to_metrics(part) for name, part in figures.items()}
     state = {name: tensor.detach() for name, tensor in prepared.network.state_dict().items()}
     sample = _thin_out(prepared.parts["training"].rows)
     shards = files.join(held_out_folder(job), SHARDS)
     source = {"paths": [files.to_absolute(shards)]}
-    return pack(
+    return Material(
         packaging,
         sample,
         weights=Weights(state, ()),

@@ -102,7 +102,7 @@ def test_one_that_fails_midway_says_so_and_another_recipe_is_refused(
         raise OSError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "write_trained", fail)
+        patch.setattr(train, "pack_network", fail)
         assert run(*flags(customers, output, epochs=3, patience=3)) == 5
     capsys.readouterr()
     assert run(*flags(customers, output, epochs=4, patience=3)) == 2

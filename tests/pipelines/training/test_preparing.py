@@ -18,9 +18,9 @@ from pipelines.cli.command_line import run_program
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import to_packaging
 from pipelines.training.network_sizes import Outputs
-from pipelines.training.preparing import Part
+from pipelines.training.prepared import Part
 from pipelines.training.preparing import prepare as prepare_network
-from pipelines.training.source import read_source
+from pipelines.training.reading import read_source
 from pipelines.training.understanding import list_parts, understand
 
 NAMES = [name for name in datasets.breast_cancer().column_names if name not in ("id", "diagnosis")]
