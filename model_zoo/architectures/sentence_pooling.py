@@ -54,7 +54,7 @@ def _take_last(vectors: Tensor, mask: Tensor) -> Tensor:
     place = tokens.to(torch.int64) - 1
     # A text without tokens has zeros.
     last = place.clamp(min=0)
-    rows = torch.arange(len(vectors), device=vectors.device)
+    rows = torch.arange(vectors.shape[0], device=vectors.device)
     without_padding = vectors * mask
     return without_padding[rows, last]
 

@@ -40,7 +40,7 @@ from pipelines.packing.converters.table import check_file, find_converter
 from pipelines.packing.libraries import list_versions
 from pipelines.packing.material import AS_IT_IS, Material, Reading
 from pipelines.packing.networks.computed import failures_told
-from pipelines.packing.proof.differences import choose_tolerance
+from pipelines.packing.proof.differences import choose_smoke_tolerance, choose_tolerance
 from pipelines.packing.proof.expected import check_expected
 from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
 from pipelines.packing.proof.proof import prove
@@ -318,6 +318,7 @@ def _make_content(
         SMOKE: to_parquet(make_smoke_table(scored)),
         PROFILE: to_parquet(make_profile(scored, scored_as)),
     }
+    tolerance = _choose_tolerance(outputs, converted)
     card = {
         "name": job.name or _name_model(job),
         "version": job.version,
@@ -327,7 +328,7 @@ def _make_content(
         "outputs": describe_arrays(outputs),
         "activation": job.activation,
         "labels": list(job.labels),
-        "smoke_tolerance": _find_smoke_tolerance(outputs, converted),
+        "smoke_tolerance": choose_smoke_tolerance(tolerance, outputs),
         "libraries": list_versions(_LIBRARIES),
     }
     if job.task is not None:
@@ -352,13 +353,3 @@ def _choose_tolerance(outputs: Arrays, converted: Converted) -> float:
     dtypes: list[object] = [array.dtype for array in outputs.values()]
     dtypes += converted.computed_in
     return choose_tolerance(dtypes)
-
-
-def _find_smoke_tolerance(outputs: Arrays, converted: Converted) -> float:
-    """Return how far smoke outputs may be off on another machine."""
-    # Outputs below 1 are compared as they are.
-    largest = 1.0
-    for array in outputs.values():
-        size = np.abs(array).max(initial=largest)
-        largest = float(size)
-    return _choose_tolerance(outputs, converted) * largest

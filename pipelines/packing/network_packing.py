@@ -30,7 +30,7 @@ from pipelines.packing.material import Material, Trained
 from pipelines.packing.networks.called import Called, call_on_rows, find_mask
 from pipelines.packing.networks.computed import failures_told
 from pipelines.packing.networks.state import load_weights, read_weights
-from pipelines.packing.proof.differences import choose_tolerance
+from pipelines.packing.proof.differences import choose_smoke_tolerance, choose_tolerance
 from pipelines.packing.proof.expected import check_expected
 from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
 from pipelines.packing.proof.proof import prove
@@ -280,6 +280,7 @@ def _choose_tolerance(examined: _Examined) -> float:
 def _make_card(examined: _Examined, trained: Trained) -> Fields:
     job, called = examined.job, examined.called
     prepared = called.prepared
+    tolerance = _choose_tolerance(examined)
     card: Fields = {
         "name": job.name or _name_model(job.network),
         "version": job.version,
@@ -290,7 +291,7 @@ def _make_card(examined: _Examined, trained: Trained) -> Fields:
         "inputs": {name: tensor.model_dump() for name, tensor in prepared.tensors.items()},
         "outputs": describe_arrays(called.outputs),
         "activation": job.activation,
-        "smoke_tolerance": _choose_tolerance(examined),
+        "smoke_tolerance": choose_smoke_tolerance(tolerance, called.outputs),
         "labels": list(job.labels),
         "libraries": list_versions((*_list_libraries(job.network), *trained.libraries)),
     }

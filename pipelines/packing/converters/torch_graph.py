@@ -95,8 +95,7 @@ def write_graph(
         Exception: torch's own, of many classes, where something cannot be exported.
     """
     with quiet():
-        # In a tuple of its own: `forward` takes all tensors as one argument, a star's.
-        exported = torch.export.export(module, tuple(tensors), dynamic_shapes=(tuple(axes),))
+        exported = _capture(module, tuple(tensors), tuple(axes))
         written = torch.onnx.export(
             exported,
             input_names=list(inputs),
@@ -107,6 +106,23 @@ def write_graph(
     assert written is not None  # noqa: S101 - it is None only for a graph in a file
     _rename_namesakes(written.model.graph)
     return clean_graph(written.model_proto)
+
+
+def _capture(
+    module: nn.Module, tensors: tuple[torch.Tensor, ...], axes: tuple[Mapping[int, Any], ...]
+) -> Any:
+    """Return the module as torch's exported program."""
+    # In a tuple of its own: `forward` takes all tensors as one argument, a star's.
+    dynamic_shapes = (axes,)
+    try:
+        return torch.export.export(module, tensors, dynamic_shapes=dynamic_shapes, strict=False)
+    except Exception as error:  # noqa: BLE001 - raised again
+        # The other way reads the code instead of running it: `len(x)` is no fixed number then.
+        try:
+            return torch.export.export(module, tensors, dynamic_shapes=dynamic_shapes, strict=True)
+        except Exception:  # noqa: BLE001
+            # What hindered the first says more of the author's code.
+            raise error from None
 
 
 def _rename_namesakes(graph: Any) -> None:

@@ -5,14 +5,17 @@ package is as good as any. So nothing here is a failure of packaging; one line s
 """
 
 from concurrent import futures
+from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
+import io
+import re
 import time
 
 from torch import nn
 
-from configs.errors import ModelError, crashes_as_errors
+from configs.errors import ModelError, Refusal, crashes_as_errors
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import ModelCard
 from model_zoo.package.onnx_graph import parse_graph
@@ -29,6 +32,14 @@ LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
 _ENGINE = "onnxruntime"
 # Most networks take seconds; one that takes longer than this is the exporter's own trouble.
 EXPORT_SECONDS = 600.0
+# What torch means where it speaks of its own insides.
+_MEANINGS = {
+    "your code specialized it to be a constant": (
+        "its code makes a fixed number of how many rows there are, and a graph takes any"
+    ),
+    "data-dependent": "its code goes one way or another by numbers of its input (data-dependent)",
+}
+_END_OF_SENTENCE = re.compile(r"[.!] (?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -101,7 +112,9 @@ def _export_in_time(content: Content, original: Original) -> Content:
     export = partial(_export, content, original)
     exported = threads.submit(export)
     try:
-        return exported.result(timeout=EXPORT_SECONDS)
+        # Torch prints the whole program that it could not export.
+        with redirect_stderr(io.StringIO()):
+            return exported.result(timeout=EXPORT_SECONDS)
     except futures.TimeoutError as error:
         raise ModelError(f"exporting took longer than {EXPORT_SECONDS:g} s") from error
 
@@ -129,8 +142,13 @@ def _export(content: Content, original: Original) -> Content:
 
 def _say_reason(error: BaseException) -> str:
     """Return why there is no graph, as one line."""
-    # What is behind the first `;` of a proof is for a package that would not be written.
-    reason, _, advice = shorten(error).partition(";")
-    if "pip install" in advice:
-        return f"{reason};{advice}"
-    return reason
+    text = shorten(error)
+    if isinstance(error, Refusal):
+        # What is behind the first `;` of a proof is for a package that would not be written.
+        reason, _, advice = text.partition(";")
+        return text if "pip install" in advice else reason
+    for sign, words in _MEANINGS.items():
+        if sign in text:
+            return words
+    # What follows is advice to whoever develops torch.
+    return _END_OF_SENTENCE.split(text)[0]

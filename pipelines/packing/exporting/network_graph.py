@@ -6,8 +6,9 @@ their longest.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -17,6 +18,9 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.weights import call_by_names
 from pipelines.packing.converters.torch_graph import make_example, write_graph
 
+# Those of an input of which a graph takes any number.
+Axes: TypeAlias = Mapping[int, Any]
+_FREE = torch.export.Dim.DYNAMIC
 # torch takes 0 and 1 for sizes that never change.
 _FEWEST_TOKENS = 2
 
@@ -42,7 +46,8 @@ class _Scored(nn.Module):
         for name, tensor in zip(self._inputs, tensors, strict=True):
             named[name] = self._dtypes.cast(tensor)
         outputs = self.network(**named)
-        return tuple(outputs[name] for name in self._outputs)
+        in_order = [outputs[name] for name in self._outputs]
+        return tuple(in_order)
 
 
 def export_network(network: nn.Module, card: ModelCard, inputs: Arrays) -> Any:
@@ -57,27 +62,37 @@ def export_network(network: nn.Module, card: ModelCard, inputs: Arrays) -> Any:
         ValueError: an input and an output have one name.
         Exception: torch's own, of many classes, where something cannot be exported.
     """
-    shared = sorted(card.inputs.keys() & card.outputs.keys())
-    if shared:
-        raise ValueError(f"{shared[0]!r} is an input and an output, and a graph has one of a name")
+    _refuse_shared_names(card)
     tokens = _count_tokens(card)
     # Sizes of one number would be taken for one and the same.
     example = make_example(inputs, unlike=tokens)
     tensors = []
-    axes = []
+    axes: list[Axes] = []
     for name in card.inputs:
-        free: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
+        has_tokens = _has_tokens(card, name, tokens)
         array = example[name]
-        if _has_tokens(card, name, tokens):
-            free[1] = torch.export.Dim.DYNAMIC
-            # Fewer than there may be: of all of them, a network's own table of places is not cut.
-            array = array[:, : _choose_tokens(tokens)]
-        tensor = torch.from_numpy(array.copy())
+        free: Axes = {0: _FREE}
+        if has_tokens:
+            free = {0: _FREE, 1: _FREE}
+            most = _choose_tokens(tokens)
+            array = array[:, :most]
+        # A copy, as torch takes no array that nobody may write to.
+        copy = np.array(array)
+        tensor = torch.from_numpy(copy)
         tensors.append(tensor)
         axes.append(free)
-    scored = _Scored(network, card).eval()
-    free_axes: tuple[Mapping[int, Any], ...] = tuple(axes)
-    return write_graph(scored, tensors, free_axes, list(card.inputs), list(card.outputs))
+    scored = _Scored(network, card)
+    names = list(card.inputs)
+    outputs = list(card.outputs)
+    return write_graph(scored.eval(), tensors, axes, names, outputs)
+
+
+def _refuse_shared_names(card: ModelCard) -> None:
+    shared = card.inputs.keys() & card.outputs.keys()
+    if shared:
+        # Of several always the same one, so that the message is the same every time.
+        first = min(shared)
+        raise ValueError(f"{first!r} is an input and an output, and a graph has one of a name")
 
 
 def _count_tokens(card: ModelCard) -> int:
@@ -94,7 +109,10 @@ def _has_tokens(card: ModelCard, name: str, tokens: int) -> bool:
 
 
 def _choose_tokens(tokens: int) -> int:
-    """Return how many tokens an example has: an odd number, which no other size is likely to be."""
+    """Return how many tokens an example has: an odd number, which no other size is likely to be.
+
+    Fewer than there may be: of all of them, a network's own table of places would not be cut.
+    """
     fewer = tokens - 1
     if fewer % 2 or fewer == _FEWEST_TOKENS:
         return fewer

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from model_zoo.arrays import Arrays
+
 # float32 keeps 24 bits; a sum of many products rounds some of them away.
 _OF_SINGLES = 1e-5
 # float16 keeps 11, so neighbours are up to 1e-3 apart; a sum in another order ends a few beside it.
@@ -21,6 +23,25 @@ def choose_tolerance(dtypes: Iterable[object]) -> float:
     """
     names = {str(dtype).removeprefix("torch.") for dtype in dtypes}
     return _OF_HALVES if "float16" in names else _OF_SINGLES
+
+
+def choose_smoke_tolerance(tolerance: float, outputs: Arrays) -> float:
+    """Return how far smoke outputs may be off where another library or machine computes them.
+
+    Args:
+        tolerance: as `choose_tolerance` gives it, relative to the largest output.
+        outputs: of the model for the sample (rows, ...), by name.
+
+    >>> choose_smoke_tolerance(0.5, {"y": np.array([8.0, np.nan])})
+    4.0
+    """
+    # Outputs below 1 are compared as they are.
+    largest = 1.0
+    for array in outputs.values():
+        finite = array[np.isfinite(array)]
+        size = np.abs(finite).max(initial=largest)
+        largest = float(size)
+    return tolerance * largest
 
 
 def find_difference(scored: np.ndarray, expected: np.ndarray) -> float:

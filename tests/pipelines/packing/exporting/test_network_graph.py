@@ -1,0 +1,159 @@
+"""A network exported as scoring calls it: ONNX Runtime by itself gives what torch gives, for any number of rows and tokens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+from model_zoo.architectures.builders import build  # noqa: E402
+from model_zoo.arrays import Arrays  # noqa: E402
+from model_zoo.package.card import ModelCard  # noqa: E402
+from model_zoo.package.onnx_graph import parse_graph  # noqa: E402
+from pipelines.packing.exporting.network_graph import export_network  # noqa: E402
+
+# Each export takes a second or more.
+pytestmark = pytest.mark.slow
+TOKENS = 12
+
+
+def card_of(builder: str, inputs: Arrays, outputs: Mapping[str, Any], **more: Any) -> ModelCard:
+    """What a package says of a network that takes and gives this."""
+    taken = {name: {"dtype": str(a.dtype), "shape": a.shape[1:]} for name, a in inputs.items()}
+    given = {
+        name: {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": tensor.shape[1:]}
+        for name, tensor in outputs.items()
+    }
+    fields = {"name": "n", "version": "1", "builder": builder, "columns": (), "files": {}}
+    return ModelCard.model_validate({**fields, "inputs": taken, "outputs": given, **more})
+
+
+def open_graph(network: nn.Module, card: ModelCard, inputs: Arrays) -> Any:
+    """ONNX Runtime's own session of the exported graph, which scoring takes."""
+    content = export_network(network, card, inputs).SerializeToString(deterministic=True)
+    parse_graph(content, {})
+    # The exporter notes from which line of which file an operator comes.
+    assert b"named_tensors.py" not in content
+    assert b"site-packages" not in content
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+def cut(inputs: Arrays, rows: int, tokens: int | None = None) -> Arrays:
+    """The first rows; of texts so many tokens of each."""
+    return {
+        name: array[:rows] if tokens is None or array.ndim == 1 else array[:rows, :tokens]
+        for name, array in inputs.items()
+    }
+
+
+def draw(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def masks(rows: int, steps: int, dtype: str) -> np.ndarray:
+    lengths = np.random.default_rng(1).integers(1, steps + 1, (rows, 1))
+    return (np.arange(steps) < lengths).astype(dtype)
+
+
+OURS = {
+    "mlp": ({"in_features": 5, "hidden": [8], "out_features": 1}, {"x": draw(64, 5)}),
+    "cnn": (
+        {"channels": 1, "height": 8, "width": 8, "classes": 10, "widths": [4, 8]},
+        {"image": draw(64, 1, 8, 8)},
+    ),
+    "resnet18": ({"classes": 3}, {"image": draw(9, 3, 16, 16)}),
+    "gru": (
+        {"features": 2, "hidden": 4, "out_features": 3},
+        {"x": draw(64, 7, 2), "mask": masks(64, 7, "bool")},
+    ),
+    "lstm": ({"features": 2, "hidden": 4, "out_features": 1, "layers": 2}, {"x": draw(64, 7, 2)}),
+}
+
+
+@pytest.mark.parametrize("builder", OURS)
+def test_networks_of_this_program(builder: str) -> None:
+    parameters, inputs = OURS[builder]
+    torch.manual_seed(0)
+    network = build(builder, parameters).eval()
+    tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    with torch.inference_mode():
+        expected = network(**tensors)
+    session = open_graph(network, card_of(builder, inputs, expected), inputs)
+    assert [value.name for value in session.get_inputs()] == list(inputs)
+    for rows in (1, 7, 64):
+        found = session.run(list(expected), cut(inputs, rows))
+        for array, tensor in zip(found, expected.values(), strict=True):
+            np.testing.assert_allclose(array, tensor[:rows].numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_texts_of_any_number_of_tokens() -> None:
+    sizes = {"vocabulary": 50, "width": 16, "layers": 2, "heads": 2, "feed_forward": 32}
+    torch.manual_seed(0)
+    network = build("sentence_encoder", {**sizes, "positions": TOKENS}).eval()
+    ids = np.random.default_rng(0).integers(0, 50, (64, TOKENS))
+    inputs = {"input_ids": ids, "attention_mask": masks(64, TOKENS, "int64")}
+    tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    with torch.inference_mode():
+        expected = network(**tensors)
+    card = card_of("sentence_encoder", inputs, expected, mask="attention_mask")
+    session = open_graph(network, card, inputs)
+    for tokens in (1, 3, TOKENS):
+        some = cut(inputs, 5, tokens)
+        (found,) = session.run(None, some)
+        with torch.inference_mode():
+            wanted = network(**{name: torch.from_numpy(array) for name, array in some.items()})
+        np.testing.assert_allclose(found, wanted["embedding"].numpy(), atol=1e-5)
+
+
+class _Pair(nn.Module):
+    """Two inputs, one of whole numbers; a tuple of outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(9, 4)
+        self.layer = nn.Linear(3, 4)
+
+    def forward(self, kind: torch.Tensor, numbers: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        vector = self.table(kind) * self.layer(numbers)
+        return vector.sum(1, keepdim=True), vector
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_network_that_somebody_else_wrote_gives_what_its_card_names(dtype: str) -> None:
+    """Inputs have the card's dtypes, whatever the network takes; a list of one number is a number."""
+    torch.manual_seed(0)
+    network = _Pair().eval()
+    inputs = {"kind": np.arange(64) % 9, "numbers": draw(64, 3).astype(dtype)}
+    with torch.inference_mode():
+        score, vector = network(
+            torch.from_numpy(inputs["kind"]), torch.from_numpy(inputs["numbers"]).float()
+        )
+    outputs = {"score": score[:, 0], "vector": vector}
+    card = card_of("somebodys_module:Pair", inputs, outputs, call="positions")
+    session = open_graph(network, card, inputs)
+    for rows in (1, 7, 64):
+        found = session.run(["score", "vector"], cut(inputs, rows))
+        np.testing.assert_allclose(found[0], score[:rows, 0].numpy(), atol=1e-5)
+        np.testing.assert_allclose(found[1], vector[:rows].numpy(), atol=1e-5)
+
+
+def test_a_network_in_float64_keeps_its_digits() -> None:
+    torch.manual_seed(0)
+    network = nn.Linear(3, 1).double().eval()
+    inputs = {"input": draw(64, 3).astype("float64")}
+    with torch.inference_mode():
+        output = network(torch.from_numpy(inputs["input"]))[:, 0]
+    card = card_of("somebodys_module:Linear", inputs, {"output": output})
+    (found,) = open_graph(network, card, inputs).run(None, inputs)
+    np.testing.assert_allclose(found, output.numpy(), rtol=1e-14)
+
+
+def test_one_name_for_two_things_is_refused() -> None:
+    card = card_of("somebodys_module:Net", {"x": draw(4, 3)}, {"x": torch.zeros(4)})
+    with pytest.raises(ValueError, match="'x' is an input and an output"):
+        export_network(nn.Linear(3, 1), card, {"x": draw(4, 3)})
