@@ -6,37 +6,60 @@ of the values, so shards that differ in it alone fit together: in which type, `j
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, ArrowInvalid, DataType, Field
 import pyarrow.compute as pc
+from pyarrow.types import (
+    is_binary as has_short_offsets,
+)
+from pyarrow.types import (
+    is_binary_view,
+    is_dictionary,
+    is_fixed_size_list,
+    is_large_binary,
+    is_large_list,
+    is_large_string,
+    is_list,
+    is_map,
+    is_null,
+    is_string,
+    is_string_view,
+    is_struct,
+)
 
-Check = Callable[[pa.DataType], bool]
+Check: TypeAlias = Callable[[DataType], bool]
+Change: TypeAlias = Callable[[DataType], DataType]
 
-_TEXTS = (types.is_string, types.is_large_string, types.is_string_view)
-_BINARIES = (types.is_binary, types.is_large_binary, types.is_binary_view)
+_TEXTS = (is_string, is_large_string, is_string_view)
+_BINARIES = (has_short_offsets, is_large_binary, is_binary_view)
+_VIEWS = (is_string_view, is_binary_view)
+_LISTS = (is_list, is_large_list)
 # Not list views: their rows are taken without a look at what is in them.
-_REBUILT_LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list)
+_REBUILT_LISTS = (*_LISTS, is_fixed_size_list)
 
 
-def decoded_type(dtype: pa.DataType) -> pa.DataType:
+def decoded_type(dtype: DataType) -> DataType:
     """Return the type of a dictionary's values, and any other type as it is."""
-    if types.is_dictionary(dtype):
+    if is_dictionary(dtype):
         return dtype.value_type
     return dtype
 
 
-def is_text(dtype: pa.DataType) -> bool:
+def is_text(dtype: DataType) -> bool:
     """Tell whether values are texts, in whatever form."""
-    return passes_any(decoded_type(dtype), _TEXTS)
+    plain = decoded_type(dtype)
+    return passes_any(plain, _TEXTS)
 
 
-def is_binary(dtype: pa.DataType) -> bool:
+def is_binary(dtype: DataType) -> bool:
     """Tell whether values are bytes of any length, in whatever form."""
-    return passes_any(decoded_type(dtype), _BINARIES)
+    plain = decoded_type(dtype)
+    return passes_any(plain, _BINARIES)
 
 
-def passes_any(dtype: pa.DataType, checks: Sequence[Check]) -> bool:
+def passes_any(dtype: DataType, checks: Sequence[Check]) -> bool:
     """Tell whether a type passes one of some checks of `pyarrow.types`.
 
     Args:
@@ -46,7 +69,7 @@ def passes_any(dtype: pa.DataType, checks: Sequence[Check]) -> bool:
     return any(check(dtype) for check in checks)
 
 
-def holds(dtype: pa.DataType, check: Check) -> bool:
+def holds(dtype: DataType, check: Check) -> bool:
     """Tell whether a type, or one inside it, passes a check of `pyarrow.types`.
 
     Args:
@@ -63,7 +86,7 @@ def holds(dtype: pa.DataType, check: Check) -> bool:
     return False
 
 
-def storable_type(dtype: pa.DataType) -> pa.DataType:
+def storable_type(dtype: DataType) -> DataType:
     """Return the nearest type that can be read back from one file, however many values there are.
 
     A dictionary inside a list or a struct may have to be joined from several with different values,
@@ -71,51 +94,56 @@ def storable_type(dtype: pa.DataType) -> pa.DataType:
     keep theirs: the writer begins another row group where the index is too small.
     """
 
-    def widen(inside: pa.DataType) -> pa.DataType:
-        if not types.is_dictionary(inside):
+    def widen(inside: DataType) -> DataType:
+        if not is_dictionary(inside):
             return _rebuild(inside, widen)
         if inside.index_type.bit_width >= 32:
             return inside
-        return pa.dictionary(pa.int32(), inside.value_type, inside.ordered)
+        wide = pa.int32()
+        values = inside.value_type
+        return pa.dictionary(wide, values, inside.ordered)
 
     # Not `widen`, which would change a plain column's dictionary, too.
     return _rebuild(dtype, widen)
 
 
-def nullable_type(dtype: pa.DataType) -> pa.DataType:
+def nullable_type(dtype: DataType) -> DataType:
     """Return the nearest type whose missing values can be read back from a file.
 
     Lists of a fixed size become lists of any size: readers of Parquet refuse a whole column of the
     former if one list is missing.
     """
-    if types.is_fixed_size_list(dtype):
+    if is_fixed_size_list(dtype):
         field = dtype.value_field
         inner = nullable_type(field.type)
-        return pa.list_(field.with_type(inner))
+        nullable = field.with_type(inner)
+        return pa.list_(nullable)
     return _rebuild(dtype, nullable_type)
 
 
-def type_with_kernels(dtype: pa.DataType) -> pa.DataType:
+def type_with_kernels(dtype: DataType) -> DataType:
     """Return the nearest type whose rows Arrow can take: views become large texts or bytes."""
-    if types.is_string_view(dtype):
+    if is_string_view(dtype):
         return pa.large_string()
-    if types.is_binary_view(dtype):
+    if is_binary_view(dtype):
         return pa.large_binary()
     return _rebuild(dtype, type_with_kernels)
 
 
-def decode(column: pa.Array) -> pa.Array:
+def decode(column: Array) -> Array:
     """Return a column without dictionary and views, so that Arrow has kernels for it."""
-    if types.is_dictionary(column.type):
-        column = cast_exactly(column, column.type.value_type)
-    # Second: the values of a dictionary may be views.
     dtype = column.type
-    if types.is_string_view(dtype) or types.is_binary_view(dtype):
-        return column.cast(type_with_kernels(dtype))
+    if is_dictionary(dtype):
+        dtype = dtype.value_type
+        column = cast_exactly(column, dtype)
+    # Second: the values of a dictionary may be views.
+    if passes_any(dtype, _VIEWS):
+        with_kernels = type_with_kernels(dtype)
+        return column.cast(with_kernels)
     return column
 
 
-def cast_exactly(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+def cast_exactly(array: Array, dtype: DataType) -> Array:
     """Return the same values as an array of another physical type.
 
     Arrow's own casts lack some pairs (text views and dictionaries) and break list views, so nested
@@ -128,26 +156,28 @@ def cast_exactly(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     Raises:
         pyarrow.ArrowInvalid: the type cannot hold a value.
     """
-    if array.type == dtype:
+    given = array.type
+    if given == dtype:
         return array
-    if types.is_null(array.type):
-        return pa.nulls(len(array), dtype)
-    if types.is_dictionary(dtype):
+    if is_null(given):
+        count = len(array)
+        return pa.nulls(count, dtype)
+    if is_dictionary(dtype):
         return _cast_to_dictionary(array, dtype)
-    if types.is_dictionary(array.type):
+    if is_dictionary(given):
         return _decode_dictionary(array, dtype)
-    if types.is_map(dtype):
+    if is_map(dtype):
         return _cast_maps(array, dtype)
-    if passes_any(dtype, (types.is_list, types.is_large_list)):
+    if passes_any(dtype, _LISTS):
         return _cast_to_lists(array, dtype)
-    if types.is_fixed_size_list(dtype):
+    if is_fixed_size_list(dtype):
         return _cast_to_fixed_lists(array, dtype)
-    if types.is_struct(dtype):
+    if is_struct(dtype):
         return _cast_structs(array, dtype)
     return array.cast(dtype)
 
 
-def cast_column(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
+def cast_column(column: pa.ChunkedArray, dtype: DataType) -> pa.ChunkedArray:
     """Return a table's column in another physical type; see `cast_exactly`.
 
     Args:
@@ -156,11 +186,14 @@ def cast_column(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
     """
     if column.type == dtype:
         return column
-    chunks = [cast_exactly(chunk, dtype) for chunk in column.chunks]
+    chunks = []
+    for chunk in column.chunks:
+        cast = cast_exactly(chunk, dtype)
+        chunks.append(cast)
     return pa.chunked_array(chunks, type=dtype)
 
 
-def take_values(array: pa.Array, positions: pa.Array) -> pa.Array:
+def take_values(array: Array, positions: Array) -> Array:
     """Return some values of an array, also of views, for which Arrow has no `take`.
 
     Args:
@@ -173,99 +206,116 @@ def take_values(array: pa.Array, positions: pa.Array) -> pa.Array:
     return cast_exactly(taken, array.type)
 
 
-def to_lists_of_pairs(array: pa.Array) -> pa.Array:
+def to_lists_of_pairs(array: Array) -> Array:
     """Return maps as lists of structs: Arrow has no kernels for maps."""
     columns = [array.keys, array.items]
-    pairs = pa.StructArray.from_arrays(columns, ["key", "value"])
+    names = ["key", "value"]
+    pairs = pa.StructArray.from_arrays(columns, names)
     # Copied, as a slice's offsets cannot be given together with a mask.
-    nothing = pa.array([], pa.int32())
-    offsets = pa.concat_arrays([array.offsets, nothing])
+    index = pa.int32()
+    nothing = pa.array([], index)
+    parts = [array.offsets, nothing]
+    offsets = pa.concat_arrays(parts)
     missing = array.is_null()
     return pa.ListArray.from_arrays(offsets, pairs, mask=missing)
 
 
-def _rebuild(dtype: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+def _rebuild(dtype: DataType, change: Change) -> DataType:
     """Return a nested type with the types inside it changed, and any other type as it is."""
 
-    def change_field(field: pa.Field) -> pa.Field:
+    def change_field(field: Field) -> Field:
         changed = change(field.type)
         return field.with_type(changed)
 
-    if types.is_map(dtype):
+    if is_map(dtype):
         key = change_field(dtype.key_field)
         item = change_field(dtype.item_field)
         return pa.map_(key, item)
-    if types.is_struct(dtype):
-        fields = [change_field(field) for field in dtype]
+    if is_struct(dtype):
+        fields = map(change_field, dtype)
         return pa.struct(fields)
     if not passes_any(dtype, _REBUILT_LISTS):
         return dtype
     inner = change_field(dtype.value_field)
-    if types.is_fixed_size_list(dtype):
+    if is_fixed_size_list(dtype):
         return pa.list_(inner, dtype.list_size)
-    if types.is_large_list(dtype):
+    if is_large_list(dtype):
         return pa.large_list(inner)
     return pa.list_(inner)
 
 
-def _decode_dictionary(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _decode_dictionary(array: Array, dtype: DataType) -> Array:
     # Of the values first: for views there is no kernel that takes them by index.
-    values = cast_exactly(array.dictionary, dtype)
+    dictionary = array.dictionary
+    values = cast_exactly(dictionary, dtype)
     with_kernels = type_with_kernels(dtype)
     values = cast_exactly(values, with_kernels)
-    taken = values.take(array.indices)
+    indices = array.indices
+    taken = values.take(indices)
     return cast_exactly(taken, dtype)
 
 
-def _cast_to_dictionary(array: pa.Array, dtype: pa.DataType) -> pa.Array:
-    if not types.is_dictionary(array.type):
-        plain = cast_exactly(array, dtype.value_type)
+def _cast_to_dictionary(array: Array, dtype: DataType) -> Array:
+    value_type = dtype.value_type
+    index_type = dtype.index_type
+    if not is_dictionary(array.type):
+        plain = cast_exactly(array, value_type)
         array = plain.dictionary_encode()
-    indices = array.indices.cast(dtype.index_type)
-    values = cast_exactly(array.dictionary, dtype.value_type)
-    return pa.DictionaryArray.from_arrays(indices, values, ordered=dtype.ordered)
+    indices = array.indices.cast(index_type)
+    values = cast_exactly(array.dictionary, value_type)
+    is_ordered = dtype.ordered
+    return pa.DictionaryArray.from_arrays(indices, values, ordered=is_ordered)
 
 
-def _count_offsets(array: pa.Array, index: pa.DataType) -> pa.Array:
+def _count_offsets(array: Array, index: DataType) -> Array:
     """Return where each list begins among the values of all of them, and where the last one ends."""
     lengths = pc.list_value_length(array)
     # A missing list has no length and takes no place.
-    lengths = lengths.cast(index).fill_null(0)
+    lengths = lengths.cast(index)
+    lengths = lengths.fill_null(0)
     # Checked: more values than an offset counts are an error, and not a wrong offset.
     ends = pc.cumulative_sum_checked(lengths)
     first = pa.array([0], index)
-    return pa.concat_arrays([first, ends])
+    parts = [first, ends]
+    return pa.concat_arrays(parts)
 
 
-def _cast_to_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _cast_to_lists(array: Array, dtype: DataType) -> Array:
     # Not `array.values`, which also has those of missing lists and outside of a slice.
     given = array.flatten()
-    values = cast_exactly(given, dtype.value_type)
+    value_type = dtype.value_type
+    values = cast_exactly(given, value_type)
     missing = array.is_null()
-    if types.is_large_list(dtype):
-        offsets = _count_offsets(array, pa.int64())
-        return pa.LargeListArray.from_arrays(offsets, values, type=dtype, mask=missing)
-    offsets = _count_offsets(array, pa.int32())
-    return pa.ListArray.from_arrays(offsets, values, type=dtype, mask=missing)
+    if is_large_list(dtype):
+        index = pa.int64()
+        make = pa.LargeListArray.from_arrays
+    else:
+        index = pa.int32()
+        make = pa.ListArray.from_arrays
+    offsets = _count_offsets(array, index)
+    return make(offsets, values, type=dtype, mask=missing)
 
 
-def _cast_to_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _cast_to_fixed_lists(array: Array, dtype: DataType) -> Array:
     size = dtype.list_size
     given_type = array.type
-    if types.is_fixed_size_list(given_type) and given_type.list_size == size:
-        return _cast_values_of_fixed_lists(array, dtype)
+    if is_fixed_size_list(given_type):
+        given_size = given_type.list_size
+        if given_size == size:
+            return _cast_values_of_fixed_lists(array, dtype)
     lengths = pc.list_value_length(array)
     is_right = pc.equal(lengths, size)
     # A missing list has no length, and readers of Parquet take none of this type.
     is_right = is_right.fill_null(False)
-    if is_right.true_count < len(array):
-        raise pa.ArrowInvalid(f"a list that is not {size} long")
+    count = len(array)
+    if is_right.true_count < count:
+        raise ArrowInvalid(f"a list that is not {size} long")
     given = array.flatten()
     values = cast_exactly(given, dtype.value_type)
     return pa.FixedSizeListArray.from_arrays(values, type=dtype)
 
 
-def _cast_values_of_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _cast_values_of_fixed_lists(array: Array, dtype: DataType) -> Array:
     size = dtype.list_size
     begins = array.offset * size
     count = len(array) * size
@@ -276,7 +326,7 @@ def _cast_values_of_fixed_lists(array: pa.Array, dtype: pa.DataType) -> pa.Array
     return pa.FixedSizeListArray.from_arrays(values, type=dtype, mask=missing)
 
 
-def _cast_maps(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _cast_maps(array: Array, dtype: DataType) -> Array:
     lists = to_lists_of_pairs(array)
     pairs = lists.flatten()
     first = pairs.field(0)
@@ -284,17 +334,19 @@ def _cast_maps(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     second = pairs.field(1)
     items = cast_exactly(second, dtype.item_type)
     # There are no maps with long offsets.
-    offsets = _count_offsets(lists, pa.int32())
+    index = pa.int32()
+    offsets = _count_offsets(lists, index)
     missing = array.is_null()
     return pa.MapArray.from_arrays(offsets, keys, items, type=dtype, mask=missing)
 
 
-def _cast_structs(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _cast_structs(array: Array, dtype: DataType) -> Array:
     children = []
     # By number: two fields may have one name.
     for number, field in enumerate(dtype):
         unlike = array.field(number)
         child = cast_exactly(unlike, field.type)
         children.append(child)
+    fields = list(dtype)
     missing = array.is_null()
-    return pa.StructArray.from_arrays(children, fields=list(dtype), mask=missing)
+    return pa.StructArray.from_arrays(children, fields=fields, mask=missing)

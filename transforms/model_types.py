@@ -6,16 +6,30 @@ says that all are of one length, and a moment is the same moment whatever unit i
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import DataType
+from pyarrow.types import (
+    is_date,
+    is_decimal,
+    is_duration,
+    is_floating,
+    is_integer,
+    is_null,
+    is_signed_integer,
+    is_time,
+    is_timestamp,
+)
 
 from model_zoo.steps.lists import is_list
 from model_zoo.steps.moments import is_moment
 from transforms.logical_types import decoded_type
 
+Types: TypeAlias = Sequence[DataType]
 # From the coarsest to the finest.
 _UNITS = ("s", "ms", "us", "ns")
+_UNZONED = (is_time, is_duration, is_date)
 # Finer ones take 64 bits.
 _UNITS_OF_TIME32 = ("s", "ms")
 # Of Arrow's widest decimal, and of its usual one.
@@ -23,14 +37,14 @@ _MOST_DIGITS = 76
 _MOST_DIGITS_OF_128 = 38
 
 
-def has_forms(dtype: pa.DataType) -> bool:
+def has_forms(dtype: DataType) -> bool:
     """Tell whether steps take values in every form that fits: lists, moments and decimals."""
     if is_list(dtype) or is_moment(dtype):
         return True
-    return bool(types.is_decimal(dtype))
+    return bool(is_decimal(dtype))
 
 
-def fits_exactly(actual: pa.DataType, wanted: pa.DataType) -> bool:
+def fits_exactly(actual: DataType, wanted: DataType) -> bool:
     """Tell whether every value of a type is one of the type that a contract states.
 
     Args:
@@ -42,31 +56,35 @@ def fits_exactly(actual: pa.DataType, wanted: pa.DataType) -> bool:
     >>> fits_exactly(pa.list_(pa.int8(), 3), pa.list_(pa.int64()))
     True
     """
-    if actual == wanted or types.is_null(actual):
+    if actual == wanted or is_null(actual):
         return True
     if is_list(actual) and is_list(wanted):
-        return fits_exactly(actual.value_type, wanted.value_type)
-    if types.is_decimal(actual) and types.is_decimal(wanted):
+        items = actual.value_type
+        wanted_items = wanted.value_type
+        return fits_exactly(items, wanted_items)
+    if is_decimal(actual) and is_decimal(wanted):
         return _widens_decimal(actual, wanted)
     if is_moment(wanted):
         return _is_same_moment(actual, wanted)
     return _widens_number(actual, wanted)
 
 
-def fits_rounded(actual: pa.DataType, wanted: pa.DataType) -> bool:
+def fits_rounded(actual: DataType, wanted: DataType) -> bool:
     """Tell whether values may be rounded: models are trained in float32 on tables in float64.
 
     Args:
         actual, wanted: as for `fits_exactly`.
     """
     if is_list(actual) and is_list(wanted):
-        return fits_rounded(actual.value_type, wanted.value_type)
+        items = actual.value_type
+        wanted_items = wanted.value_type
+        return fits_rounded(items, wanted_items)
     is_double = actual == pa.float64()
     is_single = wanted == pa.float32()
     return bool(is_double and is_single)
 
 
-def may_be_dates(actual: pa.DataType, wanted: pa.DataType) -> bool:
+def may_be_dates(actual: DataType, wanted: DataType) -> bool:
     """Tell whether values of a type may be those of a date, as moments at midnight.
 
     pandas writes dates so. Each value is looked at when it is read. Of a moment with a zone nobody
@@ -76,12 +94,14 @@ def may_be_dates(actual: pa.DataType, wanted: pa.DataType) -> bool:
         actual: the shard's.
         wanted: the contract's.
     """
-    if not types.is_date(wanted):
+    if not is_date(wanted):
         return False
-    return types.is_timestamp(actual) and actual.tz is None
+    if not is_timestamp(actual):
+        return False
+    return actual.tz is None
 
 
-def widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
+def widens(actual: DataType, wanted: DataType) -> bool:
     """Tell whether every value of a narrower number is one of the wider type, for plain numbers alone.
 
     Args:
@@ -90,7 +110,7 @@ def widens(actual: pa.DataType, wanted: pa.DataType) -> bool:
     return _widens_number(actual, wanted)
 
 
-def join_decimals(found: Sequence[pa.DataType]) -> pa.DataType | None:
+def join_decimals(found: Types) -> DataType | None:
     """Return the decimal that has all digits of some decimals; None where no decimal has so many.
 
     >>> join_decimals([pa.decimal128(4, 2), pa.decimal128(6, 1)])
@@ -98,7 +118,7 @@ def join_decimals(found: Sequence[pa.DataType]) -> pa.DataType | None:
     """
     # The longest part before the point and the longest behind it may be of two types.
     scale = max(dtype.scale for dtype in found)
-    whole_digits = max(_count_whole_digits(dtype) for dtype in found)
+    whole_digits = max(map(_count_whole_digits, found))
     precision = whole_digits + scale
     if precision > _MOST_DIGITS:
         return None
@@ -107,25 +127,25 @@ def join_decimals(found: Sequence[pa.DataType]) -> pa.DataType | None:
     return pa.decimal128(precision, scale)
 
 
-def join_if_decimals(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+def join_if_decimals(first: DataType, second: DataType) -> DataType | None:
     """Return the decimal that has all digits of two; None where one of them is no decimal.
 
     Args:
         first, second: any types.
     """
-    if types.is_decimal(first) and types.is_decimal(second):
+    if is_decimal(first) and is_decimal(second):
         return join_decimals([first, second])
     return None
 
 
-def take_most_digits(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.DataType:
+def take_most_digits(wanted: DataType, found: Types) -> DataType:
     """Return the type in which decimals of some shards come out, so that none of their digits is cut.
 
     Args:
         wanted: the contract's type.
         found: those of the shards, which it may be taken for.
     """
-    decoded = [decoded_type(dtype) for dtype in found]
+    decoded = map(decoded_type, found)
     wider = [dtype for dtype in decoded if not fits_exactly(dtype, wanted)]
     if not wider:
         return wanted
@@ -136,71 +156,73 @@ def take_most_digits(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.Da
     return joined
 
 
-def take_finest_unit(wanted: pa.DataType, found: Sequence[pa.DataType]) -> pa.DataType:
+def take_finest_unit(wanted: DataType, found: Types) -> DataType:
     """Return the type in which moments of some shards come out, so that none of their digits is cut.
 
     Args:
         wanted: the contract's type.
         found: those of the shards, which fit it.
     """
-    decoded = [decoded_type(dtype) for dtype in found]
-    stored = [dtype for dtype in decoded if not types.is_null(dtype)]
-    if not stored or types.is_date(wanted):
+    if is_date(wanted):
         return wanted
-    units = [dtype.unit for dtype in stored]
+    decoded = map(decoded_type, found)
+    # Of a column without a value there is none.
+    units = [dtype.unit for dtype in decoded if not is_null(dtype)]
+    if not units:
+        return wanted
     unit = max(units, key=_UNITS.index)
-    if types.is_timestamp(wanted):
-        return pa.timestamp(unit, tz=wanted.tz)
-    if types.is_duration(wanted):
+    if is_timestamp(wanted):
+        zone = wanted.tz
+        return pa.timestamp(unit, tz=zone)
+    if is_duration(wanted):
         return pa.duration(unit)
     if unit in _UNITS_OF_TIME32:
         return pa.time32(unit)
     return pa.time64(unit)
 
 
-def _is_same_moment(actual: pa.DataType, wanted: pa.DataType) -> bool:
+def _is_same_moment(actual: DataType, wanted: DataType) -> bool:
     """Tell whether two types are of the same moments: a zone tells how a moment is shown, not which it is."""
-    if types.is_timestamp(actual) and types.is_timestamp(wanted):
+    if is_timestamp(actual) and is_timestamp(wanted):
         # Without any zone, nobody knows which moment is meant.
-        return (actual.tz is None) == (wanted.tz is None)
-    if types.is_time(actual) and types.is_time(wanted):
-        return True
-    if types.is_duration(actual) and types.is_duration(wanted):
-        return True
-    return types.is_date(actual) and types.is_date(wanted)
+        has_zone = actual.tz is not None
+        wants_zone = wanted.tz is not None
+        return has_zone == wants_zone
+    return any(check(actual) and check(wanted) for check in _UNZONED)
 
 
-def _widens_decimal(actual: pa.DataType, wanted: pa.DataType) -> bool:
-    whole_digits = _count_whole_digits(actual)
+def _widens_decimal(actual: DataType, wanted: DataType) -> bool:
     # On both sides of the point: a digit more behind it takes none from before it.
-    if _count_whole_digits(wanted) < whole_digits:
+    whole_digits = _count_whole_digits(actual)
+    whole_places = _count_whole_digits(wanted)
+    if whole_places < whole_digits:
         return False
-    return bool(wanted.scale >= actual.scale)
+    digits_behind = actual.scale
+    places_behind = wanted.scale
+    return bool(places_behind >= digits_behind)
 
 
-def _count_whole_digits(dtype: pa.DataType) -> int:
+def _count_whole_digits(dtype: DataType) -> int:
     """Return how many digits a decimal has before its point."""
     digits: int = dtype.precision - dtype.scale
     return digits
 
 
-def _widens_number(actual: pa.DataType, wanted: pa.DataType) -> bool:
+def _widens_number(actual: DataType, wanted: DataType) -> bool:
     if not _is_number(actual) or not _is_number(wanted):
         return False
     if actual.bit_width >= wanted.bit_width:
         return False
-    was_floating = types.is_floating(actual)
-    is_floating = types.is_floating(wanted)
+    was_floating: bool = is_floating(actual)
+    wants_floating: bool = is_floating(wanted)
     # Integers and floats are not taken for each other, whatever their widths.
-    if was_floating or is_floating:
-        return bool(was_floating and is_floating)
-    was_signed = types.is_signed_integer(actual)
-    is_signed = types.is_signed_integer(wanted)
+    if was_floating or wants_floating:
+        return was_floating and wants_floating
+    was_signed: bool = is_signed_integer(actual)
+    wants_signed: bool = is_signed_integer(wanted)
     # A wider signed type holds every unsigned value, but not the other way round.
-    return bool(was_signed == is_signed or is_signed)
+    return wants_signed or not was_signed
 
 
-def _is_number(dtype: pa.DataType) -> bool:
-    is_integer = types.is_integer(dtype)
-    is_floating = types.is_floating(dtype)
-    return bool(is_integer or is_floating)
+def _is_number(dtype: DataType) -> bool:
+    return bool(is_integer(dtype) or is_floating(dtype))

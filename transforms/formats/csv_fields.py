@@ -1,6 +1,7 @@
 """Well-formed records of a CSV file as columns of bytes, by pyarrow's parser."""
 
 from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,30 @@ _MALFORMED = {
 }
 _EVERY_BYTE = "holds every byte that there is, and so no text"
 # By position among the records, why one is rejected.
-Reasons = dict[int, Exception]
+Reasons: TypeAlias = dict[int, Exception]
+# Of records, int64.
+Positions: TypeAlias = np.ndarray
+# Bytes of a text, uint8.
+Codes: TypeAlias = np.ndarray
+
+
+# A reason, and of how many lines the row is.
+_Alike: TypeAlias = tuple[Exception, int]
+
+
+class Parsed(NamedTuple):
+    """What the records of a text hold.
+
+    Attributes:
+        fields: columns of `pa.binary()`, called by their positions, of the records that are well
+            formed.
+        positions: of these records.
+        reasons: by position, why each of the others is none of them.
+    """
+
+    fields: pa.RecordBatch
+    positions: Positions
+    reasons: Reasons
 
 
 class FieldParser:
@@ -36,12 +60,14 @@ class FieldParser:
         self._width = width
         self._dialect = dialect
         # By number: a header may hold a name twice.
-        names = [str(position) for position in range(width)]
+        positions = range(width)
+        names = list(map(str, positions))
         kept = [names[position] for position in wanted]
+        as_bytes = pa.binary()
         self._convert = pacsv.ConvertOptions(
             # Fields stay bytes: each value is checked when it gets its type.
             check_utf8=False,
-            column_types=dict.fromkeys(kept, pa.binary()),
+            column_types=dict.fromkeys(kept, as_bytes),
             # Of none pyarrow makes all; one is read, so that rows are counted.
             include_columns=kept or names[:1],
             null_values=list(dialect.null_values),
@@ -61,15 +87,8 @@ class FieldParser:
         self._names = names
         self._kept = kept
 
-    def parse(self, records: Records) -> tuple[pa.RecordBatch, np.ndarray, Reasons]:
-        """Return the fields of all records that are well formed.
-
-        Args:
-            records: of one text.
-
-        Returns:
-            Columns of `pa.binary()`, called by their positions; the positions (int64) of their
-            records; and by position why each of the others is none of them.
+    def parse(self, records: Records) -> Parsed:
+        """Return the fields of all records of a text that are well formed.
 
         Raises:
             ArrowInvalid: pyarrow takes well-formed records for something else.
@@ -87,22 +106,29 @@ class FieldParser:
             good = _leave_out(good, broken)
             fields = self._parse_some(records, good, broken)
         kept = _leave_out(good, broken)
-        return fields, kept, _tell_lines(records, broken)
+        reasons = _tell_lines(records, broken)
+        return Parsed(fields, kept, reasons)
 
-    def _find_wrong_widths(self, records: Records, positions: np.ndarray) -> Reasons:
+    def _find_wrong_widths(self, records: Records, positions: Positions) -> Reasons:
         widths = records.count_fields()
         is_wrong = widths[positions] != self._width
         wrong = positions[is_wrong]
         wrong_widths = widths[wrong]
         # One for all of a width: a file may have millions of such rows.
         by_width: Reasons = {}
-        for width in np.unique(wrong_widths).tolist():
-            by_width[width] = RowError(f"row has {width} fields, the header has {self._width}")
-        reasons = [by_width[width] for width in wrong_widths.tolist()]
-        return dict(zip(wrong.tolist(), reasons, strict=True))
+        different = np.unique(wrong_widths)
+        for width in different.tolist():
+            why = f"row has {width} fields, the header has {self._width}"
+            by_width[width] = RowError(why)
+
+        reasons: Reasons = {}
+        pairs = zip(wrong.tolist(), wrong_widths.tolist(), strict=True)
+        for position, width in pairs:
+            reasons[position] = by_width[width]
+        return reasons
 
     def _parse_some(
-        self, records: Records, positions: np.ndarray, broken: Reasons
+        self, records: Records, positions: Positions, broken: Reasons
     ) -> pa.RecordBatch:
         """Parse some records; one that pyarrow cannot be given is noted in `broken`."""
         if not len(positions):
@@ -128,7 +154,7 @@ class FieldParser:
         return _put_back(fields, substitute)
 
     def _parse_halves(
-        self, records: Records, positions: np.ndarray, broken: Reasons
+        self, records: Records, positions: Positions, broken: Reasons
     ) -> pa.RecordBatch:
         """Parse records that together hold every byte: half of them may not."""
         if len(positions) == 1:
@@ -136,17 +162,23 @@ class FieldParser:
             broken[position] = RowError(_EVERY_BYTE)
             return self._make_no_rows()
         middle = len(positions) // 2
-        first_half = self._parse_some(records, positions[:middle], broken)
-        second_half = self._parse_some(records, positions[middle:], broken)
-        return pa.concat_batches([first_half, second_half])
+        parsed = []
+        for half in np.split(positions, [middle]):
+            fields = self._parse_some(records, half, broken)
+            parsed.append(fields)
+        return pa.concat_batches(parsed)
 
     def _parse_text(self, text: pa.Buffer) -> pa.RecordBatch:
-        # Workers are threads already; and the text is one block.
         read = pacsv.ReadOptions(
-            use_threads=False, block_size=text.size + 1, column_names=self._names
+            # Workers are threads already.
+            use_threads=False,
+            # The text is one block.
+            block_size=text.size + 1,
+            column_names=self._names,
         )
+        source = pa.BufferReader(text)
         table = pacsv.read_csv(
-            pa.BufferReader(text),
+            source,
             read_options=read,
             parse_options=self._parse,
             convert_options=self._convert,
@@ -157,17 +189,20 @@ class FieldParser:
         return fields.select(self._kept)
 
     def _make_no_rows(self) -> pa.RecordBatch:
-        nothing = pa.array([], type=pa.binary())
-        columns = [nothing] * len(self._kept)
-        return pa.RecordBatch.from_arrays(columns, names=self._kept)
+        as_bytes = pa.binary()
+        nothing = pa.array([], type=as_bytes)
+        names = self._kept
+        columns = [nothing] * len(names)
+        return pa.RecordBatch.from_arrays(columns, names=names)
 
-    def _find_unused(self, codes: np.ndarray) -> int | None:
+    def _find_unused(self, codes: Codes) -> int | None:
         """Return a byte that a text does not hold, and that means nothing in it; None without one."""
         counts = np.bincount(codes, minlength=_BYTE_VALUES)
         delimiter = self._dialect.delimiter
         quote = self._dialect.quote or ""
-        meaningful = f"\0\r\n{delimiter}{quote}".encode()
-        counts[list(meaningful)] = 1
+        meaningful = f"\0\r\n{delimiter}{quote}"
+        used = list(meaningful.encode())
+        counts[used] = 1
         unused = np.flatnonzero(counts == 0)
         if len(unused) == 0:
             return None
@@ -177,53 +212,65 @@ class FieldParser:
 def _tell_lines(records: Records, broken: Reasons) -> Reasons:
     """Return the reasons with the number of lines of each record that has several."""
     # Usually there are none; and a record that is overlong may have more lines than are known.
-    if not len(records.breaks) or not broken:
+    breaks = len(records.breaks)
+    if not breaks or not broken:
         return broken
-    positions = list(broken)
-    lines = records.count_lines(np.array(positions))
+    positions = np.array(list(broken))
+    lines = records.count_lines(positions)
+    counts = lines.tolist()
     # One for all that are alike: a file may have millions of such rows.
-    told: dict[tuple[Exception, int], RowError] = {}
+    told: dict[_Alike, RowError] = {}
     reasons: Reasons = {}
     overlong = _MALFORMED[OVERLONG]
-    for position, count in zip(positions, lines.tolist(), strict=True):
-        reason = broken[position]
+    for (position, reason), count in zip(broken.items(), counts, strict=True):
         reasons[position] = reason
         if count == 1 or reason is overlong:
             continue
         # Exceptions are equal to themselves alone, and each is there once.
         alike = (reason, count)
         if alike not in told:
-            told[alike] = RowError(f"{reason}, in a row of {count} lines: is a quote left open?")
+            why = f"{reason}, in a row of {count} lines: is a quote left open?"
+            told[alike] = RowError(why)
         reasons[position] = told[alike]
     return reasons
 
 
-def _leave_out(positions: np.ndarray, broken: Reasons) -> np.ndarray:
+def _leave_out(positions: Positions, broken: Reasons) -> Positions:
     """Return the positions (int64) that are not among the broken ones, in their order."""
     if not broken:
         return positions
-    left_out = np.fromiter(broken, dtype=np.int64, count=len(broken))
+    count = len(broken)
+    left_out = np.fromiter(broken, dtype=np.int64, count=count)
     return np.setdiff1d(positions, left_out, assume_unique=True)
 
 
-def _replace_byte(codes: np.ndarray, old: int, new: int) -> np.ndarray:
+def _replace_byte(codes: Codes, old: int, new: int) -> Codes:
     """Return bytes (uint8) with one value in place of another."""
     is_old = codes == old
-    return np.where(is_old, np.uint8(new), codes)
+    value = np.uint8(new)
+    return np.where(is_old, value, codes)
 
 
 def _put_back(fields: pa.RecordBatch, substitute: int) -> pa.RecordBatch:
     """Return columns of bytes with NUL in place of what stood for it."""
-    columns = [_put_back_one(column, substitute) for column in fields.columns]
+    columns = []
+    for column in fields.columns:
+        restored = _put_back_one(column, substitute)
+        columns.append(restored)
     return pa.RecordBatch.from_arrays(columns, schema=fields.schema)
 
 
 def _put_back_one(column: pa.Array, substitute: int) -> pa.Array:
     # All values lie in one buffer, so they are changed at once; a column of nulls may have none.
     validity, offsets, content = column.buffers()
-    codes = np.frombuffer(content or b"", dtype=np.uint8)
+    given = content or b""
+    codes = np.frombuffer(given, dtype=np.uint8)
     restored = _replace_byte(codes, substitute, 0)
-    buffers = [validity, offsets, pa.py_buffer(restored)]
+    buffer = pa.py_buffer(restored)
     return pa.Array.from_buffers(
-        column.type, len(column), buffers, column.null_count, column.offset
+        column.type,
+        len(column),
+        [validity, offsets, buffer],
+        null_count=column.null_count,
+        offset=column.offset,
     )

@@ -4,11 +4,22 @@ A value that its type cannot hold becomes null, and its row is rejected by the c
 """
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, DataType, Field
 import pyarrow.compute as pc
+from pyarrow.types import (
+    is_date,
+    is_fixed_size_list,
+    is_floating,
+    is_map,
+    is_nested,
+    is_null,
+    is_struct,
+    is_timestamp,
+)
 
 from configs.errors import RowError
 from model_zoo.steps.lists import find_item_type, is_list
@@ -17,39 +28,62 @@ from transforms.formats.parquet_ways import blank_out
 from transforms.logical_types import cast_exactly, decode, holds, take_values, to_lists_of_pairs
 
 # By row, why its value is null.
-Reasons = Mapping[int, Exception]
+Reasons: TypeAlias = Mapping[int, Exception]
+# Numbers of rows, int64.
+Rows: TypeAlias = np.ndarray
 
 
-def cast_column(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
+class Cast(NamedTuple):
+    """A column in the type that a run has for it.
+
+    Attributes:
+        column: with nulls for the values that the type cannot hold.
+        reasons: by row, why its value is null there.
+    """
+
+    column: Array
+    reasons: Reasons
+
+
+class _Cleaned(NamedTuple):
+    """Numbers that were cast.
+
+    Attributes:
+        column: with null where a finite one became infinite.
+        overflowed: where that is.
+    """
+
+    column: Array
+    overflowed: Array
+
+
+def cast_column(column: Array, field: Field) -> Cast:
     """Cast a column to a type, with nulls for the values that the type cannot hold.
 
     Args:
         column: the values as they were read.
         field: the column's name and the type to cast to.
-
-    Returns:
-        The column; and by row why its value is null there.
     """
     wanted = field.type
-    if holds(wanted, types.is_fixed_size_list):
+    if holds(wanted, is_fixed_size_list):
         return _cast_fixed_lists(column, field)
     if is_moment(wanted):
         return _cast_moments(column, field)
     cast = cast_exactly(column, wanted)
     # Nothing but nulls, which are of any type.
-    if types.is_null(column.type):
-        return cast, {}
+    if is_null(column.type):
+        return Cast(cast, {})
     if is_list(wanted):
         return _take_out_lists(column, cast, field)
     # Only floats can overflow: integers are cast to wider ones alone.
-    if not types.is_floating(wanted):
-        return cast, {}
-    cast, overflowed = _take_out_overflows(column, cast)
-    reasons = _explain_overflows(overflowed, column.type, field)
-    return cast, reasons
+    if not is_floating(wanted):
+        return Cast(cast, {})
+    cleaned = _take_out_overflows(column, cast)
+    reasons = _explain_overflows(cleaned.overflowed, column.type, field)
+    return Cast(cleaned.column, reasons)
 
 
-def _cast_moments(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
+def _cast_moments(column: Array, field: Field) -> Cast:
     """Cast moments to another unit, with nulls for those that it has no number for.
 
     Args:
@@ -58,24 +92,25 @@ def _cast_moments(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]
     """
     wanted = field.type
     column = decode(column)
+    given = column.type
     # Arrow cuts hours off without a word.
-    becomes_date = types.is_date(wanted)
-    may_be_cut = becomes_date and types.is_timestamp(column.type)
+    may_be_cut = is_date(wanted) and is_timestamp(given)
     try:
         cast = column.cast(wanted)
         if not may_be_cut:
-            return cast, {}
+            return Cast(cast, {})
     # Only now value by value: nearly every column fits as a whole.
     except pa.ArrowInvalid:
         cast = column.cast(wanted, safe=False)
     # A number that was cut or wrapped does not come back.
-    returned = cast.cast(column.type, safe=False)
+    returned = cast.cast(given, safe=False)
     is_other = pc.not_equal(returned, column)
     cleaned = pc.if_else(is_other, None, cast)
-    return cleaned, _explain_overflows(is_other, column.type, field)
+    reasons = _explain_overflows(is_other, given, field)
+    return Cast(cleaned, reasons)
 
 
-def _take_out_lists(column: pa.Array, cast: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
+def _take_out_lists(column: Array, cast: Array, field: Field) -> Cast:
     """Return lists with null for those in which a finite number became infinite.
 
     Args:
@@ -86,32 +121,35 @@ def _take_out_lists(column: pa.Array, cast: pa.Array, field: pa.Field) -> tuple[
     item = find_item_type(column.type)
     wanted = find_item_type(cast.type)
     # Only floats can overflow, as outside lists.
-    if item == wanted or not types.is_floating(wanted):
-        return cast, {}
+    may_overflow = is_floating(wanted)
+    if item == wanted or not may_overflow:
+        return Cast(cast, {})
     # The row of each number, whatever the depth of its list.
-    rows = np.arange(len(cast), dtype=np.int64)
+    rows = _number_rows(cast)
     given = column
     values = cast
-    while types.is_nested(values.type):
+    while is_nested(values.type):
         parents = pc.list_parent_indices(values)
         rows = rows[parents.to_numpy()]
         given = given.flatten()
         values = values.flatten()
-    _, overflowed = _take_out_overflows(given, values)
+    cleaned = _take_out_overflows(given, values)
     # A missing number did not overflow.
-    overflowed = overflowed.fill_null(False)
+    overflowed = cleaned.overflowed.fill_null(False)
     is_bad = overflowed.to_numpy(zero_copy_only=False)
+    with_bad = rows[is_bad]
     # A list may hold several such numbers.
-    bad_rows = np.unique(rows[is_bad])
+    bad_rows = np.unique(with_bad)
     if not len(bad_rows):
-        return cast, {}
-    name = field.name
-    reason = RowError(f"column {name!r}: a {item} that does not fit {wanted}")
-    reasons = dict.fromkeys(bad_rows.tolist(), reason)
-    return blank_out(cast, bad_rows), reasons
+        return Cast(cast, {})
+    reason = _say_unfit(field.name, item, wanted)
+    positions = bad_rows.tolist()
+    reasons = dict.fromkeys(positions, reason)
+    blanked = blank_out(cast, bad_rows)
+    return Cast(blanked, reasons)
 
 
-def _cast_fixed_lists(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reasons]:
+def _cast_fixed_lists(column: Array, field: Field) -> Cast:
     """Cast a column to lists of a fixed size, with nulls for rows in which one is missing.
 
     Args:
@@ -119,105 +157,117 @@ def _cast_fixed_lists(column: pa.Array, field: pa.Field) -> tuple[pa.Array, Reas
         field: the column's name and the type to cast to.
     """
     unfit = _find_unfit_lists(column, field.type)
-    all_rows = np.arange(len(column))
+    all_rows = _number_rows(column)
     fitting = np.delete(all_rows, unfit)
     # Fitting rows alone: a cast to lists of a fixed size fails for the whole column otherwise.
     taken_rows = pa.array(fitting)
     taken = take_values(column, taken_rows)
     cast = cast_exactly(taken, field.type)
     if len(unfit):
-        cast = _spread_rows(cast, fitting, len(column))
+        row_count = len(column)
+        cast = _spread_rows(cast, fitting, row_count)
     reason = RowError(
         f"column {field.name!r}: a list in {field.type} is missing or has another size, "
         "which readers of Parquet refuse; write the column as a list of any size"
     )
     rows = unfit.tolist()
-    return cast, dict.fromkeys(rows, reason)
+    reasons = dict.fromkeys(rows, reason)
+    return Cast(cast, reasons)
 
 
 def _spread_rows(
-    values: pa.Array,
-    rows: np.ndarray,
+    values: Array,
+    rows: Rows,
     row_count: int,
-) -> pa.Array:
-    """Return a column that has the values in these rows (int64), and nulls in all others."""
+) -> Array:
+    """Return a column that has the values in these rows, and nulls in all others."""
     positions = np.zeros(row_count, dtype=np.int64)
     count = len(rows)
     positions[rows] = np.arange(count)
-    is_null = np.ones(row_count, dtype=bool)
-    is_null[rows] = False
+    is_missing = np.ones(row_count, dtype=bool)
+    is_missing[rows] = False
     # A null position gives a null.
-    taken_from = pa.array(positions, mask=is_null)
+    taken_from = pa.array(positions, mask=is_missing)
     return take_values(values, taken_from)
 
 
-def _find_unfit_lists(array: pa.Array, dtype: pa.DataType) -> np.ndarray:
-    """Return the rows (int64) in which a list of a fixed size is missing, or has another size.
+def _number_rows(array: Array) -> Rows:
+    count = len(array)
+    return np.arange(count, dtype=np.int64)
+
+
+def _find_unfit_lists(array: Array, dtype: DataType) -> Rows:
+    """Return the rows in which a list of a fixed size is missing, or has another size.
 
     Args:
         array: the values as Parquet stores them, in lists of any size.
         dtype: the type with lists of a fixed size.
     """
-    all_rows = np.arange(len(array), dtype=np.int64)
-    # The empty one for types without such lists: numpy concatenates no empty sequence.
-    nothing = np.empty(0, dtype=np.int64)
-    by_level = _list_unfit(array, dtype, all_rows)
-    unfit = np.concatenate([nothing, *by_level])
+    all_rows = _number_rows(array)
+    by_level = list(_list_unfit(array, dtype, all_rows))
+    # A type without such lists, and numpy concatenates no empty sequence.
+    if not by_level:
+        return all_rows[:0]
+    unfit = np.concatenate(by_level)
     # A row may hold several unfit lists.
     return np.unique(unfit)
 
 
-def _take_out_overflows(column: pa.Array, cast: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return the cast column with null where a finite number became infinite, and where that is."""
+def _take_out_overflows(column: Array, cast: Array) -> _Cleaned:
     is_infinite = pc.is_inf(cast)
     was_infinite = pc.is_inf(column)
     overflowed = pc.and_not(is_infinite, was_infinite)
     cleaned = pc.if_else(overflowed, None, cast)
-    return cleaned, overflowed
+    return _Cleaned(cleaned, overflowed)
 
 
 def _explain_overflows(
-    overflowed: pa.Array,
-    actual: pa.DataType,
-    field: pa.Field,
+    overflowed: Array,
+    actual: DataType,
+    field: Field,
 ) -> Reasons:
-    name = field.name
-    wanted = field.type
-    reason = RowError(f"column {name!r}: a {actual} that does not fit {wanted}")
+    reason = _say_unfit(field.name, actual, field.type)
     rows = pc.indices_nonzero(overflowed)
-    return dict.fromkeys(rows.to_pylist(), reason)
+    positions = rows.to_pylist()
+    return dict.fromkeys(positions, reason)
+
+
+def _say_unfit(name: str, actual: DataType, wanted: DataType) -> RowError:
+    return RowError(f"column {name!r}: a {actual} that does not fit {wanted}")
 
 
 def _list_unfit(
-    array: pa.Array,
-    dtype: pa.DataType,
-    rows: np.ndarray,
-) -> Iterator[np.ndarray]:
-    """Yield the rows of unfit lists, level by level; `rows` (int64) has the row of each value."""
-    if types.is_map(dtype):
+    array: Array,
+    dtype: DataType,
+    rows: Rows,
+) -> Iterator[Rows]:
+    """Yield the rows of unfit lists, level by level; `rows` has the row of each value."""
+    if is_map(dtype):
         array = to_lists_of_pairs(array)
-        pair = pa.struct([dtype.key_field, dtype.item_field])
+        fields = [dtype.key_field, dtype.item_field]
+        pair = pa.struct(fields)
         dtype = pa.list_(pair)
-    if types.is_struct(dtype):
+    if is_struct(dtype):
         children = array.flatten()
         for child, field in zip(children, dtype, strict=True):
             yield from _list_unfit(child, field.type, rows)
         return
-    if not types.is_nested(dtype):
+    if not is_nested(dtype):
         return
-    if not types.is_nested(array.type):
+    if not is_nested(array.type):
         return
-    if types.is_fixed_size_list(dtype):
+    if is_fixed_size_list(dtype):
         is_fit = _have_length(array, dtype.list_size)
         yield rows[~is_fit]
     parents = pc.list_parent_indices(array)
-    rows_inside = rows[parents.to_numpy()]
+    positions = parents.to_numpy()
+    rows_inside = rows[positions]
     values = array.flatten()
     value_type = dtype.value_type
     yield from _list_unfit(values, value_type, rows_inside)
 
 
-def _have_length(lists: pa.Array, length: int) -> np.ndarray:
+def _have_length(lists: Array, length: int) -> np.ndarray:
     """Tell of each list (bool) whether it is there and has a length."""
     lengths = pc.list_value_length(lists)
     is_right = pc.equal(lengths, length)
