@@ -14,7 +14,7 @@ from typing import Any
 
 from apache_beam import coders
 import numpy as np
-import pyarrow as pa
+from pyarrow import RecordBatch
 
 from transforms.row_bytes import dump_rows, load_rows
 from transforms.timing import StageTimes
@@ -91,7 +91,7 @@ class RejectedBatch:
 
     id: BatchId
     stage: str
-    rows: pa.RecordBatch
+    rows: RecordBatch
 
     # Pickle would take the whole batch that the rows are a slice of.
     def __reduce__(self) -> Any:
@@ -113,7 +113,7 @@ class RawBatch:
 
     unit: WorkUnit
     id: BatchId
-    rows: pa.RecordBatch
+    rows: RecordBatch
     row_numbers: np.ndarray
     last: bool
     rejected: tuple[RejectedBatch, ...] = ()
@@ -193,7 +193,7 @@ class ScoredBatch:
 
     unit: WorkUnit
     id: BatchId
-    rows: pa.RecordBatch
+    rows: RecordBatch
     rows_in: int
     rows_filtered: int
     rejected: tuple[RejectedBatch, ...]
@@ -300,7 +300,7 @@ class BatchCoder(coders.Coder):
         # Features and predictions hold their rows inside `raw`.
         raw = getattr(value, "raw", value)
         rows = getattr(raw, "rows", None)
-        if not isinstance(rows, pa.RecordBatch):
+        if not isinstance(rows, RecordBatch):
             return _SMALL_BYTES
         # Beam counts in a C int.
         return min(int(rows.nbytes), _MOST_ESTIMATED_BYTES)

@@ -10,9 +10,10 @@ import math
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+from pyarrow import Array, DataType
 import pyarrow.compute as pc
 
-Values: TypeAlias = pa.Array | pa.Scalar
+Values: TypeAlias = Array | pa.Scalar
 Compare: TypeAlias = Callable[[Any, Any], Values]
 
 # The same comparison with its sides exchanged.
@@ -87,7 +88,7 @@ def _would_round(exact: Values, other: Values) -> bool:
     return bool(is_integer or is_decimal)
 
 
-def _is_small_integer(dtype: pa.DataType) -> bool:
+def _is_small_integer(dtype: DataType) -> bool:
     if not pa.types.is_integer(dtype):
         return False
     return bool(dtype.bit_width <= _EXACT_BITS)
@@ -148,7 +149,7 @@ def _compare_with_integer(
     return _answer_all(column, compare in true_ones)
 
 
-def find_range(dtype: pa.DataType) -> tuple[int, int]:
+def find_range(dtype: DataType) -> tuple[int, int]:
     """Return the smallest and the largest number of an integer type.
 
     >>> find_range(pa.int8())

@@ -5,22 +5,35 @@ another type.
 """
 
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import DataType, Field
+from pyarrow.types import (
+    is_dictionary,
+    is_fixed_size_list,
+    is_large_binary,
+    is_large_list,
+    is_large_list_view,
+    is_large_string,
+    is_list,
+    is_list_view,
+    is_map,
+    is_null,
+    is_struct,
+)
 
 from transforms.logical_types import decoded_type, is_binary, is_text, passes_any
 
 # Those with offsets of 64 bits.
-_LARGE = (types.is_large_string, types.is_large_binary)
+_LARGE = (is_large_string, is_large_binary)
 _LISTS = (
-    types.is_list,
-    types.is_large_list,
-    types.is_list_view,
-    types.is_large_list_view,
+    is_list,
+    is_large_list,
+    is_list_view,
+    is_large_list_view,
 )
-_LARGE_LISTS = (types.is_large_list, types.is_large_list_view)
+_LARGE_LISTS = (is_large_list, is_large_list_view)
 
 
-def join_types(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+def join_types(first: DataType, second: DataType) -> DataType | None:
     """Return the type that holds every value of both exactly; None when they differ logically.
 
     Two equal types stay as they are. In whatever order several types are joined, the result is the
@@ -40,11 +53,11 @@ def join_types(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
     if first == second:
         return first
     # Nulls alone are of any type.
-    if types.is_null(first):
+    if is_null(first):
         return second
-    if types.is_null(second):
+    if is_null(second):
         return first
-    if types.is_dictionary(first) and types.is_dictionary(second):
+    if is_dictionary(first) and is_dictionary(second):
         return _join_dictionaries(first, second)
     one = decoded_type(first)
     other = decoded_type(second)
@@ -64,7 +77,7 @@ def join_types(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
     return _join_nested(first, second)
 
 
-def _join_dictionaries(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+def _join_dictionaries(first: DataType, second: DataType) -> DataType | None:
     values = join_types(first.value_type, second.value_type)
     if values is None:
         return None
@@ -79,19 +92,19 @@ def _join_dictionaries(first: pa.DataType, second: pa.DataType) -> pa.DataType |
     return pa.dictionary(index, values, ordered=is_ordered)
 
 
-def _join_nested(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+def _join_nested(first: DataType, second: DataType) -> DataType | None:
     if passes_any(first, _LISTS) and passes_any(second, _LISTS):
         return _join_lists(first, second)
-    if types.is_fixed_size_list(first) and types.is_fixed_size_list(second):
+    if is_fixed_size_list(first) and is_fixed_size_list(second):
         return _join_fixed_lists(first, second)
-    if types.is_map(first) and types.is_map(second):
+    if is_map(first) and is_map(second):
         return _join_maps(first, second)
-    if types.is_struct(first) and types.is_struct(second):
+    if is_struct(first) and is_struct(second):
         return _join_structs(first, second)
     return None
 
 
-def _join_lists(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+def _join_lists(first: DataType, second: DataType) -> DataType | None:
     inner = _join_fields(first.value_field, second.value_field)
     if inner is None:
         return None
@@ -100,7 +113,7 @@ def _join_lists(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
     return pa.list_(inner)
 
 
-def _join_fixed_lists(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+def _join_fixed_lists(first: DataType, second: DataType) -> DataType | None:
     if first.list_size != second.list_size:
         return None
     inner = _join_fields(first.value_field, second.value_field)
@@ -109,7 +122,7 @@ def _join_fixed_lists(first: pa.DataType, second: pa.DataType) -> pa.DataType | 
     return pa.list_(inner, first.list_size)
 
 
-def _join_maps(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+def _join_maps(first: DataType, second: DataType) -> DataType | None:
     key = _join_fields(first.key_field, second.key_field)
     item = _join_fields(first.item_field, second.item_field)
     if key is None or item is None:
@@ -117,7 +130,7 @@ def _join_maps(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
     return pa.map_(key, item)
 
 
-def _join_structs(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+def _join_structs(first: DataType, second: DataType) -> DataType | None:
     if first.names != second.names:
         return None
     fields = []
@@ -129,7 +142,7 @@ def _join_structs(first: pa.DataType, second: pa.DataType) -> pa.DataType | None
     return pa.struct(fields)
 
 
-def _join_fields(first: pa.Field, second: pa.Field) -> pa.Field | None:
+def _join_fields(first: Field, second: Field) -> Field | None:
     joined = join_types(first.type, second.type)
     if joined is None:
         return None

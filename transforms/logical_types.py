@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
-from pyarrow import Array, ArrowInvalid, DataType, Field
+from pyarrow import Array, ArrowInvalid, ChunkedArray, DataType, Field
 import pyarrow.compute as pc
 from pyarrow.types import (
     is_binary as has_short_offsets,
@@ -177,7 +177,7 @@ def cast_exactly(array: Array, dtype: DataType) -> Array:
     return array.cast(dtype)
 
 
-def cast_column(column: pa.ChunkedArray, dtype: DataType) -> pa.ChunkedArray:
+def cast_column(column: ChunkedArray, dtype: DataType) -> ChunkedArray:
     """Return a table's column in another physical type; see `cast_exactly`.
 
     Args:

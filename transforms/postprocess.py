@@ -11,6 +11,7 @@ from functools import partial
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array, DataType, RecordBatch, Schema
 import pyarrow.compute as pc
 
 from configs.errors import JobError, RejectedRows, RowError
@@ -27,14 +28,14 @@ from transforms.where import where_columns, where_mask
 
 
 def postprocess_rows(
-    rows: pa.RecordBatch,
+    rows: RecordBatch,
     outputs: Arrays,
     carried: Sequence[str],
     how: ScoreColumns,
     keep: Sequence[str],
     where: str | None,
     places: Places | None = None,
-) -> pa.RecordBatch:
+) -> RecordBatch:
     """Return carried columns and kept score columns of the rows that `where` leaves in.
 
     Args:
@@ -61,7 +62,7 @@ def postprocess_rows(
     columns = {**inputs, **kept_scores, **constants}
     schema = _make_schema(columns, rows.schema, carried)
     arrays = list(columns.values())
-    result = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    result = RecordBatch.from_arrays(arrays, schema=schema)
     if where is None:
         return result
     # A filter may read score columns that are not written.
@@ -146,7 +147,7 @@ class Postprocess(beam.PTransform):
 
 
 def _reject_what_no_file_holds(
-    rows: pa.RecordBatch,
+    rows: RecordBatch,
     carried: Sequence[str],
     format: str,
 ) -> None:
@@ -161,7 +162,7 @@ def _reject_what_no_file_holds(
         raise RejectedRows(unfit)
 
 
-def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, pa.Array]:
+def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, Array]:
     """Return a column of one value for each constant."""
     columns = {}
     for name, value in constants.items():
@@ -171,10 +172,10 @@ def _repeat_constants(constants: Mapping[str, str], rows: int) -> dict[str, pa.A
 
 
 def _make_schema(
-    columns: Mapping[str, pa.Array],
-    source: pa.Schema,
+    columns: Mapping[str, Array],
+    source: Schema,
     carried: Sequence[str],
-) -> pa.Schema:
+) -> Schema:
     """Return the schema of the columns, in which carried ones keep their fields.
 
     With their metadata, and with whether they may hold nulls.
@@ -197,7 +198,7 @@ def _make_scores(
     keep: Sequence[str],
     where: str | None,
     places: Places | None,
-) -> Mapping[str, pa.Array]:
+) -> Mapping[str, Array]:
     """Return the score columns that are kept or filtered by, by their new names, in their types."""
     filtered_by = _list_filtered_by(how, carried, where)
     # Each once, kept ones first.
@@ -229,9 +230,9 @@ def _list_filtered_by(
 
 def _to_type(
     name: str,
-    column: pa.Array,
-    dtype: pa.DataType | None,
-) -> pa.Array:
+    column: Array,
+    dtype: DataType | None,
+) -> Array:
     """Return a score column in its declared type; None leaves it as it is.
 
     Raises:
@@ -253,12 +254,12 @@ def _to_type(
 
 def _reject_unfit(
     name: str,
-    column: pa.Array,
-    dtype: pa.DataType,
+    column: Array,
+    dtype: DataType,
 ) -> RejectedRows | JobError:
     """Return the rows whose score does not fit, or the refusal of a type that fits none."""
 
-    def cast_some(positions: np.ndarray) -> pa.Array:
+    def cast_some(positions: np.ndarray) -> Array:
         taken = pa.array(positions)
         some = column.take(taken)
         return _cast(some, dtype)
@@ -278,7 +279,7 @@ def _reject_unfit(
     return RejectedRows(dict.fromkeys(rows, reason))
 
 
-def _cast(column: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _cast(column: Array, dtype: DataType) -> Array:
     """Cast a column; a finite number that becomes infinite is an error, as it is for integers."""
     cast = column.cast(dtype)
     if _count_infinities(cast) > _count_infinities(column):
@@ -286,7 +287,7 @@ def _cast(column: pa.Array, dtype: pa.DataType) -> pa.Array:
     return cast
 
 
-def _count_infinities(column: pa.Array) -> int:
+def _count_infinities(column: Array) -> int:
     if not pa.types.is_floating(column.type):
         return 0
     is_infinite = pc.is_inf(column)

@@ -12,6 +12,7 @@ from typing import cast
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array, RecordBatch
 
 from configs.errors import InputError, JobError, RejectedRows, RowError, WorkerError
 from model_zoo.package.card import InputColumn, Tensor
@@ -40,7 +41,7 @@ _TEXT_TYPES = {
 
 
 def preprocess_rows(
-    rows: pa.RecordBatch,
+    rows: RecordBatch,
     contract: Sequence[InputColumn],
     steps: Sequence[AnyStep],
     inputs: Mapping[str, Tensor],
@@ -157,7 +158,7 @@ def to_plain_columns(
     return plain
 
 
-def _to_number(column: pa.Array, rule: InputColumn) -> pa.Array:
+def _to_number(column: Array, rule: InputColumn) -> Array:
     column = decode(column)
     if not is_moment(column.type):
         raise JobError(

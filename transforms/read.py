@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import time
 
 import apache_beam as beam
-import pyarrow as pa
+from pyarrow import Schema
 
 from storage import files
 from storage.layout import RunFolder, is_published
@@ -34,7 +34,7 @@ class ReadShards(beam.PTransform):
     """
 
     run: RunFolder
-    schema: pa.Schema
+    schema: Schema
     format: Format
     rows_per_batch: int
     record: RowRecord
@@ -86,7 +86,7 @@ def _rank_unit(unit: WorkUnit) -> tuple[int, int]:
 @dataclass
 class _ReadUnits(beam.DoFn):
     run: RunFolder
-    schema: pa.Schema
+    schema: Schema
     format: Format
     rows_per_batch: int
     record: RowRecord
@@ -129,7 +129,7 @@ def _is_on_disk(unit: WorkUnit, format: Format) -> bool:
 
 def read_unit(
     unit: WorkUnit,
-    schema: pa.Schema,
+    schema: Schema,
     format: Format,
     rows_per_batch: int,
     record: RowRecord,

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import RecordBatch
 
 from transforms.logical_types import take_values
 
 
-def take_rows(rows: pa.RecordBatch, positions: np.ndarray) -> pa.RecordBatch:
+def take_rows(rows: RecordBatch, positions: np.ndarray) -> RecordBatch:
     """Return some rows of a record batch.
 
     Args:
@@ -19,10 +20,10 @@ def take_rows(rows: pa.RecordBatch, positions: np.ndarray) -> pa.RecordBatch:
     # Arrow takes no rows of views; those are few, and cost two copies.
     except pa.ArrowNotImplementedError:
         columns = [take_values(column, taken) for column in rows.columns]
-        return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+        return RecordBatch.from_arrays(columns, schema=rows.schema)
 
 
-def filter_rows(rows: pa.RecordBatch, mask: np.ndarray) -> pa.RecordBatch:
+def filter_rows(rows: RecordBatch, mask: np.ndarray) -> RecordBatch:
     """Return the rows of a record batch that a mask keeps.
 
     Args:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array, DataType, RecordBatch
 
 from configs.errors import RejectedRows, RowError
 from configs.redaction import shown
@@ -53,7 +54,7 @@ def record_rows(
     stage: str,
     row_numbers: np.ndarray,
     reasons: Sequence[Exception],
-    rows: pa.RecordBatch,
+    rows: RecordBatch,
     record: RowRecord,
 ) -> RejectedBatch:
     """Return the records of some rows.
@@ -84,7 +85,7 @@ def record_rows(
     columns["message"] = pa.array(messages, type=text)
     if record.values:
         columns["values"] = _gather_values(rows)
-    records = pa.RecordBatch.from_pydict(columns)
+    records = RecordBatch.from_pydict(columns)
     return RejectedBatch(id, stage, records)
 
 
@@ -100,25 +101,25 @@ def find_kept(rows: int, rejected: RejectedRows) -> np.ndarray:
     return np.delete(positions, in_order)
 
 
-def _repeat_text(text: str, count: int) -> pa.Array:
+def _repeat_text(text: str, count: int) -> Array:
     scalar = pa.scalar(text)
     return pa.repeat(scalar, count)
 
 
-def _gather_values(rows: pa.RecordBatch) -> pa.Array:
+def _gather_values(rows: RecordBatch) -> Array:
     """Return all columns of rejected rows as one, of structs."""
     names = rows.schema.names
     columns = [_make_nullable(column) for column in rows.columns]
     return pa.StructArray.from_arrays(columns, names)
 
 
-def _make_nullable(column: pa.Array) -> pa.Array:
+def _make_nullable(column: Array) -> Array:
     """Return a column of rejected rows, in which any value may be what could not be read."""
     dtype = nullable_type(column.type)
     return cast_exactly(column, dtype)
 
 
-def _list_messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterator[str]:
+def _list_messages(reasons: Sequence[Exception], rows: RecordBatch) -> Iterator[str]:
     for position, reason in enumerate(reasons):
         # Our own messages hold no value; a library's may quote one.
         if isinstance(reason, RowError):
@@ -129,7 +130,7 @@ def _list_messages(reasons: Sequence[Exception], rows: pa.RecordBatch) -> Iterat
 
 def _redact_message(
     reason: Exception,
-    rows: pa.RecordBatch,
+    rows: RecordBatch,
     position: int,
 ) -> str:
     """Return a library's message without the row's values.
@@ -145,7 +146,7 @@ def _redact_message(
         return type(reason).__name__
 
 
-def _list_texts(row: pa.RecordBatch) -> list[str]:
+def _list_texts(row: RecordBatch) -> list[str]:
     """Return a row's texts as a library's message might hold them.
 
     Numbers are blotted out anyway.
@@ -158,7 +159,7 @@ def _list_texts(row: pa.RecordBatch) -> list[str]:
     return texts
 
 
-def _list_bytes(column: pa.Array) -> Iterator[bytes]:
+def _list_bytes(column: Array) -> Iterator[bytes]:
     """Yield every text and every binary value, however deep.
 
     As bytes, because a text of a file need not be valid UTF-8.
@@ -185,7 +186,7 @@ def _list_bytes(column: pa.Array) -> Iterator[bytes]:
         yield from as_bytes.to_pylist()
 
 
-def _is_number(dtype: pa.DataType) -> bool:
+def _is_number(dtype: DataType) -> bool:
     is_primitive = pa.types.is_primitive(dtype)
     is_decimal = pa.types.is_decimal(dtype)
     return bool(is_primitive or is_decimal)

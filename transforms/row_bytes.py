@@ -1,9 +1,10 @@
 """Record batches as bytes: an Arrow IPC stream, which holds a slice's own rows and no more."""
 
 import pyarrow as pa
+from pyarrow import RecordBatch
 
 
-def dump_rows(rows: pa.RecordBatch, compression: str | None = None) -> bytes:
+def dump_rows(rows: RecordBatch, compression: str | None = None) -> bytes:
     """Return a record batch as bytes.
 
     Args:
@@ -18,7 +19,7 @@ def dump_rows(rows: pa.RecordBatch, compression: str | None = None) -> bytes:
     return content.to_pybytes()
 
 
-def load_rows(data: bytes) -> pa.RecordBatch:
+def load_rows(data: bytes) -> RecordBatch:
     """Return the record batch that `dump_rows` was given."""
     with pa.ipc.open_stream(data) as reader:
         return reader.read_next_batch()

@@ -7,8 +7,22 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, ChunkedArray, DataType, RecordBatch, Table
 import pyarrow.compute as pc
+from pyarrow.types import (
+    is_binary,
+    is_binary_view,
+    is_dictionary,
+    is_large_binary,
+    is_large_list_view,
+    is_large_string,
+    is_list_view,
+    is_map,
+    is_nested,
+    is_string,
+    is_string_view,
+    is_struct,
+)
 
 from transforms.logical_types import holds, passes_any, to_lists_of_pairs
 
@@ -18,19 +32,19 @@ _OFFSET_BYTES = 8
 _VIEW_BYTES = 16
 
 
-def count_decoded_bytes(rows: pa.RecordBatch | pa.Table) -> int:
+def count_decoded_bytes(rows: RecordBatch | Table) -> int:
     """Return the size of rows in memory, as if no value were in a dictionary."""
     decoded_bytes = 0
     for column in rows.columns:
         chunks = [column]
-        if isinstance(column, pa.ChunkedArray):
+        if isinstance(column, ChunkedArray):
             chunks = column.chunks
         for chunk in chunks:
             decoded_bytes += _count_bytes(chunk)
     return decoded_bytes
 
 
-def cut_rows(rows: pa.RecordBatch, most_bytes: int) -> Iterator[pa.RecordBatch]:
+def cut_rows(rows: RecordBatch, most_bytes: int) -> Iterator[RecordBatch]:
     """Yield rows in slices that are no larger than a limit, decoded, or one row.
 
     Args:
@@ -49,13 +63,13 @@ def cut_rows(rows: pa.RecordBatch, most_bytes: int) -> Iterator[pa.RecordBatch]:
     yield from cut_rows(second_half, most_bytes)
 
 
-def find_longest(array: pa.Array) -> int | None:
+def find_longest(array: Array) -> int | None:
     """Return the bytes of the longest value in the dictionaries of an array; None without any."""
     dtype = array.type
-    if types.is_dictionary(dtype):
+    if is_dictionary(dtype):
         lengths = _list_lengths(array.dictionary)
         return int(lengths.max(initial=0))
-    if not types.is_nested(dtype):
+    if not is_nested(dtype):
         return None
     longest = None
     for child in _list_children(array):
@@ -67,11 +81,11 @@ def find_longest(array: pa.Array) -> int | None:
     return longest
 
 
-def _count_bytes(array: pa.Array) -> int:
+def _count_bytes(array: Array) -> int:
     dtype = array.type
     if isinstance(dtype, pa.BaseExtensionType):
         return _count_bytes(array.storage)
-    if types.is_dictionary(dtype):
+    if is_dictionary(dtype):
         return _count_dictionary_bytes(array)
     if _is_view(dtype):
         lengths = _list_view_lengths(array)
@@ -84,19 +98,19 @@ def _count_bytes(array: pa.Array) -> int:
     inside_bytes = 0
     for child in _list_children(array):
         inside_bytes += _count_bytes(child)
-    if types.is_struct(dtype):
+    if is_struct(dtype):
         return inside_bytes
     offsets_bytes = len(array) * _OFFSET_BYTES
     return inside_bytes + offsets_bytes
 
 
-def _list_children(array: pa.Array) -> list[pa.Array]:
+def _list_children(array: Array) -> list[Array]:
     """Return what is inside a nested array: the fields of a struct, the values of lists or maps."""
-    if types.is_map(array.type):
+    if is_map(array.type):
         array = to_lists_of_pairs(array)
     # Of the slice alone, and without what stands behind missing values.
     children = array.flatten()
-    if types.is_struct(array.type):
+    if is_struct(array.type):
         return children
     return [children]
 
@@ -112,12 +126,12 @@ def _count_dictionary_bytes(array: pa.DictionaryArray) -> int:
     return values_bytes + offsets_bytes
 
 
-def _list_lengths(values: pa.Array) -> np.ndarray:
+def _list_lengths(values: Array) -> np.ndarray:
     """Return the bytes (int64) of each value of a dictionary."""
     if _is_view(values.type):
         return _list_view_lengths(values)
     values = _to_binary(values)
-    if passes_any(values.type, (types.is_binary, types.is_large_binary)):
+    if passes_any(values.type, (is_binary, is_large_binary)):
         counted = pc.binary_length(values)
         # A missing value takes no bytes.
         counted = counted.fill_null(0)
@@ -129,16 +143,16 @@ def _list_lengths(values: pa.Array) -> np.ndarray:
     return np.full(len(values), mean_bytes, dtype=np.int64)
 
 
-def _to_binary(values: pa.Array) -> pa.Array:
+def _to_binary(values: Array) -> Array:
     """Return texts as their bytes, and other values as they are: Arrow counts letters of texts."""
-    if types.is_string(values.type):
+    if is_string(values.type):
         return values.view(pa.binary())
-    if types.is_large_string(values.type):
+    if is_large_string(values.type):
         return values.view(pa.large_binary())
     return values
 
 
-def _list_view_lengths(views: pa.Array) -> np.ndarray:
+def _list_view_lengths(views: Array) -> np.ndarray:
     """Return the bytes (int64) of each view; Arrow counts what they point into, with every slice."""
     # Behind whether each is missing; then come what they point into.
     content = views.buffers()[1]
@@ -153,11 +167,11 @@ def _list_view_lengths(views: pa.Array) -> np.ndarray:
     return lengths.astype(np.int64)
 
 
-def _is_view(dtype: pa.DataType) -> bool:
-    return passes_any(dtype, (types.is_string_view, types.is_binary_view))
+def _is_view(dtype: DataType) -> bool:
+    return passes_any(dtype, (is_string_view, is_binary_view))
 
 
-def _is_shared(dtype: pa.DataType) -> bool:
+def _is_shared(dtype: DataType) -> bool:
     """Tell whether slices of such values share what they point into."""
-    shared = (types.is_dictionary, types.is_list_view, types.is_large_list_view)
+    shared = (is_dictionary, is_list_view, is_large_list_view)
     return _is_view(dtype) or passes_any(dtype, shared)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import pyarrow as pa
+from pyarrow import Array, DataType
 
 from configs.errors import JobError
 from configs.suggest import nearest
@@ -58,7 +58,7 @@ class ScoreColumns:
     threshold: float = 0.5
     top_k: int = 1
     rename: Mapping[str, str] = field(default_factory=dict)
-    dtypes: Mapping[str, pa.DataType] = field(default_factory=dict)
+    dtypes: Mapping[str, DataType] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ def score_columns(
     how: ScoreColumns,
     wanted: Sequence[str],
     places: Places | None = None,
-) -> dict[str, pa.Array]:
+) -> dict[str, Array]:
     """Return the wanted score columns, by their old names.
 
     Args:
@@ -193,7 +193,7 @@ def _list_makers(outputs: Arrays, how: ScoreColumns, places: Places | None) -> M
     return makers
 
 
-def _make_raw(array: np.ndarray, how: ScoreColumns, places: Places | None) -> partial[pa.Array]:
+def _make_raw(array: np.ndarray, how: ScoreColumns, places: Places | None) -> partial[Array]:
     make = partial(to_nested_column, array)
     if places is None or array.ndim < _TOKEN_DIMENSIONS:
         return make

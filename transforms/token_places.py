@@ -7,7 +7,7 @@ does, and so no other run carries them along.
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
+from pyarrow import RecordBatch, Table
 
 from model_zoo.steps.tokenize import Tokenize, locate_tokens
 from transforms.scores.tokens import Places
@@ -26,9 +26,7 @@ class TokenText:
     fill: str | None = None
 
 
-def find_places(
-    rows: pa.RecordBatch | pa.Table, lengths: np.ndarray, text: TokenText | None
-) -> Places:
+def find_places(rows: RecordBatch | Table, lengths: np.ndarray, text: TokenText | None) -> Places:
     """Return where the tokens are.
 
     Args:

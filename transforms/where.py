@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array, DataType
 import pyarrow.compute as pc
 
 from configs.errors import JobError
@@ -44,12 +45,12 @@ _NOT_COMPARABLE = (
     pa.ArrowTypeError,
     OverflowError,
 )
-Values: TypeAlias = pa.Array | pa.Scalar
+Values: TypeAlias = Array | pa.Scalar
 
 
 def where_mask(
     where: str,
-    columns: Mapping[str, pa.Array],
+    columns: Mapping[str, Array],
     rows: int,
 ) -> np.ndarray:
     """Return which rows to keep, bool (rows,).
@@ -164,7 +165,7 @@ class _Evaluation:
         quoted: columns' names by the names that stand for them in the tree.
     """
 
-    columns: Mapping[str, pa.Array]
+    columns: Mapping[str, Array]
     quoted: Mapping[str, str]
 
     def evaluate(self, node: ast.expr) -> Values:
@@ -241,7 +242,7 @@ class _Evaluation:
         unknown = pa.scalar(None, pa.bool_())
         return pc.if_else(is_known, found, unknown)
 
-    def _get_column(self, name: str) -> pa.Array:
+    def _get_column(self, name: str) -> Array:
         if name not in self.columns:
             raise JobError(
                 f"postprocess.where names column {name!r}; there are {sorted(self.columns)}"
@@ -254,7 +255,7 @@ class _Evaluation:
         return column
 
 
-def _make_value_set(options: list[Any], dtype: pa.DataType) -> pa.Array:
+def _make_value_set(options: list[Any], dtype: DataType) -> Array:
     """Return the options of `in` in the type of the values: Arrow compares values of one type only.
 
     Raises:

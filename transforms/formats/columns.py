@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+from pyarrow import DataType, Schema
 
 from configs.errors import InputError
 from configs.lookalikes import describe_lookalike
@@ -35,12 +36,12 @@ class Column:
     """
 
     name: str
-    type: pa.DataType | None
+    type: DataType | None
     castable: bool = False
     carried: bool = False
     stated: bool = False
 
-    def takes(self, actual: pa.DataType) -> bool:
+    def takes(self, actual: DataType) -> bool:
         """Tell whether a shard may hold the column in this type."""
         if self.type is None or actual == self.type:
             return True
@@ -64,7 +65,7 @@ class Column:
             return True
         return self._takes_more_digits(actual)
 
-    def _takes_more_digits(self, actual: pa.DataType) -> bool:
+    def _takes_more_digits(self, actual: DataType) -> bool:
         """Tell whether a shard's decimals may have more digits: the model takes the nearest number.
 
         pandas gives a column as many digits as its largest value has that night, and Polars 38.
@@ -75,7 +76,7 @@ class Column:
             return False
         return join_decimals([self.type, actual]) is not None
 
-    def keeps_form(self, types: Sequence[pa.DataType]) -> bool:
+    def keeps_form(self, types: Sequence[DataType]) -> bool:
         """Tell whether the column comes out as the files have it, and not as its type is declared.
 
         So it is with what a model takes and is copied, too, unless it is a number: a contract tells
@@ -94,7 +95,7 @@ class Column:
         are_null = [pa.types.is_null(actual) for actual in types]
         return not all(are_null)
 
-    def choose_type(self, found: Sequence[pa.DataType]) -> pa.DataType | None:
+    def choose_type(self, found: Sequence[DataType]) -> DataType | None:
         """Return the declared type in which the column comes out; None where the files decide.
 
         Args:
@@ -114,7 +115,7 @@ class Column:
 
 def check_columns(
     url: str,
-    schema: pa.Schema,
+    schema: Schema,
     wanted: Sequence[Column],
 ) -> None:
     """Refuse a file that lacks a wanted column, has it twice, or in a type that it may not have.
@@ -143,7 +144,7 @@ def check_columns(
             raise refuse_type(url, column, actual)
 
 
-def refuse_type(url: str, column: Column, actual: pa.DataType) -> InputError:
+def refuse_type(url: str, column: Column, actual: DataType) -> InputError:
     """Return the refusal of a file that has a column in another type.
 
     Args:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import RecordBatch, Schema
 
 from configs.errors import RejectedRows, RowError
 from storage.rooted import FileRoot
@@ -42,7 +43,7 @@ class Load:
 
 
 def add_contents(
-    batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn, schema: pa.Schema
+    batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn, schema: Schema
 ) -> Iterator[RawBatch]:
     """Yield the rows of a batch with the contents of their files, in batches of bounded size.
 
@@ -119,7 +120,7 @@ def _count_bytes(entry: Listed, load: Load) -> int:
 
 
 def _read_contents(
-    part: RawBatch, loads: Sequence[Load], listed: ListedByColumn, schema: pa.Schema
+    part: RawBatch, loads: Sequence[Load], listed: ListedByColumn, schema: Schema
 ) -> RawBatch:
     reasons: dict[int, Exception] = {}
     rows = part.rows
@@ -137,7 +138,7 @@ def _read_contents(
                 contents.append(read)
         columns[load.into] = pa.array(contents, type=content_type)
     ordered = [columns[name] for name in schema.names]
-    with_contents = pa.RecordBatch.from_arrays(ordered, schema=schema)
+    with_contents = RecordBatch.from_arrays(ordered, schema=schema)
     whole = replace(part, rows=with_contents)
     if not reasons:
         return whole

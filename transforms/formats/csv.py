@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import RecordBatch, Schema
 
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
@@ -50,7 +51,7 @@ class CsvFormat:
     dialect: CsvDialect = field(default_factory=CsvDialect)
     needs_types: ClassVar[bool] = True
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
         """Read the header and the first rows; see `Format.inspect`.
 
         A large plain file is read once to be cut, if the job says that no value holds a line break.
@@ -91,7 +92,7 @@ class CsvFormat:
     def read(
         self,
         unit: WorkUnit,
-        schema: pa.Schema,
+        schema: Schema,
         rows_per_batch: int,
         record: RowRecord,
     ) -> Iterator[RawBatch]:
@@ -132,7 +133,7 @@ class CsvFormat:
                     f"{self.dialect.delimiter!r}; write --set source.csv.delimiter={other!r}"
                 )
 
-    def _check_types(self, url: str, schema: pa.Schema) -> None:
+    def _check_types(self, url: str, schema: Schema) -> None:
         """Refuse a file with a column none of whose first values is of its declared type."""
         blocks = read_csv_blocks(url, schema.names, self.dialect)
         block = next(blocks, None)
@@ -249,7 +250,7 @@ def _get_piece(unit: WorkUnit) -> CsvPiece | None:
 def _cut_block(
     unit: WorkUnit,
     block: CsvRows,
-    schema: pa.Schema,
+    schema: Schema,
     rows_per_batch: int,
     record: RowRecord,
 ) -> Iterator[RawBatch]:
@@ -274,10 +275,10 @@ def _cut_block(
 
 def _to_batch(
     unit: WorkUnit,
-    fields: pa.RecordBatch,
+    fields: RecordBatch,
     numbers: np.ndarray,
     broken: dict[int, Exception],
-    schema: pa.Schema,
+    schema: Schema,
     record: RowRecord,
 ) -> RawBatch:
     """Convert fields to a typed batch.
@@ -314,7 +315,7 @@ def _to_batch(
 def _record_broken(
     batch_id: BatchId,
     broken: Mapping[int, Exception],
-    schema: pa.Schema,
+    schema: Schema,
     record: RowRecord,
 ) -> RejectedBatch:
     """Return the records of rows that are no row of the file's, of which no value can be told."""
@@ -326,17 +327,17 @@ def _record_broken(
         stage="read",
         row_numbers=np.array(row_numbers),
         reasons=[broken[number] for number in row_numbers],
-        rows=pa.RecordBatch.from_arrays(unread_columns, schema=schema),
+        rows=RecordBatch.from_arrays(unread_columns, schema=schema),
         record=record,
     )
 
 
 def _record_malformed(
     batch_id: BatchId,
-    fields: pa.RecordBatch,
+    fields: RecordBatch,
     numbers: np.ndarray,
     rejected: RejectedRows,
-    schema: pa.Schema,
+    schema: Schema,
     record: RowRecord,
 ) -> RejectedBatch:
     """Return the records of rows with a malformed value, in which their other values stand."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import RecordBatch
 
 from configs.errors import InputError
 from transforms.formats.csv_bytes import CsvFile, CsvPiece
@@ -37,7 +38,7 @@ class CsvRows:
             `fields`.
     """
 
-    fields: pa.RecordBatch
+    fields: RecordBatch
     row_numbers: np.ndarray
     broken: dict[int, Exception]
 

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array, RecordBatch
 import pyarrow.csv as pacsv
 
 from configs.errors import RowError
@@ -42,7 +43,7 @@ class Parsed(NamedTuple):
         reasons: by position, why each of the others is none of them.
     """
 
-    fields: pa.RecordBatch
+    fields: RecordBatch
     positions: Positions
     reasons: Reasons
 
@@ -127,9 +128,7 @@ class FieldParser:
             reasons[position] = by_width[width]
         return reasons
 
-    def _parse_some(
-        self, records: Records, positions: Positions, broken: Reasons
-    ) -> pa.RecordBatch:
+    def _parse_some(self, records: Records, positions: Positions, broken: Reasons) -> RecordBatch:
         """Parse some records; one that pyarrow cannot be given is noted in `broken`."""
         if not len(positions):
             return self._make_no_rows()
@@ -153,9 +152,7 @@ class FieldParser:
             return fields
         return _put_back(fields, substitute)
 
-    def _parse_halves(
-        self, records: Records, positions: Positions, broken: Reasons
-    ) -> pa.RecordBatch:
+    def _parse_halves(self, records: Records, positions: Positions, broken: Reasons) -> RecordBatch:
         """Parse records that together hold every byte: half of them may not."""
         if len(positions) == 1:
             (position,) = positions.tolist()
@@ -168,7 +165,7 @@ class FieldParser:
             parsed.append(fields)
         return pa.concat_batches(parsed)
 
-    def _parse_text(self, text: pa.Buffer) -> pa.RecordBatch:
+    def _parse_text(self, text: pa.Buffer) -> RecordBatch:
         read = pacsv.ReadOptions(
             # Workers are threads already.
             use_threads=False,
@@ -188,12 +185,12 @@ class FieldParser:
         # Without the one that is read where none is kept.
         return fields.select(self._kept)
 
-    def _make_no_rows(self) -> pa.RecordBatch:
+    def _make_no_rows(self) -> RecordBatch:
         as_bytes = pa.binary()
         nothing = pa.array([], type=as_bytes)
         names = self._kept
         columns = [nothing] * len(names)
-        return pa.RecordBatch.from_arrays(columns, names=names)
+        return RecordBatch.from_arrays(columns, names=names)
 
     def _find_unused(self, codes: Codes) -> int | None:
         """Return a byte that a text does not hold, and that means nothing in it; None without one."""
@@ -251,23 +248,23 @@ def _replace_byte(codes: Codes, old: int, new: int) -> Codes:
     return np.where(is_old, value, codes)
 
 
-def _put_back(fields: pa.RecordBatch, substitute: int) -> pa.RecordBatch:
+def _put_back(fields: RecordBatch, substitute: int) -> RecordBatch:
     """Return columns of bytes with NUL in place of what stood for it."""
     columns = []
     for column in fields.columns:
         restored = _put_back_one(column, substitute)
         columns.append(restored)
-    return pa.RecordBatch.from_arrays(columns, schema=fields.schema)
+    return RecordBatch.from_arrays(columns, schema=fields.schema)
 
 
-def _put_back_one(column: pa.Array, substitute: int) -> pa.Array:
+def _put_back_one(column: Array, substitute: int) -> Array:
     # All values lie in one buffer, so they are changed at once; a column of nulls may have none.
     validity, offsets, content = column.buffers()
     given = content or b""
     codes = np.frombuffer(given, dtype=np.uint8)
     restored = _replace_byte(codes, substitute, 0)
     buffer = pa.py_buffer(restored)
-    return pa.Array.from_buffers(
+    return Array.from_buffers(
         column.type,
         len(column),
         [validity, offsets, buffer],

@@ -12,9 +12,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, DataType, RecordBatch, Schema, Table
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+from pyarrow.types import (
+    is_date32,
+    is_date64,
+    is_fixed_size_binary,
+    is_interval,
+    is_nested,
+    is_time,
+    is_timestamp,
+)
 
 from configs.errors import PublishError, RowError
 from transforms.formats.output import FileFormat, TableWriter, columns_of_types
@@ -36,7 +45,7 @@ _FIRST_DAY = -12_687_427
 _LAST_DAY = 11_248_736
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _SECONDS_OF_DAY = 86_400
-_WITHOUT_TEXT = (types.is_nested, types.is_fixed_size_binary, types.is_interval)
+_WITHOUT_TEXT = (is_nested, is_fixed_size_binary, is_interval)
 # Read back at a time.
 _COUNTED_BYTES = 1 << 20
 
@@ -44,7 +53,7 @@ _COUNTED_BYTES = 1 << 20
 class CsvOutput:
     """Write CSV, which holds no nested, no binary and no extension columns; the methods are `OutputFormat`'s."""
 
-    def find_problem(self, schema: pa.Schema, escape_formulas: bool) -> str | None:
+    def find_problem(self, schema: Schema, escape_formulas: bool) -> str | None:
         """Refuse columns that have no text."""
         unfit = columns_of_types(schema, (_has_no_text,))
         if not unfit:
@@ -55,7 +64,7 @@ class CsvOutput:
             "use parquet or leave it out"
         )
 
-    def find_unfit(self, rows: pa.RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
+    def find_unfit(self, rows: RecordBatch, names: Sequence[str]) -> Mapping[int, Exception]:
         """Return the rows with a date or time that Arrow writes no text for.
 
         It writes `<value out of range>` instead, or fails altogether.
@@ -81,7 +90,7 @@ class CsvOutput:
         """Read the file again."""
         return count_csv_rows(url, file)
 
-    def read_schema(self, file: Any) -> pa.Schema | None:
+    def read_schema(self, file: Any) -> Schema | None:
         """Return None: CSV tells names alone."""
         return None
 
@@ -89,14 +98,14 @@ class CsvOutput:
 class CsvWriter:
     """A CSV file on its way; `escape_formulas` concerns texts and the header."""
 
-    def __init__(self, sink: Any, schema: pa.Schema, escape_formulas: bool) -> None:
+    def __init__(self, sink: Any, schema: Schema, escape_formulas: bool) -> None:
         self._escape = escape_table if escape_formulas else _leave_as_it_is
         # By way of a table, because the header's names are escaped, too.
         no_rows = decode_table(schema.empty_table())
         header = self._escape(no_rows)
         self._writer = pacsv.CSVWriter(sink, header.schema)
 
-    def write_table(self, table: pa.Table) -> None:
+    def write_table(self, table: Table) -> None:
         """Append rows."""
         decoded = decode_table(table)
         escaped = self._escape(decoded)
@@ -107,13 +116,13 @@ class CsvWriter:
         self._writer.close()
 
 
-def decode_table(table: pa.Table) -> pa.Table:
+def decode_table(table: Table) -> Table:
     """Return the columns as plain ones: Arrow writes neither views nor, of views, dictionaries."""
     columns = [_decode_column(column) for column in table.columns]
     return pa.table(columns, names=table.column_names)
 
 
-def escape_table(table: pa.Table) -> pa.Table:
+def escape_table(table: Table) -> Table:
     """Put an apostrophe before every text and column name that would be taken for a formula.
 
     >>> escape_table(pa.table({"=a": ["-1", "'=x", "b-1"], "n": [-1, 0, 1]})).to_pydict()
@@ -182,24 +191,24 @@ def _find_outside_quotes(
     return outside
 
 
-def _has_no_text(dtype: pa.DataType) -> bool:
+def _has_no_text(dtype: DataType) -> bool:
     plain = decoded_type(dtype)
     is_extension = isinstance(plain, pa.BaseExtensionType)
     return is_extension or is_binary(plain) or passes_any(plain, _WITHOUT_TEXT)
 
 
-def _find_limits(dtype: pa.DataType) -> tuple[int, int] | None:
+def _find_limits(dtype: DataType) -> tuple[int, int] | None:
     """Return the smallest and the largest number of a date or time that has a text."""
-    if types.is_date32(dtype):
+    if is_date32(dtype):
         return _FIRST_DAY, _LAST_DAY
-    if types.is_date64(dtype):
+    if is_date64(dtype):
         unit = "ms"
-    elif types.is_timestamp(dtype) or types.is_time(dtype):
+    elif is_timestamp(dtype) or is_time(dtype):
         unit = dtype.unit
     else:
         return None
     per_day = _SECONDS_OF_DAY * _PER_SECOND[unit]
-    if types.is_time(dtype):
+    if is_time(dtype):
         return 0, per_day - 1
     return _FIRST_DAY * per_day, _LAST_DAY * per_day
 
@@ -208,12 +217,12 @@ def _decode_column(column: Any) -> Any:
     """Return an array, or a table's column, without dictionary and views."""
     decoded = decoded_type(column.type)
     plain = type_with_kernels(decoded)
-    if isinstance(column, pa.Array):
+    if isinstance(column, Array):
         return column.cast(plain)
     return cast_column(column, plain)
 
 
-def _find_outside(column: pa.Array, limits: tuple[int, int]) -> list[int]:
+def _find_outside(column: Array, limits: tuple[int, int]) -> list[int]:
     """Return the positions of the values that lie outside of limits."""
     physical = pa.int64()
     if column.type.bit_width == 32:
@@ -241,7 +250,7 @@ def _find_outside(column: pa.Array, limits: tuple[int, int]) -> list[int]:
     return positions
 
 
-def _leave_as_it_is(table: pa.Table) -> pa.Table:
+def _leave_as_it_is(table: Table) -> Table:
     return table
 
 

@@ -7,6 +7,7 @@ scoring a row refuses the file here: there are no books that a rejected row woul
 from collections.abc import Sequence
 
 import pyarrow as pa
+from pyarrow import RecordBatch, Schema, Table
 
 from configs.errors import InputError, RejectedRows
 from transforms.formats.columns import Column, check_columns
@@ -22,7 +23,7 @@ from transforms.formats.csv_values import (
 _FIRST_ROWS = 100
 
 
-def read_csv_table(url: str, schema: pa.Schema, dialect: CsvDialect) -> pa.Table:
+def read_csv_table(url: str, schema: Schema, dialect: CsvDialect) -> Table:
     """Return some columns of a CSV file, plain or compressed.
 
     Args:
@@ -42,10 +43,10 @@ def read_csv_table(url: str, schema: pa.Schema, dialect: CsvDialect) -> pa.Table
     check_columns(url, texts, wanted)
     blocks = read_csv_blocks(url, schema.names, dialect)
     batches = [_convert_block(url, block, schema) for block in blocks]
-    return pa.Table.from_batches(batches, schema=schema)
+    return Table.from_batches(batches, schema=schema)
 
 
-def read_first_texts(url: str, dialect: CsvDialect) -> pa.Table:
+def read_first_texts(url: str, dialect: CsvDialect) -> Table:
     """Return the first rows of a CSV file, all columns as their text, so that nothing is guessed.
 
     Args:
@@ -64,17 +65,17 @@ def read_first_texts(url: str, dialect: CsvDialect) -> pa.Table:
         return schema.empty_table()
     fields = first.fields.slice(0, _FIRST_ROWS)
     rows = convert_valid(fields, schema)
-    return pa.Table.from_batches([rows])
+    return Table.from_batches([rows])
 
 
-def _make_text_schema(names: Sequence[str]) -> pa.Schema:
+def _make_text_schema(names: Sequence[str]) -> Schema:
     # Not of a mapping: a header may hold a name twice.
     text = pa.string()
     fields = [(name, text) for name in names]
     return pa.schema(fields)
 
 
-def _convert_block(url: str, block: CsvRows, schema: pa.Schema) -> pa.RecordBatch:
+def _convert_block(url: str, block: CsvRows, schema: Schema) -> RecordBatch:
     reasons = dict(block.broken)
     try:
         rows = convert_fields(block.fields, schema)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array, DataType, RecordBatch, Schema
 import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError, RejectedRows, RowError
@@ -27,7 +28,7 @@ _OTHER_BINARIES = (
 )
 
 
-def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def convert_fields(fields: RecordBatch, schema: Schema) -> RecordBatch:
     """Convert fields to the declared types.
 
     Args:
@@ -37,7 +38,7 @@ def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     Raises:
         RejectedRows: rows with a value that is not of its column's type.
     """
-    columns: list[pa.Array] = []
+    columns: list[Array] = []
     reasons: dict[int, Exception] = {}
     for field in schema:
         texts = fields.column(field.name)
@@ -53,24 +54,24 @@ def convert_fields(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             reasons.update(of_column)
     if reasons:
         raise RejectedRows(reasons)
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return RecordBatch.from_arrays(columns, schema=schema)
 
 
-def convert_valid(fields: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def convert_valid(fields: RecordBatch, schema: Schema) -> RecordBatch:
     """Convert fields to the declared types, with nulls for values that are not of theirs.
 
     Args:
         fields, schema: as for `convert_fields`.
     """
-    columns: list[pa.Array] = []
+    columns: list[Array] = []
     for field in schema:
         texts = fields.column(field.name)
         values = _convert_valid(texts, field.type)
         columns.append(values)
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return RecordBatch.from_arrays(columns, schema=schema)
 
 
-def find_type(texts: pa.Array, candidates: Sequence[pa.DataType]) -> pa.DataType:
+def find_type(texts: Array, candidates: Sequence[DataType]) -> DataType:
     """Return the first of some types that every value is of.
 
     Args:
@@ -91,7 +92,7 @@ def find_type(texts: pa.Array, candidates: Sequence[pa.DataType]) -> pa.DataType
     return widest
 
 
-def refuse_unreadable_types(schema: pa.Schema) -> None:
+def refuse_unreadable_types(schema: Schema) -> None:
     """Refuse a declared type that CSV text cannot be read as.
 
     Raises:
@@ -108,7 +109,7 @@ def refuse_unreadable_types(schema: pa.Schema) -> None:
             ) from error
 
 
-def refuse_other_types(fields: pa.RecordBatch, schema: pa.Schema, is_utf8: bool) -> None:
+def refuse_other_types(fields: RecordBatch, schema: Schema, is_utf8: bool) -> None:
     """Refuse a column with several values, none of which is of the declared type.
 
     Args:
@@ -134,7 +135,7 @@ def refuse_other_types(fields: pa.RecordBatch, schema: pa.Schema, is_utf8: bool)
         )
 
 
-def _convert(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _convert(texts: Array, dtype: DataType) -> Array:
     if dtype == pa.binary():
         return texts
     if any(check(dtype) for check in _OTHER_BINARIES):
@@ -153,7 +154,7 @@ def _convert(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
     return values
 
 
-def _convert_times(strings: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _convert_times(strings: Array, dtype: DataType) -> Array:
     """Convert times of day, by way of those of one day: pyarrow casts no text to a time alone."""
     # Else 12 would be noon.
     has_colon = pc.match_substring(strings, ":")
@@ -165,7 +166,7 @@ def _convert_times(strings: pa.Array, dtype: pa.DataType) -> pa.Array:
     return moments.cast(dtype)
 
 
-def _has_overflowed(texts: pa.Array, values: pa.Array) -> bool:
+def _has_overflowed(texts: Array, values: Array) -> bool:
     """Tell whether a finite number became infinite: pyarrow reads 1e400 so."""
     numbers = values.to_numpy(zero_copy_only=False)
     # The sum of infinities of both signs is NaN, and numpy would warn.
@@ -181,7 +182,7 @@ def _has_overflowed(texts: pa.Array, values: pa.Array) -> bool:
     return all_say_so.as_py() is False
 
 
-def _holds_x(strings: pa.Array) -> bool:
+def _holds_x(strings: Array) -> bool:
     """Tell whether one of the texts holds an x: pyarrow reads 0x1F as 31."""
     _, offsets, content = strings.buffers()
     if content is None:
@@ -197,7 +198,7 @@ def _holds_x(strings: pa.Array) -> bool:
     return bool(is_x.any())
 
 
-def _find_malformed(texts: pa.Array, dtype: pa.DataType) -> list[int]:
+def _find_malformed(texts: Array, dtype: DataType) -> list[int]:
     """Return the rows with a value that is not of the type, by halving until each is alone."""
     malformed = []
     pending = [(0, len(texts))]
@@ -217,7 +218,7 @@ def _find_malformed(texts: pa.Array, dtype: pa.DataType) -> list[int]:
     return malformed
 
 
-def _suggest_encodings(texts: pa.Array) -> str:
+def _suggest_encodings(texts: Array) -> str:
     """Return a hint at encodings that the texts fit; none for UTF-8."""
     present = texts.drop_null()
     content = b"\n".join(present.to_pylist())
@@ -241,7 +242,7 @@ def _fits(content: bytes, encoding: str) -> bool:
     return True
 
 
-def _convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _convert_valid(texts: Array, dtype: DataType) -> Array:
     try:
         return _convert(texts, dtype)
     # Only now value by value, as in `convert_fields`.
@@ -254,7 +255,7 @@ def _convert_valid(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
         return pa.concat_arrays(converted)
 
 
-def _convert_one(text: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _convert_one(text: Array, dtype: DataType) -> Array:
     try:
         return _convert(text, dtype)
     except _MALFORMED:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Table
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -64,7 +65,7 @@ class FileList:
     url: str = ""
     content: bytes = b""
 
-    def iterate(self, unit: int, column: str) -> Iterator[pa.Table]:
+    def iterate(self, unit: int, column: str) -> Iterator[Table]:
         """Yield what is listed for a unit's rows, some thousand rows at a time.
 
         Args:
@@ -116,7 +117,7 @@ class FileList:
 class ListedRows:
     """What is listed for the rows of one unit, taken in their order."""
 
-    def __init__(self, tables: Iterator[pa.Table]) -> None:
+    def __init__(self, tables: Iterator[Table]) -> None:
         self._tables = tables
         self._table = SCHEMA.empty_table()
 
@@ -219,7 +220,7 @@ def count_files(content: bytes) -> int:
 
 def _make_table(
     unit: int, column: str, root: str, rows: np.ndarray, listed: Sequence[Listed]
-) -> pa.Table:
+) -> Table:
     names: list[str | None] = []
     sizes_bytes: list[int | None] = []
     versions: list[str | None] = []
@@ -248,7 +249,7 @@ def _make_table(
     return pa.table(columns, schema=SCHEMA)
 
 
-def _update_digest(digest: Any, table: pa.Table) -> None:
+def _update_digest(digest: Any, table: Table) -> None:
     columns = [table.column(name).to_pylist() for name in _IN_DIGEST]
     for fields in zip(*columns, strict=True):
         text = repr(fields)
@@ -256,7 +257,7 @@ def _update_digest(digest: Any, table: pa.Table) -> None:
         digest.update(content)
 
 
-def _to_listed(table: pa.Table) -> list[Listed]:
+def _to_listed(table: Table) -> list[Listed]:
     names = table.column("name").to_pylist()
     sizes_bytes = table.column("bytes").to_pylist()
     versions = table.column("version").to_pylist()
@@ -273,7 +274,7 @@ def _to_listed(table: pa.Table) -> list[Listed]:
     return listed
 
 
-def _reaches(table: pa.Table, row: int) -> bool:
+def _reaches(table: Table, row: int) -> bool:
     """Tell whether a part of the list goes up to a row or beyond; one without rows does not."""
     if not table.num_rows:
         return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pyarrow as pa
+from pyarrow import RecordBatch, Schema
 
 from configs.errors import InputError
 from storage.inputs import InputFile
@@ -38,14 +39,14 @@ class FilesFormat:
     needs_types: ClassVar[bool] = False
 
     @property
-    def schema(self) -> pa.Schema:
+    def schema(self) -> Schema:
         """Return the columns that there are."""
         path = pa.field(PATH, pa.string())
         size = pa.field(SIZE, pa.int64())
         content = pa.field(self.content, pa.binary())
         return pa.schema([path, size, content])
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
         """Look at a folder's list of files; see `Format.inspect`."""
         self._refuse_other_columns(file.url, wanted)
         check_columns(file.url, self.schema, wanted)
@@ -76,7 +77,7 @@ class FilesFormat:
     def read(
         self,
         unit: WorkUnit,
-        schema: pa.Schema,
+        schema: Schema,
         rows_per_batch: int,
         record: RowRecord,
     ) -> Iterator[RawBatch]:
@@ -110,7 +111,7 @@ class FilesFormat:
                     f"contents are meant, say source.files.content={name}"
                 )
 
-    def _name_files(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    def _name_files(self, batch: RecordBatch, schema: Schema) -> RecordBatch:
         """Return paths and sizes, as far as they are wanted."""
         found = {PATH: batch.column("name"), SIZE: batch.column("bytes")}
         columns = {}
@@ -119,7 +120,7 @@ class FilesFormat:
             if name != self.content:
                 columns[name] = found[name]
         # A job may want contents alone, and the number of rows must not get lost.
-        return pa.RecordBatch.from_pydict(columns or found)
+        return RecordBatch.from_pydict(columns or found)
 
 
 def make_files_format(options: InputOptions) -> FilesFormat:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import RecordBatch, Schema
 
 from configs.errors import InputError
 from storage import inputs
@@ -85,7 +86,7 @@ class Format(Protocol):
         self,
         file: InputFile,
         wanted: Sequence[Column],
-    ) -> tuple[Shard, pa.Schema]:
+    ) -> tuple[Shard, Schema]:
         """Look into a file before any worker starts.
 
         Args:
@@ -110,7 +111,7 @@ class Format(Protocol):
     def read(
         self,
         unit: WorkUnit,
-        schema: pa.Schema,
+        schema: Schema,
         rows_per_batch: int,
         record: RowRecord,
     ) -> Iterator[RawBatch]:
@@ -194,7 +195,7 @@ def check_unchanged(unit: WorkUnit) -> None:
 
 def number_rows(
     unit: WorkUnit,
-    rows: pa.RecordBatch,
+    rows: RecordBatch,
     offset: int,
     last: bool,
 ) -> RawBatch:
@@ -238,10 +239,10 @@ def make_unit(index: int, shard: Shard, piece: Piece) -> WorkUnit:
     )
 
 
-def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+def no_rows(schema: Schema) -> RecordBatch:
     """Return a record batch of the schema without rows."""
     columns = []
     for dtype in schema.types:
         nothing = pa.array([], type=dtype)
         columns.append(nothing)
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return RecordBatch.from_arrays(columns, schema=schema)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pyarrow as pa
+from pyarrow import Schema
 
 from configs.errors import InputError
 from storage.inputs import InputFile
@@ -40,7 +41,7 @@ class LoadingFormat:
     # The table's own format has been asked already.
     needs_types: ClassVar[bool] = False
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
         """Look into a table's file; see `Format.inspect`."""
         in_table: list[Column] = []
         loaded: list[Column] = []
@@ -99,7 +100,7 @@ class LoadingFormat:
     def read(
         self,
         unit: WorkUnit,
-        schema: pa.Schema,
+        schema: Schema,
         rows_per_batch: int,
         record: RowRecord,
     ) -> Iterator[RawBatch]:
@@ -121,7 +122,7 @@ class LoadingFormat:
             yield from add_contents(whole, self.loads, listed, schema)
 
     def _read_table(
-        self, unit: WorkUnit, schema: pa.Schema, rows_per_batch: int, record: RowRecord
+        self, unit: WorkUnit, schema: Schema, rows_per_batch: int, record: RowRecord
     ) -> Iterator[RawBatch]:
         """Read the unit's rows of the table."""
         whole = find_whole(unit)
@@ -149,7 +150,7 @@ class LoadingFormat:
         """Return the folders that the files are in; see `ReadsNamedFiles`."""
         return [load.root for load in self.loads]
 
-    def table_schema(self, schema: pa.Schema) -> pa.Schema:
+    def table_schema(self, schema: Schema) -> Schema:
         """Return the columns of a schema that are in the table."""
         made = self._made
         fields = [field for field in schema if field.name not in made]
@@ -161,7 +162,7 @@ class LoadingFormat:
         return {load.into for load in self.loads}
 
 
-def _refuse_no_text(url: str, schema: pa.Schema, load: Load) -> None:
+def _refuse_no_text(url: str, schema: Schema, load: Load) -> None:
     """Refuse a column of paths that are no texts."""
     stored = schema.field(load.column)
     dtype = decoded_type(stored.type)
@@ -172,7 +173,7 @@ def _refuse_no_text(url: str, schema: pa.Schema, load: Load) -> None:
         )
 
 
-def _add_nulls(records: RejectedBatch, schema: pa.Schema) -> RejectedBatch:
+def _add_nulls(records: RejectedBatch, schema: Schema) -> RejectedBatch:
     """Return records of rows that could not be read, whose values have the columns of all others."""
     rows = records.rows
     stored = rows.column("values")

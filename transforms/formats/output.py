@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import pyarrow as pa
+from pyarrow import Field, RecordBatch, Schema, Table
 
 from transforms.formats.table import OUTPUT_FORMATS, import_maker
 from transforms.logical_types import passes_any
@@ -25,7 +25,7 @@ class FileFormat:
     """
 
     format: str
-    schema: pa.Schema
+    schema: Schema
     repeating: tuple[str, ...]
     sort_by: tuple[tuple[str, str], ...]
     rows_per_file: int
@@ -35,7 +35,7 @@ class FileFormat:
 class TableWriter(Protocol):
     """A file on its way."""
 
-    def write_table(self, table: pa.Table) -> None:
+    def write_table(self, table: Table) -> None:
         """Append rows."""
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ class OutputFormat(Protocol):
 
     def find_problem(
         self,
-        schema: pa.Schema,
+        schema: Schema,
         escape_formulas: bool,
     ) -> str | None:
         """Return why rows cannot be stored so, in the words of a job; None when they can.
@@ -59,7 +59,7 @@ class OutputFormat(Protocol):
 
     def find_unfit(
         self,
-        rows: pa.RecordBatch,
+        rows: RecordBatch,
         names: Sequence[str],
     ) -> Mapping[int, Exception]:
         """Return the rows with a value that cannot be stored so, and why.
@@ -88,7 +88,7 @@ class OutputFormat(Protocol):
             PublishError: it cannot be read back.
         """
 
-    def read_schema(self, file: Any) -> pa.Schema | None:
+    def read_schema(self, file: Any) -> Schema | None:
         """Return the columns of a stored file; None when its kind tells none."""
 
 
@@ -102,7 +102,7 @@ def find_output_format(name: str) -> OutputFormat:
     return make()
 
 
-def columns_of_types(schema: pa.Schema, checks: Sequence[Any]) -> list[pa.Field]:
+def columns_of_types(schema: Schema, checks: Sequence[Any]) -> list[Field]:
     """Return the columns whose type passes one of some checks.
 
     Args:

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import ClassVar, TypeAlias
 
 import pyarrow as pa
+from pyarrow import Array, RecordBatch, Schema
 import pyarrow.parquet as pq
 
 from configs.errors import InputError, RejectedRows
@@ -62,7 +63,7 @@ _BATCH_BYTES = 64 << 20
 # What is read at a time to find out which column cannot be read: few, as nobody knows how large they are.
 _LOOKED_AT_ROWS = 64
 # Rows, and why some of them were not read exactly.
-_Read: TypeAlias = tuple[pa.RecordBatch, Mapping[int, Exception]]
+_Read: TypeAlias = tuple[RecordBatch, Mapping[int, Exception]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class ParquetFormat:
     row_work: int = 0
     needs_types: ClassVar[bool] = False
 
-    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, pa.Schema]:
+    def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
         """Read the footer; see `Format.inspect`."""
         declared = {column.name: column.type for column in wanted}
         schema, metadata = read_footer(file.url, declared)
@@ -117,7 +118,7 @@ class ParquetFormat:
     def read(
         self,
         unit: WorkUnit,
-        schema: pa.Schema,
+        schema: Schema,
         rows_per_batch: int,
         record: RowRecord,
     ) -> Iterator[RawBatch]:
@@ -175,7 +176,7 @@ def make_parquet_format(options: InputOptions) -> ParquetFormat:
 
 def _read_batches(
     unit: WorkUnit,
-    schema: pa.Schema,
+    schema: Schema,
     rows_per_batch: int,
     start: int,
 ) -> Iterator[_Read]:
@@ -219,7 +220,7 @@ def _iterate_reading(
     unit: WorkUnit,
     reading: Reading,
     rows_at_once: int,
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[RecordBatch]:
     """Yield the unit's rows, with the columns of one way of reading.
 
     Args:
@@ -239,9 +240,7 @@ def _iterate_reading(
     return _cut_out(steps, first_row, unit.rows or 0)
 
 
-def _cut_out(
-    steps: Iterator[pa.RecordBatch], first_row: int, rows: int
-) -> Iterator[pa.RecordBatch]:
+def _cut_out(steps: Iterator[RecordBatch], first_row: int, rows: int) -> Iterator[RecordBatch]:
     """Yield some rows of a row group.
 
     Arrow decodes a column from its first page on, so what comes before is decoded and dropped.
@@ -269,7 +268,7 @@ def _iterate_batches(
     unit: WorkUnit,
     names: Sequence[str],
     rows_at_once: int,
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[RecordBatch]:
     # Once: it is made anew whenever it is asked for.
     stored = file.schema_arrow
     types = [stored.field(name).type for name in names]
@@ -358,7 +357,7 @@ def _groups_read_together(
         yield together
 
 
-def _count_decoded_bytes(rows: pa.RecordBatch) -> int:
+def _count_decoded_bytes(rows: RecordBatch) -> int:
     """Return the size of a batch in memory, without its dictionaries."""
     decoded_bytes = 0
     for column in rows.columns:
@@ -370,13 +369,13 @@ def _count_decoded_bytes(rows: pa.RecordBatch) -> int:
 
 
 def _cast_to_schema(
-    batch: RawBatch, schema: pa.Schema, record: RowRecord, reasons: Mapping[int, Exception]
+    batch: RawBatch, schema: Schema, record: RowRecord, reasons: Mapping[int, Exception]
 ) -> RawBatch:
     """Return the batch in the types of the schema.
 
     Rows with a value that its type cannot hold are rejected, and so are those that have reasons.
     """
-    columns: list[pa.Array] = []
+    columns: list[Array] = []
     all_reasons = dict(reasons)
     for column, field in zip(batch.rows.columns, schema, strict=True):
         cast = column
@@ -384,7 +383,7 @@ def _cast_to_schema(
             cast, why = cast_column(column, field)
             all_reasons.update(why)
         columns.append(cast)
-    rows = pa.RecordBatch.from_arrays(columns, schema=schema)
+    rows = RecordBatch.from_arrays(columns, schema=schema)
     batch = replace(batch, rows=rows, record=record)
     if not all_reasons:
         return batch

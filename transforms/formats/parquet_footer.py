@@ -4,6 +4,7 @@ from collections.abc import Container, Mapping
 import os
 
 import pyarrow as pa
+from pyarrow import DataType, Schema
 import pyarrow.parquet as pq
 
 from configs.errors import InputError
@@ -26,8 +27,8 @@ _FILE_END_BYTES = 8
 
 def read_footer(
     url: str,
-    declared: Mapping[str, pa.DataType | None],
-) -> tuple[pa.Schema, pq.FileMetaData]:
+    declared: Mapping[str, DataType | None],
+) -> tuple[Schema, pq.FileMetaData]:
     """Return a file's schema, with INT96 columns in the units that somebody declared, and its footer.
 
     Args:
@@ -196,7 +197,7 @@ def refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
 
 
 @retried
-def _read_footer(url: str) -> tuple[pa.Schema, pq.FileMetaData]:
+def _read_footer(url: str) -> tuple[Schema, pq.FileMetaData]:
     with open_for(url, USUAL) as parquet:
         return parquet.schema_arrow, parquet.metadata
 

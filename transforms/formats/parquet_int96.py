@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, Field, Schema
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow.types import is_map, is_nested, is_struct, is_timestamp
 
 from configs.errors import RowError
 from transforms.logical_types import to_lists_of_pairs
@@ -32,7 +33,7 @@ def has_int96(metadata: pq.FileMetaData) -> bool:
     return False
 
 
-def list_int96_units(schema: pa.Schema, int96: set[str]) -> dict[str, str]:
+def list_int96_units(schema: Schema, int96: set[str]) -> dict[str, str]:
     """Return the units that INT96 columns come out in, by name.
 
     Args:
@@ -45,16 +46,16 @@ def list_int96_units(schema: pa.Schema, int96: set[str]) -> dict[str, str]:
             continue
         units[field.name] = INT96_UNIT
         # Those inside lists and the like keep the usual unit: a job can declare no nested type.
-        if types.is_timestamp(field.type):
+        if is_timestamp(field.type):
             units[field.name] = field.type.unit
     return units
 
 
 def find_inexact(
     unit: str,
-    values: pa.Array,
-    nanoseconds: pa.Array,
-    seconds: pa.Array,
+    values: Array,
+    nanoseconds: Array,
+    seconds: Array,
 ) -> np.ndarray:
     """Return the rows (int64) with an INT96 timestamp that its unit does not hold exactly.
 
@@ -72,7 +73,7 @@ def find_inexact(
     nanoseconds_per_unit = np.int64(_PER_SECOND["ns"] // per_second)
     for arrays, rows in _walk([values, nanoseconds, seconds], all_rows):
         first, second, third = arrays
-        if not types.is_timestamp(first.type):
+        if not is_timestamp(first.type):
             continue
         # Timestamps of 64 bits are the same in every reading.
         if second.type == third.type:
@@ -90,7 +91,7 @@ def find_inexact(
 
 def explain_inexact(
     rows: np.ndarray,
-    field: pa.Field,
+    field: Field,
     unit: str,
 ) -> Mapping[int, Exception]:
     """Return why rows with an INT96 timestamp are rejected.
@@ -105,7 +106,7 @@ def explain_inexact(
     """
     way_out = ""
     # A job can declare no nested type.
-    if types.is_timestamp(field.type):
+    if is_timestamp(field.type):
         other_unit = "ns"
         if unit == "ns":
             other_unit = "us"
@@ -118,20 +119,20 @@ def explain_inexact(
 
 
 def _walk(
-    arrays: Sequence[pa.Array],
+    arrays: Sequence[Array],
     rows: np.ndarray,
-) -> Iterator[tuple[Sequence[pa.Array], np.ndarray]]:
+) -> Iterator[tuple[Sequence[Array], np.ndarray]]:
     """Yield arrays of one structure and all that is inside them, with the row of each value."""
     yield arrays, rows
     dtype = arrays[0].type
-    if types.is_map(dtype):
+    if is_map(dtype):
         arrays = [to_lists_of_pairs(array) for array in arrays]
         dtype = arrays[0].type
-    if types.is_struct(dtype):
+    if is_struct(dtype):
         flattened = [array.flatten() for array in arrays]
         for children in zip(*flattened, strict=True):
             yield from _walk(children, rows)
-    elif types.is_nested(dtype):
+    elif is_nested(dtype):
         flattened = [array.flatten() for array in arrays]
         # All arrays have one structure, so the first one's lists stand for all.
         parents = pc.list_parent_indices(arrays[0])
@@ -139,7 +140,7 @@ def _walk(
         yield from _walk(flattened, rows_inside)
 
 
-def _to_integers(array: pa.Array) -> np.ndarray:
+def _to_integers(array: Array) -> np.ndarray:
     integers = array.cast(pa.int64())
     # Any number, as long as nulls are the same one in every reading.
     numbers: np.ndarray = integers.fill_null(0).to_numpy()

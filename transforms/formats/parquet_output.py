@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
+from pyarrow import RecordBatch, Schema
 import pyarrow.parquet as pq
 
 from transforms.formats.output import FileFormat, TableWriter
@@ -14,7 +14,7 @@ class ParquetOutput:
 
     def find_problem(
         self,
-        schema: pa.Schema,
+        schema: Schema,
         escape_formulas: bool,
     ) -> str | None:
         """Refuse an option that is for spreadsheets."""
@@ -27,7 +27,7 @@ class ParquetOutput:
 
     def find_unfit(
         self,
-        rows: pa.RecordBatch,
+        rows: RecordBatch,
         names: Sequence[str],
     ) -> Mapping[int, Exception]:
         """Return none: what was read can be stored."""
@@ -52,6 +52,6 @@ class ParquetOutput:
         stored = pq.ParquetFile(file)
         return int(stored.metadata.num_rows)
 
-    def read_schema(self, file: Any) -> pa.Schema | None:
+    def read_schema(self, file: Any) -> Schema | None:
         """Return the footer's schema."""
         return pq.read_schema(file)

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import DataType, RecordBatch
 import pyarrow.parquet as pq
+from pyarrow.types import is_dictionary, is_fixed_size_list, is_nested, is_null
 
 from storage import files
 from transforms.formats.parquet_footer import list_widths
@@ -95,8 +96,8 @@ def find_rows_at_once(
 
 
 def gather_batches(
-    steps: Iterator[pa.RecordBatch], rows_per_batch: int, most_bytes: int
-) -> Iterator[pa.RecordBatch]:
+    steps: Iterator[RecordBatch], rows_per_batch: int, most_bytes: int
+) -> Iterator[RecordBatch]:
     """Yield rows in batches that are as large as they may be, where they were read in smaller ones.
 
     Args:
@@ -104,7 +105,7 @@ def gather_batches(
         rows_per_batch: rows of a batch, at most.
         most_bytes: of a batch in memory, decoded, at most, unless it is one row.
     """
-    pending: list[pa.RecordBatch] = []
+    pending: list[RecordBatch] = []
     pending_rows = 0
     pending_bytes = 0
     for piece in _cut_steps(steps, most_bytes):
@@ -131,24 +132,24 @@ def gather_batches(
         yield _join(pending)
 
 
-def _cut_steps(steps: Iterator[pa.RecordBatch], most_bytes: int) -> Iterator[pa.RecordBatch]:
+def _cut_steps(steps: Iterator[RecordBatch], most_bytes: int) -> Iterator[RecordBatch]:
     for step in steps:
         yield from cut_rows(step, most_bytes)
 
 
-def _join(pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+def _join(pieces: Sequence[RecordBatch]) -> RecordBatch:
     if len(pieces) == 1:
         return pieces[0]
     return pa.concat_batches(pieces)
 
 
-def _can_join(rows: pa.RecordBatch) -> bool:
+def _can_join(rows: RecordBatch) -> bool:
     """Tell whether rows can be put behind others.
 
     Two dictionaries may have more values than an index counts, and inside a list they cannot be joined.
     """
     dtypes = rows.schema.types
-    has_dictionary = [holds(dtype, types.is_dictionary) for dtype in dtypes]
+    has_dictionary = [holds(dtype, is_dictionary) for dtype in dtypes]
     return not any(has_dictionary)
 
 
@@ -162,18 +163,18 @@ def _fit_rows(sizes: Sequence[_ColumnSize], rows: int, most_bytes: int) -> int:
     return rows
 
 
-def _find_width(dtype: pa.DataType) -> int | None:
+def _find_width(dtype: DataType) -> int | None:
     """Return the bytes of a value in memory; None where values differ in size."""
     if isinstance(dtype, pa.BaseExtensionType):
         return _find_width(dtype.storage_type)
-    if types.is_null(dtype):
+    if is_null(dtype):
         return 1
-    if types.is_fixed_size_list(dtype):
+    if is_fixed_size_list(dtype):
         inner = _find_width(dtype.value_type)
         if inner is None:
             return None
         return inner * dtype.list_size
-    if types.is_dictionary(dtype) or types.is_nested(dtype):
+    if is_dictionary(dtype) or is_nested(dtype):
         return None
     try:
         return int(max(1, dtype.bit_width // 8))

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, DataType, RecordBatch, Schema
 import pyarrow.parquet as pq
+from pyarrow.types import is_dictionary, is_fixed_size_list, is_nested, is_timestamp
 
 from storage import files
 from transforms.formats.parquet_int96 import INT96_UNIT, explain_inexact, find_inexact, has_int96
@@ -54,7 +55,7 @@ USUAL = Reading(())
 def list_int96(
     url: str,
     metadata: pq.FileMetaData,
-    schema: pa.Schema,
+    schema: Schema,
 ) -> set[str]:
     """Return the names of the columns that are INT96, or hold some.
 
@@ -78,10 +79,10 @@ def list_int96(
 
 def declare_int96(
     url: str,
-    schema: pa.Schema,
+    schema: Schema,
     metadata: pq.FileMetaData,
-    declared: Mapping[str, pa.DataType | None],
-) -> pa.Schema:
+    declared: Mapping[str, DataType | None],
+) -> Schema:
     """Return a file's schema with INT96 columns in the units that somebody declared.
 
     All of them can be read so; those inside lists and the like stay as they are.
@@ -99,11 +100,11 @@ def declare_int96(
         # None twice: of two columns of one name, and of a type that the first file decides.
         if position < 0 or wanted is None:
             continue
-        if not types.is_timestamp(wanted):
+        if not is_timestamp(wanted):
             continue
         field = schema.field(position)
         # Not a zone: the file has none.
-        if types.is_timestamp(field.type):
+        if is_timestamp(field.type):
             in_unit = pa.timestamp(wanted.unit)
             declared_field = field.with_type(in_unit)
             schema = schema.set(position, declared_field)
@@ -112,7 +113,7 @@ def declare_int96(
 
 def list_readings(
     names: Sequence[str],
-    stored: pa.Schema,
+    stored: Schema,
     units: Mapping[str, str],
 ) -> list[Reading]:
     """Return the ways in which columns must be read so that nothing is lost; mostly it is one.
@@ -126,7 +127,7 @@ def list_readings(
     others: list[str] = []
     for name in names:
         field = stored.field(name)
-        if holds(field.type, types.is_fixed_size_list):
+        if holds(field.type, is_fixed_size_list):
             fixed.append(name)
         else:
             others.append(name)
@@ -146,10 +147,10 @@ def list_readings(
 
 
 def put_together(
-    batches: Mapping[Reading, pa.RecordBatch],
-    schema: pa.Schema,
+    batches: Mapping[Reading, RecordBatch],
+    schema: Schema,
     units: Mapping[str, str],
-) -> tuple[pa.RecordBatch, dict[int, Exception]]:
+) -> tuple[RecordBatch, dict[int, Exception]]:
     """Return the columns of a schema from what several ways of reading gave.
 
     Args:
@@ -182,10 +183,10 @@ def put_together(
         field = schema.field(name)
         explained = explain_inexact(inexact, field, unit)
         reasons.update(explained)
-    return pa.RecordBatch.from_pydict(columns), reasons
+    return RecordBatch.from_pydict(columns), reasons
 
 
-def blank_out(column: pa.Array, rows: np.ndarray) -> pa.Array:
+def blank_out(column: Array, rows: np.ndarray) -> Array:
     """Return a column with nulls in some rows.
 
     Args:
@@ -200,11 +201,11 @@ def blank_out(column: pa.Array, rows: np.ndarray) -> pa.Array:
     return take_values(column, taken)
 
 
-def holds_nested_dictionary(dtype: pa.DataType) -> bool:
+def holds_nested_dictionary(dtype: DataType) -> bool:
     """Tell whether there is a dictionary inside a type."""
-    if not types.is_nested(dtype):
+    if not is_nested(dtype):
         return False
-    return holds(dtype, types.is_dictionary)
+    return holds(dtype, is_dictionary)
 
 
 def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
@@ -224,13 +225,13 @@ def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
     return pq.ParquetFile(source, **options)
 
 
-def align(streams: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[list[pa.RecordBatch]]:
+def align(streams: Sequence[Iterator[RecordBatch]]) -> Iterator[list[RecordBatch]]:
     """Yield batches of the same rows, one of each stream.
 
     Streams of one file have the same rows, and not always the same batches: Arrow ends one where a
     dictionary ends.
     """
-    heads: list[pa.RecordBatch] = []
+    heads: list[RecordBatch] = []
     for stream in streams:
         head = next(stream, None)
         heads.append(head)
@@ -242,10 +243,10 @@ def align(streams: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[list[pa.Recor
 
 
 def _advance(
-    head: pa.RecordBatch,
+    head: RecordBatch,
     rows: int,
-    stream: Iterator[pa.RecordBatch],
-) -> pa.RecordBatch | None:
+    stream: Iterator[RecordBatch],
+) -> RecordBatch | None:
     """Return what comes behind the first rows of a batch: its other rows, or the next batch."""
     if head.num_rows > rows:
         return head.slice(rows)
@@ -253,8 +254,8 @@ def _advance(
 
 
 def _list_columns(
-    batches: Mapping[Reading, pa.RecordBatch],
-) -> dict[tuple[str, str], pa.Array]:
+    batches: Mapping[Reading, RecordBatch],
+) -> dict[tuple[str, str], Array]:
     """Return columns by name and by the unit that they were read in."""
     columns = {}
     for reading, rows in batches.items():

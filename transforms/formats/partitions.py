@@ -10,6 +10,7 @@ from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
 import pyarrow as pa
+from pyarrow import Array, Field, RecordBatch, Schema
 
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
@@ -22,7 +23,7 @@ from transforms.formats.samples import split_for_sample
 # What Hive calls the folder of rows that have no value there.
 _NULL = b"__HIVE_DEFAULT_PARTITION__"
 # One value of each column, by its name.
-Values = Mapping[str, pa.Array]
+Values = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class PartitionedFormat:
         self,
         file: InputFile,
         wanted: Sequence[Column],
-    ) -> tuple[Shard, pa.Schema]:
+    ) -> tuple[Shard, Schema]:
         """Look into a file, and at the names of its folders; see `Format.inspect`."""
         in_folders = [column for column in wanted if column.name in self.columns]
         in_file = [column for column in wanted if column.name not in self.columns]
@@ -72,7 +73,7 @@ class PartitionedFormat:
     def read(
         self,
         unit: WorkUnit,
-        schema: pa.Schema,
+        schema: Schema,
         rows_per_batch: int,
         record: RowRecord,
     ) -> Iterator[RawBatch]:
@@ -141,7 +142,7 @@ def find_partitions(url: str) -> dict[str, list[bytes]]:
     return found
 
 
-def _read_values(url: str, fields: pa.Schema) -> Values:
+def _read_values(url: str, fields: Schema) -> Values:
     """Return the value of each column, from the names of a file's folders.
 
     Raises:
@@ -169,13 +170,13 @@ def _read_values(url: str, fields: pa.Schema) -> Values:
     return values
 
 
-def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
+def _convert(url: str, field: Field, text: bytes) -> Array:
     """Return the value that a folder's name gives a column, as an array of that one value."""
     given: bytes | None = text
     if text == _NULL:
         given = None
     fields = pa.array([given], type=pa.binary())
-    row = pa.RecordBatch.from_pydict({field.name: fields})
+    row = RecordBatch.from_pydict({field.name: fields})
     # As in CSV files, where values are texts, too.
     try:
         schema = pa.schema([field])
@@ -194,20 +195,20 @@ def _convert(url: str, field: pa.Field, text: bytes) -> pa.Array:
 
 
 def _add_values(
-    rows: pa.RecordBatch,
-    schema: pa.Schema,
+    rows: RecordBatch,
+    schema: Schema,
     values: Values,
-) -> pa.RecordBatch:
+) -> RecordBatch:
     """Return rows in a schema, with the same values in all of them."""
     columns = _list_with_values(rows, schema.names, values)
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _list_with_values(
-    rows: pa.RecordBatch,
+    rows: RecordBatch,
     names: Sequence[str],
     values: Values,
-) -> list[pa.Array]:
+) -> list[Array]:
     """Return the named columns in their order: of the rows, or of folders' names."""
     columns = []
     for name in names:
@@ -222,7 +223,7 @@ def _list_with_values(
 
 def _add_to_records(
     records: RejectedBatch,
-    schema: pa.Schema,
+    schema: Schema,
     values: Values,
     record: RowRecord,
 ) -> RejectedBatch:
@@ -234,7 +235,7 @@ def _add_to_records(
         values: of the columns in folders' names.
         record: what is kept of a rejected row.
     """
-    columns: dict[str, pa.Array] = {}
+    columns: dict[str, Array] = {}
     rows = records.rows
     key = None
     # None, too, where the key is a column of the file: the format has added that.
@@ -246,9 +247,9 @@ def _add_to_records(
         if name == "row" and key is not None:
             columns["key"] = pa.repeat(key[0], rows.num_rows)
     if record.values:
-        stored = pa.RecordBatch.from_struct_array(columns["values"])
+        stored = RecordBatch.from_struct_array(columns["values"])
         # Not in the schema's types: where a list of a fixed size may be missing, it is any list.
         together = _list_with_values(stored, schema.names, values)
         columns["values"] = pa.StructArray.from_arrays(together, schema.names)
-    complete = pa.RecordBatch.from_pydict(columns)
+    complete = RecordBatch.from_pydict(columns)
     return replace(records, rows=complete)

@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import DataType, Field, Schema
 
 from storage.layout import RunFolder
 from transforms.batches import ROW_COUNTS, WrittenPart
@@ -102,7 +103,7 @@ def content_sha256(entries: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def describe_schema(schema: pa.Schema) -> list[dict[str, str]]:
+def describe_schema(schema: Schema) -> list[dict[str, str]]:
     """Return names and types of columns as a manifest holds them."""
     return [_describe_column(field) for field in schema]
 
@@ -172,14 +173,14 @@ def _format_value(value: Any) -> str:
     return f"[\n  {body}\n ]"
 
 
-def _describe_column(field: pa.Field) -> dict[str, str]:
+def _describe_column(field: Field) -> dict[str, str]:
     return {
         "name": field.name,
         "type": _describe_type(field.type),
     }
 
 
-def _describe_type(dtype: pa.DataType) -> str:
+def _describe_type(dtype: DataType) -> str:
     # Parquet forgets what the items of a list were called, so lists are told by their items' type.
     if pa.types.is_fixed_size_list(dtype):
         items = _describe_type(dtype.value_type)

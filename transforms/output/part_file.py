@@ -6,6 +6,7 @@ It is written, synced, and opened again to count its rows.
 from contextlib import ExitStack, suppress
 
 import pyarrow as pa
+from pyarrow import Table
 
 from configs.errors import PublishError
 from storage import files
@@ -43,7 +44,7 @@ class PartFile:
         output_format = find_output_format(file_format.format)
         self._writer = output_format.open_writer(sink, file_format)
 
-    def write(self, table: pa.Table) -> None:
+    def write(self, table: Table) -> None:
         """Append rows of the format's schema."""
         self._writer.write_table(table)
         self.rows += table.num_rows

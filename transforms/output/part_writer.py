@@ -8,6 +8,7 @@ import time
 import uuid
 
 import pyarrow as pa
+from pyarrow import RecordBatch, Schema, Table
 
 from configs.errors import PublishError
 from storage import files
@@ -53,7 +54,7 @@ class PartWriter:
         self._attempt = uuid.uuid4().hex[:_ATTEMPT_DIGITS]
         self._name = f"{unit.index:07d}-{self._attempt}"
         self._scored: list[WrittenFile] = []
-        self._pending: list[pa.RecordBatch] = []
+        self._pending: list[RecordBatch] = []
         self._pending_rows = 0
         self._pending_bytes = 0
         self._filtered = 0
@@ -61,7 +62,7 @@ class PartWriter:
         self._waiting = SortedRows(file_format.sort_by)
         # Stages reject in turn, so the rows of a batch do not come in their order.
         self._rejected = SortedRows([("row", "ascending")])
-        self._rejected_schema: pa.Schema | None = None
+        self._rejected_schema: Schema | None = None
         self._placement = ""
         self._file: PartFile | None = None
         self._progress = ProgressNote(run, unit.index, self._attempt)
@@ -147,7 +148,7 @@ class PartWriter:
         written_rows = self._file.rows if self._file else 0
         return written_rows + self._pending_rows
 
-    def _append(self, rows: pa.RecordBatch) -> None:
+    def _append(self, rows: RecordBatch) -> None:
         """Collect rows, and begin another file whenever one is full."""
         while rows.num_rows:
             room = self._format.rows_per_file - self._rows_in_file
@@ -178,7 +179,7 @@ class PartWriter:
         if self._format.sort_by and self._pending_rows:
             _write_row_groups(self._file, self._waiting.drain(), schema)
         else:
-            table = pa.Table.from_batches(self._pending, schema=schema)
+            table = Table.from_batches(self._pending, schema=schema)
             _write_row_groups(self._file, [table], schema)
         self._pending = []
         self._pending_rows = 0
@@ -214,7 +215,7 @@ class PartWriter:
         return (rejected,)
 
 
-def _write_row_groups(file: PartFile, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+def _write_row_groups(file: PartFile, tables: Iterable[Table], schema: Schema) -> None:
     """Write tables in their order, several small ones as one row group.
 
     Args:
@@ -222,7 +223,7 @@ def _write_row_groups(file: PartFile, tables: Iterable[pa.Table], schema: pa.Sch
         tables: the rows, as batches have them or as they come sorted.
         schema: the types that they are written in.
     """
-    pending: list[pa.Table] = []
+    pending: list[Table] = []
     pending_bytes = 0
     for table in tables:
         pending.append(table)
@@ -237,7 +238,7 @@ def _write_row_groups(file: PartFile, tables: Iterable[pa.Table], schema: pa.Sch
         _write_together(file, pending, schema)
 
 
-def _write_together(file: PartFile, tables: Sequence[pa.Table], schema: pa.Schema) -> None:
+def _write_together(file: PartFile, tables: Sequence[Table], schema: Schema) -> None:
     together = pa.concat_tables(tables)
     for row_group in cut_into_row_groups(together, schema):
         file.write(row_group)

@@ -8,8 +8,9 @@ rows go into different row groups.
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, ChunkedArray, DataType, Schema, Table
 import pyarrow.compute as pc
+from pyarrow.types import is_decimal32, is_decimal64, is_dictionary, is_float16, is_nested
 
 from transforms.logical_types import (
     cast_column,
@@ -20,15 +21,15 @@ from transforms.logical_types import (
 )
 
 # Arrow has no kernel that sorts these; a wider decimal holds every value of them.
-_SMALL_DECIMALS = (types.is_decimal32, types.is_decimal64)
+_SMALL_DECIMALS = (is_decimal32, is_decimal64)
 # Indices of so many bits count whatever one file holds.
 _WIDE_BITS = 32
 
 
-def can_sort(dtype: pa.DataType) -> bool:
+def can_sort(dtype: DataType) -> bool:
     """Tell whether rows can be sorted by a column of this type."""
     # Arrow looks at lists and extensions only once there are rows.
-    if types.is_nested(dtype):
+    if is_nested(dtype):
         return False
     if isinstance(dtype, pa.BaseExtensionType):
         return False
@@ -44,7 +45,7 @@ def can_sort(dtype: pa.DataType) -> bool:
     return True
 
 
-def sort_rows(table: pa.Table, sort_by: Sequence[tuple[str, str]]) -> pa.Table:
+def sort_rows(table: Table, sort_by: Sequence[tuple[str, str]]) -> Table:
     """Return the rows in another order; equal ones stay in theirs.
 
     Dictionaries with a small index come out with a wide one.
@@ -58,7 +59,7 @@ def sort_rows(table: pa.Table, sort_by: Sequence[tuple[str, str]]) -> pa.Table:
     return pa.table(columns, names=table.column_names)
 
 
-def find_order(table: pa.Table, sort_by: Sequence[tuple[str, str]]) -> pa.Array:
+def find_order(table: Table, sort_by: Sequence[tuple[str, str]]) -> Array:
     """Return the positions (uint64) of the rows in another order; equal ones stay in theirs.
 
     Args:
@@ -72,7 +73,7 @@ def find_order(table: pa.Table, sort_by: Sequence[tuple[str, str]]) -> pa.Array:
     return pc.sort_indices(key_columns, sort_keys=list(sort_by))
 
 
-def cut_into_row_groups(table: pa.Table, schema: pa.Schema) -> Iterator[pa.Table]:
+def cut_into_row_groups(table: Table, schema: Schema) -> Iterator[Table]:
     """Yield rows that are written as one row group each: nearly always all of them.
 
     Args:
@@ -93,7 +94,7 @@ def cut_into_row_groups(table: pa.Table, schema: pa.Schema) -> Iterator[pa.Table
     yield from cut_into_row_groups(second_half, schema)
 
 
-def _to_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def _to_schema(table: Table, schema: Schema) -> Table:
     """Return rows in the types of a schema.
 
     Raises:
@@ -103,12 +104,12 @@ def _to_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     for column, field in zip(table.columns, schema, strict=True):
         fitted = _fit(column, field.type)
         columns.append(fitted)
-    return pa.Table.from_arrays(columns, schema=schema)
+    return Table.from_arrays(columns, schema=schema)
 
 
-def _fit(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
+def _fit(column: ChunkedArray, dtype: DataType) -> ChunkedArray:
     with_kernels = type_with_kernels(dtype)
-    if types.is_nested(dtype) and with_kernels != dtype:
+    if is_nested(dtype) and with_kernels != dtype:
         # A copy: Arrow writes no slice of what has views inside.
         without_views = cast_column(column, with_kernels)
         return cast_column(without_views, dtype)
@@ -117,13 +118,13 @@ def _fit(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
     return column
 
 
-def _has_small_index(dtype: pa.DataType) -> bool:
-    if not types.is_dictionary(dtype):
+def _has_small_index(dtype: DataType) -> bool:
+    if not is_dictionary(dtype):
         return False
     return bool(dtype.index_type.bit_width < _WIDE_BITS)
 
 
-def _narrow(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
+def _narrow(column: ChunkedArray, dtype: DataType) -> ChunkedArray:
     """Return a column with one dictionary, whose small index counts all of its values."""
     is_narrow = column.type == dtype
     # One batch has one dictionary, and its index counts that.
@@ -140,23 +141,23 @@ def _narrow(column: pa.ChunkedArray, dtype: pa.DataType) -> pa.ChunkedArray:
     return cast_column(encoded, dtype)
 
 
-def _find_sorted_type(dtype: pa.DataType) -> pa.DataType:
+def _find_sorted_type(dtype: DataType) -> DataType:
     plain = _find_plain_type(dtype)
     # Arrow has no kernel that sorts it; the wider type holds every value of it.
-    if types.is_float16(plain):
+    if is_float16(plain):
         return pa.float32()
     if passes_any(plain, _SMALL_DECIMALS):
         return pa.decimal128(plain.precision, plain.scale)
     return plain
 
 
-def _find_plain_type(dtype: pa.DataType) -> pa.DataType:
+def _find_plain_type(dtype: DataType) -> DataType:
     """Return the type of the values themselves, without dictionary and views."""
     decoded = decoded_type(dtype)
     return type_with_kernels(decoded)
 
 
-def _to_sortable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _to_sortable(column: ChunkedArray) -> ChunkedArray:
     chunks = [decode(chunk) for chunk in column.chunks]
     # A column without chunks tells no type of its own.
     plain_type = _find_plain_type(column.type)
@@ -165,7 +166,7 @@ def _to_sortable(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return plain.cast(sorted_type)
 
 
-def _take(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
+def _take(column: ChunkedArray, order: Array) -> ChunkedArray:
     dtype = column.type
     # Chunks may have dictionaries that no small index counts together.
     if _has_small_index(dtype):

@@ -14,8 +14,9 @@ import tempfile
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, RecordBatch, Schema, Table
 import pyarrow.compute as pc
+from pyarrow.types import is_dictionary
 
 from configs.errors import PublishError
 from storage.scratch import ScratchFile, Span
@@ -47,13 +48,13 @@ class SortedRows:
     def __init__(self, sort_by: SortBy) -> None:
         self._sort_by = list(sort_by)
         self._scratch = ScratchFile()
-        self._pending: list[pa.RecordBatch] = []
+        self._pending: list[RecordBatch] = []
         self._pending_bytes = 0
         self._runs: list[_Run] = []
         # In which sorted rows come out; known once there are some.
-        self._schema: pa.Schema | None = None
+        self._schema: Schema | None = None
 
-    def add(self, rows: pa.RecordBatch) -> None:
+    def add(self, rows: RecordBatch) -> None:
         """Take some more rows.
 
         Raises:
@@ -64,7 +65,7 @@ class SortedRows:
         if self._pending_bytes >= _RUN_BYTES:
             self._put_aside()
 
-    def drain(self) -> Iterator[pa.Table]:
+    def drain(self) -> Iterator[Table]:
         """Yield all rows in order, in one table as long as none were put aside.
 
         Raises:
@@ -89,8 +90,8 @@ class SortedRows:
         self._pending_bytes = 0
         self._runs = []
 
-    def _sort_pending(self) -> pa.Table:
-        table = pa.Table.from_batches(self._pending)
+    def _sort_pending(self) -> Table:
+        table = Table.from_batches(self._pending)
         self._pending = []
         self._pending_bytes = 0
         return sort_rows(table, self._sort_by)
@@ -115,7 +116,7 @@ class SortedRows:
             merged.append(run)
         return merged
 
-    def _store(self, tables: Iterable[pa.Table]) -> _Run:
+    def _store(self, tables: Iterable[Table]) -> _Run:
         spans = []
         for table in tables:
             for block in _cut_blocks(table):
@@ -125,7 +126,7 @@ class SortedRows:
                 spans.append(span)
         return spans
 
-    def _merge(self, runs: Sequence[_Run]) -> Iterator[pa.Table]:
+    def _merge(self, runs: Sequence[_Run]) -> Iterator[Table]:
         """Yield the rows of some runs in order, a part at a time."""
         assert self._schema is not None  # noqa: S101 - there are runs
         share_bytes = _LOADED_BYTES // len(runs)
@@ -157,15 +158,15 @@ class _Head:
         self._scratch = scratch
         # Back to front: `pop` takes the last one.
         self._rest = list(reversed(run))
-        self._loaded: list[pa.RecordBatch] = []
+        self._loaded: list[RecordBatch] = []
 
     def __len__(self) -> int:
         return sum(rows.num_rows for rows in self._loaded)
 
     @property
-    def rows(self) -> pa.Table:
+    def rows(self) -> Table:
         """Return what is loaded."""
-        return pa.Table.from_batches(self._loaded)
+        return Table.from_batches(self._loaded)
 
     @property
     def is_all(self) -> bool:
@@ -189,7 +190,7 @@ class _Head:
             self._loaded.append(rows)
             loaded_bytes += count_decoded_bytes(rows)
 
-    def take(self, count: int) -> pa.Table:
+    def take(self, count: int) -> Table:
         """Return the first rows, which leave."""
         rows = self.rows
         taken = rows.slice(0, count)
@@ -224,7 +225,7 @@ def _count_next(heads: Sequence[_Head], sort_by: SortBy) -> list[int]:
     return counts
 
 
-def _cut_blocks(table: pa.Table) -> Iterator[pa.RecordBatch]:
+def _cut_blocks(table: Table) -> Iterator[RecordBatch]:
     """Yield rows in blocks that are as small as they can be when they are stored."""
     storable = _to_storable(table)
     for rows in storable.to_batches():
@@ -232,16 +233,16 @@ def _cut_blocks(table: pa.Table) -> Iterator[pa.RecordBatch]:
             yield _without_unused(block)
 
 
-def _restore_types(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def _restore_types(table: Table, schema: Schema) -> Table:
     """Return rows in the types that they had before they were stored, views among them."""
     restored = []
     for column, dtype in zip(table.columns, schema.types, strict=True):
         cast = cast_column(column, dtype)
         restored.append(cast)
-    return pa.Table.from_arrays(restored, schema=schema)
+    return Table.from_arrays(restored, schema=schema)
 
 
-def _to_storable(table: pa.Table) -> pa.Table:
+def _to_storable(table: Table) -> Table:
     """Return rows without views, with every slice of which all letters would be stored."""
     columns = []
     for column in table.columns:
@@ -251,15 +252,15 @@ def _to_storable(table: pa.Table) -> pa.Table:
     return pa.table(columns, names=table.column_names)
 
 
-def _without_unused(rows: pa.RecordBatch) -> pa.RecordBatch:
+def _without_unused(rows: RecordBatch) -> RecordBatch:
     """Return rows whose large dictionaries hold only what is used: each block stores its own."""
     columns = [_drop_unused(column) for column in rows.columns]
-    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
+    return RecordBatch.from_arrays(columns, names=rows.schema.names)
 
 
-def _drop_unused(column: pa.Array) -> pa.Array:
+def _drop_unused(column: Array) -> Array:
     dtype = column.type
-    if not types.is_dictionary(dtype):
+    if not is_dictionary(dtype):
         return column
     # Few values are not worth a look at which of them are used.
     if len(column.dictionary) <= len(column):

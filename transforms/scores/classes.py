@@ -4,6 +4,7 @@ from functools import cache, partial
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array
 
 from model_zoo.activations import sigmoid, softmax
 from model_zoo.tensor_columns import to_column
@@ -38,7 +39,7 @@ def list_sigmoid_makers(
         both = find_both()
         return find_best(both, top_k)
 
-    def make_both() -> pa.Array:
+    def make_both() -> Array:
         both = find_both()
         return to_column(both)
 

@@ -5,12 +5,13 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array
 
 from configs.errors import JobError
 from model_zoo.tensor_columns import to_column
 
 # By name, what makes a column when it is asked for; a job wants few of those that there are.
-Makers: TypeAlias = dict[str, Callable[[], pa.Array]]
+Makers: TypeAlias = dict[str, Callable[[], Array]]
 
 
 class Best(NamedTuple):
@@ -20,7 +21,7 @@ class Best(NamedTuple):
     probabilities: np.ndarray
 
 
-def to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
+def to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> Array:
     """Return the label of each class number; without labels the number itself as text.
 
     Args:
@@ -34,7 +35,7 @@ def to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
     return names.take(numbers)
 
 
-def to_lists(values: pa.Array, counts: np.ndarray) -> pa.Array:
+def to_lists(values: Array, counts: np.ndarray) -> Array:
     """Return values that stand one after the other as a list for each row.
 
     Args:
@@ -56,15 +57,15 @@ def list_best_makers(find: Callable[[], Best], labels: tuple[str, ...]) -> Maker
         labels: class names by class number, or none.
     """
 
-    def make_classes() -> pa.Array:
+    def make_classes() -> Array:
         best = find()
         return to_column(best.classes)
 
-    def make_labels() -> pa.Array:
+    def make_labels() -> Array:
         best = find()
         return _to_label_lists(best.classes, labels)
 
-    def make_probabilities() -> pa.Array:
+    def make_probabilities() -> Array:
         best = find()
         return to_column(best.probabilities)
 
@@ -96,7 +97,7 @@ def find_best(probabilities: np.ndarray, top_k: int) -> Best:
     return Best(best, best_probabilities)
 
 
-def _to_label_lists(classes: np.ndarray, labels: tuple[str, ...]) -> pa.Array:
+def _to_label_lists(classes: np.ndarray, labels: tuple[str, ...]) -> Array:
     """Return the labels of several classes of each row, int32 (rows, k)."""
     flat = classes.reshape(-1)
     texts = to_labels(flat, labels)

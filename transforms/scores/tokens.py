@@ -14,6 +14,7 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array
 
 from configs.errors import JobError
 from model_zoo.activations import softmax
@@ -55,7 +56,7 @@ def take_tokens(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return flat
 
 
-def to_ragged_column(values: np.ndarray, lengths: np.ndarray) -> pa.Array:
+def to_ragged_column(values: np.ndarray, lengths: np.ndarray) -> Array:
     """Return what there is for each token as lists of a row's own number of tokens.
 
     Args:
@@ -81,11 +82,11 @@ def list_token_makers(logits: np.ndarray, labels: tuple[str, ...], places: Place
     def find() -> _Tokens:
         return _find_tokens(logits, labels, places)
 
-    def make_tokens() -> pa.Array:
+    def make_tokens() -> Array:
         tokens = find()
         return tokens.to_column()
 
-    def make_spans() -> pa.Array:
+    def make_spans() -> Array:
         tokens = find()
         spans = _join(tokens)
         return spans.to_column()
@@ -111,7 +112,7 @@ class _Tokens:
     starts: np.ndarray | None
     ends: np.ndarray | None
 
-    def to_column(self) -> pa.Array:
+    def to_column(self) -> Array:
         names = pa.array(self.names, pa.string())
         classes = pa.array(self.classes)
         fields = {"label": names.take(classes)}
