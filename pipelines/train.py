@@ -169,7 +169,8 @@ def _ask_for_places(job: FittingJob) -> None:
 
 
 def _prepare(
-    understood: Understood, before: Before | None
+    understood: Understood,
+    before: Before | None,
 ) -> tuple[Prepared, Packaging, FittingJob]:
     """Return the network and its rows, and both jobs with what was found out on the way."""
     job = understood.job

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 from pyarrow import Array, DataType
 import pyarrow.compute as pc
+from pyarrow.types import is_floating, is_unsigned_integer
 
 Values: TypeAlias = Array | pa.Scalar
 Compare: TypeAlias = Callable[[Any, Any], Values]
@@ -81,7 +82,7 @@ def _is_turned(left: Values, right: Values) -> bool:
 
 def _would_round(exact: Values, other: Values) -> bool:
     """Tell whether Arrow would make floats of the first, to compare it with the other."""
-    if not pa.types.is_floating(other.type):
+    if not is_floating(other.type):
         return False
     is_integer = pa.types.is_integer(exact.type)
     is_decimal = pa.types.is_decimal(exact.type)
@@ -156,7 +157,7 @@ def find_range(dtype: DataType) -> tuple[int, int]:
     (-128, 127)
     """
     bits = dtype.bit_width
-    if pa.types.is_unsigned_integer(dtype):
+    if is_unsigned_integer(dtype):
         return 0, 2**bits - 1
     # One bit is the sign.
     half = 2 ** (bits - 1)

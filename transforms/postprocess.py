@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import Array, DataType, RecordBatch, Schema
 import pyarrow.compute as pc
+from pyarrow.types import is_floating
 
 from configs.errors import JobError, RejectedRows, RowError
 from model_zoo.halving import find_rejected
@@ -288,7 +289,7 @@ def _cast(column: Array, dtype: DataType) -> Array:
 
 
 def _count_infinities(column: Array) -> int:
-    if not pa.types.is_floating(column.type):
+    if not is_floating(column.type):
         return 0
     is_infinite = pc.is_inf(column)
     count = pc.sum(is_infinite).as_py()

@@ -13,6 +13,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 from pyarrow import Array, RecordBatch
+from pyarrow.types import is_decimal, is_float16
 
 from configs.errors import InputError, JobError, RejectedRows, RowError, WorkerError
 from model_zoo.package.card import InputColumn, Tensor
@@ -128,7 +129,8 @@ class Preprocess(beam.PTransform):
 
 
 def to_plain_columns(
-    columns: Mapping[str, Column], contract: Sequence[InputColumn]
+    columns: Mapping[str, Column],
+    contract: Sequence[InputColumn],
 ) -> dict[str, Column]:
     """Return the model columns that are not in a form that steps take, in one that they do.
 
@@ -151,9 +153,9 @@ def to_plain_columns(
         elif wanted is not None:
             if column.type != wanted:
                 plain[rule.name] = cast_exactly(column, wanted)
-        elif pa.types.is_decimal(column.type):
+        elif is_decimal(column.type):
             plain[rule.name] = to_nearest_doubles(column)
-        elif pa.types.is_float16(column.type):
+        elif is_float16(column.type):
             plain[rule.name] = column.cast(pa.float32())
     return plain
 

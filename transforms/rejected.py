@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 from pyarrow import Array, DataType, RecordBatch
+from pyarrow.types import is_dictionary, is_map, is_nested, is_struct
 
 from configs.errors import RejectedRows, RowError
 from configs.redaction import shown
@@ -165,17 +166,17 @@ def _list_bytes(column: Array) -> Iterator[bytes]:
     As bytes, because a text of a file need not be valid UTF-8.
     """
     kind = column.type
-    if pa.types.is_dictionary(kind):
+    if is_dictionary(kind):
         plain = decode(column)
         yield from _list_bytes(plain)
-    elif pa.types.is_map(kind):
+    elif is_map(kind):
         # Arrow flattens no maps.
         pairs = to_lists_of_pairs(column)
         yield from _list_bytes(pairs)
-    elif pa.types.is_struct(kind):
+    elif is_struct(kind):
         for child in column.flatten():
             yield from _list_bytes(child)
-    elif pa.types.is_nested(kind):
+    elif is_nested(kind):
         # Lists, as what has fields was met above.
         inside = column.flatten()
         yield from _list_bytes(inside)

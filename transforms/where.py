@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import Array, DataType
 import pyarrow.compute as pc
+from pyarrow.types import is_boolean, is_integer
 
 from configs.errors import JobError
 from transforms.exact_comparison import compare_exactly, find_range
@@ -69,7 +70,7 @@ def where_mask(
         result = evaluation.evaluate(expression.tree)
     except _NOT_COMPARABLE as error:
         raise JobError(f"postprocess.where: {where}: cannot be compared: {error}") from error
-    if not pa.types.is_boolean(result.type):
+    if not is_boolean(result.type):
         raise JobError(
             f"postprocess.where: {where}: is a value of type {result.type}, not true or false; "
             "compare it"
@@ -262,8 +263,8 @@ def _make_value_set(options: list[Any], dtype: DataType) -> Array:
         pyarrow.ArrowInvalid: options of several types, or one that the type cannot hold.
     """
     listed = pa.array(options)
-    are_integers = pa.types.is_integer(listed.type)
-    if not are_integers or not pa.types.is_integer(dtype):
+    are_integers = is_integer(listed.type)
+    if not are_integers or not is_integer(dtype):
         return listed.cast(dtype)
     least, most = find_range(dtype)
     # No value is one of the others.

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import ChunkedArray, DataType, Table
 from pyarrow.types import (
     is_decimal,
     is_fixed_size_list,
@@ -123,7 +124,7 @@ def _list_optional(question: Question, task: str | None, wanted: Sequence[str]) 
     return [name for name in optional if name not in wanted]
 
 
-def _find_column(table: pa.Table, name: str | None) -> pa.ChunkedArray | None:
+def _find_column(table: Table, name: str | None) -> ChunkedArray | None:
     if name not in table.column_names:
         return None
     return table.column(name)
@@ -184,7 +185,7 @@ def _choose_probability(question: Question, task: str | None) -> str:
     return "probability"
 
 
-def _find_task(predicted: pa.DataType) -> str:
+def _find_task(predicted: DataType) -> str:
     """Return what predictions of a type are: a number with a fraction is an amount, and no class."""
     if is_list(predicted) or is_fixed_size_list(predicted):
         return _find_task_of_lists(predicted.value_type)
@@ -193,7 +194,7 @@ def _find_task(predicted: pa.DataType) -> str:
     return "classification"
 
 
-def _find_task_of_lists(values: pa.DataType) -> str:
+def _find_task_of_lists(values: DataType) -> str:
     if is_struct(values):
         return "tokens"
     # Names of labels, or their numbers.
@@ -248,8 +249,11 @@ def _list_wrong_counts(question: Question, task: str, predicted: Columns) -> Ite
 
 
 def _read_truth(
-    question: Question, task: str, scored_keys: pa.ChunkedArray, has_group: bool
-) -> dict[str, pa.ChunkedArray]:
+    question: Question,
+    task: str,
+    scored_keys: ChunkedArray,
+    has_group: bool,
+) -> dict[str, ChunkedArray]:
     """Return the labels' columns in the order of the scored keys, the group's among them."""
     names = list(dict.fromkeys(question.label))
     # Of CSV, whose text tells no type.

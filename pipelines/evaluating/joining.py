@@ -1,6 +1,7 @@
 """Labels from somewhere else for scored rows, found by key."""
 
 import pyarrow as pa
+from pyarrow import ChunkedArray, DataType
 import pyarrow.compute as pc
 
 from configs.errors import InputError
@@ -8,11 +9,11 @@ from configs.redaction import shown
 
 
 def find_true_labels(
-    scored_keys: pa.ChunkedArray,
-    keys: pa.ChunkedArray,
-    labels: pa.ChunkedArray,
+    scored_keys: ChunkedArray,
+    keys: ChunkedArray,
+    labels: ChunkedArray,
     url: str,
-) -> pa.ChunkedArray:
+) -> ChunkedArray:
     """Return the label of each scored key, in its own type.
 
     Args:
@@ -43,7 +44,7 @@ def find_true_labels(
     )
 
 
-def _to_type(keys: pa.ChunkedArray, wanted: pa.DataType, url: str) -> pa.ChunkedArray:
+def _to_type(keys: ChunkedArray, wanted: DataType, url: str) -> ChunkedArray:
     if keys.type == wanted:
         return keys
     try:
@@ -56,7 +57,7 @@ def _to_type(keys: pa.ChunkedArray, wanted: pa.DataType, url: str) -> pa.Chunked
         ) from error
 
 
-def _refuse_doubles(place: str, keys: pa.ChunkedArray) -> None:
+def _refuse_doubles(place: str, keys: ChunkedArray) -> None:
     if keys.null_count:
         raise InputError(f"{place}: {keys.null_count} rows have no key, so they cannot be matched")
     distinct = pc.count_distinct(keys).as_py()

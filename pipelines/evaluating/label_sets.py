@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array, ChunkedArray, DataType
 from pyarrow.types import (
     is_boolean,
     is_dictionary,
@@ -37,7 +38,9 @@ class LabelSets:
 
 
 def list_names(
-    columns: Mapping[str, pa.ChunkedArray], separator: str | None, known: Sequence[str]
+    columns: Mapping[str, ChunkedArray],
+    separator: str | None,
+    known: Sequence[str],
 ) -> LabelSets:
     """Return the labels of each row.
 
@@ -112,19 +115,19 @@ def to_matrix(sets: LabelSets, names: Sequence[str]) -> np.ndarray:
     return matrix
 
 
-def holds_lists(dtype: pa.DataType) -> bool:
+def holds_lists(dtype: DataType) -> bool:
     """Tell whether a column of this type holds lists."""
     if is_fixed_size_list(dtype):
         return True
     return is_list(dtype) or is_large_list(dtype)
 
 
-def holds_texts(dtype: pa.DataType) -> bool:
+def holds_texts(dtype: DataType) -> bool:
     """Tell whether a column of this type holds texts."""
     return is_string(dtype) or is_large_string(dtype)
 
 
-def split_texts(texts: pa.Array, separator: str) -> pa.Array:
+def split_texts(texts: Array, separator: str) -> Array:
     """Return the labels of each text; an empty one has none.
 
     Args:
@@ -142,7 +145,7 @@ def split_texts(texts: pa.Array, separator: str) -> pa.Array:
     return pa.array(lists, dtype)
 
 
-def _read_flags(columns: Mapping[str, pa.ChunkedArray]) -> LabelSets:
+def _read_flags(columns: Mapping[str, ChunkedArray]) -> LabelSets:
     """Return the labels whose columns are 1."""
     rows = []
     labels = []
@@ -161,7 +164,7 @@ def _read_flags(columns: Mapping[str, pa.ChunkedArray]) -> LabelSets:
     return LabelSets(row_count, row, label, names)
 
 
-def _read_flag(name: str, column: pa.ChunkedArray) -> np.ndarray:
+def _read_flag(name: str, column: ChunkedArray) -> np.ndarray:
     """Return 0 or 1 of each row, as float64."""
     # Truth values and numbers alike become 0.0 and 1.0.
     try:
@@ -179,7 +182,7 @@ def _are_flags(numbers: np.ndarray) -> bool:
     return bool(is_flag.all())
 
 
-def _read_listed_flags(lists: pa.Array, known: Sequence[str]) -> LabelSets | None:
+def _read_listed_flags(lists: Array, known: Sequence[str]) -> LabelSets | None:
     """Return the labels of lists of 0 and 1, one for each known label; None for lists of labels."""
     values = lists.flatten()
     if values.null_count:
@@ -204,7 +207,7 @@ def _read_listed_flags(lists: pa.Array, known: Sequence[str]) -> LabelSets | Non
     return LabelSets(rows, row, label, list(known))
 
 
-def _read_lists(lists: pa.Array, name: str) -> LabelSets:
+def _read_lists(lists: Array, name: str) -> LabelSets:
     values = lists.flatten()
     missing_count = values.null_count
     if missing_count:
@@ -225,6 +228,6 @@ def _read_lists(lists: pa.Array, name: str) -> LabelSets:
     return LabelSets(rows, row, label, names)
 
 
-def _to_int64(numbers: pa.Array) -> np.ndarray:
+def _to_int64(numbers: Array) -> np.ndarray:
     found: np.ndarray = numbers.to_numpy(zero_copy_only=False)
     return found.astype(np.int64)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import ChunkedArray, DataType
+from pyarrow.types import is_floating
 
 from configs.errors import InputError
 from pipelines.evaluating.question import Manifest
@@ -47,7 +49,10 @@ def list_known(classes: Sequence[str] | None, manifest: Manifest) -> list[str]:
 
 
 def refuse_strangers(
-    truth: Sequence[str], predicted: Sequence[str], names: Sequence[str], what: str
+    truth: Sequence[str],
+    predicted: Sequence[str],
+    names: Sequence[str],
+    what: str,
 ) -> None:
     """Refuse labels of which none was ever predicted.
 
@@ -72,7 +77,7 @@ def refuse_strangers(
     )
 
 
-def to_type_of(labels: pa.ChunkedArray, predicted: pa.DataType) -> pa.ChunkedArray:
+def to_type_of(labels: ChunkedArray, predicted: DataType) -> ChunkedArray:
     """Return labels as numbers of the predictions' type, where both are numbers or truth values.
 
     So 1.0 and true are the class 1.
@@ -90,7 +95,7 @@ def to_type_of(labels: pa.ChunkedArray, predicted: pa.DataType) -> pa.ChunkedArr
         return labels
 
 
-def to_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def to_text(column: ChunkedArray) -> ChunkedArray:
     """Return labels as text, whatever they were stored as.
 
     Raises:
@@ -102,7 +107,7 @@ def to_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         raise InputError(f"labels of type {column.type} cannot be compared as text") from error
 
 
-def to_scores(column: pa.ChunkedArray | None, labels: int) -> np.ndarray | None:
+def to_scores(column: ChunkedArray | None, labels: int) -> np.ndarray | None:
     """Return probabilities (rows,) of the second of two labels, or (rows, labels) from lists.
 
     Args:
@@ -114,7 +119,7 @@ def to_scores(column: pa.ChunkedArray | None, labels: int) -> np.ndarray | None:
     """
     if column is None or column.null_count:
         return None
-    if pa.types.is_floating(column.type):
+    if is_floating(column.type):
         # Of more than two labels a single number, the best one's, says too little.
         if labels == 2:
             return column.to_numpy()
@@ -124,6 +129,6 @@ def to_scores(column: pa.ChunkedArray | None, labels: int) -> np.ndarray | None:
     return numbers.reshape(len(column), -1)
 
 
-def _is_number(dtype: pa.DataType) -> bool:
+def _is_number(dtype: DataType) -> bool:
     types = pa.types
     return types.is_boolean(dtype) or types.is_integer(dtype) or types.is_floating(dtype)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import ChunkedArray, DataType
 from pyarrow.types import is_dictionary, is_nested, is_struct
 
 from configs.errors import InputError
 
 
-def to_numbers(column: pa.ChunkedArray, what: str) -> np.ndarray:
+def to_numbers(column: ChunkedArray, what: str) -> np.ndarray:
     """Return a column as float64 (rows,).
 
     Args:
@@ -29,7 +30,9 @@ def to_numbers(column: pa.ChunkedArray, what: str) -> np.ndarray:
 
 
 def to_wide_numbers(
-    column: pa.ChunkedArray, what: str, like: np.ndarray | None = None
+    column: ChunkedArray,
+    what: str,
+    like: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return a column of numbers, or of lists (of lists ...) of them, as float64 (rows, numbers).
 
@@ -56,7 +59,7 @@ def to_wide_numbers(
     return wide
 
 
-def number_groups(column: pa.ChunkedArray | None, name: str) -> np.ndarray:
+def number_groups(column: ChunkedArray | None, name: str) -> np.ndarray:
     """Return a number for each row's group, int64 (rows,).
 
     Args:
@@ -78,12 +81,12 @@ def number_groups(column: pa.ChunkedArray | None, name: str) -> np.ndarray:
     return numbers.astype(np.int64)
 
 
-def _holds_lists(dtype: pa.DataType) -> bool:
+def _holds_lists(dtype: DataType) -> bool:
     # Structs are nested, too, and have no lists to be flattened.
     return is_nested(dtype) and not is_struct(dtype)
 
 
-def _flatten(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
+def _flatten(column: ChunkedArray, what: str) -> ChunkedArray:
     """Return what the lists of a column hold, one after the other.
 
     Raises:

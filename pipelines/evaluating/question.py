@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import pyarrow as pa
+from pyarrow import ChunkedArray
 
 Manifest: TypeAlias = Mapping[str, Any]
 # By their names.
-Columns: TypeAlias = Mapping[str, pa.ChunkedArray]
+Columns: TypeAlias = Mapping[str, ChunkedArray]
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,17 @@ class Compared:
     place: str
     predicted: Columns
     truth: Columns
-    probability: pa.ChunkedArray | None
-    group: pa.ChunkedArray | None
+    probability: ChunkedArray | None
+    group: ChunkedArray | None
 
-    def choose_prediction(self, usual: str) -> tuple[str, pa.ChunkedArray]:
+    def choose_prediction(self, usual: str) -> tuple[str, ChunkedArray]:
         """Return the column of predictions: the only one, or of several the usual one."""
         if len(self.predicted) == 1:
             ((name, column),) = self.predicted.items()
             return name, column
         return usual, self.predicted[usual]
 
-    def get_only_label(self) -> tuple[str, pa.ChunkedArray]:
+    def get_only_label(self) -> tuple[str, ChunkedArray]:
         """Return name and column of labels, of a task that compares one."""
         ((name, column),) = self.truth.items()
         return name, column

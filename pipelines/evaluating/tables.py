@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+from pyarrow import DataType, Schema, Table
 import pyarrow.parquet as pq
 
 from configs.errors import InputError, JobError
@@ -19,12 +20,15 @@ from transforms.formats.csv_table import read_csv_table
 # As they are published: plain, and read by scoring's own reader.
 _PUBLISHED = CsvDialect()
 # None for a type that the file itself must tell.
-Types: TypeAlias = Mapping[str, pa.DataType | None]
+Types: TypeAlias = Mapping[str, DataType | None]
 
 
 def read_scores(
-    run: RunFolder, manifest: Manifest, wanted: Sequence[str], optional: Sequence[str]
-) -> pa.Table:
+    run: RunFolder,
+    manifest: Manifest,
+    wanted: Sequence[str],
+    optional: Sequence[str],
+) -> Table:
     """Return columns of every scored row.
 
     Args:
@@ -66,7 +70,7 @@ def list_types(manifest: Manifest) -> dict[str, str]:
     return {column["name"]: column["type"] for column in manifest["schema"]}
 
 
-def read_table(url: str, columns: Types, dialect: CsvDialect) -> pa.Table:
+def read_table(url: str, columns: Types, dialect: CsvDialect) -> Table:
     """Return some columns of a Parquet or CSV file, told apart by its ending.
 
     Args:
@@ -90,7 +94,7 @@ def read_table(url: str, columns: Types, dialect: CsvDialect) -> pa.Table:
         ) from error
 
 
-def _make_schema(columns: Types) -> pa.Schema:
+def _make_schema(columns: Types) -> Schema:
     """Return the columns' types in a CSV file: text where the manifest's word is none that a job has.
 
     A dictionary is one, and its values are published as their text.
@@ -103,7 +107,7 @@ def _make_schema(columns: Types) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _parse_declared(text: str) -> pa.DataType | None:
+def _parse_declared(text: str) -> DataType | None:
     """Return the type of a plain column; None for a list, or a dictionary."""
     try:
         return parse_type(text, "manifest.json schema")
@@ -111,7 +115,7 @@ def _parse_declared(text: str) -> pa.DataType | None:
         return None
 
 
-def _read_parquet(file: Any, columns: Types, url: str) -> pa.Table:
+def _read_parquet(file: Any, columns: Types, url: str) -> Table:
     parquet = pq.ParquetFile(file)
     present = parquet.schema_arrow.names
     _check_columns(url, columns, present)

@@ -6,7 +6,7 @@ from itertools import chain
 from operator import eq
 from typing import Any, Protocol
 
-import pyarrow as pa
+from pyarrow import ChunkedArray
 
 from model_zoo.evaluation.entities import (
     Entity,
@@ -132,7 +132,9 @@ def evaluate_numbers(compared: Compared) -> RegressionFigures | SeveralFigures:
 
 
 def _compare_columns(
-    compared: Compared, label: str, prediction: str
+    compared: Compared,
+    label: str,
+    prediction: str,
 ) -> Mapping[str, RegressionFigures]:
     """Return the figures of each number of a column, by its name."""
     of_label = compared.name_label(label)
@@ -191,7 +193,9 @@ def evaluate_tokens(compared: Compared) -> EntityFigures | ClassFigures:
 
 
 def _evaluate_tags(
-    compared: Compared, labels: pa.ChunkedArray, of_truth: str
+    compared: Compared,
+    labels: ChunkedArray,
+    of_truth: str,
 ) -> EntityFigures | ClassFigures:
     question = compared.question
     manifest = compared.manifest
@@ -223,7 +227,9 @@ def _evaluate_tags(
 
 
 def _refuse_other_entities(
-    truth: list[set[Entity]], predicted: list[set[Entity]], compared: Compared
+    truth: list[set[Entity]],
+    predicted: list[set[Entity]],
+    compared: Compared,
 ) -> None:
     true_labels = _list_entity_labels(truth)
     predicted_labels = _list_entity_labels(predicted)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import ChunkedArray
 from pyarrow.types import is_integer, is_struct
 
 from configs.errors import InputError
@@ -35,13 +36,13 @@ class Tags:
     predicted: list[list[str]]
 
 
-def holds_spans(labels: pa.ChunkedArray) -> bool:
+def holds_spans(labels: ChunkedArray) -> bool:
     """Tell whether a column holds spans: lists of `{label, start, end}`."""
     dtype = labels.type
     return holds_lists(dtype) and is_struct(dtype.value_type)
 
 
-def read_spans(column: pa.ChunkedArray, name: str) -> list[set[Entity]]:
+def read_spans(column: ChunkedArray, name: str) -> list[set[Entity]]:
     """Return each row's spans.
 
     Args:
@@ -77,8 +78,8 @@ def _read_entities(spans: Sequence[Mapping[str, Any]], name: str) -> set[Entity]
 
 
 def read_tags(
-    truth: pa.ChunkedArray,
-    predicted: pa.ChunkedArray,
+    truth: ChunkedArray,
+    predicted: ChunkedArray,
     separator: str | None,
     known: Sequence[str],
     places: tuple[str, str],
@@ -132,7 +133,7 @@ def _append_row(tags: Tags, true_tags: list[str | None], predicted_tags: list[st
     tags.predicted.append(predicted_row)
 
 
-def _read_predicted(column: pa.ChunkedArray, name: str) -> list[list[str]]:
+def _read_predicted(column: ChunkedArray, name: str) -> list[list[str]]:
     fields = _list_fields(column)
     if _LABEL not in fields:
         raise InputError(f"{name} of type {column.type} holds no tokens: lists of {{label, ...}}")
@@ -143,7 +144,7 @@ def _read_predicted(column: pa.ChunkedArray, name: str) -> list[list[str]]:
     return rows
 
 
-def _list_fields(column: pa.ChunkedArray) -> set[str]:
+def _list_fields(column: ChunkedArray) -> set[str]:
     if not holds_spans(column):
         return set()
     fields = column.type.value_type.fields
@@ -151,7 +152,10 @@ def _list_fields(column: pa.ChunkedArray) -> set[str]:
 
 
 def _read_truth(
-    column: pa.ChunkedArray, separator: str | None, known: Sequence[str], name: str
+    column: ChunkedArray,
+    separator: str | None,
+    known: Sequence[str],
+    name: str,
 ) -> list[list[str | None]]:
     """Return the tags of each row; None for a token without one."""
     whole = column.combine_chunks()

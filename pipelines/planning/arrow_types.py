@@ -6,6 +6,7 @@ For example `int64`, `timestamp[us, tz=UTC]`, `decimal128(38, 9)`.
 import re
 
 import pyarrow as pa
+from pyarrow import DataType
 
 from configs.errors import JobError
 
@@ -21,7 +22,7 @@ _LIST = re.compile(
 _MOST_CHARACTERS = 200
 
 
-def parse_type(text: str, place: str) -> pa.DataType:
+def parse_type(text: str, place: str) -> DataType:
     """Return the Arrow type that `str(type)` would write as `text`.
 
     Args:
@@ -62,12 +63,12 @@ def parse_type(text: str, place: str) -> pa.DataType:
         ) from error
 
 
-def _make_decimal(bits: str | None, precision: str, scale: str) -> pa.DataType:
+def _make_decimal(bits: str | None, precision: str, scale: str) -> DataType:
     make = _DECIMALS[bits or "128"]
     return make(int(precision), int(scale))
 
 
-def _parse_list(kind: str, inside: str, size: str | None, place: str) -> pa.DataType:
+def _parse_list(kind: str, inside: str, size: str | None, place: str) -> DataType:
     inner = parse_type(inside, place)
     is_fixed = kind == "fixed_size_list"
     has_size = size is not None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+from pyarrow import DataType
 
 from configs.errors import JobError
 from configs.job import Source
@@ -15,7 +16,7 @@ from transforms.formats.columns import Column
 from transforms.formats.format import Format, InputOptions, find_input_format
 
 # By the column's name.
-ArrowTypes: TypeAlias = Mapping[str, pa.DataType]
+ArrowTypes: TypeAlias = Mapping[str, DataType]
 
 
 def list_columns(job: ScoringJob, card: ModelCard) -> list[str]:

@@ -10,7 +10,8 @@ from model_zoo.steps.table import AnyStep
 
 
 def with_job_fills(
-    contract: Sequence[InputColumn], job_steps: Sequence[AnyStep]
+    contract: Sequence[InputColumn],
+    job_steps: Sequence[AnyStep],
 ) -> tuple[InputColumn, ...]:
     """Return a contract that leaves to the job's steps what these fill.
 
@@ -30,7 +31,8 @@ def with_job_fills(
 
 
 def list_job_fills(
-    contract: Sequence[InputColumn], job_steps: Sequence[AnyStep]
+    contract: Sequence[InputColumn],
+    job_steps: Sequence[AnyStep],
 ) -> tuple[str, ...]:
     """Return the columns that the job fills, and the contract does not.
 

@@ -67,7 +67,9 @@ def find_name(folder: InputFile, member: InputFile) -> str:
 
 
 def _choose(
-    path: str, matches: Sequence[InputFile], endings: tuple[str, ...]
+    path: str,
+    matches: Sequence[InputFile],
+    endings: tuple[str, ...],
 ) -> tuple[list[InputFile], list[str]]:
     """Return the files that are read, and the URLs of those that end otherwise."""
     named = files.to_absolute(path)
@@ -93,7 +95,10 @@ def _ends_with(url: str, endings: tuple[str, ...]) -> bool:
 
 
 def _no_match(
-    path: str, others: Sequence[str], left_out: Sequence[str], endings: tuple[str, ...]
+    path: str,
+    others: Sequence[str],
+    left_out: Sequence[str],
+    endings: tuple[str, ...],
 ) -> InputError:
     if not others:
         reason = say_why(path, left_out)

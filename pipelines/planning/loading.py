@@ -123,7 +123,10 @@ def _make_load(step: LoadFile) -> Load:
 
 
 def _list_all_members(
-    units: Sequence[WorkUnit], shards: Sequence[Shard], format: FilesFormat, writer: FileListWriter
+    units: Sequence[WorkUnit],
+    shards: Sequence[Shard],
+    format: FilesFormat,
+    writer: FileListWriter,
 ) -> None:
     """List the files of folders, each of which is a row."""
     folders = {shard.file.url: shard.file for shard in shards}
@@ -133,7 +136,9 @@ def _list_all_members(
 
 
 def _list_all_named(
-    units: Sequence[WorkUnit], format: LoadingFormat, writer: FileListWriter
+    units: Sequence[WorkUnit],
+    format: LoadingFormat,
+    writer: FileListWriter,
 ) -> None:
     """List the files that rows of a table name."""
     roots = {load.into: FileRoot(load.root) for load in format.loads}
@@ -218,7 +223,9 @@ def _deal_out(numbers: np.ndarray, units: Sequence[WorkUnit]) -> Iterator[tuple[
 
 
 def _read_paths(
-    unit: WorkUnit, format: Format, column: str
+    unit: WorkUnit,
+    format: Format,
+    column: str,
 ) -> Iterator[tuple[np.ndarray, list[bytes | None]]]:
     """Yield the numbers of a unit's rows, and their paths: of the table, this column alone."""
     schema = pa.schema([(column, pa.string())])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pyarrow as pa
+from pyarrow import Schema
 
 from configs.errors import InputError, JobError, ModelError, Refusal
 from model_zoo.load_limits import load_within_limits
@@ -198,7 +199,10 @@ def _estimate_row_work(job: ScoringJob, card: ModelCard, steps: Sequence[AnyStep
 
 
 def _plan_reading(
-    job: ScoringJob, card: ModelCard, first: InputFile, row_work: int
+    job: ScoringJob,
+    card: ModelCard,
+    first: InputFile,
+    row_work: int,
 ) -> tuple[Format, list[Column]]:
     """Return how the input is read, and which columns of it."""
     files_format = make_input_format(job.source, row_work)
@@ -210,7 +214,7 @@ def _plan_reading(
     return with_loads(table_format, loads), wanted
 
 
-def _order_columns(found: pa.Schema, names: Sequence[str]) -> pa.Schema:
+def _order_columns(found: Schema, names: Sequence[str]) -> Schema:
     fields = [found.field(name) for name in names]
     return pa.schema(fields)
 

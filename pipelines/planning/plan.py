@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
+from pyarrow import Schema
 
 from model_zoo.package.card import InputColumn
 from model_zoo.package.package import Package
@@ -50,7 +50,7 @@ class Plan:
     shards: tuple[Shard, ...]
     ignored: tuple[str, ...]
     units: tuple[WorkUnit, ...]
-    schema: pa.Schema
+    schema: Schema
     format: Format
     files: ListedFiles
     inference: InferenceSettings

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-import pyarrow as pa
+from pyarrow import DataType, Schema
 from pyarrow.types import is_dictionary, is_fixed_size_list, is_list
 
 from configs.errors import JobError
@@ -37,7 +37,7 @@ def plan_output(
     job: ScoringJob,
     card: ModelCard,
     digest: str,
-    schema: pa.Schema,
+    schema: Schema,
     steps: Sequence[AnyStep] = (),
 ) -> OutputPlan:
     """Decide what is written, by taking no rows through postprocessing.
@@ -83,7 +83,7 @@ def plan_output(
     return OutputPlan(scores, keep, file_format, text, nested)
 
 
-def _list_nested(schema: pa.Schema, carried: Names) -> tuple[str, ...]:
+def _list_nested(schema: Schema, carried: Names) -> tuple[str, ...]:
     """Return the score columns that are lists of lists of numbers."""
     names = []
     for field in schema:
@@ -95,7 +95,7 @@ def _list_nested(schema: pa.Schema, carried: Names) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _holds_lists(dtype: pa.DataType) -> bool:
+def _holds_lists(dtype: DataType) -> bool:
     return is_list(dtype) or is_fixed_size_list(dtype)
 
 
@@ -144,7 +144,11 @@ def _plan_scores(job: ScoringJob, card: ModelCard, digest: str) -> ScoreColumns:
 
 
 def _find_text(
-    job: ScoringJob, card: ModelCard, scores: ScoreColumns, keep: Names, steps: Sequence[AnyStep]
+    job: ScoringJob,
+    card: ModelCard,
+    scores: ScoreColumns,
+    keep: Names,
+    steps: Sequence[AnyStep],
 ) -> TokenText | None:
     """Return the text that tokens are cut from; None where nobody asks for their places."""
     mask = card.mask
@@ -172,7 +176,7 @@ def _get_row_shape(card: ModelCard) -> tuple[int, ...]:
     return first.shape
 
 
-def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
+def _plan_files(job: ScoringJob, columns: Schema) -> FileFormat:
     sink = job.sink
     output_format = find_output_format(sink.format)
     problem = output_format.find_problem(columns, sink.escape_formulas)
@@ -192,7 +196,7 @@ def _plan_files(job: ScoringJob, columns: pa.Schema) -> FileFormat:
     )
 
 
-def _repeats(dtype: pa.DataType) -> bool:
+def _repeats(dtype: DataType) -> bool:
     # A pass-through column that was stored as a dictionary holds texts as a rule.
     if is_text(dtype):
         return True
@@ -238,7 +242,7 @@ def _check_labels(scores: ScoreColumns, card: ModelCard) -> None:
         )
 
 
-def _parse_sort_keys(sort_by: Names, columns: pa.Schema) -> tuple[SortKey, ...]:
+def _parse_sort_keys(sort_by: Names, columns: Schema) -> tuple[SortKey, ...]:
     """Return `name` and `name desc` as pyarrow takes them."""
     keys = []
     for text in sort_by:

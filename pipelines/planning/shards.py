@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
+from pyarrow import DataType, Schema
 
 from configs.errors import InputError
 from configs.suggest import nearest
@@ -44,7 +45,7 @@ _LEAST_WORK = 1 << 32
 _LEAST_FILES = 64
 _FEWEST_MINI_BATCHES, _ENOUGH_MINI_BATCHES = 4, 64
 # Of the wanted columns, in their order.
-_Types: TypeAlias = tuple[pa.DataType, ...]
+_Types: TypeAlias = tuple[DataType, ...]
 
 
 class Listed(NamedTuple):
@@ -108,7 +109,7 @@ def read_shards(
     listed: Sequence[InputFile],
     format: Format,
     wanted: Sequence[Column],
-) -> tuple[list[Shard], pa.Schema]:
+) -> tuple[list[Shard], Schema]:
     """Look into each file, and check that it has every wanted column in a type that it may have.
 
     Args:
@@ -303,7 +304,7 @@ def _list_places(taken: Sequence[InputFile]) -> set[str]:
     return places
 
 
-def _settle_types(wanted: Sequence[Column], inspected: Sequence[_Inspected]) -> pa.Schema:
+def _settle_types(wanted: Sequence[Column], inspected: Sequence[_Inspected]) -> Schema:
     """Return the wanted columns with the one type that each comes out in."""
     # Files are many and types few, so each combination is looked at once.
     first_with: dict[_Types, str] = {}
@@ -320,9 +321,9 @@ def _settle_types(wanted: Sequence[Column], inspected: Sequence[_Inspected]) -> 
 
 def _settle_type(
     column: Column,
-    types: Sequence[pa.DataType],
+    types: Sequence[DataType],
     urls: Sequence[str],
-) -> pa.DataType:
+) -> DataType:
     """Return the one type that a column comes out in, whatever the physical form of each shard.
 
     Where all shards have the same, it is that, exactly; where they differ in form alone, it is a form

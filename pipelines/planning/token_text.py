@@ -11,7 +11,9 @@ from transforms.token_places import TokenText
 
 
 def find_token_text(
-    mask: str, contract: Sequence[InputColumn], steps: Sequence[AnyStep]
+    mask: str,
+    contract: Sequence[InputColumn],
+    steps: Sequence[AnyStep],
 ) -> TokenText | None:
     """Return the text that the model's tokens are cut from, as a row has it.
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-import pyarrow as pa
+from pyarrow import Table
+from pyarrow.types import is_floating
 
 from pipelines.cli.command_line import say, workers_kept_quiet
 from pipelines.planning.plan import Plan
@@ -50,7 +51,7 @@ def dry_run(plan: Plan, load: Load) -> int:
         say(summary.rejected_rows(rejected))
     say(_describe_checked(plan, trials, missing))
     scored = first.scored.rows
-    table = pa.Table.from_batches([scored])
+    table = Table.from_batches([scored])
     say(summary.shown_rows(table))
     # What is certain, though no row of it was seen; last, so that all else is shown before.
     refuse_missing(missing)
@@ -164,7 +165,7 @@ def _takes_floats(plan: Plan) -> bool:
     """Tell whether a column of the model can hold NaN."""
     for column in plan.package.card.columns:
         field = plan.schema.field(column.name)
-        if pa.types.is_floating(field.type):
+        if is_floating(field.type):
             return True
     return False
 

@@ -5,6 +5,7 @@ import os
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+from pyarrow import RecordBatch, Table
 import pyarrow.parquet as pq
 
 from pipelines.cli.terminal import make_harmless
@@ -153,10 +154,10 @@ def first_rows(run: RunFolder, manifest: Manifest) -> str:
     with files.open_read(url) as file:
         parquet = pq.ParquetFile(file)
         rows = next(parquet.iter_batches(_FIRST_ROWS))
-    return shown_rows(pa.Table.from_batches([rows]))
+    return shown_rows(Table.from_batches([rows]))
 
 
-def shown_rows(rows: pa.Table) -> str:
+def shown_rows(rows: Table) -> str:
     """Return a few rows as text columns."""
     rows = rows.slice(0, _FIRST_ROWS)
     columns = []
@@ -177,7 +178,7 @@ def shown_rows(rows: pa.Table) -> str:
 
 def rejected_rows(rejected: Sequence[RejectedBatch]) -> str:
     """Return how many rows each stage would reject, and its first reason."""
-    by_stage: dict[str, list[pa.RecordBatch]] = {}
+    by_stage: dict[str, list[RecordBatch]] = {}
     for batch in rejected:
         of_stage = by_stage.setdefault(batch.stage, [])
         of_stage.append(batch.rows)
@@ -189,7 +190,7 @@ def rejected_rows(rejected: Sequence[RejectedBatch]) -> str:
     return "\n".join(lines)
 
 
-def _describe_first(records: pa.RecordBatch) -> str:
+def _describe_first(records: RecordBatch) -> str:
     # The others are not made Python's: there may be thousands.
     (record,) = records.slice(0, 1).to_pylist()
     row = record["row"]

@@ -207,7 +207,9 @@ def _count_most_rows(format: Format) -> int:
 
 
 def _choose_places_of(
-    units: Sequence[WorkUnit], chance: random.Random, most_rows: int
+    units: Sequence[WorkUnit],
+    chance: random.Random,
+    most_rows: int,
 ) -> Iterator[Place]:
     if not units:
         return

@@ -25,8 +25,8 @@ PROMISES = (
     Promise(
         "a row that the writer loses is missed",
         "transforms/output/part_writer.py",
-        "pa.Table.from_batches(self._pending, schema=schema)",
-        "pa.Table.from_batches(self._pending, schema=schema).slice(1)",
+        "Table.from_batches(self._pending, schema=schema)",
+        "Table.from_batches(self._pending, schema=schema).slice(1)",
         ("tests/transforms/test_write.py",),
     ),
     Promise(

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
 from pyarrow import DataType, Schema
+from pyarrow.types import is_decimal, is_null
 
 from configs.errors import InputError
 from configs.lookalikes import describe_lookalike
@@ -49,7 +49,7 @@ class Column:
         if join_types(self.type, actual) is not None:
             return True
         # With as many digits or more on both sides of the point, each value stays what it is.
-        if self.stated and pa.types.is_decimal(self.type) and fits_exactly(actual, self.type):
+        if self.stated and is_decimal(self.type) and fits_exactly(actual, self.type):
             return True
         if not self.castable:
             return False
@@ -72,7 +72,7 @@ class Column:
         """
         if self.stated or self.type is None:
             return False
-        if not pa.types.is_decimal(actual) or not pa.types.is_decimal(self.type):
+        if not is_decimal(actual) or not is_decimal(self.type):
             return False
         return join_decimals([self.type, actual]) is not None
 
@@ -92,7 +92,7 @@ class Column:
                 if join_types(self.type, actual) is None:
                     return False
         # Nothing but nulls would come out as null.
-        are_null = [pa.types.is_null(actual) for actual in types]
+        are_null = [is_null(actual) for actual in types]
         return not all(are_null)
 
     def choose_type(self, found: Sequence[DataType]) -> DataType | None:
@@ -108,7 +108,7 @@ class Column:
         if is_for_model_alone and is_moment(self.type):
             return take_finest_unit(self.type, found)
         # As many digits as the largest value of the sample had may be too few.
-        if is_for_model_alone and pa.types.is_decimal(self.type):
+        if is_for_model_alone and is_decimal(self.type):
             return take_most_digits(self.type, found)
         return self.type
 

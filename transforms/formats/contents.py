@@ -43,7 +43,10 @@ class Load:
 
 
 def add_contents(
-    batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn, schema: Schema
+    batch: RawBatch,
+    loads: Sequence[Load],
+    listed: ListedByColumn,
+    schema: Schema,
 ) -> Iterator[RawBatch]:
     """Yield the rows of a batch with the contents of their files, in batches of bounded size.
 
@@ -80,7 +83,9 @@ def _slice(listed: ListedByColumn, start: int, stop: int) -> ListedByColumn:
 
 
 def _cut_by_bytes(
-    batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn
+    batch: RawBatch,
+    loads: Sequence[Load],
+    listed: ListedByColumn,
 ) -> Iterator[tuple[int, int]]:
     """Yield where batches begin and end, by the sizes that were listed."""
     sizes = _measure_rows(batch, loads, listed)
@@ -120,7 +125,10 @@ def _count_bytes(entry: Listed, load: Load) -> int:
 
 
 def _read_contents(
-    part: RawBatch, loads: Sequence[Load], listed: ListedByColumn, schema: Schema
+    part: RawBatch,
+    loads: Sequence[Load],
+    listed: ListedByColumn,
+    schema: Schema,
 ) -> RawBatch:
     reasons: dict[int, Exception] = {}
     rows = part.rows

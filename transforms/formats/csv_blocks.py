@@ -44,7 +44,10 @@ class CsvRows:
 
 
 def read_csv_blocks(
-    url: str, columns: Sequence[str], dialect: CsvDialect, piece: CsvPiece | None = None
+    url: str,
+    columns: Sequence[str],
+    dialect: CsvDialect,
+    piece: CsvPiece | None = None,
 ) -> Iterator[CsvRows]:
     """Read a CSV file, plain or compressed, or a piece of a plain one.
 
@@ -271,7 +274,11 @@ def _cut_records(records: Records, is_column: bool) -> Iterator[Records]:
 
 
 def _parse_block(
-    url: str, parser: FieldParser, records: Records, next_row: int, columns: Sequence[str]
+    url: str,
+    parser: FieldParser,
+    records: Records,
+    next_row: int,
+    columns: Sequence[str],
 ) -> CsvRows:
     try:
         fields, positions, broken = parser.parse(records)

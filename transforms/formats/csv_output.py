@@ -178,7 +178,10 @@ def count_csv_rows(url: str, file: Any) -> int:
 
 
 def _find_outside_quotes(
-    codes: np.ndarray, character: str, quotes: np.ndarray, quotes_before: int
+    codes: np.ndarray,
+    character: str,
+    quotes: np.ndarray,
+    quotes_before: int,
 ) -> np.ndarray:
     """Return the places (int64) of a character with an even number of quotes before it."""
     is_character = codes == ord(character)

@@ -267,7 +267,9 @@ def _find_quotes(
 
 
 def _find_line_ends(
-    text: bytes, codes: np.ndarray, is_last: bool
+    text: bytes,
+    codes: np.ndarray,
+    is_last: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Return the bits of \n and \r, the place of each line end and the one behind it; \r\n is one."""
     # Without any there are no pairs to look for.

@@ -86,7 +86,9 @@ def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tu
 
 
 def split_for_sample(
-    file: InputFile, header: Sequence[str], dialect: CsvDialect
+    file: InputFile,
+    header: Sequence[str],
+    dialect: CsvDialect,
 ) -> tuple[CsvPiece, ...]:
     """Return pieces of a file of which some rows are looked at; none where it is not safe to cut it.
 
@@ -246,7 +248,9 @@ def _count_starts(text: bytes) -> int:
 
 
 def _make_pieces(
-    ranges: Sequence[_Range], header_bytes: int, file_bytes: int
+    ranges: Sequence[_Range],
+    header_bytes: int,
+    file_bytes: int,
 ) -> tuple[CsvPiece, ...]:
     """Return pieces of whole rows, one for each range in which a line starts.
 

@@ -6,6 +6,14 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import Array, DataType, RecordBatch, Schema
 import pyarrow.compute as pc
+from pyarrow.types import (
+    is_binary_view,
+    is_fixed_size_binary,
+    is_floating,
+    is_integer,
+    is_large_binary,
+    is_time,
+)
 
 from configs.errors import InputError, JobError, RejectedRows, RowError
 
@@ -22,9 +30,9 @@ _MOST_HINTS = 4
 _LOWER_CASE = 0x20
 # Forms of bytes other than plain `binary`; none is checked to be UTF-8.
 _OTHER_BINARIES = (
-    pa.types.is_large_binary,
-    pa.types.is_binary_view,
-    pa.types.is_fixed_size_binary,
+    is_large_binary,
+    is_binary_view,
+    is_fixed_size_binary,
 )
 
 
@@ -144,12 +152,12 @@ def _convert(texts: Array, dtype: DataType) -> Array:
     strings = texts.cast(pa.string())
     if dtype == pa.string():
         return strings
-    if pa.types.is_time(dtype):
+    if is_time(dtype):
         return _convert_times(strings, dtype)
     values = strings.cast(dtype)
-    if pa.types.is_floating(dtype) and _has_overflowed(strings, values):
+    if is_floating(dtype) and _has_overflowed(strings, values):
         raise pa.ArrowInvalid(f"a number is too large for {dtype}")
-    if pa.types.is_integer(dtype) and _holds_x(strings):
+    if is_integer(dtype) and _holds_x(strings):
         raise pa.ArrowInvalid("a number in hexadecimal")
     return values
 

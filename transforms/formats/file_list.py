@@ -164,7 +164,12 @@ class FileListWriter:
         self.size_bytes = 0
 
     def add(
-        self, unit: int, column: str, root: str, rows: np.ndarray, listed: Sequence[Listed]
+        self,
+        unit: int,
+        column: str,
+        root: str,
+        rows: np.ndarray,
+        listed: Sequence[Listed],
     ) -> None:
         """Put rows of a unit behind those that are there.
 
@@ -219,7 +224,11 @@ def count_files(content: bytes) -> int:
 
 
 def _make_table(
-    unit: int, column: str, root: str, rows: np.ndarray, listed: Sequence[Listed]
+    unit: int,
+    column: str,
+    root: str,
+    rows: np.ndarray,
+    listed: Sequence[Listed],
 ) -> Table:
     names: list[str | None] = []
     sizes_bytes: list[int | None] = []

@@ -122,7 +122,11 @@ class LoadingFormat:
             yield from add_contents(whole, self.loads, listed, schema)
 
     def _read_table(
-        self, unit: WorkUnit, schema: Schema, rows_per_batch: int, record: RowRecord
+        self,
+        unit: WorkUnit,
+        schema: Schema,
+        rows_per_batch: int,
+        record: RowRecord,
     ) -> Iterator[RawBatch]:
         """Read the unit's rows of the table."""
         whole = find_whole(unit)

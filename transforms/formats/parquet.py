@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 import pyarrow as pa
 from pyarrow import Array, RecordBatch, Schema
 import pyarrow.parquet as pq
+from pyarrow.types import is_dictionary
 
 from configs.errors import InputError, RejectedRows
 from storage import files
@@ -327,7 +328,9 @@ def _open(url: str, reading: Reading) -> pq.ParquetFile:
 
 
 def _groups_read_together(
-    metadata: pq.FileMetaData, unit: WorkUnit, is_single: bool = False
+    metadata: pq.FileMetaData,
+    unit: WorkUnit,
+    is_single: bool = False,
 ) -> Iterator[list[int]]:
     """Yield the unit's row groups as they are asked for, each by itself where it must be.
 
@@ -362,14 +365,17 @@ def _count_decoded_bytes(rows: RecordBatch) -> int:
     decoded_bytes = 0
     for column in rows.columns:
         # Batches share a dictionary, which would be counted with each of them.
-        if pa.types.is_dictionary(column.type):
+        if is_dictionary(column.type):
             column = column.indices
         decoded_bytes += column.nbytes
     return decoded_bytes
 
 
 def _cast_to_schema(
-    batch: RawBatch, schema: Schema, record: RowRecord, reasons: Mapping[int, Exception]
+    batch: RawBatch,
+    schema: Schema,
+    record: RowRecord,
+    reasons: Mapping[int, Exception],
 ) -> RawBatch:
     """Return the batch in the types of the schema.
 

@@ -96,7 +96,9 @@ def find_rows_at_once(
 
 
 def gather_batches(
-    steps: Iterator[RecordBatch], rows_per_batch: int, most_bytes: int
+    steps: Iterator[RecordBatch],
+    rows_per_batch: int,
+    most_bytes: int,
 ) -> Iterator[RecordBatch]:
     """Yield rows in batches that are as large as they may be, where they were read in smaller ones.
 
@@ -217,7 +219,10 @@ def _measure(
 
 
 def _measure_chunk(
-    column: pq.ColumnChunkMetaData, rows: int, width: int, longest: int | None
+    column: pq.ColumnChunkMetaData,
+    rows: int,
+    width: int,
+    longest: int | None,
 ) -> _ColumnSize:
     """Return the size of the values of one row group; see `_measure`."""
     values = column.num_values
@@ -255,7 +260,10 @@ def _has_dictionary(column: pq.ColumnChunkMetaData) -> bool:
 
 
 def _find_longest(
-    url: str, metadata: pq.FileMetaData, groups: Sequence[int], leaves: Iterable[int]
+    url: str,
+    metadata: pq.FileMetaData,
+    groups: Sequence[int],
+    leaves: Iterable[int],
 ) -> Mapping[int, int]:
     """Return the bytes of the longest value in the dictionaries of some leaves, by leaf."""
     paths = {}

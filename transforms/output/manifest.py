@@ -10,8 +10,8 @@ import hashlib
 import json
 from typing import Any
 
-import pyarrow as pa
 from pyarrow import DataType, Field, Schema
+from pyarrow.types import is_fixed_size_list, is_large_list, is_list
 
 from storage.layout import RunFolder
 from transforms.batches import ROW_COUNTS, WrittenPart
@@ -182,13 +182,13 @@ def _describe_column(field: Field) -> dict[str, str]:
 
 def _describe_type(dtype: DataType) -> str:
     # Parquet forgets what the items of a list were called, so lists are told by their items' type.
-    if pa.types.is_fixed_size_list(dtype):
+    if is_fixed_size_list(dtype):
         items = _describe_type(dtype.value_type)
         return f"fixed_size_list<{items}>[{dtype.list_size}]"
-    if pa.types.is_list(dtype):
+    if is_list(dtype):
         items = _describe_type(dtype.value_type)
         return f"list<{items}>"
-    if pa.types.is_large_list(dtype):
+    if is_large_list(dtype):
         items = _describe_type(dtype.value_type)
         return f"large_list<{items}>"
     return str(dtype)
