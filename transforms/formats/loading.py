@@ -23,6 +23,7 @@ from transforms.logical_types import decoded_type, is_text, nullable_type
 
 # Of a table: to read so many takes no longer than to open a file, wherever that is.
 _BYTES_PER_FILE = 32 << 10
+_BYTES_PER_ROW_OF_A_PART = 2 * _BYTES_PER_FILE
 
 
 @dataclass(frozen=True)
@@ -43,28 +44,30 @@ class LoadingFormat:
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
         """Look into a table's file; see `Format.inspect`."""
-        in_table: list[Column] = []
-        loaded: list[Column] = []
-        for column in wanted:
-            of_kind = loaded if column.name in self._made else in_table
-            of_kind.append(column)
+        made = self._made
+        loaded = [column for column in wanted if column.name in made]
+        in_table = [column for column in wanted if column.name not in made]
         shard, schema = self.inner.inspect(file, in_table)
         if shard.rows is None:
             # Without their number the rows could not be cut among workers.
             rows = self._count_rows(shard)
             shard = replace(shard, rows=rows)
+        url = file.url
+        content = pa.binary()
+        contents: list[pa.Field] = []
         for load in self.loads:
-            if load.into in schema.names:
+            into = load.into
+            if into in schema.names:
                 raise InputError(
-                    f"{file.url}: has a column {load.into!r} already, which load_file would make; "
+                    f"{url}: has a column {into!r} already, which load_file would make; "
                     "say another name in its into"
                 )
-            _refuse_no_text(file.url, schema, load)
-        content = pa.binary()
-        fields = [(load.into, content) for load in self.loads]
-        contents = pa.schema(fields)
-        check_columns(file.url, contents, loaded)
-        return shard, pa.schema([*schema, *contents])
+            _refuse_no_text(url, schema, load)
+            made_field = pa.field(into, content)
+            contents.append(made_field)
+        check_columns(url, pa.schema(contents), loaded)
+        whole = pa.schema([*schema, *contents])
+        return shard, whole
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Cut a shard into pieces, also where its format cuts none; see `Format.split`."""
@@ -75,7 +78,7 @@ class LoadingFormat:
             if piece.rows is None:
                 known = replace(piece, rows=shard.rows)
             # Each part reads the table from the beginning of the piece on, half of it on average.
-            least_rows = piece.bytes // (2 * _BYTES_PER_FILE)
+            least_rows = piece.bytes // _BYTES_PER_ROW_OF_A_PART
             part_rows = max(rows, least_rows)
             pieces += cut_piece(known, part_rows)
         return pieces
@@ -93,7 +96,8 @@ class LoadingFormat:
         different = list(dict.fromkeys(sources))
         told = self.inner.count_nulls(url, different)
         counts: dict[str, int | None] = {}
-        for name, source in zip(names, sources, strict=True):
+        pairs = zip(names, sources, strict=True)
+        for name, source in pairs:
             counts[name] = told[source]
         return counts
 
@@ -108,16 +112,20 @@ class LoadingFormat:
         in_table = self.table_schema(schema)
         listed_rows: dict[str, ListedRows] = {}
         for load in self.loads:
-            tables = self.listing.iterate(unit.index, load.into)
-            listed_rows[load.into] = ListedRows(tables)
-        for batch in self._read_table(unit, in_table, rows_per_batch, record):
+            into = load.into
+            tables = self.listing.iterate(unit.index, into)
+            listed_rows[into] = ListedRows(tables)
+        batches = self._read_table(unit, in_table, rows_per_batch, record)
+        for batch in batches:
+            numbers = batch.row_numbers
             listed: dict[str, list[Listed]] = {}
             for into, of_column in listed_rows.items():
-                listed[into] = of_column.take(batch.row_numbers)
+                listed[into] = of_column.take(numbers)
             rejected = batch.rejected
             # The table's format knows nothing of the columns of contents.
             if record.values:
-                rejected = tuple(_add_nulls(records, schema) for records in rejected)
+                completed = [_add_nulls(records, schema) for records in rejected]
+                rejected = tuple(completed)
             whole = replace(batch, record=record, rejected=rejected)
             yield from add_contents(whole, self.loads, listed, schema)
 
@@ -139,13 +147,16 @@ class LoadingFormat:
         """Return how many rows a table has whose format does not tell without reading."""
         # Of this column alone, as paths are read again when the files are looked at.
         first_load = self.loads[0]
-        path = pa.field(first_load.column, pa.string())
+        text = pa.string()
+        path = pa.field(first_load.column, text)
         paths = pa.schema([path])
         record = RowRecord()
+        inner = self.inner
         rows = 0
-        for piece in self.inner.split(shard, LISTED_ROWS):
+        for piece in inner.split(shard, LISTED_ROWS):
             unit = make_unit(0, shard, piece)
-            for batch in self.inner.read(unit, paths, LISTED_ROWS, record):
+            batches = inner.read(unit, paths, LISTED_ROWS, record)
+            for batch in batches:
                 # Rejected ones are rows of the table, too.
                 rows += batch.rows_in
         return rows
@@ -182,17 +193,20 @@ def _add_nulls(records: RejectedBatch, schema: Schema) -> RejectedBatch:
     rows = records.rows
     stored = rows.column("values")
     names = [field.name for field in stored.type]
-    children = dict(zip(names, stored.flatten(), strict=True))
+    fields = stored.flatten()
+    children = dict(zip(names, fields, strict=True))
+    count = rows.num_rows
     columns = []
     for wanted in schema:
         column = children.get(wanted.name)
         if column is None:
             dtype = nullable_type(wanted.type)
-            column = pa.nulls(rows.num_rows, dtype)
+            column = pa.nulls(count, dtype)
         columns.append(column)
     # Of a row that could not be read there are none.
     missing = stored.is_null()
-    values = pa.StructArray.from_arrays(columns, schema.names, mask=missing)
+    all_names = schema.names
+    values = pa.StructArray.from_arrays(columns, all_names, mask=missing)
     place = rows.schema.get_field_index("values")
     completed = rows.set_column(place, "values", values)
     return replace(records, rows=completed)

@@ -8,7 +8,7 @@ that is missing. Both are read in ways that show which rows are meant, and those
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import os
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,25 @@ _MAGIC = b"PAR1"
 # How a footer names the types that Arrow had, before their text; and a name that nobody looks for.
 _ARROW_TYPES = b"\x18\x0cARROW:schema\x18"
 _NO_TYPES = b"\x18\x0cXRROW:schema\x18"
+
+
+# By column, the unit that an INT96 column comes out in.
+Units: TypeAlias = Mapping[str, str]
+Stream: TypeAlias = Iterator[RecordBatch]
+# By row, why a value is null.
+Reasons: TypeAlias = dict[int, Exception]
+
+
+class Together(NamedTuple):
+    """Rows that were read in several ways.
+
+    Attributes:
+        rows: with nulls for values that were not read exactly.
+        reasons: by row, why there is one.
+    """
+
+    rows: RecordBatch
+    reasons: Reasons
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,8 @@ def list_int96(
     with open_for(url, in_seconds, metadata=metadata) as file:
         others = file.schema_arrow
     names = set()
-    for field, other in zip(schema, others, strict=True):
+    pairs = zip(schema, others, strict=True)
+    for field, other in pairs:
         if field.type != other.type:
             names.add(field.name)
     return names
@@ -94,7 +114,8 @@ def declare_int96(
         declared: the types that the job or the contract states, by column.
     """
     int96 = list_int96(url, metadata, schema)
-    for name in sorted(int96.intersection(declared)):
+    names = int96.intersection(declared)
+    for name in sorted(names):
         wanted = declared[name]
         position = schema.get_field_index(name)
         # None twice: of two columns of one name, and of a type that the first file decides.
@@ -114,7 +135,7 @@ def declare_int96(
 def list_readings(
     names: Sequence[str],
     stored: Schema,
-    units: Mapping[str, str],
+    units: Units,
 ) -> list[Reading]:
     """Return the ways in which columns must be read so that nothing is lost; mostly it is one.
 
@@ -131,47 +152,48 @@ def list_readings(
             fixed.append(name)
         else:
             others.append(name)
-    usual = Reading(tuple(others))
-    as_stored = Reading(tuple(fixed), stored=True)
-    readings = [usual, as_stored]
+    usual_names = tuple(others)
+    stored_names = tuple(fixed)
+    readings = [
+        Reading(usual_names),
+        Reading(stored_names, stored=True),
+    ]
     # What wraps and what rounds shows where the units differ.
     other_units = {"ns", "s", *units.values()}
     other_units.discard(INT96_UNIT)
-    other_int96 = tuple(name for name in others if name in units)
-    fixed_int96 = tuple(name for name in fixed if name in units)
+    usual_names = tuple(name for name in others if name in units)
+    stored_names = tuple(name for name in fixed if name in units)
     for unit in sorted(other_units):
-        usual = Reading(other_int96, unit)
-        as_stored = Reading(fixed_int96, unit, stored=True)
-        readings += [usual, as_stored]
+        readings += [
+            Reading(usual_names, unit),
+            Reading(stored_names, unit, stored=True),
+        ]
     return [reading for reading in readings if reading.names]
 
 
 def put_together(
     batches: Mapping[Reading, RecordBatch],
     schema: Schema,
-    units: Mapping[str, str],
-) -> tuple[RecordBatch, dict[int, Exception]]:
+    units: Units,
+) -> Together:
     """Return the columns of a schema from what several ways of reading gave.
 
     Args:
         batches: the same rows, as each way gave them.
         schema: the columns, with the types that they will come out in.
         units: by column, the unit that an INT96 column comes out in.
-
-    Returns:
-        The columns, with nulls for values that were not read exactly; and by row why there is one.
     """
     # Nearly every file: one way, and nothing to compare.
     if len(batches) == 1 and not units:
         (rows,) = batches.values()
-        return rows, {}
+        return Together(rows, {})
     read = _list_columns(batches)
     columns = {}
     for name in schema.names:
         unit = units.get(name, INT96_UNIT)
         columns[name] = read[name, unit]
 
-    reasons: dict[int, Exception] = {}
+    reasons: Reasons = {}
     for name, unit in units.items():
         column = columns[name]
         nanoseconds = read[name, "ns"]
@@ -183,7 +205,8 @@ def put_together(
         field = schema.field(name)
         explained = explain_inexact(inexact, field, unit)
         reasons.update(explained)
-    return RecordBatch.from_pydict(columns), reasons
+    together = RecordBatch.from_pydict(columns)
+    return Together(together, reasons)
 
 
 def blank_out(column: Array, rows: np.ndarray) -> Array:
@@ -193,8 +216,9 @@ def blank_out(column: Array, rows: np.ndarray) -> Array:
         column: the values.
         rows: positions of the rows to blank, int64.
     """
-    positions = np.arange(len(column), dtype=np.int64)
-    is_blank = np.zeros(len(column), dtype=bool)
+    count = len(column)
+    positions = np.arange(count, dtype=np.int64)
+    is_blank = np.zeros(count, dtype=bool)
     is_blank[rows] = True
     # A null position gives a null.
     taken = pa.array(positions, mask=is_blank)
@@ -225,7 +249,7 @@ def open_for(url: str, reading: Reading, **options: Any) -> pq.ParquetFile:
     return pq.ParquetFile(source, **options)
 
 
-def align(streams: Sequence[Iterator[RecordBatch]]) -> Iterator[list[RecordBatch]]:
+def align(streams: Sequence[Stream]) -> Iterator[list[RecordBatch]]:
     """Yield batches of the same rows, one of each stream.
 
     Streams of one file have the same rows, and not always the same batches: Arrow ends one where a
@@ -238,14 +262,17 @@ def align(streams: Sequence[Iterator[RecordBatch]]) -> Iterator[list[RecordBatch
     while all(head is not None for head in heads):
         rows = min(head.num_rows for head in heads)
         yield [head.slice(0, rows) for head in heads]
-        pairs = zip(heads, streams, strict=True)
-        heads = [_advance(head, rows, stream) for head, stream in pairs]
+        following = []
+        for head, stream in zip(heads, streams, strict=True):
+            rest = _advance(head, rows, stream)
+            following.append(rest)
+        heads = following
 
 
 def _advance(
     head: RecordBatch,
     rows: int,
-    stream: Iterator[RecordBatch],
+    stream: Stream,
 ) -> RecordBatch | None:
     """Return what comes behind the first rows of a batch: its other rows, or the next batch."""
     if head.num_rows > rows:
@@ -260,7 +287,8 @@ def _list_columns(
     columns = {}
     for reading, rows in batches.items():
         unit = reading.unit
-        for name, column in zip(reading.names, rows.columns, strict=True):
+        named = zip(reading.names, rows.columns, strict=True)
+        for name, column in named:
             columns[name, unit] = column
     return columns
 
@@ -276,10 +304,12 @@ def _read_stored_metadata(url: str) -> pq.FileMetaData:
         end = file.read(end_bytes)
         footer_length = end[:_LENGTH_BYTES]
         footer_bytes = int.from_bytes(footer_length, "little")
-        file.seek(-end_bytes - footer_bytes, os.SEEK_END)
+        from_end = footer_bytes + end_bytes
+        file.seek(-from_end, os.SEEK_END)
         footer = file.read(footer_bytes)
     # Not longer and not shorter, so that everything else stays in its place.
     footer = footer.replace(_ARROW_TYPES, _NO_TYPES)
     # A file without rows: only its footer is read.
     without_rows = _MAGIC + footer + end
-    return pq.read_metadata(pa.BufferReader(without_rows))
+    source = pa.BufferReader(without_rows)
+    return pq.read_metadata(source)

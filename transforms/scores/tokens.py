@@ -11,6 +11,7 @@ and left out; what is padding is written nowhere.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,11 @@ from model_zoo.activations import softmax
 from model_zoo.tensor_columns import to_nested_column
 from transforms.scores.makers import Makers, to_lists
 
+# Of each row, or of each token of all rows one after the other.
+Numbers: TypeAlias = np.ndarray
+Flags: TypeAlias = np.ndarray
+# Of classes, by number.
+Names: TypeAlias = Sequence[str]
 # No entity, in the words of the field (BIO, IOB).
 _OUTSIDE = "O"
 _BEGINS, _CONTINUES = "B-", "I-"
@@ -37,26 +43,28 @@ class Places:
         is_added: bool (tokens of all rows,): of no text, but added by the tokenizer.
     """
 
-    lengths: np.ndarray
-    starts: np.ndarray | None = None
-    ends: np.ndarray | None = None
-    is_added: np.ndarray | None = None
+    lengths: Numbers
+    starts: Numbers | None = None
+    ends: Numbers | None = None
+    is_added: Flags | None = None
 
 
-def take_tokens(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def take_tokens(values: np.ndarray, lengths: Numbers) -> np.ndarray:
     """Return what there is for each token, (tokens of all rows, ...), without padding.
 
     Args:
         values: (rows, tokens, ...), of which the last ones are padding.
         lengths: (rows,), tokens of each row.
     """
-    positions = np.arange(values.shape[1])
-    is_token = positions < lengths[:, None]
+    most_tokens = values.shape[1]
+    positions = np.arange(most_tokens)
+    lengths_of_rows = lengths[:, None]
+    is_token = positions < lengths_of_rows
     flat: np.ndarray = values[is_token]
     return flat
 
 
-def to_ragged_column(values: np.ndarray, lengths: np.ndarray) -> Array:
+def to_ragged_column(values: np.ndarray, lengths: Numbers) -> Array:
     """Return what there is for each token as lists of a row's own number of tokens.
 
     Args:
@@ -68,7 +76,7 @@ def to_ragged_column(values: np.ndarray, lengths: np.ndarray) -> Array:
     return to_lists(column, lengths)
 
 
-def list_token_makers(logits: np.ndarray, labels: tuple[str, ...], places: Places) -> Makers:
+def list_token_makers(logits: np.ndarray, labels: Names, places: Places) -> Makers:
     """Return `tokens`, and `spans` of those that have a place in a text.
 
     Args:
@@ -105,21 +113,24 @@ class _Tokens:
         scores: probability of that class.
     """
 
-    counts: np.ndarray
-    names: Sequence[str]
-    classes: np.ndarray
-    scores: np.ndarray
-    starts: np.ndarray | None
-    ends: np.ndarray | None
+    counts: Numbers
+    names: Names
+    classes: Numbers
+    scores: Numbers
+    starts: Numbers | None
+    ends: Numbers | None
 
     def to_column(self) -> Array:
-        names = pa.array(self.names, pa.string())
+        text = pa.string()
+        names = pa.array(self.names, text)
         classes = pa.array(self.classes)
         fields = {"label": names.take(classes)}
         if self.starts is not None:
-            fields["start"] = pa.array(self.starts, pa.int32())
-            fields["end"] = pa.array(self.ends, pa.int32())
-        fields["score"] = pa.array(self.scores)
+            position = pa.int32()
+            fields["start"] = pa.array(self.starts, position)
+            fields["end"] = pa.array(self.ends, position)
+        scores = pa.array(self.scores)
+        fields["score"] = scores
 
         columns = list(fields.values())
         field_names = list(fields)
@@ -127,7 +138,7 @@ class _Tokens:
         return to_lists(values, self.counts)
 
 
-def _find_tokens(logits: np.ndarray, labels: tuple[str, ...], places: Places) -> _Tokens:
+def _find_tokens(logits: np.ndarray, labels: Names, places: Places) -> _Tokens:
     """Return the most probable class of each token of the texts themselves."""
     lengths = places.lengths
     of_tokens = take_tokens(logits, lengths)
@@ -145,10 +156,13 @@ def _find_tokens(logits: np.ndarray, labels: tuple[str, ...], places: Places) ->
     # Of equally probable classes the first one.
     best = probabilities.argmax(axis=1)
     best = best.astype(np.int32)
-    scores = np.take_along_axis(probabilities, best[:, None], axis=1)
+    chosen = best[:, None]
+    scores = np.take_along_axis(probabilities, chosen, axis=1)
+    row_count = len(lengths)
+    classes = logits.shape[-1]
     return _Tokens(
-        counts=np.bincount(rows, minlength=len(lengths)),
-        names=labels or _name_by_number(logits.shape[-1]),
+        counts=np.bincount(rows, minlength=row_count),
+        names=labels or _name_by_number(classes),
         classes=best,
         scores=scores[:, 0],
         starts=starts,
@@ -156,14 +170,16 @@ def _find_tokens(logits: np.ndarray, labels: tuple[str, ...], places: Places) ->
     )
 
 
-def _number_rows(counts: np.ndarray) -> np.ndarray:
+def _number_rows(counts: Numbers) -> Numbers:
     """Return the row of each token: [2, 3] -> [0, 0, 1, 1, 1]."""
-    rows = np.arange(len(counts))
+    row_count = len(counts)
+    rows = np.arange(row_count)
     return np.repeat(rows, counts)
 
 
 def _name_by_number(classes: int) -> list[str]:
-    return [str(number) for number in range(classes)]
+    numbers = range(classes)
+    return list(map(str, numbers))
 
 
 def _join(tokens: _Tokens) -> _Tokens:
@@ -175,7 +191,9 @@ def _join(tokens: _Tokens) -> _Tokens:
     Raises:
         JobError: the tokens have no places.
     """
-    if tokens.starts is None or tokens.ends is None:
+    starts = tokens.starts
+    ends = tokens.ends
+    if starts is None or ends is None:
         raise JobError(
             "postprocess names score column 'spans', which are places in a text; this model's tokens "
             "come as numbers, or from texts that a function step has changed; name tokens"
@@ -184,61 +202,72 @@ def _join(tokens: _Tokens) -> _Tokens:
     is_first = _find_first(tokens, rows)
     first = np.flatnonzero(is_first)
     # A span ends where the next one begins, the last one with the tokens.
-    behind = np.append(first[1:], len(rows))
+    following = first[1:]
+    end = len(rows)
+    behind = np.append(following, end)
     # A span has the label of its first token, without what stands before a hyphen, whatever that is:
     # so does the pipeline.
-    spoken = [name.split("-", 1)[-1] for name in tokens.names]
-    are_entities = [name != _OUTSIDE for name in spoken]
-    is_entity_by_class = np.array(are_entities)
+    spoken = list(map(_drop_before_hyphen, tokens.names))
+    is_entity_by_class = np.array([name != _OUTSIDE for name in spoken])
     classes = tokens.classes[first]
     is_entity = is_entity_by_class[classes]
 
     first = first[is_entity]
     behind = behind[is_entity]
     last = behind - 1
-    means = _average(tokens.scores, first, behind)
+    scores = tokens.scores
+    means = _average(scores, first, behind)
     rows_of_spans = rows[first]
+    row_count = len(tokens.counts)
     return _Tokens(
         # A row without spans counts, too.
-        counts=np.bincount(rows_of_spans, minlength=len(tokens.counts)),
+        counts=np.bincount(rows_of_spans, minlength=row_count),
         names=spoken,
         classes=classes[is_entity],
-        scores=means.astype(tokens.scores.dtype),
-        starts=tokens.starts[first],
-        ends=tokens.ends[last],
+        scores=means.astype(scores.dtype),
+        starts=starts[first],
+        ends=ends[last],
     )
 
 
-def _find_first(tokens: _Tokens, rows: np.ndarray) -> np.ndarray:
+def _drop_before_hyphen(name: str) -> str:
+    parts = name.split("-", 1)
+    return parts[-1]
+
+
+def _find_first(tokens: _Tokens, rows: Numbers) -> Flags:
     """Tell of each token whether a span begins with it."""
     # Once for each class, and not for each token.
-    tags = [_cut_prefix(name) for name in tokens.names]
+    tags = list(map(_cut_prefix, tokens.names))
     # `B-P` and `I-P` are one tag.
     _, tag_of_class = np.unique(tags, return_inverse=True)
     begin = [name.startswith(_BEGINS) for name in tokens.names]
     begins_by_class = np.array(begin)
 
-    tag = tag_of_class[tokens.classes]
-    is_first = begins_by_class[tokens.classes]
+    classes = tokens.classes
+    tag = tag_of_class[classes]
+    is_first = begins_by_class[classes]
     # Before the first token stands none.
     is_first[:1] = True
     is_other_row = np.diff(rows) != 0
     is_other_tag = np.diff(tag) != 0
-    is_first[1:] |= is_other_row | is_other_tag
+    is_other = is_other_row | is_other_tag
+    is_first[1:] |= is_other
     return is_first
 
 
-def _average(values: np.ndarray, first: np.ndarray, behind: np.ndarray) -> np.ndarray:
+def _average(values: Numbers, first: Numbers, behind: Numbers) -> Numbers:
     """Return the means of values from `first` on and before `behind`, in float64."""
     # Each span is added up by itself: of running sums the last digits would hang on the rows before.
     if not len(first):
         return np.zeros(0)
-    pairs = np.stack([first, behind], axis=1)
+    bounds = [first, behind]
+    pairs = np.stack(bounds, axis=1)
     edges = pairs.reshape(-1)
     # One more value, as the last span may end where the values do.
     exact = values.astype(np.float64)
     longer = np.append(exact, 0.0)
-    sums: np.ndarray = np.add.reduceat(longer, edges)
+    sums: Numbers = np.add.reduceat(longer, edges)
     # Every second sum is of what lies between two spans.
     of_spans = sums[::2]
     lengths = behind - first
