@@ -74,6 +74,8 @@ class PackagingJob(BaseModel, Generic[StepT]):
             torch.jit.save, with `trust_this_file`.
         trust_this_file: that reading the model's file may run what its author put into it, here and
             now: a pickle, an exported program, TorchScript; a package never holds one.
+        native: that a model that is kept as a graph is kept as its own library has it, too, so that
+            `model.engine` may ask for that library.
         sample: Parquet or CSV files with rows as the nightly job will have them; columns, types and
             missing values are found there.
         key: column that names a row; no model column.
@@ -128,6 +130,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     exported: Url | None = None
     torchscript: Url | None = None
     trust_this_file: bool = False
+    native: bool = False
     sample: Paths = ()
     key: str | None = None
     label: str | None = None
@@ -199,6 +202,8 @@ class PackagingJob(BaseModel, Generic[StepT]):
         # A folder of Hugging Face has its tokenizer, and nothing else has one.
         if self.text and (self.network or is_converted):
             yield "text is for huggingface; a network of another kind takes a tokenize step"
+        if self.native and not is_converted:
+            yield "native is for models of other libraries; a network has no other form of its own"
         if is_converted and (self.image or self.settings):
             yield (
                 "image and settings are for network and huggingface; a model of another kind takes an "

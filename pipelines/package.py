@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from configs.errors import JobError
 from configs.load import Override, load, parse_set, read_fields, read_mapping
 from configs.packaging import CONVERTED, PackagingJob
+from model_zoo.package.card import ModelCard
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
@@ -91,8 +92,8 @@ def _list_overrides(arguments: argparse.Namespace) -> list[Override]:
         value = getattr(arguments, name)
         if value is not None:
             overrides.append((name, _quote(value)))
-    if arguments.trust_this_file:
-        overrides.append(("trust_this_file", "true"))
+    said = [name for name in ("trust_this_file", "native") if getattr(arguments, name)]
+    overrides.extend((name, "true") for name in said)
     if arguments.version is not None:
         overrides.append(("version", _quote(arguments.version)))
     if arguments.sample:
@@ -112,7 +113,7 @@ def _quote(text: str) -> str:
 
 def _say_result(output: str, packed: Packed) -> None:
     card = packed.card
-    kept_as = f"network {card.builder}" if card.has_network else "kept as an ONNX graph"
+    kept_as = _describe_forms(card)
     say(f"model      {card.name}, version {card.version}, {kept_as}")
     for note in packed.notes:
         say(f"weights    {note}" if card.has_network else f"graph      {note}")
@@ -153,6 +154,14 @@ def _say_result(output: str, packed: Packed) -> None:
     say(f"package    {output}  (digest {packed.written.digest[:_DIGEST_CHARACTERS]})")
 
 
+def _describe_forms(card: ModelCard) -> str:
+    if card.has_network:
+        return f"network {card.builder}"
+    kept_as = [] if card.onnx is None else ["an ONNX graph"]
+    kept_as.extend(f"a file of {form}" for form in card.forms)
+    return f"kept as {' and '.join(kept_as)}"
+
+
 def _describe_lists(step: Pad) -> str:
     shape = ", ".join(map(str, step.shape))
     if step.shorter == "reject":
@@ -189,6 +198,8 @@ def _add_model(add: Add) -> None:
     add("--torchscript", metavar="FILE", help="a TorchScript program of torch.jit.save: .pt")
     trust = "read a pickle of --sklearn, --exported, --torchscript: it may run what is in the file"
     add("--trust_this_file", action="store_true", help=trust)
+    native = "keep the library's own form of the model beside its graph"
+    add("--native", action="store_true", help=native)
     sample = "rows as the nightly job will have them: Parquet, CSV, or a folder of pictures"
     add("--sample", action="append", metavar="PATH", help=sample)
     folder = "a model as transformers and sentence-transformers save it, instead of --network"

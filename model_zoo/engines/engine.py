@@ -14,7 +14,7 @@ import torch
 from configs.errors import ModelError
 from configs.suggest import nearest
 from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
-from model_zoo.engines.table import ENGINES
+from model_zoo.engines.table import ENGINES, ENGINES_OF_FORMS
 from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
 
@@ -141,7 +141,13 @@ class Engine(Protocol):
 def choose_engine(card: ModelCard) -> str:
     """Return the engine of a job that names none: torch, wherever the package holds what it reads."""
     # Not by what is installed: the same package is computed by the same library on every machine.
-    return DEFAULT_ENGINE if card.has_network else "onnxruntime"
+    if card.has_network:
+        return DEFAULT_ENGINE
+    if card.onnx is not None:
+        return "onnxruntime"
+    # The card holds one of these, or it would be none.
+    form = next(form for form in ENGINES_OF_FORMS if form in card.forms)
+    return ENGINES_OF_FORMS[form]
 
 
 def find_engine(name: str) -> Engine:

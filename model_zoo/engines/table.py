@@ -1,7 +1,20 @@
 """The table of engines: a new one is a file in this folder, and its line below."""
 
+from model_zoo.package.card import Form
+
 # By name, the class `module:attribute`. Imported only when it is asked for: a library takes seconds.
 ENGINES = {
     "torch": "model_zoo.engines.torch_engine:TorchEngine",
     "onnxruntime": "model_zoo.engines.onnx_runtime:OnnxRuntimeEngine",
+    "xgboost": "model_zoo.engines.xgboost_engine:make_engine",
+    "lightgbm": "model_zoo.engines.lightgbm_engine:make_engine",
+}
+
+# By the name of a library's own format, in cards, the engine that reads it.
+ENGINES_OF_FORMS: dict[Form, str] = {
+    "keras": "keras",
+    "tflite": "litert",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "skops": "sklearn",
 }

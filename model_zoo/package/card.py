@@ -12,6 +12,8 @@ from model_zoo.steps.moments import TimeUnit
 _MOST_NUMBERS_OF_A_ROW = 1 << 27
 
 _SHA256 = "^[0-9a-f]{64}$"
+# A library's own file of a model, by the name of its format.
+Form: TypeAlias = Literal["keras", "tflite", "xgboost", "lightgbm", "skops"]
 # It becomes part of file names and log lines.
 _MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -120,7 +122,8 @@ class OnnxFiles(_Part):
 
 
 class ModelCard(_Part):
-    """`model.yaml`. It holds the model as a network with its weights, as an ONNX graph, or as both.
+    """`model.yaml`. It holds the model as a network with its weights, as an ONNX graph, in a library's
+    own form, or in several of these.
 
     Attributes:
         builder: name of the network, as `model_zoo.architectures.builders` finds it, called with
@@ -130,6 +133,7 @@ class ModelCard(_Part):
             here.
         weights: file of the state dict: `*.safetensors`, `*.pt` or `*.pth`.
         onnx: the model as a graph of ONNX.
+        forms: the model as libraries keep it themselves: the file of each format.
         columns: what every shard must have.
         inputs, outputs: the network's keyword arguments and results, by name.
         activation: what turns the (only) output into probabilities.
@@ -151,6 +155,7 @@ class ModelCard(_Part):
     call: Literal["keywords", "positions"] = "keywords"
     weights: str = "weights.safetensors"
     onnx: OnnxFiles | None = None
+    forms: dict[Form, str] = {}
     columns: tuple[InputColumn, ...]
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
@@ -176,13 +181,16 @@ class ModelCard(_Part):
             names.append(self.weights)
         if self.onnx is not None:
             names.extend((self.onnx.model, *self.onnx.data))
+        names.extend(self.forms.values())
         return tuple(names)
 
     @model_validator(mode="after")
     def _holds_a_model(self) -> "ModelCard":
-        if not self.has_network and self.onnx is None:
+        has_any = self.has_network or self.onnx is not None or self.forms
+        if not has_any:
             raise ValueError(
-                "builder is missing; a card names a network (builder), or a graph (onnx)"
+                "builder is missing; a card names a network (builder), a graph (onnx), or a "
+                "library's own file (forms)"
             )
         return self
 

@@ -3,6 +3,8 @@
     model.yaml           the card: name, version, builder, contract, sha256 and size of every file
     weights.safetensors  (or weights.pt, a state dict)
     model.onnx           in its place, or beside it: the model as a graph
+    model.keras, model.tflite, model.ubj, model.txt, model.skops
+                         likewise: the model as its own library keeps it
     preprocess.json      fitted preprocessing steps, in order
     smoke.parquet        a few rows of input columns with the outputs that they must give
     profile.parquet      the training data's column and score profile
@@ -35,7 +37,7 @@ CARD = "model.yaml"
 PREPROCESS = "preprocess.json"
 SMOKE = "smoke.parquet"
 PROFILE = "profile.parquet"
-_OF_OTHERS_NETWORKS = ("source_sha256", "call", "onnx", "graph")
+_OF_OTHERS_NETWORKS = ("source_sha256", "call", "onnx", "forms", "graph")
 _OF_NETWORKS = ("builder", "parameters", "weights")
 # Columns, what is made of them, and that side by side are two or three times what the model takes.
 _MADE_FOR_ONE_TAKEN = 8

@@ -1,21 +1,21 @@
-"""A model that another library trained, and a sample of rows -> a package that holds it as an ONNX graph."""
+"""A model that another library trained, and a sample of rows -> a package that holds it as an ONNX graph.
+
+Where ONNX does not say all of the model, or not exactly, the package holds the library's own file.
+"""
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePath
-import re
 
 import numpy as np
 import pyarrow as pa
 
-from configs.errors import ModelError
+from configs.errors import JobError
 from configs.missing import DEFAULT
 from configs.packaging import PackagingJob
 from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import Contract, InputColumn
-from model_zoo.package.onnx_graph import parse_graph
-from model_zoo.package.package import PROFILE, SMOKE, read_package
+from model_zoo.package.package import read_package
 from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.missing import fill_missing
 from model_zoo.steps.table import AnyStep
@@ -34,35 +34,24 @@ from pipelines.packing.contract.inputs import (
 from pipelines.packing.contract.lists import pad_lists
 from pipelines.packing.contract.missing import refuse_unfilled
 from pipelines.packing.contract.prepared import Prepared
-from pipelines.packing.converters.converted import Converted
-from pipelines.packing.converters.graph_files import MODEL, compute_graph, make_files
+from pipelines.packing.converters.converted import Converted, keep_own
+from pipelines.packing.converters.graph_files import compute_graph
 from pipelines.packing.converters.table import check_file, find_converter
-from pipelines.packing.libraries import list_versions
+from pipelines.packing.graph_content import choose_tolerance_of, list_engines, make_content
 from pipelines.packing.material import AS_IT_IS, Material, Reading
 from pipelines.packing.networks.computed import failures_told
-from pipelines.packing.proof.differences import choose_smoke_tolerance, choose_tolerance
+from pipelines.packing.proof.differences import find_difference
 from pipelines.packing.proof.expected import check_expected
 from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
 from pipelines.packing.proof.proof import prove
-from pipelines.packing.proof.scores import ScoredAs, describe_scores
-from pipelines.packing.writing.content import Content
-from pipelines.packing.writing.contents import (
-    ScoredRows,
-    describe_arrays,
-    make_profile,
-    make_smoke_table,
-)
+from pipelines.packing.proof.scores import describe_scores
 from pipelines.packing.writing.packed import Packed
 from pipelines.packing.writing.starter_job import write_package_and_job
-from pipelines.training.held_out import to_parquet
-
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow")
-_OTHER_LETTER = re.compile("[^a-z0-9]")
 
 
 @dataclass(frozen=True)
 class _Called:
-    """Rows of the sample as the graph took them, what it gave, and what the library gave."""
+    """Rows of the sample as the model took them, what it gave, and what the library gave."""
 
     contract: Contract
     prepared: Prepared
@@ -77,8 +66,8 @@ class _Examined:
     Attributes:
         job: with all that was found out.
         sample: the whole of it.
-        converted: the graph.
-        called: the graph and the library, on the rows that the contract takes.
+        converted: what the package holds.
+        called: the model and the library, on the rows that the contract takes.
     """
 
     job: PackagingJob[AnyStep]
@@ -137,6 +126,40 @@ def _examine(material: Material, questions: Questions) -> _Examined | None:
     if converted is None:
         questions.ask(take_rows, material.job, sample)
         return None
+    examined = _examine_as(converted, material, sample, questions)
+    if examined is None or converted.graph is None:
+        return examined
+    difference = _find_difference(examined)
+    # Whatever the sample gives that ONNX computes otherwise, the library itself computes as it does.
+    if not difference <= choose_tolerance_of(examined.called.outputs, converted):
+        reason = f"its ONNX graph gives scores that differ by {difference:.3g}, so it is left out"
+        own = keep_own(converted, reason)
+        if own is not None:
+            return _examine_as(own, material, sample, questions)
+    return examined
+
+
+def _find_difference(examined: _Examined) -> float:
+    """Return how far the graph's scores of the sample are from the library's."""
+    found = examined.converted.finish(examined.called.outputs)
+    largest = 0.0
+    for name, wanted in examined.called.wanted.items():
+        difference = find_difference(found[name], wanted)
+        largest = max(largest, difference)
+    return largest
+
+
+def _examine_as(
+    converted: Converted, material: Material, sample: pa.Table, questions: Questions
+) -> _Examined | None:
+    """Look at a model in one of its forms; None where it cannot be called on the sample.
+
+    Args:
+        converted: the form.
+        material: what is known.
+        sample: rows as the job will have them.
+        questions: what hinders is asked there.
+    """
     job = _complete(material.job, converted, sample)
     call = partial(_call, converted)
     change = partial(_pass_missing, job=job, converted=converted)
@@ -156,7 +179,10 @@ def _call(converted: Converted, job: PackagingJob[AnyStep], taken: ModelRows) ->
     rows = _fill_as_said(job, taken)
     with failures_told(f"{converted.library} fails on the sample"):
         wanted = squeeze(converted.native(rows, prepared.inputs))
-    outputs = squeeze(compute_graph(converted.graph, prepared.inputs))
+    if converted.graph is None:
+        outputs = squeeze(converted.begin(wanted))
+    else:
+        outputs = squeeze(compute_graph(converted.graph, prepared.inputs))
     return _Called(taken.contract, prepared, outputs, wanted)
 
 
@@ -184,7 +210,16 @@ def _refuse_without_scores(called: _Called) -> None:
 
 def _convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     kind, _ = _kind_of(job)
-    return find_converter(kind)(job, sample)
+    converted = find_converter(kind)(job, sample)
+    # Beside the graph where both take the same inputs, and in its place where they do not.
+    if job.native and converted.make_own is not None:
+        reason = "native: its graph would take other inputs, and is left out"
+        return keep_own(converted, reason) or converted
+    if job.native and converted.own is None:
+        raise JobError(
+            f"native: {kind} has no form of its own that a package can hold; leave native out"
+        )
+    return converted
 
 
 def _write(examined: _Examined, material: Material) -> Packed:
@@ -192,9 +227,10 @@ def _write(examined: _Examined, material: Material) -> Packed:
     job, called, converted = examined.job, examined.called, examined.converted
     prepared, outputs = called.prepared, called.outputs
     scored_as = describe_scores(job, prepared.rows, prepared.inputs)
-    content = _make_content(job, called.contract, prepared, outputs, scored_as, converted)
-    tolerance = _choose_tolerance(outputs, converted)
-    difference = prove(
+    content = make_content(job, called.contract, prepared, outputs, scored_as, converted)
+    tolerance = choose_tolerance_of(outputs, converted)
+    prove_with = partial(
+        prove,
         content,
         (),
         prepared.inputs,
@@ -202,6 +238,10 @@ def _write(examined: _Examined, material: Material) -> Packed:
         tolerance,
         converted.finish,
     )
+    difference = 0.0
+    # With each engine that a job may name.
+    for engine in list_engines(content.card):
+        difference = max(difference, prove_with(engine))
     expected = check_expected(job, material.expected, prepared.rows, outputs, scored_as)
     rows = prepared.rows.num_rows
     scored_rows = np.count_nonzero(find_finite(outputs))
@@ -290,66 +330,3 @@ def _prepare(
     wiring = wire(job, signature, lists.columns, lists.masks)
     steps = (*fitted, *lists.keep_taken(list_sources(wiring)))
     return prepare(rows, contract, steps, wiring, lists.columns, converted.dtypes)
-
-
-def _make_content(
-    job: PackagingJob[AnyStep],
-    contract: Contract,
-    prepared: Prepared,
-    outputs: Arrays,
-    scored_as: ScoredAs,
-    converted: Converted,
-) -> Content:
-    files = make_files(converted.graph)
-    sizes = {}
-    for name, numbers in files.data.items():
-        sizes[name] = len(numbers)
-    try:
-        # As scoring will: what it refuses is found here, by the author.
-        parse_graph(files.content, sizes)
-    except ValueError as error:
-        raise ModelError(f"{_file_of(job)}: {error}") from error
-    model_columns = [rule.name for rule in contract]
-    rows = prepared.rows.select(model_columns)
-    scored = ScoredRows(rows, prepared.inputs, outputs)
-    contents = {
-        MODEL: files.content,
-        **files.data,
-        SMOKE: to_parquet(make_smoke_table(scored)),
-        PROFILE: to_parquet(make_profile(scored, scored_as)),
-    }
-    tolerance = _choose_tolerance(outputs, converted)
-    card = {
-        "name": job.name or _name_model(job),
-        "version": job.version,
-        "onnx": {"model": MODEL, "data": list(files.data)},
-        "columns": [rule.model_dump(mode="json") for rule in contract],
-        "inputs": {name: tensor.model_dump() for name, tensor in prepared.tensors.items()},
-        "outputs": describe_arrays(outputs),
-        "activation": job.activation,
-        "labels": list(job.labels),
-        "smoke_tolerance": choose_smoke_tolerance(tolerance, outputs),
-        "libraries": list_versions(_LIBRARIES),
-    }
-    if job.task is not None:
-        card["task"] = job.task
-    return Content(card, prepared.steps, contents)
-
-
-def _file_of(job: PackagingJob[AnyStep]) -> str:
-    _, url = _kind_of(job)
-    return url
-
-
-def _name_model(job: PackagingJob[AnyStep]) -> str:
-    stem = PurePath(_file_of(job)).stem.lower()
-    # What a card takes for a name.
-    plain = _OTHER_LETTER.sub("-", stem)
-    return plain.strip("-") or "model"
-
-
-def _choose_tolerance(outputs: Arrays, converted: Converted) -> float:
-    """Return how far scores may be from those of the library, relative to the largest output."""
-    dtypes: list[object] = [array.dtype for array in outputs.values()]
-    dtypes += converted.computed_in
-    return choose_tolerance(dtypes)

@@ -1,12 +1,14 @@
-"""What becomes of a model that another library trained: an ONNX graph, and what goes with it."""
+"""What becomes of a model that another library trained: a graph, its own form, and what goes with it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
+from configs.errors import JobError
 from model_zoo.arrays import Arrays
+from model_zoo.package.card import Form
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.table import AnyStep
 
@@ -15,16 +17,36 @@ Native: TypeAlias = Callable[[pa.Table, Arrays], Arrays]
 Activation: TypeAlias = Literal["sigmoid", "softmax", "none"]
 
 
-@dataclass(frozen=True)
-class Converted:
-    """A model as a graph, with what is known about its rows.
+class NoGraphError(JobError):
+    """A model that ONNX does not say number for number; its own library computes it."""
+
+
+class OwnForm(NamedTuple):
+    """A model as its own library keeps it.
 
     Attributes:
-        graph: `onnx.ModelProto`.
+        form: name of the format.
+        content: of the file.
+    """
+
+    form: Form
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A model as a graph, or as its own library keeps it, with what is known about its rows.
+
+    Attributes:
+        graph: `onnx.ModelProto`; None where ONNX does not say all of the model.
         dtypes: of each input, by name.
         computed_in: dtypes of its weights, as torch names them; none where outputs tell.
         native: what the library gives.
         library: its name, as packages call it.
+        own: the library's own form of the model, of the graph's inputs and outputs; None where there
+            is none.
+        make_own: makes the model as its own library keeps it, of inputs of its own; None where `own`
+            is all there is.
         lengths: of lists that inputs take, by input, where the graph takes no other.
         columns: those that the model takes, in its order; none where the sample tells.
         inputs: which columns make up each input; none where that is found.
@@ -32,7 +54,8 @@ class Converted:
         fill: columns whose missing values become a value that no row has, by name.
         takes_missing: columns whose missing values reach the graph, as NaN.
         activation, labels: those of the model; none where nothing tells.
-        finish: makes of the graph's outputs what `native` gives.
+        finish: makes of the model's outputs what `native` gives.
+        begin: makes of what `native` gives the model's outputs, where there is no graph.
         notes: what was changed, in words.
     """
 
@@ -40,6 +63,8 @@ class Converted:
     dtypes: Mapping[str, str]
     native: Native
     library: str
+    own: OwnForm | None = None
+    make_own: "Callable[[], Converted] | None" = None
     lengths: Mapping[str, int] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -49,5 +74,22 @@ class Converted:
     activation: Activation | None = None
     labels: tuple[str, ...] = ()
     finish: Callable[[Arrays], Arrays] = dict
+    begin: Callable[[Arrays], Arrays] = dict
     notes: tuple[str, ...] = ()
     computed_in: tuple[str, ...] = ()
+
+
+def keep_own(converted: Converted, reason: str) -> Converted | None:
+    """Return the model as its own library keeps it, and nothing else; None where that is not known.
+
+    Args:
+        converted: with a graph.
+        reason: why the graph is not kept, in words.
+    """
+    if converted.make_own is not None:
+        own = converted.make_own()
+    elif converted.own is not None:
+        own = replace(converted, graph=None)
+    else:
+        return None
+    return replace(own, notes=(*own.notes, reason))

@@ -11,7 +11,12 @@ from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.contract import choose_columns
-from pipelines.packing.converters.converted import Activation, Converted
+from pipelines.packing.converters.converted import (
+    Activation,
+    Converted,
+    NoGraphError,
+    OwnForm,
+)
 from pipelines.packing.converters.trees import (
     Forest,
     Node,
@@ -65,14 +70,50 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     seen = choose_columns(job, sample)
     named = None if names == given else _find_columns(names, seen)
     columns = choose_features(named, seen, len(names))
-    trees = make_graph(booster, "margin", f"lightgbm {url}")
-    is_margin = trees.activation != "none"
+    what = f"lightgbm {url}"
+    _refuse_category_columns(booster, what)
+    try:
+        trees = make_graph(booster, "margin", what)
+    except NoGraphError as reason:
+        trees = _leave_to_lightgbm(booster, reason)
+    is_margin = trees.output == "margin"
 
     def predict(rows: pa.Table, inputs: Arrays) -> Arrays:
         scores = np.asarray(booster.predict(inputs["x"], raw_score=is_margin))
         return {trees.output: scores * trees.factor}
 
-    return to_converted(trees, columns, "float64", "LightGBM", predict)
+    text = booster.model_to_string()
+    own = OwnForm("lightgbm", text.encode())
+    return to_converted(trees, columns, "float64", "LightGBM", predict, own)
+
+
+def _refuse_category_columns(booster: Any, what: str) -> None:
+    """Refuse a Booster of pandas' categories: its file has their codes, and LightGBM itself asks for such columns."""
+    if booster.pandas_categorical:
+        raise JobError(
+            f"{what}: was trained on columns of type category, which are not taken; "
+            "train it on columns that are encoded (categorical_feature takes codes)"
+        )
+
+
+def _leave_to_lightgbm(booster: Any, reason: NoGraphError) -> TreeGraph:
+    """Return what is known of a Booster that is no graph.
+
+    Args:
+        booster: of LightGBM.
+        reason: why it is none.
+    """
+    words = booster.dump_model().get("objective", "regression").split()
+    # What an objective that is not known here gives is a number as it is.
+    activation, _ = _OBJECTIVES.get(words[0], ("none", False))
+    is_margin = activation != "none"
+    return TreeGraph(
+        graph=None,
+        activation=activation,
+        output="margin" if is_margin else "prediction",
+        note=f"no ONNX graph: {reason}",
+        factor=_find_factor(words[1:]) if is_margin else 1.0,
+    )
 
 
 def _find_columns(names: Sequence[str], columns: Sequence[str]) -> list[str]:
@@ -122,22 +163,23 @@ def _read_objective(model: Any, what: str) -> tuple[Activation, bool, float]:
     settings = words[1:]
     if name not in _OBJECTIVES or "sqrt" in words:
         objective = " ".join(words)
-        raise JobError(
-            f"{what}: objective {objective} is not known here; there are {sorted(_OBJECTIVES)}"
-        )
+        raise NoGraphError(f"{what}: its objective is {objective}, whose scores have no graph here")
     activation, is_log = _OBJECTIVES[name]
-    factor = 1.0
+    return activation, is_log, _find_factor(settings)
+
+
+def _find_factor(settings: Sequence[str]) -> float:
     for setting in settings:
         # As in `binary sigmoid:1`: what a sum is multiplied with before the sigmoid.
         if setting.startswith("sigmoid:"):
             _, _, value = setting.partition(":")
-            factor = float(value)
-    return activation, is_log, factor
+            return float(value)
+    return 1.0
 
 
 def _read_forest(model: Any, what: str, factor: float) -> Forest:
     if model.get("pandas_categorical"):
-        raise JobError(
+        raise NoGraphError(
             f"{what}: was trained on columns of type category, which are not taken; "
             "train it on columns that are encoded (categorical_feature takes codes)"
         )
@@ -158,7 +200,9 @@ def _read_tree(part: Any, what: str, factor: float) -> Node | float:
     """Return a tree, which LightGBM never makes deeper than Python's stack."""
     if "leaf_value" in part:
         if "leaf_coeff" in part:
-            raise JobError(f"{what}: its leaves are linear models; train without linear_tree")
+            raise NoGraphError(
+                f"{what}: its leaves are linear models (linear_tree), and a graph's are numbers"
+            )
         return float(part["leaf_value"]) * factor
     left = _read_tree(part["left_child"], what, factor)
     right = _read_tree(part["right_child"], what, factor)
@@ -171,7 +215,9 @@ def _read_tree(part: Any, what: str, factor: float) -> Node | float:
     threshold = float(part["threshold"])
     missing = part["missing_type"]
     if missing == "Zero":
-        raise JobError(f"{what}: takes zeros for missing; train without zero_as_missing")
+        raise NoGraphError(
+            f"{what}: takes zeros for missing (zero_as_missing), which a graph does not"
+        )
     # Where training saw no missing value, LightGBM takes one for 0.
     goes_left = part["default_left"] if missing == "NaN" else threshold >= 0
     return Node(column, "<=", threshold, missing_left=goes_left, left=left, right=right)

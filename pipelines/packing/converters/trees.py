@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from configs.errors import JobError
-from pipelines.packing.converters.converted import Activation, Converted, Native
+from pipelines.packing.converters.converted import Activation, Converted, Native, OwnForm
 from storage import files
 
 # How a node compares, as TreeEnsemble numbers it.
@@ -236,7 +236,7 @@ class TreeGraph(NamedTuple):
     """A Booster as a graph.
 
     Attributes:
-        graph: `onnx.ModelProto`, from `x` to its output.
+        graph: `onnx.ModelProto`, from `x` to its output; None of one that is no such graph.
         activation: what makes scores of the output.
         output: its name.
         note: what it is, in words.
@@ -251,7 +251,12 @@ class TreeGraph(NamedTuple):
 
 
 def to_converted(
-    trees: TreeGraph, columns: tuple[str, ...], dtype: str, library: str, native: Native
+    trees: TreeGraph,
+    columns: tuple[str, ...],
+    dtype: str,
+    library: str,
+    native: Native,
+    own: OwnForm,
 ) -> Converted:
     """Return a Booster as packages keep it: one input, of all of its columns, missing values among them.
 
@@ -261,12 +266,14 @@ def to_converted(
         dtype: in which the library compares.
         library: its name.
         native: what the library gives.
+        own: the library's file.
     """
     return Converted(
         graph=trees.graph,
         dtypes={"x": dtype},
         native=native,
         library=library,
+        own=own,
         columns=columns,
         inputs={"x": columns},
         takes_missing=frozenset(columns),

@@ -9,9 +9,15 @@ import pyarrow as pa
 from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
+from model_zoo.engines.child.xgboost_model import find_kind, make_predict
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.contract import choose_columns
-from pipelines.packing.converters.converted import Activation, Converted
+from pipelines.packing.converters.converted import (
+    Activation,
+    Converted,
+    NoGraphError,
+    OwnForm,
+)
 from pipelines.packing.converters.trees import (
     Forest,
     Node,
@@ -60,18 +66,36 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     booster = xgboost.Booster(model_file=str(path))
     what = f"xgboost {url}"
     _refuse_early_stop(booster, what)
+    _refuse_category_columns(booster, what)
     seen = choose_columns(job, sample)
     columns = choose_features(booster.feature_names, seen, booster.num_features())
-    trees = make_graph(booster, "margin", what)
-    is_margin = trees.activation != "none"
+    try:
+        trees = make_graph(booster, "margin", what)
+    except NoGraphError as reason:
+        trees = _leave_to_xgboost(booster, reason)
+    to_scores = make_predict(xgboost, booster, trees.output == "margin")
 
     def predict(rows: pa.Table, inputs: Arrays) -> Arrays:
-        kind = "margin" if is_margin else "value"
-        # As XGBClassifier does: a DMatrix takes no infinity, which a tree compares like any number.
-        scores = booster.inplace_predict(inputs["x"], predict_type=kind)
-        return {trees.output: scores}
+        return {trees.output: to_scores(inputs["x"])}
 
-    return to_converted(trees, columns, "float32", "XGBoost", predict)
+    to_bytes = booster.save_raw
+    own = OwnForm("xgboost", bytes(to_bytes("ubj")))
+    return to_converted(trees, columns, "float32", "XGBoost", predict, own)
+
+
+def _leave_to_xgboost(booster: Any, reason: NoGraphError) -> TreeGraph:
+    """Return what is known of a Booster that is no graph.
+
+    Args:
+        booster: of XGBoost.
+        reason: why it is none.
+    """
+    to_bytes = booster.save_raw
+    learner = json.loads(to_bytes("json"))["learner"]
+    # What an objective that is not known here gives is a number as it is.
+    activation, _ = _OBJECTIVES.get(learner["objective"]["name"], ("none", False))
+    output = "prediction" if activation == "none" else "margin"
+    return TreeGraph(None, activation, output, note=f"no ONNX graph: {reason}")
 
 
 def make_graph(booster: Any, margin: str, what: str) -> TreeGraph:
@@ -91,9 +115,7 @@ def make_graph(booster: Any, margin: str, what: str) -> TreeGraph:
     learner = json.loads(to_bytes("json"))["learner"]
     name = learner["objective"]["name"]
     if name not in _OBJECTIVES:
-        raise JobError(
-            f"{what}: objective {name} is not known here; there are {sorted(_OBJECTIVES)}"
-        )
+        raise NoGraphError(f"{what}: its objective is {name}, whose scores have no graph here")
     activation, is_log = _OBJECTIVES[name]
     forest = _read_forest(learner, what)
     base = _find_base(xgboost, booster, learner, forest.classes)
@@ -123,21 +145,35 @@ def _refuse_early_stop(booster: Any, what: str) -> None:
         )
 
 
+def _refuse_category_columns(booster: Any, what: str) -> None:
+    """Refuse a Booster of a table's categories: XGBoost itself asks for a table that has them."""
+    if find_kind(booster) == "gblinear":
+        # It knows no categories, and fails on the question.
+        return
+    columns = booster.get_categories(export_to_arrow=True).to_arrow()
+    named = [name for name, words in columns if words is not None]
+    if named:
+        listed = ", ".join(named)
+        raise JobError(
+            f"{what}: was trained on columns of type category ({listed}), which are not taken; "
+            "train it on their codes (feature_types c)"
+        )
+
+
 def _read_forest(learner: Any, what: str) -> Forest:
     booster = learner["gradient_booster"]
     if booster["name"] != "gbtree":
-        raise JobError(f"{what}: is a {booster['name']}; only gbtree is taken")
+        raise NoGraphError(f"{what}: is a {booster['name']}, and a graph is of gbtree")
     model = booster["model"]
     trees = []
     for target, tree in zip(model["tree_info"], model["trees"], strict=True):
         if any(tree["split_type"]):
-            raise JobError(
-                f"{what}: splits on categories (enable_categorical), which are not taken; "
-                "train it on columns that are encoded"
+            raise NoGraphError(
+                f"{what}: splits on categories (enable_categorical), which a graph does not"
             )
         if int(tree["tree_param"]["size_leaf_vector"]) > 1:
-            raise JobError(
-                f"{what}: its leaves hold vectors; train with multi_strategy one_output_per_tree"
+            raise NoGraphError(
+                f"{what}: its leaves hold vectors (multi_strategy), which a graph's do not"
             )
         root = _read_tree(tree)
         trees.append((target, root))

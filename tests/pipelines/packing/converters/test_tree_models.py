@@ -223,14 +223,62 @@ def test_what_cannot_be_packed_is_refused_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="trained on columns that the sample lacks: c, d"):
         pack_file(tmp_path, "xgboost", tmp_path / "m.json", rows[["a", "b"]])
 
-    linear = xgboost.train({"booster": "gblinear"}, xgboost.DMatrix(x, target), 2)
-    linear.save_model(tmp_path / "m.json")
-    with pytest.raises(JobError, match="is a gblinear; only gbtree is taken"):
+    categories = rows.assign(d=pd.Categorical(["u", "v"] * 100))
+    matrix = xgboost.DMatrix(categories, target, enable_categorical=True)
+    xgboost.train({}, matrix, 2).save_model(tmp_path / "m.json")
+    with pytest.raises(JobError, match=r"columns of type category \(d\), which are not taken"):
         pack_file(tmp_path, "xgboost", tmp_path / "m.json", rows)
-
-    zeros = lightgbm.train(
-        {"zero_as_missing": True, "verbose": -1}, lightgbm.Dataset(x, target, feature_name=NAMES), 3
+    lightgbm.train({"verbose": -1}, lightgbm.Dataset(categories, target), 2).save_model(
+        tmp_path / "m.txt"
     )
-    zeros.save_model(tmp_path / "m.txt")
-    with pytest.raises(JobError, match="takes zeros for missing"):
+    with pytest.raises(JobError, match="columns of type category, which are not taken"):
         pack_file(tmp_path, "lightgbm", tmp_path / "m.txt", rows)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"booster": "gblinear"}, "is a gblinear, and a graph is of gbtree"),
+        ({"booster": "dart", "rate_drop": 0.5}, "is a dart"),
+        ({"objective": "survival:cox"}, "its objective is survival:cox"),
+    ],
+)
+def test_what_xgboost_alone_computes_is_kept_as_its_own_file(
+    tmp_path: Path, parameters: dict[str, Any], reason: str
+) -> None:
+    x, target = training(200)
+    x = np.nan_to_num(x).astype(np.float32)
+    booster = xgboost.train(parameters, xgboost.DMatrix(x, np.abs(target)), 5)
+    booster.save_model(tmp_path / "m.json")
+    packed = pack_file(tmp_path, "xgboost", tmp_path / "m.json", pd.DataFrame(x, columns=NAMES))
+    assert (packed.card.onnx, packed.card.forms) == (None, {"xgboost": "model.ubj"})
+    assert packed.difference == 0
+    assert reason in packed.notes[0]
+
+
+def test_what_lightgbm_alone_computes_is_kept_as_its_own_file(tmp_path: Path) -> None:
+    x, target = training(200)
+    said = {"zero_as_missing": True, "verbose": -1}
+    zeros = lightgbm.train(said, lightgbm.Dataset(x, target, feature_name=NAMES), 3)
+    zeros.save_model(tmp_path / "m.txt")
+    packed = pack_file(tmp_path, "lightgbm", tmp_path / "m.txt", pd.DataFrame(x, columns=NAMES))
+    assert (packed.card.onnx, packed.card.forms) == (None, {"lightgbm": "model.txt"})
+    assert packed.difference == 0
+    assert "takes zeros for missing" in packed.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["xgboost", "lightgbm"])
+def test_the_own_file_is_kept_beside_the_graph_where_the_author_says_so(
+    tmp_path: Path, kind: str
+) -> None:
+    x, target = training(200)
+    file = tmp_path / ("m.json" if kind == "xgboost" else "m.txt")
+    if kind == "xgboost":
+        xgboost.train({}, xgboost.DMatrix(x, target), 3).save_model(file)
+    else:
+        lightgbm.train({"verbose": -1}, lightgbm.Dataset(x, target), 3).save_model(file)
+    rows = pd.DataFrame(x, columns=NAMES)
+    packed = pack_file(tmp_path, kind, file, rows, native=True)
+    assert packed.card.onnx is not None
+    assert list(packed.card.forms) == [kind]
+    assert kind in packed.card.libraries

@@ -1,0 +1,15 @@
+"""XGBoost, which scores its own trees where ONNX does not say all of them, or where a job asks for it."""
+
+from model_zoo.engines.native_engine import NativeEngine
+
+
+def make_engine() -> NativeEngine:
+    """Return the engine."""
+    return NativeEngine(
+        name="xgboost",
+        form="xgboost",
+        libraries=("xgboost",),
+        distributions=("xgboost", "xgboost-cpu"),
+        extra="trees",
+        child_module="model_zoo.engines.child.xgboost_model",
+    )
