@@ -6,6 +6,7 @@ from model_zoo.package.card import Form
 ENGINES = {
     "torch": "model_zoo.engines.torch_engine:TorchEngine",
     "onnxruntime": "model_zoo.engines.onnx_runtime:OnnxRuntimeEngine",
+    "openvino": "model_zoo.engines.openvino_engine:OpenVinoEngine",
     "xgboost": "model_zoo.engines.xgboost_engine:make_engine",
     "lightgbm": "model_zoo.engines.lightgbm_engine:make_engine",
 }

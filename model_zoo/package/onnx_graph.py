@@ -70,6 +70,49 @@ def parse_graph(content: bytes, data: Mapping[str, int]) -> Any:
     return model
 
 
+def put_numbers_in(model: Any, data: Mapping[str, bytes]) -> bytes:
+    """Return the file of a model that has all its numbers in itself.
+
+    Args:
+        model: as `parse_graph` returns it; it is changed.
+        data: content of each file that the package holds beside it, by name.
+
+    Raises:
+        ValueError: a file ends before the numbers that are taken from it.
+    """
+    import onnx
+
+    for graph in _list_graphs(model.graph, 0):
+        for tensor in _list_tensors(graph):
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                tensor.raw_data = _cut_numbers(tensor, data)
+                tensor.ClearField("external_data")
+                tensor.ClearField("data_location")
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _list_tensors(graph: Any) -> Iterator[Any]:
+    """Yield the tensors that a graph itself holds."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+
+
+def _cut_numbers(tensor: Any, data: Mapping[str, bytes]) -> bytes:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries["location"]
+    start = _parse_count(entries.get("offset", "0"))
+    length = _parse_count(entries["length"])
+    numbers = data[location][start : start + length]
+    if len(numbers) != length:
+        raise ValueError(f"its tensors take numbers behind the end of {location!r}")
+    return numbers
+
+
 def _list_graphs(graph: Any, depth: int) -> Iterator[Any]:
     """Yield a graph and those of its branches and loops."""
     if depth > _DEEPEST:
@@ -85,7 +128,7 @@ def _list_graphs(graph: Any, depth: int) -> Iterator[Any]:
 def _check_graph(graph: Any, left: dict[str, int]) -> None:
     if graph.sparse_initializer:
         raise ValueError("it holds sparse tensors, which are short files for large numbers")
-    for tensor in graph.initializer:
+    for tensor in _list_tensors(graph):
         _check_tensor(tensor, left)
     for node in graph.node:
         _check_node(node)
@@ -94,9 +137,6 @@ def _check_graph(graph: Any, left: dict[str, int]) -> None:
         for attribute in node.attribute:
             if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
                 raise ValueError("it holds sparse tensors, which are short files for large numbers")
-            own = [attribute.t] if attribute.HasField("t") else []
-            for tensor in (*own, *attribute.tensors):
-                _check_tensor(tensor, left)
 
 
 def _check_node(node: Any) -> None:

@@ -10,9 +10,11 @@ import pyarrow.parquet as pq
 
 from configs.load import load
 from configs.packaging import PackagingJob
+from model_zoo.arrays import Arrays, count_rows
 from model_zoo.package.package import SMOKE, write_package
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.table import AnyStep
+from model_zoo.tensor_columns import to_column
 from pipelines.packing.graph_packing import pack_graph
 from pipelines.packing.sample.tables import read_sample
 from pipelines.packing.writing.packed import Packed
@@ -45,6 +47,29 @@ def graph_package(
     card["onnx"] = {"model": "model.onnx", "data": list(data or {})}
     contents = {"model.onnx": model.SerializeToString(), SMOKE: parquet(smoke), **(data or {})}
     write_package(str(url), card, (Stack(step="stack", columns=FEATURES, into="x"),), contents)
+    return str(url)
+
+
+def package_of(url: Path, model: Any, inputs: Arrays, **changes: Any) -> str:
+    """Write a package of any graph, whose smoke outputs are those of ONNX's own reference, and return its URL."""
+    from onnx.reference import ReferenceEvaluator
+
+    names = [output.name for output in model.graph.output]
+    computed = ReferenceEvaluator(model).run(names, inputs)
+    outputs = dict(zip(names, computed, strict=True))
+    columns: dict[str, Any] = dict.fromkeys(FEATURES, np.zeros(count_rows(inputs), np.float32))
+    card = tiny_card(activation="none", labels=[], onnx={"model": "model.onnx"})
+    del card["builder"], card["parameters"]
+    for kind, arrays in (("input", inputs), ("output", outputs)):
+        for name, array in arrays.items():
+            columns[f"{kind}.{name}"] = to_column(array)
+        card[f"{kind}s"] = {
+            name: {"dtype": array.dtype.name, "shape": list(array.shape[1:])}
+            for name, array in arrays.items()
+        }
+    contents = {"model.onnx": model.SerializeToString(), SMOKE: parquet(pa.table(columns))}
+    steps = (Stack(step="stack", columns=FEATURES, into="x"),)
+    write_package(str(url), {**card, **changes}, steps, contents)
     return str(url)
 
 

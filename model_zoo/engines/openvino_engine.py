@@ -1,0 +1,160 @@
+"""OpenVINO on a CPU: a package's ONNX graph in float32, bfloat16, or 8-bit integers.
+
+Each mini-batch is computed by one thread, so a score does not depend on how many share the machine.
+The graph is read and looked through as bytes, so no name in it opens a file.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from configs.errors import ModelError
+from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.machine import cores, instructions
+from model_zoo.engines.openvino_graph import OpenVinoGraph
+from model_zoo.engines.openvino_library import import_openvino
+from model_zoo.engines.openvino_model import read_model, shorten
+from model_zoo.engines.settings import DType, Settings
+from model_zoo.package.card import ModelCard
+from model_zoo.package.packed_model import PackedModel
+
+_DEVICE = "CPU"
+_PRECISION = "INFERENCE_PRECISION_HINT"
+# In which it computes what a graph has in floating point. What is left of a quantised graph is
+# float32: next to products of bytes, bfloat16 is no faster.
+_PRECISIONS: dict[DType, str] = {"float32": "f32", "bfloat16": "bf16"}
+# Without one of them bfloat16 is float32 that is rounded, and slower than float32.
+_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "Cannot allocate memory")
+
+
+class OpenVinoEngine:
+    """OpenVINO, which computes packages that hold an ONNX graph."""
+
+    name = "openvino"
+    libraries = ("onnx", "openvino")
+    extra = "openvino"
+
+    def reads(self, card: ModelCard) -> str | None:
+        """Return the file of the graph."""
+        return None if card.onnx is None else card.onnx.model
+
+    def load(
+        self,
+        package: PackedModel,
+        device: torch.device,
+        threads: int,
+        settings: Settings,
+    ) -> Network:
+        """Load the graph, as `Engine.load`; every thread that calls it computes on its own."""
+        _refuse_other_settings(package.url, device, settings)
+        openvino = import_openvino()
+        core = openvino.Core()
+        model = read_model(core, package)
+        properties = _choose_properties(settings)
+        graph = OpenVinoGraph(
+            model=model,
+            make_code=partial(_make_code, core, properties, package.url),
+            outputs=package.card.outputs,
+            has_free_shapes=_has_free_shapes(package.card),
+        )
+        return Network(compute=graph, dtype=None, layout=torch.contiguous_format)
+
+    def describe_version(self) -> str:
+        """Return OpenVINO's version."""
+        return f"openvino {version('openvino')}"
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        """Tell whether fewer rows may fit."""
+        return _is_out_of_memory(error)
+
+    def list_settings(
+        self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
+    ) -> Iterator[Settings]:
+        """Yield the dtypes that the processor computes fast, as `Engine.list_settings`."""
+        if device.type == "cpu" and has_bfloat16() and "bfloat16" not in without:
+            yield Settings(batch_rows, "bfloat16", engine=self.name)
+
+    def list_refinements(
+        self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
+    ) -> Iterator[Settings]:
+        """Yield nothing: it makes machine code of every graph anyway."""
+        return iter(())
+
+    def calibrate(self, package: PackedModel, settings: Settings, sample: Sample) -> Settings:
+        """Return the settings as they are."""
+        return settings
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    message = str(error)
+    return any(words in message for words in _OUT_OF_MEMORY)
+
+
+def has_bfloat16() -> bool:
+    """Tell whether the processor computes in bfloat16."""
+    return not _BFLOAT16.isdisjoint(instructions())
+
+
+def _refuse_other_settings(url: str, device: torch.device, settings: Settings) -> None:
+    if device.type != "cpu":
+        raise ModelError(
+            f"{url}: its graph is computed by OpenVINO on a CPU here, and not on {device.type}; "
+            "set model.device to cpu"
+        )
+    plain = Settings(settings.batch_rows, settings.dtype, engine=settings.engine)
+    if settings.dtype not in _PRECISIONS or settings != plain:
+        raise ModelError(
+            f"{url}: OpenVINO computes in float32 or bfloat16, and not in {settings}; "
+            "set model.dtype to one of them"
+        )
+    if settings.dtype == "bfloat16" and not has_bfloat16():
+        raise ModelError(
+            f"{url}: this processor has no instructions for bfloat16; set model.dtype to float32"
+        )
+
+
+def _has_free_shapes(card: ModelCard) -> bool:
+    """Tell whether mini-batches come in many shapes: of texts they are cut to the longest."""
+    return card.mask is not None or card.graph is not None
+
+
+def _choose_properties(settings: Settings) -> dict[str, Any]:
+    """Return what OpenVINO is told, all of it: its defaults are made for one user and a deadline."""
+    threads = cores()
+    return {
+        # Its default is bfloat16, wherever the processor has that.
+        _PRECISION: _PRECISIONS[settings.dtype],
+        # A thread for each mini-batch, and never two for one: those would add in another order. As
+        # many as there are cores, since threads that score may share one network.
+        "NUM_STREAMS": threads,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_HYPER_THREADING": True,
+        # Another process on this machine would pin its threads to the same cores.
+        "ENABLE_CPU_PINNING": False,
+        # It would round inputs of linear layers to 8 bits, row by row, where weights are packed.
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+    }
+
+
+def _make_code(core: Any, properties: Mapping[str, Any], url: str, model: Any) -> Any:
+    """Return machine code of a model, as it was asked for and not otherwise."""
+    try:
+        compiled = core.compile_model(model, _DEVICE, properties)
+    except Exception as error:  # the library's classes come of its compiled module
+        # With its shapes a model takes the memory of what it computes in between, too.
+        if _is_out_of_memory(error):
+            raise
+        raise ModelError(f"{url}: OpenVINO cannot compile its graph: {shorten(error)}") from error
+    precision = compiled.get_property(_PRECISION).get_type_name()
+    # It computes in another one in silence where the processor has not what was asked for.
+    if precision != properties[_PRECISION]:
+        raise ModelError(
+            f"{url}: OpenVINO computes in {precision} in place of {properties[_PRECISION]}"
+        )
+    return compiled

@@ -1,0 +1,128 @@
+"""A package's ONNX graph -> OpenVINO's model, looked through before and after."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from configs.errors import ModelError
+from model_zoo.package.card import ModelCard
+from model_zoo.package.onnx_graph import parse_graph, put_numbers_in
+from model_zoo.package.packed_model import PackedModel
+
+# As OpenVINO says them, by the card's names.
+_DTYPES = {
+    "f32": "float32",
+    "f64": "float64",
+    "i32": "int32",
+    "i64": "int64",
+    "boolean": "bool",
+    "f16": "float16",
+    "i8": "int8",
+    "i16": "int16",
+    "u8": "uint8",
+    "u16": "uint16",
+    "u32": "uint32",
+    "u64": "uint64",
+}
+# What a message of protobuf may hold, and so what can be handed over as bytes.
+_MOST_BYTES = (1 << 31) - 1
+# The library's messages name places in its own source, and may hold a whole graph.
+_SHOWN_CHARACTERS = 300
+
+
+def read_model(core: Any, package: PackedModel) -> Any:
+    """Return OpenVINO's model of a package's graph.
+
+    Args:
+        core: OpenVINO's.
+        package: of a card that names a graph.
+
+    Raises:
+        ModelError: the package holds no graph that is nothing but data, or another than its card
+            says, or one that OpenVINO does not compute as it stands there.
+    """
+    path, content = read_graph(package)
+    try:
+        model = core.read_model(content)
+    except Exception as error:  # the library's classes come of its compiled module
+        raise ModelError(f"{path}: OpenVINO does not take it: {shorten(error)}") from error
+    _refuse_doubles(path, model)
+    _check_tensors(path, package.card, model)
+    return model
+
+
+def read_graph(package: PackedModel) -> tuple[str, bytes]:
+    """Return where a package's graph is, and the graph in one piece, once it is known to be data.
+
+    Raises:
+        ModelError: the package holds no such graph.
+    """
+    files = package.card.onnx
+    if files is None:
+        raise ModelError(f"{package.url}: holds no ONNX graph; pack the model again with one")
+    path = f"{package.url}/{files.model}"
+    content = package.read_file(files.model)
+    data = {name: package.read_file(name) for name in files.data}
+    sizes = {name: len(values) for name, values in data.items()}
+    try:
+        graph = parse_graph(content, sizes)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}; pack the model again with pipelines.package") from error
+    if not data:
+        return path, content
+    # OpenVINO looks for the other files on the disk, wherever the process stands.
+    total = len(content) + sum(sizes.values())
+    if total > _MOST_BYTES:
+        raise ModelError(
+            f"{path}: the graph and its numbers are {total:,} bytes, and OpenVINO is given at most "
+            f"{_MOST_BYTES:,} here; set model.engine to onnxruntime"
+        )
+    try:
+        return path, put_numbers_in(graph, data)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}; pack the model again with pipelines.package") from error
+
+
+def shorten(error: Exception) -> str:
+    """Return the last words of OpenVINO's message, in one line."""
+    lines = str(error).strip().splitlines()
+    # Those before it name files of its source.
+    last = lines[-1] if lines else type(error).__name__
+    words = last.split()
+    return " ".join(words)[:_SHOWN_CHARACTERS]
+
+
+def _refuse_doubles(path: str, model: Any) -> None:
+    """Refuse a graph that computes in float64, which OpenVINO would make float32 of in silence."""
+    for node in model.get_ops():
+        for output in node.outputs():
+            dtype = output.get_element_type()
+            if dtype.get_type_name() == "f64":
+                raise ModelError(
+                    f"{path}: it computes in float64 ({node.get_type_name()}), and OpenVINO on a "
+                    "CPU in float32; set model.engine to onnxruntime"
+                )
+
+
+def _check_tensors(path: str, card: ModelCard, model: Any) -> None:
+    """Refuse a graph that takes or gives other things than the card says."""
+    wanted = {name: tensor.dtype for name, tensor in card.inputs.items()}
+    taken = _list_dtypes(model.inputs)
+    if taken != wanted:
+        raise ModelError(f"{path}: the graph takes {taken}, and the card says {wanted}")
+    given = _list_dtypes(model.outputs)
+    for name in card.outputs:
+        if name not in given:
+            raise ModelError(
+                f"{path}: the graph gives no numbers {name!r}, which the card says; it gives {given}"
+            )
+
+
+def _list_dtypes(ports: Sequence[Any]) -> dict[str, str]:
+    """Return dtypes by name; of one that cards do not have, OpenVINO's own word."""
+    dtypes = {}
+    for port in ports:
+        word = port.get_element_type().get_type_name()
+        # One tensor may have several names.
+        for name in port.get_names():
+            dtypes[name] = _DTYPES.get(word, word)
+    return dtypes
