@@ -10,11 +10,11 @@ import math
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-from pyarrow import Array, DataType
+from pyarrow import Array, DataType, Scalar
 import pyarrow.compute as pc
-from pyarrow.types import is_floating, is_unsigned_integer
+from pyarrow.types import is_decimal, is_floating, is_integer, is_unsigned_integer
 
-Values: TypeAlias = Array | pa.Scalar
+Values: TypeAlias = Array | Scalar
 Compare: TypeAlias = Callable[[Any, Any], Values]
 
 # The same comparison with its sides exchanged.
@@ -56,7 +56,7 @@ def compare_exactly(compare: Compare, left: Values, right: Values) -> Values:
         compare = _MIRRORED[compare]
     if not _would_round(left, right):
         return _compare_alike(compare, left, right)
-    if isinstance(right, pa.Scalar):
+    if isinstance(right, Scalar):
         number = right.as_py()
         return _compare_with_float(compare, left, number)
     if not _is_small_integer(left.type):
@@ -64,18 +64,17 @@ def compare_exactly(compare: Compare, left: Values, right: Values) -> Values:
             f"values of type {left.type} with those of a column of type {right.type}, which would "
             "be rounded"
         )
-    doubles = pa.float64()
-    return compare(
-        left.cast(doubles),
-        right.cast(doubles),
-    )
+    double = pa.float64()
+    left_doubles = left.cast(double)
+    right_doubles = right.cast(double)
+    return compare(left_doubles, right_doubles)
 
 
 def _is_turned(left: Values, right: Values) -> bool:
     """Tell whether to exchange the sides, so that what must stay exact is a column on the left."""
-    if isinstance(right, pa.Scalar):
+    if isinstance(right, Scalar):
         return False
-    if isinstance(left, pa.Scalar):
+    if isinstance(left, Scalar):
         return True
     return _would_round(right, left)
 
@@ -84,13 +83,12 @@ def _would_round(exact: Values, other: Values) -> bool:
     """Tell whether Arrow would make floats of the first, to compare it with the other."""
     if not is_floating(other.type):
         return False
-    is_integer = pa.types.is_integer(exact.type)
-    is_decimal = pa.types.is_decimal(exact.type)
-    return bool(is_integer or is_decimal)
+    dtype = exact.type
+    return bool(is_integer(dtype) or is_decimal(dtype))
 
 
 def _is_small_integer(dtype: DataType) -> bool:
-    if not pa.types.is_integer(dtype):
+    if not is_integer(dtype):
         return False
     return bool(dtype.bit_width <= _EXACT_BITS)
 
@@ -103,14 +101,15 @@ def _compare_with_float(
     """Compare integers or decimals with one float."""
     if number is None or not math.isfinite(number):
         # No integer is one of these, and a double tells on which side it is.
-        doubles = column.cast(pa.float64(), safe=False)
         double_type = pa.float64()
+        doubles = column.cast(double_type, safe=False)
         double = pa.scalar(number, double_type)
         return compare(doubles, double)
-    if pa.types.is_decimal(column.type):
+    if is_decimal(column.type):
         # As it is written, and not the binary fraction that is nearest to it.
-        written = Decimal(str(number))
-        return compare(column, pa.scalar(written))
+        text = str(number)
+        written = pa.scalar(Decimal(text))
+        return compare(column, written)
     below = math.floor(number)
     if below == number:
         return _compare_with_integer(compare, column, below)
@@ -118,15 +117,15 @@ def _compare_with_float(
         with_floor = _WITH_FLOOR[compare]
         return _compare_with_integer(with_floor, column, below)
     # No integer is equal to it.
-    return _answer_all(column, compare is pc.not_equal)
+    answer = compare is pc.not_equal
+    return _answer_all(column, answer)
 
 
 def _compare_alike(compare: Compare, left: Values, right: Values) -> Values:
     """Compare values of which Arrow rounds none."""
-    is_number = isinstance(right, pa.Scalar) and right.is_valid
-    if not is_number or not pa.types.is_integer(right.type):
-        return compare(left, right)
-    if not pa.types.is_integer(left.type):
+    is_number = isinstance(right, Scalar) and right.is_valid
+    are_integers = is_integer(left.type) and is_integer(right.type)
+    if not is_number or not are_integers:
         return compare(left, right)
     # It may be out of the column's range.
     number = right.as_py()
@@ -139,15 +138,17 @@ def _compare_with_integer(
     number: int,
 ) -> Values:
     """Compare integers with one that may be out of their range."""
-    least, most = find_range(column.type)
+    dtype = column.type
+    least, most = find_range(dtype)
     if least <= number <= most:
-        scalar = pa.scalar(number, column.type)
+        scalar = pa.scalar(number, dtype)
         return compare(column, scalar)
     # Every integer of the column is on one side of it.
     true_ones = _TRUE_ABOVE
     if number > most:
         true_ones = _TRUE_BELOW
-    return _answer_all(column, compare in true_ones)
+    answer = compare in true_ones
+    return _answer_all(column, answer)
 
 
 def find_range(dtype: DataType) -> tuple[int, int]:
@@ -158,7 +159,8 @@ def find_range(dtype: DataType) -> tuple[int, int]:
     """
     bits = dtype.bit_width
     if is_unsigned_integer(dtype):
-        return 0, 2**bits - 1
+        count = 2**bits
+        return 0, count - 1
     # One bit is the sign.
     half = 2 ** (bits - 1)
     return -half, half - 1
@@ -168,5 +170,6 @@ def _answer_all(column: Values, answer: bool) -> Values:
     """Return one answer for every value, null where it is null."""
     is_known = pc.is_valid(column)
     known = pa.scalar(answer)
-    unknown = pa.scalar(None, pa.bool_())
+    truth = pa.bool_()
+    unknown = pa.scalar(None, truth)
     return pc.if_else(is_known, known, unknown)

@@ -17,6 +17,7 @@ What is given for each token is written as lists of a row's own number of tokens
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from pyarrow import Array, DataType
@@ -31,8 +32,11 @@ from transforms.scores.makers import Makers
 from transforms.scores.numbers import list_number_makers
 from transforms.scores.tokens import Places, list_token_makers, to_ragged_column
 
+# Of one row of an output.
+RowShape: TypeAlias = Sequence[int]
 # Rows, tokens, and what there is for each token.
 _TOKEN_DIMENSIONS = 3
+_ONE_LOGIT = ((), (1,))
 
 
 @dataclass(frozen=True)
@@ -85,14 +89,19 @@ def score_columns(
         JobError: a wanted column is not one that this activation gives.
     """
     makers = _list_makers(outputs, how, places)
-    unknown = set(wanted).difference(makers)
+    unknown = [name for name in wanted if name not in makers]
     if unknown:
         first = min(unknown)
         raise JobError(
             f"postprocess names score column {first!r}; "
             f"with activation {how.activation} there are {sorted(makers)}"
         )
-    return {name: makers[name]() for name in wanted}
+    columns = {}
+    # Only now: of all that there is, most is asked for by nobody.
+    for name in wanted:
+        make = makers[name]
+        columns[name] = make()
+    return columns
 
 
 def list_score_columns(
@@ -109,32 +118,34 @@ def list_score_columns(
     return list(_list_makers(outputs, how, places))
 
 
-def list_default_columns(how: ScoreColumns, shapes: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+def list_default_columns(how: ScoreColumns, shapes: Mapping[str, RowShape]) -> tuple[str, ...]:
     """Return the names of the score columns that are written where nobody chooses some.
 
     Args:
         how: activation, labels and options.
         shapes: of a row of each output, by its name.
     """
-    if how.activation == "none":
+    activation = how.activation
+    if activation == "none":
         return how.numbers or tuple(shapes)
     # Only a single one has an activation.
-    row_shape = next(iter(shapes.values()))
-    if is_of_tokens(how.activation, row_shape):
+    row_shape, *_ = shapes.values()
+    if is_of_tokens(activation, row_shape):
         return ("tokens",)
     # A name says more than a number, where there are names.
-    if is_of_label_sets(how.activation, row_shape):
-        found = "labels" if how.labels else "classes"
+    has_names = bool(how.labels)
+    if is_of_label_sets(activation, row_shape):
+        found = "labels" if has_names else "classes"
         kept = (found, "probabilities")
     else:
-        best = "label" if how.labels else "class"
+        best = "label" if has_names else "class"
         kept = ("probability", best)
     if how.top_k == 1:
         return kept
     return (*kept, "top_labels", "top_probabilities")
 
 
-def is_of_label_sets(activation: str, row_shape: Sequence[int]) -> bool:
+def is_of_label_sets(activation: str, row_shape: RowShape) -> bool:
     """Tell whether an output is a logit for each label, of which a row may have any number.
 
     Args:
@@ -144,17 +155,19 @@ def is_of_label_sets(activation: str, row_shape: Sequence[int]) -> bool:
     if activation != "sigmoid" or len(row_shape) != 1:
         return False
     # A single logit is about the second of two classes.
-    return row_shape[0] > 1
+    (logits,) = row_shape
+    return logits > 1
 
 
-def is_of_tokens(activation: str, row_shape: Sequence[int]) -> bool:
+def is_of_tokens(activation: str, row_shape: RowShape) -> bool:
     """Tell whether an output is a logit for each class of each token.
 
     Args:
         activation: what makes probabilities of it.
         row_shape: of one row of the output.
     """
-    return activation == "softmax" and len(row_shape) == _TOKEN_DIMENSIONS - 1
+    dimensions = 1 + len(row_shape)
+    return activation == "softmax" and dimensions == _TOKEN_DIMENSIONS
 
 
 def list_thresholds(how: ScoreColumns, labels: int) -> np.ndarray:
@@ -170,14 +183,17 @@ def list_thresholds(how: ScoreColumns, labels: int) -> np.ndarray:
     names = how.labels
     # Without names, labels are called by their numbers.
     if not names:
-        names = tuple(str(number) for number in range(labels))
-    for name in how.thresholds:
+        numbers = range(labels)
+        names = tuple(map(str, numbers))
+    by_name = how.thresholds
+    for name in by_name:
         if name not in names:
+            hint = nearest(name, names)
             raise JobError(
-                f"postprocess.thresholds names {name!r}, which is no label of the model"
-                f"{nearest(name, names)}"
+                f"postprocess.thresholds names {name!r}, which is no label of the model{hint}"
             )
-    thresholds = [how.thresholds.get(name, how.threshold) for name in names]
+    usual = how.threshold
+    thresholds = [by_name.get(name, usual) for name in names]
     return np.array(thresholds)
 
 
@@ -187,9 +203,10 @@ def _list_makers(outputs: Arrays, how: ScoreColumns, places: Places | None) -> M
         makers[name] = _make_raw(array, how, places)
     # After the raw outputs: a network's output of the same name gives way.
     if how.activation == "none":
-        makers.update(_list_named(outputs, how))
+        named = _list_named(outputs, how)
     else:
-        makers.update(_list_of_logits(outputs, how, places))
+        named = _list_of_logits(outputs, how, places)
+    makers.update(named)
     return makers
 
 
@@ -223,18 +240,22 @@ def _list_of_logits(outputs: Arrays, how: ScoreColumns, places: Places | None) -
         )
     (logits,) = outputs.values()
     row_shape = logits.shape[1:]
+    labels = how.labels
+    top_k = how.top_k
     if is_of_label_sets(activation, row_shape):
-        thresholds = list_thresholds(how, row_shape[0])
-        return list_label_set_makers(logits, how.labels, thresholds, how.top_k)
+        (count,) = row_shape
+        thresholds = list_thresholds(how, count)
+        return list_label_set_makers(logits, labels, thresholds, top_k)
     _refuse_thresholds(how)
     if is_of_tokens(activation, row_shape) and row_shape[0] == how.tokens:
         places = places or _no_places()
-        return list_token_makers(logits, how.labels, places)
-    is_one = row_shape in ((), (1,))
+        return list_token_makers(logits, labels, places)
+    is_one = row_shape in _ONE_LOGIT
     if activation == "sigmoid" and is_one:
-        return list_sigmoid_makers(logits, how.labels, how.threshold, how.top_k)
-    if activation == "softmax" and len(row_shape) == 1 and not is_one:
-        return list_softmax_makers(logits, how.labels, how.top_k)
+        return list_sigmoid_makers(logits, labels, how.threshold, top_k)
+    has_classes = len(row_shape) == 1 and not is_one
+    if activation == "softmax" and has_classes:
+        return list_softmax_makers(logits, labels, top_k)
     raise JobError(
         f"postprocess.activation {activation} does not fit a model output "
         f"of shape (rows, {row_shape})"
@@ -242,8 +263,8 @@ def _list_of_logits(outputs: Arrays, how: ScoreColumns, places: Places | None) -
 
 
 def _no_places() -> Places:
-    nothing = np.zeros(0, np.int64)
-    return Places(nothing)
+    lengths = np.zeros(0, np.int64)
+    return Places(lengths)
 
 
 def _refuse_thresholds(how: ScoreColumns) -> None:

@@ -18,11 +18,14 @@ record, except in a file of one column, where it is one empty field.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from transforms.formats.csv_bits import (
+    Bits,
+    Places,
     find_bytes,
     find_places,
     move_to_next,
@@ -32,6 +35,12 @@ from transforms.formats.csv_bits import (
 from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_quotes import Quotes
 
+# Numbers of records in a text, int64.
+Positions: TypeAlias = np.ndarray
+# One for each record, int64.
+Counts: TypeAlias = np.ndarray
+_NOWHERE = np.empty(0, dtype=np.int64)
+_START = np.zeros(1, dtype=np.int64)
 _LINE_FEED = ord("\n")
 GLUED = "a closing quote has text behind it"
 UNCLOSED = (
@@ -61,11 +70,11 @@ class Records:
 
     text: bytes
     dialect: CsvDialect
-    starts: np.ndarray
-    stops: np.ndarray
-    nexts: np.ndarray
-    breaks: np.ndarray
-    unclosed: np.ndarray
+    starts: Places
+    stops: Places
+    nexts: Places
+    breaks: Places
+    unclosed: Places
     end: int
     lines: int
     longest: int | None
@@ -74,18 +83,20 @@ class Records:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def find(self, places: np.ndarray) -> np.ndarray:
-        """Return the position (int64) of the record that each place is in; the next one at the end."""
+    def find(self, places: Places) -> Positions:
+        """Return the position of the record that each place is in; the next one at the end."""
         begun = np.searchsorted(self.starts, places, side="right")
         positions = begun - 1
         is_whole = places < self.end
-        return np.where(is_whole, positions, len(self))
+        behind_all = len(self)
+        return np.where(is_whole, positions, behind_all)
 
     @cached_property
     def malformed(self) -> dict[int, str]:
         """Return the positions of records that no parser is given, and what is wrong with each."""
         # Of an overlong record nothing else is told: the reader may have seen its end alone.
-        overlong = dict.fromkeys(self._find_overlong(), OVERLONG)
+        positions = self._find_overlong()
+        overlong = dict.fromkeys(positions, OVERLONG)
         return self._find_malformed_quoting() | overlong
 
     def _find_overlong(self) -> list[int]:
@@ -97,32 +108,32 @@ class Records:
         return positions
 
     def _find_malformed_quoting(self) -> dict[int, str]:
-        if self.quotes is None:
+        quotes = self.quotes
+        if quotes is None:
             return {}
-        lone_escapes = self.quotes.find_lone_escapes()
-        glued = self.quotes.find_glued()
-        with_lone_escape = self.find(lone_escapes)
-        with_unclosed = self.find(self.unclosed)
-        with_glued = self.find(glued)
+        places_by_reason = {
+            LONE_ESCAPE: quotes.find_lone_escapes(),
+            UNCLOSED: self.unclosed,
+            GLUED: quotes.find_glued(),
+        }
         # Of a record with several reasons the last one is told.
         reasons: dict[int, str] = {}
-        for positions, reason in (
-            (with_lone_escape, LONE_ESCAPE),
-            (with_unclosed, UNCLOSED),
-            (with_glued, GLUED),
-        ):
-            reasons |= dict.fromkeys(positions.tolist(), reason)
+        for reason, places in places_by_reason.items():
+            found = self.find(places)
+            positions = found.tolist()
+            reasons |= dict.fromkeys(positions, reason)
         # Nothing is said of the one that is not whole.
-        reasons.pop(len(self), None)
+        not_whole = len(self)
+        reasons.pop(not_whole, None)
         return reasons
 
-    def count_lines(self, positions: np.ndarray) -> np.ndarray:
-        """Return how many lines each of some records has: int64."""
+    def count_lines(self, positions: Positions) -> Counts:
+        """Return how many lines each of some records has."""
         starts = self.starts[positions]
         stops = self.stops[positions]
         before = np.searchsorted(self.breaks, starts)
         behind = np.searchsorted(self.breaks, stops)
-        lines: np.ndarray = behind - before + 1
+        lines: Counts = behind - before + 1
         return lines
 
     def is_open_at(self, place: int) -> bool:
@@ -133,29 +144,30 @@ class Records:
         (is_open,) = self.quotes.are_open_at(places)
         return bool(is_open)
 
-    def count_fields(self) -> np.ndarray:
-        """Return how many fields each record has: int64 (records,)."""
+    def count_fields(self) -> Counts:
+        """Return how many fields each record has."""
         codes = np.frombuffer(self.text, dtype=np.uint8)
-        is_delimiter = codes == ord(self.dialect.delimiter)
+        delimiter = ord(self.dialect.delimiter)
+        is_delimiter = codes == delimiter
         delimiters = np.flatnonzero(is_delimiter)
         if self.quotes is not None:
             is_text = self.quotes.are_open_at(delimiters)
             delimiters = delimiters[~is_text]
         before = np.searchsorted(delimiters, self.starts)
         behind = np.searchsorted(delimiters, self.stops)
-        fields: np.ndarray = behind - before + 1
+        fields: Counts = behind - before + 1
         return fields
 
-    def select(self, positions: np.ndarray) -> pa.Buffer:
+    def select(self, positions: Positions) -> pa.Buffer:
         """Return the text of some records, with doubled quotes in place of escapes.
 
         Args:
             positions: int64, of well-formed records, in their order.
         """
-        escapes = gone = np.empty(0, dtype=np.int64)
+        escapes = gone = _NOWHERE
         if self.quotes is not None:
             escapes, gone = self.quotes.resolve_escapes()
-        has_escapes = len(escapes) > 0 or len(gone) > 0
+        has_escapes = escapes.size > 0 or gone.size > 0
         takes_all = len(positions) == len(self)
         # Usually: the text as it is, and no copy.
         if takes_all and not has_escapes:
@@ -168,15 +180,19 @@ class Records:
         line_ends = self.stops[positions]
         codes[line_ends] = _LINE_FEED
         # No escapes are found under a dialect without quotes.
-        if self.dialect.quote is not None:
-            codes[escapes] = ord(self.dialect.quote)
+        quote = self.dialect.quote
+        if quote is not None:
+            codes[escapes] = ord(quote)
 
         # +1 where a record begins, -1 behind its line end: the sum is 1 inside them.
-        steps = np.zeros(len(codes) + 1, dtype=np.int8)
+        size = len(codes) + 1
+        steps = np.zeros(size, dtype=np.int8)
         starts = self.starts[positions]
+        behind = line_ends + 1
         steps[starts] += 1
-        steps[line_ends + 1] -= 1
-        depths = np.cumsum(steps[:-1], dtype=np.int8)
+        steps[behind] -= 1
+        in_text = steps[:-1]
+        depths = np.cumsum(in_text, dtype=np.int8)
         is_kept = depths > 0
         is_kept[gone] = False
         kept = codes[is_kept]
@@ -208,7 +224,7 @@ def find_records(
     line_bytes, stops, nexts = _find_line_ends(text, codes, is_last)
     line_nexts = nexts
     quotes = _find_quotes(text, codes, dialect, line_bytes, stops)
-    breaks = unclosed = np.empty(0, dtype=np.int64)
+    breaks = unclosed = _NOWHERE
     if quotes is not None:
         is_open = quotes.are_open_at(stops)
         if not dialect.newlines_in_values:
@@ -219,11 +235,12 @@ def find_records(
             nexts = nexts[~is_open]
 
     # A record begins where the one before it ends; behind the last one begins one that is not whole.
-    first = np.zeros(1, dtype=np.int64)
-    starts = np.concatenate([first, nexts])
-    end = int(starts[-1])
-    starts = starts[:-1]
-    lines = int(np.searchsorted(line_nexts, end, side="right"))
+    parts = [_START, nexts]
+    begins = np.concatenate(parts)
+    starts = begins[:-1]
+    end = int(begins[-1])
+    lines_before = np.searchsorted(line_nexts, end, side="right")
+    lines = int(lines_before)
 
     is_filled = stops > starts
     if not keeps_blank and not is_filled.all():
@@ -249,8 +266,8 @@ def _find_quotes(
     text: bytes,
     codes: np.ndarray,
     dialect: CsvDialect,
-    line_bytes: np.ndarray,
-    line_ends: np.ndarray,
+    line_bytes: Bits,
+    line_ends: Places,
 ) -> Quotes | None:
     """Return the quotes of a text; None without any."""
     quote = dialect.quote
@@ -266,23 +283,37 @@ def _find_quotes(
     return Quotes(codes, quote, dialect, line_bytes, line_ends)
 
 
+class _LineEnds(NamedTuple):
+    r"""Where lines end: at each \n, \r\n or \r.
+
+    Attributes:
+        line_bytes: the bits of \n and \r.
+        stops: the place of each line end.
+        nexts: the one behind it.
+    """
+
+    line_bytes: Bits
+    stops: Places
+    nexts: Places
+
+
 def _find_line_ends(
     text: bytes,
     codes: np.ndarray,
     is_last: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    r"""Return the bits of \n and \r, the place of each line end and the one behind it; \r\n is one."""
+) -> _LineEnds:
     # Without any there are no pairs to look for.
     if b"\r" not in text:
         (line_feeds,) = find_bytes(codes, [b"\n"])
         places = find_places(line_feeds)
-        return line_feeds, places, places + 1
+        return _LineEnds(line_feeds, places, places + 1)
 
     line_feeds, returns = find_bytes(codes, [b"\n", b"\r"])
     line_bytes = line_feeds | returns
     # Of a \r at the end nobody knows yet whether a \n follows.
     if not is_last and text.endswith(b"\r"):
-        set_bit(returns, len(codes) - 1, False)
+        last = len(codes) - 1
+        set_bit(returns, last, False)
     # A \n behind a \r ends nothing more, and a \r before a \n is not the last byte of its line end.
     is_behind_return = move_to_next(returns)
     first_bytes = returns | (line_feeds & ~is_behind_return)
@@ -290,4 +321,4 @@ def _find_line_ends(
     last_bytes = line_feeds | (returns & ~is_before_line_feed)
     stops = find_places(first_bytes)
     lasts = find_places(last_bytes)
-    return line_bytes, stops, lasts + 1
+    return _LineEnds(line_bytes, stops, lasts + 1)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 import hashlib
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 from storage import files
 from storage.rooted_file import RootedFile
 
+# Of rows in their shard, int64.
+Numbers: TypeAlias = np.ndarray
 # A unit is also what a worker does at a time, and what is lost when it is killed: some seconds of
 # pictures. Always so many, whatever their sizes, so that one that is replaced moves no other into
 # another unit.
@@ -42,7 +44,9 @@ SCHEMA = pa.schema(
         ("problem", pa.string()),
     ]
 )
-_IN_DIGEST = ("column", "row", "name", "version", "problem")
+_OF_ENTRIES = ["name", "bytes", "version", "problem"]
+_TOLD = ["name", "problem"]
+_IN_DIGEST = ["column", "row", "name", "version", "problem"]
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,16 @@ class FileList:
             OSError: the list cannot be read.
         """
         with self._open() as listed:
-            for group in range(listed.num_row_groups):
-                metadata = listed.metadata.row_group(group)
+            footer = listed.metadata
+            for number in range(footer.num_row_groups):
+                group = footer.row_group(number)
                 # All rows of a row group have one unit and one column, so the least ones are theirs.
-                units = metadata.column(0).statistics
-                columns = metadata.column(1).statistics
-                if units.min == unit and columns.min == column:
-                    yield listed.read_row_group(group, use_threads=False)
+                units = group.column(0).statistics
+                if units.min != unit:
+                    continue
+                columns = group.column(1).statistics
+                if columns.min == column:
+                    yield listed.read_row_group(number, use_threads=False)
 
     def iterate_files(self) -> Iterator[tuple[str, list[RootedFile]]]:
         """Yield the files that there were, some thousand at a time, each behind its root.
@@ -99,8 +106,9 @@ class FileList:
                 # Several rows may name one file.
                 found: dict[RootedFile, None] = {}
                 for entry in _to_listed(table):
-                    if entry.file is not None and entry.problem is None:
-                        found[entry.file] = None
+                    file = entry.file
+                    if file is not None and entry.problem is None:
+                        found[file] = None
                 yield root, list(found)
 
     @contextmanager
@@ -121,7 +129,7 @@ class ListedRows:
         self._tables = tables
         self._table = SCHEMA.empty_table()
 
-    def take(self, rows: np.ndarray) -> list[Listed]:
+    def take(self, rows: Numbers) -> list[Listed]:
         """Return what is listed for some rows.
 
         Args:
@@ -129,17 +137,20 @@ class ListedRows:
         """
         if not len(rows):
             return []
-        numbers = self._read_up_to(rows[0], rows[-1])
+        first = rows[0]
+        last = rows[-1]
+        numbers = self._read_up_to(first, last)
         positions = np.searchsorted(numbers, rows)
+        found = numbers[positions]
         # The same rows that the launcher read: their shard is as it was.
-        if not np.array_equal(numbers[positions], rows):
+        if not np.array_equal(found, rows):
             raise AssertionError("the list of files has other rows than the shard")
         taken = self._table.take(positions)
         return _to_listed(taken)
 
-    def _read_up_to(self, first: int, last: int) -> np.ndarray:
+    def _read_up_to(self, first: int, last: int) -> Numbers:
         """Forget rows before the first, read up to the last, and return the numbers that are there."""
-        numbers = self._table.column("row").to_numpy()
+        numbers = _get_numbers(self._table)
         position = np.searchsorted(numbers, first)
         rest = self._table.slice(int(position))
         parts = [rest]
@@ -150,7 +161,7 @@ class ListedRows:
                 break
             parts.append(following)
         self._table = pa.concat_tables(parts)
-        return self._table.column("row").to_numpy()
+        return _get_numbers(self._table)
 
 
 class FileListWriter:
@@ -168,7 +179,7 @@ class FileListWriter:
         unit: int,
         column: str,
         root: str,
-        rows: np.ndarray,
+        rows: Numbers,
         listed: Sequence[Listed],
     ) -> None:
         """Put rows of a unit behind those that are there.
@@ -180,16 +191,20 @@ class FileListWriter:
             rows: int64, their numbers in the shard.
             listed: what was found for each.
         """
-        for first in range(0, len(rows), LISTED_ROWS):
-            span = slice(first, first + LISTED_ROWS)
-            table = _make_table(unit, column, root, rows[span], listed[span])
+        count = len(rows)
+        for first in range(0, count, LISTED_ROWS):
+            stop = first + LISTED_ROWS
+            some_rows = rows[first:stop]
+            entries = listed[first:stop]
+            table = _make_table(unit, column, root, some_rows, entries)
             self._writer.write_table(table)
             # One for all columns of a unit, and for all of its row groups.
             digest = self._digests.setdefault(unit, hashlib.sha256())
             _update_digest(digest, table)
-        present = [each.file for each in listed if each.file is not None]
-        self.files += len(present)
-        self.size_bytes += sum(file.bytes for file in present)
+        for entry in listed:
+            if entry.file is not None:
+                self.files += 1
+                self.size_bytes += entry.file.bytes
 
     def find_digest(self, unit: int) -> str:
         """Return the digest of what is listed for a unit; nothing where no row is."""
@@ -213,9 +228,11 @@ def count_files(content: bytes) -> int:
     source = pa.BufferReader(content)
     with pq.ParquetFile(source) as listed:
         for group in range(listed.num_row_groups):
-            table = listed.read_row_group(group, ["name", "problem"])
-            is_named = table["name"].is_valid()
-            is_readable = table["problem"].is_null()
+            table = listed.read_row_group(group, _TOLD)
+            names = table["name"]
+            problems = table["problem"]
+            is_named = names.is_valid()
+            is_readable = problems.is_null()
             is_there = pc.and_(is_named, is_readable)
             found = pc.sum(is_there)
             # Of no rows the sum is null.
@@ -227,13 +244,15 @@ def _make_table(
     unit: int,
     column: str,
     root: str,
-    rows: np.ndarray,
+    rows: Numbers,
     listed: Sequence[Listed],
 ) -> Table:
     names: list[str | None] = []
     sizes_bytes: list[int | None] = []
     versions: list[str | None] = []
+    problems: list[str | None] = []
     for entry in listed:
+        problems.append(entry.problem)
         file = entry.file
         if file is None:
             names.append(None)
@@ -244,7 +263,8 @@ def _make_table(
             sizes_bytes.append(file.bytes)
             versions.append(file.version)
     count = len(rows)
-    unit_number = pa.scalar(unit, pa.int32())
+    number_type = pa.int32()
+    unit_number = pa.scalar(unit, number_type)
     columns = {
         "unit": pa.repeat(unit_number, count),
         "column": pa.repeat(column, count),
@@ -253,13 +273,14 @@ def _make_table(
         "name": names,
         "bytes": sizes_bytes,
         "version": versions,
-        "problem": [entry.problem for entry in listed],
+        "problem": problems,
     }
     return pa.table(columns, schema=SCHEMA)
 
 
 def _update_digest(digest: Any, table: Table) -> None:
-    columns = [table.column(name).to_pylist() for name in _IN_DIGEST]
+    told = table.select(_IN_DIGEST)
+    columns = [column.to_pylist() for column in told.columns]
     for fields in zip(*columns, strict=True):
         text = repr(fields)
         content = text.encode(errors="surrogatepass")
@@ -267,20 +288,21 @@ def _update_digest(digest: Any, table: Table) -> None:
 
 
 def _to_listed(table: Table) -> list[Listed]:
-    names = table.column("name").to_pylist()
-    sizes_bytes = table.column("bytes").to_pylist()
-    versions = table.column("version").to_pylist()
-    problems = table.column("problem").to_pylist()
+    told = table.select(_OF_ENTRIES)
+    columns = [column.to_pylist() for column in told.columns]
     listed = []
-    for name, size_bytes, version, problem in zip(
-        names, sizes_bytes, versions, problems, strict=True
-    ):
+    for name, size_bytes, version, problem in zip(*columns, strict=True):
         file = None
         if name is not None and version is not None:
             file = RootedFile(name, size_bytes or 0, version)
         entry = Listed(file, problem)
         listed.append(entry)
     return listed
+
+
+def _get_numbers(table: Table) -> Numbers:
+    rows = table.column("row")
+    return rows.to_numpy()
 
 
 def _reaches(table: Table, row: int) -> bool:

@@ -41,18 +41,23 @@ class FilesFormat:
     @property
     def schema(self) -> Schema:
         """Return the columns that there are."""
-        path = pa.field(PATH, pa.string())
-        size = pa.field(SIZE, pa.int64())
-        content = pa.field(self.content, pa.binary())
-        return pa.schema([path, size, content])
+        types = {
+            PATH: pa.string(),
+            SIZE: pa.int64(),
+            self.content: pa.binary(),
+        }
+        return pa.schema(types)
 
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
         """Look at a folder's list of files; see `Format.inspect`."""
-        self._refuse_other_columns(file.url, wanted)
-        check_columns(file.url, self.schema, wanted)
-        rows = len(file.members)
-        shard = Shard(file, rows, details=file.members)
-        return shard, self.schema
+        url = file.url
+        schema = self.schema
+        self._refuse_other_columns(url, wanted)
+        check_columns(url, schema, wanted)
+        members = file.members
+        rows = len(members)
+        shard = Shard(file, rows, details=members)
+        return shard, schema
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Put some hundred files together, in the order of their names."""
@@ -60,11 +65,14 @@ class FilesFormat:
         count = min(rows, FILES_OF_A_UNIT)
         pieces = []
         for first in range(0, len(members), count):
-            here = members[first : first + count]
+            stop = first + count
+            here = members[first:stop]
+            # A file is a row.
+            rows_here = len(here)
             piece = Piece(
-                span=(first, len(here)),
+                span=(first, rows_here),
                 first_row=first,
-                rows=len(here),
+                rows=rows_here,
                 bytes=sum(file.bytes for file in here),
             )
             pieces.append(piece)
@@ -83,21 +91,29 @@ class FilesFormat:
     ) -> Iterator[RawBatch]:
         """Read the unit's files, as far as they are as they were; see `Format.read`."""
         done = 0
-        load = Load(self.content, unit.shard, self.max_bytes, column=PATH)
+        content = self.content
+        loads = []
         # A job may want paths and sizes alone.
-        loads = [load] if self.content in schema.names else []
-        for table in self.listing.iterate(unit.index, self.content):
-            rows_listed = ListedRows(iter([table]))
-            for batch in table.to_batches(max_chunksize=rows_per_batch):
+        if content in schema.names:
+            load = Load(content, unit.shard, self.max_bytes, column=PATH)
+            loads.append(load)
+        for table in self.listing.iterate(unit.index, content):
+            only = iter([table])
+            rows_listed = ListedRows(only)
+            batches = table.to_batches(max_chunksize=rows_per_batch)
+            for batch in batches:
                 named = self._name_files(batch, schema)
                 numbered = number_rows(unit, named, done, last=False)
                 done += len(numbered)
+                # The list does not say which batch is the last one of the unit.
                 is_last = done == unit.rows
                 rows = replace(numbered, last=is_last, record=record)
-                listed = {self.content: rows_listed.take(rows.row_numbers)}
+                of_rows = rows_listed.take(rows.row_numbers)
+                listed = {content: of_rows}
                 yield from add_contents(rows, loads, listed, schema)
         if not done:
-            yield number_rows(unit, no_rows(schema), 0, last=True)
+            nothing = no_rows(schema)
+            yield number_rows(unit, nothing, 0, last=True)
 
     def _refuse_other_columns(self, url: str, wanted: Sequence[Column]) -> None:
         """Refuse a column that files do not have: as a rule the contents, under the model's name."""
@@ -113,7 +129,10 @@ class FilesFormat:
 
     def _name_files(self, batch: RecordBatch, schema: Schema) -> RecordBatch:
         """Return paths and sizes, as far as they are wanted."""
-        found = {PATH: batch.column("name"), SIZE: batch.column("bytes")}
+        found = {
+            PATH: batch.column("name"),
+            SIZE: batch.column("bytes"),
+        }
         columns = {}
         for name in schema.names:
             # Contents come later, once batches are cut by the sizes of files.
@@ -125,9 +144,7 @@ class FilesFormat:
 
 def make_files_format(options: InputOptions) -> FilesFormat:
     """Return the format with a job's options."""
-    given = {}
-    for name in _OPTIONS:
-        # What a job does not say is left to the format.
-        if name in options.files:
-            given[name] = options.files[name]
+    files = options.files
+    # What a job does not say is left to the format.
+    given = {name: files[name] for name in _OPTIONS if name in files}
     return FilesFormat(**given)

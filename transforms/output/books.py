@@ -6,6 +6,7 @@ Which parts count, whether they balance, and whether too many rows were rejected
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 import math
+from typing import TypeAlias
 
 from configs.errors import BudgetError, PublishError
 from storage.layout import RunFolder
@@ -13,6 +14,7 @@ from transforms.batches import ROW_COUNTS, WorkUnit, WrittenPart
 from transforms.output.done_record import read_done_record
 from transforms.output.many_requests import call_for_each
 
+Parts: TypeAlias = list[WrittenPart]
 # 7 % of 100 rows are 7.000000000000001 in floating point, and must allow 7.
 _ROUNDING = 1e-9
 # In the message of a unit without files, or whose files somebody removed.
@@ -23,7 +25,7 @@ def choose_parts(
     run: RunFolder,
     units: Sequence[WorkUnit],
     parts: Iterable[WrittenPart],
-) -> list[WrittenPart]:
+) -> Parts:
     """Return, for each unit, the parts that cover its rows exactly once.
 
     That is the recorded attempt; without a record, parts that fit together.
@@ -36,23 +38,26 @@ def choose_parts(
     Raises:
         PublishError: a unit whose rows are not covered.
     """
-    parts_by_unit: dict[int, list[WrittenPart]] = {}
+    parts_by_unit: dict[int, Parts] = {}
+    # Several attempts at a unit may have been handed over, and one attempt in several parts.
     for part in parts:
         parts_of_unit = parts_by_unit.setdefault(part.unit, [])
         parts_of_unit.append(part)
 
     read_record = partial(_read_record, run)
     records = call_for_each(run.output, read_record, units)
-    chosen: list[WrittenPart] = []
-    for unit, recorded in zip(units, records, strict=True):
-        candidates = parts_by_unit.get(unit.index, [])
+    chosen: Parts = []
+    pairs = zip(units, records, strict=True)
+    for unit, recorded in pairs:
+        number = unit.index
+        candidates = parts_by_unit.get(number, [])
         # A record decides, so that all launchers publish the same attempt.
         if recorded is not None:
             candidates = [recorded]
         cover = _find_cover(candidates, unit.first_row)
         if cover is None or not _has_rows(cover, unit.rows):
             raise PublishError(
-                f"{unit.shard}: unit {unit.index} {NOT_WHOLE}, so nothing is published; "
+                f"{unit.shard}: unit {number} {NOT_WHOLE}, so nothing is published; "
                 "run again to complete it"
             )
         chosen += cover
@@ -67,17 +72,21 @@ def balance(parts: Sequence[WrittenPart]) -> dict[str, int]:
     """
     totals = dict.fromkeys(ROW_COUNTS, 0)
     for part in parts:
-        accounted = part.rows_scored + part.rows_filtered + part.rows_rejected
-        if part.rows_in != accounted:
+        rows_in = part.rows_in
+        scored = part.rows_scored
+        filtered = part.rows_filtered
+        rejected = part.rows_rejected
+        accounted = scored + filtered + rejected
+        if rows_in != accounted:
             raise PublishError(
-                f"unit {part.unit}: {part.rows_in} rows in, but {part.rows_scored} scored + "
-                f"{part.rows_filtered} filtered + {part.rows_rejected} rejected: "
+                f"unit {part.unit}: {rows_in} rows in, but {scored} scored + "
+                f"{filtered} filtered + {rejected} rejected: "
                 "rows were lost or doubled, so nothing is published"
             )
-        totals["in"] += part.rows_in
-        totals["scored"] += part.rows_scored
-        totals["filtered"] += part.rows_filtered
-        totals["rejected"] += part.rows_rejected
+        totals["in"] += rows_in
+        totals["scored"] += scored
+        totals["filtered"] += filtered
+        totals["rejected"] += rejected
     return totals
 
 
@@ -123,13 +132,13 @@ def _has_rows(cover: Sequence[WrittenPart], rows: int | None) -> bool:
     return covered == rows
 
 
-def _find_cover(parts: Sequence[WrittenPart], first_row: int) -> list[WrittenPart] | None:
+def _find_cover(parts: Sequence[WrittenPart], first_row: int) -> Parts | None:
     """Return parts that stand end to end from `first_row` to one that ends the unit.
 
     None if there are none.
     """
     part_by_row = _find_fitting(parts)
-    cover: list[WrittenPart] = []
+    cover: Parts = []
     while first_row in part_by_row:
         part = part_by_row[first_row]
         cover.append(part)
@@ -148,11 +157,12 @@ def _find_fitting(parts: Sequence[WrittenPart]) -> dict[int, WrittenPart]:
     """
     fitting: dict[int, WrittenPart] = {}
     for part in sorted(parts, key=_rank_part):
-        next_row = part.first_row + part.rows_in
+        first_row = part.first_row
+        next_row = first_row + part.rows_in
         # A part without rows would lead to itself, for ever.
-        goes_on = part.rows_in > 0 and next_row in fitting
+        goes_on = next_row > first_row and next_row in fitting
         if part.last or goes_on:
-            fitting.setdefault(part.first_row, part)
+            fitting.setdefault(first_row, part)
     return fitting
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 import hashlib
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 from pyarrow import DataType, Field, Schema
 from pyarrow.types import is_fixed_size_list, is_large_list, is_list
@@ -18,13 +18,17 @@ from transforms.batches import ROW_COUNTS, WrittenPart
 from transforms.output.plan_file import StoredPlan
 from transforms.timing import STAGES
 
+# As JSON holds it.
+Fields: TypeAlias = dict[str, Any]
+Parts: TypeAlias = Sequence[WrittenPart]
+
 
 def describe_run(
     run: RunFolder,
-    parts: Sequence[WrittenPart],
+    parts: Parts,
     totals: Mapping[str, int],
-    entries: Mapping[str, list[dict[str, Any]]],
-) -> dict[str, Any]:
+    entries: Mapping[str, list[Fields]],
+) -> Fields:
     """Return what is known once the files have their names.
 
     Args:
@@ -37,7 +41,9 @@ def describe_run(
     workers = Counter(part.worker for part in parts if part.worker)
     placements = {part.placement for part in parts if part.placement}
     timed = [part for part in parts if part.stages]
-    all_files = entries["files"] + entries["rejected_files"]
+    scored = entries["files"]
+    rejected = entries["rejected_files"]
+    all_files = scored + rejected
     now = datetime.now(UTC)
     return {
         "run_id": run.run_id,
@@ -51,7 +57,7 @@ def describe_run(
     }
 
 
-def list_unit_books(plan: StoredPlan, parts: Sequence[WrittenPart]) -> Iterator[dict[str, Any]]:
+def list_unit_books(plan: StoredPlan, parts: Parts) -> Iterator[Fields]:
     """Yield what became of the rows of each unit, in the order of the plan.
 
     Args:
@@ -60,14 +66,16 @@ def list_unit_books(plan: StoredPlan, parts: Sequence[WrittenPart]) -> Iterator[
     """
     counts_by_unit: dict[int, Counter[str]] = {}
     for part in parts:
-        counts = counts_by_unit.setdefault(part.unit, Counter())
+        nothing: Counter[str] = Counter()
+        counts = counts_by_unit.setdefault(part.unit, nothing)
         for name in ROW_COUNTS:
-            counts[name] += getattr(part, f"rows_{name}")
+            rows = getattr(part, f"rows_{name}")
+            counts[name] += rows
 
     for unit in plan.units:
         counts = counts_by_unit[unit.index]
         # Place first, then counts: the order of keys is that of the stored manifest.
-        books: dict[str, Any] = {
+        books: Fields = {
             "shard": unit.shard,
             "span": list(unit.span),
             "first_row": unit.first_row,
@@ -108,7 +116,7 @@ def describe_schema(schema: Schema) -> list[dict[str, str]]:
     return [_describe_column(field) for field in schema]
 
 
-def _describe_time(parts: Sequence[WrittenPart]) -> dict[str, Any]:
+def _describe_time(parts: Parts) -> Fields:
     """Return where the time of these parts went.
 
     `seconds` is the wall clock's, while any of them was worked on.
@@ -116,6 +124,7 @@ def _describe_time(parts: Sequence[WrittenPart]) -> dict[str, Any]:
     seconds = _measure_union(parts)
     rows = sum(part.rows_in for part in parts)
     peaks = [part.peak_memory for part in parts]
+    highest = max(peaks, default=None)
     rate = None
     # Without parts, or on a clock that stood still, there is no rate.
     if seconds:
@@ -123,12 +132,12 @@ def _describe_time(parts: Sequence[WrittenPart]) -> dict[str, Any]:
     return {
         "seconds": round(seconds, 3),
         "rows_per_second": rate,
-        "peak_memory_bytes": max(peaks, default=None),
+        "peak_memory_bytes": highest,
         "stages": _sum_stages(parts),
     }
 
 
-def _sum_stages(parts: Sequence[WrittenPart]) -> dict[str, dict[str, float]]:
+def _sum_stages(parts: Parts) -> dict[str, dict[str, float]]:
     """Return the seconds of each stage, over all workers, and its share of all stages' seconds."""
     seconds_by_stage = {}
     for stage in STAGES:
@@ -136,18 +145,20 @@ def _sum_stages(parts: Sequence[WrittenPart]) -> dict[str, dict[str, float]]:
         seconds = [part.stages.get(stage, 0.0) for part in parts]
         seconds_by_stage[stage] = sum(seconds)
     # Where no time was spent, every share is 0.
-    total = sum(seconds_by_stage.values()) or 1.0
+    spent_in_all = sum(seconds_by_stage.values())
+    total = spent_in_all or 1.0
 
     stages = {}
     for stage, spent in seconds_by_stage.items():
+        share = spent / total
         stages[stage] = {
             "seconds": round(spent, 6),
-            "share": round(spent / total, 4),
+            "share": round(share, 4),
         }
     return stages
 
 
-def _measure_union(parts: Sequence[WrittenPart]) -> float:
+def _measure_union(parts: Parts) -> float:
     """Return for how many seconds at least one of the parts was worked on.
 
     Workers side by side count once, and a pause between two launches does not.
@@ -168,7 +179,7 @@ def _format_value(value: Any) -> str:
     is_filled_list = isinstance(value, list) and bool(value)
     if not is_filled_list or not isinstance(value[0], dict):
         return json.dumps(value)
-    lines = [json.dumps(entry) for entry in value]
+    lines = map(json.dumps, value)
     body = ",\n  ".join(lines)
     return f"[\n  {body}\n ]"
 
@@ -182,13 +193,22 @@ def _describe_column(field: Field) -> dict[str, str]:
 
 def _describe_type(dtype: DataType) -> str:
     # Parquet forgets what the items of a list were called, so lists are told by their items' type.
+    name = _name_list(dtype)
+    if name is None:
+        return str(dtype)
+    items = _describe_type(dtype.value_type)
+    described = f"{name}<{items}>"
     if is_fixed_size_list(dtype):
-        items = _describe_type(dtype.value_type)
-        return f"fixed_size_list<{items}>[{dtype.list_size}]"
+        return f"{described}[{dtype.list_size}]"
+    return described
+
+
+def _name_list(dtype: DataType) -> str | None:
+    """Return what a kind of lists is called; None for any other type."""
+    if is_fixed_size_list(dtype):
+        return "fixed_size_list"
     if is_list(dtype):
-        items = _describe_type(dtype.value_type)
-        return f"list<{items}>"
+        return "list"
     if is_large_list(dtype):
-        items = _describe_type(dtype.value_type)
-        return f"large_list<{items}>"
-    return str(dtype)
+        return "large_list"
+    return None

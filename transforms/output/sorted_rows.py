@@ -106,7 +106,8 @@ class SortedRows:
         """Return fewer and longer runs: neighbours are merged, so that equal rows stay in order."""
         merged: list[_Run] = []
         for first in range(0, len(runs), _MERGED_RUNS):
-            neighbours = runs[first : first + _MERGED_RUNS]
+            stop = first + _MERGED_RUNS
+            neighbours = runs[first:stop]
             # Without neighbours it would be stored again as it is.
             if len(neighbours) == 1:
                 merged += neighbours
@@ -138,8 +139,10 @@ class SortedRows:
             if not heads:
                 return
             counts = _count_next(heads, self._sort_by)
-            pairs = zip(heads, counts, strict=True)
-            first_rows = [head.take(count) for head, count in pairs]
+            first_rows = []
+            for head, count in zip(heads, counts, strict=True):
+                taken = head.take(count)
+                first_rows.append(taken)
             # In the order of their runs, so that equal rows stay in theirs.
             unsorted = pa.concat_tables(first_rows)
             table = sort_rows(unsorted, self._sort_by)
@@ -175,19 +178,20 @@ class _Head:
 
     def fill(self, most_bytes: int) -> None:
         """Load blocks, at least one, as long as they are fewer bytes."""
-        loaded_bytes = sum(map(count_decoded_bytes, self._loaded))
+        loaded = self._loaded
+        loaded_bytes = sum(map(count_decoded_bytes, loaded))
         # Else one block would be loaded for each that is taken, and little merged each time.
-        if self._loaded and loaded_bytes > most_bytes // 2:
+        if loaded and loaded_bytes > most_bytes // 2:
             return
         while self._rest:
             # Without any row it would be taken for one that has come to its end.
-            if self._loaded and loaded_bytes >= most_bytes:
+            if loaded and loaded_bytes >= most_bytes:
                 return
             span = self._rest.pop()
             with _explained():
                 content = self._scratch.read(span)
             rows = load_rows(content)
-            self._loaded.append(rows)
+            loaded.append(rows)
             loaded_bytes += count_decoded_bytes(rows)
 
     def take(self, count: int) -> Table:
@@ -204,23 +208,26 @@ def _count_next(heads: Sequence[_Head], sort_by: SortBy) -> list[int]:
     names = [name for name, _ in sort_by]
     keys_of_heads = [head.rows.select(names) for head in heads]
     keys = pa.concat_tables(keys_of_heads)
-    order = find_order(keys, sort_by).to_numpy()
+    found = find_order(keys, sort_by)
+    order = found.to_numpy()
     loaded_rows = len(order)
     ranks = np.empty(loaded_rows, dtype=np.int64)
     ranks[order] = np.arange(loaded_rows)
 
-    lengths = [len(head) for head in heads]
+    lengths = list(map(len, heads))
     stops = np.cumsum(lengths)
     last = loaded_rows - 1
     for head, stop in zip(heads, stops, strict=True):
         # Behind the last loaded row of a run others of it may follow, and none before.
         if not head.is_all:
-            last = min(last, ranks[stop - 1])
+            rank = ranks[stop - 1]
+            last = min(last, rank)
 
-    chosen = order[: last + 1]
-    chosen = np.sort(chosen)
+    count = last + 1
+    chosen = np.sort(order[:count])
     # How many of the chosen rows are of each head: between its first row and that of the next one.
-    edges = np.searchsorted(chosen, [0, *stops])
+    begins = [0, *stops]
+    edges = np.searchsorted(chosen, begins)
     counts: list[int] = np.diff(edges).tolist()
     return counts
 
@@ -236,7 +243,8 @@ def _cut_blocks(table: Table) -> Iterator[RecordBatch]:
 def _restore_types(table: Table, schema: Schema) -> Table:
     """Return rows in the types that they had before they were stored, views among them."""
     restored = []
-    for column, dtype in zip(table.columns, schema.types, strict=True):
+    pairs = zip(table.columns, schema.types, strict=True)
+    for column, dtype in pairs:
         cast = cast_column(column, dtype)
         restored.append(cast)
     return Table.from_arrays(restored, schema=schema)
@@ -254,8 +262,9 @@ def _to_storable(table: Table) -> Table:
 
 def _without_unused(rows: RecordBatch) -> RecordBatch:
     """Return rows whose large dictionaries hold only what is used: each block stores its own."""
-    columns = [_drop_unused(column) for column in rows.columns]
-    return RecordBatch.from_arrays(columns, names=rows.schema.names)
+    columns = list(map(_drop_unused, rows.columns))
+    names = rows.schema.names
+    return RecordBatch.from_arrays(columns, names=names)
 
 
 def _drop_unused(column: Array) -> Array:
@@ -265,13 +274,14 @@ def _drop_unused(column: Array) -> Array:
     # Few values are not worth a look at which of them are used.
     if len(column.dictionary) <= len(column):
         return column
-    found = pc.unique(column.indices)
+    given = column.indices
+    found = pc.unique(given)
     used = found.drop_null()
     # In their order, which may mean something.
     order = pc.sort_indices(used)
     used = used.take(order)
     values = column.dictionary.take(used)
-    places = pc.index_in(column.indices, value_set=used)
+    places = pc.index_in(given, value_set=used)
     indices = places.cast(dtype.index_type)
     return pa.DictionaryArray.from_arrays(indices, values, ordered=dtype.ordered)
 
