@@ -36,6 +36,8 @@ class Network:
         kept_dtype: in which the card's inputs reach it all the same; None for none.
         layout: memory format of inputs with four dimensions.
         provider: the part of the library that computes, for the manifest, where it has several.
+        is_exact: whether a score has the same bits in each run on such a machine, whatever rows,
+            threads and workers are beside it.
     """
 
     compute: Callable[..., Any]
@@ -43,6 +45,7 @@ class Network:
     layout: torch.memory_format
     kept_dtype: torch.dtype | None = None
     provider: str = ""
+    is_exact: bool = True
 
 
 class Engine(Protocol):

@@ -1,46 +1,40 @@
-"""ONNX Runtime on a CPU: graphs that other libraries have written, and trees.
+"""ONNX Runtime: graphs that were exported beside a network, or that other libraries have written, and trees.
 
-The graph is read and looked through as bytes, so no name in it opens a file. One session serves all
-threads; each computes its mini-batch alone, as torch's do, so a score does not depend on how many
-share the machine.
+On a CPU each thread that scores computes its mini-batch alone in one session that all share.
+
+On CUDA the tensors of a mini-batch stay where they are. No GPU has run this file yet; what only one
+can show, and `make gpu-check` shows: that CUDAExecutionProvider takes the graph (`disable_fallback`
+and the comparison of providers are tested with a list of providers that is made up), that float32
+keeps all of its bits (`use_tf32`), that outputs are whole when a call returns, and what its error of
+memory says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
 import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.onnx_calls import make_graph, make_graph_on
+from model_zoo.engines.onnx_providers import choose_providers
+from model_zoo.engines.onnx_session import open_session
 from model_zoo.engines.settings import Settings
 from model_zoo.package.card import ModelCard
-from model_zoo.package.onnx_graph import parse_graph
 from model_zoo.package.packed_model import PackedModel
 
-_PROVIDERS = ["CPUExecutionProvider"]
-# Only what ends the process is written to stderr; errors are raised, and told once.
-_FATAL = 4
-# As ONNX Runtime says them, by the card's names.
-_DTYPES = {
-    "tensor(float)": "float32",
-    "tensor(double)": "float64",
-    "tensor(int32)": "int32",
-    "tensor(int64)": "int64",
-    "tensor(bool)": "bool",
-    "tensor(float16)": "float16",
-    "tensor(int8)": "int8",
-    "tensor(int16)": "int16",
-    "tensor(uint8)": "uint8",
-    "tensor(uint16)": "uint16",
-    "tensor(uint32)": "uint32",
-    "tensor(uint64)": "uint64",
-}
-_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
-# The library's messages may hold a whole graph.
-_SHOWN_CHARACTERS = 300
+# The library under the names of its releases: the second one has CUDA, too.
+_RELEASES = ("onnxruntime", "onnxruntime-gpu")
+_OUT_OF_MEMORY = (
+    "bad_alloc",
+    "bad allocation",
+    "Failed to allocate memory",
+    # Of CUDA and its libraries.
+    "CUDA failure 2:",
+    "out of memory",
+    "ALLOC_FAILED",
+)
 
 
 class OnnxRuntimeEngine:
@@ -58,39 +52,22 @@ class OnnxRuntimeEngine:
         self, package: PackedModel, device: torch.device, threads: int, settings: Settings
     ) -> Network:
         """Load the graph, as `Engine.load`; every thread that calls it computes on its own."""
-        if device.type != "cpu":
-            raise ModelError(
-                f"{package.url}: its ONNX graph is computed on a CPU here, and not on {device.type}; "
-                "set model.device to cpu"
-            )
         if not settings.is_reference:
             raise ModelError(
                 f"{package.url}: an ONNX graph has its own types, and is not computed in {settings}; "
                 "set model.dtype to float32, which leaves them as they are"
             )
-        session = open_session(package)
-        shapes = {}
-        for name, tensor in package.card.outputs.items():
-            shapes[name] = tensor.shape
-        graph = make_graph(session, shapes)
-        provider, *_ = session.get_providers()
-        return Network(
-            compute=graph,
-            dtype=None,
-            layout=torch.contiguous_format,
-            provider=provider,
-        )
+        providers = choose_providers(device)
+        session = open_session(package, providers)
+        return make_network(package, device, session)
 
     def describe_version(self) -> str:
         """Return ONNX Runtime's version."""
-        return f"onnxruntime {version('onnxruntime')}"
+        return f"onnxruntime {find_version()}"
 
     def is_out_of_memory(self, error: Exception) -> bool:
         """Tell whether fewer rows may fit."""
-        if isinstance(error, MemoryError):
-            return True
-        message = str(error)
-        return any(words in message for words in _OUT_OF_MEMORY)
+        return is_out_of_memory(error)
 
     def list_settings(
         self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
@@ -109,136 +86,44 @@ class OnnxRuntimeEngine:
         return settings
 
 
-@dataclass(frozen=True)
-class Graph:
-    """A session, called with tensors by name as a network is.
-
-    Attributes:
-        shapes: of a row of each output that is wanted, by name.
-        ranks: dimensions of each input with the rows, by name.
-    """
-
-    session: Any
-    shapes: Mapping[str, Sequence[int]]
-    ranks: Mapping[str, int]
-
-    def __call__(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the outputs of a mini-batch."""
-        arrays = {}
-        for name, tensor in inputs.items():
-            arrays[name] = self._lay_out(name, tensor)
-        names = list(self.shapes)
-        found = self.session.run(names, arrays)
-        outputs = {}
-        for name, array in zip(names, found, strict=True):
-            is_list_of_one = array.ndim == 2 and array.shape[1] == 1
-            if is_list_of_one and not self.shapes[name]:
-                array = array[:, 0]
-            outputs[name] = torch.from_numpy(array)
-        return outputs
-
-    def _lay_out(self, name: str, tensor: torch.Tensor) -> np.ndarray:
-        # ONNX Runtime reads numbers side by side, and inputs may be views of stacked columns.
-        array = np.ascontiguousarray(tensor.numpy())
-        # A column is (rows, 1) in many graphs, and (rows,) in a table.
-        if array.ndim + 1 == self.ranks[name]:
-            return array[:, np.newaxis]
-        return array
-
-
-def make_graph(session: Any, shapes: Mapping[str, Sequence[int]]) -> Graph:
-    """Return a session as something that is called like a network.
+def make_network(package: PackedModel, device: torch.device, session: Any) -> Network:
+    """Return a session of a package's graph as the network that scores.
 
     Args:
-        session: as `make_session` returns it.
-        shapes: of a row of each output that is wanted, by name.
+        package: whose card says what it takes and gives.
+        device: where the session computes.
+        session: as `open_session` returns it.
     """
-    ranks = {}
-    for found in session.get_inputs():
-        ranks[found.name] = len(found.shape)
-    return Graph(session, shapes, ranks)
+    shapes = {}
+    for name, tensor in package.card.outputs.items():
+        shapes[name] = tensor.shape
+    compute: Any
+    if device.type == "cpu":
+        compute = make_graph(session, shapes)
+    else:
+        compute = make_graph_on(device, session, shapes)
+    provider, *_ = session.get_providers()
+    return Network(
+        compute=compute,
+        dtype=None,
+        layout=torch.contiguous_format,
+        provider=provider,
+    )
 
 
-def open_session(package: PackedModel) -> Any:
-    """Return ONNX Runtime's session of a package's graph.
-
-    Raises:
-        ModelError: the package holds no graph that is nothing but data, or another than its card
-            says.
-    """
-    card = package.card
-    files = card.onnx
-    if files is None:
-        raise ModelError(f"{package.url}: holds no ONNX graph; pack the model again with one")
-    path = f"{package.url}/{files.model}"
-    content = package.read_file(files.model)
-    data = {}
-    sizes = {}
-    for name in files.data:
-        data[name] = package.read_file(name)
-        sizes[name] = len(data[name])
-    try:
-        parse_graph(content, sizes)
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}; pack the model again with pipelines.package") from error
-    session = make_session(content, data, path)
-    _check_tensors(path, card, session)
-    return session
+def find_version() -> str:
+    """Return the version of ONNX Runtime that is installed; nothing where it says none."""
+    for name in _RELEASES:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ""
 
 
-def make_session(content: bytes, data: Mapping[str, bytes], path: str) -> Any:
-    """Return ONNX Runtime's session of a graph that has been looked through.
-
-    Args:
-        content: of the graph's file.
-        data: of the files with its other numbers, by name.
-        path: of the graph, for messages.
-
-    Raises:
-        ModelError: ONNX Runtime does not take it.
-    """
-    # Half a second of start-up, for packages with a graph alone.
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # Threads that score call the session at the same time; threads of its own would share cores.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.use_deterministic_compute = True
-    options.log_severity_level = _FATAL
-    if data:
-        names, values = list(data), list(data.values())
-        sizes = [len(value) for value in values]
-        options.add_external_initializers_from_files_in_memory(names, values, sizes)
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=_PROVIDERS)
-    except Exception as error:  # the library's classes come of its compiled module
-        words = str(error).split()
-        reason = " ".join(words)[:_SHOWN_CHARACTERS]
-        raise ModelError(f"{path}: ONNX Runtime does not take it: {reason}") from error
-    found = session.get_providers()
-    # It takes another one in silence where it does not have what was asked for.
-    if found != _PROVIDERS:
-        raise ModelError(f"{path}: ONNX Runtime computes with {found} in place of {_PROVIDERS}")
-    return session
-
-
-def _check_tensors(path: str, card: ModelCard, session: Any) -> None:
-    """Refuse a graph that takes or gives other things than the card says."""
-    wanted = {}
-    for name, tensor in card.inputs.items():
-        wanted[name] = tensor.dtype
-    taken = {}
-    for found in session.get_inputs():
-        # Of a type that cards do not have, its own word.
-        taken[found.name] = _DTYPES.get(found.type, found.type)
-    if taken != wanted:
-        raise ModelError(f"{path}: the graph takes {taken}, and the card says {wanted}")
-    given = {}
-    for found in session.get_outputs():
-        given[found.name] = _DTYPES.get(found.type)
-    for name in card.outputs:
-        if given.get(name) is None:
-            raise ModelError(
-                f"{path}: the graph gives no numbers {name!r}, which the card says; it gives {given}"
-            )
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error of a session means that fewer rows may fit."""
+    if isinstance(error, MemoryError):
+        return True
+    message = str(error)
+    return any(words in message for words in _OUT_OF_MEMORY)

@@ -7,6 +7,7 @@ ENGINES = {
     "torch": "model_zoo.engines.torch_engine:TorchEngine",
     "onnxruntime": "model_zoo.engines.onnx_runtime:OnnxRuntimeEngine",
     "openvino": "model_zoo.engines.openvino_engine:OpenVinoEngine",
+    "tensorrt": "model_zoo.engines.tensorrt_engine:TensorRtEngine",
     "xgboost": "model_zoo.engines.xgboost_engine:make_engine",
     "lightgbm": "model_zoo.engines.lightgbm_engine:make_engine",
 }

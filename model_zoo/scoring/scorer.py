@@ -168,6 +168,8 @@ class _Loading:
         computed_by = f"{device} {wanted}, {self.threads} thread(s), {version}"
         if network.provider:
             computed_by += f" ({network.provider})"
+        if not network.is_exact:
+            computed_by += ", last digits differ from run to run"
         mini_batches = MiniBatches(
             network=network.compute,
             outputs=self.package.card.outputs,

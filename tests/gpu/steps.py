@@ -396,6 +396,8 @@ def _pack_table(workload: Workload, folder: Path) -> Path:
         "--activation=sigmoid",
         "--name=table",
         f"--output={output}",
+        # Nothing of it is measured here.
+        "--set=onnx=false",
     ]
     for name, value in parameters.items():
         words.append(f"--set=parameters.{name}={value}")

@@ -23,6 +23,7 @@ def test_what_only_a_gpu_shows_is_said_to_be_absent(name: str, tmp_path: Path) -
         STEPS[name].run(Bench("cpu", tmp_path, SIZE))
 
 
+@pytest.mark.program
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dtypes", "model_alone", "onnxruntime", "compiled", "program"])
 def test_a_step_of_whole_networks_returns_figures(name: str, tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from torch import nn
 
 from model_zoo.architectures.builders import build
 from model_zoo.arrays import Arrays
+from model_zoo.package.card import ModelCard
 from model_zoo.package.package import SMOKE, Package, read_package, write_package
 from model_zoo.tensor_columns import to_column
+from pipelines.packing.exporting.network_graph import export_network
 from pipelines.training.held_out import to_parquet
 from storage.files import join
 
@@ -120,7 +122,10 @@ def pack(workload: Workload, folder: Path, with_graph: bool = False) -> Package:
     if workload.mask is not None:
         card["mask"] = workload.mask
     if with_graph:
-        contents["model.onnx"] = _export(network, inputs, list(outputs))
+        # Its files are not described yet, and say nothing of the network.
+        described = ModelCard.model_validate({**card, "files": {}})
+        graph = export_network(network, described, inputs)
+        contents["model.onnx"] = graph.SerializeToString(deterministic=True)
         card["onnx"] = {"model": "model.onnx"}
     url = join(str(folder), workload.name)
     digest = write_package(url, card, (), contents)
@@ -143,23 +148,6 @@ def _save(network: nn.Module) -> bytes:
     for name, tensor in network.state_dict().items():
         weights[name] = tensor.contiguous()
     return save(weights)
-
-
-def _export(network: nn.Module, inputs: Arrays, outputs: list[str]) -> bytes:
-    tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-    rows = torch.export.Dim("rows")
-    exported = torch.onnx.export(
-        network,
-        kwargs=tensors,
-        input_names=list(inputs),
-        output_names=outputs,
-        dynamic_shapes={name: {0: rows} for name in inputs},
-        dynamo=True,
-        verbose=False,
-    )
-    assert exported is not None
-    content: bytes = exported.model_proto.SerializeToString()
-    return content
 
 
 def _describe(arrays: Arrays) -> dict[str, dict[str, Any]]:

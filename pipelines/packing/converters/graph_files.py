@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from model_zoo.arrays import Arrays
-from model_zoo.engines.onnx_runtime import make_graph, make_session
+from model_zoo.engines.onnx_calls import make_graph
+from model_zoo.engines.onnx_session import make_session
 from pipelines.packing.networks.computed import count_rows, make_failure, to_arrays
 
 MODEL = "model.onnx"

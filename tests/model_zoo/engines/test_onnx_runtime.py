@@ -12,7 +12,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 import torch  # noqa: E402
 
 from configs.errors import ModelError  # noqa: E402
-from model_zoo.engines import onnx_runtime  # noqa: E402
+from model_zoo.engines import onnx_session  # noqa: E402
 from model_zoo.engines.engine import choose_engine  # noqa: E402
 from model_zoo.engines.onnx_runtime import OnnxRuntimeEngine  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
@@ -75,14 +75,15 @@ def test_other_dtypes_and_devices_are_refused(tmp_path: Path) -> None:
         OnnxRuntimeEngine().load(package, torch.device("cuda"), 1, ONNX)
 
 
-def test_what_was_asked_for_is_what_computes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gpu_is_not_replaced_by_the_cpu_in_silence(tmp_path: Path) -> None:
+    """The library itself would warn, and compute on the CPU."""
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
     package = read_package(graph_package(tmp_path / "m", linear_graph()))
-    wanted = ["AzureExecutionProvider"]
-    monkeypatch.setattr(onnx_runtime, "_PROVIDERS", wanted)
-    with pytest.raises(ModelError, match=r"computes with .*CPU.* in place of .*Azure"):
-        onnx_runtime.open_session(package)
+    with pytest.raises(
+        ModelError, match=r"has no CUDAExecutionProvider here, but .*onnxruntime-gpu"
+    ):
+        OnnxRuntimeEngine().load(package, torch.device("cuda", 1), 1, ONNX)
 
 
 def test_numbers_of_a_second_file_are_used_and_checked(tmp_path: Path) -> None:
@@ -145,6 +146,7 @@ def test_a_graph_with_other_weights_fails_on_the_smoke_batch(tmp_path: Path) -> 
     [
         (RuntimeError("Failed to allocate memory for requested buffer of size 8"), True),
         (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("CUDA failure 2: out of memory ; GPU=0"), True),
         (MemoryError(), True),
         (RuntimeError("Got invalid dimensions"), False),
     ],
@@ -166,7 +168,7 @@ def test_a_real_error_of_memory_is_known(tmp_path: Path) -> None:
     zero = numpy_helper.from_array(np.array([0]), "zero")
     inner = helper.make_graph(nodes, "g", [x], [y], [shape, zero])
     model = helper.make_model(inner, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    session = onnx_runtime.make_session(model.SerializeToString(), {}, "g")
+    session = onnx_session.make_session(model.SerializeToString(), {}, "g")
     with pytest.raises(Exception, match="alloc") as raised:
         session.run(None, {"x": np.ones(2, np.float32)})
     assert OnnxRuntimeEngine().is_out_of_memory(raised.value)
