@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from model_zoo.arrays import Arrays, count_rows
-from model_zoo.engines.compiled import find_compile_seconds
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Device, Settings
 from model_zoo.package.package import Package
@@ -24,8 +23,8 @@ ROUNDS = 5
 WORTH_IT = 1.03
 # Of a pass that takes less, so many are enough.
 _MOST_PASSES = 5
-# What float32 may take for the whole sample.
-_SAMPLE_SECONDS = 20.0
+# What the reference may take for the whole sample.
+SAMPLE_SECONDS = 20.0
 # Enough to count labels that differ.
 _FEWEST_ROWS = 512
 Score: TypeAlias = Callable[[Arrays], Arrays]
@@ -48,16 +47,14 @@ class Bench:
         package, device: the model, and where it computes.
         sample: the rows.
         load: loads the model; raises a ModelError where it cannot be loaded so.
-        rows: of the job's whole input; None where only reading tells.
-        find_compile_seconds: tells how long the settings took to compile that were loaded last.
+        sample_seconds: how long the reference may score the sample.
     """
 
     package: Package
     device: Device
     sample: Sample
     load: Load
-    rows: int | None = None
-    find_compile_seconds: Callable[[], float] = find_compile_seconds
+    sample_seconds: float = SAMPLE_SECONDS
 
     def choose_parts(self, rows_per_second: float, batch_rows: int) -> Parts:
         """Return what keeps all cores busy for so long that a difference can be seen.
@@ -82,7 +79,7 @@ class Bench:
         # The first call is slower than those after it.
         score(first)
         seconds = time_call(score, first)
-        affordable_rows = int(_SAMPLE_SECONDS * cores() * part_rows / seconds)
+        affordable_rows = int(self.sample_seconds * cores() * part_rows / seconds)
         rows = max(_FEWEST_ROWS, affordable_rows)
         parts = _divide_up(rows, part_rows)
         # Every core shall have a part.

@@ -14,8 +14,8 @@ class Measured:
 
     Attributes:
         rows_per_second: of the network alone, on all cores; None when it could not be loaded.
-        speed_up: over float32, eager, both measured in turns; None where that was not done.
-        agreement: with float32, eager; None when it was given up.
+        speed_up: over the reference, both measured in turns; None where that was not done.
+        agreement: with the reference; None when it was given up.
         problem: why it was given up, or cannot be kept.
     """
 
@@ -54,9 +54,27 @@ def find_fastest_of_new_kind(
     return None
 
 
+def count_departures(settings: Settings, reference: Settings) -> int:
+    """Return in how many ways settings differ from the reference: fewer are simpler.
+
+    Args:
+        settings: any.
+        reference: those that all are compared with.
+    """
+    departures = [
+        settings.engine != reference.engine,
+        settings.dtype != reference.dtype,
+        settings.layout != reference.layout,
+        settings.compiled != reference.compiled,
+    ]
+    # Sizes of mini-batches are none: any is as simple as another.
+    return sum(departures)
+
+
 class _Kind(NamedTuple):
     """What tells settings apart, but for sizes of mini-batches, and how many layers are in int8."""
 
+    engine: str
     dtype: str
     layout: str
     is_compiled: bool
@@ -64,7 +82,7 @@ class _Kind(NamedTuple):
 
 def _find_kind(measured: Measured) -> _Kind:
     settings = measured.settings
-    return _Kind(settings.dtype, settings.layout, settings.compiled)
+    return _Kind(settings.engine, settings.dtype, settings.layout, settings.compiled)
 
 
 def _find_rate(measured: Measured) -> float:

@@ -4,40 +4,76 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-import numpy as np
-
 from model_zoo.arrays import Arrays
 from model_zoo.engines.machine import cores
 from pipelines.tuning.bench import ROUNDS, WORTH_IT, Bench, Score, time_pass
-from pipelines.tuning.measured import Measured
+from pipelines.tuning.measured import Measured, count_departures
 from pipelines.tuning.sample import Parts, count_all_rows
 
 
-def compare_in_turns(bench: Bench, finalists: Sequence[Measured]) -> Measured:
-    """Return the first of these, float32, eager, or the one that beats it most.
+def compare_in_turns(
+    bench: Bench,
+    reference: Measured,
+    finalists: Sequence[Measured],
+) -> list[Measured]:
+    """Return the finalists with their rates and gains: the one to keep first, then the fastest.
 
     Args:
         bench: the model and the sample.
-        finalists: float32, eager, first.
+        reference: what the gains are over; it takes its turns whether it is a finalist or not.
+        finalists: settings that may be kept, at least one.
     """
-    fastest = max(measured.rate for measured in finalists)
-    entrants = [_enter(bench, measured, fastest) for measured in finalists]
+    rates = [finalist.rate for finalist in finalists]
+    fastest = max(reference.rate, *rates)
+    baseline = _enter(bench, reference, fastest)
+    entrants = []
+    for finalist in finalists:
+        entrant = baseline
+        if finalist.settings != reference.settings:
+            entrant = _enter(bench, finalist, fastest)
+        entrants.append(entrant)
+    # Once for each: the reference may be a finalist.
+    turns = [baseline]
+    turns.extend(entrant for entrant in entrants if entrant is not baseline)
     for _ in range(ROUNDS):
-        for entrant in entrants:
+        for entrant in turns:
             entrant.take_turn()
 
-    float32 = entrants[0]
-    gains = [entrant.find_gain(float32) for entrant in entrants]
-    winner = int(np.argmax(gains))
-    # So little is not worth scores that differ: float32 stays.
-    if gains[winner] < WORTH_IT:
-        winner = 0
-    rates = entrants[winner].rates
-    return replace(
-        finalists[winner],
-        rows_per_second=median(rates),
-        speed_up=gains[winner],
+    compared = []
+    for finalist, entrant in zip(finalists, entrants, strict=True):
+        found = replace(
+            finalist,
+            rows_per_second=median(entrant.rates),
+            speed_up=entrant.find_gain(baseline),
+        )
+        compared.append(found)
+    return rank(compared, reference)
+
+
+def rank(compared: Sequence[Measured], reference: Measured) -> list[Measured]:
+    """Return settings with their gains in order: the one to keep first, then the fastest.
+
+    Of those that are about as fast as the fastest, the simplest is the one to keep: so little is
+    not worth scores that differ, nor a library more.
+
+    Args:
+        compared: settings with gains.
+        reference: what the gains are over.
+    """
+    by_gain = sorted(compared, key=_find_gain, reverse=True)
+    least = _find_gain(by_gain[0]) / WORTH_IT
+    tied = [measured for measured in by_gain if _find_gain(measured) >= least]
+    # The first of equals, which is the fastest of them.
+    simplest = min(
+        tied,
+        key=lambda measured: count_departures(measured.settings, reference.settings),
     )
+    others = [measured for measured in by_gain if measured is not simplest]
+    return [simplest, *others]
+
+
+def _find_gain(measured: Measured) -> float:
+    return measured.speed_up or 0.0
 
 
 @dataclass

@@ -21,7 +21,9 @@ from pipelines import score, tune
 from pipelines.cli.command_line import run_program
 from pipelines.tuning.bench import Bench
 from pipelines.tuning.measured import Measured
-from pipelines.tuning.search import WITHOUT, Tuning
+from pipelines.tuning.report import store_report
+from pipelines.tuning.search import WITHOUT, Search
+from pipelines.tuning.trials import Trials
 from tests.support.runs import manifest, table
 
 Arrays = dict[str, np.ndarray]
@@ -57,16 +59,16 @@ def report(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that allows whatever 8 bits do, and in which int8 has won, whatever the clock says."""
     path = tmp_path_factory.mktemp("report") / "digits.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tuning, "_compare_in_turns", _wins("int8 channels_last"))
+        patch.setattr(Search, "_compare_in_turns", _wins("int8 channels_last"))
         tuned(digits, path, *QUICK, *LOOSE)
     return path
 
 
-def _wins(settings: str) -> Callable[[Tuning, Sequence[Measured]], Measured]:
-    def wins(tuning: Tuning, finalists: Sequence[Measured]) -> Measured:
-        return replace(
-            next(m for m in tuning.measured if str(m.settings) == settings), speed_up=2.0
-        )
+def _wins(settings: str) -> Callable[[Search, Sequence[Measured]], list[Measured]]:
+    def wins(search: Search, finalists: Sequence[Measured]) -> list[Measured]:
+        tried = search.trials.measured
+        winner = next(m for m in tried if str(m.settings) == settings)
+        return [replace(winner, speed_up=2.0), replace(tried[0], speed_up=1.0)]
 
     return wins
 
@@ -111,11 +113,11 @@ def test_a_finalist_is_compared_on_the_whole_sample(
 ) -> None:
     rows: list[list[int]] = []
 
-    def compared(tuning: Tuning, finalists: Sequence[Measured]) -> Measured:
+    def compared(search: Search, finalists: Sequence[Measured]) -> Sequence[Measured]:
         rows.append([m.agreement.rows for m in finalists if m.agreement])
-        return finalists[0]
+        return finalists
 
-    monkeypatch.setattr(Tuning, "_compare_in_turns", compared)
+    monkeypatch.setattr(Search, "_compare_in_turns", compared)
     monkeypatch.setattr(
         Bench, "choose_parts", lambda bench, rows_per_second, batch_rows: bench.sample.inputs[:2]
     )
@@ -130,8 +132,8 @@ def test_as_many_linear_layers_as_the_tolerance_allows_are_in_int8(
     layers = tuple(LinearScale(str(number), 1.0, 0, (1.0,)) for number in range(10))
     tried: list[int] = []
 
-    def measured(tuning: Tuning, settings: Settings) -> Measured:
-        agreement = tuning.measured[0].agreement
+    def measured(trials: Trials, settings: Settings) -> Measured:
+        agreement = trials.reference.agreement
         assert agreement == Agreement(450, 0.0, 1.0, None)
         if settings.dtype == "int8_linear":
             tried.append(len(settings.linear_scales))
@@ -145,8 +147,8 @@ def test_as_many_linear_layers_as_the_tolerance_allows_are_in_int8(
     monkeypatch.setattr(
         "model_zoo.engines.torch_engine.measure_linear_scales", lambda network, batches: layers
     )
-    monkeypatch.setattr(Tuning, "_measure", measured)
-    monkeypatch.setattr(Tuning, "_compare_in_turns", lambda tuning, finalists: finalists[0])
+    monkeypatch.setattr(Trials, "_measure", measured)
+    monkeypatch.setattr(Search, "_compare_in_turns", lambda search, finalists: finalists)
     tuned(digits, tmp_path / "report.json", *QUICK, "--without", "channels_last")
     assert tried == [10, 7, 8]
 
@@ -154,7 +156,7 @@ def test_as_many_linear_layers_as_the_tolerance_allows_are_in_int8(
 def test_int8_of_linear_layers_is_scored_by_its_report(
     digits: Path, run_score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Tuning, "_compare_in_turns", _wins("int8_linear (1 layer)"))
+    monkeypatch.setattr(Search, "_compare_in_turns", _wins("int8_linear (1 layer)"))
     path = tmp_path / "report.json"
     tuned(
         digits,
@@ -253,7 +255,7 @@ def test_the_table_tells_how_many_workers_were_fastest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     # Of each round: which is fastest is not asked here.
-    monkeypatch.setattr("pipelines.tuning.search.SECONDS", 0.1)
+    monkeypatch.setattr("pipelines.tuning.trials.SECONDS", 0.1)
     monkeypatch.setattr("pipelines.tuning.bench.SECONDS", 0.1)
     only_float32 = [word for name in WITHOUT for word in ("--without", name)]
     assert (
@@ -470,9 +472,9 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(
     else:
         monkeypatch.setattr(os, call, fail)
     with pytest.raises(JobError, match=r"cannot be written: .*No space left"):
-        tune._store(str(report), Report())  # type: ignore[arg-type]
+        store_report(str(report), Report())  # type: ignore[arg-type]
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
     assert report.read_text() == "the old one"
-    tune._store(str(report), Report())  # type: ignore[arg-type]
+    store_report(str(report), Report())  # type: ignore[arg-type]
     assert report.read_text() == "the new one"

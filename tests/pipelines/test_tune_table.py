@@ -12,34 +12,35 @@ from model_zoo.evaluation.agreement import Agreement
 from pipelines import tune
 from pipelines.cli.command_line import run_program
 from pipelines.tuning.measured import Measured
-from pipelines.tuning.search import Tuning
+from pipelines.tuning.search import Search
+from pipelines.tuning.table import COLUMNS, make_cells, make_line
 from pipelines.tuning.workers import Workers
 
 SAME = Agreement(143, 0.0, 1.0, None)
 FLOAT32 = Measured(Settings(64), 1000.0, agreement=SAME)
-Search = Callable[..., dict[str, Any]]
+RunTune = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
+def run_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunTune:
     """Run the program with a search that ends so, and return what the steps were told, and the report."""
     told: dict[str, Any] = {}
 
     def run(best: Measured, *flags: str, workers: Workers | None = None) -> dict[str, Any]:
-        def search(
-            tuning: Tuning, batch_rows: int, fixed: bool, without: Sequence[str]
-        ) -> Measured:
+        def find_best(
+            search: Search, batch_rows: int, fixed: bool, without: Sequence[str]
+        ) -> list[Measured]:
             told.update(batch_rows=batch_rows, fixed=fixed, without=without)
-            told["sample_rows"] = tuning.bench.sample.rows
+            told["sample_rows"] = search.trials.bench.sample.rows
             for measured in (FLOAT32, best):
-                tuning._note(measured)
-            return best
+                search.trials.note(measured)
+            return [best, FLOAT32]
 
         def choose_workers(bench: object, settings: Settings, rate: float) -> Workers:
             told.update(settings=settings, rate=rate)
             return workers or Workers(2, {})
 
-        monkeypatch.setattr(Tuning, "search", search)
+        monkeypatch.setattr(Search, "find_best", find_best)
         monkeypatch.setattr(tune, "choose_workers", choose_workers)
         report = tmp_path / "report.json"
         words = ["--set", f"model.tuning_report={report}", "--set", "model.dtype=auto"]
@@ -50,7 +51,7 @@ def run_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
 
 
 def test_the_search_begins_with_the_job_s_own_rows_of_a_mini_batch_or_the_default(
-    run_tune: Search,
+    run_tune: RunTune,
 ) -> None:
     own = run_tune(FLOAT32, "--set", "model.batch_rows=48", "--without", "compile")
     assert (own["batch_rows"], own["fixed"], own["without"]) == (48, True, ["compile"])
@@ -68,7 +69,7 @@ def test_the_search_begins_with_the_job_s_own_rows_of_a_mini_batch_or_the_defaul
     ],
 )
 def test_the_report_says_how_fast_the_best_is(
-    best: Measured, rate: float, speed_up: float, run_tune: Search
+    best: Measured, rate: float, speed_up: float, run_tune: RunTune
 ) -> None:
     """Where nobody knows, any rate says how long a pass should take, and no gain is a gain of one."""
     found = run_tune(best, "--quiet")
@@ -82,7 +83,7 @@ def test_the_report_says_how_fast_the_best_is(
 
 
 def test_people_see_each_result_the_rates_of_workers_and_the_fastest(
-    run_tune: Search, capsys: pytest.CaptureFixture[str]
+    run_tune: RunTune, capsys: pytest.CaptureFixture[str]
 ) -> None:
     best = Measured(Settings(64, "bfloat16"), 2500.0, 2.5, SAME)
     run_tune(best, workers=Workers(1, {2: 1234.5, 1: 2000.0}))
@@ -98,7 +99,7 @@ def test_people_see_each_result_the_rates_of_workers_and_the_fastest(
 
 
 def test_the_old_name_of_the_report_is_told_to_people(
-    run_tune: Search, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_tune: RunTune, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = [
         "--set",
@@ -113,41 +114,47 @@ def test_the_old_name_of_the_report_is_told_to_people(
 @pytest.mark.parametrize(
     ("measured", "cells"),
     [
-        (FLOAT32, ["float32", "64", "1,000", "1.00", "0", "1.0000", "-", ""]),
+        (FLOAT32, ["1:02", "torch", "float32", "64", "1,000", "1.00", "0", "1.0000", "-", ""]),
         (
             Measured(Settings(4096, "int8"), 2500.4, None, Agreement(9, 0.01234, None, -0.5), "x"),
-            ["int8", "4,096", "2,500", "2.50", "0.012", "-", "-0.500000", "x"],
+            ["1:02", "torch", "int8", "4,096", "2,500", "2.50", "0.012", "-", "-0.500000", "x"],
         ),
         (
             Measured(Settings(64, "float16"), problem="no such units"),
-            ["float16", "64", "-", "-", "-", "-", "-", "no such units"],
+            ["1:02", "torch", "float16", "64", "-", "-", "-", "-", "-", "no such units"],
         ),
     ],
 )
 def test_a_line_of_the_table_shows_what_is_known(measured: Measured, cells: list[str]) -> None:
-    assert tune._make_cells(measured, FLOAT32) == cells
+    assert make_cells(measured, FLOAT32, 62.9) == cells
     unknown = Measured(Settings(64))
-    assert tune._make_cells(measured, unknown)[3] == "-"
+    assert make_cells(measured, unknown, 62.9)[5] == "-"
 
 
 def test_words_stand_to_the_left_and_numbers_end_below_their_heads() -> None:
-    cells = tune._make_cells(
-        Measured(Settings(4096, "int8"), 1e6, None, Agreement(9, 0.01234, 0.5, -0.5)), FLOAT32
-    )
-    long_name = ["bfloat16 channels_last, compiled", *cells[1:-1], "beyond the tolerance"]
-    heads = tune._make_line(tune._COLUMNS)
-    lines = [tune._make_line(row) for row in (cells, long_name)]
-    for head, cell in zip(tune._COLUMNS[1:-1], cells[1:-1], strict=True):
+    agreement = Agreement(9, 0.01234, 0.5, -0.5)
+    of_graph = Settings(4096, "int8", engine="onnxruntime")
+    cells = make_cells(Measured(of_graph, 1e6, None, agreement), FLOAT32, 5.0)
+    assert cells[1:3] == ["onnxruntime", "int8"]
+    long_name = [
+        *cells[:2],
+        "bfloat16 channels_last compiled",
+        *cells[3:-1],
+        "beyond the tolerance",
+    ]
+    heads = make_line(COLUMNS)
+    lines = [make_line(row) for row in (cells, long_name)]
+    for head, cell in zip(COLUMNS[3:-1], cells[3:-1], strict=True):
         end = heads.index(head) + len(head)
         assert all(line[:end].endswith(f" {cell}") for line in lines)
-    assert heads.startswith("setting ")
-    assert lines[0].startswith("int8 ")
+    assert heads.startswith(" time  engine       setting ")
+    assert lines[0].startswith(" 0:05  onnxruntime  int8 ")
     assert lines[0] == lines[0].rstrip()
     assert lines[1].endswith("  beyond the tolerance")
 
 
 def test_a_sample_has_131_072_rows_unless_somebody_says_how_many(
-    run_tune: Search, capsys: pytest.CaptureFixture[str]
+    run_tune: RunTune, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tune._parse([]).rows == 131_072
     assert tune._parse(["--rows", "1"]).rows == 1

@@ -11,7 +11,7 @@ import pytest
 from configs.errors import ModelError
 from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.settings import Settings
-from pipelines.tuning import bench, search, turns, workers
+from pipelines.tuning import bench, trials, turns, workers
 from pipelines.tuning.bench import Bench, Score
 from pipelines.tuning.sample import Sample
 
@@ -28,11 +28,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Model:
-    """What settings make of the model: rows/s of one core, what they add to scores, and why they cannot be loaded."""
+    """What settings make of the model: rows/s of one core, what they add to scores, why they cannot be loaded, how long that takes."""
 
     rows_per_second: float
     error: float = 0.0
     refusal: str = ""
+    load_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Loader:
         if model.refusal:
             raise ModelError(model.refusal)
         self.loaded.append((settings, workers))
+        self.clock.now += model.load_seconds
 
         def score(inputs: Arrays) -> Arrays:
             rows = count_rows(inputs)
@@ -61,6 +63,8 @@ class Loader:
 
 class Engine:
     """An engine that says which settings are worth trying, and counts calibrations."""
+
+    name = "torch"
 
     def __init__(self, tried: Sequence[Settings], refined: Sequence[Settings] = ()) -> None:
         self._tried, self._refined = tried, refined
@@ -98,5 +102,5 @@ def make_bench(loader: Loader, parts: Sequence[int]) -> Bench:
 def use_clock(patch: pytest.MonkeyPatch, clock: Clock, cores: int = 1) -> None:
     """Let tuning look at this clock alone, and see so many cores."""
     patch.setattr(bench, "time", clock)
-    for module in (bench, search, turns, workers):
+    for module in (bench, trials, turns, workers):
         patch.setattr(module, "cores", lambda: cores)

@@ -31,10 +31,11 @@ def test_a_graph_is_tuned_and_scored_by_its_report(
     flags = ["--config", str(job), "--set", f"model.tuning_report={report}"]
     assert run_program(tune.main, flags) == 0
     said = capsys.readouterr().out
-    assert "times as fast as onnxruntime float32, untuned" in said
+    assert "times as fast as onnxruntime in float32" in said
     tried = json.loads(report.read_text())["tried"]
     assert {entry["settings"] for entry in tried} == {"onnxruntime float32"}
-    assert len({entry["batch_rows"] for entry in tried}) == 5
+    # The largest that fill every core with 200 rows, half of it and a quarter.
+    assert len({entry["batch_rows"] for entry in tried}) == 3
     assert run_program(score.main, [*flags, "--quiet", "--set", "model.dtype=auto"]) == 0
     scores = pq.read_table(tmp_path / "scores/current")
     logits = np.column_stack([rows[name] for name in "abc"]) @ WEIGHTS[:, 0]

@@ -1,16 +1,20 @@
 """Which settings are tried and which is kept, on a clock of the test's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from configs.errors import JobError
 from configs.tolerance import Tolerance
 from model_zoo.engines.settings import LinearScale, Settings
-from pipelines.tuning import search
+from pipelines.tuning.budget import Budget
 from pipelines.tuning.measured import Measured
-from pipelines.tuning.search import Tuning
+from pipelines.tuning.night import LoadTimes, Night
+from pipelines.tuning.search import Search
+from pipelines.tuning.trials import Trials
 from tests.pipelines.tuning.clocked_bench import (
     Engine,
     Loader,
@@ -32,20 +36,31 @@ class Searched:
     """A search that has ended.
 
     Attributes:
-        best: what it returned.
+        best: the first of what it returned; `kept` is all of that.
         told: every result, in order.
-        tuning, loader, engine: what it went through.
+        trials, loader, engine: what it went through.
     """
 
-    def __init__(self, patch: pytest.MonkeyPatch, models: Models, engine: Engine, parts: list[int], fixed: bool = True, rows: int | None = None, compile_seconds: float = 0.0) -> None:  # fmt: skip
+    def __init__(self, patch: pytest.MonkeyPatch, models: Models, engine: Any, parts: list[int], fixed: bool = True, rows: int | None = None, compile_seconds: float = 0.0, others: Sequence[Any] = (), batch_rows: int = 8, seconds: float = 1e9, may_keep_reference: bool = True) -> None:  # fmt: skip
         self.loader = Loader(models)
-        bench = make_bench(self.loader, parts)
-        bench = replace(bench, rows=rows, find_compile_seconds=lambda: compile_seconds)
-        use_clock(patch, self.loader.clock)
-        patch.setattr(search, "find_engine", lambda _: engine)
+        clock = self.loader.clock
+        loads = LoadTimes(self.loader, clock.perf_counter, lambda: compile_seconds)
+        bench = replace(make_bench(self.loader, parts), load=loads)
+        use_clock(patch, clock)
         self.told: list[Measured] = []
-        self.tuning = Tuning(bench, TOLERANCE, "sigmoid", 0.5, self.told.append)
-        self.best = self.tuning.search(8, fixed, ())
+        self.trials = Trials(
+            bench=bench,
+            tolerance=TOLERANCE,
+            activation="sigmoid",
+            threshold=0.5,
+            night=Night(rows, loads),
+            tell=self.told.append,
+            may_keep_reference=may_keep_reference,
+        )
+        budget = Budget(seconds, clock.perf_counter)
+        search = Search(self.trials, [engine, *others], budget)
+        self.kept = search.find_best(batch_rows, fixed, ())
+        self.best = self.kept[0]
         self.engine = engine
 
     def of(self, settings: Settings) -> list[Measured]:
@@ -93,7 +108,7 @@ def test_what_cannot_be_loaded_or_measured_is_told_with_its_reason_and_passed_ov
     engine.scales = {"int8": "nothing to quantise"}
     found = Searched(monkeypatch, models, engine, [100] * 4)
     assert found.best.settings == FLOAT32
-    assert [measured.problem for measured in found.told] == ["", "no such units", "nothing to quantise"]  # fmt: skip
+    assert [measured.problem for measured in found.told] == ["", "nothing to quantise", "no such units"]  # fmt: skip
     assert [measured.rate for measured in found.told[1:]] == [0, 0]
 
 
@@ -131,13 +146,21 @@ def test_other_sizes_of_mini_batches_are_tried_of_the_fastest_unless_the_job_say
 
 
 def test_no_mini_batch_of_no_rows_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    loader = Loader(lambda _: Model(100))
-    bench = make_bench(loader, [100])
-    use_clock(monkeypatch, loader.clock)
-    monkeypatch.setattr(search, "find_engine", lambda _: Engine([]))
-    told: list[Measured] = []
-    Tuning(bench, TOLERANCE, "sigmoid", 0.5, told.append).search(2, False, ())
-    assert [measured.settings.batch_rows for measured in told] == [2, 1, 4, 8]
+    found = Searched(
+        monkeypatch, lambda _: Model(100), Engine([]), [100], fixed=False, batch_rows=2
+    )
+    assert [measured.settings.batch_rows for measured in found.told] == [2, 1, 4, 8]
+
+
+def test_no_mini_batch_is_tried_that_the_sample_does_not_fill(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 20 rows 16 fill one; 32 would be timed with their padding, and so would the default."""
+    model = Model(100)
+    found = Searched(monkeypatch, lambda _: model, Engine([]), [20], fixed=False)
+    assert [measured.settings.batch_rows for measured in found.told] == [8, 2, 4, 16]
+    large = Searched(monkeypatch, lambda _: model, Engine([]), [20], fixed=False, batch_rows=64)
+    assert [measured.settings.batch_rows for measured in large.told] == [16, 4, 8]
 
 
 def test_the_engine_refines_what_may_be_kept_the_fastest_first(
@@ -158,7 +181,7 @@ def test_at_most_three_finalists_each_of_another_kind_take_turns_with_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kinds = [BFLOAT16, FLOAT16, CHANNELS_LAST, COMPILED]
-    rates = {FLOAT32: 100.0, BFLOAT16: 500.0, FLOAT16: 400.0, CHANNELS_LAST: 300.0, COMPILED: 200.0}
+    rates = {FLOAT32: 300.0, BFLOAT16: 500.0, FLOAT16: 450.0, CHANNELS_LAST: 400.0, COMPILED: 350.0}
 
     def models(settings: Settings) -> Model:
         return Model(rates[replace(settings, batch_rows=8)] + settings.batch_rows / 100)
@@ -189,7 +212,7 @@ def test_a_finalist_that_was_measured_on_some_parts_is_measured_on_all_of_them(
     assert first.agreement is not None
     assert whole.agreement is not None
     assert first.agreement.rows < whole.agreement.rows == 4_000
-    assert found.tuning.measured == [found.told[0], whole]
+    assert found.trials.measured == [found.told[0], whole]
 
 
 def layers(count: int) -> tuple[LinearScale, ...]:
@@ -209,9 +232,9 @@ def test_the_number_of_int8_layers_is_found_by_halving(
     engine = Engine([Settings(8, dtype="int8_linear")])
     engine.scales = {"int8_linear": layers(8)}
     found = Searched(monkeypatch, models, engine, [100] * 4)
-    counts = [len(measured.settings.linear_scales) for measured in found.tuning.measured[1:]]
+    counts = [len(measured.settings.linear_scales) for measured in found.trials.measured[1:]]
     assert counts == tried
-    assert all(measured.settings.linear_scales == layers(8)[:count] for measured, count in zip(found.tuning.measured[1:], counts, strict=True))  # fmt: skip
+    assert all(measured.settings.linear_scales == layers(8)[:count] for measured, count in zip(found.trials.measured[1:], counts, strict=True))  # fmt: skip
 
 
 def test_fewer_layers_are_not_tried_of_what_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +242,7 @@ def test_fewer_layers_are_not_tried_of_what_was_given_up(monkeypatch: pytest.Mon
     engine = Engine([Settings(8, dtype="int8_linear")])
     engine.scales = {"int8_linear": layers(8)}
     found = Searched(monkeypatch, models, engine, [100] * 4)
-    assert [measured.problem for measured in found.tuning.measured[1:]] == ["slow: given up after its first piece"]  # fmt: skip
+    assert [measured.problem for measured in found.trials.measured[1:]] == ["slow: given up after its first piece"]  # fmt: skip
 
 
 def test_what_an_engine_measures_holds_for_all_layouts_of_a_dtype(
@@ -230,7 +253,7 @@ def test_what_an_engine_measures_holds_for_all_layouts_of_a_dtype(
     engine = Engine(tried)
     found = Searched(monkeypatch, lambda _: Model(100), engine, [100] * 4)
     assert engine.calibrated == [int8, BFLOAT16]
-    assert [measured.settings for measured in found.tuning.measured[1:]] == tried
+    assert [measured.settings for measured in found.trials.measured[1:]] == tried
 
 
 def test_an_engine_measures_on_rows_that_float32_scores_in_mini_batches(
@@ -238,13 +261,10 @@ def test_an_engine_measures_on_rows_that_float32_scores_in_mini_batches(
 ) -> None:
     """Of 4 parts with 10 rows, of which 3 have no score, it asks for 25 rows in mini-batches of 8."""
     engine = Engine([Settings(8, dtype="int8")])
-    loader = Loader(lambda _: Model(100))
-    bench = make_bench(loader, [10] * 4)
-    for part in bench.sample.inputs:
-        part["x"][:3] = np.nan
-    use_clock(monkeypatch, loader.clock)
-    monkeypatch.setattr(search, "find_engine", lambda _: engine)
-    Tuning(bench, TOLERANCE, "sigmoid", 0.5, lambda _: None).search(8, True, ())
+    rows = np.linspace(-4, 4, 10, dtype=np.float32)
+    rows[:3] = np.nan
+    monkeypatch.setattr(np, "linspace", lambda *_, **__: rows)
+    Searched(monkeypatch, lambda _: Model(100), engine, [10] * 4)
     assert engine.batches == [7, 7, 7, 4]
 
 
@@ -252,9 +272,9 @@ def test_of_a_slow_model_only_what_it_scores_in_20_seconds_is_scored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = Searched(monkeypatch, lambda _: Model(100), Engine([]), [100] * 40)
-    assert found.tuning.bench.sample.rows == 2_000
+    assert found.trials.bench.sample.rows == 2_000
     slower = Searched(monkeypatch, lambda _: Model(1), Engine([]), [100] * 40)
-    assert slower.tuning.bench.sample.rows == 600
+    assert slower.trials.bench.sample.rows == 600
 
 
 @pytest.mark.parametrize(
@@ -262,8 +282,8 @@ def test_of_a_slow_model_only_what_it_scores_in_20_seconds_is_scored(
     [
         # 10 rows/s as it is and 40 compiled: 1,000 rows take 100 s and 25 s.
         (1_000, 60.0, ""),
-        (1_000, 80.0, "compiles for 80.0 s to save 75.0 s of 1,000 rows"),
-        (1_000, 75.0, "compiles for 75.0 s to save 75.0 s of 1,000 rows"),
+        (1_000, 80.0, "compiles for 80.0 s to save 75.0 s of 1,000 rows; pays from 1,067 rows"),
+        (1_000, 75.1, "compiles for 75.1 s to save 75.0 s of 1,000 rows; pays from 1,002 rows"),
         # Of CSV nobody knows the rows, and of old machine code how long it took.
         (None, 80.0, ""),
         (1_000, 0.0, ""),
@@ -295,3 +315,151 @@ def test_what_is_compiled_and_no_faster_saves_nothing(monkeypatch: pytest.Monkey
     )
     assert searched.of(COMPILED)[-1].problem == "compiles for 2.0 s to save 0.0 s of 1,000 rows"
     assert searched.best.settings == FLOAT32
+
+
+# Beside torch: an engine that computes graphs, twice as fast, and faster still in 8 bits.
+GRAPH = Settings(8, engine="graph")
+GRAPH_INT8 = replace(GRAPH, dtype="int8")
+GRAPH_BFLOAT16 = replace(GRAPH, dtype="bfloat16")
+
+
+def make_graph_engine(*tried: Settings, name: str = "graph") -> Engine:
+    engine = Engine(tried)
+    engine.name = name
+    return engine
+
+
+def by_settings(rates: dict[Settings, float]) -> Models:
+    return lambda settings: Model(rates[settings])
+
+
+def test_the_fastest_of_all_engines_is_kept_and_the_next_best_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates = {FLOAT32: 100.0, BFLOAT16: 150.0, GRAPH: 200.0, GRAPH_INT8: 500.0}
+    graph = make_graph_engine(GRAPH_INT8)
+    found = Searched(monkeypatch, by_settings(rates), Engine([BFLOAT16]), [100] * 4, others=[graph])
+    kept = [(measured.settings, measured.speed_up) for measured in found.kept]
+    # float32 of the reference closes the list: it runs wherever the program does.
+    assert [settings for settings, _ in kept] == [GRAPH_INT8, GRAPH, BFLOAT16, FLOAT32]
+    assert [gain for _, gain in kept] == pytest.approx([5, 2, 1.5, 1])
+
+
+def test_float32_of_every_engine_comes_first_and_then_the_most_promising(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A dtype promises what it usually gains over float32 of its own engine."""
+    rates = dict.fromkeys([FLOAT32, BFLOAT16, CHANNELS_LAST, GRAPH, GRAPH_INT8], 100.0)
+    rates[GRAPH] = rates[GRAPH_BFLOAT16] = 120.0
+    graph = make_graph_engine(GRAPH_BFLOAT16, GRAPH_INT8)
+    torch_engine = Engine([CHANNELS_LAST, BFLOAT16])
+    found = Searched(monkeypatch, by_settings(rates), torch_engine, [100] * 4, others=[graph])
+    tried = [measured.settings for measured in found.told]
+    # 3 x 120 rows/s, 2 x 120, 2 x 100, 1.1 x 100
+    expected = [FLOAT32, GRAPH, GRAPH_INT8, GRAPH_BFLOAT16, BFLOAT16, CHANNELS_LAST]
+    assert tried == expected
+
+
+def test_what_cannot_win_any_more_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No 8 bits have been eight times as fast as float32 of their engine."""
+    int8 = Settings(8, dtype="int8")
+    for fastest, tried in ((790.0, True), (810.0, False)):
+        rates = {FLOAT32: 100.0, int8: 500.0, GRAPH: fastest}
+        graph = make_graph_engine()
+        found = Searched(monkeypatch, by_settings(rates), Engine([int8]), [100] * 4, others=[graph])
+        [measured] = found.of(int8)[:1]
+        assert (measured.rate > 0) is tried
+        if not tried:
+            assert measured.problem == "not tried: torch is too far behind here"
+            assert int8 not in [settings for settings, _ in found.loader.loaded]
+
+
+def test_of_an_engine_that_does_not_load_the_model_nothing_else_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def models(settings: Settings) -> Model:
+        return Model(100, refusal="an operator is unknown" if settings.engine == "graph" else "")
+
+    graph = make_graph_engine(GRAPH_INT8)
+    found = Searched(monkeypatch, models, Engine([BFLOAT16]), [100] * 4, others=[graph])
+    assert [measured.problem for measured in found.of(GRAPH)] == ["an operator is unknown"]
+    assert found.of(GRAPH_INT8) == []
+    assert found.best.settings == FLOAT32
+
+
+def test_when_the_time_is_up_nothing_new_is_begun_and_the_best_so_far_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates = {FLOAT32: 100.0, GRAPH: 200.0, GRAPH_INT8: 500.0}
+    graph = make_graph_engine(GRAPH_INT8)
+    found = Searched(
+        monkeypatch, by_settings(rates), Engine([]), [100] * 4, others=[graph], seconds=5.0
+    )
+    [skipped] = found.of(GRAPH_INT8)
+    assert skipped.problem == "not tried: the time is up; give more --minutes"
+    assert found.best.settings == GRAPH
+
+
+def test_of_two_that_are_about_as_fast_the_simpler_one_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another engine is one departure, and another dtype of it a second; torch's own dtype is one."""
+    graph = make_graph_engine(GRAPH_INT8)
+    for int8, kept in ((205.0, GRAPH), (210.0, GRAPH_INT8)):
+        rates = {FLOAT32: 100.0, GRAPH: 200.0, GRAPH_INT8: int8}
+        found = Searched(monkeypatch, by_settings(rates), Engine([]), [100] * 4, others=[graph])
+        assert found.best.settings == kept
+
+
+def test_what_loads_longer_than_it_saves_on_a_run_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Twice as fast, and 3 s longer to load: of 1,000 rows it saves 5 s, of 500 rows 2.5 s."""
+
+    def models(settings: Settings) -> Model:
+        if settings.engine == "graph":
+            return Model(200, load_seconds=3.0)
+        return Model(100)
+
+    for rows, kept in ((1_000, GRAPH), (500, FLOAT32), (None, GRAPH)):
+        graph = make_graph_engine()
+        found = Searched(monkeypatch, models, Engine([]), [100] * 4, rows=rows, others=[graph])
+        assert found.best.settings == kept
+        if kept == FLOAT32:
+            problem = "loads for 3.0 s to save 2.5 s of 500 rows; pays from 601 rows"
+            assert found.of(GRAPH)[-1].problem == problem
+
+
+def test_a_job_that_names_an_engine_gets_the_best_of_that_one_however_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates = {FLOAT32: 100.0, GRAPH: 60.0, GRAPH_INT8: 80.0}
+    graph = make_graph_engine(GRAPH_INT8)
+    found = Searched(monkeypatch, by_settings(rates), graph, [100] * 4, may_keep_reference=False)
+    assert [measured.settings for measured in found.kept] == [GRAPH_INT8, GRAPH]
+    assert found.best.speed_up == pytest.approx(0.8)
+
+
+def test_where_nothing_of_it_may_be_kept_the_job_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def models(settings: Settings) -> Model:
+        return Model(100, 9.0 if settings.engine == "graph" else 0.0)
+
+    with pytest.raises(JobError, match=r"nothing of the engine that model\.engine names"):
+        Searched(monkeypatch, models, make_graph_engine(), [100] * 4, may_keep_reference=False)
+
+
+def test_an_engine_behind_the_finalists_is_kept_for_machines_without_those(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last = Settings(8, engine="last")
+    rates = {FLOAT32: 100.0, BFLOAT16: 300.0, GRAPH: 200.0, GRAPH_INT8: 500.0, last: 110.0}
+    others = [make_graph_engine(GRAPH_INT8), make_graph_engine(name="last")]
+    found = Searched(monkeypatch, by_settings(rates), Engine([BFLOAT16]), [100] * 40, others=others)
+    kept = {measured.settings: measured for measured in found.kept}
+    assert list(kept) == [GRAPH_INT8, BFLOAT16, GRAPH, FLOAT32, last]
+    assert kept[last].speed_up == pytest.approx(1.1)
+    # It was slow, so that not all of the sample was needed at first.
+    assert kept[last].agreement is not None
+    assert kept[last].agreement.rows == found.trials.scores.good_rows
