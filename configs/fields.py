@@ -9,6 +9,9 @@ from pydantic_core import PydanticCustomError
 # `user@`, or `key:secret@` with a secret that may hold slashes but is no port; or a query that
 # signs.
 _SECRET = re.compile(r"://(?:[^/]*@|[^/:@]*:(?!\d{1,5}/)[^@]*@|.*\?[^/?]*=)")
+Names: TypeAlias = tuple[str, ...]
+# A section of YAML or JSON, or a file of them.
+Fields: TypeAlias = dict[str, Any]
 # As a field holds them: which steps there are, only `pipelines` knows.
 Steps: TypeAlias = tuple[Any, ...]
 
@@ -44,7 +47,6 @@ StepT = TypeVar("StepT")
 # What a 64-bit integer holds, in files and in C.
 MOST = 2**63 - 1
 Count: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
-Names: TypeAlias = tuple[str, ...]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Character: TypeAlias = Annotated[str, Field(min_length=1, max_length=1)]
 Url: TypeAlias = Annotated[Text, AfterValidator(_without_credentials)]

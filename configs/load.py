@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from configs.errors import JobError
-from configs.fields import holds_credentials
+from configs.fields import Fields, holds_credentials
 from configs.safe_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 from configs.suggest import nearest
 
@@ -21,7 +21,6 @@ T = TypeVar("T", bound=BaseModel)
 _OF_A_LIST = ("list_type", "tuple_type")
 # `a.b`, and the YAML text of its value.
 Override: TypeAlias = tuple[str, str]
-Fields: TypeAlias = dict[str, Any]
 
 
 def load(model: type[T], path: str | None, overrides: Sequence[Override] = ()) -> T:

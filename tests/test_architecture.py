@@ -28,6 +28,7 @@ MAY_IMPORT = {
         "model_zoo",
         "storage.files",
         "configs.errors",
+        "configs.fields",
         "configs.redaction",
         "configs.safe_yaml",
         "configs.suggest",

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from sklearn import metrics
 
 from configs.errors import InputError
+from configs.fields import Fields
 from model_zoo.evaluation.shares import render_share
 
 # A wider matrix fits no screen.
@@ -38,7 +38,7 @@ class Evaluation:
     roc_auc: float | None
     confusion: tuple[tuple[int, ...], ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Fields:
         """Return plain lists, numbers and strings, ready for JSON or YAML."""
         values = asdict(self)
         values["labels"] = list(self.labels)
@@ -70,7 +70,7 @@ def evaluate(
     names = list(labels)
     _check_labels(truth, predicted, names)
     _check_scores(scores, len(truth), len(names))
-    options: dict[str, Any] = {
+    options: Fields = {
         "labels": names,
         "zero_division": 0,
         "average": "macro",

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from sklearn import metrics
 
 from configs.errors import InputError
+from configs.fields import Fields
 from model_zoo.evaluation.shares import render_share
 
 # More fit no screen.
@@ -31,7 +31,7 @@ class RegressionFigures:
     bias: float
     r2: float | None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Fields:
         """Return plain numbers, ready for JSON or YAML."""
         return asdict(self)
 
@@ -111,7 +111,7 @@ class SeveralFigures:
         )
         return cls(outputs, mean)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Fields:
         """Return plain numbers, ready for JSON or YAML."""
         outputs = {}
         for name, figures in self.outputs.items():

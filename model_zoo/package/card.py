@@ -1,10 +1,11 @@
 """The model card, `model.yaml`: what a model package says of its model."""
 
 from math import prod
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from configs.fields import Fields, Names
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.moments import TimeUnit
 
@@ -118,7 +119,7 @@ class OnnxFiles(_Part):
     """
 
     model: str = "model.onnx"
-    data: tuple[str, ...] = ()
+    data: Names = ()
 
 
 class ModelCard(_Part):
@@ -150,7 +151,7 @@ class ModelCard(_Part):
     name: ModelName
     version: str
     builder: str = ""
-    parameters: dict[str, Any] = {}
+    parameters: Fields = {}
     source_sha256: Sha256 | None = None
     call: Literal["keywords", "positions"] = "keywords"
     weights: str = "weights.safetensors"
@@ -161,11 +162,11 @@ class ModelCard(_Part):
     outputs: dict[str, Tensor]
     activation: Literal["sigmoid", "softmax", "none"] = "none"
     task: Task | None = None
-    labels: tuple[str, ...] = ()
+    labels: Names = ()
     mask: str | None = None
     graph: GraphInputs | None = None
     smoke_tolerance: float = 1e-5
-    metrics: dict[str, Any] = {}
+    metrics: Fields = {}
     libraries: dict[str, str] = {}
     files: dict[str, FileEntry]
 
@@ -174,7 +175,7 @@ class ModelCard(_Part):
         """Tell whether the package holds a network with its weights."""
         return bool(self.builder)
 
-    def list_representations(self) -> tuple[str, ...]:
+    def list_representations(self) -> Names:
         """Return the files that hold the model, in any of its forms."""
         names: list[str] = []
         if self.has_network:

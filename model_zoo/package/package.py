@@ -25,6 +25,7 @@ from pydantic import ValidationError
 import yaml
 
 from configs.errors import ModelError
+from configs.fields import Names
 from configs.safe_yaml import MOST_BYTES, NotPlainYaml, parse_yaml
 from model_zoo.package.cache import keep_copy, read_copy
 from model_zoo.package.card import FileEntry, ModelCard
@@ -62,7 +63,7 @@ class Package:
     digest: str
     steps: tuple[AnyStep, ...]
     smoke: pa.Table
-    modules: tuple[str, ...] = ()
+    modules: Names = ()
 
     def read_file(self, name: str) -> bytes:
         """Return the content of a listed file.
@@ -73,9 +74,7 @@ class Package:
         return _list_file(self.url, self.card, name).read()
 
 
-def read_package(
-    url: str, expected_digest: str | None = None, modules: tuple[str, ...] = ()
-) -> Package:
+def read_package(url: str, expected_digest: str | None = None, modules: Names = ()) -> Package:
     """Open a package, and check every file of it.
 
     Args:

@@ -22,6 +22,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 import torch
 
+from configs.fields import Fields
+
 StateDict: TypeAlias = dict[str, torch.Tensor]
 
 # Beside the pickle: the tensors' bytes, and how they are stored. A program (TorchScript,
@@ -71,7 +73,7 @@ def read_state_dict(name: str, content: bytes) -> StateDict:
     )
 
 
-def read_tensors_within(name: str, content: bytes) -> dict[str, Any]:
+def read_tensors_within(name: str, content: bytes) -> Fields:
     """Return what a checkpoint of torch.save holds: tensors by name, among them or in dicts.
 
     For the model's author, at the time of packaging; what scores reads `read_state_dict`. Nothing is
@@ -249,7 +251,7 @@ def _list_calls(instructions: bytes) -> Iterator[str]:
             yield opcode.name
 
 
-def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_twins(pairs: list[tuple[str, Any]]) -> Fields:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("it is not a safetensors file: a name stands twice in its header")

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pydantic import AfterValidator, Field
 
 from configs.errors import JobError
+from configs.fields import Names
 from model_zoo.steps.arrays import get_column
 from model_zoo.steps.columns import Columns, NewColumns, decode_dictionary, to_arrow
 from model_zoo.steps.moments import count_moments
@@ -125,7 +126,7 @@ class DateParts(StepModel):
             made += self.list_parts(name)
         return dict.fromkeys(made, 1)
 
-    def list_parts(self, name: str) -> tuple[str, ...]:
+    def list_parts(self, name: str) -> Names:
         """Return the names of the columns that are made of one.
 
         >>> step = DateParts(step="date_parts", columns=("when",), parts=("year", "hour"))
@@ -195,7 +196,7 @@ class DateParts(StepModel):
             )
 
 
-def _list_kinds(dtype: pa.DataType) -> tuple[str, ...]:
+def _list_kinds(dtype: pa.DataType) -> Names:
     """Return whether values of a type have a day, a time of day, or both; nothing of other types."""
     # A file without any date may say no type at all; every part of it is missing.
     is_unknown = types.is_null(dtype)

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 import numpy as np
 from pydantic import Field
 
+from configs.fields import Names
 from model_zoo.steps.arrays import Padding, pad_lists, reject_where
 from model_zoo.steps.columns import Columns, NewColumns
 from model_zoo.steps.step import Length, StepModel, Widths
@@ -23,7 +24,7 @@ from model_zoo.steps.step import Length, StepModel, Widths
 NO_EDGE = -1
 
 # Two columns of ends, or one of pairs.
-EdgeColumns: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1, max_length=2)]
+EdgeColumns: TypeAlias = Annotated[Names, Field(min_length=1, max_length=2)]
 # How many nodes, and the numbers of each where they are vectors.
 NodesShape: TypeAlias = Annotated[tuple[Length, ...], Field(min_length=1, max_length=2)]
 # The numbers of an edge where they are vectors.
@@ -115,7 +116,7 @@ class Graph(StepModel):
             made[self.attributes_into] = self.most_edges * width
         return made
 
-    def list_columns(self) -> tuple[str, ...]:
+    def list_columns(self) -> Names:
         """Return the names of the columns that the graph is made of, without those that it makes."""
         named = [self.nodes, *self.edges]
         if self.attributes:

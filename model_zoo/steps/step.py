@@ -12,11 +12,12 @@ from typing import Annotated, Any, ClassVar, Protocol, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator, model_validator
 
 from configs.errors import JobError
+from configs.fields import Names
 from model_zoo.steps.chosen_columns import ArrowTypes, ChosenColumns, read_columns
 from model_zoo.steps.columns import Columns, NewColumns
 from model_zoo.steps.target import Target
 
-_Names: TypeAlias = tuple[str, ...]
+_Names: TypeAlias = Names
 
 
 def _refuse_repeated(names: _Names) -> _Names:
@@ -113,7 +114,7 @@ class StepModel(BaseModel):
     stage: ClassVar[str] = "preprocess"
     # The fields that training fits, of one entry per column each. The steps declare them, behind
     # their other fields: that is the order of the keys in a package, whose digest depends on it.
-    fitted: ClassVar[tuple[str, ...]] = ()
+    fitted: ClassVar[Names] = ()
 
     @property
     def is_fitted(self) -> bool:
@@ -126,7 +127,7 @@ class StepModel(BaseModel):
         return None not in state
 
     @property
-    def per_column(self) -> tuple[str, ...]:
+    def per_column(self) -> Names:
         """Return the fields of one entry per column; of a word, one for each that it stands for."""
         return self.fitted
 

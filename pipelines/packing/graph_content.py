@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from configs.errors import ModelError
+from configs.fields import Fields
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.engines.engine import find_engine
@@ -19,7 +20,7 @@ from pipelines.packing.converters.graph_files import MODEL, make_files
 from pipelines.packing.libraries import list_versions
 from pipelines.packing.proof.differences import choose_smoke_tolerance, choose_tolerance
 from pipelines.packing.proof.scores import ScoredAs
-from pipelines.packing.writing.content import Content, Fields
+from pipelines.packing.writing.content import Content
 from pipelines.packing.writing.contents import (
     ScoredRows,
     describe_arrays,

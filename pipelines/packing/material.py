@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from configs.fields import Names
 from configs.packaging import PackagingJob
 from model_zoo.steps.load_file import LoadFile
 from model_zoo.steps.table import AnyStep
@@ -40,7 +41,7 @@ class Trained:
     """
 
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    libraries: tuple[str, ...] = ()
+    libraries: Names = ()
     replaces: bool = False
 
 
@@ -70,6 +71,6 @@ class Material:
     weights: Weights | None = None
     reading: Reading = AS_IT_IS
     trained: Trained = ELSEWHERE
-    notes: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
+    notes: Names = ()
+    settings: Names = ()
     is_ready: bool = True

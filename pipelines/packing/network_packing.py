@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import nn
 
 from configs.errors import ModelError, RejectedRows
+from configs.fields import Fields
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import build, is_ours, is_users_own
 from model_zoo.architectures.libraries import find_distribution
@@ -35,7 +36,7 @@ from pipelines.packing.proof.expected import check_expected
 from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
 from pipelines.packing.proof.proof import prove
 from pipelines.packing.proof.scores import ScoredAs, describe_scores
-from pipelines.packing.writing.content import Content, Fields
+from pipelines.packing.writing.content import Content
 from pipelines.packing.writing.contents import (
     ScoredRows,
     describe_arrays,

@@ -13,19 +13,17 @@ out: features and unfitted steps, as a person would write them into a job.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.fields import TimeUnit
+from configs.fields import Fields, Names, TimeUnit
 from model_zoo.steps.arrays import holds_numbers
 from model_zoo.steps.columns import decode_dictionary, is_number
 from model_zoo.steps.moments import is_moment
 from model_zoo.steps.table import STEPS, AnyStep
 from pipelines.packing.contract.logical_types import to_logical_type
 
-Fields: TypeAlias = dict[str, Any]
 # More would make a network of which most weights are of values that hardly come.
 _MOST_CATEGORIES = 50
 # Texts that are nearly all different are names or ids, however few rows there are.
@@ -50,11 +48,11 @@ class Features:
         notes: what was left out, and why, in words.
     """
 
-    names: tuple[str, ...]
+    names: Names
     numbers: Mapping[str, TimeUnit]
     steps: tuple[AnyStep, ...]
     missing: Mapping[str, str]
-    notes: tuple[str, ...]
+    notes: Names
 
 
 @dataclass

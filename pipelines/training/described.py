@@ -1,9 +1,8 @@
 """A training job as a YAML file that runs as it stands, and as packing takes it."""
 
-from typing import Any
-
 import yaml
 
+from configs.fields import Fields
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
 from pipelines.planning.jobs import FittingJob
@@ -90,7 +89,7 @@ def describe_job(job: FittingJob, written: FittingJob) -> str:
     return head + body
 
 
-def _describe_step(step: AnyStep) -> dict[str, Any]:
+def _describe_step(step: AnyStep) -> Fields:
     fields = step.model_dump(mode="json", exclude_defaults=True)
     return {"step": step.step} | fields
 
@@ -108,7 +107,7 @@ def to_packaging(job: FittingJob) -> PackagingJob[AnyStep]:
     data = job.data
     network = job.network
     shards = files.join(held_out_folder(job), SHARDS)
-    fields: dict[str, Any] = {
+    fields: Fields = {
         "name": job.name,
         "version": job.version,
         # What a network and its weights are called that are in memory, until they are known.

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 import io
-from typing import Any
 
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 import pyarrow as pa
 
 from configs.errors import InputError, RowError
-from configs.fields import PICTURES
+from configs.fields import PICTURES, Fields
 from pipelines.planning.folders import find_name, list_folders
 from storage import files
 from storage.rooted import FileRoot
@@ -38,7 +37,7 @@ def read_picture_folders(paths: Sequence[str]) -> tuple[pa.Table, tuple[str, ...
     """
     absolute = [files.to_absolute(path) for path in paths]
     folders, _ = list_folders(absolute, recursive=True, options={"suffixes": PICTURES})
-    rows: list[dict[str, Any]] = []
+    rows: list[Fields] = []
     problems: list[str] = []
     for folder in folders:
         root = FileRoot(folder.url)
@@ -66,7 +65,7 @@ def read_picture_folders(paths: Sequence[str]) -> tuple[pa.Table, tuple[str, ...
     return table, tuple(notes)
 
 
-def describe_step(pictures: pa.ChunkedArray, takes_grey: bool) -> dict[str, Any]:
+def describe_step(pictures: pa.ChunkedArray, takes_grey: bool) -> Fields:
     """Return an image step that suits pictures, as a job says it.
 
     Args:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from configs.fields import Names
 from model_zoo.training.epoch import Epoch
 from pipelines.training.figures import Scored, Task
 from pipelines.training.report_figures import make_figures_section
@@ -75,7 +76,7 @@ class Report:
     package: str
     digest: str
     task: Task
-    labels: tuple[str, ...]
+    labels: Names
     job: str
     network: str
     weights: int
@@ -85,10 +86,10 @@ class Report:
     epochs: tuple[Epoch, ...]
     scored: Mapping[str, Scored]
     left_out: Mapping[str, int] = field(default_factory=dict)
-    steps: tuple[str, ...] = ()
+    steps: Names = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     machine: str = ""
-    notes: tuple[str, ...] = ()
+    notes: Names = ()
 
 
 def write_report(url: str, report: Report) -> None:

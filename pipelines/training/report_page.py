@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from configs.fields import Names
+
 # Whatever has a text.
 Cell: TypeAlias = str | int | float
 Rows: TypeAlias = list[tuple[Cell, ...]]
@@ -22,7 +24,7 @@ class Table:
     """
 
     caption: str
-    head: tuple[str, ...]
+    head: Names
     rows: Sequence[Sequence[Cell]]
     folded: bool = False
     of_numbers: bool = True
@@ -40,7 +42,7 @@ class Shaded:
 
     caption: str
     corner: str
-    names: tuple[str, ...]
+    names: Names
     counts: Sequence[Sequence[int]]
     shades: Sequence[Sequence[float]]
     kind: str = "shaded"
@@ -77,7 +79,7 @@ class Section:
     """A part of the page under a title of its own."""
 
     title: str
-    words: tuple[str, ...]
+    words: Names
     parts: tuple[Part, ...]
 
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from sklearn.model_selection import train_test_split
 
 from configs.errors import InputError, JobError
+from configs.fields import Names
 from configs.training_data import Split
 from model_zoo.steps.columns import decode_dictionary
 from model_zoo.training.objective import Task
@@ -16,10 +17,10 @@ from pipelines.training.label_tasks import quote_names
 
 PartName: TypeAlias = Literal["training", "validation", "test"]
 RowNumbers: TypeAlias = dict[str, np.ndarray]
-Labels: TypeAlias = tuple[str, ...]
+Labels: TypeAlias = Names
 PARTS: tuple[PartName, ...] = ("training", "validation", "test")
 # Words that people use, where the job says none.
-_USUAL: dict[PartName, tuple[str, ...]] = {
+_USUAL: dict[PartName, Names] = {
     "training": ("training", "train"),
     "validation": ("validation", "valid", "val"),
     "test": ("test",),
@@ -37,7 +38,7 @@ class Places:
     """
 
     parts: RowNumbers
-    notes: tuple[str, ...] = ()
+    notes: Names = ()
 
 
 def split_rows(

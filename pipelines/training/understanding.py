@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError
+from configs.fields import Names
 from configs.training_data import How
 from model_zoo.steps.table import STEPS
 from pipelines.planning.jobs import FittingJob
@@ -241,7 +242,7 @@ def _settle_batches(job: FittingJob, rows: int) -> FittingJob:
     return job.model_copy(update={"training": training})
 
 
-def _settle_features(job: FittingJob, training: pa.Table) -> tuple[FittingJob, tuple[str, ...]]:
+def _settle_features(job: FittingJob, training: pa.Table) -> tuple[FittingJob, Names]:
     """Return the job with its features, and with steps for them where it has none."""
     data = job.data
     candidates = _list_candidates(job, training)
@@ -270,7 +271,7 @@ def _settle_features(job: FittingJob, training: pa.Table) -> tuple[FittingJob, t
     return job.model_copy(update=update), found.notes
 
 
-def _list_candidates(job: FittingJob, training: pa.Table) -> tuple[str, ...]:
+def _list_candidates(job: FittingJob, training: pa.Table) -> Names:
     """Return the columns that the job names as features, else all that are for nothing else."""
     data = job.data
     if data.features:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import TypeAlias
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from transforms.score_columns import is_of_label_sets, is_of_tokens
+
+Job: TypeAlias = PackagingJob[AnyStep]
 
 # Of these the numbers are the scores.
 _TASKS_OF_NUMBERS = ("regression", "ranking", "embedding")
@@ -30,10 +33,10 @@ def squeeze(outputs: Arrays) -> Arrays:
 
 
 def settle_activation(
-    job: PackagingJob[AnyStep],
+    job: Job,
     outputs: Arrays,
     tokens: int | None = None,
-) -> PackagingJob[AnyStep]:
+) -> Job:
     """Return the job with its activation, and with its task where that is known.
 
     Args:
@@ -53,7 +56,7 @@ def settle_activation(
     return settled
 
 
-def ask_for_activation(job: PackagingJob[AnyStep]) -> None:
+def ask_for_activation(job: Job) -> None:
     """Ask what the numbers of a network are that cannot be called yet.
 
     Raises:
@@ -66,7 +69,7 @@ def ask_for_activation(job: PackagingJob[AnyStep]) -> None:
         )
 
 
-def _find_activation(job: PackagingJob[AnyStep], outputs: Arrays) -> str:
+def _find_activation(job: Job, outputs: Arrays) -> str:
     """Return whether the numbers are logits, and of what."""
     if job.task in _TASKS_OF_NUMBERS:
         return "none"
@@ -84,9 +87,7 @@ def _find_activation(job: PackagingJob[AnyStep], outputs: Arrays) -> str:
     )
 
 
-def _find_activation_of_classes(
-    job: PackagingJob[AnyStep], outputs: Arrays, shapes: dict[str, object]
-) -> str:
+def _find_activation_of_classes(job: Job, outputs: Arrays, shapes: dict[str, object]) -> str:
     flat = [array.reshape(-1) for array in outputs.values()]
     numbers = np.concatenate(flat)
     # A probability is never below 0 or above 1, and a model's logits hardly ever stay between.
@@ -116,7 +117,7 @@ def _find_task(activation: str, outputs: Arrays) -> str | None:
     return "classification"
 
 
-def _list_problems(job: PackagingJob[AnyStep], outputs: Arrays, tokens: int | None) -> list[str]:
+def _list_problems(job: Job, outputs: Arrays, tokens: int | None) -> list[str]:
     """Return all that the job says and the outputs do not bear out."""
     row_shape = next(iter(outputs.values())).shape[1:]
     needs_one = job.activation != "none" or (job.task == "regression" and job.labels)
@@ -150,9 +151,7 @@ def _list_problems(job: PackagingJob[AnyStep], outputs: Arrays, tokens: int | No
     return problems
 
 
-def _fits_activation(
-    job: PackagingJob[AnyStep], row_shape: Sequence[int], tokens: int | None
-) -> bool:
+def _fits_activation(job: Job, row_shape: Sequence[int], tokens: int | None) -> bool:
     activation = str(job.activation)
     if is_of_tokens(activation, row_shape):
         return row_shape[0] == tokens
@@ -161,7 +160,7 @@ def _fits_activation(
     return len(row_shape) == 1
 
 
-def _count_labels(job: PackagingJob[AnyStep], row_shape: Sequence[int]) -> int | None:
+def _count_labels(job: Job, row_shape: Sequence[int]) -> int | None:
     """Return how many names there are to give; None where names say nothing."""
     if job.activation == "none":
         return prod(row_shape) if job.task == "regression" else None

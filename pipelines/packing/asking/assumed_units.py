@@ -1,7 +1,7 @@
 """A model whose unit of moments is not known yet is called all the same, to ask for what its outputs leave open."""
 
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -11,15 +11,14 @@ from model_zoo.package.card import Contract
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.asking.questions import Questions
 from pipelines.packing.contract.contract import ModelRows, take_rows
-from pipelines.packing.contract.inputs import UnitsNeededError
+from pipelines.packing.contract.units import UnitsNeededError
 
 T = TypeVar("T")
-Job: TypeAlias = PackagingJob[AnyStep]
 
 
 def call_in_assumed_units(
-    call: Callable[[Job, ModelRows], T],
-    job: Job,
+    call: Callable[[PackagingJob[AnyStep], ModelRows], T],
+    job: PackagingJob[AnyStep],
     sample: pa.Table,
     questions: Questions,
     change: Callable[[Contract], Contract] | None = None,

@@ -1,7 +1,8 @@
 """What a model asks of its rows, found in a sample of them: columns, Arrow types, missing values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,8 @@ from pipelines.packing.contract.missing import settle_missing
 from pipelines.packing.contract.used_columns import leave_out_unused
 from transforms.logical_types import cast_exactly
 
+Job: TypeAlias = PackagingJob[AnyStep]
+
 
 @dataclass(frozen=True)
 class ModelRows:
@@ -37,7 +40,7 @@ class ModelRows:
 
 
 def take_rows(
-    job: PackagingJob[AnyStep],
+    job: Job,
     sample: pa.Table,
     change: Callable[[Contract], Contract] | None = None,
 ) -> ModelRows:
@@ -61,25 +64,14 @@ def take_rows(
     return ModelRows(contract, rows)
 
 
-def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
+def choose_columns(job: Job, sample: pa.Table) -> list[str]:
     """Return the columns that the model sees, in its order.
 
     Raises:
         JobError: every name in the job that is no column of the sample.
     """
     present = sample.column_names
-    named = {"key": job.key, "label": job.label, "image": job.image, "text": job.text}
-    named |= {f"columns {name}": name for name in job.columns or ()}
-    named |= {f"fill {name}": name for name in job.fill}
-    named |= {f"missing {name}": name for name in list_exceptions(job.missing)}
-    named |= {f"numbers.{name}": name for name in job.numbers}
-    named |= {f"lengths.{name}": name for name in job.lengths}
-    named |= {f"cut {name}": name for name in job.cut}
-    problems = []
-    for place, name in named.items():
-        if name is not None and name not in present:
-            hint = nearest(name, present)
-            problems.append(f"{place}: the sample has no column {name!r}{hint}")
+    problems = _find_strangers(job, present)
     if is_of_graphs(job.network) and job.graph is None:
         problems.append(
             f"{job.network} takes graphs: say graph.nodes, the column of node vectors, and "
@@ -93,24 +85,58 @@ def choose_columns(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
     if job.columns is not None:
         chosen = list(job.columns)
     else:
-        others = [name for name in present if name not in (job.key, job.label)]
+        hidden = (job.key, job.label)
+        others = [name for name in present if name not in hidden]
         chosen = leave_out_unused(job, others)
     _refuse_others(job, chosen)
     return chosen
 
 
-def _refuse_others(job: PackagingJob[AnyStep], columns: Sequence[str]) -> None:
+def _find_strangers(job: Job, present: Sequence[str]) -> list[str]:
+    """Return what the job says of columns that are not there."""
+    # By the place in the job that names the column.
+    named = {
+        "key": job.key,
+        "label": job.label,
+        "image": job.image,
+        "text": job.text,
+    }
+    exceptions = list_exceptions(job.missing)
+    named |= _name_places("columns ", job.columns or ())
+    named |= _name_places("fill ", job.fill)
+    named |= _name_places("missing ", exceptions)
+    named |= _name_places("numbers.", job.numbers)
+    named |= _name_places("lengths.", job.lengths)
+    named |= _name_places("cut ", job.cut)
+    problems = []
+    for place, name in named.items():
+        if name is None or name in present:
+            continue
+        hint = nearest(name, present)
+        problems.append(f"{place}: the sample has no column {name!r}{hint}")
+    return problems
+
+
+def _name_places(field: str, names: Iterable[str]) -> dict[str, str]:
+    """Return columns by the place in the job that names them."""
+    return {f"{field}{name}": name for name in names}
+
+
+def _refuse_others(job: Job, columns: Sequence[str]) -> None:
     """Refuse what is said of missing values in columns that the model does not see."""
-    said = {f"fill.{name}": name for name in job.fill}
-    said |= {f"missing.{name}": name for name in list_exceptions(job.missing)}
-    unseen = [place for place, name in said.items() if name not in columns]
-    problems = [f"{place}: the model does not see {said[place]!r}" for place in unseen]
+    exceptions = list_exceptions(job.missing)
+    said = _name_places("fill.", job.fill)
+    said |= _name_places("missing.", exceptions)
+    problems = []
+    for place, name in said.items():
+        if name not in columns:
+            problems.append(f"{place}: the model does not see {name!r}")
     if problems:
         found = "; ".join(problems)
         raise JobError(f"{found}; leave it out, or name it in columns")
 
 
-def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequence[str]) -> Contract:
+def find_contract(job: Job, sample: pa.Table, columns: Sequence[str]) -> Contract:
     """Return name, Arrow type and policy for missing values of every column of the model.
 
     Args:
@@ -123,20 +149,26 @@ def find_contract(job: PackagingJob[AnyStep], sample: pa.Table, columns: Sequenc
     """
     types = {}
     for name in columns:
-        stored = sample.schema.field(name).type
-        types[name] = to_logical_type(stored)
-    empty = [name for name, dtype in types.items() if pa.types.is_null(dtype)]
+        field = sample.schema.field(name)
+        types[name] = to_logical_type(field.type)
+    empty = [name for name in columns if pa.types.is_null(types[name])]
     if empty:
         listed = ", ".join(map(repr, empty))
         raise JobError(
             f"the sample has no value in {listed}, and nothing tells what type "
             "such a value has; give it rows with values, or leave these out of columns"
         )
-    contract = settle_missing(types, job.preprocess, job.fill, job.missing, otherwise="reject")
+    contract = settle_missing(
+        types,
+        job.preprocess,
+        job.fill,
+        job.missing,
+        otherwise="reject",
+    )
     return tuple(_with_number(rule, job) for rule in contract)
 
 
-def _with_number(rule: InputColumn, job: PackagingJob[AnyStep]) -> InputColumn:
+def _with_number(rule: InputColumn, job: Job) -> InputColumn:
     number = job.numbers.get(rule.name)
     if number is None:
         return rule
@@ -161,21 +193,25 @@ def to_plain_form(sample: pa.Table, columns: Sequence[str]) -> pa.Table:
     return sample
 
 
-def _find_wrong_kinds(job: PackagingJob[AnyStep], sample: pa.Table) -> list[str]:
+def _find_wrong_kinds(job: Job, sample: pa.Table) -> list[str]:
     """Return what the job says of columns that are of another kind."""
+    schema = sample.schema
     problems = []
     for name in job.numbers:
-        dtype = sample.schema.field(name).type
-        if not is_moment(dtype):
-            problems.append(
-                f"numbers.{name}: the column is {dtype}, and no date, time or duration; leave it out"
-            )
+        dtype = schema.field(name).type
+        if is_moment(dtype):
+            continue
+        problems.append(
+            f"numbers.{name}: the column is {dtype}, and no date, time or duration; leave it out"
+        )
+    named = (*job.lengths, *job.cut)
     # A dict for its order: each once.
-    of_lists = dict.fromkeys((*job.lengths, *job.cut))
+    of_lists = dict.fromkeys(named)
     for name in of_lists:
-        dtype = sample.schema.field(name).type
-        if not is_list(dtype):
-            problems.append(f"lengths, cut: column {name!r} is {dtype}, and no list; leave it out")
+        dtype = schema.field(name).type
+        if is_list(dtype):
+            continue
+        problems.append(f"lengths, cut: column {name!r} is {dtype}, and no list; leave it out")
     return problems
 
 
@@ -214,9 +250,11 @@ def take_complete_rows(
     if problems:
         raise JobError("; ".join(problems))
     if not is_complete.any():
+        first = contract[0].name
         raise JobError(
             "every row of the sample has a missing value or a list that is too long; say what takes "
-            f"its place, for example fill.{contract[0].name}, or a larger length"
+            f"its place, for example fill.{first}, or a larger length"
         )
     mask = pa.array(is_complete)
-    return sample.filter(mask).combine_chunks()
+    complete = sample.filter(mask)
+    return complete.combine_chunks()

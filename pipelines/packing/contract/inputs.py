@@ -1,6 +1,8 @@
 """From the sample's columns to what the network takes: which columns make up each argument."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +23,10 @@ from model_zoo.steps.target import Target
 from pipelines.packing.contract.dtypes import Wiring
 from pipelines.packing.contract.prepared import Columns, Prepared, Steps
 from pipelines.packing.contract.target import find_target
+from pipelines.packing.contract.units import UnitsNeededError, ask_for_numbers
 from transforms.preprocess import preprocess_rows, to_plain_columns
+
+Job: TypeAlias = PackagingJob[AnyStep]
 
 # A picture or a sequence of vectors; what is flatter is stacked.
 _ARRAY_DIMENSIONS = 3
@@ -32,7 +37,7 @@ _STACKED = ("float16", "float32", "float64", "int32", "int64")
 
 
 def fit(
-    job: PackagingJob[AnyStep],
+    job: Job,
     rows: pa.Table,
     contract: Contract,
     target: Target | None = None,
@@ -54,28 +59,32 @@ def fit(
     """
     columns: dict[str, Column] = {}
     for rule in contract:
-        columns[rule.name] = rows.column(rule.name).combine_chunks()
+        column = rows.column(rule.name)
+        columns[rule.name] = column.combine_chunks()
     plain = to_plain_columns(columns, contract)
     columns.update(plain)
     for rule in contract:
         if rule.fill is not None:
-            columns[rule.name] = fill_missing(columns[rule.name], rule.fill)
-    try:
+            column = columns[rule.name]
+            columns[rule.name] = fill_missing(column, rule.fill)
+    with _refusing_rows():
         known = target or find_target(job, rows)
         fitted, left = fit_steps(job.preprocess, columns, rows.num_rows, known)
-    except RejectedRows as rejected:
-        raise refuse_rows(rejected) from rejected
 
     taken_apart: set[str] = set()
     for step in fitted:
         if isinstance(step, DateParts):
             taken_apart.update(step.columns)
-    kept = {name: column for name, column in left.items() if name not in taken_apart}
+    kept = _leave_out(left, taken_apart)
     return fitted, kept
 
 
+def _leave_out(columns: Columns, names: Container[str]) -> dict[str, Column]:
+    return {name: column for name, column in columns.items() if name not in names}
+
+
 def wire(
-    job: PackagingJob[AnyStep],
+    job: Job,
     signature: Signature,
     columns: Columns,
     masks: Container[str] = (),
@@ -118,19 +127,20 @@ def _find_wiring(signature: Signature, columns: Columns, masks: Container[str]) 
         JobError: they do not say it.
     """
     required = signature.required
-    if not required:
-        # All have defaults, as in Hugging Face's models.
-        required = tuple(name for name in columns if name in signature.known)
-    if required and all(name in columns for name in required):
-        return {name: name for name in required}
-    if len(signature.required) == 1:
-        features = {name: column for name, column in columns.items() if name not in masks}
-        return {signature.required[0]: _choose_features(features)}
+    # Where all have defaults, as in Hugging Face's models.
+    meant = required or [name for name in columns if name in signature.known]
+    if meant and all(name in columns for name in meant):
+        return {name: name for name in meant}
+    if len(required) == 1:
+        (only,) = required
+        features = _leave_out(columns, masks)
+        source = _choose_features(features)
+        return {only: source}
     names = list(columns)
     there = ", ".join(names)
     first_two = ", ".join(names[:2])
-    takes = ", ".join(signature.required) or "any names"
-    argument = signature.required[0] if signature.required else "x"
+    takes = ", ".join(required) or "any names"
+    argument = required[0] if required else "x"
     raise JobError(
         f"the network takes {takes}; say which columns make up each, for example "
         f"inputs.{argument}=[{first_two}]; there are {there}"
@@ -141,8 +151,16 @@ def list_sources(wiring: Wiring) -> list[str]:
     """Return the columns that the network takes."""
     sources: list[str] = []
     for source in wiring.values():
-        sources.extend([source] if isinstance(source, str) else source)
+        parts = _list_parts(source)
+        sources.extend(parts)
     return sources
+
+
+def _list_parts(source: str | Sequence[str]) -> Sequence[str]:
+    """Return the columns that one argument is made of: one alone, or several side by side."""
+    if isinstance(source, str):
+        return (source,)
+    return source
 
 
 def prepare(
@@ -166,50 +184,47 @@ def prepare(
     Raises:
         InputError: rows that preprocessing does not take.
     """
-    try:
-        return _prepare(rows, contract, fitted, wiring, columns, dtypes)
-    except RejectedRows as rejected:
-        raise refuse_rows(rejected) from rejected
-
-
-def _prepare(
-    rows: pa.Table,
-    contract: Contract,
-    fitted: Steps,
-    wiring: Wiring,
-    columns: Columns,
-    dtypes: Mapping[str, str],
-) -> Prepared:
     steps = list(fitted)
     wanted: dict[str, Tensor] = {}
-    for name, source in wiring.items():
-        dtype = dtypes[name]
-        if isinstance(source, str):
-            array = _to_numbers(columns, source)
-            # A column of the argument's own name need not be said.
-            column = None if source == name else source
-            wanted[name] = _describe(array, dtype, column)
-            continue
-        step = _make_stack(name, source, dtype)
-        steps.append(step)
-        made = step.apply(columns, rows.num_rows)
-        array = np.asarray(made[name])
-        wanted[name] = _describe(array, dtype)
-    names = [rule.name for rule in contract]
-    batch = rows.select(names).to_batches()[0]
-    inputs = preprocess_rows(batch, contract, steps, wanted)
-    return Prepared(tuple(steps), wanted, inputs, rows)
+    with _refusing_rows():
+        for name, source in wiring.items():
+            dtype = dtypes[name]
+            if isinstance(source, str):
+                array = _to_numbers(columns, source)
+                # A column of the argument's own name need not be said.
+                column = None if source == name else source
+                wanted[name] = _describe(array, dtype, column)
+                continue
+            step = _make_stack(name, source, dtype)
+            steps.append(step)
+            made = step.apply(columns, rows.num_rows)
+            array = np.asarray(made[name])
+            wanted[name] = _describe(array, dtype)
+        names = [rule.name for rule in contract]
+        batch, *_ = rows.select(names).to_batches()
+        inputs = preprocess_rows(batch, contract, steps, wanted)
+    return Prepared(
+        steps=tuple(steps),
+        tensors=wanted,
+        inputs=inputs,
+        rows=rows,
+    )
 
 
 def _make_stack(name: str, columns: Sequence[str], dtype: str) -> Stack:
     """Return the step that puts columns side by side, which are cast after that where it must be."""
     stacked = dtype if dtype in _STACKED else "int64"
-    fields = {"step": "stack", "columns": columns, "into": name, "dtype": stacked}
+    fields = {
+        "step": "stack",
+        "columns": columns,
+        "into": name,
+        "dtype": stacked,
+    }
     return Stack.model_validate(fields)
 
 
 def _add_mask(
-    job: PackagingJob[AnyStep],
+    job: Job,
     signature: Signature,
     wiring: Wiring,
     masks: Container[str],
@@ -242,15 +257,15 @@ def _check_named(
     moments: dict[str, None] = {}
     known = list(columns)
     for name, source in named.items():
-        parts = [source] if isinstance(source, str) else source
-        for part in parts:
+        for part in _list_parts(source):
             if part not in columns:
                 hint = nearest(part, known)
                 problems.append(f"inputs.{name}: there is no column {part!r}{hint}")
             elif _is_moment(columns[part]):
                 moments[part] = None
-    forgotten = [name for name in signature.required if name not in named]
-    by_position = len(named) == len(signature.required)
+    required = signature.required
+    forgotten = [name for name in required if name not in named]
+    by_position = len(named) == len(required)
     if forgotten and not by_position:
         also = ", ".join(forgotten)
         problems.append(f"inputs: the network also takes {also}")
@@ -300,30 +315,6 @@ def _choose_features(columns: Columns) -> str | tuple[str, ...]:
     return tuple(columns)
 
 
-class UnitsNeededError(JobError):
-    """A network takes moments, and nothing tells as which numbers.
-
-    Attributes:
-        columns: of moments.
-    """
-
-    def __init__(self, columns: Sequence[str]) -> None:
-        self.columns = tuple(columns)
-        question = ask_for_numbers(columns)
-        super().__init__(question)
-
-
-def ask_for_numbers(names: Sequence[str]) -> str:
-    """Return the question in which unit the network takes columns of moments."""
-    quoted = ", ".join(map(repr, names))
-    words = ", ".join(f"numbers.{name}=days" for name in names)
-    return (
-        f"the network takes numbers, and nothing tells which numbers the moments in "
-        f"{quoted} are; say {words} (or hours, minutes, seconds, milliseconds, "
-        "microseconds, since 1970-01-01 or since midnight)"
-    )
-
-
 def _refuse_others(deep: str, columns: Columns) -> None:
     """Refuse to leave numbers out in silence, which do not go side by side with an array.
 
@@ -334,7 +325,7 @@ def _refuse_others(deep: str, columns: Columns) -> None:
     for name, column in columns.items():
         if name == deep:
             continue
-        if isinstance(column, np.ndarray) or is_number(column.type):
+        if _is_of_numbers(column):
             others.append(name)
     if others:
         listed = ", ".join(others)
@@ -343,6 +334,10 @@ def _refuse_others(deep: str, columns: Columns) -> None:
             f"{listed}, which are not stacked; say inputs, or name what the model sees in "
             "columns"
         )
+
+
+def _is_of_numbers(column: Column) -> bool:
+    return isinstance(column, np.ndarray) or is_number(column.type)
 
 
 def _is_moment(column: Column) -> bool:
@@ -369,16 +364,29 @@ def _to_numbers(columns: Columns, name: str) -> np.ndarray:
 
 def _describe(array: np.ndarray, dtype: str, column: str | None = None) -> Tensor:
     """Return dtype and shape of a row."""
-    row_shape = array.shape[1:]
-    fields = {"dtype": dtype, "shape": row_shape, "column": column}
+    fields = {
+        "dtype": dtype,
+        "shape": array.shape[1:],
+        "column": column,
+    }
     return Tensor.model_validate(fields)
+
+
+@contextmanager
+def _refusing_rows() -> Iterator[None]:
+    """Refuse the sample where a step rejects rows of it."""
+    try:
+        yield
+    except RejectedRows as rejected:
+        raise refuse_rows(rejected) from rejected
 
 
 def refuse_rows(rejected: RejectedRows) -> InputError:
     """Return the refusal of a sample with rows that scoring would reject for more than what is missing."""
     reasons = rejected.reasons
     position, reason = min(reasons.items())
+    count = len(reasons)
     return InputError(
-        f"sample: preprocessing does not take {len(reasons)} rows, the first at "
+        f"sample: preprocessing does not take {count} rows, the first at "
         f"{position}: {reason}; mend the sample, or say fill or a fill step"
     )

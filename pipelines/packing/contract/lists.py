@@ -17,6 +17,8 @@ from model_zoo.steps.lists import find_item_type, is_list, list_lengths
 from model_zoo.steps.pad import Pad
 from model_zoo.steps.table import AnyStep
 
+Job: TypeAlias = PackagingJob[AnyStep]
+
 Columns: TypeAlias = Mapping[str, Column]
 # 2 GiB of doubles; and what a smoke batch, a few rows, has room for.
 _MOST_NUMBERS = 1 << 28
@@ -56,7 +58,7 @@ class PaddedLists:
         return kept
 
 
-def pad_lists(job: PackagingJob[AnyStep], columns: Columns, rows: int) -> PaddedLists:
+def pad_lists(job: Job, columns: Columns, rows: int) -> PaddedLists:
     """Return how the columns that still are lists become arrays.
 
     Lists that are all of one length in the sample must be so when they are scored. Others are padded
@@ -86,7 +88,7 @@ def pad_lists(job: PackagingJob[AnyStep], columns: Columns, rows: int) -> Padded
     return PaddedLists(tuple(steps), made)
 
 
-def find_too_long(job: PackagingJob[AnyStep], sample: pa.Table) -> np.ndarray:
+def find_too_long(job: Job, sample: pa.Table) -> np.ndarray:
     """Return (bool) which rows of the sample have a list longer than the job declares, and not cut.
 
     Args:
@@ -101,7 +103,7 @@ def find_too_long(job: PackagingJob[AnyStep], sample: pa.Table) -> np.ndarray:
     return is_too_long
 
 
-def _find_step(job: PackagingJob[AnyStep], name: str, lists: pa.Array) -> Pad:
+def _find_step(job: Job, name: str, lists: pa.Array) -> Pad:
     lengths = list_lengths(lists)
     longest = int(lengths.max(initial=0))
     if not longest:

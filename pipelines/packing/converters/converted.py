@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import pyarrow as pa
 
 from configs.errors import JobError
+from configs.fields import Names
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import Form
 from model_zoo.steps.columns import Scalar
@@ -66,17 +67,17 @@ class Converted:
     own: OwnForm | None = None
     make_own: "Callable[[], Converted] | None" = None
     lengths: Mapping[str, int] = field(default_factory=dict)
-    columns: tuple[str, ...] = ()
-    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Names = ()
+    inputs: Mapping[str, Names] = field(default_factory=dict)
     steps: tuple[AnyStep, ...] = ()
     fill: Mapping[str, Scalar] = field(default_factory=dict)
     takes_missing: frozenset[str] = frozenset()
     activation: Activation | None = None
-    labels: tuple[str, ...] = ()
+    labels: Names = ()
     finish: Callable[[Arrays], Arrays] = dict
     begin: Callable[[Arrays], Arrays] = dict
-    notes: tuple[str, ...] = ()
-    computed_in: tuple[str, ...] = ()
+    notes: Names = ()
+    computed_in: Names = ()
 
 
 def keep_own(converted: Converted, reason: str) -> Converted | None:

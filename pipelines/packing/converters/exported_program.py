@@ -5,11 +5,11 @@ the file. A program that was exported for a fixed number of rows is freed of tha
 allow it; on the sample it is called as it is, with its own number of rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import logging
 from pathlib import Path
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 import torch
@@ -17,6 +17,7 @@ from torch.export.graph_signature import ConstantArgument, InputKind, TensorArgu
 from torch.utils import _pytree as pytree
 
 from configs.errors import JobError, ModelError
+from configs.fields import Names
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
@@ -49,6 +50,10 @@ _HOW_TO_FREE = (
 )
 
 
+# Of a program's inputs, by name.
+Tensors: TypeAlias = dict[str, torch.Tensor]
+
+
 class _Rows(NamedTuple):
     called_with: int
     are_fixed: bool
@@ -74,7 +79,8 @@ def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
     _refuse_device(exported, what)
     refuse_training(exported, what)
     weights = exported.state_dict.values()
-    refuse_size(what, [*weights, *exported.constants.values()])
+    constants = exported.constants.values()
+    refuse_size(what, [*weights, *constants])
 
     program = _describe(exported, job.outputs, what)
     graph = _make_graph(exported, program)
@@ -156,7 +162,7 @@ class _Reason(logging.Filter):
         return False
 
 
-def _describe(exported: Any, outputs: tuple[str, ...], what: str) -> Program:
+def _describe(exported: Any, outputs: Names, what: str) -> Program:
     """Return how the program is called."""
     given = _list_given(exported, what)
     values = _list_values(exported)
@@ -170,7 +176,10 @@ def _describe(exported: Any, outputs: tuple[str, ...], what: str) -> Program:
 
     def call(module: Any, tensors: Sequence[torch.Tensor]) -> Any:
         left = iter(tensors)
-        leaves = [next(left) if value is _PLACE else value for value in given]
+        leaves = []
+        for value in given:
+            leaf = next(left) if value is _PLACE else value
+            leaves.append(leaf)
         # As the author called it: positions and keywords, and what is nested in them.
         args, kwargs = pytree.tree_unflatten(leaves, exported.call_spec.in_spec)
         return module(*args, **kwargs)
@@ -186,37 +195,37 @@ def _describe(exported: Any, outputs: tuple[str, ...], what: str) -> Program:
     )
 
 
-def _list_values(exported: Any) -> dict[str, torch.Tensor]:
+def _list_values(exported: Any) -> Tensors:
     """Return the tensors that the program takes, without their numbers, by name and in order."""
-    nodes = {node.name: node for node in exported.graph.nodes if node.op == "placeholder"}
+    nodes = {node.name: node for node in exported.graph.nodes}
     values = {}
-    for spec in exported.graph_signature.input_specs:
-        if _is_tensor(spec):
-            name = spec.arg.name
-            values[name] = nodes[name].meta["val"]
+    for given in _list_user_inputs(exported):
+        if isinstance(given, TensorArgument):
+            node = nodes[given.name]
+            values[given.name] = node.meta["val"]
     return values
 
 
-def _is_tensor(spec: Any) -> bool:
-    return spec.kind is InputKind.USER_INPUT and isinstance(spec.arg, TensorArgument)
+def _list_user_inputs(exported: Any) -> list[Any]:
+    """Return what the author calls the program with, beside the weights that it holds itself."""
+    specs = exported.graph_signature.input_specs
+    return [spec.arg for spec in specs if spec.kind is InputKind.USER_INPUT]
 
 
 def _list_given(exported: Any, what: str) -> list[Any]:
     """Return the constants that it was exported with, and a place for each tensor, as its leaves are."""
-    given: list[Any] = []
-    for spec in exported.graph_signature.input_specs:
-        if spec.kind is not InputKind.USER_INPUT:
-            continue
-        if _is_tensor(spec):
-            given.append(_PLACE)
-        elif isinstance(spec.arg, ConstantArgument):
-            given.append(spec.arg.value)
+    leaves: list[Any] = []
+    for given in _list_user_inputs(exported):
+        if isinstance(given, TensorArgument):
+            leaves.append(_PLACE)
+        elif isinstance(given, ConstantArgument):
+            leaves.append(given.value)
         else:
             raise JobError(
-                f"{what}: its input {spec.arg.name!r} is a number that is free, and no tensor; export "
+                f"{what}: its input {given.name!r} is a number that is free, and no tensor; export "
                 "it with a fixed number there"
             )
-    return given
+    return leaves
 
 
 def _describe_argument(name: str, value: torch.Tensor, what: str) -> Argument:
@@ -225,20 +234,27 @@ def _describe_argument(name: str, value: torch.Tensor, what: str) -> Argument:
             f"{what}: its input {name!r} is one number, without an axis of rows; export it with "
             "tensors whose first dimension is the rows, and with the others as constants"
         )
-    # torch has a symbol in place of a free size.
-    row_shape = tuple(size if isinstance(size, int) else None for size in value.shape[1:])
-    return Argument(name, value.dtype, row_shape)
+    row_shape: list[int | None] = []
+    for size in value.shape[1:]:
+        # torch has a symbol in place of a free size.
+        is_fixed = isinstance(size, int)
+        row_shape.append(size if is_fixed else None)
+    return Argument(name, value.dtype, tuple(row_shape))
 
 
-def _find_rows(exported: Any, values: Mapping[str, torch.Tensor], what: str) -> _Rows:
+def _find_rows(exported: Any, values: Tensors, what: str) -> _Rows:
     """Return how many rows the program is called with, and whether it takes no other number."""
     sizes = {name: value.shape[0] for name, value in values.items()}
     fixed = {name: size for name, size in sizes.items() if isinstance(size, int)}
     if not fixed:
         return _find_limits(exported, values)
     different = set(fixed.values())
-    if len(fixed) < len(sizes) or len(different) > 1:
-        each = [f"{name}: {fixed.get(name, 'any')}" for name in sizes]
+    has_free = len(fixed) < len(sizes)
+    if has_free or len(different) > 1:
+        each = []
+        for name in sizes:
+            size = fixed.get(name, "any")
+            each.append(f"{name}: {size}")
         said = ", ".join(each)
         raise JobError(
             f"{what}: its inputs have different first dimensions ({said}), and those must be the rows; "
@@ -248,7 +264,7 @@ def _find_rows(exported: Any, values: Mapping[str, torch.Tensor], what: str) -> 
     return _Rows(rows, are_fixed=True)
 
 
-def _find_limits(exported: Any, values: Mapping[str, torch.Tensor]) -> _Rows:
+def _find_limits(exported: Any, values: Tensors) -> _Rows:
     """Return how many rows a program takes whose rows are free, as far as it says."""
     rows = ROWS_AT_A_TIME
     least = 1
@@ -258,28 +274,32 @@ def _find_limits(exported: Any, values: Mapping[str, torch.Tensor]) -> _Rows:
         if not expression.is_Symbol:
             # A multiple of something, say; the example's rows are one.
             examples = _list_examples(exported, values)
-            return _Rows(len(examples[name]), are_fixed=True)
+            example = examples[name]
+            return _Rows(len(example), are_fixed=True)
         limits = exported.range_constraints[expression]
+        upper = limits.upper
+        lower = int(limits.lower)
         # Compared before it is made an int, which infinity cannot be.
-        if limits.upper < ROWS_AT_A_TIME:
-            rows = min(rows, int(limits.upper))
-        least = max(least, int(limits.lower))
+        if upper < ROWS_AT_A_TIME:
+            rows = min(rows, int(upper))
+        least = max(least, lower)
     rows = max(rows, least)
     is_limited = rows < ROWS_AT_A_TIME or least > 1
     return _Rows(rows, are_fixed=is_limited)
 
 
-def _list_examples(exported: Any, values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _list_examples(exported: Any, values: Tensors) -> Tensors:
     """Return the inputs that the program was exported with, or zeros where it does not hold them.
 
     Args:
         exported: the program.
         values: what the program says of each input.
     """
-    specs = exported.graph_signature.input_specs
-    names = [spec.arg.name for spec in specs if spec.kind is InputKind.USER_INPUT]
+    names = [given.name for given in _list_user_inputs(exported)]
     leaves = pytree.tree_leaves(exported.example_inputs)
-    found = dict(zip(names, leaves, strict=False))
+    # A file may hold no examples.
+    pairs = zip(names, leaves, strict=False)
+    found = dict(pairs)
     examples = {}
     for name, value in values.items():
         leaf = found.get(name)
@@ -291,8 +311,11 @@ def _take_example(found: Any, value: torch.Tensor) -> torch.Tensor:
     is_tensor = isinstance(found, torch.Tensor)
     if is_tensor and found.ndim == value.ndim and len(found):
         return found.detach().cpu()
-    # 2 is of every length that is free.
-    sizes = [size if isinstance(size, int) else 2 for size in value.shape]
+    sizes = []
+    for size in value.shape:
+        is_fixed = isinstance(size, int)
+        # 2 is of every length that is free.
+        sizes.append(size if is_fixed else 2)
     return torch.zeros(sizes, dtype=value.dtype)
 
 
@@ -333,7 +356,7 @@ def _say_failure(program: Program, error: Exception) -> str:
     )
 
 
-def _list_notes(program: Program) -> tuple[str, ...]:
+def _list_notes(program: Program) -> Names:
     notes = ["written from the exported program, which the package does not hold"]
     if program.has_fixed_rows:
         notes.append(f"it was exported for {program.rows} rows at a time, and takes any number now")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -10,6 +11,8 @@ from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.converters.converted import Converted
 from storage import files
+
+Job: TypeAlias = PackagingJob[AnyStep]
 
 # By the flag that names their file, the module whose `convert` reads it.
 _CONVERTERS = {
@@ -22,15 +25,15 @@ _CONVERTERS = {
 }
 
 
-def find_converter(kind: str) -> Callable[[PackagingJob[AnyStep], pa.Table], Converted]:
+def find_converter(kind: str) -> Callable[[Job, pa.Table], Converted]:
     """Return what makes a graph of a model of a kind."""
     # Imported when it is asked for: each needs a library that others do not.
     module = import_module(f"pipelines.packing.converters.{_CONVERTERS[kind]}")
-    convert: Callable[[PackagingJob[AnyStep], pa.Table], Converted] = module.convert
+    convert: Callable[[Job, pa.Table], Converted] = module.convert
     return convert
 
 
-def check_file(job: PackagingJob[AnyStep]) -> None:
+def check_file(job: Job) -> None:
     """Refuse a model's file that no sample would help to read.
 
     Raises:

@@ -17,11 +17,15 @@ import numpy as np
 import torch
 
 from configs.errors import JobError, ModelError
+from configs.fields import Names
 from model_zoo.architectures.named_tensors import name_tensors
 from model_zoo.arrays import Arrays
 
 # A module, and tensors in the order of the program's arguments -> whatever the program returns.
 Call: TypeAlias = Callable[[Any, Sequence[torch.Tensor]], Any]
+# In the order of the arguments, and by name.
+Tensors: TypeAlias = Sequence[torch.Tensor]
+Outputs: TypeAlias = dict[str, torch.Tensor]
 
 # As a mini-batch of scoring; a program computes a row alike in any of them.
 ROWS_AT_A_TIME = 256
@@ -54,7 +58,7 @@ _CLASS = re.compile(r"<class '[^']*'>: ")
 _COLOUR = re.compile(r"\x1b\[\d*m")
 
 
-def list_weight_dtypes(weights: Iterable[torch.Tensor]) -> tuple[str, ...]:
+def list_weight_dtypes(weights: Iterable[torch.Tensor]) -> Names:
     """Return the dtypes that weights have, by name, each once."""
     names = {str(weight.dtype) for weight in weights}
     in_order = sorted(names)
@@ -80,8 +84,11 @@ class Argument:
             return True
         if len(row_shape) != len(self.row_shape):
             return False
-        pairs = zip(self.row_shape, row_shape, strict=True)
-        return all(wanted is None or wanted == found for wanted, found in pairs)
+        for wanted, found in zip(self.row_shape, row_shape, strict=True):
+            is_free = wanted is None
+            if not is_free and wanted != found:
+                return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class Program:
     module: Any
     call: Call
     arguments: tuple[Argument, ...]
-    outputs: tuple[str, ...] = ()
+    outputs: Names = ()
     rows: int = ROWS_AT_A_TIME
     has_fixed_rows: bool = False
 
@@ -146,17 +153,18 @@ class Program:
         rows = len(tensors[0])
         parts = []
         for start in range(0, rows, self.rows):
-            stop = start + self.rows
-            some = [tensor[start:stop] for tensor in tensors]
+            places = slice(start, start + self.rows)
+            some = [tensor[places] for tensor in tensors]
             part = self._compute_part(some)
             parts.append(part)
+        first, *_ = parts
         joined = {}
-        for name in parts[0]:
+        for name in first:
             arrays = [part[name] for part in parts]
             joined[name] = np.concatenate(arrays)
         return joined
 
-    def name_outputs(self, returned: Any) -> dict[str, torch.Tensor]:
+    def name_outputs(self, returned: Any) -> Outputs:
         """Return what is wanted of what the program returned, in types that packages hold."""
         named = name_tensors(returned, self.outputs)
         taken = {argument.name for argument in self.arguments}
@@ -176,38 +184,36 @@ class Program:
         """
         tensors = []
         for argument in self.arguments:
-            array = np.ascontiguousarray(inputs[argument.name])
+            given = inputs[argument.name]
+            array = np.ascontiguousarray(given)
             shape = argument.row_shape
             # A column is (rows, 1) in many programs, and (rows,) in a table.
             if shape is not None and array.ndim == len(shape):
                 array = array[:, np.newaxis]
             # A copy: torch takes no array that nobody may write to.
             copy = np.array(array)
-            tensors.append(torch.from_numpy(copy))
+            tensor = torch.from_numpy(copy)
+            tensors.append(tensor)
         return tensors
 
-    def cast(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    def cast(self, tensors: Tensors) -> list[torch.Tensor]:
         """Return tensors in the dtypes that the program takes."""
-        pairs = zip(tensors, self.arguments, strict=True)
-        return [tensor.to(argument.dtype) for tensor, argument in pairs]
+        cast = []
+        for tensor, argument in zip(tensors, self.arguments, strict=True):
+            taken = tensor.to(argument.dtype)
+            cast.append(taken)
+        return cast
 
-    def _compute_part(self, tensors: Sequence[torch.Tensor]) -> Arrays:
+    def _compute_part(self, tensors: Tensors) -> Arrays:
         rows = len(tensors[0])
+        called_with = rows
         if self.has_fixed_rows and rows < self.rows:
+            called_with = self.rows
+            every = torch.arange(called_with)
             # The last row again, and again: what it gives is left out.
-            again = torch.arange(self.rows).clamp(max=rows - 1)
+            again = every.clamp(max=rows - 1)
             tensors = [tensor[again] for tensor in tensors]
-        called_with = len(tensors[0])
-        try:
-            with torch.inference_mode(), quiet():
-                given = self.cast(tensors)
-                returned = self.call(self.module, given)
-                outputs = self.name_outputs(returned)
-        except Exception as error:  # a program may fail in any way
-            each = [f"{tensor.dtype}{list(tensor.shape)}" for tensor in tensors]
-            shapes = ", ".join(each)
-            why = shorten(error)
-            raise ModelError(f"{self.what}: fails on {shapes}: {why}") from error
+        outputs = self._call(tensors)
         arrays = {}
         for name, tensor in outputs.items():
             shape = tuple(tensor.shape)
@@ -221,7 +227,22 @@ class Program:
             arrays[name] = own.numpy()
         return arrays
 
-    def _check_shapes(self, tensors: Sequence[torch.Tensor]) -> None:
+    def _call(self, tensors: Tensors) -> Outputs:
+        try:
+            with torch.inference_mode(), quiet():
+                given = self.cast(tensors)
+                returned = self.call(self.module, given)
+                return self.name_outputs(returned)
+        except Exception as error:  # a program may fail in any way
+            each = []
+            for tensor in tensors:
+                shape = list(tensor.shape)
+                each.append(f"{tensor.dtype}{shape}")
+            shapes = ", ".join(each)
+            why = shorten(error)
+            raise ModelError(f"{self.what}: fails on {shapes}: {why}") from error
+
+    def _check_shapes(self, tensors: Tensors) -> None:
         """Refuse columns that do not make up an argument, before torch does in its own words."""
         problems = []
         for argument, tensor in zip(self.arguments, tensors, strict=True):
@@ -242,7 +263,7 @@ class Program:
             )
 
 
-def refuse_size(what: str, tensors: Sequence[torch.Tensor]) -> None:
+def refuse_size(what: str, tensors: Tensors) -> None:
     """Refuse weights that one graph does not hold.
 
     Args:
@@ -276,19 +297,24 @@ def quiet() -> Iterator[None]:
 
 def shorten(error: BaseException) -> str:
     """Return an error of torch as one line."""
-    text = _COLOUR.sub("", str(error)).strip()
+    message = str(error)
+    text = _COLOUR.sub("", message).strip()
     # What went wrong stands behind the lines of the program that it went wrong in, and behind advice
     # to whoever develops torch.
     if _INTERPRETER in text:
-        text = text.rpartition("\n")[2]
-    summary = text.rpartition(_SUMMARY)[2]
-    words = _CLASS.sub("", summary).split()
+        _, _, text = text.rpartition("\n")
+    _, _, summary = text.rpartition(_SUMMARY)
+    without_class = _CLASS.sub("", summary)
+    words = without_class.split()
     line = " ".join(words)
     # An error without any text has its class alone to tell.
     return line[:_SHOWN_CHARACTERS] or type(error).__name__
 
 
 def _say_shape(row_shape: Sequence[int | None]) -> str:
-    sizes = ["any" if size is None else str(size) for size in row_shape]
-    shape = ", ".join(["rows", *sizes])
+    sizes = ["rows"]
+    for size in row_shape:
+        said = "any" if size is None else str(size)
+        sizes.append(said)
+    shape = ", ".join(sizes)
     return f"({shape})"

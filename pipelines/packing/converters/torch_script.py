@@ -54,12 +54,14 @@ from pipelines.packing.converters.torch_program import (
 from pipelines.packing.libraries import import_library
 from pipelines.packing.proof.differences import choose_tolerance, find_difference
 
+Job: TypeAlias = PackagingJob[AnyStep]
+
 _OPSET = 20
 _TENSORS = ("Tensor", "Optional[Tensor]")
 _Way: TypeAlias = Callable[[Program, Arrays, Sequence[str]], Any]
 
 
-def convert(job: PackagingJob[AnyStep], sample: pa.Table) -> Converted:
+def convert(job: Job, sample: pa.Table) -> Converted:
     """Return the graph of a TorchScript program.
 
     Args:
@@ -110,9 +112,7 @@ def _load(path: Path, what: str) -> Any:
     return module.eval()
 
 
-def _call(
-    job: PackagingJob[AnyStep], module: Any, sample: pa.Table, what: str
-) -> tuple[Program, Arrays]:
+def _call(job: Job, module: Any, sample: pa.Table, what: str) -> tuple[Program, Arrays]:
     """Find out how the program takes the sample, and return it with the sample as it takes it."""
     columns = choose_columns(job, sample)
     contract = find_contract(job, sample, columns)
@@ -172,7 +172,7 @@ def _read_signature(module: Any, what: str) -> Signature:
 
 
 def _list_dtypes(
-    job: PackagingJob[AnyStep],
+    job: Job,
     module: Any,
     wiring: Wiring,
     lists: PaddedLists,

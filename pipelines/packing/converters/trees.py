@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from configs.errors import JobError
+from configs.fields import Names
 from pipelines.packing.converters.converted import Activation, Converted, Native, OwnForm
 from storage import files
 
@@ -252,7 +253,7 @@ class TreeGraph(NamedTuple):
 
 def to_converted(
     trees: TreeGraph,
-    columns: tuple[str, ...],
+    columns: Names,
     dtype: str,
     library: str,
     native: Native,
@@ -320,9 +321,7 @@ def _find_reason(stderr: str) -> str:
     return said[-1] if said else ""
 
 
-def choose_features(
-    names: Sequence[str] | None, columns: Sequence[str], count: int
-) -> tuple[str, ...]:
+def choose_features(names: Sequence[str] | None, columns: Sequence[str], count: int) -> Names:
     """Return the columns that the model takes, in its order.
 
     Args:

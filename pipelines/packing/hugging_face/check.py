@@ -1,7 +1,7 @@
 """Compare what was made of a Hugging Face folder with what the library makes of it, on rows of the sample."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import ImageOps
@@ -19,10 +19,13 @@ from pipelines.packing.hugging_face.folder import Folder
 from pipelines.packing.networks.state import load_weights
 
 # Enough texts and pictures to meet what is special about some, few enough for a minute.
-_TEXTS, _PICTURES, _COMPUTED = 1000, 32, 32
+_TEXTS = 1000
+_PICTURES = 32
+_COMPUTED = 32
 # torch rounds a byte of one number in a thousand otherwise; 1/255, divided by the least of usual std.
 _PICTURE_TOLERANCE = 1e-3
 _TOLERANCE = 1e-5
+Inputs: TypeAlias = dict[str, torch.Tensor]
 
 
 def check_folder(folder: Folder, sample: pa.Table) -> tuple[str, ...]:
@@ -37,15 +40,29 @@ def check_folder(folder: Folder, sample: pa.Table) -> tuple[str, ...]:
     """
     (step, *_) = folder.job.preprocess
     if isinstance(step, Tokenize):
-        inputs, compared = _check_texts(folder, step, sample)
+        compared = _check_texts(folder, step, sample)
     elif isinstance(step, Image):
-        inputs, compared = _check_pictures(folder, step, sample)
+        compared = _check_pictures(folder, step, sample)
     else:
         raise TypeError(step.step)
+    inputs = compared.inputs
     difference = _compare_outputs(folder, inputs)
-    first = next(iter(inputs.values()))
-    note = f"{compared}; scores of {len(first)} differ by {difference:.1g}"
+    first, *_ = inputs.values()
+    rows = len(first)
+    note = f"{compared.note}; scores of {rows} differ by {difference:.1g}"
     return (note,)
+
+
+class _Compared(NamedTuple):
+    """Inputs that are the library's own.
+
+    Attributes:
+        inputs: of the network, by name.
+        note: what was compared, in words.
+    """
+
+    inputs: Inputs
+    note: str
 
 
 def _take_values(sample: pa.Table, column: str, most: int) -> pa.Array:
@@ -61,44 +78,53 @@ def _take_values(sample: pa.Table, column: str, most: int) -> pa.Array:
     return present[:most]
 
 
-def _check_texts(
-    folder: Folder, step: Tokenize, sample: pa.Table
-) -> tuple[dict[str, torch.Tensor], str]:
+def _check_texts(folder: Folder, step: Tokenize, sample: pa.Table) -> _Compared:
     texts = _take_values(sample, step.column, _TEXTS)
     numbers, mask = tokenize(texts, step)
     library = import_transformers()
-    tokenizer = library.AutoTokenizer.from_pretrained(
-        str(folder.path), local_files_only=True, trust_remote_code=False
-    )
+    tokenizer = _load_theirs(library.AutoTokenizer, folder)
     # Without padding: a list for each text, of its own length.
-    encoded = tokenizer(texts.to_pylist(), truncation=True, max_length=step.max_tokens)
+    encoded = tokenizer(
+        texts.to_pylist(),
+        truncation=True,
+        max_length=step.max_tokens,
+    )
     theirs = encoded["input_ids"]
     for row, expected in enumerate(theirs):
         has_token = mask[row] == 1
-        found = numbers[row][has_token].tolist()
-        if found != expected:
+        found = numbers[row][has_token]
+        if found.tolist() != expected:
             raise ModelError(
                 f"huggingface {folder.path}: transformers cuts the sample's text {row} into other "
                 "tokens than its tokenizer.json; save the tokenizer again with save_pretrained"
             )
     # Networks are slower than tokenizers: of the texts only some are computed.
+    some_numbers = numbers[:_COMPUTED]
+    some_mask = mask[:_COMPUTED]
     inputs = {
-        step.into: torch.from_numpy(numbers[:_COMPUTED]),
-        step.mask_into: torch.from_numpy(mask[:_COMPUTED]),
+        step.into: torch.from_numpy(some_numbers),
+        step.mask_into: torch.from_numpy(some_mask),
     }
-    return inputs, f"{len(theirs):,} texts have the tokens that transformers gives them"
+    count = len(theirs)
+    note = f"{count:,} texts have the tokens that transformers gives them"
+    return _Compared(inputs, note)
 
 
-def _check_pictures(
-    folder: Folder, step: Image, sample: pa.Table
-) -> tuple[dict[str, torch.Tensor], str]:
+def _load_theirs(its_class: Any, folder: Folder) -> Any:
+    """Return the library's own tokenizer or processor of a folder; nothing is fetched or run for it."""
+    return its_class.from_pretrained(
+        str(folder.path),
+        local_files_only=True,
+        trust_remote_code=False,
+    )
+
+
+def _check_pictures(folder: Folder, step: Image, sample: pa.Table) -> _Compared:
     encoded = _take_values(sample, step.column, _PICTURES)
     pixels = decode_images(encoded, step)
     library = import_transformers()
-    processor = library.AutoImageProcessor.from_pretrained(
-        str(folder.path), local_files_only=True, trust_remote_code=False
-    )
-    pictures = [_open(value.as_py(), step) for value in encoded]
+    processor = _load_theirs(library.AutoImageProcessor, folder)
+    pictures = [_open(content, step) for content in encoded.to_pylist()]
     processed = processor(pictures, return_tensors="np")
     expected = processed["pixel_values"]
     # Of other sizes nothing can be subtracted.
@@ -108,14 +134,18 @@ def _check_pictures(
         difference = float(distances.max())
     # A difference of NaN is none that is small enough.
     if not difference <= _PICTURE_TOLERANCE:
+        theirs = expected.shape[1:]
+        ours = pixels.shape[1:]
         raise ModelError(
             f"huggingface {folder.path}: transformers makes of the sample's pictures "
-            f"{expected.shape[1:]} and this program {pixels.shape[1:]} numbers, which differ by "
+            f"{theirs} and this program {ours} numbers, which differ by "
             f"{difference:.3g}; say the step yourself, with network, parameters and weights"
         )
     in_order = np.ascontiguousarray(pixels)
     inputs = {step.into: torch.from_numpy(in_order)}
-    return inputs, f"{len(pixels)} pictures differ by {difference:.1g} from transformers' own"
+    count = len(pixels)
+    note = f"{count} pictures differ by {difference:.1g} from transformers' own"
+    return _Compared(inputs, note)
 
 
 def _open(encoded: bytes, step: Image) -> Any:
@@ -124,27 +154,22 @@ def _open(encoded: bytes, step: Image) -> Any:
         return upright.convert("RGB")
 
 
-def _compare_outputs(folder: Folder, inputs: dict[str, torch.Tensor]) -> float:
+def _compare_outputs(folder: Folder, inputs: Inputs) -> float:
     """Return the largest difference between our network and the library's, with one set of weights."""
-    network = build(folder.job.network, folder.job.parameters).eval()
+    job = folder.job
+    network = build(job.network, job.parameters)
+    network.eval()
     load_weights(network, folder.weights)
     inner = getattr(network, "network", network)
     with torch.inference_mode():
-        ours = name_tensors(inner(**inputs))
-        theirs = name_tensors(folder.native(**inputs))
+        our_outputs = inner(**inputs)
+        their_outputs = folder.native(**inputs)
+    ours = name_tensors(our_outputs)
+    theirs = name_tensors(their_outputs)
     largest = 0.0
     for name, expected in theirs.items():
-        # Large outputs are rounded by more: relative to the largest of them, from 1 on.
-        is_number = expected.isfinite()
-        expected = expected[is_number]
-        # Scores of the library that are no numbers are refused by the proof, which names the weights.
-        if not len(expected):
-            continue
-        scale = max(1.0, _find_largest(expected))
-        difference = _find_largest(ours[name][is_number] - expected)
-        share = difference / scale
-        # `max` passes over NaN, and a score that is no number is as far off as can be.
-        largest = max(largest, math.inf if math.isnan(share) else share)
+        share = _find_difference(ours[name], expected)
+        largest = max(largest, share)
     if not largest <= _TOLERANCE:
         raise ModelError(
             f"huggingface {folder.path}: scores differ by {largest:.3g} from those of transformers; "
@@ -153,6 +178,25 @@ def _compare_outputs(folder: Folder, inputs: dict[str, torch.Tensor]) -> float:
     return largest
 
 
+def _find_difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """Return how far scores are off at most, as a share of the largest one."""
+    is_number = theirs.isfinite()
+    expected = theirs[is_number]
+    # Scores of the library that are no numbers are refused by the proof, which names the weights.
+    if not len(expected):
+        return 0.0
+    # Large outputs are rounded by more: relative to the largest of them, from 1 on.
+    largest = _find_largest(expected)
+    scale = max(1.0, largest)
+    difference = _find_largest(ours[is_number] - expected)
+    share = difference / scale
+    # `max` passes over NaN, and a score that is no number is as far off as can be.
+    if math.isnan(share):
+        return math.inf
+    return share
+
+
 def _find_largest(tensor: torch.Tensor) -> float:
     """Return the largest number, without its sign."""
-    return float(tensor.abs().max())
+    sizes = tensor.abs()
+    return float(sizes.max())

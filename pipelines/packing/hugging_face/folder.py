@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import torch
 
 from configs.errors import JobError
+from configs.fields import Fields, Names
 from configs.packaging import PackagingJob
 from model_zoo.architectures.libraries import import_transformers
 from model_zoo.architectures.library_parameters import check_parameters, is_refused
@@ -31,7 +32,7 @@ from pipelines.packing.hugging_face.inputs import find_longest, make_image_step,
 from pipelines.packing.networks.state import Weights
 
 Job: TypeAlias = PackagingJob[AnyStep]
-Fields: TypeAlias = dict[str, Any]
+
 Activation: TypeAlias = Literal["sigmoid", "softmax", "none"]
 _CONFIG = "config.json"
 _MODULES = "modules.json"
@@ -56,8 +57,8 @@ class _Scored(NamedTuple):
     """
 
     activation: Activation
-    labels: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    labels: Names = ()
+    notes: Names = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Folder:
     job: Job
     weights: Weights
     native: torch.nn.Module
-    notes: tuple[str, ...]
+    notes: Names
 
 
 def read_folder(job: Job) -> Folder:
@@ -252,7 +253,7 @@ def _find_task(written: Mapping[str, Any], name: str) -> str | None:
     return "embedding"
 
 
-def _fit_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+def _fit_labels(labels: Names) -> Names:
     """Return labels of several classes; the name of a single logit is not that of two classes."""
     return labels if len(labels) > 1 else ()
 

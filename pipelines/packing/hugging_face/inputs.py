@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from configs.errors import JobError
+from configs.fields import Fields
 from model_zoo.steps.image import Image
 from model_zoo.steps.tokenize import Tokenize
 
@@ -135,7 +136,7 @@ def _list_problems(settings: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _find_sizes(settings: Mapping[str, Any]) -> dict[str, Any] | None:
+def _find_sizes(settings: Mapping[str, Any]) -> Fields | None:
     """Return the step's fields about sizes; None for what the step cannot do."""
     size = _to_sides(settings.get("size", {}))
     crop = None
@@ -178,9 +179,9 @@ def _is_convnext(settings: Mapping[str, Any]) -> bool:
     return str(kind or "").startswith("ConvNext")
 
 
-def _find_convnext_sizes(settings: Mapping[str, Any], shorter: int) -> dict[str, Any]:
+def _find_convnext_sizes(settings: Mapping[str, Any], shorter: int) -> Fields:
     """Return what ConvNeXT's own processor does: small pictures are cropped, large ones are not."""
-    sizes: dict[str, Any] = {"height": shorter, "width": shorter}
+    sizes: Fields = {"height": shorter, "width": shorter}
     if shorter < _CONVNEXT_CROPS_BELOW:
         share = settings.get("crop_pct", _DEFAULT_CROP)
         resized = int(shorter / share)

@@ -5,6 +5,7 @@ it; scoring keeps room for more, and is compared with that.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,13 +22,15 @@ from model_zoo.architectures.signature import Signature
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import GraphInputs
 from model_zoo.steps.arrays import holds_numbers
-from model_zoo.steps.columns import Column
+from model_zoo.steps.columns import Columns
 from model_zoo.steps.graph import Graph
 from model_zoo.steps.lists import is_list, list_lengths
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.dtypes import DTypes, Wiring
 from pipelines.packing.contract.lists import refuse_large
 from pipelines.packing.networks.computed import failures_told
+
+Job: TypeAlias = PackagingJob[AnyStep]
 
 # As torch_geometric calls them.
 _NODES = "x"
@@ -37,9 +40,10 @@ _BATCH = "batch"
 _WEIGHT = "edge_weight"
 _ATTRIBUTES = "edge_attr"
 _ROWS_AT_A_TIME = 256
+Tensors: TypeAlias = dict[str, torch.Tensor]
 
 
-def find_graph_step(job: PackagingJob[AnyStep], columns: Mapping[str, Column]) -> Graph:
+def find_graph_step(job: Job, columns: Columns) -> Graph:
     """Return the step that makes graphs, with room for the sample's largest.
 
     Args:
@@ -55,7 +59,10 @@ def find_graph_step(job: PackagingJob[AnyStep], columns: Mapping[str, Column]) -
         named.append(graph.attributes)
     _check_columns(named, columns)
     nodes_shape = _find_shape(job, columns, graph.nodes)
-    edge_counts = [_find_shape(job, columns, name)[0] for name in graph.edges]
+    edge_counts = []
+    for name in graph.edges:
+        count, *_ = _find_shape(job, columns, name)
+        edge_counts.append(count)
     fields: dict[str, object] = {
         "step": "graph",
         "nodes": graph.nodes,
@@ -74,7 +81,8 @@ def find_graph_step(job: PackagingJob[AnyStep], columns: Mapping[str, Column]) -
         fields["attributes_into"] = _ATTRIBUTES if row_shape else _WEIGHT
     step = _make_step(fields)
 
-    numbers = sum(step.count_numbers({}).values())
+    widths = step.count_numbers({})
+    numbers = sum(widths.values())
     rows = len(columns[graph.nodes])
     refuse_large(graph.nodes, numbers, rows)
     return step
@@ -84,14 +92,14 @@ def _make_step(fields: Mapping[str, object]) -> Graph:
     try:
         return Graph.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
+        first, *_ = error.errors()
         words = map(str, first["loc"])
         place = ".".join(words)
         reason = first["msg"]
         raise JobError(f"graph: its lists are not taken: {place}: {reason}") from error
 
 
-def describe_inputs(job: PackagingJob[AnyStep], step: Graph, signature: Signature) -> GraphInputs:
+def describe_inputs(job: Job, step: Graph, signature: Signature) -> GraphInputs:
     """Return which arguments of the network are the graph.
 
     Args:
@@ -126,10 +134,10 @@ def describe_inputs(job: PackagingJob[AnyStep], step: Graph, signature: Signatur
 
 
 def wire_graph(
-    job: PackagingJob[AnyStep],
+    job: Job,
     graph: GraphInputs,
     signature: Signature,
-    columns: Mapping[str, Column],
+    columns: Columns,
 ) -> Wiring:
     """Return which columns make up each argument: those of the graph, and what is known of a row.
 
@@ -142,8 +150,10 @@ def wire_graph(
     Raises:
         JobError: an argument of the network that nothing is said of.
     """
-    parts = [graph.nodes, graph.edges, graph.count, graph.attributes]
-    wiring: Wiring = {name: name for name in parts if name is not None}
+    wiring: Wiring = {}
+    for part in (graph.nodes, graph.edges, graph.count, graph.attributes):
+        if part is not None:
+            wiring[part] = part
     problems = []
     known = list(columns)
     for name, source in job.inputs.items():
@@ -199,23 +209,24 @@ def compute_graphs(
     rows = len(inputs[graph.count])
     parts: list[Arrays] = []
     for start in range(0, rows, _ROWS_AT_A_TIME):
-        stop = start + _ROWS_AT_A_TIME
-        some = {name: array[start:stop] for name, array in inputs.items()}
+        places = slice(start, start + _ROWS_AT_A_TIME)
+        some = {name: array[places] for name, array in inputs.items()}
         part = _compute_part(network, some, graph, outputs)
         parts.append(part)
+    first, *_ = parts
     joined = {}
-    for name in parts[0]:
+    for name in first:
         arrays = [part[name] for part in parts]
         joined[name] = np.concatenate(arrays)
     return joined
 
 
-def _get_graph(job: PackagingJob[AnyStep]) -> GraphColumns:
+def _get_graph(job: Job) -> GraphColumns:
     assert job.graph is not None  # noqa: S101 - whoever calls this has asked
     return job.graph
 
 
-def _check_columns(named: Sequence[str], columns: Mapping[str, Column]) -> None:
+def _check_columns(named: Sequence[str], columns: Columns) -> None:
     problems = []
     known = list(columns)
     for name in named:
@@ -232,14 +243,12 @@ def _check_columns(named: Sequence[str], columns: Mapping[str, Column]) -> None:
         raise JobError(f"graph: {found}")
 
 
-def _find_shape(
-    job: PackagingJob[AnyStep], columns: Mapping[str, Column], name: str
-) -> tuple[int, ...]:
+def _find_shape(job: Job, columns: Columns, name: str) -> tuple[int, ...]:
     """Return the declared or longest length of a column's lists, and of the vectors in them."""
     lists = columns[name]
     lengths = list_lengths(lists)
     # A sample without any edge says nothing of how long they are, but there is room for one.
-    longest = max(1, int(lengths.max(initial=0)))
+    longest = int(lengths.max(initial=1))
     declared = job.lengths.get(name)
     shape = [declared or longest]
     values: pa.Array = lists.flatten()
@@ -253,17 +262,17 @@ def _find_shape(
 def _find_width(vectors: pa.Array, name: str) -> int:
     """Return how many numbers each vector has, in a column's lists of them."""
     lengths = list_lengths(vectors)
-    # Sorted, and each once.
-    found = np.unique(lengths).tolist()
-    if len(found) > 1:
-        least = found[0]
-        most = found[-1]
+    if not len(lengths):
+        # Pairs, where there is none.
+        return 2
+    least = int(lengths.min())
+    most = int(lengths.max())
+    if least < most:
         raise JobError(
             f"graph: the vectors in column {name!r} have {least:,} to {most:,} numbers; "
             "they must all be of one length"
         )
-    # Pairs, where there is none.
-    return int(found[0]) if found else 2
+    return least
 
 
 def _compute_part(
@@ -274,10 +283,11 @@ def _compute_part(
         # torch takes no strides that go backwards.
         in_order = np.ascontiguousarray(array)
         tensors[name] = torch.from_numpy(in_order)
+    counts = tensors[graph.count]
+    nodes = tensors[graph.nodes]
+    places = torch.arange(nodes.shape[1])
     # (rows, 1), compared with the number of each place: (rows, nodes).
-    counts = tensors[graph.count][:, None]
-    places = torch.arange(tensors[graph.nodes].shape[1])
-    has_node = places < counts
+    has_node = places < counts[:, None]
     arguments = _take_padding_out(tensors, graph, has_node)
     shapes = {name: list(tensor.shape) for name, tensor in arguments.items()}
     with failures_told(f"the network fails on {shapes}"), torch.inference_mode():
@@ -290,20 +300,21 @@ def _compute_part(
     return arrays
 
 
-def _take_padding_out(
-    tensors: Mapping[str, torch.Tensor], graph: GraphInputs, has_node: torch.Tensor
-) -> dict[str, torch.Tensor]:
+def _take_padding_out(tensors: Tensors, graph: GraphInputs, has_node: torch.Tensor) -> Tensors:
     """Return the arguments of one graph of all rows, with their own nodes and edges alone."""
     edges = tensors[graph.edges]
     # Padding leads nowhere: its nodes are numbered -1.
-    has_edge = (edges >= 0).all(1)
+    is_node = edges >= 0
+    has_edge = is_node.all(1)
     count = tensors[graph.count]
     # A node's number in the one graph of all rows: behind the nodes of the rows before its own.
     first = torch.cumsum(count, 0) - count
     placed = edges + first[:, None, None]
     ends = placed.transpose(0, 1)
     nodes = tensors[graph.nodes]
-    arguments = {name: tensor for name, tensor in tensors.items() if name != graph.count}
+    arguments = dict(tensors)
+    # How many there are is only of use where there is padding.
+    del arguments[graph.count]
     arguments[graph.nodes] = nodes[has_node]
     arguments[graph.edges] = ends[:, has_edge]
     if graph.attributes is not None:
@@ -320,14 +331,15 @@ def _split(
 ) -> torch.Tensor:
     rows = len(has_node)
     nodes = int(has_node.sum())
+    found_rows = len(output)
     # Of as many nodes as graphs nobody could tell; then a pool says that they are of nodes.
     is_clear = nodes != rows or graph.pool is not None
-    if len(output) == nodes and is_clear:
+    if found_rows == nodes and is_clear:
         shape = (*has_node.shape, *output.shape[1:])
         placed = output.new_zeros(shape)
         placed[has_node] = output
         return pool_nodes(placed, has_node, graph.pool)
-    if len(output) != rows:
+    if found_rows != rows:
         found = tuple(output.shape)
         raise ModelError(
             f"the network's output {name} has shape {found} for {rows} graphs of "

@@ -5,13 +5,14 @@ weights and timm with its networks.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import hashlib
 import math
 import re
 from typing import Any, TypeAlias
 
 from configs.errors import JobError
+from configs.fields import Fields, Names
 from configs.packaging import PackagingJob
 from configs.suggest import nearest, nearest_at_all
 from model_zoo.architectures.libraries import import_library, is_of_library
@@ -20,7 +21,7 @@ from model_zoo.steps.table import AnyStep
 from storage import files
 
 Job: TypeAlias = PackagingJob[AnyStep]
-Fields: TypeAlias = dict[str, Any]
+
 _OWN_STEP = (
     "say it as a step: preprocess: [{step: image, column: ..., into: ..., height: ..., width: ..., "
     "resize: shorter, resize_height: ..., mean: ..., std: ...}]"
@@ -30,6 +31,8 @@ _DIGEST = re.compile(r"-([0-9a-f]{8,})\.pth$")
 # Their builders turn this on with their own weights, and no weight tells.
 _TRANSFORM_INPUT = ("googlenet", "inception_v3")
 _INTERPOLATIONS = ("bilinear", "bicubic")
+# By the number of channels.
+_MODES = {1: "L", 3: "RGB"}
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ class Pictures:
     step: Fields
     note: str
     parameters: Fields = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
+    labels: Names = ()
 
 
-def add_image_step(job: Job) -> tuple[Job, tuple[str, ...]]:
+def add_image_step(job: Job) -> tuple[Job, Names]:
     """Return the job with an image step for its column `image`, and whose settings it has, in words.
 
     Raises:
@@ -57,15 +60,21 @@ def add_image_step(job: Job) -> tuple[Job, tuple[str, ...]]:
     """
     if job.image is None:
         return job, ()
-    library, _, name = str(job.network).partition(":")
+    network = str(job.network)
+    library, _, name = network.partition(":")
     find = _FINDERS.get(library)
-    if find is None or not is_of_library(str(job.network)):
+    if find is None or not is_of_library(network):
         raise JobError(
-            f"image: nothing tells how {job.network} wants its pictures; instead of image, {_OWN_STEP}"
+            f"image: nothing tells how {network} wants its pictures; instead of image, {_OWN_STEP}"
         )
     pictures = find(job, name)
-    # The argument of all networks of both libraries that take pictures.
-    fields = {"step": "image", "column": job.image, "into": "x", **pictures.step}
+    fields = {
+        "step": "image",
+        "column": job.image,
+        # The argument of all networks of both libraries that take pictures.
+        "into": "x",
+        **pictures.step,
+    }
     step = Image.model_validate(fields)
     changes = {
         "columns": job.columns or (job.image,),
@@ -73,7 +82,8 @@ def add_image_step(job: Job) -> tuple[Job, tuple[str, ...]]:
         "parameters": pictures.parameters | job.parameters,
         "labels": job.labels or pictures.labels,
     }
-    return job.model_copy(update=changes), (pictures.note,)
+    changed = job.model_copy(update=changes)
+    return changed, (pictures.note,)
 
 
 def _find_for_torchvision(job: Job, name: str) -> Pictures:
@@ -84,9 +94,9 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
         raise JobError(f"network: torchvision has no {name!r}{hint}")
 
     known = {weights.name: weights for weights in models.get_model_weights(name)}
+    settings = {weights: _describe_torchvision(known[weights]) for weights in known}
     own = _find_own_weights(job, known)
     chosen = job.settings or own
-    settings = {weights: _describe_torchvision(known[weights]) for weights in known}
     problems = []
     if chosen is None:
         # Dicts are no keys: alike are those of the same text.
@@ -110,12 +120,31 @@ def _find_for_torchvision(job: Job, name: str) -> Pictures:
         )
 
     note = f"pictures as of torchvision's {chosen}"
-    if own is None:
-        return Pictures(fields, note)
+    pictures = Pictures(fields, note)
     # Classes and changed inputs come with the library's own file; of another one nothing is known.
-    parameters = {"transform_input": True} if name in _TRANSFORM_INPUT else {}
-    categories = known[chosen].meta.get("categories", ())
-    return Pictures(fields, note, parameters, labels=tuple(categories))
+    if own is None:
+        return pictures
+    meta = known[chosen].meta
+    return _add_what_comes_along(pictures, name, meta)
+
+
+def _add_what_comes_along(pictures: Pictures, name: str, meta: Mapping[str, Any]) -> Pictures:
+    """Return what is known of torchvision's own weights beside their pictures.
+
+    Args:
+        pictures: settings of the pictures.
+        name: of the network.
+        meta: what the library says of the weights.
+    """
+    parameters = {}
+    if name in _TRANSFORM_INPUT:
+        parameters["transform_input"] = True
+    categories = meta.get("categories", ())
+    return replace(
+        pictures,
+        parameters=parameters,
+        labels=tuple(categories),
+    )
 
 
 def _ask_for_settings(job: Job, name: str, known: Iterable[str]) -> str:
@@ -181,35 +210,52 @@ def _find_for_timm(job: Job, name: str) -> Pictures:
     full = f"{name}.{job.settings}" if job.settings else name
     config = timm.get_pretrained_cfg(full)
     if config is None:
-        hint = nearest_at_all(full, timm.list_models())
+        known = timm.list_models()
+        hint = nearest_at_all(full, known)
         raise JobError(f"network: timm has no {full!r}{hint}")
     wanted = {key: job.parameters.get(key) for key in ("in_chans", "img_size")}
     found = data.resolve_data_config(wanted, pretrained_cfg=config.to_dict())
+    step = _describe_timm(found)
+    if step is None:
+        raise JobError(f"image: timm's {full} wants pictures of {found}; instead, {_OWN_STEP}")
+    note = f"pictures as of timm's {full}"
+    return Pictures(step, note)
+
+
+def _describe_timm(found: Fields) -> Fields | None:
+    """Return the step's fields; None for pictures that no such step makes."""
+    interpolation = found["interpolation"]
+    if interpolation not in _INTERPOLATIONS:
+        return None
     channels, height, width = found["input_size"]
+    color = _MODES.get(channels)
+    if color is None:
+        return None
     # Cut down, as timm does.
     share = found["crop_pct"]
     high = math.floor(height / share)
     wide = math.floor(width / share)
-    mode = found["crop_mode"]
-    squashes = mode == "squash"
-    # The image step's `shorter` has one length, whichever side of a picture it is.
-    is_square = mode == "center" and high == wide
-    is_known = channels in (1, 3) and found["interpolation"] in _INTERPOLATIONS
-    if not is_known or not (squashes or is_square):
-        raise JobError(f"image: timm's {full} wants pictures of {found}; instead, {_OWN_STEP}")
     step = {
         "height": height,
         "width": width,
-        "mode": "RGB" if channels == 3 else "L",
+        "mode": color,
         "mean": tuple(found["mean"])[:channels],
         "std": tuple(found["std"])[:channels],
-        "resize": "exact" if squashes else "shorter",
         "resize_height": high,
-        "resize_width": wide if squashes else None,
-        "interpolation": found["interpolation"],
+        "interpolation": interpolation,
         "resize_with": "pillow",
     }
-    return Pictures(step, f"pictures as of timm's {full}")
+    way = found["crop_mode"]
+    if way == "squash":
+        step["resize"] = "exact"
+        step["resize_width"] = wide
+        return step
+    # The image step's `shorter` has one length, whichever side of a picture it is.
+    if way != "center" or high != wide:
+        return None
+    step["resize"] = "shorter"
+    step["resize_width"] = None
+    return step
 
 
 _FINDERS: dict[str, Callable[[Job, str], Pictures]] = {

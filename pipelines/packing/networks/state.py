@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 
 from configs.errors import JobError
+from configs.fields import Names
 from model_zoo.package.state_dicts import StateDict, read_state_dict, read_tensors_within
 from pipelines.packing.converters.torch_archives import describe_program
 from pipelines.packing.networks.computed import failures_told
@@ -27,7 +28,7 @@ class Weights(NamedTuple):
     """A state dict, and what was taken off to get it, in words."""
 
     state: StateDict
-    notes: tuple[str, ...]
+    notes: Names
 
 
 def read_weights(url: str) -> Weights:
@@ -55,7 +56,7 @@ def read_weights(url: str) -> Weights:
     return _find_state(fields, url)
 
 
-def load_weights(network: torch.nn.Module, weights: Weights) -> tuple[str, ...]:
+def load_weights(network: torch.nn.Module, weights: Weights) -> Names:
     """Give a network its weights, and tell what was taken off their names.
 
     Args:

@@ -65,8 +65,9 @@ def read_fields(url: str, most_rows: int, dialect: CsvDialect = AS_JOBS_READ) ->
         broken |= _take_before(block, left)
         if rows >= most_rows:
             break
+    columns = [(name, pa.binary()) for name in names]
     # Also of a file without rows, which has no batch to tell it.
-    schema = pa.schema([(name, pa.binary()) for name in names])
+    schema = pa.schema(columns)
     fields = pa.Table.from_batches(batches, schema)
     return CsvFields(fields, broken)
 
@@ -76,7 +77,8 @@ def _take_before(block: CsvRows, most_rows: int) -> dict[int, Exception]:
     if block.fields.num_rows < most_rows:
         return block.broken
     last = block.row_numbers[most_rows - 1]
-    return {number: reason for number, reason in block.broken.items() if number < last}
+    broken = block.broken.items()
+    return {number: reason for number, reason in broken if number < last}
 
 
 def convert_sample(fields: pa.Table, key: str | None) -> pa.Table:
@@ -86,30 +88,42 @@ def convert_sample(fields: pa.Table, key: str | None) -> pa.Table:
         fields: of all files of the sample, as bytes.
         key: the column that names a row, whose values are kept to the letter.
     """
-    batch = fields.combine_chunks().to_batches()[0]
+    whole = fields.combine_chunks()
+    batch, *_ = whole.to_batches()
     columns = []
-    for name, texts in zip(batch.schema.names, batch.columns, strict=True):
-        rows = len(texts)
-        if texts.null_count == rows:
-            columns.append(pa.nulls(rows))
-            continue
-        dtype = find_type(texts, _TYPES)
-        schema = pa.schema([(name, dtype)])
-        (values,) = convert_fields(batch, schema).columns
+    for name in batch.schema.names:
+        values = _convert_column(batch, name)
         if name == key:
+            texts = batch.column(name)
             values = _keep_letters(values, texts)
         columns.append(values)
     return pa.table(columns, batch.schema.names)
 
 
+def _convert_column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    texts = batch.column(name)
+    rows = len(texts)
+    if texts.null_count == rows:
+        return pa.nulls(rows)
+    dtype = find_type(texts, _TYPES)
+    schema = pa.schema([(name, dtype)])
+    converted = convert_fields(batch, schema)
+    (values,) = converted.columns
+    return values
+
+
 def _keep_letters(keys: pa.Array, texts: pa.Array) -> pa.Array:
     """Return keys as texts where numbers would be written in another way: 007 is no 7 to its reader."""
-    is_number = pa.types.is_integer(keys.type) or pa.types.is_floating(keys.type)
+    is_whole = pa.types.is_integer(keys.type)
+    is_number = is_whole or pa.types.is_floating(keys.type)
     if not is_number:
         return keys
-    written = texts.cast(pa.string())
-    as_numbers = keys.cast(pa.string())
-    return keys if as_numbers.equals(written) else written
+    text = pa.string()
+    written = texts.cast(text)
+    as_numbers = keys.cast(text)
+    if as_numbers.equals(written):
+        return keys
+    return written
 
 
 def _refuse_namesakes(url: str, names: list[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from configs.errors import InputError, JobError, RowError
-from configs.fields import PICTURES
+from configs.fields import PICTURES, Fields, Names
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
 from model_zoo.steps.image import Image
@@ -23,6 +23,7 @@ from storage import files
 from storage.rooted import FileRoot
 
 Job: TypeAlias = PackagingJob[AnyStep]
+
 # Enough to compare scores; what the network takes of all of them is in memory at once.
 _MOST_FILES = 1_000
 _MOST_BYTES = 256 << 20
@@ -43,7 +44,7 @@ class Taken:
     job: Job
     table: pa.Table
     reading: Reading = AS_IT_IS
-    notes: tuple[str, ...] = ()
+    notes: Names = ()
 
 
 def are_pictures(paths: Sequence[str]) -> bool:
@@ -75,7 +76,7 @@ def read_folder(job: Job) -> Taken:
             f"{_CONTENT!r}; leave the step out"
         )
     members = [(folder, member) for folder in folders for member in folder.members]
-    rows: list[dict[str, Any]] = []
+    rows: list[Fields] = []
     problems: list[str] = []
     taken_bytes = 0
     for folder, member in members[:_MOST_FILES]:
@@ -102,9 +103,9 @@ def read_folder(job: Job) -> Taken:
     return Taken(changed, table, Reading(source), notes)
 
 
-def _describe_source(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _describe_source(rows: Sequence[Fields]) -> Fields:
     """Return what the starter job says of the folder, to read it as it was read here."""
-    source: dict[str, Any] = {"format": "files"}
+    source: Fields = {"format": "files"}
     # Unless it says so itself, it must be read as the folder is now.
     has_folders = any("/" in row[_PATH] for row in rows)
     if has_folders:
@@ -153,7 +154,7 @@ def load_named(job: Job, table: pa.Table, steps: tuple[LoadFile, ...]) -> Taken:
     return Taken(changed, table, Reading(steps=absolute), notes)
 
 
-def _list_features(job: Job, table: pa.Table, steps: Sequence[LoadFile]) -> tuple[str, ...]:
+def _list_features(job: Job, table: pa.Table, steps: Sequence[LoadFile]) -> Names:
     """Return the columns that a model may see: no paths, as their contents are columns now."""
     hidden = {job.key, job.label}
     hidden.update(step.column for step in steps)
@@ -227,7 +228,7 @@ def _read(
         return None
 
 
-def _list_notes(seen: int, count: int, problems: Sequence[str]) -> tuple[str, ...]:
+def _list_notes(seen: int, count: int, problems: Sequence[str]) -> Names:
     """Return what of the sample was left out.
 
     Args:

@@ -1,12 +1,11 @@
 """What a package holds, before it is written."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
+from configs.fields import Fields
 from model_zoo.steps.table import AnyStep
 
 # As YAML holds them.
-Fields: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from configs.fields import Names
 from model_zoo.package.card import ModelCard
 from model_zoo.steps.table import AnyStep
 
@@ -42,11 +43,11 @@ class Packed:
     card: ModelCard
     written: Written
     steps: tuple[AnyStep, ...]
-    notes: tuple[str, ...]
+    notes: Names
     rows: int
     left_out: int
     difference: float
     compared_with: str = "the network called directly"
-    expected: tuple[str, ...] = ()
-    forms: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    expected: Names = ()
+    forms: Names = ()
+    warnings: Names = ()

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 import math
 from pathlib import Path
 import sys
-from typing import Any
+from typing import TypeAlias
 
 import pyarrow as pa
 import yaml
 
 from configs.errors import JobError
+from configs.fields import Fields
 from configs.packaging import PackagingJob
 from model_zoo.architectures.builders import is_users_own
 from model_zoo.architectures.users_own import module_of
@@ -24,6 +25,8 @@ from pipelines.packing.writing.packed import Written
 from pipelines.planning.token_text import find_token_text
 from storage import files
 
+Job: TypeAlias = PackagingJob[AnyStep]
+
 _HEAD = (
     "# {command}\n#\n# Made by pipelines.package; source.paths and sink.path are yours to change.\n"
 )
@@ -36,7 +39,7 @@ _MORE = 1.2
 
 
 def write_package_and_job(
-    job: PackagingJob[AnyStep],
+    job: Job,
     content: Content,
     sample: pa.Table,
     scored_rows: int,
@@ -90,7 +93,7 @@ def _write_both(starter: str, text: str, output: str, content: Content, replaces
         raise
 
 
-def _find_prefix(job: PackagingJob[AnyStep], steps: tuple[AnyStep, ...]) -> str:
+def _find_prefix(job: Job, steps: tuple[AnyStep, ...]) -> str:
     """Return what tells Python where the author's modules are, if they lie in this folder."""
     own = [step.module for step in steps if isinstance(step, Function)]
     if is_users_own(job.network):
@@ -104,14 +107,14 @@ def _find_prefix(job: PackagingJob[AnyStep], steps: tuple[AnyStep, ...]) -> str:
 
 
 def _make_job(
-    job: PackagingJob[AnyStep],
+    job: Job,
     card: ModelCard,
     steps: tuple[AnyStep, ...],
     types: Mapping[str, str],
     reading: Reading,
-) -> dict[str, Any]:
+) -> Fields:
     modules = sorted({step.module for step in steps if isinstance(step, Function)})
-    source: dict[str, Any] = {"paths": [_absolute(url) for url in job.sample]}
+    source: Fields = {"paths": [_absolute(url) for url in job.sample]}
     source |= reading.source
     # A CSV file tells no types; the contract has those of the model's columns.
     if not reading.source and is_csv_sample(job.sample):
@@ -121,11 +124,11 @@ def _make_job(
     is_known = reading.source.get("format") == "files" and job.key == "path"
     if job.key is not None and not is_known:
         source["key"] = job.key
-    model: dict[str, Any] = {"package": _absolute(job.output)}
+    model: Fields = {"package": _absolute(job.output)}
     if is_users_own(job.network):
         model["modules"] = [module_of(job.network)]
-    fields: dict[str, Any] = {"name": card.name, "source": source}
-    preprocess: dict[str, Any] = {}
+    fields: Fields = {"name": card.name, "source": source}
+    preprocess: Fields = {}
     if reading.steps:
         preprocess["steps"] = [step.model_dump(exclude_defaults=True) for step in reading.steps]
     if modules:
@@ -147,7 +150,7 @@ def _make_budget(rows: int, scored_rows: int) -> dict[str, float]:
     return {"max_rejected_percent": float(min(100, max(_REJECTED_PERCENT, percent)))}
 
 
-def _list_choices(card: ModelCard, steps: tuple[AnyStep, ...]) -> dict[str, Any]:
+def _list_choices(card: ModelCard, steps: tuple[AnyStep, ...]) -> Fields:
     """Return what a user of such scores will want to change, as it is by default."""
     if card.task == "multi_label" and card.activation == "sigmoid":
         labels = "labels" if card.labels else "classes"
