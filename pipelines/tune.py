@@ -15,7 +15,7 @@ from model_zoo.engines.machine import cores
 from model_zoo.engines.table import ENGINES
 from model_zoo.engines.tuning_report import TuningReport
 from model_zoo.package.card import ModelCard
-from model_zoo.scoring.devices import threads_for
+from model_zoo.scoring.devices import resolve_devices, threads_for
 from pipelines.cli.command_line import EXIT_STATUSES, Parser, run_program, stop_on_terminate
 from pipelines.cli.command_line import say as say_on_stdout
 from pipelines.cli.job_flags import OLD_CERTIFICATE, add_job_flags, load_job
@@ -67,7 +67,8 @@ def main(argv: Sequence[str]) -> int:
     budget = Budget(arguments.minutes * 60)
     plan = make_plan(_without_report(job))
     card = plan.package.card
-    engines = find_engines(card, job.model.engine, arguments.without)
+    device_type = resolve_devices(job.model.device)[0].type
+    engines = find_engines(card, job.model.engine, arguments.without, device_type)
     sample = take_sample(plan, arguments.rows)
     _refuse_handful(sample)
     rows_per_night = arguments.rows_per_night or plan.rows

@@ -63,6 +63,10 @@ class Engine(Protocol):
     def extra(self) -> str | None:
         """Return the extra of this program that brings them; None when they always come."""
 
+    @property
+    def device_types(self) -> tuple[str, ...]:
+        """Return the kinds of devices that it computes on, as torch names them."""
+
     def reads(self, card: ModelCard) -> str | None:
         """Return which file of the package it reads; None when the card names none for it."""
 

@@ -39,6 +39,7 @@ class NativeEngine:
     distributions: tuple[str, ...]
     extra: str
     child_module: str
+    device_types: tuple[str, ...] = ("cpu",)
 
     def reads(self, card: ModelCard) -> str | None:
         """Return the file of the library's own format."""

@@ -43,6 +43,7 @@ class OnnxRuntimeEngine:
     name = "onnxruntime"
     libraries = ("onnx", "onnxruntime")
     extra = "onnx"
+    device_types = ("cpu", "cuda")
 
     def reads(self, card: ModelCard) -> str | None:
         """Return the file of the graph."""

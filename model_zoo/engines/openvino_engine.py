@@ -37,6 +37,7 @@ class OpenVinoEngine:
     name = "openvino"
     libraries = ("onnx", "openvino")
     extra = "openvino"
+    device_types = ("cpu",)
 
     def reads(self, card: ModelCard) -> str | None:
         """Return the file of the graph."""

@@ -55,6 +55,7 @@ class TensorRtEngine:
     name = "tensorrt"
     libraries = ("onnx", "onnxruntime")
     extra = "onnx"
+    device_types = ("cuda",)
 
     def reads(self, card: ModelCard) -> str | None:
         """Return the file of the graph."""

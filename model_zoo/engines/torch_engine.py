@@ -50,6 +50,7 @@ class TorchEngine:
     name = "torch"
     libraries = ("torch",)
     extra = None
+    device_types = ("cpu", "cuda")
 
     def reads(self, card: ModelCard) -> str | None:
         """Return the file of the state dict."""

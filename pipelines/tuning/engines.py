@@ -24,6 +24,7 @@ def find_engines(
     card: ModelCard,
     wanted: str,
     without: Sequence[str],
+    device_type: str,
 ) -> FoundEngines:
     """Return the engines that tuning tries.
 
@@ -31,6 +32,7 @@ def find_engines(
         card: what the package holds.
         wanted: the engine that the job names, or `auto`.
         without: engines to leave out, among other words. The reference is measured all the same.
+        device_type: where the job computes.
 
     Raises:
         JobError: nothing is left of the engine that the job names.
@@ -42,6 +44,9 @@ def find_engines(
     usable, missing = [], []
     for engine in list_readers(card):
         if wanted not in ("auto", engine.name) or engine.name in without:
+            continue
+        # The one that the job names is tried all the same, and says why it cannot be.
+        if device_type not in engine.device_types and wanted == "auto":
             continue
         if find_missing_library(engine) is None:
             usable.append(engine)
