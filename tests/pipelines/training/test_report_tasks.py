@@ -1,0 +1,38 @@
+"""Which parts the section about errors has, by task."""
+
+from typing import Any
+
+import pytest
+
+from pipelines.training.report_page import Table
+from pipelines.training.report_tasks import make_error_sections
+from tests.pipelines.training import reported
+
+
+def list_tables(task: Any, labels: tuple[str, ...], scored: Any) -> list[Table]:
+    sections = make_error_sections(task, labels, {"test": scored}, is_drawn=False)
+    return [part for section in sections for part in section.parts if isinstance(part, Table)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "labels", "told"),
+    [
+        # Of one number alone the section of figures tells all.
+        (None, ("price",), []),
+        (None, (), []),
+        (1, ("price",), []),
+        (2, ("width", "height"), ["width", "height"]),
+        (3, ("a", "b", "c"), ["a", "b", "c"]),
+    ],
+)
+def test_several_numbers_have_a_table_of_their_own_figures(
+    numbers: int | None, labels: tuple[str, ...], told: list[str]
+) -> None:
+    tables = list_tables("regression", labels, reported.score_numbers(numbers))
+    of_numbers = [table for table in tables if table.head[0] == "number"]
+    rows = [row[0] for table in of_numbers for row in table.rows]
+    assert rows == told
+
+
+def test_without_any_scored_part_there_is_no_section() -> None:
+    assert make_error_sections("regression", (), {}, is_drawn=True) == []
