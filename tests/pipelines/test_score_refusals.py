@@ -64,6 +64,18 @@ def test_files_that_are_not_shards_are_refused(run_score: Score, tmp_path: Path,
         assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag", ["--reuse_from", "--only_rejected"])
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_a_run_that_cannot_be_reused_is_refused_before_anything_is_written(
+    flag: str, is_dry: bool, run_score: Score, tmp_path: Path, capsys
+) -> None:
+    flags = ["--dry_run"] if is_dry else []
+    assert run_score(flag, "no-such-run", *flags) == 3
+    error = capsys.readouterr().err
+    assert "no-such-run" in error
+    assert not (tmp_path / "scores").exists()
+
+
 def test_bad_usage_names_the_nearest(run_score: Score, capsys) -> None:
     cases = {
         ("--confg", "x"): "--config",

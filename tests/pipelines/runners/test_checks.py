@@ -81,3 +81,14 @@ def test_paths_of_this_machine_are_fine_where_all_workers_are_on_it() -> None:
     for runner in ("DirectRunner", "FlinkRunner"):
         for is_shared in (False, True):
             refuse_unreachable(runner_options(runner, []), ["/data/in", "gs://b"], is_shared)
+
+
+@pytest.mark.parametrize("endpoint", ["", "localhost:8099"])
+def test_a_portable_runner_needs_its_job_service(endpoint: str) -> None:
+    flags = [f"--job_endpoint={endpoint}", "--environment_type=LOOPBACK"]
+    options = runner_options("PortableRunner", flags if endpoint else flags[1:])
+    if endpoint:
+        refuse_wrong_options(options)
+        return
+    with pytest.raises(JobError, match="give --job_endpoint=HOST:PORT"):
+        refuse_wrong_options(options)

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pytest
 import torch
 
+from configs.errors import JobError
 from model_zoo.package.package import Package
 from model_zoo.scoring.smoke import smoke_arrays
+from pipelines.packing.contract.inputs import _choose_features
 from tests.support.jobs import run_job
 from tests.support.packaging import ROWS, Author, numbers, stacked
 
@@ -248,3 +250,17 @@ def test_what_is_scored_is_what_the_network_gives(author: Author) -> None:
     with torch.inference_mode():
         expected = network(stacked(numbers())[:16])[:, 0].numpy()
     assert np.allclose(outputs["output"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 4), (3, 1, 8, 8)])
+def test_the_only_array_is_what_the_network_takes(shape: tuple[int, ...]) -> None:
+    """Whatever columns of other kinds there are; with numbers, which are not stacked, it is asked for."""
+    columns = {"name": pa.array(["a", "b", "c"]), "x": np.zeros(shape, np.float32)}
+    assert _choose_features(columns) == "x"
+    with pytest.raises(JobError, match="there are the array x and the numbers age, which are not"):
+        _choose_features({**columns, "age": pa.array([1, 2, 3])})
+
+
+def test_plain_and_wide_numbers_are_stacked() -> None:
+    columns = {"age": pa.array([1, 2, 3]), "x": np.zeros((3, 2), np.float32)}
+    assert _choose_features(columns) == ("age", "x")

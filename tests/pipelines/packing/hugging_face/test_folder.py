@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from configs.errors import JobError
 from configs.packaging import PackagingJob
 from model_zoo.steps.table import AnyStep
 from pipelines import package
 from pipelines.cli.command_line import run_program
+from pipelines.packing.hugging_face import folder
 from tests.support.without_beam import run_without_beam
 
 transformers = pytest.importorskip("transformers")
@@ -382,3 +385,18 @@ def test_one_label_without_a_problem_type_is_asked_for(
 def test_a_job_names_one_model(fields: dict[str, str], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         PackagingJob[AnyStep].model_validate({"sample": "s.parquet", "output": "o", **fields})
+
+
+@pytest.mark.parametrize(("length", "shown"), [(299, 299), (300, 300), (301, 300), (9_000, 300)])
+def test_what_the_library_says_of_a_file_is_cut_to_a_line(length: int, shown: int) -> None:
+    """Some of its errors quote whole files, which no small file of a test makes it do."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("x" * length)
+
+    silent = SimpleNamespace(logging=SimpleNamespace(disable_progress_bar=lambda: None))
+    library = SimpleNamespace(utils=silent, Net=SimpleNamespace(from_pretrained=fail))
+    with pytest.raises(JobError) as refused:
+        folder._load(library, Path("hf"), "Net", {})
+    said = "x" * shown
+    assert str(refused.value) == f"huggingface hf: transformers cannot load it: {said}"

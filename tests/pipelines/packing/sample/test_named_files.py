@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from safetensors.torch import save_file
 import yaml
 
 from model_zoo.package.package import read_package
+from model_zoo.steps.load_file import LoadFile
 from pipelines import package
 from pipelines.cli.command_line import run_program
+from pipelines.packing.sample.named_files import read_named
 from tests.support.jobs import run_job
 from tests.support.packaging import Packaged
 from tests.support.pictures import (
@@ -99,6 +102,21 @@ def test_no_more_than_some_hundred_files_are_read(
     write_pictures(tmp_path / "photos", 6)
     packed = pack(tmp_path, str(tmp_path / "photos"), [image_step("bytes")])
     assert "sample     the first 4 of 6 rows, as their files are read" in packed.said
+
+
+@pytest.mark.parametrize(("most_bytes", "read"), [(0, 1), (4, 1), (5, 2), (9, 2), (10, 3), (99, 4)])
+def test_files_are_read_until_they_are_more_than_the_limit(
+    most_bytes: int, read: int, tmp_path: Path
+) -> None:
+    """One file more, as nobody knows its size before."""
+    names = [f"{number}.bin" for number in range(4)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"12345")
+    step = LoadFile(step="load_file", column="path", root=str(tmp_path), into="content")
+    problems: list[str] = []
+    contents = list(read_named(step, pa.table({"path": names}), problems, 9, most_bytes))
+    assert contents == [b"12345"] * read
+    assert problems == []
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from model_zoo.package.package import read_package
+from pipelines.packing.proof.scores import ScoredAs
 from pipelines.packing.writing.contents import (
     ScoredRows,
+    make_profile,
     make_smoke_table,
 )
+from transforms.score_columns import ScoreColumns
 
 
 def test_the_smoke_table_is_of_the_first_rows_with_what_the_network_took_and_gave() -> None:
@@ -40,3 +43,15 @@ def test_a_package_has_16_smoke_rows_and_a_profile_of_every_number_that_comes_ou
     profile = pq.read_table(folder / "model/profile.parquet")["column"].to_pylist()
     features = [column.name for column in package.card.columns]
     assert list(dict.fromkeys(profile)) == [*features, "probability", "label", *outputs]
+
+
+@pytest.mark.parametrize("labels", [("red", "green", "blue"), ()])
+def test_of_several_labels_the_probability_of_each_has_a_profile(labels: tuple[str, ...]) -> None:
+    logits = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    scored = ScoredRows(pa.table({"a": range(50)}), {}, {"logits": logits})
+    profile = make_profile(scored, ScoredAs(ScoreColumns("sigmoid", labels)))
+    means = {row["column"]: row["mean"] for row in profile.to_pylist() if row["mean"] is not None}
+    expected = (1 / (1 + np.exp(-logits.astype(np.float64)))).mean(axis=0)
+    names = labels or ("0", "1", "2")
+    found = [means[f"probability[{name}]"] for name in names]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

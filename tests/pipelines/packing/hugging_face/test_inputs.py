@@ -1,0 +1,52 @@
+"""What an image processor's settings become: the step that does the same, or a refusal that names what it cannot do."""
+
+from typing import Any
+
+import pytest
+
+from configs.errors import JobError
+from pipelines.packing.hugging_face.inputs import make_image_step
+
+PLAIN: dict[str, Any] = {
+    "image_mean": [0.5, 0.4, 0.3],
+    "image_std": [0.2, 0.2, 0.1],
+    "size": {"height": 8, "width": 6},
+}
+
+
+def test_what_is_not_said_is_done_as_the_library_does_it() -> None:
+    step = make_image_step("hf", "photo", PLAIN)
+    said = dict.fromkeys(("do_resize", "do_rescale", "do_normalize"), True)
+    usual = {"rescale_factor": 1 / 255, "resample": 2, "do_pad": False, "do_center_crop": False}
+    assert step == make_image_step("hf", "photo", {**PLAIN, **said, **usual})
+    assert (step.height, step.width, step.interpolation) == (8, 6, "bilinear")
+    assert (step.mean, step.std) == ((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"do_resize": False}, "do_resize is false"),
+        ({"do_rescale": False}, "do_rescale is false"),
+        ({"do_normalize": False}, "do_normalize is false"),
+        ({"do_resize": False, "do_normalize": False}, "do_resize is false, do_normalize is false"),
+        ({"rescale_factor": 1 / 127.5}, "rescale_factor is not 1/255"),
+        ({"do_pad": True}, "do_pad is true"),
+        ({"resample": 0}, "resample is neither bilinear"),
+        ({"size": {"longest_edge": 5}}, "size is {'longest_edge': 5}"),
+    ],
+)
+def test_what_the_step_does_not_do_is_named(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(JobError, match=r"^huggingface hf: preprocessor_config\.json: ") as refused:
+        make_image_step("hf", "photo", {**PLAIN, **settings})
+    assert f": {told}" in str(refused.value)
+
+
+@pytest.mark.parametrize(("factor", "is_taken"), [(0.00392156862745098, True), (0.0039216, False)])
+def test_the_last_digits_of_a_factor_may_be_others(factor: float, is_taken: bool) -> None:
+    settings = {**PLAIN, "rescale_factor": factor}
+    if is_taken:
+        assert make_image_step("hf", "photo", settings) == make_image_step("hf", "photo", PLAIN)
+        return
+    with pytest.raises(JobError, match="rescale_factor is not 1/255"):
+        make_image_step("hf", "photo", settings)
