@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from configs.errors import ModelError
+from model_zoo.engines.whole_graph import read_whole_graph
 from model_zoo.package.card import ModelCard
-from model_zoo.package.onnx_graph import parse_graph, put_numbers_in
 from model_zoo.package.packed_model import PackedModel
 
 # As OpenVINO says them, by the card's names.
@@ -23,8 +23,6 @@ _DTYPES = {
     "u32": "uint32",
     "u64": "uint64",
 }
-# What a message of protobuf may hold, and so what can be handed over as bytes.
-_MOST_BYTES = (1 << 31) - 1
 # The library's messages name places in its own source, and may hold a whole graph.
 _SHOWN_CHARACTERS = 300
 
@@ -40,7 +38,7 @@ def read_model(core: Any, package: PackedModel) -> Any:
         ModelError: the package holds no graph that is nothing but data, or another than its card
             says, or one that OpenVINO does not compute as it stands there.
     """
-    path, content = read_graph(package)
+    path, content = read_whole_graph(package)
     try:
         model = core.read_model(content)
     except Exception as error:  # the library's classes come of its compiled module
@@ -48,38 +46,6 @@ def read_model(core: Any, package: PackedModel) -> Any:
     _refuse_doubles(path, model)
     _check_tensors(path, package.card, model)
     return model
-
-
-def read_graph(package: PackedModel) -> tuple[str, bytes]:
-    """Return where a package's graph is, and the graph in one piece, once it is known to be data.
-
-    Raises:
-        ModelError: the package holds no such graph.
-    """
-    files = package.card.onnx
-    if files is None:
-        raise ModelError(f"{package.url}: holds no ONNX graph; pack the model again with one")
-    path = f"{package.url}/{files.model}"
-    content = package.read_file(files.model)
-    data = {name: package.read_file(name) for name in files.data}
-    sizes = {name: len(values) for name, values in data.items()}
-    try:
-        graph = parse_graph(content, sizes)
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}; pack the model again with pipelines.package") from error
-    if not data:
-        return path, content
-    # OpenVINO looks for the other files on the disk, wherever the process stands.
-    total = len(content) + sum(sizes.values())
-    if total > _MOST_BYTES:
-        raise ModelError(
-            f"{path}: the graph and its numbers are {total:,} bytes, and OpenVINO is given at most "
-            f"{_MOST_BYTES:,} here; set model.engine to onnxruntime"
-        )
-    try:
-        return path, put_numbers_in(graph, data)
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}; pack the model again with pipelines.package") from error
 
 
 def shorten(error: Exception) -> str:
