@@ -1,6 +1,6 @@
 """pipelines.tune: what it measures, what it leaves, what scoring makes of that, and what it refuses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 import errno
 import json
@@ -52,6 +52,15 @@ def run_tune(*arguments: str) -> int:
 def tuned(folder: Path, report: Path, *more: str) -> dict[str, Any]:
     assert run_tune(*job_flags(folder, report), *more) == 0
     return json.loads(report.read_text())  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short() -> Iterator[None]:
+    """Time each setting for a moment: which is the fastest is not asked here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("bench", "trials"):
+            patch.setattr(f"pipelines.tuning.{module}.SECONDS", 0.05)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -251,12 +260,8 @@ def test_a_model_that_scores_no_row_of_the_sample_is_refused(
 def test_the_table_tells_how_many_workers_were_fastest(
     digits: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # Of each round: which is fastest is not asked here.
-    monkeypatch.setattr("pipelines.tuning.trials.SECONDS", 0.1)
-    monkeypatch.setattr("pipelines.tuning.bench.SECONDS", 0.1)
     only_float32 = [word for name in WITHOUT for word in ("--without", name)]
     assert (
         run_tune(

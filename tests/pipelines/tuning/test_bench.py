@@ -46,9 +46,9 @@ def test_so_many_rows_keep_all_cores_busy_for_a_second(
 
 
 @pytest.mark.parametrize(
-    ("passes", "times"), [([0.1] * 9, 5), ([0.5, 0.5, 9.0], 2), ([0.6, 0.5, 9.0], 2), ([0.6, 0.3, 0.2, 9.0], 3), ([5.0], 1)]
+    ("passes", "times"), [([0.1] * 9, 5), ([0.03] * 20, 9), ([0.06] * 9, 5), ([0.5, 0.5, 9.0], 2), ([0.6, 0.5, 9.0], 2), ([0.6, 0.3, 0.2, 9.0], 3), ([5.0], 1)]
 )  # fmt: skip
-def test_a_pass_is_repeated_until_a_second_or_five_passes_are_over_and_the_median_is_told(
+def test_a_pass_is_repeated_for_a_second_or_five_times_and_a_quarter_and_the_median_is_told(
     passes: list[float], times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, left = Clock(), list(passes)
