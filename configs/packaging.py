@@ -32,7 +32,9 @@ Task: TypeAlias = Literal[
 
 
 # Models that other libraries trained, by the flag that names their file.
-CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm", "exported", "torchscript")
+CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm", "keras", "exported", "torchscript")
+# Files that hold network and weights, by the end of their name.
+_WHOLE_MODELS = {".keras": "keras"}
 
 
 class GraphColumns(BaseModel):
@@ -70,6 +72,8 @@ class PackagingJob(BaseModel, Generic[StepT]):
             is kept as an ONNX graph: `.onnx`; a fitted estimator or Pipeline in `.skops`, or in
             `.joblib` or `.pkl` with `trust_this_file`; `.json` or `.ubj`; `.txt`.
             Beside a network `onnx: false` keeps its package without the graph that is exported of it.
+        keras: a model of Keras 3, `.keras`, which `weights` may name, too; it is kept as it is, and as
+            a graph where that is possible.
         exported, torchscript: as above, a program of torch: the file of torch.export.save or of
             torch.jit.save, with `trust_this_file`.
         trust_this_file: that reading the model's file may run what its author put into it, here and
@@ -127,6 +131,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     sklearn: Url | None = None
     xgboost: Url | None = None
     lightgbm: Url | None = None
+    keras: Url | None = None
     exported: Url | None = None
     torchscript: Url | None = None
     trust_this_file: bool = False
@@ -153,6 +158,17 @@ class PackagingJob(BaseModel, Generic[StepT]):
     labels: Names = ()
     expected: Url | None = None
     output: Url = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_whole_models(cls, fields: Any) -> Any:
+        """Take a file that holds a whole model by its own name, where it was given as weights."""
+        weights = str(fields.get("weights", "")) if isinstance(fields, dict) else ""
+        for suffix, kind in _WHOLE_MODELS.items():
+            if weights.endswith(suffix) and not fields.get("network"):
+                others = {name: value for name, value in fields.items() if name != "weights"}
+                return {kind: weights, **others}
+        return fields
 
     @field_validator("preprocess")
     @classmethod

@@ -137,8 +137,9 @@ def _make_graph_files(job: PackagingJob[AnyStep], converted: Converted) -> _Held
 def _make_own_files(job: PackagingJob[AnyStep], converted: Converted) -> _Held:
     """Return the library's own form, where there is no graph or the author wants both."""
     own = converted.own
-    is_wanted = job.native or converted.graph is None
-    if own is None or not is_wanted:
+    if own is None:
+        return _Held({}, {})
+    if converted.graph is not None and not (job.native or own.is_always_kept):
         return _Held({}, {})
     name = _FILES[own.form]
     return _Held({"forms": {own.form: name}}, {name: own.content})

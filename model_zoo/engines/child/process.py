@@ -42,6 +42,7 @@ _ENVIRONMENT = {
     "HOME": "/nonexistent",
     "KERAS_HOME": "/nonexistent",
     "KERAS_BACKEND": "torch",
+    "CUDA_VISIBLE_DEVICES": "",
 }
 _ROOT = str(Path(__file__).resolve().parents[3])
 # What a library and its copies of the numbers take.

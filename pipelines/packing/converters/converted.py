@@ -28,10 +28,12 @@ class OwnForm(NamedTuple):
     Attributes:
         form: name of the format.
         content: of the file.
+        is_always_kept: whether it is kept beside a graph, too, where nobody asks for it.
     """
 
     form: Form
     content: bytes
+    is_always_kept: bool = False
 
 
 @dataclass(frozen=True)

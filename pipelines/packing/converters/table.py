@@ -20,6 +20,7 @@ _CONVERTERS = {
     "sklearn": "scikit_learn",
     "xgboost": "xgboost_trees",
     "lightgbm": "lightgbm_trees",
+    "keras": "keras_file",
     "exported": "exported_program",
     "torchscript": "torch_script",
 }
