@@ -100,8 +100,10 @@ def choose_features(
         kinds.dates = []
         kinds.timestamps = []
     # What takes the place of a missing list nobody knows, so such a row has no score.
-    missing = {"default": "fill"} | dict.fromkeys(kinds.lists, "reject")
-    if kinds.lists and len(kinds.lists) == len(names):
+    missing = {"default": "fill"}
+    missing |= dict.fromkeys(kinds.lists, "reject")
+    are_all_lists = kinds.lists == names
+    if names and are_all_lists:
         missing = {"default": "reject"}
     return Features(
         names=tuple(names),
@@ -115,7 +117,8 @@ def choose_features(
 def _sort_in(column: pa.ChunkedArray, name: str, kinds: _Kinds, is_counted: bool) -> str:
     """Put a column where it belongs; or return why the model cannot see it, in words."""
     dtype = to_logical_type(column.type)
-    if column.null_count == len(column) or pa.types.is_null(dtype):
+    has_none = column.null_count == len(column)
+    if has_none or pa.types.is_null(dtype):
         return "no training row has a value"
     if holds_numbers(dtype):
         kinds.lists.append(name)
@@ -127,18 +130,22 @@ def _sort_in(column: pa.ChunkedArray, name: str, kinds: _Kinds, is_counted: bool
     whole = column.combine_chunks()
     values = decode_dictionary(whole)
     is_missing = pc.is_null(values, nan_is_null=True)
-    present = values.filter(pc.invert(is_missing))
+    is_present = pc.invert(is_missing)
+    present = values.filter(is_present)
     rows = len(present)
-    count = len(pc.unique(present))
+    different = present.unique()
+    count = len(different)
     if not count:
         return "no training row has a value"
     # Of one text and missing ones, whether it is there may say something.
-    is_whole = rows == len(values)
-    if count == 1 and (is_whole or not is_text):
+    is_sometimes_missing = rows < len(values)
+    may_say_something = is_text and is_sometimes_missing
+    if count == 1 and not may_say_something:
         return "it has one value in all training rows"
     if is_text:
         return _sort_text_in(name, kinds, count, rows)
-    if pa.types.is_floating(dtype) and not _is_finite(present):
+    is_floating = pa.types.is_floating(dtype)
+    if is_floating and not _is_finite(present):
         return "it holds infinite numbers; mend them, or name it in data.features with a step"
     names = _choose_kind(dtype, kinds, is_counted)
     names.append(name)
@@ -168,7 +175,8 @@ def _choose_kind(dtype: pa.DataType, kinds: _Kinds, is_counted: bool) -> list[st
 
 
 def _sort_text_in(name: str, kinds: _Kinds, count: int, rows: int) -> str:
-    has_rows_for_each = count <= 2 or count * _ROWS_OF_A_CATEGORY <= rows
+    needed = count * _ROWS_OF_A_CATEGORY
+    has_rows_for_each = count <= 2 or rows >= needed
     if count > _MOST_CATEGORIES or not has_rows_for_each:
         return (
             f"{count:,} different texts in {rows:,} rows; where they say something, name it in "
@@ -180,7 +188,8 @@ def _sort_text_in(name: str, kinds: _Kinds, count: int, rows: int) -> str:
 
 def _is_finite(column: pa.Array) -> bool:
     is_finite = pc.is_finite(column)
-    return bool(pc.all(is_finite).as_py())
+    are_all = pc.all(is_finite)
+    return bool(are_all.as_py())
 
 
 def _make_steps(kinds: _Kinds, filled: Sequence[str]) -> tuple[AnyStep, ...]:
@@ -198,26 +207,36 @@ def _make_steps(kinds: _Kinds, filled: Sequence[str]) -> tuple[AnyStep, ...]:
     )
     for names, parts in parts_of_names:
         if names:
-            steps.append(_write_step("date_parts", names, parts=list(parts)))
+            take_apart = _write_step("date_parts", names, parts=list(parts))
+            steps.append(take_apart)
         for name in names:
             numbers += [f"{name}_{part}" for part in parts]
 
-    to_fill = [name for name in numbers if name not in filled]
+    to_fill = _leave_out(numbers, filled)
     if to_fill:
-        steps.append(_write_step("fill", to_fill, strategy="median"))
+        fill = _write_step("fill", to_fill, strategy="median")
+        steps.append(fill)
     if numbers:
-        steps.append(_write_step("standardise", numbers))
-    booleans = [name for name in kinds.booleans if name not in filled]
+        standardise = _write_step("standardise", numbers)
+        steps.append(standardise)
+    booleans = _leave_out(kinds.booleans, filled)
     if booleans:
-        steps.append(_write_step("fill", booleans, strategy="most_frequent"))
+        fill = _write_step("fill", booleans, strategy="most_frequent")
+        steps.append(fill)
     if kinds.texts:
-        steps.append(_write_step("one_hot", kinds.texts, unknown="zeros"))
+        one_hot = _write_step("one_hot", kinds.texts, unknown="zeros")
+        steps.append(one_hot)
     # Lists are put beside the other numbers by packing, which needs no stack.
     if not kinds.lists:
         # By names: dates are there beside their parts, and no numbers.
         stacked = [*numbers, *kinds.booleans, *kinds.texts]
-        steps.append(_write_step("stack", stacked, into=_STACKED))
+        stack = _write_step("stack", stacked, into=_STACKED)
+        steps.append(stack)
     return STEPS.validate_python(steps)
+
+
+def _leave_out(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in others]
 
 
 def _write_step(step: str, columns: Sequence[str], **fields: object) -> Fields:

@@ -97,23 +97,30 @@ def _find_task_of_fractions(name: str, column: pa.Array, count: int) -> FoundTas
     # As pandas stores whole numbers of which some are missing.
     rounded = pc.floor(column)
     is_whole = pc.equal(rounded, column)
-    if count <= _MOST_CLASSES and pc.all(is_whole).as_py():
+    are_all = pc.all(is_whole)
+    if count <= _MOST_CLASSES and are_all.as_py():
         return _ask(name, f"is {column.type} and has {count:,} different whole numbers")
     return FoundTask("regression")
 
 
 def _find_task_of_whole_numbers(name: str, column: pa.Array, count: int) -> FoundTask:
-    # Of two values each is a class, however few rows have it.
-    has_rows_for_each = count <= 2 or count * _ROWS_OF_A_CLASS <= len(column)
-    if count <= _MOST_CLASSES and has_rows_for_each:
+    rows = len(column)
+    if count <= _MOST_CLASSES and _has_rows_for_each(count, rows):
         return FoundTask("classification")
     return _ask(name, f"is {column.type} and has {count:,} different values")
 
 
+def _has_rows_for_each(classes: int, rows: int) -> bool:
+    # Of two values each is a class, however few rows have it.
+    if classes <= 2:
+        return True
+    needed = classes * _ROWS_OF_A_CLASS
+    return needed <= rows
+
+
 def _find_task_of_texts(name: str, column: pa.Array, count: int) -> FoundTask:
     rows = len(column)
-    has_rows_for_each = count <= 2 or count * _ROWS_OF_A_CLASS <= rows
-    if has_rows_for_each:
+    if _has_rows_for_each(count, rows):
         return FoundTask("classification")
     reason = (
         f"task: label {name!r} has {count:,} different texts in {rows:,} rows, too "
@@ -127,9 +134,10 @@ def _find_task_of_several(columns: Columns) -> FoundTask:
     are_flags = True
     for name, column in columns.items():
         dtype = column.type
-        if not is_number(dtype) and not pa.types.is_decimal(dtype):
+        holds_numbers = is_number(dtype) or pa.types.is_decimal(dtype)
+        if not holds_numbers:
             problems.append(f"{name!r} is {dtype}")
-        are_flags = are_flags and not problems and is_flag(column)
+        are_flags = are_flags and holds_numbers and is_flag(column)
     if problems:
         listed = ", ".join(problems)
         reason = f"label: of several columns each must hold numbers, and {listed}"

@@ -6,7 +6,7 @@ row of them for each row that has its label.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from pipelines.training.label_tasks import Columns, is_flag, quote_names
 _RARE = 5
 _SHOWN_LABELS = 5
 Names: TypeAlias = Sequence[str]
+Labels: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,20 @@ class Labelled:
     """
 
     task: Task
-    labels: tuple[str, ...]
+    labels: Labels
     targets: np.ndarray
+
+
+class _Said(NamedTuple):
+    """What the job or the package says of labels.
+
+    Attributes:
+        labels: by class number; none to find them.
+        known_only: whether some of them may be of no row.
+    """
+
+    labels: Names
+    known_only: bool
 
 
 def find_labelled(columns: Columns) -> np.ndarray:
@@ -47,7 +60,8 @@ def find_labelled(columns: Columns) -> np.ndarray:
     for column in columns.values():
         is_missing = pc.is_null(column, nan_is_null=True)
         is_present = pc.invert(is_missing)
-        flags.append(is_present.to_numpy(zero_copy_only=False))
+        flag = is_present.to_numpy(zero_copy_only=False)
+        flags.append(flag)
     assert flags  # noqa: S101 - a job names a label before this is called
     is_labelled: np.ndarray = np.logical_and.reduce(flags)
     return is_labelled
@@ -66,16 +80,18 @@ def find_labels(task: Task, columns: Columns, wanted: Names, known_only: bool) -
         JobError: columns that do not suit the task, or other labels than those.
         InputError: nothing to learn: one label alone, or a number that is not finite.
     """
-    if task == "classification":
-        return _find_classes(columns, wanted, known_only)
     if task == "regression":
         return _find_numbers(columns)
+    said = _Said(wanted, known_only)
+    if task == "classification":
+        return _find_classes(columns, said)
 
-    labelled = _find_label_sets(columns, wanted, known_only)
+    labelled = _find_label_sets(columns, said)
     labels = labelled.labels
     if len(labels) == 1:
+        (only,) = labels
         raise InputError(
-            f"data.label: there is one label alone, {labels[0]!r}; make it a column of 0 "
+            f"data.label: there is one label alone, {only!r}; make it a column of 0 "
             "and 1, or true and false, which is a classification"
         )
     return labelled
@@ -86,9 +102,11 @@ def describe_balance(labelled: Labelled) -> list[str]:
     if labelled.task != "classification":
         return []
     labels = labelled.labels
-    rows = len(labelled.targets)
-    counts = np.bincount(labelled.targets, minlength=len(labels))
-    fair_share = rows / len(labels)
+    targets = labelled.targets
+    rows = len(targets)
+    classes = len(labels)
+    counts = np.bincount(targets, minlength=classes)
+    fair_share = rows / classes
     is_rare = counts * _RARE < fair_share * 2
     rare = np.flatnonzero(is_rare)
     if not len(rare):
@@ -121,27 +139,30 @@ def _to_text(column: pa.Array, name: str) -> pa.Array:
         ) from error
 
 
-def _find_classes(columns: Columns, wanted: Names, known_only: bool) -> Labelled:
-    if len(columns) > 1:
+def _find_classes(columns: Columns, said: _Said) -> Labelled:
+    there_are = len(columns)
+    if there_are > 1:
         raise JobError(
-            f"task classification: label names {len(columns)} columns; of one label a row is one "
+            f"task classification: label names {there_are} columns; of one label a row is one "
             "column; several of 0 and 1 are task: multi_label"
         )
     ((name, column),) = columns.items()
-    if is_list(column.type):
+    dtype = column.type
+    if is_list(dtype):
         raise JobError(f"task classification: {name!r} holds lists; say task: multi_label")
-    if pa.types.is_nested(column.type):
+    if pa.types.is_nested(dtype):
         raise JobError(
-            f"task classification: {name!r} is {column.type}; a class is a text, a number or a truth "
+            f"task classification: {name!r} is {dtype}; a class is a text, a number or a truth "
             "value; name another label"
         )
     plain = decode_dictionary(column)
     found = _list_labels(name, plain)
-    labels = _settle_labels(name, found, wanted, known_only)
+    labels = _settle_labels(name, found, said)
     if len(found) < 2:
+        (only,) = found
         rows = len(column)
         raise InputError(
-            f"data.label: {name!r} has one value in all {rows:,} rows, {found[0]!r}; there "
+            f"data.label: {name!r} has one value in all {rows:,} rows, {only!r}; there "
             "is nothing to tell apart; give rows of other labels, too"
         )
     numbers = _number_labels(name, plain, labels)
@@ -166,38 +187,45 @@ def _number_labels(name: str, plain: pa.Array, labels: Names) -> np.ndarray:
     return numbers.to_numpy(zero_copy_only=False)
 
 
-def _settle_labels(name: str, found: Names, wanted: Names, known_only: bool) -> tuple[str, ...]:
+def _settle_labels(name: str, found: Names, said: _Said) -> Labels:
     """Return labels by class number.
 
     Raises:
         JobError: the job or the package says others than there are.
     """
+    wanted = tuple(said.labels)
     if not wanted:
         return tuple(found)
     strangers = [label for label in found if label not in wanted]
     # A package that is trained further keeps its labels, of which new rows may have some alone.
-    if known_only:
-        if strangers:
-            shown = quote_names(strangers[:_SHOWN_LABELS])
-            known = quote_names(wanted[:_SHOWN_LABELS])
-            count = len(strangers)
-            raise JobError(
-                f"data.label: {name!r} has {count:,} labels that the package does not know, "
-                f"{shown}; it knows {known}; leave such rows "
-                "out, or train a new model without --from"
-            )
-        return tuple(wanted)
+    if said.known_only:
+        _refuse_unknown(name, strangers, wanted)
+        return wanted
     # All of them, and no others: a label that is left out would be a class that is never learned.
-    if strangers or len(found) != len(wanted):
+    is_one_missing = len(found) != len(wanted)
+    if strangers or is_one_missing:
         values = sorted(found)
         got = list(wanted)
         raise JobError(f"data.labels must be the values of {name}: {values}, got {got}")
-    return tuple(wanted)
+    return wanted
 
 
-def _find_label_sets(columns: Columns, wanted: Names, known_only: bool) -> Labelled:
+def _refuse_unknown(name: str, strangers: Names, wanted: Names) -> None:
+    count = len(strangers)
+    if not count:
+        return
+    shown = quote_names(strangers[:_SHOWN_LABELS])
+    known = quote_names(wanted[:_SHOWN_LABELS])
+    raise JobError(
+        f"data.label: {name!r} has {count:,} labels that the package does not know, "
+        f"{shown}; it knows {known}; leave such rows "
+        "out, or train a new model without --from"
+    )
+
+
+def _find_label_sets(columns: Columns, said: _Said) -> Labelled:
     if len(columns) > 1:
-        return _find_flags(columns, wanted, known_only)
+        return _find_flags(columns, said)
     ((name, column),) = columns.items()
     if not is_list(column.type):
         raise JobError(
@@ -209,38 +237,41 @@ def _find_label_sets(columns: Columns, wanted: Names, known_only: bool) -> Label
         raise JobError(
             f"task multi_label: {name!r} is {column.type}; a row's labels are a list of texts or numbers"
         )
-    if items.null_count:
-        raise InputError(
-            f"data.label: {items.null_count:,} labels in the lists of {name!r} are missing"
-        )
+    missing = items.null_count
+    if missing:
+        raise InputError(f"data.label: {missing:,} labels in the lists of {name!r} are missing")
     plain = decode_dictionary(items)
     found = _list_labels(name, plain)
     if not found:
         raise InputError(f"data.label: no list of {name!r} holds a label")
-    labels = _settle_labels(name, found, wanted, known_only)
+    labels = _settle_labels(name, found, said)
     numbers = _number_labels(name, plain, labels)
 
+    rows = len(column)
     # The row of each item, as the items of all rows stand in one array.
     lengths = list_lengths(column)
-    every = np.arange(len(column))
-    rows = np.repeat(every, lengths)
-    shape = (len(column), len(labels))
-    targets = np.zeros(shape, dtype=np.float32)
-    targets[rows, numbers] = 1
+    every = np.arange(rows)
+    row_of_item = np.repeat(every, lengths)
+    shape = (rows, len(labels))
+    targets = np.zeros(shape, np.float32)
+    targets[row_of_item, numbers] = 1
     return Labelled("multi_label", labels, targets)
 
 
-def _find_flags(columns: Columns, wanted: Names, known_only: bool) -> Labelled:
+def _find_flags(columns: Columns, said: _Said) -> Labelled:
     """Return what is learned of columns of 0 and 1, one for each label."""
     names = tuple(columns)
-    labels = _settle_labels("the labels", names, wanted, known_only)
+    labels = _settle_labels("the labels", names, said)
     others = [name for name in columns if not is_flag(columns[name])]
     if others:
-        raise JobError(f"task multi_label: {quote_names(others)} hold other numbers than 0 and 1")
+        quoted = quote_names(others)
+        raise JobError(f"task multi_label: {quoted} hold other numbers than 0 and 1")
     flags = []
     for label in labels:
-        column = columns[label].cast(pa.float32())
-        flags.append(column.to_numpy())
+        column = columns[label]
+        floats = column.cast(pa.float32())
+        flag = floats.to_numpy()
+        flags.append(flag)
     targets = np.column_stack(flags)
     return Labelled("multi_label", labels, targets)
 
@@ -251,11 +282,11 @@ def _find_numbers(columns: Columns) -> Labelled:
     for name, column in columns.items():
         wide = _to_wide_numbers(name, column)
         arrays.append(wide)
-        width = wide.shape[1]
+        _, width = wide.shape
         if width == 1:
             labels.append(name)
-        else:
-            labels += [f"{name}_{number}" for number in range(width)]
+            continue
+        labels += [f"{name}_{number}" for number in range(width)]
     targets = np.concatenate(arrays, axis=1)
     _refuse_constant(labels, targets)
     # Of one number a row is that number, as losses of one number take it.
@@ -266,9 +297,9 @@ def _find_numbers(columns: Columns) -> Labelled:
 
 def _refuse_constant(labels: Names, targets: np.ndarray) -> None:
     spreads = np.ptp(targets, axis=0)
-    constant = np.flatnonzero(spreads == 0)
-    if len(constant):
-        names = quote_names(labels[place] for place in constant.tolist())
+    constant = [label for label, spread in zip(labels, spreads, strict=True) if spread == 0]
+    if constant:
+        names = quote_names(constant)
         rows = len(targets)
         raise InputError(
             f"data.label: {names} has one value in all {rows:,} rows; there is nothing to learn"
@@ -277,26 +308,29 @@ def _refuse_constant(labels: Names, targets: np.ndarray) -> None:
 
 def _to_wide_numbers(name: str, column: pa.Array) -> np.ndarray:
     """Return a column of numbers, or of lists of them, as float64 (rows, numbers)."""
+    dtype = column.type
     values = column
     width = 1
-    if is_list(column.type):
+    if is_list(dtype):
         width = _find_width(name, column)
         values = column.flatten()
     if pa.types.is_decimal(values.type):
         values = to_nearest_doubles(values)
     if not is_number(values.type):
-        raise JobError(f"task regression: {name!r} is {column.type}, and no number")
+        raise JobError(f"task regression: {name!r} is {dtype}, and no number")
 
-    doubles = values.cast(pa.float64(), safe=False)
+    double = pa.float64()
+    doubles = values.cast(double, safe=False)
     numbers = doubles.to_numpy(zero_copy_only=False)
-    is_finite = np.isfinite(numbers)
-    infinite = int(np.count_nonzero(~is_finite))
+    is_infinite = ~np.isfinite(numbers)
+    infinite = int(np.count_nonzero(is_infinite))
     if infinite:
         raise InputError(
             f"data.label: {name!r} has {infinite:,} numbers that are infinite or missing; mend them, "
             "or leave such rows out"
         )
-    return numbers.reshape(len(column), width)
+    rows = len(column)
+    return numbers.reshape(rows, width)
 
 
 def _find_width(name: str, column: pa.Array) -> int:
@@ -306,9 +340,8 @@ def _find_width(name: str, column: pa.Array) -> int:
         InputError: they have different numbers of them, or none.
     """
     lengths = list_lengths(column)
-    different = np.unique(lengths).tolist()
-    shortest: int = different[0]
-    longest: int = different[-1]
+    shortest = int(lengths.min())
+    longest = int(lengths.max())
     # Lists without any number have one length, too.
     if shortest != longest or not shortest:
         raise InputError(

@@ -55,10 +55,16 @@ def load_named_files(job: FittingJob, source: Source) -> Loaded:
     named = {step.column for step in steps}
     hidden = named.difference(_list_kept(job))
     rows = rows.drop_columns(sorted(hidden))
-    notes = source.notes
+    notes = list(source.notes)
     if problems:
-        notes += (f"{len(problems):,} files cannot be read, the first: {problems[0]}",)
-    loaded = replace(source, rows=rows, notes=notes)
+        count = len(problems)
+        first = problems[0]
+        notes.append(f"{count:,} files cannot be read, the first: {first}")
+    loaded = replace(
+        source,
+        rows=rows,
+        notes=tuple(notes),
+    )
 
     rest = tuple(step for step in job.preprocess or () if step not in steps)
     # Where the job has no other steps, they are chosen by the columns' types.
@@ -69,21 +75,30 @@ def load_named_files(job: FittingJob, source: Source) -> Loaded:
 def _refuse_columns(step: LoadFile, rows: pa.Table, name: str) -> None:
     """Refuse a step whose column is not there, or whose new one is."""
     present = rows.column_names
-    if step.column not in present:
-        hint = nearest(step.column, present)
-        raise JobError(f"load_file: {name} has no column {step.column!r}{hint}")
-    if step.into in present:
-        raise JobError(
-            f"load_file: {name} has a column {step.into!r} already; say another name in into"
-        )
+    column = step.column
+    if column not in present:
+        hint = nearest(column, present)
+        raise JobError(f"load_file: {name} has no column {column!r}{hint}")
+    new = step.into
+    if new in present:
+        raise JobError(f"load_file: {name} has a column {new!r} already; say another name in into")
 
 
 def _read_contents(step: LoadFile, rows: pa.Table, problems: list[str]) -> pa.Array:
     """Return the content of each row's file; null where there is none to be read."""
-    contents = list(read_named(step, rows, problems, _ALL, _ALL))
+    contents = read_named(
+        step,
+        rows,
+        problems,
+        most_files=_ALL,
+        most_bytes=_ALL,
+    )
     column = pa.array(contents, type=pa.binary())
     if column.null_count == len(column):
-        reason = f", the first: {problems[0]}" if problems else ""
+        reason = ""
+        if problems:
+            first = problems[0]
+            reason = f", the first: {first}"
         raise InputError(
             f"load_file: no row has a file that can be read{reason}; paths in {step.column!r} are "
             f"below root, {step.root}"
@@ -94,4 +109,10 @@ def _read_contents(step: LoadFile, rows: pa.Table, problems: list[str]) -> pa.Ar
 def _list_kept(job: FittingJob) -> set[str | None]:
     """Return the columns that the job needs by their own values, whatever else is made of them."""
     data = job.data
-    return {data.key, *data.label, data.group, data.time, job.split.column}
+    return {
+        data.key,
+        *data.label,
+        data.group,
+        data.time,
+        job.split.column,
+    }

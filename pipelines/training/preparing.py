@@ -3,7 +3,7 @@
 So a network that was trained can be packed: its columns, steps, inputs and dtypes are the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -85,15 +85,24 @@ def prepare(
     prepared = called.prepared
     parts = {}
     for name, table in tables.items():
+        truth = targets[name]
         if name == "training":
             # Its inputs are there already.
-            parts[name] = _make_part(table, kept, prepared.inputs, targets[name])
+            parts[name] = _make_part(table, kept, prepared.inputs, truth)
         else:
-            parts[name] = _prepare_part(job, table, contract, called, targets[name])
-    shapes = describe_arrays(called.outputs)
-    tensors = {name: Tensor.model_validate(shape) for name, shape in shapes.items()}
+            parts[name] = _prepare_part(job, table, contract, called, truth)
+    tensors = {}
+    for name, shape in describe_arrays(called.outputs).items():
+        tensors[name] = Tensor.model_validate(shape)
     wrapped = _wrap(job, network, called, tensors)
-    return Prepared(job, network, wrapped, parts, tensors, prepared.tensors)
+    return Prepared(
+        packaging=job,
+        network=network,
+        called=wrapped,
+        parts=parts,
+        outputs=tensors,
+        inputs=prepared.tensors,
+    )
 
 
 def list_modules(job: Packaging) -> tuple[str, ...]:
@@ -116,7 +125,8 @@ def _build(
     fitted, columns = fit(job, rows, contract, target)
     job = job.model_copy(update={"preprocess": fitted})
     if job.graph is None:
-        columns = pad_lists(job, columns, rows.num_rows).columns
+        padded = pad_lists(job, columns, rows.num_rows)
+        columns = padded.columns
     builder = job.network or choose_builder(columns)
     job = job.model_copy(update={"network": builder})
     modules = list_modules(job)
@@ -155,36 +165,37 @@ def _name_stack(network: nn.Module, columns: Mapping[str, object]) -> dict[str, 
 
 def _choose_taken(job: Packaging, columns: Mapping[str, object]) -> dict[str, object]:
     """Return the columns that a network of one argument takes."""
+    names = _name_taken(job, columns)
+    return {name: columns[name] for name in names if name in columns}
+
+
+def _name_taken(job: Packaging, columns: Iterable[str]) -> Sequence[str]:
     sources = list(job.inputs.values())
     if len(sources) == 1:
         (source,) = sources
         # An argument may take several columns.
-        names = [source] if isinstance(source, str) else source
-    elif _STACKED in columns:
-        names = [_STACKED]
-    else:
-        # A mask says which items of a list are there, and is none of the numbers.
-        names = [name for name in columns if not name.endswith("_mask")]
-    taken = {}
-    for name in names:
-        if name in columns:
-            taken[name] = columns[name]
-    return taken
+        return (source,) if isinstance(source, str) else source
+    if _STACKED in columns:
+        return (_STACKED,)
+    # A mask says which items of a list are there, and is none of the numbers.
+    return [name for name in columns if not name.endswith("_mask")]
 
 
 def _take_rows(job: Packaging, table: pa.Table, contract: Contract) -> pa.Table:
     """Return the rows of a part that a model of this contract takes."""
     every = np.arange(table.num_rows)
-    numbered = table.append_column(_ROW, pa.array(every))
+    numbers = pa.array(every)
+    numbered = table.append_column(_ROW, numbers)
     names = [rule.name for rule in contract]
     plain = to_plain_form(numbered, names)
     try:
         too_long = find_too_long(job, plain)
         return take_complete_rows(plain, contract, too_long)
     except JobError as error:
+        said = str(error)
         # It speaks of a sample.
-        text = str(error).replace("every row of the sample", "every row")
-        text = text.replace(" in the sample", "")
+        of_rows = said.replace("every row of the sample", "every row")
+        text = of_rows.replace(" in the sample", "")
         raise JobError(text) from error
 
 
@@ -197,15 +208,17 @@ def _leave_out(rows: pa.Table, error: InputError) -> pa.Table:
 
 
 def _leave_out_rows(rows: pa.Table, rejected: RejectedRows) -> pa.Table:
-    is_taken = np.ones(rows.num_rows, dtype=bool)
-    refused = list(rejected.reasons)
+    reasons = rejected.reasons
+    refused = list(reasons)
+    is_taken = np.ones(rows.num_rows, bool)
     is_taken[refused] = False
     if not is_taken.any():
         # Of the first row.
-        _, reason = min(rejected.reasons.items())
+        _, reason = min(reasons.items())
         raise InputError(f"preprocessing takes no row: {reason}") from rejected
     mask = pa.array(is_taken)
-    return rows.filter(mask).combine_chunks()
+    kept = rows.filter(mask)
+    return kept.combine_chunks()
 
 
 def _prepare_part(
@@ -227,26 +240,35 @@ def _prepare_part(
 def _make_part(table: pa.Table, kept: pa.Table, inputs: Arrays, targets: np.ndarray) -> Part:
     # Places in the table, whatever was left out since.
     numbers = kept.column(_ROW).to_numpy()
-    rows = table.take(pa.array(numbers)).combine_chunks()
-    examples = Examples(inputs, targets[numbers])
-    left_out = table.num_rows - rows.num_rows
-    return Part(rows, examples, left_out)
+    places = pa.array(numbers)
+    rows = table.take(places)
+    return Part(
+        rows=rows.combine_chunks(),
+        examples=Examples(inputs, targets[numbers]),
+        left_out=table.num_rows - rows.num_rows,
+    )
 
 
 def _settle(job: Packaging, called: Called) -> Packaging:
     """Return the job with what the training rows have shown, so that fewer rows show the same."""
+    prepared = called.prepared
     lengths = dict(job.lengths)
     # What the job says stays; only what it leaves out is set.
-    for step in called.prepared.steps:
+    for step in prepared.steps:
         if isinstance(step, Pad) and step.shorter == "pad":
-            lengths.setdefault(step.column, step.shape[0])
+            longest = step.shape[0]
+            lengths.setdefault(step.column, longest)
         if isinstance(step, Graph):
-            lengths.setdefault(step.nodes, step.nodes_shape[0])
+            most_nodes = step.nodes_shape[0]
+            lengths.setdefault(step.nodes, most_nodes)
             for name in step.edges:
                 lengths.setdefault(name, step.most_edges)
-    tensors = called.prepared.tensors
-    dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
-    changes = {"lengths": lengths, "dtypes": dtypes, "preprocess": called.fitted}
+    tensors = prepared.tensors
+    changes = {
+        "lengths": lengths,
+        "dtypes": {name: tensor.dtype for name, tensor in tensors.items()},
+        "preprocess": called.fitted,
+    }
     return job.model_copy(update=changes)
 
 
@@ -258,7 +280,14 @@ def _wrap(
         return network
     inner = network
     if called.graph is not None:
-        inner = DisjointGraphs(network, called.graph, tuple(outputs))
+        names = tuple(outputs)
+        inner = DisjointGraphs(network, called.graph, names)
     prepared = called.prepared
     mask = find_mask(prepared.steps, prepared.inputs)
-    return NamedTensors(inner, tuple(prepared.tensors), called.call, outputs, mask)
+    return NamedTensors(
+        inner,
+        inputs=tuple(prepared.tensors),
+        call=called.call,
+        outputs=outputs,
+        mask=mask,
+    )

@@ -6,7 +6,6 @@ epoch 4 of at most 20: step 120 of 900, at most 2 min left
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 import math
 import sys
 import time
@@ -53,40 +52,50 @@ class Progress:
         done = _count_epochs(step, step.number)
         if self._first is None:
             self._begin(step)
-        self._bar.update(done - self._bar.n)
+        self._show(done)
         # The end of the epoch is told with its losses.
         is_last = step.number == step.steps
         if self._with_lines and not is_last and self._is_time():
             name = self._name(step.epoch)
-            self._say(f"{name}: step {step.number} of {step.steps}", done)
+            where = _say_where(step)
+            self._say(f"{name}: {where}", done)
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Show that an epoch is over."""
         number = epoch.number
         training = f"{epoch.training_loss:.4f}"
         validation = f"{epoch.validation_loss:.4f}"
-        self._bar.update(number - self._bar.n)
+        self._show(number)
         self._bar.set_postfix(training=training, validation=validation)
+        if not self._with_lines:
+            return
         is_round = number % _EPOCHS_PER_LINE == 0
-        if self._with_lines and (is_round or self._is_time()):
+        if is_round or self._is_time():
             name = self._name(number)
             losses = f"training loss {training}, validation loss {validation}"
             self._say(f"{name}: {losses}", number)
+
+    def _show(self, done: float) -> None:
+        # The bar takes what is new.
+        new = done - self._bar.n
+        self._bar.update(new)
 
     def _begin(self, step: Step) -> None:
         """Note how far the training was before; say so where it was stopped."""
         before = _count_epochs(step, step.number - 1)
         self._first = before
-        if before and self._with_lines:
-            where = f"step {step.number} of {step.steps}"
+        if not before:
+            return
+        if self._with_lines:
+            where = _say_where(step)
             say_aside(f"resumed from its checkpoint: epoch {step.epoch}, {where}")
-        if before:
-            # What was done elsewhere says nothing about how fast it goes here.
-            self._bar.initial = before
-            self._bar.n = before
+        # What was done elsewhere says nothing about how fast it goes here.
+        self._bar.initial = before
+        self._bar.n = before
 
     def _is_time(self) -> bool:
-        return self._clock() - self._told >= _SECONDS_PER_LINE
+        since = self._clock() - self._told
+        return since >= _SECONDS_PER_LINE
 
     def _name(self, epoch: int) -> str:
         return f"epoch {epoch} of at most {self._epochs}"
@@ -103,7 +112,9 @@ class Progress:
         left = ""
         if self._epochs > done > first:
             spent = self._told - self._began
-            seconds = spent * (self._epochs - done) / (done - first)
+            to_do = self._epochs - done
+            done_here = done - first
+            seconds = spent * to_do / done_here
             duration = describe_duration(seconds)
             left = f", at most {duration} left"
         say_aside(f"{text}{left}")
@@ -136,6 +147,10 @@ def shown_progress(
         yield Progress(bar, epochs, with_lines, clock)
 
 
+def _say_where(step: Step) -> str:
+    return f"step {step.number} of {step.steps}"
+
+
 def _count_epochs(step: Step, steps: int) -> float:
     """Return how many epochs are over, of the one that a step is in a share.
 
@@ -143,7 +158,9 @@ def _count_epochs(step: Step, steps: int) -> float:
         step: of that epoch.
         steps: how many of it are over.
     """
-    return step.epoch - 1 + steps / step.steps
+    before = step.epoch - 1
+    share = steps / step.steps
+    return before + share
 
 
 def describe_duration(seconds: float) -> str:
@@ -158,5 +175,5 @@ def describe_duration(seconds: float) -> str:
     minutes = math.ceil(whole / _MINUTE)
     if whole < _HOUR:
         return f"{minutes} min"
-    hours, rest = divmod(timedelta(minutes=minutes), timedelta(hours=1))
-    return f"{hours} h {rest.seconds // _MINUTE} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min"

@@ -21,6 +21,13 @@ _COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
     "#56B4E9", "#000000", "#777777", "#8B4513", "#F0E442",
 )  # fmt: skip
+_FIRST = _COLOURS[0]
+_SECOND = _COLOURS[1]
+# Of lines that are there to compare with, and of those through what is drawn.
+_BESIDE: Any = {"color": "#777777", "linestyle": ":"}
+_THROUGH: Any = {"color": _SECOND, "lw": 1}
+# From corner to corner.
+_ENDS = (0, 1)
 _STYLES = {
     "axes.axisbelow": True,
     "axes.grid": True,
@@ -62,9 +69,21 @@ def draw_learning(epochs: Sequence[Epoch], best: int) -> str:
     with _axes("epoch", "loss") as (axes, drawn):
         # One epoch is a point, of which a line would show nothing.
         marker = "o" if len(epochs) == 1 else None
-        axes.plot(numbers, training, color=_COLOURS[0], marker=marker, label="training")
-        axes.plot(numbers, validation, color=_COLOURS[1], marker=marker, label="validation")
-        axes.axvline(best, color="#777777", linestyle=":", label=f"kept: epoch {best}")
+        axes.plot(
+            numbers,
+            training,
+            color=_FIRST,
+            marker=marker,
+            label="training",
+        )
+        axes.plot(
+            numbers,
+            validation,
+            color=_SECOND,
+            marker=marker,
+            label="validation",
+        )
+        axes.axvline(best, **_BESIDE, label=f"kept: epoch {best}")
         axes.legend()
     return drawn.getvalue()
 
@@ -74,7 +93,7 @@ def draw_learning_rate(epochs: Sequence[Epoch]) -> str:
     numbers = [epoch.number for epoch in epochs]
     rates = [epoch.learning_rate for epoch in epochs]
     with _axes("epoch", "learning rate") as (axes, drawn):
-        axes.plot(numbers, rates, color=_COLOURS[0])
+        axes.plot(numbers, rates, color=_FIRST)
     return drawn.getvalue()
 
 
@@ -82,7 +101,7 @@ def draw_roc(curves: Sequence[Curve]) -> str:
     """Return true positive rates over false positive rates as SVG."""
     with _axes("false positive rate", "true positive rate") as (axes, drawn):
         # What guessing comes to.
-        axes.plot([0, 1], [0, 1], color="#777777", linestyle=":")
+        axes.plot(_ENDS, _ENDS, **_BESIDE)
         _draw_curves(axes, curves, "area")
     return drawn.getvalue()
 
@@ -99,15 +118,22 @@ def draw_calibration(calibration: Calibration) -> str:
     """Return how often what was said was so, over how surely it was said, as SVG."""
     said = calibration.said
     was = calibration.was
+    rows = calibration.rows
     # What few rows say counts little, and looks so.
-    shares = calibration.rows / calibration.rows.sum()
+    shares = rows / rows.sum()
     sizes = _SMALLEST_POINT + _LARGEST_POINT * shares
     x = "probability that the model gives"
     y = "share of rows where it was so"
     with _axes(x, y) as (axes, drawn):
-        axes.plot([0, 1], [0, 1], color="#777777", linestyle=":", label="as sure as right")
-        axes.plot(said, was, color=_COLOURS[0], lw=0.7, label="the model")
-        axes.scatter(said, was, sizes, color=_COLOURS[0])
+        axes.plot(_ENDS, _ENDS, **_BESIDE, label="as sure as right")
+        axes.plot(
+            said,
+            was,
+            color=_FIRST,
+            lw=0.7,
+            label="the model",
+        )
+        axes.scatter(said, was, sizes, color=_FIRST)
         axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.02, 1.02)
         axes.legend()
@@ -142,9 +168,10 @@ def draw_density(density: Density, x: str, y: str, line: str) -> str:
             origin="lower",
         )
         if line == "diagonal":
-            axes.axline((left, left), slope=1, color=_COLOURS[1], lw=1)
+            start = (left, left)
+            axes.axline(start, slope=1, **_THROUGH)
         else:
-            axes.axhline(0, color=_COLOURS[1], lw=1)
+            axes.axhline(0, **_THROUGH)
     return drawn.getvalue()
 
 
@@ -156,8 +183,13 @@ def draw_histogram(histogram: Histogram, x: str) -> str:
         x: what the number is.
     """
     with _axes(x, "rows") as (axes, drawn):
-        axes.stairs(histogram.counts, histogram.edges, fill=True, color=_COLOURS[0])
-        axes.axvline(0, color=_COLOURS[1], lw=1)
+        axes.stairs(
+            histogram.counts,
+            histogram.edges,
+            fill=True,
+            color=_FIRST,
+        )
+        axes.axvline(0, **_THROUGH)
     return drawn.getvalue()
 
 
@@ -207,8 +239,13 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], area: str) -> None:
     for curve, colour in zip(curves, _COLOURS, strict=False):
         shortened = _shorten(curve.name)
         name = f"{shortened} ({area} {curve.area:.3f})"
-        # A name that begins with _ is left out of legends, unless it is not the first letter.
-        axes.plot(curve.x, curve.y, color=colour, label=f"\u200b{name}")
+        axes.plot(
+            curve.x,
+            curve.y,
+            color=colour,
+            # A name that begins with _ is left out of legends, unless it is not the first letter.
+            label=f"\u200b{name}",
+        )
     axes.legend()
 
 

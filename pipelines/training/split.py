@@ -18,6 +18,8 @@ from pipelines.training.label_tasks import quote_names
 PartName: TypeAlias = Literal["training", "validation", "test"]
 RowNumbers: TypeAlias = dict[str, np.ndarray]
 Labels: TypeAlias = Names
+# None where rows are drawn without a look at them.
+Targets: TypeAlias = np.ndarray | None
 PARTS: tuple[PartName, ...] = ("training", "validation", "test")
 # Words that people use, where the job says none.
 _USUAL: dict[PartName, Names] = {
@@ -93,8 +95,9 @@ def _get(rows: pa.Table, column: str | None) -> pa.Array:
     whole = rows.column(column).combine_chunks()
     values = decode_dictionary(whole)
     is_missing = pc.is_null(values, nan_is_null=True)
+    total = pc.sum(is_missing)
     # Of no rows the sum is null.
-    missing = pc.sum(is_missing).as_py() or 0
+    missing = total.as_py() or 0
     if missing:
         raise InputError(
             f"split: column {column!r} has no value in {missing:,} rows, so nothing tells their part; "
@@ -103,7 +106,7 @@ def _get(rows: pa.Table, column: str | None) -> pa.Array:
     return values
 
 
-def _draw(split: Split, rows: int, targets: np.ndarray | None, labels: Labels, seed: int) -> Places:
+def _draw(split: Split, rows: int, targets: Targets, labels: Labels, seed: int) -> Places:
     """Draw the parts: with targets each with the same share of each class."""
     # Of the rows that the test leaves.
     left = 1 - split.test
@@ -172,31 +175,38 @@ def _split_by_time(split: Split, times: pa.Array) -> Places:
 def _split_by_group(split: Split, groups: pa.Array, seed: int) -> Places:
     """Return parts of about the wanted sizes, with each group's rows in one of them."""
     encoded = groups.dictionary_encode()
-    numbers = encoded.indices.to_numpy(zero_copy_only=False)
-    sizes = np.bincount(numbers)
+    group_of_row = encoded.indices.to_numpy(zero_copy_only=False)
+    sizes = np.bincount(group_of_row)
     random = np.random.default_rng(seed)
     order = random.permutation(len(sizes))
     ordered_sizes = sizes[order]
     ends = np.cumsum(ordered_sizes)
     # A group is of the part in which its middle row is.
     middle = ends - ordered_sizes / 2
+    rows = len(group_of_row)
     share = np.empty(len(sizes))
-    share[order] = middle / len(numbers)
+    share[order] = middle / rows
 
+    held_out = split.test + split.validation
     is_test = share < split.test
-    is_held_out = share < split.test + split.validation
+    is_held_out = share < held_out
     is_validation = is_held_out & ~is_test
-    # From groups to their rows.
-    return _from_masks(is_validation[numbers], is_test[numbers])
+    return _from_masks(
+        # From groups to their rows.
+        is_validation[group_of_row],
+        is_test[group_of_row],
+    )
 
 
 def _split_fixed(split: Split, values: pa.Array) -> Places:
     """Return the parts that a column says; rows of none of them are in no part, which is told."""
     texts = values.cast(pa.string())
+    rows = len(values)
     parts: RowNumbers = {}
-    taken = np.zeros(len(values), dtype=bool)
+    taken = np.zeros(rows, bool)
     for part in PARTS:
-        words = split.values.get(part, _USUAL[part])
+        usual = _USUAL[part]
+        words = split.values.get(part, usual)
         wanted = pa.array(words, pa.string())
         is_meant = pc.is_in(texts, value_set=wanted)
         mask = is_meant.to_numpy(zero_copy_only=False)
@@ -208,21 +218,24 @@ def _split_fixed(split: Split, values: pa.Array) -> Places:
         return Places(parts)
 
     mask_of_others = pa.array(is_left_out)
-    others = pc.unique(texts.filter(mask_of_others))
+    other_texts = texts.filter(mask_of_others)
+    others = other_texts.unique()
     words_of_others = sorted(others.to_pylist())
     shown = quote_names(words_of_others[:_SHOWN])
     note = f"{left_out:,} rows are in no part, as their {split.column} is {shown}"
     return Places(parts, (note,))
 
 
-def _split_by_files(
-    split: Split, part: np.ndarray, targets: np.ndarray | None, seed: int
-) -> Places:
+def _split_by_files(split: Split, part: np.ndarray, targets: Targets, seed: int) -> Places:
     """Return the parts that files are of; one that has none is drawn from the training rows."""
     parts: RowNumbers = {}
     for number, name in enumerate(PARTS):
-        parts[name] = np.flatnonzero(part == number)
-    shares = {"validation": split.validation, "test": split.test}
+        is_of_it = part == number
+        parts[name] = np.flatnonzero(is_of_it)
+    shares = {
+        "validation": split.validation,
+        "test": split.test,
+    }
     for drawn_part, share in shares.items():
         if len(parts[drawn_part]):
             continue
@@ -245,7 +258,7 @@ def _split_by_files(
     return Places(parts)
 
 
-def _take(targets: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+def _take(targets: Targets, rows: np.ndarray) -> Targets:
     if targets is None:
         return None
     return targets[rows]
@@ -258,7 +271,11 @@ def _count_by_label(targets: np.ndarray, labels: Labels) -> np.ndarray:
 
 def _from_masks(is_validation: np.ndarray, is_test: np.ndarray) -> Places:
     is_training = ~is_validation & ~is_test
-    masks = {"training": is_training, "validation": is_validation, "test": is_test}
+    masks = {
+        "training": is_training,
+        "validation": is_validation,
+        "test": is_test,
+    }
     parts: RowNumbers = {}
     for part, mask in masks.items():
         parts[part] = np.flatnonzero(mask)
@@ -267,7 +284,7 @@ def _from_masks(is_validation: np.ndarray, is_test: np.ndarray) -> Places:
 
 def _refuse_empty(split: Split, places: Places, rows: int) -> None:
     parts = places.parts
-    empty = [part for part in PARTS if not len(parts[part])]
+    empty = [name for name in PARTS if not parts[name].size]
     if empty:
         listed = " and ".join(empty)
         raise JobError(
@@ -281,12 +298,13 @@ def _refuse_unlearned(places: Places, targets: np.ndarray, labels: Labels) -> No
     training = places.parts["training"]
     learned = _count_by_label(targets[training], labels)
     present = _count_by_label(targets, labels)
+    is_learned = learned > 0
     # A package that is trained further may know labels of which there is no row at all.
-    is_lost = (learned == 0) & (present > 0)
-    lost = np.flatnonzero(is_lost)
-    if len(lost):
-        names = [labels[number] for number in lost]
-        listed = quote_names(names[:_SHOWN])
+    is_present = present > 0
+    lost = np.flatnonzero(is_present & ~is_learned)
+    if lost.size:
+        names = [labels[number] for number in lost[:_SHOWN]]
+        listed = quote_names(names)
         raise JobError(
             f"split: no row of {listed} is in the training part; split by "
             "stratified, or give more such rows"

@@ -45,9 +45,9 @@ class TargetScale:
 
     def invert(self) -> "TargetScale":
         """Return what takes numbers in their own units back to mean 0 and deviation 1."""
-        mean = -self.mean / self.scale
+        steps = self.mean / self.scale
         scale = 1 / self.scale
-        return TargetScale(mean, scale)
+        return TargetScale(-steps, scale)
 
     def standardise(self, targets: np.ndarray) -> np.ndarray:
         """Return targets as the loss sees them, float32 of the same shape."""
@@ -76,13 +76,20 @@ def find_last_layer(network: nn.Module, numbers: int, compute: Compute) -> str |
     before = _join(outputs)
     expected = before * doubled + moved
     for name, layer in _list_candidates(network, numbers):
-        kept = copy.deepcopy(layer.state_dict())
+        state = layer.state_dict()
+        kept = copy.deepcopy(state)
         rescale(network, name, probe)
         outputs = compute()
         after = _join(outputs)
         # As it was, whether it is the one or not.
         layer.load_state_dict(kept)
-        if np.allclose(after, expected, rtol=_ALIKE, atol=_ALIKE):
+        is_it = np.allclose(
+            after,
+            expected,
+            rtol=_ALIKE,
+            atol=_ALIKE,
+        )
+        if is_it:
             return name
     return None
 
@@ -100,12 +107,14 @@ def rescale(network: nn.Module, layer: str, scale: TargetScale) -> None:
     bias = last.get_parameter("bias")
     factor = torch.from_numpy(scale.scale)
     mean = torch.from_numpy(scale.mean)
+    # Dimensions of size 1, for what there is in each row of weights.
+    beyond = [1] * (weight.ndim - 1)
+    by_row = factor.reshape(-1, *beyond)
     with torch.no_grad():
         # In float64: the product is rounded once.
-        beyond = [1] * (weight.ndim - 1)
-        by_row = factor.reshape(-1, *beyond)
         wide_weight = weight.double() * by_row
-        wide_bias = bias.double() * factor + mean
+        scaled_bias = bias.double() * factor
+        wide_bias = scaled_bias + mean
         # Back to the width of the layer.
         weight.copy_(wide_weight)
         bias.copy_(wide_bias)
@@ -115,14 +124,20 @@ def _list_candidates(network: nn.Module, numbers: int) -> Iterator[tuple[str, nn
     """Yield layers that may be the last, the one that was made last first."""
     layers = list(network.named_modules())
     for name, layer in reversed(layers):
-        weight = getattr(layer, "weight", None)
-        bias = getattr(layer, "bias", None)
-        if not isinstance(weight, torch.Tensor) or not isinstance(bias, torch.Tensor):
-            continue
-        # A row of weights and a bias for each number.
-        is_of_numbers = bias.shape == (numbers,)
-        if is_of_numbers and len(weight) == numbers:
+        if _gives(layer, numbers):
             yield name, layer
+
+
+def _gives(layer: nn.Module, numbers: int) -> bool:
+    """Tell whether a layer has a row of weights and a bias for each number."""
+    weight = getattr(layer, "weight", None)
+    if not isinstance(weight, torch.Tensor):
+        return False
+    bias = getattr(layer, "bias", None)
+    if not isinstance(bias, torch.Tensor):
+        return False
+    has_bias_each = bias.shape == (numbers,)
+    return has_bias_each and len(weight) == numbers
 
 
 def _to_wide(targets: np.ndarray) -> np.ndarray:
@@ -133,6 +148,6 @@ def _to_wide(targets: np.ndarray) -> np.ndarray:
 
 def _join(outputs: Arrays) -> np.ndarray:
     """Return all numbers of all outputs, float64."""
-    flat = list(map(_to_wide, outputs.values()))
-    joined = np.concatenate(flat, axis=1)
+    wide = [_to_wide(output) for output in outputs.values()]
+    joined = np.concatenate(wide, axis=1)
     return joined.astype(np.float64)
