@@ -32,9 +32,9 @@ Task: TypeAlias = Literal[
 
 
 # Models that other libraries trained, by the flag that names their file.
-CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm", "keras", "exported", "torchscript")
+CONVERTED = ("onnx", "sklearn", "xgboost", "lightgbm", "keras", "tflite", "exported", "torchscript")
 # Files that hold network and weights, by the end of their name.
-_WHOLE_MODELS = {".keras": "keras"}
+_WHOLE_MODELS = {".keras": "keras", ".tflite": "tflite"}
 
 
 class GraphColumns(BaseModel):
@@ -74,6 +74,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
             Beside a network `onnx: false` keeps its package without the graph that is exported of it.
         keras: a model of Keras 3, `.keras`, which `weights` may name, too; it is kept as it is, and as
             a graph where that is possible.
+        tflite: a model of LiteRT (TensorFlow Lite), `.tflite`, as keras.
         exported, torchscript: as above, a program of torch: the file of torch.export.save or of
             torch.jit.save, with `trust_this_file`.
         trust_this_file: that reading the model's file may run what its author put into it, here and
@@ -132,6 +133,7 @@ class PackagingJob(BaseModel, Generic[StepT]):
     xgboost: Url | None = None
     lightgbm: Url | None = None
     keras: Url | None = None
+    tflite: Url | None = None
     exported: Url | None = None
     torchscript: Url | None = None
     trust_this_file: bool = False

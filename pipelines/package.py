@@ -195,6 +195,7 @@ def _add_model(add: Add) -> None:
     add("--xgboost", metavar="FILE", help="a Booster of XGBoost: .json or .ubj")
     add("--lightgbm", metavar="FILE", help="a Booster of LightGBM: .txt")
     add("--keras", metavar="FILE", help="a model of Keras 3: .keras")
+    add("--tflite", metavar="FILE", help="a model of LiteRT (TensorFlow Lite): .tflite")
     add("--exported", metavar="FILE", help="a program of torch.export.save: .pt2")
     add("--torchscript", metavar="FILE", help="a TorchScript program of torch.jit.save: .pt")
     trust = "read a pickle of --sklearn, --exported, --torchscript: it may run what is in the file"

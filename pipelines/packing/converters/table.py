@@ -21,6 +21,7 @@ _CONVERTERS = {
     "xgboost": "xgboost_trees",
     "lightgbm": "lightgbm_trees",
     "keras": "keras_file",
+    "tflite": "tflite_file",
     "exported": "exported_program",
     "torchscript": "torch_script",
 }
