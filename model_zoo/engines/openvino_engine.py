@@ -5,6 +5,7 @@ The graph is read and looked through as bytes, so no name in it opens a file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -13,11 +14,14 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.engine import Network, Sample
-from model_zoo.engines.machine import cores, instructions
+from model_zoo.engines.machine import adds_bytes_without_overflow, cores, instructions
 from model_zoo.engines.openvino_graph import OpenVinoGraph
 from model_zoo.engines.openvino_library import import_openvino
 from model_zoo.engines.openvino_model import read_model, shorten
+from model_zoo.engines.quantisation import can_quantise, quantise
+from model_zoo.engines.quantised_graph import keep_in_memory, read_quantised
 from model_zoo.engines.settings import DType, Settings
+from model_zoo.engines.whole_graph import read_whole_graph
 from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
 
@@ -25,7 +29,7 @@ _DEVICE = "CPU"
 _PRECISION = "INFERENCE_PRECISION_HINT"
 # In which it computes what a graph has in floating point. What is left of a quantised graph is
 # float32: next to products of bytes, bfloat16 is no faster.
-_PRECISIONS: dict[DType, str] = {"float32": "f32", "bfloat16": "bf16"}
+_PRECISIONS: dict[DType, str] = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 # Without one of them bfloat16 is float32 that is rounded, and slower than float32.
 _BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "Cannot allocate memory")
@@ -54,7 +58,11 @@ class OpenVinoEngine:
         _refuse_other_settings(package.url, device, settings)
         openvino = import_openvino()
         core = openvino.Core()
-        model = read_model(core, package)
+        if settings.dtype == "int8":
+            path, content = read_quantised(settings)
+        else:
+            path, content = read_whole_graph(package)
+        model = read_model(core, package.card, path, content)
         properties = _choose_properties(settings)
         graph = OpenVinoGraph(
             model=model,
@@ -76,8 +84,14 @@ class OpenVinoEngine:
         self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
     ) -> Iterator[Settings]:
         """Yield the dtypes that the processor computes fast, as `Engine.list_settings`."""
-        if device.type == "cpu" and has_bfloat16() and "bfloat16" not in without:
+        if device.type != "cpu":
+            return
+        if has_bfloat16() and "bfloat16" not in without:
             yield Settings(batch_rows, "bfloat16", engine=self.name)
+        # Older processors lose what the sums of two products of bytes have beyond 16 bits.
+        is_exact = adds_bytes_without_overflow()
+        if is_exact and can_quantise() and "int8" not in without:
+            yield Settings(batch_rows, "int8", engine=self.name)
 
     def list_refinements(
         self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
@@ -86,8 +100,12 @@ class OpenVinoEngine:
         return iter(())
 
     def calibrate(self, package: PackedModel, settings: Settings, sample: Sample) -> Settings:
-        """Return the settings as they are."""
-        return settings
+        """Quantise the graph of int8, as `Engine.calibrate`."""
+        if settings.dtype != "int8":
+            return settings
+        _, content = read_whole_graph(package)
+        quantised = quantise(content, package.card, sample)
+        return replace(settings, graph=keep_in_memory(quantised))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -108,10 +126,11 @@ def _refuse_other_settings(url: str, device: torch.device, settings: Settings) -
             f"{url}: its graph is computed by OpenVINO on a CPU here, and not on {device.type}; "
             "set model.device to cpu"
         )
-    plain = Settings(settings.batch_rows, settings.dtype, engine=settings.engine)
+    graph = settings.graph if settings.dtype == "int8" else None
+    plain = Settings(settings.batch_rows, settings.dtype, engine=settings.engine, graph=graph)
     if settings.dtype not in _PRECISIONS or settings != plain:
         raise ModelError(
-            f"{url}: OpenVINO computes in float32 or bfloat16, and not in {settings}; "
+            f"{url}: OpenVINO computes in float32, bfloat16 or int8, and not in {settings}; "
             "set model.dtype to one of them"
         )
     if settings.dtype == "bfloat16" and not has_bfloat16():

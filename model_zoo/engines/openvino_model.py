@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from configs.errors import ModelError
-from model_zoo.engines.whole_graph import read_whole_graph
 from model_zoo.package.card import ModelCard
-from model_zoo.package.packed_model import PackedModel
 
 # As OpenVINO says them, by the card's names.
 _DTYPES = {
@@ -27,24 +25,25 @@ _DTYPES = {
 _SHOWN_CHARACTERS = 300
 
 
-def read_model(core: Any, package: PackedModel) -> Any:
-    """Return OpenVINO's model of a package's graph.
+def read_model(core: Any, card: ModelCard, path: str, content: bytes) -> Any:
+    """Return OpenVINO's model of a graph.
 
     Args:
         core: OpenVINO's.
-        package: of a card that names a graph.
+        card: what the graph takes and gives.
+        path: of the graph, for messages.
+        content: of the graph, which has been looked through.
 
     Raises:
-        ModelError: the package holds no graph that is nothing but data, or another than its card
-            says, or one that OpenVINO does not compute as it stands there.
+        ModelError: OpenVINO does not take it, or does not compute it as it stands there, or it is
+            another graph than the card says.
     """
-    path, content = read_whole_graph(package)
     try:
         model = core.read_model(content)
     except Exception as error:  # the library's classes come of its compiled module
         raise ModelError(f"{path}: OpenVINO does not take it: {shorten(error)}") from error
     _refuse_doubles(path, model)
-    _check_tensors(path, package.card, model)
+    _check_tensors(path, card, model)
     return model
 
 

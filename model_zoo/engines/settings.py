@@ -44,6 +44,21 @@ class LinearScale:
 
 
 @dataclass(frozen=True)
+class QuantisedGraph:
+    """An ONNX graph in 8-bit integers, which an engine has made of a package's on rows of a job.
+
+    Attributes:
+        url: of its file; in a tuning report the name of a file beside the report.
+        sha256, bytes: of its content.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    url: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """The choices that decide how a network computes.
 
@@ -59,6 +74,7 @@ class Settings:
         compiled: whether the engine makes machine code of the network, for mini-batches of exactly
             `batch_rows` rows.
         engine: name of the library that computes, in the table of engines.
+        graph: what an engine of graphs computes in place of the package's; with `int8` alone.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
@@ -69,6 +85,7 @@ class Settings:
     scales: tuple[Scale, ...] = ()
     linear_scales: tuple[LinearScale, ...] = ()
     engine: str = DEFAULT_ENGINE
+    graph: QuantisedGraph | None = None
 
     @property
     def is_reference(self) -> bool:
@@ -101,6 +118,10 @@ class Settings:
         values = asdict(self)
         if self.engine == DEFAULT_ENGINE:
             del values["engine"]
+        # Only then, and its digest alone: other runs keep their ids, and a file may move.
+        del values["graph"]
+        if self.graph is not None:
+            values["graph"] = self.graph.sha256
         # Thousands of numbers would drown a manifest; these digests are part of run ids.
         scales = values.pop("scales")
         linear_scales = values.pop("linear_scales")

@@ -20,6 +20,7 @@ from model_zoo.package.package import Package
 from pipelines.planning.batch_rows import bytes_per_row, default_batch_rows
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob, choose_activation
+from pipelines.planning.reported_graphs import locate_graph
 from pipelines.planning.reported_settings import choose_reported, refuse_other_engine
 from storage import files
 
@@ -85,7 +86,7 @@ def _take_reported(
         why += f"; the next best of it, by model.fallback, because {fallen_back}"
         chosen_by += f", by model.fallback, because {fallen_back}"
     return InferenceSettings(
-        settings=choice.settings,
+        settings=locate_graph(choice.settings, url),
         machine=describe_machine(report.machine, choice),
         agreement=choice.agreement,
         workers=report.workers,

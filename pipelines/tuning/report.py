@@ -13,6 +13,7 @@ from model_zoo.scoring.devices import resolve_devices, threads_for
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.plan import Plan
 from pipelines.planning.plan_inference import list_deciding_values
+from pipelines.tuning.kept_graphs import keep_graphs
 from pipelines.tuning.measured import Measured
 from storage import files
 
@@ -69,9 +70,11 @@ def store_report(url: str, report: TuningReport) -> None:
         JobError: it cannot be written; what stood there still does.
     """
     try:
+        absolute = files.to_absolute(url)
+        # Before the report, which is believed as soon as it stands there.
+        kept = keep_graphs(report, absolute)
         # In one move: what stands there decides every night's scores.
-        content = report.to_json()
-        files.replace(files.to_absolute(url), content)
+        files.replace(absolute, kept.to_json())
     except (OSError, ImportError, ValueError) as error:
         raise JobError(
             f"model.tuning_report {url}: cannot be written: {error}; "

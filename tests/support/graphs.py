@@ -50,6 +50,42 @@ def graph_package(
     return str(url)
 
 
+def graph_of(
+    nodes: list[Any],
+    arrays: dict[str, Any] | None = None,
+    shape: tuple[int, ...] = (3,),
+    dtype: int = 1,
+) -> Any:
+    """A graph of x (rows, *shape), float32 by default, that gives `logit`, with arrays of its own by name."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    x = helper.make_tensor_value_info("x", dtype, ["rows", *shape])
+    logit = helper.make_tensor_value_info("logit", TensorProto.FLOAT, None)
+    tensors = [
+        numpy_helper.from_array(np.asarray(array), name) for name, array in (arrays or {}).items()
+    ]
+    inner = helper.make_graph(nodes, "g", [x], [logit], tensors)
+    return helper.make_model(inner, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def picture_graph() -> Any:
+    """Pictures (rows, 1, 8, 8) -> 5 numbers each."""
+    random = np.random.default_rng(1)
+    arrays = {
+        "filters": random.standard_normal((16, 1, 3, 3)).astype(np.float32),
+        "weights": random.normal(0, 0.01, (16 * 36, 5)).astype(np.float32),
+    }
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("Conv", ["x", "filters"], ["found"]),
+        helper.make_node("Relu", ["found"], ["kept"]),
+        helper.make_node("Flatten", ["kept"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["logit"]),
+    ]
+    return graph_of(nodes, arrays, (1, 8, 8))
+
+
 def package_of(url: Path, model: Any, inputs: Arrays, **changes: Any) -> str:
     """Write a package of any graph, whose smoke outputs are those of ONNX's own reference, and return its URL."""
     from onnx.reference import ReferenceEvaluator
