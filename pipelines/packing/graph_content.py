@@ -19,7 +19,7 @@ from pipelines.packing.converters.converted import Converted
 from pipelines.packing.converters.graph_files import MODEL, make_files
 from pipelines.packing.libraries import list_versions
 from pipelines.packing.proof.differences import choose_smoke_tolerance, choose_tolerance
-from pipelines.packing.proof.scores import ScoredAs
+from pipelines.packing.proof.scored_as import ScoredAs
 from pipelines.packing.writing.content import Content
 from pipelines.packing.writing.contents import (
     ScoredRows,

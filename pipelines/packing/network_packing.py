@@ -35,7 +35,8 @@ from pipelines.packing.proof.differences import choose_smoke_tolerance, choose_t
 from pipelines.packing.proof.expected import check_expected
 from pipelines.packing.proof.finite import describe_not_finite, find_finite, refuse_without_scores
 from pipelines.packing.proof.proof import prove
-from pipelines.packing.proof.scores import ScoredAs, describe_scores
+from pipelines.packing.proof.scored_as import ScoredAs
+from pipelines.packing.proof.scores import describe_scores
 from pipelines.packing.writing.content import Content
 from pipelines.packing.writing.contents import (
     ScoredRows,

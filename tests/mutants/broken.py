@@ -292,7 +292,7 @@ PROMISES = (
     Promise(
         "a quote that is not closed does not swallow the rows behind it",
         "transforms/formats/csv_blocks.py",
-        '            self._refuse_open_end(f"row {self._next_row}", records, self._next_line)\n',
+        "            self._refuse_open_end(row, records, self._next_line)\n",
         "            if self._is_last:\n                return\n",
         ("tests/transforms/formats/test_csv.py", "tests/bad_input/test_csv.py"),
     ),

@@ -59,14 +59,17 @@ def add_contents(
     Raises:
         InputError: a file changed, or its disk or store fails.
     """
+    shard = batch.id.shard
     first_row = batch.id.first_row
+    count = len(batch)
     cuts = _cut_by_bytes(batch, loads, listed)
     for start, stop in cuts:
-        is_end = stop == len(batch)
+        is_end = stop == count
+        length = stop - start
         part = replace(
             batch,
-            id=BatchId(batch.id.shard, first_row),
-            rows=batch.rows.slice(start, stop - start),
+            id=BatchId(shard, first_row),
+            rows=batch.rows.slice(start, length),
             row_numbers=batch.row_numbers[start:stop],
             last=batch.last and is_end,
             # What was rejected before goes with the first rows.
@@ -105,7 +108,8 @@ def _cut_by_bytes(
 def _measure_rows(batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn) -> np.ndarray:
     """Return the bytes (int64) of each row with its files; the table's own are shared out evenly."""
     rows = len(batch)
-    row_bytes = batch.rows.nbytes // max(1, rows)
+    table_bytes = batch.rows.nbytes
+    row_bytes = table_bytes // max(1, rows)
     sizes = np.full(rows, row_bytes, dtype=np.int64)
     for load in loads:
         entries = listed[load.into]
@@ -133,11 +137,13 @@ def _read_contents(
     reasons: dict[int, Exception] = {}
     rows = part.rows
     content_type = pa.binary()
-    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+    names = rows.schema.names
+    columns = dict(zip(names, rows.columns, strict=True))
     for load in loads:
         contents: list[bytes | None] = []
         entries = listed[load.into]
-        for row, read in enumerate(_read_all(load, entries)):
+        all_read = _read_all(load, entries)
+        for row, read in enumerate(all_read):
             if isinstance(read, Exception):
                 # The first reason stays: a row may name several files.
                 reasons.setdefault(row, read)
@@ -168,18 +174,20 @@ def _read_all(load: Load, listed: Sequence[Listed]) -> list[_Read]:
 
 def _read_one(root: FileRoot, load: Load, entry: Listed) -> _Read:
     column = load.column
-    if entry.problem is not None:
-        return RowError(f"{column!r}: {entry.problem}")
+    problem = entry.problem
+    if problem is not None:
+        return RowError(f"{column!r}: {problem}")
     file = entry.file
     if file is None:
         return None
-    if file.bytes > load.max_bytes:
-        size = f"has {file.bytes:,} bytes, more than max_bytes {load.max_bytes:,}"
-        too_large = RowError(size)
-        reason = root.explain(too_large, file.name)
+    name = file.name
+    most = load.max_bytes
+    if file.bytes > most:
+        too_large = RowError(f"has {file.bytes:,} bytes, more than max_bytes {most:,}")
+        reason = root.explain(too_large, name)
         return RowError(f"{column!r}: {reason}")
     try:
         return root.read(file)
     except (OSError, RowError) as error:
-        reason = root.explain(error, file.name)
+        reason = root.explain(error, name)
         return RowError(f"{column!r}: {reason}")

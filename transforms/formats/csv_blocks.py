@@ -20,6 +20,7 @@ from transforms.formats.csv_records import Records, find_records
 from transforms.formats.csv_text import CsvText
 
 _BLOCK_BYTES = BLOCK_BYTES
+_LINE_ENDS = (b"\n", b"\r")
 # Means nothing under any dialect.
 _FILLER = b"\0"
 # Of a block of rows shorter than 32 bytes some at a time: each may be rejected, with a record of its own.
@@ -60,7 +61,9 @@ def read_csv_blocks(
     Raises:
         InputError: the file is empty, is not CSV, lacks a column, or ends inside quotes.
     """
-    first_row = 0 if piece is None else piece.first_row
+    first_row = 0
+    if piece is not None:
+        first_row = piece.first_row
     next_row = first_row
     with CsvFile(url, piece) as file:
         text = CsvText(url, dialect, file)
@@ -69,7 +72,8 @@ def read_csv_blocks(
         width = len(header)
         wanted = [_find_column(url, header, name) for name in columns]
         parser = FieldParser(width, wanted, dialect)
-        for records in reader.read_blocks(is_column=width == 1):
+        blocks = reader.read_blocks(is_column=width == 1)
+        for records in blocks:
             rows = _parse_block(url, parser, records, next_row, columns)
             next_row += len(records)
             yield rows
@@ -131,7 +135,8 @@ class _RecordReader:
             records = find_records(self._rest, dialect, is_last=self._is_last)
             if len(records):
                 break
-            self._refuse_open_end("the header", records, 1 + records.lines)
+            line = 1 + records.lines
+            self._refuse_open_end("the header", records, line)
             if _is_overlong(records):
                 raise _make_length_error(self._url, "the header")
             if self._is_last:
@@ -141,7 +146,8 @@ class _RecordReader:
                 )
         stop = int(records.nexts[0])
         # Found again in a text of its own: the parser takes all records of a text.
-        header = find_records(self._rest[:stop], dialect, is_last=True)
+        text = self._rest[:stop]
+        header = find_records(text, dialect, is_last=True)
         self._next_line += header.lines
         self._rest = self._rest[stop:]
         return _parse_header(self._url, header, dialect)
@@ -167,11 +173,13 @@ class _RecordReader:
             if len(records):
                 yield from _cut_records(records, is_column)
             self._count(records)
-            self._refuse_open_end(f"row {self._next_row}", records, self._next_line)
+            row = f"row {self._next_row}"
+            self._refuse_open_end(row, records, self._next_line)
             if _is_overlong(records):
                 self._drop_start(records)
             else:
-                self._rest = self._rest[records.end :]
+                end = records.end
+                self._rest = self._rest[end:]
             self._read_more()
 
     def _count(self, records: Records) -> None:
@@ -187,17 +195,21 @@ class _RecordReader:
         where it does, and is rejected, and memory stays bounded.
         """
         place = self._find_cut()
-        is_of_it = records.breaks >= records.end
-        is_dropped = is_of_it & (records.breaks < place)
-        self._dropped_lines += int(np.count_nonzero(is_dropped))
+        breaks = records.breaks
+        is_of_it = breaks >= records.end
+        is_before = breaks < place
+        dropped = np.count_nonzero(is_of_it & is_before)
+        self._dropped_lines += int(dropped)
         opening = b""
         if records.is_open_at(place):
             # Only a quote of the dialect's can be open.
-            opening = str(self._dialect.quote).encode()
+            quote = str(self._dialect.quote)
+            opening = quote.encode()
         # One more than a record may have: what follows may be no more than its line end.
         filler = _FILLER * (_BLOCK_BYTES + 1)
         kept = self._rest[place:]
-        self._rest = opening + filler + kept
+        parts = [opening, filler, kept]
+        self._rest = b"".join(parts)
 
     def _find_cut(self) -> int:
         r"""Return the place of the last byte that means the same whatever stands before it.
@@ -233,11 +245,12 @@ class _RecordReader:
             blocks.append(more)
             missing -= len(more)
             self._is_last = not more
-        self._rest = b"".join(blocks)
-        ends_line = self._rest.endswith((b"\n", b"\r"))
+        rest = b"".join(blocks)
+        ends_line = rest.endswith(_LINE_ENDS)
         # An empty rest is no line.
-        if self._is_last and self._rest and not ends_line:
-            self._rest += b"\n"
+        if self._is_last and rest and not ends_line:
+            rest += b"\n"
+        self._rest = rest
 
     def _refuse_open_end(self, what: str, records: Records, line: int) -> None:
         """Refuse a file that ends inside quotes: nobody knows how many rows there are in them."""
@@ -259,9 +272,9 @@ def _cut_records(records: Records, is_column: bool) -> Iterator[Records]:
         return
     count = len(records)
     for first in range(0, count, _MOST_RECORDS):
-        last = min(first + _MOST_RECORDS, count) - 1
+        stop = min(first + _MOST_RECORDS, count)
         begins = records.starts[first]
-        ends = records.nexts[last]
+        ends = records.nexts[stop - 1]
         text = records.text[begins:ends]
         # Found again, as their places are others in a text of their own.
         yield find_records(
@@ -305,9 +318,11 @@ def _parse_header(url: str, header: Records, dialect: CsvDialect) -> list[str]:
         )
     widths = header.count_fields()
     width = int(widths[0])
-    parser = FieldParser(width, range(width), dialect)
-    fields, _, _ = parser.parse(header)
-    names = [column[0].as_py() for column in fields.columns]
+    all_columns = range(width)
+    parser = FieldParser(width, all_columns, dialect)
+    parsed = parser.parse(header)
+    columns = parsed.fields.columns
+    names = [column[0].as_py() for column in columns]
     try:
         return [name.decode() for name in names]
     except UnicodeDecodeError as error:
@@ -344,4 +359,5 @@ def _describe_error(error: Exception) -> str:
     if "CSV parse error" in message:
         kind, _, _ = message.partition(": ")
         return kind
-    return f"{type(error).__name__}: {message[:200]}"
+    name = type(error).__name__
+    return f"{name}: {message[:200]}"

@@ -2,10 +2,11 @@
 
 from collections.abc import Container, Mapping
 import os
+from typing import TypeAlias
 
 import pyarrow as pa
 from pyarrow import DataType, Schema
-import pyarrow.parquet as pq
+from pyarrow.parquet import ColumnChunkMetaData, ColumnSchema, FileMetaData, RowGroupMetaData
 
 from configs.errors import InputError
 from storage import files
@@ -15,7 +16,17 @@ from transforms.formats.read_failures import explain_failure, find_way_out, is_o
 
 _DECRYPT = "store it decrypted, on an encrypted disk or in an encrypted bucket if need be"
 # Bytes of one value in memory; that of other types is in the schema, or differs from value to value.
-_VALUE_BYTES = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
+_VALUE_BYTES = {
+    "BOOLEAN": 1,
+    "INT32": 4,
+    "INT64": 8,
+    "INT96": 8,
+    "FLOAT": 4,
+    "DOUBLE": 8,
+}
+# By number of the leaf.
+Widths: TypeAlias = dict[int, int]
+Leaves: TypeAlias = dict[int, ColumnSchema]
 # A text takes at least these, which say how long it is.
 _LENGTH_BYTES = 4
 # Of a library's message.
@@ -28,7 +39,7 @@ _FILE_END_BYTES = 8
 def read_footer(
     url: str,
     declared: Mapping[str, DataType | None],
-) -> tuple[Schema, pq.FileMetaData]:
+) -> tuple[Schema, FileMetaData]:
     """Return a file's schema, with INT96 columns in the units that somebody declared, and its footer.
 
     Args:
@@ -65,7 +76,7 @@ def is_encryption(error: Exception) -> bool:
     return "decrypt" in message or "encrypted" in message
 
 
-def list_groups(metadata: pq.FileMetaData) -> list[pq.RowGroupMetaData]:
+def list_groups(metadata: FileMetaData) -> list[RowGroupMetaData]:
     """Return what a footer says of each row group, in the order of the file."""
     numbers = range(metadata.num_row_groups)
     return [metadata.row_group(number) for number in numbers]
@@ -74,7 +85,7 @@ def list_groups(metadata: pq.FileMetaData) -> list[pq.RowGroupMetaData]:
 def holds_more_than(
     limit: int,
     url: str,
-    metadata: pq.FileMetaData,
+    metadata: FileMetaData,
     names: set[str],
 ) -> bool:
     """Tell whether some columns are larger than a limit, decoded, as far as the footer tells.
@@ -108,7 +119,7 @@ def holds_more_than(
     return decoded_bytes > limit
 
 
-def count_stored_bytes(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
+def count_stored_bytes(metadata: FileMetaData, names: set[str]) -> dict[int, int]:
     """Return the bytes that some columns take in a file, by number of the row group.
 
     Args:
@@ -117,13 +128,17 @@ def count_stored_bytes(metadata: pq.FileMetaData, names: set[str]) -> dict[int, 
     """
     leaves = list(list_widths(metadata, names))
     stored = {}
-    for number, group in enumerate(list_groups(metadata)):
-        columns = [group.column(leaf) for leaf in leaves]
-        stored[number] = sum(column.total_compressed_size for column in columns)
+    groups = list_groups(metadata)
+    for number, group in enumerate(groups):
+        size_bytes = 0
+        for leaf in leaves:
+            column = group.column(leaf)
+            size_bytes += column.total_compressed_size
+        stored[number] = size_bytes
     return stored
 
 
-def list_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
+def list_widths(metadata: FileMetaData, names: set[str]) -> Widths:
     """Return the bytes of a value, by number of the leaf, of the leaves that some columns have.
 
     Of texts, which differ, the least.
@@ -136,7 +151,7 @@ def list_widths(metadata: pq.FileMetaData, names: set[str]) -> dict[int, int]:
     return {number: _get_width(leaf) for number, leaf in leaves.items()}
 
 
-def list_columns_of_leaves(metadata: pq.FileMetaData, names: set[str]) -> dict[int, str]:
+def list_columns_of_leaves(metadata: FileMetaData, names: set[str]) -> dict[int, str]:
     """Return the column that each leaf is of, by number of the leaf, of the leaves of some columns.
 
     Args:
@@ -144,7 +159,8 @@ def list_columns_of_leaves(metadata: pq.FileMetaData, names: set[str]) -> dict[i
         names: those of the columns.
     """
     columns = {}
-    for number, leaf in _list_leaves(metadata, names).items():
+    leaves = _list_leaves(metadata, names)
+    for number, leaf in leaves.items():
         name = _find_column(leaf.path, names)
         if name is not None:
             columns[number] = name
@@ -153,7 +169,7 @@ def list_columns_of_leaves(metadata: pq.FileMetaData, names: set[str]) -> dict[i
 
 def refuse_intervals(
     url: str,
-    metadata: pq.FileMetaData,
+    metadata: FileMetaData,
     names: set[str],
 ) -> None:
     """Refuse a wanted column of intervals, which Arrow would make bytes without a meaning of.
@@ -176,7 +192,7 @@ def refuse_intervals(
             )
 
 
-def refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
+def refuse_encrypted_columns(url: str, metadata: FileMetaData) -> None:
     """Refuse a file whose plain footer is longer than its content.
 
     Such a footer is signed, so columns are encrypted; to ask pyarrow about them ends the process.
@@ -197,12 +213,12 @@ def refuse_encrypted_columns(url: str, metadata: pq.FileMetaData) -> None:
 
 
 @retried
-def _read_footer(url: str) -> tuple[Schema, pq.FileMetaData]:
+def _read_footer(url: str) -> tuple[Schema, FileMetaData]:
     with open_for(url, USUAL) as parquet:
         return parquet.schema_arrow, parquet.metadata
 
 
-def _list_leaves(metadata: pq.FileMetaData, names: set[str]) -> dict[int, pq.ColumnSchema]:
+def _list_leaves(metadata: FileMetaData, names: set[str]) -> Leaves:
     """Return the leaves that some columns have, by number."""
     schema = metadata.schema
     leaves = {}
@@ -227,12 +243,12 @@ def _find_column(path: str, names: Container[str]) -> str | None:
     return None
 
 
-def _get_width(leaf: pq.ColumnSchema) -> int:
+def _get_width(leaf: ColumnSchema) -> int:
     by_length = max(leaf.length, _LENGTH_BYTES)
     return _VALUE_BYTES.get(leaf.physical_type, by_length)
 
 
-def _count_column_bytes(column: pq.ColumnChunkMetaData, width: int) -> int:
+def _count_column_bytes(column: ColumnChunkMetaData, width: int) -> int:
     # A dictionary of one value stands for as many as there are rows.
     plain_bytes = column.num_values * width
     return max(column.total_uncompressed_size, plain_bytes)

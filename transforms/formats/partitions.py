@@ -46,9 +46,14 @@ class PartitionedFormat:
         wanted: Sequence[Column],
     ) -> tuple[Shard, Schema]:
         """Look into a file, and at the names of its folders; see `Format.inspect`."""
-        in_folders = [column for column in wanted if column.name in self.columns]
-        in_file = [column for column in wanted if column.name not in self.columns]
-        typed_names = [(column.name, column.type) for column in in_folders]
+        in_file: list[Column] = []
+        typed_names = []
+        for column in wanted:
+            name = column.name
+            if name in self.columns:
+                typed_names.append((name, column.type))
+            else:
+                in_file.append(column)
         fields = pa.schema(typed_names)
         # Here, so that a wrong name is told before any worker starts.
         _read_values(file.url, fields)
@@ -78,8 +83,9 @@ class PartitionedFormat:
         record: RowRecord,
     ) -> Iterator[RawBatch]:
         """Read the unit's rows, with the values of its folders; see `Format.read`."""
-        in_folders = [field for field in schema if field.name in self.columns]
-        in_file = [field for field in schema if field.name not in self.columns]
+        names = self.columns
+        in_folders = [field for field in schema if field.name in names]
+        in_file = [field for field in schema if field.name not in names]
         folder_schema = pa.schema(in_folders)
         file_schema = pa.schema(in_file)
         values = _read_values(unit.shard, folder_schema)
@@ -87,13 +93,19 @@ class PartitionedFormat:
         # The format knows nothing of a key that is not in the file.
         if record.key in values:
             record_in_file = replace(record, key=None)
-        for batch in self.inner.read(unit, file_schema, rows_per_batch, record_in_file):
+        batches = self.inner.read(unit, file_schema, rows_per_batch, record_in_file)
+        for batch in batches:
             rows = _add_values(batch.rows, schema, values)
             rejected = []
             for records in batch.rejected:
                 complete = _add_to_records(records, schema, values, record)
                 rejected.append(complete)
-            yield replace(batch, rows=rows, rejected=tuple(rejected), record=record)
+            yield replace(
+                batch,
+                rows=rows,
+                rejected=tuple(rejected),
+                record=record,
+            )
 
     def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
         """Return how many values are missing, as the file tells; see `CountsNulls`."""
@@ -102,7 +114,8 @@ class PartitionedFormat:
         if not isinstance(self.inner, CountsNulls):
             return untold
         in_file = [name for name in names if name not in self.columns]
-        return {**untold, **self.inner.count_nulls(url, in_file)}
+        told = self.inner.count_nulls(url, in_file)
+        return {**untold, **told}
 
 
 def count_nulls_of(format: Format, url: str, names: Sequence[str]) -> NullCounts | None:
@@ -130,12 +143,14 @@ def find_partitions(url: str) -> dict[str, list[bytes]]:
     {'dt': [b'2026-01-01'], 'at': [b'12:30']}
     """
     found: dict[str, list[bytes]] = {}
-    for folder in url.split("/")[:-1]:
+    *folders, _ = url.split("/")
+    for folder in folders:
         column, separator, text = folder.partition("=")
         if not column or not separator:
             continue
         # Escaped is what a file system does not take, or what separates.
-        name = unquote_to_bytes(column).decode(errors="replace")
+        stored_name = unquote_to_bytes(column)
+        name = stored_name.decode(errors="replace")
         value = unquote_to_bytes(text)
         values = found.setdefault(name, [])
         values.append(value)
@@ -152,21 +167,20 @@ def _read_values(url: str, fields: Schema) -> Values:
     partitions = find_partitions(url)
     values = {}
     for field in fields:
+        name = field.name
         # A set, as two folders may say the same.
-        given = partitions.get(field.name, ())
-        texts = set(given)
+        texts = set(partitions.get(name, ()))
         if not texts:
             raise InputError(
-                f"{url}: is in no folder {field.name}=..., as other files are; "
+                f"{url}: is in no folder {name}=..., as other files are; "
                 "move it, or take it out of source.paths"
             )
         if len(texts) > 1:
             raise InputError(
-                f"{url}: two of its folders give {field.name!r} a value; "
-                "rename the one that is no column"
+                f"{url}: two of its folders give {name!r} a value; rename the one that is no column"
             )
         (text,) = texts
-        values[field.name] = _convert(url, field, text)
+        values[name] = _convert(url, field, text)
     return values
 
 
@@ -175,21 +189,23 @@ def _convert(url: str, field: Field, text: bytes) -> Array:
     given: bytes | None = text
     if text == _NULL:
         given = None
-    fields = pa.array([given], type=pa.binary())
-    row = RecordBatch.from_pydict({field.name: fields})
+    as_bytes = pa.binary()
+    fields = pa.array([given], type=as_bytes)
+    name = field.name
+    row = RecordBatch.from_pydict({name: fields})
     # As in CSV files, where values are texts, too.
     try:
         schema = pa.schema([field])
         converted = convert_fields(row, schema)
     except pa.ArrowNotImplementedError as error:
         raise JobError(
-            f"source.types.{field.name}: {field.type} cannot be read from the name of a folder; "
+            f"source.types.{name}: {field.type} cannot be read from the name of a folder; "
             "declare a number or string, and convert it in a step"
         ) from error
     except (InputError, RejectedRows) as error:
         raise InputError(
-            f"{url}: the value of {field.name!r} in its folder's name is not of type "
-            f"{field.type}; rename the folder, or declare source.types.{field.name} otherwise"
+            f"{url}: the value of {name!r} in its folder's name is not of type "
+            f"{field.type}; rename the folder, or declare source.types.{name} otherwise"
         ) from error
     return converted.column(0)
 
@@ -210,11 +226,12 @@ def _list_with_values(
     values: Values,
 ) -> list[Array]:
     """Return the named columns in their order: of the rows, or of folders' names."""
+    count = rows.num_rows
     columns = []
     for name in names:
         if name in values:
             (value,) = values[name]
-            column = pa.repeat(value, rows.num_rows)
+            column = pa.repeat(value, count)
         else:
             column = rows.column(name)
         columns.append(column)
@@ -245,11 +262,14 @@ def _add_to_records(
         columns[name] = column
         # In the order in which the file has them.
         if name == "row" and key is not None:
-            columns["key"] = pa.repeat(key[0], rows.num_rows)
+            (value,) = key
+            columns["key"] = pa.repeat(value, rows.num_rows)
     if record.values:
-        stored = RecordBatch.from_struct_array(columns["values"])
+        given = columns["values"]
+        stored = RecordBatch.from_struct_array(given)
         # Not in the schema's types: where a list of a fixed size may be missing, it is any list.
-        together = _list_with_values(stored, schema.names, values)
-        columns["values"] = pa.StructArray.from_arrays(together, schema.names)
+        names = schema.names
+        together = _list_with_values(stored, names, values)
+        columns["values"] = pa.StructArray.from_arrays(together, names)
     complete = RecordBatch.from_pydict(columns)
     return replace(records, rows=complete)

@@ -11,7 +11,7 @@ from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.proof.differences import find_difference
-from pipelines.packing.proof.scores import ScoredAs
+from pipelines.packing.proof.scored_as import ScoredAs
 from transforms.score_columns import list_score_columns, score_columns
 
 # Other code may add in another order, or in float64.

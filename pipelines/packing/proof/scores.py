@@ -1,7 +1,6 @@
 """The scores that a job will make of what a model gave for the sample, tokens among them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -10,23 +9,10 @@ from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
 from model_zoo.package.card import InputColumn
 from model_zoo.steps.table import AnyStep
+from pipelines.packing.proof.scored_as import ScoredAs
 from pipelines.planning.token_text import find_token_text
 from transforms.score_columns import ScoreColumns
-from transforms.scores.tokens import Places
 from transforms.token_places import find_places
-
-
-@dataclass(frozen=True)
-class ScoredAs:
-    """How scores are made of outputs.
-
-    Attributes:
-        how: activation, labels and the like.
-        places: of the rows' tokens, where they have any.
-    """
-
-    how: ScoreColumns
-    places: Places | None = None
 
 
 def describe_scores(

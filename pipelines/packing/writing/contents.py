@@ -11,7 +11,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.evaluation.data_profile import profile_table
 from model_zoo.tensor_columns import to_column
 from pipelines.packing.proof.finite import find_finite
-from pipelines.packing.proof.scores import ScoredAs
+from pipelines.packing.proof.scored_as import ScoredAs
 from transforms.score_columns import ScoreColumns, is_of_label_sets, is_of_tokens, score_columns
 from transforms.scores.tokens import take_tokens
 
