@@ -11,10 +11,14 @@ import resource
 import sys
 import threading
 import time
+from typing import Any, TypeAlias
 
 from apache_beam.metrics import Metrics
 
 _NAMESPACE = "score"
+# Nanoseconds, or other counts.
+ByStage: TypeAlias = dict[str, int]
+_SECOND = 1e9
 # `decode` is a part of preprocessing, and `copy` (to a device and back) one of predicting; `wait` is
 # what no stage took.
 STAGES = ("read", "decode", "preprocess", "copy", "model", "postprocess", "write", "wait")
@@ -25,7 +29,7 @@ class _GivenAway(threading.local):
     """Nanoseconds that the stage of this thread has given to other stages."""
 
     def __init__(self) -> None:
-        self.nanoseconds: dict[str, int] = {}
+        self.nanoseconds: ByStage = {}
 
 
 _given_away = _GivenAway()
@@ -42,7 +46,7 @@ class StageTimes:
     """
 
     since: int = field(default_factory=time.time_ns)
-    nanoseconds: dict[str, int] = field(default_factory=dict)
+    nanoseconds: ByStage = field(default_factory=dict)
 
     def add(self, stage: str, nanoseconds: int) -> None:
         """Count time of one stage."""
@@ -66,11 +70,12 @@ class StageTimes:
 
         Blocks do not nest. Nothing is counted of one that raises.
         """
-        given: dict[str, int] = {}
+        given: ByStage = {}
         _given_away.nanoseconds = given
         started = time.perf_counter_ns()
         yield
-        taken = time.perf_counter_ns() - started
+        ended = time.perf_counter_ns()
+        taken = ended - started
         given_away = sum(given.values())
         own = taken - given_away
         self.add(stage, own)
@@ -93,7 +98,8 @@ class StageTimes:
         spent["wait"] = max(0, waited)
         seconds = {}
         for stage, nanoseconds in spent.items():
-            seconds[stage] = round(nanoseconds / 1e9, 6)
+            exact = nanoseconds / _SECOND
+            seconds[stage] = round(exact, 6)
         return seconds
 
 
@@ -118,8 +124,8 @@ def clocked_within(stage: str) -> Iterator[None]:
     try:
         yield
     finally:
-        taken = time.perf_counter_ns() - started
-        give_time(stage, taken)
+        ended = time.perf_counter_ns()
+        give_time(stage, ended - started)
 
 
 def clocked_as(stage: str) -> AbstractContextManager[object]:
@@ -130,13 +136,18 @@ def clocked_as(stage: str) -> AbstractContextManager[object]:
     return clocked_within(stage)
 
 
+def _make_counter(transform: str, unit: str) -> Any:
+    name = f"{transform}_{unit}"
+    return Metrics.counter(_NAMESPACE, name)
+
+
 class Timed:
     """Count what passes a transform, as Beam metrics: `with timed(rows): ...`."""
 
     def __init__(self, transform: str) -> None:
-        self._rows = Metrics.counter(_NAMESPACE, f"{transform}_rows")
-        self._batches = Metrics.counter(_NAMESPACE, f"{transform}_batches")
-        self._microseconds = Metrics.counter(_NAMESPACE, f"{transform}_microseconds")
+        self._rows = _make_counter(transform, "rows")
+        self._batches = _make_counter(transform, "batches")
+        self._microseconds = _make_counter(transform, "microseconds")
 
     @contextmanager
     def __call__(self, rows: int) -> Iterator[None]:

@@ -72,13 +72,15 @@ def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tu
     # In a file of one column a blank line is a row, which is not what is counted here.
     if len(header) == 1 or not _may_be_cut(file, dialect):
         return ()
-    header_bytes = _count_header_bytes(file.url, header, dialect)
-    length = file.bytes - header_bytes
+    url = file.url
+    file_bytes = file.bytes
+    header_bytes = _count_header_bytes(url, header, dialect)
+    length = file_bytes - header_bytes
     if length <= PIECE_BYTES:
         return ()
     count = math.ceil(length / PIECE_BYTES)
-    ranges = _look_at_ranges(file.url, header_bytes, file.bytes, count)
-    pieces = _make_pieces(ranges, header_bytes, file.bytes)
+    ranges = _look_at_ranges(url, header_bytes, file_bytes, count)
+    pieces = _make_pieces(ranges, header_bytes, file_bytes)
     # One alone is the whole file.
     if len(pieces) == 1:
         return ()
@@ -102,27 +104,30 @@ def split_for_sample(
     Raises:
         InputError: it cannot be read, or becomes shorter meanwhile.
     """
+    url = file.url
+    file_bytes = file.bytes
     most_bytes = _MOST_SAMPLED_OF_STORE
-    if files.is_local(file.url):
+    if files.is_local(url):
         most_bytes = _MOST_SAMPLED_BYTES
-    if file.bytes > most_bytes or is_compressed(file.url):
+    if file_bytes > most_bytes or is_compressed(url):
         return ()
     # In a file of one column a blank line is a row, which is not what is counted here.
     if len(header) == 1 or not _ends_lines_with_one_byte(dialect):
         return ()
-    header_bytes = _count_header_bytes(file.url, header, dialect)
+    header_bytes = _count_header_bytes(url, header, dialect)
     quote = dialect.quote
     if dialect.newlines_in_values and quote is not None:
         stored_quote = quote.encode()
-        texts = _read_texts(file.url, header_bytes, file.bytes)
+        texts = _read_texts(url, header_bytes, file_bytes)
         if any(stored_quote in text for text in texts):
             return ()
     # A range of no bytes has no row.
-    count = min(_SAMPLED_PIECES, file.bytes - header_bytes)
+    length = file_bytes - header_bytes
+    count = min(_SAMPLED_PIECES, length)
     if count < 1:
         return ()
-    ranges = _look_at_ranges(file.url, header_bytes, file.bytes, count)
-    return _make_pieces(ranges, header_bytes, file.bytes)
+    ranges = _look_at_ranges(url, header_bytes, file_bytes, count)
+    return _make_pieces(ranges, header_bytes, file_bytes)
 
 
 def _look_at_ranges(url: str, start: int, stop: int, count: int) -> list[_Range]:
@@ -162,14 +167,17 @@ def _ends_lines_with_one_byte(dialect: CsvDialect) -> bool:
     for code in range(256):
         # A new one for each byte: a decoder remembers what may be half a character.
         one_byte_decoder = decoder("replace")
-        character = one_byte_decoder.decode(bytes([code]))
+        one_byte = bytes([code])
+        character = one_byte_decoder.decode(one_byte)
         if len(character) != 1:
             return False
         characters.append(character)
     # In some encodings of old machines the two have other codes, or several.
-    for code, character in ((_RETURN, "\r"), (_LINE_FEED, "\n")):
+    codes = {"\r": _RETURN, "\n": _LINE_FEED}
+    for character, code in codes.items():
         has_its_code = characters[code] == character
-        if not has_its_code or characters.count(character) != 1:
+        times = characters.count(character)
+        if not has_its_code or times != 1:
             return False
     return True
 
@@ -187,9 +195,11 @@ def _count_header_bytes(url: str, header: Sequence[str], dialect: CsvDialect) ->
     # In quotes, so that a name that is empty, or begins with a line break, makes the lines that it
     # does.
     quoted = [f'"{name}"' for name in header]
-    lines = re.findall(r"[^\r\n]+", "".join(quoted))
+    text = "".join(quoted)
+    lines = re.findall(r"[^\r\n]+", text)
+    count = len(lines)
     stored_lines = _LINE.finditer(start, mark_bytes)
-    of_header = islice(stored_lines, len(lines))
+    of_header = islice(stored_lines, count)
     *_, last_line = of_header
     return last_line.end()
 
@@ -210,8 +220,9 @@ def _look_at(url: str, start: int, stop: int) -> _Range:
             if line_feed < 0:
                 rows_before += _count_starts(text)
             else:
-                boundary = position + line_feed + 1
-                rows_before += _count_starts(text[: line_feed + 1])
+                behind = line_feed + 1
+                boundary = position + behind
+                rows_before += _count_starts(text[:behind])
                 rows_after += _count_starts(text[line_feed:])
         else:
             rows_after += _count_starts(text)
@@ -225,11 +236,14 @@ def _read_texts(url: str, start: int, stop: int) -> Iterator[bytes]:
     try:
         with closing(StoredBytes(url, ahead=False)) as stored:
             while start < stop:
-                size = min(_READ_BYTES, stop - start)
+                left = stop - start
+                size = min(_READ_BYTES, left)
                 text = stored.read_at(start, size)
-                start += len(text)
-                for at in range(0, len(text), _COUNTED_BYTES):
-                    yield text[at : at + _COUNTED_BYTES]
+                read_bytes = len(text)
+                start += read_bytes
+                for at in range(0, read_bytes, _COUNTED_BYTES):
+                    end = at + _COUNTED_BYTES
+                    yield text[at:end]
     except OSError as error:
         raise InputError(f"{url}: cannot be read: {error.strerror}; start the run again") from error
 
@@ -288,5 +302,6 @@ def _make_pieces(
     whole = []
     for piece, stop in zip(pieces, stops, strict=True):
         length = stop - piece.first_byte
-        whole.append(replace(piece, bytes=length))
+        sized = replace(piece, bytes=length)
+        whole.append(sized)
     return tuple(whole)

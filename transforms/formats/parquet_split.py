@@ -71,18 +71,20 @@ def split_groups(groups: Sequence[RowGroup], rows: int, file_bytes: int) -> list
     # At least 1, since row groups without rows may hold nothing.
     decoded_bytes = sum(group.bytes for group in groups)
     all_bytes = max(1, decoded_bytes)
-    whole_file = (0, len(groups))
+    count = len(groups)
+    whole_file = (0, count)
     pieces: list[Piece] = []
     first_row = 0
     for cut in _cut(groups, rows):
         # Its share of the file, since a footer tells sizes before compression only.
         stored_bytes = file_bytes * cut.bytes // all_bytes
         # Of one that is read whole, its size itself.
-        if cut.span == whole_file and len(groups) <= 1:
+        if cut.span == whole_file and count <= 1:
             stored_bytes = file_bytes
-        piece = Piece(cut.span, first_row, cut.rows, stored_bytes)
+        cut_rows = cut.rows
+        piece = Piece(cut.span, first_row, cut_rows, stored_bytes)
         pieces.append(piece)
-        first_row += cut.rows
+        first_row += cut_rows
     return pieces
 
 
@@ -96,7 +98,8 @@ def _cut(groups: Sequence[RowGroup], rows: int) -> Iterator[_Cut]:
     if not groups:
         yield _Cut(span=(0, 0), rows=0, bytes=0)
     first = 0
-    while first < len(groups):
+    count = len(groups)
+    while first < count:
         group = groups[first]
         part_rows = _choose_part_rows(group, rows)
         if part_rows < group.rows:
@@ -115,16 +118,18 @@ def _cut(groups: Sequence[RowGroup], rows: int) -> Iterator[_Cut]:
 
 def _choose_part_rows(group: RowGroup, rows: int) -> int:
     """Return the rows of each part of a row group; all of them where it is not cut."""
-    if group.rows <= rows:
-        return group.rows
-    by_rows = math.ceil(group.rows / rows)
+    all_rows = group.rows
+    if all_rows <= rows:
+        return all_rows
+    by_rows = math.ceil(all_rows / rows)
     parts = min(by_rows, group.most_parts)
     if parts <= 1:
-        return group.rows
-    even_rows = math.ceil(group.rows / parts)
+        return all_rows
+    even_rows = math.ceil(all_rows / parts)
     most_block_rows = even_rows // _BLOCKS
     # Mini-batches have a power of two of rows, so that as a rule none of them has places left over.
-    exponent = max(0, most_block_rows.bit_length() - 1)
+    bits = most_block_rows.bit_length()
+    exponent = max(0, bits - 1)
     block_rows = 1 << exponent
     blocks = math.ceil(even_rows / block_rows)
     whole_rows = blocks * block_rows
@@ -134,12 +139,14 @@ def _choose_part_rows(group: RowGroup, rows: int) -> int:
 
 
 def _cut_group(number: int, group: RowGroup, part_rows: int) -> Iterator[_Cut]:
-    for row in range(0, group.rows, part_rows):
-        rows = min(part_rows, group.rows - row)
+    all_rows = group.rows
+    for row in range(0, all_rows, part_rows):
+        left = all_rows - row
+        rows = min(part_rows, left)
         yield _Cut(
             span=(number, 1, row),
             rows=rows,
-            bytes=group.bytes * rows // group.rows,
+            bytes=group.bytes * rows // all_rows,
         )
 
 
@@ -155,7 +162,8 @@ def _find_end_of_piece(groups: Sequence[RowGroup], first: int, rows: int) -> int
     """
     stop = first + 1
     rows_so_far = groups[first].rows
-    while stop < len(groups):
+    count = len(groups)
+    while stop < count:
         rows_so_far += groups[stop].rows
         if rows_so_far > rows:
             break

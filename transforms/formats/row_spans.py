@@ -31,16 +31,19 @@ def cut_piece(piece: Piece, rows: int) -> list[Piece]:
     count = piece.rows or 0
     if count <= rows:
         return [piece]
-    span = (_PART, piece.first_row, count, piece.bytes, *piece.span)
+    first_row = piece.first_row
+    size_bytes = piece.bytes
+    span = (_PART, first_row, count, size_bytes, *piece.span)
     parts = []
-    # Sizes are shares of the piece's: rows are taken for equally large.
     for first in range(0, count, rows):
-        here = min(rows, count - first)
+        left = count - first
+        here = min(rows, left)
         part = Piece(
             span=span,
-            first_row=piece.first_row + first,
+            first_row=first_row + first,
             rows=here,
-            bytes=piece.bytes * here // count,
+            # Its share of the piece's: rows are taken for equally large.
+            bytes=size_bytes * here // count,
         )
         parts.append(part)
     return parts
@@ -51,7 +54,13 @@ def find_whole(unit: WorkUnit) -> WorkUnit:
     if unit.span[:1] != (_PART,):
         return unit
     _, first_row, rows, size_bytes, *span = unit.span
-    return replace(unit, span=tuple(span), first_row=first_row, rows=rows, bytes=size_bytes)
+    return replace(
+        unit,
+        span=tuple(span),
+        first_row=first_row,
+        rows=rows,
+        bytes=size_bytes,
+    )
 
 
 def take_part(batches: Iterator[RawBatch], unit: WorkUnit) -> Iterator[RawBatch]:
@@ -64,11 +73,13 @@ def take_part(batches: Iterator[RawBatch], unit: WorkUnit) -> Iterator[RawBatch]
     Raises:
         InputError: the piece ends before the part does.
     """
-    stop = unit.first_row + (unit.rows or 0)
+    begin = unit.first_row
+    rows = unit.rows or 0
+    stop = begin + rows
     for batch in batches:
         first = batch.id.first_row
         behind = first + batch.rows_in
-        if behind <= unit.first_row:
+        if behind <= begin:
             continue
         is_last = behind >= stop
         yield _cut_batch(batch, unit, stop, is_last)
@@ -89,32 +100,39 @@ def _cut_batch(batch: RawBatch, unit: WorkUnit, stop: int, last: bool) -> RawBat
         last: whether the part ends with it.
     """
     # By number, and not by position: rejected rows have left gaps.
-    bounds = np.array([unit.first_row, stop])
-    positions = np.searchsorted(batch.row_numbers, bounds)
+    first = unit.first_row
+    numbers = batch.row_numbers
+    bounds = np.array([first, stop])
+    positions = np.searchsorted(numbers, bounds)
     begin, end = positions.tolist()
-    first_row = max(batch.id.first_row, unit.first_row)
-    batch_id = BatchId(batch.id.shard, first_row)
+    whole_id = batch.id
+    first_row = max(whole_id.first_row, first)
+    batch_id = BatchId(whole_id.shard, first_row)
     rejected = []
     for records in batch.rejected:
-        kept = _cut_records(records, batch_id, unit.first_row, stop)
+        kept = _cut_records(records, batch_id, first, stop)
         # A batch may have lost all of its rows on the other side.
         if kept.rows.num_rows:
             rejected.append(kept)
+    count = end - begin
     return replace(
         batch,
         unit=unit,
         id=batch_id,
-        rows=batch.rows.slice(begin, end - begin),
-        row_numbers=batch.row_numbers[begin:end],
+        rows=batch.rows.slice(begin, count),
+        row_numbers=numbers[begin:end],
         last=last,
         rejected=tuple(rejected),
     )
 
 
 def _cut_records(records: RejectedBatch, id: BatchId, first: int, stop: int) -> RejectedBatch:
-    numbers = records.rows.column("row").to_numpy()
+    rows = records.rows
+    stored = rows.column("row")
+    numbers = stored.to_numpy()
     is_behind_begin = numbers >= first
     is_before_end = numbers < stop
     is_here = is_behind_begin & is_before_end
-    kept = records.rows.filter(pa.array(is_here))
+    mask = pa.array(is_here)
+    kept = rows.filter(mask)
     return replace(records, id=id, rows=kept)

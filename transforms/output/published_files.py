@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import errno
 from functools import partial
 import hashlib
-from typing import Any
+from typing import Any, TypeAlias
 
 from configs.errors import PublishError
 from storage import files
@@ -30,7 +30,8 @@ from transforms.output.many_requests import call_for_each
 _DIGEST_DIGITS = 12
 
 # A file as the manifest lists it: path, rows, bytes, sha256.
-Entry = dict[str, Any]
+Entry: TypeAlias = dict[str, Any]
+Parts: TypeAlias = Sequence[WrittenPart]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Move:
     former_name: str
 
 
-def move_files(run: RunFolder, parts: Sequence[WrittenPart]) -> dict[str, list[Entry]]:
+def move_files(run: RunFolder, parts: Parts) -> dict[str, list[Entry]]:
     """Give every file of the chosen parts its final name.
 
     Args:
@@ -102,13 +103,15 @@ def publish_file_list(run: RunFolder, units: Sequence[WorkUnit]) -> dict[str, En
     """
     if not any(unit.files for unit in units):
         return {}
-    content = files.read(run.listed_files)
+    stored = run.listed_files
+    content = files.read(stored)
     if content is None:
-        raise FileNotFoundError(errno.ENOENT, "the list of files is gone", run.listed_files)
+        raise FileNotFoundError(errno.ENOENT, "the list of files is gone", stored)
     # A copy, and only where there is none: a launcher that was faster has put the same one.
-    folder, _, _ = run.published_file_list.rpartition("/")
+    published = run.published_file_list
+    folder, _, _ = published.rpartition("/")
     files.make_folder(folder)
-    files.create(run.published_file_list, content, scratch=run.temporary)
+    files.create(published, content, scratch=run.temporary)
     # Its own name, and that of its folder.
     files.sync_folder(folder)
     files.sync_folder(run.published)
@@ -129,24 +132,26 @@ def remove_strays(run: RunFolder, manifest: Mapping[str, Any]) -> None:
         run: the published run.
         manifest: its manifest; the parts that it lists stay.
     """
-    entries = manifest["files"] + manifest["rejected_files"]
-    listed = {entry["path"] for entry in entries}
+    scored = manifest["files"]
+    rejected = manifest["rejected_files"]
+    listed = {entry["path"] for entry in scored + rejected}
 
-    present = files.list_names(run.published)
+    published = run.published
+    present = files.list_names(published)
     # An earlier version may have begun this publication, or made it.
     for folder in (SCORED, REJECTED, FORMER_REJECTED):
-        url = files.join(run.published, folder)
+        url = files.join(published, folder)
         names = files.list_names(url)
         present += [f"{folder}/{name}" for name in names]
     for name in present:
         _, _, base_name = name.rpartition("/")
         # Anything but a part is not of this program's making, or is the manifest.
         if is_part(base_name) and name not in listed:
-            url = files.join(run.published, name)
+            url = files.join(published, name)
             files.remove(url)
 
 
-def _name_scored(parts: Sequence[WrittenPart]) -> Iterator[Move]:
+def _name_scored(parts: Parts) -> Iterator[Move]:
     # A unit has several parts where a runner broke the order of its batches; its files are numbered
     # through all of them.
     files_by_unit: dict[int, list[WrittenFile]] = {}
@@ -159,20 +164,22 @@ def _name_scored(parts: Sequence[WrittenPart]) -> Iterator[Move]:
             place = f"{unit:05d}"
             if len(stored) > 1:
                 place += f"-{number:03d}"
-            suffix = file.path.rsplit(".", 1)[1]
+            _, _, suffix = file.path.rpartition(".")
             digest = _shorten_digest(file)
             name = f"{PART_PREFIX}{place}-{digest}.{suffix}"
-            yield Move(file, f"{SCORED}/{name}", former_name=name)
+            path = f"{SCORED}/{name}"
+            yield Move(file, path, former_name=name)
 
 
-def _name_rejected(parts: Sequence[WrittenPart]) -> Iterator[Move]:
+def _name_rejected(parts: Parts) -> Iterator[Move]:
     for part in parts:
         for file in part.rejected:
             digest = _shorten_digest(file)
             number = f"{part.unit:05d}"
             name = f"{PART_PREFIX}{number}-{digest}.parquet"
+            path = f"{REJECTED}/{name}"
             former_name = f"{FORMER_REJECTED}/{name}"
-            yield Move(file, f"{REJECTED}/{name}", former_name)
+            yield Move(file, path, former_name)
 
 
 def _shorten_digest(file: WrittenFile) -> str:

@@ -1,6 +1,6 @@
 """What score columns of every kind are made with: columns by name that are made when they are asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,8 +10,11 @@ from pyarrow import Array
 from configs.errors import JobError
 from model_zoo.tensor_columns import to_column
 
+# Of classes, by number.
+Names: TypeAlias = Sequence[str]
+Make: TypeAlias = Callable[[], Array]
 # By name, what makes a column when it is asked for; a job wants few of those that there are.
-Makers: TypeAlias = dict[str, Callable[[], Array]]
+Makers: TypeAlias = dict[str, Make]
 
 
 class Best(NamedTuple):
@@ -21,7 +24,7 @@ class Best(NamedTuple):
     probabilities: np.ndarray
 
 
-def to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> Array:
+def to_labels(classes: np.ndarray, labels: Names) -> Array:
     """Return the label of each class number; without labels the number itself as text.
 
     Args:
@@ -29,9 +32,10 @@ def to_labels(classes: np.ndarray, labels: tuple[str, ...]) -> Array:
         labels: class names by class number, or none.
     """
     numbers = pa.array(classes)
+    text = pa.string()
     if not labels:
-        return numbers.cast(pa.string())
-    names = pa.array(labels, type=pa.string())
+        return numbers.cast(text)
+    names = pa.array(labels, type=text)
     return names.take(numbers)
 
 
@@ -43,13 +47,15 @@ def to_lists(values: Array, counts: np.ndarray) -> Array:
         counts: (rows,), how many of them each row has.
     """
     # A list begins where the one before it ends, the first one at 0.
-    offsets = np.zeros(len(counts) + 1, dtype=np.int32)
-    np.cumsum(counts, out=offsets[1:])
+    size = len(counts) + 1
+    offsets = np.zeros(size, dtype=np.int32)
+    ends = offsets[1:]
+    np.cumsum(counts, out=ends)
     begins = pa.array(offsets)
     return pa.ListArray.from_arrays(begins, values)
 
 
-def list_best_makers(find: Callable[[], Best], labels: tuple[str, ...]) -> Makers:
+def list_best_makers(find: Callable[[], Best], labels: Names) -> Makers:
     """Return `top_classes`, `top_labels` and `top_probabilities`, the best first.
 
     Args:
@@ -90,14 +96,15 @@ def find_best(probabilities: np.ndarray, top_k: int) -> Best:
     if top_k > classes:
         raise JobError(f"postprocess.top_k is {top_k}, but the model has {classes} classes")
     # Stable, so that of equally probable classes the first one comes first, on every machine.
-    order = np.argsort(-probabilities, axis=1, kind="stable")
+    falling = -probabilities
+    order = np.argsort(falling, axis=1, kind="stable")
     best = order[:, :top_k]
     best = best.astype(np.int32)
     best_probabilities = np.take_along_axis(probabilities, best, axis=1)
     return Best(best, best_probabilities)
 
 
-def _to_label_lists(classes: np.ndarray, labels: tuple[str, ...]) -> Array:
+def _to_label_lists(classes: np.ndarray, labels: Names) -> Array:
     """Return the labels of several classes of each row, int32 (rows, k)."""
     flat = classes.reshape(-1)
     texts = to_labels(flat, labels)
