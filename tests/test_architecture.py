@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests.code_shape import find_longest_chain, read_imports
 from tests.faults.steps import LOOKS, steps_of
 from tests.support.repository import REPOSITORY
 
@@ -332,6 +333,12 @@ def wrong_imports(path: Path) -> Iterator[str]:
                 yield f" imports its sibling {target}"
         if target.partition(".")[0] in FORBIDDEN.get(room, set()):
             yield f" imports {target}"
+
+
+def test_chains_of_imports_are_short() -> None:
+    """Who reads a file follows its imports; a type that others need stands in a file that imports little."""
+    chain = find_longest_chain(read_imports(REPOSITORY))
+    assert len(chain) <= 10, " -> ".join(chain)
 
 
 def test_files_and_functions_are_small() -> None:

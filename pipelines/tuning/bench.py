@@ -12,7 +12,7 @@ import numpy as np
 from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.machine import cores
 from model_zoo.engines.settings import Device, Settings
-from model_zoo.package.package import Package
+from model_zoo.package.packed_model import PackedModel
 from pipelines.tuning.sample import Parts, Sample, join_parts
 
 # Long enough that a moment in which the machine is busy does not count.
@@ -52,7 +52,7 @@ class Bench:
         sample_seconds: how long the reference may score the sample.
     """
 
-    package: Package
+    package: PackedModel
     device: Device
     sample: Sample
     load: Load
