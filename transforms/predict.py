@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 import threading
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
@@ -33,11 +33,23 @@ class NotFiniteError(RowError):
     """A prediction that is NaN or infinite."""
 
 
+class Checked(NamedTuple):
+    """What the model gave for some rows.
+
+    Attributes:
+        outputs: (rows, ...), by name.
+        rejected: the rows among them that have no valid score, if there are any.
+    """
+
+    outputs: Arrays
+    rejected: RejectedRows | None
+
+
 def predict_rows(
     scored: Scored,
     rows: int,
     not_finite: NotFinite = "reject",
-) -> tuple[Arrays, RejectedRows | None]:
+) -> Checked:
     """Check what the model gave for some rows.
 
     Args:
@@ -45,30 +57,30 @@ def predict_rows(
         rows: how many rows it was given.
         not_finite: what a NaN or infinite score does: `reject` its row, `fail`, or `pass` as it is.
 
-    Returns:
-        Outputs (rows, ...), and the rows among them that have no valid score, if there are any.
-
     Raises:
         ModelError: the model gave another number of rows, or a score that is not finite where that
             fails.
     """
-    for name, values in scored.outputs.items():
-        if len(values) != rows:
-            raise ModelError(f"the model gave {len(values)} rows of {name} for {rows} rows")
+    outputs = scored.outputs
+    for name, values in outputs.items():
+        given = len(values)
+        if given != rows:
+            raise ModelError(f"the model gave {given} rows of {name} for {rows} rows")
     reasons = dict(scored.rejected)
     if not_finite != "pass":
         # Rows that the model failed on hold whatever was in memory, and have their reason already.
-        found = _find_not_finite(scored.outputs, known=reasons)
+        found = _find_not_finite(outputs, known=reasons)
         if found and not_finite == "fail":
-            first = next(iter(found.values()))
+            first, *_ = found.values()
             raise ModelError(
                 f"{first} in {len(found)} rows, and model.not_finite is fail; "
                 "mend the input or the model"
             )
         reasons |= found
     if not reasons:
-        return scored.outputs, None
-    return scored.outputs, RejectedRows(reasons)
+        return Checked(outputs, None)
+    rejected = RejectedRows(reasons)
+    return Checked(outputs, rejected)
 
 
 def predict_batch(
@@ -94,19 +106,22 @@ def predict_batch(
         outputs, rejected = predict_rows(scored, rows, not_finite)
     except (ModelError, WorkerError) as error:
         raise type(error)(f"{batch.raw.id}: {error}") from error
+    raw = batch.raw
+    computed_by = scored.computed_by
     # The batch's clock counts it as the model's time, and the scorer alone knows how much it was.
     give_time("copy", scored.copy_nanoseconds)
     lengths = None
     if mask is not None:
-        lengths = np.count_nonzero(batch.inputs[mask], axis=1)
+        is_token = batch.inputs[mask]
+        lengths = np.count_nonzero(is_token, axis=1)
     if rejected is None:
-        return PredictionBatch(batch.raw, outputs, scored.computed_by, lengths)
-    kept = find_kept(len(batch), rejected)
+        return PredictionBatch(raw, outputs, computed_by, lengths)
+    kept = find_kept(rows, rejected)
     outputs = take_from_arrays(outputs, kept)
     if lengths is not None:
         lengths = lengths[kept]
-    raw = reject_rows(batch.raw, rejected, "predict")
-    return PredictionBatch(raw, outputs, scored.computed_by, lengths)
+    raw = reject_rows(raw, rejected, "predict")
+    return PredictionBatch(raw, outputs, computed_by, lengths)
 
 
 @dataclass

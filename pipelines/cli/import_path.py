@@ -10,7 +10,9 @@ from pathlib import Path
 import sys
 import sysconfig
 
-_ROOT = str(Path(__file__).parent.parent.parent)
+_ROOT = str(Path(__file__).parents[2])
+# Folders of installed packages, in the words of sysconfig.
+_OF_PACKAGES = ("purelib", "platlib")
 
 
 def leave_out_current_folder() -> None:
@@ -36,7 +38,7 @@ def keep_current_folder_from_workers() -> None:
 
     They still find a checkout's packages.
     """
-    packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    packages = [sysconfig.get_path(kind) for kind in _OF_PACKAGES]
     folders = _list_named_folders()
     # An installed program is found anyway, and its folder holds more than this.
     if _ROOT not in packages:

@@ -18,6 +18,7 @@ OLD_CERTIFICATE = "model.certificate is called model.tuning_report now; the old 
 _SAMPLE = "configs/breast_cancer.yaml"
 # A job of flags alone needs these, and has the package's defaults for the rest.
 _NEEDED = ("input", "model", "output")
+_CSV_ENDINGS = (".csv", ".csv.gz")
 _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -27,15 +28,16 @@ def add_job_flags(parser: TakesFlags) -> None:
         "the job, one YAML file; without one, --input, --model and --output are a job, "
         f"and without these {_SAMPLE} is"
     )
-    parser.add_argument("--config", metavar="FILE", help=config)
+    add = parser.add_argument
+    add("--config", metavar="FILE", help=config)
     override = "override one field: --set model.batch_rows=256"
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     paths = "source.paths: file, folder or glob; may be repeated"
-    parser.add_argument("--input", action="append", metavar="PATH", help=paths)
-    parser.add_argument("--model", metavar="FOLDER", help="model.package")
-    parser.add_argument("--output", metavar="FOLDER", help="sink.path")
+    add("--input", action="append", metavar="PATH", help=paths)
+    add("--model", metavar="FOLDER", help="model.package")
+    add("--output", metavar="FOLDER", help="sink.path")
     key = "source.key: the column that names a row"
-    parser.add_argument("--key", metavar="COLUMN", help=key)
+    add("--key", metavar="COLUMN", help=key)
 
 
 def load_job(arguments: argparse.Namespace) -> ScoringJob:
@@ -49,7 +51,7 @@ def load_job(arguments: argparse.Namespace) -> ScoringJob:
     overrides += [parse_set(text) for text in arguments.set]
     # After those of --set, so that a flag of its own has the last word.
     if arguments.input:
-        quoted = [_quote(path) for path in arguments.input]
+        quoted = map(_quote, arguments.input)
         paths = ", ".join(quoted)
         overrides.append(("source.paths", f"[{paths}]"))
     if arguments.model:
@@ -97,10 +99,10 @@ def _find_sample() -> str:
 
 def _list_found(arguments: argparse.Namespace) -> list[Override]:
     """Return what a job without a file has beside its flags; --set may say otherwise."""
-    found = [("name", _quote(_name_job(arguments.model)))]
+    job_name = _name_job(arguments.model)
+    found = [("name", _quote(job_name))]
     # The ending of a file says which format it has; that of a folder says nothing.
-    endings = tuple(path.endswith((".csv", ".csv.gz")) for path in arguments.input)
-    if all(endings):
+    if all(path.endswith(_CSV_ENDINGS) for path in arguments.input):
         found.append(("source.format", "csv"))
     return found
 
@@ -118,13 +120,15 @@ def _name_job(model: str) -> str:
     while len(parts) > 1 and parts[-1].isdigit():
         parts.pop()
     last = parts[-1] if parts else ""
-    name = _NOT_OF_A_NAME.sub("-", last).strip("-._")
+    replaced = _NOT_OF_A_NAME.sub("-", last)
+    name = replaced.strip("-._")
     return name or "job"
 
 
 def _quote(text: str) -> str:
     if make_unicode(text) != text:
-        encoding = sys.getfilesystemencoding().upper()
+        lower = sys.getfilesystemencoding()
+        encoding = lower.upper()
         raise JobError(f"{text}: this path is not {encoding}; rename the file or folder")
     # JSON is YAML too, in which a single-quoted text would lose its line breaks.
     return json.dumps(text, ensure_ascii=False)

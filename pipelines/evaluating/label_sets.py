@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,9 @@ from pyarrow.types import (
 
 from configs.errors import InputError
 
+Numbers: TypeAlias = np.ndarray
+Columns: TypeAlias = Mapping[str, ChunkedArray]
+
 
 @dataclass(frozen=True)
 class LabelSets:
@@ -32,13 +36,13 @@ class LabelSets:
     """
 
     rows: int
-    row: np.ndarray
-    label: np.ndarray
+    row: Numbers
+    label: Numbers
     names: list[str]
 
 
 def list_names(
-    columns: Mapping[str, ChunkedArray],
+    columns: Columns,
     separator: str | None,
     known: Sequence[str],
 ) -> LabelSets:
@@ -96,7 +100,7 @@ def order_names(truth: LabelSets, predicted: LabelSets, known: Sequence[str]) ->
     return sorted(found)
 
 
-def to_matrix(sets: LabelSets, names: Sequence[str]) -> np.ndarray:
+def to_matrix(sets: LabelSets, names: Sequence[str]) -> Numbers:
     """Return int8 (rows, labels), 1 where a row has a label.
 
     Args:
@@ -107,7 +111,8 @@ def to_matrix(sets: LabelSets, names: Sequence[str]) -> np.ndarray:
     column_of_label = [column_of_name[name] for name in sets.names]
     # Of this type also where there is no label, and numpy would choose float64.
     numbers = np.array(column_of_label, dtype=np.int64)
-    shape = (sets.rows, len(names))
+    labels = len(names)
+    shape = (sets.rows, labels)
     matrix = np.zeros(shape, dtype=np.int8)
     # A label that a row names twice is one label.
     columns = numbers[sets.label]
@@ -141,11 +146,12 @@ def split_texts(texts: Array, separator: str) -> Array:
         named = [part for part in parts if part]
         lists.append(named)
     # The type is said, as lists without a label have none by themselves.
-    dtype = pa.list_(pa.string())
+    text = pa.string()
+    dtype = pa.list_(text)
     return pa.array(lists, dtype)
 
 
-def _read_flags(columns: Mapping[str, ChunkedArray]) -> LabelSets:
+def _read_flags(columns: Columns) -> LabelSets:
     """Return the labels whose columns are 1."""
     rows = []
     labels = []
@@ -164,11 +170,12 @@ def _read_flags(columns: Mapping[str, ChunkedArray]) -> LabelSets:
     return LabelSets(row_count, row, label, names)
 
 
-def _read_flag(name: str, column: ChunkedArray) -> np.ndarray:
+def _read_flag(name: str, column: ChunkedArray) -> Numbers:
     """Return 0 or 1 of each row, as float64."""
     # Truth values and numbers alike become 0.0 and 1.0.
+    floating = pa.float64()
     try:
-        numbers = column.cast(pa.float64())
+        numbers = column.cast(floating)
     except pa.ArrowException as error:
         raise InputError(f"{name!r} of type {column.type} holds no 0 and 1") from error
     flags: np.ndarray = numbers.to_numpy()
@@ -193,18 +200,20 @@ def _read_listed_flags(lists: Array, known: Sequence[str]) -> LabelSets | None:
     is_number = is_integer(values.type) and label_count > 2
     if not is_truth and not is_number:
         return None
-    lengths = lists.value_lengths().to_pylist()
-    different_lengths = set(lengths)
+    lengths = lists.value_lengths()
+    different_lengths = set(lengths.to_pylist())
     if different_lengths != {label_count}:
         return None
-    numbers = values.cast(pa.int64())
+    whole = pa.int64()
+    numbers = values.cast(whole)
     flags = numbers.to_numpy()
     if not _are_flags(flags):
         return None
     rows = len(lists)
     of_rows = flags.reshape(rows, -1)
     row, label = np.nonzero(of_rows)
-    return LabelSets(rows, row, label, list(known))
+    names = list(known)
+    return LabelSets(rows, row, label, names)
 
 
 def _read_lists(lists: Array, name: str) -> LabelSets:
@@ -228,6 +237,6 @@ def _read_lists(lists: Array, name: str) -> LabelSets:
     return LabelSets(rows, row, label, names)
 
 
-def _to_int64(numbers: Array) -> np.ndarray:
+def _to_int64(numbers: Array) -> Numbers:
     found: np.ndarray = numbers.to_numpy(zero_copy_only=False)
     return found.astype(np.int64)

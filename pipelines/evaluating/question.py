@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pyarrow import ChunkedArray
 
+# As JSON holds it.
 Manifest: TypeAlias = Mapping[str, Any]
+Names: TypeAlias = tuple[str, ...]
 # By their names.
 Columns: TypeAlias = Mapping[str, ChunkedArray]
+
+
+class NamedColumn(NamedTuple):
+    """A column, and what it is called."""
+
+    name: str
+    column: ChunkedArray
 
 
 @dataclass(frozen=True)
@@ -27,12 +36,12 @@ class Question:
 
     output: str
     labels: str
-    csv: tuple[str, ...]
+    csv: Names
     key: str
-    label: tuple[str, ...]
-    prediction: tuple[str, ...]
+    label: Names
+    prediction: Names
     probability: str | None
-    classes: tuple[str, ...] | None
+    classes: Names | None
     task: str | None
     group: str | None
     k: int
@@ -63,17 +72,19 @@ class Compared:
     probability: ChunkedArray | None
     group: ChunkedArray | None
 
-    def choose_prediction(self, usual: str) -> tuple[str, ChunkedArray]:
+    def choose_prediction(self, usual: str) -> NamedColumn:
         """Return the column of predictions: the only one, or of several the usual one."""
-        if len(self.predicted) == 1:
-            ((name, column),) = self.predicted.items()
-            return name, column
-        return usual, self.predicted[usual]
+        predicted = self.predicted
+        name = usual
+        # The only one may have been named by a person, and is not called as usual then.
+        if len(predicted) == 1:
+            (name,) = predicted
+        return NamedColumn(name, predicted[name])
 
-    def get_only_label(self) -> tuple[str, ChunkedArray]:
+    def get_only_label(self) -> NamedColumn:
         """Return name and column of labels, of a task that compares one."""
-        ((name, column),) = self.truth.items()
-        return name, column
+        (name,) = self.truth
+        return NamedColumn(name, self.truth[name])
 
     def name_label(self, name: str) -> str:
         """Return a column of labels with its file, for a message."""

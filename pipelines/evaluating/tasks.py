@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from operator import eq
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from pyarrow import ChunkedArray
 
@@ -36,6 +36,9 @@ from pipelines.evaluating.labels import (
 from pipelines.evaluating.numbers import number_groups, to_numbers, to_wide_numbers
 from pipelines.evaluating.question import Compared
 from pipelines.evaluating.tokens import holds_spans, read_spans, read_tags
+
+# Those of each text.
+Entities: TypeAlias = list[set[Entity]]
 
 
 class Figures(Protocol):
@@ -70,12 +73,14 @@ def evaluate_classes(compared: Compared) -> ClassFigures:
         InputError: labels that no prediction could be.
     """
     # One of each: `read_compared` refuses more.
-    predicted = next(iter(compared.predicted.values()))
-    labels = next(iter(compared.truth.values()))
+    predicted, *_ = compared.predicted.values()
+    labels, *_ = compared.truth.values()
     # In one type first, so that the same label has the same text.
     of_one_type = to_type_of(labels, predicted.type)
-    truth = to_text(of_one_type).to_pylist()
-    predicted_labels = to_text(predicted).to_pylist()
+    true_texts = to_text(of_one_type)
+    truth = true_texts.to_pylist()
+    predicted_texts = to_text(predicted)
+    predicted_labels = predicted_texts.to_pylist()
 
     classes = compared.question.classes
     manifest = compared.manifest
@@ -126,8 +131,9 @@ def evaluate_numbers(compared: Compared) -> RegressionFigures | SeveralFigures:
     for label, prediction in pairs:
         of_column = _compare_columns(compared, label, prediction)
         figures.update(of_column)
-    if len(figures) == 1:
-        return next(iter(figures.values()))
+    first, *others = figures.values()
+    if not others:
+        return first
     return SeveralFigures.of(figures)
 
 
@@ -152,7 +158,8 @@ def _compare_columns(
 
     # The numbers of a list by their places, as several columns would have names.
     names = [f"{prediction}[{place}]" for place in range(width)]
-    return compare_several(truth, predicted, names).outputs
+    several = compare_several(truth, predicted, names)
+    return several.outputs
 
 
 def evaluate_rankings(compared: Compared) -> RankingFigures:
@@ -163,7 +170,8 @@ def evaluate_rankings(compared: Compared) -> RankingFigures:
     """
     question = compared.question
     label, labels = compared.get_only_label()
-    ((prediction, predictions),) = compared.predicted.items()
+    (prediction,) = compared.predicted
+    predictions = compared.predicted[prediction]
     of_label = compared.name_label(label)
     of_prediction = compared.name_prediction(prediction)
 
@@ -206,8 +214,9 @@ def _evaluate_tags(
     tags = read_tags(labels, predictions, question.separator, known, places)
 
     # Tag by tag, whatever row they are of.
-    truth = list(chain.from_iterable(tags.truth))
-    predicted = list(chain.from_iterable(tags.predicted))
+    join = chain.from_iterable
+    truth = list(join(tags.truth))
+    predicted = list(join(tags.predicted))
     columns = compared.describe()
     refuse_strangers(truth, predicted, known, columns)
 
@@ -218,7 +227,8 @@ def _evaluate_tags(
         evaluation = evaluate(truth, predicted, names, None)
         return ClassFigures(evaluation)
 
-    right_count = sum(map(eq, truth, predicted))
+    is_right = map(eq, truth, predicted)
+    right_count = sum(is_right)
     accuracy = right_count / len(truth)
     # Row by row, as no entity reaches from one text into the next.
     true_entities = list(map(find_entities, tags.truth))
@@ -227,8 +237,8 @@ def _evaluate_tags(
 
 
 def _refuse_other_entities(
-    truth: list[set[Entity]],
-    predicted: list[set[Entity]],
+    truth: Entities,
+    predicted: Entities,
     compared: Compared,
 ) -> None:
     true_labels = _list_entity_labels(truth)
@@ -244,14 +254,15 @@ def _refuse_other_entities(
     refuse_strangers(true_labels, predicted_labels, names, columns)
 
 
-def _list_entity_labels(rows: list[set[Entity]]) -> list[str]:
+def _list_entity_labels(rows: Entities) -> list[str]:
     labels: set[str] = set()
     for entities in rows:
         labels.update(label for label, _, _ in entities)
     return sorted(labels)
 
 
-TASKS: Mapping[str, Callable[[Compared], Figures]] = {
+Evaluate: TypeAlias = Callable[[Compared], Figures]
+TASKS: Mapping[str, Evaluate] = {
     "classification": evaluate_classes,
     "multi_label": evaluate_label_sets,
     "regression": evaluate_numbers,

@@ -18,6 +18,7 @@ from transforms.formats.csv_dialect import CsvDialect
 from transforms.formats.csv_table import read_first_texts
 
 Manifest: TypeAlias = Mapping[str, Any]
+Batches: TypeAlias = list[RecordBatch]
 
 _FIRST_ROWS = 5
 # Half a unit of the last digit: less would be shown as 0.
@@ -55,16 +56,19 @@ def final_table(
     for name, key in _ROW_LINES.items():
         count = rows[key]
         lines[name] = f"{count:,}"
-    lines["left out"] = left_out_paths(manifest["ignored_inputs"])
+    ignored = manifest["ignored_inputs"]
+    lines["left out"] = left_out_paths(ignored)
     file_count = len(manifest["files"])
     lines["files"] = f"{file_count:,}"
     lines["seconds"] = f"{seconds:.1f}"
 
     # Of this launch alone: the others cost it no time.
     own_rows = rows["in"] - resumed_rows
-    rate = own_rows / max(seconds, _INSTANT_SECONDS)
+    divisor = max(seconds, _INSTANT_SECONDS)
+    rate = own_rows / divisor
     lines["rows/s"] = f"{rate:,.0f}"
-    lines["computed by"] = "; ".join(manifest["computed_by"])
+    placements = manifest["computed_by"]
+    lines["computed by"] = "; ".join(placements)
     lines["output"] = shown_path(run.published)
     if resumed_rows:
         lines["resumed"] = f"{resumed_rows:,} rows were scored by an earlier run"
@@ -79,9 +83,8 @@ def left_out_paths(urls: Sequence[str]) -> str:
     """
     if not urls:
         return "no input path"
-    counts = []
-    for rule, count in count_by_rule(urls).items():
-        counts.append(f"{count:,} {rule}")
+    by_rule = count_by_rule(urls)
+    counts = [f"{count:,} {rule}" for rule, count in by_rule.items()]
     counted = ", ".join(counts)
     total = len(urls)
     word = "paths"
@@ -96,13 +99,15 @@ def where_time_went(manifest: Manifest) -> str:
     Summed over workers, an interrupted run's too.
     """
     stages = []
-    for stage, entry in manifest["stages"].items():
+    entries: Manifest = manifest["stages"]
+    for stage, entry in entries.items():
         seconds = entry["seconds"]
         if seconds < _SHOWN_SECONDS:
             continue
         duration = _to_duration(seconds)
         percent = 100 * entry["share"]
-        stages.append(f"{stage} {duration} ({percent:.0f} %)")
+        described = f"{stage} {duration} ({percent:.0f} %)"
+        stages.append(described)
     if not stages:
         return "where the time went: not known, since all rows were scored by another run"
 
@@ -150,19 +155,24 @@ def first_rows(run: RunFolder, manifest: Manifest) -> str:
     url = f"{run.published}/{path}"
     if is_csv(url):
         # As text: a type that is guessed shows 501 where the file has 00501.
-        return shown_rows(read_first_texts(url, CsvDialect()))
+        dialect = CsvDialect()
+        texts = read_first_texts(url, dialect)
+        return shown_rows(texts)
     with files.open_read(url) as file:
         parquet = pq.ParquetFile(file)
-        rows = next(parquet.iter_batches(_FIRST_ROWS))
-    return shown_rows(Table.from_batches([rows]))
+        batches = parquet.iter_batches(_FIRST_ROWS)
+        rows = next(batches)
+    table_of_rows = Table.from_batches([rows])
+    return shown_rows(table_of_rows)
 
 
 def shown_rows(rows: Table) -> str:
     """Return a few rows as text columns."""
     rows = rows.slice(0, _FIRST_ROWS)
     columns = []
-    for name, column in zip(rows.column_names, rows.columns, strict=True):
-        values = [_to_cell(value) for value in column]
+    named = zip(rows.column_names, rows.columns, strict=True)
+    for name, column in named:
+        values = list(map(_to_cell, column))
         # A line break in it would tear the table apart.
         harmless = make_harmless(name)
         title = harmless.replace("\n", "\\n")
@@ -178,7 +188,7 @@ def shown_rows(rows: Table) -> str:
 
 def rejected_rows(rejected: Sequence[RejectedBatch]) -> str:
     """Return how many rows each stage would reject, and its first reason."""
-    by_stage: dict[str, list[RecordBatch]] = {}
+    by_stage: dict[str, Batches] = {}
     for batch in rejected:
         of_stage = by_stage.setdefault(batch.stage, [])
         of_stage.append(batch.rows)
@@ -186,13 +196,15 @@ def rejected_rows(rejected: Sequence[RejectedBatch]) -> str:
     for stage, batches in by_stage.items():
         count = sum(rows.num_rows for rows in batches)
         reason = _describe_first(batches[0])
-        lines.append(f"  {count:,} rows would be rejected in {stage}; {reason}")
+        line = f"  {count:,} rows would be rejected in {stage}; {reason}"
+        lines.append(line)
     return "\n".join(lines)
 
 
 def _describe_first(records: RecordBatch) -> str:
     # The others are not made Python's: there may be thousands.
-    (record,) = records.slice(0, 1).to_pylist()
+    first = records.slice(0, 1)
+    (record,) = first.to_pylist()
     row = record["row"]
     error = record["error"]
     message = record["message"]
@@ -208,8 +220,10 @@ def table(lines: Mapping[str, str]) -> str:
     for name, value in lines.items():
         padded = name.ljust(width)
         # A value of several lines stands below itself.
-        indented = value.replace("\n", f"\n{indent}")
-        shown.append(f"  {padded}  {indented}")
+        line_end = f"\n{indent}"
+        indented = value.replace("\n", line_end)
+        line = f"  {padded}  {indented}"
+        shown.append(line)
     return "\n".join(shown)
 
 
@@ -248,5 +262,6 @@ def _to_value(scalar: pa.Scalar) -> Any:
         return scalar.as_py()
     except Exception:  # noqa: BLE001 - each type has its own errors, and a preview has no right to any
         alone = pa.array([scalar])
-        text = alone.to_string()
-        return " ".join(text.split()).strip("[] ")
+        words = alone.to_string().split()
+        text = " ".join(words)
+        return text.strip("[] ")

@@ -60,8 +60,10 @@ def try_first_rows(plan: Plan, score: Score) -> Trial:
     Raises:
         Refusal: what would end the run.
     """
-    batches = _read(plan, plan.units[0], FIRST_ROWS)
-    return try_batch(plan, score, next(batches))
+    first_unit = plan.units[0]
+    batches = _read(plan, first_unit, FIRST_ROWS)
+    first = next(batches)
+    return try_batch(plan, score, first)
 
 
 def try_places(plan: Plan, score: Score, first: Trial) -> list[Trial]:
@@ -96,8 +98,9 @@ def count_begun(trials: Sequence[Trial]) -> int:
     begun: set[str] = set()
     looked_into: set[str] = set()
     for trial in trials:
-        unit = trial.batch.unit
-        is_beginning = unit.rows is None and not trial.batch.last
+        batch = trial.batch
+        unit = batch.unit
+        is_beginning = unit.rows is None and not batch.last
         if is_beginning:
             begun.add(unit.shard)
         else:
@@ -160,21 +163,25 @@ def try_batch(plan: Plan, score: Score, batch: RawBatch) -> Trial:
 def _choose_shards(shards: Sequence[Shard]) -> list[Shard]:
     """Return shards at even distances, the first and the last among them; all of a few."""
     last = len(shards) - 1
+    distances = _SHARDS - 1
     # At least 1: the same shard is not looked at twice.
-    step = max(1, last / (_SHARDS - 1))
+    step = max(1, last / distances)
     numbers = set()
     for place in range(_SHARDS):
         number = round(step * place)
         numbers.add(min(last, number))
-    return [shards[number] for number in sorted(numbers)]
+    in_order = sorted(numbers)
+    return [shards[number] for number in in_order]
 
 
 def _is_among(batch: RawBatch, first: RawBatch) -> bool:
     """Tell whether a batch begins within the first rows."""
-    if batch.id.shard != first.id.shard:
+    begin = batch.id
+    first_begin = first.id
+    if begin.shard != first_begin.shard:
         return False
-    seen = first.id.first_row + first.rows_in
-    return batch.id.first_row < seen
+    seen = first_begin.first_row + first.rows_in
+    return begin.first_row < seen
 
 
 def _is_beginning(place: Place, first: WorkUnit) -> bool:
@@ -189,13 +196,14 @@ def _list_units(plan: Plan, shard: Shard) -> list[WorkUnit]:
     if shard.rows == 0:
         return []
     # What files were is listed for the run's own units, by their numbers.
-    if isinstance(plan.format, FilesFormat | LoadingFormat):
+    reader = plan.format
+    if isinstance(reader, FilesFormat | LoadingFormat):
         url = shard.file.url
         return [unit for unit in plan.units if unit.shard == url]
     # Where a piece begins is found at once.
-    pieces = plan.format.split(shard, _ROWS)
+    pieces = reader.split(shard, _ROWS)
     if shard.rows is None:
-        pieces = split_for_sample(plan.format, shard) or pieces
+        pieces = split_for_sample(reader, shard) or pieces
     return [make_unit(0, shard, piece) for piece in pieces]
 
 
@@ -213,12 +221,14 @@ def _choose_places_of(
 ) -> Iterator[Place]:
     if not units:
         return
-    first, last = units[0], units[-1]
+    first = units[0]
+    last = units[-1]
     yield Place(first)
     last_number = len(units) - 1
     if last_number > 1:
         number = chance.randrange(1, last_number)
-        yield Place(units[number])
+        between = units[number]
+        yield Place(between)
     elif _is_short(first, most_rows):
         # Of what is cut nowhere, after the rows before it.
         rows = first.rows or 0
@@ -239,8 +249,9 @@ def _is_short(unit: WorkUnit, most_rows: int) -> bool:
 
 def _read_place(plan: Plan, place: Place) -> RawBatch | None:
     batches = _read(plan, place.unit, _ROWS)
-    if place.batch is not None:
-        from_there = islice(batches, place.batch, None)
+    number = place.batch
+    if number is not None:
+        from_there = islice(batches, number, None)
         return next(from_there, None)
     last = None
     for batch in batches:

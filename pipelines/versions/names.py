@@ -175,9 +175,13 @@ def list_names(folder: str) -> list[str]:
 
 def list_versions(folder: str) -> list[str]:
     """Return the versions in a folder, sorted, 2 before 10."""
+    names = files.list_names(folder)
+    found = []
     # The names alone first: a store is asked for each package.
-    likely = [name for name in files.list_names(folder) if is_version(name)]
-    found = [name for name in likely if _is_package(files.join(folder, name))]
+    for name in filter(is_version, names):
+        package = files.join(folder, name)
+        if _is_package(package):
+            found.append(name)
     return sorted(found, key=_rank_version)
 
 
