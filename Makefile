@@ -52,7 +52,7 @@ test-long: $(TESTING)
 	  tests/model_zoo/steps/test_image.py tests/benchmarks
 
 # What the tests prove: small mistakes made on purpose, one at a time, and promises broken on purpose; which test finds each? About an hour.
-# MUTANTS chooses: MUTANTS='--rooms storage --count 50 --seed 7'.
+# MUTANTS chooses: MUTANTS='--rooms storage --count 50 --seed 7'. Without --own_files, what lives makes a pass over all quick tests.
 mutants: $(TESTING)
 	$(RUN) -m tests.mutants $(MUTANTS)
 	$(RUN) -m tests.mutants.promises --most 1

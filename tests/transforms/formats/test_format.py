@@ -122,23 +122,3 @@ def test_columns_are_checked_in_linear_time() -> None:
     began = time.process_time()
     check_columns("s", schema, [Column(name, pa.float32()) for name in names])
     assert time.process_time() - began < 1
-
-
-@pytest.mark.parametrize(
-    ("declared", "found", "finest"),
-    [
-        (pa.timestamp("s"), [pa.timestamp("s"), pa.timestamp("ns")], pa.timestamp("ns")),
-        (pa.duration("ms"), [pa.duration("us")], pa.duration("us")),
-        (pa.decimal128(5, 2), [pa.decimal128(12, 2)], pa.decimal128(12, 2)),
-    ],
-)
-def test_what_the_model_alone_takes_keeps_the_digits_of_the_files(
-    declared: pa.DataType, found: list[pa.DataType], finest: pa.DataType
-) -> None:
-    for_model = Column("a", declared, castable=True)
-    assert for_model.choose_type(found) == finest
-    # What the job states is what comes out.
-    stated = Column("a", declared, castable=True, stated=True)
-    assert stated.choose_type(found) == declared
-    carried = Column("a", declared, carried=True)
-    assert carried.choose_type(found) == declared
