@@ -31,10 +31,13 @@ from transforms.rejected import record_rows
 FEATURES = ("a", "b", "c")
 
 
-def tiny_network(seed: int = 3, features: int = 3, hidden: int = 8) -> torch.nn.Module:
-    """An MLP with one output."""
+def tiny_network(
+    seed: int = 3, features: int = 3, hidden: int | tuple[int, ...] = 8
+) -> torch.nn.Module:
+    """An MLP with one output, and one hidden layer or as many as are said."""
     torch.manual_seed(seed)
-    return build("mlp", {"in_features": features, "hidden": [hidden], "out_features": 1}).eval()
+    widths = [hidden] if isinstance(hidden, int) else list(hidden)
+    return build("mlp", {"in_features": features, "hidden": widths, "out_features": 1}).eval()
 
 
 def smoke_file(

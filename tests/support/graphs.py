@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from configs.load import load
 from configs.packaging import PackagingJob
@@ -18,7 +19,7 @@ from model_zoo.tensor_columns import to_column
 from pipelines.packing.graph_packing import pack_graph
 from pipelines.packing.sample.tables import read_sample
 from pipelines.packing.writing.packed import Packed
-from tests.support.builders import FEATURES, parquet, tiny_card
+from tests.support.builders import FEATURES, parquet, tiny_card, tiny_network, tiny_package
 
 WEIGHTS = np.array([[0.5], [-2.0], [1.0]], np.float32)
 
@@ -84,6 +85,21 @@ def picture_graph() -> Any:
         helper.make_node("MatMul", ["flat", "weights"], ["logit"]),
     ]
     return graph_of(nodes, arrays, (1, 8, 8))
+
+
+def package_of_both(url: Path) -> str:
+    """Write a package that holds `linear_graph` and a network that computes the same, and return its URL."""
+    network = tiny_network(hidden=())
+    values = {"weight": torch.from_numpy(WEIGHTS.T.copy()), "bias": torch.zeros(1)}
+    names = {name.rpartition(".")[2]: name for name in network.state_dict()}
+    network.load_state_dict({names[name]: value for name, value in values.items()})
+    return tiny_package(
+        url,
+        network=network,
+        parameters={"in_features": len(WEIGHTS), "hidden": [], "out_features": 1},
+        onnx={"model": "model.onnx"},
+        contents={"model.onnx": linear_graph().SerializeToString()},
+    )
 
 
 def package_of(url: Path, model: Any, inputs: Arrays, **changes: Any) -> str:
