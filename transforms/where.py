@@ -91,7 +91,8 @@ def where_columns(where: str) -> list[str]:
     columns = set()
     for node in ast.walk(expression.tree):
         if isinstance(node, ast.Name):
-            column = expression.quoted.get(node.id, node.id)
+            name = node.id
+            column = expression.quoted.get(name, name)
             columns.add(column)
     return sorted(columns)
 
@@ -116,12 +117,14 @@ def _parse(where: str) -> _Expression:
     def replace_quoted(match: re.Match[str]) -> str:
         column = match["quoted"]
         word = match["name"]
-        if column is None and word and not word.isascii():
+        is_foreign = bool(word) and not word.isascii()
+        if column is None and is_foreign:
             column = word
         # A text, which may hold backticks, or a plain word.
         if column is None:
             return match.group()
-        name = f"{prefix}{len(quoted)}"
+        number = len(quoted)
+        name = f"{prefix}{number}"
         quoted[name] = column
         return name
 
@@ -132,7 +135,8 @@ def _parse(where: str) -> _Expression:
     text = _QUOTED.sub(replace_quoted, where)
     try:
         # In brackets it may span lines.
-        tree = ast.parse(f"({text}\n)", mode="eval")
+        in_brackets = f"({text}\n)"
+        tree = ast.parse(in_brackets, mode="eval")
     # It gives up on brackets that are nested too deeply, and on NUL bytes.
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         raise JobError(
@@ -196,7 +200,7 @@ class _Evaluation:
         if isinstance(op, ast.And):
             combine = pc.and_kleene
         # All of them first, so that a name that is not there is told before anything else.
-        result, *others = [self.evaluate(value) for value in values]
+        result, *others = map(self.evaluate, values)
         for other in others:
             result = combine(result, other)
         return result
@@ -228,9 +232,8 @@ class _Evaluation:
         return compare_exactly(compare, value, other)
 
     def _is_in(self, value: Values, right: ast.List | ast.Tuple) -> Values:
-        options = [self.evaluate(option) for option in right.elts]
-        are_scalars = [isinstance(option, pa.Scalar) for option in options]
-        if not all(are_scalars):
+        options = list(map(self.evaluate, right.elts))
+        if not all(isinstance(option, pa.Scalar) for option in options):
             written = ast.unparse(right)
             raise JobError(
                 f"postprocess.where: {written}: the options of in must be numbers or strings"
@@ -240,19 +243,22 @@ class _Evaluation:
         found = pc.is_in(value, value_set=value_set)
         # Whether null is among the options is neither true nor false.
         is_known = pc.is_valid(value)
-        unknown = pa.scalar(None, pa.bool_())
+        truth = pa.bool_()
+        unknown = pa.scalar(None, truth)
         return pc.if_else(is_known, found, unknown)
 
     def _get_column(self, name: str) -> Array:
-        if name not in self.columns:
-            raise JobError(
-                f"postprocess.where names column {name!r}; there are {sorted(self.columns)}"
-            )
+        columns = self.columns
+        if name not in columns:
+            known = sorted(columns)
+            raise JobError(f"postprocess.where names column {name!r}; there are {known}")
         # Arrow compares neither views nor, with a list of values, dictionaries.
-        column = decode(self.columns[name])
-        if column.type == pa.float16():
+        column = decode(columns[name])
+        half = pa.float16()
+        if column.type == half:
             # It compares no halves at all; wider, each is the same number.
-            return column.cast(pa.float32())
+            single = pa.float32()
+            return column.cast(single)
         return column
 
 

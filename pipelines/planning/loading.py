@@ -5,14 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from configs.errors import JobError, RowError
 from model_zoo.steps.load_file import LoadFile
-from model_zoo.steps.table import AnyStep
 from pipelines.planning.folders import find_name
 from pipelines.planning.jobs import ScoringJob
 from pipelines.planning.listed_files import ListedFiles
@@ -31,10 +30,15 @@ from transforms.read import read_unit
 
 # A store answers in tens of milliseconds, and is asked for every file.
 _THREADS = 32
-Steps: TypeAlias = tuple[AnyStep, ...]
+Loads: TypeAlias = tuple[Load, ...]
+Units: TypeAlias = tuple[WorkUnit, ...]
+# Of rows in their shard, int64.
+Numbers: TypeAlias = np.ndarray
+# As a table has it; None where a row names no file.
+Path: TypeAlias = bytes | None
 
 
-def list_loads(job: ScoringJob) -> tuple[Load, ...]:
+def list_loads(job: ScoringJob) -> Loads:
     """Return the columns of contents that the job's steps make.
 
     Raises:
@@ -49,17 +53,18 @@ def list_loads(job: ScoringJob) -> tuple[Load, ...]:
             "preprocess.steps load_file: a source of files has their contents already, in the "
             f"column {content!r}; leave the step out"
         )
-    return tuple(_make_load(step) for step in steps)
+    loads = map(_make_load, steps)
+    return tuple(loads)
 
 
-def with_loads(format: Format, loads: tuple[Load, ...]) -> Format:
+def with_loads(format: Format, loads: Loads) -> Format:
     """Return the format that also reads the files that rows name; the same one without any."""
     if not loads:
         return format
     return LoadingFormat(format, loads)
 
 
-def list_files(format: Format, units: tuple[WorkUnit, ...], shards: Sequence[Shard]) -> ListedFiles:
+def list_files(format: Format, units: Units, shards: Sequence[Shard]) -> ListedFiles:
     """Look at every file that a row names.
 
     Args:
@@ -129,10 +134,11 @@ def _list_all_members(
     writer: FileListWriter,
 ) -> None:
     """List the files of folders, each of which is a row."""
+    content = format.content
     folders = {shard.file.url: shard.file for shard in shards}
     for unit in units:
         folder = folders[unit.shard]
-        _list_members(unit, folder, format.content, writer)
+        _list_members(unit, folder, content, writer)
 
 
 def _list_all_named(
@@ -146,18 +152,21 @@ def _list_all_named(
     for root in roots.values():
         root.refuse_missing()
     # Parts of one piece of a table stand side by side, and it is read once for all of them.
-    for whole, parts in groupby(units, _find_piece):
-        _list_named(whole, tuple(parts), format, roots, writer)
+    pieces = groupby(units, _find_piece)
+    for whole, parts in pieces:
+        units_of_piece = tuple(parts)
+        _list_named(whole, units_of_piece, format, roots, writer)
 
 
 def _list_members(unit: WorkUnit, folder: InputFile, content: str, writer: FileListWriter) -> None:
     first, count = unit.span
     stop = first + count
     members = folder.members[first:stop]
-    root = FileRoot(folder.url)
+    url = folder.url
+    root = FileRoot(url)
     listed = [_list_member(root, folder, member) for member in members]
     rows = np.arange(first, stop, dtype=np.int64)
-    writer.add(unit.index, content, folder.url, rows, listed)
+    writer.add(unit.index, content, url, rows, listed)
 
 
 def _list_member(root: FileRoot, folder: InputFile, member: InputFile) -> Listed:
@@ -200,44 +209,68 @@ def _list_named(
         writer: takes what is listed.
     """
     for load in format.loads:
-        root = roots[load.into]
-        for numbers, paths in _read_paths(whole, format.inner, load.column):
+        into = load.into
+        root = roots[into]
+        named = _read_paths(whole, format.inner, load.column)
+        for numbers, paths in named:
             listed = _look_at_all(root, paths)
             for unit, place in _deal_out(numbers, units):
-                writer.add(unit.index, load.into, load.root, numbers[place], listed[place])
+                rows = numbers[place]
+                entries = listed[place]
+                writer.add(unit.index, into, load.root, rows, entries)
 
 
-def _deal_out(numbers: np.ndarray, units: Sequence[WorkUnit]) -> Iterator[tuple[WorkUnit, slice]]:
+class _Dealt(NamedTuple):
+    """A unit, and the places of its rows among others."""
+
+    unit: WorkUnit
+    place: slice
+
+
+class _Paths(NamedTuple):
+    """What rows name, and which rows they are."""
+
+    numbers: Numbers
+    paths: list[Path]
+
+
+def _deal_out(numbers: Numbers, units: Sequence[WorkUnit]) -> Iterator[_Dealt]:
     """Yield units with the places of their rows, where there are any."""
     # A piece that is not cut may not know how many rows it has.
     if len(units) == 1:
-        yield units[0], slice(None)
+        everything = slice(None)
+        yield _Dealt(units[0], everything)
         return
     for unit in units:
         rows = unit.rows or 0
         first = unit.first_row
-        bounds = np.array([first, first + rows])
-        begin, end = np.searchsorted(numbers, bounds).tolist()
+        stop = first + rows
+        places = np.searchsorted(numbers, [first, stop])
+        begin, end = places.tolist()
         if begin < end:
-            yield unit, slice(begin, end)
+            place = slice(begin, end)
+            yield _Dealt(unit, place)
 
 
 def _read_paths(
     unit: WorkUnit,
     format: Format,
     column: str,
-) -> Iterator[tuple[np.ndarray, list[bytes | None]]]:
+) -> Iterator[_Paths]:
     """Yield the numbers of a unit's rows, and their paths: of the table, this column alone."""
-    schema = pa.schema([(column, pa.string())])
-    batches = read_unit(unit, schema, format, LISTED_ROWS, RowRecord())
+    schema = pa.schema({column: pa.string()})
+    record = RowRecord()
+    as_bytes = pa.binary()
+    batches = read_unit(unit, schema, format, LISTED_ROWS, record)
     for batch in batches:
         texts = batch.rows.column(0)
-        # As bytes: a text of a file need not be valid UTF-8.
-        paths = texts.cast(pa.binary())
-        yield batch.row_numbers, paths.to_pylist()
+        # A text of a file need not be valid UTF-8, and would be no text of Python's.
+        stored = texts.cast(as_bytes)
+        paths = stored.to_pylist()
+        yield _Paths(batch.row_numbers, paths)
 
 
-def _look_at_all(root: FileRoot, paths: Sequence[bytes | None]) -> list[Listed]:
+def _look_at_all(root: FileRoot, paths: Sequence[Path]) -> list[Listed]:
     # Rows may name one file many times.
     different = list(dict.fromkeys(paths))
     look_at = partial(_look_at, root)
@@ -250,7 +283,7 @@ def _look_at_all(root: FileRoot, paths: Sequence[bytes | None]) -> list[Listed]:
     return [by_path[path] for path in paths]
 
 
-def _look_at(root: FileRoot, path: bytes | None) -> Listed:
+def _look_at(root: FileRoot, path: Path) -> Listed:
     if path is None:
         return Listed(None)
     try:

@@ -7,7 +7,7 @@ are, and of which labels, so that no figures of other rows or of another version
 from collections.abc import Mapping
 from dataclasses import dataclass
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 from configs.errors import GateError, InputError, JobError
 from configs.suggest import nearest
@@ -22,7 +22,7 @@ _HIGHER = frozenset({
 _LOWER = frozenset({
     "log_loss", "brier", "hamming_loss", "mean_absolute_error", "root_mean_squared_error",
 })  # fmt: skip
-Figures = Mapping[str, Any]
+Figures: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,33 +54,37 @@ def pass_gate(gate: Gate, digest: str, stands: Move | None) -> dict[str, Any]:
         InputError: figures that are not of these versions, or not of the same labels.
         JobError: a metric that nobody can tell better from worse, or no figures to compare with.
     """
-    lower_is_better = _find_direction(gate.metric)
-    figures = _read_figures(gate.evaluation, digest)
-    new = _find_figure(figures, gate.metric, gate.evaluation)
-    passed: dict[str, Any] = {"metric": gate.metric, "margin": gate.margin, "figure": new}
+    metric = gate.metric
+    margin = gate.margin
+    evaluation = gate.evaluation
+    standing = gate.standing
+    lower_is_better = _find_direction(metric)
+    figures = _read_figures(evaluation, digest)
+    new = _find_figure(figures, metric, evaluation)
+    passed: dict[str, Any] = {"metric": metric, "margin": margin, "figure": new}
     if stands is None:
         return passed
-    if gate.standing is None:
+    if standing is None:
         raise JobError(
             f"--standing_evaluation: the name points to version {stands.version}; give its figures, "
             "which pipelines.evaluate --json prints"
         )
-    standing_figures = _read_figures(gate.standing, stands.digest)
+    standing_figures = _read_figures(standing, stands.digest)
     old_labels = standing_figures["of"]["labels_sha256"]
     new_labels = figures["of"]["labels_sha256"]
     # By their content: one file of labels may have several names, and change under one.
     if old_labels != new_labels:
         raise InputError(
-            f"{gate.standing}: is of other labels than {gate.evaluation}; evaluate both versions on "
+            f"{standing}: is of other labels than {evaluation}; evaluate both versions on "
             "the same file of labels"
         )
-    old = _find_figure(standing_figures, gate.metric, gate.standing)
+    old = _find_figure(standing_figures, metric, standing)
     gain = old - new if lower_is_better else new - old
     # Not a number compares with nothing, and is no gain.
-    if not gain >= gate.margin:
+    if not gain >= margin:
         raise GateError(
-            f"{gate.metric} is {new:.6g}, and {old:.6g} of version {stands.version}, which stands: "
-            f"better by {gain:.3g}, where {gate.margin:.3g} is asked for; nothing was moved"
+            f"{metric} is {new:.6g}, and {old:.6g} of version {stands.version}, which stands: "
+            f"better by {gain:.3g}, where {margin:.3g} is asked for; nothing was moved"
         )
     return {**passed, "standing": old}
 
@@ -134,7 +138,7 @@ def _find_figure(figures: Figures, metric: str, url: str) -> float:
     # Python's truth values are integers, too.
     is_truth = isinstance(value, bool)
     if is_truth or not isinstance(value, int | float):
-        numbers = [name for name, value in figures.items() if isinstance(value, float)]
+        numbers = [name for name, number in figures.items() if isinstance(number, float)]
         listed = ", ".join(numbers)
         raise InputError(f"{url}: has no figure {metric!r}; it has {listed}")
     return float(value)

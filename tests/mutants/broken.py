@@ -390,8 +390,8 @@ PROMISES = (
     Promise(
         "figures that are no number promote nothing",
         "pipelines/versions/gate.py",
-        "    if not gain >= gate.margin:",
-        "    if gain < gate.margin:",
+        "    if not gain >= margin:",
+        "    if gain < margin:",
         ("tests/pipelines/versions/test_gate.py",),
     ),
     Promise(

@@ -8,7 +8,7 @@ look as if one had been put already, so that taking the first apostrophe off eve
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +47,7 @@ _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _SECONDS_OF_DAY = 86_400
 _WITHOUT_TEXT = (is_nested, is_fixed_size_binary, is_interval)
 # Read back at a time.
+_QUOTE = ord('"')
 _COUNTED_BYTES = 1 << 20
 
 
@@ -118,8 +119,9 @@ class CsvWriter:
 
 def decode_table(table: Table) -> Table:
     """Return the columns as plain ones: Arrow writes neither views nor, of views, dictionaries."""
-    columns = [_decode_column(column) for column in table.columns]
-    return pa.table(columns, names=table.column_names)
+    columns = list(map(_decode_column, table.columns))
+    names = table.column_names
+    return pa.table(columns, names=names)
 
 
 def escape_table(table: Table) -> Table:
@@ -128,10 +130,12 @@ def escape_table(table: Table) -> Table:
     >>> escape_table(pa.table({"=a": ["-1", "'=x", "b-1"], "n": [-1, 0, 1]})).to_pydict()
     {"'=a": ["'-1", "''=x", 'b-1'], 'n': [-1, 0, 1]}
     """
-    names = pa.array(table.column_names, type=pa.string())
-    escaped_names = _escape_column(names)
-    columns = [_escape_column(column) for column in table.columns]
-    return pa.table(columns, names=escaped_names.to_pylist())
+    text = pa.string()
+    names = pa.array(table.column_names, type=text)
+    escaped = _escape_column(names)
+    columns = list(map(_escape_column, table.columns))
+    escaped_names = escaped.to_pylist()
+    return pa.table(columns, names=escaped_names)
 
 
 def count_csv_rows(url: str, file: Any) -> int:
@@ -154,14 +158,16 @@ def count_csv_rows(url: str, file: Any) -> int:
     last = b""
     while content := file.read(_COUNTED_BYTES):
         codes = np.frombuffer(content, dtype=np.uint8)
-        quotes = np.flatnonzero(codes == ord('"'))
+        is_quote = codes == _QUOTE
+        quotes = np.flatnonzero(is_quote)
         ends = _find_outside_quotes(codes, "\n", quotes, quotes_before)
         commas = _find_outside_quotes(codes, ",", quotes, quotes_before)
         if lines == 0:
             # Up to the end of the header, or all as long as it has none.
             header = commas
             if len(ends):
-                header = commas[commas < ends[0]]
+                in_header = commas < ends[0]
+                header = commas[in_header]
             header_delimiters += len(header)
         lines += len(ends)
         delimiters += len(commas)
@@ -171,7 +177,8 @@ def count_csv_rows(url: str, file: Any) -> int:
     ends_line = last == b"\n"
     is_closed = quotes_before % 2 == 0
     has_all_fields = delimiters == lines * header_delimiters
-    if not (ends_line and is_closed and has_all_fields):
+    is_whole = ends_line and is_closed and has_all_fields
+    if not is_whole:
         raise PublishError(f"{url}: cannot be read back: it is not as it was written")
     # The header is a line, too.
     return lines - 1
@@ -184,7 +191,8 @@ def _find_outside_quotes(
     quotes_before: int,
 ) -> np.ndarray:
     """Return the places (int64) of a character with an even number of quotes before it."""
-    is_character = codes == ord(character)
+    code = ord(character)
+    is_character = codes == code
     places = np.flatnonzero(is_character)
     before_here = np.searchsorted(quotes, places)
     before = quotes_before + before_here
@@ -200,10 +208,17 @@ def _has_no_text(dtype: DataType) -> bool:
     return is_extension or is_binary(plain) or passes_any(plain, _WITHOUT_TEXT)
 
 
-def _find_limits(dtype: DataType) -> tuple[int, int] | None:
-    """Return the smallest and the largest number of a date or time that has a text."""
+class _Limits(NamedTuple):
+    """The smallest and the largest number of a date or time that has a text."""
+
+    low: int
+    high: int
+
+
+def _find_limits(dtype: DataType) -> _Limits | None:
+    """Return which numbers have a text; None of types of which all have one."""
     if is_date32(dtype):
-        return _FIRST_DAY, _LAST_DAY
+        return _Limits(_FIRST_DAY, _LAST_DAY)
     if is_date64(dtype):
         unit = "ms"
     elif is_timestamp(dtype) or is_time(dtype):
@@ -212,8 +227,10 @@ def _find_limits(dtype: DataType) -> tuple[int, int] | None:
         return None
     per_day = _SECONDS_OF_DAY * _PER_SECOND[unit]
     if is_time(dtype):
-        return 0, per_day - 1
-    return _FIRST_DAY * per_day, _LAST_DAY * per_day
+        return _Limits(0, per_day - 1)
+    low = _FIRST_DAY * per_day
+    high = _LAST_DAY * per_day
+    return _Limits(low, high)
 
 
 def _decode_column(column: Any) -> Any:
@@ -225,13 +242,14 @@ def _decode_column(column: Any) -> Any:
     return cast_column(column, plain)
 
 
-def _find_outside(column: Array, limits: tuple[int, int]) -> list[int]:
+def _find_outside(column: Array, limits: _Limits) -> list[int]:
     """Return the positions of the values that lie outside of limits."""
-    physical = pa.int64()
+    wide_type = pa.int64()
+    physical = wide_type
     if column.type.bit_width == 32:
         physical = pa.int32()
     numbers = column.view(physical)
-    wide = numbers.cast(pa.int64())
+    wide = numbers.cast(wide_type)
     extremes = pc.min_max(wide)
     least, most = extremes.values()
     # Without any value there is no least one.
@@ -264,8 +282,9 @@ def _escape_column(column: Any) -> Any:
         return column
     texts = _decode_column(column)
     is_formula = pc.match_substring_regex(texts, _FORMULA)
-    apostrophe = pa.scalar("'", texts.type)
-    nothing = pa.scalar("", texts.type)
+    dtype = texts.type
+    apostrophe = pa.scalar("'", dtype)
+    nothing = pa.scalar("", dtype)
     # The last argument is what stands between the others.
     escaped = pc.binary_join_element_wise(apostrophe, texts, nothing)
     return pc.if_else(is_formula, escaped, texts)

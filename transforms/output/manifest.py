@@ -20,6 +20,8 @@ from transforms.timing import STAGES
 
 # As JSON holds it.
 Fields: TypeAlias = dict[str, Any]
+Figures: TypeAlias = dict[str, float]
+NameAndType: TypeAlias = dict[str, str]
 Parts: TypeAlias = Sequence[WrittenPart]
 
 
@@ -96,7 +98,8 @@ def format_manifest(content: Mapping[str, Any]) -> str:
     for name, value in content.items():
         key = json.dumps(name)
         formatted = _format_value(value)
-        lines.append(f"{key}: {formatted}")
+        line = f"{key}: {formatted}"
+        lines.append(line)
     body = ",\n ".join(lines)
     return f"{{\n {body}\n}}\n"
 
@@ -105,15 +108,15 @@ def content_sha256(entries: Sequence[Mapping[str, Any]]) -> str:
     """Return one digest for all files of a run: of their names, rows, sizes and digests."""
     # Sorted, so that it does not depend on the order of entries, or of the keys in one.
     lines = [json.dumps(entry, sort_keys=True) for entry in entries]
-    lines.sort()
-    text = "\n".join(lines)
+    in_order = sorted(lines)
+    text = "\n".join(in_order)
     content = text.encode()
     return hashlib.sha256(content).hexdigest()
 
 
-def describe_schema(schema: Schema) -> list[dict[str, str]]:
+def describe_schema(schema: Schema) -> list[NameAndType]:
     """Return names and types of columns as a manifest holds them."""
-    return [_describe_column(field) for field in schema]
+    return list(map(_describe_column, schema))
 
 
 def _describe_time(parts: Parts) -> Fields:
@@ -137,7 +140,7 @@ def _describe_time(parts: Parts) -> Fields:
     }
 
 
-def _sum_stages(parts: Parts) -> dict[str, dict[str, float]]:
+def _sum_stages(parts: Parts) -> dict[str, Figures]:
     """Return the seconds of each stage, over all workers, and its share of all stages' seconds."""
     seconds_by_stage = {}
     for stage in STAGES:
@@ -169,22 +172,25 @@ def _measure_union(parts: Parts) -> float:
     until = 0.0
     for began, ended in sorted(spans):
         uncounted_from = max(began, until)
-        covered += max(0.0, ended - uncounted_from)
+        seconds = ended - uncounted_from
+        covered += max(0.0, seconds)
         until = max(until, ended)
     return covered
 
 
 def _format_value(value: Any) -> str:
     """Return a value as JSON; a list of objects has each on a line of its own."""
-    is_filled_list = isinstance(value, list) and bool(value)
-    if not is_filled_list or not isinstance(value[0], dict):
+    if not isinstance(value, list) or not value:
+        return json.dumps(value)
+    first = value[0]
+    if not isinstance(first, dict):
         return json.dumps(value)
     lines = map(json.dumps, value)
     body = ",\n  ".join(lines)
     return f"[\n  {body}\n ]"
 
 
-def _describe_column(field: Field) -> dict[str, str]:
+def _describe_column(field: Field) -> NameAndType:
     return {
         "name": field.name,
         "type": _describe_type(field.type),

@@ -11,6 +11,7 @@ part each is in memory.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 import tempfile
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +34,9 @@ _BLOCK_BYTES = 1 << 20
 _MERGED_RUNS = 32
 _LOADED_BYTES = 64 << 20
 
-SortBy = Sequence[tuple[str, str]]
+# A column, and `ascending` or `descending`.
+SortKey: TypeAlias = tuple[str, str]
+SortBy: TypeAlias = Sequence[SortKey]
 # Where the blocks of sorted rows are.
 _Run = Sequence[Span]
 
@@ -135,7 +138,7 @@ class SortedRows:
         while True:
             for head in heads:
                 head.fill(share_bytes)
-            heads = [head for head in heads if len(head)]
+            heads = list(filter(len, heads))
             if not heads:
                 return
             counts = _count_next(heads, self._sort_by)
@@ -199,7 +202,8 @@ class _Head:
         rows = self.rows
         taken = rows.slice(0, count)
         rest = rows.slice(count)
-        self._loaded = [batch for batch in rest.to_batches() if batch.num_rows]
+        batches = rest.to_batches()
+        self._loaded = [batch for batch in batches if batch.num_rows]
         return taken
 
 
@@ -212,7 +216,8 @@ def _count_next(heads: Sequence[_Head], sort_by: SortBy) -> list[int]:
     order = found.to_numpy()
     loaded_rows = len(order)
     ranks = np.empty(loaded_rows, dtype=np.int64)
-    ranks[order] = np.arange(loaded_rows)
+    in_order = np.arange(loaded_rows)
+    ranks[order] = in_order
 
     lengths = list(map(len, heads))
     stops = np.cumsum(lengths)
@@ -224,11 +229,13 @@ def _count_next(heads: Sequence[_Head], sort_by: SortBy) -> list[int]:
             last = min(last, rank)
 
     count = last + 1
-    chosen = np.sort(order[:count])
+    first = order[:count]
+    chosen = np.sort(first)
     # How many of the chosen rows are of each head: between its first row and that of the next one.
     begins = [0, *stops]
     edges = np.searchsorted(chosen, begins)
-    counts: list[int] = np.diff(edges).tolist()
+    differences = np.diff(edges)
+    counts: list[int] = differences.tolist()
     return counts
 
 
@@ -283,7 +290,8 @@ def _drop_unused(column: Array) -> Array:
     values = column.dictionary.take(used)
     places = pc.index_in(given, value_set=used)
     indices = places.cast(dtype.index_type)
-    return pa.DictionaryArray.from_arrays(indices, values, ordered=dtype.ordered)
+    is_ordered = dtype.ordered
+    return pa.DictionaryArray.from_arrays(indices, values, ordered=is_ordered)
 
 
 @contextmanager
