@@ -27,7 +27,7 @@ def squeeze(outputs: Arrays) -> Arrays:
     """Return (rows, 1) as (rows,): a number a row, and not a list of one."""
     squeezed = {}
     for name, array in outputs.items():
-        is_one = array.ndim == 2 and array.shape[1] == 1
+        is_one = array.shape[1:] == (1,)
         squeezed[name] = array[:, 0] if is_one else array
     return squeezed
 
@@ -49,7 +49,8 @@ def settle_activation(
     """
     activation = job.activation or _find_activation(job, outputs)
     task = job.task or _find_task(activation, outputs)
-    settled = job.model_copy(update={"activation": activation, "task": task})
+    changes = {"activation": activation, "task": task}
+    settled = job.model_copy(update=changes)
     problems = _list_problems(settled, outputs, tokens)
     if problems:
         raise JobError("; ".join(problems))
@@ -76,8 +77,8 @@ def _find_activation(job: Job, outputs: Arrays) -> str:
     shapes = _describe(outputs)
     if job.task is not None:
         return _find_activation_of_classes(job, outputs, shapes)
-    first = next(iter(outputs.values()))
-    is_plain = len(outputs) == 1 and first.ndim <= 2
+    first, *others = outputs.values()
+    is_plain = first.ndim <= 2 and not others
     # Several outputs, or arrays, have no activation; labels would be for one.
     if not is_plain and not job.labels:
         return "none"
@@ -90,14 +91,16 @@ def _find_activation(job: Job, outputs: Arrays) -> str:
 def _find_activation_of_classes(job: Job, outputs: Arrays, shapes: dict[str, object]) -> str:
     flat = [array.reshape(-1) for array in outputs.values()]
     numbers = np.concatenate(flat)
+    is_below = numbers < 0
+    is_above = numbers > 1
+    is_beyond = is_below | is_above
     # A probability is never below 0 or above 1, and a model's logits hardly ever stay between.
-    is_beyond = (numbers < 0) | (numbers > 1)
     if not is_beyond.any():
         raise JobError(
             f"activation is needed: the network gives {shapes}, all numbers between 0 and 1 on the "
             "sample, which may be probabilities already (--activation none) or logits (sigmoid, softmax)"
         )
-    first = next(iter(outputs.values()))
+    first, *_ = outputs.values()
     # One logit a row is that of the second of two classes.
     is_one = first.ndim == 1
     if job.task == "multi_label" or is_one:
@@ -108,8 +111,7 @@ def _find_activation_of_classes(job: Job, outputs: Arrays, shapes: dict[str, obj
 def _find_task(activation: str, outputs: Arrays) -> str | None:
     if activation == "none":
         return None
-    first = next(iter(outputs.values()))
-    row_shape = first.shape[1:]
+    row_shape = _find_row_shape(outputs)
     if is_of_label_sets(activation, row_shape):
         return "multi_label"
     if is_of_tokens(activation, row_shape):
@@ -119,36 +121,53 @@ def _find_task(activation: str, outputs: Arrays) -> str | None:
 
 def _list_problems(job: Job, outputs: Arrays, tokens: int | None) -> list[str]:
     """Return all that the job says and the outputs do not bear out."""
-    row_shape = next(iter(outputs.values())).shape[1:]
-    needs_one = job.activation != "none" or (job.task == "regression" and job.labels)
-    if needs_one and len(outputs) != 1:
+    row_shape = _find_row_shape(outputs)
+    task = job.task
+    activation = job.activation
+    are_several = len(outputs) != 1
+    names_numbers = task == "regression" and job.labels
+    needs_one = activation != "none" or names_numbers
+    if needs_one and are_several:
+        names = list(outputs)
         return [
-            f"activation {job.activation} needs one output, and the network gives {list(outputs)}; "
+            f"activation {activation} needs one output, and the network gives {names}; "
             "choose one of them in your forward (or in outputs), or say activation none"
         ]
     problems = []
-    if job.activation != "none":
-        if not _fits_activation(job, row_shape, tokens):
-            problems.append(
-                f"activation {job.activation} does not fit an output of shape {row_shape} a row"
-            )
-        elif job.task != _find_task(str(job.activation), outputs):
-            problems.append(
-                f"task {job.task} does not fit activation {job.activation} of an output of shape "
-                f"{row_shape} a row"
-            )
-    elif job.task == "ranking" and (len(outputs) != 1 or row_shape):
-        problems.append(
-            f"task ranking needs one number a row, and the network gives {_describe(outputs)}"
-        )
-    elif job.task == "tokens":
+    if activation != "none":
+        problems += _list_misfits(job, outputs, tokens)
+    elif task == "ranking" and (are_several or row_shape):
+        shapes = _describe(outputs)
+        problems.append(f"task ranking needs one number a row, and the network gives {shapes}")
+    elif task == "tokens":
         problems.append(
             "task tokens needs activation softmax, a logit for each class of each token"
         )
     count = _count_labels(job, row_shape)
-    if job.labels and count is not None and len(job.labels) != count:
-        problems.append(f"labels holds {len(job.labels)} names, and there are {count} classes")
+    given = len(job.labels)
+    if given and count is not None and given != count:
+        problems.append(f"labels holds {given} names, and there are {count} classes")
     return problems
+
+
+def _list_misfits(job: Job, outputs: Arrays, tokens: int | None) -> list[str]:
+    """Return why the one output is not what the activation takes, or gives no scores of the task."""
+    row_shape = _find_row_shape(outputs)
+    activation = str(job.activation)
+    if not _fits_activation(job, row_shape, tokens):
+        return [f"activation {activation} does not fit an output of shape {row_shape} a row"]
+    if job.task != _find_task(activation, outputs):
+        return [
+            f"task {job.task} does not fit activation {activation} of an output of shape "
+            f"{row_shape} a row"
+        ]
+    return []
+
+
+def _find_row_shape(outputs: Arrays) -> tuple[int, ...]:
+    """Return the shape of a row of the first output."""
+    first, *_ = outputs.values()
+    return first.shape[1:]
 
 
 def _fits_activation(job: Job, row_shape: Sequence[int], tokens: int | None) -> bool:
@@ -163,7 +182,9 @@ def _fits_activation(job: Job, row_shape: Sequence[int], tokens: int | None) -> 
 def _count_labels(job: Job, row_shape: Sequence[int]) -> int | None:
     """Return how many names there are to give; None where names say nothing."""
     if job.activation == "none":
-        return prod(row_shape) if job.task == "regression" else None
+        if job.task != "regression":
+            return None
+        return prod(row_shape)
     if not row_shape:
         # A sigmoid's one number is about the second of two classes.
         return 2
@@ -171,4 +192,7 @@ def _count_labels(job: Job, row_shape: Sequence[int]) -> int | None:
 
 
 def _describe(outputs: Arrays) -> dict[str, object]:
-    return {name: (array.shape[1:] or "one number a row") for name, array in outputs.items()}
+    described: dict[str, object] = {}
+    for name, array in outputs.items():
+        described[name] = array.shape[1:] or "one number a row"
+    return described

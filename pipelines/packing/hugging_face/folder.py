@@ -101,12 +101,13 @@ def read_folder(job: Job) -> Folder:
     native = _load(library, path, name, options)
 
     network = f"transformers:{name}"
-    parameters = _take_parameters(native.config.to_dict(), known)
+    as_read = native.config
+    parameters = _take_parameters(as_read.to_dict(), known)
     if encoder is not None:
         network = f"sentence_transformers:{name}"
         parameters = {"config": parameters, **encoder}
-    scored = _find_activation(job, config, name, native.config)
-    step = _make_step(job, path, native.config)
+    scored = _find_activation(job, config, name, as_read)
+    step = _make_step(job, path, as_read)
     column = job.text or job.image
     changes = {
         "name": job.name or path.resolve().name.lower(),
@@ -129,12 +130,14 @@ def read_folder(job: Job) -> Folder:
 
 def _find_class(path: Path, config: Mapping[str, Any]) -> str:
     names = config.get("architectures")
-    if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
-        raise JobError(
-            f"huggingface {path}: {_CONFIG} must name the network's class in architectures; "
-            "save the model with save_pretrained"
-        )
-    return names[0]
+    if isinstance(names, list) and len(names) == 1:
+        (name,) = names
+        if isinstance(name, str):
+            return name
+    raise JobError(
+        f"huggingface {path}: {_CONFIG} must name the network's class in architectures; "
+        "save the model with save_pretrained"
+    )
 
 
 def _find_files(job: Job, path: Path) -> None:
@@ -162,8 +165,9 @@ def _take_parameters(config: Mapping[str, Any], known: set[str]) -> Fields:
         is_of_network = name in known and name not in _NOT_OF_THE_NETWORK
         if is_of_network and not is_refused(name):
             taken[name] = value
+    labels = config["id2label"]
     # Names by number, which YAML and JSON write differently.
-    taken["id2label"] = {str(number): text for number, text in config["id2label"].items()}
+    taken["id2label"] = {str(number): text for number, text in labels.items()}
     # There and back makes lists of tuples.
     written = json.dumps(taken)
     plain: Fields = json.loads(written)
@@ -197,14 +201,17 @@ def _load(library: Any, path: Path, name: str, options: Mapping[str, bool]) -> A
             **options,
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        line = " ".join(str(error).split())
+        words = str(error).split()
+        line = " ".join(words)
         reason = line[:_SHOWN_CHARACTERS]
         raise JobError(f"huggingface {path}: transformers cannot load it: {reason}") from error
     missing = sorted(report["missing_keys"])
     if missing or report["mismatched_keys"]:
+        count = len(missing)
+        first = missing[:1]
         raise JobError(
-            f"huggingface {path}: {_WEIGHTS} lacks {len(missing)} weights of {name}, the first "
-            f"{missing[:1]}; it is the file of another network"
+            f"huggingface {path}: {_WEIGHTS} lacks {count} weights of {name}, the first "
+            f"{first}; it is the file of another network"
         )
     return network.eval()
 
@@ -219,7 +226,8 @@ def _find_activation(job: Job, written: Mapping[str, Any], name: str, config: An
         config: as the library read it.
     """
     names = config.id2label
-    labels = tuple(str(names[number]) for number in sorted(names))
+    in_order = [str(names[number]) for number in sorted(names)]
+    labels = tuple(in_order)
     if job.activation == "none":
         return _Scored("none")
     if job.activation is not None:
@@ -265,25 +273,35 @@ def _make_step(job: Job, path: Path, config: Any) -> AnyStep:
     sentence = _read_optional(path, "sentence_bert_config.json")
     tokenizer = _read_optional(path, "tokenizer_config.json")
     longest = find_longest(config, tokenizer, sentence)
-    content = (path / "tokenizer.json").read_text(encoding="utf-8")
+    file = path / "tokenizer.json"
+    content = file.read_text(encoding="utf-8")
     if sentence.get("do_lower_case"):
         raise JobError(f"huggingface {path}: do_lower_case is not taken; lower the texts in a step")
-    return make_tokenize_step(str(path), str(job.text), content, longest, tokenizer)
+    return make_tokenize_step(
+        str(path),
+        column=str(job.text),
+        content=content,
+        longest=longest,
+        settings=tokenizer,
+    )
 
 
 def _read_sentence_encoder(path: Path) -> Fields | None:
     """Return what sentence-transformers does behind the network; None for a folder of another kind."""
-    if not (path / _MODULES).is_file():
+    file = path / _MODULES
+    if not file.is_file():
         return None
-    text = (path / _MODULES).read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8")
     kinds = []
     for module in json.loads(text):
         # As sentence_transformers.models.Pooling.
-        _, _, kind = str(module.get("type")).rpartition(".")
+        full_name = str(module.get("type"))
+        _, _, kind = full_name.rpartition(".")
         kinds.append(kind)
-    if tuple(kinds) not in (_SENTENCE_MODULES, _SENTENCE_MODULES[:2]):
+    all_of_them = list(_SENTENCE_MODULES)
+    if kinds not in (all_of_them, all_of_them[:2]):
         raise JobError(
-            f"huggingface {path}: {_MODULES} lists {kinds}; taken are {list(_SENTENCE_MODULES)}, "
+            f"huggingface {path}: {_MODULES} lists {kinds}; taken are {all_of_them}, "
             "the last one or not"
         )
     prompts = _read_optional(path, _PROMPTS)
@@ -306,17 +324,16 @@ def _find_poolings(path: Path) -> list[str]:
     """Return the library's words for how a text's token vectors become one."""
     pooling = _read_json(path, _POOLING)
     # Newer versions say it in one field, a word or several; older ones each by a field of its own.
-    said = pooling.get("pooling_mode")
-    if said is None:
+    named = pooling.get("pooling_mode")
+    if named is None:
         named = _list_old_poolings(pooling)
-    else:
-        named = [said] if isinstance(said, str) else said
+    if isinstance(named, str):
+        named = [named]
     unknown = [name for name in named if name not in POOLINGS]
     if unknown or not named:
+        said = unknown or "no mode"
         taken = ", ".join(POOLINGS)
-        raise JobError(
-            f"huggingface {path}: {_POOLING} says {unknown or 'no mode'}; taken are {taken}"
-        )
+        raise JobError(f"huggingface {path}: {_POOLING} says {said}; taken are {taken}")
     # In the library's order, whatever that of the fields is.
     return [name for name in POOLINGS if name in named]
 
@@ -328,14 +345,18 @@ def _list_old_poolings(pooling: Fields) -> list[str]:
         if not value or not field.startswith(_MODE):
             continue
         # pooling_mode_cls_token, pooling_mode_mean_tokens
-        word = field.removeprefix(_MODE).removesuffix("_token").removesuffix("_tokens")
-        named.append(_LONG_NAMES.get(word, word))
+        word = field.removeprefix(_MODE)
+        word = word.removesuffix("_token")
+        word = word.removesuffix("_tokens")
+        name = _LONG_NAMES.get(word, word)
+        named.append(name)
     return named
 
 
 def _read_json(path: Path, name: str) -> Fields:
+    file = path / name
     try:
-        text = (path / name).read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
         fields = json.loads(text)
     except (OSError, ValueError) as error:
         raise JobError(f"huggingface {path}: {name} cannot be read: {error}") from error
@@ -345,4 +366,7 @@ def _read_json(path: Path, name: str) -> Fields:
 
 
 def _read_optional(path: Path, name: str) -> Fields:
-    return _read_json(path, name) if (path / name).is_file() else {}
+    file = path / name
+    if not file.is_file():
+        return {}
+    return _read_json(path, name)

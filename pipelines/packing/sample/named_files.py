@@ -20,9 +20,12 @@ from model_zoo.steps.table import AnyStep
 from pipelines.packing.material import AS_IT_IS, Reading
 from pipelines.planning.folders import find_name, list_folders
 from storage import files
+from storage.inputs import InputFile
 from storage.rooted import FileRoot
 
 Job: TypeAlias = PackagingJob[AnyStep]
+# A folder, and a file in it.
+Member: TypeAlias = tuple[InputFile, InputFile]
 
 # Enough to compare scores; what the network takes of all of them is in memory at once.
 _MOST_FILES = 1_000
@@ -56,9 +59,10 @@ def are_pictures(paths: Sequence[str]) -> bool:
         return False
     urls: list[str] = []
     for folder in folders:
-        urls.extend(member.url for member in folder.members)
+        urls += [member.url for member in folder.members]
     pictures = [url for url in urls if url.casefold().endswith(PICTURES)]
-    return 2 * len(pictures) > len(urls)
+    others = len(urls) - len(pictures)
+    return len(pictures) > others
 
 
 def read_folder(job: Job) -> Taken:
@@ -70,25 +74,14 @@ def read_folder(job: Job) -> Taken:
     """
     paths = [files.to_absolute(path) for path in job.sample]
     folders, _ = list_folders(paths, recursive=True, options={"suffixes": PICTURES})
-    if job.preprocess and any(isinstance(step, LoadFile) for step in job.preprocess):
+    if any(isinstance(step, LoadFile) for step in job.preprocess):
         raise JobError(
             "preprocess load_file: a sample of files has their contents already, in the column "
             f"{_CONTENT!r}; leave the step out"
         )
     members = [(folder, member) for folder in folders for member in folder.members]
-    rows: list[Fields] = []
     problems: list[str] = []
-    taken_bytes = 0
-    for folder, member in members[:_MOST_FILES]:
-        taken_bytes += member.bytes
-        # The first one is taken, however large it is.
-        if rows and taken_bytes > _MOST_BYTES:
-            break
-        name = find_name(folder, member)
-        root = FileRoot(folder.url)
-        content = _read(root, name, problems)
-        if content is not None:
-            rows.append({_PATH: name, _SIZE: member.bytes, _CONTENT: content})
+    rows = _read_members(members, problems)
     table = pa.Table.from_pylist(rows)
 
     changes = {
@@ -99,17 +92,50 @@ def read_folder(job: Job) -> Taken:
     changed = job.model_copy(update=changes)
     source = _describe_source(rows)
     seen = len(rows) + len(problems)
-    notes = _list_notes(seen, len(members), problems)
-    return Taken(changed, table, Reading(source), notes)
+    there_are = len(members)
+    return Taken(
+        job=changed,
+        table=table,
+        reading=Reading(source),
+        notes=_list_notes(seen, there_are, problems),
+    )
+
+
+def _read_members(members: Sequence[Member], problems: list[str]) -> list[Fields]:
+    """Return a row for each file, as far as the limits go.
+
+    Args:
+        members: of folders, each with its folder.
+        problems: why files cannot be read, in words; grows.
+    """
+    rows: list[Fields] = []
+    taken_bytes = 0
+    for folder, member in members[:_MOST_FILES]:
+        taken_bytes += member.bytes
+        # The first one is taken, however large it is.
+        if rows and taken_bytes > _MOST_BYTES:
+            break
+        name = find_name(folder, member)
+        root = FileRoot(folder.url)
+        content = _read(root, name, problems)
+        if content is None:
+            continue
+        row = {
+            _PATH: name,
+            _SIZE: member.bytes,
+            _CONTENT: content,
+        }
+        rows.append(row)
+    return rows
 
 
 def _describe_source(rows: Sequence[Fields]) -> Fields:
     """Return what the starter job says of the folder, to read it as it was read here."""
     source: Fields = {"format": "files"}
-    # Unless it says so itself, it must be read as the folder is now.
-    has_folders = any("/" in row[_PATH] for row in rows)
-    if has_folders:
-        source["recursive"] = True
+    for row in rows:
+        # Unless it says so itself, it must be read as the folder is now.
+        if "/" in row[_PATH]:
+            source["recursive"] = True
     return source
 
 
@@ -117,7 +143,8 @@ def _find_image(job: Job) -> str | None:
     """Return the column of pictures, unless the job says by itself what becomes of them."""
     has_step = any(isinstance(step, Image) for step in job.preprocess)
     library, _, _ = job.network.partition(":")
-    if has_step or library not in ("torchvision", "timm"):
+    is_of_pictures = library in ("torchvision", "timm")
+    if has_step or not is_of_pictures:
         return None
     return _CONTENT
 
@@ -134,31 +161,41 @@ def load_named(job: Job, table: pa.Table, steps: tuple[LoadFile, ...]) -> Taken:
         JobError: a step that names no column of paths.
         InputError: none of the files can be read.
     """
-    rest = tuple(step for step in job.preprocess if not isinstance(step, LoadFile))
+    rest = [step for step in job.preprocess if not isinstance(step, LoadFile)]
     before = table.num_rows
     problems: list[str] = []
     for step in steps:
-        if step.column not in table.column_names:
-            hint = nearest(step.column, table.column_names)
+        present = table.column_names
+        if step.column not in present:
+            hint = nearest(step.column, present)
             raise JobError(f"load_file: the sample has no column {step.column!r}{hint}")
-        contents = list(read_named(step, table, problems, _MOST_FILES, _MOST_BYTES))
-        column = pa.array(contents, type=pa.binary())
+        contents = read_named(step, table, problems, _MOST_FILES, _MOST_BYTES)
+        column = pa.array(list(contents), type=pa.binary())
         # Rows whose files no longer fit are left out.
-        table = table.slice(0, len(contents))
-        table = table.append_column(step.into, column)
+        read = table.slice(0, len(column))
+        table = read.append_column(step.into, column)
 
-    columns = job.columns or _list_features(job, table, steps)
-    changed = job.model_copy(update={"preprocess": rest, "columns": columns})
-    absolute = tuple(_make_absolute(step) for step in steps)
+    changes = {
+        "preprocess": tuple(rest),
+        "columns": job.columns or _list_features(job, table, steps),
+    }
+    changed = job.model_copy(update=changes)
+    absolute = [_make_absolute(step) for step in steps]
     notes = _list_notes(table.num_rows, before, problems)
-    return Taken(changed, table, Reading(steps=absolute), notes)
+    return Taken(
+        job=changed,
+        table=table,
+        reading=Reading(steps=tuple(absolute)),
+        notes=notes,
+    )
 
 
 def _list_features(job: Job, table: pa.Table, steps: Sequence[LoadFile]) -> Names:
     """Return the columns that a model may see: no paths, as their contents are columns now."""
-    hidden = {job.key, job.label}
-    hidden.update(step.column for step in steps)
-    return tuple(name for name in table.column_names if name not in hidden)
+    paths = [step.column for step in steps]
+    hidden = {job.key, job.label, *paths}
+    features = [name for name in table.column_names if name not in hidden]
+    return tuple(features)
 
 
 def _make_absolute(step: LoadFile) -> LoadFile:
@@ -220,11 +257,13 @@ def _read(
 ) -> bytes | None:
     try:
         file = root.describe(name)
-        if file.bytes > max_bytes:
-            raise RowError(f"has {file.bytes:,} bytes, more than {max_bytes:,}")
+        size = file.bytes
+        if size > max_bytes:
+            raise RowError(f"has {size:,} bytes, more than {max_bytes:,}")
         return root.read(file)
     except (OSError, RowError) as error:
-        problems.append(root.explain(error, name))
+        reason = root.explain(error, name)
+        problems.append(reason)
         return None
 
 
@@ -236,11 +275,13 @@ def _list_notes(seen: int, count: int, problems: Sequence[str]) -> Names:
         count: how many there are.
         problems: why files cannot be read.
     """
-    if problems and len(problems) >= seen:
-        raise InputError(f"sample: none of its files can be read, the first: {problems[0]}")
     notes = []
     if seen < count:
         notes.append(f"the first {seen:,} of {count:,} rows, as their files are read")
     if problems:
-        notes.append(f"{len(problems):,} files cannot be read, the first: {problems[0]}")
+        broken = len(problems)
+        first = problems[0]
+        if broken >= seen:
+            raise InputError(f"sample: none of its files can be read, the first: {first}")
+        notes.append(f"{broken:,} files cannot be read, the first: {first}")
     return tuple(notes)
