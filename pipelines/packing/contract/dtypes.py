@@ -4,7 +4,7 @@ A network does not say which it takes, but fails with others: an embedding with 
 integers where it must be bool. So they are tried in turn, and the author may say them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import TypeAlias
 
@@ -13,19 +13,22 @@ import pyarrow as pa
 import torch
 
 from configs.errors import JobError
+from configs.fields import Names
 from configs.packaging import PackagingJob
 from configs.suggest import nearest
 from model_zoo.package.card import Contract
-from model_zoo.steps.columns import Column, is_number
+from model_zoo.steps.columns import Column, Columns, is_number
 from model_zoo.steps.table import AnyStep
 
 # Arguments of the network, each with the column that it takes as it is, or with those that are
 # stacked.
-Wiring: TypeAlias = dict[str, str | tuple[str, ...]]
+Wiring: TypeAlias = dict[str, str | Names]
 DTypes: TypeAlias = dict[str, str]
 # In which networks take numbers of words; others are what tables are stored with.
 _INDICES = ("int32", "int64")
 _WAYS = ("usual", "long", "floats", "stored")
+# Kinds of numpy's dtypes.
+_WHOLE = ("i", "u")
 # A mask of integers where bools are meant may pick items in silence; so bools are tried first.
 _MASKS = ("bool", "int64")
 # That columns and arrays may have, the likeliest first. Not bfloat16, which numpy has not.
@@ -48,19 +51,22 @@ def list_fractions(weights: Iterable[torch.Tensor], contract: Contract) -> list[
     kinds = set()
     for weight in weights:
         if weight.is_floating_point():
-            kinds.add(str(weight.dtype).removeprefix("torch."))
+            full_name = str(weight.dtype)
+            kind = full_name.removeprefix("torch.")
+            kinds.add(kind)
     is_of_one = len(kinds) == 1 and kinds.issubset(_FRACTIONS)
     likeliest = list(kinds) if is_of_one else ["float32"]
     if any(_HALF in rule.type for rule in contract):
         kinds.add("float16")
-    others = [name for name in _FRACTIONS if name in kinds and name not in likeliest]
-    return likeliest + others
+    others = kinds.difference(likeliest)
+    in_order = [name for name in _FRACTIONS if name in others]
+    return likeliest + in_order
 
 
 def list_dtypes(
     job: PackagingJob[AnyStep],
     wiring: Wiring,
-    columns: Mapping[str, Column],
+    columns: Columns,
     masks: frozenset[str],
     fractions: Sequence[str] = ("float32",),
 ) -> list[DTypes]:
@@ -80,17 +86,18 @@ def list_dtypes(
     tries: list[DTypes] = []
     for fraction in fractions:
         for found in _guess(wiring, columns, masks):
-            # A guess says float32 for any fraction.
-            dtypes = {
-                name: fraction if dtype == "float32" else dtype for name, dtype in found.items()
-            }
+            dtypes = {}
+            for name, dtype in found.items():
+                # A guess says float32 for any fraction.
+                is_fraction = dtype == "float32"
+                dtypes[name] = fraction if is_fraction else dtype
             dtypes |= job.dtypes
             if dtypes not in tries:
                 tries.append(dtypes)
     return tries
 
 
-def _are_whole(wiring: Wiring, columns: Mapping[str, Column]) -> bool:
+def _are_whole(wiring: Wiring, columns: Columns) -> bool:
     """Tell whether all numbers that are stacked are integers, so that they may be indices.
 
     Args:
@@ -101,14 +108,12 @@ def _are_whole(wiring: Wiring, columns: Mapping[str, Column]) -> bool:
         if isinstance(parts, str):
             continue
         kinds = {_kind(columns[part]) for part in parts}
-        if not kinds.issubset(("i", "u")):
+        if not kinds.issubset(_WHOLE):
             return False
     return True
 
 
-def _guess(
-    wiring: Wiring, columns: Mapping[str, Column], masks: frozenset[str]
-) -> Iterator[DTypes]:
+def _guess(wiring: Wiring, columns: Columns, masks: frozenset[str]) -> Iterator[DTypes]:
     stacks = ["float32"]
     if _are_whole(wiring, columns):
         # An embedding takes numbers of words, and no other integers are told apart from numbers.
@@ -121,7 +126,8 @@ def _guess(
             elif source in masks:
                 dtypes[name] = mask
             else:
-                dtypes[name] = _choose(columns[source], how)
+                column = columns[source]
+                dtypes[name] = _choose(column, how)
         yield dtypes
 
 
@@ -140,12 +146,15 @@ def _choose(column: Column, how: str) -> str:
     # Engines compute in float32, whatever the width of what they are given.
     if dtype.kind == "f":
         return "float32"
+    name = str(dtype)
     if how == "stored":
-        return str(dtype)
-    if dtype.kind not in ("i", "u") or how == "floats":
+        return name
+    is_whole = dtype.kind in _WHOLE
+    if how == "floats" or not is_whole:
         return "float32"
-    is_index = how == "usual" and str(dtype) in _INDICES
-    return str(dtype) if is_index else "int64"
+    if how == "usual" and name in _INDICES:
+        return name
+    return "int64"
 
 
 def _dtype(column: Column) -> np.dtype:
@@ -154,13 +163,15 @@ def _dtype(column: Column) -> np.dtype:
     # Booleans with nulls among them would be Python objects.
     if pa.types.is_boolean(column.type):
         return np.dtype(bool)
-    return np.dtype(column.type.to_pandas_dtype())
+    as_pandas_has_it = column.type.to_pandas_dtype()
+    return np.dtype(as_pandas_has_it)
 
 
 def _kind(column: Column) -> str:
     if not isinstance(column, np.ndarray) and not pa.types.is_integer(column.type):
         return ""
-    return _dtype(column).kind
+    dtype = _dtype(column)
+    return dtype.kind
 
 
 def _check_stated(job: PackagingJob[AnyStep], wiring: Wiring) -> None:

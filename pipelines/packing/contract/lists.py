@@ -40,7 +40,8 @@ class PaddedLists:
     @property
     def masks(self) -> frozenset[str]:
         """Return the names of the columns that are masks."""
-        return frozenset(step.mask_into for step in self.steps if step.mask_into is not None)
+        masks = [step.mask_into for step in self.steps if step.mask_into is not None]
+        return frozenset(masks)
 
     def keep_taken(self, taken: Sequence[str]) -> list[Pad]:
         """Return the steps of columns that the network takes; a mask that it does not take is not made.
@@ -77,14 +78,16 @@ def pad_lists(job: Job, columns: Columns, rows: int) -> PaddedLists:
     for name, column in columns.items():
         if isinstance(column, np.ndarray) or not is_list(column.type):
             continue
-        if pa.types.is_null(find_item_type(column.type)):
+        item_type = find_item_type(column.type)
+        if pa.types.is_null(item_type):
             raise _refuse_empty(name)
         if not holds_numbers(column.type):
             continue
         step = _find_step(job, name, column)
-        refuse_large(name, prod(step.shape), rows)
+        numbers = prod(step.shape)
+        refuse_large(name, numbers, rows)
         steps.append(step)
-        made.update(step.apply(columns, rows))
+        made |= step.apply(columns, rows)
     return PaddedLists(tuple(steps), made)
 
 
@@ -95,11 +98,13 @@ def find_too_long(job: Job, sample: pa.Table) -> np.ndarray:
         job: the job.
         sample: its rows.
     """
-    is_too_long = np.zeros(sample.num_rows, dtype=bool)
-    for name, length in job.lengths.items():
-        if name not in job.cut:
-            lists = sample.column(name).combine_chunks()
-            is_too_long |= list_lengths(lists) > length
+    is_too_long = np.zeros(sample.num_rows, bool)
+    for name, most in job.lengths.items():
+        if name in job.cut:
+            continue
+        lists = sample.column(name).combine_chunks()
+        lengths = list_lengths(lists)
+        is_too_long |= lengths > most
     return is_too_long
 
 
@@ -108,13 +113,18 @@ def _find_step(job: Job, name: str, lists: pa.Array) -> Pad:
     longest = int(lengths.max(initial=0))
     if not longest:
         raise _refuse_empty(name)
-    length = job.lengths.get(name)
-    is_fixed = length is None and name not in job.cut and bool((lengths == longest).all())
+    said = job.lengths.get(name)
+    length = said or longest
+    is_cut = name in job.cut
+    are_alike = int(lengths.min()) == longest
+    is_fixed = said is None and are_alike and not is_cut
+    items = lists.flatten()
+    inner_shape = _find_inner_shape(name, items)
     fields = {
         "step": "pad",
         "column": name,
-        "shape": (length or longest, *_find_inner_shape(name, lists.flatten())),
-        "longer": "cut" if name in job.cut else "reject",
+        "shape": (length, *inner_shape),
+        "longer": "cut" if is_cut else "reject",
         "shorter": "reject" if is_fixed else "pad",
         "into": name,
         "mask_into": None if is_fixed else f"{name}_mask",
@@ -122,9 +132,10 @@ def _find_step(job: Job, name: str, lists: pa.Array) -> Pad:
     try:
         return Pad.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
+        first, *_ = error.errors()
+        reason = first["msg"]
         raise JobError(
-            f"column {name!r}: lists of {length or longest:,} items are not taken: {first['msg']}"
+            f"column {name!r}: lists of {length:,} items are not taken: {reason}"
         ) from error
 
 
@@ -146,7 +157,8 @@ def refuse_large(name: str, numbers: int, rows: int) -> None:
     Raises:
         JobError: they do.
     """
-    if numbers * rows > _MOST_NUMBERS or numbers > _MOST_NUMBERS_OF_A_ROW:
+    fills_memory = numbers * rows > _MOST_NUMBERS
+    if fills_memory or numbers > _MOST_NUMBERS_OF_A_ROW:
         raise JobError(
             f"column {name!r}: {rows:,} rows of the sample come to {numbers:,} numbers each once "
             f"they are padded, which is too much; say a smaller lengths.{name} with cut: {name}, "
@@ -158,13 +170,17 @@ def _find_inner_shape(name: str, values: pa.Array) -> tuple[int, ...]:
     """Return the lengths of the lists inside lists, which all must have."""
     shape = []
     while is_list(values.type):
-        found = np.unique(list_lengths(values)).tolist()
-        if len(found) != 1:
-            shortest, longest = found[0], found[-1]
+        lengths = list_lengths(values)
+        # Where all lists around them are empty.
+        if not len(lengths):
+            raise _refuse_empty(name)
+        shortest = int(lengths.min())
+        longest = int(lengths.max())
+        if shortest != longest:
             raise JobError(
                 f"column {name!r}: the lists inside its lists have {shortest:,} to {longest:,} "
                 "items, and a network takes vectors of one length; make them so with a function step"
             )
-        shape.append(int(found[0]))
+        shape.append(longest)
         values = values.flatten()
     return tuple(shape)

@@ -1,6 +1,7 @@
 """The plain form of a type, in which a contract names it."""
 
 import pyarrow as pa
+from pyarrow import types
 
 from model_zoo.steps.lists import is_list
 from model_zoo.steps.moments import is_moment
@@ -12,15 +13,16 @@ def to_logical_type(dtype: pa.DataType) -> pa.DataType:
     >>> [str(to_logical_type(t)) for t in (pa.large_string(), pa.dictionary(pa.int8(), pa.string()))]
     ['string', 'string']
     """
-    if pa.types.is_dictionary(dtype):
+    if types.is_dictionary(dtype):
         return to_logical_type(dtype.value_type)
-    if pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype):
+    if types.is_large_string(dtype) or types.is_string_view(dtype):
         return pa.string()
-    if pa.types.is_large_binary(dtype) or pa.types.is_binary_view(dtype):
+    if types.is_large_binary(dtype) or types.is_binary_view(dtype):
         return pa.binary()
     if is_list(dtype):
-        return pa.list_(to_logical_type(dtype.value_type))
-    if pa.types.is_decimal32(dtype) or pa.types.is_decimal64(dtype):
+        item_type = to_logical_type(dtype.value_type)
+        return pa.list_(item_type)
+    if types.is_decimal32(dtype) or types.is_decimal64(dtype):
         return pa.decimal128(dtype.precision, dtype.scale)
     if is_moment(dtype):
         return _to_logical_moment(dtype)
@@ -29,9 +31,14 @@ def to_logical_type(dtype: pa.DataType) -> pa.DataType:
 
 def _to_logical_moment(dtype: pa.DataType) -> pa.DataType:
     """Return the type of the same moments in microseconds, or in nanoseconds where those are stored."""
-    if pa.types.is_date(dtype):
+    if types.is_date(dtype):
         return pa.date32()
     unit = "ns" if dtype.unit == "ns" else "us"
-    if pa.types.is_timestamp(dtype):
-        return pa.timestamp(unit, tz=None if dtype.tz is None else "UTC")
-    return pa.duration(unit) if pa.types.is_duration(dtype) else pa.time64(unit)
+    if types.is_timestamp(dtype):
+        is_local = dtype.tz is None
+        # The moments of all zones are the same ones.
+        zone = None if is_local else "UTC"
+        return pa.timestamp(unit, zone)
+    if types.is_duration(dtype):
+        return pa.duration(unit)
+    return pa.time64(unit)

@@ -22,28 +22,42 @@ def leave_out_unused(job: PackagingJob[AnyStep], columns: Sequence[str]) -> list
         job: the job.
         columns: those that the model may see.
     """
+    everything = list(columns)
     if not job.inputs or any(map(_may_take_any, job.preprocess)):
-        return list(columns)
+        return everything
     of_steps: set[str] = set()
     for step in job.preprocess:
         fields = step.model_dump()
-        of_steps.update(_list_texts(fields))
-    taken = set(_list_texts(list(job.inputs.values())))
+        texts = _list_texts(fields)
+        of_steps.update(texts)
+    sources = list(job.inputs.values())
+    taken = set(_list_texts(sources))
     masks = {name + _MASK for name in columns}
+    known = {*columns, *masks, *of_steps}
     # A misspelt name is refused where it is looked up, with the nearest of all columns.
-    if not taken <= {*columns, *masks, *of_steps}:
-        return list(columns)
+    if not taken <= known:
+        return everything
+    # More than columns' names are among these, which at worst keeps a column that is not needed.
     named = {*taken, *of_steps, job.image, job.text}
     if job.graph is not None:
         fields = job.graph.model_dump()
-        named.update(_list_texts(fields))
-    # More than columns' names are among these, which at worst keeps a column that is not needed.
-    return [name for name in columns if name in named or name + _MASK in named]
+        texts = _list_texts(fields)
+        named.update(texts)
+    used = []
+    for name in columns:
+        is_named = name in named
+        if is_named or name + _MASK in named:
+            used.append(name)
+    return used
 
 
 def _may_take_any(step: AnyStep) -> bool:
-    # A user's function sees the whole batch, and a word stands for columns that it does not name.
-    return isinstance(step, Function) or isinstance(getattr(step, "columns", ()), ChosenColumns)
+    # A user's function sees the whole batch.
+    if isinstance(step, Function):
+        return True
+    columns = getattr(step, "columns", ())
+    # A word stands for columns that it does not name.
+    return isinstance(columns, ChosenColumns)
 
 
 def _list_texts(value: Any) -> Iterator[str]:

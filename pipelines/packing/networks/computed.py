@@ -36,7 +36,7 @@ def failures_told(what: str) -> Iterator[None]:
 
 def count_rows(inputs: Arrays) -> int:
     """Return how many rows inputs have, all of them alike."""
-    first = next(iter(inputs.values()))
+    first, *_ = inputs.values()
     return len(first)
 
 
@@ -79,23 +79,26 @@ def to_arrays(outputs: Mapping[str, torch.Tensor], rows: int, model: str, fix: s
     """
     arrays = {}
     for name, tensor in outputs.items():
+        what = f"{model}'s output {name}"
         is_one_number = tensor.ndim == 0
         if is_one_number or len(tensor) != rows:
             shape = tuple(tensor.shape)
             raise ModelError(
-                f"{model}'s output {name} has shape {shape} for {rows} rows; "
+                f"{what} has shape {shape} for {rows} rows; "
                 f"its first dimension must be the rows{fix}"
             )
-        arrays[name] = _to_array(tensor, f"{model}'s output {name}")
+        arrays[name] = _to_array(tensor, what)
     return arrays
 
 
 def _to_array(tensor: torch.Tensor, what: str) -> np.ndarray:
     is_plain = tensor.layout is torch.strided and tensor.numel() > 0
     # numpy has no bfloat16, and tables have no complex numbers.
-    if not is_plain or tensor.dtype is torch.bfloat16 or tensor.is_complex():
+    is_foreign = tensor.dtype is torch.bfloat16 or tensor.is_complex()
+    if is_foreign or not is_plain:
+        shape = list(tensor.shape)
         raise ModelError(
-            f"{what} is {tensor.dtype}{list(tensor.shape)}, {tensor.layout}, which tables do not hold; "
+            f"{what} is {tensor.dtype}{shape}, {tensor.layout}, which tables do not hold; "
             "let forward convert it, with .float() or .to_dense() for example, or leave it out of outputs"
         )
     array: np.ndarray = tensor.numpy()

@@ -1,6 +1,6 @@
 """An author's weights file -> the state dict of the network, under its own names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -72,8 +72,9 @@ def load_weights(network: torch.nn.Module, weights: Weights) -> Names:
     # torch writes a line for every weight, and a network of the author's own may do anything.
     with failures_told("the weights are not those of the network"):
         network.load_state_dict(state)
-    notes = [f"took {prefix!r} off the weights' names" for prefix in prefixes]
-    return (*weights.notes, *notes)
+    notes = list(weights.notes)
+    notes += [f"took {prefix!r} off the weights' names" for prefix in prefixes]
+    return tuple(notes)
 
 
 def _find_state(fields: Mapping[str, Any], url: str) -> Weights:
@@ -85,9 +86,9 @@ def _find_state(fields: Mapping[str, Any], url: str) -> Weights:
             note = f"took the state dict from {place!r} of the checkpoint"
             return Weights(dict(inner), (note,))
     names = sorted(map(str, fields))
+    shown = names[:_SHOWN_NAMES]
     raise JobError(
-        f"weights {url}: holds no state dict, but {names[:_SHOWN_NAMES]}; "
-        "save model.state_dict() alone"
+        f"weights {url}: holds no state dict, but {shown}; save model.state_dict() alone"
     )
 
 
@@ -114,12 +115,20 @@ def _take_prefixes_off(
             break
         state = _rename(state, prefix)
         taken.append(prefix)
-    without = {name.replace(_COMPILED, ""): tensor for name, tensor in state.items()}
+    if not _has_compiled_part(state) or _has_compiled_part(wanted):
+        return state, taken
+    without = {}
+    for name, tensor in state.items():
+        own_name = name.replace(_COMPILED, "")
+        without[own_name] = tensor
     # Two names may become one, which then is no network of which a part was compiled.
-    is_compiled = any(_COMPILED in name for name in state) and len(without) == len(state)
-    if is_compiled and not any(_COMPILED in name for name in wanted):
-        return without, [*taken, _COMPILED]
-    return state, taken
+    if len(without) < len(state):
+        return state, taken
+    return without, [*taken, _COMPILED]
+
+
+def _has_compiled_part(names: Iterable[str]) -> bool:
+    return any(_COMPILED in name for name in names)
 
 
 def _rename(state: StateDict, prefix: str) -> StateDict:
