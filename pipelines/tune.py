@@ -41,7 +41,7 @@ from pipelines.tuning.report import make_report, store_report
 from pipelines.tuning.sample import Sample
 from pipelines.tuning.sampling import take_sample
 from pipelines.tuning.search import WITHOUT, Search
-from pipelines.tuning.table import COLUMNS, make_cells, make_line
+from pipelines.tuning.table import COLUMNS, make_cells, make_line, shown_settings
 from pipelines.tuning.trials import Trials
 from pipelines.tuning.workers import choose_workers
 
@@ -184,12 +184,12 @@ def _say_result(
     workers = report.workers
     reference = describe_reference(find_reference(card))
     say(
-        f"fastest: {settings}, mini-batches of {settings.batch_rows:,}, "
+        f"fastest: {shown_settings(settings)}, mini-batches of {settings.batch_rows:,}, "
         f"{workers} workers x {threads_for(workers)} threads: "
         f"{report.speed_up:.2f} times as fast as {reference}"
     )
     for choice in report.next_best:
-        say(f"next best: {choice.settings}, {choice.speed_up:.2f} times as fast")
+        say(f"next best: {shown_settings(choice.settings)}, {choice.speed_up:.2f} times as fast")
     say(f"tuning report: {path}; jobs with model.dtype=auto use it")
 
 

@@ -89,8 +89,7 @@ class Search:
                 "nothing of the engine that model.engine names may be kept, see the table above; "
                 "loosen model.tolerance, or set model.engine to auto"
             )
-        best = self._compare_in_turns(finalists)
-        return [*best, *self._list_best_of_other_engines(best)]
+        return self._compare_in_turns(finalists)
 
     def _try_engines(self, batch_rows: int) -> None:
         """Measure float32 of every engine: the others of it are judged by that."""
@@ -229,7 +228,8 @@ class Search:
     def _find_finalists(self) -> list[Measured]:
         """Return the fastest of each kind that stay within the tolerance on the whole sample.
 
-        One of each kind, because a busy moment may have slowed the fastest kind when its turn came.
+        One of each kind, because a busy moment may have slowed the fastest kind when its turn came;
+        and one of each engine, for machines that do not have the fastest one.
         """
         trials = self.trials
         found: list[Measured] = []
@@ -244,6 +244,7 @@ class Search:
                 found.append(fastest)
             else:
                 trials.measure_whole(fastest)
+        found.extend(self._list_best_of_other_engines(found))
         if trials.may_keep_reference and trials.reference not in found:
             found.append(trials.reference)
         return found
@@ -252,18 +253,17 @@ class Search:
         trials = self.trials
         return compare_in_turns(trials.bench, trials.reference, finalists)
 
-    def _list_best_of_other_engines(self, best: Sequence[Measured]) -> list[Measured]:
-        """Return the fastest of each engine that has none among the best, for machines without those."""
-        known = {measured.settings.engine for measured in best}
+    def _list_best_of_other_engines(self, found: Sequence[Measured]) -> list[Measured]:
+        """Return the fastest of each engine that has none among those found."""
+        known = {measured.settings.engine for measured in found}
         others = []
         for engine in self.engines:
             if engine.name in known:
                 continue
             fastest = self._find_best_of(engine.name)
             if fastest is not None:
-                speed_up = fastest.rate / self.trials.reference.rate
-                others.append(replace(fastest, speed_up=speed_up))
-        return sorted(others, key=lambda measured: measured.rate, reverse=True)
+                others.append(fastest)
+        return others
 
     def _find_best_of(self, engine: str) -> Measured | None:
         """Return the fastest settings of an engine that may be kept; None where there are none."""

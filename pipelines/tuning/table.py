@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from model_zoo.engines.settings import DEFAULT_ENGINE
+from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
 from pipelines.tuning.measured import Measured
 
 COLUMNS = (
@@ -55,12 +55,11 @@ def make_cells(
         # A model has labels, or vectors to compare the directions of.
         labels = _format_known(agreement.label_agreement, ".4f")
         cosine = _format_known(agreement.cosine, ".6f")
-    # The engine has a column of its own.
-    without_engine = replace(settings, engine=DEFAULT_ENGINE)
     return [
         shown_time(seconds),
         settings.engine,
-        str(without_engine),
+        # The engine has a column of its own.
+        _without_engine(settings),
         f"{settings.batch_rows:,}",
         shown_rate,
         speed_up,
@@ -78,6 +77,15 @@ def make_line(cells: Sequence[str]) -> str:
         padded = cell.ljust(width) if name in _WORDS else cell.rjust(width)
         shown.append(padded)
     return "  ".join(shown).rstrip()
+
+
+def shown_settings(settings: Settings) -> str:
+    """Return settings with their engine, which they do not name where it is torch."""
+    return f"{settings.engine} {_without_engine(settings)}"
+
+
+def _without_engine(settings: Settings) -> str:
+    return str(replace(settings, engine=DEFAULT_ENGINE))
 
 
 def shown_time(seconds: float) -> str:

@@ -91,7 +91,7 @@ def test_people_see_each_result_the_rates_of_workers_and_the_fastest(
     assert "tuning breast_cancer on at most 143 rows" in out
     assert "with preprocessing, 2 workers x" in out
     assert ": 2,000 rows/s" in out
-    assert "fastest: bfloat16, mini-batches of 64, 1 workers x" in out
+    assert "fastest: torch bfloat16, mini-batches of 64, 1 workers x" in out
     assert "2.50 times as fast as float32, eager" in out
     assert "certificate" not in out
     run_tune(best, "--quiet")
