@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-import pyarrow as pa
+from pyarrow import Array, DataType
 
 from configs.errors import InputError, JobError, RejectedRows, RowError
 from model_zoo.steps.columns import Column, Columns, is_number
@@ -17,6 +17,12 @@ from model_zoo.steps.lists import (
     list_lengths,
     place_items,
 )
+
+# Of a row.
+Shape: TypeAlias = tuple[int, ...]
+# Of each list, int64.
+Lengths: TypeAlias = np.ndarray
+Flags: TypeAlias = np.ndarray
 
 
 def get_column(columns: Columns, name: str, step: str) -> Column:
@@ -60,7 +66,7 @@ def get_numbers(columns: Columns, name: str, step: str) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
-def holds_numbers(dtype: pa.DataType) -> bool:
+def holds_numbers(dtype: DataType) -> bool:
     """Tell whether values are lists of integers, floats or booleans, however deep."""
     item_type = find_item_type(dtype)
     return is_list(dtype) and is_number(item_type)
@@ -81,7 +87,8 @@ def to_matrix(columns: Columns, names: Sequence[str], step: str) -> np.ndarray:
     for name in names:
         numbers = get_numbers(columns, name, step)
         flat = flatten_rows(numbers)
-        parts.append(flat.astype(np.float64))
+        exact = flat.astype(np.float64)
+        parts.append(exact)
     return np.concatenate(parts, axis=1)
 
 
@@ -118,7 +125,8 @@ def refuse_missing(columns: Columns, names: Sequence[str], step: str) -> None:
         if is_missing.any():
             incomplete.append(name)
     if incomplete:
-        listed = ", ".join(map(repr, incomplete))
+        quoted = map(repr, incomplete)
+        listed = ", ".join(quoted)
         have = "has" if len(incomplete) == 1 else "have"
         raise InputError(
             f"preprocess step {step} cannot be fitted on missing values, and "
@@ -149,7 +157,7 @@ def cast_array(
     return result
 
 
-def reject_where(is_bad: np.ndarray, why: str) -> None:
+def reject_where(is_bad: Flags, why: str) -> None:
     """Reject the rows that have a bad value.
 
     Args:
@@ -162,7 +170,8 @@ def reject_where(is_bad: np.ndarray, why: str) -> None:
     # A batch without any, as nearly all are, is looked at once.
     if not is_bad.any():
         return
-    values_of_rows = is_bad.reshape(len(is_bad), -1)
+    count = len(is_bad)
+    values_of_rows = is_bad.reshape(count, -1)
     row_is_bad = values_of_rows.any(axis=1)
     rows = np.flatnonzero(row_is_bad)
     reason = RowError(why)
@@ -182,7 +191,7 @@ class Padding(NamedTuple):
     """
 
     column: str
-    shape: tuple[int, ...]
+    shape: Shape
     longer: Literal["reject", "cut"] = "reject"
     shorter: Literal["pad", "reject"] = "pad"
 
@@ -196,11 +205,12 @@ class Padded(NamedTuple):
     """
 
     items: np.ndarray
-    lengths: np.ndarray
+    lengths: Lengths
 
-    def make_mask(self) -> np.ndarray:
+    def make_mask(self) -> Flags:
         """Return which places are filled, bool (rows, shape[0])."""
-        return _mark_places(self.lengths, self.items.shape[1])
+        length = self.items.shape[1]
+        return _mark_places(self.lengths, length)
 
 
 def pad_lists(columns: Columns, padding: Padding) -> Padded:
@@ -219,16 +229,18 @@ def pad_lists(columns: Columns, padding: Padding) -> Padded:
     lengths = list_lengths(lists)
     _reject_lengths(lengths, padding)
     items = _take_items(lists, padding)
-    is_full = lengths == padding.shape[0]
+    shape = padding.shape
+    is_full = lengths == shape[0]
     # All are full, as lists of a fixed size are: nothing is copied.
     if is_full.all():
-        spread = items.reshape(len(lists), *padding.shape)
+        rows = len(lists)
+        spread = items.reshape(rows, *shape)
     else:
-        spread = _spread(items, lengths, padding.shape)
+        spread = _spread(items, lengths, shape)
     return Padded(spread, lengths)
 
 
-def _take_lists(columns: Columns, padding: Padding) -> pa.Array:
+def _take_lists(columns: Columns, padding: Padding) -> Array:
     name = padding.column
     column = get_column(columns, name, "pad")
     if isinstance(column, np.ndarray):
@@ -250,7 +262,7 @@ def _take_lists(columns: Columns, padding: Padding) -> pa.Array:
     return column
 
 
-def _reject_missing(lists: pa.Array, name: str) -> None:
+def _reject_missing(lists: Array, name: str) -> None:
     missing = find_lists_with_missing(lists)
     if missing is not None:
         # Booleans are bits in Arrow, which numpy cannot look at without a copy.
@@ -258,25 +270,28 @@ def _reject_missing(lists: pa.Array, name: str) -> None:
         reject_where(is_missing, f"column {name!r}: a list is missing or lacks an item")
 
 
-def _reject_lengths(lengths: np.ndarray, padding: Padding) -> None:
+def _reject_lengths(lengths: Lengths, padding: Padding) -> None:
     # Before anything of that length is made.
+    name = padding.column
     length = padding.shape[0]
     if padding.longer == "reject":
         is_longer = lengths > length
-        why = f"column {padding.column!r}: a list of more than {length:,} items"
+        why = f"column {name!r}: a list of more than {length:,} items"
         reject_where(is_longer, why)
     if padding.shorter == "reject":
         is_shorter = lengths < length
-        why = f"column {padding.column!r}: a list of fewer than {length:,} items"
+        why = f"column {name!r}: a list of fewer than {length:,} items"
         reject_where(is_shorter, why)
 
 
-def _take_items(lists: pa.Array, padding: Padding) -> np.ndarray:
+def _take_items(lists: Array, padding: Padding) -> np.ndarray:
     """Return the items of all lists one after the other, (items, *shape[1:]).
 
     Raises:
         RejectedRows: rows with an inner list of another length.
     """
+    name = padding.column
+    count = len(lists)
     values = lists.flatten()
     inner_shape = padding.shape[1:]
     # Which row each inner list is of; a list of numbers has none, and needs no such array.
@@ -285,10 +300,11 @@ def _take_items(lists: pa.Array, padding: Padding) -> np.ndarray:
         rows = _number_items(lists)
     for length in inner_shape:
         lengths = list_lengths(values)
-        is_bad = np.zeros(len(lists), dtype=bool)
-        bad_rows = rows[lengths != length]
+        is_other = lengths != length
+        bad_rows = rows[is_other]
+        is_bad = np.zeros(count, dtype=bool)
         is_bad[bad_rows] = True
-        why = f"column {padding.column!r}: a list inside has not {length:,} items"
+        why = f"column {name!r}: a list inside has not {length:,} items"
         reject_where(is_bad, why)
         rows = np.repeat(rows, length)
         values = values.flatten()
@@ -296,14 +312,15 @@ def _take_items(lists: pa.Array, padding: Padding) -> np.ndarray:
     return numbers.reshape(-1, *inner_shape)
 
 
-def _number_items(lists: pa.Array) -> np.ndarray:
+def _number_items(lists: Array) -> np.ndarray:
     """Return which list each item is of, int64 (items,)."""
-    numbers = np.arange(len(lists))
+    count = len(lists)
+    numbers = np.arange(count)
     lengths = list_lengths(lists)
     return np.repeat(numbers, lengths)
 
 
-def _spread(items: np.ndarray, lengths: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _spread(items: np.ndarray, lengths: Lengths, shape: Shape) -> np.ndarray:
     """Return items in their rows, (rows, *shape), with zeros behind them.
 
     Args:
@@ -312,11 +329,13 @@ def _spread(items: np.ndarray, lengths: np.ndarray, shape: tuple[int, ...]) -> n
         shape: of a row.
     """
     length = shape[0]
-    spread = np.zeros((len(lengths), *shape), dtype=items.dtype)
-    longest = int(lengths.max(initial=0))
+    rows = len(lengths)
+    spread = np.zeros((rows, *shape), dtype=items.dtype)
+    longest = lengths.max(initial=0)
     # Where nothing is cut, no item is copied.
     if longest > length:
-        is_taken = place_items(lengths) < length
+        places = place_items(lengths)
+        is_taken = places < length
         items = items[is_taken]
     mask = _mark_places(lengths, length)
     # numpy takes the true places row by row, which is the order of the items.
@@ -324,25 +343,26 @@ def _spread(items: np.ndarray, lengths: np.ndarray, shape: tuple[int, ...]) -> n
     return spread
 
 
-def _mark_places(lengths: np.ndarray, length: int) -> np.ndarray:
+def _mark_places(lengths: Lengths, length: int) -> Flags:
     """Return which places items take, bool (rows, length)."""
     # A longer list that was not rejected is cut.
     taken = np.minimum(lengths, length)
     places = np.arange(length)
-    mask: np.ndarray = places < taken[:, None]
+    taken_of_rows = taken[:, None]
+    mask: Flags = places < taken_of_rows
     return mask
 
 
-def _find_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def _find_changed(before: np.ndarray, after: np.ndarray) -> Flags:
     """Tell where a cast lost the value: an integer that differs, or a float that became infinite."""
     if after.dtype.kind == "f":
-        is_infinite: np.ndarray = np.isinf(after)
+        is_infinite: Flags = np.isinf(after)
         # Nearly always none is, and what it was before needs no look.
         if not is_infinite.any():
             return is_infinite
         was_finite = np.isfinite(before)
         return is_infinite & was_finite
-    is_changed: np.ndarray = after != before
+    is_changed: Flags = after != before
     # Only floats have NaN, which no integer can stand for.
     if before.dtype.kind == "f":
         was_nan = np.isnan(before)

@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, DataType, types
+from pyarrow.types import is_dictionary
 
-Column: TypeAlias = pa.Array | np.ndarray
+Column: TypeAlias = Array | np.ndarray
 # What a step is given by name, and changes nothing in.
 Columns: TypeAlias = Mapping[str, Column]
 # What a step adds to them, or replaces.
@@ -18,23 +19,23 @@ NewColumns: TypeAlias = dict[str, Column]
 Scalar = bool | int | float | str
 
 
-def to_arrow(column: Column) -> pa.Array:
+def to_arrow(column: Column) -> Array:
     """Return a flat column as an Arrow array."""
-    if isinstance(column, pa.Array):
+    if isinstance(column, Array):
         return column
     return pa.array(column)
 
 
-def to_arrow_type(column: Column) -> pa.DataType:
+def to_arrow_type(column: Column) -> DataType:
     """Return the Arrow type of a column's values."""
     if isinstance(column, np.ndarray):
         return pa.from_numpy_dtype(column.dtype)
     return column.type
 
 
-def decode_dictionary(array: pa.Array) -> pa.Array:
+def decode_dictionary(array: Array) -> Array:
     """Return a dictionary-encoded array as plain values, and any other as it is."""
-    if types.is_dictionary(array.type):
+    if is_dictionary(array.type):
         return array.dictionary_decode()
     return array
 
@@ -46,7 +47,7 @@ def to_floats(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def is_number(dtype: pa.DataType) -> bool:
+def is_number(dtype: DataType) -> bool:
     """Tell whether values of an Arrow type are integers, floats or booleans."""
     is_integer = types.is_integer(dtype)
     is_floating = types.is_floating(dtype)

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 import math
 
 import numpy as np
-import pyarrow as pa
+from pyarrow import Array
 import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError
 from model_zoo.steps.columns import Column, decode_dictionary, is_number, to_arrow
 
 
-def training_column(column: Column, name: str, step: str) -> pa.Array:
+def training_column(column: Column, name: str, step: str) -> Array:
     """Return a flat training column as an Arrow array, without a dictionary.
 
     Args:
@@ -33,7 +33,7 @@ def training_column(column: Column, name: str, step: str) -> pa.Array:
     return decode_dictionary(array)
 
 
-def present_values(column: pa.Array, name: str, step: str) -> pa.Array:
+def present_values(column: Array, name: str, step: str) -> Array:
     """Return the values of a training column that are not missing.
 
     Args:
@@ -55,7 +55,7 @@ def present_values(column: pa.Array, name: str, step: str) -> pa.Array:
     return present
 
 
-def training_matrix(arrays: Mapping[str, pa.Array], step: str) -> np.ndarray:
+def training_matrix(arrays: Mapping[str, Array], step: str) -> np.ndarray:
     """Return columns side by side, float64 (rows, columns).
 
     Missing values are NaN, which scikit-learn's scalers pass over.

@@ -30,6 +30,7 @@ NodesShape: TypeAlias = Annotated[tuple[Length, ...], Field(min_length=1, max_le
 # The numbers of an edge where they are vectors.
 AttributesShape: TypeAlias = Annotated[tuple[Length, ...], Field(max_length=1)]
 _Shape: TypeAlias = tuple[int, ...]
+_Flags: TypeAlias = np.ndarray
 
 
 class _Padded(NamedTuple):
@@ -41,7 +42,7 @@ class _Padded(NamedTuple):
     """
 
     items: np.ndarray
-    mask: np.ndarray
+    mask: _Flags
 
 
 class _Edges(NamedTuple):
@@ -53,7 +54,7 @@ class _Edges(NamedTuple):
     """
 
     ends: np.ndarray
-    has_edge: np.ndarray
+    has_edge: _Flags
 
 
 class Graph(StepModel):
@@ -97,10 +98,11 @@ class Graph(StepModel):
             self.edges_into: edges,
             self.count_into: count.astype(np.int64),
         }
-        if self.attributes is not None:
+        attributes = self.attributes
+        if attributes is not None:
             shape = (self.most_edges, *self.attributes_shape)
-            known, is_known = _pad(columns, self.attributes, shape)
-            self._reject_uneven(self.attributes, is_known, has_edge)
+            known, is_known = _pad(columns, attributes, shape)
+            self._reject_uneven(attributes, is_known, has_edge)
             made[self.attributes_into] = known
         return made
 
@@ -121,14 +123,19 @@ class Graph(StepModel):
         named = [self.nodes, *self.edges]
         if self.attributes:
             named.append(self.attributes)
-        made = (self.nodes_into, self.edges_into, self.count_into, self.attributes_into)
+        made = (
+            self.nodes_into,
+            self.edges_into,
+            self.count_into,
+            self.attributes_into,
+        )
         taken = [name for name in named if name not in made]
         return tuple(taken)
 
     def _take_edges(self, columns: Columns) -> _Edges:
         """Return the ends of edges, and which are there."""
-        first_name = self.edges[0]
-        if len(self.edges) == 1:
+        first_name, *others = self.edges
+        if not others:
             shape = (self.most_edges, 2)
             pairs, has_edge = _pad(columns, first_name, shape)
             # (rows, most_edges, 2) -> (rows, 2, most_edges), as networks of graphs take edges.
@@ -136,30 +143,35 @@ class Graph(StepModel):
             whole = _to_whole(first_name, ends)
             return _Edges(whole, has_edge)
 
-        second_name = self.edges[1]
+        (second_name,) = others
         length = (self.most_edges,)
         sources, has_edge = _pad(columns, first_name, length)
         targets, has_target = _pad(columns, second_name, length)
         self._reject_uneven(second_name, has_target, has_edge)
         from_nodes = _to_whole(first_name, sources)
         to_nodes = _to_whole(second_name, targets)
-        ends = np.stack([from_nodes, to_nodes], axis=1)
+        both = [from_nodes, to_nodes]
+        ends = np.stack(both, axis=1)
         return _Edges(ends, has_edge)
 
-    def _reject_edges(self, ends: np.ndarray, has_edge: np.ndarray, count: np.ndarray) -> None:
+    def _reject_edges(self, ends: np.ndarray, has_edge: _Flags, count: np.ndarray) -> None:
+        # One for both ends of every edge.
+        nodes = count[:, None, None]
         is_below = ends < 0
-        is_beyond = ends >= count[:, None, None]
+        is_beyond = ends >= nodes
         is_outside = is_below | is_beyond
+        either = is_outside.any(axis=1)
         # Padding is 0, which is no node of a row without any: that is no fault of the row.
-        is_bad = is_outside.any(axis=1) & has_edge
+        is_bad = either & has_edge
         quoted = map(repr, self.edges)
         names = " and ".join(quoted)
         reject_where(is_bad, f"column {names}: an edge to a node that the row has not")
 
-    def _reject_uneven(self, name: str, mask: np.ndarray, has_edge: np.ndarray) -> None:
+    def _reject_uneven(self, name: str, mask: _Flags, has_edge: _Flags) -> None:
         edges = self.edges[0]
         why = f"column {name!r}: not as many items as column {edges!r} has edges"
-        reject_where(mask != has_edge, why)
+        is_uneven = mask != has_edge
+        reject_where(is_uneven, why)
 
 
 def _pad(columns: Columns, name: str, shape: _Shape) -> _Padded:
@@ -170,7 +182,8 @@ def _pad(columns: Columns, name: str, shape: _Shape) -> _Padded:
         name: of the column.
         shape: that each list becomes.
     """
-    padded = pad_lists(columns, Padding(name, shape))
+    padding = Padding(name, shape)
+    padded = pad_lists(columns, padding)
     mask = padded.make_mask()
     return _Padded(padded.items, mask)
 

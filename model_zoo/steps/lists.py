@@ -5,27 +5,32 @@
 Arrow keeps the numbers of all lists in one buffer, so nothing here looks at a row by itself.
 """
 
+from typing import TypeAlias
+
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, DataType, types
 import pyarrow.compute as pc
+from pyarrow.types import is_fixed_size_list, is_floating, is_large_list
 
-_LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list)
+_LISTS = (types.is_list, is_large_list, is_fixed_size_list)
+# Of each list, int64.
+Lengths: TypeAlias = np.ndarray
 
 
-def is_list(dtype: pa.DataType) -> bool:
+def is_list(dtype: DataType) -> bool:
     """Tell whether values are lists, of whatever length."""
     return any(check(dtype) for check in _LISTS)
 
 
-def find_item_type(dtype: pa.DataType) -> pa.DataType:
+def find_item_type(dtype: DataType) -> DataType:
     """Return the type of what is inside all lists, and any other type as it is."""
     while is_list(dtype):
         dtype = dtype.value_type
     return dtype
 
 
-def count_levels(dtype: pa.DataType) -> int:
+def count_levels(dtype: DataType) -> int:
     """Return how deep lists are: 1 for lists of numbers, 2 for lists of such lists."""
     levels = 0
     while is_list(dtype):
@@ -34,7 +39,7 @@ def count_levels(dtype: pa.DataType) -> int:
     return levels
 
 
-def find_lists_with_missing(lists: pa.Array) -> pa.Array | None:
+def find_lists_with_missing(lists: Array) -> Array | None:
     """Return (bool) which lists are missing, or hold something missing; None where that is cheap to see.
 
     Args:
@@ -43,22 +48,26 @@ def find_lists_with_missing(lists: pa.Array) -> pa.Array | None:
     if not lists.null_count and not _has_missing_items(lists):
         return None
     missing = lists.is_null()
+    found = missing.to_numpy(zero_copy_only=False)
     # A copy: what Arrow gives may be read-only, and more rows are marked below.
-    is_bad = missing.to_numpy(zero_copy_only=False).copy()
+    is_bad = found.copy()
     # Of each value, the outermost list that it is in.
-    rows = np.arange(len(lists), dtype=np.int64)
+    count = len(lists)
+    rows = np.arange(count, dtype=np.int64)
     values = lists
     while is_list(values.type):
-        parents = pc.list_parent_indices(values)
-        rows = rows[parents.to_numpy()]
+        indices = pc.list_parent_indices(values)
+        parents = indices.to_numpy()
+        rows = rows[parents]
         values = values.flatten()
         missing = pc.is_null(values, nan_is_null=True)
         is_missing = missing.to_numpy(zero_copy_only=False)
-        is_bad[rows[is_missing]] = True
+        bad_rows = rows[is_missing]
+        is_bad[bad_rows] = True
     return pa.array(is_bad)
 
 
-def _has_missing_items(lists: pa.Array) -> bool:
+def _has_missing_items(lists: Array) -> bool:
     """Tell whether anything is missing inside lists, without asking which list it is in."""
     # One list may have a hundred million items, and to number them takes many times their memory.
     values = lists
@@ -66,7 +75,7 @@ def _has_missing_items(lists: pa.Array) -> bool:
         values = values.flatten()
         if values.null_count:
             return True
-    if not types.is_floating(values.type):
+    if not is_floating(values.type):
         return False
     # The largest of values with a NaN among them is NaN.
     numbers = values.to_numpy(zero_copy_only=False)
@@ -74,7 +83,7 @@ def _has_missing_items(lists: pa.Array) -> bool:
     return bool(np.isnan(largest))
 
 
-def fill_items(lists: pa.Array, fill: pa.Scalar) -> pa.Array:
+def fill_items(lists: Array, fill: pa.Scalar) -> Array:
     """Return lists with a value in place of their missing items; a missing list becomes an empty one.
 
     Args:
@@ -87,22 +96,24 @@ def fill_items(lists: pa.Array, fill: pa.Scalar) -> pa.Array:
     items = lists.flatten()
     filled = fill_items(items, fill)
     lengths = list_lengths(lists)
-    offsets = pa.array(_list_offsets(lengths))
+    begins = _list_offsets(lengths)
+    offsets = pa.array(begins)
     # Large: offsets are int64, whatever kind of lists they are of.
     return pa.LargeListArray.from_arrays(offsets, filled)
 
 
-def list_lengths(lists: pa.Array) -> np.ndarray:
-    """Return the length (int64) of each list; 0 of one that is missing."""
+def list_lengths(lists: Array) -> Lengths:
+    """Return the length of each list; 0 of one that is missing."""
     # Arrow gives int32 or int64, by the kind of lists.
     lengths = pc.list_value_length(lists)
-    wide = lengths.cast(pa.int64())
+    wide_type = pa.int64()
+    wide = lengths.cast(wide_type)
     present = wide.fill_null(0)
-    numbers: np.ndarray = present.to_numpy()
+    numbers: Lengths = present.to_numpy()
     return numbers
 
 
-def place_items(lengths: np.ndarray) -> np.ndarray:
+def place_items(lengths: Lengths) -> np.ndarray:
     """Return the place (int64) of each item within its list, of all lists one after the other.
 
     >>> place_items(np.array([2, 0, 3])).tolist()
@@ -110,14 +121,17 @@ def place_items(lengths: np.ndarray) -> np.ndarray:
     """
     offsets = _list_offsets(lengths)
     starts = offsets[:-1]
-    count = int(lengths.sum())
+    total = lengths.sum()
+    count = int(total)
     items = np.arange(count, dtype=np.int64)
     start_of_each = np.repeat(starts, lengths)
     return items - start_of_each
 
 
-def _list_offsets(lengths: np.ndarray) -> np.ndarray:
+def _list_offsets(lengths: Lengths) -> np.ndarray:
     """Return where each list begins among all items, and where the last one ends."""
-    ends = np.cumsum(lengths)
-    offsets = np.concatenate([[0], ends])
-    return offsets.astype(np.int64)
+    size = len(lengths) + 1
+    offsets = np.zeros(size, dtype=np.int64)
+    ends = offsets[1:]
+    np.cumsum(lengths, out=ends)
+    return offsets

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array
 import pyarrow.compute as pc
 
 from configs.errors import JobError
@@ -9,7 +10,7 @@ from model_zoo.steps.columns import Column, Scalar, to_arrow
 from model_zoo.steps.lists import fill_items, find_item_type, find_lists_with_missing, is_list
 
 
-def find_missing(column: pa.Array) -> np.ndarray | None:
+def find_missing(column: Array) -> np.ndarray | None:
     """Return the positions (int64) of missing values: null and, in floating columns, NaN.
 
     None means that there are none, which is cheap to see.
@@ -25,7 +26,7 @@ def find_missing(column: pa.Array) -> np.ndarray | None:
     return None
 
 
-def missing_mask(column: pa.Array) -> pa.Array | None:
+def missing_mask(column: Array) -> Array | None:
     """Return which values are missing, or None when it is cheap to see that none is.
 
     A list that holds a missing item counts as missing.
@@ -37,7 +38,7 @@ def missing_mask(column: pa.Array) -> pa.Array | None:
     return pc.is_null(column, nan_is_null=True)
 
 
-def fill_missing(column: Column, value: Scalar) -> pa.Array:
+def fill_missing(column: Column, value: Scalar) -> Array:
     """Return a column with `value` in place of null and NaN; its type stays.
 
     Args:
@@ -69,7 +70,7 @@ def fill_missing(column: Column, value: Scalar) -> pa.Array:
     return pc.if_else(missing, fill, array)
 
 
-def _has_nan(column: pa.Array) -> bool:
+def _has_nan(column: Array) -> bool:
     """Tell whether a column without nulls has a NaN."""
     if not pa.types.is_floating(column.type):
         return False

@@ -5,28 +5,59 @@ number that a model is trained on is declared in days, seconds or the like, and 
 the same whatever unit a shard has.
 """
 
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, DataType
+from pyarrow.types import (
+    is_date,
+    is_date32,
+    is_date64,
+    is_duration,
+    is_time,
+    is_time32,
+    is_timestamp,
+)
 
 TimeUnit: TypeAlias = Literal["days", "hours", "minutes", "seconds", "milliseconds", "microseconds"]
-# Units of a second and more: the seconds of one.
-_SECONDS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
-# Units of Arrow, and then of contracts: how many a second has.
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_SUBSECONDS = {"milliseconds": 10**3, "microseconds": 10**6}
 _SECONDS_OF_A_DAY = 86_400
-_MOMENTS = (types.is_date, types.is_timestamp, types.is_time, types.is_duration)
+# Units of a second and more: the seconds of one.
+_SECONDS = {
+    "days": _SECONDS_OF_A_DAY,
+    "hours": 3_600,
+    "minutes": 60,
+    "seconds": 1,
+}
+# Units of Arrow, and then of contracts: how many a second has.
+_PER_SECOND = {
+    "s": 1,
+    "ms": 1_000,
+    "us": 1_000_000,
+    "ns": 1_000_000_000,
+}
+_SUBSECONDS = {
+    "milliseconds": 1_000,
+    "microseconds": 1_000_000,
+}
+_MOMENTS = (is_date, is_timestamp, is_time, is_duration)
+# Of some part of a second, int64.
+Counts: TypeAlias = np.ndarray
 
 
-def is_moment(dtype: pa.DataType) -> bool:
+class Moments(NamedTuple):
+    """Moments as counts (int64) of a part of a second, and how many of them a second has."""
+
+    counts: Array
+    per_second: int
+
+
+def is_moment(dtype: DataType) -> bool:
     """Tell whether values are dates, timestamps, times or durations."""
     return any(check(dtype) for check in _MOMENTS)
 
 
-def to_number(column: pa.Array, unit: TimeUnit) -> pa.Array:
+def to_number(column: Array, unit: TimeUnit) -> Array:
     """Return moments as numbers (double) of a unit; a missing one stays missing.
 
     Args:
@@ -55,33 +86,36 @@ def to_number(column: pa.Array, unit: TimeUnit) -> pa.Array:
     return pa.array(scaled, mask=is_missing)
 
 
-def count_moments(column: pa.Array) -> tuple[pa.Array, int]:
-    """Return moments as counts (int64) of a part of a second, and how many of them a second has."""
+def count_moments(column: Array) -> Moments:
+    """Return moments as counts of the part of a second that their type counts."""
     dtype = column.type
-    if types.is_date32(dtype):
-        return _count_seconds(column), 1
+    if is_date32(dtype):
+        seconds = _count_seconds(column)
+        return Moments(seconds, 1)
     # Arrow casts each to the integer of its own width alone.
-    is_narrow = types.is_time32(dtype)
-    own_width = pa.int32() if is_narrow else pa.int64()
-    counts = column.cast(own_width)
+    wide_type = pa.int64()
+    own_type = pa.int32() if is_time32(dtype) else wide_type
+    counts = column.cast(own_type)
     # A date64 counts milliseconds, and its type has no unit to say so.
-    unit = "ms" if types.is_date64(dtype) else dtype.unit
-    wide = counts.cast(pa.int64())
-    return wide, _PER_SECOND[unit]
+    unit = "ms" if is_date64(dtype) else dtype.unit
+    wide = counts.cast(wide_type)
+    return Moments(wide, _PER_SECOND[unit])
 
 
-def _count_seconds(dates: pa.Array) -> pa.Array:
+def _count_seconds(dates: Array) -> Array:
     """Return days (date32) as seconds, int64; a missing one is 0."""
     # Arrow casts to the integer of its own width alone.
-    days = dates.cast(pa.int32())
+    narrow_type = pa.int32()
+    narrow = dates.cast(narrow_type)
     # Wide before they are multiplied: 32 bits hold the seconds of 68 years alone.
-    wide = days.cast(pa.int64())
+    wide_type = pa.int64()
+    wide = narrow.cast(wide_type)
     present = wide.fill_null(0)
-    seconds = present.to_numpy() * _SECONDS_OF_A_DAY
-    return pa.array(seconds)
+    days = present.to_numpy()
+    return pa.array(days * _SECONDS_OF_A_DAY)
 
 
-def _divide(counts: np.ndarray, divisor: int) -> np.ndarray:
+def _divide(counts: Counts, divisor: int) -> np.ndarray:
     """Return counts / divisor (float64).
 
     The rest by itself: a double has no room for all digits of a count of nanoseconds, and the
@@ -93,13 +127,16 @@ def _divide(counts: np.ndarray, divisor: int) -> np.ndarray:
     return quotients
 
 
-def _scale(counts: np.ndarray, per_second: int, wanted: int) -> np.ndarray:
+def _scale(counts: Counts, per_second: int, wanted: int) -> np.ndarray:
     """Return counts of one part of a second as counts of another (float64)."""
     if per_second >= wanted:
-        return _divide(counts, per_second // wanted)
+        divisor = per_second // wanted
+        return _divide(counts, divisor)
     seconds, rest = np.divmod(counts, per_second)
     factor = wanted // per_second
     # As doubles: a product of large integers would wrap. The rest is less than a second.
-    whole = seconds.astype(np.float64) * wanted
-    scaled: np.ndarray = whole + rest * factor
+    exact = seconds.astype(np.float64)
+    whole = exact * wanted
+    fractions = rest * factor
+    scaled: np.ndarray = whole + fractions
     return scaled
