@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
@@ -16,6 +17,12 @@ CSV_SHARDS = "shards_csv"
 LABELS = "labels.parquet"
 # What is written, and no other file of that folder is ours.
 WRITTEN = (SHARDS, CSV_SHARDS, LABELS)
+_NO_TEXTS = (
+    types.is_binary,
+    types.is_large_binary,
+    types.is_fixed_size_binary,
+    types.is_nested,
+)
 
 
 def write_held_out(
@@ -43,26 +50,28 @@ def write_held_out(
         empty = [field.name for field in features.schema if pa.types.is_null(field.type)]
         features = features.drop_columns(empty)
     is_plain = not any(map(_is_no_text, features.schema.types))
-    for number, shard in enumerate(cut_unevenly(features, shards)):
+    parts = cut_unevenly(features, shards)
+    for number, shard in enumerate(parts):
+        name = f"part-{number:05d}"
         # Two row groups, so that even the sample looks like real input.
         half = math.ceil(shard.num_rows / 2)
-        name = f"part-{number:05d}"
         parquet = files.join(output, f"{SHARDS}/{name}.parquet")
-        files.put(parquet, to_parquet(shard, half))
+        content = to_parquet(shard, half)
+        files.put(parquet, content)
         if is_plain:
             csv = files.join(output, f"{CSV_SHARDS}/{name}.csv")
-            files.put(csv, to_csv(shard))
+            content = to_csv(shard)
+            files.put(csv, content)
 
     answers = rows.select([key, *labels])
     labels_file = files.join(output, LABELS)
-    files.put(labels_file, to_parquet(answers))
+    content = to_parquet(answers)
+    files.put(labels_file, content)
 
 
 def _is_no_text(dtype: pa.DataType) -> bool:
     """Tell whether CSV cannot hold such values: bytes of images, and lists."""
-    types = pa.types
-    is_bytes = types.is_binary(dtype) or types.is_large_binary(dtype)
-    return bool(is_bytes or types.is_fixed_size_binary(dtype) or types.is_nested(dtype))
+    return any(is_such(dtype) for is_such in _NO_TEXTS)
 
 
 def to_parquet(table: pa.Table, row_group_rows: int | None = None) -> bytes:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from model_zoo.steps.columns import decode_dictionary, is_number
 from pipelines.training.labels import Labelled
@@ -24,26 +23,30 @@ def find_leaks(rows: pa.Table, features: Sequence[str], labelled: Labelled) -> l
         features: columns of the model.
         labelled: what is learned of the rows.
     """
-    if labelled.targets.ndim != 1:
+    targets = labelled.targets
+    if targets.ndim != 1:
         return []
-    tells = _tells_number if labelled.task == "regression" else _tells_class
+    is_of_numbers = labelled.task == "regression"
+    tells = _tells_number if is_of_numbers else _tells_class
     found = []
     for name in features:
         whole = rows.column(name).combine_chunks()
         column = decode_dictionary(whole)
-        if tells(column, labelled.targets):
+        if tells(column, targets):
             found.append(name)
     return found
 
 
 def _tells_class(column: pa.Array, targets: np.ndarray) -> bool:
     """Tell whether all rows of a value have one label, of several values with several labels."""
-    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+    dtype = column.type
+    if pa.types.is_nested(dtype) or pa.types.is_binary(dtype):
         return False
-    different = pc.unique(column)
-    values = len(different)
-    has_few = values <= _MOST_VALUES and values * _ROWS_OF_A_VALUE <= len(column)
-    if not has_few:
+    values = len(column.unique())
+    if values > _MOST_VALUES:
+        return False
+    needed = values * _ROWS_OF_A_VALUE
+    if len(column) < needed:
         return False
     # Of fewer values than labels some stand for several labels.
     labels = np.unique(targets)
@@ -62,12 +65,16 @@ def _tells_number(column: pa.Array, targets: np.ndarray) -> bool:
     """Tell whether a column is the label itself, or a multiple of it and a constant."""
     if not is_number(column.type) or column.null_count:
         return False
-    doubles = column.cast(pa.float64(), safe=False)
+    double = pa.float64()
+    doubles = column.cast(double, safe=False)
     numbers = doubles.to_numpy(zero_copy_only=False)
     is_finite = np.isfinite(numbers)
+    if not is_finite.all():
+        return False
     # Of a constant there is no correlation: it would be NaN, with a warning.
-    if not is_finite.all() or np.ptp(numbers) == 0:
+    if np.ptp(numbers) == 0:
         return False
     correlations = np.corrcoef(numbers, targets)
     correlation = float(correlations[0, 1])
-    return abs(correlation) >= 1 - _ALIKE
+    least = 1 - _ALIKE
+    return abs(correlation) >= least

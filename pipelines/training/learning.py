@@ -41,38 +41,42 @@ def find_activation(task: Task, prepared: Prepared, labels: int) -> Activation:
     Raises:
         ModelError: the network gives another number of numbers than there are to learn.
     """
-    shapes = [tuple(tensor.shape) for tensor in prepared.outputs.values()]
-    if len(shapes) != 1:
+    outputs = prepared.outputs
+    if len(outputs) != 1:
+        names = list(outputs)
         raise ModelError(
-            f"the network gives {list(prepared.outputs)}, and one output is learned; choose it by "
-            "network.outputs"
+            f"the network gives {names}, and one output is learned; choose it by network.outputs"
         )
-    (shape,) = shapes
-    wanted, found = _list_suitable(task, labels, has_axis=bool(shape))
-    if shape not in wanted:
+    (tensor,) = outputs.values()
+    shape = tuple(tensor.shape)
+    if shape not in _list_suitable(task, labels):
+        found = list(shape)
         raise ModelError(
-            f"the network gives numbers of shape {list(shape)} a row, and its output does not suit the "
+            f"the network gives numbers of shape {found} a row, and its output does not suit the "
             f"loss of {labels} labels; set its size in network.parameters"
         )
-    return found
+    if task == "regression":
+        return "none"
+    # A bare number for a row tells both of two classes.
+    if task == "multi_label" or not shape:
+        return "sigmoid"
+    return "softmax"
 
 
-def _list_suitable(task: Task, labels: int, has_axis: bool) -> tuple[list[Shape], Activation]:
-    """Return the shapes of a row that suit a task, and what makes probabilities of them.
+def _list_suitable(task: Task, labels: int) -> list[Shape]:
+    """Return the shapes of a row that suit a task.
 
     Args:
         task: what is learned.
         labels: how many there are.
-        has_axis: whether the network gives more than a bare number for a row.
     """
-    if task == "regression":
-        one_each: Shape = () if labels == 1 else (labels,)
-        return [one_each], "none"
+    one_each = (labels,)
     if task == "multi_label":
-        return [(labels,)], "sigmoid"
+        return [one_each]
+    if task == "regression":
+        return [()] if labels == 1 else [one_each]
     # Of two classes one number tells both.
-    wanted: list[Shape] = [(labels,)] if labels > 2 else [(), (2,)]
-    return wanted, "softmax" if has_axis else "sigmoid"
+    return [one_each] if labels > 2 else [(), (2,)]
 
 
 def learn(
@@ -108,16 +112,22 @@ def learn(
                 "the labels are learned in their own units: no last layer of the network was found "
                 "that could give them back"
             )
-    if goes_on and found is not None:
-        # Back to mean 0 and deviation 1, in which the loss sees numbers.
-        rescale(prepared.network, found.layer, found.scale.invert())
-    taught = _to_targets(parts, found.scale if found is not None else None)
+    scale = None
+    if found is not None:
+        scale = found.scale
+        if goes_on:
+            # Back to mean 0 and deviation 1, in which the loss sees numbers.
+            rescale(prepared.network, found.layer, scale.invert())
+    taught = _to_targets(parts, scale)
     epochs = _train(job, prepared, taught, progress, checkpoints, task, activation)
     if found is not None:
         rescale(prepared.network, found.layer, found.scale)
 
-    scored = {name: _score(job, prepared, parts[name]) for name in _JUDGED}
-    figures = {name: measure(task, labels, part) for name, part in scored.items()}
+    scored = {}
+    figures = {}
+    for name in _JUDGED:
+        scored[name] = _score(job, prepared, parts[name])
+        figures[name] = measure(task, labels, scored[name])
     return Learned(epochs, scored, figures, tuple(notes))
 
 
@@ -143,7 +153,13 @@ def _train(
     """
     training = taught["training"]
     # Made for both: what the job cannot have is refused here.
-    objective = make_objective(job.training, task, activation, job.data.labels, training.targets)
+    objective = make_objective(
+        job.training,
+        task,
+        activation,
+        labels=job.data.labels,
+        targets=training.targets,
+    )
     if job.gan is not None:
         return learn_adversaries(job, prepared, taught, progress.on_epoch)
     return train(
@@ -184,7 +200,8 @@ class _Scaled:
 def _find_scale(prepared: Prepared, training: Examples) -> _Scaled | None:
     """Return where numbers are scaled back; None where no layer of the network could do it."""
     scale = TargetScale.of(training.targets)
-    probed = {name: array[:_PROBED_ROWS] for name, array in training.inputs.items()}
+    inputs = training.inputs
+    probed = {name: array[:_PROBED_ROWS] for name, array in inputs.items()}
 
     def compute_probed() -> Arrays:
         return forward(prepared.called, probed)
@@ -213,4 +230,5 @@ def _to_targets(parts: Mapping[str, Examples], scale: TargetScale | None) -> dic
 def _score(job: FittingJob, prepared: Prepared, examples: Examples) -> Scored:
     by_name = forward(prepared.called, examples.inputs)
     (outputs,) = by_name.values()
-    return score_part(examples.targets, outputs, str(job.network.activation))
+    activation = str(job.network.activation)
+    return score_part(examples.targets, outputs, activation)

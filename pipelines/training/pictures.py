@@ -1,6 +1,7 @@
 """The section `training.augment` of a job and what preprocessing made -> what varies the pictures."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,17 +41,24 @@ def make_augment(
     choices = augmentation.model_dump(exclude={"input"})
     changes = PictureChanges(**choices)
     pictures = inputs[name]
+    _, channels, height, width = pictures.shape
     source = tensors[name].column or name
     step = _find_step(steps, source)
-    if step is None:
-        black, white = _find_shades(pictures)
-    else:
-        black, white = _find_shades_of_step(step, pictures.shape[1])
-    augment = PictureAugment(name, changes, black, white)
+    shades = _find_shades(pictures)
+    if step is not None:
+        # What it makes of black and white holds for pictures that are not in these rows, too.
+        shades = _find_shades_of_step(step, channels)
+    augment = PictureAugment(name, changes, shades.black, shades.white)
     # What is not installed is told before training begins.
-    _, _, height, width = pictures.shape
     augment.make_transform(height, width)
     return augment
+
+
+class _Shades(NamedTuple):
+    """What black and white are once pictures are preprocessed, a number for each channel."""
+
+    black: Shade
+    white: Shade
 
 
 def _find_input(augmentation: Augmentation, inputs: Arrays) -> str:
@@ -72,7 +80,10 @@ def _find_input(augmentation: Augmentation, inputs: Arrays) -> str:
         raise JobError(f"training.augment.input {problem}; the inputs are {listed}")
 
     if not found:
-        shapes = [f"{name} {array.shape[1:]}" for name, array in inputs.items()]
+        shapes = []
+        for name, array in inputs.items():
+            row_shape = array.shape[1:]
+            shapes.append(f"{name} {row_shape}")
         listed = ", ".join(shapes)
         raise JobError(
             "training.augment varies pictures, float (1 or 3 channels, height, width), and the "
@@ -83,13 +94,15 @@ def _find_input(augmentation: Augmentation, inputs: Arrays) -> str:
         raise JobError(
             f"training.augment.input is needed: pictures are {listed}; name the one that is varied"
         )
-    return found[0]
+    (only,) = found
+    return only
 
 
 def _holds_pictures(array: np.ndarray) -> bool:
     # Beside them the rows.
     is_deep = array.ndim == 1 + _DIMENSIONS
-    if not is_deep or array.dtype.kind != "f":
+    has_fractions = array.dtype.kind == "f"
+    if not is_deep or not has_fractions:
         return False
     _, channels, _, _ = array.shape
     return channels in _CHANNELS
@@ -104,24 +117,28 @@ def _find_step(steps: Sequence[AnyStep], into: str) -> Image | None:
     return found
 
 
-def _find_shades_of_step(step: Image, channels: int) -> tuple[Shade, Shade]:
-    """Return what the step makes of black and of white, a number for each channel."""
+def _find_shades_of_step(step: Image, channels: int) -> _Shades:
+    """Return what the step makes of black and of white."""
     # One value stands for all channels.
     mean = np.resize(step.mean, channels)
     std = np.resize(step.std, channels)
     black = (0.0 - mean) / std
     white = (1.0 - mean) / std
-    return tuple(black.tolist()), tuple(white.tolist())
+    return _Shades(
+        black=tuple(black.tolist()),
+        white=tuple(white.tolist()),
+    )
 
 
-def _find_shades(pictures: np.ndarray) -> tuple[Shade, Shade]:
+def _find_shades(pictures: np.ndarray) -> _Shades:
     """Return the darkest and the brightest number of the training rows, for every channel."""
-    channels = pictures.shape[1]
+    _, channels, _, _ = pictures.shape
     darkest = float(pictures.min())
     brightest = float(pictures.max())
     # Pictures of one shade alone: any other will do for white.
     if darkest == brightest:
         brightest = darkest + 1
-    black = (darkest,) * channels
-    white = (brightest,) * channels
-    return black, white
+    return _Shades(
+        black=(darkest,) * channels,
+        white=(brightest,) * channels,
+    )

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError
 from configs.fields import Names
@@ -110,15 +109,20 @@ def _name_picture_columns(job: FittingJob, source: Source) -> FittingJob:
         pictures = source.rows.column(CONTENT)
         step = describe_step(pictures, takes_grey)
         steps = STEPS.validate_python([step])
-    update = {"data": data.model_copy(update=named), "preprocess": steps}
+    settled = data.model_copy(update=named)
+    update = {"data": settled, "preprocess": steps}
     return job.model_copy(update=update)
 
 
 def _settle_labels(job: FittingJob, labelled: Labelled) -> FittingJob:
     data = job.data
-    changes = {"label": tuple(data.label), "labels": labelled.labels}
+    changes = {
+        "label": tuple(data.label),
+        "labels": labelled.labels,
+    }
     settled = data.model_copy(update=changes)
-    return job.model_copy(update={"task": labelled.task, "data": settled})
+    update = {"task": labelled.task, "data": settled}
+    return job.model_copy(update=update)
 
 
 class _LabelledRows(NamedTuple):
@@ -161,14 +165,15 @@ def _refuse_doubles(job: FittingJob, rows: pa.Table) -> None:
     name = job.data.key
     key = rows.column(str(name))
     count = len(key)
-    if key.null_count:
+    missing = key.null_count
+    if missing:
         raise InputError(
-            f"data.key: {name!r} has no value in {key.null_count:,} rows; name another, or "
-            "fill them in"
+            f"data.key: {name!r} has no value in {missing:,} rows; name another, or fill them in"
         )
-    if pa.types.is_nested(key.type):
-        raise JobError(f"data.key: {name!r} is {key.type}; name a column of plain values")
-    different = len(pc.unique(key))
+    dtype = key.type
+    if pa.types.is_nested(dtype):
+        raise JobError(f"data.key: {name!r} is {dtype}; name a column of plain values")
+    different = len(key.unique())
     if different < count:
         raise InputError(
             f"data.key: {name!r} names {count:,} rows with {different:,} different values; "
@@ -181,7 +186,8 @@ def _settle_split(job: FittingJob) -> FittingJob:
     split = job.split
     data = job.data
     how: How = "random"
-    if split.column is not None or split.validation_paths or split.test_paths:
+    has_files = split.validation_paths or split.test_paths
+    if has_files or split.column is not None:
         how = "fixed"
     elif data.group is not None:
         how = "group"
@@ -192,7 +198,8 @@ def _settle_split(job: FittingJob) -> FittingJob:
     # What the job says comes first.
     how = split.by or how
     needed = {"group": data.group, "time": data.time}
-    if how in needed and needed[how] is None:
+    named = needed.get(how, "")
+    if named is None:
         raise JobError(f"data.{how} is needed: split.by is {how}, and nothing names the column")
     settled = split.model_copy(update={"by": how})
     return job.model_copy(update={"split": settled})
@@ -232,14 +239,15 @@ def _settle_batches(job: FittingJob, rows: int) -> FittingJob:
 
     A small table is learned best in many small steps, and a large one would take hours in them.
     """
-    if "batch_rows" in job.training.model_fields_set:
+    training = job.training
+    if "batch_rows" in training.model_fields_set:
         return job
-    batch_rows = job.training.batch_rows
+    batch_rows = training.batch_rows
     for least_rows, larger in _BATCHES_OF_LARGE_TABLES.items():
         if rows >= least_rows:
             batch_rows = larger
-    training = job.training.model_copy(update={"batch_rows": batch_rows})
-    return job.model_copy(update={"training": training})
+    settled = training.model_copy(update={"batch_rows": batch_rows})
+    return job.model_copy(update={"training": settled})
 
 
 def _settle_features(job: FittingJob, training: pa.Table) -> tuple[FittingJob, Names]:
@@ -249,7 +257,8 @@ def _settle_features(job: FittingJob, training: pa.Table) -> tuple[FittingJob, N
     if job.preprocess is not None:
         # Whoever writes steps says what becomes of each column.
         named = data.model_copy(update={"features": candidates})
-        return job.model_copy(update={"data": named}), ()
+        complete = job.model_copy(update={"data": named})
+        return complete, ()
 
     filled = list(data.fill)
     counted = list(data.numbers)
@@ -268,7 +277,8 @@ def _settle_features(job: FittingJob, training: pa.Table) -> tuple[FittingJob, N
     }
     settled = data.model_copy(update=changes)
     update = {"data": settled, "preprocess": found.steps}
-    return job.model_copy(update=update), found.notes
+    complete = job.model_copy(update=update)
+    return complete, found.notes
 
 
 def _list_candidates(job: FittingJob, training: pa.Table) -> Names:
@@ -276,6 +286,12 @@ def _list_candidates(job: FittingJob, training: pa.Table) -> Names:
     data = job.data
     if data.features:
         return tuple(data.features)
-    hidden = {data.key, *data.label, data.group, data.time, job.split.column}
+    hidden = {
+        data.key,
+        *data.label,
+        data.group,
+        data.time,
+        job.split.column,
+    }
     candidates = [name for name in training.column_names if name not in hidden]
     return tuple(candidates)
