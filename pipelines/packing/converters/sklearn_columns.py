@@ -20,6 +20,7 @@ import pyarrow as pa
 from configs.errors import JobError
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.encode import Ordinal
+from pipelines.packing.converters.graph_features import Features
 from pipelines.packing.converters.sklearn_numbers import add_stage
 
 # Texts that no table holds: Unicode keeps these letters for private use.
@@ -27,6 +28,7 @@ MISSING = "\ue000missing"
 _UNKNOWN = "\ue000unknown"
 _ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 Types: TypeAlias = dict[str, pa.DataType]
+Tables: TypeAlias = list[np.ndarray]
 # Values that a column may have, in the order of their codes.
 Categories: TypeAlias = list[Any]
 
@@ -58,7 +60,12 @@ class Columns:
         number = len(self.nodes)
         kind = operator.lower()
         output = f"{kind}_{number}"
-        node = helper.make_node(operator, list(inputs), [output], **attributes)
+        node = helper.make_node(
+            operator,
+            inputs=list(inputs),
+            outputs=[output],
+            **attributes,
+        )
         self.nodes.append(node)
         return output
 
@@ -83,10 +90,10 @@ class Columns:
         start = len(self.numbers)
         self.numbers.extend(names)
         stop = len(self.numbers)
-        positions = np.arange(start, stop, dtype=np.int64)
-        held = self.hold(positions)
-        features = self.add("Gather", ["numbers", held], axis=1)
-        return add_stage(self, transformer, features)
+        positions = np.arange(start, stop)
+        numbers = Features(self, "numbers")
+        features = numbers.take_columns(positions)
+        return add_stage(self, transformer, features.name)
 
     def add_categories(self, transformer: Any, names: Sequence[str]) -> str:
         """Add columns of categories with what is made of them, and return the name of the result.
@@ -123,7 +130,7 @@ class Columns:
         owners[is_nobodys] = 0
         return self._join_tables(tables, owners, start)
 
-    def _join_tables(self, tables: list[np.ndarray], owners: np.ndarray, start: int) -> str:
+    def _join_tables(self, tables: Tables, owners: np.ndarray, start: int) -> str:
         """Add a look-up in each column's table, and return the name of all features together.
 
         Args:
@@ -131,27 +138,25 @@ class Columns:
             owners: number of the table that each feature is taken from.
             start: place of the first column among the codes.
         """
+        codes = Features(self, "codes")
         looked_up = []
         order: list[int] = []
         for number, table in enumerate(tables):
-            is_mine = owners == number
-            if not is_mine.any():
+            mine = np.flatnonzero(owners == number)
+            if not mine.size:
                 continue
             # By one number and not by a list of one, so that the codes are (rows,).
-            column = np.int64(start + number)
-            place = self.hold(column)
-            code = self.add("Gather", ["codes", place], axis=1)
-            of_features = table[:, is_mine]
-            held = self.hold(of_features)
-            features = self.add("Gather", [held, code], axis=0)
+            code = codes.take_columns(start + number)
+            held = codes.hold(table[:, mine])
+            features = held.apply("Gather", code, axis=0)
             looked_up.append(features)
-            mine = np.flatnonzero(is_mine)
             order += mine.tolist()
-        joined = self.add("Concat", looked_up, axis=1)
+        first, *others = looked_up
+        joined = first.apply("Concat", *others, axis=1)
         # Back to the order that the transformer gives.
         back = np.argsort(order)
-        places = self.hold(back)
-        return self.add("Gather", [joined, places], axis=1)
+        in_order = joined.take_columns(back)
+        return in_order.name
 
     def _add_codes(self, name: str, known: Categories, is_unknown_taken: bool) -> None:
         if name in self.codes:
@@ -230,17 +235,17 @@ class _Encoded:
         return all_known
 
     def _list_known(self, number: int) -> Categories:
-        # Each category once, as the encoders list them.
+        columns = len(self.names)
         found: Categories = []
         for encoder in _list_parts(self.transformer):
             categories = getattr(encoder, "categories_", ())
             # An encoder behind another one may see other columns than these.
-            if len(categories) != len(self.names):
-                continue
-            found += _list_present(categories[number])
+            if len(categories) == columns:
+                found += _list_present(categories[number])
         if not found:
             name = self.names[number]
             raise JobError(f"column {name!r}: its encoder knows no categories")
+        # Each category once, as the encoders list them.
         each_once = dict.fromkeys(found)
         return list(each_once)
 

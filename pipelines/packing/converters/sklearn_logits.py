@@ -23,19 +23,20 @@ def finish_graph(model: Any, classes: int, is_of_label_sets: bool) -> None:
         classes: how many there are; 0 for a regression.
         is_of_label_sets: whether a row may have any number of them.
     """
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
     graph = model.graph
     make = helper.make_node
     last = graph.output[-1].name
     del graph.output[:]
     if not classes:
-        graph.node.append(make("Identity", [last], ["prediction"]))
-        graph.output.append(helper.make_tensor_value_info("prediction", TensorProto.FLOAT, None))
+        identity = make("Identity", [last], ["prediction"])
+        graph.node.append(identity)
+        _add_output(graph, "prediction", TensorProto.FLOAT)
         return
     is_softmax = classes > 2 and not is_of_label_sets
     logarithms = "logit" if is_softmax else "logarithms"
-    graph.initializer.append(numpy_helper.from_array(np.float64(_LEAST), "least"))
+    _hold(graph, "least", np.float64(_LEAST))
     graph.node.extend(
         [
             make("Cast", [last], ["wide"], to=TensorProto.DOUBLE),
@@ -47,15 +48,31 @@ def finish_graph(model: Any, classes: int, is_of_label_sets: bool) -> None:
         _subtract_rest(graph)
     elif classes == 2:
         _subtract_first(graph)
-    graph.output.append(helper.make_tensor_value_info("logit", TensorProto.DOUBLE, None))
+    _add_output(graph, "logit", TensorProto.DOUBLE)
+
+
+def _add_output(graph: Any, name: str, kind: int) -> None:
+    from onnx import helper
+
+    described = helper.make_tensor_value_info(name, kind, None)
+    graph.output.append(described)
+
+
+def _hold(graph: Any, name: str, value: np.generic) -> None:
+    """Add a number as a constant, of its own dtype."""
+    from onnx import numpy_helper
+
+    array = np.asarray(value)
+    constant = numpy_helper.from_array(array, name)
+    graph.initializer.append(constant)
 
 
 def _subtract_rest(graph: Any) -> None:
     """Make a logit of each probability: its logarithm less that of what is left of 1."""
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
     make = helper.make_node
-    graph.initializer.append(numpy_helper.from_array(np.float64(1), "one"))
+    _hold(graph, "one", np.float64(1))
     graph.node.extend(
         [
             make("Sub", ["one", "wide"], ["rest"]),
@@ -68,12 +85,13 @@ def _subtract_rest(graph: Any) -> None:
 
 def _subtract_first(graph: Any) -> None:
     """Make one logit of the logarithms of two classes."""
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
     make = helper.make_node
-    constants = {"tie": np.float64(_TIE), "zero": np.float64(0), "0": np.int64(0), "1": np.int64(1)}
-    for name, value in constants.items():
-        graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    _hold(graph, "tie", np.float64(_TIE))
+    _hold(graph, "zero", np.float64(0))
+    _hold(graph, "0", np.int64(0))
+    _hold(graph, "1", np.int64(1))
     graph.node.extend(
         [
             make("Gather", ["logarithms", "0"], ["of_first"], axis=1),
@@ -89,16 +107,22 @@ def choose_finish(activation: Activation, is_of_label_sets: bool) -> Callable[[A
     """Return what makes of the graph's outputs what the library gives."""
     if activation == "none":
         return dict
-    return _to_label_probabilities if is_of_label_sets else _to_probabilities
+    if is_of_label_sets:
+        return _to_label_probabilities
+    return _to_probabilities
 
 
 def _to_label_probabilities(outputs: Arrays) -> Arrays:
-    return {"probability": sigmoid(outputs["logit"])}
+    probabilities = sigmoid(outputs["logit"])
+    return {"probability": probabilities}
 
 
 def _to_probabilities(outputs: Arrays) -> Arrays:
     logits = outputs["logit"]
     if logits.ndim == 2:
-        return {"probability": softmax(logits)}
-    second = sigmoid(logits)
-    return {"probability": np.stack([1 - second, second], axis=1)}
+        probabilities = softmax(logits)
+    else:
+        second = sigmoid(logits)
+        first = 1 - second
+        probabilities = np.stack([first, second], axis=1)
+    return {"probability": probabilities}
