@@ -16,8 +16,10 @@ from configs.errors import ModelError
 from model_zoo.engines.engine import Network, Sample
 from model_zoo.engines.machine import adds_bytes_without_overflow, cores, instructions
 from model_zoo.engines.openvino_graph import OpenVinoGraph
-from model_zoo.engines.openvino_library import import_openvino
-from model_zoo.engines.openvino_model import read_model, shorten
+from model_zoo.engines.openvino_guards import guard_indices
+from model_zoo.engines.openvino_library import import_openvino, shorten
+from model_zoo.engines.openvino_model import read_model
+from model_zoo.engines.openvino_trial import try_in_child
 from model_zoo.engines.quantisation import can_quantise, quantise
 from model_zoo.engines.quantised_graph import keep_in_memory, read_quantised
 from model_zoo.engines.settings import DType, Settings
@@ -56,19 +58,22 @@ class OpenVinoEngine:
     ) -> Network:
         """Load the graph, as `Engine.load`; every thread that calls it computes on its own."""
         _refuse_other_settings(package.url, device, settings)
-        openvino = import_openvino()
-        core = openvino.Core()
         if settings.dtype == "int8":
             path, content = read_quantised(settings)
         else:
             path, content = read_whole_graph(package)
-        model = read_model(core, package.card, path, content)
         properties = _choose_properties(settings)
+        try_in_child(package, path, content, properties)
+        openvino = import_openvino()
+        core = openvino.Core()
+        model = read_model(core, package.card, path, content)
+        tells_outside = guard_indices(openvino.opset13, model)
         graph = OpenVinoGraph(
             model=model,
             make_code=partial(_make_code, core, properties, package.url),
             outputs=package.card.outputs,
             has_free_shapes=_has_free_shapes(package.card),
+            tells_outside=tells_outside,
         )
         return Network(compute=graph, dtype=None, layout=torch.contiguous_format)
 

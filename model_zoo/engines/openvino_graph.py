@@ -9,6 +9,7 @@ import torch
 
 from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.graph_arrays import lay_out, shape_rows
+from model_zoo.engines.openvino_guards import OUTSIDE
 from model_zoo.package.card import Tensor
 
 # Takes a model of OpenVINO, and gives machine code.
@@ -32,6 +33,7 @@ class OpenVinoGraph:
         outputs: dtype and shape of each output that is wanted.
         has_free_shapes: whether mini-batches come in so many shapes that one machine code serves all;
             otherwise each shape has its own, of which convolutions are up to three times as fast.
+        tells_outside: whether it has the output `OUTSIDE`.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class OpenVinoGraph:
         make_code: MakeCode,
         outputs: Mapping[str, Tensor],
         has_free_shapes: bool,
+        tells_outside: bool,
     ) -> None:
         self._model = model
         self._make_code = make_code
         self._outputs = outputs
         self._has_free_shapes = has_free_shapes
+        self._tells_outside = tells_outside
         self._ranks = {port.any_name: len(port.partial_shape) for port in model.inputs}
         self._compiled: dict[Shapes, Any] = {}
         self._lock = threading.Lock()
@@ -58,6 +62,7 @@ class OpenVinoGraph:
 
         Raises:
             OverflowError: an integer is larger than OpenVINO's.
+            IndexError: a row looks up what is not there.
         """
         arrays = {}
         for name, tensor in inputs.items():
@@ -70,6 +75,8 @@ class OpenVinoGraph:
         request = self._find_request(arrays)
         # Shared: what is computed is copied below, before the arrays are let go.
         request.infer(arrays, share_inputs=True)
+        if self._tells_outside and request.get_tensor(OUTSIDE).data:
+            raise IndexError("an index is outside of what it is looked up in")
         outputs = {}
         for name, declared in self._outputs.items():
             # A view of memory that the next call writes to.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from configs.errors import ModelError
+from model_zoo.engines.openvino_library import shorten
 from model_zoo.package.card import ModelCard
 
 # As OpenVINO says them, by the card's names.
@@ -21,8 +22,6 @@ _DTYPES = {
     "u32": "uint32",
     "u64": "uint64",
 }
-# The library's messages name places in its own source, and may hold a whole graph.
-_SHOWN_CHARACTERS = 300
 
 
 def read_model(core: Any, card: ModelCard, path: str, content: bytes) -> Any:
@@ -45,15 +44,6 @@ def read_model(core: Any, card: ModelCard, path: str, content: bytes) -> Any:
     _refuse_doubles(path, model)
     _check_tensors(path, card, model)
     return model
-
-
-def shorten(error: Exception) -> str:
-    """Return the last words of OpenVINO's message, in one line."""
-    lines = str(error).strip().splitlines()
-    # Those before it name files of its source.
-    last = lines[-1] if lines else type(error).__name__
-    words = last.split()
-    return " ".join(words)[:_SHOWN_CHARACTERS]
 
 
 def _refuse_doubles(path: str, model: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.usefixtures("untried")
 onnx = pytest.importorskip("onnx")
 openvino = pytest.importorskip("openvino")
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.usefixtures("untried")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("openvino")
 nncf = pytest.importorskip("nncf")

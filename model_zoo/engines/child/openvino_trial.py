@@ -1,0 +1,45 @@
+"""A graph of ONNX, in the child: OpenVINO reads and compiles it and computes a few rows, before a worker does."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.openvino_guards import guard_indices
+from model_zoo.engines.openvino_library import import_openvino, shorten
+
+
+def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
+    """Return what makes a call for each thread.
+
+    Args:
+        content: of the graph, which has been looked through.
+        card: `properties`, what OpenVINO is told.
+
+    Raises:
+        ValueError: OpenVINO does not take the graph.
+    """
+    openvino = import_openvino()
+    core = openvino.Core()
+    try:
+        model = core.read_model(content)
+    except Exception as error:
+        raise ValueError(f"OpenVINO does not take it: {shorten(error)}") from error
+    guard_indices(openvino.opset13, model)
+    ranks = {port.any_name: len(port.partial_shape) for port in model.inputs}
+    properties = dict(card["properties"])
+
+    def compute(inputs: Arrays) -> Arrays:
+        arrays = {}
+        for name, array in inputs.items():
+            is_column = array.ndim + 1 == ranks[name]
+            arrays[name] = array[:, np.newaxis] if is_column else array
+        # As the worker does it.
+        model.reshape({name: array.shape for name, array in arrays.items()})
+        compiled = core.compile_model(model, "CPU", properties)
+        compiled.infer_new_request(arrays)
+        # That it lives to say this is the answer.
+        return {}
+
+    return lambda: compute
