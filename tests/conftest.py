@@ -18,7 +18,9 @@ from tests.support.exporting import export, export_nothing
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 from tests.support.shortcuts import (
+    look_once_at_transforms,
     look_once_for_translations,
+    parse_options_once,
     remember_yaml,
     wait_for_no_disk,
 )
@@ -60,9 +62,13 @@ _FIXTURES_THAT_START = {
     "job_server",
     "image",
 }
-_STARTS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system")
+# The interpreter tells of millions of events, of which each is looked up here.
+_STARTS = frozenset(
+    ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system")
+)
 # What a program sets for the Python processes that it starts.
 _SET_FOR_WORKERS = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH")
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # One worker takes all tests of these folders, since what they share takes long to set up; elsewhere it takes a file.
 _TAKEN_WHOLE = ("tests/flink", "tests/object_stores", "tests/dataflow")
 # What waits or takes longest comes first, so that no worker is left with it in the end.
@@ -70,6 +76,10 @@ _FIRST = (
     "tests/flink",
     "tests/object_stores",
     "tests/faults",
+    "tests/test_your_model.py",
+    "tests/benchmarks/test_encoders.py",
+    "tests/model_zoo/engines/test_compiled.py",
+    "tests/test_train_page.py",
     "tests/pipelines/runners/test_portable_runners.py",
     "tests/dataflow",
     "tests/pipelines",
@@ -110,6 +120,8 @@ def pytest_collection_finish() -> None:
     """Never look again at what was imported: each collection of garbage would go through half a million objects."""
     gc.collect()
     gc.freeze()
+    # Tests leave little behind and make much: a fortieth of the time went by in looking for garbage after each 700 objects.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     gc.enable()
 
 
@@ -144,12 +156,15 @@ _may_start = True
 _started: list[str] = []
 
 
-def _refuse_unmarked(event: str, arguments: tuple[Any, ...]) -> None:
+def _refuse_unmarked(
+    event: str, arguments: tuple[Any, ...], starts: frozenset[str] = _STARTS
+) -> None:
     """Stop a test that starts a program without saying so: `make quick` must stay quick.
 
     A thread of Beam's would swallow the error and wait for ever, so what starts in another thread is told when the test has ended.
     """
-    if _may_start or event not in _STARTS:
+    # A default of this function is still there when the interpreter ends.
+    if event not in starts or _may_start:
         return
     what = (
         f"this test starts a program ({event} {arguments[:2]!r}): mark it with pytest.mark.program"
@@ -169,6 +184,8 @@ def _shortcuts() -> Iterator[None]:
         remember_yaml(patch)
         look_once_for_translations(patch)
         export_nothing(patch)
+        look_once_at_transforms(patch)
+        parse_options_once(patch)
         yield
 
 

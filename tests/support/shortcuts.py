@@ -5,10 +5,14 @@ What is remembered is what was made of the very same text, so nothing is left ou
 knows nothing of this.
 """
 
+from collections.abc import Callable
+from copy import deepcopy
 from functools import lru_cache
 import gettext
 import os
 import pickle
+import sys
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -53,3 +57,76 @@ def remember_yaml(patch: pytest.MonkeyPatch) -> None:
         return pickle.loads(pickled(text, Loader))
 
     patch.setattr(yaml, "load", load)
+
+
+def look_once_at_transforms(patch: pytest.MonkeyPatch) -> None:
+    """Let Beam inspect each method and each class of DoFns once, and not for each of a thousand graphs.
+
+    Beam is imported by then if a test needs it; where none does, nobody waits for its import.
+    """
+    if "apache_beam" not in sys.modules:
+        return
+    from apache_beam.transforms import core, userstate
+
+    inspect_method = _of_methods_once(core.get_function_args_defaults)
+    patch.setattr(core, "get_function_args_defaults", inspect_method)
+    find_specs = _of_classes_once(userstate.get_dofn_specs)
+    patch.setattr(userstate, "get_dofn_specs", find_specs)
+
+
+def _of_methods_once(inspect: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Remember what is found out of each method; a function that a transform was given may never come again."""
+    remembered = lru_cache(maxsize=1_000)(inspect)
+
+    def look(function: Any) -> tuple[list[str], list[Any]]:
+        method = getattr(function, "__func__", None)
+        if method is None:
+            return inspect(function)
+        names, defaults = remembered(method)
+        # The first is the object that the method is bound to.
+        return names[1:], list(defaults)
+
+    return look
+
+
+def _of_classes_once(find: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Remember what is found out of each class of DoFns; one that was given a method of its own is looked at each time."""
+    remembered: dict[type, tuple[frozenset[Any], frozenset[Any]]] = {}
+
+    def look(dofn: Any) -> tuple[set[Any], set[Any]]:
+        own = vars(dofn).values()
+        if any(isinstance(value, MethodType) for value in own):
+            return find(dofn)
+        kind = type(dofn)
+        if kind not in remembered:
+            states, timers = find(dofn)
+            remembered[kind] = frozenset(states), frozenset(timers)
+        states, timers = remembered[kind]
+        return set(states), set(timers)
+
+    return look
+
+
+def parse_options_once(patch: pytest.MonkeyPatch) -> None:
+    """Let Beam parse the same flags once for each of its classes of options, and not at each look at one of them."""
+    if "apache_beam" not in sys.modules:
+        return
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    make = PipelineOptions.__init__
+    remembered: dict[tuple[type, tuple[str, ...]], Any] = {}
+
+    def look(self: Any, flags: Any = None, **overrides: Any) -> None:
+        # Without flags, it is the command line that counts; overrides are kept, and not copied.
+        if not isinstance(flags, list) or overrides:
+            make(self, flags, **overrides)
+            return
+        key = type(self), tuple(flags)
+        if key not in remembered:
+            make(self, flags)
+            remembered[key] = deepcopy((self._visible_options, self._all_options))
+            return
+        self._flags = flags
+        self._visible_options, self._all_options = deepcopy(remembered[key])
+
+    patch.setattr(PipelineOptions, "__init__", look)

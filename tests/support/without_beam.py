@@ -6,17 +6,13 @@ bundles, coders and the pickling of DoFns are Beam's, and are not tried this way
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from apache_beam.transforms import core
 from apache_beam.utils.windowed_value import WindowedValue
 import pytest
-
-_inspect = core.get_function_args_defaults
 
 
 class Elements:
@@ -72,25 +68,6 @@ def run_without_beam(patch: pytest.MonkeyPatch) -> None:
         return PlainPipeline()
 
     patch.setattr(beam, "Pipeline", pipeline)
-    patch.setattr(core, "get_function_args_defaults", _inspect_function)
-
-
-def _inspect_function(function: Any) -> tuple[list[str], list[Any]]:
-    """Return what Beam wants to know of a function, for each transform anew, and asks of each method once here.
-
-    A function that a transform was given may never come again, so it is not remembered.
-    """
-    method = getattr(function, "__func__", None)
-    if method is None:
-        return _inspect(function)
-    names, defaults = _inspect_method(method)
-    # The first is the object that the method is bound to.
-    return names[1:], list(defaults)
-
-
-@lru_cache(maxsize=1_000)
-def _inspect_method(method: Any) -> tuple[list[str], list[Any]]:
-    return _inspect(method)
 
 
 def _is_one_process(options: PipelineOptions) -> bool:

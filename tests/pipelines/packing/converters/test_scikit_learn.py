@@ -10,24 +10,24 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
-skops = pytest.importorskip("skops.io")
+pytest.importorskip("skops")
 
-from sklearn.compose import ColumnTransformer  # noqa: E402
-from sklearn.decomposition import PCA  # noqa: E402
-from sklearn.ensemble import (  # noqa: E402
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.feature_extraction.text import CountVectorizer  # noqa: E402
-from sklearn.feature_selection import SelectKBest  # noqa: E402
-from sklearn.impute import SimpleImputer  # noqa: E402
-from sklearn.linear_model import LogisticRegression, Ridge  # noqa: E402
-from sklearn.multiclass import OneVsRestClassifier  # noqa: E402
-from sklearn.neural_network import MLPClassifier  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import (  # noqa: E402
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
@@ -36,11 +36,11 @@ from sklearn.preprocessing import (  # noqa: E402
     RobustScaler,
     StandardScaler,
 )
-from sklearn.svm import LinearSVC  # noqa: E402
+from sklearn.svm import LinearSVC
 
-from configs.errors import JobError, ModelError, RejectedRows  # noqa: E402
-from tests.support.graphs import pack_file  # noqa: E402
-from tests.support.people import labels, people, score  # noqa: E402
+from configs.errors import JobError, ModelError, RejectedRows
+from tests.support.graphs import pack_file
+from tests.support.people import labels, people, score
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,10 @@ def columns() -> ColumnTransformer:
 
 
 def packed(folder: Path, model: Any, frame: pd.DataFrame, **fields: Any) -> Any:
-    skops.dump(model, folder / "m.skops")
+    # Two seconds, which only the worker that runs these tests need wait.
+    from skops import io
+
+    io.dump(model, folder / "m.skops")
     return pack_file(folder, "sklearn", folder / "m.skops", frame, **fields)
 
 

@@ -1,0 +1,99 @@
+"""What is remembered between tests is what Beam itself would say again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.coders import VarIntCoder
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    DirectOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
+from apache_beam.transforms import core, userstate
+from apache_beam.transforms.userstate import CombiningValueStateSpec, ReadModifyWriteStateSpec
+import pytest
+
+from tests.support.shortcuts import look_once_at_transforms, parse_options_once
+
+COUNT = CombiningValueStateSpec("count", VarIntCoder(), sum)
+LAST = ReadModifyWriteStateSpec("last", VarIntCoder())
+COUNTED, KEPT = beam.DoFn.StateParam(COUNT), beam.DoFn.StateParam(LAST)
+
+
+class Plain(beam.DoFn):
+    def process(self, element: int, factor: int = 2) -> list[int]:
+        return [element * factor]
+
+
+class Counting(beam.DoFn):
+    def process(self, element: Any, count: Any = COUNTED) -> None:
+        count.add(1)
+
+
+class Remembering(beam.DoFn):
+    def process(self, element: Any, last: Any = KEPT) -> None:
+        last.write(1)
+
+
+@pytest.mark.parametrize(
+    ("make", "states"),
+    [(Plain, set()), (Counting, {COUNT}), (Remembering, {LAST})],
+)
+def test_the_state_of_each_class_is_its_own(
+    make: Callable[[], beam.DoFn], states: set[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_once_at_transforms(monkeypatch)
+
+    for _ in range(2):
+        assert userstate.get_dofn_specs(make()) == (states, set())
+        assert userstate.is_stateful_dofn(make()) is bool(states)
+
+
+def test_a_method_that_one_object_was_given_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    look_once_at_transforms(monkeypatch)
+    assert userstate.get_dofn_specs(beam.ParDo(len).fn) == (set(), set())
+
+    assert userstate.get_dofn_specs(beam.ParDo(Counting().process).fn) == ({COUNT}, set())
+
+
+def test_the_arguments_of_a_method_are_told_without_its_object(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look_once_at_transforms(monkeypatch)
+
+    for _ in range(2):
+        names, defaults = core.get_function_args_defaults(Plain().process)
+        assert (names, defaults) == (["element", "factor"], [2])
+        # Who asked may change the answer.
+        names.clear()
+        defaults.clear()
+    assert core.get_function_args_defaults(lambda a, b=1: a) == (["a", "b"], [1])
+
+
+def test_options_are_those_of_their_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    parse_options_once(monkeypatch)
+
+    for number in ("3", "4", "3"):
+        options = PipelineOptions([f"--direct_num_workers={number}", "--experiments=a"])
+        assert options.view_as(DirectOptions).direct_num_workers == int(number)
+        assert options.view_as(StandardOptions).runner is None
+        # A list is of one set of options, and seen in each look at it.
+        options.view_as(DebugOptions).add_experiment("b")
+        kept = options.view_as(DebugOptions).experiments
+        assert kept == ["a", "b"]
+
+
+def test_what_is_set_by_name_counts_more_than_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    parse_options_once(monkeypatch)
+    flags = ["--direct_num_workers=3"]
+    assert PipelineOptions(flags).view_as(DirectOptions).direct_num_workers == 3
+
+    named = PipelineOptions(flags, direct_num_workers=5)
+
+    assert named.view_as(DirectOptions).direct_num_workers == 5
+    first = PipelineOptions(flags).view_as(SetupOptions)
+    first.save_main_session = True
+    assert not PipelineOptions(flags).view_as(SetupOptions).save_main_session
