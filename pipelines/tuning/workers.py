@@ -1,5 +1,9 @@
-"""How many workers of one machine are fastest with preprocessing: one per core, or one for all."""
+"""How many workers of one machine are fastest with preprocessing: one per core, one for all, or between.
 
+4 cores: 4 workers x 1 thread, 2 x 2, 1 x 4
+"""
+
+from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import median
 from typing import NamedTuple, TypeAlias
@@ -10,6 +14,8 @@ from model_zoo.engines.settings import Settings
 from pipelines.tuning.bench import ROUNDS, WORTH_IT, Bench, Score, time_pass
 from pipelines.tuning.sample import Prepare, count_all_rows
 
+# Numbers of workers that are tried beside one per core: a half, a quarter, and one for all.
+_SHARES = (2, 4)
 Seconds: TypeAlias = list[float]
 
 
@@ -30,7 +36,7 @@ def choose_workers(
     settings: Settings,
     rows_per_second: float,
 ) -> Workers:
-    """Find out how many workers are fastest with preprocessing: one per core, or one for all.
+    """Find out how many workers are fastest with preprocessing, which share all cores.
 
     Args:
         bench: the model and the sample.
@@ -43,40 +49,55 @@ def choose_workers(
         return Workers(most, {})
 
     parts = bench.choose_parts(rows_per_second, batch_rows=1)
-    many, one = _time_in_turns(bench, settings, len(parts), most)
-    rounds = zip(many, one, strict=True)
-    gains = [of_many / of_one for of_many, of_one in rounds]
-    best = most
-    if median(gains) > WORTH_IT:
-        best = 1
-
+    seconds = _time_in_turns(bench, settings, len(parts), _list_numbers(most))
     rows = count_all_rows(parts)
-    rates = {
-        most: rows / median(many),
-        1: rows / median(one),
-    }
-    return Workers(best, rates)
+    rates = {workers: rows / median(passes) for workers, passes in seconds.items()}
+    return Workers(_find_best(seconds, most), rates)
+
+
+def _list_numbers(most: int) -> list[int]:
+    """Return the numbers of workers that are tried, one per core first."""
+    numbers = [most]
+    for share in _SHARES:
+        workers = most // share
+        if workers > 1:
+            numbers.append(workers)
+    numbers.append(1)
+    return numbers
+
+
+def _find_best(seconds: Mapping[int, Seconds], most: int) -> int:
+    """Return one worker per core, or the number that beats it most, where that is worth it."""
+    best = most
+    largest_gain = WORTH_IT
+    for workers, passes in seconds.items():
+        # Round by round, as both were slowed by the same.
+        rounds = zip(seconds[most], passes, strict=True)
+        gain = median(of_most / own for of_most, own in rounds)
+        if gain > largest_gain:
+            best = workers
+            largest_gain = gain
+    return best
 
 
 def _time_in_turns(
     bench: Bench,
     settings: Settings,
     parts: int,
-    most: int,
-) -> tuple[Seconds, Seconds]:
-    """Return the seconds of each pass over the parts with many workers, and with one."""
-    score_many = bench.load(settings, most)
-    score_one = bench.load(settings, 1)
-    prepare = bench.sample.prepare
-    take_part_of_many = partial(_prepare_and_score, prepare, score_many)
-    take_part_alone = partial(_prepare_and_score, prepare, score_one)
-    many: Seconds = []
-    one: Seconds = []
-    # In turns, so that a busy minute slows both.
+    numbers: Sequence[int],
+) -> dict[int, Seconds]:
+    """Return the seconds of each pass over the parts, by number of workers."""
+    takers = {}
+    for workers in numbers:
+        score = bench.load(settings, workers)
+        takers[workers] = partial(_prepare_and_score, bench.sample.prepare, score)
+    seconds: dict[int, Seconds] = {workers: [] for workers in numbers}
+    # In turns, so that a busy minute slows all of them.
     for _ in range(ROUNDS):
-        many.append(time_pass(take_part_of_many, parts, most))
-        one.append(time_pass(take_part_alone, parts, 1))
-    return many, one
+        for workers, take_part in takers.items():
+            passed = time_pass(take_part, parts, workers)
+            seconds[workers].append(passed)
+    return seconds
 
 
 def _prepare_and_score(prepare: Prepare, score: Score, number: int) -> Arrays:

@@ -196,7 +196,13 @@ def test_as_many_threads_score_as_there_are_workers(monkeypatch: pytest.MonkeyPa
     assert time_pass(lambda _: together.wait(20), parts=2, workers=2) == 5
 
 
-def test_many_workers_and_one_take_five_turns_each(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("cores", "numbers"),
+    [(2, [2, 1]), (3, [3, 1]), (4, [4, 2, 1]), (8, [8, 4, 2, 1]), (9, [9, 4, 2, 1])],
+)
+def test_many_workers_and_fewer_take_five_turns_each(
+    cores: int, numbers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     turns: list[int] = []
 
     def time_turn(score: object, parts: int, workers: int) -> float:
@@ -206,6 +212,18 @@ def test_many_workers_and_one_take_five_turns_each(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(workers_module, "time_pass", time_turn)
     loader = Loader(lambda _: Model(100.0))
     bench = make_bench(loader, [20] * 10)
-    use_clock(monkeypatch, loader.clock, cores=3)
-    assert choose_workers(bench, SETTINGS, 100.0).best == 3
-    assert turns == [3, 1] * 5
+    use_clock(monkeypatch, loader.clock, cores)
+    assert choose_workers(bench, SETTINGS, 100.0).best == cores
+    assert turns == numbers * 5
+
+
+def test_of_several_numbers_the_one_that_gains_most_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """4 workers take 10 s, 2 take 8 s, 1 takes 9 s."""
+    seconds = {4: 10.0, 2: 8.0, 1: 9.0}
+    monkeypatch.setattr(workers_module, "time_pass", lambda _, parts, workers: seconds[workers])
+    loader = Loader(lambda _: Model(100.0))
+    bench = make_bench(loader, [20] * 10)
+    use_clock(monkeypatch, loader.clock, cores=4)
+    assert choose_workers(bench, SETTINGS, 100.0).best == 2
