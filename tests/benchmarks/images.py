@@ -25,7 +25,7 @@ def images(sizes: Sizes) -> Workload | str:
     pipelines, tune = tuned_pipelines(shards, package, CLASSES.columns, _TOLERANCE)
     contenders = [
         *pipelines,
-        *(loop("images", name, shards, package) for name in ("plain", "best")),
+        *(loop("images", name, shards, package) for name in ("plain", "best", "best_of_engine")),
         *there,
     ]
     workload = Workload(

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.benchmarks.graphs import add_graph
 from tests.benchmarks.made_data import make, whole_folder
 from tests.benchmarks.tabular_data import shard_rows, shards_folder
 
@@ -135,9 +136,9 @@ def make_package(folder: Path) -> None:
     }
     shutil.rmtree(folder / "package", ignore_errors=True)
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    write_package(
-        str(folder / "package"), card, (step,), {"weights.safetensors": save(weights), SMOKE: smoke}
-    )
+    files = {"weights.safetensors": save(weights), SMOKE: smoke}
+    add_graph(card, files, network, {"image": pixels[:_SMOKE_IMAGES]})
+    write_package(str(folder / "package"), card, (step,), files)
 
 
 def _fitted(pixels: "torch.Tensor", classes: np.ndarray) -> "torch.nn.Module":

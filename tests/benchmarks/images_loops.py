@@ -14,6 +14,7 @@ import torch
 from torchvision import transforms
 from torchvision.models import resnet18
 
+from tests.benchmarks.engine_loops import load_tuned, tuned_engine
 from tests.benchmarks.images_data import CLASSES, MEAN, SIDE, STD
 from tests.benchmarks.machine import cpu_flags
 
@@ -65,8 +66,33 @@ def best_loop(shards: list[Path], package: Path, output: Path) -> None:
         )
 
 
+def best_loop_of_engine(shards: list[Path], package: Path, output: Path) -> None:
+    """The best loop, its network computed by the engine and in the precision that tuning found fastest."""
+    if tuned_engine(package) == "torch":
+        best_loop(shards, package, output)
+        return
+    torch.set_num_threads(1)
+    compute = load_tuned(package)
+
+    def network(images: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(compute({"image": images.contiguous().numpy()}))
+
+    with ThreadPoolExecutor(2) as threads:
+        list(
+            threads.map(
+                lambda shard: _score_shard(shard, network, torch.float32, output / shard.name),
+                shards,
+            )
+        )
+
+
 @torch.inference_mode()
-def _score_shard(shard: Path, network: torch.nn.Module, dtype: torch.dtype, path: Path) -> None:
+def _score_shard(
+    shard: Path,
+    network: Callable[[torch.Tensor], torch.Tensor],
+    dtype: torch.dtype,
+    path: Path,
+) -> None:
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (MEAN, STD))
     with (
         pq.ParquetFile(shard, memory_map=True) as file,
@@ -113,4 +139,5 @@ def load_network(package: Path) -> torch.nn.Module:
 LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {
     "plain": plain_loop,
     "best": best_loop,
+    "best_of_engine": best_loop_of_engine,
 }

@@ -3,7 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-CONTENDERS = ("pipeline", "untuned", "plain", "best", "tuned", "ray", "daft", "spark", "stock")
+CONTENDERS = (
+    "pipeline",
+    "untuned",
+    "plain",
+    "best",
+    "best_of_engine",
+    "tuned",
+    "ray",
+    "daft",
+    "spark",
+    "stock",
+)
 MANY = 64  # rows of a batch where there are many
 
 

@@ -28,7 +28,11 @@ def text(sizes: Sizes) -> Workload | str:
     pipelines, tune = tuned_pipelines(shards, package, EMBEDDINGS.columns, _TOLERANCE)
     contenders = [
         *pipelines,
-        *(loop("text", name, shards, package) for name in ("plain", "best") if name in wanted),
+        *(
+            loop("text", name, shards, package)
+            for name in ("plain", "best", "best_of_engine")
+            if name in wanted
+        ),
         *there,
     ]
     workload = Workload(

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.benchmarks.graphs import add_graph
 from tests.benchmarks.made_data import make, whole_folder
 from tests.benchmarks.tabular_data import shard_rows, shards_folder
 
@@ -137,9 +138,9 @@ def make_package(folder: Path) -> None:
     smoke = _smoke(
         smoke_texts, {f"input.{n}": a for n, a in tokens.items()} | {"output.embedding": embedding}
     )
-    write_package(
-        str(folder / "package"), card, (step,), {"weights.safetensors": save(weights), SMOKE: smoke}
-    )
+    files = {"weights.safetensors": save(weights), SMOKE: smoke}
+    add_graph(card, files, network, tokens)
+    write_package(str(folder / "package"), card, (step,), files)
 
 
 def _smoke(smoke_texts: pa.Array, arrays: dict[str, np.ndarray]) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import torch
 from transformers import AutoTokenizer, BertModel
 
+from tests.benchmarks.engine_loops import load_tuned, tuned_engine
 from tests.benchmarks.machine import cpu_flags
 from tests.benchmarks.text_data import MAX_TOKENS, WIDTH, model_folder
 
@@ -61,13 +63,41 @@ def best_loop(shards: list[Path], package: Path, output: Path) -> None:
     with ThreadPoolExecutor(2) as threads:
         list(
             threads.map(
-                lambda shard: _score_shard(shard, tokenizer, network, output / shard.name), shards
+                lambda shard: _score_shard(
+                    shard, tokenizer, partial(_embedding, network), output / shard.name
+                ),
+                shards,
+            )
+        )
+
+
+def best_loop_of_engine(shards: list[Path], package: Path, output: Path) -> None:
+    """The best loop, its network computed by the engine and in the precision that tuning found fastest."""
+    if tuned_engine(package) == "torch":
+        best_loop(shards, package, output)
+        return
+    compute = load_tuned(package)
+    tokenizer = AutoTokenizer.from_pretrained(model_folder())
+
+    def embed(tokens: dict[str, torch.Tensor]) -> torch.Tensor:
+        names = ("input_ids", "attention_mask")
+        return torch.from_numpy(compute({name: tokens[name].numpy() for name in names}))
+
+    with ThreadPoolExecutor(2) as threads:
+        list(
+            threads.map(
+                lambda shard: _score_shard(shard, tokenizer, embed, output / shard.name), shards
             )
         )
 
 
 @torch.inference_mode()
-def _score_shard(shard: Path, tokenizer: Callable, network: torch.nn.Module, path: Path) -> None:
+def _score_shard(
+    shard: Path,
+    tokenizer: Callable,
+    embed: Callable[[dict[str, torch.Tensor]], torch.Tensor],
+    path: Path,
+) -> None:
     table = pq.read_table(shard, use_threads=False).combine_chunks()
     tokens = tokenizer(table.column("text").to_pylist(), truncation=True, max_length=MAX_TOKENS)[
         "input_ids"
@@ -76,7 +106,7 @@ def _score_shard(shard: Path, tokenizer: Callable, network: torch.nn.Module, pat
     embeddings = np.empty((len(tokens), WIDTH), np.float32)
     for places in np.split(order, range(BATCH_ROWS, len(order), BATCH_ROWS)):
         padded = tokenizer.pad({"input_ids": [tokens[i] for i in places]}, return_tensors="pt")
-        embeddings[places] = _embedding(network, padded).numpy()
+        embeddings[places] = embed(padded).numpy()
     pq.write_table(
         pa.Table.from_batches([_rows(table.column("id").chunk(0), embeddings)]),
         path,
@@ -101,4 +131,5 @@ def _rows(ids: pa.Array, embeddings: np.ndarray) -> pa.RecordBatch:
 LOOPS: dict[str, Callable[[list[Path], Path, Path], None]] = {
     "plain": plain_loop,
     "best": best_loop,
+    "best_of_engine": best_loop_of_engine,
 }

@@ -10,6 +10,7 @@ import time
 
 from tests.benchmarks.compare import ROOT, Contender, Figures, Shards
 from tests.benchmarks.contenders import pipeline
+from tests.benchmarks.engine_loops import REPORT
 from tests.benchmarks.pipeline_job import write_job
 
 LOOP_ROWS = 32  # of a batch, in all loops over slow models
@@ -23,7 +24,7 @@ def tuned_pipelines(
     Args:
         tolerance: what the job declares, which is what the workload's answers are held to.
     """
-    report = shards.folder / "tuning_report.json"
+    report = shards.folder / REPORT
     auto = {"model": {"dtype": "auto", "tuning_report": str(report), "tolerance": dict(tolerance)}}
 
     def tune() -> Figures:
@@ -39,7 +40,8 @@ def tuned_pipelines(
         if done.returncode != 0:
             sys.exit(f"tuning failed with exit status {done.returncode}")
         tuned_to = json.loads(report.read_text())["settings"]
-        del tuned_to["scales"], tuned_to["linear_scales"]  # numbers for every layer
+        for numbers in ("scales", "linear_scales"):  # of every layer
+            tuned_to.pop(numbers, None)
         return {"tuning seconds": round(time.perf_counter() - began, 1), "tuned to": tuned_to}
 
     untuned = replace(
