@@ -74,6 +74,7 @@ def make_packages(folder: Path, sample: Path) -> None:
     command = [
         sys.executable, "-m", "pipelines.package", "--huggingface", str(folder / "hf"), "--text", "text", "--key", "id",
         "--sample", str(sample), "--name", "encoder", "--output", str(folder / "transformers"), "--quiet",
+        "--set", "onnx=false",  # networks are compared, by torch
     ]  # fmt: skip
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     from safetensors.torch import load, save
