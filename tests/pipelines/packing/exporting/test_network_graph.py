@@ -1,6 +1,5 @@
 """A network exported as scoring calls it: ONNX Runtime by itself gives what torch gives, for any number of rows and tokens."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,21 +15,17 @@ from model_zoo.arrays import Arrays  # noqa: E402
 from model_zoo.package.card import ModelCard  # noqa: E402
 from model_zoo.package.onnx_graph import parse_graph  # noqa: E402
 from pipelines.packing.exporting.network_graph import export_network  # noqa: E402
+from tests.pipelines.packing.exporting.networks import (  # noqa: E402
+    ENCODER,
+    OURS,
+    TOKENS,
+    card_of,
+    draw,
+    texts,
+)
 
 # Each export takes a second or more.
 pytestmark = pytest.mark.slow
-TOKENS = 12
-
-
-def card_of(builder: str, inputs: Arrays, outputs: Mapping[str, Any], **more: Any) -> ModelCard:
-    """What a package says of a network that takes and gives this."""
-    taken = {name: {"dtype": str(a.dtype), "shape": a.shape[1:]} for name, a in inputs.items()}
-    given = {
-        name: {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": tensor.shape[1:]}
-        for name, tensor in outputs.items()
-    }
-    fields = {"name": "n", "version": "1", "builder": builder, "columns": (), "files": {}}
-    return ModelCard.model_validate({**fields, "inputs": taken, "outputs": given, **more})
 
 
 def open_graph(network: nn.Module, card: ModelCard, inputs: Arrays) -> Any:
@@ -51,30 +46,6 @@ def cut(inputs: Arrays, rows: int, tokens: int | None = None) -> Arrays:
     }
 
 
-def draw(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-
-
-def masks(rows: int, steps: int, dtype: str) -> np.ndarray:
-    lengths = np.random.default_rng(1).integers(1, steps + 1, (rows, 1))
-    return (np.arange(steps) < lengths).astype(dtype)
-
-
-OURS = {
-    "mlp": ({"in_features": 5, "hidden": [8], "out_features": 1}, {"x": draw(64, 5)}),
-    "cnn": (
-        {"channels": 1, "height": 8, "width": 8, "classes": 10, "widths": [4, 8]},
-        {"image": draw(64, 1, 8, 8)},
-    ),
-    "resnet18": ({"classes": 3}, {"image": draw(9, 3, 16, 16)}),
-    "gru": (
-        {"features": 2, "hidden": 4, "out_features": 3},
-        {"x": draw(64, 7, 2), "mask": masks(64, 7, "bool")},
-    ),
-    "lstm": ({"features": 2, "hidden": 4, "out_features": 1, "layers": 2}, {"x": draw(64, 7, 2)}),
-}
-
-
 @pytest.mark.parametrize("builder", OURS)
 def test_networks_of_this_program(builder: str) -> None:
     parameters, inputs = OURS[builder]
@@ -92,11 +63,9 @@ def test_networks_of_this_program(builder: str) -> None:
 
 
 def test_texts_of_any_number_of_tokens() -> None:
-    sizes = {"vocabulary": 50, "width": 16, "layers": 2, "heads": 2, "feed_forward": 32}
     torch.manual_seed(0)
-    network = build("sentence_encoder", {**sizes, "positions": TOKENS}).eval()
-    ids = np.random.default_rng(0).integers(0, 50, (64, TOKENS))
-    inputs = {"input_ids": ids, "attention_mask": masks(64, TOKENS, "int64")}
+    network = build("sentence_encoder", ENCODER).eval()
+    inputs = texts()
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
     with torch.inference_mode():
         expected = network(**tensors)
