@@ -237,6 +237,8 @@ CHANGES_FILES = {
     "pipelines.runners.beam_private._make_folder": "for Beam's own temporary files, of which none outlives the process",
     "pipelines.runners.beam_private._remove_own": "as above",
     "model_zoo.engines.torch_private._remove_unpacked": "torch's own temporary files, which torch would remove later",
+    "model_zoo.engines.onnx_int8.quantise_graph": "as below",
+    "model_zoo.engines.onnx_int8._quantise": "a graph for a library that reads and writes files, in a temporary folder of one call",
     "model_zoo.engines.compiled._compile": "machine code, which torch writes by itself, to a name of its own, and which any worker can make again",
 }
 # Libraries write to paths where they are given one; these are given a file that is open, or a place in memory.

@@ -3,6 +3,7 @@
 8-bit integers make a number of either, which would pass for a score.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ class NanGuard(nn.Module):
     What overflows inside the network is not noticed: an integer stays at its end of the scale.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Callable[..., Any]) -> None:
         super().__init__()
         self.network = network
 

@@ -10,6 +10,7 @@ memory says.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,9 +18,13 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.machine import adds_bytes_without_overflow
+from model_zoo.engines.nan_guard import NanGuard
 from model_zoo.engines.onnx_calls import make_graph, make_graph_on
+from model_zoo.engines.onnx_int8 import quantise_graph
 from model_zoo.engines.onnx_providers import choose_providers
-from model_zoo.engines.onnx_session import open_session
+from model_zoo.engines.onnx_session import check_tensors, open_graph, open_session
+from model_zoo.engines.quantised_graph import keep_in_memory, read_quantised
 from model_zoo.engines.settings import Settings
 from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
@@ -35,6 +40,8 @@ _OUT_OF_MEMORY = (
     "out of memory",
     "ALLOC_FAILED",
 )
+# Of them the least and the largest numbers are taken.
+_CALIBRATION_ROWS = 256
 
 
 class OnnxRuntimeEngine:
@@ -53,11 +60,9 @@ class OnnxRuntimeEngine:
         self, package: PackedModel, device: torch.device, threads: int, settings: Settings
     ) -> Network:
         """Load the graph, as `Engine.load`; every thread that calls it computes on its own."""
-        if not settings.is_reference:
-            raise ModelError(
-                f"{package.url}: an ONNX graph has its own types, and is not computed in {settings}; "
-                "set model.dtype to float32, which leaves them as they are"
-            )
+        _refuse_other_settings(package.url, device, settings)
+        if settings.dtype == "int8":
+            return _load_quantised(package, device, settings)
         providers = choose_providers(device)
         session = open_session(package, providers)
         return make_network(package, device, session)
@@ -73,18 +78,50 @@ class OnnxRuntimeEngine:
     def list_settings(
         self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
     ) -> Iterator[Settings]:
-        """Yield nothing: the graph says how it is computed."""
-        return iter(())
+        """Yield int8, where the processor computes it; else the graph says how it is computed."""
+        is_fast = device.type == "cpu" and adds_bytes_without_overflow()
+        if is_fast and "int8" not in without:
+            yield Settings(batch_rows, "int8", engine=self.name)
 
     def list_refinements(
         self, card: ModelCard, fastest: Sequence[Settings], without: Sequence[str]
     ) -> Iterator[Settings]:
-        """Yield nothing, as `list_settings`."""
+        """Yield nothing: it makes its own code of every graph anyway."""
         return iter(())
 
     def calibrate(self, package: PackedModel, settings: Settings, sample: Sample) -> Settings:
-        """Return the settings as they are: nothing is measured."""
-        return settings
+        """Make a graph of int8, as `Engine.calibrate`."""
+        if settings.dtype != "int8":
+            return settings
+        batches = sample(_CALIBRATION_ROWS)
+        content = quantise_graph(package, batches)
+        return replace(settings, graph=keep_in_memory(content))
+
+
+def _refuse_other_settings(url: str, device: torch.device, settings: Settings) -> None:
+    is_int8 = settings.dtype == "int8"
+    plain = Settings(settings.batch_rows, settings.dtype, engine=settings.engine)
+    is_plain = replace(settings, graph=None) == plain
+    if not is_plain or settings.dtype not in ("float32", "int8"):
+        raise ModelError(
+            f"{url}: an ONNX graph has its own types, and is not computed in {settings}; "
+            "set model.dtype to float32, which leaves them as they are"
+        )
+    if is_int8 and device.type != "cpu":
+        raise ModelError(
+            f"{url}: an ONNX graph is computed in int8 on a CPU, and not on {device.type}; "
+            "set model.dtype to float32"
+        )
+
+
+def _load_quantised(package: PackedModel, device: torch.device, settings: Settings) -> Network:
+    """Load the graph that `calibrate` made in place of the package's own."""
+    path, content = read_quantised(settings)
+    session = open_graph(content, {}, path)
+    check_tensors(path, package.card, session)
+    network = make_network(package, device, session)
+    # An integer cannot be NaN: a row with NaN would be given a score.
+    return replace(network, compute=NanGuard(network.compute))
 
 
 def make_network(package: PackedModel, device: torch.device, session: Any) -> Network:

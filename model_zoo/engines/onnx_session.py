@@ -56,7 +56,7 @@ def open_session(package: PackedModel, providers: Sequence[Provider] = (CPU,)) -
     for name in files.data:
         data[name] = package.read_file(name)
     session = open_graph(content, data, path, providers)
-    _check_tensors(path, card, session)
+    check_tensors(path, card, session)
     return session
 
 
@@ -141,8 +141,17 @@ def _make_options(onnxruntime: Any) -> Any:
     return options
 
 
-def _check_tensors(path: str, card: ModelCard, session: Any) -> None:
-    """Refuse a graph that takes or gives other things than the card says."""
+def check_tensors(path: str, card: ModelCard, session: Any) -> None:
+    """Refuse a graph that takes or gives other things than the card says.
+
+    Args:
+        path: of the graph, for messages.
+        card: of the package that it is of.
+        session: as `make_session` returns it.
+
+    Raises:
+        ModelError: it does.
+    """
     wanted = {}
     for name, tensor in card.inputs.items():
         wanted[name] = tensor.dtype

@@ -12,6 +12,8 @@ from configs.errors import (
 )
 from configs.redaction import shown
 from model_zoo.architectures.builders import check_users_network
+from model_zoo.engines.engine import make_engine
+from model_zoo.package.card import ModelCard
 from model_zoo.package.package import Package
 from model_zoo.steps.function import Function
 from model_zoo.steps.load_file import LoadFile
@@ -28,6 +30,9 @@ _RELATIVE, _ABSOLUTE = 1e-5, 1e-6
 def check_users_code(job: ScoringJob, package: Package) -> None:
     """Refuse a package with a user's function or network from a module that the job does not list.
 
+    A job that names an engine of another form of the model, its graph for example, runs nothing of
+    the network, and needs no module of it.
+
     Args:
         job: the job.
         package: its model.
@@ -37,7 +42,8 @@ def check_users_code(job: ScoringJob, package: Package) -> None:
         ModelError: the network's module is not the one that the package was made with.
     """
     card = package.card
-    check_users_network(card.builder, card.source_sha256, job.model.modules)
+    if _may_load_network(job, card):
+        check_users_network(card.builder, card.source_sha256, job.model.modules)
     allowed = job.preprocess.modules
     for step in package.steps:
         if isinstance(step, LoadFile):
@@ -52,6 +58,14 @@ def check_users_code(job: ScoringJob, package: Package) -> None:
                 f"the model package calls {step.function}; "
                 f"list {step.module} in preprocess.modules to allow it"
             )
+
+
+def _may_load_network(job: ScoringJob, card: ModelCard) -> bool:
+    # Of `auto` a tuning report may say torch, and without one it is.
+    if job.model.engine == "auto":
+        return True
+    engine = make_engine(job.model.engine)
+    return engine.reads(card) == card.weights
 
 
 def check_preprocessing(package: Package, timeout_seconds: float | None = None) -> None:

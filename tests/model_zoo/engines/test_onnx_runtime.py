@@ -1,5 +1,6 @@
 """ONNX Runtime computes a package's graph: the same numbers as numpy, whatever the threads; nothing else is taken."""
 
+from dataclasses import replace
 from pathlib import Path
 import sys
 
@@ -12,11 +13,12 @@ onnxruntime = pytest.importorskip("onnxruntime")
 import torch  # noqa: E402
 
 from configs.errors import ModelError  # noqa: E402
-from model_zoo.engines import onnx_session  # noqa: E402
+from model_zoo.engines import onnx_int8, onnx_runtime, onnx_session  # noqa: E402
 from model_zoo.engines.engine import choose_engine  # noqa: E402
 from model_zoo.engines.onnx_runtime import OnnxRuntimeEngine  # noqa: E402
+from model_zoo.engines.quantised_graph import keep_in_memory  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
-from model_zoo.package.package import read_package  # noqa: E402
+from model_zoo.package.package import Package, read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
 from tests.support.builders import tiny_package  # noqa: E402
 from tests.support.graphs import WEIGHTS, graph_package, linear_graph  # noqa: E402
@@ -172,6 +174,76 @@ def test_a_real_error_of_memory_is_known(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="alloc") as raised:
         session.run(None, {"x": np.ones(2, np.float32)})
     assert OnnxRuntimeEngine().is_out_of_memory(raised.value)
+
+
+@pytest.fixture
+def has_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests compare what is computed, and not how fast."""
+    for module in (onnx_runtime, onnx_int8):
+        monkeypatch.setattr(module, "adds_bytes_without_overflow", lambda: True)
+
+
+def calibrated(package: Package, dtype: str = "int8") -> Settings:
+    settings = Settings(16, dtype, engine="onnxruntime")
+    batches = [{"x": part} for part in torch.from_numpy(rows_of(1001)).split(16)]
+    return OnnxRuntimeEngine().calibrate(package, settings, lambda rows: batches)
+
+
+@pytest.mark.usefixtures("has_vnni")
+def test_int8_is_measured_on_rows_and_close_to_the_graph(tmp_path: Path) -> None:
+    package = read_package(graph_package(tmp_path / "m", linear_graph()))
+    settings = calibrated(package)
+    assert settings.graph is not None
+    assert settings.as_dict()["graph"] == settings.graph.sha256
+    x = rows_of(1001)
+    found = [
+        load_scorer(package, "cpu", replace(settings, batch_rows=rows), threads)({"x": x})
+        for rows, threads in ((7, 1), (64, 2), (64, 4))
+    ]
+    logits = found[0].outputs["logit"]
+    expected = (x @ WEIGHTS)[:, 0]
+    assert 0 < np.abs(logits - expected).max() < 0.03 * np.abs(expected).max()
+    for scored in found[1:]:
+        np.testing.assert_array_equal(scored.outputs["logit"], logits)
+    assert found[0].computed_by.startswith("cpu onnxruntime int8, 1 thread(s), onnxruntime ")
+
+
+@pytest.mark.usefixtures("has_vnni")
+def test_a_row_with_nan_gets_no_score_in_int8_either(tmp_path: Path) -> None:
+    package = read_package(graph_package(tmp_path / "m", linear_graph()))
+    x = rows_of(20)
+    x[3, 1], x[7, 0] = np.nan, np.inf
+    logits = load_scorer(package, "cpu", calibrated(package), 1)({"x": x}).outputs["logit"]
+    assert np.flatnonzero(np.isnan(logits)).tolist() == [3, 7]
+
+
+@pytest.mark.usefixtures("has_vnni")
+def test_only_what_is_measured_is_computed_in_int8(tmp_path: Path) -> None:
+    package = read_package(graph_package(tmp_path / "m", linear_graph()))
+    with pytest.raises(ModelError, match="needs a graph that was quantised on rows of the job"):
+        load_scorer(package, "cpu", Settings(16, "int8", engine="onnxruntime"), 1)
+    settings = calibrated(package)
+    with pytest.raises(ModelError, match="in int8 on a CPU, and not on cuda"):
+        OnnxRuntimeEngine().load(package, torch.device("cuda"), 1, settings)
+    assert calibrated(package, "float32") == Settings(16, engine="onnxruntime")
+    # The card's own contract holds for what takes the graph's place, too.
+    other = linear_graph()
+    other.graph.output[0].name = other.graph.node[0].output[0] = "another"
+    graph = keep_in_memory(other.SerializeToString())
+    with pytest.raises(ModelError, match="gives no numbers 'logit'"):
+        load_scorer(package, "cpu", replace(settings, graph=graph), 1)
+
+
+@pytest.mark.usefixtures("has_vnni")
+def test_int8_is_tried_where_it_is_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = read_package(graph_package(tmp_path / "m", linear_graph())).card
+    engine = OnnxRuntimeEngine()
+    cpu = torch.device("cpu")
+    assert [s.dtype for s in engine.list_settings(card, cpu, 16, [])] == ["int8"]
+    assert list(engine.list_settings(card, cpu, 16, ["int8"])) == []
+    assert list(engine.list_settings(card, torch.device("cuda"), 16, [])) == []
+    monkeypatch.setattr(onnx_runtime, "adds_bytes_without_overflow", lambda: False)
+    assert list(engine.list_settings(card, cpu, 16, [])) == []
 
 
 @pytest.mark.program

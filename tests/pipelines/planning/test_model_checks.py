@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import JobError, ModelError
+from model_zoo.package.card import OnnxFiles
 from model_zoo.package.package import SMOKE, Package, read_package
 from model_zoo.steps.function import Function
 from pipelines.planning.model_checks import check_preprocessing, check_users_code
@@ -52,3 +53,16 @@ def test_a_package_s_function_must_be_of_a_module_that_the_job_lists(tmp_path: P
     check_users_code(make_job(tmp_path, preprocess={"modules": ["my_steps"]}), with_function)
     with pytest.raises(JobError, match=r"calls my_steps:f; list my_steps in preprocess\.modules"):
         check_users_code(make_job(tmp_path, preprocess={"modules": ["others"]}), with_function)
+
+
+def test_a_network_s_module_must_be_listed_unless_an_engine_of_its_graph_is_named(
+    tmp_path: Path,
+) -> None:
+    """What a graph is computed by runs nothing of the network."""
+    package = read_package(tiny_package(tmp_path / "model"))
+    changes = {"builder": "my_nets:Net", "onnx": OnnxFiles()}
+    other = Package(**{**vars(package), "card": package.card.model_copy(update=changes)})
+    for engine in ("auto", "torch"):
+        with pytest.raises(JobError, match=r"list my_nets in model\.modules"):
+            check_users_code(make_job(tmp_path, model={"engine": engine}), other)
+    check_users_code(make_job(tmp_path, model={"engine": "onnxruntime"}), other)
