@@ -83,14 +83,15 @@ def _validate(model: type[T], fields: Fields, place: str | None) -> T:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        problems = [_describe(problem, model) for problem in error.errors()]
-        # Once each: a union of sections says the same of every member.
-        different = dict.fromkeys(problems)
-        message = "; ".join(different)
-        if place is not None:
-            message = f"{place}: {message}"
-        # Not chained: pydantic's own text quotes what may be a secret.
-        raise JobError(message) from None
+        details = error.errors()
+    problems = [_describe(problem, model) for problem in details]
+    # Once each: a union of sections says the same of every member.
+    different = dict.fromkeys(problems)
+    message = "; ".join(different)
+    if place is not None:
+        message = f"{place}: {message}"
+    # Outside of `except`, so not chained: pydantic's own text quotes what may be a secret.
+    raise JobError(message)
 
 
 def parse_set(
@@ -211,10 +212,10 @@ def _find_index(entries: Sequence[Any], word: str, name: str, flag: str) -> int:
         JobError: it is no number, or there is no such entry.
     """
     count = len(entries)
-    # As texts: `int` would take -1 and 01, too.
-    numbers = [str(number) for number in range(count)]
-    if word in numbers:
-        return numbers.index(word)
+    for number in range(count):
+        # As texts: `int` would take -1 and 01, too.
+        if word == str(number):
+            return number
     raise JobError(
         f"{flag}: there is no {name}.{word}; {name} is a list of {count}, numbered from 0"
     )
@@ -237,9 +238,11 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind in _OF_A_LIST and _is_numbered(value):
         return f"{place}: has no entries, so that none can be overridden by its number"
 
+    said = error["msg"]
     # pydantic's own words before those of a validator.
-    problem = error["msg"].removeprefix("Value error, ")
-    message = problem + _describe_value(error)
+    problem = said.removeprefix("Value error, ")
+    value_there = _describe_value(error)
+    message = f"{problem}{value_there}"
     # A rule of the whole job has no place.
     if not place:
         return message
@@ -248,10 +251,11 @@ def _describe(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _is_numbered(value: object) -> bool:
     """Tell whether a value is the section that overrides made of a list that is not there."""
-    if not isinstance(value, dict) or not value:
+    if not isinstance(value, dict):
         return False
-    keys = map(str, value)
-    return all(key.isdigit() for key in keys)
+    keys = [str(key) for key in value]
+    are_numbers = all(key.isdigit() for key in keys)
+    return bool(keys) and are_numbers
 
 
 def _describe_value(error: ErrorDetails) -> str:

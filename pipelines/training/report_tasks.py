@@ -51,7 +51,8 @@ def make_error_sections(
     """
     if not scored:
         return []
-    *_, (name, part) = scored.items()
+    *_, last = scored.items()
+    name, part = last
     make = _MAKERS[task]
     parts = make(labels, part, is_drawn)
     rows = len(part.truth)
@@ -194,7 +195,12 @@ def _draw_curves(questions: Sequence[Question], labels: Names) -> list[Part]:
 
 
 def _tabulate_calibration(calibration: Calibration, caption: str) -> Table:
-    bins = zip(calibration.said, calibration.was, calibration.rows, strict=True)
+    bins = zip(
+        calibration.said,
+        calibration.was,
+        calibration.rows,
+        strict=True,
+    )
     rows: Rows = []
     for said, was, count in bins:
         row = (f"{said:.3f}", f"{was:.3f}", int(count))
@@ -260,7 +266,8 @@ def _list_confusions(matrix: np.ndarray, labels: Names) -> Table:
     # What was right is no confusion.
     np.fill_diagonal(wrong, 0)
     # Stable, so that of equal counts the first labels come first.
-    order = np.argsort(-wrong, axis=None, kind="stable")
+    most_first = -wrong.ravel()
+    order = np.argsort(most_first, kind="stable")
     shown = order[:_SHOWN_CONFUSIONS]
     # In the matrix, as the order counts its cells line by line.
     places = np.unravel_index(shown, wrong.shape)
@@ -269,7 +276,11 @@ def _list_confusions(matrix: np.ndarray, labels: Names) -> Table:
     for true, predicted, count in zip(*places, counts, strict=True):
         if not count:
             continue
-        row = (labels[true], labels[predicted], int(count))
+        row = (
+            labels[true],
+            labels[predicted],
+            int(count),
+        )
         rows.append(row)
     classes = len(labels)
     caption = f"The most frequent confusions of {classes} classes"

@@ -68,23 +68,25 @@ def split_rows(
     Raises:
         JobError: it does not suit the rows, or leaves a part without any.
     """
-    if split.by == "fixed" and part is not None:
+    there_are = rows.num_rows
+    by = split.by
+    if by == "fixed" and part is not None:
         # Stratified where it can be: of numbers and of label sets no two rows may be alike.
         classes = targets if task == "classification" else None
         places = _split_by_files(split, part, classes, seed)
-    elif split.by == "fixed":
+    elif by == "fixed":
         words = _get(rows, column)
         places = _split_fixed(split, words)
-    elif split.by == "time":
+    elif by == "time":
         times = _get(rows, column)
         places = _split_by_time(split, times)
-    elif split.by == "group":
+    elif by == "group":
         groups = _get(rows, column)
         places = _split_by_group(split, groups, seed)
     else:
-        stratify = targets if split.by == "stratified" else None
-        places = _draw(split, rows.num_rows, stratify, labels, seed)
-    _refuse_empty(split, places, rows.num_rows)
+        stratify = targets if by == "stratified" else None
+        places = _draw(split, there_are, stratify, labels, seed)
+    _refuse_empty(split, places, there_are)
     if task == "classification":
         _refuse_unlearned(places, targets, labels)
     return places
