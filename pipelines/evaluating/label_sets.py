@@ -64,15 +64,10 @@ def list_names(
     whole = column.combine_chunks()
     if is_dictionary(whole.type):
         whole = whole.dictionary_decode()
-    # A text of several labels is a list as soon as it is split.
-    is_text = holds_texts(whole.type)
-    if is_text and separator is not None:
-        whole = split_texts(whole, separator)
+    whole = split_texts(whole, separator)
     dtype = whole.type
     if not holds_lists(dtype):
-        hint = ""
-        if is_text:
-            hint = "; --separator ';' for example says what stands between labels"
+        hint = hint_at_separator(dtype, "';' for example says what stands between labels")
         raise InputError(
             f"{name!r} of type {dtype} holds no lists of labels{hint}; or name the columns of 0 "
             "and 1, one --label for each label"
@@ -132,13 +127,28 @@ def holds_texts(dtype: DataType) -> bool:
     return is_string(dtype) or is_large_string(dtype)
 
 
-def split_texts(texts: Array, separator: str) -> Array:
+def hint_at_separator(dtype: DataType, said: str) -> str:
+    """Return how texts become lists, as the end of a refusal; nothing for other columns.
+
+    Args:
+        dtype: of the column.
+        said: a separator, and what it says.
+    """
+    if not holds_texts(dtype):
+        return ""
+    return f"; --separator {said}"
+
+
+def split_texts(texts: Array, separator: str | None) -> Array:
     """Return the labels of each text; an empty one has none.
 
     Args:
-        texts: labels of a row, one text each.
-        separator: what stands between labels.
+        texts: labels of a row, one text each; other columns stay as they are.
+        separator: what stands between labels; None where nobody has said it.
     """
+    # A text of several labels is a list as soon as it is split.
+    if separator is None or not holds_texts(texts.type):
+        return texts
     lists = []
     for text in texts.to_pylist():
         pieces = text.split(separator)

@@ -16,7 +16,7 @@ from pyarrow.types import is_integer, is_struct
 
 from configs.errors import InputError
 from model_zoo.evaluation.entities import Entity
-from pipelines.evaluating.label_sets import holds_lists, holds_texts, split_texts
+from pipelines.evaluating.label_sets import hint_at_separator, holds_lists, split_texts
 
 # What transformers' trainings give a token that has no tag, the second part of a word for example.
 _NO_TAG = -100
@@ -159,15 +159,10 @@ def _read_truth(
 ) -> list[list[str | None]]:
     """Return the tags of each row; None for a token without one."""
     whole = column.combine_chunks()
-    # A text of several tags is a list as soon as it is split.
-    is_text = holds_texts(whole.type)
-    if is_text and separator is not None:
-        whole = split_texts(whole, separator)
+    whole = split_texts(whole, separator)
     dtype = whole.type
     if not holds_lists(dtype):
-        hint = ""
-        if is_text:
-            hint = "; --separator ' ' for example says what stands between tags"
+        hint = hint_at_separator(dtype, "' ' for example says what stands between tags")
         raise InputError(f"{name} of type {dtype} holds no lists of tags{hint}")
 
     # Class numbers, as data sets for training have them.
