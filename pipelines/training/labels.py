@@ -106,6 +106,7 @@ def describe_balance(labelled: Labelled) -> list[str]:
     rows = len(targets)
     classes = len(labels)
     counts = np.bincount(targets, minlength=classes)
+    # What each label would have if all came alike.
     fair_share = rows / classes
     is_rare = counts * _RARE < fair_share * 2
     rare = np.flatnonzero(is_rare)
@@ -262,6 +263,7 @@ def _find_flags(columns: Columns, said: _Said) -> Labelled:
     """Return what is learned of columns of 0 and 1, one for each label."""
     names = tuple(columns)
     labels = _settle_labels("the labels", names, said)
+    # All of them in one message.
     others = [name for name in columns if not is_flag(columns[name])]
     if others:
         quoted = quote_names(others)
@@ -314,6 +316,7 @@ def _to_wide_numbers(name: str, column: pa.Array) -> np.ndarray:
     if is_list(dtype):
         width = _find_width(name, column)
         values = column.flatten()
+    # Arrow rounds decimals otherwise on their way to doubles.
     if pa.types.is_decimal(values.type):
         values = to_nearest_doubles(values)
     if not is_number(values.type):

@@ -144,6 +144,7 @@ def _make_learning_section(report: Report, is_drawn: bool) -> Section:
         f"validation was the lowest, {best.validation_loss:.6g}."
     )
     words = [kept]
+    # Whoever is best at the end may get better.
     was_falling = best is epochs[-1]
     # A training of one epoch has nothing that could fall.
     if was_falling and there_were > 1:
@@ -152,6 +153,7 @@ def _make_learning_section(report: Report, is_drawn: bool) -> Section:
     parts: list[Part] = []
     if is_drawn:
         parts += _draw_learning(epochs, best)
+    # Folded behind the pictures, which tell the same at a glance.
     table = _tabulate_epochs(epochs, is_folded=is_drawn)
     parts.append(table)
     return Section(

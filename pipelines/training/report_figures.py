@@ -31,6 +31,7 @@ def make_figures_section(task: Task, labels: Names, scored: Mapping[str, Scored]
     for name, part in scored.items():
         figures = measure(task, labels, part)
         of_part = _list_figures(figures)
+        # What a figure is worth is seen beside what knowing nothing gives.
         if task == "classification":
             of_part |= _list_baseline(part)
         listed[name] = of_part
@@ -70,6 +71,7 @@ def _list_figures(figures: Figures) -> Listed:
 
 def _list_class_figures(figures: Evaluation) -> Listed:
     kind = "mean over classes"
+    # Of two classes the second is what is looked for; of more there is no such one.
     if len(figures.labels) == 2:
         _, positive = figures.labels
         kind = f"of {positive}"

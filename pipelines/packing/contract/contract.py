@@ -188,6 +188,7 @@ def to_plain_form(sample: pa.Table, columns: Sequence[str]) -> pa.Table:
         if column.type == wanted:
             continue
         place = sample.schema.get_field_index(name)
+        # Never rounded: a sample must be what scoring would read.
         plain = cast_exactly(column, wanted)
         sample = sample.set_column(place, name, plain)
     return sample
@@ -233,6 +234,7 @@ def take_complete_rows(
         is_complete &= ~is_too_long
     problems = []
     for rule in contract:
+        # Such rows are scored with what takes the place.
         if rule.missing == "fill":
             continue
         column = sample.column(rule.name).combine_chunks()

@@ -78,9 +78,11 @@ def pad_lists(job: Job, columns: Columns, rows: int) -> PaddedLists:
     for name, column in columns.items():
         if isinstance(column, np.ndarray) or not is_list(column.type):
             continue
+        # Of empty lists alone Arrow knows no type of items.
         item_type = find_item_type(column.type)
         if pa.types.is_null(item_type):
             raise _refuse_empty(name)
+        # Lists of texts are refused where the network would take them.
         if not holds_numbers(column.type):
             continue
         step = _find_step(job, name, column)
@@ -100,6 +102,7 @@ def find_too_long(job: Job, sample: pa.Table) -> np.ndarray:
     """
     is_too_long = np.zeros(sample.num_rows, bool)
     for name, most in job.lengths.items():
+        # What is cut is never too long.
         if name in job.cut:
             continue
         lists = sample.column(name).combine_chunks()
@@ -157,6 +160,7 @@ def refuse_large(name: str, numbers: int, rows: int) -> None:
     Raises:
         JobError: they do.
     """
+    # Once for the sample, and once for a row of it, as a smoke batch has a few.
     fills_memory = numbers * rows > _MOST_NUMBERS
     if fills_memory or numbers > _MOST_NUMBERS_OF_A_ROW:
         raise JobError(

@@ -27,6 +27,7 @@ def finish_graph(model: Any, classes: int, is_of_label_sets: bool) -> None:
 
     graph = model.graph
     make = helper.make_node
+    # skl2onnx gives the predicted label first.
     last = graph.output[-1].name
     del graph.output[:]
     if not classes:
@@ -34,6 +35,7 @@ def finish_graph(model: Any, classes: int, is_of_label_sets: bool) -> None:
         graph.node.append(identity)
         _add_output(graph, "prediction", TensorProto.FLOAT)
         return
+    # A softmax takes away what all classes have in common, so logarithms are logits already.
     is_softmax = classes > 2 and not is_of_label_sets
     logarithms = "logit" if is_softmax else "logarithms"
     _hold(graph, "least", np.float64(_LEAST))
