@@ -67,19 +67,21 @@ def _choose_inference(job: ScoringJob, package: Package) -> InferenceSettings:
         why = f"model.dtype auto: there is no {url} yet, so {reference}; pipelines.tune makes one"
         return InferenceSettings(settings, why=why, chosen_by=chosen_by)
     _check_report(report, job, package, url)
-    return _take_reported(report, job, url)
+    return _take_reported(report, job, package.card, url)
 
 
 def _take_reported(
     report: TuningReport,
     job: ScoringJob,
+    card: ModelCard,
     url: str,
 ) -> InferenceSettings:
     model = job.model
+    reference = describe_reference(choose_engine(card))
     choice, fallen_back = choose_reported(report, model.tolerance, model.fallback, url)
     why = (
         f"model.dtype auto: {choice.settings}, "
-        f"{choice.speed_up:.2f} times as fast as float32, eager, says {url}"
+        f"{choice.speed_up:.2f} times as fast as {reference}, says {url}"
     )
     chosen_by = "the tuning report"
     if fallen_back:

@@ -465,6 +465,9 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(
         def to_json(self) -> bytes:
             return b"the new one"
 
+    # It names no graph that would have to be kept beside it.
+    monkeypatch.setattr("pipelines.tuning.report.keep_graphs", lambda report, url: report)
+
     def fail(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(report))
 
@@ -479,6 +482,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(
     with pytest.raises(JobError, match=r"cannot be written: .*No space left"):
         store_report(str(report), Report())  # type: ignore[arg-type]
     monkeypatch.undo()
+    monkeypatch.setattr("pipelines.tuning.report.keep_graphs", lambda report, url: report)
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
     assert report.read_text() == "the old one"
     store_report(str(report), Report())  # type: ignore[arg-type]
