@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from tests.support.exporting import EXPORTS
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 
@@ -19,6 +20,7 @@ _FILE = re.compile(r"`([\w.]+\.(?:py|yaml))`[^\n]*(?:\n[^\n]+)*:\n\n((?:    [^\n
 _COMMAND = re.compile(r"^    ((?:PYTHONPATH=\. )?python [^\n]+)$", re.MULTILINE)
 # A section of a network of a library needs that library.
 _NEEDS = {
+    "other engines": "onnxscript",
     "ONNX": "onnxruntime",
     "TorchScript": "onnxscript",
     "scikit-learn": "skl2onnx",
@@ -59,6 +61,8 @@ def test_a_section_works_as_it_is_written(heading: str, programs: Programs, tmp_
     for command in shown:
         words = shlex.split(command)
         environment = dict(os.environ)
+        if "other engines" in heading:
+            environment |= EXPORTS
         if words[0] == "PYTHONPATH=.":
             words = words[1:]
             environment["PYTHONPATH"] = str(tmp_path)

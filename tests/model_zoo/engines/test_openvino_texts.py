@@ -1,6 +1,5 @@
 """A real encoder of texts in OpenVINO: each row as torch embeds it alone, whatever its length and neighbours, and in 8 bits nearly so."""
 
-
 import numpy as np
 import pyarrow as pa
 import pytest
