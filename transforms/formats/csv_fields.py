@@ -118,13 +118,15 @@ class FieldParser:
         # One for all of a width: a file may have millions of such rows.
         by_width: Reasons = {}
         different = np.unique(wrong_widths)
+        header_width = self._width
         for width in different.tolist():
-            why = f"row has {width} fields, the header has {self._width}"
+            why = f"row has {width} fields, the header has {header_width}"
             by_width[width] = RowError(why)
 
         reasons: Reasons = {}
-        pairs = zip(wrong.tolist(), wrong_widths.tolist(), strict=True)
-        for position, width in pairs:
+        positions_of_wrong = wrong.tolist()
+        widths_of_wrong = wrong_widths.tolist()
+        for position, width in zip(positions_of_wrong, widths_of_wrong, strict=True):
             reasons[position] = by_width[width]
         return reasons
 
@@ -147,7 +149,8 @@ class FieldParser:
         found = fields.num_rows
         given = len(positions)
         if found != given:
-            raise pa.ArrowInvalid(f"found {found} rows in {given} records")
+            why = f"found {found} rows in {given} records"
+            raise pa.ArrowInvalid(why)
         if substitute is None:
             return fields
         return _put_back(fields, substitute)
@@ -189,7 +192,7 @@ class FieldParser:
         as_bytes = pa.binary()
         nothing = pa.array([], type=as_bytes)
         names = self._kept
-        columns = [nothing] * len(names)
+        columns = [nothing for _ in names]
         return RecordBatch.from_arrays(columns, names=names)
 
     def _find_unused(self, codes: Codes) -> int | None:
@@ -219,7 +222,8 @@ def _tell_lines(records: Records, broken: Reasons) -> Reasons:
     told: dict[_Alike, RowError] = {}
     reasons: Reasons = {}
     overlong = _MALFORMED[OVERLONG]
-    for (position, reason), count in zip(broken.items(), counts, strict=True):
+    for position, count in zip(broken, counts, strict=True):
+        reason = broken[position]
         reasons[position] = reason
         if count == 1 or reason is overlong:
             continue

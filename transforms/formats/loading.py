@@ -45,8 +45,12 @@ class LoadingFormat:
     def inspect(self, file: InputFile, wanted: Sequence[Column]) -> tuple[Shard, Schema]:
         """Look into a table's file; see `Format.inspect`."""
         made = self._made
-        loaded = [column for column in wanted if column.name in made]
-        in_table = [column for column in wanted if column.name not in made]
+        loaded: list[Column] = []
+        in_table: list[Column] = []
+        for column in wanted:
+            is_made = column.name in made
+            of_kind = loaded if is_made else in_table
+            of_kind.append(column)
         shard, schema = self.inner.inspect(file, in_table)
         if shard.rows is None:
             # Without their number the rows could not be cut among workers.
@@ -65,9 +69,10 @@ class LoadingFormat:
             _refuse_no_text(url, schema, load)
             made_field = pa.field(into, content)
             contents.append(made_field)
-        check_columns(url, pa.schema(contents), loaded)
-        whole = pa.schema([*schema, *contents])
-        return shard, whole
+        made_schema = pa.schema(contents)
+        check_columns(url, made_schema, loaded)
+        fields = [*schema, *contents]
+        return shard, pa.schema(fields)
 
     def split(self, shard: Shard, rows: int) -> list[Piece]:
         """Cut a shard into pieces, also where its format cuts none; see `Format.split`."""
@@ -88,14 +93,15 @@ class LoadingFormat:
 
         A content is missing where its path is.
         """
-        if not isinstance(self.inner, CountsNulls):
+        inner = self.inner
+        if not isinstance(inner, CountsNulls):
             return dict.fromkeys(names)
         paths = {load.into: load.column for load in self.loads}
         sources = [paths.get(name, name) for name in names]
         # Two contents may come from one column of paths.
         different = list(dict.fromkeys(sources))
-        told = self.inner.count_nulls(url, different)
-        counts: dict[str, int | None] = {}
+        told = inner.count_nulls(url, different)
+        counts = {}
         pairs = zip(names, sources, strict=True)
         for name, source in pairs:
             counts[name] = told[source]
@@ -126,7 +132,11 @@ class LoadingFormat:
             if record.values:
                 completed = [_add_nulls(records, schema) for records in rejected]
                 rejected = tuple(completed)
-            whole = replace(batch, record=record, rejected=rejected)
+            whole = replace(
+                batch,
+                record=record,
+                rejected=rejected,
+            )
             yield from add_contents(whole, self.loads, listed, schema)
 
     def _read_table(
@@ -138,6 +148,7 @@ class LoadingFormat:
     ) -> Iterator[RawBatch]:
         """Read the unit's rows of the table."""
         whole = find_whole(unit)
+        # Of a part, the rows before it are read, too, and left out again.
         batches = self.inner.read(whole, schema, rows_per_batch, record)
         if whole is unit:
             return batches
@@ -168,8 +179,8 @@ class LoadingFormat:
     def table_schema(self, schema: Schema) -> Schema:
         """Return the columns of a schema that are in the table."""
         made = self._made
-        fields = [field for field in schema if field.name not in made]
-        return pa.schema(fields)
+        in_table = [field for field in schema if field.name not in made]
+        return pa.schema(in_table)
 
     @property
     def _made(self) -> set[str]:
@@ -179,11 +190,12 @@ class LoadingFormat:
 
 def _refuse_no_text(url: str, schema: Schema, load: Load) -> None:
     """Refuse a column of paths that are no texts."""
-    stored = schema.field(load.column)
+    name = load.column
+    stored = schema.field(name)
     dtype = decoded_type(stored.type)
     if not is_text(dtype):
         raise InputError(
-            f"{url}: column {load.column!r} is {dtype}, and load_file takes paths, which are texts; "
+            f"{url}: column {name!r} is {dtype}, and load_file takes paths, which are texts; "
             "name another column"
         )
 

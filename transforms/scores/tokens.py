@@ -145,8 +145,10 @@ def _find_tokens(logits: np.ndarray, labels: Names, places: Places) -> _Tokens:
     rows = _number_rows(lengths)
     starts = places.starts
     ends = places.ends
-    if places.is_added is not None and starts is not None and ends is not None:
-        is_own = ~places.is_added
+    is_added = places.is_added
+    # What the tokenizer added is of no text, and left out.
+    if is_added is not None and starts is not None and ends is not None:
+        is_own = ~is_added
         of_tokens = of_tokens[is_own]
         rows = rows[is_own]
         starts = starts[is_own]
