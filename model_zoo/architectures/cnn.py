@@ -33,7 +33,12 @@ def cnn(channels: int, height: int, width: int, classes: int, widths: Sequence[i
 
 class _Cnn(nn.Module):
     def __init__(
-        self, channels: int, height: int, width: int, classes: int, widths: Sequence[int]
+        self,
+        channels: int,
+        height: int,
+        width: int,
+        classes: int,
+        widths: Sequence[int],
     ) -> None:
         super().__init__()
         _check_halvings(height, width, widths)

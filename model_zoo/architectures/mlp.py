@@ -8,7 +8,10 @@ from torch import nn
 
 
 def mlp(
-    in_features: int, hidden: Sequence[int], out_features: int, dropout: float = 0.0
+    in_features: int,
+    hidden: Sequence[int],
+    out_features: int,
+    dropout: float = 0.0,
 ) -> nn.Module:
     """Build a multi-layer perceptron with ReLU between its layers.
 
@@ -34,7 +37,11 @@ def mlp(
 
 class _Mlp(nn.Module):
     def __init__(
-        self, in_features: int, hidden: Sequence[int], out_features: int, dropout: float
+        self,
+        in_features: int,
+        hidden: Sequence[int],
+        out_features: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         sizes = [in_features, *hidden]

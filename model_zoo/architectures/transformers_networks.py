@@ -63,7 +63,10 @@ _MEAN = ("mean",)
 
 
 def build_transformer(
-    transformers: Any, name: str, parameters: Parameters, **options: bool
+    transformers: Any,
+    name: str,
+    parameters: Parameters,
+    **options: bool,
 ) -> nn.Module:
     """Build a network of a class with random weights.
 

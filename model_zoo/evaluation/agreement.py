@@ -161,7 +161,9 @@ def _find_largest(values: np.ndarray) -> float:
 
 
 def _choose_labels(
-    probabilities: np.ndarray, is_of_sigmoid: bool, threshold: Threshold
+    probabilities: np.ndarray,
+    is_of_sigmoid: bool,
+    threshold: Threshold,
 ) -> np.ndarray:
     """Return whether each probability reaches its threshold (rows, labels), or the best class (rows,)."""
     if is_of_sigmoid:

@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, DataType, Table, types
 import pyarrow.compute as pc
+from pyarrow.types import is_decimal, is_dictionary, is_nested
 
 from model_zoo.steps.arrays import holds_numbers
 from model_zoo.steps.lists import find_lists_with_missing, is_list
@@ -48,7 +49,7 @@ SCHEMA = pa.schema(
 _Record: TypeAlias = dict[str, Any]
 
 
-def profile_table(features: Mapping[str, pa.Array], scores: Mapping[str, pa.Array]) -> pa.Table:
+def profile_table(features: Mapping[str, Array], scores: Mapping[str, Array]) -> Table:
     """Return one record per feature and per score, with SCHEMA's columns.
 
     Missing are nulls and NaN. Numbers have `mean`, `std` (population), `min`, `max` and `quantiles`
@@ -61,10 +62,10 @@ def profile_table(features: Mapping[str, pa.Array], scores: Mapping[str, pa.Arra
     """
     records = _profile_columns("feature", features)
     records += _profile_columns("score", scores)
-    return pa.Table.from_pylist(records, schema=SCHEMA)
+    return Table.from_pylist(records, schema=SCHEMA)
 
 
-def _profile_columns(kind: str, columns: Mapping[str, pa.Array]) -> list[_Record]:
+def _profile_columns(kind: str, columns: Mapping[str, Array]) -> list[_Record]:
     records = []
     for name, column in columns.items():
         record = _profile_column(column)
@@ -74,10 +75,10 @@ def _profile_columns(kind: str, columns: Mapping[str, pa.Array]) -> list[_Record
     return records
 
 
-def _profile_column(column: pa.Array) -> _Record:
-    if types.is_dictionary(column.type):
+def _profile_column(column: Array) -> _Record:
+    if is_dictionary(column.type):
         column = column.dictionary_decode()
-    if types.is_nested(column.type):
+    if is_nested(column.type):
         return _profile_lists(column)
     is_missing = pc.is_null(column, nan_is_null=True)
     is_present = pc.invert(is_missing)
@@ -95,7 +96,7 @@ def _profile_column(column: pa.Array) -> _Record:
     return common | _describe_numbers(present)
 
 
-def _profile_lists(column: pa.Array) -> _Record:
+def _profile_lists(column: Array) -> _Record:
     """Return the record of a column of lists: of all numbers in them, as if they stood side by side."""
     record: _Record = {
         "type": str(column.type),
@@ -114,14 +115,14 @@ def _profile_lists(column: pa.Array) -> _Record:
     return record | _describe_numbers(present)
 
 
-def _has_values(dtype: pa.DataType) -> bool:
+def _has_values(dtype: DataType) -> bool:
     is_string = types.is_string(dtype)
     is_large_string = types.is_large_string(dtype)
     is_boolean = types.is_boolean(dtype)
     return bool(is_string or is_large_string or is_boolean)
 
 
-def _count_values(present: pa.Array) -> _Record:
+def _count_values(present: Array) -> _Record:
     """Return the most frequent values."""
     counted_values = present.value_counts()
     counts = counted_values.to_pylist()
@@ -140,12 +141,12 @@ def _rank_count(found: Mapping[str, Any]) -> tuple[int, Any]:
     return -found["counts"], found["values"]
 
 
-def _describe_numbers(present: pa.Array) -> _Record:
+def _describe_numbers(present: Array) -> _Record:
     """Return the figures of the finite numbers, or of the sizes of binary values in bytes."""
     if _is_binary(present.type):
         present = pc.binary_length(present)
     # numpy would get decimals as Python objects.
-    if types.is_decimal(present.type):
+    if is_decimal(present.type):
         present = present.cast(pa.float64())
     if not _is_number(present.type):
         return {}
@@ -168,13 +169,13 @@ def _describe_numbers(present: pa.Array) -> _Record:
     }
 
 
-def _is_binary(dtype: pa.DataType) -> bool:
+def _is_binary(dtype: DataType) -> bool:
     is_binary = types.is_binary(dtype)
     is_large_binary = types.is_large_binary(dtype)
     return bool(is_binary or is_large_binary)
 
 
-def _is_number(dtype: pa.DataType) -> bool:
+def _is_number(dtype: DataType) -> bool:
     is_integer = types.is_integer(dtype)
     is_floating = types.is_floating(dtype)
     return bool(is_integer or is_floating)

@@ -175,7 +175,8 @@ def _measure_labels(
 
 
 def _list_average_precisions(
-    truth: np.ndarray, probabilities: np.ndarray | None
+    truth: np.ndarray,
+    probabilities: np.ndarray | None,
 ) -> list[float | None]:
     """Return one for each label; None where it is undefined."""
     labels = truth.shape[1]

@@ -54,7 +54,10 @@ class RankingFigures:
 
 
 def compare_rankings(
-    groups: np.ndarray, relevance: np.ndarray, scores: np.ndarray, k: int
+    groups: np.ndarray,
+    relevance: np.ndarray,
+    scores: np.ndarray,
+    k: int,
 ) -> RankingFigures:
     """Compare the rows of each group.
 

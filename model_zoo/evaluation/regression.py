@@ -139,7 +139,9 @@ class SeveralFigures:
 
 
 def compare_several(
-    truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    names: Sequence[str],
 ) -> SeveralFigures:
     """Compare row by row, each number by itself.
 

@@ -7,25 +7,27 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import pyarrow as pa
+from pyarrow import DataType
+from pyarrow.types import is_dictionary
 from pydantic import ValidatorFunctionWrapHandler
 
-ArrowTypes: TypeAlias = Mapping[str, pa.DataType]
+ArrowTypes: TypeAlias = Mapping[str, DataType]
 
 
-def _is_any(_: pa.DataType) -> bool:
+def _is_any(_: DataType) -> bool:
     return True
 
 
-def _is_quantity(dtype: pa.DataType) -> bool:
+def _is_quantity(dtype: DataType) -> bool:
     # Not booleans, as in pandas' and scikit-learn's selectors: nobody standardises those.
     is_integer = pa.types.is_integer(dtype)
     is_floating = pa.types.is_floating(dtype)
     return bool(is_integer or is_floating)
 
 
-def _is_text(dtype: pa.DataType) -> bool:
+def _is_text(dtype: DataType) -> bool:
     # A text that repeats is often kept in a dictionary.
-    if pa.types.is_dictionary(dtype):
+    if is_dictionary(dtype):
         return _is_text(dtype.value_type)
     is_string = pa.types.is_string(dtype)
     is_large_string = pa.types.is_large_string(dtype)
@@ -33,14 +35,14 @@ def _is_text(dtype: pa.DataType) -> bool:
     return bool(is_string or is_large_string or is_string_view)
 
 
-def _is_date(dtype: pa.DataType) -> bool:
+def _is_date(dtype: DataType) -> bool:
     is_date = pa.types.is_date(dtype)
     is_timestamp = pa.types.is_timestamp(dtype)
     return bool(is_date or is_timestamp)
 
 
 # Of each word, whether a column of a type is meant.
-_WORDS: dict[str, Callable[[pa.DataType], bool]] = {
+_WORDS: dict[str, Callable[[DataType], bool]] = {
     "all": _is_any,
     "numbers": _is_quantity,
     "texts": _is_text,

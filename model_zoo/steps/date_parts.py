@@ -11,8 +11,9 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, DataType, types
 import pyarrow.compute as pc
+from pyarrow.types import is_date, is_null, is_time
 from pydantic import AfterValidator, Field
 
 from configs.errors import JobError
@@ -163,7 +164,7 @@ class DateParts(StepModel):
                 table = _tabulate(wave, rule.period)
                 yield next(names), table[place]
 
-    def _refuse_unsuitable(self, name: str, dtype: pa.DataType) -> None:
+    def _refuse_unsuitable(self, name: str, dtype: DataType) -> None:
         """Refuse what is no date, and what has no such parts or no zone.
 
         Raises:
@@ -196,26 +197,26 @@ class DateParts(StepModel):
             )
 
 
-def _list_kinds(dtype: pa.DataType) -> Names:
+def _list_kinds(dtype: DataType) -> Names:
     """Return whether values of a type have a day, a time of day, or both; nothing of other types."""
     # A file without any date may say no type at all; every part of it is missing.
-    is_unknown = types.is_null(dtype)
+    is_unknown = is_null(dtype)
     if is_unknown or types.is_timestamp(dtype):
         return ("day", "time")
-    if types.is_date(dtype):
+    if is_date(dtype):
         return ("day",)
-    if types.is_time(dtype):
+    if is_time(dtype):
         return ("time",)
     return ()
 
 
-def _find_moments(column: pa.Array, name: str, zone: str) -> _Moments:
+def _find_moments(column: Array, name: str, zone: str) -> _Moments:
     """Return days and seconds of a column; those of a missing value are 0.
 
     Raises:
         JobError: this machine does not know the zone.
     """
-    if types.is_null(column.type):
+    if is_null(column.type):
         column = column.cast(pa.timestamp("s"))
     dtype = column.type
     is_zoned = types.is_timestamp(dtype) and dtype.tz is not None
@@ -230,7 +231,7 @@ def _find_moments(column: pa.Array, name: str, zone: str) -> _Moments:
     return _Moments(days, of_day)
 
 
-def _to_local(column: pa.Array, name: str, zone: str) -> pa.Array:
+def _to_local(column: Array, name: str, zone: str) -> Array:
     """Return timestamps as the clocks of a zone show them, without a zone."""
     zoned = pa.timestamp(column.type.unit, tz=zone)
     try:

@@ -1,6 +1,7 @@
 """Amounts as the numbers that steps and networks take: of each decimal the nearest double."""
 
 import pyarrow as pa
+from pyarrow import Array
 import pyarrow.compute as pc
 
 # A double holds every whole number of so many digits, and powers of ten up to this one.
@@ -8,7 +9,7 @@ _MOST_DIGITS = 15
 _MOST_SCALE = 22
 
 
-def to_nearest_doubles(column: pa.Array) -> pa.Array:
+def to_nearest_doubles(column: Array) -> Array:
     """Return decimals as float64, each the one that `float` of the decimal is; nulls stay.
 
     Arrow's own cast multiplies by a power of ten that no double holds, which moves the last bit of

@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array
+from pyarrow.types import is_floating
 from pydantic import model_validator
 
 from configs.errors import JobError
@@ -102,7 +104,7 @@ class Fill(StepModel):
             imputer.fit(table)
             value = imputer.statistics_[0]
             # 1.5 takes no place in a column of integers, which `apply` widens for it.
-            if _has_fraction(value) and not pa.types.is_floating(column.type):
+            if _has_fraction(value) and not is_floating(column.type):
                 return float(value)
             # Not pa.scalar(value, type): that cuts 1.5 down to an integer column's 1, in silence.
             exact = pa.scalar(value)
@@ -119,9 +121,9 @@ def _has_fraction(value: object) -> bool:
     return isinstance(value, float) and not value.is_integer()
 
 
-def _widen(column: pa.Array) -> pa.Array:
+def _widen(column: Array) -> Array:
     """Return integers and booleans as float64, and other columns as they are."""
-    if pa.types.is_floating(column.type):
+    if is_floating(column.type):
         return column
     # Integers beyond 2**53 are rounded, as `standardise` and scikit-learn round them.
     return column.cast(pa.float64(), safe=False)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import Array, RecordBatch, Table
 from pydantic import Field, model_validator
 
 from configs.errors import CrashError, JobError, RejectedRows, crashes_as_errors
@@ -32,7 +33,7 @@ class Function(StepModel):
     Modules of Python, of this program and of the libraries that it needs are not a user's own, and
     never called.
 
-    `takes: arrow` is `pa.RecordBatch -> dict[str, np.ndarray]`, arrays (rows, ...) that are added to
+    `takes: arrow` is `RecordBatch -> dict[str, np.ndarray]`, arrays (rows, ...) that are added to
     the columns; `takes: pandas` is `pd.DataFrame -> pd.DataFrame` with Arrow types and the same rows
     in the same order.
     """
@@ -102,18 +103,18 @@ def find_function(name: str) -> Any:
     return found
 
 
-def _make_table(columns: Columns) -> pa.RecordBatch:
+def _make_table(columns: Columns) -> RecordBatch:
     """Return all columns of one value a row; what steps before this one stacked is left out."""
     flat = {}
     for name, column in columns.items():
         if _is_flat(column):
             flat[name] = to_arrow(column)
-    return pa.RecordBatch.from_pydict(flat)
+    return RecordBatch.from_pydict(flat)
 
 
 def _is_flat(column: Column) -> bool:
     # An Arrow array has one value a row.
-    if isinstance(column, pa.Array):
+    if isinstance(column, Array):
         return True
     return column.ndim == 1
 
@@ -122,7 +123,7 @@ def _call_on_rows(
     call: Any,
     name: str,
     user_function: Any,
-    table: pa.RecordBatch,
+    table: RecordBatch,
     positions: np.ndarray,
 ) -> Any:
     rows = pa.array(positions)
@@ -133,7 +134,7 @@ def _call_on_rows(
 def _call_arrow(
     name: str,
     user_function: Any,
-    table: pa.RecordBatch,
+    table: RecordBatch,
 ) -> NewColumns:
     with crashes_as_errors():
         arrays = user_function(table)
@@ -152,7 +153,7 @@ def _is_dict_of_arrays(returned: Any) -> bool:
 def _call_pandas(
     name: str,
     user_function: Any,
-    table: pa.RecordBatch,
+    table: RecordBatch,
 ) -> NewColumns:
     # Jobs without such functions need no pandas.
     import pandas as pd
@@ -177,7 +178,7 @@ def _call_pandas(
             f"preprocess function {name} must return the rows in their order; "
             "their index was changed"
         )
-    result = pa.Table.from_pandas(frame, preserve_index=False)
+    result = Table.from_pandas(frame, preserve_index=False)
     columns = {}
     for column in result.column_names:
         chunked = result.column(column)

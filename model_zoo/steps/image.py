@@ -11,7 +11,7 @@ import operator
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-import pyarrow as pa
+from pyarrow import Array
 from pydantic import Field, model_validator
 import torch
 from torch.nn import functional
@@ -171,7 +171,7 @@ class Image(StepModel):
             )
 
 
-def decode_images(encoded: pa.Array, step: Image) -> np.ndarray:
+def decode_images(encoded: Array, step: Image) -> np.ndarray:
     """Decode a binary column.
 
     Args:
@@ -255,7 +255,10 @@ def _decode_image(encoded: bytes | None, step: Image) -> np.ndarray:
 
 
 def _crop_centre(
-    pixels: np.ndarray, height: int, width: int, crop_starts: CropStarts
+    pixels: np.ndarray,
+    height: int,
+    width: int,
+    crop_starts: CropStarts,
 ) -> np.ndarray:
     """Return uint8 (height, width, ...): the middle of it, with black borders where it is smaller."""
     for axis, wanted in enumerate((height, width)):
@@ -278,7 +281,10 @@ def _crop_centre(
 
 
 def _resize_with_pillow(
-    image: Any, height: int, width: int, interpolation: Interpolation
+    image: Any,
+    height: int,
+    width: int,
+    interpolation: Interpolation,
 ) -> np.ndarray:
     """Return uint8 (height, width) or (height, width, 3) of an image of Pillow in another size."""
     import PIL.Image
@@ -291,7 +297,10 @@ def _resize_with_pillow(
 
 
 def _resize(
-    pixels: np.ndarray, height: int, width: int, interpolation: Interpolation
+    pixels: np.ndarray,
+    height: int,
+    width: int,
+    interpolation: Interpolation,
 ) -> np.ndarray:
     """Return uint8 (height, width) or (height, width, 3) in another size.
 

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import Array
 import pyarrow.compute as pc
+from pyarrow.types import is_floating
 
 from configs.errors import JobError
 from model_zoo.steps.columns import Column, Scalar, to_arrow
@@ -72,7 +73,7 @@ def fill_missing(column: Column, value: Scalar) -> Array:
 
 def _has_nan(column: Array) -> bool:
     """Tell whether a column without nulls has a NaN."""
-    if not pa.types.is_floating(column.type):
+    if not is_floating(column.type):
         return False
     values = column.to_numpy(zero_copy_only=False)
     # The largest of values with a NaN among them is NaN: four times as fast as their sum.

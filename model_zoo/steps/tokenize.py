@@ -8,8 +8,7 @@ import os
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import types
+from pyarrow import Array, types
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
@@ -96,7 +95,7 @@ class Tokenize(StepModel):
         return {self.into: self.max_tokens, self.mask_into: self.max_tokens}
 
 
-def tokenize(texts: pa.Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
+def tokenize(texts: Array, step: Tokenize) -> tuple[np.ndarray, np.ndarray]:
     """Cut texts into tokens.
 
     Args:
@@ -276,7 +275,7 @@ def _load_tokenizer(content: str, max_tokens: int) -> Any:
     return tokenizer
 
 
-def _to_strings(texts: pa.Array, column: str) -> list[str]:
+def _to_strings(texts: Array, column: str) -> list[str]:
     """Return texts as Python strings.
 
     Raises:
@@ -304,7 +303,7 @@ def _to_strings(texts: pa.Array, column: str) -> list[str]:
     return strings
 
 
-def _find_not_utf8(texts: pa.Array, column: str) -> dict[int, Exception]:
+def _find_not_utf8(texts: Array, column: str) -> dict[int, Exception]:
     """Return the rows whose text is not UTF-8: a file may hold any bytes, and nobody checked them."""
     reason = RowError(f"column {column!r}: text that is not UTF-8")
     reasons: dict[int, Exception] = {}
