@@ -7,7 +7,7 @@ rounded, and whether a value can be rounded at all decides row by row whether th
 from collections.abc import Callable
 from decimal import Decimal
 import math
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 from pyarrow import Array, DataType, Scalar
@@ -124,7 +124,8 @@ def _compare_with_float(
 def _compare_alike(compare: Compare, left: Values, right: Values) -> Values:
     """Compare values of which Arrow rounds none."""
     is_number = isinstance(right, Scalar) and right.is_valid
-    are_integers = is_integer(left.type) and is_integer(right.type)
+    types = (left.type, right.type)
+    are_integers = all(map(is_integer, types))
     if not is_number or not are_integers:
         return compare(left, right)
     # It may be out of the column's range.
@@ -151,19 +152,26 @@ def _compare_with_integer(
     return _answer_all(column, answer)
 
 
-def find_range(dtype: DataType) -> tuple[int, int]:
+class Range(NamedTuple):
+    """The smallest and the largest number of a type."""
+
+    least: int
+    most: int
+
+
+def find_range(dtype: DataType) -> Range:
     """Return the smallest and the largest number of an integer type.
 
     >>> find_range(pa.int8())
-    (-128, 127)
+    Range(least=-128, most=127)
     """
     bits = dtype.bit_width
     if is_unsigned_integer(dtype):
         count = 2**bits
-        return 0, count - 1
+        return Range(0, count - 1)
     # One bit is the sign.
     half = 2 ** (bits - 1)
-    return -half, half - 1
+    return Range(-half, half - 1)
 
 
 def _answer_all(column: Values, answer: bool) -> Values:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 from configs.errors import InputError
 from pipelines.planning.plan import Plan
@@ -22,6 +23,8 @@ _OUTCOMES = {
     "fill": "rows would be filled",
     _KEY: "rows have no key, so nothing names them",
 }
+
+Names: TypeAlias = list[str]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def count_missing(plan: Plan) -> list[Missing]:
     names = list(policies)
     count = partial(_count_of_shard, plan, names)
     with ThreadPoolExecutor(_THREADS) as pool:
-        counts = list(pool.map(count, plan.shards))
+        told = pool.map(count, plan.shards)
+        counts = list(told)
 
     found = []
     for name, policy in policies.items():
@@ -75,7 +79,7 @@ def describe_missing(found: Sequence[Missing], shards: int) -> str:
     lines = []
     whole_count = 0
     # Together, as all columns of a file without statistics are alike.
-    untold: dict[int, list[str]] = {}
+    untold: dict[int, Names] = {}
     for missing in found:
         if missing.rows:
             line = _describe_rows(missing, shards)
@@ -88,10 +92,12 @@ def describe_missing(found: Sequence[Missing], shards: int) -> str:
 
     if whole_count:
         column_count = len(found)
-        lines.append(f"none in {whole_count:,} of {column_count:,} columns")
+        line = f"none in {whole_count:,} of {column_count:,} columns"
+        lines.append(line)
     for count, names in untold.items():
         shown = _list_some(names)
-        lines.append(f"{shown}: not told by {count:,} of {shards:,} shards")
+        line = f"{shown}: not told by {count:,} of {shards:,} shards"
+        lines.append(line)
     return "\n".join(lines)
 
 
@@ -139,7 +145,12 @@ def _count_of_shard(plan: Plan, names: Sequence[str], shard: Shard) -> NullCount
     return dict.fromkeys(names)
 
 
-def _sum_up(plan: Plan, name: str, policy: str, counts: Sequence[NullCounts]) -> Missing:
+def _sum_up(
+    plan: Plan,
+    name: str,
+    policy: str,
+    counts: Sequence[NullCounts],
+) -> Missing:
     rows = 0
     untold = 0
     first = None
@@ -166,7 +177,9 @@ def _list_some(names: Sequence[str]) -> str:
 def _describe_rows(missing: Missing, shards: int) -> str:
     outcome = _OUTCOMES[missing.policy]
     rows = missing.rows
-    line = f"{missing.name}: {rows:,} {outcome} (first in {missing.first})"
+    name = missing.name
+    first = missing.first
+    line = f"{name}: {rows:,} {outcome} (first in {first})"
     untold = missing.untold
     if untold:
         line += f"; not told by {untold:,} of {shards:,} shards"

@@ -21,7 +21,8 @@ _BATCH_BYTES = 64 << 20
 # worker of its own.
 _THREADS = 16
 # By the column that the contents go into, what is listed for each row.
-ListedByColumn: TypeAlias = Mapping[str, Sequence[Listed]]
+Entries: TypeAlias = Sequence[Listed]
+ListedByColumn: TypeAlias = Mapping[str, Entries]
 _Read: TypeAlias = bytes | Exception | None
 
 
@@ -82,7 +83,10 @@ def add_contents(
 
 def _slice(listed: ListedByColumn, start: int, stop: int) -> ListedByColumn:
     span = slice(start, stop)
-    return {name: entries[span] for name, entries in listed.items()}
+    here = {}
+    for name, entries in listed.items():
+        here[name] = entries[span]
+    return here
 
 
 def _cut_by_bytes(
@@ -115,17 +119,21 @@ def _measure_rows(batch: RawBatch, loads: Sequence[Load], listed: ListedByColumn
         entries = listed[load.into]
         of_files = [_count_bytes(entry, load) for entry in entries]
         # Of no rows numpy would make floats.
-        sizes += np.array(of_files, dtype=np.int64)
+        more_bytes = np.array(of_files, dtype=np.int64)
+        sizes += more_bytes
     return sizes
 
 
 def _count_bytes(entry: Listed, load: Load) -> int:
     """Return how much of a file is read."""
     file = entry.file
-    # One that is too large costs its row, and is not opened.
-    if file is None or file.bytes > load.max_bytes:
+    if file is None:
         return 0
-    return file.bytes
+    size_bytes = file.bytes
+    # One that is too large costs its row, and is not opened.
+    if size_bytes > load.max_bytes:
+        return 0
+    return size_bytes
 
 
 def _read_contents(
@@ -150,7 +158,8 @@ def _read_contents(
                 contents.append(None)
             else:
                 contents.append(read)
-        columns[load.into] = pa.array(contents, type=content_type)
+        into = load.into
+        columns[into] = pa.array(contents, type=content_type)
     ordered = [columns[name] for name in schema.names]
     with_contents = RecordBatch.from_arrays(ordered, schema=schema)
     whole = replace(part, rows=with_contents)
@@ -159,7 +168,7 @@ def _read_contents(
     return reject_rows(whole, RejectedRows(reasons), "read")
 
 
-def _read_all(load: Load, listed: Sequence[Listed]) -> list[_Read]:
+def _read_all(load: Load, listed: Entries) -> list[_Read]:
     """Return the content of each file, or why its row is rejected; None where the row names none."""
     root = FileRoot(load.root)
 
@@ -183,7 +192,8 @@ def _read_one(root: FileRoot, load: Load, entry: Listed) -> _Read:
     name = file.name
     most = load.max_bytes
     if file.bytes > most:
-        too_large = RowError(f"has {file.bytes:,} bytes, more than max_bytes {most:,}")
+        why = f"has {file.bytes:,} bytes, more than max_bytes {most:,}"
+        too_large = RowError(why)
         reason = root.explain(too_large, name)
         return RowError(f"{column!r}: {reason}")
     try:
