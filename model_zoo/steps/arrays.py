@@ -330,7 +330,8 @@ def _spread(items: np.ndarray, lengths: Lengths, shape: Shape) -> np.ndarray:
     """
     length = shape[0]
     rows = len(lengths)
-    spread = np.zeros((rows, *shape), dtype=items.dtype)
+    whole_shape = (rows, *shape)
+    spread = np.zeros(whole_shape, dtype=items.dtype)
     longest = lengths.max(initial=0)
     # Where nothing is cut, no item is copied.
     if longest > length:

@@ -25,10 +25,11 @@ NO_EDGE = -1
 
 # Two columns of ends, or one of pairs.
 EdgeColumns: TypeAlias = Annotated[Names, Field(min_length=1, max_length=2)]
+_Lengths: TypeAlias = tuple[Length, ...]
 # How many nodes, and the numbers of each where they are vectors.
-NodesShape: TypeAlias = Annotated[tuple[Length, ...], Field(min_length=1, max_length=2)]
+NodesShape: TypeAlias = Annotated[_Lengths, Field(min_length=1, max_length=2)]
 # The numbers of an edge where they are vectors.
-AttributesShape: TypeAlias = Annotated[tuple[Length, ...], Field(max_length=1)]
+AttributesShape: TypeAlias = Annotated[_Lengths, Field(max_length=1)]
 _Shape: TypeAlias = tuple[int, ...]
 _Flags: TypeAlias = np.ndarray
 
@@ -86,24 +87,25 @@ class Graph(StepModel):
             RejectedRows: rows with too many nodes or edges, or with an edge that is none.
             JobError: a column holds no such lists.
         """
-        nodes, has_node = _pad(columns, self.nodes, self.nodes_shape)
-        count = has_node.sum(axis=1)
+        nodes = _pad(columns, self.nodes, self.nodes_shape)
+        # Of each row.
+        count = nodes.mask.sum(axis=1)
         ends, has_edge = self._take_edges(columns)
         self._reject_edges(ends, has_edge, count)
         # The same for both ends.
         has_ends = has_edge[:, None, :]
         edges = np.where(has_ends, ends, NO_EDGE)
         made: NewColumns = {
-            self.nodes_into: nodes,
+            self.nodes_into: nodes.items,
             self.edges_into: edges,
             self.count_into: count.astype(np.int64),
         }
         attributes = self.attributes
         if attributes is not None:
             shape = (self.most_edges, *self.attributes_shape)
-            known, is_known = _pad(columns, attributes, shape)
-            self._reject_uneven(attributes, is_known, has_edge)
-            made[self.attributes_into] = known
+            known = _pad(columns, attributes, shape)
+            self._reject_uneven(attributes, known.mask, has_edge)
+            made[self.attributes_into] = known.items
         return made
 
     def count_numbers(self, widths: Widths) -> dict[str, int]:
@@ -115,14 +117,16 @@ class Graph(StepModel):
         }
         if self.attributes is not None:
             width = prod(self.attributes_shape)
-            made[self.attributes_into] = self.most_edges * width
+            numbers = self.most_edges * width
+            made[self.attributes_into] = numbers
         return made
 
     def list_columns(self) -> Names:
         """Return the names of the columns that the graph is made of, without those that it makes."""
         named = [self.nodes, *self.edges]
-        if self.attributes:
-            named.append(self.attributes)
+        attributes = self.attributes
+        if attributes:
+            named.append(attributes)
         made = (
             self.nodes_into,
             self.edges_into,
@@ -137,19 +141,20 @@ class Graph(StepModel):
         first_name, *others = self.edges
         if not others:
             shape = (self.most_edges, 2)
-            pairs, has_edge = _pad(columns, first_name, shape)
+            pairs = _pad(columns, first_name, shape)
             # (rows, most_edges, 2) -> (rows, 2, most_edges), as networks of graphs take edges.
-            ends = pairs.transpose(0, 2, 1)
+            ends = pairs.items.transpose(0, 2, 1)
             whole = _to_whole(first_name, ends)
-            return _Edges(whole, has_edge)
+            return _Edges(whole, pairs.mask)
 
         (second_name,) = others
         length = (self.most_edges,)
-        sources, has_edge = _pad(columns, first_name, length)
-        targets, has_target = _pad(columns, second_name, length)
-        self._reject_uneven(second_name, has_target, has_edge)
-        from_nodes = _to_whole(first_name, sources)
-        to_nodes = _to_whole(second_name, targets)
+        sources = _pad(columns, first_name, length)
+        targets = _pad(columns, second_name, length)
+        has_edge = sources.mask
+        self._reject_uneven(second_name, targets.mask, has_edge)
+        from_nodes = _to_whole(first_name, sources.items)
+        to_nodes = _to_whole(second_name, targets.items)
         both = [from_nodes, to_nodes]
         ends = np.stack(both, axis=1)
         return _Edges(ends, has_edge)

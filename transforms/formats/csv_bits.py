@@ -20,7 +20,9 @@ _WORD_BITS = 64
 _ONE = _WORD.type(1)
 _LAST = _WORD.type(_WORD_BITS - 1)
 _NONE = _WORD.type(0)
-_DOUBLING = tuple(map(_WORD.type, (1, 2, 4, 8, 16, 32)))
+# How far bits move in each step of doubling, up to half a word.
+_DISTANCES = (1, 2, 4, 8, 16, 32)
+_DOUBLING = tuple(map(_WORD.type, _DISTANCES))
 # Stay in a core's cache.
 _COMPARED_BYTES = 1 << 17
 
@@ -33,7 +35,8 @@ def find_bytes(codes: np.ndarray, values: Sequence[bytes]) -> list[Bits]:
         values: one byte each.
     """
     count = len(codes)
-    octets = _count_words(count) * _WORD.itemsize
+    words = _count_words(count)
+    octets = words * _WORD.itemsize
     found = [np.zeros(octets, dtype=_OCTET) for _ in values]
     # For every part: a new one each time would leave the cache.
     part_bytes = min(count, _COMPARED_BYTES)
@@ -103,17 +106,19 @@ def set_bit(bits: Bits, place: int, value: bool) -> None:
     word, bit = divmod(place, _WORD_BITS)
     distance = _WORD.type(bit)
     mask = _ONE << distance
+    others = ~mask
     if value:
         bits[word] |= mask
     else:
-        bits[word] &= ~mask
+        bits[word] &= others
 
 
 def move_to_next(bits: Bits) -> Bits:
     """Return bits that are set behind each that is set."""
     moved = bits << _ONE
     # The last bit of each word but the last one.
-    carried = bits[:-1] >> _LAST
+    all_but_last = bits[:-1]
+    carried = all_but_last >> _LAST
     moved[1:] |= carried
     return moved
 
@@ -122,7 +127,8 @@ def move_to_previous(bits: Bits) -> Bits:
     """Return bits that are set before each that is set."""
     moved = bits >> _ONE
     # The first bit of each word but the first one.
-    carried = bits[1:] << _LAST
+    all_but_first = bits[1:]
+    carried = all_but_first << _LAST
     moved[:-1] |= carried
     return moved
 
