@@ -67,6 +67,7 @@ def main(argv: Sequence[str]) -> int:
     budget = Budget(arguments.minutes * 60)
     plan = make_plan(_without_report(job))
     card = plan.package.card
+    # All devices of a job are of one kind.
     device_type = resolve_devices(job.model.device)[0].type
     engines = find_engines(card, job.model.engine, arguments.without, device_type)
     sample = take_sample(plan, arguments.rows)
@@ -128,6 +129,7 @@ def _make_trials(
 
     model = job.model
     package = plan.package
+    # Between the bench and what it loads with: each load is timed.
     loads = LoadTimes(make_loader(package, model.device, model.timeout_seconds))
     sample_seconds = min(SAMPLE_SECONDS, budget.sample_seconds)
     trials = Trials(
@@ -156,6 +158,7 @@ def _say_head(
         f"tuning {name} on at most {sample.rows:,} rows, {cores()} cores, {device}, "
         f"for about {minutes:g} minutes"
     )
+    # They might be the fastest: nobody shall have to guess that they are missing.
     for engine in engines.missing:
         say(describe_missing(engine))
     if rows_per_night is None:

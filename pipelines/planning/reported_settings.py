@@ -43,6 +43,7 @@ def choose_reported(
     refuse_loose(fastest, tolerance, url)
     engine = make_engine(fastest.settings.engine)
     missing = find_missing_library(engine)
+    # Of another version it is refused where all else of the machine is compared.
     if missing is None:
         return Chosen(fastest)
     usable = _list_usable(others, tolerance)
@@ -88,6 +89,7 @@ def _list_usable(choices: Sequence[Choice], tolerance: Tolerance) -> list[Choice
         engine = make_engine(choice.settings.engine)
         if find_missing_library(engine) is not None:
             continue
+        # What nobody has measured here is no choice.
         is_same_version = engine.describe_version() == choice.library
         if is_same_version and choice.agreement.is_within(tolerance):
             usable.append(choice)

@@ -39,16 +39,21 @@ class LoadTimes:
             settings: how it computes.
             workers: how many share the cores.
         """
+        engine = settings.engine
         score, seconds = self._time(settings, workers)
-        if settings.engine not in self._start_seconds:
-            self._start_seconds[settings.engine] = 0.0
-            if seconds < _LONG_SECONDS:
-                score, again = self._time(settings, workers)
-                self._start_seconds[settings.engine] = max(0.0, seconds - again)
-                seconds = again
+        is_first = engine not in self._start_seconds
+        if is_first:
+            self._start_seconds[engine] = 0.0
+        if is_first and seconds < _LONG_SECONDS:
+            first = seconds
+            score, seconds = self._time(settings, workers)
+            # What the first load took longer is what starting the library takes.
+            starting = first - seconds
+            self._start_seconds[engine] = max(0.0, starting)
         if settings.compiled:
             # Machine code of an earlier run is there at once.
-            seconds = max(seconds, self.find_compile_seconds())
+            compiling = self.find_compile_seconds()
+            seconds = max(seconds, compiling)
         self._seconds.setdefault(settings, seconds)
         return score
 
@@ -85,21 +90,24 @@ class Night:
         # Where only reading tells how many rows there are, nobody knows what is saved.
         if measured.problem or rows is None or not measured.rate:
             return measured
-        own_load = self.loads.find_seconds(measured.settings)
+        own_load = self._find_load(measured)
         others = []
         for other in kept:
-            is_quicker = self.loads.find_seconds(other.settings) < own_load
+            is_quicker = self._find_load(other) < own_load
             if is_quicker and other.rate:
                 others.append(other)
         if not others:
             return measured
         best = min(others, key=self._find_whole_seconds)
-        extra = own_load - self.loads.find_seconds(best.settings)
-        saved = rows / best.rate - rows / measured.rate
+        extra = own_load - self._find_load(best)
+        seconds_of_best = rows / best.rate
+        own_seconds = rows / measured.rate
+        saved = seconds_of_best - own_seconds
         if saved > extra:
             return measured
-        if saved <= 0 and not measured.settings.compiled:
-            # Slower, which the table shows: there is nothing to weigh.
+        is_compiled = measured.settings.compiled
+        # A slower one, which the table shows: there is nothing to weigh.
+        if saved <= 0 and not is_compiled:
             return measured
         problem = _describe_waste(measured, best, extra, rows)
         return replace(measured, problem=problem)
@@ -111,16 +119,23 @@ class Night:
             rate: rows per second without it.
         """
         rows = self.rows
-        if rows is None or rows / rate > _LEAST_COMPILE_SECONDS:
+        if rows is None:
+            return ""
+        seconds = rows / rate
+        if seconds > _LEAST_COMPILE_SECONDS:
             return ""
         return (
-            f"not tried: {rows:,} rows take {rows / rate:,.1f} s, and compiling takes longer; "
+            f"not tried: {rows:,} rows take {seconds:,.1f} s, and compiling takes longer; "
             "say --rows_per_night where a run has more"
         )
 
+    def _find_load(self, measured: Measured) -> float:
+        return self.loads.find_seconds(measured.settings)
+
     def _find_whole_seconds(self, measured: Measured) -> float:
         rows = self.rows or 0
-        return self.loads.find_seconds(measured.settings) + rows / measured.rate
+        scoring = rows / measured.rate
+        return self._find_load(measured) + scoring
 
 
 def _describe_waste(
@@ -133,11 +148,15 @@ def _describe_waste(
     verb = "loads"
     if measured.settings.compiled:
         verb = "compiles"
-    saved_per_row = 1 / best.rate - 1 / measured.rate
+    per_row_of_best = 1 / best.rate
+    per_row = 1 / measured.rate
+    saved_per_row = per_row_of_best - per_row
+    saved = saved_per_row * rows
     # A slower one saves nothing.
-    shown = max(0.0, saved_per_row * rows)
-    problem = f"{verb} for {extra:,.1f} s to save {shown:,.1f} s of {rows:,} rows"
-    if saved_per_row > 0:
-        pays_from = int(extra / saved_per_row) + 1
-        problem += f"; pays from {pays_from:,} rows"
-    return problem
+    shown = max(0.0, saved)
+    cost = f"{verb} for {extra:,.1f} s"
+    problem = f"{cost} to save {shown:,.1f} s of {rows:,} rows"
+    if saved_per_row <= 0:
+        return problem
+    just_enough = int(extra / saved_per_row)
+    return f"{problem}; pays from {just_enough + 1:,} rows"

@@ -139,19 +139,23 @@ class Search:
         trials = self.trials
         found: list[Measured] = []
         kept = trials.list_kept()
+        least_rate = _NEAR * trials.fastest_rate
+        near = [measured for measured in kept if measured.rate >= least_rate]
         while len(found) < _SIZED_KINDS:
-            fastest = find_fastest_of_new_kind(kept, found)
-            if fastest is None or fastest.rate < _NEAR * trials.fastest_rate:
+            fastest = find_fastest_of_new_kind(near, found)
+            if fastest is None:
                 break
             found.append(fastest)
         sizes = [int(batch_rows * factor) for factor in _SIZES]
         most_rows = trials.find_most_rows()
+        # A quarter of a few rows is none.
+        fitting = [rows for rows in sizes if 1 <= rows <= most_rows]
         for measured in found:
-            for rows in sizes:
-                # A quarter of a few rows is none.
-                if 1 <= rows <= most_rows and not self.budget.is_search_over:
-                    other_size = replace(measured.settings, batch_rows=rows)
-                    trials.measure(other_size)
+            for rows in fitting:
+                if self.budget.is_search_over:
+                    return
+                other_size = replace(measured.settings, batch_rows=rows)
+                trials.measure(other_size)
 
     def _try_refinements(self, without: Sequence[str]) -> None:
         """Measure what each engine makes of its fastest settings."""
@@ -161,8 +165,9 @@ class Search:
             if not own:
                 continue
             fastest = [measured.settings for measured in own]
+            own_rate = own[0].rate
             for settings in engine.list_refinements(card, fastest, without):
-                if not self._skip(settings, own[0].rate):
+                if not self._skip(settings, own_rate):
                     self.trials.measure(settings)
 
     def _try_layers(self, settings: Settings) -> None:

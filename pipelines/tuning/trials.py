@@ -62,7 +62,10 @@ class Trials:
     def fastest_rate(self) -> float:
         """Return how fast the fastest is that may be kept; 0 where there is none."""
         kept = self.list_kept()
-        return kept[0].rate if kept else 0.0
+        if not kept:
+            return 0.0
+        fastest = kept[0]
+        return fastest.rate
 
     def measure_reference(self, settings: Settings) -> None:
         """Measure the settings that all others are compared with.

@@ -24,7 +24,8 @@ def compare_in_turns(
         finalists: settings that may be kept, at least one.
     """
     rates = [finalist.rate for finalist in finalists]
-    fastest = max(reference.rate, *rates)
+    rates.append(reference.rate)
+    fastest = max(rates)
     baseline = _enter(bench, reference, fastest)
     entrants = []
     for finalist in finalists:
@@ -61,7 +62,8 @@ def rank(compared: Sequence[Measured], reference: Measured) -> list[Measured]:
         reference: what the gains are over.
     """
     by_gain = sorted(compared, key=_find_gain, reverse=True)
-    least = _find_gain(by_gain[0]) / WORTH_IT
+    fastest = by_gain[0]
+    least = _find_gain(fastest) / WORTH_IT
     tied = [measured for measured in by_gain if _find_gain(measured) >= least]
     # The first of equals, which is the fastest of them.
     simplest = min(
