@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 import pyarrow as pa
+from pydantic import ValidationError
 import pytest
 import torch
 
@@ -291,3 +292,15 @@ def test_a_picture_so_long_that_it_would_be_resized_to_more_pixels_is_rejected()
 def test_a_size_that_is_none_is_refused(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         step(**changes)
+
+
+@pytest.mark.parametrize(("max_pixels", "is_taken"), [(29, False), (30, True)])
+def test_a_network_may_take_as_many_pixels_as_a_picture_may_have(
+    max_pixels: int, is_taken: bool
+) -> None:
+    fields = {"step": "image", "column": "a", "into": "x", "height": 6, "width": 5}
+    if is_taken:
+        assert Image.model_validate({**fields, "max_pixels": max_pixels}).max_pixels == 30
+        return
+    with pytest.raises(ValidationError, match="must not be more than max_pixels, 29, got 6 x 5"):
+        Image.model_validate({**fields, "max_pixels": max_pixels})

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PolynomialFeatures
 
 from configs.errors import JobError
-from pipelines.packing.converters.sklearn_columns import Columns
+from pipelines.packing.converters.sklearn_columns import Columns, _find_changes
 
 NAMES = ["a", "b", "c"]
 VALUES = [["x", "y", "z"], ["u", "v"], ["p", "q"]]
@@ -62,3 +62,20 @@ def test_what_two_columns_make_together_is_refused(names: list[str], told: str) 
     encoder = make_pipeline(OneHotEncoder(sparse_output=False), both).fit(FRAME[names])
     with pytest.raises(JobError, match=f"what it makes of '{told}' depends on other columns"):
         Columns(TYPES).add_categories(encoder, names)
+
+
+@pytest.mark.parametrize(
+    ("table", "changes"),
+    [
+        ([[1.0, 2.0]], [False, False]),
+        ([[1.0, 2.0], [1.0, 3.0]], [False, True]),
+        # NaN is no change of NaN, and one of a number.
+        ([[np.nan, 1.0, np.nan]] * 3, [False, False, False]),
+        ([[np.nan, 1.0], [np.nan, np.nan], [np.nan, 1.0]], [False, True]),
+        ([[np.nan, 1.0], [2.0, 1.0]], [True, False]),
+    ],
+)
+def test_a_feature_changes_where_two_categories_make_different_numbers(
+    table: list[list[float]], changes: list[bool]
+) -> None:
+    assert _find_changes(np.array(table)).tolist() == changes
