@@ -113,10 +113,10 @@ def _quote(text: str) -> str:
 
 def _say_result(output: str, packed: Packed) -> None:
     card = packed.card
-    kept_as = _describe_forms(card)
-    say(f"model      {card.name}, version {card.version}, {kept_as}")
+    say(f"model      {card.name}, version {card.version}, {_describe_forms(card)}")
     for note in packed.notes:
-        say(f"weights    {note}" if card.has_network else f"graph      {note}")
+        kind = "weights" if card.has_network else "model"
+        say(f"{kind:10} {note}")
     for column in card.columns:
         value = "" if column.fill is None else f" with {column.fill}"
         number = "" if column.number is None else f" as {column.number}"

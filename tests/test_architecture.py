@@ -181,6 +181,7 @@ SIBLINGS = {
             "graph",
             "image",
             "pad",
+            "text_bytes",
             "load_file",
             "pca",
             "scale",

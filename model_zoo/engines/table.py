@@ -10,6 +10,7 @@ ENGINES = {
     "tensorrt": "model_zoo.engines.tensorrt_engine:TensorRtEngine",
     "keras": "model_zoo.engines.keras_engine:make_engine",
     "litert": "model_zoo.engines.litert_engine:make_engine",
+    "sklearn": "model_zoo.engines.sklearn_engine:make_engine",
     "xgboost": "model_zoo.engines.xgboost_engine:make_engine",
     "lightgbm": "model_zoo.engines.lightgbm_engine:make_engine",
 }

@@ -23,11 +23,12 @@ from model_zoo.steps.scale import Scale, Standardise
 from model_zoo.steps.select import Select
 from model_zoo.steps.stack import Stack
 from model_zoo.steps.target import Target
+from model_zoo.steps.text_bytes import TextBytes
 from model_zoo.steps.tokenize import Tokenize
 
 # Training may fit them; the others are complete as a job writes them.
 FittedStep = Fill | Scale | Standardise | OneHot | Ordinal | Select | Pca | Tokenize
-PlainStep = Cast | DateParts | Stack | Pad | Graph | LoadFile | Image | Function
+PlainStep = Cast | DateParts | Stack | Pad | Graph | LoadFile | Image | TextBytes | Function
 AnyStep = Annotated[FittedStep | PlainStep, Field(discriminator="step")]
 Steps: TypeAlias = tuple[AnyStep, ...]
 STEPS: TypeAdapter[Steps] = TypeAdapter(Steps)

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from model_zoo.activations import sigmoid, softmax
+from model_zoo.engines.engine import choose_engine
 from model_zoo.engines.settings import Settings
 from model_zoo.package.package import read_package
 from model_zoo.scoring.scorer import load_scorer
@@ -40,7 +41,7 @@ def score(folder: Path, frame: pd.DataFrame) -> np.ndarray:
     card = package.card
     batch = pa.Table.from_pandas(frame, preserve_index=False).combine_chunks().to_batches()[0]
     inputs = preprocess_rows(batch, card.columns, package.steps, card.inputs)
-    scorer = load_scorer(package, "cpu", Settings(256, engine="onnxruntime"), 1)
+    scorer = load_scorer(package, "cpu", Settings(256, engine=choose_engine(card)), 1)
     (scores,) = scorer(inputs).outputs.values()
     activate = {"sigmoid": sigmoid, "softmax": softmax, "none": np.array}[card.activation]
     return activate(scores)

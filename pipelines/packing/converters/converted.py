@@ -70,7 +70,7 @@ class Converted:
     make_own: "Callable[[], Converted] | None" = None
     lengths: Mapping[str, int] = field(default_factory=dict)
     columns: Names = ()
-    inputs: Mapping[str, Names] = field(default_factory=dict)
+    inputs: Mapping[str, str | Names] = field(default_factory=dict)
     steps: tuple[AnyStep, ...] = ()
     fill: Mapping[str, Scalar] = field(default_factory=dict)
     takes_missing: frozenset[str] = frozenset()

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.errors import JobError
+from pipelines.packing.converters.converted import NoGraphError
 from pipelines.packing.converters.trees import Forest, Node
 
 _LOGARITHMS = ("gamma", "poisson")
@@ -24,14 +24,14 @@ def make_histogram_graph(estimator: Any, output: str, what: str) -> Any:
         what: the model, for messages.
 
     Raises:
-        JobError: it splits on categories.
+        NoGraphError: it splits on categories.
     """
     trees = []
     for iteration in estimator._predictors:
         for target, predictor in enumerate(iteration):
             nodes = predictor.nodes
             if nodes["is_categorical"].any():
-                raise JobError(
+                raise NoGraphError(
                     f"{what}: its trees split on categories (categorical_features), which are "
                     "not taken; encode them, with OrdinalEncoder for example"
                 )

@@ -6,7 +6,8 @@ Probabilities become logits, so that a job has probability, class and label as o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 import warnings
 
@@ -16,14 +17,16 @@ from configs.errors import JobError
 from configs.fields import Names
 from configs.packaging import PackagingJob
 from model_zoo.arrays import Arrays
+from model_zoo.engines.child.sklearn_model import choose_table, predict
 from model_zoo.steps.table import AnyStep
 from pipelines.packing.contract.contract import choose_columns
 from pipelines.packing.contract.logical_types import to_logical_type
-from pipelines.packing.converters.converted import Activation, Converted
+from pipelines.packing.converters.converted import Activation, Converted, NoGraphError
 from pipelines.packing.converters.sklearn_columns import Columns, Types, has_encoder
 from pipelines.packing.converters.sklearn_file import load_model, shorten
 from pipelines.packing.converters.sklearn_logits import choose_finish, finish_graph
-from pipelines.packing.converters.sklearn_numbers import NotTakenError, add_stage, list_taken
+from pipelines.packing.converters.sklearn_numbers import NotTakenError, add_stage
+from pipelines.packing.converters.sklearn_own import is_of_label_sets, keep_as_skops, read_own_task
 from pipelines.packing.converters.sklearn_trees import get_input_kind, make_tree_graph
 from pipelines.packing.libraries import import_library
 
@@ -47,7 +50,7 @@ class _Task(NamedTuple):
 
 
 def convert(job: Job, sample: pa.Table) -> Converted:
-    """Return the graph of a fitted Pipeline, or of an estimator alone.
+    """Return the graph of a fitted Pipeline, or of an estimator alone; its own form where it has none.
 
     Args:
         job: names the file.
@@ -62,9 +65,39 @@ def convert(job: Job, sample: pa.Table) -> Converted:
         raise JobError("preprocess: a Pipeline has its own; put the steps into it")
     model = load_model(url, job.trust_this_file)
     columns = _choose_columns(job, model, sample)
+    estimator = _split(model).estimator
+    make_own = partial(_keep_own, job, model, columns, estimator, sample)
+    try:
+        converted = _to_graph(model, columns, sample, url)
+    except NoGraphError as reason:
+        try:
+            own = make_own()
+        except JobError as error:
+            raise JobError(f"{reason}; {error}") from error
+        return replace(own, notes=(*own.notes, f"no ONNX graph: {reason}"))
+    return replace(converted, make_own=make_own)
+
+
+def _keep_own(job: Job, model: Any, columns: Names, estimator: Any, sample: pa.Table) -> Converted:
+    """Return the model as scikit-learn keeps it.
+
+    Args:
+        job: with lengths of texts, where the author says them.
+        model: fitted.
+        columns: those that it takes.
+        estimator: the last of it.
+        sample: rows as it was trained on.
+    """
+    what = f"sklearn {job.sklearn}"
+    task = read_own_task(estimator, what)
+    native = _Pipeline(model, columns, is_classifier=task.activation != "none")
+    takes_missing = _find_missing(native, columns, sample)
+    return keep_as_skops(model, native, columns, takes_missing, task, sample, job.lengths, what)
+
+
+def _to_graph(model: Any, columns: Names, sample: pa.Table, url: str) -> Converted:
     stages = _split(model)
     estimator = stages.estimator
-
     types = _find_types(sample, columns)
     grown = Columns(types)
     features = _add_preprocessing(grown, stages.first, columns, url)
@@ -87,7 +120,7 @@ def convert(job: Job, sample: pa.Table) -> Converted:
         takes_missing=_find_missing(native, grown.numbers, sample),
         activation=activation,
         labels=task.labels,
-        finish=choose_finish(activation, _is_of_label_sets(estimator)),
+        finish=choose_finish(activation, is_of_label_sets(estimator)),
         notes=(note,),
     )
 
@@ -128,18 +161,13 @@ class _Pipeline:
     def __call__(self, rows: pa.Table, _: Arrays) -> Arrays:
         model = self.model
         columns = list(self.columns)
-        given = rows.select(columns).to_pandas()
-        # Trained on an array, it has no names to look at.
-        if not hasattr(model, "feature_names_in_"):
-            given = given.to_numpy()
+        frame = rows.select(columns).to_pandas()
+        given = choose_table(model, frame)
         with warnings.catch_warnings():
             # That a category of the sample is unknown is no news to its author.
             warnings.simplefilter("ignore", UserWarning)
-            if self.is_classifier:
-                probabilities = model.predict_proba(given)
-                return {"probability": probabilities}
-            numbers = model.predict(given)
-            return {"prediction": numbers}
+            scores = predict(model, given, self.is_classifier)
+        return {"probability" if self.is_classifier else "prediction": scores}
 
 
 def _find_missing(model: _Pipeline, names: Sequence[str], sample: pa.Table) -> frozenset[str]:
@@ -204,12 +232,7 @@ def _add_preprocessing(grown: Columns, stages: list[Any], columns: Names, url: s
     try:
         return _add_stages(grown, stages, columns)
     except NotTakenError as error:
-        taken = ", ".join(list_taken())
-        raise JobError(
-            f"sklearn {url}: {error} is not taken; there are {taken} and passthrough "
-            "for numbers, and OneHotEncoder, OrdinalEncoder, TargetEncoder for categories, in a "
-            "ColumnTransformer or a Pipeline"
-        ) from error
+        raise NoGraphError(f"sklearn {url}: {error} is no part of a graph") from error
 
 
 def _add_stages(grown: Columns, stages: list[Any], columns: Names) -> str:
@@ -256,10 +279,7 @@ def _read_task(estimator: Any, url: str) -> _Task:
         return _Task("none", ())
     kind = type(estimator).__name__
     if isinstance(classes, list):
-        raise JobError(
-            f"sklearn {url}: {kind} gives several labels of its own kinds a row; "
-            "of such, OneVsRestClassifier and MLPClassifier are taken, fitted on columns of 0 and 1"
-        )
+        raise NoGraphError(f"sklearn {url}: {kind} gives several labels of its own kinds a row")
     if not hasattr(estimator, "predict_proba"):
         raise JobError(
             f"sklearn {url}: {kind} gives no probabilities of one label; "
@@ -267,14 +287,12 @@ def _read_task(estimator: Any, url: str) -> _Task:
         )
     labels = tuple(map(str, classes.tolist()))
     are_two = len(labels) == 2
-    if not _is_of_label_sets(estimator):
+    if not is_of_label_sets(estimator):
         return _Task("sigmoid" if are_two else "softmax", labels)
     # skl2onnx takes the two for the classes of one label, and gives four probabilities.
     is_of_several = hasattr(estimator, "estimators_")
     if are_two and not is_of_several:
-        raise JobError(
-            f"sklearn {url}: {kind} of two labels has no graph; wrap it in OneVsRestClassifier"
-        )
+        raise NoGraphError(f"sklearn {url}: {kind} of two labels has no graph")
     return _Task("sigmoid", labels)
 
 
@@ -285,20 +303,9 @@ def _refuse_several_numbers(estimator: Any, url: str) -> None:
     numbers = getattr(estimator, "n_outputs_", 1)
     if is_of_trees and numbers > 1:
         kind = its_class.__name__
-        raise JobError(
-            f"sklearn {url}: {kind} gives {numbers} numbers a row; "
-            "train one model for each of them, which is not computed exactly otherwise"
+        raise NoGraphError(
+            f"sklearn {url}: {kind} gives {numbers} numbers a row, which no graph does exactly"
         )
-
-
-def _is_of_label_sets(estimator: Any) -> bool:
-    """Tell whether a row may have any number of the classes, which no public attribute says for all."""
-    says_so = getattr(estimator, "multilabel_", False)
-    if says_so:
-        return True
-    binarizer = getattr(estimator, "_label_binarizer", None)
-    kind = getattr(binarizer, "y_type_", "")
-    return str(kind).startswith("multilabel")
 
 
 def _make_graph(grown: Columns, features: str, estimator: Any, url: str) -> Any:
@@ -331,8 +338,8 @@ def _make_graph(grown: Columns, features: str, estimator: Any, url: str) -> Any:
     _set_opsets(first, _OPSETS)
     merged = merge_models(first, second, io_map=[(given, "estimator_features")])
     classes = getattr(estimator, "classes_", ())
-    is_of_label_sets = _is_of_label_sets(estimator)
-    finish_graph(merged, len(classes), is_of_label_sets)
+    has_any_number = is_of_label_sets(estimator)
+    finish_graph(merged, len(classes), has_any_number)
     return merged
 
 
@@ -373,7 +380,7 @@ def _convert_estimator(estimator: Any, url: str) -> Any:
     except Exception as error:  # skl2onnx has classes of its own, and passes others on
         kind = type(estimator).__name__
         reason = shorten(error)
-        raise JobError(f"sklearn {url}: skl2onnx does not take {kind}: {reason}") from error
+        raise NoGraphError(f"sklearn {url}: skl2onnx does not take {kind}: {reason}") from error
     model.ir_version = _IR_VERSION
     _set_opsets(model, _OPSETS)
     return add_prefix(model, "estimator_")

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from configs.errors import JobError
 from model_zoo.steps.columns import Scalar
 from model_zoo.steps.encode import Ordinal
+from pipelines.packing.converters.converted import NoGraphError
 from pipelines.packing.converters.graph_features import Features
 from pipelines.packing.converters.sklearn_numbers import add_stage
 
@@ -103,7 +103,7 @@ class Columns:
             names: of the columns.
 
         Raises:
-            JobError: what it makes of a column depends on another one.
+            NoGraphError: what it makes of a column depends on another one.
         """
         start = len(self.codes)
         encoded = _Encoded(transformer, names, self.types)
@@ -121,7 +121,7 @@ class Columns:
             is_owned = owners[mine] >= 0
             if is_owned.any():
                 kind = type(transformer).__name__
-                raise JobError(f"{kind}: what it makes of {name!r} depends on other columns")
+                raise NoGraphError(f"{kind}: what it makes of {name!r} depends on other columns")
             owners[mine] = number
             tables.append(table.features)
             self._add_codes(name, categories, table.is_unknown_taken)
@@ -160,7 +160,7 @@ class Columns:
 
     def _add_codes(self, name: str, known: Categories, is_unknown_taken: bool) -> None:
         if name in self.codes:
-            raise JobError(
+            raise NoGraphError(
                 f"column {name!r} is encoded twice; give the second one a name of its own"
             )
         self.codes.append(name)
@@ -181,14 +181,14 @@ class Columns:
         """Return the columns that anything is made of.
 
         Raises:
-            JobError: one is taken both as a number and as a category.
+            NoGraphError: one is taken both as a number and as a category.
         """
         encoded = set(self.codes)
         both = encoded.intersection(self.numbers)
         if both:
             # The first, so that the message is the same each time.
             name = min(both)
-            raise JobError(
+            raise NoGraphError(
                 f"column {name!r} is encoded, and taken as a number, too; drop one of them"
             )
         all_of_them = (*self.numbers, *self.codes)
@@ -244,7 +244,7 @@ class _Encoded:
                 found += _list_present(categories[number])
         if not found:
             name = self.names[number]
-            raise JobError(f"column {name!r}: its encoder knows no categories")
+            raise NoGraphError(f"column {name!r}: its encoder knows no categories")
         # Each category once, as the encoders list them.
         each_once = dict.fromkeys(found)
         return list(each_once)

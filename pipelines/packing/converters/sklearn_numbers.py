@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from configs.errors import JobError
+from pipelines.packing.converters.converted import NoGraphError
 from pipelines.packing.converters.graph_features import Features, Growing
 
 
@@ -36,14 +37,6 @@ def add_stage(graph: Growing, transformer: Any, features: str) -> str:
     return given.name
 
 
-def list_taken() -> list[str]:
-    """Return the names of all transformers of numbers that are taken."""
-    taken = set(_STAGES)
-    # A frame around transformers, which has no arithmetic of its own.
-    taken.remove("Pipeline")
-    return sorted(taken)
-
-
 def _transform(features: Features, transformer: Any) -> Features:
     if transformer in ("passthrough", None):
         return features
@@ -55,10 +48,7 @@ def _transform(features: Features, transformer: Any) -> Features:
         add = _STAGES[kind]
         return add(features, transformer)
     if kind in _OF_TEXTS:
-        raise JobError(
-            f"{kind} counts the words of texts, which no graph here does; make columns of numbers of them "
-            "before scoring and train on those, or give a model of texts with --huggingface"
-        )
+        raise NoGraphError(f"{kind} counts the words of texts, which no graph here does")
     raise NotTakenError(kind)
 
 

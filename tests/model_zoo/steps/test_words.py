@@ -18,6 +18,7 @@ COMPLETE = [
     {"step": "pca", "columns": ["a"], "into": "x", "mean": [1.0], "axes": [[2.0]]},
     {"step": "stack", "columns": ["a", "b"], "into": "x"},
     {"step": "pad", "column": "a", "shape": [4, 2], "into": "x", "mask_into": "m"},
+    {"step": "text_bytes", "column": "a", "length": 8},
     {"step": "graph", "nodes": "a", "edges": ["b", "c"], "nodes_shape": [4, 2], "most_edges": 9},
     {"step": "image", "column": "a", "into": "x", "height": 8, "width": 8},
     {"step": "function", "function": "package.module:f"},

@@ -20,7 +20,6 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -32,7 +31,6 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
-    PowerTransformer,
     RobustScaler,
     StandardScaler,
 )
@@ -89,6 +87,8 @@ def test_a_column_transformer_with_categories(tmp_path: Path, estimator: Any, cl
     np.testing.assert_allclose(found, expected[:, 1] if classes == 2 else expected, atol=1e-5)
 
 
+# Of two labels one of them has no graph, and is scored in a child.
+@pytest.mark.program
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize(
     "estimator",
@@ -102,10 +102,6 @@ def test_any_number_of_labels_a_row(tmp_path: Path, estimator: Any, count: int) 
     frame = people()
     flags = [frame.income > 20_000, frame.plan == "a", frame.city == "Ulm"][:count]
     model = make_pipeline(columns(), estimator).fit(frame, np.stack(flags, axis=1).astype(int))
-    if isinstance(estimator, MLPClassifier) and count == 2:
-        with pytest.raises(JobError, match="of two labels has no graph"):
-            packed(tmp_path, model, frame)
-        return
     names = ["rich", "basic", "local"][:count]
     card = packed(tmp_path, model, frame, labels=names).card
     assert (card.task, card.labels) == ("multi_label", tuple(names))
@@ -115,9 +111,9 @@ def test_any_number_of_labels_a_row(tmp_path: Path, estimator: Any, count: int) 
 
 def test_several_labels_of_their_own_classes_are_refused(tmp_path: Path) -> None:
     frame = people()[["income"]]
-    both = np.stack([frame.income > 20_000, frame.income > 40_000], axis=1).astype(int)
+    both = np.stack([frame.income > 20_000, frame.income // 20_000], axis=1).astype(int)
     model = RandomForestClassifier(2, random_state=0).fit(frame, both)
-    with pytest.raises(JobError, match="OneVsRestClassifier and MLPClassifier are taken"):
+    with pytest.raises(JobError, match="several labels of more than two kinds a row"):
         packed(tmp_path, model, frame)
 
 
@@ -194,13 +190,6 @@ def test_a_missing_value_passes_only_where_the_model_takes_it(tmp_path: Path) ->
     assert missing == {"age": "fill", "income": "reject"}
 
 
-def test_texts_are_refused_by_name(tmp_path: Path) -> None:
-    frame = people()[["plan"]]
-    texts = make_pipeline(CountVectorizer(analyzer="char"), LogisticRegression())
-    with pytest.raises(JobError, match="CountVectorizer counts the words of texts"):
-        packed(tmp_path, texts.fit(frame["plan"], frame["plan"] == "a"), frame)
-
-
 def test_a_pickle_runs_only_when_its_author_says_so(tmp_path: Path) -> None:
     frame = people()[["income"]]
     joblib.dump(Ridge().fit(frame, frame.income), tmp_path / "m.joblib")
@@ -227,7 +216,7 @@ def test_objects_of_an_own_class_are_made_only_when_the_author_says_so(tmp_path:
         packed(tmp_path, model, frame)
     assert OwnRidge.made == 0
     # Then it is read, and is no class that a graph can be made of.
-    with pytest.raises(JobError, match="does not take OwnRidge"):
+    with pytest.raises(JobError, match=r"does not take OwnRidge.* no package can hold it"):
         packed(tmp_path, model, frame, trust_this_file="true")
     assert OwnRidge.made == 1
 
@@ -242,9 +231,6 @@ def test_what_cannot_be_packed_is_refused_in_a_line(tmp_path: Path) -> None:
     incomes = frame[["income"]]
     with pytest.raises(JobError, match="LinearSVC gives no probabilities"):
         packed(tmp_path, LinearSVC().fit(incomes, labels(frame)), incomes)
-    model = make_pipeline(PowerTransformer(), Ridge()).fit(incomes, frame.income)
-    with pytest.raises(JobError, match=r"PowerTransformer is not taken; there are .*SimpleImputer"):
-        packed(tmp_path, model, incomes)
     with pytest.raises(JobError, match="trained on columns that the sample lacks: income"):
         packed(tmp_path, Ridge().fit(incomes, frame.income), frame[["age"]])
 
@@ -268,11 +254,3 @@ def test_what_the_library_fails_on_is_told_in_one_line(tmp_path: Path) -> None:
     trees = GradientBoostingClassifier(n_estimators=5).fit(frame.fillna(40.0), target)
     with pytest.raises(ModelError, match="scikit-learn fails on the sample: ValueError"):
         packed(tmp_path, trees, frame, **{"missing.age": "fill"})
-
-
-def test_a_forest_of_several_numbers_is_refused(tmp_path: Path) -> None:
-    frame = people()[["income"]]
-    numbers = np.stack([frame.income, -frame.income], axis=1)
-    forest = RandomForestRegressor(3, random_state=0).fit(frame, numbers)
-    with pytest.raises(JobError, match="gives 2 numbers a row; train one model for each"):
-        packed(tmp_path, forest, frame)

@@ -1,0 +1,168 @@
+"""A `.skops` file, in the child: an estimator or a Pipeline of scikit-learn, called with a table as its author does."""
+
+from collections.abc import Callable, Mapping
+import io
+from typing import Any
+import zipfile
+
+import numpy as np
+
+from model_zoo.engines.child.messages import Arrays
+from model_zoo.engines.child.skops_types import TYPES
+
+# As model_zoo.steps.text_bytes writes texts.
+_MISSING = b"\xfe"
+_END = b"\xff"
+# A probability of 0 has no logarithm; this one is 0 in every table.
+_LEAST = 1e-38
+# Of two classes equally probable scikit-learn takes the first, and a sigmoid's threshold the second.
+_TIE = -1e-9
+# Numbers of an archive may be packed, and its description is text.
+_UNPACKED_OF_ONE = 20
+_UNPACKED_AT_LEAST = 1 << 20
+
+
+def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
+    """Return what makes a call for each thread.
+
+    Args:
+        content: of the file.
+        card: with the inputs, which are columns in the model's order, and the output: `logit`, or
+            `prediction`.
+    """
+    import joblib
+
+    model = open_model(content)
+    (output,) = card["outputs"]
+    is_of_label_sets = card["activation"] == "sigmoid" and bool(card["outputs"][output]["shape"])
+
+    def compute(inputs: Arrays) -> Arrays:
+        given = make_table(model, inputs)
+        # A forest on several threads adds its trees up in whichever order they end.
+        with joblib.parallel_config(backend="sequential"):
+            scores = predict(model, given, is_of_classes=output == "logit")
+        if output == "logit":
+            return {output: to_logits(scores, is_of_label_sets)}
+        return {output: scores}
+
+    return lambda: compute
+
+
+def open_model(content: bytes) -> Any:
+    """Return the model in a file.
+
+    Raises:
+        ValueError: it holds what is not scikit-learn's own, or unpacks to far more than it is.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            sizes = [entry.file_size for entry in archive.infolist()]
+    except zipfile.BadZipFile as error:
+        raise ValueError("it is no .skops file") from error
+    most = _UNPACKED_AT_LEAST + _UNPACKED_OF_ONE * len(content)
+    if sum(sizes) > most:
+        raise ValueError(f"it unpacks to more than the {most:,} bytes that it may")
+    foreign = list_foreign(content)
+    if foreign:
+        listed = ", ".join(foreign)
+        raise ValueError(
+            f"it holds {listed}, which is not scikit-learn's own, and is not made here"
+        )
+    import skops.io
+
+    # Bound to a name of its own: it reads bytes, and of trusted types alone.
+    read = skops.io.loads
+    return read(content, trusted=list(TYPES))
+
+
+def list_foreign(content: bytes) -> list[str]:
+    """Return the types in a file that are not scikit-learn's own.
+
+    Raises:
+        Exception: of skops, which does not read the file.
+    """
+    import skops.io
+
+    types = skops.io.get_untrusted_types(data=content)
+    return [name for name in types if name not in TYPES]
+
+
+def make_table(model: Any, inputs: Mapping[str, np.ndarray]) -> Any:
+    """Return rows as a model was trained on them: a DataFrame, an array, or texts.
+
+    Args:
+        model: the estimator.
+        inputs: one array of numbers (rows, columns), or one for each column: numbers (rows,), texts
+            as bytes (rows, length).
+    """
+    import pandas as pd
+
+    names = getattr(model, "feature_names_in_", None)
+    arrays = list(inputs.values())
+    is_matrix = len(arrays) == 1 and arrays[0].ndim == 2 and arrays[0].dtype != np.uint8
+    if is_matrix:
+        (matrix,) = arrays
+        return matrix if names is None else pd.DataFrame(matrix, columns=names)
+    columns = {}
+    for name, array in inputs.items():
+        values = _decode(array) if array.ndim == 2 else array
+        columns[name] = pd.Series(values, dtype="str") if array.ndim == 2 else values
+    return choose_table(model, pd.DataFrame(columns))
+
+
+def choose_table(model: Any, frame: Any) -> Any:
+    """Return a DataFrame as a model takes it.
+
+    Args:
+        model: the estimator.
+        frame: columns in its order.
+    """
+    if hasattr(model, "feature_names_in_"):
+        return frame
+    # What counts the words of texts takes a list of them, and not a table of one column.
+    is_of_texts = len(frame.columns) == 1 and not hasattr(model, "n_features_in_")
+    return frame.iloc[:, 0].to_numpy() if is_of_texts else frame.to_numpy()
+
+
+def _decode(array: np.ndarray) -> list[str | None]:
+    """Return texts of bytes (rows, length)."""
+    texts: list[str | None] = []
+    for row in array:
+        content, _, _ = row.tobytes().partition(_END)
+        texts.append(None if content == _MISSING else content.decode())
+    return texts
+
+
+def predict(model: Any, given: Any, is_of_classes: bool) -> np.ndarray:
+    """Return probabilities (rows, classes), or numbers.
+
+    Args:
+        model: the estimator.
+        given: rows, as it takes them.
+        is_of_classes: whether probabilities are wanted.
+    """
+    if not is_of_classes:
+        return np.asarray(model.predict(given))
+    probabilities = model.predict_proba(given)
+    if not isinstance(probabilities, list):
+        return np.asarray(probabilities)
+    # Of several labels some estimators give two classes each: without, and with the label.
+    return np.stack([of_label[:, 1] for of_label in probabilities], axis=1)
+
+
+def to_logits(probabilities: np.ndarray, is_of_label_sets: bool) -> np.ndarray:
+    """Return logits (rows, classes), or (rows,) of two classes.
+
+    Args:
+        probabilities: (rows, classes).
+        is_of_label_sets: whether a row may have any number of the classes.
+    """
+    wide = probabilities.astype(np.float64)
+    logarithms = np.log(np.maximum(wide, _LEAST))
+    if is_of_label_sets:
+        return logarithms - np.log(np.maximum(1 - wide, _LEAST))
+    if wide.shape[1] != 2:
+        return logarithms
+    difference = logarithms[:, 1] - logarithms[:, 0]
+    difference[difference == 0] = _TIE
+    return difference
