@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.built_once import built_once
+from tests.support.drawing import draw_nothing
 from tests.support.exporting import export, export_nothing
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
@@ -184,6 +185,7 @@ def _shortcuts() -> Iterator[None]:
         remember_yaml(patch)
         look_once_for_translations(patch)
         export_nothing(patch)
+        draw_nothing(patch)
         look_once_at_transforms(patch)
         parse_options_once(patch)
         yield

@@ -27,6 +27,7 @@ from pipelines.cli.command_line import run_program
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.source import Source
 from pipelines.training.understanding import list_parts, understand
+from tests.support.drawing import draw
 
 BREAST_CANCER, DIGITS = "configs/train_breast_cancer.yaml", "configs/train_digits.yaml"
 QUICK = ["--set", "training.epochs=2", "--quiet"]
@@ -238,6 +239,15 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(tmp_path: P
     assert all(a[name] == b[name] for name in a.keys() - told)
     assert a["model/weights.safetensors"] != c["model/weights.safetensors"]
     assert a["labels.parquet"] != c["labels.parquet"]
+
+
+def test_the_report_beside_a_package_has_its_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    draw(monkeypatch)
+    assert run("--config", BREAST_CANCER, *places(tmp_path), *QUICK) == 0
+    assert (tmp_path / "model.html").read_text().count("<svg") >= 2
 
 
 def test_the_sample_in_the_repository_is_what_its_job_writes(breast_cancer: Path) -> None:

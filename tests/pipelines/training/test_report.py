@@ -17,6 +17,7 @@ from pipelines.training.figures import Scored
 from pipelines.training.report import ReportedColumn, render_report, write_report
 from tests.pipelines.training import reported
 from tests.pipelines.training.reported import report
+from tests.support.drawing import draw
 
 TWO = reported.score_two()
 EVIL = "<script>alert('x')</script>"
@@ -82,6 +83,7 @@ def drawn(request: pytest.FixtureRequest) -> bool:
 def _without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take most of the time, and most tests are about words."""
     if "drawn" in request.fixturenames and request.getfixturevalue("drawn"):
+        draw(monkeypatch)
         return
     monkeypatch.setattr(report_module, "can_draw", lambda: False)
 
