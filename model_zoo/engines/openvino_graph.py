@@ -10,6 +10,7 @@ import torch
 from model_zoo.arrays import Arrays, count_rows
 from model_zoo.engines.graph_arrays import lay_out, shape_rows
 from model_zoo.engines.openvino_guards import OUTSIDE
+from model_zoo.engines.openvino_library import shorten
 from model_zoo.package.card import Tensor
 
 # Takes a model of OpenVINO, and gives machine code.
@@ -63,6 +64,7 @@ class OpenVinoGraph:
         Raises:
             OverflowError: an integer is larger than OpenVINO's.
             IndexError: a row looks up what is not there.
+            RuntimeError: what OpenVINO says of the rows, or of memory.
         """
         arrays = {}
         for name, tensor in inputs.items():
@@ -72,9 +74,12 @@ class OpenVinoGraph:
         # Of no rows OpenVINO gives those of the call before.
         if count_rows(arrays) == 0:
             return self._make_empty()
-        request = self._find_request(arrays)
-        # Shared: what is computed is copied below, before the arrays are let go.
-        request.infer(arrays, share_inputs=True)
+        try:
+            request = self._find_request(arrays)
+            # Shared: what is computed is copied below, before the arrays are let go.
+            request.infer(arrays, share_inputs=True)
+        except RuntimeError as error:
+            raise RuntimeError(shorten(error)) from error
         if self._tells_outside and request.get_tensor(OUTSIDE).data:
             raise IndexError("an index is outside of what it is looked up in")
         outputs = {}

@@ -9,8 +9,18 @@ import numpy as np
 # Both count their users over the network unless a file in the home folder says no. Without this
 # module they have nothing to count with, and say so to nobody.
 _TELEMETRY = "openvino_telemetry"
-# Its messages name places in its own source, and may hold a whole graph.
+# Its messages may hold a whole graph.
 _SHOWN_CHARACTERS = 300
+# Lines around what is said: places in its source, headings, and whom to ask.
+_NOT_SAID = (
+    "Exception from",
+    "Check ",
+    "FrontEnd API failed",
+    "Summary:",
+    "-- Conversion is failed",
+    "To facilitate",
+    "While validating",
+)
 _lock = threading.Lock()
 
 
@@ -35,9 +45,12 @@ def forbid_telemetry() -> None:
 
 
 def shorten(error: Exception) -> str:
-    """Return the last words of OpenVINO's message, in one line."""
-    lines = str(error).strip().splitlines()
-    # Those before it name files of its source.
-    last = lines[-1] if lines else type(error).__name__
-    words = last.split()
+    r"""Return what OpenVINO's message says at last, in one line.
+
+    >>> shorten(RuntimeError("Exception from src/core.cpp:105:\nSummary:\n-- No rule for: Frob"))
+    'No rule for: Frob'
+    """
+    told = [line for line in str(error).splitlines() if line and not line.startswith(_NOT_SAID)]
+    last = told[-1] if told else type(error).__name__
+    words = last.removeprefix("-- ").split()
     return " ".join(words)[:_SHOWN_CHARACTERS]

@@ -9,12 +9,15 @@ from contextlib import suppress
 import hashlib
 from typing import Any
 
+from configs.errors import ModelError
 from model_zoo.arrays import Arrays
 from model_zoo.engines.child.process import ChildError, start_child
 from model_zoo.package.packed_model import PackedModel
 from model_zoo.tensor_columns import from_column
 
 _MODULE = "model_zoo.engines.child.openvino_trial"
+# As many as most packages have; a child has less memory than a worker.
+_MOST_ROWS = 8
 # Digests of the graphs that their trial has passed in this process: tuning loads one many times.
 _passed: set[str] = set()
 
@@ -34,16 +37,18 @@ def try_in_child(
         properties: what OpenVINO is told.
 
     Raises:
-        ModelError: OpenVINO does not take it, or does not survive it.
+        ModelError: OpenVINO does not take it, fails on the smoke batch, or does not survive it.
     """
     digest = hashlib.sha256(content).hexdigest()
     if digest in _passed:
         return
     told = {"properties": dict(properties)}
     child = start_child(_MODULE, content, told, threads=1, what=path)
-    # What it says of the rows is said again in this process, by the check of the smoke batch.
-    with suppress(ChildError, MemoryError):
+    try:
         child(_read_rows(package), most_bytes=0)
+    # Here and now: each of the rows would be tried again alone, in this process.
+    except (ChildError, MemoryError) as error:
+        raise ModelError(f"{path}: fails on the package's own smoke batch: {error}") from error
     _passed.add(digest)
 
 
@@ -54,5 +59,5 @@ def _read_rows(package: PackedModel) -> Arrays:
         with suppress(KeyError, ValueError, AttributeError):
             column = package.smoke.column(f"input.{name}").combine_chunks()
             values = from_column(column, tensor.shape)
-            arrays[name] = values.astype(tensor.dtype)
+            arrays[name] = values[:_MOST_ROWS].astype(tensor.dtype)
     return arrays

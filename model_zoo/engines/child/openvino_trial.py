@@ -35,10 +35,13 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
         for name, array in inputs.items():
             is_column = array.ndim + 1 == ranks[name]
             arrays[name] = array[:, np.newaxis] if is_column else array
-        # As the worker does it.
-        model.reshape({name: array.shape for name, array in arrays.items()})
-        compiled = core.compile_model(model, "CPU", properties)
-        compiled.infer_new_request(arrays)
+        try:
+            # As the worker does it.
+            model.reshape({name: array.shape for name, array in arrays.items()})
+            compiled = core.compile_model(model, "CPU", properties)
+            compiled.infer_new_request(arrays)
+        except Exception as error:
+            raise ValueError(shorten(error)) from error
         # That it lives to say this is the answer.
         return {}
 
