@@ -1,6 +1,7 @@
 """docs/your_model.md: each section's files and commands, as they are written, by somebody who has nothing else."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 import os
 from pathlib import Path
 import re
@@ -23,6 +24,7 @@ _NEEDS = {
     "other engines": "onnxscript",
     "ONNX": "onnxruntime",
     "TorchScript": "onnxscript",
+    "Keras": "keras",
     "scikit-learn": "skl2onnx",
     "XGBoost": "xgboost",
     "LightGBM": "lightgbm",
@@ -51,8 +53,9 @@ SECTIONS = dict(sections())
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_a_section_works_as_it_is_written(heading: str, programs: Programs, tmp_path: Path) -> None:
     for word, library in _NEEDS.items():
-        if word in heading:
-            pytest.importorskip(library)
+        # Not imported: Keras would start a backend here.
+        if word in heading and find_spec(library) is None:
+            pytest.skip(f"needs {library}")
     text = SECTIONS[heading]
     for name, block in _FILE.findall(text):
         lines = [line.removeprefix("    ") for line in block.splitlines()]
