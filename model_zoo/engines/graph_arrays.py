@@ -10,10 +10,12 @@ def lay_out(tensor: torch.Tensor, rank: int) -> np.ndarray:
     """Return an input as a graph takes it, its numbers side by side.
 
     Args:
-        tensor: (rows, *shape), perhaps a view of stacked columns.
+        tensor: (rows, *shape).
         rank: how many dimensions the graph's input has.
     """
-    array = np.ascontiguousarray(tensor.numpy())
+    given = tensor.numpy()
+    # Inputs may be views of stacked columns.
+    array = np.ascontiguousarray(given)
     # A column is (rows, 1) in many graphs, and (rows,) in a table.
     if array.ndim + 1 == rank:
         return array[:, np.newaxis]
@@ -27,7 +29,8 @@ def shape_rows(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         array: (rows, ...), as the graph gives it.
         shape: of a row, as the card says it.
     """
-    is_list_of_one = array.ndim == 2 and array.shape[1] == 1
+    is_table = array.ndim == 2
+    is_list_of_one = is_table and array.shape[1] == 1
     if is_list_of_one and not shape:
         return array[:, 0]
     return array

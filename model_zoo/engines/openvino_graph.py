@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 import threading
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -20,9 +20,22 @@ Shapes: TypeAlias = tuple[tuple[str, tuple[int, ...]], ...]
 
 # Mini-batches have one size, or few where memory ran out: each has machine code of its own.
 _MOST_COMPILED = 4
+_WIDE = (np.int64, np.uint32, np.uint64)
 # OpenVINO has no larger integers on a CPU, and cuts off what they do not hold.
 _LARGEST_INTEGER = np.iinfo(np.int32).max
 _SMALLEST_INTEGER = np.iinfo(np.int32).min
+
+
+class _Request(NamedTuple):
+    """What a thread computes with.
+
+    Attributes:
+        compiled: the machine code.
+        request: memory of the thread's own for what it computes.
+    """
+
+    compiled: Any
+    request: Any
 
 
 class OpenVinoGraph:
@@ -50,7 +63,9 @@ class OpenVinoGraph:
         self._outputs = outputs
         self._has_free_shapes = has_free_shapes
         self._tells_outside = tells_outside
-        self._ranks = {port.any_name: len(port.partial_shape) for port in model.inputs}
+        self._ranks = {}
+        for port in model.inputs:
+            self._ranks[port.any_name] = len(port.partial_shape)
         self._compiled: dict[Shapes, Any] = {}
         self._lock = threading.Lock()
         self._of_thread = threading.local()
@@ -66,11 +81,7 @@ class OpenVinoGraph:
             IndexError: a row looks up what is not there.
             RuntimeError: what OpenVINO says of the rows, or of memory.
         """
-        arrays = {}
-        for name, tensor in inputs.items():
-            array = lay_out(tensor, self._ranks[name])
-            _refuse_large(name, array)
-            arrays[name] = array
+        arrays = self._lay_out(inputs)
         # Of no rows OpenVINO gives those of the call before.
         if count_rows(arrays) == 0:
             return self._make_empty()
@@ -82,11 +93,23 @@ class OpenVinoGraph:
             raise RuntimeError(shorten(error)) from error
         if self._tells_outside and request.get_tensor(OUTSIDE).data:
             raise IndexError("an index is outside of what it is looked up in")
+        return self._copy_outputs(request)
+
+    def _lay_out(self, inputs: Mapping[str, torch.Tensor]) -> Arrays:
+        arrays = {}
+        for name, tensor in inputs.items():
+            array = lay_out(tensor, self._ranks[name])
+            _refuse_large(name, array)
+            arrays[name] = array
+        return arrays
+
+    def _copy_outputs(self, request: Any) -> dict[str, torch.Tensor]:
         outputs = {}
         for name, declared in self._outputs.items():
+            computed = request.get_tensor(name)
             # A view of memory that the next call writes to.
-            computed = request.get_tensor(name).data.copy()
-            rows = shape_rows(computed, declared.shape)
+            own = computed.data.copy()
+            rows = shape_rows(own, declared.shape)
             outputs[name] = torch.from_numpy(rows)
         return outputs
 
@@ -96,22 +119,29 @@ class OpenVinoGraph:
         if not self._has_free_shapes:
             shapes = tuple((name, array.shape) for name, array in arrays.items())
         compiled = self._find_compiled(shapes)
-        requests: dict[Shapes, Any] = self._of_thread.__dict__.setdefault("requests", {})
-        request = requests.get(shapes)
-        if request is None or request.get_compiled_model() != compiled:
-            request = compiled.create_infer_request()
-            requests[shapes] = request
+        own: dict[Shapes, _Request] = self._of_thread.__dict__.setdefault("requests", {})
+        kept = own.get(shapes)
+        # The machine code of a shape is made anew when others have taken its place.
+        if kept is not None and kept.compiled is compiled:
+            return kept.request
+        if len(own) == _MOST_COMPILED:
+            own.clear()
+        request = compiled.create_infer_request()
+        own[shapes] = _Request(compiled, request)
         return request
 
     def _find_compiled(self, shapes: Shapes) -> Any:
         # Several threads come with the first mini-batch at the same time.
         with self._lock:
-            if shapes not in self._compiled:
-                if len(self._compiled) == _MOST_COMPILED:
-                    oldest = next(iter(self._compiled))
-                    del self._compiled[oldest]
-                self._compiled[shapes] = self._compile_for(shapes)
-            return self._compiled[shapes]
+            found = self._compiled.get(shapes)
+            if found is not None:
+                return found
+            if len(self._compiled) == _MOST_COMPILED:
+                oldest = next(iter(self._compiled))
+                del self._compiled[oldest]
+            compiled = self._compile_for(shapes)
+            self._compiled[shapes] = compiled
+            return compiled
 
     def _compile_for(self, shapes: Shapes) -> Any:
         if not shapes:
@@ -124,13 +154,15 @@ class OpenVinoGraph:
         outputs = {}
         for name, declared in self._outputs.items():
             dtype = getattr(torch, declared.dtype)
-            outputs[name] = torch.empty((0, *declared.shape), dtype=dtype)
+            shape = (0, *declared.shape)
+            outputs[name] = torch.empty(shape, dtype=dtype)
         return outputs
 
 
 def _refuse_large(name: str, array: np.ndarray) -> None:
     """Refuse integers that OpenVINO cannot hold: it would compute with others, in silence."""
-    if array.dtype not in (np.int64, np.uint32, np.uint64) or not array.size:
+    is_wide = array.dtype in _WIDE
+    if not is_wide or not array.size:
         return
     is_large = array.max() > _LARGEST_INTEGER or array.min() < _SMALLEST_INTEGER
     if is_large:

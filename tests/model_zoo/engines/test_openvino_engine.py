@@ -88,6 +88,22 @@ def test_several_threads_get_their_own_rows(tmp_path: Path) -> None:
                 torch.testing.assert_close(actual, wanted, rtol=0, atol=0)
 
 
+def test_a_thread_asks_for_memory_once_for_each_shape(tmp_path: Path) -> None:
+    x = rows_of(8)
+    compute = load_network(tmp_path / "m", linear_graph(), x)
+    requests = [compute._find_request({"x": rows}) for rows in (x, x[:4], x, x[:4])]
+    assert requests[0] is requests[2]
+    assert requests[1] is requests[3]
+    assert requests[0] is not requests[1]
+    # Only the last few shapes are kept, and what is computed with others is right all the same.
+    for count in (1, 2, 3, 5, 6, 7, 8):
+        part = torch.from_numpy(x[:count])
+        np.testing.assert_allclose(
+            compute(x=part)["logit"], x[:count] @ WEIGHTS, rtol=1e-5, atol=1e-6
+        )
+    assert len(compute._compiled) == 4
+
+
 def test_no_rows_give_no_rows_and_results_stay_as_they_were(tmp_path: Path) -> None:
     x = rows_of(8)
     compute = load_network(tmp_path / "m", linear_graph(), x)
