@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 import re
+from typing import NamedTuple
 
 from configs.errors import Refusal, RowError
 
@@ -40,7 +41,8 @@ _TELLING = re.compile(
 # What may be a value wherever it stands.
 _LIKE_VALUES = (_MAIL, _NUMBER, _WITH_DIGITS)
 # Of Unicode's private use: each stands for what is set aside, and is in no text by itself.
-_FIRST_MARK, _LAST_MARK = "\ue000", "\uf8ff"
+_FIRST_MARK = "\ue000"
+_LAST_MARK = "\uf8ff"
 _MARKS = re.compile(f"[{_FIRST_MARK}-{_LAST_MARK}]")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _SHOWN_BYTES = 2_000
@@ -133,8 +135,9 @@ def _cut(line: str) -> str:
     if len(line) <= _LOOKED_AT_CHARACTERS:
         return line
     beginning = line[:_LOOKED_AT_CHARACTERS]
-    whole_words = beginning.rpartition(" ")[0]
-    return f"{whole_words} {_BLOT}".lstrip()
+    whole_words, _, _ = beginning.rpartition(" ")
+    cut = f"{whole_words} {_BLOT}"
+    return cut.lstrip()
 
 
 def _blot_out(line: str, values: Sequence[str], known: Iterable[str]) -> str:
@@ -143,7 +146,8 @@ def _blot_out(line: str, values: Sequence[str], known: Iterable[str]) -> str:
     line = _blot_out_words(line, values)
     # Names are set aside behind that: what is a name and a value, too, is blotted out.
     line, set_aside = _set_aside(line, known)
-    for pattern in (_QUOTED, *_LIKE_VALUES):
+    patterns = (_QUOTED, *_LIKE_VALUES)
+    for pattern in patterns:
         line = pattern.sub(_BLOT, line)
 
     def put_back(found: re.Match[str]) -> str:
@@ -158,7 +162,8 @@ def _blot_out_words(line: str, values: Iterable[str]) -> str:
     words: set[str] = set()
     for value in values:
         found = _WORD.findall(value)
-        words.update(map(str.casefold, found))
+        folded = map(str.casefold, found)
+        words.update(folded)
 
     def blot_word(found: re.Match[str]) -> str:
         word = found.group()
@@ -169,12 +174,15 @@ def _blot_out_words(line: str, values: Iterable[str]) -> str:
     return _WORD.sub(blot_word, line)
 
 
-def _set_aside(line: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """Put a mark in the place of everything that is to stay.
+class _Marked(NamedTuple):
+    """A line with marks, and what each stands for."""
 
-    Returns:
-        The line with marks, and what each stands for.
-    """
+    line: str
+    set_aside: dict[str, str]
+
+
+def _set_aside(line: str, known: Iterable[str]) -> _Marked:
+    """Put a mark in the place of everything that is to stay."""
     set_aside: dict[str, str] = {}
 
     def mark(found: re.Match[str]) -> str:
@@ -194,7 +202,7 @@ def _set_aside(line: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
         pattern = _make_pattern(present)
         line = re.sub(pattern, mark, line)
     line = _TELLING.sub(mark, line)
-    return line, set_aside
+    return _Marked(line, set_aside)
 
 
 def _make_pattern(names: Iterable[str]) -> str:
@@ -222,7 +230,8 @@ def _blot_out_values(line: str, values: Iterable[str]) -> str:
         if not 0 < length <= len(line):
             continue
         ones = b"\1" * length
-        for start in _find_places(_fold(value), folded):
+        folded_value = _fold(value)
+        for start in _find_places(folded_value, folded):
             stop = start + length
             is_value[start:stop] = ones
 
@@ -249,10 +258,11 @@ def _list_on_one_line(values: Iterable[str]) -> set[str]:
 
 def _find_places(value: str, line: str) -> Iterator[int]:
     """Yield where the value stands in the line; one of few characters not inside a word."""
-    is_short = len(value) < _SHORT
+    length = len(value)
+    is_short = length < _SHORT
     start = line.find(value)
     while start >= 0:
-        stop = start + len(value)
+        stop = start + length
         if is_short and _is_inside_a_word(line, start, stop):
             start = line.find(value, start + 1)
             continue
@@ -287,4 +297,5 @@ def _fold_character(character: str) -> str:
     if len(folded) == 1:
         return folded
     # Those that would become several characters, as the German sharp s, keep to lower case.
-    return character.lower()[0]
+    lower = character.lower()
+    return lower[0]

@@ -35,7 +35,8 @@ def refuse_standing(url: str) -> None:
     Raises:
         JobError: there is one.
     """
-    if files.exists(files.join(url, CARD)):
+    card = files.join(url, CARD)
+    if files.exists(card):
         raise JobError(
             f"output {url}: holds a model package already, and packages never change; "
             "choose another folder, a new version for example"
@@ -52,10 +53,12 @@ def ask_beside(error: JobError, fields: Mapping[str, Any]) -> JobError:
     known = {name: fields[name] for name in PackagingJob.model_fields if name in fields}
     # Not validated: whether a field is there is all that is looked at.
     job = PackagingJob[AnyStep].model_construct(**known)
-    gaps = list_gaps(Material(job))
+    material = Material(job)
+    gaps = list_gaps(material)
     if not gaps:
         return error
-    return JobError(f"{error}; is needed: {'; '.join(gaps)}")
+    listed = "; ".join(gaps)
+    return JobError(f"{error}; is needed: {listed}")
 
 
 def list_gaps(material: Material) -> list[str]:

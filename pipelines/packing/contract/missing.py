@@ -44,14 +44,19 @@ def settle_missing(
     rest = missing.get(DEFAULT, otherwise)
     contract = []
     for name, dtype in types.items():
-        text = str(dtype)
-        if name in fill:
-            rule = InputColumn(name=name, type=text, missing="fill", fill=fill[name])
-        else:
-            # A column may be called `default`, of which the word for all is no exception.
-            own = missing.get(name) if name != DEFAULT else None
-            word = own or ("fill" if name in filled else rest)
-            rule = InputColumn(name=name, type=text, missing=word)
+        word: MissingWord = "fill" if name in filled else rest
+        # A column may be called `default`, of which the word for all is no exception.
+        if name != DEFAULT:
+            word = missing.get(name, word)
+        value = fill.get(name)
+        if value is not None:
+            word = "fill"
+        rule = InputColumn(
+            name=name,
+            type=str(dtype),
+            missing=word,
+            fill=value,
+        )
         contract.append(rule)
     return tuple(contract)
 
@@ -70,22 +75,31 @@ def refuse_unfilled(
     Raises:
         JobError: the columns of such values.
     """
-    types = dict(zip(rows.schema.names, rows.schema.types, strict=True))
+    types = {field.name: field.type for field in rows.schema}
     filled = list_filled(steps, types)
-    is_nan = np.zeros(rows.num_rows, dtype=bool)
+    count = rows.num_rows
+    is_nan = np.zeros(count, bool)
     for array in outputs.values():
-        numbers = array.reshape(rows.num_rows, -1)
-        is_nan |= np.isnan(numbers).any(axis=1)
-    failing = rows.filter(pa.array(is_nan))
+        numbers = array.reshape(count, -1)
+        has_nan = np.isnan(numbers).any(axis=1)
+        is_nan |= has_nan
+    mask = pa.array(is_nan)
+    failing = rows.filter(mask)
     unfilled = []
     for rule in contract:
-        is_left = rule.missing == "fill" and rule.fill is None and rule.name not in filled
-        if is_left and find_missing(failing.column(rule.name).combine_chunks()) is not None:
+        is_filled = rule.fill is not None or rule.name in filled
+        if is_filled or rule.missing != "fill":
+            continue
+        column = failing.column(rule.name).combine_chunks()
+        if find_missing(column) is not None:
             unfilled.append(rule.name)
     if unfilled:
+        first = unfilled[0]
+        listed = ", ".join(unfilled)
+        failures = failing.num_rows
         raise JobError(
-            f"missing says fill, nothing fills {', '.join(unfilled)}, and the model gives NaN for "
-            f"{failing.num_rows:,} rows of the sample: add a fill step, fill.{unfilled[0]}, or say "
+            f"missing says fill, nothing fills {listed}, and the model gives NaN for "
+            f"{failures:,} rows of the sample: add a fill step, fill.{first}, or say "
             "missing: reject"
         )
 

@@ -32,13 +32,15 @@ def find_target(job: PackagingJob[AnyStep], rows: pa.Table) -> Target | None:
         return None
     chunked = rows.column(job.label)
     column = decode_dictionary(chunked.combine_chunks())
-    if column.null_count:
+    missing = column.null_count
+    if missing:
         raise InputError(
-            f"sample: {column.null_count:,} rows have no {job.label!r}, to which step select is "
+            f"sample: {missing:,} rows have no {job.label!r}, to which step select is "
             "fitted; leave these rows out of the sample"
         )
     if _find_task(job, column) == "regression":
-        numbers = column.cast(pa.float64()).to_numpy()
+        doubles = column.cast(pa.float64())
+        numbers = doubles.to_numpy()
         return Target(numbers, "regression")
     encoded = column.dictionary_encode()
     codes = encoded.indices.to_numpy(zero_copy_only=False)
@@ -46,7 +48,9 @@ def find_target(job: PackagingJob[AnyStep], rows: pa.Table) -> Target | None:
 
 
 def _needs_target(step: AnyStep) -> bool:
-    return isinstance(step, Select) and not step.is_fitted and step.method != "variance"
+    if not isinstance(step, Select) or step.is_fitted:
+        return False
+    return step.method != "variance"
 
 
 def _find_task(
@@ -66,15 +70,18 @@ def _find_task(
         )
     if job.task == "classification":
         return "classification"
+    is_whole = pa.types.is_integer(dtype)
     is_quantity = pa.types.is_floating(dtype) or pa.types.is_decimal(dtype)
-    if job.task == "regression" and not (is_quantity or pa.types.is_integer(dtype)):
+    is_number = is_whole or is_quantity
+    if job.task == "regression" and not is_number:
         raise JobError(
             f"preprocess step select: label {job.label!r} of type {dtype} holds no numbers, and task "
             "is regression; name another label, or task: classification"
         )
     if job.task == "regression" or is_quantity:
         return "regression"
-    if pa.types.is_integer(dtype) and len(column.unique()) > _MOST_CLASSES:
+    # Only of whole numbers: Arrow does not tell apart the values of every type.
+    if is_whole and len(column.unique()) > _MOST_CLASSES:
         raise JobError(
             f"preprocess step select: the integers of label {job.label!r} may be classes or "
             "quantities; say task: classification or task: regression"

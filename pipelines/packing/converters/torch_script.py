@@ -77,7 +77,9 @@ def convert(job: Job, sample: pa.Table) -> Converted:
     what = f"torchscript {url}"
     path = find_program("torchscript", url, job.trust_this_file)
     module = _load(path, what)
-    refuse_size(what, [*module.parameters(), *module.buffers()])
+    weights = list(module.parameters())
+    constants = list(module.buffers())
+    refuse_size(what, weights + constants)
     program, inputs = _call(job, module, sample, what)
     dtypes = program.list_dtypes()
     example = {}
@@ -94,7 +96,7 @@ def convert(job: Job, sample: pa.Table) -> Converted:
         dtypes=dtypes,
         native=compute,
         library="the TorchScript program",
-        computed_in=list_weight_dtypes(module.parameters()),
+        computed_in=list_weight_dtypes(weights),
         notes=("written from the TorchScript program, which the package does not hold",),
     )
 
@@ -134,7 +136,8 @@ def _call(job: Job, module: Any, sample: pa.Table, what: str) -> tuple[Program, 
             inputs = prepared.inputs
             program = _describe(module, inputs, job.outputs, what)
             # Some rows tell whether it takes these dtypes.
-            first = {name: array[: program.rows] for name, array in inputs.items()}
+            some = slice(program.rows)
+            first = {name: array[some] for name, array in inputs.items()}
             program.compute(first)
         except (InputError, ModelError) as error:
             failures.append(error)
@@ -153,15 +156,20 @@ def _read_signature(module: Any, what: str) -> Signature:
     required = []
     known = []
     problems = []
-    for argument in module.forward.schema.arguments[1:]:
+    # The first one is the module itself.
+    _, *arguments = module.forward.schema.arguments
+    for argument in arguments:
+        name = argument.name
+        kind = str(argument.type)
+        is_needed = not argument.has_default_value()
         if argument.kwarg_only:
-            problems.append(f"{argument.name!r} is taken by name only")
-        elif str(argument.type) in _TENSORS:
-            known.append(argument.name)
-        elif not argument.has_default_value():
-            problems.append(f"{argument.name!r} is a {argument.type}")
-        if not argument.has_default_value():
-            required.append(argument.name)
+            problems.append(f"{name!r} is taken by name only")
+        elif kind in _TENSORS:
+            known.append(name)
+        elif is_needed:
+            problems.append(f"{name!r} is a {kind}")
+        if is_needed:
+            required.append(name)
     if problems:
         found = ", ".join(problems)
         raise JobError(
@@ -282,10 +290,13 @@ def _write_exported(program: Program, example: Arrays, outputs: Sequence[str]) -
 
     schema = program.module.forward.schema.arguments[1:]
     names = [argument.name for argument in program.arguments]
+    made = program.make_tensors(example)
     # Without what casts around it, which is put around the exported program again.
-    taken = program.cast(program.make_tensors(example))
+    taken = program.cast(made)
     tensors = dict(zip(names, taken, strict=True))
-    given = tuple(_list_given(schema, tensors))
+    given = _list_given(schema, tensors)
     with quiet():
-        exported = TS2EPConverter(program.module, given).convert()
-    return make_graph(program, exported.module(check_guards=False), example, outputs)
+        converter = TS2EPConverter(program.module, tuple(given))
+        exported = converter.convert()
+    module = exported.module(check_guards=False)
+    return make_graph(program, module, example, outputs)

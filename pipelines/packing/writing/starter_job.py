@@ -59,9 +59,11 @@ def write_package_and_job(
     Raises:
         JobError: one of them cannot be written; the same command can be tried again.
     """
-    path = f"{job.output.rstrip('/')}.job.yaml"
+    folder = job.output.rstrip("/")
+    path = f"{folder}.job.yaml"
     starter = files.to_absolute(path)
-    command = f"{_find_prefix(job, content.steps)}python -m pipelines.score --config {path}"
+    prefix = _find_prefix(job, content.steps)
+    command = f"{prefix}python -m pipelines.score --config {path}"
     types = {field.name: str(field.type) for field in sample.schema}
     # Its files are not described yet, and say nothing of the job.
     card = ModelCard.model_validate({**content.card, "files": {}})
@@ -147,7 +149,9 @@ def _make_budget(rows: int, scored_rows: int) -> dict[str, float]:
     """Return how many rows may be rejected: the sample may have some, and a first look shall show them."""
     left_out = (rows - scored_rows) / rows
     percent = math.ceil(100 * left_out * _MORE)
-    return {"max_rejected_percent": float(min(100, max(_REJECTED_PERCENT, percent)))}
+    at_least = max(_REJECTED_PERCENT, percent)
+    at_most = min(100, at_least)
+    return {"max_rejected_percent": float(at_most)}
 
 
 def _list_choices(card: ModelCard, steps: tuple[AnyStep, ...]) -> Fields:
