@@ -11,12 +11,13 @@ import json
 import pyarrow as pa
 
 from configs.errors import InputError, JobError, ModelError
+from configs.fields import Fields
 from configs.load import Override
 from configs.packaging import GraphColumns
 from configs.training import Network
 from model_zoo.architectures.builders import is_users_own
 from model_zoo.architectures.users_own import module_of
-from model_zoo.package.card import ModelCard
+from model_zoo.package.card import Contract, ModelCard
 from model_zoo.package.package import Package, read_package
 from model_zoo.package.state_dicts import read_state_dict
 from model_zoo.steps.fill import Fill
@@ -65,13 +66,16 @@ def find_job_beside(package: str) -> tuple[str | None, list[Override]]:
     Raises:
         ModelError: nobody has given that name.
     """
-    folder = resolve(package).url.rstrip("/")
-    beside = f"{folder}.train.yaml"
+    resolved = resolve(package)
+    folder = resolved.url.rstrip("/")
+    quoted = json.dumps(folder, ensure_ascii=False)
     # An earlier one may have gone on from yet another.
-    overrides = [*_OWN.items(), ("from_package", json.dumps(folder, ensure_ascii=False))]
-    if not files.exists(files.to_absolute(beside)):
-        return None, overrides[-1:]
-    return beside, overrides
+    goes_on = ("from_package", quoted)
+    beside = f"{folder}.train.yaml"
+    absolute = files.to_absolute(beside)
+    if not files.exists(absolute):
+        return None, [goes_on]
+    return beside, [*_OWN.items(), goes_on]
 
 
 def open_before(job: FittingJob) -> Before | None:
@@ -82,7 +86,8 @@ def open_before(job: FittingJob) -> Before | None:
     """
     if job.from_package is None:
         return None
-    url = files.to_absolute(resolve(job.from_package).url)
+    resolved = resolve(job.from_package)
+    url = files.to_absolute(resolved.url)
     package = read_package(url)
     card = package.card
     if not card.has_network:
@@ -112,25 +117,23 @@ def take_over(job: FittingJob, before: Before) -> FittingJob:
     _refuse_unnamed_code(job, before.package)
     card = before.package.card
     steps = before.package.steps
-    columns = card.columns
-    fills = {column.name: column.fill for column in columns if column.fill is not None}
-    data = job.data.model_copy(
-        update={
-            "features": tuple(column.name for column in columns),
-            "missing": {column.name: column.missing for column in columns},
-            "fill": fills,
-            "numbers": {column.name: column.number for column in columns if column.number},
-            "labels": card.labels or job.data.labels,
-        }
-    )
-    graph = next((step for step in steps if isinstance(step, Graph)), None)
-    plain = tuple(step for step in steps if not isinstance(step, Graph))
+    changes = _take_columns(card.columns)
+    changes["labels"] = card.labels or job.data.labels
+    data = job.data.model_copy(update=changes)
+    graph = None
+    plain = []
+    for step in steps:
+        if isinstance(step, Graph):
+            graph = graph or step
+        else:
+            plain.append(step)
     inputs = {}
     dtypes = {}
     # What a network of graphs takes stands in its graph.
     if graph is None:
-        inputs = {name: tensor.column or name for name, tensor in card.inputs.items()}
-        dtypes = {name: tensor.dtype for name, tensor in card.inputs.items()}
+        for name, tensor in card.inputs.items():
+            inputs[name] = tensor.column or name
+            dtypes[name] = tensor.dtype
     network = Network(
         builder=card.builder,
         parameters=card.parameters,
@@ -140,25 +143,47 @@ def take_over(job: FittingJob, before: Before) -> FittingJob:
         graph=_to_columns(card, graph),
         activation=card.activation,
     )
-    preprocess = tuple(map(_unfit, plain)) if job.refit else plain
-    return job.model_copy(
-        update={
-            "data": data,
-            "task": job.task or _find_task(card, str(job.from_package)),
-            "preprocess": preprocess,
-            "network": network,
-        }
-    )
+    preprocess = map(_unfit, plain) if job.refit else plain
+    update = {
+        "data": data,
+        "task": job.task or _find_task(card, str(job.from_package)),
+        "preprocess": tuple(preprocess),
+        "network": network,
+    }
+    return job.model_copy(update=update)
+
+
+def _take_columns(columns: Contract) -> Fields:
+    """Return what a package's contract says of the data of a job."""
+    missing = {}
+    fill = {}
+    numbers = {}
+    for column in columns:
+        name = column.name
+        missing[name] = column.missing
+        if column.fill is not None:
+            fill[name] = column.fill
+        if column.number:
+            numbers[name] = column.number
+    return {
+        "features": tuple(missing),
+        "missing": missing,
+        "fill": fill,
+        "numbers": numbers,
+    }
 
 
 def _refuse_unnamed_code(job: FittingJob, package: Package) -> None:
     """Refuse a package whose network or steps are code of modules that the job does not name."""
     wanted = {step.module for step in package.steps if isinstance(step, Function)}
-    if is_users_own(package.card.builder):
-        wanted.add(module_of(package.card.builder))
-    unnamed = sorted(wanted.difference(job.modules))
+    builder = package.card.builder
+    if is_users_own(builder):
+        module = module_of(builder)
+        wanted.add(module)
+    unnamed = wanted.difference(job.modules)
     if unnamed:
-        listed = ", ".join(unnamed)
+        # In order, so that the message is the same each time.
+        listed = ", ".join(sorted(unnamed))
         raise JobError(
             f"{job.from_package}: its network or steps are code of the module {listed}, which nobody has "
             f"allowed; if it is yours, say so: --set modules=[{listed}]"
@@ -177,17 +202,19 @@ def cast_to_contract(rows: pa.Table, before: Before) -> pa.Table:
     """
     problems = []
     for column in before.package.card.columns:
-        if column.name not in rows.column_names:
+        name = column.name
+        if name not in rows.column_names:
             continue
-        wanted = parse_type(column.type, column.name)
-        values = rows.column(column.name).combine_chunks()
+        wanted = parse_type(column.type, name)
+        values = rows.column(name).combine_chunks()
         if values.type == wanted:
             continue
-        place = rows.schema.get_field_index(column.name)
+        place = rows.schema.get_field_index(name)
         try:
-            rows = rows.set_column(place, column.name, _cast(values, wanted))
+            cast = _cast(values, wanted)
+            rows = rows.set_column(place, name, cast)
         except (pa.ArrowException, ValueError):
-            problems.append(f"{column.name!r} is {values.type}, and was {wanted}")
+            problems.append(f"{name!r} is {values.type}, and was {wanted}")
     if problems:
         listed = "; ".join(problems)
         raise InputError(

@@ -22,14 +22,19 @@ _TAKEN_OVER = ("features", "missing", "fill", "numbers", "labels")
 
 def name_model(job: FittingJob) -> FittingJob:
     """Return the job with name and version: by default those of the folder, `models/churn/1`."""
-    *above, last = _name_folder(job).replace("\\", "/").split("/")
+    folder = _name_folder(job).replace("\\", "/")
+    above, _, last = folder.rpartition("/")
+    _, _, parent = above.rpartition("/")
     name = last
     version = "1"
     # A number alone is no name: it is the version of the folder that it stands in.
-    if last.isdecimal() and above and above[-1]:
-        name = above[-1]
+    if last.isdecimal() and parent:
+        name = parent
         version = last
-    changes = {"name": job.name or _to_name(name), "version": job.version or version}
+    changes = {
+        "name": job.name or _to_name(name),
+        "version": job.version or version,
+    }
     return job.model_copy(update=changes)
 
 
@@ -75,7 +80,8 @@ def describe_job(job: FittingJob, written: FittingJob) -> str:
         fields["preprocess"] = described + fields.get("preprocess", [])
     fields["training"] = job.training.model_dump(mode="json", exclude_none=True)
     # As they are declared, which is how a person reads them.
-    ordered = {name: fields[name] for name in type(job).model_fields if name in fields}
+    in_order = type(job).model_fields
+    ordered = {name: fields[name] for name in in_order if name in fields}
     body: str = yaml.safe_dump(
         ordered,
         sort_keys=False,
@@ -84,8 +90,10 @@ def describe_job(job: FittingJob, written: FittingJob) -> str:
         width=120,
     )
     output = _name_folder(job)
-    path = f"{output}.train.yaml"
-    head = _HEAD.format(path=path, next=_name_next(output))
+    head = _HEAD.format(
+        path=f"{output}.train.yaml",
+        next=_name_next(output),
+    )
     return head + body
 
 

@@ -45,12 +45,15 @@ def read_source(data: Data, split: Split | None = None) -> Source:
     numbers = [zeros]
     of_parts = (split.validation_paths, split.test_paths)
     for number, paths in enumerate(of_parts, start=1):
-        if paths:
-            more = read_files(data, paths)
-            sources.append(more)
-            numbers.append(np.full(more.rows.num_rows, number))
-    tables = to_one_schema([each.rows for each in sources])
-    rows = pa.concat_tables(tables).combine_chunks()
+        if not paths:
+            continue
+        more = read_files(data, paths)
+        sources.append(more)
+        of_rows = np.full(more.rows.num_rows, number)
+        numbers.append(of_rows)
+    tables = [each.rows for each in sources]
+    alike = to_one_schema(tables)
+    rows = pa.concat_tables(alike).combine_chunks()
     notes: list[str] = []
     for each in sources:
         notes += each.notes

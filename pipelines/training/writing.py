@@ -56,7 +56,9 @@ def make_place(output: str) -> None:
     Raises:
         PublishError: it cannot.
     """
-    above, _, _ = files.to_absolute(output).rstrip("/").rpartition("/")
+    absolute = files.to_absolute(output)
+    folder = absolute.rstrip("/")
+    above, _, _ = folder.rpartition("/")
     with written_to(output):
         files.make_folder(above)
 
@@ -71,7 +73,8 @@ def refuse_standing_output(output: str, overwrite: bool) -> None:
     Raises:
         JobError: there is one.
     """
-    if not overwrite and files.exists(files.join(output, CARD)):
+    card = files.join(output, CARD)
+    if not overwrite and files.exists(card):
         raise JobError(
             f"output {output}: holds a model package already, and packages never change; choose "
             "another --output, a new version for example, or replace it with --overwrite"
@@ -85,14 +88,23 @@ def write_job(job: FittingJob, text: str) -> str:
         job: complete.
         text: of the file.
     """
-    url = f"{str(job.output).rstrip('/')}.train.yaml"
-    files.replace(files.to_absolute(url), text.encode())
+    url = _name_beside(job, ".train.yaml")
+    absolute = files.to_absolute(url)
+    content = text.encode()
+    files.replace(absolute, content)
     return url
 
 
 def locate_report(job: FittingJob) -> str:
     """Return where the report goes."""
-    return files.to_absolute(f"{str(job.output).rstrip('/')}.html")
+    url = _name_beside(job, ".html")
+    return files.to_absolute(url)
+
+
+def _name_beside(job: FittingJob, ending: str) -> str:
+    """Return where a file lies beside the package, whose name it begins with."""
+    folder = str(job.output).rstrip("/")
+    return f"{folder}{ending}"
 
 
 def write_test_rows(job: FittingJob, test: Part) -> None:
@@ -104,8 +116,16 @@ def write_test_rows(job: FittingJob, test: Part) -> None:
     """
     folder = held_out_folder(job)
     for name in WRITTEN:
-        files.remove(files.join(folder, name))
-    write_held_out(test.rows, folder, str(job.data.key), job.data.label, job.shards)
+        url = files.join(folder, name)
+        files.remove(url)
+    data = job.data
+    write_held_out(
+        test.rows,
+        output=folder,
+        key=str(data.key),
+        labels=data.label,
+        shards=job.shards,
+    )
 
 
 def make_material(
@@ -125,9 +145,12 @@ def make_material(
         overwrite: whether a package that stands is replaced.
     """
     metrics = {name: _to_metrics(part) for name, part in figures.items()}
-    state = {name: tensor.detach() for name, tensor in prepared.network.state_dict().items()}
-    sample = _thin_out(prepared.parts["training"].rows)
-    shards = files.join(held_out_folder(job), SHARDS)
+    weights = prepared.network.state_dict()
+    state = {name: tensor.detach() for name, tensor in weights.items()}
+    training = prepared.parts["training"]
+    sample = _thin_out(training.rows)
+    folder = held_out_folder(job)
+    shards = files.join(folder, SHARDS)
     source = {"paths": [files.to_absolute(shards)]}
     return Material(
         packaging,
@@ -146,5 +169,8 @@ def _thin_out(rows: pa.Table) -> pa.Table:
     """Return rows of all of a table, evenly: its first may be the oldest."""
     if rows.num_rows <= _MOST_PROVEN_ROWS:
         return rows
-    places = np.linspace(0, rows.num_rows - 1, _MOST_PROVEN_ROWS).astype(np.int64)
-    return rows.take(pa.array(places)).combine_chunks()
+    last = rows.num_rows - 1
+    spaced = np.linspace(0, last, _MOST_PROVEN_ROWS)
+    places = spaced.astype(np.int64)
+    some = rows.take(pa.array(places))
+    return some.combine_chunks()

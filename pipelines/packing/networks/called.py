@@ -84,7 +84,8 @@ def call_on_rows(
         return _call_on_graphs(job, network, rows, contract, fitted, columns)
     lists = pad_lists(job, columns, rows.num_rows)
     wiring = wire(job, signature, lists.columns, lists.masks)
-    steps = (*fitted, *lists.keep_taken(list_sources(wiring)))
+    sources = list_sources(wiring)
+    steps = (*fitted, *lists.keep_taken(sources))
     call: Call = "keywords"
     if not is_ours(job.network):
         call = signature.choose_call(list(wiring))
@@ -99,7 +100,13 @@ def call_on_rows(
             continue
         warnings = describe_padding(network, prepared, call, job.outputs, outputs)
         cleared = _clear_padding(outputs, prepared)
-        return Called(fitted, prepared, call, squeeze(cleared), warnings=warnings)
+        return Called(
+            fitted=fitted,
+            prepared=prepared,
+            call=call,
+            outputs=squeeze(cleared),
+            warnings=warnings,
+        )
     raise _refuse_all(failures)
 
 
@@ -114,13 +121,16 @@ def _call_on_graphs(
     """Call a network of graphs."""
     signature = read_signature(network)
     step = find_graph_step(job, columns)
-    made = {**columns, **apply_steps([step], columns, rows.num_rows)}
+    made = dict(columns)
+    made |= apply_steps([step], columns, rows.num_rows)
     graph = describe_inputs(job, step, signature)
     # What the graph is made of is padded already.
-    others = {name: column for name, column in made.items() if name not in step.list_columns()}
+    taken = step.list_columns()
+    others = {name: column for name, column in made.items() if name not in taken}
     lists = pad_lists(job, others, rows.num_rows)
     wiring = wire_graph(job, graph, signature, lists.columns)
-    steps = (*fitted, step, *lists.keep_taken(list_sources(wiring)))
+    sources = list_sources(wiring)
+    steps = (*fitted, step, *lists.keep_taken(sources))
     failures: list[InputError | ModelError] = []
     fractions = list_fractions(network.parameters(), contract)
     for found in list_dtypes(job, wiring, lists.columns, lists.masks, fractions):
@@ -131,7 +141,13 @@ def _call_on_graphs(
         except (InputError, ModelError) as error:
             failures.append(error)
             continue
-        return Called(fitted, prepared, "keywords", squeeze(outputs), graph)
+        return Called(
+            fitted=fitted,
+            prepared=prepared,
+            call="keywords",
+            outputs=squeeze(outputs),
+            graph=graph,
+        )
     raise _refuse_all(failures)
 
 

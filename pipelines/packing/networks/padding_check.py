@@ -43,12 +43,15 @@ def describe_padding(
         given: what the network gives for the sample.
     """
     padded = _list_padded(prepared.steps)
-    longer = {}
-    for name, array in prepared.inputs.items():
-        column = prepared.tensors[name].column or name
-        longer[name] = _lengthen(array[:_ROWS]) if column in padded else array[:_ROWS]
     if not padded:
         return ()
+    longer = {}
+    for name, array in prepared.inputs.items():
+        some = array[:_ROWS]
+        tensor = prepared.tensors[name]
+        column = tensor.column or name
+        is_padded = column in padded
+        longer[name] = _lengthen(some) if is_padded else some
     try:
         found = compute(network, longer, call, outputs)
     # It is made for lists of one length.
@@ -56,11 +59,15 @@ def describe_padding(
         return ()
     difference = 0.0
     for name, array in found.items():
-        before = given[name][:_ROWS].reshape(len(array), -1)
-        after = array.reshape(len(array), -1)
+        rows = len(array)
+        some = given[name][:_ROWS]
+        before = some.reshape(rows, -1)
+        after = array.reshape(rows, -1)
         # Something for each item, of which there are more now.
-        if before.shape == after.shape:
-            difference = max(difference, find_difference(after, before))
+        if before.shape != after.shape:
+            continue
+        found_here = find_difference(after, before)
+        difference = max(difference, found_here)
     if difference <= _TOLERANCE:
         return ()
     return (
