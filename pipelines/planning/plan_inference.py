@@ -79,6 +79,7 @@ def _take_reported(
     model = job.model
     reference = describe_reference(choose_engine(card))
     choice, fallen_back = choose_reported(report, model.tolerance, model.fallback, url)
+    _refuse_other_size(choice.settings.batch_rows, model.batch_rows, url)
     why = (
         f"model.dtype auto: {choice.settings}, "
         f"{choice.speed_up:.2f} times as fast as {reference}, says {url}"
@@ -95,6 +96,15 @@ def _take_reported(
         why=why,
         chosen_by=chosen_by,
     )
+
+
+def _refuse_other_size(measured: int, wanted: int | None, url: str) -> None:
+    """Refuse settings of other mini-batches than the job says, also where they are the next best."""
+    if wanted not in (None, measured):
+        raise JobError(
+            f"{url}: was made with model.batch_rows {measured}, and the job says {wanted}; "
+            "run pipelines.tune again"
+        )
 
 
 def describe_reference(engine: str) -> str:
@@ -164,13 +174,6 @@ def _check_report(
     deciding = list_deciding_values(job, package.card)
     refuse_other_job(report, deciding, url)
     refuse_other_engine(report, job.model.engine, url)
-    measured = report.settings.batch_rows
-    wanted = job.model.batch_rows
-    if wanted not in (None, measured):
-        raise JobError(
-            f"{url}: was made with model.batch_rows {measured}, and the job says {wanted}; "
-            "run pipelines.tune again"
-        )
 
 
 def _read_report(url: str) -> TuningReport | None:

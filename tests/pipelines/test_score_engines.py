@@ -161,6 +161,16 @@ def test_the_next_best_computes_where_the_job_says_so_and_the_manifest_says_why(
     }
 
 
+def test_a_next_best_of_other_mini_batches_than_the_job_says_is_refused(
+    run: Run, report: Callable[..., str], hide: Callable[[str], None]
+) -> None:
+    path = report(GRAPH, replace(EAGER, settings=Settings(4)))
+    hide("onnxruntime")
+    run(dtype="auto", tuning_report=path, fallback=True, batch_rows=8).refused(
+        "was made with model.batch_rows 4, and the job says 8", status=2
+    )
+
+
 def test_another_version_of_the_engine_is_refused_at_the_launcher(
     run: Run, report: Callable[..., str]
 ) -> None:
