@@ -1,9 +1,10 @@
 """LiteRT, which computes `.tflite` files on a CPU, quantised ones among them."""
 
+from model_zoo.engines.engine import Engine
 from model_zoo.engines.native_engine import NativeEngine
 
 
-def make_engine() -> NativeEngine:
+def make_engine() -> Engine:
     """Return the engine."""
     return NativeEngine(
         name="litert",

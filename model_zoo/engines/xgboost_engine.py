@@ -1,9 +1,10 @@
 """XGBoost, which scores its own trees where ONNX does not say all of them, or where a job asks for it."""
 
+from model_zoo.engines.engine import Engine
 from model_zoo.engines.native_engine import NativeEngine
 
 
-def make_engine() -> NativeEngine:
+def make_engine() -> Engine:
     """Return the engine."""
     return NativeEngine(
         name="xgboost",
