@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from model_zoo.package.card import InputColumn
-from pipelines.packing.contract.dtypes import list_fractions
+from pipelines.packing.contract.dtypes import _choose, list_fractions
 from tests.support.jobs import run_job
 from tests.support.packaging import Author
 
@@ -154,3 +154,22 @@ def test_lists_of_float16_are_padded_in_float16(author_of: Write) -> None:
     assert card.inputs["events"].dtype == "float16"
     sums = [np.float32(each).sum() for each in lists]
     np.testing.assert_allclose(score(author)["output"], sums + columns["age"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("stored", "usual", "long", "floats"),
+    [
+        ("int64", "int64", "int64", "float32"),
+        ("int32", "int32", "int64", "float32"),
+        ("int8", "int64", "int64", "float32"),
+        ("float64", "float32", "float32", "float32"),
+        ("float32", "float32", "float32", "float32"),
+    ],
+)
+def test_whole_numbers_are_indices_or_amounts_by_how_they_are_taken(
+    stored: str, usual: str, long: str, floats: str
+) -> None:
+    column = np.zeros(3, stored)
+    found = [_choose(column, how) for how in ("usual", "long", "floats")]
+    assert found == [usual, long, floats]
+    assert _choose(pa.array(column), "floats") == floats
