@@ -39,10 +39,16 @@ def guard_indices(opset: Any, model: Any) -> bool:
         model: OpenVINO's, which is changed.
     """
     flags = []
-    for node in list(model.get_ordered_ops()):
-        lookup = _LOOKUPS.get(node.get_type_name())
-        # Other indices are the same for all rows, and are tried before the model scores.
-        if lookup is None or not _depends_on_rows(node.input_value(_INDICES)):
+    # A list, as operators are added on the way.
+    nodes = list(model.get_ordered_ops())
+    for node in nodes:
+        kind = node.get_type_name()
+        lookup = _LOOKUPS.get(kind)
+        if lookup is None:
+            continue
+        indices = node.input_value(_INDICES)
+        # Others are the same for all rows, and are tried before the model scores.
+        if not _depends_on_rows(indices):
             continue
         sizes = lookup.find_sizes(opset, node)
         flag = _guard(opset, node, sizes, lookup.is_clamped)
@@ -52,8 +58,10 @@ def guard_indices(opset: Any, model: Any) -> bool:
     outside = flags[0]
     for flag in flags[1:]:
         outside = opset.logical_or(outside, flag)
-    outside.output(0).get_tensor().set_names({OUTSIDE})
-    model.add_results([opset.result(outside)])
+    tensor = outside.output(0).get_tensor()
+    tensor.set_names({OUTSIDE})
+    result = opset.result(outside)
+    model.add_results([result])
     model.validate_nodes_and_infer_types()
     return True
 
@@ -69,12 +77,17 @@ def _guard(opset: Any, node: Any, sizes: Any, is_clamped: bool) -> Any:
     is_before = opset.less(indices, starts)
     is_outside = opset.logical_or(is_behind, is_before)
     if is_clamped:
-        last = opset.subtract(ends, opset.constant(1, dtype))
+        one = opset.constant(1, dtype)
+        last = opset.subtract(ends, one)
         raised = opset.maximum(indices, starts)
         inside = opset.minimum(raised, last)
-        node.input(_INDICES).replace_source_output(inside.output(0))
-    flat = opset.reshape(is_outside, opset.constant([-1], np.int64), special_zero=False)
-    return opset.reduce_logical_or(flat, opset.constant([0], np.int64), keep_dims=False)
+        port = node.input(_INDICES)
+        port.replace_source_output(inside.output(0))
+    # As many dimensions as there are: one answer for all rows, who are then asked by halves.
+    all_in_one = opset.constant([-1], np.int64)
+    flat = opset.reshape(is_outside, all_in_one, special_zero=False)
+    first_axis = opset.constant([0], np.int64)
+    return opset.reduce_logical_or(flat, first_axis, keep_dims=False)
 
 
 def _depends_on_rows(output: Any) -> bool:
@@ -87,6 +100,7 @@ def _depends_on_rows(output: Any) -> bool:
         kind = node.get_type_name()
         if kind == "Parameter":
             return True
+        # Shapes are those of the mini-batch, whatever its rows say.
         if name in seen or kind == "ShapeOf":
             continue
         seen.add(name)
@@ -100,34 +114,44 @@ def _list_sources(node: Any) -> Iterator[Any]:
 
 
 def _find_size_of_axis(opset: Any, node: Any, axis: Any) -> Any:
-    shape = opset.shape_of(node.input_value(0))
-    return opset.gather(shape, axis, opset.constant(0, np.int64))
+    looked_up = node.input_value(0)
+    shape = opset.shape_of(looked_up)
+    of_shape = opset.constant(0, np.int64)
+    return opset.gather(shape, axis, of_shape)
 
 
 def _find_size_of_gather(opset: Any, node: Any) -> Any:
-    return _find_size_of_axis(opset, node, node.input_value(2))
+    axis = node.input_value(2)
+    return _find_size_of_axis(opset, node, axis)
 
 
 def _find_size_of_elements(opset: Any, node: Any) -> Any:
-    axis = node.get_attributes()["axis"]
-    return _find_size_of_axis(opset, node, opset.constant(axis, np.int64))
+    attributes = node.get_attributes()
+    axis = opset.constant(attributes["axis"], np.int64)
+    return _find_size_of_axis(opset, node, axis)
 
 
 def _find_size_of_scattered(opset: Any, node: Any) -> Any:
-    return _find_size_of_axis(opset, node, node.input_value(3))
+    axis = node.input_value(3)
+    return _find_size_of_axis(opset, node, axis)
 
 
 def _find_sizes_of_places(opset: Any, node: Any) -> Any:
     """Return the sizes of the dimensions that a place, the last axis of the indices, has numbers for."""
-    skipped = node.get_attributes().get("batch_dims", 0)
+    attributes = node.get_attributes()
+    # Dimensions that places share with what they lead into; those that are written to have none.
+    skipped = attributes.get("batch_dims", 0)
     indices = node.input_value(_INDICES)
     index_shape = opset.shape_of(indices)
-    minus_one, zero = opset.constant([-1], np.int64), opset.constant(0, np.int64)
-    count = opset.gather(index_shape, minus_one, zero)
+    last_axis = opset.constant([-1], np.int64)
+    of_shape = opset.constant(0, np.int64)
+    count = opset.gather(index_shape, last_axis, of_shape)
     start = opset.constant([skipped], np.int64)
     stop = opset.add(count, start)
-    shape = opset.shape_of(node.input_value(0))
-    return opset.slice(shape, start, stop, opset.constant([1], np.int64))
+    looked_up = node.input_value(0)
+    shape = opset.shape_of(looked_up)
+    step = opset.constant([1], np.int64)
+    return opset.slice(shape, start, stop, step)
 
 
 _LOOKUPS = {
