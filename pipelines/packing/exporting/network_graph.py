@@ -17,6 +17,7 @@ from model_zoo.arrays import Arrays
 from model_zoo.package.card import ModelCard
 from model_zoo.package.weights import call_by_names
 from pipelines.packing.converters.torch_graph import make_example, write_graph
+from pipelines.packing.exporting.row_guard import find_guarded, mark_rows
 
 # Those of an input of which a graph takes any number.
 Axes: TypeAlias = Mapping[int, Any]
@@ -39,6 +40,8 @@ class _Scored(nn.Module):
         self._inputs = tuple(card.inputs)
         self._outputs = tuple(card.outputs)
         self._dtypes = find_taken_dtypes(network, card.builder)
+        # Inputs by which rows are told that torch gives no score; none before that is known.
+        self.guarded: frozenset[str] = frozenset()
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Take the card's inputs in their order, and give its outputs in theirs."""
@@ -47,7 +50,8 @@ class _Scored(nn.Module):
             named[name] = self._dtypes.cast(tensor)
         outputs = self.network(**named)
         in_order = [outputs[name] for name in self._outputs]
-        return tuple(in_order)
+        guarded = {name: named[name] for name in self._inputs if name in self.guarded}
+        return tuple(mark_rows(in_order, guarded))
 
 
 def export_network(network: nn.Module, card: ModelCard, inputs: Arrays) -> Any:
@@ -81,10 +85,11 @@ def export_network(network: nn.Module, card: ModelCard, inputs: Arrays) -> Any:
         tensor = torch.from_numpy(copy)
         tensors.append(tensor)
         axes.append(free)
-    scored = _Scored(network, card)
+    scored = _Scored(network, card).eval()
     names = list(card.inputs)
     outputs = list(card.outputs)
-    return write_graph(scored.eval(), tensors, axes, names, outputs)
+    scored.guarded = find_guarded(scored, tensors, names)
+    return write_graph(scored, tensors, axes, names, outputs)
 
 
 def _refuse_shared_names(card: ModelCard) -> None:
