@@ -13,6 +13,23 @@ import threading
 import traceback
 from typing import Any
 
+# A path has 4 096 characters at most. What is longer is a stranger's name for something, and would push
+# what to do out of sight.
+_LONGEST_WORD = 5_000
+# Of all that is asked for at once.
+_LONGEST_LINE = 20_000
+_LINE_END = re.compile(r"(?<!\\)\\n")
+# Beam's, behind the message.
+_STEP = " [while running"
+
+
+def _shorten(text: str, most: int) -> str:
+    """Return a text of at most so many characters, with its beginning and its end."""
+    if len(text) <= most:
+        return text
+    kept = most // 2 - 2
+    return f"{text[:kept]}...{text[-kept:]}"
+
 
 class Refusal(Exception):
     """A run that cannot go on for a reason that a user can act on; `str()` is the one line to show.
@@ -26,8 +43,10 @@ class Refusal(Exception):
     def __init__(self, message: str) -> None:
         # A library's text in the message may have lines, and `refusal_in` reads to the first line's
         # end.
-        words = message.split()
-        super().__init__(" ".join(words))
+        words = [_shorten(word, _LONGEST_WORD) for word in message.split()]
+        line = _shorten(" ".join(words), _LONGEST_LINE)
+        # As `repr` writes the end of a line in a stranger's name: it ends no message.
+        super().__init__(_LINE_END.sub(r"\\x0a", line))
 
 
 class WorkerError(Refusal):
@@ -106,6 +125,9 @@ _IN_TEXT = re.compile(r"(?:configs\.errors\.)(\w+): (.*?)(?= \[while running|\\n
 
 def refusal_of(error: BaseException) -> Refusal | None:
     """Return the refusal that an error is, or that a runner has wrapped up in it, or None."""
+    if isinstance(error, Refusal):
+        message, _, _ = str(error).partition(_STEP)
+        return type(error)(message)
     text = "".join(traceback.format_exception_only(error))
     return refusal_in(text)
 

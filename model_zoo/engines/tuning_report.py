@@ -6,21 +6,29 @@ jobs that make inputs and labels as the one that was tuned. Whoever scores by it
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+import math
+import sys
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 import torch
 
 from configs.errors import JobError
+from configs.suggest import nearest
 from configs.tolerance import Tolerance
 from model_zoo.engines.machine import machine_kind
 from model_zoo.engines.settings import DEFAULT_ENGINE, Settings
+from model_zoo.engines.table import ENGINES
 from model_zoo.evaluation.agreement import Agreement
 
 # A digest's first digits, which tell models apart as well as all 64 do.
 _SHOWN_DIGITS = 12
 # Of a number of cores.
 _CORES_DIGITS = 6
+# Infinity is no figure.
+_LARGEST = sys.float_info.max
+# Of two rows that are the same, rounding makes a cosine a little more than 1.
+_LARGEST_COSINE = 1.001
 # Beside the names of `machine_kind`: the engine's library, with its version.
 _LIBRARY = "library"
 
@@ -127,7 +135,39 @@ def parse_tuning_report(content: bytes, url: str) -> TuningReport:
             f"{url}: names {report.workers:,} workers for a machine of {digits} "
             "cores; run pipelines.tune again"
         )
+    for choice in report.choices:
+        _refuse_impossible(choice, url)
     return report
+
+
+def _refuse_impossible(choice: Choice, url: str) -> None:
+    """Refuse settings of an engine that there is not, or with figures that nobody can have measured.
+
+    The file may have been edited: figures that mean nothing must not pass for agreement, and would
+    stand in the manifest.
+    """
+    engine = choice.settings.engine
+    if engine not in ENGINES:
+        hint = nearest(engine, sorted(ENGINES))
+        raise JobError(
+            f"{url}: engine {engine!r} is unknown{hint}; run pipelines.tune again with this version"
+        )
+    agreement = choice.agreement
+    figures = (
+        ("agreement.rows", agreement.rows, 1, math.inf),
+        ("agreement.max_difference", agreement.max_difference, 0, _LARGEST),
+        ("agreement.label_agreement", agreement.label_agreement, 0, 1),
+        ("agreement.cosine", agreement.cosine, -_LARGEST_COSINE, _LARGEST_COSINE),
+        ("rows_per_second", choice.rows_per_second, 0, _LARGEST),
+        ("speed_up", choice.speed_up, 0, _LARGEST),
+    )
+    for name, value, least, most in figures:
+        # Both comparisons are false of NaN.
+        if value is not None and not least <= value <= most:
+            raise JobError(
+                f"{url}: says that {name} is {value}, which nobody can have measured; "
+                "run pipelines.tune again"
+            )
 
 
 def refuse_other_model(report: TuningReport, digest: str, url: str) -> None:

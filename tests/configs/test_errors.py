@@ -126,3 +126,30 @@ def test_rejected_rows_can_pass_a_context_manager() -> None:
 
     with pytest.raises(RejectedRows), block():
         raise RejectedRows({0: ValueError("x")})
+
+
+@pytest.mark.parametrize("name", ["../secret\nsecond", "a\n\x1b[2Jb", "\n"])
+def test_a_strangers_name_with_the_end_of_a_line_ends_no_message(name: str) -> None:
+    refusal = ModelError(f"model.onnx: takes numbers from {name!r}; pack the model again")
+    message = str(refusal)
+    assert message.endswith("; pack the model again")
+    # As it is, with the step that a local runner adds, and as text in another error's text.
+    assert str(refusal_of(refusal)) == message
+    assert str(refusal_of(ModelError(f"{message} [while running 'Predict']"))) == message
+    wrapped = RuntimeError(f"configs.errors.ModelError: {message}\n")
+    assert str(refusal_of(wrapped)) == message
+    assert str(refusal_in(repr(str(wrapped)))) == message.replace("\\", "\\\\")
+
+
+def test_a_strangers_long_name_leaves_what_to_do_in_sight() -> None:
+    of_a_word = str(ModelError(f"model.onnx: has {'E' * 200_000!r}; pack the model again"))
+    of_many = str(ModelError(f"model.onnx: has {'E ' * 200_000!r}; pack the model again"))
+    for message in (of_a_word, of_many):
+        assert len(message) <= 20_000
+        assert message.startswith("model.onnx: has 'E")
+        assert message.endswith("; pack the model again")
+
+
+def test_a_path_and_all_that_is_asked_for_stay_whole() -> None:
+    message = f"/{'folder/' * 500}rows.csv: gone; {'name a column, ' * 1_000}and start again"
+    assert str(InputError(message)) == message

@@ -3,6 +3,7 @@
 from dataclasses import replace
 import json
 
+from pydantic import TypeAdapter
 import pytest
 import torch
 
@@ -81,6 +82,62 @@ def test_as_many_workers_as_cores_are_taken_and_no_more(cores: str, fewest: int,
     for workers in (fewest - 1, most + 1):
         with pytest.raises(JobError, match=f"^r: names {workers:,} workers for a machine of"):
             parse_tuning_report(replace(of_machine, workers=workers).to_json(), "r")
+
+
+@pytest.mark.parametrize(
+    ("figures", "name"),
+    [
+        ({"rows": 0}, "agreement.rows is 0"),
+        ({"rows": -5}, "agreement.rows is -5"),
+        ({"max_difference": -1.0}, "agreement.max_difference is -1.0"),
+        ({"max_difference": float("nan")}, "agreement.max_difference is nan"),
+        ({"max_difference": float("inf")}, "agreement.max_difference is inf"),
+        ({"label_agreement": 7.0}, "agreement.label_agreement is 7.0"),
+        ({"label_agreement": -0.1}, "agreement.label_agreement is -0.1"),
+        ({"cosine": 2.0}, "agreement.cosine is 2.0"),
+        ({"cosine": float("nan")}, "agreement.cosine is nan"),
+    ],
+)
+def test_agreement_that_nobody_can_have_measured_is_refused(
+    figures: dict[str, float], name: str
+) -> None:
+    edited = replace(REPORT.agreement, **figures)
+    fastest = replace(REPORT, agreement=edited)
+    choice = Choice(Settings(8, "bfloat16"), "torch 2", edited, 2.0, 1.5)
+    next_best = replace(REPORT, next_best=(choice,))
+    for report in (fastest, next_best):
+        content = _write(report)
+        with pytest.raises(JobError) as raised:
+            parse_tuning_report(content, "r.json")
+        assert f"r.json: says that {name}, which nobody" in str(raised.value)
+
+
+@pytest.mark.parametrize("field", ["speed_up", "rows_per_second"])
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_speed_that_nobody_can_have_measured_is_refused(field: str, value: float) -> None:
+    content = _write(replace(REPORT, **{field: value}))
+    with pytest.raises(JobError, match=f"r.json: says that {field} is {value}"):
+        parse_tuning_report(content, "r.json")
+
+
+def test_a_cosine_that_rounding_made_larger_than_one_is_read() -> None:
+    rounded = replace(REPORT.agreement, cosine=1.0000000000000002)
+    report = replace(REPORT, agreement=rounded)
+    assert parse_tuning_report(report.to_json(), "r") == report
+
+
+def test_an_engine_that_there_is_not_is_refused_with_the_file_and_the_nearest_name() -> None:
+    report = replace(REPORT, settings=Settings(8, engine="onnxruntim"))
+    with pytest.raises(JobError) as raised:
+        parse_tuning_report(report.to_json(), "r.json")
+    expected = "r.json: engine 'onnxruntim' is unknown; did you mean onnxruntime?; run"
+    assert str(raised.value).startswith(expected)
+
+
+def _write(report: TuningReport) -> bytes:
+    """Return a report as somebody edits it: pydantic writes null for what is not a number."""
+    plain = TypeAdapter(TuningReport).dump_python(report)
+    return json.dumps(plain).encode()
 
 
 def test_another_format_is_not_read() -> None:
