@@ -30,6 +30,10 @@ from tests.support.shortcuts import (
 # of other workers: a third of what its tests take. Before torch is imported, and for all workers.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# OpenVINO counts its users over the network when it is imported, which tests do by themselves. Of a
+# module that is None, Python says that it is not installed.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
 # What tests import is a million objects, and the collector would go through them again and again while
 # they come in: a quarter of the time. It works from `pytest_collection_finish` on.
 gc.disable()

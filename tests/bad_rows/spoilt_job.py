@@ -8,11 +8,12 @@ import pyarrow as pa
 from tests.support.builders import FEATURES, tiny_package
 from tests.support.jobs import write_job, write_parquet
 
+COLUMNS = [{"name": name, "type": "float", "missing": "reject"} for name in FEATURES]
+
 
 def make_job(folder: Path) -> Path:
     """Write a package of the network `spoilt` (see networks.py) and a job for it; return the job's file."""
-    columns = [{"name": name, "type": "float", "missing": "reject"} for name in FEATURES]
-    package = tiny_package(folder / "model", builder="spoilt", parameters={}, columns=columns)
+    package = tiny_package(folder / "model", builder="spoilt", parameters={}, columns=COLUMNS)
     return write_job(folder, package, source={"passthrough": ["id"]}, model={"batch_rows": 64})
 
 

@@ -1,4 +1,4 @@
-"""Networks that fail, lie or hang, through the whole program: what is published is right, and what is not is not published."""
+"""Networks that fail, lie or hang, on each engine, through the whole program: what is published is right, and what is not is not published."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from tests.bad_rows.networks import failing_on, installed
+from tests.bad_rows.engines import Install, on_each_engine, run_out_of_memory
+from tests.bad_rows.networks import failing_on
 from tests.bad_rows.spoilt_job import write_hundreds, write_shard
 from tests.support.jobs import Outcome
 
@@ -20,9 +21,16 @@ Run = Callable[..., Outcome]
 ALLOW = ("--set", "errors.max_rejected_rows=10")
 
 
+@pytest.fixture
+def folder(engine_folder: Path) -> Path:
+    """The job of these tests, which every engine can compute."""
+    return engine_folder
+
+
 @pytest.mark.beam
+@on_each_engine
 def test_one_bad_row_of_64_costs_one_row_and_at_most_14_calls(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    folder: Path, run: Run, install: Install
 ) -> None:
     """In each of five shards of 64 rows, at another position."""
     positions = [0, 1, 31, 32, 63]
@@ -35,9 +43,9 @@ def test_one_bad_row_of_64_costs_one_row_and_at_most_14_calls(
         calls[int(x[0, 0]) // 64] += 1
         return fail(x, answer)
 
-    installed(monkeypatch, lambda x, answer: answer)
+    install(lambda x, answer: answer)
     fine = run(output="fine").scored()
-    installed(monkeypatch, spoil)
+    install(spoil)
     spoilt = run(*ALLOW, output="spoilt")
     assert sorted(calls) == list(range(len(positions)))
     assert max(calls.values()) <= 14
@@ -56,11 +64,12 @@ def test_one_bad_row_of_64_costs_one_row_and_at_most_14_calls(
 
 
 @pytest.mark.beam
+@on_each_engine
 def test_a_model_that_fails_on_everything_ends_the_run_soon(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    folder: Path, run: Run, install: Install
 ) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(20_000))
-    calls = installed(monkeypatch, failing_on(*range(20_000)))
+    calls = install(failing_on(*range(20_000)))
     outcome = run("--set", "errors.max_rejected_percent=100", "--direct_running_mode=in_memory")
     outcome.refused("a.parquet from row 0: the model failed on each of ")
     assert outcome.error.endswith("on no row it did not: ValueError: cannot take this row\n")
@@ -68,15 +77,63 @@ def test_a_model_that_fails_on_everything_ends_the_run_soon(
     assert not list(folder.rglob("*rejected*"))
 
 
+@on_each_engine
 def test_a_model_that_fails_on_everything_ends_a_run_of_shards_of_one_row(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    folder: Path, run: Run, install: Install
 ) -> None:
     for number in range(40):
         write_shard(folder / f"shards/{number}.parquet", np.array([number]))
-    calls = installed(monkeypatch, failing_on(*range(40)))
+    calls = install(failing_on(*range(40)))
     outcome = run("--set", "errors.max_rejected_percent=100", "--direct_running_mode=in_memory")
     outcome.refused("the model failed on each of 8 rows that were tried one by one")
     assert len(calls) < 20
+
+
+@on_each_engine
+def test_a_model_that_fails_from_some_call_on_ends_the_run(
+    folder: Path, run: Run, install: Install
+) -> None:
+    """Its first shards pass, and then no row does, not even one that was scored before."""
+    write_hundreds(folder)
+    before_it_broke = []
+
+    def spoil(x: torch.Tensor, answer: dict[str, torch.Tensor]) -> Any:
+        if len(before_it_broke) == 4:
+            raise ValueError("broken for good")
+        before_it_broke.append(len(x))
+        return answer
+
+    install(spoil)
+    outcome = run("--set", "errors.max_rejected_percent=100", "--direct_running_mode=in_memory")
+    # Which shard comes then is the runner's choice, and how many rows are tried first that of threads.
+    outcome.refused(".parquet from row 0: the model failed on each of ", "broken for good")
+
+
+@on_each_engine
+def test_rows_that_all_fail_behind_some_that_pass_are_within_the_budget_or_not(
+    folder: Path, run: Run, install: Install
+) -> None:
+    """All of one shard of four: of so few it cannot be told whether it is the model, and a row of before still passes."""
+    for shard in range(4):
+        write_shard(folder / f"shards/{shard}.parquet", np.arange(5) + 5 * shard)
+    install(failing_on(*range(10, 15)))
+    flags = ("--direct_running_mode=in_memory", "--set")
+    # Status 4 is that of a budget that is spent.
+    assert run(*flags, "errors.max_rejected_rows=4").status == 4
+    outcome = run(*flags, "errors.max_rejected_rows=5")
+    assert [record["row"] for record in outcome.rejected()] == [0, 1, 2, 3, 4]
+    assert outcome.scored()["id"].to_pylist() == [f"k{n}" for n in (*range(10), *range(15, 20))]
+
+
+@on_each_engine
+def test_no_rows_are_no_scores(folder: Path, run: Run, install: Install) -> None:
+    """With a model that would fail on any."""
+    write_shard(folder / "shards/a.parquet", np.arange(0))
+    calls = install(failing_on(0))
+    outcome = run()
+    assert outcome.scored().num_rows == 0
+    assert outcome.manifest["rows"] == {"in": 0, "scored": 0, "filtered": 0, "rejected": 0}
+    assert calls == []
 
 
 WRONG: dict[str, Callable[[torch.Tensor, dict[str, torch.Tensor]], Any]] = {
@@ -88,15 +145,17 @@ WRONG: dict[str, Callable[[torch.Tensor, dict[str, torch.Tensor]], Any]] = {
     "scalar": lambda x, answer: {"logit": answer["logit"].sum()},
     "float": lambda x, answer: {"logit": 1.0},
     "none": lambda x, answer: None,
+    "other name": lambda x, answer: {"score": answer["logit"]},
+    "column": lambda x, answer: {"logit": answer["logit"][:, None]},
+    "numpy": lambda x, answer: {"logit": answer["logit"].numpy()},
 }
 
 
+@on_each_engine
 @pytest.mark.parametrize("how", WRONG)
-def test_a_wrong_answer_is_refused(
-    how: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_answer_is_refused(how: str, folder: Path, run: Run, install: Install) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(100))
-    calls = installed(monkeypatch, WRONG[how])
+    calls = install(WRONG[how])
     run(*ALLOW).refused("a.parquet from row 0: the model")
     assert len(calls) == 1
 
@@ -105,7 +164,7 @@ NOT_FINITE = (float("nan"), float("inf"), float("-inf"))
 
 
 @pytest.fixture
-def run_not_finite(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run_not_finite(folder: Path, run: Run, install: Install) -> Run:
     """Score 100 rows, of which row 7 and those behind it have these scores."""
 
     def score(values: tuple[float, ...], *flags: str) -> Outcome:
@@ -117,12 +176,13 @@ def run_not_finite(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> R
                 logit[x[:, 0] == 7 + number] = value
             return {"logit": logit}
 
-        installed(monkeypatch, spoil)
+        install(spoil)
         return run(*ALLOW, *flags, "--set", "postprocess={activation: none, keep: [logit]}")
 
     return score
 
 
+@on_each_engine
 @pytest.mark.parametrize(
     "flags", [[], ["--set", "model.not_finite=reject"]], ids=["by default", "reject"]
 )
@@ -133,6 +193,7 @@ def test_a_score_that_is_not_finite_is_rejected(flags: list[str], run_not_finite
     assert told == [(row, "NotFiniteError", "score logit is not finite") for row in (7, 8, 9)]
 
 
+@on_each_engine
 @pytest.mark.parametrize("value", NOT_FINITE)
 def test_a_score_that_is_not_finite_ends_the_run_where_the_job_says_so(
     value: float, run_not_finite: Run
@@ -141,6 +202,7 @@ def test_a_score_that_is_not_finite_ends_the_run_where_the_job_says_so(
     outcome.refused("score logit is not finite in 1 rows, and model.not_finite is fail")
 
 
+@on_each_engine
 def test_a_score_that_is_not_finite_passes_where_the_job_says_so(run_not_finite: Run) -> None:
     outcome = run_not_finite(NOT_FINITE, "--set", "model.not_finite=pass")
     assert outcome.scored().num_rows == 100
@@ -149,17 +211,18 @@ def test_a_score_that_is_not_finite_passes_where_the_job_says_so(run_not_finite:
 
 
 @pytest.mark.slow
+@on_each_engine
 def test_out_of_memory_shrinks_mini_batches_and_the_manifest_says_so(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    engine: str, folder: Path, run: Run, install: Install
 ) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(300))
 
     def spoil(x: torch.Tensor, answer: dict[str, torch.Tensor]) -> Any:
         if len(x) > 20:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            run_out_of_memory(engine)
         return answer
 
-    calls = installed(monkeypatch, spoil)
+    calls = install(spoil)
     outcome = run("--direct_running_mode=in_memory")
     assert outcome.scored()["id"].to_pylist() == [f"k{n}" for n in range(300)]
     assert calls.count(16) == 4 * 4 + 3
@@ -168,25 +231,26 @@ def test_out_of_memory_shrinks_mini_batches_and_the_manifest_says_so(
 
 
 @pytest.mark.slow
+@on_each_engine
 def test_a_row_that_does_not_fit_into_memory_alone_is_rejected(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    engine: str, folder: Path, run: Run, install: Install
 ) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(100))
 
     def spoil(x: torch.Tensor, answer: dict[str, torch.Tensor]) -> Any:
         if (x[:, 0] == 7).any():
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            run_out_of_memory(engine)
         return answer
 
-    installed(monkeypatch, spoil)
+    install(spoil)
     outcome = run(*ALLOW)
-    assert [(r["row"], r["error"]) for r in outcome.rejected()] == [(7, "OutOfMemoryError")]
+    assert [record["row"] for record in outcome.rejected()] == [7]
     assert outcome.scored().num_rows == 99
 
 
 @pytest.mark.beam
 def test_a_device_fault_ends_the_run_after_one_call_and_the_same_command_resumes(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    folder: Path, run: Run, install: Install
 ) -> None:
     write_hundreds(folder)
 
@@ -198,20 +262,29 @@ def test_a_device_fault_ends_the_run_after_one_call_and_the_same_command_resumes
             raise torch.AcceleratorError("CUDA error: device-side assert triggered")
         return answer
 
-    installed(monkeypatch, spoil)
+    install(spoil)
     outcome = run("--direct_running_mode=in_memory")
     outcome.refused(
         "2.parquet from row 0: the device failed under the model: AcceleratorError", status=1
     )
     assert len(faults) == 1
-    installed(monkeypatch, lambda x, answer: answer)
+    install(lambda x, answer: answer)
     assert run("--direct_running_mode=in_memory").scored().num_rows == 400
 
 
 @pytest.mark.beam
-@pytest.mark.parametrize("mode", ["in_memory", "multi_threading"])
+@pytest.mark.parametrize(
+    ("engine", "mode"),
+    [
+        ("torch", "in_memory"),
+        ("torch", "multi_threading"),
+        ("onnxruntime", "in_memory"),
+        ("openvino", "in_memory"),
+    ],
+    indirect=["engine"],
+)
 def test_a_hang_ends_the_run_and_not_its_books(
-    mode: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    mode: str, folder: Path, run: Run, install: Install
 ) -> None:
     write_hundreds(folder)
     release = threading.Event()
@@ -221,7 +294,7 @@ def test_a_hang_ends_the_run_and_not_its_books(
             release.wait(60)
         return answer
 
-    installed(monkeypatch, spoil)
+    install(spoil)
     try:
         outcome = run("--set", "model.timeout_seconds=0.5", f"--direct_running_mode={mode}")
         line = outcome.error.splitlines()[-1]
@@ -238,9 +311,9 @@ def test_a_hang_ends_the_run_and_not_its_books(
 
 @pytest.mark.parametrize(("bad", "status"), [(0, 0), (100, 0), (101, 4)])
 def test_a_budget_of_one_percent_of_10_000_rows_is_100(
-    bad: int, status: int, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    bad: int, status: int, folder: Path, run: Run, install: Install
 ) -> None:
-    installed(monkeypatch, lambda x, answer: answer)
+    install(lambda x, answer: answer)
     spoilt = np.random.default_rng(4).choice(10_000, bad, replace=False)
     for shard in range(4):
         numbers = np.arange(2_500) + 2_500 * shard
@@ -258,11 +331,10 @@ def test_a_budget_of_one_percent_of_10_000_rows_is_100(
         }
 
 
-def test_a_dry_run_tells_what_would_be_rejected(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@on_each_engine
+def test_a_dry_run_tells_what_would_be_rejected(folder: Path, run: Run, install: Install) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(64))
-    installed(monkeypatch, failing_on(3, 9))
+    install(failing_on(3, 9))
     outcome = run("--dry_run")
     assert outcome.status == 0
     assert (
@@ -274,10 +346,10 @@ def test_a_dry_run_tells_what_would_be_rejected(
 
 @pytest.mark.parametrize("asked", [False, True])
 def test_the_values_of_a_rejected_row_are_stored_only_when_the_job_asks(
-    asked: bool, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    asked: bool, folder: Path, run: Run, install: Install
 ) -> None:
     write_shard(folder / "shards/a.parquet", np.arange(64))
-    installed(monkeypatch, failing_on(3))
+    install(failing_on(3))
     (record,) = run(*ALLOW, "--set", f"errors.store_values={str(asked).lower()}").rejected()
     assert record["key"] == "k3"
     assert ("values" in record) == asked
@@ -287,7 +359,7 @@ def test_the_values_of_a_rejected_row_are_stored_only_when_the_job_asks(
 
 
 def test_a_rejected_row_may_hold_text_that_is_not_utf_8(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    folder: Path, run: Run, install: Install
 ) -> None:
     """Of 64 rows, one fails in the model, and another one, which is scored, holds such text, too."""
     texts = pa.array([b"M\xfcller" if n in (3, 4) else b"Smith" for n in range(64)]).cast(
@@ -295,7 +367,7 @@ def test_a_rejected_row_may_hold_text_that_is_not_utf_8(
     )
     names = pa.Array.from_buffers(pa.string(), 64, texts.buffers())
     write_shard(folder / "shards/a.parquet", np.arange(64), name=names)
-    installed(monkeypatch, failing_on(3))
+    install(failing_on(3))
     outcome = run(
         *ALLOW, "--set", "source.passthrough=[id, name]", "--set", "errors.store_values=true"
     )
