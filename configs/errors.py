@@ -15,7 +15,7 @@ from typing import Any
 
 # A path has 4 096 characters at most. What is longer is a stranger's name for something, and would push
 # what to do out of sight.
-_LONGEST_WORD = 5_000
+_LONGEST_WORD = 8_000
 # Of all that is asked for at once.
 _LONGEST_LINE = 20_000
 _LINE_END = re.compile(r"(?<!\\)\\n")
