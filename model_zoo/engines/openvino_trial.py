@@ -18,6 +18,8 @@ from model_zoo.tensor_columns import from_column
 _MODULE = "model_zoo.engines.child.openvino_trial"
 # As many as most packages have; a child has less memory than a worker.
 _MOST_ROWS = 8
+# To compile it and to compute those rows; a loop in a graph may have no end.
+_MOST_SECONDS = 300.0
 # Digests of the graphs that their trial has passed in this process: tuning loads one many times.
 _passed: set[str] = set()
 
@@ -37,7 +39,8 @@ def try_in_child(
         properties: what OpenVINO is told.
 
     Raises:
-        ModelError: OpenVINO does not take it, fails on the smoke batch, or does not survive it.
+        ModelError: OpenVINO does not take it, fails on the smoke batch, does not survive it, or
+            computes it without end.
     """
     digest = hashlib.sha256(content).hexdigest()
     if digest in _passed:
@@ -45,7 +48,7 @@ def try_in_child(
     told = {"properties": dict(properties)}
     child = start_child(_MODULE, content, told, threads=1, what=path)
     try:
-        child(_read_rows(package), most_bytes=0)
+        child(_read_rows(package), most_bytes=0, most_seconds=_MOST_SECONDS)
     # Here and now: each of the rows would be tried again alone, in this process.
     except (ChildError, MemoryError) as error:
         raise ModelError(f"{path}: fails on the package's own smoke batch: {error}") from error

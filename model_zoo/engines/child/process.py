@@ -23,7 +23,7 @@ import weakref
 
 import numpy as np
 
-from configs.errors import ModelError
+from configs.errors import ModelError, Refusal, WorkerError
 from model_zoo.arrays import Arrays
 from model_zoo.engines.child.messages import Message, receive, send
 
@@ -51,7 +51,20 @@ _MEMORY_OF_ONE = 20
 _LOAD_SECONDS = 900.0
 # A process that was killed is gone at once; its exit status tells by what.
 _END_SECONDS = 10.0
-_GONE = (OSError, EOFError, ValueError, KeyError, TypeError)
+# Between the end of its connections and its own.
+_CLOSING_SECONDS = 1.0
+_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+# What a process that a stranger's file has taken over can make of an answer, too.
+_GONE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class ChildError(Exception):
@@ -77,27 +90,42 @@ class ChildProcess:
         closing = weakref.finalize(self, _close, connections)
         closing.atexit = False
 
-    def __call__(self, inputs: Mapping[str, np.ndarray], most_bytes: int) -> Arrays:
+    def __call__(
+        self,
+        inputs: Mapping[str, np.ndarray],
+        most_bytes: int,
+        most_seconds: float | None = None,
+    ) -> Arrays:
         """Return what the model makes of rows.
 
         Args:
             inputs: arrays (rows, ...) by name.
             most_bytes: how large the outputs may be.
+            most_seconds: how long it may take; None where the caller looks at that.
 
         Raises:
             ChildError: the library does not take the rows.
             MemoryError: fewer rows may fit.
-            ModelError: the process has ended.
+            ModelError: the process has ended by what the file or the rows do to it, or it takes
+                longer.
+            WorkerError: it was ended from outside.
         """
         connection = self._idle.get()
         try:
+            connection.settimeout(most_seconds)
             send(connection, Message(arrays=inputs))
             reply = receive(connection, most_bytes)
             error = reply.words.get("error")
+        except TimeoutError as late:
+            self._life.end()
+            raise ModelError(
+                f"{self.what}: computing {_count_rows(inputs)} rows of it takes longer than "
+                f"{most_seconds:g} s; pack a smaller model, or look for a loop without end in it"
+            ) from late
         except _GONE as gone:
             # Of a connection that is out of step nothing can be expected any more.
             self._life.end()
-            raise ModelError(self._life.describe(self.what)) from gone
+            raise self._life.describe(self.what) from gone
         finally:
             self._idle.put(connection)
         if error is not None:
@@ -119,6 +147,7 @@ def start_child(
 
     Raises:
         ModelError: the library does not take the file, or does not survive it.
+        WorkerError: the process was ended from outside.
     """
     pairs = [socket.socketpair() for _ in range(threads)]
     connections = [ours for ours, _ in pairs]
@@ -137,9 +166,12 @@ def start_child(
             f"{what}: loading it takes longer than {_LOAD_SECONDS:g} s; pack a smaller model"
         ) from late
     except _GONE as gone:
-        raise ModelError(life.describe(what)) from gone
+        raise life.describe(what) from gone
     if "error" in words:
-        raise ModelError(f"{what}: cannot be loaded: {words['error']}")
+        raise ModelError(
+            f"{what}: cannot be loaded: {words['error']}; "
+            "pack the model again with pipelines.package"
+        )
     first.settimeout(None)
     return child
 
@@ -155,6 +187,8 @@ class _Life:
         self._ended = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
+        # Whether this process has ended it.
+        self._is_ours = False
         watch = threading.Thread(
             target=self._watch, args=(connections, most_bytes), name="child-process", daemon=True
         )
@@ -172,10 +206,14 @@ class _Life:
     def end(self) -> None:
         """End the process, whatever it does."""
         assert self._process is not None  # noqa: S101 - as above
-        self._process.kill()
+        # One that ends on its own has closed its connections a moment ago; how it ends is its own.
+        self._ended.wait(_CLOSING_SECONDS)
+        if not self._ended.is_set():
+            self._is_ours = True
+            self._process.kill()
 
-    def describe(self, what: str) -> str:
-        """Return how the process came to its end, in one line.
+    def describe(self, what: str) -> Refusal:
+        """Return how the process came to its end, as what a run ends with.
 
         Args:
             what: the file that it had loaded.
@@ -185,9 +223,16 @@ class _Life:
         how = f"with status {status}"
         if status is not None and status < 0:
             how = f"by {signal.Signals(-status).name}"
-        return (
-            f"{what}: the process that computes it was ended {how}: the file is broken, or made to "
-            "break its library; pack the model again with pipelines.package"
+        ended = f"{what}: the process that computes it was ended {how}"
+        # No library sends itself these: the file may be as good as any, and a retry may end well.
+        if status in _FROM_OUTSIDE and not self._is_ours:
+            return WorkerError(
+                f"{ended} from outside, by somebody or by the system where memory is short; "
+                "run again to resume, with fewer workers or more memory"
+            )
+        return ModelError(
+            f"{ended}: the file is broken, or made to break its library; "
+            "pack the model again with pipelines.package"
         )
 
     def _watch(self, connections: list[socket.socket], most_bytes: int) -> None:
@@ -226,6 +271,12 @@ def _start(descriptors: list[int], most_bytes: int) -> "subprocess.Popen[bytes]"
         # Ctrl-C is for the worker, which may have rows to finish.
         start_new_session=True,
     )
+
+
+def _count_rows(inputs: Mapping[str, np.ndarray]) -> int:
+    for array in inputs.values():
+        return len(array)
+    return 0
 
 
 def _close(connections: list[socket.socket]) -> None:

@@ -10,6 +10,7 @@ import ctypes
 from importlib import import_module
 import os
 from pathlib import Path
+import re
 import resource
 import signal
 import socket
@@ -23,6 +24,9 @@ from model_zoo.engines.child.messages import Message, receive, send
 _MOST_BYTES = 1 << 40
 # A library's message may hold a whole table.
 _SHOWN_CHARACTERS = 300
+# XGBoost's errors: where in its source, with the time of day before it, and the calls that led there.
+_STACK = "Stack trace:"
+_PLACE = re.compile(r"^\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 # prctl(PR_SET_PDEATHSIG)
 _TELL_OF_PARENTS_DEATH = 1
 _KIBIBYTE = 1 << 10
@@ -123,9 +127,12 @@ def _serve(connection: socket.socket, make_call: Any) -> None:
 
 
 def _describe(error: Exception) -> Message:
-    line = " ".join(str(error).split())
+    # Behind it are addresses in memory, of no use to anybody, and others each time.
+    text, _, _ = str(error).partition(_STACK)
+    line = " ".join(text.split())
+    said = _PLACE.sub("", line).rstrip(" :")
     words = {
-        "error": line[:_SHOWN_CHARACTERS] or type(error).__name__,
+        "error": said[:_SHOWN_CHARACTERS] or type(error).__name__,
         "is_memory": isinstance(error, MemoryError) or "bad_alloc" in line,
     }
     return Message(words)

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from configs.errors import ModelError
+from configs.errors import ModelError, WorkerError
 from model_zoo.engines.child.process import ChildError, ChildProcess, start_child
 from tests.support.repository import REPOSITORY
 
@@ -84,6 +84,43 @@ def test_more_numbers_than_scores_are_no_answer() -> None:
     child = start("double")
     with pytest.raises(ModelError, match="was ended by SIGKILL"):
         child({"x": np.zeros(10, np.float32)}, 8)
+    assert wait_for_end(child.pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_an_end_from_outside_is_not_said_of_the_file(number: signal.Signals) -> None:
+    child = start("double")
+    os.kill(child.pid, number)
+    assert wait_for_end(child.pid)
+    with pytest.raises(WorkerError) as raised:
+        child({"x": np.float32([1])}, 8)
+    message = str(raised.value)
+    assert f"was ended by {number.name} from outside" in message
+    assert "run again to resume" in message
+
+
+def test_what_computes_without_end_is_ended_where_the_caller_says_how_long() -> None:
+    child = start("hold")
+    with pytest.raises(
+        ModelError, match=r"m/model.x: computing 3 rows of it takes longer than 0.2 s"
+    ):
+        child({"x": np.zeros(3)}, 24, most_seconds=0.2)
+    assert wait_for_end(child.pid)
+
+
+def test_where_a_library_was_in_its_source_is_not_told() -> None:
+    with pytest.raises(ModelError) as raised:
+        start("load: trace")
+    expected = "m/model.x: cannot be loaded: Check failed: a == b; pack the model again with"
+    assert str(raised.value).startswith(expected)
+    assert "[bt]" not in str(raised.value)
+
+
+@pytest.mark.parametrize("order", ["words", "shape", "nested"])
+def test_an_answer_of_a_process_that_a_file_has_taken_over_costs_one_line(order: str) -> None:
+    child = start(f"answer: {order}")
+    with pytest.raises(ModelError, match=r"m/model.x: the process that computes it was ended"):
+        child({"x": np.float32([1])}, 8)
     assert wait_for_end(child.pid)
 
 
