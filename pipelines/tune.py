@@ -37,7 +37,7 @@ from pipelines.tuning.engines import (
 from pipelines.tuning.loading import make_loader
 from pipelines.tuning.measured import Measured
 from pipelines.tuning.night import LoadTimes, Night
-from pipelines.tuning.report import make_report, store_report
+from pipelines.tuning.report import make_report, refuse_unwritable, store_report
 from pipelines.tuning.sample import Sample
 from pipelines.tuning.sampling import take_sample
 from pipelines.tuning.search import WITHOUT, Search
@@ -72,6 +72,8 @@ def main(argv: Sequence[str]) -> int:
     engines = find_engines(card, job.model.engine, arguments.without, device_type)
     sample = take_sample(plan, arguments.rows)
     _refuse_handful(sample)
+    url = str(job.model.tuning_report)
+    refuse_unwritable(url)
     rows_per_night = arguments.rows_per_night or plan.rows
     trials = _make_trials(job, plan, sample, rows_per_night, budget, say)
     search = Search(trials, engines.usable, budget)
@@ -87,7 +89,6 @@ def main(argv: Sequence[str]) -> int:
     report = make_report(job, plan, best, trials.measured, workers.best, rows_per_night)
     _say_rates(workers.rates, say)
 
-    url = str(job.model.tuning_report)
     store_report(url, report)
     _say_result(report, card, shown_path(url), say)
     return 0

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+import uuid
 
 from configs.errors import JobError
 from model_zoo.engines.engine import make_engine
@@ -80,6 +82,30 @@ def store_report(url: str, report: TuningReport) -> None:
             f"model.tuning_report {url}: cannot be written: {error}; "
             "mend its place, or name another file"
         ) from error
+
+
+def refuse_unwritable(url: str) -> None:
+    """Refuse a place where no report can be written, before minutes of measuring are lost with it.
+
+    Args:
+        url: of the report.
+
+    Raises:
+        JobError: it is a folder, or nothing can be written beside it.
+    """
+    try:
+        absolute = files.to_absolute(url)
+        # Of a name that no other tuning takes; what stands there is left alone until there is more.
+        probe = f"{absolute}.{uuid.uuid4().hex}"
+        files.replace(probe, b"")
+        files.remove(probe)
+    except (OSError, ImportError, ValueError) as error:
+        raise JobError(
+            f"model.tuning_report {url}: cannot be written: {error}; "
+            "mend its place, or name another file"
+        ) from error
+    if files.is_local(absolute) and Path(absolute).is_dir():
+        raise JobError(f"model.tuning_report {url}: is a folder; name a file")
 
 
 def _make_choice(measured: Measured) -> Choice:

@@ -361,7 +361,7 @@ def changed(path: Path, to: Path, *keys: str, value: object) -> Path:
         (
             ("agreement", "label_agreement"),
             float("nan"),
-            "agrees with float32 less than model.tolerance asks for",
+            "says that agreement.label_agreement is nan, which nobody can have measured",
         ),
         (
             ("job", "preprocess.steps"),
