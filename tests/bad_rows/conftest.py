@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_rows.engines import Install, Spoil, spoil_engine, write_package_of_both
+from tests.bad_rows.engines import (
+    GRAPH_ENGINES,
+    Install,
+    Spoil,
+    spoil_engine,
+    write_package_of_both,
+)
 from tests.bad_rows.spoilt_job import COLUMNS, make_job
 from tests.support.builders import tiny_package
 from tests.support.jobs import Outcome, run_job, write_job
@@ -44,9 +50,9 @@ def run(folder: Path) -> Callable[..., Outcome]:
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The engine that computes; torch, for tests that are not about each."""
     name: str = getattr(request, "param", "torch")
-    if name != "torch":
+    if name in GRAPH_ENGINES:
         pytest.importorskip("onnx")
-        pytest.importorskip(name)
+    pytest.importorskip(name)
     # It tries graphs in a process of its own, which test_openvino_trial.py is about.
     if name == "openvino":
         monkeypatch.setattr("model_zoo.engines.openvino_engine.try_in_child", lambda *given: None)

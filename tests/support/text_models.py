@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import Whitespace
 import torch
 
 from model_zoo.architectures.builders import build
-from model_zoo.package.package import SMOKE, write_package
+from model_zoo.package.package import SMOKE, read_package, write_package
 from model_zoo.steps.tokenize import Tokenize, tokenize
 from tests.support.builders import parquet
 
@@ -104,3 +104,24 @@ def text_package(url: Path, **changes: Any) -> str:
         {"weights.safetensors": save(network.state_dict()), SMOKE: parquet(smoke)},
     )
     return str(url)
+
+
+def text_package_of_both(folder: Path) -> str:
+    """Write a package of the encoder and its exported graph below a folder, and return its URL."""
+    # Only here: it takes seconds, and most tests of texts need no graph.
+    from pipelines.packing.exporting.network_graph import export_network
+
+    plain = read_package(text_package(folder / "plain"))
+    numbers, mask = tokenize(pa.array(texts(6)), step())
+    inputs = {"input_ids": numbers, "attention_mask": mask}
+    graph = export_network(encoder(), plain.card, inputs)
+    fields = plain.card.model_dump(exclude={"files"}, exclude_unset=True)
+    contents = {}
+    for name in plain.card.files:
+        # Written anew, of the steps.
+        if name != "preprocess.json":
+            contents[name] = plain.read_file(name)
+    contents["model.onnx"] = graph.SerializeToString()
+    url = str(folder / "both")
+    write_package(url, {**fields, "onnx": {}}, plain.steps, contents)
+    return url

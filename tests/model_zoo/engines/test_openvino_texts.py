@@ -14,12 +14,11 @@ from model_zoo.arrays import Arrays  # noqa: E402
 from model_zoo.engines.openvino_engine import OpenVinoEngine  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.package.card import ModelCard  # noqa: E402
-from model_zoo.package.package import Package, read_package, write_package  # noqa: E402
+from model_zoo.package.package import Package, read_package  # noqa: E402
 from model_zoo.scoring.length_buckets import cut_to_longest  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
 from model_zoo.steps.tokenize import tokenize  # noqa: E402
-from pipelines.packing.exporting.network_graph import export_network  # noqa: E402
-from tests.support.text_models import embeddings, encoder, step, text_package, texts  # noqa: E402
+from tests.support.text_models import embeddings, encoder, step, text_package_of_both, texts  # noqa: E402
 
 REFERENCE = Settings(8, engine="openvino")
 
@@ -32,16 +31,7 @@ def make_inputs(rows: list[str]) -> Arrays:
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     folder = tmp_path_factory.mktemp("texts")
-    plain = read_package(text_package(folder / "plain"))
-    graph = export_network(encoder(), plain.card, make_inputs(texts(6)))
-    fields = plain.card.model_dump(exclude={"files"}, exclude_unset=True)
-    contents = {
-        name: plain.read_file(name) for name in plain.card.files if name != "preprocess.json"
-    }
-    contents["model.onnx"] = graph.SerializeToString()
-    url = folder / "both"
-    write_package(str(url), {**fields, "onnx": {}}, plain.steps, contents)
-    return read_package(str(url))
+    return read_package(text_package_of_both(folder))
 
 
 def sample(card: ModelCard, rows: int) -> list[dict[str, torch.Tensor]]:
