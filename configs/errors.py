@@ -127,7 +127,9 @@ def refusal_of(error: BaseException) -> Refusal | None:
     """Return the refusal that an error is, or that a runner has wrapped up in it, or None."""
     if isinstance(error, Refusal):
         message, _, _ = str(error).partition(_STEP)
-        return type(error)(message)
+        # Not called as a class is: some make their message of other things than a message.
+        kind = type(error)
+        return kind.__new__(kind, message)
     text = "".join(traceback.format_exception_only(error))
     return refusal_in(text)
 

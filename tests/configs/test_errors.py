@@ -119,6 +119,16 @@ def test_the_refusal_of_an_error_is_itself_or_what_a_runner_wrapped_up() -> None
     assert refusal_of(RuntimeError("no words of ours")) is None
 
 
+def test_a_refusal_that_is_made_of_other_things_than_its_message_keeps_it() -> None:
+    class ColumnsError(JobError):
+        def __init__(self, columns: list[str]) -> None:
+            super().__init__(f"columns: {', '.join(columns)}")
+
+    found = refusal_of(ColumnsError(["born", "since"]))
+    assert isinstance(found, ColumnsError)
+    assert (str(found), found.status) == ("columns: born, since", 2)
+
+
 def test_rejected_rows_can_pass_a_context_manager() -> None:
     @contextmanager
     def block() -> Iterator[None]:

@@ -239,4 +239,4 @@ def test_a_report_that_names_an_engine_that_does_not_exist_is_refused(
     values = json.loads(path.read_text())
     values["settings"]["engine"] = "os"
     path.write_text(json.dumps(values))
-    run(dtype="auto", tuning_report=str(path)).refused("engine 'os' is unknown")
+    run(dtype="auto", tuning_report=str(path)).refused("engine 'os' is unknown", status=2)
