@@ -44,6 +44,10 @@ TREES = [*ONNX, "lightgbm>=4.7,<5", "xgboost-cpu>=3.2,<3.3"]
 SKLEARN = [*ONNX, "skl2onnx>=1.20,<1.21", "skops>=0.16,<0.17"]
 # Draws the pictures of a training's report, and varies pictures in training.
 TRAIN = [*IMAGES, "matplotlib>=3.10,<4"]
+# Tables as input, and Avro files; fastavro comes with Beam today, and is named because our own code calls it.
+DELTA = ["deltalake>=1.6.6,<1.7"]
+ICEBERG = ["pyiceberg>=0.12,<0.13"]
+AVRO = ["fastavro>=1.13,<2"]
 EXTRAS = {
     "train": TRAIN,
     "images": IMAGES,
@@ -67,6 +71,9 @@ EXTRAS = {
         "ray[data]>=2.55,<3",
         *TRANSFORMERS,
     ],
+    "delta": DELTA,
+    "iceberg": ICEBERG,
+    "avro": AVRO,
     "s3": S3,
     "gcs": GCS,
     "dataflow": DATAFLOW,
@@ -85,6 +92,11 @@ EXTRAS = {
         *LITERT,
         *TORCH_GEOMETRIC,
         *TRAIN,
+        *DELTA,
+        *ICEBERG,
+        *AVRO,
+        # Tests write their tables through a catalog of one file.
+        "pyiceberg[sql-sqlite]",
         "coverage>=7.10,<8",
         "duckdb>=1.4",
         "gcp-storage-emulator>=2026.7",
