@@ -101,7 +101,11 @@ class Source(_Section, Generic[InputFormatT]):
         passthrough: columns to copy to the output unchanged, in this order; the key comes first if
             it is not among them.
         types: Arrow types of key and pass-through columns, which files may hold in any form; a CSV
-            source must declare them, and who wants a column of folders called `column=value`.
+            source must declare them, and who wants a column of folders called `column=value`
+            without declaring `partitions`.
+        partitions: `hive` declares that the folders of all files are called `column=value`, all of
+            the same columns: whose types need not be declared, and whose values those of the files
+            must agree with where they have such a column, too.
         rows_per_batch: rows that travel together; by default as many as make 64 MiB of network
             input, at most 65 536.
         max_expansion: how many times its stored size a file may hold, decoded, before it is refused
@@ -114,6 +118,7 @@ class Source(_Section, Generic[InputFormatT]):
     key: str | None = None
     passthrough: Names = ()
     types: dict[str, str] = {}
+    partitions: Literal["hive"] | None = None
     csv: Csv = Csv()
     files: Files = Files()
     rows_per_batch: Count | None = None

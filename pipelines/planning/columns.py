@@ -44,6 +44,7 @@ def plan_columns(
     job: ScoringJob,
     card: ModelCard,
     needs_types: bool,
+    inferred: ArrowTypes | None = None,
 ) -> list[Column]:
     """Return those columns with what a shard's type may be.
 
@@ -51,6 +52,7 @@ def plan_columns(
         job: the job.
         card: its model's.
         needs_types: whether files do not tell the types.
+        inferred: types of columns in the names of folders, where the job declares these.
 
     Raises:
         JobError: a type that is missing, or not the contract's.
@@ -58,6 +60,7 @@ def plan_columns(
     source = job.source
     contract = _parse_contract(card)
     types = _add_declared_types(contract, source.types)
+    in_folders = inferred or {}
     carried = set(source.carried)
     loads = _list_load_steps(job)
     made = {step.into for step in loads}
@@ -69,6 +72,8 @@ def plan_columns(
         if is_untold and name in paths:
             # It is what a path can only be.
             dtype = pa.string()
+        elif is_untold and name in in_folders:
+            dtype = in_folders[name]
         elif is_untold and name not in made:
             kind = source.format.upper()
             raise JobError(

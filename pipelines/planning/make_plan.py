@@ -18,19 +18,19 @@ from model_zoo.package.package import Package, read_package
 from model_zoo.steps.table import AnyStep
 from pipelines.cli.command_line import workers_kept_quiet
 from pipelines.planning.batch_rows import bytes_per_row
-from pipelines.planning.columns import list_columns, make_input_format, plan_columns
+from pipelines.planning.columns import list_columns
 from pipelines.planning.filled import list_job_fills
 from pipelines.planning.folders import list_folders
 from pipelines.planning.identity import make_run_id
 from pipelines.planning.inference_settings import InferenceSettings
 from pipelines.planning.jobs import ScoringJob
-from pipelines.planning.loading import list_files, list_loads, with_loads
+from pipelines.planning.loading import list_files
 from pipelines.planning.model_checks import check_preprocessing, check_users_code
 from pipelines.planning.overlap import refuse_overlap
-from pipelines.planning.partitions import with_partitions
 from pipelines.planning.plan import Plan
 from pipelines.planning.plan_inference import plan_inference
 from pipelines.planning.plan_output import plan_output
+from pipelines.planning.plan_reading import plan_reading
 from pipelines.planning.row_work import estimate_row_work
 from pipelines.planning.shards import (
     Listed,
@@ -42,10 +42,8 @@ from pipelines.planning.shards import (
 )
 from pipelines.versions.names import resolve
 from storage import files
-from storage.inputs import InputFile
 from storage.layout import RunFolder
 from transforms.batches import WorkUnit
-from transforms.formats.columns import Column
 from transforms.formats.format import Format, Shard
 from transforms.formats.loading import LoadingFormat
 
@@ -76,7 +74,7 @@ def make_plan(job: ScoringJob, planned_at: datetime | None = None) -> Plan:
     list_job_fills(card.columns, job.preprocess.steps)
     steps = (*job.preprocess.steps, *package.steps)
     row_work = _estimate_row_work(job, card, steps)
-    reader, wanted = _plan_reading(job, card, listed[0], row_work)
+    reader, wanted = plan_reading(job, card, listed, row_work)
     # Every footer or header is read here, and the first rows of a CSV file: what does not fit shall
     # not be found out by a worker, at night.
     shards, found = read_shards(listed, reader, wanted)
@@ -196,22 +194,6 @@ def _estimate_row_work(job: ScoringJob, card: ModelCard, steps: Sequence[AnyStep
     if job.source.format != "parquet":
         return 0
     return estimate_row_work(card, steps)
-
-
-def _plan_reading(
-    job: ScoringJob,
-    card: ModelCard,
-    first: InputFile,
-    row_work: int,
-) -> tuple[Format, list[Column]]:
-    """Return how the input is read, and which columns of it."""
-    files_format = make_input_format(job.source, row_work)
-    wanted = plan_columns(job, card, files_format.needs_types)
-    loads = list_loads(job)
-    made = {load.into for load in loads}
-    in_table = [column for column in wanted if column.name not in made]
-    table_format = with_partitions(files_format, first, in_table)
-    return with_loads(table_format, loads), wanted
 
 
 def _order_columns(found: Schema, names: Sequence[str]) -> Schema:

@@ -1,6 +1,7 @@
 """Folders called `column=value`, end to end: as key, carried and model columns, against DuckDB's reading of the same folders."""
 
 from collections.abc import Callable
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,63 @@ def test_types_are_asked_for(score_it: Score, tmp_path: Path) -> None:
     score_it(folder, settings=carried).refused("source.types.dt=string", status=2)
     wrong = carried | {"source.types": {"dt": "int64"}}
     score_it(folder, settings=wrong).refused("dt=2026-01-01", "not of type int64")
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_declared_folders_need_no_types(format: str, score_it: Score, tmp_path: Path) -> None:
+    """The same rows as with the types that somebody declared, a folder and a list of folders alike."""
+    folder = write_folders(tmp_path / "in", format)
+    settings = {
+        "source.format": format,
+        "source.passthrough": ["dt", "region"],
+        "source.types": {"id": "int64"},
+        "source.partitions": "hive",
+    }
+    outcome = score_it(folder, settings=settings)
+    rows = outcome.rows()
+    assert rows.schema.types == [pa.int64(), pa.date32(), pa.string(), pa.float32()]
+    columns = [rows[name].to_pylist() for name in ("id", "dt", "region")]
+    assert list(zip(*columns, strict=True)) == read_with_duckdb(folder, format)
+    listed = score_it(folder / "dt=2026-01-01", folder / "dt=2026-01-02", settings=settings)
+    assert listed.rows().equals(rows)
+
+
+def write_twice(folder: Path, inside: list[Any]) -> Path:
+    """Write four rows with a column `k`, in a folder that says it is 7."""
+    return write_parquet(folder / "k=7/p.parquet", small_table(4, k=pa.array(inside)))
+
+
+@pytest.mark.parametrize("carried", [["k"], []])
+def test_a_column_in_folder_and_file_must_be_the_same(
+    carried: list[str], score_it: Score, tmp_path: Path
+) -> None:
+    settings = {"source.passthrough": carried, "source.partitions": "hive"}
+    write_twice(tmp_path / "same", [7] * 4)
+    same = score_it(tmp_path / "same", settings=settings).rows()
+    assert same.column_names == ["id", *carried, "probability"]
+    write_twice(tmp_path / "other", [7, 7, 8, 7])
+    other = score_it(tmp_path / "other", settings=settings)
+    if carried:
+        other.refused("k=7/p.parquet", "'k'", "row 2", "source.partitions")
+    else:
+        # What nobody reads cannot be wrong.
+        assert other.status == 0
+
+
+def test_a_missing_value_in_the_file_is_another_value(score_it: Score, tmp_path: Path) -> None:
+    settings = {"source.passthrough": ["k"], "source.partitions": "hive"}
+    write_twice(tmp_path / "in", [7, None, 7, 7])
+    score_it(tmp_path / "in", settings=settings).refused("'k'", "row 1")
+    as_text = write_twice(tmp_path / "text", ["7"] * 4)
+    assert score_it(as_text, settings=settings).rows()["k"].to_pylist() == ["7"] * 4
+    no_number = write_twice(tmp_path / "none", [dt.date(2026, 1, 1)] * 4)
+    score_it(no_number, settings=settings).refused("k=7/p.parquet", "not of type date32")
+
+
+def test_folders_that_do_not_agree_are_refused_by_name(score_it: Score, tmp_path: Path) -> None:
+    settings = {"source.passthrough": ["dt"], "source.partitions": "hive"}
+    write_parquet(tmp_path / "in/dt=2026-01-01/p.parquet", small_table(4))
+    write_parquet(tmp_path / "in/dt=2026-01-02/late=1/p.parquet", small_table(4))
+    score_it(tmp_path / "in", settings=settings).refused("late=1/p.parquet", "name dt, late")
+    plain = write_parquet(tmp_path / "plain/p.parquet", small_table(4))
+    score_it(plain, settings=settings).refused("source.partitions is hive", status=2)

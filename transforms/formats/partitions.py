@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import pyarrow as pa
 from pyarrow import Array, Field, RecordBatch, Schema
+import pyarrow.compute as pc
 
 from configs.errors import InputError, JobError, RejectedRows
 from storage.inputs import InputFile
@@ -19,9 +20,10 @@ from transforms.formats.columns import Column
 from transforms.formats.csv_values import convert_fields
 from transforms.formats.format import CountsNulls, Format, NullCounts, Piece, Shard
 from transforms.formats.samples import split_for_sample
+from transforms.logical_types import decode, decoded_type
 
 # What Hive calls the folder of rows that have no value there.
-_NULL = b"__HIVE_DEFAULT_PARTITION__"
+HIVE_NULL = b"__HIVE_DEFAULT_PARTITION__"
 # One value of each column, by its name.
 Values = Mapping[str, Array]
 
@@ -33,10 +35,12 @@ class PartitionedFormat:
     Attributes:
         inner: how the files themselves are read.
         columns: names of the columns that stand in folders' names.
+        checked: names of columns that stand in the files, too, where each value must be the same.
     """
 
     inner: Format
     columns: tuple[str, ...]
+    checked: tuple[str, ...] = ()
     # A folder's name tells no type.
     needs_types: ClassVar[bool] = True
 
@@ -64,6 +68,7 @@ class PartitionedFormat:
                     f"{file.url}: has a column {name!r}, which other files have in the names of "
                     "their folders alone; write it into all files or into none"
                 )
+        _read_values(file.url, self._find_checked(schema))
         all_fields = pa.schema([*schema, *fields])
         return shard, all_fields
 
@@ -89,12 +94,14 @@ class PartitionedFormat:
         folder_schema = pa.schema(in_folders)
         file_schema = pa.schema(in_file)
         values = _read_values(unit.shard, folder_schema)
+        twice = _read_values(unit.shard, self._find_checked(schema))
         record_in_file = record
         # The format knows nothing of a key that is not in the file.
         if record.key in values:
             record_in_file = replace(record, key=None)
         batches = self.inner.read(unit, file_schema, rows_per_batch, record_in_file)
         for batch in batches:
+            _refuse_other_values(batch, twice)
             rows = _add_values(batch.rows, schema, values)
             rejected = []
             for records in batch.rejected:
@@ -106,6 +113,15 @@ class PartitionedFormat:
                 rejected=tuple(rejected),
                 record=record,
             )
+
+    def _find_checked(self, schema: Schema) -> Schema:
+        """Return the checked columns of a schema, in the types that a folder's name is read as."""
+        fields = []
+        for field in schema:
+            if field.name in self.checked:
+                plain = decoded_type(field.type)
+                fields.append((field.name, plain))
+        return pa.schema(fields)
 
     def count_nulls(self, url: str, names: Sequence[str]) -> NullCounts:
         """Return how many values are missing, as the file tells; see `CountsNulls`."""
@@ -187,7 +203,7 @@ def _read_values(url: str, fields: Schema) -> Values:
 def _convert(url: str, field: Field, text: bytes) -> Array:
     """Return the value that a folder's name gives a column, as an array of that one value."""
     given: bytes | None = text
-    if text == _NULL:
+    if text == HIVE_NULL:
         given = None
     as_bytes = pa.binary()
     fields = pa.array([given], type=as_bytes)
@@ -208,6 +224,28 @@ def _convert(url: str, field: Field, text: bytes) -> Array:
             f"{field.type}; rename the folder, or declare source.types.{name} otherwise"
         ) from error
     return converted.column(0)
+
+
+def _refuse_other_values(batch: RawBatch, values: Values) -> None:
+    """Refuse a file with a value that is not the one in its folders' names.
+
+    Raises:
+        InputError: the first such row.
+    """
+    for name, (expected,) in values.items():
+        column = decode(batch.rows.column(name))
+        same = column.is_null()
+        if expected.is_valid:
+            equal = pc.equal(column, expected)
+            same = equal.fill_null(False)
+        position = same.index(False).as_py()
+        if position >= 0:
+            row = batch.row_numbers[position]
+            raise InputError(
+                f"{batch.id.shard}: its column {name!r} has another value in row {row} than the "
+                "name of its folder; mend one of the two, or leave source.partitions out to read "
+                "what the file has"
+            )
 
 
 def _add_values(

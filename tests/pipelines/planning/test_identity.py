@@ -101,3 +101,12 @@ def test_fields_that_came_later_change_no_id_while_they_say_nothing_new(world: P
     assert settings_of(("source.csv.quote", "null")) == {**OLD_CSV, "quote": None}
     assert settings_of(("source.csv.double_quote", "false")) == {**OLD_CSV, "double_quote": False}
     assert run_id(world, ("source.csv.escape", "\\")) != run_id(world)
+
+
+def test_folders_that_are_not_declared_change_no_id(world: Path) -> None:
+    def settings_of(*overrides: tuple[str, str]) -> Any:
+        job = load(Job, str(world / "job.yaml"), overrides)
+        return output_settings(job.model_dump(mode="json"))["source"]
+
+    assert "partitions" not in settings_of()
+    assert settings_of(("source.partitions", "hive"))["partitions"] == "hive"
