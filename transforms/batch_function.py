@@ -7,7 +7,7 @@ from typing import Any
 import apache_beam as beam
 
 from configs.errors import crashes_as_errors
-from transforms.timing import Timed
+from transforms.on_beam import Timed
 
 
 @dataclass

@@ -9,10 +9,8 @@ runner materialises every row that passes one.
 """
 
 from dataclasses import dataclass, field, fields
-import pickle
 from typing import Any
 
-from apache_beam import coders
 import numpy as np
 from pyarrow import RecordBatch
 
@@ -22,9 +20,6 @@ from transforms.timing import StageTimes
 Arrays = dict[str, np.ndarray]
 # What becomes of rows, as the books name it; a written part counts each as `rows_...`.
 ROW_COUNTS = ("in", "scored", "filtered", "rejected")
-# What an element without rows is taken for.
-_SMALL_BYTES = 1_000
-_MOST_ESTIMATED_BYTES = 2**31 - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -284,35 +279,6 @@ def count_rejected(batches: tuple[RejectedBatch, ...]) -> int:
     return sum(batch.rows.num_rows for batch in batches)
 
 
-class BatchCoder(coders.Coder):
-    """Encode batches by pickle, and estimate their size without encoding anything.
-
-    Beam samples sizes by encoding the elements that pass, unless a coder knows better.
-    """
-
-    def encode(self, value: Any) -> bytes:
-        return pickle.dumps(value, protocol=5)
-
-    def decode(self, encoded: bytes) -> Any:
-        return pickle.loads(encoded)  # noqa: S301 - only what `encode` of this pipeline's own workers wrote
-
-    def estimate_size(self, value: Any) -> int:
-        # Features and predictions hold their rows inside `raw`.
-        raw = getattr(value, "raw", value)
-        rows = getattr(raw, "rows", None)
-        if not isinstance(rows, RecordBatch):
-            return _SMALL_BYTES
-        # Beam counts in a C int.
-        return min(int(rows.nbytes), _MOST_ESTIMATED_BYTES)
-
-    # So that Beam makes no key of a batch, for which equal ones need equal bytes.
-    def is_deterministic(self) -> bool:
-        return False
-
-    def to_type_hint(self) -> Any:
-        return Any
-
-
 def _unpickle_rejected(id: BatchId, stage: str, rows: bytes) -> RejectedBatch:
     records = load_rows(rows)
     return RejectedBatch(id, stage, records)
@@ -330,9 +296,3 @@ def _pickle_compactly(batch: Any) -> Any:
 
 def _unpickle(cls: Any, rows: bytes, state: dict[str, Any]) -> Any:
     return cls(rows=load_rows(rows), **state)
-
-
-# At import, because Beam asks for the coder of a type wherever it meets one, and workers do no more
-# than import.
-for _edge in (RawBatch, FeatureBatch, PredictionBatch, ScoredBatch):
-    coders.registry.register_coder(_edge, BatchCoder)

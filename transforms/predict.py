@@ -20,9 +20,10 @@ from model_zoo.scoring.listener import told
 from model_zoo.scoring.scored import Scored
 from storage.layout import RunFolder
 from transforms.batches import Arrays, FeatureBatch, PredictionBatch, take_from_arrays
+from transforms.on_beam import Timed
 from transforms.output.progress_note import ProgressNote
 from transforms.rejected import find_kept, reject_rows
-from transforms.timing import Timed, give_time
+from transforms.timing import give_time
 
 Score: TypeAlias = Callable[[Arrays], Scored]
 Load: TypeAlias = Callable[[], Score]

@@ -1,4 +1,4 @@
-"""Where the time goes: nanoseconds by stage, and Beam's counters.
+"""Where the time goes: nanoseconds by stage.
 
 The nanoseconds travel with a batch into the manifest, because workers write that before any runner
 knows its counters, and because a run that was interrupted must tell of both its parts.
@@ -11,11 +11,8 @@ import resource
 import sys
 import threading
 import time
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from apache_beam.metrics import Metrics
-
-_NAMESPACE = "score"
 # Nanoseconds, or other counts.
 ByStage: TypeAlias = dict[str, int]
 _SECOND = 1e9
@@ -134,35 +131,6 @@ def clocked_as(stage: str) -> AbstractContextManager[object]:
     if stage == "preprocess":
         return nullcontext()
     return clocked_within(stage)
-
-
-def _make_counter(transform: str, unit: str) -> Any:
-    name = f"{transform}_{unit}"
-    return Metrics.counter(_NAMESPACE, name)
-
-
-class Timed:
-    """Count what passes a transform, as Beam metrics: `with timed(rows): ...`."""
-
-    def __init__(self, transform: str) -> None:
-        self._rows = _make_counter(transform, "rows")
-        self._batches = _make_counter(transform, "batches")
-        self._microseconds = _make_counter(transform, "microseconds")
-
-    @contextmanager
-    def __call__(self, rows: int) -> Iterator[None]:
-        """Count one batch of `rows` rows and the time that the block takes."""
-        started = time.perf_counter_ns()
-        yield
-        taken = time.perf_counter_ns() - started
-        self.add(rows, taken)
-
-    def add(self, rows: int, nanoseconds: int) -> None:
-        """Count one batch of `rows` rows that took some time."""
-        # Beam's counters hold whole numbers.
-        self._microseconds.inc(nanoseconds // 1_000)
-        self._batches.inc()
-        self._rows.inc(rows)
 
 
 def peak_memory() -> int:

@@ -19,9 +19,9 @@ from configs.errors import PublishError
 from storage.layout import RunFolder
 from transforms.batches import ScoredBatch, WorkUnit, WrittenPart
 from transforms.formats.output import FileFormat
+from transforms.on_beam import Timed
 from transforms.output.done_record import finish_unit
 from transforms.output.part_writer import PartWriter
-from transforms.timing import Timed
 
 _MEND = "make room or mend the folder, and run again to resume"
 

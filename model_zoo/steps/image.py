@@ -13,8 +13,6 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 from pyarrow import Array
 from pydantic import Field, model_validator
-import torch
-from torch.nn import functional
 
 from configs.errors import RejectedRows, RowError, crashes_as_errors
 from model_zoo.pictures import open_picture
@@ -309,6 +307,10 @@ def _resize(
     size = pixels.shape[:2]
     if size == (height, width):
         return pixels
+
+    # A second, which a job without images need not take before it is refused.
+    import torch
+    from torch.nn import functional
 
     # Grey pixels have no axis of channels, and torch wants one.
     with_channels = pixels.reshape(*size, -1)

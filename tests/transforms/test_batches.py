@@ -11,7 +11,6 @@ import pytest
 
 from tests.support.builders import feature_batch, make_unit, raw_batch, rejected, scored_batch
 from transforms.batches import (
-    BatchCoder,
     BatchId,
     FeatureBatch,
     PredictionBatch,
@@ -20,6 +19,7 @@ from transforms.batches import (
     WrittenFile,
     WrittenPart,
 )
+from transforms.on_beam import BatchCoder
 
 
 def same(one: Any, other: Any) -> bool:

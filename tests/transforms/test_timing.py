@@ -16,7 +16,8 @@ from apache_beam.utils.counters import CounterFactory
 import pytest
 
 from tests.support.builders import raw_batch
-from transforms.timing import STAGES, StageTimes, Timed, clocked_within, give_time, peak_memory
+from transforms.on_beam import Timed
+from transforms.timing import STAGES, StageTimes, clocked_within, give_time, peak_memory
 
 
 def work(milliseconds: int = 2) -> None:
