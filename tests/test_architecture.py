@@ -212,6 +212,7 @@ FOUNDATION = {
     "transforms.rejected",
     "transforms.row_bytes",
     "transforms.row_sizes",
+    "transforms.on_beam",
     "transforms.timing",
     "model_zoo.steps.arrays",
     "model_zoo.steps.chosen_columns",
