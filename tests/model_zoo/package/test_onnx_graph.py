@@ -125,6 +125,32 @@ def test_dropout_is_taken_only_where_it_drops_nothing() -> None:
             parse_graph(model.SerializeToString(), {})
 
 
+def switched_by(kind: str, inputs: list[str], **attributes):
+    """A Dropout whose switch a node of some kind makes."""
+    shape = numpy_helper.from_array(np.zeros(0, np.int64), "shape")
+    nodes = [
+        helper.make_node(kind, inputs, ["training"], **attributes),
+        helper.make_node("Dropout", ["x", "", "training"], ["y"]),
+    ]
+    return graph(nodes, [shape])
+
+
+def test_only_a_constant_says_that_dropout_drops_nothing() -> None:
+    off = numpy_helper.from_array(np.bool_(False), "value")
+    on = numpy_helper.from_array(np.bool_(True), "value")
+    constant = switched_by("Constant", [], value=off)
+    assert parse_graph(constant.SerializeToString(), {})
+    refused = [
+        switched_by("Constant", [], value=on),
+        # Its value is beside the point: what else it makes of it, nobody looks into.
+        switched_by("ConstantOfShape", ["shape"], value=off),
+        switched_by("Identity", ["shape"]),
+    ]
+    for model in refused:
+        with pytest.raises(ValueError, match="Dropout in training"):
+            parse_graph(model.SerializeToString(), {})
+
+
 def test_functions_and_sparse_tensors_are_refused() -> None:
     model = graph([identity()])
     model.functions.add(name="f", domain="mine")

@@ -18,7 +18,7 @@ from pipelines.cli.command_line import run_program
 from pipelines.planning.jobs import FittingJob
 from pipelines.training.described import to_packaging
 from pipelines.training.network_sizes import Outputs
-from pipelines.training.prepared import Part
+from pipelines.training.prepared import Packaging, Part
 from pipelines.training.preparing import prepare as prepare_network
 from pipelines.training.reading import read_source
 from pipelines.training.understanding import list_parts, understand
@@ -126,3 +126,36 @@ def test_a_missing_value_that_nothing_fills_is_no_training_row() -> None:
 def test_a_name_that_is_no_column_is_refused() -> None:
     with pytest.raises(JobError, match="no column 'mean aera'; did you mean mean area"):
         prepare(job(missing={"mean aera": "fill"}))
+
+
+@pytest.mark.parametrize(
+    ("shorter", "said", "lengths"),
+    [
+        ("pad", {}, {"readings": 4}),
+        # Nothing is padded, so no length is needed to make fewer rows show the same.
+        ("reject", {}, {}),
+        ("pad", {"readings": 6}, {"readings": 6}),
+    ],
+)
+def test_the_length_that_lists_are_padded_to_is_kept(
+    shorter: str, said: dict[str, int], lengths: dict[str, int]
+) -> None:
+    pad = {"step": "pad", "column": "readings", "shape": [4], "shorter": shorter, "into": "x"}
+    whole = Packaging.model_validate(
+        {
+            "name": "lists",
+            "network": "mlp",
+            "parameters": {"hidden": [2]},
+            "columns": ["readings"],
+            "lengths": said,
+            "preprocess": [pad],
+            "inputs": {"x": "x"},
+            "output": "out",
+        }
+    )
+    rows = pa.table({"readings": [[0.5, 1.0, 1.5, 2.0]] * 6})
+    targets = np.arange(6) % 2
+    prepared = prepare_network(
+        whole, Outputs(1, 2), {"training": rows}, {"training": targets}, seed=0
+    )
+    assert prepared.packaging.lengths == lengths

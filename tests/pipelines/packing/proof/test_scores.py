@@ -14,10 +14,17 @@ import pytest
 import torch
 import yaml
 
+from configs.packaging import PackagingJob
+from model_zoo.package.card import InputColumn
+from model_zoo.steps.table import AnyStep
+from model_zoo.steps.tokenize import Tokenize, tokenize
 from pipelines import evaluate
 from pipelines.cli.command_line import run_program
+from pipelines.packing.proof.scored_as import ScoredAs
+from pipelines.packing.proof.scores import describe_scores
 from tests.support.jobs import run_job
 from tests.support.packaging import ROWS, Author, numbers, stacked
+from tests.support.text_models import tokenizer
 from tests.support.without_beam import run_without_beam
 
 SHAPES = """
@@ -41,9 +48,11 @@ LABELS = """
 """
 NAMES = ("cat", "dog", "owl", "yak")
 
+# Packages and scores, some of them thrice.
+whole = pytest.mark.slow
 
-# Each packages and scores, some of them thrice.
-pytestmark = pytest.mark.slow
+TOKENS = 6
+SENTENCES = ("word1 word2", "word3", None)
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +71,7 @@ def pack_and_score(author: Author, name: str, *flags: str) -> tuple[Any, Path, P
     return network, starter, run_job(starter).output
 
 
+@whole
 def test_outputs_keep_their_shape_whoever_reads_them(
     author_of: Callable[[str], Author], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +107,7 @@ def test_outputs_keep_their_shape_whoever_reads_them(
     assert found["mean"]["mean_absolute_error"] < 1e-6
 
 
+@whole
 def test_label_sets_from_a_network_to_its_scores(author_of: Callable[[str], Author]) -> None:
     author = author_of(LABELS)
     network, starter, output = pack_and_score(
@@ -115,6 +126,7 @@ def test_label_sets_from_a_network_to_its_scores(author_of: Callable[[str], Auth
     assert [f"probability[{name}]" for name in NAMES] == [n for n in profile if "probab" in n]
 
 
+@whole
 @pytest.mark.parametrize(
     ("source", "name", "flags", "columns"),
     [
@@ -148,3 +160,44 @@ def test_the_authors_own_scores_are_compared_in_any_shape(
     renamed = other.drop_columns(columns).rename_columns(["id", columns[0]])
     pq.write_table(renamed, path)
     assert f"{columns[0]} of 1,199 rows differs" in package_again("third").error
+
+
+def describe_texts(task: str, mask: str | None = "attention_mask") -> ScoredAs:
+    """Describe the scores of a model of texts, the last of which is missing and filled."""
+    step = Tokenize(step="tokenize", column="text", max_tokens=TOKENS, tokenizer=tokenizer())
+    contract = [InputColumn(name="text", type="string", missing="fill", fill="word4")]
+    job = PackagingJob[AnyStep].model_validate(
+        {"network": "sentence_encoder", "task": task, "labels": ["a", "b"], "output": "model"}
+    )
+    filled = [text or "word4" for text in SENTENCES]
+    token_numbers, is_token = tokenize(pa.array(filled), step)
+    inputs = {"input_ids": token_numbers, "attention_mask": is_token}
+    rows = pa.table({"text": SENTENCES})
+    return describe_scores(job, rows, inputs, mask, contract, [step])
+
+
+def test_tokens_have_places_in_their_text_where_each_is_scored() -> None:
+    scored = describe_texts("tokens")
+    assert scored.how.tokens == TOKENS
+    assert scored.places is not None
+    assert scored.places.lengths.tolist() == [2, 1, 1]
+    # By hand, row by row: two words, one word, and the word that fills.
+    assert scored.places.starts.tolist() == [0, 6, 0, 0]
+    assert scored.places.ends.tolist() == [5, 11, 5, 5]
+
+
+@pytest.mark.parametrize("task", ["classification", "multi_label", "regression"])
+def test_other_tasks_have_lengths_alone(task: str) -> None:
+    scored = describe_texts(task)
+    assert scored.places is not None
+    assert scored.places.lengths.tolist() == [2, 1, 1]
+    assert scored.places.starts is None
+    # What names numbers names them in a regression alone.
+    named = ("a", "b") if task == "regression" else ()
+    assert tuple(scored.how.numbers) == named
+
+
+def test_a_model_without_a_mask_has_no_places() -> None:
+    scored = describe_texts("classification", mask=None)
+    assert scored.places is None
+    assert scored.how.tokens is None
