@@ -16,6 +16,7 @@ import pytest
 from tests.support.built_once import built_once
 from tests.support.drawing import draw_nothing
 from tests.support.exporting import export, export_nothing
+from tests.support.graph_trials import try_graphs, try_no_graph
 from tests.support.programs import Programs
 from tests.support.repository import REPOSITORY
 from tests.support.shortcuts import (
@@ -190,6 +191,7 @@ def _shortcuts() -> Iterator[None]:
         look_once_for_translations(patch)
         export_nothing(patch)
         draw_nothing(patch)
+        try_no_graph(patch)
         look_once_at_transforms(patch)
         parse_options_once(patch)
         yield
@@ -201,6 +203,12 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> None:
     for library in ("onnx", "onnxruntime", "onnxscript"):
         pytest.importorskip(library)
     export(monkeypatch)
+
+
+@pytest.fixture
+def trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers try graphs in a process of its own in this test, as they do for a user."""
+    try_graphs(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

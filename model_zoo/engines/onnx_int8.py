@@ -44,10 +44,10 @@ def quantise_graph(package: PackedModel, batches: Iterable[Inputs]) -> bytes:
             "int8 needs a processor that adds products of bytes in 32 bits (VNNI, AMX), as others "
             "lose some; tune with --without int8"
         )
-    _, content = read_whole_graph(package)
+    graph = read_whole_graph(package)
     try:
         with _quiet(), tempfile.TemporaryDirectory(prefix="int8-") as folder:
-            return _quantise(content, batches, Path(folder))
+            return _quantise(graph.content, batches, Path(folder))
     except ModelError:
         raise
     except Exception as error:  # the library's own, of any class

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 
 from configs.errors import ModelError
+from model_zoo.engines.onnx_library import CPU_NAME
 
 _HOW_TO_INSTALL = (
     "install onnxruntime-gpu in place of onnxruntime where workers run (and TensorRT for engine "
@@ -30,7 +31,7 @@ class Provider:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-CPU = Provider("CPUExecutionProvider")
+CPU = Provider(CPU_NAME)
 
 
 def make_cuda(device: torch.device) -> Provider:

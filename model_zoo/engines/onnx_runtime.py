@@ -18,28 +18,23 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.graph_trial import try_graph
 from model_zoo.engines.machine import adds_bytes_without_overflow
 from model_zoo.engines.nan_guard import NanGuard
 from model_zoo.engines.onnx_calls import make_graph, make_graph_on
 from model_zoo.engines.onnx_int8 import quantise_graph
+from model_zoo.engines.onnx_library import is_out_of_memory
 from model_zoo.engines.onnx_providers import choose_providers
-from model_zoo.engines.onnx_session import check_tensors, open_graph, open_session
+from model_zoo.engines.onnx_session import open_graph
 from model_zoo.engines.quantised_graph import keep_in_memory, read_quantised
 from model_zoo.engines.settings import Settings
+from model_zoo.engines.whole_graph import read_graph
 from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
 
+_TRIAL = "model_zoo.engines.child.onnx_trial"
 # The library under the names of its releases: the second one has CUDA, too.
 _RELEASES = ("onnxruntime", "onnxruntime-gpu")
-_OUT_OF_MEMORY = (
-    "bad_alloc",
-    "bad allocation",
-    "Failed to allocate memory",
-    # Of CUDA and its libraries.
-    "CUDA failure 2:",
-    "out of memory",
-    "ALLOC_FAILED",
-)
 # Of them the least and the largest numbers are taken.
 _CALIBRATION_ROWS = 256
 
@@ -61,11 +56,17 @@ class OnnxRuntimeEngine:
     ) -> Network:
         """Load the graph, as `Engine.load`; every thread that calls it computes on its own."""
         _refuse_other_settings(package.url, device, settings)
-        if settings.dtype == "int8":
-            return _load_quantised(package, device, settings)
-        providers = choose_providers(device)
-        session = open_session(package, providers)
-        return make_network(package, device, session)
+        is_int8 = settings.dtype == "int8"
+        graph = read_quantised(settings) if is_int8 else read_graph(package)
+        # The process of a trial has no GPU, and a CPU may lack what a graph for one asks for.
+        if device.type == "cpu":
+            try_graph(package, graph, _TRIAL, {})
+        session = open_graph(package.card, graph, choose_providers(device))
+        network = make_network(package, device, session)
+        if is_int8:
+            # An integer cannot be NaN: a row with NaN would be given a score.
+            return replace(network, compute=NanGuard(network.compute))
+        return network
 
     def describe_version(self) -> str:
         """Return ONNX Runtime's version."""
@@ -114,23 +115,13 @@ def _refuse_other_settings(url: str, device: torch.device, settings: Settings) -
         )
 
 
-def _load_quantised(package: PackedModel, device: torch.device, settings: Settings) -> Network:
-    """Load the graph that `calibrate` made in place of the package's own."""
-    path, content = read_quantised(settings)
-    session = open_graph(content, {}, path)
-    check_tensors(path, package.card, session)
-    network = make_network(package, device, session)
-    # An integer cannot be NaN: a row with NaN would be given a score.
-    return replace(network, compute=NanGuard(network.compute))
-
-
 def make_network(package: PackedModel, device: torch.device, session: Any) -> Network:
     """Return a session of a package's graph as the network that scores.
 
     Args:
         package: whose card says what it takes and gives.
         device: where the session computes.
-        session: as `open_session` returns it.
+        session: as `open_graph` returns it.
     """
     shapes = {}
     for name, tensor in package.card.outputs.items():
@@ -157,11 +148,3 @@ def find_version() -> str:
         except PackageNotFoundError:
             continue
     return ""
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error of a session means that fewer rows may fit."""
-    if isinstance(error, MemoryError):
-        return True
-    message = str(error)
-    return any(words in message for words in _OUT_OF_MEMORY)

@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from configs.errors import ModelError
+from model_zoo.engines.onnx_library import shorten, start_session
 from model_zoo.engines.onnx_providers import CPU, Provider, refuse_absent, refuse_others
+from model_zoo.engines.whole_graph import Graph
 from model_zoo.package.card import ModelCard
-from model_zoo.package.onnx_graph import parse_graph
-from model_zoo.package.packed_model import PackedModel
 
-# Only what ends the process is written to stderr; errors are raised, and told once.
-_FATAL = 4
 # As ONNX Runtime says them, by the card's names.
 DTYPES = {
     "tensor(float)": "float32",
@@ -31,60 +29,23 @@ DTYPES = {
     "tensor(uint32)": "uint32",
     "tensor(uint64)": "uint64",
 }
-# The library's messages may hold a whole graph.
-_SHOWN_CHARACTERS = 300
 
 
-def open_session(package: PackedModel, providers: Sequence[Provider] = (CPU,)) -> Any:
+def open_graph(card: ModelCard, graph: Graph, providers: Sequence[Provider] = (CPU,)) -> Any:
     """Return ONNX Runtime's session of a package's graph.
 
     Args:
-        package: checked, of a card that lists a graph.
-        providers: what computes it.
+        card: of the package.
+        graph: which has been looked through.
+        providers: what computes it, the one that takes most first.
 
     Raises:
-        ModelError: the package holds no graph that is nothing but data, or another than its card
-            says; or something else would compute it.
+        ModelError: ONNX Runtime does not take the graph, or it is another than the card says, or
+            something else would compute it.
     """
-    card = package.card
-    files = card.onnx
-    if files is None:
-        raise ModelError(f"{package.url}: holds no ONNX graph; pack the model again with one")
-    path = f"{package.url}/{files.model}"
-    content = package.read_file(files.model)
-    data = {}
-    for name in files.data:
-        data[name] = package.read_file(name)
-    session = open_graph(content, data, path, providers)
-    check_tensors(path, card, session)
+    session = make_session(graph.content, graph.data, graph.path, providers)
+    check_tensors(graph.path, card, session)
     return session
-
-
-def open_graph(
-    content: bytes,
-    data: Mapping[str, bytes],
-    path: str,
-    providers: Sequence[Provider] = (CPU,),
-) -> Any:
-    """Return ONNX Runtime's session of a graph that anybody may have written.
-
-    Args:
-        content: of the graph's file.
-        data: of the files with its other numbers, by name.
-        path: of the graph, for messages.
-        providers: what computes it.
-
-    Raises:
-        ModelError: it is something else than data, or ONNX Runtime does not take it.
-    """
-    sizes = {}
-    for name, numbers in data.items():
-        sizes[name] = len(numbers)
-    try:
-        parse_graph(content, sizes)
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}; pack the model again with pipelines.package") from error
-    return make_session(content, data, path, providers)
 
 
 def make_session(
@@ -109,36 +70,13 @@ def make_session(
 
     # It would warn, and go on without them.
     refuse_absent(providers, onnxruntime.get_available_providers(), path)
-    options = _make_options(onnxruntime)
-    if data:
-        names, values = list(data), list(data.values())
-        sizes = [len(value) for value in values]
-        options.add_external_initializers_from_files_in_memory(names, values, sizes)
     with_options = [(provider.name, dict(provider.options)) for provider in providers]
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=with_options)
+        session = start_session(content, data, with_options)
     except Exception as error:  # the library's classes come of its compiled module
-        words = str(error).split()
-        reason = " ".join(words)[:_SHOWN_CHARACTERS]
-        raise ModelError(f"{path}: ONNX Runtime does not take it: {reason}") from error
+        raise ModelError(f"{path}: ONNX Runtime does not take it: {shorten(error)}") from error
     refuse_others(providers, session.get_providers(), path)
-    # Else it would make the session anew, with other providers, when a call fails.
-    session.disable_fallback()
     return session
-
-
-def _make_options(onnxruntime: Any) -> Any:
-    """Return how sessions compute, whatever the graph."""
-    options = onnxruntime.SessionOptions()
-    # Threads that score call the session at the same time; threads of its own would share cores.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.use_deterministic_compute = True
-    # Its default, said here because which nodes become one decides how numbers are rounded.
-    levels = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = levels.ORT_ENABLE_ALL
-    options.log_severity_level = _FATAL
-    return options
 
 
 def check_tensors(path: str, card: ModelCard, session: Any) -> None:

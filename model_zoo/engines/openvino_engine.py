@@ -14,12 +14,12 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.graph_trial import try_graph
 from model_zoo.engines.machine import adds_bytes_without_overflow, cores, instructions
 from model_zoo.engines.openvino_graph import OpenVinoGraph
 from model_zoo.engines.openvino_guards import guard_indices
-from model_zoo.engines.openvino_library import import_openvino, shorten
+from model_zoo.engines.openvino_library import import_openvino, is_out_of_memory, shorten
 from model_zoo.engines.openvino_model import read_model
-from model_zoo.engines.openvino_trial import try_in_child
 from model_zoo.engines.quantisation import can_quantise, quantise
 from model_zoo.engines.quantised_graph import keep_in_memory, read_quantised
 from model_zoo.engines.settings import DType, Settings
@@ -28,13 +28,13 @@ from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
 
 _DEVICE = "CPU"
+_TRIAL = "model_zoo.engines.child.openvino_trial"
 _PRECISION = "INFERENCE_PRECISION_HINT"
 # In which it computes what a graph has in floating point. What is left of a quantised graph is
 # float32: next to products of bytes, bfloat16 is no faster.
 _PRECISIONS: dict[DType, str] = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 # Without one of them bfloat16 is float32 that is rounded, and slower than float32.
 _BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "Cannot allocate memory")
 
 
 class OpenVinoEngine:
@@ -58,15 +58,13 @@ class OpenVinoEngine:
     ) -> Network:
         """Load the graph, as `Engine.load`; every thread that calls it computes on its own."""
         _refuse_other_settings(package.url, device, settings)
-        if settings.dtype == "int8":
-            path, content = read_quantised(settings)
-        else:
-            path, content = read_whole_graph(package)
+        is_int8 = settings.dtype == "int8"
+        read = read_quantised(settings) if is_int8 else read_whole_graph(package)
         properties = _choose_properties(settings)
-        try_in_child(package, path, content, properties)
+        try_graph(package, read, _TRIAL, {"properties": properties})
         openvino = import_openvino()
         core = openvino.Core()
-        model = read_model(core, package.card, path, content)
+        model = read_model(core, package.card, read.path, read.content)
         tells_outside = guard_indices(openvino.opset13, model)
         graph = OpenVinoGraph(
             model=model,
@@ -83,7 +81,7 @@ class OpenVinoEngine:
 
     def is_out_of_memory(self, error: Exception) -> bool:
         """Tell whether fewer rows may fit."""
-        return _is_out_of_memory(error)
+        return is_out_of_memory(error)
 
     def list_settings(
         self, card: ModelCard, device: torch.device, batch_rows: int, without: Sequence[str]
@@ -108,16 +106,9 @@ class OpenVinoEngine:
         """Quantise the graph of int8, as `Engine.calibrate`."""
         if settings.dtype != "int8":
             return settings
-        _, content = read_whole_graph(package)
-        quantised = quantise(content, package.card, sample)
+        whole = read_whole_graph(package)
+        quantised = quantise(whole.content, package.card, sample)
         return replace(settings, graph=keep_in_memory(quantised))
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError):
-        return True
-    message = str(error)
-    return any(words in message for words in _OUT_OF_MEMORY)
 
 
 def has_bfloat16() -> bool:
@@ -173,7 +164,7 @@ def _make_code(core: Any, properties: Mapping[str, Any], url: str, model: Any) -
         compiled = core.compile_model(model, _DEVICE, properties)
     except Exception as error:  # the library's classes come of its compiled module
         # With its shapes a model takes the memory of what it computes in between, too.
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise
         raise ModelError(f"{url}: OpenVINO cannot compile its graph: {shorten(error)}") from error
     precision = compiled.get_property(_PRECISION).get_type_name()

@@ -21,6 +21,7 @@ _NOT_SAID = (
     "To facilitate",
     "While validating",
 )
+_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "Cannot allocate memory")
 _lock = threading.Lock()
 
 
@@ -54,3 +55,11 @@ def shorten(error: Exception) -> str:
     last = told[-1] if told else type(error).__name__
     words = last.removeprefix("-- ").split()
     return " ".join(words)[:_SHOWN_CHARACTERS]
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error of the library means that fewer rows may fit."""
+    if isinstance(error, MemoryError):
+        return True
+    message = str(error)
+    return any(words in message for words in _OUT_OF_MEMORY)

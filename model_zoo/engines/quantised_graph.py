@@ -10,6 +10,7 @@ import hashlib
 
 from configs.errors import ModelError
 from model_zoo.engines.settings import QuantisedGraph, Settings
+from model_zoo.engines.whole_graph import Graph
 from model_zoo.package.onnx_graph import parse_graph
 from storage import files
 
@@ -25,8 +26,8 @@ def keep_in_memory(content: bytes) -> QuantisedGraph:
     return QuantisedGraph(url=url, sha256=digest, bytes=len(content))
 
 
-def read_quantised(settings: Settings) -> tuple[str, bytes]:
-    """Return where the graph of int8 settings is, and its content, once it is known to be data.
+def read_quantised(settings: Settings) -> Graph:
+    """Return the graph of int8 settings, once it is known to be data.
 
     Raises:
         ModelError: they name none, it is gone or another one, or it could do more than compute.
@@ -42,7 +43,7 @@ def read_quantised(settings: Settings) -> tuple[str, bytes]:
         parse_graph(content, {})
     except ValueError as error:
         raise ModelError(f"{graph.url}: {error}; run pipelines.tune again") from error
-    return graph.url, content
+    return Graph(graph.url, content, {})
 
 
 def read_content(graph: QuantisedGraph) -> bytes:

@@ -26,10 +26,12 @@ import torch
 
 from configs.errors import ModelError
 from model_zoo.engines.engine import Network, Sample
+from model_zoo.engines.onnx_library import is_out_of_memory
 from model_zoo.engines.onnx_providers import CPU, Provider, make_cuda
-from model_zoo.engines.onnx_runtime import find_version, is_out_of_memory, make_network
-from model_zoo.engines.onnx_session import open_session
+from model_zoo.engines.onnx_runtime import find_version, make_network
+from model_zoo.engines.onnx_session import open_graph
 from model_zoo.engines.settings import DType, Settings
+from model_zoo.engines.whole_graph import read_graph
 from model_zoo.package.cache import private_folder
 from model_zoo.package.card import ModelCard
 from model_zoo.package.packed_model import PackedModel
@@ -86,8 +88,9 @@ class TensorRtEngine:
         provider = Provider("TensorrtExecutionProvider", options)
         # What TensorRT does not take is left to CUDA, which is another part of the same GPU.
         providers = (provider, make_cuda(device), CPU)
+        graph = read_graph(package)
         with _one_at_a_time(folder):
-            session = open_session(package, providers)
+            session = open_graph(package.card, graph, providers)
         network = make_network(package, device, session)
         return replace(network, is_exact=False)
 

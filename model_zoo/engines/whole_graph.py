@@ -1,7 +1,11 @@
-"""A package's ONNX graph in one piece, for libraries that take it as bytes.
+"""A package's ONNX graph, read and looked through before any library sees it.
 
-They would look for its other files on the disk, wherever the process stands.
+Some libraries take it with its other files beside it; others as bytes in one piece, as they would look
+for those files on the disk, wherever the process stands.
 """
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from configs.errors import ModelError
 from model_zoo.package.onnx_graph import parse_graph, put_numbers_in
@@ -9,14 +13,58 @@ from model_zoo.package.packed_model import PackedModel
 
 # What a message of protobuf may hold, and so what can be handed over as bytes.
 _MOST_BYTES = (1 << 31) - 1
+_FIX = "pack the model again with pipelines.package"
 
 
-def read_whole_graph(package: PackedModel) -> tuple[str, bytes]:
-    """Return where a package's graph is, and the graph in one piece, once it is known to be data.
+class Graph(NamedTuple):
+    """A graph that is known to be nothing but data.
+
+    Attributes:
+        path: for messages.
+        content: of its file.
+        data: of the files with its other numbers, by name.
+    """
+
+    path: str
+    content: bytes
+    data: Mapping[str, bytes]
+
+
+def read_graph(package: PackedModel) -> Graph:
+    """Return a package's graph, once it is known to be data.
 
     Raises:
         ModelError: the package holds no such graph.
     """
+    graph, _ = _read_parsed(package)
+    return graph
+
+
+def read_whole_graph(package: PackedModel) -> Graph:
+    """Return a package's graph in one piece, once it is known to be data.
+
+    Raises:
+        ModelError: the package holds no such graph, or one that is too large for one piece.
+    """
+    graph, parsed = _read_parsed(package)
+    if not graph.data:
+        return graph
+    path = graph.path
+    total = len(graph.content) + sum(map(len, graph.data.values()))
+    if total > _MOST_BYTES:
+        raise ModelError(
+            f"{path}: the graph and its numbers are {total:,} bytes, more than the {_MOST_BYTES:,} "
+            "of one message; set model.engine to onnxruntime"
+        )
+    try:
+        whole = put_numbers_in(parsed, graph.data)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}; {_FIX}") from error
+    return Graph(path, whole, {})
+
+
+def _read_parsed(package: PackedModel) -> tuple[Graph, Any]:
+    """Return the graph's files, and what they hold."""
     files = package.card.onnx
     if files is None:
         raise ModelError(f"{package.url}: holds no ONNX graph; pack the model again with one")
@@ -25,18 +73,7 @@ def read_whole_graph(package: PackedModel) -> tuple[str, bytes]:
     data = {name: package.read_file(name) for name in files.data}
     sizes = {name: len(values) for name, values in data.items()}
     try:
-        graph = parse_graph(content, sizes)
+        parsed = parse_graph(content, sizes)
     except ValueError as error:
-        raise ModelError(f"{path}: {error}; pack the model again with pipelines.package") from error
-    if not data:
-        return path, content
-    total = len(content) + sum(sizes.values())
-    if total > _MOST_BYTES:
-        raise ModelError(
-            f"{path}: the graph and its numbers are {total:,} bytes, more than the {_MOST_BYTES:,} "
-            "of one message; set model.engine to onnxruntime"
-        )
-    try:
-        return path, put_numbers_in(graph, data)
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}; pack the model again with pipelines.package") from error
+        raise ModelError(f"{path}: {error}; {_FIX}") from error
+    return Graph(path, content, data), parsed

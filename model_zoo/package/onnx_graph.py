@@ -2,10 +2,12 @@
 
 A graph is data: it names operators that the library has. What a file could do beside computing is
 refused here: name operators that are not the library's, point at files that the package does not
-hold, describe numbers that it does not deliver, or draw numbers at random.
+hold, describe numbers that it does not deliver, have operators that wait for each other, or draw
+numbers at random.
 """
 
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from math import prod
 from typing import Any
 
@@ -130,6 +132,7 @@ def _check_graph(graph: Any, left: dict[str, int]) -> None:
         raise ValueError("it holds sparse tensors, which are short files for large numbers")
     for tensor in _list_tensors(graph):
         _check_tensor(tensor, left)
+    _refuse_cycle(graph)
     for node in graph.node:
         _check_node(node)
         if node.op_type == "Dropout":
@@ -137,6 +140,21 @@ def _check_graph(graph: Any, left: dict[str, int]) -> None:
         for attribute in node.attribute:
             if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
                 raise ValueError("it holds sparse tensors, which are short files for large numbers")
+
+
+def _refuse_cycle(graph: Any) -> None:
+    """Refuse operators that wait for each other, of which libraries make ever more."""
+    makers: TopologicalSorter[str] = TopologicalSorter()
+    for node in graph.node:
+        # What is left out has no name, wherever it is.
+        taken = [name for name in node.input if name]
+        given = [name for name in node.output if name]
+        for name in given:
+            makers.add(name, *taken)
+    try:
+        makers.prepare()
+    except CycleError as error:
+        raise ValueError("it has operators that take what is made of what they give") from error
 
 
 def _check_node(node: Any) -> None:

@@ -47,15 +47,12 @@ def run(folder: Path) -> Callable[..., Outcome]:
 
 
 @pytest.fixture
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def engine(request: pytest.FixtureRequest) -> str:
     """The engine that computes; torch, for tests that are not about each."""
     name: str = getattr(request, "param", "torch")
     if name in GRAPH_ENGINES:
         pytest.importorskip("onnx")
     pytest.importorskip(name)
-    # It tries graphs in a process of its own, which test_openvino_trial.py is about.
-    if name == "openvino":
-        monkeypatch.setattr("model_zoo.engines.openvino_engine.try_in_child", lambda *given: None)
     return name
 
 

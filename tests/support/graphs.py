@@ -35,6 +35,20 @@ def linear_graph(rows: str | int = "rows", weights: np.ndarray = WEIGHTS) -> Any
     return helper.make_model(inner, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
+def spread_graph(offset: int = 0) -> tuple[Any, dict[str, bytes]]:
+    """Return `linear_graph` with its numbers in a file beside it, from this byte on, and the file by its name."""
+    model = linear_graph()
+    tensor = model.graph.initializer[0]
+    name = "model.onnx.data"
+    data = {name: tensor.raw_data}
+    place = {"location": name, "offset": str(offset), "length": str(len(tensor.raw_data))}
+    tensor.ClearField("raw_data")
+    tensor.data_location = tensor.EXTERNAL
+    for key, value in place.items():
+        tensor.external_data.add(key=key, value=value)
+    return model, data
+
+
 def graph_package(
     url: Path, model: Any, data: dict[str, bytes] | None = None, **changes: Any
 ) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
+from model_zoo.engines.child.graph_rows import add_columns
 from model_zoo.engines.child.messages import Arrays
 from model_zoo.engines.openvino_guards import guard_indices
-from model_zoo.engines.openvino_library import import_openvino, shorten
+from model_zoo.engines.openvino_library import import_openvino, is_out_of_memory, shorten
 
 
 def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arrays], Arrays]]:
@@ -31,17 +30,15 @@ def load(content: bytes, card: Mapping[str, Any]) -> Callable[[], Callable[[Arra
     properties = dict(card["properties"])
 
     def compute(inputs: Arrays) -> Arrays:
-        arrays = {}
-        for name, array in inputs.items():
-            is_column = array.ndim + 1 == ranks[name]
-            arrays[name] = array[:, np.newaxis] if is_column else array
+        arrays = add_columns(inputs, ranks)
         try:
             # As the worker does it.
             model.reshape({name: array.shape for name, array in arrays.items()})
             compiled = core.compile_model(model, "CPU", properties)
             compiled.infer_new_request(arrays)
         except Exception as error:
-            raise ValueError(shorten(error)) from error
+            kind = MemoryError if is_out_of_memory(error) else ValueError
+            raise kind(shorten(error)) from error
         # That it lives to say this is the answer.
         return {}
 

@@ -76,11 +76,13 @@ class ChildProcess:
 
     Attributes:
         what: the file, for messages.
+        most_bytes: how much memory it may take.
         pid: of the process.
     """
 
     def __init__(self, what: str, connections: list[socket.socket], life: "_Life") -> None:
         self.what = what
+        self.most_bytes = life.most_bytes
         self.pid = life.pid
         self._life = life
         self._idle: queue.LifoQueue[socket.socket] = queue.LifoQueue()
@@ -183,6 +185,7 @@ class _Life:
     """
 
     def __init__(self, connections: list[socket.socket], most_bytes: int) -> None:
+        self.most_bytes = most_bytes
         self._started = threading.Event()
         self._ended = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None

@@ -21,7 +21,7 @@ from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.package.package import Package, read_package  # noqa: E402
 from model_zoo.scoring.scorer import load_scorer  # noqa: E402
 from tests.support.builders import tiny_package  # noqa: E402
-from tests.support.graphs import WEIGHTS, graph_package, linear_graph  # noqa: E402
+from tests.support.graphs import WEIGHTS, graph_package, linear_graph, spread_graph  # noqa: E402
 
 ONNX = Settings(16, engine="onnxruntime")
 
@@ -110,13 +110,7 @@ def test_numbers_of_a_second_file_are_used_and_checked(tmp_path: Path) -> None:
 
 
 def test_bytes_behind_the_end_of_the_second_file_are_refused_in_one_line(tmp_path: Path) -> None:
-    model = linear_graph()
-    tensor = model.graph.initializer[0]
-    data = {"model.onnx.data": tensor.raw_data}
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    for key, value in {"location": "model.onnx.data", "offset": "8", "length": "12"}.items():
-        tensor.external_data.add(key=key, value=value)
+    model, data = spread_graph(offset=8)
     package = read_package(graph_package(tmp_path / "m", model, data))
     with pytest.raises(ModelError, match="ONNX Runtime does not take it") as refused:
         load_scorer(package, "cpu", ONNX, 1)

@@ -9,7 +9,8 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from configs.errors import ModelError  # noqa: E402
 from model_zoo.engines.onnx_providers import Provider  # noqa: E402
-from model_zoo.engines.onnx_session import open_session  # noqa: E402
+from model_zoo.engines.onnx_session import open_graph  # noqa: E402
+from model_zoo.engines.whole_graph import read_graph  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
 from tests.support.graphs import graph_package, linear_graph  # noqa: E402
 
@@ -21,12 +22,12 @@ def test_a_provider_that_takes_no_part_is_refused(tmp_path: Path) -> None:
         pytest.skip("this ONNX Runtime has no provider beside the CPU's")
     package = read_package(graph_package(tmp_path / "m", linear_graph()))
     with pytest.raises(ModelError, match=r"computes with .*CPU.* in place of .*Azure"):
-        open_session(package, (wanted,))
+        open_graph(package.card, read_graph(package), (wanted,))
 
 
 def test_a_session_says_how_it_computes_and_falls_back_on_nothing(tmp_path: Path) -> None:
     package = read_package(graph_package(tmp_path / "m", linear_graph()))
-    session = open_session(package)
+    session = open_graph(package.card, read_graph(package))
     options = session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
     assert options.use_deterministic_compute

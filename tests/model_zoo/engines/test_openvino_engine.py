@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.usefixtures("untried")
 onnx = pytest.importorskip("onnx")
 openvino = pytest.importorskip("openvino")
 
@@ -31,6 +30,7 @@ from tests.support.graphs import (  # noqa: E402
     linear_graph,
     package_of,
     picture_graph,
+    spread_graph,
 )
 
 REFERENCE = Settings(16, engine="openvino")
@@ -191,13 +191,7 @@ def test_a_package_without_a_graph_is_refused(tmp_path: Path) -> None:
 def test_numbers_of_a_second_file_are_those_of_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = linear_graph()
-    tensor = model.graph.initializer[0]
-    data = {"model.onnx.data": tensor.raw_data}
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    for key, value in {"location": "model.onnx.data", "offset": "0", "length": "12"}.items():
-        tensor.external_data.add(key=key, value=value)
+    model, data = spread_graph()
     # OpenVINO by itself looks in the current folder.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.onnx.data").write_bytes(bytes(12))
@@ -211,13 +205,7 @@ def test_numbers_of_a_second_file_are_those_of_the_package(
 
 
 def test_numbers_behind_the_end_of_the_second_file_are_refused(tmp_path: Path) -> None:
-    model = linear_graph()
-    tensor = model.graph.initializer[0]
-    data = {"model.onnx.data": tensor.raw_data}
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    for key, value in {"location": "model.onnx.data", "offset": "8", "length": "12"}.items():
-        tensor.external_data.add(key=key, value=value)
+    model, data = spread_graph(offset=8)
     package = read_package(graph_package(tmp_path / "m", model, data))
     with pytest.raises(ModelError, match=r"behind the end of 'model.onnx.data'"):
         load_scorer(package, "cpu", REFERENCE, 1)

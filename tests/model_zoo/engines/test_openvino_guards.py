@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.usefixtures("untried")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("openvino")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untried")]
+pytestmark = pytest.mark.slow
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
 

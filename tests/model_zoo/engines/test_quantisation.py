@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.usefixtures("untried")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("openvino")
 nncf = pytest.importorskip("nncf")
@@ -82,7 +81,7 @@ def test_the_same_rows_give_the_same_bytes(package: Package, settings: Settings)
 
 def test_the_graph_is_data_that_can_be_looked_through(settings: Settings) -> None:
     assert settings.graph is not None
-    _, content = read_quantised(settings)
+    content = read_quantised(settings).content
     assert len(content) == settings.graph.bytes
     operators = {node.op_type for node in parse_graph(content, {}).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators

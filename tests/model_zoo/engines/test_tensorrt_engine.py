@@ -14,9 +14,11 @@ from configs.errors import ModelError  # noqa: E402
 from model_zoo.engines import tensorrt_engine  # noqa: E402
 from model_zoo.engines.engine import find_engine  # noqa: E402
 from model_zoo.engines.onnx_providers import CPU  # noqa: E402
-from model_zoo.engines.onnx_session import open_session  # noqa: E402
+from model_zoo.engines.onnx_session import open_graph  # noqa: E402
 from model_zoo.engines.settings import Settings  # noqa: E402
 from model_zoo.engines.tensorrt_engine import TensorRtEngine  # noqa: E402
+from model_zoo.engines.whole_graph import Graph  # noqa: E402
+from model_zoo.package.card import ModelCard  # noqa: E402
 from model_zoo.package.package import Package, read_package  # noqa: E402
 from tests.support.builders import tiny_package  # noqa: E402
 from tests.support.graphs import graph_package, linear_graph  # noqa: E402
@@ -35,11 +37,11 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     """The providers of each session, on a machine that seems to have a GPU and TensorRT."""
     found: list[Any] = []
 
-    def open_here(package: Package, providers: Any) -> Any:
+    def open_here(card: ModelCard, graph: Graph, providers: Any) -> Any:
         found.append(providers)
-        return open_session(package, (CPU,))
+        return open_graph(card, graph, (CPU,))
 
-    monkeypatch.setattr(tensorrt_engine, "open_session", open_here)
+    monkeypatch.setattr(tensorrt_engine, "open_graph", open_here)
     monkeypatch.setattr(tensorrt_engine, "find_tensorrt_version", lambda: "10.9.0")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
     monkeypatch.setenv("TMPDIR", str(tmp_path))

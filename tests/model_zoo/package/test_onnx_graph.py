@@ -58,6 +58,21 @@ def in_a_branch(inner):
     return helper.make_node("If", ["c"], ["y"], then_branch=branch)
 
 
+def test_operators_that_wait_for_each_other_are_refused() -> None:
+    nodes = [helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])]
+    with pytest.raises(ValueError, match="take what is made of what they give"):
+        parse_graph(graph(nodes).SerializeToString(), {})
+
+
+def test_what_is_left_out_is_nothing_that_operators_wait_for() -> None:
+    nodes = [
+        helper.make_node("Clip", ["x", "", "most"], ["a"]),
+        helper.make_node("Dropout", ["a"], ["y", ""]),
+    ]
+    most = numpy_helper.from_array(np.float32(2.0), "most")
+    assert parse_graph(graph(nodes, [most]).SerializeToString(), {})
+
+
 @pytest.mark.parametrize(
     ("model", "why"),
     [

@@ -1,0 +1,22 @@
+"""Rows as a graph takes them, in the child."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from model_zoo.engines.child.messages import Arrays
+
+
+def add_columns(inputs: Arrays, ranks: Mapping[str, int]) -> Arrays:
+    """Return rows with as many dimensions as a graph's inputs have.
+
+    Args:
+        inputs: arrays (rows, ...) by name.
+        ranks: dimensions of each input with the rows, by name.
+    """
+    arrays = {}
+    for name, array in inputs.items():
+        # A column is (rows, 1) in many graphs, and (rows,) in a table.
+        is_column = array.ndim + 1 == ranks[name]
+        arrays[name] = array[:, np.newaxis] if is_column else array
+    return arrays
