@@ -8,6 +8,7 @@ import io
 import os
 from pathlib import Path
 import sys
+import tempfile
 import threading
 from typing import Any
 
@@ -34,6 +35,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # OpenVINO counts its users over the network when it is imported, which tests do by themselves. Of a
 # module that is None, Python says that it is not installed.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+# And ONNX Runtime, which some tests import before anything of ours.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # What tests import is a million objects, and the collector would go through them again and again while
 # they come in: a quarter of the time. It works from `pytest_collection_finish` on.
@@ -90,6 +93,27 @@ _FIRST = (
     "tests/dataflow",
     "tests/pipelines",
 )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all temporary files of a session lie in its folder, which goes with it.
+
+    Programs that a test kills leave theirs behind, and so do libraries. Workers share one folder, and
+    with it what libraries keep to compute it once. It is near the top: paths of sockets are short.
+    """
+    folder = _session_folder(config) / "tmp"
+    folder.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = str(folder)
+    # Python remembers the former one.
+    tempfile.tempdir = None
+
+
+def _session_folder(config: Any) -> Path:
+    own: Path = config._tmp_path_factory.getbasetemp()
+    # A worker's folder lies in the one that all workers of this session share.
+    is_worker = hasattr(config, "workerinput")
+    return own.parent if is_worker else own
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -239,22 +263,19 @@ def _environment_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def digits(request: pytest.FixtureRequest) -> Path:
     """Folder that `pipelines.train` filled with the digits model, held-out shards and labels."""
-    return _trained("digits", tmp_path_factory)
+    return _trained("digits", request)
 
 
 @pytest.fixture(scope="session")
-def breast_cancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def breast_cancer(request: pytest.FixtureRequest) -> Path:
     """Folder that `pipelines.train` filled with the breast-cancer model, held-out shards as Parquet and CSV, and labels."""
-    return _trained("breast_cancer", tmp_path_factory)
+    return _trained("breast_cancer", request)
 
 
-def _trained(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    own = tmp_path_factory.getbasetemp()
-    # A worker's folder lies in the one that all workers of this session share.
-    is_worker = "PYTEST_XDIST_WORKER" in os.environ
-    shared = own.parent if is_worker else own
+def _trained(name: str, request: pytest.FixtureRequest) -> Path:
+    shared = _session_folder(request.config)
     return built_once(shared / f"trained_{name}", lambda folder: _train(name, folder))
 
 

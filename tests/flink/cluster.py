@@ -31,6 +31,7 @@ SLOTS_EACH = 2
 MACHINES = {"tm-0": "127.0.0.2", "tm-1": "127.0.0.3"}
 _START_SECONDS = 180
 _STOP_SECONDS = 20
+_BLOB_SECONDS = 5
 # A Java process that lives for a minute spends most of it on optimising itself.
 _SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 # A child that lost the test that started it must not live on.
@@ -254,6 +255,8 @@ def _configure(home: Path, conf: Path, rest: int, rpc: int, blob: int) -> None:
         # A restart that comes before a lost TaskManager is noticed asks that one for slots; and a refused run is tried as often.
         "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 2, "delay": "5 s"}},
         "io.tmp.dirs": str(conf.parent),
+        # Each job brings its jar of 160 MB, which every TaskManager would keep for an hour.
+        "blob.service.cleanup.interval": _BLOB_SECONDS,
     }
     (conf / "config.yaml").write_text(yaml.safe_dump(settings, width=10_000))
 
