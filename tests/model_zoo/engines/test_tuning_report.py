@@ -120,6 +120,33 @@ def test_speed_that_nobody_can_have_measured_is_refused(field: str, value: float
         parse_tuning_report(content, "r.json")
 
 
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {"rows": 1},
+        {"max_difference": 0.0},
+        {"max_difference": 1e30},
+        {"label_agreement": 0.0},
+        {"label_agreement": 1.0},
+        {"label_agreement": None},
+        {"cosine": -1.0},
+        {"cosine": 0.0},
+        {"cosine": 1.0},
+    ],
+)
+def test_agreement_that_can_be_measured_is_read(figures: dict[str, float | None]) -> None:
+    measured = replace(REPORT.agreement, **figures)
+    report = replace(REPORT, agreement=measured)
+    assert parse_tuning_report(report.to_json(), "r") == report
+
+
+@pytest.mark.parametrize("field", ["speed_up", "rows_per_second"])
+@pytest.mark.parametrize("value", [0.0, 0.25, 1e9])
+def test_settings_may_be_slow_and_even_slower_than_before(field: str, value: float) -> None:
+    report = replace(REPORT, **{field: value})
+    assert parse_tuning_report(report.to_json(), "r") == report
+
+
 def test_a_cosine_that_rounding_made_larger_than_one_is_read() -> None:
     rounded = replace(REPORT.agreement, cosine=1.0000000000000002)
     report = replace(REPORT, agreement=rounded)

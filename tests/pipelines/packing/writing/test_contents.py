@@ -31,6 +31,26 @@ def test_the_smoke_table_is_of_the_first_rows_with_what_the_network_took_and_gav
 
 
 @pytest.mark.parametrize(
+    ("finite", "expected"),
+    [
+        ("yyyyy", [0, 1, 2]),
+        ("yyynn", [0, 1, 2]),
+        ("nynyy", [1, 3, 4]),
+        ("nnnny", [4]),
+        # There are no others: without any row nobody could tell what the model gives.
+        ("nnnnn", [0, 1, 2]),
+    ],
+)
+def test_smoke_rows_are_the_first_that_give_numbers(finite: str, expected: list[int]) -> None:
+    numbers = [float(place) if letter == "y" else np.nan for place, letter in enumerate(finite)]
+    rows = pa.table({"a": range(5)})
+    inputs = {"x": np.arange(5, dtype=np.float32)}
+    outputs = {"logit": np.array(numbers, np.float32)}
+    smoke = make_smoke_table(ScoredRows(rows, inputs, outputs), 3)
+    assert smoke["a"].to_pylist() == smoke["input.x"].to_pylist() == expected
+
+
+@pytest.mark.parametrize(
     ("name", "outputs"),
     [("breast_cancer", ["logit"]), ("digits", [f"logits[{n}]" for n in range(10)])],
 )
