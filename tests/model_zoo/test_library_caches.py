@@ -65,6 +65,25 @@ def test_a_folder_of_root_is_as_good_as_ones_own(monkeypatch: pytest.MonkeyPatch
     assert is_private(Path("/usr/lib/not/there"))
 
 
+def test_a_folder_of_anybody_else_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o700)
+    assert is_private(folder)
+    look = Path.lstat
+
+    def look_at(path: Path) -> object:
+        found = look(path)
+        if path != folder:
+            return found
+        return SimpleNamespace(st_uid=54_321, st_mode=found.st_mode, st_gid=found.st_gid)
+
+    # Its bits say that nobody but its owner may write, who is another user here.
+    monkeypatch.setattr(Path, "lstat", look_at)
+    assert not is_private(folder)
+    assert not is_private(folder / "below/it")
+    assert is_private(tmp_path / "beside")
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of one's own, and a temporary folder beside it; nothing is set."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from pipelines import package
 from tests.support.jobs import run_job
 from tests.support.packaging import NET, ROWS, Author, numbers, stacked
 
@@ -329,3 +330,13 @@ def test_the_sample_may_be_several_files(author: Author, tmp_path: Path) -> None
     )
     assert packaged.status == 0, packaged.error
     assert f"{ROWS:,} rows scored" in packaged.said
+
+
+@pytest.mark.parametrize(
+    "flag", ["--name", "--network", "--weights", "--sample", "--labels", "--version", "--output"]
+)
+def test_what_a_flag_says_arrives_to_the_letter(flag: str) -> None:
+    text = "na\u00efve \U0001f600: 'a' \"b\" #c"
+    arguments = package._parse([flag, text])
+    said = [yaml.safe_load(value) for _, value in package._list_overrides(arguments)]
+    assert text in said or [text] in said

@@ -190,3 +190,22 @@ def test_deep_nesting_is_refused() -> None:
 def test_what_is_no_graph_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="not an ONNX file"):
         parse_graph(content, {})
+
+
+@pytest.mark.parametrize(
+    ("length", "why"),
+    [
+        # 18 digits are a size that some file might have, and 19 are none.
+        ("9" * 18, "more numbers than 'model.onnx.data' holds"),
+        ("1" + "0" * 18, "does not say how many bytes"),
+        ("9" * 5000, "does not say how many bytes"),
+        ("", "does not say how many bytes"),
+        ("+8", "does not say how many bytes"),
+        ("8.0", "does not say how many bytes"),
+        ("\u0668", "does not say how many bytes"),
+    ],
+)
+def test_a_length_that_no_file_has_is_no_number(length: str, why: str) -> None:
+    model = graph([identity()], [external(length=length)])
+    with pytest.raises(ValueError, match=why):
+        parse_graph(model.SerializeToString(), {"model.onnx.data": 8})

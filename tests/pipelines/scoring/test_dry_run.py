@@ -2,6 +2,8 @@
 
 from pathlib import Path
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,8 @@ import pytest
 from model_zoo.package.package import read_package
 from pipelines import score
 from pipelines.cli.command_line import run_program
-from pipelines.scoring.dry_run import _describe_schemas
+from pipelines.scoring import dry_run
+from pipelines.scoring.dry_run import _describe_schemas, _describe_unchecked
 from tests.support.builders import tiny_package
 from tests.support.jobs import small_table, write_job, write_parquet
 
@@ -202,3 +205,30 @@ def test_rows_that_name_files_are_taken_with_their_own_files(
 )
 def test_what_was_looked_at_is_what_the_format_has(input_format: str, checked: str) -> None:
     assert _describe_schemas(input_format, 2).startswith(checked)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sampled", "unchecked"),
+    [
+        (1_000, 1_000, "nothing but what only a whole run shows"),
+        (1_001, 1_000, "the values of the other 1 rows"),
+        (5_000_000, 1_000, "the values of the other 4,999,000 rows"),
+        (0, 0, "nothing but what only a whole run shows"),
+        # Of CSV nobody knows how many there are before all are read.
+        (None, 1_000, "the values of all other rows"),
+    ],
+)
+@pytest.mark.parametrize("takes_floats", [True, False])
+def test_what_no_dry_run_looks_at_is_said(
+    rows: int | None,
+    sampled: int,
+    unchecked: str,
+    takes_floats: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dry_run, "_takes_floats", lambda _: takes_floats)
+    plan: Any = SimpleNamespace(rows=rows)
+    found = _describe_unchecked(plan, sampled)
+    nan = ", and NaN in them, which counts as missing and is in no statistics"
+    is_about_values = unchecked.startswith("the values")
+    assert found == unchecked + (nan if takes_floats and is_about_values else "")

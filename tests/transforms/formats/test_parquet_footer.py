@@ -51,3 +51,15 @@ def test_columns_are_larger_than_a_limit_by_what_they_hold(
     # Values of a fixed width, one after the other, and some bytes of each page's header.
     assert holds_more_than(held - 1, str(plain), metadata, names)
     assert not holds_more_than(held + 2000, str(plain), metadata, names)
+
+
+@pytest.mark.parametrize("letters", [0, 1, 9])
+def test_a_text_is_as_large_as_its_letters_and_its_length(letters: int, tmp_path: Path) -> None:
+    path = tmp_path / "texts.parquet"
+    table = pa.table({"a": ["x" * letters] * ROWS})
+    pq.write_table(table, path, use_dictionary=False, compression="none")
+    _, metadata = read_footer(str(path), {})
+    # In Parquet four bytes say how long a text is.
+    held = ROWS * (letters + 4)
+    assert holds_more_than(held - 1, str(path), metadata, {"a"})
+    assert not holds_more_than(held + 200, str(path), metadata, {"a"})

@@ -12,7 +12,7 @@ import pytest
 
 h5py = pytest.importorskip("h5py")
 
-from model_zoo.engines.child.keras_archive import check_archive  # noqa: E402
+from model_zoo.engines.child.keras_archive import _list_parts, check_archive  # noqa: E402
 
 
 def layer(name: str = "Dense", module: str | None = "keras.layers", **changes: Any) -> Any:
@@ -111,6 +111,19 @@ def test_no_few_bytes_become_many() -> None:
         nested = {"config": nested}
     with pytest.raises(ValueError, match="deeper than"):
         check_archive(archive(network(nested)))
+
+
+@pytest.mark.parametrize(("deep", "is_taken"), [(60, True), (64, True), (65, False)])
+def test_layers_are_nested_as_deep_as_is_said_and_no_deeper(deep: int, is_taken: bool) -> None:
+    nested: Any = {}
+    for _ in range(deep):
+        nested = [nested]
+    parts = _list_parts(nested, 0)
+    if is_taken:
+        assert list(parts) == [{}]
+        return
+    with pytest.raises(ValueError, match="nested deeper than 64"):
+        list(parts)
 
 
 def test_weights_lead_to_no_other_file(tmp_path: Path) -> None:
