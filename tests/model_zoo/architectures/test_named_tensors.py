@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from model_zoo.architectures.named_tensors import NamedTensors, name_tensors
+from model_zoo.architectures.named_tensors import NamedTensors, is_double, name_tensors
 from model_zoo.package.card import Tensor
 
 ONE, TWO = torch.ones(3), torch.zeros(3, 2)
@@ -101,3 +101,26 @@ def test_tokens_are_filled_up_to_as_many_as_the_card_says(beyond: tuple[int, ...
     for row, token in ((0, 0), (0, 1), (0, 2), (1, 0)):
         expected[row, token] = numbers[row, token]
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "double"),
+    [
+        (["float64"], True),
+        (["float64", "float64"], True),
+        (["float64", "int64"], True),
+        (["float32"], False),
+        (["float64", "float32"], False),
+        (["float16"], False),
+        # Nothing tells, and float32 is what networks compute in.
+        (["int64"], False),
+        ([], False),
+    ],
+)
+def test_a_network_is_double_where_all_its_fractions_are(dtypes: list[str], double: bool) -> None:
+    network = nn.Module()
+    for number, name in enumerate(dtypes):
+        weight = torch.zeros(2, dtype=getattr(torch, name))
+        parameter = nn.Parameter(weight, requires_grad=False)
+        network.register_parameter(f"w{number}", parameter)
+    assert is_double(network) is double

@@ -1,9 +1,14 @@
 """What predictions are by their type, where neither the model nor the command line says."""
 
+import re
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
-from pipelines.evaluating.compared import _find_task
+from configs.errors import JobError
+from pipelines.evaluating import compared
+from pipelines.evaluating.compared import _find_task, _list_scores
 
 
 @pytest.mark.parametrize(
@@ -23,3 +28,43 @@ from pipelines.evaluating.compared import _find_task
 )
 def test_a_number_with_a_fraction_is_an_amount(dtype: pa.DataType, task: str) -> None:
     assert _find_task(dtype) == task
+
+
+def list_scores(monkeypatch: pytest.MonkeyPatch, columns: str, source: Any) -> list[str]:
+    """Return the column of scores of a run that has these columns."""
+    types = dict.fromkeys(columns, pa.float32())
+    monkeypatch.setattr(compared, "list_types", lambda _: types)
+    return list(_list_scores({"job": {"source": source}}))
+
+
+@pytest.mark.parametrize(
+    ("columns", "source"),
+    [
+        ("y", None),
+        ("y", {}),
+        ("ky", {"key": "k"}),
+        ("yk", {"key": "k", "passthrough": None}),
+        ("ykab", {"key": "k", "passthrough": ["a", "b"]}),
+        ("ay", {"passthrough": ["a"]}),
+    ],
+)
+def test_the_column_that_no_row_brought_is_the_score(
+    columns: str, source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list_scores(monkeypatch, columns, source) == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "source", "told"),
+    [
+        ("kyz", {"key": "k"}, "y, z"),
+        ("kay", {"key": "k", "passthrough": []}, "a, y"),
+        ("k", {"key": "k"}, ""),
+    ],
+)
+def test_of_several_scores_one_must_be_said(
+    columns: str, source: Any, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = re.escape(f"--prediction is needed: the run has the columns {told}, and")
+    with pytest.raises(JobError, match=expected):
+        list_scores(monkeypatch, columns, source)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.training.report_page import Table
-from pipelines.training.report_tasks import make_error_sections
+from pipelines.training.report_tasks import _tell_outside, make_error_sections
 from tests.pipelines.training import reported
 
 
@@ -36,3 +36,15 @@ def test_several_numbers_have_a_table_of_their_own_figures(
 
 def test_without_any_scored_part_there_is_no_section() -> None:
     assert make_error_sections("regression", (), {}, is_drawn=True) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (0, ""),
+        (1, " (1 rows lie outside the picture)"),
+        (2_345, " (2,345 rows lie outside the picture)"),
+    ],
+)
+def test_rows_outside_of_a_picture_are_told_where_there_are_any(rows: int, told: str) -> None:
+    assert _tell_outside(rows) == told

@@ -154,3 +154,28 @@ def test_a_label_that_no_row_has_is_not_missed() -> None:
         seed=3,
     ).parts
     assert sum(len(parts[name]) for name in PARTS) == ROWS
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("rows_of_c", [1, 2])
+def test_a_label_of_few_rows_must_be_learned(part: str, rows_of_c: int) -> None:
+    """In whichever part they are: without one in the training nobody learns it."""
+    words = [["training", "validation", "test"][number % 3] for number in range(ROWS)]
+    rare = [number for number, word in enumerate(words) if word == part][:rows_of_c]
+    targets = np.arange(ROWS) // 3 % 2
+    targets[rare] = 2
+    arguments: dict[str, Any] = {
+        "split": Split(by="fixed", column="part"),
+        "rows": rows_of(part=words),
+        "targets": targets,
+        "labels": ("a", "b", "c"),
+        "task": "classification",
+        "seed": 0,
+        "column": "part",
+    }
+    if part == "training":
+        found = split_rows(**arguments).parts
+        assert set(rare) <= set(found["training"].tolist())
+        return
+    with pytest.raises(JobError, match="no row of 'c' is in the training part"):
+        split_rows(**arguments)

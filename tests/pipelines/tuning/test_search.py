@@ -145,6 +145,34 @@ def test_other_sizes_of_mini_batches_are_tried_of_the_fastest_unless_the_job_say
     assert len(fixed.told) == 2
 
 
+def test_other_sizes_are_tried_of_two_kinds_that_are_near_the_fastest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def models(settings: Settings) -> Model:
+        if settings.layout == "channels_last":
+            return Model(380)
+        return Model({"bfloat16": 400, "float16": 390, "float32": 100}[settings.dtype])
+
+    engine = Engine([BFLOAT16, FLOAT16, CHANNELS_LAST])
+    found = Searched(monkeypatch, models, engine, [100] * 4, fixed=False)
+    resized = [m.settings for m in found.told if m.settings.batch_rows != 8]
+    # The fastest two, and not the third, however near it is.
+    expected = [
+        replace(kind, batch_rows=rows) for kind in (BFLOAT16, FLOAT16) for rows in (2, 4, 16, 32)
+    ]
+    assert resized == expected
+
+
+def test_of_a_kind_that_is_far_behind_no_other_size_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models = by_dtype(float32=Model(100), bfloat16=Model(400), float16=Model(279))
+    found = Searched(monkeypatch, models, Engine([BFLOAT16, FLOAT16]), [100] * 4, fixed=False)
+    resized = {m.settings.dtype for m in found.told if m.settings.batch_rows != 8}
+    # 0.7 of 400 is 280.
+    assert resized == {"bfloat16"}
+
+
 def test_no_mini_batch_of_no_rows_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Searched(
         monkeypatch, lambda _: Model(100), Engine([]), [100], fixed=False, batch_rows=2

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from model_zoo.package.card import InputColumn
-from pipelines.packing.contract.dtypes import _choose, list_fractions
+from pipelines.packing.contract.dtypes import _are_whole, _choose, list_fractions
 from tests.support.jobs import run_job
 from tests.support.packaging import Author
 
@@ -173,3 +173,26 @@ def test_whole_numbers_are_indices_or_amounts_by_how_they_are_taken(
     found = [_choose(column, how) for how in ("usual", "long", "floats")]
     assert found == [usual, long, floats]
     assert _choose(pa.array(column), "floats") == floats
+
+
+WHOLE = pa.array([1, 2], pa.int32())
+CODES = np.array([1, 2], np.uint8)
+FRACTIONS = pa.array([0.5, 1.0], pa.float32())
+
+
+@pytest.mark.parametrize(
+    ("wiring", "is_whole"),
+    [
+        ({"x": ("a", "b")}, True),
+        ({"x": ("a", "c")}, False),
+        ({"x": ("c",)}, False),
+        ({"x": ("a",), "y": ("b", "c")}, False),
+        # What is taken as it is is no stack, whatever it holds.
+        ({"x": "c"}, True),
+        ({"x": ("a", "b"), "y": "c"}, True),
+        ({}, True),
+    ],
+)
+def test_only_a_stack_of_whole_numbers_may_be_indices(wiring: Any, is_whole: bool) -> None:
+    columns = {"a": WHOLE, "b": CODES, "c": FRACTIONS}
+    assert _are_whole(wiring, columns) is is_whole

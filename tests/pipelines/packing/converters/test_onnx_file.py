@@ -12,6 +12,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from configs.errors import JobError, ModelError  # noqa: E402
 from model_zoo.package.package import read_package  # noqa: E402
 from pipelines.packing.converters import graph_files  # noqa: E402
+from pipelines.packing.converters.onnx_file import _find_lengths  # noqa: E402
 from tests.support.graphs import linear_graph, pack_file  # noqa: E402
 
 
@@ -161,3 +162,24 @@ def test_lists_and_their_mask_reach_a_graph_in_its_own_length_and_dtypes(tmp_pat
     package = read_package(str(tmp_path / "package"))
     found = package.smoke.column("output.total").to_pylist()
     assert found == pytest.approx([sum(row) for row in events[:16]], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths"),
+    [
+        (["rows", 3], {"x": 3}),
+        (["rows", 5, 2], {"x": 5}),
+        # Of numbers alone, and of lists of any length, nothing is said.
+        (["rows"], {}),
+        (["rows", "tokens"], {}),
+        (["rows", None], {}),
+        ([], {}),
+    ],
+)
+def test_how_long_lists_are_is_what_the_graph_says(shape: list, lengths: dict) -> None:
+    kind = onnx.TensorProto.FLOAT
+    x = onnx.helper.make_tensor_value_info("x", kind, shape)
+    y = onnx.helper.make_tensor_value_info("y", kind, None)
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", [x], [y]))
+    assert _find_lengths(model) == lengths

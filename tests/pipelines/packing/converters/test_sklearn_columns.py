@@ -79,3 +79,19 @@ def test_a_feature_changes_where_two_categories_make_different_numbers(
     table: list[list[float]], changes: list[bool]
 ) -> None:
     assert _find_changes(np.array(table)).tolist() == changes
+
+
+@pytest.mark.parametrize("values", [["x"], ["x", "y"], ["x", "y", None]])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_column_may_know_one_category_alone(values: list[str | None], place: int) -> None:
+    """What is made of a column is asked with a known category in each other one, the only one perhaps."""
+    other = ["only"] * len(values)
+    columns = [other, values] if place else [values, other]
+    frame = pd.DataFrame(dict(zip("ab", columns, strict=True)))
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    expected = encoder.fit_transform(frame)
+    made = Columns(dict.fromkeys("ab", pa.string()))
+    name = made.add_categories(encoder, ["a", "b"])
+    codes = frame.apply(lambda column: pd.factorize(column, use_na_sentinel=False)[0])
+    features = features_of(made, name, codes.to_numpy(np.int64))
+    np.testing.assert_array_equal(features, expected)

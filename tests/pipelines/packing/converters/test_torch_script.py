@@ -13,6 +13,7 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
 from configs.errors import JobError, ModelError
+from pipelines.packing.converters.torch_script import _read_signature
 from tests.support.graphs import pack_file
 from tests.support.torch_programs import (
     Plain,
@@ -164,3 +165,19 @@ def test_a_program_in_float16_is_packed(tmp_path: Path) -> None:
         wanted = network(torch.tensor(x).half())[:, 0].float().numpy()
     found = score(tmp_path, {"x": x})["output"]
     np.testing.assert_allclose(found, wanted, rtol=4e-3, atol=4e-3)
+
+
+class Optional(nn.Module):
+    def forward(self, x: torch.Tensor, y: torch.Tensor | None = None, scale: float = 1.0):
+        return x * scale if y is None else x * y
+
+
+def test_arguments_are_those_that_the_program_names() -> None:
+    signature = _read_signature(torch.jit.script(Optional()), "net.pt")
+    assert signature.required == ("x",)
+    assert signature.known == {"x", "y"}
+    assert signature.takes("y")
+    # It has no others, whatever the sample's columns are called.
+    assert not signature.takes("scale")
+    assert not signature.takes("z")
+    assert signature.choose_call(["x", "z"]) == "positions"
