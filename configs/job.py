@@ -100,16 +100,17 @@ class Source(_Section, Generic[InputFormatT]):
             `path`, below the folder, unless another is named.
         passthrough: columns to copy to the output unchanged, in this order; the key comes first if
             it is not among them.
-        types: Arrow types of key and pass-through columns, which files may hold in any form; a CSV
-            source must declare them, and who wants a column of folders called `column=value`
-            without declaring `partitions`.
+        types: Arrow types of key and pass-through columns, which files may hold in any form; a source
+            of CSV or JSON lines must declare them, and who wants a column of folders called
+            `column=value` without declaring `partitions`.
         partitions: `hive` declares that the folders of all files are called `column=value`, all of
             the same columns: whose types need not be declared, and whose values those of the files
             must agree with where they have such a column, too.
         rows_per_batch: rows that travel together; by default as many as make 64 MiB of network
             input, at most 65 536.
         max_expansion: how many times its stored size a file may hold, decoded, before it is refused
-            as a bomb; by default 1 000 for Parquet and 200 for compressed CSV.
+            as a bomb; by default 1 000 for Parquet and 200 for compressed text.
+        sparse: columns that all lines of a file of JSON lines may lack: writers leave out nulls.
     """
 
     paths: tuple[Url, ...] = Field(min_length=1)
@@ -123,6 +124,7 @@ class Source(_Section, Generic[InputFormatT]):
     files: Files = Files()
     rows_per_batch: Count | None = None
     max_expansion: Count | None = None
+    sparse: Names = ()
 
     @field_validator("paths", mode="before")
     @classmethod

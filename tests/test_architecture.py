@@ -135,6 +135,43 @@ SIBLINGS = {
         "transforms.formats.csv_archives",
         "transforms.formats.csv_dialect",
     },
+    "transforms.formats.json_lines": {
+        "transforms.formats.csv_archives",
+        "transforms.formats.csv_bytes",
+        "transforms.formats.csv_split",
+        "transforms.formats.json_first",
+        "transforms.formats.json_parse",
+        "transforms.formats.json_text",
+    },
+    "transforms.formats.json_text": {
+        "transforms.formats.csv_blocks",
+        "transforms.formats.csv_bytes",
+        "transforms.formats.csv_dialect",
+        "transforms.formats.csv_records",
+        "transforms.formats.csv_text",
+    },
+    "transforms.formats.json_first": {
+        "transforms.formats.csv_records",
+        "transforms.formats.json_parse",
+        "transforms.formats.json_shape",
+    },
+    "transforms.formats.json_parse": {
+        "transforms.formats.csv_records",
+        "transforms.formats.json_halving",
+        "transforms.formats.json_reasons",
+        "transforms.formats.json_shape",
+        "transforms.formats.json_types",
+        "transforms.formats.parquet_casts",
+    },
+    "transforms.formats.json_halving": {"transforms.formats.csv_records"},
+    "transforms.formats.json_shape": {
+        "transforms.formats.csv_dialect",
+        "transforms.formats.csv_records",
+    },
+    "transforms.formats.json_types": {
+        "transforms.formats.csv_values",
+        "transforms.formats.parquet_casts",
+    },
     "transforms.formats.csv_table": {
         "transforms.formats.csv_blocks",
         "transforms.formats.csv_dialect",

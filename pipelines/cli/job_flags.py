@@ -18,7 +18,11 @@ OLD_CERTIFICATE = "model.certificate is called model.tuning_report now; the old 
 _SAMPLE = "configs/breast_cancer.yaml"
 # A job of flags alone needs these, and has the package's defaults for the rest.
 _NEEDED = ("input", "model", "output")
-_CSV_ENDINGS = (".csv", ".csv.gz")
+# What the ending of a file says; that of a folder says nothing.
+_ENDINGS = {
+    "csv": (".csv", ".csv.gz"),
+    "jsonl": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
+}
 _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -101,9 +105,9 @@ def _list_found(arguments: argparse.Namespace) -> list[Override]:
     """Return what a job without a file has beside its flags; --set may say otherwise."""
     job_name = _name_job(arguments.model)
     found = [("name", _quote(job_name))]
-    # The ending of a file says which format it has; that of a folder says nothing.
-    if all(path.endswith(_CSV_ENDINGS) for path in arguments.input):
-        found.append(("source.format", "csv"))
+    for name, endings in _ENDINGS.items():
+        if all(path.endswith(endings) for path in arguments.input):
+            found.append(("source.format", name))
     return found
 
 

@@ -104,7 +104,7 @@ def make_input_format(source: Source[Any], row_work: int = 0) -> Format:
     # Formats know no pydantic.
     dialect = source.csv.model_dump()
     files = source.files.model_dump()
-    options = InputOptions(dialect, source.max_expansion, files, row_work)
+    options = InputOptions(dialect, source.max_expansion, files, row_work, source.sparse)
     return find_input_format(source.format, options)
 
 

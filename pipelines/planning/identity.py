@@ -16,7 +16,7 @@ from transforms.formats.format import Shard
 # Settings that change nothing in the output; paths count by what they lead to, and what makes the
 # network faster by `computing`.
 _NOT_IN_THE_OUTPUT = {
-    "source": {"paths", "recursive", "max_expansion"},
+    "source": {"paths", "recursive", "max_expansion", "sparse"},
     "model": {
         "package",
         # Whose source is in the package's digest.

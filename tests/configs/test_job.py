@@ -145,6 +145,8 @@ def test_what_a_job_does_that_says_nothing() -> None:
             "files": {"suffixes": PICTURES, "content": "bytes", "max_bytes": 64 << 20},
             "rows_per_batch": None,
             "max_expansion": None,
+            "sparse": (),
+            "partitions": None,
         },
         "preprocess": {"steps": (), "modules": ()},
         "model": {

@@ -133,7 +133,7 @@ def check_columns(
     for column in wanted:
         count = counts[column.name]
         if count == 0:
-            hint = _suggest_name(column.name, schema.names)
+            hint = suggest_name(column.name, schema.names)
             raise InputError(f"{url}: has no column {column.name!r}{hint}")
         if count > 1:
             raise InputError(
@@ -161,7 +161,13 @@ def refuse_type(url: str, column: Column, actual: DataType) -> InputError:
     )
 
 
-def _suggest_name(name: str, names: Sequence[str]) -> str:
+def suggest_name(name: str, names: Sequence[str]) -> str:
+    """Return a hint at what a file calls a column that it lacks; none where nothing is near.
+
+    Args:
+        name: of the column.
+        names: those that the file has.
+    """
     # Before the nearest: in a message, nobody sees spaces at the ends of a name.
     for other in names:
         if other.strip() == name:

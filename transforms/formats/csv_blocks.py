@@ -67,7 +67,7 @@ def read_csv_blocks(
     next_row = first_row
     with CsvFile(url, piece) as file:
         text = CsvText(url, dialect, file)
-        reader = _RecordReader(url, text, dialect, first_row)
+        reader = RecordReader(url, text, dialect, first_row)
         header = reader.read_header()
         width = len(header)
         wanted = [_find_column(url, header, name) for name in columns]
@@ -98,12 +98,12 @@ def read_header(url: str, dialect: CsvDialect) -> list[str]:
     """
     with CsvFile(url) as file:
         text = CsvText(url, dialect, file)
-        reader = _RecordReader(url, text, dialect, first_row=0)
+        reader = RecordReader(url, text, dialect, first_row=0)
         return reader.read_header()
 
 
-class _RecordReader:
-    """The records of a file's text: first the header, then the others, a block at a time.
+class RecordReader:
+    """The records of a file's text, a block at a time: first the header, where there is one.
 
     Args:
         url: the file, for errors.

@@ -100,9 +100,12 @@ class PieceBytes:
 
     def __init__(self, stored: StoredBytes, piece: CsvPiece) -> None:
         self._stored = stored
-        header = (0, piece.header_bytes)
         rows = (piece.first_byte, piece.first_byte + piece.bytes)
-        self._spans = [header, rows]
+        self._spans = [rows]
+        # Files of other formats have none.
+        if piece.header_bytes:
+            header = (0, piece.header_bytes)
+            self._spans.insert(0, header)
 
     def read(self, size: int) -> bytes:
         content = b""

@@ -72,9 +72,22 @@ def split_csv(file: InputFile, header: Sequence[str], dialect: CsvDialect) -> tu
     # In a file of one column a blank line is a row, which is not what is counted here.
     if len(header) == 1 or not _may_be_cut(file, dialect):
         return ()
+    header_bytes = _count_header_bytes(file.url, header, dialect)
+    return cut_lines(file, header_bytes)
+
+
+def cut_lines(file: InputFile, header_bytes: int = 0) -> tuple[CsvPiece, ...]:
+    """Return the pieces of a plain file each of whose lines is a row; none when it stays whole.
+
+    Args:
+        file: the file.
+        header_bytes: what stands before the first row.
+
+    Raises:
+        InputError: it cannot be read, or becomes shorter meanwhile.
+    """
     url = file.url
     file_bytes = file.bytes
-    header_bytes = _count_header_bytes(url, header, dialect)
     length = file_bytes - header_bytes
     if length <= PIECE_BYTES:
         return ()
@@ -106,10 +119,7 @@ def split_for_sample(
     """
     url = file.url
     file_bytes = file.bytes
-    most_bytes = _MOST_SAMPLED_OF_STORE
-    if files.is_local(url):
-        most_bytes = _MOST_SAMPLED_BYTES
-    if file_bytes > most_bytes or is_compressed(url):
+    if not _may_be_sampled(file):
         return ()
     # In a file of one column a blank line is a row, which is not what is counted here.
     if len(header) == 1 or not _ends_lines_with_one_byte(dialect):
@@ -121,6 +131,35 @@ def split_for_sample(
         texts = _read_texts(url, header_bytes, file_bytes)
         if any(stored_quote in text for text in texts):
             return ()
+    return _cut_for_sample(file, header_bytes)
+
+
+def cut_lines_for_sample(file: InputFile, header_bytes: int = 0) -> tuple[CsvPiece, ...]:
+    """Return pieces of a file each of whose lines is a row; none where it is too large for that.
+
+    Args:
+        file: the file.
+        header_bytes: what stands before the first row.
+
+    Raises:
+        InputError: it cannot be read, or becomes shorter meanwhile.
+    """
+    if not _may_be_sampled(file):
+        return ()
+    return _cut_for_sample(file, header_bytes)
+
+
+def _may_be_sampled(file: InputFile) -> bool:
+    most_bytes = _MOST_SAMPLED_OF_STORE
+    if files.is_local(file.url):
+        most_bytes = _MOST_SAMPLED_BYTES
+    is_small = file.bytes <= most_bytes
+    return is_small and not is_compressed(file.url)
+
+
+def _cut_for_sample(file: InputFile, header_bytes: int) -> tuple[CsvPiece, ...]:
+    url = file.url
+    file_bytes = file.bytes
     # A range of no bytes has no row.
     length = file_bytes - header_bytes
     count = min(_SAMPLED_PIECES, length)
@@ -137,7 +176,7 @@ def _look_at_ranges(url: str, start: int, stop: int, count: int) -> list[_Range]
     for number in range(count + 1):
         part = length * number // count
         cuts.append(start + part)
-    look_at = partial(_look_at, url)
+    look_at = partial(_look_at, url, start)
     starts = cuts[:-1]
     stops = cuts[1:]
     # Threads, because reading and numpy's counting let go of the interpreter's lock.
@@ -204,15 +243,26 @@ def _count_header_bytes(url: str, header: Sequence[str], dialect: CsvDialect) ->
     return last_line.end()
 
 
-def _look_at(url: str, start: int, stop: int) -> _Range:
-    """Count the rows that start in a range of a file's bytes."""
+def _look_at(url: str, first: int, start: int, stop: int) -> _Range:
+    """Count the rows that start in a range of a file's bytes.
+
+    Args:
+        url: the file.
+        first: where its first row starts.
+        start, stop: the range.
+    """
     boundary = None
     rows_before = 0
     rows_after = 0
     # From one byte earlier: a line starts behind its line feed.
     position = start - 1
+    read_from = position
     last = b""
-    for read in _read_texts(url, position, stop):
+    # What stands before the first row ends no line where it is a byte-order mark.
+    if start == first:
+        read_from = start
+        last = b"\n"
+    for read in _read_texts(url, read_from, stop):
         text = last + read
         if boundary is None:
             # Not as the last byte: then the line starts in the next text.

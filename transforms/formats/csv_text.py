@@ -21,7 +21,9 @@ _MAX_EXPANSION = 200
 _FIRST_LINE = re.compile(rb"[^\r\n]*")
 # So much of the first line tells whether its characters have zero bytes.
 _MARKED_BYTES = 1 << 10
+_MARKED_BYTES_OF_BRACE = 2
 _SHOWN_CHARACTERS = 200
+_CSV = "CSV"
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -47,17 +49,27 @@ class CsvText:
         url: the file, for errors.
         dialect: what its text means.
         file: its bytes.
+        kind: what it is called in errors.
+        from_start: whether the bytes are from the file's start on, which tells how it is packed.
     """
 
-    def __init__(self, url: str, dialect: CsvDialect, file: Unpacked) -> None:
+    def __init__(
+        self,
+        url: str,
+        dialect: CsvDialect,
+        file: Unpacked,
+        kind: str = _CSV,
+        from_start: bool = True,
+    ) -> None:
         self._url = url
         self._dialect = dialect
         self._file = file
+        self._kind = kind
         self._decoder: codecs.IncrementalDecoder | None = None
         if not dialect.is_utf8:
             self._decoder = codecs.getincrementaldecoder(dialect.encoding)("strict")
         self._bytes = 0
-        self._at_start = True
+        self._at_start = from_start
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, about as many as asked for; none at the end.
@@ -86,9 +98,9 @@ class CsvText:
         try:
             return self._file.read(size)
         except (pa.ArrowInvalid, OSError) as error:
-            where = "stops being CSV on the way"
+            where = f"stops being {self._kind} on the way"
             if self._at_start:
-                where = "cannot be read as CSV"
+                where = f"cannot be read as {self._kind}"
             kind = type(error).__name__
             reason = str(error)[:_SHOWN_CHARACTERS]
             raise InputError(
@@ -119,7 +131,7 @@ class CsvText:
         fix = "unpack it first"
         if archive.ending is not None:
             fix = f"let its name end in {archive.ending}, or unpack it first"
-        raise InputError(f"{self._url}: is {archive.name} and not plain CSV; {fix}")
+        raise InputError(f"{self._url}: is {archive.name} and not plain {self._kind}; {fix}")
 
     def _decode(self, stored: bytes) -> bytes:
         if self._decoder is None:
@@ -134,12 +146,16 @@ class CsvText:
             ) from error
 
     def _take_mark_off(self, text: bytes) -> bytes:
-        first_line = _FIRST_LINE.findall(text, 0, _MARKED_BYTES)[0]
+        looked_at = _MARKED_BYTES
+        # Of JSON already the brace has one, and other lines may be bad rows.
+        if self._kind != _CSV:
+            looked_at = _MARKED_BYTES_OF_BRACE
+        first_line = _FIRST_LINE.findall(text, 0, looked_at)[0]
         # UTF-16 without a mark has a zero byte in every ASCII character.
         looks_like_utf16 = text.startswith(_UTF16_MARKS) or b"\0" in first_line
         if self._decoder is None and looks_like_utf16:
-            raise InputError(
-                f"{self._url}: is not UTF-8 but looks like UTF-16; "
-                "write --set source.csv.encoding=utf-16"
-            )
+            fix = "write it in UTF-8"
+            if self._kind == _CSV:
+                fix = "write --set source.csv.encoding=utf-16"
+            raise InputError(f"{self._url}: is not UTF-8 but looks like UTF-16; {fix}")
         return text.removeprefix(codecs.BOM_UTF8)

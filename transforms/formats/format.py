@@ -34,12 +34,14 @@ class InputOptions:
         max_expansion: `source.max_expansion`; None for a format's own default.
         files: the section `source.files`.
         row_work: what a row costs once it is read, as bytes that a store gives in that time.
+        sparse: columns that no row of a file need have, where files tell no schema.
     """
 
     csv: Mapping[str, Any]
     max_expansion: int | None = None
     files: Mapping[str, Any] = field(default_factory=dict)
     row_work: int = 0
+    sparse: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

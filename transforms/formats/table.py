@@ -8,6 +8,7 @@ from typing import Any
 INPUT_FORMATS = {
     "parquet": "transforms.formats.parquet:make_parquet_format",
     "csv": "transforms.formats.csv:make_csv_format",
+    "jsonl": "transforms.formats.json_lines:make_json_lines_format",
     "files": "transforms.formats.files:make_files_format",
 }
 OUTPUT_FORMATS = {

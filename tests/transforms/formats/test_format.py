@@ -31,6 +31,7 @@ def test_every_format_of_the_tables_is_found_by_its_name() -> None:
     assert {name: made.needs_types for name, made in inputs.items()} == {
         "parquet": False,
         "csv": True,
+        "jsonl": True,
         "files": False,
     }
     schema = pa.schema([("a", pa.list_(pa.int64()))])
