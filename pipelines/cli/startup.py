@@ -6,6 +6,8 @@ through all objects again and again while they come in, and Beam's RunInference 
 solvers for a model manager, a way to share a machine among several models that nothing here uses.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import gc
 import itertools
 import logging
@@ -29,6 +31,21 @@ def prepare_imports() -> None:
     logging.getLogger().setLevel(logging.ERROR)
     gc.disable()
     leave_out_model_manager()
+
+
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Make the imports of Beam and torch quick, where a program does them later than at its top."""
+    # Those that are there already took their time.
+    if "apache_beam" in sys.modules:
+        yield
+        return
+    gc.disable()
+    leave_out_model_manager()
+    try:
+        yield
+    finally:
+        end_imports()
 
 
 def end_imports() -> None:

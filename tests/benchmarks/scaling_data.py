@@ -128,7 +128,7 @@ def graph_bytes(config: str) -> int:
     from configs.load import load
     from pipelines.planning.jobs import ScoringJob
     from pipelines.planning.make_plan import make_plan
-    from pipelines.score import build
+    from pipelines.scoring.graph import build
 
     pipeline = beam.Pipeline()
     build(pipeline, make_plan(load(ScoringJob, config, [])), 1)

@@ -19,6 +19,7 @@ from pipelines.planning.make_plan import make_plan
 from pipelines.planning.manifest_head import manifest_head
 from pipelines.planning.plan import Plan, store_plan
 from pipelines.planning.scoring import scoring_of
+from pipelines.scoring.graph import build
 from storage import files
 from tests.faults.counts import full_or
 from tests.faults.world import ROWS, SHARDS, check_every_row_once, read_link, read_output
@@ -277,7 +278,7 @@ def test_bundles_that_fail_after_writing_are_written_again_and_published_once(
         plan = plan_for(world, output)
         lost.clear()
         pipeline = beam.Pipeline(runner=BundleBasedDirectRunner())
-        score.build(pipeline, plan, workers=1)
+        build(pipeline, plan, workers=1)
         pipeline.run().wait_until_finish()
         assert lost == {1, SHARDS - 1}
         assert files_of(output) == undisturbed

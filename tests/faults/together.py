@@ -13,13 +13,14 @@ from typing import Any
 from pipelines import score
 from pipelines.cli.command_line import run_program, stop_on_terminate
 from pipelines.cli.shutdown import end_process
+from pipelines.scoring import score_job
 
 _TOGETHER_SECONDS = 200
 
 
 def main(folder: str, launchers: str, *flags: str) -> None:
     """Score together with the others."""
-    launch = score.launch
+    launch = score_job.launch
 
     def launch_together(*arguments: Any) -> int:
         Path(folder, str(os.getpid())).touch()
@@ -29,7 +30,7 @@ def main(folder: str, launchers: str, *flags: str) -> None:
             time.sleep(0.001)
         return launch(*arguments)
 
-    score.launch = launch_together
+    score_job.launch = launch_together
     stop_on_terminate()
     end_process(run_program(score.main, flags))
 

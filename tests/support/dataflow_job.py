@@ -11,7 +11,7 @@ from configs.job import Job
 from configs.load import load
 from pipelines.planning.make_plan import make_plan
 from pipelines.runners.profiles import profile_of
-from pipelines.score import build
+from pipelines.scoring.graph import build
 
 IMAGE = "example.org/image"
 _PLACE = (

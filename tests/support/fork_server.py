@@ -58,6 +58,8 @@ class Request:
 
 def main(address: str) -> None:
     """Serve until nobody holds the other end of stdin any more."""
+    # What a program imports only once it is needed.
+    importlib.import_module("pipelines.scoring.score_job")
     for name in _PROGRAMS:
         importlib.import_module(f"pipelines.{name}")
     for place in (*INPUT_FORMATS.values(), *OUTPUT_FORMATS.values()):

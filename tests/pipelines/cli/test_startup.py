@@ -1,15 +1,17 @@
 """Programs import quickly, and leave Python as they found it; whoever imports the package as a library notices nothing."""
 
 import gc
+from pathlib import Path
 import subprocess
 import sys
 
 import pytest
 
-from pipelines.cli.startup import end_imports, prepare_imports
+from pipelines.cli.startup import end_imports, prepare_imports, quick_imports
 from tests.support.repository import REPOSITORY
 
 SOLVERS = "scipy.optimize"
+MANAGER = "apache_beam.ml.inference.model_manager"
 
 
 def started(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -20,11 +22,50 @@ def started(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.program
 def test_a_program_does_not_import_what_beam_wants_for_a_part_that_it_does_not_use() -> None:
-    """Two real starts, of the program with `--help` and of the library: what is imported, and when, shows in no forked process."""
-    program = started("-m", "pipelines.score", "--help")
-    assert "runner options:" in program.stdout
+    """Two real starts, of the program and of the library: what is imported, and when, shows in no forked process."""
+    program = started("-m", "pipelines.score", "--dry_run")
+    assert "apache_beam.ml.inference" in program.stderr
     assert SOLVERS not in program.stderr
-    assert SOLVERS in started("-c", "import pipelines.score").stderr
+    assert SOLVERS in started("-c", "import pipelines.scoring.graph").stderr
+
+
+@pytest.mark.program
+@pytest.mark.parametrize("program", ["score", "path", "promote", "prune", "verify"])
+def test_help_imports_neither_beam_nor_torch(program: str) -> None:
+    imported = started("-m", f"pipelines.{program}", "--help").stderr
+    assert "argparse" in imported
+    for library in ("apache_beam", "torch", "pandas"):
+        assert f" {library}\n" not in imported
+
+
+@pytest.mark.program
+def test_a_wrong_job_is_refused_before_beam_and_torch_are_imported(tmp_path: Path) -> None:
+    job = tmp_path / "job.yaml"
+    job.write_text("name: wrong\n")
+    command = [sys.executable, "-X", "importtime", "-m", "pipelines.score", "--config", str(job)]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "source: is required" in ended.stderr
+    for library in ("apache_beam", "torch", "pandas"):
+        assert f" {library}\n" not in ended.stderr
+
+
+def test_later_imports_are_quick_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, MANAGER, raising=False)
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    monkeypatch.delitem(sys.modules, "apache_beam")
+    with quick_imports():
+        assert not gc.isenabled()
+        with pytest.raises(ImportError):
+            __import__(MANAGER)
+    assert gc.isenabled()
+    assert MANAGER not in sys.modules
+
+
+def test_what_was_imported_before_is_left_alone() -> None:
+    assert "apache_beam" in sys.modules
+    with quick_imports():
+        assert gc.isenabled()
 
 
 @pytest.mark.parametrize(
@@ -37,17 +78,16 @@ def test_a_program_does_not_import_what_beam_wants_for_a_part_that_it_does_not_u
 def test_from_the_program_s_start_on_all_is_as_ever(
     argv: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manager = "apache_beam.ml.inference.model_manager"
-    monkeypatch.delitem(sys.modules, manager, raising=False)
+    monkeypatch.delitem(sys.modules, MANAGER, raising=False)
     monkeypatch.setattr(sys, "orig_argv", argv)
     monkeypatch.setattr(sys, "argv", ["-m"])  # as it is while Python looks for the module
     prepare_imports()
     with pytest.raises(ImportError):
-        __import__(manager)
+        __import__(MANAGER)
     assert not gc.isenabled()
     end_imports()
     assert gc.isenabled()
-    assert manager not in sys.modules
+    assert MANAGER not in sys.modules
     gc.unfreeze()
 
 
