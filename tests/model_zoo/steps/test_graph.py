@@ -74,3 +74,27 @@ def test_it_says_how_many_numbers_of_a_row_it_makes(attributes: str | None) -> N
     made = step.apply(COLUMNS, 3)
     expected = {name: array.reshape(3, -1).shape[1] for name, array in made.items()}
     assert step.count_numbers({}) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths"),
+    [
+        ([], [[0.5, 1.5], [2.5], []]),
+        ([2], [[[0.5, 1.0], [1.5, 2.0]], [[2.5, 3.0]], []]),
+    ],
+)
+def test_an_edge_has_a_number_or_a_vector(shape: list[int], lengths: Any) -> None:
+    columns = {**COLUMNS, "length": pa.array(lengths)}
+    step = graph(attributes="length", attributes_shape=shape)
+    found = step.apply(columns, 3)["edge_attr"]
+    assert found.shape == (3, 3, *shape)
+    for row, edges in enumerate(lengths):
+        assert found[row, : len(edges)].tolist() == edges
+        assert not found[row, len(edges) :].any()
+    widths = dict.fromkeys(COLUMNS, 1)
+    assert step.count_numbers(widths)["edge_attr"] == 3 * (shape[0] if shape else 1)
+
+
+def test_an_edge_has_no_matrix() -> None:
+    with pytest.raises(ValueError, match="attributes_shape"):
+        graph(attributes="length", attributes_shape=[2, 2])
