@@ -16,6 +16,9 @@ TAKEN = [
     (pa.list_(pa.list_(pa.float64(), 2)), pa.list_(pa.list_(pa.float32()))),
     (pa.null(), pa.list_(pa.float32())),
     (pa.float16(), pa.float32()),
+    (pa.int8(), pa.int64()),
+    (pa.uint8(), pa.int16()),
+    (pa.uint32(), pa.uint64()),
     (pa.timestamp("ns"), pa.timestamp("us")),
     (pa.timestamp("s", "Asia/Tokyo"), ZONED),
     (pa.date64(), pa.date32()),
@@ -42,6 +45,12 @@ REFUSED = [
     (pa.list_(pa.decimal128(12, 2)), pa.list_(pa.decimal128(6, 2))),
     (pa.float64(), pa.decimal128(12, 2)),
     (pa.int64(), pa.decimal128(38, 0)),
+    # Of one width, the largest of the one are none of the other; and a sign is lost.
+    (pa.uint32(), pa.int32()),
+    (pa.int32(), pa.uint32()),
+    (pa.int8(), pa.uint64()),
+    (pa.int32(), pa.float64()),
+    (pa.float16(), pa.int64()),
 ]
 
 

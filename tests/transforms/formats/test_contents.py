@@ -129,3 +129,10 @@ def test_a_digest_is_of_all_that_a_unit_s_rows_name(tmp_path: Path) -> None:
         digests.add(writer.find_digest(0))
         assert writer.find_digest(1) == ""
     assert len(digests) == 4
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(99, True), (100, True), (101, False)])
+def test_a_file_is_as_large_as_it_may_be(size: int, is_read: bool, tmp_path: Path) -> None:
+    (batch,) = add(tmp_path, raw_batch({"id": [0]}), write_files(tmp_path, [size]), most=100)
+    assert batch.rows["content"].to_pylist() == ([bytes(size)] if is_read else [])
+    assert (batch.rows_in, len(batch)) == (1, int(is_read))

@@ -14,6 +14,8 @@ from tests.support.sizes import count_letters, count_numbers
 from transforms.batches import RowRecord
 from transforms.formats import parquet
 from transforms.formats.parquet import ParquetFormat
+from transforms.formats.parquet_sizes import gather_batches
+from transforms.row_sizes import count_decoded_bytes
 
 ROWS = 600
 MOST_BYTES = 200_000
@@ -126,3 +128,26 @@ def test_batches_that_were_read_in_steps_are_as_large_as_the_plan_says(tmp_path:
     batches = list(ParquetFormat().read(unit, rows.schema, 30_000, RowRecord()))
     assert [len(batch) for batch in batches] == [30_000, 30_000, 30_000, 10_000]
     assert pa.Table.from_batches([batch.rows for batch in batches]).equals(rows)
+
+
+@pytest.mark.parametrize(
+    ("spare_bytes", "rows_per_batch", "sizes"),
+    [
+        # As many bytes as there may be are not too many.
+        (0, 100, [8, 8]),
+        (-1, 100, [4, 4, 4, 4]),
+        (0, 8, [8, 8]),
+        (0, 6, [6, 6, 4]),
+        (1_000, 16, [16]),
+        (1_000, 15, [15, 1]),
+    ],
+)
+def test_what_was_read_in_small_steps_is_gathered(
+    spare_bytes: int, rows_per_batch: int, sizes: list[int]
+) -> None:
+    rows = pa.record_batch({"a": range(16)})
+    steps = [rows.slice(first, 4) for first in range(0, 16, 4)]
+    most_bytes = sum(map(count_decoded_bytes, steps[:2])) + spare_bytes
+    batches = list(gather_batches(iter(steps), rows_per_batch, most_bytes))
+    assert [batch.num_rows for batch in batches] == sizes
+    assert pa.Table.from_batches(batches)["a"].to_pylist() == list(range(16))

@@ -29,6 +29,26 @@ def test_small_row_groups_are_put_together_and_large_ones_cut() -> None:
     assert [is_part_of_group(piece.span) for piece in pieces] == [False, True, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("rows", "most", "parts"),
+    [
+        # As even as 16 blocks of a power of two of rows are, and as large as a piece may be.
+        (2_000, 1_024, [1_024, 976]),
+        (2_000, 1_023, [1_000, 1_000]),
+        (2_000, 1_000, [1_000, 1_000]),
+        (2_000, 1_999, [1_024, 976]),
+        (2_000, 2_000, [2_000]),
+        (5, 2, [2, 2, 1]),
+        (16, 8, [8, 8]),
+    ],
+)
+def test_parts_of_a_row_group_are_whole_blocks_where_those_fit(
+    rows: int, most: int, parts: list[int]
+) -> None:
+    pieces = split_groups([RowGroup(rows, MIB, 8)], most, 49_000)
+    assert [piece.rows for piece in pieces] == parts
+
+
 def test_what_may_not_be_cut_or_is_small_stays_whole() -> None:
     (piece,) = split_groups([RowGroup(2_000, 40 * MIB)], 100, 7)
     assert (piece.span, piece.rows, piece.bytes) == ((0, 1), 2_000, 7)

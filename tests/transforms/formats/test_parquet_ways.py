@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 import time
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ from transforms.formats.parquet_ways import (
     declare_int96,
     list_int96,
     list_readings,
+    open_for,
 )
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -154,3 +156,17 @@ def test_a_wide_file_is_read_in_linear_time(tmp_path: Path) -> None:
     (batch,) = ParquetFormat().read(unit_of(path, 1), schema, 10, RowRecord())
     assert time.process_time() - began < 3
     assert batch.rows.schema.names == list(wide)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_files_of_a_store_are_opened_by_the_stores_own_client(stored: bool, tmp_path: Path) -> None:
+    """Arrow has clients of its own for some stores, which know nothing of the job's."""
+    table = pa.table({"a": pa.array([[1, 2], [3, 4]], pa.list_(pa.int64(), 2))})
+    url = "memory://opened/a.parquet"
+    with fsspec.open(url, "wb") as file:
+        pq.write_table(table, file)
+    pq.write_table(table, tmp_path / "a.parquet")
+    reading = Reading(("a",), stored=stored)
+    for place in (url, str(tmp_path / "a.parquet")):
+        with open_for(place, reading) as opened:
+            assert opened.read()["a"].to_pylist() == [[1, 2], [3, 4]]
